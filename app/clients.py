@@ -1,0 +1,99 @@
+"""How the endpoints ask the upstream: `fetch` blocks its thread, `fetch_async` awaits.
+
+Whichever library is behind them, an upstream that answers wrongly or too late is an
+UpstreamError with the status that the app's own caller gets: 502 or 504.
+"""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager as AsyncContext
+from contextlib import AbstractContextManager as Context
+from contextlib import asynccontextmanager, contextmanager, nullcontext
+
+import aiohttp
+import httpx
+import httpx2
+
+from app.context import trace_headers
+from app.settings import Settings
+
+Blocking = httpx.Client | httpx2.Client
+Awaiting = httpx.AsyncClient | httpx2.AsyncClient | aiohttp.ClientSession
+
+
+class UpstreamError(Exception):
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@contextmanager
+def faults_named() -> Iterator[None]:
+    """Turns each library's own errors into ours. TimeoutError is what aiohttp raises."""
+    try:
+        yield
+    except (httpx.TimeoutException, httpx2.TimeoutException, TimeoutError) as error:
+        raise UpstreamError(504, f"upstream too late: {type(error).__name__}") from error
+    except (httpx.HTTPError, httpx2.HTTPError, aiohttp.ClientError) as error:
+        raise UpstreamError(502, f"upstream failed: {type(error).__name__}") from error
+
+
+def body_of(status: int, body: bytes) -> bytes:
+    if status != 200:
+        raise UpstreamError(502, f"upstream answered {status}")
+    return body
+
+
+class Upstream:
+    """The upstream, through a client made anew for each request, or one that all share."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.url = f"{settings.upstream_url}/?waitms={settings.delay_ms}"
+        self.blocking: Callable[[], Context[Blocking]] = self.new_blocking
+        self.awaiting: Callable[[], AsyncContext[Awaiting]] = self.new_awaiting
+
+    def fetch(self) -> bytes:
+        with faults_named(), self.blocking() as client:
+            answer = client.get(self.url, headers=trace_headers())
+            return body_of(answer.status_code, answer.content)
+
+    async def fetch_async(self) -> bytes:
+        with faults_named():
+            async with self.awaiting() as client:
+                if isinstance(client, aiohttp.ClientSession):
+                    async with client.get(self.url, headers=trace_headers()) as reply:
+                        return body_of(reply.status, await reply.read())
+                answer = await client.get(self.url, headers=trace_headers())
+                return body_of(answer.status_code, answer.content)
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[None]:
+        """Holds the shared clients open while the app lives, if they are to be shared."""
+        if self.settings.client_life == "per-request":
+            yield
+            return
+        async with self.new_awaiting() as awaiting:
+            self.awaiting = lambda: nullcontext(awaiting)
+            if self.settings.client == "aiohttp":
+                yield
+                return
+            with self.new_blocking() as blocking:
+                self.blocking = lambda: nullcontext(blocking)
+                yield
+
+    def new_blocking(self) -> Blocking:
+        timeout_s, most = self.settings.client_timeout_s, self.settings.client_connections
+        if self.settings.client == "httpx":
+            return httpx.Client(timeout=timeout_s, limits=httpx.Limits(max_connections=most))
+        if self.settings.client == "httpx2":
+            return httpx2.Client(timeout=timeout_s, limits=httpx2.Limits(max_connections=most))
+        raise UpstreamError(501, "aiohttp has no blocking form; use httpx or httpx2 here")
+
+    def new_awaiting(self) -> Awaiting:
+        timeout_s, most = self.settings.client_timeout_s, self.settings.client_connections
+        if self.settings.client == "httpx":
+            return httpx.AsyncClient(timeout=timeout_s, limits=httpx.Limits(max_connections=most))
+        if self.settings.client == "httpx2":
+            return httpx2.AsyncClient(timeout=timeout_s, limits=httpx2.Limits(max_connections=most))
+        total = aiohttp.ClientTimeout(total=timeout_s)
+        return aiohttp.ClientSession(timeout=total, connector=aiohttp.TCPConnector(limit=most))

@@ -1,0 +1,94 @@
+"""The endpoints, side by side: read down a group, and only one word changes.
+
+`def` runs on a thread of anyio's pool. `async def` runs on the event loop; if it awaits, the
+loop goes on meanwhile; if it blocks, everybody waits. `offload` is the repair of the last.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import aiofiles
+import anyio
+from anyio.to_thread import current_default_thread_limiter, run_sync
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+
+from app.clients import Upstream
+from app.context import Endpoint
+
+Adder = Callable[[str], Callable[[Endpoint], Endpoint]]
+DOCUMENT = Path(__file__).with_name("document.json")
+
+
+def add_http_endpoints(add: Adder, upstream: Upstream) -> None:
+    @add("/sync/http")
+    def sync_http() -> Response:
+        return PlainTextResponse(upstream.fetch())
+
+    @add("/async/http")
+    async def async_http() -> Response:
+        return PlainTextResponse(await upstream.fetch_async())
+
+    @add("/async/http/sync")
+    async def async_http_sync() -> Response:
+        return PlainTextResponse(upstream.fetch())
+
+    @add("/async/http/offload")
+    async def async_http_offload() -> Response:
+        return PlainTextResponse(await run_sync(upstream.fetch))
+
+
+def add_json_endpoints(add: Adder) -> None:
+    @add("/sync/json")
+    def sync_json() -> Response:
+        with DOCUMENT.open() as file:
+            return JSONResponse(json.loads(file.read()))
+
+    @add("/async/json")
+    async def async_json() -> Response:
+        async with aiofiles.open(DOCUMENT) as file:
+            return JSONResponse(json.loads(await file.read()))
+
+    @add("/async/json/sync")
+    async def async_json_sync() -> Response:
+        with DOCUMENT.open() as file:
+            return JSONResponse(json.loads(file.read()))
+
+
+def add_sleep_endpoints(add: Adder, delay_s: float) -> None:
+    @add("/sync/sleep")
+    def sync_sleep() -> Response:
+        time.sleep(delay_s)
+        return PlainTextResponse("slept")
+
+    @add("/async/sleep")
+    async def async_sleep() -> Response:
+        await anyio.sleep(delay_s)
+        return PlainTextResponse("slept")
+
+    @add("/async/sleep/sync")
+    async def async_sleep_sync() -> Response:
+        time.sleep(delay_s)
+        return PlainTextResponse("slept")
+
+
+def add_small_endpoints(add: Adder) -> None:
+    @add("/ping")
+    async def ping() -> Response:
+        return PlainTextResponse("pong")
+
+    @add("/sync/ping")
+    def sync_ping() -> Response:
+        return PlainTextResponse("pong")
+
+    @add("/health")
+    async def health() -> Response:
+        """Awaits nothing and asks no thread: it answers while the pool is full."""
+        pool = current_default_thread_limiter().statistics()
+        figures = {
+            "total": pool.total_tokens,
+            "borrowed": pool.borrowed_tokens,
+            "waiting": pool.tasks_waiting,
+        }
+        return JSONResponse({"status": "ok", "pool": figures})

@@ -1,0 +1,54 @@
+"""The app: `uvicorn app.main:app`, or `sh serve.sh`."""
+
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from anyio.to_thread import current_default_thread_limiter
+from fastapi import FastAPI, Request
+from starlette.responses import JSONResponse
+
+from app import endpoints
+from app.clients import Upstream, UpstreamError
+from app.context import Endpoint, RequestId, with_thread_lines
+from app.settings import Settings, SettingsError, from_environment
+
+
+def create_app(settings: Settings) -> FastAPI:
+    upstream = Upstream(settings)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        current_default_thread_limiter().total_tokens = settings.pool
+        async with upstream.opened():
+            yield
+
+    app = FastAPI(title="asyncio-vs-threads", lifespan=lifespan, redirect_slashes=False)
+    app.add_middleware(RequestId)
+
+    @app.exception_handler(UpstreamError)
+    async def upstream_error(_: Request, error: UpstreamError) -> JSONResponse:
+        return JSONResponse({"error": str(error)}, status_code=error.status)
+
+    def add(path: str) -> Callable[[Endpoint], Endpoint]:
+        """A GET route with and without the slash, so that nothing is redirected."""
+
+        def adding(endpoint: Endpoint) -> Endpoint:
+            spoken = with_thread_lines(path, endpoint) if settings.thread_lines else endpoint
+            for spelling in (path, path + "/"):
+                app.get(spelling, response_model=None)(spoken)
+            return endpoint
+
+        return adding
+
+    endpoints.add_http_endpoints(add, upstream)
+    endpoints.add_json_endpoints(add)
+    endpoints.add_sleep_endpoints(add, settings.delay_ms / 1000)
+    endpoints.add_small_endpoints(add)
+    return app
+
+
+try:
+    app = create_app(from_environment())
+except SettingsError as error:
+    sys.exit(f"app: {error}")

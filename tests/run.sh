@@ -1,0 +1,21 @@
+#!/bin/sh
+# Every check and test; sets itself up on first use. `sh tests/run.sh -m "not slow"` passes options to pytest.
+set -eu
+cd "$(dirname "$0")/.."
+sh setup.sh
+export PYTHONPATH=.
+bin=.venv/bin
+
+step() { printf '\n== %s\n' "$1"; }
+
+step 'shell scripts: shellcheck'
+git ls-files '*.sh' | xargs "$bin/shellcheck" --shell=sh
+step 'style: ruff'
+"$bin/ruff" check .
+"$bin/ruff" format --check .
+step 'types: mypy --strict'
+"$bin/mypy"
+step 'arrows between the folders: import-linter'
+"$bin/lint-imports" --no-cache
+step 'tests: pytest'
+exec "$bin/python" -m pytest "$@"
