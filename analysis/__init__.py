@@ -1,0 +1,1 @@
+"""What it means: statistics, figures, verdicts, tables. Touches no server."""

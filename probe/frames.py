@@ -1,0 +1,41 @@
+"""Who holds the loop: the route, and the innermost line of the user's own code."""
+
+import sys
+from pathlib import Path
+from types import FrameType
+
+from .visit import Visit, route_of
+
+
+def blocking_place(thread: int, user_root: Path) -> tuple[str | None, str | None]:
+    """(route, "file:line function") of what a thread is in the middle of; None where unknown.
+
+    A coroutine that is being run has its awaiters below it on the stack, so the probe's own
+    frame, which holds the Visit, is found there too.
+    """
+    frame = sys._current_frames().get(thread)
+    route, place = None, None
+    while frame is not None:
+        if place is None:
+            place = own_line(frame, user_root)
+        visit = frame.f_locals.get("visit") if is_probe(frame) else None
+        if isinstance(visit, Visit):
+            route = route_of(visit.scope)
+            break
+        frame = frame.f_back
+    return route, place
+
+
+def is_probe(frame: FrameType) -> bool:
+    return frame.f_code.co_name == "__call__" and frame.f_globals.get("Visit") is Visit
+
+
+def own_line(frame: FrameType, user_root: Path) -> str | None:
+    path = frame.f_code.co_filename
+    if "site-packages" in path or frame.f_globals.get("Visit") is Visit:
+        return None
+    try:
+        near = Path(path).relative_to(user_root)
+    except ValueError:
+        return None
+    return f"{near}:{frame.f_lineno} {frame.f_code.co_name}"

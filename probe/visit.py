@@ -1,0 +1,120 @@
+"""One request's passage through a process, and what the journal keeps of it."""
+
+from collections.abc import Callable, MutableMapping
+from contextvars import ContextVar
+from functools import partial
+from math import nan
+from threading import current_thread, get_native_id
+
+from .journal import Columns
+
+Scope = MutableMapping[str, object]
+
+HANDLERS: Columns = (
+    ("visit", "u4"),
+    ("request_id", "u8"),
+    ("route", "text"),
+    ("arrived_s", "f8"),
+    ("queued_s", "f8"),
+    ("started_s", "f8"),
+    ("ended_s", "f8"),
+    ("sent_s", "f8"),
+    ("pool_wait_s", "f8"),
+    ("thread_id", "u4"),
+    ("thread_kind", "text"),
+    ("status", "u2"),
+)
+"""Times are time.monotonic() in seconds, NaN where not (yet) known; 0 means no id, no status."""
+
+
+class Visit:
+    """Filled in as the request goes on; the watchdog writes snapshots, and the last one counts."""
+
+    __slots__ = (
+        "arrived_s",
+        "ended_s",
+        "number",
+        "pool_wait_s",
+        "queued_s",
+        "scope",
+        "sent_s",
+        "started_s",
+        "status",
+        "thread_id",
+        "thread_kind",
+        "written",
+    )
+
+    def __init__(self, number: int, scope: Scope, arrived_s: float) -> None:
+        self.number = number
+        self.scope = scope
+        self.arrived_s = arrived_s
+        self.queued_s = nan
+        self.started_s = nan
+        self.ended_s = nan
+        self.sent_s = nan
+        self.pool_wait_s = 0.0
+        self.thread_id = 0
+        self.thread_kind: str | None = None
+        self.status = 0
+        self.written = 0
+
+
+current: ContextVar[Visit | None] = ContextVar("probe_visit", default=None)
+
+
+def runs(function: Callable[..., object], endpoint: object) -> bool:
+    """Whether a call handed to the pool is the endpoint itself, not one of its dependencies.
+
+    Starlette wraps it as `partial(endpoint, request)`, FastAPI as
+    `partial(_run_sync_endpoint, function=endpoint, ...)`.
+    """
+    if endpoint is None:
+        return False
+    while isinstance(function, partial):
+        if endpoint in (function.func, function.keywords.get("function")):
+            return True
+        function = function.func
+    return function is endpoint
+
+
+def kind_of(thread_name: str) -> str:
+    """Threads are told apart by the names that anyio and asyncio's executor give them."""
+    if thread_name.startswith("AnyIO worker thread"):
+        return "anyio-worker"
+    if thread_name.startswith(("asyncio_", "ThreadPoolExecutor")):
+        return "executor"
+    return "other"
+
+
+def on_this_thread(visit: Visit, asked_s: float, started_s: float) -> None:
+    """Notes that the endpoint function has begun, on the pool's thread that calls this."""
+    visit.queued_s = asked_s
+    visit.started_s = started_s
+    visit.thread_id = get_native_id()
+    visit.thread_kind = kind_of(current_thread().name)
+
+
+def route_of(scope: Scope) -> str:
+    """The route's pattern where the framework tells it, else the path."""
+    pattern = getattr(scope.get("route"), "path", None)
+    return pattern if isinstance(pattern, str) else str(scope.get("path", ""))
+
+
+def request_id_of(scope: Scope) -> int:
+    """Our generator's ids are 16 hexadecimal digits; any other id is 0, not known."""
+    headers = scope.get("headers")
+    if isinstance(headers, list | tuple):
+        for name, value in headers:
+            if name == b"x-request-id":
+                return _as_id(value)
+    return 0
+
+
+def _as_id(value: bytes) -> int:
+    if len(value) != 16:
+        return 0
+    try:
+        return int(value, 16)
+    except ValueError:
+        return 0

@@ -1,0 +1,88 @@
+"""What is known of a cell beside its tables: scenario, phases, deaths, conditions."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from scenarios.model import Scenario
+from scenarios.units import Second
+
+
+@dataclass(frozen=True, slots=True)
+class Phases:
+    """Moments since t0; None where the cell did not come so far.
+
+    steady: every user completed a request sent after the ramp before the warm-up's limit.
+    """
+
+    ramp_end_s: Second | None = None
+    window_start_s: Second | None = None
+    window_end_s: Second | None = None
+    drain_end_s: Second | None = None
+    steady: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerDeath:
+    at_s: Second
+    pid: int
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamSummary:
+    """What the upstream said of itself at the end of the cell."""
+
+    implementation: str
+    received: int
+    served: int
+    errors: int
+    dropped: int
+    in_flight_peak: int
+    asked_ms_mean: float | None
+    late_ms_mean: float | None
+    late_ms_max: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class CellRecord:
+    """interrupted: why the cell did not run to its end, else None.
+
+    t0_s is time.monotonic() of the host; everything else counts from it.
+    """
+
+    name: str
+    scenario: Scenario
+    trial: int
+    cell_number: int
+    t0_s: Second
+    started_utc: str
+    phases: Phases
+    cycles_planned: int | None
+    warm_up_limit_s: Second
+    drain_limit_s: Second
+    deaths: tuple[WorkerDeath, ...]
+    users_spawned: int
+    requests_sent: int
+    descriptors_limit: int
+    load_timeout_s: Second
+    commands: dict[str, list[str]]
+    overhead_s: Second
+    """Starting and ending everything; the cell's whole time without ramp to drain."""
+    journals_lost: tuple[str, ...] = ()
+    upstream: UpstreamSummary | None = None
+    interrupted: str | None = None
+    log_faults: tuple[str, ...] = field(default=())
+    """Lines of the server's or the upstream's log that tell of a lack of file descriptors."""
+
+
+_ADAPTER = TypeAdapter(CellRecord)
+
+
+def save_cell(path: Path, record: CellRecord) -> None:
+    path.write_bytes(_ADAPTER.dump_json(record, indent=2) + b"\n")
+
+
+def load_cell(path: Path) -> CellRecord:
+    return _ADAPTER.validate_json(path.read_bytes())

@@ -1,0 +1,108 @@
+"""Turns what the processes left behind into the cell's tables."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+
+from records.journal import Journal, JournalError, read_journal
+from records.rows import BYSTANDER, HANDLERS, MACHINE, PROBE, REQUESTS, UPSTREAM, Schema, shaped
+
+Times = tuple[str, ...]
+
+
+def read_journals(paths: Sequence[Path]) -> tuple[list[Journal], tuple[str, ...]]:
+    """The journals, and the names of those that could not be read: their process was killed
+    before its first write."""
+    journals, lost = [], []
+    for path in paths:
+        try:
+            journals.append(read_journal(path))
+        except JournalError:
+            lost.append(path.name)
+    return journals, tuple(lost)
+
+
+def requests_table(cell: str, journals: Sequence[Journal], t0_s: float) -> pl.DataFrame:
+    """One row a request. One that was written unfinished and finished keeps the latter."""
+    parts = [
+        journal.tables["r"].with_columns(process=pl.lit(journal.about.get("process", 0)))
+        for journal in journals
+    ]
+    if not parts:
+        return empty(REQUESTS)
+    rows = (
+        pl.concat(parts)
+        .sort("ended_s", nulls_last=False, maintain_order=True)
+        .unique("request_id", keep="last", maintain_order=True)
+        .sort("started_s", "request_id")
+        .with_columns(cell=pl.lit(cell), status=known("status"))
+    )
+    return shaped(since(rows, t0_s, ("intended_s", "started_s", "ended_s")), REQUESTS)
+
+
+def handlers_table(journals: Sequence[Journal], t0_s: float) -> pl.DataFrame:
+    """One row a request that reached a worker: the last snapshot that its journal holds."""
+    parts = [
+        journal.tables["h"]
+        .unique("visit", keep="last", maintain_order=True)
+        .with_columns(pid=pl.lit(journal.about["pid"]))
+        for journal in journals
+    ]
+    if not parts:
+        return empty(HANDLERS)
+    rows = (
+        pl.concat(parts)
+        .filter(pl.col("arrived_s") >= t0_s)
+        .sort("arrived_s")
+        .with_columns(known("request_id"), known("thread_id"), known("status"))
+    )
+    times = ("arrived_s", "queued_s", "started_s", "ended_s", "sent_s")
+    return shaped(since(rows, t0_s, times), HANDLERS)
+
+
+def probe_table(journals: Sequence[Journal], t0_s: float) -> pl.DataFrame:
+    parts = [
+        journal.tables["s"].with_columns(pid=pl.lit(journal.about["pid"])) for journal in journals
+    ]
+    if not parts:
+        return empty(PROBE)
+    rows = pl.concat(parts).filter(pl.col("at_s") >= t0_s).sort("at_s")
+    return shaped(since(rows, t0_s, ("at_s",)), PROBE)
+
+
+def machine_table(rows: Sequence[tuple[object, ...]], t0_s: float) -> pl.DataFrame:
+    return since(pl.DataFrame(rows, schema=MACHINE, orient="row"), t0_s, ("at_s",))
+
+
+def bystander_table(rows: Sequence[tuple[object, ...]], t0_s: float) -> pl.DataFrame:
+    frame = pl.DataFrame(rows, schema=BYSTANDER, orient="row")
+    return since(frame, t0_s, ("intended_s", "ended_s"))
+
+
+def upstream_table(log: Path, t0_s: float) -> pl.DataFrame:
+    """The upstream's CSV. A half last line, which SIGKILL leaves, is dropped."""
+    if not log.exists():
+        return empty(UPSTREAM)
+    whole, _, _ = log.read_bytes().rpartition(b"\n")
+    if not whole:
+        return empty(UPSTREAM)
+    text = {name: pl.String() for name in UPSTREAM}
+    rows = pl.read_csv(whole + b"\n", schema=text).with_columns(
+        pl.col("request_id").str.to_integer(base=16, dtype=pl.UInt64, strict=False),
+        pl.col("at_s", "asked_ms", "waited_ms").cast(pl.Float64),
+    )
+    return shaped(since(rows.filter(pl.col("at_s") >= t0_s), t0_s, ("at_s",)), UPSTREAM)
+
+
+def empty(schema: Schema) -> pl.DataFrame:
+    return pl.DataFrame(schema=schema)
+
+
+def since(frame: pl.DataFrame, t0_s: float, columns: Times) -> pl.DataFrame:
+    return frame.with_columns(pl.col(name) - t0_s for name in columns)
+
+
+def known(column: str) -> pl.Expr:
+    """0 stands for unknown in packed rows; here it is null."""
+    return pl.when(pl.col(column) != 0).then(pl.col(column)).alias(column)

@@ -1,0 +1,30 @@
+"""Request ids: 16 hexadecimal digits, which say whose request it was.
+
+From the top: 16 bits of a number drawn for the cell (so that stray requests of an earlier one
+are told apart), 8 bits process, 20 bits user, 20 bits count. Process 255 is the bystander.
+"""
+
+BYSTANDER_PROCESS = 255
+MOST_USERS = 1 << 20
+MOST_REQUESTS = 1 << 20
+"""Of one user; beyond it the count goes round."""
+
+
+def first_id(cell_number: int, process: int, user: int) -> int:
+    return (cell_number & 0xFFFF) << 48 | (process & 0xFF) << 40 | (user % MOST_USERS) << 20
+
+
+def next_id(request_id: int) -> int:
+    return request_id - request_id % MOST_REQUESTS + (request_id + 1) % MOST_REQUESTS
+
+
+def as_header(request_id: int) -> str:
+    return f"{request_id:016x}"
+
+
+def cell_number_of(request_id: int) -> int:
+    return request_id >> 48
+
+
+def process_of(request_id: int) -> int:
+    return request_id >> 40 & 0xFF

@@ -1,0 +1,185 @@
+"""The catalogue. A new scenario is one entry here, and nothing else."""
+
+from scenarios.model import AS_USERS, Client, Endpoint, Scenario, Server, Upstream
+from scenarios.problems import Problem
+
+CLASSIC_SERVER = Server()
+"""As the original study had it: gunicorn, one worker, asyncio, h11, killed after 30 s silence."""
+CLASSIC_CLIENT = Client()
+"""`httpx.Client()` or `httpx.AsyncClient()` with its defaults, made anew for each request."""
+
+FAIR_SERVER = Server(loop="auto", http="auto", worker_timeout_s=0.0, pool=AS_USERS)
+FAIR_CLIENT = Client(library="httpx2", life="shared", timeout_s=60.0, connections=AS_USERS)
+"""One client for all, with limits that never bind, so that only the endpoint style differs."""
+
+CONTROL_SERVER = Server(worker_timeout_s=0.0)
+DELAY_S = 1.0
+
+SYNC_HTTP = Endpoint("/sync/http", "def")
+ASYNC_HTTP = Endpoint("/async/http", "async def")
+ASYNC_HTTP_SYNC = Endpoint("/async/http/sync", "async def that blocks")
+ASYNC_HTTP_OFFLOAD = Endpoint("/async/http/offload", "async def that offloads")
+
+CATALOGUE: tuple[Scenario, ...] = (
+    Scenario(
+        name="sync-http",
+        group="classic",
+        question="def + blocking httpx, 40 threads: how many requests a second?",
+        expect="just under 40 rps whatever the load, and a median of users / rps, about 13 s",
+        why="40 threads each wait out the delay: 40 / delay is the ceiling. The queue before the "
+        "pool is the latency. A TLS context per request takes some CPU off the ceiling.",
+        endpoint=SYNC_HTTP,
+        server=CLASSIC_SERVER,
+        delay_s=DELAY_S,
+        client=CLASSIC_CLIENT,
+        upstream=Upstream(),
+    ),
+    Scenario(
+        name="async-http",
+        group="classic",
+        question="async def + awaited httpx, a client per request: what limits it?",
+        expect="some 50 rps and a median of many seconds, with some timeouts",
+        why="Not asyncio: httpx.AsyncClient() builds a TLS context, 15 to 20 ms of CPU on the "
+        "loop, for each request. 1 / 0.02 s is 50 rps.",
+        endpoint=ASYNC_HTTP,
+        server=CLASSIC_SERVER,
+        delay_s=DELAY_S,
+        client=CLASSIC_CLIENT,
+        upstream=Upstream(),
+    ),
+    Scenario(
+        name="async-http-sync",
+        group="classic",
+        question="async def + blocking httpx: what happens to everybody?",
+        expect="about one request a second, and every open connection reset every 31 s",
+        why="The loop serves one request at a time, and gunicorn's heartbeat runs on that loop: "
+        "after 30 s of silence the master kills the worker with all its connections.",
+        endpoint=ASYNC_HTTP_SYNC,
+        server=CLASSIC_SERVER,
+        delay_s=DELAY_S,
+        client=CLASSIC_CLIENT,
+        upstream=Upstream(),
+    ),
+    Scenario(
+        name="sync-http-shared",
+        group="fair",
+        question="def with one shared client and a thread per user: is it slower than async def?",
+        expect="as many rps as users / delay, a median of the delay, hundreds of threads",
+        why="With a pool as large as the load nobody queues; waiting threads cost memory, "
+        "hardly CPU.",
+        endpoint=SYNC_HTTP,
+        server=FAIR_SERVER,
+        delay_s=DELAY_S,
+        client=FAIR_CLIENT,
+        upstream=Upstream(),
+    ),
+    Scenario(
+        name="async-http-shared",
+        group="fair",
+        question="async def with one shared client: what can one loop hold?",
+        expect="as many rps as users / delay, a median of the delay, one thread",
+        why="Waiting is all that this endpoint does, and the loop waits for all of them at once.",
+        endpoint=ASYNC_HTTP,
+        server=FAIR_SERVER,
+        delay_s=DELAY_S,
+        client=FAIR_CLIENT,
+        upstream=Upstream(),
+    ),
+    Scenario(
+        name="async-http-sync-shared",
+        group="fair",
+        question="async def that blocks, with everything else right: is it any better?",
+        expect="1 / delay, whatever else is done; nearly nobody is answered",
+        why="A blocked loop is one server with one place: no client, pool or timeout changes that.",
+        endpoint=ASYNC_HTTP_SYNC,
+        server=FAIR_SERVER,
+        delay_s=DELAY_S,
+        client=FAIR_CLIENT,
+        upstream=Upstream(),
+    ),
+    Scenario(
+        name="async-http-offload",
+        group="fair",
+        question="the repair: async def that hands its blocking call to the pool",
+        expect="the same as sync-http-shared",
+        why="run_sync moves the wait to a thread, which is what `def` does for you.",
+        endpoint=ASYNC_HTTP_OFFLOAD,
+        server=FAIR_SERVER,
+        delay_s=DELAY_S,
+        client=FAIR_CLIENT,
+        upstream=Upstream(),
+    ),
+    Scenario(
+        name="sync-sleep",
+        group="control",
+        question="def + time.sleep: the pool alone, no client at all",
+        expect="40 / delay, to the percent",
+        why="40 threads, each busy for one delay.",
+        endpoint=Endpoint("/sync/sleep", "def"),
+        server=CONTROL_SERVER,
+        delay_s=DELAY_S,
+    ),
+    Scenario(
+        name="async-sleep",
+        group="control",
+        question="async def + awaited sleep: the loop alone, no client at all",
+        expect="users / delay, a median of the delay",
+        why="A sleeping task costs a timer.",
+        endpoint=Endpoint("/async/sleep", "async def"),
+        server=CONTROL_SERVER,
+        delay_s=DELAY_S,
+    ),
+    Scenario(
+        name="async-sleep-sync",
+        group="control",
+        question="async def + time.sleep: blocking alone, no client at all",
+        expect="1 / delay, to the percent",
+        why="One loop, one sleeper at a time.",
+        endpoint=Endpoint("/async/sleep/sync", "async def that blocks"),
+        server=CONTROL_SERVER,
+        delay_s=DELAY_S,
+    ),
+    Scenario(
+        name="sync-json",
+        group="disk",
+        question="def + open() and json: what does the pool cost when nothing waits?",
+        expect="fewer rps than async-json-sync: each request pays for a hand-over to a thread",
+        why="The file is in the page cache; reading it takes microseconds, a hand-over more.",
+        endpoint=Endpoint("/sync/json", "def"),
+        server=CLASSIC_SERVER,
+    ),
+    Scenario(
+        name="async-json",
+        group="disk",
+        question="async def + aiofiles: what does awaiting a small file cost?",
+        expect="the fewest rps of the three",
+        why="aiofiles hands open, read and close to asyncio's executor, one after the other.",
+        endpoint=Endpoint("/async/json", "async def"),
+        server=CLASSIC_SERVER,
+    ),
+    Scenario(
+        name="async-json-sync",
+        group="disk",
+        question="async def + open(): is a small blocking read harmful?",
+        expect="the most rps of the three",
+        why="Some microseconds of blocking are less than any hand-over, while the disk is fast.",
+        endpoint=Endpoint("/async/json/sync", "async def that blocks"),
+        server=CLASSIC_SERVER,
+    ),
+)
+
+GROUPS: tuple[str, ...] = tuple(dict.fromkeys(scenario.group for scenario in CATALOGUE))
+DEFAULT_GROUPS = ("classic", "fair")
+
+
+def select(names: tuple[str, ...]) -> tuple[Scenario, ...]:
+    """The scenarios named, or of the groups named, each once, in catalogue order."""
+    known = {scenario.name for scenario in CATALOGUE} | set(GROUPS)
+    for name in names:
+        if name not in known:
+            raise Problem(
+                f"no scenario or group is called {name!r}; "
+                f"groups: {', '.join(GROUPS)}; `study list` shows all scenarios"
+            )
+    wanted = set(names or DEFAULT_GROUPS)
+    return tuple(each for each in CATALOGUE if {each.name, each.group} & wanted)

@@ -1,0 +1,118 @@
+"""The scenario: one question put to one endpoint, with everything that decides the answer.
+
+A catalogue entry may leave things open ("auto", "as many as users"); `resolved` closes them, so
+that what runs, and what the manifest tells, holds nothing to be guessed.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from scenarios.units import Second
+
+Style = Literal["def", "async def", "async def that blocks", "async def that offloads"]
+Library = Literal["httpx", "httpx2", "aiohttp"]
+Life = Literal["per-request", "shared"]
+ServerKind = Literal["gunicorn", "uvicorn"]
+Loop = Literal["asyncio", "uvloop", "auto"]
+Http = Literal["h11", "httptools", "auto"]
+UpstreamKind = Literal["auto", "python", "go"]
+UserClass = Literal["fast", "requests"]
+
+AS_USERS: Literal[0] = 0
+"""In a catalogue entry: as many as there are users, so that it never binds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    path: str
+    style: Style
+
+    @property
+    def blocks_a_thread(self) -> bool:
+        """Whether the call to the upstream needs a client with a blocking form."""
+        return self.style != "async def"
+
+    @property
+    def blocks_the_loop(self) -> bool:
+        return self.style == "async def that blocks"
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    kind: ServerKind = "gunicorn"
+    workers: int = 1
+    loop: Loop = "asyncio"
+    http: Http = "h11"
+    worker_timeout_s: Second = 30.0
+    """gunicorn kills a worker whose loop was silent this long; 0 never."""
+    pool: int = 40
+    """Threads of anyio's pool in each worker; anyio's own default is 40."""
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """The app's client to its upstream."""
+
+    library: Library = "httpx"
+    life: Life = "per-request"
+    timeout_s: Second = 5.0
+    connections: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    kind: UpstreamKind = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Closed loop: each user sends its next request when the last was answered."""
+
+    users: int = 500
+    spawn_rate: float = 50.0
+    duration_s: Second = 30.0
+    think_s: Second = 0.0
+    user_class: UserClass = "fast"
+    processes: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    name: str
+    group: str
+    question: str
+    expect: str
+    why: str
+    endpoint: Endpoint
+    server: Server
+    load: Load = Load()
+    delay_s: Second | None = None
+    """How long the upstream, or the sleep, takes; None where nothing waits by design."""
+    client: Client | None = None
+    upstream: Upstream | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Available:
+    """What the machine offers where a scenario says "auto"."""
+
+    uvloop: bool
+    httptools: bool
+    go: bool
+
+
+def resolved(scenario: Scenario, available: Available) -> Scenario:
+    """The scenario with every "auto" and every "as many as users" replaced by what it means."""
+    server, client, upstream = scenario.server, scenario.client, scenario.upstream
+    users = scenario.load.users
+    if server.loop == "auto":
+        server = replace(server, loop="uvloop" if available.uvloop else "asyncio")
+    if server.http == "auto":
+        server = replace(server, http="httptools" if available.httptools else "h11")
+    if server.pool == AS_USERS:
+        server = replace(server, pool=users)
+    if client is not None and client.connections == AS_USERS:
+        client = replace(client, connections=users)
+    if upstream is not None and upstream.kind == "auto":
+        upstream = replace(upstream, kind="go" if available.go else "python")
+    return replace(scenario, server=server, client=client, upstream=upstream)

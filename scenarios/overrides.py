@@ -1,0 +1,152 @@
+"""What the command line may change of a scenario, checked before anything starts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from scenarios.model import (
+    Client,
+    Http,
+    Library,
+    Life,
+    Load,
+    Loop,
+    Scenario,
+    Server,
+    ServerKind,
+    Upstream,
+    UpstreamKind,
+    UserClass,
+)
+from scenarios.problems import Problem
+from scenarios.units import Second
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True)
+class Overrides:
+    """None leaves the scenario's own value."""
+
+    users: int | None = None
+    spawn_rate: float | None = None
+    duration_s: Second | None = None
+    think_s: Second | None = None
+    delay_s: Second | None = None
+    user_class: UserClass | None = None
+    load_processes: int | None = None
+    server: ServerKind | None = None
+    workers: int | None = None
+    pool: int | None = None
+    loop: Loop | None = None
+    http: Http | None = None
+    worker_timeout_s: Second | None = None
+    client: Library | None = None
+    client_life: Life | None = None
+    client_timeout_s: Second | None = None
+    upstream: UpstreamKind | None = None
+
+
+BOUNDS: dict[str, tuple[float, float, str]] = {
+    "users": (1, 100_000, ""),
+    "spawn_rate": (0.1, 10_000, ""),
+    "duration_s": (0.5, 3600, " s"),
+    "think_s": (0, 3600, " s"),
+    "delay_s": (0, 60, " s"),
+    "load_processes": (1, 64, ""),
+    "workers": (1, 64, ""),
+    "pool": (1, 10_000, ""),
+    "worker_timeout_s": (0, 3600, " s"),
+    "client_timeout_s": (0.001, 600, " s"),
+}
+CLIENT_OPTIONS = ("client", "client_life", "client_timeout_s", "upstream")
+
+
+def option(name: str) -> str:
+    return "--" + name.removesuffix("_s").replace("_", "-")
+
+
+def checked(overrides: Overrides) -> Overrides:
+    """The same overrides. Raises Problem naming the first value out of bounds."""
+    for name, (lowest, highest, unit) in BOUNDS.items():
+        value = getattr(overrides, name)
+        if value is not None and not lowest <= value <= highest:
+            raise Problem(f"{option(name)} {value:g}: give {lowest:g} to {highest:g}{unit}")
+    return overrides
+
+
+def with_overrides(scenarios: Sequence[Scenario], overrides: Overrides) -> tuple[Scenario, ...]:
+    """Each scenario with what was asked for. An option that fits none of them is refused."""
+    checked(overrides)
+    if not any(each.client for each in scenarios):
+        _refuse_given(overrides, CLIENT_OPTIONS, "has a client or an upstream")
+    if all(each.delay_s is None for each in scenarios):
+        _refuse_given(overrides, ("delay_s",), "waits for anything")
+    if overrides.server == "uvicorn" and overrides.worker_timeout_s:
+        raise Problem(
+            "--worker-timeout is gunicorn's: uvicorn does not watch its loop; leave one of them out"
+        )
+    return tuple(_override(scenario, overrides) for scenario in scenarios)
+
+
+def _refuse_given(overrides: Overrides, names: Sequence[str], what: str) -> None:
+    for name in names:
+        if getattr(overrides, name) is not None:
+            raise Problem(f"{option(name)}: none of the chosen scenarios {what}; leave it out")
+
+
+def _override(scenario: Scenario, o: Overrides) -> Scenario:
+    client = scenario.client and _client(scenario, scenario.client, o)
+    other_library = client and scenario.client and client.library != scenario.client.library
+    return replace(
+        scenario,
+        name=f"{scenario.name}-{client.library}" if client and other_library else scenario.name,
+        load=_load(scenario.load, o),
+        delay_s=scenario.delay_s if scenario.delay_s is None else _or(o.delay_s, scenario.delay_s),
+        server=_server(scenario.server, o),
+        client=client,
+        upstream=scenario.upstream and Upstream(_or(o.upstream, scenario.upstream.kind)),
+    )
+
+
+def _load(load: Load, o: Overrides) -> Load:
+    return Load(
+        users=_or(o.users, load.users),
+        spawn_rate=_or(o.spawn_rate, load.spawn_rate),
+        duration_s=_or(o.duration_s, load.duration_s),
+        think_s=_or(o.think_s, load.think_s),
+        user_class=_or(o.user_class, load.user_class),
+        processes=_or(o.load_processes, load.processes),
+    )
+
+
+def _server(server: Server, o: Overrides) -> Server:
+    kind = _or(o.server, server.kind)
+    own_timeout_s = server.worker_timeout_s if kind == "gunicorn" else 0.0
+    return Server(
+        kind=kind,
+        workers=_or(o.workers, server.workers),
+        loop=_or(o.loop, server.loop),
+        http=_or(o.http, server.http),
+        worker_timeout_s=_or(o.worker_timeout_s, own_timeout_s),
+        pool=_or(o.pool, server.pool),
+    )
+
+
+def _client(scenario: Scenario, client: Client, o: Overrides) -> Client:
+    library = _or(o.client, client.library)
+    if library == "aiohttp" and scenario.endpoint.blocks_a_thread:
+        raise Problem(
+            f"--client aiohttp: {scenario.name} calls its upstream by blocking, and aiohttp has "
+            "no blocking form; choose httpx or httpx2, or only async def scenarios"
+        )
+    return Client(
+        library=library,
+        life=_or(o.client_life, client.life),
+        timeout_s=_or(o.client_timeout_s, client.timeout_s),
+        connections=client.connections,
+    )
+
+
+def _or(given: Value | None, own: Value) -> Value:
+    return own if given is None else given

@@ -1,0 +1,60 @@
+"""What a caller may say, and how a refused value is shown again."""
+
+import re
+
+MAX_WAIT_MS = 60_000
+SHOWN_CHARACTERS = 40
+
+WRONG_USE = 2
+CANNOT_RUN_HERE = 3
+
+# The bound on digits keeps int() far from Python's own limit, which is an error of another kind.
+_WHOLE = re.compile(r"0*([0-9]{1,20})")
+_DECIMAL = re.compile(r"[0-9]{1,20}(\.[0-9]{1,20})?")
+# Printable ASCII without what means something to a terminal, a shell or an HTML page.
+_UNSAFE = re.compile(r"""[^ -~]|["&'<>\\`]""")
+
+
+class UpstreamError(Exception):
+    """Something the user can put right; the message is the one line to print."""
+
+    def __init__(self, message: str, exit_code: int = WRONG_USE) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+def shown(text: str, limit: int = SHOWN_CHARACTERS) -> str:
+    """Quote a value that somebody else chose: at most `limit` characters, none of them harmful."""
+    safe = _UNSAFE.sub("?", text)
+    return f'"{safe}"' if len(safe) <= limit else f'"{safe[: limit - 3]}..."'
+
+
+def whole_number(text: str, lowest: int, highest: int) -> int:
+    """Plain decimal digits: no sign, space, underscore or exponent. ValueError says the range."""
+    match = _WHOLE.fullmatch(text)
+    if match is None or not lowest <= int(match[1]) <= highest:
+        raise ValueError(f"must be one whole number from {lowest} to {highest}, not {shown(text)}")
+    return int(match[1])
+
+
+def share(text: str) -> float:
+    """A plain decimal fraction from 0 to 1; ValueError otherwise, `nan` and `1e-3` included."""
+    if _DECIMAL.fullmatch(text) is None or float(text) > 1:
+        raise ValueError(f"must be a decimal number from 0 to 1, not {shown(text)}")
+    return float(text)
+
+
+def asked_wait_ms(query: bytes, default_ms: int) -> int:
+    """The mean wait that a query string asks for, in milliseconds.
+
+    Percent escapes are deliberately not decoded: `waitms=%31` is not a plain number, and both
+    implementations agree on that without agreeing on a URL library.
+    """
+    pairs = [pair.partition("=") for pair in query.decode("latin-1").split("&")]
+    values = [value for name, _, value in pairs if name == "waitms"]
+    if not values:
+        return default_ms
+    try:
+        return whole_number(",".join(values), 0, MAX_WAIT_MS)
+    except ValueError as error:
+        raise ValueError(f"waitms {error}") from None

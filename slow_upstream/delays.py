@@ -1,0 +1,61 @@
+"""How long each request waits, and which ones fail: draws from a seed, with no clock in them."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from random import Random
+
+LOGNORMAL_SIGMA = 0.5
+# Far out in the tail (6.2 sigma): it bounds a wait and leaves the mean where it is.
+LOGNORMAL_CAP = 20.0
+
+
+def constant(_: Random) -> float:
+    return 1.0
+
+
+def uniform(rng: Random) -> float:
+    return rng.uniform(0.5, 1.5)
+
+
+def lognormal(rng: Random) -> float:
+    # exp(N(mu, sigma)) has the mean exp(mu + sigma²/2), which is 1 for this mu.
+    mu = -(LOGNORMAL_SIGMA**2) / 2
+    return min(math.exp(rng.gauss(mu, LOGNORMAL_SIGMA)), LOGNORMAL_CAP)
+
+
+def bimodal(rng: Random) -> float:
+    """Mostly fast, now and then eleven times slower: 0.9 × 0.5 + 0.1 × 5.5 = 1."""
+    return 0.5 if rng.random() < 0.9 else 5.5
+
+
+# Each draws a factor with mean 1, to be multiplied with the mean that a request asks for.
+DISTRIBUTIONS: Mapping[str, Callable[[Random], float]] = {
+    "constant": constant,
+    "uniform": uniform,
+    "lognormal": lognormal,
+    "bimodal": bimodal,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    asked_ms: int
+    fails: bool
+
+
+class Fates:
+    """Deals every request its fate, in the order of arrival."""
+
+    def __init__(self, distribution: str, seed: int, error_rate: float) -> None:
+        self._factor = DISTRIBUTIONS[distribution]
+        self._error_rate = error_rate
+        # Two streams, so that planning errors leaves the sequence of waits as it was.
+        self._waits = Random(f"waits {seed}")
+        self._errors = Random(f"errors {seed}")
+
+    def deal(self, mean_ms: int) -> Fate:
+        return Fate(
+            asked_ms=round(mean_ms * self._factor(self._waits)),
+            fails=self._errors.random() < self._error_rate,
+        )

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"math"
+	"math/rand/v2"
+	"sync"
+)
+
+const (
+	lognormalSigma = 0.5
+	// Far out in the tail (6.2 sigma): it bounds a wait and leaves the mean where it is.
+	lognormalCap = 20.0
+)
+
+var distributionNames = []string{"constant", "uniform", "lognormal", "bimodal"}
+
+// Each draws a factor with mean 1, to be multiplied with the mean that a request asks for.
+var distributions = map[string]func(*rand.Rand) float64{
+	"constant": func(*rand.Rand) float64 { return 1 },
+	"uniform":  func(rng *rand.Rand) float64 { return 0.5 + rng.Float64() },
+	"lognormal": func(rng *rand.Rand) float64 {
+		// exp(N(mu, sigma)) has the mean exp(mu + sigma²/2), which is 1 for this mu.
+		mu := -lognormalSigma * lognormalSigma / 2
+		return min(math.Exp(mu+lognormalSigma*rng.NormFloat64()), lognormalCap)
+	},
+	// 0.9 × 0.5 + 0.1 × 5.5 = 1.
+	"bimodal": func(rng *rand.Rand) float64 {
+		if rng.Float64() < 0.9 {
+			return 0.5
+		}
+		return 5.5
+	},
+}
+
+// fates deals every request its wait and whether it fails, in the order of arrival.
+type fates struct {
+	mutex     sync.Mutex
+	factor    func(*rand.Rand) float64
+	errorRate float64
+	// Two streams, so that planning errors leaves the sequence of waits as it was.
+	waits, errors *rand.Rand
+}
+
+func newFates(opts options) *fates {
+	return &fates{
+		factor:    distributions[opts.distribution],
+		errorRate: opts.errorRate,
+		waits:     rand.New(rand.NewPCG(opts.seed, 1)),
+		errors:    rand.New(rand.NewPCG(opts.seed, 2)),
+	}
+}
+
+// deal rounds a half to even, as Python does.
+func (f *fates) deal(meanMS int) (askedMS int, fails bool) {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	askedMS = int(math.RoundToEven(float64(meanMS) * f.factor(f.waits)))
+	return askedMS, f.errors.Float64() < f.errorRate
+}

@@ -1,0 +1,3 @@
+module slow-upstream
+
+go 1.22

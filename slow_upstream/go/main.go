@@ -1,0 +1,138 @@
+// Command slow-upstream is an HTTP server that takes its time on purpose. It keeps the same contract
+// as the Python package around this folder and costs less CPU.
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+const (
+	wrongUse      = 2
+	cannotRunHere = 3
+	// Longer than any client keeps an idle connection: a client must never find one closed by us.
+	keepAlive  = 600 * time.Second
+	flushEvery = 100 * time.Millisecond
+)
+
+// problem is something the user can put right; its text is the one line to print.
+type problem struct {
+	text     string
+	exitCode int
+}
+
+func (p problem) Error() string { return p.text }
+
+func main() {
+	if err := run(os.Args[1:]); err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintf(os.Stderr, "slow-upstream: %v\n", err)
+		var known problem
+		if errors.As(err, &known) {
+			os.Exit(known.exitCode)
+		}
+		os.Exit(1)
+	}
+}
+
+func run(args []string) error {
+	opts, err := parseOptions(args)
+	if err != nil {
+		return err
+	}
+	// Before the log, so that a second start on a taken port empties nobody's log.
+	listener, err := listen(opts)
+	if err != nil {
+		return err
+	}
+	log, err := openLog(opts.log)
+	if err != nil {
+		return err
+	}
+	return serve(opts, listener, newLedger(log))
+}
+
+// listen leaves the backlog to Go, which takes the largest that the kernel allows, and TCP_NODELAY
+// too, which Go sets on every connection.
+func listen(opts options) (net.Listener, error) {
+	listener, err := net.Listen("tcp", net.JoinHostPort(opts.host, strconv.Itoa(opts.port)))
+	switch {
+	case err == nil:
+		return listener, nil
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, problem{fmt.Sprintf(
+			"--port: %d on %s is taken; stop its owner or give another, 0 picks one",
+			opts.port, opts.host), cannotRunHere}
+	default:
+		return nil, problem{fmt.Sprintf(
+			"--host %s --port %d: %v", shown(opts.host, 200), opts.port, errors.Unwrap(err)), wrongUse}
+	}
+}
+
+func openLog(path string) (*requestLog, error) {
+	if path == "" {
+		return nil, nil
+	}
+	file, err := os.Create(path)
+	if err != nil {
+		return nil, problem{fmt.Sprintf(
+			"--log: cannot write %s: %v", shown(path, 200), errors.Unwrap(err)), wrongUse}
+	}
+	return newRequestLog(file), nil
+}
+
+// serve returns when the first SIGTERM or SIGINT has come and everything held is logged.
+func serve(opts options, listener net.Listener, book *ledger) error {
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT)
+	// A reader of our stdout that has gone is no reason to die.
+	signal.Ignore(syscall.SIGPIPE)
+
+	server := &http.Server{
+		Handler:           newUpstream(opts, book),
+		IdleTimeout:       keepAlive,
+		ReadHeaderTimeout: keepAlive,
+		// `OPTIONS *` gets its 404 from us, like every other unknown target.
+		DisableGeneralOptionsHandler: true,
+	}
+	broken := make(chan error, 1)
+	go func() { broken <- server.Serve(listener) }()
+	announce(map[string]any{
+		"listening":      listener.Addr().String(),
+		"port":           listener.Addr().(*net.TCPAddr).Port,
+		"pid":            os.Getpid(),
+		"implementation": implementation,
+	})
+
+	ticker := time.NewTicker(flushEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+			book.flush()
+		case err := <-broken:
+			book.close()
+			return err
+		case <-stop:
+			// In this order: closing a connection looks like the client going away.
+			book.close()
+			err := server.Close()
+			announce(map[string]any{"stats": book.stats()})
+			return err
+		}
+	}
+}
+
+// announce writes one JSON line on stdout.
+func announce(line map[string]any) {
+	// The lines hold only strings and finite numbers, and nobody is left to tell of a closed pipe.
+	_ = json.NewEncoder(os.Stdout).Encode(line)
+}

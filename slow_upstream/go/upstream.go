@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+const (
+	plainText = "text/plain; charset=utf-8"
+	inJSON    = "application/json"
+)
+
+type upstream struct {
+	fates     *fates
+	book      *ledger
+	defaultMS int
+}
+
+func newUpstream(opts options, book *ledger) *upstream {
+	return &upstream{newFates(opts), book, opts.defaultMS}
+}
+
+// ServeHTTP routes by hand: http.ServeMux would redirect unclean paths instead of answering 404.
+func (u *upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	switch {
+	case r.URL.Path != "/" && r.URL.Path != "/stats":
+		respond(w, http.StatusNotFound, plainText, "Not found: there is only / and /stats")
+	case r.Method != http.MethodGet:
+		w.Header().Set("Allow", http.MethodGet)
+		respond(w, http.StatusMethodNotAllowed, plainText, "Only GET is allowed")
+	case r.URL.Path == "/stats":
+		// Strings and finite numbers only: this cannot fail.
+		body, _ := json.Marshal(u.book.stats())
+		respond(w, http.StatusOK, inJSON, string(body))
+	default:
+		u.hold(w, r)
+	}
+}
+
+func (u *upstream) hold(w http.ResponseWriter, r *http.Request) {
+	meanMS, err := askedWaitMS(r.URL.RawQuery, u.defaultMS)
+	if err != nil {
+		u.book.reject()
+		respond(w, http.StatusBadRequest, plainText, err.Error())
+		return
+	}
+	askedMS, fails := u.fates.deal(meanMS)
+	arrived := u.book.arrive(cleanRequestID(r.Header.Get("X-Request-Id")), askedMS)
+	status, text := http.StatusOK, fmt.Sprintf("Waited for %d milliseconds", askedMS)
+	if fails {
+		status, text = http.StatusInternalServerError,
+			fmt.Sprintf("Planned error after %d milliseconds", askedMS)
+	}
+	if !clientStays(r.Context(), time.Duration(askedMS)*time.Millisecond) {
+		status = dropped
+	}
+	// Counted before it is sent: who has the answer finds it in /stats. What is no longer counted
+	// must not be answered either.
+	if !u.book.end(arrived, status) || status == dropped {
+		panic(http.ErrAbortHandler)
+	}
+	respond(w, status, plainText, text)
+}
+
+// clientStays waits for the client to go away; the time running out first is the good end.
+func clientStays(client context.Context, wait time.Duration) bool {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-client.Done():
+		return false
+	}
+}
+
+func respond(w http.ResponseWriter, status int, contentType, body string) {
+	header := w.Header()
+	header.Set("Content-Type", contentType)
+	header.Set("Content-Length", strconv.Itoa(len(body)))
+	// A refused value is repeated in the body: no browser shall take it for a page.
+	header.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	// A client that has gone meanwhile was answered in time; nothing is left to do for it.
+	_, _ = w.Write([]byte(body))
+}

@@ -1,0 +1,157 @@
+"""What became of every request: counts for /stats, and one log line each."""
+
+import math
+import re
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from io import RawIOBase
+from typing import Literal
+
+LOG_HEADER = b"request_id,at_s,asked_ms,waited_ms,status\n"
+
+_REQUEST_ID = re.compile(r"[0-9A-Za-z._-]{1,64}")
+
+
+def clean_request_id(text: str) -> str:
+    """The id if it fits a CSV cell as it is, else nothing: a cut id would match no other."""
+    return text if _REQUEST_ID.fullmatch(text) else ""
+
+
+# Compared by identity: two requests may arrive in one instant, without an id.
+@dataclass(frozen=True, slots=True, eq=False)
+class Wait:
+    """One valid request being held."""
+
+    request_id: str
+    arrived_s: float
+    asked_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """A snapshot. received = served + errors + dropped + in_flight; means are over the served."""
+
+    implementation: str
+    received: int
+    served: int
+    errors: int
+    rejected: int
+    dropped: int
+    in_flight: int
+    in_flight_peak: int
+    asked_ms_mean: float | None
+    late_ms_mean: float | None
+    late_ms_max: float | None
+    uptime_s: float
+
+
+class RequestLog:
+    """A CSV file, written only in whole lines so that SIGKILL leaves no torn one."""
+
+    def __init__(self, file: RawIOBase) -> None:
+        self._file: RawIOBase | None = file
+        self._lines = [LOG_HEADER]
+
+    def add(self, wait: Wait, waited_ms: float, status: str) -> None:
+        line = f"{wait.request_id},{wait.arrived_s:.6f},{wait.asked_ms},{waited_ms:.3f},{status}\n"
+        self._lines.append(line.encode("ascii"))
+
+    def flush(self) -> None:
+        lines, self._lines = b"".join(self._lines), []
+        if self._file is None or not lines:
+            return
+        try:
+            self._file.write(lines)
+        except OSError as error:
+            # A full disk must not change the waits that are being measured.
+            print(f"slow-upstream: the log ends here: {error}", file=sys.stderr, flush=True)
+            self._file = None
+
+
+class Ledger:
+    """Counts requests from their arrival to their end. For one thread: the event loop's."""
+
+    def __init__(
+        self, log: RequestLog | None = None, now_s: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._log = log
+        self._now_s = now_s
+        self._started_s = now_s()
+        self._closed = False
+        self._open: set[Wait] = set()
+        self._received = self._served = self._errors = self._rejected = self._dropped = 0
+        self._in_flight_peak = 0
+        self._asked_ms_sum = self._late_ms_sum = 0.0
+        self._late_ms_max = -math.inf
+
+    def reject(self) -> None:
+        self._rejected += 1
+
+    def arrive(self, request_id: str, asked_ms: int) -> Wait:
+        wait = Wait(request_id, self._now_s(), asked_ms)
+        if not self._closed:
+            self._received += 1
+            self._open.add(wait)
+            self._in_flight_peak = max(self._in_flight_peak, len(self._open))
+        return wait
+
+    def serve(self, wait: Wait) -> None:
+        waited_ms = self._end(wait, "200")
+        if waited_ms is None:
+            return
+        late_ms = waited_ms - wait.asked_ms
+        self._served += 1
+        self._asked_ms_sum += wait.asked_ms
+        self._late_ms_sum += late_ms
+        self._late_ms_max = max(self._late_ms_max, late_ms)
+
+    def fail(self, wait: Wait) -> None:
+        if self._end(wait, "500") is not None:
+            self._errors += 1
+
+    def drop(self, wait: Wait) -> None:
+        if self._end(wait, "dropped") is not None:
+            self._dropped += 1
+
+    def close(self) -> None:
+        """Log what is still held; nothing is counted after this."""
+        for wait in sorted(self._open, key=lambda wait: wait.arrived_s):
+            self._write(wait, "held")
+        self.flush()
+        self._closed = True
+
+    def flush(self) -> None:
+        if self._log is not None:
+            self._log.flush()
+
+    def stats(self) -> Stats:
+        served = self._served
+        return Stats(
+            implementation="python",
+            received=self._received,
+            served=served,
+            errors=self._errors,
+            rejected=self._rejected,
+            dropped=self._dropped,
+            in_flight=len(self._open),
+            in_flight_peak=self._in_flight_peak,
+            asked_ms_mean=round(self._asked_ms_sum / served, 3) if served else None,
+            late_ms_mean=round(self._late_ms_sum / served, 3) if served else None,
+            late_ms_max=round(self._late_ms_max, 3) if served else None,
+            uptime_s=round(self._now_s() - self._started_s, 3),
+        )
+
+    def _end(self, wait: Wait, status: Literal["200", "500", "dropped"]) -> float | None:
+        """How long the request was held in milliseconds, or None if that no longer counts."""
+        if self._closed:
+            return None
+        self._open.remove(wait)
+        return self._write(wait, status)
+
+    def _write(self, wait: Wait, status: str) -> float:
+        waited_ms = (self._now_s() - wait.arrived_s) * 1000
+        if self._log is not None:
+            self._log.add(wait, waited_ms, status)
+        return waited_ms

@@ -1,0 +1,1 @@
+"""How it is run: plans, supervision, load users. Never summarises."""

@@ -1,0 +1,83 @@
+"""The bystander: one `/ping` a second through the whole cell, on a connection of its own.
+
+It tells what a scenario does to everybody else. It is an open loop: a ping that is not answered
+keeps none of the next from leaving.
+"""
+
+import asyncio
+import threading
+from dataclasses import dataclass
+from time import monotonic
+
+from records.ids import BYSTANDER_PROCESS, as_header, first_id, next_id
+
+PERIOD_S = 1.0
+
+
+@dataclass(slots=True)
+class Ping:
+    request_id: int
+    intended_s: float
+    ended_s: float | None = None
+    status: int | None = None
+    error: str | None = None
+
+
+class Bystander:
+    """Runs on a thread of its own, so that the runner's work never delays it."""
+
+    def __init__(self, host: str, port: int, cell_number: int) -> None:
+        self._address = host, port
+        self._next_id = first_id(cell_number, BYSTANDER_PROCESS, 0)
+        self._pings: list[Ping] = []
+        self._loop = asyncio.new_event_loop()
+        self._leave = asyncio.Event()
+        self._thread = threading.Thread(target=self._run, name="bystander", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> list[Ping]:
+        """Every ping, in order; those not answered have neither end nor error."""
+        self._loop.call_soon_threadsafe(self._leave.set)
+        self._thread.join()
+        return self._pings
+
+    def _run(self) -> None:
+        self._loop.run_until_complete(self._walk())
+        self._loop.close()
+
+    async def _walk(self) -> None:
+        due_s, asking = monotonic(), set[asyncio.Task[None]]()
+        while not self._leave.is_set():
+            ping = Ping(self._next_id, due_s)
+            self._next_id = next_id(self._next_id)
+            self._pings.append(ping)
+            asking.add(asyncio.create_task(self._ask(ping)))
+            due_s += PERIOD_S
+            try:
+                async with asyncio.timeout(max(0.0, due_s - monotonic())):
+                    await self._leave.wait()
+            except TimeoutError:
+                continue
+        for task in asking:
+            task.cancel()
+        await asyncio.gather(*asking, return_exceptions=True)
+
+    async def _ask(self, ping: Ping) -> None:
+        head = (
+            f"GET /ping HTTP/1.1\r\nHost: {self._address[0]}\r\n"
+            f"x-request-id: {as_header(ping.request_id)}\r\nConnection: close\r\n\r\n"
+        )
+        try:
+            reader, writer = await asyncio.open_connection(*self._address)
+            try:
+                writer.write(head.encode())
+                answer = await reader.read()
+            finally:
+                writer.close()
+            ping.ended_s = monotonic()
+            ping.status = int(answer.split(b" ", 2)[1])
+            if ping.status != 200:
+                ping.error = f"HTTP {ping.status}"
+        except (OSError, IndexError, ValueError) as error:
+            ping.ended_s = monotonic()
+            ping.error = f"{type(error).__name__}: no whole answer"

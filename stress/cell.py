@@ -1,0 +1,252 @@
+"""Runs one cell: ramp, warm-up, window, drain; then saves what was seen. Judges nothing."""
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from time import monotonic, sleep
+
+import psutil
+
+from records.cell import Phases
+from records.rundir import CellDir
+from scenarios.model import Scenario
+from scenarios.units import Second
+from stress import plan
+from stress.bystander import Bystander
+from stress.machine import free_port, raise_descriptors
+from stress.processes import Process
+from stress.protocol import Control, Progress, read_progress, write_control
+from stress.save import Seen, save
+from stress.stack import ROOT, Stack, start_stack
+from stress.watch import ResourceWatch, WorkerWatch
+
+POLL_S = 0.05
+TELL_EVERY_S = 0.5
+LOAD_STARTS_WITHIN_S = 30.0
+LOAD_ENDS_WITHIN_S = 20.0
+SETTLE_S = 0.5
+"""A worker's death resets its connections within milliseconds and the next worker needs a second
+to boot: half a second after a death all its failures are in, and no new answer is yet."""
+
+
+@dataclass(slots=True)
+class Interruption:
+    """Set from a signal handler, or by whoever finds that something has fallen."""
+
+    reason: str | None = None
+
+
+class CellInterruptedError(Exception):
+    """Ends the phases; what was measured is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """For whoever shows progress. left_s: what the plan still allows, at the most."""
+
+    scenario: str
+    phase: str
+    left_s: Second
+    progress: Progress
+    deaths: int
+
+
+Listener = Callable[[Moment], None]
+
+
+@dataclass(slots=True)
+class Course:
+    """How far the cell has come. Times absolute."""
+
+    t0_s: float = 0.0
+    ramp_end_s: float | None = None
+    window_start_s: float | None = None
+    window_end_s: float | None = None
+    drain_end_s: float | None = None
+    steady: bool = True
+
+    def phases(self) -> Phases:
+        def since(moment_s: float | None) -> float | None:
+            return None if moment_s is None else moment_s - self.t0_s
+
+        return Phases(
+            since(self.ramp_end_s),
+            since(self.window_start_s),
+            since(self.window_end_s),
+            since(self.drain_end_s),
+            self.steady,
+        )
+
+
+@dataclass(slots=True)
+class Conductor:
+    """Leads a started stack and load through the phases."""
+
+    scenario: Scenario
+    cell: CellDir
+    stack: Stack
+    load: Process
+    workers: WorkerWatch
+    interruption: Interruption
+    listener: Listener
+    course: Course = field(default_factory=Course)
+    progress: Progress = field(default_factory=Progress)
+    _told_s: float = 0.0
+
+    def lead(self) -> None:
+        """Raises CellInterruptedError."""
+        windows = plan.windows(self.scenario)
+        users = self.scenario.load.users
+        self._until("ramp", lambda: self.progress.ramp_end_s is not None,
+                    windows.ramp_s + LOAD_STARTS_WITHIN_S)  # fmt: skip
+        self.course.ramp_end_s = self.progress.ramp_end_s
+        if windows.cycles is None:
+            end_s = self._through_window(windows, users)
+        else:
+            end_s = self._through_cycles(windows, windows.cycles)
+        limit_s = windows.drain_s + LOAD_ENDS_WITHIN_S
+        self._until("drain", lambda: self.load.exit_code() is not None, limit_s)
+        self.course.drain_end_s = min(monotonic(), end_s + windows.drain_s)
+        if self.load.exit_code() != 0:
+            raise CellInterruptedError("the load did not end in order")
+
+    def _through_window(self, windows: plan.Windows, users: int) -> float:
+        self.course.steady = self._until(
+            "warm-up", lambda: self.progress.warm >= users, windows.warm_up_limit_s
+        )
+        self.course.window_start_s = monotonic()
+        end_s = self.course.window_start_s + windows.window_s
+        self._stop_sending(end_s, windows.drain_s)
+        self._until("window", lambda: False, windows.window_s)
+        self.course.window_end_s = end_s
+        return end_s
+
+    def _through_cycles(self, windows: plan.Windows, cycles: int) -> float:
+        """The window spans whole cycles, from one worker's death to another's."""
+        deaths = self.workers.deaths
+        self.course.steady = self._until(
+            "warm-up", lambda: bool(deaths), windows.warm_up_limit_s, settle=True
+        )
+        before = len(deaths)
+        self.course.window_start_s = monotonic()
+        self._until("window", lambda: len(deaths) >= before + cycles, windows.window_s, settle=True)
+        end_s = self.course.window_end_s = monotonic()
+        self._stop_sending(end_s, windows.drain_s)
+        return end_s
+
+    def _stop_sending(self, at_s: float, drain_s: Second) -> None:
+        write_control(self.cell.raw, Control(at_s, at_s + drain_s))
+
+    def _until(
+        self, phase: str, done: Callable[[], bool], limit_s: Second, settle: bool = False
+    ) -> bool:
+        """Waits, watching everything meanwhile. False when the limit came first."""
+        deadline_s = monotonic() + limit_s
+        while (now_s := monotonic()) < deadline_s:
+            self.workers.look()
+            self.progress = read_progress(self.cell.raw)
+            self._tell(phase, deadline_s - now_s, now_s)
+            if done():
+                if settle:
+                    sleep(SETTLE_S)
+                return True
+            self._check(phase)
+            sleep(min(POLL_S, max(0.0, deadline_s - now_s)))
+        return done()
+
+    def _tell(self, phase: str, left_s: Second, now_s: float) -> None:
+        if now_s - self._told_s >= TELL_EVERY_S:
+            self._told_s = now_s
+            deaths = len(self.workers.deaths)
+            self.listener(Moment(self.scenario.name, phase, left_s, self.progress, deaths))
+
+    def _check(self, phase: str) -> None:
+        reason = self.interruption.reason or self.stack.fallen()
+        if reason is None and phase != "drain" and self.load.exit_code() is not None:
+            reason = f"the load ended by itself (exit code {self.load.exit_code()})"
+        if reason is not None:
+            raise CellInterruptedError(reason)
+
+
+def run_cell(
+    scenario: Scenario,
+    trial: int,
+    cell: CellDir,
+    port: int,
+    interruption: Interruption,
+    listener: Listener,
+    served: Stack | None = None,
+) -> None:
+    """Runs a resolved scenario and saves its tables and its record under `cell`.
+
+    `served` is a stack that somebody else started and will end. Raises Problem when the cell
+    could not even begin; a cell that was cut short is saved, with the reason in its record.
+    """
+    begun_s = monotonic()
+    started_utc = datetime.now(UTC).isoformat()
+    cell.raw.mkdir(parents=True)
+    limit = raise_descriptors(plan.descriptors_needed(scenario))
+    cell_number = int.from_bytes(os.urandom(2))
+    listener(Moment(scenario.name, "start", 0.0, Progress(), 0))
+    stack = served or start_stack(scenario, free_port(port), cell.raw)
+    try:
+        seen = drive(scenario, cell, stack, cell_number, interruption, listener)
+    finally:
+        if served is None:
+            stack.end()
+    seen.descriptors_limit = limit
+    save(scenario, trial, cell, stack, seen, started_utc, begun_s)
+
+
+def drive(
+    scenario: Scenario,
+    cell: CellDir,
+    stack: Stack,
+    cell_number: int,
+    interruption: Interruption,
+    listener: Listener,
+) -> Seen:
+    """Load, bystander and watches around a ready stack. Ends what it started."""
+    workers = WorkerWatch(stack.journals)
+    workers.look()
+    workers.deaths.clear()
+    course = Course(t0_s=monotonic())
+    command = plan.load_command(
+        scenario, ROOT, sys.executable, stack.port, cell.raw, cell_number, free_port(0)
+    )
+    load = Process(command, cell.raw / "load.log", os.environ)
+    bystander = Bystander(plan.HOST, stack.port, cell_number)
+    resources = ResourceWatch(
+        {
+            "server": lambda: stack.family("server"),
+            "upstream": lambda: stack.family("upstream"),
+            "load": load.family,
+            "runner": lambda: [psutil.Process()],
+        }
+    )
+    conductor = Conductor(scenario, cell, stack, load, workers, interruption, listener, course)
+    interrupted = None
+    try:
+        conductor.lead()
+    except CellInterruptedError as error:
+        interrupted = str(error)
+        if course.window_start_s is not None and course.window_end_s is None:
+            course.window_end_s = monotonic()
+    finally:
+        load.end()
+        pings, machine = bystander.stop(), resources.stop()
+        upstream = stack.upstream_summary()
+    return Seen(
+        cell_number=cell_number,
+        t0_s=course.t0_s,
+        phases=course.phases(),
+        deaths=workers.deaths,
+        progress=conductor.progress,
+        pings=pings,
+        machine=machine,
+        commands={**stack.commands(), load.role: list(load.argv)},
+        interrupted=interrupted,
+        upstream=upstream,
+    )

@@ -1,0 +1,19 @@
+"""gunicorn's settings: a worker class whose loop and HTTP parser are chosen by name.
+
+uvicorn-worker offers one class for each pair it thought of; this one takes any.
+"""
+
+import os
+
+from uvicorn_worker import UvicornWorker
+
+
+class ChosenWorker(UvicornWorker):  # type: ignore[misc]
+    CONFIG_KWARGS = {  # noqa: RUF012 - its base class has it so
+        "loop": os.environ["SERVER_LOOP"],
+        "http": os.environ["SERVER_HTTP"],
+    }
+
+
+worker_class = ChosenWorker
+control_socket_disable = True

@@ -1,0 +1,105 @@
+"""What one load process knows of its requests: sent, answered, and still open.
+
+Locust drops a request that it kills and fires no event for it; here nothing is dropped.
+"""
+
+from dataclasses import dataclass, field
+from math import nan
+
+from records.ids import first_id, next_id
+
+Row = tuple[int, int, float, float, float, int, str | None, int]
+"""In the order of records.rows.SENT."""
+
+
+@dataclass(slots=True)
+class Entry:
+    user: int
+    request_id: int
+    intended_s: float
+    started_s: float
+    ended_s: float = nan
+    status: int = 0
+    error: str | None = None
+    size: int = 0
+
+    def row(self) -> Row:
+        return (
+            self.user,
+            self.request_id,
+            self.intended_s,
+            self.started_s,
+            self.ended_s,
+            self.status,
+            self.error,
+            self.size,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """A snapshot for the progress file. warm: users that have completed a request which they
+    sent after the ramp's end."""
+
+    users: int
+    warm: int
+    sent: int
+    completed: int
+    failed: int
+    in_flight: int
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Times are time.monotonic() in seconds."""
+
+    cell_number: int
+    process: int = 0
+    ramp_end_s: float | None = None
+    open: dict[int, Entry] = field(default_factory=dict)
+    _next_ids: list[int] = field(default_factory=list)
+    _finished: list[Entry] = field(default_factory=list)
+    _shown: set[int] = field(default_factory=set)
+    _warm: set[int] = field(default_factory=set)
+    _completed: int = 0
+    _failed: int = 0
+
+    def new_user(self) -> int:
+        user = len(self._next_ids)
+        self._next_ids.append(first_id(self.cell_number, self.process, user))
+        return user
+
+    def begin(self, user: int, intended_s: float, started_s: float) -> Entry:
+        request_id = self._next_ids[user]
+        self._next_ids[user] = next_id(request_id)
+        entry = self.open[request_id] = Entry(user, request_id, intended_s, started_s)
+        return entry
+
+    def finish(
+        self, entry: Entry, ended_s: float, status: int, error: str | None, size: int
+    ) -> None:
+        entry.ended_s, entry.status, entry.error, entry.size = ended_s, status, error, size
+        del self.open[entry.request_id]
+        self._finished.append(entry)
+        self._completed += 1
+        self._failed += error is not None
+        if self.ramp_end_s is not None and entry.started_s >= self.ramp_end_s:
+            self._warm.add(entry.user)
+
+    def new_rows(self) -> list[Row]:
+        """Rows since the last call: the finished, and the open ones not told of before."""
+        finished, self._finished = self._finished, []
+        self._shown.difference_update(entry.request_id for entry in finished)
+        unseen = [entry for key, entry in self.open.items() if key not in self._shown]
+        self._shown.update(entry.request_id for entry in unseen)
+        return [entry.row() for entry in finished + unseen]
+
+    def counts(self) -> Counts:
+        return Counts(
+            users=len(self._next_ids),
+            warm=len(self._warm),
+            sent=self._completed + len(self.open),
+            completed=self._completed,
+            failed=self._failed,
+            in_flight=len(self.open),
+        )

@@ -1,0 +1,53 @@
+"""What the machine must offer before a cell starts: ports and file descriptors."""
+
+import resource
+import socket
+
+import psutil
+
+from scenarios.problems import Problem, cannot_run
+from stress.plan import HOST
+
+
+def raise_descriptors(needed: int) -> int:
+    """Raises this process's soft limit, which its children inherit; returns the limit in force.
+
+    Raises Problem (exit code 3) where the hard limit is too low.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        raise cannot_run(
+            f"{needed} file descriptors are needed and the hard limit is {hard}: "
+            f"raise it (ulimit -Hn {needed}), or ask for fewer users (--users)"
+        )
+    if soft < needed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+    return max(soft, needed)
+
+
+def free_port(port: int) -> int:
+    """The port, or one that the system picks for 0. Raises Problem if somebody listens there."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except PermissionError as error:
+            raise Problem(f"--port {port}: not allowed here; choose one above 1023") from error
+        except OSError as error:
+            raise cannot_run(
+                f"port {port} is taken{holder(port)}: end that, or choose another with "
+                "--port N (0 picks a free one)"
+            ) from error
+        return int(probe.getsockname()[1])
+
+
+def holder(port: int) -> str:
+    """ " by NAME (pid N)" where the system tells."""
+    try:
+        for connection in psutil.net_connections("tcp"):
+            listens = connection.status == psutil.CONN_LISTEN
+            if listens and connection.laddr and connection.laddr.port == port and connection.pid:
+                return f" by {psutil.Process(connection.pid).name()} (pid {connection.pid})"
+    except psutil.Error:
+        return ""
+    return ""

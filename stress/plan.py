@@ -1,0 +1,205 @@
+"""Plans: when each phase ends, and what is started how. Pure: no clock, file or process here."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from scenarios.model import Scenario
+from scenarios.units import Second
+from stress.protocol import PLAN_VARIABLE, LoadPlan
+
+HOST = "127.0.0.1"
+"""Never "localhost": resolving it takes a turn in asyncio's executor."""
+WARM_UP_LIMIT_S = 30.0
+CYCLES = 3
+CYCLE_SLACK_S = 4.0
+"""gunicorn looks once a second, and a new worker boots in about one."""
+CONNECTION_KEPT_S = 600
+"""Servers keep idle connections longer than any client does: a server that closes first makes
+failures that are nobody's finding."""
+FOREIGN = ("LOCUST_", "GUNICORN_", "UVICORN_", "APP_", "PROBE_", "SERVER_", "AVT_")
+PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "web_concurrency")
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """Lengths in seconds. `cycles` is None, or how many worker deaths the window spans."""
+
+    ramp_s: Second
+    warm_up_limit_s: Second
+    window_s: Second
+    drain_s: Second
+    cycles: int | None
+
+    @property
+    def longest_s(self) -> Second:
+        return self.ramp_s + self.warm_up_limit_s + self.window_s + self.drain_s
+
+
+def kills_expected(scenario: Scenario) -> bool:
+    """Whether gunicorn will kill the worker again and again: its heartbeat runs on the loop, and
+    the loop is blocked for one delay by each of a worker's users, one after the other."""
+    if not scenario.endpoint.blocks_the_loop or scenario.delay_s is None:
+        return False
+    server = scenario.server
+    silent_s = scenario.load.users / server.workers * scenario.delay_s
+    return server.kind == "gunicorn" and 0 < server.worker_timeout_s < silent_s
+
+
+def windows(scenario: Scenario) -> Windows:
+    load, delay_s = scenario.load, scenario.delay_s or 0.0
+    ramp_s = load.users / load.spawn_rate
+    drain_s = 2 * delay_s + 3.0
+    if kills_expected(scenario):
+        cycle_s = scenario.server.worker_timeout_s + CYCLE_SLACK_S
+        return Windows(ramp_s, cycle_s, CYCLES * cycle_s, drain_s, CYCLES)
+    return Windows(ramp_s, WARM_UP_LIMIT_S, load.duration_s, drain_s, None)
+
+
+def descriptors_needed(scenario: Scenario) -> int:
+    """Of the process that needs the most: a worker, with a connection from each user and one to
+    the upstream for each, the journals and what Python itself holds."""
+    return 2 * scenario.load.users + 128
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What to start, in which folder, with which variables beside the inherited ones."""
+
+    role: str
+    argv: tuple[str, ...]
+    cwd: Path
+    env: Mapping[str, str]
+
+
+def cleaned(environment: Mapping[str, str]) -> dict[str, str]:
+    """The inherited environment without what would change a server or a client behind our back."""
+    return {
+        key: value
+        for key, value in environment.items()
+        if not key.startswith(FOREIGN) and key.lower() not in PROXIES
+    }
+
+
+def app_environment(scenario: Scenario, upstream_url: str | None) -> dict[str, str]:
+    env = {"APP_POOL": str(scenario.server.pool)}
+    if scenario.delay_s is not None:
+        env["APP_DELAY_MS"] = str(round(scenario.delay_s * 1000))
+    if upstream_url is not None:
+        env["APP_UPSTREAM_URL"] = upstream_url
+    if scenario.client is not None:
+        env["APP_CLIENT"] = scenario.client.library
+        env["APP_CLIENT_LIFE"] = scenario.client.life
+        env["APP_CLIENT_TIMEOUT_MS"] = str(round(scenario.client.timeout_s * 1000))
+        env["APP_CLIENT_CONNECTIONS"] = str(scenario.client.connections)
+    return env
+
+
+def server_command(
+    scenario: Scenario,
+    root: Path,
+    python: str,
+    port: int,
+    journals: Path,
+    app_env: Mapping[str, str],
+) -> Command:
+    """gunicorn or uvicorn with the specimen, the probe in front of it."""
+    server = scenario.server
+    env = {
+        "PYTHONPATH": str(root / "probe" / "entry"),
+        "PROBE_TARGET": "app.main:app",
+        "PROBE_DIR": str(journals),
+        "SERVER_LOOP": server.loop,
+        "SERVER_HTTP": server.http,
+        **app_env,
+    }
+    build = gunicorn_argv if server.kind == "gunicorn" else uvicorn_argv
+    return Command("server", (python, "-m", *build(scenario, root, port)), root, env)
+
+
+def gunicorn_argv(scenario: Scenario, root: Path, port: int) -> tuple[str, ...]:
+    server = scenario.server
+    return (
+        "gunicorn",
+        "avt_probe_entry:app",
+        f"--config={root / 'stress' / 'gunicorn_conf.py'}",
+        f"--bind={HOST}:{port}",
+        f"--workers={server.workers}",
+        f"--timeout={server.worker_timeout_s:.0f}",
+        "--graceful-timeout=1",
+        f"--keep-alive={CONNECTION_KEPT_S}",
+        "--backlog=2048",
+    )
+
+
+def uvicorn_argv(scenario: Scenario, root: Path, port: int) -> tuple[str, ...]:
+    del root
+    server = scenario.server
+    return (
+        "uvicorn",
+        "avt_probe_entry:app",
+        f"--host={HOST}",
+        f"--port={port}",
+        f"--workers={server.workers}",
+        f"--loop={server.loop}",
+        f"--http={server.http}",
+        f"--timeout-keep-alive={CONNECTION_KEPT_S}",
+        "--timeout-graceful-shutdown=1",
+        "--backlog=2048",
+        "--no-access-log",
+    )
+
+
+def upstream_argv(
+    program: tuple[str, ...], log: Path, default_ms: int, port: int = 0
+) -> tuple[str, ...]:
+    return (
+        *program,
+        "--host", HOST,
+        "--port", str(port),
+        "--default-ms", str(default_ms),
+        "--log", str(log),
+    )  # fmt: skip
+
+
+def load_command(
+    scenario: Scenario,
+    root: Path,
+    python: str,
+    port: int,
+    folder: Path,
+    cell_number: int,
+    master_port: int,
+) -> Command:
+    """Locust, headless. `master_port` is where its processes meet, if there are several."""
+    load = scenario.load
+    together = (
+        f"--processes={load.processes}",
+        f"--master-bind-port={master_port}",
+        f"--master-port={master_port}",
+        f"--master-bind-host={HOST}",
+    )
+    plan = LoadPlan(
+        host=f"http://{HOST}:{port}",
+        path=scenario.endpoint.path,
+        cell_number=cell_number,
+        folder=str(folder),
+        think_s=load.think_s,
+        timeout_s=windows(scenario).longest_s + 60.0,
+        user_class=load.user_class,
+    )
+    argv = (
+        python, "-m", "locust",
+        f"--locustfile={root / 'stress' / 'locustfile.py'}",
+        "--headless",
+        f"--users={load.users}",
+        f"--spawn-rate={load.spawn_rate:g}",
+        "--only-summary",
+        "--loglevel=WARNING",
+        "--exit-code-on-error=0",
+        *(together if load.processes > 1 else ()),
+    )  # fmt: skip
+    return Command(
+        "load", argv, folder, {"PYTHONPATH": str(root), PLAN_VARIABLE: json.dumps(asdict(plan))}
+    )

@@ -1,0 +1,88 @@
+"""Starting and ending what a run needs; nothing that was started is left behind."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from time import monotonic, sleep
+
+import psutil
+
+from scenarios.problems import cannot_run
+from stress.plan import Command, cleaned
+
+LAUNCHER = Path(__file__).with_name("launch.py")
+GENTLE_S = 2.0
+"""After SIGTERM a blocked worker gets this long, then SIGKILL."""
+POLL_S = 0.02
+
+
+class Process:
+    """A started program and its children, in a session of their own: Ctrl-C in the terminal
+    reaches the runner only, which then ends them in order."""
+
+    def __init__(self, command: Command, log: Path, environment: Mapping[str, str]) -> None:
+        self.role = command.role
+        self.log = log
+        self.argv = command.argv
+        launcher = (sys.executable, "-I", str(LAUNCHER), str(os.getpid()))
+        with log.open("ab") as output:
+            try:
+                self._popen = subprocess.Popen(
+                    (*launcher, *command.argv),
+                    cwd=command.cwd,
+                    env={**cleaned(environment), **command.env},
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+            except OSError as error:
+                raise cannot_run(f"cannot start the {self.role}: {error}") from error
+        self.pid = self._popen.pid
+
+    def exit_code(self) -> int | None:
+        return self._popen.poll()
+
+    def family(self) -> list[psutil.Process]:
+        """The process and all its living descendants; empty once it is gone."""
+        try:
+            parent = psutil.Process(self.pid)
+            return [parent, *parent.children(recursive=True)]
+        except psutil.NoSuchProcess:
+            return []
+
+    def last_words(self, lines: int = 8) -> str:
+        text = self.log.read_text(errors="replace") if self.log.exists() else ""
+        return "\n".join(line for line in text.splitlines()[-lines:] if line.strip())
+
+    def ask_to_end(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGTERM)
+
+    def end(self, gentle_s: float = GENTLE_S) -> None:
+        """SIGTERM, then SIGKILL for what is still there. The family is listed before: orphans
+        of a killed master would not be found afterwards."""
+        family = self.family()
+        self.ask_to_end()
+        deadline_s = monotonic() + gentle_s
+        while self._popen.poll() is None and monotonic() < deadline_s:
+            sleep(POLL_S)
+        family += [each for each in self.family() if each not in family]
+        for each in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if each.pid != self.pid or self._popen.poll() is None:
+                    each.kill()
+        self._popen.wait()
+        psutil.wait_procs([each for each in family if each.pid != self.pid], timeout=5.0)
+
+
+def end_all(processes: list[Process]) -> None:
+    """All are asked at once, then ended one by one: the waits overlap."""
+    for process in processes:
+        process.ask_to_end()
+    for process in processes:
+        process.end()

@@ -1,0 +1,76 @@
+"""What the runner and the load process tell each other, through small files in the cell's folder.
+
+Files, because they outlive either side, and because reading them asks nothing of the server.
+Times are time.monotonic() of this host, in seconds.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+PLAN_VARIABLE = "AVT_LOAD_PLAN"
+CONTROL_FILE = "load-control.json"
+PROGRESS_FILE = "load-progress.json"
+
+
+@dataclass(frozen=True, slots=True)
+class LoadPlan:
+    host: str
+    path: str
+    cell_number: int
+    folder: str
+    think_s: float
+    timeout_s: float
+    """Longer than any cell: a request that is not answered is unfinished, not a client's error."""
+    user_class: str
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """stop_at_s: users send nothing more; drain_until_s: what is open then stays unfinished."""
+
+    stop_at_s: float
+    drain_until_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    users: int = 0
+    warm: int = 0
+    sent: int = 0
+    completed: int = 0
+    failed: int = 0
+    in_flight: int = 0
+    ramp_end_s: float | None = None
+
+
+def write_control(folder: Path, control: Control) -> None:
+    _write(folder / CONTROL_FILE, json.dumps(asdict(control)))
+
+
+def read_control(folder: Path) -> Control | None:
+    text = _read(folder / CONTROL_FILE)
+    return Control(**json.loads(text)) if text else None
+
+
+def write_progress(folder: Path, progress: Progress) -> None:
+    _write(folder / PROGRESS_FILE, json.dumps(asdict(progress)))
+
+
+def read_progress(folder: Path) -> Progress:
+    text = _read(folder / PROGRESS_FILE)
+    return Progress(**json.loads(text)) if text else Progress()
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except FileNotFoundError:
+        return ""
+
+
+def _write(path: Path, text: str) -> None:
+    """Whole or not at all: the reader never sees half a file."""
+    half = path.with_suffix(".half")
+    half.write_text(text)
+    half.replace(path)

@@ -1,0 +1,122 @@
+"""From a cell that has just run to its files."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from time import monotonic
+
+from records.cell import CellRecord, Phases, UpstreamSummary, WorkerDeath, save_cell
+from records.harvest import (
+    bystander_table,
+    handlers_table,
+    machine_table,
+    probe_table,
+    read_journals,
+    requests_table,
+    upstream_table,
+)
+from records.rundir import CellDir
+from scenarios.model import Scenario
+from stress import plan
+from stress.bystander import Ping
+from stress.protocol import Progress
+from stress.stack import ROOT, Stack
+from stress.watch import MachineRow
+
+_TIMED_OUT = re.compile(r"WORKER TIMEOUT \(pid:\s*(\d+)\)")
+_DESCRIPTORS = re.compile(r".*(?:Too many open files|EMFILE).*", re.IGNORECASE)
+MOST_FAULTS = 5
+
+
+@dataclass(slots=True)
+class Seen:
+    """What driving a cell yields beside the files that the processes write. Times absolute,
+    but for the phases."""
+
+    cell_number: int
+    t0_s: float
+    phases: Phases
+    deaths: Sequence[WorkerDeath]
+    progress: Progress
+    pings: Sequence[Ping]
+    machine: Sequence[MachineRow]
+    commands: dict[str, list[str]]
+    interrupted: str | None
+    upstream: UpstreamSummary | None = None
+    descriptors_limit: int = 0
+
+
+def save(
+    scenario: Scenario,
+    trial: int,
+    cell: CellDir,
+    stack: Stack,
+    seen: Seen,
+    started_utc: str,
+    begun_s: float,
+) -> None:
+    name = cell.path.name
+    sent, _ = read_journals(sorted(cell.raw.glob("load-*.journal")))
+    worked, lost = read_journals(sorted(stack.journals.glob("probe-*.journal")))
+    pings = [(p.request_id, p.intended_s, p.ended_s, p.status, p.error) for p in seen.pings]
+    cell.save_table("requests", requests_table(name, sent, seen.t0_s))
+    cell.save_table("handlers", handlers_table(worked, seen.t0_s))
+    cell.save_table("probe", probe_table(worked, seen.t0_s))
+    cell.save_table("machine", machine_table(seen.machine, seen.t0_s))
+    cell.save_table("bystander", bystander_table(pings, seen.t0_s))
+    cell.save_table("upstream", upstream_table(stack.upstream_log, seen.t0_s))
+    windows = plan.windows(scenario)
+    log_text = "".join(each.read_text(errors="replace") for each in logs(cell, stack))
+    measured_s = seen.phases.drain_end_s or 0.0
+    record = CellRecord(
+        name=name,
+        scenario=scenario,
+        trial=trial,
+        cell_number=seen.cell_number,
+        t0_s=seen.t0_s,
+        started_utc=started_utc,
+        phases=seen.phases,
+        cycles_planned=windows.cycles,
+        warm_up_limit_s=windows.warm_up_limit_s,
+        drain_limit_s=windows.drain_s,
+        deaths=tuple(explained(seen, log_text)),
+        users_spawned=seen.progress.users,
+        requests_sent=seen.progress.sent,
+        descriptors_limit=seen.descriptors_limit,
+        load_timeout_s=windows.longest_s + 60.0,
+        commands={role: portable(argv, cell.path) for role, argv in seen.commands.items()},
+        overhead_s=monotonic() - begun_s - measured_s,
+        journals_lost=lost,
+        upstream=seen.upstream,
+        interrupted=seen.interrupted,
+        log_faults=tuple(_DESCRIPTORS.findall(log_text)[:MOST_FAULTS]),
+    )
+    save_cell(cell.record_file, record)
+
+
+def logs(cell: CellDir, stack: Stack) -> list[Path]:
+    return sorted({*cell.raw.glob("*.log"), *stack.folder.glob("*.log")})
+
+
+def explained(seen: Seen, log_text: str) -> list[WorkerDeath]:
+    """Deaths since t0, with gunicorn's own reason where its log tells one."""
+    killed = {int(pid) for pid in _TIMED_OUT.findall(log_text)}
+    return [
+        replace(
+            death,
+            at_s=death.at_s - seen.t0_s,
+            cause="killed by gunicorn: its loop was silent too long"
+            if death.pid in killed
+            else "ended by itself",
+        )
+        for death in seen.deaths
+    ]
+
+
+def portable(argv: Sequence[str], folder: Path) -> list[str]:
+    """A command without the paths of this machine."""
+    return [
+        word.replace(str(folder), "CELL").replace(f"{ROOT}/.venv/bin/", "").replace(f"{ROOT}/", "")
+        for word in argv
+    ]

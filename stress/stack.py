@@ -1,0 +1,155 @@
+"""The measured stack: an upstream and a server in front of it, fresh, ready, and ended again."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic, sleep
+from urllib.request import ProxyHandler, build_opener
+
+import psutil
+from pydantic import TypeAdapter, ValidationError
+
+from records.cell import UpstreamSummary
+from scenarios.model import Scenario
+from scenarios.problems import Problem, cannot_run
+from stress import plan
+from stress.processes import POLL_S, Process, end_all
+from stress.watch import WorkerWatch
+
+ROOT = Path(__file__).resolve().parent.parent
+READY_WITHIN_S = 30.0
+_open = build_opener(ProxyHandler({})).open
+
+
+@dataclass(slots=True)
+class Stack:
+    """upstream_url is None where the scenario asks none."""
+
+    port: int
+    folder: Path
+    upstream_url: str | None
+    processes: list[Process] = field(default_factory=list)
+
+    @property
+    def journals(self) -> Path:
+        return self.folder / "journals"
+
+    @property
+    def upstream_log(self) -> Path:
+        return self.folder / "upstream.csv"
+
+    def family(self, role: str) -> list[psutil.Process]:
+        return [each for one in self.processes if one.role == role for each in one.family()]
+
+    def commands(self) -> dict[str, list[str]]:
+        return {one.role: list(one.argv) for one in self.processes}
+
+    def fallen(self) -> str | None:
+        """Which of the stack's processes has ended though nobody asked it to; None if all live."""
+        for process in self.processes:
+            code = process.exit_code()
+            if code is not None:
+                return f"the {process.role} ended by itself (exit code {code})"
+        return None
+
+    def upstream_summary(self) -> UpstreamSummary | None:
+        """What the upstream says of itself; None where there is none, or none any more."""
+        if self.upstream_url is None:
+            return None
+        try:
+            with _open(f"{self.upstream_url}/stats", timeout=5) as answer:
+                return TypeAdapter(UpstreamSummary).validate_json(answer.read())
+        except (OSError, ValidationError):
+            return None
+
+    def end(self) -> None:
+        end_all(list(reversed(self.processes)))
+
+
+def start_stack(scenario: Scenario, port: int, folder: Path) -> Stack:
+    """Starts upstream and server and waits until both answer. Raises Problem with their last
+    words if they do not; then nothing is left running."""
+    (folder / "journals").mkdir(parents=True, exist_ok=True)
+    stack = Stack(port, folder, None)
+    try:
+        if scenario.upstream is not None:
+            stack.upstream_url = start_upstream(stack, scenario)
+        command = plan.server_command(
+            scenario,
+            ROOT,
+            sys.executable,
+            port,
+            stack.journals,
+            plan.app_environment(scenario, stack.upstream_url),
+        )
+        server = Process(command, folder / "server.log", os.environ)
+        stack.processes.append(server)
+        workers = WorkerWatch(stack.journals)
+
+        def ready() -> bool:
+            workers.look()
+            return len(workers.alive()) >= scenario.server.workers and answers(port)
+
+        wait_until(ready, server)
+    except BaseException:
+        stack.end()
+        raise
+    return stack
+
+
+def start_upstream(stack: Stack, scenario: Scenario) -> str:
+    """Returns its URL; the upstream picks its port itself and says which."""
+    assert scenario.upstream is not None
+    argv = plan.upstream_argv(
+        upstream_program(scenario.upstream.kind),
+        stack.upstream_log,
+        round((scenario.delay_s or 0) * 1000),
+    )
+    log = stack.folder / "upstream.log"
+    process = Process(plan.Command("upstream", argv, ROOT, {}), log, os.environ)
+    stack.processes.append(process)
+    said: list[str] = []
+
+    def ready() -> bool:
+        said[:] = [line for line in log.read_text().splitlines() if '"listening"' in line]
+        return bool(said)
+
+    wait_until(ready, process)
+    return f"http://{json.loads(said[0])['listening']}"
+
+
+def upstream_program(kind: str) -> tuple[str, ...]:
+    if kind == "python":
+        return sys.executable, "-m", "slow_upstream"
+    built = subprocess.run(
+        ("sh", str(ROOT / "slow_upstream" / "build.sh")),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if built.returncode != 0:
+        raise cannot_run(f"{built.stderr.strip()}; --upstream python needs no Go")
+    return (built.stdout.strip(),)
+
+
+def wait_until(ready: Callable[[], bool], process: Process) -> None:
+    """Polls until ready. Raises Problem when the process ends or takes too long."""
+    deadline_s = monotonic() + READY_WITHIN_S
+    while not ready():
+        code = process.exit_code()
+        if code is not None or monotonic() > deadline_s:
+            how = "is not ready after 30 s" if code is None else f"ended with exit code {code}"
+            raise Problem(f"the {process.role} {how}; it said:\n{process.last_words()}", 3)
+        sleep(POLL_S)
+
+
+def answers(port: int) -> bool:
+    try:
+        with _open(f"http://{plan.HOST}:{port}/ping", timeout=2) as answer:
+            return int(answer.status) == 200
+    except OSError:
+        return False

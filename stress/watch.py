@@ -1,0 +1,97 @@
+"""Looks at the processes from outside: CPU, memory, descriptors, and which workers live."""
+
+import contextlib
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from time import monotonic
+
+import psutil
+
+from records.cell import WorkerDeath
+
+PERIOD_S = 0.5
+MachineRow = tuple[float, str, int, float, int, int, int]
+"""In the order of records.rows.MACHINE, times absolute."""
+
+
+class ResourceWatch:
+    """Samples every process of each role, on a thread of its own."""
+
+    def __init__(self, families: Mapping[str, Callable[[], list[psutil.Process]]]) -> None:
+        self._families = families
+        self._rows: list[MachineRow] = []
+        self._leave = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="resource watch", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> list[MachineRow]:
+        self._leave.set()
+        self._thread.join()
+        return self._rows
+
+    def _run(self) -> None:
+        while True:
+            for role, family in self._families.items():
+                for process in family():
+                    with contextlib.suppress(psutil.Error):
+                        self._rows.append(sample(role, process))
+            self._rows.append(sample_machine())
+            if self._leave.wait(PERIOD_S):
+                return
+
+
+def sample(role: str, process: psutil.Process) -> MachineRow:
+    with process.oneshot():
+        cpu = process.cpu_times()
+        return (
+            monotonic(),
+            role,
+            process.pid,
+            cpu.user + cpu.system,
+            process.memory_info().rss,
+            process.num_fds(),
+            process.num_threads(),
+        )
+
+
+def sample_machine() -> MachineRow:
+    """The machine's busy CPU seconds, stolen ones included, under the pid 0."""
+    cpu = psutil.cpu_times()
+    busy_s = sum(cpu) - cpu.idle - getattr(cpu, "iowait", 0.0) - getattr(cpu, "guest", 0.0)
+    return monotonic(), "machine", 0, busy_s, 0, 0, 0
+
+
+class WorkerWatch:
+    """Workers are known by the journal that each of them leaves, whatever server runs them."""
+
+    def __init__(self, journals: Path) -> None:
+        self._journals = journals
+        self._alive: set[int] = set()
+        self._seen: set[int] = set()
+        self.deaths: list[WorkerDeath] = []
+
+    def alive(self) -> frozenset[int]:
+        return frozenset(self._alive)
+
+    def look(self) -> int:
+        """Notes who has died since the last look; returns how many."""
+        now_s = monotonic()
+        born = {pid_of(path) for path in self._journals.glob("probe-*.journal")} - self._seen
+        self._seen |= born
+        self._alive |= born
+        dead = {pid for pid in self._alive if not is_alive(pid)}
+        self._alive -= dead
+        self.deaths += [WorkerDeath(now_s, pid, "ended") for pid in sorted(dead)]
+        return len(dead)
+
+
+def pid_of(journal: Path) -> int:
+    return int(journal.name.split("-")[1])
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

@@ -1,0 +1,59 @@
+"""What waitms may be, and that a refused value is harmless when it is shown."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from slow_upstream.checks import asked_wait_ms, share, shown, whole_number
+
+HARMFUL = set("\"&'<>\\`")
+
+
+@given(st.integers(0, 60_000), st.integers(0, 6))
+def test_plain_numbers_up_to_a_minute_are_taken(wait_ms: int, zeros: int) -> None:
+    assert asked_wait_ms(f"waitms={'0' * zeros}{wait_ms}".encode(), 7) == wait_ms
+
+
+@pytest.mark.parametrize("query", [b"", b"other=1", b"WAITMS=5", b"%77aitms=5", b"&&", b"=5"])
+def test_without_waitms_the_default_holds(query: bytes) -> None:
+    assert asked_wait_ms(query, 1234) == 1234
+
+
+@given(st.binary(max_size=80).filter(lambda value: b"&" not in value))
+def test_anything_else_is_refused_with_its_value_and_the_range(value: bytes) -> None:
+    if value.isdigit() and int(value) <= 60_000:
+        return
+    with pytest.raises(ValueError) as refusal:
+        asked_wait_ms(b"a=1&waitms=" + value, 1000)
+    words = f"waitms must be one whole number from 0 to 60000, not {shown(value.decode('latin-1'))}"
+    assert str(refusal.value) == words
+
+
+def test_a_number_beyond_pythons_digit_limit_is_refused_like_any_other() -> None:
+    with pytest.raises(ValueError, match=r'not "9{37}[.]{3}"$'):
+        whole_number("9" * 5000, 0, 10)
+
+
+@given(st.text(max_size=200), st.integers(3, 60))
+def test_what_is_shown_is_short_and_harmless(text: str, limit: int) -> None:
+    inside = shown(text, limit)[1:-1]
+    assert len(inside) <= limit
+    assert inside.isascii()
+    assert inside == "" or inside.isprintable()
+    assert not HARMFUL & set(inside)
+
+
+def test_a_value_that_fits_is_shown_whole() -> None:
+    assert shown("x" * 40) == f'"{"x" * 40}"'
+    assert shown("x" * 41) == f'"{"x" * 37}..."'
+
+
+@pytest.mark.parametrize("text", ["0", "1", "0.25", "1.0"])
+def test_shares(text: str) -> None:
+    assert share(text) == float(text)
+
+
+@pytest.mark.parametrize("text", ["", "nan", "inf", "-0.1", "1.01", "1e-3", ".5", "1_0", "٠"])
+def test_what_is_no_share(text: str) -> None:
+    with pytest.raises(ValueError, match="from 0 to 1, not"):
+        share(text)
