@@ -4,14 +4,19 @@ from dataclasses import dataclass
 
 import polars as pl
 
-BEFORE_SENDING = ("ConnectionRefusedError", "gaierror", "TimeoutError: connect")
-"""Errors that come before a request leaves."""
+from records.ids import BYSTANDER_PROCESS, CELL_UNIT, PROCESS_UNIT
+
+BEFORE_SENDING = r"^ConnectionRefusedError|gaierror|Address not available|Too many open files"
+"""Errors that come before a request leaves the generator."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fates:
-    """Each request id that the generator drew has exactly one of the first four fates.
+    """Each request id that the generator drew has exactly one of the four fates after `sent`.
 
+    vanished: of those sent and never received, the ones that ended in an error; the others still
+    lay before the server when the drain ended.
+    completed_unseen: answered, though the app's journal does not know them.
     strangers: ids of this cell that the app saw and the generator never sent.
     upstream_missing: answered 200 by the app, unknown to the upstream; None without an upstream.
     upstream_strangers: ids of this cell that the upstream saw and the app did not.
@@ -23,6 +28,7 @@ class Fates:
     received_never_answered: int
     sent_never_received: int
     failed_before_sending: int
+    vanished: int
     completed_unseen: int
     app_received: int
     app_repeated: int
@@ -33,20 +39,18 @@ class Fates:
     upstream_repeated: int | None
 
     @property
-    def add_up(self) -> bool:
-        """Whether the counts are equal where nothing died: all that was sent was received once,
-        and all that was answered well went through the upstream."""
-        return not any(
-            (
-                self.sent_never_received,
-                self.completed_unseen,
-                self.app_repeated,
-                self.strangers,
-                self.upstream_missing,
-                self.upstream_strangers,
-                self.upstream_repeated,
-            )
-        )
+    def contradictions(self) -> dict[str, int]:
+        """The counts that must be zero where no worker died, and are not."""
+        counts = {
+            "vanished": self.vanished,
+            "completed_unseen": self.completed_unseen,
+            "app_repeated": self.app_repeated,
+            "strangers": self.strangers,
+            "upstream_missing": self.upstream_missing,
+            "upstream_strangers": self.upstream_strangers,
+            "upstream_repeated": self.upstream_repeated,
+        }
+        return {name: count for name, count in counts.items() if count}
 
 
 def fates(
@@ -58,8 +62,7 @@ def fates(
     told = requests.with_columns(
         received=pl.col("request_id").is_in(seen.implode()),
         answered=pl.col("status").is_not_null(),
-        unsent=pl.col("error").fill_null("").str.starts_with(BEFORE_SENDING[0])
-        | pl.col("error").fill_null("").str.contains("gaierror|Address not available|Too many open"),
+        unsent=pl.col("error").fill_null("").str.contains(BEFORE_SENDING),
     )
     lost = told.filter(~pl.col("answered"))
     answered_well = told.filter(pl.col("status") == 200)["request_id"]
@@ -79,6 +82,9 @@ def fates(
         received_never_answered=lost.filter("received").height,
         sent_never_received=lost.filter(~pl.col("received") & ~pl.col("unsent")).height,
         failed_before_sending=lost.filter(~pl.col("received") & pl.col("unsent")).height,
+        vanished=lost.filter(
+            ~pl.col("received") & ~pl.col("unsent") & pl.col("ended_s").is_not_null()
+        ).height,
         completed_unseen=told.filter(pl.col("answered") & ~pl.col("received")).height,
         app_received=len(app_ids),
         app_repeated=len(app_ids) - len(seen),
@@ -93,5 +99,5 @@ def fates(
 def of_load(table: pl.DataFrame, cell_number: int) -> pl.Series:
     """The ids of this cell's load, the bystander's left out (records.ids tells their parts)."""
     ids = table["request_id"].drop_nulls()
-    cell, process = ids // (1 << 48), ids // (1 << 40) % 256
-    return ids.filter((cell == cell_number) & (process != 255))
+    cell, process = ids // CELL_UNIT, ids // PROCESS_UNIT % 256
+    return ids.filter((cell == cell_number) & (process != BYSTANDER_PROCESS))

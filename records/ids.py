@@ -4,6 +4,8 @@ From the top: 16 bits of a number drawn for the cell (so that stray requests of 
 are told apart), 8 bits process, 20 bits user, 20 bits count. Process 255 is the bystander.
 """
 
+CELL_UNIT = 1 << 48
+PROCESS_UNIT = 1 << 40
 BYSTANDER_PROCESS = 255
 MOST_USERS = 1 << 20
 MOST_REQUESTS = 1 << 20
@@ -20,11 +22,3 @@ def next_id(request_id: int) -> int:
 
 def as_header(request_id: int) -> str:
     return f"{request_id:016x}"
-
-
-def cell_number_of(request_id: int) -> int:
-    return request_id >> 48
-
-
-def process_of(request_id: int) -> int:
-    return request_id >> 40 & 0xFF

@@ -1,0 +1,65 @@
+"""The words for each verdict: what it means, and what to do about it."""
+
+from collections.abc import Mapping
+
+from analysis.verdicts import Code, Verdict
+
+Data = Mapping[str, float | int | str]
+
+
+def number(data: Data, key: str) -> float:
+    value = data.get(key, 0)
+    return float(value) if isinstance(value, int | float) else 0.0
+
+
+def message(verdict: Verdict) -> str:
+    """One sentence, with the verdict's numbers in it."""
+    data = verdict.data
+    n = {key: number(data, key) for key in data}
+    match verdict.code:
+        case "INTERRUPTED":
+            return f"cut short: {data['reason']}; the figures are of what came before"
+        case "WORKER_DEATHS":
+            return f"{n['deaths']:.0f} worker death(s): {data['causes']}"
+        case "UNFINISHED":
+            oldest = f", the oldest for {n['oldest_s']:.0f} s" if "oldest_s" in n else ""
+            return (
+                f"{n['unfinished']:.0f} requests were never answered{oldest}; "
+                f"the median is of the {n['completed']:.0f} that were"
+            )
+        case "COUNTS_DISAGREE":
+            numbers = ", ".join(f"{key} {value:.0f}" for key, value in n.items())
+            return f"generator, app and upstream do not tell the same story: {numbers}"
+        case "GENERATOR_SATURATED":
+            return f"a load process used {n['cpu_percent']:.0f} % of its core"
+        case "UPSTREAM_LATE":
+            return f"the upstream waited {n['late_percent']:.1f} % longer than it was asked to"
+        case "NOT_STEADY":
+            return (
+                f"not every user was served once within {n['warm_up_limit_s']:.0f} s of warm-up; "
+                "the window opened on a queue that still grew"
+            )
+        case "DESCRIPTORS":
+            return (
+                f"file descriptors: {n['faults']:.0f} failure(s), "
+                f"{n['peak']:.0f} of {n['limit']:.0f} in use at the peak"
+            )
+        case "JOURNAL_LOST":
+            return f"{n['journals']:.0f} worker(s) died before they wrote anything down"
+
+
+ADVICE: dict[Code, str] = {
+    "INTERRUPTED": "run it again; do not compare these figures",
+    "WORKER_DEATHS": "read the failures per cycle; --worker-timeout 0 keeps the worker alive",
+    "UNFINISHED": "read median_lower_bound_ms, which counts them with their age",
+    "COUNTS_DISAGREE": "do not use this cell; see the fates in summary.json and the logs in raw/",
+    "GENERATOR_SATURATED": "the rps may be the generator's; use --load-processes 2 or fewer users",
+    "UPSTREAM_LATE": "the latency is partly the upstream's; try --upstream go or fewer users",
+    "NOT_STEADY": "run longer, or take the figures as what a growing queue looks like",
+    "DESCRIPTORS": "raise the limit (ulimit -n) or use fewer users",
+    "JOURNAL_LOST": "their requests are missing from handlers and threads",
+}
+
+
+def advice(verdict: Verdict) -> str:
+    return ADVICE[verdict.code]

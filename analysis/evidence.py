@@ -1,0 +1,48 @@
+"""Gathers what the verdicts on a cell rest on."""
+
+import polars as pl
+
+from analysis.fates import Fates
+from analysis.population import Tables, Window, unfinished
+from analysis.verdicts import Evidence
+from records.cell import CellRecord
+from scenarios.units import Second
+
+
+def evidence(
+    record: CellRecord,
+    tables: Tables,
+    account: Fates,
+    completions: pl.DataFrame,
+    end_s: Second,
+    load_cpu: float | None,
+    window: Window,
+) -> Evidence:
+    oldest_s = unfinished(tables.requests)["started_s"].min()
+    peak = tables.machine.filter(pl.col("role") == "server")["descriptors"].max()
+    texts = tables.requests["error"].fill_null("")
+    return Evidence(
+        record=record,
+        completed=completions.height,
+        unfinished=unfinished(tables.requests).height,
+        oldest_unfinished_s=end_s - oldest_s if isinstance(oldest_s, float) else None,
+        contradictions=account.contradictions,
+        sent=account.sent,
+        app_received=account.app_received,
+        upstream_received=account.upstream_received,
+        generator_cpu_percent_peak=load_cpu,
+        upstream_late_share=upstream_late_share(tables.upstream, window),
+        descriptors_peak=int(peak) if isinstance(peak, int) else None,
+        descriptor_errors=int(texts.str.contains("Too many open files").sum()),
+    )
+
+
+def upstream_late_share(upstream: pl.DataFrame, window: Window) -> float | None:
+    """Mean lateness over mean wait asked for, of the answers it gave in the window."""
+    answered = upstream.filter(
+        pl.col("status").is_in(["200", "500"]), window.holds("at_s"), pl.col("asked_ms") > 0
+    )
+    if answered.is_empty():
+        return None
+    asked_ms = float(answered["asked_ms"].sum())
+    return (float(answered["waited_ms"].sum()) - asked_ms) / asked_ms

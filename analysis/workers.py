@@ -1,0 +1,60 @@
+"""What the probe saw inside the workers: threads, pool, loop."""
+
+import polars as pl
+
+from analysis.quantiles import quantile, time_weights
+
+BEAT_S = 0.010
+"""The probe's heartbeat: an age up to this is no lag."""
+BUCKET_S = 0.1
+"""Samples of several workers within this are taken as simultaneous; each samples every 10 ms."""
+THREADS = (
+    pl.col("threads_loop")
+    + pl.col("threads_anyio_worker")
+    + pl.col("threads_executor")
+    + pl.col("threads_other")
+)
+
+
+def threads_unique(own: pl.DataFrame) -> int | None:
+    known = own.filter(pl.col("thread_id").is_not_null())
+    return known.select("pid", "thread_id").n_unique() if known.height else None
+
+
+def at_once(samples: pl.DataFrame, what: pl.Expr) -> int | None:
+    """The most of something at one time, over all workers together."""
+    peak = (
+        samples.with_columns(what=what, bucket=(pl.col("at_s") / BUCKET_S).floor())
+        .group_by("bucket", "pid")
+        .agg(pl.col("what").max())
+        .group_by("bucket")
+        .agg(pl.col("what").sum(), known=pl.col("what").count())
+        .filter(pl.col("known") > 0)["what"]
+        .max()
+    )
+    return int(peak) if isinstance(peak, int | float) else None
+
+
+def loop_lag(samples: pl.DataFrame) -> tuple[float | None, float | None]:
+    """p99 and maximum in ms, of the worst process. Time-weighted: a stalled watchdog's one
+    sample stands for all the time that it missed."""
+    p99s, worst = [], []
+    for (_,), own in samples.sort("at_s").group_by("pid"):
+        moments = own["at_s"].to_numpy()
+        lag_ms = 1000 * (own["heartbeat_age_s"].to_numpy() - BEAT_S).clip(min=0.0)
+        p99s.append(quantile(lag_ms, 0.99, weights=time_weights(moments, moments[0] - BEAT_S)))
+        worst.append(quantile(lag_ms, 1.0))
+    known = [value for value in p99s if value is not None]
+    return max(known, default=None), max((w for w in worst if w is not None), default=None)
+
+
+def blocked_by(samples: pl.DataFrame) -> str | None:
+    """The route and line that held the loop in most samples of a blocked loop."""
+    held = samples.filter(
+        pl.col("blocked_frame").is_not_null() | pl.col("blocked_route").is_not_null()
+    )
+    if held.is_empty():
+        return None
+    place = pl.concat_str("blocked_route", "blocked_frame", separator=" at ", ignore_nulls=True)
+    counts = held.select(place=place).group_by("place").len().sort("len", "place", descending=True)
+    return str(counts["place"][0])
