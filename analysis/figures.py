@@ -34,7 +34,10 @@ def summarise(record: CellRecord, tables: Tables) -> CellSummary:
     own = tables.handlers.filter(
         pl.col("request_id").is_in(of_load(tables.handlers, record.cell_number).implode())
     )
-    active = active_threads(own, window.start_s, window.end_s) if window.length_s else None
+    last_seen = tables.probe.group_by("pid").agg(seen_s=pl.col("at_s").max())
+    active = (
+        active_threads(own, last_seen, window.start_s, window.end_s) if window.length_s else None
+    )
     samples = tables.probe.filter(window.holds("at_s"))
     lag = loop_lag(samples)
     asked = tables.upstream if record.scenario.upstream else None

@@ -16,18 +16,23 @@ class ActiveThreads:
     peak: int
 
 
-def active_threads(handlers: pl.DataFrame, start_s: Second, end_s: Second) -> ActiveThreads | None:
+def active_threads(
+    handlers: pl.DataFrame, last_seen: pl.DataFrame, start_s: Second, end_s: Second
+) -> ActiveThreads | None:
     """A thread of the pool holds one handler at a time; a loop holds many and counts as one.
 
-    A handler without an end was still running. None where no handler's thread is known.
+    A handler without an end ran until its process was last seen (`last_seen`: pid, seen_s).
+    None where no handler's thread is known.
     """
-    spans = handlers.filter(
-        pl.col("thread_id").is_not_null(), pl.col("started_s").is_not_null()
-    ).select(
-        "pid",
-        "thread_id",
-        start=pl.col("started_s").clip(start_s, end_s),
-        end=pl.col("ended_s").fill_null(end_s).clip(start_s, end_s),
+    spans = (
+        handlers.join(last_seen, on="pid", how="left")
+        .filter(pl.col("thread_id").is_not_null(), pl.col("started_s").is_not_null())
+        .select(
+            "pid",
+            "thread_id",
+            start=pl.col("started_s").clip(start_s, end_s),
+            end=pl.coalesce("ended_s", "seen_s", pl.lit(end_s)).clip(start_s, end_s),
+        )
     )
     if spans.is_empty():
         return None

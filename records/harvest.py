@@ -41,8 +41,9 @@ def requests_table(cell: str, journals: Sequence[Journal], t0_s: float) -> pl.Da
     return shaped(since(rows, t0_s, ("intended_s", "started_s", "ended_s")), REQUESTS)
 
 
-def handlers_table(journals: Sequence[Journal], t0_s: float) -> pl.DataFrame:
-    """One row a request that reached a worker: the last snapshot that its journal holds."""
+def handlers_table(journals: Sequence[Journal], t0_s: float, end_s: float) -> pl.DataFrame:
+    """One row a request that reached a worker before the load had left: the last snapshot that
+    its journal holds. (A blocked worker goes on serving users who are gone.)"""
     parts = [
         journal.tables["h"]
         .unique("visit", keep="last", maintain_order=True)
@@ -53,7 +54,7 @@ def handlers_table(journals: Sequence[Journal], t0_s: float) -> pl.DataFrame:
         return empty(HANDLERS)
     rows = (
         pl.concat(parts)
-        .filter(pl.col("arrived_s") >= t0_s)
+        .filter(pl.col("arrived_s").is_between(t0_s, end_s))
         .sort("arrived_s")
         .with_columns(known("request_id"), known("thread_id"), known("status"))
     )
@@ -61,13 +62,13 @@ def handlers_table(journals: Sequence[Journal], t0_s: float) -> pl.DataFrame:
     return shaped(since(rows, t0_s, times), HANDLERS)
 
 
-def probe_table(journals: Sequence[Journal], t0_s: float) -> pl.DataFrame:
+def probe_table(journals: Sequence[Journal], t0_s: float, end_s: float) -> pl.DataFrame:
     parts = [
         journal.tables["s"].with_columns(pid=pl.lit(journal.about["pid"])) for journal in journals
     ]
     if not parts:
         return empty(PROBE)
-    rows = pl.concat(parts).filter(pl.col("at_s") >= t0_s).sort("at_s")
+    rows = pl.concat(parts).filter(pl.col("at_s").is_between(t0_s, end_s)).sort("at_s")
     return shaped(since(rows, t0_s, ("at_s",)), PROBE)
 
 
@@ -80,7 +81,7 @@ def bystander_table(rows: Sequence[tuple[object, ...]], t0_s: float) -> pl.DataF
     return since(frame, t0_s, ("intended_s", "ended_s"))
 
 
-def upstream_table(log: Path, t0_s: float) -> pl.DataFrame:
+def upstream_table(log: Path, t0_s: float, end_s: float) -> pl.DataFrame:
     """The upstream's CSV. A half last line, which SIGKILL leaves, is dropped."""
     if not log.exists():
         return empty(UPSTREAM)
@@ -92,7 +93,9 @@ def upstream_table(log: Path, t0_s: float) -> pl.DataFrame:
         pl.col("request_id").str.to_integer(base=16, dtype=pl.UInt64, strict=False),
         pl.col("at_s", "asked_ms", "waited_ms").cast(pl.Float64),
     )
-    return shaped(since(rows.filter(pl.col("at_s") >= t0_s), t0_s, ("at_s",)), UPSTREAM)
+    return shaped(
+        since(rows.filter(pl.col("at_s").is_between(t0_s, end_s)), t0_s, ("at_s",)), UPSTREAM
+    )
 
 
 def empty(schema: Schema) -> pl.DataFrame:

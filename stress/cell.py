@@ -15,6 +15,7 @@ from scenarios.model import Scenario
 from scenarios.units import Second
 from stress import plan
 from stress.bystander import Bystander
+from stress.interruption import CellInterruptedError, Interruption
 from stress.machine import free_port, raise_descriptors
 from stress.processes import Process
 from stress.protocol import Control, Progress, read_progress, write_control
@@ -29,17 +30,6 @@ LOAD_ENDS_WITHIN_S = 20.0
 SETTLE_S = 0.5
 """A worker's death resets its connections within milliseconds and the next worker needs a second
 to boot: half a second after a death all its failures are in, and no new answer is yet."""
-
-
-@dataclass(slots=True)
-class Interruption:
-    """Set from a signal handler, or by whoever finds that something has fallen."""
-
-    reason: str | None = None
-
-
-class CellInterruptedError(Exception):
-    """Ends the phases; what was measured is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,8 +171,9 @@ def run_cell(
 ) -> None:
     """Runs a resolved scenario and saves its tables and its record under `cell`.
 
-    `served` is a stack that somebody else started and will end. Raises Problem when the cell
-    could not even begin; a cell that was cut short is saved, with the reason in its record.
+    `served` is a stack that somebody else started and will end. A cell that was cut short is
+    saved, with the reason in its record; one that could not even begin raises Problem, or
+    CellInterruptedError, and is not.
     """
     begun_s = monotonic()
     started_utc = datetime.now(UTC).isoformat()
@@ -190,7 +181,7 @@ def run_cell(
     limit = raise_descriptors(plan.descriptors_needed(scenario))
     cell_number = int.from_bytes(os.urandom(2))
     listener(Moment(scenario.name, "start", 0.0, Progress(), 0))
-    stack = served or start_stack(scenario, free_port(port), cell.raw)
+    stack = served or start_stack(scenario, free_port(port), cell.raw, interruption)
     try:
         seen = drive(scenario, cell, stack, cell_number, interruption, listener)
     finally:
@@ -235,12 +226,14 @@ def drive(
         if course.window_start_s is not None and course.window_end_s is None:
             course.window_end_s = monotonic()
     finally:
+        end_s = monotonic()
         load.end()
         pings, machine = bystander.stop(), resources.stop()
         upstream = stack.upstream_summary()
     return Seen(
         cell_number=cell_number,
         t0_s=course.t0_s,
+        end_s=end_s,
         phases=course.phases(),
         deaths=workers.deaths,
         progress=conductor.progress,

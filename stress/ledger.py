@@ -36,6 +36,30 @@ class Entry:
         )
 
 
+@dataclass(slots=True)
+class Ramp:
+    """When each user begins: evenly spaced, `spawn_rate` a second over all processes together.
+
+    Times are time.monotonic() in seconds; the first user's turn is when it asks.
+    """
+
+    users: int
+    spawn_rate: float
+    processes: int = 1
+    process: int = 0
+    begin_s: float | None = None
+
+    def turn_s(self, user: int, now_s: float) -> float:
+        if self.begin_s is None:
+            self.begin_s = now_s
+        return self.begin_s + (user * self.processes + self.process) / self.spawn_rate
+
+    @property
+    def end_s(self) -> float:
+        """When the last user has begun."""
+        return (self.begin_s or 0.0) + self.users / self.spawn_rate
+
+
 @dataclass(frozen=True, slots=True)
 class Counts:
     """A snapshot for the progress file. warm: users that have completed a request which they

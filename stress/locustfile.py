@@ -18,7 +18,7 @@ from locust.env import Environment
 
 from records.journal import JournalWriter
 from records.rows import SENT
-from stress.ledger import Ledger
+from stress.ledger import Ledger, Ramp
 from stress.protocol import (
     PLAN_VARIABLE,
     Control,
@@ -40,6 +40,7 @@ vars(geventhttpclient.client)["_may_retry_after_send_error"] = lambda _method: F
 plan = LoadPlan(**json.loads(os.environ[PLAN_VARIABLE]))
 folder = Path(plan.folder)
 ledger = Ledger(plan.cell_number)
+ramp = Ramp(plan.users, plan.spawn_rate, plan.processes)
 control: Control | None = None
 pending = bytearray()
 """A worker's journal since its last report."""
@@ -58,8 +59,11 @@ class User(FastHttpUser if plan.user_class == "fast" else HttpUser):  # type: ig
     concurrency = 1
 
     def on_start(self) -> None:
+        """Waits for this user's own turn: Locust spawns a second's users at once, and with a
+        delay of a second all users would then ask in lockstep for ever."""
         self.number = ledger.new_user()
-        self.due_s = monotonic()
+        self.due_s = ramp.turn_s(self.number, monotonic())
+        gevent.sleep(max(0.0, self.due_s - monotonic()))
 
     @task
     def ask(self) -> None:
@@ -138,7 +142,7 @@ def on_init(environment: Environment, **_: object) -> None:
     if isinstance(runner, runners.WorkerRunner):
         runner.register_message("avt_control", on_control)
         writer = JournalWriter(pending.extend, {"r": SENT}, {"process": runner.worker_index})
-        ledger.process = runner.worker_index
+        ledger.process = ramp.process = runner.worker_index
 
         def report(client_id: str, data: dict[str, object], **_: object) -> None:
             del client_id
@@ -160,7 +164,7 @@ def on_init(environment: Environment, **_: object) -> None:
 def on_spawning_complete(user_count: int, **_: object) -> None:
     del user_count
     if ledger.ramp_end_s is None:
-        ledger.ramp_end_s = monotonic()
+        ledger.ramp_end_s = max(monotonic(), ramp.end_s)
 
 
 def on_control(environment: Environment, msg: object, **_: object) -> None:

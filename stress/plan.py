@@ -188,6 +188,9 @@ def load_command(
         think_s=load.think_s,
         timeout_s=windows(scenario).longest_s + 60.0,
         user_class=load.user_class,
+        users=load.users,
+        spawn_rate=load.spawn_rate,
+        processes=load.processes,
     )
     argv = (
         python, "-m", "locust",

@@ -48,12 +48,7 @@ class Process:
         return self._popen.poll()
 
     def family(self) -> list[psutil.Process]:
-        """The process and all its living descendants; empty once it is gone."""
-        try:
-            parent = psutil.Process(self.pid)
-            return [parent, *parent.children(recursive=True)]
-        except psutil.NoSuchProcess:
-            return []
+        return family_of(self.pid)
 
     def last_words(self, lines: int = 8) -> str:
         text = self.log.read_text(errors="replace") if self.log.exists() else ""
@@ -78,6 +73,31 @@ class Process:
                     each.kill()
         self._popen.wait()
         psutil.wait_procs([each for each in family if each.pid != self.pid], timeout=5.0)
+
+
+class Attached:
+    """A program that somebody else started and will end; we only look at it."""
+
+    def __init__(self, role: str, pid: int, argv: tuple[str, ...]) -> None:
+        self.role = role
+        self.pid = pid
+        self.argv = argv
+
+    def exit_code(self) -> int | None:
+        """Its true exit code is its parent's to know; 0 stands for "gone"."""
+        return None if psutil.pid_exists(self.pid) else 0
+
+    def family(self) -> list[psutil.Process]:
+        return family_of(self.pid)
+
+
+def family_of(pid: int) -> list[psutil.Process]:
+    """The process and all its living descendants; empty once it is gone."""
+    try:
+        parent = psutil.Process(pid)
+        return [parent, *parent.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
 
 
 def end_all(processes: list[Process]) -> None:

@@ -23,6 +23,9 @@ class LoadPlan:
     timeout_s: float
     """Longer than any cell: a request that is not answered is unfinished, not a client's error."""
     user_class: str
+    users: int
+    spawn_rate: float
+    processes: int
 
 
 @dataclass(frozen=True, slots=True)

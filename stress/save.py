@@ -36,6 +36,7 @@ class Seen:
 
     cell_number: int
     t0_s: float
+    end_s: float
     phases: Phases
     deaths: Sequence[WorkerDeath]
     progress: Progress
@@ -61,11 +62,11 @@ def save(
     worked, lost = read_journals(sorted(stack.journals.glob("probe-*.journal")))
     pings = [(p.request_id, p.intended_s, p.ended_s, p.status, p.error) for p in seen.pings]
     cell.save_table("requests", requests_table(name, sent, seen.t0_s))
-    cell.save_table("handlers", handlers_table(worked, seen.t0_s))
-    cell.save_table("probe", probe_table(worked, seen.t0_s))
+    cell.save_table("handlers", handlers_table(worked, seen.t0_s, seen.end_s))
+    cell.save_table("probe", probe_table(worked, seen.t0_s, seen.end_s))
     cell.save_table("machine", machine_table(seen.machine, seen.t0_s))
     cell.save_table("bystander", bystander_table(pings, seen.t0_s))
-    cell.save_table("upstream", upstream_table(stack.upstream_log, seen.t0_s))
+    cell.save_table("upstream", upstream_table(stack.upstream_log, seen.t0_s, seen.end_s))
     windows = plan.windows(scenario)
     log_text = "".join(each.read_text(errors="replace") for each in logs(cell, stack))
     measured_s = seen.phases.drain_end_s or 0.0

@@ -17,7 +17,8 @@ from records.cell import UpstreamSummary
 from scenarios.model import Scenario
 from scenarios.problems import Problem, cannot_run
 from stress import plan
-from stress.processes import POLL_S, Process, end_all
+from stress.interruption import CellInterruptedError, Interruption
+from stress.processes import POLL_S, Attached, Process, end_all
 from stress.watch import WorkerWatch
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -27,12 +28,19 @@ _open = build_opener(ProxyHandler({})).open
 
 @dataclass(slots=True)
 class Stack:
-    """upstream_url is None where the scenario asks none."""
+    """upstream_url is None where the scenario asks none.
+
+    processes are ours to end, attached ones belong to somebody else."""
 
     port: int
     folder: Path
     upstream_url: str | None
     processes: list[Process] = field(default_factory=list)
+    attached: list[Attached] = field(default_factory=list)
+
+    @property
+    def members(self) -> list[Process | Attached]:
+        return [*self.processes, *self.attached]
 
     @property
     def journals(self) -> Path:
@@ -43,22 +51,23 @@ class Stack:
         return self.folder / "upstream.csv"
 
     def family(self, role: str) -> list[psutil.Process]:
-        return [each for one in self.processes if one.role == role for each in one.family()]
+        return [each for one in self.members if one.role == role for each in one.family()]
 
     def commands(self) -> dict[str, list[str]]:
-        return {one.role: list(one.argv) for one in self.processes}
+        return {one.role: list(one.argv) for one in self.members}
 
     def fallen(self) -> str | None:
         """Which of the stack's processes has ended though nobody asked it to; None if all live."""
-        for process in self.processes:
+        for process in self.members:
             code = process.exit_code()
             if code is not None:
                 return f"the {process.role} ended by itself (exit code {code})"
         return None
 
     def upstream_summary(self) -> UpstreamSummary | None:
-        """What the upstream says of itself; None where there is none, or none any more."""
-        if self.upstream_url is None:
+        """What the upstream says of itself; None where there is none, or none any more, or where
+        it has served others before."""
+        if self.upstream_url is None or self.attached:
             return None
         try:
             with _open(f"{self.upstream_url}/stats", timeout=5) as answer:
@@ -70,14 +79,14 @@ class Stack:
         end_all(list(reversed(self.processes)))
 
 
-def start_stack(scenario: Scenario, port: int, folder: Path) -> Stack:
+def start_stack(scenario: Scenario, port: int, folder: Path, interruption: Interruption) -> Stack:
     """Starts upstream and server and waits until both answer. Raises Problem with their last
-    words if they do not; then nothing is left running."""
+    words if they do not, CellInterruptedError on an interruption; then nothing is left running."""
     (folder / "journals").mkdir(parents=True, exist_ok=True)
     stack = Stack(port, folder, None)
     try:
         if scenario.upstream is not None:
-            stack.upstream_url = start_upstream(stack, scenario)
+            stack.upstream_url = start_upstream(stack, scenario, interruption)
         command = plan.server_command(
             scenario,
             ROOT,
@@ -94,14 +103,14 @@ def start_stack(scenario: Scenario, port: int, folder: Path) -> Stack:
             workers.look()
             return len(workers.alive()) >= scenario.server.workers and answers(port)
 
-        wait_until(ready, server)
+        wait_until(ready, server, interruption)
     except BaseException:
         stack.end()
         raise
     return stack
 
 
-def start_upstream(stack: Stack, scenario: Scenario) -> str:
+def start_upstream(stack: Stack, scenario: Scenario, interruption: Interruption) -> str:
     """Returns its URL; the upstream picks its port itself and says which."""
     assert scenario.upstream is not None
     argv = plan.upstream_argv(
@@ -118,7 +127,7 @@ def start_upstream(stack: Stack, scenario: Scenario) -> str:
         said[:] = [line for line in log.read_text().splitlines() if '"listening"' in line]
         return bool(said)
 
-    wait_until(ready, process)
+    wait_until(ready, process, interruption)
     return f"http://{json.loads(said[0])['listening']}"
 
 
@@ -136,10 +145,12 @@ def upstream_program(kind: str) -> tuple[str, ...]:
     return (built.stdout.strip(),)
 
 
-def wait_until(ready: Callable[[], bool], process: Process) -> None:
+def wait_until(ready: Callable[[], bool], process: Process, interruption: Interruption) -> None:
     """Polls until ready. Raises Problem when the process ends or takes too long."""
     deadline_s = monotonic() + READY_WITHIN_S
     while not ready():
+        if interruption.reason:
+            raise CellInterruptedError(interruption.reason)
         code = process.exit_code()
         if code is not None or monotonic() > deadline_s:
             how = "is not ready after 30 s" if code is None else f"ended with exit code {code}"

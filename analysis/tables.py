@@ -1,0 +1,147 @@
+"""The table of a run: which figures, in which order, and the notes below it."""
+
+import csv
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+
+from analysis import formats
+from analysis.advice import advice, message
+from analysis.summary import CellSummary
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    heading: str
+    unit: str
+    width: int
+    text: Callable[[CellSummary], str]
+
+
+def marked_median(cell: CellSummary) -> str:
+    """With a star where requests were left out of it: see the notes."""
+    return formats.milliseconds(cell.median_ms) + ("*" if cell.unfinished else "")
+
+
+COLUMNS: tuple[Column, ...] = (
+    Column("ok", "rps", 7, lambda cell: formats.rate(cell.ok_rps)),
+    Column("failed", "", 7, lambda cell: formats.percent(cell.failure_ratio)),
+    Column("open", "", 5, lambda cell: formats.whole(cell.unfinished)),
+    Column("median", "ms", 8, marked_median),
+    Column("p99", "ms", 7, lambda cell: formats.milliseconds(cell.p99_ms)),
+    Column("threads", "live", 7, lambda cell: formats.whole(cell.threads_spawned)),
+    Column("", "active", 6, lambda cell: formats.decimal(cell.threads_active_mean)),
+)
+NAME_WIDTH = 23
+"""The widest scenario name, and the whole table 80 columns."""
+
+
+def heading_lines() -> tuple[str, str]:
+    first = "".join(f" {column.heading:>{column.width}}" for column in COLUMNS)
+    second = "".join(f" {column.unit:>{column.width}}" for column in COLUMNS)
+    return f"{'scenario':<{NAME_WIDTH}}{first}", f"{'':<{NAME_WIDTH}}{second}".rstrip()
+
+
+def name_of(cell: CellSummary) -> str:
+    return cell.scenario if cell.trial == 1 else f"{cell.scenario} #{cell.trial}"
+
+
+def row_line(cell: CellSummary) -> str:
+    figures = "".join(f" {column.text(cell):>{column.width}}" for column in COLUMNS)
+    return f"{name_of(cell):<{NAME_WIDTH}}{figures}"
+
+
+def notes(cell: CellSummary) -> list[str]:
+    """Verdicts, what each cycle of a killed worker brought, who held the loop."""
+    found = [f"{verdict.code}: {message(verdict)}" for verdict in cell.verdicts]
+    if cell.cycles:
+        ok = ", ".join(str(cycle.ok) for cycle in cell.cycles)
+        failed = ", ".join(str(cycle.failures) for cycle in cell.cycles)
+        lengths = ", ".join(f"{cycle.end_s - cycle.start_s:.1f}" for cycle in cell.cycles)
+        found.append(f"per cycle of {lengths} s: {ok} good answers, {failed} failures")
+    if cell.unfinished and cell.median_lower_bound_ms is not None:
+        bound = formats.milliseconds(cell.median_lower_bound_ms)
+        found.append(f"with the open requests counted, the median is at least {bound} ms")
+    if cell.blocked_by:
+        lag = formats.milliseconds(cell.loop_lag_max_ms)
+        found.append(f"the loop was held by {cell.blocked_by} (silent for up to {lag} ms)")
+    if cell.bystander.pings and (cell.bystander.median_ms or 0) > BYSTANDER_NOTED_MS:
+        waited = formats.milliseconds(cell.bystander.median_ms)
+        bystander = cell.bystander
+        found.append(
+            f"a bystander's /ping took {waited} ms (median), "
+            f"{bystander.failures} of {bystander.pings} got no answer"
+        )
+    found += [f"{each.count} × {each.error}" for each in cell.errors[:3]]
+    return found
+
+
+BYSTANDER_NOTED_MS = 100.0
+
+
+def markdown(cells: Sequence[CellSummary], command: str) -> str:
+    """summary.md: fit for a pull request."""
+    headings = ["scenario", *(f"{c.heading} {c.unit}".strip() for c in COLUMNS)]
+    headings[-2:] = ["threads live", "threads active"]
+    lines = [f"`{command}`", "", table_row(headings)]
+    lines.append(table_row(["---", *("---:" for _ in COLUMNS)]))
+    lines += [table_row([name_of(cell), *(c.text(cell) for c in COLUMNS)]) for cell in cells]
+    for cell in cells:
+        if told := notes(cell):
+            lines += ["", f"**{escaped(name_of(cell))}**", ""]
+            lines += [f"- {escaped(note)}" for note in told]
+            lines += [f"- {verdict.code}: {advice(verdict)}" for verdict in cell.verdicts]
+    return "\n".join(lines) + "\n"
+
+
+def table_row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(escaped(cell) for cell in cells) + " |"
+
+
+def escaped(text: str) -> str:
+    """Errors and names come from outside: nothing in them may become markup."""
+    for character in "\\`*_[]<>|":
+        text = text.replace(character, "\\" + character)
+    return " ".join(text.split())
+
+
+def flat(cell: CellSummary) -> dict[str, object]:
+    """One level of keys: `bystander_median_ms` and so on; lists are left out but for the codes
+    of the verdicts."""
+    row: dict[str, object] = {}
+    for key, value in asdict(cell).items():
+        if isinstance(value, dict):
+            row |= {f"{key}_{inner}": each for inner, each in value.items()}
+        elif key == "verdicts":
+            row["verdicts"] = " ".join(verdict.code for verdict in cell.verdicts)
+        elif not isinstance(value, list | tuple):
+            row[key] = value
+    return row
+
+
+def comma_separated(cells: Sequence[CellSummary]) -> str:
+    """summary.csv: a line a cell, empty where unknown."""
+    rows = [flat(cell) for cell in cells]
+    text = io.StringIO()
+    writer = csv.DictWriter(
+        text, list(dict.fromkeys(key for row in rows for key in row)), lineterminator="\n"
+    )
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def as_json(cell: CellSummary) -> dict[str, object]:
+    """A cell of summary.json: its figures, and the verdicts with their words."""
+    content: dict[str, object] = asdict(cell)
+    content["verdicts"] = [
+        {
+            "code": verdict.code,
+            "severity": verdict.severity,
+            "message": message(verdict),
+            "advice": advice(verdict),
+            "data": dict(verdict.data),
+        }
+        for verdict in cell.verdicts
+    ]
+    return content

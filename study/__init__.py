@@ -1,0 +1,1 @@
+"""The command line `study`: the one place where running and judging meet."""

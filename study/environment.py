@@ -1,0 +1,91 @@
+"""What the manifest tells of machine and software. No variables, no host name, no user."""
+
+import importlib.metadata
+import importlib.util
+import platform
+import resource
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import psutil
+
+from scenarios.model import Available
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = (
+    "aiofiles", "aiohttp", "anyio", "fastapi", "gevent", "geventhttpclient", "gunicorn", "h11",
+    "httpcore", "httpcore2", "httptools", "httpx", "httpx2", "locust", "polars", "psutil",
+    "pydantic", "starlette", "structlog", "uvicorn", "uvicorn-worker", "uvloop",
+)  # fmt: skip
+
+
+def available() -> Available:
+    return Available(
+        uvloop=importlib.util.find_spec("uvloop") is not None,
+        httptools=importlib.util.find_spec("httptools") is not None,
+        go=shutil.which("go") is not None,
+    )
+
+
+def environment() -> dict[str, object]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return {
+        "os": f"{platform.system()} {platform.release()}",
+        "machine": platform.machine(),
+        "cpu": cpu_model(),
+        "cores": psutil.cpu_count(),
+        "memory_mib": psutil.virtual_memory().total // 2**20,
+        "python": platform.python_version(),
+        "implementation": platform.python_implementation(),
+        "gil": gil(),
+        "descriptors_soft": soft,
+        "descriptors_hard": hard,
+        "go": go_version(),
+        "git_revision": git("rev-parse", "HEAD"),
+        "git_changed": bool(git("status", "--porcelain")),
+        "packages": {name: version(name) for name in PACKAGES},
+    }
+
+
+def version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def gil() -> bool:
+    if not sysconfig.get_config_var("Py_GIL_DISABLED"):
+        return True
+    enabled = getattr(sys, "_is_gil_enabled", lambda: True)
+    return bool(enabled())
+
+
+def cpu_model() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.processor()
+
+
+def go_version() -> str | None:
+    said = output("go", "version")
+    return said.split()[2] if said and len(said.split()) > 2 else None
+
+
+def git(*words: str) -> str | None:
+    return output("git", "-C", str(ROOT), *words)
+
+
+def output(*argv: str) -> str | None:
+    """What a program prints; None where it is missing or fails."""
+    try:
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()

@@ -1,0 +1,64 @@
+"""The options that several commands share, each said once, and what they mean together."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from scenarios.model import (
+    Http,
+    Library,
+    Life,
+    Loop,
+    Scenario,
+    ServerKind,
+    UpstreamKind,
+    UserClass,
+)
+from scenarios.units import Second, parse_duration
+
+QUICK_USERS = 50
+QUICK_DELAY_S = 0.1
+QUICK_DURATION_S = 5.0
+
+Users = Annotated[int | None, typer.Option(help="Concurrent users, each waiting for its answer.")]
+SpawnRate = Annotated[float | None, typer.Option(help="Users that begin in a second.")]
+Duration = Annotated[str | None, typer.Option(help="Length of the window, such as 30s.")]
+Delay = Annotated[str | None, typer.Option(help="How long the upstream waits, such as 1000ms.")]
+ThinkTime = Annotated[str | None, typer.Option(help="Pause of a user between requests.")]
+Quick = Annotated[bool, typer.Option("--quick", help="50 users, 100 ms, 5 s: a first look.")]
+ServerOption = Annotated[ServerKind | None, typer.Option("--server", help="gunicorn or uvicorn.")]
+Workers = Annotated[int | None, typer.Option(help="Server processes.")]
+Pool = Annotated[int | None, typer.Option(help="Threads of anyio's pool in each worker.")]
+LoopOption = Annotated[Loop | None, typer.Option("--loop", help="asyncio, uvloop or auto.")]
+HttpOption = Annotated[Http | None, typer.Option("--http", help="h11, httptools or auto.")]
+WorkerTimeout = Annotated[
+    int | None,
+    typer.Option(help="Silent seconds before gunicorn kills a worker; 0: never."),
+]
+ClientOption = Annotated[Library | None, typer.Option("--client", help="httpx, httpx2 or aiohttp.")]
+ClientLife = Annotated[Life | None, typer.Option(help="shared or per-request.")]
+ClientTimeout = Annotated[str | None, typer.Option(help="The app's own timeout, such as 60s.")]
+UpstreamOption = Annotated[
+    UpstreamKind | None, typer.Option("--upstream", help="auto, python or go.")
+]
+LoadProcesses = Annotated[int | None, typer.Option(help="Load generator processes.")]
+UserClassOption = Annotated[
+    UserClass | None,
+    typer.Option("--user-class", help="fast (FastHttpUser) or requests (HttpUser)."),
+]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="Of the server; 0 picks a free one.")]
+Out = Annotated[Path, typer.Option(help="Folder that run directories go into.")]
+DEFAULT_PORT = 4242
+DEFAULT_OUT = Path("results")
+
+
+def quickened(scenario: Scenario) -> Scenario:
+    load = replace(scenario.load, users=QUICK_USERS, duration_s=QUICK_DURATION_S)
+    delay_s = None if scenario.delay_s is None else QUICK_DELAY_S
+    return replace(scenario, load=load, delay_s=delay_s)
+
+
+def seconds(option: str, text: str | None) -> Second | None:
+    return None if text is None else parse_duration(option, text)

@@ -1,0 +1,101 @@
+"""What is shown while a run goes on: a live line on a terminal, plain lines elsewhere."""
+
+from time import monotonic
+from typing import Protocol
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from stress.cell import Moment
+
+PLAIN_EVERY_S = 10.0
+
+
+class Progress(Protocol):
+    def cell(self, number: int, of: int) -> None: ...
+
+    def tell(self, moment: Moment) -> None: ...
+
+    def say(self, line: str) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def sentence(moment: Moment) -> str:
+    now = moment.progress
+    deaths = f", {moment.deaths} worker deaths" if moment.deaths else ""
+    if moment.phase == "start":
+        return "starting upstream and server"
+    return (
+        f"{now.users} users, {now.completed} answered, {now.failed} failed, "
+        f"{now.in_flight} open{deaths}"
+    )
+
+
+class Quiet:
+    def cell(self, number: int, of: int) -> None: ...
+
+    def tell(self, moment: Moment) -> None: ...
+
+    def say(self, line: str) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Plain:
+    """For logs and pipes: a line for each phase, and one now and then. Rows go to stdout, the
+    rest to stderr."""
+
+    def __init__(self) -> None:
+        self._phase = ""
+        self._told_s = 0.0
+        self._of = ""
+        self._errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+
+    def cell(self, number: int, of: int) -> None:
+        self._of, self._phase = f"{number}/{of}", ""
+
+    def tell(self, moment: Moment) -> None:
+        new = moment.phase != self._phase
+        if new or monotonic() - self._told_s >= PLAIN_EVERY_S:
+            self._phase, self._told_s = moment.phase, monotonic()
+            line = f"[{self._of}] {moment.scenario} {moment.phase}: {sentence(moment)}"
+            self._errors.print(line)
+
+    def say(self, line: str) -> None:
+        print(line, flush=True)
+
+    def close(self) -> None: ...
+
+
+class Terminal:
+    """One line that changes, below the rows that stay."""
+
+    def __init__(self) -> None:
+        self._console = Console(highlight=False, markup=False)
+        self._live = Live(console=self._console, transient=True, auto_refresh=False)
+        self._live.start()
+        self._of = ""
+
+    def cell(self, number: int, of: int) -> None:
+        self._of = f"{number}/{of}"
+
+    def tell(self, moment: Moment) -> None:
+        left = f"{moment.left_s:3.0f} s left" if moment.phase != "start" else ""
+        grid = Table.grid()
+        grid.add_row(f"{self._of} {moment.scenario}: {moment.phase} {left}")
+        grid.add_row(f"    {sentence(moment)}")
+        self._live.update(grid, refresh=True)
+
+    def say(self, line: str) -> None:
+        self._console.print(line, soft_wrap=True)
+
+    def close(self) -> None:
+        self._live.stop()
+
+
+def progress_for(quiet: bool) -> Progress:
+    if quiet:
+        return Quiet()
+    return Terminal() if Console().is_terminal else Plain()
