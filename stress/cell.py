@@ -156,6 +156,7 @@ class Conductor:
         reason = self.interruption.reason or self.stack.fallen()
         if reason is None and phase != "drain" and self.load.exit_code() is not None:
             reason = f"the load ended by itself (exit code {self.load.exit_code()})"
+            reason += "".join(f": {line}" for line in self.load.last_words(1).splitlines())
         if reason is not None:
             raise CellInterruptedError(reason)
 
@@ -177,6 +178,7 @@ def run_cell(
     """
     begun_s = monotonic()
     started_utc = datetime.now(UTC).isoformat()
+    cell = CellDir(cell.path.resolve())  # what we start has another working folder
     cell.raw.mkdir(parents=True)
     limit = raise_descriptors(plan.descriptors_needed(scenario))
     cell_number = int.from_bytes(os.urandom(2))

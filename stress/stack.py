@@ -61,7 +61,8 @@ class Stack:
         for process in self.members:
             code = process.exit_code()
             if code is not None:
-                return f"the {process.role} ended by itself (exit code {code})"
+                words = "".join(f": {line}" for line in process.last_words(1).splitlines())
+                return f"the {process.role} ended by itself (exit code {code}){words}"
         return None
 
     def upstream_summary(self) -> UpstreamSummary | None:

@@ -33,7 +33,7 @@ def serve(overrides: Overrides, port: int, out: Path) -> int:
     raise_descriptors(descriptors_needed(scenario))
     interruption = Interruption()
     with noted(interruption):
-        folder = new_run(out, "serve").path
+        folder = new_run(out, "serve").path.resolve()
         try:
             stack = start_stack(scenario, free_port(port), folder, interruption)
         except CellInterruptedError:
