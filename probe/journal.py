@@ -8,68 +8,77 @@ last frame is what a killed process leaves; the reader (folder `records`) drops 
 
 import json
 import struct
-from collections.abc import Iterable, Mapping
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 VERSION = 1
 FRAME = struct.Struct("<cI")
 MOST_STRINGS = 10_000
 """Distinct texts kept per process; an app that puts ids into its paths gets "(more)" beyond."""
+MORE = "(more)"
 
 Columns = tuple[tuple[str, str], ...]
 """Name and numpy type code of each column; type "text" is a u4 index into the string table."""
 
 CODES = {"f8": "d", "u8": "Q", "u4": "I", "i4": "i", "u2": "H", "text": "I"}
-Row = tuple[float | int, ...]
+
+
+def packer(columns: Columns) -> Callable[..., bytes]:
+    """Packs one row, its values in the order of the columns."""
+    return struct.Struct("<" + "".join(CODES[kind] for _, kind in columns)).pack
 
 
 class Journal:
-    """Appends rows to one file. Used by one thread."""
+    """One file. Rows come packed, from any thread; `flush` is one thread's business."""
 
     def __init__(self, path: Path, tables: Mapping[str, Columns], about: Mapping[str, int]) -> None:
-        self._packers = {
-            name: struct.Struct("<" + "".join(CODES[kind] for _, kind in columns))
-            for name, columns in tables.items()
-        }
         self._strings: dict[str | None, int] = {None: 0}
         self._new_strings: dict[str, str] = {}
+        self._interning = threading.Lock()
+        self._rows: dict[str, deque[bytes]] = {letter: deque() for letter in tables}
         self._file = path.open("ab", buffering=0)
-        self._pending = bytearray()
-        self._frame_json({"journal": VERSION, "tables": tables, **about})
+        self._file.write(json_frame({"journal": VERSION, "tables": tables, **about}))
 
     def text(self, value: str | None) -> int:
         """The string table's index for a text; 0 means that there is none."""
         index = self._strings.get(value)
-        if index is None and value is not None:
-            if len(self._strings) >= MOST_STRINGS:
-                return self.text("(more)") if "(more)" in self._strings else self._intern("(more)")
-            return self._intern(value)
-        return index or 0
+        return self._intern(value or "") if index is None else index
 
     def _intern(self, value: str) -> int:
-        index = self._strings[value] = len(self._strings)
-        self._new_strings[str(index)] = value
-        return index
+        with self._interning:
+            if len(self._strings) > MOST_STRINGS:
+                value = MORE
+            if value not in self._strings:
+                index = self._strings[value] = len(self._strings)
+                self._new_strings[str(index)] = value
+            return self._strings[value]
 
-    def rows(self, table: str, rows: Iterable[Row]) -> None:
-        pack = self._packers[table].pack
-        payload = b"".join([pack(*row) for row in rows])
-        if payload:
-            self._pending += FRAME.pack(table.encode(), len(payload)) + payload
+    def add(self, table: str, row: bytes) -> None:
+        self._rows[table].append(row)
 
     def flush(self) -> None:
-        """Writes what is pending: strings before the rows that use them."""
-        rows, self._pending = self._pending, bytearray()
-        if self._new_strings:
-            self._frame_json({"strings": self._new_strings})
-            self._new_strings = {}
-        self._file.write(bytes(self._pending + rows))
-        self._pending = bytearray()
-
-    def _frame_json(self, content: Mapping[str, object]) -> None:
-        payload = json.dumps(content).encode()
-        self._pending += FRAME.pack(b"{", len(payload)) + payload
+        """Writes what was added. Rows are taken before the strings, so that none is missing,
+        and written after them."""
+        content = b""
+        for letter, rows in self._rows.items():
+            # never by exchanging the queue: another thread may be about to append to it
+            payload = b"".join([rows.popleft() for _ in range(len(rows))])
+            if payload:
+                content += FRAME.pack(letter.encode(), len(payload)) + payload
+        with self._interning:
+            strings, self._new_strings = self._new_strings, {}
+        if strings:
+            content = json_frame({"strings": strings}) + content
+        if content:
+            self._file.write(content)
 
     def close(self) -> None:
         self.flush()
         self._file.close()
+
+
+def json_frame(content: Mapping[str, object]) -> bytes:
+    payload = json.dumps(content).encode()
+    return FRAME.pack(b"{", len(payload)) + payload

@@ -56,7 +56,7 @@ def seen(original: RunSync) -> RunSync:
             visit.pool_wait_s += started_s - asked_s
             if not is_endpoint:
                 return function(*given)
-            on_this_thread(visit, asked_s, started_s)
+            on_this_thread(visit, started_s)
             try:
                 return function(*given)
             finally:

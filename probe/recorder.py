@@ -1,4 +1,4 @@
-"""What one process knows of its requests: the ones in flight, and the ones to be written."""
+"""What one process knows of its requests: the ones in flight, and the rows to be written."""
 
 import logging
 from inspect import iscoroutinefunction
@@ -6,32 +6,38 @@ from itertools import count
 from math import isnan
 from time import monotonic
 
-from .journal import Journal, Row
-from .visit import Scope, Visit, request_id_of, route_of
+from .journal import Journal, packer
+from .visit import HANDLERS, Scope, Visit, request_id_of, route_of
 
 log = logging.getLogger("probe")
+pack = packer(HANDLERS)
 
 
 class Recorder:
-    """`arrive` and `leave` run on the loop for every request, so they do next to nothing;
-    `write_visits` runs on the watchdog's thread and does the rest."""
+    """`arrive` and `leave` run on the loop for every request, so they do little. A request that
+    has left is packed at once: holding on to its scope would keep some 200 objects alive until
+    the next flush, and the garbage collector would walk them all."""
 
     def __init__(self) -> None:
         self.off = False
-        self.in_flight: dict[int, Visit] = {}
+        self.in_flight: dict[Visit, None] = {}
         self.loop_thread_id = 0
-        self._left: list[Visit] = []
+        self.journal: Journal | None = None
         self._numbers = count(1)
         self._awaits: dict[object, bool] = {}
 
     def arrive(self, scope: Scope) -> Visit:
-        number = next(self._numbers)
-        visit = self.in_flight[number] = Visit(number, scope, monotonic())
+        visit = Visit(scope, monotonic())
+        self.in_flight[visit] = None
         return visit
 
     def leave(self, visit: Visit) -> None:
-        del self.in_flight[visit.number]
-        self._left.append(visit)
+        del self.in_flight[visit]
+        if self.journal is not None and not self.off:
+            try:
+                self.journal.add("h", self.row(visit, self.journal))
+            except Exception as error:  # whatever it is, the app must not notice
+                self.switch_off(error)
 
     def switch_off(self, error: BaseException) -> None:
         """An instrument that breaks is taken out; the app goes on without it."""
@@ -39,27 +45,25 @@ class Recorder:
             self.off = True
             log.error("the probe is switched off: %r", error, exc_info=error)
 
-    def write_visits(self, journal: Journal) -> None:
-        """Everything that changed since the last time, the unfinished too."""
-        left, self._left = self._left, []
-        held = [visit for visit in list(self.in_flight.values()) if self._progress(visit)]
-        journal.rows("h", [self._row(visit, journal) for visit in left + held])
+    def snapshot(self, journal: Journal) -> None:
+        """Rows of unfinished requests, where there is something new to tell. Of the rows with
+        one number the last counts."""
+        for visit in list(self.in_flight):
+            known = 1 + (not isnan(visit.queued_s)) + (not isnan(visit.started_s))
+            if known > visit.known:
+                visit.known = known
+                visit.number = visit.number or next(self._numbers)
+                journal.add("h", self.row(visit, journal))
 
-    def _progress(self, visit: Visit) -> bool:
-        """Whether a snapshot of an unfinished request would tell something new."""
-        known = (visit.queued_s, visit.started_s, visit.ended_s, visit.sent_s)
-        reached = 1 + sum(not isnan(moment) for moment in known)
-        changed, visit.written = reached > visit.written, reached
-        return changed
-
-    def _row(self, visit: Visit, journal: Journal) -> Row:
+    def row(self, visit: Visit, journal: Journal) -> bytes:
+        scope = visit.scope
         started_s, thread_id, kind = visit.started_s, visit.thread_id, visit.thread_kind
-        if kind is None and self._is_awaited(visit.scope.get("endpoint")):
+        if kind is None and self.is_awaited(scope.get("endpoint")):
             started_s, thread_id, kind = visit.arrived_s, self.loop_thread_id, "loop"
-        return (
-            visit.number,
-            request_id_of(visit.scope),
-            journal.text(route_of(visit.scope)),
+        return pack(
+            visit.number or next(self._numbers),
+            request_id_of(scope),
+            journal.text(route_of(scope)),
             visit.arrived_s,
             visit.queued_s,
             started_s,
@@ -71,7 +75,7 @@ class Recorder:
             visit.status,
         )
 
-    def _is_awaited(self, endpoint: object) -> bool:
+    def is_awaited(self, endpoint: object) -> bool:
         """True for a coroutine endpoint: it runs on the loop. Unknown endpoints are not guessed."""
         if endpoint is None:
             return False

@@ -13,7 +13,7 @@ from analysis.reports import write_reports
 from analysis.tables import heading_lines, row_line
 from records.rundir import open_run
 from scenarios.catalogue import GROUPS, select
-from scenarios.model import resolved
+from scenarios.model import Http, Loop, UpstreamKind, resolved
 from scenarios.overrides import Overrides, with_overrides
 from scenarios.problems import Problem
 from stress.stack import ROOT, upstream_program
@@ -176,9 +176,7 @@ def serve(
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def upstream(
     context: typer.Context,
-    kind: Annotated[
-        o.UpstreamKind, typer.Option("--upstream", help="auto, python or go.")
-    ] = "auto",
+    kind: Annotated[UpstreamKind, typer.Option("--upstream", help="auto, python or go.")] = "auto",
 ) -> int:
     """Runs the slow upstream by hand; further options are its own (--port, --distribution ...)."""
     chosen = kind if kind != "auto" else "go" if available().go else "python"
@@ -193,8 +191,8 @@ def probe(
     app_dir: Annotated[Path, typer.Option(help="The folder that the module is in.")] = Path(),
     port: o.Port = 8000,
     workers: Annotated[int, typer.Option(min=1, max=64)] = 1,
-    loop: Annotated[o.Loop, typer.Option("--loop")] = "auto",
-    http: Annotated[o.Http, typer.Option("--http")] = "auto",
+    loop: Annotated[Loop, typer.Option("--loop")] = "auto",
+    http: Annotated[Http, typer.Option("--http")] = "auto",
     out: o.Out = o.DEFAULT_OUT,
 ) -> int:
     """Serves any ASGI app under the probe, and says what it saw when you end it."""

@@ -1,0 +1,1 @@
+"""Speed, shown: each prints ratios from one run, alternating, medians of rounds."""

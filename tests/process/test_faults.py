@@ -1,0 +1,280 @@
+"""What breaks a run: nothing measured is lost, nothing is left running, the code says so."""
+
+import os
+import resource
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import polars as pl
+import psutil
+import pytest
+
+from tests.process.support import (
+    ROOT,
+    SMALL,
+    cells,
+    codes,
+    environment,
+    only_run,
+    running,
+    study,
+    wait_for,
+)
+
+pytestmark = pytest.mark.slow
+LONG = (*SMALL[:-4], "--duration", "60s", "--spawn-rate", "50", "--port", "0")
+
+
+def gone(processes: list[psutil.Process]) -> bool:
+    return not any(
+        each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in processes
+    )
+
+
+@pytest.mark.parametrize("phase", ["start", "ramp", "warm-up", "window", "drain"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_in_each_phase(tmp_path: Path, phase: str, number: signal.Signals) -> None:
+    options = {
+        "start": ("async-http-shared", *LONG),
+        "ramp": ("async-http-shared", "--users", "20", "--spawn-rate", "0.5", "--port", "0"),
+        "warm-up": ("async-sleep", "--users", "3", "--delay", "20s", "--port", "0"),
+        "window": ("async-http-shared", *LONG),
+        "drain": ("async-sleep-sync", "--users", "8", "--delay", "2s", "--duration", "1s",
+                  "--spawn-rate", "50", "--port", "0"),
+    }[phase]  # fmt: skip
+    with running(tmp_path / "out", "run", *options, "--out", str(tmp_path / "out")) as run:
+        run.wait_for_phase(phase)
+        family = run.family()
+        run.send(number)
+        assert run.finish() == 130, run.text()
+        assert gone(family)
+    name = "Ctrl-C" if number == signal.SIGINT else "SIGTERM"
+    assert f"interrupted ({name})" in run.text()
+    assert "Traceback" not in run.text()
+    if phase == "start":
+        return
+    (cell,) = cells(tmp_path / "out")
+    assert cell["interrupted"] == name
+    assert codes(cell)[0] == "INTERRUPTED"
+    rows = pl.read_parquet(next(only_run(tmp_path / "out").glob("cells/*/requests.parquet")))
+    assert rows.height >= 1
+    if phase in ("window", "drain"):
+        assert cell["requests"] == rows.filter(in_window(cell, tmp_path / "out")).height
+
+
+def in_window(cell: dict[str, object], out: Path) -> pl.Expr:
+    from records.rundir import open_run
+
+    (saved,) = open_run(only_run(out)).cells()
+    phases = saved.record().phases
+    assert phases.window_start_s is not None
+    assert phases.window_end_s is not None
+    del cell
+    return pl.col("ended_s").is_between(phases.window_start_s, phases.window_end_s, closed="left")
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (("slow",), "the upstream ended by itself"),
+        (("gunicorn", "avt_probe_entry"), "the server ended by itself"),
+        (("locust",), "the load ended by itself"),
+    ],
+)
+def test_a_crash_in_the_window_keeps_what_there_is(
+    tmp_path: Path, words: tuple[str, ...], reason: str
+) -> None:
+    out = tmp_path / "out"
+    with running(out, "run", "async-http-shared", "async-sleep", *LONG, "--out", str(out)) as run:
+        run.wait_for_phase("window")
+        family = run.family()
+        victim = min(
+            (each for each in family if all(word in " ".join(each.cmdline()) for word in words)),
+            key=lambda each: each.create_time(),
+        )
+        victim.send_signal(signal.SIGKILL)
+        assert run.finish() == 130, run.text()
+        assert gone(family)
+    (cell,) = cells(out)  # the next one was not begun
+    assert reason in str(cell["interrupted"])
+    whole_run = cell["whole_run"]
+    assert isinstance(whole_run, dict)
+    assert whole_run["requests"] > 0
+    assert reason in run.text()
+
+
+def test_a_worker_killed_in_the_middle_is_seen_and_survived(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    options = (*SMALL[:4], "--duration", "6s", "--spawn-rate", "50", "--port", "0")
+    with running(out, "run", "async-http-shared", *options, "--out", str(out)) as run:
+        run.wait_for_phase("window")
+        journal = next(only_run(out).glob("cells/*/raw/journals/probe-*.journal"))
+        os.kill(int(journal.name.split("-")[1]), signal.SIGKILL)
+        assert run.finish() == 0, run.text()
+    (cell,) = cells(out)
+    assert cell["worker_restarts"] == 1
+    assert codes(cell) == ["WORKER_DEATHS"]
+    # the open requests of 20 users were reset, each recorded once as one failure
+    assert 1 <= int(str(cell["failures"])) <= 20
+    fates = cell["fates"]
+    assert isinstance(fates, dict)
+    assert fates["sent"] == sum(
+        fates[name]
+        for name in ("completed", "received_never_answered", "sent_never_received",
+                     "failed_before_sending")
+    )  # fmt: skip
+
+
+def test_nothing_survives_a_killed_runner(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with running(out, "run", "async-http-shared", *LONG, "--out", str(out)) as run:
+        run.wait_for_phase("window")
+        family = run.family()
+        assert len(family) >= 3
+        run.send(signal.SIGKILL)
+        run.finish()
+        wait_for(lambda: gone(family), "the end of what a killed runner had started")
+
+
+def test_a_taken_port_is_refused_with_its_holder(tmp_path: Path) -> None:
+    with socket.socket() as stranger:
+        stranger.bind(("127.0.0.1", 0))
+        stranger.listen()
+        port = stranger.getsockname()[1]
+        done = study("run", "async-sleep", *SMALL, "--port", str(port), "--out", str(tmp_path))
+    assert done.returncode == 3
+    assert f"port {port} is taken" in done.stderr
+    assert f"(pid {os.getpid()})" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@contextmanager
+def descriptors(soft: int, hard: int) -> Iterator[list[str]]:
+    """A shell prefix, so that the limits hold for the study and not for the tests."""
+    yield ["sh", "-c", f'ulimit -Sn {soft}; ulimit -Hn {hard}; exec "$@"', "sh"]
+
+
+def limited(prefix: list[str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*prefix, sys.executable, "-m", "study", *arguments],
+        cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+
+
+def test_256_descriptors_are_enough_for_20_users_and_refused_for_500(tmp_path: Path) -> None:
+    with descriptors(64, 256) as prefix:
+        refused = limited(prefix, "run", "async-sleep", "--port", "0", "--out", str(tmp_path))
+        assert refused.returncode == 3
+        assert "1128 file descriptors are needed and the hard limit is 256" in refused.stderr
+        assert "--users" in refused.stderr
+        assert list(tmp_path.iterdir()) == []
+        done = limited(
+            prefix, "run", "sync-http-shared", *SMALL, "--port", "0", "--out", str(tmp_path)
+        )
+    assert done.returncode == 0, done.stderr
+    (cell,) = cells(tmp_path)
+    assert cell["failures"] == 0
+    assert "DESCRIPTORS" not in codes(cell)
+
+
+def test_the_soft_limit_is_raised(tmp_path: Path) -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with descriptors(64, min(hard, 4096)) as prefix:
+        done = limited(
+            prefix, "run", "async-http-shared", *SMALL, "--port", "0", "--out", str(tmp_path)
+        )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("run", "--users", "many"), "'--users'"),
+        (("run", "--users", "0"), "--users 0: give 1 to 100000"),
+        (("run", "--duration", "5"), "--duration '5': give a number with its unit"),
+        (("run", "--delay", "-1s"), "--delay"),
+        (("run", "--server", "apache"), "'--server'"),
+        (("run", "--port", "70000"), "'--port'"),
+        (("run", "no-such"), "no scenario or group is called 'no-such'"),
+        (("run", "sync-http", "--client", "aiohttp"), "aiohttp has no blocking form"),
+        (("run", "--nonsense"), "--nonsense"),
+        (("run", "async-sleep", "--out", "/proc/nowhere"), "--out /proc/nowhere: cannot write"),
+        (("report", "/no/such/run"), "no run directory"),
+        (("probe", "main"), "give module:attribute"),
+        (("probe", "main:app", "--app-dir", "/no/such"), "--app-dir /no/such: no such folder"),
+        (("nonsense",), "nonsense"),
+    ],
+)
+def test_nonsense_gets_one_line_and_code_2(arguments: tuple[str, ...], message: str) -> None:
+    done = study(*arguments)
+    assert done.returncode == 2, done.stderr
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert done.stdout == ""
+
+
+class ClosesAfterReading(threading.Thread):
+    """A server that reads a request and closes; it answers /ping. Counts what it was sent."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.ids: list[bytes] = []
+
+    def run(self) -> None:
+        while True:
+            try:
+                connection, _ = self.socket.accept()
+            except OSError:
+                return
+            with connection:
+                head = connection.recv(4096)
+                for line in head.split(b"\r\n"):
+                    if line.lower().startswith(b"x-request-id: "):
+                        self.ids.append(line.split(b": ")[1])
+
+
+@pytest.mark.parametrize("user_class", ["fast", "requests"])
+def test_one_send_one_failure(tmp_path: Path, user_class: str) -> None:
+    """geventhttpclient alone would send each of these three times and more."""
+    import json
+    from time import monotonic
+
+    from records.harvest import read_journals, requests_table
+    from stress.protocol import PLAN_VARIABLE, Control, LoadPlan, write_control
+
+    server = ClosesAfterReading()
+    server.start()
+    port = server.socket.getsockname()[1]
+    plan = LoadPlan(
+        host=f"http://127.0.0.1:{port}", path="/", cell_number=3, folder=str(tmp_path),
+        think_s=0.01, timeout_s=30.0, user_class=user_class, users=2, spawn_rate=10.0, processes=1,
+    )  # fmt: skip
+    from dataclasses import asdict
+
+    begun_s = monotonic()
+    write_control(tmp_path, Control(begun_s + 3.0, begun_s + 5.0))
+    done = subprocess.run(
+        [
+            sys.executable, "-m", "locust", "--locustfile", str(ROOT / "stress" / "locustfile.py"),
+            "--headless", "--users", "2", "--spawn-rate", "10", "--loglevel", "WARNING",
+            "--only-summary", "--exit-code-on-error", "0",
+        ],
+        cwd=tmp_path, env={**environment(), PLAN_VARIABLE: json.dumps(asdict(plan))},
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    server.socket.close()
+    assert done.returncode == 0, done.stderr
+    journals, _ = read_journals(sorted(tmp_path.glob("load-*.journal")))
+    rows = requests_table("c", journals, begun_s)
+    assert rows.height > 10
+    assert len(server.ids) == len(set(server.ids)) == rows.height
+    assert rows["error"].null_count() == 0
+    assert rows["status"].null_count() == rows.height

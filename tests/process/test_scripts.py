@@ -1,0 +1,185 @@
+"""The scripts as they are typed, and the served stack."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.process.support import ROOT, SMALL, cells, only_run, running, study, wait_for
+
+pytestmark = pytest.mark.slow
+SHELLS = [shell for shell in ("dash", "sh") if shutil.which(shell)]
+STYLES = ("sync_http", "async_http", "async_http_sync", "sync_json", "async_json")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def script(shell: str, path: str, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        (shell, path, *arguments), cwd=cwd, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+@contextmanager
+def serving(out: Path, port: int, *options: str) -> Iterator[None]:
+    with running(out, "serve", "--port", str(port), "--out", str(out), *options) as server:
+        wait_for(lambda: "serving http" in server.text(), "the server's own word")
+        yield
+        server.send(signal.SIGINT)
+        assert server.finish() == 130
+    assert not (out / "serve.json").exists()
+
+
+def test_every_style_has_its_script() -> None:
+    for style in STYLES:
+        text = (ROOT / "stress" / f"stress_{style}.sh").read_text()
+        assert f"run {style.replace('_', '-')} --served" in text
+        assert text.startswith("#!/bin/sh\n")
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_script_works_from_its_own_folder(shell: str, tmp_path: Path) -> None:
+    out = tmp_path / "an out"  # with a blank: arguments are quoted on their way
+    done = script(shell, "stress_async_http.sh", *SMALL, "--client", "httpx2", "--port", "0",
+                  "--out", str(out), cwd=ROOT / "stress")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    (cell,) = cells(out)
+    assert cell["scenario"] == "async-http-httpx2"
+
+
+def test_a_script_passes_wrong_use_through() -> None:
+    done = script("sh", "stress/stress_sync_json.sh", "--users", "none", cwd=ROOT)
+    assert done.returncode == 2
+    assert "'--users'" in done.stderr
+
+
+def test_the_script_drives_the_server_that_serves(tmp_path: Path) -> None:
+    """Both the http and the json script fit the same held-up stack."""
+    port = free_port()
+    out = tmp_path / "out"
+    with serving(out, port, "--delay", "50ms"):
+        note = json.loads((out / "serve.json").read_text())
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/async/http/", timeout=5) as answer:
+            assert answer.read() == b"Waited for 50 milliseconds"
+        for name in ("async-http", "sync-json"):
+            options = SMALL if name == "async-http" else (*SMALL[:2], *SMALL[4:])
+            done = study("run", name, "--served", *options, "--out", str(out))
+            assert done.returncode == 0, done.stderr
+        os.kill(note["pids"]["server"], 0)  # it is alive and was not ours to end
+    runs = sorted(each for each in out.iterdir() if "-serve" not in each.name)
+    for directory in runs:
+        (cell,) = json.loads((directory / "summary.json").read_text())["cells"]
+        assert cell["requests"] > 0
+        assert cell["failures"] == 0
+        # the handlers of earlier runs on the same server are not this cell's
+        assert cell["fates"]["app_received"] == cell["fates"]["sent"]
+        assert list(directory.glob("cells/*/raw/journals/probe-*.journal"))
+
+
+def test_a_server_with_other_settings_is_refused_by_name(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with serving(out, free_port(), "--delay", "50ms", "--pool", "7"):
+        done = study("run", "sync-http", "--served", *SMALL, "--out", str(out))
+        again = study("serve", "--port", "0", "--out", str(out))
+    assert done.returncode == 2
+    assert "pool is 7, wanted 40" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert again.returncode == 2
+    assert "already held up" in again.stderr
+
+
+def test_a_run_file_of_a_server_that_is_gone_is_not_believed(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with serving(out, free_port(), "--delay", "50ms"):
+        note = (out / "serve.json").read_text()
+    (out / "serve.json").write_text(note)
+    done = study("run", "async-sleep", "--served", *SMALL, "--port", "0", "--out", str(out))
+    assert done.returncode == 0, done.stderr
+
+
+def test_any_app_under_the_probe(tmp_path: Path) -> None:
+    """A foreign app whose modules have our own names: its own are found, ours are not there."""
+    foreign = tmp_path / "foreign"
+    (foreign / "app").mkdir(parents=True)
+    (foreign / "app" / "__init__.py").write_text("NAME = 'theirs'\n")
+    (foreign / "stress.py").write_text("NAME = 'theirs'\n")
+    (foreign / "service.py").write_text(
+        "import time, sys, app, stress\n"
+        "from fastapi import FastAPI\n"
+        "api = FastAPI()\n"
+        "@api.get('/sync')\n"
+        "def sync(): return app.NAME + stress.NAME\n"
+        "@api.get('/blocking')\n"
+        "async def blocking():\n"
+        "    time.sleep(0.5)\n"
+        "@api.get('/path')\n"
+        "async def path(): return sys.path\n"
+    )
+    out, port = tmp_path / "out", free_port()
+    with running(
+        out,
+        "probe",
+        "service:api",
+        "--app-dir",
+        str(foreign),
+        "--port",
+        str(port),
+        "--out",
+        str(out),
+    ) as run:
+        wait_for(lambda: "under the probe on" in run.text(), run.text())
+
+        def get(path: str) -> str:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
+                return str(answer.read().decode())
+
+        wait_for(lambda: get("/sync") == '"theirstheirs"', "the foreign modules")
+        get("/blocking")
+        assert str(ROOT) not in json.loads(get("/path"))
+        run.send(signal.SIGINT)
+        assert run.finish() == 0, run.text()
+    lines = {line.split()[0]: line for line in run.text().splitlines() if line.startswith("/")}
+    assert lines["/sync"].endswith("anyio-worker")
+    assert lines["/blocking"].endswith("loop")
+    assert "held by /blocking at service.py:8 blocking" in run.text()
+    assert (only_run(out) / "handlers.parquet").is_file()
+
+
+def test_a_target_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+    done = study("probe", "nothing:app", "--app-dir", str(tmp_path), "--port", "0",
+                 "--out", str(tmp_path / "out"))  # fmt: skip
+    assert done.returncode == 3
+    assert "cannot load 'nothing:app'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_list_and_doctor_speak() -> None:
+    listed = study("list")
+    assert listed.returncode == 0
+    assert "async-http-sync-shared" in listed.stdout
+    examined = study("doctor", "--port", "0")
+    assert examined.returncode == 0
+    assert "descriptors" in examined.stdout
+
+
+def test_the_upstream_by_hand() -> None:
+    done = study("upstream", "--upstream", "python", "--port", "none")
+    assert done.returncode == 2
+    assert "--port" in done.stderr
+
+
+def test_setup_does_nothing_when_it_is_up_to_date() -> None:
+    done = script("sh", "setup.sh", cwd=ROOT)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -1,0 +1,104 @@
+from dataclasses import fields
+
+import polars as pl
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analysis.fates import fates
+from records.ids import BYSTANDER_PROCESS, first_id
+from records.rows import HANDLERS, REQUESTS, UPSTREAM, shaped
+
+CELL = 77
+Story = tuple[bool, bool, bool, int]
+"""received by the app, answered, ended, upstream copies"""
+
+
+def tables(stories: list[Story]) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    ids = [first_id(CELL, 0, user) for user in range(len(stories))]
+    requests = [
+        {
+            "request_id": key,
+            "ended_s": 1.0 if answered or ended else None,
+            "status": 200 if answered else None,
+            "error": None if answered or not ended else "ConnectionResetError: reset",
+        }
+        for key, (_, answered, ended, _) in zip(ids, stories, strict=True)
+    ]
+    handlers = [{"request_id": key} for key, story in zip(ids, stories, strict=True) if story[0]]
+    handlers.append({"request_id": first_id(CELL, BYSTANDER_PROCESS, 0)})
+    handlers.append({"request_id": first_id(CELL + 1, 0, 0)})  # of an earlier cell
+    upstream = [
+        {"request_id": key}
+        for key, story in zip(ids, stories, strict=True)
+        for _ in range(story[3])
+    ]
+    return (
+        shaped(pl.DataFrame(requests, schema_overrides={"request_id": pl.UInt64}), REQUESTS),
+        shaped(pl.DataFrame(handlers, schema_overrides={"request_id": pl.UInt64}), HANDLERS),
+        shaped(pl.DataFrame(upstream, schema={"request_id": pl.UInt64}), UPSTREAM),
+    )
+
+
+stories = st.lists(
+    st.tuples(st.booleans(), st.booleans(), st.booleans(), st.integers(0, 2)),
+    min_size=1,
+    max_size=30,
+)
+
+
+@given(stories)
+def test_each_request_has_exactly_one_fate(told: list[Story]) -> None:
+    account = fates(*tables(told), CELL)
+    assert (
+        account.sent
+        == len(told)
+        == (
+            account.completed
+            + account.received_never_answered
+            + account.sent_never_received
+            + account.failed_before_sending
+        )
+    )
+
+
+@given(stories)
+def test_contradictions_are_what_cannot_be(told: list[Story]) -> None:
+    """Against the same rules, said one request at a time."""
+    account = fates(*tables(told), CELL)
+    wrong = {
+        "vanished": sum(not app and not answered and ended for app, answered, ended, _ in told),
+        "completed_unseen": sum(answered and not app for app, answered, _, _ in told),
+        "upstream_missing": sum(answered and not copies for _, answered, _, copies in told),
+        "upstream_strangers": sum(bool(copies) and not app for app, _, _, copies in told),
+        "upstream_repeated": sum(max(0, copies - 1) for _, _, _, copies in told),
+    }
+    assert account.contradictions == {name: count for name, count in wrong.items() if count}
+
+
+def test_a_normal_run_has_none() -> None:
+    account = fates(*tables([(True, True, True, 1)] * 5), CELL)
+    assert account.contradictions == {}
+    assert account.app_received == account.upstream_received == account.completed == 5
+
+
+def test_a_refused_connection_was_never_sent() -> None:
+    requests, handlers, _ = tables([(False, False, True, 0)])
+    refused = requests.with_columns(error=pl.lit("ConnectionRefusedError: [Errno 111]"))
+    account = fates(refused, handlers, None, CELL)
+    assert account.failed_before_sending == 1
+    assert account.contradictions == {}
+
+
+def test_a_request_that_was_sent_by_nobody_is_a_stranger() -> None:
+    requests, handlers, upstream = tables([(True, True, True, 1)] * 2)
+    account = fates(requests.head(1), handlers, upstream, CELL)
+    assert account.contradictions["strangers"] == 1
+
+
+def test_without_an_upstream_nothing_is_said_of_it() -> None:
+    requests, handlers, _ = tables([(True, True, True, 0)])
+    account = fates(requests, handlers, None, CELL)
+    told = {each.name: getattr(account, each.name) for each in fields(account)}
+    assert [name for name, value in told.items() if value is None] == [
+        "upstream_received", "upstream_missing", "upstream_strangers", "upstream_repeated",
+    ]  # fmt: skip

@@ -1,0 +1,136 @@
+import pytest
+
+from scenarios.catalogue import CATALOGUE, DEFAULT_GROUPS, GROUPS, select
+from scenarios.model import Available, Scenario, resolved
+from scenarios.overrides import Overrides, with_overrides
+from scenarios.problems import Problem
+from scenarios.units import parse_duration
+
+ALL = Available(uvloop=True, httptools=True, go=True)
+NONE = Available(uvloop=False, httptools=False, go=False)
+
+
+def one(name: str, overrides: Overrides | None = None, available: Available = ALL) -> Scenario:
+    return resolved(with_overrides(select((name,)), overrides or Overrides())[0], available)
+
+
+def test_the_names_that_other_tools_rely_on() -> None:
+    by_group = {group: [each.name for each in select((group,))] for group in GROUPS}
+    assert by_group == {
+        "classic": ["sync-http", "async-http", "async-http-sync"],
+        "fair": [
+            "sync-http-shared", "async-http-shared", "async-http-sync-shared", "async-http-offload",
+        ],
+        "control": ["sync-sleep", "async-sleep", "async-sleep-sync"],
+        "disk": ["sync-json", "async-json", "async-json-sync"],
+    }  # fmt: skip
+    assert DEFAULT_GROUPS == ("classic", "fair")
+
+
+def test_every_scenario_says_what_it_asks_and_expects() -> None:
+    assert len({each.name for each in CATALOGUE}) == len(CATALOGUE)
+    for each in CATALOGUE:
+        assert each.question
+        assert each.expect
+        assert each.why
+        assert len(each.name) <= 23  # the table's first column
+
+
+def test_classic_is_as_the_original_had_it() -> None:
+    scenario = one("async-http")
+    server, client = scenario.server, scenario.client
+    assert (server.kind, server.workers, server.loop, server.http) == (
+        "gunicorn", 1, "asyncio", "h11",
+    )  # fmt: skip
+    assert (server.pool, server.worker_timeout_s) == (40, 30.0)
+    assert client is not None
+    assert (client.library, client.life, client.timeout_s) == ("httpx", "per-request", 5.0)
+    assert (scenario.load.users, scenario.load.spawn_rate, scenario.delay_s) == (500, 50, 1.0)
+
+
+def test_in_fair_only_the_endpoint_differs() -> None:
+    fair = select(("fair",))
+    assert len({(each.server, each.client, each.load, each.delay_s) for each in fair}) == 1
+    assert len({each.endpoint for each in fair}) == len(fair)
+
+
+def test_auto_and_as_many_as_users_are_settled_before_the_run() -> None:
+    scenario = one("sync-http-shared", Overrides(users=77))
+    assert scenario.server.pool == 77
+    assert scenario.client is not None
+    assert scenario.client.connections == 77
+    assert (scenario.server.loop, scenario.server.http) == ("uvloop", "httptools")
+    assert scenario.upstream is not None
+    assert scenario.upstream.kind == "go"
+    poor = one("sync-http-shared", available=NONE)
+    assert (poor.server.loop, poor.server.http) == ("asyncio", "h11")
+    assert poor.upstream is not None
+    assert poor.upstream.kind == "python"
+
+
+def test_every_override_arrives() -> None:
+    scenario = one(
+        "async-http",
+        Overrides(
+            users=3, spawn_rate=2.0, duration_s=4.0, think_s=0.5, delay_s=0.2,
+            user_class="requests", load_processes=2, server="uvicorn", workers=3, pool=7,
+            loop="uvloop", http="httptools", client="aiohttp", client_life="shared",
+            client_timeout_s=9.0, upstream="python",
+        ),
+    )  # fmt: skip
+    load, server, client = scenario.load, scenario.server, scenario.client
+    assert (load.users, load.spawn_rate, load.duration_s, load.think_s) == (3, 2.0, 4.0, 0.5)
+    assert (load.user_class, load.processes, scenario.delay_s) == ("requests", 2, 0.2)
+    assert (server.kind, server.workers, server.pool) == ("uvicorn", 3, 7)
+    assert (server.loop, server.http, server.worker_timeout_s) == ("uvloop", "httptools", 0.0)
+    assert client is not None
+    assert (client.library, client.life, client.timeout_s) == ("aiohttp", "shared", 9.0)
+    assert scenario.upstream is not None
+    assert scenario.upstream.kind == "python"
+    assert scenario.name == "async-http-aiohttp"  # a variant carries its library's name
+
+
+@pytest.mark.parametrize(
+    ("names", "overrides", "message"),
+    [
+        ((), Overrides(users=0), "--users 0: give 1 to 100000"),
+        ((), Overrides(users=10**9), "--users"),
+        ((), Overrides(spawn_rate=0.0), "--spawn-rate 0: give 0.1"),
+        ((), Overrides(duration_s=0.0), "--duration 0: give 0.5 to 3600 s"),
+        ((), Overrides(delay_s=61.0), "--delay 61: give 0 to 60 s"),
+        ((), Overrides(pool=0), "--pool 0"),
+        ((), Overrides(workers=65), "--workers 65: give 1 to 64"),
+        ((), Overrides(load_processes=0), "--load-processes 0"),
+        ((), Overrides(worker_timeout_s=-1.0), "--worker-timeout -1"),
+        ((), Overrides(client_timeout_s=0.0), "--client-timeout 0"),
+        ((), Overrides(client="aiohttp"), "aiohttp has no blocking form"),
+        (("disk",), Overrides(client="httpx2"), "--client: none of the chosen scenarios has"),
+        (("control",), Overrides(upstream="go"), "--upstream: none of the chosen scenarios has"),
+        (("disk",), Overrides(delay_s=1.0), "--delay: none of the chosen scenarios waits"),
+        ((), Overrides(server="uvicorn", worker_timeout_s=5.0), "--worker-timeout is gunicorn's"),
+    ],
+)
+def test_nonsense_is_named(names: tuple[str, ...], overrides: Overrides, message: str) -> None:
+    with pytest.raises(Problem) as refused:
+        with_overrides(select(names), overrides)
+    assert message in str(refused.value)
+    assert "\n" not in str(refused.value)
+    assert refused.value.exit_code == 2
+
+
+def test_an_unknown_name_lists_what_there_is() -> None:
+    with pytest.raises(Problem, match=r"'nope'; groups: classic, fair, control, disk"):
+        select(("nope",))
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("30s", 30.0), ("1000ms", 1.0), ("1.5m", 90.0), (" 2s ", 2.0)]
+)
+def test_durations(text: str, seconds: float) -> None:
+    assert parse_duration("--delay", text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "5", "s", "-1s", "1h", "1 s", "1e3s", "nan s"])
+def test_durations_need_a_unit(text: str) -> None:
+    with pytest.raises(Problem, match="--delay"):
+        parse_duration("--delay", text)

@@ -1,0 +1,118 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from scenarios.catalogue import select
+from scenarios.model import Available, Scenario, resolved
+from scenarios.overrides import Overrides, with_overrides
+from stress.plan import (
+    WARM_UP_LIMIT_S,
+    app_environment,
+    cleaned,
+    descriptors_needed,
+    kills_expected,
+    load_command,
+    server_command,
+    windows,
+)
+from stress.protocol import PLAN_VARIABLE
+
+ROOT = Path("/root-of-project")
+ALL = Available(uvloop=True, httptools=True, go=True)
+
+
+def one(name: str, overrides: Overrides | None = None) -> Scenario:
+    return resolved(with_overrides(select((name,)), overrides or Overrides())[0], ALL)
+
+
+def test_the_windows_of_the_design() -> None:
+    plan = windows(one("sync-http"))
+    assert (plan.ramp_s, plan.warm_up_limit_s, plan.window_s, plan.drain_s) == (10, 30, 30, 5)
+    assert plan.cycles is None
+
+
+def test_a_cell_that_is_killed_in_cycles_takes_three() -> None:
+    plan = windows(one("async-http-sync"))
+    assert plan.cycles == 3
+    assert plan.window_s > 3 * 31
+
+
+@pytest.mark.parametrize(
+    ("name", "overrides", "expected"),
+    [
+        ("async-http-sync", Overrides(), True),
+        ("async-http-sync", Overrides(users=25), False),  # 25 s of silence at the most
+        ("async-http-sync", Overrides(users=50, workers=2), False),
+        ("async-http-sync", Overrides(worker_timeout_s=0.0), False),
+        ("async-http-sync", Overrides(server="uvicorn"), False),
+        ("async-http-sync-shared", Overrides(), False),
+        ("async-http", Overrides(), False),
+        ("sync-http", Overrides(), False),
+        ("async-json-sync", Overrides(), False),
+    ],
+)
+def test_when_kills_are_expected(name: str, overrides: Overrides, expected: bool) -> None:
+    assert kills_expected(one(name, overrides)) is expected
+
+
+def test_gunicorn_is_told_everything() -> None:
+    scenario = one("sync-http", Overrides(workers=2, worker_timeout_s=7.0, loop="uvloop"))
+    command = server_command(scenario, ROOT, "python", 4242, Path("/j"), {"APP_POOL": "40"})
+    for word in ("gunicorn", "--workers=2", "--timeout=7", "--bind=127.0.0.1:4242"):
+        assert word in command.argv
+    assert command.env["SERVER_LOOP"] == "uvloop"
+    assert command.env["SERVER_HTTP"] == "h11"
+    assert command.env["PROBE_DIR"] == "/j"
+    assert str(ROOT) not in command.env["PYTHONPATH"].split(":")  # only the entry's folder is
+    assert command.env["APP_POOL"] == "40"
+
+
+def test_uvicorn_is_told_everything() -> None:
+    command = server_command(
+        one("sync-http", Overrides(server="uvicorn")), ROOT, "python", 1, ROOT, {}
+    )
+    for word in ("uvicorn", "--loop=asyncio", "--http=h11", "--workers=1", "--port=1"):
+        assert word in command.argv
+
+
+def test_the_apps_settings_come_from_the_scenario() -> None:
+    env = app_environment(one("sync-http-shared"), "http://127.0.0.1:9")
+    assert env == {
+        "APP_POOL": "500",
+        "APP_DELAY_MS": "1000",
+        "APP_UPSTREAM_URL": "http://127.0.0.1:9",
+        "APP_CLIENT": "httpx2",
+        "APP_CLIENT_LIFE": "shared",
+        "APP_CLIENT_TIMEOUT_MS": "60000",
+        "APP_CLIENT_CONNECTIONS": "500",
+    }
+    assert app_environment(one("sync-json"), None) == {"APP_POOL": "40"}
+
+
+def test_the_loads_own_timeout_outlasts_the_cell() -> None:
+    scenario = one("async-http-sync-shared")
+    command = load_command(scenario, ROOT, "python", 1, Path("/cell"), 5, 6)
+    plan = json.loads(command.env[PLAN_VARIABLE])
+    assert plan["timeout_s"] > windows(scenario).longest_s + WARM_UP_LIMIT_S
+    assert plan["path"] == "/async/http/sync"
+    assert "--users=500" in command.argv
+    assert not any(word.startswith("--processes") for word in command.argv)
+
+
+def test_several_load_processes_meet_on_a_port_of_their_own() -> None:
+    scenario = one("sync-http", Overrides(load_processes=2))
+    command = load_command(scenario, ROOT, "python", 1, Path("/cell"), 5, 6)
+    assert {"--processes=2", "--master-bind-port=6", "--master-port=6"} <= set(command.argv)
+
+
+def test_what_would_change_a_server_behind_our_back_is_not_inherited() -> None:
+    inherited = {
+        "PATH": "/bin", "APP_POOL": "1", "GUNICORN_CMD_ARGS": "--workers 9", "HTTP_PROXY": "x",
+        "https_proxy": "y", "LOCUST_USERS": "3", "UVICORN_PORT": "1", "WEB_CONCURRENCY": "4",
+    }  # fmt: skip
+    assert cleaned(inherited) == {"PATH": "/bin"}
+
+
+def test_each_user_needs_two_connections_in_a_worker() -> None:
+    assert descriptors_needed(one("sync-http")) >= 1000
