@@ -23,9 +23,14 @@ def message(verdict: Verdict) -> str:
             return f"{n['deaths']:.0f} worker death(s): {data['causes']}"
         case "UNFINISHED":
             oldest = f", the oldest for {n['oldest_s']:.0f} s" if "oldest_s" in n else ""
+            if verdict.severity == "info":
+                return (
+                    f"{n['unfinished']:.0f} requests were still in the queue when the drain "
+                    "ended, none for longer than the slowest that was answered"
+                )
             return (
-                f"{n['unfinished']:.0f} requests were never answered{oldest}; "
-                f"the median is of the {n['completed']:.0f} that were"
+                f"{n['unfinished']:.0f} requests were not answered{oldest}, longer than any that "
+                f"was; the median is of the {n['completed']:.0f} that were answered"
             )
         case "COUNTS_DISAGREE":
             numbers = ", ".join(f"{key} {value:.0f}" for key, value in n.items())
@@ -50,7 +55,7 @@ def message(verdict: Verdict) -> str:
 
 ADVICE: dict[Code, str] = {
     "INTERRUPTED": "run it again; do not compare these figures",
-    "WORKER_DEATHS": "read the failures per cycle; --worker-timeout 0 keeps the worker alive",
+    "WORKER_DEATHS": "each death resets all open connections; --worker-timeout 0 ends the killing",
     "UNFINISHED": "read median_lower_bound_ms, which counts them with their age",
     "COUNTS_DISAGREE": "do not use this cell; see the fates in summary.json and the logs in raw/",
     "GENERATOR_SATURATED": "the rps may be the generator's; use --load-processes 2 or fewer users",

@@ -19,6 +19,7 @@ def evidence(
     window: Window,
 ) -> Evidence:
     oldest_s = unfinished(tables.requests)["started_s"].min()
+    slowest_s = (tables.requests["ended_s"] - tables.requests["started_s"]).max()
     peak = tables.machine.filter(pl.col("role") == "server")["descriptors"].max()
     texts = tables.requests["error"].fill_null("")
     return Evidence(
@@ -26,6 +27,7 @@ def evidence(
         completed=completions.height,
         unfinished=unfinished(tables.requests).height,
         oldest_unfinished_s=end_s - oldest_s if isinstance(oldest_s, float) else None,
+        slowest_completed_s=slowest_s if isinstance(slowest_s, float) else None,
         contradictions=account.contradictions,
         sent=account.sent,
         app_received=account.app_received,

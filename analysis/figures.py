@@ -14,7 +14,7 @@ from analysis.summary import Bystander, CellSummary, Cycle, ErrorCount, WholeRun
 from analysis.threads import active_threads
 from analysis.usage import cpu_percent_peak, memory_mib_peak
 from analysis.verdicts import judge
-from analysis.workers import THREADS, at_once, blocked_by, loop_lag, threads_unique
+from analysis.workers import THREADS, at_once, blocked_by, blocked_share, loop_lag, threads_unique
 from records.cell import CellRecord
 from scenarios.units import Second
 
@@ -72,6 +72,7 @@ def summarise(record: CellRecord, tables: Tables) -> CellSummary:
         pool_waiting_peak=at_once(samples, pl.col("pool_waiting")),
         loop_lag_p99_ms=lag[0],
         loop_lag_max_ms=lag[1],
+        loop_blocked_share=blocked_share(samples),
         blocked_by=blocked_by(samples),
         worker_restarts=len(record.deaths),
         cpu_percent_peak=cpu_percent_peak(machine, "server", together=True),

@@ -87,6 +87,7 @@ class CellSummary:
     pool_waiting_peak: int | None
     loop_lag_p99_ms: float | None
     loop_lag_max_ms: float | None
+    loop_blocked_share: float | None
     blocked_by: str | None
     worker_restarts: int
     cpu_percent_peak: float | None

@@ -19,8 +19,12 @@ class Column:
 
 
 def marked_median(cell: CellSummary) -> str:
-    """With a star where requests were left out of it: see the notes."""
-    return formats.milliseconds(cell.median_ms) + ("*" if cell.unfinished else "")
+    """With a star where starved requests are missing from it: see the notes."""
+    return formats.milliseconds(cell.median_ms) + ("*" if starved(cell) else "")
+
+
+def starved(cell: CellSummary) -> bool:
+    return any(each.code == "UNFINISHED" and each.severity != "info" for each in cell.verdicts)
 
 
 COLUMNS: tuple[Column, ...] = (
@@ -59,10 +63,10 @@ def notes(cell: CellSummary) -> list[str]:
         failed = ", ".join(str(cycle.failures) for cycle in cell.cycles)
         lengths = ", ".join(f"{cycle.end_s - cycle.start_s:.1f}" for cycle in cell.cycles)
         found.append(f"per cycle of {lengths} s: {ok} good answers, {failed} failures")
-    if cell.unfinished and cell.median_lower_bound_ms is not None:
+    if starved(cell) and cell.median_lower_bound_ms is not None:
         bound = formats.milliseconds(cell.median_lower_bound_ms)
         found.append(f"with the open requests counted, the median is at least {bound} ms")
-    if cell.blocked_by:
+    if cell.blocked_by and (cell.loop_blocked_share or 0) > BLOCKED_NOTED_SHARE:
         lag = formats.milliseconds(cell.loop_lag_max_ms)
         found.append(f"the loop was held by {cell.blocked_by} (silent for up to {lag} ms)")
     if cell.bystander.pings and (cell.bystander.median_ms or 0) > BYSTANDER_NOTED_MS:
@@ -77,6 +81,8 @@ def notes(cell: CellSummary) -> list[str]:
 
 
 BYSTANDER_NOTED_MS = 100.0
+BLOCKED_NOTED_SHARE = 0.1
+"""Below it, what holds the loop now and then is garbage collection or the wait for the GIL."""
 
 
 def markdown(cells: Sequence[CellSummary], command: str) -> str:

@@ -6,6 +6,8 @@ from analysis.quantiles import quantile, time_weights
 
 BEAT_S = 0.010
 """The probe's heartbeat: an age up to this is no lag."""
+BLOCKED_AFTER_S = 0.1
+"""From this age on the probe reads the loop's stack."""
 BUCKET_S = 0.1
 """Samples of several workers within this are taken as simultaneous; each samples every 10 ms."""
 THREADS = (
@@ -46,6 +48,19 @@ def loop_lag(samples: pl.DataFrame) -> tuple[float | None, float | None]:
         worst.append(quantile(lag_ms, 1.0))
     known = [value for value in p99s if value is not None]
     return max(known, default=None), max((w for w in worst if w is not None), default=None)
+
+
+def blocked_share(samples: pl.DataFrame) -> float | None:
+    """The share of the time in which the heartbeat was older than a tenth of a second, in the
+    worst process."""
+    shares = []
+    for (_,), own in samples.sort("at_s").group_by("pid"):
+        moments = own["at_s"].to_numpy()
+        weights = time_weights(moments, moments[0] - BEAT_S)
+        if weights.sum() > 0:
+            late = own["heartbeat_age_s"].to_numpy() > BLOCKED_AFTER_S
+            shares.append(float(weights[late].sum() / weights.sum()))
+    return max(shares, default=None)
 
 
 def blocked_by(samples: pl.DataFrame) -> str | None:

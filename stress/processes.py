@@ -43,12 +43,17 @@ class Process:
             except OSError as error:
                 raise cannot_run(f"cannot start the {self.role}: {error}") from error
         self.pid = self._popen.pid
+        self._known: set[psutil.Process] = set()
 
     def exit_code(self) -> int | None:
         return self._popen.poll()
 
     def family(self) -> list[psutil.Process]:
-        return family_of(self.pid)
+        """Whoever is seen here is remembered: should the parent be killed, its children are
+        nobody's, and could not be found afterwards."""
+        found = family_of(self.pid)
+        self._known.update(found)
+        return found
 
     def last_words(self, lines: int = 8) -> str:
         text = self.log.read_text(errors="replace") if self.log.exists() else ""
@@ -59,20 +64,21 @@ class Process:
             os.kill(self.pid, signal.SIGTERM)
 
     def end(self, gentle_s: float = GENTLE_S) -> None:
-        """SIGTERM, then SIGKILL for what is still there. The family is listed before: orphans
-        of a killed master would not be found afterwards."""
-        family = self.family()
+        """SIGTERM, then SIGKILL for whoever of the family is still there."""
+        self.family()
         self.ask_to_end()
         deadline_s = monotonic() + gentle_s
         while self._popen.poll() is None and monotonic() < deadline_s:
             sleep(POLL_S)
-        family += [each for each in self.family() if each not in family]
-        for each in family:
+        self.family()
+        if self._popen.poll() is None:
+            self._popen.kill()
+            self._popen.wait()
+        others = [each for each in self._known if each.pid != self.pid and each.is_running()]
+        for each in others:  # psutil compares start times: a reused pid is not killed
             with contextlib.suppress(psutil.NoSuchProcess):
-                if each.pid != self.pid or self._popen.poll() is None:
-                    each.kill()
-        self._popen.wait()
-        psutil.wait_procs([each for each in family if each.pid != self.pid], timeout=5.0)
+                each.kill()
+        psutil.wait_procs(others, timeout=5.0)
 
 
 class Attached:

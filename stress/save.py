@@ -1,10 +1,11 @@
 """From a cell that has just run to its files."""
 
 import re
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 
 from records.cell import CellRecord, Phases, UpstreamSummary, WorkerDeath, save_cell
 from records.harvest import (
@@ -22,11 +23,13 @@ from stress import plan
 from stress.bystander import Ping
 from stress.protocol import Progress
 from stress.stack import ROOT, Stack
-from stress.watch import MachineRow
+from stress.watch import MachineRow, is_alive, pid_of
 
 _TIMED_OUT = re.compile(r"WORKER TIMEOUT \(pid:\s*(\d+)\)")
 _DESCRIPTORS = re.compile(r".*(?:Too many open files|EMFILE).*", re.IGNORECASE)
 MOST_FAULTS = 5
+FLUSH_WITHIN_S = 3.0
+"""The probe flushes four times a second; a server that starves it this long is ill."""
 
 
 @dataclass(slots=True)
@@ -58,6 +61,9 @@ def save(
     begun_s: float,
 ) -> None:
     name = cell.path.name
+    if stack.folder != cell.raw:
+        wait_for_flush(stack, seen.end_s)
+        keep_copies(stack, cell)
     sent, _ = read_journals(sorted(cell.raw.glob("load-*.journal")))
     worked, lost = read_journals(sorted(stack.journals.glob("probe-*.journal")))
     pings = [(p.request_id, p.intended_s, p.ended_s, p.status, p.error) for p in seen.pings]
@@ -94,6 +100,26 @@ def save(
         log_faults=tuple(_DESCRIPTORS.findall(log_text)[:MOST_FAULTS]),
     )
     save_cell(cell.record_file, record)
+
+
+def wait_for_flush(stack: Stack, end_s: float) -> None:
+    """A held-up server is not ended, so its last rows come with its next flush: a journal that
+    holds a sample from after the load's end has them all. A dead worker's never will."""
+    deadline_s = monotonic() + FLUSH_WITHIN_S
+    while monotonic() < deadline_s:
+        alive = [path for path in stack.journals.glob("probe-*.journal") if is_alive(pid_of(path))]
+        journals, _ = read_journals(alive)
+        if all((journal.tables["s"]["at_s"] >= end_s).any() for journal in journals):
+            return
+        sleep(0.05)
+
+
+def keep_copies(stack: Stack, cell: CellDir) -> None:
+    """A held-up stack writes in a folder of its own, and goes on writing."""
+    shutil.copytree(stack.journals, cell.raw / "journals")
+    for path in (*stack.folder.glob("*.log"), stack.upstream_log):
+        if path.exists():
+            shutil.copy(path, cell.raw)
 
 
 def logs(cell: CellDir, stack: Stack) -> list[Path]:

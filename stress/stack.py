@@ -105,6 +105,7 @@ def start_stack(scenario: Scenario, port: int, folder: Path, interruption: Inter
             return len(workers.alive()) >= scenario.server.workers and answers(port)
 
         wait_until(ready, server, interruption)
+        server.family()
     except BaseException:
         stack.end()
         raise

@@ -113,7 +113,8 @@ def print_notes(cells: Sequence[CellSummary], directory: RunDir) -> None:
             for note in told:
                 print(f"  {note}")
             for verdict in cell.verdicts:
-                print(f"  → {verdict.code}: {advice(verdict)}")
+                if verdict.severity != "info":
+                    print(f"  → {verdict.code}: {advice(verdict)}")
     print(f"\n{directory.path}/  summary.md, summary.csv, summary.json")
 
 

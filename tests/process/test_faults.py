@@ -50,6 +50,8 @@ def test_interrupted_in_each_phase(tmp_path: Path, phase: str, number: signal.Si
     }[phase]  # fmt: skip
     with running(tmp_path / "out", "run", *options, "--out", str(tmp_path / "out")) as run:
         run.wait_for_phase(phase)
+        if phase != "start":
+            wait_for(lambda: has_sent(tmp_path / "out"), "a first request")
         family = run.family()
         run.send(number)
         assert run.finish() == 130, run.text()
@@ -66,6 +68,11 @@ def test_interrupted_in_each_phase(tmp_path: Path, phase: str, number: signal.Si
     assert rows.height >= 1
     if phase in ("window", "drain"):
         assert cell["requests"] == rows.filter(in_window(cell, tmp_path / "out")).height
+
+
+def has_sent(out: Path) -> bool:
+    """Whether the load has written a row: its journal is longer than its header."""
+    return any(each.stat().st_size > 500 for each in out.glob("*/cells/*/raw/load-0.journal"))
 
 
 def in_window(cell: dict[str, object], out: Path) -> pl.Expr:

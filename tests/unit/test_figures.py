@@ -101,7 +101,12 @@ def test_unknown_is_none_never_zero() -> None:
 
 def test_cycles_run_from_death_to_death() -> None:
     times = Phases(1.0, 3.5, 9.5, 13.0, True)
-    killed = record("async-http-sync", phases=times, deaths=deaths(3.0, 6.0, 9.0), cycles_planned=2)
+    killed = replace(
+        record("async-http-sync"),
+        phases=times,
+        deaths=deaths(3.0, 6.0, 9.0),
+        cycles_planned=2,
+    )
     sent: list[Sent] = [
         (3.5, 4.0, None),
         (4.0, 6.1, "reset"),

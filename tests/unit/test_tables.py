@@ -1,0 +1,102 @@
+from dataclasses import replace
+from typing import get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analysis import formats
+from analysis.advice import ADVICE, advice, message
+from analysis.figures import summarise
+from analysis.summary import CellSummary, ErrorCount
+from analysis.tables import comma_separated, escaped, heading_lines, markdown, notes, row_line
+from analysis.verdicts import Code, Verdict
+from scenarios.catalogue import CATALOGUE
+from tests.unit.samples import record, tables
+
+
+def a_cell(name: str = "async-http-shared") -> CellSummary:
+    return summarise(record(name), tables([(3.0, 4.0, None), (4.0, 5.0, None)]))
+
+
+@given(
+    st.floats(0, 99_999.9),
+    st.floats(0, 1),
+    st.integers(0, 9999),
+    st.floats(0, 999_999),
+    st.integers(0, 9999),
+)
+def test_a_row_is_never_wider_than_a_terminal(
+    rps: float, share: float, still_open: int, ms: float, threads: int
+) -> None:
+    widest = max((each.name for each in CATALOGUE), key=len)
+    cell = replace(
+        a_cell(),
+        scenario=widest,
+        ok_rps=rps,
+        failure_ratio=share,
+        unfinished=still_open,
+        median_ms=ms,
+        p99_ms=ms,
+        threads_spawned=threads,
+        threads_active_mean=float(threads),
+    )
+    assert len(row_line(cell)) <= 80
+    assert all(len(line) <= 80 for line in heading_lines())
+
+
+def test_a_column_stays_a_column_of_its_own() -> None:
+    assert len(row_line(a_cell()).replace(" %", "%").split()) == 8
+
+
+def test_a_few_failures_never_read_as_none() -> None:
+    assert formats.percent(0.0) == "0.0 %"
+    assert formats.percent(1e-6) == "<0.1 %"
+    assert formats.percent(0.932) == "93.2 %"
+    assert formats.milliseconds(None) == formats.rate(None) == formats.whole(None) == "–"
+
+
+@pytest.mark.parametrize("code", get_args(Code))
+def test_every_verdict_has_words_and_advice(code: Code) -> None:
+    data: dict[str, float | int | str] = {
+        "reason": "r",
+        "causes": "c",
+        "deaths": 2,
+        "unfinished": 3,
+        "completed": 4,
+    }
+    verdict = Verdict(code, "warning", data | {"peak": 1, "limit": 2, "faults": 3} | {
+        "cpu_percent": 95.0, "late_percent": 6.0, "warm_up_limit_s": 30.0, "journals": 1,
+    })  # fmt: skip
+    assert len(message(verdict)) > 10
+    assert advice(verdict) == ADVICE[code]
+
+
+HOSTILE = "<script>alert(1)</script> | `x` [a](b) *c*\nnew line"
+
+
+def test_what_comes_from_outside_is_no_markup() -> None:
+    cell = replace(a_cell(), errors=(ErrorCount(HOSTILE, 2),))
+    text = markdown([cell], "study run")
+    assert "<script>" not in text
+    assert "\\<script\\>" in text
+    assert "\nnew line" not in text
+    assert any(HOSTILE in note for note in notes(cell))
+
+
+@given(st.text(max_size=80))
+def test_escaped_text_is_one_line_without_bare_markup(text: str) -> None:
+    clean = escaped(text)
+    assert "\n" not in clean
+    for place, character in enumerate(clean):
+        if character in "`*_[]<>|":
+            assert clean[place - 1] == "\\"
+
+
+def test_the_csv_quotes_and_leaves_the_unknown_empty() -> None:
+    cell = replace(a_cell(), interrupted='a "reason", with a comma', ok_rps=None)
+    header, line = comma_separated([cell]).splitlines()
+    row = dict(zip(header.split(","), line.split(","), strict=False))
+    assert row["ok_rps"] == ""
+    assert '"a ""reason"", with a comma"' in line
+    assert {"bystander_median_ms", "whole_run_rps", "fates_sent"} <= set(header.split(","))
