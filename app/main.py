@@ -1,5 +1,6 @@
 """The app: `uvicorn app.main:app`, or `sh serve.sh`."""
 
+import gc
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -21,6 +22,10 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         current_default_thread_limiter().total_tokens = settings.pool
         async with upstream.opened():
+            # What is alive now stays. A full collection that walks it too, every few seconds,
+            # stops all threads for some 100 ms; what queues up meanwhile queues up for ever.
+            gc.collect()
+            gc.freeze()
             yield
 
     app = FastAPI(title="asyncio-vs-threads", lifespan=lifespan, redirect_slashes=False)
