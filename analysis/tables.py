@@ -36,8 +36,8 @@ COLUMNS: tuple[Column, ...] = (
     Column("threads", "live", 7, lambda cell: formats.whole(cell.threads_spawned)),
     Column("", "active", 6, lambda cell: formats.decimal(cell.threads_active_mean)),
 )
-NAME_WIDTH = 23
-"""The widest scenario name, and the whole table 80 columns."""
+NAME_WIDTH = 25
+"""The widest scenario name and its trial; the whole table fits 80 columns."""
 
 
 def heading_lines() -> tuple[str, str]:

@@ -62,6 +62,7 @@ def run(
     upstream: o.UpstreamOption = None,
     load_processes: o.LoadProcesses = None,
     user_class: o.UserClassOption = None,
+    trials: Annotated[int, typer.Option(help="How often each scenario is run.")] = 1,
     port: o.Port = o.DEFAULT_PORT,
     out: o.Out = o.DEFAULT_OUT,
     json: Annotated[bool, typer.Option("--json", help="Print summary.json, nothing else.")] = False,
@@ -100,6 +101,7 @@ def run(
         stack = served_stack(out, tuple(resolved(each, offered) for each in scenarios))
     order = Order(
         name="-".join(names or ["all"]),
+        trials=trials,
         port=port,
         out=out,
         command=shlex.join(["study", *sys.argv[1:]]),

@@ -101,7 +101,7 @@ def tell(folder: Path, begun_s: float) -> None:
     )
     if place := blocked_by(samples):
         print(f"the loop was held by {place}")
-    print(f"{folder}/  handlers.parquet, probe.parquet")
+    print(f"handlers.parquet and probe.parquet are in\n{folder}/")
 
 
 def route_lines(handlers: pl.DataFrame) -> list[str]:

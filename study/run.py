@@ -11,6 +11,7 @@ from analysis.summary import CellSummary
 from analysis.tables import heading_lines, name_of, notes, row_line
 from records.rundir import RunDir, new_run
 from scenarios.model import Scenario, resolved
+from scenarios.problems import Problem
 from stress.cell import run_cell
 from stress.interruption import CellInterruptedError, Interruption
 from stress.machine import free_port, raise_descriptors
@@ -21,6 +22,7 @@ from study.interrupts import noted
 from study.progress import Progress, progress_for
 
 ALL_WELL, INTERRUPTED = 0, 130
+MOST_TRIALS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,7 @@ class Order:
     """What was asked for, apart from the scenarios themselves."""
 
     name: str
+    trials: int
     port: int
     out: Path
     command: str
@@ -37,6 +40,8 @@ class Order:
 
 def run(scenarios: Sequence[Scenario], order: Order, served: Stack | None = None) -> int:
     """The exit code. Raises Problem before anything is written when it can't be done here."""
+    if not 1 <= order.trials <= MOST_TRIALS:
+        raise Problem(f"--trials {order.trials}: give 1 to {MOST_TRIALS}")
     offered = available()
     settled = [resolved(scenario, offered) for scenario in scenarios]
     check_machine(settled, order, served)
@@ -46,6 +51,7 @@ def run(scenarios: Sequence[Scenario], order: Order, served: Stack | None = None
             "command": order.command,
             "environment": environment(),
             "scenarios": [asdict(each) for each in settled],
+            "trials": order.trials,
             "available": asdict(offered),
         }
     )
@@ -86,14 +92,16 @@ def run_cells(
     progress: Progress,
     served: Stack | None,
 ) -> list[CellSummary]:
+    """Every scenario once, then all of them again: what drifts touches all alike."""
     cells: list[CellSummary] = []
     for line in heading_lines():
         progress.say(line)
-    for number, scenario in enumerate(scenarios, start=1):
-        progress.cell(number, len(scenarios))
-        cell = directory.cell(f"{scenario.name}.1")
+    plan = [(trial, scenario) for trial in range(1, order.trials + 1) for scenario in scenarios]
+    for number, (trial, scenario) in enumerate(plan, start=1):
+        progress.cell(number, len(plan))
+        cell = directory.cell(f"{scenario.name}.{trial}")
         try:
-            run_cell(scenario, 1, cell, order.port, interruption, progress.tell, served)
+            run_cell(scenario, trial, cell, order.port, interruption, progress.tell, served)
         except CellInterruptedError:  # before its load had started: there is nothing to keep
             break
         summary = summary_of(cell)
@@ -115,7 +123,7 @@ def print_notes(cells: Sequence[CellSummary], directory: RunDir) -> None:
             for verdict in cell.verdicts:
                 if verdict.severity != "info":
                     print(f"  → {verdict.code}: {advice(verdict)}")
-    print(f"\n{directory.path}/  summary.md, summary.csv, summary.json")
+    print(f"\nsummary.md, summary.csv and summary.json are in\n{directory.path}/")
 
 
 def load_summaries(directory: RunDir) -> list[CellSummary]:

@@ -212,6 +212,7 @@ def test_the_soft_limit_is_raised(tmp_path: Path) -> None:
         (("run", "no-such"), "no scenario or group is called 'no-such'"),
         (("run", "sync-http", "--client", "aiohttp"), "aiohttp has no blocking form"),
         (("run", "--nonsense"), "--nonsense"),
+        (("run", "--trials", "0"), "--trials 0: give 1 to 1000"),
         (("run", "async-sleep", "--out", "/proc/nowhere"), "--out /proc/nowhere: cannot write"),
         (("report", "/no/such/run"), "no run directory"),
         (("probe", "main"), "give module:attribute"),

@@ -162,10 +162,12 @@ def test_uvicorn_two_workers_the_python_upstream_and_two_load_processes(tmp_path
 def test_http_user_for_a_like_for_like_run(tmp_path: Path) -> None:
     done = study(
         "run", "async-sleep", *SMALL, "--user-class", "requests", "--think-time", "20ms",
-        "--port", "0", "--out", str(tmp_path), "--quiet",
+        "--port", "0", "--out", str(tmp_path), "--quiet", "--trials", "2",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    (cell,) = cells(tmp_path)
+    assert [cell["trial"] for cell in cells(tmp_path)] == [1, 2]
+    assert "async-sleep #2" in done.stdout
+    cell = cells(tmp_path)[0]
     assert cell["failures"] == 0
     # 50 ms of sleep and 20 ms of thinking: 20 users make 286 rps at the most
     assert 100 < float(str(cell["ok_rps"])) < 300

@@ -90,14 +90,18 @@ def test_the_script_drives_the_server_that_serves(tmp_path: Path) -> None:
 
 def test_a_server_with_other_settings_is_refused_by_name(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    with serving(out, free_port(), "--delay", "50ms", "--pool", "7"):
+    port = free_port()
+    with serving(out, port, "--delay", "50ms", "--pool", "7"):
         done = study("run", "sync-http", "--served", *SMALL, "--out", str(out))
         again = study("serve", "--port", "0", "--out", str(out))
+        fresh = study("run", "async-sleep", "--port", str(port), "--out", str(out))
     assert done.returncode == 2
     assert "pool is 7, wanted 40" in done.stderr
     assert done.stderr.count("\n") == 1
     assert again.returncode == 2
     assert "already held up" in again.stderr
+    assert fresh.returncode == 3  # `study run` wants a fresh server, and ours holds the port
+    assert f"port {port} is taken by " in fresh.stderr
 
 
 def test_a_run_file_of_a_server_that_is_gone_is_not_believed(tmp_path: Path) -> None:

@@ -1,0 +1,67 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from scenarios.catalogue import select
+from scenarios.model import Available, Client, Scenario, resolved
+from scenarios.problems import Problem
+from stress.served import ServedFile, differences, read, refuse_differences
+
+ALL = Available(uvloop=True, httptools=True, go=True)
+
+
+def one(name: str) -> Scenario:
+    return resolved(select((name,))[0], ALL)
+
+
+def held() -> ServedFile:
+    scenario = one("async-http")
+    return ServedFile(
+        port=4242,
+        folder="/x",
+        upstream_url="http://127.0.0.1:1",
+        delay_s=1.0,
+        server=scenario.server,
+        client=scenario.client or Client(),
+        upstream="go",
+        pids={"server": 1},
+        commands={},
+        created=0.0,
+    )
+
+
+@pytest.mark.parametrize(
+    "name", ["sync-http", "async-http", "async-http-sync", "sync-json", "async-json"]
+)
+def test_the_classic_stack_fits_all_five_scripts(name: str) -> None:
+    assert list(differences(held(), one(name))) == []
+
+
+def test_each_difference_is_named_with_both_values() -> None:
+    other = one("sync-http")
+    other = replace(
+        other,
+        delay_s=0.5,
+        server=replace(other.server, workers=3),
+        client=Client(library="httpx2"),
+    )
+    with pytest.raises(Problem) as refused:
+        refuse_differences(held(), other)
+    for part in ("workers is 1, wanted 3", "delay_s is 1.0, wanted 0.5", "is httpx, wanted httpx2"):
+        assert part in str(refused.value)
+
+
+def test_what_a_scenario_does_not_use_may_differ() -> None:
+    slow = replace(held(), delay_s=9.0, client=Client(library="aiohttp"), upstream="python")
+    assert list(differences(slow, one("sync-json"))) == []
+
+
+@pytest.mark.parametrize("content", [None, "", "{}", "[1]"])
+def test_a_broken_run_file_means_that_nothing_is_served(
+    content: str | None, tmp_path: Path
+) -> None:
+    path = tmp_path / "serve.json"
+    if content is not None:
+        path.write_text(content)
+    assert read(path) is None
