@@ -28,4 +28,6 @@ def whole(value: float | None) -> str:
 
 
 def decimal(value: float | None) -> str:
-    return UNKNOWN if value is None else f"{value:,.1f}"
+    if value is None:
+        return UNKNOWN
+    return f"{value:,.0f}" if value >= 999.95 else f"{value:.1f}"

@@ -28,7 +28,7 @@ def starved(cell: CellSummary) -> bool:
 
 
 COLUMNS: tuple[Column, ...] = (
-    Column("ok", "rps", 7, lambda cell: formats.rate(cell.ok_rps)),
+    Column("ok", "rps", 8, lambda cell: formats.rate(cell.ok_rps)),
     Column("failed", "", 7, lambda cell: formats.percent(cell.failure_ratio)),
     Column("open", "", 5, lambda cell: formats.whole(cell.unfinished)),
     Column("median", "ms", 8, marked_median),
