@@ -73,7 +73,7 @@ def summarise(record: CellRecord, tables: Tables) -> CellSummary:
         loop_lag_p99_ms=lag[0],
         loop_lag_max_ms=lag[1],
         loop_blocked_share=blocked_share(samples),
-        blocked_by=blocked_by(samples),
+        blocked_by=blocked_by(samples) if record.scenario.endpoint.works_on_the_loop else None,
         worker_restarts=len(record.deaths),
         cpu_percent_peak=cpu_percent_peak(machine, "server", together=True),
         rss_mib_peak=memory_mib_peak(machine, "server"),

@@ -6,6 +6,8 @@ from types import FrameType
 
 from .visit import Visit, route_of
 
+PROBE_HOME = str(Path(__file__).parent)
+
 
 def blocking_place(thread: int, user_root: Path) -> tuple[str | None, str | None]:
     """(route, "file:line function") of what a thread is in the middle of; None where unknown.
@@ -32,7 +34,7 @@ def is_probe(frame: FrameType) -> bool:
 
 def own_line(frame: FrameType, user_root: Path) -> str | None:
     path = frame.f_code.co_filename
-    if "site-packages" in path or frame.f_globals.get("Visit") is Visit:
+    if "site-packages" in path or path.startswith(PROBE_HOME):
         return None
     try:
         near = Path(path).relative_to(user_root)

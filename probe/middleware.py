@@ -35,7 +35,7 @@ class Probe:
         if self._pid == 0:  # after the fork, on the loop: here the watchdog belongs
             self._start()
         if scope["type"] != "http" or recorder.off:
-            await self.app(scope, receive, send)
+            await self.app(scope, receive, self.closing(send))
             return
         visit = recorder.arrive(scope)
         token = current.set(visit)
@@ -54,6 +54,17 @@ class Probe:
             atexit.register(self.stop)
         except (OSError, RuntimeError) as error:
             self.recorder.switch_off(error)
+
+    def closing(self, send: Send) -> Send:
+        """The end of the app's lifespan is the last that we hear: uvicorn raises the signal that
+        ended it once more, and the process dies without its atexit functions."""
+
+        def sending(message: Message) -> Awaitable[None]:
+            if message["type"] in ("lifespan.shutdown.complete", "lifespan.shutdown.failed"):
+                self.stop()
+            return send(message)
+
+        return sending
 
     def stop(self) -> None:
         """Writes what is left. Safe to call twice; a process that ends in order does it itself."""

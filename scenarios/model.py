@@ -33,6 +33,11 @@ class Endpoint:
         return self.style != "async def"
 
     @property
+    def works_on_the_loop(self) -> bool:
+        """Whether the endpoint's own code runs there, so that it can be what holds the loop."""
+        return self.style in ("async def", "async def that blocks")
+
+    @property
     def blocks_the_loop(self) -> bool:
         return self.style == "async def that blocks"
 

@@ -331,6 +331,41 @@ def test_other_protocols_pass_untouched(tmp_path: Path) -> None:
     assert seen == ["websocket", "lifespan"]
 
 
+def test_the_end_of_the_lifespan_writes_what_is_left(tmp_path: Path) -> None:
+    """uvicorn dies of the signal that ended it: atexit is not reached."""
+    app = FastAPI()
+
+    @app.get("/")
+    async def root() -> None: ...
+
+    async def run() -> None:
+        probe = Probe(app, tmp_path)
+        messages = iter(({"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}))
+        transport = httpx.ASGITransport(probe)
+        served = asyncio.Event()
+
+        async def receive() -> Message:
+            message = next(messages)
+            if message["type"] == "lifespan.shutdown":
+                await served.wait()
+            return dict(message)
+
+        async def ignore(_: Message) -> None: ...
+
+        living = asyncio.create_task(ignored(probe({"type": "lifespan"}, receive, ignore)))
+        async with httpx.AsyncClient(transport=transport, base_url="http://app") as client:
+            await client.get("/")
+        served.set()
+        await living
+
+    async def ignored(life: Awaitable[None]) -> None:
+        await life
+
+    asyncio.run(run())
+    journals, _ = read_journals(sorted(tmp_path.glob("probe-*.journal")))
+    assert handlers_table(journals, 0.0, 1e12)["status"].to_list() == [200]
+
+
 def test_names_tell_threads_apart() -> None:
     assert kind_of("AnyIO worker thread") == "anyio-worker"
     assert kind_of("asyncio_3") == "executor"
