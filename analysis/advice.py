@@ -37,6 +37,8 @@ def message(verdict: Verdict) -> str:
             return f"generator, app and upstream do not tell the same story: {numbers}"
         case "GENERATOR_SATURATED":
             return f"a load process used {n['cpu_percent']:.0f} % of its core"
+        case "LOAD_PROCESS_DIED":
+            return f"{n['processes']:.0f} load process(es) died in the window, with their users"
         case "UPSTREAM_LATE":
             return f"the upstream waited {n['late_percent']:.1f} % longer than it was asked to"
         case "NOT_STEADY":
@@ -49,6 +51,10 @@ def message(verdict: Verdict) -> str:
                 f"file descriptors: {n['faults']:.0f} failure(s), "
                 f"{n['peak']:.0f} of {n['limit']:.0f} in use at the peak"
             )
+        case "PROBE_STOPPED":
+            return f"the probe of a worker fell silent {n['silent_s']:.0f} s before the end"
+        case "THREADS_LEFT":
+            return f"the held-up server still had {n['threads']:.0f} threads from earlier runs"
         case "JOURNAL_LOST":
             return f"{n['journals']:.0f} worker(s) died before they wrote anything down"
 
@@ -59,9 +65,12 @@ ADVICE: dict[Code, str] = {
     "UNFINISHED": "read median_lower_bound_ms, which counts them with their age",
     "COUNTS_DISAGREE": "do not use this cell; see the fates in summary.json and the logs in raw/",
     "GENERATOR_SATURATED": "the rps may be the generator's; use --load-processes 2 or fewer users",
+    "LOAD_PROCESS_DIED": "the load was not what was asked for; run it again",
     "UPSTREAM_LATE": "the latency is partly the upstream's; try --upstream go or fewer users",
     "NOT_STEADY": "run longer, or take the figures as what a growing queue looks like",
     "DESCRIPTORS": "raise the limit (ulimit -n) or use fewer users",
+    "PROBE_STOPPED": "threads, pool and loop are told for a part only; server.log says why",
+    "THREADS_LEFT": "threads live counts them too; `study run` without --served starts fresh",
     "JOURNAL_LOST": "their requests are missing from handlers and threads",
 }
 

@@ -8,6 +8,8 @@ from analysis.verdicts import Evidence
 from records.cell import CellRecord
 from scenarios.units import Second
 
+MISSED_S = 0.8
+
 
 def evidence(
     record: CellRecord,
@@ -19,7 +21,7 @@ def evidence(
     window: Window,
 ) -> Evidence:
     oldest_s = unfinished(tables.requests)["started_s"].min()
-    slowest_s = (tables.requests["ended_s"] - tables.requests["started_s"]).max()
+    slowest_s = (completions["ended_s"] - completions["started_s"]).max()
     peak = tables.machine.filter(pl.col("role") == "server")["descriptors"].max()
     texts = tables.requests["error"].fill_null("")
     return Evidence(
@@ -33,10 +35,33 @@ def evidence(
         app_received=account.app_received,
         upstream_received=account.upstream_received,
         generator_cpu_percent_peak=load_cpu,
+        probe_silent_s=probe_silent_s(record, tables.probe, window),
+        load_processes_died=load_processes_died(tables.machine, window),
         upstream_late_share=upstream_late_share(tables.upstream, window),
         descriptors_peak=int(peak) if isinstance(peak, int) else None,
         descriptor_errors=int(texts.str.contains("Too many open files").sum()),
     )
+
+
+def load_processes_died(machine: pl.DataFrame, window: Window) -> int:
+    """Load processes that were there in the window and not at its end. The runner looks twice
+    a second; two looks without it are a death."""
+    inside = machine.filter(window.holds("at_s"))
+    last_look_s = inside["at_s"].max()
+    if not isinstance(last_look_s, float):
+        return 0
+    seen = inside.filter(pl.col("role") == "load").group_by("pid").agg(pl.col("at_s").max())
+    return seen.filter(pl.col("at_s") < last_look_s - MISSED_S).height
+
+
+def probe_silent_s(record: CellRecord, probe: pl.DataFrame, window: Window) -> float | None:
+    """The longest silence of a worker's probe before the window's end or the worker's death."""
+    died_s = {death.pid: death.at_s for death in record.deaths}
+    silences = [
+        min(window.end_s, died_s.get(pid, window.end_s)) - last_s
+        for pid, last_s in probe.group_by("pid").agg(pl.col("at_s").max()).iter_rows()
+    ]
+    return max(silences, default=None)
 
 
 def upstream_late_share(upstream: pl.DataFrame, window: Window) -> float | None:

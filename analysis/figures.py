@@ -15,7 +15,7 @@ from analysis.threads import active_threads
 from analysis.usage import cpu_percent_peak, memory_mib_peak
 from analysis.verdicts import judge
 from analysis.workers import THREADS, at_once, blocked_by, blocked_share, loop_lag, threads_unique
-from records.cell import CellRecord
+from records.cell import ROUND_S, CellRecord, death_rounds
 from scenarios.units import Second
 
 SETTLE_S = 0.5
@@ -28,8 +28,8 @@ def summarise(record: CellRecord, tables: Tables) -> CellSummary:
     completions = tables.requests.filter(window.holds("ended_s"))
     latencies_ms = milliseconds(completions)
     good_ms = milliseconds(completions.filter(pl.col("error").is_null()))
-    open_ms = 1000 * (end_s - unfinished(tables.requests)["started_s"].to_numpy())
-    bounded_ms = np.concatenate([latencies_ms, open_ms])
+    left_open = unfinished(tables.requests).height
+    bounded_ms = np.concatenate([latencies_ms, open_at_the_end_ms(tables.requests, window, end_s)])
     failures = completions.height - len(good_ms)
     own = tables.handlers.filter(
         pl.col("request_id").is_in(of_load(tables.handlers, record.cell_number).implode())
@@ -53,7 +53,7 @@ def summarise(record: CellRecord, tables: Tables) -> CellSummary:
         requests=completions.height,
         failures=failures,
         failure_ratio=ratio(failures, completions.height),
-        unfinished=len(open_ms),
+        unfinished=left_open,
         rps=ratio(completions.height, window.length_s),
         ok_rps=ratio(len(good_ms), window.length_s),
         failures_per_s=ratio(failures, window.length_s),
@@ -93,6 +93,18 @@ def milliseconds(requests: pl.DataFrame) -> npt.NDArray[np.float64]:
     return 1000 * (requests["ended_s"] - requests["started_s"]).to_numpy()
 
 
+def open_at_the_end_ms(
+    requests: pl.DataFrame, window: Window, end_s: Second
+) -> npt.NDArray[np.float64]:
+    """Latencies of what was under way when the window closed: known if it was answered in the
+    drain, else at least the age at the drain's end."""
+    under_way = requests.filter(
+        pl.col("started_s") < window.end_s,
+        pl.col("ended_s").is_null() | (pl.col("ended_s") >= window.end_s),
+    )
+    return 1000 * (under_way["ended_s"].fill_null(end_s) - under_way["started_s"]).to_numpy()
+
+
 def ratio(part: float, whole: float) -> float | None:
     return part / whole if whole else None
 
@@ -105,7 +117,8 @@ def lateness_p99_ms(requests: pl.DataFrame, window: Window) -> float | None:
 
 def bystander(pings: pl.DataFrame, window: Window, end_s: Second) -> Bystander:
     asked = pings.filter(window.holds("intended_s"))
-    waited_ms = 1000 * (asked["ended_s"].fill_null(end_s) - asked["intended_s"]).to_numpy()
+    told = asked.filter(pl.col("error").is_null())
+    waited_ms = 1000 * (told["ended_s"].fill_null(end_s) - told["intended_s"]).to_numpy()
     unanswered = asked["ended_s"].null_count()
     return Bystander(
         median_ms=quantile(waited_ms, 0.5),
@@ -135,8 +148,11 @@ def cycles(completions: pl.DataFrame, record: CellRecord) -> tuple[Cycle, ...]:
     if record.cycles_planned is None:
         return ()
     window = window_of(record)
-    marks = [death.at_s + SETTLE_S for death in record.deaths]
-    marks = [mark for mark in marks if window.start_s - SETTLE_S <= mark <= window.end_s + SETTLE_S]
+    marks = [
+        mark
+        for mark in (at_s + SETTLE_S for at_s in death_rounds(record.deaths))
+        if window.start_s - ROUND_S - SETTLE_S <= mark <= window.end_s + SETTLE_S
+    ]
     found = []
     for start_s, end_s in pairwise(marks):
         inside = completions.filter(Window(start_s, end_s).holds("ended_s"))

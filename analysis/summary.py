@@ -12,7 +12,8 @@ SCHEMA = 1
 @dataclass(frozen=True, slots=True)
 class Bystander:
     """One /ping a second, over the window. An unanswered ping counts as a failure, and with its
-    age in the quantiles: they are then lower bounds."""
+    age in the quantiles: they are then lower bounds. One that was refused or reset is a failure
+    and in no quantile: a quick refusal is no quick answer."""
 
     median_ms: float | None
     p99_ms: float | None

@@ -69,7 +69,8 @@ def notes(cell: CellSummary) -> list[str]:
     if cell.blocked_by and (cell.loop_blocked_share or 0) > BLOCKED_NOTED_SHARE:
         lag = formats.milliseconds(cell.loop_lag_max_ms)
         found.append(f"the loop was held by {cell.blocked_by} (silent for up to {lag} ms)")
-    if cell.bystander.pings and (cell.bystander.median_ms or 0) > BYSTANDER_NOTED_MS:
+    slow = (cell.bystander.median_ms or 0) > BYSTANDER_NOTED_MS
+    if slow or cell.bystander.failures:
         waited = formats.milliseconds(cell.bystander.median_ms)
         bystander = cell.bystander
         found.append(

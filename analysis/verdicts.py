@@ -13,16 +13,23 @@ Code = Literal[
     "UNFINISHED",
     "COUNTS_DISAGREE",
     "GENERATOR_SATURATED",
+    "LOAD_PROCESS_DIED",
     "UPSTREAM_LATE",
     "NOT_STEADY",
     "DESCRIPTORS",
     "JOURNAL_LOST",
+    "PROBE_STOPPED",
+    "THREADS_LEFT",
 ]
 GENERATOR_CPU_LIMIT_PERCENT = 90.0
 """Of one core: a load process is single-threaded. Locust itself warns at the same figure."""
 UPSTREAM_LATE_LIMIT = 0.05
 """Mean lateness over the mean wait asked for: the mean is what Little's law sees."""
 DESCRIPTORS_LIMIT = 0.95
+LONGER = 1.1
+"""In a fair queue the last to wait may wait a little longer than any before."""
+PROBE_GONE_S = 1.0
+"""The probe samples every 10 ms and flushes every 250 ms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +53,12 @@ class Evidence:
     app_received: int
     upstream_received: int | None
     generator_cpu_percent_peak: float | None
+    load_processes_died: int
     upstream_late_share: float | None
     descriptors_peak: int | None
     descriptor_errors: int
+    probe_silent_s: float | None
+    """How long before the window's end, or its own death, a worker's probe was last heard."""
 
 
 def judge(evidence: Evidence) -> tuple[Verdict, ...]:
@@ -60,6 +70,9 @@ def judge(evidence: Evidence) -> tuple[Verdict, ...]:
             counts_disagree,
             descriptors,
             journal_lost,
+            load_process_died,
+            probe_stopped,
+            threads_left,
             worker_deaths,
             generator_saturated,
             upstream_late,
@@ -78,7 +91,9 @@ def interrupted(evidence: Evidence) -> Verdict | None:
 def counts_disagree(evidence: Evidence) -> Verdict | None:
     """Dead workers and cut-short cells lose requests for a reason that is told elsewhere."""
     record = evidence.record
-    if not evidence.contradictions or record.deaths or record.interrupted or record.journals_lost:
+    if not evidence.contradictions or record.interrupted:
+        return None
+    if record.deaths or record.journals_lost or evidence.load_processes_died:
         return None
     data: dict[str, float | int | str] = {
         "sent": evidence.sent,
@@ -105,6 +120,19 @@ def journal_lost(evidence: Evidence) -> Verdict | None:
     return Verdict("JOURNAL_LOST", "warning", {"journals": len(lost)}) if lost else None
 
 
+def probe_stopped(evidence: Evidence) -> Verdict | None:
+    """It switches itself off at a fault; what it says of threads and loop then ends early."""
+    silent_s = evidence.probe_silent_s
+    if silent_s is None or silent_s <= PROBE_GONE_S:
+        return None
+    return Verdict("PROBE_STOPPED", "error", {"silent_s": silent_s})
+
+
+def threads_left(evidence: Evidence) -> Verdict | None:
+    left = evidence.record.threads_left
+    return Verdict("THREADS_LEFT", "warning", {"threads": left}) if left else None
+
+
 def worker_deaths(evidence: Evidence) -> Verdict | None:
     deaths = evidence.record.deaths
     if not deaths:
@@ -118,6 +146,12 @@ def generator_saturated(evidence: Evidence) -> Verdict | None:
     if peak is None or peak <= GENERATOR_CPU_LIMIT_PERCENT:
         return None
     return Verdict("GENERATOR_SATURATED", "error", {"cpu_percent": peak})
+
+
+def load_process_died(evidence: Evidence) -> Verdict | None:
+    """Its users are missing from the load, and its last quarter second from the records."""
+    died = evidence.load_processes_died
+    return Verdict("LOAD_PROCESS_DIED", "error", {"processes": died}) if died else None
 
 
 def upstream_late(evidence: Evidence) -> Verdict | None:
@@ -140,7 +174,7 @@ def unfinished(evidence: Evidence) -> Verdict | None:
     if not evidence.unfinished:
         return None
     slowest_s, oldest_s = evidence.slowest_completed_s, evidence.oldest_unfinished_s
-    starved = slowest_s is None or (oldest_s is not None and oldest_s > slowest_s)
+    starved = slowest_s is None or (oldest_s is not None and oldest_s > LONGER * slowest_s)
     data: dict[str, float | int | str] = {
         "unfinished": evidence.unfinished,
         "completed": evidence.completed,

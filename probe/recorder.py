@@ -27,7 +27,7 @@ class Recorder:
         self._awaits: dict[object, bool] = {}
 
     def arrive(self, scope: Scope) -> Visit:
-        visit = Visit(scope, monotonic())
+        visit = Visit(next(self._numbers), scope, monotonic())
         self.in_flight[visit] = None
         return visit
 
@@ -47,12 +47,12 @@ class Recorder:
 
     def snapshot(self, journal: Journal) -> None:
         """Rows of unfinished requests, where there is something new to tell. Of the rows with
-        one number the last counts."""
+        one number the one that knows the most counts; it need not come last, because requests
+        leave while this looks at them."""
         for visit in list(self.in_flight):
             known = 1 + (not isnan(visit.queued_s)) + (not isnan(visit.started_s))
             if known > visit.known:
                 visit.known = known
-                visit.number = visit.number or next(self._numbers)
                 journal.add("h", self.row(visit, journal))
 
     def row(self, visit: Visit, journal: Journal) -> bytes:
@@ -61,7 +61,7 @@ class Recorder:
         if kind is None and self.is_awaited(scope.get("endpoint")):
             started_s, thread_id, kind = visit.arrived_s, self.loop_thread_id, "loop"
         return pack(
-            visit.number or next(self._numbers),
+            visit.number,
             request_id_of(scope),
             journal.text(route_of(scope)),
             visit.arrived_s,

@@ -31,7 +31,6 @@ class Visit:
     """Filled in as the request goes on. What most requests never learn stays on the class:
     setting twelve attributes for each request was measurable."""
 
-    number = 0  # given when it is first written
     known = 0  # how much of it the last snapshot told
     queued_s = nan
     started_s = nan
@@ -42,7 +41,8 @@ class Visit:
     thread_kind: str | None = None
     status = 0
 
-    def __init__(self, scope: Scope, arrived_s: float) -> None:
+    def __init__(self, number: int, scope: Scope, arrived_s: float) -> None:
+        self.number = number
         self.scope = scope
         self.arrived_s = arrived_s
 

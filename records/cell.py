@@ -1,5 +1,6 @@
 """What is known of a cell beside its tables: scenario, phases, deaths, conditions."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,6 +29,21 @@ class WorkerDeath:
     at_s: Second
     pid: int
     cause: str
+
+
+ROUND_S = 2.0
+"""gunicorn looks at its workers once a second: those it kills within this long die together."""
+
+
+def death_rounds(deaths: Sequence[WorkerDeath]) -> list[Second]:
+    """When each round of deaths was over: of several workers all may die at once."""
+    rounds: list[Second] = []
+    for at_s in sorted(death.at_s for death in deaths):
+        if rounds and at_s - rounds[-1] < ROUND_S:
+            rounds[-1] = at_s
+        else:
+            rounds.append(at_s)
+    return rounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +86,8 @@ class CellRecord:
     commands: dict[str, list[str]]
     overhead_s: Second
     """Starting and ending everything; the cell's whole time without ramp to drain."""
+    threads_left: int = 0
+    """Threads of pool and executor that a held-up server still had from earlier runs."""
     journals_lost: tuple[str, ...] = ()
     upstream: UpstreamSummary | None = None
     interrupted: str | None = None

@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +15,18 @@ from scenarios.problems import Problem
 
 TABLES = ("requests", "handlers", "probe", "machine", "bystander", "upstream")
 MANIFEST_SCHEMA = 1
+
+
+@contextmanager
+def damage_named(path: Path) -> Iterator[None]:
+    """Whatever a missing, torn or foreign file makes its reader raise becomes one line."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise Problem(f"{path} is missing: this run cannot be judged without it") from error
+    except (OSError, ValueError, pl.exceptions.PolarsError) as error:
+        reason = " ".join(str(error).split())[:100]
+        raise Problem(f"{path} is damaged ({reason}): run it again, or remove the cell") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +42,15 @@ class CellDir:
         return self.path / "cell.json"
 
     def record(self) -> CellRecord:
-        return load_cell(self.record_file)
+        """Raises Problem where it is missing or damaged."""
+        with damage_named(self.record_file):
+            return load_cell(self.record_file)
 
     def table(self, name: str) -> pl.DataFrame:
-        return pl.read_parquet(self.path / f"{name}.parquet")
+        """Raises Problem where it is missing or damaged."""
+        path = self.path / f"{name}.parquet"
+        with damage_named(path):
+            return pl.read_parquet(path)
 
     def save_table(self, name: str, frame: pl.DataFrame) -> None:
         frame.write_parquet(self.path / f"{name}.parquet", compression="zstd")
@@ -54,9 +72,18 @@ class RunDir:
         found = [CellDir(each.parent) for each in (self.path / "cells").glob("*/cell.json")]
         return sorted(found, key=lambda cell: cell.record().started_utc)
 
+    def unsaved(self) -> list[str]:
+        """Names of cells that were begun and have no record: the runner was killed meanwhile."""
+        begun = {each.name for each in (self.path / "cells").iterdir() if each.is_dir()}
+        return sorted(begun - {cell.path.name for cell in self.cells()})
+
     def manifest(self) -> dict[str, object]:
-        content: dict[str, object] = json.loads(self.manifest_file.read_text())
-        return content
+        """Raises Problem where it is damaged, or of another schema."""
+        with damage_named(self.manifest_file):
+            content = json.loads(self.manifest_file.read_text())
+            if not isinstance(content, dict) or content.get("schema") != MANIFEST_SCHEMA:
+                raise ValueError(f"not a manifest of schema {MANIFEST_SCHEMA}")
+            return content
 
     def save_manifest(self, content: Mapping[str, object]) -> None:
         text = json.dumps({"schema": MANIFEST_SCHEMA, **content}, indent=2)
@@ -86,4 +113,5 @@ def open_run(path: Path) -> RunDir:
     run = RunDir(path)
     if not run.manifest_file.is_file():
         raise Problem(f"{path}: no run directory (there is no manifest.json in it)")
+    run.manifest()
     return run

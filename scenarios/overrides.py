@@ -62,6 +62,11 @@ BOUNDS: dict[str, tuple[float, float, str]] = {
 CLIENT_OPTIONS = ("client", "client_life", "client_timeout_s", "upstream")
 
 
+def plain(value: float) -> str:
+    """As it was typed, not as 1e+20."""
+    return str(int(value)) if value == int(value) else str(value)
+
+
 def option(name: str) -> str:
     return "--" + name.removesuffix("_s").replace("_", "-")
 
@@ -71,7 +76,10 @@ def checked(overrides: Overrides) -> Overrides:
     for name, (lowest, highest, unit) in BOUNDS.items():
         value = getattr(overrides, name)
         if value is not None and not lowest <= value <= highest:
-            raise Problem(f"{option(name)} {value:g}: give {lowest:g} to {highest:g}{unit}")
+            raise Problem(f"{option(name)} {plain(value)}: give {lowest:g} to {highest:g}{unit}")
+    timeout_s = overrides.worker_timeout_s
+    if timeout_s is not None and timeout_s != int(timeout_s):
+        raise Problem(f"--worker-timeout {timeout_s:g}: gunicorn takes whole seconds")
     return overrides
 
 

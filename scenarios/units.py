@@ -6,7 +6,7 @@ from scenarios.problems import Problem
 
 Second = float
 
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m)")
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m)", re.ASCII)
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0}
 
 
@@ -14,5 +14,7 @@ def parse_duration(option: str, text: str) -> Second:
     """`30s`, `1000ms`, `1.5m` in seconds. Raises Problem naming the option."""
     match = _DURATION.fullmatch(text.strip())
     if match is None:
-        raise Problem(f"{option} {text!r}: give a number with its unit, such as 30s, 1000ms or 2m")
+        raise Problem(
+            f"{option} {text!r}: give a plain number with its unit, such as 30s, 1000ms or 2m"
+        )
     return float(match[1]) * _SECONDS[match[2]]

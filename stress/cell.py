@@ -1,6 +1,7 @@
 """Runs one cell: ramp, warm-up, window, drain; then saves what was seen. Judges nothing."""
 
 import os
+import secrets
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ from time import monotonic, sleep
 
 import psutil
 
-from records.cell import Phases
+from records.cell import ROUND_S, Phases, death_rounds
 from records.rundir import CellDir
 from scenarios.model import Scenario
 from scenarios.units import Second
@@ -17,9 +18,10 @@ from stress import plan
 from stress.bystander import Bystander
 from stress.interruption import CellInterruptedError, Interruption
 from stress.machine import free_port, raise_descriptors
-from stress.processes import Process
+from stress.processes import Process, how_it_ended
 from stress.protocol import Control, Progress, read_progress, write_control
 from stress.save import Seen, save
+from stress.served import wait_until_idle
 from stress.stack import ROOT, Stack, start_stack
 from stress.watch import ResourceWatch, WorkerWatch
 
@@ -115,13 +117,17 @@ class Conductor:
 
     def _through_cycles(self, windows: plan.Windows, cycles: int) -> float:
         """The window spans whole cycles, from one worker's death to another's."""
-        deaths = self.workers.deaths
+
+        def rounds() -> int:
+            return len(death_rounds(self.workers.deaths))
+
+        before = rounds()  # one in the ramp opens no window: it would begin in mid-cycle
         self.course.steady = self._until(
-            "warm-up", lambda: bool(deaths), windows.warm_up_limit_s, settle=True
+            "warm-up", lambda: rounds() > before, windows.warm_up_limit_s, settle=True
         )
-        before = len(deaths)
+        before = rounds()
         self.course.window_start_s = monotonic()
-        self._until("window", lambda: len(deaths) >= before + cycles, windows.window_s, settle=True)
+        self._until("window", lambda: rounds() >= before + cycles, windows.window_s, settle=True)
         end_s = self.course.window_end_s = monotonic()
         self._stop_sending(end_s, windows.drain_s)
         return end_s
@@ -140,7 +146,9 @@ class Conductor:
             self._tell(phase, deadline_s - now_s, now_s)
             if done():
                 if settle:
-                    sleep(SETTLE_S)
+                    several = self.scenario.server.workers > 1
+                    sleep(SETTLE_S + (ROUND_S if several else 0.0))
+                    self.workers.look()
                 return True
             self._check(phase)
             sleep(min(POLL_S, max(0.0, deadline_s - now_s)))
@@ -154,9 +162,10 @@ class Conductor:
 
     def _check(self, phase: str) -> None:
         reason = self.interruption.reason or self.stack.fallen()
-        if reason is None and phase != "drain" and self.load.exit_code() is not None:
-            reason = f"the load ended by itself (exit code {self.load.exit_code()})"
-            reason += "".join(f": {line}" for line in self.load.last_words(1).splitlines())
+        code = self.load.exit_code()
+        if reason is None and phase != "drain" and code is not None:
+            how = how_it_ended(code)
+            reason = f"the load ended by itself ({how}): {self.load.last_words()}"
         if reason is not None:
             raise CellInterruptedError(reason)
 
@@ -181,15 +190,17 @@ def run_cell(
     cell = CellDir(cell.path.resolve())  # what we start has another working folder
     cell.raw.mkdir(parents=True)
     limit = raise_descriptors(plan.descriptors_needed(scenario))
-    cell_number = int.from_bytes(os.urandom(2))
+    cell_number = 1 + secrets.randbelow(0xFFFF)  # never 0, which would make an id of 0
     listener(Moment(scenario.name, "start", 0.0, Progress(), 0))
+    if served is not None:
+        wait_until_idle(served, interruption)
     stack = served or start_stack(scenario, free_port(port), cell.raw, interruption)
     try:
         seen = drive(scenario, cell, stack, cell_number, interruption, listener)
     finally:
         if served is None:
             stack.end()
-    seen.descriptors_limit = limit
+    seen.descriptors_limit = limit if served is None else served.descriptors_limit(limit)
     save(scenario, trial, cell, stack, seen, started_utc, begun_s)
 
 

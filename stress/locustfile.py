@@ -29,6 +29,8 @@ from stress.protocol import (
 )
 
 FLUSH_EVERY_S = 0.25
+REPORTS_IN_S = 3 * FLUSH_EVERY_S
+"""By then every load process has reported something from after the last send."""
 runners.WORKER_REPORT_INTERVAL = FLUSH_EVERY_S
 
 # geventhttpclient sends an idempotent request again when the connection was closed under it,
@@ -88,12 +90,21 @@ class User(FastHttpUser if plan.user_class == "fast" else HttpUser):  # type: ig
 def fault(status: int, body: bytes, response: object) -> str | None:
     """Why this answer is a failure; None for 2xx. Redirects are failures: nobody follows them."""
     if 200 <= status < 300:
-        return None
+        return cut_off(body, response)
     if status:
         return f"HTTP {status}: {body[:100].decode(errors='replace')}"
     error = getattr(response, "error", None)
     text = " ".join(str(error).split())[:120]
     return f"{type(error).__name__}: {text}"
+
+
+def cut_off(body: bytes, response: object) -> str | None:
+    """FastHttpUser takes a connection that closes in mid-body for the body's end."""
+    headers = getattr(response, "headers", None) or {}
+    length = headers.get("content-length")
+    if length is None or headers.get("content-encoding") or int(length) == len(body):
+        return None
+    return f"IncompleteRead: {len(body)} of {length} bytes"
 
 
 def is_quiet() -> bool:
@@ -104,8 +115,9 @@ def is_over() -> bool:
     """Nothing is sent any more, and nothing is open or the drain's time is up."""
     if control is None or not is_quiet():
         return False
+    heard = monotonic() >= control.stop_at_s + REPORTS_IN_S
     still_open = sum(report.in_flight for report in reports.values())
-    return still_open == 0 or monotonic() >= control.drain_until_s
+    return (heard and still_open == 0) or monotonic() >= control.drain_until_s
 
 
 def own_progress() -> Progress:
@@ -114,6 +126,7 @@ def own_progress() -> Progress:
 
 def all_progress() -> Progress:
     each = tuple(reports.values())
+    ramp_ends = [one.ramp_end_s for one in each]
     return Progress(
         users=sum(one.users for one in each),
         warm=sum(one.warm for one in each),
@@ -121,7 +134,7 @@ def all_progress() -> Progress:
         completed=sum(one.completed for one in each),
         failed=sum(one.failed for one in each),
         in_flight=sum(one.in_flight for one in each),
-        ramp_end_s=ledger.ramp_end_s,
+        ramp_end_s=max(ends) if (ends := [e for e in ramp_ends if e is not None]) else None,
     )
 
 

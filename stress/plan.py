@@ -42,8 +42,9 @@ def kills_expected(scenario: Scenario) -> bool:
     the loop is blocked for one delay by each of a worker's users, one after the other."""
     if not scenario.endpoint.blocks_the_loop or scenario.delay_s is None:
         return False
-    server = scenario.server
-    silent_s = scenario.load.users / server.workers * scenario.delay_s
+    server, client = scenario.server, scenario.client
+    held_s = min(scenario.delay_s, client.timeout_s) if client else scenario.delay_s
+    silent_s = scenario.load.users / server.workers * held_s
     return server.kind == "gunicorn" and 0 < server.worker_timeout_s < silent_s
 
 

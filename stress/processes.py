@@ -55,9 +55,12 @@ class Process:
         self._known.update(found)
         return found
 
-    def last_words(self, lines: int = 8) -> str:
+    def last_words(self) -> str:
+        """The last line of its log that is said to a person; JSON lines are for us."""
         text = self.log.read_text(errors="replace") if self.log.exists() else ""
-        return "\n".join(line for line in text.splitlines()[-lines:] if line.strip())
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        said = [line for line in lines if not line.startswith("{")]
+        return said[-1] if said else "it said nothing"
 
     def ask_to_end(self) -> None:
         with contextlib.suppress(ProcessLookupError):
@@ -74,6 +77,7 @@ class Process:
         if self._popen.poll() is None:
             self._popen.kill()
             self._popen.wait()
+        self._known.update(session_of(self.pid))
         others = [each for each in self._known if each.pid != self.pid and each.is_running()]
         for each in others:  # psutil compares start times: a reused pid is not killed
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -96,9 +100,8 @@ class Attached:
     def family(self) -> list[psutil.Process]:
         return family_of(self.pid)
 
-    def last_words(self, lines: int = 8) -> str:
-        del lines
-        return ""
+    def last_words(self) -> str:
+        return "its log is its owner's"
 
 
 def family_of(pid: int) -> list[psutil.Process]:
@@ -108,6 +111,22 @@ def family_of(pid: int) -> list[psutil.Process]:
         return [parent, *parent.children(recursive=True)]
     except psutil.NoSuchProcess:
         return []
+
+
+def session_of(leader: int) -> list[psutil.Process]:
+    """Who still belongs to the session that a started program leads, orphans too. The kernel
+    gives its number to nobody else while one of them lives."""
+    found = []
+    for each in psutil.process_iter():
+        with contextlib.suppress(OSError):
+            if os.getsid(each.pid) == leader:
+                found.append(each)
+    return found
+
+
+def how_it_ended(code: int) -> str:
+    """`exit code 1`, or the name of the signal that ended it."""
+    return f"exit code {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}"
 
 
 def end_all(processes: list[Process]) -> None:

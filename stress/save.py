@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic, sleep
 
+import polars as pl
+
 from records.cell import CellRecord, Phases, UpstreamSummary, WorkerDeath, save_cell
 from records.harvest import (
     bystander_table,
@@ -17,6 +19,7 @@ from records.harvest import (
     requests_table,
     upstream_table,
 )
+from records.journal import Journal
 from records.rundir import CellDir
 from scenarios.model import Scenario
 from stress import plan
@@ -66,6 +69,7 @@ def save(
         keep_copies(stack, cell)
     sent, _ = read_journals(sorted(cell.raw.glob("load-*.journal")))
     worked, lost = read_journals(sorted(stack.journals.glob("probe-*.journal")))
+    lost = () if stack.attached else lost  # a held-up server's may be of any earlier cell
     pings = [(p.request_id, p.intended_s, p.ended_s, p.status, p.error) for p in seen.pings]
     cell.save_table("requests", requests_table(name, sent, seen.t0_s))
     cell.save_table("handlers", handlers_table(worked, seen.t0_s, seen.end_s))
@@ -74,7 +78,7 @@ def save(
     cell.save_table("bystander", bystander_table(pings, seen.t0_s))
     cell.save_table("upstream", upstream_table(stack.upstream_log, seen.t0_s, seen.end_s))
     windows = plan.windows(scenario)
-    log_text = "".join(each.read_text(errors="replace") for each in logs(cell, stack))
+    log_text = stack.log_text() + (cell.raw / "load.log").read_text(errors="replace")
     measured_s = seen.phases.drain_end_s or 0.0
     record = CellRecord(
         name=name,
@@ -94,6 +98,7 @@ def save(
         load_timeout_s=windows.longest_s + 60.0,
         commands={role: portable(argv, cell.path) for role, argv in seen.commands.items()},
         overhead_s=monotonic() - begun_s - measured_s,
+        threads_left=threads_before(worked, seen.t0_s) if stack.attached else 0,
         journals_lost=lost,
         upstream=seen.upstream,
         interrupted=seen.interrupted,
@@ -122,8 +127,15 @@ def keep_copies(stack: Stack, cell: CellDir) -> None:
             shutil.copy(path, cell.raw)
 
 
-def logs(cell: CellDir, stack: Stack) -> list[Path]:
-    return sorted({*cell.raw.glob("*.log"), *stack.folder.glob("*.log")})
+def threads_before(journals: Sequence[Journal], t0_s: float) -> int:
+    """Threads of pool and executor at t0, all live workers together: anyio ends its idle threads
+    only when it is asked for another."""
+    total = 0
+    for journal in journals:
+        last = journal.tables["s"].filter(pl.col("at_s") < t0_s).tail(1)
+        if last.height and is_alive(journal.about["pid"]):
+            total += int((last["threads_anyio_worker"] + last["threads_executor"])[0])
+    return total
 
 
 def explained(seen: Seen, log_text: str) -> list[WorkerDeath]:

@@ -4,15 +4,24 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from time import monotonic, sleep
 
 import psutil
 from pydantic import TypeAdapter, ValidationError
 
+from records.harvest import read_journals
 from scenarios.model import Client, Scenario, Server
 from scenarios.problems import Problem
 from scenarios.units import Second
+from stress.interruption import CellInterruptedError, Interruption
 from stress.processes import Attached
 from stress.stack import Stack
+from stress.watch import is_alive, pid_of
+
+IDLE_WITHIN_S = 20.0
+POLL_S = 0.1
+RECENT_S = 1.0
+"""The probe flushes four times a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +67,7 @@ def read(path: Path) -> ServedFile | None:
     try:
         served = TypeAdapter(ServedFile).validate_json(path.read_bytes())
         alive = psutil.Process(served.pids["server"]).create_time() == served.created
-    except (FileNotFoundError, ValidationError, psutil.NoSuchProcess, KeyError):
+    except (OSError, ValidationError, psutil.NoSuchProcess, KeyError):
         return None
     return served if alive else None
 
@@ -67,7 +76,37 @@ def attach(served: ServedFile) -> Stack:
     members = [
         Attached(role, pid, tuple(served.commands[role])) for role, pid in served.pids.items()
     ]
-    return Stack(served.port, Path(served.folder), served.upstream_url, attached=members)
+    folder = Path(served.folder)
+    told = {path: len(path.read_text(errors="replace")) for path in folder.glob("*.log")}
+    return Stack(served.port, folder, served.upstream_url, attached=members, told_before=told)
+
+
+def wait_until_idle(stack: Stack, interruption: Interruption) -> None:
+    """A held-up server may still work for users who are gone. Its journals tell, so nothing is
+    asked of it. Raises Problem when it does not come to rest."""
+    deadline_s = monotonic() + IDLE_WITHIN_S
+    while not is_idle(stack):
+        if interruption.reason:
+            raise CellInterruptedError(interruption.reason)
+        if monotonic() > deadline_s:
+            raise Problem(
+                "the held-up server still works for users who are gone (waited "
+                f"{IDLE_WITHIN_S:.0f} s): end it, and start serve.sh again"
+            )
+        sleep(POLL_S)
+
+
+def is_idle(stack: Stack) -> bool:
+    """Every live worker has lately told of nothing in flight and of a loop that beats."""
+    alive = [path for path in stack.journals.glob("probe-*.journal") if is_alive(pid_of(path))]
+    journals, _ = read_journals(alive)
+    for journal in journals:
+        last = journal.tables["s"].tail(1).to_dicts()
+        if not last or monotonic() - last[0]["at_s"] > RECENT_S:
+            return False
+        if last[0]["in_flight"] or last[0]["heartbeat_age_s"] > RECENT_S:
+            return False
+    return bool(journals)
 
 
 def refuse_differences(served: ServedFile, scenario: Scenario) -> None:

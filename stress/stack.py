@@ -15,10 +15,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from records.cell import UpstreamSummary
 from scenarios.model import Scenario
-from scenarios.problems import Problem, cannot_run
+from scenarios.problems import cannot_run
 from stress import plan
 from stress.interruption import CellInterruptedError, Interruption
-from stress.processes import POLL_S, Attached, Process, end_all
+from stress.processes import POLL_S, Attached, Process, end_all, how_it_ended
 from stress.watch import WorkerWatch
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -37,6 +37,8 @@ class Stack:
     upstream_url: str | None
     processes: list[Process] = field(default_factory=list)
     attached: list[Attached] = field(default_factory=list)
+    told_before: dict[Path, int] = field(default_factory=dict)
+    """Length of each log, in characters, when a held-up stack was attached."""
 
     @property
     def members(self) -> list[Process | Attached]:
@@ -61,8 +63,8 @@ class Stack:
         for process in self.members:
             code = process.exit_code()
             if code is not None:
-                words = "".join(f": {line}" for line in process.last_words(1).splitlines())
-                return f"the {process.role} ended by itself (exit code {code}){words}"
+                how = how_it_ended(code)
+                return f"the {process.role} ended by itself ({how}): {process.last_words()}"
         return None
 
     def upstream_summary(self) -> UpstreamSummary | None:
@@ -75,6 +77,20 @@ class Stack:
                 return TypeAdapter(UpstreamSummary).validate_json(answer.read())
         except (OSError, ValidationError):
             return None
+
+    def descriptors_limit(self, otherwise: int) -> int:
+        """The server's own soft limit, where the system tells."""
+        for server in self.family("server")[:1]:
+            if hasattr(server, "rlimit"):
+                return int(server.rlimit(psutil.RLIMIT_NOFILE)[0])
+        return otherwise
+
+    def log_text(self) -> str:
+        """What the logs have said since the stack became ours to watch."""
+        return "".join(
+            path.read_text(errors="replace")[self.told_before.get(path, 0) :]
+            for path in sorted(self.folder.glob("*.log"))
+        )
 
     def end(self) -> None:
         end_all(list(reversed(self.processes)))
@@ -155,8 +171,10 @@ def wait_until(ready: Callable[[], bool], process: Process, interruption: Interr
             raise CellInterruptedError(interruption.reason)
         code = process.exit_code()
         if code is not None or monotonic() > deadline_s:
-            how = "is not ready after 30 s" if code is None else f"ended with exit code {code}"
-            raise Problem(f"the {process.role} {how}; it said:\n{process.last_words()}", 3)
+            how = "was not ready after 30 s" if code is None else f"ended ({how_it_ended(code)})"
+            raise cannot_run(
+                f"the {process.role} {how}: {process.last_words()} (all of it: {process.log})"
+            )
         sleep(POLL_S)
 
 

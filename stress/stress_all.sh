@@ -1,6 +1,6 @@
 #!/bin/sh
 # The whole study: every cell of classic and fair, a fresh server for each. --quick takes two minutes.
 set -eu
-cd "$(dirname "$0")/.."
+cd "$(dirname "$(readlink -f "$0")")/.."
 sh setup.sh
 exec .venv/bin/study run classic fair "$@"

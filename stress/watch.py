@@ -32,20 +32,21 @@ class ResourceWatch:
 
     def _run(self) -> None:
         while True:
+            sweep_s = monotonic()
             for role, family in self._families.items():
                 for process in family():
                     with contextlib.suppress(psutil.Error):
-                        self._rows.append(sample(role, process))
-            self._rows.append(sample_machine())
+                        self._rows.append(sample(sweep_s, role, process))
+            self._rows.append(sample_machine(sweep_s))
             if self._leave.wait(PERIOD_S):
                 return
 
 
-def sample(role: str, process: psutil.Process) -> MachineRow:
+def sample(sweep_s: float, role: str, process: psutil.Process) -> MachineRow:
     with process.oneshot():
         cpu = process.cpu_times()
         return (
-            monotonic(),
+            sweep_s,
             role,
             process.pid,
             cpu.user + cpu.system,
@@ -55,11 +56,11 @@ def sample(role: str, process: psutil.Process) -> MachineRow:
         )
 
 
-def sample_machine() -> MachineRow:
+def sample_machine(sweep_s: float) -> MachineRow:
     """The machine's busy CPU seconds, stolen ones included, under the pid 0."""
     cpu = psutil.cpu_times()
     busy_s = sum(cpu) - cpu.idle - getattr(cpu, "iowait", 0.0) - getattr(cpu, "guest", 0.0)
-    return monotonic(), "machine", 0, busy_s, 0, 0, 0
+    return sweep_s, "machine", 0, busy_s, 0, 0, 0
 
 
 class WorkerWatch:

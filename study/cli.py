@@ -4,6 +4,7 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
 
@@ -30,12 +31,11 @@ from study.serve import served_stack
 app = typer.Typer(
     name="study",
     help="What a web endpoint does with its threads and its event loop: measured.",
-    no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-WRONG_USE = 2
+WRONG_USE, CANNOT = 2, 3
 
 
 @app.command()
@@ -128,9 +128,16 @@ def report(directory: Annotated[Path, typer.Argument(help="A run directory.")]) 
     """Makes every report of a run again, from its records."""
     run_directory = open_run(directory)
     cells = load_summaries(run_directory)
-    write_reports(run_directory, cells)
+    if not cells:
+        raise Problem(f"{directory}: no cell of this run was saved; there is nothing to report")
     print("\n".join((*heading_lines(), *(row_line(cell) for cell in cells))))
+    try:
+        write_reports(run_directory, cells)
+    except OSError as error:
+        raise Problem(f"{directory}: the reports can't be written: {error.strerror}", 3) from error
     print_notes(cells, run_directory)
+    for name in run_directory.unsaved():
+        print(f"study: {name} was begun and never saved; it is left out", file=sys.stderr)
     return 0
 
 
@@ -201,16 +208,31 @@ def probe(
     return probe_app(Target(target, app_dir.resolve(), port, workers, loop, http), out)
 
 
+def plainly(message: str, given: Sequence[str]) -> str:
+    """Typer's message on one line, with the value that was given."""
+    text = " ".join(message.split()).replace("Value error, ", "")
+    text = text.replace("unable to parse string as an integer", "such as 500")
+    for option, value in pairwise(given):
+        if f"'{option}'" in text and f"'{value}'" not in text:
+            return f"{text} (given: {value!r})"
+    return text if given else f"{text} `study --help` lists the commands."
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The exit code; errors that a user can cause are one line on stderr."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        code = app(args=arguments, standalone_mode=False)
+        code = app(args=given, standalone_mode=False)
     except Problem as problem:
         print(f"study: {problem}", file=sys.stderr)
         return problem.exit_code
     except typer.TyperException as error:
-        print(f"study: {' '.join(error.format_message().split())}", file=sys.stderr)
+        print(f"study: {plainly(error.format_message(), given)}", file=sys.stderr)
         return WRONG_USE
+    except OSError as error:
+        where = f" {error.filename}" if error.filename else ""
+        print(f"study: cannot go on: {error.strerror or error}:{where}", file=sys.stderr)
+        return CANNOT
     except KeyboardInterrupt:
         return 130
     return code if isinstance(code, int) else 0

@@ -50,7 +50,10 @@ def probe(target: Target, out: Path) -> int:
     with noted(interruption):
         process = Process(command(target, port, folder), folder / "server.log", os.environ)
         try:
-            wait_until(lambda: listens(port), process, interruption)
+            try:
+                wait_until(lambda: listens(port), process, interruption)
+            except Problem as problem:
+                raise refused(process, problem) from problem
             print(f"{target.name} under the probe on http://{HOST}:{port}; Ctrl-C ends it")
             sys.stdout.flush()
             while not interruption.reason and process.exit_code() is None:
@@ -61,8 +64,14 @@ def probe(target: Target, out: Path) -> int:
             process.end()
     tell(folder, begun_s)
     if not interruption.reason:
-        raise Problem(f"the server ended by itself; it said:\n{process.last_words()}", 3)
+        raise Problem(f"the server ended by itself: {process.last_words()} ({process.log})", 3)
     return 0
+
+
+def refused(process: Process, problem: Problem) -> Problem:
+    """A target that cannot be loaded is wrong use; the entry module says so in one line."""
+    words = process.last_words()
+    return Problem(words.removeprefix("probe: ")) if words.startswith("probe: ") else problem
 
 
 def listens(port: int) -> bool:

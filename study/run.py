@@ -4,6 +4,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from textwrap import fill
 
 from analysis.advice import advice
 from analysis.reports import summary_json, summary_of, write_reports
@@ -70,7 +71,8 @@ def run(scenarios: Sequence[Scenario], order: Order, served: Stack | None = None
         print_notes(cells, directory)
     reason = interruption.reason or next((c.interrupted for c in cells if c.interrupted), None)
     if reason:
-        print(f"study: interrupted ({reason}); kept: {directory.path}", file=sys.stderr)
+        kept = f"kept: {directory.path}" if cells else "nothing had been measured yet"
+        print(f"study: interrupted ({reason}); {kept}", file=sys.stderr)
         return INTERRUPTED
     return ALL_WELL
 
@@ -118,11 +120,10 @@ def print_notes(cells: Sequence[CellSummary], directory: RunDir) -> None:
         told = notes(cell)
         if told:
             print(f"\n{name_of(cell)}")
+            grave = [verdict for verdict in cell.verdicts if verdict.severity != "info"]
+            told += [f"→ {verdict.code}: {advice(verdict)}" for verdict in grave]
             for note in told:
-                print(f"  {note}")
-            for verdict in cell.verdicts:
-                if verdict.severity != "info":
-                    print(f"  → {verdict.code}: {advice(verdict)}")
+                print(fill(note, 80, initial_indent="  ", subsequent_indent="    "))
     print(f"\nsummary.md, summary.csv and summary.json are in\n{directory.path}/")
 
 

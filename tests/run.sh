@@ -1,7 +1,7 @@
 #!/bin/sh
 # Every check and test; sets itself up on first use. `sh tests/run.sh -m "not slow"` passes options to pytest.
 set -eu
-cd "$(dirname "$0")/.."
+cd "$(dirname "$(readlink -f "$0")")/.."
 sh setup.sh
 export PYTHONPATH=.
 bin=.venv/bin

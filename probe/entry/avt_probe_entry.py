@@ -30,6 +30,8 @@ def load_probe() -> ModuleType:
 
 def load_target(target: str) -> object:
     name, _, attribute = target.partition(":")
+    if not name or not attribute:
+        raise ValueError("give module:attribute")
     found: object = importlib.import_module(name)
     for part in attribute.removesuffix("()").split("."):
         found = getattr(found, part)
@@ -41,6 +43,8 @@ def load_target(target: str) -> object:
 probe = load_probe()  # before the target: it must wrap anyio before others take names from it
 try:
     target = load_target(os.environ["PROBE_TARGET"])
-except (ImportError, AttributeError, ValueError) as error:
+    if not callable(target):
+        raise TypeError(f"a {type(target).__name__} is no ASGI app")
+except (ImportError, AttributeError, ValueError, TypeError) as error:
     sys.exit(f"probe: cannot load {os.environ['PROBE_TARGET']!r}: {error}")
 app = probe.Probe(target, Path(os.environ["PROBE_DIR"]), Path.cwd())

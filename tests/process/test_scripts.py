@@ -164,9 +164,25 @@ def test_any_app_under_the_probe(tmp_path: Path) -> None:
 def test_a_target_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     done = study("probe", "nothing:app", "--app-dir", str(tmp_path), "--port", "0",
                  "--out", str(tmp_path / "out"))  # fmt: skip
-    assert done.returncode == 3
-    assert "cannot load 'nothing:app'" in done.stderr
-    assert "Traceback" not in done.stderr
+    assert done.returncode == 2
+    assert "cannot load 'nothing:app': No module named 'nothing'" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_what_is_no_app_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "number.py").write_text("app = 42\n")
+    done = study("probe", "number:app", "--app-dir", str(tmp_path), "--port", "0",
+                 "--out", str(tmp_path / "out"))  # fmt: skip
+    assert done.returncode == 2
+    assert "cannot load 'number:app': a int is no ASGI app" in done.stderr
+
+
+def test_a_script_called_through_a_link_from_a_path_with_a_blank(tmp_path: Path) -> None:
+    linked = tmp_path / "a link.sh"
+    linked.symlink_to(ROOT / "stress" / "stress_sync_json.sh")
+    done = script("sh", str(linked), "--users", "none", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "'--users'" in done.stderr
 
 
 def test_list_and_doctor_speak() -> None:

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from analysis.figures import summarise
 from analysis.summary import CellSummary
 from analysis.tables import as_json
-from records.cell import CellRecord, Phases
-from records.rows import BYSTANDER
+from analysis.usage import cpu_percent_peak, memory_mib_peak
+from records.cell import CellRecord, Phases, death_rounds
+from records.rows import BYSTANDER, MACHINE
 from tests.unit.samples import Sent, deaths, machine, record, tables
 
 KEYS = """scenario, trial, users, duration_s, requests, failures, failure_ratio, unfinished, rps,
@@ -119,6 +120,32 @@ def test_cycles_run_from_death_to_death() -> None:
     assert first.ok_rps == pytest.approx(1 / 3)
 
 
+def test_what_was_open_when_the_window_closed_counts_in_the_bound() -> None:
+    """Three waited for 9 s and were answered in the drain; one was quick."""
+    late: Sent = (3.4, 12.4, None)
+    sent: list[Sent] = [(3.0, 4.0, None), late, late, late]
+    cell = summarise(record(), tables(sent))
+    assert (cell.requests, cell.unfinished) == (1, 0)
+    assert cell.median_ms == pytest.approx(1000)
+    assert cell.median_lower_bound_ms == pytest.approx(9000)
+
+
+def test_workers_that_die_together_make_one_round() -> None:
+    assert death_rounds(deaths(31.1, 31.1, 62.0, 63.1, 94.0)) == [31.1, 63.1, 94.0]
+    assert death_rounds(()) == []
+
+
+def test_a_dead_worker_and_its_successor_are_not_added_up() -> None:
+    rows = [
+        (0.5 * tick, "server", pid, 0.5 * tick, 100 * 2**20, 9, 1)
+        for pid, ticks in ((1, range(4, 14)), (2, range(14, 24)))
+        for tick in ticks
+    ]
+    both = pl.DataFrame(rows, schema=MACHINE, orient="row")
+    assert memory_mib_peak(both, "server") == pytest.approx(100)
+    assert cpu_percent_peak(both, "server", together=True) == pytest.approx(100)
+
+
 def test_cpu_and_memory_come_from_outside() -> None:
     found = tables([(3.0, 4.0, None)])
     cell = summarise(record(), found)
@@ -151,7 +178,7 @@ def test_an_unanswered_ping_is_a_failure_and_counts_with_its_age() -> None:
     )
     seen = summarise(record(), found).bystander
     assert (seen.pings, seen.failures, seen.unanswered) == (3, 2, 1)
-    assert seen.median_ms == pytest.approx(500)
+    assert seen.median_ms == pytest.approx(10)  # the reset one is in no quantile
     assert seen.p99_ms == pytest.approx(9000)
 
 
@@ -163,6 +190,7 @@ def planted() -> dict[str, CellRecord]:
         "DESCRIPTORS": replace(plain, descriptors_limit=21),
         "JOURNAL_LOST": replace(plain, journals_lost=("probe-1-2.journal",)),
         "INTERRUPTED": replace(plain, interrupted="SIGTERM"),
+        "THREADS_LEFT": replace(plain, threads_left=40),
     }
 
 
@@ -192,5 +220,7 @@ def test_faults_in_the_tables_are_seen() -> None:
     just = good.upstream.with_columns(waited_ms=pl.col("asked_ms") * 1.04)
     assert codes(upstream=just) == []
     assert codes(handlers=good.handlers.clear()) == ["COUNTS_DISAGREE"]
+    silent = good.probe.filter(pl.col("at_s") < 8)
+    assert codes(probe=silent) == ["PROBE_STOPPED"]
     open_request = good.requests.with_columns(ended_s=pl.lit(None, dtype=pl.Float64), status=None)
     assert codes(requests=open_request) == ["UNFINISHED"]

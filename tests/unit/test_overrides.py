@@ -102,6 +102,7 @@ def test_every_override_arrives() -> None:
         ((), Overrides(workers=65), "--workers 65: give 1 to 64"),
         ((), Overrides(load_processes=0), "--load-processes 0"),
         ((), Overrides(worker_timeout_s=-1.0), "--worker-timeout -1"),
+        ((), Overrides(worker_timeout_s=0.4), "--worker-timeout 0.4: gunicorn takes whole seconds"),
         ((), Overrides(client_timeout_s=0.0), "--client-timeout 0"),
         ((), Overrides(client="aiohttp"), "aiohttp has no blocking form"),
         (("disk",), Overrides(client="httpx2"), "--client: none of the chosen scenarios has"),

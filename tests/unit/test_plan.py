@@ -46,6 +46,7 @@ def test_a_cell_that_is_killed_in_cycles_takes_three() -> None:
         ("async-http-sync", Overrides(users=50, workers=2), False),
         ("async-http-sync", Overrides(worker_timeout_s=0.0), False),
         ("async-http-sync", Overrides(server="uvicorn"), False),
+        ("async-http-sync", Overrides(client_timeout_s=0.05), False),  # 25 s, at 50 ms each
         ("async-http-sync-shared", Overrides(), False),
         ("async-http", Overrides(), False),
         ("sync-http", Overrides(), False),

@@ -1,0 +1,47 @@
+"""A damaged run directory gets one line that names the file."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from study.cli import main
+
+SAMPLE = Path(__file__).resolve().parents[2] / "docs" / "sample-run"
+CELL = "cells/async-http-shared.1"
+FILES = ("manifest.json", *(f"{CELL}/{name}" for name in (
+    "cell.json", "requests.parquet", "handlers.parquet", "probe.parquet", "machine.parquet",
+    "bystander.parquet", "upstream.parquet",
+)))  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("damage", ["empty", "half", "garbage", "gone"])
+def test_each_file_in_each_way(
+    name: str, damage: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = tmp_path / "run"
+    shutil.copytree(SAMPLE, copy)
+    path = copy / name
+    content = path.read_bytes()
+    if damage == "gone":
+        path.unlink()
+    else:
+        damaged = {"empty": b"", "half": content[: len(content) // 2], "garbage": b"\xff[]"}
+        path.write_bytes(damaged[damage])
+    code = main(["report", str(copy)])
+    said = capsys.readouterr().err
+    assert "Traceback" not in said
+    assert said.count("\n") == 1
+    if name.endswith("cell.json") and damage == "gone":
+        assert code == 0
+        assert "async-http-shared.1 was begun and never saved" in said
+        return
+    assert code == 2
+    assert (path.name if name != "manifest.json" else "manifest") in said
+
+
+def test_another_schema_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "manifest.json").write_text('{"schema": 99}')
+    assert main(["report", str(tmp_path)]) == 2
+    assert "schema 1" in capsys.readouterr().err
