@@ -58,16 +58,12 @@ def test_a_few_failures_never_read_as_none() -> None:
 
 @pytest.mark.parametrize("code", get_args(Code))
 def test_every_verdict_has_words_and_advice(code: Code) -> None:
-    data: dict[str, float | int | str] = {
-        "reason": "r",
-        "causes": "c",
-        "deaths": 2,
-        "unfinished": 3,
-        "completed": 4,
-    }
-    verdict = Verdict(code, "warning", data | {"peak": 1, "limit": 2, "faults": 3} | {
-        "cpu_percent": 95.0, "late_percent": 6.0, "warm_up_limit_s": 30.0, "journals": 1,
-    })  # fmt: skip
+    numbers = (
+        "deaths", "unfinished", "completed", "peak", "limit", "faults", "cpu_percent", "processes",
+        "late_percent", "warm_up_limit_s", "journals", "threads", "silent_s",
+    )  # fmt: skip
+    texts: dict[str, float | int | str] = {"reason": "r", "causes": "c"}
+    verdict = Verdict(code, "warning", texts | dict.fromkeys(numbers, 3))
     assert len(message(verdict)) > 10
     assert advice(verdict) == ADVICE[code]
 
