@@ -200,10 +200,19 @@ def conduct(environment: Environment, writer: JournalWriter | None) -> None:
 
     `writer` is None for a master, which has no users of its own.
     """
-    global control
-    flushed_s = 0.0
     runner = environment.runner
     assert runner is not None
+    try:
+        lead(runner, writer)
+    except OSError as error:  # the folder is gone, or the disk is full: nothing can be recorded
+        print(f"load: cannot write: {error}", flush=True)
+        environment.process_exit_code = 1
+    runner.quit()
+
+
+def lead(runner: runners.Runner, writer: JournalWriter | None) -> None:
+    global control
+    flushed_s = 0.0
     while not is_over():
         gevent.sleep(0.05)
         if control is None and (control := read_control(folder)) is not None and not writer:
@@ -214,7 +223,6 @@ def conduct(environment: Environment, writer: JournalWriter | None) -> None:
             flush(writer)
             flushed_s = monotonic()
     flush(writer)
-    runner.quit()
 
 
 def flush(writer: JournalWriter | None) -> None:
