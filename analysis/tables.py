@@ -43,7 +43,7 @@ NAME_WIDTH = 25
 def heading_lines() -> tuple[str, str]:
     first = "".join(f" {column.heading:>{column.width}}" for column in COLUMNS)
     second = "".join(f" {column.unit:>{column.width}}" for column in COLUMNS)
-    return f"{'scenario':<{NAME_WIDTH}}{first}", f"{'':<{NAME_WIDTH}}{second}".rstrip()
+    return f"{'scenario':<{NAME_WIDTH}}{first}".rstrip(), f"{'':<{NAME_WIDTH}}{second}".rstrip()
 
 
 def name_of(cell: CellSummary) -> str:

@@ -38,9 +38,10 @@ CATALOGUE: tuple[Scenario, ...] = (
         name="async-http",
         group="classic",
         question="async def + awaited httpx, a client per request: what limits it?",
-        expect="some 50 rps and a median of many seconds, with some timeouts",
+        expect="some 50 rps, a median of many seconds, some timeouts, in some runs a killed worker",
         why="Not asyncio: httpx.AsyncClient() builds a TLS context, 15 to 20 ms of CPU on the "
-        "loop, for each request. 1 / 0.02 s is 50 rps.",
+        "loop, for each request. 1 / 0.02 s is 50 rps. gunicorn's heartbeat waits in the same "
+        "queue as the requests, and is sometimes too late.",
         endpoint=ASYNC_HTTP,
         server=CLASSIC_SERVER,
         delay_s=DELAY_S,
