@@ -23,7 +23,8 @@ def create_app(settings: Settings) -> FastAPI:
         current_default_thread_limiter().total_tokens = settings.pool
         async with upstream.opened():
             # What is alive now stays. A full collection that walks it too, every few seconds,
-            # stops all threads for some 100 ms; what queues up meanwhile queues up for ever.
+            # stops all threads for some 100 ms; the users who queue up meanwhile go on asking
+            # together.
             gc.collect()
             gc.freeze()
             yield

@@ -52,7 +52,7 @@ class Probe:
             self._watchdog = Watchdog(self.recorder, self.directory, self.user_root)
             self._watchdog.start(loop)
             atexit.register(self.stop)
-        except (OSError, RuntimeError) as error:
+        except Exception as error:  # whatever it is, the app must not notice
             self.recorder.switch_off(error)
 
     def closing(self, send: Send) -> Send:

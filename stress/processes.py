@@ -94,7 +94,7 @@ class Attached:
         self.argv = argv
 
     def exit_code(self) -> int | None:
-        """Its true exit code is its parent's to know; 0 stands for "gone"."""
+        """Its true exit code is its parent's to know; 0 stands for gone."""
         return None if psutil.pid_exists(self.pid) else 0
 
     def family(self) -> list[psutil.Process]:

@@ -106,6 +106,9 @@ def run_cells(
             run_cell(scenario, trial, cell, order.port, interruption, progress.tell, served)
         except CellInterruptedError:  # before its load had started: there is nothing to keep
             break
+        except Problem as problem:
+            kept = f"; {directory.path} keeps the {len(cells)} before it" if cells else ""
+            raise Problem(f"{scenario.name}: {problem}{kept}", problem.exit_code) from problem
         summary = summary_of(cell)
         cells.append(summary)
         write_reports(directory, cells)
