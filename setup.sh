@@ -51,11 +51,14 @@ cat >.venv/bin/study <<'SH'
 #!/bin/sh
 root=$(cd "$(dirname "$(readlink -f "$0")")/../.." && pwd -P)
 exec "$root/.venv/bin/python" -P -c '
-import signal, sys
-for number in (signal.SIGINT, signal.SIGTERM):
-    signal.signal(number, lambda *_: sys.exit(130))
+import os, signal, sys
+def answer(how):
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: how(130))
+answer(os._exit)  # nothing has begun, and an exception in mid-import may end anywhere
 sys.path.insert(0, sys.argv.pop(1))
 from study.cli import main
+answer(sys.exit)
 sys.exit(main())
 ' "$root" "$@"
 SH
