@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
+from records.clocks import Clock
 from scenarios.model import Scenario
 from scenarios.units import Second
 
@@ -90,6 +91,10 @@ class CellRecord:
     """Threads of pool and executor that a held-up server still had from earlier runs."""
     journals_lost: tuple[str, ...] = ()
     upstream: UpstreamSummary | None = None
+    clocks: tuple[Clock, ...] = ()
+    """Of load processes on other machines; their times are in the tables by this host's clock."""
+    load_processes_lost: int = 0
+    """Load processes that fell silent before the end, as their master saw it."""
     interrupted: str | None = None
     log_faults: tuple[str, ...] = field(default=())
     """Lines of the server's or the upstream's log that tell of a lack of file descriptors."""

@@ -1,10 +1,11 @@
 """Turns what the processes left behind into the cell's tables."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
 
+from records.clocks import Clock
 from records.journal import Journal, JournalError, read_journal
 from records.rows import BYSTANDER, HANDLERS, MACHINE, PROBE, REQUESTS, UPSTREAM, Schema, shaped
 
@@ -23,12 +24,30 @@ def read_journals(paths: Sequence[Path]) -> tuple[list[Journal], tuple[str, ...]
     return journals, tuple(lost)
 
 
-def requests_table(cell: str, journals: Sequence[Journal], t0_s: float) -> pl.DataFrame:
-    """One row a request. One that was written unfinished and finished keeps the latter."""
-    parts = [
-        journal.tables["r"].with_columns(process=pl.lit(journal.about.get("process", 0)))
-        for journal in journals
-    ]
+def on_our_clock(
+    journal: Journal, table: str, times: Times, clocks: Mapping[int, Clock]
+) -> pl.DataFrame:
+    """The table of a load process, with its number, and its times by this host's clock."""
+    process = journal.about.get("process", 0)
+    rows = journal.tables[table].with_columns(process=pl.lit(process))
+    clock = clocks.get(process)
+    if clock is None:
+        return rows
+    return rows.with_columns(
+        pl.col(name) - clock.first_offset_s - (pl.col(name) - clock.first_at_s) * clock.drift()
+        for name in times
+    )
+
+
+def requests_table(
+    cell: str, journals: Sequence[Journal], t0_s: float, clocks: Mapping[int, Clock] | None = None
+) -> pl.DataFrame:
+    """One row a request. One that was written unfinished and finished keeps the latter.
+
+    `clocks` are those of load processes on other machines.
+    """
+    times = ("intended_s", "started_s", "ended_s")
+    parts = [on_our_clock(journal, "r", times, clocks or {}) for journal in journals]
     if not parts:
         return empty(REQUESTS)
     rows = (
@@ -38,7 +57,18 @@ def requests_table(cell: str, journals: Sequence[Journal], t0_s: float) -> pl.Da
         .sort("started_s", "request_id")
         .with_columns(cell=pl.lit(cell), status=known("status"))
     )
-    return shaped(since(rows, t0_s, ("intended_s", "started_s", "ended_s")), REQUESTS)
+    return shaped(since(rows, t0_s, times), REQUESTS)
+
+
+def used_table(
+    journals: Sequence[Journal], t0_s: float, clocks: Mapping[int, Clock]
+) -> pl.DataFrame:
+    """What load processes told of themselves, as rows of the machine table; pid: their number."""
+    parts = [on_our_clock(journal, "u", ("at_s",), clocks) for journal in journals]
+    if not parts:
+        return empty(MACHINE)
+    rows = pl.concat(parts).with_columns(role=pl.lit("load"), pid=pl.col("process"))
+    return shaped(since(rows, t0_s, ("at_s",)), MACHINE)
 
 
 def handlers_table(journals: Sequence[Journal], t0_s: float, end_s: float) -> pl.DataFrame:

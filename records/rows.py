@@ -88,7 +88,12 @@ SENT: Columns = (
     ("error", "text"),
     ("bytes", "u4"),
 )
-"""A load process's journal, table "r". A request may be written twice, unfinished and finished."""
+"""A request may be written twice, unfinished and finished."""
+
+USED: Columns = (("at_s", "f8"), ("cpu_s", "f8"), ("rss_bytes", "f8"))
+"""What a load process has used up to a moment; on another machine nobody else can look."""
+
+LOAD_JOURNAL: dict[str, Columns] = {"r": SENT, "u": USED}
 
 
 def shaped(frame: pl.DataFrame, schema: Schema) -> pl.DataFrame:

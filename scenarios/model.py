@@ -17,9 +17,12 @@ Loop = Literal["asyncio", "uvloop", "auto"]
 Http = Literal["h11", "httptools", "auto"]
 UpstreamKind = Literal["auto", "python", "go"]
 UserClass = Literal["fast", "requests"]
+Arrivals = Literal["constant", "poisson"]
 
 AS_USERS: Literal[0] = 0
 """In a catalogue entry: as many as there are users, so that it never binds."""
+NEVER_BINDS = 10_000
+"""Connections of a client where nobody knows how many requests will be under way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,11 @@ class Upstream:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Closed loop: each user sends its next request when the last was answered."""
+    """Closed loop: each user sends its next request when the last was answered.
+
+    Open loop, where `arrival_rate` is given: requests leave when they are due, whatever the
+    answers do. There are no users then, and no ramp.
+    """
 
     users: int = 500
     spawn_rate: float = 50.0
@@ -79,6 +86,13 @@ class Load:
     think_s: Second = 0.0
     user_class: UserClass = "fast"
     processes: int = 1
+    arrival_rate: float | None = None
+    """Requests a second."""
+    arrivals: Arrivals = "constant"
+
+    @property
+    def is_open(self) -> bool:
+        return self.arrival_rate is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +131,7 @@ def resolved(scenario: Scenario, available: Available) -> Scenario:
     if server.pool == AS_USERS:
         server = replace(server, pool=users)
     if client is not None and client.connections == AS_USERS:
-        client = replace(client, connections=users)
+        client = replace(client, connections=NEVER_BINDS if scenario.load.is_open else users)
     if upstream is not None and upstream.kind == "auto":
         upstream = replace(upstream, kind="go" if available.go else "python")
     return replace(scenario, server=server, client=client, upstream=upstream)

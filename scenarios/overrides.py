@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from scenarios.model import (
+    Arrivals,
     Client,
     Http,
     Library,
@@ -35,6 +36,8 @@ class Overrides:
     delay_s: Second | None = None
     user_class: UserClass | None = None
     load_processes: int | None = None
+    arrival_rate: float | None = None
+    arrivals: Arrivals | None = None
     server: ServerKind | None = None
     workers: int | None = None
     pool: int | None = None
@@ -54,11 +57,13 @@ BOUNDS: dict[str, tuple[float, float, str]] = {
     "think_s": (0, 3600, " s"),
     "delay_s": (0, 60, " s"),
     "load_processes": (1, 64, ""),
+    "arrival_rate": (0.1, 20_000, " a second"),
     "workers": (1, 64, ""),
     "pool": (1, 10_000, ""),
     "worker_timeout_s": (0, 3600, " s"),
     "client_timeout_s": (0.001, 600, " s"),
 }
+CLOSED_LOOP_OPTIONS = ("users", "spawn_rate", "think_s", "user_class")
 CLIENT_OPTIONS = ("client", "client_life", "client_timeout_s", "upstream")
 
 
@@ -68,7 +73,7 @@ def plain(value: float) -> str:
 
 
 def option(name: str) -> str:
-    return "--" + name.removesuffix("_s").replace("_", "-")
+    return "--" + {"think_s": "think_time_s"}.get(name, name).removesuffix("_s").replace("_", "-")
 
 
 def checked(overrides: Overrides) -> Overrides:
@@ -94,6 +99,14 @@ def with_overrides(scenarios: Sequence[Scenario], overrides: Overrides) -> tuple
         raise Problem(
             "--worker-timeout is gunicorn's: uvicorn does not watch its loop; leave one of them out"
         )
+    if overrides.arrivals is not None and overrides.arrival_rate is None:
+        raise Problem("--arrivals says how an open loop's requests come: give --arrival-rate too")
+    if overrides.arrival_rate is not None:
+        for name in CLOSED_LOOP_OPTIONS:
+            if getattr(overrides, name) is not None:
+                raise Problem(
+                    f"{option(name)}: an open loop (--arrival-rate) has no users; leave one out"
+                )
     return tuple(_override(scenario, overrides) for scenario in scenarios)
 
 
@@ -125,6 +138,8 @@ def _load(load: Load, o: Overrides) -> Load:
         think_s=_or(o.think_s, load.think_s),
         user_class=_or(o.user_class, load.user_class),
         processes=_or(o.load_processes, load.processes),
+        arrival_rate=_or(o.arrival_rate, load.arrival_rate),
+        arrivals=_or(o.arrivals, load.arrivals),
     )
 
 

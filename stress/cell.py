@@ -83,6 +83,7 @@ class Conductor:
     workers: WorkerWatch
     interruption: Interruption
     listener: Listener
+    distribution: plan.Distribution | None = None
     course: Course = field(default_factory=Course)
     progress: Progress = field(default_factory=Progress)
     _told_s: float = 0.0
@@ -91,8 +92,10 @@ class Conductor:
         """Raises CellInterruptedError."""
         windows = plan.windows(self.scenario)
         users = self.scenario.load.users
-        self._until("ramp", lambda: self.progress.ramp_end_s is not None,
-                    windows.ramp_s + LOAD_STARTS_WITHIN_S)  # fmt: skip
+        limit_s = windows.ramp_s + LOAD_STARTS_WITHIN_S
+        if self.distribution:
+            limit_s += self.distribution.wait_s
+        self._until("ramp", lambda: self.progress.ramp_end_s is not None, limit_s)
         self.course.ramp_end_s = self.progress.ramp_end_s
         if windows.cycles is None:
             end_s = self._through_window(windows, users)
@@ -105,9 +108,12 @@ class Conductor:
             raise CellInterruptedError("the load did not end in order")
 
     def _through_window(self, windows: plan.Windows, users: int) -> float:
-        self.course.steady = self._until(
-            "warm-up", lambda: self.progress.warm >= users, windows.warm_up_limit_s
-        )
+        if self.scenario.load.is_open:  # nobody to wait for: the analysis looks for the cut
+            self._until("warm-up", lambda: False, windows.warm_up_limit_s)
+        else:
+            self.course.steady = self._until(
+                "warm-up", lambda: self.progress.warm >= users, windows.warm_up_limit_s
+            )
         self.course.window_start_s = monotonic()
         end_s = self.course.window_start_s + windows.window_s
         self._stop_sending(end_s, windows.drain_s)
@@ -178,6 +184,7 @@ def run_cell(
     interruption: Interruption,
     listener: Listener,
     served: Stack | None = None,
+    distribution: plan.Distribution | None = None,
 ) -> None:
     """Runs a resolved scenario and saves its tables and its record under `cell`.
 
@@ -196,7 +203,7 @@ def run_cell(
         wait_until_idle(served, interruption)
     stack = served or start_stack(scenario, free_port(port), cell.raw, interruption)
     try:
-        seen = drive(scenario, cell, stack, cell_number, interruption, listener)
+        seen = drive(scenario, cell, stack, cell_number, interruption, listener, distribution)
     finally:
         if served is None:
             stack.end()
@@ -211,6 +218,7 @@ def drive(
     cell_number: int,
     interruption: Interruption,
     listener: Listener,
+    distribution: plan.Distribution | None,
 ) -> Seen:
     """Load, bystander and watches around a ready stack. Ends what it started."""
     workers = WorkerWatch(stack.journals)
@@ -218,7 +226,14 @@ def drive(
     workers.deaths.clear()
     course = Course(t0_s=monotonic())
     command = plan.load_command(
-        scenario, ROOT, sys.executable, stack.port, cell.raw, cell_number, free_port(0)
+        scenario,
+        ROOT,
+        sys.executable,
+        stack.port,
+        cell.raw,
+        cell_number,
+        free_port(0),
+        distribution,
     )
     load = Process(command, cell.raw / "load.log", os.environ)
     bystander = Bystander(plan.HOST, stack.port, cell_number)
@@ -230,7 +245,9 @@ def drive(
             "runner": lambda: [psutil.Process()],
         }
     )
-    conductor = Conductor(scenario, cell, stack, load, workers, interruption, listener, course)
+    conductor = Conductor(
+        scenario, cell, stack, load, workers, interruption, listener, distribution, course
+    )
     interrupted = None
     try:
         conductor.lead()

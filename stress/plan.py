@@ -7,11 +7,15 @@ from pathlib import Path
 
 from scenarios.model import Scenario
 from scenarios.units import Second
-from stress.protocol import PLAN_VARIABLE, LoadPlan
+from stress.protocol import PLAN_OPTION, LoadPlan
 
 HOST = "127.0.0.1"
 """Never "localhost": resolving it takes a turn in asyncio's executor."""
 WARM_UP_LIMIT_S = 30.0
+OPEN_WARM_UP_S = 2.0
+"""An open loop begins at its full rate: this, and three times the delay, until what is under way
+has been renewed several times."""
+MASTER_PORT = 5557
 CYCLES = 3
 CYCLE_SLACK_S = 4.0
 """gunicorn looks once a second, and a new worker boots in about one."""
@@ -20,6 +24,16 @@ CONNECTION_KEPT_S = 600
 failures that are nobody's finding."""
 FOREIGN = ("LOCUST_", "GUNICORN_", "UVICORN_", "APP_", "PROBE_", "SERVER_", "AVT_")
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "web_concurrency")
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """Load processes on other machines. listen: the address that they reach this one at."""
+
+    expect_workers: int
+    listen: str = HOST
+    master_port: int = MASTER_PORT
+    wait_s: Second = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +66,8 @@ def windows(scenario: Scenario) -> Windows:
     load, delay_s = scenario.load, scenario.delay_s or 0.0
     ramp_s = load.users / load.spawn_rate
     drain_s = 2 * delay_s + 3.0
+    if load.is_open:
+        return Windows(0.0, OPEN_WARM_UP_S + 3 * delay_s, load.duration_s, drain_s, None)
     if kills_expected(scenario):
         cycle_s = scenario.server.worker_timeout_s + CYCLE_SLACK_S
         return Windows(ramp_s, cycle_s, CYCLES * cycle_s, drain_s, CYCLES)
@@ -60,8 +76,17 @@ def windows(scenario: Scenario) -> Windows:
 
 def descriptors_needed(scenario: Scenario) -> int:
     """Of the process that needs the most: a worker, with a connection from each user and one to
-    the upstream for each, the journals and what Python itself holds."""
-    return 2 * scenario.load.users + 128
+    the upstream for each, the journals and what Python itself holds. An open loop holds as many
+    requests as come while one is answered; beyond its capacity more and more, and the verdict
+    on descriptors tells when they ran out."""
+    load = scenario.load
+    at_once = load.users if load.arrival_rate is None else load.arrival_rate * under_way_s(scenario)
+    return 2 * round(at_once) + 128
+
+
+def under_way_s(scenario: Scenario) -> Second:
+    """How long a request of an open loop below capacity takes, generously."""
+    return 2 * (scenario.delay_s or 0.0) + 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,38 +197,80 @@ def load_command(
     folder: Path,
     cell_number: int,
     master_port: int,
+    distribution: Distribution | None = None,
 ) -> Command:
-    """Locust, headless. `master_port` is where its processes meet, if there are several."""
+    """Locust, headless. `master_port` is where its processes meet, if there are several here."""
     load = scenario.load
-    together = (
-        f"--processes={load.processes}",
-        f"--master-bind-port={master_port}",
-        f"--master-port={master_port}",
-        f"--master-bind-host={HOST}",
-    )
+    processes = distribution.expect_workers if distribution else load.processes
     plan = LoadPlan(
-        host=f"http://{HOST}:{port}",
+        host=f"http://{distribution.listen if distribution else HOST}:{port}",
         path=scenario.endpoint.path,
         cell_number=cell_number,
         folder=str(folder),
         think_s=load.think_s,
         timeout_s=windows(scenario).longest_s + 60.0,
-        user_class=load.user_class,
         users=load.users,
         spawn_rate=load.spawn_rate,
-        processes=load.processes,
+        processes=processes,
+        arrival_rate=load.arrival_rate,
+        arrivals=load.arrivals,
+        distributed=distribution is not None,
     )
+    users = processes if load.is_open else load.users
+    spawn_rate = float(processes) if load.is_open else load.spawn_rate
     argv = (
         python, "-m", "locust",
         f"--locustfile={root / 'stress' / 'locustfile.py'}",
+        user_class(scenario),
         "--headless",
-        f"--users={load.users}",
-        f"--spawn-rate={load.spawn_rate:g}",
+        f"--users={users}",
+        f"--spawn-rate={spawn_rate:g}",
         "--only-summary",
         "--loglevel=WARNING",
         "--exit-code-on-error=0",
-        *(together if load.processes > 1 else ()),
+        *together(load.processes, master_port, distribution),
+        f"{PLAN_OPTION}={json.dumps(asdict(plan))}",
     )  # fmt: skip
-    return Command(
-        "load", argv, folder, {"PYTHONPATH": str(root), PLAN_VARIABLE: json.dumps(asdict(plan))}
+    return Command("load", argv, folder, {"PYTHONPATH": str(root)})
+
+
+def user_class(scenario: Scenario) -> str:
+    """Its name in the locustfile."""
+    if scenario.load.is_open:
+        return "OpenLoop"
+    return {"fast": "ClosedFast", "requests": "ClosedRequests"}[scenario.load.user_class]
+
+
+def together(
+    processes: int, master_port: int, distribution: Distribution | None
+) -> tuple[str, ...]:
+    """Locust's options for more than one load process."""
+    if distribution is not None:
+        return (
+            "--master",
+            f"--master-bind-host={distribution.listen}",
+            f"--master-bind-port={distribution.master_port}",
+            f"--expect-workers={distribution.expect_workers}",
+            f"--expect-workers-max-wait={distribution.wait_s:.0f}",
+        )
+    if processes == 1:
+        return ()
+    return (
+        f"--processes={processes}",
+        f"--master-bind-port={master_port}",
+        f"--master-port={master_port}",
+        f"--master-bind-host={HOST}",
     )
+
+
+def load_worker_argv(root: Path, python: str, master: str, port: int) -> tuple[str, ...]:
+    """A load process that asks the master at that address what to do."""
+    return (
+        python, "-m", "locust",
+        f"--locustfile={root / 'stress' / 'locustfile.py'}",
+        "--worker",
+        f"--master-host={master}",
+        f"--master-port={port}",
+        "--loglevel=WARNING",
+        "--exit-code-on-error=0",
+    )  # fmt: skip

@@ -10,6 +10,7 @@ from time import monotonic, sleep
 import polars as pl
 
 from records.cell import CellRecord, Phases, UpstreamSummary, WorkerDeath, save_cell
+from records.clocks import clocks
 from records.harvest import (
     bystander_table,
     handlers_table,
@@ -18,13 +19,14 @@ from records.harvest import (
     read_journals,
     requests_table,
     upstream_table,
+    used_table,
 )
 from records.journal import Journal
 from records.rundir import CellDir
 from scenarios.model import Scenario
 from stress import plan
 from stress.bystander import Ping
-from stress.protocol import Progress
+from stress.protocol import Progress, read_clocks
 from stress.stack import ROOT, Stack
 from stress.watch import MachineRow, is_alive, pid_of
 
@@ -68,13 +70,18 @@ def save(
         wait_for_flush(stack, seen.end_s)
         keep_copies(stack, cell)
     sent, _ = read_journals(sorted(cell.raw.glob("load-*.journal")))
+    found = clocks(read_clocks(cell.raw))
+    by_process = {clock.process: clock for clock in found}
     worked, lost = read_journals(sorted(stack.journals.glob("probe-*.journal")))
     lost = () if stack.attached else lost  # a held-up server's may be of any earlier cell
     pings = [(p.request_id, p.intended_s, p.ended_s, p.status, p.error) for p in seen.pings]
-    cell.save_table("requests", requests_table(name, sent, seen.t0_s))
+    cell.save_table("requests", requests_table(name, sent, seen.t0_s, by_process))
     cell.save_table("handlers", handlers_table(worked, seen.t0_s, seen.end_s))
     cell.save_table("probe", probe_table(worked, seen.t0_s, seen.end_s))
-    cell.save_table("machine", machine_table(seen.machine, seen.t0_s))
+    machine = machine_table(seen.machine, seen.t0_s)
+    if found:  # load processes on other machines: nobody here sees what they use
+        machine = pl.concat([machine, used_table(sent, seen.t0_s, by_process)]).sort("at_s")
+    cell.save_table("machine", machine)
     cell.save_table("bystander", bystander_table(pings, seen.t0_s))
     cell.save_table("upstream", upstream_table(stack.upstream_log, seen.t0_s, seen.end_s))
     windows = plan.windows(scenario)
@@ -101,6 +108,8 @@ def save(
         threads_left=threads_before(worked, seen.t0_s) if stack.attached else 0,
         journals_lost=lost,
         upstream=seen.upstream,
+        clocks=found,
+        load_processes_lost=seen.progress.lost,
         interrupted=seen.interrupted,
         log_faults=tuple(_DESCRIPTORS.findall(log_text)[:MOST_FAULTS]),
     )

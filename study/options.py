@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from scenarios.model import (
+    Arrivals,
     Http,
     Library,
     Life,
@@ -16,7 +17,7 @@ from scenarios.model import (
     UpstreamKind,
     UserClass,
 )
-from scenarios.units import Second, parse_duration
+from scenarios.units import Second, parse_duration, parse_rate
 
 QUICK_USERS = 50
 QUICK_DELAY_S = 0.1
@@ -48,6 +49,12 @@ UserClassOption = Annotated[
     UserClass | None,
     typer.Option("--user-class", help="fast (FastHttpUser) or requests (HttpUser)."),
 ]
+ArrivalRate = Annotated[
+    str | None, typer.Option(help="Open loop: requests leave at this rate, such as 300/s.")
+]
+ArrivalsOption = Annotated[
+    Arrivals | None, typer.Option("--arrivals", help="Of an open loop: constant or poisson.")
+]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Of the server; 0 picks a free one.")]
 Out = Annotated[Path, typer.Option(help="Folder that run directories go into.")]
 DEFAULT_PORT = 4242
@@ -62,3 +69,7 @@ def quickened(scenario: Scenario) -> Scenario:
 
 def seconds(option: str, text: str | None) -> Second | None:
     return None if text is None else parse_duration(option, text)
+
+
+def per_second(option: str, text: str | None) -> float | None:
+    return None if text is None else parse_rate(option, text)

@@ -312,14 +312,15 @@ def test_one_send_one_failure(
     from time import monotonic
 
     from records.harvest import read_journals, requests_table
-    from stress.protocol import PLAN_VARIABLE, Control, LoadPlan, write_control
+    from stress.protocol import PLAN_OPTION, Control, LoadPlan, write_control
 
     server = server_class()
     server.start()
     port = server.socket.getsockname()[1]
     plan = LoadPlan(
         host=f"http://127.0.0.1:{port}", path="/", cell_number=3, folder=str(tmp_path),
-        think_s=0.01, timeout_s=30.0, user_class=user_class, users=2, spawn_rate=10.0, processes=1,
+        think_s=0.01, timeout_s=30.0, users=2, spawn_rate=10.0, processes=1, arrival_rate=None,
+        arrivals="constant", distributed=False,
     )  # fmt: skip
     from dataclasses import asdict
 
@@ -328,10 +329,12 @@ def test_one_send_one_failure(
     done = subprocess.run(
         [
             sys.executable, "-m", "locust", "--locustfile", str(ROOT / "stress" / "locustfile.py"),
-            "--headless", "--users", "2", "--spawn-rate", "10", "--loglevel", "WARNING",
-            "--only-summary", "--exit-code-on-error", "0",
+            {"fast": "ClosedFast", "requests": "ClosedRequests"}[user_class],
+            f"{PLAN_OPTION}={json.dumps(asdict(plan))}", "--headless", "--users", "2",
+            "--spawn-rate", "10", "--loglevel", "WARNING", "--only-summary",
+            "--exit-code-on-error", "0",
         ],
-        cwd=tmp_path, env={**environment(), PLAN_VARIABLE: json.dumps(asdict(plan))},
+        cwd=tmp_path, env=environment(),
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     server.socket.close()

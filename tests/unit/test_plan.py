@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,15 +9,18 @@ from scenarios.model import Available, Scenario, resolved
 from scenarios.overrides import Overrides, with_overrides
 from stress.plan import (
     WARM_UP_LIMIT_S,
+    Command,
+    Distribution,
     app_environment,
     cleaned,
     descriptors_needed,
     kills_expected,
     load_command,
+    load_worker_argv,
     server_command,
     windows,
 )
-from stress.protocol import PLAN_VARIABLE
+from stress.protocol import PLAN_OPTION
 
 ROOT = Path("/root-of-project")
 ALL = Available(uvloop=True, httptools=True, go=True)
@@ -94,11 +98,42 @@ def test_the_apps_settings_come_from_the_scenario() -> None:
 def test_the_loads_own_timeout_outlasts_the_cell() -> None:
     scenario = one("async-http-sync-shared")
     command = load_command(scenario, ROOT, "python", 1, Path("/cell"), 5, 6)
-    plan = json.loads(command.env[PLAN_VARIABLE])
-    assert plan["timeout_s"] > windows(scenario).longest_s + WARM_UP_LIMIT_S
+    plan = plan_given(command)
+    timeout_s = plan["timeout_s"]
+    assert isinstance(timeout_s, float)
+    assert timeout_s > windows(scenario).longest_s + WARM_UP_LIMIT_S
     assert plan["path"] == "/async/http/sync"
     assert "--users=500" in command.argv
     assert not any(word.startswith("--processes") for word in command.argv)
+
+
+def plan_given(command: Command) -> dict[str, object]:
+    (told,) = [word for word in command.argv if word.startswith(PLAN_OPTION)]
+    found: dict[str, object] = json.loads(told.partition("=")[2])
+    return found
+
+
+def test_an_open_loop_has_one_sender_in_each_process_and_no_ramp() -> None:
+    scenario = one("async-http", Overrides(arrival_rate=300.0, arrivals="poisson"))
+    scenario = replace(scenario, load=replace(scenario.load, processes=2))
+    command = load_command(scenario, ROOT, "python", 1, Path("/cell"), 5, 6)
+    assert "OpenLoop" in command.argv
+    assert "--users=2" in command.argv
+    plan = plan_given(command)
+    assert (plan["arrival_rate"], plan["arrivals"]) == (300.0, "poisson")
+    assert windows(scenario).ramp_s == 0
+    assert windows(scenario).warm_up_limit_s >= 3
+
+
+def test_workers_elsewhere_are_waited_for_and_told_where_the_server_is() -> None:
+    distribution = Distribution(expect_workers=3, listen="10.0.0.1")
+    command = load_command(one("sync-http"), ROOT, "python", 7, Path("/c"), 5, 6, distribution)
+    for word in ("--master", "--expect-workers=3", "--master-bind-host=10.0.0.1"):
+        assert word in command.argv
+    plan = plan_given(command)
+    assert (plan["host"], plan["processes"], plan["distributed"]) == ("http://10.0.0.1:7", 3, True)
+    joined = load_worker_argv(ROOT, "python", "10.0.0.1", 5557)
+    assert {"--worker", "--master-host=10.0.0.1", "--master-port=5557"} <= set(joined)
 
 
 def test_several_load_processes_meet_on_a_port_of_their_own() -> None:

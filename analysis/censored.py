@@ -1,0 +1,33 @@
+"""Quantiles that count the requests nobody answered: they waited at least as long as is known."""
+
+import numpy as np
+import numpy.typing as npt
+
+from analysis.quantiles import quantile
+
+Values = npt.NDArray[np.float64]
+
+
+def kaplan_meier(durations: Values, known: npt.NDArray[np.bool_]) -> tuple[Values, Values]:
+    """Durations in order, and the share of all requests that ended at each of them.
+
+    `known` is false where a duration is only a lower bound. Such a request's share goes to all
+    that ended later (Kaplan and Meier, JASA 53, 1958). What is left after the last one known ends
+    at infinity: nobody saw when.
+    """
+    order = np.lexsort((~known, durations))  # at the same moment, answers come before the leaving
+    ended = known[order]
+    at_risk = np.arange(len(durations), 0, -1)
+    surviving = np.cumprod(1 - ended / at_risk)
+    shares = -np.diff(surviving, prepend=1.0)
+    return (
+        np.append(durations[order], np.inf),
+        np.append(shares, surviving[-1] if len(durations) else 0.0),
+    )
+
+
+def censored_quantile(durations: Values, known: npt.NDArray[np.bool_], q: float) -> float | None:
+    """None where so many were never answered that nobody can know it."""
+    ordered, shares = kaplan_meier(durations, known)
+    found = quantile(ordered, q, weights=shares)
+    return None if found is None or np.isinf(found) else found

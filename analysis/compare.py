@@ -1,0 +1,247 @@
+"""Is run B different from run A: what was unlike around them, then figure by figure."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from statistics import median
+from textwrap import wrap
+
+from analysis import formats
+from analysis.intervals import RatioInterval, rank_of_pairs, ratio_interval
+from analysis.summary import CellSummary
+from analysis.tables import starved
+from analysis.trials import completed_by_scenario, measured_values
+
+FIGURES: Mapping[str, Callable[[float | None], str]] = {
+    "ok_rps": formats.rate,
+    "median_ms": formats.milliseconds,
+    "p99_ms": formats.milliseconds,
+    "mean_ms": formats.milliseconds,
+    "failure_ratio": formats.percent,
+    "unfinished": formats.decimal,
+    "threads_spawned": formats.decimal,
+    "cpu_percent_peak": formats.decimal,
+    "rss_mib_peak": formats.decimal,
+}
+ENVIRONMENT = ("cpu", "cores", "os", "machine", "python", "implementation", "gil", "go")
+MEMORY_TOLERANCE = 0.01
+"""Two machines of one kind differ by what their firmware keeps to itself."""
+WORDS = ("question", "expect", "why", "group")
+"""Of a scenario: what is said about it, not what is run."""
+CONFIDENCE = 0.95
+TOO_FEW = "too few trials to tell"
+WIDTH = 80
+
+
+@dataclass(frozen=True, slots=True)
+class FigureComparison:
+    """`a` and `b` are medians over the trials, None where none measured it."""
+
+    figure: str
+    a: float | None
+    b: float | None
+    ratio: RatioInterval
+    verdict: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScenarioComparison:
+    """`starved_a` and `starved_b`: trials whose latencies lack the unanswered requests."""
+
+    scenario: str
+    trials_a: int
+    trials_b: int
+    starved_a: int
+    starved_b: int
+    figures: tuple[FigureComparison, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    scenarios: tuple[ScenarioComparison, ...]
+    only_a: tuple[str, ...]
+    only_b: tuple[str, ...]
+
+
+def differences(a: Mapping[str, object], b: Mapping[str, object]) -> list[str]:
+    """What two manifests have unlike, other than the code under study: a line each."""
+    around_a, around_b = mapping(a.get("environment")), mapping(b.get("environment"))
+    packages_a, packages_b = mapping(around_a.get("packages")), mapping(around_b.get("packages"))
+    memory = unlike_memory(around_a.get("memory_mib"), around_b.get("memory_mib"))
+    found = unlike_entries("", around_a, around_b, ENVIRONMENT)
+    found += [memory] if memory else []
+    found += unlike_entries("", packages_a, packages_b, sorted({*packages_a, *packages_b}))
+    asked_a, asked_b = scenarios_of(a), scenarios_of(b)
+    for name in (name for name in asked_a if name in asked_b):
+        fields = dict.fromkeys((*asked_a[name], *asked_b[name]))
+        found += unlike_entries(f"{name} ", asked_a[name], asked_b[name], fields)
+    return found
+
+
+def unlike_entries(
+    prefix: str, a: Mapping[str, object], b: Mapping[str, object], names: Iterable[str]
+) -> list[str]:
+    lines = (unlike(prefix + name, a.get(name), b.get(name)) for name in names)
+    return [line for line in lines if line is not None]
+
+
+def unlike(name: str, a: object, b: object) -> str | None:
+    return None if a == b else f"{name} is {told(a)} in A, {told(b)} in B"
+
+
+def unlike_memory(a: object, b: object) -> str | None:
+    if isinstance(a, int | float) and isinstance(b, int | float):
+        if abs(a - b) <= MEMORY_TOLERANCE * max(a, b):
+            return None
+        return f"memory is {formats.whole(a)} MiB in A, {formats.whole(b)} MiB in B"
+    return unlike("memory_mib", a, b)
+
+
+def told(value: object) -> str:
+    return "none" if value is None else str(value)
+
+
+def mapping(value: object) -> Mapping[str, object]:
+    return value if isinstance(value, dict) else {}
+
+
+def scenarios_of(manifest: Mapping[str, object]) -> dict[str, dict[str, object]]:
+    """By name, their settings under dotted names."""
+    listed = manifest.get("scenarios")
+    entries = [mapping(each) for each in listed] if isinstance(listed, list) else []
+    return {str(each.get("name")): dict(settings(each)) for each in entries}
+
+
+def settings(entry: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
+    for key, value in entry.items():
+        if isinstance(value, dict):
+            yield from settings(value, f"{prefix}{key}.")
+        elif prefix or key not in WORDS:
+            yield prefix + key, value
+
+
+def compared(cells_a: Sequence[CellSummary], cells_b: Sequence[CellSummary]) -> Comparison:
+    a, b = completed_by_scenario(cells_a), completed_by_scenario(cells_b)
+    return Comparison(
+        scenarios=tuple(compared_scenario(name, a[name], b[name]) for name in a if name in b),
+        only_a=tuple(name for name in a if name not in b),
+        only_b=tuple(name for name in b if name not in a),
+    )
+
+
+def compared_scenario(
+    scenario: str, a: Sequence[CellSummary], b: Sequence[CellSummary]
+) -> ScenarioComparison:
+    pairs = {name: (measured_values(a, name), measured_values(b, name)) for name in FIGURES}
+    return ScenarioComparison(
+        scenario=scenario,
+        trials_a=len(a),
+        trials_b=len(b),
+        starved_a=sum(starved(cell) for cell in a),
+        starved_b=sum(starved(cell) for cell in b),
+        figures=tuple(
+            compared_figure(name, in_a, in_b)
+            for name, (in_a, in_b) in pairs.items()
+            if in_a or in_b
+        ),
+    )
+
+
+def compared_figure(figure: str, a: Sequence[float], b: Sequence[float]) -> FigureComparison:
+    ratio = ratio_interval(a, b, CONFIDENCE)
+    return FigureComparison(
+        figure=figure,
+        a=median(a) if a else None,
+        b=median(b) if b else None,
+        ratio=ratio,
+        verdict=verdict(a, b, ratio),
+    )
+
+
+def verdict(a: Sequence[float], b: Sequence[float], ratio: RatioInterval) -> str:
+    """Never that two are the same: "no difference seen" leaves what the interval leaves."""
+    if not a or not b:
+        return f"not measured in {'B' if a else 'A'}"
+    if not any((*a, *b)):
+        return "both 0"
+    if ratio.other_is is None:
+        return TOO_FEW if too_few(a, b) else "no difference seen"
+    if ratio.ratio is None:
+        return f"B is {ratio.other_is}"
+    return f"B is {times(ratio.ratio)} × A"
+
+
+def too_few(a: Sequence[float], b: Sequence[float]) -> bool:
+    """Whether not even values that lie fully apart would count as a difference."""
+    return rank_of_pairs(len(a), len(b), CONFIDENCE)[0] == 0
+
+
+def times(ratio: float) -> str:
+    """Three digits; four beside 1, where three would hide a small difference."""
+    if ratio >= 99.95:
+        return formats.whole(ratio)
+    digits = 4 if 0.99 < ratio < 1.01 else 3 if ratio > 0.01 else 2
+    return f"{ratio:#.{digits}g}"
+
+
+def comparison_lines(comparison: Comparison) -> list[str]:
+    """For a terminal of 80 columns."""
+    lines = [f"{'':<18}{'A':>9}{'B':>9}{'p':>8}  B / A [low–high]"]
+    for scenario in comparison.scenarios:
+        lines.append(f"{scenario.scenario}, {scenario.trials_a} v {scenario.trials_b} trials")
+        lines += [figure_line(each) for each in scenario.figures]
+    for remark in remarks(comparison):
+        lines += wrap(remark, WIDTH, subsequent_indent="  ")
+    return lines
+
+
+def figure_line(compared: FigureComparison) -> str:
+    text, ratio = FIGURES[compared.figure], compared.ratio
+    found = compared.verdict
+    if found == TOO_FEW and ratio.ratio is not None:
+        found = f"{times(ratio.ratio)}, {TOO_FEW}"
+    if ratio.low is not None and ratio.high is not None:
+        found += f" [{times(ratio.low)}–{times(ratio.high)}]"
+    a, b = text(compared.a), text(compared.b)
+    return f"  {compared.figure:<16}{a:>9}{b:>9}{chance(ratio):>8}  {found}"
+
+
+def chance(ratio: RatioInterval) -> str:
+    if ratio.p is None:
+        return formats.UNKNOWN
+    found = "<0.001" if ratio.p < 0.0005 else f"{ratio.p:.3f}"
+    return found if ratio.p_is_exact else f"~{found}"
+
+
+def remarks(comparison: Comparison) -> list[str]:
+    figures = [each for scenario in comparison.scenarios for each in scenario.figures]
+    unsure = [each.ratio for each in figures if each.verdict == TOO_FEW]
+    found = list(dict.fromkeys(each.why_none for each in unsure if each.ratio and each.why_none))
+    if tested := [each for each in figures if each.ratio.coverage is not None]:
+        share = formats.percent(CONFIDENCE)
+        by_chance = formats.decimal((1 - CONFIDENCE) * len(tested))
+        found.append(
+            f"[low–high] holds the true ratio in {share} of cases or more (exact ranks); were "
+            f"nothing different, up to {by_chance} of these {len(tested)} would leave out 1"
+        )
+    if any(each.ratio.p_is_exact is False for each in figures):
+        found.append("~p: approximate, for ties (which count against a difference) or many trials")
+    found += [starved_remark(each) for each in comparison.scenarios if starved_trials(each)]
+    found += [f"only in A: {', '.join(comparison.only_a)}"] if comparison.only_a else []
+    found += [f"only in B: {', '.join(comparison.only_b)}"] if comparison.only_b else []
+    return found
+
+
+def starved_trials(compared: ScenarioComparison) -> int:
+    return compared.starved_a + compared.starved_b
+
+
+def starved_remark(compared: ScenarioComparison) -> str:
+    return (
+        f"{compared.scenario}: requests stayed unanswered in {compared.starved_a} of "
+        f"{compared.trials_a} trials of A and {compared.starved_b} of {compared.trials_b} of B; "
+        "they are missing from its latencies"
+    )
+
+
+def as_json(comparison: Comparison) -> dict[str, object]:
+    return asdict(comparison)

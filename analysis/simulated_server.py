@@ -1,0 +1,202 @@
+"""A web server in simulated time: what a request waits for, and in which order.
+
+Idealised on purpose, so that what comes out is a consequence of the endpoint's style and its
+limits. Not in it: the network, parsing, the kernel's listen queue, memory.
+"""
+
+import random
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Literal
+
+import simpy
+from simpy.resources.resource import Request
+
+from scenarios.model import Style
+from scenarios.units import Second
+
+Happening = simpy.Event
+Life = Generator[Happening, object, None]
+"""A SimPy process: it yields what it waits for."""
+
+RESTART_S: Second = 1.0
+"""From the kill of a worker until the one after it serves: fork, imports, startup."""
+TICK_S: Second = 1.0
+"""uvicorn looks once a second (every tenth tick of 0.1 s) whether the heartbeat is due."""
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """`loop_cpu_s` is the CPU of one request, half of it before the upstream is called and half
+    after; whoever uses it holds the worker's one interpreter. "exponential" draws each half at
+    random around its mean, as the formulas of `analysis.queueing` assume.
+
+    `pool` is the threads of one worker; `connections` those of its client, None without limit.
+    `queue` is the order in which anyio's pool wakes who waits: last in first out before anyio
+    3.7.0 (agronholm/anyio, PR #455).
+    `worker_timeout_s` is gunicorn's, 0 never. `client_timeout_s` is how long the app's client
+    waits for a connection, and then for the upstream; beyond either the request fails. How long
+    an answer that has arrived then waits for a busy loop is not held against it.
+    """
+
+    style: Style
+    workers: int = 1
+    pool: int = 40
+    connections: int | None = None
+    delay_s: Second = 1.0
+    loop_cpu_s: Second = 0.0
+    cpu_jitter: Literal["none", "exponential"] = "none"
+    queue: Literal["fifo", "lifo"] = "fifo"
+    worker_timeout_s: Second = 0.0
+    client_timeout_s: Second | None = None
+
+
+class ClientTimeout(Exception):
+    """The app's client gave up."""
+
+
+class Stack(list[Request]):
+    """A waiting line whose newest member is next."""
+
+    def append(self, request: Request) -> None:
+        self.insert(0, request)
+
+
+class LastInFirstOut(simpy.Resource):
+    PutQueue = Stack
+
+
+class Worker:
+    """One life of a server process, from its start until the master kills it."""
+
+    def __init__(
+        self,
+        clock: simpy.Environment,
+        system: System,
+        chance: random.Random,
+        starting_s: Second = 0.0,
+    ) -> None:
+        self.clock = clock
+        self.system = system
+        self.chance = chance
+        self.interpreter = simpy.Resource(clock, capacity=1)
+        kind_of_pool = LastInFirstOut if system.queue == "lifo" else simpy.Resource
+        self.pool = kind_of_pool(clock, capacity=system.pool)
+        self.connections = (
+            None
+            if system.connections is None
+            else simpy.Resource(clock, capacity=system.connections)
+        )
+        # a dict keeps the order of arrival; a set of processes would differ from run to run
+        self.in_flight: dict[simpy.Process, None] = {}
+        self.alive = True
+        self.last_beat_s = clock.now + starting_s
+        if starting_s > 0:
+            clock.process(self.start_up(starting_s))
+        if system.worker_timeout_s > 0:
+            clock.process(self.heartbeat())
+
+    def serve(self) -> Life:
+        """What happens to a request until it is answered. Raises ClientTimeout."""
+        if self.system.style == "async def":
+            yield from self.compute()
+            yield from self.ask_upstream()
+            yield from self.compute()
+        elif self.system.style == "async def that blocks":
+            with self.interpreter.request() as turn:
+                yield turn
+                yield self.clock.timeout(self.half_of_cpu_s())
+                yield from self.ask_upstream()
+                yield self.clock.timeout(self.half_of_cpu_s())
+        else:
+            with self.pool.request() as token:
+                yield token
+                yield from self.compute()
+                yield from self.ask_upstream()
+                yield from self.compute()
+
+    def compute(self) -> Life:
+        if self.system.loop_cpu_s > 0:
+            with self.interpreter.request() as turn:
+                yield turn
+                yield self.clock.timeout(self.half_of_cpu_s())
+
+    def half_of_cpu_s(self) -> Second:
+        mean_s = self.system.loop_cpu_s / 2
+        if self.system.cpu_jitter == "none" or mean_s == 0:
+            return mean_s
+        return self.chance.expovariate(1 / mean_s)
+
+    def ask_upstream(self) -> Life:
+        if self.connections is None:
+            yield from self.wait_for_answer()
+        else:
+            with self.connections.request() as connection:
+                yield from self.wait_for(connection)
+                yield from self.wait_for_answer()
+
+    def wait_for(self, connection: Happening) -> Life:
+        patience_s = self.system.client_timeout_s
+        if patience_s is None or connection.triggered:
+            yield connection
+            return
+        yield connection | self.clock.timeout(patience_s)
+        if not connection.triggered:
+            raise ClientTimeout
+
+    def wait_for_answer(self) -> Life:
+        delay_s, patience_s = self.system.delay_s, self.system.client_timeout_s
+        if patience_s is not None and delay_s > patience_s:
+            yield self.clock.timeout(patience_s)
+            raise ClientTimeout
+        yield self.clock.timeout(delay_s)
+
+    def start_up(self, starting_s: Second) -> Life:
+        with self.interpreter.request() as turn:
+            yield turn
+            yield self.clock.timeout(starting_s)
+
+    def heartbeat(self) -> Life:
+        """uvicorn's, for gunicorn: on the loop, so behind every request that was ready before it,
+        and given only when the last is older than half the timeout.
+
+        In uvicorn each of ten ticks waits for the loop; here one does. A real request in turn
+        comes to the loop in many small pieces, here in two.
+        """
+        while self.alive:
+            yield self.clock.timeout(TICK_S)
+            with self.interpreter.request() as turn:
+                yield turn
+            if self.clock.now - self.last_beat_s > self.system.worker_timeout_s / 2:
+                self.last_beat_s = self.clock.now
+
+    def kill(self) -> None:
+        """Every connection is reset."""
+        self.alive = False
+        for request in list(self.in_flight):
+            request.interrupt()
+
+
+class Server:
+    """Workers, and the master that replaces those that fall silent."""
+
+    def __init__(self, clock: simpy.Environment, system: System, chance: random.Random) -> None:
+        self.clock = clock
+        self.system = system
+        self.chance = chance
+        self.killed_at_s: list[Second] = []
+        self.workers = [Worker(clock, system, chance) for _ in range(system.workers)]
+        if system.worker_timeout_s > 0:
+            for place in range(system.workers):
+                clock.process(self.watch(place))
+
+    def watch(self, place: int) -> Life:
+        while True:
+            worker = self.workers[place]
+            beat_s = worker.last_beat_s
+            yield self.clock.timeout(beat_s + self.system.worker_timeout_s - self.clock.now)
+            if worker.last_beat_s == beat_s:
+                # the next one first: those who lose their connection ask again at once
+                self.workers[place] = Worker(self.clock, self.system, self.chance, RESTART_S)
+                self.killed_at_s.append(self.clock.now)
+                worker.kill()

@@ -1,0 +1,142 @@
+"""Those who send requests in simulated time, and what they see."""
+
+import random
+from dataclasses import dataclass, field
+from typing import Literal
+
+import simpy
+
+from analysis.simulated_server import ClientTimeout, Life, Server, Worker
+from scenarios.units import Second
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedLoad:
+    """Each user waits for its answer, good or bad, thinks, and asks again. They start one after
+    another, `spawn_rate` a second; user i always asks worker i mod workers."""
+
+    users: int
+    think_s: Second = 0.0
+    spawn_rate: float = 50.0
+
+    @property
+    def ramp_s(self) -> Second:
+        return self.users / self.spawn_rate
+
+
+@dataclass(frozen=True, slots=True)
+class OpenLoad:
+    """Requests arrive whether or not others were answered, each at a worker chosen at random."""
+
+    rate_per_s: float
+    arrivals: Literal["constant", "poisson"] = "poisson"
+
+    @property
+    def ramp_s(self) -> Second:
+        return 0.0
+
+
+Load = ClosedLoad | OpenLoad
+
+
+class Enough(Exception):
+    """As many requests were sent as may be simulated."""
+
+
+@dataclass(slots=True)
+class Ledger:
+    """What the users see; begun anew when the window opens."""
+
+    clock: simpy.Environment
+    most_requests: int
+    asked: int = 0
+    in_flight: int = 0
+    in_flight_before: int = 0
+    opened_s: Second | None = None
+    """None while the warm-up lasts."""
+    changed_s: Second = 0.0
+    waited_s: Second = 0.0
+    """Summed over all that were in flight: the area under their number."""
+    good_s: list[Second] = field(default_factory=list)
+    bad_s: list[Second] = field(default_factory=list)
+    answered: set[int] = field(default_factory=set)
+
+    def open(self) -> None:
+        self.opened_s = self.changed_s = self.clock.now
+        self.in_flight_before = self.in_flight
+        self.waited_s = 0.0
+        self.good_s.clear()
+        self.bad_s.clear()
+        self.answered.clear()
+
+    def ask(self) -> None:
+        """Raises Enough, which ends the simulation."""
+        if self.asked == self.most_requests:
+            raise Enough
+        self.asked += 1
+        self.change(+1)
+
+    def answer(self, user: int, took_s: Second, good: bool) -> None:
+        self.change(-1)
+        (self.good_s if good else self.bad_s).append(took_s)
+        self.answered.add(user)
+
+    def change(self, in_flight: int) -> None:
+        self.waited_s += self.in_flight * (self.clock.now - self.changed_s)
+        self.changed_s = self.clock.now
+        self.in_flight += in_flight
+
+    def close(self) -> None:
+        """The last stretch of waiting, up to now; all of nothing if the window never opened."""
+        if self.opened_s is None:
+            self.open()
+        self.change(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    clock: simpy.Environment
+    server: Server
+    ledger: Ledger
+    chance: random.Random
+
+    def gather(self, load: Load) -> None:
+        if isinstance(load, ClosedLoad):
+            for number in range(load.users):
+                self.clock.process(self.user(number, load))
+        else:
+            self.clock.process(self.passers_by(load))
+
+    def user(self, number: int, load: ClosedLoad) -> Life:
+        place = number % len(self.server.workers)
+        yield self.clock.timeout(number / load.spawn_rate)
+        while True:
+            yield from self.request(number, self.server.workers[place])
+            if load.think_s > 0:
+                yield self.clock.timeout(load.think_s)
+
+    def passers_by(self, load: OpenLoad) -> Life:
+        number = 0
+        while True:
+            yield self.clock.timeout(self.until_the_next(load))
+            self.clock.process(self.request(number, self.chance.choice(self.server.workers)))
+            number += 1
+
+    def until_the_next(self, load: OpenLoad) -> Second:
+        if load.arrivals == "poisson":
+            return self.chance.expovariate(load.rate_per_s)
+        return 1 / load.rate_per_s
+
+    def request(self, user: int, worker: Worker) -> Life:
+        asked_s = self.clock.now
+        self.ledger.ask()
+        myself = self.clock.active_process
+        assert myself is not None  # only ever run as a process
+        worker.in_flight[myself] = None
+        good = True
+        try:
+            yield from worker.serve()
+        except (ClientTimeout, simpy.Interrupt):
+            good = False
+        del worker.in_flight[myself]
+        self.ledger.answer(user, self.clock.now - asked_s, good)

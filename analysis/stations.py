@@ -1,0 +1,87 @@
+"""Where a request spends its time, as queueing theory sees it.
+
+A station's demand is the seconds of service that one request needs there in all, over every
+visit, without waiting. Its completion rate is in requests a second, with a given number inside.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from scenarios.units import Second
+
+Numbers = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """One server; whoever finds it busy waits. A loop, an interpreter."""
+
+    name: str
+    demand_s: Second
+
+
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """As many servers as requests: nobody ever waits for one. An upstream that scales, a user's
+    pause for thought."""
+
+    name: str
+    demand_s: Second
+
+
+@dataclass(frozen=True, slots=True)
+class MultiServer:
+    """Some servers before one waiting line. Threads, connections."""
+
+    name: str
+    demand_s: Second
+    servers: int
+
+
+@dataclass(frozen=True, slots=True)
+class FlowEquivalent:
+    """A whole subsystem seen from outside: `rates[n - 1]` requests a second leave it with n
+    inside, the last rate with more than that too.
+
+    Chandy, Herzog and Woo, "Parametric analysis of queuing networks", IBM J. Res. Dev. 19, 1975:
+    Norton's theorem for queues. Exact in product-form networks.
+    """
+
+    name: str
+    rates: tuple[float, ...]
+
+
+Station = Queue | Delay | MultiServer | FlowEquivalent
+
+
+def log_rates(station: Station, most: int) -> Numbers:
+    """Logarithms of the requests a second that leave it with 1, 2 … `most` inside. Infinite
+    where the demand is 0."""
+    if isinstance(station, FlowEquivalent):
+        known = station.rates[:most]
+        return np.log(known + known[-1:] * (most - len(known)))
+    if station.demand_s == 0:
+        return np.full(most, np.inf)
+    busy: Numbers = np.minimum(np.arange(1.0, most + 1), servers(station))
+    return np.log(busy) - math.log(station.demand_s)
+
+
+def servers(station: Queue | Delay | MultiServer) -> float:
+    if isinstance(station, MultiServer):
+        return station.servers
+    return 1 if isinstance(station, Queue) else math.inf
+
+
+def unloaded_s(station: Station) -> Second:
+    """What a request that is alone spends there."""
+    return 1 / station.rates[0] if isinstance(station, FlowEquivalent) else station.demand_s
+
+
+def highest_rps(station: Station) -> float:
+    """What the station can do at the most; infinite where nothing in it limits."""
+    if isinstance(station, FlowEquivalent):
+        return max(station.rates)
+    return servers(station) / station.demand_s if station.demand_s > 0 else math.inf
