@@ -2,9 +2,7 @@
 
 from collections.abc import Mapping
 
-from analysis.verdicts import Code, Verdict
-
-Data = Mapping[str, float | int | str]
+from analysis.verdicts import Code, Data, Verdict
 
 
 def number(data: Data, key: str) -> float:
@@ -36,16 +34,30 @@ def message(verdict: Verdict) -> str:
             numbers = ", ".join(f"{key} {value:.0f}" for key, value in n.items())
             return f"generator, app and upstream do not tell the same story: {numbers}"
         case "GENERATOR_SATURATED":
-            return f"a load process used {n['cpu_percent']:.0f} % of its core"
+            return (
+                f"of {n['processes']:.0f} load process(es) the busiest used "
+                f"{n['cpu_percent']:.0f} % of its core; 1 % of the requests left "
+                f"{n['lateness_p99_ms']:.0f} ms late or more"
+            )
+        case "OVERLOADED":
+            return (
+                f"{n['offered_rps']:.1f} requests a second were offered and "
+                f"{n['sustained_rps']:.1f} served; what waits grew by {n['growth_per_s']:.1f} a "
+                "second: the latencies only say how long the test was"
+            )
+        case "LITTLE_MISMATCH":
+            return little_mismatch(n)
+        case "MACHINE_BUSY":
+            return (
+                f"others kept {n['other_cores']:.2f} cores of this machine busy meanwhile, and "
+                f"{n['stolen_cores']:.2f} were taken from it"
+            )
         case "LOAD_PROCESS_DIED":
             return f"{n['processes']:.0f} load process(es) died in the window, with their users"
         case "UPSTREAM_LATE":
             return f"the upstream waited {n['late_percent']:.1f} % longer than it was asked to"
         case "NOT_STEADY":
-            return (
-                f"not every user was served once within {n['warm_up_limit_s']:.0f} s of warm-up; "
-                "the window opened on a queue that still grew"
-            )
+            return not_steady(data, n)
         case "DESCRIPTORS":
             return (
                 f"file descriptors: {n['faults']:.0f} failure(s), "
@@ -59,15 +71,38 @@ def message(verdict: Verdict) -> str:
             return f"{n['journals']:.0f} worker(s) died before they wrote anything down"
 
 
+def little_mismatch(n: Mapping[str, float]) -> str:
+    law = (
+        f"throughput × (response + think) accounts for {n['users_seen']:.0f} of "
+        f"{n['users']:.0f} users ({abs(n['gap_percent']):.0f} % off)"
+    )
+    if n["starved"]:
+        return f"{law}; {n['starved']:.0f} got no answer in the whole window"
+    return f"{law}, though all of them were served: the window is no steady state"
+
+
+def not_steady(data: Data, n: Mapping[str, float]) -> str:
+    longer = f"run about {n['longer_s']:.0f} s longer"
+    if data["cause"] == "warm-up":
+        return (
+            f"{n['unwarmed']:.0f} users were not served once within {n['warm_up_limit_s']:.0f} s "
+            f"of warm-up; the window opened on a queue that still grew: {longer}"
+        )
+    return f"the {data['cause']} drifted by {n['percent']:+.0f} % over the window: {longer}"
+
+
 ADVICE: dict[Code, str] = {
     "INTERRUPTED": "run it again; do not compare these figures",
     "WORKER_DEATHS": "each death resets all open connections; --worker-timeout 0 ends the killing",
     "UNFINISHED": "read median_lower_bound_ms, which counts them with their age",
     "COUNTS_DISAGREE": "do not use this cell; see the fates in summary.json and the logs in raw/",
+    "OVERLOADED": "offer less than is served; `study capacity` finds how much that is",
+    "LITTLE_MISMATCH": "read median_censored_ms, and mistrust every latency of the survivors",
+    "MACHINE_BUSY": "end what else runs here, or take the figures as those of a smaller machine",
     "GENERATOR_SATURATED": "the rps may be the generator's; use --load-processes 2 or fewer users",
     "LOAD_PROCESS_DIED": "the load was not what was asked for; run it again",
     "UPSTREAM_LATE": "the latency is partly the upstream's; try --upstream go or fewer users",
-    "NOT_STEADY": "run longer, or take the figures as what a growing queue looks like",
+    "NOT_STEADY": "use a longer --duration, or take the figures as what a growing queue looks like",
     "DESCRIPTORS": "raise the limit (ulimit -n) or use fewer users",
     "PROBE_STOPPED": "threads, pool and loop are told for a part only; server.log says why",
     "THREADS_LEFT": "threads live counts them too; `study run` without --served starts fresh",

@@ -1,10 +1,16 @@
 """Gathers what the verdicts on a cell rest on."""
 
+import numpy as np
 import polars as pl
 
 from analysis.fates import Fates
+from analysis.latencies import latencies_ms
+from analysis.little import little
 from analysis.population import Tables, Window, unfinished
-from analysis.verdicts import Evidence
+from analysis.quantiles import quantile
+from analysis.steady import PARTS, drift, trend
+from analysis.usage import busiest_percent, other_load_cores, stolen_cores
+from analysis.verdicts import Answers, Backlog, Counts, Evidence, Instruments, Steadiness
 from records.cell import CellRecord
 from scenarios.units import Second
 
@@ -17,30 +23,116 @@ def evidence(
     account: Fates,
     completions: pl.DataFrame,
     end_s: Second,
-    load_cpu: float | None,
     window: Window,
 ) -> Evidence:
-    oldest_s = unfinished(tables.requests)["started_s"].min()
-    slowest_s = (completions["ended_s"] - completions["started_s"]).max()
-    peak = tables.machine.filter(pl.col("role") == "server")["descriptors"].max()
-    texts = tables.requests["error"].fill_null("")
     return Evidence(
         record=record,
+        answers=answers(record, tables, completions, end_s, window),
+        counts=Counts(
+            account.contradictions, account.sent, account.app_received, account.upstream_received
+        ),
+        instruments=instruments(record, tables, completions, window),
+        steadiness=steadiness(record, tables, completions, window),
+        backlog=backlog(tables.requests, completions, window)
+        if record.scenario.load.is_open
+        else None,
+    )
+
+
+def answers(
+    record: CellRecord,
+    tables: Tables,
+    completions: pl.DataFrame,
+    end_s: Second,
+    window: Window,
+) -> Answers:
+    load = record.scenario.load
+    left_open = unfinished(tables.requests)
+    oldest_s = left_open["started_s"].min()
+    slowest_s = (completions["ended_s"] - completions["started_s"]).max()
+    return Answers(
         completed=completions.height,
-        unfinished=unfinished(tables.requests).height,
+        unfinished=left_open.height,
         oldest_unfinished_s=end_s - oldest_s if isinstance(oldest_s, float) else None,
         slowest_completed_s=slowest_s if isinstance(slowest_s, float) else None,
-        contradictions=account.contradictions,
-        sent=account.sent,
-        app_received=account.app_received,
-        upstream_received=account.upstream_received,
-        generator_cpu_percent_peak=load_cpu,
-        probe_silent_s=probe_silent_s(record, tables.probe, window),
-        load_processes_died=load_processes_died(tables.machine, window),
+        little=None
+        if load.is_open
+        else little(tables.requests, completions, load.users, load.think_s, window),
+    )
+
+
+def instruments(
+    record: CellRecord, tables: Tables, completions: pl.DataFrame, window: Window
+) -> Instruments:
+    machine = tables.machine.filter(window.holds("at_s"))
+    peak = tables.machine.filter(pl.col("role") == "server")["descriptors"].max()
+    texts = tables.requests["error"].fill_null("")
+    return Instruments(
+        generator_cpu_percent=busiest_percent(machine, "load"),
+        lateness_p99_ms=lateness_ms(tables.requests, window, 0.99),
+        typical_ms=quantile(latencies_ms(record, completions), 0.5),
+        load_processes_died=max(
+            record.load_processes_lost, load_processes_died(tables.machine, window)
+        ),
         upstream_late_share=upstream_late_share(tables.upstream, window),
+        other_load_cores=other_load_cores(machine),
+        stolen_cores=stolen_cores(machine),
         descriptors_peak=int(peak) if isinstance(peak, int) else None,
         descriptor_errors=int(texts.str.contains("Too many open files").sum()),
+        probe_silent_s=probe_silent_s(record, tables.probe, window),
     )
+
+
+def steadiness(
+    record: CellRecord, tables: Tables, completions: pl.DataFrame, window: Window
+) -> Steadiness:
+    users, length_s = record.scenario.load.users, window.length_s
+    in_order = completions.sort("ended_s")
+    moments = in_order["ended_s"].to_numpy()
+    counts = np.histogram(moments, bins=PARTS, range=(window.start_s, window.end_s))[0]
+    rps = completions.height / length_s if length_s else 0.0
+    return Steadiness(
+        window_s=length_s,
+        unwarmed=users - warmed(record, tables.requests),
+        turn_s=None if record.scenario.load.is_open or not rps else users / rps,
+        response_drift=drift(latencies_ms(record, in_order)),
+        throughput_drift=trend(counts.astype(np.float64)) if len(moments) >= 2 * PARTS else None,
+    )
+
+
+def warmed(record: CellRecord, requests: pl.DataFrame) -> int:
+    """Users with an answer, before the window, to a request that they sent after the ramp."""
+    phases = record.phases
+    if phases.ramp_end_s is None or phases.window_start_s is None:
+        return 0
+    served = requests.filter(
+        pl.col("started_s") >= phases.ramp_end_s, pl.col("ended_s") < phases.window_start_s
+    )
+    return served.select("process", "user").n_unique() if served.height else 0
+
+
+def backlog(requests: pl.DataFrame, completions: pl.DataFrame, window: Window) -> Backlog | None:
+    """What is under way counts from when it was due: a late generator hides nothing."""
+    if not window.length_s:
+        return None
+    due = np.sort(requests["intended_s"].to_numpy())
+    ended = np.sort(requests["ended_s"].drop_nulls().to_numpy())
+    moments = np.linspace(window.start_s, window.end_s, PARTS + 1)
+    under_way = np.searchsorted(due, moments) - np.searchsorted(ended, moments)
+    growth = float(np.polynomial.Polynomial.fit(moments, under_way, 1).convert().coef[-1])
+    offered = requests.filter(window.holds("intended_s")).height
+    return Backlog(
+        offered_rps=offered / window.length_s,
+        sustained_rps=completions["error"].null_count() / window.length_s,
+        growth_per_s=growth if np.ptp(under_way) else 0.0,
+        window_s=window.length_s,
+    )
+
+
+def lateness_ms(requests: pl.DataFrame, window: Window, q: float) -> float | None:
+    """How long after it was due a request left: above some ms, the generator is slow."""
+    sent = requests.filter(window.holds("started_s"))
+    return quantile(1000 * (sent["started_s"] - sent["intended_s"]).to_numpy(), q)
 
 
 def load_processes_died(machine: pl.DataFrame, window: Window) -> int:

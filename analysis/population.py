@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from analysis.latencies import latencies_ms
+from analysis.steady import cut_that_matters
 from records.cell import CellRecord
 from scenarios.units import Second
 
@@ -33,12 +35,23 @@ class Window:
         return pl.col(column).is_between(self.start_s, self.end_s, closed="left")
 
 
-def window_of(record: CellRecord) -> Window:
-    """Empty where the cell was cut short before its window."""
+def window_of(record: CellRecord, requests: pl.DataFrame) -> Window:
+    """From where the runner opened it, or later if the warm-up had not ended yet, by MSER-5 over
+    the responses since the ramp. Empty where the cell was cut short before its window.
+
+    Where workers are killed in cycles, the cycles are the steady state, and nothing is cut.
+    """
     phases = record.phases
     if phases.window_start_s is None or phases.window_end_s is None:
         return Window(0.0, 0.0)
-    return Window(phases.window_start_s, phases.window_end_s)
+    planned = Window(phases.window_start_s, phases.window_end_s)
+    if record.cycles_planned is not None or record.interrupted:
+        return planned
+    since = Window(phases.ramp_end_s or 0.0, planned.end_s)
+    ended = requests.filter(since.holds("ended_s")).sort("ended_s")
+    before = ended.filter(pl.col("ended_s") < planned.start_s).height
+    cut = cut_that_matters(latencies_ms(record, ended), before)
+    return planned if cut == before else Window(float(ended["ended_s"][cut]), planned.end_s)
 
 
 def last_moment(record: CellRecord, tables: Tables) -> Second:

@@ -68,12 +68,16 @@ def drift(values: Values) -> Drift | None:
     short to tell. A median of slopes, so that one stall does not look like a trend."""
     if len(values) < 2 * PARTS:
         return None
+    return trend(np.array([part.mean() for part in np.array_split(values, PARTS)]))
+
+
+def trend(parts: Values) -> Drift:
+    """Of a figure's values in equal parts of the window, in the order of time."""
     from scipy.stats import kendalltau, theilslopes  # a second to import, for reports only
 
-    means = np.array([part.mean() for part in np.array_split(values, PARTS)])
-    level = float(means.mean())
-    if level == 0 or np.ptp(means) == 0:
+    level = float(parts.mean())
+    if level == 0 or np.ptp(parts) == 0:
         return Drift(0.0, 1.0)
-    positions = np.arange(PARTS)
-    slope = float(theilslopes(means, positions).slope)
-    return Drift(slope * PARTS / level, float(kendalltau(positions, means).pvalue))
+    positions = np.arange(len(parts))
+    slope = float(theilslopes(parts, positions).slope)
+    return Drift(slope * len(parts) / level, float(kendalltau(positions, parts).pvalue))

@@ -50,12 +50,32 @@ class ErrorCount:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenLoop:
+    """Of a cell whose requests left on schedule. Its latencies count from when they were due;
+    service_…: from when they left. Offered is what was due in the window, requests a second."""
+
+    arrival_rate: float
+    arrivals: str
+    offered_rps: float
+    sustained_rps: float
+    backlog_growth_per_s: float
+    overloaded: bool
+    service_median_ms: float | None
+    service_p99_ms: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Predicted:
+    """What theory said before the run. ceiling_rps: with any number of users."""
+
     ok_rps: float | None
     mean_ms: float | None
     median_ms: float | None
+    p99_ms: float | None
     ceiling_rps: float | None
     limited_by: str | None
+    cpu_ms: float | None = None
+    """Of the endpoint alone, from the calibration; all else comes from the scenario."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +84,8 @@ class CellSummary:
 
     scenario: str
     trial: int
-    users: int
+    users: int | None
+    """None in an open loop."""
     duration_s: Second | None
     requests: int
     failures: int
@@ -77,9 +98,19 @@ class CellSummary:
     median_ms: float | None
     ok_median_ms: float | None
     median_lower_bound_ms: float | None
+    median_censored_ms: float | None
+    """Kaplan–Meier, with the requests that nobody answered; None where it is beyond them all."""
+    p99_censored_ms: float | None
     p95_ms: float | None
     p99_ms: float | None
     max_ms: float | None
+    users_seen: float | None
+    """Throughput × (response + think): Little's law has as many users as there are."""
+    users_starved: int | None
+    """Users without an answer in the whole window."""
+    response_drift: float | None
+    """Change over the window as a share of the mean; so too for the throughput."""
+    throughput_drift: float | None
     threads_unique: int | None
     threads_spawned: int | None
     threads_active_mean: float | None
@@ -94,7 +125,20 @@ class CellSummary:
     cpu_percent_peak: float | None
     rss_mib_peak: float | None
     generator_cpu_percent_peak: float | None
+    generator_cpu_percent: tuple[float, ...]
+    """The peak of each load process, busiest first."""
+    generator_lateness_median_ms: float | None
     generator_lateness_p99_ms: float | None
+    upstream_late_share: float | None
+    other_load_cores: float | None
+    """What was no part of the cell kept so many cores busy."""
+    stolen_cores: float | None
+    arrival_delay_median_ms: float | None
+    """From the send to when the app saw it; None where two clocks are not known well enough."""
+    arrival_delay_p99_ms: float | None
+    clock_uncertainty_ms: float | None
+    """Of load processes on other machines."""
+    open_loop: OpenLoop | None
     bystander: Bystander
     whole_run: WholeRun
     fates: Fates

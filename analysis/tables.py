@@ -19,12 +19,23 @@ class Column:
 
 
 def marked_median(cell: CellSummary) -> str:
-    """With a star where starved requests are missing from it: see the notes."""
-    return formats.milliseconds(cell.median_ms) + ("*" if starved(cell) else "")
+    """With a star where starved requests are missing from it: see the line below the row."""
+    return latency(cell, cell.median_ms) + ("*" if starved(cell) else "")
+
+
+def latency(cell: CellSummary, value_ms: float | None) -> str:
+    """In brackets where it only says how long the test was."""
+    if cell.open_loop is not None and cell.open_loop.overloaded:
+        return formats.doubtful(value_ms)
+    return formats.milliseconds(value_ms)
 
 
 def starved(cell: CellSummary) -> bool:
-    return any(each.code == "UNFINISHED" and each.severity != "info" for each in cell.verdicts)
+    """Whether the median is of survivors."""
+    return any(
+        each.code in ("UNFINISHED", "LITTLE_MISMATCH") and each.severity != "info"
+        for each in cell.verdicts
+    )
 
 
 COLUMNS: tuple[Column, ...] = (
@@ -32,7 +43,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("failed", "", 7, lambda cell: formats.percent(cell.failure_ratio)),
     Column("open", "", 5, lambda cell: formats.whole(cell.unfinished)),
     Column("median", "ms", 8, marked_median),
-    Column("p99", "ms", 7, lambda cell: formats.milliseconds(cell.p99_ms)),
+    Column("p99", "ms", 7, lambda cell: latency(cell, cell.p99_ms)),
     Column("threads", "live", 7, lambda cell: formats.whole(cell.threads_spawned)),
     Column("", "active", 6, lambda cell: formats.decimal(cell.threads_active_mean)),
 )
@@ -50,9 +61,30 @@ def name_of(cell: CellSummary) -> str:
     return cell.scenario if cell.trial == 1 else f"{cell.scenario} #{cell.trial}"
 
 
-def row_line(cell: CellSummary) -> str:
+def row_text(cell: CellSummary) -> str:
+    """The measured figures; on lines of their own what belongs beside: theory, the unanswered."""
     figures = "".join(f" {column.text(cell):>{column.width}}" for column in COLUMNS)
-    return f"{name_of(cell):<{NAME_WIDTH}}{figures}"
+    lines = [f"{name_of(cell):<{NAME_WIDTH}}{figures}"]
+    if (theory := cell.predicted) is not None:
+        lines.append(
+            beside(
+                "predicted",
+                formats.rate(theory.ok_rps),
+                formats.milliseconds(theory.median_ms),
+                formats.milliseconds(theory.p99_ms),
+                f"{theory.limited_by or ''}",
+            )
+        )
+    if starved(cell):
+        median = formats.at_least(cell.median_censored_ms, cell.median_lower_bound_ms)
+        p99 = formats.at_least(cell.p99_censored_ms, None)
+        lines.append(beside("with the unanswered", "", median, p99, ""))
+    return "\n".join(lines)
+
+
+def beside(what: str, ok: str, median: str, p99: str, remark: str) -> str:
+    """A line in the columns of the table; the remark stands where the threads do."""
+    return f"{'  ' + what:<{NAME_WIDTH}} {ok:>8}{'':14} {median:>8} {p99:>7} {remark:>14}".rstrip()
 
 
 def notes(cell: CellSummary) -> list[str]:
@@ -63,9 +95,11 @@ def notes(cell: CellSummary) -> list[str]:
         failed = ", ".join(str(cycle.failures) for cycle in cell.cycles)
         lengths = ", ".join(f"{cycle.end_s - cycle.start_s:.1f}" for cycle in cell.cycles)
         found.append(f"per cycle of {lengths} s: {ok} good answers, {failed} failures")
-    if starved(cell) and cell.median_lower_bound_ms is not None:
-        bound = formats.milliseconds(cell.median_lower_bound_ms)
-        found.append(f"with the open requests counted, the median is at least {bound} ms")
+    if starved(cell):
+        median = formats.at_least(cell.median_censored_ms, cell.median_lower_bound_ms)
+        found.append(f"* with the unanswered counted (Kaplan–Meier) the median is {median} ms")
+    if (loop := cell.open_loop) is not None and loop.overloaded:
+        found.append("percentiles in brackets are no property of the service: see OVERLOADED")
     if cell.blocked_by and (cell.loop_blocked_share or 0) > BLOCKED_NOTED_SHARE:
         lag = formats.milliseconds(cell.loop_lag_max_ms)
         found.append(f"the loop was held by {cell.blocked_by} (silent for up to {lag} ms)")
@@ -86,13 +120,15 @@ BLOCKED_NOTED_SHARE = 0.1
 """Below it, what holds the loop now and then is garbage collection or the wait for the GIL."""
 
 
-def markdown(cells: Sequence[CellSummary], command: str) -> str:
-    """summary.md: fit for a pull request."""
+def markdown(cells: Sequence[CellSummary], command: str, over_trials: str = "") -> str:
+    """summary.md: fit for a pull request. `over_trials` is Markdown, and stands below the cells."""
     headings = ["scenario", *(f"{c.heading} {c.unit}".strip() for c in COLUMNS)]
     headings[-2:] = ["threads live", "threads active"]
     lines = [f"`{command}`", "", table_row(headings)]
     lines.append(table_row(["---", *("---:" for _ in COLUMNS)]))
     lines += [table_row([name_of(cell), *(c.text(cell) for c in COLUMNS)]) for cell in cells]
+    if over_trials:
+        lines += ["", over_trials.rstrip("\n")]
     for cell in cells:
         if told := notes(cell):
             lines += ["", f"**{escaped(name_of(cell))}**", ""]

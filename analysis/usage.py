@@ -39,6 +39,52 @@ def cpu_percent_peak(machine: pl.DataFrame, role: str, *, together: bool) -> flo
     return float(peak) if isinstance(peak, float) else None
 
 
+def busiest_percent(machine: pl.DataFrame, role: str) -> tuple[float, ...]:
+    """The busiest second of each of a role's processes, in percent of one core, busiest first."""
+    own = machine.filter(pl.col("role") == role)
+    peaks = [
+        cpu_percent_peak(
+            machine.filter((pl.col("role") != role) | (pl.col("pid") == pid)), role, together=True
+        )
+        for pid in own["pid"].unique().to_list()
+    ]
+    return tuple(sorted((peak for peak in peaks if peak is not None), reverse=True))
+
+
+def cores_used(machine: pl.DataFrame) -> dict[str, float]:
+    """By role: CPU seconds used in each second, between the first sweep and the last."""
+    lasting_s = span_s(machine)
+    by_role = (
+        machine.group_by("role", "pid")
+        .agg(used_s=pl.col("cpu_s").max() - pl.col("cpu_s").min())
+        .group_by("role")
+        .agg(cores=pl.col("used_s").sum() / lasting_s)
+    )
+    return {str(role): float(cores) for role, cores in by_role.iter_rows()}
+
+
+def span_s(machine: pl.DataFrame) -> float:
+    first, last = machine["at_s"].min(), machine["at_s"].max()
+    return last - first if isinstance(first, float) and isinstance(last, float) else 0.0
+
+
+def other_load_cores(machine: pl.DataFrame) -> float | None:
+    """How many cores were kept busy by what is no part of the cell; None where it was not
+    looked at. Interrupts belong to nobody and are not in it."""
+    if span_s(machine) <= 0 or machine.filter(pl.col("role") == "machine").is_empty():
+        return None
+    used = cores_used(machine)
+    ours = sum(used.get(role, 0.0) for role in ("server", "upstream", "load", "runner"))
+    return max(0.0, used["machine"] - ours)
+
+
+def stolen_cores(machine: pl.DataFrame) -> float | None:
+    """Time that the hypervisor gave to others while we wanted it, in cores (Linux; steal)."""
+    if span_s(machine) <= 0 or machine.filter(pl.col("role") == "stolen").is_empty():
+        return None
+    return cores_used(machine)["stolen"]
+
+
 def memory_mib_peak(machine: pl.DataFrame, role: str) -> float | None:
     """The most resident memory of a role's processes together. Pages that they share are counted
     once for each."""

@@ -37,7 +37,7 @@ class ResourceWatch:
                 for process in family():
                     with contextlib.suppress(psutil.Error):
                         self._rows.append(sample(sweep_s, role, process))
-            self._rows.append(sample_machine(sweep_s))
+            self._rows += sample_machine(sweep_s)
             if self._leave.wait(PERIOD_S):
                 return
 
@@ -56,11 +56,14 @@ def sample(sweep_s: float, role: str, process: psutil.Process) -> MachineRow:
         )
 
 
-def sample_machine(sweep_s: float) -> MachineRow:
-    """The machine's busy CPU seconds, stolen ones included, under the pid 0."""
+def sample_machine(sweep_s: float) -> list[MachineRow]:
+    """CPU seconds that the whole machine has spent in processes, and those stolen from it."""
     cpu = psutil.cpu_times()
-    busy_s = sum(cpu) - cpu.idle - getattr(cpu, "iowait", 0.0) - getattr(cpu, "guest", 0.0)
-    return sweep_s, "machine", 0, busy_s, 0, 0, 0
+    in_processes_s = cpu.user + cpu.system + getattr(cpu, "nice", 0.0)
+    return [
+        (sweep_s, "machine", 0, in_processes_s, 0, 0, 0),
+        (sweep_s, "stolen", 0, getattr(cpu, "steal", 0.0), 0, 0, 0),
+    ]
 
 
 class WorkerWatch:

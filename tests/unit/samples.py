@@ -47,16 +47,23 @@ Sent = tuple[float, float | None, str | None]
 """started_s, ended_s (None: unfinished), error"""
 
 
-def tables(sent: list[Sent], *, seen: bool = True) -> Tables:
-    """Each request a row; the app and the upstream saw all of them, if `seen`."""
+def healthy() -> list[Sent]:
+    """Two users in turn, each asking again and again for 0.5 s from the ramp's end on; both are
+    answered for the last time in the drain. Little's law holds to the last digit."""
+    return [(1.0 + 0.5 * turn, 1.5 + 0.5 * turn, None) for turn in range(23) for _ in range(2)]
+
+
+def tables(sent: list[Sent], *, seen: bool = True, users: int = 2) -> Tables:
+    """Each request a row, the users in turn; the app and the upstream saw all of them, if
+    `seen`."""
     request_id = first_id(CELL_NUMBER, 0, 0)
     rows = []
-    for started_s, ended_s, error in sent:
+    for number, (started_s, ended_s, error) in enumerate(sent):
         rows.append(
             {
                 "cell": "c",
                 "process": 0,
-                "user": 0,
+                "user": number % users,
                 "request_id": request_id,
                 "intended_s": started_s,
                 "started_s": started_s,
@@ -114,10 +121,23 @@ def tables(sent: list[Sent], *, seen: bool = True) -> Tables:
     )
 
 
-def machine(*, server_cpu: float, load_cpu: float, descriptors: int = 20) -> pl.DataFrame:
+def machine(
+    *,
+    server_cpu: float,
+    load_cpu: float,
+    descriptors: int = 20,
+    other_cores: float = 0.0,
+    stolen_cores: float = 0.0,
+) -> pl.DataFrame:
     """Two samples a second for 13 s; CPU as a share of one core."""
     rows = []
-    for role, pid, share in (("server", 1, server_cpu), ("load", 2, load_cpu)):
+    shares = (
+        ("server", 1, server_cpu),
+        ("load", 2, load_cpu),
+        ("machine", 0, server_cpu + load_cpu + other_cores),
+        ("stolen", 0, stolen_cores),
+    )
+    for role, pid, share in shares:
         rows += [
             (0.5 * tick, role, pid, 0.5 * tick * share, 2**20, descriptors, 1) for tick in range(27)
         ]

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from functools import cache
 from typing import get_args
 
 import pytest
@@ -8,15 +9,16 @@ from hypothesis import strategies as st
 from analysis import formats
 from analysis.advice import ADVICE, advice, message
 from analysis.figures import summarise
-from analysis.summary import CellSummary, ErrorCount
-from analysis.tables import comma_separated, escaped, heading_lines, markdown, notes, row_line
+from analysis.summary import CellSummary, ErrorCount, OpenLoop, Predicted
+from analysis.tables import comma_separated, escaped, heading_lines, markdown, notes, row_text
 from analysis.verdicts import Code, Verdict
 from scenarios.catalogue import CATALOGUE
-from tests.unit.samples import record, tables
+from tests.unit.samples import healthy, record, tables
 
 
+@cache
 def a_cell(name: str = "async-http-shared") -> CellSummary:
-    return summarise(record(name), tables([(3.0, 4.0, None), (4.0, 5.0, None)]))
+    return summarise(record(name), tables(healthy()))
 
 
 @given(
@@ -41,12 +43,15 @@ def test_a_row_is_never_wider_than_a_terminal(
         threads_spawned=threads,
         threads_active_mean=float(threads),
     )
-    assert len(row_line(cell)) <= 80
+    theory = Predicted(rps, ms, ms, ms, rps, "interpreter")
+    overloaded = OpenLoop(rps, "poisson", rps, rps, 1.0, True, ms, ms)
+    for each in (cell, replace(cell, predicted=theory), replace(cell, open_loop=overloaded)):
+        assert all(len(line) <= 80 for line in row_text(each).splitlines())
     assert all(len(line) <= 80 for line in heading_lines())
 
 
 def test_a_column_stays_a_column_of_its_own() -> None:
-    assert len(row_line(a_cell()).replace(" %", "%").split()) == 8
+    assert len(row_text(a_cell()).replace(" %", "%").split()) == 8
 
 
 def test_a_few_failures_never_read_as_none() -> None:
@@ -60,9 +65,11 @@ def test_a_few_failures_never_read_as_none() -> None:
 def test_every_verdict_has_words_and_advice(code: Code) -> None:
     numbers = (
         "deaths", "unfinished", "completed", "peak", "limit", "faults", "cpu_percent", "processes",
-        "late_percent", "warm_up_limit_s", "journals", "threads", "silent_s",
+        "late_percent", "warm_up_limit_s", "journals", "threads", "silent_s", "lateness_p99_ms",
+        "offered_rps", "sustained_rps", "growth_per_s", "users", "users_seen", "gap_percent",
+        "starved", "other_cores", "stolen_cores", "longer_s", "unwarmed",
     )  # fmt: skip
-    texts: dict[str, float | int | str] = {"reason": "r", "causes": "c"}
+    texts: dict[str, float | int | str] = {"reason": "r", "causes": "c", "cause": "warm-up"}
     verdict = Verdict(code, "warning", texts | dict.fromkeys(numbers, 3))
     assert len(message(verdict)) > 10
     assert advice(verdict) == ADVICE[code]

@@ -1,0 +1,220 @@
+"""The judgement: from evidence to verdicts. A check a verdict; each limit has its reason."""
+
+from math import sqrt
+
+from analysis.verdicts import Backlog, Data, Evidence, Verdict
+
+GENERATOR_CPU_LIMIT_PERCENT = 90.0
+"""Of one core: a load process is single-threaded. Locust itself warns at the same figure."""
+LATENESS_LIMIT_MS = 20.0
+LATENESS_LIMIT_SHARE = 0.05
+"""Sends this late at p99 change the load; below 20 ms it is the scheduler of a busy machine."""
+UPSTREAM_LATE_LIMIT = 0.05
+"""Mean lateness over the mean wait asked for: the mean is what Little's law sees."""
+OTHER_LOAD_LIMIT_CORES = 0.15
+STOLEN_LIMIT_CORES = 0.05
+"""Cells of an idle machine here showed others using up to 0.03 cores and nothing stolen."""
+DESCRIPTORS_LIMIT = 0.95
+LONGER = 1.1
+"""In a fair queue the last to wait may wait a little longer than any before."""
+PROBE_GONE_S = 1.0
+"""The probe samples every 10 ms and flushes every 250 ms."""
+GROWTH_LIMIT_SHARE = 0.02
+GROWTH_LIMIT_DEVIATIONS = 3.0
+"""Of an open loop's backlog, over the offered rate; and beyond the chance of random arrivals."""
+TURNS = 3.0
+"""A queue has forgotten how it began after everybody was served about three times."""
+
+
+def judge(evidence: Evidence) -> tuple[Verdict, ...]:
+    """The gravest first."""
+    found = [
+        check(evidence)
+        for check in (
+            interrupted,
+            counts_disagree,
+            descriptors,
+            journal_lost,
+            load_process_died,
+            probe_stopped,
+            threads_left,
+            worker_deaths,
+            generator_saturated,
+            upstream_late,
+            machine_busy,
+            overloaded,
+            little_mismatch,
+            not_steady,
+            unfinished,
+        )
+    ]
+    return tuple(verdict for verdict in found if verdict is not None)
+
+
+def interrupted(evidence: Evidence) -> Verdict | None:
+    reason = evidence.record.interrupted
+    return Verdict("INTERRUPTED", "error", {"reason": reason}) if reason else None
+
+
+def counts_disagree(evidence: Evidence) -> Verdict | None:
+    """Dead workers and cut-short cells lose requests for a reason that is told elsewhere."""
+    record, counts = evidence.record, evidence.counts
+    if not counts.contradictions or record.interrupted:
+        return None
+    if record.deaths or record.journals_lost or evidence.instruments.load_processes_died:
+        return None
+    data: dict[str, float | int | str] = {
+        "sent": counts.sent,
+        "app_received": counts.app_received,
+        **counts.contradictions,
+    }
+    if counts.upstream_received is not None:
+        data["upstream_received"] = counts.upstream_received
+    return Verdict("COUNTS_DISAGREE", "error", data)
+
+
+def descriptors(evidence: Evidence) -> Verdict | None:
+    limit, peak = evidence.record.descriptors_limit, evidence.instruments.descriptors_peak
+    faults = evidence.instruments.descriptor_errors + len(evidence.record.log_faults)
+    near = peak is not None and peak >= DESCRIPTORS_LIMIT * limit
+    if not faults and not near:
+        return None
+    data = {"limit": limit, "peak": peak or 0, "faults": faults}
+    return Verdict("DESCRIPTORS", "error" if faults else "warning", data)
+
+
+def journal_lost(evidence: Evidence) -> Verdict | None:
+    lost = evidence.record.journals_lost
+    return Verdict("JOURNAL_LOST", "warning", {"journals": len(lost)}) if lost else None
+
+
+def load_process_died(evidence: Evidence) -> Verdict | None:
+    """Its users are missing from the load, and its last quarter second from the records."""
+    died = evidence.instruments.load_processes_died
+    return Verdict("LOAD_PROCESS_DIED", "error", {"processes": died}) if died else None
+
+
+def probe_stopped(evidence: Evidence) -> Verdict | None:
+    """It switches itself off at a fault; what it says of threads and loop then ends early."""
+    silent_s = evidence.instruments.probe_silent_s
+    if silent_s is None or silent_s <= PROBE_GONE_S:
+        return None
+    return Verdict("PROBE_STOPPED", "error", {"silent_s": silent_s})
+
+
+def threads_left(evidence: Evidence) -> Verdict | None:
+    left = evidence.record.threads_left
+    return Verdict("THREADS_LEFT", "warning", {"threads": left}) if left else None
+
+
+def worker_deaths(evidence: Evidence) -> Verdict | None:
+    deaths = evidence.record.deaths
+    if not deaths:
+        return None
+    causes = sorted({death.cause for death in deaths})
+    return Verdict("WORKER_DEATHS", "error", {"deaths": len(deaths), "causes": ", ".join(causes)})
+
+
+def generator_saturated(evidence: Evidence) -> Verdict | None:
+    """Its CPU, or how late its requests left, measured against how long they took."""
+    own = evidence.instruments
+    busiest = max(own.generator_cpu_percent, default=0.0)
+    late_ms = own.lateness_p99_ms or 0.0
+    bearable_ms = max(LATENESS_LIMIT_MS, LATENESS_LIMIT_SHARE * (own.typical_ms or 0.0))
+    if busiest <= GENERATOR_CPU_LIMIT_PERCENT and late_ms <= bearable_ms:
+        return None
+    processes = len(own.generator_cpu_percent)
+    data = {"cpu_percent": busiest, "processes": processes, "lateness_p99_ms": late_ms}
+    return Verdict("GENERATOR_SATURATED", "error", data)
+
+
+def upstream_late(evidence: Evidence) -> Verdict | None:
+    share = evidence.instruments.upstream_late_share
+    if share is None or share <= UPSTREAM_LATE_LIMIT:
+        return None
+    return Verdict("UPSTREAM_LATE", "error", {"late_percent": 100 * share})
+
+
+def machine_busy(evidence: Evidence) -> Verdict | None:
+    """Somebody else's work, or time that the hypervisor gave to other machines."""
+    other = evidence.instruments.other_load_cores or 0.0
+    stolen = evidence.instruments.stolen_cores or 0.0
+    if other <= OTHER_LOAD_LIMIT_CORES and stolen <= STOLEN_LIMIT_CORES:
+        return None
+    return Verdict("MACHINE_BUSY", "warning", {"other_cores": other, "stolen_cores": stolen})
+
+
+def is_overloaded(backlog: Backlog) -> bool:
+    """Random arrivals and departures alone move the backlog of a window by some sqrt(2 λ W)."""
+    by_chance = sqrt(2 * backlog.offered_rps / backlog.window_s) if backlog.window_s else 0.0
+    bearable = max(GROWTH_LIMIT_SHARE * backlog.offered_rps, GROWTH_LIMIT_DEVIATIONS * by_chance)
+    return backlog.growth_per_s > bearable
+
+
+def overloaded(evidence: Evidence) -> Verdict | None:
+    """Then every latency only says how long the test was: request k waits k (1/C - 1/λ)."""
+    backlog = evidence.backlog
+    if backlog is None or not is_overloaded(backlog):
+        return None
+    data = {
+        "offered_rps": backlog.offered_rps,
+        "sustained_rps": backlog.sustained_rps,
+        "growth_per_s": backlog.growth_per_s,
+    }
+    return Verdict("OVERLOADED", "error", data)
+
+
+def little_mismatch(evidence: Evidence) -> Verdict | None:
+    """A worker's death ends requests of the cycle before: the window's edges are then too coarse
+    for the law, and the fates tell the story."""
+    law = evidence.answers.little
+    if law is None or law.holds or evidence.record.deaths or evidence.record.interrupted:
+        return None
+    data = {
+        "users": law.users,
+        "users_seen": law.users_seen,
+        "gap_percent": 100 * law.gap,
+        "starved": law.starved,
+    }
+    return Verdict("LITTLE_MISMATCH", "error" if law.starved else "warning", data)
+
+
+def not_steady(evidence: Evidence) -> Verdict | None:
+    """With how much longer to run: an estimate from how long a turn of all users takes."""
+    record, found = evidence.record, evidence.steadiness
+    if record.phases.window_start_s is None or record.cycles_planned is not None:
+        return None
+    if evidence.backlog is not None and is_overloaded(evidence.backlog):
+        return None  # it never will be steady, and that verdict says so
+    longer_s = max(found.window_s, TURNS * (found.turn_s or 0.0))
+    if not record.phases.steady:
+        data: Data = {
+            "cause": "warm-up",
+            "warm_up_limit_s": record.warm_up_limit_s,
+            "unwarmed": found.unwarmed,
+            "longer_s": longer_s,
+        }
+        return Verdict("NOT_STEADY", "warning", data)
+    drifts = (("response", found.response_drift), ("throughput", found.throughput_drift))
+    for cause, drift in drifts:
+        if drift is not None and drift.matters:
+            data = {"cause": cause, "percent": 100 * drift.share, "longer_s": longer_s}
+            return Verdict("NOT_STEADY", "warning", data)
+    return None
+
+
+def unfinished(evidence: Evidence) -> Verdict | None:
+    """A closed loop always ends with users in the queue. It is worth a warning when one of them
+    waited longer than anybody who was answered: then the answered tell too good a story."""
+    answers = evidence.answers
+    if not answers.unfinished:
+        return None
+    slowest_s, oldest_s = answers.slowest_completed_s, answers.oldest_unfinished_s
+    starved = slowest_s is None or (oldest_s is not None and oldest_s > LONGER * slowest_s)
+    data: dict[str, float | int | str] = {
+        "unfinished": answers.unfinished,
+        "completed": answers.completed,
+    }
+    if oldest_s is not None:
+        data["oldest_s"] = oldest_s
+    return Verdict("UNFINISHED", "warning" if starved else "info", data)

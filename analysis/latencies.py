@@ -1,0 +1,69 @@
+"""How long requests took: from which moment, up to which, and by whose clock."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from records.cell import CellRecord
+from scenarios.units import Second
+
+Milliseconds = npt.NDArray[np.float64]
+CLOCKS_AGREE_MS = 1.0
+
+
+def latencies_ms(record: CellRecord, completions: pl.DataFrame) -> Milliseconds:
+    """From the send; in an open loop from when it was due, or the wait of a request that could
+    not leave would be nobody's."""
+    begin = "intended_s" if record.scenario.load.is_open else "started_s"
+    return 1000 * (completions["ended_s"] - completions[begin]).to_numpy()
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Durations of requests; where `known` is false, nobody saw the end, and it is a bound."""
+
+    durations_ms: Milliseconds
+    known: npt.NDArray[np.bool_]
+
+
+def told_or_bounded(
+    record: CellRecord,
+    requests: pl.DataFrame,
+    completions: pl.DataFrame,
+    window_end_s: Second,
+    end_s: Second,
+) -> Told:
+    """The window's completions, and what was under way when it closed: known if it was answered
+    in the drain, else at least the age at `end_s`, the drain's end."""
+    under_way = requests.filter(
+        pl.col("started_s") < window_end_s,
+        pl.col("ended_s").is_null() | (pl.col("ended_s") >= window_end_s),
+    )
+    both = pl.concat([completions, under_way])
+    bounded = both.with_columns(pl.col("ended_s").fill_null(end_s))
+    return Told(latencies_ms(record, bounded), both["ended_s"].is_not_null().to_numpy())
+
+
+def clock_uncertainty_ms(record: CellRecord) -> float | None:
+    """Of the load process whose clock is known worst; None where all share this host's clock."""
+    return max((1000 * clock.uncertainty_s for clock in record.clocks), default=None)
+
+
+def arrival_delays_ms(
+    record: CellRecord, requests: pl.DataFrame, arrived: pl.DataFrame
+) -> Milliseconds:
+    """From the send to when the app saw the request: what it waited in backlog and loop.
+
+    `arrived` are handler rows. It joins two machines' clocks if the load came from elsewhere:
+    then it is told only where they are known to a millisecond. (A latency has both its ends on
+    one clock.)
+    """
+    uncertainty_ms = clock_uncertainty_ms(record)
+    if uncertainty_ms is not None and uncertainty_ms > CLOCKS_AGREE_MS:
+        return np.array([])
+    both = requests.select("request_id", "started_s").join(
+        arrived.select("request_id", "arrived_s"), on="request_id"
+    )
+    return 1000 * (both["arrived_s"] - both["started_s"]).to_numpy()

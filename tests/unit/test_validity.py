@@ -1,0 +1,224 @@
+"""A fault is planted in the records of a healthy cell, and the verdict must see it."""
+
+from dataclasses import fields, replace
+
+import numpy as np
+import polars as pl
+import pytest
+
+from analysis.advice import message
+from analysis.figures import summarise
+from analysis.population import Tables
+from analysis.summary import CellSummary
+from analysis.tables import notes
+from analysis.verdicts import Verdict
+from records.cell import CellRecord
+from records.clocks import Clock
+from scenarios.model import Load
+from tests.unit.samples import Sent, healthy, machine, record, tables
+
+
+def with_table(found: Tables, **changed: pl.DataFrame) -> Tables:
+    return Tables(**({each.name: getattr(found, each.name) for each in fields(found)} | changed))
+
+
+def only_verdict(cell: CellSummary) -> Verdict:
+    (verdict,) = cell.verdicts
+    return verdict
+
+
+def codes(cell: CellSummary) -> list[str]:
+    return [verdict.code for verdict in cell.verdicts]
+
+
+def test_a_healthy_cell_has_nothing_to_answer_for() -> None:
+    cell = summarise(record(), tables(healthy()))
+    assert cell.verdicts == ()
+    assert cell.users_seen == pytest.approx(2.0)  # two users, always asking: exact
+    assert cell.users_starved == 0
+
+
+def starving() -> tuple[CellRecord, Tables]:
+    """One user is served again and again, three wait from the ramp on and are never answered."""
+    plain = record()
+    four = replace(plain, scenario=replace(plain.scenario, load=Load(users=4, duration_s=10.0)))
+    lucky: list[Sent] = [(1.0 + 0.1 * turn, 1.1 + 0.1 * turn, None) for turn in range(119)]
+    sent = [row for row in lucky for _ in range(1)]
+    found = tables(sent, users=1)
+    waiting = tables([(1.0, None, None)] * 3, users=3).requests.with_columns(
+        user=pl.Series([1, 2, 3], dtype=pl.UInt32), request_id=pl.col("request_id") + 2**20
+    )
+    seen = waiting.select(
+        "request_id", pid=pl.lit(1, pl.UInt32), route=pl.lit("/"), arrived_s=pl.lit(1.0)
+    )
+    return four, with_table(
+        found,
+        requests=pl.concat([found.requests, waiting]),
+        handlers=pl.concat([found.handlers, seen], how="diagonal"),
+    )
+
+
+def test_starved_users_break_littles_law_and_the_median_says_so() -> None:
+    cell = summarise(*starving())
+    assert codes(cell) == ["LITTLE_MISMATCH", "UNFINISHED"]
+    assert cell.verdicts[0].data["starved"] == cell.users_starved == 3
+    assert cell.users_seen == pytest.approx(1.0)
+    assert "3 got no answer" in message(cell.verdicts[0])
+    assert cell.median_ms == pytest.approx(100)
+    assert any("Kaplan" in note for note in notes(cell))
+
+
+def test_the_censored_quantile_knows_that_the_end_was_not_seen() -> None:
+    cell = summarise(*starving())
+    assert cell.p99_ms == pytest.approx(100)
+    assert cell.p99_censored_ms is None  # 3 of 103 were never answered: nobody knows
+    assert cell.median_censored_ms == pytest.approx(100)
+
+
+def test_more_users_than_there_are_is_no_steady_state() -> None:
+    """Everybody's long request of before ends in the window."""
+    sent = healthy()
+    old: list[Sent] = [(-8.0, 3.0, None)] * 2
+    cell = summarise(record(), tables(old + sent))
+    assert codes(cell)[0] == "LITTLE_MISMATCH"
+    assert cell.verdicts[0].severity == "warning"
+    assert "no steady state" in message(cell.verdicts[0])
+
+
+@pytest.mark.parametrize(
+    ("other_cores", "stolen_cores", "expected"),
+    [(0.0, 0.0, []), (0.1, 0.02, []), (0.5, 0.0, ["MACHINE_BUSY"]), (0.0, 0.3, ["MACHINE_BUSY"])],
+)
+def test_others_on_the_machine(
+    other_cores: float, stolen_cores: float, expected: list[str]
+) -> None:
+    rows = machine(server_cpu=0.5, load_cpu=0.1, other_cores=other_cores, stolen_cores=stolen_cores)
+    cell = summarise(record(), with_table(tables(healthy()), machine=rows))
+    assert codes(cell) == expected
+    assert cell.other_load_cores == pytest.approx(other_cores, abs=1e-9)  # float rounding
+    assert cell.stolen_cores == pytest.approx(stolen_cores, abs=1e-9)
+
+
+def test_a_late_generator_is_a_saturated_one() -> None:
+    found = tables(healthy())
+    late = found.requests.with_columns(intended_s=pl.col("started_s") - 0.2)
+    cell = summarise(record(), with_table(found, requests=late))
+    assert "GENERATOR_SATURATED" in codes(cell)
+    assert cell.generator_lateness_p99_ms == pytest.approx(200)
+    assert "left 200 ms late" in message(cell.verdicts[0])
+
+
+def test_each_load_process_is_told_by_itself() -> None:
+    plain = machine(server_cpu=0.5, load_cpu=0.3)
+    second = machine(server_cpu=0.0, load_cpu=0.1).filter(pl.col("role") == "load")
+    both = pl.concat([plain, second.with_columns(pid=pl.lit(3, pl.UInt32))])
+    cell = summarise(record(), with_table(tables(healthy()), machine=both))
+    assert cell.generator_cpu_percent == pytest.approx((30, 10))
+
+
+def growing(per_s: float) -> list[Sent]:
+    """Responses that get longer by so much each second; two users."""
+    sent: list[Sent] = []
+    for _ in range(2):
+        at_s = 1.0
+        while at_s < 12.5:
+            took_s = 0.05 * (1 + per_s * (at_s - 1.0))
+            sent.append((at_s, at_s + took_s, None))
+            at_s += took_s
+    return sent
+
+
+def test_a_response_that_drifts_is_not_steady_and_says_how_long_to_run() -> None:
+    cell = summarise(record(), tables(growing(0.05), users=1))
+    verdict = next(each for each in cell.verdicts if each.code == "NOT_STEADY")
+    assert verdict.data["cause"] == "response"
+    # 1.55/1.05 over the window, the Theil–Sen line through twentieths of equal counts
+    assert cell.response_drift == pytest.approx(0.39, abs=0.08)
+    assert "longer" in message(verdict)
+    steady = summarise(record(), tables(growing(0.0), users=1))
+    assert "NOT_STEADY" not in codes(steady)
+
+
+def test_a_warm_up_that_ran_out_says_how_many_were_not_served() -> None:
+    plain = record()
+    cold = replace(plain, phases=replace(plain.phases, steady=False))
+    verdict = only_verdict(summarise(cold, tables(healthy(), users=2)))
+    assert verdict.data["cause"] == "warm-up"
+    assert verdict.data["unwarmed"] == 0  # in the sample both were
+
+
+def open_record(rate: float) -> CellRecord:
+    plain = record()
+    load = Load(arrival_rate=rate, duration_s=10.0)
+    return replace(plain, scenario=replace(plain.scenario, load=load))
+
+
+def arrivals(rate: float, served_a_second: float, took_s: float = 0.1) -> list[Sent]:
+    """Constant arrivals from 0 to 12.4 s at a server that answers one after the other."""
+    sent: list[Sent] = []
+    free_s = 0.0
+    for due_s in np.arange(0, 12.4, 1 / rate):
+        free_s = max(free_s, float(due_s)) + 1 / served_a_second
+        end_s = free_s + took_s
+        sent.append((float(due_s), end_s if end_s < 13 else None, None))
+    return sent
+
+
+def test_beyond_capacity_the_cell_is_overloaded_and_its_percentiles_mean_nothing() -> None:
+    cell = summarise(open_record(100), tables(arrivals(100, served_a_second=80)))
+    assert codes(cell)[0] == "OVERLOADED"
+    assert cell.users is None
+    assert cell.open_loop is not None
+    assert cell.open_loop.overloaded
+    assert cell.open_loop.offered_rps == pytest.approx(100, rel=0.01)  # an arrival at the edge
+    assert cell.open_loop.sustained_rps == pytest.approx(80, rel=0.01)
+    assert cell.open_loop.backlog_growth_per_s == pytest.approx(20, rel=0.05)
+    assert "NOT_STEADY" not in codes(cell)  # it never will be
+
+
+def test_below_capacity_it_is_not() -> None:
+    cell = summarise(open_record(100), tables(arrivals(100, served_a_second=125)))
+    assert cell.verdicts == ()
+    assert cell.open_loop is not None
+    assert not cell.open_loop.overloaded
+    assert cell.median_ms == pytest.approx(108)
+
+
+def test_an_open_loop_counts_from_when_the_request_was_due() -> None:
+    """Coordinated omission: what could not leave waited all the same."""
+    found = tables(arrivals(100, served_a_second=1000))
+    stalled = found.requests.with_columns(
+        intended_s=pl.col("started_s") - pl.when(pl.col("started_s") > 6).then(2.0).otherwise(0.0)
+    )
+    cell = summarise(open_record(100), with_table(found, requests=stalled))
+    assert cell.p99_ms == pytest.approx(2101)
+    assert cell.open_loop is not None
+    assert cell.open_loop.service_p99_ms == pytest.approx(101)
+
+
+@pytest.mark.parametrize(("uncertainty_s", "known"), [(0.0002, True), (0.004, False)])
+def test_what_joins_two_clocks_is_told_only_if_they_are_known(
+    uncertainty_s: float, known: bool
+) -> None:
+    clock = Clock(0, 0.0, 5.0, 10.0, 5.0, uncertainty_s, 9)
+    cell = summarise(replace(record(), clocks=(clock,)), tables(healthy()))
+    assert (cell.arrival_delay_median_ms is not None) is known
+    assert cell.clock_uncertainty_ms == pytest.approx(1000 * uncertainty_s)
+    assert cell.median_ms is not None  # one clock has both its ends
+
+
+def test_a_lost_load_process_is_told() -> None:
+    cell = summarise(replace(record(), load_processes_lost=1), tables(healthy()))
+    assert codes(cell) == ["LOAD_PROCESS_DIED"]
+
+
+def test_the_window_opens_when_the_warm_up_ends() -> None:
+    """The runner opened it at 2 s, but until 3.5 s responses were ten times as long."""
+    slow: list[Sent] = [(1.0 + 0.01 * n, 1.5 + 0.02 * n, None) for n in range(100)]
+    quick: list[Sent] = [(3.5 + 0.01 * n, 3.55 + 0.01 * n, None) for n in range(840)]
+    found = tables(slow + quick)
+    cell = summarise(record(), found)
+    assert cell.duration_s is not None
+    # the first quick answer comes at 3.55 s; MSER-5 sees means of five, 0.05 s each
+    assert cell.duration_s == pytest.approx(12 - 3.55, abs=0.11)
+    assert cell.median_ms == pytest.approx(50)
