@@ -167,20 +167,12 @@ def verdict(a: Sequence[float], b: Sequence[float], ratio: RatioInterval) -> str
         return TOO_FEW if too_few(a, b) else "no difference seen"
     if ratio.ratio is None:
         return f"B is {ratio.other_is}"
-    return f"B is {times(ratio.ratio)} × A"
+    return f"B is {formats.times(ratio.ratio)} × A"
 
 
 def too_few(a: Sequence[float], b: Sequence[float]) -> bool:
     """Whether not even values that lie fully apart would count as a difference."""
     return rank_of_pairs(len(a), len(b), CONFIDENCE)[0] == 0
-
-
-def times(ratio: float) -> str:
-    """Three digits; four beside 1, where three would hide a small difference."""
-    if ratio >= 99.95:
-        return formats.whole(ratio)
-    digits = 4 if 0.99 < ratio < 1.01 else 3 if ratio > 0.01 else 2
-    return f"{ratio:#.{digits}g}"
 
 
 def comparison_lines(comparison: Comparison) -> list[str]:
@@ -198,18 +190,11 @@ def figure_line(compared: FigureComparison) -> str:
     text, ratio = FIGURES[compared.figure], compared.ratio
     found = compared.verdict
     if found == TOO_FEW and ratio.ratio is not None:
-        found = f"{times(ratio.ratio)}, {TOO_FEW}"
+        found = f"{formats.times(ratio.ratio)}, {TOO_FEW}"
     if ratio.low is not None and ratio.high is not None:
-        found += f" [{times(ratio.low)}–{times(ratio.high)}]"
-    a, b = text(compared.a), text(compared.b)
-    return f"  {compared.figure:<16}{a:>9}{b:>9}{chance(ratio):>8}  {found}"
-
-
-def chance(ratio: RatioInterval) -> str:
-    if ratio.p is None:
-        return formats.UNKNOWN
-    found = "<0.001" if ratio.p < 0.0005 else f"{ratio.p:.3f}"
-    return found if ratio.p_is_exact else f"~{found}"
+        found += f" [{formats.times(ratio.low)}–{formats.times(ratio.high)}]"
+    a, b, p = text(compared.a), text(compared.b), formats.chance(ratio.p, ratio.p_is_exact)
+    return f"  {compared.figure:<16}{a:>9}{b:>9}{p:>8}  {found}"
 
 
 def remarks(comparison: Comparison) -> list[str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Literal, cast, get_args, get_type_hints
 
+from analysis import formats
 from analysis.summary import CellSummary
 from analysis.trials import measured
 from scenarios.catalogue import CATALOGUE, GROUPS
@@ -28,7 +29,6 @@ HOLDS: Mapping[Operator, Callable[[float, float], bool]] = {
     ">": operator.gt,
 }
 EVERY = "*"
-MOST_DECIMALS = 12
 EXAMPLE = "'async-http-shared: failures == 0, p99_ms < 1200'"
 
 _CONDITION = re.compile(r"([a-z]\w*(?:\.\w+)*)\s*([<>=!]+)\s*(\S+)", re.ASCII)
@@ -174,18 +174,21 @@ def judged(
     expectations: Sequence[Expectation],
     cells: Sequence[CellSummary],
     scenarios: Sequence[str] = (),
+    asked_trials: int = 1,
 ) -> tuple[Outcome, ...]:
     """One outcome for each expectation and scenario it means. `scenarios` are those that should
-    have run: without them, `*` and a group cannot tell that one is missing from `cells`."""
+    have run, `asked_trials` times each: without them, nobody could tell that a cell is missing."""
     names = tuple(dict.fromkeys((*scenarios, *(cell.scenario for cell in cells))))
     return tuple(
-        outcome(each, name, [cell for cell in cells if cell.scenario == name])
+        outcome(each, name, [cell for cell in cells if cell.scenario == name], asked_trials)
         for each in expectations
         for name in members(each.target, names) or [each.target]
     )
 
 
-def outcome(expectation: Expectation, scenario: str, trials: Sequence[CellSummary]) -> Outcome:
+def outcome(
+    expectation: Expectation, scenario: str, trials: Sequence[CellSummary], asked_trials: int
+) -> Outcome:
     """It must hold in every trial; one that could not be judged counts as one that failed."""
 
     def unjudged(why: str, trial: int | None = None) -> Outcome:
@@ -201,6 +204,8 @@ def outcome(expectation: Expectation, scenario: str, trials: Sequence[CellSummar
         if value is None:
             return unjudged("not measured", cell.trial)
         values.append((value, cell.trial))
+    if len(trials) < asked_trials:
+        return unjudged(f"only {len(trials)} of {asked_trials} trials were measured")
     value, trial = max(values, key=lambda pair: excess(pair[0], expectation))
     met = HOLDS[expectation.operator](value, expectation.bound)
     return Outcome(scenario, expectation, met, value, trial, len(trials), None)
@@ -230,26 +235,12 @@ def outcome_line(outcome: Outcome) -> str:
     if outcome.value is None:
         where = f" (trial {outcome.trial})" if several and outcome.trial else ""
         return f"{sign} {outcome.scenario}: {expected}: {outcome.why}{where}"
-    value = beside(outcome.value, expected.bound)
+    value = formats.beside(outcome.value, expected.bound)
     line = f"{sign} {outcome.scenario}: {expected.figure} {value} "
     line += f"{expected.operator} {plain(expected.bound)}"
     if several:
         line += f" (worst of {outcome.trials} trials: #{outcome.trial})"
     return line
-
-
-def beside(value: float, bound: float) -> str:
-    """Four digits, and as many more as keep 1,200.4 from reading like the 1200 it is beyond."""
-    magnitude = math.floor(math.log10(abs(value))) if value else 0
-    for decimals in range(max(0, 3 - magnitude), MOST_DECIMALS):
-        if side(round(value, decimals), bound) == side(value, bound):
-            text = f"{value:,.{decimals}f}"
-            return text.rstrip("0").rstrip(".") if decimals else text
-    return repr(value)
-
-
-def side(value: float, bound: float) -> int:
-    return (value > bound) - (value < bound)
 
 
 def as_json(outcome: Outcome) -> dict[str, object]:

@@ -4,10 +4,11 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from analysis import expectations, tables, trials
 from analysis.figures import summarise
 from analysis.population import Tables
+from analysis.run_summary import RunSummary, asked_of, summarised
 from analysis.summary import SCHEMA, CellSummary
-from analysis.tables import as_json, comma_separated, markdown
 from records.rundir import CellDir, RunDir
 
 
@@ -25,15 +26,36 @@ def summary_of(cell: CellDir) -> CellSummary:
     )
 
 
-def summary_json(cells: Sequence[CellSummary]) -> str:
-    content = {"schema": SCHEMA, "cells": [as_json(cell) for cell in cells]}
+def run_summary_of(run: RunDir) -> RunSummary:
+    """Raises Problem for a record that is missing or damaged."""
+    cells = [summary_of(cell) for cell in run.cells()]
+    return summarised(cells, asked_of(run.manifest()))
+
+
+def summary_json(summary: RunSummary) -> str:
+    content: dict[str, object] = {
+        "schema": SCHEMA,
+        "cells": [tables.as_json(cell) for cell in summary.cells],
+        "scenarios": [trials.as_json(each) for each in summary.scenarios],
+    }
+    if summary.outcomes:
+        content["expectations"] = [expectations.as_json(each) for each in summary.outcomes]
     return json.dumps(content, indent=2, allow_nan=False) + "\n"
+
+
+def summary_markdown(summary: RunSummary) -> str:
+    over_trials = trials.trial_markdown(summary.scenarios)
+    text = tables.markdown(summary.cells, summary.command, over_trials)
+    if not summary.outcomes:
+        return text
+    lines = (tables.escaped(expectations.outcome_line(each)) for each in summary.outcomes)
+    return text + "\n**expected**\n\n" + "".join(f"- {line}\n" for line in lines)
 
 
 def write_reports(run: RunDir, cells: Sequence[CellSummary], out: Path | None = None) -> None:
     """summary.json, summary.csv and summary.md: the same bytes for the same records."""
     folder = out or run.path
-    command = run.manifest().get("command")
-    (folder / "summary.json").write_text(summary_json(cells))
-    (folder / "summary.csv").write_text(comma_separated(cells))
-    (folder / "summary.md").write_text(markdown(cells, command if isinstance(command, str) else ""))
+    summary = summarised(cells, asked_of(run.manifest()))
+    (folder / "summary.json").write_text(summary_json(summary))
+    (folder / "summary.csv").write_text(tables.comma_separated(summary.cells))
+    (folder / "summary.md").write_text(summary_markdown(summary))

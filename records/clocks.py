@@ -6,7 +6,7 @@ Computing 3, 1989). The quickest round trip tells the most.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 from scenarios.units import Second
@@ -44,12 +44,17 @@ class Clock:
     last_at_s: Second
     last_offset_s: Second
     uncertainty_s: Second
+    """What the offset may be wrong, either way, at any moment from the first trip to the last."""
     samples: int
 
     def drift(self) -> float:
         """Seconds that its clock gains on ours in each second of its own."""
         lasting_s = self.last_at_s - self.first_at_s
         return (self.last_offset_s - self.first_offset_s) / lasting_s if lasting_s > 0 else 0.0
+
+    def offset_s(self, at_s: Second) -> Second:
+        """At a moment of its own clock."""
+        return self.first_offset_s + (at_s - self.first_at_s) * self.drift()
 
 
 def clocks(samples: Sequence[ClockSample]) -> tuple[Clock, ...]:
@@ -66,7 +71,7 @@ def estimated(process: int, samples: Sequence[ClockSample]) -> Clock:
     third = -(-len(samples) // ENDS)
     first = min(samples[:third], key=lambda sample: sample.round_trip_s)
     last = min(samples[-third:], key=lambda sample: sample.round_trip_s)
-    return Clock(
+    clock = Clock(
         process=process,
         first_at_s=first.theirs_s,
         first_offset_s=first.offset_s,
@@ -74,4 +79,29 @@ def estimated(process: int, samples: Sequence[ClockSample]) -> Clock:
         last_offset_s=last.offset_s,
         uncertainty_s=max(first.round_trip_s, last.round_trip_s) / 2,
         samples=len(samples),
+    )
+    known_s = clock.uncertainty_s * (1 + 2 * overhang(clock, samples))
+    return replace(clock, uncertainty_s=max(known_s, contradiction_s(clock, samples)))
+
+
+def overhang(clock: Clock, samples: Sequence[ClockSample]) -> float:
+    """How far the line is drawn on beyond the two trips that hold it, in lengths between them.
+
+    Both ends of a line may be wrong by as much and in opposite ways; for each of its lengths
+    beyond an end it is then wrong by twice as much more.
+    """
+    lasting_s = clock.last_at_s - clock.first_at_s
+    if lasting_s <= 0:
+        return 0.0
+    before_s = clock.first_at_s - samples[0].theirs_s
+    after_s = samples[-1].theirs_s - clock.last_at_s
+    return max(before_s, after_s, 0.0) / lasting_s
+
+
+def contradiction_s(clock: Clock, samples: Sequence[ClockSample]) -> Second:
+    """By how much the line misses what some trip leaves possible: a clock whose rate changes in
+    between follows no line."""
+    return max(
+        abs(clock.offset_s(sample.theirs_s) - sample.offset_s) - sample.round_trip_s / 2
+        for sample in samples
     )

@@ -1,179 +1,28 @@
-"""Runs one cell: ramp, warm-up, window, drain; then saves what was seen. Judges nothing."""
+"""Runs one cell: starts what it needs, leads it through its phases, saves what was seen. Judges
+nothing."""
 
 import os
 import secrets
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from time import monotonic, sleep
+from time import monotonic
 
 import psutil
 
-from records.cell import ROUND_S, Phases, death_rounds
 from records.rundir import CellDir
 from scenarios.model import Scenario
-from scenarios.units import Second
 from stress import plan
 from stress.bystander import Bystander
+from stress.conductor import Conductor, Course, Listener, Moment
+from stress.gathering import WAITING, await_load_workers
 from stress.interruption import CellInterruptedError, Interruption
 from stress.machine import free_port, raise_descriptors
-from stress.processes import Process, how_it_ended
-from stress.protocol import Control, Progress, read_progress, write_control
+from stress.processes import Process
+from stress.protocol import Progress, write_go
 from stress.save import Seen, save
 from stress.served import wait_until_idle
 from stress.stack import ROOT, Stack, start_stack
 from stress.watch import ResourceWatch, WorkerWatch
-
-POLL_S = 0.05
-TELL_EVERY_S = 0.5
-LOAD_STARTS_WITHIN_S = 30.0
-LOAD_ENDS_WITHIN_S = 20.0
-SETTLE_S = 0.5
-"""A worker's death resets its connections within milliseconds and the next worker needs a second
-to boot: half a second after a death all its failures are in, and no new answer is yet."""
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """For whoever shows progress. left_s: what the plan still allows, at the most."""
-
-    scenario: str
-    phase: str
-    left_s: Second
-    progress: Progress
-    deaths: int
-
-
-Listener = Callable[[Moment], None]
-
-
-@dataclass(slots=True)
-class Course:
-    """How far the cell has come. Times absolute."""
-
-    t0_s: float = 0.0
-    ramp_end_s: float | None = None
-    window_start_s: float | None = None
-    window_end_s: float | None = None
-    drain_end_s: float | None = None
-    steady: bool = True
-
-    def phases(self) -> Phases:
-        def since(moment_s: float | None) -> float | None:
-            return None if moment_s is None else moment_s - self.t0_s
-
-        return Phases(
-            since(self.ramp_end_s),
-            since(self.window_start_s),
-            since(self.window_end_s),
-            since(self.drain_end_s),
-            self.steady,
-        )
-
-
-@dataclass(slots=True)
-class Conductor:
-    """Leads a started stack and load through the phases."""
-
-    scenario: Scenario
-    cell: CellDir
-    stack: Stack
-    load: Process
-    workers: WorkerWatch
-    interruption: Interruption
-    listener: Listener
-    distribution: plan.Distribution | None = None
-    course: Course = field(default_factory=Course)
-    progress: Progress = field(default_factory=Progress)
-    _told_s: float = 0.0
-
-    def lead(self) -> None:
-        """Raises CellInterruptedError."""
-        windows = plan.windows(self.scenario)
-        users = self.scenario.load.users
-        limit_s = windows.ramp_s + LOAD_STARTS_WITHIN_S
-        if self.distribution:
-            limit_s += self.distribution.wait_s
-        self._until("ramp", lambda: self.progress.ramp_end_s is not None, limit_s)
-        self.course.ramp_end_s = self.progress.ramp_end_s
-        if windows.cycles is None:
-            end_s = self._through_window(windows, users)
-        else:
-            end_s = self._through_cycles(windows, windows.cycles)
-        limit_s = windows.drain_s + LOAD_ENDS_WITHIN_S
-        self._until("drain", lambda: self.load.exit_code() is not None, limit_s)
-        self.course.drain_end_s = min(monotonic(), end_s + windows.drain_s)
-        if self.load.exit_code() != 0:
-            raise CellInterruptedError("the load did not end in order")
-
-    def _through_window(self, windows: plan.Windows, users: int) -> float:
-        if self.scenario.load.is_open:  # nobody to wait for: the analysis looks for the cut
-            self._until("warm-up", lambda: False, windows.warm_up_limit_s)
-        else:
-            self.course.steady = self._until(
-                "warm-up", lambda: self.progress.warm >= users, windows.warm_up_limit_s
-            )
-        self.course.window_start_s = monotonic()
-        end_s = self.course.window_start_s + windows.window_s
-        self._stop_sending(end_s, windows.drain_s)
-        self._until("window", lambda: False, windows.window_s)
-        self.course.window_end_s = end_s
-        return end_s
-
-    def _through_cycles(self, windows: plan.Windows, cycles: int) -> float:
-        """The window spans whole cycles, from one worker's death to another's."""
-
-        def rounds() -> int:
-            return len(death_rounds(self.workers.deaths))
-
-        before = rounds()  # one in the ramp opens no window: it would begin in mid-cycle
-        self.course.steady = self._until(
-            "warm-up", lambda: rounds() > before, windows.warm_up_limit_s, settle=True
-        )
-        before = rounds()
-        self.course.window_start_s = monotonic()
-        self._until("window", lambda: rounds() >= before + cycles, windows.window_s, settle=True)
-        end_s = self.course.window_end_s = monotonic()
-        self._stop_sending(end_s, windows.drain_s)
-        return end_s
-
-    def _stop_sending(self, at_s: float, drain_s: Second) -> None:
-        write_control(self.cell.raw, Control(at_s, at_s + drain_s))
-
-    def _until(
-        self, phase: str, done: Callable[[], bool], limit_s: Second, settle: bool = False
-    ) -> bool:
-        """Waits, watching everything meanwhile. False when the limit came first."""
-        deadline_s = monotonic() + limit_s
-        while (now_s := monotonic()) < deadline_s:
-            self.workers.look()
-            self.progress = read_progress(self.cell.raw)
-            self._tell(phase, deadline_s - now_s, now_s)
-            if done():
-                if settle:
-                    several = self.scenario.server.workers > 1
-                    sleep(SETTLE_S + (ROUND_S if several else 0.0))
-                    self.workers.look()
-                return True
-            self._check(phase)
-            sleep(min(POLL_S, max(0.0, deadline_s - now_s)))
-        return done()
-
-    def _tell(self, phase: str, left_s: Second, now_s: float) -> None:
-        if now_s - self._told_s >= TELL_EVERY_S:
-            self._told_s = now_s
-            deaths = len(self.workers.deaths)
-            self.listener(Moment(self.scenario.name, phase, left_s, self.progress, deaths))
-
-    def _check(self, phase: str) -> None:
-        reason = self.interruption.reason or self.stack.fallen()
-        code = self.load.exit_code()
-        if reason is None and phase != "drain" and code is not None:
-            how = how_it_ended(code)
-            reason = f"the load ended by itself ({how}): {self.load.last_words()}"
-        if reason is not None:
-            raise CellInterruptedError(reason)
 
 
 def run_cell(
@@ -201,7 +50,8 @@ def run_cell(
     listener(Moment(scenario.name, "start", 0.0, Progress(), 0))
     if served is not None:
         wait_until_idle(served, interruption)
-    stack = served or start_stack(scenario, free_port(port), cell.raw, interruption)
+    host = distribution.listen if distribution else plan.HOST
+    stack = served or start_stack(scenario, free_port(port, host), cell.raw, interruption, host)
     try:
         seen = drive(scenario, cell, stack, cell_number, interruption, listener, distribution)
     finally:
@@ -221,10 +71,6 @@ def drive(
     distribution: plan.Distribution | None,
 ) -> Seen:
     """Load, bystander and watches around a ready stack. Ends what it started."""
-    workers = WorkerWatch(stack.journals)
-    workers.look()
-    workers.deaths.clear()
-    course = Course(t0_s=monotonic())
     command = plan.load_command(
         scenario,
         ROOT,
@@ -236,7 +82,19 @@ def drive(
         distribution,
     )
     load = Process(command, cell.raw / "load.log", os.environ)
-    bystander = Bystander(plan.HOST, stack.port, cell_number)
+    if distribution:
+        await_load_workers(
+            load,
+            cell.raw,
+            distribution,
+            lambda: interruption.reason or stack.fallen(),
+            lambda left_s, seen: listener(Moment(scenario.name, WAITING, left_s, seen, 0)),
+        )
+    workers = WorkerWatch(stack.journals)
+    workers.look()
+    workers.deaths.clear()
+    course = Course(t0_s=monotonic())
+    bystander = Bystander(stack.host, stack.port, cell_number)
     resources = ResourceWatch(
         {
             "server": lambda: stack.family("server"),
@@ -245,11 +103,10 @@ def drive(
             "runner": lambda: [psutil.Process()],
         }
     )
-    conductor = Conductor(
-        scenario, cell, stack, load, workers, interruption, listener, distribution, course
-    )
+    conductor = Conductor(scenario, cell, stack, load, workers, interruption, listener, course)
     interrupted = None
     try:
+        write_go(cell.raw)
         conductor.lead()
     except CellInterruptedError as error:
         interrupted = str(error)

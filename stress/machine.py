@@ -25,18 +25,18 @@ def raise_descriptors(needed: int) -> int:
     return max(soft, needed)
 
 
-def free_port(port: int) -> int:
+def free_port(port: int, host: str = HOST, option: str = "--port") -> int:
     """The port, or one that the system picks for 0. Raises Problem if somebody listens there."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((HOST, port))
+            probe.bind((host, port))
         except PermissionError as error:
-            raise Problem(f"--port {port}: not allowed here; choose one above 1023") from error
+            raise Problem(f"{option} {port}: not allowed here; choose one above 1023") from error
         except OSError as error:
             raise cannot_run(
                 f"port {port} is taken{holder(port)}: end that, or choose another with "
-                "--port N (0 picks a free one)"
+                f"{option} N{' (0 picks a free one)' if option == '--port' else ''}"
             ) from error
         return int(probe.getsockname()[1])
 

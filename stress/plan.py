@@ -28,7 +28,8 @@ PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "web_concurrenc
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """Load processes on other machines. listen: the address that they reach this one at."""
+    """Load processes on other machines. listen: this machine's address, where they reach the
+    measured server and Locust's master; beyond loopback, so can others."""
 
     expect_workers: int
     listen: str = HOST
@@ -129,6 +130,7 @@ def server_command(
     port: int,
     journals: Path,
     app_env: Mapping[str, str],
+    host: str = HOST,
 ) -> Command:
     """gunicorn or uvicorn with the specimen, the probe in front of it."""
     server = scenario.server
@@ -141,16 +143,16 @@ def server_command(
         **app_env,
     }
     build = gunicorn_argv if server.kind == "gunicorn" else uvicorn_argv
-    return Command("server", (python, "-m", *build(scenario, root, port)), root, env)
+    return Command("server", (python, "-m", *build(scenario, root, port, host)), root, env)
 
 
-def gunicorn_argv(scenario: Scenario, root: Path, port: int) -> tuple[str, ...]:
+def gunicorn_argv(scenario: Scenario, root: Path, port: int, host: str) -> tuple[str, ...]:
     server = scenario.server
     return (
         "gunicorn",
         "avt_probe_entry:app",
         f"--config={root / 'stress' / 'gunicorn_conf.py'}",
-        f"--bind={HOST}:{port}",
+        f"--bind={host}:{port}",
         f"--workers={server.workers}",
         f"--timeout={server.worker_timeout_s:.0f}",
         "--graceful-timeout=1",
@@ -159,13 +161,13 @@ def gunicorn_argv(scenario: Scenario, root: Path, port: int) -> tuple[str, ...]:
     )
 
 
-def uvicorn_argv(scenario: Scenario, root: Path, port: int) -> tuple[str, ...]:
+def uvicorn_argv(scenario: Scenario, root: Path, port: int, host: str) -> tuple[str, ...]:
     del root
     server = scenario.server
     return (
         "uvicorn",
         "avt_probe_entry:app",
-        f"--host={HOST}",
+        f"--host={host}",
         f"--port={port}",
         f"--workers={server.workers}",
         f"--loop={server.loop}",
@@ -244,14 +246,14 @@ def user_class(scenario: Scenario) -> str:
 def together(
     processes: int, master_port: int, distribution: Distribution | None
 ) -> tuple[str, ...]:
-    """Locust's options for more than one load process."""
+    """Locust's options for more than one load process. Locust waits for the first; for all that
+    are expected our locustfile does, which knows who fits."""
     if distribution is not None:
         return (
             "--master",
             f"--master-bind-host={distribution.listen}",
             f"--master-bind-port={distribution.master_port}",
-            f"--expect-workers={distribution.expect_workers}",
-            f"--expect-workers-max-wait={distribution.wait_s:.0f}",
+            "--expect-workers=1",
         )
     if processes == 1:
         return ()

@@ -6,6 +6,7 @@ Times are time.monotonic() of this host, in seconds, unless they say "ago" or "i
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -16,7 +17,14 @@ PLAN_OPTION = "--load-plan"
 """An option of our own for Locust: the master passes it on to workers with the order to begin."""
 CONTROL_FILE = "load-control.json"
 PROGRESS_FILE = "load-progress.json"
-CLOCKS_FILE = "load-clocks.json"
+CLOCKS_FILE = "load-clocks.jsonl"
+GO_FILE = "load-go"
+HELLO, REFUSED, PLACE, CONTROL, CLOCK, LEAVING = (
+    f"avt_{what}" for what in ("hello", "refused", "place", "control", "clock", "leaving")
+)
+"""Our own kinds of Locust message. A worker says hello with its versions and is refused, or given
+its place among the load processes; it is told when to stop, asked for its clock, and sends what
+it has when it is ended early."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +55,11 @@ class Control:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Sums over the load processes that have reported; lost: how many of them fell silent."""
+    """Sums over the load processes that have reported.
+
+    ready: how many have come and fit; refused: why the last that did not was sent away.
+    processes: how many were given users; lost: how many of those fell silent or were ended.
+    """
 
     users: int = 0
     warm: int = 0
@@ -56,6 +68,9 @@ class Progress:
     failed: int = 0
     in_flight: int = 0
     ramp_end_s: float | None = None
+    ready: int = 0
+    refused: str = ""
+    processes: int = 0
     lost: int = 0
 
 
@@ -77,13 +92,24 @@ def read_progress(folder: Path) -> Progress:
     return Progress(**json.loads(text)) if text else Progress()
 
 
-def write_clocks(folder: Path, samples: list[ClockSample]) -> None:
-    _write(folder / CLOCKS_FILE, json.dumps([asdict(sample) for sample in samples]))
+def append_clocks(folder: Path, samples: Sequence[ClockSample]) -> None:
+    with (folder / CLOCKS_FILE).open("a") as file:
+        file.writelines(json.dumps(asdict(sample)) + "\n" for sample in samples)
 
 
 def read_clocks(folder: Path) -> list[ClockSample]:
-    text = _read(folder / CLOCKS_FILE)
-    return [ClockSample(**each) for each in json.loads(text)] if text else []
+    """Without a half last line, which SIGKILL may leave."""
+    whole, _, _ = _read(folder / CLOCKS_FILE).rpartition("\n")
+    return [ClockSample(**json.loads(line)) for line in whole.splitlines()]
+
+
+def write_go(folder: Path) -> None:
+    """Load processes on other machines have come, and the runner is ready to look."""
+    (folder / GO_FILE).touch()
+
+
+def is_go(folder: Path) -> bool:
+    return (folder / GO_FILE).exists()
 
 
 def _read(path: Path) -> str:

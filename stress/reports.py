@@ -1,13 +1,19 @@
 """What load processes report, and what the master makes of it."""
 
 from dataclasses import asdict, dataclass, field
-from time import monotonic
 
-from records.clocks import ClockSample
+from scenarios.units import Second
+from stress.ledger import Counts
 from stress.protocol import Progress
 
-SILENT_S = 2.0
-"""Load processes report four times a second; one that is merely busy misses a report or two."""
+LOOKS_S: Second = 0.25
+"""So often load processes report, and so often the master looks who has."""
+SILENT_LOOKS = 10
+"""2.5 s without a word, and it is lost: one that is merely busy misses a few, and the shortest
+drain lasts 3 s. Counted in looks and not by the clock: a machine that was asleep has looked no
+oftener than it has listened."""
+DOUBTFUL_LOOKS = 3
+"""One that is silent for longer is waited for, in the drain; at its end it is lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +21,6 @@ class Report:
     """rows: the journal since the last report. ramp_ended_ago_s instead of a moment: the master
     may have another clock."""
 
-    process: int
     rows: bytes
     users: int
     warm: int
@@ -23,43 +28,73 @@ class Report:
     completed: int
     failed: int
     in_flight: int
-    ramp_ended_ago_s: float | None
+    ramp_ended_ago_s: Second | None
 
     @staticmethod
-    def of(process: int, rows: bytes, progress: Progress) -> "Report":
-        counts = asdict(progress)
-        del counts["lost"]
-        ramp_end_s = counts.pop("ramp_end_s")
-        ago_s = None if ramp_end_s is None else monotonic() - ramp_end_s
-        return Report(process, rows, **counts, ramp_ended_ago_s=ago_s)
+    def of(rows: bytes, counts: Counts, ramp_end_s: Second | None, now_s: Second) -> "Report":
+        ago_s = None if ramp_end_s is None else now_s - ramp_end_s
+        return Report(rows, **asdict(counts), ramp_ended_ago_s=ago_s)
 
 
 @dataclass(slots=True)
 class Reports:
-    """Times are the master's."""
+    """By the number of the load process. Times are the master's."""
 
-    clocks: list[ClockSample] = field(default_factory=list)
     _last: dict[int, Report] = field(default_factory=dict)
-    _heard_s: dict[int, float] = field(default_factory=dict)
-    _ramp_end_s: dict[int, float] = field(default_factory=dict)
+    _silent_looks: dict[int, int] = field(default_factory=dict)
+    _ramp_end_s: dict[int, Second] = field(default_factory=dict)
+    _left: set[int] = field(default_factory=set)
 
-    def hear(self, report: Report, now_s: float) -> None:
-        self._last[report.process] = report
-        self._heard_s[report.process] = now_s
+    def expect(self, processes: int) -> None:
+        """From now on each of them counts, and is missed."""
+        self._silent_looks = dict.fromkeys(range(processes), 0)
+
+    def hear(self, process: int, report: Report, now_s: Second) -> None:
+        self._last[process] = report
+        self._silent_looks[process] = 0
         if report.ramp_ended_ago_s is not None:
-            self._ramp_end_s.setdefault(report.process, now_s - report.ramp_ended_ago_s)
+            self._ramp_end_s.setdefault(process, now_s - report.ramp_ended_ago_s)
 
-    def progress(self, now_s: float) -> Progress:
+    def leave(self, process: int) -> None:
+        """It was ended, and said so."""
+        self._left.add(process)
+
+    def look(self) -> None:
+        for process in self._silent_looks:
+            self._silent_looks[process] += 1
+
+    def lost(self) -> frozenset[int]:
+        return self._silent_for(SILENT_LOOKS) | self._left
+
+    def all_heard(self) -> bool:
+        """Whether each has lately reported, or never will again."""
+        return self._silent_for(DOUBTFUL_LOOKS) <= self.lost()
+
+    def close(self) -> None:
+        """Nothing is waited for any more."""
+        self._left |= self._silent_for(DOUBTFUL_LOOKS)
+
+    def _silent_for(self, looks: int) -> frozenset[int]:
+        return frozenset(key for key, silent in self._silent_looks.items() if silent > looks)
+
+    def progress(self) -> Progress:
         """A lost process's users are no load any more: what it had open is not waited for."""
-        each = list(self._last.values())
-        alive = [one for one in each if now_s - self._heard_s[one.process] <= SILENT_S]
+        each, lost = list(self._last.values()), self.lost()
         return Progress(
             users=sum(one.users for one in each),
             warm=sum(one.warm for one in each),
             sent=sum(one.sent for one in each),
             completed=sum(one.completed for one in each),
             failed=sum(one.failed for one in each),
-            in_flight=sum(one.in_flight for one in alive),
-            ramp_end_s=max(self._ramp_end_s.values(), default=None),
-            lost=len(each) - len(alive),
+            in_flight=sum(one.in_flight for key, one in self._last.items() if key not in lost),
+            ramp_end_s=self._whole_ramp_end_s(lost),
+            processes=len(self._silent_looks),
+            lost=len(lost),
         )
+
+    def _whole_ramp_end_s(self, lost: frozenset[int]) -> Second | None:
+        """None until every process that lives has come to its end."""
+        alive = self._silent_looks.keys() - lost
+        if not alive or not alive <= self._ramp_end_s.keys():
+            return None
+        return max(self._ramp_end_s[process] for process in alive)

@@ -28,7 +28,8 @@ _open = build_opener(ProxyHandler({})).open
 
 @dataclass(slots=True)
 class Stack:
-    """upstream_url is None where the scenario asks none.
+    """upstream_url is None where the scenario asks none. host: the server's; its upstream is on
+    loopback in any case.
 
     processes are ours to end, attached ones belong to somebody else."""
 
@@ -37,6 +38,7 @@ class Stack:
     upstream_url: str | None
     processes: list[Process] = field(default_factory=list)
     attached: list[Attached] = field(default_factory=list)
+    host: str = plan.HOST
     told_before: dict[Path, int] = field(default_factory=dict)
     """Length of each log, in characters, when a held-up stack was attached."""
 
@@ -96,11 +98,17 @@ class Stack:
         end_all(list(reversed(self.processes)))
 
 
-def start_stack(scenario: Scenario, port: int, folder: Path, interruption: Interruption) -> Stack:
+def start_stack(
+    scenario: Scenario,
+    port: int,
+    folder: Path,
+    interruption: Interruption,
+    host: str = plan.HOST,
+) -> Stack:
     """Starts upstream and server and waits until both answer. Raises Problem with their last
     words if they do not, CellInterruptedError on an interruption; then nothing is left running."""
     (folder / "journals").mkdir(parents=True, exist_ok=True)
-    stack = Stack(port, folder, None)
+    stack = Stack(port, folder, None, host=host)
     try:
         if scenario.upstream is not None:
             stack.upstream_url = start_upstream(stack, scenario, interruption)
@@ -111,6 +119,7 @@ def start_stack(scenario: Scenario, port: int, folder: Path, interruption: Inter
             port,
             stack.journals,
             plan.app_environment(scenario, stack.upstream_url),
+            host,
         )
         server = Process(command, folder / "server.log", os.environ)
         stack.processes.append(server)
@@ -118,7 +127,7 @@ def start_stack(scenario: Scenario, port: int, folder: Path, interruption: Inter
 
         def ready() -> bool:
             workers.look()
-            return len(workers.alive()) >= scenario.server.workers and answers(port)
+            return len(workers.alive()) >= scenario.server.workers and answers(port, host)
 
         wait_until(ready, server, interruption)
         server.family()
@@ -178,9 +187,9 @@ def wait_until(ready: Callable[[], bool], process: Process, interruption: Interr
         sleep(POLL_S)
 
 
-def answers(port: int) -> bool:
+def answers(port: int, host: str = plan.HOST) -> bool:
     try:
-        with _open(f"http://{plan.HOST}:{port}/ping", timeout=2) as answer:
+        with _open(f"http://{host}:{port}/ping", timeout=2) as answer:
             return int(answer.status) == 200
     except OSError:
         return False

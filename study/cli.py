@@ -10,20 +10,21 @@ from typing import Annotated
 
 import typer
 
-from analysis.reports import write_reports
-from analysis.tables import heading_lines, row_line
-from records.rundir import open_run
 from scenarios.catalogue import GROUPS, select
 from scenarios.model import Http, Loop, UpstreamKind, resolved
 from scenarios.overrides import Overrides, with_overrides
 from scenarios.problems import Problem
 from stress.stack import ROOT, upstream_program
 from study import options as o
+from study.compare import compare as compare_runs
+from study.distribution import Asked, distribution_of
 from study.doctor import doctor as examine_machine
 from study.environment import available
+from study.load_worker import load_worker as serve_master
 from study.probe import Target
 from study.probe import probe as probe_app
-from study.run import Order, load_summaries, print_notes
+from study.report import report as report_again
+from study.run import Order
 from study.run import run as run_study
 from study.serve import serve as hold_up
 from study.serve import served_stack
@@ -64,7 +65,15 @@ def run(
     user_class: o.UserClassOption = None,
     arrival_rate: o.ArrivalRate = None,
     arrivals: o.ArrivalsOption = None,
-    trials: Annotated[int, typer.Option(help="How often each scenario is run.")] = 1,
+    trials: o.Trials = 1,
+    seed: o.Seed = None,
+    expect: o.Expect = None,
+    predict: o.Predict = True,
+    distributed: o.Distributed = False,
+    expect_workers: o.ExpectWorkers = None,
+    listen: o.Listen = None,
+    master_port: o.MasterPort = None,
+    wait_workers: o.WaitWorkers = None,
     port: o.Port = o.DEFAULT_PORT,
     out: o.Out = o.DEFAULT_OUT,
     json: Annotated[bool, typer.Option("--json", help="Print summary.json, nothing else.")] = False,
@@ -74,6 +83,14 @@ def run(
     ] = False,
 ) -> int:
     """Runs scenarios: a fresh server for each, a row as each ends, reports at the end."""
+    asked = Asked(
+        distributed=distributed,
+        expect_workers=expect_workers,
+        listen=listen,
+        master_port=master_port,
+        wait_s=o.seconds("--wait-workers", wait_workers),
+    )
+    distribution = distribution_of(asked, load_processes, served)
     overrides = Overrides(
         users=users,
         spawn_rate=spawn_rate,
@@ -81,7 +98,7 @@ def run(
         think_s=o.seconds("--think-time", think_time),
         delay_s=o.seconds("--delay", delay),
         user_class=user_class,
-        load_processes=load_processes,
+        load_processes=distribution.expect_workers if distribution else load_processes,
         arrival_rate=o.per_second("--arrival-rate", arrival_rate),
         arrivals=arrivals,
         server=server,
@@ -111,6 +128,10 @@ def run(
         command=shlex.join(["study", *sys.argv[1:]]),
         json_output=json,
         quiet=quiet,
+        seed=seed,
+        expectations=o.expectations(expect),
+        predict=predict,
+        distribution=distribution,
     )
     return run_study(scenarios, order, stack)
 
@@ -130,19 +151,31 @@ def list_scenarios() -> int:
 @app.command()
 def report(directory: Annotated[Path, typer.Argument(help="A run directory.")]) -> int:
     """Makes every report of a run again, from its records."""
-    run_directory = open_run(directory)
-    cells = load_summaries(run_directory)
-    if not cells:
-        raise Problem(f"{directory}: no cell of this run was saved; there is nothing to report")
-    print("\n".join((*heading_lines(), *(row_line(cell) for cell in cells))))
-    try:
-        write_reports(run_directory, cells)
-    except OSError as error:
-        raise Problem(f"{directory}: the reports can't be written: {error.strerror}", 3) from error
-    print_notes(cells, run_directory)
-    for name in run_directory.unsaved():
-        print(f"study: {name} was begun and never saved; it is left out", file=sys.stderr)
-    return 0
+    return report_again(directory)
+
+
+@app.command()
+def compare(
+    a: Annotated[Path, typer.Argument(metavar="A", help="The run directory to compare with.")],
+    b: Annotated[Path, typer.Argument(metavar="B", help="The one that may have changed.")],
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="Even where more than the code is unlike.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON, nothing else.")] = False,
+) -> int:
+    """Is run B different from run A: figure by figure, with what chance alone would make."""
+    return compare_runs(a, b, anyway, json)
+
+
+@app.command("load-worker")
+def load_worker(
+    master: Annotated[
+        str, typer.Option(metavar="HOST[:PORT]", help="Where study run --distributed listens.")
+    ],
+    idle: Annotated[str, typer.Option(help="Ends when no master was heard for so long.")] = "10m",
+) -> int:
+    """Sends load for a study on another machine, cell after cell, until Ctrl-C."""
+    return serve_master(master, o.seconds("--idle", idle) or 0.0)
 
 
 @app.command()

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from analysis.compare import as_json, compared, comparison_lines, differences, mapping
-from analysis.reports import summary_of
+from analysis.reports import run_summary_of
 from analysis.summary import SCHEMA, CellSummary
 from records.rundir import RunDir, open_run
 from scenarios.problems import Problem
@@ -47,9 +47,9 @@ def brief(unlike: Sequence[str]) -> str:
     return f"{named}; and {more} more" if more > 0 else named
 
 
-def cells_of(run: RunDir) -> list[CellSummary]:
+def cells_of(run: RunDir) -> Sequence[CellSummary]:
     """Raises Problem where there is nothing to compare."""
-    cells = [summary_of(cell) for cell in run.cells()]
+    cells = run_summary_of(run).cells
     if all(cell.interrupted for cell in cells):
         raise Problem(f"{run.path}: no cell of this run was completed; there is nothing to compare")
     return cells

@@ -1,11 +1,13 @@
 """The options that several commands share, each said once, and what they mean together."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from analysis.expectations import Expectation, parse, read_file
 from scenarios.model import (
     Arrivals,
     Http,
@@ -55,6 +57,40 @@ ArrivalRate = Annotated[
 ArrivalsOption = Annotated[
     Arrivals | None, typer.Option("--arrivals", help="Of an open loop: constant or poisson.")
 ]
+Trials = Annotated[int, typer.Option(help="How often each scenario is run.")]
+Seed = Annotated[
+    int | None, typer.Option(min=0, help="Of the order in which several trials are shuffled.")
+]
+Expect = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="TEXT|FILE",
+        help="A threshold, such as 'async-http-shared: failures == 0, p99_ms < 1200', or a .toml "
+        "file of them; exit code 1 where one fails. May be given several times.",
+    ),
+]
+Distributed = Annotated[
+    bool,
+    typer.Option(
+        "--distributed", help="The load comes from other machines: study load-worker on each."
+    ),
+]
+ExpectWorkers = Annotated[
+    int | None, typer.Option(help="How many load workers of other machines to wait for.")
+]
+Listen = Annotated[
+    str | None,
+    typer.Option(
+        help="This machine's address for the other machines. Server and master then answer "
+        "whoever reaches it: only in a network that you trust. Loopback if not given."
+    ),
+]
+MasterPort = Annotated[int | None, typer.Option(help="Where load workers report; 5557.")]
+WaitWorkers = Annotated[str | None, typer.Option(help="How long for, such as 60s.")]
+Predict = Annotated[
+    bool,
+    typer.Option("--predict/--no-predict", help="Calibrate, and say first what theory expects."),
+]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Of the server; 0 picks a free one.")]
 Out = Annotated[Path, typer.Option(help="Folder that run directories go into.")]
 DEFAULT_PORT = 4242
@@ -73,3 +109,12 @@ def seconds(option: str, text: str | None) -> Second | None:
 
 def per_second(option: str, text: str | None) -> float | None:
     return None if text is None else parse_rate(option, text)
+
+
+def expectations(given: Sequence[str] | None) -> tuple[Expectation, ...]:
+    """Each is a path if it ends like one, and the text itself otherwise. Raises Problem."""
+    return tuple(
+        each
+        for text in given or ()
+        for each in (read_file(Path(text)) if text.endswith(".toml") else parse(text))
+    )

@@ -7,13 +7,16 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from stress.cell import Moment
+from stress.conductor import Moment
+from stress.gathering import WAITING
 
 PLAIN_EVERY_S = 10.0
 
 
 class Progress(Protocol):
     def cell(self, number: int, of: int) -> None: ...
+
+    def calibrates(self, scenario: str) -> None: ...
 
     def tell(self, moment: Moment) -> None: ...
 
@@ -27,6 +30,8 @@ def sentence(moment: Moment) -> str:
     deaths = f", {moment.deaths} worker deaths" if moment.deaths else ""
     if moment.phase == "start":
         return "starting upstream and server"
+    if moment.phase == WAITING:
+        return f"{now.ready} have come"
     return (
         f"{now.users} users, {now.completed} answered, {now.failed} failed, "
         f"{now.in_flight} open{deaths}"
@@ -36,11 +41,16 @@ def sentence(moment: Moment) -> str:
 class Quiet:
     def cell(self, number: int, of: int) -> None: ...
 
+    def calibrates(self, scenario: str) -> None: ...
+
     def tell(self, moment: Moment) -> None: ...
 
     def say(self, line: str) -> None: ...
 
     def close(self) -> None: ...
+
+
+CALIBRATION = "what does one request cost by itself?"
 
 
 class Plain:
@@ -55,6 +65,9 @@ class Plain:
 
     def cell(self, number: int, of: int) -> None:
         self._of, self._phase = f"{number}/{of}", ""
+
+    def calibrates(self, scenario: str) -> None:
+        self._errors.print(f"[calibration] {scenario}: {CALIBRATION}")
 
     def tell(self, moment: Moment) -> None:
         new = moment.phase != self._phase
@@ -80,6 +93,9 @@ class Terminal:
 
     def cell(self, number: int, of: int) -> None:
         self._of = f"{number}/{of}"
+
+    def calibrates(self, scenario: str) -> None:
+        self._live.update(f"calibration, {scenario}: {CALIBRATION}", refresh=True)
 
     def tell(self, moment: Moment) -> None:
         left = f"{moment.left_s:3.0f} s left" if moment.phase != "start" else ""

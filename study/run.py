@@ -2,33 +2,40 @@
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from textwrap import fill
+from secrets import randbelow
 
-from analysis.advice import advice
+from analysis.expectations import Expectation, check_known
 from analysis.reports import summary_json, summary_of, write_reports
+from analysis.run_summary import RunSummary, asked_of, beside_theory, summarised
 from analysis.summary import CellSummary
-from analysis.tables import heading_lines, name_of, notes, row_line
+from analysis.tables import heading_lines, row_text
 from records.rundir import RunDir, new_run
-from scenarios.model import Scenario, resolved
+from scenarios.model import Available, Scenario, resolved
 from scenarios.problems import Problem
 from stress.cell import run_cell
 from stress.interruption import CellInterruptedError, Interruption
 from stress.machine import free_port, raise_descriptors
-from stress.plan import descriptors_needed
+from stress.plan import Distribution, descriptors_needed
 from stress.stack import Stack, upstream_program
+from study.closing import exit_code, print_closing, print_outcomes
+from study.distribution import check_ports
 from study.environment import available, environment
 from study.interrupts import noted
 from study.progress import Progress, progress_for
+from study.schedule import Turn, schedule
+from study.theory import theory_of
 
-ALL_WELL, INTERRUPTED = 0, 130
+INTERRUPTED = 130
 MOST_TRIALS = 1000
+SEEDS = 2**32
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What was asked for, apart from the scenarios themselves."""
+    """What was asked for, apart from the scenarios themselves. `seed`: None has one drawn."""
 
     name: str
     trials: int
@@ -37,6 +44,10 @@ class Order:
     command: str
     json_output: bool = False
     quiet: bool = False
+    seed: int | None = None
+    expectations: tuple[Expectation, ...] = ()
+    predict: bool = True
+    distribution: Distribution | None = None
 
 
 def run(scenarios: Sequence[Scenario], order: Order, served: Stack | None = None) -> int:
@@ -45,90 +56,120 @@ def run(scenarios: Sequence[Scenario], order: Order, served: Stack | None = None
         raise Problem(f"--trials {order.trials}: give 1 to {MOST_TRIALS}")
     offered = available()
     settled = [resolved(scenario, offered) for scenario in scenarios]
+    check_known(order.expectations, [each.name for each in settled])
     check_machine(settled, order, served)
+    seed = randbelow(SEEDS) if order.seed is None else order.seed
+    turns = schedule(settled, order.trials, seed)
     directory = new_run(order.out, order.name)
-    directory.save_manifest(
-        {
-            "command": order.command,
-            "environment": environment(),
-            "scenarios": [asdict(each) for each in settled],
-            "trials": order.trials,
-            "available": asdict(offered),
-        }
-    )
+    content = manifest(settled, order, offered, seed, turns)
+    directory.save_manifest(content)
     interruption = Interruption()
     progress = progress_for(order.quiet or order.json_output)
+    cells: list[CellSummary] = []
     try:
-        with noted(interruption):
-            cells = run_cells(settled, order, directory, interruption, progress, served)
+        with noted(interruption), suppress(CellInterruptedError):
+            theory = theory_of(settled if order.predict else (), interruption, progress.calibrates)
+            directory.save_manifest(content | asdict(theory))
+            cells = run_cells(
+                turns,
+                order.port,
+                directory,
+                interruption,
+                progress,
+                served,
+                order.distribution,
+            )
     finally:
         progress.close()
-    if order.json_output:
-        print(summary_json(cells), end="")
-    elif cells:
-        if order.quiet:
-            print("\n".join((*heading_lines(), *(row_line(cell) for cell in cells))))
-        print_notes(cells, directory)
+    summary = summarised(cells, asked_of(directory.manifest()))
+    show(summary, order, directory)
     reason = interruption.reason or next((c.interrupted for c in cells if c.interrupted), None)
     if reason:
         kept = f"kept: {directory.path}" if cells else "nothing had been measured yet"
         print(f"study: interrupted ({reason}); {kept}", file=sys.stderr)
         return INTERRUPTED
-    return ALL_WELL
+    return exit_code(summary)
+
+
+def manifest(
+    scenarios: Sequence[Scenario],
+    order: Order,
+    offered: Available,
+    seed: int,
+    turns: Sequence[Turn],
+) -> dict[str, object]:
+    return {
+        "command": order.command,
+        "environment": environment(),
+        "scenarios": [asdict(each) for each in scenarios],
+        "trials": order.trials,
+        "seed": seed,
+        "order": [[turn.scenario.name, turn.trial] for turn in turns],
+        "expectations": [f"{each.target}: {each}" for each in order.expectations],
+        "available": asdict(offered),
+        "distribution": asdict(order.distribution) if order.distribution else None,
+    }
+
+
+def show(summary: RunSummary, order: Order, directory: RunDir) -> None:
+    if order.json_output:
+        print(summary_json(summary), end="")
+        print_outcomes(summary.outcomes, sys.stderr)
+    elif summary.cells:
+        if order.quiet:
+            print("\n".join((*heading_lines(), *(row_text(cell) for cell in summary.cells))))
+        print_closing(summary, directory)
 
 
 def check_machine(scenarios: Sequence[Scenario], order: Order, served: Stack | None) -> None:
     """All that can be refused is refused before the first cell, not in the middle of the night."""
     raise_descriptors(max(descriptors_needed(each) for each in scenarios))
-    if served is None:
+    if order.distribution:
+        check_ports(order.distribution, order.port)
+    elif served is None:
         free_port(order.port)
     for kind in {each.upstream.kind for each in scenarios if each.upstream}:
         upstream_program(kind)
 
 
 def run_cells(
-    scenarios: Sequence[Scenario],
-    order: Order,
+    turns: Sequence[Turn],
+    port: int,
     directory: RunDir,
     interruption: Interruption,
     progress: Progress,
     served: Stack | None,
+    distribution: Distribution | None = None,
 ) -> list[CellSummary]:
-    """Every scenario once, then all of them again: what drifts touches all alike."""
+    """In the order in which they ran."""
     cells: list[CellSummary] = []
+    asked = asked_of(directory.manifest())
     for line in heading_lines():
         progress.say(line)
-    plan = [(trial, scenario) for trial in range(1, order.trials + 1) for scenario in scenarios]
-    for number, (trial, scenario) in enumerate(plan, start=1):
-        progress.cell(number, len(plan))
-        cell = directory.cell(f"{scenario.name}.{trial}")
+    for number, turn in enumerate(turns, start=1):
+        progress.cell(number, len(turns))
+        name, trial = turn.scenario.name, turn.trial
+        cell = directory.cell(f"{name}.{trial}")
         try:
-            run_cell(scenario, trial, cell, order.port, interruption, progress.tell, served)
+            run_cell(
+                turn.scenario,
+                trial,
+                cell,
+                port,
+                interruption,
+                progress.tell,
+                served,
+                distribution,
+            )
         except CellInterruptedError:  # before its load had started: there is nothing to keep
             break
         except Problem as problem:
             kept = f"; {directory.path} keeps the {len(cells)} before it" if cells else ""
-            raise Problem(f"{scenario.name}: {problem}{kept}", problem.exit_code) from problem
-        summary = summary_of(cell)
+            raise Problem(f"{name}: {problem}{kept}", problem.exit_code) from problem
+        summary = beside_theory(summary_of(cell), asked)
         cells.append(summary)
         write_reports(directory, cells)
-        progress.say(row_line(summary))
+        progress.say(row_text(summary))
         if interruption.reason or summary.interrupted:
             break
     return cells
-
-
-def print_notes(cells: Sequence[CellSummary], directory: RunDir) -> None:
-    for cell in cells:
-        told = notes(cell)
-        if told:
-            print(f"\n{name_of(cell)}")
-            grave = [verdict for verdict in cell.verdicts if verdict.severity != "info"]
-            told += [f"→ {verdict.code}: {advice(verdict)}" for verdict in grave]
-            for note in told:
-                print(fill(note, 80, initial_indent="  ", subsequent_indent="    "))
-    print(f"\nsummary.md, summary.csv and summary.json are in\n{directory.path}/")
-
-
-def load_summaries(directory: RunDir) -> list[CellSummary]:
-    return [summary_of(cell) for cell in directory.cells()]

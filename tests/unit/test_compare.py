@@ -17,9 +17,9 @@ from analysis.compare import (
     compared,
     comparison_lines,
     differences,
-    times,
 )
 from analysis.figures import summarise
+from analysis.formats import times
 from analysis.summary import CellSummary
 from analysis.verdicts import Verdict
 from scenarios.catalogue import CATALOGUE
@@ -31,7 +31,7 @@ SAMPLE = Path(__file__).resolve().parents[2] / "docs" / "sample-run"
 MANIFEST: dict[str, Any] = json.loads((SAMPLE / "manifest.json").read_text())
 AROUND = MANIFEST["environment"]
 CORES = f"cores is {AROUND['cores']} in A, "
-CELL = summarise(record(), tables([(3.0, 4.0, None), (4.0, 5.0, None)]))
+CELL = replace(summarise(record(), tables([(3.0, 4.0, None), (4.0, 5.0, None)])), verdicts=())
 LONGEST_NAME = max((each.name for each in CATALOGUE), key=len) + "-aiohttp"
 
 

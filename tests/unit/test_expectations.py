@@ -11,7 +11,6 @@ from analysis.expectations import (
     Expectation,
     all_met,
     as_json,
-    beside,
     check_known,
     judged,
     known_figures,
@@ -21,6 +20,7 @@ from analysis.expectations import (
     read_file,
 )
 from analysis.figures import summarise
+from analysis.formats import beside
 from analysis.summary import CellSummary
 from analysis.tables import as_json as cell_json
 from scenarios.catalogue import CATALOGUE
@@ -245,6 +245,15 @@ def test_a_scenario_that_was_never_reached_is_not_met(target: str) -> None:
     missing = found[-1]
     assert outcome_line(missing) == "✗ sync-http: p99_ms < 5: no cell of it was measured"
     assert not all_met(found)
+
+
+@pytest.mark.parametrize("asked_trials", [1, 2, 3])
+def test_a_trial_that_was_never_reached_is_not_met(asked_trials: int) -> None:
+    cells = [trial(1, 1.0), trial(2, 1.0)]
+    (found,) = judged(parse("*: p99_ms < 5"), cells, [NAME], asked_trials)
+    assert found.met == (asked_trials <= 2)
+    if not found.met:
+        assert outcome_line(found).endswith("p99_ms < 5: only 2 of 3 trials were measured")
 
 
 @pytest.mark.parametrize("target", ["sync-http", "classic", "*"])

@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.erlang import erlang_c, mgc_wait_s, overload_wait_s
-from analysis.queueing import (
+from analysis.theory.networks import (
     EXACT_UP_TO,
     Delay,
     FlowEquivalent,
@@ -18,6 +17,7 @@ from analysis.queueing import (
     closed_network,
     throughputs,
 )
+from analysis.theory.open_queues import erlang_c, mgc_wait_s, overload_wait_s
 
 CLOSE = 1e-9
 """Relative. The logarithms of the normalising constants reach some 20,000 with 16 digits."""

@@ -1,10 +1,14 @@
 """The order of a run, with a cell that "measures" what it is told: no server, no waiting."""
 
+import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from analysis.expectations import Expectation, parse
 from analysis.figures import summarise
 from analysis.summary import CellSummary
 from records.rundir import CellDir, new_run
@@ -14,33 +18,55 @@ from scenarios.problems import Problem, cannot_run
 from stress.interruption import CellInterruptedError, Interruption
 from study import run as subject
 from study.progress import Quiet
+from study.schedule import schedule
 from tests.unit.samples import record, tables
 
 Ran = list[tuple[str, int]]
+CELL = summarise(record(), tables([(3.0, 4.0, None)]))
+NAMES = [each.name for each in select(("control",))]
 
 
 @pytest.fixture
 def ran(monkeypatch: pytest.MonkeyPatch) -> Ran:
-    """Which cells were run, in order; each then has the same small summary."""
+    """Which cells were run, in order; each then has the same small figures."""
     seen: Ran = []
 
     def remember(scenario: Scenario, trial: int, *_: object) -> None:
         seen.append((scenario.name, trial))
 
-    def summary_of(_: CellDir) -> CellSummary:
-        return summarise(record(), tables([(3.0, 4.0, None)]))
+    def summary_of(cell: CellDir) -> CellSummary:
+        scenario, _, trial = cell.path.name.rpartition(".")
+        return replace(CELL, scenario=scenario, trial=int(trial))
 
     monkeypatch.setattr(subject, "run_cell", remember)
     monkeypatch.setattr(subject, "summary_of", summary_of)
+    monkeypatch.setattr(subject, "check_machine", lambda *_: None)
+    monkeypatch.setattr(subject, "environment", dict)
     return seen
 
 
 def run_cells(folder: Path, trials: int = 1) -> list[CellSummary]:
     directory = new_run(folder, "test")
     directory.save_manifest({"command": "study run control"})
-    order = subject.Order("test", trials, 0, folder, "study run control")
-    scenarios = select(("control",))
-    return subject.run_cells(scenarios, order, directory, Interruption(), Quiet(), None)
+    turns = schedule(select(("control",)), trials, seed=1)
+    return subject.run_cells(turns, 0, directory, Interruption(), Quiet(), None)
+
+
+def run(
+    folder: Path,
+    trials: int = 1,
+    seed: int | None = None,
+    expectations: tuple[Expectation, ...] = (),
+    json_output: bool = False,
+) -> tuple[int, dict[str, Any]]:
+    """The exit code and the manifest."""
+    order = subject.Order(
+        "test", trials, 0, folder, "study run control",
+        json_output=json_output, seed=seed, expectations=expectations,
+    )  # fmt: skip
+    code = subject.run(select(("control",)), order)
+    (directory,) = folder.iterdir()
+    return code, json.loads((directory / "manifest.json").read_text())
 
 
 def failing(after: int, error: Exception) -> Callable[..., None]:
@@ -55,8 +81,82 @@ def failing(after: int, error: Exception) -> Callable[..., None]:
 
 def test_each_trial_runs_every_scenario_once(ran: Ran, tmp_path: Path) -> None:
     assert len(run_cells(tmp_path, trials=2)) == 6
-    names = [each.name for each in select(("control",))]
-    assert ran == [(name, trial) for trial in (1, 2) for name in names]
+    assert sorted(ran[:3]) == sorted((name, 1) for name in NAMES)
+    assert sorted(ran[3:]) == sorted((name, 2) for name in NAMES)
+
+
+def test_the_order_is_recorded_before_it_is_run(ran: Ran, tmp_path: Path) -> None:
+    code, manifest = run(tmp_path, trials=5, seed=7)
+    assert code == 0
+    assert manifest["seed"] == 7
+    assert [tuple(each) for each in manifest["order"]] == ran
+    (directory,) = tmp_path.iterdir()
+    content = json.loads((directory / "summary.json").read_text())
+    reported = [(cell["scenario"], cell["trial"]) for cell in content["cells"]]
+    assert reported == [(name, trial) for name in NAMES for trial in range(1, 6)] != ran
+    assert [(each["scenario"], each["trials"]) for each in content["scenarios"]] == [
+        (name, 5) for name in NAMES
+    ]
+    assert "expectations" not in content
+
+
+@pytest.mark.usefixtures("ran")
+def test_a_seed_that_is_not_given_is_drawn_and_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subject, "randbelow", lambda below: below - 1)
+    _, manifest = run(tmp_path, trials=2)
+    again = schedule(select(("control",)), 2, manifest["seed"])
+    assert manifest["order"] == [[turn.scenario.name, turn.trial] for turn in again]
+
+
+@pytest.mark.usefixtures("ran")
+@pytest.mark.parametrize(("text", "code", "sign"), [("< 5", 0, "✓"), ("> 5", 1, "✗")])
+@pytest.mark.parametrize("json_output", [False, True])
+def test_a_threshold_that_fails_is_exit_code_1(
+    text: str,
+    code: int,
+    sign: str,
+    json_output: bool,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    expected = parse(f"async-sleep: failures {text}")
+    found, manifest = run(tmp_path, expectations=expected, json_output=json_output)
+    assert found == code
+    assert manifest["expectations"] == [f"async-sleep: failures {text}"]
+    said = capsys.readouterr()
+    assert f"{sign} async-sleep: failures 0 {text}" in (said.err if json_output else said.out)
+    if json_output:
+        (outcome,) = json.loads(said.out)["expectations"]
+        assert (outcome["scenario"], outcome["met"]) == ("async-sleep", code == 0)
+
+
+@pytest.mark.usefixtures("ran")
+@pytest.mark.parametrize("text", ["disk: failures == 0", "control: p98_ms < 5"])
+def test_what_can_never_be_judged_is_refused_before_anything_is_written(
+    text: str, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    with pytest.raises(Problem):
+        run(out, expectations=parse(text))
+    assert not out.exists()
+
+
+@pytest.mark.usefixtures("ran")
+def test_an_interruption_wins_over_a_threshold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(_: CellDir) -> CellSummary:
+        return replace(CELL, scenario=NAMES[0], interrupted="Ctrl-C")
+
+    monkeypatch.setattr(subject, "summary_of", interrupted)
+    code, _ = run(tmp_path, expectations=parse("*: failures == 0"))
+    assert code == 130
+    said = capsys.readouterr()
+    assert f"✗ {NAMES[0]}: failures == 0: interrupted" in said.out
+    assert f"✗ {NAMES[1]}: failures == 0: no cell of it was measured" in said.out
+    assert "interrupted (Ctrl-C)" in said.err
 
 
 @pytest.mark.usefixtures("ran")

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.capacity import stations_of
-from analysis.erlang import mgc_wait_s, overload_wait_s
-from analysis.queueing import closed_network
-from analysis.simulation import ClosedLoad, OpenLoad, Simulated, System, simulate
+from analysis.theory.formulas import stations_of
+from analysis.theory.networks import closed_network
+from analysis.theory.open_queues import mgc_wait_s, overload_wait_s
+from analysis.theory.simulation import ClosedLoad, OpenLoad, Simulated, System, simulate
 from scenarios.model import Style
 
 CROWD = ClosedLoad(users=500)

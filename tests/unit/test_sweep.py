@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.capacity import stations_of
-from analysis.simulation import ClosedLoad, System, simulate
-from analysis.stations import FlowEquivalent
-from analysis.sweep import (
+from analysis.theory.formulas import stations_of
+from analysis.theory.simulation import ClosedLoad, System, simulate
+from analysis.theory.stations import FlowEquivalent
+from analysis.theory.sweep import (
     MOST_WORKERS,
     Goal,
     curve,

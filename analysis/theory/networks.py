@@ -11,7 +11,7 @@ from functools import reduce
 
 import numpy as np
 
-from analysis.stations import (
+from analysis.theory.stations import (
     Delay,
     FlowEquivalent,
     MultiServer,

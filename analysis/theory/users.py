@@ -6,7 +6,9 @@ from typing import Literal
 
 import simpy
 
-from analysis.simulated_server import ClientTimeout, Life, Server, Worker
+from analysis.theory.blocked_worker import BlockedWorker
+from analysis.theory.server import Server
+from analysis.theory.worker import ClientTimeout, Life, Worker
 from scenarios.units import Second
 
 
@@ -37,6 +39,11 @@ class OpenLoad:
 
 
 Load = ClosedLoad | OpenLoad
+
+
+PING_EVERY_S: Second = 1.0
+FIRST_PING_S: Second = 0.1
+"""After the first user: Locust needs 0.9 s to begin, and the bystander none."""
 
 
 class Enough(Exception):
@@ -101,6 +108,7 @@ class Crowd:
     chance: random.Random
 
     def gather(self, load: Load) -> None:
+        self.clock.process(self.bystander())
         if isinstance(load, ClosedLoad):
             for number in range(load.users):
                 self.clock.process(self.user(number, load))
@@ -114,6 +122,16 @@ class Crowd:
             yield from self.request(number, self.server.workers[place])
             if load.think_s > 0:
                 yield self.clock.timeout(load.think_s)
+
+    def bystander(self) -> Life:
+        """The runner's own /ping, a new connection each second: where a blocked loop takes but one
+        connection in each round, it takes a user's place."""
+        yield self.clock.timeout(FIRST_PING_S)
+        while True:
+            worker = self.server.workers[0]
+            if isinstance(worker, BlockedWorker):
+                worker.ping()
+            yield self.clock.timeout(PING_EVERY_S)
 
     def passers_by(self, load: OpenLoad) -> Life:
         number = 0
@@ -135,7 +153,7 @@ class Crowd:
         worker.in_flight[myself] = None
         good = True
         try:
-            yield from worker.serve()
+            yield from worker.serve(user)
         except (ClientTimeout, simpy.Interrupt):
             good = False
         del worker.in_flight[myself]

@@ -4,11 +4,11 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from analysis.capacity import stations_of
-from analysis.queueing import asymptotic_bounds, closed_network
-from analysis.simulated_server import System
-from analysis.simulation import OpenLoad, simulate
-from analysis.stations import Station, highest_rps
+from analysis.theory.formulas import stations_of
+from analysis.theory.networks import asymptotic_bounds, closed_network
+from analysis.theory.simulation import OpenLoad, simulate
+from analysis.theory.stations import Station, highest_rps
+from analysis.theory.worker import System
 from scenarios.model import Style
 from scenarios.units import Second
 

@@ -1,13 +1,13 @@
 """A web server's worker as the stations of queueing theory."""
 
-from analysis.queueing import EXACT_UP_TO, asymptotic_bounds, throughputs
-from analysis.simulated_server import System
-from analysis.stations import Delay, FlowEquivalent, MultiServer, Queue, Station
+from analysis.theory.networks import EXACT_UP_TO, asymptotic_bounds, throughputs
+from analysis.theory.stations import Delay, FlowEquivalent, MultiServer, Queue, Station
+from analysis.theory.worker import System
 
 
 def stations_of(system: System) -> tuple[Station, ...]:
     """One worker. Timeouts of the client, killed workers and the order of the pool's queue have
-    no formula: `analysis.simulation` has them. Raises ValueError if a request takes no time.
+    no formula: `analysis.theory.simulation` has them. Raises ValueError if a request takes no time.
 
     Who holds a token of the pool may still wait for the interpreter or a connection, so a pool
     is the flow equivalent of what it encloses, with at most its tokens inside. It is named after

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import simpy
 
 from analysis.quantiles import quantile
-from analysis.simulated_server import Server, System
-from analysis.simulated_users import ClosedLoad, Crowd, Enough, Ledger, Load, OpenLoad
+from analysis.theory.server import Server
+from analysis.theory.users import ClosedLoad, Crowd, Enough, Ledger, Load, OpenLoad
+from analysis.theory.worker import System
 from scenarios.units import Second
 
 __all__ = ["ClosedLoad", "Load", "OpenLoad", "Simulated", "System", "simulate"]

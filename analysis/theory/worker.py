@@ -1,4 +1,4 @@
-"""A web server in simulated time: what a request waits for, and in which order.
+"""A worker of a web server in simulated time: what a request waits for, and in which order.
 
 Idealised on purpose, so that what comes out is a consequence of the endpoint's style and its
 limits. Not in it: the network, parsing, the kernel's listen queue, memory.
@@ -19,17 +19,17 @@ Happening = simpy.Event
 Life = Generator[Happening, object, None]
 """A SimPy process: it yields what it waits for."""
 
-RESTART_S: Second = 1.0
-"""From the kill of a worker until the one after it serves: fork, imports, startup."""
-TICK_S: Second = 1.0
-"""uvicorn looks once a second (every tenth tick of 0.1 s) whether the heartbeat is due."""
+TICK_S: Second = 0.1
+TICKS_A_LOOK = 10
+"""uvicorn looks at every tenth tick whether its heartbeat is due; a loop that goes round more
+slowly than ten times a second ticks once a round."""
 
 
 @dataclass(frozen=True, slots=True)
 class System:
     """`loop_cpu_s` is the CPU of one request, half of it before the upstream is called and half
     after; whoever uses it holds the worker's one interpreter. "exponential" draws each half at
-    random around its mean, as the formulas of `analysis.queueing` assume.
+    random around its mean, as the formulas of `analysis.theory.networks` assume.
 
     `pool` is the threads of one worker; `connections` those of its client, None without limit.
     `queue` is the order in which anyio's pool wakes who waits: last in first out before anyio
@@ -37,6 +37,8 @@ class System:
     `worker_timeout_s` is gunicorn's, 0 never. `client_timeout_s` is how long the app's client
     waits for a connection, and then for the upstream; beyond either the request fails. How long
     an answer that has arrived then waits for a busy loop is not held against it.
+    `accepts` is how many waiting connections the loop takes in each round: asyncio all of them,
+    uvloop one (seen in the order in which a blocked loop served its users).
     """
 
     style: Style
@@ -49,6 +51,7 @@ class System:
     queue: Literal["fifo", "lifo"] = "fifo"
     worker_timeout_s: Second = 0.0
     client_timeout_s: Second | None = None
+    accepts: Literal["all", "one"] = "all"
 
 
 class ClientTimeout(Exception):
@@ -96,18 +99,15 @@ class Worker:
         if system.worker_timeout_s > 0:
             clock.process(self.heartbeat())
 
-    def serve(self) -> Life:
+    def take_over(self, _: "Worker") -> None:
+        """Who waited at the killed worker was inside it, and has been reset."""
+
+    def serve(self, _: int) -> Life:
         """What happens to a request until it is answered. Raises ClientTimeout."""
         if self.system.style == "async def":
             yield from self.compute()
             yield from self.ask_upstream()
             yield from self.compute()
-        elif self.system.style == "async def that blocks":
-            with self.interpreter.request() as turn:
-                yield turn
-                yield self.clock.timeout(self.half_of_cpu_s())
-                yield from self.ask_upstream()
-                yield self.clock.timeout(self.half_of_cpu_s())
         else:
             with self.pool.request() as token:
                 yield token
@@ -164,7 +164,7 @@ class Worker:
         comes to the loop in many small pieces, here in two.
         """
         while self.alive:
-            yield self.clock.timeout(TICK_S)
+            yield self.clock.timeout(TICKS_A_LOOK * TICK_S)
             with self.interpreter.request() as turn:
                 yield turn
             if self.clock.now - self.last_beat_s > self.system.worker_timeout_s / 2:
@@ -175,28 +175,3 @@ class Worker:
         self.alive = False
         for request in list(self.in_flight):
             request.interrupt()
-
-
-class Server:
-    """Workers, and the master that replaces those that fall silent."""
-
-    def __init__(self, clock: simpy.Environment, system: System, chance: random.Random) -> None:
-        self.clock = clock
-        self.system = system
-        self.chance = chance
-        self.killed_at_s: list[Second] = []
-        self.workers = [Worker(clock, system, chance) for _ in range(system.workers)]
-        if system.worker_timeout_s > 0:
-            for place in range(system.workers):
-                clock.process(self.watch(place))
-
-    def watch(self, place: int) -> Life:
-        while True:
-            worker = self.workers[place]
-            beat_s = worker.last_beat_s
-            yield self.clock.timeout(beat_s + self.system.worker_timeout_s - self.clock.now)
-            if worker.last_beat_s == beat_s:
-                # the next one first: those who lose their connection ask again at once
-                self.workers[place] = Worker(self.clock, self.system, self.chance, RESTART_S)
-                self.killed_at_s.append(self.clock.now)
-                worker.kill()

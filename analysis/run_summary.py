@@ -1,0 +1,77 @@
+"""A run as a whole: cells in reading order, scenarios over their trials, what was expected."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from pydantic import TypeAdapter
+
+from analysis.expectations import Expectation, Outcome, judged, parse
+from analysis.summary import CellSummary, Predicted
+from analysis.trials import ScenarioSummary, over_trials
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Of a manifest, what its run was asked for; `scenarios` as the catalogue orders them."""
+
+    command: str
+    scenarios: tuple[str, ...]
+    trials: int
+    expectations: tuple[Expectation, ...]
+    predictions: Mapping[str, Predicted] = field(default_factory=dict)
+    """By the scenario's name, as they were before the load started."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """`cells` by scenario and then by trial, however they took turns; no outcome where nothing
+    was expected."""
+
+    command: str
+    cells: tuple[CellSummary, ...]
+    scenarios: tuple[ScenarioSummary, ...]
+    outcomes: tuple[Outcome, ...]
+
+
+def asked_of(manifest: Mapping[str, object]) -> Asked:
+    """Earlier runs recorded less: they had one trial, and expected nothing. Raises Problem for an
+    expectation that can't be read."""
+    command, trials = manifest.get("command"), manifest.get("trials")
+    scenarios = [each for each in listed(manifest.get("scenarios")) if isinstance(each, dict)]
+    expected = [str(each) for each in listed(manifest.get("expectations"))]
+    return Asked(
+        command=command if isinstance(command, str) else "",
+        scenarios=tuple(str(each.get("name")) for each in scenarios),
+        trials=trials if isinstance(trials, int) else 1,
+        expectations=tuple(each for text in expected for each in parse(text)),
+        predictions=TypeAdapter(dict[str, Predicted]).validate_python(
+            manifest.get("predictions") or {}
+        ),
+    )
+
+
+def listed(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
+
+
+def summarised(cells: Sequence[CellSummary], asked: Asked) -> RunSummary:
+    told = [beside_theory(cell, asked) for cell in cells]
+    ordered = in_reading_order(told, asked.scenarios)
+    return RunSummary(
+        command=asked.command,
+        cells=ordered,
+        scenarios=over_trials(ordered),
+        outcomes=judged(asked.expectations, ordered, asked.scenarios, asked.trials),
+    )
+
+
+def beside_theory(cell: CellSummary, asked: Asked) -> CellSummary:
+    return replace(cell, predicted=asked.predictions.get(cell.scenario))
+
+
+def in_reading_order(
+    cells: Sequence[CellSummary], scenarios: Sequence[str]
+) -> tuple[CellSummary, ...]:
+    """One of a scenario that nobody asked for comes last."""
+    place = {name: number for number, name in enumerate(scenarios)}
+    return tuple(sorted(cells, key=lambda each: (place.get(each.scenario, len(place)), each.trial)))

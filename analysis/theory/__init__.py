@@ -1,0 +1,1 @@
+"""What theory says before anything runs: formulas and simulation. Knows scenarios, no records."""

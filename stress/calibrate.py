@@ -1,0 +1,87 @@
+"""A short measurement before the load: what does one request of this endpoint cost by itself?"""
+
+import http.client
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from time import monotonic
+
+import psutil
+
+from records.calibration import Calibration
+from scenarios.model import Scenario
+from scenarios.problems import cannot_run
+from stress import plan
+from stress.interruption import CellInterruptedError, Interruption
+from stress.machine import free_port, raise_descriptors
+from stress.stack import Stack, start_stack
+
+WARM_UP_S = 0.5
+"""Imports at the first request, connections, caches."""
+LASTING_S = 2.0
+"""CPU is counted in steps of 10 ms: half a percent of this."""
+ANSWERS_WITHIN_S = 10.0
+
+
+def calibrate(scenario: Scenario, interruption: Interruption) -> Calibration:
+    """Of a resolved scenario, on a fresh server of its own that is ended again.
+
+    Raises Problem where the endpoint does not answer well, CellInterruptedError.
+    """
+    alone = replace(
+        scenario,
+        delay_s=None if scenario.delay_s is None else 0.0,
+        server=replace(scenario.server, workers=1),
+    )
+    raise_descriptors(plan.descriptors_needed(alone))
+    with tempfile.TemporaryDirectory(prefix="calibration-") as folder:
+        stack = start_stack(alone, free_port(0), Path(folder), interruption)
+        try:
+            asks = Asking(stack, alone.endpoint.path, interruption)
+            asks.for_a_while(WARM_UP_S)
+            before_s = cpu_s(stack)
+            requests, lasting_s = asks.for_a_while(LASTING_S)
+            used_s = cpu_s(stack) - before_s
+        finally:
+            stack.end()
+    return Calibration(requests, lasting_s, used_s / requests, lasting_s / requests)
+
+
+class Asking:
+    """One user on one connection that it keeps."""
+
+    def __init__(self, stack: Stack, path: str, interruption: Interruption) -> None:
+        self._connection = http.client.HTTPConnection(
+            plan.HOST, stack.port, timeout=ANSWERS_WITHIN_S
+        )
+        self._path = path
+        self._interruption = interruption
+
+    def for_a_while(self, lasting_s: float) -> tuple[int, float]:
+        """Requests answered, and the seconds that they took together."""
+        begun_s, count = monotonic(), 0
+        while monotonic() - begun_s < lasting_s:
+            if self._interruption.reason:
+                raise CellInterruptedError(self._interruption.reason)
+            self._ask()
+            count += 1
+        return count, monotonic() - begun_s
+
+    def _ask(self) -> None:
+        try:
+            self._connection.request("GET", self._path)
+            answer = self._connection.getresponse()
+            answer.read()
+        except (OSError, http.client.HTTPException) as error:
+            raise cannot_run(f"calibration: {self._path} did not answer: {error}") from error
+        if answer.status != http.client.OK:
+            raise cannot_run(f"calibration: {self._path} answered {answer.status}")
+
+
+def cpu_s(stack: Stack) -> float:
+    """Of all processes of the server so far."""
+    used = (process.cpu_times() for process in stack.family("server"))
+    try:
+        return sum(each.user + each.system for each in used)
+    except psutil.NoSuchProcess as error:
+        raise cannot_run("calibration: a worker of the server ended by itself") from error

@@ -1,0 +1,167 @@
+"""The master of several load processes, here or on other machines: who takes part, what they
+send home, who was lost. Only Locust's own processes load this file."""
+
+from dataclasses import replace
+from time import monotonic
+
+import gevent
+from locust import User, runners
+from locust.dispatch import UsersDispatcher
+from locust.env import Environment
+from locust.rpc import Message
+
+from records.clocks import ClockSample
+from stress.load_lead import POLL_S, Lead, Sink
+from stress.load_process import LoadProcess, unlike, versions
+from stress.protocol import (
+    CLOCK,
+    CONTROL,
+    HELLO,
+    LEAVING,
+    PLACE,
+    REFUSED,
+    Control,
+    Progress,
+    append_clocks,
+    is_go,
+)
+from stress.reports import Report
+
+WHATEVER_HAPPENS = 1_000_000_000
+"""Beats that a silent worker is waited for."""
+
+
+class Settled(UsersDispatcher):
+    """Shares out the users once. Locust's own gives a lost worker's users to the others, and takes
+    some from them for a new one: that would change the load in mid-cell."""
+
+    def add_worker(self, worker_node: runners.WorkerNode) -> None: ...
+
+    def remove_worker(self, worker_node: runners.WorkerNode) -> None: ...
+
+    def in_turn(self) -> list[str]:
+        """The workers' names, in the order in which they are given users."""
+        return [node.id for node in self._worker_nodes]
+
+
+class Master(Lead):
+    """Workers are known to Locust by a name that each makes up, and to us by a number."""
+
+    def __init__(
+        self, me: LoadProcess, environment: Environment, runner: runners.MasterRunner
+    ) -> None:
+        super().__init__(me, environment, runner)
+        self.master = runner
+        self.fit: set[str] = set()
+        self.refused = ""
+        self.places: dict[str, int] = {}
+        self.trips: list[tuple[str, ClockSample]] = []
+        self.has_started = False
+        self.locusts_start = runner.start
+        vars(runner)["start"] = self.start_once
+        environment.dispatcher_class = self.share_out  # type: ignore[assignment]
+        runner.register_message(HELLO, self.on_hello)
+        runner.register_message(CLOCK, self.on_clock)
+        runner.register_message(LEAVING, self.on_leaving)
+        environment.events.worker_report.add_listener(self.on_report)
+        environment.events.quitting.add_listener(self.on_quitting)
+
+    def on_hello(self, environment: Environment, msg: Message, **_: object) -> None:
+        del environment
+        difference = unlike(msg.data, versions())
+        if difference:
+            self.refused = difference
+            self.master.send_message(REFUSED, {"why": difference}, msg.node_id)
+        else:
+            self.fit.add(msg.node_id)
+
+    def ready(self) -> list[runners.WorkerNode]:
+        return [node for node in self.master.clients.ready if node.id in self.fit]
+
+    def start_once(self, user_count: int, spawn_rate: float, **_: object) -> None:
+        """Locust starts again whenever a worker comes or goes; here only the first call counts."""
+        if self.has_started:
+            return
+        self.has_started = True
+        while not self.may_begin():
+            gevent.sleep(POLL_S)
+        # Whether a silent worker is lost is ours to say, and a late word from it is welcome.
+        runners.HEARTBEAT_LIVENESS = WHATEVER_HAPPENS
+        for node in self.master.clients.all:
+            node.heartbeat = WHATEVER_HAPPENS
+        self.locusts_start(user_count, spawn_rate)
+
+    def may_begin(self) -> bool:
+        here = not self.me.plan.distributed or is_go(self.me.folder)
+        return here and len(self.ready()) >= self.me.plan.processes
+
+    def share_out(
+        self, worker_nodes: list[runners.WorkerNode], user_classes: list[type[User]]
+    ) -> UsersDispatcher:
+        """Locust asks for this when it starts. One who came too many gets no users."""
+        del worker_nodes
+        dispatcher = Settled(self.ready()[: self.me.plan.processes], user_classes)
+        self.places = {name: number for number, name in enumerate(dispatcher.in_turn())}
+        self.reports.expect(len(self.places))
+        for name, number in self.places.items():
+            self.master.send_message(PLACE, {"process": number}, name)
+        return dispatcher
+
+    def on_report(self, client_id: str, data: dict[str, object], **_: object) -> None:
+        told = data.pop("avt", None)
+        if isinstance(told, dict):
+            self.take(client_id, Report(**told))
+
+    def on_leaving(self, environment: Environment, msg: Message, **_: object) -> None:
+        del environment
+        self.take(msg.node_id, Report(**msg.data))
+        if msg.node_id in self.places:
+            self.reports.leave(self.places[msg.node_id])
+
+    def take(self, name: str, report: Report) -> None:
+        process = self.places.get(name)
+        if process is None:  # it still works for a master that was killed
+            self.master.send_message("quit", client_id=name)
+            return
+        Sink(self.me.folder / f"load-{process}.journal")(report.rows)
+        self.reports.hear(process, report, monotonic())
+
+    def on_clock(self, environment: Environment, msg: Message, **_: object) -> None:
+        del environment
+        sample = ClockSample(process=0, back_s=monotonic(), **msg.data)
+        self.trips.append((msg.node_id, sample))
+
+    def pass_on(self, control: Control) -> None:
+        now_s = monotonic()
+        distances = {
+            "stop_in_s": control.stop_at_s - now_s,
+            "drain_in_s": control.drain_until_s - now_s,
+        }
+        self.master.send_message(CONTROL, distances)
+
+    def flush(self) -> None:
+        if self.me.plan.distributed:
+            self.master.send_message(CLOCK, {"sent_s": monotonic()})
+            self.save_trips()
+        self.reports.look()
+        super().flush()
+
+    def save_trips(self) -> None:
+        """Trips from before the numbers were given wait for them."""
+        if not self.places:
+            return
+        known = [(self.places.get(name), sample) for name, sample in self.trips]
+        self.trips = []
+        append_clocks(
+            self.me.folder,
+            [replace(sample, process=number) for number, sample in known if number is not None],
+        )
+
+    def progress(self) -> Progress:
+        return replace(super().progress(), ready=len(self.ready()), refused=self.refused)
+
+    def on_quitting(self, **_: object) -> None:
+        """Locust ends itself when its last worker was ended; that is to be known."""
+        if not self.is_ended:
+            self.is_ended = True
+            self.flush()

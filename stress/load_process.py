@@ -1,0 +1,92 @@
+"""One load process: what it has been told and what it knows. Only Locust's own processes load
+this file."""
+
+import json
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+from time import monotonic, process_time
+
+import psutil
+from locust.env import Environment
+
+from records.journal import JournalWriter
+from stress.ledger import Ledger, Ramp
+from stress.protocol import Control, LoadPlan
+from stress.reports import LOOKS_S, Report
+
+FLUSH_EVERY_S = LOOKS_S
+REPORTS_IN_S = 3 * FLUSH_EVERY_S
+"""By then every load process has reported something from after the last send."""
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class LoadProcess:
+    """There is one in each."""
+
+    def __init__(self) -> None:
+        self.plan: LoadPlan
+        self.ledger = Ledger(0)
+        self.ramp = Ramp(0, 1.0)
+        self.control: Control | None = None
+
+    def configure(self, plan: LoadPlan, process: int, user_classes: list[type]) -> None:
+        self.plan = plan
+        self.ledger = Ledger(plan.cell_number, process)
+        self.ramp = Ramp(plan.users, plan.spawn_rate, plan.processes, process)
+        for each in user_classes:  # Locust reads them from the class
+            each.host = plan.host  # type: ignore[attr-defined]
+            each.connection_timeout = plan.timeout_s  # type: ignore[attr-defined]
+            each.network_timeout = plan.timeout_s  # type: ignore[attr-defined]
+
+    @property
+    def folder(self) -> Path:
+        """The cell's; only on the runner's machine."""
+        return Path(self.plan.folder)
+
+    @property
+    def is_quiet(self) -> bool:
+        return self.control is not None and monotonic() >= self.control.stop_at_s
+
+    @property
+    def is_over(self) -> bool:
+        return self.control is not None and monotonic() >= self.control.drain_until_s
+
+    def end_of_ramp(self) -> None:
+        if self.ledger.ramp_end_s is None:
+            ramp_end_s = 0.0 if self.plan.arrival_rate else self.ramp.end_s
+            self.ledger.ramp_end_s = max(monotonic(), ramp_end_s)
+
+    def report(self, rows: bytes = b"") -> Report:
+        return Report.of(rows, self.ledger.counts(), self.ledger.ramp_end_s, monotonic())
+
+    def write(self, writer: JournalWriter) -> None:
+        """What is new in the ledger, and what this process has used so far."""
+        writer.write("r", self.ledger.new_rows())
+        writer.write("u", [(monotonic(), process_time(), psutil.Process().memory_info().rss)])
+
+
+def plan_in(environment: Environment) -> LoadPlan:
+    assert environment.parsed_options is not None
+    return LoadPlan(**json.loads(environment.parsed_options.load_plan))
+
+
+def versions() -> dict[str, str]:
+    """What must be the same in all load processes: another revision measures otherwise, or writes
+    another journal. `load code` is drawn from the sources: nobody forgets to raise it."""
+    sources = [path for folder in ("stress", "records") for path in (ROOT / folder).glob("*.py")]
+    code = b"".join(path.read_bytes() for path in sorted(sources))
+    return {
+        "load code": sha256(code).hexdigest()[:12],
+        "locust": version("locust"),
+        "geventhttpclient": version("geventhttpclient"),
+    }
+
+
+def unlike(theirs: dict[str, str], ours: dict[str, str]) -> str:
+    """In words; empty where they are the same."""
+    return ", ".join(
+        f"{name} {theirs.get(name, 'unknown')} and not {ours[name]}"
+        for name in ours
+        if theirs.get(name) != ours[name]
+    )

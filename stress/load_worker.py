@@ -1,0 +1,90 @@
+"""A load process that has a master: gets its place and its plan, and sends its journal home with
+every report of Locust's. Only Locust's own processes load this file."""
+
+import json
+from dataclasses import asdict
+from time import monotonic
+
+from locust import runners
+from locust.env import Environment
+from locust.rpc import Message
+
+from records.journal import JournalWriter
+from records.rows import LOAD_JOURNAL
+from stress.load_process import LoadProcess, plan_in, versions
+from stress.protocol import CLOCK, CONTROL, HELLO, LEAVING, PLACE, REFUSED, Control
+
+
+class LoadWorker:
+    def __init__(
+        self, me: LoadProcess, environment: Environment, runner: runners.WorkerRunner
+    ) -> None:
+        self.me = me
+        self.runner = runner
+        self.process = 0
+        self.pending = bytearray()
+        self.writer: JournalWriter | None = None
+        runner.register_message(REFUSED, self.on_refused)
+        runner.register_message(PLACE, self.on_place)
+        runner.register_message(CONTROL, self.on_control)
+        runner.register_message(CLOCK, self.on_clock)
+        environment.events.test_start.add_listener(self.begin)
+        environment.events.report_to_master.add_listener(self.on_report)
+        environment.events.quitting.add_listener(self.on_quitting)
+        tell(heard=runner.master_host)
+        runner.send_message(HELLO, versions())
+
+    def on_refused(self, environment: Environment, msg: Message, **_: object) -> None:
+        del environment
+        tell(refused=msg.data["why"])
+        self.runner.quit()
+
+    def on_place(self, environment: Environment, msg: Message, **_: object) -> None:
+        del environment
+        self.process = msg.data["process"]
+
+    def begin(self, environment: Environment, **_: object) -> None:
+        """Every worker is told at once, also one whose first user comes later: its turns count
+        from now."""
+        self.me.configure(plan_in(environment), self.process, list(self.runner.user_classes))
+        self.me.ramp.begin_s = monotonic()
+        self.writer = JournalWriter(self.pending.extend, LOAD_JOURNAL, {"process": self.process})
+
+    def on_control(self, environment: Environment, msg: Message, **_: object) -> None:
+        """Moments come as distances: another machine's clock is another clock."""
+        del environment
+        now_s = monotonic()
+        self.me.control = Control(now_s + msg.data["stop_in_s"], now_s + msg.data["drain_in_s"])
+
+    def on_clock(self, environment: Environment, msg: Message, **_: object) -> None:
+        del environment
+        self.runner.send_message(CLOCK, {**msg.data, "theirs_s": monotonic()})
+
+    def on_report(self, client_id: str, data: dict[str, object], **_: object) -> None:
+        del client_id
+        if self.writer is not None:
+            data["avt"] = self.whats_new(self.writer)
+
+    def whats_new(self, writer: JournalWriter) -> dict[str, object]:
+        self.me.write(writer)
+        report = asdict(self.me.report(bytes(self.pending)))
+        self.pending.clear()
+        return report
+
+    def on_quitting(self, **_: object) -> None:
+        """Ended by its own machine, it sends what it has; ended by the master, it has sent all."""
+        if self.writer is None:
+            return
+        self.runner.send_message(LEAVING, self.whats_new(self.writer))
+        counts = self.me.ledger.counts()
+        tell(
+            cell=f"{self.me.plan.cell_number:04x}",
+            users=counts.users,
+            completed=counts.completed,
+            failed=counts.failed,
+        )
+
+
+def tell(**facts: object) -> None:
+    """A line of JSON in this process's log, for whoever started it."""
+    print(json.dumps(facts), flush=True)

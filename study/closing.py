@@ -1,0 +1,48 @@
+"""What is said when no cell is left to run, and the exit code that goes with it."""
+
+import sys
+from collections.abc import Sequence
+from textwrap import fill
+from typing import TextIO
+
+from analysis.advice import advice
+from analysis.expectations import Outcome, all_met, outcome_line
+from analysis.run_summary import RunSummary
+from analysis.summary import CellSummary
+from analysis.tables import name_of, notes
+from analysis.trials import trial_lines
+from records.rundir import RunDir
+
+ALL_WELL, NOT_AS_EXPECTED = 0, 1
+WIDTH = 80
+
+
+def print_closing(summary: RunSummary, directory: RunDir) -> None:
+    if over_trials := trial_lines(summary.scenarios):
+        print("\n".join(("", *over_trials)))
+    for cell in summary.cells:
+        print_notes(cell)
+    if summary.outcomes:
+        print()
+        print_outcomes(summary.outcomes, sys.stdout)
+    print(f"\nsummary.md, summary.csv and summary.json are in\n{directory.path}/")
+
+
+def print_notes(cell: CellSummary) -> None:
+    told = notes(cell)
+    if not told:
+        return
+    print(f"\n{name_of(cell)}")
+    grave = [verdict for verdict in cell.verdicts if verdict.severity != "info"]
+    told += [f"→ {verdict.code}: {advice(verdict)}" for verdict in grave]
+    for note in told:
+        print(fill(note, WIDTH, initial_indent="  ", subsequent_indent="    "))
+
+
+def print_outcomes(outcomes: Sequence[Outcome], file: TextIO) -> None:
+    for outcome in outcomes:
+        print(fill(outcome_line(outcome), WIDTH, subsequent_indent="    "), file=file)
+
+
+def exit_code(summary: RunSummary) -> int:
+    return ALL_WELL if all_met(summary.outcomes) else NOT_AS_EXPECTED

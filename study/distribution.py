@@ -1,0 +1,116 @@
+"""The options of a load that comes from other machines, and what they mean together."""
+
+import ipaddress
+import socket
+from dataclasses import dataclass
+
+import psutil
+
+from scenarios.problems import Problem
+from scenarios.units import Second
+from stress.machine import free_port
+from stress.plan import HOST, MASTER_PORT, Distribution
+
+MOST_WORKERS = 64
+SHORTEST_WAIT_S, LONGEST_WAIT_S = 1.0, 3600.0
+WAIT_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """As typed; None: not given."""
+
+    distributed: bool
+    expect_workers: int | None = None
+    listen: str | None = None
+    master_port: int | None = None
+    wait_s: Second | None = None
+
+
+def distribution_of(
+    asked: Asked, load_processes: int | None, served: bool, own: frozenset[str] | None = None
+) -> Distribution | None:
+    """None where the load is this machine's own. Raises Problem naming the option that does not
+    fit. `own`: this machine's addresses, looked up if they are not given."""
+    if not asked.distributed:
+        refuse_given(asked)
+        return None
+    if load_processes is not None:
+        raise Problem(
+            "--load-processes: with --distributed the load processes are those of the other "
+            "machines; give --expect-workers N instead"
+        )
+    if served:
+        raise Problem("--served: with --distributed each cell starts its own server; leave one out")
+    return Distribution(
+        expect_workers=workers(asked.expect_workers),
+        listen=address(asked.listen or HOST, own_addresses() if own is None else own),
+        master_port=port(MASTER_PORT if asked.master_port is None else asked.master_port),
+        wait_s=wait(WAIT_S if asked.wait_s is None else asked.wait_s),
+    )
+
+
+def refuse_given(asked: Asked) -> None:
+    given = {
+        "--expect-workers": asked.expect_workers,
+        "--listen": asked.listen,
+        "--master-port": asked.master_port,
+        "--wait-workers": asked.wait_s,
+    }
+    for option, value in given.items():
+        if value is not None:
+            raise Problem(f"{option} is for a load from other machines: give --distributed too")
+
+
+def workers(expected: int | None) -> int:
+    if expected is None:
+        raise Problem(
+            "--distributed: say with --expect-workers N how many load workers to wait for"
+        )
+    if not 1 <= expected <= MOST_WORKERS:
+        raise Problem(f"--expect-workers {expected}: give 1 to {MOST_WORKERS}")
+    return expected
+
+
+def address(text: str, own: frozenset[str]) -> str:
+    """An IPv4 address of this machine: the other machines must be able to say it."""
+    try:
+        found = str(ipaddress.IPv4Address(text))
+    except ValueError:
+        found = ""
+    if found in own or found.startswith("127."):
+        return found
+    raise Problem(
+        f"--listen {text}: give an IPv4 address of this machine ({', '.join(sorted(own))})"
+    )
+
+
+def own_addresses() -> frozenset[str]:
+    return frozenset(
+        each.address
+        for interface in psutil.net_if_addrs().values()
+        for each in interface
+        if each.family == socket.AF_INET
+    )
+
+
+def port(number: int) -> int:
+    if not 1 <= number <= 65535:
+        raise Problem(f"--master-port {number}: give 1 to 65535")
+    return number
+
+
+def wait(wait_s: Second) -> Second:
+    if not SHORTEST_WAIT_S <= wait_s <= LONGEST_WAIT_S:
+        raise Problem(
+            f"--wait-workers {wait_s:g}s: give {SHORTEST_WAIT_S:g}s to {LONGEST_WAIT_S:g}s"
+        )
+    return wait_s
+
+
+def check_ports(distribution: Distribution, server_port: int) -> None:
+    """Raises Problem where the server's or the master's is taken, or both are the same."""
+    if server_port == distribution.master_port:
+        raise Problem(f"--master-port {server_port} is the server's too: choose another for one")
+    free_port(server_port, distribution.listen)
+    free_port(distribution.master_port, distribution.listen, "--master-port")

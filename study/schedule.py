@@ -1,0 +1,32 @@
+"""When each cell of a run has its turn."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+
+from scenarios.model import Scenario
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """`trial` counts from 1."""
+
+    scenario: Scenario
+    trial: int
+
+
+def schedule(scenarios: Sequence[Scenario], trials: int, seed: int) -> tuple[Turn, ...]:
+    """A round for each trial, which holds every scenario once, shuffled anew.
+
+    Randomised blocks (Fisher, The Design of Experiments, 1935): what drifts, such as a machine
+    that grows warm, touches all scenarios alike, and none always runs in the wake of the same
+    other one. Another Python may shuffle otherwise from the same seed: the manifest has the order.
+    """
+    if trials == 1:  # a demonstration, no experiment: in class the table reads as the catalogue
+        return tuple(Turn(scenario, 1) for scenario in scenarios)
+    generator = Random(seed)
+    return tuple(
+        Turn(scenario, trial)
+        for trial in range(1, trials + 1)
+        for scenario in generator.sample(scenarios, len(scenarios))
+    )

@@ -1,0 +1,66 @@
+"""The order of cells: a law for any number of scenarios and trials, and what the shuffle is for."""
+
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scenarios.catalogue import CATALOGUE
+from scenarios.model import Scenario
+from study.schedule import Turn, schedule
+
+choices = st.lists(st.sampled_from(CATALOGUE), min_size=1, unique_by=lambda each: each.name)
+seeds = st.integers(0, 2**32)
+
+
+@given(choices, st.integers(1, 6), seeds)
+def test_every_round_holds_every_scenario_once(
+    scenarios: list[Scenario], trials: int, seed: int
+) -> None:
+    turns = schedule(scenarios, trials, seed)
+    size = len(scenarios)
+    assert len(turns) == trials * size
+    for trial in range(1, trials + 1):
+        around = turns[(trial - 1) * size : trial * size]
+        assert {turn.trial for turn in around} == {trial}
+        assert sorted(turn.scenario.name for turn in around) == sorted(
+            each.name for each in scenarios
+        )
+
+
+@given(choices, st.integers(1, 6), seeds)
+def test_the_same_seed_gives_the_same_order(
+    scenarios: list[Scenario], trials: int, seed: int
+) -> None:
+    assert schedule(scenarios, trials, seed) == schedule(scenarios, trials, seed)
+
+
+def test_other_seeds_give_other_orders() -> None:
+    """Two rounds of 13 have (13!)² orders: ten seeds that share one would be no chance."""
+    assert len({schedule(CATALOGUE, 2, seed) for seed in range(10)}) == 10
+
+
+def test_one_round_is_not_the_next_one_again() -> None:
+    first, second = (
+        [turn.scenario.name for turn in schedule(CATALOGUE, 2, seed=1) if turn.trial == trial]
+        for trial in (1, 2)
+    )
+    assert first != second
+
+
+def test_no_scenario_always_follows_the_same_one() -> None:
+    """In 50 rounds of three each is twice in three followed by another of its round, by either
+    alike: that one of six such pairs is missing has a chance of 6 × (2/3)^50, below 1e-7."""
+    three = CATALOGUE[:3]
+    turns = schedule(three, 50, seed=1)
+    followed = {
+        (one.scenario.name, next_one.scenario.name)
+        for one, next_one in pairwise(turns)
+        if one.trial == next_one.trial
+    }
+    assert len(followed) == 6
+
+
+@given(seeds)
+def test_a_single_round_reads_as_the_catalogue(seed: int) -> None:
+    assert schedule(CATALOGUE, 1, seed) == tuple(Turn(each, 1) for each in CATALOGUE)
