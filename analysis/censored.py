@@ -1,5 +1,7 @@
 """Quantiles that count the requests nobody answered: they waited at least as long as is known."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -15,19 +17,30 @@ def kaplan_meier(durations: Values, known: npt.NDArray[np.bool_]) -> tuple[Value
     that ended later (Kaplan and Meier, JASA 53, 1958). What is left after the last one known ends
     at infinity: nobody saw when.
     """
-    order = np.lexsort((~known, durations))  # at the same moment, answers come before the leaving
-    ended = known[order]
+    answered, left = np.sort(durations[known]), np.sort(durations[~known])
+    # at the same moment, answers come before the leaving
+    places = np.searchsorted(answered, left, side="right")
+    ordered = np.insert(answered, places, left)
+    ended = np.insert(np.ones(len(answered), dtype=np.bool_), places, values=False)
     at_risk = np.arange(len(durations), 0, -1)
     surviving = np.cumprod(1 - ended / at_risk)
     shares = -np.diff(surviving, prepend=1.0)
     return (
-        np.append(durations[order], np.inf),
+        np.append(ordered, np.inf),
         np.append(shares, surviving[-1] if len(durations) else 0.0),
     )
 
 
 def censored_quantile(durations: Values, known: npt.NDArray[np.bool_], q: float) -> float | None:
     """None where so many were never answered that nobody can know it."""
-    ordered, shares = kaplan_meier(durations, known)
-    found = quantile(ordered, q, weights=shares)
-    return None if found is None or np.isinf(found) else found
+    (found,) = censored_quantiles(durations, known, (q,))
+    return found
+
+
+def censored_quantiles(
+    durations: Values, known: npt.NDArray[np.bool_], shares: Sequence[float]
+) -> tuple[float | None, ...]:
+    """Several of the same durations, put in order once."""
+    ordered, weights = kaplan_meier(durations, known)
+    found = (quantile(ordered, q, weights=weights) for q in shares)
+    return tuple(None if each is None or np.isinf(each) else each for each in found)

@@ -4,9 +4,9 @@ import numpy as np
 import polars as pl
 
 from analysis.fates import Fates
-from analysis.latencies import latencies_ms
+from analysis.latencies import in_order_of_end, latencies_ms
 from analysis.little import little
-from analysis.population import Tables, Window, unfinished
+from analysis.population import Cell, Window, unfinished
 from analysis.quantiles import quantile
 from analysis.steady import PARTS, drift, trend
 from analysis.usage import busiest_percent, other_load_cores, stolen_cores
@@ -15,25 +15,28 @@ from records.cell import CellRecord
 from scenarios.units import Second
 
 MISSED_S = 0.8
+WAITS = ("at_s", "asked_ms", "waited_ms", "status")
 
 
 def evidence(
     record: CellRecord,
-    tables: Tables,
+    cell: Cell,
     account: Fates,
+    requests: pl.DataFrame,
     completions: pl.DataFrame,
     end_s: Second,
     window: Window,
 ) -> Evidence:
+    """`completions` are those of the `requests` that ended in the window."""
     return Evidence(
         record=record,
-        answers=answers(record, tables, completions, end_s, window),
+        answers=answers(record, requests, completions, end_s, window),
         counts=Counts(
             account.contradictions, account.sent, account.app_received, account.upstream_received
         ),
-        instruments=instruments(record, tables, completions, window),
-        steadiness=steadiness(record, tables, completions, window),
-        backlog=backlog(tables.requests, completions, window)
+        instruments=instruments(record, cell, requests, completions, window),
+        steadiness=steadiness(record, requests, completions, window),
+        backlog=backlog(record, requests, completions, window)
         if record.scenario.load.is_open
         else None,
     )
@@ -41,13 +44,13 @@ def evidence(
 
 def answers(
     record: CellRecord,
-    tables: Tables,
+    requests: pl.DataFrame,
     completions: pl.DataFrame,
     end_s: Second,
     window: Window,
 ) -> Answers:
     load = record.scenario.load
-    left_open = unfinished(tables.requests)
+    left_open = unfinished(requests)
     oldest_s = left_open["started_s"].min()
     slowest_s = (completions["ended_s"] - completions["started_s"]).max()
     return Answers(
@@ -57,45 +60,48 @@ def answers(
         slowest_completed_s=slowest_s if isinstance(slowest_s, float) else None,
         little=None
         if load.is_open
-        else little(tables.requests, completions, load.users, load.think_s, window),
+        else little(requests, completions, load.users, load.think_s, window),
     )
 
 
 def instruments(
-    record: CellRecord, tables: Tables, completions: pl.DataFrame, window: Window
+    record: CellRecord,
+    cell: Cell,
+    requests: pl.DataFrame,
+    completions: pl.DataFrame,
+    window: Window,
 ) -> Instruments:
-    machine = tables.machine.filter(window.holds("at_s"))
-    peak = tables.machine.filter(pl.col("role") == "server")["descriptors"].max()
-    texts = tables.requests["error"].fill_null("")
+    sweeps = cell.table("machine", ("at_s", "role", "pid", "cpu_s", "descriptors"))
+    machine = sweeps.filter(window.holds("at_s"))
+    peak = sweeps.filter(pl.col("role") == "server")["descriptors"].max()
     return Instruments(
         generator_cpu_percent=busiest_percent(machine, "load"),
-        lateness_p99_ms=lateness_ms(tables.requests, window, 0.99),
+        lateness_p99_ms=lateness_ms(requests, window, 0.99),
         typical_ms=quantile(latencies_ms(record, completions), 0.5),
-        load_processes_died=max(
-            record.load_processes_lost, load_processes_died(tables.machine, window)
-        ),
-        upstream_late_share=upstream_late_share(tables.upstream, window),
+        load_processes_died=max(record.load_processes_lost, load_processes_died(sweeps, window)),
+        upstream_late_share=upstream_late_share(cell.table("upstream", WAITS), window),
         other_load_cores=other_load_cores(machine),
         stolen_cores=stolen_cores(machine),
         descriptors_peak=int(peak) if isinstance(peak, int) else None,
-        descriptor_errors=int(texts.str.contains("Too many open files").sum()),
-        probe_silent_s=probe_silent_s(record, tables.probe, window),
+        descriptor_errors=requests.filter(
+            pl.col("error").str.contains("Too many open files")
+        ).height,
+        probe_silent_s=probe_silent_s(record, cell.table("probe", ("pid", "at_s")), window),
     )
 
 
 def steadiness(
-    record: CellRecord, tables: Tables, completions: pl.DataFrame, window: Window
+    record: CellRecord, requests: pl.DataFrame, completions: pl.DataFrame, window: Window
 ) -> Steadiness:
     users, length_s = record.scenario.load.users, window.length_s
-    in_order = completions.sort("ended_s")
-    moments = in_order["ended_s"].to_numpy()
+    moments, responses_ms = in_order_of_end(record, completions)
     counts = np.histogram(moments, bins=PARTS, range=(window.start_s, window.end_s))[0]
     rps = completions.height / length_s if length_s else 0.0
     return Steadiness(
         window_s=length_s,
-        unwarmed=users - warmed(record, tables.requests),
+        unwarmed=users - warmed(record, requests),
         turn_s=None if record.scenario.load.is_open or not rps else users / rps,
-        response_drift=drift(latencies_ms(record, in_order)),
+        response_drift=drift(responses_ms),
         throughput_drift=trend(counts.astype(np.float64)) if len(moments) >= 2 * PARTS else None,
     )
 
@@ -111,7 +117,9 @@ def warmed(record: CellRecord, requests: pl.DataFrame) -> int:
     return served.select("process", "user").n_unique() if served.height else 0
 
 
-def backlog(requests: pl.DataFrame, completions: pl.DataFrame, window: Window) -> Backlog | None:
+def backlog(
+    record: CellRecord, requests: pl.DataFrame, completions: pl.DataFrame, window: Window
+) -> Backlog | None:
     """What is under way counts from when it was due: a late generator hides nothing."""
     if not window.length_s:
         return None
@@ -125,6 +133,8 @@ def backlog(requests: pl.DataFrame, completions: pl.DataFrame, window: Window) -
         offered_rps=offered / window.length_s,
         sustained_rps=completions["error"].null_count() / window.length_s,
         growth_per_s=growth if np.ptp(under_way) else 0.0,
+        mean_under_way=float(under_way.mean()),
+        random_arrivals=record.scenario.load.arrivals == "poisson",
         window_s=window.length_s,
     )
 

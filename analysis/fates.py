@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
 
 from records.ids import BYSTANDER_PROCESS, CELL_UNIT, PROCESS_UNIT
@@ -56,39 +57,35 @@ class Fates:
 def fates(
     requests: pl.DataFrame, handlers: pl.DataFrame, upstream: pl.DataFrame | None, cell_number: int
 ) -> Fates:
-    """`upstream` is None where the scenario asks none."""
+    """`requests` has one row an id; `upstream` is None where the scenario asks none."""
     app_ids = of_load(handlers, cell_number)
     seen = app_ids.unique()
-    told = requests.with_columns(
-        received=pl.col("request_id").is_in(seen.implode()),
-        answered=pl.col("status").is_not_null(),
-        unsent=pl.col("error").fill_null("").str.contains(BEFORE_SENDING),
-    )
-    lost = told.filter(~pl.col("answered"))
-    answered_well = told.filter(pl.col("status") == 200)["request_id"]
+    answered = requests.filter(pl.col("status").is_not_null())["request_id"]
+    lost = lost_requests(requests, seen)
+    never_sent = ~pl.col("received") & pl.col("unsent")
+    never_received = ~pl.col("received") & ~pl.col("unsent")
     counts: tuple[int | None, int | None, int | None, int | None] = (None, None, None, None)
     if upstream is not None:
         asked = of_load(upstream, cell_number)
         at_upstream = asked.unique()
+        answered_well = requests.filter(pl.col("status") == 200)["request_id"]
         counts = (
             len(asked),
-            int((~answered_well.is_in(at_upstream.implode())).sum()),
-            int((~at_upstream.is_in(seen.implode())).sum()),
+            missing_from(at_upstream, answered_well),
+            missing_from(seen, at_upstream),
             len(asked) - len(at_upstream),
         )
     return Fates(
-        sent=told.height,
-        completed=told.filter("answered").height,
+        sent=requests.height,
+        completed=len(answered),
         received_never_answered=lost.filter("received").height,
-        sent_never_received=lost.filter(~pl.col("received") & ~pl.col("unsent")).height,
-        failed_before_sending=lost.filter(~pl.col("received") & pl.col("unsent")).height,
-        vanished=lost.filter(
-            ~pl.col("received") & ~pl.col("unsent") & pl.col("ended_s").is_not_null()
-        ).height,
-        completed_unseen=told.filter(pl.col("answered") & ~pl.col("received")).height,
+        sent_never_received=lost.filter(never_received).height,
+        failed_before_sending=lost.filter(never_sent).height,
+        vanished=lost.filter(never_received & pl.col("ended_s").is_not_null()).height,
+        completed_unseen=missing_from(seen, answered),
         app_received=len(app_ids),
         app_repeated=len(app_ids) - len(seen),
-        strangers=int((~seen.is_in(requests["request_id"].implode())).sum()),
+        strangers=missing_from(requests["request_id"], seen),
         upstream_received=counts[0],
         upstream_missing=counts[1],
         upstream_strangers=counts[2],
@@ -96,8 +93,29 @@ def fates(
     )
 
 
+def lost_requests(requests: pl.DataFrame, seen: pl.Series) -> pl.DataFrame:
+    """Those without an answer: did the app see them, and could they not even leave?"""
+    lost = requests.filter(pl.col("status").is_null())
+    # sought among the few that are lost: a set of all that were seen would be large
+    received = seen.filter(seen.is_in(lost["request_id"].implode()))
+    return lost.with_columns(
+        received=pl.col("request_id").is_in(received.implode()),
+        unsent=pl.col("error").fill_null("").str.contains(BEFORE_SENDING),
+    )
+
+
+def missing_from(known: pl.Series, ids: pl.Series) -> int:
+    """How many of `ids` are not `known`; neither repeats one."""
+    both = np.intersect1d(known.to_numpy(), ids.to_numpy(), assume_unique=True)
+    return len(ids) - len(both)
+
+
 def of_load(table: pl.DataFrame, cell_number: int) -> pl.Series:
-    """The ids of this cell's load, the bystander's left out (records.ids tells their parts)."""
-    ids = table["request_id"].drop_nulls()
-    cell, process = ids // CELL_UNIT, ids // PROCESS_UNIT % 256
-    return ids.filter((cell == cell_number) & (process != BYSTANDER_PROCESS))
+    return table.filter(is_of_load(cell_number))["request_id"]
+
+
+def is_of_load(cell_number: int) -> pl.Expr:
+    """Is it a request of this cell's load? The bystander's are not (records.ids tells the parts
+    of an id)."""
+    cell, process = pl.col("request_id") // CELL_UNIT, pl.col("request_id") // PROCESS_UNIT % 256
+    return (cell == cell_number) & (process != BYSTANDER_PROCESS)

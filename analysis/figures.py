@@ -4,57 +4,51 @@ from itertools import pairwise
 
 import polars as pl
 
-from analysis.censored import censored_quantile
 from analysis.evidence import evidence, lateness_ms
-from analysis.fates import fates, of_load
+from analysis.fates import Fates, fates, is_of_load
 from analysis.judge import is_overloaded, judge
 from analysis.latencies import (
+    TIMES,
+    Bounds,
     arrival_delays_ms,
+    bounds,
     clock_uncertainty_ms,
     latencies_ms,
     told_or_bounded,
 )
-from analysis.population import Tables, Window, last_moment, unfinished, window_of
+from analysis.population import Cell, Window, last_moment, window_of
 from analysis.quantiles import quantile
 from analysis.steady import Drift
 from analysis.summary import Bystander, CellSummary, Cycle, ErrorCount, OpenLoop, WholeRun
-from analysis.threads import active_threads
-from analysis.usage import cpu_percent_peak, memory_mib_peak
+from analysis.threads import HANDLED, ActiveThreads, active_threads
+from analysis.usage import USAGE, cpu_percent_peak, memory_mib_peak
 from analysis.verdicts import Evidence
-from analysis.workers import THREADS, at_once, blocked_by, blocked_share, loop_lag, threads_unique
+from analysis.workers import WATCHED, threads_unique, watched
 from records.cell import ROUND_S, CellRecord, death_rounds
 from scenarios.units import Second
 
 SETTLE_S = 0.5
 MOST_ERRORS = 20
+PINGS = ("intended_s", "ended_s", "error")
 
 
-def summarise(record: CellRecord, tables: Tables) -> CellSummary:
-    window = window_of(record, tables.requests)
-    end_s = last_moment(record, tables)
-    completions = tables.requests.filter(window.holds("ended_s"))
-    all_ms = latencies_ms(record, completions)
-    good_ms = latencies_ms(record, completions.filter(pl.col("error").is_null()))
-    left_open = unfinished(tables.requests).height
-    told = told_or_bounded(record, tables.requests, completions, window.end_s, end_s)
-    failures = completions.height - len(good_ms)
-    own = tables.handlers.filter(
-        pl.col("request_id").is_in(of_load(tables.handlers, record.cell_number).implode())
-    )
-    last_seen = tables.probe.group_by("pid").agg(seen_s=pl.col("at_s").max())
-    active = (
-        active_threads(own, last_seen, window.start_s, window.end_s) if window.length_s else None
-    )
-    samples = tables.probe.filter(window.holds("at_s"))
-    lag = loop_lag(samples)
-    asked = tables.upstream if record.scenario.upstream else None
-    account = fates(tables.requests, tables.handlers, asked, record.cell_number)
-    machine = tables.machine.filter(window.holds("at_s"))
-    errors = error_counts(completions)
-    found = evidence(record, tables, account, completions, end_s, window)
+def summarise(record: CellRecord, cell: Cell) -> CellSummary:
+    """Table after table: no two large ones are held at once."""
+    window = window_of(record, cell.table("requests", TIMES))
+    end_s = last_moment(record, cell)
+    seen = watched(cell.table("probe", WATCHED), window)
+    unique, active = handler_threads(record, cell, window)
+    delay_median_ms, delay_p99_ms = arrival_delays(record, cell, window)
+    account = fates_of(record, cell)
+    bounded = bounds_of(record, cell, window, end_s)
+    machine = cell.table("machine", USAGE).filter(window.holds("at_s"))
+    requests = cell.table("requests", (*TIMES, "process", "user", "error"))
+    completions = requests.filter(window.holds("ended_s"))
+    found = evidence(record, cell, account, requests, completions, end_s, window)
     law = found.answers.little
-    arrived = tables.handlers.filter(window.holds("arrived_s"))
-    delays_ms = arrival_delays_ms(record, tables.requests, arrived)
+    all_ms = latencies_ms(record, completions)
+    good_ms = all_ms[completions["error"].is_null().to_numpy()]
+    failures = len(all_ms) - len(good_ms)
     return CellSummary(
         scenario=record.scenario.name,
         trial=record.trial,
@@ -63,16 +57,16 @@ def summarise(record: CellRecord, tables: Tables) -> CellSummary:
         requests=completions.height,
         failures=failures,
         failure_ratio=ratio(failures, completions.height),
-        unfinished=left_open,
+        unfinished=found.answers.unfinished,
         rps=ratio(completions.height, window.length_s),
         ok_rps=ratio(len(good_ms), window.length_s),
         failures_per_s=ratio(failures, window.length_s),
         mean_ms=float(all_ms.mean()) if len(all_ms) else None,
         median_ms=quantile(all_ms, 0.5),
         ok_median_ms=quantile(good_ms, 0.5),
-        median_lower_bound_ms=quantile(told.durations_ms, 0.5),
-        median_censored_ms=censored_quantile(told.durations_ms, told.known, 0.5),
-        p99_censored_ms=censored_quantile(told.durations_ms, told.known, 0.99),
+        median_lower_bound_ms=bounded.median_lower_bound_ms,
+        median_censored_ms=bounded.median_censored_ms,
+        p99_censored_ms=bounded.p99_censored_ms,
         p95_ms=quantile(all_ms, 0.95),
         p99_ms=quantile(all_ms, 0.99),
         max_ms=quantile(all_ms, 1.0),
@@ -80,38 +74,80 @@ def summarise(record: CellRecord, tables: Tables) -> CellSummary:
         users_starved=law.starved if law else None,
         response_drift=drift_share(found.steadiness.response_drift),
         throughput_drift=drift_share(found.steadiness.throughput_drift),
-        threads_unique=threads_unique(own),
-        threads_spawned=at_once(tables.probe, THREADS),
+        threads_unique=unique,
+        threads_spawned=seen.threads_spawned,
         threads_active_mean=active.mean if active else None,
         threads_active_peak=active.peak if active else None,
-        pool_total=at_once(samples, pl.col("pool_total")),
-        pool_waiting_peak=at_once(samples, pl.col("pool_waiting")),
-        loop_lag_p99_ms=lag[0],
-        loop_lag_max_ms=lag[1],
-        loop_blocked_share=blocked_share(samples),
-        blocked_by=blocked_by(samples) if record.scenario.endpoint.works_on_the_loop else None,
+        pool_total=seen.pool_total,
+        pool_waiting_peak=seen.pool_waiting_peak,
+        loop_lag_p99_ms=seen.loop_lag_p99_ms,
+        loop_lag_max_ms=seen.loop_lag_max_ms,
+        loop_blocked_share=seen.loop_blocked_share,
+        blocked_by=seen.blocked_by if record.scenario.endpoint.works_on_the_loop else None,
         worker_restarts=len(record.deaths),
         cpu_percent_peak=cpu_percent_peak(machine, "server", together=True),
         rss_mib_peak=memory_mib_peak(machine, "server"),
         generator_cpu_percent_peak=max(found.instruments.generator_cpu_percent, default=None),
         generator_cpu_percent=found.instruments.generator_cpu_percent,
-        generator_lateness_median_ms=lateness_ms(tables.requests, window, 0.5),
+        generator_lateness_median_ms=lateness_ms(requests, window, 0.5),
         generator_lateness_p99_ms=found.instruments.lateness_p99_ms,
         upstream_late_share=found.instruments.upstream_late_share,
         other_load_cores=found.instruments.other_load_cores,
         stolen_cores=found.instruments.stolen_cores,
-        arrival_delay_median_ms=quantile(delays_ms, 0.5),
-        arrival_delay_p99_ms=quantile(delays_ms, 0.99),
+        arrival_delay_median_ms=delay_median_ms,
+        arrival_delay_p99_ms=delay_p99_ms,
         clock_uncertainty_ms=clock_uncertainty_ms(record),
         open_loop=open_loop(record, found, completions),
-        bystander=bystander(tables.bystander, window, end_s),
-        whole_run=whole_run(tables.requests, record),
+        bystander=bystander(cell.table("bystander", PINGS), window, end_s),
+        whole_run=whole_run(requests, record),
         fates=account,
         interrupted=record.interrupted,
         cycles=cycles(completions, record),
         verdicts=judge(found),
-        errors=errors[:MOST_ERRORS],
+        errors=error_counts(completions)[:MOST_ERRORS],
     )
+
+
+def handler_threads(
+    record: CellRecord, cell: Cell, window: Window
+) -> tuple[int | None, ActiveThreads | None]:
+    """How many threads ever were in a handler, and how many at once in the window."""
+    own = cell.table("handlers", HANDLED).filter(is_of_load(record.cell_number)).drop("request_id")
+    unique = threads_unique(own)
+    if not window.length_s:
+        return unique, None
+    last_seen = (
+        cell.table("probe", ("pid", "at_s")).group_by("pid").agg(seen_s=pl.col("at_s").max())
+    )
+    return unique, active_threads(own, last_seen, window.start_s, window.end_s)
+
+
+def arrival_delays(
+    record: CellRecord, cell: Cell, window: Window
+) -> tuple[float | None, float | None]:
+    """Median and p99 in ms."""
+    arrivals = cell.table("handlers", ("request_id", "arrived_s"))
+    delays_ms = arrival_delays_ms(
+        record,
+        cell.table("requests", ("request_id", "started_s")),
+        arrivals.filter(window.holds("arrived_s")),
+    )
+    return quantile(delays_ms, 0.5), quantile(delays_ms, 0.99)
+
+
+def fates_of(record: CellRecord, cell: Cell) -> Fates:
+    return fates(
+        cell.table("requests", ("request_id", "status", "error", "ended_s")),
+        cell.table("handlers", ("request_id",)),
+        cell.table("upstream", ("request_id",)) if record.scenario.upstream else None,
+        record.cell_number,
+    )
+
+
+def bounds_of(record: CellRecord, cell: Cell, window: Window, end_s: Second) -> Bounds:
+    requests = cell.table("requests", TIMES)
+    completions = requests.filter(window.holds("ended_s"))
+    return bounds(told_or_bounded(record, requests, completions, window.end_s, end_s))
 
 
 def drift_share(found: Drift | None) -> float | None:

@@ -145,10 +145,14 @@ def machine_busy(evidence: Evidence) -> Verdict | None:
 
 
 def is_overloaded(backlog: Backlog) -> bool:
-    """Random arrivals and departures alone move the backlog of a window by some sqrt(2 λ W)."""
-    by_chance = sqrt(2 * backlog.offered_rps / backlog.window_s) if backlog.window_s else 0.0
-    bearable = max(GROWTH_LIMIT_SHARE * backlog.offered_rps, GROWTH_LIMIT_DEVIATIONS * by_chance)
-    return backlog.growth_per_s > bearable
+    """Of random arrivals the number under way varies by its square root; two looks at it differ
+    by sqrt(2) of that. Of constant ones a request or two come before or after a look."""
+    by_chance = sqrt(2 * backlog.mean_under_way) if backlog.random_arrivals else 1.0
+    bearable_per_s = max(
+        GROWTH_LIMIT_SHARE * backlog.offered_rps,
+        GROWTH_LIMIT_DEVIATIONS * by_chance / backlog.window_s,
+    )
+    return backlog.growth_per_s > bearable_per_s
 
 
 def overloaded(evidence: Evidence) -> Verdict | None:

@@ -6,11 +6,15 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from analysis.censored import censored_quantiles
+from analysis.quantiles import quantile
 from records.cell import CellRecord
 from scenarios.units import Second
 
 Milliseconds = npt.NDArray[np.float64]
 CLOCKS_AGREE_MS = 1.0
+TIMES = ("intended_s", "started_s", "ended_s")
+"""Of a request: when it was due, when it left, when its answer was there."""
 
 
 def latencies_ms(record: CellRecord, completions: pl.DataFrame) -> Milliseconds:
@@ -18,6 +22,15 @@ def latencies_ms(record: CellRecord, completions: pl.DataFrame) -> Milliseconds:
     not leave would be nobody's."""
     begin = "intended_s" if record.scenario.load.is_open else "started_s"
     return 1000 * (completions["ended_s"] - completions[begin]).to_numpy()
+
+
+def in_order_of_end(
+    record: CellRecord, ended: pl.DataFrame
+) -> tuple[npt.NDArray[np.float64], Milliseconds]:
+    """When each was answered, in s, and how long it took."""
+    moments = ended["ended_s"].to_numpy()
+    order = np.argsort(moments, kind="stable")
+    return moments[order], latencies_ms(record, ended)[order]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +54,23 @@ def told_or_bounded(
         pl.col("started_s") < window_end_s,
         pl.col("ended_s").is_null() | (pl.col("ended_s") >= window_end_s),
     )
-    both = pl.concat([completions, under_way])
+    both = pl.concat([completions.select(TIMES), under_way.select(TIMES)])
     bounded = both.with_columns(pl.col("ended_s").fill_null(end_s))
     return Told(latencies_ms(record, bounded), both["ended_s"].is_not_null().to_numpy())
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Under the names of analysis.summary: quantiles that count those who were never answered."""
+
+    median_lower_bound_ms: float | None
+    median_censored_ms: float | None
+    p99_censored_ms: float | None
+
+
+def bounds(told: Told) -> Bounds:
+    median_ms, p99_ms = censored_quantiles(told.durations_ms, told.known, (0.5, 0.99))
+    return Bounds(quantile(told.durations_ms, 0.5), median_ms, p99_ms)
 
 
 def clock_uncertainty_ms(record: CellRecord) -> float | None:
@@ -63,7 +90,11 @@ def arrival_delays_ms(
     uncertainty_ms = clock_uncertainty_ms(record)
     if uncertainty_ms is not None and uncertainty_ms > CLOCKS_AGREE_MS:
         return np.array([])
-    both = requests.select("request_id", "started_s").join(
-        arrived.select("request_id", "arrived_s"), on="request_id"
+    both = (
+        requests.lazy()
+        .select("request_id", "started_s")
+        .join(arrived.lazy().select("request_id", "arrived_s"), on="request_id")
     )
-    return 1000 * (both["arrived_s"] - both["started_s"]).to_numpy()
+    delays = both.select(pl.col("arrived_s") - pl.col("started_s"))
+    # in no order, and without ever holding both sides together
+    return 1000 * delays.collect(engine="streaming").to_series().to_numpy()

@@ -1,13 +1,23 @@
 """Which rows a figure is made of: the tables of a cell, its window, and who never came back."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
+import numpy as np
 import polars as pl
 
-from analysis.latencies import latencies_ms
+from analysis.latencies import in_order_of_end
 from analysis.steady import cut_that_matters
 from records.cell import CellRecord
 from scenarios.units import Second
+
+
+class Cell(Protocol):
+    """Where the rows come from: `records.rundir.CellDir`, or `Tables` in memory. Whoever asks names
+    the columns, so that of ten million rows only a few columns are held at a time."""
+
+    def table(self, name: str, columns: Sequence[str]) -> pl.DataFrame: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +28,11 @@ class Tables:
     machine: pl.DataFrame
     bystander: pl.DataFrame
     upstream: pl.DataFrame
+
+    def table(self, name: str, columns: Sequence[str]) -> pl.DataFrame:
+        frame = getattr(self, name)
+        assert isinstance(frame, pl.DataFrame)
+        return frame.select(columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,20 +63,21 @@ def window_of(record: CellRecord, requests: pl.DataFrame) -> Window:
     if record.cycles_planned is not None or record.interrupted:
         return planned
     since = Window(phases.ramp_end_s or 0.0, planned.end_s)
-    ended = requests.filter(since.holds("ended_s")).sort("ended_s")
-    before = ended.filter(pl.col("ended_s") < planned.start_s).height
-    cut = cut_that_matters(latencies_ms(record, ended), before)
-    return planned if cut == before else Window(float(ended["ended_s"][cut]), planned.end_s)
+    moments, responses_ms = in_order_of_end(record, requests.filter(since.holds("ended_s")))
+    before = int(np.count_nonzero(moments < planned.start_s))
+    cut = cut_that_matters(responses_ms, before)
+    return planned if cut == before else Window(float(moments[cut]), planned.end_s)
 
 
-def last_moment(record: CellRecord, tables: Tables) -> Second:
+def last_moment(record: CellRecord, cell: Cell) -> Second:
     """The end of the drain; of a cell cut short, the last thing that was written down."""
     if record.phases.drain_end_s is not None:
         return record.phases.drain_end_s
+    requests = cell.table("requests", ("started_s", "ended_s"))
     moments = (
-        tables.requests["ended_s"].max(),
-        tables.requests["started_s"].max(),
-        tables.probe["at_s"].max(),
+        requests["ended_s"].max(),
+        requests["started_s"].max(),
+        cell.table("probe", ("at_s",))["at_s"].max(),
     )
     return max((float(each) for each in moments if isinstance(each, float)), default=0.0)
 

@@ -2,28 +2,20 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from analysis import expectations, tables, trials
+from analysis.capacity import capacity_lines
 from analysis.figures import summarise
-from analysis.population import Tables
 from analysis.run_summary import RunSummary, asked_of, summarised
 from analysis.summary import SCHEMA, CellSummary
 from records.rundir import CellDir, RunDir
 
 
 def summary_of(cell: CellDir) -> CellSummary:
-    return summarise(
-        cell.record(),
-        Tables(
-            requests=cell.table("requests"),
-            handlers=cell.table("handlers"),
-            probe=cell.table("probe"),
-            machine=cell.table("machine"),
-            bystander=cell.table("bystander"),
-            upstream=cell.table("upstream"),
-        ),
-    )
+    """Raises Problem for a table that is missing or damaged."""
+    return summarise(cell.record(), cell)
 
 
 def run_summary_of(run: RunDir) -> RunSummary:
@@ -38,6 +30,8 @@ def summary_json(summary: RunSummary) -> str:
         "cells": [tables.as_json(cell) for cell in summary.cells],
         "scenarios": [trials.as_json(each) for each in summary.scenarios],
     }
+    if summary.knee is not None:
+        content["capacity"] = asdict(summary.knee)
     if summary.outcomes:
         content["expectations"] = [expectations.as_json(each) for each in summary.outcomes]
     return json.dumps(content, indent=2, allow_nan=False) + "\n"
@@ -46,6 +40,8 @@ def summary_json(summary: RunSummary) -> str:
 def summary_markdown(summary: RunSummary) -> str:
     over_trials = trials.trial_markdown(summary.scenarios)
     text = tables.markdown(summary.cells, summary.command, over_trials)
+    if summary.knee is not None:
+        text += "\n" + "".join(f"    {line}\n" for line in capacity_lines(summary.cells))
     if not summary.outcomes:
         return text
     lines = (tables.escaped(expectations.outcome_line(each)) for each in summary.outcomes)

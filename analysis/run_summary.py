@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from pydantic import TypeAdapter
 
+from analysis.capacity import Knee, knee_of
 from analysis.expectations import Expectation, Outcome, judged, parse
 from analysis.summary import CellSummary, Predicted
 from analysis.trials import ScenarioSummary, over_trials
@@ -20,6 +21,8 @@ class Asked:
     expectations: tuple[Expectation, ...]
     predictions: Mapping[str, Predicted] = field(default_factory=dict)
     """By the scenario's name, as they were before the load started."""
+    capacity: bool = False
+    """Whether the cells are the steps of a search for the capacity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,8 @@ class RunSummary:
     cells: tuple[CellSummary, ...]
     scenarios: tuple[ScenarioSummary, ...]
     outcomes: tuple[Outcome, ...]
+    knee: Knee | None = None
+    """Of a search for the capacity."""
 
 
 def asked_of(manifest: Mapping[str, object]) -> Asked:
@@ -47,6 +52,7 @@ def asked_of(manifest: Mapping[str, object]) -> Asked:
         predictions=TypeAdapter(dict[str, Predicted]).validate_python(
             manifest.get("predictions") or {}
         ),
+        capacity=manifest.get("capacity") is not None,
     )
 
 
@@ -62,6 +68,7 @@ def summarised(cells: Sequence[CellSummary], asked: Asked) -> RunSummary:
         cells=ordered,
         scenarios=over_trials(ordered),
         outcomes=judged(asked.expectations, ordered, asked.scenarios, asked.trials),
+        knee=knee_of(ordered) if asked.capacity else None,
     )
 
 

@@ -40,14 +40,15 @@ def warm_up_length(values: Values) -> int | None:
 def cut_that_matters(values: Values, already: int) -> int:
     """How many of the first values to leave out, where `already` of them are left out anyway.
 
-    The median hardly feels a cut, and the window loses its length by it: what MSER-5 would cut
-    beyond `already` is cut only if its mean is off by more than 5 % from the mean of the rest.
+    What MSER-5 would cut beyond `already` is cut only if its median is off by more than 5 % from
+    the median of the rest. A warm-up is another level; a stall at the window's beginning is a
+    few long answers, moves the mean and is no warm-up: to cut it would be to hide it.
     """
     cut = warm_up_length(values)
     if cut is None or cut <= already:
         return already
-    rest = float(values[cut:].mean())
-    return cut if abs(float(values[already:cut].mean()) - rest) > MATTERS * rest else already
+    before, rest = float(np.median(values[already:cut])), float(np.median(values[cut:]))
+    return cut if abs(before - rest) > MATTERS * rest else already
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,8 @@ class Predicted:
     p99_ms: float | None
     ceiling_rps: float | None
     limited_by: str | None
+    starved: int | None = None
+    """Users who are never served while others are, again and again."""
     cpu_ms: float | None = None
     """Of the endpoint alone, from the calibration; all else comes from the scenario."""
 

@@ -3,9 +3,14 @@
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from scenarios.units import Second
+
+HANDLED = ("pid", "request_id", "thread_id", "started_s", "ended_s")
+
+Moments = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,23 +29,19 @@ def active_threads(
     A handler without an end ran until its process was last seen (`last_seen`: pid, seen_s).
     None where no handler's thread is known.
     """
-    spans = (
-        handlers.join(last_seen, on="pid", how="left")
-        .filter(pl.col("thread_id").is_not_null(), pl.col("started_s").is_not_null())
-        .select(
-            "pid",
-            "thread_id",
-            start=pl.col("started_s").clip(start_s, end_s),
-            end=pl.coalesce("ended_s", "seen_s", pl.lit(end_s)).clip(start_s, end_s),
-        )
-    )
-    if spans.is_empty():
+    known = handlers.filter(pl.col("thread_id").is_not_null(), pl.col("started_s").is_not_null())
+    if known.is_empty():
         return None
-    merged = merged_by_thread(spans)
-    moments = np.concatenate([merged["start"].to_numpy(), merged["end"].to_numpy()])
-    steps = np.concatenate([np.ones(len(merged)), -np.ones(len(merged))])
-    order = np.lexsort((steps, moments))  # at the same moment, ends before starts
-    active = np.cumsum(steps[order])
+    spans = known.join(last_seen, on="pid", how="left").select(
+        thread=pl.col("pid").cast(pl.UInt64) * 2**32 + pl.col("thread_id"),
+        start=pl.col("started_s").clip(start_s, end_s),
+        end=pl.coalesce("ended_s", "seen_s", pl.lit(end_s)).clip(start_s, end_s),
+    )
+    starts, ends = merged_by_thread(spans)
+    # at the same moment, ends before starts: a stable sort keeps what is in order
+    moments = np.concatenate([np.sort(ends), np.sort(starts)])
+    order = np.argsort(moments, kind="stable")
+    active = np.cumsum(np.where(order < len(ends), -1, 1), dtype=np.int32)
     lasting = np.diff(moments[order], append=end_s)
     length_s = end_s - start_s
     return ActiveThreads(
@@ -49,15 +50,17 @@ def active_threads(
     )
 
 
-def merged_by_thread(spans: pl.DataFrame) -> pl.DataFrame:
-    """Overlapping spans of one thread become one."""
-    thread = ["pid", "thread_id"]
-    reach = pl.col("end").cum_max().shift(1).over(thread)
-    return (
+def merged_by_thread(spans: pl.DataFrame) -> tuple[Moments, Moments]:
+    """Starts and ends; overlapping spans of one thread become one."""
+    ordered = (
         spans.filter(pl.col("end") > pl.col("start"))
         .sort("start")
-        .with_columns(fresh=(pl.col("start") > reach).fill_null(value=True))
-        .with_columns(island=pl.col("fresh").cum_sum().over(thread))
-        .group_by(*thread, "island")
-        .agg(pl.col("start").min(), pl.col("end").max())
+        .sort("thread", maintain_order=True)  # ten times as fast as by both at once
     )
+    thread, start, end = (ordered[name].to_numpy() for name in ("thread", "start", "end"))
+    changes = np.flatnonzero(thread[1:] != thread[:-1]) + 1
+    reach = np.concatenate([np.maximum.accumulate(own) for own in np.split(end, changes)])
+    fresh = np.ones(len(start), dtype=np.bool_)
+    fresh[1:] = start[1:] > reach[:-1]
+    fresh[changes] = True
+    return start[fresh], reach[np.roll(fresh, -1)]

@@ -6,6 +6,8 @@ there together, also around a worker's death.
 
 import polars as pl
 
+USAGE = ("at_s", "role", "pid", "cpu_s", "rss_bytes")
+
 BUCKET_S = 1.0
 """The runner sweeps twice a second, and the kernel counts CPU in steps of 10 ms: over one
 second that is 1 % of a core."""
@@ -70,10 +72,14 @@ def span_s(machine: pl.DataFrame) -> float:
 
 def other_load_cores(machine: pl.DataFrame) -> float | None:
     """How many cores were kept busy by what is no part of the cell; None where it was not
-    looked at. Interrupts belong to nobody and are not in it."""
+    looked at. Interrupts belong to nobody and are not in it.
+
+    Load processes of other machines tell their CPU themselves, and nothing of descriptors: what
+    they use is not taken from here.
+    """
     if span_s(machine) <= 0 or machine.filter(pl.col("role") == "machine").is_empty():
         return None
-    used = cores_used(machine)
+    used = cores_used(machine.filter(pl.col("descriptors").is_not_null()))
     ours = sum(used.get(role, 0.0) for role in ("server", "upstream", "load", "runner"))
     return max(0.0, used["machine"] - ours)
 

@@ -98,6 +98,8 @@ class Backlog:
     offered_rps: float
     sustained_rps: float
     growth_per_s: float
+    mean_under_way: float
+    random_arrivals: bool
     window_s: Second
 
 

@@ -1,7 +1,10 @@
 """What the probe saw inside the workers: threads, pool, loop."""
 
+from dataclasses import dataclass
+
 import polars as pl
 
+from analysis.population import Window
 from analysis.quantiles import quantile, time_weights
 
 BEAT_S = 0.010
@@ -16,6 +19,40 @@ THREADS = (
     + pl.col("threads_executor")
     + pl.col("threads_other")
 )
+
+
+WATCHED = (
+    "pid", "at_s", "heartbeat_age_s", "threads_loop", "threads_anyio_worker", "threads_executor",
+    "threads_other", "pool_total", "pool_waiting", "blocked_route", "blocked_frame",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """Under the names of analysis.summary. threads_spawned: of the whole cell; all else: of its
+    window."""
+
+    threads_spawned: int | None
+    pool_total: int | None
+    pool_waiting_peak: int | None
+    loop_lag_p99_ms: float | None
+    loop_lag_max_ms: float | None
+    loop_blocked_share: float | None
+    blocked_by: str | None
+
+
+def watched(probe: pl.DataFrame, window: Window) -> Watched:
+    samples = probe.filter(window.holds("at_s"))
+    lag_p99_ms, lag_max_ms = loop_lag(samples)
+    return Watched(
+        threads_spawned=at_once(probe, THREADS),
+        pool_total=at_once(samples, pl.col("pool_total")),
+        pool_waiting_peak=at_once(samples, pl.col("pool_waiting")),
+        loop_lag_p99_ms=lag_p99_ms,
+        loop_lag_max_ms=lag_max_ms,
+        loop_blocked_share=blocked_share(samples),
+        blocked_by=blocked_by(samples),
+    )
 
 
 def threads_unique(own: pl.DataFrame) -> int | None:

@@ -70,7 +70,7 @@ def estimated(process: int, samples: Sequence[ClockSample]) -> Clock:
     """`samples` in the order of time, at least one."""
     third = -(-len(samples) // ENDS)
     first = min(samples[:third], key=lambda sample: sample.round_trip_s)
-    last = min(samples[-third:], key=lambda sample: sample.round_trip_s)
+    last = min(reversed(samples[-third:]), key=lambda sample: sample.round_trip_s)
     clock = Clock(
         process=process,
         first_at_s=first.theirs_s,

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -46,11 +46,11 @@ class CellDir:
         with damage_named(self.record_file):
             return load_cell(self.record_file)
 
-    def table(self, name: str) -> pl.DataFrame:
-        """Raises Problem where it is missing or damaged."""
+    def table(self, name: str, columns: Sequence[str] | None = None) -> pl.DataFrame:
+        """These columns, or all. Raises Problem where one is missing or damaged."""
         path = self.path / f"{name}.parquet"
         with damage_named(path):
-            return pl.read_parquet(path)
+            return pl.read_parquet(path, columns=None if columns is None else list(columns))
 
     def save_table(self, name: str, frame: pl.DataFrame) -> None:
         frame.write_parquet(self.path / f"{name}.parquet", compression="zstd")

@@ -4,7 +4,7 @@ Locust drops a request that it kills and fires no event for it; here nothing is 
 """
 
 from dataclasses import dataclass, field
-from math import nan
+from math import isnan, nan
 
 from records.ids import first_id, next_id
 
@@ -83,7 +83,7 @@ class Ledger:
     open: dict[int, Entry] = field(default_factory=dict)
     _next_ids: list[int] = field(default_factory=list)
     _finished: list[Entry] = field(default_factory=list)
-    _shown: set[int] = field(default_factory=set)
+    _begun: list[Entry] = field(default_factory=list)
     _warm: set[int] = field(default_factory=set)
     _completed: int = 0
     _failed: int = 0
@@ -97,6 +97,7 @@ class Ledger:
         request_id = self._next_ids[user]
         self._next_ids[user] = next_id(request_id)
         entry = self.open[request_id] = Entry(user, request_id, intended_s, started_s)
+        self._begun.append(entry)
         return entry
 
     def finish(
@@ -113,10 +114,9 @@ class Ledger:
     def new_rows(self) -> list[Row]:
         """Rows since the last call: the finished, and the open ones not told of before."""
         finished, self._finished = self._finished, []
-        self._shown.difference_update(entry.request_id for entry in finished)
-        unseen = [entry for key, entry in self.open.items() if key not in self._shown]
-        self._shown.update(entry.request_id for entry in unseen)
-        return [entry.row() for entry in finished + unseen]
+        begun, self._begun = self._begun, []
+        still_open = [entry for entry in begun if isnan(entry.ended_s)]
+        return [entry.row() for entry in finished + still_open]
 
     def counts(self) -> Counts:
         return Counts(

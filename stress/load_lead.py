@@ -83,9 +83,10 @@ class Alone(Lead):
     def __init__(self, me: LoadProcess, environment: Environment, runner: Runner) -> None:
         super().__init__(me, environment, runner)
         self.reports.expect(1)
-        self.writer = JournalWriter(
-            Sink(me.folder / "load-0.journal"), LOAD_JOURNAL, {"process": 0}
-        )
+        sink = Sink(me.folder / "load-0.journal")
+        self.writer = JournalWriter(sink, LOAD_JOURNAL, {"process": 0})
+        gevent.spawn(me.write_often, self.writer)
+        environment.events.spawning_complete.add_listener(lambda **_: me.end_of_ramp())
 
     def flush(self) -> None:
         self.me.write(self.writer)

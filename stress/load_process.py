@@ -7,6 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from time import monotonic, process_time
 
+import gevent
 import psutil
 from locust.env import Environment
 
@@ -16,6 +17,7 @@ from stress.protocol import Control, LoadPlan
 from stress.reports import LOOKS_S, Report
 
 FLUSH_EVERY_S = LOOKS_S
+WRITE_EVERY_S = 0.02
 REPORTS_IN_S = 3 * FLUSH_EVERY_S
 """By then every load process has reported something from after the last send."""
 ROOT = Path(__file__).resolve().parent.parent
@@ -59,6 +61,13 @@ class LoadProcess:
 
     def report(self, rows: bytes = b"") -> Report:
         return Report.of(rows, self.ledger.counts(), self.ledger.ramp_end_s, monotonic())
+
+    def write_often(self, writer: JournalWriter) -> None:
+        """A greenlet that never ends. What is new in the ledger is packed in small pieces: at 1000
+        requests a second a quarter of a second's rows would hold up the next sends for 3 ms."""
+        while True:
+            gevent.sleep(WRITE_EVERY_S)
+            writer.write("r", self.ledger.new_rows())
 
     def write(self, writer: JournalWriter) -> None:
         """What is new in the ledger, and what this process has used so far."""

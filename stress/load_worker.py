@@ -5,6 +5,7 @@ import json
 from dataclasses import asdict
 from time import monotonic
 
+import gevent
 from locust import runners
 from locust.env import Environment
 from locust.rpc import Message
@@ -29,6 +30,7 @@ class LoadWorker:
         runner.register_message(CONTROL, self.on_control)
         runner.register_message(CLOCK, self.on_clock)
         environment.events.test_start.add_listener(self.begin)
+        environment.events.spawning_complete.add_listener(self.on_spawning_complete)
         environment.events.report_to_master.add_listener(self.on_report)
         environment.events.quitting.add_listener(self.on_quitting)
         tell(heard=runner.master_host)
@@ -49,6 +51,12 @@ class LoadWorker:
         self.me.configure(plan_in(environment), self.process, list(self.runner.user_classes))
         self.me.ramp.begin_s = monotonic()
         self.writer = JournalWriter(self.pending.extend, LOAD_JOURNAL, {"process": self.process})
+        gevent.spawn(self.me.write_often, self.writer)
+
+    def on_spawning_complete(self, **_: object) -> None:
+        """Also a worker that was one too many is told."""
+        if self.writer is not None:
+            self.me.end_of_ramp()
 
     def on_control(self, environment: Environment, msg: Message, **_: object) -> None:
         """Moments come as distances: another machine's clock is another clock."""

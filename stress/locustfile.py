@@ -148,9 +148,3 @@ def on_init(environment: Environment, **_: object) -> None:
     else:
         lead = Alone(me, environment, runner)
     gevent.spawn(lead.conduct)
-
-
-@events.spawning_complete.add_listener
-def on_spawning_complete(user_count: int, **_: object) -> None:
-    del user_count
-    me.end_of_ramp()

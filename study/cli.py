@@ -16,6 +16,8 @@ from scenarios.overrides import Overrides, with_overrides
 from scenarios.problems import Problem
 from stress.stack import ROOT, upstream_program
 from study import options as o
+from study.commands.capacity import capacity
+from study.commands.theory import predict
 from study.compare import compare as compare_runs
 from study.distribution import Asked, distribution_of
 from study.doctor import doctor as examine_machine
@@ -165,6 +167,10 @@ def compare(
 ) -> int:
     """Is run B different from run A: figure by figure, with what chance alone would make."""
     return compare_runs(a, b, anyway, json)
+
+
+app.command()(predict)
+app.command()(capacity)
 
 
 @app.command("load-worker")

@@ -6,6 +6,7 @@ from textwrap import fill
 from typing import TextIO
 
 from analysis.advice import advice
+from analysis.capacity import capacity_lines
 from analysis.expectations import Outcome, all_met, outcome_line
 from analysis.run_summary import RunSummary
 from analysis.summary import CellSummary
@@ -22,6 +23,8 @@ def print_closing(summary: RunSummary, directory: RunDir) -> None:
         print("\n".join(("", *over_trials)))
     for cell in summary.cells:
         print_notes(cell)
+    if summary.knee is not None:
+        print("\n".join(("", *capacity_lines(summary.cells))))
     if summary.outcomes:
         print()
         print_outcomes(summary.outcomes, sys.stdout)

@@ -64,9 +64,7 @@ def refuse_given(asked: Asked) -> None:
 
 def workers(expected: int | None) -> int:
     if expected is None:
-        raise Problem(
-            "--distributed: say with --expect-workers N how many load workers to wait for"
-        )
+        raise Problem("--distributed: give --expect-workers N too, how many load workers to expect")
     if not 1 <= expected <= MOST_WORKERS:
         raise Problem(f"--expect-workers {expected}: give 1 to {MOST_WORKERS}")
     return expected

@@ -1,7 +1,7 @@
 """What theory says of the scenarios of a run: calibrated and written down before any load."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import psutil
 
@@ -16,12 +16,12 @@ from stress.interruption import Interruption
 Alike = tuple[Endpoint, Server, Client | None]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Theory:
     """By the scenario's name; empty where no prediction was wanted."""
 
-    calibrations: dict[str, Calibration] = field(default_factory=dict)
-    predictions: dict[str, Predicted] = field(default_factory=dict)
+    calibrations: dict[str, Calibration]
+    predictions: dict[str, Predicted]
 
 
 def theory_of(
@@ -31,7 +31,19 @@ def theory_of(
 
     Raises Problem where an endpoint does not answer, CellInterruptedError.
     """
-    theory, known = Theory(), dict[Alike, Calibration]()
+    calibrations = calibrations_of(scenarios, interruption, tell)
+    systems = {
+        each.name: system_of(each, calibrations[each.name].cpu_s, psutil.cpu_count())
+        for each in scenarios
+    }
+    predictions = {each.name: predicted(systems[each.name], each.load) for each in scenarios}
+    return Theory(calibrations, predictions)
+
+
+def calibrations_of(
+    scenarios: Sequence[Scenario], interruption: Interruption, tell: Callable[[str], None]
+) -> dict[str, Calibration]:
+    found, known = dict[str, Calibration](), dict[Alike, Calibration]()
     for scenario in scenarios:
         alike = (scenario.endpoint, scenario.server, scenario.client)
         if alike not in known:
@@ -39,9 +51,6 @@ def theory_of(
             try:
                 known[alike] = calibrate(scenario, interruption)
             except Problem as problem:
-                message = f"{scenario.name}: {problem}; --no-predict runs without prediction"
-                raise Problem(message, problem.exit_code) from problem
-        theory.calibrations[scenario.name] = known[alike]
-        system = system_of(scenario, known[alike].cpu_s, psutil.cpu_count())
-        theory.predictions[scenario.name] = predicted(system, scenario.load)
-    return theory
+                raise Problem(f"{scenario.name}: {problem}", problem.exit_code) from problem
+        found[scenario.name] = known[alike]
+    return found

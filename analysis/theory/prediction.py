@@ -67,9 +67,16 @@ def predicted(system: System, load: Load) -> Predicted:
         median_ms=in_ms(shown.median_s),
         p99_ms=in_ms(shown.p99_s),
         ceiling_rps=found.highest_rps,
-        limited_by=point.limited_by,
+        limited_by=limit(system, load, point.limited_by),
+        starved=shown.starved,
         cpu_ms=1000 * system.loop_cpu_s,
     )
+
+
+def limit(system: System, load: Load, fullest: str) -> str:
+    """A pool with a thread for each user is full and keeps nobody waiting."""
+    roomy = fullest == "pool" and system.pool * system.workers >= load.users
+    return "users" if roomy else fullest
 
 
 def of_a_blocked_loop(system: System, load: Load) -> Predicted:

@@ -28,9 +28,17 @@ def test_mser_knows_when_it_cannot_tell() -> None:
 def test_a_cut_that_changes_nothing_is_not_made() -> None:
     flat = np.random.default_rng(1).normal(100, 1, 1000)
     assert cut_that_matters(flat, already=0) == 0
-    flat[:40] *= 3
-    assert cut_that_matters(flat, already=0) >= 40
-    assert cut_that_matters(flat, already=40) == 40
+    flat[:200] *= 3
+    assert cut_that_matters(flat, already=0) >= 200
+    assert cut_that_matters(flat, already=200) == 200
+
+
+def test_a_stall_at_the_beginning_is_not_cut_away() -> None:
+    """It is what the service did; only a level that has changed is a warm-up."""
+    steady = np.random.default_rng(2).normal(100, 1, 1000)
+    steady[100:120] = 600.0
+    assert warm_up_length(steady) not in (0, None)  # MSER-5 alone would cut it
+    assert cut_that_matters(steady, already=50) == 50
 
 
 @given(st.integers(0, 2**32 - 1))

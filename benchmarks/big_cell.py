@@ -1,0 +1,155 @@
+"""A cell of any length as a closed loop of 500 users would leave it, made in seconds."""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from records.cell import CellRecord, Phases, save_cell
+from records.ids import first_id
+from records.rows import BYSTANDER, HANDLERS, MACHINE, PROBE, REQUESTS, UPSTREAM, Schema, shaped
+from records.rundir import CellDir
+from scenarios.catalogue import select
+from scenarios.model import Available, resolved
+from scenarios.units import Second
+
+USERS = 500
+CELL_NUMBER = 9
+RAMP_S = 1.0
+SETTLE_S = 1.0
+FAILING = 0.01
+ON_THE_WAY_S = 0.002
+PING_S = 1.0
+SWEEP_S = 0.5
+SAMPLE_S = 0.01
+
+Moments = npt.NDArray[np.float64]
+
+
+def make_cell(folder: Path, rows: int) -> None:
+    """Each user asks again at once, for about a second; the last request of each is never
+    answered, and every other one of these never seen. A hundredth fails."""
+    turns = rows // USERS
+    requests = sent(turns, np.random.default_rng(1))
+    last_s = requests["started_s"].max()
+    assert isinstance(last_s, float)
+    reached = requests.filter(pl.col("ended_s").is_not_null() | (pl.col("user") % 2 == 0))
+    tables: dict[str, tuple[pl.DataFrame, Schema]] = {
+        "requests": (requests, REQUESTS),
+        "handlers": (handled(reached), HANDLERS),
+        "upstream": (asked(reached), UPSTREAM),
+        "probe": (sampled(last_s), PROBE),
+        "machine": (swept(last_s), MACHINE),
+        "bystander": (pinged(last_s), BYSTANDER),
+    }
+    cell = CellDir(folder)
+    for name, (frame, schema) in tables.items():
+        cell.save_table(name, shaped(frame, schema))
+    save_cell(cell.record_file, record(turns, last_s))
+
+
+def sent(turns: int, chance: np.random.Generator) -> pl.DataFrame:
+    """In the order of sending. Responses of 1 s at least and 1.1 s in the mean."""
+    took_s = 1.0 + chance.gamma(4.0, 0.025, (USERS, turns))
+    ended_s = np.linspace(0, RAMP_S, USERS)[:, np.newaxis] + np.cumsum(took_s, axis=1)
+    user = np.repeat(np.arange(USERS), turns)
+    turn = np.tile(np.arange(turns), USERS)
+    ids = np.array([first_id(CELL_NUMBER, 0, user) for user in range(USERS)], dtype=np.uint64)
+    failed = chance.random(USERS * turns) < FAILING
+    started_s = (ended_s - took_s).ravel()
+    answered = pl.col("ended_s").is_not_null()
+    return (
+        pl.DataFrame(
+            {
+                "request_id": ids[user] + turn.astype(np.uint64),
+                "user": user,
+                "intended_s": started_s,
+                "started_s": started_s,
+                "ended_s": np.where(turn == turns - 1, np.nan, ended_s.ravel()),
+                "failed": failed,
+            }
+        )
+        .with_columns(pl.col("ended_s").fill_nan(None), cell=pl.lit("bench"), process=0, bytes=4)
+        .with_columns(
+            status=pl.when(answered).then(pl.when("failed").then(500).otherwise(200)),
+            error=pl.when(answered & pl.col("failed")).then(
+                pl.lit("HTTP 500: the upstream failed")
+            ),
+        )
+        .sort("started_s")
+    )
+
+
+def handled(requests: pl.DataFrame) -> pl.DataFrame:
+    """Each on a thread of a pool as large as the users, a little later than it was sent."""
+    began = pl.col("started_s") + ON_THE_WAY_S
+    left = pl.col("ended_s") - ON_THE_WAY_S
+    return requests.select(
+        "request_id",
+        "status",
+        pid=1,
+        route=pl.lit("/sync/http"),
+        arrived_s=began,
+        queued_s=began,
+        started_s=began,
+        ended_s=left,
+        sent_s=left,
+        pool_wait_s=0.0,
+        thread_id=100 + pl.col("user"),
+        thread_kind=pl.lit("anyio-worker"),
+    )
+
+
+def asked(requests: pl.DataFrame) -> pl.DataFrame:
+    return requests.select(
+        "request_id",
+        at_s=pl.coalesce("ended_s", "started_s"),
+        asked_ms=1000.0,
+        waited_ms=1000.2,
+        status=pl.col("status").fill_null(200).cast(pl.String),
+    )
+
+
+def times(until_s: Second, each_s: Second) -> Moments:
+    return np.arange(0.0, until_s, each_s)
+
+
+def sampled(until_s: Second) -> pl.DataFrame:
+    at_s = times(until_s, SAMPLE_S)
+    return pl.DataFrame({"at_s": at_s, "heartbeat_age_s": at_s % 0.013}).with_columns(
+        pid=1, in_flight=USERS, threads_loop=1, threads_anyio_worker=USERS, threads_executor=0,
+        threads_other=1, pool_total=USERS, pool_borrowed=USERS, pool_waiting=0,
+        rss_bytes=2.0**27, cpu_s=0.8 * pl.col("at_s"),
+    )  # fmt: skip
+
+
+def swept(until_s: Second) -> pl.DataFrame:
+    cores = {"server": 0.8, "upstream": 0.2, "load": 0.4, "runner": 0.05, "machine": 1.5}
+    roles = pl.DataFrame({"role": list(cores), "pid": range(len(cores)), "cores": cores.values()})
+    return (
+        pl.DataFrame({"at_s": times(until_s, SWEEP_S)})
+        .join(roles, how="cross")
+        .with_columns(
+            cpu_s=pl.col("at_s") * pl.col("cores"), rss_bytes=2**27, descriptors=1100, threads=3
+        )
+    )
+
+
+def pinged(until_s: Second) -> pl.DataFrame:
+    at_s = times(until_s, PING_S)
+    return pl.DataFrame({"intended_s": at_s, "ended_s": at_s + 0.003}).with_columns(status=200)
+
+
+def record(turns: int, last_s: Second) -> CellRecord:
+    scenario = resolved(
+        select(("sync-http-shared",))[0], Available(uvloop=True, httptools=True, go=True)
+    )
+    window_end_s = max(last_s - 2 * SETTLE_S, 2 * SETTLE_S)
+    return CellRecord(
+        name="bench", scenario=scenario, trial=1, cell_number=CELL_NUMBER, t0_s=0.0,
+        started_utc="", phases=Phases(RAMP_S, RAMP_S + SETTLE_S, window_end_s, last_s + 3.0, True),
+        cycles_planned=None, warm_up_limit_s=30.0, drain_limit_s=5.0, deaths=(),
+        users_spawned=USERS, requests_sent=USERS * turns, descriptors_limit=10_000,
+        load_timeout_s=100.0, commands={}, overhead_s=0.0,
+    )  # fmt: skip

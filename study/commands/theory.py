@@ -1,0 +1,90 @@
+"""What theory says: `study predict`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from analysis.theory.asked import Target, parse_users
+from scenarios.catalogue import select
+from scenarios.overrides import Overrides, with_overrides
+from scenarios.problems import Problem
+from study import options as o
+from study.predict import Question
+from study.predict import predict as ask_theory
+
+
+def predict(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[SCENARIO|GROUP]...", help="classic and fair if none is named."),
+    ] = None,
+    users: Annotated[str | None, typer.Option(help="500, or a range: 100..100000.")] = None,
+    delay: o.Delay = None,
+    think_time: o.ThinkTime = None,
+    workers: o.Workers = None,
+    pool: o.Pool = None,
+    worker_timeout: o.WorkerTimeout = None,
+    client: o.ClientOption = None,
+    client_life: o.ClientLife = None,
+    client_timeout: o.ClientTimeout = None,
+    arrival_rate: o.ArrivalRate = None,
+    arrivals: o.ArrivalsOption = None,
+    duration: o.Duration = None,
+    quick: o.Quick = False,
+    cpu: Annotated[
+        str | None,
+        typer.Option(help="CPU of one request, such as 0.5ms; measured here if left out."),
+    ] = None,
+    cores: Annotated[
+        int | None, typer.Option(min=1, max=4096, help="Of each machine; this one's if left out.")
+    ] = None,
+    lifo: Annotated[
+        bool,
+        typer.Option("--lifo", help="A pool that wakes its newest waiter first (anyio < 3.7)."),
+    ] = False,
+    target: Annotated[
+        str | None,
+        typer.Option(help="How many workers, threads, machines for this rate? With --p99."),
+    ] = None,
+    p99: Annotated[str | None, typer.Option(help="99 % are to be answered within this.")] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw the range of users into this .svg, .png or .html.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON, nothing else.")] = False,
+) -> int:
+    """What queueing theory and simulation say, before anything runs: rates, latencies, limits."""
+    range_of_users = None if users is None else parse_users(users)
+    overrides = Overrides(
+        users=range_of_users[0] if range_of_users and len(range_of_users) == 1 else None,
+        duration_s=o.seconds("--duration", duration),
+        think_s=o.seconds("--think-time", think_time),
+        delay_s=o.seconds("--delay", delay),
+        workers=workers,
+        pool=pool,
+        worker_timeout_s=worker_timeout,
+        client=client,
+        client_life=client_life,
+        client_timeout_s=o.seconds("--client-timeout", client_timeout),
+        arrival_rate=o.per_second("--arrival-rate", arrival_rate),
+        arrivals=arrivals,
+    )
+    if (target is None) != (p99 is None):
+        raise Problem("--target and --p99 belong together, such as --target 20000/s --p99 2s")
+    if plot is not None and (range_of_users is None or len(range_of_users) == 1):
+        raise Problem("--plot draws a range of users: give --users 100..100000 too")
+    chosen = select(tuple(names or ()))
+    if quick:
+        chosen = tuple(o.quickened(each) for each in chosen)
+    question = Question(
+        users=range_of_users,
+        cpu_s=o.seconds("--cpu", cpu),
+        cores=cores,
+        lifo=lifo,
+        target=None
+        if target is None
+        else Target(o.per_second("--target", target) or 0.0, o.seconds("--p99", p99) or 0.0),
+        plot=plot,
+        json_output=json,
+    )
+    return ask_theory(with_overrides(chosen, overrides), question)
