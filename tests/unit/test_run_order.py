@@ -62,7 +62,7 @@ def run(
     """The exit code and the manifest."""
     order = subject.Order(
         "test", trials, 0, folder, "study run control",
-        json_output=json_output, seed=seed, expectations=expectations,
+        json_output=json_output, seed=seed, expectations=expectations, predict=False,
     )  # fmt: skip
     code = subject.run(select(("control",)), order)
     (directory,) = folder.iterdir()
