@@ -6,7 +6,7 @@ import polars as pl
 from analysis.fates import Fates
 from analysis.latencies import in_order_of_end, latencies_ms
 from analysis.little import little
-from analysis.population import Cell, Window, unfinished
+from analysis.population import Cell, Window, distinct, unfinished
 from analysis.quantiles import quantile
 from analysis.steady import PARTS, drift, trend
 from analysis.usage import busiest_percent, other_load_cores, stolen_cores
@@ -114,7 +114,7 @@ def warmed(record: CellRecord, requests: pl.DataFrame) -> int:
     served = requests.filter(
         pl.col("started_s") >= phases.ramp_end_s, pl.col("ended_s") < phases.window_start_s
     )
-    return served.select("process", "user").n_unique() if served.height else 0
+    return distinct(served, "process", "user")
 
 
 def backlog(

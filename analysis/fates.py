@@ -61,7 +61,9 @@ def fates(
     app_ids = of_load(handlers, cell_number)
     seen = app_ids.unique()
     answered = requests.filter(pl.col("status").is_not_null())["request_id"]
+    answered_and_seen = in_both(answered, seen)
     lost = lost_requests(requests, seen)
+    lost_and_seen = lost.filter("received").height
     never_sent = ~pl.col("received") & pl.col("unsent")
     never_received = ~pl.col("received") & ~pl.col("unsent")
     counts: tuple[int | None, int | None, int | None, int | None] = (None, None, None, None)
@@ -71,21 +73,21 @@ def fates(
         answered_well = requests.filter(pl.col("status") == 200)["request_id"]
         counts = (
             len(asked),
-            missing_from(at_upstream, answered_well),
-            missing_from(seen, at_upstream),
+            len(answered_well) - in_both(answered_well, at_upstream),
+            len(at_upstream) - in_both(at_upstream, seen),
             len(asked) - len(at_upstream),
         )
     return Fates(
         sent=requests.height,
         completed=len(answered),
-        received_never_answered=lost.filter("received").height,
+        received_never_answered=lost_and_seen,
         sent_never_received=lost.filter(never_received).height,
         failed_before_sending=lost.filter(never_sent).height,
         vanished=lost.filter(never_received & pl.col("ended_s").is_not_null()).height,
-        completed_unseen=missing_from(seen, answered),
+        completed_unseen=len(answered) - answered_and_seen,
         app_received=len(app_ids),
         app_repeated=len(app_ids) - len(seen),
-        strangers=missing_from(requests["request_id"], seen),
+        strangers=len(seen) - answered_and_seen - lost_and_seen,
         upstream_received=counts[0],
         upstream_missing=counts[1],
         upstream_strangers=counts[2],
@@ -104,10 +106,9 @@ def lost_requests(requests: pl.DataFrame, seen: pl.Series) -> pl.DataFrame:
     )
 
 
-def missing_from(known: pl.Series, ids: pl.Series) -> int:
-    """How many of `ids` are not `known`; neither repeats one."""
-    both = np.intersect1d(known.to_numpy(), ids.to_numpy(), assume_unique=True)
-    return len(ids) - len(both)
+def in_both(some: pl.Series, others: pl.Series) -> int:
+    """How many ids are among both; neither repeats one."""
+    return len(np.intersect1d(some.to_numpy(), others.to_numpy(), assume_unique=True))
 
 
 def of_load(table: pl.DataFrame, cell_number: int) -> pl.Series:

@@ -21,7 +21,9 @@ def doubtful(value_ms: float | None) -> str:
     """A latency that must not be read as one: in brackets, and short."""
     if value_ms is None:
         return UNKNOWN
-    return f"({value_ms:,.0f})" if value_ms < 10_000 else f"({value_ms / 1000:.0f} s)"
+    if value_ms < 9_999.5:
+        return f"({value_ms:,.0f})"
+    return f"({value_ms / 1000:.0f} s)" if value_ms < 999_500 else "(>999 s)"
 
 
 def at_least(value_ms: float | None, bound_ms: float | None) -> str:

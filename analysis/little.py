@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from analysis.population import Window
+from analysis.population import Window, distinct
 from scenarios.units import Second
 
 GAP_LIMIT = 0.05
@@ -45,9 +45,9 @@ def little(
     paused_s = (completions["started_s"] - completions["intended_s"]).clip(lower_bound=0.0)
     busy_s = (completions["ended_s"] - completions["started_s"]) + paused_s + think_s
     asking = requests.filter(pl.col("started_s") < window.end_s)
-    answered = completions.select("process", "user").n_unique() if completions.height else 0
+    answered = distinct(completions, "process", "user")
     return Little(
         users=users,
         users_seen=float(busy_s.sum()) / window.length_s,
-        starved=asking.select("process", "user").n_unique() - answered,
+        starved=distinct(asking, "process", "user") - answered,
     )

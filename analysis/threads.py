@@ -32,6 +32,7 @@ def active_threads(
     known = handlers.filter(pl.col("thread_id").is_not_null(), pl.col("started_s").is_not_null())
     if known.is_empty():
         return None
+    # both numbers have 32 bits: as one of 64 they are grouped in half the time
     spans = known.join(last_seen, on="pid", how="left").select(
         thread=pl.col("pid").cast(pl.UInt64) * 2**32 + pl.col("thread_id"),
         start=pl.col("started_s").clip(start_s, end_s),
@@ -41,7 +42,7 @@ def active_threads(
     # at the same moment, ends before starts: a stable sort keeps what is in order
     moments = np.concatenate([np.sort(ends), np.sort(starts)])
     order = np.argsort(moments, kind="stable")
-    active = np.cumsum(np.where(order < len(ends), -1, 1), dtype=np.int32)
+    active = np.cumsum(np.where(order < len(ends), np.int8(-1), np.int8(1)), dtype=np.int32)
     lasting = np.diff(moments[order], append=end_s)
     length_s = end_s - start_s
     return ActiveThreads(
@@ -52,15 +53,24 @@ def active_threads(
 
 def merged_by_thread(spans: pl.DataFrame) -> tuple[Moments, Moments]:
     """Starts and ends; overlapping spans of one thread become one."""
-    ordered = (
+    threads = (
         spans.filter(pl.col("end") > pl.col("start"))
         .sort("start")
-        .sort("thread", maintain_order=True)  # ten times as fast as by both at once
+        .group_by("thread")  # a group keeps the order of its rows
+        .agg("start", "end")
     )
-    thread, start, end = (ordered[name].to_numpy() for name in ("thread", "start", "end"))
-    changes = np.flatnonzero(thread[1:] != thread[:-1]) + 1
-    reach = np.concatenate([np.maximum.accumulate(own) for own in np.split(end, changes)])
+    merged = [
+        merged_spans(start.to_numpy(), end.to_numpy())
+        for start, end in zip(threads["start"], threads["end"], strict=True)
+    ]
+    starts, ends = zip(*merged, strict=True) if merged else ((), ())
+    nothing = np.empty(0)
+    return np.concatenate([nothing, *starts]), np.concatenate([nothing, *ends])
+
+
+def merged_spans(start: Moments, end: Moments) -> tuple[Moments, Moments]:
+    """Of one thread, in the order of their starts."""
+    reach = np.maximum.accumulate(end)
     fresh = np.ones(len(start), dtype=np.bool_)
     fresh[1:] = start[1:] > reach[:-1]
-    fresh[changes] = True
     return start[fresh], reach[np.roll(fresh, -1)]

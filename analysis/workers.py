@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from analysis.population import Window
+from analysis.population import Window, distinct
 from analysis.quantiles import quantile, time_weights
 
 BEAT_S = 0.010
@@ -57,7 +57,7 @@ def watched(probe: pl.DataFrame, window: Window) -> Watched:
 
 def threads_unique(own: pl.DataFrame) -> int | None:
     known = own.filter(pl.col("thread_id").is_not_null())
-    return known.select("pid", "thread_id").n_unique() if known.height else None
+    return distinct(known, "pid", "thread_id") if known.height else None
 
 
 def at_once(samples: pl.DataFrame, what: pl.Expr) -> int | None:

@@ -15,9 +15,11 @@ from scenarios.model import Available, resolved
 from scenarios.units import Second
 
 USERS = 500
+FEWEST_ROWS = 10 * USERS
 CELL_NUMBER = 9
 RAMP_S = 1.0
-SETTLE_S = 1.0
+SETTLE_S = 2.0
+DRAIN_S = 3.0
 FAILING = 0.01
 ON_THE_WAY_S = 0.002
 PING_S = 1.0
@@ -28,8 +30,12 @@ Moments = npt.NDArray[np.float64]
 
 
 def make_cell(folder: Path, rows: int) -> None:
-    """Each user asks again at once, for about a second; the last request of each is never
-    answered, and every other one of these never seen. A hundredth fails."""
+    """Each user asks again at once, and waits for about a second; the last request of each is
+    never answered, and half of these never reach the app. A hundredth fails.
+
+    `rows` counts requests, down to a whole number for each user. Fewer than FEWEST_ROWS leave no
+    window between ramp and end.
+    """
     turns = rows // USERS
     requests = sent(turns, np.random.default_rng(1))
     last_s = requests["started_s"].max()
@@ -145,11 +151,11 @@ def record(turns: int, last_s: Second) -> CellRecord:
     scenario = resolved(
         select(("sync-http-shared",))[0], Available(uvloop=True, httptools=True, go=True)
     )
-    window_end_s = max(last_s - 2 * SETTLE_S, 2 * SETTLE_S)
+    phases = Phases(RAMP_S, RAMP_S + SETTLE_S, last_s - SETTLE_S, last_s + DRAIN_S, True)
     return CellRecord(
         name="bench", scenario=scenario, trial=1, cell_number=CELL_NUMBER, t0_s=0.0,
-        started_utc="", phases=Phases(RAMP_S, RAMP_S + SETTLE_S, window_end_s, last_s + 3.0, True),
-        cycles_planned=None, warm_up_limit_s=30.0, drain_limit_s=5.0, deaths=(),
+        started_utc="", phases=phases, cycles_planned=None, warm_up_limit_s=30.0,
+        drain_limit_s=DRAIN_S, deaths=(),
         users_spawned=USERS, requests_sent=USERS * turns, descriptors_limit=10_000,
         load_timeout_s=100.0, commands={}, overhead_s=0.0,
     )  # fmt: skip

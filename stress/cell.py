@@ -16,6 +16,7 @@ from stress.bystander import Bystander
 from stress.conductor import Conductor, Course, Listener, Moment
 from stress.gathering import WAITING, await_load_workers
 from stress.interruption import CellInterruptedError, Interruption
+from stress.load_plan import Distribution, load_command
 from stress.machine import free_port, raise_descriptors
 from stress.processes import Process
 from stress.protocol import Progress, write_go
@@ -33,7 +34,7 @@ def run_cell(
     interruption: Interruption,
     listener: Listener,
     served: Stack | None = None,
-    distribution: plan.Distribution | None = None,
+    distribution: Distribution | None = None,
 ) -> None:
     """Runs a resolved scenario and saves its tables and its record under `cell`.
 
@@ -68,10 +69,10 @@ def drive(
     cell_number: int,
     interruption: Interruption,
     listener: Listener,
-    distribution: plan.Distribution | None,
+    distribution: Distribution | None,
 ) -> Seen:
     """Load, bystander and watches around a ready stack. Ends what it started."""
-    command = plan.load_command(
+    command = load_command(
         scenario,
         ROOT,
         sys.executable,

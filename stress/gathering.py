@@ -7,7 +7,7 @@ from time import monotonic, sleep
 from scenarios.problems import Problem, cannot_run
 from scenarios.units import Second
 from stress.interruption import CellInterruptedError
-from stress.plan import MASTER_PORT, Distribution
+from stress.load_plan import MASTER_PORT, Distribution
 from stress.processes import Process
 from stress.protocol import Progress, read_progress
 

@@ -1,13 +1,11 @@
 """Plans: when each phase ends, and what is started how. Pure: no clock, file or process here."""
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from scenarios.model import Scenario
 from scenarios.units import Second
-from stress.protocol import PLAN_OPTION, LoadPlan
 
 HOST = "127.0.0.1"
 """Never "localhost": resolving it takes a turn in asyncio's executor."""
@@ -15,7 +13,6 @@ WARM_UP_LIMIT_S = 30.0
 OPEN_WARM_UP_S = 2.0
 """An open loop begins at its full rate: this, and three times the delay, until what is under way
 has been renewed several times."""
-MASTER_PORT = 5557
 CYCLES = 3
 CYCLE_SLACK_S = 4.0
 """gunicorn looks once a second, and a new worker boots in about one."""
@@ -24,17 +21,6 @@ CONNECTION_KEPT_S = 600
 failures that are nobody's finding."""
 FOREIGN = ("LOCUST_", "GUNICORN_", "UVICORN_", "APP_", "PROBE_", "SERVER_", "AVT_")
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "web_concurrency")
-
-
-@dataclass(frozen=True, slots=True)
-class Distribution:
-    """Load processes on other machines. listen: this machine's address, where they reach the
-    measured server and Locust's master; beyond loopback, so can others."""
-
-    expect_workers: int
-    listen: str = HOST
-    master_port: int = MASTER_PORT
-    wait_s: Second = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,91 +174,4 @@ def upstream_argv(
         "--port", str(port),
         "--default-ms", str(default_ms),
         "--log", str(log),
-    )  # fmt: skip
-
-
-def load_command(
-    scenario: Scenario,
-    root: Path,
-    python: str,
-    port: int,
-    folder: Path,
-    cell_number: int,
-    master_port: int,
-    distribution: Distribution | None = None,
-) -> Command:
-    """Locust, headless. `master_port` is where its processes meet, if there are several here."""
-    load = scenario.load
-    processes = distribution.expect_workers if distribution else load.processes
-    plan = LoadPlan(
-        host=f"http://{distribution.listen if distribution else HOST}:{port}",
-        path=scenario.endpoint.path,
-        cell_number=cell_number,
-        folder=str(folder),
-        think_s=load.think_s,
-        timeout_s=windows(scenario).longest_s + 60.0,
-        users=load.users,
-        spawn_rate=load.spawn_rate,
-        processes=processes,
-        arrival_rate=load.arrival_rate,
-        arrivals=load.arrivals,
-        distributed=distribution is not None,
-    )
-    users = processes if load.is_open else load.users
-    spawn_rate = float(processes) if load.is_open else load.spawn_rate
-    argv = (
-        python, "-m", "locust",
-        f"--locustfile={root / 'stress' / 'locustfile.py'}",
-        user_class(scenario),
-        "--headless",
-        f"--users={users}",
-        f"--spawn-rate={spawn_rate:g}",
-        "--only-summary",
-        "--loglevel=WARNING",
-        "--exit-code-on-error=0",
-        *together(load.processes, master_port, distribution),
-        f"{PLAN_OPTION}={json.dumps(asdict(plan))}",
-    )  # fmt: skip
-    return Command("load", argv, folder, {"PYTHONPATH": str(root)})
-
-
-def user_class(scenario: Scenario) -> str:
-    """Its name in the locustfile."""
-    if scenario.load.is_open:
-        return "OpenLoop"
-    return {"fast": "ClosedFast", "requests": "ClosedRequests"}[scenario.load.user_class]
-
-
-def together(
-    processes: int, master_port: int, distribution: Distribution | None
-) -> tuple[str, ...]:
-    """Locust's options for more than one load process. Locust waits for the first; for all that
-    are expected our locustfile does, which knows who fits."""
-    if distribution is not None:
-        return (
-            "--master",
-            f"--master-bind-host={distribution.listen}",
-            f"--master-bind-port={distribution.master_port}",
-            "--expect-workers=1",
-        )
-    if processes == 1:
-        return ()
-    return (
-        f"--processes={processes}",
-        f"--master-bind-port={master_port}",
-        f"--master-port={master_port}",
-        f"--master-bind-host={HOST}",
-    )
-
-
-def load_worker_argv(root: Path, python: str, master: str, port: int) -> tuple[str, ...]:
-    """A load process that asks the master at that address what to do."""
-    return (
-        python, "-m", "locust",
-        f"--locustfile={root / 'stress' / 'locustfile.py'}",
-        "--worker",
-        f"--master-host={master}",
-        f"--master-port={port}",
-        "--loglevel=WARNING",
-        "--exit-code-on-error=0",
     )  # fmt: skip

@@ -8,8 +8,9 @@ import psutil
 
 from scenarios.problems import Problem
 from scenarios.units import Second
+from stress.load_plan import MASTER_PORT, Distribution
 from stress.machine import free_port
-from stress.plan import HOST, MASTER_PORT, Distribution
+from stress.plan import HOST
 
 MOST_WORKERS = 64
 SHORTEST_WAIT_S, LONGEST_WAIT_S = 1.0, 3600.0

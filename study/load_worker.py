@@ -13,7 +13,8 @@ from time import monotonic, sleep
 from scenarios.problems import Problem, cannot_run
 from scenarios.units import Second
 from stress.interruption import Interruption
-from stress.plan import MASTER_PORT, Command, load_worker_argv
+from stress.load_plan import MASTER_PORT, load_worker_argv
+from stress.plan import Command
 from stress.processes import Process, how_it_ended
 from stress.stack import ROOT
 from study.interrupts import noted

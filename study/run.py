@@ -17,8 +17,9 @@ from scenarios.model import Available, Scenario, resolved
 from scenarios.problems import Problem
 from stress.cell import run_cell
 from stress.interruption import CellInterruptedError, Interruption
+from stress.load_plan import Distribution
 from stress.machine import free_port, raise_descriptors
-from stress.plan import Distribution, descriptors_needed
+from stress.plan import descriptors_needed
 from stress.stack import Stack, upstream_program
 from study.closing import exit_code, print_closing, print_outcomes
 from study.distribution import check_ports

@@ -5,7 +5,7 @@ import pytest
 from records.clocks import ClockSample
 from scenarios.problems import Problem
 from stress.gathering import too_few
-from stress.plan import Distribution
+from stress.load_plan import Distribution
 from stress.protocol import Progress, append_clocks, read_clocks
 from study.distribution import Asked, distribution_of
 from study.load_worker import address, told_in

@@ -7,16 +7,14 @@ import pytest
 from scenarios.catalogue import select
 from scenarios.model import Available, Scenario, resolved
 from scenarios.overrides import Overrides, with_overrides
+from stress.load_plan import Distribution, load_command, load_worker_argv
 from stress.plan import (
     WARM_UP_LIMIT_S,
     Command,
-    Distribution,
     app_environment,
     cleaned,
     descriptors_needed,
     kills_expected,
-    load_command,
-    load_worker_argv,
     server_command,
     windows,
 )

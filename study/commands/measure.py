@@ -1,0 +1,148 @@
+"""Measuring: `study run`, and `study serve` for a server to be driven by hand."""
+
+import shlex
+import sys
+from typing import Annotated
+
+import typer
+
+from scenarios.catalogue import select
+from scenarios.model import resolved
+from scenarios.overrides import Overrides, with_overrides
+from study import options as o
+from study.distribution import Asked, distribution_of
+from study.environment import available
+from study.run import Order
+from study.run import run as run_study
+from study.serve import serve as hold_up
+from study.serve import served_stack
+
+
+def run(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[SCENARIO|GROUP]...", help="classic and fair if none is named."),
+    ] = None,
+    users: o.Users = None,
+    spawn_rate: o.SpawnRate = None,
+    duration: o.Duration = None,
+    delay: o.Delay = None,
+    think_time: o.ThinkTime = None,
+    quick: o.Quick = False,
+    server: o.ServerOption = None,
+    workers: o.Workers = None,
+    pool: o.Pool = None,
+    loop: o.LoopOption = None,
+    http: o.HttpOption = None,
+    worker_timeout: o.WorkerTimeout = None,
+    client: o.ClientOption = None,
+    client_life: o.ClientLife = None,
+    client_timeout: o.ClientTimeout = None,
+    upstream: o.UpstreamOption = None,
+    load_processes: o.LoadProcesses = None,
+    user_class: o.UserClassOption = None,
+    arrival_rate: o.ArrivalRate = None,
+    arrivals: o.ArrivalsOption = None,
+    trials: o.Trials = 1,
+    seed: o.Seed = None,
+    expect: o.Expect = None,
+    predict: o.Predict = True,
+    distributed: o.Distributed = False,
+    expect_workers: o.ExpectWorkers = None,
+    listen: o.Listen = None,
+    master_port: o.MasterPort = None,
+    wait_workers: o.WaitWorkers = None,
+    port: o.Port = o.DEFAULT_PORT,
+    out: o.Out = o.DEFAULT_OUT,
+    json: Annotated[bool, typer.Option("--json", help="Print summary.json, nothing else.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print only the table.")] = False,
+    served: Annotated[
+        bool, typer.Option("--served", help="Drive the server of serve.sh, if there is one.")
+    ] = False,
+) -> int:
+    """Runs scenarios: a fresh server for each, a row as each ends, reports at the end."""
+    asked = Asked(
+        distributed=distributed,
+        expect_workers=expect_workers,
+        listen=listen,
+        master_port=master_port,
+        wait_s=o.seconds("--wait-workers", wait_workers),
+    )
+    distribution = distribution_of(asked, load_processes, served)
+    overrides = Overrides(
+        users=users,
+        spawn_rate=spawn_rate,
+        duration_s=o.seconds("--duration", duration),
+        think_s=o.seconds("--think-time", think_time),
+        delay_s=o.seconds("--delay", delay),
+        user_class=user_class,
+        load_processes=distribution.expect_workers if distribution else load_processes,
+        arrival_rate=o.per_second("--arrival-rate", arrival_rate),
+        arrivals=arrivals,
+        server=server,
+        workers=workers,
+        pool=pool,
+        loop=loop,
+        http=http,
+        worker_timeout_s=worker_timeout,
+        client=client,
+        client_life=client_life,
+        client_timeout_s=o.seconds("--client-timeout", client_timeout),
+        upstream=upstream,
+    )
+    chosen = select(tuple(names or ()))
+    if quick:
+        chosen = tuple(o.quickened(each) for each in chosen)
+    scenarios = with_overrides(chosen, overrides)
+    offered = available()
+    stack = None
+    if served:
+        stack = served_stack(out, tuple(resolved(each, offered) for each in scenarios))
+    order = Order(
+        name="-".join(names or ["all"]),
+        trials=trials,
+        port=port,
+        out=out,
+        command=shlex.join(["study", *sys.argv[1:]]),
+        json_output=json,
+        quiet=quiet,
+        seed=seed,
+        expectations=o.expectations(expect),
+        predict=predict,
+        distribution=distribution,
+    )
+    return run_study(scenarios, order, stack)
+
+
+def serve(
+    delay: o.Delay = None,
+    users: o.Users = None,
+    server: o.ServerOption = None,
+    workers: o.Workers = None,
+    pool: o.Pool = None,
+    loop: o.LoopOption = None,
+    http: o.HttpOption = None,
+    worker_timeout: o.WorkerTimeout = None,
+    client: o.ClientOption = None,
+    client_life: o.ClientLife = None,
+    client_timeout: o.ClientTimeout = None,
+    upstream: o.UpstreamOption = None,
+    port: o.Port = o.DEFAULT_PORT,
+    out: o.Out = o.DEFAULT_OUT,
+) -> int:
+    """Holds up the classic stack, upstream and server, until Ctrl-C."""
+    overrides = Overrides(
+        users=users,
+        delay_s=o.seconds("--delay", delay),
+        server=server,
+        workers=workers,
+        pool=pool,
+        loop=loop,
+        http=http,
+        worker_timeout_s=worker_timeout,
+        client=client,
+        client_life=client_life,
+        client_timeout_s=o.seconds("--client-timeout", client_timeout),
+        upstream=upstream,
+    )
+    return hold_up(overrides, port, out)

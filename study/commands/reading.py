@@ -1,0 +1,45 @@
+"""Looking: at the catalogue, at this machine, at runs that were recorded."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from scenarios.catalogue import GROUPS, select
+from study import options as o
+from study.compare import compare as compare_runs
+from study.doctor import doctor as examine_machine
+from study.report import report as report_again
+
+
+def list_scenarios() -> int:
+    """Every scenario by group: its question, and what to expect."""
+    for group in GROUPS:
+        print(group)
+        for scenario in select((group,)):
+            print(f"  {scenario.name:<24}{scenario.question}")
+            print(f"  {'':<24}expect: {scenario.expect}")
+        print()
+    return 0
+
+
+def report(directory: Annotated[Path, typer.Argument(help="A run directory.")]) -> int:
+    """Makes every report of a run again, from its records."""
+    return report_again(directory)
+
+
+def compare(
+    a: Annotated[Path, typer.Argument(metavar="A", help="The run directory to compare with.")],
+    b: Annotated[Path, typer.Argument(metavar="B", help="The one that may have changed.")],
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="Even where more than the code is unlike.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON, nothing else.")] = False,
+) -> int:
+    """Is run B different from run A: figure by figure, with what chance alone would make."""
+    return compare_runs(a, b, anyway, json)
+
+
+def doctor(port: o.Port = o.DEFAULT_PORT) -> int:
+    """Can this machine run the study: ports, descriptors, cores, toolchains, versions."""
+    return examine_machine(port)

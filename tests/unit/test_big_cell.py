@@ -1,0 +1,61 @@
+"""The cell of benchmarks/summarise_rows: a small one, and what was made to judge a big one."""
+
+from pathlib import Path
+
+import pytest
+
+from analysis.figures import summarise
+from analysis.population import Tables
+from analysis.reports import summary_of
+from analysis.summary import CellSummary
+from benchmarks.big_cell import FEWEST_ROWS, USERS, make_cell
+from benchmarks.summarise_rows import naive, ours
+from records.rundir import TABLES, CellDir
+from scenarios.problems import Problem
+
+ROWS = 20_000
+
+
+@pytest.fixture(scope="module")
+def cell(tmp_path_factory: pytest.TempPathFactory) -> CellDir:
+    folder = tmp_path_factory.mktemp("cell")
+    make_cell(folder, ROWS)
+    return CellDir(folder)
+
+
+@pytest.fixture(scope="module")
+def summary(cell: CellDir) -> CellSummary:
+    return summary_of(cell)
+
+
+def test_the_naive_way_finds_the_same(cell: CellDir) -> None:
+    assert ours(cell.path) == naive(cell.path)
+
+
+def test_memory_and_disk_make_the_same_summary(cell: CellDir, summary: CellSummary) -> None:
+    """Whole tables, or the columns that each figure asks for."""
+    whole = Tables(**{name: cell.table(name) for name in TABLES})
+    assert summarise(cell.record(), whole) == summary
+
+
+def test_it_is_what_a_healthy_cell_looks_like(summary: CellSummary) -> None:
+    """Only the last request of each user was never answered."""
+    account = summary.fates
+    assert account.contradictions == {}
+    assert account.sent == ROWS
+    assert account.received_never_answered == account.sent_never_received == USERS // 2
+    assert [verdict.code for verdict in summary.verdicts] == ["UNFINISHED"]
+    assert summary.threads_unique == summary.threads_active_peak == USERS
+    assert summary.users_seen == pytest.approx(USERS, rel=0.02)  # the window's edges
+
+
+def test_the_smallest_has_a_window(tmp_path: Path) -> None:
+    make_cell(tmp_path, FEWEST_ROWS)
+    assert ours(tmp_path).requests > 0
+
+
+def test_a_column_that_is_missing_is_named(cell: CellDir, tmp_path: Path) -> None:
+    torn = CellDir(tmp_path)
+    torn.save_table("upstream", cell.table("upstream").drop("asked_ms"))
+    with pytest.raises(Problem, match=r"upstream\.parquet is damaged .*asked_ms"):
+        torn.table("upstream", ("at_s", "asked_ms"))
