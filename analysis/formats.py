@@ -23,7 +23,7 @@ def doubtful(value_ms: float | None) -> str:
         return UNKNOWN
     if value_ms < 9_999.5:
         return f"({value_ms:,.0f})"
-    return f"({value_ms / 1000:.0f} s)" if value_ms < 999_500 else "(>999 s)"
+    return f"({value_ms / 1000:.0f} s)" if value_ms < 999_500 else "(>999s)"
 
 
 def at_least(value_ms: float | None, bound_ms: float | None) -> str:
