@@ -126,7 +126,7 @@ def markdown(cells: Sequence[CellSummary], command: str, over_trials: str = "") 
     headings[-2:] = ["threads live", "threads active"]
     lines = [f"`{command}`", "", table_row(headings)]
     lines.append(table_row(["---", *("---:" for _ in COLUMNS)]))
-    lines += [table_row([name_of(cell), *(c.text(cell) for c in COLUMNS)]) for cell in cells]
+    lines += [line for cell in cells for line in markdown_rows(cell)]
     if over_trials:
         lines += ["", over_trials.rstrip("\n")]
     for cell in cells:
@@ -135,6 +135,15 @@ def markdown(cells: Sequence[CellSummary], command: str, over_trials: str = "") 
             lines += [f"- {escaped(note)}" for note in told]
             lines += [f"- {verdict.code}: {advice(verdict)}" for verdict in cell.verdicts]
     return "\n".join(lines) + "\n"
+
+
+def markdown_rows(cell: CellSummary) -> list[str]:
+    rows = [table_row([name_of(cell), *(column.text(cell) for column in COLUMNS)])]
+    if (theory := cell.predicted) is not None:
+        latencies = (theory.median_ms, theory.p99_ms)
+        told = [formats.rate(theory.ok_rps), "", "", *map(formats.milliseconds, latencies)]
+        rows.append(table_row(["predicted", *told, theory.limited_by or "", ""]))
+    return rows
 
 
 def table_row(cells: Sequence[str]) -> str:

@@ -130,8 +130,7 @@ def test_the_connections_of_the_client_are_a_ceiling(style: Style) -> None:
 styles = st.sampled_from(["def", "async def", "async def that blocks", "async def that offloads"])
 
 
-# short delays make many requests: up to a second on a busy machine
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     styles,
     st.integers(1, 30),

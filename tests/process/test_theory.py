@@ -1,0 +1,84 @@
+"""Theory beside real servers: calibrated, written down, and then measured."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.process.support import cells, codes, only_run, study
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+LOAD = ("--users", "20", "--pool", "10", "--delay", "100ms", "--duration", "3s")
+
+
+@pytest.fixture(scope="module")
+def predicted_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("predicted")
+    done = study("run", "control", *LOAD, "--out", str(out), "--port", "0", timeout_s=170)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("predicted") >= 3  # a line under each row
+    assert all(len(line) <= 80 for line in done.stdout.splitlines() if "/" not in line)
+    return out
+
+
+def test_each_prediction_was_in_the_manifest_and_is_beside_the_measurement(
+    predicted_run: Path,
+) -> None:
+    manifest = json.loads((only_run(predicted_run) / "manifest.json").read_text())
+    for cell in cells(predicted_run):
+        assert cell["predicted"] == manifest["predictions"][cell["scenario"]]
+        assert manifest["calibrations"][cell["scenario"]]["requests"] > 100
+
+
+@pytest.mark.parametrize(
+    ("name", "limit"),
+    [("sync-sleep", "pool"), ("async-sleep", "users"), ("async-sleep-sync", "blocked loop")],
+)
+def test_theory_and_measurement_agree(predicted_run: Path, name: str, limit: str) -> None:
+    (cell,) = [each for each in cells(predicted_run) if each["scenario"] == name]
+    theory = cell["predicted"]
+    assert isinstance(theory, dict)
+    assert theory["limited_by"] == limit
+    # a window of 3 s holds 30 rounds at 100 ms: one more or less at its edges, and a busy machine
+    assert cell["ok_rps"] == pytest.approx(theory["ok_rps"], rel=0.08)
+    assert cell["median_ms"] == pytest.approx(theory["median_ms"], rel=0.10)
+
+
+def test_the_same_reports_come_from_the_records(predicted_run: Path) -> None:
+    directory = only_run(predicted_run)
+    before = (directory / "summary.json").read_bytes()
+    assert study("report", str(directory)).returncode == 0
+    assert (directory / "summary.json").read_bytes() == before
+
+
+def test_an_endpoint_that_does_not_answer_is_one_line(tmp_path: Path) -> None:
+    """A client that gives up after a millisecond gets nothing from any upstream."""
+    done = study(
+        "predict", "sync-http", "--client-timeout", "1ms",
+        timeout_s=60,
+    )  # fmt: skip
+    assert done.returncode == 3
+    assert "calibration: /sync/http" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_capacity_is_found_between_two_steps(tmp_path: Path) -> None:
+    """Ten threads of 100 ms each: 100 a second."""
+    done = study(
+        "capacity", "sync-sleep", "--pool", "10", "--delay", "100ms", "--duration", "3s",
+        "--steps", "4", "--arrivals", "constant", "--out", str(tmp_path), "--port", "0",
+        timeout_s=170,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    match = re.search(r"capacity: between ([\d.]+) and ([\d.]+) rps", done.stdout)
+    assert match is not None, done.stdout
+    low, high = float(match[1]), float(match[2])
+    # the last percent below the ceiling is a queue that grows too slowly for a window of 3 s
+    assert low <= 101 <= high * 1.05
+    assert low > 70  # one step of 1.3 below the ceiling
+    assert [line.split()[0] for line in done.stdout.splitlines() if " % " in line and "rps" not in
+            line and line.startswith("    ")] == ["50", "70", "90"]  # fmt: skip
+    content = json.loads((only_run(tmp_path) / "summary.json").read_text())
+    assert content["capacity"]["sustained_rps"] == low
+    assert any("OVERLOADED" in codes(cell) for cell in content["cells"])
