@@ -39,6 +39,12 @@ def message(verdict: Verdict) -> str:
                 f"{n['cpu_percent']:.0f} % of its core; 1 % of the requests left "
                 f"{n['lateness_p99_ms']:.0f} ms late or more"
             )
+        case "OVERLOADED" if data["cause"] == "failures":
+            return (
+                f"{n['offered_rps']:.1f} requests a second were offered and "
+                f"{n['sustained_rps']:.1f} served: {n['failed_rps']:.1f} failed, and how quickly "
+                "a request fails is no latency"
+            )
         case "OVERLOADED":
             return (
                 f"{n['offered_rps']:.1f} requests a second were offered and "
@@ -76,9 +82,9 @@ def little_mismatch(n: Mapping[str, float]) -> str:
         f"throughput × (response + think) accounts for {n['users_seen']:.0f} of "
         f"{n['users']:.0f} users ({abs(n['gap_percent']):.0f} % off)"
     )
-    if n["starved"]:
-        return f"{law}; {n['starved']:.0f} got no answer in the whole window"
-    return f"{law}, though all of them were served: the window is no steady state"
+    if n["gap_percent"] > 0 and n["unanswered"]:
+        return f"{law}; {n['unanswered']:.0f} got no answer in the whole window"
+    return f"{law}: the window is no steady state, or too short against a response"
 
 
 def not_steady(data: Data, n: Mapping[str, float]) -> str:
@@ -88,6 +94,8 @@ def not_steady(data: Data, n: Mapping[str, float]) -> str:
             f"{n['unwarmed']:.0f} users were not served once within {n['warm_up_limit_s']:.0f} s "
             f"of warm-up; the window opened on a queue that still grew: {longer}"
         )
+    if data["cause"] == "late":
+        return f"the responses came to their level only after a fifth of the window: {longer}"
     return f"the {data['cause']} drifted by {n['percent']:+.0f} % over the window: {longer}"
 
 
@@ -97,7 +105,7 @@ ADVICE: dict[Code, str] = {
     "UNFINISHED": "read median_lower_bound_ms, which counts them with their age",
     "COUNTS_DISAGREE": "do not use this cell; see the fates in summary.json and the logs in raw/",
     "OVERLOADED": "offer less than is served; `study capacity` finds how much that is",
-    "LITTLE_MISMATCH": "read median_censored_ms, and mistrust every latency of the survivors",
+    "LITTLE_MISMATCH": "read the line of the unanswered, and mistrust the survivors' latencies",
     "MACHINE_BUSY": "end what else runs here, or take the figures as those of a smaller machine",
     "GENERATOR_SATURATED": "the rps may be the generator's; use --load-processes 2 or fewer users",
     "LOAD_PROCESS_DIED": "the load was not what was asked for; run it again",

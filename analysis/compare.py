@@ -68,6 +68,13 @@ def differences(a: Mapping[str, object], b: Mapping[str, object]) -> list[str]:
     packages_a, packages_b = mapping(around_a.get("packages")), mapping(around_b.get("packages"))
     memory = unlike_memory(around_a.get("memory_mib"), around_b.get("memory_mib"))
     found = unlike_entries("", around_a, around_b, ENVIRONMENT)
+    elsewhere = [mapping(each.get("distribution")).get("expect_workers") for each in (a, b)]
+    found += unlike_entries(
+        "",
+        {"load workers elsewhere": elsewhere[0]},
+        {"load workers elsewhere": elsewhere[1]},
+        ("load workers elsewhere",),
+    )
     found += [memory] if memory else []
     found += unlike_entries("", packages_a, packages_b, sorted({*packages_a, *packages_b}))
     asked_a, asked_b = scenarios_of(a), scenarios_of(b)

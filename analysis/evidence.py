@@ -1,6 +1,7 @@
 """Gathers what the verdicts on a cell rest on."""
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from analysis.fates import Fates
@@ -8,13 +9,15 @@ from analysis.latencies import in_order_of_end, latencies_ms
 from analysis.little import little
 from analysis.population import Cell, Window, distinct, unfinished
 from analysis.quantiles import quantile
-from analysis.steady import PARTS, drift, trend
+from analysis.steady import Drift, drift, parts_of, trend
 from analysis.usage import busiest_percent, other_load_cores, stolen_cores
 from analysis.verdicts import Answers, Backlog, Counts, Evidence, Instruments, Steadiness
 from records.cell import CellRecord
 from scenarios.units import Second
 
 MISSED_S = 0.8
+LOOKS = 21
+"""At how many are under way, over the window."""
 WAITS = ("at_s", "asked_ms", "waited_ms", "status")
 
 
@@ -95,15 +98,23 @@ def steadiness(
 ) -> Steadiness:
     users, length_s = record.scenario.load.users, window.length_s
     moments, responses_ms = in_order_of_end(record, completions)
-    counts = np.histogram(moments, bins=PARTS, range=(window.start_s, window.end_s))[0]
     rps = completions.height / length_s if length_s else 0.0
+    typical_ms = quantile(responses_ms, 0.5)
+    parts = parts_of(length_s, None if typical_ms is None else typical_ms / 1000)
+    known = parts is not None and len(moments) >= 2 * parts
     return Steadiness(
         window_s=length_s,
+        settles_late=window.settles_late,
         unwarmed=users - warmed(record, requests),
         turn_s=None if record.scenario.load.is_open or not rps else users / rps,
-        response_drift=drift(responses_ms),
-        throughput_drift=trend(counts.astype(np.float64)) if len(moments) >= 2 * PARTS else None,
+        response_drift=drift(responses_ms, parts) if parts else None,
+        throughput_drift=throughput_drift(moments, parts, window) if parts and known else None,
     )
+
+
+def throughput_drift(moments: npt.NDArray[np.float64], parts: int, window: Window) -> Drift:
+    counts = np.histogram(moments, bins=parts, range=(window.start_s, window.end_s))[0]
+    return trend(counts.astype(np.float64))
 
 
 def warmed(record: CellRecord, requests: pl.DataFrame) -> int:
@@ -120,18 +131,19 @@ def warmed(record: CellRecord, requests: pl.DataFrame) -> int:
 def backlog(
     record: CellRecord, requests: pl.DataFrame, completions: pl.DataFrame, window: Window
 ) -> Backlog | None:
-    """What is under way counts from when it was due: a late generator hides nothing."""
+    """What is under way counts from when it was due."""
     if not window.length_s:
         return None
     due = np.sort(requests["intended_s"].to_numpy())
     ended = np.sort(requests["ended_s"].drop_nulls().to_numpy())
-    moments = np.linspace(window.start_s, window.end_s, PARTS + 1)
+    moments = np.linspace(window.start_s, window.end_s, LOOKS)
     under_way = np.searchsorted(due, moments) - np.searchsorted(ended, moments)
     growth = float(np.polynomial.Polynomial.fit(moments, under_way, 1).convert().coef[-1])
     offered = requests.filter(window.holds("intended_s")).height
     return Backlog(
         offered_rps=offered / window.length_s,
         sustained_rps=completions["error"].null_count() / window.length_s,
+        failed_rps=(completions.height - completions["error"].null_count()) / window.length_s,
         growth_per_s=growth if np.ptp(under_way) else 0.0,
         mean_under_way=float(under_way.mean()),
         random_arrivals=record.scenario.load.arrivals == "poisson",

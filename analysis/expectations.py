@@ -203,12 +203,29 @@ def outcome(
         value = measured(cell, expectation.figure)
         if value is None:
             return unjudged("not measured", cell.trial)
+        if (doubt := disbelieved(cell)) and expectation.figure.endswith("_ms"):
+            return unjudged(f"{formats.beside(value, expectation.bound)}, but {doubt}", cell.trial)
         values.append((value, cell.trial))
     if len(trials) < asked_trials:
         return unjudged(f"only {len(trials)} of {asked_trials} trials were measured")
     value, trial = max(values, key=lambda pair: excess(pair[0], expectation))
     met = HOLDS[expectation.operator](value, expectation.bound)
     return Outcome(scenario, expectation, met, value, trial, len(trials), None)
+
+
+UNBELIEVABLE = ("LITTLE_MISMATCH", "OVERLOADED", "GENERATOR_SATURATED", "COUNTS_DISAGREE")
+
+
+def disbelieved(cell: CellSummary) -> str | None:
+    """The verdict for which no latency of this cell may pass a threshold; None if there is none."""
+    return next(
+        (
+            verdict.code
+            for verdict in cell.verdicts
+            if verdict.code in UNBELIEVABLE and verdict.severity == "error"
+        ),
+        None,
+    )
 
 
 def excess(value: float, expectation: Expectation) -> float:

@@ -14,9 +14,10 @@ from analysis.latencies import (
     bounds,
     clock_uncertainty_ms,
     latencies_ms,
+    longest_wait_ms,
     told_or_bounded,
 )
-from analysis.population import Cell, Window, last_moment, window_of
+from analysis.population import Cell, Window, last_moment, planned_window, window_of
 from analysis.quantiles import quantile
 from analysis.steady import Drift
 from analysis.summary import Bystander, CellSummary, Cycle, ErrorCount, OpenLoop, WholeRun
@@ -34,7 +35,7 @@ PINGS = ("intended_s", "ended_s", "error")
 
 def summarise(record: CellRecord, cell: Cell) -> CellSummary:
     """Table after table: no two large ones are held at once."""
-    window = window_of(record, cell.table("requests", TIMES))
+    window = window_of(record, cell.table("requests", (*TIMES, "status")))
     end_s = last_moment(record, cell)
     seen = watched(cell.table("probe", WATCHED), window)
     unique, active = handler_threads(record, cell, window)
@@ -66,12 +67,17 @@ def summarise(record: CellRecord, cell: Cell) -> CellSummary:
         ok_median_ms=quantile(good_ms, 0.5),
         median_lower_bound_ms=bounded.median_lower_bound_ms,
         median_censored_ms=bounded.median_censored_ms,
+        p99_lower_bound_ms=bounded.p99_lower_bound_ms,
         p99_censored_ms=bounded.p99_censored_ms,
         p95_ms=quantile(all_ms, 0.95),
         p99_ms=quantile(all_ms, 0.99),
         max_ms=quantile(all_ms, 1.0),
         users_seen=law.users_seen if law else None,
-        users_starved=law.starved if law else None,
+        users_unanswered=law.unanswered if law else None,
+        users_longest_wait_median_ms=longest_wait_ms(
+            record, requests, window.start_s, window.end_s, end_s
+        ),
+        warm_up_cut_s=window.cut_s,
         response_drift=drift_share(found.steadiness.response_drift),
         throughput_drift=drift_share(found.steadiness.throughput_drift),
         threads_unique=unique,
@@ -207,7 +213,7 @@ def cycles(completions: pl.DataFrame, record: CellRecord) -> tuple[Cycle, ...]:
     """Between the worker deaths of a cell that was planned to have them."""
     if record.cycles_planned is None:
         return ()
-    window = window_of(record, completions)
+    window = planned_window(record)
     marks = [
         mark
         for mark in (at_s + SETTLE_S for at_s in death_rounds(record.deaths))

@@ -22,6 +22,7 @@ PROBE_GONE_S = 1.0
 GROWTH_LIMIT_SHARE = 0.02
 GROWTH_LIMIT_DEVIATIONS = 3.0
 """Of an open loop's backlog, over the offered rate; and beyond the chance of random arrivals."""
+FAILING_SHARE = 0.01
 TURNS = 3.0
 """A queue has forgotten how it began after everybody was served about three times."""
 
@@ -144,7 +145,17 @@ def machine_busy(evidence: Evidence) -> Verdict | None:
     return Verdict("MACHINE_BUSY", "warning", {"other_cores": other, "stolen_cores": stolen})
 
 
+def is_failing(backlog: Backlog) -> bool:
+    """Requests that fail quickly leave no backlog, and are not served."""
+    lost_rps = backlog.offered_rps - backlog.sustained_rps - max(0.0, backlog.growth_per_s)
+    return backlog.failed_rps > FAILING_SHARE * backlog.offered_rps and lost_rps > 0
+
+
 def is_overloaded(backlog: Backlog) -> bool:
+    return grows(backlog) or is_failing(backlog)
+
+
+def grows(backlog: Backlog) -> bool:
     """Of random arrivals the number under way varies by its square root; two looks at it differ
     by sqrt(2) of that. Of constant ones a request or two come before or after a look."""
     by_chance = sqrt(2 * backlog.mean_under_way) if backlog.random_arrivals else 1.0
@@ -164,6 +175,8 @@ def overloaded(evidence: Evidence) -> Verdict | None:
         "offered_rps": backlog.offered_rps,
         "sustained_rps": backlog.sustained_rps,
         "growth_per_s": backlog.growth_per_s,
+        "failed_rps": backlog.failed_rps,
+        "cause": "growth" if grows(backlog) else "failures",
     }
     return Verdict("OVERLOADED", "error", data)
 
@@ -174,13 +187,15 @@ def little_mismatch(evidence: Evidence) -> Verdict | None:
     law = evidence.answers.little
     if law is None or law.holds or evidence.record.deaths or evidence.record.interrupted:
         return None
+    if evidence.instruments.load_processes_died:  # its users are missing, and that is told
+        return None
     data = {
         "users": law.users,
-        "users_seen": law.users_seen,
+        "users_seen": law.users * (1 - law.gap),
         "gap_percent": 100 * law.gap,
-        "starved": law.starved,
+        "unanswered": law.unanswered,
     }
-    return Verdict("LITTLE_MISMATCH", "error" if law.starved else "warning", data)
+    return Verdict("LITTLE_MISMATCH", "error" if law.starves else "warning", data)
 
 
 def not_steady(evidence: Evidence) -> Verdict | None:
@@ -199,6 +214,9 @@ def not_steady(evidence: Evidence) -> Verdict | None:
             "longer_s": longer_s,
         }
         return Verdict("NOT_STEADY", "warning", data)
+    if found.settles_late:
+        late: Data = {"cause": "late", "longer_s": longer_s}
+        return Verdict("NOT_STEADY", "warning", late)
     drifts = (("response", found.response_drift), ("throughput", found.throughput_drift))
     for cause, drift in drifts:
         if drift is not None and drift.matters:

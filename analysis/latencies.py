@@ -64,13 +64,39 @@ class Bounds:
     """Under the names of analysis.summary: quantiles that count those who were never answered."""
 
     median_lower_bound_ms: float | None
+    p99_lower_bound_ms: float | None
     median_censored_ms: float | None
     p99_censored_ms: float | None
 
 
 def bounds(told: Told) -> Bounds:
     median_ms, p99_ms = censored_quantiles(told.durations_ms, told.known, (0.5, 0.99))
-    return Bounds(quantile(told.durations_ms, 0.5), median_ms, p99_ms)
+    lower_ms, lower_p99_ms = (quantile(told.durations_ms, q) for q in (0.5, 0.99))
+    return Bounds(lower_ms, lower_p99_ms, median_ms, p99_ms)
+
+
+def longest_wait_ms(
+    record: CellRecord, requests: pl.DataFrame, start_s: Second, closes_s: Second, end_s: Second
+) -> float | None:
+    """Half of the users waited at least so long for one of their answers.
+
+    A quantile over requests counts whoever is served often more often than whoever starves; here
+    each user counts once, with the longest of its waits that ended in the window or was under way
+    when it closed. None in an open loop, and without a window.
+    """
+    if record.scenario.load.is_open or closes_s <= start_s:
+        return None
+    waits = (
+        requests.lazy()
+        .filter(
+            pl.col("started_s") < closes_s,
+            (pl.col("ended_s") >= start_s).fill_null(value=True),
+        )
+        .group_by("process", "user")
+        .agg((pl.col("ended_s").fill_null(end_s) - pl.col("started_s")).max())
+    )
+    longest_s = waits.collect(engine="streaming")["ended_s"].to_numpy()
+    return quantile(1000 * longest_s, 0.5)
 
 
 def clock_uncertainty_ms(record: CellRecord) -> float | None:

@@ -19,20 +19,32 @@ no error, only the window's edges have."""
 @dataclass(frozen=True, slots=True)
 class Little:
     """users_seen: as many users as the completed requests account for (Little, Operations
-    Research 9, 1961). starved: users that got no answer in the whole window."""
+    Research 9, 1961). Throughput × response is off where the window is not long against a
+    response, since it cuts some at either edge. users_seen_exactly is the mean number of users
+    in such a request or its pause at any moment of the window: nothing is cut, but what nobody
+    answered by the drain's end is missing from it. unanswered: users without an answer in the
+    whole window."""
 
     users: int
     users_seen: float
-    starved: int
+    users_seen_exactly: float
+    unanswered: int
 
     @property
     def gap(self) -> float:
-        """The share of the users that is not accounted for; negative if too many are."""
-        return 1 - self.users_seen / self.users
+        """The share of the users that is not accounted for; negative if too many are. By the
+        kinder of the two: starvation shows in both, a window's edges and a long queue in one."""
+        gaps = (1 - seen / self.users for seen in (self.users_seen, self.users_seen_exactly))
+        return min(gaps, key=abs)
 
     @property
     def holds(self) -> bool:
         return abs(self.gap) <= GAP_LIMIT
+
+    @property
+    def starves(self) -> bool:
+        """Fewer users are accounted for than there are, and some were never answered."""
+        return not self.holds and self.gap > 0 and self.unanswered > 0
 
 
 def little(
@@ -49,5 +61,16 @@ def little(
     return Little(
         users=users,
         users_seen=float(busy_s.sum()) / window.length_s,
-        starved=distinct(asking, "process", "user") - answered,
+        users_seen_exactly=seconds_inside(requests, think_s, window) / window.length_s,
+        unanswered=distinct(asking, "process", "user") - answered,
     )
+
+
+def seconds_inside(requests: pl.DataFrame, think_s: Second, window: Window) -> Second:
+    """User-seconds of the window that went into requests that were answered, pauses included."""
+    begin = pl.min_horizontal("intended_s", "started_s")
+    inside = pl.min_horizontal(pl.col("ended_s") + think_s, window.end_s) - pl.max_horizontal(
+        begin, window.start_s
+    )
+    found = requests.filter(pl.col("ended_s").is_not_null()).select(inside.clip(0.0).sum())
+    return float(found.item())

@@ -1,14 +1,14 @@
 """Which rows a figure is made of: the tables of a cell, its window, and who never came back."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 import polars as pl
 
 from analysis.latencies import in_order_of_end
-from analysis.steady import cut_that_matters
+from analysis.steady import warm_up_cut
 from records.cell import CellRecord
 from scenarios.units import Second
 
@@ -37,10 +37,15 @@ class Tables:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Seconds since t0; a completion belongs to the window in which it ended."""
+    """Seconds since t0; a completion belongs to the window in which it ended.
+
+    cut_s: what the warm-up took of it. settles_late: more would have had to go than may.
+    """
 
     start_s: Second
     end_s: Second
+    cut_s: Second = 0.0
+    settles_late: bool = False
 
     @property
     def length_s(self) -> Second:
@@ -50,23 +55,35 @@ class Window:
         return pl.col(column).is_between(self.start_s, self.end_s, closed="left")
 
 
+def planned_window(record: CellRecord) -> Window:
+    """As the runner opened and closed it."""
+    start_s, end_s = record.phases.window_start_s, record.phases.window_end_s
+    return Window(0.0, 0.0) if start_s is None or end_s is None else Window(start_s, end_s)
+
+
 def window_of(record: CellRecord, requests: pl.DataFrame) -> Window:
     """From where the runner opened it, or later if the warm-up had not ended yet, by MSER-5 over
     the responses since the ramp. Empty where the cell was cut short before its window.
 
-    Where workers are killed in cycles, the cycles are the steady state, and nothing is cut.
+    Nothing is cut that holds a failure or a worker's death: those are findings. Where workers are
+    killed in cycles, the cycles are the steady state.
     """
-    phases = record.phases
-    if phases.window_start_s is None or phases.window_end_s is None:
-        return Window(0.0, 0.0)
-    planned = Window(phases.window_start_s, phases.window_end_s)
-    if record.cycles_planned is not None or record.interrupted:
+    planned = planned_window(record)
+    if not planned.length_s or record.cycles_planned is not None or record.interrupted:
         return planned
-    since = Window(phases.ramp_end_s or 0.0, planned.end_s)
-    moments, responses_ms = in_order_of_end(record, requests.filter(since.holds("ended_s")))
+    since = Window(record.phases.ramp_end_s or 0.0, planned.end_s)
+    ended = requests.filter(since.holds("ended_s"))
+    moments, responses_ms = in_order_of_end(record, ended)
     before = int(np.count_nonzero(moments < planned.start_s))
-    cut = cut_that_matters(responses_ms, before)
-    return planned if cut == before else Window(float(moments[cut]), planned.end_s)
+    cut = warm_up_cut(responses_ms, before)
+    if cut.length == before:
+        return replace(planned, settles_late=cut.too_late)
+    start_s = float(moments[cut.length])
+    lost = Window(planned.start_s, start_s)
+    failed = ended.filter(lost.holds("ended_s"), (pl.col("status") != 200).fill_null(value=True))
+    if failed.height or any(lost.start_s <= death.at_s < start_s for death in record.deaths):
+        return planned
+    return Window(start_s, planned.end_s, cut_s=start_s - planned.start_s)
 
 
 def last_moment(record: CellRecord, cell: Cell) -> Second:

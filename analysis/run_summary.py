@@ -5,8 +5,9 @@ from dataclasses import dataclass, field, replace
 
 from pydantic import TypeAdapter
 
-from analysis.capacity import Knee, knee_of
+from analysis.capacity import knee_of
 from analysis.expectations import Expectation, Outcome, judged, parse
+from analysis.knee import Knee
 from analysis.summary import CellSummary, Predicted
 from analysis.trials import ScenarioSummary, over_trials
 

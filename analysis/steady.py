@@ -1,19 +1,25 @@
 """Is the window a steady state? Where the warm-up ends, and whether what follows still drifts."""
 
 from dataclasses import dataclass
+from math import sqrt
 
 import numpy as np
 import numpy.typing as npt
 
+from scenarios.units import Second
+
 Values = npt.NDArray[np.float64]
 
 BATCH = 5
-PARTS = 20
-"""Neighbours in a queue wait about as long as each other; the means of a twentieth of the window
-hardly know of each other any more, which is what a test for a trend asks for."""
+BLOCKS = 40
+MOST_PARTS, FEWEST_PARTS = 20, 8
+"""A window is judged by the means of its parts. Each is at least as long as a typical response:
+requests that were under way together waited for each other. Fewer than eight tell no trend."""
 TREND_CHANCE = 0.01
 MATTERS = 0.05
-"""A trend must be both certain and large: thousands of requests make a trend of 0.1 % certain."""
+"""A change must be both certain and large: thousands of requests make one of 0.1 % certain."""
+MOST_CUT = 0.2
+"""Of the window. What settles later than that has not settled, and the cell says so."""
 
 
 def warm_up_length(values: Values) -> int | None:
@@ -37,18 +43,44 @@ def warm_up_length(values: Values) -> int | None:
     return None if best > batches // 2 else best * BATCH
 
 
-def cut_that_matters(values: Values, already: int) -> int:
-    """How many of the first values to leave out, where `already` of them are left out anyway.
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """How many of the first values to leave out. too_late: more would have to go than may."""
 
-    What MSER-5 would cut beyond `already` is cut only if its median is off by more than 5 % from
-    the median of the rest. A warm-up is another level; a stall at the window's beginning is a
-    few long answers, moves the mean and is no warm-up: to cut it would be to hide it.
+    length: int
+    too_late: bool = False
+
+
+def warm_up_cut(values: Values, already: int) -> Cut:
+    """What MSER-5 would cut beyond the `already` that are left out anyway, where it matters.
+
+    It is cut only if it is another level: its median off by more than 5 % from the rest's, and its
+    block means too far from theirs for chance (Mann and Whitney 1947). A stall at the window's
+    beginning is a few long answers; it moves the mean and is no warm-up: to cut it would hide it.
     """
     cut = warm_up_length(values)
     if cut is None or cut <= already:
-        return already
-    before, rest = float(np.median(values[already:cut])), float(np.median(values[cut:]))
-    return cut if abs(before - rest) > MATTERS * rest else already
+        return Cut(already)
+    before, rest = values[already:cut], values[cut:]
+    level = float(np.median(rest))
+    if abs(float(np.median(before)) - level) <= MATTERS * level or not are_unlike(before, rest):
+        return Cut(already)
+    if cut - already > MOST_CUT * (len(values) - already):
+        return Cut(already, too_late=True)
+    return Cut(cut)
+
+
+def are_unlike(before: Values, rest: Values) -> bool:
+    from scipy.stats import mannwhitneyu  # a second to import, for reports only
+
+    size = max(BATCH, (len(before) + len(rest)) // BLOCKS)
+    one, other = block_means(before, size), block_means(rest, size)
+    return float(mannwhitneyu(one, other).pvalue) < TREND_CHANCE
+
+
+def block_means(values: Values, size: int) -> Values:
+    blocks = np.array_split(values, max(1, len(values) // size))
+    return np.array([block.mean() for block in blocks])
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,21 +96,46 @@ class Drift:
         return self.chance < TREND_CHANCE and abs(self.share) > MATTERS
 
 
-def drift(values: Values) -> Drift | None:
-    """Of a series in the order of time, judged by the means of its twentieths; None if it is too
-    short to tell. A median of slopes, so that one stall does not look like a trend."""
-    if len(values) < 2 * PARTS:
+def parts_of(window_s: Second, response_s: Second | None) -> int | None:
+    """How many parts a window is judged by; None if it is too short to tell."""
+    if not response_s or window_s <= 0:
         return None
-    return trend(np.array([part.mean() for part in np.array_split(values, PARTS)]))
+    parts = min(MOST_PARTS, int(window_s / response_s))
+    return parts if parts >= FEWEST_PARTS else None
+
+
+def drift(values: Values, parts: int) -> Drift | None:
+    """Of a series in the order of time; None if it is too short to tell."""
+    if len(values) < 2 * parts:
+        return None
+    return trend(np.array([part.mean() for part in np.array_split(values, parts)]))
 
 
 def trend(parts: Values) -> Drift:
-    """Of a figure's values in equal parts of the window, in the order of time."""
-    from scipy.stats import kendalltau, theilslopes  # a second to import, for reports only
+    """Of a figure's values in equal parts of the window, in the order of time.
 
-    level = float(parts.mean())
+    A median of slopes, so that one stall does not look like a trend. Parts that still know of
+    each other make chance trends likelier: the test's variance grows by (1 + r) / (1 - r), where r
+    is what neighbours have in common beside the trend (Bayley and Hammersley 1946; for this test
+    Hamed and Rao, J. Hydrology 204, 1998).
+    """
+    from scipy.stats import kendalltau, norm, theilslopes  # a second to import, for reports only
+
+    count, level = len(parts), float(parts.mean())
     if level == 0 or np.ptp(parts) == 0:
         return Drift(0.0, 1.0)
-    positions = np.arange(len(parts))
-    slope = float(theilslopes(parts, positions).slope)
-    return Drift(slope * len(parts) / level, float(kendalltau(positions, parts).pvalue))
+    positions = np.arange(count)
+    line = theilslopes(parts, positions)
+    inflation = common(parts - line.slope * positions)
+    deviation = sqrt(2 * (2 * count + 5) / (9 * count * (count - 1)) * inflation)
+    chance = 2 * float(norm.sf(abs(kendalltau(positions, parts).statistic) / deviation))
+    return Drift(float(line.slope) * count / level, chance)
+
+
+def common(residuals: Values) -> float:
+    """(1 + r) / (1 - r) of neighbours; at least 1."""
+    centred = residuals - residuals.mean()
+    variance = float(centred @ centred)
+    r = float(centred[:-1] @ centred[1:]) / variance if variance > 0 else 0.0
+    r = min(max(r, 0.0), 0.95)
+    return (1 + r) / (1 - r)

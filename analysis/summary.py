@@ -102,14 +102,20 @@ class CellSummary:
     median_lower_bound_ms: float | None
     median_censored_ms: float | None
     """Kaplan–Meier, with the requests that nobody answered; None where it is beyond them all."""
+    p99_lower_bound_ms: float | None
     p99_censored_ms: float | None
     p95_ms: float | None
     p99_ms: float | None
     max_ms: float | None
     users_seen: float | None
     """Throughput × (response + think): Little's law has as many users as there are."""
-    users_starved: int | None
-    """Users without an answer in the whole window."""
+    users_unanswered: int | None
+    """Users without an answer in the whole window: starved, or the window is shorter than a
+    response."""
+    users_longest_wait_median_ms: float | None
+    """Half of the users waited at least so long for one of their answers."""
+    warm_up_cut_s: float
+    """What the warm-up took of the window, by MSER-5."""
     response_drift: float | None
     """Change over the window as a share of the mean; so too for the throughput."""
     throughput_drift: float | None

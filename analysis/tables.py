@@ -33,7 +33,8 @@ def latency(cell: CellSummary, value_ms: float | None) -> str:
 def starved(cell: CellSummary) -> bool:
     """Whether the median is of survivors."""
     return any(
-        each.code in ("UNFINISHED", "LITTLE_MISMATCH") and each.severity != "info"
+        (each.code == "UNFINISHED" and each.severity != "info")
+        or (each.code == "LITTLE_MISMATCH" and each.severity == "error")
         for each in cell.verdicts
     )
 
@@ -77,7 +78,7 @@ def row_text(cell: CellSummary) -> str:
         )
     if starved(cell):
         median = formats.at_least(cell.median_censored_ms, cell.median_lower_bound_ms)
-        p99 = formats.at_least(cell.p99_censored_ms, None)
+        p99 = formats.at_least(cell.p99_censored_ms, cell.p99_lower_bound_ms)
         lines.append(beside("with the unanswered", "", median, p99, ""))
     return "\n".join(lines)
 
@@ -98,6 +99,12 @@ def notes(cell: CellSummary) -> list[str]:
     if starved(cell):
         median = formats.at_least(cell.median_censored_ms, cell.median_lower_bound_ms)
         found.append(f"* with the unanswered counted (Kaplan–Meier) the median is {median} ms")
+        if cell.users_longest_wait_median_ms is not None:
+            longest = formats.milliseconds(cell.users_longest_wait_median_ms)
+            found.append(f"half of the users waited {longest} ms or more for an answer")
+    if cell.warm_up_cut_s:
+        cut = formats.decimal(cell.warm_up_cut_s)
+        found.append(f"the window's first {cut} s were still warm-up (MSER-5) and are left out")
     if (loop := cell.open_loop) is not None and loop.overloaded:
         found.append("percentiles in brackets are no property of the service: see OVERLOADED")
     if cell.blocked_by and (cell.loop_blocked_share or 0) > BLOCKED_NOTED_SHARE:

@@ -1,8 +1,9 @@
 """What several trials of a scenario say together. The trial is the unit: its requests share one
 server, one warm-up and one moment of the machine, so that thousands of them are one witness."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from textwrap import wrap
 
 from analysis import formats
@@ -22,12 +23,14 @@ WIDTH = 80
 @dataclass(frozen=True, slots=True)
 class ScenarioSummary:
     """`figures` by the names of summary.json, dotted where nested; one that no trial measured is
-    absent. `starved_trials` had requests that were never answered: their latencies are too low."""
+    absent. `starved_trials` had requests that were never answered: their latencies are too low.
+    `errors`: how many trials carry each verdict that is an error."""
 
     scenario: str
     trials: int
     figures: Mapping[str, MedianInterval]
     starved_trials: int = 0
+    errors: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +82,21 @@ def over_trials(cells: Sequence[CellSummary]) -> tuple[ScenarioSummary, ...]:
             trials=len(trials),
             figures=intervals_of(trials),
             starved_trials=sum(starved(cell) for cell in trials),
+            errors=grave(trials),
         )
         for scenario, trials in completed_by_scenario(cells).items()
+    )
+
+
+def grave(trials: Sequence[CellSummary]) -> dict[str, int]:
+    """How many of the trials carry each verdict that is an error."""
+    return dict(
+        Counter(
+            verdict.code
+            for cell in trials
+            for verdict in cell.verdicts
+            if verdict.severity == "error"
+        )
     )
 
 
@@ -144,6 +160,12 @@ def remarks(summaries: Sequence[ScenarioSummary]) -> list[str]:
         for each in summaries
         if each.starved_trials
     ]
+    told += [
+        f"{each.scenario}: {count} of {each.trials} trials say {code}: see there before you "
+        "believe these"
+        for each in summaries
+        for code, count in each.errors.items()
+    ]
     return told
 
 
@@ -158,5 +180,6 @@ def as_json(summary: ScenarioSummary) -> dict[str, object]:
         "scenario": summary.scenario,
         "trials": summary.trials,
         "starved_trials": summary.starved_trials,
+        "errors": dict(summary.errors),
         "figures": {name: asdict(interval) for name, interval in summary.figures.items()},
     }

@@ -84,6 +84,8 @@ class Steadiness:
     takes until everybody was served once, at the measured throughput."""
 
     window_s: Second
+    settles_late: bool
+    """The responses came to their level only after a fifth of the window."""
     unwarmed: int
     turn_s: Second | None
     response_drift: Drift | None
@@ -97,6 +99,7 @@ class Backlog:
 
     offered_rps: float
     sustained_rps: float
+    failed_rps: float
     growth_per_s: float
     mean_under_way: float
     random_arrivals: bool

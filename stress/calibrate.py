@@ -2,6 +2,7 @@
 
 import http.client
 import tempfile
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic
@@ -37,11 +38,11 @@ def calibrate(scenario: Scenario, interruption: Interruption) -> Calibration:
     with tempfile.TemporaryDirectory(prefix="calibration-") as folder:
         stack = start_stack(alone, free_port(0), Path(folder), interruption)
         try:
-            asks = Asking(stack, alone.endpoint.path, interruption)
-            asks.for_a_while(WARM_UP_S)
-            before_s = cpu_s(stack)
-            requests, lasting_s = asks.for_a_while(LASTING_S)
-            used_s = cpu_s(stack) - before_s
+            with closing(Asking(stack, alone.endpoint.path, interruption)) as asks:
+                asks.for_a_while(WARM_UP_S)
+                before_s = cpu_s(stack)
+                requests, lasting_s = asks.for_a_while(LASTING_S)
+                used_s = cpu_s(stack) - before_s
         finally:
             stack.end()
     return Calibration(requests, lasting_s, used_s / requests, lasting_s / requests)
@@ -56,6 +57,9 @@ class Asking:
         )
         self._path = path
         self._interruption = interruption
+
+    def close(self) -> None:
+        self._connection.close()
 
     def for_a_while(self, lasting_s: float) -> tuple[int, float]:
         """Requests answered, and the seconds that they took together."""

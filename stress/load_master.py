@@ -14,6 +14,8 @@ from records.clocks import ClockSample
 from stress.load_lead import POLL_S, Lead, Sink
 from stress.load_process import LoadProcess, unlike, versions
 from stress.protocol import (
+    BEGIN,
+    BEGIN_IN_S,
     CLOCK,
     CONTROL,
     HELLO,
@@ -63,6 +65,7 @@ class Master(Lead):
         runner.register_message(HELLO, self.on_hello)
         runner.register_message(CLOCK, self.on_clock)
         runner.register_message(LEAVING, self.on_leaving)
+        environment.events.spawning_complete.add_listener(self.on_spawning_complete)
         environment.events.worker_report.add_listener(self.on_report)
         environment.events.quitting.add_listener(self.on_quitting)
 
@@ -106,6 +109,11 @@ class Master(Lead):
         for name, number in self.places.items():
             self.master.send_message(PLACE, {"process": number}, name)
         return dispatcher
+
+    def on_spawning_complete(self, **_: object) -> None:
+        """Each has its sender: all of them begin one schedule together."""
+        if self.me.plan.arrival_rate is not None:
+            self.master.send_message(BEGIN, {"in_s": BEGIN_IN_S})
 
     def on_report(self, client_id: str, data: dict[str, object], **_: object) -> None:
         told = data.pop("avt", None)

@@ -18,6 +18,7 @@ from stress.reports import LOOKS_S, Report
 
 FLUSH_EVERY_S = LOOKS_S
 WRITE_EVERY_S = 0.02
+BEGIN_LOOK_S = 0.02
 REPORTS_IN_S = 3 * FLUSH_EVERY_S
 """By then every load process has reported something from after the last send."""
 ROOT = Path(__file__).resolve().parent.parent
@@ -31,6 +32,7 @@ class LoadProcess:
         self.ledger = Ledger(0)
         self.ramp = Ramp(0, 1.0)
         self.control: Control | None = None
+        self.begin_s: float | None = None
 
     def configure(self, plan: LoadPlan, process: int, user_classes: list[type]) -> None:
         self.plan = plan
@@ -55,9 +57,19 @@ class LoadProcess:
         return self.control is not None and monotonic() >= self.control.drain_until_s
 
     def end_of_ramp(self) -> None:
-        if self.ledger.ramp_end_s is None:
-            ramp_end_s = 0.0 if self.plan.arrival_rate else self.ramp.end_s
-            self.ledger.ramp_end_s = max(monotonic(), ramp_end_s)
+        """An open loop has none: it is as it will be from the moment when its schedule begins."""
+        if self.ledger.ramp_end_s is None and self.plan.arrival_rate is None:
+            self.ledger.ramp_end_s = max(monotonic(), self.ramp.end_s)
+
+    def begin_schedule(self, in_s: float) -> None:
+        """Of an open loop: due times count from that moment, in all load processes together."""
+        self.begin_s = self.ledger.ramp_end_s = monotonic() + in_s
+
+    def await_schedule(self) -> float:
+        """When it begins."""
+        while self.begin_s is None:
+            gevent.sleep(BEGIN_LOOK_S)
+        return self.begin_s
 
     def report(self, rows: bytes = b"") -> Report:
         return Report.of(rows, self.ledger.counts(), self.ledger.ramp_end_s, monotonic())

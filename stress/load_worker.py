@@ -13,7 +13,7 @@ from locust.rpc import Message
 from records.journal import JournalWriter
 from records.rows import LOAD_JOURNAL
 from stress.load_process import LoadProcess, plan_in, versions
-from stress.protocol import CLOCK, CONTROL, HELLO, LEAVING, PLACE, REFUSED, Control
+from stress.protocol import BEGIN, CLOCK, CONTROL, HELLO, LEAVING, PLACE, REFUSED, Control
 
 
 class LoadWorker:
@@ -27,6 +27,7 @@ class LoadWorker:
         self.writer: JournalWriter | None = None
         runner.register_message(REFUSED, self.on_refused)
         runner.register_message(PLACE, self.on_place)
+        runner.register_message(BEGIN, self.on_begin)
         runner.register_message(CONTROL, self.on_control)
         runner.register_message(CLOCK, self.on_clock)
         environment.events.test_start.add_listener(self.begin)
@@ -58,8 +59,13 @@ class LoadWorker:
         if self.writer is not None:
             self.me.end_of_ramp()
 
-    def on_control(self, environment: Environment, msg: Message, **_: object) -> None:
+    def on_begin(self, environment: Environment, msg: Message, **_: object) -> None:
         """Moments come as distances: another machine's clock is another clock."""
+        del environment
+        self.me.begin_schedule(msg.data["in_s"])
+
+    def on_control(self, environment: Environment, msg: Message, **_: object) -> None:
+        """In distances too."""
         del environment
         now_s = monotonic()
         self.me.control = Control(now_s + msg.data["stop_in_s"], now_s + msg.data["drain_in_s"])

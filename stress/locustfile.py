@@ -21,7 +21,7 @@ from stress.load_lead import Alone, Lead
 from stress.load_master import Master
 from stress.load_process import FLUSH_EVERY_S, LoadProcess, plan_in
 from stress.load_worker import LoadWorker
-from stress.protocol import PLAN_OPTION
+from stress.protocol import BEGIN_IN_S, PLAN_OPTION
 
 runners.WORKER_REPORT_INTERVAL = FLUSH_EVERY_S
 runners.MASTER_HEARTBEAT_TIMEOUT = 10
@@ -113,7 +113,7 @@ class OpenLoop(Fast):
     def send_all(self) -> None:
         plan, ledger = me.plan, me.ledger
         assert plan.arrival_rate is not None
-        begin_s, user = monotonic(), ledger.new_user()
+        begin_s, user = me.await_schedule(), ledger.new_user()
         dues = due_times(
             plan.arrivals, plan.arrival_rate, plan.processes, ledger.process, plan.cell_number
         )
@@ -134,6 +134,11 @@ def add_plan_option(parser: LocustArgumentParser) -> None:
     )
 
 
+def begin_alone(**_: object) -> None:
+    """As a master tells several."""
+    me.begin_schedule(BEGIN_IN_S)
+
+
 @events.init.add_listener
 def on_init(environment: Environment, **_: object) -> None:
     runner = environment.runner
@@ -147,4 +152,6 @@ def on_init(environment: Environment, **_: object) -> None:
         lead = Master(me, environment, runner)
     else:
         lead = Alone(me, environment, runner)
+        if me.plan.arrival_rate is not None:
+            environment.events.spawning_complete.add_listener(begin_alone)
     gevent.spawn(lead.conduct)

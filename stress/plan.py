@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from scenarios.heartbeat import held_for_s, outlasts_the_heartbeat
 from scenarios.model import Scenario
 from scenarios.units import Second
 
@@ -44,9 +45,10 @@ def kills_expected(scenario: Scenario) -> bool:
     if not scenario.endpoint.blocks_the_loop or scenario.delay_s is None:
         return False
     server, client = scenario.server, scenario.client
-    held_s = min(scenario.delay_s, client.timeout_s) if client else scenario.delay_s
-    silent_s = scenario.load.users / server.workers * held_s
-    return server.kind == "gunicorn" and 0 < server.worker_timeout_s < silent_s
+    held_s = held_for_s(scenario.delay_s, client.timeout_s if client else None)
+    return server.kind == "gunicorn" and outlasts_the_heartbeat(
+        scenario.load.users, server.workers, held_s, server.worker_timeout_s
+    )
 
 
 def windows(scenario: Scenario) -> Windows:

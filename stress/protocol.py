@@ -19,12 +19,15 @@ CONTROL_FILE = "load-control.json"
 PROGRESS_FILE = "load-progress.json"
 CLOCKS_FILE = "load-clocks.jsonl"
 GO_FILE = "load-go"
-HELLO, REFUSED, PLACE, CONTROL, CLOCK, LEAVING = (
-    f"avt_{what}" for what in ("hello", "refused", "place", "control", "clock", "leaving")
+HELLO, REFUSED, PLACE, BEGIN, CONTROL, CLOCK, LEAVING = (
+    f"avt_{what}" for what in ("hello", "refused", "place", "begin", "control", "clock", "leaving")
 )
 """Our own kinds of Locust message. A worker says hello with its versions and is refused, or given
-its place among the load processes; it is told when to stop, asked for its clock, and sends what
-it has when it is ended early."""
+its place among the load processes; it is told when an open loop's schedule begins and when to
+stop, asked for its clock, and sends what it has when it is ended early."""
+BEGIN_IN_S = 0.3
+"""From the word to the first request due: by then every load process looks at its schedule, also
+one that was busy when the word came."""
 
 
 @dataclass(frozen=True, slots=True)

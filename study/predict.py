@@ -52,7 +52,7 @@ def predict(scenarios: Sequence[Scenario], question: Question) -> int:
     except CellInterruptedError:
         return 130
     if question.target is not None:
-        return size(systems, question.target, cores_of(question))
+        return size(systems, question.target, question)
     if question.users is not None and len(question.users) > 1:
         return sweep(systems, question.users, question)
     found = [(scenario.name, predicted(system, scenario.load)) for scenario, system in systems]
@@ -126,9 +126,18 @@ def draw(curves: Sequence[tuple[str, Curve]], plot: Path) -> None:
     print(f"\n{plot}")
 
 
-def size(systems: Sequence[tuple[Scenario, System]], target: Target, cores: int) -> int:
-    for scenario, system in systems:
-        found = size_for(target.rate_per_s, target.p99_s, system, cores)
-        told = sizing_line(scenario.name, target.rate_per_s, 1000 * target.p99_s, found)
+def size(systems: Sequence[tuple[Scenario, System]], target: Target, question: Question) -> int:
+    found = [
+        (
+            scenario.name,
+            size_for(target.rate_per_s, target.p99_s, system, cores_of(question)),
+        )
+        for scenario, system in systems
+    ]
+    if question.json_output:
+        print(json.dumps({name: each and asdict(each) for name, each in found}, indent=2))
+        return 0
+    for name, each in found:
+        told = sizing_line(name, target.rate_per_s, 1000 * target.p99_s, each)
         print(fill(told, WIDTH, subsequent_indent="    "))
     return 0

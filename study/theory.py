@@ -1,6 +1,7 @@
 """What theory says of the scenarios of a run: calibrated and written down before any load."""
 
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import psutil
@@ -14,36 +15,60 @@ from stress.calibrate import calibrate
 from stress.interruption import Interruption
 
 Alike = tuple[Endpoint, Server, Client | None]
+Outcome = Calibration | Problem
 
 
 @dataclass(frozen=True, slots=True)
 class Theory:
-    """By the scenario's name; empty where no prediction was wanted."""
+    """By the scenario's name; without those that were not wanted or could not be had."""
 
     calibrations: dict[str, Calibration]
     predictions: dict[str, Predicted]
 
 
-def theory_of(
-    scenarios: Sequence[Scenario], interruption: Interruption, tell: Callable[[str], None]
-) -> Theory:
-    """Of resolved scenarios. Those that differ in load and delay only share a calibration.
+def warn(line: str) -> None:
+    print(f"study: {line}", file=sys.stderr)
 
-    Raises Problem where an endpoint does not answer, CellInterruptedError.
+
+def theory_of(
+    scenarios: Sequence[Scenario],
+    interruption: Interruption,
+    tell: Callable[[str], None],
+    miss: Callable[[str], None] = warn,
+) -> Theory:
+    """Of resolved scenarios that are run next. One of which nothing can be said is left out, and
+    `miss` is told why: an endpoint that only fails is worth measuring too.
+
+    Raises CellInterruptedError.
     """
-    calibrations = calibrations_of(scenarios, interruption, tell)
-    systems = {
-        each.name: system_of(each, calibrations[each.name].cpu_s, psutil.cpu_count())
-        for each in scenarios
-    }
-    predictions = {each.name: predicted(systems[each.name], each.load) for each in scenarios}
+    calibrations, predictions = dict[str, Calibration](), dict[str, Predicted]()
+    for scenario, outcome in calibrated(scenarios, interruption, tell):
+        try:
+            found = measured(scenario, outcome)
+            system = system_of(scenario, found.cpu_s, psutil.cpu_count())
+        except Problem as problem:
+            miss(f"no prediction: {problem}")
+            continue
+        calibrations[scenario.name] = found
+        predictions[scenario.name] = predicted(system, scenario.load)
     return Theory(calibrations, predictions)
 
 
 def calibrations_of(
     scenarios: Sequence[Scenario], interruption: Interruption, tell: Callable[[str], None]
 ) -> dict[str, Calibration]:
-    found, known = dict[str, Calibration](), dict[Alike, Calibration]()
+    """Raises Problem where an endpoint does not answer, CellInterruptedError."""
+    return {
+        scenario.name: measured(scenario, outcome)
+        for scenario, outcome in calibrated(scenarios, interruption, tell)
+    }
+
+
+def calibrated(
+    scenarios: Sequence[Scenario], interruption: Interruption, tell: Callable[[str], None]
+) -> Iterator[tuple[Scenario, Outcome]]:
+    """Those that differ in load and delay only share a calibration, a vain one too."""
+    known = dict[Alike, Outcome]()
     for scenario in scenarios:
         alike = (scenario.endpoint, scenario.server, scenario.client)
         if alike not in known:
@@ -51,6 +76,12 @@ def calibrations_of(
             try:
                 known[alike] = calibrate(scenario, interruption)
             except Problem as problem:
-                raise Problem(f"{scenario.name}: {problem}", problem.exit_code) from problem
-        found[scenario.name] = known[alike]
-    return found
+                known[alike] = problem
+        yield scenario, known[alike]
+
+
+def measured(scenario: Scenario, outcome: Outcome) -> Calibration:
+    """Raises Problem, with the scenario's name, if that is what came of it."""
+    if isinstance(outcome, Problem):
+        raise Problem(f"{scenario.name}: {outcome}", outcome.exit_code) from outcome
+    return outcome

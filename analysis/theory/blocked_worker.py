@@ -71,7 +71,7 @@ class BlockedWorker(Worker):
         waiting = Waiting(user, myself, self.clock.event())
         self.queue(waiting, self.asked if user in self.taken else self.backlog)
         yield waiting.turn
-        if self.times_out():
+        if self.system.times_out:
             raise ClientTimeout
 
     def ping(self) -> None:
@@ -82,15 +82,8 @@ class BlockedWorker(Worker):
         if not self.wake.triggered:
             self.wake.succeed()
 
-    def times_out(self) -> bool:
-        patience_s = self.system.client_timeout_s
-        return patience_s is not None and self.system.delay_s > patience_s
-
     def run(self, starting_s: Second) -> Life:
         yield self.clock.timeout(starting_s)
-        held_s = self.system.delay_s
-        if self.times_out() and self.system.client_timeout_s is not None:
-            held_s = self.system.client_timeout_s
         while True:
             if not (self.asked or self.fresh or self.backlog):
                 self.wake = self.clock.event()
@@ -102,7 +95,7 @@ class BlockedWorker(Worker):
             while self.round:
                 if self.round[0].request is not None:
                     cpu_s = self.half_of_cpu_s() + self.half_of_cpu_s()
-                    yield self.clock.timeout(cpu_s + held_s)
+                    yield self.clock.timeout(cpu_s + self.system.held_s)
                 if not self.alive:
                     return
                 self.round.pop(0).turn.succeed()

@@ -15,7 +15,7 @@ def stations_of(system: System) -> tuple[Station, ...]:
     many.
     """
     if system.style == "async def that blocks":
-        return (Queue("blocked loop", system.loop_cpu_s + system.delay_s),)
+        return (Queue("blocked loop", system.loop_cpu_s + system.held_s),)
     inside = (Queue("interpreter", system.loop_cpu_s), upstream(system))
     if system.style == "async def":
         return inside

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 
 from analysis.theory.formulas import stations_of
 from analysis.theory.networks import asymptotic_bounds, closed_network
@@ -69,12 +70,16 @@ def users_grid(low: int, high: int, per_decade: int = 5) -> tuple[int, ...]:
 
 
 def curve(system: System, users: Sequence[int], think_s: Second = 0.0) -> Curve:
-    """Users are dealt out to the workers, which share nothing."""
-    stations = stations_of(system)
-    one = asymptotic_bounds(1, think_s, stations)
+    """Users are dealt out to the workers, which share nothing but the cores.
+
+    Raises ValueError if a request takes no time.
+    """
+    stations = cache(stations_of)  # at most one for each number of busy workers
+    one = asymptotic_bounds(1, think_s, stations(system.crowded_by(None)))
     return Curve(
         points=tuple(
-            point(count, think_s, stations, system.workers) for count in sorted(set(users))
+            point(count, think_s, stations(system.crowded_by(count)), system.workers)
+            for count in sorted(set(users))
         ),
         knee_users=None if one.knee_users is None else system.workers * one.knee_users,
         highest_rps=None if one.highest_rps is None else system.workers * one.highest_rps,
@@ -135,7 +140,8 @@ def size_for(
 ) -> Sizing | None:
     """The fewest workers, each with the system's pool, that answer Poisson arrivals with a p99 of
     at most `p99_s` and no failures; then the smallest pool with which so many still do. One core
-    for each worker. None if MOST_WORKERS are too few, or an undisturbed request too slow.
+    for each worker, whatever the system's are. None if MOST_WORKERS are too few, or an undisturbed
+    request too slow.
 
     One worker is simulated, at its share of the rate: arrivals dealt out at random stay Poisson.
     By doubling and bisection: at most 2 · log2(MOST_WORKERS) = 24 simulations for the workers and

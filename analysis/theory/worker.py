@@ -6,12 +6,13 @@ limits. Not in it: the network, parsing, the kernel's listen queue, memory.
 
 import random
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import simpy
 from simpy.resources.resource import Request
 
+from scenarios.heartbeat import held_for_s
 from scenarios.model import Style
 from scenarios.units import Second
 
@@ -30,6 +31,7 @@ class System:
     """`loop_cpu_s` is the CPU of one request, half of it before the upstream is called and half
     after; whoever uses it holds the worker's one interpreter. "exponential" draws each half at
     random around its mean, as the formulas of `analysis.theory.networks` assume.
+    `cores` are those that the workers get turns on; None has one for each of them.
 
     `pool` is the threads of one worker; `connections` those of its client, None without limit.
     `queue` is the order in which anyio's pool wakes who waits: last in first out before anyio
@@ -47,11 +49,30 @@ class System:
     connections: int | None = None
     delay_s: Second = 1.0
     loop_cpu_s: Second = 0.0
+    cores: int | None = None
     cpu_jitter: Literal["none", "exponential"] = "none"
     queue: Literal["fifo", "lifo"] = "fifo"
     worker_timeout_s: Second = 0.0
     client_timeout_s: Second | None = None
     accepts: Literal["all", "one"] = "all"
+
+    @property
+    def held_s(self) -> Second:
+        """How long a request that blocks waits for the upstream."""
+        return held_for_s(self.delay_s, self.client_timeout_s)
+
+    @property
+    def times_out(self) -> bool:
+        """Whether its client gives up before any answer can have come."""
+        return self.held_s < self.delay_s
+
+    def crowded_by(self, users: int | None) -> "System":
+        """With the CPU as it takes by the clock, a core for each worker: more workers than cores
+        get turns on them, as far as they can be busy at once. None is an open loop, in which
+        all of them can."""
+        busy = self.workers if users is None else min(self.workers, users)
+        crowding = 1.0 if self.cores is None else max(1.0, busy / self.cores)
+        return replace(self, loop_cpu_s=self.loop_cpu_s * crowding, cores=None)
 
 
 class ClientTimeout(Exception):
@@ -145,11 +166,9 @@ class Worker:
             raise ClientTimeout
 
     def wait_for_answer(self) -> Life:
-        delay_s, patience_s = self.system.delay_s, self.system.client_timeout_s
-        if patience_s is not None and delay_s > patience_s:
-            yield self.clock.timeout(patience_s)
+        yield self.clock.timeout(self.system.held_s)
+        if self.system.times_out:
             raise ClientTimeout
-        yield self.clock.timeout(delay_s)
 
     def start_up(self, starting_s: Second) -> Life:
         with self.interpreter.request() as turn:

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from scenarios.catalogue import select
-from scenarios.overrides import Overrides, with_overrides
+from scenarios.overrides import BOUNDS, Overrides, with_overrides
 from scenarios.problems import Problem
 from study import options as o
 from study.capacity import capacity as find_capacity
@@ -18,7 +18,7 @@ def capacity(
         str | None, typer.Option(help="Where to begin, such as 300/s; theory's ceiling if not.")
     ] = None,
     steps: Annotated[int, typer.Option(min=1, max=20, help="The most steps of the search.")] = 8,
-    arrivals: o.ArrivalsOption = "poisson",
+    arrivals: o.ArrivalsOption = "constant",
     delay: o.Delay = None,
     server: o.ServerOption = None,
     workers: o.Workers = None,
@@ -35,7 +35,7 @@ def capacity(
     out: o.Out = o.DEFAULT_OUT,
 ) -> int:
     """Finds the highest rate that is sustained, and the latency at 50, 70 and 90 % of it."""
-    first = o.per_second("--first-rate", first_rate)
+    first = begin_at(first_rate)
     chosen = select((name,))
     if len(chosen) > 1:
         raise Problem(f"{name} is a group of {len(chosen)}: give one scenario")
@@ -58,3 +58,12 @@ def capacity(
     )
     (scenario,) = with_overrides(chosen, overrides)
     return find_capacity(scenario, first, steps, port, out)
+
+
+def begin_at(first_rate: str | None) -> float | None:
+    """None leaves it to theory. Raises Problem for a rate that no load can have."""
+    first = o.per_second("--first-rate", first_rate)
+    lowest, highest, _ = BOUNDS["arrival_rate"]
+    if first is not None and not lowest <= first <= highest:
+        raise Problem(f"--first-rate {first_rate}: give {lowest:g}/s to {highest:g}/s")
+    return first

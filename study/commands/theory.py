@@ -1,5 +1,6 @@
 """What theory says: `study predict`."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,23 @@ from scenarios.problems import Problem
 from study import options as o
 from study.predict import Question
 from study.predict import predict as ask_theory
+
+UNKNOWN_TO_FORMULAS = {
+    "--arrival-rate": "a rate has no users",
+    "--lifo": "the order of a queue changes no mean",
+    "--duration": "a steady state has no end",
+    "--worker-timeout": "killed workers have no formula",
+    "--client-timeout": "failures have no formula",
+}
+"""Of a range of users, which is told by formulas alone."""
+UNKNOWN_TO_A_SIZE = {
+    "--users": "a target is a rate, whoever sends it",
+    "--think-time": "a target has no users who could think",
+    "--arrival-rate": "the target is the rate",
+    "--arrivals": "a target's always come at random",
+    "--duration": "it takes as long as a p99 needs",
+    "--workers": "how many is the answer",
+}
 
 
 def predict(
@@ -69,10 +87,25 @@ def predict(
         arrival_rate=o.per_second("--arrival-rate", arrival_rate),
         arrivals=arrivals,
     )
+    given = {
+        "--users": users,
+        "--think-time": think_time,
+        "--arrival-rate": arrival_rate,
+        "--arrivals": arrivals,
+        "--duration": duration,
+        "--workers": workers,
+        "--worker-timeout": worker_timeout,
+        "--client-timeout": client_timeout,
+        "--lifo": lifo or None,
+    }
     if (target is None) != (p99 is None):
         raise Problem("--target and --p99 belong together, such as --target 20000/s --p99 2s")
     if plot is not None and (range_of_users is None or len(range_of_users) == 1):
         raise Problem("--plot draws a range of users: give --users 100..100000 too")
+    if target is not None:
+        refuse(given, UNKNOWN_TO_A_SIZE, "--target")
+    elif range_of_users is not None and len(range_of_users) > 1:
+        refuse(given, UNKNOWN_TO_FORMULAS, f"--users {users}")
     chosen = select(tuple(names or ()))
     if quick:
         chosen = tuple(o.quickened(each) for each in chosen)
@@ -88,3 +121,10 @@ def predict(
         json_output=json,
     )
     return ask_theory(with_overrides(chosen, overrides), question)
+
+
+def refuse(given: Mapping[str, object], unknown: Mapping[str, str], asked: str) -> None:
+    """Rather than ignore it. Raises Problem."""
+    for option, why in unknown.items():
+        if given[option] is not None:
+            raise Problem(f"{option}: of no use with {asked}: {why}; leave it out")

@@ -73,6 +73,23 @@ def test_nothing_limits_how_many_are_under_way(tmp_path: Path) -> None:
     assert under_way > 1000
 
 
+def test_two_load_processes_send_at_even_distances(tmp_path: Path) -> None:
+    """Every other request is the other's: each half of the schedule begins at the same moment."""
+    done = study(
+        "run", "async-sleep", "--arrival-rate", "100/s", "--delay", "10ms", "--duration", "3s",
+        "--load-processes", "2", "--no-predict", "--out", str(tmp_path), "--port", "0",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    requests = pl.read_parquet(only_run(tmp_path) / "cells" / "async-sleep.1" / "requests.parquet")
+    due = requests.sort("intended_s")
+    assert due["process"].n_unique() == 2
+    assert due["process"].diff().drop_nulls().abs().to_list() == [1] * (due.height - 1)  # in turn
+    gaps = due["intended_s"].diff().drop_nulls()
+    # the word to begin reached both within 0.1 ms of each other here, and one of them may just be
+    # busy packing its rows; when each began by itself, they were up to 5 ms off
+    assert gaps.to_list() == pytest.approx([1 / 100] * len(gaps), abs=0.003)
+
+
 def test_two_load_processes_share_the_schedule(tmp_path: Path) -> None:
     done = study(
         "run", "async-sleep", "--arrival-rate", "100/s", "--arrivals", "poisson", "--delay", "10ms",

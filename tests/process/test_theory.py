@@ -2,10 +2,14 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from scenarios.catalogue import select
+from scenarios.model import Endpoint, Scenario
+from study.cli import main
 from tests.process.support import cells, codes, only_run, study
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
@@ -52,22 +56,45 @@ def test_the_same_reports_come_from_the_records(predicted_run: Path) -> None:
     assert (directory / "summary.json").read_bytes() == before
 
 
-def test_an_endpoint_that_does_not_answer_is_one_line(tmp_path: Path) -> None:
-    """A client that gives up after a millisecond gets nothing from any upstream."""
-    done = study(
-        "predict", "sync-http", "--client-timeout", "1ms",
-        timeout_s=60,
-    )  # fmt: skip
-    assert done.returncode == 3
-    assert "calibration: /sync/http" in done.stderr
-    assert not list(tmp_path.iterdir())
+@pytest.fixture
+def without_route(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first scenario asks for a route that the app does not have: it fails on any machine. A
+    client that gives up after a millisecond is sometimes answered within it."""
+
+    def chosen(_: tuple[str, ...]) -> tuple[Scenario, ...]:
+        (plain,) = select(("sync-sleep",))
+        return (replace(plain, endpoint=Endpoint("/nonesuch", "def")),)
+
+    monkeypatch.setattr("study.commands.theory.select", chosen)
+    monkeypatch.setattr("study.commands.measure.select", chosen)
+
+
+@pytest.mark.usefixtures("without_route")
+def test_an_endpoint_that_does_not_answer_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["predict", "sync-sleep"]) == 3
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last == "study: sync-sleep: calibration: /nonesuch answered 404"
+
+
+@pytest.mark.usefixtures("without_route")
+def test_a_run_goes_on_without_a_prediction(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """That nothing comes of it is a finding too."""
+    words = ["run", "sync-sleep", "--users", "5", "--delay", "50ms", "--duration", "2s"]
+    assert main([*words, "--out", str(tmp_path), "--port", "0"]) == 0
+    said = "study: no prediction: sync-sleep: calibration: /nonesuch answered 404"
+    assert said in capsys.readouterr().err.splitlines()
+    (cell,) = cells(tmp_path)
+    assert cell["predicted"] is None
+    assert cell["requests"] == cell["failures"]
 
 
 def test_the_capacity_is_found_between_two_steps(tmp_path: Path) -> None:
     """Ten threads of 100 ms each: 100 a second."""
     done = study(
         "capacity", "sync-sleep", "--pool", "10", "--delay", "100ms", "--duration", "3s",
-        "--steps", "4", "--arrivals", "constant", "--out", str(tmp_path), "--port", "0",
+        "--steps", "4", "--out", str(tmp_path), "--port", "0",
         timeout_s=170,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -79,6 +106,14 @@ def test_the_capacity_is_found_between_two_steps(tmp_path: Path) -> None:
     assert low > 70  # one step of 1.3 below the ceiling
     assert [line.split()[0] for line in done.stdout.splitlines() if " % " in line and "rps" not in
             line and line.startswith("    ")] == ["50", "70", "90"]  # fmt: skip
-    content = json.loads((only_run(tmp_path) / "summary.json").read_text())
-    assert content["capacity"]["sustained_rps"] == low
+    assert "constant arrivals" in done.stdout
+    directory = only_run(tmp_path)
+    before = (directory / "summary.json").read_text()
+    content = json.loads(before)
+    assert content["capacity"]["sustained_rps"] == pytest.approx(low, abs=0.05)  # as printed
     assert any("OVERLOADED" in codes(cell) for cell in content["cells"])
+    steps = [cell for cell in content["cells"] if not cell["scenario"].endswith("-percent")]
+    assert content["capacity"]["steps"] == len(steps) < len(content["cells"])
+    assert all(cell["predicted"] is not None for cell in content["cells"])  # each its own
+    assert study("report", str(directory)).returncode == 0
+    assert (directory / "summary.json").read_text() == before

@@ -1,18 +1,13 @@
 """Predictions against what was measured on a quiet machine of two cores (README, docs)."""
 
-import json
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from analysis.summary import Predicted
-from analysis.theory.asked import parse_users
 from analysis.theory.prediction import predicted, system_of
 from scenarios.catalogue import select
 from scenarios.model import Available, Scenario, resolved
-from scenarios.problems import Problem
-from study.cli import main
 
 ALL = Available(uvloop=True, httptools=True, go=True)
 
@@ -102,69 +97,3 @@ def test_an_open_loop_below_capacity_is_served_and_beyond_it_has_no_latency() ->
     assert 1000 <= below.mean_ms < 1100  # few of 40 threads wait at 30 of 40
     assert beyond.ok_rps == pytest.approx(40)
     assert (beyond.mean_ms, beyond.median_ms, beyond.limited_by) == (None, None, "pool")
-
-
-def test_the_users_of_a_range() -> None:
-    assert parse_users("500") == (500,)
-    grid = parse_users("100..100000")
-    assert (grid[0], grid[-1]) == (100, 100_000)
-    for wrong in ("many", "0", "9..3", "1..99999999"):
-        with pytest.raises(Problem, match="--users"):
-            parse_users(wrong)
-
-
-def test_predict_prints_a_table_with_no_server(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["predict", "sync-http", "--cpu", "1ms"]) == 0
-    printed = capsys.readouterr().out
-    assert "sync-http" in printed
-    assert "pool" in printed
-    assert all(len(line) <= 80 for line in printed.splitlines())
-
-
-def test_lifo_says_how_many_starve(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["predict", "sync-http", "--cpu", "20ms", "--lifo", "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)["sync-http"]
-    # FACTS of anyio 3.6: 35.9 rps, a median of 1.1 to 1.2 s, most of the users starved
-    assert found["median_ms"] < 1500
-    assert found["starved"] > 300
-    assert found["ok_rps"] == pytest.approx(35.9, rel=0.05)
-
-
-def test_a_sweep_has_a_knee_and_a_picture(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    picture = tmp_path / "curve.svg"
-    words = ["predict", "sync-http", "--users", "10..1000", "--cpu", "1ms", "--plot", str(picture)]
-    assert main(words) == 0
-    assert "knee at 40 users" in capsys.readouterr().out
-    assert picture.read_text().startswith("<svg")
-
-
-def test_a_size_is_an_answer(capsys: pytest.CaptureFixture[str]) -> None:
-    asked = ["--target", "200/s", "--p99", "2s", "--cores", "2", "--cpu", "1ms"]
-    assert main(["predict", "sync-http", *asked]) == 0
-    printed = " ".join(capsys.readouterr().out.split())
-    assert "6 workers with 35 threads each, 3 machine(s)" in printed  # Little: 33 at work
-    assert "fewer than 6 cannot keep up (pool)" in printed  # 200 rps of 40 each, and not all of it
-
-
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (["--users", "many"], "--users"),
-        (["--target", "20000/s"], "--p99"),
-        (["--plot", "x.svg"], "--users"),
-        (["--users", "1..9", "--plot", "x.pdf"], "--plot"),
-        (["--cpu", "fast"], "--cpu"),
-        (["--cores", "0"], "--cores"),
-        (["nonesuch"], "nonesuch"),
-    ],
-)
-def test_nonsense_is_one_line(
-    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    given = words if "--cpu" in words else [*words, "--cpu", "1ms"]
-    assert main(["predict", *given]) == 2
-    told = capsys.readouterr().err
-    assert said in told
-    assert len(told.splitlines()) == 1

@@ -1,0 +1,102 @@
+"""`study predict`: what it prints and what it refuses, with no server."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from analysis.theory.asked import parse_users
+from scenarios.problems import Problem
+from study.cli import main
+
+
+def test_the_users_of_a_range() -> None:
+    assert parse_users("500") == (500,)
+    grid = parse_users("100..100000")
+    assert (grid[0], grid[-1]) == (100, 100_000)
+    for wrong in ("many", "0", "9..3", "1..99999999"):
+        with pytest.raises(Problem, match="--users"):
+            parse_users(wrong)
+
+
+def test_predict_prints_a_table_with_no_server(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["predict", "sync-http", "--cpu", "1ms"]) == 0
+    printed = capsys.readouterr().out
+    assert "sync-http" in printed
+    assert "pool" in printed
+    assert all(len(line) <= 80 for line in printed.splitlines())
+
+
+def test_lifo_says_how_many_starve(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["predict", "sync-http", "--cpu", "20ms", "--lifo", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["sync-http"]
+    # FACTS of anyio 3.6: 35.9 rps, a median of 1.1 to 1.2 s, most of the users starved
+    assert found["median_ms"] < 1500
+    assert found["starved"] > 300
+    assert found["ok_rps"] == pytest.approx(35.9, rel=0.05)
+
+
+def test_a_sweep_has_a_knee_and_a_picture(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture = tmp_path / "curve.svg"
+    words = ["predict", "sync-http", "--users", "10..1000", "--cpu", "1ms", "--plot", str(picture)]
+    assert main(words) == 0
+    assert "knee at 40 users" in capsys.readouterr().out
+    assert picture.read_text().startswith("<svg")
+
+
+@pytest.mark.parametrize(("p99", "workers"), [("2s", 6), ("900ms", None)])
+def test_a_size_is_an_answer_for_programs_too(
+    p99: str, workers: int | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["--target", "200/s", "--p99", p99, "--cores", "2", "--cpu", "1ms", "--json"]
+    assert main(["predict", "sync-http", *asked]) == 0
+    found = json.loads(capsys.readouterr().out)["sync-http"]
+    assert (found and found["workers"]) == workers  # null where none is enough
+
+
+def test_a_size_is_an_answer(capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ["--target", "200/s", "--p99", "2s", "--cores", "2", "--cpu", "1ms"]
+    assert main(["predict", "sync-http", *asked]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "6 workers with 35 threads each, 3 machine(s)" in printed  # Little: 33 at work
+    assert "fewer than 6 cannot keep up (pool)" in printed  # 200 rps of 40 each, and not all of it
+
+
+TARGET = ("--target", "20/s", "--p99", "2s")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--users", "many"], "--users"),
+        (["--target", "20000/s"], "--p99"),
+        (["--plot", "x.svg"], "--users"),
+        (["--users", "1..9", "--plot", "x.pdf"], "--plot"),
+        (["--cpu", "fast"], "--cpu"),
+        (["--cores", "0"], "--cores"),
+        (["nonesuch"], "nonesuch"),
+        (["async-json", "--cpu", "0ms"], "--cpu above 0"),
+        (["async-sleep", "--cpu", "0ms", "--delay", "0ms"], "--cpu above 0"),
+        (["--users", "1..9", "--arrival-rate", "5/s"], "--arrival-rate"),
+        (["--users", "1..9", "--lifo"], "--lifo"),
+        (["--users", "1..9", "--duration", "9s"], "--duration"),
+        (["--users", "1..9", "--worker-timeout", "9"], "--worker-timeout"),
+        (["--users", "1..9", "--client-timeout", "9s"], "--client-timeout"),
+        ([*TARGET, "--users", "9"], "--users"),
+        ([*TARGET, "--think-time", "1s"], "--think-time"),
+        ([*TARGET, "--arrival-rate", "5/s"], "--arrival-rate"),
+        ([*TARGET, "--arrivals", "constant"], "--arrivals"),
+        ([*TARGET, "--duration", "9s"], "--duration"),
+        ([*TARGET, "--workers", "2"], "--workers"),
+    ],
+)
+def test_nonsense_is_one_line(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = words if "--cpu" in words else [*words, "--cpu", "1ms"]
+    assert main(["predict", *given]) == 2
+    told = capsys.readouterr().err
+    assert said in told
+    assert len(told.splitlines()) == 1
