@@ -113,7 +113,7 @@ def knee_line(found: Knee) -> str:
     if found.overloaded_rps is not None:
         return f"capacity: between {low} and {high} rps ({found.steps} steps{why_wide(found)})"
     if found.generator_limit is not None:
-        return f"capacity: at least {low} rps; the generator can't offer {limit} (--load-processes)"
+        return f"capacity: at least {low} rps; to offer {limit}, use more --load-processes"
     return f"capacity: at least {low} rps ({found.steps} steps; more --steps would go further)"
 
 
