@@ -102,7 +102,7 @@ def not_steady(data: Data, n: Mapping[str, float]) -> str:
 ADVICE: dict[Code, str] = {
     "INTERRUPTED": "run it again; do not compare these figures",
     "WORKER_DEATHS": "each death resets all open connections; --worker-timeout 0 ends the killing",
-    "UNFINISHED": "read median_lower_bound_ms, which counts them with their age",
+    "UNFINISHED": "read the line `with the unanswered`, which counts them with their age",
     "COUNTS_DISAGREE": "do not use this cell; see the fates in summary.json and the logs in raw/",
     "OVERLOADED": "offer less than is served; `study capacity` finds how much that is",
     "LITTLE_MISMATCH": "read the line of the unanswered, and mistrust the survivors' latencies",

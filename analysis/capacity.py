@@ -17,6 +17,7 @@ SHARES = (0.5, 0.7, 0.9)
 NEAR = 0.02
 """A cell at this distance from a share of the knee stands for it."""
 SHARE_ENDING = "-percent"
+CUT_SHORT = "  the search was cut short: the steps before tell so much and no more"
 
 
 def step_name(scenario: str, rate: float) -> str:
@@ -51,6 +52,10 @@ def generator_was_the_limit(cell: CellSummary) -> bool:
     return loop.offered_rps + 1 / cell.duration_s < SENT * loop.arrival_rate
 
 
+def interrupted(cells: Sequence[CellSummary]) -> bool:
+    return any(cell.open_loop is not None and cell.interrupted is not None for cell in cells)
+
+
 def open_cells(cells: Sequence[CellSummary]) -> list[CellSummary]:
     return [cell for cell in cells if cell.open_loop is not None and cell.interrupted is None]
 
@@ -70,11 +75,12 @@ def capacity_lines(cells: Sequence[CellSummary]) -> list[str]:
     if not tried:
         return []
     found = knee_of(tried)
+    told = [knee_line(found), *([CUT_SHORT] if interrupted(cells) else [])]
     if found.sustained_rps is None:
-        return [knee_line(found)]
+        return told
     arrivals = {cell.open_loop.arrivals for cell in tried if cell.open_loop}
     heading = f"  {'load':>6} {'offered rps':>12} {'median ms':>10} {'p99 ms':>10}"
-    lines = [knee_line(found), f"{heading}   {', '.join(sorted(arrivals))} arrivals"]
+    lines = [*told, f"{heading}   {', '.join(sorted(arrivals))} arrivals"]
     for share in SHARES:
         cell = nearest(tried, share * found.sustained_rps)
         if cell is not None:
@@ -114,7 +120,7 @@ def knee_line(found: Knee) -> str:
         return f"capacity: between {low} and {high} rps ({found.steps} steps{why_wide(found)})"
     if found.generator_limit is not None:
         return f"capacity: at least {low} rps; to offer {limit}, use more --load-processes"
-    return f"capacity: at least {low} rps ({found.steps} steps; more --steps would go further)"
+    return f"capacity: at least {low} rps ({found.steps} steps; more of them would go further)"
 
 
 def why_wide(found: Knee) -> str:

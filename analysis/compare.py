@@ -60,6 +60,9 @@ class Comparison:
     scenarios: tuple[ScenarioComparison, ...]
     only_a: tuple[str, ...]
     only_b: tuple[str, ...]
+    interrupted_a: int = 0
+    interrupted_b: int = 0
+    """Cells that were cut short: they are no trials, and left out."""
 
 
 def differences(a: Mapping[str, object], b: Mapping[str, object]) -> list[str]:
@@ -132,7 +135,13 @@ def compared(cells_a: Sequence[CellSummary], cells_b: Sequence[CellSummary]) -> 
         scenarios=tuple(compared_scenario(name, a[name], b[name]) for name in a if name in b),
         only_a=tuple(name for name in a if name not in b),
         only_b=tuple(name for name in b if name not in a),
+        interrupted_a=interrupted(cells_a),
+        interrupted_b=interrupted(cells_b),
     )
+
+
+def interrupted(cells: Sequence[CellSummary]) -> int:
+    return sum(cell.interrupted is not None for cell in cells)
 
 
 def compared_scenario(
@@ -216,8 +225,15 @@ def remarks(comparison: Comparison) -> list[str]:
             f"nothing different, up to {by_chance} of these {len(tested)} would leave out 1"
         )
     if any(each.ratio.p_is_exact is False for each in figures):
-        found.append("~p: approximate, for ties (which count against a difference) or many trials")
+        found.append(
+            "~p: approximate, for many trials or many ties (which count against a difference)"
+        )
     found += [starved_remark(each) for each in comparison.scenarios if starved_trials(each)]
+    if comparison.interrupted_a or comparison.interrupted_b:
+        found.append(
+            f"cut short and left out: {comparison.interrupted_a} cells of A, "
+            f"{comparison.interrupted_b} of B"
+        )
     found += [f"only in A: {', '.join(comparison.only_a)}"] if comparison.only_a else []
     found += [f"only in B: {', '.join(comparison.only_b)}"] if comparison.only_b else []
     return found

@@ -227,9 +227,12 @@ def not_steady(evidence: Evidence) -> Verdict | None:
 
 def unfinished(evidence: Evidence) -> Verdict | None:
     """A closed loop always ends with users in the queue. It is worth a warning when one of them
-    waited longer than anybody who was answered: then the answered tell too good a story."""
+    waited longer than anybody who was answered: then the answered tell too good a story. Where the
+    load itself ended, what it left behind says nothing of the server."""
     answers = evidence.answers
-    if not answers.unfinished:
+    if not answers.unfinished or evidence.record.interrupted:
+        return None
+    if evidence.instruments.load_processes_died:
         return None
     slowest_s, oldest_s = answers.slowest_completed_s, answers.oldest_unfinished_s
     starved = slowest_s is None or (oldest_s is not None and oldest_s > LONGER * slowest_s)

@@ -55,3 +55,18 @@ def write_reports(run: RunDir, cells: Sequence[CellSummary], out: Path | None = 
     (folder / "summary.json").write_text(summary_json(summary))
     (folder / "summary.csv").write_text(tables.comma_separated(summary.cells))
     (folder / "summary.md").write_text(summary_markdown(summary))
+
+
+def write_page(run: RunDir, summary: RunSummary) -> Path:
+    """report.html, and its pictures in charts/ as SVG and PNG. It takes seconds: at a run's end."""
+    from analysis.report.page import page  # altair and vl-convert take a while to import
+
+    made = page(run, summary)
+    charts = run.path / "charts"
+    charts.mkdir(exist_ok=True)
+    for each in made.pictures:
+        (charts / f"{each.name}.svg").write_text(each.svg)
+        (charts / f"{each.name}.png").write_bytes(each.png())
+    path = run.path / "report.html"
+    path.write_text(made.html)
+    return path

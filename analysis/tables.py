@@ -65,7 +65,9 @@ def name_of(cell: CellSummary) -> str:
 def row_text(cell: CellSummary) -> str:
     """The measured figures; on lines of their own what belongs beside: theory, the unanswered."""
     figures = "".join(f" {column.text(cell):>{column.width}}" for column in COLUMNS)
-    lines = [f"{name_of(cell):<{NAME_WIDTH}}{figures}"]
+    name = name_of(cell)
+    fits = len(name) <= NAME_WIDTH
+    lines = [f"{name:<{NAME_WIDTH}}{figures}"] if fits else [name, " " * NAME_WIDTH + figures]
     if (theory := cell.predicted) is not None:
         lines.append(
             beside(
@@ -112,8 +114,10 @@ def notes(cell: CellSummary) -> list[str]:
         found.append(f"the loop was held by {cell.blocked_by} (silent for up to {lag} ms)")
     slow = (cell.bystander.median_ms or 0) > BYSTANDER_NOTED_MS
     if slow or cell.bystander.failures:
-        waited = formats.milliseconds(cell.bystander.median_ms)
         bystander = cell.bystander
+        waited = formats.milliseconds(bystander.median_ms)
+        if 2 * bystander.unanswered >= bystander.pings:
+            waited = f"at least {waited}"
         found.append(
             f"a bystander's /ping took {waited} ms (median), "
             f"{bystander.failures} of {bystander.pings} got no answer"

@@ -89,6 +89,14 @@ class RunDir:
         text = json.dumps({"schema": MANIFEST_SCHEMA, **content}, indent=2)
         self.manifest_file.write_text(text + "\n")
 
+    def discard_if_empty(self) -> None:
+        """Where nothing was measured there is nothing to keep. Cells that were begun stay."""
+        cells = self.path / "cells"
+        if not any(cells.iterdir()):
+            cells.rmdir()
+            self.manifest_file.unlink(missing_ok=True)
+            self.path.rmdir()
+
 
 def new_run(parent: Path, name: str, now: datetime | None = None) -> RunDir:
     """Makes `<parent>/<UTC time>-<name>`, before anything is measured. Raises Problem."""

@@ -3,6 +3,7 @@
 import shlex
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, replace
 from itertools import chain
 from pathlib import Path
@@ -23,7 +24,7 @@ from scenarios.overrides import BOUNDS
 from scenarios.problems import Problem
 from stress.cell import run_cell
 from stress.interruption import CellInterruptedError, Interruption
-from study.closing import print_closing
+from study.closing import exit_code, print_closing
 from study.environment import available, environment
 from study.interrupts import noted
 from study.progress import Progress, progress_for
@@ -31,7 +32,6 @@ from study.theory import theory_of
 
 FASTEST = BOUNDS["arrival_rate"][1]
 UNKNOWN_CEILING = 1000.0
-INTERRUPTED = 130
 
 
 class Search:
@@ -139,15 +139,14 @@ def capacity(scenario: Scenario, first: float | None, most_steps: int, port: int
     search = Search(settled, port, directory, content, progress)
     search.save_manifest()
     try:
-        with noted(search.interruption):
+        with noted(search.interruption), suppress(CellInterruptedError):
             ceiling = search.calibrate()
             search.go(first or ceiling, most_steps)
-    except CellInterruptedError as error:
-        print(f"study: interrupted ({error}); kept: {directory.path}", file=sys.stderr)
-        return INTERRUPTED
     except Problem as problem:
         raise Problem(f"{scenario.name}: {problem}", problem.exit_code) from problem
     finally:
         progress.close()
-    print_closing(summarised(search.cells, asked_of(directory.manifest())), directory)
-    return 0
+    summary = summarised(search.cells, asked_of(directory.manifest()))
+    if summary.cells:
+        print_closing(summary, directory)
+    return exit_code(summary, directory, search.interruption.reason)

@@ -39,9 +39,9 @@ def plainly(message: str, given: Sequence[str]) -> str:
     """Typer's message on one line, with the value that was given."""
     text = " ".join(message.split()).replace("Value error, ", "")
     text = text.replace("unable to parse string as an integer", "such as 500")
-    for option, value in pairwise(given):
-        if f"'{option}'" in text and f"'{value}'" not in text:
-            return f"{text} (given: {value!r})"
+    values = [value for option, value in pairwise(given) if f"'{option}'" in text]
+    if values and not any(f"'{value}'" in text for value in values):
+        return f"{text} (given: {values[-1]!r})"  # of an option given twice the last one counts
     return text if given else f"{text} `study --help` lists the commands."
 
 
@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The exit code; errors that a user can cause are one line on stderr."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        code = app(args=given, standalone_mode=False)
+        code = app(args=given, prog_name="study", standalone_mode=False)
     except Problem as problem:
         print(f"study: {problem}", file=sys.stderr)
         return problem.exit_code

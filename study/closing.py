@@ -14,7 +14,7 @@ from analysis.tables import name_of, notes
 from analysis.trials import trial_lines
 from records.rundir import RunDir
 
-ALL_WELL, NOT_AS_EXPECTED = 0, 1
+ALL_WELL, NOT_AS_EXPECTED, BROKEN, INTERRUPTED = 0, 1, 3, 130
 WIDTH = 80
 
 
@@ -47,5 +47,21 @@ def print_outcomes(outcomes: Sequence[Outcome], file: TextIO) -> None:
         print(fill(outcome_line(outcome), WIDTH, subsequent_indent="    "), file=file)
 
 
-def exit_code(summary: RunSummary) -> int:
+def exit_code(summary: RunSummary, directory: RunDir, told_to_end: str | None) -> int:
+    """Says what cut a run short: somebody's wish (`told_to_end`), or a load that broke down."""
+    broken = next((cell.interrupted for cell in summary.cells if cell.interrupted), None)
+    if reason := told_to_end or broken:
+        print(f"study: interrupted ({reason}); {what_is_kept(summary, directory)}", file=sys.stderr)
+        return INTERRUPTED if told_to_end else BROKEN
+    return judged(summary)
+
+
+def judged(summary: RunSummary) -> int:
     return ALL_WELL if all_met(summary.outcomes) else NOT_AS_EXPECTED
+
+
+def what_is_kept(summary: RunSummary, directory: RunDir) -> str:
+    if summary.cells:
+        return f"kept: {directory.path}"
+    directory.discard_if_empty()
+    return "nothing had been measured yet"

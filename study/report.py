@@ -7,7 +7,7 @@ from analysis.reports import run_summary_of, write_reports
 from analysis.tables import heading_lines, row_text
 from records.rundir import open_run
 from scenarios.problems import Problem
-from study.closing import exit_code, print_closing
+from study.closing import judged, print_closing
 
 
 def report(directory: Path) -> int:
@@ -24,4 +24,4 @@ def report(directory: Path) -> int:
     print_closing(summary, run)
     for name in run.unsaved():
         print(f"study: {name} was begun and never saved; it is left out", file=sys.stderr)
-    return exit_code(summary)
+    return judged(summary)

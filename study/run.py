@@ -21,7 +21,7 @@ from stress.load_plan import Distribution
 from stress.machine import free_port, raise_descriptors
 from stress.plan import descriptors_needed
 from stress.stack import Stack, upstream_program
-from study.closing import exit_code, print_closing, print_outcomes
+from study.closing import BROKEN, exit_code, print_closing, print_outcomes
 from study.distribution import check_ports
 from study.environment import available, environment
 from study.interrupts import noted
@@ -29,7 +29,6 @@ from study.progress import Progress, progress_for
 from study.schedule import Turn, schedule
 from study.theory import theory_of
 
-INTERRUPTED = 130
 MOST_TRIALS = 1000
 SEEDS = 2**32
 
@@ -84,12 +83,7 @@ def run(scenarios: Sequence[Scenario], order: Order, served: Stack | None = None
         progress.close()
     summary = summarised(cells, asked_of(directory.manifest()))
     show(summary, order, directory)
-    reason = interruption.reason or next((c.interrupted for c in cells if c.interrupted), None)
-    if reason:
-        kept = f"kept: {directory.path}" if cells else "nothing had been measured yet"
-        print(f"study: interrupted ({reason}); {kept}", file=sys.stderr)
-        return INTERRUPTED
-    return exit_code(summary)
+    return exit_code(summary, directory, interruption.reason)
 
 
 def manifest(
@@ -162,11 +156,13 @@ def run_cells(
                 served,
                 distribution,
             )
-        except CellInterruptedError:  # before its load had started: there is nothing to keep
+        except CellInterruptedError as error:  # before its load had started: nothing to keep
+            if interruption.reason is None:
+                raise Problem(f"{name}: {error}{kept(directory, cells)}", BROKEN) from error
             break
         except Problem as problem:
-            kept = f"; {directory.path} keeps the {len(cells)} before it" if cells else ""
-            raise Problem(f"{name}: {problem}{kept}", problem.exit_code) from problem
+            said = f"{name}: {problem}{kept(directory, cells)}"
+            raise Problem(said, problem.exit_code) from problem
         summary = beside_theory(summary_of(cell), asked)
         cells.append(summary)
         write_reports(directory, cells)
@@ -174,3 +170,7 @@ def run_cells(
         if interruption.reason or summary.interrupted:
             break
     return cells
+
+
+def kept(directory: RunDir, cells: Sequence[CellSummary]) -> str:
+    return f"; {directory.path} keeps the {len(cells)} before it" if cells else ""

@@ -1,6 +1,7 @@
 """Predictions as lines of text: tables of at most 80 columns, and sentences."""
 
 from collections.abc import Sequence
+from textwrap import wrap
 
 from analysis import formats
 from analysis.summary import Predicted
@@ -8,6 +9,7 @@ from analysis.theory.sweep import Curve, Sizing
 
 NAME_WIDTH = 22
 BAR = 24
+WIDTH = 80
 
 
 def prediction_lines(predictions: Sequence[tuple[str, Predicted]]) -> list[str]:
@@ -52,9 +54,10 @@ def curve_lines(name: str, curve: Curve) -> list[str]:
     if curve.knee_users is None or curve.highest_rps is None:
         found.append("no knee: nothing but the number of users limits")
     else:
-        found.append(
+        found += wrap(
             f"knee at {curve.knee_users:,.0f} users: beyond it more of them bring more waiting "
-            f"and no more than {formats.rate(curve.highest_rps)} rps"
+            f"and no more than {formats.rate(curve.highest_rps)} rps",
+            WIDTH,
         )
     return found
 

@@ -219,6 +219,13 @@ def test_half_an_interval_is_said_to_be_one(steps: list[CellSummary], words: str
     assert words in capacity_lines(steps)[0]
 
 
+def test_a_search_that_was_cut_short_says_so() -> None:
+    broken = replace(offered(65, overloaded=True), interrupted="Ctrl-C")
+    lines = capacity_lines([offered(50, overloaded=False), broken])
+    assert "at least 50.0" in lines[0]
+    assert "cut short" in lines[1]
+
+
 @pytest.mark.parametrize("rate", ["0/s", "30000/s"])
 def test_a_first_rate_that_no_load_can_have_is_refused_by_its_own_name(
     rate: str, capsys: pytest.CaptureFixture[str]

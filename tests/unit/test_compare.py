@@ -198,7 +198,10 @@ def test_the_line_of_a_figure() -> None:
 
 
 def test_a_p_that_ties_make_approximate_is_marked() -> None:
-    text = "\n".join(comparison_lines(compared(trials(1, 1, 2, 3, 4), trials(1, 2, 3, 4, 5))))
+    few, many = (1.0, 1.0, 2.0, 3.0, 4.0), (1.0, 2.0, 3.0, 4.0, 5.0)
+    text = "\n".join(comparison_lines(compared(trials(*few), trials(*many))))
+    assert "~" not in text  # every way to deal out ten values is gone through
+    text = "\n".join(comparison_lines(compared(trials(*few * 2), trials(*many * 2))))
     assert " ~0." in text
     assert "~p: approximate" in text
 

@@ -70,11 +70,16 @@ def run(
 
 
 def failing(after: int, error: Exception) -> Callable[..., None]:
+    """`error` after so many cells; an interruption as somebody's wish, noted where it is read."""
     left = iter(range(after))
 
-    def run_cell(*_: object) -> None:
-        if next(left, None) is None:
-            raise error
+    def run_cell(*given: object) -> None:
+        if next(left, None) is not None:
+            return
+        if isinstance(error, CellInterruptedError):
+            (interruption,) = (each for each in given if isinstance(each, Interruption))
+            interruption.reason = str(error)
+        raise error
 
     return run_cell
 
@@ -144,19 +149,40 @@ def test_what_can_never_be_judged_is_refused_before_anything_is_written(
 
 
 @pytest.mark.usefixtures("ran")
-def test_an_interruption_wins_over_a_threshold(
+def test_a_load_that_breaks_down_wins_over_a_threshold(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """Nobody pressed Ctrl-C: an automatic run must be able to tell."""
+
     def interrupted(_: CellDir) -> CellSummary:
-        return replace(CELL, scenario=NAMES[0], interrupted="Ctrl-C")
+        return replace(CELL, scenario=NAMES[0], interrupted="the load ended by itself")
 
     monkeypatch.setattr(subject, "summary_of", interrupted)
     code, _ = run(tmp_path, expectations=parse("*: failures == 0"))
-    assert code == 130
+    assert code == 3
     said = capsys.readouterr()
     assert f"✗ {NAMES[0]}: failures == 0: interrupted" in said.out
     assert f"✗ {NAMES[1]}: failures == 0: no cell of it was measured" in said.out
-    assert "interrupted (Ctrl-C)" in said.err
+    assert "interrupted (the load ended by itself)" in said.err
+
+
+@pytest.mark.usefixtures("ran")
+@pytest.mark.parametrize(("after", "kept"), [(1, "kept: "), (0, "nothing had been measured yet")])
+def test_an_interruption_wins_over_a_threshold(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    after: int,
+    kept: str,
+) -> None:
+    monkeypatch.setattr(subject, "run_cell", failing(after, CellInterruptedError("Ctrl-C")))
+    order = subject.Order(
+        "test", 1, 0, tmp_path, "study run control",
+        expectations=parse("*: failures == 0"), predict=False,
+    )  # fmt: skip
+    assert subject.run(select(("control",)), order) == 130
+    assert f"interrupted (Ctrl-C); {kept}" in capsys.readouterr().err
+    assert bool(list(tmp_path.iterdir())) is (after > 0)  # an empty folder is of no use
 
 
 @pytest.mark.usefixtures("ran")

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from analysis import formats
 from analysis.advice import ADVICE, advice, message
+from analysis.capacity import share_name
 from analysis.figures import summarise
-from analysis.summary import CellSummary, ErrorCount, OpenLoop, Predicted
+from analysis.summary import Bystander, CellSummary, ErrorCount, OpenLoop, Predicted
 from analysis.tables import comma_separated, escaped, heading_lines, markdown, notes, row_text
 from analysis.verdicts import Code, Verdict
 from scenarios.catalogue import CATALOGUE
@@ -45,13 +46,23 @@ def test_a_row_is_never_wider_than_a_terminal(
     )
     theory = Predicted(rps, ms, ms, ms, rps, "interpreter")
     overloaded = OpenLoop(rps, "poisson", rps, rps, 1.0, True, ms, ms)
-    for each in (cell, replace(cell, predicted=theory), replace(cell, open_loop=overloaded)):
+    step = replace(cell, scenario=share_name(widest, 0.5))
+    for each in (cell, replace(cell, predicted=theory), replace(cell, open_loop=overloaded), step):
         assert all(len(line) <= 80 for line in row_text(each).splitlines())
     assert all(len(line) <= 80 for line in heading_lines())
 
 
 def test_a_column_stays_a_column_of_its_own() -> None:
     assert len(row_text(a_cell()).replace(" %", "%").split()) == 8
+
+
+def test_a_bystander_that_got_no_answer_is_told_by_its_age() -> None:
+    def told(unanswered: int) -> str:
+        pings = Bystander(5661.0, 9000.0, failures=unanswered, pings=5, unanswered=unanswered)
+        return " ".join(notes(replace(a_cell(), bystander=pings)))
+
+    assert "/ping took at least 5,661 ms (median), 5 of 5" in told(5)
+    assert "/ping took 5,661 ms (median), 1 of 5" in told(1)
 
 
 def test_a_few_failures_never_read_as_none() -> None:

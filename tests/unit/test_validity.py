@@ -96,6 +96,13 @@ def test_a_lost_load_process_is_not_taken_for_starved_users() -> None:
     assert "LITTLE_MISMATCH" not in codes(cell)
 
 
+def test_requests_that_an_interruption_left_open_say_nothing_of_the_server() -> None:
+    plain, found = starving()
+    assert "UNFINISHED" in codes(summarise(plain, found))
+    assert "UNFINISHED" not in codes(summarise(replace(plain, interrupted="Ctrl-C"), found))
+    assert "UNFINISHED" not in codes(summarise(replace(plain, load_processes_lost=1), found))
+
+
 def test_an_open_loop_that_fails_quickly_is_not_served() -> None:
     """No backlog grows where every request is refused at once."""
     refused: list[Sent] = [(due_s, end_s, "HTTP 504: x") for due_s, end_s, _ in arrivals(100, 1000)]

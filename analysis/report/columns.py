@@ -1,0 +1,107 @@
+"""The columns of the report's table, and which cell is best or worst in each."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from analysis import formats
+from analysis.summary import CellSummary
+from analysis.tables import latency, marked_median, starved
+
+Better = Literal["higher", "lower"]
+Mark = Literal["best", "worst"]
+APART = 1.05
+"""Beside a value this near, none is the best."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """key: its name in summary.json. theory: what was predicted of it, as text."""
+
+    key: str
+    heading: str
+    unit: str
+    text: Callable[[CellSummary], str]
+    better: Better | None = None
+    is_latency: bool = False
+    theory: Callable[[CellSummary], str] | None = None
+
+
+def predicted_rate(cell: CellSummary) -> str:
+    return formats.rate(cell.predicted.ok_rps) if cell.predicted else ""
+
+
+def predicted_median(cell: CellSummary) -> str:
+    return formats.milliseconds(cell.predicted.median_ms) if cell.predicted else ""
+
+
+def predicted_p99(cell: CellSummary) -> str:
+    return formats.milliseconds(cell.predicted.p99_ms) if cell.predicted else ""
+
+
+def what_limits(cell: CellSummary) -> str:
+    return (cell.predicted.limited_by if cell.predicted else None) or formats.UNKNOWN
+
+
+FIGURES: tuple[Figure, ...] = (
+    Figure(
+        "ok_rps", "ok", "rps", lambda c: formats.rate(c.ok_rps), "higher", theory=predicted_rate,
+    ),
+    Figure("failure_ratio", "failed", "%", lambda c: formats.percent(c.failure_ratio), "lower"),
+    Figure("unfinished", "open", "", lambda c: formats.whole(c.unfinished), "lower"),
+    Figure(
+        "median_ms", "median", "ms", marked_median, "lower", is_latency=True,
+        theory=predicted_median,
+    ),
+    Figure("p95_ms", "p95", "ms", lambda c: latency(c, c.p95_ms), "lower", is_latency=True),
+    Figure(
+        "p99_ms", "p99", "ms", lambda c: latency(c, c.p99_ms), "lower", is_latency=True,
+        theory=predicted_p99,
+    ),
+    Figure(
+        "threads_spawned", "threads", "live", lambda c: formats.whole(c.threads_spawned), "lower",
+    ),
+    Figure("threads_active_mean", "", "active", lambda c: formats.decimal(c.threads_active_mean)),
+    Figure("pool_waiting_peak", "pool", "waiting", lambda c: formats.whole(c.pool_waiting_peak)),
+    Figure(
+        "loop_lag_p99_ms", "loop lag", "p99 ms", lambda c: formats.milliseconds(c.loop_lag_p99_ms),
+        "lower",
+    ),
+    Figure("worker_restarts", "deaths", "", lambda c: formats.whole(c.worker_restarts), "lower"),
+    Figure("limited_by", "limit", "by theory", what_limits),
+)  # fmt: skip
+
+
+def value(cell: CellSummary, figure: Figure) -> float | None:
+    """None where there is no comparing: what survivors waited is no latency of the service, nor
+    is what grows with the length of a test."""
+    if figure.better is None or cell.interrupted:
+        return None
+    if figure.is_latency and (starved(cell) or (cell.open_loop and cell.open_loop.overloaded)):
+        return None
+    found = getattr(cell, figure.key)
+    return float(found) if isinstance(found, int | float) else None
+
+
+def marks(cells: Sequence[CellSummary], figure: Figure) -> Mapping[int, Mark]:
+    """By the cell's place. Those within 5 % of the best are all best; nothing is marked where all
+    are alike."""
+    values = {place: value(cell, figure) for place, cell in enumerate(cells)}
+    known = {place: each for place, each in values.items() if each is not None}
+    if len(known) < 2:
+        return {}
+    low, high = min(known.values()), max(known.values())
+    if high <= low * APART:
+        return {}
+    best, worst = (high, low) if figure.better == "higher" else (low, high)
+    found: dict[int, Mark] = {}
+    for place, each in known.items():
+        if alike(each, best):
+            found[place] = "best"
+        elif alike(each, worst):
+            found[place] = "worst"
+    return found
+
+
+def alike(one: float, other: float) -> bool:
+    return max(one, other) <= APART * min(one, other)

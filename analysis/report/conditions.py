@@ -1,0 +1,109 @@
+"""Under which conditions a run was made: machine, versions, settings, and how to run it again."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from analysis import formats
+from analysis.compare import mapping
+from analysis.run_summary import listed
+from analysis.summary import CellSummary
+
+Row = tuple[str, str]
+MACHINE = {
+    "cpu": "processor",
+    "cores": "cores",
+    "memory_mib": "memory, MiB",
+    "os": "system",
+    "machine": "architecture",
+    "python": "Python",
+    "implementation": "implementation",
+    "gil": "with the GIL",
+    "go": "Go",
+    "descriptors_soft": "file descriptors",
+    "git_revision": "revision of this project",
+    "git_changed": "with changes",
+}
+SETTINGS = {
+    "endpoint.path": "route",
+    "endpoint.style": "style",
+    "server.kind": "server",
+    "server.workers": "workers",
+    "server.loop": "loop",
+    "server.http": "HTTP parser",
+    "server.worker_timeout_s": "worker timeout, s",
+    "server.pool": "pool, threads",
+    "client.library": "client",
+    "client.life": "its life",
+    "client.timeout_s": "its timeout, s",
+    "client.connections": "its connections",
+    "delay_s": "delay, s",
+    "upstream.kind": "upstream",
+    "load.users": "users",
+    "load.arrival_rate": "arrivals a second",
+    "load.duration_s": "window, s",
+    "load.processes": "load processes",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    command: str
+    machine: tuple[Row, ...]
+    packages: tuple[Row, ...]
+    scenarios: tuple[str, ...]
+    settings: tuple[tuple[str, tuple[str, ...]], ...]
+    """A row a setting: what it is, and its value in each scenario."""
+
+
+def conditions(manifest: Mapping[str, object]) -> Conditions:
+    environment = mapping(manifest.get("environment"))
+    scenarios = [mapping(each) for each in listed(manifest.get("scenarios"))]
+    return Conditions(
+        command=str(manifest.get("command") or ""),
+        machine=tuple(
+            (words, told(environment.get(key)))
+            for key, words in MACHINE.items()
+            if environment.get(key) is not None
+        ),
+        packages=tuple(
+            (name, told(version)) for name, version in mapping(environment.get("packages")).items()
+        ),
+        scenarios=tuple(str(each.get("name")) for each in scenarios),
+        settings=tuple(
+            (words, values)
+            for key, words in SETTINGS.items()
+            if any(values := tuple(told(inner(each, key)) for each in scenarios))
+        ),
+    )
+
+
+def inner(entry: Mapping[str, object], path: str) -> object:
+    found: object = entry
+    for part in path.split("."):
+        found = mapping(found).get(part)
+    return found
+
+
+def told(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def machine_meanwhile(cell: CellSummary) -> Iterator[Row]:
+    """What generator, upstream and everything else on the machine did during a cell."""
+    busiest = ", ".join(formats.whole(each) for each in cell.generator_cpu_percent)
+    yield "server's CPU, % of a core, busiest second", formats.whole(cell.cpu_percent_peak)
+    yield "server's memory, MiB, peak", formats.whole(cell.rss_mib_peak)
+    yield "load's CPU, % of a core each, busiest second", busiest or formats.UNKNOWN
+    yield "its lateness, ms, median", formats.milliseconds(cell.generator_lateness_median_ms)
+    yield "its lateness, ms, p99", formats.milliseconds(cell.generator_lateness_p99_ms)
+    yield "upstream late by", formats.percent(cell.upstream_late_share)
+    yield "cores used by others", hundredths(cell.other_load_cores)
+    yield "cores taken by the hypervisor", hundredths(cell.stolen_cores)
+
+
+def hundredths(value: float | None) -> str:
+    return formats.UNKNOWN if value is None else f"{value:.2f}"

@@ -1,0 +1,39 @@
+"""From a chart to SVG and PNG, by vl-convert: no browser and no network."""
+
+import re
+from dataclasses import dataclass
+
+import altair as alt
+import vl_convert
+
+from analysis.report.pictures import Picture, dressed
+
+PNG_SCALE = 2
+_IDENTITY = re.compile(r'(?<=id="|rl\(#)(clip|gradient_|marker)(\d+)')
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A picture as SVG, fit to stand in a page beside others."""
+
+    name: str
+    title: str
+    says: str
+    svg: str
+
+    def png(self) -> bytes:
+        return vl_convert.svg_to_png(self.svg, scale=PNG_SCALE)
+
+
+def drawn(picture: Picture) -> Drawn:
+    with alt.data_transformers.enable("default", max_rows=None):
+        svg = vl_convert.vegalite_to_svg(dressed(picture.chart).to_json())
+    return Drawn(picture.name, picture.title, picture.says, own_identities(svg, picture.name))
+
+
+def own_identities(svg: str, name: str) -> str:
+    """Names inside a picture are counted on by whatever drew before it, and a page has one space of
+    names for all of its pictures."""
+    order = dict.fromkeys(match[0] for match in _IDENTITY.finditer(svg))
+    fresh = {old: f"{name}-{number}" for number, old in enumerate(order)}
+    return _IDENTITY.sub(lambda match: fresh[match[0]], svg)

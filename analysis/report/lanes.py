@@ -1,0 +1,241 @@
+"""Who was where: a row for each thread and for each request that waits on a loop, a bar a request.
+
+A thread of a pool holds one request at a time, and its bar is solid. A loop holds many that only
+await: each such request takes a row of its own, drawn light, and the loop's own row shows only
+what is known to have run on it or to have held it.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from heapq import heappop, heappush
+from itertools import count
+
+import polars as pl
+
+from analysis.population import Cell, Window
+from analysis.workers import BEAT_S
+from records.cell import CellRecord
+from scenarios.units import Second
+
+MOST_ROWS = 48
+"""Of threads, and of awaiting requests: more are not told apart on a screen."""
+MOST_BARS = 4_000
+SILENT_S = 3 * BEAT_S
+"""A heartbeat older than this: the loop does something else."""
+HELD_SHARE = 0.8
+"""Of a request's time in its handler; the last samples of a silence are up to a beat too early."""
+HANDLED = (
+    "pid", "request_id", "route", "queued_s", "started_s", "ended_s", "sent_s", "thread_id",
+    "thread_kind",
+)  # fmt: skip
+PROBED = ("pid", "at_s", "heartbeat_age_s", "blocked_route", "blocked_frame")
+
+WAITING, HANDLING, AWAITING, HOLDING, SILENT, SENDING = (
+    "waits for a thread",
+    "holds its thread",
+    "awaits",
+    "blocks the loop",
+    "loop is silent",
+    "is being sent",
+)
+KINDS = (WAITING, HANDLING, AWAITING, HOLDING, SILENT, SENDING)
+BAR = {
+    "row": pl.String,
+    "kind": pl.String,
+    "start_s": pl.Float64,
+    "end_s": pl.Float64,
+    "what": pl.String,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    start_s: Second
+    end_s: Second
+    what: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Lanes:
+    """`bars`: row, kind, start_s, end_s, what (a request's route, or what held the loop); `rows`
+    from top to bottom. The bars of one row and kind never overlap, but for those that wait: theirs
+    are drawn in the row of the thread that came to serve them. left_out: rows that there were
+    beside. span: what may be looked at, of the cell's time."""
+
+    bars: pl.DataFrame
+    rows: tuple[str, ...]
+    left_out: int
+    span: Window
+
+    @property
+    def is_empty(self) -> bool:
+        return self.bars.is_empty()
+
+
+def lanes(record: CellRecord, cell: Cell, window: Window) -> Lanes:
+    """Of what was inside the window, or of as much of it as is worth a page."""
+    handlers = cell.table("handlers", HANDLED).filter(
+        pl.col("route") != "/ping",
+        pl.col("started_s") < window.end_s,
+        pl.col("ended_s").fill_null(window.end_s) > window.start_s,
+    )
+    span = shortened(handlers, window)
+    handlers = handlers.filter(pl.col("started_s") < span.end_s).sort("started_s", "request_id")
+    probe = cell.table("probe", PROBED).filter(span.holds("at_s"))
+    loops = loop_names(handlers, probe)
+    silences = {pid: silences_of(probe.filter(pl.col("pid") == pid)) for pid in loops}
+    blocks = record.scenario.endpoint.blocks_the_loop
+    on_loop = handlers.filter(pl.col("thread_kind") == "loop")
+    held, awaiting = split(on_loop, silences, span, always=blocks)
+    threads = handlers.filter(pl.col("thread_kind") != "loop", pl.col("thread_id").is_not_null())
+    thread_rows = named(threads.select("pid", "thread_id").unique(maintain_order=True).rows())
+    slots, most = packed(awaiting, span)
+    bars = [
+        *loop_bars(held, silences, loops),
+        *thread_bars(threads, thread_rows, span),
+        *slots,
+    ]
+    kept = [each for each in bars if each[3] > span.start_s and each[2] < span.end_s]
+    return Lanes(
+        bars=pl.DataFrame(kept, schema=BAR, orient="row").sort("start_s", maintain_order=True),
+        rows=(
+            *loops.values(),
+            *list(thread_rows.values())[:MOST_ROWS],
+            *(slot_name(number) for number in range(min(most, MOST_ROWS))),
+        ),
+        left_out=max(0, len(thread_rows) - MOST_ROWS) + max(0, most - MOST_ROWS),
+        span=span,
+    )
+
+
+Bar = tuple[str, str, Second, Second, str]
+
+
+def shortened(handlers: pl.DataFrame, window: Window) -> Window:
+    """So that no more requests than MOST_BARS of those in the rows shown are in it."""
+    rows = max(1, handlers.select("pid", "thread_id").unique().height)
+    most = MOST_BARS * max(1, rows // MOST_ROWS)
+    if handlers.height <= most:
+        return window
+    last_s = handlers["started_s"].sort()[most]
+    return Window(window.start_s, max(float(last_s), window.start_s))
+
+
+def loop_names(handlers: pl.DataFrame, probe: pl.DataFrame) -> dict[int, str]:
+    """By process id."""
+    pids = sorted({*handlers["pid"].unique().to_list(), *probe["pid"].unique().to_list()})
+    if len(pids) == 1:
+        return {pids[0]: "loop"}
+    return {pid: f"loop {number}" for number, pid in enumerate(pids, start=1)}
+
+
+def named(threads: Iterable[tuple[object, ...]]) -> dict[tuple[object, ...], str]:
+    return {each: f"thread {number:>3}" for number, each in enumerate(threads, start=1)}
+
+
+def slot_name(number: int) -> str:
+    return f"await {number + 1:>3}"
+
+
+def silences_of(probe: pl.DataFrame) -> list[Span]:
+    """Of one loop, in the order of time; with what held it, where the probe could tell."""
+    found: list[Span] = []
+    late = probe.filter(pl.col("heartbeat_age_s") > SILENT_S).sort("at_s")
+    columns = ("at_s", "heartbeat_age_s", "blocked_route", "blocked_frame")
+    for at_s, age_s, route, frame in late.select(columns).iter_rows():
+        what = " at ".join(each for each in (route, frame) if each)
+        if found and at_s - age_s < found[-1].end_s:  # the same silence, a beat later
+            last = found.pop()
+            found.append(Span(last.start_s, at_s, what or last.what))
+        else:
+            found.append(Span(at_s - age_s, at_s, what))
+    return found
+
+
+def split(
+    on_loop: pl.DataFrame, silences: dict[int, list[Span]], window: Window, *, always: bool
+) -> tuple[list[tuple[int, Span]], list[Span]]:
+    """Requests that held their loop all the while, with its process; and those that awaited.
+    `always`: an endpoint whose code awaits nothing."""
+    held, awaiting = list[tuple[int, Span]](), list[Span]()
+    columns = ("pid", "route", "started_s", "ended_s")
+    for pid, route, start_s, ended_s in on_loop.select(columns).iter_rows():
+        span = Span(start_s, ended_s or window.end_s, route)
+        if always or silent_share(span, silences.get(pid, [])) >= HELD_SHARE:
+            held.append((pid, span))
+        else:
+            awaiting.append(span)
+    return held, awaiting
+
+
+def silent_share(span: Span, silences: Iterable[Span]) -> float:
+    length_s = span.end_s - span.start_s
+    if length_s <= 0:
+        return 0.0
+    common_s = sum(
+        max(0.0, min(span.end_s, each.end_s) - max(span.start_s, each.start_s)) for each in silences
+    )
+    return common_s / length_s
+
+
+def loop_bars(
+    held: Iterable[tuple[int, Span]], silences: dict[int, list[Span]], loops: dict[int, str]
+) -> Iterator[Bar]:
+    """What of a silence no request accounts for stands between those that do."""
+    by_loop: dict[int, list[Span]] = {pid: [] for pid in loops}
+    for pid, span in held:
+        by_loop[pid].append(span)
+    for pid, row in loops.items():
+        own = by_loop[pid]
+        yield from ((row, HOLDING, each.start_s, each.end_s, each.what) for each in own)
+        for silence in silences[pid]:
+            for rest in remainders(silence, own):
+                yield row, SILENT, rest.start_s, rest.end_s, rest.what
+
+
+def remainders(silence: Span, taken: Iterable[Span]) -> Iterator[Span]:
+    """Of what is not taken, whatever is longer than a beat. `taken` in the order of time."""
+    begin_s = silence.start_s
+    for each in taken:
+        if each.end_s <= begin_s or each.start_s >= silence.end_s:
+            continue
+        if each.start_s - begin_s > BEAT_S:
+            yield Span(begin_s, each.start_s, silence.what)
+        begin_s = max(begin_s, each.end_s)
+    if silence.end_s - begin_s > BEAT_S:
+        yield Span(begin_s, silence.end_s, silence.what)
+
+
+def thread_bars(
+    threads: pl.DataFrame, rows: dict[tuple[object, ...], str], window: Window
+) -> Iterator[Bar]:
+    shown = dict(list(rows.items())[:MOST_ROWS])
+    columns = ("pid", "thread_id", "route", "queued_s", "started_s", "ended_s", "sent_s")
+    for pid, thread, route, queued_s, start_s, ended_s, sent_s in threads.select(columns).rows():
+        row = shown.get((pid, thread))
+        if row is None:
+            continue
+        if queued_s is not None and queued_s < start_s:
+            yield row, WAITING, queued_s, start_s, route
+        yield row, HANDLING, start_s, ended_s or window.end_s, route
+        if ended_s is not None and sent_s is not None:
+            yield row, SENDING, ended_s, sent_s, route
+
+
+def packed(awaiting: Iterable[Span], window: Window) -> tuple[list[Bar], int]:
+    """Each in the first row that is free when it begins; the bars of the rows shown, and how many
+    rows it takes. `awaiting` in the order of time."""
+    free: list[int] = []
+    busy: list[tuple[Second, int]] = []
+    fresh = count()
+    bars: list[Bar] = []
+    most = 0
+    for each in awaiting:
+        while busy and busy[0][0] <= each.start_s:
+            heappush(free, heappop(busy)[1])
+        slot = heappop(free) if free else next(fresh)
+        most = max(most, slot + 1)
+        heappush(busy, (each.end_s, slot))
+        if slot < MOST_ROWS and each.end_s > window.start_s:
+            bars.append((slot_name(slot), AWAITING, each.start_s, each.end_s, each.what))
+    return bars, most

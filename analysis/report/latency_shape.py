@@ -1,0 +1,108 @@
+"""All quantiles of a cell, and how its latencies are spread, the unanswered among them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from analysis.censored import kaplan_meier
+from analysis.latencies import TIMES, Milliseconds, latencies_ms, told_or_bounded
+from analysis.population import Cell, Window, last_moment
+from records.cell import CellRecord
+
+NINES = 4
+"""The finest quantile shown: 1 - 10^-4."""
+PER_NINE = 60
+BINS = 40
+ANSWERED, COUNTING, FROM_SEND = "answered", "with the unanswered", "from the send"
+GOOD, FAILED, OPEN = "good", "failed", "unanswered (age)"
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyShape:
+    """quantiles: series, nines (-log10 of what is slower: 1 is the p90), latency_ms. spread: what,
+    from_ms, to_ms, requests. Both empty where nothing ended and nothing was under way."""
+
+    quantiles: pl.DataFrame
+    spread: pl.DataFrame
+
+
+def latency_shape(record: CellRecord, cell: Cell, window: Window) -> LatencyShape:
+    requests = cell.table("requests", (*TIMES, "error"))
+    completions = requests.filter(window.holds("ended_s"))
+    durations_ms = latencies_ms(record, completions)
+    told = told_or_bounded(record, requests, completions, window.end_s, last_moment(record, cell))
+    curves = [curve(ANSWERED, np.sort(durations_ms))]
+    if not told.known.all():
+        ordered, shares = kaplan_meier(told.durations_ms, told.known)
+        curves.append(weighted_curve(COUNTING, ordered, shares))
+    if record.scenario.load.is_open:
+        sent_ms = 1000 * (completions["ended_s"] - completions["started_s"]).to_numpy()
+        curves.append(curve(FROM_SEND, np.sort(sent_ms)))
+    good = completions["error"].is_null().to_numpy()
+    kinds = {
+        GOOD: durations_ms[good],
+        FAILED: durations_ms[~good],
+        OPEN: told.durations_ms[~told.known],
+    }
+    return LatencyShape(pl.concat(curves), spread(kinds))
+
+
+def shares_shown(count: int) -> npt.NDArray[np.float64]:
+    """From the fastest to where fewer than one request would be slower, in steps of a nine."""
+    finest = min(float(NINES), float(np.log10(max(count, 2))))
+    return np.linspace(0.0, finest, int(PER_NINE * finest) + 1)
+
+
+def curve(series: str, ordered_ms: Milliseconds) -> pl.DataFrame:
+    if not len(ordered_ms):
+        return quantile_rows(series, np.array([]), np.array([]))
+    nines = shares_shown(len(ordered_ms))
+    ranks = np.ceil((1 - 10.0**-nines) * len(ordered_ms)).astype(np.int64)
+    return quantile_rows(series, nines, ordered_ms[np.clip(ranks - 1, 0, len(ordered_ms) - 1)])
+
+
+def weighted_curve(
+    series: str, ordered_ms: Milliseconds, shares: npt.NDArray[np.float64]
+) -> pl.DataFrame:
+    """It ends where nobody was seen to be answered."""
+    nines = shares_shown(len(ordered_ms))
+    reached = np.cumsum(shares)
+    wanted = 1 - 10.0**-nines
+    places = np.searchsorted(reached, wanted - 1e-12)
+    found = ordered_ms[np.clip(places, 0, len(ordered_ms) - 1)]
+    known = np.isfinite(found)
+    return quantile_rows(series, nines[known], found[known])
+
+
+def quantile_rows(series: str, nines: Milliseconds, latency_ms: Milliseconds) -> pl.DataFrame:
+    frame = pl.DataFrame({"nines": nines, "latency_ms": latency_ms})
+    return frame.select(pl.lit(series).alias("series"), "nines", "latency_ms")
+
+
+def spread(kinds: dict[str, Milliseconds]) -> pl.DataFrame:
+    """Counts between limits of equal ratio, from the quickest to the slowest of all kinds."""
+    everything = np.concatenate(list(kinds.values()))
+    positive = everything[everything > 0]
+    if not len(positive):
+        return pl.DataFrame(
+            schema={"what": pl.String, "from_ms": pl.Float64, "to_ms": pl.Float64,
+                    "requests": pl.Int64}
+        )  # fmt: skip
+    low, high = float(positive.min()), float(positive.max())
+    if high < 1.1 * low:  # all alike: a bin's width, or there would be none
+        low, high = low / 1.1, high * 1.1
+    limits = np.geomspace(low, high, BINS + 1)
+    limits[0], limits[-1] = min(limits[0], low), max(limits[-1], high)
+    return pl.concat(
+        pl.DataFrame(
+            {
+                "what": [what] * BINS,
+                "from_ms": limits[:-1],
+                "to_ms": limits[1:],
+                "requests": np.histogram(values, limits)[0],
+            }
+        )
+        for what, values in kinds.items()
+    ).filter(pl.col("requests") > 0)

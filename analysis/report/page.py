@@ -1,0 +1,168 @@
+"""report.html: everything a run has to show, on one page that needs no network."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from statistics import median_low
+
+import jinja2
+import polars as pl
+import vl_convert
+
+from analysis.advice import advice, message
+from analysis.capacity import capacity_lines
+from analysis.compare import mapping
+from analysis.expectations import outcome_line
+from analysis.report import pictures
+from analysis.report.columns import FIGURES, Mark, marks
+from analysis.report.conditions import conditions
+from analysis.report.drawing import Drawn, drawn
+from analysis.report.pictures import Picture
+from analysis.report.sections import Seen, calibrations_of, section, seen
+from analysis.report.slices import Slices
+from analysis.run_summary import RunSummary
+from analysis.summary import CellSummary
+from analysis.tables import name_of, notes
+from analysis.trials import trial_lines
+from records.rundir import CellDir, RunDir
+
+
+@dataclass(frozen=True, slots=True)
+class TableCell:
+    text: str
+    theory: str
+    mark: Mark | None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The page, and the pictures in it, each of which is a file too."""
+
+    html: str
+    pictures: tuple[Drawn, ...]
+
+
+def page(run: RunDir, summary: RunSummary) -> Page:
+    """The same text for the same records. Raises Problem where one is missing or damaged."""
+    manifest = run.manifest()
+    shown = [seen(cell, of_cell) for cell, of_cell in shown_cells(run, summary)]
+    calibrations, cores = calibrations_of(manifest), cores_of(manifest)
+    highest = highest_of(shown)
+    sections = [
+        section(each, highest, calibrations.get(each.summary.scenario), cores) for each in shown
+    ]
+    together = quantiles_picture(shown)
+    html = template().render(
+        title=run.path.name,
+        summary=summary,
+        sections=sections,
+        figures=FIGURES,
+        table=table_of(summary.cells),
+        notes={name_of(cell): notes(cell) for cell in summary.cells},
+        name_of=name_of,
+        message=message,
+        advice=advice,
+        outcomes=[(each.met, outcome_line(each)) for each in summary.outcomes],
+        trials=trial_lines(summary.scenarios),
+        capacity=capacity_lines(summary.cells) if summary.knee is not None else [],
+        together=together,
+        conditions=conditions(manifest),
+        slices=script_json([browser_form(each.slices) for each in sections if each.slices]),
+        vega=vega(),
+    )
+    files = [each for one in sections for each in one.pictures]
+    return Page(html, (*([together] if together else []), *files))
+
+
+def shown_cells(run: RunDir, summary: RunSummary) -> list[tuple[CellDir, CellSummary]]:
+    """Of each scenario the trial whose throughput is the median."""
+    by_name: dict[str, list[CellSummary]] = {}
+    for cell in summary.cells:
+        by_name.setdefault(cell.scenario, []).append(cell)
+    chosen = [typical(trials) for trials in by_name.values()]
+    return [(run.cell(f"{each.scenario}.{each.trial}"), each) for each in chosen]
+
+
+def typical(trials: Sequence[CellSummary]) -> CellSummary:
+    middle = median_low([each.ok_rps or 0.0 for each in trials])
+    return next(each for each in trials if (each.ok_rps or 0.0) == middle)
+
+
+def cores_of(manifest: Mapping[str, object]) -> int | None:
+    cores = mapping(manifest.get("environment")).get("cores")
+    return cores if isinstance(cores, int) else None
+
+
+def highest_of(shown: Sequence[Seen]) -> dict[str, float]:
+    if not shown:
+        return {}
+    points = pl.concat(each.through_time.points for each in shown)
+    most = points.group_by("panel").agg(pl.col("value").max().fill_null(0.0))
+    return {str(panel): float(value) for panel, value in most.iter_rows()}
+
+
+def quantiles_picture(shown: Sequence[Seen]) -> Drawn | None:
+    found = [
+        (name_of(each.summary), each.latency.quantiles)
+        for each in shown
+        if not each.latency.quantiles.is_empty()
+    ]
+    if len(found) < 2:
+        return None
+    return drawn(
+        Picture(
+            "quantiles",
+            "How long it took, all together",
+            "All quantiles of the latency of every scenario; dashed: with the requests that nobody "
+            "answered.",
+            pictures.quantiles_together(found),
+        )
+    )
+
+
+def table_of(cells: Sequence[CellSummary]) -> list[tuple[CellSummary, list[TableCell]]]:
+    marked = [marks(cells, figure) for figure in FIGURES]
+    return [
+        (
+            cell,
+            [
+                TableCell(
+                    figure.text(cell), figure.theory(cell) if figure.theory else "", of.get(place)
+                )
+                for figure, of in zip(FIGURES, marked, strict=True)
+            ],
+        )
+        for place, cell in enumerate(cells)
+    ]
+
+
+def browser_form(slices: Slices) -> dict[str, object]:
+    return asdict(slices)
+
+
+def script_json(content: object) -> str:
+    """Fit to stand inside <script>: nothing in it can end the element."""
+    text = json.dumps(content, separators=(",", ":"), allow_nan=False)
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+
+
+VEGA_READY = "window.vegaEmbed = vegaEmbed; document.dispatchEvent(new Event('vega-ready'));"
+
+
+@cache
+def vega() -> str:
+    """vega-embed with all that it needs, about 0.9 MB; it asks no network for anything."""
+    return vl_convert.javascript_bundle(VEGA_READY).replace("</script", "<\\/script")
+
+
+@cache
+def template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("analysis.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html")

@@ -1,0 +1,111 @@
+"""The lanes of a cell as a browser moves through them: a chart without rows, and the rows."""
+
+from dataclasses import dataclass
+from typing import cast
+
+import altair as alt
+
+from analysis.report.lanes import KINDS, WAITING, Lanes
+from analysis.report.pictures import LANE_COLOURS, ROW_HEIGHT, WIDTH, Chart, dressed
+from scenarios.units import Second
+
+BARS = "bars"
+"""The name under which the page gives the rows to the chart."""
+LENGTHS_S = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 20.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Slices:
+    """spec: a Vega-Lite chart with the parameters begin_s and length_s. rows: a list for each bar:
+    place of its row, of its kind and of what it was, begin and end in ms since first_s."""
+
+    identity: str
+    spec: dict[str, object]
+    rows: dict[str, object]
+    first_s: Second
+    last_s: Second
+    begin_s: Second
+    length_s: Second
+    lengths_s: tuple[Second, ...]
+
+
+def slices_of(found: Lanes, identity: str, begin_s: Second, length_s: Second) -> Slices:
+    lengths = {each for each in LENGTHS_S if each <= found.span.length_s} | {round(length_s, 3)}
+    return Slices(
+        identity=identity,
+        spec=cast("dict[str, object]", moving_chart(found, begin_s, length_s).to_dict()),
+        rows=packed_rows(found),
+        first_s=found.span.start_s,
+        last_s=found.span.end_s,
+        begin_s=begin_s,
+        length_s=round(length_s, 3),
+        lengths_s=tuple(sorted(lengths)),
+    )
+
+
+def moving_chart(found: Lanes, begin_s: Second, length_s: Second) -> Chart:
+    begin = alt.param(name="begin_s", value=begin_s)
+    length = alt.param(name="length_s", value=length_s)
+    kinds = [kind for kind in KINDS if kind in set(found.bars["kind"])]
+    base = (
+        alt.Chart(alt.NamedData(name=BARS))
+        .transform_filter("datum.end_s > begin_s && datum.start_s < begin_s + length_s")
+        .transform_calculate(
+            shown_from_s="max(datum.start_s, begin_s)",
+            shown_to_s="min(datum.end_s, begin_s + length_s)",
+            took_ms="1000 * (datum.end_s - datum.start_s)",
+        )
+        .encode(
+            x=alt.X("shown_from_s:Q", title="seconds since the cell began").scale(
+                domain=[
+                    cast("float", alt.ExprRef("begin_s")),
+                    cast("float", alt.ExprRef("begin_s + length_s")),
+                ],
+                nice=False,
+            ),
+            x2="shown_to_s:Q",
+            y=alt.Y("row:N", title=None)
+            .scale(domain=list(found.rows))
+            .axis(labelOverlap=True, labelFontSize=8, ticks=False, domain=False),
+            color=alt.Color("kind:N", title=None).scale(
+                domain=kinds, range=[LANE_COLOURS[kind] for kind in kinds]
+            ),
+            tooltip=[
+                alt.Tooltip("kind:N", title="it"),
+                alt.Tooltip("what:N", title="what"),
+                alt.Tooltip("start_s:Q", title="from, s", format=".3f"),
+                alt.Tooltip("took_ms:Q", title="for, ms", format=",.1f"),
+            ],
+        )
+    )
+    waits = base.transform_filter(alt.datum.kind == WAITING).mark_bar(
+        height={"band": 0.3}, opacity=0.25
+    )
+    bars = base.transform_filter(alt.datum.kind != WAITING).mark_bar(
+        height={"band": 0.8}, stroke="white", strokeWidth=0.4
+    )
+    chart = alt.layer(waits, bars).add_params(begin, length)
+    return dressed(chart.properties(width=WIDTH, height=ROW_HEIGHT * len(found.rows) + 4))
+
+
+def packed_rows(found: Lanes) -> dict[str, object]:
+    bars = found.bars
+    words = sorted(set(bars["what"].to_list()))
+    place_of_row = {name: place for place, name in enumerate(found.rows)}
+    place_of_kind = {name: place for place, name in enumerate(KINDS)}
+    place_of_word = {name: place for place, name in enumerate(words)}
+    since_ms = [
+        ((bars[column] - found.span.start_s) * 1000).round(1).to_list()
+        for column in ("start_s", "end_s")
+    ]
+    return {
+        "rows": found.rows,
+        "kinds": KINDS,
+        "words": words,
+        "bars": [
+            [place_of_row[row], place_of_kind[kind], place_of_word[what], start_ms, end_ms]
+            for row, kind, what, start_ms, end_ms in zip(
+                bars["row"], bars["kind"], bars["what"], *since_ms, strict=True
+            )
+        ],
+    }
