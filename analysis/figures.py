@@ -22,7 +22,7 @@ from analysis.quantiles import quantile
 from analysis.steady import Drift
 from analysis.summary import Bystander, CellSummary, Cycle, ErrorCount, OpenLoop, WholeRun
 from analysis.threads import HANDLED, ActiveThreads, active_threads
-from analysis.usage import USAGE, cpu_percent_peak, memory_mib_peak
+from analysis.usage import USAGE, cpu_ms, cpu_percent_peak, memory_mib_peak
 from analysis.verdicts import Evidence
 from analysis.workers import WATCHED, threads_unique, watched
 from records.cell import ROUND_S, CellRecord, death_rounds
@@ -92,6 +92,7 @@ def summarise(record: CellRecord, cell: Cell) -> CellSummary:
         blocked_by=seen.blocked_by if record.scenario.endpoint.works_on_the_loop else None,
         worker_restarts=len(record.deaths),
         cpu_percent_peak=cpu_percent_peak(machine, "server", together=True),
+        cpu_ms_per_request=cpu_ms(machine, "server", ratio(completions.height, window.length_s)),
         rss_mib_peak=memory_mib_peak(machine, "server"),
         generator_cpu_percent_peak=max(found.instruments.generator_cpu_percent, default=None),
         generator_cpu_percent=found.instruments.generator_cpu_percent,

@@ -131,6 +131,8 @@ class CellSummary:
     blocked_by: str | None
     worker_restarts: int
     cpu_percent_peak: float | None
+    cpu_ms_per_request: float | None
+    """Of the server with all its processes, over the window; the probe's own share is in it."""
     rss_mib_peak: float | None
     generator_cpu_percent_peak: float | None
     generator_cpu_percent: tuple[float, ...]

@@ -122,10 +122,31 @@ def notes(cell: CellSummary) -> list[str]:
             f"a bystander's /ping took {waited} ms (median), "
             f"{bystander.failures} of {bystander.pings} got no answer"
         )
+    if dearer := dearer_than_foretold(cell):
+        found.append(dearer)
     found += [f"{each.count} × {each.error}" for each in cell.errors[:3]]
     return found
 
 
+def dearer_than_foretold(cell: CellSummary) -> str | None:
+    """Of a prediction that was missed: what theory could not know. It is told the CPU of one
+    request alone; threads that fight for the interpreter, and a core that it has to share with
+    the load, make a request dearer."""
+    theory, cpu_ms = cell.predicted, cell.cpu_ms_per_request
+    if theory is None or not theory.ok_rps or not theory.cpu_ms or cpu_ms is None:
+        return None
+    missed = abs((cell.ok_rps or 0.0) / theory.ok_rps - 1) > MISSED_SHARE
+    if not missed or cpu_ms <= DEARER * theory.cpu_ms:
+        return None
+    return (
+        f"under load a request took {formats.milliseconds(cpu_ms)} ms of CPU, alone "
+        f"{formats.milliseconds(theory.cpu_ms)}: theory knew only the latter"
+    )
+
+
+MISSED_SHARE = 0.03
+"""Of a prediction: as near as it is asked to come."""
+DEARER = 1.1
 BYSTANDER_NOTED_MS = 100.0
 BLOCKED_NOTED_SHARE = 0.1
 """Below it, what holds the loop now and then is garbage collection or the wait for the GIL."""

@@ -65,6 +65,14 @@ def cores_used(machine: pl.DataFrame) -> dict[str, float]:
     return {str(role): float(cores) for role, cores in by_role.iter_rows()}
 
 
+def cpu_ms(machine: pl.DataFrame, role: str, rps: float | None) -> float | None:
+    """What a role's processes used for each of so many requests a second; None without any."""
+    if not rps or span_s(machine) <= 0:
+        return None
+    cores = cores_used(machine).get(role)
+    return None if cores is None else 1000 * cores / rps
+
+
 def span_s(machine: pl.DataFrame) -> float:
     first, last = machine["at_s"].min(), machine["at_s"].max()
     return last - first if isinstance(first, float) and isinstance(last, float) else 0.0

@@ -1,7 +1,7 @@
 """`study run`: each cell is run, summarised, saved and shown, then the next."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,7 +27,7 @@ from study.environment import available, environment
 from study.interrupts import noted
 from study.progress import Progress, progress_for
 from study.schedule import Turn, schedule
-from study.theory import theory_of
+from study.theory import Theory, theory_of
 
 MOST_TRIALS = 1000
 SEEDS = 2**32
@@ -68,8 +68,6 @@ def run(scenarios: Sequence[Scenario], order: Order, served: Stack | None = None
     cells: list[CellSummary] = []
     try:
         with noted(interruption), suppress(CellInterruptedError):
-            theory = theory_of(settled if order.predict else (), interruption, progress.calibrates)
-            directory.save_manifest(content | asdict(theory))
             cells = run_cells(
                 turns,
                 order.port,
@@ -78,12 +76,33 @@ def run(scenarios: Sequence[Scenario], order: Order, served: Stack | None = None
                 progress,
                 served,
                 order.distribution,
+                foretelling(directory, content, interruption, progress) if order.predict else None,
             )
     finally:
         progress.close()
     summary = summarised(cells, asked_of(directory.manifest()))
     show(summary, order, directory)
     return exit_code(summary, directory, interruption.reason)
+
+
+def foretelling(
+    directory: RunDir, content: dict[str, object], interruption: Interruption, progress: Progress
+) -> Callable[[Scenario], None]:
+    """Calibrates a scenario before its first trial and writes down what theory says. Right before
+    it: a shared machine is not as fast now as it was some minutes ago."""
+    theory = Theory({}, {})
+    asked = set[str]()
+
+    def foretell(scenario: Scenario) -> None:
+        if scenario.name in asked:
+            return
+        asked.add(scenario.name)
+        found = theory_of((scenario,), interruption, progress.calibrates)
+        theory.calibrations.update(found.calibrations)
+        theory.predictions.update(found.predictions)
+        directory.save_manifest(content | asdict(theory))
+
+    return foretell
 
 
 def manifest(
@@ -103,6 +122,8 @@ def manifest(
         "expectations": [f"{each.target}: {each}" for each in order.expectations],
         "available": asdict(offered),
         "distribution": asdict(order.distribution) if order.distribution else None,
+        "calibrations": {},
+        "predictions": {},
     }
 
 
@@ -135,10 +156,10 @@ def run_cells(
     progress: Progress,
     served: Stack | None,
     distribution: Distribution | None = None,
+    foretell: Callable[[Scenario], None] | None = None,
 ) -> list[CellSummary]:
-    """In the order in which they ran."""
+    """In the order in which they ran. `foretell` is called before each."""
     cells: list[CellSummary] = []
-    asked = asked_of(directory.manifest())
     for line in heading_lines():
         progress.say(line)
     for number, turn in enumerate(turns, start=1):
@@ -146,6 +167,8 @@ def run_cells(
         name, trial = turn.scenario.name, turn.trial
         cell = directory.cell(f"{name}.{trial}")
         try:
+            if foretell is not None:
+                foretell(turn.scenario)
             run_cell(
                 turn.scenario,
                 trial,
@@ -163,7 +186,7 @@ def run_cells(
         except Problem as problem:
             said = f"{name}: {problem}{kept(directory, cells)}"
             raise Problem(said, problem.exit_code) from problem
-        summary = beside_theory(summary_of(cell), asked)
+        summary = beside_theory(summary_of(cell), asked_of(directory.manifest()))
         cells.append(summary)
         write_reports(directory, cells)
         progress.say(row_text(summary))

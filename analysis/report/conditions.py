@@ -96,6 +96,7 @@ def machine_meanwhile(cell: CellSummary) -> Iterator[Row]:
     """What generator, upstream and everything else on the machine did during a cell."""
     busiest = ", ".join(formats.whole(each) for each in cell.generator_cpu_percent)
     yield "server's CPU, % of a core, busiest second", formats.whole(cell.cpu_percent_peak)
+    yield "server's CPU a request, ms", formats.milliseconds(cell.cpu_ms_per_request)
     yield "server's memory, MiB, peak", formats.whole(cell.rss_mib_peak)
     yield "load's CPU, % of a core each, busiest second", busiest or formats.UNKNOWN
     yield "its lateness, ms, median", formats.milliseconds(cell.generator_lateness_median_ms)

@@ -74,17 +74,23 @@ class Lanes:
 
 def lanes(record: CellRecord, cell: Cell, window: Window) -> Lanes:
     """Of what was inside the window, or of as much of it as is worth a page."""
-    handlers = cell.table("handlers", HANDLED).filter(
+    blocks = record.scenario.endpoint.blocks_the_loop
+    handlers, probe = cell.table("handlers", HANDLED), cell.table("probe", PROBED)
+    return lanes_of(handlers, probe, window, blocks=blocks)
+
+
+def lanes_of(handlers: pl.DataFrame, probe: pl.DataFrame, window: Window, *, blocks: bool) -> Lanes:
+    """`blocks`: the endpoint's code awaits nothing, and so holds its loop from start to end."""
+    handlers = handlers.filter(
         pl.col("route") != "/ping",
         pl.col("started_s") < window.end_s,
         pl.col("ended_s").fill_null(window.end_s) > window.start_s,
     )
     span = shortened(handlers, window)
     handlers = handlers.filter(pl.col("started_s") < span.end_s).sort("started_s", "request_id")
-    probe = cell.table("probe", PROBED).filter(span.holds("at_s"))
+    probe = probe.filter(span.holds("at_s"))
     loops = loop_names(handlers, probe)
     silences = {pid: silences_of(probe.filter(pl.col("pid") == pid)) for pid in loops}
-    blocks = record.scenario.endpoint.blocks_the_loop
     on_loop = handlers.filter(pl.col("thread_kind") == "loop")
     held, awaiting = split(on_loop, silences, span, always=blocks)
     threads = handlers.filter(pl.col("thread_kind") != "loop", pl.col("thread_id").is_not_null())

@@ -15,6 +15,8 @@ NINES = 4
 """The finest quantile shown: 1 - 10^-4."""
 PER_NINE = 60
 BINS = 40
+ROUNDING = 1e-9
+"""0.9 of 200 is the 180th, whatever the last digit of 0.9 × 200 says."""
 ANSWERED, COUNTING, FROM_SEND = "answered", "with the unanswered", "from the send"
 GOOD, FAILED, OPEN = "good", "failed", "unanswered (age)"
 
@@ -52,14 +54,15 @@ def latency_shape(record: CellRecord, cell: Cell, window: Window) -> LatencyShap
 def shares_shown(count: int) -> npt.NDArray[np.float64]:
     """From the fastest to where fewer than one request would be slower, in steps of a nine."""
     finest = min(float(NINES), float(np.log10(max(count, 2))))
-    return np.linspace(0.0, finest, int(PER_NINE * finest) + 1)
+    return np.arange(int(PER_NINE * finest) + 1) / PER_NINE
 
 
 def curve(series: str, ordered_ms: Milliseconds) -> pl.DataFrame:
     if not len(ordered_ms):
         return quantile_rows(series, np.array([]), np.array([]))
     nines = shares_shown(len(ordered_ms))
-    ranks = np.ceil((1 - 10.0**-nines) * len(ordered_ms)).astype(np.int64)
+    wanted = (1 - 10.0**-nines) * len(ordered_ms)
+    ranks = np.ceil(wanted - ROUNDING).astype(np.int64)
     return quantile_rows(series, nines, ordered_ms[np.clip(ranks - 1, 0, len(ordered_ms) - 1)])
 
 
@@ -69,8 +72,7 @@ def weighted_curve(
     """It ends where nobody was seen to be answered."""
     nines = shares_shown(len(ordered_ms))
     reached = np.cumsum(shares)
-    wanted = 1 - 10.0**-nines
-    places = np.searchsorted(reached, wanted - 1e-12)
+    places = np.searchsorted(reached, 1 - 10.0**-nines - ROUNDING)
     found = ordered_ms[np.clip(places, 0, len(ordered_ms) - 1)]
     known = np.isfinite(found)
     return quantile_rows(series, nines[known], found[known])

@@ -1,14 +1,10 @@
 """report.html: everything a run has to show, on one page that needs no network."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cache
 from statistics import median_low
 
-import jinja2
 import polars as pl
-import vl_convert
 
 from analysis.advice import advice, message
 from analysis.capacity import capacity_lines
@@ -18,9 +14,11 @@ from analysis.report import pictures
 from analysis.report.columns import FIGURES, Mark, marks
 from analysis.report.conditions import conditions
 from analysis.report.drawing import Drawn, drawn
+from analysis.report.environment import templates
 from analysis.report.pictures import Picture
 from analysis.report.sections import Seen, calibrations_of, section, seen
 from analysis.report.slices import Slices
+from analysis.report.vega import script_json, vega
 from analysis.run_summary import RunSummary
 from analysis.summary import CellSummary
 from analysis.tables import name_of, notes
@@ -53,23 +51,27 @@ def page(run: RunDir, summary: RunSummary) -> Page:
         section(each, highest, calibrations.get(each.summary.scenario), cores) for each in shown
     ]
     together = quantiles_picture(shown)
-    html = template().render(
-        title=run.path.name,
-        summary=summary,
-        sections=sections,
-        figures=FIGURES,
-        table=table_of(summary.cells),
-        notes={name_of(cell): notes(cell) for cell in summary.cells},
-        name_of=name_of,
-        message=message,
-        advice=advice,
-        outcomes=[(each.met, outcome_line(each)) for each in summary.outcomes],
-        trials=trial_lines(summary.scenarios),
-        capacity=capacity_lines(summary.cells) if summary.knee is not None else [],
-        together=together,
-        conditions=conditions(manifest),
-        slices=script_json([browser_form(each.slices) for each in sections if each.slices]),
-        vega=vega(),
+    html = (
+        templates()
+        .get_template("report.html")
+        .render(
+            title=run.path.name,
+            summary=summary,
+            sections=sections,
+            figures=FIGURES,
+            table=table_of(summary.cells),
+            notes={name_of(cell): notes(cell) for cell in summary.cells},
+            name_of=name_of,
+            message=message,
+            advice=advice,
+            outcomes=[(each.met, outcome_line(each)) for each in summary.outcomes],
+            trials=trial_lines(summary.scenarios),
+            capacity=capacity_lines(summary.cells) if summary.knee is not None else [],
+            together=together,
+            conditions=conditions(manifest),
+            slices=script_json([browser_form(each.slices) for each in sections if each.slices]),
+            vega=vega(),
+        )
     )
     files = [each for one in sections for each in one.pictures]
     return Page(html, (*([together] if together else []), *files))
@@ -139,30 +141,3 @@ def table_of(cells: Sequence[CellSummary]) -> list[tuple[CellSummary, list[Table
 
 def browser_form(slices: Slices) -> dict[str, object]:
     return asdict(slices)
-
-
-def script_json(content: object) -> str:
-    """Fit to stand inside <script>: nothing in it can end the element."""
-    text = json.dumps(content, separators=(",", ":"), allow_nan=False)
-    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
-
-
-VEGA_READY = "window.vegaEmbed = vegaEmbed; document.dispatchEvent(new Event('vega-ready'));"
-
-
-@cache
-def vega() -> str:
-    """vega-embed with all that it needs, about 0.9 MB; it asks no network for anything."""
-    return vl_convert.javascript_bundle(VEGA_READY).replace("</script", "<\\/script")
-
-
-@cache
-def template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("analysis.report"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("report.html")

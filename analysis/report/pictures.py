@@ -259,6 +259,25 @@ def quantiles_together(found: Sequence[tuple[str, pl.DataFrame]]) -> Chart:
     return chart
 
 
+def two_runs_chart(rows: pl.DataFrame) -> Chart:
+    """`rows`: run (A or B), nines, latency_ms."""
+    chart = (
+        alt.Chart(rows)
+        .mark_line(strokeWidth=1.6)
+        .encode(
+            x=nines_axis(rows),
+            y=alt.Y("latency_ms:Q", title="latency, ms").scale(type="log"),
+            color=alt.Color("run:N").scale(domain=["A", "B"], range=[BLUE, ORANGE]),
+            strokeDash=alt.StrokeDash("run:N", legend=None).scale(
+                domain=["A", "B"], range=[[1, 0], [5, 3]]
+            ),
+        )
+        .properties(width=WIDTH, height=QUANTILES_HEIGHT)
+    )
+    assert isinstance(chart, alt.Chart)
+    return chart
+
+
 def repeated(palette: Sequence[str], count: int) -> list[str]:
     return [palette[number % len(palette)] for number in range(count)]
 

@@ -1,5 +1,6 @@
 """The lanes of a cell as a browser moves through them: a chart without rows, and the rows."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -47,6 +48,26 @@ def moving_chart(found: Lanes, begin_s: Second, length_s: Second) -> Chart:
     begin = alt.param(name="begin_s", value=begin_s)
     length = alt.param(name="length_s", value=length_s)
     kinds = [kind for kind in KINDS if kind in set(found.bars["kind"])]
+    rows = alt.Y("row:N", title=None).scale(domain=list(found.rows)).axis(ROW_AXIS)
+    chart = layers(rows, kinds, "seconds since the cell began").add_params(begin, length)
+    return dressed(chart.properties(width=WIDTH, height=ROW_HEIGHT * len(found.rows) + 4))
+
+
+def live_spec(shown_s: Second) -> dict[str, object]:
+    """A chart of the last seconds, for rows that come and go; they bring their `place`."""
+    begin = alt.param(name="begin_s", value=-shown_s)
+    length = alt.param(name="length_s", value=shown_s)
+    rows = alt.Y("row:N", title=None).sort(field="place", op="min").axis(ROW_AXIS)
+    chart = layers(rows, KINDS, "seconds ago").add_params(begin, length)
+    sized = dressed(chart.properties(width=2 * WIDTH, height=alt.Step(ROW_HEIGHT)))
+    return cast("dict[str, object]", sized.to_dict())
+
+
+ROW_AXIS = alt.Axis(labelOverlap=True, labelFontSize=8, ticks=False, domain=False)
+
+
+def layers(rows: alt.Y, kinds: Sequence[str], title: str) -> alt.LayerChart:
+    """Of the bars in the slice from begin_s on, length_s long: parameters of whoever shows it."""
     base = (
         alt.Chart(alt.NamedData(name=BARS))
         .transform_filter("datum.end_s > begin_s && datum.start_s < begin_s + length_s")
@@ -56,7 +77,7 @@ def moving_chart(found: Lanes, begin_s: Second, length_s: Second) -> Chart:
             took_ms="1000 * (datum.end_s - datum.start_s)",
         )
         .encode(
-            x=alt.X("shown_from_s:Q", title="seconds since the cell began").scale(
+            x=alt.X("shown_from_s:Q", title=title).scale(
                 domain=[
                     cast("float", alt.ExprRef("begin_s")),
                     cast("float", alt.ExprRef("begin_s + length_s")),
@@ -64,11 +85,9 @@ def moving_chart(found: Lanes, begin_s: Second, length_s: Second) -> Chart:
                 nice=False,
             ),
             x2="shown_to_s:Q",
-            y=alt.Y("row:N", title=None)
-            .scale(domain=list(found.rows))
-            .axis(labelOverlap=True, labelFontSize=8, ticks=False, domain=False),
+            y=rows,
             color=alt.Color("kind:N", title=None).scale(
-                domain=kinds, range=[LANE_COLOURS[kind] for kind in kinds]
+                domain=list(kinds), range=[LANE_COLOURS[kind] for kind in kinds]
             ),
             tooltip=[
                 alt.Tooltip("kind:N", title="it"),
@@ -84,8 +103,9 @@ def moving_chart(found: Lanes, begin_s: Second, length_s: Second) -> Chart:
     bars = base.transform_filter(alt.datum.kind != WAITING).mark_bar(
         height={"band": 0.8}, stroke="white", strokeWidth=0.4
     )
-    chart = alt.layer(waits, bars).add_params(begin, length)
-    return dressed(chart.properties(width=WIDTH, height=ROW_HEIGHT * len(found.rows) + 4))
+    found = alt.layer(waits, bars)
+    assert isinstance(found, alt.LayerChart)
+    return found
 
 
 def packed_rows(found: Lanes) -> dict[str, object]:

@@ -151,6 +151,7 @@ def test_cpu_and_memory_come_from_outside() -> None:
     cell = summarise(record(), found)
     # half-second samples of an exact share: only float rounding
     assert cell.cpu_percent_peak == pytest.approx(50)
+    assert cell.cpu_ms_per_request == pytest.approx(5000)  # half a core for 10 s, one answer
     assert cell.generator_cpu_percent_peak == pytest.approx(10)
     assert cell.rss_mib_peak == pytest.approx(1)
 

@@ -56,6 +56,18 @@ def test_a_column_stays_a_column_of_its_own() -> None:
     assert len(row_text(a_cell()).replace(" %", "%").split()) == 8
 
 
+def test_a_missed_prediction_says_what_theory_could_not_know() -> None:
+    theory = Predicted(40.0, 1.0, 1.0, 1.0, 40.0, "pool", cpu_ms=17.1)
+    missed = replace(a_cell(), ok_rps=35.2, cpu_ms_per_request=30.6, predicted=theory)
+    assert any("30.6 ms of CPU, alone 17.1" in note for note in notes(missed))
+    for kept in (
+        replace(missed, ok_rps=39.5),
+        replace(missed, cpu_ms_per_request=17.5),
+        replace(missed, predicted=None),
+    ):
+        assert not any("of CPU" in note for note in notes(kept))
+
+
 def test_a_bystander_that_got_no_answer_is_told_by_its_age() -> None:
     def told(unanswered: int) -> str:
         pings = Bystander(5661.0, 9000.0, failures=unanswered, pings=5, unanswered=unanswered)

@@ -1,0 +1,88 @@
+"""What the live page is told, twice a second: where the run is, its counters, its lanes."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import polars as pl
+
+from analysis.population import Window
+from analysis.report.lanes import Lanes, lanes_of
+from analysis.report.slices import packed_rows
+from scenarios.units import Second
+from study.live.follow import Follower, Look
+from study.live.state import State, read_state
+
+EVERY_S = 0.5
+SHOWN_S = 5.0
+"""Of the lanes."""
+BEHIND_S = 0.3
+"""Journals are flushed every quarter of a second: of the newest moments not all is known."""
+
+
+@dataclass(slots=True)
+class Broadcast:
+    """Of the run in `directory`; the same message for everybody who looks."""
+
+    directory: Path
+    _cell: str = ""
+    _follower: Follower | None = None
+    _message: str = "{}"
+    _listeners: set[asyncio.Event] = field(default_factory=set)
+
+    async def run(self) -> None:
+        """Looks for ever. Reading is quick, and done here: nobody waits for this loop."""
+        while True:
+            self._message = json.dumps(self.message(), allow_nan=False)
+            for listener in self._listeners:
+                listener.set()
+            await asyncio.sleep(EVERY_S)
+
+    async def messages(self) -> AsyncIterator[str]:
+        """The newest, then each that follows; one that was missed is not made up for."""
+        told = asyncio.Event()
+        told.set()
+        self._listeners.add(told)
+        try:
+            while True:
+                await told.wait()
+                told.clear()
+                yield self._message
+        finally:
+            self._listeners.discard(told)
+
+    def message(self) -> dict[str, object]:
+        state = read_state(self.directory)
+        if state.cell and state.cell != self._cell:
+            self._cell = state.cell
+            self._follower = Follower(self.directory / "cells" / state.cell / "raw")
+        look = None if self._follower is None or state.done else self._follower.look()
+        return {
+            "state": asdict(state),
+            "look": None if look is None else asdict(look),
+            "lanes": None if look is None else self.lanes(state, look),
+        }
+
+    def lanes(self, state: State, look: Look) -> dict[str, object] | None:
+        """Of the last seconds; times count from now, and are negative."""
+        assert self._follower is not None
+        handlers, probe = self._follower.handlers(), self._follower.probe()
+        if handlers is None or probe is None:
+            return None
+        window = Window(-SHOWN_S, -BEHIND_S)
+        found: Lanes | None = None
+        with suppress(pl.exceptions.PolarsError):  # columns of another probe: counters remain
+            found = lanes_of(
+                since(handlers, look.at_s, ("queued_s", "started_s", "ended_s", "sent_s")),
+                since(probe, look.at_s, ("at_s",)),
+                window,
+                blocks=state.blocks,
+            )
+        return None if found is None else {**packed_rows(found), "first_s": found.span.start_s}
+
+
+def since(rows: pl.DataFrame, at_s: Second, times: tuple[str, ...]) -> pl.DataFrame:
+    return rows.with_columns(pl.col(times) - at_s)

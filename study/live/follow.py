@@ -1,0 +1,143 @@
+"""Follows the cell that runs now, by the journals that its processes append to."""
+
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic
+
+import polars as pl
+
+from records.journal import JournalError
+from records.tail import JournalTail
+from scenarios.units import Second
+from stress.protocol import Progress, read_progress
+
+RATE_OVER_S = 2.0
+"""Long enough that a rate is no noise, short enough to see a stall."""
+REMEMBERED_S = 6.0
+"""Of handlers and samples, for the lanes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One look at a running cell. Rates are of the last RATE_OVER_S, requests a second; `failures`
+    counts each kind of error since the cell began; threads by kind and pool are of the last
+    sample of every worker that still writes, None before the first one."""
+
+    at_s: Second
+    progress: Progress
+    good_rps: float
+    failed_rps: float
+    failures: tuple[tuple[str, int], ...]
+    threads: Mapping[str, int] | None
+    pool_total: int | None
+    pool_borrowed: int
+    pool_waiting: int
+    heartbeat_age_ms: float | None
+    blocked_by: str | None
+
+
+@dataclass(slots=True)
+class Recent:
+    """Rows of the last seconds, the newest of each kept when it is told again."""
+
+    keys: tuple[str, ...]
+    time: str
+    rows: pl.DataFrame | None = None
+
+    def add(self, new: pl.DataFrame, since_s: Second) -> None:
+        both = new if self.rows is None else pl.concat([self.rows, new])
+        fresh = pl.col(self.time).is_null() | (pl.col(self.time) >= since_s)
+        self.rows = both.unique(self.keys, keep="last", maintain_order=True).filter(fresh)
+
+
+@dataclass(slots=True)
+class Follower:
+    """Of one cell's folder with raw files."""
+
+    raw: Path
+    _tails: dict[Path, JournalTail] = field(default_factory=dict)
+    _ended: deque[tuple[float, bool]] = field(default_factory=deque)
+    _failures: Counter[str] = field(default_factory=Counter)
+    _samples: dict[int, dict[str, object]] = field(default_factory=dict)
+    _handlers: Recent = field(default_factory=lambda: Recent(("pid", "visit"), "sent_s"))
+    _probe: Recent = field(default_factory=lambda: Recent(("pid", "at_s"), "at_s"))
+
+    def look(self) -> Look:
+        now_s = monotonic()
+        for pattern, take in (("load-*", self._take_load), ("probe-*", self._take_probe)):
+            for path in self.raw.glob(f"**/{pattern}.journal"):
+                tail = self._tails.setdefault(path, JournalTail(path))
+                for letter, rows in self._new(tail):
+                    take(tail, letter, rows, now_s)
+        while self._ended and self._ended[0][0] < now_s - RATE_OVER_S:
+            self._ended.popleft()
+        good = sum(each for _, each in self._ended)
+        newest = [each for each in self._samples.values() if now_s - at_of(each) < REMEMBERED_S]
+        oldest_beat = max(newest, key=lambda each: number(each, "heartbeat_age_s"), default=None)
+        return Look(
+            at_s=now_s,
+            progress=read_progress(self.raw),
+            good_rps=good / RATE_OVER_S,
+            failed_rps=(len(self._ended) - good) / RATE_OVER_S,
+            failures=tuple(self._failures.most_common(3)),
+            threads={
+                kind: int(sum(number(each, f"threads_{kind}") for each in newest))
+                for kind in ("loop", "anyio_worker", "executor", "other")
+            }
+            if newest
+            else None,
+            pool_total=int(sum(number(each, "pool_total") for each in newest)) if newest else None,
+            pool_borrowed=int(sum(number(each, "pool_borrowed") for each in newest)),
+            pool_waiting=int(sum(number(each, "pool_waiting") for each in newest)),
+            heartbeat_age_ms=None
+            if oldest_beat is None
+            else 1000 * (number(oldest_beat, "heartbeat_age_s") + now_s - at_of(oldest_beat)),
+            blocked_by=None if oldest_beat is None else place_of(oldest_beat),
+        )
+
+    def handlers(self) -> pl.DataFrame | None:
+        """Rows as in handlers.parquet, with absolute times; None before the first request."""
+        return self._handlers.rows
+
+    def probe(self) -> pl.DataFrame | None:
+        return self._probe.rows
+
+    def _new(self, tail: JournalTail) -> Iterator[tuple[str, pl.DataFrame]]:
+        try:
+            yield from tail.new().items()
+        except (OSError, JournalError):  # gone, or half begun: the next look may see it
+            return
+
+    def _take_load(self, _: JournalTail, letter: str, rows: pl.DataFrame, now_s: float) -> None:
+        if letter != "r":
+            return
+        ended = rows.filter(pl.col("ended_s").is_not_null())
+        recent = ended.filter(pl.col("ended_s") >= now_s - RATE_OVER_S).sort("ended_s")
+        self._ended.extend(zip(recent["ended_s"], recent["error"].is_null().to_list(), strict=True))
+        for error, count in ended["error"].drop_nulls().value_counts().iter_rows():
+            self._failures[error] += count
+
+    def _take_probe(self, tail: JournalTail, letter: str, rows: pl.DataFrame, now_s: float) -> None:
+        pid = tail.about.get("pid", 0)
+        own = rows.with_columns(pid=pl.lit(pid))
+        if letter == "s":
+            self._samples[pid] = own.sort("at_s").row(-1, named=True)
+            self._probe.add(own, now_s - REMEMBERED_S)
+        elif letter == "h":
+            self._handlers.add(own, now_s - REMEMBERED_S)
+
+
+def at_of(sample: Mapping[str, object]) -> float:
+    return number(sample, "at_s")
+
+
+def number(sample: Mapping[str, object], name: str) -> float:
+    value = sample.get(name)
+    return float(value) if isinstance(value, int | float) else 0.0
+
+
+def place_of(sample: Mapping[str, object]) -> str | None:
+    places = [sample.get("blocked_route"), sample.get("blocked_frame")]
+    return " at ".join(str(each) for each in places if each) or None

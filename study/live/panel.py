@@ -1,0 +1,62 @@
+"""The live view of a terminal: a panel of at most 80 columns below the rows that stay."""
+
+from collections.abc import Iterator
+
+from rich.text import Text
+
+from analysis import formats
+from study.live.follow import Look
+
+WIDTH = 79
+BAR = 24
+FULL, EMPTY = "█", "·"
+SILENT_MS = 1000.0
+
+
+def panel(head: str, look: Look | None) -> Text:
+    """Plain text with colours for what is grave; no markup in it is read."""
+    lines = [Text(fitted(head), style="bold")]
+    if look is not None:
+        lines += [Text(fitted(line), style=style) for line, style in lines_of(look)]
+    return Text("\n").join(lines)
+
+
+def fitted(line: str) -> str:
+    return line if len(line) <= WIDTH else line[: WIDTH - 1] + "…"
+
+
+def lines_of(look: Look) -> Iterator[tuple[str, str]]:
+    now = look.progress
+    users = f"{now.users:,} users, " if now.users else ""
+    yield (
+        f"  load     {users}{now.in_flight:,} in flight, {formats.rate(look.good_rps)} good and "
+        f"{formats.rate(look.failed_rps)} failed a second",
+        "",
+    )
+    if look.threads is not None:
+        alive = sum(look.threads.values())
+        kinds = ", ".join(
+            f"{count:,} {kind.replace('_', ' ')}" for kind, count in look.threads.items() if count
+        )
+        yield f"  threads  {alive:,}: {kinds}", ""
+    if look.pool_total:
+        bar = bar_of(look.pool_borrowed, look.pool_total)
+        yield (
+            f"  pool     {bar} {look.pool_borrowed:,} of {look.pool_total:,} taken, "
+            f"{look.pool_waiting:,} waiting",
+            "yellow" if look.pool_waiting else "",
+        )
+    if look.heartbeat_age_ms is not None:
+        silent = look.heartbeat_age_ms > SILENT_MS
+        held = f", held by {look.blocked_by}" if look.blocked_by and silent else ""
+        age = formats.milliseconds(look.heartbeat_age_ms)
+        yield f"  loop     last beat {age} ms ago{held}", "red" if silent else ""
+    for error, count in look.failures:
+        yield f"  failed   {count:,} × {' '.join(error.split())}", "red"
+
+
+def bar_of(value: float, most: float) -> str:
+    """Something, however little, is never drawn as nothing."""
+    share = min(1.0, value / most) if most > 0 else 0.0
+    full = max(round(BAR * share), 1 if value > 0 else 0)
+    return FULL * full + EMPTY * (BAR - full)

@@ -1,0 +1,52 @@
+"""Two addresses: the page, and the stream of server-sent events that moves it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+import jinja2
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from analysis.report.slices import live_spec
+from analysis.report.vega import script_json, vega
+from study.live.broadcast import SHOWN_S, Broadcast
+
+
+def site(broadcast: Broadcast) -> Starlette:
+    @asynccontextmanager
+    async def looking(_: Starlette) -> AsyncIterator[None]:
+        looks = asyncio.create_task(broadcast.run())
+        yield
+        looks.cancel()
+        with suppress(asyncio.CancelledError):
+            await looks
+
+    async def page(_: Request) -> Response:
+        return HTMLResponse(
+            template().render(spec=script_json(live_spec(SHOWN_S)), vega=vega()),
+            headers={"Content-Security-Policy": "default-src 'self' 'unsafe-inline' data:"},
+        )
+
+    async def events(_: Request) -> Response:
+        async def stream() -> AsyncIterator[str]:
+            async for message in broadcast.messages():
+                yield f"data: {message}\n\n"
+
+        return StreamingResponse(
+            stream(), media_type="text/event-stream", headers={"Cache-Control": "no-store"}
+        )
+
+    return Starlette(routes=[Route("/", page), Route("/events", events)], lifespan=looking)
+
+
+def template() -> jinja2.Template:
+    loader = jinja2.ChoiceLoader(
+        [jinja2.PackageLoader("study.live"), jinja2.PackageLoader("analysis.report")]
+    )
+    environment = jinja2.Environment(
+        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined
+    )
+    return environment.get_template("live.html")

@@ -1,0 +1,43 @@
+"""Where a run is: the runner writes it, whoever shows the run reads it."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from scenarios.units import Second
+
+FILE = "live.json"
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """number, of: which cell of how many. cell: the name of its folder. blocks: whether the
+    endpoint's code holds the loop. t0_s: a moment to count from, time.monotonic() of this host."""
+
+    command: str = ""
+    number: int = 0
+    of: int = 0
+    cell: str = ""
+    scenario: str = ""
+    phase: str = ""
+    left_s: Second = 0.0
+    deaths: int = 0
+    blocks: bool = False
+    rows: tuple[str, ...] = ()
+    """Of the table, of the cells that are done."""
+    done: bool = False
+
+
+def write_state(folder: Path, state: State) -> None:
+    half = folder / f"{FILE}.half"
+    half.write_text(json.dumps(asdict(state)))
+    half.replace(folder / FILE)
+
+
+def read_state(folder: Path) -> State:
+    """An empty one before the first was written."""
+    try:
+        content = json.loads((folder / FILE).read_text())
+    except FileNotFoundError:
+        return State()
+    return State(**{**content, "rows": tuple(content["rows"])})

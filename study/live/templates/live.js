@@ -1,0 +1,73 @@
+// Shows what the stream says. It asks this page's own server only, which reads the run's files.
+"use strict";
+(() => {
+  const by = (id) => document.getElementById(id);
+  const whole = new Intl.NumberFormat("en");
+  const tenths = new Intl.NumberFormat("en", { maximumFractionDigits: 1, minimumFractionDigits: 1 });
+  const SILENT_MS = 1000;
+  let view = null;
+
+  function say(id, text, grave = false) {
+    by(id).textContent = text;
+    by(id).classList.toggle("grave", grave);
+  }
+
+  function counters(look, deaths) {
+    const pool = look.pool_total;
+    const threads = look.threads && Object.values(look.threads).reduce((sum, each) => sum + each, 0);
+    say("in-flight", whole.format(look.progress.in_flight));
+    say("good", tenths.format(look.good_rps));
+    say("failed", tenths.format(look.failed_rps), look.failed_rps > 0);
+    say("threads", threads === null ? "–" : whole.format(threads));
+    say("pool", pool === null ? "–" : `${whole.format(look.pool_borrowed)} / ${whole.format(pool)}`);
+    say("waiting", whole.format(look.pool_waiting), look.pool_waiting > 0);
+    const age = look.heartbeat_age_ms;
+    say("beat", age === null ? "–" : whole.format(Math.round(age)), age > SILENT_MS);
+    say("deaths", whole.format(deaths), deaths > 0);
+    say("held", look.blocked_by && age > SILENT_MS ? `the loop is held by ${look.blocked_by}` : "");
+    by("failures").replaceChildren(...look.failures.map(([error, count]) => {
+      const item = document.createElement("li");
+      item.textContent = `${whole.format(count)} × ${error}`;
+      return item;
+    }));
+  }
+
+  function bars({ rows, kinds, words, bars: packed, first_s }) {
+    return packed.map(([row, kind, word, start, end]) => ({
+      row: rows[row], place: row, kind: kinds[kind], what: words[word],
+      start_s: first_s + start / 1000, end_s: first_s + end / 1000,
+    }));
+  }
+
+  async function lanes(found) {
+    if (view === null) {
+      view = window.vegaEmbed(by("lanes"), JSON.parse(by("spec").textContent), {
+        actions: false, renderer: "svg", mode: "vega-lite", ast: true,
+      }).then((made) => made.view);
+    }
+    const drawn = await view;
+    const change = window.vega.changeset().remove(() => true).insert(found ? bars(found) : []);
+    await drawn.change("bars", change).runAsync();
+    by("lanes").dataset.bars = found ? found.bars.length : 0;
+  }
+
+  function show({ state, look, lanes: found }) {
+    if (state.command) by("command").textContent = state.command;
+    if (state.rows.length) by("rows").textContent = state.rows.join("\n");
+    if (state.done) {
+      say("phase", "The run is over: see report.html in its folder.");
+      source.close();
+      return;
+    }
+    if (state.scenario) by("scenario").textContent = `${state.number} of ${state.of}: ${state.scenario}`;
+    say("phase", `${state.phase}, ${Math.max(0, Math.round(state.left_s))} s left`);
+    if (look) {
+      counters(look, state.deaths);
+      lanes(found);
+    }
+  }
+
+  const source = new EventSource("/events");
+  source.onmessage = (event) => show(JSON.parse(event.data));
+  source.onerror = () => say("phase", "The stream has ended; the run may be over.");
+})();

@@ -1,0 +1,193 @@
+"""The report in a real browser: Debian's Chromium, headless, and no network."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import polars as pl
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from analysis.report.columns import FIGURES
+from analysis.reports import run_summary_of, write_page
+from records.rundir import open_run
+from tests.process.support import ROOT
+
+SAMPLE = ROOT / "docs" / "sample-run"
+MOST_BYTES = 3_000_000
+PHONE = {"width": 360, "height": 740}
+PLANTED = "<script>window.planted = 1</script><img src=x onerror='window.planted = 2'>"
+
+CHROMIUM = shutil.which("chromium")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(120),
+    pytest.mark.skipif(CHROMIUM is None, reason="chromium is missing: apt-get install chromium"),
+]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+def report_of(source: Path, folder: Path) -> Path:
+    copy = folder / source.name
+    shutil.copytree(source, copy, dirs_exist_ok=True)
+    run = open_run(copy)
+    return write_page(run, run_summary_of(run))
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return report_of(SAMPLE, tmp_path_factory.mktemp("report"))
+
+
+class Looked:
+    """A page, with all that it complained of and asked for."""
+
+    def __init__(self, page: Page, path: Path) -> None:
+        self.page = page
+        self.complaints: list[str] = []
+        self.asked: list[str] = []
+        page.on("console", lambda said: self.complaints.append(f"{said.type}: {said.text}"))
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("request", lambda request: self.asked.append(request.url))
+        page.goto(path.as_uri())
+
+
+@pytest.fixture
+def looked(browser: Browser, report: Path) -> Iterator[Looked]:
+    page = browser.new_page()
+    yield Looked(page, report)
+    page.close()
+
+
+def test_it_opens_without_complaint_and_asks_nobody(looked: Looked, report: Path) -> None:
+    expect(looked.page.get_by_role("heading", name="Who was where")).to_be_visible()
+    assert looked.complaints == []
+    assert [each for each in looked.asked if not each.startswith(("file:", "data:"))] == []
+    assert report.stat().st_size < MOST_BYTES
+
+
+def test_the_table_says_what_summary_json_says(looked: Looked, report: Path) -> None:
+    summary = run_summary_of(open_run(report.parent))
+    written = json.loads((report.parent / "summary.json").read_text())["cells"]
+    assert [each.scenario for each in summary.cells] == [each["scenario"] for each in written]
+    for cell in summary.cells:
+        row = looked.page.locator(f'#figures tr[data-cell="{cell.scenario}.{cell.trial}"]')
+        for figure in FIGURES:
+            shown = row.locator(f'td[data-figure="{figure.key}"] .measured')
+            assert shown.inner_text() == figure.text(cell)
+
+
+def test_a_phone_never_scrolls_sideways(browser: Browser, report: Path) -> None:
+    page = browser.new_page(viewport={"width": PHONE["width"], "height": PHONE["height"]})
+    page.goto(report.as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    widths = page.evaluate(
+        "[...document.querySelectorAll('.picture svg')].map(e => e.getBoundingClientRect().width)"
+    )
+    assert widths
+    assert all(0 < width <= PHONE["width"] for width in widths)
+    page.close()
+
+
+def luminance(colour: str) -> float:
+    """0 to 1, of a computed `rgb(r, g, b)`."""
+    red, green, blue = (int(each) / 255 for each in colour[4:-1].split(", ")[:3])
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_stands_out_from_its_ground_in_light_and_dark(
+    browser: Browser, report: Path, scheme: str
+) -> None:
+    page = browser.new_page(color_scheme="dark" if scheme == "dark" else "light")
+    page.goto(report.as_uri())
+    ground = luminance(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+    assert (ground < 0.5) is (scheme == "dark")
+    for what in ("'h1'", "'td'", "'.picture svg text'"):
+        kind = "fill" if "svg" in what else "color"
+        ink = page.evaluate(f"getComputedStyle(document.querySelector({what})).{kind}")
+        assert abs(luminance(ink) - ground) > 0.5, (what, ink)
+    page.close()
+
+
+def test_it_can_be_printed(looked: Looked) -> None:
+    looked.page.emulate_media(media="print")
+    expect(looked.page.locator("nav")).to_be_hidden()
+    pdf = looked.page.pdf(format="A4")
+    assert pdf.startswith(b"%PDF")
+    assert looked.complaints == []
+
+
+def test_the_slice_is_moved_by_keyboard(looked: Looked) -> None:
+    figure = looked.page.locator("figure", has=looked.page.locator("form.slice")).first
+    begin = figure.get_by_role("slider", name="begin")
+    before = float(begin.input_value())
+    begin.focus()
+    begin.press("ArrowRight")
+    moved = figure.locator(".picture[data-begin]")
+    expect(moved).to_have_count(1)
+    assert float(moved.get_attribute("data-begin") or "nan") > before
+    expect(moved.locator("svg path[aria-roledescription='bar']").first).to_be_attached()
+    assert looked.complaints == []
+
+
+def test_nothing_overlaps_on_a_blocked_loop(looked: Looked) -> None:
+    cells = json.loads(looked.page.locator("#slices").text_content() or "")
+    (blocked,) = [each for each in cells if each["identity"] == "async-http-sync-shared-1"]
+    rows = blocked["rows"]["rows"]
+    spans = sorted((bar[3], bar[4]) for bar in blocked["rows"]["bars"] if rows[bar[0]] == "loop")
+    assert len(spans) > 10
+    # times are written in tenths of a ms: neighbours may share the last digit
+    assert all(end <= begin + 0.1 for (_, end), (begin, _) in pairwise(spans))
+
+
+def test_what_came_from_outside_is_text(browser: Browser, tmp_path: Path) -> None:
+    folder = tmp_path / "planted"
+    shutil.copytree(SAMPLE, folder)
+    path = folder / "cells" / "sync-http.1" / "requests.parquet"
+    requests = pl.read_parquet(path)
+    requests.with_columns(
+        error=pl.lit(PLANTED), status=pl.lit(500).cast(requests.schema["status"])
+    ).write_parquet(path)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["command"] = f"study run {PLANTED}"
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    run = open_run(folder)
+    page = browser.new_page()
+    page.goto(write_page(run, run_summary_of(run)).as_uri())
+    assert PLANTED in (page.locator("details.notes").first.text_content() or "")
+    assert PLANTED in page.locator(".command").inner_text()
+    assert page.evaluate("window.planted") is None
+    page.close()
+
+
+def test_the_same_records_make_the_same_bytes(tmp_path: Path) -> None:
+    """In processes of their own, whatever the seed of their hashes."""
+    made: list[dict[str, bytes]] = []
+    for seed in ("1", "2"):
+        folder = tmp_path / seed / "sample-run"
+        shutil.copytree(SAMPLE, folder)
+        environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT)}
+        done = subprocess.run(
+            (sys.executable, "-m", "study", "report", str(folder)),
+            cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        names = [folder / "report.html", *sorted((folder / "charts").iterdir())]
+        made.append({each.name: each.read_bytes() for each in names})
+    assert made[0].keys() == made[1].keys()
+    assert [name for name in made[0] if made[0][name] != made[1][name]] == []
+    kinds = {Path(name).suffix for name in made[0]}
+    assert kinds == {".html", ".svg", ".png"}

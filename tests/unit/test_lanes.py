@@ -1,0 +1,133 @@
+"""Who was where: what may overlap and what may not."""
+
+from collections.abc import Sequence
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analysis.population import Window
+from analysis.report.lanes import (
+    AWAITING,
+    HANDLING,
+    HOLDING,
+    MOST_ROWS,
+    SILENT,
+    WAITING,
+    Lanes,
+    lanes_of,
+)
+from records.rows import HANDLERS, PROBE, shaped
+
+WINDOW = Window(0.0, 10.0)
+Visit = tuple[int, str, float | None, float, float]
+"""thread, kind of thread, queued_s, started_s, ended_s"""
+
+
+def handlers(visits: list[Visit], route: str = "/x") -> pl.DataFrame:
+    rows = [
+        {
+            "pid": 1, "request_id": number, "route": route, "arrived_s": started_s,
+            "queued_s": queued_s, "started_s": started_s, "ended_s": ended_s, "sent_s": ended_s,
+            "thread_id": thread, "thread_kind": kind,
+        }
+        for number, (thread, kind, queued_s, started_s, ended_s) in enumerate(visits)
+    ]  # fmt: skip
+    return shaped(pl.DataFrame(rows, infer_schema_length=None), HANDLERS)
+
+
+def probe(silences: Sequence[tuple[float, float]] = ()) -> pl.DataFrame:
+    """A beat every 10 ms but in the silences, each sampled every 10 ms."""
+    rows = []
+    for tick in range(1000):
+        at_s = 0.01 * tick
+        ages = [at_s - start for start, end in silences if start <= at_s < end]
+        rows.append({"pid": 1, "at_s": at_s, "heartbeat_age_s": max(ages, default=0.005)})
+    return shaped(pl.DataFrame(rows), PROBE)
+
+
+def lanes(
+    visits: list[Visit], silences: list[tuple[float, float]] | None = None, blocks: bool = False
+) -> Lanes:
+    return lanes_of(handlers(visits), probe(silences or []), WINDOW, blocks=blocks)
+
+
+def overlapping(bars: pl.DataFrame) -> int:
+    """How many bars begin before the one before them in their row has ended."""
+    late = bars.sort("row", "start_s").with_columns(until=pl.col("end_s").shift().over("row"))
+    return late.filter(pl.col("start_s") < pl.col("until") - 1e-9).height
+
+
+def test_a_pool_thread_has_a_row_and_its_wait_is_drawn_there() -> None:
+    found = lanes([(7, "anyio-worker", 1.0, 2.0, 3.0)])
+    assert found.rows == ("loop", "thread   1")
+    bars = {(each["row"], each["kind"]): each for each in found.bars.iter_rows(named=True)}
+    assert bars["thread   1", WAITING]["start_s"] == 1.0
+    assert bars["thread   1", HANDLING]["start_s"] == 2.0
+    assert bars["thread   1", HANDLING]["end_s"] == 3.0
+
+
+def test_requests_that_await_on_one_loop_take_rows_of_their_own() -> None:
+    found = lanes([(1, "loop", None, 1.0, 2.0), (1, "loop", None, 1.1, 2.1)])
+    assert found.rows == ("loop", "await   1", "await   2")
+    assert set(found.bars["kind"]) == {AWAITING}
+
+
+def test_a_request_that_silences_its_loop_is_drawn_on_the_loop() -> None:
+    found = lanes([(1, "loop", None, 1.0, 2.0)], silences=[(1.0, 2.0)])
+    assert found.bars.rows() == [("loop", HOLDING, 1.0, 2.0, "/x")]
+
+
+def test_a_silence_that_no_request_accounts_for_is_told_too() -> None:
+    found = lanes([(1, "loop", None, 5.0, 6.0)], silences=[(1.0, 2.0)])
+    (silence,) = found.bars.filter(pl.col("kind") == SILENT).iter_rows(named=True)
+    assert silence["start_s"] == pytest.approx(1.0, abs=0.02)  # a beat
+    assert silence["end_s"] == pytest.approx(2.0, abs=0.02)
+
+
+def test_more_rows_than_can_be_told_apart_are_counted_and_left_out() -> None:
+    found = lanes([(1, "loop", None, 1.0, 2.0)] * (MOST_ROWS + 5))
+    assert len(found.rows) == 1 + MOST_ROWS
+    assert found.left_out == 5
+
+
+moments = st.integers(0, 900).map(lambda each: each / 100)
+lengths = st.integers(1, 200).map(lambda each: each / 100)
+
+
+@given(st.lists(st.tuples(moments, lengths), max_size=40), st.booleans())
+def test_awaiting_requests_never_overlap_in_a_row_and_none_is_lost(
+    spans: list[tuple[float, float]], silent: bool
+) -> None:
+    visits: list[Visit] = [
+        (1, "loop", None, start, min(start + length, 10.0)) for start, length in spans
+    ]
+    found = lanes(visits, silences=[(2.0, 4.0)] if silent else [])
+    awaiting = found.bars.filter(pl.col("kind") == AWAITING)
+    assert overlapping(awaiting) == 0
+    held = found.bars.filter(pl.col("kind") == HOLDING)
+    if not found.left_out:
+        assert awaiting.height + held.height == len(visits)
+
+
+@given(st.lists(lengths, min_size=1, max_size=20))
+def test_what_blocks_the_loop_never_overlaps_on_it(lengths_s: list[float]) -> None:
+    visits: list[Visit] = []
+    at_s = 0.5
+    for length in lengths_s:
+        if at_s + length < 10:
+            visits.append((1, "loop", None, at_s, at_s + length))
+            at_s += length + 0.001
+    silences = [(start, end) for _, _, _, start, end in visits]
+    found = lanes(visits, silences=silences, blocks=True)
+    loop = found.bars.filter(pl.col("row") == "loop")
+    assert overlapping(loop) == 0
+    assert loop.filter(pl.col("kind") == HOLDING).height == len(visits)
+
+
+def test_pings_of_the_bystander_are_no_load() -> None:
+    found = lanes_of(
+        handlers([(1, "loop", None, 1.0, 2.0)], route="/ping"), probe(), WINDOW, blocks=False
+    )
+    assert found.is_empty
