@@ -123,7 +123,9 @@ def warmed(record: CellRecord, requests: pl.DataFrame) -> int:
     if phases.ramp_end_s is None or phases.window_start_s is None:
         return 0
     served = requests.filter(
-        pl.col("started_s") >= phases.ramp_end_s, pl.col("ended_s") < phases.window_start_s
+        pl.col("started_s") >= phases.ramp_end_s,
+        pl.col("ended_s") < phases.window_start_s,
+        pl.col("status").is_not_null(),
     )
     return distinct(served, "process", "user")
 

@@ -43,7 +43,7 @@ def summarise(record: CellRecord, cell: Cell) -> CellSummary:
     account = fates_of(record, cell)
     bounded = bounds_of(record, cell, window, end_s)
     machine = cell.table("machine", USAGE).filter(window.holds("at_s"))
-    requests = cell.table("requests", (*TIMES, "process", "user", "error"))
+    requests = cell.table("requests", (*TIMES, "process", "user", "status", "error"))
     completions = requests.filter(window.holds("ended_s"))
     found = evidence(record, cell, account, requests, completions, end_s, window)
     law = found.answers.little
@@ -94,6 +94,7 @@ def summarise(record: CellRecord, cell: Cell) -> CellSummary:
         cpu_percent_peak=cpu_percent_peak(machine, "server", together=True),
         cpu_ms_per_request=cpu_ms(machine, "server", ratio(completions.height, window.length_s)),
         rss_mib_peak=memory_mib_peak(machine, "server"),
+        live_cpu_percent_peak=cpu_percent_peak(machine, "live", together=True),
         generator_cpu_percent_peak=max(found.instruments.generator_cpu_percent, default=None),
         generator_cpu_percent=found.instruments.generator_cpu_percent,
         generator_lateness_median_ms=lateness_ms(requests, window, 0.5),

@@ -1,16 +1,22 @@
 """Every report of a run, from its records alone."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from analysis import expectations, tables, trials
 from analysis.capacity import capacity_lines
+from analysis.compare import Comparison
 from analysis.figures import summarise
 from analysis.run_summary import RunSummary, asked_of, summarised
 from analysis.summary import SCHEMA, CellSummary
 from records.rundir import CellDir, RunDir
+from scenarios.problems import Problem
+
+if TYPE_CHECKING:
+    from analysis.report.drawing import Drawn
 
 
 def summary_of(cell: CellDir) -> CellSummary:
@@ -62,11 +68,33 @@ def write_page(run: RunDir, summary: RunSummary) -> Path:
     from analysis.report.page import page  # altair and vl-convert take a while to import
 
     made = page(run, summary)
-    charts = run.path / "charts"
-    charts.mkdir(exist_ok=True)
-    for each in made.pictures:
-        (charts / f"{each.name}.svg").write_text(each.svg)
-        (charts / f"{each.name}.png").write_bytes(each.png())
+    save_pictures(run.path / "charts", made.pictures)
     path = run.path / "report.html"
     path.write_text(made.html)
     return path
+
+
+def write_comparison(
+    path: Path,
+    a: tuple[RunDir, RunSummary],
+    b: tuple[RunDir, RunSummary],
+    comparison: Comparison,
+    unlike: Sequence[str],
+) -> None:
+    """The page, and its pictures in a folder beside it. Raises Problem if it can't be written."""
+    from analysis.report.comparison import Side, comparison_page
+
+    made = comparison_page(Side("A", *a), Side("B", *b), comparison, unlike)
+    try:
+        save_pictures(path.with_suffix(".charts"), made.pictures)
+        path.write_text(made.html)
+    except OSError as error:
+        raise Problem(f"--html {path}: can't be written: {error.strerror}") from error
+
+
+def save_pictures(folder: Path, pictures: "Iterable[Drawn]") -> None:
+    """As SVG and as PNG."""
+    folder.mkdir(exist_ok=True)
+    for each in pictures:
+        (folder / f"{each.name}.svg").write_text(each.svg)
+        (folder / f"{each.name}.png").write_bytes(each.png())

@@ -134,6 +134,8 @@ class CellSummary:
     cpu_ms_per_request: float | None
     """Of the server with all its processes, over the window; the probe's own share is in it."""
     rss_mib_peak: float | None
+    live_cpu_percent_peak: float | None
+    """Of the page of `--live`; None without one."""
     generator_cpu_percent_peak: float | None
     generator_cpu_percent: tuple[float, ...]
     """The peak of each load process, busiest first."""

@@ -88,7 +88,7 @@ def other_load_cores(machine: pl.DataFrame) -> float | None:
     if span_s(machine) <= 0 or machine.filter(pl.col("role") == "machine").is_empty():
         return None
     used = cores_used(machine.filter(pl.col("descriptors").is_not_null()))
-    ours = sum(used.get(role, 0.0) for role in ("server", "upstream", "load", "runner"))
+    ours = sum(used.get(role, 0.0) for role in ("server", "upstream", "load", "runner", "live"))
     return max(0.0, used["machine"] - ours)
 
 

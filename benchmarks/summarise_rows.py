@@ -82,8 +82,12 @@ def naive(folder: Path) -> Figures:
 
 
 def with_its_memory(work: Callable[[Path], Figures], folder: Path) -> tuple[Figures, float]:
-    found = work(folder)
-    return found, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * RSS_UNIT / 2**20
+    return work(folder), resident_mib()
+
+
+def resident_mib() -> float:
+    """The most that this process ever held."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * RSS_UNIT / 2**20
 
 
 def new_process() -> ProcessPoolExecutor:

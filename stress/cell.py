@@ -23,7 +23,7 @@ from stress.protocol import Progress, write_go
 from stress.save import Seen, save
 from stress.served import wait_until_idle
 from stress.stack import ROOT, Stack, start_stack
-from stress.watch import ResourceWatch, WorkerWatch
+from stress.watch import Families, ResourceWatch, WorkerWatch
 
 
 def run_cell(
@@ -35,12 +35,13 @@ def run_cell(
     listener: Listener,
     served: Stack | None = None,
     distribution: Distribution | None = None,
+    others: Families | None = None,
 ) -> None:
     """Runs a resolved scenario and saves its tables and its record under `cell`.
 
-    `served` is a stack that somebody else started and will end. A cell that was cut short is
-    saved, with the reason in its record; one that could not even begin raises Problem, or
-    CellInterruptedError, and is not.
+    `others` are watched too, and left alone. `served` is a stack that somebody else started and
+    will end. A cell that was cut short is saved, with the reason in its record; one that could not
+    even begin raises Problem, or CellInterruptedError, and is not.
     """
     begun_s = monotonic()
     started_utc = datetime.now(UTC).isoformat()
@@ -54,7 +55,9 @@ def run_cell(
     host = distribution.listen if distribution else plan.HOST
     stack = served or start_stack(scenario, free_port(port, host), cell.raw, interruption, host)
     try:
-        seen = drive(scenario, cell, stack, cell_number, interruption, listener, distribution)
+        seen = drive(
+            scenario, cell, stack, cell_number, interruption, listener, distribution, others or {}
+        )
     finally:
         if served is None:
             stack.end()
@@ -70,6 +73,7 @@ def drive(
     interruption: Interruption,
     listener: Listener,
     distribution: Distribution | None,
+    others: Families,
 ) -> Seen:
     """Load, bystander and watches around a ready stack. Ends what it started."""
     command = load_command(
@@ -102,6 +106,7 @@ def drive(
             "upstream": lambda: stack.family("upstream"),
             "load": load.family,
             "runner": lambda: [psutil.Process()],
+            **others,
         }
     )
     conductor = Conductor(scenario, cell, stack, load, workers, interruption, listener, course)

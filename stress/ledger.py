@@ -62,8 +62,8 @@ class Ramp:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """A snapshot for the progress file. warm: users that have completed a request which they
-    sent after the ramp's end."""
+    """A snapshot for the progress file. warm: users with an answer, good or bad, to a request
+    which they sent after the ramp's end."""
 
     users: int
     warm: int
@@ -108,7 +108,8 @@ class Ledger:
         self._finished.append(entry)
         self._completed += 1
         self._failed += error is not None
-        if self.ramp_end_s is not None and entry.started_s >= self.ramp_end_s:
+        after_ramp = self.ramp_end_s is not None and entry.started_s >= self.ramp_end_s
+        if after_ramp and status:  # a connection that a dying worker reset was not served
             self._warm.add(entry.user)
 
     def new_rows(self) -> list[Row]:

@@ -11,6 +11,8 @@ import psutil
 from records.cell import WorkerDeath
 
 PERIOD_S = 0.5
+Families = Mapping[str, Callable[[], list[psutil.Process]]]
+"""By role, who belongs to it just now."""
 MachineRow = tuple[float, str, int, float, int, int, int]
 """In the order of records.rows.MACHINE, times absolute."""
 
@@ -18,7 +20,7 @@ MachineRow = tuple[float, str, int, float, int, int, int]
 class ResourceWatch:
     """Samples every process of each role, on a thread of its own."""
 
-    def __init__(self, families: Mapping[str, Callable[[], list[psutil.Process]]]) -> None:
+    def __init__(self, families: Families) -> None:
         self._families = families
         self._rows: list[MachineRow] = []
         self._leave = threading.Event()

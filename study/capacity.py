@@ -24,7 +24,7 @@ from scenarios.overrides import BOUNDS
 from scenarios.problems import Problem
 from stress.cell import run_cell
 from stress.interruption import CellInterruptedError, Interruption
-from study.closing import exit_code, print_closing
+from study.closing import exit_code, finish_page, print_closing, print_where
 from study.environment import available, environment
 from study.interrupts import noted
 from study.progress import Progress, progress_for
@@ -98,9 +98,9 @@ class Search:
             self.scenario, name=name, load=replace(self.scenario.load, arrival_rate=rate)
         )
         self.predict(scenario)
-        self.progress.cell(len(self.cells) + 1, most_cells)
         trial = 1 + sum(each.scenario == name for each in self.cells)
         cell = self.directory.cell(f"{name}.{trial}")
+        self.progress.cell(len(self.cells) + 1, most_cells, cell.path)
         run_cell(scenario, trial, cell, self.port, self.interruption, self.progress.tell)
         summary = beside_theory(summary_of(cell), asked_of(self.directory.manifest()))
         self.cells.append(summary)
@@ -148,5 +148,6 @@ def capacity(scenario: Scenario, first: float | None, most_steps: int, port: int
         progress.close()
     summary = summarised(search.cells, asked_of(directory.manifest()))
     if summary.cells:
-        print_closing(summary, directory)
+        print_closing(summary)
+        print_where(directory, finish_page(summary, directory))
     return exit_code(summary, directory, search.interruption.reason)

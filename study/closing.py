@@ -8,17 +8,19 @@ from typing import TextIO
 from analysis.advice import advice
 from analysis.capacity import capacity_lines
 from analysis.expectations import Outcome, all_met, outcome_line
+from analysis.reports import write_page
 from analysis.run_summary import RunSummary
 from analysis.summary import CellSummary
 from analysis.tables import name_of, notes
 from analysis.trials import trial_lines
 from records.rundir import RunDir
+from scenarios.problems import Problem
 
 ALL_WELL, NOT_AS_EXPECTED, BROKEN, INTERRUPTED = 0, 1, 3, 130
 WIDTH = 80
 
 
-def print_closing(summary: RunSummary, directory: RunDir) -> None:
+def print_closing(summary: RunSummary) -> None:
     if over_trials := trial_lines(summary.scenarios):
         print("\n".join(("", *over_trials)))
     for cell in summary.cells:
@@ -28,7 +30,24 @@ def print_closing(summary: RunSummary, directory: RunDir) -> None:
     if summary.outcomes:
         print()
         print_outcomes(summary.outcomes, sys.stdout)
-    print(f"\nsummary.md, summary.csv and summary.json are in\n{directory.path}/")
+
+
+def finish_page(summary: RunSummary, directory: RunDir) -> bool:
+    """Draws report.html and charts/. Whatever keeps it from being drawn is one line: what was
+    measured is safe by now."""
+    if not summary.cells:
+        return False
+    try:
+        write_page(directory, summary)
+    except (Problem, OSError) as error:
+        print(f"study: report.html could not be made: {error}", file=sys.stderr)
+        return False
+    return True
+
+
+def print_where(directory: RunDir, page: bool) -> None:
+    files = "report.html, " if page else ""
+    print(f"\n{files}summary.md, summary.csv and summary.json are in\n{directory.path}/")
 
 
 def print_notes(cell: CellSummary) -> None:

@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from analysis.compare import as_json, compared, comparison_lines, differences, mapping
-from analysis.reports import run_summary_of
-from analysis.summary import SCHEMA, CellSummary
+from analysis.reports import run_summary_of, write_comparison
+from analysis.run_summary import RunSummary
+from analysis.summary import SCHEMA
 from records.rundir import RunDir, open_run
 from scenarios.problems import Problem
 
@@ -15,8 +16,12 @@ REVISION_SHOWN = 10
 ALL_WELL = 0
 
 
-def compare(a: Path, b: Path, anyway: bool, json_output: bool) -> int:
+def compare(
+    a: Path, b: Path, anyway: bool, json_output: bool = False, html: Path | None = None
+) -> int:
     """The exit code. Raises Problem for runs that are unlike, unless `anyway`."""
+    if html is not None and html.suffix != ".html":
+        raise Problem(f"--html {html}: end its name in .html")
     run_a, run_b = open_run(a), open_run(b)
     unlike = differences(run_a.manifest(), run_b.manifest())
     if unlike and not anyway:
@@ -24,10 +29,13 @@ def compare(a: Path, b: Path, anyway: bool, json_output: bool) -> int:
             f"these runs differ in more than their code: {brief(unlike)}; "
             "compare like with like, or give --anyway"
         )
-    comparison = compared(cells_of(run_a), cells_of(run_b))
+    summary_a, summary_b = summary_of(run_a), summary_of(run_b)
+    comparison = compared(summary_a.cells, summary_b.cells)
     if not comparison.scenarios:
         only_a, only_b = ", ".join(comparison.only_a), ", ".join(comparison.only_b)
         raise Problem(f"these runs have no scenario in common: A has {only_a}; B has {only_b}")
+    if html is not None:
+        write_comparison(html, (run_a, summary_a), (run_b, summary_b), comparison, unlike)
     if json_output:
         heads = {"a": head(run_a), "b": head(run_b), "differences": unlike}
         content = {"schema": SCHEMA, **heads, **as_json(comparison)}
@@ -38,6 +46,8 @@ def compare(a: Path, b: Path, anyway: bool, json_output: bool) -> int:
     print(head_line("A", run_a))
     print(head_line("B", run_b))
     print("\n".join(("", *comparison_lines(comparison))))
+    if html is not None:
+        print(f"\n{html}")
     return ALL_WELL
 
 
@@ -47,12 +57,12 @@ def brief(unlike: Sequence[str]) -> str:
     return f"{named}; and {more} more" if more > 0 else named
 
 
-def cells_of(run: RunDir) -> Sequence[CellSummary]:
+def summary_of(run: RunDir) -> RunSummary:
     """Raises Problem where there is nothing to compare."""
-    cells = run_summary_of(run).cells
-    if all(cell.interrupted for cell in cells):
+    summary = run_summary_of(run)
+    if all(cell.interrupted for cell in summary.cells):
         raise Problem(f"{run.path}: no cell of this run was completed; there is nothing to compare")
-    return cells
+    return summary
 
 
 def head(run: RunDir) -> dict[str, object]:

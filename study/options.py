@@ -91,6 +91,9 @@ Predict = Annotated[
     bool,
     typer.Option("--predict/--no-predict", help="Calibrate, and say first what theory expects."),
 ]
+Live = Annotated[
+    bool, typer.Option("--live", help="Show the run on a page on loopback while it goes on.")
+]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Of the server; 0 picks a free one.")]
 Out = Annotated[Path, typer.Option(help="Folder that run directories go into.")]
 DEFAULT_PORT = 4242

@@ -1,20 +1,23 @@
 """What is shown while a run goes on: a live line on a terminal, plain lines elsewhere."""
 
+from pathlib import Path
 from time import monotonic
 from typing import Protocol
 
 from rich.console import Console
 from rich.live import Live
-from rich.table import Table
 
 from stress.conductor import Moment
 from stress.gathering import WAITING
+from study.live.follow import Follower
+from study.live.panel import panel
 
 PLAIN_EVERY_S = 10.0
 
 
 class Progress(Protocol):
-    def cell(self, number: int, of: int) -> None: ...
+    def cell(self, number: int, of: int, folder: Path) -> None:
+        """The next cell begins, and will keep its raw files under `folder`."""
 
     def calibrates(self, scenario: str) -> None: ...
 
@@ -39,7 +42,7 @@ def sentence(moment: Moment) -> str:
 
 
 class Quiet:
-    def cell(self, number: int, of: int) -> None: ...
+    def cell(self, number: int, of: int, folder: Path) -> None: ...
 
     def calibrates(self, scenario: str) -> None: ...
 
@@ -63,7 +66,7 @@ class Plain:
         self._of = ""
         self._errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
 
-    def cell(self, number: int, of: int) -> None:
+    def cell(self, number: int, of: int, folder: Path) -> None:  # noqa: ARG002
         self._of, self._phase = f"{number}/{of}", ""
 
     def calibrates(self, scenario: str) -> None:
@@ -83,26 +86,30 @@ class Plain:
 
 
 class Terminal:
-    """One line that changes, below the rows that stay."""
+    """A panel that changes, below the rows that stay."""
 
     def __init__(self) -> None:
         self._console = Console(highlight=False, markup=False)
         self._live = Live(console=self._console, transient=True, auto_refresh=False)
         self._live.start()
         self._of = ""
+        self._follower: Follower | None = None
 
-    def cell(self, number: int, of: int) -> None:
+    def cell(self, number: int, of: int, folder: Path) -> None:
         self._of = f"{number}/{of}"
+        self._follower = Follower(folder / "raw")
 
     def calibrates(self, scenario: str) -> None:
         self._live.update(f"calibration, {scenario}: {CALIBRATION}", refresh=True)
 
     def tell(self, moment: Moment) -> None:
-        left = f"{moment.left_s:3.0f} s left" if moment.phase != "start" else ""
-        grid = Table.grid()
-        grid.add_row(f"{self._of} {moment.scenario}: {moment.phase} {left}")
-        grid.add_row(f"    {sentence(moment)}")
-        self._live.update(grid, refresh=True)
+        if moment.phase in ("start", WAITING) or self._follower is None:
+            head, look = f"{self._of} {moment.scenario}: {sentence(moment)}", None
+        else:
+            deaths = f", {moment.deaths} worker deaths" if moment.deaths else ""
+            left = f"{moment.phase}, {max(0.0, moment.left_s):.0f} s left{deaths}"
+            head, look = f"{self._of} {moment.scenario}: {left}", self._follower.look()
+        self._live.update(panel(head, look), refresh=True)
 
     def say(self, line: str) -> None:
         self._console.print(line, soft_wrap=True)

@@ -7,7 +7,7 @@ from analysis.reports import run_summary_of, write_reports
 from analysis.tables import heading_lines, row_text
 from records.rundir import open_run
 from scenarios.problems import Problem
-from study.closing import judged, print_closing
+from study.closing import finish_page, judged, print_closing, print_where
 
 
 def report(directory: Path) -> int:
@@ -21,7 +21,8 @@ def report(directory: Path) -> int:
         write_reports(run, summary.cells)
     except OSError as error:
         raise Problem(f"{directory}: the reports can't be written: {error.strerror}", 3) from error
-    print_closing(summary, run)
+    print_closing(summary)
+    print_where(run, finish_page(summary, run))
     for name in run.unsaved():
         print(f"study: {name} was begun and never saved; it is left out", file=sys.stderr)
     return judged(summary)

@@ -21,10 +21,19 @@ from stress.load_plan import Distribution
 from stress.machine import free_port, raise_descriptors
 from stress.plan import descriptors_needed
 from stress.stack import Stack, upstream_program
-from study.closing import BROKEN, exit_code, print_closing, print_outcomes
+from stress.watch import Families
+from study.closing import (
+    BROKEN,
+    exit_code,
+    finish_page,
+    print_closing,
+    print_outcomes,
+    print_where,
+)
 from study.distribution import check_ports
 from study.environment import available, environment
 from study.interrupts import noted
+from study.live.shown import shown
 from study.progress import Progress, progress_for
 from study.schedule import Turn, schedule
 from study.theory import Theory, theory_of
@@ -48,6 +57,8 @@ class Order:
     expectations: tuple[Expectation, ...] = ()
     predict: bool = True
     distribution: Distribution | None = None
+    live: bool = False
+    """Whether a page on loopback shows the run while it goes on."""
 
 
 def run(scenarios: Sequence[Scenario], order: Order, served: Stack | None = None) -> int:
@@ -66,22 +77,27 @@ def run(scenarios: Sequence[Scenario], order: Order, served: Stack | None = None
     interruption = Interruption()
     progress = progress_for(order.quiet or order.json_output)
     cells: list[CellSummary] = []
-    try:
-        with noted(interruption), suppress(CellInterruptedError):
-            cells = run_cells(
-                turns,
-                order.port,
-                directory,
-                interruption,
-                progress,
-                served,
-                order.distribution,
-                foretelling(directory, content, interruption, progress) if order.predict else None,
-            )
-    finally:
-        progress.close()
+    with (
+        shown(order.live, progress, directory.path, order.command, settled) as view,
+        noted(interruption),
+        suppress(CellInterruptedError),
+    ):
+        cells = run_cells(
+            turns,
+            order.port,
+            directory,
+            interruption,
+            view.progress,
+            served,
+            order.distribution,
+            foretelling(directory, content, interruption, view.progress) if order.predict else None,
+            view.others,
+        )
     summary = summarised(cells, asked_of(directory.manifest()))
-    show(summary, order, directory)
+    show(summary, order)
+    page = finish_page(summary, directory)
+    if summary.cells and not order.json_output:
+        print_where(directory, page)
     return exit_code(summary, directory, interruption.reason)
 
 
@@ -127,14 +143,14 @@ def manifest(
     }
 
 
-def show(summary: RunSummary, order: Order, directory: RunDir) -> None:
+def show(summary: RunSummary, order: Order) -> None:
     if order.json_output:
         print(summary_json(summary), end="")
         print_outcomes(summary.outcomes, sys.stderr)
     elif summary.cells:
         if order.quiet:
             print("\n".join((*heading_lines(), *(row_text(cell) for cell in summary.cells))))
-        print_closing(summary, directory)
+        print_closing(summary)
 
 
 def check_machine(scenarios: Sequence[Scenario], order: Order, served: Stack | None) -> None:
@@ -157,15 +173,16 @@ def run_cells(
     served: Stack | None,
     distribution: Distribution | None = None,
     foretell: Callable[[Scenario], None] | None = None,
+    others: Families | None = None,
 ) -> list[CellSummary]:
     """In the order in which they ran. `foretell` is called before each."""
     cells: list[CellSummary] = []
     for line in heading_lines():
         progress.say(line)
     for number, turn in enumerate(turns, start=1):
-        progress.cell(number, len(turns))
         name, trial = turn.scenario.name, turn.trial
         cell = directory.cell(f"{name}.{trial}")
+        progress.cell(number, len(turns), cell.path)
         try:
             if foretell is not None:
                 foretell(turn.scenario)
@@ -178,6 +195,7 @@ def run_cells(
                 progress.tell,
                 served,
                 distribution,
+                others,
             )
         except CellInterruptedError as error:  # before its load had started: nothing to keep
             if interruption.reason is None:

@@ -101,6 +101,7 @@ def machine_meanwhile(cell: CellSummary) -> Iterator[Row]:
     yield "load's CPU, % of a core each, busiest second", busiest or formats.UNKNOWN
     yield "its lateness, ms, median", formats.milliseconds(cell.generator_lateness_median_ms)
     yield "its lateness, ms, p99", formats.milliseconds(cell.generator_lateness_p99_ms)
+    yield "live page's CPU, % of a core, busiest second", formats.whole(cell.live_cpu_percent_peak)
     yield "upstream late by", formats.percent(cell.upstream_late_share)
     yield "cores used by others", hundredths(cell.other_load_cores)
     yield "cores taken by the hypervisor", hundredths(cell.stolen_cores)

@@ -9,6 +9,8 @@ import vl_convert
 from analysis.report.pictures import Picture, dressed
 
 PNG_SCALE = 2
+_DECIMALS = re.compile(r"(\d\.\d\d)\d+")
+"""Hundredths of a pixel are enough, and half of the text of a picture."""
 _IDENTITY = re.compile(r'(?<=id="|rl\(#)(clip|gradient_|marker)(\d+)')
 
 
@@ -28,7 +30,8 @@ class Drawn:
 def drawn(picture: Picture) -> Drawn:
     with alt.data_transformers.enable("default", max_rows=None):
         svg = vl_convert.vegalite_to_svg(dressed(picture.chart).to_json())
-    return Drawn(picture.name, picture.title, picture.says, own_identities(svg, picture.name))
+    small = _DECIMALS.sub(r"\1", own_identities(svg, picture.name))
+    return Drawn(picture.name, picture.title, picture.says, small)
 
 
 def own_identities(svg: str, name: str) -> str:

@@ -5,7 +5,7 @@ await: each such request takes a row of its own, drawn light, and the loop's own
 what is known to have run on it or to have held it.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import count
@@ -20,6 +20,7 @@ from scenarios.units import Second
 MOST_ROWS = 48
 """Of threads, and of awaiting requests: more are not told apart on a screen."""
 MOST_BARS = 4_000
+NEAR = 8
 SILENT_S = 3 * BEAT_S
 """A heartbeat older than this: the loop does something else."""
 HELD_SHARE = 0.8
@@ -81,7 +82,7 @@ def lanes(record: CellRecord, cell: Cell, window: Window) -> Lanes:
 
 def lanes_of(handlers: pl.DataFrame, probe: pl.DataFrame, window: Window, *, blocks: bool) -> Lanes:
     """`blocks`: the endpoint's code awaits nothing, and so holds its loop from start to end."""
-    handlers = handlers.filter(
+    handlers = ended_with_their_process(handlers, probe).filter(
         pl.col("route") != "/ping",
         pl.col("started_s") < window.end_s,
         pl.col("ended_s").fill_null(window.end_s) > window.start_s,
@@ -115,6 +116,14 @@ def lanes_of(handlers: pl.DataFrame, probe: pl.DataFrame, window: Window, *, blo
 
 
 Bar = tuple[str, str, Second, Second, str]
+
+
+def ended_with_their_process(handlers: pl.DataFrame, probe: pl.DataFrame) -> pl.DataFrame:
+    """A handler without an end ran until its process was last seen."""
+    last = probe.group_by("pid").agg(seen_s=pl.col("at_s").max())
+    return handlers.join(last, on="pid", how="left", maintain_order="left").with_columns(
+        ended_s=pl.coalesce("ended_s", "seen_s")
+    )
 
 
 def shortened(handlers: pl.DataFrame, window: Window) -> Window:
@@ -162,16 +171,35 @@ def split(
     on_loop: pl.DataFrame, silences: dict[int, list[Span]], window: Window, *, always: bool
 ) -> tuple[list[tuple[int, Span]], list[Span]]:
     """Requests that held their loop all the while, with its process; and those that awaited.
-    `always`: an endpoint whose code awaits nothing."""
+    `always`: an endpoint whose code awaits nothing. Of others only those that were alone with
+    their loop are known to be what held it."""
     held, awaiting = list[tuple[int, Span]](), list[Span]()
     columns = ("pid", "route", "started_s", "ended_s")
-    for pid, route, start_s, ended_s in on_loop.select(columns).iter_rows():
-        span = Span(start_s, ended_s or window.end_s, route)
-        if always or silent_share(span, silences.get(pid, [])) >= HELD_SHARE:
+    spans = [
+        (pid, Span(start_s, ended_s or window.end_s, route))
+        for pid, route, start_s, ended_s in on_loop.select(columns).iter_rows()
+    ]
+    for place, (pid, span) in enumerate(spans):
+        alone = always or (
+            silent_share(span, silences.get(pid, [])) >= HELD_SHARE
+            and not overlaps_a_neighbour(spans, place)
+        )
+        if alone:
             held.append((pid, span))
         else:
             awaiting.append(span)
     return held, awaiting
+
+
+def overlaps_a_neighbour(spans: Sequence[tuple[int, Span]], place: int) -> bool:
+    """Of spans in the order of their begin. Whoever began before and lasts longer is found among
+    the last few, or the loop is no candidate anyway: it serves many."""
+    pid, own = spans[place]
+    near = (*spans[max(0, place - NEAR) : place], *spans[place + 1 : place + 2])
+    return any(
+        other_pid == pid and other.start_s < own.end_s and other.end_s > own.start_s
+        for other_pid, other in near
+    )
 
 
 def silent_share(span: Span, silences: Iterable[Span]) -> float:

@@ -49,6 +49,7 @@ NINES_LABELS = (
     "datum.value == 0 ? '0 %' : datum.value == 1 ? '90 %' : datum.value == 2 ? '99 %' : "
     "datum.value == 3 ? '99.9 %' : datum.value == 4 ? '99.99 %' : ''"
 )
+SHORTEST_MS, ROOM = 0.01, 1.2
 LINES = [BLUE, ORANGE, GREEN]
 Chart = alt.Chart | alt.LayerChart | alt.VConcatChart | alt.FacetChart
 
@@ -77,13 +78,21 @@ def independent(chart: alt.VConcatChart) -> alt.VConcatChart:
 def dressed(chart: Chart) -> Chart:
     """White behind the files; the page shows its own background through."""
     found = (
-        chart.configure(background="white", font="sans-serif")
+        chart.configure(background="white", font="sans-serif", aria=False)  # the page tells it
         .configure_view(strokeOpacity=0.25)
         .configure_axis(gridOpacity=0.5, titleFontWeight="normal")
         .configure_legend(orient="top", title=None, symbolType="square", labelLimit=0)
     )
     assert isinstance(found, Chart)
     return found
+
+
+def kind_colour(kinds: Sequence[str]) -> alt.Color:
+    return (
+        alt.Color("kind:N", title=None)
+        .scale(domain=list(kinds), range=[LANE_COLOURS[kind] for kind in kinds])
+        .legend(symbolOpacity=1, symbolStrokeWidth=0, columns=3)
+    )
 
 
 def lanes_chart(found: where.Lanes, begin_s: float, end_s: float) -> Chart:
@@ -100,10 +109,7 @@ def lanes_chart(found: where.Lanes, begin_s: float, end_s: float) -> Chart:
         .scale(domain=list(found.rows))
         .axis(labelOverlap=True, labelFontSize=8, ticks=False, domain=False)
     )
-    colour = alt.Color("kind:N", title=None).scale(
-        domain=kinds, range=[LANE_COLOURS[kind] for kind in kinds]
-    )
-    base = alt.Chart(inside).encode(x=seconds, x2="end_s", y=rows, color=colour)
+    base = alt.Chart(inside).encode(x=seconds, x2="end_s", y=rows, color=kind_colour(kinds))
     waits = base.transform_filter(alt.datum.kind == where.WAITING).mark_bar(
         height={"band": 0.3}, opacity=0.25
     )
@@ -187,6 +193,14 @@ def nines_axis(quantiles: pl.DataFrame) -> alt.X:
     )
 
 
+def latency_axis(quantiles: pl.DataFrame) -> alt.Y:
+    values = quantiles["latency_ms"].to_list()
+    low, high = min(values, default=1.0), max(values, default=10.0)
+    return alt.Y("latency_ms:Q", title="latency, ms").scale(
+        type="log", domain=[max(low, SHORTEST_MS) / ROOM, max(high, SHORTEST_MS) * ROOM], nice=False
+    )
+
+
 def latency_chart(found: shape.LatencyShape) -> Chart:
     """All quantiles on one axis, and below it how many took how long."""
     names = [
@@ -199,7 +213,7 @@ def latency_chart(found: shape.LatencyShape) -> Chart:
         .mark_line(strokeWidth=1.6)
         .encode(
             x=nines_axis(found.quantiles),
-            y=alt.Y("latency_ms:Q", title="latency, ms").scale(type="log"),
+            y=latency_axis(found.quantiles),
             color=alt.Color("series:N").scale(
                 domain=names, range=[BLUE, ORANGE, GREEN][: len(names)]
             ),
@@ -245,7 +259,7 @@ def quantiles_together(found: Sequence[tuple[str, pl.DataFrame]]) -> Chart:
         .mark_line(strokeWidth=1.6)
         .encode(
             x=nines_axis(rows),
-            y=alt.Y("latency_ms:Q", title="latency, ms").scale(type="log"),
+            y=latency_axis(rows),
             color=alt.Color("scenario:N")
             .scale(domain=names, range=repeated(COLOURS, len(names)))
             .legend(columns=2),
@@ -266,7 +280,7 @@ def two_runs_chart(rows: pl.DataFrame) -> Chart:
         .mark_line(strokeWidth=1.6)
         .encode(
             x=nines_axis(rows),
-            y=alt.Y("latency_ms:Q", title="latency, ms").scale(type="log"),
+            y=latency_axis(rows),
             color=alt.Color("run:N").scale(domain=["A", "B"], range=[BLUE, ORANGE]),
             strokeDash=alt.StrokeDash("run:N", legend=None).scale(
                 domain=["A", "B"], range=[[1, 0], [5, 3]]

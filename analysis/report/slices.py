@@ -7,7 +7,7 @@ from typing import cast
 import altair as alt
 
 from analysis.report.lanes import KINDS, WAITING, Lanes
-from analysis.report.pictures import LANE_COLOURS, ROW_HEIGHT, WIDTH, Chart, dressed
+from analysis.report.pictures import ROW_HEIGHT, WIDTH, Chart, dressed, kind_colour
 from scenarios.units import Second
 
 BARS = "bars"
@@ -86,9 +86,7 @@ def layers(rows: alt.Y, kinds: Sequence[str], title: str) -> alt.LayerChart:
             ),
             x2="shown_to_s:Q",
             y=rows,
-            color=alt.Color("kind:N", title=None).scale(
-                domain=list(kinds), range=[LANE_COLOURS[kind] for kind in kinds]
-            ),
+            color=kind_colour(kinds),
             tooltip=[
                 alt.Tooltip("kind:N", title="it"),
                 alt.Tooltip("what:N", title="what"),

@@ -5,10 +5,7 @@ from functools import cache
 
 import vl_convert
 
-READY = (
-    "window.vega = vega; window.vegaEmbed = vegaEmbed; "
-    "document.dispatchEvent(new Event('vega-ready'));"
-)
+READY = "window.vegaEmbed = vegaEmbed; document.dispatchEvent(new Event('vega-ready'));"
 
 
 @cache

@@ -52,6 +52,7 @@ def run(
     listen: o.Listen = None,
     master_port: o.MasterPort = None,
     wait_workers: o.WaitWorkers = None,
+    live: o.Live = False,
     port: o.Port = o.DEFAULT_PORT,
     out: o.Out = o.DEFAULT_OUT,
     json: Annotated[bool, typer.Option("--json", help="Print summary.json, nothing else.")] = False,
@@ -110,6 +111,7 @@ def run(
         expectations=o.expectations(expect),
         predict=predict,
         distribution=distribution,
+        live=live,
     )
     return run_study(scenarios, order, stack)
 

@@ -34,10 +34,13 @@ def compare(
     anyway: Annotated[
         bool, typer.Option("--anyway", help="Even where more than the code is unlike.")
     ] = False,
+    html: Annotated[
+        Path | None, typer.Option(help="Also as a page with pictures, such as compared.html.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON, nothing else.")] = False,
 ) -> int:
     """Is run B different from run A: figure by figure, with what chance alone would make."""
-    return compare_runs(a, b, anyway, json)
+    return compare_runs(a, b, anyway, json, html)
 
 
 def doctor(port: o.Port = o.DEFAULT_PORT) -> int:

@@ -15,6 +15,8 @@ from stress.protocol import Progress, read_progress
 
 RATE_OVER_S = 2.0
 """Long enough that a rate is no noise, short enough to see a stall."""
+FLUSHED_WITHIN_S = 0.5
+"""The probe writes every quarter of a second."""
 REMEMBERED_S = 6.0
 """Of handlers and samples, for the lanes."""
 
@@ -91,9 +93,7 @@ class Follower:
             pool_total=int(sum(number(each, "pool_total") for each in newest)) if newest else None,
             pool_borrowed=int(sum(number(each, "pool_borrowed") for each in newest)),
             pool_waiting=int(sum(number(each, "pool_waiting") for each in newest)),
-            heartbeat_age_ms=None
-            if oldest_beat is None
-            else 1000 * (number(oldest_beat, "heartbeat_age_s") + now_s - at_of(oldest_beat)),
+            heartbeat_age_ms=None if oldest_beat is None else age_ms(oldest_beat, now_s),
             blocked_by=None if oldest_beat is None else place_of(oldest_beat),
         )
 
@@ -127,6 +127,13 @@ class Follower:
             self._probe.add(own, now_s - REMEMBERED_S)
         elif letter == "h":
             self._handlers.add(own, now_s - REMEMBERED_S)
+
+
+def age_ms(sample: Mapping[str, object], now_s: Second) -> float:
+    """As the probe saw it, and what went by since, where its journal itself is late: then
+    something holds the whole process."""
+    late_s = max(0.0, now_s - at_of(sample) - FLUSHED_WITHIN_S)
+    return 1000 * (number(sample, "heartbeat_age_s") + late_s)
 
 
 def at_of(sample: Mapping[str, object]) -> float:

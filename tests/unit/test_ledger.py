@@ -57,7 +57,10 @@ def test_a_user_is_warm_after_a_request_sent_when_the_ramp_was_over() -> None:
     ledger.ramp_end_s = 5.0
     ledger.finish(early, 6.0, 200, None, 0)
     assert ledger.counts().warm == 0
-    late = ledger.begin(user, 6.0, 6.0)
+    reset = ledger.begin(user, 6.0, 6.0)
+    ledger.finish(reset, 6.5, 0, "connection closed", 0)
+    assert ledger.counts().warm == 0  # nobody served it
+    late = ledger.begin(user, 6.5, 6.5)
     ledger.finish(late, 7.0, 500, "HTTP 500", 0)
     assert ledger.counts().warm == 1
 

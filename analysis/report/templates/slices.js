@@ -33,14 +33,17 @@
   for (const cell of cells) {
     const form = document.querySelector(`form[data-lanes="${CSS.escape(cell.identity)}"]`);
     const picture = form.parentElement.querySelector(".picture");
-    const { begin, length } = form.elements;
+    const begin = form.elements.namedItem("begin");
+    const span = form.elements.namedItem("span");
     const told = form.querySelector("output");
     let view = null;
 
+    function fit() {
+      begin.max = Math.max(cell.first_s, cell.last_s - Number(span.value));
+      begin.step = Number(span.value) / 20;
+    }
+
     async function show() {
-      const longest = Number(length.value);
-      begin.max = Math.max(cell.first_s, cell.last_s - longest);
-      begin.step = longest / 20;
       told.textContent = `${Number(begin.value).toFixed(2)} s`;
       if (view === null) {
         const embed = await vegaEmbed();
@@ -49,12 +52,15 @@
         }).then((made) => made.view);
       }
       const drawn = await view;
-      await drawn.signal("begin_s", Number(begin.value)).signal("length_s", longest).runAsync();
+      drawn.signal("begin_s", Number(begin.value)).signal("length_s", Number(span.value));
+      await drawn.runAsync();
       picture.dataset.begin = begin.value;
     }
 
     form.hidden = false;
+    fit();
     told.textContent = `${cell.begin_s.toFixed(2)} s`;
+    span.addEventListener("input", fit);
     form.addEventListener("input", show);
     form.addEventListener("submit", (event) => event.preventDefault());
   }

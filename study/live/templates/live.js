@@ -46,8 +46,7 @@
       }).then((made) => made.view);
     }
     const drawn = await view;
-    const change = window.vega.changeset().remove(() => true).insert(found ? bars(found) : []);
-    await drawn.change("bars", change).runAsync();
+    await drawn.data("bars", found ? bars(found) : []).runAsync();
     by("lanes").dataset.bars = found ? found.bars.length : 0;
   }
 

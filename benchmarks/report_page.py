@@ -1,0 +1,80 @@
+"""What a report costs to draw: `python -m benchmarks.report_page [RUN] [--rows 10000000]`.
+
+Of a recorded run, or of one with a single cell of so many requests. Two processes, one after the
+other: the judgement alone (`summary.json` and its like), and judgement and page, with every picture
+as SVG and PNG. Seconds are of the whole process, its start and imports included; MiB are the most
+that was resident.
+"""
+
+import argparse
+import json
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter
+
+from analysis.reports import run_summary_of, write_page
+from benchmarks.big_cell import FEWEST_ROWS, make_cell
+from benchmarks.summarise_rows import new_process, resident_mib
+from records.rundir import open_run
+
+NAME = "async-http-shared"
+
+
+def judged(folder: Path) -> int:
+    run_summary_of(open_run(folder))
+    return 0
+
+
+def drawn(folder: Path) -> int:
+    """The size of the page in bytes."""
+    run = open_run(folder)
+    return write_page(run, run_summary_of(run)).stat().st_size
+
+
+def with_its_memory(work: Callable[[Path], int], folder: Path) -> tuple[int, float]:
+    return work(folder), resident_mib()
+
+
+def cost(work: Callable[[Path], int], folder: Path) -> tuple[int, float, float]:
+    """What the work returned, seconds, MiB."""
+    begun_s = perf_counter()
+    with new_process() as process:
+        found, mib = process.submit(with_its_memory, work, folder).result()
+    return found, perf_counter() - begun_s, mib
+
+
+def make_run(folder: Path, rows: int) -> None:
+    cell = folder / "cells" / f"{NAME}.1"
+    cell.mkdir(parents=True)
+    with new_process() as process:
+        process.submit(make_cell, cell, rows).result()
+    manifest = {"schema": 1, "command": "made up", "scenarios": [{"name": NAME}]}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="What a report costs to draw.")
+    parser.add_argument("run", type=Path, nargs="?", help="a run directory; made up if left out")
+    parser.add_argument("--rows", type=int, default=1_000_000, help="requests of a made-up run")
+    given = parser.parse_args()
+    if given.rows < FEWEST_ROWS:
+        parser.error(f"--rows {given.rows}: at least {FEWEST_ROWS}, or the cell has no window")
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "run"
+        if given.run is None:
+            make_run(folder, given.rows)
+        else:
+            shutil.copytree(given.run, folder, ignore=shutil.ignore_patterns("raw"))
+        _, alone_s, alone_mib = cost(judged, folder)
+        size, both_s, both_mib = cost(drawn, folder)
+    print(f"{'':24}{'seconds':>8}{'MiB':>8}")
+    print(f"{'judgement':24}{alone_s:8.2f}{alone_mib:8.0f}")
+    print(f"{'judgement and page':24}{both_s:8.2f}{both_mib:8.0f}")
+    print(f"{'ratio':24}{both_s / alone_s:8.2f}{both_mib / alone_mib:8.2f}")
+    print(f"report.html: {size / 1e6:.2f} MB")
+
+
+if __name__ == "__main__":
+    main()
