@@ -91,6 +91,9 @@ Predict = Annotated[
     bool,
     typer.Option("--predict/--no-predict", help="Calibrate, and say first what theory expects."),
 ]
+Report = Annotated[
+    bool, typer.Option("--report/--no-report", help="Draw report.html at the end, in some seconds.")
+]
 Live = Annotated[
     bool, typer.Option("--live", help="Show the run on a page on loopback while it goes on.")
 ]

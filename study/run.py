@@ -59,6 +59,8 @@ class Order:
     distribution: Distribution | None = None
     live: bool = False
     """Whether a page on loopback shows the run while it goes on."""
+    report: bool = True
+    """Whether report.html is drawn at the end."""
 
 
 def run(scenarios: Sequence[Scenario], order: Order, served: Stack | None = None) -> int:
@@ -95,7 +97,7 @@ def run(scenarios: Sequence[Scenario], order: Order, served: Stack | None = None
         )
     summary = summarised(cells, asked_of(directory.manifest()))
     show(summary, order)
-    page = finish_page(summary, directory)
+    page = order.report and finish_page(summary, directory)
     if summary.cells and not order.json_output:
         print_where(directory, page)
     return exit_code(summary, directory, interruption.reason)

@@ -53,6 +53,7 @@ def run(
     master_port: o.MasterPort = None,
     wait_workers: o.WaitWorkers = None,
     live: o.Live = False,
+    report: o.Report = True,
     port: o.Port = o.DEFAULT_PORT,
     out: o.Out = o.DEFAULT_OUT,
     json: Annotated[bool, typer.Option("--json", help="Print summary.json, nothing else.")] = False,
@@ -112,6 +113,7 @@ def run(
         predict=predict,
         distribution=distribution,
         live=live,
+        report=report,
     )
     return run_study(scenarios, order, stack)
 

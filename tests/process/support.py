@@ -15,6 +15,7 @@ import psutil
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = (
     "--users", "20", "--delay", "50ms", "--duration", "2s", "--spawn-rate", "50", "--no-predict",
+    "--no-report",
 )  # fmt: skip
 PATIENCE_S = 45.0
 """The longest that a small cell's next step may take on a busy two-core machine."""

@@ -29,7 +29,17 @@ from tests.process.support import (
 )
 
 pytestmark = pytest.mark.slow
-LONG = (*SMALL[:4], "--no-predict", "--duration", "60s", "--spawn-rate", "50", "--port", "0")
+LONG = (
+    *SMALL[:4],
+    "--no-predict",
+    "--no-report",
+    "--duration",
+    "60s",
+    "--spawn-rate",
+    "50",
+    "--port",
+    "0",
+)
 
 
 def gone(processes: list[psutil.Process]) -> bool:
@@ -119,7 +129,17 @@ def test_a_crash_in_the_window_keeps_what_there_is(
 
 def test_a_worker_killed_in_the_middle_is_seen_and_survived(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    options = (*SMALL[:4], "--no-predict", "--duration", "6s", "--spawn-rate", "50", "--port", "0")
+    options = (
+        *SMALL[:4],
+        "--no-predict",
+        "--no-report",
+        "--duration",
+        "6s",
+        "--spawn-rate",
+        "50",
+        "--port",
+        "0",
+    )
     with running(out, "run", "async-http-shared", *options, "--out", str(out)) as run:
         run.wait_for_phase("window")
         journal = next(only_run(out).glob("cells/*/raw/journals/probe-*.journal"))
@@ -141,7 +161,17 @@ def test_a_worker_killed_in_the_middle_is_seen_and_survived(tmp_path: Path) -> N
 
 def test_a_dead_load_process_is_named(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    options = (*SMALL[:4], "--no-predict", "--duration", "4s", "--spawn-rate", "50", "--port", "0")
+    options = (
+        *SMALL[:4],
+        "--no-predict",
+        "--no-report",
+        "--duration",
+        "4s",
+        "--spawn-rate",
+        "50",
+        "--port",
+        "0",
+    )
     with running(
         out, "run", "async-sleep", *options, "--load-processes", "2", "--out", str(out)
     ) as run:

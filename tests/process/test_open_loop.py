@@ -12,9 +12,18 @@ from tests.process.support import cells, codes, only_run, running, study
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 STALL_S = 0.5
-OPEN = ("--arrival-rate", "200/s", "--delay", "10ms", "--duration", "4s", "--no-predict")
+OPEN = (
+    "--arrival-rate",
+    "200/s",
+    "--delay",
+    "10ms",
+    "--duration",
+    "4s",
+    "--no-predict",
+    "--no-report",
+)
 CLOSED = ("--users", "2", "--think-time", "10ms", "--delay", "10ms", "--duration", "4s",
-          "--no-predict")  # fmt: skip
+          "--no-predict", "--no-report")  # fmt: skip
 
 
 def stalled(out: Path, *arguments: str) -> dict[str, object]:
@@ -57,7 +66,7 @@ def test_nothing_limits_how_many_are_under_way(tmp_path: Path) -> None:
     """400 a second for a second each, at a pool of 10: hundreds wait, and all left when due."""
     done = study(
         "run", "sync-sleep", "--arrival-rate", "400/s", "--delay", "1s", "--pool", "10",
-        "--duration", "3s", "--no-predict", "--out", str(tmp_path), "--port", "0",
+        "--duration", "3s", "--no-predict", "--no-report", "--out", str(tmp_path), "--port", "0",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     (cell,) = cells(tmp_path)
@@ -77,7 +86,7 @@ def test_two_load_processes_send_at_even_distances(tmp_path: Path) -> None:
     """Every other request is the other's: each half of the schedule begins at the same moment."""
     done = study(
         "run", "async-sleep", "--arrival-rate", "100/s", "--delay", "10ms", "--duration", "3s",
-        "--load-processes", "2", "--no-predict", "--out", str(tmp_path), "--port", "0",
+        "--load-processes", "2", "--no-predict", "--no-report", "--out", str(tmp_path), "--port", "0",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     requests = pl.read_parquet(only_run(tmp_path) / "cells" / "async-sleep.1" / "requests.parquet")
@@ -93,7 +102,7 @@ def test_two_load_processes_send_at_even_distances(tmp_path: Path) -> None:
 def test_two_load_processes_share_the_schedule(tmp_path: Path) -> None:
     done = study(
         "run", "async-sleep", "--arrival-rate", "100/s", "--arrivals", "poisson", "--delay", "10ms",
-        "--duration", "3s", "--load-processes", "2", "--no-predict", "--out", str(tmp_path),
+        "--duration", "3s", "--load-processes", "2", "--no-predict", "--no-report", "--out", str(tmp_path),
         "--port", "0",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

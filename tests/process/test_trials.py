@@ -10,7 +10,17 @@ import pytest
 from tests.process.support import cells, only_run, study
 
 pytestmark = pytest.mark.slow
-TINY = ("--users", "10", "--delay", "50ms", "--duration", "1s", "--spawn-rate", "100")
+TINY = (
+    "--no-report",
+    "--users",
+    "10",
+    "--delay",
+    "50ms",
+    "--duration",
+    "1s",
+    "--spawn-rate",
+    "100",
+)
 IMPOSSIBLE = ("--expect", "*: ok_rps > 1e6")
 REPORTS = ("summary.json", "summary.csv", "summary.md")
 

@@ -1,0 +1,56 @@
+"""Two runs as a page: what stands in it is what the terminal says."""
+
+import shutil
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from scenarios.problems import Problem
+from study.compare import compare
+
+SAMPLE = Path(__file__).resolve().parents[2] / "docs" / "sample-run"
+
+
+@pytest.fixture
+def slower(tmp_path: Path) -> Path:
+    """The sample, each answer half a second later."""
+    copy = tmp_path / "slower"
+    shutil.copytree(SAMPLE, copy)
+    for path in copy.glob("cells/*/requests.parquet"):
+        requests = pl.read_parquet(path)
+        requests.with_columns(pl.col("started_s", "intended_s") - 0.5).write_parquet(path)
+    return copy
+
+
+def test_the_page_has_every_figure_and_its_pictures(
+    slower: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "ab.html"
+    assert compare(SAMPLE, slower, anyway=False, html=page) == 0
+    assert str(page) in capsys.readouterr().out
+    text = page.read_text()
+    for words in (
+        "sync-http",
+        "async-http-shared",
+        "median_ms",
+        "ok_rps",
+        "<svg",
+        "too few trials",
+    ):
+        assert words in text
+    charts = {each.name for each in (tmp_path / "ab.charts").iterdir()}
+    assert {"sync-http-ratios.svg", "sync-http-quantiles.png"} <= charts
+
+
+def test_the_same_two_runs_make_the_same_page(slower: Path, tmp_path: Path) -> None:
+    for name in ("one.html", "two.html"):
+        compare(SAMPLE, slower, anyway=False, html=tmp_path / name)
+    assert (tmp_path / "one.html").read_text() == (tmp_path / "two.html").read_text()
+
+
+def test_a_page_of_another_kind_is_refused_before_anything_is_read(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(Problem, match=r"end its name in \.html"):
+        compare(tmp_path, tmp_path, anyway=False, html=tmp_path / "ab.pdf")
