@@ -86,7 +86,8 @@ def test_two_load_processes_send_at_even_distances(tmp_path: Path) -> None:
     """Every other request is the other's: each half of the schedule begins at the same moment."""
     done = study(
         "run", "async-sleep", "--arrival-rate", "100/s", "--delay", "10ms", "--duration", "3s",
-        "--load-processes", "2", "--no-predict", "--no-report", "--out", str(tmp_path), "--port", "0",
+        "--load-processes", "2", "--no-predict", "--no-report", "--out", str(tmp_path),
+        "--port", "0",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     requests = pl.read_parquet(only_run(tmp_path) / "cells" / "async-sleep.1" / "requests.parquet")
@@ -102,7 +103,8 @@ def test_two_load_processes_send_at_even_distances(tmp_path: Path) -> None:
 def test_two_load_processes_share_the_schedule(tmp_path: Path) -> None:
     done = study(
         "run", "async-sleep", "--arrival-rate", "100/s", "--arrivals", "poisson", "--delay", "10ms",
-        "--duration", "3s", "--load-processes", "2", "--no-predict", "--no-report", "--out", str(tmp_path),
+        "--duration", "3s", "--load-processes", "2", "--no-predict", "--no-report",
+        "--out", str(tmp_path),
         "--port", "0",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
