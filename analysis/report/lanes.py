@@ -19,7 +19,10 @@ from scenarios.units import Second
 
 MOST_ROWS = 48
 """Of threads, and of awaiting requests: more are not told apart on a screen."""
+MOST_REQUESTS = 40_000
+"""That are looked at."""
 MOST_BARS = 4_000
+"""That a page holds for one cell."""
 NEAR = 8
 SILENT_S = 3 * BEAT_S
 """A heartbeat older than this: the loop does something else."""
@@ -87,7 +90,7 @@ def lanes_of(handlers: pl.DataFrame, probe: pl.DataFrame, window: Window, *, blo
         pl.col("started_s") < window.end_s,
         pl.col("ended_s").fill_null(window.end_s) > window.start_s,
     )
-    span = shortened(handlers, window)
+    span = shortened(handlers["started_s"], window, MOST_REQUESTS)
     handlers = handlers.filter(pl.col("started_s") < span.end_s).sort("started_s", "request_id")
     probe = probe.filter(span.holds("at_s"))
     loops = loop_names(handlers, probe)
@@ -102,9 +105,12 @@ def lanes_of(handlers: pl.DataFrame, probe: pl.DataFrame, window: Window, *, blo
         *thread_bars(threads, thread_rows, span),
         *slots,
     ]
-    kept = [each for each in bars if each[3] > span.start_s and each[2] < span.end_s]
+    inside = pl.DataFrame(bars, schema=BAR, orient="row").filter(
+        pl.col("end_s") > span.start_s, pl.col("start_s") < span.end_s
+    )
+    span = shortened(inside["start_s"], span, MOST_BARS)
     return Lanes(
-        bars=pl.DataFrame(kept, schema=BAR, orient="row").sort("start_s", maintain_order=True),
+        bars=inside.filter(pl.col("start_s") < span.end_s).sort("start_s", maintain_order=True),
         rows=(
             *loops.values(),
             *list(thread_rows.values())[:MOST_ROWS],
@@ -126,14 +132,11 @@ def ended_with_their_process(handlers: pl.DataFrame, probe: pl.DataFrame) -> pl.
     )
 
 
-def shortened(handlers: pl.DataFrame, window: Window) -> Window:
-    """So that no more requests than MOST_BARS of those in the rows shown are in it."""
-    rows = max(1, handlers.select("pid", "thread_id").unique().height)
-    most = MOST_BARS * max(1, rows // MOST_ROWS)
-    if handlers.height <= most:
-        return window
-    last_s = handlers["started_s"].sort()[most]
-    return Window(window.start_s, max(float(last_s), window.start_s))
+def shortened(moments: pl.Series, span: Window, most: int) -> Window:
+    """So that no more than so many begin in it."""
+    if len(moments) <= most:
+        return span
+    return Window(span.start_s, max(float(moments.sort()[most]), span.start_s))
 
 
 def loop_names(handlers: pl.DataFrame, probe: pl.DataFrame) -> dict[int, str]:

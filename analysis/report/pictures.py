@@ -300,42 +300,64 @@ Figure = Literal["ok_rps", "mean_ms"]
 FIGURES: dict[Figure, str] = {"ok_rps": "good answers / s", "mean_ms": "mean response, ms"}
 
 
-def prediction_chart(curve: Curve, users: int, measured: dict[Figure, float | None]) -> Chart:
-    """Predicted over users, with the knee dashed; what was measured as a point."""
+Values = Mapping[Figure, float | None]
+
+
+def prediction_chart(curve: Curve, users: int, foretold: Values, measured: Values) -> Chart:
+    """What formulas say over users, with the knee dashed. A circle: what was foretold of the run,
+    by simulation where no formula holds; a diamond: what was measured."""
     rows = pl.DataFrame(
         [
             {"users": each.users, "ok_rps": each.ok_rps, "mean_ms": 1000 * each.mean_s}
             for each in curve.points
         ]
     )
-    return alt.vconcat(
-        *(over_users(rows, curve, figure, users, measured[figure]) for figure in FIGURES),
-        spacing=8,
-    )
+    parts = [
+        over_users(rows, curve, figure, users, foretold[figure], measured[figure])
+        for figure in FIGURES
+    ]
+    return alt.vconcat(*parts, spacing=8)
 
 
 def over_users(
-    rows: pl.DataFrame, curve: Curve, figure: Figure, users: int, measured: float | None
+    rows: pl.DataFrame,
+    curve: Curve,
+    figure: Figure,
+    users: int,
+    foretold: float | None,
+    measured: float | None,
 ) -> Chart:
-    axis = alt.X("users:Q", title="users" if figure == "mean_ms" else None).scale(type="log")
-    line = (
-        alt.Chart(rows)
-        .mark_line(color=BLUE)
-        .encode(x=axis, y=alt.Y(f"{figure}:Q", title=FIGURES[figure]).scale(type="log"))
+    known = [*rows[figure].to_list(), *(each for each in (foretold, measured) if each)]
+    x = (
+        alt.X("users:Q", title="users" if figure == "mean_ms" else None)
+        .scale(type="log", nice=False)
+        .axis(tickCount=4)
     )
+    y = (
+        alt.Y(f"{figure}:Q", title=FIGURES[figure])
+        .scale(type="log", domain=[min(known) / ROOM, max(known) * ROOM], nice=False)
+        .axis(tickCount=4)
+    )
+    line = alt.Chart(rows).mark_line(color=BLUE).encode(x=x, y=y)
     knees = [] if curve.knee_users is None else [curve.knee_users]
     knee = (
         alt.Chart(pl.DataFrame({"users": knees}, schema={"users": pl.Float64}))
         .mark_rule(strokeDash=[4, 4], color=ORANGE)
         .encode(x="users:Q")
     )
-    points = pl.DataFrame(
-        {"users": [float(users)], figure: [measured]},
+    circle = single(users, figure, foretold).mark_point(
+        color=BLUE, size=110, shape="circle", strokeWidth=1.5, opacity=1
+    )
+    diamond = single(users, figure, measured).mark_point(
+        color=RED, filled=True, size=70, shape="diamond", opacity=1
+    )
+    return alt.layer(line, knee, circle, diamond).properties(width=WIDTH, height=1.5 * PANEL_HEIGHT)
+
+
+def single(users: int, figure: Figure, value: float | None) -> alt.Chart:
+    """One point, or none where there is no value."""
+    point = pl.DataFrame(
+        {"users": [float(users)], figure: [value]},
         schema={"users": pl.Float64, figure: pl.Float64},
     ).drop_nulls()
-    point = (
-        alt.Chart(points)
-        .mark_point(color=RED, filled=True, size=70, shape="diamond", opacity=1)
-        .encode(x="users:Q", y=f"{figure}:Q")
-    )
-    return alt.layer(line, knee, point).properties(width=WIDTH, height=1.5 * PANEL_HEIGHT)
+    return alt.Chart(point).encode(x="users:Q", y=f"{figure}:Q")

@@ -54,6 +54,8 @@ class Section:
     meanwhile: tuple[Row, ...]
     lanes: Drawn | None
     rows_left_out: int
+    lanes_end_s: Second | None
+    """Where the lanes end, if that is before the window's end."""
     slices: Slices | None
     through_time: Drawn
     latency: Drawn | None
@@ -102,6 +104,7 @@ def section(
         meanwhile=tuple(machine_meanwhile(found.summary)),
         lanes=drawn(lanes_picture(found, identity, name, begin_s, end_s)) if has_lanes else None,
         rows_left_out=found.lanes.left_out,
+        lanes_end_s=None if found.lanes.span == found.window else found.lanes.span.end_s,
         slices=slices_of(found.lanes, identity, begin_s, end_s - begin_s) if has_lanes else None,
         through_time=drawn(
             Picture(
@@ -160,7 +163,8 @@ def prediction_picture(
 ) -> Drawn | None:
     """Of a closed loop that was calibrated; a formula tells the curve."""
     scenario = found.record.scenario
-    if calibration is None or scenario.load.is_open:
+    theory = found.summary.predicted
+    if calibration is None or theory is None or scenario.load.is_open:
         return None
     system = system_of(scenario, calibration.cpu_s, cores)
     users = users_grid(FEWEST_USERS, USERS_BEYOND * scenario.load.users)
@@ -169,10 +173,12 @@ def prediction_picture(
             f"{identity}-prediction",
             f"{name}: predicted and measured",
             f"Predicted throughput and mean response of {name} over the number of users, with the "
-            "knee as a dashed line; the measurement is a diamond.",
+            "knee as a dashed line; what was foretold of this run is a circle, the measurement a "
+            "diamond.",
             pictures.prediction_chart(
                 curve(system, users, scenario.load.think_s),
                 scenario.load.users,
+                {"ok_rps": theory.ok_rps, "mean_ms": theory.mean_ms},
                 {"ok_rps": found.summary.ok_rps, "mean_ms": found.summary.mean_ms},
             ),
         )

@@ -17,6 +17,7 @@ RATE_OVER_S = 2.0
 """Long enough that a rate is no noise, short enough to see a stall."""
 FLUSHED_WITHIN_S = 0.5
 """The probe writes every quarter of a second."""
+KINDS = ("loop", "anyio_worker", "executor", "other")
 REMEMBERED_S = 6.0
 """Of handlers and samples, for the lanes."""
 
@@ -25,7 +26,8 @@ REMEMBERED_S = 6.0
 class Look:
     """One look at a running cell. Rates are of the last RATE_OVER_S, requests a second; `failures`
     counts each kind of error since the cell began; threads by kind and pool are of the last
-    sample of every worker that still writes, None before the first one."""
+    sample of every worker that still writes, None before the first one; threads_peak: the most
+    that were seen at a look."""
 
     at_s: Second
     progress: Progress
@@ -33,6 +35,7 @@ class Look:
     failed_rps: float
     failures: tuple[tuple[str, int], ...]
     threads: Mapping[str, int] | None
+    threads_peak: int
     pool_total: int | None
     pool_borrowed: int
     pool_waiting: int
@@ -62,6 +65,7 @@ class Follower:
     _tails: dict[Path, JournalTail] = field(default_factory=dict)
     _ended: deque[tuple[float, bool]] = field(default_factory=deque)
     _failures: Counter[str] = field(default_factory=Counter)
+    _threads_peak: int = 0
     _samples: dict[int, dict[str, object]] = field(default_factory=dict)
     _handlers: Recent = field(default_factory=lambda: Recent(("pid", "visit"), "sent_s"))
     _probe: Recent = field(default_factory=lambda: Recent(("pid", "at_s"), "at_s"))
@@ -77,6 +81,10 @@ class Follower:
             self._ended.popleft()
         good = sum(each for _, each in self._ended)
         newest = [each for each in self._samples.values() if now_s - at_of(each) < REMEMBERED_S]
+        threads = {
+            kind: int(sum(number(each, f"threads_{kind}") for each in newest)) for kind in KINDS
+        }
+        self._threads_peak = max(self._threads_peak, sum(threads.values()))
         oldest_beat = max(newest, key=lambda each: number(each, "heartbeat_age_s"), default=None)
         return Look(
             at_s=now_s,
@@ -84,12 +92,8 @@ class Follower:
             good_rps=good / RATE_OVER_S,
             failed_rps=(len(self._ended) - good) / RATE_OVER_S,
             failures=tuple(self._failures.most_common(3)),
-            threads={
-                kind: int(sum(number(each, f"threads_{kind}") for each in newest))
-                for kind in ("loop", "anyio_worker", "executor", "other")
-            }
-            if newest
-            else None,
+            threads=threads if newest else None,
+            threads_peak=self._threads_peak,
             pool_total=int(sum(number(each, "pool_total") for each in newest)) if newest else None,
             pool_borrowed=int(sum(number(each, "pool_borrowed") for each in newest)),
             pool_waiting=int(sum(number(each, "pool_waiting") for each in newest)),

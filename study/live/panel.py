@@ -38,7 +38,7 @@ def lines_of(look: Look) -> Iterator[tuple[str, str]]:
         kinds = ", ".join(
             f"{count:,} {kind.replace('_', ' ')}" for kind, count in look.threads.items() if count
         )
-        yield f"  threads  {alive:,}: {kinds}", ""
+        yield f"  threads  {bar_of(alive, look.threads_peak)} {alive:,}: {kinds}", ""
     if look.pool_total:
         bar = bar_of(look.pool_borrowed, look.pool_total)
         yield (

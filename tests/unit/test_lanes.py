@@ -12,6 +12,7 @@ from analysis.report.lanes import (
     AWAITING,
     HANDLING,
     HOLDING,
+    MOST_BARS,
     MOST_ROWS,
     SILENT,
     WAITING,
@@ -124,6 +125,14 @@ def test_what_blocks_the_loop_never_overlaps_on_it(lengths_s: list[float]) -> No
     loop = found.bars.filter(pl.col("row") == "loop")
     assert overlapping(loop) == 0
     assert loop.filter(pl.col("kind") == HOLDING).height == len(visits)
+
+
+def test_a_page_holds_so_many_bars_and_says_where_they_end() -> None:
+    quick: list[Visit] = [(1, "loop", None, 0.001 * n, 0.001 * n + 0.0005) for n in range(9000)]
+    found = lanes(quick)
+    assert found.bars.height == MOST_BARS
+    assert found.span.end_s == pytest.approx(4.0)  # 1,000 a second
+    assert lanes(quick[:100]).span == WINDOW
 
 
 def test_pings_of_the_bystander_are_no_load() -> None:

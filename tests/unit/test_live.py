@@ -79,6 +79,7 @@ def test_a_look_is_what_the_files_say(raw: Path) -> None:
     assert look.failed_rps == pytest.approx(4 / RATE_OVER_S)
     assert look.failures == (("HTTP 504", 4),)
     assert look.threads == {"loop": 1, "anyio_worker": 40, "executor": 0, "other": 0}
+    assert look.threads_peak == 41
     assert (look.pool_total, look.pool_borrowed, look.pool_waiting) == (40, 38, 2)
     assert look.heartbeat_age_ms == pytest.approx(1500)
     assert look.blocked_by == "app/x.py:3 fetch"
@@ -123,8 +124,8 @@ def test_a_panel_is_never_wider_than_a_terminal(
 ) -> None:
     kinds = {"loop": 4, "anyio_worker": pool, "executor": users, "other": 1}
     look = Look(
-        0.0, Progress(users=users, in_flight=users), rate, rate, tuple(failures), kinds, pool + 1,
-        pool, users, 90_000.0, head,
+        0.0, Progress(users=users, in_flight=users), rate, rate, tuple(failures), kinds, 2 * users,
+        pool + 1, pool, users, 90_000.0, head,
     )  # fmt: skip
     assert all(len(line) <= WIDTH for line in panel(head, look).plain.splitlines())
 
