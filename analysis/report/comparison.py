@@ -149,7 +149,7 @@ def ratios_picture(compared: ScenarioComparison) -> Drawn | None:
 def ratios_chart(known: pl.DataFrame) -> Chart:
     values = [each for column in ("ratio", "low", "high") for each in known[column].drop_nulls()]
     ratios = alt.X("ratio:Q", title="B / A").scale(
-        type="log", domain=[min(NARROWEST, *values), max(WIDEST, *values)]
+        type="log", domain=[min(NARROWEST, *values), max(WIDEST, *values)], nice=False
     )
     figures = alt.Y("figure:N", title=None).sort(None)
     intervals = (

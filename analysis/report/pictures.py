@@ -81,7 +81,7 @@ def dressed(chart: Chart) -> Chart:
         chart.configure(background="white", font="sans-serif", aria=False)  # the page tells it
         .configure_view(strokeOpacity=0.25)
         .configure_axis(gridOpacity=0.5, titleFontWeight="normal")
-        .configure_legend(orient="top", title=None, symbolType="square", labelLimit=0)
+        .configure_legend(orient="top", title=None, labelLimit=0)
     )
     assert isinstance(found, Chart)
     return found
@@ -282,9 +282,7 @@ def two_runs_chart(rows: pl.DataFrame) -> Chart:
             x=nines_axis(rows),
             y=latency_axis(rows),
             color=alt.Color("run:N").scale(domain=["A", "B"], range=[BLUE, ORANGE]),
-            strokeDash=alt.StrokeDash("run:N", legend=None).scale(
-                domain=["A", "B"], range=[[1, 0], [5, 3]]
-            ),
+            strokeDash=alt.StrokeDash("run:N").scale(domain=["A", "B"], range=[[1, 0], [5, 3]]),
         )
         .properties(width=WIDTH, height=QUANTILES_HEIGHT)
     )
