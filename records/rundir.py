@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -91,11 +92,8 @@ class RunDir:
 
     def discard_if_empty(self) -> None:
         """Where nothing was measured there is nothing to keep. Cells that were begun stay."""
-        cells = self.path / "cells"
-        if not any(cells.iterdir()):
-            cells.rmdir()
-            self.manifest_file.unlink(missing_ok=True)
-            self.path.rmdir()
+        if not any((self.path / "cells").iterdir()):
+            shutil.rmtree(self.path)
 
 
 def new_run(parent: Path, name: str, now: datetime | None = None) -> RunDir:

@@ -30,8 +30,10 @@ class JournalTail:
             self._at += FRAME.size + len(payload)
             if letter == "{":
                 self._learn(json.loads(payload))
-            else:
+            elif letter in self._columns:
                 payloads.setdefault(letter, []).append(payload)
+            else:
+                raise JournalError(f"{self.path}: rows of no table that its header names")
         return {
             letter: table(self._columns[letter], b"".join(parts), self._strings)
             for letter, parts in payloads.items()

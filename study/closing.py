@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from textwrap import fill
 from typing import TextIO
 
+import polars as pl
+
 from analysis.advice import advice
 from analysis.capacity import capacity_lines
 from analysis.expectations import Outcome, all_met, outcome_line
@@ -39,7 +41,7 @@ def finish_page(summary: RunSummary, directory: RunDir) -> bool:
         return False
     try:
         write_page(directory, summary)
-    except (Problem, OSError) as error:
+    except (Problem, OSError, ValueError, pl.exceptions.PolarsError) as error:
         print(f"study: report.html could not be made: {error}", file=sys.stderr)
         return False
     return True

@@ -108,7 +108,7 @@ class Terminal:
         else:
             deaths = f", {moment.deaths} worker deaths" if moment.deaths else ""
             left = f"{moment.phase}, {max(0.0, moment.left_s):.0f} s left{deaths}"
-            head, look = f"{self._of} {moment.scenario}: {left}", self._follower.look()
+            head, look = f"{self._of} {moment.scenario}: {left}", self._follower.tried()
         self._live.update(panel(head, look), refresh=True)
 
     def say(self, line: str) -> None:

@@ -10,6 +10,7 @@ from analysis.tables import latency, marked_median, starved
 
 Better = Literal["higher", "lower"]
 Mark = Literal["best", "worst"]
+BEARABLE_FAILURES = 0.01
 APART = 1.05
 """Beside a value this near, none is the best."""
 
@@ -74,10 +75,13 @@ FIGURES: tuple[Figure, ...] = (
 
 def value(cell: CellSummary, figure: Figure) -> float | None:
     """None where there is no comparing: what survivors waited is no latency of the service, nor
-    is what grows with the length of a test."""
-    if figure.better is None or cell.interrupted:
+    is what grows with the length of a test, or how quickly requests fail; and the throughput of
+    an open loop is what was offered."""
+    loop = cell.open_loop
+    if figure.better is None or cell.interrupted or (figure.key == "ok_rps" and loop):
         return None
-    if figure.is_latency and (starved(cell) or (cell.open_loop and cell.open_loop.overloaded)):
+    failing = (cell.failure_ratio or 0.0) > BEARABLE_FAILURES
+    if figure.is_latency and (failing or starved(cell) or (loop and loop.overloaded)):
         return None
     found = getattr(cell, figure.key)
     return float(found) if isinstance(found, int | float) else None

@@ -9,8 +9,9 @@ import vl_convert
 from analysis.report.pictures import Picture, dressed
 
 PNG_SCALE = 2
+_PLACES = re.compile(r'(?<= )(?:d|transform|x|y|x1|x2|y1|y2|width|height)="[^"]*"')
 _DECIMALS = re.compile(r"(\d\.\d\d)\d+")
-"""Hundredths of a pixel are enough, and half of the text of a picture."""
+"""Hundredths of a pixel are enough, and half of the text of a picture. What is read stays whole."""
 _IDENTITY = re.compile(r'(?<=id="|rl\(#)(clip|gradient_|marker)(\d+)')
 
 
@@ -30,7 +31,9 @@ class Drawn:
 def drawn(picture: Picture) -> Drawn:
     with alt.data_transformers.enable("default", max_rows=None):
         svg = vl_convert.vegalite_to_svg(dressed(picture.chart).to_json())
-    small = _DECIMALS.sub(r"\1", own_identities(svg, picture.name))
+    small = _PLACES.sub(
+        lambda place: _DECIMALS.sub(r"\1", place[0]), own_identities(svg, picture.name)
+    )
     return Drawn(picture.name, picture.title, picture.says, small)
 
 

@@ -5,10 +5,11 @@ await: each such request takes a row of its own, drawn light, and the loop's own
 what is known to have run on it or to have held it.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
-from itertools import count
+from itertools import count, islice
 
 import polars as pl
 
@@ -24,6 +25,8 @@ MOST_REQUESTS = 40_000
 MOST_BARS = 4_000
 """That a page holds for one cell."""
 NEAR = 8
+TOO_SHORT_S = 0.0005
+"""To be seen, of the sending."""
 SILENT_S = 3 * BEAT_S
 """A heartbeat older than this: the loop does something else."""
 HELD_SHARE = 0.8
@@ -32,6 +35,7 @@ HANDLED = (
     "pid", "request_id", "route", "queued_s", "started_s", "ended_s", "sent_s", "thread_id",
     "thread_kind",
 )  # fmt: skip
+LOOPED = ("pid", "route", "started_s", "ended_s")
 PROBED = ("pid", "at_s", "heartbeat_age_s", "blocked_route", "blocked_frame")
 
 WAITING, HANDLING, AWAITING, HOLDING, SILENT, SENDING = (
@@ -70,6 +74,8 @@ class Lanes:
     rows: tuple[str, ...]
     left_out: int
     span: Window
+    is_shortened: bool = False
+    """Whether the span ends before what was asked for."""
 
     @property
     def is_empty(self) -> bool:
@@ -83,14 +89,20 @@ def lanes(record: CellRecord, cell: Cell, window: Window) -> Lanes:
     return lanes_of(handlers, probe, window, blocks=blocks)
 
 
-def lanes_of(handlers: pl.DataFrame, probe: pl.DataFrame, window: Window, *, blocks: bool) -> Lanes:
+def lanes_of(
+    handlers: pl.DataFrame,
+    probe: pl.DataFrame,
+    window: Window,
+    *,
+    blocks: bool,
+    most_requests: int = MOST_REQUESTS,
+) -> Lanes:
     """`blocks`: the endpoint's code awaits nothing, and so holds its loop from start to end."""
-    handlers = ended_with_their_process(handlers, probe).filter(
-        pl.col("route") != "/ping",
-        pl.col("started_s") < window.end_s,
-        pl.col("ended_s").fill_null(window.end_s) > window.start_s,
+    begun = handlers.filter(pl.col("route") != "/ping", pl.col("started_s") < window.end_s)
+    handlers = ended_with_their_process(begun, probe).filter(
+        pl.col("ended_s").fill_null(window.end_s) > window.start_s
     )
-    span = shortened(handlers["started_s"], window, MOST_REQUESTS)
+    span = shortened(handlers["started_s"], window, most_requests)
     handlers = handlers.filter(pl.col("started_s") < span.end_s).sort("started_s", "request_id")
     probe = probe.filter(span.holds("at_s"))
     loops = loop_names(handlers, probe)
@@ -108,9 +120,12 @@ def lanes_of(handlers: pl.DataFrame, probe: pl.DataFrame, window: Window, *, blo
     inside = pl.DataFrame(bars, schema=BAR, orient="row").filter(
         pl.col("end_s") > span.start_s, pl.col("start_s") < span.end_s
     )
-    span = shortened(inside["start_s"], span, MOST_BARS)
+    drawn = inside.filter(pl.col("kind") != WAITING)["start_s"].clip(lower_bound=span.start_s)
+    span = shortened(drawn, span, MOST_BARS)
+    # a wait is drawn with what came of it
+    begins = pl.when(pl.col("kind") == WAITING).then("end_s").otherwise("start_s")
     return Lanes(
-        bars=inside.filter(pl.col("start_s") < span.end_s).sort("start_s", maintain_order=True),
+        bars=inside.filter(begins < span.end_s).sort("start_s", maintain_order=True),
         rows=(
             *loops.values(),
             *list(thread_rows.values())[:MOST_ROWS],
@@ -118,6 +133,7 @@ def lanes_of(handlers: pl.DataFrame, probe: pl.DataFrame, window: Window, *, blo
         ),
         left_out=max(0, len(thread_rows) - MOST_ROWS) + max(0, most - MOST_ROWS),
         span=span,
+        is_shortened=span.end_s < window.end_s,
     )
 
 
@@ -176,42 +192,41 @@ def split(
     """Requests that held their loop all the while, with its process; and those that awaited.
     `always`: an endpoint whose code awaits nothing. Of others only those that were alone with
     their loop are known to be what held it."""
+    by_loop: dict[int, list[Span]] = {}
+    for pid, route, start_s, ended_s in on_loop.select(LOOPED).iter_rows():
+        by_loop.setdefault(pid, []).append(Span(start_s, ended_s or window.end_s, route))
     held, awaiting = list[tuple[int, Span]](), list[Span]()
-    columns = ("pid", "route", "started_s", "ended_s")
-    spans = [
-        (pid, Span(start_s, ended_s or window.end_s, route))
-        for pid, route, start_s, ended_s in on_loop.select(columns).iter_rows()
-    ]
-    for place, (pid, span) in enumerate(spans):
-        alone = always or (
-            silent_share(span, silences.get(pid, [])) >= HELD_SHARE
-            and not overlaps_a_neighbour(spans, place)
-        )
-        if alone:
-            held.append((pid, span))
-        else:
-            awaiting.append(span)
-    return held, awaiting
+    for pid, spans in by_loop.items():
+        for place, span in enumerate(spans):
+            if always or (
+                not overlaps_a_neighbour(spans, place)
+                and silent_share(span, silences.get(pid, [])) >= HELD_SHARE
+            ):
+                held.append((pid, span))
+            else:
+                awaiting.append(span)
+    return held, sorted(awaiting, key=lambda each: each.start_s)
 
 
-def overlaps_a_neighbour(spans: Sequence[tuple[int, Span]], place: int) -> bool:
-    """Of spans in the order of their begin. Whoever began before and lasts longer is found among
-    the last few, or the loop is no candidate anyway: it serves many."""
-    pid, own = spans[place]
+def overlaps_a_neighbour(spans: Sequence[Span], place: int) -> bool:
+    """Of one loop's spans in the order of their begin. Whoever began before and lasts longer is
+    found among the last few, or the loop is no candidate anyway: it serves many."""
+    own = spans[place]
     near = (*spans[max(0, place - NEAR) : place], *spans[place + 1 : place + 2])
-    return any(
-        other_pid == pid and other.start_s < own.end_s and other.end_s > own.start_s
-        for other_pid, other in near
-    )
+    return any(other.start_s < own.end_s and other.end_s > own.start_s for other in near)
 
 
-def silent_share(span: Span, silences: Iterable[Span]) -> float:
+def silent_share(span: Span, silences: Sequence[Span]) -> float:
+    """`silences` in the order of time, apart from each other."""
     length_s = span.end_s - span.start_s
     if length_s <= 0:
         return 0.0
-    common_s = sum(
-        max(0.0, min(span.end_s, each.end_s) - max(span.start_s, each.start_s)) for each in silences
-    )
+    first = bisect_left(silences, span.start_s, key=lambda each: each.end_s)
+    common_s = 0.0
+    for each in islice(silences, first, None):
+        if each.start_s >= span.end_s:
+            break
+        common_s += min(span.end_s, each.end_s) - max(span.start_s, each.start_s)
     return common_s / length_s
 
 
@@ -255,7 +270,7 @@ def thread_bars(
         if queued_s is not None and queued_s < start_s:
             yield row, WAITING, queued_s, start_s, route
         yield row, HANDLING, start_s, ended_s or window.end_s, route
-        if ended_s is not None and sent_s is not None:
+        if ended_s is not None and sent_s is not None and sent_s - ended_s > TOO_SHORT_S:
             yield row, SENDING, ended_s, sent_s, route
 
 

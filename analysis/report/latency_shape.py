@@ -38,7 +38,8 @@ def latency_shape(record: CellRecord, cell: Cell, window: Window) -> LatencyShap
     curves = [curve(ANSWERED, np.sort(durations_ms))]
     if not told.known.all():
         ordered, shares = kaplan_meier(told.durations_ms, told.known)
-        curves.append(weighted_curve(COUNTING, ordered, shares))
+        ends = shares > 0  # what is only a bound ended at no time that is known
+        curves.append(weighted_curve(COUNTING, ordered[ends], shares[ends], len(told.known)))
     if record.scenario.load.is_open:
         sent_ms = 1000 * (completions["ended_s"] - completions["started_s"]).to_numpy()
         curves.append(curve(FROM_SEND, np.sort(sent_ms)))
@@ -67,10 +68,10 @@ def curve(series: str, ordered_ms: Milliseconds) -> pl.DataFrame:
 
 
 def weighted_curve(
-    series: str, ordered_ms: Milliseconds, shares: npt.NDArray[np.float64]
+    series: str, ordered_ms: Milliseconds, shares: npt.NDArray[np.float64], count: int
 ) -> pl.DataFrame:
-    """It ends where nobody was seen to be answered."""
-    nines = shares_shown(len(ordered_ms))
+    """Of `count` requests. It ends where nobody was seen to be answered."""
+    nines = shares_shown(count)
     reached = np.cumsum(shares)
     places = np.searchsorted(reached, 1 - 10.0**-nines - ROUNDING)
     found = ordered_ms[np.clip(places, 0, len(ordered_ms) - 1)]
@@ -103,7 +104,7 @@ def spread(kinds: dict[str, Milliseconds]) -> pl.DataFrame:
                 "what": [what] * BINS,
                 "from_ms": limits[:-1],
                 "to_ms": limits[1:],
-                "requests": np.histogram(values, limits)[0],
+                "requests": np.histogram(values.clip(low, high), limits)[0],
             }
         )
         for what, values in kinds.items()

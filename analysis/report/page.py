@@ -87,6 +87,8 @@ def shown_cells(run: RunDir, summary: RunSummary) -> list[tuple[CellDir, CellSum
 
 
 def typical(trials: Sequence[CellSummary]) -> CellSummary:
+    """Among those that ran to their end, if there are any."""
+    trials = [each for each in trials if not each.interrupted] or trials
     middle = median_low([each.ok_rps or 0.0 for each in trials])
     return next(each for each in trials if (each.ok_rps or 0.0) == middle)
 

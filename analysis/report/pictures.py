@@ -253,7 +253,8 @@ def quantiles_together(found: Sequence[tuple[str, pl.DataFrame]]) -> Chart:
         )
         for name, frame in found
     )
-    names = [name for name, _ in found]
+    names = only_so_many([name for name, _ in found], len(COLOURS))
+    rows = rows.filter(pl.col("scenario").is_in(names))
     chart = (
         alt.Chart(rows)
         .mark_line(strokeWidth=1.6)
@@ -292,6 +293,13 @@ def two_runs_chart(rows: pl.DataFrame) -> Chart:
 
 def repeated(palette: Sequence[str], count: int) -> list[str]:
     return [palette[number % len(palette)] for number in range(count)]
+
+
+def only_so_many(names: Sequence[str], most: int) -> list[str]:
+    """The first, the last, and some between: what has no colour of its own is not told apart."""
+    if len(names) <= most:
+        return list(names)
+    return [names[round(place * (len(names) - 1) / (most - 1))] for place in range(most)]
 
 
 Figure = Literal["ok_rps", "mean_ms"]
@@ -353,9 +361,9 @@ def over_users(
 
 
 def single(users: int, figure: Figure, value: float | None) -> alt.Chart:
-    """One point, or none where there is no value."""
+    """One point, or none where there is no value that a logarithm knows."""
     point = pl.DataFrame(
         {"users": [float(users)], figure: [value]},
         schema={"users": pl.Float64, figure: pl.Float64},
-    ).drop_nulls()
+    ).filter(pl.col(figure) > 0)
     return alt.Chart(point).encode(x="users:Q", y=f"{figure}:Q")

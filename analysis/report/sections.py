@@ -33,7 +33,8 @@ FEWEST_USERS, USERS_BEYOND = 1, 4
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The rows of a cell, made into what its pictures need. end_s: of its drain."""
+    """The rows of a cell, made into what its pictures need. end_s: of its drain. The window is
+    empty in a cell that was cut short before it: its lanes show what came before."""
 
     record: CellRecord
     summary: CellSummary
@@ -75,15 +76,14 @@ def seen(cell: CellDir, summary: CellSummary) -> Seen:
     record = cell.record()
     window = window_of(record, cell.table("requests", (*TIMES, "status")))
     end_s = last_moment(record, cell)
-    shown = window if window.length_s else Window(0.0, end_s)
     return Seen(
         record=record,
         summary=summary,
-        window=shown,
+        window=window,
         end_s=end_s,
-        lanes=lanes(record, cell, shown),
+        lanes=lanes(record, cell, window if window.length_s else Window(0.0, end_s)),
         through_time=through_time(cell, end_s),
-        latency=latency_shape(record, cell, shown),
+        latency=latency_shape(record, cell, window),
     )
 
 
@@ -104,7 +104,7 @@ def section(
         meanwhile=tuple(machine_meanwhile(found.summary)),
         lanes=drawn(lanes_picture(found, identity, name, begin_s, end_s)) if has_lanes else None,
         rows_left_out=found.lanes.left_out,
-        lanes_end_s=None if found.lanes.span == found.window else found.lanes.span.end_s,
+        lanes_end_s=found.lanes.span.end_s if found.lanes.is_shortened else None,
         slices=slices_of(found.lanes, identity, begin_s, end_s - begin_s) if has_lanes else None,
         through_time=drawn(
             Picture(

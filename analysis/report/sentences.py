@@ -24,7 +24,8 @@ def answer(cell: CellSummary, scenario: Scenario) -> str:
         return f"Cut short: {cell.interrupted}."
     if not cell.requests:
         return "Nobody was answered in the window."
-    told = f"{served(cell)}; {waited(cell)}. {threads(cell, scenario)}"
+    cut = f"Cut short ({cell.interrupted}): " if cell.interrupted else ""
+    told = f"{cut}{served(cell)}; {waited(cell)}. {threads(cell, scenario)}"
     return told + because(cell)
 
 
@@ -44,9 +45,11 @@ def served(cell: CellSummary) -> str:
 def waited(cell: CellSummary) -> str:
     if cell.open_loop is not None and cell.open_loop.overloaded:
         return "how long they took only says how long the test was"
-    if starved(cell):
+    if starved(cell) and cell.users_longest_wait_median_ms is not None:
         longest = duration(cell.users_longest_wait_median_ms)
         return f"half of the users waited {longest} or more for one of theirs"
+    if starved(cell):
+        return "many were never answered, and what the others waited tells little"
     return (
         f"half of the answers took {duration(cell.median_ms)} or less, 99 % {duration(cell.p99_ms)}"
     )

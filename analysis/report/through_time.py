@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 
 from analysis.population import Cell
+from analysis.workers import BUCKET_S
 from scenarios.units import Second
 
 STEPS = 150
@@ -76,6 +77,7 @@ def points(panel: str, series: str, at_s: object, values: object) -> pl.DataFram
 def throughput(requests: pl.DataFrame, step_s: Second, end_s: Second) -> pl.DataFrame:
     limits = edges(step_s, end_s)
     middles = np.array(limits[:-1]) + step_s / 2
+    widths_s = np.diff(np.minimum(limits, max(end_s, step_s)))
     ended = requests.filter(pl.col("ended_s").is_not_null())
     good = pl.col("error").is_null()
     return pl.concat(
@@ -83,7 +85,7 @@ def throughput(requests: pl.DataFrame, step_s: Second, end_s: Second) -> pl.Data
             THROUGHPUT,
             series,
             middles,
-            np.histogram(ended.filter(which)["ended_s"].to_numpy(), limits)[0] / step_s,
+            np.histogram(ended.filter(which)["ended_s"].to_numpy(), limits)[0] / widths_s,
         )
         for series, which in (("good", good), ("failed", ~good))
     )
@@ -99,15 +101,22 @@ def in_flight(requests: pl.DataFrame, step_s: Second, end_s: Second) -> pl.DataF
 
 
 def probed(probe: pl.DataFrame, step_s: Second, end_s: Second) -> pl.DataFrame:
-    steps = (
+    """A moment is short enough that no worker dies and is replaced in it. A step in which nothing
+    was sampled has no value: nothing is drawn across it."""
+    moment_s = min(BUCKET_S, step_s)
+    sampled = (
         probe.filter(pl.col("at_s").is_between(0, end_s))
-        .with_columns(step=(pl.col("at_s") / step_s).floor())
-        .group_by("step", "pid")
+        .with_columns(moment=(pl.col("at_s") / moment_s).floor())
+        .group_by("moment", "pid")
         .agg(pl.exclude("at_s").max())
-        .group_by("step")
+        .group_by("moment")
         .agg(pl.exclude("pid", "heartbeat_age_s").sum(), pl.col("heartbeat_age_s").max())
-        .sort("step")
+        .with_columns(step=((pl.col("moment") + 0.5) * moment_s / step_s).floor())
+        .group_by("step")
+        .agg(pl.exclude("moment").max())
     )
+    every = pl.DataFrame({"step": np.arange(len(edges(step_s, end_s)) - 1, dtype=np.float64)})
+    steps = every.join(sampled, on="step", how="left", maintain_order="left")
     at_s = (steps["step"] + 0.5) * step_s
     named = {
         **{f"threads_{kind}": (THREAD_COUNT, kind.replace("_", " ")) for kind in THREADS},

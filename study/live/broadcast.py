@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -13,12 +14,14 @@ from analysis.population import Window
 from analysis.report.lanes import Lanes, lanes_of
 from analysis.report.slices import packed_rows
 from scenarios.units import Second
-from study.live.follow import Follower, Look
+from study.live.follow import UNREADABLE, Follower, Look
 from study.live.state import State, read_state
 
 EVERY_S = 0.5
 SHOWN_S = 5.0
 """Of the lanes."""
+MOST_REQUESTS = 2_000
+"""Looked at for the lanes: a page for people must not cost a core."""
 BEHIND_S = 0.3
 """Journals are flushed every quarter of a second: of the newest moments not all is known."""
 
@@ -36,7 +39,10 @@ class Broadcast:
     async def run(self) -> None:
         """Looks for ever. Reading is quick, and done here: nobody waits for this loop."""
         while True:
-            self._message = json.dumps(self.message(), allow_nan=False)
+            try:
+                self._message = json.dumps(self.message(), allow_nan=False)
+            except UNREADABLE as error:  # the next look may see it whole; the log says so
+                print(f"live: {error!r}", file=sys.stderr, flush=True)
             for listener in self._listeners:
                 listener.set()
             await asyncio.sleep(EVERY_S)
@@ -58,12 +64,13 @@ class Broadcast:
         state = read_state(self.directory)
         if state.cell and state.cell != self._cell:
             self._cell = state.cell
-            self._follower = Follower(self.directory / "cells" / state.cell / "raw")
+            raw = self.directory / "cells" / state.cell / "raw"
+            self._follower = Follower(raw, keeps_rows=True)
         look = None if self._follower is None or state.done else self._follower.look()
         return {
             "state": asdict(state),
             "look": None if look is None else asdict(look),
-            "lanes": None if look is None else self.lanes(state, look),
+            "lanes": self.lanes(state, look) if look is not None and self._listeners else None,
         }
 
     def lanes(self, state: State, look: Look) -> dict[str, object] | None:
@@ -80,6 +87,7 @@ class Broadcast:
                 since(probe, look.at_s, ("at_s",)),
                 window,
                 blocks=state.blocks,
+                most_requests=MOST_REQUESTS,
             )
         return None if found is None else {**packed_rows(found), "first_s": found.span.start_s}
 

@@ -1,7 +1,7 @@
 """Follows the cell that runs now, by the journals that its processes append to."""
 
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
@@ -12,12 +12,17 @@ from records.journal import JournalError
 from records.tail import JournalTail
 from scenarios.units import Second
 from stress.protocol import Progress, read_progress
+from stress.watch import is_alive
 
 RATE_OVER_S = 2.0
 """Long enough that a rate is no noise, short enough to see a stall."""
 FLUSHED_WITHIN_S = 0.5
 """The probe writes every quarter of a second."""
 KINDS = ("loop", "anyio_worker", "executor", "other")
+VISITED = ("arrived_s", "queued_s", "started_s", "ended_s", "sent_s")
+MOST_ROWS = 20_000
+ENDLESS_S = 120.0
+"""A request without an end for longer was given up by whoever sent it."""
 REMEMBERED_S = 6.0
 """Of handlers and samples, for the lanes."""
 
@@ -43,32 +48,54 @@ class Look:
     blocked_by: str | None
 
 
+UNREADABLE = (OSError, ValueError, JournalError, pl.exceptions.PolarsError)
+"""What a look may meet in files that others are writing, or have taken away."""
+
+
 @dataclass(slots=True)
 class Recent:
-    """Rows of the last seconds, the newest of each kept when it is told again."""
+    """Rows of the last seconds, and those without an end for longer; of rows with the same keys
+    the one that knows the most."""
 
     keys: tuple[str, ...]
-    time: str
+    times: tuple[str, ...]
     rows: pl.DataFrame | None = None
 
-    def add(self, new: pl.DataFrame, since_s: Second) -> None:
+    def add(self, new: pl.DataFrame, now_s: Second) -> None:
         both = new if self.rows is None else pl.concat([self.rows, new])
-        fresh = pl.col(self.time).is_null() | (pl.col(self.time) >= since_s)
-        self.rows = both.unique(self.keys, keep="last", maintain_order=True).filter(fresh)
+        knows = pl.sum_horizontal(pl.col(time).is_not_null() for time in self.times)
+        begun_s, ended_s = pl.col(self.times[0]), pl.col(self.times[-1])
+        fresh = ended_s.is_null() & (begun_s >= now_s - ENDLESS_S)
+        self.rows = (
+            both.sort(knows, maintain_order=True)
+            .unique(self.keys, keep="last", maintain_order=True)
+            .filter(fresh | (ended_s >= now_s - REMEMBERED_S))
+            .tail(MOST_ROWS)
+        )
 
 
 @dataclass(slots=True)
 class Follower:
-    """Of one cell's folder with raw files."""
+    """Of one cell's folder with raw files. keeps_rows: for `handlers` and `probe`. `alive` tells
+    whether a process is there: one whose journal is silent may be held, and is told."""
 
     raw: Path
+    keeps_rows: bool = False
+    alive: Callable[[int], bool] = is_alive
     _tails: dict[Path, JournalTail] = field(default_factory=dict)
     _ended: deque[tuple[float, bool]] = field(default_factory=deque)
     _failures: Counter[str] = field(default_factory=Counter)
     _threads_peak: int = 0
     _samples: dict[int, dict[str, object]] = field(default_factory=dict)
-    _handlers: Recent = field(default_factory=lambda: Recent(("pid", "visit"), "sent_s"))
-    _probe: Recent = field(default_factory=lambda: Recent(("pid", "at_s"), "at_s"))
+    _handlers: Recent = field(default_factory=lambda: Recent(("pid", "visit"), VISITED))
+    _probe: Recent = field(default_factory=lambda: Recent(("pid", "at_s"), ("at_s",)))
+
+    def tried(self) -> Look | None:
+        """A look, or None where the files can't be read just now."""
+        try:
+            return self.look()
+        except UNREADABLE:
+            return None
 
     def look(self) -> Look:
         now_s = monotonic()
@@ -80,7 +107,7 @@ class Follower:
         while self._ended and self._ended[0][0] < now_s - RATE_OVER_S:
             self._ended.popleft()
         good = sum(each for _, each in self._ended)
-        newest = [each for each in self._samples.values() if now_s - at_of(each) < REMEMBERED_S]
+        newest = [each for pid, each in self._samples.items() if self.alive(pid)]
         threads = {
             kind: int(sum(number(each, f"threads_{kind}") for each in newest)) for kind in KINDS
         }
@@ -128,9 +155,10 @@ class Follower:
         own = rows.with_columns(pid=pl.lit(pid))
         if letter == "s":
             self._samples[pid] = own.sort("at_s").row(-1, named=True)
-            self._probe.add(own, now_s - REMEMBERED_S)
-        elif letter == "h":
-            self._handlers.add(own, now_s - REMEMBERED_S)
+            if self.keeps_rows:
+                self._probe.add(own, now_s)
+        elif letter == "h" and self.keeps_rows:
+            self._handlers.add(own, now_s)
 
 
 def age_ms(sample: Mapping[str, object], now_s: Second) -> float:

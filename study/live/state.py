@@ -4,6 +4,8 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from pydantic import TypeAdapter
+
 from scenarios.units import Second
 
 FILE = "live.json"
@@ -35,9 +37,8 @@ def write_state(folder: Path, state: State) -> None:
 
 
 def read_state(folder: Path) -> State:
-    """An empty one before the first was written."""
+    """An empty one before the first was written. Raises ValueError for what is none."""
     try:
-        content = json.loads((folder / FILE).read_text())
+        return TypeAdapter(State).validate_json((folder / FILE).read_bytes())
     except FileNotFoundError:
         return State()
-    return State(**{**content, "rows": tuple(content["rows"])})

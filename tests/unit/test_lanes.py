@@ -127,6 +127,28 @@ def test_what_blocks_the_loop_never_overlaps_on_it(lengths_s: list[float]) -> No
     assert loop.filter(pl.col("kind") == HOLDING).height == len(visits)
 
 
+def test_requests_of_two_loops_are_no_neighbours() -> None:
+    visits: list[Visit] = [(1, "loop", None, 0.0, 1.0), (1, "loop", None, 0.3, 1.3)]
+    both = pl.concat(
+        [
+            handlers(visits),
+            handlers([(2, "loop", None, 0.1, 0.2)]).with_columns(pid=pl.lit(2, pl.UInt32)),
+        ]
+    )
+    found = lanes_of(both, probe([(0.0, 1.3)]), WINDOW, blocks=False)
+    assert HOLDING not in set(found.bars["kind"])  # nobody knows which of the two it was
+
+
+def test_those_that_wait_do_not_push_out_those_that_are_served() -> None:
+    early = Window(5.0, 10.0)
+    waiting: list[Visit] = [
+        (n % 40, "anyio-worker", 0.0, 5.0 + 0.001 * n, 5.9 + 0.001 * n) for n in range(4000)
+    ]
+    found = lanes_of(handlers(waiting), probe(), early, blocks=False)
+    assert not found.is_shortened
+    assert found.bars.filter(pl.col("kind") == HANDLING).height == 4000
+
+
 def test_a_page_holds_so_many_bars_and_says_where_they_end() -> None:
     quick: list[Visit] = [(1, "loop", None, 0.001 * n, 0.001 * n + 0.0005) for n in range(9000)]
     found = lanes(quick)

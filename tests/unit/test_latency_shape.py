@@ -71,6 +71,14 @@ def test_an_open_loop_has_the_curve_from_the_send_beside_it() -> None:
     assert at(quantiles, "from the send", 1.0) == pytest.approx(500)
 
 
+def test_no_curve_begins_at_a_time_that_no_answer_took() -> None:
+    """One request of 1 s was never answered: that is no quantile."""
+    found = shape([(11.9, None, None), (3.0, 5.0, None), (3.0, 6.0, None)]).quantiles
+    counting = found.filter(pl.col("series") == COUNTING)["latency_ms"].to_list()
+    assert min(counting) == pytest.approx(2000)
+    assert COUNTING not in set(shape([(3.0, None, None)]).quantiles["series"])
+
+
 def test_nothing_makes_no_curve() -> None:
     found = shape([(1.0, 1.1, None)])
     assert found.quantiles.is_empty()

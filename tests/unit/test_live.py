@@ -1,6 +1,7 @@
 """A running cell as its files tell it, and as a terminal shows it."""
 
 import json
+from asyncio import Event
 from pathlib import Path
 from time import monotonic
 
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from probe.visit import HANDLERS
 from probe.watchdog import SAMPLES
-from records.journal import JournalWriter
+from records.journal import FRAME, JournalWriter
 from records.rows import LOAD_JOURNAL
 from stress.protocol import Progress, write_progress
 from study.live.broadcast import Broadcast
@@ -72,7 +73,7 @@ def raw(tmp_path: Path) -> Path:
 
 
 def test_a_look_is_what_the_files_say(raw: Path) -> None:
-    follower = Follower(raw)
+    follower = Follower(raw, alive=lambda _: True)
     look = follower.look()
     assert look.progress.in_flight == 12
     assert look.good_rps == pytest.approx(6 / RATE_OVER_S)
@@ -86,6 +87,32 @@ def test_a_look_is_what_the_files_say(raw: Path) -> None:
     assert follower.look().failures == (("HTTP 504", 4),)  # nothing is counted twice
 
 
+def test_a_worker_that_is_gone_counts_no_more(raw: Path) -> None:
+    look = Follower(raw, alive=lambda _: False).look()
+    assert look.threads is None
+    assert look.pool_borrowed == 0
+
+
+def test_a_look_at_files_of_another_kind_is_none(raw: Path) -> None:
+    (raw / "load-1.journal").write_bytes(FRAME.pack(b"r", 4) + b"rows")
+    follower = Follower(raw)
+    assert follower.tried() is not None  # that file alone is left out
+    (raw / "load-progress.json").write_text("{")
+    assert follower.tried() is None
+
+
+def test_of_a_visit_told_twice_the_row_that_knows_more_is_kept(tmp_path: Path) -> None:
+    now_s = monotonic()
+    whole, half = visit(1, now_s - 1.0, now_s - 0.5), visit(1, now_s - 1.0, float("nan"))
+    path = tmp_path / "journals" / "probe-7-1.journal"
+    write(path, {"h": HANDLERS, "s": SAMPLES}, h=[whole, half], s=[sample(now_s, 0.0)])
+    follower = Follower(tmp_path, keeps_rows=True, alive=lambda _: True)
+    follower.look()
+    rows = follower.handlers()
+    assert rows is not None
+    assert rows["ended_s"].to_list() == pytest.approx([now_s - 0.5])
+
+
 def test_a_cell_that_has_written_nothing_yet_is_no_error(tmp_path: Path) -> None:
     look = Follower(tmp_path).look()
     assert look.threads is None
@@ -96,7 +123,10 @@ def test_a_cell_that_has_written_nothing_yet_is_no_error(tmp_path: Path) -> None
 def test_the_page_is_told_state_counters_and_lanes(raw: Path) -> None:
     folder = raw.parents[2]
     write_state(folder, State(number=1, of=2, cell="x.1", scenario="x", phase="window"))
-    message = Broadcast(folder).message()
+    broadcast = Broadcast(folder)
+    assert broadcast.message()["lanes"] is None  # nobody looks: they would cost CPU for nothing
+    broadcast = Broadcast(folder, _listeners={Event()})
+    message = broadcast.message()
     assert json.loads(json.dumps(message, allow_nan=False))["state"]["scenario"] == "x"
     lanes = message["lanes"]
     assert isinstance(lanes, dict)

@@ -1,12 +1,18 @@
 """Sentences, marks and conditions of the report."""
 
+import re
 from dataclasses import replace
 
+import altair as alt
+import polars as pl
 import pytest
 
 from analysis.figures import summarise
 from analysis.report.columns import FIGURES, marks
 from analysis.report.conditions import conditions
+from analysis.report.drawing import drawn
+from analysis.report.page import typical
+from analysis.report.pictures import Picture
 from analysis.report.sentences import LIMITS, answer
 from analysis.summary import CellSummary, OpenLoop, Predicted
 from analysis.verdicts import Verdict
@@ -35,6 +41,30 @@ def test_a_median_of_survivors_is_never_the_best() -> None:
     starved = replace(CELL, median_ms=1.0, verdicts=(Verdict("UNFINISHED", "warning", {}),))
     others = [replace(CELL, median_ms=each) for each in (10.0, 100.0)]
     assert marks([starved, *others], BY_KEY["median_ms"]) == {1: "best", 2: "worst"}
+
+
+def test_quick_failures_and_what_was_offered_win_nothing() -> None:
+    failing = replace(CELL, median_ms=0.3, failure_ratio=1.0)
+    others = [replace(CELL, median_ms=each) for each in (10.0, 100.0)]
+    assert marks([failing, *others], BY_KEY["median_ms"]) == {1: "best", 2: "worst"}
+    gentle = OpenLoop(5.0, "constant", 5.0, 5.0, 0.0, False, 1.0, 2.0)
+    offered = [replace(CELL, ok_rps=each, open_loop=gentle) for each in (5.0, 50.0)]
+    assert marks(offered, BY_KEY["ok_rps"]) == {}
+
+
+def test_pictures_are_of_a_trial_that_ran_to_its_end() -> None:
+    cut = replace(CELL, trial=1, ok_rps=0.0, interrupted="Ctrl-C")
+    whole = [replace(CELL, trial=n, ok_rps=rate) for n, rate in ((2, 49.0), (3, 51.0), (4, 50.0))]
+    assert typical([cut, *whole]).trial == 4
+    assert typical([cut]).trial == 1
+
+
+def test_only_places_lose_their_decimals() -> None:
+    chart = alt.Chart(pl.DataFrame({"x": [0.001, 0.0025], "name": ["delay-0.125s", "b"]}))
+    found = drawn(Picture("p", "", "", chart.mark_point().encode(x="x:Q", color="name:N")))
+    assert "delay-0.125s" in found.svg
+    assert "0.0025" in found.svg
+    assert not re.search(r' d="[^"]*\d\.\d{3}', found.svg)
 
 
 def test_a_sentence_has_the_figures_and_what_limits() -> None:

@@ -55,6 +55,24 @@ def test_samples_give_the_most_in_each_step_over_all_workers_together() -> None:
     assert set(ages["value"]) == {500.0}  # ms, of the loop that is silent the longest
 
 
+def test_a_worker_that_replaces_another_is_not_counted_beside_it() -> None:
+    plain = tables(healthy())
+    first = plain.probe.filter(pl.col("at_s") < 6.0)
+    second = plain.probe.filter(pl.col("at_s") >= 6.2).with_columns(pid=pl.lit(2, pl.UInt32))
+    found = through_time(replace(plain, probe=pl.concat([first, second])), END_S).points
+    loops = found.filter(pl.col("panel") == THREAD_COUNT, pl.col("series") == "loop")
+    assert loops["value"].drop_nulls().max() == 1
+
+
+def test_nothing_is_drawn_where_nothing_was_sampled() -> None:
+    plain = tables(healthy())
+    silent = plain.probe.filter(~pl.col("at_s").is_between(4.0, 8.0))
+    found = through_time(replace(plain, probe=silent), END_S).points
+    gap = found.filter(pl.col("panel") == HEARTBEAT, pl.col("at_s").is_between(4.2, 7.8))
+    assert gap.height > 10
+    assert gap["value"].null_count() == gap.height
+
+
 @given(st.floats(0.01, 5000))
 def test_a_step_is_round_and_there_are_not_too_many(length_s: float) -> None:
     step_s = step_of(length_s)
