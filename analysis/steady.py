@@ -55,19 +55,27 @@ def warm_up_cut(values: Values, already: int) -> Cut:
     """What MSER-5 would cut beyond the `already` that are left out anyway, where it matters.
 
     It is cut only if it is another level: its median off by more than 5 % from the rest's, and its
-    block means too far from theirs for chance (Mann and Whitney 1947). A stall at the window's
-    beginning is a few long answers; it moves the mean and is no warm-up: to cut it would hide it.
+    block means too far from theirs for chance (Mann and Whitney 1947); and only if what came right
+    before it was off to the same side. A stall at the window's beginning is no warm-up, however
+    many it held up: to cut it would hide it.
     """
     cut = warm_up_length(values)
     if cut is None or cut <= already:
         return Cut(already)
     before, rest = values[already:cut], values[cut:]
+    earlier = values[max(0, 2 * already - cut) : already]
     level = float(np.median(rest))
-    if abs(float(np.median(before)) - level) <= MATTERS * level or not are_unlike(before, rest):
+    if not settles(earlier, before, level) or not are_unlike(before, rest):
         return Cut(already)
     if cut - already > MOST_CUT * (len(values) - already):
         return Cut(already, too_late=True)
     return Cut(cut)
+
+
+def settles(earlier: Values, before: Values, level: float) -> bool:
+    """Whether all of it is on one side of the level it comes to, and off by what matters."""
+    parts = [float(np.median(part)) - level for part in (earlier, before) if len(part)]
+    return min(parts) > MATTERS * level or max(parts) < -MATTERS * level
 
 
 def are_unlike(before: Values, rest: Values) -> bool:

@@ -6,7 +6,7 @@ from statistics import median_low
 
 import polars as pl
 
-from analysis.advice import advice, message
+from analysis.advice import advice
 from analysis.capacity import capacity_lines
 from analysis.compare import mapping
 from analysis.expectations import outcome_line
@@ -17,7 +17,6 @@ from analysis.report.drawing import Drawn, drawn
 from analysis.report.environment import templates
 from analysis.report.pictures import Picture
 from analysis.report.sections import Seen, calibrations_of, section, seen
-from analysis.report.slices import Slices
 from analysis.report.vega import script_json, vega
 from analysis.run_summary import RunSummary
 from analysis.summary import CellSummary
@@ -62,14 +61,13 @@ def page(run: RunDir, summary: RunSummary) -> Page:
             table=table_of(summary.cells),
             notes={name_of(cell): notes(cell) for cell in summary.cells},
             name_of=name_of,
-            message=message,
             advice=advice,
             outcomes=[(each.met, outcome_line(each)) for each in summary.outcomes],
             trials=trial_lines(summary.scenarios),
             capacity=capacity_lines(summary.cells) if summary.knee is not None else [],
             together=together,
             conditions=conditions(manifest),
-            slices=script_json([browser_form(each.slices) for each in sections if each.slices]),
+            slices=script_json([asdict(each.slices) for each in sections if each.slices]),
             vega=vega(),
         )
     )
@@ -139,7 +137,3 @@ def table_of(cells: Sequence[CellSummary]) -> list[tuple[CellSummary, list[Table
         )
         for place, cell in enumerate(cells)
     ]
-
-
-def browser_form(slices: Slices) -> dict[str, object]:
-    return asdict(slices)

@@ -51,6 +51,15 @@ def test_a_stall_at_the_beginning_is_not_cut_away() -> None:
     assert warm_up_cut(steady, already=50).length == 50
 
 
+@given(st.integers(0, 2**32 - 1), st.integers(0, 150), st.integers(50, 120))
+def test_a_stall_in_the_window_is_never_cut(seed: int, begins: int, held: int) -> None:
+    """Requests that queued up behind a stall, 200 a second: the first waited 500 ms, the last
+    hardly. Before the window all was well: that is no warm-up."""
+    values = np.random.default_rng(seed).normal(12.0, 0.3, 1000)
+    values[200 + begins : 200 + begins + held] += np.linspace(500, 5, held)
+    assert warm_up_cut(values, already=200).length == 200
+
+
 def waits_of_a_random_queue(seed: int, busy: float, count: int) -> npt.NDArray[np.float64]:
     """Lindley's recursion for M/M/1 with services of 20 ms on average, in its steady state."""
     source = np.random.default_rng(seed)
