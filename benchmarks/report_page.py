@@ -19,7 +19,7 @@ from benchmarks.big_cell import FEWEST_ROWS, make_cell
 from benchmarks.summarise_rows import new_process, resident_mib
 from records.rundir import open_run
 
-NAME = "async-http-shared"
+NAME = "sync-http-shared"
 
 
 def judged(folder: Path) -> int:
