@@ -22,7 +22,7 @@ from analysis.quantiles import quantile
 from analysis.steady import Drift
 from analysis.summary import Bystander, CellSummary, Cycle, ErrorCount, OpenLoop, WholeRun
 from analysis.threads import HANDLED, ActiveThreads, active_threads
-from analysis.usage import USAGE, cpu_ms, cpu_percent_peak, memory_mib_peak
+from analysis.usage import USAGE, cpu_ms, cpu_percent_peak, memory_mib_peak, threads_peak
 from analysis.verdicts import Evidence
 from analysis.workers import WATCHED, threads_unique, watched
 from records.cell import ROUND_S, CellRecord, death_rounds
@@ -71,6 +71,7 @@ def summarise(record: CellRecord, cell: Cell) -> CellSummary:
         p99_censored_ms=bounded.p99_censored_ms,
         p95_ms=quantile(all_ms, 0.95),
         p99_ms=quantile(all_ms, 0.99),
+        p999_ms=quantile(all_ms, 0.999),
         max_ms=quantile(all_ms, 1.0),
         users_seen=law.users_seen if law else None,
         users_unanswered=law.unanswered if law else None,
@@ -81,7 +82,9 @@ def summarise(record: CellRecord, cell: Cell) -> CellSummary:
         response_drift=drift_share(found.steadiness.response_drift),
         throughput_drift=drift_share(found.steadiness.throughput_drift),
         threads_unique=unique,
-        threads_spawned=seen.threads_spawned,
+        threads_spawned=seen.threads_spawned
+        if record.scenario.server.is_python
+        else threads_peak(machine, "server"),
         threads_active_mean=active.mean if active else None,
         threads_active_peak=active.peak if active else None,
         pool_total=seen.pool_total,
@@ -146,7 +149,7 @@ def arrival_delays(
 def fates_of(record: CellRecord, cell: Cell) -> Fates:
     return fates(
         cell.table("requests", ("request_id", "status", "error", "ended_s")),
-        cell.table("handlers", ("request_id",)),
+        cell.table("handlers", ("request_id",)) if record.scenario.server.is_python else None,
         cell.table("upstream", ("request_id",)) if record.scenario.upstream else None,
         record.cell_number,
     )

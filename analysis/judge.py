@@ -66,9 +66,10 @@ def counts_disagree(evidence: Evidence) -> Verdict | None:
         return None
     data: dict[str, float | int | str] = {
         "sent": counts.sent,
-        "app_received": counts.app_received,
         **counts.contradictions,
     }
+    if counts.app_received is not None:
+        data["app_received"] = counts.app_received
     if counts.upstream_received is not None:
         data["upstream_received"] = counts.upstream_received
     return Verdict("COUNTS_DISAGREE", "error", data)

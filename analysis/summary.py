@@ -106,6 +106,7 @@ class CellSummary:
     p99_censored_ms: float | None
     p95_ms: float | None
     p99_ms: float | None
+    p999_ms: float | None
     max_ms: float | None
     users_seen: float | None
     """Throughput × (response + think): Little's law has as many users as there are."""

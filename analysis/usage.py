@@ -6,7 +6,8 @@ there together, also around a worker's death.
 
 import polars as pl
 
-USAGE = ("at_s", "role", "pid", "cpu_s", "rss_bytes")
+USAGE = ("at_s", "role", "pid", "cpu_s", "rss_bytes", "threads")
+OURS = ("server", "database", "upstream", "load", "runner", "live")
 
 BUCKET_S = 1.0
 """The runner sweeps twice a second, and the kernel counts CPU in steps of 10 ms: over one
@@ -88,7 +89,7 @@ def other_load_cores(machine: pl.DataFrame) -> float | None:
     if span_s(machine) <= 0 or machine.filter(pl.col("role") == "machine").is_empty():
         return None
     used = cores_used(machine.filter(pl.col("descriptors").is_not_null()))
-    ours = sum(used.get(role, 0.0) for role in ("server", "upstream", "load", "runner", "live"))
+    ours = sum(used.get(role, 0.0) for role in OURS)
     return max(0.0, used["machine"] - ours)
 
 
@@ -105,3 +106,10 @@ def memory_mib_peak(machine: pl.DataFrame, role: str) -> float | None:
     own = machine.filter(pl.col("role") == role)
     peak = own.group_by("at_s").agg(pl.col("rss_bytes").sum())["rss_bytes"].max()
     return peak / 2**20 if isinstance(peak, int) else None
+
+
+def threads_peak(machine: pl.DataFrame, role: str) -> int | None:
+    """The most threads of a role's processes together."""
+    own = machine.filter(pl.col("role") == role)
+    peak = own.group_by("at_s").agg(pl.col("threads").sum())["threads"].max()
+    return peak if isinstance(peak, int) else None

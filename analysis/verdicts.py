@@ -55,7 +55,7 @@ class Counts:
 
     contradictions: Mapping[str, int]
     sent: int
-    app_received: int
+    app_received: int | None
     upstream_received: int | None
 
 

@@ -1,35 +1,21 @@
 """The app: `uvicorn app.main:app`, or `sh serve.sh`."""
 
-import gc
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 
-from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI, Request
 from starlette.responses import JSONResponse
 
 from app import endpoints
 from app.clients import Upstream, UpstreamError
 from app.context import Endpoint, RequestId, with_thread_lines
+from app.foundation import new_app
 from app.settings import Settings, SettingsError, from_environment
 
 
 def create_app(settings: Settings) -> FastAPI:
     upstream = Upstream(settings)
-
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        current_default_thread_limiter().total_tokens = settings.pool
-        async with upstream.opened():
-            # What is alive now stays. A full collection that walks it too, every few seconds,
-            # stops all threads for some 100 ms; the users who queue up meanwhile go on asking
-            # together.
-            gc.collect()
-            gc.freeze()
-            yield
-
-    app = FastAPI(title="asyncio-vs-threads", lifespan=lifespan, redirect_slashes=False)
+    app = new_app("asyncio-vs-threads", settings.pool, upstream.opened)
     app.add_middleware(RequestId)
 
     @app.exception_handler(UpstreamError)

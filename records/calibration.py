@@ -17,3 +17,9 @@ class Calibration:
     lasting_s: Second
     cpu_s: Second
     response_s: Second
+
+    @property
+    def wait_s(self) -> Second:
+        """What the server itself did not work on: of an endpoint that asks a database, mostly
+        the database's time."""
+        return max(0.0, self.response_s - self.cpu_s)

@@ -91,6 +91,8 @@ class CellRecord:
     """Threads of pool and executor that a held-up server still had from earlier runs."""
     journals_lost: tuple[str, ...] = ()
     upstream: UpstreamSummary | None = None
+    database: str | None = None
+    """Its version, and whether it was embedded or given."""
     clocks: tuple[Clock, ...] = ()
     """Of load processes on other machines; their times are in the tables by this host's clock."""
     load_processes_lost: int = 0

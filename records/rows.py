@@ -54,7 +54,7 @@ PROBE: Schema = {
 
 MACHINE: Schema = {
     "at_s": pl.Float64(),
-    "role": pl.String(),  # server, load, upstream, runner, live; machine, stolen: all cores
+    "role": pl.String(),  # server, database, load, upstream, runner, live; machine, stolen: all
     "pid": pl.UInt32(),
     "cpu_s": pl.Float64(),
     "rss_bytes": pl.UInt64(),

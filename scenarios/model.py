@@ -9,15 +9,30 @@ from typing import Literal
 
 from scenarios.units import Second
 
-Style = Literal["def", "async def", "async def that blocks", "async def that offloads"]
+Style = Literal[
+    "def",
+    "async def",
+    "async def that blocks",
+    "async def that offloads",
+    "async fn",
+    "goroutine",
+]
+"""The last two are how the compiled peers write what `async def` is in Python."""
+Method = Literal["GET", "POST"]
 Library = Literal["httpx", "httpx2", "aiohttp"]
 Life = Literal["per-request", "shared"]
-ServerKind = Literal["gunicorn", "uvicorn"]
+PythonServer = Literal["gunicorn", "uvicorn"]
+ServerKind = Literal["gunicorn", "uvicorn", "axum", "gin"]
+App = Literal["app.main", "app.users", "app.tasks", "app.contrast"]
+AccessLog = Literal["off", "file", "terminal"]
 Loop = Literal["asyncio", "uvloop", "auto"]
 Http = Literal["h11", "httptools", "auto"]
 UpstreamKind = Literal["auto", "python", "go"]
 UserClass = Literal["fast", "requests"]
 Arrivals = Literal["constant", "poisson"]
+Engine = Literal["locust", "oha", "wrk"]
+DatabaseKind = Literal["postgresql", "sqlite"]
+DatabaseLife = Literal["pool", "per-request"]
 
 AS_USERS: Literal[0] = 0
 """In a catalogue entry: as many as there are users, so that it never binds."""
@@ -29,11 +44,14 @@ NEVER_BINDS = 10_000
 class Endpoint:
     path: str
     style: Style
+    method: Method = "GET"
+    body: str | None = None
+    """JSON, sent with each request."""
 
     @property
     def blocks_a_thread(self) -> bool:
         """Whether the call to the upstream needs a client with a blocking form."""
-        return self.style != "async def"
+        return self.style in ("def", "async def that blocks", "async def that offloads")
 
     @property
     def works_on_the_loop(self) -> bool:
@@ -55,6 +73,15 @@ class Server:
     """gunicorn kills a worker whose loop was silent this long; 0 never."""
     pool: int = 40
     """Threads of anyio's pool in each worker; anyio's own default is 40."""
+    app: App = "app.main"
+    """What gunicorn or uvicorn serves; axum and gin are one program each."""
+    access_log: AccessLog = "off"
+    """A line for each request, to a file, or to a terminal that takes them slowly."""
+
+    @property
+    def is_python(self) -> bool:
+        """Whether it runs our FastAPI apps, with the probe in front of them."""
+        return self.kind in ("gunicorn", "uvicorn")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +92,16 @@ class Client:
     life: Life = "per-request"
     timeout_s: Second = 5.0
     connections: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """What the app asks. pool: connections at the most, in each worker; per-request: none are
+    kept, each request opens one of its own and closes it."""
+
+    kind: DatabaseKind
+    pool: int = 5
+    life: DatabaseLife = "pool"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +126,9 @@ class Load:
     arrival_rate: float | None = None
     """Requests a second."""
     arrivals: Arrivals = "constant"
+    keep_alive: bool = True
+    """Whether a user keeps its connection from one request to the next."""
+    engine: Engine = "locust"
 
     @property
     def is_open(self) -> bool:
@@ -109,6 +149,7 @@ class Scenario:
     """How long the upstream, or the sleep, takes; None where nothing waits by design."""
     client: Client | None = None
     upstream: Upstream | None = None
+    database: Database | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,16 +5,18 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from scenarios.model import (
+    AccessLog,
     Arrivals,
     Client,
+    Engine,
     Http,
     Library,
     Life,
     Load,
     Loop,
+    PythonServer,
     Scenario,
     Server,
-    ServerKind,
     Upstream,
     UpstreamKind,
     UserClass,
@@ -38,7 +40,7 @@ class Overrides:
     load_processes: int | None = None
     arrival_rate: float | None = None
     arrivals: Arrivals | None = None
-    server: ServerKind | None = None
+    server: PythonServer | None = None
     workers: int | None = None
     pool: int | None = None
     loop: Loop | None = None
@@ -48,6 +50,10 @@ class Overrides:
     client_life: Life | None = None
     client_timeout_s: Second | None = None
     upstream: UpstreamKind | None = None
+    database_pool: int | None = None
+    keep_alive: bool | None = None
+    engine: Engine | None = None
+    access_log: AccessLog | None = None
 
 
 BOUNDS: dict[str, tuple[float, float, str]] = {
@@ -62,8 +68,10 @@ BOUNDS: dict[str, tuple[float, float, str]] = {
     "pool": (1, 10_000, ""),
     "worker_timeout_s": (0, 3600, " s"),
     "client_timeout_s": (0.001, 600, " s"),
+    "database_pool": (1, 1000, ""),
 }
 CLOSED_LOOP_OPTIONS = ("users", "spawn_rate", "think_s", "user_class")
+PYTHON_OPTIONS = ("server", "pool", "loop", "http", "worker_timeout_s", "access_log")
 CLIENT_OPTIONS = ("client", "client_life", "client_timeout_s", "upstream")
 
 
@@ -73,7 +81,8 @@ def plain(value: float) -> str:
 
 
 def option(name: str) -> str:
-    return "--" + {"think_s": "think_time_s"}.get(name, name).removesuffix("_s").replace("_", "-")
+    spelt = {"think_s": "think_time_s", "database_pool": "db_pool"}
+    return "--" + spelt.get(name, name).removesuffix("_s").replace("_", "-")
 
 
 def checked(overrides: Overrides) -> Overrides:
@@ -93,6 +102,10 @@ def with_overrides(scenarios: Sequence[Scenario], overrides: Overrides) -> tuple
     checked(overrides)
     if not any(each.client for each in scenarios):
         _refuse_given(overrides, CLIENT_OPTIONS, "has a client or an upstream")
+    if not any(each.server.is_python for each in scenarios):
+        _refuse_given(overrides, PYTHON_OPTIONS, "is served by Python")
+    if not any(each.database for each in scenarios):
+        _refuse_given(overrides, ("database_pool",), "asks a database")
     if all(each.delay_s is None for each in scenarios):
         _refuse_given(overrides, ("delay_s",), "waits for anything")
     if overrides.server == "uvicorn" and overrides.worker_timeout_s:
@@ -127,6 +140,8 @@ def _override(scenario: Scenario, o: Overrides) -> Scenario:
         server=_server(scenario.server, o),
         client=client,
         upstream=scenario.upstream and Upstream(_or(o.upstream, scenario.upstream.kind)),
+        database=scenario.database
+        and replace(scenario.database, pool=_or(o.database_pool, scenario.database.pool)),
     )
 
 
@@ -140,19 +155,25 @@ def _load(load: Load, o: Overrides) -> Load:
         processes=_or(o.load_processes, load.processes),
         arrival_rate=_or(o.arrival_rate, load.arrival_rate),
         arrivals=_or(o.arrivals, load.arrivals),
+        keep_alive=_or(o.keep_alive, load.keep_alive),
+        engine=_or(o.engine, load.engine),
     )
 
 
 def _server(server: Server, o: Overrides) -> Server:
+    if not server.is_python:
+        return replace(server, workers=_or(o.workers, server.workers))
     kind = _or(o.server, server.kind)
     own_timeout_s = server.worker_timeout_s if kind == "gunicorn" else 0.0
-    return Server(
+    return replace(
+        server,
         kind=kind,
         workers=_or(o.workers, server.workers),
         loop=_or(o.loop, server.loop),
         http=_or(o.http, server.http),
         worker_timeout_s=_or(o.worker_timeout_s, own_timeout_s),
         pool=_or(o.pool, server.pool),
+        access_log=_or(o.access_log, server.access_log),
     )
 
 

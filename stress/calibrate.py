@@ -10,7 +10,7 @@ from time import monotonic
 import psutil
 
 from records.calibration import Calibration
-from scenarios.model import Scenario
+from scenarios.model import Endpoint, Scenario
 from scenarios.problems import cannot_run
 from stress import plan
 from stress.interruption import CellInterruptedError, Interruption
@@ -38,7 +38,7 @@ def calibrate(scenario: Scenario, interruption: Interruption) -> Calibration:
     with tempfile.TemporaryDirectory(prefix="calibration-") as folder:
         stack = start_stack(alone, free_port(0), Path(folder), interruption)
         try:
-            with closing(Asking(stack, alone.endpoint.path, interruption)) as asks:
+            with closing(Asking(stack, alone.endpoint, interruption)) as asks:
                 asks.for_a_while(WARM_UP_S)
                 before_s = cpu_s(stack)
                 requests, lasting_s = asks.for_a_while(LASTING_S)
@@ -51,11 +51,11 @@ def calibrate(scenario: Scenario, interruption: Interruption) -> Calibration:
 class Asking:
     """One user on one connection that it keeps."""
 
-    def __init__(self, stack: Stack, path: str, interruption: Interruption) -> None:
+    def __init__(self, stack: Stack, endpoint: Endpoint, interruption: Interruption) -> None:
         self._connection = http.client.HTTPConnection(
             plan.HOST, stack.port, timeout=ANSWERS_WITHIN_S
         )
-        self._path = path
+        self._endpoint = endpoint
         self._interruption = interruption
 
     def close(self) -> None:
@@ -72,14 +72,16 @@ class Asking:
         return count, monotonic() - begun_s
 
     def _ask(self) -> None:
+        asked = self._endpoint
+        headers = {} if asked.body is None else {"content-type": "application/json"}
         try:
-            self._connection.request("GET", self._path)
+            self._connection.request(asked.method, asked.path, asked.body, headers)
             answer = self._connection.getresponse()
             answer.read()
         except (OSError, http.client.HTTPException) as error:
-            raise cannot_run(f"calibration: {self._path} did not answer: {error}") from error
-        if answer.status != http.client.OK:
-            raise cannot_run(f"calibration: {self._path} answered {answer.status}")
+            raise cannot_run(f"calibration: {asked.path} did not answer: {error}") from error
+        if answer.status // 100 != 2:
+            raise cannot_run(f"calibration: {asked.path} answered {answer.status}")
 
 
 def cpu_s(stack: Stack) -> float:

@@ -104,6 +104,7 @@ def drive(
         {
             "server": lambda: stack.family("server"),
             "upstream": lambda: stack.family("upstream"),
+            "database": lambda: stack.family("database"),
             "load": load.family,
             "runner": lambda: [psutil.Process()],
             **others,

@@ -39,6 +39,9 @@ def load_command(
     plan = LoadPlan(
         host=f"http://{distribution.listen if distribution else HOST}:{port}",
         path=scenario.endpoint.path,
+        method=scenario.endpoint.method,
+        body=scenario.endpoint.body,
+        keep_alive=load.keep_alive,
         cell_number=cell_number,
         folder=str(folder),
         think_s=load.think_s,

@@ -33,11 +33,17 @@ class LoadProcess:
         self.ramp = Ramp(0, 1.0)
         self.control: Control | None = None
         self.begin_s: float | None = None
+        self.headers: dict[str, str] = {}
+        """Of every request, beside its id."""
 
     def configure(self, plan: LoadPlan, process: int, user_classes: list[type]) -> None:
         self.plan = plan
         self.ledger = Ledger(plan.cell_number, process)
         self.ramp = Ramp(plan.users, plan.spawn_rate, plan.processes, process)
+        if plan.body is not None:
+            self.headers["content-type"] = "application/json"
+        if not plan.keep_alive:
+            self.headers["connection"] = "close"
         for each in user_classes:  # Locust reads them from the class
             each.host = plan.host  # type: ignore[attr-defined]
             each.connection_timeout = plan.timeout_s  # type: ignore[attr-defined]

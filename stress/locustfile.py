@@ -44,9 +44,11 @@ class Asking:
 
     def ask_once(self, user: int, due_s: float) -> float:
         entry = me.ledger.begin(user, due_s, monotonic())
-        response = self.client.get(  # type: ignore[attr-defined]
+        response = self.client.request(  # type: ignore[attr-defined]
+            me.plan.method,
             me.plan.path,
-            headers={"x-request-id": f"{entry.request_id:016x}"},
+            data=me.plan.body,
+            headers={"x-request-id": f"{entry.request_id:016x}", **me.headers},
             allow_redirects=False,
             **self.timeout,
         )

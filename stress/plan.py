@@ -1,5 +1,6 @@
 """Plans: when each phase ends, and what is started how. Pure: no clock, file or process here."""
 
+import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,6 +87,8 @@ class Command:
     argv: tuple[str, ...]
     cwd: Path
     env: Mapping[str, str]
+    end_signal: signal.Signals = signal.SIGTERM
+    """What asks it to end."""
 
 
 def cleaned(environment: Mapping[str, str]) -> dict[str, str]:
@@ -97,8 +100,14 @@ def cleaned(environment: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def app_environment(scenario: Scenario, upstream_url: str | None) -> dict[str, str]:
-    env = {"APP_POOL": str(scenario.server.pool)}
+def app_environment(
+    scenario: Scenario, upstream_url: str | None, database_env: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """`database_env` names the database that was started for the scenario."""
+    env = {"APP_POOL": str(scenario.server.pool), **(database_env or {})}
+    if scenario.database is not None:
+        env["APP_DATABASE_POOL"] = str(scenario.database.pool)
+        env["APP_DATABASE_LIFE"] = scenario.database.life
     if scenario.delay_s is not None:
         env["APP_DELAY_MS"] = str(round(scenario.delay_s * 1000))
     if upstream_url is not None:
@@ -120,11 +129,11 @@ def server_command(
     app_env: Mapping[str, str],
     host: str = HOST,
 ) -> Command:
-    """gunicorn or uvicorn with the specimen, the probe in front of it."""
+    """gunicorn or uvicorn with one of our apps, the probe in front of it."""
     server = scenario.server
     env = {
         "PYTHONPATH": str(root / "probe" / "entry"),
-        "PROBE_TARGET": "app.main:app",
+        "PROBE_TARGET": f"{server.app}:app",
         "PROBE_DIR": str(journals),
         "SERVER_LOOP": server.loop,
         "SERVER_HTTP": server.http,
@@ -132,6 +141,19 @@ def server_command(
     }
     build = gunicorn_argv if server.kind == "gunicorn" else uvicorn_argv
     return Command("server", (python, "-m", *build(scenario, root, port, host)), root, env)
+
+
+def peer_command(
+    scenario: Scenario,
+    root: Path,
+    program: str,
+    port: int,
+    app_env: Mapping[str, str],
+    host: str = HOST,
+) -> Command:
+    """A compiled server, which holds all the apps in one; it has no probe."""
+    argv = (program, f"--host={host}", f"--port={port}", f"--workers={scenario.server.workers}")
+    return Command("server", argv, root, app_env)
 
 
 def gunicorn_argv(scenario: Scenario, root: Path, port: int, host: str) -> tuple[str, ...]:
@@ -146,6 +168,7 @@ def gunicorn_argv(scenario: Scenario, root: Path, port: int, host: str) -> tuple
         "--graceful-timeout=1",
         f"--keep-alive={CONNECTION_KEPT_S}",
         "--backlog=2048",
+        *(() if server.access_log == "off" else ("--access-logfile=-",)),
     )
 
 
@@ -163,7 +186,7 @@ def uvicorn_argv(scenario: Scenario, root: Path, port: int, host: str) -> tuple[
         f"--timeout-keep-alive={CONNECTION_KEPT_S}",
         "--timeout-graceful-shutdown=1",
         "--backlog=2048",
-        "--no-access-log",
+        "--no-access-log" if server.access_log == "off" else "--access-log",
     )
 
 

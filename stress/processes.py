@@ -16,7 +16,7 @@ from stress.plan import Command, cleaned
 
 LAUNCHER = Path(__file__).with_name("launch.py")
 GENTLE_S = 2.0
-"""After SIGTERM a blocked worker gets this long, then SIGKILL."""
+"""After it was asked to end a blocked worker gets this long, then SIGKILL."""
 POLL_S = 0.02
 
 
@@ -28,6 +28,7 @@ class Process:
         self.role = command.role
         self.log = log
         self.argv = command.argv
+        self._end_signal = command.end_signal
         launcher = (sys.executable, "-I", str(LAUNCHER), str(os.getpid()))
         with log.open("ab") as output:
             try:
@@ -64,10 +65,10 @@ class Process:
 
     def ask_to_end(self) -> None:
         with contextlib.suppress(ProcessLookupError):
-            os.kill(self.pid, signal.SIGTERM)
+            os.kill(self.pid, self._end_signal)
 
     def end(self, gentle_s: float = GENTLE_S) -> None:
-        """SIGTERM, then SIGKILL for whoever of the family is still there."""
+        """Asked first, then SIGKILL for whoever of the family is still there."""
         self.family()
         self.ask_to_end()
         deadline_s = monotonic() + gentle_s

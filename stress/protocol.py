@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from records.clocks import ClockSample
-from scenarios.model import Arrivals
+from scenarios.model import Arrivals, Method
 
 PLAN_OPTION = "--load-plan"
 """An option of our own for Locust: the master passes it on to workers with the order to begin."""
@@ -34,6 +34,9 @@ one that was busy when the word came."""
 class LoadPlan:
     host: str
     path: str
+    method: Method
+    body: str | None
+    keep_alive: bool
     cell_number: int
     folder: str
     think_s: float

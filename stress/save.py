@@ -108,6 +108,7 @@ def save(
         threads_left=threads_before(worked, seen.t0_s) if stack.attached else 0,
         journals_lost=lost,
         upstream=seen.upstream,
+        database=stack.database.version if stack.database else None,
         clocks=found,
         load_processes_lost=seen.progress.lost,
         interrupted=seen.interrupted,

@@ -14,10 +14,12 @@ import psutil
 from pydantic import TypeAdapter, ValidationError
 
 from records.cell import UpstreamSummary
-from scenarios.model import Scenario
+from scenarios.model import Database, Scenario
 from scenarios.problems import cannot_run
-from stress import plan
+from stress import databases, plan
+from stress.databases import Filled
 from stress.interruption import CellInterruptedError, Interruption
+from stress.machine import free_port
 from stress.processes import POLL_S, Attached, Process, end_all, how_it_ended
 from stress.watch import WorkerWatch
 
@@ -41,6 +43,7 @@ class Stack:
     host: str = plan.HOST
     told_before: dict[Path, int] = field(default_factory=dict)
     """Length of each log, in characters, when a held-up stack was attached."""
+    database: Filled | None = None
 
     @property
     def members(self) -> list[Process | Attached]:
@@ -95,7 +98,12 @@ class Stack:
         )
 
     def end(self) -> None:
-        end_all(list(reversed(self.processes)))
+        """The database after those who are connected to it."""
+        asking = [each for each in self.processes if each.role != "database"]
+        end_all(list(reversed(asking)))
+        end_all([each for each in self.processes if each.role == "database"])
+        if self.database is not None:
+            self.database.clean()
 
 
 def start_stack(
@@ -112,29 +120,54 @@ def start_stack(
     try:
         if scenario.upstream is not None:
             stack.upstream_url = start_upstream(stack, scenario, interruption)
-        command = plan.server_command(
-            scenario,
-            ROOT,
-            sys.executable,
-            port,
-            stack.journals,
-            plan.app_environment(scenario, stack.upstream_url),
-            host,
-        )
-        server = Process(command, folder / "server.log", os.environ)
-        stack.processes.append(server)
-        workers = WorkerWatch(stack.journals)
-
-        def ready() -> bool:
-            workers.look()
-            return len(workers.alive()) >= scenario.server.workers and answers(port, host)
-
-        wait_until(ready, server, interruption)
-        server.family()
+        if scenario.database is not None:
+            stack.database = start_database(stack, scenario.database, interruption)
+        start_server(stack, scenario, interruption)
     except BaseException:
         stack.end()
         raise
     return stack
+
+
+def start_server(stack: Stack, scenario: Scenario, interruption: Interruption) -> None:
+    database_env = stack.database.env if stack.database else {}
+    env = plan.app_environment(scenario, stack.upstream_url, database_env)
+    server = Process(server_command(stack, scenario, env), stack.folder / "server.log", os.environ)
+    stack.processes.append(server)
+    workers = WorkerWatch(stack.journals)
+
+    def ready() -> bool:
+        workers.look()
+        all_there = not scenario.server.is_python or len(workers.alive()) >= scenario.server.workers
+        return all_there and answers(stack.port, stack.host)
+
+    wait_until(ready, server, interruption)
+    server.family()
+
+
+def server_command(stack: Stack, scenario: Scenario, env: dict[str, str]) -> plan.Command:
+    if scenario.server.is_python:
+        return plan.server_command(
+            scenario, ROOT, sys.executable, stack.port, stack.journals, env, stack.host
+        )
+    program = peer_program(scenario.server.kind)
+    return plan.peer_command(scenario, ROOT, program, stack.port, env, stack.host)
+
+
+def start_database(stack: Stack, database: Database, interruption: Interruption) -> Filled:
+    """One with its tables, that nobody has asked yet."""
+    if database.kind == "sqlite":
+        return databases.sqlite_file(stack.folder)
+    given = os.environ.get(databases.URL_VARIABLE)
+    if given:
+        return databases.made_on(given)
+    port = free_port(0)
+    command = databases.postgres_command(stack.folder, port)
+    process = Process(command, stack.folder / "database.log", os.environ)
+    stack.processes.append(process)
+    url = databases.url_of(port)
+    wait_until(lambda: databases.is_ready(url), process, interruption)
+    return databases.filled(url, stack.folder)
 
 
 def start_upstream(stack: Stack, scenario: Scenario, interruption: Interruption) -> str:
@@ -161,15 +194,20 @@ def start_upstream(stack: Stack, scenario: Scenario, interruption: Interruption)
 def upstream_program(kind: str) -> tuple[str, ...]:
     if kind == "python":
         return sys.executable, "-m", "slow_upstream"
-    built = subprocess.run(
-        ("sh", str(ROOT / "slow_upstream" / "build.sh")),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if built.returncode != 0:
-        raise cannot_run(f"{built.stderr.strip()}; --upstream python needs no Go")
-    return (built.stdout.strip(),)
+    return (built(ROOT / "slow_upstream" / "build.sh", "--upstream python needs no Go"),)
+
+
+def peer_program(kind: str) -> str:
+    """The path of a compiled server, built where it is not yet. Raises Problem."""
+    return built(ROOT / "peers" / kind / "build.sh", "the scenarios without it can still run")
+
+
+def built(script: Path, otherwise: str) -> str:
+    """What the script says it has built. Raises Problem with its words where it can't."""
+    done = subprocess.run(("sh", str(script)), capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise cannot_run(f"{done.stderr.strip()}; {otherwise}")
+    return done.stdout.strip()
 
 
 def wait_until(ready: Callable[[], bool], process: Process, interruption: Interruption) -> None:

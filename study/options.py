@@ -9,13 +9,15 @@ import typer
 
 from analysis.expectations import Expectation, parse, read_file
 from scenarios.model import (
+    AccessLog,
     Arrivals,
+    Engine,
     Http,
     Library,
     Life,
     Loop,
+    PythonServer,
     Scenario,
-    ServerKind,
     UpstreamKind,
     UserClass,
 )
@@ -31,7 +33,7 @@ Duration = Annotated[str | None, typer.Option(help="Length of the window, such a
 Delay = Annotated[str | None, typer.Option(help="How long the upstream waits, such as 1000ms.")]
 ThinkTime = Annotated[str | None, typer.Option(help="Pause of a user between requests.")]
 Quick = Annotated[bool, typer.Option("--quick", help="50 users, 100 ms, 5 s: a first look.")]
-ServerOption = Annotated[ServerKind | None, typer.Option("--server", help="gunicorn or uvicorn.")]
+ServerOption = Annotated[PythonServer | None, typer.Option("--server", help="gunicorn or uvicorn.")]
 Workers = Annotated[int | None, typer.Option(help="Server processes.")]
 Pool = Annotated[int | None, typer.Option(help="Threads of anyio's pool in each worker.")]
 LoopOption = Annotated[Loop | None, typer.Option("--loop", help="asyncio, uvloop or auto.")]
@@ -56,6 +58,30 @@ ArrivalRate = Annotated[
 ]
 ArrivalsOption = Annotated[
     Arrivals | None, typer.Option("--arrivals", help="Of an open loop: constant or poisson.")
+]
+DatabasePool = Annotated[
+    int | None, typer.Option("--db-pool", help="Connections of the app's pool, in each worker.")
+]
+DatabaseUrl = Annotated[
+    str | None,
+    typer.Option(
+        envvar="STUDY_DATABASE_URL",
+        help="A PostgreSQL server of yours instead of the embedded one: "
+        "postgresql://user:password@host:port/name. A database is made there, and dropped.",
+    ),
+]
+KeepAlive = Annotated[
+    bool | None,
+    typer.Option(
+        "--keep-alive/--no-keep-alive", help="Whether users keep their connections, or not."
+    ),
+]
+AccessLogOption = Annotated[
+    AccessLog | None,
+    typer.Option("--access-log", help="off, to a file, or to a terminal that is slow."),
+]
+EngineOption = Annotated[
+    Engine | None, typer.Option("--engine", help="What makes the load: locust, oha or wrk.")
 ]
 Trials = Annotated[int, typer.Option(help="How often each scenario is run.")]
 Seed = Annotated[
@@ -104,7 +130,8 @@ DEFAULT_OUT = Path("results")
 
 
 def quickened(scenario: Scenario) -> Scenario:
-    load = replace(scenario.load, users=QUICK_USERS, duration_s=QUICK_DURATION_S)
+    users = min(QUICK_USERS, scenario.load.users)
+    load = replace(scenario.load, users=users, duration_s=QUICK_DURATION_S)
     delay_s = None if scenario.delay_s is None else QUICK_DELAY_S
     return replace(scenario, load=load, delay_s=delay_s)
 

@@ -73,21 +73,32 @@ def cores_of(question: Question) -> int:
 
 
 def systems_of(scenarios: Sequence[Scenario], question: Question) -> list[tuple[Scenario, System]]:
-    costs_s = {each.name: question.cpu_s for each in scenarios}
+    costs = {each.name: (question.cpu_s or 0.0, 0.0) for each in scenarios}
     if question.cpu_s is None:
-        interruption, progress = Interruption(), progress_for(quiet=question.json_output)
-        try:
-            with noted(interruption):
-                calibrated = calibrations_of(scenarios, interruption, progress.calibrates)
-        finally:
-            progress.close()
-        costs_s = {name: each.cpu_s for name, each in calibrated.items()}
+        costs = measured_costs(scenarios, question)
     systems = [
-        (each, system_of(each, costs_s[each.name] or 0.0, cores_of(question))) for each in scenarios
+        (each, system_of(each, costs[each.name][0], cores_of(question), costs[each.name][1]))
+        for each in scenarios
     ]
     if not question.lifo:
         return systems
     return [(each, replace(system, queue="lifo")) for each, system in systems]
+
+
+def measured_costs(
+    scenarios: Sequence[Scenario], question: Question
+) -> dict[str, tuple[Second, Second]]:
+    """By scenario: the CPU of one request, and how long a database took for it."""
+    interruption, progress = Interruption(), progress_for(quiet=question.json_output)
+    try:
+        with noted(interruption):
+            found = calibrations_of(scenarios, interruption, progress.calibrates)
+    finally:
+        progress.close()
+    return {
+        each.name: (found[each.name].cpu_s, found[each.name].wait_s if each.database else 0.0)
+        for each in scenarios
+    }
 
 
 def show(found: Sequence[tuple[str, Predicted]], question: Question) -> None:

@@ -16,11 +16,12 @@ from records.rundir import RunDir, new_run
 from scenarios.model import Available, Scenario, resolved
 from scenarios.problems import Problem
 from stress.cell import run_cell
+from stress.databases import check_given
 from stress.interruption import CellInterruptedError, Interruption
 from stress.load_plan import Distribution
 from stress.machine import free_port, raise_descriptors
 from stress.plan import descriptors_needed
-from stress.stack import Stack, upstream_program
+from stress.stack import Stack, peer_program, upstream_program
 from stress.watch import Families
 from study.closing import (
     BROKEN,
@@ -68,7 +69,7 @@ def run(scenarios: Sequence[Scenario], order: Order, served: Stack | None = None
     if not 1 <= order.trials <= MOST_TRIALS:
         raise Problem(f"--trials {order.trials}: give 1 to {MOST_TRIALS}")
     offered = available()
-    settled = [resolved(scenario, offered) for scenario in scenarios]
+    settled = [resolved(scenario, offered) for scenario in runnable(scenarios)]
     check_known(order.expectations, [each.name for each in settled])
     check_machine(settled, order, served)
     seed = randbelow(SEEDS) if order.seed is None else order.seed
@@ -164,6 +165,26 @@ def check_machine(scenarios: Sequence[Scenario], order: Order, served: Stack | N
         free_port(order.port)
     for kind in {each.upstream.kind for each in scenarios if each.upstream}:
         upstream_program(kind)
+    if any(each.database for each in scenarios):
+        check_given()
+
+
+def runnable(scenarios: Sequence[Scenario]) -> tuple[Scenario, ...]:
+    """Without the compiled servers that can't be built here: one line tells each of them.
+    Raises Problem where nothing is left."""
+    missing = dict[str, Problem]()
+    for kind in dict.fromkeys(each.server.kind for each in scenarios if not each.server.is_python):
+        try:
+            peer_program(kind)
+        except Problem as problem:
+            missing[kind] = problem
+    left = tuple(each for each in scenarios if each.server.kind not in missing)
+    if not left:
+        raise next(iter(missing.values()))
+    for absent, reason in missing.items():
+        skipped = ", ".join(each.name for each in scenarios if each.server.kind == absent)
+        print(f"study: left out {skipped}: {reason}", file=sys.stderr)
+    return left
 
 
 def run_cells(

@@ -9,12 +9,12 @@ import psutil
 from analysis.summary import Predicted
 from analysis.theory.prediction import predicted, system_of
 from records.calibration import Calibration
-from scenarios.model import Client, Endpoint, Scenario, Server
+from scenarios.model import Client, Database, Endpoint, Scenario, Server
 from scenarios.problems import Problem
 from stress.calibrate import calibrate
 from stress.interruption import Interruption
 
-Alike = tuple[Endpoint, Server, Client | None]
+Alike = tuple[Endpoint, Server, Client | None, Database | None]
 Outcome = Calibration | Problem
 
 
@@ -45,7 +45,8 @@ def theory_of(
     for scenario, outcome in calibrated(scenarios, interruption, tell):
         try:
             found = measured(scenario, outcome)
-            system = system_of(scenario, found.cpu_s, psutil.cpu_count())
+            database_s = found.wait_s if scenario.database else 0.0
+            system = system_of(scenario, found.cpu_s, psutil.cpu_count(), database_s)
         except Problem as problem:
             miss(f"no prediction: {problem}")
             continue
@@ -70,7 +71,7 @@ def calibrated(
     """Those that differ in load and delay only share a calibration, a vain one too."""
     known = dict[Alike, Outcome]()
     for scenario in scenarios:
-        alike = (scenario.endpoint, scenario.server, scenario.client)
+        alike = (scenario.endpoint, scenario.server, scenario.client, scenario.database)
         if alike not in known:
             tell(scenario.name)
             try:

@@ -19,25 +19,28 @@ from scenarios.problems import Problem
 from scenarios.units import Second
 
 
-def system_of(scenario: Scenario, cpu_s: Second, cores: int | None = None) -> System:
-    """A resolved scenario as theory sees it. `cpu_s`: of one request alone, on a core of its own.
+def system_of(
+    scenario: Scenario, cpu_s: Second, cores: int | None = None, database_s: Second = 0.0
+) -> System:
+    """A resolved scenario as theory sees it. `cpu_s`: of one request alone, on a core of its own;
+    `database_s`: how long a database took for it. A database is an upstream with that delay and
+    as many connections as the app's pool has.
 
     CPU times are drawn at random around their mean, as the formulas assume. Raises Problem if a
     request takes no time: nothing would limit its rate.
     """
     server, client = scenario.server, scenario.client
-    shared = client is not None and client.life == "shared"
-    delay_s = scenario.delay_s or 0.0
+    delay_s = scenario.delay_s or database_s
     if cpu_s + delay_s <= 0:
         raise Problem(
             f"{scenario.name}: with no CPU and no delay a request takes no time, and nothing "
             "limits its rate; give --cpu above 0"
         )
     return System(
-        style=scenario.endpoint.style,
+        style=scenario.endpoint.style if server.is_python else "async def",
         workers=server.workers,
         pool=server.pool,
-        connections=client.connections if client is not None and shared else None,
+        connections=connections_of(scenario),
         delay_s=delay_s,
         loop_cpu_s=cpu_s,
         cores=cores,
@@ -46,6 +49,16 @@ def system_of(scenario: Scenario, cpu_s: Second, cores: int | None = None) -> Sy
         client_timeout_s=client.timeout_s if client is not None else None,
         accepts="one" if server.loop == "uvloop" else "all",
     )
+
+
+def connections_of(scenario: Scenario) -> int | None:
+    """Of one worker to whom it asks, at the most; None without a limit."""
+    client, database = scenario.client, scenario.database
+    if client is not None and client.life == "shared":
+        return client.connections
+    if database is not None and database.life == "pool":
+        return database.pool
+    return None
 
 
 def predicted(system: System, load: Load) -> Predicted:

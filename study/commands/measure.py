@@ -1,7 +1,9 @@
 """Measuring: `study run`, and `study serve` for a server to be driven by hand."""
 
+import os
 import shlex
 import sys
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -9,6 +11,8 @@ import typer
 from scenarios.catalogue import select
 from scenarios.model import resolved
 from scenarios.overrides import Overrides, with_overrides
+from scenarios.problems import Problem
+from stress.databases import URL_VARIABLE
 from study import options as o
 from study.distribution import Asked, distribution_of
 from study.environment import available
@@ -41,6 +45,11 @@ def run(
     upstream: o.UpstreamOption = None,
     load_processes: o.LoadProcesses = None,
     user_class: o.UserClassOption = None,
+    keep_alive: o.KeepAlive = None,
+    engine: o.EngineOption = None,
+    access_log: o.AccessLogOption = None,
+    db_pool: o.DatabasePool = None,
+    database_url: o.DatabaseUrl = None,
     arrival_rate: o.ArrivalRate = None,
     arrivals: o.ArrivalsOption = None,
     trials: o.Trials = 1,
@@ -91,7 +100,12 @@ def run(
         client_life=client_life,
         client_timeout_s=o.seconds("--client-timeout", client_timeout),
         upstream=upstream,
+        keep_alive=keep_alive,
+        engine=engine,
+        access_log=access_log,
+        database_pool=db_pool,
     )
+    use_database(database_url)
     chosen = select(tuple(names or ()))
     if quick:
         chosen = tuple(o.quickened(each) for each in chosen)
@@ -105,7 +119,7 @@ def run(
         trials=trials,
         port=port,
         out=out,
-        command=shlex.join(["study", *sys.argv[1:]]),
+        command=told_command(sys.argv[1:]),
         json_output=json,
         quiet=quiet,
         seed=seed,
@@ -116,6 +130,26 @@ def run(
         report=report,
     )
     return run_study(scenarios, order, stack)
+
+
+def use_database(url: str | None) -> None:
+    """Leaves the user's own server where a stack looks for it, in no argument and no record."""
+    if url is None:
+        return
+    if not url.startswith(("postgresql://", "postgres://")):
+        raise Problem("--database-url: give postgresql://user:password@host:port/name")
+    os.environ[URL_VARIABLE] = url.replace("postgres://", "postgresql://", 1)
+
+
+def told_command(argv: Sequence[str]) -> str:
+    """What was typed, for the record; without the database's address, which may hold a password."""
+    words = ["study", *argv]
+    for at, word in enumerate(words):
+        if word.startswith("--database-url="):
+            words[at] = "--database-url=..."
+        elif at and words[at - 1] == "--database-url":
+            words[at] = "..."
+    return shlex.join(words)
 
 
 def serve(

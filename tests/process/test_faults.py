@@ -348,7 +348,8 @@ def test_one_send_one_failure(
     server.start()
     port = server.socket.getsockname()[1]
     plan = LoadPlan(
-        host=f"http://127.0.0.1:{port}", path="/", cell_number=3, folder=str(tmp_path),
+        host=f"http://127.0.0.1:{port}", path="/", method="GET", body=None,
+        keep_alive=True, cell_number=3, folder=str(tmp_path),
         think_s=0.01, timeout_s=30.0, users=2, spawn_rate=10.0, processes=1, arrival_rate=None,
         arrivals="constant", distributed=False,
     )  # fmt: skip

@@ -49,6 +49,8 @@ stories = st.lists(
 @given(stories)
 def test_each_request_has_exactly_one_fate(told: list[Story]) -> None:
     account = fates(*tables(told), CELL)
+    assert account.received_never_answered is not None
+    assert account.sent_never_received is not None
     assert (
         account.sent
         == len(told)
@@ -59,6 +61,19 @@ def test_each_request_has_exactly_one_fate(told: list[Story]) -> None:
             + account.failed_before_sending
         )
     )
+
+
+@given(stories)
+def test_without_a_probe_what_the_app_saw_is_not_known_and_the_rest_is_as_before(
+    told: list[Story],
+) -> None:
+    requests, handlers, upstream = tables(told)
+    blind, seeing = fates(requests, None, upstream, CELL), fates(requests, handlers, upstream, CELL)
+    assert (blind.app_received, blind.vanished, blind.upstream_strangers) == (None, None, None)
+    assert (blind.sent, blind.completed) == (seeing.sent, seeing.completed)
+    assert blind.upstream_missing == seeing.upstream_missing
+    assert blind.upstream_repeated == seeing.upstream_repeated
+    assert set(blind.contradictions) <= {"upstream_missing", "upstream_repeated"}
 
 
 @given(stories)

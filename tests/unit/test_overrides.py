@@ -23,6 +23,10 @@ def test_the_names_that_other_tools_rely_on() -> None:
         ],
         "control": ["sync-sleep", "async-sleep", "async-sleep-sync"],
         "disk": ["sync-json", "async-json", "async-json-sync"],
+        "users": [
+            "users-sync", "users-sync-psycopg", "users-async", "users-async-sqlalchemy",
+            "users-async-psycopg", "users-async-sync", "users-axum", "users-gin",
+        ],
     }  # fmt: skip
     assert DEFAULT_GROUPS == ("classic", "fair")
 

