@@ -1,17 +1,17 @@
 """The catalogue. A new scenario is one entry in the file of its subject, and nothing else."""
 
+from scenarios.contrast import CONTRAST
+from scenarios.cpu_work import CPU_WORK
 from scenarios.disk import DISK
 from scenarios.model import Scenario
 from scenarios.problems import Problem
 from scenarios.slow_io import SLOW_IO
 from scenarios.users import USERS
 
-CATALOGUE: tuple[Scenario, ...] = (*SLOW_IO, *DISK, *USERS)
+CATALOGUE: tuple[Scenario, ...] = (*SLOW_IO, *DISK, *USERS, *CONTRAST, *CPU_WORK)
 
 GROUPS: tuple[str, ...] = tuple(dict.fromkeys(scenario.group for scenario in CATALOGUE))
 DEFAULT_GROUPS = ("classic", "fair")
-BASELINES = {"users": "users-sync"}
-"""By group, the scenario that the others of the group are compared with."""
 
 
 def select(names: tuple[str, ...]) -> tuple[Scenario, ...]:

@@ -14,15 +14,17 @@ Style = Literal[
     "async def",
     "async def that blocks",
     "async def that offloads",
+    "async def with processes",
     "async fn",
     "goroutine",
 ]
-"""The last two are how the compiled peers write what `async def` is in Python."""
+"""The last two are how compiled servers write what `async def` is in Python."""
 Method = Literal["GET", "POST"]
 Library = Literal["httpx", "httpx2", "aiohttp"]
 Life = Literal["per-request", "shared"]
 PythonServer = Literal["gunicorn", "uvicorn"]
-ServerKind = Literal["gunicorn", "uvicorn", "axum", "gin"]
+ServerKind = Literal["gunicorn", "uvicorn", "axum", "gin", "given"]
+"""The last is the user's own: already running, not ours to start, end or settle."""
 App = Literal["app.main", "app.users", "app.tasks", "app.contrast"]
 AccessLog = Literal["off", "file", "terminal"]
 Loop = Literal["asyncio", "uvloop", "auto"]
@@ -129,6 +131,8 @@ class Load:
     keep_alive: bool = True
     """Whether a user keeps its connection from one request to the next."""
     engine: Engine = "locust"
+    requests: int | None = None
+    """Where given, the window lasts until so many have completed, and `duration_s` at the most."""
 
     @property
     def is_open(self) -> bool:
@@ -150,6 +154,16 @@ class Scenario:
     client: Client | None = None
     upstream: Upstream | None = None
     database: Database | None = None
+    subject: str = ""
+    """What the scenario is an answer to, where others are answers to the same."""
+    contender: str = ""
+    """Its name among those; the first of them that is run is what the others are compared with."""
+    url: str | None = None
+    """Where a given server listens, `http://host:port`."""
+
+    @property
+    def has_probe(self) -> bool:
+        return self.server.is_python
 
 
 @dataclass(frozen=True, slots=True)

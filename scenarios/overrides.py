@@ -52,6 +52,7 @@ class Overrides:
     upstream: UpstreamKind | None = None
     database_pool: int | None = None
     keep_alive: bool | None = None
+    requests: int | None = None
     engine: Engine | None = None
     access_log: AccessLog | None = None
 
@@ -69,8 +70,9 @@ BOUNDS: dict[str, tuple[float, float, str]] = {
     "worker_timeout_s": (0, 3600, " s"),
     "client_timeout_s": (0.001, 600, " s"),
     "database_pool": (1, 1000, ""),
+    "requests": (1, 10_000_000, ""),
 }
-CLOSED_LOOP_OPTIONS = ("users", "spawn_rate", "think_s", "user_class")
+CLOSED_LOOP_OPTIONS = ("users", "spawn_rate", "think_s", "user_class", "requests")
 PYTHON_OPTIONS = ("server", "pool", "loop", "http", "worker_timeout_s", "access_log")
 CLIENT_OPTIONS = ("client", "client_life", "client_timeout_s", "upstream")
 
@@ -146,7 +148,8 @@ def _override(scenario: Scenario, o: Overrides) -> Scenario:
 
 
 def _load(load: Load, o: Overrides) -> Load:
-    return Load(
+    own_requests = None if o.arrival_rate is not None else load.requests
+    found = Load(
         users=_or(o.users, load.users),
         spawn_rate=_or(o.spawn_rate, load.spawn_rate),
         duration_s=_or(o.duration_s, load.duration_s),
@@ -157,7 +160,14 @@ def _load(load: Load, o: Overrides) -> Load:
         arrivals=_or(o.arrivals, load.arrivals),
         keep_alive=_or(o.keep_alive, load.keep_alive),
         engine=_or(o.engine, load.engine),
+        requests=_or(o.requests, own_requests),
     )
+    if found.requests is not None and found.processes > 1:
+        raise Problem(
+            f"--load-processes {found.processes}: {found.requests} requests are counted by one "
+            "load process; leave it out"
+        )
+    return found
 
 
 def _server(server: Server, o: Overrides) -> Server:

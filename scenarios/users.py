@@ -8,6 +8,7 @@ from scenarios.model import Database, Endpoint, Load, Scenario, Server, ServerKi
 
 PYTHON = Server("uvicorn", loop="auto", http="auto", worker_timeout_s=0.0, app="app.users")
 POSTGRESQL = Database("postgresql", pool=5)
+SUBJECT = "100 users from PostgreSQL"
 TEN_USERS = Load(users=10, spawn_rate=10.0, keep_alive=False)
 
 
@@ -22,6 +23,8 @@ def python(name: str, path: str, style: Style, question: str, expect: str, why: 
         server=PYTHON,
         load=TEN_USERS,
         database=POSTGRESQL,
+        subject=SUBJECT,
+        contender=name.removeprefix("users-"),
     )
 
 
@@ -36,6 +39,8 @@ def peer(kind: ServerKind, style: Style, question: str, expect: str, why: str) -
         server=Server(kind, worker_timeout_s=0.0),
         load=TEN_USERS,
         database=POSTGRESQL,
+        subject=SUBJECT,
+        contender=kind,
     )
 
 

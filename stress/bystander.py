@@ -24,10 +24,12 @@ class Ping:
 
 
 class Bystander:
-    """Runs on a thread of its own, so that the runner's work never delays it."""
+    """Runs on a thread of its own, so that the runner's work never delays it. A server that is not
+    ours need not know /ping: there any answer is one, to `GET /`."""
 
-    def __init__(self, host: str, port: int, cell_number: int) -> None:
+    def __init__(self, host: str, port: int, cell_number: int, *, is_ours: bool = True) -> None:
         self._address = host, port
+        self._is_ours = is_ours
         self._next_id = first_id(cell_number, BYSTANDER_PROCESS, 0)
         self._pings: list[Ping] = []
         self._loop = asyncio.new_event_loop()
@@ -64,7 +66,7 @@ class Bystander:
 
     async def _ask(self, ping: Ping) -> None:
         head = (
-            f"GET /ping HTTP/1.1\r\nHost: {self._address[0]}\r\n"
+            f"GET {'/ping' if self._is_ours else '/'} HTTP/1.1\r\nHost: {self._address[0]}\r\n"
             f"x-request-id: {as_header(ping.request_id)}\r\nConnection: close\r\n\r\n"
         )
         try:
@@ -76,7 +78,7 @@ class Bystander:
                 writer.close()
             ping.ended_s = monotonic()
             ping.status = int(answer.split(b" ", 2)[1])
-            if ping.status != 200:
+            if self._is_ours and ping.status != 200:
                 ping.error = f"HTTP {ping.status}"
         except (OSError, IndexError, ValueError) as error:
             ping.ended_s = monotonic()

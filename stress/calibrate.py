@@ -53,7 +53,7 @@ class Asking:
 
     def __init__(self, stack: Stack, endpoint: Endpoint, interruption: Interruption) -> None:
         self._connection = http.client.HTTPConnection(
-            plan.HOST, stack.port, timeout=ANSWERS_WITHIN_S
+            stack.host, stack.port, timeout=ANSWERS_WITHIN_S
         )
         self._endpoint = endpoint
         self._interruption = interruption

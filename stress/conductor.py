@@ -19,6 +19,7 @@ POLL_S = 0.05
 TELL_EVERY_S = 0.5
 LOAD_STARTS_WITHIN_S = 30.0
 LOAD_ENDS_WITHIN_S = 20.0
+INSTANT_S = 1e-6
 SETTLE_S = 0.5
 """A worker's death resets its connections within milliseconds and the next worker needs a second
 to boot: half a second after a death all its failures are in, and no new answer is yet."""
@@ -101,12 +102,29 @@ class Conductor:
             self.course.steady = self._until(
                 "warm-up", lambda: self.progress.warm >= users, windows.warm_up_limit_s
             )
+        if self.scenario.load.requests is not None:
+            return self._through_count(windows, self.scenario.load.requests)
         self.course.window_start_s = monotonic()
         end_s = self.course.window_start_s + windows.window_s
         self._stop_sending(end_s, windows.drain_s)
         self._until("window", lambda: False, windows.window_s)
         self.course.window_end_s = end_s
         return end_s
+
+    def _through_count(self, windows: plan.Windows, requests: int) -> float:
+        """The window lasts until so many have completed, at most as long as any window."""
+        self.course.window_start_s = monotonic()
+        limit_s = self.course.window_start_s + windows.window_s
+        self._stop_sending(limit_s, windows.drain_s, requests)
+        counted = self._until(
+            "window", lambda: self.progress.counted_until_s is not None, windows.window_s
+        )
+        if self.progress.counted_from_s is not None:
+            self.course.window_start_s = self.progress.counted_from_s
+        if counted and self.progress.counted_until_s is not None:
+            limit_s = self.progress.counted_until_s + INSTANT_S  # the last one is in it
+        self.course.window_end_s = limit_s
+        return limit_s
 
     def _through_cycles(self, windows: plan.Windows, cycles: int) -> float:
         """The window spans whole cycles, from one worker's death to another's."""
@@ -125,8 +143,8 @@ class Conductor:
         self._stop_sending(end_s, windows.drain_s)
         return end_s
 
-    def _stop_sending(self, at_s: float, drain_s: Second) -> None:
-        write_control(self.cell.raw, Control(at_s, at_s + drain_s))
+    def _stop_sending(self, at_s: float, drain_s: Second, requests: int | None = None) -> None:
+        write_control(self.cell.raw, Control(at_s, at_s + drain_s, requests))
 
     def _until(
         self, phase: str, done: Callable[[], bool], limit_s: Second, settle: bool = False

@@ -87,6 +87,14 @@ class Ledger:
     _warm: set[int] = field(default_factory=set)
     _completed: int = 0
     _failed: int = 0
+    counted_from_s: float | None = None
+    counted_until_s: float | None = None
+    """When as many had completed as were to be counted."""
+    _to_count: int = 0
+
+    def count(self, requests: int, now_s: float) -> None:
+        """From now on, so many completions."""
+        self.counted_from_s, self._to_count = now_s, requests
 
     def new_user(self) -> int:
         user = len(self._next_ids)
@@ -108,6 +116,10 @@ class Ledger:
         self._finished.append(entry)
         self._completed += 1
         self._failed += error is not None
+        if self._to_count:
+            self._to_count -= 1
+            if self._to_count == 0:
+                self.counted_until_s = ended_s
         after_ramp = self.ramp_end_s is not None and entry.started_s >= self.ramp_end_s
         if after_ramp and status:  # a connection that a dying worker reset was not served
             self._warm.add(entry.user)

@@ -1,6 +1,7 @@
 """Leads the load of a cell: tells its progress, hears the runner's word, ends the run. Only
 Locust's own processes load this file."""
 
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 
@@ -52,7 +53,7 @@ class Lead:
         while not self._is_done():
             gevent.sleep(POLL_S)
             if self.me.control is None and (control := read_control(self.me.folder)) is not None:
-                self.me.control = control
+                self.me.hear(control)
                 self.pass_on(control)
             if monotonic() - flushed_s >= FLUSH_EVERY_S:
                 self.flush()
@@ -62,9 +63,9 @@ class Lead:
 
     def _is_done(self) -> bool:
         """Nothing is sent any more, and nothing is open or the drain's time is up."""
-        if self.me.control is None or not self.me.is_quiet:
+        if self.me.stopped_at_s is None or not self.me.is_quiet:
             return False
-        told = monotonic() >= self.me.control.stop_at_s + REPORTS_IN_S and self.reports.all_heard()
+        told = monotonic() >= self.me.stopped_at_s + REPORTS_IN_S and self.reports.all_heard()
         return (told and self.reports.progress().in_flight == 0) or self.me.is_over
 
     def flush(self) -> None:
@@ -92,3 +93,11 @@ class Alone(Lead):
         self.me.write(self.writer)
         self.reports.hear(0, self.me.report(), monotonic())
         super().flush()
+
+    def progress(self) -> Progress:
+        ledger = self.me.ledger
+        return replace(
+            super().progress(),
+            counted_from_s=ledger.counted_from_s,
+            counted_until_s=ledger.counted_until_s,
+        )

@@ -37,7 +37,7 @@ def load_command(
     load = scenario.load
     processes = distribution.expect_workers if distribution else load.processes
     plan = LoadPlan(
-        host=f"http://{distribution.listen if distribution else HOST}:{port}",
+        host=scenario.url or f"http://{distribution.listen if distribution else HOST}:{port}",
         path=scenario.endpoint.path,
         method=scenario.endpoint.method,
         body=scenario.endpoint.body,

@@ -54,13 +54,29 @@ class LoadProcess:
         """The cell's; only on the runner's machine."""
         return Path(self.plan.folder)
 
+    def hear(self, control: Control) -> None:
+        self.control = control
+        if control.requests is not None:
+            self.ledger.count(control.requests, monotonic())
+
+    @property
+    def stopped_at_s(self) -> float | None:
+        """None until it is known."""
+        if self.control is None:
+            return None
+        counted_s = self.ledger.counted_until_s
+        return self.control.stop_at_s if counted_s is None else counted_s
+
     @property
     def is_quiet(self) -> bool:
-        return self.control is not None and monotonic() >= self.control.stop_at_s
+        return self.stopped_at_s is not None and monotonic() >= self.stopped_at_s
 
     @property
     def is_over(self) -> bool:
-        return self.control is not None and monotonic() >= self.control.drain_until_s
+        if self.control is None or self.stopped_at_s is None:
+            return False
+        drain_s = self.control.drain_until_s - self.control.stop_at_s
+        return monotonic() >= self.stopped_at_s + drain_s
 
     def end_of_ramp(self) -> None:
         """An open loop has none: it is as it will be from the moment when its schedule begins."""

@@ -1,5 +1,6 @@
 """What the machine must offer before a cell starts: ports and file descriptors."""
 
+import contextlib
 import resource
 import socket
 
@@ -43,11 +44,24 @@ def free_port(port: int, host: str = HOST, option: str = "--port") -> int:
 
 def holder(port: int) -> str:
     """ " by NAME (pid N)" where the system tells."""
-    try:
-        for connection in psutil.net_connections("tcp"):
-            listens = connection.status == psutil.CONN_LISTEN
-            if listens and connection.laddr and connection.laddr.port == port and connection.pid:
-                return f" by {psutil.Process(connection.pid).name()} (pid {connection.pid})"
-    except psutil.Error:
-        return ""
+    for pid in listeners(port)[:1]:
+        with contextlib.suppress(psutil.Error):
+            return f" by {psutil.Process(pid).name()} (pid {pid})"
     return ""
+
+
+def listeners(port: int) -> list[int]:
+    """Pids of those of this machine's processes that listen there, as far as the system tells: the
+    oldest, and no child of another one."""
+    try:
+        found = {
+            connection.pid
+            for connection in psutil.net_connections("tcp")
+            if connection.status == psutil.CONN_LISTEN
+            and connection.laddr
+            and connection.laddr.port == port
+            and connection.pid
+        }
+        return sorted(pid for pid in found if psutil.Process(pid).ppid() not in found)
+    except psutil.Error:
+        return []

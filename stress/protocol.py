@@ -53,10 +53,13 @@ class LoadPlan:
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """stop_at_s: users send nothing more; drain_until_s: what is open then stays unfinished."""
+    """stop_at_s: users send nothing more; drain_until_s: what is open then stays unfinished.
+    requests: both come earlier by as much as so many completions, from now on, need less; only
+    where there is one load process."""
 
     stop_at_s: float
     drain_until_s: float
+    requests: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,9 @@ class Progress:
     refused: str = ""
     processes: int = 0
     lost: int = 0
+    counted_from_s: float | None = None
+    counted_until_s: float | None = None
+    """Of the completions that were to be counted, where they were."""
 
 
 def write_control(folder: Path, control: Control) -> None:

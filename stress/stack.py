@@ -2,12 +2,14 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic, sleep
+from urllib.parse import urlsplit
 from urllib.request import ProxyHandler, build_opener
 
 import psutil
@@ -19,7 +21,7 @@ from scenarios.problems import cannot_run
 from stress import databases, plan
 from stress.databases import Filled
 from stress.interruption import CellInterruptedError, Interruption
-from stress.machine import free_port
+from stress.machine import free_port, listeners
 from stress.processes import POLL_S, Attached, Process, end_all, how_it_ended
 from stress.watch import WorkerWatch
 
@@ -116,6 +118,8 @@ def start_stack(
     """Starts upstream and server and waits until both answer. Raises Problem with their last
     words if they do not, CellInterruptedError on an interruption; then nothing is left running."""
     (folder / "journals").mkdir(parents=True, exist_ok=True)
+    if scenario.url is not None:
+        return given_stack(scenario, scenario.url, folder)
     stack = Stack(port, folder, None, host=host)
     try:
         if scenario.upstream is not None:
@@ -126,6 +130,24 @@ def start_stack(
     except BaseException:
         stack.end()
         raise
+    return stack
+
+
+def given_stack(scenario: Scenario, url: str, folder: Path) -> Stack:
+    """A server of the user's: looked at from outside, where it runs on this machine. Raises Problem
+    if nobody answers there."""
+    parts = urlsplit(url)
+    host, port = parts.hostname or plan.HOST, parts.port or 80
+    stack = Stack(port, folder, None, host=host)
+    try:
+        socket.create_connection((host, port), timeout=READY_WITHIN_S / 6).close()
+    except OSError as error:
+        raise cannot_run(
+            f"{scenario.contender}: nobody answers at {url} ({error}); start that server first"
+        ) from error
+    for pid in listeners(port):
+        argv = tuple(psutil.Process(pid).cmdline()[:1])
+        stack.attached.append(Attached("server", pid, argv))
     return stack
 
 

@@ -70,6 +70,28 @@ DatabaseUrl = Annotated[
         "postgresql://user:password@host:port/name. A database is made there, and dropped.",
     ),
 ]
+Targets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--target",
+        metavar="NAME=URL",
+        help="contrast: a server that is running, such as a=http://127.0.0.1:8000/api; the first "
+        "is the one that the others are compared with. May be given several times.",
+    ),
+]
+Endpoints = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--endpoint",
+        metavar="'METHOD PATH [JSON]'",
+        help="contrast: instead of the eight, such as 'POST /echo {\"a\": 1}'. May be given "
+        "several times.",
+    ),
+]
+Requests = Annotated[
+    int | None,
+    typer.Option(help="The window ends when so many have completed, or after --duration."),
+]
 KeepAlive = Annotated[
     bool | None,
     typer.Option(

@@ -14,7 +14,7 @@ from analysis.summary import Predicted
 from analysis.theory.closed_loops import of_a_blocked_loop, of_a_closed_loop
 from analysis.theory.open_loops import of_an_open_loop
 from analysis.theory.worker import System
-from scenarios.model import Load, Scenario
+from scenarios.model import Load, Scenario, Style
 from scenarios.problems import Problem
 from scenarios.units import Second
 
@@ -31,14 +31,15 @@ def system_of(
     """
     server, client = scenario.server, scenario.client
     delay_s = scenario.delay_s or database_s
+    has_processes = scenario.endpoint.style == "async def with processes"
     if cpu_s + delay_s <= 0:
         raise Problem(
             f"{scenario.name}: with no CPU and no delay a request takes no time, and nothing "
             "limits its rate; give --cpu above 0"
         )
     return System(
-        style=scenario.endpoint.style if server.is_python else "async def",
-        workers=server.workers,
+        style=style_of(scenario),
+        workers=(cores or 1) if has_processes else server.workers,
         pool=server.pool,
         connections=connections_of(scenario),
         delay_s=delay_s,
@@ -49,6 +50,13 @@ def system_of(
         client_timeout_s=client.timeout_s if client is not None else None,
         accepts="one" if server.loop == "uvloop" else "all",
     )
+
+
+def style_of(scenario: Scenario) -> Style:
+    """Whoever waits without a thread and without holding anybody up is as an `async def`. Work
+    in other processes is done by as many workers as there are cores."""
+    awaits = ("async def with processes", "async fn", "goroutine")
+    return "async def" if scenario.endpoint.style in awaits else scenario.endpoint.style
 
 
 def connections_of(scenario: Scenario) -> int | None:

@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
+from scenarios import contrast
 from scenarios.catalogue import select
-from scenarios.model import resolved
+from scenarios.model import Scenario, resolved
 from scenarios.overrides import Overrides, with_overrides
 from scenarios.problems import Problem
 from stress.databases import URL_VARIABLE
@@ -45,6 +46,9 @@ def run(
     upstream: o.UpstreamOption = None,
     load_processes: o.LoadProcesses = None,
     user_class: o.UserClassOption = None,
+    requests: o.Requests = None,
+    targets: o.Targets = None,
+    endpoints: o.Endpoints = None,
     keep_alive: o.KeepAlive = None,
     engine: o.EngineOption = None,
     access_log: o.AccessLogOption = None,
@@ -100,13 +104,14 @@ def run(
         client_life=client_life,
         client_timeout_s=o.seconds("--client-timeout", client_timeout),
         upstream=upstream,
+        requests=requests,
         keep_alive=keep_alive,
         engine=engine,
         access_log=access_log,
         database_pool=db_pool,
     )
     use_database(database_url)
-    chosen = select(tuple(names or ()))
+    chosen = chosen_scenarios(names or [], targets or [], endpoints or [])
     if quick:
         chosen = tuple(o.quickened(each) for each in chosen)
     scenarios = with_overrides(chosen, overrides)
@@ -130,6 +135,17 @@ def run(
         report=report,
     )
     return run_study(scenarios, order, stack)
+
+
+def chosen_scenarios(
+    names: Sequence[str], targets: Sequence[str], endpoints: Sequence[str]
+) -> tuple[Scenario, ...]:
+    if not targets and not endpoints:
+        return select(tuple(names))
+    if list(names) != [contrast.GROUP]:
+        given = "--target" if targets else "--endpoint"
+        raise Problem(f"{given} is for the group contrast alone: study run contrast {given} ...")
+    return contrast.chosen(targets, endpoints)
 
 
 def use_database(url: str | None) -> None:

@@ -1,0 +1,87 @@
+// Command gin-peer answers the HTTP contract of peers/README.md in Go.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const (
+	broken   = 1
+	wrongUse = 2
+
+	// Longer than any client here keeps an idle connection: none must ever find one closed by us.
+	idleTimeout = 15 * time.Minute
+	// What is still being answered may take this long after SIGTERM; the contract allows a second.
+	gracePeriod = 700 * time.Millisecond
+)
+
+func main() {
+	opts, err := parseOptions(os.Args[1:])
+	if errors.Is(err, flag.ErrHelp) {
+		return
+	}
+	exitOn(err, wrongUse)
+	conf, err := settingsFrom(os.LookupEnv)
+	exitOn(err, wrongUse)
+	runtime.GOMAXPROCS(opts.workers)
+	listener, err := net.Listen("tcp", opts.address())
+	exitOn(err, wrongUse)
+
+	services := newServices(conf)
+	exitOn(serve(listener, newRouter(services)), broken)
+	services.close()
+}
+
+// exitOn prints one line, whatever the error's text has been made of.
+func exitOn(err error, code int) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "gin-peer:", strings.Join(strings.Fields(err.Error()), " "))
+		os.Exit(code)
+	}
+}
+
+// serve returns nil after the first SIGTERM or SIGINT.
+func serve(listener net.Listener, handler http.Handler) error {
+	stopping, forget := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer forget()
+	server := &http.Server{
+		Handler:     handler,
+		IdleTimeout: idleTimeout,
+		// `OPTIONS *` gets its 404 from the router, like every other unknown target.
+		DisableGeneralOptionsHandler: true,
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
+	announce(listener)
+
+	select {
+	case err := <-failed:
+		return err
+	case <-stopping.Done():
+	}
+	grace, cancel := context.WithTimeout(context.Background(), gracePeriod)
+	defer cancel()
+	if server.Shutdown(grace) != nil {
+		return server.Close()
+	}
+	return nil
+}
+
+// announce writes the one line by which whoever started this learns the port.
+func announce(listener net.Listener) {
+	line := map[string]string{"listening": listener.Addr().String()}
+	// A string always encodes, and nobody is left to tell of a closed pipe.
+	_ = json.NewEncoder(os.Stdout).Encode(line)
+}

@@ -1,0 +1,149 @@
+"""Identical APIs side by side: eight endpoints on each of several servers.
+
+As published (FastAPI v Axum with SQLite): 50 users at once, 1000 requests. Ours are `def`,
+`async def`, Axum and gin; the user may name other servers, and other endpoints.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
+
+from scenarios.model import Database, Endpoint, Load, Method, Scenario, Server, Style
+from scenarios.problems import Problem
+
+GROUP = "contrast"
+FIFTY_USERS = Load(users=50, spawn_rate=50.0, requests=1000)
+SQLITE = Database("sqlite", pool=5)
+PYTHON = Server("uvicorn", loop="auto", http="auto", worker_timeout_s=0.0, app="app.contrast")
+MOST_BODY_BYTES = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One endpoint, whoever serves it. `name` is short, `why` what it stresses."""
+
+    name: str
+    method: Method
+    path: str
+    body: str | None = None
+    why: str = ""
+
+    @property
+    def subject(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """Who serves them, below `base`; `url` where it is a server of the user's."""
+
+    name: str
+    style: Style
+    server: Server
+    base: str = ""
+    url: str | None = None
+
+
+EIGHT: tuple[Asked, ...] = (
+    Asked("root", "GET", "/", why="handling HTTP and writing a small JSON"),
+    Asked("health", "GET", "/health", why="one trivial statement: what asking SQLite costs"),
+    Asked("echo", "POST", "/echo", '{"text": "hello", "numbers": [1, 2, 3]}', "reading JSON"),
+    Asked("say", "GET", "/echo/test", why="hardly anything"),
+    Asked("items", "GET", "/db/items", why="a query, and 25 rows as JSON"),
+    Asked("add", "POST", "/db/items", '{"name": "a new item", "price_cents": 250}', "a write"),
+    Asked("cpu", "GET", "/stress/cpu/1000", why="a loop of 1000 steps"),
+    Asked("memory", "GET", "/stress/memory/1", why="taking 1 MiB and touching each page"),
+)
+OURS: tuple[Contender, ...] = (
+    Contender("def", "def", PYTHON, base="/sync"),
+    Contender("async", "async def", PYTHON, base="/async"),
+    Contender("axum", "async fn", Server("axum", worker_timeout_s=0.0)),
+    Contender("gin", "goroutine", Server("gin", worker_timeout_s=0.0)),
+)
+
+
+def contrasted(asked: Sequence[Asked], contenders: Sequence[Contender]) -> tuple[Scenario, ...]:
+    return tuple(
+        Scenario(
+            name=f"{GROUP}-{each.name}-{contender.name}",
+            group=GROUP,
+            question=f"{each.subject} on {contender.name}: how many requests a second?",
+            expect="def < async def < the compiled ones",
+            why=f"It stresses {each.why}." if each.why else "An endpoint of the user's.",
+            endpoint=Endpoint(contender.base + each.path, contender.style, each.method, each.body),
+            server=contender.server,
+            load=FIFTY_USERS,
+            database=None if contender.url else SQLITE,
+            subject=each.subject,
+            contender=contender.name,
+            url=contender.url,
+        )
+        for each in asked
+        for contender in contenders
+    )
+
+
+CONTRAST = contrasted(EIGHT, OURS)
+
+
+def parse_target(text: str) -> Contender:
+    """`NAME=http://host:port[/base]`. Raises Problem."""
+    name, _, url = text.partition("=")
+    try:
+        parts = urlsplit(url)
+        port = parts.port or 80
+    except ValueError:
+        port, parts = 0, urlsplit("")
+    plain = not (parts.query or parts.fragment or parts.username or ":" in (parts.hostname or ""))
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,12}", name) or not plain:
+        raise Problem(f"--target {text!r}: give NAME=http://host:port, NAME of up to 12 letters")
+    if parts.scheme != "http" or not parts.hostname or not port:
+        raise Problem(f"--target {text!r}: only http:// is measured; give NAME=http://host:port")
+    return Contender(
+        name=name,
+        style="async def",
+        server=Server("given", worker_timeout_s=0.0),
+        base=parts.path.rstrip("/"),
+        url=f"http://{parts.hostname}:{port}",
+    )
+
+
+def parse_endpoint(text: str) -> Asked:
+    """`GET /path`, or `POST /path {"json": "body"}`. Raises Problem."""
+    match = re.fullmatch(r"\s*(GET|POST)\s+(/\S*)(?:\s+(\S.*?))?\s*", text, re.DOTALL)
+    if match is None:
+        raise Problem(f"--endpoint {text!r}: give 'GET /path', or 'POST /path {{\"a\": 1}}'")
+    body = match[3]
+    if body is not None:
+        try:
+            json.loads(body)
+        except ValueError as error:
+            raise Problem(f"--endpoint {text!r}: its body is no JSON: {error}") from error
+    method: Method = "POST" if match[1] == "POST" else "GET"
+    name = re.sub(r"[^a-z0-9]+", "-", match[2].lower()).strip("-") or "root"
+    return Asked(f"{name[:24]}-{method.lower()}", method, match[2], body)
+
+
+def chosen(targets: Sequence[str], endpoints: Sequence[str]) -> tuple[Scenario, ...]:
+    """What the user named, and ours where nothing was. Raises Problem."""
+    contenders = [parse_target(each) for each in targets] or list(OURS)
+    asked = [parse_endpoint(each) for each in endpoints] or list(EIGHT)
+    for kind, names in (
+        ("--target", [each.name for each in contenders]),
+        ("--endpoint", [each.subject for each in asked]),
+    ):
+        twice = {name for name in names if names.count(name) > 1}
+        if twice:
+            raise Problem(f"{kind}: {min(twice)} is given twice")
+    return contrasted(numbered(asked), contenders)
+
+
+def numbered(asked: Sequence[Asked]) -> list[Asked]:
+    """Two paths may shorten to one name."""
+    names = [each.name for each in asked]
+    return [
+        replace(each, name=f"{each.name}-{place}") if names.count(each.name) > 1 else each
+        for place, each in enumerate(asked, start=1)
+    ]
