@@ -6,9 +6,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from analysis import expectations, tables, trials
+from analysis import contrast, expectations, tables, trials
 from analysis.capacity import capacity_lines
 from analysis.compare import Comparison
+from analysis.contrast_tables import contrast_markdown
 from analysis.figures import summarise
 from analysis.run_summary import RunSummary, asked_of, summarised
 from analysis.summary import SCHEMA, CellSummary
@@ -38,6 +39,8 @@ def summary_json(summary: RunSummary) -> str:
     }
     if summary.knee is not None:
         content["capacity"] = asdict(summary.knee)
+    if summary.contrasts:
+        content |= contrast.as_json(summary.contrasts)
     if summary.outcomes:
         content["expectations"] = [expectations.as_json(each) for each in summary.outcomes]
     return json.dumps(content, indent=2, allow_nan=False) + "\n"
@@ -46,6 +49,7 @@ def summary_json(summary: RunSummary) -> str:
 def summary_markdown(summary: RunSummary) -> str:
     over_trials = trials.trial_markdown(summary.scenarios)
     text = tables.markdown(summary.cells, summary.command, over_trials)
+    text += contrast_markdown(summary.contrasts)
     if summary.knee is not None:
         text += "\n" + "".join(f"    {line}\n" for line in capacity_lines(summary.cells))
     if not summary.outcomes:
@@ -55,12 +59,16 @@ def summary_markdown(summary: RunSummary) -> str:
 
 
 def write_reports(run: RunDir, cells: Sequence[CellSummary], out: Path | None = None) -> None:
-    """summary.json, summary.csv and summary.md: the same bytes for the same records."""
+    """summary.json, summary.csv and summary.md, and contrast.json where scenarios stand side by
+    side: the same bytes for the same records."""
     folder = out or run.path
     summary = summarised(cells, asked_of(run.manifest()))
     (folder / "summary.json").write_text(summary_json(summary))
     (folder / "summary.csv").write_text(tables.comma_separated(summary.cells))
     (folder / "summary.md").write_text(summary_markdown(summary))
+    if summary.contrasts:
+        told = json.dumps(contrast.as_json(summary.contrasts), indent=2, allow_nan=False)
+        (folder / "contrast.json").write_text(told + "\n")
 
 
 def write_page(run: RunDir, summary: RunSummary) -> Path:

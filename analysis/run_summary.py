@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pydantic import TypeAdapter
 
 from analysis.capacity import knee_of
+from analysis.contrast import Contrast, Entrant, contrasts
 from analysis.expectations import Expectation, Outcome, judged, parse
 from analysis.knee import Knee
 from analysis.summary import CellSummary, Predicted
@@ -22,6 +23,7 @@ class Asked:
     expectations: tuple[Expectation, ...]
     predictions: Mapping[str, Predicted] = field(default_factory=dict)
     """By the scenario's name, as they were before the load started."""
+    entrants: tuple[Entrant, ...] = ()
     capacity: bool = False
     """Whether the cells are the steps of a search for the capacity."""
 
@@ -35,6 +37,7 @@ class RunSummary:
     cells: tuple[CellSummary, ...]
     scenarios: tuple[ScenarioSummary, ...]
     outcomes: tuple[Outcome, ...]
+    contrasts: tuple[Contrast, ...] = ()
     knee: Knee | None = None
     """Of a search for the capacity."""
 
@@ -53,6 +56,11 @@ def asked_of(manifest: Mapping[str, object]) -> Asked:
         predictions=TypeAdapter(dict[str, Predicted]).validate_python(
             manifest.get("predictions") or {}
         ),
+        entrants=tuple(
+            Entrant(str(each["subject"]), str(each.get("contender")), str(each.get("name")))
+            for each in scenarios
+            if each.get("subject")
+        ),
         capacity=manifest.get("capacity") is not None,
     )
 
@@ -69,6 +77,7 @@ def summarised(cells: Sequence[CellSummary], asked: Asked) -> RunSummary:
         cells=ordered,
         scenarios=over_trials(ordered),
         outcomes=judged(asked.expectations, ordered, asked.scenarios, asked.trials),
+        contrasts=contrasts(ordered, asked.entrants),
         knee=knee_of(ordered) if asked.capacity else None,
     )
 

@@ -96,7 +96,9 @@ class CellSummary:
     rps: float | None
     ok_rps: float | None
     failures_per_s: float | None
+    success_ratio: float | None
     mean_ms: float | None
+    min_ms: float | None
     median_ms: float | None
     ok_median_ms: float | None
     median_lower_bound_ms: float | None

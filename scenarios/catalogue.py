@@ -4,11 +4,13 @@ from scenarios.contrast import CONTRAST
 from scenarios.cpu_work import CPU_WORK
 from scenarios.disk import DISK
 from scenarios.model import Scenario
+from scenarios.ping import PING
 from scenarios.problems import Problem
 from scenarios.slow_io import SLOW_IO
+from scenarios.tasks import TASKS
 from scenarios.users import USERS
 
-CATALOGUE: tuple[Scenario, ...] = (*SLOW_IO, *DISK, *USERS, *CONTRAST, *CPU_WORK)
+CATALOGUE: tuple[Scenario, ...] = (*SLOW_IO, *DISK, *USERS, *CONTRAST, *CPU_WORK, *PING, *TASKS)
 
 GROUPS: tuple[str, ...] = tuple(dict.fromkeys(scenario.group for scenario in CATALOGUE))
 DEFAULT_GROUPS = ("classic", "fair")

@@ -24,7 +24,16 @@ class Process:
     """A started program and its children, in a session of their own: Ctrl-C in the terminal
     reaches the runner only, which then ends them in order."""
 
-    def __init__(self, command: Command, log: Path, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        command: Command,
+        log: Path,
+        environment: Mapping[str, str],
+        stdin: int = subprocess.DEVNULL,
+        stdout: int | None = None,
+    ) -> None:
+        """`stdin` and `stdout` are descriptors, the caller's to close; errors go to the log, and
+        what is said too where no stdout is given."""
         self.role = command.role
         self.log = log
         self.argv = command.argv
@@ -36,9 +45,9 @@ class Process:
                     (*launcher, *command.argv),
                     cwd=command.cwd,
                     env={**cleaned(environment), **command.env},
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
+                    stdin=stdin,
+                    stdout=output if stdout is None else stdout,
+                    stderr=output,
                     start_new_session=True,
                 )
             except OSError as error:

@@ -5,7 +5,8 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic, sleep
@@ -16,7 +17,7 @@ import psutil
 from pydantic import TypeAdapter, ValidationError
 
 from records.cell import UpstreamSummary
-from scenarios.model import Database, Scenario
+from scenarios.model import AccessLog, Database, Scenario
 from scenarios.problems import cannot_run
 from stress import databases, plan
 from stress.databases import Filled
@@ -27,6 +28,10 @@ from stress.watch import WorkerWatch
 
 ROOT = Path(__file__).resolve().parent.parent
 READY_WITHIN_S = 30.0
+ACCESS_FILE = "access.txt"
+TERMINAL_BYTES_PER_S = 65_536
+"""A line of uvicorn's access log has some 60 bytes: about a thousand a second."""
+ACCESS_KEPT_BYTES = 16_384
 _open = build_opener(ProxyHandler({})).open
 
 
@@ -106,6 +111,9 @@ class Stack:
         end_all([each for each in self.processes if each.role == "database"])
         if self.database is not None:
             self.database.clean()
+        access = self.folder / ACCESS_FILE
+        if access.exists():  # one line is like another
+            os.truncate(access, min(access.stat().st_size, ACCESS_KEPT_BYTES))
 
 
 def start_stack(
@@ -154,7 +162,9 @@ def given_stack(scenario: Scenario, url: str, folder: Path) -> Stack:
 def start_server(stack: Stack, scenario: Scenario, interruption: Interruption) -> None:
     database_env = stack.database.env if stack.database else {}
     env = plan.app_environment(scenario, stack.upstream_url, database_env)
-    server = Process(server_command(stack, scenario, env), stack.folder / "server.log", os.environ)
+    command = server_command(stack, scenario, env)
+    with access_log(stack, scenario.server.access_log) as stdout:
+        server = Process(command, stack.folder / "server.log", os.environ, stdout=stdout)
     stack.processes.append(server)
     workers = WorkerWatch(stack.journals)
 
@@ -165,6 +175,31 @@ def start_server(stack: Stack, scenario: Scenario, interruption: Interruption) -
 
     wait_until(ready, server, interruption)
     server.family()
+
+
+@contextmanager
+def access_log(stack: Stack, kind: AccessLog) -> Iterator[int | None]:
+    """Where the server's standard output goes: into a file, or through a slow terminal into it."""
+    if kind == "off":
+        yield None
+        return
+    with (stack.folder / ACCESS_FILE).open("wb") as file:
+        if kind == "file":
+            yield file.fileno()
+            return
+        reading, writing = os.pipe()
+        argv = (
+            sys.executable,
+            "-I",
+            str(ROOT / "stress" / "slow_terminal.py"),
+            str(TERMINAL_BYTES_PER_S),
+        )
+        command = plan.Command("terminal", argv, stack.folder, {})
+        log = stack.folder / "terminal.log"
+        stack.processes.append(Process(command, log, os.environ, reading, file.fileno()))
+        os.close(reading)
+        yield writing
+        os.close(writing)
 
 
 def server_command(stack: Stack, scenario: Scenario, env: dict[str, str]) -> plan.Command:

@@ -9,6 +9,7 @@ import polars as pl
 
 from analysis.advice import advice
 from analysis.capacity import capacity_lines
+from analysis.contrast_tables import contrast_lines
 from analysis.expectations import Outcome, all_met, outcome_line
 from analysis.reports import write_page
 from analysis.run_summary import RunSummary
@@ -27,6 +28,8 @@ def print_closing(summary: RunSummary) -> None:
         print("\n".join(("", *over_trials)))
     for cell in summary.cells:
         print_notes(cell)
+    if summary.contrasts:
+        print("\n".join(contrast_lines(summary.contrasts)))
     if summary.knee is not None:
         print("\n".join(("", *capacity_lines(summary.cells))))
     if summary.outcomes:

@@ -1,0 +1,174 @@
+"""Side by side: scenarios that answer one question, each against the first of them.
+
+Trials are what is compared, never the requests within one. Ratios are so turned that more than 1
+is better for throughput and for latency, as the published tables of this kind have them; memory and
+CPU are plain: 2 is twice as much.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from statistics import median
+
+from analysis.intervals import RatioInterval, ratio_interval
+from analysis.summary import CellSummary
+from analysis.trials import completed_by_scenario, grave, measured_values
+
+FIGURES = (
+    "ok_rps", "mean_ms", "min_ms", "median_ms", "p95_ms", "p99_ms", "p999_ms", "max_ms",
+    "success_ratio", "rss_mib_peak", "cpu_percent_peak", "cpu_ms_per_request",
+)  # fmt: skip
+LOWER_IS_BETTER = ("mean_ms", "median_ms", "p95_ms", "p99_ms", "p999_ms")
+COMPARED = ("ok_rps", *LOWER_IS_BETTER, "rss_mib_peak", "cpu_percent_peak", "cpu_ms_per_request")
+CATEGORIES = (
+    (2.0, "more than twice"),
+    (1.5, "1.5 to 2 times"),
+    (1.1, "up to 1.5 times"),
+    (1 / 1.1, "alike"),
+    (1 / 1.5, "down to 1/1.5"),
+    (0.5, "1/1.5 to 1/2"),
+    (0.0, "less than half"),
+)
+"""The published bounds (1.1, 1.5, 2) in both directions: the base may be the faster one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entrant:
+    """A scenario's place: which question it answers, and as whom."""
+
+    subject: str
+    contender: str
+    scenario: str
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """`figures`: medians over the trials, absent where unknown. `ratios`: against the base, empty
+    for the base itself. `doubts`: verdicts that are errors, and in how many trials."""
+
+    contender: str
+    scenario: str
+    trials: int
+    figures: Mapping[str, float]
+    ratios: Mapping[str, RatioInterval]
+    category: str | None
+    doubts: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Contrast:
+    """The first result is the base."""
+
+    subject: str
+    results: tuple[Result, ...]
+
+    @property
+    def base(self) -> Result:
+        return self.results[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Overall:
+    """One contender over all subjects: geometric means, which do not depend on who is the base
+    (Fleming and Wallace, Communications of the ACM 29, 1986). wins: subjects on which it had the
+    most throughput of all."""
+
+    contender: str
+    subjects: int
+    throughput_ratio: float | None
+    latency_ratio: float | None
+    wins: int
+    category: str | None
+
+
+def contrasts(cells: Sequence[CellSummary], entrants: Sequence[Entrant]) -> tuple[Contrast, ...]:
+    """Of each subject that two or more entrants have run for, in their order."""
+    trials = completed_by_scenario(cells)
+    by_subject: dict[str, list[Entrant]] = {}
+    for entrant in entrants:
+        if entrant.subject and entrant.scenario in trials:
+            by_subject.setdefault(entrant.subject, []).append(entrant)
+    return tuple(
+        Contrast(subject, tuple(result(each, trials, those[0]) for each in those))
+        for subject, those in by_subject.items()
+        if len(those) > 1
+    )
+
+
+def result(entrant: Entrant, trials: Mapping[str, Sequence[CellSummary]], base: Entrant) -> Result:
+    own, its = trials[entrant.scenario], trials[base.scenario]
+    ratios = {} if entrant is base else {name: ratio(name, its, own) for name in COMPARED}
+    throughput = ratios.get("ok_rps")
+    return Result(
+        contender=entrant.contender,
+        scenario=entrant.scenario,
+        trials=len(own),
+        figures={name: median(found) for name in FIGURES if (found := measured_values(own, name))},
+        ratios=ratios,
+        category=category(throughput.ratio) if throughput else None,
+        doubts=grave(own),
+    )
+
+
+def ratio(name: str, base: Sequence[CellSummary], other: Sequence[CellSummary]) -> RatioInterval:
+    ours, theirs = measured_values(other, name), measured_values(base, name)
+    return ratio_interval(ours, theirs) if name in LOWER_IS_BETTER else ratio_interval(theirs, ours)
+
+
+def category(found: float | None) -> str | None:
+    if found is None:
+        return None
+    return next(words for bound, words in CATEGORIES if found > bound or bound == 0.0)
+
+
+def overall(found: Sequence[Contrast]) -> tuple[Overall, ...]:
+    """Of the contenders that are there in every subject, if there are several subjects."""
+    if len(found) < 2:
+        return ()
+    names = [each.contender for each in found[0].results]
+    everywhere = [name for name in names if all(of(each, name) for each in found)]
+    return tuple(one_overall(name, found) for name in everywhere)
+
+
+def of(contrast: Contrast, contender: str) -> Result | None:
+    return next((each for each in contrast.results if each.contender == contender), None)
+
+
+def one_overall(contender: str, found: Sequence[Contrast]) -> Overall:
+    results = [each for contrast in found if (each := of(contrast, contender)) is not None]
+    throughput = geometric_mean([value_of(each, "ok_rps") for each in results])
+    return Overall(
+        contender=contender,
+        subjects=len(results),
+        throughput_ratio=throughput,
+        latency_ratio=geometric_mean([value_of(each, "mean_ms") for each in results]),
+        wins=sum(
+            each.scenario == fastest(contrast).scenario
+            for contrast, each in zip(found, results, strict=True)
+        ),
+        category=category(throughput),
+    )
+
+
+def value_of(result: Result, name: str) -> float | None:
+    """1 for the base."""
+    return result.ratios[name].ratio if result.ratios else 1.0
+
+
+def geometric_mean(ratios: Sequence[float | None]) -> float | None:
+    known = [each for each in ratios if each]
+    if not known or len(known) < len(ratios):
+        return None
+    return math.exp(sum(map(math.log, known)) / len(known))
+
+
+def fastest(contrast: Contrast) -> Result:
+    return max(contrast.results, key=lambda each: each.figures.get("ok_rps", 0.0))
+
+
+def as_json(found: Sequence[Contrast]) -> dict[str, object]:
+    """contrast.json, and "contrasts" in summary.json."""
+    return {
+        "contrasts": [asdict(each) for each in found],
+        "overall": [asdict(each) for each in overall(found)],
+    }

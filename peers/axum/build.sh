@@ -1,0 +1,37 @@
+#!/bin/sh
+# Builds the Axum peer if no binary of these sources is in the cache; prints its path, and only that.
+set -eu
+cd "$(CDPATH='' cd "$(dirname "$0")" && pwd)"
+
+fail() { printf 'build.sh: %s\n' "$1" >&2; exit 3; }
+
+# Outside the clone: a second one does not compile again.
+cache=${XDG_CACHE_HOME:-${HOME:+$HOME/.cache}}/asyncio-vs-threads
+case $cache in
+    /?*/asyncio-vs-threads) mkdir -p "$cache" 2>/dev/null && [ -w "$cache" ] || cache=$(pwd)/target ;;
+    *) cache=$(pwd)/target ;;
+esac
+
+sources=$({ uname -sm; find Cargo.toml src -type f | LC_ALL=C sort | xargs cksum; } |
+    cksum | tr ' ' -)
+binary=$cache/axum-$sources
+if [ ! -x "$binary" ]; then
+    command -v cargo >/dev/null 2>&1 ||
+        fail "no cargo on the PATH; install Rust 1.94 or newer from your system's packages or rustup, or leave axum out"
+    # Two builds at once must not see each other's half: they share what cargo locks while it
+    # builds, and each has a folder of its own until mv.
+    own=$binary.$$
+    trap 'rm -rf "$own"' EXIT
+    trap 'exit 3' HUP INT TERM
+    mkdir -p "$own" 2>/dev/null || fail "$cache cannot be written"
+    export CARGO_BUILD_BUILD_DIR="$cache/axum-target" CARGO_TARGET_DIR="$own"
+    # Cargo goes by the sources' dates, and another clone's may be newer than these: with the
+    # checksum among the compiler's arguments it goes by what is in them.
+    said=$(cargo rustc --release -- -C metadata="$sources" 2>&1) ||
+        fail "cargo failed:
+$(printf '%s\n' "$said" | tail -n 20)"
+    # A copy: cargo's own file is a link to what the next build writes.
+    cp "$own/release/axum-peer" "$own/axum-peer"
+    mv -f "$own/axum-peer" "$binary"
+fi
+printf '%s\n' "$binary"
