@@ -34,10 +34,14 @@ def message(verdict: Verdict) -> str:
             numbers = ", ".join(f"{key} {value:.0f}" for key, value in n.items())
             return f"generator, app and upstream do not tell the same story: {numbers}"
         case "GENERATOR_SATURATED":
+            late = (
+                f"; 1 % of the requests left {n['lateness_p99_ms']:.0f} ms late or more"
+                if "lateness_p99_ms" in n
+                else ""
+            )
             return (
                 f"of {n['processes']:.0f} load process(es) the busiest used "
-                f"{n['cpu_percent']:.0f} % of its core; 1 % of the requests left "
-                f"{n['lateness_p99_ms']:.0f} ms late or more"
+                f"{n['cpu_percent']:.0f} % of its core{late}"
             )
         case "OVERLOADED" if data["cause"] == "failures":
             return (
@@ -58,6 +62,17 @@ def message(verdict: Verdict) -> str:
                 f"others kept {n['other_cores']:.2f} cores of this machine busy meanwhile, and "
                 f"{n['stolen_cores']:.2f} were taken from it"
             )
+        case "CORES_FULL":
+            return (
+                f"all together used {n['used']:.2f} of {n['cores']:.0f} cores: server, database "
+                "and load took each other's turns"
+            )
+        case "OTHER_ENGINE":
+            return f"{data['engine']} made the load: {ENGINE_LACKS[str(data['engine'])]}"
+        case "PROFILED":
+            fault = data.get("fault")
+            made = "its flame graph is profile.svg, in the cell's folder"
+            return f"no flame graph: {fault}" if fault else f"py-spy looked on: {made}"
         case "LOAD_PROCESS_DIED":
             return f"{n['processes']:.0f} load process(es) died in the window, with their users"
         case "UPSTREAM_LATE":
@@ -88,7 +103,7 @@ def little_mismatch(n: Mapping[str, float]) -> str:
 
 
 def not_steady(data: Data, n: Mapping[str, float]) -> str:
-    longer = f"run about {n['longer_s']:.0f} s longer"
+    longer = f"run about {max(1.0, n['longer_s']):.0f} s longer"
     if data["cause"] == "warm-up":
         return (
             f"{n['unwarmed']:.0f} users were not served once within {n['warm_up_limit_s']:.0f} s "
@@ -99,6 +114,10 @@ def not_steady(data: Data, n: Mapping[str, float]) -> str:
     return f"the {data['cause']} drifted by {n['percent']:+.0f} % over the window: {longer}"
 
 
+ENGINE_LACKS = {
+    "oha": "its requests carry no id, so nothing follows them through the app",
+    "wrk": "it tells totals and a histogram, nothing of single requests",
+}
 ADVICE: dict[Code, str] = {
     "INTERRUPTED": "run it again; do not compare these figures",
     "WORKER_DEATHS": "each death resets all open connections; --worker-timeout 0 ends the killing",
@@ -107,7 +126,11 @@ ADVICE: dict[Code, str] = {
     "OVERLOADED": "offer less than is served; `study capacity` finds how much that is",
     "LITTLE_MISMATCH": "read the line of the unanswered, and mistrust the survivors' latencies",
     "MACHINE_BUSY": "end what else runs here, or take the figures as those of a smaller machine",
-    "GENERATOR_SATURATED": "the rps may be the generator's; use --load-processes 2 or fewer users",
+    "CORES_FULL": "on more cores it would be faster; read ratios, not rates",
+    "OTHER_ENGINE": "what it does not tell is left empty; --engine locust tells all",
+    "PROFILED": "the server was stopped for each look: measure again without --profile",
+    "GENERATOR_SATURATED": "the rps may be the generator's; --load-processes 2, --engine oha "
+    "or fewer users",
     "LOAD_PROCESS_DIED": "the load was not what was asked for; run it again",
     "UPSTREAM_LATE": "the latency is partly the upstream's; try --upstream go or fewer users",
     "NOT_STEADY": "use a longer --duration, or take the figures as what a growing queue looks like",

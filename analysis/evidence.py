@@ -10,7 +10,7 @@ from analysis.little import little
 from analysis.population import Cell, Window, distinct, unfinished
 from analysis.quantiles import quantile
 from analysis.steady import Drift, drift, parts_of, trend
-from analysis.usage import busiest_percent, other_load_cores, stolen_cores
+from analysis.usage import busiest_percent, machine_cores_used, other_load_cores, stolen_cores
 from analysis.verdicts import Answers, Backlog, Counts, Evidence, Instruments, Steadiness
 from records.cell import CellRecord
 from scenarios.units import Second
@@ -62,7 +62,7 @@ def answers(
         oldest_unfinished_s=end_s - oldest_s if isinstance(oldest_s, float) else None,
         slowest_completed_s=slowest_s if isinstance(slowest_s, float) else None,
         little=None
-        if load.is_open
+        if load.is_open or not load.tells_ids
         else little(requests, completions, load.users, load.think_s, window),
     )
 
@@ -78,12 +78,13 @@ def instruments(
     machine = sweeps.filter(window.holds("at_s"))
     peak = sweeps.filter(pl.col("role") == "server")["descriptors"].max()
     return Instruments(
-        generator_cpu_percent=busiest_percent(machine, "load"),
+        generator_cpu_percent=generator_cpu_percent(record, machine),
         lateness_p99_ms=lateness_ms(requests, window, 0.99),
         typical_ms=quantile(latencies_ms(record, completions), 0.5),
         load_processes_died=max(record.load_processes_lost, load_processes_died(sweeps, window)),
         upstream_late_share=upstream_late_share(cell.table("upstream", WAITS), window),
         other_load_cores=other_load_cores(machine),
+        cores_used=machine_cores_used(machine),
         stolen_cores=stolen_cores(machine),
         descriptors_peak=int(peak) if isinstance(peak, int) else None,
         descriptor_errors=requests.filter(
@@ -91,6 +92,14 @@ def instruments(
         ).height,
         probe_silent_s=probe_silent_s(record, cell.table("probe", ("pid", "at_s")), window),
     )
+
+
+def generator_cpu_percent(record: CellRecord, machine: pl.DataFrame) -> tuple[float, ...]:
+    """Of one core for each process of Locust; oha and wrk are one process with several threads,
+    and it is of one core for each of these."""
+    load = record.scenario.load
+    threads = 1 if load.tells_ids else load.processes
+    return tuple(percent / threads for percent in busiest_percent(machine, "load"))
 
 
 def steadiness(
@@ -156,7 +165,7 @@ def backlog(
 def lateness_ms(requests: pl.DataFrame, window: Window, q: float) -> float | None:
     """How long after it was due a request left: above some ms, the generator is slow."""
     sent = requests.filter(window.holds("started_s"))
-    return quantile(1000 * (sent["started_s"] - sent["intended_s"]).to_numpy(), q)
+    return quantile(1000 * (sent["started_s"] - sent["intended_s"]).drop_nulls().to_numpy(), q)
 
 
 def load_processes_died(machine: pl.DataFrame, window: Window) -> int:

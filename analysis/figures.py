@@ -6,6 +6,7 @@ import polars as pl
 
 from analysis.evidence import evidence, lateness_ms
 from analysis.fates import Fates, fates, is_of_load
+from analysis.growth import growth
 from analysis.judge import is_overloaded, judge
 from analysis.latencies import (
     TIMES,
@@ -22,8 +23,9 @@ from analysis.quantiles import quantile
 from analysis.steady import Drift
 from analysis.summary import Bystander, CellSummary, Cycle, ErrorCount, OpenLoop, WholeRun
 from analysis.threads import HANDLED, ActiveThreads, active_threads
+from analysis.totals import with_faults, with_totals
 from analysis.usage import USAGE, cpu_ms, cpu_percent_peak, memory_mib_peak, threads_peak
-from analysis.verdicts import Evidence
+from analysis.verdicts import Backlog, Evidence
 from analysis.workers import WATCHED, threads_unique, watched
 from records.cell import ROUND_S, CellRecord, death_rounds
 from scenarios.units import Second
@@ -50,7 +52,7 @@ def summarise(record: CellRecord, cell: Cell) -> CellSummary:
     all_ms = latencies_ms(record, completions)
     good_ms = all_ms[completions["error"].is_null().to_numpy()]
     failures = len(all_ms) - len(good_ms)
-    return CellSummary(
+    summary = CellSummary(
         scenario=record.scenario.name,
         trial=record.trial,
         users=None if record.scenario.load.is_open else record.scenario.load.users,
@@ -85,7 +87,7 @@ def summarise(record: CellRecord, cell: Cell) -> CellSummary:
         throughput_drift=drift_share(found.steadiness.throughput_drift),
         threads_unique=unique,
         threads_spawned=seen.threads_spawned
-        if record.scenario.server.is_python
+        if record.scenario.has_probe
         else threads_peak(machine, "server"),
         threads_active_mean=active.mean if active else None,
         threads_active_peak=active.peak if active else None,
@@ -97,7 +99,7 @@ def summarise(record: CellRecord, cell: Cell) -> CellSummary:
         blocked_by=seen.blocked_by if record.scenario.endpoint.works_on_the_loop else None,
         worker_restarts=len(record.deaths),
         cpu_percent_peak=cpu_percent_peak(machine, "server", together=True),
-        cpu_ms_per_request=cpu_ms(machine, "server", ratio(completions.height, window.length_s)),
+        cpu_ms_per_request=cpu_ms(machine, "server", answered_rps(record, completions, window)),
         rss_mib_peak=memory_mib_peak(machine, "server"),
         live_cpu_percent_peak=cpu_percent_peak(machine, "live", together=True),
         generator_cpu_percent_peak=max(found.instruments.generator_cpu_percent, default=None),
@@ -111,6 +113,7 @@ def summarise(record: CellRecord, cell: Cell) -> CellSummary:
         arrival_delay_p99_ms=delay_p99_ms,
         clock_uncertainty_ms=clock_uncertainty_ms(record),
         open_loop=open_loop(record, found, completions),
+        growth=growth(record, requests, ratio(len(good_ms), window.length_s)),
         bystander=bystander(cell.table("bystander", PINGS), window, end_s),
         whole_run=whole_run(requests, record),
         fates=account,
@@ -119,13 +122,21 @@ def summarise(record: CellRecord, cell: Cell) -> CellSummary:
         verdicts=judge(found),
         errors=error_counts(completions)[:MOST_ERRORS],
     )
+    if record.totals is not None:
+        return with_totals(summary, record.totals)
+    return with_faults(summary, record.faults) if record.faults else summary
 
 
 def handler_threads(
     record: CellRecord, cell: Cell, window: Window
 ) -> tuple[int | None, ActiveThreads | None]:
     """How many threads ever were in a handler, and how many at once in the window."""
-    own = cell.table("handlers", HANDLED).filter(is_of_load(record.cell_number)).drop("request_id")
+    of_load = (
+        is_of_load(record.cell_number)
+        if record.scenario.load.tells_ids
+        else pl.col("request_id").is_null()
+    )
+    own = cell.table("handlers", HANDLED).filter(of_load).drop("request_id")
     unique = threads_unique(own)
     if not window.length_s:
         return unique, None
@@ -148,11 +159,20 @@ def arrival_delays(
     return quantile(delays_ms, 0.5), quantile(delays_ms, 0.99)
 
 
+def answered_rps(record: CellRecord, completions: pl.DataFrame, window: Window) -> float | None:
+    if record.totals is not None:
+        return ratio(record.totals.completed, record.totals.lasting_s)
+    return ratio(completions.height, window.length_s)
+
+
 def fates_of(record: CellRecord, cell: Cell) -> Fates:
+    followed = record.scenario.load.tells_ids
+    seen = followed and record.scenario.has_probe
+    asked = followed and record.scenario.upstream is not None
     return fates(
         cell.table("requests", ("request_id", "status", "error", "ended_s")),
-        cell.table("handlers", ("request_id",)) if record.scenario.server.is_python else None,
-        cell.table("upstream", ("request_id",)) if record.scenario.upstream else None,
+        cell.table("handlers", ("request_id",)) if seen else None,
+        cell.table("upstream", ("request_id",)) if asked else None,
         record.cell_number,
     )
 
@@ -179,9 +199,20 @@ def open_loop(record: CellRecord, found: Evidence, completions: pl.DataFrame) ->
         sustained_rps=backlog.sustained_rps,
         backlog_growth_per_s=backlog.growth_per_s,
         overloaded=is_overloaded(backlog),
+        formula_median_ms=backlog_median_ms(record, backlog) if is_overloaded(backlog) else None,
         service_median_ms=quantile(service_ms, 0.5),
         service_p99_ms=quantile(service_ms, 0.99),
     )
+
+
+def backlog_median_ms(record: CellRecord, backlog: Backlog) -> float | None:
+    """None where requests failed, which then left the line early."""
+    phases = record.phases
+    if phases.ramp_end_s is None or not backlog.offered_rps or backlog.failed_rps:
+        return None
+    window = planned_window(record)
+    middle_s = (window.start_s + window.end_s) / 2 - phases.ramp_end_s
+    return 1000 * middle_s * (1 - backlog.sustained_rps / backlog.offered_rps)
 
 
 def ratio(part: float, whole: float) -> float | None:

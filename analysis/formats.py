@@ -7,8 +7,10 @@ MOST_DECIMALS = 12
 
 
 def rate(value: float | None) -> str:
-    """Requests a second: one decimal is what a window of 30 s can tell."""
-    return UNKNOWN if value is None else f"{value:,.1f}"
+    """Requests a second: one decimal is what a window of 30 s can tell, and what a column holds."""
+    if value is None:
+        return UNKNOWN
+    return f"{value:,.1f}" if value < 99_999.95 else f"{value:,.0f}"
 
 
 def milliseconds(value: float | None) -> str:

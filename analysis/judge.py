@@ -11,6 +11,8 @@ LATENESS_LIMIT_SHARE = 0.05
 """Sends this late at p99 change the load; below 20 ms it is the scheduler of a busy machine."""
 UPSTREAM_LATE_LIMIT = 0.05
 """Mean lateness over the mean wait asked for: the mean is what Little's law sees."""
+FULL_SHARE = 0.95
+"""Of all cores: what is left is the kernel's, which belongs to no process."""
 OTHER_LOAD_LIMIT_CORES = 0.15
 STOLEN_LIMIT_CORES = 0.05
 """Cells of an idle machine here showed others using up to 0.03 cores and nothing stolen."""
@@ -43,6 +45,9 @@ def judge(evidence: Evidence) -> tuple[Verdict, ...]:
             generator_saturated,
             upstream_late,
             machine_busy,
+            cores_full,
+            other_engine,
+            profiled,
             overloaded,
             little_mismatch,
             not_steady,
@@ -60,13 +65,17 @@ def interrupted(evidence: Evidence) -> Verdict | None:
 def counts_disagree(evidence: Evidence) -> Verdict | None:
     """Dead workers and cut-short cells lose requests for a reason that is told elsewhere."""
     record, counts = evidence.record, evidence.counts
-    if not counts.contradictions or record.interrupted:
+    contradictions = dict(counts.contradictions)
+    if evidence.backlog is not None and is_overloaded(evidence.backlog):
+        # a full listen queue drops connections that the generator takes for made
+        contradictions.pop("vanished", None)
+    if not contradictions or record.interrupted:
         return None
     if record.deaths or record.journals_lost or evidence.instruments.load_processes_died:
         return None
     data: dict[str, float | int | str] = {
         "sent": counts.sent,
-        **counts.contradictions,
+        **contradictions,
     }
     if counts.app_received is not None:
         data["app_received"] = counts.app_received
@@ -126,7 +135,9 @@ def generator_saturated(evidence: Evidence) -> Verdict | None:
     if busiest <= GENERATOR_CPU_LIMIT_PERCENT and late_ms <= bearable_ms:
         return None
     processes = len(own.generator_cpu_percent)
-    data = {"cpu_percent": busiest, "processes": processes, "lateness_p99_ms": late_ms}
+    data = {"cpu_percent": busiest, "processes": processes}
+    if own.lateness_p99_ms is not None:
+        data["lateness_p99_ms"] = late_ms
     return Verdict("GENERATOR_SATURATED", "error", data)
 
 
@@ -144,6 +155,29 @@ def machine_busy(evidence: Evidence) -> Verdict | None:
     if other <= OTHER_LOAD_LIMIT_CORES and stolen <= STOLEN_LIMIT_CORES:
         return None
     return Verdict("MACHINE_BUSY", "warning", {"other_cores": other, "stolen_cores": stolen})
+
+
+def cores_full(evidence: Evidence) -> Verdict | None:
+    """Server, database and load then take each other's turns: no part is the limit by itself, and
+    on more cores each would be faster."""
+    used, cores = evidence.instruments.cores_used, evidence.record.cores
+    if used is None or cores is None or used <= FULL_SHARE * cores:
+        return None
+    return Verdict("CORES_FULL", "warning", {"used": used, "cores": cores})
+
+
+def other_engine(evidence: Evidence) -> Verdict | None:
+    engine = evidence.record.scenario.load.engine
+    return None if engine == "locust" else Verdict("OTHER_ENGINE", "info", {"engine": engine})
+
+
+def profiled(evidence: Evidence) -> Verdict | None:
+    found = evidence.record.profile
+    if found is None:
+        return None
+    if found.fault is None:
+        return Verdict("PROFILED", "info")
+    return Verdict("PROFILED", "warning", {"fault": found.fault})
 
 
 def is_failing(backlog: Backlog) -> bool:

@@ -82,9 +82,10 @@ def longest_wait_ms(
 
     A quantile over requests counts whoever is served often more often than whoever starves; here
     each user counts once, with the longest of its waits that ended in the window or was under way
-    when it closed. None in an open loop, and without a window.
+    when it closed. None in an open loop, without a window, and where the load tells no users.
     """
-    if record.scenario.load.is_open or closes_s <= start_s:
+    load = record.scenario.load
+    if load.is_open or not load.tells_ids or closes_s <= start_s:
         return None
     waits = (
         requests.lazy()

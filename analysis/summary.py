@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from analysis.fates import Fates
+from analysis.growth import Growth
 from analysis.verdicts import Verdict
 from scenarios.units import Second
 
@@ -62,6 +63,10 @@ class OpenLoop:
     overloaded: bool
     service_median_ms: float | None
     service_p99_ms: float | None
+    formula_median_ms: float | None = None
+    """Of an overloaded one, from rates and times alone: what is answered t after the schedule's
+    begin waited t (1 - sustained / offered), and half of the window's answers come before its
+    middle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +159,8 @@ class CellSummary:
     clock_uncertainty_ms: float | None
     """Of load processes on other machines."""
     open_loop: OpenLoop | None
+    growth: Growth | None
+    """Where the ramp was slow enough to tell."""
     bystander: Bystander
     whole_run: WholeRun
     fates: Fates

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 
 from analysis import formats
 from analysis.advice import advice, message
+from analysis.growth import Growth
 from analysis.summary import CellSummary
 
 
@@ -107,8 +108,16 @@ def notes(cell: CellSummary) -> list[str]:
     if cell.warm_up_cut_s:
         cut = formats.decimal(cell.warm_up_cut_s)
         found.append(f"the window's first {cut} s were still warm-up (MSER-5) and are left out")
+    if (grown := cell.growth) is not None:
+        found.append(growth_note(grown))
     if (loop := cell.open_loop) is not None and loop.overloaded:
         found.append("percentiles in brackets are no property of the service: see OVERLOADED")
+        if loop.formula_median_ms is not None:
+            found.append(
+                "what is answered t after the begin waited t (1 - served / offered): a median of "
+                f"{formats.milliseconds(loop.formula_median_ms)} ms by that formula, "
+                f"{formats.milliseconds(cell.median_ms)} ms as measured"
+            )
     if cell.blocked_by and (cell.loop_blocked_share or 0) > BLOCKED_NOTED_SHARE:
         lag = formats.milliseconds(cell.loop_lag_max_ms)
         found.append(f"the loop was held by {cell.blocked_by} (silent for up to {lag} ms)")
@@ -126,6 +135,13 @@ def notes(cell: CellSummary) -> list[str]:
         found.append(dearer)
     found += [f"{each.count} × {each.error}" for each in cell.errors[:3]]
     return found
+
+
+def growth_note(grown: Growth) -> str:
+    alone = f"one user alone got {formats.rate(grown.one_user_rps)} rps"
+    if grown.saturated_from is None:
+        return f"in the ramp {alone}, and more users always got more"
+    return f"in the ramp {alone}; from {grown.saturated_from} users on it grew no more"
 
 
 def dearer_than_foretold(cell: CellSummary) -> str | None:

@@ -7,7 +7,7 @@ there together, also around a worker's death.
 import polars as pl
 
 USAGE = ("at_s", "role", "pid", "cpu_s", "rss_bytes", "threads")
-OURS = ("server", "database", "upstream", "load", "runner", "live")
+OURS = ("server", "database", "upstream", "load", "runner", "live", "profiler", "terminal")
 
 BUCKET_S = 1.0
 """The runner sweeps twice a second, and the kernel counts CPU in steps of 10 ms: over one
@@ -91,6 +91,13 @@ def other_load_cores(machine: pl.DataFrame) -> float | None:
     used = cores_used(machine.filter(pl.col("descriptors").is_not_null()))
     ours = sum(used.get(role, 0.0) for role in OURS)
     return max(0.0, used["machine"] - ours)
+
+
+def machine_cores_used(machine: pl.DataFrame) -> float | None:
+    """How many cores all processes together kept busy."""
+    if span_s(machine) <= 0 or machine.filter(pl.col("role") == "machine").is_empty():
+        return None
+    return cores_used(machine)["machine"]
 
 
 def stolen_cores(machine: pl.DataFrame) -> float | None:

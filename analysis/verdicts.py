@@ -21,6 +21,9 @@ Code = Literal[
     "LOAD_PROCESS_DIED",
     "UPSTREAM_LATE",
     "MACHINE_BUSY",
+    "CORES_FULL",
+    "OTHER_ENGINE",
+    "PROFILED",
     "NOT_STEADY",
     "DESCRIPTORS",
     "JOURNAL_LOST",
@@ -71,6 +74,8 @@ class Instruments:
     load_processes_died: int
     upstream_late_share: float | None
     other_load_cores: float | None
+    cores_used: float | None
+    """By all processes of this machine together."""
     stolen_cores: float | None
     descriptors_peak: int | None
     descriptor_errors: int

@@ -5,20 +5,31 @@ Only the database makes an `async def` await anything here. The work on CPU and 
 nothing: as `async def` it holds the loop, as `def` a thread, under /process another process.
 """
 
+import sqlite3
 import sys
 from asyncio import get_running_loop
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import asynccontextmanager
+from json import JSONDecodeError
 from multiprocessing import get_context
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, FastAPI, HTTPException, Path, Request
+from fastapi import APIRouter, Depends, FastAPI, Path, Request
 from pydantic import BaseModel, Field, JsonValue, StrictInt
-from pydantic_core import from_json
+from starlette.responses import JSONResponse
 
 from app import databases
-from app.databases import MOST_ROWS, Databases, Text, answer_faults
+from app.databases import (
+    MOST_ROWS,
+    Databases,
+    StrictRoute,
+    Text,
+    answer_faults,
+    fault_of,
+    refusal,
+    value_of,
+)
 from app.foundation import add_ping, new_app
 from app.items import ALIVE, CREATE, LIST, Pools, Row
 from app.settings import SettingsError, threads_from_environment
@@ -28,6 +39,8 @@ Said = Annotated[str, Path(min_length=1, max_length=256)]
 Steps = Annotated[int, Path(ge=1, le=10_000_000)]
 Mebibytes = Annotated[int, Path(ge=1, le=256)]
 Limit = Annotated[int, MOST_ROWS]
+ANY_JSON = {"requestBody": {"required": True, "content": {"application/json": {"schema": {}}}}}
+NO_JSON: dict[int | str, dict[str, object]] = {422: {"description": "No JSON"}}
 
 
 class Hello(BaseModel):
@@ -91,9 +104,13 @@ Body = Annotated[bytes, Depends(body_of)]
 
 def echo_of(body: bytes) -> MeasuredEcho:
     try:
-        return MeasuredEcho(echo=from_json(body, allow_inf_nan=False), bytes=len(body))
-    except ValueError as error:
-        raise HTTPException(422, f"no JSON: {error}") from error
+        return MeasuredEcho(echo=value_of(body), bytes=len(body))
+    except JSONDecodeError as error:
+        raise refusal(f"no JSON: {error.msg}", "body") from error
+
+
+def unreachable(error: sqlite3.Error) -> JSONResponse:
+    return JSONResponse({"detail": fault_of(error), "database": "unreachable"}, status_code=503)
 
 
 def add_plain_endpoints(sync: APIRouter, awaited: APIRouter) -> None:
@@ -105,11 +122,11 @@ def add_plain_endpoints(sync: APIRouter, awaited: APIRouter) -> None:
     async def async_root() -> Hello:
         return Hello()
 
-    @sync.post("/echo")
+    @sync.post("/echo", openapi_extra=ANY_JSON, responses=NO_JSON)
     def sync_echo(body: Body) -> MeasuredEcho:
         return echo_of(body)
 
-    @awaited.post("/echo")
+    @awaited.post("/echo", openapi_extra=ANY_JSON, responses=NO_JSON)
     async def async_echo(body: Body) -> MeasuredEcho:
         return echo_of(body)
 
@@ -123,14 +140,20 @@ def add_plain_endpoints(sync: APIRouter, awaited: APIRouter) -> None:
 
 
 def add_database_endpoints(sync: APIRouter, awaited: APIRouter, pools: Pools) -> None:
-    @sync.get("/health")
-    def sync_health() -> Health:
-        pools.ask(ALIVE)
+    @sync.get("/health", response_model=Health)
+    def sync_health() -> Health | JSONResponse:
+        try:
+            pools.ask(ALIVE)
+        except sqlite3.Error as error:
+            return unreachable(error)
         return Health()
 
-    @awaited.get("/health")
-    async def async_health() -> Health:
-        await pools.ask_async(ALIVE)
+    @awaited.get("/health", response_model=Health)
+    async def async_health() -> Health | JSONResponse:
+        try:
+            await pools.ask_async(ALIVE)
+        except sqlite3.Error as error:
+            return unreachable(error)
         return Health()
 
     @sync.get("/db/items")
@@ -187,7 +210,9 @@ def create_app(settings: Databases, threads: int) -> FastAPI:
     app = new_app("contrast", threads, opened)
     add_ping(app)
     answer_faults(app)
-    sync, awaited, process = (APIRouter(prefix=f"/{way}") for way in ("sync", "async", "process"))
+    sync, awaited, process = (
+        APIRouter(prefix=f"/{way}", route_class=StrictRoute) for way in ("sync", "async", "process")
+    )
     add_plain_endpoints(sync, awaited)
     add_database_endpoints(sync, awaited, pools)
     add_work_endpoints(sync, awaited, process, others)

@@ -1,17 +1,22 @@
-"""Which databases the apps ask, and what their callers hear when one of them does not answer."""
+"""Which databases the apps ask, and what their callers hear: when one of them does not answer, and
+when they have sent something that none can be asked with."""
 
 import os
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from json import JSONDecodeError
+from typing import Annotated, Any, Literal
 
 import asyncpg
 import psycopg
 import sqlalchemy.exc
 from fastapi import FastAPI, Query, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from pydantic import AfterValidator
-from starlette.responses import JSONResponse
+from pydantic_core import from_json
+from starlette.responses import JSONResponse, Response
 
 from app.settings import SettingsError, number_in, one_of
 
@@ -25,6 +30,7 @@ FAULTS = (
     sqlalchemy.exc.SQLAlchemyError,
     sqlite3.Error,
 )
+TOLD = ("type", "loc", "msg")
 MOST_ROWS = Query(ge=1, le=100)
 
 
@@ -55,11 +61,52 @@ def answer_faults(app: FastAPI) -> None:
     """A database that refuses or fails is a 503: its caller may come again, nothing crashed."""
 
     async def unavailable(_: Request, error: Exception) -> JSONResponse:
-        said = " ".join(str(error).split())
-        return JSONResponse({"detail": f"database: {said}"}, status_code=503)
+        return JSONResponse({"detail": fault_of(error)}, status_code=503)
 
     for kind in FAULTS:
         app.add_exception_handler(kind, unavailable)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+        """Without the input, which FastAPI would repeat: infinity is no JSON, half a character
+        no UTF-8."""
+        told = [{key: each[key] for key in TOLD} for each in error.errors()]
+        return JSONResponse({"detail": told}, status_code=422)
+
+
+def refusal(message: str, *where: str) -> RequestValidationError:
+    """A 422 in the form that all others have."""
+    return RequestValidationError([{"type": "value_error", "loc": where, "msg": message}])
+
+
+def fault_of(error: Exception) -> str:
+    return f"database: {' '.join(str(error).split())}"
+
+
+def value_of(body: bytes) -> Any:  # noqa: ANN401  # whatever JSON can say
+    """Raises JSONDecodeError, the one error of a body's that FastAPI answers with 422."""
+    try:
+        return from_json(body, allow_inf_nan=False)
+    except ValueError as error:
+        raise JSONDecodeError(str(error), "", 0) from error
+
+
+class StrictRequest(Request):
+    async def json(self) -> Any:  # noqa: ANN401
+        return value_of(await self.body())
+
+
+class StrictRoute(APIRoute):
+    """Takes JSON only. Python's own parser also takes NaN and UTF-16, and FastAPI answers 400 to
+    what that one cannot decode."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def handle_strictly(request: Request) -> Response:
+            return await handle(StrictRequest(request.scope, request.receive))
+
+        return handle_strictly if self.body_field else handle
 
 
 def without_nul(text: str) -> str:

@@ -16,9 +16,9 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from app.clients import Upstream
 from app.context import Endpoint
+from app.settings import DOCUMENT
 
 Adder = Callable[[str], Callable[[Endpoint], Endpoint]]
-DOCUMENT = Path(__file__).with_name("document.json")
 
 
 def add_http_endpoints(add: Adder, upstream: Upstream) -> None:
@@ -54,6 +54,27 @@ def add_json_endpoints(add: Adder) -> None:
     async def async_json_sync() -> Response:
         with DOCUMENT.open() as file:
             return JSONResponse(json.loads(file.read()))
+
+
+def add_file_endpoints(add: Adder, path: Path) -> None:
+    """Nothing is parsed: all the work is the read, and a read of so much lets go of the GIL."""
+
+    @add("/sync/file")
+    def sync_file() -> Response:
+        return PlainTextResponse(f"{len(path.read_bytes())} bytes")
+
+    @add("/async/file")
+    async def async_file() -> Response:
+        async with aiofiles.open(path, "rb") as file:
+            return PlainTextResponse(f"{len(await file.read())} bytes")
+
+    @add("/async/file/sync")
+    async def async_file_sync() -> Response:
+        return PlainTextResponse(f"{len(path.read_bytes())} bytes")
+
+    @add("/async/file/offload")
+    async def async_file_offload() -> Response:
+        return PlainTextResponse(f"{len(await run_sync(path.read_bytes))} bytes")
 
 
 def add_sleep_endpoints(add: Adder, delay_s: float) -> None:

@@ -7,6 +7,7 @@ import sqlite3
 from asyncio import LifoQueue as AwaitedQueue
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from queue import LifoQueue as BlockingQueue
 
 import aiosqlite
@@ -27,7 +28,8 @@ class Pools:
     """Each place of a pool holds a connection, or None until its first use."""
 
     def __init__(self, settings: Databases) -> None:
-        self.path = settings.sqlite
+        # A file that exists: without a mode, SQLite would make an empty one.
+        self.uri = f"{Path(settings.sqlite).absolute().as_uri()}?mode=rw"
         self.blocking = BlockingQueue[sqlite3.Connection | None]()
         self.awaiting = AwaitedQueue[aiosqlite.Connection | None]()
         for _ in range(settings.pool):
@@ -52,13 +54,15 @@ class Pools:
 
     def connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
-            self.path, PATIENCE_S, isolation_level=None, check_same_thread=False
+            self.uri, PATIENCE_S, isolation_level=None, check_same_thread=False, uri=True
         )
         connection.execute(SETTING)
         return connection
 
     async def connect_async(self) -> aiosqlite.Connection:
-        connection = await aiosqlite.connect(self.path, timeout=PATIENCE_S, isolation_level=None)
+        connection = await aiosqlite.connect(
+            self.uri, timeout=PATIENCE_S, isolation_level=None, uri=True
+        )
         await connection.execute(SETTING)
         return connection
 

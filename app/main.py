@@ -35,6 +35,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     endpoints.add_http_endpoints(add, upstream)
     endpoints.add_json_endpoints(add)
+    endpoints.add_file_endpoints(add, settings.file)
     endpoints.add_sleep_endpoints(add, settings.delay_ms / 1000)
     endpoints.add_small_endpoints(add)
     return app

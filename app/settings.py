@@ -3,10 +3,12 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, TypeVar
 
 Library = Literal["httpx", "httpx2", "aiohttp"]
 Life = Literal["shared", "per-request"]
+DOCUMENT = Path(__file__).with_name("document.json")
 LIBRARIES: tuple[Library, ...] = ("httpx", "httpx2", "aiohttp")
 LIVES: tuple[Life, ...] = ("per-request", "shared")
 Choice = TypeVar("Choice", bound=str)
@@ -25,6 +27,8 @@ class Settings:
     client_timeout_s: float
     client_connections: int
     pool: int
+    file: Path
+    """What the /file endpoints read."""
     thread_lines: bool
 
 
@@ -60,5 +64,6 @@ def from_environment(env: Mapping[str, str] = os.environ) -> Settings:
         client_timeout_s=number_in(env, "APP_CLIENT_TIMEOUT_MS", 5000, 1, 600_000) / 1000,
         client_connections=number_in(env, "APP_CLIENT_CONNECTIONS", 100, 1, 100_000),
         pool=threads_from_environment(env),
+        file=Path(env.get("APP_FILE", DOCUMENT)),
         thread_lines=one_of(env, "APP_THREAD_LINES", ("0", "1")) == "1",
     )

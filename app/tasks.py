@@ -8,13 +8,13 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import AsyncIterator
 from typing import Annotated
 
-from fastapi import Depends, FastAPI, HTTPException
+from fastapi import Depends, FastAPI
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow, dict_row
 from pydantic import BaseModel, Field, StrictBool
 
 from app import databases
-from app.databases import MOST_ROWS, Databases, Text, answer_faults
+from app.databases import MOST_ROWS, Databases, StrictRoute, Text, answer_faults, refusal
 from app.foundation import add_ping, new_app
 from app.pools import Pools
 from app.settings import SettingsError, threads_from_environment
@@ -56,7 +56,7 @@ def after_cursor(after: str | None = None) -> int:
     except ValueError:
         task_id = -1
     if not 0 <= task_id <= MOST_ID or cursor_of(task_id) != after:
-        raise HTTPException(422, "after: give the `next` of an earlier page")
+        raise refusal("give the `next` of an earlier page", "query", "after")
     return task_id
 
 
@@ -64,6 +64,7 @@ def create_app(settings: Databases, threads: int) -> FastAPI:
     pools = Pools(settings)
     app = new_app("tasks", threads, pools.opened)
     add_ping(app)
+    app.router.route_class = StrictRoute
     answer_faults(app)
 
     async def connection() -> AsyncIterator[Connection]:

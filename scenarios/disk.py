@@ -1,8 +1,29 @@
 """Sync and async endpoints that read a file."""
 
-from scenarios.model import Endpoint, Scenario, Server
+from scenarios.model import Endpoint, Load, Scenario, Server, Style
 
 SERVER = Server()
+FILE_MIB = 64
+"""Some 6 ms of copying out of the page cache: enough to hold a loop up."""
+WITH_PAUSES = Load(users=20, spawn_rate=20.0, think_s=0.25)
+"""So that the cores are not the limit, and the loop has time that could be free."""
+
+
+def large(name: str, path: str, style: Style, question: str, expect: str, why: str) -> Scenario:
+    return Scenario(
+        name=name,
+        group="disk-large",
+        question=question,
+        expect=expect,
+        why=why,
+        endpoint=Endpoint(path, style),
+        server=Server(worker_timeout_s=0.0),
+        load=WITH_PAUSES,
+        file_mib=FILE_MIB,
+        subject=f"a file of {FILE_MIB} MiB",
+        contender=name.removesuffix("-file").replace("-file-", " "),
+    )
+
 
 DISK: tuple[Scenario, ...] = (
     Scenario(
@@ -31,5 +52,38 @@ DISK: tuple[Scenario, ...] = (
         why="Some microseconds of blocking are less than any hand-over, while the disk is fast.",
         endpoint=Endpoint("/async/json/sync", "async def that blocks"),
         server=SERVER,
+    ),
+    large(
+        "async-file-sync",
+        "/async/file/sync",
+        "async def that blocks",
+        question="async def + read(): a file that takes some ms, read on the loop",
+        expect="one read at a time, and a loop that lags by several of them",
+        why="The read lets go of the GIL, and nobody can use that: the loop itself waits.",
+    ),
+    large(
+        "async-file",
+        "/async/file",
+        "async def",
+        question="async def + aiofiles: does awaiting a file leave the loop free?",
+        expect="yes: as many reads at once as asyncio's executor has threads, and hardly any lag",
+        why="aiofiles hands the read to asyncio's default executor, of min(32, cores + 4) "
+        "threads: anyio's pool shows nothing of it. open, read and close are a hand-over each.",
+    ),
+    large(
+        "sync-file",
+        "/sync/file",
+        "def",
+        question="def + read(): the same in anyio's pool",
+        expect="as async-file, on up to 40 threads instead",
+        why="Copying from the page cache is work for a core: beyond the cores no thread helps.",
+    ),
+    large(
+        "async-file-offload",
+        "/async/file/offload",
+        "async def that offloads",
+        question="async def that hands the whole read to anyio's pool, once",
+        expect="as sync-file",
+        why="One hand-over for open, read and close together.",
     ),
 )

@@ -138,6 +138,12 @@ class Load:
     def is_open(self) -> bool:
         return self.arrival_rate is not None
 
+    @property
+    def tells_ids(self) -> bool:
+        """Whether each request carries an id of ours and belongs to a user: then it can be followed
+        through the app, and Little's law can be asked."""
+        return self.engine == "locust"
+
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
@@ -154,6 +160,8 @@ class Scenario:
     client: Client | None = None
     upstream: Upstream | None = None
     database: Database | None = None
+    file_mib: int | None = None
+    """Of the file that a /file endpoint reads."""
     subject: str = ""
     """What the scenario is an answer to, where others are answers to the same."""
     contender: str = ""

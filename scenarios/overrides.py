@@ -72,6 +72,7 @@ BOUNDS: dict[str, tuple[float, float, str]] = {
     "database_pool": (1, 1000, ""),
     "requests": (1, 10_000_000, ""),
 }
+LOCUST_OPTIONS = ("arrival_rate", "spawn_rate", "think_s", "user_class", "requests")
 CLOSED_LOOP_OPTIONS = ("users", "spawn_rate", "think_s", "user_class", "requests")
 PYTHON_OPTIONS = ("server", "pool", "loop", "http", "worker_timeout_s", "access_log")
 CLIENT_OPTIONS = ("client", "client_life", "client_timeout_s", "upstream")
@@ -122,6 +123,10 @@ def with_overrides(scenarios: Sequence[Scenario], overrides: Overrides) -> tuple
                 raise Problem(
                     f"{option(name)}: an open loop (--arrival-rate) has no users; leave one out"
                 )
+    if overrides.engine not in (None, "locust"):
+        for name in LOCUST_OPTIONS:
+            if getattr(overrides, name) is not None:
+                raise Problem(f"{option(name)}: only Locust can; leave it or --engine out")
     return tuple(_override(scenario, overrides) for scenario in scenarios)
 
 
@@ -148,7 +153,9 @@ def _override(scenario: Scenario, o: Overrides) -> Scenario:
 
 
 def _load(load: Load, o: Overrides) -> Load:
-    own_requests = None if o.arrival_rate is not None else load.requests
+    engine = _or(o.engine, load.engine)
+    counts = o.arrival_rate is None and engine == "locust"
+    own_requests = load.requests if counts else None
     found = Load(
         users=_or(o.users, load.users),
         spawn_rate=_or(o.spawn_rate, load.spawn_rate),
@@ -159,9 +166,11 @@ def _load(load: Load, o: Overrides) -> Load:
         arrival_rate=_or(o.arrival_rate, load.arrival_rate),
         arrivals=_or(o.arrivals, load.arrivals),
         keep_alive=_or(o.keep_alive, load.keep_alive),
-        engine=_or(o.engine, load.engine),
+        engine=engine,
         requests=_or(o.requests, own_requests),
     )
+    if engine != "locust" and found.processes > found.users:
+        raise Problem(f"--load-processes {found.processes}: {engine} needs as many --users")
     if found.requests is not None and found.processes > 1:
         raise Problem(
             f"--load-processes {found.processes}: {found.requests} requests are counted by one "

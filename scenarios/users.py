@@ -111,4 +111,16 @@ USERS: tuple[Scenario, ...] = (
         expect="a multiple of users-async, near users-axum",
         why="Go's scheduler parks a goroutine at each wait, as `await` does, unseen.",
     ),
+    Scenario(
+        name="users-overload",
+        group="overload",
+        question="1000 requests a second to users-sync, which serves fewer: what is its latency?",
+        expect="OVERLOADED: a latency that grows as long as the test lasts, and means nothing",
+        why="Of C served and λ offered the request that is answered after t seconds waited "
+        "t (1 - C / λ). The published median of 75 s is half the length of its test.",
+        endpoint=Endpoint("/sync/users", "def"),
+        server=PYTHON,
+        load=Load(duration_s=15.0, arrival_rate=1000.0, keep_alive=False),
+        database=POSTGRESQL,
+    ),
 )

@@ -3,14 +3,15 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import monotonic, sleep
+from typing import Protocol
 
 from records.cell import ROUND_S, Phases, death_rounds
 from records.rundir import CellDir
-from scenarios.model import Scenario
+from scenarios.model import Engine, Scenario
 from scenarios.units import Second
 from stress import plan
 from stress.interruption import CellInterruptedError, Interruption
-from stress.processes import Process, how_it_ended
+from stress.processes import how_it_ended
 from stress.protocol import Control, Progress, read_progress, write_control
 from stress.stack import Stack
 from stress.watch import WorkerWatch
@@ -25,6 +26,14 @@ SETTLE_S = 0.5
 to boot: half a second after a death all its failures are in, and no new answer is yet."""
 
 
+class Load(Protocol):
+    """What makes the load, as far as it has to be watched."""
+
+    def exit_code(self) -> int | None: ...
+
+    def last_words(self) -> str: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Moment:
     """For whoever shows progress. left_s: what the plan still allows, at the most."""
@@ -34,6 +43,7 @@ class Moment:
     left_s: Second
     progress: Progress
     deaths: int
+    engine: Engine = "locust"
 
 
 Listener = Callable[[Moment], None]
@@ -70,12 +80,14 @@ class Conductor:
     scenario: Scenario
     cell: CellDir
     stack: Stack
-    load: Process
+    load: Load
     workers: WorkerWatch
     interruption: Interruption
     listener: Listener
     course: Course = field(default_factory=Course)
     progress: Progress = field(default_factory=Progress)
+    at_window: Callable[[Second], None] = lambda _: None
+    """Called when the window opens, with how long it is planned to be."""
     _told_s: float = 0.0
 
     def lead(self) -> None:
@@ -104,8 +116,7 @@ class Conductor:
             )
         if self.scenario.load.requests is not None:
             return self._through_count(windows, self.scenario.load.requests)
-        self.course.window_start_s = monotonic()
-        end_s = self.course.window_start_s + windows.window_s
+        end_s = self._open_window(windows) + windows.window_s
         self._stop_sending(end_s, windows.drain_s)
         self._until("window", lambda: False, windows.window_s)
         self.course.window_end_s = end_s
@@ -113,8 +124,7 @@ class Conductor:
 
     def _through_count(self, windows: plan.Windows, requests: int) -> float:
         """The window lasts until so many have completed, at most as long as any window."""
-        self.course.window_start_s = monotonic()
-        limit_s = self.course.window_start_s + windows.window_s
+        limit_s = self._open_window(windows) + windows.window_s
         self._stop_sending(limit_s, windows.drain_s, requests)
         counted = self._until(
             "window", lambda: self.progress.counted_until_s is not None, windows.window_s
@@ -137,11 +147,16 @@ class Conductor:
             "warm-up", lambda: rounds() > before, windows.warm_up_limit_s, settle=True
         )
         before = rounds()
-        self.course.window_start_s = monotonic()
+        self._open_window(windows)
         self._until("window", lambda: rounds() >= before + cycles, windows.window_s, settle=True)
         end_s = self.course.window_end_s = monotonic()
         self._stop_sending(end_s, windows.drain_s)
         return end_s
+
+    def _open_window(self, windows: plan.Windows) -> float:
+        self.at_window(windows.window_s)
+        self.course.window_start_s = monotonic()
+        return self.course.window_start_s
 
     def _stop_sending(self, at_s: float, drain_s: Second, requests: int | None = None) -> None:
         write_control(self.cell.raw, Control(at_s, at_s + drain_s, requests))
@@ -169,7 +184,8 @@ class Conductor:
         if now_s - self._told_s >= TELL_EVERY_S:
             self._told_s = now_s
             deaths = len(self.workers.deaths)
-            self.listener(Moment(self.scenario.name, phase, left_s, self.progress, deaths))
+            engine = self.scenario.load.engine
+            self.listener(Moment(self.scenario.name, phase, left_s, self.progress, deaths, engine))
 
     def _check(self, phase: str) -> None:
         reason = self.interruption.reason or self.stack.fallen()

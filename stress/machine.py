@@ -10,8 +10,9 @@ from scenarios.problems import Problem, cannot_run
 from stress.plan import HOST
 
 
-def raise_descriptors(needed: int) -> int:
-    """Raises this process's soft limit, which its children inherit; returns the limit in force.
+def raise_descriptors(needed: int, wanted: int = 0) -> int:
+    """Raises this process's soft limit, which its children inherit, to what is wanted as far as
+    may be; returns the limit in force.
 
     Raises Problem (exit code 3) where the hard limit is too low.
     """
@@ -21,9 +22,10 @@ def raise_descriptors(needed: int) -> int:
             f"{needed} file descriptors are needed and the hard limit is {hard}: "
             f"raise it (ulimit -Hn {needed}), or ask for fewer users (--users)"
         )
-    if soft < needed:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
-    return max(soft, needed)
+    most = max(needed, wanted) if hard == resource.RLIM_INFINITY else min(hard, max(needed, wanted))
+    if soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    return max(soft, most)
 
 
 def free_port(port: int, host: str = HOST, option: str = "--port") -> int:

@@ -74,6 +74,12 @@ def descriptors_needed(scenario: Scenario) -> int:
     return 2 * round(at_once) + 128
 
 
+def descriptors_wanted(scenario: Scenario) -> int:
+    """For an open loop beyond its capacity: in the worst case nothing that was sent is answered."""
+    rate, span = scenario.load.arrival_rate, windows(scenario)
+    return 0 if rate is None else 2 * round(rate * (span.warm_up_limit_s + span.window_s)) + 128
+
+
 def under_way_s(scenario: Scenario) -> Second:
     """How long a request of an open loop below capacity takes, generously."""
     return 2 * (scenario.delay_s or 0.0) + 0.5

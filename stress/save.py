@@ -8,8 +8,9 @@ from pathlib import Path
 from time import monotonic, sleep
 
 import polars as pl
+import psutil
 
-from records.cell import CellRecord, Phases, UpstreamSummary, WorkerDeath, save_cell
+from records.cell import CellRecord, Phases, Profile, UpstreamSummary, WorkerDeath, save_cell
 from records.clocks import clocks
 from records.harvest import (
     bystander_table,
@@ -26,6 +27,15 @@ from records.rundir import CellDir
 from scenarios.model import Scenario
 from stress import plan
 from stress.bystander import Ping
+from stress.engines import (
+    MEASURED,
+    OHA_ROWS,
+    OHA_TOTALS,
+    WRK_TOTALS,
+    faults_of_oha,
+    rows_of_oha,
+    totals_of_wrk,
+)
 from stress.protocol import Progress, read_clocks
 from stress.stack import ROOT, Stack
 from stress.watch import MachineRow, is_alive, pid_of
@@ -54,6 +64,7 @@ class Seen:
     interrupted: str | None
     upstream: UpstreamSummary | None = None
     descriptors_limit: int = 0
+    profile: Profile | None = None
 
 
 def save(
@@ -75,7 +86,12 @@ def save(
     worked, lost = read_journals(sorted(stack.journals.glob("probe-*.journal")))
     lost = () if stack.attached else lost  # a held-up server's may be of any earlier cell
     pings = [(p.request_id, p.intended_s, p.ended_s, p.status, p.error) for p in seen.pings]
-    cell.save_table("requests", requests_table(name, sent, seen.t0_s, by_process))
+    cell.save_table(
+        "requests",
+        requests_table(name, sent, seen.t0_s, by_process)
+        if scenario.load.engine == "locust"
+        else engine_rows(cell, seen),
+    )
     cell.save_table("handlers", handlers_table(worked, seen.t0_s, seen.end_s))
     cell.save_table("probe", probe_table(worked, seen.t0_s, seen.end_s))
     machine = machine_table(seen.machine, seen.t0_s)
@@ -108,6 +124,10 @@ def save(
         threads_left=threads_before(worked, seen.t0_s) if stack.attached else 0,
         journals_lost=lost,
         upstream=seen.upstream,
+        profile=seen.profile,
+        cores=psutil.cpu_count(),
+        faults=faults_of_oha(cell.raw / f"{MEASURED}-{OHA_TOTALS}"),
+        totals=totals_of_wrk(cell.raw / f"{MEASURED}-{WRK_TOTALS}"),
         database=stack.database.version if stack.database else None,
         clocks=found,
         load_processes_lost=seen.progress.lost,
@@ -115,6 +135,15 @@ def save(
         log_faults=tuple(_DESCRIPTORS.findall(log_text)[:MOST_FAULTS]),
     )
     save_cell(cell.record_file, record)
+
+
+def engine_rows(cell: CellDir, seen: Seen) -> pl.DataFrame:
+    """Of the window's run; its rows count from the window's start."""
+    begun_s = seen.phases.window_start_s or 0.0
+    told = cell.raw / f"{MEASURED}-{OHA_ROWS}"
+    rows = rows_of_oha(told, cell.path.name, begun_s)
+    told.unlink(missing_ok=True)  # several times as large as the table
+    return rows
 
 
 def wait_for_flush(stack: Stack, end_s: float) -> None:

@@ -28,6 +28,8 @@ from stress.watch import WorkerWatch
 
 ROOT = Path(__file__).resolve().parent.parent
 READY_WITHIN_S = 30.0
+MIB = 2**20
+FILE = "file.bin"
 ACCESS_FILE = "access.txt"
 TERMINAL_BYTES_PER_S = 65_536
 """A line of uvicorn's access log has some 60 bytes: about a thousand a second."""
@@ -111,6 +113,7 @@ class Stack:
         end_all([each for each in self.processes if each.role == "database"])
         if self.database is not None:
             self.database.clean()
+        (self.folder / FILE).unlink(missing_ok=True)
         access = self.folder / ACCESS_FILE
         if access.exists():  # one line is like another
             os.truncate(access, min(access.stat().st_size, ACCESS_KEPT_BYTES))
@@ -162,6 +165,8 @@ def given_stack(scenario: Scenario, url: str, folder: Path) -> Stack:
 def start_server(stack: Stack, scenario: Scenario, interruption: Interruption) -> None:
     database_env = stack.database.env if stack.database else {}
     env = plan.app_environment(scenario, stack.upstream_url, database_env)
+    if scenario.file_mib is not None:
+        env["APP_FILE"] = str(write_file(stack.folder / FILE, scenario.file_mib))
     command = server_command(stack, scenario, env)
     with access_log(stack, scenario.server.access_log) as stdout:
         server = Process(command, stack.folder / "server.log", os.environ, stdout=stdout)
@@ -175,6 +180,15 @@ def start_server(stack: Stack, scenario: Scenario, interruption: Interruption) -
 
     wait_until(ready, server, interruption)
     server.family()
+
+
+def write_file(path: Path, size_mib: int) -> Path:
+    """Of bytes that no file system stores in less room."""
+    piece = os.urandom(MIB)
+    with path.open("wb") as file:
+        for _ in range(size_mib):
+            file.write(piece)
+    return path
 
 
 @contextmanager

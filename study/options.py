@@ -142,6 +142,12 @@ Predict = Annotated[
 Report = Annotated[
     bool, typer.Option("--report/--no-report", help="Draw report.html at the end, in some seconds.")
 ]
+Profile = Annotated[
+    bool,
+    typer.Option(
+        "--profile", help="A flame graph of each Python server, by py-spy; it costs some speed."
+    ),
+]
 Live = Annotated[
     bool, typer.Option("--live", help="Show the run on a page on loopback while it goes on.")
 ]

@@ -35,6 +35,8 @@ def sentence(moment: Moment) -> str:
         return "starting upstream and server"
     if moment.phase == WAITING:
         return f"{now.ready} have come"
+    if moment.engine != "locust":
+        return f"{moment.engine} makes the load, and tells at its end{deaths}"
     return (
         f"{now.users} users, {now.completed} answered, {now.failed} failed, "
         f"{now.in_flight} open{deaths}"
@@ -107,6 +109,8 @@ class Terminal:
             head, look = f"{self._of} {moment.scenario}: {sentence(moment)}", None
         else:
             deaths = f", {moment.deaths} worker deaths" if moment.deaths else ""
+            if moment.engine != "locust":
+                deaths = f", by {moment.engine}{deaths}"
             left = f"{moment.phase}, {max(0.0, moment.left_s):.0f} s left{deaths}"
             head, look = f"{self._of} {moment.scenario}: {left}", self._follower.tried()
         self._live.update(panel(head, look), refresh=True)

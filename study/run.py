@@ -17,6 +17,7 @@ from scenarios.model import Available, Scenario, resolved
 from scenarios.problems import Problem
 from stress.cell import run_cell
 from stress.databases import check_given
+from stress.engines import check_installed
 from stress.interruption import CellInterruptedError, Interruption
 from stress.load_plan import Distribution
 from stress.machine import free_port, raise_descriptors
@@ -62,6 +63,8 @@ class Order:
     """Whether a page on loopback shows the run while it goes on."""
     report: bool = True
     """Whether report.html is drawn at the end."""
+    profile: bool = False
+    """Whether py-spy draws a flame graph of each Python server."""
 
 
 def run(scenarios: Sequence[Scenario], order: Order, served: Stack | None = None) -> int:
@@ -69,6 +72,8 @@ def run(scenarios: Sequence[Scenario], order: Order, served: Stack | None = None
     if not 1 <= order.trials <= MOST_TRIALS:
         raise Problem(f"--trials {order.trials}: give 1 to {MOST_TRIALS}")
     offered = available()
+    if order.profile and not any(each.has_probe for each in scenarios):
+        raise Problem("--profile: py-spy sees Python servers only; none is chosen")
     settled = [resolved(scenario, offered) for scenario in runnable(scenarios)]
     check_known(order.expectations, [each.name for each in settled])
     check_machine(settled, order, served)
@@ -95,6 +100,7 @@ def run(scenarios: Sequence[Scenario], order: Order, served: Stack | None = None
             order.distribution,
             foretelling(directory, content, interruption, view.progress) if order.predict else None,
             view.others,
+            order.profile,
         )
     summary = summarised(cells, asked_of(directory.manifest()))
     show(summary, order)
@@ -165,6 +171,8 @@ def check_machine(scenarios: Sequence[Scenario], order: Order, served: Stack | N
         free_port(order.port)
     for kind in {each.upstream.kind for each in scenarios if each.upstream}:
         upstream_program(kind)
+    for engine in {each.load.engine for each in scenarios}:
+        check_installed(engine)
     if any(each.database for each in scenarios):
         check_given()
 
@@ -197,6 +205,7 @@ def run_cells(
     distribution: Distribution | None = None,
     foretell: Callable[[Scenario], None] | None = None,
     others: Families | None = None,
+    profile: bool = False,
 ) -> list[CellSummary]:
     """In the order in which they ran. `foretell` is called before each."""
     cells: list[CellSummary] = []
@@ -219,6 +228,7 @@ def run_cells(
                 served,
                 distribution,
                 others,
+                profile,
             )
         except CellInterruptedError as error:  # before its load had started: nothing to keep
             if interruption.reason is None:

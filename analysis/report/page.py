@@ -9,6 +9,7 @@ import polars as pl
 from analysis.advice import advice
 from analysis.capacity import capacity_lines
 from analysis.compare import mapping
+from analysis.contrast_tables import ratio_or_unknown
 from analysis.expectations import outcome_line
 from analysis.report import pictures
 from analysis.report.columns import FIGURES, Mark, marks
@@ -17,6 +18,7 @@ from analysis.report.drawing import Drawn, drawn
 from analysis.report.environment import templates
 from analysis.report.pictures import Picture
 from analysis.report.sections import Seen, calibrations_of, section, seen
+from analysis.report.side_by_side import HEADINGS, RATIO_HEADINGS, side_by_side
 from analysis.report.vega import script_json, vega
 from analysis.run_summary import RunSummary
 from analysis.summary import CellSummary
@@ -50,6 +52,7 @@ def page(run: RunDir, summary: RunSummary) -> Page:
         section(each, highest, calibrations.get(each.summary.scenario), cores) for each in shown
     ]
     together = quantiles_picture(shown)
+    contrast = side_by_side(summary.contrasts)
     html = (
         templates()
         .get_template("report.html")
@@ -66,13 +69,28 @@ def page(run: RunDir, summary: RunSummary) -> Page:
             trials=trial_lines(summary.scenarios),
             capacity=capacity_lines(summary.cells) if summary.knee is not None else [],
             together=together,
+            contrast=contrast,
+            headings=HEADINGS,
+            ratio_headings=RATIO_HEADINGS,
+            ratio_or_unknown=ratio_or_unknown,
+            profiles=profiles_of(run),
             conditions=conditions(manifest),
             slices=script_json([asdict(each.slices) for each in sections if each.slices]),
             vega=vega(),
         )
     )
     files = [each for one in sections for each in one.pictures]
-    return Page(html, (*([together] if together else []), *files))
+    first = (together, contrast.picture if contrast else None)
+    return Page(html, (*(each for each in first if each is not None), *files))
+
+
+def profiles_of(run: RunDir) -> list[tuple[str, str]]:
+    """Name and path, from the page, of each flame graph."""
+    return [
+        (cell.path.name, f"cells/{cell.path.name}/profile.svg")
+        for cell in run.cells()
+        if (cell.path / "profile.svg").is_file()
+    ]
 
 
 def shown_cells(run: RunDir, summary: RunSummary) -> list[tuple[CellDir, CellSummary]]:

@@ -66,6 +66,7 @@ def run(
     master_port: o.MasterPort = None,
     wait_workers: o.WaitWorkers = None,
     live: o.Live = False,
+    profile: o.Profile = False,
     report: o.Report = True,
     port: o.Port = o.DEFAULT_PORT,
     out: o.Out = o.DEFAULT_OUT,
@@ -132,6 +133,7 @@ def run(
         predict=predict,
         distribution=distribution,
         live=live,
+        profile=profile,
         report=report,
     )
     return run_study(scenarios, order, stack)

@@ -28,11 +28,12 @@ def fitted(line: str) -> str:
 def lines_of(look: Look) -> Iterator[tuple[str, str]]:
     now = look.progress
     users = f"{now.users:,} users, " if now.users else ""
-    yield (
-        f"  load     {users}{now.in_flight:,} in flight, {formats.rate(look.good_rps)} good and "
-        f"{formats.rate(look.failed_rps)} failed a second",
-        "",
-    )
+    if now.sent:  # oha and wrk tell nothing before their end
+        yield (
+            f"  load     {users}{now.in_flight:,} in flight, {formats.rate(look.good_rps)} good "
+            f"and {formats.rate(look.failed_rps)} failed a second",
+            "",
+        )
     if look.threads is not None:
         alive = sum(look.threads.values())
         kinds = ", ".join(

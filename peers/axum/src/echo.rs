@@ -1,6 +1,9 @@
 //! Answers that ask nobody.
 
 use axum::Json;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::checks;
@@ -17,9 +20,17 @@ pub async fn hello() -> Json<Value> {
     Json(json!({ "message": "hello", "server": "axum" }))
 }
 
-pub async fn body(Payload(body): Payload) -> Result<Json<Value>, ApiError> {
-    let value: Value = serde_json::from_slice(&body).map_err(ApiError::invalid)?;
-    Ok(Json(json!({ "echo": value, "bytes": body.len() })))
+/// The text as it came: a number of Rust's would lose digits.
+#[derive(Serialize)]
+struct Echoed<'body> {
+    echo: &'body RawValue,
+    bytes: usize,
+}
+
+pub async fn body(Payload(body): Payload) -> Result<Response, ApiError> {
+    let echo = serde_json::from_slice(&body).map_err(ApiError::invalid)?;
+    let bytes = body.len();
+    Ok(Json(Echoed { echo, bytes }).into_response())
 }
 
 pub async fn segment(Segment(text): Segment<String>) -> Result<Json<Value>, ApiError> {

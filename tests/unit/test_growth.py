@@ -1,0 +1,55 @@
+"""From how many users on the throughput grows no more."""
+
+from dataclasses import replace
+
+import polars as pl
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analysis.growth import Growth, growth
+from records.cell import CellRecord, Phases
+from scenarios.model import Load
+from tests.unit.samples import record
+
+RPS_OF_ONE = 100.0
+
+
+def ramped(users: int) -> CellRecord:
+    """A user a second, from t0 on."""
+    base = record()
+    load = Load(users=users, spawn_rate=1.0)
+    scenario = replace(base.scenario, load=load)
+    return replace(base, scenario=scenario, phases=Phases(float(users), users + 1.0, users + 9.0))
+
+
+def answers(rates: list[float]) -> pl.DataFrame:
+    """Evenly through each second, and none of them failed."""
+    ended = [n + (k + 0.5) / rate for n, rate in enumerate(rates) for k in range(round(rate))]
+    return pl.DataFrame({"ended_s": ended, "error": [None] * len(ended)}).with_columns(
+        pl.col("error").cast(pl.String)
+    )
+
+
+@given(users=st.integers(8, 40), ceiling=st.integers(1, 6))
+def test_it_finds_where_a_straight_line_meets_its_ceiling(users: int, ceiling: int) -> None:
+    rates = [RPS_OF_ONE * min(n, ceiling) for n in range(1, users + 1)]
+    found = growth(ramped(users), answers(rates), RPS_OF_ONE * ceiling)
+    assert found is not None
+    assert found.one_user_rps == RPS_OF_ONE
+    assert found.saturated_from == ceiling
+    assert len(found.levels) == users
+
+
+def test_what_grows_to_the_end_is_not_saturated() -> None:
+    rates = [RPS_OF_ONE * n for n in range(1, 11)]
+    found = growth(ramped(10), answers(rates), 5000.0)
+    assert found == Growth(
+        RPS_OF_ONE, None, None, tuple(enumerate(rates, start=1))
+    )  # fmt: skip
+
+
+def test_a_ramp_too_quick_to_tell_tells_nothing() -> None:
+    few = [10.0] * 10  # below 30 answers a level
+    assert growth(ramped(10), answers(few), 10.0) is None
+    assert growth(ramped(3), answers([100.0] * 3), 100.0) is None
+    assert growth(ramped(10), answers([100.0] * 10), None) is None
