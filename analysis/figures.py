@@ -31,6 +31,9 @@ from records.cell import ROUND_S, CellRecord, death_rounds
 from scenarios.units import Second
 
 SETTLE_S = 0.5
+SWEEP_S = 0.5
+"""The runner looks at memory and threads so often: a window of some tenths of a second may lie
+between two looks."""
 MOST_ERRORS = 20
 PINGS = ("intended_s", "ended_s", "error")
 
@@ -44,7 +47,9 @@ def summarise(record: CellRecord, cell: Cell) -> CellSummary:
     delay_median_ms, delay_p99_ms = arrival_delays(record, cell, window)
     account = fates_of(record, cell)
     bounded = bounds_of(record, cell, window, end_s)
-    machine = cell.table("machine", USAGE).filter(window.holds("at_s"))
+    sweeps = cell.table("machine", USAGE)
+    machine = sweeps.filter(window.holds("at_s"))
+    around = sweeps.filter(window.wider(SWEEP_S).holds("at_s"))
     requests = cell.table("requests", (*TIMES, "process", "user", "status", "error"))
     completions = requests.filter(window.holds("ended_s"))
     found = evidence(record, cell, account, requests, completions, end_s, window)
@@ -88,7 +93,7 @@ def summarise(record: CellRecord, cell: Cell) -> CellSummary:
         threads_unique=unique,
         threads_spawned=seen.threads_spawned
         if record.scenario.has_probe
-        else threads_peak(machine, "server"),
+        else threads_peak(around, "server"),
         threads_active_mean=active.mean if active else None,
         threads_active_peak=active.peak if active else None,
         pool_total=seen.pool_total,
@@ -100,7 +105,7 @@ def summarise(record: CellRecord, cell: Cell) -> CellSummary:
         worker_restarts=len(record.deaths),
         cpu_percent_peak=cpu_percent_peak(machine, "server", together=True),
         cpu_ms_per_request=cpu_ms(machine, "server", answered_rps(record, completions, window)),
-        rss_mib_peak=memory_mib_peak(machine, "server"),
+        rss_mib_peak=memory_mib_peak(around, "server"),
         live_cpu_percent_peak=cpu_percent_peak(machine, "live", together=True),
         generator_cpu_percent_peak=max(found.instruments.generator_cpu_percent, default=None),
         generator_cpu_percent=found.instruments.generator_cpu_percent,

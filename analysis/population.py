@@ -51,6 +51,14 @@ class Window:
     def length_s(self) -> Second:
         return self.end_s - self.start_s
 
+    def wider(self, by_s: Second) -> "Window":
+        """On both sides; an empty one stays empty."""
+        return (
+            replace(self, start_s=self.start_s - by_s, end_s=self.end_s + by_s)
+            if self.length_s
+            else self
+        )
+
     def holds(self, column: str) -> pl.Expr:
         return pl.col(column).is_between(self.start_s, self.end_s, closed="left")
 

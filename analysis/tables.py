@@ -114,7 +114,8 @@ def notes(cell: CellSummary) -> list[str]:
         found.append("percentiles in brackets are no property of the service: see OVERLOADED")
         if loop.formula_median_ms is not None:
             found.append(
-                "what is answered t after the begin waited t (1 - served / offered): a median of "
+                "first come, first served: what is answered t after the begin waited "
+                "t (1 - served / offered), a median of "
                 f"{formats.milliseconds(loop.formula_median_ms)} ms by that formula, "
                 f"{formats.milliseconds(cell.median_ms)} ms as measured"
             )

@@ -15,7 +15,7 @@ from json import JSONDecodeError
 from multiprocessing import get_context
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, FastAPI, Path, Request
+from fastapi import APIRouter, Depends, FastAPI, Path
 from pydantic import BaseModel, Field, JsonValue, StrictInt
 from starlette.responses import JSONResponse
 
@@ -23,16 +23,15 @@ from app import databases
 from app.databases import (
     MOST_ROWS,
     Databases,
-    StrictRoute,
     Text,
     answer_faults,
     fault_of,
     refusal,
-    value_of,
 )
 from app.foundation import add_ping, new_app
 from app.items import ALIVE, CREATE, LIST, Pools, Row
 from app.settings import SettingsError, threads_from_environment
+from app.strict_json import StrictRoute, body_of, value_of
 from app.work import fill, spin
 
 Said = Annotated[str, Path(min_length=1, max_length=256)]
@@ -92,11 +91,6 @@ class Spun(BaseModel):
 class Filled(BaseModel):
     mb: int
     pages: int
-
-
-async def body_of(request: Request) -> bytes:
-    """Asks for no thread, whatever the endpoint's style."""
-    return await request.body()
 
 
 Body = Annotated[bytes, Depends(body_of)]

@@ -3,20 +3,17 @@ when they have sent something that none can be asked with."""
 
 import os
 import sqlite3
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from json import JSONDecodeError
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import asyncpg
 import psycopg
 import sqlalchemy.exc
 from fastapi import FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
 from pydantic import AfterValidator
-from pydantic_core import from_json
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse
 
 from app.settings import SettingsError, number_in, one_of
 
@@ -81,32 +78,6 @@ def refusal(message: str, *where: str) -> RequestValidationError:
 
 def fault_of(error: Exception) -> str:
     return f"database: {' '.join(str(error).split())}"
-
-
-def value_of(body: bytes) -> Any:  # noqa: ANN401  # whatever JSON can say
-    """Raises JSONDecodeError, the one error of a body's that FastAPI answers with 422."""
-    try:
-        return from_json(body, allow_inf_nan=False)
-    except ValueError as error:
-        raise JSONDecodeError(str(error), "", 0) from error
-
-
-class StrictRequest(Request):
-    async def json(self) -> Any:  # noqa: ANN401
-        return value_of(await self.body())
-
-
-class StrictRoute(APIRoute):
-    """Takes JSON only. Python's own parser also takes NaN and UTF-16, and FastAPI answers 400 to
-    what that one cannot decode."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handle = super().get_route_handler()
-
-        async def handle_strictly(request: Request) -> Response:
-            return await handle(StrictRequest(request.scope, request.receive))
-
-        return handle_strictly if self.body_field else handle
 
 
 def without_nul(text: str) -> str:

@@ -9,8 +9,6 @@ from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI
 from pydantic import BaseModel
 
-MOST_BODY_BYTES = 65_536
-
 
 def new_app(title: str, pool: int, opened: Callable[[], AsyncContext[None]]) -> FastAPI:
     """`opened` holds open, while the app lives, what its endpoints share."""
@@ -26,9 +24,7 @@ def new_app(title: str, pool: int, opened: Callable[[], AsyncContext[None]]) -> 
             gc.freeze()
             yield
 
-    return FastAPI(
-        title=title, lifespan=lifespan, redirect_slashes=False, max_body_size=MOST_BODY_BYTES
-    )
+    return FastAPI(title=title, lifespan=lifespan, redirect_slashes=False)
 
 
 class Pong(BaseModel):

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import asyncpg
-from psycopg import AsyncConnection, Connection
+from psycopg import AsyncConnection, Connection, OperationalError
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 from sqlalchemy import create_engine
@@ -17,21 +17,48 @@ from app.databases import Databases
 
 PATIENCE_S = 3600.0
 """How long a request may wait for a connection: longer than any load lasts."""
+REFUSED = "no connection: PostgreSQL cannot be reached, or has no place left"
+
+
+class BlockingPool(ConnectionPool[Connection[DictRow]]):
+    """Tells those who wait that PostgreSQL refuses, as the other libraries do; psycopg's own lets
+    them wait until it no longer does. While others' connections will come back they wait on."""
+
+    def reconnect_failed(self) -> None:
+        with self._lock:
+            waiting = [] if self._nconns else list(self._waiting)
+            if waiting:
+                self._waiting.clear()
+        for each in waiting:
+            each.fail(OperationalError(REFUSED))
+
+
+class AwaitingPool(AsyncConnectionPool[AsyncConnection[DictRow]]):
+    """The same, awaited."""
+
+    async def reconnect_failed(self) -> None:
+        async with self._lock:
+            waiting = [] if self._nconns else list(self._waiting)
+            if waiting:
+                self._waiting.clear()
+        for each in waiting:
+            await each.fail(OperationalError(REFUSED))
 
 
 class Pools:
     """`blocking` and `awaiting` are psycopg's, the engines SQLAlchemy's."""
 
     asyncpg: asyncpg.Pool
-    awaiting: AsyncConnectionPool[AsyncConnection[DictRow]]
+    awaiting: AwaitingPool
 
     def __init__(self, settings: Databases) -> None:
         self.url, self.size = settings.postgres_url, settings.pool
-        self.blocking = ConnectionPool[Connection[DictRow]](
+        self.blocking = BlockingPool(
             self.url,
             min_size=0,
             max_size=self.size,
             timeout=PATIENCE_S,
+            reconnect_timeout=0,
             kwargs={"autocommit": True, "row_factory": dict_row},
             open=False,
         )
@@ -61,11 +88,12 @@ class Pools:
             stack.push_async_callback(self.async_engine.dispose)
             stack.enter_context(self.blocking)
             self.awaiting = await stack.enter_async_context(
-                AsyncConnectionPool(
+                AwaitingPool(
                     self.url,
                     min_size=0,
                     max_size=self.size,
                     timeout=PATIENCE_S,
+                    reconnect_timeout=0,
                     kwargs={"autocommit": True, "row_factory": dict_row},
                     open=False,
                 )

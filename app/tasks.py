@@ -14,10 +14,11 @@ from psycopg.rows import DictRow, dict_row
 from pydantic import BaseModel, Field, StrictBool
 
 from app import databases
-from app.databases import MOST_ROWS, Databases, StrictRoute, Text, answer_faults, refusal
+from app.databases import MOST_ROWS, Databases, Text, answer_faults, refusal
 from app.foundation import add_ping, new_app
 from app.pools import Pools
 from app.settings import SettingsError, threads_from_environment
+from app.strict_json import StrictRoute
 
 PAGE = "SELECT task_id, title, done FROM tasks WHERE task_id > %s ORDER BY task_id LIMIT %s"
 CREATE = "INSERT INTO tasks (title, done) VALUES (%s, %s) RETURNING task_id, title, done"

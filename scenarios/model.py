@@ -85,6 +85,11 @@ class Server:
         """Whether it runs our FastAPI apps, with the probe in front of them."""
         return self.kind in ("gunicorn", "uvicorn")
 
+    @property
+    def is_compiled(self) -> bool:
+        """Whether it is one of the programs in `peers/`."""
+        return self.kind in ("axum", "gin")
+
 
 @dataclass(frozen=True, slots=True)
 class Client:

@@ -6,7 +6,7 @@ def fault(status: int, body: bytes, response: object) -> str | None:
     if 200 <= status < 300:
         return cut_off(body, response)
     if status:
-        return f"HTTP {status}: {body[:100].decode(errors='replace')}"
+        return f"HTTP {status}: {body[:200].decode(errors='replace')}"
     error = getattr(response, "error", None)
     text = " ".join(str(error).split())[:120]
     return f"{type(error).__name__}: {text}"

@@ -120,16 +120,21 @@ def as_nobody(data: Path) -> tuple[str, ...]:
     nobody, who may still enter the folders on the way."""
     if os.geteuid() != 0:
         return ()
-    if shutil.which("setpriv") is None:
-        raise cannot_run(
-            "PostgreSQL does not run as root, and there is no setpriv (util-linux) to drop it: "
-            "be an ordinary user, or name a server with --database-url"
-        )
+    can_be_nobody()
     os.chown(data, NOBODY, NOBODY)
     return (
         "setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups",
         "--inh-caps=+dac_override", "--ambient-caps=+dac_override", "--pdeathsig=INT", "--",
     )  # fmt: skip
+
+
+def can_be_nobody() -> None:
+    """Raises Problem where we are root and nothing can change that."""
+    if os.geteuid() == 0 and shutil.which("setpriv") is None:
+        raise cannot_run(
+            "PostgreSQL does not run as root, and there is no setpriv (util-linux) to drop it: "
+            "be an ordinary user, or name a server with --database-url"
+        )
 
 
 def url_of(port: int) -> str:

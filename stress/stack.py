@@ -147,19 +147,25 @@ def start_stack(
 def given_stack(scenario: Scenario, url: str, folder: Path) -> Stack:
     """A server of the user's: looked at from outside, where it runs on this machine. Raises Problem
     if nobody answers there."""
+    host, port = reached(scenario, url)
+    stack = Stack(port, folder, None, host=host)
+    for pid in listeners(port):
+        argv = tuple(psutil.Process(pid).cmdline()[:1])
+        stack.attached.append(Attached("server", pid, argv))
+    return stack
+
+
+def reached(scenario: Scenario, url: str) -> tuple[str, int]:
+    """Host and port, where somebody listens. Raises Problem where nobody does."""
     parts = urlsplit(url)
     host, port = parts.hostname or plan.HOST, parts.port or 80
-    stack = Stack(port, folder, None, host=host)
     try:
         socket.create_connection((host, port), timeout=READY_WITHIN_S / 6).close()
     except OSError as error:
         raise cannot_run(
             f"{scenario.contender}: nobody answers at {url} ({error}); start that server first"
         ) from error
-    for pid in listeners(port):
-        argv = tuple(psutil.Process(pid).cmdline()[:1])
-        stack.attached.append(Attached("server", pid, argv))
-    return stack
+    return host, port
 
 
 def start_server(stack: Stack, scenario: Scenario, interruption: Interruption) -> None:

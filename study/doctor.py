@@ -1,6 +1,7 @@
 """`study doctor`: can this machine run the study?"""
 
 import resource
+import shutil
 import sys
 from dataclasses import dataclass
 
@@ -8,6 +9,7 @@ import psutil
 
 from scenarios.model import Load
 from scenarios.problems import Problem
+from stress.databases import can_be_nobody, embedded_programs
 from stress.machine import free_port
 from study.environment import available, environment
 
@@ -48,12 +50,30 @@ def examine(port: int) -> list[Finding]:
                 f"enough for --users {most}; raise it for {users} (ulimit -Hn)"),
         port_finding(port),
         Finding("go", offered.go, f"{about['go'] or 'none'}",
-                "the Python upstream is used instead"),
+                "the Python upstream is used instead; the scenarios of gin are left out"),
+        Finding("cargo", shutil.which("cargo") is not None, found_or_none("cargo"),
+                "the scenarios of axum are left out"),
+        postgresql_finding(),
+        *(Finding(engine, shutil.which(engine) is not None, found_or_none(engine),
+                  f"--engine {engine} can't be used") for engine in ("oha", "wrk")),
         Finding("uvloop", offered.uvloop, "installed" if offered.uvloop else "none",
                 "auto means asyncio"),
         Finding("httptools", offered.httptools, "installed" if offered.httptools else "none",
                 "auto means h11"),
     ]  # fmt: skip
+
+
+def found_or_none(program: str) -> str:
+    return "on the PATH" if shutil.which(program) else "none"
+
+
+def postgresql_finding() -> Finding:
+    try:
+        embedded_programs()
+        can_be_nobody()
+    except Problem as problem:
+        return Finding("postgresql", good=False, found="none", advice=str(problem))
+    return Finding("postgresql", good=True, found="embedded")
 
 
 def port_finding(port: int) -> Finding:

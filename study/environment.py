@@ -16,9 +16,10 @@ from scenarios.model import Available
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = (
-    "aiofiles", "aiohttp", "anyio", "fastapi", "gevent", "geventhttpclient", "gunicorn", "h11",
-    "httpcore", "httpcore2", "httptools", "httpx", "httpx2", "locust", "polars", "psutil",
-    "pydantic", "starlette", "structlog", "uvicorn", "uvicorn-worker", "uvloop",
+    "aiofiles", "aiohttp", "aiosqlite", "anyio", "asyncpg", "fastapi", "gevent",
+    "geventhttpclient", "gunicorn", "h11", "httpcore", "httpcore2", "httptools", "httpx", "httpx2",
+    "locust", "polars", "psutil", "psycopg", "psycopg-pool", "pydantic", "sqlalchemy", "starlette",
+    "structlog", "uvicorn", "uvicorn-worker", "uvloop",
 )  # fmt: skip
 
 

@@ -22,7 +22,7 @@ from stress.interruption import CellInterruptedError, Interruption
 from stress.load_plan import Distribution
 from stress.machine import free_port, raise_descriptors
 from stress.plan import descriptors_needed
-from stress.stack import Stack, peer_program, upstream_program
+from stress.stack import Stack, peer_program, reached, upstream_program
 from stress.watch import Families
 from study.closing import (
     BROKEN,
@@ -171,6 +171,9 @@ def check_machine(scenarios: Sequence[Scenario], order: Order, served: Stack | N
         free_port(order.port)
     for kind in {each.upstream.kind for each in scenarios if each.upstream}:
         upstream_program(kind)
+    for each in scenarios:
+        if each.url is not None:
+            reached(each, each.url)
     for engine in {each.load.engine for each in scenarios}:
         check_installed(engine)
     if any(each.database for each in scenarios):
@@ -181,7 +184,7 @@ def runnable(scenarios: Sequence[Scenario]) -> tuple[Scenario, ...]:
     """Without the compiled servers that can't be built here: one line tells each of them.
     Raises Problem where nothing is left."""
     missing = dict[str, Problem]()
-    for kind in dict.fromkeys(each.server.kind for each in scenarios if not each.server.is_python):
+    for kind in dict.fromkeys(each.server.kind for each in scenarios if each.server.is_compiled):
         try:
             peer_program(kind)
         except Problem as problem:

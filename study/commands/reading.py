@@ -1,26 +1,43 @@
 """Looking: at the catalogue, at this machine, at runs that were recorded."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from scenarios.catalogue import GROUPS, select
+from scenarios.model import Scenario
 from study import options as o
 from study.compare import compare as compare_runs
 from study.doctor import doctor as examine_machine
 from study.report import report as report_again
 
 
-def list_scenarios() -> int:
-    """Every scenario by group: its question, and what to expect."""
-    for group in GROUPS:
+def list_scenarios(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[SCENARIO|GROUP]...", help="All if none is named."),
+    ] = None,
+) -> int:
+    """Scenarios by group: the question each asks, and what to expect."""
+    chosen = select(tuple(names or GROUPS))
+    for group in dict.fromkeys(each.group for each in chosen):
         print(group)
-        for scenario in select((group,)):
-            print(f"  {scenario.name:<24}{scenario.question}")
-            print(f"  {'':<24}expect: {scenario.expect}")
+        print("\n".join(group_lines([each for each in chosen if each.group == group])))
         print()
     return 0
+
+
+def group_lines(scenarios: Sequence[Scenario]) -> Iterator[str]:
+    """What all of them expect is said once, at the end."""
+    together = len(scenarios) > 1 and len({each.expect for each in scenarios}) == 1
+    for scenario in scenarios:
+        yield f"  {scenario.name:<24}{scenario.question}"
+        if not together:
+            yield f"  {'':<24}expect: {scenario.expect}"
+    if together:
+        yield f"  {'':<24}expect: {scenarios[0].expect}"
 
 
 def report(directory: Annotated[Path, typer.Argument(help="A run directory.")]) -> int:

@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic, sleep
@@ -25,10 +25,14 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
-def study(*arguments: str, timeout_s: float = 120.0) -> subprocess.CompletedProcess[str]:
+def study(
+    *arguments: str, timeout_s: float = 120.0, env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """`env` is beside the usual variables, and instead of them where it names one."""
     return subprocess.run(
         (sys.executable, "-m", "study", *arguments),
-        cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=timeout_s, check=False,
+        cwd=ROOT, env=environment() | dict(env or {}), capture_output=True, text=True,
+        timeout=timeout_s, check=False,
     )  # fmt: skip
 
 
