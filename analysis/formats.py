@@ -55,10 +55,10 @@ def decimal(value: float | None) -> str:
 
 
 def times(ratio: float) -> str:
-    """Three digits; four beside 1, where three would hide a small difference."""
+    """Three digits; four beside 1, where three would hide a small difference, and two far below."""
     if ratio >= 99.95:
         return whole(ratio)
-    digits = 4 if 0.99 < ratio < 1.01 else 3 if ratio > 0.01 else 2
+    digits = 4 if 0.99 < ratio < 1.01 else 3 if ratio > 0.1 else 2
     return f"{ratio:#.{digits}g}"
 
 

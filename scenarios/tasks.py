@@ -70,7 +70,7 @@ TASKS: tuple[Scenario, ...] = (
         "a second; who finds none free waits that millisecond.",
     ),
     python(
-        "create-per-request",
+        "add-per-request",
         CREATE,
         EACH_ITS_OWN,
         question="and where each request writes?",
@@ -78,7 +78,7 @@ TASKS: tuple[Scenario, ...] = (
         why=TOO_MANY,
     ),
     python(
-        "create-pool",
+        "add-pool",
         CREATE,
         POOL,
         question="writes through a pool of five",

@@ -21,7 +21,10 @@ CYCLE_SLACK_S = 4.0
 CONNECTION_KEPT_S = 600
 """Servers keep idle connections longer than any client does: a server that closes first makes
 failures that are nobody's finding."""
-FOREIGN = ("LOCUST_", "GUNICORN_", "UVICORN_", "APP_", "PROBE_", "SERVER_", "AVT_")
+FOREIGN = (
+    "LOCUST_", "GUNICORN_", "UVICORN_", "APP_", "PROBE_", "SERVER_", "AVT_", "STUDY_", "PG", "GIN_",
+    "TOKIO_",
+)  # fmt: skip
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "web_concurrency")
 
 

@@ -28,6 +28,8 @@ from stress.watch import WorkerWatch
 
 ROOT = Path(__file__).resolve().parent.parent
 READY_WITHIN_S = 30.0
+LONG_BUILD_S = 2.0
+"""From here on a build is worth a word."""
 MIB = 2**20
 FILE = "file.bin"
 ACCESS_FILE = "access.txt"
@@ -281,10 +283,18 @@ def peer_program(kind: str) -> str:
 
 def built(script: Path, otherwise: str) -> str:
     """What the script says it has built. Raises Problem with its words where it can't."""
-    done = subprocess.run(("sh", str(script)), capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise cannot_run(f"{done.stderr.strip()}; {otherwise}")
-    return done.stdout.strip()
+    with subprocess.Popen(
+        ("sh", str(script)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as building:
+        try:
+            said, complaint = building.communicate(timeout=LONG_BUILD_S)
+        except subprocess.TimeoutExpired:
+            what = script.parent.name
+            print(f"study: building {what} (once, up to some minutes) ...", file=sys.stderr)
+            said, complaint = building.communicate()
+    if building.returncode != 0:
+        raise cannot_run(f"{complaint.strip()}; {otherwise}")
+    return said.strip()
 
 
 def wait_until(ready: Callable[[], bool], process: Process, interruption: Interruption) -> None:

@@ -7,7 +7,7 @@ from typing import TextIO
 
 import polars as pl
 
-from analysis.advice import advice
+from analysis.advice import advice, message
 from analysis.capacity import capacity_lines
 from analysis.contrast_tables import contrast_lines
 from analysis.expectations import Outcome, all_met, outcome_line
@@ -28,6 +28,8 @@ def print_closing(summary: RunSummary) -> None:
         print("\n".join(("", *over_trials)))
     for cell in summary.cells:
         print_notes(cell)
+    for remark in engines(summary.cells):
+        print(f"\n{fill(remark, WIDTH)}")
     if summary.contrasts:
         print("\n".join(contrast_lines(summary.contrasts)))
     if summary.knee is not None:
@@ -55,8 +57,14 @@ def print_where(directory: RunDir, page: bool) -> None:
     print(f"\n{files}summary.md, summary.csv and summary.json are in\n{directory.path}/")
 
 
+def engines(cells: Sequence[CellSummary]) -> list[str]:
+    """What another load program does not tell, once for the run and not for each of its cells."""
+    of_engines = (each for cell in cells for each in cell.verdicts if each.code == "OTHER_ENGINE")
+    return list(dict.fromkeys(message(each) for each in of_engines))
+
+
 def print_notes(cell: CellSummary) -> None:
-    told = notes(cell)
+    told = [note for note in notes(cell) if not note.startswith("OTHER_ENGINE")]
     if not told:
         return
     print(f"\n{name_of(cell)}")

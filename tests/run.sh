@@ -17,5 +17,7 @@ step 'types: mypy --strict'
 "$bin/mypy"
 step 'arrows between the folders: import-linter'
 "$bin/lint-imports" --no-cache
+step 'compiled servers: gofmt, go vet, go test; cargo fmt, clippy, test'
+sh peers/check.sh
 step 'tests: pytest'
 exec "$bin/python" -m pytest "$@"

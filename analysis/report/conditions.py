@@ -24,25 +24,40 @@ MACHINE = {
     "git_changed": "with changes",
 }
 SETTINGS = {
+    "endpoint.method": "method",
     "endpoint.path": "route",
     "endpoint.style": "style",
     "server.kind": "server",
+    "url": "at",
+    "server.app": "app",
     "server.workers": "workers",
     "server.loop": "loop",
     "server.http": "HTTP parser",
     "server.worker_timeout_s": "worker timeout, s",
     "server.pool": "pool, threads",
+    "server.access_log": "access log",
     "client.library": "client",
     "client.life": "its life",
     "client.timeout_s": "its timeout, s",
     "client.connections": "its connections",
     "delay_s": "delay, s",
     "upstream.kind": "upstream",
+    "database.kind": "database",
+    "database.pool": "its pool, connections",
+    "database.life": "their life",
+    "file_mib": "file, MiB",
+    "load.engine": "load made by",
+    "load.keep_alive": "connections kept",
+    "load.requests": "requests counted",
     "load.users": "users",
     "load.arrival_rate": "arrivals a second",
     "load.duration_s": "window, s",
     "load.processes": "load processes",
 }
+PYTHON_ONLY = (
+    "server.app", "server.loop", "server.http", "server.worker_timeout_s", "server.pool",
+    "server.access_log",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +87,15 @@ def conditions(manifest: Mapping[str, object]) -> Conditions:
         settings=tuple(
             (words, values)
             for key, words in SETTINGS.items()
-            if any(values := tuple(told(inner(each, key)) for each in scenarios))
+            if any(values := tuple(told(setting(each, key)) for each in scenarios))
         ),
     )
+
+
+def setting(scenario: Mapping[str, object], path: str) -> object:
+    """None where it means nothing to the scenario: a compiled server has no loop to choose."""
+    is_python = inner(scenario, "server.kind") in ("gunicorn", "uvicorn")
+    return inner(scenario, path) if is_python or path not in PYTHON_ONLY else None
 
 
 def inner(entry: Mapping[str, object], path: str) -> object:

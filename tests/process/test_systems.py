@@ -25,7 +25,7 @@ SHORT = ("--duration", "1s", "--no-predict", "--no-report", "--port", "0")
 OF_EACH_KIND = (
     "users-sync-psycopg", "users-async-sqlalchemy", "users-async-psycopg", "users-async-sync",
     "contrast-health-async", "contrast-add-def", "contrast-memory-def", "cpu-process",
-    "ping-gunicorn", "ping-log-file", "tasks-create-pool", "async-file", "async-file-offload",
+    "ping-gunicorn", "ping-log-file", "tasks-add-pool", "async-file", "async-file-offload",
 )  # fmt: skip
 COMPILED = {
     "axum": ("users-axum", "contrast-add-axum", "tasks-axum", "axum-http-shared"),

@@ -1,6 +1,7 @@
 import pytest
 
 from scenarios.catalogue import CATALOGUE, DEFAULT_GROUPS, GROUPS, select
+from scenarios.contrast import CONTRAST
 from scenarios.model import Available, Scenario, resolved
 from scenarios.overrides import Overrides, with_overrides
 from scenarios.problems import Problem
@@ -20,12 +21,25 @@ def test_the_names_that_other_tools_rely_on() -> None:
         "classic": ["sync-http", "async-http", "async-http-sync"],
         "fair": [
             "sync-http-shared", "async-http-shared", "async-http-sync-shared", "async-http-offload",
+            "axum-http-shared", "gin-http-shared",
         ],
         "control": ["sync-sleep", "async-sleep", "async-sleep-sync"],
         "disk": ["sync-json", "async-json", "async-json-sync"],
         "users": [
             "users-sync", "users-sync-psycopg", "users-async", "users-async-sqlalchemy",
             "users-async-psycopg", "users-async-sync", "users-axum", "users-gin",
+        ],
+        "disk-large": ["async-file-sync", "async-file", "sync-file", "async-file-offload"],
+        "overload": ["users-overload"],
+        "contrast": [each.name for each in CONTRAST],
+        "cpu": ["cpu-async", "cpu-sync", "cpu-process"],
+        "ping": [
+            "ping-uvicorn", "ping-log-file", "ping-log-terminal", "ping-asyncio-h11",
+            "ping-asyncio", "ping-h11", "ping-gunicorn", "ping-axum", "ping-gin",
+        ],
+        "tasks": [
+            "tasks-per-request", "tasks-pool", "tasks-add-per-request", "tasks-add-pool",
+            "tasks-axum", "tasks-gin",
         ],
     }  # fmt: skip
     assert DEFAULT_GROUPS == ("classic", "fair")
@@ -53,9 +67,29 @@ def test_classic_is_as_the_original_had_it() -> None:
 
 
 def test_in_fair_only_the_endpoint_differs() -> None:
-    fair = select(("fair",))
+    fair = [each for each in select(("fair",)) if each.server.is_python]
     assert len({(each.server, each.client, each.load, each.delay_s) for each in fair}) == 1
     assert len({each.endpoint for each in fair}) == len(fair)
+
+
+def test_in_users_only_endpoint_and_server_differ() -> None:
+    users = select(("users",))
+    assert len({(each.load, each.database, each.subject) for each in users}) == 1
+    assert users[0].database is not None
+    assert (users[0].database.pool, users[0].load.users, users[0].load.keep_alive) == (5, 10, False)
+    python = [each for each in users if each.server.is_python]
+    assert len({each.server for each in python}) == 1
+
+
+def test_an_override_of_python_leaves_the_compiled_ones_alone() -> None:
+    overrides = Overrides(server="gunicorn", workers=2, pool=9, database_pool=3)
+    of_python, of_rust = with_overrides(select(("users-sync", "users-axum")), overrides)
+    assert (of_python.server.kind, of_python.server.workers, of_python.server.pool) == (
+        "gunicorn", 2, 9,
+    )  # fmt: skip
+    assert (of_rust.server.kind, of_rust.server.workers) == ("axum", 2)
+    assert of_rust.database is not None
+    assert of_rust.database.pool == 3
 
 
 def test_auto_and_as_many_as_users_are_settled_before_the_run() -> None:

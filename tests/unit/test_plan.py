@@ -14,7 +14,9 @@ from stress.plan import (
     app_environment,
     cleaned,
     descriptors_needed,
+    descriptors_wanted,
     kills_expected,
+    peer_command,
     server_command,
     windows,
 )
@@ -93,6 +95,54 @@ def test_the_apps_settings_come_from_the_scenario() -> None:
     assert app_environment(one("sync-json"), None) == {"APP_POOL": "40"}
 
 
+def test_a_database_is_named_by_what_was_started_and_its_pool_by_the_scenario() -> None:
+    scenario = one("users-async", Overrides(database_pool=7))
+    env = app_environment(scenario, None, {"APP_DATABASE_URL": "postgresql://u@h:1/n"})
+    assert env["APP_DATABASE_URL"] == "postgresql://u@h:1/n"
+    assert (env["APP_DATABASE_POOL"], env["APP_DATABASE_LIFE"]) == ("7", "pool")
+    per_request = app_environment(one("tasks-per-request"), None, {})
+    assert per_request["APP_DATABASE_LIFE"] == "per-request"
+
+
+def test_each_app_is_served_by_its_name() -> None:
+    command = server_command(one("users-async"), ROOT, "python", 1, ROOT, {})
+    assert command.env["PROBE_TARGET"] == "app.users:app"
+    assert "--no-access-log" in command.argv
+
+
+def test_an_access_log_is_asked_for_in_each_servers_own_words() -> None:
+    logged = Overrides(access_log="file")
+    assert (
+        "--access-log" in server_command(one("ping-uvicorn", logged), ROOT, "p", 1, ROOT, {}).argv
+    )
+    behind = server_command(one("ping-gunicorn", logged), ROOT, "p", 1, ROOT, {})
+    assert "--access-logfile=-" in behind.argv
+    plain = server_command(one("ping-gunicorn"), ROOT, "p", 1, ROOT, {})
+    assert not any(word.startswith("--access-logfile") for word in plain.argv)
+
+
+def test_a_compiled_server_gets_a_port_and_as_many_threads_as_workers() -> None:
+    scenario = one("users-axum", Overrides(workers=2))
+    command = peer_command(scenario, ROOT, "/bin/axum", 5, {"APP_SQLITE": "/x"})
+    assert command.argv == ("/bin/axum", "--host=127.0.0.1", "--port=5", "--workers=2")
+    assert command.env == {"APP_SQLITE": "/x"}
+
+
+def test_the_load_sends_what_the_endpoint_wants() -> None:
+    plan = plan_given(load_command(one("contrast-add-def"), ROOT, "p", 1, Path("/c"), 5, 6))
+    assert (plan["method"], plan["path"]) == ("POST", "/sync/db/items")
+    assert json.loads(str(plan["body"]))["price_cents"] == 250
+    users = plan_given(load_command(one("users-sync"), ROOT, "p", 1, Path("/c"), 5, 6))
+    assert (users["keep_alive"], users["body"]) == (False, None)
+
+
+def test_beyond_its_capacity_an_open_loop_wants_a_descriptor_for_all_that_was_sent() -> None:
+    assert descriptors_wanted(one("sync-http")) == 0
+    overload = one("users-overload")
+    assert descriptors_wanted(overload) > 2 * 1000 * 15
+    assert descriptors_needed(overload) < 2000  # without them it still runs
+
+
 def test_the_loads_own_timeout_outlasts_the_cell() -> None:
     scenario = one("async-http-sync-shared")
     command = load_command(scenario, ROOT, "python", 1, Path("/cell"), 5, 6)
@@ -144,6 +194,7 @@ def test_what_would_change_a_server_behind_our_back_is_not_inherited() -> None:
     inherited = {
         "PATH": "/bin", "APP_POOL": "1", "GUNICORN_CMD_ARGS": "--workers 9", "HTTP_PROXY": "x",
         "https_proxy": "y", "LOCUST_USERS": "3", "UVICORN_PORT": "1", "WEB_CONCURRENCY": "4",
+        "PGOPTIONS": "-c x=y", "STUDY_DATABASE_URL": "z", "GIN_MODE": "debug",
     }  # fmt: skip
     assert cleaned(inherited) == {"PATH": "/bin"}
 

@@ -90,9 +90,12 @@ def test_every_verdict_has_words_and_advice(code: Code) -> None:
         "deaths", "unfinished", "completed", "peak", "limit", "faults", "cpu_percent", "processes",
         "late_percent", "warm_up_limit_s", "journals", "threads", "silent_s", "lateness_p99_ms",
         "offered_rps", "sustained_rps", "growth_per_s", "users", "users_seen", "gap_percent",
-        "unanswered", "failed_rps", "other_cores", "stolen_cores", "longer_s", "unwarmed",
+        "unanswered", "failed_rps", "other_cores", "stolen_cores", "longer_s", "unwarmed", "used",
+        "cores",
     )  # fmt: skip
-    texts: dict[str, float | int | str] = {"reason": "r", "causes": "c", "cause": "warm-up"}
+    texts: dict[str, float | int | str] = {
+        "reason": "r", "causes": "c", "cause": "warm-up", "engine": "oha",
+    }  # fmt: skip
     verdict = Verdict(code, "warning", texts | dict.fromkeys(numbers, 3))
     assert len(message(verdict)) > 10
     assert advice(verdict) == ADVICE[code]

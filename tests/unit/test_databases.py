@@ -1,0 +1,58 @@
+"""The databases of a cell: what goes before their commands, and what is never written down."""
+
+import os
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from scenarios.problems import Problem
+from stress import databases
+from study.commands.measure import told_command, use_database
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["run", "users", "--database-url", "postgresql://u:sesame@h/x", "--quick"],
+        ["run", "users", "--database-url=postgresql://u:sesame@h/x", "--quick"],
+    ],
+)
+def test_the_recorded_command_holds_no_address_of_a_database(argv: list[str]) -> None:
+    told = told_command(argv)
+    assert "sesame" not in told
+    assert told.startswith("study run users --database-url")
+    assert told.endswith("... --quick")
+
+
+@pytest.mark.parametrize("url", ["", "mysql://h/x", "h:5432", "/tmp/socket"])
+def test_another_kind_of_address_is_refused(url: str) -> None:
+    with pytest.raises(Problem, match="--database-url: give postgresql://"):
+        use_database(url)
+
+
+def test_an_address_is_left_where_a_stack_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(databases.URL_VARIABLE, "")
+    use_database("postgres://u@h/x")
+    assert os.environ[databases.URL_VARIABLE] == "postgresql://u@h/x"
+
+
+def test_only_root_becomes_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert databases.as_nobody(tmp_path) == ()
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    with pytest.raises(Problem, match="PostgreSQL does not run as root") as caught:
+        databases.as_nobody(tmp_path)
+    assert caught.value.exit_code == 3
+
+
+def test_a_sqlite_file_has_its_items_and_goes_whole(tmp_path: Path) -> None:
+    filled = databases.sqlite_file(tmp_path)
+    with closing(sqlite3.connect(filled.env["APP_SQLITE"])) as connection:
+        assert connection.execute("SELECT count(*) FROM items").fetchone() == (databases.ITEMS,)
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        filled.clean()
+    assert list(tmp_path.iterdir()) == []
