@@ -69,6 +69,11 @@ def message(verdict: Verdict) -> str:
             )
         case "OTHER_ENGINE":
             return f"{data['engine']} made the load: {ENGINE_LACKS[str(data['engine'])]}"
+        case "TOO_SHORT":
+            return (
+                f"the window lasted {n['window_s']:.2f} s: too short to see whether the load "
+                "itself was the limit"
+            )
         case "PROFILED":
             fault = data.get("fault")
             made = "its flame graph is profile.svg, in the cell's folder"
@@ -128,6 +133,7 @@ ADVICE: dict[Code, str] = {
     "MACHINE_BUSY": "end what else runs here, or take the figures as those of a smaller machine",
     "CORES_FULL": "on more cores it would be faster; read ratios, not rates",
     "OTHER_ENGINE": "what it does not tell is left empty; --engine locust tells all",
+    "TOO_SHORT": "count more --requests, or give a --duration instead",
     "PROFILED": "the server was stopped for each look: measure again without --profile",
     "GENERATOR_SATURATED": "the rps may be the generator's; --load-processes 2, --engine oha "
     "or fewer users",

@@ -20,6 +20,7 @@ FIGURES = (
 )  # fmt: skip
 LOWER_IS_BETTER = ("mean_ms", "median_ms", "p95_ms", "p99_ms", "p999_ms")
 COMPARED = ("ok_rps", *LOWER_IS_BETTER, "rss_mib_peak", "cpu_percent_peak", "cpu_ms_per_request")
+MOST_FAILURES = 0.01
 CATEGORIES = (
     (2.0, "more than twice"),
     (1.5, "1.5 to 2 times"),
@@ -111,8 +112,15 @@ def result(entrant: Entrant, trials: Mapping[str, Sequence[CellSummary]], base: 
 
 
 def ratio(name: str, base: Sequence[CellSummary], other: Sequence[CellSummary]) -> RatioInterval:
+    """None of a latency where many answers are refusals: how quickly those come is no latency."""
+    if name in LOWER_IS_BETTER and any(refuses(each) for each in (*base, *other)):
+        return RatioInterval(why_none="over 1 % of the answers are failures")
     ours, theirs = measured_values(other, name), measured_values(base, name)
     return ratio_interval(ours, theirs) if name in LOWER_IS_BETTER else ratio_interval(theirs, ours)
+
+
+def refuses(cell: CellSummary) -> bool:
+    return (cell.failure_ratio or 0.0) > MOST_FAILURES
 
 
 def category(found: float | None) -> str | None:
@@ -122,8 +130,10 @@ def category(found: float | None) -> str | None:
 
 
 def overall(found: Sequence[Contrast]) -> tuple[Overall, ...]:
-    """Of the contenders that are there in every subject, if there are several subjects."""
-    if len(found) < 2:
+    """Of the contenders that are there in every subject with the first one's base, if there are
+    several."""
+    found = [each for each in found if each.base.contender == found[0].base.contender]
+    if len(found) < 2:  # of none there is no first either, and nothing to filter
         return ()
     names = [each.contender for each in found[0].results]
     everywhere = [name for name in names if all(of(each, name) for each in found)]

@@ -48,6 +48,7 @@ def judge(evidence: Evidence) -> tuple[Verdict, ...]:
             cores_full,
             other_engine,
             profiled,
+            too_short,
             overloaded,
             little_mismatch,
             not_steady,
@@ -178,6 +179,15 @@ def profiled(evidence: Evidence) -> Verdict | None:
     if found.fault is None:
         return Verdict("PROFILED", "info")
     return Verdict("PROFILED", "warning", {"fault": found.fault})
+
+
+def too_short(evidence: Evidence) -> Verdict | None:
+    """CPU is known by the second: without a whole one in the window nobody knows what the limit
+    was."""
+    window_s = evidence.steadiness.window_s
+    if evidence.instruments.generator_cpu_percent or not window_s or evidence.record.interrupted:
+        return None
+    return Verdict("TOO_SHORT", "error", {"window_s": window_s})
 
 
 def is_failing(backlog: Backlog) -> bool:

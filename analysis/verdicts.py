@@ -24,6 +24,7 @@ Code = Literal[
     "CORES_FULL",
     "OTHER_ENGINE",
     "PROFILED",
+    "TOO_SHORT",
     "NOT_STEADY",
     "DESCRIPTORS",
     "JOURNAL_LOST",

@@ -2,6 +2,7 @@
 when they have sent something that none can be asked with."""
 
 import os
+import re
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ FAULTS = (
     sqlalchemy.exc.SQLAlchemyError,
     sqlite3.Error,
 )
+ADDRESS = re.compile(r' (to server )?at "[^"]*"(, port \d+)?|\(\'[^\']*\', \d+\)')
 TOLD = ("type", "loc", "msg")
 MOST_ROWS = Query(ge=1, le=100)
 
@@ -77,7 +79,8 @@ def refusal(message: str, *where: str) -> RequestValidationError:
 
 
 def fault_of(error: Exception) -> str:
-    return f"database: {' '.join(str(error).split())}"
+    """Without the server's address, which is nobody's business but ours."""
+    return f"database: {ADDRESS.sub('', ' '.join(str(error).split()))}"
 
 
 def without_nul(text: str) -> str:

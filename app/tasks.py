@@ -80,7 +80,7 @@ def create_app(settings: Databases, threads: int) -> FastAPI:
 
     @app.get("/tasks")
     async def list_tasks(
-        asked: Annotated[Connection, Depends(connection)],
+        asked: Annotated[Connection, Depends(connection, scope="function")],
         after: Annotated[int, Depends(after_cursor)],
         limit: Annotated[int, MOST_ROWS] = 25,
     ) -> Page:
@@ -90,7 +90,7 @@ def create_app(settings: Databases, threads: int) -> FastAPI:
 
     @app.post("/tasks", status_code=201, response_model=Task)
     async def create_task(
-        asked: Annotated[Connection, Depends(connection)], task: NewTask
+        asked: Annotated[Connection, Depends(connection, scope="function")], task: NewTask
     ) -> DictRow | None:
         return await (await asked.execute(CREATE, (task.title, task.done))).fetchone()
 

@@ -1,4 +1,5 @@
-"""Who holds the loop: the route, and the innermost line of the user's own code."""
+"""Who holds the loop: the route, and the innermost line of the user's own code, or of a library
+that a request called with none of the user's code in between."""
 
 import sys
 from pathlib import Path
@@ -11,11 +12,13 @@ PROBE_HOME = str(Path(__file__).parent)
 
 def blocking_place(thread: int, user_root: Path) -> tuple[str | None, str | None]:
     """(route, "file:line function") of what a thread is in the middle of; None where unknown.
+    Inside a request, but outside the user's code (a server that writes its log), it is "module
+    function" of the innermost line.
 
     A coroutine that is being run has its awaiters below it on the stack, so the probe's own
     frame, which holds the Visit, is found there too.
     """
-    frame = sys._current_frames().get(thread)
+    innermost = frame = sys._current_frames().get(thread)
     route, place = None, None
     while frame is not None:
         if place is None:
@@ -25,6 +28,8 @@ def blocking_place(thread: int, user_root: Path) -> tuple[str | None, str | None
             route = route_of(visit.scope)
             break
         frame = frame.f_back
+    if place is None and route is not None and innermost is not None:
+        place = f"{innermost.f_globals.get('__name__')} {innermost.f_code.co_name}"
     return route, place
 
 

@@ -1,6 +1,6 @@
 """What the command line may change of a scenario, checked before anything starts."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -74,6 +74,12 @@ BOUNDS: dict[str, tuple[float, float, str]] = {
 }
 LOCUST_OPTIONS = ("arrival_rate", "spawn_rate", "think_s", "user_class", "requests")
 CLOSED_LOOP_OPTIONS = ("users", "spawn_rate", "think_s", "user_class", "requests")
+VARIED: dict[str, Callable[[Server], str]] = {
+    "server": lambda server: server.kind,
+    "loop": lambda server: server.loop,
+    "http": lambda server: server.http,
+    "access_log": lambda server: server.access_log,
+}
 PYTHON_OPTIONS = ("server", "pool", "loop", "http", "worker_timeout_s", "access_log")
 CLIENT_OPTIONS = ("client", "client_life", "client_timeout_s", "upstream")
 
@@ -111,6 +117,11 @@ def with_overrides(scenarios: Sequence[Scenario], overrides: Overrides) -> tuple
         _refuse_given(overrides, ("database_pool",), "asks a database")
     if all(each.delay_s is None for each in scenarios):
         _refuse_given(overrides, ("delay_s",), "waits for anything")
+    _refuse_what_they_vary(scenarios, overrides)
+    if all(each.load.is_open for each in scenarios):
+        _refuse_given(overrides, CLOSED_LOOP_OPTIONS, "has users: an open loop has a rate")
+    if all(each.url for each in scenarios):
+        _refuse_given(overrides, ("workers",), "is a server of ours")
     if overrides.server == "uvicorn" and overrides.worker_timeout_s:
         raise Problem(
             "--worker-timeout is gunicorn's: uvicorn does not watch its loop; leave one of them out"
@@ -134,6 +145,23 @@ def _refuse_given(overrides: Overrides, names: Sequence[str], what: str) -> None
     for name in names:
         if getattr(overrides, name) is not None:
             raise Problem(f"{option(name)}: none of the chosen scenarios {what}; leave it out")
+
+
+def _refuse_what_they_vary(scenarios: Sequence[Scenario], overrides: Overrides) -> None:
+    """What tells contenders apart can't be made the same for all: their names would be wrong."""
+    for name, value_of in VARIED.items():
+        if getattr(overrides, name) is None:
+            continue
+        by_subject: dict[str, set[str]] = {}
+        for each in scenarios:
+            if each.subject and each.server.is_python:
+                by_subject.setdefault(each.subject, set()).add(value_of(each.server))
+        varied = [subject for subject, values in by_subject.items() if len(values) > 1]
+        if varied:
+            raise Problem(
+                f"{option(name)}: the scenarios of {varied[0]!r} differ in it, and are named after "
+                "it; choose one of them"
+            )
 
 
 def _override(scenario: Scenario, o: Overrides) -> Scenario:
@@ -169,6 +197,9 @@ def _load(load: Load, o: Overrides) -> Load:
         engine=engine,
         requests=_or(o.requests, own_requests),
     )
+    if engine != "locust" and (found.is_open or found.think_s):
+        what = "an open loop" if found.is_open else "a pause between requests"
+        raise Problem(f"--engine {engine}: {what} is Locust's alone; choose scenarios without")
     if engine != "locust" and found.processes > found.users:
         raise Problem(f"--load-processes {found.processes}: {engine} needs as many --users")
     if found.requests is not None and found.processes > 1:

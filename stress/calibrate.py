@@ -75,7 +75,8 @@ class Asking:
         asked = self._endpoint
         headers = {} if asked.body is None else {"content-type": "application/json"}
         try:
-            self._connection.request(asked.method, asked.path, asked.body, headers)
+            body = None if asked.body is None else asked.body.encode()
+            self._connection.request(asked.method, asked.path, body, headers)
             answer = self._connection.getresponse()
             answer.read()
         except (OSError, http.client.HTTPException) as error:

@@ -25,6 +25,7 @@ from psycopg import sql
 from scenarios.problems import Problem, cannot_run
 from stress.plan import HOST, Command
 
+MAY_CREATE = "SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user"
 URL_VARIABLE = "STUDY_DATABASE_URL"
 """Names the user's own server. Not a part of the scenario: it may hold a password."""
 NOBODY = 65534
@@ -76,25 +77,35 @@ def sqlite_file(folder: Path) -> Filled:
     return Filled({"APP_SQLITE": str(path)}, f"SQLite {sqlite3.sqlite_version}", clean)
 
 
-def postgres_command(folder: Path, port: int) -> Command:
-    """A new cluster under `folder`, and how it is started. Raises Problem."""
+def postgres_command(folder: Path, port: int, password: str) -> Command:
+    """A new cluster under `folder`, and how it is started. Raises Problem. The password keeps out
+    whoever else is on this machine: the superuser of a database may run any program."""
     programs = embedded_programs()
     data = folder / "database"
     data.mkdir()
+    secret = folder / "database.password"
     initdb = (
-        str(programs / "initdb"), "--username=postgres", "--auth=trust", "--encoding=UTF8",
-        "--locale=C", "--no-sync", f"--pgdata={data}",
+        str(programs / "initdb"), "--username=postgres", "--auth=password", "--encoding=UTF8",
+        "--locale=C", "--no-sync", f"--pgdata={data}", f"--pwfile={secret}",
     )  # fmt: skip
     lead = as_nobody(data)
+    secret.write_text(password)
     try:
         subprocess.run(
-            (*lead, *initdb), check=True, capture_output=True, text=True, timeout=INITDB_WITHIN_S
+            (*lead, *initdb),
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=INITDB_WITHIN_S,
+            start_new_session=True,  # Ctrl-C is the runner's to answer, when this is done
         )
     except (OSError, subprocess.SubprocessError) as error:
         said = str(getattr(error, "stderr", "") or error).strip().splitlines()
         raise cannot_run(
             f"PostgreSQL could not be set up ({said[-1]}); name a server with --database-url"
         ) from error
+    finally:
+        secret.unlink()
     argv = (
         *lead, str(programs / "postgres"), "-D", str(data), "-h", HOST, "-p", str(port), "-k", "",
     )  # fmt: skip
@@ -137,8 +148,8 @@ def can_be_nobody() -> None:
         )
 
 
-def url_of(port: int) -> str:
-    return f"postgresql://postgres@{HOST}:{port}/postgres"
+def url_of(port: int, password: str) -> str:
+    return f"postgresql://postgres:{password}@{HOST}:{port}/postgres"
 
 
 def is_ready(url: str) -> bool:
@@ -150,45 +161,67 @@ def is_ready(url: str) -> bool:
 
 
 def filled(url: str, folder: Path) -> Filled:
-    """Of an embedded server that is ready: its data goes when its process has gone."""
+    """Of an embedded server that is ready."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(TABLES)
         version = version_of(connection)
-    return Filled(
-        {"APP_DATABASE_URL": url},
-        f"{version}, embedded",
-        lambda: shutil.rmtree(folder / "database", ignore_errors=True),
-    )
+    return embedded({"APP_DATABASE_URL": url}, f"{version}, embedded", folder)
+
+
+def embedded(env: dict[str, str], version: str, folder: Path) -> Filled:
+    """Its data goes when its process has gone."""
+    return Filled(env, version, lambda: shutil.rmtree(folder / "database", ignore_errors=True))
+
+
+def forget_libpqs_variables() -> None:
+    """PGHOST, PGSSLMODE and the like would speak to our connections, and not to the app's."""
+    for key in [key for key in os.environ if key.startswith("PG")]:
+        del os.environ[key]
 
 
 def check_given() -> None:
-    """Raises Problem where the user named a server that does not let us in."""
-    if url := os.environ.get(URL_VARIABLE):
-        try:
-            psycopg.connect(url, connect_timeout=CONNECT_WITHIN_S).close()
-        except psycopg.Error as error:
-            raise refused(error) from error
+    """Raises Problem where the user named a server that does not let us in, or lets us make
+    nothing."""
+    url = os.environ.get(URL_VARIABLE)
+    if not url:
+        return
+    forget_libpqs_variables()
+    try:
+        with psycopg.connect(url, connect_timeout=CONNECT_WITHIN_S) as connection:
+            found = connection.execute(MAY_CREATE).fetchone()
+    except psycopg.Error as error:
+        raise refused(error) from error
+    if not found or not found[0]:
+        raise cannot_run(
+            "--database-url: its user may not create databases (ALTER ROLE … CREATEDB)"
+        )
 
 
 def refused(error: psycopg.Error) -> Problem:
-    """psycopg's messages hold no password."""
-    return cannot_run(f"--database-url: {' '.join(str(error).split())}")
+    """What a server says holds no password; what libpq says of an address may."""
+    if isinstance(error, psycopg.OperationalError):
+        return cannot_run(f"--database-url: {' '.join(str(error).split())}")
+    return cannot_run(f"--database-url: cannot be used ({type(error).__name__})")
 
 
 def made_on(server_url: str) -> Filled:
     """A database of our own on the user's server. Raises Problem that does not tell the URL."""
     name = f"asyncio_vs_threads_{secrets.token_hex(4)}"
+    url = urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
+    forget_libpqs_variables()
     try:
         with psycopg.connect(
             server_url, autocommit=True, connect_timeout=CONNECT_WITHIN_S
         ) as connection:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
             version = version_of(connection)
-        url = urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute(TABLES)
-    except psycopg.Error as error:
-        raise refused(error) from error
+    except BaseException as error:
+        drop(server_url, name)
+        if isinstance(error, psycopg.Error):
+            raise refused(error) from error
+        raise
     return Filled({"APP_DATABASE_URL": url}, f"{version}, given", lambda: drop(server_url, name))
 
 
@@ -198,7 +231,7 @@ def drop(server_url: str, name: str) -> None:
             statement = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
             connection.execute(statement.format(sql.Identifier(name)))
     except psycopg.Error as error:
-        print(f"study: the database {name} was left behind: {error}", file=sys.stderr)
+        print(f"study: the database {name} was left behind: {refused(error)}", file=sys.stderr)
 
 
 def version_of(connection: psycopg.Connection) -> str:

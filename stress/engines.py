@@ -8,8 +8,10 @@ Neither sends our request ids, so nothing can be matched with what the app saw.
 import json
 import shutil
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
+from signal import SIGINT
 
 import polars as pl
 
@@ -64,7 +66,7 @@ def engine_command(
     """`name` tells the warm-up's files from the window's."""
     build = {"oha": oha_argv, "wrk": wrk_argv}[scenario.load.engine]
     argv = build(scenario, base_url + scenario.endpoint.path, folder, name, lasting_s)
-    return Command("load", argv, folder, {})
+    return Command("load", argv, folder, {}, SIGINT)
 
 
 def oha_argv(
@@ -159,15 +161,39 @@ def faults_of_oha(path: Path) -> dict[str, int]:
     return {str(error): int(count) for error, count in told.items()}
 
 
-def totals_of_wrk(path: Path) -> LoadTotals | None:
+def totals_of_wrk(path: Path, users: int) -> LoadTotals | None:
     """None where it wrote nothing."""
     if not path.exists():
         return None
     told = json.loads(path.read_text())
+    pairs = [(value, count) for value, count in told["latencies_us"]]
+    measured = as_measured(pairs, told["requests"], told["lasting_us"], users)
     return LoadTotals(
         completed=told["requests"],
         failed_statuses=told["status"],
         lasting_s=told["lasting_us"] / 1e6,
         faults={kind: told[kind] for kind in ("connect", "read", "write", "timeout")},
-        latencies_us=tuple((value, count) for value, count in told["latencies_us"]),
+        latencies_us=measured,
     )
+
+
+def as_measured(
+    told: Sequence[tuple[int, int]], completed: int, lasting_us: int, users: int
+) -> tuple[tuple[int, int], ...]:
+    """wrk adds to what it measured what it thinks it missed: for each latency beyond twice the mean
+    time between a connection's requests one shorter by that time, and so on (`stats_correct`, after
+    HdrHistogram). Here that is taken away again, from the longest down: those are as measured.
+    Empty if then there are not as many as had completed.
+    """
+    counts = dict(told)
+    turns = completed // users
+    interval_us = lasting_us // turns if turns else 0
+    if interval_us:
+        for value in sorted(counts, reverse=True):
+            added, shorter = counts[value], value - interval_us
+            while value >= 2 * interval_us and shorter > interval_us:
+                counts[shorter] = counts.get(shorter, 0) - added
+                shorter -= interval_us
+    found = tuple(sorted((value, count) for value, count in counts.items() if count))
+    good = all(count > 0 for _, count in found) and sum(count for _, count in found) == completed
+    return found if good else ()

@@ -52,6 +52,16 @@ def holder(port: int) -> str:
     return ""
 
 
+def is_own(host: str) -> bool:
+    """Whether it is an address of this machine."""
+    try:
+        address = socket.gethostbyname(host)
+    except OSError:
+        return False
+    own = {each.address for those in psutil.net_if_addrs().values() for each in those}
+    return address.startswith("127.") or address in own
+
+
 def listeners(port: int) -> list[int]:
     """Pids of those of this machine's processes that listen there, as far as the system tells: the
     oldest, and no child of another one."""

@@ -115,7 +115,9 @@ def app_environment(
     """`database_env` names the database that was started for the scenario."""
     env = {"APP_POOL": str(scenario.server.pool), **(database_env or {})}
     if scenario.database is not None:
-        env["APP_DATABASE_POOL"] = str(scenario.database.pool)
+        # each Python worker has a pool of its own, a compiled server one for all its threads
+        pools = scenario.server.workers if scenario.server.is_compiled else 1
+        env["APP_DATABASE_POOL"] = str(scenario.database.pool * pools)
         env["APP_DATABASE_LIFE"] = scenario.database.life
     if scenario.delay_s is not None:
         env["APP_DELAY_MS"] = str(round(scenario.delay_s * 1000))

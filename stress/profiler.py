@@ -42,9 +42,10 @@ class Profiler:
         return self.process.family() if self.process else []
 
     def end(self) -> None:
-        """Lets it write its picture."""
+        """The window is over: it may stop looking, and writes its picture."""
         if self.process is None:
             return
+        self.process.ask_to_end()
         deadline_s = monotonic() + WRITES_WITHIN_S
         while self.process.exit_code() is None and monotonic() < deadline_s:
             sleep(POLL_S)

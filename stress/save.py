@@ -127,7 +127,7 @@ def save(
         profile=seen.profile,
         cores=psutil.cpu_count(),
         faults=faults_of_oha(cell.raw / f"{MEASURED}-{OHA_TOTALS}"),
-        totals=totals_of_wrk(cell.raw / f"{MEASURED}-{WRK_TOTALS}"),
+        totals=totals_of_wrk(cell.raw / f"{MEASURED}-{WRK_TOTALS}", scenario.load.users),
         database=stack.database.version if stack.database else None,
         clocks=found,
         load_processes_lost=seen.progress.lost,

@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 import socket
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from scenarios.problems import cannot_run
 from stress import databases, plan
 from stress.databases import Filled
 from stress.interruption import CellInterruptedError, Interruption
-from stress.machine import free_port, listeners
+from stress.machine import free_port, is_own, listeners
 from stress.processes import POLL_S, Attached, Process, end_all, how_it_ended
 from stress.watch import WorkerWatch
 
@@ -151,7 +152,7 @@ def given_stack(scenario: Scenario, url: str, folder: Path) -> Stack:
     if nobody answers there."""
     host, port = reached(scenario, url)
     stack = Stack(port, folder, None, host=host)
-    for pid in listeners(port):
+    for pid in listeners(port) if is_own(host) else ():
         argv = tuple(psutil.Process(pid).cmdline()[:1])
         stack.attached.append(Attached("server", pid, argv))
     return stack
@@ -163,7 +164,7 @@ def reached(scenario: Scenario, url: str) -> tuple[str, int]:
     host, port = parts.hostname or plan.HOST, parts.port or 80
     try:
         socket.create_connection((host, port), timeout=READY_WITHIN_S / 6).close()
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         raise cannot_run(
             f"{scenario.contender}: nobody answers at {url} ({error}); start that server first"
         ) from error
@@ -240,11 +241,13 @@ def start_database(stack: Stack, database: Database, interruption: Interruption)
     given = os.environ.get(databases.URL_VARIABLE)
     if given:
         return databases.made_on(given)
-    port = free_port(0)
-    command = databases.postgres_command(stack.folder, port)
+    databases.forget_libpqs_variables()
+    port, password = free_port(0), secrets.token_hex(16)
+    stack.database = databases.embedded({}, "", stack.folder)  # whatever happens, it is cleaned
+    command = databases.postgres_command(stack.folder, port, password)
     process = Process(command, stack.folder / "database.log", os.environ)
     stack.processes.append(process)
-    url = databases.url_of(port)
+    url = databases.url_of(port, password)
     wait_until(lambda: databases.is_ready(url), process, interruption)
     return databases.filled(url, stack.folder)
 

@@ -113,7 +113,8 @@ class Search:
         """Into the manifest, before its load starts."""
         if self.calibration is None:
             return
-        system = system_of(scenario, self.calibration.cpu_s, psutil.cpu_count())
+        database_s = self.calibration.wait_s if scenario.database else 0.0
+        system = system_of(scenario, self.calibration.cpu_s, psutil.cpu_count(), database_s)
         self.predictions[scenario.name] = asdict(predicted(system, scenario.load))
         self.save_manifest()
 

@@ -45,6 +45,7 @@ def environment() -> dict[str, object]:
         "descriptors_soft": soft,
         "descriptors_hard": hard,
         "go": go_version(),
+        **{name: program_version(name) for name in ("rustc", "oha", "wrk")},
         "git_revision": git("rev-parse", "HEAD"),
         "git_changed": bool(git("status", "--porcelain")),
         "packages": {name: version(name) for name in PACKAGES},
@@ -77,6 +78,18 @@ def cpu_model() -> str:
 def go_version() -> str | None:
     said = output("go", "version")
     return said.split()[2] if said and len(said.split()) > 2 else None
+
+
+def program_version(name: str) -> str | None:
+    """The word after its name in what it says of itself; wrk says it with an error."""
+    try:
+        done = subprocess.run(
+            (name, "--version"), capture_output=True, text=True, timeout=10, check=False
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    words = (done.stdout or done.stderr).split()
+    return words[1] if len(words) > 1 else None
 
 
 def git(*words: str) -> str | None:

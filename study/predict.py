@@ -73,6 +73,12 @@ def cores_of(question: Question) -> int:
 
 
 def systems_of(scenarios: Sequence[Scenario], question: Question) -> list[tuple[Scenario, System]]:
+    asking = [each.name for each in scenarios if each.database]
+    if question.cpu_s is not None and asking:
+        raise Problem(
+            f"--cpu: how long the database takes for {asking[0]} is not known without a "
+            "calibration; leave --cpu out"
+        )
     costs = {each.name: (question.cpu_s or 0.0, 0.0) for each in scenarios}
     if question.cpu_s is None:
         costs = measured_costs(scenarios, question)

@@ -1,16 +1,18 @@
 """Measuring: `study run`, and `study serve` for a server to be driven by hand."""
 
 import os
+import re
 import shlex
 import sys
 from collections.abc import Sequence
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 
 from scenarios import contrast
 from scenarios.catalogue import select
-from scenarios.model import Scenario, resolved
+from scenarios.model import Engine, Scenario, resolved
 from scenarios.overrides import Overrides, with_overrides
 from scenarios.problems import Problem
 from stress.databases import URL_VARIABLE
@@ -21,6 +23,8 @@ from study.run import Order
 from study.run import run as run_study
 from study.serve import serve as hold_up
 from study.serve import served_stack
+
+BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
 def run(
@@ -111,6 +115,8 @@ def run(
         access_log=access_log,
         database_pool=db_pool,
     )
+    if distribution:
+        refuse_local_load(engine, requests, targets)
     use_database(database_url)
     chosen = chosen_scenarios(names or [], targets or [], endpoints or [])
     if quick:
@@ -150,12 +156,35 @@ def chosen_scenarios(
     return contrast.chosen(targets, endpoints)
 
 
+def refuse_local_load(
+    engine: Engine | None, requests: int | None, targets: Sequence[str] | None
+) -> None:
+    """What only this machine's own load can do."""
+    local = {
+        "--engine": engine not in (None, "locust"),
+        "--requests": requests,
+        "--target": targets,
+    }
+    for option, given in local.items():
+        if given:
+            raise Problem(f"{option}: not with --distributed; leave one of them out")
+
+
 def use_database(url: str | None) -> None:
     """Leaves the user's own server where a stack looks for it, in no argument and no record."""
     if url is None:
         return
-    if not url.startswith(("postgresql://", "postgres://")):
-        raise Problem("--database-url: give postgresql://user:password@host:port/name")
+    try:
+        parts = urlsplit(url)
+        fits = parts.scheme in ("postgresql", "postgres") and parts.hostname and parts.port != 0
+        fits = fits and not parts.query and not parts.fragment and not BAD_PERCENT.search(url)
+    except ValueError:
+        fits = False
+    if not fits:  # never with the address: it may hold a password
+        raise Problem(
+            "--database-url: give postgresql://user:password@host:port/name, nothing after it, "
+            "with special characters of the password percent-encoded"
+        )
     os.environ[URL_VARIABLE] = url.replace("postgres://", "postgresql://", 1)
 
 

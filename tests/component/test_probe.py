@@ -4,7 +4,7 @@ import asyncio
 import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import anyio.to_thread
 import httpx
@@ -184,6 +184,33 @@ def test_what_blocks_the_loop_is_named(tmp_path: Path) -> None:
     assert all("test_probe.py:" in frame for frame in held["blocked_frame"])
     assert any("until_seen" in frame for frame in held["blocked_frame"])
     assert samples["heartbeat_age_s"].max() > 0.1  # type: ignore[operator]
+
+
+LIBRARY = """
+from time import sleep
+
+async def app(scope, receive, send):
+    for _ in range(500):
+        if is_seen():
+            break
+        sleep(0.01)  # blocks the loop's thread, as the culprit would
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
+"""
+
+
+def test_a_library_is_named_where_no_line_of_the_users_holds_the_loop(tmp_path: Path) -> None:
+    """As a server that writes its log to a slow terminal. The looks into the journal are ours."""
+    library: dict[str, Any] = {"__name__": "some_library"}
+    exec(compile(LIBRARY, "/elsewhere/some_library.py", "exec"), library)
+
+    def is_seen() -> bool:
+        journals = tmp_path.glob("probe-*.journal")
+        return any(b"some_library app" in path.read_bytes() for path in journals)
+
+    library["is_seen"] = is_seen
+    _, samples, _ = observe(library["app"], tmp_path, get("/"))
+    assert "some_library app" in set(samples["blocked_frame"])
 
 
 def until_seen(folder: Path, seen: threading.Event) -> None:

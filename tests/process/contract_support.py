@@ -255,7 +255,7 @@ def servers_of(folder: Path) -> Iterator[Servers]:
             **databases.sqlite_file(folder).env,
         }
         deserted = {
-            "APP_DATABASE_URL": databases.url_of(port),
+            "APP_DATABASE_URL": databases.url_of(port, "none"),
             "APP_SQLITE": str(folder / "missing.sqlite"),
             "APP_UPSTREAM_URL": f"http://{plan.HOST}:{port}",
         }

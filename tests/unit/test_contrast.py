@@ -166,13 +166,13 @@ def test_the_tables_fit_and_the_json_is_json() -> None:
 
 
 def test_the_eight_endpoints_stand_on_four_servers_each() -> None:
-    assert len(CONTRAST) == len(EIGHT) * len(OURS) == 32
+    assert len(CONTRAST) == len(EIGHT) * len(OURS) + 1  # and the CPU's in other processes
     subjects = {each.subject for each in CONTRAST}
     assert subjects == {
         "GET /", "GET /health", "POST /echo", "GET /echo/test", "GET /db/items", "POST /db/items",
         "GET /stress/cpu/1000", "GET /stress/memory/1",
     }  # fmt: skip
-    assert {(each.load.users, each.load.requests) for each in CONTRAST} == {(50, 1000)}
+    assert {(each.load.users, each.load.requests) for each in CONTRAST} == {(50, None)}
 
 
 def test_subjects_and_contenders_are_unique_together() -> None:

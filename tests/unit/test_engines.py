@@ -22,6 +22,7 @@ from scenarios.problems import Problem
 from stress.engines import (
     MEASURED,
     WARMING,
+    as_measured,
     engine_command,
     faults_of_oha,
     lua,
@@ -116,7 +117,7 @@ def test_an_oha_that_wrote_nothing_is_no_row(tmp_path: Path) -> None:
     assert rows_of_oha(tmp_path / "none", "c", 0.0).is_empty()
     assert rows_of_oha(oha_file(tmp_path / "empty"), "c", 0.0).is_empty()
     assert faults_of_oha(tmp_path / "none") == {}
-    assert totals_of_wrk(tmp_path / "none") is None
+    assert totals_of_wrk(tmp_path / "none", 1) is None
 
 
 def test_what_got_no_answer_at_oha_is_a_failure(tmp_path: Path) -> None:
@@ -142,7 +143,7 @@ def test_totals_of_wrk_become_a_summary(tmp_path: Path) -> None:
         '{"requests": 100, "lasting_us": 2000000, "connect": 0, "read": 5, "write": 0, '
         '"timeout": 5, "status": 10, "latencies_us": [[1000, 50], [3000, 50]]}'
     )
-    assert totals_of_wrk(tmp_path / "t") == TOTALS
+    assert totals_of_wrk(tmp_path / "t", 2) == TOTALS
     found = with_totals(summarise(record(), tables([])), TOTALS)
     assert (found.requests, found.failures) == (110, 20)
     assert (found.rps, found.ok_rps) == (55.0, 45.0)
@@ -150,6 +151,38 @@ def test_totals_of_wrk_become_a_summary(tmp_path: Path) -> None:
     assert {(each.error, each.count) for each in found.errors} == {
         ("wrk: status", 10), ("wrk: read", 5), ("wrk: timeout", 5),
     }  # fmt: skip
+
+
+def with_what_wrk_adds(measured: dict[int, int], interval_us: int) -> dict[int, int]:
+    """wrk's `stats_correct`, from what its manual page on coordinated omission says it does."""
+    told = dict(measured)
+    for value in range(2 * interval_us, max(measured) + 1):
+        shorter = value - interval_us
+        while shorter > interval_us:
+            told[shorter] = told.get(shorter, 0) + told.get(value, 0)
+            shorter -= interval_us
+    return {value: count for value, count in told.items() if count}
+
+
+@given(
+    measured=st.dictionaries(st.integers(1, 400), st.integers(1, 9), min_size=1, max_size=12),
+    users=st.integers(1, 5),
+    lasting_us=st.integers(1, 4000),
+)
+def test_what_wrk_added_is_taken_away_again(
+    measured: dict[int, int], users: int, lasting_us: int
+) -> None:
+    completed = sum(measured.values())
+    turns = completed // users
+    told = with_what_wrk_adds(measured, lasting_us // turns) if turns and lasting_us // turns else (
+        measured
+    )  # fmt: skip
+    found = as_measured(sorted(told.items()), completed, lasting_us, users)
+    assert dict(found) == measured
+
+
+def test_a_histogram_of_another_number_of_requests_is_not_believed() -> None:
+    assert as_measured([(5, 3)], 4, 1_000_000, 1) == ()
 
 
 def test_no_answer_at_all_is_no_division_by_zero() -> None:

@@ -91,7 +91,7 @@ def test_every_verdict_has_words_and_advice(code: Code) -> None:
         "late_percent", "warm_up_limit_s", "journals", "threads", "silent_s", "lateness_p99_ms",
         "offered_rps", "sustained_rps", "growth_per_s", "users", "users_seen", "gap_percent",
         "unanswered", "failed_rps", "other_cores", "stolen_cores", "longer_s", "unwarmed", "used",
-        "cores",
+        "cores", "window_s",
     )  # fmt: skip
     texts: dict[str, float | int | str] = {
         "reason": "r", "causes": "c", "cause": "warm-up", "engine": "oha",

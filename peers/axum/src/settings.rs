@@ -46,7 +46,7 @@ struct Environment<L>(L);
 impl<L: Fn(&str) -> Option<OsString>> Environment<L> {
     fn text(&self, key: &str) -> Result<Option<String>, Problem> {
         let text = (self.0)(key).map(OsString::into_string).transpose();
-        text.map_err(|bytes| Problem::wrong_use(format!("{key}={bytes:?}: give UTF-8")))
+        text.map_err(|_| Problem::wrong_use(format!("{key}: give UTF-8")))
     }
 
     fn parsed<T>(
@@ -59,7 +59,8 @@ impl<L: Fn(&str) -> Option<OsString>> Environment<L> {
         };
         match parse(&text) {
             Ok(value) => Ok(Some(value)),
-            Err(reason) => Err(Problem::wrong_use(format!("{key}={text:?}: {reason}"))),
+            // Without the value: an address may hold a password.
+            Err(reason) => Err(Problem::wrong_use(format!("{key}: {reason}"))),
         }
     }
 
