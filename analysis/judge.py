@@ -2,7 +2,7 @@
 
 from math import sqrt
 
-from analysis.verdicts import Backlog, Data, Evidence, Verdict
+from analysis.verdicts import Backlog, Data, Evidence, Severity, Verdict
 
 GENERATOR_CPU_LIMIT_PERCENT = 90.0
 """Of one core: a load process is single-threaded. Locust itself warns at the same figure."""
@@ -15,6 +15,8 @@ FULL_SHARE = 0.95
 """Of all cores: what is left is the kernel's, which belongs to no process."""
 OTHER_LOAD_LIMIT_CORES = 0.15
 STOLEN_LIMIT_CORES = 0.05
+SPOILT_CORES = 0.5
+"""Beyond, the figures are of a machine that nobody knows."""
 """Cells of an idle machine here showed others using up to 0.03 cores and nothing stolen."""
 DESCRIPTORS_LIMIT = 0.95
 LONGER = 1.1
@@ -155,7 +157,8 @@ def machine_busy(evidence: Evidence) -> Verdict | None:
     stolen = evidence.instruments.stolen_cores or 0.0
     if other <= OTHER_LOAD_LIMIT_CORES and stolen <= STOLEN_LIMIT_CORES:
         return None
-    return Verdict("MACHINE_BUSY", "warning", {"other_cores": other, "stolen_cores": stolen})
+    severity: Severity = "error" if other + stolen > SPOILT_CORES else "warning"
+    return Verdict("MACHINE_BUSY", severity, {"other_cores": other, "stolen_cores": stolen})
 
 
 def cores_full(evidence: Evidence) -> Verdict | None:

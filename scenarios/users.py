@@ -120,7 +120,7 @@ USERS: tuple[Scenario, ...] = (
         "t (1 - C / λ). The published median of 75 s is half the length of its test.",
         endpoint=Endpoint("/sync/users", "def"),
         server=PYTHON,
-        load=Load(duration_s=15.0, arrival_rate=1000.0, keep_alive=False),
+        load=Load(duration_s=15.0, arrival_rate=1000.0),
         database=POSTGRESQL,
     ),
 )

@@ -11,6 +11,9 @@ import psutil
 from records.cell import WorkerDeath
 
 PERIOD_S = 0.5
+FORKING = ("database",)
+"""PostgreSQL has a process for each connection: one that lasts a request is seen by no look. Of a
+server's killed worker that would count twice what looks have seen."""
 Families = Mapping[str, Callable[[], list[psutil.Process]]]
 """By role, who belongs to it just now."""
 MachineRow = tuple[float, str, int, float, int, int, int]
@@ -38,20 +41,24 @@ class ResourceWatch:
             for role, family in self._families.items():
                 for process in family():
                     with contextlib.suppress(psutil.Error):
-                        self._rows.append(sample(sweep_s, role, process))
+                        self._rows.append(sample(sweep_s, role, process, role in FORKING))
             self._rows += sample_machine(sweep_s)
             if self._leave.wait(PERIOD_S):
                 return
 
 
-def sample(sweep_s: float, role: str, process: psutil.Process) -> MachineRow:
+def sample(
+    sweep_s: float, role: str, process: psutil.Process, with_children: bool = False
+) -> MachineRow:
+    """`with_children`: with the CPU of those who came and went."""
     with process.oneshot():
         cpu = process.cpu_times()
+        gone_s = cpu.children_user + cpu.children_system if with_children else 0.0
         return (
             sweep_s,
             role,
             process.pid,
-            cpu.user + cpu.system,
+            cpu.user + cpu.system + gone_s,
             process.memory_info().rss,
             process.num_fds(),
             process.num_threads(),

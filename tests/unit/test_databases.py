@@ -27,16 +27,30 @@ def test_the_recorded_command_holds_no_address_of_a_database(argv: list[str]) ->
     assert told.endswith("... --quick")
 
 
-@pytest.mark.parametrize("url", ["", "mysql://h/x", "h:5432", "/tmp/socket"])
+@pytest.mark.parametrize(
+    "url",
+    ["", "mysql://h/x", "h:5432", "/tmp/socket", "postgresql://u:pass%word@h/x",
+     "postgresql://u:pa/ss@h/x", "postgresql://u:pa[ss@h/x", "postgresql://h/x?dbname=prod",
+     "postgresql://h/x?sslmode=require", "postgresql:///x", "postgresql://h:0/x"],
+)  # fmt: skip
 def test_another_kind_of_address_is_refused(url: str) -> None:
-    with pytest.raises(Problem, match="--database-url: give postgresql://"):
+    with pytest.raises(Problem, match="--database-url: give postgresql://") as caught:
         use_database(url)
+    assert "pa" not in str(caught.value).replace("password", "")
 
 
 def test_an_address_is_left_where_a_stack_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(databases.URL_VARIABLE, "")
     use_database("postgres://u@h/x")
     assert os.environ[databases.URL_VARIABLE] == "postgresql://u@h/x"
+
+
+def test_libpqs_own_variables_speak_to_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGSSLMODE", "require")
+    monkeypatch.setenv("PATHLIKE", "stays")
+    databases.forget_libpqs_variables()
+    assert "PGSSLMODE" not in os.environ
+    assert os.environ["PATHLIKE"] == "stays"
 
 
 def test_only_root_becomes_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

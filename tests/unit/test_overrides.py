@@ -92,6 +92,35 @@ def test_an_override_of_python_leaves_the_compiled_ones_alone() -> None:
     assert of_rust.database.pool == 3
 
 
+@pytest.mark.parametrize(
+    ("names", "overrides", "said"),
+    [
+        (("ping",), Overrides(loop="asyncio"), "--loop: the scenarios of 'GET /ping' differ in it"),
+        (("ping",), Overrides(http="h11"), "--http: the scenarios of 'GET /ping' differ in it"),
+        (("ping",), Overrides(access_log="off"), "--access-log: the scenarios of 'GET /ping'"),
+        (("ping",), Overrides(server="gunicorn"), "--server: the scenarios of 'GET /ping'"),
+        (("users-overload",), Overrides(engine="oha"), "an open loop is Locust's alone"),
+        (("disk-large",), Overrides(engine="wrk"), "a pause between requests is Locust's alone"),
+        (
+            ("users-overload",),
+            Overrides(users=5),
+            "--users: none of the chosen scenarios has users",
+        ),
+        (("users-overload",), Overrides(think_s=1.0), "--think-time: none of the chosen"),
+    ],
+)
+def test_what_would_not_be_so_is_refused(
+    names: tuple[str, ...], overrides: Overrides, said: str
+) -> None:
+    with pytest.raises(Problem, match=said):
+        with_overrides(select(names), overrides)
+
+
+def test_one_contender_alone_may_be_changed() -> None:
+    (scenario,) = with_overrides(select(("ping-uvicorn",)), Overrides(loop="asyncio"))
+    assert scenario.server.loop == "asyncio"
+
+
 def test_auto_and_as_many_as_users_are_settled_before_the_run() -> None:
     scenario = one("sync-http-shared", Overrides(users=77))
     assert scenario.server.pool == 77
