@@ -114,13 +114,13 @@ USERS: tuple[Scenario, ...] = (
     Scenario(
         name="users-overload",
         group="overload",
-        question="1000 requests a second to users-sync, which serves fewer: what is its latency?",
+        question="800 requests a second to users-sync, which serves fewer: what is its latency?",
         expect="OVERLOADED: a latency that grows as long as the test lasts, and means nothing",
         why="Of C served and λ offered the request that is answered after t seconds waited "
         "t (1 - C / λ). The published median of 75 s is half the length of its test.",
         endpoint=Endpoint("/sync/users", "def"),
         server=PYTHON,
-        load=Load(duration_s=15.0, arrival_rate=1000.0),
+        load=Load(duration_s=15.0, arrival_rate=800.0, keep_alive=False),
         database=POSTGRESQL,
     ),
 )
