@@ -7,7 +7,7 @@ import polars as pl
 from analysis.evidence import evidence, lateness_ms
 from analysis.fates import Fates, fates, is_of_load
 from analysis.growth import growth
-from analysis.judge import is_overloaded, judge
+from analysis.judge import judge
 from analysis.latencies import (
     TIMES,
     Bounds,
@@ -18,14 +18,14 @@ from analysis.latencies import (
     longest_wait_ms,
     told_or_bounded,
 )
+from analysis.open_loop import open_loop
 from analysis.population import Cell, Window, last_moment, planned_window, window_of
 from analysis.quantiles import quantile
 from analysis.steady import Drift
-from analysis.summary import Bystander, CellSummary, Cycle, ErrorCount, OpenLoop, WholeRun
+from analysis.summary import Bystander, CellSummary, Cycle, ErrorCount, WholeRun
 from analysis.threads import HANDLED, ActiveThreads, active_threads
 from analysis.totals import with_faults, with_totals
 from analysis.usage import USAGE, cpu_ms, cpu_percent_peak, memory_mib_peak, threads_peak
-from analysis.verdicts import Backlog, Evidence
 from analysis.workers import WATCHED, threads_unique, watched
 from records.cell import ROUND_S, CellRecord, death_rounds
 from scenarios.units import Second
@@ -190,34 +190,6 @@ def bounds_of(record: CellRecord, cell: Cell, window: Window, end_s: Second) -> 
 
 def drift_share(found: Drift | None) -> float | None:
     return found.share if found else None
-
-
-def open_loop(record: CellRecord, found: Evidence, completions: pl.DataFrame) -> OpenLoop | None:
-    load, backlog = record.scenario.load, found.backlog
-    if load.arrival_rate is None or backlog is None:
-        return None
-    service_ms = 1000 * (completions["ended_s"] - completions["started_s"]).to_numpy()
-    return OpenLoop(
-        arrival_rate=load.arrival_rate,
-        arrivals=load.arrivals,
-        offered_rps=backlog.offered_rps,
-        sustained_rps=backlog.sustained_rps,
-        backlog_growth_per_s=backlog.growth_per_s,
-        overloaded=is_overloaded(backlog),
-        formula_median_ms=backlog_median_ms(record, backlog) if is_overloaded(backlog) else None,
-        service_median_ms=quantile(service_ms, 0.5),
-        service_p99_ms=quantile(service_ms, 0.99),
-    )
-
-
-def backlog_median_ms(record: CellRecord, backlog: Backlog) -> float | None:
-    """None where requests failed, which then left the line early."""
-    phases = record.phases
-    if phases.ramp_end_s is None or not backlog.offered_rps or backlog.failed_rps:
-        return None
-    window = planned_window(record)
-    middle_s = (window.start_s + window.end_s) / 2 - phases.ramp_end_s
-    return 1000 * middle_s * (1 - backlog.sustained_rps / backlog.offered_rps)
 
 
 def ratio(part: float, whole: float) -> float | None:

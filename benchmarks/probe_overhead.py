@@ -25,7 +25,7 @@ import psutil
 
 from benchmarks.raw_load import drive
 from stress.machine import free_port
-from stress.stack import answers
+from stress.readiness import answers
 
 ROOT = Path(__file__).resolve().parent.parent
 CONNECTIONS = 16

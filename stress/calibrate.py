@@ -15,7 +15,8 @@ from scenarios.problems import cannot_run
 from stress import plan
 from stress.interruption import CellInterruptedError, Interruption
 from stress.machine import free_port, raise_descriptors
-from stress.stack import Stack, start_stack
+from stress.stack import Stack
+from stress.start import start_stack
 
 WARM_UP_S = 0.5
 """Imports at the first request, connections, caches."""

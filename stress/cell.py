@@ -25,7 +25,8 @@ from stress.profiler import Profiler
 from stress.protocol import Progress, write_go
 from stress.save import Seen, save
 from stress.served import wait_until_idle
-from stress.stack import ROOT, Stack, start_stack
+from stress.stack import ROOT, Stack
+from stress.start import start_stack
 from stress.watch import Families, ResourceWatch, WorkerWatch
 
 

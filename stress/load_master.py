@@ -113,7 +113,8 @@ class Master(Lead):
     def on_spawning_complete(self, **_: object) -> None:
         """Each has its sender: all of them begin one schedule together."""
         if self.me.plan.arrival_rate is not None:
-            self.master.send_message(BEGIN, {"in_s": BEGIN_IN_S})
+            moment = {"in_s": BEGIN_IN_S, "at_s": monotonic() + BEGIN_IN_S}
+            self.master.send_message(BEGIN, moment)
 
     def on_report(self, client_id: str, data: dict[str, object], **_: object) -> None:
         told = data.pop("avt", None)

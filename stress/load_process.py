@@ -83,9 +83,9 @@ class LoadProcess:
         if self.ledger.ramp_end_s is None and self.plan.arrival_rate is None:
             self.ledger.ramp_end_s = max(monotonic(), self.ramp.end_s)
 
-    def begin_schedule(self, in_s: float) -> None:
+    def begin_schedule(self, at_s: float) -> None:
         """Of an open loop: due times count from that moment, in all load processes together."""
-        self.begin_s = self.ledger.ramp_end_s = monotonic() + in_s
+        self.begin_s = self.ledger.ramp_end_s = at_s
 
     def await_schedule(self) -> float:
         """When it begins."""

@@ -60,9 +60,11 @@ class LoadWorker:
             self.me.end_of_ramp()
 
     def on_begin(self, environment: Environment, msg: Message, **_: object) -> None:
-        """Moments come as distances: another machine's clock is another clock."""
+        """Another machine's clock is another clock: there the moment comes as a distance, and the
+        way of the word is in it. On this machine it is the same moment for all."""
         del environment
-        self.me.begin_schedule(msg.data["in_s"])
+        distant = self.me.plan.distributed
+        self.me.begin_schedule(monotonic() + msg.data["in_s"] if distant else msg.data["at_s"])
 
     def on_control(self, environment: Environment, msg: Message, **_: object) -> None:
         """In distances too."""

@@ -138,7 +138,7 @@ def add_plan_option(parser: LocustArgumentParser) -> None:
 
 def begin_alone(**_: object) -> None:
     """As a master tells several."""
-    me.begin_schedule(BEGIN_IN_S)
+    me.begin_schedule(monotonic() + BEGIN_IN_S)
 
 
 @events.init.add_listener

@@ -19,7 +19,8 @@ from stress.interruption import CellInterruptedError, Interruption
 from stress.machine import free_port
 from stress.plan import HOST, Command
 from stress.processes import Process
-from stress.stack import ROOT, wait_until
+from stress.readiness import wait_until
+from stress.stack import ROOT
 from study.interrupts import noted
 
 LOOK_EVERY_S = 0.1

@@ -22,7 +22,9 @@ from stress.interruption import CellInterruptedError, Interruption
 from stress.load_plan import Distribution
 from stress.machine import free_port, raise_descriptors
 from stress.plan import descriptors_needed
-from stress.stack import Stack, peer_program, reached, upstream_program
+from stress.programs import peer_program, upstream_program
+from stress.stack import Stack
+from stress.start import reached
 from stress.watch import Families
 from study.closing import (
     BROKEN,

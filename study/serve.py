@@ -12,7 +12,8 @@ from stress import served
 from stress.interruption import CellInterruptedError, Interruption
 from stress.machine import free_port, raise_descriptors
 from stress.plan import HOST, descriptors_needed
-from stress.stack import Stack, start_stack
+from stress.stack import Stack
+from stress.start import start_stack
 from study.environment import available
 from study.interrupts import noted
 

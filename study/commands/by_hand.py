@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from scenarios.model import Http, Loop, UpstreamKind
-from stress.stack import ROOT, upstream_program
+from stress.programs import upstream_program
+from stress.stack import ROOT
 from study import options as o
 from study.environment import available
 from study.load_worker import load_worker as serve_master

@@ -13,7 +13,7 @@ from stress.interruption import Interruption
 from stress.machine import free_port
 from stress.plan import HOST, Command
 from stress.processes import Process
-from stress.stack import wait_until
+from stress.readiness import wait_until
 from stress.watch import Families
 from study.live.state import State, write_state
 from study.probe import listens

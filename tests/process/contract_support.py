@@ -20,7 +20,10 @@ from stress import databases, plan
 from stress.interruption import Interruption
 from stress.machine import free_port
 from stress.processes import Process, end_all
-from stress.stack import Stack, answers, peer_program, start_database, upstream_program, wait_until
+from stress.programs import peer_program, upstream_program
+from stress.readiness import answers, wait_until
+from stress.stack import Stack
+from stress.start import start_database
 from tests.process.support import ROOT
 
 PATIENCE_S = 10.0

@@ -11,7 +11,8 @@ from records.rundir import CellDir
 from scenarios.model import Database
 from stress import databases
 from stress.interruption import Interruption
-from stress.stack import Stack, start_database
+from stress.stack import Stack
+from stress.start import start_database
 from tests.process.support import cells, codes, only_run, study
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]

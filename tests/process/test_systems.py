@@ -17,7 +17,7 @@ from scenarios.catalogue import CATALOGUE
 from stress.machine import free_port
 from stress.plan import Command
 from stress.processes import Process
-from stress.stack import answers
+from stress.readiness import answers
 from tests.process.support import ROOT, cells, codes, only_run, study, wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]

@@ -1,0 +1,38 @@
+"""The figures that only a cell has whose requests left on schedule."""
+
+import polars as pl
+
+from analysis.judge import is_overloaded
+from analysis.population import planned_window
+from analysis.quantiles import quantile
+from analysis.summary import OpenLoop
+from analysis.verdicts import Backlog, Evidence
+from records.cell import CellRecord
+
+
+def open_loop(record: CellRecord, found: Evidence, completions: pl.DataFrame) -> OpenLoop | None:
+    load, backlog = record.scenario.load, found.backlog
+    if load.arrival_rate is None or backlog is None:
+        return None
+    service_ms = 1000 * (completions["ended_s"] - completions["started_s"]).to_numpy()
+    return OpenLoop(
+        arrival_rate=load.arrival_rate,
+        arrivals=load.arrivals,
+        offered_rps=backlog.offered_rps,
+        sustained_rps=backlog.sustained_rps,
+        backlog_growth_per_s=backlog.growth_per_s,
+        overloaded=is_overloaded(backlog),
+        formula_median_ms=backlog_median_ms(record, backlog) if is_overloaded(backlog) else None,
+        service_median_ms=quantile(service_ms, 0.5),
+        service_p99_ms=quantile(service_ms, 0.99),
+    )
+
+
+def backlog_median_ms(record: CellRecord, backlog: Backlog) -> float | None:
+    """None where requests failed, which then left the line early."""
+    phases = record.phases
+    if phases.ramp_end_s is None or not backlog.offered_rps or backlog.failed_rps:
+        return None
+    window = planned_window(record)
+    middle_s = (window.start_s + window.end_s) / 2 - phases.ramp_end_s
+    return 1000 * middle_s * (1 - backlog.sustained_rps / backlog.offered_rps)

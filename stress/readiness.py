@@ -1,0 +1,36 @@
+"""Whether what was started is ready: polled, never guessed."""
+
+from collections.abc import Callable
+from time import monotonic, sleep
+from urllib.request import ProxyHandler, build_opener
+
+from scenarios.problems import cannot_run
+from stress import plan
+from stress.interruption import CellInterruptedError, Interruption
+from stress.processes import POLL_S, Process, how_it_ended
+
+READY_WITHIN_S = 30.0
+_open = build_opener(ProxyHandler({})).open
+
+
+def wait_until(ready: Callable[[], bool], process: Process, interruption: Interruption) -> None:
+    """Polls until ready. Raises Problem when the process ends or takes too long."""
+    deadline_s = monotonic() + READY_WITHIN_S
+    while not ready():
+        if interruption.reason:
+            raise CellInterruptedError(interruption.reason)
+        code = process.exit_code()
+        if code is not None or monotonic() > deadline_s:
+            how = "was not ready after 30 s" if code is None else f"ended ({how_it_ended(code)})"
+            raise cannot_run(
+                f"the {process.role} {how}: {process.last_words()} (all of it: {process.log})"
+            )
+        sleep(POLL_S)
+
+
+def answers(port: int, host: str = plan.HOST) -> bool:
+    try:
+        with _open(f"http://{host}:{port}/ping", timeout=2) as answer:
+            return int(answer.status) == 200
+    except OSError:
+        return False
