@@ -283,7 +283,8 @@ def test_servers_of_the_users_are_set_side_by_side_and_left_alone(tmp_path: Path
         (("ping-axum", "--profile"), 2, "--profile: py-spy sees Python servers only"),
         (("ping-axum", "--pool", "5"), 2, "--pool: none of the chosen scenarios is served by"),
         (("sync-http", "--db-pool", "5"), 2, "--db-pool: none of the chosen scenarios asks a"),
-        (("contrast-root-def", "--load-processes", "2"), 2, "requests are counted by one load"),
+        (("contrast-root-def", "--requests", "9", "--load-processes", "2"), 2,
+         "9 requests are counted by one load"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_done_is_one_clear_line(
