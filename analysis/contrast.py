@@ -12,6 +12,7 @@ from statistics import median
 
 from analysis.intervals import RatioInterval, ratio_interval
 from analysis.summary import CellSummary
+from analysis.tables import refuses
 from analysis.trials import completed_by_scenario, grave, measured_values
 
 FIGURES = (
@@ -20,7 +21,6 @@ FIGURES = (
 )  # fmt: skip
 LOWER_IS_BETTER = ("mean_ms", "median_ms", "p95_ms", "p99_ms", "p999_ms")
 COMPARED = ("ok_rps", *LOWER_IS_BETTER, "rss_mib_peak", "cpu_percent_peak", "cpu_ms_per_request")
-MOST_FAILURES = 0.01
 CATEGORIES = (
     (2.0, "more than twice"),
     (1.5, "1.5 to 2 times"),
@@ -117,10 +117,6 @@ def ratio(name: str, base: Sequence[CellSummary], other: Sequence[CellSummary]) 
         return RatioInterval(why_none="over 1 % of the answers are failures")
     ours, theirs = measured_values(other, name), measured_values(base, name)
     return ratio_interval(ours, theirs) if name in LOWER_IS_BETTER else ratio_interval(theirs, ours)
-
-
-def refuses(cell: CellSummary) -> bool:
-    return (cell.failure_ratio or 0.0) > MOST_FAILURES
 
 
 def category(found: float | None) -> str | None:

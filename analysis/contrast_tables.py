@@ -1,40 +1,31 @@
 """The tables of `analysis.contrast`, for a terminal of 80 columns and for Markdown."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from textwrap import wrap
 
 from analysis import formats
 from analysis.contrast import Contrast, Overall, Result, overall
 from analysis.intervals import RatioInterval
 from analysis.tables import escaped, table_row
+from analysis.trials import WIDTH, Shown
 
-WIDTH = 80
 NAME_WIDTH = 16
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
-    heading: str
-    name: str
-    width: int
-    text: Callable[[float | None], str]
-
-
 FIGURES = (
-    Figure("ok rps", "ok_rps", 10, formats.rate),
-    Figure("mean ms", "mean_ms", 9, formats.milliseconds),
-    Figure("p50 ms", "median_ms", 9, formats.milliseconds),
-    Figure("p99 ms", "p99_ms", 9, formats.milliseconds),
-    Figure("p99.9 ms", "p999_ms", 9, formats.milliseconds),
-    Figure("MiB", "rss_mib_peak", 8, formats.whole),
-    Figure("CPU %", "cpu_percent_peak", 8, formats.whole),
+    Shown("ok_rps", "ok rps", 10, formats.rate),
+    Shown("mean_ms", "mean ms", 9, formats.milliseconds),
+    Shown("median_ms", "p50 ms", 9, formats.milliseconds),
+    Shown("p99_ms", "p99 ms", 9, formats.milliseconds),
+    Shown("p999_ms", "p99.9 ms", 9, formats.milliseconds),
+    Shown("rss_mib_peak", "MiB", 8, formats.whole),
+    Shown("cpu_percent_peak", "CPU %", 8, formats.whole),
 )
 MORE = (
-    Figure("min ms", "min_ms", 8, formats.milliseconds),
-    Figure("p95 ms", "p95_ms", 8, formats.milliseconds),
-    Figure("max ms", "max_ms", 8, formats.milliseconds),
-    Figure("good", "success_ratio", 8, formats.percent),
+    Shown("min_ms", "min ms", 8, formats.milliseconds),
+    Shown("p95_ms", "p95 ms", 8, formats.milliseconds),
+    Shown("max_ms", "max ms", 8, formats.milliseconds),
+    Shown("success_ratio", "good", 8, formats.percent),
 )
 """In Markdown and on the page, where there is room."""
 RATIOS = (
@@ -64,7 +55,7 @@ def contrast_lines(found: Sequence[Contrast]) -> list[str]:
 
 
 def figures_line(result: Result) -> str:
-    figures = "".join(f"{f.text(result.figures.get(f.name)):>{f.width}}" for f in FIGURES)
+    figures = "".join(f"{f.text(result.figures.get(f.figure)):>{f.width}}" for f in FIGURES)
     return f"{result.contender[:NAME_WIDTH]:<{NAME_WIDTH}}{figures}"
 
 
@@ -141,7 +132,7 @@ def one_markdown(contrast: Contrast) -> str:
         table_row(["---", *("---:" for _ in range(len(figures) + 1))]),
     ]
     for each in contrast.results:
-        shown = [figure.text(each.figures.get(figure.name)) for figure in figures]
+        shown = [figure.text(each.figures.get(figure.figure)) for figure in figures]
         lines.append(table_row([each.contender, formats.whole(each.trials), *shown]))
     lines += ["", table_row(["", *(head for head, _, _ in ratios), "rps"])]
     lines.append(table_row(["---", *("---:" for _ in range(len(ratios))), "---"]))

@@ -21,12 +21,10 @@ FEWEST_LEVELS = 5
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """saturated_from: users, None where throughput grew to the ramp's end. one_user_rps: with the
-    first alone. levels: (users, requests a second)."""
+    """saturated_from: users, None where throughput grew to the ramp's end. levels: (users, requests
+    a second), from one user on."""
 
-    one_user_rps: float
     saturated_from: int | None
-    saturated_rps: float | None
     levels: tuple[tuple[int, float], ...]
 
 
@@ -45,9 +43,7 @@ def growth(record: CellRecord, requests: pl.DataFrame, ok_rps: float | None) -> 
     rates = rates_of([int(count) for count in counts], marks)
     reached = arrived(rates, ok_rps)
     return Growth(
-        one_user_rps=rates[0],
         saturated_from=None if reached is None else reached + 1,
-        saturated_rps=None if reached is None else rates[reached],
         levels=tuple(enumerate(rates, start=1)),
     )
 

@@ -13,9 +13,9 @@ FULL_SHARE = 0.95
 """Of all cores: what is left is the kernel's, which belongs to no process."""
 OTHER_LOAD_LIMIT_CORES = 0.15
 STOLEN_LIMIT_CORES = 0.05
+"""Cells of an idle machine here showed others using up to 0.03 cores and nothing stolen."""
 SPOILT_CORES = 0.5
 """Beyond, the figures are of a machine that nobody knows."""
-"""Cells of an idle machine here showed others using up to 0.03 cores and nothing stolen."""
 DESCRIPTORS_LIMIT = 0.95
 PROBE_GONE_S = 1.0
 """The probe samples every 10 ms and flushes every 250 ms."""

@@ -40,6 +40,13 @@ def starved(cell: CellSummary) -> bool:
     )
 
 
+def refuses(cell: CellSummary) -> bool:
+    """Whether so many fail that its latencies are none: how quickly a request is refused says
+    nothing of the service."""
+    return (cell.failure_ratio or 0.0) > MOST_FAILURES
+
+
+MOST_FAILURES = 0.01
 COLUMNS: tuple[Column, ...] = (
     Column("ok", "rps", 8, lambda cell: formats.rate(cell.ok_rps)),
     Column("failed", "", 7, lambda cell: formats.percent(cell.failure_ratio)),
@@ -139,7 +146,7 @@ def notes(cell: CellSummary) -> list[str]:
 
 
 def growth_note(grown: Growth) -> str:
-    alone = f"one user alone got {formats.rate(grown.one_user_rps)} rps"
+    alone = f"one user alone got {formats.rate(grown.levels[0][1])} rps"
     if grown.saturated_from is None:
         return f"in the ramp {alone}, and more users always got more"
     return f"in the ramp {alone}; from {grown.saturated_from} users on it grew no more"

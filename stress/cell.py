@@ -149,12 +149,8 @@ def drive(
             **others,
         }
     )
-    if isinstance(load, EngineLoad):
-        conductor: Conductor = EngineConductor(
-            scenario, cell, stack, load, workers, interruption, listener, course, engine=load
-        )
-    else:
-        conductor = Conductor(scenario, cell, stack, load, workers, interruption, listener, course)
+    kind = EngineConductor if isinstance(load, EngineLoad) else Conductor
+    conductor = kind(scenario, cell, stack, load, workers, interruption, listener, course)
     if profiler is not None:
         conductor.at_window = profiler.begin
     interrupted = None

@@ -10,7 +10,7 @@ from stress.interruption import CellInterruptedError, Interruption
 from stress.processes import POLL_S, Process, how_it_ended
 
 READY_WITHIN_S = 30.0
-_open = build_opener(ProxyHandler({})).open
+opened = build_opener(ProxyHandler({})).open
 
 
 def wait_until(ready: Callable[[], bool], process: Process, interruption: Interruption) -> None:
@@ -30,7 +30,7 @@ def wait_until(ready: Callable[[], bool], process: Process, interruption: Interr
 
 def answers(port: int, host: str = plan.HOST) -> bool:
     try:
-        with _open(f"http://{host}:{port}/ping", timeout=2) as answer:
+        with opened(f"http://{host}:{port}/ping", timeout=2) as answer:
             return int(answer.status) == 200
     except OSError:
         return False

@@ -3,7 +3,6 @@
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.request import ProxyHandler, build_opener
 
 import psutil
 from pydantic import TypeAdapter, ValidationError
@@ -12,12 +11,12 @@ from records.cell import UpstreamSummary
 from stress import plan
 from stress.databases import Filled
 from stress.processes import Attached, Process, end_all, how_it_ended
+from stress.readiness import opened
 
 ROOT = Path(__file__).resolve().parent.parent
 FILE = "file.bin"
 ACCESS_FILE = "access.txt"
 ACCESS_KEPT_BYTES = 16_384
-_open = build_opener(ProxyHandler({})).open
 
 
 @dataclass(slots=True)
@@ -70,7 +69,7 @@ class Stack:
         if self.upstream_url is None or self.attached:
             return None
         try:
-            with _open(f"{self.upstream_url}/stats", timeout=5) as answer:
+            with opened(f"{self.upstream_url}/stats", timeout=5) as answer:
                 return TypeAdapter(UpstreamSummary).validate_json(answer.read())
         except (OSError, ValidationError):
             return None

@@ -6,11 +6,10 @@ from typing import Literal
 
 from analysis import formats
 from analysis.summary import CellSummary
-from analysis.tables import latency, marked_median, starved
+from analysis.tables import latency, marked_median, refuses, starved
 
 Better = Literal["higher", "lower"]
 Mark = Literal["best", "worst"]
-BEARABLE_FAILURES = 0.01
 APART = 1.05
 """Beside a value this near, none is the best."""
 
@@ -80,8 +79,7 @@ def value(cell: CellSummary, figure: Figure) -> float | None:
     loop = cell.open_loop
     if figure.better is None or cell.interrupted or (figure.key == "ok_rps" and loop):
         return None
-    failing = (cell.failure_ratio or 0.0) > BEARABLE_FAILURES
-    if figure.is_latency and (failing or starved(cell) or (loop and loop.overloaded)):
+    if figure.is_latency and (refuses(cell) or starved(cell) or (loop and loop.overloaded)):
         return None
     found = getattr(cell, figure.key)
     return float(found) if isinstance(found, int | float) else None

@@ -63,7 +63,7 @@ def row_of(result: Result) -> Row:
         contender=result.contender,
         figures=(
             str(result.trials),
-            *(figure.text(result.figures.get(figure.name)) for figure in (*FIGURES, *MORE)),
+            *(figure.text(result.figures.get(figure.figure)) for figure in (*FIGURES, *MORE)),
         ),
         ratios=tuple(
             ratio_text(result.ratios[name]) if result.ratios else ""

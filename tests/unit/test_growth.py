@@ -35,7 +35,7 @@ def test_it_finds_where_a_straight_line_meets_its_ceiling(users: int, ceiling: i
     rates = [RPS_OF_ONE * min(n, ceiling) for n in range(1, users + 1)]
     found = growth(ramped(users), answers(rates), RPS_OF_ONE * ceiling)
     assert found is not None
-    assert found.one_user_rps == RPS_OF_ONE
+    assert found.levels[0] == (1, RPS_OF_ONE)
     assert found.saturated_from == ceiling
     assert len(found.levels) == users
 
@@ -43,9 +43,7 @@ def test_it_finds_where_a_straight_line_meets_its_ceiling(users: int, ceiling: i
 def test_what_grows_to_the_end_is_not_saturated() -> None:
     rates = [RPS_OF_ONE * n for n in range(1, 11)]
     found = growth(ramped(10), answers(rates), 5000.0)
-    assert found == Growth(
-        RPS_OF_ONE, None, None, tuple(enumerate(rates, start=1))
-    )  # fmt: skip
+    assert found == Growth(None, tuple(enumerate(rates, start=1)))
 
 
 def test_a_ramp_too_quick_to_tell_tells_nothing() -> None:
