@@ -1,6 +1,6 @@
 """Where each request ended: generator, app and upstream must tell the same story."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -9,7 +9,7 @@ from records.ids import BYSTANDER_PROCESS, CELL_UNIT, PROCESS_UNIT
 
 BEFORE_SENDING = r"^ConnectionRefusedError|gaierror|Address not available|Too many open files"
 """Errors that come before a request leaves the generator."""
-UNSENT = pl.col("error").fill_null("").str.contains(BEFORE_SENDING)
+NO_HANDLERS = pl.DataFrame(schema={"request_id": pl.UInt64})
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,30 +56,6 @@ class Fates:
         return {name: count for name, count in counts.items() if count}
 
 
-@dataclass(frozen=True, slots=True)
-class AppSide:
-    """What the app's journal adds, under the names of Fates."""
-
-    received_never_answered: int
-    sent_never_received: int
-    failed_before_sending: int
-    vanished: int
-    completed_unseen: int
-    app_received: int
-    app_repeated: int
-    strangers: int
-
-
-@dataclass(frozen=True, slots=True)
-class UpstreamSide:
-    """What the upstream's log adds. strangers: None where the app's journal is not known."""
-
-    received: int
-    missing: int
-    strangers: int | None
-    repeated: int
-
-
 def fates(
     requests: pl.DataFrame,
     handlers: pl.DataFrame | None,
@@ -88,41 +64,30 @@ def fates(
 ) -> Fates:
     """`requests` has one row an id; `handlers` is None where the app has no probe, `upstream`
     where the scenario asks none."""
-    answered = requests.filter(pl.col("status").is_not_null())["request_id"]
-    app_ids = None if handlers is None else of_load(handlers, cell_number)
-    app = None if app_ids is None else app_side(requests, answered, app_ids)
-    far = (
-        None
-        if upstream is None
-        else upstream_side(requests, of_load(upstream, cell_number), app_ids)
-    )
-    unsent = requests.filter(pl.col("status").is_null(), UNSENT).height
-    return Fates(
-        sent=requests.height,
-        completed=len(answered),
-        received_never_answered=app.received_never_answered if app else None,
-        sent_never_received=app.sent_never_received if app else None,
-        failed_before_sending=app.failed_before_sending if app else unsent,
-        vanished=app.vanished if app else None,
-        completed_unseen=app.completed_unseen if app else None,
-        app_received=app.app_received if app else None,
-        app_repeated=app.app_repeated if app else None,
-        strangers=app.strangers if app else None,
-        upstream_received=far.received if far else None,
-        upstream_missing=far.missing if far else None,
-        upstream_strangers=far.strangers if far else None,
-        upstream_repeated=far.repeated if far else None,
-    )
-
-
-def app_side(requests: pl.DataFrame, answered: pl.Series, app_ids: pl.Series) -> AppSide:
+    if handlers is None:
+        return without_the_app(fates(requests, NO_HANDLERS, upstream, cell_number))
+    app_ids = of_load(handlers, cell_number)
     seen = app_ids.unique()
+    answered = requests.filter(pl.col("status").is_not_null())["request_id"]
     answered_and_seen = in_both(answered, seen)
     lost = lost_requests(requests, seen)
     lost_and_seen = lost.filter("received").height
     never_sent = ~pl.col("received") & pl.col("unsent")
     never_received = ~pl.col("received") & ~pl.col("unsent")
-    return AppSide(
+    counts: tuple[int | None, int | None, int | None, int | None] = (None, None, None, None)
+    if upstream is not None:
+        asked = of_load(upstream, cell_number)
+        at_upstream = asked.unique()
+        answered_well = requests.filter(pl.col("status") == 200)["request_id"]
+        counts = (
+            len(asked),
+            len(answered_well) - in_both(answered_well, at_upstream),
+            len(at_upstream) - in_both(at_upstream, seen),
+            len(asked) - len(at_upstream),
+        )
+    return Fates(
+        sent=requests.height,
+        completed=len(answered),
         received_never_answered=lost_and_seen,
         sent_never_received=lost.filter(never_received).height,
         failed_before_sending=lost.filter(never_sent).height,
@@ -131,21 +96,25 @@ def app_side(requests: pl.DataFrame, answered: pl.Series, app_ids: pl.Series) ->
         app_received=len(app_ids),
         app_repeated=len(app_ids) - len(seen),
         strangers=len(seen) - answered_and_seen - lost_and_seen,
+        upstream_received=counts[0],
+        upstream_missing=counts[1],
+        upstream_strangers=counts[2],
+        upstream_repeated=counts[3],
     )
 
 
-def upstream_side(
-    requests: pl.DataFrame, asked: pl.Series, app_ids: pl.Series | None
-) -> UpstreamSide:
-    at_upstream = asked.unique()
-    answered_well = requests.filter(pl.col("status") == 200)["request_id"]
-    return UpstreamSide(
-        received=len(asked),
-        missing=len(answered_well) - in_both(answered_well, at_upstream),
-        strangers=None
-        if app_ids is None
-        else len(at_upstream) - in_both(at_upstream, app_ids.unique()),
-        repeated=len(asked) - len(at_upstream),
+def without_the_app(account: Fates) -> Fates:
+    """What rests on the app's journal is not known."""
+    return replace(
+        account,
+        received_never_answered=None,
+        sent_never_received=None,
+        vanished=None,
+        completed_unseen=None,
+        app_received=None,
+        app_repeated=None,
+        strangers=None,
+        upstream_strangers=None,
     )
 
 
@@ -156,7 +125,7 @@ def lost_requests(requests: pl.DataFrame, seen: pl.Series) -> pl.DataFrame:
     received = seen.filter(seen.is_in(lost["request_id"].implode()))
     return lost.with_columns(
         received=pl.col("request_id").is_in(received.implode()),
-        unsent=UNSENT,
+        unsent=pl.col("error").fill_null("").str.contains(BEFORE_SENDING),
     )
 
 
