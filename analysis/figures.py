@@ -119,7 +119,9 @@ def summarise(record: CellRecord, cell: Cell) -> CellSummary:
         clock_uncertainty_ms=clock_uncertainty_ms(record),
         open_loop=open_loop(record, found, completions),
         growth=growth(record, requests, ratio(len(good_ms), window.length_s)),
-        bystander=bystander(cell.table("bystander", PINGS), window, end_s),
+        bystander=bystander(
+            cell.table("bystander", PINGS), window, end_s, record.scenario.bystander.path
+        ),
         whole_run=whole_run(requests, record),
         fates=account,
         interrupted=record.interrupted,
@@ -196,7 +198,7 @@ def ratio(part: float, whole: float) -> float | None:
     return part / whole if whole else None
 
 
-def bystander(pings: pl.DataFrame, window: Window, end_s: Second) -> Bystander:
+def bystander(pings: pl.DataFrame, window: Window, end_s: Second, path: str) -> Bystander:
     asked = pings.filter(window.holds("intended_s"))
     told = asked.filter(pl.col("error").is_null())
     waited_ms = 1000 * (told["ended_s"].fill_null(end_s) - told["intended_s"]).to_numpy()
@@ -207,6 +209,7 @@ def bystander(pings: pl.DataFrame, window: Window, end_s: Second) -> Bystander:
         failures=asked.filter(pl.col("error").is_not_null()).height + unanswered,
         pings=asked.height,
         unanswered=unanswered,
+        path=path,
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from analysis import contrast, expectations, tables, trials
+from analysis import contrast, expectations, sweep, tables, trials
 from analysis.capacity import capacity_lines
 from analysis.compare import Comparison
 from analysis.contrast_tables import contrast_markdown
@@ -39,6 +39,8 @@ def summary_json(summary: RunSummary) -> str:
     }
     if summary.knee is not None:
         content["capacity"] = asdict(summary.knee)
+    if summary.sweeps:
+        content["sweeps"] = sweep.as_json(summary.sweeps)
     if summary.contrasts:
         content |= contrast.as_json(summary.contrasts)
     if summary.outcomes:
@@ -49,7 +51,7 @@ def summary_json(summary: RunSummary) -> str:
 def summary_markdown(summary: RunSummary) -> str:
     over_trials = trials.trial_markdown(summary.scenarios)
     text = tables.markdown(summary.cells, summary.command, over_trials)
-    text += contrast_markdown(summary.contrasts)
+    text += contrast_markdown(summary.contrasts) + sweep.markdown(summary.sweeps)
     if summary.knee is not None:
         text += "\n" + "".join(f"    {line}\n" for line in capacity_lines(summary.cells))
     if not summary.outcomes:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from pydantic import TypeAdapter
 
+from analysis import sweep
 from analysis.capacity import knee_of
 from analysis.contrast import Contrast, Entrant, contrasts
 from analysis.expectations import Expectation, Outcome, judged, parse
@@ -26,6 +27,7 @@ class Asked:
     entrants: tuple[Entrant, ...] = ()
     capacity: bool = False
     """Whether the cells are the steps of a search for the capacity."""
+    sweep: sweep.Asked | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class RunSummary:
     contrasts: tuple[Contrast, ...] = ()
     knee: Knee | None = None
     """Of a search for the capacity."""
+    sweeps: tuple[sweep.Sweep, ...] = ()
 
 
 def asked_of(manifest: Mapping[str, object]) -> Asked:
@@ -62,6 +65,7 @@ def asked_of(manifest: Mapping[str, object]) -> Asked:
             if each.get("subject")
         ),
         capacity=manifest.get("capacity") is not None,
+        sweep=sweep.asked_for(manifest.get("sweep")),
     )
 
 
@@ -79,6 +83,7 @@ def summarised(cells: Sequence[CellSummary], asked: Asked) -> RunSummary:
         outcomes=judged(asked.expectations, ordered, asked.scenarios, asked.trials),
         contrasts=contrasts(ordered, asked.entrants),
         knee=knee_of(ordered) if asked.capacity else None,
+        sweeps=sweep.sweeps(ordered, asked.sweep),
     )
 
 

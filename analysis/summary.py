@@ -12,15 +12,16 @@ SCHEMA = 1
 
 @dataclass(frozen=True, slots=True)
 class Bystander:
-    """One /ping a second, over the window. An unanswered ping counts as a failure, and with its
-    age in the quantiles: they are then lower bounds. One that was refused or reset is a failure
-    and in no quantile: a quick refusal is no quick answer."""
+    """What somebody else saw, who asked now and then, over the window. An unanswered ping counts as
+    a failure, and with its age in the quantiles: they are then lower bounds. One that was refused
+    or reset is a failure and in no quantile: a quick refusal is no quick answer."""
 
     median_ms: float | None
     p99_ms: float | None
     failures: int
     pings: int
     unanswered: int
+    path: str = "/ping"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,8 @@ class Predicted:
     """Users who are never served while others are, again and again."""
     cpu_ms: float | None = None
     """Of the endpoint alone, from the calibration; all else comes from the scenario."""
+    bystander_ms: float | None = None
+    """The median of what somebody else waits who asks now and then."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from analysis import formats
 from analysis.advice import advice, message
 from analysis.growth import Growth
 from analysis.summary import CellSummary
+from scenarios.model import Bystander
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,19 +131,26 @@ def notes(cell: CellSummary) -> list[str]:
         lag = formats.milliseconds(cell.loop_lag_max_ms)
         found.append(f"the loop was held by {cell.blocked_by} (silent for up to {lag} ms)")
     slow = (cell.bystander.median_ms or 0) > BYSTANDER_NOTED_MS
-    if slow or cell.bystander.failures:
+    if slow or cell.bystander.failures or cell.bystander.path != USUAL_BYSTANDER.path:
         bystander = cell.bystander
         waited = formats.milliseconds(bystander.median_ms)
         if 2 * bystander.unanswered >= bystander.pings:
             waited = f"at least {waited}"
         found.append(
-            f"a bystander's /ping took {waited} ms (median), "
+            f"a bystander's {bystander.path} took {waited} ms (median), "
             f"{bystander.failures} of {bystander.pings} got no answer"
+            f"{foretold_in_passing(cell)}"
         )
     if dearer := dearer_than_foretold(cell):
         found.append(dearer)
     found += [f"{each.count} × {each.error}" for each in cell.errors[:3]]
     return found
+
+
+def foretold_in_passing(cell: CellSummary) -> str:
+    if cell.predicted is None or cell.predicted.bystander_ms is None:
+        return ""
+    return f"; predicted: {formats.milliseconds(cell.predicted.bystander_ms)} ms"
 
 
 def growth_note(grown: Growth) -> str:
@@ -172,6 +180,7 @@ MISSED_SHARE = 0.03
 """Of a prediction: as near as it is asked to come."""
 DEARER = 1.1
 BYSTANDER_NOTED_MS = 100.0
+USUAL_BYSTANDER = Bystander()
 BLOCKED_NOTED_SHARE = 0.1
 """Below it, what holds the loop now and then is garbage collection or the wait for the GIL."""
 

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import cast
+from typing import Protocol, cast
 
 import structlog
 from starlette.responses import Response
@@ -15,6 +15,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 BlockingEndpoint = Callable[[], Response]
 AwaitedEndpoint = Callable[[], Awaitable[Response]]
 Endpoint = BlockingEndpoint | AwaitedEndpoint
+Dependency = Callable[[], str] | Callable[[], Awaitable[str]]
+
+
+class Adder(Protocol):
+    """What gives an endpoint its route."""
+
+    def __call__(self, path: str, *needs: Dependency) -> Callable[[Endpoint], Endpoint]: ...
+
 
 log = structlog.get_logger("app")
 request_id: ContextVar[str] = ContextVar("request_id", default="")

@@ -6,19 +6,16 @@ loop goes on meanwhile; if it blocks, everybody waits. `offload` is the repair o
 
 import json
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import aiofiles
 import anyio
-from anyio.to_thread import current_default_thread_limiter, run_sync
+from anyio.to_thread import run_sync
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from app.clients import Upstream
-from app.context import Endpoint
+from app.context import Adder
 from app.settings import DOCUMENT
-
-Adder = Callable[[str], Callable[[Endpoint], Endpoint]]
 
 
 def add_http_endpoints(add: Adder, upstream: Upstream) -> None:
@@ -102,14 +99,3 @@ def add_small_endpoints(add: Adder) -> None:
     @add("/sync/ping")
     def sync_ping() -> Response:
         return PlainTextResponse("pong")
-
-    @add("/health")
-    async def health() -> Response:
-        """Awaits nothing and asks no thread: it answers while the pool is full."""
-        pool = current_default_thread_limiter().statistics()
-        figures = {
-            "total": pool.total_tokens,
-            "borrowed": pool.borrowed_tokens,
-            "waiting": pool.tasks_waiting,
-        }
-        return JSONResponse({"status": "ok", "pool": figures})

@@ -3,12 +3,12 @@
 import sys
 from collections.abc import Callable
 
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from starlette.responses import JSONResponse
 
-from app import endpoints
+from app import endpoints, hidden_waits, layers
 from app.clients import Upstream, UpstreamError
-from app.context import Endpoint, RequestId, with_thread_lines
+from app.context import Dependency, Endpoint, RequestId, with_thread_lines
 from app.foundation import new_app
 from app.settings import Settings, SettingsError, from_environment
 
@@ -22,13 +22,15 @@ def create_app(settings: Settings) -> FastAPI:
     async def upstream_error(_: Request, error: UpstreamError) -> JSONResponse:
         return JSONResponse({"error": str(error)}, status_code=error.status)
 
-    def add(path: str) -> Callable[[Endpoint], Endpoint]:
-        """A GET route with and without the slash, so that nothing is redirected."""
+    def add(path: str, *needs: Dependency) -> Callable[[Endpoint], Endpoint]:
+        """A GET route with and without the slash, so that nothing is redirected. `needs` are
+        called before each request."""
 
         def adding(endpoint: Endpoint) -> Endpoint:
             spoken = with_thread_lines(path, endpoint) if settings.thread_lines else endpoint
+            depends = [Depends(each) for each in needs]
             for spelling in (path, path + "/"):
-                app.get(spelling, response_model=None)(spoken)
+                app.get(spelling, response_model=None, dependencies=depends)(spoken)
             return endpoint
 
         return adding
@@ -38,6 +40,12 @@ def create_app(settings: Settings) -> FastAPI:
     endpoints.add_file_endpoints(add, settings.file)
     endpoints.add_sleep_endpoints(add, settings.delay_ms / 1000)
     endpoints.add_small_endpoints(add)
+    hidden_waits.add_health_endpoints(add)
+    hidden_waits.add_guarded_endpoints(add)
+    hidden_waits.add_executor_endpoints(add, settings.delay_ms / 1000)
+    hidden_waits.add_background_endpoints(add, settings.delay_ms / 1000)
+    hidden_waits.add_stream_endpoints(add)
+    layers.add_layers(app)
     return app
 
 

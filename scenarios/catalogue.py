@@ -1,8 +1,10 @@
 """The catalogue. A new scenario is one entry in the file of its subject, and nothing else."""
 
+from scenarios.clients import CLIENTS
 from scenarios.contrast import CONTRAST
 from scenarios.cpu_work import CPU_WORK
 from scenarios.disk import DISK
+from scenarios.hidden_waits import HIDDEN_WAITS, LAYERS, STREAM
 from scenarios.model import Scenario
 from scenarios.ping import PING
 from scenarios.problems import Problem
@@ -10,7 +12,10 @@ from scenarios.slow_io import SLOW_IO
 from scenarios.tasks import TASKS
 from scenarios.users import USERS
 
-CATALOGUE: tuple[Scenario, ...] = (*SLOW_IO, *DISK, *USERS, *CONTRAST, *CPU_WORK, *PING, *TASKS)
+CATALOGUE: tuple[Scenario, ...] = (
+    *SLOW_IO, *HIDDEN_WAITS, *CLIENTS, *STREAM, *LAYERS, *DISK, *CPU_WORK, *USERS, *CONTRAST, *PING,
+    *TASKS,
+)  # fmt: skip
 
 GROUPS: tuple[str, ...] = tuple(dict.fromkeys(scenario.group for scenario in CATALOGUE))
 DEFAULT_GROUPS = ("classic", "fair")

@@ -4,6 +4,7 @@ A catalogue entry may leave things open ("auto", "as many as users"); `resolved`
 that what runs, and what the manifest tells, holds nothing to be guessed.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -14,11 +15,19 @@ Style = Literal[
     "async def",
     "async def that blocks",
     "async def that offloads",
+    "async def to the executor",
     "async def with processes",
     "async fn",
     "goroutine",
 ]
 """The last two are how compiled servers write what `async def` is in Python."""
+Threads = Literal["anyio's pool", "asyncio's executor"]
+THREADS_OF: Mapping[Style, Threads] = {
+    "def": "anyio's pool",
+    "async def that offloads": "anyio's pool",
+    "async def to the executor": "asyncio's executor",
+}
+"""Whose threads a request waits for. The other styles need none."""
 Method = Literal["GET", "POST"]
 Library = Literal["httpx", "httpx2", "aiohttp"]
 Life = Literal["per-request", "shared"]
@@ -49,6 +58,8 @@ class Endpoint:
     method: Method = "GET"
     body: str | None = None
     """JSON, sent with each request."""
+    answers_first: bool = False
+    """Whether the work is a background task, which begins when the answer has been sent."""
 
     @property
     def blocks_a_thread(self) -> bool:
@@ -63,6 +74,29 @@ class Endpoint:
     @property
     def blocks_the_loop(self) -> bool:
         return self.style == "async def that blocks"
+
+
+@dataclass(frozen=True, slots=True)
+class Rare:
+    """One request in so many goes there instead."""
+
+    path: str
+    style: Style
+    one_in: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Bystander:
+    """Somebody else, who asks now and then through the whole cell: what does the load do to them?
+
+    `needs`: whose threads its request waits for, if any, and how many `turns` it takes there, one
+    after the other.
+    """
+
+    path: str = "/ping"
+    needs: Threads | None = None
+    every_s: Second = 1.0
+    turns: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +194,8 @@ class Scenario:
     endpoint: Endpoint
     server: Server
     load: Load = Load()
+    rare: Rare | None = None
+    bystander: Bystander = Bystander()
     delay_s: Second | None = None
     """How long the upstream, or the sleep, takes; None where nothing waits by design."""
     client: Client | None = None

@@ -1,6 +1,6 @@
-"""The bystander: one `/ping` a second through the whole cell, on a connection of its own.
+"""The bystander: asks now and then through the whole cell, each time on a connection of its own.
 
-It tells what a scenario does to everybody else. It is an open loop: a ping that is not answered
+It tells what a scenario does to everybody else. It is an open loop: a request that is not answered
 keeps none of the next from leaving.
 """
 
@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from time import monotonic
 
 from records.ids import BYSTANDER_PROCESS, as_header, first_id, next_id
-
-PERIOD_S = 1.0
+from scenarios import model
 
 
 @dataclass(slots=True)
@@ -25,10 +24,19 @@ class Ping:
 
 class Bystander:
     """Runs on a thread of its own, so that the runner's work never delays it. A server that is not
-    ours need not know /ping: there any answer is one, to `GET /`."""
+    ours need not know the path: there any answer is one, to `GET /`."""
 
-    def __init__(self, host: str, port: int, cell_number: int, *, is_ours: bool = True) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        cell_number: int,
+        what: model.Bystander,
+        *,
+        is_ours: bool = True,
+    ) -> None:
         self._address = host, port
+        self._what = what
         self._is_ours = is_ours
         self._next_id = first_id(cell_number, BYSTANDER_PROCESS, 0)
         self._pings: list[Ping] = []
@@ -54,7 +62,7 @@ class Bystander:
             self._next_id = next_id(self._next_id)
             self._pings.append(ping)
             asking.add(asyncio.create_task(self._ask(ping)))
-            due_s += PERIOD_S
+            due_s += self._what.every_s
             try:
                 async with asyncio.timeout(max(0.0, due_s - monotonic())):
                     await self._leave.wait()
@@ -65,8 +73,9 @@ class Bystander:
         await asyncio.gather(*asking, return_exceptions=True)
 
     async def _ask(self, ping: Ping) -> None:
+        path = self._what.path if self._is_ours else "/"
         head = (
-            f"GET {'/ping' if self._is_ours else '/'} HTTP/1.1\r\nHost: {self._address[0]}\r\n"
+            f"GET {path} HTTP/1.1\r\nHost: {self._address[0]}\r\n"
             f"x-request-id: {as_header(ping.request_id)}\r\nConnection: close\r\n\r\n"
         )
         try:

@@ -136,7 +136,9 @@ def drive(
     workers.look()
     workers.deaths.clear()
     course = Course(t0_s=monotonic())
-    bystander = Bystander(stack.host, stack.port, cell_number, is_ours=scenario.url is None)
+    bystander = Bystander(
+        stack.host, stack.port, cell_number, scenario.bystander, is_ours=scenario.url is None
+    )
     resources = ResourceWatch(
         {
             "server": lambda: stack.family("server"),

@@ -51,6 +51,8 @@ def load_command(
         processes=processes,
         arrival_rate=load.arrival_rate,
         arrivals=load.arrivals,
+        rare_path=scenario.rare.path if scenario.rare else None,
+        rare_one_in=scenario.rare.one_in if scenario.rare else 0,
         distributed=distribution is not None,
     )
     users = processes if load.is_open else load.users

@@ -35,6 +35,7 @@ class LoadProcess:
         self.begin_s: float | None = None
         self.headers: dict[str, str] = {}
         """Of every request, beside its id."""
+        self.asked = 0
 
     def configure(self, plan: LoadPlan, process: int, user_classes: list[type]) -> None:
         self.plan = plan
@@ -48,6 +49,13 @@ class LoadProcess:
             each.host = plan.host  # type: ignore[attr-defined]
             each.connection_timeout = plan.timeout_s  # type: ignore[attr-defined]
             each.network_timeout = plan.timeout_s  # type: ignore[attr-defined]
+
+    def next_path(self) -> str:
+        """The rare one evenly spread over this process's requests, whichever user's turn it is."""
+        if self.plan.rare_path is None:
+            return self.plan.path
+        self.asked += 1
+        return self.plan.path if self.asked % self.plan.rare_one_in else self.plan.rare_path
 
     @property
     def folder(self) -> Path:

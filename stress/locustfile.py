@@ -46,7 +46,7 @@ class Asking:
         entry = me.ledger.begin(user, due_s, monotonic())
         response = self.client.request(  # type: ignore[attr-defined]
             me.plan.method,
-            me.plan.path,
+            me.next_path(),
             data=me.plan.body,
             headers={"x-request-id": f"{entry.request_id:016x}", **me.headers},
             allow_redirects=False,

@@ -47,6 +47,9 @@ class LoadPlan:
     processes: int
     arrival_rate: float | None
     arrivals: Arrivals
+    rare_path: str | None
+    rare_one_in: int
+    """One request in so many goes to that path instead."""
     distributed: bool
     """Whether load processes may be on other machines, with clocks of their own."""
 

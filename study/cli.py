@@ -11,6 +11,7 @@ from study.commands.by_hand import load_worker, probe, upstream
 from study.commands.capacity import capacity
 from study.commands.measure import run, serve
 from study.commands.reading import compare, doctor, list_scenarios, report
+from study.commands.sweep import sweep
 from study.commands.theory import predict
 
 app = typer.Typer(
@@ -23,6 +24,7 @@ app = typer.Typer(
 app.command()(run)
 app.command("list")(list_scenarios)
 app.command()(predict)
+app.command()(sweep)
 app.command()(capacity)
 app.command()(report)
 app.command()(compare)

@@ -7,6 +7,7 @@ from typing import TextIO
 
 import polars as pl
 
+from analysis import sweep
 from analysis.advice import advice, message
 from analysis.capacity import capacity_lines
 from analysis.contrast_tables import contrast_lines
@@ -32,6 +33,8 @@ def print_closing(summary: RunSummary) -> None:
         print(f"\n{fill(remark, WIDTH)}")
     if summary.contrasts:
         print("\n".join(contrast_lines(summary.contrasts)))
+    if summary.sweeps:
+        print("\n".join(sweep.lines(summary.sweeps)))
     if summary.knee is not None:
         print("\n".join(("", *capacity_lines(summary.cells))))
     if summary.outcomes:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from secrets import randbelow
 
+from analysis import sweep
 from analysis.expectations import Expectation, check_known
 from analysis.reports import summary_json, summary_of, write_reports
 from analysis.run_summary import RunSummary, asked_of, beside_theory, summarised
@@ -67,6 +68,8 @@ class Order:
     """Whether report.html is drawn at the end."""
     profile: bool = False
     """Whether py-spy draws a flame graph of each Python server."""
+    sweep: sweep.Asked | None = None
+    """Which of the scenarios are steps of what."""
 
 
 def run(scenarios: Sequence[Scenario], order: Order, served: Stack | None = None) -> int:
@@ -148,6 +151,7 @@ def manifest(
         "order": [[turn.scenario.name, turn.trial] for turn in turns],
         "expectations": [f"{each.target}: {each}" for each in order.expectations],
         "available": asdict(offered),
+        "sweep": asdict(order.sweep) if order.sweep else None,
         "distribution": asdict(order.distribution) if order.distribution else None,
         "calibrations": {},
         "predictions": {},

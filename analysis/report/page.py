@@ -6,6 +6,7 @@ from statistics import median_low
 
 import polars as pl
 
+from analysis import sweep
 from analysis.advice import advice
 from analysis.capacity import capacity_lines
 from analysis.compare import mapping
@@ -19,6 +20,7 @@ from analysis.report.environment import templates
 from analysis.report.pictures import Picture
 from analysis.report.sections import Seen, calibrations_of, section, seen
 from analysis.report.side_by_side import HEADINGS, RATIO_HEADINGS, side_by_side
+from analysis.report.sweep_picture import sweep_picture
 from analysis.report.vega import script_json, vega
 from analysis.run_summary import RunSummary
 from analysis.summary import CellSummary
@@ -53,6 +55,7 @@ def page(run: RunDir, summary: RunSummary) -> Page:
     ]
     together = quantiles_picture(shown)
     contrast = side_by_side(summary.contrasts)
+    swept = sweep_picture(summary.sweeps)
     html = (
         templates()
         .get_template("report.html")
@@ -70,6 +73,8 @@ def page(run: RunDir, summary: RunSummary) -> Page:
             capacity=capacity_lines(summary.cells) if summary.knee is not None else [],
             together=together,
             contrast=contrast,
+            swept=swept,
+            sweep_lines=sweep.lines(summary.sweeps),
             headings=HEADINGS,
             ratio_headings=RATIO_HEADINGS,
             ratio_or_unknown=ratio_or_unknown,
@@ -80,7 +85,7 @@ def page(run: RunDir, summary: RunSummary) -> Page:
         )
     )
     files = [each for one in sections for each in one.pictures]
-    first = (together, contrast.picture if contrast else None)
+    first = (together, contrast.picture if contrast else None, swept)
     return Page(html, (*(each for each in first if each is not None), *files))
 
 

@@ -74,8 +74,10 @@ class BlockedWorker(Worker):
         if self.system.times_out:
             raise ClientTimeout
 
-    def ping(self) -> None:
-        self.queue(Waiting(BYSTANDER, None, self.clock.event()), self.backlog)
+    def be_asked_in_passing(self) -> Life:
+        waiting = Waiting(BYSTANDER, None, self.clock.event())
+        self.queue(waiting, self.backlog)
+        yield waiting.turn
 
     def queue(self, waiting: Waiting, line: list[Waiting]) -> None:
         line.append(waiting)
@@ -93,12 +95,16 @@ class BlockedWorker(Worker):
             self.round, self.asked = self.asked + self.fresh, []
             self.fresh = self.take_connections()
             while self.round:
-                if self.round[0].request is not None:
+                holds = self.round[0].request is not None
+                if self.system.answers_first:
+                    self.round.pop(0).turn.succeed()
+                if holds:
                     cpu_s = self.half_of_cpu_s() + self.half_of_cpu_s()
                     yield self.clock.timeout(cpu_s + self.system.held_s)
                 if not self.alive:
                     return
-                self.round.pop(0).turn.succeed()
+                if not self.system.answers_first:
+                    self.round.pop(0).turn.succeed()
 
     def take_connections(self) -> list[Waiting]:
         """They are read in the next round, after those who were there before."""

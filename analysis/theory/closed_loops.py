@@ -23,6 +23,8 @@ def of_a_closed_loop(system: System, load: Load) -> Predicted:
     found, point, turn_s = steady(system, load)
     fullest = limit(system, load, point.limited_by)
     formula = Formula(point.ok_rps, point.mean_s, found.highest_rps, fullest)
+    if system.blocked_by_rare_s:  # no formula: what holds the loop is nothing or all of the delay
+        formula = replace(formula, ok_rps=None, mean_s=None)
     shown = played(system, settling(load, turn_s, turn_s))
     return replace(joined(formula, shown), starved=shown.starved)
 

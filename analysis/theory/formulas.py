@@ -16,7 +16,9 @@ def stations_of(system: System) -> tuple[Station, ...]:
     """
     if system.style == "async def that blocks":
         return (Queue("blocked loop", system.loop_cpu_s + system.held_s),)
-    inside = (Queue("interpreter", system.loop_cpu_s), upstream(system))
+    if system.answers_first:
+        return (interpreter(system),)
+    inside = (interpreter(system), upstream(system))
     if system.style == "async def":
         return inside
     tokens = min(system.pool, EXACT_UP_TO)
@@ -25,7 +27,16 @@ def stations_of(system: System) -> tuple[Station, ...]:
     return (FlowEquivalent(name, throughputs(tokens, 0.0, inside)),)
 
 
+def interpreter(system: System) -> Station:
+    """Whoever blocks the loop now and then is part of what each request needs of it."""
+    blocked_s = system.blocked_by_rare_s
+    name = "blocked loop" if blocked_s > system.loop_cpu_s else "interpreter"
+    return Queue(name, system.loop_cpu_s + blocked_s)
+
+
 def upstream(system: System) -> Station:
+    """Whoever blocks the loop meanwhile does not wait here."""
+    delay_s = system.delay_s - system.blocked_by_rare_s
     if system.connections is None:
-        return Delay("upstream", system.delay_s)
-    return MultiServer("connections", system.delay_s, system.connections)
+        return Delay("upstream", delay_s)
+    return MultiServer("connections", delay_s, system.connections)

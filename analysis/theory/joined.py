@@ -31,6 +31,7 @@ def joined(formula: Formula, shown: Simulated) -> Predicted:
         p99_ms=in_ms(shown.p99_s),
         ceiling_rps=formula.ceiling_rps,
         limited_by=formula.limited_by,
+        bystander_ms=in_ms(shown.bystander_median_s),
     )
 
 

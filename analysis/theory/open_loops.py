@@ -9,7 +9,6 @@ from analysis.theory.joined import Formula, joined
 from analysis.theory.open_queues import mgc_wait_s
 from analysis.theory.simulation import MOST_REQUESTS, OpenLoad, Simulated, simulate
 from analysis.theory.stations import highest_rps
-from analysis.theory.sweep import POOLED
 from analysis.theory.worker import System
 from scenarios.model import Load
 from scenarios.units import Second
@@ -26,7 +25,7 @@ def of_an_open_loop(system: System, load: Load, rate: float) -> Predicted:
     tightest = min(stations_of(system), key=highest_rps)
     ceiling = system.workers * highest_rps(tightest)
     below = rate < ceiling
-    random = load.arrivals == "poisson"
+    random = load.arrivals == "poisson" and system.rare is None
     formula = Formula(
         ok_rps=min(rate, ceiling),
         mean_s=random_arrivals_mean_s(system, rate / system.workers) if below and random else None,
@@ -66,7 +65,7 @@ def random_arrivals_mean_s(system: System, rate: float) -> Second | None:
     if cpu_wait_s is None or connection_wait_s is None:
         return None
     inside_s = cpu_wait_s + connection_wait_s + held_s
-    if system.style not in POOLED:
+    if not system.needs_tokens:
         return inside_s
     token_wait_s = mgc_wait_s(rate, inside_s, cpu_scv(cpu_s, inside_s), system.pool)
     return None if token_wait_s is None else token_wait_s + inside_s

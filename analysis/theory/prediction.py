@@ -14,7 +14,7 @@ from analysis.summary import Predicted
 from analysis.theory.closed_loops import of_a_blocked_loop, of_a_closed_loop
 from analysis.theory.open_loops import of_an_open_loop
 from analysis.theory.worker import System
-from scenarios.model import Load, Scenario, Style
+from scenarios.model import THREADS_OF, Load, Scenario, Style
 from scenarios.problems import Problem
 from scenarios.units import Second
 
@@ -40,7 +40,7 @@ def system_of(
     return System(
         style=style_of(scenario),
         workers=(cores or 1) if has_processes else server.workers,
-        pool=server.pool,
+        pool=threads_of(scenario, cores),
         connections=connections_of(scenario),
         delay_s=delay_s,
         loop_cpu_s=cpu_s,
@@ -49,7 +49,25 @@ def system_of(
         worker_timeout_s=server.worker_timeout_s if server.kind == "gunicorn" else 0.0,
         client_timeout_s=client.timeout_s if client is not None else None,
         accepts="one" if server.loop == "uvloop" else "all",
+        rare=scenario.rare,
+        answers_first=scenario.endpoint.answers_first,
+        bystander_tokens=scenario.bystander.turns if shares_threads(scenario) else 0,
+        bystander_every_s=scenario.bystander.every_s,
     )
+
+
+def threads_of(scenario: Scenario, cores: int | None) -> int:
+    """Of the pool that the endpoint's style uses: asyncio's executor has as many as Python's
+    ThreadPoolExecutor by default."""
+    if THREADS_OF.get(scenario.endpoint.style) == "asyncio's executor":
+        return min(32, (cores or 1) + 4)
+    return scenario.server.pool
+
+
+def shares_threads(scenario: Scenario) -> bool:
+    """Whether the bystander needs a thread of the same pool as the endpoint."""
+    needs = scenario.bystander.needs
+    return needs is not None and needs == THREADS_OF.get(scenario.endpoint.style)
 
 
 def style_of(scenario: Scenario) -> Style:

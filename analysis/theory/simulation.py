@@ -38,6 +38,7 @@ class Simulated:
     kills: of workers, inside the window.
     in_flight_mean: asked and not answered, time-weighted.
     backlog_growth_per_s: how much more was in flight at the window's end than at its start.
+    bystander_median_s: of those who ask now and then, the unanswered with their age.
     """
 
     window_s: Second
@@ -55,6 +56,7 @@ class Simulated:
     p99_s: Second | None
     in_flight_mean: float | None
     backlog_growth_per_s: float | None
+    bystander_median_s: Second | None
 
 
 def simulate(
@@ -112,6 +114,7 @@ def summed_up(ledger: Ledger, server: Server, users: int | None, cut_short: bool
         p95_s=quantile(every_s, 0.95),
         p99_s=quantile(every_s, 0.99),
         in_flight_mean=per(ledger.waited_s, window_s),
+        bystander_median_s=quantile(ledger.waits_in_passing_s(), 0.5),
         backlog_growth_per_s=per(ledger.in_flight - ledger.in_flight_before, window_s),
     )
 

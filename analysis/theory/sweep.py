@@ -10,10 +10,8 @@ from analysis.theory.networks import asymptotic_bounds, closed_network
 from analysis.theory.simulation import OpenLoad, simulate
 from analysis.theory.stations import Station, highest_rps
 from analysis.theory.worker import System
-from scenarios.model import Style
 from scenarios.units import Second
 
-POOLED: tuple[Style, ...] = ("def", "async def that offloads")
 MOST_WORKERS = 4096
 JUDGED_REQUESTS = 10_000
 """In one simulation: a hundred of them are beyond the p99."""
@@ -156,12 +154,12 @@ def size_for(
     workers = fewest(at_least, MOST_WORKERS, lambda count: goal.met_by(system, count))
     if workers is None:
         return None
-    smallest = with_smallest_pool(system, workers, goal) if system.style in POOLED else system
+    smallest = with_smallest_pool(system, workers, goal) if system.needs_tokens else system
     shown_s = goal.p99_of(smallest, workers)
     assert shown_s is not None  # it met the goal
     return Sizing(
         workers=workers,
-        pool=smallest.pool if system.style in POOLED else None,
+        pool=smallest.pool if system.needs_tokens else None,
         machines=math.ceil(workers / cores_per_machine),
         p99_s=shown_s,
         simulations=len(goal.seen),

@@ -6,7 +6,6 @@ from typing import Literal
 
 import simpy
 
-from analysis.theory.blocked_worker import BlockedWorker
 from analysis.theory.server import Server
 from analysis.theory.worker import ClientTimeout, Life, Worker
 from scenarios.units import Second
@@ -41,7 +40,6 @@ class OpenLoad:
 Load = ClosedLoad | OpenLoad
 
 
-PING_EVERY_S: Second = 1.0
 FIRST_PING_S: Second = 0.1
 """After the first user: Locust needs 0.9 s to begin, and the bystander none."""
 
@@ -67,6 +65,8 @@ class Ledger:
     good_s: list[Second] = field(default_factory=list)
     bad_s: list[Second] = field(default_factory=list)
     answered: set[int] = field(default_factory=set)
+    passing: dict[Second, Second | None] = field(default_factory=dict)
+    """When a bystander asked, and when it was answered."""
 
     def open(self) -> None:
         self.opened_s = self.changed_s = self.clock.now
@@ -75,6 +75,15 @@ class Ledger:
         self.good_s.clear()
         self.bad_s.clear()
         self.answered.clear()
+        self.passing.clear()
+
+    def waits_in_passing_s(self) -> list[Second]:
+        """Of the window's; who was not answered has waited until now, and goes on waiting."""
+        return [
+            (self.clock.now if ended_s is None else ended_s) - asked_s
+            for asked_s, ended_s in self.passing.items()
+            if asked_s >= (self.opened_s or 0.0)
+        ]
 
     def ask(self) -> None:
         """Raises Enough, which ends the simulation."""
@@ -124,14 +133,18 @@ class Crowd:
                 yield self.clock.timeout(load.think_s)
 
     def bystander(self) -> Life:
-        """The runner's own /ping, a new connection each second: where a blocked loop takes but one
+        """The runner's own requests, each on a new connection: where a blocked loop takes but one
         connection in each round, it takes a user's place."""
         yield self.clock.timeout(FIRST_PING_S)
         while True:
-            worker = self.server.workers[0]
-            if isinstance(worker, BlockedWorker):
-                worker.ping()
-            yield self.clock.timeout(PING_EVERY_S)
+            self.clock.process(self.ask_in_passing(self.server.workers[0]))
+            yield self.clock.timeout(self.server.system.bystander_every_s)
+
+    def ask_in_passing(self, worker: Worker) -> Life:
+        asked_s = self.clock.now
+        self.ledger.passing[asked_s] = None
+        yield from worker.be_asked_in_passing()
+        self.ledger.passing[asked_s] = self.clock.now
 
     def passers_by(self, load: OpenLoad) -> Life:
         number = 0

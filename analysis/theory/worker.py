@@ -13,7 +13,7 @@ import simpy
 from simpy.resources.resource import Request
 
 from scenarios.heartbeat import held_for_s
-from scenarios.model import Style
+from scenarios.model import THREADS_OF, Rare, Style
 from scenarios.units import Second
 
 Happening = simpy.Event
@@ -41,6 +41,10 @@ class System:
     an answer that has arrived then waits for a busy loop is not held against it.
     `accepts` is how many waiting connections the loop takes in each round: asyncio all of them,
     uvloop one (seen in the order in which a blocked loop served its users).
+    `rare`: one request in so many goes there; what it does beside waiting is as for all others.
+    `answers_first`: the wait, and the token it needs, come after the answer.
+    `bystander_tokens`: how many somebody else needs of the pool, one after the other, who asks each
+    `bystander_every_s`.
     """
 
     style: Style
@@ -55,11 +59,26 @@ class System:
     worker_timeout_s: Second = 0.0
     client_timeout_s: Second | None = None
     accepts: Literal["all", "one"] = "all"
+    rare: Rare | None = None
+    answers_first: bool = False
+    bystander_tokens: int = 0
+    bystander_every_s: Second = 1.0
 
     @property
     def held_s(self) -> Second:
         """How long a request that blocks waits for the upstream."""
         return held_for_s(self.delay_s, self.client_timeout_s)
+
+    @property
+    def needs_tokens(self) -> bool:
+        """Whether a request holds one of the pool's tokens while it is worked on."""
+        return self.style in THREADS_OF
+
+    @property
+    def blocked_by_rare_s(self) -> Second:
+        """How long the loop is blocked for a request, on average over all."""
+        blocks = self.rare is not None and self.rare.style == "async def that blocks"
+        return self.held_s / self.rare.one_in if self.rare and blocks else 0.0
 
     @property
     def times_out(self) -> bool:
@@ -111,6 +130,7 @@ class Worker:
             if system.connections is None
             else simpy.Resource(clock, capacity=system.connections)
         )
+        self.served = 0
         # a dict keeps the order of arrival; a set of processes would differ from run to run
         self.in_flight: dict[simpy.Process, None] = {}
         self.alive = True
@@ -125,16 +145,54 @@ class Worker:
 
     def serve(self, _: int) -> Life:
         """What happens to a request until it is answered. Raises ClientTimeout."""
-        if self.system.style == "async def":
+        if self.system.answers_first:
             yield from self.compute()
-            yield from self.ask_upstream()
-            yield from self.compute()
+            self.clock.process(self.go_on())
+            return
+        style = self.style_of_the_next()
+        if style == "async def that blocks":
+            yield from self.hold_the_loop()
+        elif style == "async def":
+            yield from self.work()
         else:
             with self.pool.request() as token:
                 yield token
-                yield from self.compute()
+                yield from self.work()
+
+    def style_of_the_next(self) -> Style:
+        rare = self.system.rare
+        self.served += 1
+        return self.system.style if rare is None or self.served % rare.one_in else rare.style
+
+    def go_on(self) -> Life:
+        """What a background task does, when nobody waits any more."""
+        if not self.system.needs_tokens:
+            yield from self.ask_upstream()
+        else:
+            with self.pool.request() as token:
+                yield token
                 yield from self.ask_upstream()
-                yield from self.compute()
+        yield from self.compute()
+
+    def work(self) -> Life:
+        yield from self.compute()
+        yield from self.ask_upstream()
+        yield from self.compute()
+
+    def hold_the_loop(self) -> Life:
+        with self.interpreter.request() as turn:
+            yield turn
+            yield self.clock.timeout(self.half_of_cpu_s())
+            yield from self.ask_upstream()
+            yield self.clock.timeout(self.half_of_cpu_s())
+
+    def be_asked_in_passing(self) -> Life:
+        """By a bystander, whose request is no work, but takes its turn."""
+        for _ in range(self.system.bystander_tokens):
+            with self.pool.request() as token:
+                yield token
+        with self.interpreter.request() as turn:
+            yield turn
 
     def compute(self) -> Life:
         if self.system.loop_cpu_s > 0:

@@ -351,7 +351,7 @@ def test_one_send_one_failure(
         host=f"http://127.0.0.1:{port}", path="/", method="GET", body=None,
         keep_alive=True, cell_number=3, folder=str(tmp_path),
         think_s=0.01, timeout_s=30.0, users=2, spawn_rate=10.0, processes=1, arrival_rate=None,
-        arrivals="constant", distributed=False,
+        arrivals="constant", rare_path=None, rare_one_in=0, distributed=False,
     )  # fmt: skip
     from dataclasses import asdict
 

@@ -1,0 +1,201 @@
+"""What a sweep found: a setting at several values, and where more of it stops paying."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from statistics import median
+from textwrap import wrap
+
+from pydantic import TypeAdapter
+
+from analysis import formats
+from analysis.summary import CellSummary
+from analysis.tables import escaped, table_row
+from analysis.trials import completed_by_scenario, grave, measured_values
+from scenarios.sweep import Setting, Step, written
+
+WORTH = 0.05
+"""Of the throughput: what two runs of the same thing differ by on a machine that others share."""
+WIDTH = 80
+HEADINGS = ("ok rps", "predicted", "p50 ms", "p99 ms", "threads", "MiB", "CPU ms")
+WIDTHS = (9, 11, 11, 11, 11, 9, 7, 9)
+"""CPU: of the server, for one request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Of a manifest: which setting was varied, and which cells are its steps."""
+
+    setting: Setting
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """Medians over the trials. None where unknown. `doubts`: verdicts that are errors, and in how
+    many of the trials."""
+
+    value: float
+    scenario: str
+    trials: int
+    ok_rps: float | None
+    predicted_rps: float | None
+    median_ms: float | None
+    p99_ms: float | None
+    threads: float | None
+    rss_mib: float | None
+    cpu_ms: float | None
+    doubts: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """Of one scenario, by value. `enough`: the value from which on (of a delay: up to which) the
+    throughput is within WORTH of the highest; None where none was measured."""
+
+    scenario: str
+    setting: Setting
+    points: tuple[Point, ...]
+    enough: float | None
+
+
+def asked_for(content: object) -> Asked | None:
+    """As the manifest has it. Raises ValueError."""
+    return None if content is None else TypeAdapter(Asked).validate_python(content)
+
+
+def sweeps(cells: Sequence[CellSummary], asked: Asked | None) -> tuple[Sweep, ...]:
+    if asked is None:
+        return ()
+    trials = completed_by_scenario(cells)
+    bases = dict.fromkeys(step.base for step in asked.steps)
+    return tuple(
+        sweep_of(base, asked.setting, [each for each in asked.steps if each.base == base], trials)
+        for base in bases
+    )
+
+
+def sweep_of(
+    base: str,
+    setting: Setting,
+    steps: Sequence[Step],
+    trials: Mapping[str, Sequence[CellSummary]],
+) -> Sweep:
+    points = tuple(point(step, trials[step.scenario]) for step in steps if step.scenario in trials)
+    return Sweep(base, setting, points, enough_of(setting, points))
+
+
+def point(step: Step, trials: Sequence[CellSummary]) -> Point:
+    def middle(figure: str) -> float | None:
+        found = measured_values(trials, figure)
+        return median(found) if found else None
+
+    return Point(
+        value=step.value,
+        scenario=step.scenario,
+        trials=len(trials),
+        ok_rps=middle("ok_rps"),
+        predicted_rps=middle("predicted.ok_rps"),
+        median_ms=middle("median_ms"),
+        p99_ms=middle("p99_ms"),
+        threads=middle("threads_spawned"),
+        rss_mib=middle("rss_mib_peak"),
+        cpu_ms=middle("cpu_ms_per_request"),
+        doubts=grave(trials),
+    )
+
+
+def enough_of(setting: Setting, points: Sequence[Point]) -> float | None:
+    """The cheapest with nearly all of the throughput: the smallest pool, the longest delay."""
+    rates = {each.value: each.ok_rps for each in points if each.ok_rps}
+    good = [value for value, rate in rates.items() if rate >= (1 - WORTH) * max(rates.values())]
+    if not good:
+        return None
+    return max(good) if setting == "delay" else min(good)
+
+
+def verdict(found: Sweep) -> str:
+    """Where it stops paying, in a sentence."""
+    if found.enough is None:
+        return f"{found.scenario}: nothing was answered at any value"
+    values = [each.value for each in found.points]
+    enough = written(found.setting, found.enough)
+    most = max(each.ok_rps or 0.0 for each in found.points)
+    if len(values) == 1:
+        return f"{found.scenario}: only {found.setting} {enough} was measured"
+    percent = f"{100 * WORTH:.0f} %"
+    if found.setting == "delay":
+        if found.enough == values[0]:
+            return f"{found.scenario}: the delay is what limits, from {enough} on"
+        return (
+            f"{found.scenario}: a delay of up to {enough} costs less than {percent} of the "
+            f"throughput ({formats.rate(most)} rps): until there something else limits"
+        )
+    if found.enough == values[-1]:
+        return f"{found.scenario}: {found.setting} {enough} still paid, and no more was tried"
+    return (
+        f"{found.scenario}: more than {found.setting} {enough} stops paying: all beyond brings "
+        f"less than {percent} (at the most {formats.rate(most)} rps)"
+    )
+
+
+def lines(found: Sequence[Sweep]) -> list[str]:
+    """For a terminal of 80 columns; empty without a sweep."""
+    told: list[str] = []
+    for each in found:
+        told += ["", f"{each.scenario} over --{each.setting}"]
+        told += [in_columns(row) for row in (headings(each), *cells_of(each))]
+        told += [line for remark in remarks(each) for line in wrap(remark, WIDTH)]
+    return told
+
+
+def remarks(found: Sweep) -> list[str]:
+    """What it comes to, and which steps not to believe."""
+    told = [verdict(found)]
+    told += [
+        f"{found.setting} {written(found.setting, each.value)}: {count} of {each.trials} trials "
+        f"say {code}"
+        for each in found.points
+        for code, count in each.doubts.items()
+    ]
+    return told
+
+
+def markdown(found: Sequence[Sweep]) -> str:
+    text = ""
+    for each in found:
+        heads = headings(each)
+        rows = [table_row(heads), table_row(["---:"] * len(heads))]
+        rows += [table_row(row) for row in cells_of(each)]
+        text += f"\n**{escaped(each.scenario)} over {each.setting}**\n\n" + "\n".join(rows) + "\n\n"
+        text += "".join(f"- {escaped(remark)}\n" for remark in remarks(each))
+    return text
+
+
+def headings(found: Sweep) -> list[str]:
+    return [found.setting, *HEADINGS]
+
+
+def in_columns(cells: Sequence[str]) -> str:
+    return "".join(f"{cell:>{width}}" for cell, width in zip(cells, WIDTHS, strict=True))
+
+
+def cells_of(found: Sweep) -> list[list[str]]:
+    """The table's rows."""
+    return [
+        [
+            written(found.setting, each.value),
+            formats.rate(each.ok_rps),
+            formats.rate(each.predicted_rps),
+            formats.milliseconds(each.median_ms),
+            formats.milliseconds(each.p99_ms),
+            formats.whole(each.threads),
+            formats.whole(each.rss_mib),
+            formats.milliseconds(each.cpu_ms),
+        ]
+        for each in found.points
+    ]
+
+
+def as_json(found: Sequence[Sweep]) -> list[dict[str, object]]:
+    """ "sweeps" in summary.json."""
+    return [asdict(each) for each in found]

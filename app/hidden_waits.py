@@ -1,0 +1,103 @@
+"""Endpoints that wait where their signature does not say so: for a thread of a pool that others
+have filled, for asyncio's own executor, or for what goes on after the answer."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+
+import anyio
+from anyio.to_thread import current_default_thread_limiter
+from starlette.background import BackgroundTask
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+
+from app.context import Adder
+
+CHUNKS = 100
+
+
+def add_health_endpoints(add: Adder) -> None:
+    @add("/health")
+    async def health() -> Response:
+        """Awaits nothing and asks no thread: it answers while the pool is full."""
+        pool = current_default_thread_limiter().statistics()
+        figures = {
+            "total": pool.total_tokens,
+            "borrowed": pool.borrowed_tokens,
+            "waiting": pool.tasks_waiting,
+        }
+        return JSONResponse({"status": "ok", "pool": figures})
+
+    @add("/sync/health")
+    def sync_health() -> Response:
+        return JSONResponse({"status": "ok"})
+
+
+def add_guarded_endpoints(add: Adder) -> None:
+    """The endpoint is the same; what it depends on is `async def`, or `def` and needs a thread."""
+
+    async def who_asks() -> str:
+        return "somebody"
+
+    def sync_who_asks() -> str:
+        return "somebody"
+
+    @add("/guarded", who_asks)
+    async def guarded() -> Response:
+        return PlainTextResponse("let in")
+
+    @add("/guarded/sync", sync_who_asks)
+    async def guarded_sync() -> Response:
+        return PlainTextResponse("let in")
+
+
+def add_executor_endpoints(add: Adder, delay_s: float) -> None:
+    """asyncio's default executor is another pool than anyio's, and a smaller one."""
+
+    @add("/async/sleep/to-thread")
+    async def async_sleep_to_thread() -> Response:
+        await asyncio.to_thread(time.sleep, delay_s)
+        return PlainTextResponse("slept")
+
+    @add("/async/resolve")
+    async def async_resolve() -> Response:
+        found = await asyncio.get_running_loop().getaddrinfo("localhost", 80)
+        return PlainTextResponse(f"{len(found)} addresses")
+
+
+def add_background_endpoints(add: Adder, delay_s: float) -> None:
+    """Answered at once; the work comes after the answer."""
+
+    @add("/background/sync")
+    async def background_sync() -> Response:
+        return PlainTextResponse("soon", background=BackgroundTask(time.sleep, delay_s))
+
+    @add("/background/async")
+    async def background_async() -> Response:
+        return PlainTextResponse("soon", background=BackgroundTask(anyio.sleep, delay_s))
+
+    @add("/background/async/sync")
+    async def background_async_sync() -> Response:
+        async def sleep() -> None:
+            time.sleep(delay_s)
+
+        return PlainTextResponse("soon", background=BackgroundTask(sleep))
+
+
+def add_stream_endpoints(add: Adder) -> None:
+    """The same bytes in CHUNKS pieces; each piece of a `def` generator is fetched by a thread."""
+
+    @add("/stream/async")
+    async def stream_async() -> Response:
+        async def chunks() -> AsyncIterator[bytes]:
+            for _ in range(CHUNKS):
+                yield b"a piece of it\n"
+
+        return StreamingResponse(chunks())
+
+    @add("/stream/sync")
+    async def stream_sync() -> Response:
+        def chunks() -> Iterator[bytes]:
+            for _ in range(CHUNKS):
+                yield b"a piece of it\n"
+
+        return StreamingResponse(chunks())

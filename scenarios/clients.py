@@ -1,0 +1,66 @@
+"""Which client library, and how long it lives: the same call to the same upstream each time."""
+
+from scenarios.model import (
+    AS_USERS,
+    Client,
+    Endpoint,
+    Library,
+    Life,
+    Load,
+    Scenario,
+    Server,
+    Upstream,
+)
+
+SERVER = Server(loop="auto", http="auto", worker_timeout_s=0.0, pool=AS_USERS)
+LOAD = Load(users=100, spawn_rate=50.0, duration_s=10.0)
+DELAY_S = 0.1
+WORDS: dict[Life, str] = {"shared": "one client for all", "per-request": "a client a request"}
+
+
+def calls(style_word: str, library: Library, life: Life, expect: str, why: str) -> Scenario:
+    path = "/async/http" if style_word == "async def" else "/sync/http"
+    word, each = style_word.split()[0], life == "per-request"
+    whose = library if library == "aiohttp" else f"{word} {library}"
+    return Scenario(
+        name=f"call-{word}-{library}{'-each' if each else ''}",
+        group="clients",
+        question=f"{style_word} and {library}, {WORDS[life]}: what does a call cost?",
+        expect=expect,
+        why=why,
+        endpoint=Endpoint(path, "async def" if style_word == "async def" else "def"),
+        server=SERVER,
+        load=LOAD,
+        delay_s=DELAY_S,
+        client=Client(library=library, life=life, timeout_s=60.0, connections=AS_USERS),
+        upstream=Upstream(),
+        subject="a call to an upstream",
+        contender=f"{whose}/req" if each else whose,
+    )
+
+
+SHARED = "as many rps as the CPU of a call allows: hundreds"
+EACH = "some 50 rps, def or async def alike"
+CONTEXT = (
+    "httpx builds a TLS context for each client that it makes, 15 to 20 ms of CPU, also where the "
+    "upstream is plain HTTP."
+)
+NO_CONTEXT = "An aiohttp session builds no TLS context of its own, only a connector."
+BOOKS = (
+    "httpx's pool looks at all connections whenever one comes or goes (encode/httpx #3215): the "
+    "more requests are in flight, the dearer each is."
+)
+PLAIN = "Connections are kept and reused; what is left is the call itself."
+
+CLIENTS: tuple[Scenario, ...] = (
+    calls("async def", "httpx2", "shared", SHARED, PLAIN),
+    calls("async def", "httpx2", "per-request", EACH, CONTEXT),
+    calls("async def", "httpx", "shared", "clearly fewer rps than httpx2 shared", BOOKS),
+    calls("async def", "httpx", "per-request", EACH, CONTEXT),
+    calls("async def", "aiohttp", "shared", "the most rps of all", PLAIN),
+    calls("async def", "aiohttp", "per-request", "hundreds of rps", NO_CONTEXT),
+    calls("def", "httpx2", "shared", SHARED, PLAIN),
+    calls("def", "httpx2", "per-request", EACH, CONTEXT),
+    calls("def", "httpx", "shared", "clearly fewer rps than httpx2 shared", BOOKS),
+    calls("def", "httpx", "per-request", EACH, CONTEXT),
+)

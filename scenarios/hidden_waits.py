@@ -1,0 +1,325 @@
+"""Who waits without knowing it: for a thread of a pool that others have filled, for a loop that one
+request in a hundred blocks, for work that goes on after the answer."""
+
+from dataclasses import replace
+
+from scenarios.model import (
+    Bystander,
+    Endpoint,
+    Load,
+    Rare,
+    Scenario,
+    Server,
+    Style,
+    Threads,
+)
+
+SERVER = Server(worker_timeout_s=0.0)
+"""asyncio's own loop: uvloop resolves names on four threads of its own, and not in the executor."""
+
+FULL_POOL = Load(users=100, spawn_rate=50.0, duration_s=15.0)
+POOL_DELAY_S = 0.5
+FULL_EXECUTOR = Load(users=50, spawn_rate=50.0, duration_s=15.0)
+EXECUTOR_DELAY_S = 0.2
+NOW_AND_THEN = Load(users=200, spawn_rate=100.0, duration_s=15.0)
+RARE_DELAY_S = 0.2
+WITH_PAUSES = Load(users=50, spawn_rate=50.0, duration_s=15.0, think_s=0.2)
+BACKGROUND_DELAY_S = 0.2
+OFTEN_S = 0.37
+"""No whole part of a delay: users who wait in lockstep would be met at the same point each time."""
+
+
+def in_passing(
+    name: str,
+    contender: str,
+    path: str,
+    needs: Threads | None,
+    question: str,
+    expect: str,
+    why: str,
+) -> Scenario:
+    """100 users on a `def` endpoint with 40 threads; the question is what becomes of somebody who
+    asks for another path."""
+    return Scenario(
+        name=name,
+        group="full-pool",
+        question=question,
+        expect=expect,
+        why=why,
+        endpoint=Endpoint("/sync/sleep", "def"),
+        server=SERVER,
+        load=FULL_POOL,
+        bystander=Bystander(path, needs, OFTEN_S),
+        delay_s=POOL_DELAY_S,
+        subject="beside a pool that is full",
+        contender=contender,
+    )
+
+
+def beside_the_executor(
+    name: str,
+    contender: str,
+    bystander: Bystander,
+    question: str,
+    expect: str,
+    why: str,
+) -> Scenario:
+    """50 users on `asyncio.to_thread`, and somebody who asks for another path."""
+    return Scenario(
+        name=name,
+        group="executor",
+        question=question,
+        expect=expect,
+        why=why,
+        endpoint=Endpoint("/async/sleep/to-thread", "async def to the executor"),
+        server=SERVER,
+        load=FULL_EXECUTOR,
+        bystander=bystander,
+        delay_s=EXECUTOR_DELAY_S,
+        subject="beside an executor that is full",
+        contender=contender,
+    )
+
+
+def one_in_a_hundred(
+    name: str, contender: str, path: str, style: Style, question: str, expect: str, why: str
+) -> Scenario:
+    """99 of 100 requests go to an `async def` that awaits, the hundredth elsewhere."""
+    return Scenario(
+        name=name,
+        group="rare",
+        question=question,
+        expect=expect,
+        why=why,
+        endpoint=Endpoint("/async/sleep", "async def"),
+        server=SERVER,
+        load=NOW_AND_THEN,
+        rare=Rare(path, style),
+        bystander=Bystander(every_s=OFTEN_S),
+        delay_s=RARE_DELAY_S,
+        subject="1 % of the traffic elsewhere",
+        contender=contender,
+    )
+
+
+def afterwards(
+    name: str, contender: str, path: str, style: Style, question: str, expect: str, why: str
+) -> Scenario:
+    """Users who pause, and get their answer before its work is done; a `def` beside them."""
+    return Scenario(
+        name=name,
+        group="background",
+        question=question,
+        expect=expect,
+        why=why,
+        endpoint=Endpoint(path, style, answers_first=True),
+        server=SERVER,
+        load=WITH_PAUSES,
+        bystander=Bystander("/sync/ping", "anyio's pool", OFTEN_S),
+        delay_s=BACKGROUND_DELAY_S,
+        subject="a background task of 200 ms",
+        contender=contender,
+    )
+
+
+HIDDEN_WAITS: tuple[Scenario, ...] = (
+    in_passing(
+        "health-async",
+        "async /health",
+        "/health",
+        None,
+        question="async def /health beside a full pool: is the service alive?",
+        expect="yes: answered in some milliseconds",
+        why="It runs on the loop, which has nothing to do but to hand over.",
+    ),
+    in_passing(
+        "health-sync",
+        "def /health",
+        "/sync/health",
+        "anyio's pool",
+        question="def /health beside a full pool: is the service alive?",
+        expect="it waits with all others, (users - threads) x delay / threads: 750 ms",
+        why="Any def endpoint takes one of the 40 threads, and stands in the same line for it. An "
+        "orchestrator with a short timeout would end a service that works.",
+    ),
+    in_passing(
+        "depends-async",
+        "async Depends",
+        "/guarded",
+        None,
+        question="async def with an async def Depends, beside a full pool",
+        expect="as health-async",
+        why="Both run on the loop.",
+    ),
+    in_passing(
+        "depends-sync",
+        "def Depends",
+        "/guarded/sync",
+        "anyio's pool",
+        question="async def with a def Depends that does nothing, beside a full pool",
+        expect="as health-sync: the endpoint is async def, and waits for a thread",
+        why="FastAPI runs each def dependency in the pool: one trivial get_settings() is enough to "
+        "take a token.",
+    ),
+    one_in_a_hundred(
+        "rare-awaits",
+        "awaits",
+        "/async/sleep",
+        "async def",
+        question="1 % of the traffic awaits like the rest: what is there without the fault?",
+        expect="users / delay, a bystander who does not wait",
+        why="The base of the two others.",
+    ),
+    one_in_a_hundred(
+        "rare-blocks",
+        "blocks",
+        "/async/sleep/sync",
+        "async def that blocks",
+        question="1 % of the traffic goes to one async def that blocks: who pays for it?",
+        expect="all: half of the rps is gone, and all routes wait, /ping too",
+        why="Each blocks the loop for 200 ms: on average a request takes 2 ms of the loop, which "
+        "can then serve 500 a second at the most.",
+    ),
+    one_in_a_hundred(
+        "rare-sync",
+        "def",
+        "/sync/sleep",
+        "def",
+        question="the repair: the same blocking call in a def",
+        expect="as rare-awaits",
+        why="Ten requests a second of 200 ms each take two threads of 40.",
+    ),
+    beside_the_executor(
+        "executor-ping",
+        "/ping",
+        Bystander(every_s=OFTEN_S),
+        question="asyncio.to_thread under 50 users: how many threads are there?",
+        expect="min(32, cores + 4) at a time, and a free loop: /ping does not wait",
+        why="to_thread uses asyncio's default executor, and not anyio's pool of 40: on two cores "
+        "it has 6 threads. anyio's limiter reads 0 all the time.",
+    ),
+    beside_the_executor(
+        "executor-file",
+        "aiofiles",
+        Bystander("/async/json", "asyncio's executor", OFTEN_S, turns=3),
+        question="aiofiles beside a full executor: does awaiting a small file wait?",
+        expect="yes, three times over: for the executor's line to open, to read and to close",
+        why="aiofiles hands over each of its calls to the same executor, one after the other.",
+    ),
+    beside_the_executor(
+        "executor-dns",
+        "a name",
+        Bystander("/async/resolve", "asyncio's executor", OFTEN_S),
+        question="looking up a name beside a full executor",
+        expect="once for the executor's line, though localhost is looked up in no time",
+        why="asyncio's getaddrinfo runs in the default executor too: each new connection to a host "
+        "by name takes a turn there.",
+    ),
+    afterwards(
+        "background-async",
+        "async def",
+        "/background/async",
+        "async def",
+        question="an async def background task that awaits: what does it hold?",
+        expect="answers at once, and nobody else waits",
+        why="It waits on the loop with all others.",
+    ),
+    afterwards(
+        "background-sync",
+        "def",
+        "/background/sync",
+        "async def that offloads",
+        question="a def background task: where does it run?",
+        expect="answers at once, and a def endpoint that waits longer and longer",
+        why="It takes a thread of the pool for 200 ms: 200 a second can be worked off, some 250 "
+        "are begun. Answers come before the work, so that nothing slows the users down.",
+    ),
+    afterwards(
+        "background-blocks",
+        "blocks",
+        "/background/async/sync",
+        "async def that blocks",
+        question="an async def background task that blocks: the answer is sent, so who minds?",
+        expect="1 / delay: 5 rps, and everybody waits",
+        why="It runs on the loop: 200 ms of it a task, whoever was answered before.",
+    ),
+)
+
+
+def streamed(
+    name: str, contender: str, path: str, style: Style, question: str, expect: str, why: str
+) -> Scenario:
+    return Scenario(
+        name=name,
+        group="stream",
+        question=question,
+        expect=expect,
+        why=why,
+        endpoint=Endpoint(path, style),
+        server=replace(SERVER, loop="auto", http="auto"),
+        load=Load(users=20, spawn_rate=20.0, duration_s=10.0),
+        subject="an answer in 100 pieces",
+        contender=contender,
+    )
+
+
+STREAM: tuple[Scenario, ...] = (
+    streamed(
+        "stream-async",
+        "async def",
+        "/stream/async",
+        "async def",
+        question="a stream from an async def generator: what does a piece cost?",
+        expect="some hundred rps or more: CPU of the loop and nothing else",
+        why="Each piece is a turn of the loop.",
+    ),
+    streamed(
+        "stream-sync",
+        "def",
+        "/stream/sync",
+        "async def that offloads",
+        question="a stream from a def generator: who fetches the pieces?",
+        expect="several times fewer rps than stream-async",
+        why="Each piece is fetched by a thread of the pool: a hundred hand-overs for one answer.",
+    ),
+)
+
+
+def layered(name: str, contender: str, question: str, expect: str, why: str) -> Scenario:
+    return Scenario(
+        name=f"layers-{name}",
+        group="layers",
+        question=question,
+        expect=expect,
+        why=why,
+        endpoint=Endpoint(f"/layers/{name}/ping", "async def"),
+        server=replace(SERVER, loop="auto", http="auto"),
+        load=Load(users=20, spawn_rate=20.0, duration_s=10.0),
+        subject="five middlewares that do nothing",
+        contender=contender,
+    )
+
+
+LAYERS: tuple[Scenario, ...] = (
+    layered(
+        "none",
+        "none",
+        question="a small answer with no middleware of its own",
+        expect="thousands of rps",
+        why="The base of the two others.",
+    ),
+    layered(
+        "pure",
+        "pure ASGI",
+        question="below five middlewares in plain ASGI",
+        expect="hardly fewer rps",
+        why="Each is one call and one await more, about a microsecond.",
+    ),
+    layered(
+        "base",
+        "BaseHTTP",
+        question="below five of Starlette's BaseHTTPMiddleware",
+        expect="a third of the rps or less",
+        why="Each makes a task group, a queue and a response anew, some 80 microseconds.",
+    ),
+)

@@ -1,0 +1,95 @@
+"""One setting at several values: `study sweep`."""
+
+import sys
+from dataclasses import replace
+from typing import Annotated
+
+import typer
+
+from analysis.sweep import Asked
+from scenarios.catalogue import select
+from scenarios.sweep import Setting, parse_values, steps_of, swept_of
+from study import options as o
+from study.commands.measure import told_command
+from study.run import Order, run
+
+VALUES = "one value, or several such as"
+
+
+def sweep(
+    names: Annotated[list[str], typer.Argument(metavar="SCENARIO|GROUP...")],
+    pool: Annotated[
+        str | None, typer.Option(help=f"Threads of anyio's pool: {VALUES} 10,40,100,500.")
+    ] = None,
+    users: Annotated[str | None, typer.Option(help=f"Users: {VALUES} 10,100,500.")] = None,
+    workers: Annotated[str | None, typer.Option(help=f"Server processes: {VALUES} 1,2,4.")] = None,
+    delay: Annotated[
+        str | None, typer.Option(help=f"Of the upstream: {VALUES} 1ms,10ms,100ms,1s.")
+    ] = None,
+    spawn_rate: o.SpawnRate = None,
+    duration: o.Duration = None,
+    think_time: o.ThinkTime = None,
+    quick: o.Quick = False,
+    server: o.ServerOption = None,
+    loop: o.LoopOption = None,
+    http: o.HttpOption = None,
+    worker_timeout: o.WorkerTimeout = None,
+    client: o.ClientOption = None,
+    client_life: o.ClientLife = None,
+    client_timeout: o.ClientTimeout = None,
+    upstream: o.UpstreamOption = None,
+    load_processes: o.LoadProcesses = None,
+    trials: o.Trials = 1,
+    seed: o.Seed = None,
+    predict: o.Predict = True,
+    live: o.Live = False,
+    report: o.Report = True,
+    port: o.Port = o.DEFAULT_PORT,
+    out: o.Out = o.DEFAULT_OUT,
+    json: Annotated[bool, typer.Option("--json", help="Print summary.json, nothing else.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print only the table.")] = False,
+) -> int:
+    """Runs scenarios with one setting at several values, and says where more stops paying."""
+    given: dict[Setting, str | None] = {
+        "pool": pool,
+        "users": users,
+        "workers": workers,
+        "delay": delay,
+    }
+    swept, fixed = swept_of(
+        {name: (text and parse_values(name, text)) or None for name, text in given.items()}
+    )
+    overrides = replace(
+        fixed,
+        spawn_rate=spawn_rate,
+        duration_s=o.seconds("--duration", duration),
+        think_s=o.seconds("--think-time", think_time),
+        server=server,
+        loop=loop,
+        http=http,
+        worker_timeout_s=worker_timeout,
+        client=client,
+        client_life=client_life,
+        client_timeout_s=o.seconds("--client-timeout", client_timeout),
+        upstream=upstream,
+        load_processes=load_processes,
+    )
+    chosen = select(tuple(names))
+    if quick:
+        chosen = tuple(o.quickened(each) for each in chosen)
+    scenarios, steps = steps_of(chosen, swept, overrides)
+    order = Order(
+        name=f"sweep-{swept.setting}-{'-'.join(names)}",
+        trials=trials,
+        port=port,
+        out=out,
+        command=told_command(sys.argv[1:]),
+        json_output=json,
+        quiet=quiet,
+        seed=seed,
+        predict=predict,
+        live=live,
+        report=report,
+        sweep=Asked(swept.setting, steps),
+    )
+    return run(scenarios, order)
