@@ -5,12 +5,12 @@ from dataclasses import dataclass, field, replace
 
 from pydantic import TypeAdapter
 
-from analysis import sweep
 from analysis.capacity import knee_of
 from analysis.contrast import Contrast, Entrant, contrasts
 from analysis.expectations import Expectation, Outcome, judged, parse
 from analysis.knee import Knee
 from analysis.summary import CellSummary, Predicted
+from analysis.sweep import Sweep, Sweeping, asked_for, sweeps
 from analysis.trials import ScenarioSummary, over_trials
 
 
@@ -27,7 +27,7 @@ class Asked:
     entrants: tuple[Entrant, ...] = ()
     capacity: bool = False
     """Whether the cells are the steps of a search for the capacity."""
-    sweep: sweep.Asked | None = None
+    sweep: Sweeping | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class RunSummary:
     contrasts: tuple[Contrast, ...] = ()
     knee: Knee | None = None
     """Of a search for the capacity."""
-    sweeps: tuple[sweep.Sweep, ...] = ()
+    sweeps: tuple[Sweep, ...] = ()
 
 
 def asked_of(manifest: Mapping[str, object]) -> Asked:
@@ -65,7 +65,7 @@ def asked_of(manifest: Mapping[str, object]) -> Asked:
             if each.get("subject")
         ),
         capacity=manifest.get("capacity") is not None,
-        sweep=sweep.asked_for(manifest.get("sweep")),
+        sweep=asked_for(manifest.get("sweep")),
     )
 
 
@@ -83,7 +83,7 @@ def summarised(cells: Sequence[CellSummary], asked: Asked) -> RunSummary:
         outcomes=judged(asked.expectations, ordered, asked.scenarios, asked.trials),
         contrasts=contrasts(ordered, asked.entrants),
         knee=knee_of(ordered) if asked.capacity else None,
-        sweeps=sweep.sweeps(ordered, asked.sweep),
+        sweeps=sweeps(ordered, asked.sweep),
     )
 
 

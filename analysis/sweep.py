@@ -22,7 +22,7 @@ WIDTHS = (9, 11, 11, 11, 11, 9, 7, 9)
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Sweeping:
     """Of a manifest: which setting was varied, and which cells are its steps."""
 
     setting: Setting
@@ -58,12 +58,12 @@ class Sweep:
     enough: float | None
 
 
-def asked_for(content: object) -> Asked | None:
+def asked_for(content: object) -> Sweeping | None:
     """As the manifest has it. Raises ValueError."""
-    return None if content is None else TypeAdapter(Asked).validate_python(content)
+    return None if content is None else TypeAdapter(Sweeping).validate_python(content)
 
 
-def sweeps(cells: Sequence[CellSummary], asked: Asked | None) -> tuple[Sweep, ...]:
+def sweeps(cells: Sequence[CellSummary], asked: Sweeping | None) -> tuple[Sweep, ...]:
     if asked is None:
         return ()
     trials = completed_by_scenario(cells)

@@ -4,17 +4,18 @@ from scenarios.clients import CLIENTS
 from scenarios.contrast import CONTRAST
 from scenarios.cpu_work import CPU_WORK
 from scenarios.disk import DISK
-from scenarios.hidden_waits import HIDDEN_WAITS, LAYERS, STREAM
+from scenarios.hidden_waits import HIDDEN_WAITS
 from scenarios.model import Scenario
 from scenarios.ping import PING
 from scenarios.problems import Problem
 from scenarios.slow_io import SLOW_IO
+from scenarios.small_answers import LAYERS, NOTHING, STREAM
 from scenarios.tasks import TASKS
 from scenarios.users import USERS
 
 CATALOGUE: tuple[Scenario, ...] = (
-    *SLOW_IO, *HIDDEN_WAITS, *CLIENTS, *STREAM, *LAYERS, *DISK, *CPU_WORK, *USERS, *CONTRAST, *PING,
-    *TASKS,
+    *SLOW_IO, *HIDDEN_WAITS, *CLIENTS, *NOTHING, *STREAM, *LAYERS, *DISK, *CPU_WORK, *USERS,
+    *CONTRAST, *PING, *TASKS,
 )  # fmt: skip
 
 GROUPS: tuple[str, ...] = tuple(dict.fromkeys(scenario.group for scenario in CATALOGUE))

@@ -1,8 +1,6 @@
 """Who waits without knowing it: for a thread of a pool that others have filled, for a loop that one
 request in a hundred blocks, for work that goes on after the answer."""
 
-from dataclasses import replace
-
 from scenarios.model import (
     Bystander,
     Endpoint,
@@ -242,84 +240,5 @@ HIDDEN_WAITS: tuple[Scenario, ...] = (
         question="an async def background task that blocks: the answer is sent, so who minds?",
         expect="1 / delay: 5 rps, and everybody waits",
         why="It runs on the loop: 200 ms of it a task, whoever was answered before.",
-    ),
-)
-
-
-def streamed(
-    name: str, contender: str, path: str, style: Style, question: str, expect: str, why: str
-) -> Scenario:
-    return Scenario(
-        name=name,
-        group="stream",
-        question=question,
-        expect=expect,
-        why=why,
-        endpoint=Endpoint(path, style),
-        server=replace(SERVER, loop="auto", http="auto"),
-        load=Load(users=20, spawn_rate=20.0, duration_s=10.0),
-        subject="an answer in 100 pieces",
-        contender=contender,
-    )
-
-
-STREAM: tuple[Scenario, ...] = (
-    streamed(
-        "stream-async",
-        "async def",
-        "/stream/async",
-        "async def",
-        question="a stream from an async def generator: what does a piece cost?",
-        expect="some hundred rps or more: CPU of the loop and nothing else",
-        why="Each piece is a turn of the loop.",
-    ),
-    streamed(
-        "stream-sync",
-        "def",
-        "/stream/sync",
-        "async def that offloads",
-        question="a stream from a def generator: who fetches the pieces?",
-        expect="several times fewer rps than stream-async",
-        why="Each piece is fetched by a thread of the pool: a hundred hand-overs for one answer.",
-    ),
-)
-
-
-def layered(name: str, contender: str, question: str, expect: str, why: str) -> Scenario:
-    return Scenario(
-        name=f"layers-{name}",
-        group="layers",
-        question=question,
-        expect=expect,
-        why=why,
-        endpoint=Endpoint(f"/layers/{name}/ping", "async def"),
-        server=replace(SERVER, loop="auto", http="auto"),
-        load=Load(users=20, spawn_rate=20.0, duration_s=10.0),
-        subject="five middlewares that do nothing",
-        contender=contender,
-    )
-
-
-LAYERS: tuple[Scenario, ...] = (
-    layered(
-        "none",
-        "none",
-        question="a small answer with no middleware of its own",
-        expect="thousands of rps",
-        why="The base of the two others.",
-    ),
-    layered(
-        "pure",
-        "pure ASGI",
-        question="below five middlewares in plain ASGI",
-        expect="hardly fewer rps",
-        why="Each is one call and one await more, about a microsecond.",
-    ),
-    layered(
-        "base",
-        "BaseHTTP",
-        question="below five of Starlette's BaseHTTPMiddleware",
-        expect="a third of the rps or less",
-        why="Each makes a task group, a queue and a response anew, some 80 microseconds.",
     ),
 )

@@ -9,6 +9,7 @@ import typer
 from scenarios.problems import Problem
 from study.commands.by_hand import load_worker, probe, upstream
 from study.commands.capacity import capacity
+from study.commands.guide import guide
 from study.commands.measure import run, serve
 from study.commands.reading import compare, doctor, list_scenarios, report
 from study.commands.sweep import sweep
@@ -26,6 +27,7 @@ app.command("list")(list_scenarios)
 app.command()(predict)
 app.command()(sweep)
 app.command()(capacity)
+app.command()(guide)
 app.command()(report)
 app.command()(compare)
 app.command()(doctor)

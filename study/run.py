@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from secrets import randbelow
 
-from analysis import sweep
 from analysis.expectations import Expectation, check_known
 from analysis.reports import summary_json, summary_of, write_reports
 from analysis.run_summary import RunSummary, asked_of, beside_theory, summarised
 from analysis.summary import CellSummary
+from analysis.sweep import Sweeping
 from analysis.tables import heading_lines, row_text
 from records.rundir import RunDir, new_run
 from scenarios.model import Available, Scenario, resolved
@@ -68,7 +68,7 @@ class Order:
     """Whether report.html is drawn at the end."""
     profile: bool = False
     """Whether py-spy draws a flame graph of each Python server."""
-    sweep: sweep.Asked | None = None
+    sweep: Sweeping | None = None
     """Which of the scenarios are steps of what."""
 
 

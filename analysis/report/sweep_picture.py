@@ -7,7 +7,7 @@ import polars as pl
 
 from analysis.charts import COLOURS
 from analysis.report.drawing import Drawn, drawn
-from analysis.report.pictures import PANEL_HEIGHT, WIDTH, Picture
+from analysis.report.pictures import PANEL_HEIGHT, ROOM, WIDTH, Picture
 from analysis.sweep import Sweep, verdict
 
 HEIGHT = 2 * PANEL_HEIGHT
@@ -46,7 +46,9 @@ def chart(found: Sequence[Sweep]) -> alt.VConcatChart:
     title = "delay, s" if setting == "delay" else setting
     names = [each.scenario for each in found]
     values = sorted({one.value for each in found for one in each.points})
-    x = alt.X("value:Q", title=title).scale(type="log" if values[0] > 0 else "symlog")
+    x = alt.X("value:Q", title=title).scale(
+        type="log" if values[0] > 0 else "symlog", nice=False, padding=12
+    )
     x = x.axis(values=values, labelOverlap=True)
     colour = alt.Color("scenario:N", title=None).scale(
         domain=names, range=[COLOURS[place % len(COLOURS)] for place in range(len(names))]
@@ -68,7 +70,9 @@ def chart(found: Sequence[Sweep]) -> alt.VConcatChart:
 
 def measured(rows: pl.DataFrame, x: alt.X, colour: alt.Color, figure: str, title: str) -> alt.Chart:
     known = rows.filter(pl.col(figure) > 0)
-    y = alt.Y(f"{figure}:Q", title=title).scale(type="log")
+    seen = [float(each) for each in known[figure]]
+    domain = [min(seen) / ROOM, max(seen) * ROOM] if seen else [1.0, 10.0]
+    y = alt.Y(f"{figure}:Q", title=title).scale(type="log", domain=domain, nice=False)
     chart = alt.Chart(known).mark_line(point=True).encode(x=x, y=y, color=colour)
     assert isinstance(chart, alt.Chart)
     return chart

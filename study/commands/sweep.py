@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from analysis.sweep import Asked
+from analysis.sweep import Sweeping
 from scenarios.catalogue import select
 from scenarios.sweep import Setting, parse_values, steps_of, swept_of
 from study import options as o
@@ -90,6 +90,6 @@ def sweep(
         predict=predict,
         live=live,
         report=report,
-        sweep=Asked(swept.setting, steps),
+        sweep=Sweeping(swept.setting, steps),
     )
     return run(scenarios, order)

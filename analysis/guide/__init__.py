@@ -1,0 +1,1 @@
+"""Texts for people, each figure of which comes from a recorded run."""

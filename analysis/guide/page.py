@@ -1,0 +1,153 @@
+"""docs/guidance.md: the template filled from records."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+
+import jinja2
+
+from analysis import formats
+from analysis.guide.claims import Judged, judged
+from analysis.guide.decisions import DECISIONS, Decision
+from analysis.guide.experiments import EXPERIMENTS
+from analysis.guide.recorded import Recorded, Records
+from analysis.guide.rules import RULES, Rule
+
+
+class MissingError(Exception):
+    """A figure that no record has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guidance:
+    """`text` is Markdown; `missing`: rules and rows left out, because nothing was measured."""
+
+    text: str
+    relations: tuple[Judged, ...]
+    missing: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Of the table of cells."""
+
+    anchor: str
+    name: str
+    setting: str
+    trials: int
+    ok_rps: str
+    median_ms: str
+    p99_ms: str
+    others_ms: str
+    doubts: str
+
+
+class Filling:
+    """Puts figures into sentences, each linked to the row of its cell."""
+
+    def __init__(self, records: Records) -> None:
+        self.records = records
+        self.environment = jinja2.Environment(
+            loader=jinja2.PackageLoader("analysis.guide"),
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            keep_trailing_newline=True,
+        )
+        self.environment.globals |= {
+            "rps": lambda cell: self.quoted(cell, "ok_rps", formats.rate),
+            "mib": lambda cell: self.quoted(cell, "rss_mib_peak", formats.whole),
+            "ms": lambda cell, figure: self.quoted(cell, figure, formats.milliseconds),
+            "whole": lambda cell, figure: self.quoted(cell, figure, formats.whole),
+            "percent": lambda cell, figure: self.quoted(cell, figure, formats.percent),
+        }
+
+    def quoted(self, cell: str, figure: str, text: Callable[[float | None], str]) -> str:
+        """Raises MissingError."""
+        found = self.records.value(cell, figure)
+        if found is None:
+            raise MissingError(f"{figure} of {cell}")
+        return f"[{text(found)}](#{anchor(cell)})"
+
+    def filled(self, sentence: str) -> str:
+        """Raises MissingError."""
+        return self.environment.from_string(sentence).render()
+
+
+def anchor(cell: str) -> str:
+    return cell.replace("/", "-").replace(".", "-")
+
+
+def guidance(records: Records) -> Guidance:
+    filling = Filling(records)
+    decisions, rules, missing = list[Decision](), list[Rule](), list[str]()
+    for row in DECISIONS:
+        try:
+            decisions.append(filled_row(row, filling))
+        except MissingError:
+            missing.append(f"the row {row.work}, {row.delay}, {row.at_once}")
+    for rule in RULES:
+        try:
+            rules.append(replace(rule, measured=filling.filled(rule.measured)))
+        except MissingError:
+            missing.append(f"the rule {rule.claim!r}")
+    relations = tuple(judged(each, records) for rule in rules for each in rule.relations)
+    machines = list(dict.fromkeys(str(each) for each in records.machines.values()))
+    text = filling.environment.get_template("guidance.md").render(
+        decisions=decisions,
+        rules=rules,
+        missing=missing,
+        machines=machines,
+        cores=max((each.cores for each in records.machines.values()), default=0),
+        runs=runs(records),
+        relations=relations,
+        ratio=lambda each: formats.UNKNOWN if each.ratio is None else formats.times(each.ratio),
+    )
+    return Guidance(text, relations, tuple(missing))
+
+
+def filled_row(row: Decision, filling: Filling) -> Decision:
+    texts = {each.name: getattr(row, each.name) for each in fields(row)}
+    return Decision(**{name: filling.filled(text) for name, text in texts.items()})
+
+
+def runs(records: Records) -> list[tuple[str, str, str, list[Row]]]:
+    """Name, command, folder and cells of each, in the order of the experiments."""
+    found = []
+    for experiment in EXPERIMENTS:
+        cells = [each for each in records.cells.values() if each.experiment == experiment.name]
+        if cells:
+            rows = [row_of(each) for each in cells]
+            found.append((experiment.name, cells[0].command, cells[0].folder, rows))
+    return found
+
+
+def row_of(cell: Recorded) -> Row:
+    doubts = [f"{code} in {count} of {len(cell.trials)}" for code, count in cell.doubts.items()]
+    return Row(
+        anchor=anchor(cell.key),
+        name=cell.scenario.name,
+        setting=setting(cell),
+        trials=len(cell.trials),
+        ok_rps=formats.rate(cell.value("ok_rps")),
+        median_ms=formats.milliseconds(cell.value("median_ms")),
+        p99_ms=formats.milliseconds(cell.value("p99_ms")),
+        others_ms=formats.milliseconds(cell.value("bystander.median_ms")),
+        doubts=", ".join(doubts),
+    )
+
+
+def setting(cell: Recorded) -> str:
+    """What decides, in a few words."""
+    scenario = cell.scenario
+    found = [f"{scenario.load.users} users"]
+    if scenario.delay_s is not None:
+        found.append(f"{1000 * scenario.delay_s:g} ms")
+    if scenario.server.is_python:
+        found.append(f"{scenario.server.pool} threads")
+    if scenario.server.workers > 1:
+        found.append(f"{scenario.server.workers} workers")
+    return ", ".join(found)
+
+
+def broken(found: Sequence[Judged]) -> list[Judged]:
+    return [each for each in found if each.holds is False]

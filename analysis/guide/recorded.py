@@ -1,0 +1,130 @@
+"""What recorded runs hold, as a text quotes it: from manifest.json and summary.json alone."""
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+
+from pydantic import TypeAdapter
+
+from analysis.summary import SCHEMA, CellSummary
+from analysis.trials import completed_by_scenario, grave, measured_values
+from records.rundir import RunDir, damage_named, open_run
+from scenarios.model import Scenario
+from scenarios.problems import Problem
+
+_CELLS = TypeAdapter(list[CellSummary])
+_SCENARIOS = TypeAdapter(list[Scenario])
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """One scenario of one experiment, over its trials. `folder`: its run's name."""
+
+    experiment: str
+    scenario: Scenario
+    trials: tuple[CellSummary, ...]
+    command: str
+    folder: str
+
+    @property
+    def key(self) -> str:
+        return f"{self.experiment}/{self.scenario.name}"
+
+    @property
+    def doubts(self) -> dict[str, int]:
+        """Verdicts that are errors, and in how many of the trials."""
+        return grave(self.trials)
+
+    def value(self, figure: str) -> float | None:
+        """The median over the trials; None where no trial has it."""
+        found = measured_values(self.trials, figure)
+        return median(found) if found else None
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """On which a run was made, in words."""
+
+    cpu: str
+    cores: int
+    system: str
+    python: str
+
+    def __str__(self) -> str:
+        return f"{self.cores} cores of {self.cpu}, {self.system}, Python {self.python}"
+
+
+@dataclass(slots=True)
+class Records:
+    """By experiment and scenario: `fair/sync-http-shared`."""
+
+    cells: dict[str, Recorded] = field(default_factory=dict)
+    machines: dict[str, Machine] = field(default_factory=dict)
+    """By experiment."""
+
+    def take(self, experiment: str, run: RunDir) -> None:
+        """Raises Problem where the experiment was taken before, or the run is damaged."""
+        if experiment in self.machines:
+            raise Problem(
+                f"{run.path}: another of these runs is of {experiment!r} too; leave one of them out"
+            )
+        manifest = run.manifest()
+        self.machines[experiment] = machine_of(manifest)
+        with damage_named(run.manifest_file):
+            scenarios = {
+                each.name: each for each in _SCENARIOS.validate_python(manifest["scenarios"])
+            }
+        command = str(manifest.get("command", ""))
+        for name, trials in completed_by_scenario(cells_of(run)).items():
+            found = Recorded(experiment, scenarios[name], tuple(trials), command, run.path.name)
+            self.cells[found.key] = found
+
+    def value(self, key: str, figure: str) -> float | None:
+        return self.cells[key].value(figure) if key in self.cells else None
+
+
+def machine_of(manifest: Mapping[str, object]) -> Machine:
+    found = manifest.get("environment")
+    known = found if isinstance(found, dict) else {}
+    cores = known.get("cores")
+    return Machine(
+        str(known.get("cpu", "an unknown processor")),
+        cores if isinstance(cores, int) else 0,
+        str(known.get("os", "an unknown system")).split("-")[0],
+        str(known.get("python", "")),
+    )
+
+
+def cells_of(run: RunDir) -> list[CellSummary]:
+    """Raises Problem."""
+    path = run.path / "summary.json"
+    with damage_named(path):
+        content = json.loads(path.read_text())
+        if content.get("schema") != SCHEMA:
+            raise ValueError(f"not a summary of schema {SCHEMA}")
+        return _CELLS.validate_python(content["cells"])
+
+
+def runs_in(paths: Sequence[Path]) -> Iterator[RunDir]:
+    """Each path is a run directory, or a folder of them. Raises Problem where there is none."""
+    for path in paths:
+        if (path / "manifest.json").is_file():
+            yield open_run(path)
+            continue
+        inside = sorted(each.parent for each in path.glob("*/manifest.json"))
+        if not inside:
+            raise Problem(f"{path}: no run directory, and none in it")
+        yield from map(open_run, inside)
+
+
+def keep(run: RunDir, folder: Path) -> None:
+    """What a text needs of a run, and no more: its manifest, and the figures of its cells."""
+    kept = folder / run.path.name
+    kept.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(run.manifest_file, kept / "manifest.json")
+    content = json.loads((run.path / "summary.json").read_text())
+    small = {"schema": content["schema"], "cells": content["cells"]}
+    (kept / "summary.json").write_text(json.dumps(small, separators=(",", ":")) + "\n")
