@@ -141,5 +141,8 @@ def of_load(table: pl.DataFrame, cell_number: int) -> pl.Series:
 def is_of_load(cell_number: int) -> pl.Expr:
     """Is it a request of this cell's load? The bystander's are not (records.ids tells the parts
     of an id)."""
-    cell, process = pl.col("request_id") // CELL_UNIT, pl.col("request_id") // PROCESS_UNIT % 256
-    return (cell == cell_number) & (process != BYSTANDER_PROCESS)
+    return (pl.col("request_id") // CELL_UNIT == cell_number) & ~is_of_a_bystander()
+
+
+def is_of_a_bystander() -> pl.Expr:
+    return pl.col("request_id") // PROCESS_UNIT % 256 == BYSTANDER_PROCESS

@@ -1,7 +1,7 @@
 """What the command line may change of a scenario, checked before anything starts."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import TypeVar
 
 from scenarios.model import (
@@ -72,6 +72,7 @@ BOUNDS: dict[str, tuple[float, float, str]] = {
     "database_pool": (1, 1000, ""),
     "requests": (1, 10_000_000, ""),
 }
+DURATIONS = ("duration_s", "think_s", "delay_s", "client_timeout_s")
 LOCUST_OPTIONS = ("arrival_rate", "spawn_rate", "think_s", "user_class", "requests")
 CLOSED_LOOP_OPTIONS = ("users", "spawn_rate", "think_s", "user_class", "requests")
 VARIED: dict[str, Callable[[Server], str]] = {
@@ -92,6 +93,28 @@ def plain(value: float) -> str:
 def option(name: str) -> str:
     spelt = {"think_s": "think_time_s", "database_pool": "db_pool"}
     return "--" + spelt.get(name, name).removesuffix("_s").replace("_", "-")
+
+
+def as_options(overrides: Overrides) -> str:
+    """What would have to be typed for them."""
+    words = []
+    for each in fields(overrides):
+        value = getattr(overrides, each.name)
+        if value is None:
+            continue
+        if each.name == "keep_alive":
+            words.append("--keep-alive" if value else "--no-keep-alive")
+        else:
+            words.append(f"{option(each.name)} {typed(each.name, value)}")
+    return " ".join(words)
+
+
+def typed(name: str, value: float | str) -> str:
+    if name in DURATIONS and not isinstance(value, str):
+        return f"{value:g}s" if value >= 1 else f"{1000 * value:g}ms"
+    if isinstance(value, str):
+        return value
+    return f"{value:g}/s" if name == "arrival_rate" else plain(value)
 
 
 def checked(overrides: Overrides) -> Overrides:

@@ -14,6 +14,7 @@ from study.commands.measure import run, serve
 from study.commands.reading import compare, doctor, list_scenarios, report
 from study.commands.sweep import sweep
 from study.commands.theory import predict
+from study.commands.workshop import workshop
 
 app = typer.Typer(
     name="study",
@@ -27,6 +28,7 @@ app.command("list")(list_scenarios)
 app.command()(predict)
 app.command()(sweep)
 app.command()(capacity)
+app.command()(workshop)
 app.command()(guide)
 app.command()(report)
 app.command()(compare)

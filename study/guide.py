@@ -1,7 +1,6 @@
 """`study guide`: the guidance from recorded runs; and the same sentences measured again."""
 
 import shlex
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,7 +15,7 @@ from analysis.guide.experiments import EXPERIMENTS, Experiment, experiment_of
 from analysis.guide.page import broken, guidance
 from analysis.guide.recorded import Records, keep, runs_in
 from analysis.guide.rules import RULES, Rule
-from records.rundir import RunDir, open_run
+from records.rundir import RunDir
 from scenarios.problems import Problem
 from stress.interruption import Interruption
 from stress.stack import ROOT
@@ -48,7 +47,8 @@ def write(paths: Sequence[Path], page: Path, kept: Path | None) -> int:
         raise Problem(f"{error.filename}: can't be written: {error.strerror}") from error
     for absent in made.missing:
         tell(f"left out, because it was not measured: {absent}")
-    print(f"{page}: {len(made.relations)} sentences hold in {len(runs)} runs")
+    held = sum(each.holds is True for each in made.relations)
+    print(f"{page}: {held} sentences hold in {len(runs)} runs")
     return ALL_HOLD
 
 
@@ -91,8 +91,6 @@ class Check:
 
     rules: Sequence[Rule]
     port: int
-    out: Path | None
-    """Where runs are kept; None keeps none."""
 
     def run(self) -> int:
         """1 where a sentence does not hold here. Raises Problem."""
@@ -123,9 +121,7 @@ class Check:
         )  # fmt: skip
         code = run_until_told(command)
         for run in runs_in([out]) if out.is_dir() and any(out.iterdir()) else ():
-            records.take(experiment.name, open_run(run.path))
-            if self.out is not None:
-                shutil.copytree(run.path, self.out / run.path.name)
+            records.take(experiment.name, run)
         return code
 
     def tell(self, records: Records) -> int:

@@ -1,7 +1,7 @@
 """`study run`: each cell is run, summarised, saved and shown, then the next."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -70,10 +70,33 @@ class Order:
     """Whether py-spy draws a flame graph of each Python server."""
     sweep: Sweeping | None = None
     """Which of the scenarios are steps of what."""
+    closing: bool = True
+    """Whether what is to be said of the cells follows the table."""
+    workshop: Mapping[str, object] | None = None
+    """Of an exercise: its number, whether the app was edited, what was guessed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """`ended`: by somebody's wish, before its time."""
+
+    summary: RunSummary
+    directory: RunDir
+    ended: str | None
+    page: bool
+    """Whether report.html could be drawn."""
 
 
 def run(scenarios: Sequence[Scenario], order: Order, served: Stack | None = None) -> int:
     """The exit code. Raises Problem before anything is written when it can't be done here."""
+    done = ran(scenarios, order, served)
+    if done.summary.cells and not order.json_output:
+        print_where(done.directory, done.page)
+    return exit_code(done.summary, done.directory, done.ended)
+
+
+def ran(scenarios: Sequence[Scenario], order: Order, served: Stack | None = None) -> Ran:
+    """Runs, saves and shows the cells. Raises Problem."""
     if not 1 <= order.trials <= MOST_TRIALS:
         raise Problem(f"--trials {order.trials}: give 1 to {MOST_TRIALS}")
     offered = available()
@@ -110,9 +133,7 @@ def run(scenarios: Sequence[Scenario], order: Order, served: Stack | None = None
     summary = summarised(cells, asked_of(directory.manifest()))
     show(summary, order)
     page = order.report and finish_page(summary, directory)
-    if summary.cells and not order.json_output:
-        print_where(directory, page)
-    return exit_code(summary, directory, interruption.reason)
+    return Ran(summary, directory, interruption.reason, page)
 
 
 def foretelling(
@@ -151,6 +172,7 @@ def manifest(
         "order": [[turn.scenario.name, turn.trial] for turn in turns],
         "expectations": [f"{each.target}: {each}" for each in order.expectations],
         "available": asdict(offered),
+        "workshop": order.workshop,
         "sweep": asdict(order.sweep) if order.sweep else None,
         "distribution": asdict(order.distribution) if order.distribution else None,
         "calibrations": {},
@@ -165,7 +187,8 @@ def show(summary: RunSummary, order: Order) -> None:
     elif summary.cells:
         if order.quiet:
             print("\n".join((*heading_lines(), *(row_text(cell) for cell in summary.cells))))
-        print_closing(summary)
+        if order.closing:
+            print_closing(summary)
 
 
 def check_machine(scenarios: Sequence[Scenario], order: Order, served: Stack | None) -> None:

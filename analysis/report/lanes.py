@@ -13,6 +13,7 @@ from itertools import count, islice
 
 import polars as pl
 
+from analysis.fates import is_of_a_bystander
 from analysis.population import Cell, Window
 from analysis.workers import BEAT_S
 from records.cell import CellRecord
@@ -32,8 +33,7 @@ SILENT_S = 3 * BEAT_S
 HELD_SHARE = 0.8
 """Of a request's time in its handler; the last samples of a silence are up to a beat too early."""
 HANDLED = (
-    "pid", "request_id", "route", "queued_s", "started_s", "ended_s", "sent_s", "thread_id",
-    "thread_kind",
+    "pid", "request_id", "queued_s", "started_s", "ended_s", "sent_s", "thread_id", "thread_kind",
 )  # fmt: skip
 LOOPED = ("pid", "route", "started_s", "ended_s")
 PROBED = ("pid", "at_s", "heartbeat_age_s", "blocked_route", "blocked_frame")
@@ -98,7 +98,7 @@ def lanes_of(
     most_requests: int = MOST_REQUESTS,
 ) -> Lanes:
     """`blocks`: the endpoint's code awaits nothing, and so holds its loop from start to end."""
-    begun = handlers.filter(pl.col("route") != "/ping", pl.col("started_s") < window.end_s)
+    begun = handlers.filter(~is_of_a_bystander(), pl.col("started_s") < window.end_s)
     handlers = ended_with_their_process(begun, probe).filter(
         pl.col("ended_s").fill_null(window.end_s) > window.start_s
     )

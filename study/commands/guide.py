@@ -42,7 +42,7 @@ def guide(
     if check:
         if directories:
             raise Problem("--check measures anew: leave the directories out")
-        return guiding.Check(guiding.rules_called(rule or []), port, None).run()
+        return guiding.Check(guiding.rules_called(rule or []), port).run()
     if rule:
         raise Problem("--rule chooses what --check measures: give --check too")
     return guiding.write(directories or [guiding.KEPT], out, keep)

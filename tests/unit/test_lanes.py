@@ -19,6 +19,7 @@ from analysis.report.lanes import (
     Lanes,
     lanes_of,
 )
+from records.ids import BYSTANDER_PROCESS, first_id
 from records.rows import HANDLERS, PROBE, shaped
 
 WINDOW = Window(0.0, 10.0)
@@ -26,10 +27,10 @@ Visit = tuple[int, str, float | None, float, float]
 """thread, kind of thread, queued_s, started_s, ended_s"""
 
 
-def handlers(visits: list[Visit], route: str = "/x") -> pl.DataFrame:
+def handlers(visits: list[Visit], first: int = 0) -> pl.DataFrame:
     rows = [
         {
-            "pid": 1, "request_id": number, "route": route, "arrived_s": started_s,
+            "pid": 1, "request_id": first + number, "route": "/x", "arrived_s": started_s,
             "queued_s": queued_s, "started_s": started_s, "ended_s": ended_s, "sent_s": ended_s,
             "thread_id": thread, "thread_kind": kind,
         }
@@ -157,8 +158,8 @@ def test_a_page_holds_so_many_bars_and_says_where_they_end() -> None:
     assert lanes(quick[:100]).span == WINDOW
 
 
-def test_pings_of_the_bystander_are_no_load() -> None:
-    found = lanes_of(
-        handlers([(1, "loop", None, 1.0, 2.0)], route="/ping"), probe(), WINDOW, blocks=False
-    )
-    assert found.is_empty
+def test_what_a_bystander_asked_is_no_load() -> None:
+    visits: list[Visit] = [(1, "loop", None, 1.0, 2.0)]
+    for process, empty in ((BYSTANDER_PROCESS, True), (0, False)):
+        asked = handlers(visits, first_id(5, process, 0))
+        assert lanes_of(asked, probe(), WINDOW, blocks=False).is_empty is empty

@@ -1,0 +1,74 @@
+"""What an exercise of the workshop shows: prediction, theory and measurement side by side."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from textwrap import fill
+
+from analysis import formats
+from analysis.summary import CellSummary
+from analysis.trials import measured
+from scenarios.exercises import Asked, Exercise
+
+WIDTH, NAME_WIDTH, COLUMN, BAR = 80, 24, 12, 50
+YOURS, THEORY, MEASURED = "yours", "theory", "measured"
+FORETOLD = {
+    "ok_rps": "predicted.ok_rps",
+    "median_ms": "predicted.median_ms",
+    "bystander.median_ms": "predicted.bystander_ms",
+    "cpu_ms_per_request": "predicted.cpu_ms",
+}
+"""Figures that theory has too, by their names in summary.json."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One figure; None where nobody said."""
+
+    what: Asked
+    yours: float | None
+    theory: float | None
+    measured: float | None
+
+    @property
+    def bars(self) -> list[tuple[str, float]]:
+        found = ((YOURS, self.yours), (THEORY, self.theory), (MEASURED, self.measured))
+        return [(name, value) for name, value in found if value is not None]
+
+
+def compared(which: Exercise, cell: CellSummary, guess: float | None) -> tuple[Compared, ...]:
+    """The figures of an exercise; a guess is of the first."""
+    return tuple(
+        Compared(
+            what,
+            guess if what is which.asked else None,
+            measured(cell, FORETOLD[what.figure]) if what.figure in FORETOLD else None,
+            measured(cell, what.figure),
+        )
+        for what in which.shown
+    )
+
+
+def table(found: Sequence[Compared]) -> list[str]:
+    heads = "".join(f"{head:>{COLUMN}}" for head in (YOURS, THEORY, MEASURED))
+    lines = [f"{'':<{NAME_WIDTH}}{heads}"]
+    for each in found:
+        values = (each.yours, each.theory, each.measured)
+        figures = "".join(f"{formats.milliseconds(value):>{COLUMN}}" for value in values)
+        lines.append(f"{each.what.words:<{NAME_WIDTH}}{figures}")
+    return lines
+
+
+def bars(found: Compared) -> list[str]:
+    """For a terminal: each bar as long as its figure."""
+    longest = max((value for _, value in found.bars), default=0.0)
+    lines = [found.what.words]
+    for name, value in found.bars:
+        bar = "█" * round(BAR * value / longest) if longest > 0 else ""
+        lines.append(f"  {name:<10}{bar or '▏'} {formats.milliseconds(value)}")
+    return lines
+
+
+def paragraph(text: str, indent: str = "") -> str:
+    """Markdown as a terminal shows it."""
+    plain = text.replace("*", "").replace("`", "")
+    return fill(plain, WIDTH, initial_indent=indent, subsequent_indent=indent)

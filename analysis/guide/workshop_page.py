@@ -1,0 +1,98 @@
+"""docs/workshop.md: exercises, and a page for the teacher with answers from recorded runs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from analysis import formats
+from analysis.guide.claims import Figure, Judged, Relation, judged
+from analysis.guide.lesson import FORETOLD
+from analysis.guide.page import Filling, Row, row_of
+from analysis.guide.recorded import Records
+from scenarios.exercises import EXERCISES, Asked, Exercise, scenario_of
+from scenarios.overrides import as_options
+
+
+@dataclass(frozen=True, slots=True)
+class WorkshopText:
+    """Markdown, and the relations that its answers rest on."""
+
+    text: str
+    relations: tuple[Judged, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One figure of an exercise, before and after the edit, by theory and as measured."""
+
+    number: int
+    words: str
+    theory: str
+    measured: str
+    theory_after: str
+    measured_after: str
+
+
+def place(number: object, edited: bool) -> str:
+    """Of an exercise's run among the records."""
+    return f"exercise-{number}{'-edited' if edited else ''}"
+
+
+def workshop_text(records: Records, diffs: Mapping[int, str]) -> WorkshopText:
+    filling = Filling(records)
+    relations = tuple(judged(relation_of(each), records) for each in EXERCISES)
+    answers = [answer(each, asked, filling) for each in EXERCISES for asked in each.shown]
+    text = filling.environment.get_template("workshop.md").render(
+        exercises=EXERCISES,
+        diffs=diffs,
+        commands={each.number: command_of(each) for each in EXERCISES},
+        answers=answers,
+        machines=list(dict.fromkeys(str(each) for each in records.machines.values())),
+        rows=rows_of(records),
+        minutes=sum(each.minutes for each in EXERCISES),
+    )
+    return WorkshopText(text, relations)
+
+
+def command_of(which: Exercise) -> str:
+    return f"study run {which.scenario} {as_options(which.overrides)}"
+
+
+def cell_of(which: Exercise, edited: bool) -> str:
+    return f"{place(which.number, edited)}/{scenario_of(which, edited).name}"
+
+
+def relation_of(which: Exercise) -> Relation:
+    """Of the asked figure, after the edit and before."""
+    grows = which.times > 1
+    return Relation(
+        f"Exercise {which.number}: after the edit, {which.asked.words} "
+        f"{'grows' if grows else 'falls'}",
+        Figure(cell_of(which, True), which.asked.figure),
+        Figure(cell_of(which, False), which.asked.figure),
+        which.times if grows else 0.0,
+        which.because,
+        *(() if grows else (which.times,)),
+    )
+
+
+def answer(which: Exercise, asked: Asked, filling: Filling) -> Answer:
+    foretold = FORETOLD.get(asked.figure)
+
+    def told(edited: bool, figure: str | None) -> str:
+        if figure is None or filling.records.value(cell_of(which, edited), figure) is None:
+            return formats.UNKNOWN
+        return filling.quoted(cell_of(which, edited), figure, formats.milliseconds)
+
+    return Answer(
+        which.number,
+        asked.words,
+        told(False, foretold),
+        told(False, asked.figure),
+        told(True, foretold),
+        told(True, asked.figure),
+    )
+
+
+def rows_of(records: Records) -> Sequence[tuple[str, str, Row]]:
+    """Command, folder and figures of each run."""
+    return [(each.command, each.folder, row_of(each)) for each in records.cells.values()]

@@ -1,0 +1,284 @@
+"""The workshop: six exercises, each a prediction, a run, an explanation, and an edit of the app."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from scenarios.catalogue import select
+from scenarios.model import Scenario, Style
+from scenarios.overrides import Overrides, with_overrides
+from scenarios.problems import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is to be predicted: a figure by its name in summary.json, and in words with its unit."""
+
+    figure: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """A change to one file of the app. `hunks`: what stands there once, and what replaces it.
+    `changed` tells theory of it; `then`: what should happen."""
+
+    file: str
+    hunks: tuple[tuple[str, str], ...]
+    changed: Callable[[Scenario], Scenario]
+    then: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exercise:
+    """`asked` comes first among what is `shown`. `look`: where, in report.html. After the edit the
+    asked figure is at least `times` as large as before, or, where that is below 1, at most so."""
+
+    number: int
+    title: str
+    minutes: int
+    question: str
+    scenario: str
+    overrides: Overrides
+    asked: Asked
+    shown: tuple[Asked, ...]
+    look: str
+    why: str
+    edit: Edit
+    times: float
+    because: str
+    """Why `times` is no nearer to what theory says."""
+
+
+RPS = Asked("ok_rps", "good answers a second")
+MEDIAN = Asked("median_ms", "median, ms")
+OTHERS = Asked("bystander.median_ms", "somebody else, ms")
+CPU = Asked("cpu_ms_per_request", "CPU a request, ms")
+THREADS = Asked("threads_active_mean", "threads at work")
+SHORT = Overrides(duration_s=5.0)
+
+
+def styled(style: Style) -> Callable[[Scenario], Scenario]:
+    return lambda scenario: replace(scenario, endpoint=replace(scenario.endpoint, style=style))
+
+
+def free_bystander(scenario: Scenario) -> Scenario:
+    return replace(scenario, bystander=replace(scenario.bystander, needs=None))
+
+
+def rare_in_a_thread(scenario: Scenario) -> Scenario:
+    assert scenario.rare is not None
+    return replace(scenario, rare=replace(scenario.rare, style="def"))
+
+
+def unchanged(scenario: Scenario) -> Scenario:
+    """What theory is told is the CPU of a request, and that is measured anew."""
+    return scenario
+
+
+EXERCISES: tuple[Exercise, ...] = (
+    Exercise(
+        number=1,
+        title="Forty at a time",
+        minutes=10,
+        question="100 users ask a `def` endpoint, again and again. The upstream takes 500 ms, the "
+        "pool has 40 threads. How many good answers a second will there be?",
+        scenario="sync-http-shared",
+        overrides=replace(SHORT, users=100, spawn_rate=100.0, delay_s=0.5, pool=40),
+        asked=RPS,
+        shown=(RPS, MEDIAN, THREADS),
+        look="*Who was where*: 40 rows are blue all the time, and 60 requests wait in orange. The "
+        "median is waiting more than working.",
+        why="40 threads, each busy for 500 ms: 40 / 0.5 = 80 a second, whatever the users do. By "
+        "Little's law 100 users at 80 a second wait 100 / 80 = 1.25 s each, of which 0.75 s "
+        "are the queue before the pool.",
+        edit=Edit(
+            file="app/endpoints.py",
+            hunks=(
+                (
+                    "    def sync_http() -> Response:\n"
+                    "        return PlainTextResponse(upstream.fetch())\n",
+                    "    async def sync_http() -> Response:\n"
+                    "        return PlainTextResponse(await upstream.fetch_async())\n",
+                ),
+            ),
+            changed=styled("async def"),
+            then="The pool is out of the way: 100 users, 500 ms each, are 200 a second, on one "
+            "thread.",
+        ),
+        times=1.6,
+        because="80 and 200 a second by theory: 2.5 times; a busy machine loses some of it",
+    ),
+    Exercise(
+        number=2,
+        title="One word too few",
+        minutes=10,
+        question="20 users ask an `async def` endpoint whose author forgot to await: the call "
+        "blocks for 200 ms. How many good answers a second will there be?",
+        scenario="async-http-sync-shared",
+        overrides=replace(SHORT, users=20, spawn_rate=20.0, delay_s=0.2, loop="asyncio"),
+        asked=RPS,
+        shown=(RPS, MEDIAN, OTHERS),
+        look="*Through time*, the age of the last heartbeat: the loop is silent for seconds. Under "
+        "the table: which line of the app held it.",
+        why="The loop serves one after the other: 1 / 0.2 = 5 a second, for any number of users, "
+        "and 20 / 5 = 4 s each. Whoever asks for `/ping`, which needs nothing, stands in the "
+        "same line.",
+        edit=Edit(
+            file="app/endpoints.py",
+            hunks=(
+                (
+                    "    async def async_http_sync() -> Response:\n"
+                    "        return PlainTextResponse(upstream.fetch())\n",
+                    "    async def async_http_sync() -> Response:\n"
+                    "        return PlainTextResponse(await run_sync(upstream.fetch))\n",
+                ),
+            ),
+            changed=styled("async def that offloads"),
+            then="All 20 wait at the same time, each on a thread of the pool: 20 / 0.2 = 100 a "
+            "second, and `/ping` answers at once.",
+        ),
+        times=5.0,
+        because="5 and 100 a second by theory: 20 times",
+    ),
+    Exercise(
+        number=3,
+        title="Is the service alive?",
+        minutes=10,
+        question="100 users keep the 40 threads of the pool busy for half a second each. An "
+        "orchestrator asks for `/sync/health`, a `def` that does nothing. How long does it take, "
+        "in milliseconds?",
+        scenario="health-sync",
+        overrides=replace(SHORT, spawn_rate=100.0),
+        asked=OTHERS,
+        shown=(OTHERS, RPS, MEDIAN),
+        look="*Through time*, the pool: 40 borrowed and 60 waiting, all the time. The health check "
+        "is the 61st.",
+        why="A `def` takes a thread, however little it does. 60 are in the line before it, and 80 "
+        "leave it in a second: 60 / 80 = 0.75 s. A `def` dependency of an `async def` endpoint "
+        "stands in the same line.",
+        edit=Edit(
+            file="app/hidden_waits.py",
+            hunks=(
+                (
+                    "    def sync_health() -> Response:\n",
+                    "    async def sync_health() -> Response:\n",
+                ),
+            ),
+            changed=free_bystander,
+            then="It runs on the loop, which has nothing to do: some milliseconds. The 100 users "
+            "wait as before.",
+        ),
+        times=0.2,
+        because="750 ms and some milliseconds by theory",
+    ),
+    Exercise(
+        number=4,
+        title="One in a hundred",
+        minutes=10,
+        question="200 users ask an `async def` that awaits for 200 ms: 1,000 a second. Now one "
+        "request in a hundred goes to a route that blocks for those 200 ms. How many good answers "
+        "a second are left?",
+        scenario="rare-blocks",
+        overrides=replace(SHORT, spawn_rate=200.0),
+        asked=RPS,
+        shown=(RPS, MEDIAN, OTHERS),
+        look="*Through time*: answers come in bursts, and between them the loop is silent for 200 "
+        "ms.",
+        why="A hundred requests need the loop for 200 ms: 2 ms each. One loop then serves "
+        "1 / 0.002 = 500 a second at the most, and everybody's requests wait for the few that "
+        "block.",
+        edit=Edit(
+            file="app/endpoints.py",
+            hunks=(
+                (
+                    "    async def async_sleep_sync() -> Response:\n",
+                    "    def async_sleep_sync() -> Response:\n",
+                ),
+            ),
+            changed=rare_in_a_thread,
+            then="Ten such requests a second, 200 ms each, keep two threads busy. The loop is "
+            "free: nearly 1,000 a second.",
+        ),
+        times=1.4,
+        because="500 and 1,000 a second by theory; a busy machine loses some of it",
+    ),
+    Exercise(
+        number=5,
+        title="The price of a client",
+        minutes=10,
+        question="50 users, an upstream of 100 ms, an `async def` that awaits as it should: 500 a "
+        "second are possible. But each request makes an HTTP client of its own. How many good "
+        "answers a second will there be?",
+        scenario="call-async-httpx2-each",
+        overrides=replace(SHORT, users=50, spawn_rate=50.0),
+        asked=RPS,
+        shown=(RPS, MEDIAN, CPU),
+        look="Under the table: what held the loop. In *Theory*: the knee is at a handful of users.",
+        why="Each client builds a TLS context, also for plain HTTP: 15 to 20 ms of CPU, on the "
+        "loop. 1 / 0.018 is some 55 a second. No `await` helps against work.",
+        edit=Edit(
+            file="app/clients.py",
+            hunks=(
+                (
+                    "Awaiting = httpx.AsyncClient | httpx2.AsyncClient | aiohttp.ClientSession\n",
+                    "Awaiting = httpx.AsyncClient | httpx2.AsyncClient | aiohttp.ClientSession\n"
+                    "CONTEXT = httpx2.create_ssl_context()\n",
+                ),
+                (
+                    "httpx2.AsyncClient(timeout=timeout_s, limits",
+                    "httpx2.AsyncClient(verify=CONTEXT, timeout=timeout_s, limits",
+                ),
+            ),
+            changed=unchanged,
+            then="Still a client for each request, but one TLS context for all: several times the "
+            "throughput. One client for all would keep its connections too.",
+        ),
+        times=2.0,
+        because="18 ms of CPU and two or three: six times and more by theory",
+    ),
+    Exercise(
+        number=6,
+        title="Work for the CPU",
+        minutes=10,
+        question="50 users ask an `async def` that computes for some 9 ms, and awaits nothing. How "
+        "long does somebody else wait for `/ping`, in milliseconds?",
+        scenario="cpu-async",
+        overrides=SHORT,
+        asked=OTHERS,
+        shown=(OTHERS, RPS, MEDIAN),
+        look="*Who was where*: one request at a time, the others before it.",
+        why="The loop computes for one request after the other, and `/ping` stands in line with "
+        "the 50, some times over: for its connection, and for its request.",
+        edit=Edit(
+            file="app/contrast.py",
+            hunks=(
+                (
+                    "    async def async_cpu(n: Steps) -> Spun:\n",
+                    "    def async_cpu(n: Steps) -> Spun:\n",
+                ),
+            ),
+            changed=styled("def"),
+            then="No faster, since there is one interpreter. But it changes threads every 5 ms, "
+            "and the loop gets its turn: `/ping` waits a tenth as long or less.",
+        ),
+        times=0.4,
+        because="seconds and some tens of milliseconds; a busy machine changes threads more slowly",
+    ),
+)
+
+
+def exercise(number: int) -> Exercise:
+    """Raises Problem."""
+    for each in EXERCISES:
+        if each.number == number:
+            return each
+    raise Problem(f"exercise {number}: there are {len(EXERCISES)}; `study workshop` lists them")
+
+
+def scenario_of(which: Exercise, edited: bool) -> Scenario:
+    """What it runs; after the edit under a name of its own."""
+    (scenario,) = with_overrides(select((which.scenario,)), which.overrides)
+    if not edited:
+        return scenario
+    changed = which.edit.changed(scenario)
+    return replace(changed, name=f"{changed.name}.edited", subject="", contender="")

@@ -1,0 +1,177 @@
+"""`study workshop`: an exercise: first your prediction, then the run, then both beside theory."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import unified_diff
+from pathlib import Path
+from textwrap import wrap
+
+from analysis.guide.claims import judged_line
+from analysis.guide.lesson import bars, compared, paragraph, table
+from analysis.guide.page import broken
+from analysis.guide.recorded import Records, keep, runs_in
+from analysis.guide.workshop_page import command_of, place, workshop_text
+from analysis.reports import save_pictures
+from analysis.summary import CellSummary
+from scenarios.exercises import EXERCISES, Edit, Exercise, scenario_of
+from scenarios.problems import Problem
+from stress.stack import ROOT
+from study.closing import exit_code
+from study.run import Order, ran
+
+ATTEMPTS = 3
+KEPT = ROOT / "docs" / "evidence" / "workshop"
+PAGE = ROOT / "docs" / "workshop.md"
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """`ask`: for a prediction, before anything runs."""
+
+    exercise: Exercise
+    edited: bool
+    ask: bool
+    port: int
+    out: Path
+    command: str
+
+    def hold(self) -> int:
+        """Raises Problem."""
+        which = self.exercise
+        scenario = scenario_of(which, self.edited)
+        if self.edited:
+            check_edit(which.edit)
+        print(f"Exercise {which.number}: {which.title}")
+        print(paragraph(which.edit.then if self.edited else which.question))
+        guess = ask(which) if self.ask else None
+        command = wrap(command_of(which), 78, subsequent_indent="    ", break_on_hyphens=False)
+        print("" if self.edited else "\n" + " \\\n".join(command) + "\n", flush=True)
+        order = Order(
+            name=f"workshop-{which.number}{'-edited' if self.edited else ''}",
+            trials=1,
+            port=self.port,
+            out=self.out,
+            command=self.command,
+            closing=False,
+            workshop={"exercise": which.number, "edited": self.edited, "guess": guess},
+        )
+        done = ran([scenario], order)
+        if done.summary.cells and not done.summary.cells[0].interrupted:
+            self.show(done.summary.cells[0], guess, done.directory.path)
+        return exit_code(done.summary, done.directory, done.ended)
+
+    def show(self, cell: CellSummary, guess: float | None, folder: Path) -> None:
+        from analysis.guide.lesson_picture import lesson_picture  # altair takes a while to import
+
+        which = self.exercise
+        found = compared(which, cell, guess)
+        save_pictures(folder, [lesson_picture(which.title, found)])
+        print("\n" + "\n".join(table(found)))
+        print("\n" + "\n".join(bars(found[0])))
+        grave = [verdict.code for verdict in cell.verdicts if verdict.severity == "error"]
+        if grave:
+            print("\n" + paragraph(f"doubtful: {', '.join(grave)}; report.html says why"))
+        if self.edited:
+            print("\nTake the edit back: git restore app")
+        else:
+            print("\n" + paragraph(f"Why: {which.why}"))
+            print(paragraph(f"Look at: {which.look}"))
+            print(f"\nNow change {which.edit.file}:\n\n{changes(which.edit)}")
+            print(f"What will happen? Then: study workshop {which.number} --edited")
+        print(f"\nreport.html and workshop.png are in\n{folder}/")
+
+
+def ask(which: Exercise) -> float:
+    """The prediction, from standard input. Raises Problem where none comes."""
+    for _ in range(ATTEMPTS):
+        print(f"\nYour prediction, {which.asked.words}: ", end="", flush=True)
+        line = sys.stdin.readline()
+        if not line:
+            raise Problem("no prediction came on standard input; --no-prompt runs without one")
+        try:
+            value = float(line.strip().replace(",", ""))
+        except ValueError:
+            print(f"{line.strip()!r} is no number; a plain one such as 250")
+            continue
+        if 0 <= value < float("inf"):
+            return value
+        print("a number from 0 on")
+    raise Problem(f"no prediction in {ATTEMPTS} attempts; --no-prompt runs without one")
+
+
+def check_edit(edit: Edit) -> None:
+    """Raises Problem where the file still is, or is not, as the exercise has it."""
+    path = ROOT / edit.file
+    text = path.read_text()
+    if all(after in text for _, after in edit.hunks):
+        return
+    if all(before in text for before, _ in edit.hunks):
+        raise Problem(
+            f"{edit.file} has not been edited yet; without --edited you see what to change"
+        )
+    print(f"study: {edit.file} is edited otherwise than the exercise says", file=sys.stderr)
+
+
+def changes(edit: Edit) -> str:
+    """What to take out and what to put in."""
+    lines: list[str] = []
+    for before, after in edit.hunks:
+        old, new = before.splitlines(), after.splitlines()
+        lines += [f"- {line}" for line in old if line not in new]
+        lines += [f"+ {line}" for line in new if line not in old]
+    return "\n".join(lines) + "\n"
+
+
+def diff_of(edit: Edit) -> str:
+    """For `git apply`. Raises Problem where the file does not hold what the edit replaces."""
+    before = after = (ROOT / edit.file).read_text()
+    for old, new in edit.hunks:
+        if before.count(old) != 1:
+            raise Problem(f"{edit.file} does not hold {old!r} once: the edit no longer fits it")
+        after = after.replace(old, new)
+    names = f"a/{edit.file}", f"b/{edit.file}"
+    lines = unified_diff(before.splitlines(True), after.splitlines(True), *names, n=2)
+    return "".join(lines)
+
+
+def write_page(paths: Sequence[Path], page: Path, kept: Path | None) -> int:
+    """1 where the records do not bear out an answer: then nothing is written. Raises Problem."""
+    records, runs = Records(), list(runs_in(paths))
+    for run in runs:
+        held = run.manifest().get("workshop")
+        if not isinstance(held, dict):
+            raise Problem(f"{run.path}: no run of `study workshop`")
+        records.take(place(held.get("exercise"), bool(held.get("edited"))), run)
+    made = workshop_text(records, {each.number: diff_of(each.edit) for each in EXERCISES})
+    absent = [
+        which for which, each in zip(EXERCISES, made.relations, strict=True) if each.ratio is None
+    ]
+    if absent:
+        number = absent[0].number
+        raise Problem(
+            f"exercise {number} was not recorded in both forms: `study workshop {number} "
+            f"--no-prompt`, and after the edit with --edited; then --page with all of the runs"
+        )
+    if wrong := broken(made.relations):
+        for each in wrong:
+            print(paragraph(judged_line(each)), file=sys.stderr)
+        print(f"study: {page} is not written: the runs do not bear it out", file=sys.stderr)
+        return 1
+    try:
+        page.write_text(made.text)
+        if kept is not None:
+            for run in runs:
+                keep(run, kept)
+    except OSError as error:
+        raise Problem(f"{error.filename}: can't be written: {error.strerror}") from error
+    print(f"{page}: {len(made.relations)} answers hold in {len(runs)} runs")
+    return 0
+
+
+def show_exercises() -> int:
+    for each in EXERCISES:
+        print(f"{each.number}  {each.title} ({each.minutes} minutes)")
+        print(paragraph(each.question, "   "))
+    print("\nstudy workshop 1 begins; docs/workshop.md has all of it, and a page for the teacher")
+    return 0

@@ -1,0 +1,61 @@
+"""docs/guidance.md and docs/workshop.md: made from recorded runs, byte for byte, and every figure
+leads to its run."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from analysis.guide.experiments import experiment_of
+from analysis.guide.page import guidance
+from analysis.guide.recorded import runs_in
+from study import guide, workshop
+from study.cli import main
+
+ROOT = Path(__file__).resolve().parents[2]
+EVIDENCE = ROOT / "docs" / "evidence"
+LINK = re.compile(r"\[[^\]]+\]\(#([^)]+)\)")
+ANCHOR = re.compile(r'<a id="([^"]+)"></a>')
+
+
+def test_the_guidance_is_what_its_runs_say(tmp_path: Path) -> None:
+    page = tmp_path / "guidance.md"
+    assert main(["guide", "--out", str(page)]) == 0
+    assert page.read_text() == guide.PAGE.read_text()
+
+
+def test_the_workshop_is_what_its_runs_say(tmp_path: Path) -> None:
+    page = tmp_path / "workshop.md"
+    assert workshop.write_page([workshop.KEPT], page, None) == 0
+    assert page.read_text() == workshop.PAGE.read_text()
+
+
+def test_nothing_was_left_out_and_all_holds() -> None:
+    made = guidance(guide.recorded([guide.KEPT])[0])
+    assert made.missing == ()
+    assert all(each.holds for each in made.relations)
+
+
+@pytest.mark.parametrize("name", ["guidance.md", "workshop.md"])
+def test_every_figure_leads_to_its_run(name: str) -> None:
+    text = (ROOT / "docs" / name).read_text()
+    links, anchors = LINK.findall(text), ANCHOR.findall(text)
+    assert len(links) > 20
+    assert set(links) <= set(anchors)
+    assert len(set(anchors)) == len(anchors)
+
+
+@pytest.mark.parametrize("name", ["guidance.md", "workshop.md"])
+def test_it_is_small_and_names_no_place(name: str) -> None:
+    text = (ROOT / "docs" / name).read_text()
+    assert str(ROOT) not in text
+    files = [each for each in EVIDENCE.rglob("*") if each.is_file()]
+    assert sum(each.stat().st_size for each in files) < 1_000_000
+    for each in files:
+        assert str(ROOT).encode() not in each.read_bytes(), each
+        assert str(Path.home()).encode() + b"/" not in each.read_bytes(), each
+
+
+def test_the_runs_were_made_by_the_commands_that_they_name() -> None:
+    for run in runs_in([guide.KEPT]):
+        assert experiment_of(str(run.manifest()["command"])) is not None

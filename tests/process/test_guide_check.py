@@ -1,0 +1,69 @@
+"""`study guide --check`: measures sentences again, says which fail, and ends in order."""
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from analysis.guide.claims import Figure, Relation
+from analysis.guide.experiments import Experiment
+from analysis.guide.rules import Rule
+from study.guide import Check, rules_called
+from tests.process.support import running, study, wait_for
+
+pytestmark = pytest.mark.slow
+TINY = Experiment(
+    "tiny",
+    "study run sync-sleep async-sleep",
+    "study run sync-sleep async-sleep --users 20 --spawn-rate 100 --delay 50ms --duration 1s",
+)
+
+
+def rule(*relations: Relation) -> Rule:
+    return Rule("a-rule", "A claim", "measured", "do", relations)
+
+
+TRUE = Relation(
+    "20 users of 40 threads do as well as on the loop",
+    Figure("tiny/sync-sleep"), Figure("tiny/async-sleep"), 0.5, "because", 2.0,
+)  # fmt: skip
+FALSE = Relation(
+    "def is ten times as fast", Figure("tiny/sync-sleep"), Figure("tiny/async-sleep"), 10.0, "wrong"
+)
+UNKNOWN = Relation(
+    "nobody measures this", Figure("tiny/sync-sleep", "open_loop.offered_rps"), 1.0, 1.0, "no"
+)
+
+
+@pytest.mark.timeout(120)
+def test_it_says_which_sentences_fail(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("study.guide.EXPERIMENTS", (TINY,))
+    assert Check([rule(TRUE, FALSE, UNKNOWN)], port=0).run() == 1
+    told = capsys.readouterr()
+    assert TINY.quick in told.err
+    assert "✓ 20 users of 40 threads do as well as on the loop" in told.out
+    assert "✗ def is ten times as fast" in told.out
+    assert "? nobody measures this: not measured" in told.out
+    assert "1 of 3 sentences hold on this machine, 1 could not be measured" in told.out
+    assert "does not hold here: def is ten times as fast (wrong)" in told.out
+    assert max(map(len, told.out.splitlines())) <= 80
+
+
+@pytest.mark.timeout(180)
+def test_a_rule_holds_here() -> None:
+    done = study("guide", "--check", "--rule", "health", timeout_s=150)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 of 1 sentences hold on this machine" in done.stdout
+    assert rules_called(["health"])[0].relations[0].sentence in " ".join(done.stdout.split())
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_told_to_end_it_leaves_nothing(number: signal.Signals, tmp_path: Path) -> None:
+    with running(tmp_path / "out", "guide", "--check", "--rule", "one-in-a-hundred") as it:
+        server = it.member("avt_probe_entry")
+        it.send(number)
+        assert it.finish() == 130
+        wait_for(lambda: not server.is_running(), "the end of the server")
+        assert it.family() == []

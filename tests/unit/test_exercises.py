@@ -1,0 +1,134 @@
+"""The workshop's exercises: their edits fit the app, their commands are what they say, and what is
+shown is what was guessed, foretold and measured."""
+
+import io
+import re
+import subprocess
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from analysis.figures import summarise
+from analysis.guide.lesson import bars, compared, paragraph, table
+from analysis.guide.workshop_page import command_of
+from analysis.summary import Predicted
+from scenarios.exercises import EXERCISES, Exercise, exercise, scenario_of
+from scenarios.model import Scenario
+from scenarios.problems import Problem
+from stress.stack import ROOT
+from study.cli import main
+from study.run import Order
+from study.workshop import ask, changes, check_edit, diff_of
+from tests.unit.samples import healthy, record, tables
+
+CELL = replace(
+    summarise(record(), tables(healthy())),
+    predicted=Predicted(500.0, 1000.0, 1000.0, 1002.0, None, "users", bystander_ms=3.0),
+)
+every = pytest.mark.parametrize("which", EXERCISES, ids=lambda each: f"exercise-{each.number}")
+
+
+def test_an_hour_is_an_hour() -> None:
+    assert [each.number for each in EXERCISES] == [1, 2, 3, 4, 5, 6]
+    assert sum(each.minutes for each in EXERCISES) == 60
+
+
+@every
+def test_the_edit_fits_the_app_and_git_can_apply_it(which: Exercise, tmp_path: Path) -> None:
+    copy = tmp_path / which.edit.file
+    copy.parent.mkdir()
+    copy.write_text((ROOT / which.edit.file).read_text())
+    (tmp_path / "edit.diff").write_text(diff_of(which.edit))
+    subprocess.run(["git", "apply", "edit.diff"], cwd=tmp_path, check=True)
+    assert all(after in copy.read_text() for _, after in which.edit.hunks)
+    compile(copy.read_text(), which.edit.file, "exec")
+
+
+@every
+def test_what_is_shown_of_the_edit_is_all_of_it(which: Exercise) -> None:
+    in_diff = [
+        line
+        for line in diff_of(which.edit).splitlines()
+        if re.match(r"[+-](?![+-])", line)  # not the files' names
+    ]
+    shown = [line[0] + line[2:] for line in changes(which.edit).splitlines()]
+    for line in in_diff:
+        assert any(line.startswith(each[:1]) and each[1:] in line for each in shown), line
+
+
+@every
+def test_the_command_that_it_names_runs_the_same(
+    which: Exercise, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = list[Scenario]()
+
+    def take(scenarios: Sequence[Scenario], _: Order, __: object) -> int:
+        taken.extend(scenarios)
+        return 0
+
+    monkeypatch.setattr("study.commands.measure.run_study", take)
+    assert main(command_of(which).split()[1:]) == 0
+    assert taken == [scenario_of(which, edited=False)]
+
+
+@every
+def test_theory_is_told_of_the_edit(which: Exercise) -> None:
+    before, after = scenario_of(which, False), scenario_of(which, True)
+    assert before.name != after.name
+    same = replace(after, name=before.name, subject=before.subject, contender=before.contender)
+    assert (same == before) is (which.number == 5)  # there only the CPU of a request changes
+    assert which.asked in which.shown
+
+
+def test_a_number_that_is_no_exercise_is_refused() -> None:
+    with pytest.raises(Problem) as caught:
+        exercise(7)
+    assert "there are 6" in str(caught.value)
+
+
+def test_an_edit_that_was_not_made_is_refused() -> None:
+    with pytest.raises(Problem) as caught:
+        check_edit(EXERCISES[0].edit)
+    assert "app/endpoints.py has not been edited yet" in str(caught.value)
+
+
+def test_prediction_theory_and_measurement_stand_side_by_side() -> None:
+    first, second, third = compared(EXERCISES[1], CELL, 250.0)
+    assert (first.yours, first.theory, first.measured) == (250.0, 500.0, CELL.ok_rps)
+    assert second.yours is None
+    assert (third.theory, third.measured) == (3.0, CELL.bystander.median_ms)
+    lines = table([first, second, third])
+    assert lines[0].split() == ["yours", "theory", "measured"]
+    assert max(map(len, lines)) <= 80
+
+
+def test_a_bar_is_as_long_as_its_figure() -> None:
+    (first, *_) = compared(EXERCISES[0], CELL, 250.0)
+    _, yours, theory, measured = bars(first)
+    assert theory.count("█") == 2 * yours.count("█") == 50
+    assert measured.split()[1] == "▏"  # 4 of 500: less than half of a cell of 50
+    assert [line.split()[-1] for line in (yours, theory)] == ["250", "500"]
+
+
+def test_without_a_guess_there_is_no_bar_of_one() -> None:
+    (first, *_) = compared(EXERCISES[0], CELL, None)
+    assert [line.split()[0] for line in bars(first)[1:]] == ["theory", "measured"]
+
+
+def test_a_guess_is_asked_for_until_it_is_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("many\n-3\n1,200\n"))
+    assert ask(EXERCISES[0]) == 1200.0
+
+
+@pytest.mark.parametrize("typed", ["", "a\nb\nc\n", "nan\ninf\n-1\n"])
+def test_without_a_guess_it_says_how_to_go_on(typed: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(typed))
+    with pytest.raises(Problem) as caught:
+        ask(EXERCISES[0])
+    assert "--no-prompt" in str(caught.value)
+
+
+def test_markdown_is_not_shown_on_a_terminal() -> None:
+    assert paragraph("*Look* at `this`") == "Look at this"

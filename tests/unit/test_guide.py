@@ -1,0 +1,238 @@
+"""The guidance: its sentences can fail, and rest on runs that there are."""
+
+import json
+import math
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analysis.figures import summarise
+from analysis.guide.claims import Figure, Relation, judged, judged_line
+from analysis.guide.decisions import DECISIONS
+from analysis.guide.experiments import EXPERIMENTS, experiment_of, words_of
+from analysis.guide.page import guidance
+from analysis.guide.recorded import Recorded, Records, keep, runs_in
+from analysis.guide.rules import RULES
+from records.rundir import open_run
+from scenarios.model import Scenario
+from scenarios.problems import Problem
+from study.cli import main
+from study.guide import KEPT, recorded, rules_called
+from study.run import Order
+from tests.unit.samples import healthy, record, tables
+
+CELL = replace(summarise(record(), tables(healthy())), verdicts=())
+RELATION = Relation("A beats B", Figure("x/a"), Figure("x/b"), 2.0, "because")
+QUOTED = re.compile(r"\{\{ \w+\('([^']+)'")
+rates = st.floats(0.001, 1e6)
+
+
+def records(**rates_by_name: float | None) -> Records:
+    found = Records()
+    for name, rate in rates_by_name.items():
+        scenario = replace(record().scenario, name=name)
+        cell = replace(CELL, scenario=name, ok_rps=rate)
+        found.cells[f"x/{name}"] = Recorded("x", scenario, (cell,), "study run x", "folder")
+    return found
+
+
+@given(a=rates, b=rates)
+def test_a_relation_holds_where_the_ratio_is_in_its_bounds(a: float, b: float) -> None:
+    found = judged(RELATION, records(a=a, b=b))
+    assert found.ratio == a / b
+    assert found.holds is (a / b >= 2.0)
+    both = judged(replace(RELATION, low=0.5, high=2.0), records(a=a, b=b))
+    assert both.holds is (0.5 <= a / b <= 2.0)
+
+
+def test_what_was_not_measured_neither_holds_nor_fails() -> None:
+    for known in (records(a=1.0), records(b=1.0), records(a=None, b=1.0), records(a=1.0, b=0.0)):
+        found = judged(RELATION, known)
+        assert found.holds is None
+        assert judged_line(found) == "? A beats B: not measured"
+
+
+def test_a_number_may_stand_on_the_right() -> None:
+    assert judged(replace(RELATION, right=3.0), records(a=9.0)).ratio == 3.0
+
+
+def test_bounds_are_said_in_words() -> None:
+    assert RELATION.allowed == "at least 2"
+    assert replace(RELATION, low=0.5, high=1.5).allowed == "0.5 to 1.5"
+    assert replace(RELATION, low=0.0, high=1.5).allowed == "at most 1.5"
+
+
+def cells_of(command: str, monkeypatch: pytest.MonkeyPatch) -> list[Scenario]:
+    """Of the run that a command would make."""
+    taken = list[Scenario]()
+
+    def take(scenarios: Sequence[Scenario], *_: Order | None) -> int:
+        taken.extend(scenarios)
+        return 0
+
+    monkeypatch.setattr("study.commands.measure.run_study", take)
+    monkeypatch.setattr("study.commands.sweep.run", take)
+    assert main(command.split()[1:]) == 0
+    return taken
+
+
+def test_every_figure_comes_from_a_cell_that_its_command_runs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    there = {
+        f"{each.name}/{cell.name}": None
+        for each in EXPERIMENTS
+        for cell in cells_of(each.command, monkeypatch)
+    }
+    again = {
+        f"{each.name}/{cell.name}": None
+        for each in EXPERIMENTS
+        for cell in cells_of(each.quick, monkeypatch)
+    }
+    templates = [rule.measured for rule in RULES]
+    templates += [f"{row.why} {row.costs} {row.limits} {row.look_next}" for row in DECISIONS]
+    for cell in QUOTED.findall(" ".join(templates)):
+        assert cell in there, cell
+    for rule in RULES:
+        for relation in rule.relations:
+            for cell in relation.cells:
+                assert cell in there, f"{rule.name}: {cell}"
+                assert cell in again, f"{rule.name}, --check: {cell}"
+
+
+def test_every_rule_has_a_relation_with_a_reason_that_could_fail() -> None:
+    assert len({rule.name for rule in RULES}) == len(RULES)
+    for rule in RULES:
+        assert rule.relations, rule.name
+        for each in rule.relations:
+            assert each.because
+            assert each.low > 0 or math.isfinite(each.high), each.sentence
+
+
+@pytest.mark.parametrize("typed", ["--out elsewhere", "--port=0 --trials 3", "--no-report --json"])
+def test_a_run_is_known_by_what_it_measured(typed: str) -> None:
+    for each in EXPERIMENTS:
+        assert experiment_of(f"{each.command} {typed}") is each
+        assert experiment_of(f"{each.quick} {typed}") is each
+        assert experiment_of(f"{each.command} --users 7") is None
+
+
+def test_all_commands_are_different() -> None:
+    words = [words_of(command) for each in EXPERIMENTS for command in (each.command, each.quick)]
+    assert len(set(words)) == len(words)
+
+
+def test_of_the_rules_some_can_be_chosen() -> None:
+    assert rules_called([]) == list(RULES)
+    assert [rule.name for rule in rules_called(["health"])] == ["health"]
+    with pytest.raises(Problem) as caught:
+        rules_called(["wealth"])
+    assert "no rule has that name" in str(caught.value)
+
+
+@pytest.fixture
+def copies(tmp_path: Path) -> Path:
+    """The recorded runs, to be spoilt."""
+    shutil.copytree(KEPT, tmp_path / "runs")
+    return tmp_path / "runs"
+
+
+def spoil(folder: Path, scenario: str, figure: str, value: float) -> None:
+    (path,) = [
+        each
+        for each in folder.glob("*/summary.json")
+        if any(cell["scenario"] == scenario for cell in json.loads(each.read_text())["cells"])
+    ]
+    content = json.loads(path.read_text())
+    for cell in content["cells"]:
+        if cell["scenario"] == scenario:
+            cell[figure] = value
+    path.write_text(json.dumps(content))
+
+
+def test_a_sentence_that_the_records_do_not_bear_out_is_not_written(
+    copies: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spoil(copies, "rare-blocks", "ok_rps", 990.0)
+    page = tmp_path / "guidance.md"
+    assert main(["guide", str(copies), "--out", str(page)]) == 1
+    told = capsys.readouterr().err
+    assert "✗ One request in a hundred that blocks" in told
+    assert not page.exists()
+
+
+def test_what_was_not_measured_is_left_out_and_named(
+    copies: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for each in copies.glob("*run-rare*"):
+        shutil.rmtree(each)
+    for each in list(copies.iterdir()):
+        if "rare-blocks" in (each / "manifest.json").read_text():
+            shutil.rmtree(each)
+    page = tmp_path / "guidance.md"
+    assert main(["guide", str(copies), "--out", str(page)]) == 0
+    assert "One request in a hundred is enough" in capsys.readouterr().out.replace("\n  ", " ")
+    assert "left out above: the rule 'One request in a hundred is enough'" in page.read_text()
+
+
+def test_the_same_experiment_twice_is_refused(copies: Path) -> None:
+    first = next(iter(sorted(copies.iterdir())))
+    shutil.copytree(first, copies / "again")
+    with pytest.raises(Problem) as caught:
+        recorded([copies])
+    assert "leave one of them out" in str(caught.value)
+
+
+def test_a_run_of_something_else_is_refused(copies: Path) -> None:
+    path = next(iter(sorted(copies.iterdir()))) / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"command": "study run ping"}))
+    with pytest.raises(Problem) as caught:
+        recorded([copies])
+    assert "no use for a run of 'study run ping'" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--check", "docs"], "leave the directories out"),
+        (["--rule", "health"], "give --check too"),
+        (["--check", "--rule", "x"], "no rule has that name"),
+        (["tests"], "no run directory, and none in it"),
+    ],
+)
+def test_wrong_use_is_one_line(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["guide", *arguments]) == 2
+    told = capsys.readouterr().err
+    assert said in told
+    assert told.count("\n") == 1
+
+
+def test_what_is_kept_of_a_run_makes_the_same_page(copies: Path, tmp_path: Path) -> None:
+    for run in runs_in([copies]):
+        keep(open_run(run.path), tmp_path / "kept")
+    texts = [guidance(recorded([folder])[0]).text for folder in (copies, tmp_path / "kept")]
+    assert texts[0] == texts[1]
+
+
+def test_the_commands_can_be_piped_to_a_shell(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["guide", "--list"]) == 0
+    lines = list(unfolded(capsys.readouterr().out))
+    assert [experiment_of(line) for line in lines] == list(EXPERIMENTS)
+
+
+def unfolded(text: str) -> Iterator[str]:
+    yield from text.replace("\\\n", " ").splitlines()
+
+
+def test_every_kind_of_work_is_in_the_table() -> None:
+    kinds = " ".join(row.work for row in DECISIONS)
+    for kind in ("async client", "only a blocking client", "disk", "database", "CPU", "nothing"):
+        assert kind in kinds

@@ -1,0 +1,95 @@
+"""Theory of who waits without being the load: bystanders, rare requests, work after the answer."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analysis.theory.prediction import predicted, system_of
+from analysis.theory.simulation import ClosedLoad, simulate
+from analysis.theory.worker import System
+from scenarios.catalogue import select
+from scenarios.model import Rare, Scenario
+
+
+def scenario(name: str) -> Scenario:
+    (found,) = select((name,))
+    return found
+
+
+@given(users=st.integers(41, 200), tokens=st.integers(1, 3))
+def test_who_needs_a_token_waits_for_the_queue_each_time(users: int, tokens: int) -> None:
+    system = System("def", pool=40, delay_s=0.5, bystander_tokens=tokens, bystander_every_s=0.37)
+    found = simulate(system, ClosedLoad(users, spawn_rate=200.0), warm_up_s=10, window_s=40)
+    queue_s = (users - 40) / (40 / 0.5)
+    assert found.bystander_median_s is not None
+    # 40 tokens come free in lockstep: a wait is off by up to one delay, a turn by half of one
+    assert found.bystander_median_s == pytest.approx(tokens * queue_s, abs=0.5 * tokens)
+
+
+def test_who_needs_none_does_not_wait() -> None:
+    system = System("def", pool=40, delay_s=0.5)
+    assert simulate(system, ClosedLoad(200), 10, 20).bystander_median_s == 0.0
+
+
+def test_the_catalogue_says_who_needs_a_thread() -> None:
+    for name, tokens in (
+        ("health-sync", 1),
+        ("health-async", 0),
+        ("depends-sync", 1),
+        ("executor-file", 3),
+        ("executor-ping", 0),
+        ("sync-http", 0),
+    ):
+        assert system_of(scenario(name), 0.001, 2).bystander_tokens == tokens, name
+
+
+def test_the_default_executor_has_as_many_threads_as_python_says() -> None:
+    assert system_of(scenario("executor-dns"), 0.001, cores=2).pool == 6
+    assert system_of(scenario("executor-dns"), 0.001, cores=64).pool == 32
+
+
+def test_one_in_a_hundred_that_blocks_leaves_at_most_what_the_loop_can_do() -> None:
+    rare = System(
+        "async def", delay_s=0.2, loop_cpu_s=0.0001, rare=Rare("/", "async def that blocks")
+    )
+    found = simulate(rare, ClosedLoad(200, spawn_rate=100.0), warm_up_s=5, window_s=40)
+    assert found.ok_rps is not None
+    # 200 ms of the loop for each hundred: 500 a second; 40 s end in the middle of a round of 100
+    assert 400 < found.ok_rps <= 500 + 100 / 40
+    repaired = replace(rare, rare=Rare("/", "def"))
+    found = simulate(repaired, ClosedLoad(200, spawn_rate=100.0), warm_up_s=5, window_s=40)
+    assert found.ok_rps == pytest.approx(1000, rel=200 / 40_000)  # a user's answer at each edge
+
+
+def test_its_throughput_is_simulated_since_no_formula_has_it() -> None:
+    load = scenario("rare-blocks").load
+    told = predicted(system_of(scenario("rare-blocks"), 0.0002, 2), load)
+    awaited = predicted(system_of(scenario("rare-awaits"), 0.0002, 2), load)
+    assert told.limited_by == "blocked loop"
+    assert told.ok_rps is not None
+    assert awaited.ok_rps is not None
+    assert told.ok_rps < 0.6 * awaited.ok_rps
+
+
+def test_work_after_the_answer_keeps_no_user_waiting_but_fills_the_pool() -> None:
+    system = System(
+        "async def that offloads", pool=40, delay_s=0.2, loop_cpu_s=0.0002, answers_first=True,
+        bystander_tokens=1, bystander_every_s=0.37,
+    )  # fmt: skip
+    load = ClosedLoad(50, think_s=0.2, spawn_rate=50.0)
+    short, long = (simulate(system, load, 1, window_s) for window_s in (5.0, 20.0))
+    assert short.median_s is not None
+    assert short.median_s < 0.01
+    assert short.bystander_median_s is not None
+    assert long.bystander_median_s is not None
+    # 250 a second begin and 200 end: after t the queue is 50 t, and a wait t / 4
+    assert short.bystander_median_s < long.bystander_median_s
+    assert long.bystander_median_s == pytest.approx((1 + 10) / 4, rel=0.3)  # the start is uneven
+
+
+def test_work_on_the_loop_after_the_answer_holds_it_like_any_other() -> None:
+    load = scenario("background-blocks").load
+    told = predicted(system_of(scenario("background-blocks"), 0.0002, 2), load)
+    assert told.ok_rps == pytest.approx(5.0, rel=0.1)  # 1 / 0.2; a window of 15 s holds 75
