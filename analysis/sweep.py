@@ -134,8 +134,17 @@ def verdict(found: Sweep) -> str:
         return f"{found.scenario}: {found.setting} {enough} still paid, and no more was tried"
     return (
         f"{found.scenario}: more than {found.setting} {enough} stops paying: all beyond brings "
-        f"less than {percent} (at the most {formats.rate(most)} rps)"
+        f"less than {percent} (at the most {formats.rate(most)} rps){harm(found, most)}"
     )
+
+
+def harm(found: Sweep, most: float) -> str:
+    """Where the largest value is not only useless."""
+    last = found.points[-1]
+    if last.ok_rps is None or last.ok_rps >= (1 - WORTH) * most:
+        return ""
+    less = formats.percent(1 - last.ok_rps / most)
+    return f"; {written(found.setting, last.value)} serves {less} less than that"
 
 
 def lines(found: Sequence[Sweep]) -> list[str]:

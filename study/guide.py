@@ -13,6 +13,7 @@ from typing import TextIO
 from analysis.guide.claims import Judged, all_hold, judged, judged_line
 from analysis.guide.experiments import EXPERIMENTS, Experiment, experiment_of
 from analysis.guide.page import broken, guidance
+from analysis.guide.printed import printed
 from analysis.guide.recorded import Records, keep, runs_in
 from analysis.guide.rules import RULES, Rule
 from records.rundir import RunDir
@@ -29,7 +30,7 @@ RECORDED = "results/guidance"
 PAGE = ROOT / "docs" / "guidance.md"
 
 
-def write(paths: Sequence[Path], page: Path, kept: Path | None) -> int:
+def write(paths: Sequence[Path], page: Path, kept: Path | None, html: Path | None = None) -> int:
     """1 where the records do not bear out a sentence: then nothing is written. Raises Problem."""
     records, runs = recorded(paths)
     made = guidance(records)
@@ -40,6 +41,8 @@ def write(paths: Sequence[Path], page: Path, kept: Path | None) -> int:
         return SOME_DO_NOT
     try:
         page.write_text(made.text)
+        if html is not None:
+            html.write_text(printed(made.text, "def or async def?"))
         if kept is not None:
             for run in runs:
                 keep(run, kept)

@@ -44,13 +44,16 @@ DECISIONS: tuple[Decision, ...] = (
         "network, with an async client",
         "10 ms",
         "500",
-        "`async def`",
-        "`def` {{ rps('many/sync-http-shared.delay-10ms') }}, `async def` "
-        "{{ rps('many/async-http-shared.delay-10ms') }} rps",
-        "the same",
-        "CPU of one loop: "
-        "{{ ms('many/async-http-shared.delay-10ms', 'cpu_ms_per_request') }} ms a request",
-        "`--workers`, the client library",
+        "`async def` with aiohttp, else `def`",
+        "`async def` with aiohttp {{ rps('many-aiohttp/async-http-shared-aiohttp.delay-10ms') }}, "
+        "with httpx2 {{ rps('many/async-http-shared.delay-10ms') }}; `def` with 40 threads "
+        "{{ rps('many/sync-http-shared.delay-10ms') }} rps",
+        "500 calls under way at once make each dearer",
+        "CPU: "
+        "{{ ms('many-aiohttp/async-http-shared-aiohttp.delay-10ms', 'cpu_ms_per_request') }}, "
+        "{{ ms('many/async-http-shared.delay-10ms', 'cpu_ms_per_request') }}, "
+        "{{ ms('many/sync-http-shared.delay-10ms', 'cpu_ms_per_request') }} ms a request",
+        "how many calls are under way; `--workers`",
     ),
     Decision(
         "network, only a blocking client",

@@ -55,8 +55,15 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         "many",
         "study sweep sync-http-shared async-http-shared --delay 10ms,100ms,1s --users 500 "
         "--pool 40 --duration 15s",
-        "study sweep sync-http-shared async-http-shared --delay 100ms,1s --users 200 --pool 40 "
+        "study sweep sync-http-shared async-http-shared --delay 10ms,1s --users 200 --pool 40 "
         "--duration 5s --spawn-rate 100",
+    ),
+    Experiment(
+        "many-aiohttp",
+        "study sweep async-http-shared --client aiohttp --delay 10ms,100ms,1s --users 500 "
+        "--duration 15s",
+        "study sweep async-http-shared --client aiohttp --delay 10ms,1s --users 200 "
+        "--duration 4s --spawn-rate 100",
     ),
     Experiment(
         "pool",

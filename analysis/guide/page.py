@@ -41,18 +41,23 @@ class Row:
     doubts: str
 
 
+def environment() -> jinja2.Environment:
+    """Nothing is escaped: what is filled in are our own sentences and figures."""
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("analysis.guide"),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+
+
 class Filling:
     """Puts figures into sentences, each linked to the row of its cell."""
 
     def __init__(self, records: Records) -> None:
         self.records = records
-        self.environment = jinja2.Environment(
-            loader=jinja2.PackageLoader("analysis.guide"),
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            keep_trailing_newline=True,
-        )
+        self.environment = environment()
         self.environment.globals |= {
             "rps": lambda cell: self.quoted(cell, "ok_rps", formats.rate),
             "mib": lambda cell: self.quoted(cell, "rss_mib_peak", formats.whole),
@@ -79,18 +84,18 @@ def anchor(cell: str) -> str:
 
 def guidance(records: Records) -> Guidance:
     filling = Filling(records)
-    decisions, rules, missing = list[Decision](), list[Rule](), list[str]()
+    decisions, rules, missing = list[Decision](), list[tuple[int, Rule]](), list[str]()
     for row in DECISIONS:
         try:
             decisions.append(filled_row(row, filling))
         except MissingError:
             missing.append(f"the row {row.work}, {row.delay}, {row.at_once}")
-    for rule in RULES:
+    for number, rule in enumerate(RULES, start=1):
         try:
-            rules.append(replace(rule, measured=filling.filled(rule.measured)))
+            rules.append((number, replace(rule, measured=filling.filled(rule.measured))))
         except MissingError:
             missing.append(f"the rule {rule.claim!r}")
-    relations = tuple(judged(each, records) for rule in rules for each in rule.relations)
+    relations = tuple(judged(each, records) for _, rule in rules for each in rule.relations)
     machines = list(dict.fromkeys(str(each) for each in records.machines.values()))
     text = filling.environment.get_template("guidance.md").render(
         decisions=decisions,

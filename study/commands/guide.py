@@ -21,6 +21,9 @@ def guide(
     out: Annotated[
         Path, typer.Option(help="The page to write.", show_default="docs/guidance.md")
     ] = guiding.PAGE,
+    html: Annotated[
+        Path | None, typer.Option(help="Also as a page that prints, such as guidance.html.")
+    ] = None,
     keep: Annotated[
         Path | None, typer.Option(help="Copy there what the page needs of these runs.")
     ] = None,
@@ -45,4 +48,4 @@ def guide(
         return guiding.Check(guiding.rules_called(rule or []), port).run()
     if rule:
         raise Problem("--rule chooses what --check measures: give --check too")
-    return guiding.write(directories or [guiding.KEPT], out, keep)
+    return guiding.write(directories or [guiding.KEPT], out, keep, html)

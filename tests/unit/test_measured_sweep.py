@@ -56,6 +56,11 @@ def test_where_a_pool_stops_paying_is_said() -> None:
     )
 
 
+def test_where_more_does_harm_is_said() -> None:
+    one = found("pool", (10, 10.0), (250, 100.0), (500, 71.7))
+    assert verdict(one).endswith("(at the most 100.0 rps); 500 serves 28.3 % less than that")
+
+
 def test_what_a_delay_costs_is_said() -> None:
     assert "up to 100ms costs less than 5 %" in verdict(
         found("delay", (0.01, 100.0), (0.1, 99.0), (1.0, 10.0))

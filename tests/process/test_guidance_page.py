@@ -1,0 +1,34 @@
+"""The guidance as it is printed: in a real browser, with the paper's measures."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from study.cli import main
+
+CHROMIUM = shutil.which("chromium")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="chromium is missing: apt-get install chromium"),
+]
+SHEET = {"width": 1040, "height": 711}
+"""A4 landscape at 96 dots an inch, less margins of 11 mm."""
+
+
+def test_the_decision_table_is_one_sheet(tmp_path: Path) -> None:
+    page_file = tmp_path / "guidance.html"
+    assert main(["guide", "--out", str(tmp_path / "x.md"), "--html", str(page_file)]) == 0
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = chromium.new_page(viewport={"width": SHEET["width"], "height": SHEET["height"]})
+        page.goto(page_file.as_uri())
+        page.emulate_media(media="print")
+        table = page.locator("table").first
+        assert table.locator("tbody tr").count() >= 10
+        box = table.bounding_box()
+        chromium.close()
+    assert box is not None
+    assert box["y"] + box["height"] <= SHEET["height"]
+    assert box["width"] <= SHEET["width"]
