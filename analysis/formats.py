@@ -19,6 +19,11 @@ def milliseconds(value: float | None) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
 
 
+def brief(value: float | None) -> str:
+    """Of any unit, for sentences and small tables: three digits or more are whole."""
+    return milliseconds(value)
+
+
 def doubtful(value_ms: float | None) -> str:
     """A latency that must not be read as one: in brackets, and short."""
     if value_ms is None:

@@ -63,8 +63,7 @@ def judged(relation: Relation, records: Records) -> Judged:
     left = records.value(relation.left.cell, relation.left.name)
     right = relation.right
     base = records.value(right.cell, right.name) if isinstance(right, Figure) else right
-    cells = [records.cells[key] for key in relation.cells if key in records.cells]
-    doubts = sorted({code for each in cells for code in each.doubts})
+    doubts = sorted({code for key in relation.cells for code in records.doubts(key)})
     ratio = left / base if left is not None and base else None
     return Judged(relation, ratio, tuple(doubts))
 

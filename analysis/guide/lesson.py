@@ -53,7 +53,7 @@ def table(found: Sequence[Compared]) -> list[str]:
     lines = [f"{'':<{NAME_WIDTH}}{heads}"]
     for each in found:
         values = (each.yours, each.theory, each.measured)
-        figures = "".join(f"{formats.milliseconds(value):>{COLUMN}}" for value in values)
+        figures = "".join(f"{formats.brief(value):>{COLUMN}}" for value in values)
         lines.append(f"{each.what.words:<{NAME_WIDTH}}{figures}")
     return lines
 
@@ -64,7 +64,7 @@ def bars(found: Compared) -> list[str]:
     lines = [found.what.words]
     for name, value in found.bars:
         bar = "█" * round(BAR * value / longest) if longest > 0 else ""
-        lines.append(f"  {name:<10}{bar or '▏'} {formats.milliseconds(value)}")
+        lines.append(f"  {name:<10}{bar or '▏'} {formats.brief(value)}")
     return lines
 
 

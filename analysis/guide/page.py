@@ -59,7 +59,7 @@ class Filling:
         self.records = records
         self.environment = environment()
         self.environment.globals |= {
-            "rps": lambda cell: self.quoted(cell, "ok_rps", formats.rate),
+            "rps": self.throughput,
             "mib": lambda cell: self.quoted(cell, "rss_mib_peak", formats.whole),
             "ms": lambda cell, figure: self.quoted(cell, figure, formats.milliseconds),
             "whole": lambda cell, figure: self.quoted(cell, figure, formats.whole),
@@ -72,6 +72,11 @@ class Filling:
         if found is None:
             raise MissingError(f"{figure} of {cell}")
         return f"[{text(found)}](#{anchor(cell)})"
+
+    def throughput(self, cell: str) -> str:
+        """A lower bound where the load was the limit itself. Raises MissingError."""
+        found = self.quoted(cell, "ok_rps", formats.brief)
+        return f"at least {found}" if "GENERATOR_SATURATED" in self.records.doubts(cell) else found
 
     def filled(self, sentence: str) -> str:
         """Raises MissingError."""

@@ -85,6 +85,10 @@ class Records:
     def value(self, key: str, figure: str) -> float | None:
         return self.cells[key].value(figure) if key in self.cells else None
 
+    def doubts(self, key: str) -> tuple[str, ...]:
+        """Verdicts that are errors in any of its trials."""
+        return tuple(sorted(self.cells[key].doubts)) if key in self.cells else ()
+
 
 def machine_of(manifest: Mapping[str, object]) -> Machine:
     found = manifest.get("environment")

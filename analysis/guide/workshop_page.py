@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from analysis import formats
 from analysis.guide.claims import Figure, Judged, Relation, judged
-from analysis.guide.lesson import FORETOLD
+from analysis.guide.lesson import FORETOLD, bars, compared, table
 from analysis.guide.page import Filling, Row, row_of
 from analysis.guide.recorded import Records
 from scenarios.exercises import EXERCISES, Asked, Exercise, scenario_of
@@ -48,9 +48,19 @@ def workshop_text(records: Records, diffs: Mapping[int, str]) -> WorkshopText:
         answers=answers,
         machines=list(dict.fromkeys(str(each) for each in records.machines.values())),
         rows=rows_of(records),
+        sample=sample(records),
         minutes=sum(each.minutes for each in EXERCISES),
     )
     return WorkshopText(text, relations)
+
+
+def sample(records: Records) -> list[str]:
+    """What exercise 1 shows to somebody who has predicted 200."""
+    key = cell_of(EXERCISES[0], edited=False)
+    if key not in records.cells:
+        return []
+    found = compared(EXERCISES[0], records.cells[key].trials[0], 200.0)
+    return [*table(found), "", *bars(found[0])]
 
 
 def command_of(which: Exercise) -> str:
@@ -81,7 +91,7 @@ def answer(which: Exercise, asked: Asked, filling: Filling) -> Answer:
     def told(edited: bool, figure: str | None) -> str:
         if figure is None or filling.records.value(cell_of(which, edited), figure) is None:
             return formats.UNKNOWN
-        return filling.quoted(cell_of(which, edited), figure, formats.milliseconds)
+        return filling.quoted(cell_of(which, edited), figure, formats.brief)
 
     return Answer(
         which.number,

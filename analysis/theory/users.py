@@ -1,6 +1,7 @@
 """Those who send requests in simulated time, and what they see."""
 
 import random
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -66,7 +67,9 @@ class Ledger:
     bad_s: list[Second] = field(default_factory=list)
     answered: set[int] = field(default_factory=set)
     passing: dict[Second, Second | None] = field(default_factory=dict)
-    """When a bystander asked, and when it was answered."""
+    """When a bystander asked, from the window's begin on, and when it was answered."""
+    is_quiet: bool = False
+    """Whether the window is over: nobody asks any more."""
 
     def open(self) -> None:
         self.opened_s = self.changed_s = self.clock.now
@@ -77,12 +80,11 @@ class Ledger:
         self.answered.clear()
         self.passing.clear()
 
-    def waits_in_passing_s(self) -> list[Second]:
-        """Of the window's; who was not answered has waited until now, and goes on waiting."""
+    def waits_in_passing_s(self, asked: Iterable[Second]) -> list[Second]:
+        """Of those who asked then; who has no answer has waited until now, and goes on waiting."""
+        ends = ((asked_s, self.passing[asked_s]) for asked_s in asked)
         return [
-            (self.clock.now if ended_s is None else ended_s) - asked_s
-            for asked_s, ended_s in self.passing.items()
-            if asked_s >= (self.opened_s or 0.0)
+            (self.clock.now if ended_s is None else ended_s) - asked_s for asked_s, ended_s in ends
         ]
 
     def ask(self) -> None:
@@ -127,7 +129,7 @@ class Crowd:
     def user(self, number: int, load: ClosedLoad) -> Life:
         place = number % len(self.server.workers)
         yield self.clock.timeout(number / load.spawn_rate)
-        while True:
+        while not self.ledger.is_quiet:
             yield from self.request(number, self.server.workers[place])
             if load.think_s > 0:
                 yield self.clock.timeout(load.think_s)
@@ -148,7 +150,7 @@ class Crowd:
 
     def passers_by(self, load: OpenLoad) -> Life:
         number = 0
-        while True:
+        while not self.ledger.is_quiet:
             yield self.clock.timeout(self.until_the_next(load))
             self.clock.process(self.request(number, self.chance.choice(self.server.workers)))
             number += 1
