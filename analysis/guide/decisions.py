@@ -42,6 +42,22 @@ DECISIONS: tuple[Decision, ...] = (
     ),
     Decision(
         "network, with an async client",
+        "100 ms",
+        "500",
+        "`async def` with aiohttp",
+        "`async def` with aiohttp "
+        "{{ rps('many-aiohttp/async-http-shared-aiohttp.delay-100ms') }}, with httpx2 "
+        "{{ rps('many/async-http-shared.delay-100ms') }}; `def` with 40 threads "
+        "{{ rps('many/sync-http-shared.delay-100ms') }} rps",
+        "all code on the way must await",
+        "the client's CPU: "
+        "{{ ms('many-aiohttp/async-http-shared-aiohttp.delay-100ms', 'cpu_ms_per_request') }} and "
+        "{{ ms('many/async-http-shared.delay-100ms', 'cpu_ms_per_request') }} ms a request; "
+        "threads / delay",
+        "the client library, then `--workers`",
+    ),
+    Decision(
+        "network, with an async client",
         "10 ms",
         "500",
         "`async def` with aiohttp, else `def`",
