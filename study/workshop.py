@@ -13,12 +13,11 @@ from analysis.guide.page import broken
 from analysis.guide.recorded import Records, keep, runs_in
 from analysis.guide.workshop_page import command_of, place, workshop_text
 from analysis.reports import save_pictures
-from analysis.summary import CellSummary
 from scenarios.exercises import EXERCISES, Edit, Exercise, scenario_of
 from scenarios.problems import Problem
 from stress.stack import ROOT
 from study.closing import exit_code
-from study.run import Order, ran
+from study.run import Order, Ran, ran
 
 ATTEMPTS = 3
 KEPT = ROOT / "docs" / "evidence" / "workshop"
@@ -58,13 +57,13 @@ class Lesson:
         )
         done = ran([scenario], order)
         if done.summary.cells and not done.summary.cells[0].interrupted:
-            self.show(done.summary.cells[0], guess, done.directory.path)
+            self.show(done, guess)
         return exit_code(done.summary, done.directory, done.ended)
 
-    def show(self, cell: CellSummary, guess: float | None, folder: Path) -> None:
+    def show(self, done: Ran, guess: float | None) -> None:
         from analysis.guide.lesson_picture import lesson_picture  # altair takes a while to import
 
-        which = self.exercise
+        which, cell, folder = self.exercise, done.summary.cells[0], done.directory.path
         found = compared(which, cell, guess)
         save_pictures(folder, [lesson_picture(which.title, found)])
         print("\n" + "\n".join(table(found)))
@@ -79,7 +78,7 @@ class Lesson:
             print(paragraph(f"Look at: {which.look}"))
             print(f"\nNow change {which.edit.file}:\n\n{changes(which.edit)}")
             print(f"What will happen? Then: study workshop {which.number} --edited")
-        print(f"\nreport.html and workshop.png are in\n{folder}/")
+        print(f"\n{'report.html and ' if done.page else ''}workshop.png are in\n{folder}/")
 
 
 def ask(which: Exercise) -> float:

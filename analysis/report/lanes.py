@@ -33,7 +33,8 @@ SILENT_S = 3 * BEAT_S
 HELD_SHARE = 0.8
 """Of a request's time in its handler; the last samples of a silence are up to a beat too early."""
 HANDLED = (
-    "pid", "request_id", "queued_s", "started_s", "ended_s", "sent_s", "thread_id", "thread_kind",
+    "pid", "request_id", "route", "queued_s", "started_s", "ended_s", "sent_s", "thread_id",
+    "thread_kind",
 )  # fmt: skip
 LOOPED = ("pid", "route", "started_s", "ended_s")
 PROBED = ("pid", "at_s", "heartbeat_age_s", "blocked_route", "blocked_frame")
