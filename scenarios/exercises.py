@@ -86,8 +86,8 @@ EXERCISES: tuple[Exercise, ...] = (
         overrides=replace(SHORT, users=100, spawn_rate=100.0, delay_s=0.5, pool=40),
         asked=RPS,
         shown=(RPS, MEDIAN, THREADS),
-        look="*Who was where*: 40 rows are blue all the time, and 60 requests wait in orange. The "
-        "median is waiting more than working.",
+        look="*Who was where*: 40 threads, blue without a gap: none is ever free. *Through time*, "
+        "the pool: 40 borrowed, 60 waiting.",
         why="40 threads, each busy for 500 ms: 40 / 0.5 = 80 a second, whatever the users do. By "
         "Little's law 100 users at 80 a second wait 100 / 80 = 1.25 s each, of which 0.75 s "
         "are the queue before the pool.",
@@ -118,8 +118,8 @@ EXERCISES: tuple[Exercise, ...] = (
         overrides=replace(SHORT, users=20, spawn_rate=20.0, delay_s=0.2, loop="asyncio"),
         asked=RPS,
         shown=(RPS, MEDIAN, OTHERS),
-        look="*Through time*, the age of the last heartbeat: the loop is silent for seconds. Under "
-        "the table: which line of the app held it.",
+        look="*Through time*, the last beat: the loop is silent for seconds. Under the table: which "
+        "line of the app held it.",
         why="The loop serves one after the other: 1 / 0.2 = 5 a second, for any number of users, "
         "and 20 / 5 = 4 s each. Whoever asks for `/ping`, which needs nothing, stands in the "
         "same line.",
@@ -182,8 +182,8 @@ EXERCISES: tuple[Exercise, ...] = (
         overrides=replace(SHORT, spawn_rate=200.0),
         asked=RPS,
         shown=(RPS, MEDIAN, OTHERS),
-        look="*Through time*: answers come in bursts, and between them the loop is silent for 200 "
-        "ms.",
+        look="*Through time*, the last beat: the loop is silent for 200 ms again and again. Under "
+        "the table: which line of the app held it.",
         why="A hundred requests need the loop for 200 ms: 2 ms each. One loop then serves "
         "1 / 0.002 = 500 a second at the most, and everybody's requests wait for the few that "
         "block.",
@@ -213,7 +213,8 @@ EXERCISES: tuple[Exercise, ...] = (
         overrides=replace(SHORT, users=50, spawn_rate=50.0),
         asked=RPS,
         shown=(RPS, MEDIAN, CPU),
-        look="Under the table: what held the loop. In *Theory*: the knee is at a handful of users.",
+        look="Under the table: what held the loop. *Prediction and measurement*: more than a "
+        "handful of users only wait longer.",
         why="Each client builds a TLS context, also for plain HTTP: 15 to 20 ms of CPU, on the "
         "loop. 1 / 0.018 is some 55 a second. No `await` helps against work.",
         edit=Edit(

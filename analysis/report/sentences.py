@@ -2,7 +2,7 @@
 
 from analysis import formats
 from analysis.summary import CellSummary
-from analysis.tables import starved
+from analysis.tables import USUAL_BYSTANDER, starved
 from scenarios.model import Scenario
 
 LIMITS = {
@@ -26,7 +26,7 @@ def answer(cell: CellSummary, scenario: Scenario) -> str:
         return "Nobody was answered in the window."
     cut = f"Cut short ({cell.interrupted}): " if cell.interrupted else ""
     told = f"{cut}{served(cell)}; {waited(cell)}. {threads(cell, scenario)}"
-    return told + because(cell)
+    return told + because(cell) + in_passing(cell)
 
 
 def served(cell: CellSummary) -> str:
@@ -68,6 +68,15 @@ def threads(cell: CellSummary, scenario: Scenario) -> str:
     lived = "one thread" if cell.threads_spawned == 1 else f"{cell.threads_spawned:,} threads"
     active = formats.decimal(cell.threads_active_mean)
     return f"The endpoint is {style}: {lived}, {active} of them inside it on average."
+
+
+def in_passing(cell: CellSummary) -> str:
+    """Where it is the question what becomes of somebody else."""
+    other = cell.bystander
+    if other.path == USUAL_BYSTANDER.path or other.median_ms is None:
+        return ""
+    least = "at least " if 2 * other.unanswered >= other.pings else ""
+    return f" Somebody else's {other.path} took {least}{duration(other.median_ms)} (median)."
 
 
 def because(cell: CellSummary) -> str:

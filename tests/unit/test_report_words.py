@@ -99,6 +99,16 @@ def test_what_is_grave_is_in_the_sentence(cell: CellSummary, words: str) -> None
     assert words in answer(cell, SCENARIO)
 
 
+def test_somebody_else_is_told_of_where_that_is_the_question() -> None:
+    usual = replace(CELL.bystander, median_ms=3.0, pings=4)
+    assert "Somebody else" not in answer(replace(CELL, bystander=usual), SCENARIO)
+    other = replace(usual, path="/sync/health", median_ms=1768.0)
+    told = answer(replace(CELL, bystander=other), SCENARIO)
+    assert told.endswith("Somebody else's /sync/health took 1.8 s (median).")
+    waiting = replace(other, unanswered=2)
+    assert "took at least 1.8 s" in answer(replace(CELL, bystander=waiting), SCENARIO)
+
+
 def test_conditions_of_an_early_manifest_are_what_there_is() -> None:
     found = conditions({"command": "study run x", "environment": {"cores": 2, "gil": True}})
     assert found.machine == (("cores", "2"), ("with the GIL", "yes"))
