@@ -118,8 +118,8 @@ EXERCISES: tuple[Exercise, ...] = (
         overrides=replace(SHORT, users=20, spawn_rate=20.0, delay_s=0.2, loop="asyncio"),
         asked=RPS,
         shown=(RPS, MEDIAN, OTHERS),
-        look="*Through time*, the last beat: the loop is silent for seconds. Under the table: which "
-        "line of the app held it.",
+        look="*Through time*, the last beat: the loop is silent for seconds. Under the table: "
+        "which line of the app held it.",
         why="The loop serves one after the other: 1 / 0.2 = 5 a second, for any number of users, "
         "and 20 / 5 = 4 s each. Whoever asks for `/ping`, which needs nothing, stands in the "
         "same line.",
