@@ -27,6 +27,8 @@ class Sweeping:
 
     setting: Setting
     steps: tuple[Step, ...]
+    grows: str = ""
+    """What a sweep of users moves along, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +52,14 @@ class Point:
 @dataclass(frozen=True, slots=True)
 class Sweep:
     """Of one scenario, by value. `enough`: the value from which on (of a delay: up to which) the
-    throughput is within WORTH of the highest; None where none was measured."""
+    throughput is within WORTH of the highest; None where none was measured, and where shorter
+    delays serve less."""
 
     scenario: str
     setting: Setting
     points: tuple[Point, ...]
     enough: float | None
+    grows: str = ""
 
 
 def asked_for(content: object) -> Sweeping | None:
@@ -68,20 +72,16 @@ def sweeps(cells: Sequence[CellSummary], asked: Sweeping | None) -> tuple[Sweep,
         return ()
     trials = completed_by_scenario(cells)
     bases = dict.fromkeys(step.base for step in asked.steps)
-    return tuple(
-        sweep_of(base, asked.setting, [each for each in asked.steps if each.base == base], trials)
-        for base in bases
+    return tuple(sweep_of(base, asked, trials) for base in bases)
+
+
+def sweep_of(base: str, asked: Sweeping, trials: Mapping[str, Sequence[CellSummary]]) -> Sweep:
+    points = tuple(
+        point(step, trials[step.scenario])
+        for step in asked.steps
+        if step.base == base and step.scenario in trials
     )
-
-
-def sweep_of(
-    base: str,
-    setting: Setting,
-    steps: Sequence[Step],
-    trials: Mapping[str, Sequence[CellSummary]],
-) -> Sweep:
-    points = tuple(point(step, trials[step.scenario]) for step in steps if step.scenario in trials)
-    return Sweep(base, setting, points, enough_of(setting, points))
+    return Sweep(base, asked.setting, points, enough_of(asked.setting, points), asked.grows)
 
 
 def point(step: Step, trials: Sequence[CellSummary]) -> Point:
@@ -110,13 +110,18 @@ def enough_of(setting: Setting, points: Sequence[Point]) -> float | None:
     good = [value for value, rate in rates.items() if rate >= (1 - WORTH) * max(rates.values())]
     if not good:
         return None
-    return max(good) if setting == "delay" else min(good)
+    if setting != "delay":
+        return min(good)
+    shorter = [value for value in rates if value <= max(good)]
+    return max(good) if set(shorter) <= set(good) else None
 
 
 def verdict(found: Sweep) -> str:
     """Where it stops paying, in a sentence."""
-    if found.enough is None:
+    if not any(each.ok_rps for each in found.points):
         return f"{found.scenario}: nothing was answered at any value"
+    if found.enough is None:
+        return f"{found.scenario}: shorter delays serve less, so the delay is not what limits there"
     values = [each.value for each in found.points]
     enough = written(found.setting, found.enough)
     most = max(each.ok_rps or 0.0 for each in found.points)
@@ -160,6 +165,8 @@ def lines(found: Sequence[Sweep]) -> list[str]:
 def remarks(found: Sweep) -> list[str]:
     """What it comes to, and which steps not to believe."""
     told = [verdict(found)]
+    if found.setting == "users" and found.grows:
+        told.append(f"with the users grew {found.grows}, as the scenario has it")
     told += [
         f"{found.setting} {written(found.setting, each.value)}: {count} of {each.trials} trials "
         f"say {code}"

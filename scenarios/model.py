@@ -90,12 +90,13 @@ class Bystander:
     """Somebody else, who asks now and then through the whole cell: what does the load do to them?
 
     `needs`: whose threads its request waits for, if any, and how many `turns` it takes there, one
-    after the other.
+    after the other. About once a second, but no whole number of common delays: it would meet users
+    in lockstep at the same point each time.
     """
 
     path: str = "/ping"
     needs: Threads | None = None
-    every_s: Second = 1.0
+    every_s: Second = 0.97
     turns: int = 1
 
 

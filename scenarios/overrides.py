@@ -49,6 +49,7 @@ class Overrides:
     client: Library | None = None
     client_life: Life | None = None
     client_timeout_s: Second | None = None
+    client_connections: int | None = None
     upstream: UpstreamKind | None = None
     database_pool: int | None = None
     keep_alive: bool | None = None
@@ -69,6 +70,7 @@ BOUNDS: dict[str, tuple[float, float, str]] = {
     "pool": (1, 10_000, ""),
     "worker_timeout_s": (0, 3600, " s"),
     "client_timeout_s": (0.001, 600, " s"),
+    "client_connections": (1, 100_000, ""),
     "database_pool": (1, 1000, ""),
     "requests": (1, 10_000_000, ""),
 }
@@ -82,7 +84,7 @@ VARIED: dict[str, Callable[[Server], str]] = {
     "access_log": lambda server: server.access_log,
 }
 PYTHON_OPTIONS = ("server", "pool", "loop", "http", "worker_timeout_s", "access_log")
-CLIENT_OPTIONS = ("client", "client_life", "client_timeout_s", "upstream")
+CLIENT_OPTIONS = ("client", "client_life", "client_timeout_s", "client_connections", "upstream")
 
 
 def plain(value: float) -> str:
@@ -261,7 +263,7 @@ def _client(scenario: Scenario, client: Client, o: Overrides) -> Client:
         library=library,
         life=_or(o.client_life, client.life),
         timeout_s=_or(o.client_timeout_s, client.timeout_s),
-        connections=client.connections,
+        connections=_or(o.client_connections, client.connections),
     )
 
 

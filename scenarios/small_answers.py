@@ -67,7 +67,8 @@ STREAM: tuple[Scenario, ...] = (
         "async def",
         question="a stream from an async def generator: what does a piece cost?",
         expect="some hundred rps or more: CPU of the loop and nothing else",
-        why="Each piece is a turn of the loop.",
+        why="A piece is some calls and no hand-over. All of them go in one turn of the loop, as "
+        "long as the connection takes them: others wait for that.",
     ),
     streamed(
         "stream-sync",

@@ -11,6 +11,7 @@ from textwrap import fill, wrap
 from typing import TextIO
 
 from analysis.guide.claims import Judged, all_hold, judged, judged_line
+from analysis.guide.decisions import RELATIONS
 from analysis.guide.experiments import EXPERIMENTS, Experiment, experiment_of
 from analysis.guide.page import broken, guidance
 from analysis.guide.printed import printed
@@ -26,6 +27,7 @@ WIDTH = 80
 ALL_HOLD, SOME_DO_NOT, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 KEPT = ROOT / "docs" / "evidence" / "guidance"
 LOOK_S = 0.2
+TABLE = Rule("table", "The decision table", measured="", do="", relations=RELATIONS)
 RECORDED = "results/guidance"
 PAGE = ROOT / "docs" / "guidance.md"
 
@@ -81,11 +83,11 @@ def show_commands() -> int:
 
 def rules_called(names: Sequence[str]) -> list[Rule]:
     """All if none is named. Raises Problem."""
-    known = {rule.name: rule for rule in RULES}
+    known = {rule.name: rule for rule in (*RULES, TABLE)}
     unknown = [name for name in names if name not in known]
     if unknown:
         raise Problem(f"--rule {unknown[0]}: no rule has that name; there is {', '.join(known)}")
-    return [known[name] for name in names] if names else list(RULES)
+    return [known[name] for name in names or known]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,8 @@ class Check:
             "--no-predict", "--no-report", "--quiet",
         )  # fmt: skip
         code = run_until_told(command)
-        for run in runs_in([out]) if out.is_dir() and any(out.iterdir()) else ():
+        measured = [each.parent for each in out.glob("*/summary.json")]
+        for run in runs_in(measured) if code != INTERRUPTED else ():
             records.take(experiment.name, run)
         return code
 

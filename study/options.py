@@ -45,6 +45,9 @@ WorkerTimeout = Annotated[
 ClientOption = Annotated[Library | None, typer.Option("--client", help="httpx, httpx2 or aiohttp.")]
 ClientLife = Annotated[Life | None, typer.Option(help="shared or per-request.")]
 ClientTimeout = Annotated[str | None, typer.Option(help="The app's own timeout, such as 60s.")]
+ClientConnections = Annotated[
+    int | None, typer.Option(help="Connections of the app's client at the most, in each worker.")
+]
 UpstreamOption = Annotated[
     UpstreamKind | None, typer.Option("--upstream", help="auto, python or go.")
 ]

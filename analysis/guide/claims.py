@@ -64,8 +64,14 @@ def judged(relation: Relation, records: Records) -> Judged:
     right = relation.right
     base = records.value(right.cell, right.name) if isinstance(right, Figure) else right
     doubts = sorted({code for key in relation.cells for code in records.doubts(key)})
-    ratio = left / base if left is not None and base else None
-    return Judged(relation, ratio, tuple(doubts))
+    return Judged(relation, ratio_of(left, base), tuple(doubts))
+
+
+def ratio_of(left: float | None, base: float | None) -> float | None:
+    """None where one is unknown, or both are 0."""
+    if left is None or base is None or left == base == 0:
+        return None
+    return math.inf if base == 0 else left / base
 
 
 def judged_line(found: Judged) -> str:
@@ -78,5 +84,5 @@ def judged_line(found: Judged) -> str:
 
 
 def all_hold(found: Sequence[Judged]) -> bool:
-    """Of those that could be judged."""
-    return all(each.holds is not False for each in found)
+    """What nobody measured does not hold either."""
+    return all(each.holds is True for each in found)

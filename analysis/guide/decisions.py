@@ -2,14 +2,17 @@
 
 from dataclasses import dataclass
 
+from analysis.guide.claims import Figure, Relation
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A row. `why`, `costs` and `limits` are templates, with figures from the records."""
+    """A row; its texts are templates, with figures from the records. `users` ask again as soon as
+    they are answered."""
 
     work: str
     delay: str
-    at_once: str
+    users: str
     write: str
     why: str
     costs: str
@@ -20,11 +23,11 @@ class Decision:
 DECISIONS: tuple[Decision, ...] = (
     Decision(
         "network, with an async client",
-        "any",
-        "up to 40",
+        "100 ms and more",
+        "20",
         "either",
         "alike: `def` {{ rps('few/sync-http-shared.delay-100ms') }}, `async def` "
-        "{{ rps('few/async-http-shared.delay-100ms') }} rps (20 users, 100 ms)",
+        "{{ rps('few/async-http-shared.delay-100ms') }} rps at 100 ms",
         "`def`: a thread for each",
         "users / delay",
         "one client for all",
@@ -37,7 +40,7 @@ DECISIONS: tuple[Decision, ...] = (
         "`def` {{ rps('many/sync-http-shared.delay-1000ms') }}, `async def` "
         "{{ rps('many/async-http-shared.delay-1000ms') }} rps",
         "all code on the way must await",
-        "users / delay",
+        "users / delay; `def`: threads / delay",
         "the client's connections and timeouts",
     ),
     Decision(
@@ -50,35 +53,37 @@ DECISIONS: tuple[Decision, ...] = (
         "{{ rps('many/async-http-shared.delay-100ms') }}; `def` with 40 threads "
         "{{ rps('many/sync-http-shared.delay-100ms') }} rps",
         "all code on the way must await",
-        "the client's CPU: "
+        "CPU a request, most of it the client's: "
         "{{ ms('many-aiohttp/async-http-shared-aiohttp.delay-100ms', 'cpu_ms_per_request') }} and "
-        "{{ ms('many/async-http-shared.delay-100ms', 'cpu_ms_per_request') }} ms a request; "
-        "threads / delay",
-        "the client library, then `--workers`",
+        "{{ ms('many/async-http-shared.delay-100ms', 'cpu_ms_per_request') }} ms",
+        "the client library (rule 7), then `--workers`",
     ),
     Decision(
         "network, with an async client",
         "10 ms",
         "500",
-        "`async def` with aiohttp, else `def`",
-        "`async def` with aiohttp {{ rps('many-aiohttp/async-http-shared-aiohttp.delay-10ms') }}, "
-        "with httpx2 {{ rps('many/async-http-shared.delay-10ms') }}; `def` with 40 threads "
+        "`async def` with aiohttp, or bound the client's connections; else `def`",
+        "aiohttp {{ rps('many-aiohttp/async-http-shared-aiohttp.delay-10ms') }}, httpx2 "
+        "{{ rps('many/async-http-shared.delay-10ms') }}, with 40 connections "
+        "{{ rps('many-bounded/async-http-shared.delay-10ms') }}; `def` with 40 threads "
         "{{ rps('many/sync-http-shared.delay-10ms') }} rps",
-        "500 calls under way at once make each dearer",
-        "CPU: "
+        "the same",
+        "CPU a request: "
         "{{ ms('many-aiohttp/async-http-shared-aiohttp.delay-10ms', 'cpu_ms_per_request') }}, "
         "{{ ms('many/async-http-shared.delay-10ms', 'cpu_ms_per_request') }}, "
-        "{{ ms('many/sync-http-shared.delay-10ms', 'cpu_ms_per_request') }} ms a request",
-        "how many calls are under way; `--workers`",
+        "{{ ms('many-bounded/async-http-shared.delay-10ms', 'cpu_ms_per_request') }}, "
+        "{{ ms('many/sync-http-shared.delay-10ms', 'cpu_ms_per_request') }} ms",
+        "`max_connections`; `--workers`",
     ),
     Decision(
         "network, only a blocking client",
         "any",
-        "up to 40",
+        "20",
         "`def`",
-        "{{ rps('few/sync-http-shared.delay-1000ms') }} of 20 possible rps (20 users, 1 s)",
+        "{{ rps('few/sync-http-shared.delay-1000ms') }} of 20 possible rps at 1 s, "
+        "{{ rps('few/sync-http-shared.delay-10ms') }} at 10 ms",
         "a thread for each",
-        "users / delay",
+        "users / delay, then CPU",
         "nothing yet",
     ),
     Decision(
@@ -92,7 +97,7 @@ DECISIONS: tuple[Decision, ...] = (
         "{{ mib('fair/sync-http-shared') }} MiB with 500 threads, "
         "{{ mib('fair/async-http-shared') }} with one",
         "threads / delay",
-        "`total_tokens`, then `--workers`",
+        "`total_tokens` (rule 8), then `--workers`",
     ),
     Decision(
         "network, only a blocking client",
@@ -101,43 +106,49 @@ DECISIONS: tuple[Decision, ...] = (
         "`def`",
         "{{ rps('many/sync-http-shared.delay-10ms') }} rps with 40 threads",
         "a thread for each",
-        "CPU of one interpreter: "
-        "{{ ms('many/sync-http-shared.delay-10ms', 'cpu_ms_per_request') }} ms a request",
+        "CPU a request: {{ ms('many/sync-http-shared.delay-10ms', 'cpu_ms_per_request') }} ms",
         "`--workers`; no larger pool",
     ),
     Decision(
         "disk, some KiB in the cache",
         "< 0.1 ms",
-        "any",
+        "500",
         "plain `open()`, in either",
         "in `async def` {{ rps('disk/async-json-sync') }}, in `def` "
         "{{ rps('disk/sync-json') }}, aiofiles {{ rps('disk/async-json') }} rps",
-        "a slow disk would hold the loop",
+        "`/ping` beside it: {{ ms('disk/async-json-sync', 'bystander.median_ms') }}, "
+        "{{ ms('disk/sync-json', 'bystander.median_ms') }}, "
+        "{{ ms('disk/async-json', 'bystander.median_ms') }} ms, with all CPU taken",
         "CPU",
-        "is the disk always fast? else `def`",
+        "a slow disk would hold the loop: then `def`",
     ),
     Decision(
-        "disk, many MiB",
-        "some ms",
+        "disk, 64 MiB in the cache",
+        "20 ms of CPU",
         "20",
         "`def`, `run_sync` or aiofiles",
-        "somebody else waits {{ ms('disk/sync-file', 'bystander.median_ms') }} ms beside `def`, "
-        "{{ ms('disk/async-file-sync', 'bystander.median_ms') }} beside `open()` on the loop",
-        "a thread for each read",
-        "memory bandwidth, the disk",
-        "aiofiles: 6 threads on two cores",
+        "`/ping` takes {{ ms('disk/sync-file', 'bystander.median_ms') }}, "
+        "{{ ms('disk/async-file-offload', 'bystander.median_ms') }}, "
+        "{{ ms('disk/async-file', 'bystander.median_ms') }} ms; beside a read on the loop "
+        "{{ ms('disk/async-file-sync', 'bystander.median_ms') }}",
+        "a thread for each read, and the memory",
+        "copying: cores",
+        "aiofiles has {{ cores + 4 if cores < 28 else 32 }} threads here (rule 12)",
     ),
     Decision(
         "database",
-        "some ms",
-        "any",
+        "1 ms",
+        "10",
         "`async def` with an async driver; `def` with a blocking one",
         "psycopg: `def` {{ rps('database/users-sync-psycopg') }}, awaited "
-        "{{ rps('database/users-async-psycopg') }} rps (10 users, 5 connections)",
+        "{{ rps('database/users-async-psycopg') }} rps",
         "a pool of connections",
-        "connections / query time",
-        "a pool: {{ rps('database/tasks-pool') }} rps; a connection a request: "
-        "{{ rps('database/tasks-per-request') }}",
+        "CPU a request: {{ ms('database/users-sync-psycopg', 'cpu_ms_per_request') }}, "
+        "{{ ms('database/users-async-psycopg', 'cpu_ms_per_request') }} ms (slow queries: "
+        "connections / query time)",
+        "200 users, a pool of 5: {{ rps('database/tasks-pool') }} rps; a connection a request: "
+        "{{ rps('database/tasks-per-request') }}, and "
+        "{{ percent('database/tasks-per-request', 'failure_ratio') }} refused",
     ),
     Decision(
         "CPU",
@@ -148,19 +159,52 @@ DECISIONS: tuple[Decision, ...] = (
         "{{ rps('cpu/cpu-async') }} rps",
         "a hand-over; memory of each process",
         "cores",
-        "`--workers`; others wait {{ ms('cpu/cpu-process', 'bystander.median_ms') }}, "
+        "`--workers`; `/ping` takes {{ ms('cpu/cpu-process', 'bystander.median_ms') }}, "
         "{{ ms('cpu/cpu-sync', 'bystander.median_ms') }}, "
         "{{ ms('cpu/cpu-async', 'bystander.median_ms') }} ms",
     ),
     Decision(
         "nothing",
         "0",
-        "any",
+        "20",
         "`async def`",
         "`async def` {{ rps('nothing/nothing-async') }}, `def` "
         "{{ rps('nothing/nothing-sync') }} rps",
         "nothing",
         "CPU of one loop",
-        "middleware, the access log",
+        "middleware, the access log (rule 15)",
     ),
 )
+
+OTHERS = "bystander.median_ms"
+RELATIONS: tuple[Relation, ...] = (
+    Relation(
+        "A pool of connections serves several times what a connection a request does",
+        Figure("database/tasks-pool"),
+        Figure("database/tasks-per-request"),
+        2.0,
+        "10 times here; connecting is a process of PostgreSQL, and 100 of them at the most",
+    ),
+    Relation(
+        "The awaited driver serves more than the same driver in def",
+        Figure("database/users-async-psycopg"),
+        Figure("database/users-sync-psycopg"),
+        1.1,
+        "1.6 times here: the way to the thread and back is as much as the query",
+    ),
+    Relation(
+        "A small file read on the loop is served faster than through the pool",
+        Figure("disk/async-json-sync"),
+        Figure("disk/sync-json"),
+        1.2,
+        "1.7 times here: the hand-over costs more than reading from the cache",
+    ),
+    Relation(
+        "Beside a large file read on the loop, others wait; beside one in a thread they do not",
+        Figure("disk/async-file-sync", OTHERS),
+        Figure("disk/sync-file", OTHERS),
+        3.0,
+        "some reads of 20 ms one after the other, against a free loop on busy cores",
+    ),
+)
+"""Of the table's rows, beside those of the rules."""

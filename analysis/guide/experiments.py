@@ -34,9 +34,10 @@ class Experiment:
 EXPERIMENTS: tuple[Experiment, ...] = (
     Experiment(
         "fair",
-        "study run sync-http-shared async-http-shared async-http-sync-shared async-http-offload",
         "study run sync-http-shared async-http-shared async-http-sync-shared async-http-offload "
-        "--users 100 --spawn-rate 100 --delay 200ms --duration 4s",
+        "--loop uvloop",
+        "study run sync-http-shared async-http-shared async-http-sync-shared async-http-offload "
+        "--loop uvloop --users 50 --spawn-rate 50 --delay 200ms --duration 5s",
     ),
     Experiment(
         "classic",
@@ -66,10 +67,17 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         "--duration 4s --spawn-rate 100",
     ),
     Experiment(
+        "many-bounded",
+        "study sweep async-http-shared --client-connections 40 --delay 10ms,100ms --users 500 "
+        "--duration 15s",
+        "study sweep async-http-shared --client-connections 40 --delay 10ms,100ms --users 200 "
+        "--duration 4s --spawn-rate 100",
+    ),
+    Experiment(
         "pool",
         "study sweep sync-http-shared --pool 10,40,100,250,500 --users 500 --delay 200ms "
         "--duration 10s",
-        "study sweep sync-http-shared --pool 40,100,500 --users 500 --delay 200ms --duration 4s "
+        "study sweep sync-http-shared --pool 10,40,100,500 --users 500 --delay 50ms --duration 4s "
         "--spawn-rate 250",
     ),
     Experiment("full-pool", "study run full-pool", "study run full-pool --duration 4s"),
@@ -111,8 +119,7 @@ def words_of(command: str) -> tuple[str, ...]:
 
 
 def experiment_of(command: str, known: Sequence[Experiment] = EXPERIMENTS) -> Experiment | None:
-    """The one that was run by that command, or by its quick form."""
+    """The one that was run by that command. A quick run has other settings than the text speaks
+    of, and is none."""
     words = words_of(command)
-    return next(
-        (each for each in known if words in (words_of(each.command), words_of(each.quick))), None
-    )
+    return next((each for each in known if words == words_of(each.command)), None)

@@ -7,10 +7,13 @@ import jinja2
 
 from analysis import formats
 from analysis.guide.claims import Judged, judged
-from analysis.guide.decisions import DECISIONS, Decision
+from analysis.guide.decisions import DECISIONS, RELATIONS, Decision
 from analysis.guide.experiments import EXPERIMENTS
 from analysis.guide.recorded import Recorded, Records
 from analysis.guide.rules import RULES, Rule
+
+GENERATOR_LIMIT = 90.0
+"""Percent of its core: beyond it a load process can't ask any faster."""
 
 
 class MissingError(Exception):
@@ -59,6 +62,7 @@ class Filling:
         self.records = records
         self.environment = environment()
         self.environment.globals |= {
+            "cores": max((each.cores for each in records.machines.values()), default=0),
             "rps": self.throughput,
             "mib": lambda cell: self.quoted(cell, "rss_mib_peak", formats.whole),
             "ms": lambda cell, figure: self.quoted(cell, figure, formats.milliseconds),
@@ -74,9 +78,10 @@ class Filling:
         return f"[{text(found)}](#{anchor(cell)})"
 
     def throughput(self, cell: str) -> str:
-        """A lower bound where the load was the limit itself. Raises MissingError."""
+        """A lower bound where the load was busy all the time. Raises MissingError."""
         found = self.quoted(cell, "ok_rps", formats.brief)
-        return f"at least {found}" if "GENERATOR_SATURATED" in self.records.doubts(cell) else found
+        load = self.records.value(cell, "generator_cpu_percent_peak")
+        return f"at least {found}" if load is not None and load > GENERATOR_LIMIT else found
 
     def filled(self, sentence: str) -> str:
         """Raises MissingError."""
@@ -94,25 +99,31 @@ def guidance(records: Records) -> Guidance:
         try:
             decisions.append(filled_row(row, filling))
         except MissingError:
-            missing.append(f"the row {row.work}, {row.delay}, {row.at_once}")
+            missing.append(f"the row {row.work}, {row.delay}, {row.users}")
     for number, rule in enumerate(RULES, start=1):
         try:
             rules.append((number, replace(rule, measured=filling.filled(rule.measured))))
         except MissingError:
             missing.append(f"the rule {rule.claim!r}")
-    relations = tuple(judged(each, records) for _, rule in rules for each in rule.relations)
+    asked = [*RELATIONS, *(each for _, rule in rules for each in rule.relations)]
+    relations = tuple(judged(each, records) for each in asked)
     machines = list(dict.fromkeys(str(each) for each in records.machines.values()))
     text = filling.environment.get_template("guidance.md").render(
         decisions=decisions,
         rules=rules,
         missing=missing,
         machines=machines,
-        cores=max((each.cores for each in records.machines.values()), default=0),
+        trials=trials_of(records),
         runs=runs(records),
         relations=relations,
         ratio=lambda each: formats.UNKNOWN if each.ratio is None else formats.times(each.ratio),
     )
     return Guidance(text, relations, tuple(missing))
+
+
+def trials_of(records: Records) -> str:
+    most = max((len(each.trials) for each in records.cells.values()), default=0)
+    return "One run each" if most == 1 else "Medians over the trials"
 
 
 def filled_row(row: Decision, filling: Filling) -> Decision:
@@ -132,7 +143,6 @@ def runs(records: Records) -> list[tuple[str, str, str, list[Row]]]:
 
 
 def row_of(cell: Recorded) -> Row:
-    doubts = [f"{code} in {count} of {len(cell.trials)}" for code, count in cell.doubts.items()]
     return Row(
         anchor=anchor(cell.key),
         name=cell.scenario.name,
@@ -142,7 +152,7 @@ def row_of(cell: Recorded) -> Row:
         median_ms=formats.milliseconds(cell.value("median_ms")),
         p99_ms=formats.milliseconds(cell.value("p99_ms")),
         others_ms=formats.milliseconds(cell.value("bystander.median_ms")),
-        doubts=", ".join(doubts),
+        doubts=", ".join(cell.remarks),
     )
 
 
@@ -153,7 +163,10 @@ def setting(cell: Recorded) -> str:
     if scenario.delay_s is not None:
         found.append(f"{1000 * scenario.delay_s:g} ms")
     if scenario.server.is_python:
-        found.append(f"{scenario.server.pool} threads")
+        found += [f"{scenario.server.pool} threads", scenario.server.loop]
+    client = scenario.client
+    if client is not None and client.life == "shared" and client.connections < scenario.load.users:
+        found.append(f"{client.connections} connections")
     if scenario.server.workers > 1:
         found.append(f"{scenario.server.workers} workers")
     return ", ".join(found)

@@ -38,6 +38,12 @@ class Recorded:
         """Verdicts that are errors, and in how many of the trials."""
         return grave(self.trials)
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Verdicts that are more than a remark in passing, of any trial."""
+        found = (each for cell in self.trials for each in cell.verdicts if each.severity != "info")
+        return tuple(dict.fromkeys(each.code for each in found))
+
     def value(self, figure: str) -> float | None:
         """The median over the trials; None where no trial has it."""
         found = measured_values(self.trials, figure)

@@ -51,6 +51,7 @@ def system_of(
         accepts="one" if server.loop == "uvloop" else "all",
         rare=scenario.rare,
         answers_first=scenario.endpoint.answers_first,
+        works_elsewhere=has_processes,
         bystander_tokens=scenario.bystander.turns if shares_threads(scenario) else 0,
         bystander_every_s=scenario.bystander.every_s,
     )
@@ -91,11 +92,19 @@ def predicted(system: System, load: Load) -> Predicted:
     """`cpu_ms` is that of the endpoint alone, however crowded the cores are. Raises ValueError if
     a request takes no time."""
     found = of_a_load(system, load)
+    told = found.bystander_ms if knows_bystanders(system, found) else None
     return replace(
         found,
+        bystander_ms=told,
         ceiling_rps=0.0 if system.times_out else found.ceiling_rps,
         cpu_ms=1000 * system.loop_cpu_s,
     )
+
+
+def knows_bystanders(system: System, found: Predicted) -> bool:
+    """Where the interpreter is what limits, who is next depends on threads that take turns by the
+    clock, or on how much a loop reads at a time; and work in other processes is not on the loop."""
+    return found.limited_by != "interpreter" and not system.works_elsewhere
 
 
 def of_a_load(system: System, load: Load) -> Predicted:

@@ -47,6 +47,7 @@ def run(
     client: o.ClientOption = None,
     client_life: o.ClientLife = None,
     client_timeout: o.ClientTimeout = None,
+    client_connections: o.ClientConnections = None,
     upstream: o.UpstreamOption = None,
     load_processes: o.LoadProcesses = None,
     user_class: o.UserClassOption = None,
@@ -108,6 +109,7 @@ def run(
         client=client,
         client_life=client_life,
         client_timeout_s=o.seconds("--client-timeout", client_timeout),
+        client_connections=client_connections,
         upstream=upstream,
         requests=requests,
         keep_alive=keep_alive,
@@ -211,6 +213,7 @@ def serve(
     client: o.ClientOption = None,
     client_life: o.ClientLife = None,
     client_timeout: o.ClientTimeout = None,
+    client_connections: o.ClientConnections = None,
     upstream: o.UpstreamOption = None,
     port: o.Port = o.DEFAULT_PORT,
     out: o.Out = o.DEFAULT_OUT,
@@ -228,6 +231,7 @@ def serve(
         client=client,
         client_life=client_life,
         client_timeout_s=o.seconds("--client-timeout", client_timeout),
+        client_connections=client_connections,
         upstream=upstream,
     )
     return hold_up(overrides, port, out)

@@ -1,6 +1,7 @@
 """One setting at several values: `study sweep`."""
 
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated
 
@@ -8,6 +9,8 @@ import typer
 
 from analysis.sweep import Sweeping
 from scenarios.catalogue import select
+from scenarios.model import AS_USERS, Scenario
+from scenarios.overrides import Overrides
 from scenarios.sweep import Setting, parse_values, steps_of, swept_of
 from study import options as o
 from study.commands.measure import told_command
@@ -37,6 +40,7 @@ def sweep(
     client: o.ClientOption = None,
     client_life: o.ClientLife = None,
     client_timeout: o.ClientTimeout = None,
+    client_connections: o.ClientConnections = None,
     upstream: o.UpstreamOption = None,
     load_processes: o.LoadProcesses = None,
     trials: o.Trials = 1,
@@ -71,6 +75,7 @@ def sweep(
         client=client,
         client_life=client_life,
         client_timeout_s=o.seconds("--client-timeout", client_timeout),
+        client_connections=client_connections,
         upstream=upstream,
         load_processes=load_processes,
     )
@@ -90,6 +95,16 @@ def sweep(
         predict=predict,
         live=live,
         report=report,
-        sweep=Sweeping(swept.setting, steps),
+        sweep=Sweeping(swept.setting, steps, grows_with_users(chosen, overrides)),
     )
     return run(scenarios, order)
+
+
+def grows_with_users(chosen: Sequence[Scenario], overrides: Overrides) -> str:
+    """What is as large as the number of users, in words."""
+    pool = overrides.pool is None and any(each.server.pool == AS_USERS for each in chosen)
+    connections = overrides.client_connections is None and any(
+        each.client is not None and each.client.connections == AS_USERS for each in chosen
+    )
+    named = {"the pool": pool, "the client's connections": connections}
+    return " and ".join(name for name, is_so in named.items() if is_so)

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.figures import summarise
-from analysis.guide.claims import Figure, Relation, judged, judged_line
+from analysis.guide.claims import Figure, Relation, all_hold, judged, judged_line
 from analysis.guide.decisions import DECISIONS
 from analysis.guide.experiments import EXPERIMENTS, experiment_of, words_of
 from analysis.guide.page import guidance
@@ -23,7 +23,7 @@ from records.rundir import open_run
 from scenarios.model import Scenario
 from scenarios.problems import Problem
 from study.cli import main
-from study.guide import KEPT, recorded, rules_called
+from study.guide import KEPT, TABLE, recorded, rules_called
 from study.run import Order
 from tests.unit.samples import healthy, record, tables
 
@@ -52,10 +52,22 @@ def test_a_relation_holds_where_the_ratio_is_in_its_bounds(a: float, b: float) -
 
 
 def test_what_was_not_measured_neither_holds_nor_fails() -> None:
-    for known in (records(a=1.0), records(b=1.0), records(a=None, b=1.0), records(a=1.0, b=0.0)):
+    for known in (records(a=1.0), records(b=1.0), records(a=None, b=1.0), records(a=0.0, b=0.0)):
         found = judged(RELATION, known)
         assert found.holds is None
         assert judged_line(found) == "? A beats B: not measured"
+
+
+def test_nothing_at_all_on_the_right_is_infinitely_less() -> None:
+    found = judged(RELATION, records(a=1.0, b=0.0))
+    assert (found.ratio, found.holds) == (math.inf, True)
+    assert judged(replace(RELATION, high=5.0), records(a=1.0, b=0.0)).holds is False
+
+
+def test_what_nobody_measured_does_not_pass_a_check() -> None:
+    held, unknown = judged(RELATION, records(a=3.0, b=1.0)), judged(RELATION, records(a=1.0))
+    assert all_hold([held])
+    assert not all_hold([held, unknown])
 
 
 def test_a_number_may_stand_on_the_right() -> None:
@@ -99,7 +111,7 @@ def test_every_figure_comes_from_a_cell_that_its_command_runs(
     templates += [f"{row.why} {row.costs} {row.limits} {row.look_next}" for row in DECISIONS]
     for cell in QUOTED.findall(" ".join(templates)):
         assert cell in there, cell
-    for rule in RULES:
+    for rule in (*RULES, TABLE):
         for relation in rule.relations:
             for cell in relation.cells:
                 assert cell in there, f"{rule.name}: {cell}"
@@ -119,7 +131,7 @@ def test_every_rule_has_a_relation_with_a_reason_that_could_fail() -> None:
 def test_a_run_is_known_by_what_it_measured(typed: str) -> None:
     for each in EXPERIMENTS:
         assert experiment_of(f"{each.command} {typed}") is each
-        assert experiment_of(f"{each.quick} {typed}") is each
+        assert experiment_of(f"{each.quick} {typed}") is None  # other settings than the text's
         assert experiment_of(f"{each.command} --users 7") is None
 
 
@@ -129,7 +141,7 @@ def test_all_commands_are_different() -> None:
 
 
 def test_of_the_rules_some_can_be_chosen() -> None:
-    assert rules_called([]) == list(RULES)
+    assert rules_called([]) == [*RULES, TABLE]
     assert [rule.name for rule in rules_called(["health"])] == ["health"]
     with pytest.raises(Problem) as caught:
         rules_called(["wealth"])

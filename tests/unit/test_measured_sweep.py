@@ -42,7 +42,8 @@ def test_no_cheaper_value_has_nearly_all_of_the_throughput(
     one = found("pool", *points)
     good = {value for value, rate in points if rate >= (1 - WORTH) * most}
     assert one.enough == min(good)
-    assert found("delay", *points).enough == max(good)
+    shorter = {value for value, _ in points if value <= max(good)}
+    assert found("delay", *points).enough == (max(good) if shorter <= good else None)
 
 
 def test_where_a_pool_stops_paying_is_said() -> None:
@@ -68,6 +69,18 @@ def test_what_a_delay_costs_is_said() -> None:
     assert verdict(found("delay", (0.01, 100.0), (0.1, 10.0))) == (
         "x: the delay is what limits, from 10ms on"
     )
+
+
+def test_where_shorter_delays_serve_less_the_delay_is_not_blamed() -> None:
+    one = found("delay", (0.01, 350.0), (0.1, 350.0), (1.0, 490.0))
+    assert verdict(one) == "x: shorter delays serve less, so the delay is not what limits there"
+
+
+def test_what_grows_with_the_users_is_told() -> None:
+    steps = (Step("x.users-1", "x", 1.0),)
+    cells = [replace(CELL, scenario="x.users-1")]
+    (one,) = sweeps(cells, Sweeping("users", steps, "the pool"))
+    assert "with the users grew the pool, as the scenario has it" in sweep.remarks(one)
 
 
 def test_nothing_answered_is_no_verdict_on_the_setting() -> None:
