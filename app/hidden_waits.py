@@ -92,7 +92,7 @@ def add_stream_endpoints(add: Adder) -> None:
             for _ in range(CHUNKS):
                 yield b"a piece of it\n"
 
-        return StreamingResponse(chunks())
+        return StreamingResponse(chunks(), media_type="text/plain")
 
     @add("/stream/sync")
     async def stream_sync() -> Response:
@@ -100,4 +100,4 @@ def add_stream_endpoints(add: Adder) -> None:
             for _ in range(CHUNKS):
                 yield b"a piece of it\n"
 
-        return StreamingResponse(chunks())
+        return StreamingResponse(chunks(), media_type="text/plain")
