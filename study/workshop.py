@@ -39,8 +39,7 @@ class Lesson:
         """Raises Problem."""
         which = self.exercise
         scenario = scenario_of(which, self.edited)
-        if self.edited:
-            check_edit(which.edit)
+        check_edits(which, self.edited)
         print(f"Exercise {which.number}: {which.title}")
         print(paragraph(which.edit.then if self.edited else which.question))
         guess = ask(which) if self.ask else None
@@ -99,17 +98,31 @@ def ask(which: Exercise) -> float:
     raise Problem(f"no prediction in {ATTEMPTS} attempts; --no-prompt runs without one")
 
 
-def check_edit(edit: Edit) -> None:
-    """Raises Problem where the file still is, or is not, as the exercise has it."""
-    path = ROOT / edit.file
-    text = path.read_text()
-    if all(after in text for _, after in edit.hunks):
-        return
-    if all(before in text for before, _ in edit.hunks):
+def is_made(edit: Edit) -> bool:
+    text = (ROOT / edit.file).read_text()
+    return all(after in text for _, after in edit.hunks)
+
+
+def check_edits(which: Exercise, edited: bool) -> None:
+    """Raises Problem where the app is not as this form of the exercise needs it; edits of other
+    exercises are told of."""
+    if edited and not is_made(which.edit):
         raise Problem(
-            f"{edit.file} has not been edited yet; without --edited you see what to change"
+            f"{which.edit.file} is not edited as exercise {which.number} says; "
+            f"`study workshop {which.number}` shows what to change"
         )
-    print(f"study: {edit.file} is edited otherwise than the exercise says", file=sys.stderr)
+    if not edited and is_made(which.edit):
+        raise Problem(
+            f"{which.edit.file} still has the edit of exercise {which.number}: take it back with "
+            "`git restore app`, or run --edited"
+        )
+    for other in EXERCISES:
+        if other is not which and is_made(other.edit):
+            print(
+                f"study: {other.edit.file} still has the edit of exercise {other.number}; "
+                "`git restore app` takes it back",
+                file=sys.stderr,
+            )
 
 
 def changes(edit: Edit) -> str:

@@ -56,7 +56,7 @@ def test_interrupted_in_each_phase(tmp_path: Path, phase: str, number: signal.Si
         "ramp": ("async-http-shared", "--users", "20", "--spawn-rate", "0.5", "--port", "0"),
         "warm-up": ("async-sleep", "--users", "3", "--delay", "20s", "--port", "0"),
         "window": ("async-http-shared", *LONG),
-        "drain": ("async-sleep-sync", "--users", "8", "--delay", "2s", "--duration", "1s",
+        "drain": ("async-sleep-sync", "--users", "5", "--delay", "1s", "--duration", "1s",
                   "--spawn-rate", "50", "--port", "0"),
     }[phase]  # fmt: skip
     with running(tmp_path / "out", "run", *options, "--out", str(tmp_path / "out")) as run:

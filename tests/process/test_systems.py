@@ -35,7 +35,7 @@ TOOLCHAIN = {"axum": "cargo", "gin": "go"}
 
 
 def runs_without_a_failure(out: Path, *names: str) -> list[dict[str, Any]]:
-    asked = ("--users", "10", "--spawn-rate", "10")
+    asked = ("--users", "10", "--spawn-rate", "100")
     done = study("run", *names, *SHORT, *asked, "--out", str(out), timeout_s=280)
     assert done.returncode == 0, done.stderr
     found = cells(out)
@@ -61,7 +61,7 @@ def test_a_compiled_server_runs_in_their_place(tmp_path: Path, kind: str) -> Non
     if shutil.which(TOOLCHAIN[kind]) is None:
         pytest.skip(f"no {TOOLCHAIN[kind]} on the PATH")
     done = study(
-        "run", *COMPILED[kind], *SHORT, "--users", "10", "--spawn-rate", "10", "--delay", "20ms",
+        "run", *COMPILED[kind], *SHORT, "--users", "10", "--spawn-rate", "100", "--delay", "20ms",
         "--out", str(tmp_path), timeout_s=280,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -118,7 +118,7 @@ def test_a_connection_a_request_breaks_and_a_pool_does_not(tmp_path: Path) -> No
 
 def test_a_slow_terminal_holds_the_loop_up(tmp_path: Path) -> None:
     done = study(
-        "run", "ping-uvicorn", "ping-log-terminal", "--users", "10", "--spawn-rate", "10",
+        "run", "ping-uvicorn", "ping-log-terminal", "--users", "10", "--spawn-rate", "100",
         "--duration", "3s", "--no-predict", "--no-report", "--port", "0", "--out", str(tmp_path),
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

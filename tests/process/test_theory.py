@@ -94,7 +94,7 @@ def test_the_capacity_is_found_between_two_steps(tmp_path: Path) -> None:
     """Ten threads of 100 ms each: 100 a second."""
     done = study(
         "capacity", "sync-sleep", "--pool", "10", "--delay", "100ms", "--duration", "3s",
-        "--steps", "4", "--out", str(tmp_path), "--port", "0",
+        "--steps", "3", "--out", str(tmp_path), "--port", "0",
         timeout_s=170,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -22,6 +22,8 @@ pytestmark = pytest.mark.slow
 TEXT = (ROOT / "docs" / "workshop.md").read_text()
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`((?:study|git) [^`]+)`")
+FORMS = ("study run", "study sweep", "study workshop --page")
+"""Commands that a sentence only names."""
 LONGEST_S = 90.0
 """What an exercise may take at the most, by the workshop's own plan."""
 
@@ -102,9 +104,7 @@ def test_every_other_command_of_the_text_is_one(copy: Path) -> None:
     for line in dict.fromkeys(INLINE.findall(" ".join(TEXT.split()))):
         if line in known or re.match(r"study workshop \d", line):
             continue  # run above; that command_of runs the same is a unit test
-        if "SCENARIO" in line or line == "study sweep":
-            continue  # a form, and no command
-        if line == "study run":
+        if "SCENARIO" in line or line in FORMS:
             continue
         run(copy, line)
 

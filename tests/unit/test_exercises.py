@@ -3,6 +3,7 @@ shown is what was guessed, foretold and measured."""
 
 import io
 import re
+import shutil
 import subprocess
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,13 +15,13 @@ from analysis.figures import summarise
 from analysis.guide.lesson import bars, compared, paragraph, table
 from analysis.guide.workshop_page import command_of
 from analysis.summary import Predicted
-from scenarios.exercises import EXERCISES, Exercise, exercise, scenario_of
+from scenarios.exercises import EXERCISES, Edit, Exercise, exercise, scenario_of
 from scenarios.model import Scenario
 from scenarios.problems import Problem
 from stress.stack import ROOT
 from study.cli import main
 from study.run import Order
-from study.workshop import ask, changes, check_edit, diff_of
+from study.workshop import ask, changes, check_edits, diff_of
 from tests.unit.samples import healthy, record, tables
 
 CELL = replace(
@@ -88,10 +89,41 @@ def test_a_number_that_is_no_exercise_is_refused() -> None:
     assert "there are 6" in str(caught.value)
 
 
-def test_an_edit_that_was_not_made_is_refused() -> None:
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the app, to be edited."""
+    shutil.copytree(ROOT / "app", tmp_path / "app")
+    monkeypatch.setattr("study.workshop.ROOT", tmp_path)
+    return tmp_path
+
+
+def make(edit: Edit, project: Path) -> None:
+    path = project / edit.file
+    text = path.read_text()
+    for before, after in edit.hunks:
+        text = text.replace(before, after)
+    path.write_text(text)
+
+
+@every
+def test_the_app_must_be_as_the_exercise_needs_it(which: Exercise, project: Path) -> None:
+    check_edits(which, edited=False)
     with pytest.raises(Problem) as caught:
-        check_edit(EXERCISES[0].edit)
-    assert "app/endpoints.py has not been edited yet" in str(caught.value)
+        check_edits(which, edited=True)
+    assert f"{which.edit.file} is not edited" in str(caught.value)
+    make(which.edit, project)
+    check_edits(which, edited=True)
+    with pytest.raises(Problem) as caught:
+        check_edits(which, edited=False)
+    assert "git restore app" in str(caught.value)
+
+
+def test_an_edit_left_from_another_exercise_is_told_of(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make(EXERCISES[0].edit, project)
+    check_edits(EXERCISES[2], edited=False)
+    assert "still has the edit of exercise 1" in capsys.readouterr().err
 
 
 def test_prediction_theory_and_measurement_stand_side_by_side() -> None:

@@ -24,6 +24,20 @@ def test_the_names_that_other_tools_rely_on() -> None:
             "axum-http-shared", "gin-http-shared",
         ],
         "control": ["sync-sleep", "async-sleep", "async-sleep-sync"],
+        "full-pool": ["health-async", "health-sync", "depends-async", "depends-sync"],
+        "rare": ["rare-awaits", "rare-blocks", "rare-sync"],
+        "executor": ["executor-ping", "executor-file", "executor-dns"],
+        "background": ["background-async", "background-sync", "background-blocks"],
+        "clients": [
+            f"call-{client}{life}"
+            for client in (
+                "async-httpx2", "async-httpx", "async-aiohttp", "def-httpx2", "def-httpx",
+            )
+            for life in ("", "-each")
+        ],
+        "nothing": ["nothing-async", "nothing-sync"],
+        "stream": ["stream-async", "stream-sync"],
+        "layers": ["layers-none", "layers-pure", "layers-base"],
         "disk": ["sync-json", "async-json", "async-json-sync"],
         "users": [
             "users-sync", "users-sync-psycopg", "users-async", "users-async-sqlalchemy",
@@ -187,7 +201,7 @@ def test_nonsense_is_named(names: tuple[str, ...], overrides: Overrides, message
 
 
 def test_an_unknown_name_lists_what_there_is() -> None:
-    with pytest.raises(Problem, match=r"'nope'; groups: classic, fair, control, disk"):
+    with pytest.raises(Problem, match=r"'nope'; groups: classic, fair, control, full-pool"):
         select(("nope",))
 
 
