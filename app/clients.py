@@ -94,6 +94,7 @@ class Upstream:
         if self.settings.client == "httpx":
             return httpx.AsyncClient(timeout=timeout_s, limits=httpx.Limits(max_connections=most))
         if self.settings.client == "httpx2":
-            return httpx2.AsyncClient(timeout=timeout_s, limits=httpx2.Limits(max_connections=most))
+            limits = httpx2.Limits(max_connections=most)
+            return httpx2.AsyncClient(timeout=timeout_s, limits=limits)
         total = aiohttp.ClientTimeout(total=timeout_s)
         return aiohttp.ClientSession(timeout=total, connector=aiohttp.TCPConnector(limit=most))

@@ -1,11 +1,12 @@
 """Work that waits for nothing: on the loop, in the thread pool, in other processes."""
 
-from scenarios.model import Endpoint, Load, Scenario, Server
+from scenarios.model import Bystander, Endpoint, Load, Scenario, Server
 
 SERVER = Server("uvicorn", loop="auto", http="auto", worker_timeout_s=0.0, app="app.contrast")
 STEPS = 100_000
 """Some 9 ms of CPython on the machine that this was written on."""
 FIFTY_USERS = Load(users=50, spawn_rate=50.0)
+OFTEN = Bystander(every_s=0.37)
 SUBJECT = f"CPU work of {STEPS:,} steps"
 
 CPU_WORK: tuple[Scenario, ...] = (
@@ -19,6 +20,7 @@ CPU_WORK: tuple[Scenario, ...] = (
         endpoint=Endpoint(f"/async/stress/cpu/{STEPS}", "async def that blocks"),
         server=SERVER,
         load=FIFTY_USERS,
+        bystander=OFTEN,
         subject=SUBJECT,
         contender="async def",
     ),
@@ -32,6 +34,7 @@ CPU_WORK: tuple[Scenario, ...] = (
         endpoint=Endpoint(f"/sync/stress/cpu/{STEPS}", "def"),
         server=SERVER,
         load=FIFTY_USERS,
+        bystander=OFTEN,
         subject=SUBJECT,
         contender="def",
     ),
@@ -44,6 +47,7 @@ CPU_WORK: tuple[Scenario, ...] = (
         endpoint=Endpoint(f"/process/stress/cpu/{STEPS}", "async def with processes"),
         server=SERVER,
         load=FIFTY_USERS,
+        bystander=OFTEN,
         subject=SUBJECT,
         contender="process pool",
     ),

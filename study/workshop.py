@@ -1,5 +1,6 @@
 """`study workshop`: an exercise: first your prediction, then the run, then both beside theory."""
 
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from study.run import Order, Ran, ran
 ATTEMPTS = 3
 KEPT = ROOT / "docs" / "evidence" / "workshop"
 PAGE = ROOT / "docs" / "workshop.md"
+TEACHER = "workshop-teacher.md"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,9 @@ class Lesson:
         scenario = scenario_of(which, self.edited)
         check_edits(which, self.edited)
         print(f"Exercise {which.number}: {which.title}")
-        print(paragraph(which.edit.then if self.edited else which.question))
+        print(paragraph(which.question))
+        if self.edited:
+            print(paragraph(f"\nAfter your edit of {which.edit.file}: {which.asked.words}?"))
         guess = ask(which) if self.ask else None
         command = wrap(command_of(which), 78, subsequent_indent="    ", break_on_hyphens=False)
         print("" if self.edited else "\n" + " \\\n".join(command) + "\n", flush=True)
@@ -71,6 +75,7 @@ class Lesson:
         if grave:
             print("\n" + paragraph(f"doubtful: {', '.join(grave)}; report.html says why"))
         if self.edited:
+            print("\n" + paragraph(f"What should have happened: {which.edit.then}"))
             print("\nTake the edit back: git restore app")
         else:
             print("\n" + paragraph(f"Why: {which.why}"))
@@ -99,8 +104,18 @@ def ask(which: Exercise) -> float:
 
 
 def is_made(edit: Edit) -> bool:
-    text = (ROOT / edit.file).read_text()
-    return all(after in text for _, after in edit.hunks)
+    """However its lines are broken."""
+    text = squeezed((ROOT / edit.file).read_text())
+    as_said = all(
+        new in text and (old in new or old not in text)
+        for old, new in ((squeezed(before), squeezed(after)) for before, after in edit.hunks)
+    )
+    return as_said or bool(edit.instead and squeezed(edit.instead) in text)
+
+
+def squeezed(code: str) -> str:
+    """Without what a formatter may change."""
+    return re.sub(r"[\s,]+", "", code)
 
 
 def check_edits(which: Exercise, edited: bool) -> None:
@@ -108,8 +123,8 @@ def check_edits(which: Exercise, edited: bool) -> None:
     exercises are told of."""
     if edited and not is_made(which.edit):
         raise Problem(
-            f"{which.edit.file} is not edited as exercise {which.number} says; "
-            f"`study workshop {which.number}` shows what to change"
+            f"{which.edit.file} is not edited as exercise {which.number} says: "
+            + "; ".join(changes(which.edit).splitlines())
         )
     if not edited and is_made(which.edit):
         raise Problem(
@@ -172,6 +187,7 @@ def write_page(paths: Sequence[Path], page: Path, kept: Path | None) -> int:
         return 1
     try:
         page.write_text(made.text)
+        page.with_name(TEACHER).write_text(made.teacher)
         if kept is not None:
             for run in runs:
                 keep(run, kept)

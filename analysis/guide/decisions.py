@@ -40,7 +40,7 @@ DECISIONS: tuple[Decision, ...] = (
         "`def` {{ rps('many/sync-http-shared.delay-1000ms') }}, `async def` "
         "{{ rps('many/async-http-shared.delay-1000ms') }} rps",
         "all code on the way must await",
-        "users / delay; `def`: threads / delay",
+        "users / delay, or the client's connections / delay: 100 unless told",
         "the client's connections and timeouts",
     ),
     Decision(
@@ -62,17 +62,17 @@ DECISIONS: tuple[Decision, ...] = (
         "network, with an async client",
         "10 ms",
         "500",
-        "`async def` with aiohttp, or bound the client's connections; else `def`",
-        "aiohttp {{ rps('many-aiohttp/async-http-shared-aiohttp.delay-10ms') }}, httpx2 "
+        "`async def` with aiohttp; else `def`, or bound the client's connections",
+        "aiohttp {{ rps('many-aiohttp/async-http-shared-aiohttp.delay-10ms') }}; `def` with 40 "
+        "threads {{ rps('many/sync-http-shared.delay-10ms') }}; httpx2 "
         "{{ rps('many/async-http-shared.delay-10ms') }}, with 40 connections "
-        "{{ rps('many-bounded/async-http-shared.delay-10ms') }}; `def` with 40 threads "
-        "{{ rps('many/sync-http-shared.delay-10ms') }} rps",
+        "{{ rps('many-bounded/async-http-shared.delay-10ms') }} rps",
         "the same",
         "CPU a request: "
         "{{ ms('many-aiohttp/async-http-shared-aiohttp.delay-10ms', 'cpu_ms_per_request') }}, "
+        "{{ ms('many/sync-http-shared.delay-10ms', 'cpu_ms_per_request') }}, "
         "{{ ms('many/async-http-shared.delay-10ms', 'cpu_ms_per_request') }}, "
-        "{{ ms('many-bounded/async-http-shared.delay-10ms', 'cpu_ms_per_request') }}, "
-        "{{ ms('many/sync-http-shared.delay-10ms', 'cpu_ms_per_request') }} ms",
+        "{{ ms('many-bounded/async-http-shared.delay-10ms', 'cpu_ms_per_request') }} ms",
         "`max_connections`; `--workers`",
     ),
     Decision(
@@ -116,9 +116,10 @@ DECISIONS: tuple[Decision, ...] = (
         "plain `open()`, in either",
         "in `async def` {{ rps('disk/async-json-sync') }}, in `def` "
         "{{ rps('disk/sync-json') }}, aiofiles {{ rps('disk/async-json') }} rps",
-        "`/ping` beside it: {{ ms('disk/async-json-sync', 'bystander.median_ms') }}, "
-        "{{ ms('disk/sync-json', 'bystander.median_ms') }}, "
-        "{{ ms('disk/async-json', 'bystander.median_ms') }} ms, with all CPU taken",
+        "`/ping`, with all CPU taken: beside `async def` "
+        "{{ ms('disk/async-json-sync', 'bystander.median_ms') }}, `def` "
+        "{{ ms('disk/sync-json', 'bystander.median_ms') }}, aiofiles "
+        "{{ ms('disk/async-json', 'bystander.median_ms') }} ms",
         "CPU",
         "a slow disk would hold the loop: then `def`",
     ),
@@ -127,10 +128,10 @@ DECISIONS: tuple[Decision, ...] = (
         "20 ms of CPU",
         "20",
         "`def`, `run_sync` or aiofiles",
-        "`/ping` takes {{ ms('disk/sync-file', 'bystander.median_ms') }}, "
-        "{{ ms('disk/async-file-offload', 'bystander.median_ms') }}, "
-        "{{ ms('disk/async-file', 'bystander.median_ms') }} ms; beside a read on the loop "
-        "{{ ms('disk/async-file-sync', 'bystander.median_ms') }}",
+        "`/ping` beside `def` {{ ms('disk/sync-file', 'bystander.median_ms') }}, `run_sync` "
+        "{{ ms('disk/async-file-offload', 'bystander.median_ms') }}, aiofiles "
+        "{{ ms('disk/async-file', 'bystander.median_ms') }}, a read on the loop "
+        "{{ ms('disk/async-file-sync', 'bystander.median_ms') }} ms",
         "a thread for each read, and the memory",
         "copying: cores",
         "aiofiles has {{ cores + 4 if cores < 28 else 32 }} threads here (rule 12)",
@@ -159,8 +160,9 @@ DECISIONS: tuple[Decision, ...] = (
         "{{ rps('cpu/cpu-async') }} rps",
         "a hand-over; memory of each process",
         "cores",
-        "`--workers`; `/ping` takes {{ ms('cpu/cpu-process', 'bystander.median_ms') }}, "
-        "{{ ms('cpu/cpu-sync', 'bystander.median_ms') }}, "
+        "`--workers`; `/ping` beside processes "
+        "{{ ms('cpu/cpu-process', 'bystander.median_ms') }}, `def` "
+        "{{ ms('cpu/cpu-sync', 'bystander.median_ms') }}, the loop "
         "{{ ms('cpu/cpu-async', 'bystander.median_ms') }} ms",
     ),
     Decision(

@@ -13,7 +13,7 @@ WIDTH, NAME_WIDTH, COLUMN, BAR = 80, 24, 12, 50
 YOURS, THEORY, MEASURED = "yours", "theory", "measured"
 FORETOLD = {
     "ok_rps": "predicted.ok_rps",
-    "median_ms": "predicted.median_ms",
+    "mean_ms": "predicted.mean_ms",
     "bystander.median_ms": "predicted.bystander_ms",
     "cpu_ms_per_request": "predicted.cpu_ms",
 }

@@ -170,11 +170,11 @@ RULES: tuple[Rule, ...] = (
             "{{ ms('full-pool/health-sync', 'bystander.median_ms') }} ms "
             "(by theory, (100 - 40) × 0.5 s / 40 = 750), `async def /health` "
             "{{ ms('full-pool/health-async', 'bystander.median_ms') }}. An orchestrator whose "
-            "timeout is shorter than the queue ends the first, and makes the queue of the others "
-            "longer."
+            "timeout is shorter than the queue kills the instance, and its traffic then lengthens "
+            "the queues of the others."
         ),
         do=(
-            "Write `/health` as `async def` that awaits nothing. Let it tell the pool "
+            "Write `/health` as `async def` that awaits nothing. Let it report the pool "
             "(`current_default_thread_limiter().statistics()`): `tasks_waiting` is the queue."
         ),
         relations=(
@@ -201,8 +201,9 @@ RULES: tuple[Rule, ...] = (
             "instead of {{ ms('clients/call-async-httpx2', 'cpu_ms_per_request') }}."
         ),
         do=(
-            "One client for the app, opened in its lifespan, with limits that fit (httpx: 100 "
-            "connections and 5 s to wait for one, unless told otherwise). Where that can't be: one "
+            "One client for the app, opened in its lifespan, with limits that fit: httpx, httpx2 "
+            "and aiohttp have 100 connections unless told otherwise, and httpx gives up waiting "
+            "for one after 5 s. Where that can't be: one "
             "TLS context, given to each client as `verify=` (exercise 5 of the workshop)."
         ),
         relations=(
@@ -244,8 +245,10 @@ RULES: tuple[Rule, ...] = (
         ),
         do=(
             "aiohttp for hundreds of short calls at once, httpx2 up to a hundred. Do not let the "
-            "pool grow to as many connections as there are users: bound it (`max_connections`) at "
-            "calls a second × seconds of a call. aiohttp has no blocking form."
+            "pool grow to as many connections as there are users where calls are short: bound it "
+            "(`max_connections`) at calls a second × seconds of a call and half as much again; who "
+            "finds none free waits, and with httpx fails after its pool timeout. aiohttp has no "
+            "blocking form."
         ),
         relations=(
             Relation(
@@ -328,7 +331,7 @@ RULES: tuple[Rule, ...] = (
             "{{ percent('classic/async-http-sync', 'failure_ratio') }} of the answers are "
             "failures, since each kill resets all connections; "
             "{{ whole('classic/async-http-sync', 'worker_restarts') }} workers were killed in all. "
-            "Without the kills (`--worker-timeout 0`, rule 2) nobody is served any faster: "
+            "Without the kills (gunicorn's `--timeout 0`, rule 2) nobody is served any faster: "
             "{{ rps('fair/async-http-sync-shared') }} rps."
         ),
         do=(
@@ -398,8 +401,8 @@ RULES: tuple[Rule, ...] = (
             "{{ ms('fair/async-http-sync-shared', 'median_lower_bound_ms') }} ms."
         ),
         do=(
-            "Multiply throughput and the mean response time (and pause): that is how many users "
-            "are being served (Little's law). Where it is fewer than there are, the others starve, "
+            "Throughput × (mean response time + pause) is how many users are being served "
+            "(Little's law). Where it is fewer than there are, the others starve, "
             "and are in no quantile. Many load programs drop what is unfinished; this one counts "
             "it."
         ),

@@ -14,9 +14,10 @@ from scenarios.overrides import as_options
 
 @dataclass(frozen=True, slots=True)
 class WorkshopText:
-    """Markdown, and the relations that its answers rest on."""
+    """Markdown: for everybody, and for the teacher; the relations that the answers rest on."""
 
     text: str
+    teacher: str
     relations: tuple[Judged, ...]
 
 
@@ -41,17 +42,21 @@ def workshop_text(records: Records, diffs: Mapping[int, str]) -> WorkshopText:
     filling = Filling(records)
     relations = tuple(judged(relation_of(each), records) for each in EXERCISES)
     answers = [answer(each, asked, filling) for each in EXERCISES for asked in each.shown]
-    text = filling.environment.get_template("workshop.md").render(
-        exercises=EXERCISES,
-        diffs=diffs,
-        commands={each.number: command_of(each) for each in EXERCISES},
-        answers=answers,
-        machines=list(dict.fromkeys(str(each) for each in records.machines.values())),
-        rows=rows_of(records),
-        sample=sample(records),
-        minutes=sum(each.minutes for each in EXERCISES),
+    shown = {
+        "exercises": EXERCISES,
+        "diffs": diffs,
+        "commands": {each.number: command_of(each) for each in EXERCISES},
+        "answers": answers,
+        "machines": list(dict.fromkeys(str(each) for each in records.machines.values())),
+        "rows": rows_of(records),
+        "sample": sample(records),
+        "minutes": sum(each.minutes for each in EXERCISES),
+    }
+    text, teacher = (
+        filling.environment.get_template(name).render(shown)
+        for name in ("workshop.md", "workshop-teacher.md")
     )
-    return WorkshopText(text, relations)
+    return WorkshopText(text, teacher, relations)
 
 
 def sample(records: Records) -> list[str]:
@@ -91,7 +96,9 @@ def answer(which: Exercise, asked: Asked, filling: Filling) -> Answer:
     def told(edited: bool, figure: str | None) -> str:
         if figure is None or filling.records.value(cell_of(which, edited), figure) is None:
             return formats.UNKNOWN
-        return filling.quoted(cell_of(which, edited), figure, formats.brief)
+        cell = cell_of(which, edited)
+        found = filling.quoted(cell, figure, formats.brief)
+        return f"at least {found}" if is_bound(filling.records, cell, figure) else found
 
     return Answer(
         which.number,
@@ -101,6 +108,14 @@ def answer(which: Exercise, asked: Asked, filling: Filling) -> Answer:
         told(True, foretold),
         told(True, asked.figure),
     )
+
+
+def is_bound(records: Records, cell: str, figure: str) -> bool:
+    """Whether half of those who asked in passing had no answer: then it is their age."""
+    if not figure.startswith("bystander."):
+        return False
+    unanswered = records.value(cell, "bystander.unanswered") or 0.0
+    return 2 * unanswered >= (records.value(cell, "bystander.pings") or 1.0)
 
 
 def rows_of(records: Records) -> Sequence[tuple[str, str, Row]]:

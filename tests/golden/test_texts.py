@@ -28,6 +28,8 @@ def test_the_workshop_is_what_its_runs_say(tmp_path: Path) -> None:
     page = tmp_path / "workshop.md"
     assert workshop.write_page([workshop.KEPT], page, None) == 0
     assert page.read_text() == workshop.PAGE.read_text()
+    teacher = workshop.PAGE.with_name(workshop.TEACHER)
+    assert page.with_name(workshop.TEACHER).read_text() == teacher.read_text()
 
 
 def test_nothing_was_left_out_and_all_holds() -> None:
@@ -36,7 +38,7 @@ def test_nothing_was_left_out_and_all_holds() -> None:
     assert all(each.holds for each in made.relations)
 
 
-@pytest.mark.parametrize("name", ["guidance.md", "workshop.md"])
+@pytest.mark.parametrize("name", ["guidance.md", "workshop-teacher.md"])
 def test_every_figure_leads_to_its_run(name: str) -> None:
     text = (ROOT / "docs" / name).read_text()
     links, anchors = LINK.findall(text), ANCHOR.findall(text)
@@ -45,7 +47,7 @@ def test_every_figure_leads_to_its_run(name: str) -> None:
     assert len(set(anchors)) == len(anchors)
 
 
-@pytest.mark.parametrize("name", ["guidance.md", "workshop.md"])
+@pytest.mark.parametrize("name", ["guidance.md", "workshop.md", "workshop-teacher.md"])
 def test_it_is_small_and_names_no_place(name: str) -> None:
     text = (ROOT / "docs" / name).read_text()
     assert str(ROOT) not in text

@@ -20,6 +20,7 @@ from tests.process.support import ROOT
 
 pytestmark = pytest.mark.slow
 TEXT = (ROOT / "docs" / "workshop.md").read_text()
+TEACHER = (ROOT / "docs" / "workshop-teacher.md").read_text()
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`((?:study|git) [^`]+)`")
 FORMS = ("study run", "study sweep", "study workshop --page")
@@ -101,7 +102,7 @@ def test_an_exercise_goes_as_written(which: Exercise, copy: Path) -> None:
 def test_every_other_command_of_the_text_is_one(copy: Path) -> None:
     """Those inside of sentences: they name what the exercises run, or answer at once."""
     known = {command_of(each) for each in EXERCISES}
-    for line in dict.fromkeys(INLINE.findall(" ".join(TEXT.split()))):
+    for line in dict.fromkeys(INLINE.findall(" ".join(f"{TEXT} {TEACHER}".split()))):
         if line in known or re.match(r"study workshop \d", line):
             continue  # run above; that command_of runs the same is a unit test
         if "SCENARIO" in line or line in FORMS:
@@ -112,6 +113,8 @@ def test_every_other_command_of_the_text_is_one(copy: Path) -> None:
 def test_the_set_up_is_as_written(copy: Path) -> None:
     (match,) = [each for each in BLOCK.finditer(TEXT) if "setup.sh" in each[2]]
     lines = match[2].splitlines()
-    assert lines == ["sh setup.sh", ". .venv/bin/activate", "study doctor"]
+    assert lines == [
+        "sh setup.sh", ". .venv/bin/activate", "study doctor", "study workshop 1 --no-prompt",
+    ]  # fmt: skip
     assert (copy / "setup.sh").is_file()
-    run(copy, lines[-1])
+    run(copy, lines[2])  # the last one is run above

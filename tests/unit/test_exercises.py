@@ -118,6 +118,24 @@ def test_the_app_must_be_as_the_exercise_needs_it(which: Exercise, project: Path
     assert "git restore app" in str(caught.value)
 
 
+def test_an_edit_may_be_broken_into_lines_or_be_another_that_does(project: Path) -> None:
+    edit = EXERCISES[4].edit
+    make(edit, project)
+    path = project / edit.file
+    wrapped = path.read_text().replace(
+        "httpx2.AsyncClient(timeout=timeout_s, limits=limits, verify=CONTEXT)",
+        "httpx2.AsyncClient(\n    timeout=timeout_s,\n    limits=limits,\n    verify=CONTEXT,\n)",
+    )
+    path.write_text(wrapped)
+    check_edits(EXERCISES[4], edited=True)
+    other = project / EXERCISES[1].edit.file
+    (before, _), *_ = EXERCISES[1].edit.hunks
+    instead = "async def async_http_sync() -> Response:\n"
+    instead += "        return PlainTextResponse(await upstream.fetch_async())\n"
+    other.write_text(other.read_text().replace(before.lstrip(), instead))
+    check_edits(EXERCISES[1], edited=True)
+
+
 def test_an_edit_left_from_another_exercise_is_told_of(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
