@@ -37,7 +37,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         "study run sync-http-shared async-http-shared async-http-sync-shared async-http-offload "
         "--loop uvloop",
         "study run sync-http-shared async-http-shared async-http-sync-shared async-http-offload "
-        "--loop uvloop --users 50 --spawn-rate 50 --delay 200ms --duration 5s",
+        "--loop uvloop --users 100 --spawn-rate 100 --delay 200ms --duration 5s",
     ),
     Experiment(
         "classic",
