@@ -68,11 +68,13 @@ def asked_for(content: object) -> Sweeping | None:
 
 
 def sweeps(cells: Sequence[CellSummary], asked: Sweeping | None) -> tuple[Sweep, ...]:
+    """Of each scenario of which a step ran to its end."""
     if asked is None:
         return ()
     trials = completed_by_scenario(cells)
     bases = dict.fromkeys(step.base for step in asked.steps)
-    return tuple(sweep_of(base, asked, trials) for base in bases)
+    found = (sweep_of(base, asked, trials) for base in bases)
+    return tuple(each for each in found if each.points)
 
 
 def sweep_of(base: str, asked: Sweeping, trials: Mapping[str, Sequence[CellSummary]]) -> Sweep:

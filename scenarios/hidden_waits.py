@@ -1,6 +1,8 @@
 """Who waits without knowing it: for a thread of a pool that others have filled, for a loop that one
 request in a hundred blocks, for work that goes on after the answer."""
 
+from dataclasses import dataclass
+
 from scenarios.model import (
     Bystander,
     Endpoint,
@@ -11,14 +13,11 @@ from scenarios.model import (
     Style,
     Threads,
 )
+from scenarios.units import Second
 
 SERVER = Server(worker_timeout_s=0.0)
-"""asyncio's own loop: uvloop resolves names on four threads of its own, and not in the executor."""
+"""asyncio's own loop: uvloop resolves names on libuv's threads, and not in the executor."""
 
-FULL_POOL = Load(users=100, spawn_rate=50.0, duration_s=15.0)
-POOL_DELAY_S = 0.5
-FULL_EXECUTOR = Load(users=50, spawn_rate=50.0, duration_s=15.0)
-EXECUTOR_DELAY_S = 0.2
 NOW_AND_THEN = Load(users=200, spawn_rate=100.0, duration_s=15.0)
 RARE_DELAY_S = 0.2
 WITH_PAUSES = Load(users=50, spawn_rate=50.0, duration_s=15.0, think_s=0.2)
@@ -27,7 +26,30 @@ OFTEN_S = 0.37
 """No whole part of a delay: users who wait in lockstep would be met at the same point each time."""
 
 
-def in_passing(
+@dataclass(frozen=True, slots=True)
+class Full:
+    """A load that keeps all threads of a pool busy; the question is what becomes of somebody who
+    asks for another path."""
+
+    group: str
+    subject: str
+    endpoint: Endpoint
+    users: int
+    delay_s: Second
+
+
+POOL = Full("full-pool", "beside a pool that is full", Endpoint("/sync/sleep", "def"), 100, 0.5)
+EXECUTOR = Full(
+    "executor",
+    "beside an executor that is full",
+    Endpoint("/async/sleep/to-thread", "async def to the executor"),
+    50,
+    0.2,
+)
+
+
+def beside(
+    full: Full,
     name: str,
     contender: str,
     path: str,
@@ -35,46 +57,20 @@ def in_passing(
     question: str,
     expect: str,
     why: str,
+    turns: int = 1,
 ) -> Scenario:
-    """100 users on a `def` endpoint with 40 threads; the question is what becomes of somebody who
-    asks for another path."""
     return Scenario(
         name=name,
-        group="full-pool",
+        group=full.group,
         question=question,
         expect=expect,
         why=why,
-        endpoint=Endpoint("/sync/sleep", "def"),
+        endpoint=full.endpoint,
         server=SERVER,
-        load=FULL_POOL,
-        bystander=Bystander(path, needs, OFTEN_S),
-        delay_s=POOL_DELAY_S,
-        subject="beside a pool that is full",
-        contender=contender,
-    )
-
-
-def beside_the_executor(
-    name: str,
-    contender: str,
-    bystander: Bystander,
-    question: str,
-    expect: str,
-    why: str,
-) -> Scenario:
-    """50 users on `asyncio.to_thread`, and somebody who asks for another path."""
-    return Scenario(
-        name=name,
-        group="executor",
-        question=question,
-        expect=expect,
-        why=why,
-        endpoint=Endpoint("/async/sleep/to-thread", "async def to the executor"),
-        server=SERVER,
-        load=FULL_EXECUTOR,
-        bystander=bystander,
-        delay_s=EXECUTOR_DELAY_S,
-        subject="beside an executor that is full",
+        load=Load(users=full.users, spawn_rate=50.0, duration_s=15.0),
+        bystander=Bystander(path, needs, OFTEN_S, turns),
+        delay_s=full.delay_s,
+        subject=full.subject,
         contender=contender,
     )
 
@@ -121,7 +117,8 @@ def afterwards(
 
 
 HIDDEN_WAITS: tuple[Scenario, ...] = (
-    in_passing(
+    beside(
+        POOL,
         "health-async",
         "async /health",
         "/health",
@@ -130,7 +127,8 @@ HIDDEN_WAITS: tuple[Scenario, ...] = (
         expect="yes: answered in some milliseconds",
         why="It runs on the loop, which has nothing to do but to hand over.",
     ),
-    in_passing(
+    beside(
+        POOL,
         "health-sync",
         "def /health",
         "/sync/health",
@@ -140,7 +138,8 @@ HIDDEN_WAITS: tuple[Scenario, ...] = (
         why="Any def endpoint takes one of the 40 threads, and stands in the same line for it. An "
         "orchestrator with a short timeout would end a service that works.",
     ),
-    in_passing(
+    beside(
+        POOL,
         "depends-async",
         "async Depends",
         "/guarded",
@@ -149,7 +148,8 @@ HIDDEN_WAITS: tuple[Scenario, ...] = (
         expect="as health-async",
         why="Both run on the loop.",
     ),
-    in_passing(
+    beside(
+        POOL,
         "depends-sync",
         "def Depends",
         "/guarded/sync",
@@ -187,27 +187,34 @@ HIDDEN_WAITS: tuple[Scenario, ...] = (
         expect="as rare-awaits",
         why="Ten requests a second of 200 ms each take two threads of 40.",
     ),
-    beside_the_executor(
+    beside(
+        EXECUTOR,
         "executor-ping",
         "/ping",
-        Bystander(every_s=OFTEN_S),
+        "/ping",
+        None,
         question="asyncio.to_thread under 50 users: how many threads are there?",
         expect="min(32, cores + 4) at a time, and a free loop: /ping does not wait",
         why="to_thread uses asyncio's default executor, and not anyio's pool of 40: on two cores "
         "it has 6 threads. anyio's limiter reads 0 all the time.",
     ),
-    beside_the_executor(
+    beside(
+        EXECUTOR,
         "executor-file",
         "aiofiles",
-        Bystander("/async/json", "asyncio's executor", OFTEN_S, turns=3),
+        "/async/json",
+        "asyncio's executor",
+        turns=3,
         question="aiofiles beside a full executor: does awaiting a small file wait?",
         expect="yes, three times over: for the executor's line to open, to read and to close",
         why="aiofiles hands over each of its calls to the same executor, one after the other.",
     ),
-    beside_the_executor(
+    beside(
+        EXECUTOR,
         "executor-dns",
         "a name",
-        Bystander("/async/resolve", "asyncio's executor", OFTEN_S),
+        "/async/resolve",
+        "asyncio's executor",
         question="looking up a name beside a full executor",
         expect="once for the executor's line, though localhost is looked up in no time",
         why="asyncio's getaddrinfo runs in the default executor too: each new connection to a host "

@@ -77,11 +77,13 @@ BOUNDS: dict[str, tuple[float, float, str]] = {
 DURATIONS = ("duration_s", "think_s", "delay_s", "client_timeout_s")
 LOCUST_OPTIONS = ("arrival_rate", "spawn_rate", "think_s", "user_class", "requests")
 CLOSED_LOOP_OPTIONS = ("users", "spawn_rate", "think_s", "user_class", "requests")
-VARIED: dict[str, Callable[[Server], str]] = {
-    "server": lambda server: server.kind,
-    "loop": lambda server: server.loop,
-    "http": lambda server: server.http,
-    "access_log": lambda server: server.access_log,
+VARIED: dict[str, Callable[[Scenario], str | None]] = {
+    "server": lambda each: each.server.kind,
+    "loop": lambda each: each.server.loop,
+    "http": lambda each: each.server.http,
+    "access_log": lambda each: each.server.access_log,
+    "client": lambda each: each.client.library if each.client else None,
+    "client_life": lambda each: each.client.life if each.client else None,
 }
 PYTHON_OPTIONS = ("server", "pool", "loop", "http", "worker_timeout_s", "access_log")
 CLIENT_OPTIONS = ("client", "client_life", "client_timeout_s", "client_connections", "upstream")
@@ -177,10 +179,10 @@ def _refuse_what_they_vary(scenarios: Sequence[Scenario], overrides: Overrides) 
     for name, value_of in VARIED.items():
         if getattr(overrides, name) is None:
             continue
-        by_subject: dict[str, set[str]] = {}
+        by_subject: dict[str, set[str | None]] = {}
         for each in scenarios:
             if each.subject and each.server.is_python:
-                by_subject.setdefault(each.subject, set()).add(value_of(each.server))
+                by_subject.setdefault(each.subject, set()).add(value_of(each))
         varied = [subject for subject, values in by_subject.items() if len(values) > 1]
         if varied:
             raise Problem(
@@ -190,6 +192,10 @@ def _refuse_what_they_vary(scenarios: Sequence[Scenario], overrides: Overrides) 
 
 
 def _override(scenario: Scenario, o: Overrides) -> Scenario:
+    if scenario.rare is not None and o.engine not in (None, "locust"):
+        raise Problem(
+            f"--engine {o.engine}: it asks for one path, and {scenario.name} has two; leave it out"
+        )
     client = scenario.client and _client(scenario, scenario.client, o)
     other_library = client and scenario.client and client.library != scenario.client.library
     return replace(

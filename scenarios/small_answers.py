@@ -1,30 +1,47 @@
 """Answers that wait for nothing: what do the endpoint's style, a stream's pieces and middlewares
 cost?"""
 
+from functools import partial
+
 from scenarios.model import Endpoint, Load, Scenario, Server, Style
 
 SERVER = Server(loop="auto", http="auto", worker_timeout_s=0.0)
 TWENTY_USERS = Load(users=20, spawn_rate=20.0, duration_s=10.0)
 
 
-def nothing(name: str, path: str, style: Style, question: str, expect: str, why: str) -> Scenario:
+def small(
+    group: str,
+    subject: str,
+    name: str,
+    contender: str,
+    path: str,
+    style: Style,
+    question: str,
+    expect: str,
+    why: str,
+) -> Scenario:
     return Scenario(
         name=name,
-        group="nothing",
+        group=group,
         question=question,
         expect=expect,
         why=why,
         endpoint=Endpoint(path, style),
         server=SERVER,
         load=TWENTY_USERS,
-        subject="an answer that needs nothing",
-        contender=style,
+        subject=subject,
+        contender=contender,
     )
 
+
+nothing = partial(small, "nothing", "an answer that needs nothing")
+streamed = partial(small, "stream", "an answer in 100 pieces")
+layered = partial(small, "layers", "five middlewares that do nothing")
 
 NOTHING: tuple[Scenario, ...] = (
     nothing(
         "nothing-async",
+        "async def",
         "/ping",
         "async def",
         question="async def that answers at once: what does a request cost?",
@@ -33,6 +50,7 @@ NOTHING: tuple[Scenario, ...] = (
     ),
     nothing(
         "nothing-sync",
+        "def",
         "/sync/ping",
         "def",
         question="def that answers at once: what does the way to the pool and back cost?",
@@ -40,23 +58,6 @@ NOTHING: tuple[Scenario, ...] = (
         why="A hand-over to a thread and back is as much work as the request itself.",
     ),
 )
-
-
-def streamed(
-    name: str, contender: str, path: str, style: Style, question: str, expect: str, why: str
-) -> Scenario:
-    return Scenario(
-        name=name,
-        group="stream",
-        question=question,
-        expect=expect,
-        why=why,
-        endpoint=Endpoint(path, style),
-        server=SERVER,
-        load=TWENTY_USERS,
-        subject="an answer in 100 pieces",
-        contender=contender,
-    )
 
 
 STREAM: tuple[Scenario, ...] = (
@@ -82,39 +83,30 @@ STREAM: tuple[Scenario, ...] = (
 )
 
 
-def layered(name: str, contender: str, question: str, expect: str, why: str) -> Scenario:
-    return Scenario(
-        name=f"layers-{name}",
-        group="layers",
-        question=question,
-        expect=expect,
-        why=why,
-        endpoint=Endpoint(f"/layers/{name}/ping", "async def"),
-        server=SERVER,
-        load=TWENTY_USERS,
-        subject="five middlewares that do nothing",
-        contender=contender,
-    )
-
-
 LAYERS: tuple[Scenario, ...] = (
     layered(
+        "layers-none",
         "none",
-        "none",
+        "/layers/none/ping",
+        "async def",
         question="a small answer with no middleware of its own",
         expect="thousands of rps",
         why="The base of the two others.",
     ),
     layered(
-        "pure",
+        "layers-pure",
         "pure ASGI",
+        "/layers/pure/ping",
+        "async def",
         question="below five middlewares in plain ASGI",
         expect="hardly fewer rps",
         why="Each is one call and one await more, about a microsecond.",
     ),
     layered(
-        "base",
+        "layers-base",
         "BaseHTTP",
+        "/layers/base/ping",
+        "async def",
         question="below five of Starlette's BaseHTTPMiddleware",
         expect="a third of the rps or less",
         why="Each makes a task group, a queue and a response anew, some 80 microseconds.",

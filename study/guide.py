@@ -4,7 +4,7 @@ import shlex
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import fill, wrap
@@ -24,7 +24,7 @@ from stress.stack import ROOT
 from study.interrupts import noted
 
 WIDTH = 80
-ALL_HOLD, SOME_DO_NOT, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
+ALL_HOLD, SOME_DO_NOT, INTERRUPTED = 0, 1, 130
 KEPT = ROOT / "docs" / "evidence" / "guidance"
 LOOK_S = 0.2
 TABLE = Rule("table", "The decision table", measured="", do="", relations=RELATIONS)
@@ -36,24 +36,39 @@ def write(paths: Sequence[Path], page: Path, kept: Path | None, html: Path | Non
     """1 where the records do not bear out a sentence: then nothing is written. Raises Problem."""
     records, runs = recorded(paths)
     made = guidance(records)
-    if wrong := broken(made.relations):
+    texts = {page: made.text}
+    if html is not None:
+        texts[html] = printed(made.text, "def or async def?")
+    code = publish(texts, made.relations, runs, kept)
+    for absent in made.missing if code == ALL_HOLD else ():
+        tell(f"left out, because it was not measured: {absent}")
+    return code
+
+
+def publish(
+    texts: Mapping[Path, str],
+    relations: Sequence[Judged],
+    runs: Sequence[RunDir],
+    kept: Path | None,
+) -> int:
+    """Writes texts, the first of them by name, and what they rest on; nothing, and 1, where a
+    relation fails. Raises Problem."""
+    first = next(iter(texts))
+    if wrong := broken(relations):
         for each in wrong:
             tell(judged_line(each), sys.stderr)
-        print(f"study: {page} is not written: the runs do not bear it out", file=sys.stderr)
+        print(f"study: {first} is not written: the runs do not bear it out", file=sys.stderr)
         return SOME_DO_NOT
     try:
-        page.write_text(made.text)
-        if html is not None:
-            html.write_text(printed(made.text, "def or async def?"))
+        for path, text in texts.items():
+            path.write_text(text)
         if kept is not None:
             for run in runs:
                 keep(run, kept)
     except OSError as error:
         raise Problem(f"{error.filename}: can't be written: {error.strerror}") from error
-    for absent in made.missing:
-        tell(f"left out, because it was not measured: {absent}")
-    held = sum(each.holds is True for each in made.relations)
-    print(f"{page}: {held} sentences hold in {len(runs)} runs")
+    held = sum(each.holds is True for each in relations)
+    print(f"{first}: {held} sentences hold in {len(runs)} runs")
     return ALL_HOLD
 
 

@@ -144,6 +144,12 @@ def draw(curves: Sequence[tuple[str, Curve]], plot: Path) -> None:
 
 
 def size(systems: Sequence[tuple[Scenario, System]], target: Target, question: Question) -> int:
+    unseen = [scenario.name for scenario, system in systems if system.answers_first]
+    if unseen:
+        raise Problem(
+            f"--target: {unseen[0]} answers before its work is done, so that no p99 tells whether "
+            "it keeps up; choose another scenario"
+        )
     found = [
         (
             scenario.name,

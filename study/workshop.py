@@ -8,16 +8,15 @@ from difflib import unified_diff
 from pathlib import Path
 from textwrap import wrap
 
-from analysis.guide.claims import judged_line
 from analysis.guide.lesson import bars, compared, paragraph, table
-from analysis.guide.page import broken
-from analysis.guide.recorded import Records, keep, runs_in
+from analysis.guide.recorded import Records, runs_in
 from analysis.guide.workshop_page import command_of, place, workshop_text
 from analysis.reports import save_pictures
 from scenarios.exercises import EXERCISES, Edit, Exercise, scenario_of
 from scenarios.problems import Problem
 from stress.stack import ROOT
 from study.closing import exit_code
+from study.guide import publish
 from study.run import Order, Ran, ran
 
 ATTEMPTS = 3
@@ -45,7 +44,7 @@ class Lesson:
         print(f"Exercise {which.number}: {which.title}")
         print(paragraph(which.question))
         if self.edited:
-            print(paragraph(f"\nAfter your edit of {which.edit.file}: {which.asked.words}?"))
+            print("\n" + paragraph(f"After your edit of {which.edit.file}: {which.asked.words}?"))
         guess = ask(which) if self.ask else None
         command = wrap(command_of(which), 78, subsequent_indent="    ", break_on_hyphens=False)
         print("" if self.edited else "\n" + " \\\n".join(command) + "\n", flush=True)
@@ -180,21 +179,8 @@ def write_page(paths: Sequence[Path], page: Path, kept: Path | None) -> int:
             f"exercise {number} was not recorded in both forms: `study workshop {number} "
             f"--no-prompt`, and after the edit with --edited; then --page with all of the runs"
         )
-    if wrong := broken(made.relations):
-        for each in wrong:
-            print(paragraph(judged_line(each)), file=sys.stderr)
-        print(f"study: {page} is not written: the runs do not bear it out", file=sys.stderr)
-        return 1
-    try:
-        page.write_text(made.text)
-        page.with_name(TEACHER).write_text(made.teacher)
-        if kept is not None:
-            for run in runs:
-                keep(run, kept)
-    except OSError as error:
-        raise Problem(f"{error.filename}: can't be written: {error.strerror}") from error
-    print(f"{page}: {len(made.relations)} answers hold in {len(runs)} runs")
-    return 0
+    texts = {page: made.text, page.with_name(TEACHER): made.teacher}
+    return publish(texts, made.relations, runs, kept)
 
 
 def show_exercises() -> int:

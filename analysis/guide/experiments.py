@@ -1,7 +1,7 @@
 """The runs that the guidance rests on. Each is a command that anybody can repeat."""
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 MINE_ALONE: Mapping[str, bool] = {
@@ -118,8 +118,8 @@ def words_of(command: str) -> tuple[str, ...]:
     return tuple(kept)
 
 
-def experiment_of(command: str, known: Sequence[Experiment] = EXPERIMENTS) -> Experiment | None:
+def experiment_of(command: str) -> Experiment | None:
     """The one that was run by that command. A quick run has other settings than the text speaks
     of, and is none."""
     words = words_of(command)
-    return next((each for each in known if words == words_of(each.command)), None)
+    return next((each for each in EXPERIMENTS if words == words_of(each.command)), None)

@@ -41,7 +41,7 @@ class Row:
     median_ms: str
     p99_ms: str
     others_ms: str
-    doubts: str
+    remarks: str
 
 
 def environment() -> jinja2.Environment:
@@ -152,7 +152,7 @@ def row_of(cell: Recorded) -> Row:
         median_ms=formats.milliseconds(cell.value("median_ms")),
         p99_ms=formats.milliseconds(cell.value("p99_ms")),
         others_ms=formats.milliseconds(cell.value("bystander.median_ms")),
-        doubts=", ".join(cell.remarks),
+        remarks=", ".join(cell.remarks),
     )
 
 

@@ -34,11 +34,6 @@ class Recorded:
         return f"{self.experiment}/{self.scenario.name}"
 
     @property
-    def doubts(self) -> dict[str, int]:
-        """Verdicts that are errors, and in how many of the trials."""
-        return grave(self.trials)
-
-    @property
     def remarks(self) -> tuple[str, ...]:
         """Verdicts that are more than a remark in passing, of any trial."""
         found = (each for cell in self.trials for each in cell.verdicts if each.severity != "info")
@@ -79,13 +74,15 @@ class Records:
             )
         manifest = run.manifest()
         self.machines[experiment] = machine_of(manifest)
-        with damage_named(run.manifest_file):
-            scenarios = {
-                each.name: each for each in _SCENARIOS.validate_python(manifest["scenarios"])
-            }
         command = str(manifest.get("command", ""))
-        for name, trials in completed_by_scenario(cells_of(run)).items():
-            found = Recorded(experiment, scenarios[name], tuple(trials), command, run.path.name)
+        trials = completed_by_scenario(cells_of(run))
+        with damage_named(run.manifest_file):
+            known = _SCENARIOS.validate_python(manifest.get("scenarios"))
+            scenarios = {each.name: each for each in known}
+            if unknown := trials.keys() - scenarios.keys():
+                raise ValueError(f"it does not tell of {min(unknown)}")
+        for name, those in trials.items():
+            found = Recorded(experiment, scenarios[name], tuple(those), command, run.path.name)
             self.cells[found.key] = found
 
     def value(self, key: str, figure: str) -> float | None:
@@ -93,7 +90,7 @@ class Records:
 
     def doubts(self, key: str) -> tuple[str, ...]:
         """Verdicts that are errors in any of its trials."""
-        return tuple(sorted(self.cells[key].doubts)) if key in self.cells else ()
+        return tuple(sorted(grave(self.cells[key].trials))) if key in self.cells else ()
 
 
 def machine_of(manifest: Mapping[str, object]) -> Machine:
@@ -113,9 +110,9 @@ def cells_of(run: RunDir) -> list[CellSummary]:
     path = run.path / "summary.json"
     with damage_named(path):
         content = json.loads(path.read_text())
-        if content.get("schema") != SCHEMA:
+        if not isinstance(content, dict) or content.get("schema") != SCHEMA:
             raise ValueError(f"not a summary of schema {SCHEMA}")
-        return _CELLS.validate_python(content["cells"])
+        return _CELLS.validate_python(content.get("cells"))
 
 
 def runs_in(paths: Sequence[Path]) -> Iterator[RunDir]:
@@ -133,6 +130,8 @@ def runs_in(paths: Sequence[Path]) -> Iterator[RunDir]:
 def keep(run: RunDir, folder: Path) -> None:
     """What a text needs of a run, and no more: its manifest, and the figures of its cells."""
     kept = folder / run.path.name
+    if kept.resolve() == run.path.resolve():
+        return
     kept.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(run.manifest_file, kept / "manifest.json")
     content = json.loads((run.path / "summary.json").read_text())

@@ -256,14 +256,14 @@ RULES: tuple[Rule, ...] = (
                 Figure("clients/call-async-httpx", "cpu_ms_per_request"),
                 Figure("clients/call-async-httpx2", "cpu_ms_per_request"),
                 1.3,
-                "16 times with 100 users; the cost grows with their number, and --check has 50",
+                "the cost grows with the connections, of which --check has half as many",
             ),
             Relation(
                 "With hundreds of short calls, aiohttp takes less CPU than httpx2",
                 Figure("many/async-http-shared.delay-10ms", "cpu_ms_per_request"),
                 Figure("many-aiohttp/async-http-shared-aiohttp.delay-10ms", "cpu_ms_per_request"),
                 1.5,
-                "14 times with 500 users; 200 in --check have fewer connections to go through",
+                "the cost grows with the connections to go through, of which --check has fewer",
             ),
             Relation(
                 "With its connections bounded, httpx2 takes less CPU for short calls",

@@ -25,7 +25,7 @@ def of_an_open_loop(system: System, load: Load, rate: float) -> Predicted:
     tightest = min(stations_of(system), key=highest_rps)
     ceiling = system.workers * highest_rps(tightest)
     below = rate < ceiling
-    random = load.arrivals == "poisson" and system.rare is None
+    random = load.arrivals == "poisson" and system.rare is None and not system.answers_first
     formula = Formula(
         ok_rps=min(rate, ceiling),
         mean_s=random_arrivals_mean_s(system, rate / system.workers) if below and random else None,

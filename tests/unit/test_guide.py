@@ -234,6 +234,33 @@ def test_what_is_kept_of_a_run_makes_the_same_page(copies: Path, tmp_path: Path)
     assert texts[0] == texts[1]
 
 
+def test_what_is_kept_where_it_is_stays(copies: Path, tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    before = {each: each.read_bytes() for each in copies.rglob("*.json")}
+    assert main(["guide", str(copies), "--out", str(page), "--keep", str(copies)]) == 0
+    assert before == {each: each.read_bytes() for each in copies.rglob("*.json")}
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("summary.json", "[]"),
+        ("summary.json", '{"schema": 1}'),
+        ("summary.json", "{"),
+        ("manifest.json", None),
+    ],
+)
+def test_a_damaged_record_is_one_line(
+    name: str, content: str | None, copies: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = next(iter(sorted(copies.iterdir())))
+    known = json.loads((folder / "manifest.json").read_text())
+    told = json.dumps(known | {"scenarios": []}) if content is None else content
+    (folder / name).write_text(told)
+    assert main(["guide", str(copies), "--out", str(copies / "page.md")]) == 2
+    assert "is damaged" in capsys.readouterr().err
+
+
 def test_the_commands_can_be_piped_to_a_shell(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["guide", "--list"]) == 0
     lines = list(unfolded(capsys.readouterr().out))

@@ -83,6 +83,12 @@ def test_what_grows_with_the_users_is_told() -> None:
     assert "with the users grew the pool, as the scenario has it" in sweep.remarks(one)
 
 
+def test_a_sweep_that_was_cut_short_in_its_first_step_has_nothing_to_say() -> None:
+    step = Step("x.pool-1", "x", 1.0)
+    cut = replace(CELL, scenario=step.scenario, interrupted="Ctrl-C")
+    assert sweeps([cut], Sweeping("pool", (step,))) == ()
+
+
 def test_nothing_answered_is_no_verdict_on_the_setting() -> None:
     assert verdict(found("users", (1, 0.0), (2, 0.0))) == "x: nothing was answered at any value"
 

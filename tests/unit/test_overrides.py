@@ -216,3 +216,15 @@ def test_durations(text: str, seconds: float) -> None:
 def test_durations_need_a_unit(text: str) -> None:
     with pytest.raises(Problem, match="--delay"):
         parse_duration("--delay", text)
+
+
+def test_another_engine_sends_no_rare_requests_and_is_refused() -> None:
+    with pytest.raises(Problem, match="rare-blocks has two"):
+        with_overrides(select(("rare-blocks",)), Overrides(engine="oha"))
+
+
+@pytest.mark.parametrize("given", [Overrides(client="httpx"), Overrides(client_life="shared")])
+def test_clients_that_are_compared_are_not_made_the_same(given: Overrides) -> None:
+    with pytest.raises(Problem, match="differ in it"):
+        with_overrides(select(("clients",)), given)
+    assert with_overrides(select(("call-async-httpx2",)), given)

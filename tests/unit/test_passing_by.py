@@ -10,7 +10,8 @@ from analysis.theory.prediction import predicted, system_of
 from analysis.theory.simulation import ClosedLoad, simulate
 from analysis.theory.worker import System
 from scenarios.catalogue import select
-from scenarios.model import Rare, Scenario
+from scenarios.model import Load, Rare, Scenario
+from study.cli import main
 
 
 def scenario(name: str) -> Scenario:
@@ -93,3 +94,19 @@ def test_work_on_the_loop_after_the_answer_holds_it_like_any_other() -> None:
     load = scenario("background-blocks").load
     told = predicted(system_of(scenario("background-blocks"), 0.0002, 2), load)
     assert told.ok_rps == pytest.approx(5.0, rel=0.1)  # 1 / 0.2; a window of 15 s holds 75
+
+
+def test_random_arrivals_wait_for_no_work_that_comes_after_the_answer() -> None:
+    system = system_of(scenario("background-sync"), 0.0002, 2)
+    load = Load(arrival_rate=100.0, arrivals="poisson", duration_s=20.0)
+    told = predicted(system, load)
+    assert told.mean_ms is not None
+    assert told.mean_ms < 1.0  # some CPU, and nothing of the 200 ms
+
+
+def test_how_many_workers_it_needs_is_not_told_by_its_answers(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    asked = ["predict", "background-sync", "--target", "500/s", "--p99", "1s", "--cpu", "1ms"]
+    assert main(asked) == 2
+    assert "answers before its work is done" in capsys.readouterr().err
