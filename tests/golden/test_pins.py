@@ -1,0 +1,14 @@
+"""Fixed records and command lines print what they printed before: tests.golden.pins."""
+
+import pytest
+
+from tests.golden.pins import PINNED, PINS, make_pin
+
+
+@pytest.mark.parametrize("name", PINS)
+def test_it_prints_what_it_printed_before(name: str) -> None:
+    assert make_pin(name) == (PINNED / f"{name}.txt").read_text()
+
+
+def test_each_pinned_text_is_still_made() -> None:
+    assert {each.stem for each in PINNED.iterdir()} == set(PINS)
