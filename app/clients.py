@@ -13,7 +13,7 @@ import aiohttp
 import httpx
 import httpx2
 
-from app.context import trace_headers
+from app.context import build_trace_headers
 from app.settings import Settings
 
 Blocking = httpx.Client | httpx2.Client
@@ -27,7 +27,7 @@ class UpstreamError(Exception):
 
 
 @contextmanager
-def faults_named() -> Iterator[None]:
+def translate_errors() -> Iterator[None]:
     """Turns each library's own errors into ours. TimeoutError is what aiohttp raises."""
     try:
         yield
@@ -37,51 +37,51 @@ def faults_named() -> Iterator[None]:
         raise UpstreamError(502, f"upstream failed: {type(error).__name__}") from error
 
 
-def body_of(status: int, body: bytes) -> bytes:
+def check_body(status: int, body: bytes) -> bytes:
     if status != 200:
         raise UpstreamError(502, f"upstream answered {status}")
     return body
 
 
-class Upstream:
+class UpstreamClient:
     """The upstream, through a client made anew for each request, or one that all share."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.url = f"{settings.upstream_url}/?waitms={settings.delay_ms}"
-        self.blocking: Callable[[], Context[Blocking]] = self.new_blocking
-        self.awaiting: Callable[[], AsyncContext[Awaiting]] = self.new_awaiting
+        self.blocking: Callable[[], Context[Blocking]] = self.create_blocking_client
+        self.awaiting: Callable[[], AsyncContext[Awaiting]] = self.create_async_client
 
     def fetch(self) -> bytes:
-        with faults_named(), self.blocking() as client:
-            answer = client.get(self.url, headers=trace_headers())
-            return body_of(answer.status_code, answer.content)
+        with translate_errors(), self.blocking() as client:
+            answer = client.get(self.url, headers=build_trace_headers())
+            return check_body(answer.status_code, answer.content)
 
     async def fetch_async(self) -> bytes:
-        with faults_named():
+        with translate_errors():
             async with self.awaiting() as client:
                 if isinstance(client, aiohttp.ClientSession):
-                    async with client.get(self.url, headers=trace_headers()) as reply:
-                        return body_of(reply.status, await reply.read())
-                answer = await client.get(self.url, headers=trace_headers())
-                return body_of(answer.status_code, answer.content)
+                    async with client.get(self.url, headers=build_trace_headers()) as reply:
+                        return check_body(reply.status, await reply.read())
+                answer = await client.get(self.url, headers=build_trace_headers())
+                return check_body(answer.status_code, answer.content)
 
     @asynccontextmanager
-    async def opened(self) -> AsyncIterator[None]:
+    async def open_clients(self) -> AsyncIterator[None]:
         """Holds the shared clients open while the app lives, if they are to be shared."""
         if self.settings.client_life == "per-request":
             yield
             return
-        async with self.new_awaiting() as awaiting:
+        async with self.create_async_client() as awaiting:
             self.awaiting = lambda: nullcontext(awaiting)
             if self.settings.client == "aiohttp":
                 yield
                 return
-            with self.new_blocking() as blocking:
+            with self.create_blocking_client() as blocking:
                 self.blocking = lambda: nullcontext(blocking)
                 yield
 
-    def new_blocking(self) -> Blocking:
+    def create_blocking_client(self) -> Blocking:
         timeout_s, most = self.settings.client_timeout_s, self.settings.client_connections
         if self.settings.client == "httpx":
             return httpx.Client(timeout=timeout_s, limits=httpx.Limits(max_connections=most))
@@ -89,7 +89,7 @@ class Upstream:
             return httpx2.Client(timeout=timeout_s, limits=httpx2.Limits(max_connections=most))
         raise UpstreamError(501, "aiohttp has no blocking form; use httpx or httpx2 here")
 
-    def new_awaiting(self) -> Awaiting:
+    def create_async_client(self) -> Awaiting:
         timeout_s, most = self.settings.client_timeout_s, self.settings.client_connections
         if self.settings.client == "httpx":
             return httpx.AsyncClient(timeout=timeout_s, limits=httpx.Limits(max_connections=most))

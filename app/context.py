@@ -18,7 +18,7 @@ Endpoint = BlockingEndpoint | AwaitedEndpoint
 Dependency = Callable[[], str] | Callable[[], Awaitable[str]]
 
 
-class Adder(Protocol):
+class RouteAdder(Protocol):
     """What gives an endpoint its route."""
 
     def __call__(self, path: str, *needs: Dependency) -> Callable[[Endpoint], Endpoint]: ...
@@ -28,7 +28,7 @@ log = structlog.get_logger("app")
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 
 
-class RequestId:
+class RequestIdMiddleware:
     """Remembers the caller's x-request-id, so that the upstream can be told it too.
 
     anyio copies the context into its worker threads: a `def` endpoint sees the same value.
@@ -43,29 +43,29 @@ class RequestId:
         await self.app(scope, receive, send)
 
 
-def trace_headers() -> dict[str, str]:
+def build_trace_headers() -> dict[str, str]:
     return {"x-request-id": request_id.get()} if request_id.get() else {}
 
 
 @contextmanager
-def thread_lines(path: str) -> Iterator[None]:
+def log_thread(path: str) -> Iterator[None]:
     me, name = threading.get_native_id(), threading.current_thread().name
     log.info(f"thread {me} started handling {path}", name=name)
     yield
     log.info(f"thread {me} finished handling {path}", name=name)
 
 
-def with_thread_lines(path: str, endpoint: Endpoint) -> Endpoint:
+def add_thread_logging(path: str, endpoint: Endpoint) -> Endpoint:
     """The same endpoint, saying on which thread it runs. To be shown, not to be measured."""
 
     @functools.wraps(endpoint)
     def blocking() -> Response:
-        with thread_lines(path):
+        with log_thread(path):
             return cast(BlockingEndpoint, endpoint)()
 
     @functools.wraps(endpoint)
     async def awaited() -> Response:
-        with thread_lines(path):
+        with log_thread(path):
             return await cast(AwaitedEndpoint, endpoint)()
 
     return awaited if inspect.iscoroutinefunction(endpoint) else blocking

@@ -13,12 +13,12 @@ import anyio
 from anyio.to_thread import run_sync
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from app.clients import Upstream
-from app.context import Adder
+from app.clients import UpstreamClient
+from app.context import RouteAdder
 from app.settings import DOCUMENT
 
 
-def add_http_endpoints(add: Adder, upstream: Upstream) -> None:
+def add_http_endpoints(add: RouteAdder, upstream: UpstreamClient) -> None:
     @add("/sync/http")
     def sync_http() -> Response:
         return PlainTextResponse(upstream.fetch())
@@ -36,7 +36,7 @@ def add_http_endpoints(add: Adder, upstream: Upstream) -> None:
         return PlainTextResponse(await run_sync(upstream.fetch))
 
 
-def add_json_endpoints(add: Adder) -> None:
+def add_json_endpoints(add: RouteAdder) -> None:
     @add("/sync/json")
     def sync_json() -> Response:
         with DOCUMENT.open() as file:
@@ -53,7 +53,7 @@ def add_json_endpoints(add: Adder) -> None:
             return JSONResponse(json.loads(file.read()))
 
 
-def add_file_endpoints(add: Adder, path: Path) -> None:
+def add_file_endpoints(add: RouteAdder, path: Path) -> None:
     """Nothing is parsed: all the work is the read, and a read of so much lets go of the GIL."""
 
     @add("/sync/file")
@@ -74,7 +74,7 @@ def add_file_endpoints(add: Adder, path: Path) -> None:
         return PlainTextResponse(f"{len(await run_sync(path.read_bytes))} bytes")
 
 
-def add_sleep_endpoints(add: Adder, delay_s: float) -> None:
+def add_sleep_endpoints(add: RouteAdder, delay_s: float) -> None:
     @add("/sync/sleep")
     def sync_sleep() -> Response:
         time.sleep(delay_s)
@@ -91,7 +91,7 @@ def add_sleep_endpoints(add: Adder, delay_s: float) -> None:
         return PlainTextResponse("slept")
 
 
-def add_small_endpoints(add: Adder) -> None:
+def add_small_endpoints(add: RouteAdder) -> None:
     @add("/ping")
     async def ping() -> Response:
         return PlainTextResponse("pong")

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 
 
-def new_app(title: str, pool: int, opened: Callable[[], AsyncContext[None]]) -> FastAPI:
+def create_base_app(title: str, pool: int, opened: Callable[[], AsyncContext[None]]) -> FastAPI:
     """`opened` holds open, while the app lives, what its endpoints share."""
 
     @asynccontextmanager
@@ -27,7 +27,7 @@ def new_app(title: str, pool: int, opened: Callable[[], AsyncContext[None]]) -> 
     return FastAPI(title=title, lifespan=lifespan, redirect_slashes=False)
 
 
-class Pong(BaseModel):
+class PingResponse(BaseModel):
     ping: str
 
 
@@ -35,5 +35,5 @@ def add_ping(app: FastAPI) -> None:
     """What nothing is simpler than: one small object, checked like all the others."""
 
     @app.get("/ping")
-    async def ping() -> Pong:
-        return Pong(ping="pong")
+    async def ping() -> PingResponse:
+        return PingResponse(ping="pong")

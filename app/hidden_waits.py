@@ -10,12 +10,12 @@ from anyio.to_thread import current_default_thread_limiter
 from starlette.background import BackgroundTask
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 
-from app.context import Adder
+from app.context import RouteAdder
 
 CHUNKS = 100
 
 
-def add_health_endpoints(add: Adder) -> None:
+def add_health_endpoints(add: RouteAdder) -> None:
     @add("/health")
     async def health() -> Response:
         """Awaits nothing and asks no thread: it answers while the pool is full."""
@@ -32,7 +32,7 @@ def add_health_endpoints(add: Adder) -> None:
         return JSONResponse({"status": "ok"})
 
 
-def add_guarded_endpoints(add: Adder) -> None:
+def add_guarded_endpoints(add: RouteAdder) -> None:
     """The endpoint is the same; what it depends on is `async def`, or `def` and needs a thread."""
 
     async def who_asks() -> str:
@@ -50,7 +50,7 @@ def add_guarded_endpoints(add: Adder) -> None:
         return PlainTextResponse("let in")
 
 
-def add_executor_endpoints(add: Adder, delay_s: float) -> None:
+def add_executor_endpoints(add: RouteAdder, delay_s: float) -> None:
     """asyncio's default executor is another pool than anyio's, and a smaller one."""
 
     @add("/async/sleep/to-thread")
@@ -64,7 +64,7 @@ def add_executor_endpoints(add: Adder, delay_s: float) -> None:
         return PlainTextResponse(f"{len(found)} addresses")
 
 
-def add_background_endpoints(add: Adder, delay_s: float) -> None:
+def add_background_endpoints(add: RouteAdder, delay_s: float) -> None:
     """Answered at once; the work comes after the answer."""
 
     @add("/background/sync")
@@ -83,7 +83,7 @@ def add_background_endpoints(add: Adder, delay_s: float) -> None:
         return PlainTextResponse("soon", background=BackgroundTask(sleep))
 
 
-def add_stream_endpoints(add: Adder) -> None:
+def add_stream_endpoints(add: RouteAdder) -> None:
     """The same bytes in CHUNKS pieces; each piece of a `def` generator is fetched by a thread."""
 
     @add("/stream/async")

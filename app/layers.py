@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 LAYERS = 5
 
 
-class Pure:
+class PureMiddleware:
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
@@ -17,17 +17,21 @@ class Pure:
         await self.app(scope, receive, send)
 
 
-class Base(BaseHTTPMiddleware):
+class BaseMiddleware(BaseHTTPMiddleware):
     async def dispatch(self, request: Request, call_next: RequestResponseEndpoint) -> Response:
         return await call_next(request)
 
 
 def add_layers(app: FastAPI) -> None:
-    for name, layer, count in (("none", Pure, 0), ("pure", Pure, LAYERS), ("base", Base, LAYERS)):
-        app.mount(f"/layers/{name}", below(layer, count))
+    for name, layer, count in (
+        ("none", PureMiddleware, 0),
+        ("pure", PureMiddleware, LAYERS),
+        ("base", BaseMiddleware, LAYERS),
+    ):
+        app.mount(f"/layers/{name}", create_layered_app(layer, count))
 
 
-def below(layer: type[Pure] | type[Base], count: int) -> FastAPI:
+def create_layered_app(layer: type[PureMiddleware] | type[BaseMiddleware], count: int) -> FastAPI:
     app = FastAPI()
     for _ in range(count):
         app.add_middleware(layer)

@@ -7,16 +7,16 @@ from fastapi import Depends, FastAPI, Request
 from starlette.responses import JSONResponse
 
 from app import endpoints, hidden_waits, layers
-from app.clients import Upstream, UpstreamError
-from app.context import Dependency, Endpoint, RequestId, with_thread_lines
-from app.foundation import new_app
-from app.settings import Settings, SettingsError, from_environment
+from app.clients import UpstreamClient, UpstreamError
+from app.context import Dependency, Endpoint, RequestIdMiddleware, add_thread_logging
+from app.foundation import create_base_app
+from app.settings import Settings, SettingsError, read_settings
 
 
 def create_app(settings: Settings) -> FastAPI:
-    upstream = Upstream(settings)
-    app = new_app("asyncio-vs-threads", settings.pool, upstream.opened)
-    app.add_middleware(RequestId)
+    upstream = UpstreamClient(settings)
+    app = create_base_app("asyncio-vs-threads", settings.pool, upstream.open_clients)
+    app.add_middleware(RequestIdMiddleware)
 
     @app.exception_handler(UpstreamError)
     async def upstream_error(_: Request, error: UpstreamError) -> JSONResponse:
@@ -27,7 +27,7 @@ def create_app(settings: Settings) -> FastAPI:
         called before each request."""
 
         def adding(endpoint: Endpoint) -> Endpoint:
-            spoken = with_thread_lines(path, endpoint) if settings.thread_lines else endpoint
+            spoken = add_thread_logging(path, endpoint) if settings.thread_lines else endpoint
             depends = [Depends(each) for each in needs]
             for spelling in (path, path + "/"):
                 app.get(spelling, response_model=None, dependencies=depends)(spoken)
@@ -50,6 +50,6 @@ def create_app(settings: Settings) -> FastAPI:
 
 
 try:
-    app = create_app(from_environment())
+    app = create_app(read_settings())
 except SettingsError as error:
     sys.exit(f"app: {error}")

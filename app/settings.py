@@ -32,7 +32,7 @@ class Settings:
     thread_lines: bool
 
 
-def number_in(env: Mapping[str, str], key: str, default: int, lowest: int, highest: int) -> int:
+def read_number(env: Mapping[str, str], key: str, default: int, lowest: int, highest: int) -> int:
     """Raises SettingsError."""
     value = env.get(key, str(default))
     if not value.isdecimal() or not lowest <= int(value) <= highest:
@@ -40,7 +40,7 @@ def number_in(env: Mapping[str, str], key: str, default: int, lowest: int, highe
     return int(value)
 
 
-def one_of(env: Mapping[str, str], key: str, choices: tuple[Choice, ...]) -> Choice:
+def read_choice(env: Mapping[str, str], key: str, choices: tuple[Choice, ...]) -> Choice:
     """The first is the default. Raises SettingsError."""
     value = env.get(key, choices[0])
     for choice in choices:
@@ -49,21 +49,21 @@ def one_of(env: Mapping[str, str], key: str, choices: tuple[Choice, ...]) -> Cho
     raise SettingsError(f"{key}={value!r}: give one of {', '.join(choices)}")
 
 
-def threads_from_environment(env: Mapping[str, str] = os.environ) -> int:
+def read_thread_limit(env: Mapping[str, str] = os.environ) -> int:
     """Of anyio's pool. Raises SettingsError."""
-    return number_in(env, "APP_POOL", 40, 1, 10_000)
+    return read_number(env, "APP_POOL", 40, 1, 10_000)
 
 
-def from_environment(env: Mapping[str, str] = os.environ) -> Settings:
+def read_settings(env: Mapping[str, str] = os.environ) -> Settings:
     """Reads the `APP_...` variables. Raises SettingsError."""
     return Settings(
         upstream_url=env.get("APP_UPSTREAM_URL", "http://127.0.0.1:8090"),
-        delay_ms=number_in(env, "APP_DELAY_MS", 1000, 0, 60_000),
-        client=one_of(env, "APP_CLIENT", LIBRARIES),
-        client_life=one_of(env, "APP_CLIENT_LIFE", LIVES),
-        client_timeout_s=number_in(env, "APP_CLIENT_TIMEOUT_MS", 5000, 1, 600_000) / 1000,
-        client_connections=number_in(env, "APP_CLIENT_CONNECTIONS", 100, 1, 100_000),
-        pool=threads_from_environment(env),
+        delay_ms=read_number(env, "APP_DELAY_MS", 1000, 0, 60_000),
+        client=read_choice(env, "APP_CLIENT", LIBRARIES),
+        client_life=read_choice(env, "APP_CLIENT_LIFE", LIVES),
+        client_timeout_s=read_number(env, "APP_CLIENT_TIMEOUT_MS", 5000, 1, 600_000) / 1000,
+        client_connections=read_number(env, "APP_CLIENT_CONNECTIONS", 100, 1, 100_000),
+        pool=read_thread_limit(env),
         file=Path(env.get("APP_FILE", DOCUMENT)),
-        thread_lines=one_of(env, "APP_THREAD_LINES", ("0", "1")) == "1",
+        thread_lines=read_choice(env, "APP_THREAD_LINES", ("0", "1")) == "1",
     )

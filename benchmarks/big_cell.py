@@ -7,11 +7,20 @@ import numpy.typing as npt
 import polars as pl
 
 from records.cell import CellRecord, Phases, save_cell
-from records.ids import first_id
-from records.rows import BYSTANDER, HANDLERS, MACHINE, PROBE, REQUESTS, UPSTREAM, Schema, shaped
+from records.ids import make_first_id
+from records.rows import (
+    BYSTANDER,
+    HANDLERS,
+    MACHINE,
+    PROBE,
+    REQUESTS,
+    UPSTREAM,
+    Schema,
+    conform_to_schema,
+)
 from records.rundir import CellDir
-from scenarios.catalogue import select
-from scenarios.model import Available, resolved
+from scenarios.catalogue import select_scenarios
+from scenarios.model import MachineResources, resolve_scenario
 from scenarios.units import Second
 
 USERS = 500
@@ -37,31 +46,31 @@ def make_cell(folder: Path, rows: int) -> None:
     window between ramp and end.
     """
     turns = rows // USERS
-    requests = sent(turns, np.random.default_rng(1))
+    requests = make_requests(turns, np.random.default_rng(1))
     last_s = requests["started_s"].max()
     assert isinstance(last_s, float)
     reached = requests.filter(pl.col("ended_s").is_not_null() | (pl.col("user") % 2 == 0))
     tables: dict[str, tuple[pl.DataFrame, Schema]] = {
         "requests": (requests, REQUESTS),
-        "handlers": (handled(reached), HANDLERS),
-        "upstream": (asked(reached), UPSTREAM),
-        "probe": (sampled(last_s), PROBE),
-        "machine": (swept(last_s), MACHINE),
-        "bystander": (pinged(last_s), BYSTANDER),
+        "handlers": (make_handlers(reached), HANDLERS),
+        "upstream": (make_upstream_requests(reached), UPSTREAM),
+        "probe": (make_probe_samples(last_s), PROBE),
+        "machine": (make_machine_samples(last_s), MACHINE),
+        "bystander": (make_bystander_pings(last_s), BYSTANDER),
     }
     cell = CellDir(folder)
     for name, (frame, schema) in tables.items():
-        cell.save_table(name, shaped(frame, schema))
-    save_cell(cell.record_file, record(turns, last_s))
+        cell.save_table(name, conform_to_schema(frame, schema))
+    save_cell(cell.record_file, build_record(turns, last_s))
 
 
-def sent(turns: int, chance: np.random.Generator) -> pl.DataFrame:
+def make_requests(turns: int, chance: np.random.Generator) -> pl.DataFrame:
     """In the order of sending. Responses of 1 s at least and 1.1 s in the mean."""
     took_s = 1.0 + chance.gamma(4.0, 0.025, (USERS, turns))
     ended_s = np.linspace(0, RAMP_S, USERS)[:, np.newaxis] + np.cumsum(took_s, axis=1)
     user = np.repeat(np.arange(USERS), turns)
     turn = np.tile(np.arange(turns), USERS)
-    ids = np.array([first_id(CELL_NUMBER, 0, user) for user in range(USERS)], dtype=np.uint64)
+    ids = np.array([make_first_id(CELL_NUMBER, 0, user) for user in range(USERS)], dtype=np.uint64)
     failed = chance.random(USERS * turns) < FAILING
     started_s = (ended_s - took_s).ravel()
     answered = pl.col("ended_s").is_not_null()
@@ -87,7 +96,7 @@ def sent(turns: int, chance: np.random.Generator) -> pl.DataFrame:
     )
 
 
-def handled(requests: pl.DataFrame) -> pl.DataFrame:
+def make_handlers(requests: pl.DataFrame) -> pl.DataFrame:
     """Each on a thread of a pool as large as the users, a little later than it was sent."""
     began = pl.col("started_s") + ON_THE_WAY_S
     left = pl.col("ended_s") - ON_THE_WAY_S
@@ -107,7 +116,7 @@ def handled(requests: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def asked(requests: pl.DataFrame) -> pl.DataFrame:
+def make_upstream_requests(requests: pl.DataFrame) -> pl.DataFrame:
     return requests.select(
         "request_id",
         at_s=pl.coalesce("ended_s", "started_s"),
@@ -117,12 +126,12 @@ def asked(requests: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def times(until_s: Second, each_s: Second) -> Moments:
+def make_moments(until_s: Second, each_s: Second) -> Moments:
     return np.arange(0.0, until_s, each_s)
 
 
-def sampled(until_s: Second) -> pl.DataFrame:
-    at_s = times(until_s, SAMPLE_S)
+def make_probe_samples(until_s: Second) -> pl.DataFrame:
+    at_s = make_moments(until_s, SAMPLE_S)
     return pl.DataFrame({"at_s": at_s, "heartbeat_age_s": at_s % 0.013}).with_columns(
         pid=1, in_flight=USERS, threads_loop=1, threads_anyio_worker=USERS, threads_executor=0,
         threads_other=1, pool_total=USERS, pool_borrowed=USERS, pool_waiting=0,
@@ -130,11 +139,11 @@ def sampled(until_s: Second) -> pl.DataFrame:
     )  # fmt: skip
 
 
-def swept(until_s: Second) -> pl.DataFrame:
+def make_machine_samples(until_s: Second) -> pl.DataFrame:
     cores = {"server": 0.8, "upstream": 0.2, "load": 0.4, "runner": 0.05, "machine": 1.5}
     roles = pl.DataFrame({"role": list(cores), "pid": range(len(cores)), "cores": cores.values()})
     return (
-        pl.DataFrame({"at_s": times(until_s, SWEEP_S)})
+        pl.DataFrame({"at_s": make_moments(until_s, SWEEP_S)})
         .join(roles, how="cross")
         .with_columns(
             cpu_s=pl.col("at_s") * pl.col("cores"), rss_bytes=2**27, descriptors=1100, threads=3
@@ -142,14 +151,15 @@ def swept(until_s: Second) -> pl.DataFrame:
     )
 
 
-def pinged(until_s: Second) -> pl.DataFrame:
-    at_s = times(until_s, PING_S)
+def make_bystander_pings(until_s: Second) -> pl.DataFrame:
+    at_s = make_moments(until_s, PING_S)
     return pl.DataFrame({"intended_s": at_s, "ended_s": at_s + 0.003}).with_columns(status=200)
 
 
-def record(turns: int, last_s: Second) -> CellRecord:
-    scenario = resolved(
-        select(("sync-http-shared",))[0], Available(uvloop=True, httptools=True, go=True)
+def build_record(turns: int, last_s: Second) -> CellRecord:
+    scenario = resolve_scenario(
+        select_scenarios(("sync-http-shared",))[0],
+        MachineResources(uvloop=True, httptools=True, go=True),
     )
     phases = Phases(RAMP_S, RAMP_S + SETTLE_S, last_s - SETTLE_S, last_s + DRAIN_S, True)
     return CellRecord(

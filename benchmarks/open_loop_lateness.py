@@ -10,14 +10,14 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from analysis.reports import summary_of
+from analysis.report.write import load_cell_summary
 from records.rundir import CellDir
 from scenarios.model import Endpoint, Load, Scenario, Server
 from stress.cell import run_cell
 from stress.interruption import Interruption
 
 
-def ping(rate: float, arrivals: str, duration_s: float) -> Scenario:
+def make_ping_scenario(rate: float, arrivals: str, duration_s: float) -> Scenario:
     return Scenario(
         name="ping",
         group="benchmark",
@@ -41,13 +41,13 @@ def main() -> None:
     parser.add_argument("--duration", type=float, default=10.0, help="seconds")
     parser.add_argument("--rounds", type=int, default=3)
     asked = parser.parse_args()
-    scenario = ping(asked.rate, asked.arrivals, asked.duration)
+    scenario = make_ping_scenario(asked.rate, asked.arrivals, asked.duration)
     print(f"{'offered rps':>12}{'median ms':>11}{'p99 ms':>9}{'load CPU %':>12}{'others':>8}")
     for _ in range(asked.rounds):
         with tempfile.TemporaryDirectory() as folder:
             cell = CellDir(Path(folder) / "ping.1")
             run_cell(scenario, 1, cell, 0, Interruption(), lambda _: None)
-            found = summary_of(cell)
+            found = load_cell_summary(cell)
         assert found.open_loop is not None
         print(
             f"{found.open_loop.offered_rps:>12,.1f}"

@@ -24,37 +24,37 @@ from time import monotonic, sleep
 import psutil
 
 from benchmarks.raw_load import drive
-from stress.machine import free_port
-from stress.readiness import answers
+from stress.machine import find_free_port
+from stress.readiness import is_answering
 
 ROOT = Path(__file__).resolve().parent.parent
 CONNECTIONS = 16
 VARIANTS = (
     ("bare", "app.main:app"),
     ("bare again", "app.main:app"),
-    ("probe", "avt_probe_entry:app"),
+    ("probe", "asgi_probe.entry:app"),
     ("BaseHTTPMiddleware", "benchmarks.thread_logging:app"),
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
+class BenchmarkServer:
     name: str
     port: int
     process: psutil.Process
 
 
 @dataclass(frozen=True, slots=True)
-class Round:
+class BenchmarkRound:
     rps: float
     cpu_us: float
     """CPU microseconds per request."""
 
 
 @contextmanager
-def served(name: str, target: str, folder: Path) -> Iterator[Server]:
-    port = free_port(0)
-    entry = ROOT / "probe" / "entry"
+def start_benchmark_server(name: str, target: str, folder: Path) -> Iterator[BenchmarkServer]:
+    port = find_free_port(0)
+    entry = ROOT / "probe"
     env = {
         **os.environ,
         "PYTHONPATH": f"{ROOT}:{entry}",
@@ -69,25 +69,25 @@ def served(name: str, target: str, folder: Path) -> Iterator[Server]:
         process = subprocess.Popen(argv, cwd=ROOT, env=env, stdout=output, stderr=output)
     try:
         deadline_s = monotonic() + 30
-        while not answers(port):
+        while not is_answering(port):
             if process.poll() is not None or monotonic() > deadline_s:
                 raise SystemExit(f"{name}: no server; see {folder / 'server.log'}")
             sleep(0.05)
-        yield Server(name, port, psutil.Process(process.pid))
+        yield BenchmarkServer(name, port, psutil.Process(process.pid))
     finally:
         process.terminate()
         process.wait()
 
 
-def measure(server: Server, seconds: float) -> Round:
+def measure(server: BenchmarkServer, seconds: float) -> BenchmarkRound:
     before, begun_s = server.process.cpu_times(), monotonic()
     answered = drive(server.port, "/ping", CONNECTIONS, seconds)
     after, lasted_s = server.process.cpu_times(), monotonic() - begun_s
     used_s = after.user + after.system - before.user - before.system
-    return Round(answered / lasted_s, 1e6 * used_s / answered)
+    return BenchmarkRound(answered / lasted_s, 1e6 * used_s / answered)
 
 
-def tell(names: Sequence[str], rounds: Sequence[Sequence[Round]]) -> None:
+def print_overhead(names: Sequence[str], rounds: Sequence[Sequence[BenchmarkRound]]) -> None:
     print(f"{'server':<20}{'rps':>9}{'ratio':>8}{'CPU µs/request':>16}{'over bare':>12}")
     for place, name in enumerate(names):
         rps = median(each[place].rps for each in rounds)
@@ -104,13 +104,15 @@ def main() -> None:
     options = parser.parse_args()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        servers = [stack.enter_context(served(name, app, folder)) for name, app in VARIANTS]
+        servers = [
+            stack.enter_context(start_benchmark_server(name, app, folder)) for name, app in VARIANTS
+        ]
         for server in servers:
             measure(server, 0.5)  # warm
         rounds = [
             [measure(server, options.seconds) for server in servers] for _ in range(options.rounds)
         ]
-        tell([server.name for server in servers], rounds)
+        print_overhead([server.name for server in servers], rounds)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ def drive(port: int, path: str, connections: int, duration_s: Second) -> int:
     request = "\r\n".join((*head, "", "")).encode()
     chooser = selectors.DefaultSelector()
     peers = [socket.create_connection(("127.0.0.1", port)) for _ in range(connections)]
-    size = size_of_answer(peers[0], request)
+    size = read_response_size(peers[0], request)
     missing = {}
     for peer in peers:
         peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -41,7 +41,7 @@ def drive(port: int, path: str, connections: int, duration_s: Second) -> int:
     return answered
 
 
-def size_of_answer(peer: socket.socket, request: bytes) -> int:
+def read_response_size(peer: socket.socket, request: bytes) -> int:
     """Of an answer with a content-length, read to its end."""
     peer.sendall(request)
     answer = b""

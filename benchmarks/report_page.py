@@ -14,41 +14,41 @@ from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
 
-from analysis.reports import run_summary_of, write_page
+from analysis.report.write import load_run_summary, write_page
 from benchmarks.big_cell import FEWEST_ROWS, make_cell
-from benchmarks.summarise_rows import new_process, resident_mib
+from benchmarks.summarise_rows import create_process, read_peak_resident_mib
 from records.rundir import open_run
 
 NAME = "sync-http-shared"
 
 
-def judged(folder: Path) -> int:
-    run_summary_of(open_run(folder))
+def summarize_run(folder: Path) -> int:
+    load_run_summary(open_run(folder))
     return 0
 
 
-def drawn(folder: Path) -> int:
+def draw_page(folder: Path) -> int:
     """The size of the page in bytes."""
     run = open_run(folder)
-    return write_page(run, run_summary_of(run)).stat().st_size
+    return write_page(run, load_run_summary(run)).stat().st_size
 
 
-def with_its_memory(work: Callable[[Path], int], folder: Path) -> tuple[int, float]:
-    return work(folder), resident_mib()
+def measure_memory(work: Callable[[Path], int], folder: Path) -> tuple[int, float]:
+    return work(folder), read_peak_resident_mib()
 
 
-def cost(work: Callable[[Path], int], folder: Path) -> tuple[int, float, float]:
+def measure_cost(work: Callable[[Path], int], folder: Path) -> tuple[int, float, float]:
     """What the work returned, seconds, MiB."""
     begun_s = perf_counter()
-    with new_process() as process:
-        found, mib = process.submit(with_its_memory, work, folder).result()
+    with create_process() as process:
+        found, mib = process.submit(measure_memory, work, folder).result()
     return found, perf_counter() - begun_s, mib
 
 
 def make_run(folder: Path, rows: int) -> None:
     cell = folder / "cells" / f"{NAME}.1"
     cell.mkdir(parents=True)
-    with new_process() as process:
+    with create_process() as process:
         process.submit(make_cell, cell, rows).result()
     manifest = {"schema": 1, "command": "made up", "scenarios": [{"name": NAME}]}
     (folder / "manifest.json").write_text(json.dumps(manifest))
@@ -67,8 +67,8 @@ def main() -> None:
             make_run(folder, given.rows)
         else:
             shutil.copytree(given.run, folder, ignore=shutil.ignore_patterns("raw"))
-        _, alone_s, alone_mib = cost(judged, folder)
-        size, both_s, both_mib = cost(drawn, folder)
+        _, alone_s, alone_mib = measure_cost(summarize_run, folder)
+        size, both_s, both_mib = measure_cost(draw_page, folder)
     print(f"{'':24}{'seconds':>8}{'MiB':>8}")
     print(f"{'judgement':24}{alone_s:8.2f}{alone_mib:8.0f}")
     print(f"{'judgement and page':24}{both_s:8.2f}{both_mib:8.0f}")

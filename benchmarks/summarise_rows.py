@@ -22,7 +22,7 @@ from time import perf_counter
 
 import polars as pl
 
-from analysis.reports import summary_of
+from analysis.report.write import load_cell_summary
 from benchmarks.big_cell import FEWEST_ROWS, make_cell
 from records.rundir import CellDir
 
@@ -35,8 +35,8 @@ fates, steadiness, or of the requests that were never answered."""
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
-    """What the naive way finds: a few of those in analysis.summary, under the same names."""
+class SummaryFigures:
+    """What the naive way finds: a few of those in analysis.summary.model, under the same names."""
 
     requests: int
     failures: int
@@ -48,22 +48,24 @@ class Figures:
 
 
 @dataclass(frozen=True, slots=True)
-class Cost:
+class SummaryCost:
     seconds: float
     mib: float
-    found: Figures
+    found: SummaryFigures
 
 
-def ours(folder: Path) -> Figures:
+def summarize_ours(folder: Path) -> SummaryFigures:
     """All figures and verdicts; those that the naive way finds too are handed back."""
-    summary = summary_of(CellDir(folder))
-    return Figures(**{each.name: getattr(summary, each.name) for each in fields(Figures)})
+    summary = load_cell_summary(CellDir(folder))
+    return SummaryFigures(
+        **{each.name: getattr(summary, each.name) for each in fields(SummaryFigures)}
+    )
 
 
-def naive(folder: Path) -> Figures:
+def summarize_naively(folder: Path) -> SummaryFigures:
     """Row by row, lists and sorted(): how one would do it for a hundred rows."""
     cell = CellDir(folder)
-    phases = cell.record().phases
+    phases = cell.load_record().phases
     begin_s, end_s = phases.window_start_s, phases.window_end_s
     assert begin_s is not None
     assert end_s is not None
@@ -76,38 +78,40 @@ def naive(folder: Path) -> Figures:
     in_order = sorted(took_ms)
     p95_ms, p99_ms = (in_order[ceil(share * len(in_order)) - 1] for share in (0.95, 0.99))
     rps = len(took_ms) / (end_s - begin_s)
-    return Figures(
+    return SummaryFigures(
         len(took_ms), failures, rps, median_low(took_ms), p95_ms, p99_ms, max(took_ms)
     )  # fmt: skip
 
 
-def with_its_memory(work: Callable[[Path], Figures], folder: Path) -> tuple[Figures, float]:
-    return work(folder), resident_mib()
+def measure_memory(
+    work: Callable[[Path], SummaryFigures], folder: Path
+) -> tuple[SummaryFigures, float]:
+    return work(folder), read_peak_resident_mib()
 
 
-def resident_mib() -> float:
+def read_peak_resident_mib() -> float:
     """The most that this process ever held."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * RSS_UNIT / 2**20
 
 
-def new_process() -> ProcessPoolExecutor:
+def create_process() -> ProcessPoolExecutor:
     """Started afresh: a forked one would begin with our memory."""
     return ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn"))
 
 
-def cost(work: Callable[[Path], Figures], folder: Path) -> Cost:
+def measure_cost(work: Callable[[Path], SummaryFigures], folder: Path) -> SummaryCost:
     begun_s = perf_counter()
-    with new_process() as process:
-        found, mib = process.submit(with_its_memory, work, folder).result()
-    return Cost(perf_counter() - begun_s, mib, found)
+    with create_process() as process:
+        found, mib = process.submit(measure_memory, work, folder).result()
+    return SummaryCost(perf_counter() - begun_s, mib, found)
 
 
-def compared(rows: int, folder: Path) -> tuple[Cost, Cost]:
+def compare_costs(rows: int, folder: Path) -> tuple[SummaryCost, SummaryCost]:
     """Ours, and the naive way. The cell too is made by a process of its own: Linux counts what
     the parent holds when it starts a process as that process's memory."""
-    with new_process() as process:
+    with create_process() as process:
         process.submit(make_cell, folder, rows).result()
-    return cost(ours, folder), cost(naive, folder)
+    return measure_cost(summarize_ours, folder), measure_cost(summarize_naively, folder)
 
 
 def main() -> None:
@@ -117,7 +121,7 @@ def main() -> None:
     if rows < FEWEST_ROWS:
         parser.error(f"--rows {rows}: at least {FEWEST_ROWS}, or the cell has no window")
     with tempfile.TemporaryDirectory() as folder:
-        judged, plain = compared(rows, Path(folder))
+        judged, plain = compare_costs(rows, Path(folder))
     print(f"{f'{rows:,} requests':32}{'seconds':>8}{'MiB':>7}")
     for name, each in (("all figures and verdicts", judged), ("naive: seven figures", plain)):
         print(f"{name:32}{each.seconds:8.2f}{each.mib:7.0f}")

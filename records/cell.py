@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from records.clocks import Clock
+from records.clocks import ClockModel
 from scenarios.model import Scenario
 from scenarios.units import Second
 
@@ -36,7 +36,7 @@ ROUND_S = 2.0
 """gunicorn looks at its workers once a second: those it kills within this long die together."""
 
 
-def death_rounds(deaths: Sequence[WorkerDeath]) -> list[Second]:
+def find_death_rounds(deaths: Sequence[WorkerDeath]) -> list[Second]:
     """When each round of deaths was over: of several workers all may die at once."""
     rounds: list[Second] = []
     for at_s in sorted(death.at_s for death in deaths):
@@ -119,7 +119,7 @@ class CellRecord:
     """Where the load told no more than these."""
     database: str | None = None
     """Its version, and whether it was embedded or given."""
-    clocks: tuple[Clock, ...] = ()
+    clocks: tuple[ClockModel, ...] = ()
     """Of load processes on other machines; their times are in the tables by this host's clock."""
     load_processes_lost: int = 0
     """Load processes that fell silent before the end, as their master saw it."""

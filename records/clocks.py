@@ -35,7 +35,7 @@ class ClockSample:
 
 
 @dataclass(frozen=True, slots=True)
-class Clock:
+class ClockModel:
     """What to take off a process's times to have ours, at two moments of its own clock."""
 
     process: int
@@ -47,31 +47,31 @@ class Clock:
     """What the offset may be wrong, either way, at any moment from the first trip to the last."""
     samples: int
 
-    def drift(self) -> float:
+    def compute_drift(self) -> float:
         """Seconds that its clock gains on ours in each second of its own."""
         lasting_s = self.last_at_s - self.first_at_s
         return (self.last_offset_s - self.first_offset_s) / lasting_s if lasting_s > 0 else 0.0
 
-    def offset_s(self, at_s: Second) -> Second:
+    def compute_offset_s(self, at_s: Second) -> Second:
         """At a moment of its own clock."""
-        return self.first_offset_s + (at_s - self.first_at_s) * self.drift()
+        return self.first_offset_s + (at_s - self.first_at_s) * self.compute_drift()
 
 
-def clocks(samples: Sequence[ClockSample]) -> tuple[Clock, ...]:
+def estimate_clocks(samples: Sequence[ClockSample]) -> tuple[ClockModel, ...]:
     """One for each process, in the order of their numbers."""
     ordered = sorted(samples, key=lambda sample: (sample.process, sample.sent_s))
     return tuple(
-        estimated(process, list(own))
+        estimate_clock(process, list(own))
         for process, own in groupby(ordered, key=lambda sample: sample.process)
     )
 
 
-def estimated(process: int, samples: Sequence[ClockSample]) -> Clock:
+def estimate_clock(process: int, samples: Sequence[ClockSample]) -> ClockModel:
     """`samples` in the order of time, at least one."""
     third = -(-len(samples) // ENDS)
     first = min(samples[:third], key=lambda sample: sample.round_trip_s)
     last = min(reversed(samples[-third:]), key=lambda sample: sample.round_trip_s)
-    clock = Clock(
+    clock = ClockModel(
         process=process,
         first_at_s=first.theirs_s,
         first_offset_s=first.offset_s,
@@ -80,11 +80,11 @@ def estimated(process: int, samples: Sequence[ClockSample]) -> Clock:
         uncertainty_s=max(first.round_trip_s, last.round_trip_s) / 2,
         samples=len(samples),
     )
-    known_s = clock.uncertainty_s * (1 + 2 * overhang(clock, samples))
-    return replace(clock, uncertainty_s=max(known_s, contradiction_s(clock, samples)))
+    known_s = clock.uncertainty_s * (1 + 2 * measure_extrapolation(clock, samples))
+    return replace(clock, uncertainty_s=max(known_s, measure_contradiction_s(clock, samples)))
 
 
-def overhang(clock: Clock, samples: Sequence[ClockSample]) -> float:
+def measure_extrapolation(clock: ClockModel, samples: Sequence[ClockSample]) -> float:
     """How far the line is drawn on beyond the two trips that hold it, in lengths between them.
 
     Both ends of a line may be wrong by as much and in opposite ways; for each of its lengths
@@ -98,10 +98,10 @@ def overhang(clock: Clock, samples: Sequence[ClockSample]) -> float:
     return max(before_s, after_s, 0.0) / lasting_s
 
 
-def contradiction_s(clock: Clock, samples: Sequence[ClockSample]) -> Second:
+def measure_contradiction_s(clock: ClockModel, samples: Sequence[ClockSample]) -> Second:
     """By how much the line misses what some trip leaves possible: a clock whose rate changes in
     between follows no line."""
     return max(
-        abs(clock.offset_s(sample.theirs_s) - sample.offset_s) - sample.round_trip_s / 2
+        abs(clock.compute_offset_s(sample.theirs_s) - sample.offset_s) - sample.round_trip_s / 2
         for sample in samples
     )

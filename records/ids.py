@@ -12,13 +12,13 @@ MOST_REQUESTS = 1 << 20
 """Of one user; beyond it the count goes round."""
 
 
-def first_id(cell_number: int, process: int, user: int) -> int:
+def make_first_id(cell_number: int, process: int, user: int) -> int:
     return (cell_number & 0xFFFF) << 48 | (process & 0xFF) << 40 | (user % MOST_USERS) << 20
 
 
-def next_id(request_id: int) -> int:
+def make_next_id(request_id: int) -> int:
     return request_id - request_id % MOST_REQUESTS + (request_id + 1) % MOST_REQUESTS
 
 
-def as_header(request_id: int) -> str:
+def format_id_header(request_id: int) -> str:
     return f"{request_id:016x}"

@@ -33,7 +33,7 @@ class Journal:
     tables: Mapping[str, pl.DataFrame]
 
 
-def frames(content: bytes) -> Iterator[tuple[str, bytes]]:
+def iterate_frames(content: bytes) -> Iterator[tuple[str, bytes]]:
     """Whole frames only."""
     at = 0
     while at + FRAME.size <= len(content):
@@ -50,14 +50,14 @@ def read_journal(path: Path) -> Journal:
 
     Raises JournalError.
     """
-    return decode(path.read_bytes(), str(path))
+    return decode_journal(path.read_bytes(), str(path))
 
 
-def decode(content: bytes, name: str = "journal") -> Journal:
+def decode_journal(content: bytes, name: str = "journal") -> Journal:
     header: dict[str, object] = {}
     strings: dict[int, str] = {}
     payloads: dict[str, list[bytes]] = {}
-    for letter, payload in frames(content):
+    for letter, payload in iterate_frames(content):
         if letter != "{":
             payloads.setdefault(letter, []).append(payload)
             continue
@@ -70,13 +70,13 @@ def decode(content: bytes, name: str = "journal") -> Journal:
     return Journal(
         about={key: value for key, value in header.items() if isinstance(value, int)},
         tables={
-            letter: table(columns, b"".join(payloads.get(letter, ())), strings)
+            letter: decode_table(columns, b"".join(payloads.get(letter, ())), strings)
             for letter, columns in tables.items()
         },
     )
 
 
-def table(
+def decode_table(
     columns: Sequence[Sequence[str]], payload: bytes, strings: Mapping[int, str]
 ) -> pl.DataFrame:
     dtype = np.dtype([(name, NUMPY[kind]) for name, kind in columns])
@@ -111,7 +111,7 @@ class JournalWriter:
         self._sink = sink
         self._columns = tables
         self._strings: dict[str, int] = {}
-        self._json({"journal": VERSION, "tables": tables, **about})
+        self._write_json({"journal": VERSION, "tables": tables, **about})
 
     def write(self, letter: str, rows: Sequence[tuple[float | int | str | None, ...]]) -> None:
         """Rows in column order; texts as they are, unknown times as NaN."""
@@ -121,13 +121,15 @@ class JournalWriter:
         columns = self._columns[letter]
         packed = np.zeros(len(rows), [(name, NUMPY[kind]) for name, kind in columns])
         for (name, kind), values in zip(columns, zip(*rows, strict=True), strict=True):
-            packed[name] = [self._index(value, new) for value in values] if kind == TEXT else values
+            packed[name] = (
+                [self._intern_text(value, new) for value in values] if kind == TEXT else values
+            )
         if new:
-            self._json({"strings": new})
+            self._write_json({"strings": new})
         payload = packed.tobytes()
         self._sink(FRAME.pack(letter.encode("latin-1"), len(payload)) + payload)
 
-    def _index(self, value: object, new: dict[str, str]) -> int:
+    def _intern_text(self, value: object, new: dict[str, str]) -> int:
         if not isinstance(value, str):
             return 0
         if value not in self._strings:
@@ -135,6 +137,6 @@ class JournalWriter:
             new[str(self._strings[value])] = value
         return self._strings[value]
 
-    def _json(self, content: Mapping[str, object]) -> None:
+    def _write_json(self, content: Mapping[str, object]) -> None:
         payload = json.dumps(content).encode()
         self._sink(FRAME.pack(b"{", len(payload)) + payload)

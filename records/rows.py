@@ -96,7 +96,7 @@ USED: Columns = (("at_s", "f8"), ("cpu_s", "f8"), ("rss_bytes", "f8"))
 LOAD_JOURNAL: dict[str, Columns] = {"r": SENT, "u": USED}
 
 
-def shaped(frame: pl.DataFrame, schema: Schema) -> pl.DataFrame:
+def conform_to_schema(frame: pl.DataFrame, schema: Schema) -> pl.DataFrame:
     """The schema's columns in its order and types; missing ones null."""
     return frame.select(
         (pl.col(name) if name in frame.columns else pl.lit(None)).cast(kind).alias(name)

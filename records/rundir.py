@@ -12,22 +12,24 @@ from pathlib import Path
 import polars as pl
 
 from records.cell import CellRecord, load_cell
-from scenarios.problems import Problem
+from scenarios.errors import UserError
 
 TABLES = ("requests", "handlers", "probe", "machine", "bystander", "upstream")
 MANIFEST_SCHEMA = 1
 
 
 @contextmanager
-def damage_named(path: Path) -> Iterator[None]:
+def translate_read_errors(path: Path) -> Iterator[None]:
     """Whatever a missing, torn or foreign file makes its reader raise becomes one line."""
     try:
         yield
     except FileNotFoundError as error:
-        raise Problem(f"{path} is missing: this run cannot be judged without it") from error
+        raise UserError(f"{path} is missing: this run cannot be judged without it") from error
     except (OSError, ValueError, pl.exceptions.PolarsError) as error:
         reason = " ".join(str(error).split())[:100]
-        raise Problem(f"{path} is damaged ({reason}): run it again, or remove the cell") from error
+        raise UserError(
+            f"{path} is damaged ({reason}): run it again, or remove the cell"
+        ) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +44,15 @@ class CellDir:
     def record_file(self) -> Path:
         return self.path / "cell.json"
 
-    def record(self) -> CellRecord:
-        """Raises Problem where it is missing or damaged."""
-        with damage_named(self.record_file):
+    def load_record(self) -> CellRecord:
+        """Raises UserError where it is missing or damaged."""
+        with translate_read_errors(self.record_file):
             return load_cell(self.record_file)
 
-    def table(self, name: str, columns: Sequence[str] | None = None) -> pl.DataFrame:
-        """These columns, or all. Raises Problem where one is missing or damaged."""
+    def load_table(self, name: str, columns: Sequence[str] | None = None) -> pl.DataFrame:
+        """These columns, or all. Raises UserError where one is missing or damaged."""
         path = self.path / f"{name}.parquet"
-        with damage_named(path):
+        with translate_read_errors(path):
             return pl.read_parquet(path, columns=None if columns is None else list(columns))
 
     def save_table(self, name: str, frame: pl.DataFrame) -> None:
@@ -65,22 +67,22 @@ class RunDir:
     def manifest_file(self) -> Path:
         return self.path / "manifest.json"
 
-    def cell(self, name: str) -> CellDir:
+    def open_cell(self, name: str) -> CellDir:
         return CellDir(self.path / "cells" / name)
 
-    def cells(self) -> list[CellDir]:
+    def list_saved_cells(self) -> list[CellDir]:
         """Those that were saved, in the order in which they ran."""
         found = [CellDir(each.parent) for each in (self.path / "cells").glob("*/cell.json")]
-        return sorted(found, key=lambda cell: cell.record().started_utc)
+        return sorted(found, key=lambda cell: cell.load_record().started_utc)
 
-    def unsaved(self) -> list[str]:
+    def list_unsaved_cells(self) -> list[str]:
         """Names of cells that were begun and have no record: the runner was killed meanwhile."""
         begun = {each.name for each in (self.path / "cells").iterdir() if each.is_dir()}
-        return sorted(begun - {cell.path.name for cell in self.cells()})
+        return sorted(begun - {cell.path.name for cell in self.list_saved_cells()})
 
-    def manifest(self) -> dict[str, object]:
-        """Raises Problem where it is damaged, or of another schema."""
-        with damage_named(self.manifest_file):
+    def load_manifest(self) -> dict[str, object]:
+        """Raises UserError where it is damaged, or of another schema."""
+        with translate_read_errors(self.manifest_file):
             content = json.loads(self.manifest_file.read_text())
             if not isinstance(content, dict) or content.get("schema") != MANIFEST_SCHEMA:
                 raise ValueError(f"not a manifest of schema {MANIFEST_SCHEMA}")
@@ -96,8 +98,8 @@ class RunDir:
             shutil.rmtree(self.path)
 
 
-def new_run(parent: Path, name: str, now: datetime | None = None) -> RunDir:
-    """Makes `<parent>/<UTC time>-<name>`, before anything is measured. Raises Problem."""
+def create_run(parent: Path, name: str, now: datetime | None = None) -> RunDir:
+    """Makes `<parent>/<UTC time>-<name>`, before anything is measured. Raises UserError."""
     stamp = (now or datetime.now(UTC)).strftime("%Y%m%dT%H%M%SZ")
     safe_name = re.sub(r"[^A-Za-z0-9._-]+", "-", name)[:60]
     path = parent / f"{stamp}-{safe_name}"
@@ -109,15 +111,15 @@ def new_run(parent: Path, name: str, now: datetime | None = None) -> RunDir:
             count += 1
             path = parent / f"{stamp}-{safe_name}-{count}"
         except OSError as error:
-            raise Problem(f"--out {parent}: cannot write there: {error.strerror}") from error
+            raise UserError(f"--out {parent}: cannot write there: {error.strerror}") from error
         else:
             return RunDir(path)
 
 
 def open_run(path: Path) -> RunDir:
-    """Raises Problem where there is no run."""
+    """Raises UserError where there is no run."""
     run = RunDir(path)
     if not run.manifest_file.is_file():
-        raise Problem(f"{path}: no run directory (there is no manifest.json in it)")
-    run.manifest()
+        raise UserError(f"{path}: no run directory (there is no manifest.json in it)")
+    run.load_manifest()
     return run

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from records.journal import FRAME, VERSION, JournalError, frames, table
+from records.journal import FRAME, VERSION, JournalError, decode_table, iterate_frames
 
 
 class JournalTail:
@@ -19,27 +19,27 @@ class JournalTail:
         self._columns: Mapping[str, list[tuple[str, str]]] = {}
         self._strings: dict[int, str] = {}
 
-    def new(self) -> Mapping[str, pl.DataFrame]:
+    def read_new_rows(self) -> Mapping[str, pl.DataFrame]:
         """By letter; nothing for a table without new rows. Raises JournalError for a file of
         another kind or version."""
         with self.path.open("rb") as file:
             file.seek(self._at)
             content = file.read()
         payloads: dict[str, list[bytes]] = {}
-        for letter, payload in frames(content):
+        for letter, payload in iterate_frames(content):
             self._at += FRAME.size + len(payload)
             if letter == "{":
-                self._learn(json.loads(payload))
+                self._read_header(json.loads(payload))
             elif letter in self._columns:
                 payloads.setdefault(letter, []).append(payload)
             else:
                 raise JournalError(f"{self.path}: rows of no table that its header names")
         return {
-            letter: table(self._columns[letter], b"".join(parts), self._strings)
+            letter: decode_table(self._columns[letter], b"".join(parts), self._strings)
             for letter, parts in payloads.items()
         }
 
-    def _learn(self, message: Mapping[str, object]) -> None:
+    def _read_header(self, message: Mapping[str, object]) -> None:
         strings, tables = message.get("strings"), message.get("tables")
         if isinstance(strings, dict):
             self._strings |= {int(index): str(text) for index, text in strings.items()}

@@ -18,7 +18,9 @@ DELAY_S = 0.1
 WORDS: dict[Life, str] = {"shared": "one client for all", "per-request": "a client a request"}
 
 
-def calls(style_word: str, library: Library, life: Life, expect: str, why: str) -> Scenario:
+def make_client_scenario(
+    style_word: str, library: Library, life: Life, expect: str, why: str
+) -> Scenario:
     path = "/async/http" if style_word == "async def" else "/sync/http"
     word, each = style_word.split()[0], life == "per-request"
     whose = library if library == "aiohttp" else f"{word} {library}"
@@ -53,14 +55,16 @@ BOOKS = (
 PLAIN = "Connections are kept and reused; what is left is the call itself."
 
 CLIENTS: tuple[Scenario, ...] = (
-    calls("async def", "httpx2", "shared", SHARED, PLAIN),
-    calls("async def", "httpx2", "per-request", EACH, CONTEXT),
-    calls("async def", "httpx", "shared", "a tenth of httpx2 shared", BOOKS),
-    calls("async def", "httpx", "per-request", EACH, CONTEXT),
-    calls("async def", "aiohttp", "shared", SHARED, PLAIN),
-    calls("async def", "aiohttp", "per-request", "hardly fewer rps than one for all", NO_CONTEXT),
-    calls("def", "httpx2", "shared", SHARED, PLAIN),
-    calls("def", "httpx2", "per-request", EACH, CONTEXT),
-    calls("def", "httpx", "shared", "clearly fewer rps than httpx2 shared", BOOKS),
-    calls("def", "httpx", "per-request", EACH, CONTEXT),
+    make_client_scenario("async def", "httpx2", "shared", SHARED, PLAIN),
+    make_client_scenario("async def", "httpx2", "per-request", EACH, CONTEXT),
+    make_client_scenario("async def", "httpx", "shared", "a tenth of httpx2 shared", BOOKS),
+    make_client_scenario("async def", "httpx", "per-request", EACH, CONTEXT),
+    make_client_scenario("async def", "aiohttp", "shared", SHARED, PLAIN),
+    make_client_scenario(
+        "async def", "aiohttp", "per-request", "hardly fewer rps than one for all", NO_CONTEXT
+    ),
+    make_client_scenario("def", "httpx2", "shared", SHARED, PLAIN),
+    make_client_scenario("def", "httpx2", "per-request", EACH, CONTEXT),
+    make_client_scenario("def", "httpx", "shared", "clearly fewer rps than httpx2 shared", BOOKS),
+    make_client_scenario("def", "httpx", "per-request", EACH, CONTEXT),
 )

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import quote, urlsplit
 
+from scenarios.errors import UserError
 from scenarios.model import Database, Endpoint, Load, Method, Scenario, Server, Style
-from scenarios.problems import Problem
 
 GROUP = "contrast"
 FIFTY_USERS = Load(users=50, spawn_rate=50.0, duration_s=3.0)
@@ -24,7 +24,7 @@ PLAIN = "/:?#[]@!$&'()*+,;=%~"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ContrastEndpoint:
     """One endpoint, whoever serves it. `name` is short, `why` what it stresses."""
 
     name: str
@@ -49,15 +49,23 @@ class Contender:
     url: str | None = None
 
 
-EIGHT: tuple[Asked, ...] = (
-    Asked("root", "GET", "/", why="handling HTTP and writing a small JSON"),
-    Asked("health", "GET", "/health", why="one trivial statement: what asking SQLite costs"),
-    Asked("echo", "POST", "/echo", '{"text": "hello", "numbers": [1, 2, 3]}', "reading JSON"),
-    Asked("say", "GET", "/echo/test", why="hardly anything"),
-    Asked("items", "GET", "/db/items", why="a query, and 25 rows as JSON"),
-    Asked("add", "POST", "/db/items", '{"name": "a new item", "price_cents": 250}', "a write"),
-    Asked("cpu", "GET", "/stress/cpu/1000", why="a loop of 1000 steps"),
-    Asked("memory", "GET", "/stress/memory/1", why="taking 1 MiB and touching each page"),
+EIGHT: tuple[ContrastEndpoint, ...] = (
+    ContrastEndpoint("root", "GET", "/", why="handling HTTP and writing a small JSON"),
+    ContrastEndpoint(
+        "health", "GET", "/health", why="one trivial statement: what asking SQLite costs"
+    ),
+    ContrastEndpoint(
+        "echo", "POST", "/echo", '{"text": "hello", "numbers": [1, 2, 3]}', "reading JSON"
+    ),
+    ContrastEndpoint("say", "GET", "/echo/test", why="hardly anything"),
+    ContrastEndpoint("items", "GET", "/db/items", why="a query, and 25 rows as JSON"),
+    ContrastEndpoint(
+        "add", "POST", "/db/items", '{"name": "a new item", "price_cents": 250}', "a write"
+    ),
+    ContrastEndpoint("cpu", "GET", "/stress/cpu/1000", why="a loop of 1000 steps"),
+    ContrastEndpoint(
+        "memory", "GET", "/stress/memory/1", why="taking 1 MiB and touching each page"
+    ),
 )
 OURS: tuple[Contender, ...] = (
     Contender("def", "def", PYTHON, base="/sync"),
@@ -67,7 +75,9 @@ OURS: tuple[Contender, ...] = (
 )
 
 
-def contrasted(asked: Sequence[Asked], contenders: Sequence[Contender]) -> tuple[Scenario, ...]:
+def build_contrast_scenarios(
+    asked: Sequence[ContrastEndpoint], contenders: Sequence[Contender]
+) -> tuple[Scenario, ...]:
     return tuple(
         Scenario(
             name=f"{GROUP}-{each.name}-{contender.name}",
@@ -90,13 +100,13 @@ def contrasted(asked: Sequence[Asked], contenders: Sequence[Contender]) -> tuple
 
 PROCESSES = Contender("process", "async def with processes", PYTHON, base="/process")
 """Where the work is handed to another process: of the eight only the CPU's."""
-CONTRAST = contrasted(EIGHT, OURS) + contrasted(
+CONTRAST = build_contrast_scenarios(EIGHT, OURS) + build_contrast_scenarios(
     [each for each in EIGHT if each.name == "cpu"], [PROCESSES]
 )
 
 
 def parse_target(text: str) -> Contender:
-    """`NAME=http://host:port[/base]`. Raises Problem."""
+    """`NAME=http://host:port[/base]`. Raises UserError."""
     name, _, url = text.partition("=")
     try:
         parts = urlsplit(quote(url, safe=PLAIN))
@@ -105,9 +115,9 @@ def parse_target(text: str) -> Contender:
         port, parts = 0, urlsplit("")
     plain = not (parts.query or parts.fragment or parts.username or ":" in (parts.hostname or ""))
     if not re.fullmatch(r"[A-Za-z0-9._-]{1,12}", name) or not plain:
-        raise Problem(f"--target {text!r}: give NAME=http://host:port, NAME of up to 12 letters")
+        raise UserError(f"--target {text!r}: give NAME=http://host:port, NAME of up to 12 letters")
     if parts.scheme != "http" or not parts.hostname or not port:
-        raise Problem(f"--target {text!r}: only http:// is measured; give NAME=http://host:port")
+        raise UserError(f"--target {text!r}: only http:// is measured; give NAME=http://host:port")
     return Contender(
         name=name,
         style="async def",
@@ -117,24 +127,28 @@ def parse_target(text: str) -> Contender:
     )
 
 
-def parse_endpoint(text: str) -> Asked:
-    """`GET /path`, or `POST /path {"json": "body"}`. Raises Problem."""
+def parse_endpoint(text: str) -> ContrastEndpoint:
+    """`GET /path`, or `POST /path {"json": "body"}`. Raises UserError."""
     match = re.fullmatch(r"\s*(GET|POST)\s+(/\S*)(?:\s+(\S.*?))?\s*", text, re.DOTALL)
     if match is None:
-        raise Problem(f"--endpoint {text!r}: give 'GET /path', or 'POST /path {{\"a\": 1}}'")
+        raise UserError(f"--endpoint {text!r}: give 'GET /path', or 'POST /path {{\"a\": 1}}'")
     body = match[3]
     if body is not None:
         try:
             json.loads(body)
         except ValueError as error:
-            raise Problem(f"--endpoint {text!r}: its body is no JSON: {error}") from error
+            raise UserError(f"--endpoint {text!r}: its body is no JSON: {error}") from error
     method: Method = "POST" if match[1] == "POST" else "GET"
     name = re.sub(r"[^a-z0-9]+", "-", match[2].lower()).strip("-") or "root"
-    return Asked(f"{name[:24]}-{method.lower()}", method, quote(match[2], safe=PLAIN), body)
+    return ContrastEndpoint(
+        f"{name[:24]}-{method.lower()}", method, quote(match[2], safe=PLAIN), body
+    )
 
 
-def chosen(targets: Sequence[str], endpoints: Sequence[str]) -> tuple[Scenario, ...]:
-    """What the user named, and ours where nothing was. Raises Problem."""
+def choose_contrast_scenarios(
+    targets: Sequence[str], endpoints: Sequence[str]
+) -> tuple[Scenario, ...]:
+    """What the user named, and ours where nothing was. Raises UserError."""
     contenders = [parse_target(each) for each in targets] or list(OURS)
     asked = [parse_endpoint(each) for each in endpoints] or list(EIGHT)
     for kind, names in (
@@ -143,11 +157,11 @@ def chosen(targets: Sequence[str], endpoints: Sequence[str]) -> tuple[Scenario, 
     ):
         twice = {name for name in names if names.count(name) > 1}
         if twice:
-            raise Problem(f"{kind}: {min(twice)} is given twice")
-    return contrasted(numbered(asked), contenders)
+            raise UserError(f"{kind}: {min(twice)} is given twice")
+    return build_contrast_scenarios(number_duplicate_names(asked), contenders)
 
 
-def numbered(asked: Sequence[Asked]) -> list[Asked]:
+def number_duplicate_names(asked: Sequence[ContrastEndpoint]) -> list[ContrastEndpoint]:
     """Two paths may shorten to one name."""
     names = [each.name for each in asked]
     return [

@@ -1,12 +1,12 @@
 """Work that waits for nothing: on the loop, in the thread pool, in other processes."""
 
-from scenarios.model import Bystander, Endpoint, Load, Scenario, Server
+from scenarios.model import BackgroundRequest, Endpoint, Load, Scenario, Server
 
 SERVER = Server("uvicorn", loop="auto", http="auto", worker_timeout_s=0.0, app="app.contrast")
 STEPS = 100_000
 """Some 9 ms of CPython on the machine that this was written on."""
 FIFTY_USERS = Load(users=50, spawn_rate=50.0)
-OFTEN = Bystander(every_s=0.37)
+OFTEN = BackgroundRequest(every_s=0.37)
 SUBJECT = f"CPU work of {STEPS:,} steps"
 
 CPU_WORK: tuple[Scenario, ...] = (

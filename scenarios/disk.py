@@ -9,7 +9,9 @@ WITH_PAUSES = Load(users=20, spawn_rate=20.0, think_s=0.25)
 """So that the cores are not the limit, and the loop has time that could be free."""
 
 
-def large(name: str, path: str, style: Style, question: str, expect: str, why: str) -> Scenario:
+def make_disk_scenario(
+    name: str, path: str, style: Style, question: str, expect: str, why: str
+) -> Scenario:
     return Scenario(
         name=name,
         group="disk-large",
@@ -53,7 +55,7 @@ DISK: tuple[Scenario, ...] = (
         endpoint=Endpoint("/async/json/sync", "async def that blocks"),
         server=SERVER,
     ),
-    large(
+    make_disk_scenario(
         "async-file-sync",
         "/async/file/sync",
         "async def that blocks",
@@ -61,7 +63,7 @@ DISK: tuple[Scenario, ...] = (
         expect="one read at a time, and a loop that lags by several of them",
         why="The read lets go of the GIL, and nobody can use that: the loop itself waits.",
     ),
-    large(
+    make_disk_scenario(
         "async-file",
         "/async/file",
         "async def",
@@ -70,7 +72,7 @@ DISK: tuple[Scenario, ...] = (
         why="aiofiles hands the read to asyncio's default executor, of min(32, cores + 4) "
         "threads: anyio's pool shows nothing of it. open, read and close are a hand-over each.",
     ),
-    large(
+    make_disk_scenario(
         "sync-file",
         "/sync/file",
         "def",
@@ -78,7 +80,7 @@ DISK: tuple[Scenario, ...] = (
         expect="as async-file, on up to 40 threads instead",
         why="Copying from the page cache is work for a core: beyond the cores no thread helps.",
     ),
-    large(
+    make_disk_scenario(
         "async-file-offload",
         "/async/file/offload",
         "async def that offloads",

@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from scenarios.catalogue import select
+from scenarios.catalogue import select_scenarios
+from scenarios.errors import UserError
 from scenarios.model import Scenario, Style
-from scenarios.overrides import Overrides, with_overrides
-from scenarios.problems import Problem
+from scenarios.overrides import Overrides, apply_overrides
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class PredictedMetric:
     """What is to be predicted: a figure by its name in summary.json, and in words with its unit."""
 
     figure: str
@@ -18,7 +18,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Edit:
+class CodeEdit:
     """A change to one file of the app. `hunks`: what stands there once, and what replaces it.
     `changed` tells theory of it; `then`: what should happen."""
 
@@ -41,39 +41,39 @@ class Exercise:
     question: str
     scenario: str
     overrides: Overrides
-    asked: Asked
-    shown: tuple[Asked, ...]
+    asked: PredictedMetric
+    shown: tuple[PredictedMetric, ...]
     look: str
     why: str
-    edit: Edit
+    edit: CodeEdit
     times: float
     because: str
     """Why `times` is no nearer to what theory says."""
 
 
-RPS = Asked("ok_rps", "good answers a second")
-MEAN = Asked("mean_ms", "mean response, ms")
-PING = Asked("bystander.median_ms", "/ping takes, ms")
-HEALTH = Asked("bystander.median_ms", "/sync/health takes, ms")
-CPU = Asked("cpu_ms_per_request", "CPU a request, ms")
-THREADS = Asked("threads_active_mean", "threads at work")
+RPS = PredictedMetric("ok_rps", "good answers a second")
+MEAN = PredictedMetric("mean_ms", "mean response, ms")
+PING = PredictedMetric("bystander.median_ms", "/ping takes, ms")
+HEALTH = PredictedMetric("bystander.median_ms", "/sync/health takes, ms")
+CPU = PredictedMetric("cpu_ms_per_request", "CPU a request, ms")
+THREADS = PredictedMetric("threads_active_mean", "threads at work")
 SHORT = Overrides(duration_s=5.0)
 
 
-def styled(style: Style) -> Callable[[Scenario], Scenario]:
+def make_style_change(style: Style) -> Callable[[Scenario], Scenario]:
     return lambda scenario: replace(scenario, endpoint=replace(scenario.endpoint, style=style))
 
 
-def free_bystander(scenario: Scenario) -> Scenario:
+def move_bystander_to_loop(scenario: Scenario) -> Scenario:
     return replace(scenario, bystander=replace(scenario.bystander, needs=None))
 
 
-def rare_in_a_thread(scenario: Scenario) -> Scenario:
+def move_rare_to_thread(scenario: Scenario) -> Scenario:
     assert scenario.rare is not None
     return replace(scenario, rare=replace(scenario.rare, style="def"))
 
 
-def unchanged(scenario: Scenario) -> Scenario:
+def keep_scenario(scenario: Scenario) -> Scenario:
     """What theory is told is the CPU of a request, and that is measured anew."""
     return scenario
 
@@ -94,7 +94,7 @@ EXERCISES: tuple[Exercise, ...] = (
         why="40 threads, each busy for 500 ms: 40 / 0.5 = 80 a second, whatever the users do. By "
         "Little's law 100 users at 80 a second wait 100 / 80 = 1.25 s each, of which 0.75 s "
         "are the queue before the pool.",
-        edit=Edit(
+        edit=CodeEdit(
             file="app/endpoints.py",
             hunks=(
                 (
@@ -104,7 +104,7 @@ EXERCISES: tuple[Exercise, ...] = (
                     "        return PlainTextResponse(await upstream.fetch_async())\n",
                 ),
             ),
-            changed=styled("async def"),
+            changed=make_style_change("async def"),
             then="The pool is out of the way: 100 users, 500 ms each, are 200 a second, on one "
             "thread.",
         ),
@@ -128,7 +128,7 @@ EXERCISES: tuple[Exercise, ...] = (
         "same line, and a newcomer twice: to be accepted, and to be read. An `await` before the "
         "call would not help: `fetch` is no coroutine. Hand it to a thread, as below, or use a "
         "client that can be awaited (`await upstream.fetch_async()`).",
-        edit=Edit(
+        edit=CodeEdit(
             file="app/endpoints.py",
             hunks=(
                 (
@@ -138,7 +138,7 @@ EXERCISES: tuple[Exercise, ...] = (
                     "        return PlainTextResponse(await run_sync(upstream.fetch))\n",
                 ),
             ),
-            changed=styled("async def that offloads"),
+            changed=make_style_change("async def that offloads"),
             then="All 20 wait at the same time, each on a thread of the pool: 20 / 0.2 = 100 a "
             "second, and `/ping` answers at once.",
             instead="async def async_http_sync() -> Response: "
@@ -163,7 +163,7 @@ EXERCISES: tuple[Exercise, ...] = (
         why="A `def` takes a thread, however little it does. 60 are in the line before it, and 80 "
         "leave it in a second: 60 / 80 = 0.75 s. A `def` dependency of an `async def` endpoint "
         "stands in the same line.",
-        edit=Edit(
+        edit=CodeEdit(
             file="app/hidden_waits.py",
             hunks=(
                 (
@@ -171,7 +171,7 @@ EXERCISES: tuple[Exercise, ...] = (
                     "    async def sync_health() -> Response:\n",
                 ),
             ),
-            changed=free_bystander,
+            changed=move_bystander_to_loop,
             then="It runs on the loop, which has nothing to do: some milliseconds. The 100 users "
             "wait as before.",
         ),
@@ -194,7 +194,7 @@ EXERCISES: tuple[Exercise, ...] = (
         why="A hundred requests need the loop for 200 ms: 2 ms each. One loop then serves "
         "1 / 0.002 = 500 a second at the most, and everybody's requests wait for the few that "
         "block: `/ping` meets one block of 200 ms, or two.",
-        edit=Edit(
+        edit=CodeEdit(
             file="app/endpoints.py",
             hunks=(
                 (
@@ -202,7 +202,7 @@ EXERCISES: tuple[Exercise, ...] = (
                     "    def async_sleep_sync() -> Response:\n",
                 ),
             ),
-            changed=rare_in_a_thread,
+            changed=move_rare_to_thread,
             then="Ten such requests a second, 200 ms each, keep two threads busy. The loop is "
             "free: nearly 1,000 a second.",
         ),
@@ -225,7 +225,7 @@ EXERCISES: tuple[Exercise, ...] = (
         why="Each client builds a TLS context, also for plain HTTP: 15 to 25 ms of CPU, on the "
         "loop. 1 / 0.02 is 50 a second: divide 1 by the CPU a request of your own run. No `await` "
         "helps against work.",
-        edit=Edit(
+        edit=CodeEdit(
             file="app/clients.py",
             hunks=(
                 (
@@ -238,7 +238,7 @@ EXERCISES: tuple[Exercise, ...] = (
                     "httpx2.AsyncClient(timeout=timeout_s, limits=limits, verify=CONTEXT)",
                 ),
             ),
-            changed=unchanged,
+            changed=keep_scenario,
             then="Still a client for each request, but one TLS context for all: several times the "
             "throughput. One client for all would keep its connections too.",
         ),
@@ -258,15 +258,15 @@ EXERCISES: tuple[Exercise, ...] = (
         look="*Who was where*: never more than one red bar at a time.",
         why="The loop computes for one request after the other. `/ping` waits for whole rounds of "
         "50 x 9 ms = 0.45 s, several of them: to be accepted, and to be read.",
-        edit=Edit(
-            file="app/contrast.py",
+        edit=CodeEdit(
+            file="app/systems/contrast.py",
             hunks=(
                 (
-                    "    async def async_cpu(n: Steps) -> Spun:\n",
-                    "    def async_cpu(n: Steps) -> Spun:\n",
+                    "    async def async_cpu(n: Steps) -> CpuResponse:\n",
+                    "    def async_cpu(n: Steps) -> CpuResponse:\n",
                 ),
             ),
-            changed=styled("def"),
+            changed=make_style_change("def"),
             then="No faster, since there is one interpreter. But up to 40 threads now take turns "
             "of 5 ms, so that the loop's own turn comes after 0.2 s at the most: `/ping` takes "
             "0.1 to 0.3 s instead of seconds.",
@@ -277,17 +277,17 @@ EXERCISES: tuple[Exercise, ...] = (
 )
 
 
-def exercise(number: int) -> Exercise:
-    """Raises Problem."""
+def find_exercise(number: int) -> Exercise:
+    """Raises UserError."""
     for each in EXERCISES:
         if each.number == number:
             return each
-    raise Problem(f"exercise {number}: there are {len(EXERCISES)}; `study workshop` lists them")
+    raise UserError(f"exercise {number}: there are {len(EXERCISES)}; `study workshop` lists them")
 
 
-def scenario_of(which: Exercise, edited: bool) -> Scenario:
+def build_exercise_scenario(which: Exercise, edited: bool) -> Scenario:
     """What it runs; after the edit under a name of its own."""
-    (scenario,) = with_overrides(select((which.scenario,)), which.overrides)
+    (scenario,) = apply_overrides(select_scenarios((which.scenario,)), which.overrides)
     if not edited:
         return scenario
     changed = which.edit.changed(scenario)

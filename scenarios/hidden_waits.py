@@ -4,10 +4,10 @@ request in a hundred blocks, for work that goes on after the answer."""
 from dataclasses import dataclass
 
 from scenarios.model import (
-    Bystander,
+    BackgroundRequest,
     Endpoint,
     Load,
-    Rare,
+    RareRequest,
     Scenario,
     Server,
     Style,
@@ -27,7 +27,7 @@ OFTEN_S = 0.37
 
 
 @dataclass(frozen=True, slots=True)
-class Full:
+class SaturatingLoad:
     """A load that keeps all threads of a pool busy; the question is what becomes of somebody who
     asks for another path."""
 
@@ -38,8 +38,10 @@ class Full:
     delay_s: Second
 
 
-POOL = Full("full-pool", "beside a pool that is full", Endpoint("/sync/sleep", "def"), 100, 0.5)
-EXECUTOR = Full(
+POOL = SaturatingLoad(
+    "full-pool", "beside a pool that is full", Endpoint("/sync/sleep", "def"), 100, 0.5
+)
+EXECUTOR = SaturatingLoad(
     "executor",
     "beside an executor that is full",
     Endpoint("/async/sleep/to-thread", "async def to the executor"),
@@ -48,8 +50,8 @@ EXECUTOR = Full(
 )
 
 
-def beside(
-    full: Full,
+def make_bystander_scenario(
+    full: SaturatingLoad,
     name: str,
     contender: str,
     path: str,
@@ -68,14 +70,14 @@ def beside(
         endpoint=full.endpoint,
         server=SERVER,
         load=Load(users=full.users, spawn_rate=50.0, duration_s=15.0),
-        bystander=Bystander(path, needs, OFTEN_S, turns),
+        bystander=BackgroundRequest(path, needs, OFTEN_S, turns),
         delay_s=full.delay_s,
         subject=full.subject,
         contender=contender,
     )
 
 
-def one_in_a_hundred(
+def make_rare_request_scenario(
     name: str, contender: str, path: str, style: Style, question: str, expect: str, why: str
 ) -> Scenario:
     """99 of 100 requests go to an `async def` that awaits, the hundredth elsewhere."""
@@ -88,15 +90,15 @@ def one_in_a_hundred(
         endpoint=Endpoint("/async/sleep", "async def"),
         server=SERVER,
         load=NOW_AND_THEN,
-        rare=Rare(path, style),
-        bystander=Bystander(every_s=OFTEN_S),
+        rare=RareRequest(path, style),
+        bystander=BackgroundRequest(every_s=OFTEN_S),
         delay_s=RARE_DELAY_S,
         subject="1 % of the traffic elsewhere",
         contender=contender,
     )
 
 
-def afterwards(
+def make_background_task_scenario(
     name: str, contender: str, path: str, style: Style, question: str, expect: str, why: str
 ) -> Scenario:
     """Users who pause, and get their answer before its work is done; a `def` beside them."""
@@ -109,7 +111,7 @@ def afterwards(
         endpoint=Endpoint(path, style, answers_first=True),
         server=SERVER,
         load=WITH_PAUSES,
-        bystander=Bystander("/sync/ping", "anyio's pool", OFTEN_S),
+        bystander=BackgroundRequest("/sync/ping", "anyio's pool", OFTEN_S),
         delay_s=BACKGROUND_DELAY_S,
         subject="a background task of 200 ms",
         contender=contender,
@@ -117,7 +119,7 @@ def afterwards(
 
 
 HIDDEN_WAITS: tuple[Scenario, ...] = (
-    beside(
+    make_bystander_scenario(
         POOL,
         "health-async",
         "async /health",
@@ -127,7 +129,7 @@ HIDDEN_WAITS: tuple[Scenario, ...] = (
         expect="yes: answered in some milliseconds",
         why="It runs on the loop, which has nothing to do but to hand over.",
     ),
-    beside(
+    make_bystander_scenario(
         POOL,
         "health-sync",
         "def /health",
@@ -138,7 +140,7 @@ HIDDEN_WAITS: tuple[Scenario, ...] = (
         why="Any def endpoint takes one of the 40 threads, and stands in the same line for it. An "
         "orchestrator with a short timeout would end a service that works.",
     ),
-    beside(
+    make_bystander_scenario(
         POOL,
         "depends-async",
         "async Depends",
@@ -148,7 +150,7 @@ HIDDEN_WAITS: tuple[Scenario, ...] = (
         expect="as health-async",
         why="Both run on the loop.",
     ),
-    beside(
+    make_bystander_scenario(
         POOL,
         "depends-sync",
         "def Depends",
@@ -159,7 +161,7 @@ HIDDEN_WAITS: tuple[Scenario, ...] = (
         why="FastAPI runs each def dependency in the pool: one trivial get_settings() is enough to "
         "take a token.",
     ),
-    one_in_a_hundred(
+    make_rare_request_scenario(
         "rare-awaits",
         "awaits",
         "/async/sleep",
@@ -168,7 +170,7 @@ HIDDEN_WAITS: tuple[Scenario, ...] = (
         expect="users / delay, a bystander who does not wait",
         why="The base of the two others.",
     ),
-    one_in_a_hundred(
+    make_rare_request_scenario(
         "rare-blocks",
         "blocks",
         "/async/sleep/sync",
@@ -178,7 +180,7 @@ HIDDEN_WAITS: tuple[Scenario, ...] = (
         why="Each blocks the loop for 200 ms: on average a request takes 2 ms of the loop, which "
         "can then serve 500 a second at the most.",
     ),
-    one_in_a_hundred(
+    make_rare_request_scenario(
         "rare-sync",
         "def",
         "/sync/sleep",
@@ -187,7 +189,7 @@ HIDDEN_WAITS: tuple[Scenario, ...] = (
         expect="as rare-awaits",
         why="Ten requests a second of 200 ms each take two threads of 40.",
     ),
-    beside(
+    make_bystander_scenario(
         EXECUTOR,
         "executor-ping",
         "/ping",
@@ -198,7 +200,7 @@ HIDDEN_WAITS: tuple[Scenario, ...] = (
         why="to_thread uses asyncio's default executor, and not anyio's pool of 40: on two cores "
         "it has 6 threads. anyio's limiter reads 0 all the time.",
     ),
-    beside(
+    make_bystander_scenario(
         EXECUTOR,
         "executor-file",
         "aiofiles",
@@ -209,7 +211,7 @@ HIDDEN_WAITS: tuple[Scenario, ...] = (
         expect="yes, three times over: for the executor's line to open, to read and to close",
         why="aiofiles hands over each of its calls to the same executor, one after the other.",
     ),
-    beside(
+    make_bystander_scenario(
         EXECUTOR,
         "executor-dns",
         "a name",
@@ -220,7 +222,7 @@ HIDDEN_WAITS: tuple[Scenario, ...] = (
         why="asyncio's getaddrinfo runs in the default executor too: each new connection to a host "
         "by name takes a turn there.",
     ),
-    afterwards(
+    make_background_task_scenario(
         "background-async",
         "async def",
         "/background/async",
@@ -229,7 +231,7 @@ HIDDEN_WAITS: tuple[Scenario, ...] = (
         expect="answers at once, and nobody else waits",
         why="It waits on the loop with all others.",
     ),
-    afterwards(
+    make_background_task_scenario(
         "background-sync",
         "def",
         "/background/sync",
@@ -239,7 +241,7 @@ HIDDEN_WAITS: tuple[Scenario, ...] = (
         why="It takes a thread of the pool for 200 ms: 200 a second can be worked off, some 250 "
         "are begun. Answers come before the work, so that nothing slows the users down.",
     ),
-    afterwards(
+    make_background_task_scenario(
         "background-blocks",
         "blocks",
         "/background/async/sync",

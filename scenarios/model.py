@@ -35,6 +35,13 @@ PythonServer = Literal["gunicorn", "uvicorn"]
 ServerKind = Literal["gunicorn", "uvicorn", "axum", "gin", "given"]
 """The last is the user's own: already running, not ours to start, end or settle."""
 App = Literal["app.main", "app.users", "app.tasks", "app.contrast"]
+APP_TARGETS: Mapping[App, str] = {
+    "app.main": "app.main:app",
+    "app.users": "app.systems.users:app",
+    "app.tasks": "app.systems.tasks:app",
+    "app.contrast": "app.systems.contrast:app",
+}
+"""Where each is found, as a server is given it."""
 AccessLog = Literal["off", "file", "terminal"]
 Loop = Literal["asyncio", "uvloop", "auto"]
 Http = Literal["h11", "httptools", "auto"]
@@ -77,7 +84,7 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True)
-class Rare:
+class RareRequest:
     """One request in so many goes there instead."""
 
     path: str
@@ -86,7 +93,7 @@ class Rare:
 
 
 @dataclass(frozen=True, slots=True)
-class Bystander:
+class BackgroundRequest:
     """Somebody else, who asks now and then through the whole cell: what does the load do to them?
 
     `needs`: whose threads its request waits for, if any, and how many `turns` it takes there, one
@@ -195,8 +202,8 @@ class Scenario:
     endpoint: Endpoint
     server: Server
     load: Load = Load()
-    rare: Rare | None = None
-    bystander: Bystander = Bystander()
+    rare: RareRequest | None = None
+    bystander: BackgroundRequest = BackgroundRequest()
     delay_s: Second | None = None
     """How long the upstream, or the sleep, takes; None where nothing waits by design."""
     client: Client | None = None
@@ -217,7 +224,7 @@ class Scenario:
 
 
 @dataclass(frozen=True, slots=True)
-class Available:
+class MachineResources:
     """What the machine offers where a scenario says "auto"."""
 
     uvloop: bool
@@ -225,7 +232,7 @@ class Available:
     go: bool
 
 
-def resolved(scenario: Scenario, available: Available) -> Scenario:
+def resolve_scenario(scenario: Scenario, available: MachineResources) -> Scenario:
     """The scenario with every "auto" and every "as many as users" replaced by what it means."""
     server, client, upstream = scenario.server, scenario.client, scenario.upstream
     users = scenario.load.users

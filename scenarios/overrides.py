@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import TypeVar
 
+from scenarios.errors import UserError
 from scenarios.model import (
     AccessLog,
     Arrivals,
@@ -21,7 +22,6 @@ from scenarios.model import (
     UpstreamKind,
     UserClass,
 )
-from scenarios.problems import Problem
 from scenarios.units import Second
 
 Value = TypeVar("Value")
@@ -89,17 +89,17 @@ PYTHON_OPTIONS = ("server", "pool", "loop", "http", "worker_timeout_s", "access_
 CLIENT_OPTIONS = ("client", "client_life", "client_timeout_s", "client_connections", "upstream")
 
 
-def plain(value: float) -> str:
+def format_plain_number(value: float) -> str:
     """As it was typed, not as 1e+20."""
     return str(int(value)) if value == int(value) else str(value)
 
 
-def option(name: str) -> str:
+def format_option_name(name: str) -> str:
     spelt = {"think_s": "think_time_s", "database_pool": "db_pool"}
     return "--" + spelt.get(name, name).removesuffix("_s").replace("_", "-")
 
 
-def as_options(overrides: Overrides) -> str:
+def format_as_options(overrides: Overrides) -> str:
     """What would have to be typed for them."""
     words = []
     for each in fields(overrides):
@@ -109,72 +109,80 @@ def as_options(overrides: Overrides) -> str:
         if each.name == "keep_alive":
             words.append("--keep-alive" if value else "--no-keep-alive")
         else:
-            words.append(f"{option(each.name)} {typed(each.name, value)}")
+            words.append(f"{format_option_name(each.name)} {format_option_value(each.name, value)}")
     return " ".join(words)
 
 
-def typed(name: str, value: float | str) -> str:
+def format_option_value(name: str, value: float | str) -> str:
     if name in DURATIONS and not isinstance(value, str):
         return f"{value:g}s" if value >= 1 else f"{1000 * value:g}ms"
     if isinstance(value, str):
         return value
-    return f"{value:g}/s" if name == "arrival_rate" else plain(value)
+    return f"{value:g}/s" if name == "arrival_rate" else format_plain_number(value)
 
 
-def checked(overrides: Overrides) -> Overrides:
-    """The same overrides. Raises Problem naming the first value out of bounds."""
+def check_bounds(overrides: Overrides) -> Overrides:
+    """The same overrides. Raises UserError naming the first value out of bounds."""
     for name, (lowest, highest, unit) in BOUNDS.items():
         value = getattr(overrides, name)
         if value is not None and not lowest <= value <= highest:
-            raise Problem(f"{option(name)} {plain(value)}: give {lowest:g} to {highest:g}{unit}")
+            raise UserError(
+                f"{format_option_name(name)} {format_plain_number(value)}: "
+                f"give {lowest:g} to {highest:g}{unit}"
+            )
     timeout_s = overrides.worker_timeout_s
     if timeout_s is not None and timeout_s != int(timeout_s):
-        raise Problem(f"--worker-timeout {timeout_s:g}: gunicorn takes whole seconds")
+        raise UserError(f"--worker-timeout {timeout_s:g}: gunicorn takes whole seconds")
     return overrides
 
 
-def with_overrides(scenarios: Sequence[Scenario], overrides: Overrides) -> tuple[Scenario, ...]:
+def apply_overrides(scenarios: Sequence[Scenario], overrides: Overrides) -> tuple[Scenario, ...]:
     """Each scenario with what was asked for. An option that fits none of them is refused."""
-    checked(overrides)
+    check_bounds(overrides)
     if not any(each.client for each in scenarios):
-        _refuse_given(overrides, CLIENT_OPTIONS, "has a client or an upstream")
+        _reject_given(overrides, CLIENT_OPTIONS, "has a client or an upstream")
     if not any(each.server.is_python for each in scenarios):
-        _refuse_given(overrides, PYTHON_OPTIONS, "is served by Python")
+        _reject_given(overrides, PYTHON_OPTIONS, "is served by Python")
     if not any(each.database for each in scenarios):
-        _refuse_given(overrides, ("database_pool",), "asks a database")
+        _reject_given(overrides, ("database_pool",), "asks a database")
     if all(each.delay_s is None for each in scenarios):
-        _refuse_given(overrides, ("delay_s",), "waits for anything")
-    _refuse_what_they_vary(scenarios, overrides)
+        _reject_given(overrides, ("delay_s",), "waits for anything")
+    _reject_varied(scenarios, overrides)
     if all(each.load.is_open for each in scenarios):
-        _refuse_given(overrides, CLOSED_LOOP_OPTIONS, "has users: an open loop has a rate")
+        _reject_given(overrides, CLOSED_LOOP_OPTIONS, "has users: an open loop has a rate")
     if all(each.url for each in scenarios):
-        _refuse_given(overrides, ("workers",), "is a server of ours")
+        _reject_given(overrides, ("workers",), "is a server of ours")
     if overrides.server == "uvicorn" and overrides.worker_timeout_s:
-        raise Problem(
+        raise UserError(
             "--worker-timeout is gunicorn's: uvicorn does not watch its loop; leave one of them out"
         )
     if overrides.arrivals is not None and overrides.arrival_rate is None:
-        raise Problem("--arrivals says how an open loop's requests come: give --arrival-rate too")
+        raise UserError("--arrivals says how an open loop's requests come: give --arrival-rate too")
     if overrides.arrival_rate is not None:
         for name in CLOSED_LOOP_OPTIONS:
             if getattr(overrides, name) is not None:
-                raise Problem(
-                    f"{option(name)}: an open loop (--arrival-rate) has no users; leave one out"
+                raise UserError(
+                    f"{format_option_name(name)}: "
+                    "an open loop (--arrival-rate) has no users; leave one out"
                 )
     if overrides.engine not in (None, "locust"):
         for name in LOCUST_OPTIONS:
             if getattr(overrides, name) is not None:
-                raise Problem(f"{option(name)}: only Locust can; leave it or --engine out")
-    return tuple(_override(scenario, overrides) for scenario in scenarios)
+                raise UserError(
+                    f"{format_option_name(name)}: only Locust can; leave it or --engine out"
+                )
+    return tuple(_override_scenario(scenario, overrides) for scenario in scenarios)
 
 
-def _refuse_given(overrides: Overrides, names: Sequence[str], what: str) -> None:
+def _reject_given(overrides: Overrides, names: Sequence[str], what: str) -> None:
     for name in names:
         if getattr(overrides, name) is not None:
-            raise Problem(f"{option(name)}: none of the chosen scenarios {what}; leave it out")
+            raise UserError(
+                f"{format_option_name(name)}: none of the chosen scenarios {what}; leave it out"
+            )
 
 
-def _refuse_what_they_vary(scenarios: Sequence[Scenario], overrides: Overrides) -> None:
+def _reject_varied(scenarios: Sequence[Scenario], overrides: Overrides) -> None:
     """What tells contenders apart can't be made the same for all: their names would be wrong."""
     for name, value_of in VARIED.items():
         if getattr(overrides, name) is None:
@@ -185,93 +193,96 @@ def _refuse_what_they_vary(scenarios: Sequence[Scenario], overrides: Overrides) 
                 by_subject.setdefault(each.subject, set()).add(value_of(each))
         varied = [subject for subject, values in by_subject.items() if len(values) > 1]
         if varied:
-            raise Problem(
-                f"{option(name)}: the scenarios of {varied[0]!r} differ in it, and are named after "
+            raise UserError(
+                f"{format_option_name(name)}: "
+                f"the scenarios of {varied[0]!r} differ in it, and are named after "
                 "it; choose one of them"
             )
 
 
-def _override(scenario: Scenario, o: Overrides) -> Scenario:
+def _override_scenario(scenario: Scenario, o: Overrides) -> Scenario:
     if scenario.rare is not None and o.engine not in (None, "locust"):
-        raise Problem(
+        raise UserError(
             f"--engine {o.engine}: it asks for one path, and {scenario.name} has two; leave it out"
         )
-    client = scenario.client and _client(scenario, scenario.client, o)
+    client = scenario.client and _override_client(scenario, scenario.client, o)
     other_library = client and scenario.client and client.library != scenario.client.library
     return replace(
         scenario,
         name=f"{scenario.name}-{client.library}" if client and other_library else scenario.name,
-        load=_load(scenario.load, o),
-        delay_s=scenario.delay_s if scenario.delay_s is None else _or(o.delay_s, scenario.delay_s),
-        server=_server(scenario.server, o),
+        load=_override_load(scenario.load, o),
+        delay_s=scenario.delay_s
+        if scenario.delay_s is None
+        else _choose_given(o.delay_s, scenario.delay_s),
+        server=_override_server(scenario.server, o),
         client=client,
-        upstream=scenario.upstream and Upstream(_or(o.upstream, scenario.upstream.kind)),
+        upstream=scenario.upstream and Upstream(_choose_given(o.upstream, scenario.upstream.kind)),
         database=scenario.database
-        and replace(scenario.database, pool=_or(o.database_pool, scenario.database.pool)),
+        and replace(scenario.database, pool=_choose_given(o.database_pool, scenario.database.pool)),
     )
 
 
-def _load(load: Load, o: Overrides) -> Load:
-    engine = _or(o.engine, load.engine)
+def _override_load(load: Load, o: Overrides) -> Load:
+    engine = _choose_given(o.engine, load.engine)
     counts = o.arrival_rate is None and engine == "locust"
     own_requests = load.requests if counts else None
     found = Load(
-        users=_or(o.users, load.users),
-        spawn_rate=_or(o.spawn_rate, load.spawn_rate),
-        duration_s=_or(o.duration_s, load.duration_s),
-        think_s=_or(o.think_s, load.think_s),
-        user_class=_or(o.user_class, load.user_class),
-        processes=_or(o.load_processes, load.processes),
-        arrival_rate=_or(o.arrival_rate, load.arrival_rate),
-        arrivals=_or(o.arrivals, load.arrivals),
-        keep_alive=_or(o.keep_alive, load.keep_alive),
+        users=_choose_given(o.users, load.users),
+        spawn_rate=_choose_given(o.spawn_rate, load.spawn_rate),
+        duration_s=_choose_given(o.duration_s, load.duration_s),
+        think_s=_choose_given(o.think_s, load.think_s),
+        user_class=_choose_given(o.user_class, load.user_class),
+        processes=_choose_given(o.load_processes, load.processes),
+        arrival_rate=_choose_given(o.arrival_rate, load.arrival_rate),
+        arrivals=_choose_given(o.arrivals, load.arrivals),
+        keep_alive=_choose_given(o.keep_alive, load.keep_alive),
         engine=engine,
-        requests=_or(o.requests, own_requests),
+        requests=_choose_given(o.requests, own_requests),
     )
     if engine != "locust" and (found.is_open or found.think_s):
         what = "an open loop" if found.is_open else "a pause between requests"
-        raise Problem(f"--engine {engine}: {what} is Locust's alone; choose scenarios without")
+        raise UserError(f"--engine {engine}: {what} is Locust's alone; choose scenarios without")
     if engine != "locust" and found.processes > found.users:
-        raise Problem(f"--load-processes {found.processes}: {engine} needs as many --users")
+        raise UserError(f"--load-processes {found.processes}: {engine} needs as many --users")
     if found.requests is not None and found.processes > 1:
-        raise Problem(
+        raise UserError(
             f"--load-processes {found.processes}: {found.requests} requests are counted by one "
             "load process; leave it out"
         )
     return found
 
 
-def _server(server: Server, o: Overrides) -> Server:
+def _override_server(server: Server, o: Overrides) -> Server:
     if not server.is_python:
-        return replace(server, workers=_or(o.workers, server.workers))
-    kind = _or(o.server, server.kind)
+        return replace(server, workers=_choose_given(o.workers, server.workers))
+    kind = _choose_given(o.server, server.kind)
     own_timeout_s = server.worker_timeout_s if kind == "gunicorn" else 0.0
     return replace(
         server,
         kind=kind,
-        workers=_or(o.workers, server.workers),
-        loop=_or(o.loop, server.loop),
-        http=_or(o.http, server.http),
-        worker_timeout_s=_or(o.worker_timeout_s, own_timeout_s),
-        pool=_or(o.pool, server.pool),
-        access_log=_or(o.access_log, server.access_log),
+        workers=_choose_given(o.workers, server.workers),
+        loop=_choose_given(o.loop, server.loop),
+        http=_choose_given(o.http, server.http),
+        worker_timeout_s=_choose_given(o.worker_timeout_s, own_timeout_s),
+        pool=_choose_given(o.pool, server.pool),
+        access_log=_choose_given(o.access_log, server.access_log),
     )
 
 
-def _client(scenario: Scenario, client: Client, o: Overrides) -> Client:
-    library = _or(o.client, client.library)
+def _override_client(scenario: Scenario, client: Client, o: Overrides) -> Client:
+    library = _choose_given(o.client, client.library)
     if library == "aiohttp" and scenario.endpoint.blocks_a_thread:
-        raise Problem(
+        raise UserError(
             f"--client aiohttp: {scenario.name} calls its upstream by blocking, and aiohttp has "
             "no blocking form; choose httpx or httpx2, or only async def scenarios"
         )
     return Client(
         library=library,
-        life=_or(o.client_life, client.life),
-        timeout_s=_or(o.client_timeout_s, client.timeout_s),
-        connections=_or(o.client_connections, client.connections),
+        life=_choose_given(o.client_life, client.life),
+        timeout_s=_choose_given(o.client_timeout_s, client.timeout_s),
+        connections=_choose_given(o.client_connections, client.connections),
     )
 
 
-def _or(given: Value | None, own: Value) -> Value:
+def _choose_given(given: Value | None, own: Value) -> Value:
     return own if given is None else given

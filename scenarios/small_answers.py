@@ -9,7 +9,7 @@ SERVER = Server(loop="auto", http="auto", worker_timeout_s=0.0)
 TWENTY_USERS = Load(users=20, spawn_rate=20.0, duration_s=10.0)
 
 
-def small(
+def make_small_scenario(
     group: str,
     subject: str,
     name: str,
@@ -34,9 +34,9 @@ def small(
     )
 
 
-nothing = partial(small, "nothing", "an answer that needs nothing")
-streamed = partial(small, "stream", "an answer in 100 pieces")
-layered = partial(small, "layers", "five middlewares that do nothing")
+nothing = partial(make_small_scenario, "nothing", "an answer that needs nothing")
+streamed = partial(make_small_scenario, "stream", "an answer in 100 pieces")
+layered = partial(make_small_scenario, "layers", "five middlewares that do nothing")
 
 NOTHING: tuple[Scenario, ...] = (
     nothing(

@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from scenarios.errors import UserError
 from scenarios.model import Scenario
-from scenarios.overrides import Overrides, with_overrides
-from scenarios.problems import Problem
+from scenarios.overrides import Overrides, apply_overrides
 from scenarios.units import parse_duration
 
 Setting = Literal["pool", "users", "workers", "delay"]
@@ -14,7 +14,7 @@ MOST_VALUES = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Swept:
+class SweepAxis:
     """Which setting, and its values in ascending order; of a delay in seconds."""
 
     setting: Setting
@@ -22,7 +22,7 @@ class Swept:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class SweepStep:
     """A scenario of a sweep: what it is made from, and the value that it has."""
 
     scenario: str
@@ -39,29 +39,31 @@ SET: Mapping[Setting, Callable[[Overrides, float], Overrides]] = {
 
 
 def parse_values(setting: Setting, text: str) -> tuple[float, ...]:
-    """`10,40,100`, or `10ms,1s` of a delay: ascending, each once. Raises Problem."""
+    """`10,40,100`, or `10ms,1s` of a delay: ascending, each once. Raises UserError."""
     pieces = [piece.strip() for piece in text.split(",")]
     if setting == "delay":
         found = {parse_duration("--delay", piece) for piece in pieces}
     else:
         wrong = next((piece for piece in pieces if not piece.isdecimal()), None)
         if wrong is not None:
-            raise Problem(
+            raise UserError(
                 f"--{setting} {text!r}: {wrong!r} is no whole number; give some such as 10,40,100"
             )
         found = {float(piece) for piece in pieces}
     if len(found) > MOST_VALUES:
-        raise Problem(f"--{setting} {text!r}: give {MOST_VALUES} values at the most")
+        raise UserError(f"--{setting} {text!r}: give {MOST_VALUES} values at the most")
     return tuple(sorted(found))
 
 
-def swept_of(given: Mapping[Setting, tuple[float, ...] | None]) -> tuple[Swept, Overrides]:
-    """The one setting with several values; those with one as overrides. Raises Problem."""
+def select_sweep_axis(
+    given: Mapping[Setting, tuple[float, ...] | None],
+) -> tuple[SweepAxis, Overrides]:
+    """The one setting with several values; those with one as overrides. Raises UserError."""
     several = {name: values for name, values in given.items() if values and len(values) > 1}
     if len(several) != 1:
         found = " and ".join(f"--{name}" for name in several) or "none of the settings"
         has = "have" if len(several) > 1 else "has"
-        raise Problem(
+        raise UserError(
             f"study sweep varies one thing: {found} {has} several values; give them to one of "
             "--pool, --users, --workers, --delay, such as --pool 10,40,100"
         )
@@ -70,22 +72,22 @@ def swept_of(given: Mapping[Setting, tuple[float, ...] | None]) -> tuple[Swept, 
         if values and name not in several:
             fixed = SET[name](fixed, values[0])
     ((setting, values),) = several.items()
-    return Swept(setting, values), fixed
+    return SweepAxis(setting, values), fixed
 
 
-def steps_of(
-    scenarios: Sequence[Scenario], swept: Swept, overrides: Overrides
-) -> tuple[tuple[Scenario, ...], tuple[Step, ...]]:
-    """Each scenario at each value, under names of their own. Raises Problem."""
+def build_sweep_steps(
+    scenarios: Sequence[Scenario], swept: SweepAxis, overrides: Overrides
+) -> tuple[tuple[Scenario, ...], tuple[SweepStep, ...]]:
+    """Each scenario at each value, under names of their own. Raises UserError."""
     found: list[Scenario] = []
-    steps: list[Step] = []
+    steps: list[SweepStep] = []
     for value in swept.values:
-        for each in with_overrides(scenarios, SET[swept.setting](overrides, value)):
-            name = f"{each.name}.{swept.setting}-{written(swept.setting, value)}"
+        for each in apply_overrides(scenarios, SET[swept.setting](overrides, value)):
+            name = f"{each.name}.{swept.setting}-{format_setting_value(swept.setting, value)}"
             found.append(replace(each, name=name, subject="", contender=""))
-            steps.append(Step(name, each.name, value))
+            steps.append(SweepStep(name, each.name, value))
     return tuple(found), tuple(steps)
 
 
-def written(setting: Setting, value: float) -> str:
+def format_setting_value(setting: Setting, value: float) -> str:
     return f"{1000 * value:g}ms" if setting == "delay" else f"{value:g}"

@@ -17,7 +17,7 @@ TOO_MANY = (
 )
 
 
-def python(
+def make_python_scenario(
     name: str, endpoint: Endpoint, database: Database, question: str, expect: str, why: str
 ) -> Scenario:
     return Scenario(
@@ -35,7 +35,7 @@ def python(
     )
 
 
-def peer(kind: ServerKind, style: Style) -> Scenario:
+def make_peer_scenario(kind: ServerKind, style: Style) -> Scenario:
     return Scenario(
         name=f"tasks-{kind}",
         group="tasks",
@@ -52,7 +52,7 @@ def peer(kind: ServerKind, style: Style) -> Scenario:
 
 
 TASKS: tuple[Scenario, ...] = (
-    python(
+    make_python_scenario(
         "per-request",
         LIST,
         EACH_ITS_OWN,
@@ -60,7 +60,7 @@ TASKS: tuple[Scenario, ...] = (
         expect="some hundred rps, and failures: too many clients already",
         why=TOO_MANY,
     ),
-    python(
+    make_python_scenario(
         "pool",
         LIST,
         POOL,
@@ -69,7 +69,7 @@ TASKS: tuple[Scenario, ...] = (
         why="Five connections, each free again after a millisecond, serve thousands of requests "
         "a second; who finds none free waits that millisecond.",
     ),
-    python(
+    make_python_scenario(
         "add-per-request",
         CREATE,
         EACH_ITS_OWN,
@@ -77,7 +77,7 @@ TASKS: tuple[Scenario, ...] = (
         expect="as the list: too many clients already",
         why=TOO_MANY,
     ),
-    python(
+    make_python_scenario(
         "add-pool",
         CREATE,
         POOL,
@@ -85,6 +85,6 @@ TASKS: tuple[Scenario, ...] = (
         expect="no failure; fewer rps than the list where the disk is slow to confirm",
         why="A commit waits until the disk has it, and a connection can't be given back before.",
     ),
-    peer("axum", "async fn"),
-    peer("gin", "goroutine"),
+    make_peer_scenario("axum", "async fn"),
+    make_peer_scenario("gin", "goroutine"),
 )

@@ -12,7 +12,9 @@ SUBJECT = "100 users from PostgreSQL"
 TEN_USERS = Load(users=10, spawn_rate=10.0, keep_alive=False)
 
 
-def python(name: str, path: str, style: Style, question: str, expect: str, why: str) -> Scenario:
+def make_python_scenario(
+    name: str, path: str, style: Style, question: str, expect: str, why: str
+) -> Scenario:
     return Scenario(
         name=name,
         group="users",
@@ -28,7 +30,9 @@ def python(name: str, path: str, style: Style, question: str, expect: str, why: 
     )
 
 
-def peer(kind: ServerKind, style: Style, question: str, expect: str, why: str) -> Scenario:
+def make_peer_scenario(
+    kind: ServerKind, style: Style, question: str, expect: str, why: str
+) -> Scenario:
     return Scenario(
         name=f"users-{kind}",
         group="users",
@@ -45,7 +49,7 @@ def peer(kind: ServerKind, style: Style, question: str, expect: str, why: str) -
 
 
 USERS: tuple[Scenario, ...] = (
-    python(
+    make_python_scenario(
         "users-sync",
         "/sync/users",
         "def",
@@ -54,7 +58,7 @@ USERS: tuple[Scenario, ...] = (
         why="Not the threads: the ORM makes an object of each row, in Python, a hundred times "
         "for each request, and one interpreter runs one thread at a time.",
     ),
-    python(
+    make_python_scenario(
         "users-sync-psycopg",
         "/sync/users/psycopg",
         "def",
@@ -62,7 +66,7 @@ USERS: tuple[Scenario, ...] = (
         expect="clearly more rps than users-sync",
         why="Rows come as dicts, made in C; the hand-over to a thread stays.",
     ),
-    python(
+    make_python_scenario(
         "users-async",
         "/async/users",
         "async def",
@@ -71,7 +75,7 @@ USERS: tuple[Scenario, ...] = (
         why="A driver written for speed and no ORM make the difference; `async` hardly does: "
         "compare users-async-psycopg with users-sync-psycopg.",
     ),
-    python(
+    make_python_scenario(
         "users-async-sqlalchemy",
         "/async/users/sqlalchemy",
         "async def",
@@ -80,7 +84,7 @@ USERS: tuple[Scenario, ...] = (
         why="The same objects are made by the same interpreter. Each await of the engine switches "
         "greenlets, which costs about what it saves in threads.",
     ),
-    python(
+    make_python_scenario(
         "users-async-psycopg",
         "/async/users/psycopg",
         "async def",
@@ -88,7 +92,7 @@ USERS: tuple[Scenario, ...] = (
         expect="more rps than users-sync-psycopg, by the hand-over that it saves",
         why="Only the style differs, so this pair is what `async` itself is worth here.",
     ),
-    python(
+    make_python_scenario(
         "users-async-sync",
         "/async/users/sync",
         "async def that blocks",
@@ -97,14 +101,14 @@ USERS: tuple[Scenario, ...] = (
         why="The query takes a millisecond, the interpreter was the limit anyhow, and no thread "
         "is handed to. But while one request is served, nobody else is, and nobody pings.",
     ),
-    peer(
+    make_peer_scenario(
         "axum",
         "async fn",
         question="Axum + sqlx on one thread: what does the same cost without an interpreter?",
         expect="a multiple of users-async, until PostgreSQL or the load is the limit",
         why="Compiled code spends microseconds where Python spends a millisecond.",
     ),
-    peer(
+    make_peer_scenario(
         "gin",
         "goroutine",
         question="gin + pgx on one thread: and in Go?",

@@ -8,9 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from slow_upstream.app import SlowUpstream
-from slow_upstream.checks import UpstreamError, shown
-from slow_upstream.delays import Fates
-from slow_upstream.ledger import Ledger, RequestLog
+from slow_upstream.checks import SlowUpstreamError, quote_value
+from slow_upstream.delays import ResponsePlanner
+from slow_upstream.ledger import RequestLog, UpstreamCounters
 from slow_upstream.options import Options, parse_options
 from slow_upstream.serving import QuickServer, announce, listen, raise_file_limit
 
@@ -21,11 +21,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Before the log, so that a second start on a taken port empties nobody's log.
         listener = listen(options.host, options.port)
         log = open_log(options.log)
-    except UpstreamError as problem:
+    except SlowUpstreamError as problem:
         print(f"slow-upstream: {problem}", file=sys.stderr)
         return problem.exit_code
     raise_file_limit()
-    serve(options, listener, Ledger(log))
+    serve(options, listener, UpstreamCounters(log))
     return 0
 
 
@@ -36,10 +36,10 @@ def open_log(path: str | None) -> RequestLog | None:
         return RequestLog(Path(path).open("wb", buffering=0))
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise UpstreamError(f"--log: cannot write {shown(path, 200)}: {reason}") from None
+        raise SlowUpstreamError(f"--log: cannot write {quote_value(path, 200)}: {reason}") from None
 
 
-def serve(options: Options, listener: socket.socket, ledger: Ledger) -> None:
+def serve(options: Options, listener: socket.socket, ledger: UpstreamCounters) -> None:
     host, port = listener.getsockname()[:2]
     ready = {
         "listening": f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
@@ -47,10 +47,10 @@ def serve(options: Options, listener: socket.socket, ledger: Ledger) -> None:
         "pid": os.getpid(),
         "implementation": "python",
     }
-    fates = Fates(options.distribution, options.seed, options.error_rate)
+    fates = ResponsePlanner(options.distribution, options.seed, options.error_rate)
     app = SlowUpstream(fates, ledger, options.default_ms)
     QuickServer(app, ledger, lambda: announce(ready)).run(sockets=[listener])
-    announce({"stats": asdict(ledger.stats())})
+    announce({"stats": asdict(ledger.take_snapshot())})
 
 
 if __name__ == "__main__":

@@ -6,12 +6,12 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import asdict
 from typing import TypedDict
 
-from slow_upstream.checks import asked_wait_ms
-from slow_upstream.delays import Fates
-from slow_upstream.ledger import Ledger, clean_request_id
+from slow_upstream.checks import parse_wait_ms
+from slow_upstream.delays import ResponsePlanner
+from slow_upstream.ledger import UpstreamCounters, clean_request_id
 
 
-class Scope(TypedDict):
+class HttpScope(TypedDict):
     """The keys of an ASGI HTTP scope that are read here."""
 
     type: str
@@ -31,12 +31,12 @@ TIMER_STEP_S = 0.001
 
 
 class SlowUpstream:
-    def __init__(self, fates: Fates, ledger: Ledger, default_ms: int) -> None:
+    def __init__(self, fates: ResponsePlanner, ledger: UpstreamCounters, default_ms: int) -> None:
         self.fates = fates
         self.ledger = ledger
         self.default_ms = default_ms
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: HttpScope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
         if scope["path"] not in ("/", "/stats"):
@@ -44,22 +44,22 @@ class SlowUpstream:
         elif scope["method"] != "GET":
             await respond(send, 405, "Only GET is allowed", allow=True)
         elif scope["path"] == "/stats":
-            stats = json.dumps(asdict(self.ledger.stats()))
+            stats = json.dumps(asdict(self.ledger.take_snapshot()))
             await respond(send, 200, stats, content_type=b"application/json")
         else:
-            await self.hold(scope, receive, send)
+            await self.respond_after_delay(scope, receive, send)
 
-    async def hold(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def respond_after_delay(self, scope: HttpScope, receive: Receive, send: Send) -> None:
         try:
-            mean_ms = asked_wait_ms(scope["query_string"], self.default_ms)
+            mean_ms = parse_wait_ms(scope["query_string"], self.default_ms)
         except ValueError as error:
             self.ledger.reject()
             await respond(send, 400, str(error))
             return
-        fate = self.fates.deal(mean_ms)
-        wait = self.ledger.arrive(request_id(scope["headers"]), fate.asked_ms)
+        fate = self.fates.plan_response(mean_ms)
+        wait = self.ledger.record_arrival(find_request_id(scope["headers"]), fate.asked_ms)
         # Counted before it is sent: who has the answer finds it in /stats.
-        if not await client_stays(receive, fate.asked_ms / 1000):
+        if not await wait_unless_disconnected(receive, fate.asked_ms / 1000):
             self.ledger.drop(wait)
         elif fate.fails:
             self.ledger.fail(wait)
@@ -69,14 +69,14 @@ class SlowUpstream:
             await respond(send, 200, f"Waited for {fate.asked_ms} milliseconds")
 
 
-def request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
+def find_request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
     for name, value in headers:
         if name == b"x-request-id":
             return clean_request_id(value.decode("latin-1"))
     return ""
 
 
-async def client_stays(receive: Receive, wait_s: float) -> bool:
+async def wait_unless_disconnected(receive: Receive, wait_s: float) -> bool:
     """Wait for the client to go away; the time running out first is the good end."""
     if wait_s == 0:
         return True

@@ -15,7 +15,7 @@ _DECIMAL = re.compile(r"[0-9]{1,20}(\.[0-9]{1,20})?")
 _UNSAFE = re.compile(r"""[^ -~]|["&'<>\\`]""")
 
 
-class UpstreamError(Exception):
+class SlowUpstreamError(Exception):
     """Something the user can put right; the message is the one line to print."""
 
     def __init__(self, message: str, exit_code: int = WRONG_USE) -> None:
@@ -23,28 +23,30 @@ class UpstreamError(Exception):
         self.exit_code = exit_code
 
 
-def shown(text: str, limit: int = SHOWN_CHARACTERS) -> str:
+def quote_value(text: str, limit: int = SHOWN_CHARACTERS) -> str:
     """Quote a value that somebody else chose: at most `limit` characters, none of them harmful."""
     safe = _UNSAFE.sub("?", text)
     return f'"{safe}"' if len(safe) <= limit else f'"{safe[: limit - 3]}..."'
 
 
-def whole_number(text: str, lowest: int, highest: int) -> int:
+def parse_whole_number(text: str, lowest: int, highest: int) -> int:
     """Plain decimal digits: no sign, space, underscore or exponent. ValueError says the range."""
     match = _WHOLE.fullmatch(text)
     if match is None or not lowest <= int(match[1]) <= highest:
-        raise ValueError(f"must be one whole number from {lowest} to {highest}, not {shown(text)}")
+        raise ValueError(
+            f"must be one whole number from {lowest} to {highest}, not {quote_value(text)}"
+        )
     return int(match[1])
 
 
-def share(text: str) -> float:
+def parse_fraction(text: str) -> float:
     """A plain decimal fraction from 0 to 1; ValueError otherwise, `nan` and `1e-3` included."""
     if _DECIMAL.fullmatch(text) is None or float(text) > 1:
-        raise ValueError(f"must be a decimal number from 0 to 1, not {shown(text)}")
+        raise ValueError(f"must be a decimal number from 0 to 1, not {quote_value(text)}")
     return float(text)
 
 
-def asked_wait_ms(query: bytes, default_ms: int) -> int:
+def parse_wait_ms(query: bytes, default_ms: int) -> int:
     """The mean wait that a query string asks for, in milliseconds.
 
     Percent escapes are deliberately not decoded: `waitms=%31` is not a plain number, and both
@@ -55,6 +57,6 @@ def asked_wait_ms(query: bytes, default_ms: int) -> int:
     if not values:
         return default_ms
     try:
-        return whole_number(",".join(values), 0, MAX_WAIT_MS)
+        return parse_whole_number(",".join(values), 0, MAX_WAIT_MS)
     except ValueError as error:
         raise ValueError(f"waitms {error}") from None

@@ -10,41 +10,41 @@ LOGNORMAL_SIGMA = 0.5
 LOGNORMAL_CAP = 20.0
 
 
-def constant(_: Random) -> float:
+def draw_constant(_: Random) -> float:
     return 1.0
 
 
-def uniform(rng: Random) -> float:
+def draw_uniform(rng: Random) -> float:
     return rng.uniform(0.5, 1.5)
 
 
-def lognormal(rng: Random) -> float:
+def draw_lognormal(rng: Random) -> float:
     # exp(N(mu, sigma)) has the mean exp(mu + sigma²/2), which is 1 for this mu.
     mu = -(LOGNORMAL_SIGMA**2) / 2
     return min(math.exp(rng.gauss(mu, LOGNORMAL_SIGMA)), LOGNORMAL_CAP)
 
 
-def bimodal(rng: Random) -> float:
+def draw_bimodal(rng: Random) -> float:
     """Mostly fast, now and then eleven times slower: 0.9 × 0.5 + 0.1 × 5.5 = 1."""
     return 0.5 if rng.random() < 0.9 else 5.5
 
 
 # Each draws a factor with mean 1, to be multiplied with the mean that a request asks for.
 DISTRIBUTIONS: Mapping[str, Callable[[Random], float]] = {
-    "constant": constant,
-    "uniform": uniform,
-    "lognormal": lognormal,
-    "bimodal": bimodal,
+    "constant": draw_constant,
+    "uniform": draw_uniform,
+    "lognormal": draw_lognormal,
+    "bimodal": draw_bimodal,
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Fate:
+class PlannedResponse:
     asked_ms: int
     fails: bool
 
 
-class Fates:
+class ResponsePlanner:
     """Deals every request its fate, in the order of arrival."""
 
     def __init__(self, distribution: str, seed: int, error_rate: float) -> None:
@@ -54,8 +54,8 @@ class Fates:
         self._waits = Random(f"waits {seed}")
         self._errors = Random(f"errors {seed}")
 
-    def deal(self, mean_ms: int) -> Fate:
-        return Fate(
+    def plan_response(self, mean_ms: int) -> PlannedResponse:
+        return PlannedResponse(
             asked_ms=round(mean_ms * self._factor(self._waits)),
             fails=self._errors.random() < self._error_rate,
         )

@@ -21,7 +21,7 @@ def clean_request_id(text: str) -> str:
 
 # Compared by identity: two requests may arrive in one instant, without an id.
 @dataclass(frozen=True, slots=True, eq=False)
-class Wait:
+class HeldRequest:
     """One valid request being held."""
 
     request_id: str
@@ -30,7 +30,7 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
-class Stats:
+class UpstreamStats:
     """A snapshot. received = served + errors + dropped + in_flight; means are over the served."""
 
     implementation: str
@@ -54,7 +54,7 @@ class RequestLog:
         self._file: RawIOBase | None = file
         self._lines = [LOG_HEADER]
 
-    def add(self, wait: Wait, waited_ms: float, status: str) -> None:
+    def add(self, wait: HeldRequest, waited_ms: float, status: str) -> None:
         line = f"{wait.request_id},{wait.arrived_s:.6f},{wait.asked_ms},{waited_ms:.3f},{status}\n"
         self._lines.append(line.encode("ascii"))
 
@@ -70,7 +70,7 @@ class RequestLog:
             self._file = None
 
 
-class Ledger:
+class UpstreamCounters:
     """Counts requests from their arrival to their end. For one thread: the event loop's."""
 
     def __init__(
@@ -80,7 +80,7 @@ class Ledger:
         self._now_s = now_s
         self._started_s = now_s()
         self._closed = False
-        self._open: set[Wait] = set()
+        self._open: set[HeldRequest] = set()
         self._received = self._served = self._errors = self._rejected = self._dropped = 0
         self._in_flight_peak = 0
         self._asked_ms_sum = self._late_ms_sum = 0.0
@@ -89,15 +89,15 @@ class Ledger:
     def reject(self) -> None:
         self._rejected += 1
 
-    def arrive(self, request_id: str, asked_ms: int) -> Wait:
-        wait = Wait(request_id, self._now_s(), asked_ms)
+    def record_arrival(self, request_id: str, asked_ms: int) -> HeldRequest:
+        wait = HeldRequest(request_id, self._now_s(), asked_ms)
         if not self._closed:
             self._received += 1
             self._open.add(wait)
             self._in_flight_peak = max(self._in_flight_peak, len(self._open))
         return wait
 
-    def serve(self, wait: Wait) -> None:
+    def serve(self, wait: HeldRequest) -> None:
         waited_ms = self._end(wait, "200")
         if waited_ms is None:
             return
@@ -107,11 +107,11 @@ class Ledger:
         self._late_ms_sum += late_ms
         self._late_ms_max = max(self._late_ms_max, late_ms)
 
-    def fail(self, wait: Wait) -> None:
+    def fail(self, wait: HeldRequest) -> None:
         if self._end(wait, "500") is not None:
             self._errors += 1
 
-    def drop(self, wait: Wait) -> None:
+    def drop(self, wait: HeldRequest) -> None:
         if self._end(wait, "dropped") is not None:
             self._dropped += 1
 
@@ -126,9 +126,9 @@ class Ledger:
         if self._log is not None:
             self._log.flush()
 
-    def stats(self) -> Stats:
+    def take_snapshot(self) -> UpstreamStats:
         served = self._served
-        return Stats(
+        return UpstreamStats(
             implementation="python",
             received=self._received,
             served=served,
@@ -143,14 +143,14 @@ class Ledger:
             uptime_s=round(self._now_s() - self._started_s, 3),
         )
 
-    def _end(self, wait: Wait, status: Literal["200", "500", "dropped"]) -> float | None:
+    def _end(self, wait: HeldRequest, status: Literal["200", "500", "dropped"]) -> float | None:
         """How long the request was held in milliseconds, or None if that no longer counts."""
         if self._closed:
             return None
         self._open.remove(wait)
         return self._write(wait, status)
 
-    def _write(self, wait: Wait, status: str) -> float:
+    def _write(self, wait: HeldRequest, status: str) -> float:
         waited_ms = (self._now_s() - wait.arrived_s) * 1000
         if self._log is not None:
             self._log.add(wait, waited_ms, status)

@@ -13,8 +13,8 @@ from types import FrameType
 import uvicorn
 
 from slow_upstream.app import SlowUpstream
-from slow_upstream.checks import CANNOT_RUN_HERE, UpstreamError, shown
-from slow_upstream.ledger import Ledger
+from slow_upstream.checks import CANNOT_RUN_HERE, SlowUpstreamError, quote_value
+from slow_upstream.ledger import UpstreamCounters
 
 BACKLOG = 4096
 # Longer than any client keeps an idle connection: a client must never find one closed by us.
@@ -25,7 +25,9 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        raise UpstreamError(f"--host: {shown(host, 200)} is no address: {error}") from None
+        raise SlowUpstreamError(
+            f"--host: {quote_value(host, 200)} is no address: {error}"
+        ) from None
     family, kind, protocol, _, address = min(found, key=lambda info: info[0] != socket.AF_INET)
     listener = socket.socket(family, kind, protocol)
     try:
@@ -38,11 +40,13 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         if error.errno == EADDRINUSE:
-            raise UpstreamError(
+            raise SlowUpstreamError(
                 f"--port: {port} on {host} is taken; stop its owner or give another, 0 picks one",
                 CANNOT_RUN_HERE,
             ) from None
-        raise UpstreamError(f"--host {shown(host, 200)} --port {port}: {error.strerror}") from None
+        raise SlowUpstreamError(
+            f"--host {quote_value(host, 200)} --port {port}: {error.strerror}"
+        ) from None
     return listener
 
 
@@ -66,7 +70,9 @@ def announce(line: object) -> None:
 class QuickServer(uvicorn.Server):
     """uvicorn, except that it leaves at once, with exit code 0, whatever is in flight."""
 
-    def __init__(self, app: SlowUpstream, ledger: Ledger, on_ready: Callable[[], None]) -> None:
+    def __init__(
+        self, app: SlowUpstream, ledger: UpstreamCounters, on_ready: Callable[[], None]
+    ) -> None:
         super().__init__(
             uvicorn.Config(
                 app,

@@ -8,7 +8,7 @@ from scenarios.model import Arrivals
 from scenarios.units import Second
 
 
-def due_times(
+def generate_due_times(
     arrivals: Arrivals, rate: float, processes: int, process: int, seed: int
 ) -> Iterator[Second]:
     """Seconds since the beginning, for ever; the part of one of several load processes.
@@ -19,10 +19,10 @@ def due_times(
     own_rate = rate / processes
     if arrivals == "constant":
         return ((number * processes + process) / rate for number in count())
-    return poisson(own_rate, random.Random(f"{seed}/{process}"))
+    return generate_poisson_times(own_rate, random.Random(f"{seed}/{process}"))
 
 
-def poisson(rate: float, source: random.Random) -> Iterator[Second]:
+def generate_poisson_times(rate: float, source: random.Random) -> Iterator[Second]:
     due_s = 0.0
     while True:
         due_s += source.expovariate(rate)

@@ -9,12 +9,12 @@ import threading
 from dataclasses import dataclass
 from time import monotonic
 
-from records.ids import BYSTANDER_PROCESS, as_header, first_id, next_id
+from records.ids import BYSTANDER_PROCESS, format_id_header, make_first_id, make_next_id
 from scenarios import model
 
 
 @dataclass(slots=True)
-class Ping:
+class BackgroundPing:
     request_id: int
     intended_s: float
     ended_s: float | None = None
@@ -22,7 +22,7 @@ class Ping:
     error: str | None = None
 
 
-class Bystander:
+class BackgroundRequester:
     """Runs on a thread of its own, so that the runner's work never delays it. A server that is not
     ours need not know the path: there any answer is one, to `GET /`."""
 
@@ -31,37 +31,37 @@ class Bystander:
         host: str,
         port: int,
         cell_number: int,
-        what: model.Bystander,
+        what: model.BackgroundRequest,
         *,
         is_ours: bool = True,
     ) -> None:
         self._address = host, port
         self._what = what
         self._is_ours = is_ours
-        self._next_id = first_id(cell_number, BYSTANDER_PROCESS, 0)
-        self._pings: list[Ping] = []
+        self._next_id = make_first_id(cell_number, BYSTANDER_PROCESS, 0)
+        self._pings: list[BackgroundPing] = []
         self._loop = asyncio.new_event_loop()
         self._leave = asyncio.Event()
         self._thread = threading.Thread(target=self._run, name="bystander", daemon=True)
         self._thread.start()
 
-    def stop(self) -> list[Ping]:
+    def stop(self) -> list[BackgroundPing]:
         """Every ping, in order; those not answered have neither end nor error."""
         self._loop.call_soon_threadsafe(self._leave.set)
         self._thread.join()
         return self._pings
 
     def _run(self) -> None:
-        self._loop.run_until_complete(self._walk())
+        self._loop.run_until_complete(self._send_periodically())
         self._loop.close()
 
-    async def _walk(self) -> None:
+    async def _send_periodically(self) -> None:
         due_s, asking = monotonic(), set[asyncio.Task[None]]()
         while not self._leave.is_set():
-            ping = Ping(self._next_id, due_s)
-            self._next_id = next_id(self._next_id)
+            ping = BackgroundPing(self._next_id, due_s)
+            self._next_id = make_next_id(self._next_id)
             self._pings.append(ping)
-            asking.add(asyncio.create_task(self._ask(ping)))
+            asking.add(asyncio.create_task(self._send_ping(ping)))
             due_s += self._what.every_s
             try:
                 async with asyncio.timeout(max(0.0, due_s - monotonic())):
@@ -72,11 +72,11 @@ class Bystander:
             task.cancel()
         await asyncio.gather(*asking, return_exceptions=True)
 
-    async def _ask(self, ping: Ping) -> None:
+    async def _send_ping(self, ping: BackgroundPing) -> None:
         path = self._what.path if self._is_ours else "/"
         head = (
             f"GET {path} HTTP/1.1\r\nHost: {self._address[0]}\r\n"
-            f"x-request-id: {as_header(ping.request_id)}\r\nConnection: close\r\n\r\n"
+            f"x-request-id: {format_id_header(ping.request_id)}\r\nConnection: close\r\n\r\n"
         )
         try:
             reader, writer = await asyncio.open_connection(*self._address)

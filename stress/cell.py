@@ -13,21 +13,21 @@ from records.cell import Profile
 from records.rundir import CellDir
 from scenarios.model import Scenario
 from stress import plan
-from stress.bystander import Bystander
-from stress.conductor import Conductor, Course, Listener, Moment
-from stress.engine_load import EngineConductor, EngineLoad
-from stress.gathering import WAITING, await_load_workers
+from stress.attached_server import wait_until_idle
+from stress.await_load_workers import WAITING, await_load_workers
+from stress.bystander import BackgroundRequester
+from stress.engine_load import EngineLoad, EnginePhaseRunner
 from stress.interruption import CellInterruptedError, Interruption
-from stress.load_plan import Distribution, load_command
-from stress.machine import free_port, raise_descriptors
+from stress.load_plan import Distribution, build_load_command
+from stress.machine import find_free_port, raise_descriptor_limit
+from stress.phases import Listener, PhaseProgress, PhaseRunner, PhaseTimes
 from stress.processes import Process
 from stress.profiler import Profiler
-from stress.protocol import Progress, write_go
-from stress.save import Seen, save
-from stress.served import wait_until_idle
+from stress.protocol import LoadProgress, write_go
+from stress.resource_monitor import Families, ResourceMonitor, WorkerMonitor
+from stress.save_cell import CellObservations, save_results
 from stress.stack import ROOT, Stack
-from stress.start import start_stack
-from stress.watch import Families, ResourceWatch, WorkerWatch
+from stress.start_stack import start_stack
 
 
 def run_cell(
@@ -46,22 +46,26 @@ def run_cell(
 
     `others` are watched too, and left alone. `served` is a stack that somebody else started and
     will end. A cell that was cut short is saved, with the reason in its record; one that could not
-    even begin raises Problem, or CellInterruptedError, and is not.
+    even begin raises UserError, or CellInterruptedError, and is not.
     """
     begun_s = monotonic()
     started_utc = datetime.now(UTC).isoformat()
     cell = CellDir(cell.path.resolve())  # what we start has another working folder
     cell.raw.mkdir(parents=True)
-    limit = raise_descriptors(plan.descriptors_needed(scenario), plan.descriptors_wanted(scenario))
+    limit = raise_descriptor_limit(
+        plan.count_needed_descriptors(scenario), plan.count_wanted_descriptors(scenario)
+    )
     cell_number = 1 + secrets.randbelow(0xFFFF)  # never 0, which would make an id of 0
-    listener(Moment(scenario.name, "start", 0.0, Progress(), 0))
+    listener(PhaseProgress(scenario.name, "start", 0.0, LoadProgress(), 0))
     if served is not None:
         wait_until_idle(served, interruption)
     host = distribution.listen if distribution else plan.HOST
-    stack = served or start_stack(scenario, free_port(port, host), cell.raw, interruption, host)
+    stack = served or start_stack(
+        scenario, find_free_port(port, host), cell.raw, interruption, host
+    )
     try:
-        profiler = profiler_of(scenario, cell, stack) if profile else None
-        seen = drive(
+        profiler = create_profiler(scenario, cell, stack) if profile else None
+        seen = drive_load(
             scenario,
             cell,
             stack,
@@ -75,17 +79,17 @@ def run_cell(
     finally:
         if served is None:
             stack.end()
-    seen.descriptors_limit = limit if served is None else served.descriptors_limit(limit)
-    save(scenario, trial, cell, stack, seen, started_utc, begun_s)
+    seen.descriptors_limit = limit if served is None else served.read_descriptor_limit(limit)
+    save_results(scenario, trial, cell, stack, seen, started_utc, begun_s)
 
 
-def profiler_of(scenario: Scenario, cell: CellDir, stack: Stack) -> Profiler | None:
+def create_profiler(scenario: Scenario, cell: CellDir, stack: Stack) -> Profiler | None:
     """None for a server that is not Python's, or is not here."""
-    servers = stack.family("server")
+    servers = stack.list_processes("server")
     return Profiler(cell.path, servers[0].pid) if scenario.has_probe and servers else None
 
 
-def begun_load(
+def start_load(
     scenario: Scenario,
     cell: CellDir,
     stack: Stack,
@@ -97,14 +101,14 @@ def begun_load(
     """Locust, which waits for the word to go; or what is only started when its phase begins."""
     if scenario.load.engine != "locust":
         return EngineLoad(cell.raw)
-    command = load_command(
+    command = build_load_command(
         scenario,
         ROOT,
         sys.executable,
         stack.port,
         cell.raw,
         cell_number,
-        free_port(0),
+        find_free_port(0),
         distribution,
     )
     load = Process(command, cell.raw / "load.log", os.environ)
@@ -113,13 +117,13 @@ def begun_load(
             load,
             cell.raw,
             distribution,
-            lambda: interruption.reason or stack.fallen(),
-            lambda left_s, seen: listener(Moment(scenario.name, WAITING, left_s, seen, 0)),
+            lambda: interruption.reason or stack.find_ended_process(),
+            lambda left_s, seen: listener(PhaseProgress(scenario.name, WAITING, left_s, seen, 0)),
         )
     return load
 
 
-def drive(
+def drive_load(
     scenario: Scenario,
     cell: CellDir,
     stack: Stack,
@@ -129,36 +133,36 @@ def drive(
     distribution: Distribution | None,
     others: Families,
     profiler: Profiler | None,
-) -> Seen:
+) -> CellObservations:
     """Load, bystander and watches around a ready stack. Ends what it started."""
-    load = begun_load(scenario, cell, stack, cell_number, interruption, listener, distribution)
-    workers = WorkerWatch(stack.journals)
-    workers.look()
+    load = start_load(scenario, cell, stack, cell_number, interruption, listener, distribution)
+    workers = WorkerMonitor(stack.journals)
+    workers.record_deaths()
     workers.deaths.clear()
-    course = Course(t0_s=monotonic())
-    bystander = Bystander(
+    course = PhaseTimes(t0_s=monotonic())
+    bystander = BackgroundRequester(
         stack.host, stack.port, cell_number, scenario.bystander, is_ours=scenario.url is None
     )
-    resources = ResourceWatch(
+    resources = ResourceMonitor(
         {
-            "server": lambda: stack.family("server"),
-            "upstream": lambda: stack.family("upstream"),
-            "database": lambda: stack.family("database"),
-            "terminal": lambda: stack.family("terminal"),
-            "load": load.family,
+            "server": lambda: stack.list_processes("server"),
+            "upstream": lambda: stack.list_processes("upstream"),
+            "database": lambda: stack.list_processes("database"),
+            "terminal": lambda: stack.list_processes("terminal"),
+            "load": load.list_processes,
             "runner": lambda: [psutil.Process()],
-            "profiler": lambda: profiler.family() if profiler else [],
+            "profiler": lambda: profiler.list_processes() if profiler else [],
             **others,
         }
     )
-    kind = EngineConductor if isinstance(load, EngineLoad) else Conductor
+    kind = EnginePhaseRunner if isinstance(load, EngineLoad) else PhaseRunner
     conductor = kind(scenario, cell, stack, load, workers, interruption, listener, course)
     if profiler is not None:
         conductor.at_window = profiler.begin
     interrupted = None
     try:
         write_go(cell.raw)
-        conductor.lead()
+        conductor.run_phases()
     except CellInterruptedError as error:
         interrupted = str(error)
         if course.window_start_s is not None and course.window_end_s is None:
@@ -169,18 +173,18 @@ def drive(
         if profiler is not None:
             profiler.end()
         pings, machine = bystander.stop(), resources.stop()
-        upstream = stack.upstream_summary()
-    return Seen(
+        upstream = stack.fetch_upstream_summary()
+    return CellObservations(
         cell_number=cell_number,
         t0_s=course.t0_s,
         end_s=end_s,
-        phases=course.phases(),
+        phases=course.build_phases(),
         deaths=workers.deaths,
         progress=conductor.progress,
         pings=pings,
         machine=machine,
-        commands={**stack.commands(), load.role: list(load.argv)},
+        commands={**stack.list_commands(), load.role: list(load.argv)},
         interrupted=interrupted,
         upstream=upstream,
-        profile=None if profiler is None else Profile(profiler.fault()),
+        profile=None if profiler is None else Profile(profiler.describe_profiler_failure()),
     )

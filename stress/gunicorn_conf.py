@@ -8,12 +8,12 @@ import os
 from uvicorn_worker import UvicornWorker
 
 
-class ChosenWorker(UvicornWorker):  # type: ignore[misc]
+class LoopUvicornWorker(UvicornWorker):  # type: ignore[misc]
     CONFIG_KWARGS = {  # noqa: RUF012 - its base class has it so
         "loop": os.environ["SERVER_LOOP"],
         "http": os.environ["SERVER_HTTP"],
     }
 
 
-worker_class = ChosenWorker
+worker_class = LoopUvicornWorker
 control_socket_disable = True

@@ -12,13 +12,13 @@ from locust.runners import Runner
 from records.journal import JournalWriter
 from records.rows import LOAD_JOURNAL
 from stress.load_process import FLUSH_EVERY_S, REPORTS_IN_S, LoadProcess
-from stress.protocol import Control, Progress, read_control, write_progress
-from stress.reports import Reports
+from stress.load_reports import LoadReports
+from stress.protocol import LoadControl, LoadProgress, read_control, write_progress
 
 POLL_S = 0.05
 
 
-class Sink:
+class JournalSink:
     """A journal file that is opened for each write: Locust forks after this file was loaded."""
 
     def __init__(self, path: Path) -> None:
@@ -29,75 +29,75 @@ class Sink:
             file.write(content)
 
 
-class Lead:
+class LoadLeader:
     """What a single load process and a master have in common."""
 
     def __init__(self, me: LoadProcess, environment: Environment, runner: Runner) -> None:
         self.me = me
         self.environment = environment
         self.runner = runner
-        self.reports = Reports()
+        self.reports = LoadReports()
         self.is_ended = False
 
-    def conduct(self) -> None:
+    def run_load(self) -> None:
         try:
-            self._conduct()
+            self._run_until_done()
         except OSError as error:  # the folder is gone, or the disk full: nothing can be recorded
             print(f"load: cannot write: {error}", flush=True)
             self.environment.process_exit_code = 1
         self.is_ended = True
         self.runner.quit()
 
-    def _conduct(self) -> None:
+    def _run_until_done(self) -> None:
         flushed_s = 0.0
         while not self._is_done():
             gevent.sleep(POLL_S)
             if self.me.control is None and (control := read_control(self.me.folder)) is not None:
-                self.me.hear(control)
-                self.pass_on(control)
+                self.me.apply_control(control)
+                self.forward_control(control)
             if monotonic() - flushed_s >= FLUSH_EVERY_S:
                 self.flush()
                 flushed_s = monotonic()
-        self.reports.close()
+        self.reports.mark_silent_as_lost()
         self.flush()
 
     def _is_done(self) -> bool:
         """Nothing is sent any more, and nothing is open or the drain's time is up."""
         if self.me.stopped_at_s is None or not self.me.is_quiet:
             return False
-        told = monotonic() >= self.me.stopped_at_s + REPORTS_IN_S and self.reports.all_heard()
-        return (told and self.reports.progress().in_flight == 0) or self.me.is_over
+        told = monotonic() >= self.me.stopped_at_s + REPORTS_IN_S and self.reports.has_heard_all()
+        return (told and self.reports.sum_progress().in_flight == 0) or self.me.is_over
 
     def flush(self) -> None:
-        write_progress(self.me.folder, self.progress())
+        write_progress(self.me.folder, self.build_progress())
 
-    def progress(self) -> Progress:
-        return self.reports.progress()
+    def build_progress(self) -> LoadProgress:
+        return self.reports.sum_progress()
 
-    def pass_on(self, control: Control) -> None:
+    def forward_control(self, control: LoadControl) -> None:
         """To load processes elsewhere, if there are any."""
 
 
-class Alone(Lead):
+class SingleProcessLeader(LoadLeader):
     """The only load process: it leads itself, and writes its own journal."""
 
     def __init__(self, me: LoadProcess, environment: Environment, runner: Runner) -> None:
         super().__init__(me, environment, runner)
-        self.reports.expect(1)
-        sink = Sink(me.folder / "load-0.journal")
+        self.reports.expect_processes(1)
+        sink = JournalSink(me.folder / "load-0.journal")
         self.writer = JournalWriter(sink, LOAD_JOURNAL, {"process": 0})
-        gevent.spawn(me.write_often, self.writer)
-        environment.events.spawning_complete.add_listener(lambda **_: me.end_of_ramp())
+        gevent.spawn(me.write_periodically, self.writer)
+        environment.events.spawning_complete.add_listener(lambda **_: me.record_ramp_end())
 
     def flush(self) -> None:
-        self.me.write(self.writer)
-        self.reports.hear(0, self.me.report(), monotonic())
+        self.me.write_new_rows(self.writer)
+        self.reports.record_report(0, self.me.build_report(), monotonic())
         super().flush()
 
-    def progress(self) -> Progress:
+    def build_progress(self) -> LoadProgress:
         ledger = self.me.ledger
         return replace(
-            super().progress(),
+            super().build_progress(),
             counted_from_s=ledger.counted_from_s,
             counted_until_s=ledger.counted_until_s,
         )

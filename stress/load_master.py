@@ -11,8 +11,9 @@ from locust.env import Environment
 from locust.rpc import Message
 
 from records.clocks import ClockSample
-from stress.load_lead import POLL_S, Lead, Sink
-from stress.load_process import LoadProcess, unlike, versions
+from stress.load_lead import POLL_S, JournalSink, LoadLeader
+from stress.load_process import LoadProcess, collect_versions, describe_version_mismatch
+from stress.load_reports import LoadReport
 from stress.protocol import (
     BEGIN,
     BEGIN_IN_S,
@@ -22,18 +23,17 @@ from stress.protocol import (
     LEAVING,
     PLACE,
     REFUSED,
-    Control,
-    Progress,
+    LoadControl,
+    LoadProgress,
     append_clocks,
-    is_go,
+    is_go_written,
 )
-from stress.reports import Report
 
 WHATEVER_HAPPENS = 1_000_000_000
 """Beats that a silent worker is waited for."""
 
 
-class Settled(UsersDispatcher):
+class FixedUsersDispatcher(UsersDispatcher):
     """Shares out the users once. Locust's own gives a lost worker's users to the others, and takes
     some from them for a new one: that would change the load in mid-cell."""
 
@@ -41,12 +41,12 @@ class Settled(UsersDispatcher):
 
     def remove_worker(self, worker_node: runners.WorkerNode) -> None: ...
 
-    def in_turn(self) -> list[str]:
+    def list_worker_names(self) -> list[str]:
         """The workers' names, in the order in which they are given users."""
         return [node.id for node in self._worker_nodes]
 
 
-class Master(Lead):
+class MasterLeader(LoadLeader):
     """Workers are known to Locust by a name that each makes up, and to us by a number."""
 
     def __init__(
@@ -61,7 +61,7 @@ class Master(Lead):
         self.has_started = False
         self.locusts_start = runner.start
         vars(runner)["start"] = self.start_once
-        environment.dispatcher_class = self.share_out  # type: ignore[assignment]
+        environment.dispatcher_class = self.create_dispatcher  # type: ignore[assignment]
         runner.register_message(HELLO, self.on_hello)
         runner.register_message(CLOCK, self.on_clock)
         runner.register_message(LEAVING, self.on_leaving)
@@ -71,14 +71,14 @@ class Master(Lead):
 
     def on_hello(self, environment: Environment, msg: Message, **_: object) -> None:
         del environment
-        difference = unlike(msg.data, versions())
+        difference = describe_version_mismatch(msg.data, collect_versions())
         if difference:
             self.refused = difference
             self.master.send_message(REFUSED, {"why": difference}, msg.node_id)
         else:
             self.fit.add(msg.node_id)
 
-    def ready(self) -> list[runners.WorkerNode]:
+    def list_ready_workers(self) -> list[runners.WorkerNode]:
         return [node for node in self.master.clients.ready if node.id in self.fit]
 
     def start_once(self, user_count: int, spawn_rate: float, **_: object) -> None:
@@ -86,7 +86,7 @@ class Master(Lead):
         if self.has_started:
             return
         self.has_started = True
-        while not self.may_begin():
+        while not self.can_start():
             gevent.sleep(POLL_S)
         # Whether a silent worker is lost is ours to say, and a late word from it is welcome.
         runners.HEARTBEAT_LIVENESS = WHATEVER_HAPPENS
@@ -94,18 +94,20 @@ class Master(Lead):
             node.heartbeat = WHATEVER_HAPPENS
         self.locusts_start(user_count, spawn_rate)
 
-    def may_begin(self) -> bool:
-        here = not self.me.plan.distributed or is_go(self.me.folder)
-        return here and len(self.ready()) >= self.me.plan.processes
+    def can_start(self) -> bool:
+        here = not self.me.plan.distributed or is_go_written(self.me.folder)
+        return here and len(self.list_ready_workers()) >= self.me.plan.processes
 
-    def share_out(
+    def create_dispatcher(
         self, worker_nodes: list[runners.WorkerNode], user_classes: list[type[User]]
     ) -> UsersDispatcher:
         """Locust asks for this when it starts. One who came too many gets no users."""
         del worker_nodes
-        dispatcher = Settled(self.ready()[: self.me.plan.processes], user_classes)
-        self.places = {name: number for number, name in enumerate(dispatcher.in_turn())}
-        self.reports.expect(len(self.places))
+        dispatcher = FixedUsersDispatcher(
+            self.list_ready_workers()[: self.me.plan.processes], user_classes
+        )
+        self.places = {name: number for number, name in enumerate(dispatcher.list_worker_names())}
+        self.reports.expect_processes(len(self.places))
         for name, number in self.places.items():
             self.master.send_message(PLACE, {"process": number}, name)
         return dispatcher
@@ -119,28 +121,28 @@ class Master(Lead):
     def on_report(self, client_id: str, data: dict[str, object], **_: object) -> None:
         told = data.pop("avt", None)
         if isinstance(told, dict):
-            self.take(client_id, Report(**told))
+            self.save_report(client_id, LoadReport(**told))
 
     def on_leaving(self, environment: Environment, msg: Message, **_: object) -> None:
         del environment
-        self.take(msg.node_id, Report(**msg.data))
+        self.save_report(msg.node_id, LoadReport(**msg.data))
         if msg.node_id in self.places:
-            self.reports.leave(self.places[msg.node_id])
+            self.reports.record_departure(self.places[msg.node_id])
 
-    def take(self, name: str, report: Report) -> None:
+    def save_report(self, name: str, report: LoadReport) -> None:
         process = self.places.get(name)
         if process is None:  # it still works for a master that was killed
             self.master.send_message("quit", client_id=name)
             return
-        Sink(self.me.folder / f"load-{process}.journal")(report.rows)
-        self.reports.hear(process, report, monotonic())
+        JournalSink(self.me.folder / f"load-{process}.journal")(report.rows)
+        self.reports.record_report(process, report, monotonic())
 
     def on_clock(self, environment: Environment, msg: Message, **_: object) -> None:
         del environment
         sample = ClockSample(process=0, back_s=monotonic(), **msg.data)
         self.trips.append((msg.node_id, sample))
 
-    def pass_on(self, control: Control) -> None:
+    def forward_control(self, control: LoadControl) -> None:
         now_s = monotonic()
         distances = {
             "stop_in_s": control.stop_at_s - now_s,
@@ -152,7 +154,7 @@ class Master(Lead):
         if self.me.plan.distributed:
             self.master.send_message(CLOCK, {"sent_s": monotonic()})
             self.save_trips()
-        self.reports.look()
+        self.reports.count_silent_beat()
         super().flush()
 
     def save_trips(self) -> None:
@@ -166,8 +168,10 @@ class Master(Lead):
             [replace(sample, process=number) for number, sample in known if number is not None],
         )
 
-    def progress(self) -> Progress:
-        return replace(super().progress(), ready=len(self.ready()), refused=self.refused)
+    def build_progress(self) -> LoadProgress:
+        return replace(
+            super().build_progress(), ready=len(self.list_ready_workers()), refused=self.refused
+        )
 
     def on_quitting(self, **_: object) -> None:
         """Locust ends itself when its last worker was ended; that is to be known."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from scenarios.model import Scenario
 from scenarios.units import Second
-from stress.plan import HOST, Command, windows
+from stress.plan import HOST, Command, plan_windows
 from stress.protocol import PLAN_OPTION, LoadPlan
 
 MASTER_PORT = 5557
@@ -23,7 +23,7 @@ class Distribution:
     wait_s: Second = 60.0
 
 
-def load_command(
+def build_load_command(
     scenario: Scenario,
     root: Path,
     python: str,
@@ -45,7 +45,7 @@ def load_command(
         cell_number=cell_number,
         folder=str(folder),
         think_s=load.think_s,
-        timeout_s=windows(scenario).longest_s + 60.0,
+        timeout_s=plan_windows(scenario).longest_s + 60.0,
         users=load.users,
         spawn_rate=load.spawn_rate,
         processes=processes,
@@ -60,27 +60,29 @@ def load_command(
     argv = (
         python, "-m", "locust",
         f"--locustfile={root / 'stress' / 'locustfile.py'}",
-        user_class(scenario),
+        choose_user_class(scenario),
         "--headless",
         f"--users={users}",
         f"--spawn-rate={spawn_rate:g}",
         "--only-summary",
         "--loglevel=WARNING",
         "--exit-code-on-error=0",
-        *together(load.processes, master_port, distribution),
+        *build_distributed_options(load.processes, master_port, distribution),
         f"{PLAN_OPTION}={json.dumps(asdict(plan))}",
     )  # fmt: skip
     return Command("load", argv, folder, {"PYTHONPATH": str(root)})
 
 
-def user_class(scenario: Scenario) -> str:
+def choose_user_class(scenario: Scenario) -> str:
     """Its name in the locustfile."""
     if scenario.load.is_open:
-        return "OpenLoop"
-    return {"fast": "ClosedFast", "requests": "ClosedRequests"}[scenario.load.user_class]
+        return "OpenLoopUser"
+    return {"fast": "ClosedLoopFastUser", "requests": "ClosedLoopRequestsUser"}[
+        scenario.load.user_class
+    ]
 
 
-def together(
+def build_distributed_options(
     processes: int, master_port: int, distribution: Distribution | None
 ) -> tuple[str, ...]:
     """Locust's options for more than one load process. Locust waits for the first; for all that
@@ -102,7 +104,7 @@ def together(
     )
 
 
-def load_worker_argv(root: Path, python: str, master: str, port: int) -> tuple[str, ...]:
+def build_load_worker_argv(root: Path, python: str, master: str, port: int) -> tuple[str, ...]:
     """A load process that asks the master at that address what to do."""
     return (
         python, "-m", "locust",

@@ -12,9 +12,9 @@ import psutil
 from locust.env import Environment
 
 from records.journal import JournalWriter
-from stress.ledger import Ledger, Ramp
-from stress.protocol import Control, LoadPlan
-from stress.reports import LOOKS_S, Report
+from stress.load_reports import LOOKS_S, LoadReport
+from stress.protocol import LoadControl, LoadPlan
+from stress.sent_requests import RequestLedger, UserRamp
 
 FLUSH_EVERY_S = LOOKS_S
 WRITE_EVERY_S = 0.02
@@ -29,9 +29,9 @@ class LoadProcess:
 
     def __init__(self) -> None:
         self.plan: LoadPlan
-        self.ledger = Ledger(0)
-        self.ramp = Ramp(0, 1.0)
-        self.control: Control | None = None
+        self.ledger = RequestLedger(0)
+        self.ramp = UserRamp(0, 1.0)
+        self.control: LoadControl | None = None
         self.begin_s: float | None = None
         self.headers: dict[str, str] = {}
         """Of every request, beside its id."""
@@ -39,8 +39,8 @@ class LoadProcess:
 
     def configure(self, plan: LoadPlan, process: int, user_classes: list[type]) -> None:
         self.plan = plan
-        self.ledger = Ledger(plan.cell_number, process)
-        self.ramp = Ramp(plan.users, plan.spawn_rate, plan.processes, process)
+        self.ledger = RequestLedger(plan.cell_number, process)
+        self.ramp = UserRamp(plan.users, plan.spawn_rate, plan.processes, process)
         if plan.body is not None:
             self.headers["content-type"] = "application/json"
         if not plan.keep_alive:
@@ -50,7 +50,7 @@ class LoadProcess:
             each.connection_timeout = plan.timeout_s  # type: ignore[attr-defined]
             each.network_timeout = plan.timeout_s  # type: ignore[attr-defined]
 
-    def next_path(self) -> str:
+    def choose_next_path(self) -> str:
         """The rare one evenly spread over this process's requests, whichever user's turn it is."""
         if self.plan.rare_path is None:
             return self.plan.path
@@ -62,10 +62,10 @@ class LoadProcess:
         """The cell's; only on the runner's machine."""
         return Path(self.plan.folder)
 
-    def hear(self, control: Control) -> None:
+    def apply_control(self, control: LoadControl) -> None:
         self.control = control
         if control.requests is not None:
-            self.ledger.count(control.requests, monotonic())
+            self.ledger.add_completed(control.requests, monotonic())
 
     @property
     def stopped_at_s(self) -> float | None:
@@ -86,7 +86,7 @@ class LoadProcess:
         drain_s = self.control.drain_until_s - self.control.stop_at_s
         return monotonic() >= self.stopped_at_s + drain_s
 
-    def end_of_ramp(self) -> None:
+    def record_ramp_end(self) -> None:
         """An open loop has none: it is as it will be from the moment when its schedule begins."""
         if self.ledger.ramp_end_s is None and self.plan.arrival_rate is None:
             self.ledger.ramp_end_s = max(monotonic(), self.ramp.end_s)
@@ -101,28 +101,30 @@ class LoadProcess:
             gevent.sleep(BEGIN_LOOK_S)
         return self.begin_s
 
-    def report(self, rows: bytes = b"") -> Report:
-        return Report.of(rows, self.ledger.counts(), self.ledger.ramp_end_s, monotonic())
+    def build_report(self, rows: bytes = b"") -> LoadReport:
+        return LoadReport.from_counts(
+            rows, self.ledger.take_snapshot(), self.ledger.ramp_end_s, monotonic()
+        )
 
-    def write_often(self, writer: JournalWriter) -> None:
+    def write_periodically(self, writer: JournalWriter) -> None:
         """A greenlet that never ends. What is new in the ledger is packed in small pieces: at 1000
         requests a second a quarter of a second's rows would hold up the next sends for 3 ms."""
         while True:
             gevent.sleep(WRITE_EVERY_S)
-            writer.write("r", self.ledger.new_rows())
+            writer.write("r", self.ledger.take_new_rows())
 
-    def write(self, writer: JournalWriter) -> None:
+    def write_new_rows(self, writer: JournalWriter) -> None:
         """What is new in the ledger, and what this process has used so far."""
-        writer.write("r", self.ledger.new_rows())
+        writer.write("r", self.ledger.take_new_rows())
         writer.write("u", [(monotonic(), process_time(), psutil.Process().memory_info().rss)])
 
 
-def plan_in(environment: Environment) -> LoadPlan:
+def parse_plan(environment: Environment) -> LoadPlan:
     assert environment.parsed_options is not None
     return LoadPlan(**json.loads(environment.parsed_options.load_plan))
 
 
-def versions() -> dict[str, str]:
+def collect_versions() -> dict[str, str]:
     """What must be the same in all load processes: another revision measures otherwise, or writes
     another journal. `load code` is drawn from the sources: nobody forgets to raise it."""
     sources = [path for folder in ("stress", "records") for path in (ROOT / folder).glob("*.py")]
@@ -134,7 +136,7 @@ def versions() -> dict[str, str]:
     }
 
 
-def unlike(theirs: dict[str, str], ours: dict[str, str]) -> str:
+def describe_version_mismatch(theirs: dict[str, str], ours: dict[str, str]) -> str:
     """In words; empty where they are the same."""
     return ", ".join(
         f"{name} {theirs.get(name, 'unknown')} and not {ours[name]}"

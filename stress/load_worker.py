@@ -12,8 +12,8 @@ from locust.rpc import Message
 
 from records.journal import JournalWriter
 from records.rows import LOAD_JOURNAL
-from stress.load_process import LoadProcess, plan_in, versions
-from stress.protocol import BEGIN, CLOCK, CONTROL, HELLO, LEAVING, PLACE, REFUSED, Control
+from stress.load_process import LoadProcess, collect_versions, parse_plan
+from stress.protocol import BEGIN, CLOCK, CONTROL, HELLO, LEAVING, PLACE, REFUSED, LoadControl
 
 
 class LoadWorker:
@@ -30,34 +30,34 @@ class LoadWorker:
         runner.register_message(BEGIN, self.on_begin)
         runner.register_message(CONTROL, self.on_control)
         runner.register_message(CLOCK, self.on_clock)
-        environment.events.test_start.add_listener(self.begin)
+        environment.events.test_start.add_listener(self.start_spawning)
         environment.events.spawning_complete.add_listener(self.on_spawning_complete)
         environment.events.report_to_master.add_listener(self.on_report)
         environment.events.quitting.add_listener(self.on_quitting)
-        tell(heard=runner.master_host)
-        runner.send_message(HELLO, versions())
+        print_facts(heard=runner.master_host)
+        runner.send_message(HELLO, collect_versions())
 
     def on_refused(self, environment: Environment, msg: Message, **_: object) -> None:
         del environment
-        tell(refused=msg.data["why"])
+        print_facts(refused=msg.data["why"])
         self.runner.quit()
 
     def on_place(self, environment: Environment, msg: Message, **_: object) -> None:
         del environment
         self.process = msg.data["process"]
 
-    def begin(self, environment: Environment, **_: object) -> None:
+    def start_spawning(self, environment: Environment, **_: object) -> None:
         """Every worker is told at once, also one whose first user comes later: its turns count
         from now."""
-        self.me.configure(plan_in(environment), self.process, list(self.runner.user_classes))
+        self.me.configure(parse_plan(environment), self.process, list(self.runner.user_classes))
         self.me.ramp.begin_s = monotonic()
         self.writer = JournalWriter(self.pending.extend, LOAD_JOURNAL, {"process": self.process})
-        gevent.spawn(self.me.write_often, self.writer)
+        gevent.spawn(self.me.write_periodically, self.writer)
 
     def on_spawning_complete(self, **_: object) -> None:
         """Also a worker that was one too many is told."""
         if self.writer is not None:
-            self.me.end_of_ramp()
+            self.me.record_ramp_end()
 
     def on_begin(self, environment: Environment, msg: Message, **_: object) -> None:
         """Another machine's clock is another clock: there the moment comes as a distance, and the
@@ -70,7 +70,7 @@ class LoadWorker:
         """In distances too."""
         del environment
         now_s = monotonic()
-        self.me.control = Control(now_s + msg.data["stop_in_s"], now_s + msg.data["drain_in_s"])
+        self.me.control = LoadControl(now_s + msg.data["stop_in_s"], now_s + msg.data["drain_in_s"])
 
     def on_clock(self, environment: Environment, msg: Message, **_: object) -> None:
         del environment
@@ -79,11 +79,11 @@ class LoadWorker:
     def on_report(self, client_id: str, data: dict[str, object], **_: object) -> None:
         del client_id
         if self.writer is not None:
-            data["avt"] = self.whats_new(self.writer)
+            data["avt"] = self.build_journal_report(self.writer)
 
-    def whats_new(self, writer: JournalWriter) -> dict[str, object]:
-        self.me.write(writer)
-        report = asdict(self.me.report(bytes(self.pending)))
+    def build_journal_report(self, writer: JournalWriter) -> dict[str, object]:
+        self.me.write_new_rows(writer)
+        report = asdict(self.me.build_report(bytes(self.pending)))
         self.pending.clear()
         return report
 
@@ -91,9 +91,9 @@ class LoadWorker:
         """Ended by its own machine, it sends what it has; ended by the master, it has sent all."""
         if self.writer is None:
             return
-        self.runner.send_message(LEAVING, self.whats_new(self.writer))
-        counts = self.me.ledger.counts()
-        tell(
+        self.runner.send_message(LEAVING, self.build_journal_report(self.writer))
+        counts = self.me.ledger.take_snapshot()
+        print_facts(
             cell=f"{self.me.plan.cell_number:04x}",
             users=counts.users,
             completed=counts.completed,
@@ -101,6 +101,6 @@ class LoadWorker:
         )
 
 
-def tell(**facts: object) -> None:
+def print_facts(**facts: object) -> None:
     """A line of JSON in this process's log, for whoever started it."""
     print(json.dumps(facts), flush=True)

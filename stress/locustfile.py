@@ -15,13 +15,13 @@ from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
 
 from records.ids import MOST_REQUESTS
-from stress.answers import fault
-from stress.arrivals import due_times
-from stress.load_lead import Alone, Lead
-from stress.load_master import Master
-from stress.load_process import FLUSH_EVERY_S, LoadProcess, plan_in
+from stress.arrivals import generate_due_times
+from stress.load_lead import LoadLeader, SingleProcessLeader
+from stress.load_master import MasterLeader
+from stress.load_process import FLUSH_EVERY_S, LoadProcess, parse_plan
 from stress.load_worker import LoadWorker
 from stress.protocol import BEGIN_IN_S, PLAN_OPTION
+from stress.response_validation import describe_failure
 
 runners.WORKER_REPORT_INTERVAL = FLUSH_EVERY_S
 runners.MASTER_HEARTBEAT_TIMEOUT = 10
@@ -37,16 +37,16 @@ vars(geventhttpclient.client)["_may_retry_after_send_error"] = lambda _method: F
 me = LoadProcess()
 
 
-class Asking:
+class RequestMixin:
     """One request, recorded: from when it was due, through when it left, to its last byte."""
 
     timeout: dict[str, float]
 
-    def ask_once(self, user: int, due_s: float) -> float:
+    def send_request(self, user: int, due_s: float) -> float:
         entry = me.ledger.begin(user, due_s, monotonic())
         response = self.client.request(  # type: ignore[attr-defined]
             me.plan.method,
-            me.next_path(),
+            me.choose_next_path(),
             data=me.plan.body,
             headers={"x-request-id": f"{entry.request_id:016x}", **me.headers},
             allow_redirects=False,
@@ -54,11 +54,13 @@ class Asking:
         )
         ended_s = monotonic()
         status, body = response.status_code or 0, response.content or b""
-        me.ledger.finish(entry, ended_s, status, fault(status, body, response), len(body))
+        me.ledger.finish(
+            entry, ended_s, status, describe_failure(status, body, response), len(body)
+        )
         return ended_s
 
 
-class Fast(Asking, FastHttpUser):
+class FastUser(RequestMixin, FastHttpUser):
     """No resends, no redirects, and no more of a client than a request needs."""
 
     abstract = True
@@ -68,7 +70,7 @@ class Fast(Asking, FastHttpUser):
     timeout: dict[str, float] = {}  # noqa: RUF012 - fixed; FastHttpUser has it as an attribute
 
 
-class Closed(Asking):
+class ClosedLoopMixin(RequestMixin):
     """Asks, waits for the answer, thinks, asks again."""
 
     wait_time = constant(0)
@@ -76,33 +78,33 @@ class Closed(Asking):
     def on_start(self) -> None:
         """Waits for this user's own turn: Locust spawns a second's users at once, and with a
         delay of a second all users would then ask in lockstep for ever."""
-        self.number = me.ledger.new_user()
-        self.due_s = me.ramp.turn_s(self.number, monotonic())
+        self.number = me.ledger.add_user()
+        self.due_s = me.ramp.compute_user_start_s(self.number, monotonic())
         gevent.sleep(max(0.0, self.due_s - monotonic()))
 
-    def ask(self) -> None:
+    def send_next_request(self) -> None:
         if me.is_quiet:
             gevent.sleep(3600)  # until Locust stops us
             return
-        self.due_s = self.ask_once(self.number, self.due_s) + me.plan.think_s
+        self.due_s = self.send_request(self.number, self.due_s) + me.plan.think_s
         if me.plan.think_s:
             gevent.sleep(me.plan.think_s)
 
 
-class ClosedFast(Closed, Fast):
+class ClosedLoopFastUser(ClosedLoopMixin, FastUser):
     concurrency = 1
-    tasks = [Closed.ask]  # noqa: RUF012 - as Locust has it
+    tasks = [ClosedLoopMixin.send_next_request]  # noqa: RUF012 - as Locust has it
 
 
-class ClosedRequests(Closed, HttpUser):
-    tasks = [Closed.ask]  # noqa: RUF012 - as Locust has it
+class ClosedLoopRequestsUser(ClosedLoopMixin, HttpUser):
+    tasks = [ClosedLoopMixin.send_next_request]  # noqa: RUF012 - as Locust has it
 
     @property
     def timeout(self) -> dict[str, float]:  # type: ignore[override]
         return {"timeout": me.plan.timeout_s}
 
 
-class OpenLoop(Fast):
+class OpenLoopUser(FastUser):
     """Sends each request when it is due, whatever became of those before it.
 
     One of these in each load process; its requests overlap without limit, since a limit would
@@ -112,20 +114,20 @@ class OpenLoop(Fast):
     concurrency = 1_000_000
 
     @task
-    def send_all(self) -> None:
+    def send_all_requests(self) -> None:
         plan, ledger = me.plan, me.ledger
         assert plan.arrival_rate is not None
-        begin_s, user = me.await_schedule(), ledger.new_user()
-        dues = due_times(
+        begin_s, user = me.await_schedule(), ledger.add_user()
+        dues = generate_due_times(
             plan.arrivals, plan.arrival_rate, plan.processes, ledger.process, plan.cell_number
         )
         for number, due_s in enumerate(dues, start=1):
             gevent.sleep(max(0.0, begin_s + due_s - monotonic()))
             if me.is_quiet:
                 break
-            gevent.spawn(self.ask_once, user, begin_s + due_s)
+            gevent.spawn(self.send_request, user, begin_s + due_s)
             if number % MOST_REQUESTS == 0:
-                user = ledger.new_user()  # an id has room for so many of one user's
+                user = ledger.add_user()  # an id has room for so many of one user's
         gevent.sleep(3600)  # until Locust stops us
 
 
@@ -136,7 +138,7 @@ def add_plan_option(parser: LocustArgumentParser) -> None:
     )
 
 
-def begin_alone(**_: object) -> None:
+def begin_own_schedule(**_: object) -> None:
     """As a master tells several."""
     me.begin_schedule(monotonic() + BEGIN_IN_S)
 
@@ -148,12 +150,14 @@ def on_init(environment: Environment, **_: object) -> None:
     if isinstance(runner, runners.WorkerRunner):
         LoadWorker(me, environment, runner)
         return
-    me.configure(plan_in(environment), 0, [ClosedFast, ClosedRequests, OpenLoop])
-    lead: Lead
+    me.configure(
+        parse_plan(environment), 0, [ClosedLoopFastUser, ClosedLoopRequestsUser, OpenLoopUser]
+    )
+    lead: LoadLeader
     if isinstance(runner, runners.MasterRunner):
-        lead = Master(me, environment, runner)
+        lead = MasterLeader(me, environment, runner)
     else:
-        lead = Alone(me, environment, runner)
+        lead = SingleProcessLeader(me, environment, runner)
         if me.plan.arrival_rate is not None:
-            environment.events.spawning_complete.add_listener(begin_alone)
-    gevent.spawn(lead.conduct)
+            environment.events.spawning_complete.add_listener(begin_own_schedule)
+    gevent.spawn(lead.run_load)

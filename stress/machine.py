@@ -6,19 +6,19 @@ import socket
 
 import psutil
 
-from scenarios.problems import Problem, cannot_run
+from scenarios.errors import UserError, build_cannot_run_error
 from stress.plan import HOST
 
 
-def raise_descriptors(needed: int, wanted: int = 0) -> int:
+def raise_descriptor_limit(needed: int, wanted: int = 0) -> int:
     """Raises this process's soft limit, which its children inherit, to what is wanted as far as
     may be; returns the limit in force.
 
-    Raises Problem (exit code 3) where the hard limit is too low.
+    Raises UserError (exit code 3) where the hard limit is too low.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and hard < needed:
-        raise cannot_run(
+        raise build_cannot_run_error(
             f"{needed} file descriptors are needed and the hard limit is {hard}: "
             f"raise it (ulimit -Hn {needed}), or ask for fewer users (--users)"
         )
@@ -28,31 +28,32 @@ def raise_descriptors(needed: int, wanted: int = 0) -> int:
     return max(soft, most)
 
 
-def free_port(port: int, host: str = HOST, option: str = "--port") -> int:
-    """The port, or one that the system picks for 0. Raises Problem if somebody listens there."""
+def find_free_port(port: int, host: str = HOST, option: str = "--port") -> int:
+    """The port, or one that the system picks for 0. Raises UserError if somebody listens there."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
         except PermissionError as error:
-            raise Problem(f"{option} {port}: not allowed here; choose one above 1023") from error
+            raise UserError(f"{option} {port}: not allowed here; choose one above 1023") from error
         except OSError as error:
-            raise cannot_run(
-                f"port {port} is taken{holder(port)}: end that, or choose another with "
+            raise build_cannot_run_error(
+                f"port {port} is taken{describe_port_owner(port)}: "
+                "end that, or choose another with "
                 f"{option} N{' (0 picks a free one)' if option == '--port' else ''}"
             ) from error
         return int(probe.getsockname()[1])
 
 
-def holder(port: int) -> str:
+def describe_port_owner(port: int) -> str:
     """ " by NAME (pid N)" where the system tells."""
-    for pid in listeners(port)[:1]:
+    for pid in list_listening_pids(port)[:1]:
         with contextlib.suppress(psutil.Error):
             return f" by {psutil.Process(pid).name()} (pid {pid})"
     return ""
 
 
-def is_own(host: str) -> bool:
+def is_own_address(host: str) -> bool:
     """Whether it is an address of this machine."""
     try:
         address = socket.gethostbyname(host)
@@ -62,7 +63,7 @@ def is_own(host: str) -> bool:
     return address.startswith("127.") or address in own
 
 
-def listeners(port: int) -> list[int]:
+def list_listening_pids(port: int) -> list[int]:
     """Pids of those of this machine's processes that listen there, as far as the system tells: the
     oldest, and no child of another one."""
     try:

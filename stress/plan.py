@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from scenarios.heartbeat import held_for_s, outlasts_the_heartbeat
-from scenarios.model import Scenario
+from scenarios.heartbeat import compute_blocking_s, exceeds_worker_timeout
+from scenarios.model import APP_TARGETS, Scenario
 from scenarios.units import Second
 
 HOST = "127.0.0.1"
@@ -29,7 +29,7 @@ PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "web_concurrenc
 
 
 @dataclass(frozen=True, slots=True)
-class Windows:
+class WindowPlan:
     """Lengths in seconds. `cycles` is None, or how many worker deaths the window spans."""
 
     ramp_s: Second
@@ -43,47 +43,51 @@ class Windows:
         return self.ramp_s + self.warm_up_limit_s + self.window_s + self.drain_s
 
 
-def kills_expected(scenario: Scenario) -> bool:
+def expects_worker_kills(scenario: Scenario) -> bool:
     """Whether gunicorn will kill the worker again and again: its heartbeat runs on the loop, and
     the loop is blocked for one delay by each of a worker's users, one after the other."""
     if not scenario.endpoint.blocks_the_loop or scenario.delay_s is None:
         return False
     server, client = scenario.server, scenario.client
-    held_s = held_for_s(scenario.delay_s, client.timeout_s if client else None)
-    return server.kind == "gunicorn" and outlasts_the_heartbeat(
+    held_s = compute_blocking_s(scenario.delay_s, client.timeout_s if client else None)
+    return server.kind == "gunicorn" and exceeds_worker_timeout(
         scenario.load.users, server.workers, held_s, server.worker_timeout_s
     )
 
 
-def windows(scenario: Scenario) -> Windows:
+def plan_windows(scenario: Scenario) -> WindowPlan:
     load, delay_s = scenario.load, scenario.delay_s or 0.0
     ramp_s = load.users / load.spawn_rate
     drain_s = 2 * delay_s + 3.0
     if load.is_open:
-        return Windows(0.0, OPEN_WARM_UP_S + 3 * delay_s, load.duration_s, drain_s, None)
-    if kills_expected(scenario):
+        return WindowPlan(0.0, OPEN_WARM_UP_S + 3 * delay_s, load.duration_s, drain_s, None)
+    if expects_worker_kills(scenario):
         cycle_s = scenario.server.worker_timeout_s + CYCLE_SLACK_S
-        return Windows(ramp_s, cycle_s, CYCLES * cycle_s, drain_s, CYCLES)
-    return Windows(ramp_s, WARM_UP_LIMIT_S, load.duration_s, drain_s, None)
+        return WindowPlan(ramp_s, cycle_s, CYCLES * cycle_s, drain_s, CYCLES)
+    return WindowPlan(ramp_s, WARM_UP_LIMIT_S, load.duration_s, drain_s, None)
 
 
-def descriptors_needed(scenario: Scenario) -> int:
+def count_needed_descriptors(scenario: Scenario) -> int:
     """Of the process that needs the most: a worker, with a connection from each user and one to
     the upstream for each, the journals and what Python itself holds. An open loop holds as many
     requests as come while one is answered; beyond its capacity more and more, and the verdict
     on descriptors tells when they ran out."""
     load = scenario.load
-    at_once = load.users if load.arrival_rate is None else load.arrival_rate * under_way_s(scenario)
+    at_once = (
+        load.users
+        if load.arrival_rate is None
+        else load.arrival_rate * estimate_time_in_flight_s(scenario)
+    )
     return 2 * round(at_once) + 128
 
 
-def descriptors_wanted(scenario: Scenario) -> int:
+def count_wanted_descriptors(scenario: Scenario) -> int:
     """For an open loop beyond its capacity: in the worst case nothing that was sent is answered."""
-    rate, span = scenario.load.arrival_rate, windows(scenario)
+    rate, span = scenario.load.arrival_rate, plan_windows(scenario)
     return 0 if rate is None else 2 * round(rate * (span.warm_up_limit_s + span.window_s)) + 128
 
 
-def under_way_s(scenario: Scenario) -> Second:
+def estimate_time_in_flight_s(scenario: Scenario) -> Second:
     """How long a request of an open loop below capacity takes, generously."""
     return 2 * (scenario.delay_s or 0.0) + 0.5
 
@@ -100,7 +104,7 @@ class Command:
     """What asks it to end."""
 
 
-def cleaned(environment: Mapping[str, str]) -> dict[str, str]:
+def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
     """The inherited environment without what would change a server or a client behind our back."""
     return {
         key: value
@@ -109,7 +113,7 @@ def cleaned(environment: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def app_environment(
+def build_app_environment(
     scenario: Scenario, upstream_url: str | None, database_env: Mapping[str, str] | None = None
 ) -> dict[str, str]:
     """`database_env` names the database that was started for the scenario."""
@@ -131,7 +135,7 @@ def app_environment(
     return env
 
 
-def server_command(
+def build_server_command(
     scenario: Scenario,
     root: Path,
     python: str,
@@ -143,18 +147,18 @@ def server_command(
     """gunicorn or uvicorn with one of our apps, the probe in front of it."""
     server = scenario.server
     env = {
-        "PYTHONPATH": str(root / "probe" / "entry"),
-        "PROBE_TARGET": f"{server.app}:app",
+        "PYTHONPATH": str(root / "probe"),
+        "PROBE_TARGET": APP_TARGETS[server.app],
         "PROBE_DIR": str(journals),
         "SERVER_LOOP": server.loop,
         "SERVER_HTTP": server.http,
         **app_env,
     }
-    build = gunicorn_argv if server.kind == "gunicorn" else uvicorn_argv
+    build = build_gunicorn_argv if server.kind == "gunicorn" else build_uvicorn_argv
     return Command("server", (python, "-m", *build(scenario, root, port, host)), root, env)
 
 
-def peer_command(
+def build_peer_command(
     scenario: Scenario,
     root: Path,
     program: str,
@@ -167,11 +171,11 @@ def peer_command(
     return Command("server", argv, root, app_env)
 
 
-def gunicorn_argv(scenario: Scenario, root: Path, port: int, host: str) -> tuple[str, ...]:
+def build_gunicorn_argv(scenario: Scenario, root: Path, port: int, host: str) -> tuple[str, ...]:
     server = scenario.server
     return (
         "gunicorn",
-        "avt_probe_entry:app",
+        "asgi_probe.entry:app",
         f"--config={root / 'stress' / 'gunicorn_conf.py'}",
         f"--bind={host}:{port}",
         f"--workers={server.workers}",
@@ -183,12 +187,12 @@ def gunicorn_argv(scenario: Scenario, root: Path, port: int, host: str) -> tuple
     )
 
 
-def uvicorn_argv(scenario: Scenario, root: Path, port: int, host: str) -> tuple[str, ...]:
+def build_uvicorn_argv(scenario: Scenario, root: Path, port: int, host: str) -> tuple[str, ...]:
     del root
     server = scenario.server
     return (
         "uvicorn",
-        "avt_probe_entry:app",
+        "asgi_probe.entry:app",
         f"--host={host}",
         f"--port={port}",
         f"--workers={server.workers}",
@@ -201,7 +205,7 @@ def uvicorn_argv(scenario: Scenario, root: Path, port: int, host: str) -> tuple[
     )
 
 
-def upstream_argv(
+def build_upstream_argv(
     program: tuple[str, ...], log: Path, default_ms: int, port: int = 0
 ) -> tuple[str, ...]:
     return (

@@ -11,8 +11,8 @@ from time import monotonic, sleep
 
 import psutil
 
-from scenarios.problems import cannot_run
-from stress.plan import Command, cleaned
+from scenarios.errors import build_cannot_run_error
+from stress.plan import Command, clean_environment
 
 LAUNCHER = Path(__file__).with_name("launch.py")
 GENTLE_S = 2.0
@@ -44,50 +44,50 @@ class Process:
                 self._popen = subprocess.Popen(
                     (*launcher, *command.argv),
                     cwd=command.cwd,
-                    env={**cleaned(environment), **command.env},
+                    env={**clean_environment(environment), **command.env},
                     stdin=stdin,
                     stdout=output if stdout is None else stdout,
                     stderr=output,
                     start_new_session=True,
                 )
             except OSError as error:
-                raise cannot_run(f"cannot start the {self.role}: {error}") from error
+                raise build_cannot_run_error(f"cannot start the {self.role}: {error}") from error
         self.pid = self._popen.pid
         self._known: set[psutil.Process] = set()
 
-    def exit_code(self) -> int | None:
+    def get_exit_code(self) -> int | None:
         return self._popen.poll()
 
-    def family(self) -> list[psutil.Process]:
+    def list_processes(self) -> list[psutil.Process]:
         """Whoever is seen here is remembered: should the parent be killed, its children are
         nobody's, and could not be found afterwards."""
-        found = family_of(self.pid)
+        found = list_process_tree(self.pid)
         self._known.update(found)
         return found
 
-    def last_words(self) -> str:
+    def read_last_log_line(self) -> str:
         """The last line of its log that is said to a person; JSON lines are for us."""
         text = self.log.read_text(errors="replace") if self.log.exists() else ""
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         said = [line for line in lines if not line.startswith("{")]
         return said[-1] if said else "it said nothing"
 
-    def ask_to_end(self) -> None:
+    def request_end(self) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, self._end_signal)
 
     def end(self, gentle_s: float = GENTLE_S) -> None:
         """Asked first, then SIGKILL for whoever of the family is still there."""
-        self.family()
-        self.ask_to_end()
+        self.list_processes()
+        self.request_end()
         deadline_s = monotonic() + gentle_s
         while self._popen.poll() is None and monotonic() < deadline_s:
             sleep(POLL_S)
-        self.family()
+        self.list_processes()
         if self._popen.poll() is None:
             self._popen.kill()
             self._popen.wait()
-        self._known.update(session_of(self.pid))
+        self._known.update(list_session_processes(self.pid))
         others = [each for each in self._known if each.pid != self.pid and each.is_running()]
         for each in others:  # psutil compares start times: a reused pid is not killed
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -95,7 +95,7 @@ class Process:
         psutil.wait_procs(others, timeout=5.0)
 
 
-class Attached:
+class ExternalProcess:
     """A program that somebody else started and will end; we only look at it."""
 
     def __init__(self, role: str, pid: int, argv: tuple[str, ...]) -> None:
@@ -103,18 +103,18 @@ class Attached:
         self.pid = pid
         self.argv = argv
 
-    def exit_code(self) -> int | None:
+    def get_exit_code(self) -> int | None:
         """Its true exit code is its parent's to know; 0 stands for gone."""
         return None if psutil.pid_exists(self.pid) else 0
 
-    def family(self) -> list[psutil.Process]:
-        return family_of(self.pid)
+    def list_processes(self) -> list[psutil.Process]:
+        return list_process_tree(self.pid)
 
-    def last_words(self) -> str:
+    def read_last_log_line(self) -> str:
         return "its log is its owner's"
 
 
-def family_of(pid: int) -> list[psutil.Process]:
+def list_process_tree(pid: int) -> list[psutil.Process]:
     """The process and all its living descendants; empty once it is gone."""
     try:
         parent = psutil.Process(pid)
@@ -123,7 +123,7 @@ def family_of(pid: int) -> list[psutil.Process]:
         return []
 
 
-def session_of(leader: int) -> list[psutil.Process]:
+def list_session_processes(leader: int) -> list[psutil.Process]:
     """Who still belongs to the session that a started program leads, orphans too. The kernel
     gives its number to nobody else while one of them lives."""
     found = []
@@ -134,7 +134,7 @@ def session_of(leader: int) -> list[psutil.Process]:
     return found
 
 
-def how_it_ended(code: int) -> str:
+def describe_exit_code(code: int) -> str:
     """`exit code 1`, or the name of the signal that ended it."""
     return f"exit code {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}"
 
@@ -142,6 +142,6 @@ def how_it_ended(code: int) -> str:
 def end_all(processes: list[Process]) -> None:
     """All are asked at once, then ended one by one: the waits overlap."""
     for process in processes:
-        process.ask_to_end()
+        process.request_end()
     for process in processes:
         process.end()

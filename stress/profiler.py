@@ -38,26 +38,26 @@ class Profiler:
         command = Command("profiler", argv, self.folder, {}, SIGINT)
         self.process = Process(command, self.folder / "raw" / "profiler.log", os.environ)
 
-    def family(self) -> list[psutil.Process]:
-        return self.process.family() if self.process else []
+    def list_processes(self) -> list[psutil.Process]:
+        return self.process.list_processes() if self.process else []
 
     def end(self) -> None:
         """The window is over: it may stop looking, and writes its picture."""
         if self.process is None:
             return
-        self.process.ask_to_end()
+        self.process.request_end()
         deadline_s = monotonic() + WRITES_WITHIN_S
-        while self.process.exit_code() is None and monotonic() < deadline_s:
+        while self.process.get_exit_code() is None and monotonic() < deadline_s:
             sleep(POLL_S)
         self.process.end()
 
-    def fault(self) -> str | None:
+    def describe_profiler_failure(self) -> str | None:
         """Why there is no picture; None if there is one."""
         if (self.folder / PICTURE).exists():
             return None
         if self.process is None:
             return "the window never opened"
-        said = self.process.last_words()
+        said = self.process.read_last_log_line()
         return (
             f"py-spy made none: {said} (on Linux it may need root, or kernel.yama.ptrace_scope=0)"
         )

@@ -4,26 +4,28 @@ import subprocess
 import sys
 from pathlib import Path
 
-from scenarios.problems import cannot_run
+from scenarios.errors import build_cannot_run_error
 from stress.stack import ROOT
 
 LONG_BUILD_S = 2.0
 """From here on a build is worth a word."""
 
 
-def upstream_program(kind: str) -> tuple[str, ...]:
+def find_upstream_program(kind: str) -> tuple[str, ...]:
     if kind == "python":
         return sys.executable, "-m", "slow_upstream"
-    return (built(ROOT / "slow_upstream" / "build.sh", "--upstream python needs no Go"),)
+    return (run_build_script(ROOT / "slow_upstream" / "build.sh", "--upstream python needs no Go"),)
 
 
-def peer_program(kind: str) -> str:
-    """The path of a compiled server, built where it is not yet. Raises Problem."""
-    return built(ROOT / "peers" / kind / "build.sh", "the scenarios without it can still run")
+def find_peer_program(kind: str) -> str:
+    """The path of a compiled server, built where it is not yet. Raises UserError."""
+    return run_build_script(
+        ROOT / "peers" / kind / "build.sh", "the scenarios without it can still run"
+    )
 
 
-def built(script: Path, otherwise: str) -> str:
-    """What the script says it has built. Raises Problem with its words where it can't."""
+def run_build_script(script: Path, otherwise: str) -> str:
+    """What the script says it has built. Raises UserError with its words where it can't."""
     with subprocess.Popen(
         ("sh", str(script)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as building:
@@ -34,5 +36,5 @@ def built(script: Path, otherwise: str) -> str:
             print(f"study: building {what} (once, up to some minutes) ...", file=sys.stderr)
             said, complaint = building.communicate()
     if building.returncode != 0:
-        raise cannot_run(f"{complaint.strip()}; {otherwise}")
+        raise build_cannot_run_error(f"{complaint.strip()}; {otherwise}")
     return said.strip()

@@ -55,7 +55,7 @@ class LoadPlan:
 
 
 @dataclass(frozen=True, slots=True)
-class Control:
+class LoadControl:
     """stop_at_s: users send nothing more; drain_until_s: what is open then stays unfinished.
     requests: both come earlier by as much as so many completions, from now on, need less; only
     where there is one load process."""
@@ -66,7 +66,7 @@ class Control:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class LoadProgress:
     """Sums over the load processes that have reported.
 
     ready: how many have come and fit; refused: why the last that did not was sent away.
@@ -89,22 +89,22 @@ class Progress:
     """Of the completions that were to be counted, where they were."""
 
 
-def write_control(folder: Path, control: Control) -> None:
+def write_control(folder: Path, control: LoadControl) -> None:
     _write(folder / CONTROL_FILE, json.dumps(asdict(control)))
 
 
-def read_control(folder: Path) -> Control | None:
+def read_control(folder: Path) -> LoadControl | None:
     text = _read(folder / CONTROL_FILE)
-    return Control(**json.loads(text)) if text else None
+    return LoadControl(**json.loads(text)) if text else None
 
 
-def write_progress(folder: Path, progress: Progress) -> None:
+def write_progress(folder: Path, progress: LoadProgress) -> None:
     _write(folder / PROGRESS_FILE, json.dumps(asdict(progress)))
 
 
-def read_progress(folder: Path) -> Progress:
+def read_progress(folder: Path) -> LoadProgress:
     text = _read(folder / PROGRESS_FILE)
-    return Progress(**json.loads(text)) if text else Progress()
+    return LoadProgress(**json.loads(text)) if text else LoadProgress()
 
 
 def append_clocks(folder: Path, samples: Sequence[ClockSample]) -> None:
@@ -123,7 +123,7 @@ def write_go(folder: Path) -> None:
     (folder / GO_FILE).touch()
 
 
-def is_go(folder: Path) -> bool:
+def is_go_written(folder: Path) -> bool:
     return (folder / GO_FILE).exists()
 
 

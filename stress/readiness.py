@@ -4,31 +4,36 @@ from collections.abc import Callable
 from time import monotonic, sleep
 from urllib.request import ProxyHandler, build_opener
 
-from scenarios.problems import cannot_run
+from scenarios.errors import build_cannot_run_error
 from stress import plan
 from stress.interruption import CellInterruptedError, Interruption
-from stress.processes import POLL_S, Process, how_it_ended
+from stress.processes import POLL_S, Process, describe_exit_code
 
 READY_WITHIN_S = 30.0
 opened = build_opener(ProxyHandler({})).open
 
 
 def wait_until(ready: Callable[[], bool], process: Process, interruption: Interruption) -> None:
-    """Polls until ready. Raises Problem when the process ends or takes too long."""
+    """Polls until ready. Raises UserError when the process ends or takes too long."""
     deadline_s = monotonic() + READY_WITHIN_S
     while not ready():
         if interruption.reason:
             raise CellInterruptedError(interruption.reason)
-        code = process.exit_code()
+        code = process.get_exit_code()
         if code is not None or monotonic() > deadline_s:
-            how = "was not ready after 30 s" if code is None else f"ended ({how_it_ended(code)})"
-            raise cannot_run(
-                f"the {process.role} {how}: {process.last_words()} (all of it: {process.log})"
+            how = (
+                "was not ready after 30 s"
+                if code is None
+                else f"ended ({describe_exit_code(code)})"
+            )
+            raise build_cannot_run_error(
+                f"the {process.role} {how}: "
+                f"{process.read_last_log_line()} (all of it: {process.log})"
             )
         sleep(POLL_S)
 
 
-def answers(port: int, host: str = plan.HOST) -> bool:
+def is_answering(port: int, host: str = plan.HOST) -> bool:
     try:
         with opened(f"http://{host}:{port}/ping", timeout=2) as answer:
             return int(answer.status) == 200

@@ -9,8 +9,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from records.cell import UpstreamSummary
 from stress import plan
-from stress.databases import Filled
-from stress.processes import Attached, Process, end_all, how_it_ended
+from stress.databases import PreparedDatabase
+from stress.processes import ExternalProcess, Process, describe_exit_code, end_all
 from stress.readiness import opened
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -30,14 +30,14 @@ class Stack:
     folder: Path
     upstream_url: str | None
     processes: list[Process] = field(default_factory=list)
-    attached: list[Attached] = field(default_factory=list)
+    attached: list[ExternalProcess] = field(default_factory=list)
     host: str = plan.HOST
     told_before: dict[Path, int] = field(default_factory=dict)
     """Length of each log, in characters, when a held-up stack was attached."""
-    database: Filled | None = None
+    database: PreparedDatabase | None = None
 
     @property
-    def members(self) -> list[Process | Attached]:
+    def members(self) -> list[Process | ExternalProcess]:
         return [*self.processes, *self.attached]
 
     @property
@@ -48,22 +48,22 @@ class Stack:
     def upstream_log(self) -> Path:
         return self.folder / "upstream.csv"
 
-    def family(self, role: str) -> list[psutil.Process]:
-        return [each for one in self.members if one.role == role for each in one.family()]
+    def list_processes(self, role: str) -> list[psutil.Process]:
+        return [each for one in self.members if one.role == role for each in one.list_processes()]
 
-    def commands(self) -> dict[str, list[str]]:
+    def list_commands(self) -> dict[str, list[str]]:
         return {one.role: list(one.argv) for one in self.members}
 
-    def fallen(self) -> str | None:
+    def find_ended_process(self) -> str | None:
         """Which of the stack's processes has ended though nobody asked it to; None if all live."""
         for process in self.members:
-            code = process.exit_code()
+            code = process.get_exit_code()
             if code is not None:
-                how = how_it_ended(code)
-                return f"the {process.role} ended by itself ({how}): {process.last_words()}"
+                how = describe_exit_code(code)
+                return f"the {process.role} ended by itself ({how}): {process.read_last_log_line()}"
         return None
 
-    def upstream_summary(self) -> UpstreamSummary | None:
+    def fetch_upstream_summary(self) -> UpstreamSummary | None:
         """What the upstream says of itself; None where there is none, or none any more, or where
         it has served others before."""
         if self.upstream_url is None or self.attached:
@@ -74,14 +74,14 @@ class Stack:
         except (OSError, ValidationError):
             return None
 
-    def descriptors_limit(self, otherwise: int) -> int:
+    def read_descriptor_limit(self, otherwise: int) -> int:
         """The server's own soft limit, where the system tells."""
-        for server in self.family("server")[:1]:
+        for server in self.list_processes("server")[:1]:
             if hasattr(server, "rlimit"):
                 return int(server.rlimit(psutil.RLIMIT_NOFILE)[0])
         return otherwise
 
-    def log_text(self) -> str:
+    def read_logs(self) -> str:
         """What the logs have said since the stack became ours to watch."""
         return "".join(
             path.read_text(errors="replace")[self.told_before.get(path, 0) :]

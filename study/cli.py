@@ -6,11 +6,11 @@ from itertools import pairwise
 
 import typer
 
-from scenarios.problems import Problem
-from study.commands.by_hand import load_worker, probe, upstream
+from scenarios.errors import UserError
 from study.commands.capacity import capacity
 from study.commands.guide import guide
 from study.commands.measure import run, serve
+from study.commands.processes import load_worker, probe, upstream
 from study.commands.reading import compare, doctor, list_scenarios, report
 from study.commands.sweep import sweep
 from study.commands.theory import predict
@@ -41,7 +41,7 @@ app.command()(probe)
 WRONG_USE, CANNOT = 2, 3
 
 
-def plainly(message: str, given: Sequence[str]) -> str:
+def format_usage_error(message: str, given: Sequence[str]) -> str:
     """Typer's message on one line, with the value that was given."""
     text = " ".join(message.split()).replace("Value error, ", "")
     text = text.replace("unable to parse string as an integer", "such as 500")
@@ -56,11 +56,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         code = app(args=given, prog_name="study", standalone_mode=False)
-    except Problem as problem:
+    except UserError as problem:
         print(f"study: {problem}", file=sys.stderr)
         return problem.exit_code
     except typer.TyperException as error:
-        print(f"study: {plainly(error.format_message(), given)}", file=sys.stderr)
+        print(f"study: {format_usage_error(error.format_message(), given)}", file=sys.stderr)
         return WRONG_USE
     except OSError as error:
         where = f" {error.filename}" if error.filename else ""

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import psutil
 
-from scenarios.problems import Problem
+from scenarios.errors import UserError
 from scenarios.units import Second
 from stress.load_plan import MASTER_PORT, Distribution
-from stress.machine import free_port
+from stress.machine import find_free_port
 from stress.plan import HOST
 
 MOST_WORKERS = 64
@@ -18,7 +18,7 @@ WAIT_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class DistributionOptions:
     """As typed; None: not given."""
 
     distributed: bool
@@ -28,30 +28,37 @@ class Asked:
     wait_s: Second | None = None
 
 
-def distribution_of(
-    asked: Asked, load_processes: int | None, served: bool, own: frozenset[str] | None = None
+def build_distribution(
+    asked: DistributionOptions,
+    load_processes: int | None,
+    served: bool,
+    own: frozenset[str] | None = None,
 ) -> Distribution | None:
-    """None where the load is this machine's own. Raises Problem naming the option that does not
+    """None where the load is this machine's own. Raises UserError naming the option that does not
     fit. `own`: this machine's addresses, looked up if they are not given."""
     if not asked.distributed:
-        refuse_given(asked)
+        reject_given_options(asked)
         return None
     if load_processes is not None:
-        raise Problem(
+        raise UserError(
             "--load-processes: with --distributed the load processes are those of the other "
             "machines; give --expect-workers N instead"
         )
     if served:
-        raise Problem("--served: with --distributed each cell starts its own server; leave one out")
+        raise UserError(
+            "--served: with --distributed each cell starts its own server; leave one out"
+        )
     return Distribution(
-        expect_workers=workers(asked.expect_workers),
-        listen=address(asked.listen or HOST, own_addresses() if own is None else own),
-        master_port=port(MASTER_PORT if asked.master_port is None else asked.master_port),
-        wait_s=wait(WAIT_S if asked.wait_s is None else asked.wait_s),
+        expect_workers=check_worker_count(asked.expect_workers),
+        listen=check_own_address(
+            asked.listen or HOST, list_own_addresses() if own is None else own
+        ),
+        master_port=check_port(MASTER_PORT if asked.master_port is None else asked.master_port),
+        wait_s=check_wait(WAIT_S if asked.wait_s is None else asked.wait_s),
     )
 
 
-def refuse_given(asked: Asked) -> None:
+def reject_given_options(asked: DistributionOptions) -> None:
     given = {
         "--expect-workers": asked.expect_workers,
         "--listen": asked.listen,
@@ -60,18 +67,20 @@ def refuse_given(asked: Asked) -> None:
     }
     for option, value in given.items():
         if value is not None:
-            raise Problem(f"{option} is for a load from other machines: give --distributed too")
+            raise UserError(f"{option} is for a load from other machines: give --distributed too")
 
 
-def workers(expected: int | None) -> int:
+def check_worker_count(expected: int | None) -> int:
     if expected is None:
-        raise Problem("--distributed: give --expect-workers N too, how many load workers to expect")
+        raise UserError(
+            "--distributed: give --expect-workers N too, how many load workers to expect"
+        )
     if not 1 <= expected <= MOST_WORKERS:
-        raise Problem(f"--expect-workers {expected}: give 1 to {MOST_WORKERS}")
+        raise UserError(f"--expect-workers {expected}: give 1 to {MOST_WORKERS}")
     return expected
 
 
-def address(text: str, own: frozenset[str]) -> str:
+def check_own_address(text: str, own: frozenset[str]) -> str:
     """An IPv4 address of this machine: the other machines must be able to say it."""
     try:
         found = str(ipaddress.IPv4Address(text))
@@ -79,12 +88,12 @@ def address(text: str, own: frozenset[str]) -> str:
         found = ""
     if found in own or found.startswith("127."):
         return found
-    raise Problem(
+    raise UserError(
         f"--listen {text}: give an IPv4 address of this machine ({', '.join(sorted(own))})"
     )
 
 
-def own_addresses() -> frozenset[str]:
+def list_own_addresses() -> frozenset[str]:
     return frozenset(
         each.address
         for interface in psutil.net_if_addrs().values()
@@ -93,23 +102,23 @@ def own_addresses() -> frozenset[str]:
     )
 
 
-def port(number: int) -> int:
+def check_port(number: int) -> int:
     if not 1 <= number <= 65535:
-        raise Problem(f"--master-port {number}: give 1 to 65535")
+        raise UserError(f"--master-port {number}: give 1 to 65535")
     return number
 
 
-def wait(wait_s: Second) -> Second:
+def check_wait(wait_s: Second) -> Second:
     if not SHORTEST_WAIT_S <= wait_s <= LONGEST_WAIT_S:
-        raise Problem(
+        raise UserError(
             f"--wait-workers {wait_s:g}s: give {SHORTEST_WAIT_S:g}s to {LONGEST_WAIT_S:g}s"
         )
     return wait_s
 
 
 def check_ports(distribution: Distribution, server_port: int) -> None:
-    """Raises Problem where the server's or the master's is taken, or both are the same."""
+    """Raises UserError where the server's or the master's is taken, or both are the same."""
     if server_port == distribution.master_port:
-        raise Problem(f"--master-port {server_port} is the server's too: choose another for one")
-    free_port(server_port, distribution.listen)
-    free_port(distribution.master_port, distribution.listen, "--master-port")
+        raise UserError(f"--master-port {server_port} is the server's too: choose another for one")
+    find_free_port(server_port, distribution.listen)
+    find_free_port(distribution.master_port, distribution.listen, "--master-port")

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import psutil
 
+from scenarios.errors import UserError
 from scenarios.model import Load
-from scenarios.problems import Problem
-from stress.databases import can_be_nobody, embedded_programs
-from stress.machine import free_port
-from study.environment import available, environment
+from stress.databases import check_nobody_available, find_embedded_programs
+from stress.machine import find_free_port
+from study.machine_facts import collect_environment, detect_resources
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +25,10 @@ class Finding:
     needed: bool = False
 
 
-def examine(port: int) -> list[Finding]:
+def check_installation(port: int) -> list[Finding]:
     users = Load().users
-    about = environment()
-    offered = available()
+    about = collect_environment()
+    offered = detect_resources()
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = (hard - 128) // 2
     enough = hard == resource.RLIM_INFINITY or most >= users
@@ -48,13 +48,13 @@ def examine(port: int) -> list[Finding]:
                 "1 GiB is needed for 500 users and 500 threads"),
         Finding("descriptors", enough, f"hard limit {hard}",
                 f"enough for --users {most}; raise it for {users} (ulimit -Hn)"),
-        port_finding(port),
+        check_server_port(port),
         Finding("go", offered.go, f"{about['go'] or 'none'}",
                 "the Python upstream is used instead; the scenarios of gin are left out"),
-        Finding("cargo", shutil.which("cargo") is not None, found_or_none("cargo"),
+        Finding("cargo", shutil.which("cargo") is not None, describe_program("cargo"),
                 "the scenarios of axum are left out"),
-        postgresql_finding(),
-        *(Finding(engine, shutil.which(engine) is not None, found_or_none(engine),
+        check_postgresql(),
+        *(Finding(engine, shutil.which(engine) is not None, describe_program(engine),
                   f"--engine {engine} can't be used") for engine in ("oha", "wrk")),
         Finding("uvloop", offered.uvloop, "installed" if offered.uvloop else "none",
                 "auto means asyncio"),
@@ -63,30 +63,30 @@ def examine(port: int) -> list[Finding]:
     ]  # fmt: skip
 
 
-def found_or_none(program: str) -> str:
+def describe_program(program: str) -> str:
     return "on the PATH" if shutil.which(program) else "none"
 
 
-def postgresql_finding() -> Finding:
+def check_postgresql() -> Finding:
     try:
-        embedded_programs()
-        can_be_nobody()
-    except Problem as problem:
+        find_embedded_programs()
+        check_nobody_available()
+    except UserError as problem:
         return Finding("postgresql", good=False, found="none", advice=str(problem))
     return Finding("postgresql", good=True, found="embedded")
 
 
-def port_finding(port: int) -> Finding:
+def check_server_port(port: int) -> Finding:
     try:
-        free_port(port)
-    except Problem as problem:
+        find_free_port(port)
+    except UserError as problem:
         return Finding("port", good=False, found=f"{port}", advice=str(problem), needed=True)
     return Finding("port", good=True, found=f"{port} is free")
 
 
-def doctor(port: int) -> int:
+def print_findings(port: int) -> int:
     """Prints a line for each finding; 3 if something needed is missing."""
-    findings = examine(port)
+    findings = check_installation(port)
     for finding in findings:
         mark = "✓" if finding.good else "✗" if finding.needed else "!"
         advice = "" if finding.good else f" – {finding.advice}"

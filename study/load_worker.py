@@ -10,14 +10,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic, sleep
 
-from scenarios.problems import Problem, cannot_run
+from scenarios.errors import UserError, build_cannot_run_error
 from scenarios.units import Second
 from stress.interruption import Interruption
-from stress.load_plan import MASTER_PORT, load_worker_argv
+from stress.load_plan import MASTER_PORT, build_load_worker_argv
 from stress.plan import Command
-from stress.processes import Process, how_it_ended
+from stress.processes import Process, describe_exit_code
 from stress.stack import ROOT
-from study.interrupts import noted
+from study.signals import record_signals
 
 ALL_WELL, INTERRUPTED = 0, 130
 SHORTEST_IDLE_S, LONGEST_IDLE_S = 1.0, 7 * 24 * 3600.0
@@ -27,7 +27,7 @@ AT_ONCE_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class WorkerRun:
     """One life of Locust's worker. told: what it said in JSON; code: None if it was ended."""
 
     told: Mapping[str, object]
@@ -36,70 +36,72 @@ class Turn:
     lasted_s: Second
 
 
-def load_worker(master: str, idle_s: Second) -> int:
-    """The exit code. Raises Problem for a bad address, and where a master refuses this machine."""
-    host, port = address(master)
+def run_load_worker(master: str, idle_s: Second) -> int:
+    """The exit code. Raises UserError for a bad address, or where a master refuses us."""
+    host, port = resolve_master(master)
     if not SHORTEST_IDLE_S <= idle_s <= LONGEST_IDLE_S:
-        raise Problem(f"--idle {idle_s:g}s: give {SHORTEST_IDLE_S:g}s to {LONGEST_IDLE_S:g}s")
+        raise UserError(f"--idle {idle_s:g}s: give {SHORTEST_IDLE_S:g}s to {LONGEST_IDLE_S:g}s")
     interruption = Interruption()
-    with noted(interruption), TemporaryDirectory(prefix="study-load-worker-") as folder:
-        say(f"waiting for a study at {host}:{port} (Ctrl-C ends this)")
+    with record_signals(interruption), TemporaryDirectory(prefix="study-load-worker-") as folder:
+        print_status(f"waiting for a study at {host}:{port} (Ctrl-C ends this)")
         heard_s = monotonic()
         while True:
-            turn = one_turn(Path(folder), host, port, interruption, heard_s + idle_s)
-            if line := told_line(turn):
-                say(line)
+            turn = run_worker_once(Path(folder), host, port, interruption, heard_s + idle_s)
+            if line := format_worker_run(turn):
+                print_status(line)
             if interruption.reason:
-                say(f"ended ({interruption.reason})")
+                print_status(f"ended ({interruption.reason})")
                 return INTERRUPTED
             if "heard" in turn.told:
                 heard_s = monotonic()
             elif monotonic() >= heard_s + idle_s:
-                say(f"no study was heard of for {idle_s:g} s; ended")
+                print_status(f"no study was heard of for {idle_s:g} s; ended")
                 return ALL_WELL
-            check(turn, f"{host}:{port}")
+            check_worker_run(turn, f"{host}:{port}")
 
 
-def address(master: str) -> tuple[str, int]:
-    """Raises Problem where it is no HOST[:PORT], or the host has no address."""
+def resolve_master(master: str) -> tuple[str, int]:
+    """Raises UserError where it is no HOST[:PORT], or the host has no address."""
     host, colon, port_text = master.partition(":")
     is_port = port_text.isascii() and port_text.isdecimal() and 1 <= int(port_text) <= 65535
     if not host or (colon and not is_port):
-        raise Problem(f"--master {master!r}: give HOST or HOST:PORT, such as 192.0.2.10:5557")
+        raise UserError(f"--master {master!r}: give HOST or HOST:PORT, such as 192.0.2.10:5557")
     port = int(port_text) if colon else MASTER_PORT
     try:
         found = socket.getaddrinfo(host, port, socket.AF_INET, socket.SOCK_STREAM)
     except OSError as error:
-        raise Problem(f"--master {master}: {host} has no address here ({error})") from error
+        raise UserError(f"--master {master}: {host} has no address here ({error})") from error
     return str(found[0][4][0]), port
 
 
-def one_turn(
+def run_worker_once(
     folder: Path, host: str, port: int, interruption: Interruption, idle_until_s: Second
-) -> Turn:
+) -> WorkerRun:
     """Until Locust's worker ends, or is ended on an interruption, or when nobody was heard."""
     log = folder / "load.log"
     log.unlink(missing_ok=True)
     command = Command(
         "load",
-        load_worker_argv(ROOT, sys.executable, host, port),
+        build_load_worker_argv(ROOT, sys.executable, host, port),
         folder,
         {"PYTHONPATH": str(ROOT)},
     )
     begun_s = monotonic()
     process = Process(command, log, os.environ)
     try:
-        while process.exit_code() is None and not interruption.reason:
-            if monotonic() >= idle_until_s and "heard" not in told_in(log):
+        while process.get_exit_code() is None and not interruption.reason:
+            if monotonic() >= idle_until_s and "heard" not in read_reported_facts(log):
                 break
             sleep(POLL_S)
-        code = process.exit_code()
+        code = process.get_exit_code()
     finally:
         process.end()
-    return Turn(told_in(log), process.last_words(), code, monotonic() - begun_s)
+    return WorkerRun(
+        read_reported_facts(log), process.read_last_log_line(), code, monotonic() - begun_s
+    )
 
 
-def told_in(log: Path) -> dict[str, object]:
+def read_reported_facts(log: Path) -> dict[str, object]:
     """All that its lines of JSON say, together."""
     told: dict[str, object] = {}
     for line in log.read_text(errors="replace").splitlines():
@@ -108,7 +110,7 @@ def told_in(log: Path) -> dict[str, object]:
     return told
 
 
-def told_line(turn: Turn) -> str:
+def format_worker_run(turn: WorkerRun) -> str:
     told = turn.told
     if "cell" in told:
         return (
@@ -120,18 +122,20 @@ def told_line(turn: Turn) -> str:
     return ""
 
 
-def check(turn: Turn, master: str) -> None:
-    """Raises Problem where another turn would end like this one."""
+def check_worker_run(turn: WorkerRun, master: str) -> None:
+    """Raises UserError where another turn would end like this one."""
     if "refused" in turn.told:
-        raise cannot_run(
+        raise build_cannot_run_error(
             f"the study at {master} refused this machine: it has {turn.told['refused']}; bring "
             "both to the same revision of this project and run setup.sh here"
         )
     if "heard" not in turn.told and turn.code is not None and turn.lasted_s < AT_ONCE_S:
-        raise cannot_run(f"the load process ended ({how_it_ended(turn.code)}): {turn.last_words}")
+        raise build_cannot_run_error(
+            f"the load process ended ({describe_exit_code(turn.code)}): {turn.last_words}"
+        )
     if turn.code and "heard" in turn.told:
-        say(f"the load process ended ({how_it_ended(turn.code)}): {turn.last_words}")
+        print_status(f"the load process ended ({describe_exit_code(turn.code)}): {turn.last_words}")
 
 
-def say(line: str) -> None:
+def print_status(line: str) -> None:
     print(f"load-worker: {line}", flush=True)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from analysis.expectations import Expectation, parse, read_file
+from analysis.summary.thresholds import Threshold, parse_thresholds, read_thresholds
 from scenarios.model import (
     AccessLog,
     Arrivals,
@@ -160,25 +160,27 @@ DEFAULT_PORT = 4242
 DEFAULT_OUT = Path("results")
 
 
-def quickened(scenario: Scenario) -> Scenario:
+def shorten_scenario(scenario: Scenario) -> Scenario:
     users = min(QUICK_USERS, scenario.load.users)
     load = replace(scenario.load, users=users, duration_s=QUICK_DURATION_S)
     delay_s = None if scenario.delay_s is None else QUICK_DELAY_S
     return replace(scenario, load=load, delay_s=delay_s)
 
 
-def seconds(option: str, text: str | None) -> Second | None:
+def parse_seconds(option: str, text: str | None) -> Second | None:
     return None if text is None else parse_duration(option, text)
 
 
-def per_second(option: str, text: str | None) -> float | None:
+def parse_per_second(option: str, text: str | None) -> float | None:
     return None if text is None else parse_rate(option, text)
 
 
-def expectations(given: Sequence[str] | None) -> tuple[Expectation, ...]:
-    """Each is a path if it ends like one, and the text itself otherwise. Raises Problem."""
+def parse_expectations(given: Sequence[str] | None) -> tuple[Threshold, ...]:
+    """Each is a path if it ends like one, and the text itself otherwise. Raises UserError."""
     return tuple(
         each
         for text in given or ()
-        for each in (read_file(Path(text)) if text.endswith(".toml") else parse(text))
+        for each in (
+            read_thresholds(Path(text)) if text.endswith(".toml") else parse_thresholds(text)
+        )
     )

@@ -8,27 +8,27 @@ from textwrap import fill
 
 import psutil
 
-from analysis.summary import Predicted
-from analysis.theory.asked import Target
-from analysis.theory.prediction import predicted, system_of
-from analysis.theory.sweep import Curve, curve, size_for
-from analysis.theory.words import curve_lines, prediction_lines, sizing_line
+from analysis.summary.model import Prediction
+from analysis.theory.format import format_curve, format_predictions, format_sizing
+from analysis.theory.prediction import build_system, compute_prediction
+from analysis.theory.request import LoadTarget
+from analysis.theory.sweep import Curve, compute_curve, compute_sizing
 from analysis.theory.worker import System
-from scenarios.model import NEVER_BINDS, Scenario, resolved
-from scenarios.problems import Problem
+from scenarios.errors import UserError
+from scenarios.model import NEVER_BINDS, Scenario, resolve_scenario
 from scenarios.units import Second
 from stress.interruption import CellInterruptedError, Interruption
-from study.environment import available
-from study.interrupts import noted
-from study.progress import progress_for
-from study.theory import calibrations_of
+from study.machine_facts import detect_resources
+from study.predictions import calibrate_scenarios
+from study.progress import choose_display
+from study.signals import record_signals
 
 WIDTH = 80
 PICTURES = (".png", ".svg", ".html")
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class PredictionRequest:
     """cpu_s: of one request; None has it measured here. cores: of each machine; None is ours.
     lifo: wake the newest of a pool's waiters first, as anyio did before 3.7."""
 
@@ -36,31 +36,35 @@ class Question:
     cpu_s: Second | None
     cores: int | None
     lifo: bool
-    target: Target | None
+    target: LoadTarget | None
     plot: Path | None
     json_output: bool
 
 
-def predict(scenarios: Sequence[Scenario], question: Question) -> int:
-    """Raises Problem. 130 if interrupted while calibrating."""
+def predict_performance(scenarios: Sequence[Scenario], question: PredictionRequest) -> int:
+    """Raises UserError. 130 if interrupted while calibrating."""
     if question.plot is not None and question.plot.suffix not in PICTURES:
-        raise Problem(f"--plot {question.plot}: end its name in {', '.join(PICTURES)}")
-    offered = available()
-    settled = [resolved(roomy(scenario, question), offered) for scenario in scenarios]
+        raise UserError(f"--plot {question.plot}: end its name in {', '.join(PICTURES)}")
+    offered = detect_resources()
+    settled = [
+        resolve_scenario(size_for_most_users(scenario, question), offered) for scenario in scenarios
+    ]
     try:
-        systems = systems_of(settled, question)
+        systems = build_systems(settled, question)
     except CellInterruptedError:
         return 130
     if question.target is not None:
-        return size(systems, question.target, question)
+        return size_for_target(systems, question.target, question)
     if question.users is not None and len(question.users) > 1:
-        return sweep(systems, question.users, question)
-    found = [(scenario.name, predicted(system, scenario.load)) for scenario, system in systems]
-    show(found, question)
+        return sweep_users(systems, question.users, question)
+    found = [
+        (scenario.name, compute_prediction(system, scenario.load)) for scenario, system in systems
+    ]
+    print_predictions(found, question)
     return 0
 
 
-def roomy(scenario: Scenario, question: Question) -> Scenario:
+def size_for_most_users(scenario: Scenario, question: PredictionRequest) -> Scenario:
     """What is to be as large as the number of users is so for the most of them."""
     most = max(question.users or (scenario.load.users,))
     if question.target is not None:
@@ -68,22 +72,24 @@ def roomy(scenario: Scenario, question: Question) -> Scenario:
     return replace(scenario, load=replace(scenario.load, users=most))
 
 
-def cores_of(question: Question) -> int:
+def count_cores(question: PredictionRequest) -> int:
     return question.cores or psutil.cpu_count() or 1
 
 
-def systems_of(scenarios: Sequence[Scenario], question: Question) -> list[tuple[Scenario, System]]:
+def build_systems(
+    scenarios: Sequence[Scenario], question: PredictionRequest
+) -> list[tuple[Scenario, System]]:
     asking = [each.name for each in scenarios if each.database]
     if question.cpu_s is not None and asking:
-        raise Problem(
+        raise UserError(
             f"--cpu: how long the database takes for {asking[0]} is not known without a "
             "calibration; leave --cpu out"
         )
     costs = {each.name: (question.cpu_s or 0.0, 0.0) for each in scenarios}
     if question.cpu_s is None:
-        costs = measured_costs(scenarios, question)
+        costs = measure_costs(scenarios, question)
     systems = [
-        (each, system_of(each, costs[each.name][0], cores_of(question), costs[each.name][1]))
+        (each, build_system(each, costs[each.name][0], count_cores(question), costs[each.name][1]))
         for each in scenarios
     ]
     if not question.lifo:
@@ -91,14 +97,14 @@ def systems_of(scenarios: Sequence[Scenario], question: Question) -> list[tuple[
     return [(each, replace(system, queue="lifo")) for each, system in systems]
 
 
-def measured_costs(
-    scenarios: Sequence[Scenario], question: Question
+def measure_costs(
+    scenarios: Sequence[Scenario], question: PredictionRequest
 ) -> dict[str, tuple[Second, Second]]:
     """By scenario: the CPU of one request, and how long a database took for it."""
-    interruption, progress = Interruption(), progress_for(quiet=question.json_output)
+    interruption, progress = Interruption(), choose_display(quiet=question.json_output)
     try:
-        with noted(interruption):
-            found = calibrations_of(scenarios, interruption, progress.calibrates)
+        with record_signals(interruption):
+            found = calibrate_scenarios(scenarios, interruption, progress.show_calibration)
     finally:
         progress.close()
     return {
@@ -107,53 +113,56 @@ def measured_costs(
     }
 
 
-def show(found: Sequence[tuple[str, Predicted]], question: Question) -> None:
+def print_predictions(found: Sequence[tuple[str, Prediction]], question: PredictionRequest) -> None:
     if question.json_output:
         print(json.dumps({name: asdict(each) for name, each in found}, indent=2))
     else:
-        print("\n".join(prediction_lines(found)))
+        print("\n".join(format_predictions(found)))
 
 
-def sweep(
-    systems: Sequence[tuple[Scenario, System]], users: tuple[int, ...], question: Question
+def sweep_users(
+    systems: Sequence[tuple[Scenario, System]], users: tuple[int, ...], question: PredictionRequest
 ) -> int:
     curves = [
-        (scenario.name, curve(system, users, scenario.load.think_s)) for scenario, system in systems
+        (scenario.name, compute_curve(system, users, scenario.load.think_s))
+        for scenario, system in systems
     ]
     if question.json_output:
         print(json.dumps({name: asdict(found) for name, found in curves}, indent=2))
     else:
-        print("\n\n".join("\n".join(curve_lines(name, found)) for name, found in curves))
+        print("\n\n".join("\n".join(format_curve(name, found)) for name, found in curves))
     if question.plot is not None:
-        draw(curves, question.plot)
+        draw_curves(curves, question.plot)
     return 0
 
 
-def draw(curves: Sequence[tuple[str, Curve]], plot: Path) -> None:
-    from analysis.charts import curves_chart  # altair takes a while to import
+def draw_curves(curves: Sequence[tuple[str, Curve]], plot: Path) -> None:
+    from analysis.report.predicted_curves import draw_curves  # altair takes a while to import
 
     try:
-        chart = curves_chart(curves)
+        chart = draw_curves(curves)
         if plot.suffix == ".html":
             chart.save(str(plot), inline=True)  # no network needed to look at it
         else:
             chart.save(str(plot), scale_factor=2)
     except OSError as error:
-        raise Problem(f"--plot {plot}: can't be written: {error.strerror}") from error
+        raise UserError(f"--plot {plot}: can't be written: {error.strerror}") from error
     print(f"\n{plot}")
 
 
-def size(systems: Sequence[tuple[Scenario, System]], target: Target, question: Question) -> int:
+def size_for_target(
+    systems: Sequence[tuple[Scenario, System]], target: LoadTarget, question: PredictionRequest
+) -> int:
     unseen = [scenario.name for scenario, system in systems if system.answers_first]
     if unseen:
-        raise Problem(
+        raise UserError(
             f"--target: {unseen[0]} answers before its work is done, so that no p99 tells whether "
             "it keeps up; choose another scenario"
         )
     found = [
         (
             scenario.name,
-            size_for(target.rate_per_s, target.p99_s, system, cores_of(question)),
+            compute_sizing(target.rate_per_s, target.p99_s, system, count_cores(question)),
         )
         for scenario, system in systems
     ]
@@ -161,6 +170,6 @@ def size(systems: Sequence[tuple[Scenario, System]], target: Target, question: Q
         print(json.dumps({name: each and asdict(each) for name, each in found}, indent=2))
         return 0
     for name, each in found:
-        told = sizing_line(name, target.rate_per_s, 1000 * target.p99_s, each)
+        told = format_sizing(name, target.rate_per_s, 1000 * target.p99_s, each)
         print(fill(told, WIDTH, subsequent_indent="    "))
     return 0

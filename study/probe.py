@@ -9,25 +9,30 @@ from pathlib import Path
 
 import polars as pl
 
-from analysis import formats
-from analysis.quantiles import quantile
-from analysis.workers import THREADS, at_once, blocked_by, loop_lag
-from records.harvest import handlers_table, probe_table, read_journals
-from records.rundir import new_run
-from scenarios.problems import Problem
+from analysis.measures.probe_metrics import (
+    THREADS,
+    compute_loop_lag,
+    compute_simultaneous_peak,
+    find_blocking_site,
+)
+from analysis.stats import formats
+from analysis.stats.quantiles import estimate_quantile
+from records.build_tables import build_handlers_table, build_probe_table, read_journals
+from records.rundir import create_run
+from scenarios.errors import UserError
 from stress.interruption import CellInterruptedError, Interruption
-from stress.machine import free_port
+from stress.machine import find_free_port
 from stress.plan import HOST, Command
 from stress.processes import Process
 from stress.readiness import wait_until
 from stress.stack import ROOT
-from study.interrupts import noted
+from study.signals import record_signals
 
 LOOK_EVERY_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class ProbeTarget:
     """module:attribute, the folder it is found from, and how to serve it."""
 
     name: str
@@ -38,83 +43,88 @@ class Target:
     http: str
 
 
-def probe(target: Target, out: Path) -> int:
+def probe_app(target: ProbeTarget, out: Path) -> int:
     """Serves until Ctrl-C; then writes handlers.parquet and probe.parquet and prints a table."""
     if ":" not in target.name:
-        raise Problem(f"{target.name!r}: give module:attribute, such as main:app")
+        raise UserError(f"{target.name!r}: give module:attribute, such as main:app")
     if not target.folder.is_dir():
-        raise Problem(f"--app-dir {target.folder}: no such folder")
-    port = free_port(target.port)
-    folder = new_run(out, "probe").path
+        raise UserError(f"--app-dir {target.folder}: no such folder")
+    port = find_free_port(target.port)
+    folder = create_run(out, "probe").path
     interruption = Interruption()
     begun_s = time.monotonic()
-    with noted(interruption):
-        process = Process(command(target, port, folder), folder / "server.log", os.environ)
+    with record_signals(interruption):
+        process = Process(
+            build_probe_command(target, port, folder), folder / "server.log", os.environ
+        )
         try:
             try:
-                wait_until(lambda: listens(port), process, interruption)
-            except Problem as problem:
-                raise refused(process, problem) from problem
+                wait_until(lambda: is_listening(port), process, interruption)
+            except UserError as problem:
+                raise build_target_error(process, problem) from problem
             print(f"{target.name} under the probe on http://{HOST}:{port}; Ctrl-C ends it")
             sys.stdout.flush()
-            while not interruption.reason and process.exit_code() is None:
+            while not interruption.reason and process.get_exit_code() is None:
                 time.sleep(LOOK_EVERY_S)
         except CellInterruptedError:
             return 130
         finally:
             process.end()
-    tell(folder, begun_s)
+    print_probe_tables(folder, begun_s)
     if not interruption.reason:
-        raise Problem(f"the server ended by itself: {process.last_words()} ({process.log})", 3)
+        raise UserError(
+            f"the server ended by itself: {process.read_last_log_line()} ({process.log})", 3
+        )
     return 0
 
 
-def refused(process: Process, problem: Problem) -> Problem:
+def build_target_error(process: Process, problem: UserError) -> UserError:
     """A target that cannot be loaded is wrong use; the entry module says so in one line."""
-    words = process.last_words()
-    return Problem(words.removeprefix("probe: ")) if words.startswith("probe: ") else problem
+    words = process.read_last_log_line()
+    return UserError(words.removeprefix("probe: ")) if words.startswith("probe: ") else problem
 
 
-def listens(port: int) -> bool:
+def is_listening(port: int) -> bool:
     """Any app: nothing is asked of it but to accept a connection."""
     with socket.socket() as caller:
         return caller.connect_ex((HOST, port)) == 0
 
 
-def command(target: Target, port: int, folder: Path) -> Command:
+def build_probe_command(target: ProbeTarget, port: int, folder: Path) -> Command:
     argv = (
-        sys.executable, "-m", "uvicorn", "avt_probe_entry:app",
+        sys.executable, "-m", "uvicorn", "asgi_probe.entry:app",
         f"--host={HOST}", f"--port={port}", f"--workers={target.workers}",
         f"--loop={target.loop}", f"--http={target.http}",
     )  # fmt: skip
     env = {
-        "PYTHONPATH": str(ROOT / "probe" / "entry"),
+        "PYTHONPATH": str(ROOT / "probe"),
         "PROBE_TARGET": target.name,
         "PROBE_DIR": str(folder.resolve()),
     }
     return Command("server", argv, target.folder, env)
 
 
-def tell(folder: Path, begun_s: float) -> None:
+def print_probe_tables(folder: Path, begun_s: float) -> None:
     """The tables, and for people: by route who ran where, and what held the loop."""
     journals, _ = read_journals(sorted(folder.glob("probe-*.journal")))
     end_s = time.monotonic()
-    handlers = handlers_table(journals, begun_s, end_s)
-    samples = probe_table(journals, begun_s, end_s)
+    handlers = build_handlers_table(journals, begun_s, end_s)
+    samples = build_probe_table(journals, begun_s, end_s)
     handlers.write_parquet(folder / "handlers.parquet")
     samples.write_parquet(folder / "probe.parquet")
-    for line in route_lines(handlers):
+    for line in format_routes(handlers):
         print(line)
-    worst = formats.milliseconds(loop_lag(samples)[1])
+    worst = formats.milliseconds(compute_loop_lag(samples)[1])
     print(
-        f"threads at most {formats.whole(at_once(samples, THREADS))}, loop lag at most {worst} ms"
+        f"threads at most {formats.whole(compute_simultaneous_peak(samples, THREADS))}, "
+        f"loop lag at most {worst} ms"
     )
-    if place := blocked_by(samples):
+    if place := find_blocking_site(samples):
         print(f"the loop was held by {place}")
     print(f"handlers.parquet and probe.parquet are in\n{folder}/")
 
 
-def route_lines(handlers: pl.DataFrame) -> list[str]:
+def format_routes(handlers: pl.DataFrame) -> list[str]:
     lines = [
         f"{'route':<32} {'requests':>8} {'median ms':>9} {'pool wait ms':>12} {'threads':>7} on"
     ]
@@ -125,7 +135,8 @@ def route_lines(handlers: pl.DataFrame) -> list[str]:
         threads = rows.select("pid", "thread_id").drop_nulls().n_unique()
         lines.append(
             f"{str(route)[:32]:<32} {rows.height:>8} "
-            f"{formats.milliseconds(quantile(took_ms, 0.5)):>9} "
-            f"{formats.milliseconds(quantile(waited_ms, 0.5)):>12} {threads:>7} {', '.join(kinds)}"
+            f"{formats.milliseconds(estimate_quantile(took_ms, 0.5)):>9} "
+            f"{formats.milliseconds(estimate_quantile(waited_ms, 0.5)):>12} {threads:>7} "
+            f"{', '.join(kinds)}"
         )
     return lines

@@ -3,26 +3,33 @@
 import sys
 from pathlib import Path
 
-from analysis.reports import run_summary_of, write_reports
-from analysis.tables import heading_lines, row_text
+from analysis.report.tables import render_headings, render_row
+from analysis.report.write import load_run_summary, write_reports
 from records.rundir import open_run
-from scenarios.problems import Problem
-from study.closing import finish_page, judged, print_closing, print_where
+from scenarios.errors import UserError
+from study.final_output import (
+    judge_expectations,
+    print_final_output,
+    print_report_location,
+    write_report_page,
+)
 
 
-def report(directory: Path) -> int:
-    """The exit code, as the run's own was. Raises Problem where there is nothing to judge."""
+def rebuild_reports(directory: Path) -> int:
+    """The exit code, as the run's own was. Raises UserError where there is nothing to judge."""
     run = open_run(directory)
-    summary = run_summary_of(run)
+    summary = load_run_summary(run)
     if not summary.cells:
-        raise Problem(f"{directory}: no cell of this run was saved; there is nothing to report")
-    print("\n".join((*heading_lines(), *(row_text(cell) for cell in summary.cells))))
+        raise UserError(f"{directory}: no cell of this run was saved; there is nothing to report")
+    print("\n".join((*render_headings(), *(render_row(cell) for cell in summary.cells))))
     try:
         write_reports(run, summary.cells)
     except OSError as error:
-        raise Problem(f"{directory}: the reports can't be written: {error.strerror}", 3) from error
-    print_closing(summary)
-    print_where(run, finish_page(summary, run))
-    for name in run.unsaved():
+        raise UserError(
+            f"{directory}: the reports can't be written: {error.strerror}", 3
+        ) from error
+    print_final_output(summary)
+    print_report_location(run, write_report_page(summary, run))
+    for name in run.list_unsaved_cells():
         print(f"study: {name} was begun and never saved; it is left out", file=sys.stderr)
-    return judged(summary)
+    return judge_expectations(summary)

@@ -7,48 +7,48 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from secrets import randbelow
 
-from analysis.expectations import Expectation, check_known
-from analysis.reports import summary_json, summary_of, write_reports
-from analysis.run_summary import RunSummary, asked_of, beside_theory, summarised
-from analysis.summary import CellSummary
-from analysis.sweep import Sweeping
-from analysis.tables import heading_lines, row_text
-from records.rundir import RunDir, new_run
-from scenarios.model import Available, Scenario, resolved
-from scenarios.problems import Problem
+from analysis.report.tables import render_headings, render_row
+from analysis.report.write import load_cell_summary, render_summary_json, write_reports
+from analysis.summary.model import CellSummary
+from analysis.summary.run import RunSummary, attach_prediction, read_run_settings, summarize_run
+from analysis.summary.sweep import SweepSettings
+from analysis.summary.thresholds import Threshold, validate_thresholds
+from records.rundir import RunDir, create_run
+from scenarios.errors import UserError
+from scenarios.model import MachineResources, Scenario, resolve_scenario
 from stress.cell import run_cell
-from stress.databases import check_given
-from stress.engines import check_installed
+from stress.databases import check_given_database
+from stress.engines import check_engine_installed
 from stress.interruption import CellInterruptedError, Interruption
 from stress.load_plan import Distribution
-from stress.machine import free_port, raise_descriptors
-from stress.plan import descriptors_needed
-from stress.programs import peer_program, upstream_program
+from stress.machine import find_free_port, raise_descriptor_limit
+from stress.plan import count_needed_descriptors
+from stress.programs import find_peer_program, find_upstream_program
+from stress.resource_monitor import Families
 from stress.stack import Stack
-from stress.start import reached
-from stress.watch import Families
-from study.closing import (
-    BROKEN,
-    exit_code,
-    finish_page,
-    print_closing,
-    print_outcomes,
-    print_where,
-)
+from stress.start_stack import resolve_target
 from study.distribution import check_ports
-from study.environment import available, environment
-from study.interrupts import noted
-from study.live.shown import shown
-from study.progress import Progress, progress_for
-from study.schedule import Turn, schedule
-from study.theory import Theory, theory_of
+from study.final_output import (
+    BROKEN,
+    choose_exit_code,
+    print_final_output,
+    print_outcomes,
+    print_report_location,
+    write_report_page,
+)
+from study.live.session import open_display
+from study.machine_facts import collect_environment, detect_resources
+from study.predictions import PredictionSet, predict_scenarios
+from study.progress import ProgressDisplay, choose_display
+from study.schedule import ScheduledTrial, schedule_trials
+from study.signals import record_signals
 
 MOST_TRIALS = 1000
 SEEDS = 2**32
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class RunOptions:
     """What was asked for, apart from the scenarios themselves. `seed`: None has one drawn."""
 
     name: str
@@ -59,7 +59,7 @@ class Order:
     json_output: bool = False
     quiet: bool = False
     seed: int | None = None
-    expectations: tuple[Expectation, ...] = ()
+    expectations: tuple[Threshold, ...] = ()
     predict: bool = True
     distribution: Distribution | None = None
     live: bool = False
@@ -68,7 +68,7 @@ class Order:
     """Whether report.html is drawn at the end."""
     profile: bool = False
     """Whether py-spy draws a flame graph of each Python server."""
-    sweep: Sweeping | None = None
+    sweep: SweepSettings | None = None
     """Which of the scenarios are steps of what."""
     closing: bool = True
     """Whether what is to be said of the cells follows the table."""
@@ -77,7 +77,7 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
-class Ran:
+class RunResult:
     """`ended`: by somebody's wish, before its time."""
 
     summary: RunSummary
@@ -87,35 +87,37 @@ class Ran:
     """Whether report.html could be drawn."""
 
 
-def run(scenarios: Sequence[Scenario], order: Order, served: Stack | None = None) -> int:
-    """The exit code. Raises Problem before anything is written when it can't be done here."""
-    done = ran(scenarios, order, served)
+def run_study(scenarios: Sequence[Scenario], order: RunOptions, served: Stack | None = None) -> int:
+    """The exit code. Raises UserError before anything is written when it can't be done here."""
+    done = run_scenarios(scenarios, order, served)
     if done.summary.cells and not order.json_output:
-        print_where(done.directory, done.page)
-    return exit_code(done.summary, done.directory, done.ended)
+        print_report_location(done.directory, done.page)
+    return choose_exit_code(done.summary, done.directory, done.ended)
 
 
-def ran(scenarios: Sequence[Scenario], order: Order, served: Stack | None = None) -> Ran:
-    """Runs, saves and shows the cells. Raises Problem."""
+def run_scenarios(
+    scenarios: Sequence[Scenario], order: RunOptions, served: Stack | None = None
+) -> RunResult:
+    """Runs, saves and shows the cells. Raises UserError."""
     if not 1 <= order.trials <= MOST_TRIALS:
-        raise Problem(f"--trials {order.trials}: give 1 to {MOST_TRIALS}")
-    offered = available()
+        raise UserError(f"--trials {order.trials}: give 1 to {MOST_TRIALS}")
+    offered = detect_resources()
     if order.profile and not any(each.has_probe for each in scenarios):
-        raise Problem("--profile: py-spy sees Python servers only; none is chosen")
-    settled = [resolved(scenario, offered) for scenario in runnable(scenarios)]
-    check_known(order.expectations, [each.name for each in settled])
+        raise UserError("--profile: py-spy sees Python servers only; none is chosen")
+    settled = [resolve_scenario(scenario, offered) for scenario in drop_unbuildable(scenarios)]
+    validate_thresholds(order.expectations, [each.name for each in settled])
     check_machine(settled, order, served)
     seed = randbelow(SEEDS) if order.seed is None else order.seed
-    turns = schedule(settled, order.trials, seed)
-    directory = new_run(order.out, order.name)
-    content = manifest(settled, order, offered, seed, turns)
+    turns = schedule_trials(settled, order.trials, seed)
+    directory = create_run(order.out, order.name)
+    content = build_manifest(settled, order, offered, seed, turns)
     directory.save_manifest(content)
     interruption = Interruption()
-    progress = progress_for(order.quiet or order.json_output)
+    progress = choose_display(order.quiet or order.json_output)
     cells: list[CellSummary] = []
     with (
-        shown(order.live, progress, directory.path, order.command, settled) as view,
-        noted(interruption),
+        open_display(order.live, progress, directory.path, order.command, settled) as view,
+        record_signals(interruption),
         suppress(CellInterruptedError),
     ):
         cells = run_cells(
@@ -126,29 +128,34 @@ def ran(scenarios: Sequence[Scenario], order: Order, served: Stack | None = None
             view.progress,
             served,
             order.distribution,
-            foretelling(directory, content, interruption, view.progress) if order.predict else None,
+            make_predictor(directory, content, interruption, view.progress)
+            if order.predict
+            else None,
             view.others,
             order.profile,
         )
-    summary = summarised(cells, asked_of(directory.manifest()))
-    show(summary, order)
-    page = order.report and finish_page(summary, directory)
-    return Ran(summary, directory, interruption.reason, page)
+    summary = summarize_run(cells, read_run_settings(directory.load_manifest()))
+    print_results(summary, order)
+    page = order.report and write_report_page(summary, directory)
+    return RunResult(summary, directory, interruption.reason, page)
 
 
-def foretelling(
-    directory: RunDir, content: dict[str, object], interruption: Interruption, progress: Progress
+def make_predictor(
+    directory: RunDir,
+    content: dict[str, object],
+    interruption: Interruption,
+    progress: ProgressDisplay,
 ) -> Callable[[Scenario], None]:
     """Calibrates a scenario before its first trial and writes down what theory says. Right before
     it: a shared machine is not as fast now as it was some minutes ago."""
-    theory = Theory({}, {})
+    theory = PredictionSet({}, {})
     asked = set[str]()
 
     def foretell(scenario: Scenario) -> None:
         if scenario.name in asked:
             return
         asked.add(scenario.name)
-        found = theory_of((scenario,), interruption, progress.calibrates)
+        found = predict_scenarios((scenario,), interruption, progress.show_calibration)
         theory.calibrations.update(found.calibrations)
         theory.predictions.update(found.predictions)
         directory.save_manifest(content | asdict(theory))
@@ -156,16 +163,16 @@ def foretelling(
     return foretell
 
 
-def manifest(
+def build_manifest(
     scenarios: Sequence[Scenario],
-    order: Order,
-    offered: Available,
+    order: RunOptions,
+    offered: MachineResources,
     seed: int,
-    turns: Sequence[Turn],
+    turns: Sequence[ScheduledTrial],
 ) -> dict[str, object]:
     return {
         "command": order.command,
-        "environment": environment(),
+        "environment": collect_environment(),
         "scenarios": [asdict(each) for each in scenarios],
         "trials": order.trials,
         "seed": seed,
@@ -180,43 +187,43 @@ def manifest(
     }
 
 
-def show(summary: RunSummary, order: Order) -> None:
+def print_results(summary: RunSummary, order: RunOptions) -> None:
     if order.json_output:
-        print(summary_json(summary), end="")
+        print(render_summary_json(summary), end="")
         print_outcomes(summary.outcomes, sys.stderr)
     elif summary.cells:
         if order.quiet:
-            print("\n".join((*heading_lines(), *(row_text(cell) for cell in summary.cells))))
+            print("\n".join((*render_headings(), *(render_row(cell) for cell in summary.cells))))
         if order.closing:
-            print_closing(summary)
+            print_final_output(summary)
 
 
-def check_machine(scenarios: Sequence[Scenario], order: Order, served: Stack | None) -> None:
+def check_machine(scenarios: Sequence[Scenario], order: RunOptions, served: Stack | None) -> None:
     """All that can be refused is refused before the first cell, not in the middle of the night."""
-    raise_descriptors(max(descriptors_needed(each) for each in scenarios))
+    raise_descriptor_limit(max(count_needed_descriptors(each) for each in scenarios))
     if order.distribution:
         check_ports(order.distribution, order.port)
     elif served is None:
-        free_port(order.port)
+        find_free_port(order.port)
     for kind in {each.upstream.kind for each in scenarios if each.upstream}:
-        upstream_program(kind)
+        find_upstream_program(kind)
     for each in scenarios:
         if each.url is not None:
-            reached(each, each.url)
+            resolve_target(each, each.url)
     for engine in {each.load.engine for each in scenarios}:
-        check_installed(engine)
+        check_engine_installed(engine)
     if any(each.database for each in scenarios):
-        check_given()
+        check_given_database()
 
 
-def runnable(scenarios: Sequence[Scenario]) -> tuple[Scenario, ...]:
+def drop_unbuildable(scenarios: Sequence[Scenario]) -> tuple[Scenario, ...]:
     """Without the compiled servers that can't be built here: one line tells each of them.
-    Raises Problem where nothing is left."""
-    missing = dict[str, Problem]()
+    Raises UserError where nothing is left."""
+    missing = dict[str, UserError]()
     for kind in dict.fromkeys(each.server.kind for each in scenarios if each.server.is_compiled):
         try:
-            peer_program(kind)
-        except Problem as problem:
+            find_peer_program(kind)
+        except UserError as problem:
             missing[kind] = problem
     left = tuple(each for each in scenarios if each.server.kind not in missing)
     if not left:
@@ -228,11 +235,11 @@ def runnable(scenarios: Sequence[Scenario]) -> tuple[Scenario, ...]:
 
 
 def run_cells(
-    turns: Sequence[Turn],
+    turns: Sequence[ScheduledTrial],
     port: int,
     directory: RunDir,
     interruption: Interruption,
-    progress: Progress,
+    progress: ProgressDisplay,
     served: Stack | None,
     distribution: Distribution | None = None,
     foretell: Callable[[Scenario], None] | None = None,
@@ -241,12 +248,12 @@ def run_cells(
 ) -> list[CellSummary]:
     """In the order in which they ran. `foretell` is called before each."""
     cells: list[CellSummary] = []
-    for line in heading_lines():
-        progress.say(line)
+    for line in render_headings():
+        progress.print_line(line)
     for number, turn in enumerate(turns, start=1):
         name, trial = turn.scenario.name, turn.trial
-        cell = directory.cell(f"{name}.{trial}")
-        progress.cell(number, len(turns), cell.path)
+        cell = directory.open_cell(f"{name}.{trial}")
+        progress.start_cell(number, len(turns), cell.path)
         try:
             if foretell is not None:
                 foretell(turn.scenario)
@@ -256,7 +263,7 @@ def run_cells(
                 cell,
                 port,
                 interruption,
-                progress.tell,
+                progress.show_phase,
                 served,
                 distribution,
                 others,
@@ -264,19 +271,23 @@ def run_cells(
             )
         except CellInterruptedError as error:  # before its load had started: nothing to keep
             if interruption.reason is None:
-                raise Problem(f"{name}: {error}{kept(directory, cells)}", BROKEN) from error
+                raise UserError(
+                    f"{name}: {error}{describe_kept_cells(directory, cells)}", BROKEN
+                ) from error
             break
-        except Problem as problem:
-            said = f"{name}: {problem}{kept(directory, cells)}"
-            raise Problem(said, problem.exit_code) from problem
-        summary = beside_theory(summary_of(cell), asked_of(directory.manifest()))
+        except UserError as problem:
+            said = f"{name}: {problem}{describe_kept_cells(directory, cells)}"
+            raise UserError(said, problem.exit_code) from problem
+        summary = attach_prediction(
+            load_cell_summary(cell), read_run_settings(directory.load_manifest())
+        )
         cells.append(summary)
         write_reports(directory, cells)
-        progress.say(row_text(summary))
+        progress.print_line(render_row(summary))
         if interruption.reason or summary.interrupted:
             break
     return cells
 
 
-def kept(directory: RunDir, cells: Sequence[CellSummary]) -> str:
+def describe_kept_cells(directory: RunDir, cells: Sequence[CellSummary]) -> str:
     return f"; {directory.path} keeps the {len(cells)} before it" if cells else ""

@@ -8,14 +8,16 @@ from scenarios.model import Scenario
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class ScheduledTrial:
     """`trial` counts from 1."""
 
     scenario: Scenario
     trial: int
 
 
-def schedule(scenarios: Sequence[Scenario], trials: int, seed: int) -> tuple[Turn, ...]:
+def schedule_trials(
+    scenarios: Sequence[Scenario], trials: int, seed: int
+) -> tuple[ScheduledTrial, ...]:
     """A round for each trial, which holds every scenario once, shuffled anew.
 
     Randomised blocks (Fisher, The Design of Experiments, 1935): what drifts, such as a machine
@@ -23,10 +25,10 @@ def schedule(scenarios: Sequence[Scenario], trials: int, seed: int) -> tuple[Tur
     other one. Another Python may shuffle otherwise from the same seed: the manifest has the order.
     """
     if trials == 1:  # a demonstration, no experiment: in class the table reads as the catalogue
-        return tuple(Turn(scenario, 1) for scenario in scenarios)
+        return tuple(ScheduledTrial(scenario, 1) for scenario in scenarios)
     generator = Random(seed)
     return tuple(
-        Turn(scenario, trial)
+        ScheduledTrial(scenario, trial)
         for trial in range(1, trials + 1)
         for scenario in generator.sample(scenarios, len(scenarios))
     )

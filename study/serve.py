@@ -3,56 +3,60 @@
 import time
 from pathlib import Path
 
-from records.rundir import new_run
-from scenarios.catalogue import select
-from scenarios.model import Scenario, resolved
-from scenarios.overrides import Overrides, with_overrides
-from scenarios.problems import Problem
-from stress import served
+from records.rundir import create_run
+from scenarios.catalogue import select_scenarios
+from scenarios.errors import UserError
+from scenarios.model import Scenario, resolve_scenario
+from scenarios.overrides import Overrides, apply_overrides
+from stress import attached_server
 from stress.interruption import CellInterruptedError, Interruption
-from stress.machine import free_port, raise_descriptors
-from stress.plan import HOST, descriptors_needed
+from stress.machine import find_free_port, raise_descriptor_limit
+from stress.plan import HOST, count_needed_descriptors
 from stress.stack import Stack
-from stress.start import start_stack
-from study.environment import available
-from study.interrupts import noted
+from stress.start_stack import start_stack
+from study.machine_facts import detect_resources
+from study.signals import record_signals
 
 SERVED_FILE = "serve.json"
 LOOK_EVERY_S = 0.2
 
 
-def served_file(out: Path) -> Path:
+def get_server_file_path(out: Path) -> Path:
     return out / SERVED_FILE
 
 
-def serve(overrides: Overrides, port: int, out: Path) -> int:
+def serve_stack(overrides: Overrides, port: int, out: Path) -> int:
     """Serves the classic stack, as overridden. 130 after Ctrl-C, 3 if something fell."""
-    scenario = resolved(with_overrides(select(("async-http",)), overrides)[0], available())
-    note = served_file(out)
-    if held := served.read(note):
-        raise Problem(f"a server is already held up on port {held.port} (see {note}); end it first")
-    raise_descriptors(descriptors_needed(scenario))
+    scenario = resolve_scenario(
+        apply_overrides(select_scenarios(("async-http",)), overrides)[0], detect_resources()
+    )
+    note = get_server_file_path(out)
+    if held := attached_server.read_server_file(note):
+        raise UserError(
+            f"a server is already held up on port {held.port} (see {note}); end it first"
+        )
+    raise_descriptor_limit(count_needed_descriptors(scenario))
     interruption = Interruption()
-    with noted(interruption):
-        folder = new_run(out, "serve").path.resolve()
+    with record_signals(interruption):
+        folder = create_run(out, "serve").path.resolve()
         try:
-            stack = start_stack(scenario, free_port(port), folder, interruption)
+            stack = start_stack(scenario, find_free_port(port), folder, interruption)
         except CellInterruptedError:
             return 130
         try:
-            served.write(note, stack, scenario)
-            announce(stack, scenario)
-            while not interruption.reason and not (fallen := stack.fallen()):
+            attached_server.write_server_file(note, stack, scenario)
+            print_stack_address(stack, scenario)
+            while not interruption.reason and not (fallen := stack.find_ended_process()):
                 time.sleep(LOOK_EVERY_S)
         finally:
             note.unlink(missing_ok=True)
             stack.end()
     if interruption.reason:
         return 130
-    raise Problem(f"{fallen}; its log is in {folder}", 3)
+    raise UserError(f"{fallen}; its log is in {folder}", 3)
 
 
-def announce(stack: Stack, scenario: Scenario) -> None:
+def print_stack_address(stack: Stack, scenario: Scenario) -> None:
     server = scenario.server
     print(f"serving http://{HOST}:{stack.port}  (upstream {stack.upstream_url})")
     print(
@@ -62,14 +66,14 @@ def announce(stack: Stack, scenario: Scenario) -> None:
     )
 
 
-def served_stack(out: Path, scenarios: tuple[Scenario, ...]) -> Stack | None:
+def attach_served_stack(out: Path, scenarios: tuple[Scenario, ...]) -> Stack | None:
     """The held-up stack if there is one and it fits the (resolved) scenarios, else None.
 
-    Raises Problem where it does not fit.
+    Raises UserError where it does not fit.
     """
-    held = served.read(served_file(out))
+    held = attached_server.read_server_file(get_server_file_path(out))
     if held is None:
         return None
     for scenario in scenarios:
-        served.refuse_differences(held, scenario)
-    return served.attach(held)
+        attached_server.reject_differences(held, scenario)
+    return attached_server.attach_stack(held)

@@ -8,16 +8,21 @@ from difflib import unified_diff
 from pathlib import Path
 from textwrap import wrap
 
-from analysis.guide.lesson import bars, compared, paragraph, table
-from analysis.guide.recorded import Records, runs_in
-from analysis.guide.workshop_page import command_of, place, workshop_text
-from analysis.reports import save_pictures
-from scenarios.exercises import EXERCISES, Edit, Exercise, scenario_of
-from scenarios.problems import Problem
+from analysis.guide.lesson import (
+    compare_exercise,
+    render_bars,
+    render_exercise_table,
+    wrap_paragraph,
+)
+from analysis.guide.recorded import Records, find_runs
+from analysis.guide.workshop_page import build_command, build_workshop_text, name_exercise_run
+from analysis.report.write import save_pictures
+from scenarios.errors import UserError
+from scenarios.exercises import EXERCISES, CodeEdit, Exercise, build_exercise_scenario
 from stress.stack import ROOT
-from study.closing import exit_code
-from study.guide import publish
-from study.run import Order, Ran, ran
+from study.final_output import choose_exit_code
+from study.guide import publish_texts
+from study.run import RunOptions, RunResult, run_scenarios
 
 ATTEMPTS = 3
 KEPT = ROOT / "docs" / "evidence" / "workshop"
@@ -26,7 +31,7 @@ TEACHER = "workshop-teacher.md"
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
+class WorkshopSession:
     """`ask`: for a prediction, before anything runs."""
 
     exercise: Exercise
@@ -36,19 +41,21 @@ class Lesson:
     out: Path
     command: str
 
-    def hold(self) -> int:
-        """Raises Problem."""
+    def run_session(self) -> int:
+        """Raises UserError."""
         which = self.exercise
-        scenario = scenario_of(which, self.edited)
+        scenario = build_exercise_scenario(which, self.edited)
         check_edits(which, self.edited)
         print(f"Exercise {which.number}: {which.title}")
-        print(paragraph(which.question))
+        print(wrap_paragraph(which.question))
         if self.edited:
-            print("\n" + paragraph(f"After your edit of {which.edit.file}: {which.asked.words}?"))
-        guess = ask(which) if self.ask else None
-        command = wrap(command_of(which), 78, subsequent_indent="    ", break_on_hyphens=False)
+            print(
+                "\n" + wrap_paragraph(f"After your edit of {which.edit.file}: {which.asked.words}?")
+            )
+        guess = ask_prediction(which) if self.ask else None
+        command = wrap(build_command(which), 78, subsequent_indent="    ", break_on_hyphens=False)
         print("" if self.edited else "\n" + " \\\n".join(command) + "\n", flush=True)
-        order = Order(
+        order = RunOptions(
             name=f"workshop-{which.number}{'-edited' if self.edited else ''}",
             trials=1,
             port=self.port,
@@ -57,40 +64,42 @@ class Lesson:
             closing=False,
             workshop={"exercise": which.number, "edited": self.edited, "guess": guess},
         )
-        done = ran([scenario], order)
+        done = run_scenarios([scenario], order)
         if done.summary.cells and not done.summary.cells[0].interrupted:
-            self.show(done, guess)
-        return exit_code(done.summary, done.directory, done.ended)
+            self.print_outcome(done, guess)
+        return choose_exit_code(done.summary, done.directory, done.ended)
 
-    def show(self, done: Ran, guess: float | None) -> None:
-        from analysis.guide.lesson_picture import lesson_picture  # altair takes a while to import
+    def print_outcome(self, done: RunResult, guess: float | None) -> None:
+        from analysis.guide.lesson_chart import (
+            render_exercise_chart,  # altair takes a while to import
+        )
 
         which, cell, folder = self.exercise, done.summary.cells[0], done.directory.path
-        found = compared(which, cell, guess)
-        save_pictures(folder, [lesson_picture(which.title, found)])
-        print("\n" + "\n".join(table(found)))
-        print("\n" + "\n".join(bars(found[0])))
+        found = compare_exercise(which, cell, guess)
+        save_pictures(folder, [render_exercise_chart(which.title, found)])
+        print("\n" + "\n".join(render_exercise_table(found)))
+        print("\n" + "\n".join(render_bars(found[0])))
         grave = [verdict.code for verdict in cell.verdicts if verdict.severity == "error"]
         if grave:
-            print("\n" + paragraph(f"doubtful: {', '.join(grave)}; report.html says why"))
+            print("\n" + wrap_paragraph(f"doubtful: {', '.join(grave)}; report.html says why"))
         if self.edited:
-            print("\n" + paragraph(f"What should have happened: {which.edit.then}"))
+            print("\n" + wrap_paragraph(f"What should have happened: {which.edit.then}"))
             print("\nTake the edit back: git restore app")
         else:
-            print("\n" + paragraph(f"Why: {which.why}"))
-            print(paragraph(f"Look at: {which.look}"))
-            print(f"\nNow change {which.edit.file}:\n\n{changes(which.edit)}")
+            print("\n" + wrap_paragraph(f"Why: {which.why}"))
+            print(wrap_paragraph(f"Look at: {which.look}"))
+            print(f"\nNow change {which.edit.file}:\n\n{describe_edit(which.edit)}")
             print(f"What will happen? Then: study workshop {which.number} --edited")
         print(f"\n{'report.html and ' if done.page else ''}workshop.png are in\n{folder}/")
 
 
-def ask(which: Exercise) -> float:
-    """The prediction, from standard input. Raises Problem where none comes."""
+def ask_prediction(which: Exercise) -> float:
+    """The prediction, from standard input. Raises UserError where none comes."""
     for _ in range(ATTEMPTS):
         print(f"\nYour prediction, {which.asked.words}: ", end="", flush=True)
         line = sys.stdin.readline()
         if not line:
-            raise Problem("no prediction came on standard input; --no-prompt runs without one")
+            raise UserError("no prediction came on standard input; --no-prompt runs without one")
         try:
             value = float(line.strip().replace(",", ""))
         except ValueError:
@@ -99,39 +108,41 @@ def ask(which: Exercise) -> float:
         if 0 <= value < float("inf"):
             return value
         print("a number from 0 on")
-    raise Problem(f"no prediction in {ATTEMPTS} attempts; --no-prompt runs without one")
+    raise UserError(f"no prediction in {ATTEMPTS} attempts; --no-prompt runs without one")
 
 
-def is_made(edit: Edit) -> bool:
+def is_edit_applied(edit: CodeEdit) -> bool:
     """However its lines are broken."""
-    text = squeezed((ROOT / edit.file).read_text())
+    text = strip_formatting((ROOT / edit.file).read_text())
     as_said = all(
         new in text and (old in new or old not in text)
-        for old, new in ((squeezed(before), squeezed(after)) for before, after in edit.hunks)
+        for old, new in (
+            (strip_formatting(before), strip_formatting(after)) for before, after in edit.hunks
+        )
     )
-    return as_said or bool(edit.instead and squeezed(edit.instead) in text)
+    return as_said or bool(edit.instead and strip_formatting(edit.instead) in text)
 
 
-def squeezed(code: str) -> str:
+def strip_formatting(code: str) -> str:
     """Without what a formatter may change."""
     return re.sub(r"[\s,]+", "", code)
 
 
 def check_edits(which: Exercise, edited: bool) -> None:
-    """Raises Problem where the app is not as this form of the exercise needs it; edits of other
+    """Raises UserError where the app is not as this form of the exercise needs it; edits of other
     exercises are told of."""
-    if edited and not is_made(which.edit):
-        raise Problem(
+    if edited and not is_edit_applied(which.edit):
+        raise UserError(
             f"{which.edit.file} is not edited as exercise {which.number} says: "
-            + "; ".join(changes(which.edit).splitlines())
+            + "; ".join(describe_edit(which.edit).splitlines())
         )
-    if not edited and is_made(which.edit):
-        raise Problem(
+    if not edited and is_edit_applied(which.edit):
+        raise UserError(
             f"{which.edit.file} still has the edit of exercise {which.number}: take it back with "
             "`git restore app`, or run --edited"
         )
     for other in EXERCISES:
-        if other is not which and is_made(other.edit):
+        if other is not which and is_edit_applied(other.edit):
             print(
                 f"study: {other.edit.file} still has the edit of exercise {other.number}; "
                 "`git restore app` takes it back",
@@ -139,7 +150,7 @@ def check_edits(which: Exercise, edited: bool) -> None:
             )
 
 
-def changes(edit: Edit) -> str:
+def describe_edit(edit: CodeEdit) -> str:
     """What to take out and what to put in."""
     lines: list[str] = []
     for before, after in edit.hunks:
@@ -149,43 +160,43 @@ def changes(edit: Edit) -> str:
     return "\n".join(lines) + "\n"
 
 
-def diff_of(edit: Edit) -> str:
-    """For `git apply`. Raises Problem where the file does not hold what the edit replaces."""
+def build_diff(edit: CodeEdit) -> str:
+    """For `git apply`. Raises UserError where the file does not hold what the edit replaces."""
     before = after = (ROOT / edit.file).read_text()
     for old, new in edit.hunks:
         if before.count(old) != 1:
-            raise Problem(f"{edit.file} does not hold {old!r} once: the edit no longer fits it")
+            raise UserError(f"{edit.file} does not hold {old!r} once: the edit no longer fits it")
         after = after.replace(old, new)
     names = f"a/{edit.file}", f"b/{edit.file}"
     lines = unified_diff(before.splitlines(True), after.splitlines(True), *names, n=2)
     return "".join(lines)
 
 
-def write_page(paths: Sequence[Path], page: Path, kept: Path | None) -> int:
-    """1 where the records do not bear out an answer: then nothing is written. Raises Problem."""
-    records, runs = Records(), list(runs_in(paths))
+def write_workshop_page(paths: Sequence[Path], page: Path, kept: Path | None) -> int:
+    """1 where the records do not bear out an answer: then nothing is written. Raises UserError."""
+    records, runs = Records(), list(find_runs(paths))
     for run in runs:
-        held = run.manifest().get("workshop")
+        held = run.load_manifest().get("workshop")
         if not isinstance(held, dict):
-            raise Problem(f"{run.path}: no run of `study workshop`")
-        records.take(place(held.get("exercise"), bool(held.get("edited"))), run)
-    made = workshop_text(records, {each.number: diff_of(each.edit) for each in EXERCISES})
+            raise UserError(f"{run.path}: no run of `study workshop`")
+        records.add_run(name_exercise_run(held.get("exercise"), bool(held.get("edited"))), run)
+    made = build_workshop_text(records, {each.number: build_diff(each.edit) for each in EXERCISES})
     absent = [
         which for which, each in zip(EXERCISES, made.relations, strict=True) if each.ratio is None
     ]
     if absent:
         number = absent[0].number
-        raise Problem(
+        raise UserError(
             f"exercise {number} was not recorded in both forms: `study workshop {number} "
             f"--no-prompt`, and after the edit with --edited; then --page with all of the runs"
         )
     texts = {page: made.text, page.with_name(TEACHER): made.teacher}
-    return publish(texts, made.relations, runs, kept)
+    return publish_texts(texts, made.relations, runs, kept)
 
 
-def show_exercises() -> int:
+def print_exercises() -> int:
     for each in EXERCISES:
         print(f"{each.number}  {each.title} ({each.minutes} minutes)")
-        print(paragraph(each.question, "   "))
+        print(wrap_paragraph(each.question, "   "))
     print("\nstudy workshop 1 begins; docs/workshop.md has all of it, and a page for the teacher")
     return 0

@@ -3,7 +3,7 @@
 set -eu
 cd "$(dirname "$(readlink -f "$0")")/.."
 sh setup.sh
-export PYTHONPATH=.
+export PYTHONPATH=.:probe
 bin=.venv/bin
 
 step() { printf '\n== %s\n' "$1"; }

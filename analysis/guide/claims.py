@@ -4,12 +4,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from analysis import formats
 from analysis.guide.recorded import Records
+from analysis.stats import formats
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
+class MetricReference:
     """`cell`: experiment and scenario, `fair/sync-http-shared`; `name`: as in summary.json."""
 
     cell: str
@@ -25,8 +25,8 @@ class Relation:
     Where `right` is a number, it has the unit of `left`."""
 
     sentence: str
-    left: Figure
-    right: Figure | float
+    left: MetricReference
+    right: MetricReference | float
     low: float
     because: str
     high: float = math.inf
@@ -39,12 +39,12 @@ class Relation:
 
     @property
     def cells(self) -> tuple[str, ...]:
-        right = (self.right.cell,) if isinstance(self.right, Figure) else ()
+        right = (self.right.cell,) if isinstance(self.right, MetricReference) else ()
         return (self.left.cell, *right)
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class RelationResult:
     """`ratio` is None where one of the figures was not measured: then nobody knows."""
 
     relation: Relation
@@ -59,30 +59,32 @@ class Judged:
         return self.relation.low <= self.ratio <= self.relation.high
 
 
-def judged(relation: Relation, records: Records) -> Judged:
-    left = records.value(relation.left.cell, relation.left.name)
+def judge_relation(relation: Relation, records: Records) -> RelationResult:
+    left = records.get_median(relation.left.cell, relation.left.name)
     right = relation.right
-    base = records.value(right.cell, right.name) if isinstance(right, Figure) else right
-    doubts = sorted({code for key in relation.cells for code in records.doubts(key)})
-    return Judged(relation, ratio_of(left, base), tuple(doubts))
+    base = (
+        records.get_median(right.cell, right.name) if isinstance(right, MetricReference) else right
+    )
+    doubts = sorted({code for key in relation.cells for code in records.list_doubts(key)})
+    return RelationResult(relation, compute_ratio(left, base), tuple(doubts))
 
 
-def ratio_of(left: float | None, base: float | None) -> float | None:
+def compute_ratio(left: float | None, base: float | None) -> float | None:
     """None where one is unknown, or both are 0."""
     if left is None or base is None or left == base == 0:
         return None
     return math.inf if base == 0 else left / base
 
 
-def judged_line(found: Judged) -> str:
+def render_relation_result(found: RelationResult) -> str:
     sign = {True: "✓", False: "✗", None: "?"}[found.holds]
     line = f"{sign} {found.relation.sentence}"
     if found.ratio is None:
         return f"{line}: not measured"
-    line += f": {formats.times(found.ratio)} times, {found.relation.allowed} expected"
+    line += f": {formats.short_ratio(found.ratio)} times, {found.relation.allowed} expected"
     return line + (f" (doubtful: {', '.join(found.doubts)})" if found.doubts else "")
 
 
-def all_hold(found: Sequence[Judged]) -> bool:
+def all_hold(found: Sequence[RelationResult]) -> bool:
     """What nobody measured does not hold either."""
     return all(each.holds is True for each in found)

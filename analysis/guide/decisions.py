@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from analysis.guide.claims import Figure, Relation
+from analysis.guide.claims import MetricReference, Relation
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,29 +182,29 @@ OTHERS = "bystander.median_ms"
 RELATIONS: tuple[Relation, ...] = (
     Relation(
         "A pool of connections serves several times what a connection a request does",
-        Figure("database/tasks-pool"),
-        Figure("database/tasks-per-request"),
+        MetricReference("database/tasks-pool"),
+        MetricReference("database/tasks-per-request"),
         2.0,
         "connecting is a process of PostgreSQL, of which there are 100 at the most",
     ),
     Relation(
         "The awaited driver serves more than the same driver in def",
-        Figure("database/users-async-psycopg"),
-        Figure("database/users-sync-psycopg"),
+        MetricReference("database/users-async-psycopg"),
+        MetricReference("database/users-sync-psycopg"),
         1.1,
         "the way to the thread and back is about as much as the query",
     ),
     Relation(
         "A small file read on the loop is served faster than through the pool",
-        Figure("disk/async-json-sync"),
-        Figure("disk/sync-json"),
+        MetricReference("disk/async-json-sync"),
+        MetricReference("disk/sync-json"),
         1.2,
         "the hand-over costs more than reading from the cache",
     ),
     Relation(
         "Beside a large file read on the loop, others wait; beside one in a thread they do not",
-        Figure("disk/async-file-sync", OTHERS),
-        Figure("disk/sync-file", OTHERS),
+        MetricReference("disk/async-file-sync", OTHERS),
+        MetricReference("disk/sync-file", OTHERS),
         3.0,
         "some reads of 20 ms one after the other, against a free loop on busy cores",
     ),

@@ -104,7 +104,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
 )
 
 
-def words_of(command: str) -> tuple[str, ...]:
+def normalize_command(command: str) -> tuple[str, ...]:
     """What makes the command the experiment that it is."""
     kept, skip = list[str](), False
     for word in shlex.split(command):
@@ -118,8 +118,8 @@ def words_of(command: str) -> tuple[str, ...]:
     return tuple(kept)
 
 
-def experiment_of(command: str) -> Experiment | None:
+def find_experiment(command: str) -> Experiment | None:
     """The one that was run by that command. A quick run has other settings than the text speaks
     of, and is none."""
-    words = words_of(command)
-    return next((each for each in EXPERIMENTS if words == words_of(each.command)), None)
+    words = normalize_command(command)
+    return next((each for each in EXPERIMENTS if words == normalize_command(each.command)), None)

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from textwrap import fill
 
-from analysis import formats
-from analysis.summary import CellSummary
-from analysis.trials import measured
-from scenarios.exercises import Asked, Exercise
+from analysis.stats import formats
+from analysis.summary.model import CellSummary
+from analysis.summary.trials import get_figure
+from scenarios.exercises import Exercise, PredictedMetric
 
 WIDTH, NAME_WIDTH, COLUMN, BAR = 80, 24, 12, 50
 YOURS, THEORY, MEASURED = "yours", "theory", "measured"
@@ -21,10 +21,10 @@ FORETOLD = {
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class ExerciseMetric:
     """One figure; None where nobody said."""
 
-    what: Asked
+    what: PredictedMetric
     yours: float | None
     theory: float | None
     measured: float | None
@@ -35,40 +35,42 @@ class Compared:
         return [(name, value) for name, value in found if value is not None]
 
 
-def compared(which: Exercise, cell: CellSummary, guess: float | None) -> tuple[Compared, ...]:
+def compare_exercise(
+    which: Exercise, cell: CellSummary, guess: float | None
+) -> tuple[ExerciseMetric, ...]:
     """The figures of an exercise; a guess is of the first."""
     return tuple(
-        Compared(
+        ExerciseMetric(
             what,
             guess if what is which.asked else None,
-            measured(cell, FORETOLD[what.figure]) if what.figure in FORETOLD else None,
-            measured(cell, what.figure),
+            get_figure(cell, FORETOLD[what.figure]) if what.figure in FORETOLD else None,
+            get_figure(cell, what.figure),
         )
         for what in which.shown
     )
 
 
-def table(found: Sequence[Compared]) -> list[str]:
+def render_exercise_table(found: Sequence[ExerciseMetric]) -> list[str]:
     heads = "".join(f"{head:>{COLUMN}}" for head in (YOURS, THEORY, MEASURED))
     lines = [f"{'':<{NAME_WIDTH}}{heads}"]
     for each in found:
         values = (each.yours, each.theory, each.measured)
-        figures = "".join(f"{formats.brief(value):>{COLUMN}}" for value in values)
+        figures = "".join(f"{formats.short_number(value):>{COLUMN}}" for value in values)
         lines.append(f"{each.what.words:<{NAME_WIDTH}}{figures}")
     return lines
 
 
-def bars(found: Compared) -> list[str]:
+def render_bars(found: ExerciseMetric) -> list[str]:
     """For a terminal: each bar as long as its figure."""
     longest = max((value for _, value in found.bars), default=0.0)
     lines = [found.what.words]
     for name, value in found.bars:
         bar = "█" * round(BAR * value / longest) if longest > 0 else ""
-        lines.append(f"  {name:<10}{bar or '▏'} {formats.brief(value)}")
+        lines.append(f"  {name:<10}{bar or '▏'} {formats.short_number(value)}")
     return lines
 
 
-def paragraph(text: str, indent: str = "") -> str:
+def wrap_paragraph(text: str, indent: str = "") -> str:
     """Markdown as a terminal shows it."""
     plain = text.replace("*", "").replace("`", "")
     return fill(plain, WIDTH, initial_indent=indent, subsequent_indent=indent)

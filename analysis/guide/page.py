@@ -5,12 +5,12 @@ from dataclasses import dataclass, fields, replace
 
 import jinja2
 
-from analysis import formats
-from analysis.guide.claims import Judged, judged
+from analysis.guide.claims import RelationResult, judge_relation
 from analysis.guide.decisions import DECISIONS, RELATIONS, Decision
 from analysis.guide.experiments import EXPERIMENTS
-from analysis.guide.recorded import Recorded, Records
+from analysis.guide.recorded import RecordedScenario, Records
 from analysis.guide.rules import RULES, Rule
+from analysis.stats import formats
 
 GENERATOR_LIMIT = 90.0
 """Percent of its core: beyond it a load process can't ask any faster."""
@@ -25,12 +25,12 @@ class Guidance:
     """`text` is Markdown; `missing`: rules and rows left out, because nothing was measured."""
 
     text: str
-    relations: tuple[Judged, ...]
+    relations: tuple[RelationResult, ...]
     missing: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class GuidanceRow:
     """Of the table of cells."""
 
     anchor: str
@@ -44,7 +44,7 @@ class Row:
     remarks: str
 
 
-def environment() -> jinja2.Environment:
+def create_markdown_environment() -> jinja2.Environment:
     """Nothing is escaped: what is filled in are our own sentences and figures."""
     return jinja2.Environment(
         loader=jinja2.PackageLoader("analysis.guide"),
@@ -55,108 +55,110 @@ def environment() -> jinja2.Environment:
     )
 
 
-class Filling:
+class TemplateFiller:
     """Puts figures into sentences, each linked to the row of its cell."""
 
     def __init__(self, records: Records) -> None:
         self.records = records
-        self.environment = environment()
+        self.environment = create_markdown_environment()
         self.environment.globals |= {
             "cores": max((each.cores for each in records.machines.values()), default=0),
-            "rps": self.throughput,
-            "mib": lambda cell: self.quoted(cell, "rss_mib_peak", formats.whole),
-            "ms": lambda cell, figure: self.quoted(cell, figure, formats.milliseconds),
-            "whole": lambda cell, figure: self.quoted(cell, figure, formats.whole),
-            "percent": lambda cell, figure: self.quoted(cell, figure, formats.percent),
+            "rps": self.quote_throughput,
+            "mib": lambda cell: self.quote_figure(cell, "rss_mib_peak", formats.whole),
+            "ms": lambda cell, figure: self.quote_figure(cell, figure, formats.milliseconds),
+            "whole": lambda cell, figure: self.quote_figure(cell, figure, formats.whole),
+            "percent": lambda cell, figure: self.quote_figure(cell, figure, formats.percent),
         }
 
-    def quoted(self, cell: str, figure: str, text: Callable[[float | None], str]) -> str:
+    def quote_figure(self, cell: str, figure: str, text: Callable[[float | None], str]) -> str:
         """Raises MissingError."""
-        found = self.records.value(cell, figure)
+        found = self.records.get_median(cell, figure)
         if found is None:
             raise MissingError(f"{figure} of {cell}")
-        return f"[{text(found)}](#{anchor(cell)})"
+        return f"[{text(found)}](#{build_anchor(cell)})"
 
-    def throughput(self, cell: str) -> str:
+    def quote_throughput(self, cell: str) -> str:
         """A lower bound where the load was busy all the time. Raises MissingError."""
-        found = self.quoted(cell, "ok_rps", formats.brief)
-        load = self.records.value(cell, "generator_cpu_percent_peak")
+        found = self.quote_figure(cell, "ok_rps", formats.short_number)
+        load = self.records.get_median(cell, "generator_cpu_percent_peak")
         return f"at least {found}" if load is not None and load > GENERATOR_LIMIT else found
 
-    def filled(self, sentence: str) -> str:
+    def fill_sentence(self, sentence: str) -> str:
         """Raises MissingError."""
         return self.environment.from_string(sentence).render()
 
 
-def anchor(cell: str) -> str:
+def build_anchor(cell: str) -> str:
     return cell.replace("/", "-").replace(".", "-")
 
 
-def guidance(records: Records) -> Guidance:
-    filling = Filling(records)
+def build_guidance(records: Records) -> Guidance:
+    filling = TemplateFiller(records)
     decisions, rules, missing = list[Decision](), list[tuple[int, Rule]](), list[str]()
     for row in DECISIONS:
         try:
-            decisions.append(filled_row(row, filling))
+            decisions.append(fill_decision(row, filling))
         except MissingError:
             missing.append(f"the row {row.work}, {row.delay}, {row.users}")
     for number, rule in enumerate(RULES, start=1):
         try:
-            rules.append((number, replace(rule, measured=filling.filled(rule.measured))))
+            rules.append((number, replace(rule, measured=filling.fill_sentence(rule.measured))))
         except MissingError:
             missing.append(f"the rule {rule.claim!r}")
     asked = [*RELATIONS, *(each for _, rule in rules for each in rule.relations)]
-    relations = tuple(judged(each, records) for each in asked)
+    relations = tuple(judge_relation(each, records) for each in asked)
     machines = list(dict.fromkeys(str(each) for each in records.machines.values()))
     text = filling.environment.get_template("guidance.md").render(
         decisions=decisions,
         rules=rules,
         missing=missing,
         machines=machines,
-        trials=trials_of(records),
-        runs=runs(records),
+        trials=describe_trials(records),
+        runs=list_runs(records),
         relations=relations,
-        ratio=lambda each: formats.UNKNOWN if each.ratio is None else formats.times(each.ratio),
+        ratio=lambda each: (
+            formats.UNKNOWN if each.ratio is None else formats.short_ratio(each.ratio)
+        ),
     )
     return Guidance(text, relations, tuple(missing))
 
 
-def trials_of(records: Records) -> str:
+def describe_trials(records: Records) -> str:
     most = max((len(each.trials) for each in records.cells.values()), default=0)
     return "One run each" if most == 1 else "Medians over the trials"
 
 
-def filled_row(row: Decision, filling: Filling) -> Decision:
+def fill_decision(row: Decision, filling: TemplateFiller) -> Decision:
     texts = {each.name: getattr(row, each.name) for each in fields(row)}
-    return Decision(**{name: filling.filled(text) for name, text in texts.items()})
+    return Decision(**{name: filling.fill_sentence(text) for name, text in texts.items()})
 
 
-def runs(records: Records) -> list[tuple[str, str, str, list[Row]]]:
+def list_runs(records: Records) -> list[tuple[str, str, str, list[GuidanceRow]]]:
     """Name, command, folder and cells of each, in the order of the experiments."""
     found = []
     for experiment in EXPERIMENTS:
         cells = [each for each in records.cells.values() if each.experiment == experiment.name]
         if cells:
-            rows = [row_of(each) for each in cells]
+            rows = [build_guidance_row(each) for each in cells]
             found.append((experiment.name, cells[0].command, cells[0].folder, rows))
     return found
 
 
-def row_of(cell: Recorded) -> Row:
-    return Row(
-        anchor=anchor(cell.key),
+def build_guidance_row(cell: RecordedScenario) -> GuidanceRow:
+    return GuidanceRow(
+        anchor=build_anchor(cell.key),
         name=cell.scenario.name,
-        setting=setting(cell),
+        setting=describe_setting(cell),
         trials=len(cell.trials),
-        ok_rps=formats.rate(cell.value("ok_rps")),
-        median_ms=formats.milliseconds(cell.value("median_ms")),
-        p99_ms=formats.milliseconds(cell.value("p99_ms")),
-        others_ms=formats.milliseconds(cell.value("bystander.median_ms")),
+        ok_rps=formats.rate(cell.compute_median("ok_rps")),
+        median_ms=formats.milliseconds(cell.compute_median("median_ms")),
+        p99_ms=formats.milliseconds(cell.compute_median("p99_ms")),
+        others_ms=formats.milliseconds(cell.compute_median("bystander.median_ms")),
         remarks=", ".join(cell.remarks),
     )
 
 
-def setting(cell: Recorded) -> str:
+def describe_setting(cell: RecordedScenario) -> str:
     """What decides, in a few words."""
     scenario = cell.scenario
     found = [f"{scenario.load.users} users"]
@@ -172,5 +174,5 @@ def setting(cell: Recorded) -> str:
     return ", ".join(found)
 
 
-def broken(found: Sequence[Judged]) -> list[Judged]:
+def select_broken(found: Sequence[RelationResult]) -> list[RelationResult]:
     return [each for each in found if each.holds is False]

@@ -9,18 +9,18 @@ from statistics import median
 
 from pydantic import TypeAdapter
 
-from analysis.summary import SCHEMA, CellSummary
-from analysis.trials import completed_by_scenario, grave, measured_values
-from records.rundir import RunDir, damage_named, open_run
+from analysis.summary.model import SCHEMA, CellSummary
+from analysis.summary.trials import collect_values, count_error_verdicts, group_completed_trials
+from records.rundir import RunDir, open_run, translate_read_errors
+from scenarios.errors import UserError
 from scenarios.model import Scenario
-from scenarios.problems import Problem
 
 _CELLS = TypeAdapter(list[CellSummary])
 _SCENARIOS = TypeAdapter(list[Scenario])
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class RecordedScenario:
     """One scenario of one experiment, over its trials. `folder`: its run's name."""
 
     experiment: str
@@ -39,9 +39,9 @@ class Recorded:
         found = (each for cell in self.trials for each in cell.verdicts if each.severity != "info")
         return tuple(dict.fromkeys(each.code for each in found))
 
-    def value(self, figure: str) -> float | None:
+    def compute_median(self, figure: str) -> float | None:
         """The median over the trials; None where no trial has it."""
-        found = measured_values(self.trials, figure)
+        found = collect_values(self.trials, figure)
         return median(found) if found else None
 
 
@@ -62,38 +62,42 @@ class Machine:
 class Records:
     """By experiment and scenario: `fair/sync-http-shared`."""
 
-    cells: dict[str, Recorded] = field(default_factory=dict)
+    cells: dict[str, RecordedScenario] = field(default_factory=dict)
     machines: dict[str, Machine] = field(default_factory=dict)
     """By experiment."""
 
-    def take(self, experiment: str, run: RunDir) -> None:
-        """Raises Problem where the experiment was taken before, or the run is damaged."""
+    def add_run(self, experiment: str, run: RunDir) -> None:
+        """Raises UserError where the experiment was taken before, or the run is damaged."""
         if experiment in self.machines:
-            raise Problem(
+            raise UserError(
                 f"{run.path}: another of these runs is of {experiment!r} too; leave one of them out"
             )
-        manifest = run.manifest()
-        self.machines[experiment] = machine_of(manifest)
+        manifest = run.load_manifest()
+        self.machines[experiment] = read_machine(manifest)
         command = str(manifest.get("command", ""))
-        trials = completed_by_scenario(cells_of(run))
-        with damage_named(run.manifest_file):
+        trials = group_completed_trials(read_cells(run))
+        with translate_read_errors(run.manifest_file):
             known = _SCENARIOS.validate_python(manifest.get("scenarios"))
             scenarios = {each.name: each for each in known}
             if unknown := trials.keys() - scenarios.keys():
                 raise ValueError(f"it does not tell of {min(unknown)}")
         for name, those in trials.items():
-            found = Recorded(experiment, scenarios[name], tuple(those), command, run.path.name)
+            found = RecordedScenario(
+                experiment, scenarios[name], tuple(those), command, run.path.name
+            )
             self.cells[found.key] = found
 
-    def value(self, key: str, figure: str) -> float | None:
-        return self.cells[key].value(figure) if key in self.cells else None
+    def get_median(self, key: str, figure: str) -> float | None:
+        return self.cells[key].compute_median(figure) if key in self.cells else None
 
-    def doubts(self, key: str) -> tuple[str, ...]:
+    def list_doubts(self, key: str) -> tuple[str, ...]:
         """Verdicts that are errors in any of its trials."""
-        return tuple(sorted(grave(self.cells[key].trials))) if key in self.cells else ()
+        return (
+            tuple(sorted(count_error_verdicts(self.cells[key].trials))) if key in self.cells else ()
+        )
 
 
-def machine_of(manifest: Mapping[str, object]) -> Machine:
+def read_machine(manifest: Mapping[str, object]) -> Machine:
     found = manifest.get("environment")
     known = found if isinstance(found, dict) else {}
     cores = known.get("cores")
@@ -105,29 +109,29 @@ def machine_of(manifest: Mapping[str, object]) -> Machine:
     )
 
 
-def cells_of(run: RunDir) -> list[CellSummary]:
-    """Raises Problem."""
+def read_cells(run: RunDir) -> list[CellSummary]:
+    """Raises UserError."""
     path = run.path / "summary.json"
-    with damage_named(path):
+    with translate_read_errors(path):
         content = json.loads(path.read_text())
         if not isinstance(content, dict) or content.get("schema") != SCHEMA:
             raise ValueError(f"not a summary of schema {SCHEMA}")
         return _CELLS.validate_python(content.get("cells"))
 
 
-def runs_in(paths: Sequence[Path]) -> Iterator[RunDir]:
-    """Each path is a run directory, or a folder of them. Raises Problem where there is none."""
+def find_runs(paths: Sequence[Path]) -> Iterator[RunDir]:
+    """Each path is a run directory, or a folder of them. Raises UserError where there is none."""
     for path in paths:
         if (path / "manifest.json").is_file():
             yield open_run(path)
             continue
         inside = sorted(each.parent for each in path.glob("*/manifest.json"))
         if not inside:
-            raise Problem(f"{path}: no run directory, and none in it")
+            raise UserError(f"{path}: no run directory, and none in it")
         yield from map(open_run, inside)
 
 
-def keep(run: RunDir, folder: Path) -> None:
+def archive_run(run: RunDir, folder: Path) -> None:
     """What a text needs of a run, and no more: its manifest, and the figures of its cells."""
     kept = folder / run.path.name
     if kept.resolve() == run.path.resolve():

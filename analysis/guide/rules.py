@@ -6,7 +6,7 @@ must hold, in the records and wherever `study guide --check` measures again.
 
 from dataclasses import dataclass
 
-from analysis.guide.claims import Figure, Relation
+from analysis.guide.claims import MetricReference, Relation
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,23 +50,23 @@ RULES: tuple[Rule, ...] = (
         relations=(
             Relation(
                 "With a thread for each user, def is as fast as async def",
-                Figure("fair/sync-http-shared"),
-                Figure("fair/async-http-shared"),
+                MetricReference("fair/sync-http-shared"),
+                MetricReference("fair/async-http-shared"),
                 0.75,
                 f"both have the ceiling users / delay; {NOISE}, and hundreds of threads cost CPU",
                 1.25,
             ),
             Relation(
                 "With 40 threads and more users, def is much slower than async def",
-                Figure("many/async-http-shared.delay-1000ms"),
-                Figure("many/sync-http-shared.delay-1000ms"),
+                MetricReference("many/async-http-shared.delay-1000ms"),
+                MetricReference("many/sync-http-shared.delay-1000ms"),
                 2.0,
                 "users / 40 by theory, 5 times or more; " + CLEAR,
             ),
             Relation(
                 "With fewer users than threads, def is as fast as async def",
-                Figure("few/sync-http-shared.delay-1000ms"),
-                Figure("few/async-http-shared.delay-1000ms"),
+                MetricReference("few/sync-http-shared.delay-1000ms"),
+                MetricReference("few/async-http-shared.delay-1000ms"),
                 0.85,
                 f"both have the ceiling users / delay, at 20 rps; {NOISE}",
                 1.15,
@@ -92,15 +92,15 @@ RULES: tuple[Rule, ...] = (
         relations=(
             Relation(
                 "An async def that blocks serves a small part of what one that awaits does",
-                Figure("fair/async-http-shared"),
-                Figure("fair/async-http-sync-shared"),
+                MetricReference("fair/async-http-shared"),
+                MetricReference("fair/async-http-sync-shared"),
                 15.0,
                 "1 / delay against users / delay: 100 times in --check, 500 in the recorded run",
             ),
             Relation(
                 "Beside an async def that blocks, everybody waits",
-                Figure("fair/async-http-sync-shared", OTHERS),
-                Figure("fair/async-http-shared", OTHERS),
+                MetricReference("fair/async-http-sync-shared", OTHERS),
+                MetricReference("fair/async-http-shared", OTHERS),
                 10.0,
                 "at least a delay against some milliseconds",
             ),
@@ -126,15 +126,15 @@ RULES: tuple[Rule, ...] = (
         relations=(
             Relation(
                 "One request in a hundred that blocks takes a third of the throughput or more",
-                Figure("rare/rare-awaits"),
-                Figure("rare/rare-blocks"),
+                MetricReference("rare/rare-awaits"),
+                MetricReference("rare/rare-blocks"),
                 1.5,
                 "2 ms of the loop for each request: 500 of 1,000 rps are left by theory",
             ),
             Relation(
                 "The same call in a def costs the others nothing",
-                Figure("rare/rare-sync"),
-                Figure("rare/rare-awaits"),
+                MetricReference("rare/rare-sync"),
+                MetricReference("rare/rare-awaits"),
                 0.85,
                 NOISE,
                 1.15,
@@ -155,8 +155,8 @@ RULES: tuple[Rule, ...] = (
         relations=(
             Relation(
                 "Beside a full pool, a def dependency makes an async def route wait",
-                Figure("full-pool/depends-sync", OTHERS),
-                Figure("full-pool/depends-async", OTHERS),
+                MetricReference("full-pool/depends-sync", OTHERS),
+                MetricReference("full-pool/depends-async", OTHERS),
                 10.0,
                 "750 ms of queue by theory against some milliseconds",
             ),
@@ -180,8 +180,8 @@ RULES: tuple[Rule, ...] = (
         relations=(
             Relation(
                 "Beside a full pool, def /health waits and async def /health does not",
-                Figure("full-pool/health-sync", OTHERS),
-                Figure("full-pool/health-async", OTHERS),
+                MetricReference("full-pool/health-sync", OTHERS),
+                MetricReference("full-pool/health-async", OTHERS),
                 10.0,
                 "750 ms of queue by theory against some milliseconds",
             ),
@@ -209,15 +209,15 @@ RULES: tuple[Rule, ...] = (
         relations=(
             Relation(
                 "On Linux, a client for each request takes several times the CPU of a shared one",
-                Figure("clients/call-async-httpx2-each", "cpu_ms_per_request"),
-                Figure("clients/call-async-httpx2", "cpu_ms_per_request"),
+                MetricReference("clients/call-async-httpx2-each", "cpu_ms_per_request"),
+                MetricReference("clients/call-async-httpx2", "cpu_ms_per_request"),
                 3.0,
                 "15 to 20 ms against less than one; elsewhere certificates are not loaded so early",
             ),
             Relation(
                 "With the same client, def and async def are much nearer to each other",
-                Figure("clients/call-def-httpx2"),
-                Figure("clients/call-async-httpx2"),
+                MetricReference("clients/call-def-httpx2"),
+                MetricReference("clients/call-async-httpx2"),
                 0.5,
                 "threads cost CPU and the cores are shared; the life of the client costs ten times",
                 1.25,
@@ -253,29 +253,31 @@ RULES: tuple[Rule, ...] = (
         relations=(
             Relation(
                 "With many calls under way, shared httpx takes more CPU than shared httpx2",
-                Figure("clients/call-async-httpx", "cpu_ms_per_request"),
-                Figure("clients/call-async-httpx2", "cpu_ms_per_request"),
+                MetricReference("clients/call-async-httpx", "cpu_ms_per_request"),
+                MetricReference("clients/call-async-httpx2", "cpu_ms_per_request"),
                 1.3,
                 "the cost grows with the connections, of which --check has half as many",
             ),
             Relation(
                 "With hundreds of short calls, aiohttp takes less CPU than httpx2",
-                Figure("many/async-http-shared.delay-10ms", "cpu_ms_per_request"),
-                Figure("many-aiohttp/async-http-shared-aiohttp.delay-10ms", "cpu_ms_per_request"),
+                MetricReference("many/async-http-shared.delay-10ms", "cpu_ms_per_request"),
+                MetricReference(
+                    "many-aiohttp/async-http-shared-aiohttp.delay-10ms", "cpu_ms_per_request"
+                ),
                 1.5,
                 "the cost grows with the connections to go through, of which --check has fewer",
             ),
             Relation(
                 "With its connections bounded, httpx2 takes less CPU for short calls",
-                Figure("many/async-http-shared.delay-10ms", "cpu_ms_per_request"),
-                Figure("many-bounded/async-http-shared.delay-10ms", "cpu_ms_per_request"),
+                MetricReference("many/async-http-shared.delay-10ms", "cpu_ms_per_request"),
+                MetricReference("many-bounded/async-http-shared.delay-10ms", "cpu_ms_per_request"),
                 1.2,
                 "40 connections to go through instead of hundreds; some of it is the call itself",
             ),
             Relation(
                 "aiohttp and httpx2 do not differ where the upstream is what takes long",
-                Figure("clients/call-async-aiohttp"),
-                Figure("clients/call-async-httpx2"),
+                MetricReference("clients/call-async-aiohttp"),
+                MetricReference("clients/call-async-httpx2"),
                 0.8,
                 NOISE,
                 1.3,
@@ -306,15 +308,15 @@ RULES: tuple[Rule, ...] = (
         relations=(
             Relation(
                 "Below the ceiling, throughput grows with the pool",
-                Figure("pool/sync-http-shared.pool-40"),
-                Figure("pool/sync-http-shared.pool-10"),
+                MetricReference("pool/sync-http-shared.pool-40"),
+                MetricReference("pool/sync-http-shared.pool-10"),
                 2.0,
                 "4 times by theory, where a core does 800 such requests a second",
             ),
             Relation(
                 "At the ceiling, five times the threads bring less than twice the throughput",
-                Figure("pool/sync-http-shared.pool-500"),
-                Figure("pool/sync-http-shared.pool-100"),
+                MetricReference("pool/sync-http-shared.pool-500"),
+                MetricReference("pool/sync-http-shared.pool-100"),
                 0.0,
                 "100 threads are 500 rps in the recorded run and 2,000 in --check: near to what "
                 "one interpreter does",
@@ -341,14 +343,14 @@ RULES: tuple[Rule, ...] = (
         relations=(
             Relation(
                 "gunicorn kills a worker whose loop is blocked for longer than its timeout",
-                Figure("classic/async-http-sync", "worker_restarts"),
+                MetricReference("classic/async-http-sync", "worker_restarts"),
                 1.0,
                 2.0,
                 "the window spans three kills",
             ),
             Relation(
                 "With the kills, most answers are failures",
-                Figure("classic/async-http-sync", "failure_ratio"),
+                MetricReference("classic/async-http-sync", "failure_ratio"),
                 1.0,
                 0.5,
                 "one good answer for each delay, all users fail at each kill: 94 % by theory at "
@@ -374,16 +376,16 @@ RULES: tuple[Rule, ...] = (
         relations=(
             Relation(
                 "Offloaded, a blocking call is as fast as in a def",
-                Figure("fair/async-http-offload"),
-                Figure("fair/sync-http-shared"),
+                MetricReference("fair/async-http-offload"),
+                MetricReference("fair/sync-http-shared"),
                 0.75,
                 NOISE,
                 1.25,
             ),
             Relation(
                 "Offloaded, it serves many times what it does on the loop",
-                Figure("fair/async-http-offload"),
-                Figure("fair/async-http-sync-shared"),
+                MetricReference("fair/async-http-offload"),
+                MetricReference("fair/async-http-sync-shared"),
                 20.0,
                 "users / delay against 1 / delay, 100 times or more by theory",
             ),
@@ -409,8 +411,8 @@ RULES: tuple[Rule, ...] = (
         relations=(
             Relation(
                 "Where users starve, throughput x response time is far fewer users than there are",
-                Figure("fair/async-http-sync-shared", "users_seen"),
-                Figure("fair/async-http-sync-shared", "users"),
+                MetricReference("fair/async-http-sync-shared", "users_seen"),
+                MetricReference("fair/async-http-sync-shared", "users"),
                 0.0,
                 "a few of 500 in the recorded run; of 100 in a short test of --check more, since "
                 "some wait through all of it and are counted",
@@ -441,16 +443,16 @@ RULES: tuple[Rule, ...] = (
         relations=(
             Relation(
                 "Beside a full executor, aiofiles waits although the loop is free",
-                Figure("executor/executor-file", OTHERS),
-                Figure("executor/executor-ping", OTHERS),
+                MetricReference("executor/executor-file", OTHERS),
+                MetricReference("executor/executor-ping", OTHERS),
                 10.0,
                 "three turns of more than a second each, by theory, against some milliseconds; "
                 "fewer on a machine with many cores",
             ),
             Relation(
                 "Beside a full executor, looking up a name waits",
-                Figure("executor/executor-dns", OTHERS),
-                Figure("executor/executor-ping", OTHERS),
+                MetricReference("executor/executor-dns", OTHERS),
+                MetricReference("executor/executor-ping", OTHERS),
                 10.0,
                 "a turn of more than a second, by theory, against some milliseconds",
             ),
@@ -476,15 +478,15 @@ RULES: tuple[Rule, ...] = (
         relations=(
             Relation(
                 "Beside def background tasks, a def route waits",
-                Figure("background/background-sync", OTHERS),
-                Figure("background/background-async", OTHERS),
+                MetricReference("background/background-sync", OTHERS),
+                MetricReference("background/background-async", OTHERS),
                 10.0,
                 "the queue grows by 50 tasks a second: hundreds of milliseconds after some seconds",
             ),
             Relation(
                 "A background task that blocks stops the loop like any other",
-                Figure("background/background-async"),
-                Figure("background/background-blocks"),
+                MetricReference("background/background-async"),
+                MetricReference("background/background-blocks"),
                 10.0,
                 "5 rps against 250 by theory",
             ),
@@ -508,23 +510,23 @@ RULES: tuple[Rule, ...] = (
         relations=(
             Relation(
                 "CPU work in def is no faster than on the loop",
-                Figure("cpu/cpu-sync"),
-                Figure("cpu/cpu-async"),
+                MetricReference("cpu/cpu-sync"),
+                MetricReference("cpu/cpu-async"),
                 0.6,
                 "one interpreter either way; handing over and fighting for the GIL cost something",
                 1.5,
             ),
             Relation(
                 "A process pool does more CPU work than one interpreter, with two cores or more",
-                Figure("cpu/cpu-process"),
-                Figure("cpu/cpu-sync"),
+                MetricReference("cpu/cpu-process"),
+                MetricReference("cpu/cpu-sync"),
                 1.3,
                 "twice on two idle cores; the load takes a part of them",
             ),
             Relation(
                 "CPU work on the loop makes everybody wait, in def much less",
-                Figure("cpu/cpu-async", OTHERS),
-                Figure("cpu/cpu-sync", OTHERS),
+                MetricReference("cpu/cpu-async", OTHERS),
+                MetricReference("cpu/cpu-sync", OTHERS),
                 3.0,
                 "a round of 50 requests, some times over, against some turns of 5 ms",
             ),
@@ -552,37 +554,37 @@ RULES: tuple[Rule, ...] = (
         relations=(
             Relation(
                 "Where nothing waits, async def is faster than def",
-                Figure("nothing/nothing-async"),
-                Figure("nothing/nothing-sync"),
+                MetricReference("nothing/nothing-async"),
+                MetricReference("nothing/nothing-sync"),
                 1.3,
                 "a hand-over to a thread and back is about as much work as the request: twice",
             ),
             Relation(
                 "Five BaseHTTPMiddleware take half of the throughput or more",
-                Figure("layers/layers-none"),
-                Figure("layers/layers-base"),
+                MetricReference("layers/layers-none"),
+                MetricReference("layers/layers-base"),
                 2.0,
                 "5 × 80 µs on top of some 100 µs: 5 times by theory",
             ),
             Relation(
                 "Five plain ASGI middlewares cost next to nothing",
-                Figure("layers/layers-pure"),
-                Figure("layers/layers-none"),
+                MetricReference("layers/layers-pure"),
+                MetricReference("layers/layers-none"),
                 0.8,
                 NOISE,
                 1.2,
             ),
             Relation(
                 "A stream from a def generator is slower than from an async def one",
-                Figure("stream/stream-async"),
-                Figure("stream/stream-sync"),
+                MetricReference("stream/stream-async"),
+                MetricReference("stream/stream-sync"),
                 1.5,
                 "a hundred hand-overs of some 40 µs on top of an answer of a millisecond or two",
             ),
             Relation(
                 "A terminal that is too slow takes most of the throughput",
-                Figure("terminal/ping-uvicorn"),
-                Figure("terminal/ping-log-terminal"),
+                MetricReference("terminal/ping-uvicorn"),
+                MetricReference("terminal/ping-log-terminal"),
                 3.0,
                 "a thousand lines a second against ten thousand requests",
             ),

@@ -4,9 +4,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from analysis import formats
-from analysis.summary import CellSummary
-from analysis.tables import latency, marked_median, refuses, starved
+from analysis.report.tables import (
+    format_latency,
+    format_median,
+    has_many_failures,
+    has_starved_users,
+)
+from analysis.stats import formats
+from analysis.summary.model import CellSummary
 
 Better = Literal["higher", "lower"]
 Mark = Literal["best", "worst"]
@@ -15,7 +20,7 @@ APART = 1.05
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
+class MetricColumn:
     """key: its name in summary.json. theory: what was predicted of it, as text."""
 
     key: str
@@ -27,68 +32,102 @@ class Figure:
     theory: Callable[[CellSummary], str] | None = None
 
 
-def predicted_rate(cell: CellSummary) -> str:
+def format_predicted_rate(cell: CellSummary) -> str:
     return formats.rate(cell.predicted.ok_rps) if cell.predicted else ""
 
 
-def predicted_median(cell: CellSummary) -> str:
+def format_predicted_median(cell: CellSummary) -> str:
     return formats.milliseconds(cell.predicted.median_ms) if cell.predicted else ""
 
 
-def predicted_p99(cell: CellSummary) -> str:
+def format_predicted_p99(cell: CellSummary) -> str:
     return formats.milliseconds(cell.predicted.p99_ms) if cell.predicted else ""
 
 
-def what_limits(cell: CellSummary) -> str:
+def format_limit(cell: CellSummary) -> str:
     return (cell.predicted.limited_by if cell.predicted else None) or formats.UNKNOWN
 
 
-FIGURES: tuple[Figure, ...] = (
-    Figure(
-        "ok_rps", "ok", "rps", lambda c: formats.rate(c.ok_rps), "higher", theory=predicted_rate,
+FIGURES: tuple[MetricColumn, ...] = (
+    MetricColumn(
+        "ok_rps",
+        "ok",
+        "rps",
+        lambda c: formats.rate(c.ok_rps),
+        "higher",
+        theory=format_predicted_rate,
     ),
-    Figure("failure_ratio", "failed", "%", lambda c: formats.percent(c.failure_ratio), "lower"),
-    Figure("unfinished", "open", "", lambda c: formats.whole(c.unfinished), "lower"),
-    Figure(
-        "median_ms", "median", "ms", marked_median, "lower", is_latency=True,
-        theory=predicted_median,
+    MetricColumn(
+        "failure_ratio", "failed", "%", lambda c: formats.percent(c.failure_ratio), "lower"
     ),
-    Figure("p95_ms", "p95", "ms", lambda c: latency(c, c.p95_ms), "lower", is_latency=True),
-    Figure(
-        "p99_ms", "p99", "ms", lambda c: latency(c, c.p99_ms), "lower", is_latency=True,
-        theory=predicted_p99,
+    MetricColumn("unfinished", "open", "", lambda c: formats.whole(c.unfinished), "lower"),
+    MetricColumn(
+        "median_ms",
+        "median",
+        "ms",
+        format_median,
+        "lower",
+        is_latency=True,
+        theory=format_predicted_median,
     ),
-    Figure(
-        "threads_spawned", "threads", "live", lambda c: formats.whole(c.threads_spawned), "lower",
+    MetricColumn(
+        "p95_ms", "p95", "ms", lambda c: format_latency(c, c.p95_ms), "lower", is_latency=True
     ),
-    Figure("threads_active_mean", "", "active", lambda c: formats.decimal(c.threads_active_mean)),
-    Figure("pool_waiting_peak", "pool", "waiting", lambda c: formats.whole(c.pool_waiting_peak)),
-    Figure(
-        "loop_lag_p99_ms", "loop lag", "p99 ms", lambda c: formats.milliseconds(c.loop_lag_p99_ms),
+    MetricColumn(
+        "p99_ms",
+        "p99",
+        "ms",
+        lambda c: format_latency(c, c.p99_ms),
+        "lower",
+        is_latency=True,
+        theory=format_predicted_p99,
+    ),
+    MetricColumn(
+        "threads_spawned",
+        "threads",
+        "live",
+        lambda c: formats.whole(c.threads_spawned),
         "lower",
     ),
-    Figure("worker_restarts", "deaths", "", lambda c: formats.whole(c.worker_restarts), "lower"),
-    Figure("limited_by", "limit", "by theory", what_limits),
-)  # fmt: skip
+    MetricColumn(
+        "threads_active_mean", "", "active", lambda c: formats.decimal(c.threads_active_mean)
+    ),
+    MetricColumn(
+        "pool_waiting_peak", "pool", "waiting", lambda c: formats.whole(c.pool_waiting_peak)
+    ),
+    MetricColumn(
+        "loop_lag_p99_ms",
+        "loop lag",
+        "p99 ms",
+        lambda c: formats.milliseconds(c.loop_lag_p99_ms),
+        "lower",
+    ),
+    MetricColumn(
+        "worker_restarts", "deaths", "", lambda c: formats.whole(c.worker_restarts), "lower"
+    ),
+    MetricColumn("limited_by", "limit", "by theory", format_limit),
+)
 
 
-def value(cell: CellSummary, figure: Figure) -> float | None:
+def get_comparable_value(cell: CellSummary, figure: MetricColumn) -> float | None:
     """None where there is no comparing: what survivors waited is no latency of the service, nor
     is what grows with the length of a test, or how quickly requests fail; and the throughput of
     an open loop is what was offered."""
     loop = cell.open_loop
     if figure.better is None or cell.interrupted or (figure.key == "ok_rps" and loop):
         return None
-    if figure.is_latency and (refuses(cell) or starved(cell) or (loop and loop.overloaded)):
+    if figure.is_latency and (
+        has_many_failures(cell) or has_starved_users(cell) or (loop and loop.overloaded)
+    ):
         return None
     found = getattr(cell, figure.key)
     return float(found) if isinstance(found, int | float) else None
 
 
-def marks(cells: Sequence[CellSummary], figure: Figure) -> Mapping[int, Mark]:
+def mark_extremes(cells: Sequence[CellSummary], figure: MetricColumn) -> Mapping[int, Mark]:
     """By the cell's place. Those within 5 % of the best are all best; nothing is marked where all
     are alike."""
-    values = {place: value(cell, figure) for place, cell in enumerate(cells)}
+    values = {place: get_comparable_value(cell, figure) for place, cell in enumerate(cells)}
     known = {place: each for place, each in values.items() if each is not None}
     if len(known) < 2:
         return {}
@@ -98,12 +137,12 @@ def marks(cells: Sequence[CellSummary], figure: Figure) -> Mapping[int, Mark]:
     best, worst = (high, low) if figure.better == "higher" else (low, high)
     found: dict[int, Mark] = {}
     for place, each in known.items():
-        if alike(each, best):
+        if are_alike(each, best):
             found[place] = "best"
-        elif alike(each, worst):
+        elif are_alike(each, worst):
             found[place] = "worst"
     return found
 
 
-def alike(one: float, other: float) -> bool:
+def are_alike(one: float, other: float) -> bool:
     return max(one, other) <= APART * min(one, other)

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from analysis import formats
-from analysis.compare import mapping
-from analysis.run_summary import listed
-from analysis.summary import CellSummary
+from analysis.stats import formats
+from analysis.summary.comparison import ensure_mapping
+from analysis.summary.model import CellSummary
+from analysis.summary.run import ensure_list
 
 Row = tuple[str, str]
 MACHINE = {
@@ -70,42 +70,43 @@ class Conditions:
     """A row a setting: what it is, and its value in each scenario."""
 
 
-def conditions(manifest: Mapping[str, object]) -> Conditions:
-    environment = mapping(manifest.get("environment"))
-    scenarios = [mapping(each) for each in listed(manifest.get("scenarios"))]
+def collect_conditions(manifest: Mapping[str, object]) -> Conditions:
+    environment = ensure_mapping(manifest.get("environment"))
+    scenarios = [ensure_mapping(each) for each in ensure_list(manifest.get("scenarios"))]
     return Conditions(
         command=str(manifest.get("command") or ""),
         machine=tuple(
-            (words, told(environment.get(key)))
+            (words, format_condition(environment.get(key)))
             for key, words in MACHINE.items()
             if environment.get(key) is not None
         ),
         packages=tuple(
-            (name, told(version)) for name, version in mapping(environment.get("packages")).items()
+            (name, format_condition(version))
+            for name, version in ensure_mapping(environment.get("packages")).items()
         ),
         scenarios=tuple(str(each.get("name")) for each in scenarios),
         settings=tuple(
             (words, values)
             for key, words in SETTINGS.items()
-            if any(values := tuple(told(setting(each, key)) for each in scenarios))
+            if any(values := tuple(format_condition(get_setting(each, key)) for each in scenarios))
         ),
     )
 
 
-def setting(scenario: Mapping[str, object], path: str) -> object:
+def get_setting(scenario: Mapping[str, object], path: str) -> object:
     """None where it means nothing to the scenario: a compiled server has no loop to choose."""
-    is_python = inner(scenario, "server.kind") in ("gunicorn", "uvicorn")
-    return inner(scenario, path) if is_python or path not in PYTHON_ONLY else None
+    is_python = get_nested(scenario, "server.kind") in ("gunicorn", "uvicorn")
+    return get_nested(scenario, path) if is_python or path not in PYTHON_ONLY else None
 
 
-def inner(entry: Mapping[str, object], path: str) -> object:
+def get_nested(entry: Mapping[str, object], path: str) -> object:
     found: object = entry
     for part in path.split("."):
-        found = mapping(found).get(part)
+        found = ensure_mapping(found).get(part)
     return found
 
 
-def told(value: object) -> str:
+def format_condition(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -113,7 +114,7 @@ def told(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def machine_meanwhile(cell: CellSummary) -> Iterator[Row]:
+def describe_machine_load(cell: CellSummary) -> Iterator[Row]:
     """What generator, upstream and everything else on the machine did during a cell."""
     busiest = ", ".join(formats.whole(each) for each in cell.generator_cpu_percent)
     yield "server's CPU, % of a core, busiest second", formats.whole(cell.cpu_percent_peak)
@@ -124,9 +125,9 @@ def machine_meanwhile(cell: CellSummary) -> Iterator[Row]:
     yield "its lateness, ms, p99", formats.milliseconds(cell.generator_lateness_p99_ms)
     yield "live page's CPU, % of a core, busiest second", formats.whole(cell.live_cpu_percent_peak)
     yield "upstream late by", formats.percent(cell.upstream_late_share)
-    yield "cores used by others", hundredths(cell.other_load_cores)
-    yield "cores taken by the hypervisor", hundredths(cell.stolen_cores)
+    yield "cores used by others", format_hundredths(cell.other_load_cores)
+    yield "cores taken by the hypervisor", format_hundredths(cell.stolen_cores)
 
 
-def hundredths(value: float | None) -> str:
+def format_hundredths(value: float | None) -> str:
     return formats.UNKNOWN if value is None else f"{value:.2f}"

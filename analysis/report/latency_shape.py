@@ -6,9 +6,14 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from analysis.censored import kaplan_meier
-from analysis.latencies import TIMES, Milliseconds, latencies_ms, told_or_bounded
-from analysis.population import Cell, Window, last_moment
+from analysis.measures.latency import (
+    TIMES,
+    Milliseconds,
+    collect_censored_durations,
+    compute_latencies_ms,
+)
+from analysis.measures.window import CellTables, Window, find_last_moment
+from analysis.stats.survival import estimate_survival
 from records.cell import CellRecord
 
 NINES = 4
@@ -22,7 +27,7 @@ GOOD, FAILED, OPEN = "good", "failed", "unanswered (age)"
 
 
 @dataclass(frozen=True, slots=True)
-class LatencyShape:
+class LatencyDistribution:
     """quantiles: series, nines (-log10 of what is slower: 1 is the p90), latency_ms. spread: what,
     from_ms, to_ms, requests. Both empty where nothing ended and nothing was under way."""
 
@@ -30,61 +35,69 @@ class LatencyShape:
     spread: pl.DataFrame
 
 
-def latency_shape(record: CellRecord, cell: Cell, window: Window) -> LatencyShape:
-    requests = cell.table("requests", (*TIMES, "error"))
-    completions = requests.filter(window.holds("ended_s"))
-    durations_ms = latencies_ms(record, completions)
-    told = told_or_bounded(record, requests, completions, window.end_s, last_moment(record, cell))
-    curves = [curve(ANSWERED, np.sort(durations_ms))]
+def compute_distribution(
+    record: CellRecord, cell: CellTables, window: Window
+) -> LatencyDistribution:
+    requests = cell.load_table("requests", (*TIMES, "error"))
+    completions = requests.filter(window.contains("ended_s"))
+    durations_ms = compute_latencies_ms(record, completions)
+    told = collect_censored_durations(
+        record, requests, completions, window.end_s, find_last_moment(record, cell)
+    )
+    curves = [compute_quantile_curve(ANSWERED, np.sort(durations_ms))]
     if not told.known.all():
-        ordered, shares = kaplan_meier(told.durations_ms, told.known)
+        ordered, shares = estimate_survival(told.durations_ms, told.known)
         ends = shares > 0  # what is only a bound ended at no time that is known
-        curves.append(weighted_curve(COUNTING, ordered[ends], shares[ends], len(told.known)))
+        curves.append(
+            compute_censored_curve(COUNTING, ordered[ends], shares[ends], len(told.known))
+        )
     if record.scenario.load.is_open:
         sent_ms = 1000 * (completions["ended_s"] - completions["started_s"]).to_numpy()
-        curves.append(curve(FROM_SEND, np.sort(sent_ms)))
+        curves.append(compute_quantile_curve(FROM_SEND, np.sort(sent_ms)))
     good = completions["error"].is_null().to_numpy()
     kinds = {
         GOOD: durations_ms[good],
         FAILED: durations_ms[~good],
         OPEN: told.durations_ms[~told.known],
     }
-    return LatencyShape(pl.concat(curves), spread(kinds))
+    return LatencyDistribution(pl.concat(curves), compute_histogram(kinds))
 
 
-def shares_shown(count: int) -> npt.NDArray[np.float64]:
+def choose_shares(count: int) -> npt.NDArray[np.float64]:
     """From the fastest to where fewer than one request would be slower, in steps of a nine."""
     finest = min(float(NINES), float(np.log10(max(count, 2))))
     return np.arange(int(PER_NINE * finest) + 1) / PER_NINE
 
 
-def curve(series: str, ordered_ms: Milliseconds) -> pl.DataFrame:
+def compute_quantile_curve(series: str, ordered_ms: Milliseconds) -> pl.DataFrame:
     if not len(ordered_ms):
-        return quantile_rows(series, np.array([]), np.array([]))
-    nines = shares_shown(len(ordered_ms))
+        return build_quantile_rows(series, np.array([]), np.array([]))
+    nines = choose_shares(len(ordered_ms))
     wanted = (1 - 10.0**-nines) * len(ordered_ms)
     ranks = np.ceil(wanted - ROUNDING).astype(np.int64)
-    return quantile_rows(series, nines, ordered_ms[np.clip(ranks - 1, 0, len(ordered_ms) - 1)])
+    return build_quantile_rows(
+        series, nines, ordered_ms[np.clip(ranks - 1, 0, len(ordered_ms) - 1)]
+    )
 
 
-def weighted_curve(
+def compute_censored_curve(
     series: str, ordered_ms: Milliseconds, shares: npt.NDArray[np.float64], count: int
 ) -> pl.DataFrame:
     """Of `count` requests. It ends where nobody was seen to be answered."""
-    nines = shares_shown(count)
+    nines = choose_shares(count)
     reached = np.cumsum(shares)
     places = np.searchsorted(reached, 1 - 10.0**-nines - ROUNDING)
     found = ordered_ms[np.clip(places, 0, len(ordered_ms) - 1)]
     known = np.isfinite(found)
-    return quantile_rows(series, nines[known], found[known])
+    return build_quantile_rows(series, nines[known], found[known])
 
 
-def quantile_rows(series: str, nines: Milliseconds, latency_ms: Milliseconds) -> pl.DataFrame:
+def build_quantile_rows(series: str, nines: Milliseconds, latency_ms: Milliseconds) -> pl.DataFrame:
     frame = pl.DataFrame({"nines": nines, "latency_ms": latency_ms})
     return frame.select(pl.lit(series).alias("series"), "nines", "latency_ms")
 
 
-def spread(kinds: dict[str, Milliseconds]) -> pl.DataFrame:
+def compute_histogram(kinds: dict[str, Milliseconds]) -> pl.DataFrame:
     """Counts between limits of equal ratio, from the quickest to the slowest of all kinds."""
     everything = np.concatenate(list(kinds.values()))
     positive = everything[everything > 0]

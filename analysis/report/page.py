@@ -6,26 +6,26 @@ from statistics import median_low
 
 import polars as pl
 
-from analysis import sweep
-from analysis.advice import advice
-from analysis.capacity import capacity_lines
-from analysis.compare import mapping
-from analysis.contrast_tables import ratio_or_unknown
-from analysis.expectations import outcome_line
-from analysis.report import pictures
-from analysis.report.columns import FIGURES, Mark, marks
-from analysis.report.conditions import conditions
-from analysis.report.drawing import Drawn, drawn
-from analysis.report.environment import templates
-from analysis.report.pictures import Picture
-from analysis.report.sections import Seen, calibrations_of, section, seen
-from analysis.report.side_by_side import HEADINGS, RATIO_HEADINGS, side_by_side
-from analysis.report.sweep_picture import sweep_picture
-from analysis.report.vega import script_json, vega
-from analysis.run_summary import RunSummary
-from analysis.summary import CellSummary
-from analysis.tables import name_of, notes
-from analysis.trials import trial_lines
+from analysis.report import charts
+from analysis.report.charts import CaptionedChart
+from analysis.report.columns import FIGURES, Mark, mark_extremes
+from analysis.report.conditions import collect_conditions
+from analysis.report.contrast_tables import format_ratio
+from analysis.report.drawing import RenderedChart, render_chart
+from analysis.report.sections import ReportCell, build_section, load_report_cell, read_calibrations
+from analysis.report.side_by_side import HEADINGS, RATIO_HEADINGS, build_contrast_section
+from analysis.report.sweep_chart import render_sweep_chart
+from analysis.report.tables import format_cell_name, write_notes
+from analysis.report.templating import create_html_environment
+from analysis.report.vega import encode_script_json, load_vega
+from analysis.summary import sweep
+from analysis.summary.capacity import render_capacity_lines
+from analysis.summary.comparison import ensure_mapping
+from analysis.summary.model import CellSummary
+from analysis.summary.run import RunSummary
+from analysis.summary.thresholds import render_outcome
+from analysis.summary.trials import render_trial_lines
+from analysis.verdicts.advice import get_advice
 from records.rundir import CellDir, RunDir
 
 
@@ -37,89 +37,90 @@ class TableCell:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class ReportPage:
     """The page, and the pictures in it, each of which is a file too."""
 
     html: str
-    pictures: tuple[Drawn, ...]
+    pictures: tuple[RenderedChart, ...]
 
 
-def page(run: RunDir, summary: RunSummary) -> Page:
-    """The same text for the same records. Raises Problem where one is missing or damaged."""
-    manifest = run.manifest()
-    shown = [seen(cell, of_cell) for cell, of_cell in shown_cells(run, summary)]
-    calibrations, cores = calibrations_of(manifest), cores_of(manifest)
-    highest = highest_of(shown)
+def render_report(run: RunDir, summary: RunSummary) -> ReportPage:
+    """The same text for the same records. Raises UserError where one is missing or damaged."""
+    manifest = run.load_manifest()
+    shown = [load_report_cell(cell, of_cell) for cell, of_cell in select_median_cells(run, summary)]
+    calibrations, cores = read_calibrations(manifest), read_cores(manifest)
+    highest = find_panel_maxima(shown)
     sections = [
-        section(each, highest, calibrations.get(each.summary.scenario), cores) for each in shown
+        build_section(each, highest, calibrations.get(each.summary.scenario), cores)
+        for each in shown
     ]
-    together = quantiles_picture(shown)
-    contrast = side_by_side(summary.contrasts)
-    swept = sweep_picture(summary.sweeps)
+    together = render_quantiles_chart(shown)
+    contrast = build_contrast_section(summary.contrasts)
+    swept = render_sweep_chart(summary.sweeps)
     html = (
-        templates()
+        create_html_environment()
         .get_template("report.html")
         .render(
             title=run.path.name,
             summary=summary,
             sections=sections,
             figures=FIGURES,
-            table=table_of(summary.cells),
-            notes={name_of(cell): notes(cell) for cell in summary.cells},
-            name_of=name_of,
-            advice=advice,
-            outcomes=[(each.met, outcome_line(each)) for each in summary.outcomes],
-            trials=trial_lines(summary.scenarios),
-            capacity=capacity_lines(summary.cells) if summary.knee is not None else [],
+            table=build_figures_table(summary.cells),
+            notes={format_cell_name(cell): write_notes(cell) for cell in summary.cells},
+            name_of=format_cell_name,
+            advice=get_advice,
+            outcomes=[(each.met, render_outcome(each)) for each in summary.outcomes],
+            trials=render_trial_lines(summary.scenarios),
+            capacity=render_capacity_lines(summary.cells) if summary.knee is not None else [],
             together=together,
             contrast=contrast,
             swept=swept,
-            sweep_lines=sweep.lines(summary.sweeps),
+            sweep_lines=sweep.render_sweep_lines(summary.sweeps),
             headings=HEADINGS,
             ratio_headings=RATIO_HEADINGS,
-            ratio_or_unknown=ratio_or_unknown,
-            profiles=profiles_of(run),
-            conditions=conditions(manifest),
-            slices=script_json([asdict(each.slices) for each in sections if each.slices]),
-            vega=vega(),
+            ratio_or_unknown=format_ratio,
+            profiles=list_profiles(run),
+            conditions=collect_conditions(manifest),
+            slices=encode_script_json([asdict(each.slices) for each in sections if each.slices]),
+            vega=load_vega(),
         )
     )
     files = [each for one in sections for each in one.pictures]
     first = (together, contrast.picture if contrast else None, swept)
-    return Page(html, (*(each for each in first if each is not None), *files))
+    return ReportPage(html, (*(each for each in first if each is not None), *files))
 
 
-def profiles_of(run: RunDir) -> list[tuple[str, str]]:
+def list_profiles(run: RunDir) -> list[tuple[str, str]]:
     """Name and path, from the page, of each flame graph."""
     return [
         (cell.path.name, f"cells/{cell.path.name}/profile.svg")
-        for cell in run.cells()
+        for cell in run.list_saved_cells()
         if (cell.path / "profile.svg").is_file()
     ]
 
 
-def shown_cells(run: RunDir, summary: RunSummary) -> list[tuple[CellDir, CellSummary]]:
+def select_median_cells(run: RunDir, summary: RunSummary) -> list[tuple[CellDir, CellSummary]]:
     """Of each scenario the trial whose throughput is the median."""
     by_name: dict[str, list[CellSummary]] = {}
     for cell in summary.cells:
         by_name.setdefault(cell.scenario, []).append(cell)
-    chosen = [typical(trials) for trials in by_name.values()]
-    return [(run.cell(f"{each.scenario}.{each.trial}"), each) for each in chosen]
+    chosen = [select_median_trial(trials) for trials in by_name.values()]
+    return [(run.open_cell(f"{each.scenario}.{each.trial}"), each) for each in chosen]
 
 
-def typical(trials: Sequence[CellSummary]) -> CellSummary:
+def select_median_trial(trials: Sequence[CellSummary]) -> CellSummary:
     """Among those that ran to their end, if there are any."""
     trials = [each for each in trials if not each.interrupted] or trials
     middle = median_low([each.ok_rps or 0.0 for each in trials])
     return next(each for each in trials if (each.ok_rps or 0.0) == middle)
 
 
-def cores_of(manifest: Mapping[str, object]) -> int | None:
-    cores = mapping(manifest.get("environment")).get("cores")
+def read_cores(manifest: Mapping[str, object]) -> int | None:
+    cores = ensure_mapping(manifest.get("environment")).get("cores")
     return cores if isinstance(cores, int) else None
 
 
-def highest_of(shown: Sequence[Seen]) -> dict[str, float]:
+def find_panel_maxima(shown: Sequence[ReportCell]) -> dict[str, float]:
     if not shown:
         return {}
     points = pl.concat(each.through_time.points for each in shown)
@@ -127,27 +128,27 @@ def highest_of(shown: Sequence[Seen]) -> dict[str, float]:
     return {str(panel): float(value) for panel, value in most.iter_rows()}
 
 
-def quantiles_picture(shown: Sequence[Seen]) -> Drawn | None:
+def render_quantiles_chart(shown: Sequence[ReportCell]) -> RenderedChart | None:
     found = [
-        (name_of(each.summary), each.latency.quantiles)
+        (format_cell_name(each.summary), each.latency.quantiles)
         for each in shown
         if not each.latency.quantiles.is_empty()
     ]
     if len(found) < 2:
         return None
-    return drawn(
-        Picture(
+    return render_chart(
+        CaptionedChart(
             "quantiles",
             "How long it took, all together",
             "All quantiles of the latency of every scenario; dashed: with the requests that nobody "
             "answered.",
-            pictures.quantiles_together(found),
+            charts.draw_all_quantiles(found),
         )
     )
 
 
-def table_of(cells: Sequence[CellSummary]) -> list[tuple[CellSummary, list[TableCell]]]:
-    marked = [marks(cells, figure) for figure in FIGURES]
+def build_figures_table(cells: Sequence[CellSummary]) -> list[tuple[CellSummary, list[TableCell]]]:
+    marked = [mark_extremes(cells, figure) for figure in FIGURES]
     return [
         (
             cell,

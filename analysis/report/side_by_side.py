@@ -6,11 +6,18 @@ from dataclasses import dataclass
 import altair as alt
 import polars as pl
 
-from analysis.charts import COLOURS
-from analysis.contrast import Contrast, Overall, Result, overall
-from analysis.contrast_tables import FIGURES, MORE, MORE_RATIOS, RATIOS, ratio_text, remarks
-from analysis.report.drawing import Drawn, drawn
-from analysis.report.pictures import Picture
+from analysis.report.charts import CaptionedChart
+from analysis.report.contrast_tables import (
+    FIGURES,
+    MORE,
+    MORE_RATIOS,
+    RATIOS,
+    format_ratio_interval,
+    write_contrast_remarks,
+)
+from analysis.report.drawing import RenderedChart, render_chart
+from analysis.report.predicted_curves import COLOURS
+from analysis.summary.contrast import Contrast, ContrastResult, OverallResult, compute_overall
 
 WIDTH, ROW_HEIGHT = 300, 14
 HEADINGS = ("trials", *(figure.heading for figure in (*FIGURES, *MORE)))
@@ -18,7 +25,7 @@ RATIO_HEADINGS = tuple(heading for heading, _, _ in (*RATIOS, *MORE_RATIOS))
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ContrastRow:
     contender: str
     figures: tuple[str, ...]
     ratios: tuple[str, ...]
@@ -26,58 +33,60 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class ContrastTable:
     subject: str
     base: str
-    rows: tuple[Row, ...]
+    rows: tuple[ContrastRow, ...]
     remarks: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class SideBySide:
-    picture: Drawn
-    tables: tuple[Table, ...]
-    overall: tuple[Overall, ...]
+class ContrastSection:
+    picture: RenderedChart
+    tables: tuple[ContrastTable, ...]
+    overall: tuple[OverallResult, ...]
 
 
-def side_by_side(found: Sequence[Contrast]) -> SideBySide | None:
+def build_contrast_section(found: Sequence[Contrast]) -> ContrastSection | None:
     """None where nothing stands side by side."""
     if not found:
         return None
-    return SideBySide(
-        drawn(picture_of(found)), tuple(table_of(each) for each in found), overall(found)
+    return ContrastSection(
+        render_chart(draw_contrasts(found)),
+        tuple(build_contrast_table(each) for each in found),
+        compute_overall(found),
     )
 
 
-def table_of(contrast: Contrast) -> Table:
-    return Table(
+def build_contrast_table(contrast: Contrast) -> ContrastTable:
+    return ContrastTable(
         contrast.subject,
         contrast.base.contender,
-        tuple(row_of(each) for each in contrast.results),
-        tuple(remarks(contrast)),
+        tuple(build_contrast_row(each) for each in contrast.results),
+        tuple(write_contrast_remarks(contrast)),
     )
 
 
-def row_of(result: Result) -> Row:
-    return Row(
+def build_contrast_row(result: ContrastResult) -> ContrastRow:
+    return ContrastRow(
         contender=result.contender,
         figures=(
             str(result.trials),
             *(figure.text(result.figures.get(figure.figure)) for figure in (*FIGURES, *MORE)),
         ),
         ratios=tuple(
-            ratio_text(result.ratios[name]) if result.ratios else ""
+            format_ratio_interval(result.ratios[name]) if result.ratios else ""
             for _, name, _ in (*RATIOS, *MORE_RATIOS)
         ),
         category=result.category or "",
     )
 
 
-def picture_of(found: Sequence[Contrast]) -> Picture:
+def draw_contrasts(found: Sequence[Contrast]) -> CaptionedChart:
     subjects = ", ".join(each.subject for each in found)
-    rate = bars(found, "ok_rps", "good answers / s (logarithmic)")
-    tail = bars(found, "p95_ms", "95 % took at most, ms (logarithmic)")
-    return Picture(
+    rate = draw_contrast_bars(found, "ok_rps", "good answers / s (logarithmic)")
+    tail = draw_contrast_bars(found, "p95_ms", "95 % took at most, ms (logarithmic)")
+    return CaptionedChart(
         "contrast",
         "Side by side",
         f"Throughput and latency of each contender: {subjects}.",
@@ -85,7 +94,7 @@ def picture_of(found: Sequence[Contrast]) -> Picture:
     )
 
 
-def bars(found: Sequence[Contrast], figure: str, title: str) -> alt.Chart:
+def draw_contrast_bars(found: Sequence[Contrast], figure: str, title: str) -> alt.Chart:
     """Logarithmic, since what is compared is a ratio: equal ratios are equal lengths. Such an axis
     has no zero, so these are points on lines and no bars that would begin somewhere."""
     names = list(dict.fromkeys(each.contender for one in found for each in one.results))

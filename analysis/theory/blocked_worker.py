@@ -20,7 +20,7 @@ BYSTANDER = -1
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class PendingRequest:
     """A request that has been sent; `turn` happens when its answer is written.
 
     A bystander's /ping blocks nothing and is nobody's request here, but it takes its turn.
@@ -49,13 +49,13 @@ class BlockedWorker(Worker):
         self.last_beat_s = clock.now + starting_s
         self.last_tick_s = self.last_beat_s
         self.ticks = 0
-        self.backlog: list[Waiting] = []
+        self.backlog: list[PendingRequest] = []
         """Connected as far as the kernel goes: the worker has not taken them yet. They outlive it:
         the listening socket is the master's."""
-        self.fresh: list[Waiting] = []
+        self.fresh: list[PendingRequest] = []
         """Just taken: read when the next round begins."""
-        self.asked: list[Waiting] = []
-        self.round: list[Waiting] = []
+        self.asked: list[PendingRequest] = []
+        self.round: list[PendingRequest] = []
         self.taken: set[int] = set()
         """Users whose connection it has."""
         self.wake = clock.event()
@@ -68,18 +68,18 @@ class BlockedWorker(Worker):
     def serve(self, user: int) -> Life:
         myself = self.clock.active_process
         assert myself is not None  # only ever run as a process
-        waiting = Waiting(user, myself, self.clock.event())
-        self.queue(waiting, self.asked if user in self.taken else self.backlog)
+        waiting = PendingRequest(user, myself, self.clock.event())
+        self.enqueue(waiting, self.asked if user in self.taken else self.backlog)
         yield waiting.turn
         if self.system.times_out:
             raise ClientTimeout
 
-    def be_asked_in_passing(self) -> Life:
-        waiting = Waiting(BYSTANDER, None, self.clock.event())
-        self.queue(waiting, self.backlog)
+    def serve_ping(self) -> Life:
+        waiting = PendingRequest(BYSTANDER, None, self.clock.event())
+        self.enqueue(waiting, self.backlog)
         yield waiting.turn
 
-    def queue(self, waiting: Waiting, line: list[Waiting]) -> None:
+    def enqueue(self, waiting: PendingRequest, line: list[PendingRequest]) -> None:
         line.append(waiting)
         if not self.wake.triggered:
             self.wake.succeed()
@@ -99,14 +99,14 @@ class BlockedWorker(Worker):
                 if self.system.answers_first:
                     self.round.pop(0).turn.succeed()
                 if holds:
-                    cpu_s = self.half_of_cpu_s() + self.half_of_cpu_s()
+                    cpu_s = self.draw_half_cpu_s() + self.draw_half_cpu_s()
                     yield self.clock.timeout(cpu_s + self.system.held_s)
                 if not self.alive:
                     return
                 if not self.system.answers_first:
                     self.round.pop(0).turn.succeed()
 
-    def take_connections(self) -> list[Waiting]:
+    def take_connections(self) -> list[PendingRequest]:
         """They are read in the next round, after those who were there before."""
         many = len(self.backlog) if self.system.accepts == "all" else 1
         taken, self.backlog = self.backlog[:many], self.backlog[many:]

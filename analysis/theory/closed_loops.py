@@ -2,74 +2,76 @@
 
 from dataclasses import replace
 
-from analysis.summary import Predicted
-from analysis.theory.joined import Formula, joined
+from analysis.summary.model import Prediction
+from analysis.theory.combine import FormulaPrediction, combine_predictions
 from analysis.theory.phases import (
     PATIENCE_S,
-    in_haste,
-    is_playable,
-    of_killed_workers,
-    played,
-    settling,
+    is_feasible,
+    plan_fast_ramp,
+    plan_phases,
+    plan_worker_kills,
+    simulate_phases,
 )
-from analysis.theory.sweep import Curve, Point, curve
+from analysis.theory.sweep import Curve, CurvePoint, compute_curve
 from analysis.theory.worker import TICKS_A_LOOK, System
-from scenarios.heartbeat import outlasts_the_heartbeat
+from scenarios.heartbeat import exceeds_worker_timeout
 from scenarios.model import Load
 from scenarios.units import Second
 
 
-def of_a_closed_loop(system: System, load: Load) -> Predicted:
-    found, point, turn_s = steady(system, load)
-    fullest = limit(system, load, point.limited_by)
-    formula = Formula(point.ok_rps, point.mean_s, found.highest_rps, fullest)
+def predict_closed_loop(system: System, load: Load) -> Prediction:
+    found, point, turn_s = solve_steady_state(system, load)
+    fullest = name_limit(system, load, point.limited_by)
+    formula = FormulaPrediction(point.ok_rps, point.mean_s, found.highest_rps, fullest)
     if system.blocked_by_rare_s:  # no formula: what holds the loop is nothing or all of the delay
         formula = replace(formula, ok_rps=None, mean_s=None)
-    shown = played(system, settling(load, turn_s, turn_s))
-    return replace(joined(formula, shown), starved=shown.starved)
+    shown = simulate_phases(system, plan_phases(load, turn_s, turn_s))
+    return replace(combine_predictions(formula, shown), starved=shown.starved)
 
 
-def limit(system: System, load: Load, fullest: str) -> str:
+def name_limit(system: System, load: Load, fullest: str) -> str:
     """A pool with a thread for each user is full and keeps nobody waiting."""
     roomy = fullest == "pool" and system.pool * system.workers >= load.users
     return "users" if roomy else fullest
 
 
-def of_a_blocked_loop(system: System, load: Load) -> Predicted:
+def predict_blocked_loop(system: System, load: Load) -> Prediction:
     """With short turns it is one queue, which has a formula. With long ones a run ends far from
     any steady state, and is simulated from the first user on."""
-    found, point, turn_s = steady(system, load)
+    found, point, turn_s = solve_steady_state(system, load)
     per_worker = load.users / system.workers
     limited_by = "users" if per_worker <= 1 else "blocked loop"
-    by_formula = Formula(point.ok_rps, point.mean_s, found.highest_rps, limited_by)
+    by_formula = FormulaPrediction(point.ok_rps, point.mean_s, found.highest_rps, limited_by)
     by_simulation = replace(by_formula, ok_rps=None, mean_s=None)
     if is_killed(system, load.users):
-        phases = of_killed_workers(load, system.worker_timeout_s)
-        return joined(by_simulation, played(system, phases))
-    settles_s = settling_s(system, turn_s, per_worker)
-    if not is_playable(load, turn_s, settles_s):
+        phases = plan_worker_kills(load, system.worker_timeout_s)
+        return combine_predictions(by_simulation, simulate_phases(system, phases))
+    settles_s = estimate_settling_s(system, turn_s, per_worker)
+    if not is_feasible(load, turn_s, settles_s):
         # too many requests: what a run would come to if it lasted, and its workers too
         lasting = replace(system, accepts="all", worker_timeout_s=0.0)
         at_once_s = turn_s / load.users  # rounds are even as soon as all are there
-        return joined(by_formula, played(lasting, in_haste(load, turn_s, at_once_s)))
-    shown = played(system, settling(load, turn_s, settles_s))
+        return combine_predictions(
+            by_formula, simulate_phases(lasting, plan_fast_ramp(load, turn_s, at_once_s))
+        )
+    shown = simulate_phases(system, plan_phases(load, turn_s, settles_s))
     short = is_short(system, turn_s, settles_s)
-    return joined(by_formula if short else by_simulation, shown)
+    return combine_predictions(by_formula if short else by_simulation, shown)
 
 
-def steady(system: System, load: Load) -> tuple[Curve, Point, Second]:
+def solve_steady_state(system: System, load: Load) -> tuple[Curve, CurvePoint, Second]:
     """With the length of a turn: from one request of a user to its next."""
-    found = curve(system, [load.users], load.think_s)
+    found = compute_curve(system, [load.users], load.think_s)
     (point,) = found.points
     return found, point, load.users / point.ok_rps
 
 
 def is_killed(system: System, users: int) -> bool:
     """As the runner expects it when it plans its windows."""
-    return outlasts_the_heartbeat(users, system.workers, system.held_s, system.worker_timeout_s)
+    return exceeds_worker_timeout(users, system.workers, system.held_s, system.worker_timeout_s)
 
 
-def settling_s(system: System, turn_s: Second, per_worker: float) -> Second:
+def estimate_settling_s(system: System, turn_s: Second, per_worker: float) -> Second:
     """A loop that takes one connection in each round has all of them after as many rounds, half
     as long on average as a turn of all."""
     return turn_s * max(1.0, per_worker / 2) if system.accepts == "one" else turn_s

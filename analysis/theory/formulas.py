@@ -1,11 +1,11 @@
 """A web server's worker as the stations of queueing theory."""
 
-from analysis.theory.networks import EXACT_UP_TO, asymptotic_bounds, throughputs
+from analysis.theory.networks import EXACT_UP_TO, compute_asymptotic_bounds, compute_throughputs
 from analysis.theory.stations import Delay, FlowEquivalent, MultiServer, Queue, Station
 from analysis.theory.worker import System
 
 
-def stations_of(system: System) -> tuple[Station, ...]:
+def build_stations(system: System) -> tuple[Station, ...]:
     """One worker. Timeouts of the client, killed workers and the order of the pool's queue have
     no formula: `analysis.theory.simulation` has them. Raises ValueError if a request takes no time.
 
@@ -17,24 +17,24 @@ def stations_of(system: System) -> tuple[Station, ...]:
     if system.style == "async def that blocks":
         return (Queue("blocked loop", system.loop_cpu_s + system.held_s),)
     if system.answers_first:
-        return (interpreter(system),)
-    inside = (interpreter(system), upstream(system))
+        return (build_interpreter(system),)
+    inside = (build_interpreter(system), build_upstream(system))
     if system.style == "async def":
         return inside
     tokens = min(system.pool, EXACT_UP_TO)
-    first_full = asymptotic_bounds(tokens, 0.0, inside).limited_by
+    first_full = compute_asymptotic_bounds(tokens, 0.0, inside).limited_by
     name = "pool" if first_full == "users" else first_full
-    return (FlowEquivalent(name, throughputs(tokens, 0.0, inside)),)
+    return (FlowEquivalent(name, compute_throughputs(tokens, 0.0, inside)),)
 
 
-def interpreter(system: System) -> Station:
+def build_interpreter(system: System) -> Station:
     """Whoever blocks the loop now and then is part of what each request needs of it."""
     blocked_s = system.blocked_by_rare_s
     name = "blocked loop" if blocked_s > system.loop_cpu_s else "interpreter"
     return Queue(name, system.loop_cpu_s + blocked_s)
 
 
-def upstream(system: System) -> Station:
+def build_upstream(system: System) -> Station:
     """Whoever blocks the loop meanwhile does not wait here."""
     delay_s = system.delay_s - system.blocked_by_rare_s
     if system.connections is None:

@@ -18,24 +18,24 @@ from analysis.theory.stations import (
     Numbers,
     Queue,
     Station,
-    highest_rps,
-    log_rates,
-    unloaded_s,
+    compute_highest_rps,
+    compute_log_rates,
+    compute_unloaded_s,
 )
 from scenarios.units import Second
 
 __all__ = [
     "EXACT_UP_TO",
-    "Bounds",
-    "Closed",
+    "AsymptoticBounds",
+    "ClosedNetworkSolution",
     "Delay",
     "FlowEquivalent",
     "MultiServer",
     "Queue",
     "Station",
-    "asymptotic_bounds",
-    "closed_network",
-    "throughputs",
+    "compute_asymptotic_bounds",
+    "compute_throughputs",
+    "solve_closed_network",
 ]
 
 EXACT_UP_TO = 3000
@@ -43,7 +43,7 @@ EXACT_UP_TO = 3000
 
 
 @dataclass(frozen=True, slots=True)
-class Closed:
+class ClosedNetworkSolution:
     """`response_s` is without the think time; `residence_s` is its part at each station, waiting
     included. `utilisation` is the busy share of a station's servers (of a flow equivalent: of its
     highest rate); None for a pure delay, which cannot be full."""
@@ -58,7 +58,7 @@ class Closed:
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class AsymptoticBounds:
     """No system of these stations does better than `throughput_rps` and `response_s`.
 
     highest_rps: with any number of users; None if nothing but them limits.
@@ -74,7 +74,9 @@ class Bounds:
     limited_by: str
 
 
-def closed_network(users: int, think_s: Second, stations: Sequence[Station]) -> Closed:
+def solve_closed_network(
+    users: int, think_s: Second, stations: Sequence[Station]
+) -> ClosedNetworkSolution:
     """The means of Reiser and Lavenberg's mean-value analysis (J. ACM 27, 1980).
 
     Reached by convolution of logarithms, which gives the same numbers: their recursion for
@@ -82,39 +84,43 @@ def closed_network(users: int, think_s: Second, stations: Sequence[Station]) -> 
     hundred users. Above EXACT_UP_TO users an approximation, and `exact` says so.
     Raises ValueError without users, or if nothing takes any time.
     """
-    check(users, think_s, stations)
+    check_arguments(users, think_s, stations)
     if users > EXACT_UP_TO:
-        throughput_rps, residence_s = approximated(users, think_s, stations)
+        throughput_rps, residence_s = solve_approximately(users, think_s, stations)
     else:
-        throughput_rps, residence_s = solved(users, think_s, stations)
-    return Closed(
+        throughput_rps, residence_s = solve_exactly(users, think_s, stations)
+    return ClosedNetworkSolution(
         users=users,
         think_s=think_s,
         throughput_rps=throughput_rps,
         response_s=sum(residence_s.values()),
         residence_s=residence_s,
-        utilisation={each.name: utilisation(each, throughput_rps) for each in stations},
+        utilisation={each.name: compute_utilization(each, throughput_rps) for each in stations},
         exact=users <= EXACT_UP_TO,
     )
 
 
-def throughputs(most_users: int, think_s: Second, stations: Sequence[Station]) -> tuple[float, ...]:
+def compute_throughputs(
+    most_users: int, think_s: Second, stations: Sequence[Station]
+) -> tuple[float, ...]:
     """Requests a second with 1, 2 … `most_users` users, exactly, for the price of the last."""
-    check(most_users, think_s, stations)
-    weights = log_weights([Delay("think", think_s), *stations], most_users)
+    check_arguments(most_users, think_s, stations)
+    weights = compute_log_weights([Delay("think", think_s), *stations], most_users)
     return tuple(float(rate) for rate in np.exp(weights[:-1] - weights[1:]))
 
 
-def asymptotic_bounds(users: int, think_s: Second, stations: Sequence[Station]) -> Bounds:
+def compute_asymptotic_bounds(
+    users: int, think_s: Second, stations: Sequence[Station]
+) -> AsymptoticBounds:
     """Denning and Buzen, "The operational analysis of queueing network models", ACM Computing
     Surveys 10, 1978. They need no assumption about distributions, only that company makes no
     station faster for each (of a flow equivalent: rates[n - 1] <= n · rates[0])."""
-    check(users, think_s, stations)
-    alone_s = sum(unloaded_s(each) for each in stations)
-    bottleneck = min(stations, key=highest_rps, default=Delay("users", 0.0))
-    highest = highest_rps(bottleneck)
+    check_arguments(users, think_s, stations)
+    alone_s = sum(compute_unloaded_s(each) for each in stations)
+    bottleneck = min(stations, key=compute_highest_rps, default=Delay("users", 0.0))
+    highest = compute_highest_rps(bottleneck)
     knee = (alone_s + think_s) * highest
-    return Bounds(
+    return AsymptoticBounds(
         throughput_rps=min(users / (alone_s + think_s), highest),
         response_s=max(alone_s, users / highest - think_s),
         highest_rps=highest if math.isfinite(highest) else None,
@@ -123,46 +129,46 @@ def asymptotic_bounds(users: int, think_s: Second, stations: Sequence[Station]) 
     )
 
 
-def check(users: int, think_s: Second, stations: Sequence[Station]) -> None:
+def check_arguments(users: int, think_s: Second, stations: Sequence[Station]) -> None:
     if users < 1:
         raise ValueError(f"{users} users: a closed network needs one at least")
-    if think_s + sum(unloaded_s(each) for each in stations) <= 0:
+    if think_s + sum(compute_unloaded_s(each) for each in stations) <= 0:
         raise ValueError("nothing in this network takes any time: its throughput has no limit")
     if len({each.name for each in stations}) < len(stations):
         raise ValueError("two stations of the same name")
 
 
-def solved(
+def solve_exactly(
     users: int, think_s: Second, stations: Sequence[Station]
 ) -> tuple[float, dict[str, Second]]:
     everywhere = [Delay("think", think_s), *stations]
-    weights = log_weights(everywhere, users)
+    weights = compute_log_weights(everywhere, users)
     throughput_rps = math.exp(weights[-2] - weights[-1])
     residence_s = {}
     for station in stations:
-        elsewhere = log_weights([each for each in everywhere if each is not station], users)
-        likelihood = np.exp(log_factors(station, users) + elsewhere[::-1] - weights[-1])
+        elsewhere = compute_log_weights([each for each in everywhere if each is not station], users)
+        likelihood = np.exp(compute_log_factors(station, users) + elsewhere[::-1] - weights[-1])
         mean_inside = float(np.arange(users + 1) @ likelihood)
         residence_s[station.name] = mean_inside / throughput_rps
     return throughput_rps, residence_s
 
 
-def log_weights(stations: Sequence[Station], most: int) -> Numbers:
+def compute_log_weights(stations: Sequence[Station], most: int) -> Numbers:
     """log G(0) … log G(most), the normalising constants (Buzen, Comm. ACM 16, 1973; for rates
     that depend on the number inside, Reiser and Kobayashi, IBM J. Res. Dev. 19, 1975).
 
     G(n - 1) / G(n) is the throughput with n users. Only sums of positive numbers: nothing
     cancels, and logarithms neither overflow nor underflow.
     """
-    return reduce(convolved, (log_factors(each, most) for each in stations))
+    return reduce(convolve_logs, (compute_log_factors(each, most) for each in stations))
 
 
-def log_factors(station: Station, most: int) -> Numbers:
+def compute_log_factors(station: Station, most: int) -> Numbers:
     """log of 1 / (rate with 1 inside · … · rate with n inside), for n = 0 … most."""
-    return -np.concatenate([[0.0], np.cumsum(log_rates(station, most))])
+    return -np.concatenate([[0.0], np.cumsum(compute_log_rates(station, most))])
 
 
-def convolved(a: Numbers, b: Numbers) -> Numbers:
+def convolve_logs(a: Numbers, b: Numbers) -> Numbers:
     """log of the convolution of exp(a) and exp(b), as long as they are. Minus infinity stands for
     nothing; the first of each is finite."""
     backwards = b[::-1]
@@ -177,11 +183,11 @@ def convolved(a: Numbers, b: Numbers) -> Numbers:
     return result
 
 
-def utilisation(station: Station, throughput_rps: float) -> float | None:
-    return None if isinstance(station, Delay) else throughput_rps / highest_rps(station)
+def compute_utilization(station: Station, throughput_rps: float) -> float | None:
+    return None if isinstance(station, Delay) else throughput_rps / compute_highest_rps(station)
 
 
-def approximated(
+def solve_approximately(
     users: int, think_s: Second, stations: Sequence[Station]
 ) -> tuple[float, dict[str, Second]]:
     """Schweitzer's fixed point (1979): who arrives sees the queue as it is on average, less its
@@ -191,8 +197,8 @@ def approximated(
     Shalev-Oren, Performance Evaluation 7, 1987): right with few users and with many, some
     percent too slow about the knee.
     """
-    queues_s = {each.name: 1 / highest_rps(each) for each in stations}
-    delays_s = {each.name: unloaded_s(each) - queues_s[each.name] for each in stations}
+    queues_s = {each.name: 1 / compute_highest_rps(each) for each in stations}
+    delays_s = {each.name: compute_unloaded_s(each) - queues_s[each.name] for each in stations}
 
     def residence_s(rate: float) -> dict[str, Second]:
         others = (users - 1) / users
@@ -201,7 +207,7 @@ def approximated(
             for name, queue_s in queues_s.items()
         }
 
-    low, high = 0.0, asymptotic_bounds(users, think_s, stations).throughput_rps
+    low, high = 0.0, compute_asymptotic_bounds(users, think_s, stations).throughput_rps
     for _ in range(200):  # more halvings than a float has bits
         middle = (low + high) / 2
         if middle * (think_s + sum(residence_s(middle).values())) < users:

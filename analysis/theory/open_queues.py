@@ -6,7 +6,7 @@ Load is in erlangs: arrivals a second × seconds of service, the mean number of 
 from scenarios.units import Second
 
 
-def erlang_c(load: float, servers: int) -> float | None:
+def compute_erlang_c(load: float, servers: int) -> float | None:
     """The share of Poisson arrivals that find all servers busy and wait (M/M/c).
 
     A. K. Erlang, 1917. By the recursion of the loss formula, which neither overflows nor
@@ -21,7 +21,7 @@ def erlang_c(load: float, servers: int) -> float | None:
     return lost / (1 - busy * (1 - lost))
 
 
-def mgc_wait_s(
+def estimate_mgc_wait_s(
     rate_per_s: float, service_mean_s: Second, service_scv: float, servers: int
 ) -> Second | None:
     """Mean wait for a server, service itself not included, with Poisson arrivals.
@@ -33,14 +33,14 @@ def mgc_wait_s(
     """
     if service_mean_s == 0:
         return 0.0
-    waiting = erlang_c(rate_per_s * service_mean_s, servers)
+    waiting = compute_erlang_c(rate_per_s * service_mean_s, servers)
     if waiting is None:
         return None
     spare_per_s = servers / service_mean_s - rate_per_s
     return waiting / spare_per_s * (1 + service_scv) / 2
 
 
-def overload_wait_s(k: int, rate_per_s: float, capacity_per_s: float) -> Second:
+def compute_overload_wait_s(k: int, rate_per_s: float, capacity_per_s: float) -> Second:
     """What the k-th request of a test waits, arrivals and service being steady: it arrives at
     k / rate and starts at k / capacity. So beyond capacity the wait says how long the test was,
     not how fast the service is. 0 up to capacity."""

@@ -6,7 +6,7 @@ The runner opens a window when everybody has been served once, or when its patie
 from dataclasses import dataclass
 
 from analysis.theory.server import RESTART_S
-from analysis.theory.simulation import MOST_REQUESTS, Simulated, simulate
+from analysis.theory.simulation import MOST_REQUESTS, SimulationResult, simulate
 from analysis.theory.users import ClosedLoad
 from analysis.theory.worker import System
 from scenarios.model import Load
@@ -25,14 +25,14 @@ left for the window."""
 
 
 @dataclass(frozen=True, slots=True)
-class Phases:
+class SimulationPhases:
     crowd: ClosedLoad
     warm_up_s: Second
     window_s: Second
     most_requests: int = MOST_REQUESTS
 
 
-def played(system: System, phases: Phases) -> Simulated:
+def simulate_phases(system: System, phases: SimulationPhases) -> SimulationResult:
     return simulate(
         system,
         phases.crowd,
@@ -42,28 +42,28 @@ def played(system: System, phases: Phases) -> Simulated:
     )
 
 
-def settling(load: Load, turn_s: Second, settles_s: Second) -> Phases:
+def plan_phases(load: Load, turn_s: Second, settles_s: Second) -> SimulationPhases:
     """A turn is what a user takes from one request to its next, and `settles_s` what the crowd
     takes until turns are even."""
-    if is_playable(load, turn_s, settles_s):
-        return as_in_a_run(load, settles_s)
-    return in_haste(load, turn_s, ramp_s=turn_s)
+    if is_feasible(load, turn_s, settles_s):
+        return plan_run_phases(load, settles_s)
+    return plan_fast_ramp(load, turn_s, ramp_s=turn_s)
 
 
-def is_playable(load: Load, turn_s: Second, settles_s: Second) -> bool:
+def is_feasible(load: Load, turn_s: Second, settles_s: Second) -> bool:
     """Whether ramp and warm-up of a real run leave half of what may be simulated to the window."""
-    run = as_in_a_run(load, settles_s)
+    run = plan_run_phases(load, settles_s)
     return (run.crowd.ramp_s + run.warm_up_s) * load.users / turn_s <= MOST_REQUESTS / 2
 
 
-def as_in_a_run(load: Load, settles_s: Second) -> Phases:
+def plan_run_phases(load: Load, settles_s: Second) -> SimulationPhases:
     crowd = ClosedLoad(load.users, load.think_s, load.spawn_rate)
-    return Phases(crowd, min(PATIENCE_S, TURNS * settles_s), load.duration_s)
+    return SimulationPhases(crowd, min(PATIENCE_S, TURNS * settles_s), load.duration_s)
 
 
-def in_haste(load: Load, turn_s: Second, ramp_s: Second) -> Phases:
+def plan_fast_ramp(load: Load, turn_s: Second, ramp_s: Second) -> SimulationPhases:
     """All start within `ramp_s`: a long ramp of many fast users is mostly repetition."""
-    return Phases(
+    return SimulationPhases(
         ClosedLoad(load.users, load.think_s, max(load.spawn_rate, load.users / ramp_s)),
         TURNS * turn_s,
         load.duration_s,
@@ -71,10 +71,10 @@ def in_haste(load: Load, turn_s: Second, ramp_s: Second) -> Phases:
     )
 
 
-def of_killed_workers(load: Load, worker_timeout_s: Second) -> Phases:
+def plan_worker_kills(load: Load, worker_timeout_s: Second) -> SimulationPhases:
     """The window opens about when the first worker is killed, and spans CYCLES deaths."""
     ramp_s = min(load.users / load.spawn_rate, worker_timeout_s)
-    return Phases(
+    return SimulationPhases(
         ClosedLoad(load.users, load.think_s, load.users / ramp_s),
         worker_timeout_s - ramp_s,
         CYCLES * (worker_timeout_s + RESTART_S),

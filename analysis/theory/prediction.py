@@ -10,38 +10,38 @@ so never limits. A run's verdict UPSTREAM_LATE tells when it did not.
 
 from dataclasses import replace
 
-from analysis.summary import Predicted
-from analysis.theory.closed_loops import of_a_blocked_loop, of_a_closed_loop
-from analysis.theory.open_loops import of_an_open_loop
+from analysis.summary.model import Prediction
+from analysis.theory.closed_loops import predict_blocked_loop, predict_closed_loop
+from analysis.theory.open_loops import predict_open_loop
 from analysis.theory.worker import System
+from scenarios.errors import UserError
 from scenarios.model import THREADS_OF, Load, Scenario, Style
-from scenarios.problems import Problem
 from scenarios.units import Second
 
 
-def system_of(
+def build_system(
     scenario: Scenario, cpu_s: Second, cores: int | None = None, database_s: Second = 0.0
 ) -> System:
     """A resolved scenario as theory sees it. `cpu_s`: of one request alone, on a core of its own;
     `database_s`: how long a database took for it. A database is an upstream with that delay and
     as many connections as the app's pool has.
 
-    CPU times are drawn at random around their mean, as the formulas assume. Raises Problem if a
+    CPU times are drawn at random around their mean, as the formulas assume. Raises UserError if a
     request takes no time: nothing would limit its rate.
     """
     server, client = scenario.server, scenario.client
     delay_s = scenario.delay_s or database_s
     has_processes = scenario.endpoint.style == "async def with processes"
     if cpu_s + delay_s <= 0:
-        raise Problem(
+        raise UserError(
             f"{scenario.name}: with no CPU and no delay a request takes no time, and nothing "
             "limits its rate; give --cpu above 0"
         )
     return System(
-        style=style_of(scenario),
+        style=resolve_style(scenario),
         workers=(cores or 1) if has_processes else server.workers,
-        pool=threads_of(scenario, cores),
-        connections=connections_of(scenario),
+        pool=count_threads(scenario, cores),
+        connections=get_connection_limit(scenario),
         delay_s=delay_s,
         loop_cpu_s=cpu_s,
         cores=cores,
@@ -57,7 +57,7 @@ def system_of(
     )
 
 
-def threads_of(scenario: Scenario, cores: int | None) -> int:
+def count_threads(scenario: Scenario, cores: int | None) -> int:
     """Of the pool that the endpoint's style uses: asyncio's executor has as many as Python's
     ThreadPoolExecutor by default."""
     if THREADS_OF.get(scenario.endpoint.style) == "asyncio's executor":
@@ -71,14 +71,14 @@ def shares_threads(scenario: Scenario) -> bool:
     return needs is not None and needs == THREADS_OF.get(scenario.endpoint.style)
 
 
-def style_of(scenario: Scenario) -> Style:
+def resolve_style(scenario: Scenario) -> Style:
     """Whoever waits without a thread and without holding anybody up is as an `async def`. Work
     in other processes is done by as many workers as there are cores."""
     awaits = ("async def with processes", "async fn", "goroutine")
     return "async def" if scenario.endpoint.style in awaits else scenario.endpoint.style
 
 
-def connections_of(scenario: Scenario) -> int | None:
+def get_connection_limit(scenario: Scenario) -> int | None:
     """Of one worker to whom it asks, at the most; None without a limit."""
     client, database = scenario.client, scenario.database
     if client is not None and client.life == "shared":
@@ -88,11 +88,11 @@ def connections_of(scenario: Scenario) -> int | None:
     return None
 
 
-def predicted(system: System, load: Load) -> Predicted:
+def compute_prediction(system: System, load: Load) -> Prediction:
     """`cpu_ms` is that of the endpoint alone, however crowded the cores are. Raises ValueError if
     a request takes no time."""
-    found = of_a_load(system, load)
-    told = found.bystander_ms if knows_bystanders(system, found) else None
+    found = predict_load(system, load)
+    told = found.bystander_ms if can_predict_bystander(system, found) else None
     return replace(
         found,
         bystander_ms=told,
@@ -101,16 +101,16 @@ def predicted(system: System, load: Load) -> Predicted:
     )
 
 
-def knows_bystanders(system: System, found: Predicted) -> bool:
+def can_predict_bystander(system: System, found: Prediction) -> bool:
     """Where the interpreter is what limits, who is next depends on threads that take turns by the
     clock, or on how much a loop reads at a time; and work in other processes is not on the loop."""
     return found.limited_by != "interpreter" and not system.works_elsewhere
 
 
-def of_a_load(system: System, load: Load) -> Predicted:
+def predict_load(system: System, load: Load) -> Prediction:
     if load.arrival_rate is not None:
-        return of_an_open_loop(system.crowded_by(None), load, load.arrival_rate)
-    crowded = system.crowded_by(load.users)
+        return predict_open_loop(system.scale_cpu_to_users(None), load, load.arrival_rate)
+    crowded = system.scale_cpu_to_users(load.users)
     if system.style == "async def that blocks":
-        return of_a_blocked_loop(crowded, load)
-    return of_a_closed_loop(crowded, load)
+        return predict_blocked_loop(crowded, load)
+    return predict_closed_loop(crowded, load)

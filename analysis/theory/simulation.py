@@ -10,13 +10,20 @@ from dataclasses import dataclass, replace
 
 import simpy
 
-from analysis.quantiles import quantile
-from analysis.theory.server import Server
-from analysis.theory.users import ClosedLoad, Crowd, Enough, Ledger, Load, OpenLoad
+from analysis.stats.quantiles import estimate_quantile
+from analysis.theory.server import SimulatedServer
+from analysis.theory.users import (
+    ClosedLoad,
+    Load,
+    OpenLoad,
+    RequestLimitReached,
+    SimulatedUsers,
+    SimulationCounters,
+)
 from analysis.theory.worker import System
 from scenarios.units import Second
 
-__all__ = ["ClosedLoad", "Load", "OpenLoad", "Simulated", "System", "simulate"]
+__all__ = ["ClosedLoad", "Load", "OpenLoad", "SimulationResult", "System", "simulate"]
 
 MOST_REQUESTS = 200_000
 """Some seconds of real time."""
@@ -26,7 +33,7 @@ fair turns one would do, but turns are seldom quite fair."""
 
 
 @dataclass(frozen=True, slots=True)
-class Simulated:
+class SimulationResult:
     """Times are those of all answers inside the window, good and bad, whenever asked for;
     `ok_median_s` of the good ones only. None where there is nothing to measure.
 
@@ -67,7 +74,7 @@ def simulate(
     window_s: Second,
     seed: int = 1,
     most_requests: int = MOST_REQUESTS,
-) -> Simulated:
+) -> SimulationResult:
     """`warm_up_s` counts from the moment when the last user has started. An answer belongs to the
     window in which it comes; one at the very end of a window is outside.
 
@@ -79,64 +86,68 @@ def simulate(
     """
     clock = simpy.Environment()
     chance = random.Random(seed)
-    server = Server(clock, system, chance)
-    ledger = Ledger(clock, most_requests)
-    Crowd(clock, server, ledger, chance).gather(load)
+    server = SimulatedServer(clock, system, chance)
+    ledger = SimulationCounters(clock, most_requests)
+    SimulatedUsers(clock, server, ledger, chance).start(load)
     opens_s = load.ramp_s + warm_up_s
     cut_short = False
     try:
         if opens_s > 0:
             clock.run(until=opens_s)
-        ledger.open()
+        ledger.open_window()
         clock.run(until=opens_s + window_s)
-    except Enough:
+    except RequestLimitReached:
         cut_short = True
     users = load.users if isinstance(load, ClosedLoad) else None
-    found = summed_up(ledger, server, users, cut_short)
+    found = collect_result(ledger, server, users, cut_short)
     asked = ledger.passing.copy()
-    with suppress(Enough):  # as in a run: users send nothing more, and who waits may be answered
+    with suppress(
+        RequestLimitReached
+    ):  # as in a run: users send nothing more, and who waits may be answered
         ledger.is_quiet = True
-        clock.run(until=clock.now + drain_s(system))
-    waits_s = ledger.waits_in_passing_s(asked)
-    return replace(found, bystander_median_s=quantile(waits_s, 0.5))
+        clock.run(until=clock.now + compute_drain_s(system))
+    waits_s = ledger.compute_ping_waits_s(asked)
+    return replace(found, bystander_median_s=estimate_quantile(waits_s, 0.5))
 
 
-def drain_s(system: System) -> Second:
+def compute_drain_s(system: System) -> Second:
     """As the runner plans it."""
     return 2 * system.delay_s + 3.0
 
 
-def summed_up(ledger: Ledger, server: Server, users: int | None, cut_short: bool) -> Simulated:
-    ledger.close()
+def collect_result(
+    ledger: SimulationCounters, server: SimulatedServer, users: int | None, cut_short: bool
+) -> SimulationResult:
+    ledger.close_window()
     opened_s = ledger.opened_s or 0.0
     window_s = ledger.clock.now - opened_s
     every_s = ledger.good_s + ledger.bad_s
-    return Simulated(
+    return SimulationResult(
         window_s=window_s,
         cut_short=cut_short,
         answers=len(every_s),
         failures=len(ledger.bad_s),
         unfinished=ledger.in_flight,
-        starved=starved(ledger, users),
+        starved=count_starved_users(ledger, users),
         kills=sum(killed_s >= opened_s for killed_s in server.killed_at_s),
-        ok_rps=per(len(ledger.good_s), window_s),
-        mean_s=per(sum(every_s), len(every_s)),
-        median_s=quantile(every_s, 0.5),
-        ok_median_s=quantile(ledger.good_s, 0.5),
-        p95_s=quantile(every_s, 0.95),
-        p99_s=quantile(every_s, 0.99),
-        in_flight_mean=per(ledger.waited_s, window_s),
+        ok_rps=compute_quotient(len(ledger.good_s), window_s),
+        mean_s=compute_quotient(sum(every_s), len(every_s)),
+        median_s=estimate_quantile(every_s, 0.5),
+        ok_median_s=estimate_quantile(ledger.good_s, 0.5),
+        p95_s=estimate_quantile(every_s, 0.95),
+        p99_s=estimate_quantile(every_s, 0.99),
+        in_flight_mean=compute_quotient(ledger.waited_s, window_s),
         bystander_median_s=None,
-        backlog_growth_per_s=per(ledger.in_flight - ledger.in_flight_before, window_s),
+        backlog_growth_per_s=compute_quotient(ledger.in_flight - ledger.in_flight_before, window_s),
     )
 
 
-def starved(ledger: Ledger, users: int | None) -> int | None:
+def count_starved_users(ledger: SimulationCounters, users: int | None) -> int | None:
     answers = len(ledger.good_s) + len(ledger.bad_s)
     if users is None or answers < ROUNDS * users:
         return None
     return users - len(ledger.answered)
 
 
-def per(total: float, whole: float) -> float | None:
+def compute_quotient(total: float, whole: float) -> float | None:
     return total / whole if whole > 0 else None

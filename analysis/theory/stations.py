@@ -57,7 +57,7 @@ class FlowEquivalent:
 Station = Queue | Delay | MultiServer | FlowEquivalent
 
 
-def log_rates(station: Station, most: int) -> Numbers:
+def compute_log_rates(station: Station, most: int) -> Numbers:
     """Logarithms of the requests a second that leave it with 1, 2 … `most` inside. Infinite
     where the demand is 0."""
     if isinstance(station, FlowEquivalent):
@@ -65,23 +65,23 @@ def log_rates(station: Station, most: int) -> Numbers:
         return np.log(known + known[-1:] * (most - len(known)))
     if station.demand_s == 0:
         return np.full(most, np.inf)
-    busy: Numbers = np.minimum(np.arange(1.0, most + 1), servers(station))
+    busy: Numbers = np.minimum(np.arange(1.0, most + 1), count_servers(station))
     return np.log(busy) - math.log(station.demand_s)
 
 
-def servers(station: Queue | Delay | MultiServer) -> float:
+def count_servers(station: Queue | Delay | MultiServer) -> float:
     if isinstance(station, MultiServer):
         return station.servers
     return 1 if isinstance(station, Queue) else math.inf
 
 
-def unloaded_s(station: Station) -> Second:
+def compute_unloaded_s(station: Station) -> Second:
     """What a request that is alone spends there."""
     return 1 / station.rates[0] if isinstance(station, FlowEquivalent) else station.demand_s
 
 
-def highest_rps(station: Station) -> float:
+def compute_highest_rps(station: Station) -> float:
     """What the station can do at the most; infinite where nothing in it limits."""
     if isinstance(station, FlowEquivalent):
         return max(station.rates)
-    return servers(station) / station.demand_s if station.demand_s > 0 else math.inf
+    return count_servers(station) / station.demand_s if station.demand_s > 0 else math.inf

@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 
-from analysis.theory.formulas import stations_of
-from analysis.theory.networks import asymptotic_bounds, closed_network
+from analysis.theory.formulas import build_stations
+from analysis.theory.networks import compute_asymptotic_bounds, solve_closed_network
 from analysis.theory.simulation import OpenLoad, simulate
-from analysis.theory.stations import Station, highest_rps
+from analysis.theory.stations import Station, compute_highest_rps
 from analysis.theory.worker import System
 from scenarios.units import Second
 
@@ -20,7 +20,7 @@ SETTLING_REQUESTS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class CurvePoint:
     """`mean_s` is the response without thinking; `limited_by` is "users", or the name of the
     station that is full."""
 
@@ -34,7 +34,7 @@ class Point:
 class Curve:
     """In order of users. `knee_users` and `highest_rps` are None where only the users limit."""
 
-    points: tuple[Point, ...]
+    points: tuple[CurvePoint, ...]
     knee_users: float | None
     highest_rps: float | None
 
@@ -58,7 +58,7 @@ class Sizing:
     bound_by: str | None
 
 
-def users_grid(low: int, high: int, per_decade: int = 5) -> tuple[int, ...]:
+def build_users_grid(low: int, high: int, per_decade: int = 5) -> tuple[int, ...]:
     """Numbers of users with about equal ratios between neighbours, `low` and `high` included."""
     if not 1 <= low <= high:
         raise ValueError(f"users from {low} to {high}: they start at 1 and go up")
@@ -67,16 +67,18 @@ def users_grid(low: int, high: int, per_decade: int = 5) -> tuple[int, ...]:
     return tuple(sorted(grid | {low, high}))
 
 
-def curve(system: System, users: Sequence[int], think_s: Second = 0.0) -> Curve:
+def compute_curve(system: System, users: Sequence[int], think_s: Second = 0.0) -> Curve:
     """Users are dealt out to the workers, which share nothing but the cores.
 
     Raises ValueError if a request takes no time.
     """
-    stations = cache(stations_of)  # at most one for each number of busy workers
-    one = asymptotic_bounds(1, think_s, stations(system.crowded_by(None)))
+    stations = cache(build_stations)  # at most one for each number of busy workers
+    one = compute_asymptotic_bounds(1, think_s, stations(system.scale_cpu_to_users(None)))
     return Curve(
         points=tuple(
-            point(count, think_s, stations(system.crowded_by(count)), system.workers)
+            compute_curve_point(
+                count, think_s, stations(system.scale_cpu_to_users(count)), system.workers
+            )
             for count in sorted(set(users))
         ),
         knee_users=None if one.knee_users is None else system.workers * one.knee_users,
@@ -84,47 +86,51 @@ def curve(system: System, users: Sequence[int], think_s: Second = 0.0) -> Curve:
     )
 
 
-def knee(found: Curve) -> float | None:
+def get_knee_users(found: Curve) -> float | None:
     """N* of Denning and Buzen: from here on more users bring more waiting and hardly any more
     throughput. None where only the users limit."""
     return found.knee_users
 
 
-def point(users: int, think_s: Second, stations: Sequence[Station], workers: int) -> Point:
+def compute_curve_point(
+    users: int, think_s: Second, stations: Sequence[Station], workers: int
+) -> CurvePoint:
     few, one_more = divmod(users, workers)
     rate = sum(
-        of * closed_network(share, think_s, stations).throughput_rps
+        of * solve_closed_network(share, think_s, stations).throughput_rps
         for share, of in ((few, workers - one_more), (few + 1, one_more))
         if share > 0 and of > 0
     )
-    fullest = asymptotic_bounds(math.ceil(users / workers), think_s, stations)
-    return Point(users, ok_rps=rate, mean_s=users / rate - think_s, limited_by=fullest.limited_by)
+    fullest = compute_asymptotic_bounds(math.ceil(users / workers), think_s, stations)
+    return CurvePoint(
+        users, ok_rps=rate, mean_s=users / rate - think_s, limited_by=fullest.limited_by
+    )
 
 
 @dataclass(slots=True)
-class Goal:
+class SizingGoal:
     rate_per_s: float
     p99_s: Second
     seed: int
     seen: dict[tuple[System, int], Second | None] = field(default_factory=dict)
     """What was simulated so far."""
 
-    def met_by(self, system: System, workers: int) -> bool:
+    def is_met_by(self, system: System, workers: int) -> bool:
         """Steady by the formulas too: beyond capacity, a p99 only says how long the test was."""
-        highest = min(map(highest_rps, stations_of(system)))
+        highest = min(map(compute_highest_rps, build_stations(system)))
         if self.rate_per_s / workers >= highest:
             return False
-        shown_s = self.p99_of(system, workers)
+        shown_s = self.simulate_p99(system, workers)
         return shown_s is not None and shown_s <= self.p99_s
 
-    def p99_of(self, system: System, workers: int) -> Second | None:
+    def simulate_p99(self, system: System, workers: int) -> Second | None:
         """None with failures, and where a worker's share is more than a simulation may hold."""
         if (system, workers) not in self.seen:
             share = self.rate_per_s / workers
             shown = simulate(
                 replace(system, workers=1),
                 OpenLoad(share),
-                warm_up_s=3 * undisturbed_s(system) + SETTLING_REQUESTS / share,
+                warm_up_s=3 * compute_undisturbed_s(system) + SETTLING_REQUESTS / share,
                 window_s=JUDGED_REQUESTS / share,
                 seed=self.seed,
             )
@@ -133,7 +139,7 @@ class Goal:
         return self.seen[system, workers]
 
 
-def size_for(
+def compute_sizing(
     rate_per_s: float, p99_s: Second, system: System, cores_per_machine: int, seed: int = 1
 ) -> Sizing | None:
     """The fewest workers, each with the system's pool, that answer Poisson arrivals with a p99 of
@@ -146,16 +152,16 @@ def size_for(
     2 · log2(pool) for the pool; commonly ten in all. The p99 of one is good to some percent, and
     so is the answer.
     """
-    if undisturbed_s(system) > p99_s:
+    if compute_undisturbed_s(system) > p99_s:
         return None
-    goal = Goal(rate_per_s, p99_s, seed)
-    tightest = min(stations_of(system), key=highest_rps)
-    at_least = math.floor(rate_per_s / highest_rps(tightest)) + 1
-    workers = fewest(at_least, MOST_WORKERS, lambda count: goal.met_by(system, count))
+    goal = SizingGoal(rate_per_s, p99_s, seed)
+    tightest = min(build_stations(system), key=compute_highest_rps)
+    at_least = math.floor(rate_per_s / compute_highest_rps(tightest)) + 1
+    workers = search_fewest(at_least, MOST_WORKERS, lambda count: goal.is_met_by(system, count))
     if workers is None:
         return None
-    smallest = with_smallest_pool(system, workers, goal) if system.needs_tokens else system
-    shown_s = goal.p99_of(smallest, workers)
+    smallest = shrink_pool(system, workers, goal) if system.needs_tokens else system
+    shown_s = goal.simulate_p99(smallest, workers)
     assert shown_s is not None  # it met the goal
     return Sizing(
         workers=workers,
@@ -164,24 +170,24 @@ def size_for(
         p99_s=shown_s,
         simulations=len(goal.seen),
         at_least_workers=at_least,
-        bound_by=tightest.name if math.isfinite(highest_rps(tightest)) else None,
+        bound_by=tightest.name if math.isfinite(compute_highest_rps(tightest)) else None,
     )
 
 
-def with_smallest_pool(system: System, workers: int, goal: Goal) -> System:
+def shrink_pool(system: System, workers: int, goal: SizingGoal) -> System:
     """By Little's law, fewer tokens than rate × time are all taken all the time."""
-    at_least = math.floor(goal.rate_per_s / workers * undisturbed_s(system)) + 1
-    tokens = fewest(
-        at_least, system.pool, lambda count: goal.met_by(replace(system, pool=count), workers)
+    at_least = math.floor(goal.rate_per_s / workers * compute_undisturbed_s(system)) + 1
+    tokens = search_fewest(
+        at_least, system.pool, lambda count: goal.is_met_by(replace(system, pool=count), workers)
     )
     return system if tokens is None else replace(system, pool=tokens)
 
 
-def undisturbed_s(system: System) -> Second:
+def compute_undisturbed_s(system: System) -> Second:
     return system.delay_s + system.loop_cpu_s
 
 
-def fewest(low: int, high: int, good: Callable[[int], bool]) -> int | None:
+def search_fewest(low: int, high: int, good: Callable[[int], bool]) -> int | None:
     """The smallest count from `low` to `high` that is good, if from some count on all are. None
     if not even `high` is."""
     if low > high:

@@ -7,7 +7,7 @@ from typing import Literal
 
 import simpy
 
-from analysis.theory.server import Server
+from analysis.theory.server import SimulatedServer
 from analysis.theory.worker import ClientTimeout, Life, Worker
 from scenarios.units import Second
 
@@ -45,12 +45,12 @@ FIRST_PING_S: Second = 0.1
 """After the first user: Locust needs 0.9 s to begin, and the bystander none."""
 
 
-class Enough(Exception):
+class RequestLimitReached(Exception):
     """As many requests were sent as may be simulated."""
 
 
 @dataclass(slots=True)
-class Ledger:
+class SimulationCounters:
     """What the users see; begun anew when the window opens."""
 
     clock: simpy.Environment
@@ -71,7 +71,7 @@ class Ledger:
     is_quiet: bool = False
     """Whether the window is over: nobody asks any more."""
 
-    def open(self) -> None:
+    def open_window(self) -> None:
         self.opened_s = self.changed_s = self.clock.now
         self.in_flight_before = self.in_flight
         self.waited_s = 0.0
@@ -80,89 +80,89 @@ class Ledger:
         self.answered.clear()
         self.passing.clear()
 
-    def waits_in_passing_s(self, asked: Iterable[Second]) -> list[Second]:
+    def compute_ping_waits_s(self, asked: Iterable[Second]) -> list[Second]:
         """Of those who asked then; who has no answer has waited until now, and goes on waiting."""
         ends = ((asked_s, self.passing[asked_s]) for asked_s in asked)
         return [
             (self.clock.now if ended_s is None else ended_s) - asked_s for asked_s, ended_s in ends
         ]
 
-    def ask(self) -> None:
+    def record_request(self) -> None:
         """Raises Enough, which ends the simulation."""
         if self.asked == self.most_requests:
-            raise Enough
+            raise RequestLimitReached
         self.asked += 1
-        self.change(+1)
+        self.update_in_flight(+1)
 
-    def answer(self, user: int, took_s: Second, good: bool) -> None:
-        self.change(-1)
+    def record_answer(self, user: int, took_s: Second, good: bool) -> None:
+        self.update_in_flight(-1)
         (self.good_s if good else self.bad_s).append(took_s)
         self.answered.add(user)
 
-    def change(self, in_flight: int) -> None:
+    def update_in_flight(self, in_flight: int) -> None:
         self.waited_s += self.in_flight * (self.clock.now - self.changed_s)
         self.changed_s = self.clock.now
         self.in_flight += in_flight
 
-    def close(self) -> None:
+    def close_window(self) -> None:
         """The last stretch of waiting, up to now; all of nothing if the window never opened."""
         if self.opened_s is None:
-            self.open()
-        self.change(0)
+            self.open_window()
+        self.update_in_flight(0)
 
 
 @dataclass(frozen=True, slots=True)
-class Crowd:
+class SimulatedUsers:
     clock: simpy.Environment
-    server: Server
-    ledger: Ledger
+    server: SimulatedServer
+    ledger: SimulationCounters
     chance: random.Random
 
-    def gather(self, load: Load) -> None:
-        self.clock.process(self.bystander())
+    def start(self, load: Load) -> None:
+        self.clock.process(self.run_bystander())
         if isinstance(load, ClosedLoad):
             for number in range(load.users):
-                self.clock.process(self.user(number, load))
+                self.clock.process(self.run_user(number, load))
         else:
-            self.clock.process(self.passers_by(load))
+            self.clock.process(self.run_arrivals(load))
 
-    def user(self, number: int, load: ClosedLoad) -> Life:
+    def run_user(self, number: int, load: ClosedLoad) -> Life:
         place = number % len(self.server.workers)
         yield self.clock.timeout(number / load.spawn_rate)
         while not self.ledger.is_quiet:
-            yield from self.request(number, self.server.workers[place])
+            yield from self.send_request(number, self.server.workers[place])
             if load.think_s > 0:
                 yield self.clock.timeout(load.think_s)
 
-    def bystander(self) -> Life:
+    def run_bystander(self) -> Life:
         """The runner's own requests, each on a new connection: where a blocked loop takes but one
         connection in each round, it takes a user's place."""
         yield self.clock.timeout(FIRST_PING_S)
         while True:
-            self.clock.process(self.ask_in_passing(self.server.workers[0]))
+            self.clock.process(self.send_ping(self.server.workers[0]))
             yield self.clock.timeout(self.server.system.bystander_every_s)
 
-    def ask_in_passing(self, worker: Worker) -> Life:
+    def send_ping(self, worker: Worker) -> Life:
         asked_s = self.clock.now
         self.ledger.passing[asked_s] = None
-        yield from worker.be_asked_in_passing()
+        yield from worker.serve_ping()
         self.ledger.passing[asked_s] = self.clock.now
 
-    def passers_by(self, load: OpenLoad) -> Life:
+    def run_arrivals(self, load: OpenLoad) -> Life:
         number = 0
         while not self.ledger.is_quiet:
-            yield self.clock.timeout(self.until_the_next(load))
-            self.clock.process(self.request(number, self.chance.choice(self.server.workers)))
+            yield self.clock.timeout(self.draw_interarrival_s(load))
+            self.clock.process(self.send_request(number, self.chance.choice(self.server.workers)))
             number += 1
 
-    def until_the_next(self, load: OpenLoad) -> Second:
+    def draw_interarrival_s(self, load: OpenLoad) -> Second:
         if load.arrivals == "poisson":
             return self.chance.expovariate(load.rate_per_s)
         return 1 / load.rate_per_s
 
-    def request(self, user: int, worker: Worker) -> Life:
+    def send_request(self, user: int, worker: Worker) -> Life:
         asked_s = self.clock.now
-        self.ledger.ask()
+        self.ledger.record_request()
         myself = self.clock.active_process
         assert myself is not None  # only ever run as a process
         worker.in_flight[myself] = None
@@ -172,4 +172,4 @@ class Crowd:
         except (ClientTimeout, simpy.Interrupt):
             good = False
         del worker.in_flight[myself]
-        self.ledger.answer(user, self.clock.now - asked_s, good)
+        self.ledger.record_answer(user, self.clock.now - asked_s, good)

@@ -12,8 +12,8 @@ from typing import Literal
 import simpy
 from simpy.resources.resource import Request
 
-from scenarios.heartbeat import held_for_s
-from scenarios.model import THREADS_OF, Rare, Style
+from scenarios.heartbeat import compute_blocking_s
+from scenarios.model import THREADS_OF, RareRequest, Style
 from scenarios.units import Second
 
 Happening = simpy.Event
@@ -63,7 +63,7 @@ class System:
     worker_timeout_s: Second = 0.0
     client_timeout_s: Second | None = None
     accepts: Literal["all", "one"] = "all"
-    rare: Rare | None = None
+    rare: RareRequest | None = None
     answers_first: bool = False
     works_elsewhere: bool = False
     bystander_tokens: int = 0
@@ -72,7 +72,7 @@ class System:
     @property
     def held_s(self) -> Second:
         """How long a request that blocks waits for the upstream."""
-        return held_for_s(self.delay_s, self.client_timeout_s)
+        return compute_blocking_s(self.delay_s, self.client_timeout_s)
 
     @property
     def needs_tokens(self) -> bool:
@@ -90,7 +90,7 @@ class System:
         """Whether its client gives up before any answer can have come."""
         return self.held_s < self.delay_s
 
-    def crowded_by(self, users: int | None) -> "System":
+    def scale_cpu_to_users(self, users: int | None) -> "System":
         """With the CPU as it takes by the clock, a core for each worker: more workers than cores
         get turns on them, as far as they can be busy at once. None is an open loop, in which
         all of them can."""
@@ -103,15 +103,15 @@ class ClientTimeout(Exception):
     """The app's client gave up."""
 
 
-class Stack(list[Request]):
+class LifoQueue(list[Request]):
     """A waiting line whose newest member is next."""
 
     def append(self, request: Request) -> None:
         self.insert(0, request)
 
 
-class LastInFirstOut(simpy.Resource):
-    PutQueue = Stack
+class LifoResource(simpy.Resource):
+    PutQueue = LifoQueue
 
 
 class Worker:
@@ -128,7 +128,7 @@ class Worker:
         self.system = system
         self.chance = chance
         self.interpreter = simpy.Resource(clock, capacity=1)
-        kind_of_pool = LastInFirstOut if system.queue == "lifo" else simpy.Resource
+        kind_of_pool = LifoResource if system.queue == "lifo" else simpy.Resource
         self.pool = kind_of_pool(clock, capacity=system.pool)
         self.connections = (
             None
@@ -143,7 +143,7 @@ class Worker:
         if starting_s > 0:
             clock.process(self.start_up(starting_s))
         if system.worker_timeout_s > 0:
-            clock.process(self.heartbeat())
+            clock.process(self.run_heartbeat())
 
     def take_over(self, _: "Worker") -> None:
         """Who waited at the killed worker was inside it, and has been reset."""
@@ -152,24 +152,24 @@ class Worker:
         """What happens to a request until it is answered. Raises ClientTimeout."""
         if self.system.answers_first:
             yield from self.compute()
-            self.clock.process(self.go_on())
+            self.clock.process(self.run_background_task())
             return
-        style = self.style_of_the_next()
+        style = self.choose_style()
         if style == "async def that blocks":
-            yield from self.hold_the_loop()
+            yield from self.block_loop()
         elif style == "async def":
-            yield from self.work()
+            yield from self.run_handler()
         else:
             with self.pool.request() as token:
                 yield token
-                yield from self.work()
+                yield from self.run_handler()
 
-    def style_of_the_next(self) -> Style:
+    def choose_style(self) -> Style:
         rare = self.system.rare
         self.served += 1
         return self.system.style if rare is None or self.served % rare.one_in else rare.style
 
-    def go_on(self) -> Life:
+    def run_background_task(self) -> Life:
         """What a background task does, when nobody waits any more."""
         if not self.system.needs_tokens:
             yield from self.ask_upstream()
@@ -179,19 +179,19 @@ class Worker:
                 yield from self.ask_upstream()
         yield from self.compute()
 
-    def work(self) -> Life:
+    def run_handler(self) -> Life:
         yield from self.compute()
         yield from self.ask_upstream()
         yield from self.compute()
 
-    def hold_the_loop(self) -> Life:
+    def block_loop(self) -> Life:
         with self.interpreter.request() as turn:
             yield turn
-            yield self.clock.timeout(self.half_of_cpu_s())
+            yield self.clock.timeout(self.draw_half_cpu_s())
             yield from self.ask_upstream()
-            yield self.clock.timeout(self.half_of_cpu_s())
+            yield self.clock.timeout(self.draw_half_cpu_s())
 
-    def be_asked_in_passing(self) -> Life:
+    def serve_ping(self) -> Life:
         """By a bystander on a new connection, whose request is no work, but takes its turns."""
         for _ in range(TURNS_OF_A_CONNECTION):
             with self.interpreter.request() as turn:
@@ -204,9 +204,9 @@ class Worker:
         if self.system.loop_cpu_s > 0:
             with self.interpreter.request() as turn:
                 yield turn
-                yield self.clock.timeout(self.half_of_cpu_s())
+                yield self.clock.timeout(self.draw_half_cpu_s())
 
-    def half_of_cpu_s(self) -> Second:
+    def draw_half_cpu_s(self) -> Second:
         mean_s = self.system.loop_cpu_s / 2
         if self.system.cpu_jitter == "none" or mean_s == 0:
             return mean_s
@@ -217,10 +217,10 @@ class Worker:
             yield from self.wait_for_answer()
         else:
             with self.connections.request() as connection:
-                yield from self.wait_for(connection)
+                yield from self.wait_for_connection(connection)
                 yield from self.wait_for_answer()
 
-    def wait_for(self, connection: Happening) -> Life:
+    def wait_for_connection(self, connection: Happening) -> Life:
         patience_s = self.system.client_timeout_s
         if patience_s is None or connection.triggered:
             yield connection
@@ -239,7 +239,7 @@ class Worker:
             yield turn
             yield self.clock.timeout(starting_s)
 
-    def heartbeat(self) -> Life:
+    def run_heartbeat(self) -> Life:
         """uvicorn's, for gunicorn: on the loop, so behind every request that was ready before it,
         and given only when the last is older than half the timeout.
 

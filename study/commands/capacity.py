@@ -4,11 +4,11 @@ from typing import Annotated
 
 import typer
 
-from scenarios.catalogue import select
-from scenarios.overrides import BOUNDS, Overrides, with_overrides
-from scenarios.problems import Problem
+from scenarios.catalogue import select_scenarios
+from scenarios.errors import UserError
+from scenarios.overrides import BOUNDS, Overrides, apply_overrides
 from study import options as o
-from study.capacity import capacity as find_capacity
+from study.capacity import find_capacity
 
 
 def capacity(
@@ -35,13 +35,13 @@ def capacity(
     out: o.Out = o.DEFAULT_OUT,
 ) -> int:
     """Finds the highest rate that is sustained, and the latency at 50, 70 and 90 % of it."""
-    first = begin_at(first_rate)
-    chosen = select((name,))
+    first = parse_first_rate(first_rate)
+    chosen = select_scenarios((name,))
     if len(chosen) > 1:
-        raise Problem(f"{name} is a group of {len(chosen)}: give one scenario")
+        raise UserError(f"{name} is a group of {len(chosen)}: give one scenario")
     overrides = Overrides(
-        duration_s=o.seconds("--duration", duration),
-        delay_s=o.seconds("--delay", delay),
+        duration_s=o.parse_seconds("--duration", duration),
+        delay_s=o.parse_seconds("--delay", delay),
         load_processes=load_processes,
         arrival_rate=first or 1.0,
         arrivals=arrivals,
@@ -53,17 +53,17 @@ def capacity(
         worker_timeout_s=worker_timeout,
         client=client,
         client_life=client_life,
-        client_timeout_s=o.seconds("--client-timeout", client_timeout),
+        client_timeout_s=o.parse_seconds("--client-timeout", client_timeout),
         upstream=upstream,
     )
-    (scenario,) = with_overrides(chosen, overrides)
+    (scenario,) = apply_overrides(chosen, overrides)
     return find_capacity(scenario, first, steps, port, out)
 
 
-def begin_at(first_rate: str | None) -> float | None:
-    """None leaves it to theory. Raises Problem for a rate that no load can have."""
-    first = o.per_second("--first-rate", first_rate)
+def parse_first_rate(first_rate: str | None) -> float | None:
+    """None leaves it to theory. Raises UserError for a rate that no load can have."""
+    first = o.parse_per_second("--first-rate", first_rate)
     lowest, highest, _ = BOUNDS["arrival_rate"]
     if first is not None and not lowest <= first <= highest:
-        raise Problem(f"--first-rate {first_rate}: give {lowest:g}/s to {highest:g}/s")
+        raise UserError(f"--first-rate {first_rate}: give {lowest:g}/s to {highest:g}/s")
     return first

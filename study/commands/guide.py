@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from scenarios.problems import Problem
+from scenarios.errors import UserError
 from study import guide as guiding
 from study import options as o
 
@@ -44,8 +44,8 @@ def guide(
         return guiding.show_commands()
     if check:
         if directories:
-            raise Problem("--check measures anew: leave the directories out")
-        return guiding.Check(guiding.rules_called(rule or []), port).run()
+            raise UserError("--check measures anew: leave the directories out")
+        return guiding.GuidanceCheck(guiding.select_rules(rule or []), port).run()
     if rule:
-        raise Problem("--rule chooses what --check measures: give --check too")
-    return guiding.write(directories or [guiding.KEPT], out, keep, html)
+        raise UserError("--rule chooses what --check measures: give --check too")
+    return guiding.write_guidance(directories or [guiding.KEPT], out, keep, html)

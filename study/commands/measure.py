@@ -11,18 +11,17 @@ from urllib.parse import urlsplit
 import typer
 
 from scenarios import contrast
-from scenarios.catalogue import select
-from scenarios.model import Engine, Scenario, resolved
-from scenarios.overrides import Overrides, with_overrides
-from scenarios.problems import Problem
+from scenarios.catalogue import select_scenarios
+from scenarios.errors import UserError
+from scenarios.model import Engine, Scenario, resolve_scenario
+from scenarios.overrides import Overrides, apply_overrides
 from stress.databases import URL_VARIABLE
 from study import options as o
-from study.distribution import Asked, distribution_of
-from study.environment import available
-from study.run import Order
-from study.run import run as run_study
-from study.serve import serve as hold_up
-from study.serve import served_stack
+from study.distribution import DistributionOptions, build_distribution
+from study.machine_facts import detect_resources
+from study.run import RunOptions, run_study
+from study.serve import attach_served_stack
+from study.serve import serve_stack as hold_up
 
 BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
@@ -82,23 +81,23 @@ def run(
     ] = False,
 ) -> int:
     """Runs scenarios: a fresh server for each, a row as each ends, reports at the end."""
-    asked = Asked(
+    asked = DistributionOptions(
         distributed=distributed,
         expect_workers=expect_workers,
         listen=listen,
         master_port=master_port,
-        wait_s=o.seconds("--wait-workers", wait_workers),
+        wait_s=o.parse_seconds("--wait-workers", wait_workers),
     )
-    distribution = distribution_of(asked, load_processes, served)
+    distribution = build_distribution(asked, load_processes, served)
     overrides = Overrides(
         users=users,
         spawn_rate=spawn_rate,
-        duration_s=o.seconds("--duration", duration),
-        think_s=o.seconds("--think-time", think_time),
-        delay_s=o.seconds("--delay", delay),
+        duration_s=o.parse_seconds("--duration", duration),
+        think_s=o.parse_seconds("--think-time", think_time),
+        delay_s=o.parse_seconds("--delay", delay),
         user_class=user_class,
         load_processes=distribution.expect_workers if distribution else load_processes,
-        arrival_rate=o.per_second("--arrival-rate", arrival_rate),
+        arrival_rate=o.parse_per_second("--arrival-rate", arrival_rate),
         arrivals=arrivals,
         server=server,
         workers=workers,
@@ -108,7 +107,7 @@ def run(
         worker_timeout_s=worker_timeout,
         client=client,
         client_life=client_life,
-        client_timeout_s=o.seconds("--client-timeout", client_timeout),
+        client_timeout_s=o.parse_seconds("--client-timeout", client_timeout),
         client_connections=client_connections,
         upstream=upstream,
         requests=requests,
@@ -118,26 +117,28 @@ def run(
         database_pool=db_pool,
     )
     if distribution:
-        refuse_local_load(engine, requests, targets)
-    use_database(database_url)
-    chosen = chosen_scenarios(names or [], targets or [], endpoints or [])
+        reject_local_load_options(engine, requests, targets)
+    set_database_url(database_url)
+    chosen = choose_scenarios(names or [], targets or [], endpoints or [])
     if quick:
-        chosen = tuple(o.quickened(each) for each in chosen)
-    scenarios = with_overrides(chosen, overrides)
-    offered = available()
+        chosen = tuple(o.shorten_scenario(each) for each in chosen)
+    scenarios = apply_overrides(chosen, overrides)
+    offered = detect_resources()
     stack = None
     if served:
-        stack = served_stack(out, tuple(resolved(each, offered) for each in scenarios))
-    order = Order(
+        stack = attach_served_stack(
+            out, tuple(resolve_scenario(each, offered) for each in scenarios)
+        )
+    order = RunOptions(
         name="-".join(names or ["all"]),
         trials=trials,
         port=port,
         out=out,
-        command=told_command(sys.argv[1:]),
+        command=record_command(sys.argv[1:]),
         json_output=json,
         quiet=quiet,
         seed=seed,
-        expectations=o.expectations(expect),
+        expectations=o.parse_expectations(expect),
         predict=predict,
         distribution=distribution,
         live=live,
@@ -147,18 +148,18 @@ def run(
     return run_study(scenarios, order, stack)
 
 
-def chosen_scenarios(
+def choose_scenarios(
     names: Sequence[str], targets: Sequence[str], endpoints: Sequence[str]
 ) -> tuple[Scenario, ...]:
     if not targets and not endpoints:
-        return select(tuple(names))
+        return select_scenarios(tuple(names))
     if list(names) != [contrast.GROUP]:
         given = "--target" if targets else "--endpoint"
-        raise Problem(f"{given} is for the group contrast alone: study run contrast {given} ...")
-    return contrast.chosen(targets, endpoints)
+        raise UserError(f"{given} is for the group contrast alone: study run contrast {given} ...")
+    return contrast.choose_contrast_scenarios(targets, endpoints)
 
 
-def refuse_local_load(
+def reject_local_load_options(
     engine: Engine | None, requests: int | None, targets: Sequence[str] | None
 ) -> None:
     """What only this machine's own load can do."""
@@ -169,10 +170,10 @@ def refuse_local_load(
     }
     for option, given in local.items():
         if given:
-            raise Problem(f"{option}: not with --distributed; leave one of them out")
+            raise UserError(f"{option}: not with --distributed; leave one of them out")
 
 
-def use_database(url: str | None) -> None:
+def set_database_url(url: str | None) -> None:
     """Leaves the user's own server where a stack looks for it, in no argument and no record."""
     if url is None:
         return
@@ -183,14 +184,14 @@ def use_database(url: str | None) -> None:
     except ValueError:
         fits = False
     if not fits:  # never with the address: it may hold a password
-        raise Problem(
+        raise UserError(
             "--database-url: give postgresql://user:password@host:port/name, nothing after it, "
             "with special characters of the password percent-encoded"
         )
     os.environ[URL_VARIABLE] = url.replace("postgres://", "postgresql://", 1)
 
 
-def told_command(argv: Sequence[str]) -> str:
+def record_command(argv: Sequence[str]) -> str:
     """What was typed, for the record; without the database's address, which may hold a password."""
     words = ["study", *argv]
     for at, word in enumerate(words):
@@ -221,7 +222,7 @@ def serve(
     """Holds up the classic stack, upstream and server, until Ctrl-C."""
     overrides = Overrides(
         users=users,
-        delay_s=o.seconds("--delay", delay),
+        delay_s=o.parse_seconds("--delay", delay),
         server=server,
         workers=workers,
         pool=pool,
@@ -230,7 +231,7 @@ def serve(
         worker_timeout_s=worker_timeout,
         client=client,
         client_life=client_life,
-        client_timeout_s=o.seconds("--client-timeout", client_timeout),
+        client_timeout_s=o.parse_seconds("--client-timeout", client_timeout),
         client_connections=client_connections,
         upstream=upstream,
     )

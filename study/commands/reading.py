@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
-from scenarios.catalogue import GROUPS, select
+from scenarios.catalogue import GROUPS, select_scenarios
 from scenarios.model import Scenario
 from study import options as o
-from study.compare import compare as compare_runs
-from study.doctor import doctor as examine_machine
-from study.report import report as report_again
+from study.compare import compare_directories
+from study.doctor import print_findings as examine_machine
+from study.report import rebuild_reports as report_again
 
 
 def list_scenarios(
@@ -21,15 +21,15 @@ def list_scenarios(
     ] = None,
 ) -> int:
     """Scenarios by group: the question each asks, and what to expect."""
-    chosen = select(tuple(names or GROUPS))
+    chosen = select_scenarios(tuple(names or GROUPS))
     for group in dict.fromkeys(each.group for each in chosen):
         print(group)
-        print("\n".join(group_lines([each for each in chosen if each.group == group])))
+        print("\n".join(format_group([each for each in chosen if each.group == group])))
         print()
     return 0
 
 
-def group_lines(scenarios: Sequence[Scenario]) -> Iterator[str]:
+def format_group(scenarios: Sequence[Scenario]) -> Iterator[str]:
     """What all of them expect is said once, at the end."""
     together = len(scenarios) > 1 and len({each.expect for each in scenarios}) == 1
     for scenario in scenarios:
@@ -57,7 +57,7 @@ def compare(
     json: Annotated[bool, typer.Option("--json", help="Print JSON, nothing else.")] = False,
 ) -> int:
     """Is run B different from run A: figure by figure, with what chance alone would make."""
-    return compare_runs(a, b, anyway, json, html)
+    return compare_directories(a, b, anyway, json, html)
 
 
 def doctor(port: o.Port = o.DEFAULT_PORT) -> int:

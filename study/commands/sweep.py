@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 
-from analysis.sweep import Sweeping
-from scenarios.catalogue import select
+from analysis.summary.sweep import SweepSettings
+from scenarios.catalogue import select_scenarios
 from scenarios.model import AS_USERS, Scenario
 from scenarios.overrides import Overrides
-from scenarios.sweep import Setting, parse_values, steps_of, swept_of
+from scenarios.sweep import Setting, build_sweep_steps, parse_values, select_sweep_axis
 from study import options as o
-from study.commands.measure import told_command
-from study.run import Order, run
+from study.commands.measure import record_command
+from study.run import RunOptions, run_study
 
 VALUES = "one value, or several such as"
 
@@ -60,47 +60,47 @@ def sweep(
         "workers": workers,
         "delay": delay,
     }
-    swept, fixed = swept_of(
+    swept, fixed = select_sweep_axis(
         {name: (text and parse_values(name, text)) or None for name, text in given.items()}
     )
     overrides = replace(
         fixed,
         spawn_rate=spawn_rate,
-        duration_s=o.seconds("--duration", duration),
-        think_s=o.seconds("--think-time", think_time),
+        duration_s=o.parse_seconds("--duration", duration),
+        think_s=o.parse_seconds("--think-time", think_time),
         server=server,
         loop=loop,
         http=http,
         worker_timeout_s=worker_timeout,
         client=client,
         client_life=client_life,
-        client_timeout_s=o.seconds("--client-timeout", client_timeout),
+        client_timeout_s=o.parse_seconds("--client-timeout", client_timeout),
         client_connections=client_connections,
         upstream=upstream,
         load_processes=load_processes,
     )
-    chosen = select(tuple(names))
+    chosen = select_scenarios(tuple(names))
     if quick:
-        chosen = tuple(o.quickened(each) for each in chosen)
-    scenarios, steps = steps_of(chosen, swept, overrides)
-    order = Order(
+        chosen = tuple(o.shorten_scenario(each) for each in chosen)
+    scenarios, steps = build_sweep_steps(chosen, swept, overrides)
+    order = RunOptions(
         name=f"sweep-{swept.setting}-{'-'.join(names)}",
         trials=trials,
         port=port,
         out=out,
-        command=told_command(sys.argv[1:]),
+        command=record_command(sys.argv[1:]),
         json_output=json,
         quiet=quiet,
         seed=seed,
         predict=predict,
         live=live,
         report=report,
-        sweep=Sweeping(swept.setting, steps, grows_with_users(chosen, overrides)),
+        sweep=SweepSettings(swept.setting, steps, describe_user_sized_values(chosen, overrides)),
     )
-    return run(scenarios, order)
+    return run_study(scenarios, order)
 
 
-def grows_with_users(chosen: Sequence[Scenario], overrides: Overrides) -> str:
+def describe_user_sized_values(chosen: Sequence[Scenario], overrides: Overrides) -> str:
     """What is as large as the number of users, in words."""
     pool = overrides.pool is None and any(each.server.pool == AS_USERS for each in chosen)
     connections = overrides.client_connections is None and any(

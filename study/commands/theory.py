@@ -6,13 +6,13 @@ from typing import Annotated
 
 import typer
 
-from analysis.theory.asked import Target, parse_users
-from scenarios.catalogue import select
-from scenarios.overrides import Overrides, with_overrides
-from scenarios.problems import Problem
+from analysis.theory.request import LoadTarget, parse_users
+from scenarios.catalogue import select_scenarios
+from scenarios.errors import UserError
+from scenarios.overrides import Overrides, apply_overrides
 from study import options as o
-from study.predict import Question
-from study.predict import predict as ask_theory
+from study.predict import PredictionRequest
+from study.predict import predict_performance as ask_theory
 
 UNKNOWN_TO_FORMULAS = {
     "--arrival-rate": "a rate has no users",
@@ -75,16 +75,16 @@ def predict(
     range_of_users = None if users is None else parse_users(users)
     overrides = Overrides(
         users=range_of_users[0] if range_of_users and len(range_of_users) == 1 else None,
-        duration_s=o.seconds("--duration", duration),
-        think_s=o.seconds("--think-time", think_time),
-        delay_s=o.seconds("--delay", delay),
+        duration_s=o.parse_seconds("--duration", duration),
+        think_s=o.parse_seconds("--think-time", think_time),
+        delay_s=o.parse_seconds("--delay", delay),
         workers=workers,
         pool=pool,
         worker_timeout_s=worker_timeout,
         client=client,
         client_life=client_life,
-        client_timeout_s=o.seconds("--client-timeout", client_timeout),
-        arrival_rate=o.per_second("--arrival-rate", arrival_rate),
+        client_timeout_s=o.parse_seconds("--client-timeout", client_timeout),
+        arrival_rate=o.parse_per_second("--arrival-rate", arrival_rate),
         arrivals=arrivals,
     )
     given = {
@@ -99,32 +99,34 @@ def predict(
         "--lifo": lifo or None,
     }
     if (target is None) != (p99 is None):
-        raise Problem("--target and --p99 belong together, such as --target 20000/s --p99 2s")
+        raise UserError("--target and --p99 belong together, such as --target 20000/s --p99 2s")
     if plot is not None and (range_of_users is None or len(range_of_users) == 1):
-        raise Problem("--plot draws a range of users: give --users 100..100000 too")
+        raise UserError("--plot draws a range of users: give --users 100..100000 too")
     if target is not None:
-        refuse(given, UNKNOWN_TO_A_SIZE, "--target")
+        reject_options(given, UNKNOWN_TO_A_SIZE, "--target")
     elif range_of_users is not None and len(range_of_users) > 1:
-        refuse(given, UNKNOWN_TO_FORMULAS, f"--users {users}")
-    chosen = select(tuple(names or ()))
+        reject_options(given, UNKNOWN_TO_FORMULAS, f"--users {users}")
+    chosen = select_scenarios(tuple(names or ()))
     if quick:
-        chosen = tuple(o.quickened(each) for each in chosen)
-    question = Question(
+        chosen = tuple(o.shorten_scenario(each) for each in chosen)
+    question = PredictionRequest(
         users=range_of_users,
-        cpu_s=o.seconds("--cpu", cpu),
+        cpu_s=o.parse_seconds("--cpu", cpu),
         cores=cores,
         lifo=lifo,
         target=None
         if target is None
-        else Target(o.per_second("--target", target) or 0.0, o.seconds("--p99", p99) or 0.0),
+        else LoadTarget(
+            o.parse_per_second("--target", target) or 0.0, o.parse_seconds("--p99", p99) or 0.0
+        ),
         plot=plot,
         json_output=json,
     )
-    return ask_theory(with_overrides(chosen, overrides), question)
+    return ask_theory(apply_overrides(chosen, overrides), question)
 
 
-def refuse(given: Mapping[str, object], unknown: Mapping[str, str], asked: str) -> None:
-    """Rather than ignore it. Raises Problem."""
+def reject_options(given: Mapping[str, object], unknown: Mapping[str, str], asked: str) -> None:
+    """Rather than ignore it. Raises UserError."""
     for option, why in unknown.items():
         if given[option] is not None:
-            raise Problem(f"{option}: of no use with {asked}: {why}; leave it out")
+            raise UserError(f"{option}: of no use with {asked}: {why}; leave it out")

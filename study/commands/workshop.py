@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from scenarios.exercises import exercise
-from scenarios.problems import Problem
+from scenarios.errors import UserError
+from scenarios.exercises import find_exercise
 from study import options as o
-from study.commands.measure import told_command
-from study.workshop import KEPT, PAGE, Lesson, show_exercises, write_page
+from study.commands.measure import record_command
+from study.workshop import KEPT, PAGE, WorkshopSession, print_exercises, write_workshop_page
 
 
 def workshop(
@@ -39,10 +39,12 @@ def workshop(
     """An exercise: your prediction, the run, and both beside what theory says."""
     if page or keep:
         if number is not None or edited:
-            raise Problem("--page writes docs/workshop.md: leave the exercise out")
-        return write_page(page or [KEPT], PAGE, keep)
+            raise UserError("--page writes docs/workshop.md: leave the exercise out")
+        return write_workshop_page(page or [KEPT], PAGE, keep)
     if number is None:
         if edited:
-            raise Problem("--edited: of which exercise? study workshop 1 --edited")
-        return show_exercises()
-    return Lesson(exercise(number), edited, prompt, port, out, told_command(sys.argv[1:])).hold()
+            raise UserError("--edited: of which exercise? study workshop 1 --edited")
+        return print_exercises()
+    return WorkshopSession(
+        find_exercise(number), edited, prompt, port, out, record_command(sys.argv[1:])
+    ).run_session()

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import uvicorn
 
-from study.live.broadcast import Broadcast
-from study.live.site import site
+from study.live.broadcast import LiveBroadcast
+from study.live.site import create_site
 
 HOST = "127.0.0.1"
 CLOSES_WITHIN_S = 1
@@ -18,7 +18,7 @@ CLOSES_WITHIN_S = 1
 
 def main(directory: str, port: str) -> None:
     uvicorn.run(
-        site(Broadcast(Path(directory))),
+        create_site(LiveBroadcast(Path(directory))),
         host=HOST,
         port=int(port),
         log_level="warning",

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import polars as pl
 
-from analysis.population import Window
-from analysis.report.lanes import Lanes, lanes_of
-from analysis.report.slices import packed_rows
+from analysis.measures.window import Window
+from analysis.report.interactive_timeline import encode_rows
+from analysis.report.timeline import Timeline, build_timeline_from_rows
 from scenarios.units import Second
-from study.live.follow import UNREADABLE, Follower, Look
-from study.live.state import State, read_state
+from study.live.follow import UNREADABLE, CellFollower, LiveSample
+from study.live.state import LiveState, read_state
 
 EVERY_S = 0.5
 SHOWN_S = 5.0
@@ -27,12 +27,12 @@ BEHIND_S = 0.3
 
 
 @dataclass(slots=True)
-class Broadcast:
+class LiveBroadcast:
     """Of the run in `directory`; the same message for everybody who looks."""
 
     directory: Path
     _cell: str = ""
-    _follower: Follower | None = None
+    _follower: CellFollower | None = None
     _message: str = "{}"
     _listeners: set[asyncio.Event] = field(default_factory=set)
 
@@ -40,14 +40,14 @@ class Broadcast:
         """Looks for ever. Reading is quick, and done here: nobody waits for this loop."""
         while True:
             try:
-                self._message = json.dumps(self.message(), allow_nan=False)
+                self._message = json.dumps(self.build_message(), allow_nan=False)
             except UNREADABLE as error:  # the next look may see it whole; the log says so
                 print(f"live: {error!r}", file=sys.stderr, flush=True)
             for listener in self._listeners:
                 listener.set()
             await asyncio.sleep(EVERY_S)
 
-    async def messages(self) -> AsyncIterator[str]:
+    async def stream_messages(self) -> AsyncIterator[str]:
         """The newest, then each that follows; one that was missed is not made up for."""
         told = asyncio.Event()
         told.set()
@@ -60,37 +60,39 @@ class Broadcast:
         finally:
             self._listeners.discard(told)
 
-    def message(self) -> dict[str, object]:
+    def build_message(self) -> dict[str, object]:
         state = read_state(self.directory)
         if state.cell and state.cell != self._cell:
             self._cell = state.cell
             raw = self.directory / "cells" / state.cell / "raw"
-            self._follower = Follower(raw, keeps_rows=True)
-        look = None if self._follower is None or state.done else self._follower.look()
+            self._follower = CellFollower(raw, keeps_rows=True)
+        look = None if self._follower is None or state.done else self._follower.take_sample()
         return {
             "state": asdict(state),
             "look": None if look is None else asdict(look),
-            "lanes": self.lanes(state, look) if look is not None and self._listeners else None,
+            "lanes": self.build_timeline(state, look)
+            if look is not None and self._listeners
+            else None,
         }
 
-    def lanes(self, state: State, look: Look) -> dict[str, object] | None:
+    def build_timeline(self, state: LiveState, look: LiveSample) -> dict[str, object] | None:
         """Of the last seconds; times count from now, and are negative."""
         assert self._follower is not None
-        handlers, probe = self._follower.handlers(), self._follower.probe()
+        handlers, probe = self._follower.build_handlers(), self._follower.build_probe()
         if handlers is None or probe is None:
             return None
         window = Window(-SHOWN_S, -BEHIND_S)
-        found: Lanes | None = None
+        found: Timeline | None = None
         with suppress(pl.exceptions.PolarsError):  # columns of another probe: counters remain
-            found = lanes_of(
-                since(handlers, look.at_s, ("queued_s", "started_s", "ended_s", "sent_s")),
-                since(probe, look.at_s, ("at_s",)),
+            found = build_timeline_from_rows(
+                shift_times(handlers, look.at_s, ("queued_s", "started_s", "ended_s", "sent_s")),
+                shift_times(probe, look.at_s, ("at_s",)),
                 window,
                 blocks=state.blocks,
                 most_requests=MOST_REQUESTS,
             )
-        return None if found is None else {**packed_rows(found), "first_s": found.span.start_s}
+        return None if found is None else {**encode_rows(found), "first_s": found.span.start_s}
 
 
-def since(rows: pl.DataFrame, at_s: Second, times: tuple[str, ...]) -> pl.DataFrame:
+def shift_times(rows: pl.DataFrame, at_s: Second, times: tuple[str, ...]) -> pl.DataFrame:
     return rows.with_columns(pl.col(times) - at_s)

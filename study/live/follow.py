@@ -11,8 +11,8 @@ import polars as pl
 from records.journal import JournalError
 from records.tail import JournalTail
 from scenarios.units import Second
-from stress.protocol import Progress, read_progress
-from stress.watch import is_alive
+from stress.protocol import LoadProgress, read_progress
+from stress.resource_monitor import is_alive
 
 RATE_OVER_S = 2.0
 """Long enough that a rate is no noise, short enough to see a stall."""
@@ -28,14 +28,14 @@ REMEMBERED_S = 6.0
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class LiveSample:
     """One look at a running cell. Rates are of the last RATE_OVER_S, requests a second; `failures`
     counts each kind of error since the cell began; threads by kind and pool are of the last
     sample of every worker that still writes, None before the first one; threads_peak: the most
     that were seen at a look."""
 
     at_s: Second
-    progress: Progress
+    progress: LoadProgress
     good_rps: float
     failed_rps: float
     failures: tuple[tuple[str, int], ...]
@@ -53,7 +53,7 @@ UNREADABLE = (OSError, ValueError, JournalError, pl.exceptions.PolarsError)
 
 
 @dataclass(slots=True)
-class Recent:
+class RecentRows:
     """Rows of the last seconds, and those without an end for longer; of rows with the same keys
     the one that knows the most."""
 
@@ -75,7 +75,7 @@ class Recent:
 
 
 @dataclass(slots=True)
-class Follower:
+class CellFollower:
     """Of one cell's folder with raw files. keeps_rows: for `handlers` and `probe`. `alive` tells
     whether a process is there: one whose journal is silent may be held, and is told."""
 
@@ -87,33 +87,35 @@ class Follower:
     _failures: Counter[str] = field(default_factory=Counter)
     _threads_peak: int = 0
     _samples: dict[int, dict[str, object]] = field(default_factory=dict)
-    _handlers: Recent = field(default_factory=lambda: Recent(("pid", "visit"), VISITED))
-    _probe: Recent = field(default_factory=lambda: Recent(("pid", "at_s"), ("at_s",)))
+    _handlers: RecentRows = field(default_factory=lambda: RecentRows(("pid", "visit"), VISITED))
+    _probe: RecentRows = field(default_factory=lambda: RecentRows(("pid", "at_s"), ("at_s",)))
 
-    def tried(self) -> Look | None:
+    def try_sample(self) -> LiveSample | None:
         """A look, or None where the files can't be read just now."""
         try:
-            return self.look()
+            return self.take_sample()
         except UNREADABLE:
             return None
 
-    def look(self) -> Look:
+    def take_sample(self) -> LiveSample:
         now_s = monotonic()
         for pattern, take in (("load-*", self._take_load), ("probe-*", self._take_probe)):
             for path in self.raw.glob(f"**/{pattern}.journal"):
                 tail = self._tails.setdefault(path, JournalTail(path))
-                for letter, rows in self._new(tail):
+                for letter, rows in self._read_new_rows(tail):
                     take(tail, letter, rows, now_s)
         while self._ended and self._ended[0][0] < now_s - RATE_OVER_S:
             self._ended.popleft()
         good = sum(each for _, each in self._ended)
         newest = [each for pid, each in self._samples.items() if self.alive(pid)]
         threads = {
-            kind: int(sum(number(each, f"threads_{kind}") for each in newest)) for kind in KINDS
+            kind: int(sum(get_number(each, f"threads_{kind}") for each in newest)) for kind in KINDS
         }
         self._threads_peak = max(self._threads_peak, sum(threads.values()))
-        oldest_beat = max(newest, key=lambda each: number(each, "heartbeat_age_s"), default=None)
-        return Look(
+        oldest_beat = max(
+            newest, key=lambda each: get_number(each, "heartbeat_age_s"), default=None
+        )
+        return LiveSample(
             at_s=now_s,
             progress=read_progress(self.raw),
             good_rps=good / RATE_OVER_S,
@@ -121,23 +123,25 @@ class Follower:
             failures=tuple(self._failures.most_common(3)),
             threads=threads if newest else None,
             threads_peak=self._threads_peak,
-            pool_total=int(sum(number(each, "pool_total") for each in newest)) if newest else None,
-            pool_borrowed=int(sum(number(each, "pool_borrowed") for each in newest)),
-            pool_waiting=int(sum(number(each, "pool_waiting") for each in newest)),
-            heartbeat_age_ms=None if oldest_beat is None else age_ms(oldest_beat, now_s),
-            blocked_by=None if oldest_beat is None else place_of(oldest_beat),
+            pool_total=int(sum(get_number(each, "pool_total") for each in newest))
+            if newest
+            else None,
+            pool_borrowed=int(sum(get_number(each, "pool_borrowed") for each in newest)),
+            pool_waiting=int(sum(get_number(each, "pool_waiting") for each in newest)),
+            heartbeat_age_ms=None if oldest_beat is None else compute_age_ms(oldest_beat, now_s),
+            blocked_by=None if oldest_beat is None else get_blocking_site(oldest_beat),
         )
 
-    def handlers(self) -> pl.DataFrame | None:
+    def build_handlers(self) -> pl.DataFrame | None:
         """Rows as in handlers.parquet, with absolute times; None before the first request."""
         return self._handlers.rows
 
-    def probe(self) -> pl.DataFrame | None:
+    def build_probe(self) -> pl.DataFrame | None:
         return self._probe.rows
 
-    def _new(self, tail: JournalTail) -> Iterator[tuple[str, pl.DataFrame]]:
+    def _read_new_rows(self, tail: JournalTail) -> Iterator[tuple[str, pl.DataFrame]]:
         try:
-            yield from tail.new().items()
+            yield from tail.read_new_rows().items()
         except (OSError, JournalError):  # gone, or half begun: the next look may see it
             return
 
@@ -161,22 +165,22 @@ class Follower:
             self._handlers.add(own, now_s)
 
 
-def age_ms(sample: Mapping[str, object], now_s: Second) -> float:
+def compute_age_ms(sample: Mapping[str, object], now_s: Second) -> float:
     """As the probe saw it, and what went by since, where its journal itself is late: then
     something holds the whole process."""
-    late_s = max(0.0, now_s - at_of(sample) - FLUSHED_WITHIN_S)
-    return 1000 * (number(sample, "heartbeat_age_s") + late_s)
+    late_s = max(0.0, now_s - get_sample_time(sample) - FLUSHED_WITHIN_S)
+    return 1000 * (get_number(sample, "heartbeat_age_s") + late_s)
 
 
-def at_of(sample: Mapping[str, object]) -> float:
-    return number(sample, "at_s")
+def get_sample_time(sample: Mapping[str, object]) -> float:
+    return get_number(sample, "at_s")
 
 
-def number(sample: Mapping[str, object], name: str) -> float:
+def get_number(sample: Mapping[str, object], name: str) -> float:
     value = sample.get(name)
     return float(value) if isinstance(value, int | float) else 0.0
 
 
-def place_of(sample: Mapping[str, object]) -> str | None:
+def get_blocking_site(sample: Mapping[str, object]) -> str | None:
     places = [sample.get("blocked_route"), sample.get("blocked_frame")]
     return " at ".join(str(each) for each in places if each) or None

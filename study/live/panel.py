@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from rich.text import Text
 
-from analysis import formats
-from study.live.follow import Look
+from analysis.stats import formats
+from study.live.follow import LiveSample
 
 WIDTH = 79
 BAR = 24
@@ -13,19 +13,19 @@ FULL, EMPTY = "█", "·"
 SILENT_MS = 1000.0
 
 
-def panel(head: str, look: Look | None) -> Text:
+def render_panel(head: str, look: LiveSample | None) -> Text:
     """Plain text with colours for what is grave; no markup in it is read."""
-    lines = [Text(fitted(head), style="bold")]
+    lines = [Text(fit_line(head), style="bold")]
     if look is not None:
-        lines += [Text(fitted(line), style=style) for line, style in lines_of(look)]
+        lines += [Text(fit_line(line), style=style) for line, style in render_lines(look)]
     return Text("\n").join(lines)
 
 
-def fitted(line: str) -> str:
+def fit_line(line: str) -> str:
     return line if len(line) <= WIDTH else line[: WIDTH - 1] + "…"
 
 
-def lines_of(look: Look) -> Iterator[tuple[str, str]]:
+def render_lines(look: LiveSample) -> Iterator[tuple[str, str]]:
     now = look.progress
     users = f"{now.users:,} users, " if now.users else ""
     if now.sent:  # oha and wrk tell nothing before their end
@@ -39,9 +39,9 @@ def lines_of(look: Look) -> Iterator[tuple[str, str]]:
         kinds = ", ".join(
             f"{count:,} {kind.replace('_', ' ')}" for kind, count in look.threads.items() if count
         )
-        yield f"  threads  {bar_of(alive, look.threads_peak)} {alive:,}: {kinds}", ""
+        yield f"  threads  {render_bar(alive, look.threads_peak)} {alive:,}: {kinds}", ""
     if look.pool_total:
-        bar = bar_of(look.pool_borrowed, look.pool_total)
+        bar = render_bar(look.pool_borrowed, look.pool_total)
         yield (
             f"  pool     {bar} {look.pool_borrowed:,} of {look.pool_total:,} taken, "
             f"{look.pool_waiting:,} waiting",
@@ -56,7 +56,7 @@ def lines_of(look: Look) -> Iterator[tuple[str, str]]:
         yield f"  failed   {count:,} × {' '.join(error.split())}", "red"
 
 
-def bar_of(value: float, most: float) -> str:
+def render_bar(value: float, most: float) -> str:
     """Something, however little, is never drawn as nothing."""
     share = min(1.0, value / most) if most > 0 else 0.0
     full = max(round(BAR * share), 1 if value > 0 else 0)

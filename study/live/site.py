@@ -10,12 +10,12 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from analysis.report.slices import live_spec
-from analysis.report.vega import script_json, vega
-from study.live.broadcast import SHOWN_S, Broadcast
+from analysis.report.interactive_timeline import build_live_spec
+from analysis.report.vega import encode_script_json, load_vega
+from study.live.broadcast import SHOWN_S, LiveBroadcast
 
 
-def site(broadcast: Broadcast) -> Starlette:
+def create_site(broadcast: LiveBroadcast) -> Starlette:
     @asynccontextmanager
     async def looking(_: Starlette) -> AsyncIterator[None]:
         looks = asyncio.create_task(broadcast.run())
@@ -26,13 +26,15 @@ def site(broadcast: Broadcast) -> Starlette:
 
     async def page(_: Request) -> Response:
         return HTMLResponse(
-            template().render(spec=script_json(live_spec(SHOWN_S)), vega=vega()),
+            load_template().render(
+                spec=encode_script_json(build_live_spec(SHOWN_S)), vega=load_vega()
+            ),
             headers={"Content-Security-Policy": "default-src 'self' 'unsafe-inline' data:"},
         )
 
     async def events(_: Request) -> Response:
         async def stream() -> AsyncIterator[str]:
-            async for message in broadcast.messages():
+            async for message in broadcast.stream_messages():
                 yield f"data: {message}\n\n"
 
         return StreamingResponse(
@@ -42,7 +44,7 @@ def site(broadcast: Broadcast) -> Starlette:
     return Starlette(routes=[Route("/", page), Route("/events", events)], lifespan=looking)
 
 
-def template() -> jinja2.Template:
+def load_template() -> jinja2.Template:
     loader = jinja2.ChoiceLoader(
         [jinja2.PackageLoader("study.live"), jinja2.PackageLoader("analysis.report")]
     )

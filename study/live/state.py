@@ -12,7 +12,7 @@ FILE = "live.json"
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class LiveState:
     """number, of: which cell of how many. cell: the name of its folder. blocks: whether the
     endpoint's code holds the loop. t0_s: a moment to count from, time.monotonic() of this host."""
 
@@ -30,15 +30,15 @@ class State:
     done: bool = False
 
 
-def write_state(folder: Path, state: State) -> None:
+def write_state(folder: Path, state: LiveState) -> None:
     half = folder / f"{FILE}.half"
     half.write_text(json.dumps(asdict(state)))
     half.replace(folder / FILE)
 
 
-def read_state(folder: Path) -> State:
+def read_state(folder: Path) -> LiveState:
     """An empty one before the first was written. Raises ValueError for what is none."""
     try:
-        return TypeAdapter(State).validate_json((folder / FILE).read_bytes())
+        return TypeAdapter(LiveState).validate_json((folder / FILE).read_bytes())
     except FileNotFoundError:
-        return State()
+        return LiveState()

@@ -13,7 +13,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from app.main import create_app
-from app.settings import Library, Settings, SettingsError, from_environment
+from app.settings import Library, Settings, SettingsError, read_settings
 
 STYLES = ("/sync/http", "/async/http", "/async/http/sync", "/async/http/offload")
 
@@ -54,7 +54,7 @@ def upstream(status: int = 200) -> Iterator[str]:
         thread.join()
 
 
-PLAIN = from_environment({})
+PLAIN = read_settings({})
 
 
 @asynccontextmanager
@@ -82,7 +82,7 @@ def test_each_style_asks_the_upstream_once_and_names_the_request(
     awaited = ("/async/http",)
     paths = awaited if library == "aiohttp" else STYLES
     with upstream() as url:
-        settings = from_environment(
+        settings = read_settings(
             {
                 "APP_CLIENT": library,
                 "APP_CLIENT_LIFE": life,
@@ -123,7 +123,7 @@ def test_an_upstream_that_is_too_late_is_a_504(library: Library) -> None:
 
 @pytest.mark.parametrize("life", ["per-request", "shared"])
 def test_aiohttp_has_no_blocking_form(life: str) -> None:
-    settings = from_environment({"APP_CLIENT": "aiohttp", "APP_CLIENT_LIFE": life})
+    settings = read_settings({"APP_CLIENT": "aiohttp", "APP_CLIENT_LIFE": life})
     got = asyncio.run(answers(settings, ("/sync/http", "/async/http/offload")))
     assert [each.status_code for each in got] == [501, 501]
     assert "no blocking form" in got[0].json()["error"]
@@ -192,4 +192,4 @@ def test_thread_lines_are_off_unless_asked_for() -> None:
 )  # fmt: skip
 def test_a_wrong_setting_is_named_with_its_value(key: str, value: str) -> None:
     with pytest.raises(SettingsError, match=f"{key}={value!r}: give "):
-        from_environment({key: value})
+        read_settings({key: value})

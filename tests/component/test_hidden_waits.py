@@ -13,10 +13,10 @@ import pytest
 
 from app import layers
 from app.main import create_app
-from app.settings import from_environment
+from app.settings import read_settings
 from tests.component.test_app import answers, client
 
-PLAIN = replace(from_environment({}), delay_ms=1)
+PLAIN = replace(read_settings({}), delay_ms=1)
 BODIES = {
     "/health": None,
     "/sync/health": '{"status":"ok"}',
@@ -83,7 +83,7 @@ def test_there_are_as_many_layers_as_said(name: str) -> None:
         for route in app.routes
         if getattr(route, "path", "") == f"/layers/{name}"
     ]
-    kind = {"none": object, "pure": layers.Pure, "base": layers.Base}[name]
+    kind = {"none": object, "pure": layers.PureMiddleware, "base": layers.BaseMiddleware}[name]
     own = [each.cls for each in mounted.user_middleware]
     assert own == [kind] * (0 if name == "none" else layers.LAYERS)
 

@@ -10,6 +10,9 @@ import anyio.to_thread
 import httpx
 import polars as pl
 import pytest
+from asgi_probe import Probe
+from asgi_probe.middleware import Message, Receive, Send
+from asgi_probe.request_record import Scope, classify_thread, is_endpoint_call
 from fastapi import BackgroundTasks, Depends, FastAPI
 from starlette.applications import Starlette
 from starlette.middleware.base import BaseHTTPMiddleware
@@ -17,10 +20,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from probe import Probe
-from probe.middleware import Message, Receive, Send
-from probe.visit import Scope, kind_of, runs
-from records.harvest import handlers_table, probe_table, read_journals
+from records.build_tables import build_handlers_table, build_probe_table, read_journals
 
 Calls = Callable[[httpx.AsyncClient], Awaitable[None]]
 
@@ -38,7 +38,7 @@ def observe(app: object, folder: Path, calls: Calls) -> tuple[pl.DataFrame, pl.D
     probe.stop()
     journals, lost = read_journals(sorted(folder.glob("probe-*.journal")))
     assert lost == ()
-    return handlers_table(journals, 0.0, 1e12), probe_table(journals, 0.0, 1e12), probe
+    return build_handlers_table(journals, 0.0, 1e12), build_probe_table(journals, 0.0, 1e12), probe
 
 
 def get(*paths: str, **headers: str) -> Calls:
@@ -242,9 +242,9 @@ def test_a_request_that_never_ends_is_a_row_too(tmp_path: Path) -> None:
 
     copied: list[bytes] = []
     observe(app, tmp_path, calls)
-    from records.journal import decode
+    from records.journal import decode_journal
 
-    (row,) = decode(copied[0]).tables["h"].to_dicts()
+    (row,) = decode_journal(copied[0]).tables["h"].to_dicts()
     assert row["ended_s"] is None
     assert row["thread_kind"] == "loop"
 
@@ -319,7 +319,7 @@ def test_a_fault_in_the_watchdog_is_the_same(
     def broken(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("probe.watchdog.Watchdog._look", broken)
+    monkeypatch.setattr("asgi_probe.watchdog.Watchdog._sample_loop", broken)
     app = FastAPI()
 
     @app.get("/")
@@ -390,13 +390,13 @@ def test_the_end_of_the_lifespan_writes_what_is_left(tmp_path: Path) -> None:
 
     asyncio.run(run())
     journals, _ = read_journals(sorted(tmp_path.glob("probe-*.journal")))
-    assert handlers_table(journals, 0.0, 1e12)["status"].to_list() == [200]
+    assert build_handlers_table(journals, 0.0, 1e12)["status"].to_list() == [200]
 
 
 def test_names_tell_threads_apart() -> None:
-    assert kind_of("AnyIO worker thread") == "anyio-worker"
-    assert kind_of("asyncio_3") == "executor"
-    assert kind_of("Thread-1") == "other"
+    assert classify_thread("AnyIO worker thread") == "anyio-worker"
+    assert classify_thread("asyncio_3") == "executor"
+    assert classify_thread("Thread-1") == "other"
 
 
 def test_which_call_is_the_endpoint() -> None:
@@ -406,9 +406,9 @@ def test_which_call_is_the_endpoint() -> None:
 
     def outer(*_: object, **__: object) -> None: ...
 
-    assert runs(endpoint, endpoint)
-    assert runs(partial(endpoint, 1), endpoint)
-    assert runs(partial(outer, function=endpoint, arguments={}), endpoint)
-    assert not runs(outer, endpoint)
-    assert not runs(partial(outer, 1), endpoint)
-    assert not runs(endpoint, None)
+    assert is_endpoint_call(endpoint, endpoint)
+    assert is_endpoint_call(partial(endpoint, 1), endpoint)
+    assert is_endpoint_call(partial(outer, function=endpoint, arguments={}), endpoint)
+    assert not is_endpoint_call(outer, endpoint)
+    assert not is_endpoint_call(partial(outer, 1), endpoint)
+    assert not is_endpoint_call(endpoint, None)

@@ -3,7 +3,6 @@ must leave as they are. `python -m tests.golden.pins` writes them anew, for a ch
 """
 
 import io
-import os
 import re
 import shutil
 import sys
@@ -98,7 +97,7 @@ def run_main(*arguments: str) -> str:
     with redirect_stdout(out), redirect_stderr(err):
         code = main(arguments)
     text = f"$ study {' '.join(arguments)}\n{out.getvalue()}{err.getvalue()}exit code {code}\n"
-    return text.replace(str(ROOT), "ROOT").replace(os.getcwd(), "HERE")
+    return text.replace(str(ROOT), "ROOT").replace(str(Path.cwd()), "HERE")
 
 
 def read_page(path: Path) -> str:

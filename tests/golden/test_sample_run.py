@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.reports import summary_of, write_reports
+from analysis.report.write import load_cell_summary, write_reports
 from records.rundir import open_run
 from study.cli import main
 
@@ -17,7 +17,7 @@ REPORTS = ("summary.json", "summary.csv", "summary.md")
 @pytest.mark.parametrize("name", REPORTS)
 def test_the_same_records_make_the_same_bytes(name: str, tmp_path: Path) -> None:
     run = open_run(SAMPLE)
-    write_reports(run, [summary_of(cell) for cell in run.cells()], tmp_path)
+    write_reports(run, [load_cell_summary(cell) for cell in run.list_saved_cells()], tmp_path)
     assert (tmp_path / name).read_bytes() == (SAMPLE / name).read_bytes()
 
 
@@ -26,8 +26,8 @@ def test_it_can_be_tried_with_no_server(tmp_path: Path, capsys: pytest.CaptureFi
     shutil.copytree(SAMPLE, copy)
     assert main(["report", str(copy)]) == 0
     printed = capsys.readouterr().out
-    for cell in open_run(SAMPLE).cells():
-        assert cell.record().scenario.name in printed
+    for cell in open_run(SAMPLE).list_saved_cells():
+        assert cell.load_record().scenario.name in printed
 
 
 def test_it_is_small_and_names_no_place() -> None:

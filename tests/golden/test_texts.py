@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from analysis.guide.experiments import experiment_of
-from analysis.guide.page import guidance
-from analysis.guide.recorded import runs_in
+from analysis.guide.experiments import find_experiment
+from analysis.guide.page import build_guidance
+from analysis.guide.recorded import find_runs
 from study import guide, workshop
 from study.cli import main
 
@@ -26,14 +26,14 @@ def test_the_guidance_is_what_its_runs_say(tmp_path: Path) -> None:
 
 def test_the_workshop_is_what_its_runs_say(tmp_path: Path) -> None:
     page = tmp_path / "workshop.md"
-    assert workshop.write_page([workshop.KEPT], page, None) == 0
+    assert workshop.write_workshop_page([workshop.KEPT], page, None) == 0
     assert page.read_text() == workshop.PAGE.read_text()
     teacher = workshop.PAGE.with_name(workshop.TEACHER)
     assert page.with_name(workshop.TEACHER).read_text() == teacher.read_text()
 
 
 def test_nothing_was_left_out_and_all_holds() -> None:
-    made = guidance(guide.recorded([guide.KEPT])[0])
+    made = build_guidance(guide.load_records([guide.KEPT])[0])
     assert made.missing == ()
     assert all(each.holds for each in made.relations)
 
@@ -59,5 +59,5 @@ def test_it_is_small_and_names_no_place(name: str) -> None:
 
 
 def test_the_runs_were_made_by_the_commands_that_they_name() -> None:
-    for run in runs_in([guide.KEPT]):
-        assert experiment_of(str(run.manifest()["command"])) is not None
+    for run in find_runs([guide.KEPT]):
+        assert find_experiment(str(run.load_manifest()["command"])) is not None

@@ -14,16 +14,16 @@ from typing import Any, Literal
 
 import pytest
 
+from scenarios.errors import UserError
 from scenarios.model import Database
-from scenarios.problems import Problem
 from stress import databases, plan
 from stress.interruption import Interruption
-from stress.machine import free_port
+from stress.machine import find_free_port
 from stress.processes import Process, end_all
-from stress.programs import peer_program, upstream_program
-from stress.readiness import answers, wait_until
+from stress.programs import find_peer_program, find_upstream_program
+from stress.readiness import is_answering, wait_until
 from stress.stack import Stack
-from stress.start import start_database
+from stress.start_stack import start_database
 from tests.process.support import ROOT
 
 PATIENCE_S = 10.0
@@ -170,22 +170,22 @@ class Servers:
 
     def start_peer(self, kind: str, state: State) -> int:
         try:
-            path = peer_program(kind)
-        except Problem as problem:
+            path = find_peer_program(kind)
+        except UserError as problem:
             pytest.skip(f"{kind}: {problem}")
         argv = (path, f"--host={plan.HOST}", "--port=0", "--workers=1")
         process = self.started(f"{kind}-{state}", argv, self.settings[state])
         return port_told(process)
 
     def start_fastapi(self, module: str, state: State) -> int:
-        port = free_port(0)
+        port = find_free_port(0)
         argv = (
-            sys.executable, "-m", "uvicorn", f"app.{module}:app", f"--host={plan.HOST}",
+            sys.executable, "-m", "uvicorn", f"app.systems.{module}:app", f"--host={plan.HOST}",
             f"--port={port}", "--log-level=warning",
             f"--timeout-keep-alive={plan.CONNECTION_KEPT_S}",
         )  # fmt: skip
         process = self.started(f"{module}-{state}", argv, self.settings[state])
-        wait_until(lambda: answers(port), process, Interruption())
+        wait_until(lambda: is_answering(port), process, Interruption())
         return port
 
     def started(self, role: str, argv: tuple[str, ...], env: Mapping[str, str]) -> Process:
@@ -216,7 +216,7 @@ def port_told(process: Process) -> int:
 @contextmanager
 def upstream(folder: Path) -> Iterator[str]:
     """The URL of one that waits for 0 ms and writes `folder`/upstream.csv."""
-    argv = plan.upstream_argv(upstream_program("python"), folder / "upstream.csv", 0)
+    argv = plan.build_upstream_argv(find_upstream_program("python"), folder / "upstream.csv", 0)
     command = plan.Command("upstream", argv, ROOT, {})
     process = Process(command, folder / "upstream.log", os.environ)
     try:
@@ -255,10 +255,10 @@ def servers_of(folder: Path) -> Iterator[Servers]:
             "APP_DATABASE_POOL": str(POOL),
             "APP_UPSTREAM_URL": upstream_url,
             "APP_DELAY_MS": "0",
-            **databases.sqlite_file(folder).env,
+            **databases.create_sqlite_database(folder).env,
         }
         deserted = {
-            "APP_DATABASE_URL": databases.url_of(port, "none"),
+            "APP_DATABASE_URL": databases.build_postgres_url(port, "none"),
             "APP_SQLITE": str(folder / "missing.sqlite"),
             "APP_UPSTREAM_URL": f"http://{plan.HOST}:{port}",
         }

@@ -12,7 +12,7 @@ from scenarios.model import Database
 from stress import databases
 from stress.interruption import Interruption
 from stress.stack import Stack
-from stress.start import start_database
+from stress.start_stack import start_database
 from tests.process.support import cells, codes, only_run, study
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
@@ -37,7 +37,7 @@ def test_the_embedded_postgresql_is_asked_and_gone_afterwards(tmp_path: Path) ->
         cell_dir = CellDir(only_run(tmp_path) / "cells" / name)
         assert not (cell_dir.raw / "database").exists()
         assert (cell_dir.raw / "database.log").stat().st_size > 0
-        assert cell_dir.record().database == databases_version(cell_dir)
+        assert cell_dir.load_record().database == databases_version(cell_dir)
 
 
 def databases_version(cell_dir: CellDir) -> str:

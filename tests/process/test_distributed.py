@@ -118,7 +118,7 @@ def distributed(port: str, workers: int, out: Path) -> tuple[str, ...]:
 
 
 def saved(out: Path) -> list[CellDir]:
-    return list(open_run(only_run(out)).cells())
+    return list(open_run(only_run(out)).list_saved_cells())
 
 
 def table(cell: CellDir, name: str) -> pl.DataFrame:
@@ -155,7 +155,7 @@ def test_load_workers_serve_cell_after_cell_and_one_too_many_gets_no_users(tmp_p
         own = table(cell, "machine").filter(pl.col("role") == "load", pl.col("pid") < 2)
         assert set(own["pid"].to_list()) == {0, 1}
         assert own["cpu_s"].max() > 0  # type: ignore[operator]
-        record = cell.record()
+        record = cell.load_record()
         assert record.load_processes_lost == 0
         assert_offsets(record, 0.0)  # they share this machine's clock
 
@@ -188,7 +188,7 @@ def test_a_lost_worker_keeps_what_it_sent_and_its_users_stay_lost(tmp_path: Path
     (summary,), (cell,) = cells(out), saved(out)
     assert "LOAD_PROCESS_DIED" in codes(summary)
     assert not summary["interrupted"]
-    record, rows = cell.record(), table(cell, "requests")
+    record, rows = cell.load_record(), table(cell, "requests")
     assert record.load_processes_lost == 1
     last = rows.group_by("process").agg(
         pl.col("ended_s").max().alias("last_s"), pl.col("user").n_unique().alias("users")
@@ -268,7 +268,7 @@ def test_a_worker_with_another_clock(tmp_path: Path) -> None:
         done = study("run", "async-sleep", *SHORT, *distributed(port, 1, out))
     assert done.returncode == 0, done.stderr
     (cell,) = saved(out)
-    record = cell.record()
+    record = cell.load_record()
     assert_offsets(record, AHEAD_S)
     (clock,) = record.clocks
     rows = table(cell, "requests").join(table(cell, "handlers"), on="request_id", suffix="_there")
@@ -332,7 +332,7 @@ def test_workers_with_an_address_of_their_own(tmp_path: Path) -> None:
     fates = summary["fates"]
     assert isinstance(fates, dict)
     assert fates["sent"] == fates["app_received"] == fates["upstream_received"] > 100
-    record = cell.record()
+    record = cell.load_record()
     server, upstream = record.commands["server"], record.commands["upstream"]
     assert any(word.startswith(f"--bind={address}:") for word in server)
     assert "127.0.0.1" in upstream

@@ -89,8 +89,8 @@ def has_sent(out: Path) -> bool:
 def in_window(cell: dict[str, object], out: Path) -> pl.Expr:
     from records.rundir import open_run
 
-    (saved,) = open_run(only_run(out)).cells()
-    phases = saved.record().phases
+    (saved,) = open_run(only_run(out)).list_saved_cells()
+    phases = saved.load_record().phases
     assert phases.window_start_s is not None
     assert phases.window_end_s is not None
     del cell
@@ -101,7 +101,7 @@ def in_window(cell: dict[str, object], out: Path) -> pl.Expr:
     ("words", "reason"),
     [
         (("slow",), "the upstream ended by itself"),
-        (("gunicorn", "avt_probe_entry"), "the server ended by itself"),
+        (("gunicorn", "asgi_probe.entry"), "the server ended by itself"),
         (("locust",), "the load ended by itself"),
     ],
 )
@@ -341,8 +341,8 @@ def test_one_send_one_failure(
     import json
     from time import monotonic
 
-    from records.harvest import read_journals, requests_table
-    from stress.protocol import PLAN_OPTION, Control, LoadPlan, write_control
+    from records.build_tables import build_requests_table, read_journals
+    from stress.protocol import PLAN_OPTION, LoadControl, LoadPlan, write_control
 
     server = server_class()
     server.start()
@@ -356,11 +356,11 @@ def test_one_send_one_failure(
     from dataclasses import asdict
 
     begun_s = monotonic()
-    write_control(tmp_path, Control(begun_s + 3.0, begun_s + 5.0))
+    write_control(tmp_path, LoadControl(begun_s + 3.0, begun_s + 5.0))
     done = subprocess.run(
         [
             sys.executable, "-m", "locust", "--locustfile", str(ROOT / "stress" / "locustfile.py"),
-            {"fast": "ClosedFast", "requests": "ClosedRequests"}[user_class],
+            {"fast": "ClosedLoopFastUser", "requests": "ClosedLoopRequestsUser"}[user_class],
             f"{PLAN_OPTION}={json.dumps(asdict(plan))}", "--headless", "--users", "2",
             "--spawn-rate", "10", "--loglevel", "WARNING", "--only-summary",
             "--exit-code-on-error", "0",
@@ -371,7 +371,7 @@ def test_one_send_one_failure(
     server.socket.close()
     assert done.returncode == 0, done.stderr
     journals, _ = read_journals(sorted(tmp_path.glob("load-*.journal")))
-    rows = requests_table("c", journals, begun_s)
+    rows = build_requests_table("c", journals, begun_s)
     assert rows.height > 10
     assert len(server.ids) == len(set(server.ids)) == rows.height
     assert rows["error"].null_count() == 0

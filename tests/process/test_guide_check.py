@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from analysis.guide.claims import Figure, Relation
+from analysis.guide.claims import MetricReference, Relation
 from analysis.guide.experiments import Experiment
 from analysis.guide.rules import Rule
-from study.guide import Check
+from study.guide import GuidanceCheck
 from tests.process.support import running, wait_for
 
 pytestmark = pytest.mark.slow
@@ -25,13 +25,21 @@ def rule(*relations: Relation) -> Rule:
 
 TRUE = Relation(
     "20 users of 40 threads do as well as on the loop",
-    Figure("tiny/sync-sleep"), Figure("tiny/async-sleep"), 0.5, "because", 2.0,
+    MetricReference("tiny/sync-sleep"), MetricReference("tiny/async-sleep"), 0.5, "because", 2.0,
 )  # fmt: skip
 FALSE = Relation(
-    "def is ten times as fast", Figure("tiny/sync-sleep"), Figure("tiny/async-sleep"), 10.0, "wrong"
+    "def is ten times as fast",
+    MetricReference("tiny/sync-sleep"),
+    MetricReference("tiny/async-sleep"),
+    10.0,
+    "wrong",
 )
 UNKNOWN = Relation(
-    "nobody measures this", Figure("tiny/sync-sleep", "open_loop.offered_rps"), 1.0, 1.0, "no"
+    "nobody measures this",
+    MetricReference("tiny/sync-sleep", "open_loop.offered_rps"),
+    1.0,
+    1.0,
+    "no",
 )
 
 
@@ -40,7 +48,7 @@ def test_it_says_which_sentences_fail(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("study.guide.EXPERIMENTS", (TINY,))
-    assert Check([rule(TRUE, FALSE, UNKNOWN)], port=0).run() == 1
+    assert GuidanceCheck([rule(TRUE, FALSE, UNKNOWN)], port=0).run() == 1
     told = capsys.readouterr()
     assert TINY.quick in told.err
     assert "✓ 20 users of 40 threads do as well as on the loop" in told.out
@@ -54,7 +62,7 @@ def test_it_says_which_sentences_fail(
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_told_to_end_it_leaves_nothing(number: signal.Signals, tmp_path: Path) -> None:
     with running(tmp_path / "out", "guide", "--check", "--rule", "one-in-a-hundred") as it:
-        server = it.member("avt_probe_entry")
+        server = it.member("asgi_probe.entry")
         it.send(number)
         assert it.finish() == 130
         wait_for(lambda: not server.is_running(), "the end of the server")

@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from analysis.report.columns import FIGURES
-from analysis.reports import run_summary_of, write_page
+from analysis.report.write import load_run_summary, write_page
 from records.rundir import open_run
 from tests.process.support import ROOT
 
@@ -43,7 +43,7 @@ def report_of(source: Path, folder: Path) -> Path:
     copy = folder / source.name
     shutil.copytree(source, copy, dirs_exist_ok=True)
     run = open_run(copy)
-    return write_page(run, run_summary_of(run))
+    return write_page(run, load_run_summary(run))
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +79,7 @@ def test_it_opens_without_complaint_and_asks_nobody(looked: Looked, report: Path
 
 
 def test_the_table_says_what_summary_json_says(looked: Looked, report: Path) -> None:
-    summary = run_summary_of(open_run(report.parent))
+    summary = load_run_summary(open_run(report.parent))
     written = json.loads((report.parent / "summary.json").read_text())["cells"]
     assert [each.scenario for each in summary.cells] == [each["scenario"] for each in written]
     for cell in summary.cells:
@@ -166,7 +166,7 @@ def test_what_came_from_outside_is_text(browser: Browser, tmp_path: Path) -> Non
     (folder / "manifest.json").write_text(json.dumps(manifest))
     run = open_run(folder)
     page = browser.new_page()
-    page.goto(write_page(run, run_summary_of(run)).as_uri())
+    page.goto(write_page(run, load_run_summary(run)).as_uri())
     assert PLANTED in (page.locator("details.notes").first.text_content() or "")
     assert PLANTED in page.locator(".command").inner_text()
     assert page.evaluate("window.planted") is None

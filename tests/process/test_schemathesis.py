@@ -17,7 +17,8 @@ from schemathesis.specs.openapi.checks import (
     unsupported_method,
 )
 
-from app import contrast, main, tasks, users
+from app import main
+from app.systems import contrast, tasks, users
 from stress import plan
 from tests.process.contract_support import Servers, servers_of
 

@@ -14,10 +14,10 @@ import pytest
 
 from records.rundir import CellDir
 from scenarios.catalogue import CATALOGUE
-from stress.machine import free_port
+from stress.machine import find_free_port
 from stress.plan import Command
 from stress.processes import Process
-from stress.readiness import answers
+from stress.readiness import is_answering
 from tests.process.support import ROOT, cells, codes, only_run, study, wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -222,7 +222,7 @@ def test_a_profile_is_drawn_and_linked(tmp_path: Path) -> None:
     (cell,) = cells(tmp_path)
     assert "PROFILED" in codes(cell)
     directory = only_run(tmp_path)
-    record = CellDir(directory / "cells" / "users-sync.1").record()
+    record = CellDir(directory / "cells" / "users-sync.1").load_record()
     assert record.profile is not None
     if record.profile.fault is not None:
         pytest.skip(f"this system lets nobody look on: {record.profile.fault}")
@@ -235,19 +235,19 @@ def test_a_profile_is_drawn_and_linked(tmp_path: Path) -> None:
 @contextmanager
 def a_server_of_the_users(folder: Path) -> Iterator[int]:
     """As the user would start it, with no probe and nothing of ours around it."""
-    from stress.databases import sqlite_file
+    from stress.databases import create_sqlite_database
 
-    port = free_port(0)
+    port = find_free_port(0)
     argv = (
-        sys.executable, "-m", "uvicorn", "app.contrast:app", "--host", "127.0.0.1", "--port",
-        str(port), "--log-level", "warning",
+        sys.executable, "-m", "uvicorn", "app.systems.contrast:app", "--host", "127.0.0.1",
+        "--port", str(port), "--log-level", "warning",
     )  # fmt: skip
-    command = Command("server", argv, ROOT, sqlite_file(folder).env)
+    command = Command("server", argv, ROOT, create_sqlite_database(folder).env)
     process = Process(command, folder / "own.log", os.environ)
     try:
-        wait_for(lambda: answers(port), "the user's own server")
+        wait_for(lambda: is_answering(port), "the user's own server")
         yield port
-        assert process.exit_code() is None  # nobody but us ends it
+        assert process.get_exit_code() is None  # nobody but us ends it
     finally:
         process.end()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from scenarios.catalogue import select
+from scenarios.catalogue import select_scenarios
 from scenarios.model import Endpoint, Scenario
 from study.cli import main
 from tests.process.support import cells, codes, only_run, study
@@ -62,11 +62,11 @@ def without_route(monkeypatch: pytest.MonkeyPatch) -> None:
     client that gives up after a millisecond is sometimes answered within it."""
 
     def chosen(_: tuple[str, ...]) -> tuple[Scenario, ...]:
-        (plain,) = select(("sync-sleep",))
+        (plain,) = select_scenarios(("sync-sleep",))
         return (replace(plain, endpoint=Endpoint("/nonesuch", "def")),)
 
-    monkeypatch.setattr("study.commands.theory.select", chosen)
-    monkeypatch.setattr("study.commands.measure.select", chosen)
+    monkeypatch.setattr("study.commands.theory.select_scenarios", chosen)
+    monkeypatch.setattr("study.commands.measure.select_scenarios", chosen)
 
 
 @pytest.mark.usefixtures("without_route")

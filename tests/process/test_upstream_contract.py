@@ -20,7 +20,7 @@ from typing import TypeVar
 
 import pytest
 
-from slow_upstream.ledger import Stats
+from slow_upstream.ledger import UpstreamStats
 
 pytestmark = pytest.mark.slow
 
@@ -53,10 +53,10 @@ class Upstream:
         with closing(self.connect()) as connection:
             return ask(connection, target, method, request_id)
 
-    def stats(self) -> Stats:
-        return Stats(**json.loads(self.get("/stats").text))
+    def stats(self) -> UpstreamStats:
+        return UpstreamStats(**json.loads(self.get("/stats").text))
 
-    def when(self, holds: Callable[[Stats], bool]) -> Stats:
+    def when(self, holds: Callable[[UpstreamStats], bool]) -> UpstreamStats:
         return until(lambda: stats if holds(stats := self.stats()) else None)
 
     def hold(self, wait_ms: int, request_id: str = "") -> socket.socket:
@@ -66,14 +66,14 @@ class Upstream:
         client.sendall(head.encode())
         return client
 
-    def stop(self, how: signal.Signals = signal.SIGTERM) -> tuple[Stats, float]:
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> tuple[UpstreamStats, float]:
         """The stats of its last line, and the seconds it took to go."""
         began_s = time.monotonic()
         self.process.send_signal(how)
         out, _ = self.process.communicate(timeout=PATIENCE_S)
         took_s = time.monotonic() - began_s
         assert self.process.returncode == 0
-        return Stats(**json.loads(out)["stats"]), took_s
+        return UpstreamStats(**json.loads(out)["stats"]), took_s
 
 
 def ask(

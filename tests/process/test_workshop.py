@@ -12,9 +12,9 @@ from time import monotonic
 
 import pytest
 
-from analysis.guide.claims import judged
-from analysis.guide.recorded import Records, runs_in
-from analysis.guide.workshop_page import command_of, place, relation_of
+from analysis.guide.claims import judge_relation
+from analysis.guide.recorded import Records, find_runs
+from analysis.guide.workshop_page import build_command, build_relation, name_exercise_run
 from scenarios.exercises import EXERCISES, Exercise
 from tests.process.support import ROOT
 
@@ -88,20 +88,20 @@ def test_an_exercise_goes_as_written(which: Exercise, copy: Path) -> None:
         run(copy, "git restore app")
     records = Records()
     new = sorted(set(results.iterdir()) - before)
-    for made in runs_in(new):
-        held = made.manifest()["workshop"]
+    for made in find_runs(new):
+        held = made.load_manifest()["workshop"]
         assert isinstance(held, dict)
         assert held["guess"] == 100.0
         assert (made.path / "workshop.png").stat().st_size > 0
         assert (made.path / "report.html").is_file()
-        records.take(place(held["exercise"], bool(held["edited"])), made)
-    found = judged(relation_of(which), records)
+        records.add_run(name_exercise_run(held["exercise"], bool(held["edited"])), made)
+    found = judge_relation(build_relation(which), records)
     assert found.holds, found
 
 
 def test_every_other_command_of_the_text_is_one(copy: Path) -> None:
     """Those inside of sentences: they name what the exercises run, or answer at once."""
-    known = {command_of(each) for each in EXERCISES}
+    known = {build_command(each) for each in EXERCISES}
     for line in dict.fromkeys(INLINE.findall(" ".join(f"{TEXT} {TEACHER}".split()))):
         if line in known or re.match(r"study workshop \d", line):
             continue  # run above; that command_of runs the same is a unit test

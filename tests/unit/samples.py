@@ -4,19 +4,21 @@ from dataclasses import replace
 
 import polars as pl
 
-from analysis.population import Tables
+from analysis.measures.window import InMemoryTables
 from records.cell import CellRecord, Phases, WorkerDeath
-from records.ids import first_id, next_id
-from records.rows import BYSTANDER, HANDLERS, MACHINE, PROBE, REQUESTS, UPSTREAM, shaped
-from scenarios.catalogue import select
-from scenarios.model import Available, resolved
+from records.ids import make_first_id, make_next_id
+from records.rows import BYSTANDER, HANDLERS, MACHINE, PROBE, REQUESTS, UPSTREAM, conform_to_schema
+from scenarios.catalogue import select_scenarios
+from scenarios.model import MachineResources, resolve_scenario
 
 CELL_NUMBER = 5
 
 
 def record(name: str = "async-http-shared") -> CellRecord:
     """A cell of two users: ramp to 1 s, window from 2 to 12 s, drain to 13 s."""
-    scenario = resolved(select((name,))[0], Available(uvloop=True, httptools=True, go=True))
+    scenario = resolve_scenario(
+        select_scenarios((name,))[0], MachineResources(uvloop=True, httptools=True, go=True)
+    )
     scenario = replace(scenario, load=replace(scenario.load, users=2, duration_s=10.0))
     return CellRecord(
         name=f"{name}.1",
@@ -53,10 +55,10 @@ def healthy() -> list[Sent]:
     return [(1.0 + 0.5 * turn, 1.5 + 0.5 * turn, None) for turn in range(23) for _ in range(2)]
 
 
-def tables(sent: list[Sent], *, seen: bool = True, users: int = 2) -> Tables:
+def tables(sent: list[Sent], *, seen: bool = True, users: int = 2) -> InMemoryTables:
     """Each request a row, the users in turn; the app and the upstream saw all of them, if
     `seen`."""
-    request_id = first_id(CELL_NUMBER, 0, 0)
+    request_id = make_first_id(CELL_NUMBER, 0, 0)
     rows = []
     for number, (started_s, ended_s, error) in enumerate(sent):
         rows.append(
@@ -73,7 +75,7 @@ def tables(sent: list[Sent], *, seen: bool = True, users: int = 2) -> Tables:
                 "bytes": 4,
             }
         )
-        request_id = next_id(request_id)
+        request_id = make_next_id(request_id)
     known = rows if seen else []
     handlers = [
         {
@@ -111,13 +113,13 @@ def tables(sent: list[Sent], *, seen: bool = True, users: int = 2) -> Tables:
         }
         for tick in range(1300)
     ]
-    return Tables(
-        requests=shaped(pl.DataFrame(rows, infer_schema_length=None), REQUESTS),
-        handlers=shaped(pl.DataFrame(handlers, infer_schema_length=None), HANDLERS),
-        probe=shaped(pl.DataFrame(probe), PROBE),
+    return InMemoryTables(
+        requests=conform_to_schema(pl.DataFrame(rows, infer_schema_length=None), REQUESTS),
+        handlers=conform_to_schema(pl.DataFrame(handlers, infer_schema_length=None), HANDLERS),
+        probe=conform_to_schema(pl.DataFrame(probe), PROBE),
         machine=machine(server_cpu=0.5, load_cpu=0.1),
         bystander=pl.DataFrame(schema=BYSTANDER),
-        upstream=shaped(pl.DataFrame(upstream, infer_schema_length=None), UPSTREAM),
+        upstream=conform_to_schema(pl.DataFrame(upstream, infer_schema_length=None), UPSTREAM),
     )
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stress.arrivals import due_times
+from stress.arrivals import generate_due_times
 
 
 @given(st.floats(0.5, 5000), st.integers(1, 8))
@@ -12,7 +12,7 @@ def test_constant_arrivals_of_all_processes_are_evenly_spaced(rate: float, proce
     merged = sorted(
         due_s
         for process in range(processes)
-        for due_s in islice(due_times("constant", rate, processes, process, seed=1), 20)
+        for due_s in islice(generate_due_times("constant", rate, processes, process, seed=1), 20)
     )
     assert merged == pytest.approx([number / rate for number in range(20 * processes)])
 
@@ -22,7 +22,7 @@ def test_poisson_arrivals_have_the_rate_and_only_grow(
     rate: float, processes: int, seed: int
 ) -> None:
     each = [
-        list(islice(due_times("poisson", rate, processes, process, seed), 2000))
+        list(islice(generate_due_times("poisson", rate, processes, process, seed), 2000))
         for process in range(processes)
     ]
     for own in each:
@@ -35,6 +35,6 @@ def test_poisson_arrivals_have_the_rate_and_only_grow(
 
 def test_the_same_seed_draws_the_same_arrivals() -> None:
     first, again, other = (
-        list(islice(due_times("poisson", 100, 2, 1, seed), 50)) for seed in (7, 7, 8)
+        list(islice(generate_due_times("poisson", 100, 2, 1, seed), 50)) for seed in (7, 7, 8)
     )
     assert first == again != other

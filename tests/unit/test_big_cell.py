@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from analysis.figures import summarise
-from analysis.population import Tables
-from analysis.reports import summary_of
-from analysis.summary import CellSummary
+from analysis.measures.window import InMemoryTables
+from analysis.report.write import load_cell_summary
+from analysis.summary.cell import compute_summary
+from analysis.summary.model import CellSummary
 from benchmarks.big_cell import FEWEST_ROWS, USERS, make_cell
-from benchmarks.summarise_rows import naive, ours
+from benchmarks.summarise_rows import summarize_naively, summarize_ours
 from records.rundir import TABLES, CellDir
-from scenarios.problems import Problem
+from scenarios.errors import UserError
 
 ROWS = 20_000
 
@@ -25,17 +25,17 @@ def cell(tmp_path_factory: pytest.TempPathFactory) -> CellDir:
 
 @pytest.fixture(scope="module")
 def summary(cell: CellDir) -> CellSummary:
-    return summary_of(cell)
+    return load_cell_summary(cell)
 
 
 def test_the_naive_way_finds_the_same(cell: CellDir) -> None:
-    assert ours(cell.path) == naive(cell.path)
+    assert summarize_ours(cell.path) == summarize_naively(cell.path)
 
 
 def test_memory_and_disk_make_the_same_summary(cell: CellDir, summary: CellSummary) -> None:
     """Whole tables, or the columns that each figure asks for."""
-    whole = Tables(**{name: cell.table(name) for name in TABLES})
-    assert summarise(cell.record(), whole) == summary
+    whole = InMemoryTables(**{name: cell.load_table(name) for name in TABLES})
+    assert compute_summary(cell.load_record(), whole) == summary
 
 
 def test_it_is_what_a_healthy_cell_looks_like(summary: CellSummary) -> None:
@@ -51,11 +51,11 @@ def test_it_is_what_a_healthy_cell_looks_like(summary: CellSummary) -> None:
 
 def test_the_smallest_has_a_window(tmp_path: Path) -> None:
     make_cell(tmp_path, FEWEST_ROWS)
-    assert ours(tmp_path).requests > 0
+    assert summarize_ours(tmp_path).requests > 0
 
 
 def test_a_column_that_is_missing_is_named(cell: CellDir, tmp_path: Path) -> None:
     torn = CellDir(tmp_path)
-    torn.save_table("upstream", cell.table("upstream").drop("asked_ms"))
-    with pytest.raises(Problem, match=r"upstream\.parquet is damaged .*asked_ms"):
-        torn.table("upstream", ("at_s", "asked_ms"))
+    torn.save_table("upstream", cell.load_table("upstream").drop("asked_ms"))
+    with pytest.raises(UserError, match=r"upstream\.parquet is damaged .*asked_ms"):
+        torn.load_table("upstream", ("at_s", "asked_ms"))

@@ -7,36 +7,42 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.capacity import capacity_lines, knee_of, share_name, step_name, step_of
-from analysis.figures import summarise
-from analysis.knee import PRECISION, Step, knee, next_rate
-from analysis.run_summary import asked_of, summarised
-from analysis.summary import CellSummary, OpenLoop
-from analysis.verdicts import Verdict
+from analysis.stats.knee_search import PRECISION, SearchStep, choose_next_rate, find_knee
+from analysis.summary.capacity import (
+    build_search_step,
+    compute_knee,
+    name_share_cell,
+    name_step,
+    render_capacity_lines,
+)
+from analysis.summary.cell import compute_summary
+from analysis.summary.model import CellSummary, OpenLoopSummary
+from analysis.summary.run import read_run_settings, summarize_run
+from analysis.verdicts.model import Verdict
 from records.calibration import Calibration
-from records.rundir import CellDir, new_run
-from scenarios.catalogue import select
+from records.rundir import CellDir, create_run
+from scenarios.catalogue import select_scenarios
 from scenarios.model import Scenario
-from scenarios.overrides import Overrides, with_overrides
-from study.capacity import Search
+from scenarios.overrides import Overrides, apply_overrides
+from study.capacity import CapacitySearch
 from study.cli import main
-from study.progress import Quiet
+from study.progress import QuietDisplay
 from tests.unit.samples import healthy, record, tables
 
-CELL = replace(summarise(record(), tables(healthy())), verdicts=())
+CELL = replace(compute_summary(record(), tables(healthy())), verdicts=())
 
 
 def searched(
     capacity: float, first: float, most_steps: int, lucky: Iterator[bool] | None = None
-) -> list[Step]:
+) -> list[SearchStep]:
     """Of a server that serves its capacity, whatever is offered; `lucky`: whether the next step
     beyond it passes for sustained nevertheless."""
-    steps: list[Step] = []
-    while (rate := next_rate(steps, first, most_steps)) is not None:
+    steps: list[SearchStep] = []
+    while (rate := choose_next_rate(steps, first, most_steps)) is not None:
         if rate <= capacity or (lucky is not None and next(lucky)):
-            steps.append(Step(rate, True))
+            steps.append(SearchStep(rate, True))
         else:
-            steps.append(Step(rate, False, served_rps=capacity))
+            steps.append(SearchStep(rate, False, served_rps=capacity))
     return steps
 
 
@@ -45,7 +51,7 @@ def test_the_search_ends_with_the_capacity_in_its_interval(capacity: float, gues
     """From a first rate three times off: five steps of 1.3 to get there, and three halvings of
     the logarithm of 1.3 to 5 %."""
     steps = searched(capacity, first=guess * capacity, most_steps=12)
-    found = knee(steps)
+    found = find_knee(steps)
     assert found.sustained_rps is not None
     assert found.overloaded_rps is not None
     assert found.sustained_rps <= capacity < found.overloaded_rps
@@ -65,7 +71,7 @@ def test_no_luck_makes_more_of_a_server_than_it_has_served(
     """Whether or not the steps suffice to come back from where the luck has led; and each rate is
     tried twice at the most."""
     steps = searched(capacity, guess * capacity, 20, chain(luck, repeat(False)))
-    found = knee(steps)
+    found = find_knee(steps)
     rates = [step.rate for step in steps]
     assert all(rates.count(rate) <= 2 for rate in rates)
     assert found.overloaded_rps is not None
@@ -74,56 +80,61 @@ def test_no_luck_makes_more_of_a_server_than_it_has_served(
 
 
 def test_a_rate_beyond_what_was_served_is_tried_again_and_its_second_answer_counts() -> None:
-    steps = [Step(42, False, 39.2), Step(32, True), Step(36.7, True), Step(40.6, True)]
-    assert next_rate(steps, 42, 8) == 40.6
-    denied = [*steps, Step(40.6, False, 39.1)]
-    assert (knee(denied).sustained_rps, knee(denied).overloaded_rps) == (36.7, 40.6)
-    assert next_rate(denied, 42, 8) == pytest.approx(38.6, abs=0.1)  # between the two
-    assert next_rate(steps, 42, 4) is None  # no step is left
-    confirmed = [*steps, Step(40.6, True)]
-    assert knee(confirmed).sustained_rps == 39.2  # no more than was served
-    assert next_rate(confirmed, 42, 8) == 42  # or was that step at fault?
+    steps = [
+        SearchStep(42, False, 39.2),
+        SearchStep(32, True),
+        SearchStep(36.7, True),
+        SearchStep(40.6, True),
+    ]
+    assert choose_next_rate(steps, 42, 8) == 40.6
+    denied = [*steps, SearchStep(40.6, False, 39.1)]
+    assert (find_knee(denied).sustained_rps, find_knee(denied).overloaded_rps) == (36.7, 40.6)
+    assert choose_next_rate(denied, 42, 8) == pytest.approx(38.6, abs=0.1)  # between the two
+    assert choose_next_rate(steps, 42, 4) is None  # no step is left
+    confirmed = [*steps, SearchStep(40.6, True)]
+    assert find_knee(confirmed).sustained_rps == 39.2  # no more than was served
+    assert choose_next_rate(confirmed, 42, 8) == 42  # or was that step at fault?
 
 
 def test_an_overloaded_rate_below_what_another_step_served_is_tried_again() -> None:
-    steps = [Step(42, False, 39.2), Step(32, True), Step(33.5, False, 33.0)]
-    assert next_rate(steps, 42, 8) == 33.5
-    steps.append(Step(33.5, True))
-    assert knee(steps).sustained_rps == 33.5
-    steps.append(Step(33.5, None))  # a generator at its end takes nothing back
-    assert knee(steps).sustained_rps == 33.5
+    steps = [SearchStep(42, False, 39.2), SearchStep(32, True), SearchStep(33.5, False, 33.0)]
+    assert choose_next_rate(steps, 42, 8) == 33.5
+    steps.append(SearchStep(33.5, True))
+    assert find_knee(steps).sustained_rps == 33.5
+    steps.append(SearchStep(33.5, None))  # a generator at its end takes nothing back
+    assert find_knee(steps).sustained_rps == 33.5
 
 
 def test_steps_that_the_generator_could_not_offer_are_not_asked_for_again() -> None:
     """Between a rate that was sustained and one that was not."""
-    steps = [Step(100, True), Step(130, False, 109), Step(114, None)]
-    assert next_rate(steps, 100, 8) == pytest.approx(106.8, abs=0.1)
-    earlier = [Step(80, None), Step(100, True)]  # it could, another time
-    assert knee(earlier).generator_limit is None
+    steps = [SearchStep(100, True), SearchStep(130, False, 109), SearchStep(114, None)]
+    assert choose_next_rate(steps, 100, 8) == pytest.approx(106.8, abs=0.1)
+    earlier = [SearchStep(80, None), SearchStep(100, True)]  # it could, another time
+    assert find_knee(earlier).generator_limit is None
 
 
 def test_a_lucky_step_above_an_overloaded_one_is_not_believed() -> None:
-    found = knee([Step(100, True), Step(120, False), Step(150, True)])
+    found = find_knee([SearchStep(100, True), SearchStep(120, False), SearchStep(150, True)])
     assert (found.sustained_rps, found.overloaded_rps) == (100, 120)
 
 
 def test_a_generator_at_its_end_is_told_and_not_taken_for_the_servers() -> None:
-    steps = [Step(1000, True), Step(1300, None)]
-    found = knee(steps)
+    steps = [SearchStep(1000, True), SearchStep(1300, None)]
+    found = find_knee(steps)
     assert (found.sustained_rps, found.overloaded_rps, found.generator_limit) == (1000, None, 1300)
-    assert next_rate(steps, 1000, 8) == pytest.approx(1140, rel=0.01)  # between the two
+    assert choose_next_rate(steps, 1000, 8) == pytest.approx(1140, rel=0.01)  # between the two
 
 
 def offered(
     rate: float, *, overloaded: bool, p99_ms: float = 100.0, arrivals: str = "constant"
 ) -> CellSummary:
-    loop = OpenLoop(rate, arrivals, rate, rate, 0.0, overloaded, 1.0, 1.0)
-    name = step_name("async-http-shared", rate)
+    loop = OpenLoopSummary(rate, arrivals, rate, rate, 0.0, overloaded, 1.0, 1.0)
+    name = name_step("async-http-shared", rate)
     return replace(CELL, scenario=name, open_loop=loop, p99_ms=p99_ms, median_ms=50.0)
 
 
 def share(cell: CellSummary, of: float) -> CellSummary:
-    return replace(cell, scenario=share_name("async-http-shared", of))
+    return replace(cell, scenario=name_share_cell("async-http-shared", of))
 
 
 def sent(cell: CellSummary, requests: int) -> CellSummary:
@@ -134,18 +145,21 @@ def sent(cell: CellSummary, requests: int) -> CellSummary:
 
 
 def test_what_a_step_says() -> None:
-    assert step_of(offered(10, overloaded=False)).sustained is True
-    assert step_of(offered(10, overloaded=True)).sustained is False
+    assert build_search_step(offered(10, overloaded=False)).sustained is True
+    assert build_search_step(offered(10, overloaded=True)).sustained is False
     failing = replace(offered(10, overloaded=False), failure_ratio=0.2)
-    assert step_of(failing).sustained is False
+    assert build_search_step(failing).sustained is False
     blind = replace(
         offered(10, overloaded=False), verdicts=(Verdict("GENERATOR_SATURATED", "error"),)
     )
-    assert step_of(blind).sustained is None
-    served = step_of(offered(10, overloaded=True)).served_rps
+    assert build_search_step(blind).sustained is None
+    served = build_search_step(offered(10, overloaded=True)).served_rps
     assert served == 10
     # turned away, they say nothing of what could be served
-    assert step_of(replace(offered(10, overloaded=True), failure_ratio=0.2)).served_rps is None
+    assert (
+        build_search_step(replace(offered(10, overloaded=True), failure_ratio=0.2)).served_rps
+        is None
+    )
 
 
 @pytest.mark.parametrize(
@@ -161,13 +175,13 @@ def test_a_generator_that_sends_less_than_was_due_tells_nothing(
     arrivals: str, rate: float, requests: int, sustained: bool | None
 ) -> None:
     cell = sent(offered(rate, overloaded=False, arrivals=arrivals), requests)
-    assert step_of(cell).sustained is sustained
+    assert build_search_step(cell).sustained is sustained
 
 
 def test_a_look_at_the_latencies_below_the_knee_is_no_step() -> None:
     steps = [offered(100, overloaded=False), offered(104, overloaded=True)]
-    found = knee_of([*steps, share(offered(90, overloaded=True), 0.9)])
-    assert found == knee_of(steps)
+    found = compute_knee([*steps, share(offered(90, overloaded=True), 0.9)])
+    assert found == compute_knee(steps)
     assert (found.sustained_rps, found.steps) == (100, 2)
 
 
@@ -179,7 +193,7 @@ def test_latencies_at_a_share_that_was_not_sustained_stand_in_brackets() -> None
         share(offered(90, overloaded=True, p99_ms=190.0), 0.9),
         share(replace(offered(50, overloaded=False, p99_ms=150.0), failure_ratio=0.2), 0.5),
     ]
-    half, most, nearly = capacity_lines(cells)[2:]
+    half, most, nearly = render_capacity_lines(cells)[2:]
     assert half.split() == ["50", "%", "50.0", "(50)", "(150)"]
     assert most.split() == ["70", "%", "70.0", "50.0", "170"]
     assert nearly.split() == ["90", "%", "90.0", "(50)", "(190)"]
@@ -189,14 +203,14 @@ def test_the_lines_give_the_interval_and_the_latencies_below_it() -> None:
     """A step that happens to be at a share of the knee stands for it."""
     rates = (100.0, 104.0, 50.0, 70.0, 90.0)
     cells = [offered(rate, overloaded=rate > 100, p99_ms=rate) for rate in rates]
-    text = "\n".join(capacity_lines(cells))
+    text = "\n".join(render_capacity_lines(cells))
     assert "between 100.0 and 104.0 rps" in text
     assert "constant arrivals" in text
     for percent, rate in ((50, "50.0"), (70, "70.0"), (90, "90.0")):
         assert f"{percent} %" in text
         assert rate in text
-    assert all(len(line) <= 80 for line in capacity_lines(cells))
-    assert capacity_lines([CELL]) == []  # a closed loop has no capacity to tell
+    assert all(len(line) <= 80 for line in render_capacity_lines(cells))
+    assert render_capacity_lines([CELL]) == []  # a closed loop has no capacity to tell
 
 
 @pytest.mark.parametrize(
@@ -216,12 +230,12 @@ def test_the_lines_give_the_interval_and_the_latencies_below_it() -> None:
     ],
 )
 def test_half_an_interval_is_said_to_be_one(steps: list[CellSummary], words: str) -> None:
-    assert words in capacity_lines(steps)[0]
+    assert words in render_capacity_lines(steps)[0]
 
 
 def test_a_search_that_was_cut_short_says_so() -> None:
     broken = replace(offered(65, overloaded=True), interrupted="Ctrl-C")
-    lines = capacity_lines([offered(50, overloaded=False), broken])
+    lines = render_capacity_lines([offered(50, overloaded=False), broken])
     assert "at least 50.0" in lines[0]
     assert "cut short" in lines[1]
 
@@ -238,10 +252,10 @@ def test_a_first_rate_that_no_load_can_have_is_refused_by_its_own_name(
 # --- the search as a whole, with cells that nobody runs
 
 
-def search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capacity: float) -> Search:
+def search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capacity: float) -> CapacitySearch:
     """Each cell is what a server of that capacity would make of it."""
-    (scenario,) = with_overrides(select(("sync-sleep",)), Overrides(arrival_rate=1.0))
-    found = Search(scenario, 0, new_run(tmp_path, "search"), {}, Quiet())
+    (scenario,) = apply_overrides(select_scenarios(("sync-sleep",)), Overrides(arrival_rate=1.0))
+    found = CapacitySearch(scenario, 0, create_run(tmp_path, "search"), {}, QuietDisplay())
     found.calibration = Calibration(100, 1.0, 0.001, 0.001)
 
     def run(step: Scenario, trial: int, cell: CellDir, *_: object) -> None:
@@ -252,7 +266,7 @@ def search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capacity: float) -> 
 
     ran: dict[CellDir, CellSummary] = {}
     monkeypatch.setattr("study.capacity.run_cell", run)
-    monkeypatch.setattr("study.capacity.summary_of", lambda cell: ran[cell])
+    monkeypatch.setattr("study.capacity.load_cell_summary", lambda cell: ran[cell])
     return found
 
 
@@ -261,10 +275,14 @@ def test_a_share_at_which_a_step_was_measured_already_is_not_measured_again(
 ) -> None:
     """From 104/s the search finds 149, of which 70 % are 104 once more."""
     found = search(tmp_path, monkeypatch, capacity=150)
-    found.go(104, 6)
+    found.run_search(104, 6)
     names = [cell.scenario.removeprefix("sync-sleep-at-") for cell in found.cells]
     assert names == ["104", "135", "176", "154", "144", "149", "50-percent", "90-percent"]
-    assert [line.split()[0] for line in capacity_lines(found.cells)[2:]] == ["50", "70", "90"]
+    assert [line.split()[0] for line in render_capacity_lines(found.cells)[2:]] == [
+        "50",
+        "70",
+        "90",
+    ]
 
 
 def test_each_step_has_a_prediction_of_its_own_in_the_manifest(
@@ -272,13 +290,13 @@ def test_each_step_has_a_prediction_of_its_own_in_the_manifest(
 ) -> None:
     """One thread pool of 40 and a second each: 40 a second at the most."""
     found = search(tmp_path, monkeypatch, capacity=40)
-    found.go(30, 2)
+    found.run_search(30, 2)
     below, beyond = found.cells[:2]
     assert below.predicted is not None
     assert beyond.predicted is not None
     assert below.predicted.ok_rps == pytest.approx(30)
     assert beyond.predicted.ok_rps == pytest.approx(39)
-    asked = asked_of(found.directory.manifest())
+    asked = read_run_settings(found.directory.load_manifest())
     assert {cell.scenario for cell in found.cells} == set(asked.predictions)
-    again = summarised([replace(cell, predicted=None) for cell in found.cells], asked)
+    again = summarize_run([replace(cell, predicted=None) for cell in found.cells], asked)
     assert again.cells == tuple(found.cells)

@@ -9,29 +9,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.compare import (
+from analysis.stats.formats import short_ratio
+from analysis.summary.cell import compute_summary
+from analysis.summary.comparison import (
     FIGURES,
     TOO_FEW,
     FigureComparison,
-    as_json,
-    compared,
-    comparison_lines,
-    differences,
+    compare_runs,
+    export_comparison,
+    list_differences,
+    render_comparison_lines,
 )
-from analysis.figures import summarise
-from analysis.formats import times
-from analysis.summary import CellSummary
-from analysis.verdicts import Verdict
+from analysis.summary.model import CellSummary
+from analysis.verdicts.model import Verdict
 from scenarios.catalogue import CATALOGUE
-from scenarios.problems import Problem
-from study.compare import compare
+from scenarios.errors import UserError
+from study.compare import compare_directories
 from tests.unit.samples import record, tables
 
 SAMPLE = Path(__file__).resolve().parents[2] / "docs" / "sample-run"
 MANIFEST: dict[str, Any] = json.loads((SAMPLE / "manifest.json").read_text())
 AROUND = MANIFEST["environment"]
 CORES = f"cores is {AROUND['cores']} in A, "
-CELL = replace(summarise(record(), tables([(3.0, 4.0, None), (4.0, 5.0, None)])), verdicts=())
+CELL = replace(compute_summary(record(), tables([(3.0, 4.0, None), (4.0, 5.0, None)])), verdicts=())
 LONGEST_NAME = max((each.name for each in CATALOGUE), key=len) + "-aiohttp"
 
 
@@ -43,7 +43,7 @@ def trials(*rates: float, scenario: str = "sync-http") -> list[CellSummary]:
 
 
 def figure(a: list[CellSummary], b: list[CellSummary], name: str = "ok_rps") -> FigureComparison:
-    (scenario,) = compared(a, b).scenarios
+    (scenario,) = compare_runs(a, b).scenarios
     return next(each for each in scenario.figures if each.figure == name)
 
 
@@ -57,8 +57,8 @@ def changed(**environment: object) -> dict[str, Any]:
 
 
 def test_a_run_is_like_itself_and_the_code_may_differ() -> None:
-    assert differences(MANIFEST, MANIFEST) == []
-    assert differences(MANIFEST, changed(git_revision="other", git_changed=False)) == []
+    assert list_differences(MANIFEST, MANIFEST) == []
+    assert list_differences(MANIFEST, changed(git_revision="other", git_changed=False)) == []
 
 
 @pytest.mark.parametrize(
@@ -76,19 +76,21 @@ def test_a_run_is_like_itself_and_the_code_may_differ() -> None:
 def test_each_of_the_environment_is_told_with_both_values(key: str, value: object) -> None:
     own = MANIFEST["environment"][key]
     shown = "none" if value is None else value
-    assert differences(MANIFEST, changed(**{key: value})) == [f"{key} is {own} in A, {shown} in B"]
+    assert list_differences(MANIFEST, changed(**{key: value})) == [
+        f"{key} is {own} in A, {shown} in B"
+    ]
 
 
 @pytest.mark.parametrize(("factor", "found"), [(1.009, 0), (0.991, 0), (1.02, 1), (0.5, 1)])
 def test_memory_may_differ_by_a_percent(factor: float, found: int) -> None:
     own = MANIFEST["environment"]["memory_mib"]
-    assert len(differences(MANIFEST, changed(memory_mib=int(own * factor)))) == found
+    assert len(list_differences(MANIFEST, changed(memory_mib=int(own * factor)))) == found
 
 
 def test_a_package_is_named_with_both_versions() -> None:
     packages = MANIFEST["environment"]["packages"]
     other = {key: each for key, each in packages.items() if key != "uvloop"} | {"anyio": "3.6.1"}
-    assert differences(MANIFEST, changed(packages=other)) == [
+    assert list_differences(MANIFEST, changed(packages=other)) == [
         f"anyio is {packages['anyio']} in A, 3.6.1 in B",
         f"uvloop is {packages['uvloop']} in A, none in B",
     ]
@@ -100,18 +102,18 @@ def test_what_a_scenario_runs_matters_and_what_it_says_does_not() -> None:
     for words in ("question", "expect", "why", "group"):
         other["scenarios"][1][words] = "other words"
     del other["scenarios"][2]
-    assert differences(MANIFEST, other) == ["sync-http server.pool is 40 in A, 100 in B"]
+    assert list_differences(MANIFEST, other) == ["sync-http server.pool is 40 in A, 100 in B"]
 
 
 def test_a_client_on_one_side_only_is_a_difference() -> None:
     other = deepcopy(MANIFEST)
     other["scenarios"][0]["client"] = None
-    assert "sync-http client.library is httpx in A, none in B" in differences(MANIFEST, other)
+    assert "sync-http client.library is httpx in A, none in B" in list_differences(MANIFEST, other)
 
 
 @pytest.mark.parametrize("manifest", [{}, {"environment": 3, "scenarios": "none"}])
 def test_a_foreign_manifest_is_unlike_and_no_crash(manifest: dict[str, object]) -> None:
-    assert f"{CORES}none in B" in differences(MANIFEST, manifest)
+    assert f"{CORES}none in B" in list_differences(MANIFEST, manifest)
 
 
 # --- what differs between their figures
@@ -169,7 +171,7 @@ def test_what_was_measured_on_one_side_only() -> None:
     unknown = [replace(cell, ok_rps=None) for cell in trials(1.0)]
     assert figure(trials(1.0), unknown).verdict == "not measured in B"
     assert figure(unknown, trials(1.0)).verdict == "not measured in A"
-    (scenario,) = compared(unknown, unknown).scenarios
+    (scenario,) = compare_runs(unknown, unknown).scenarios
     assert "ok_rps" not in [each.figure for each in scenario.figures]
 
 
@@ -178,10 +180,10 @@ def test_interrupted_trials_and_scenarios_of_one_run_only() -> None:
     a[1] = replace(a[1], interrupted="SIGINT")
     a[3] = replace(a[3], interrupted="SIGINT")
     b = [*trials(5.0), *trials(1.0, scenario="broken")]
-    found = compared(a, b)
+    found = compare_runs(a, b)
     assert [(each.scenario, each.trials_a) for each in found.scenarios] == [("sync-http", 1)]
     assert (found.only_a, found.only_b) == (("only-a",), ("broken",))
-    text = "\n".join(comparison_lines(found))
+    text = "\n".join(render_comparison_lines(found))
     assert "only in A: only-a" in text
     assert "only in B: broken" in text
 
@@ -192,22 +194,24 @@ def test_interrupted_trials_and_scenarios_of_one_run_only() -> None:
 def test_the_line_of_a_figure() -> None:
     """Of 5 v 5, U below 3 has 4 of 252 orders: the third of the 25 ratios from either end,
     82 / 44 and 88 / 41."""
-    lines = comparison_lines(compared(trials(40, 41, 42, 43, 44), trials(80, 82, 84, 86, 88)))
+    lines = render_comparison_lines(
+        compare_runs(trials(40, 41, 42, 43, 44), trials(80, 82, 84, 86, 88))
+    )
     assert lines[1] == "sync-http, 5 v 5 trials"
     assert lines[2] == "  ok_rps               42.0     84.0   0.008  B is 2.00 × A [1.86–2.15]"
 
 
 def test_a_p_that_ties_make_approximate_is_marked() -> None:
     few, many = (1.0, 1.0, 2.0, 3.0, 4.0), (1.0, 2.0, 3.0, 4.0, 5.0)
-    text = "\n".join(comparison_lines(compared(trials(*few), trials(*many))))
+    text = "\n".join(render_comparison_lines(compare_runs(trials(*few), trials(*many))))
     assert "~" not in text  # every way to deal out ten values is gone through
-    text = "\n".join(comparison_lines(compared(trials(*few * 2), trials(*many * 2))))
+    text = "\n".join(render_comparison_lines(compare_runs(trials(*few * 2), trials(*many * 2))))
     assert " ~0." in text
     assert "~p: approximate" in text
 
 
 def test_too_few_trials_show_the_ratio_and_say_so_once() -> None:
-    lines = comparison_lines(compared(trials(1, 2, 3), trials(7, 8, 9)))
+    lines = render_comparison_lines(compare_runs(trials(1, 2, 3), trials(7, 8, 9)))
     assert lines[2].endswith("4.00, too few trials to tell")
     assert sum("4 of each" in line for line in lines) == 1
     assert not any("leave out 1" in line for line in lines)
@@ -217,7 +221,7 @@ def test_latencies_that_lack_starved_requests_are_not_shown_without_that() -> No
     starved = [
         replace(cell, verdicts=(Verdict("UNFINISHED", "warning", {}),)) for cell in trials(1, 2)
     ]
-    text = " ".join(" ".join(comparison_lines(compared(starved, trials(1, 2)))).split())
+    text = " ".join(" ".join(render_comparison_lines(compare_runs(starved, trials(1, 2)))).split())
     assert "unanswered in 2 of 2 trials of A and 0 of 2 of B" in text
 
 
@@ -230,7 +234,7 @@ def test_it_is_never_wider_than_a_terminal(spread: list[float], rps: float, ms: 
     a = [replace(cell, p99_ms=ms, median_ms=ms) for cell in trials(*[rps] * 6)]
     b = trials(*(min(rps * each, 99_999.9) for each in spread))
     named = [[replace(cell, scenario=LONGEST_NAME) for cell in run] for run in (a, b)]
-    assert all(len(line) <= 80 for line in comparison_lines(compared(*named)))
+    assert all(len(line) <= 80 for line in render_comparison_lines(compare_runs(*named)))
 
 
 @pytest.mark.parametrize(
@@ -239,11 +243,13 @@ def test_it_is_never_wider_than_a_terminal(spread: list[float], rps: float, ms: 
      (12.34, "12.3"), (99.96, "100"), (12_345.0, "12,345")],
 )  # fmt: skip
 def test_ratios_have_the_digits_that_tell(ratio: float, text: str) -> None:
-    assert times(ratio) == text
+    assert short_ratio(ratio) == text
 
 
 def test_json_holds_every_figure() -> None:
-    content = json.loads(json.dumps(as_json(compared(trials(1.0), trials(2.0))), allow_nan=False))
+    content = json.loads(
+        json.dumps(export_comparison(compare_runs(trials(1.0), trials(2.0))), allow_nan=False)
+    )
     (scenario,) = content["scenarios"]
     assert {each["figure"] for each in scenario["figures"]} <= set(FIGURES)
     assert scenario["figures"][0]["ratio"]["ratio"] == 2.0
@@ -263,7 +269,7 @@ def test_runs_that_differ_in_code_alone_are_compared(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     other = like_sample(tmp_path, git_revision="f" * 40, git_changed=False)
-    assert compare(SAMPLE, other, anyway=False, json_output=False) == 0
+    assert compare_directories(SAMPLE, other, anyway=False, json_output=False) == 0
     said = capsys.readouterr().out
     head_a, head_b, *rest = said.splitlines()
     assert head_a.startswith(f"A  {SAMPLE}  (code {AROUND['git_revision'][:10]}")
@@ -273,8 +279,8 @@ def test_runs_that_differ_in_code_alone_are_compared(
 
 def test_unlike_runs_are_refused_with_the_first_three_differences(tmp_path: Path) -> None:
     other = like_sample(tmp_path, cpu="Other", cores=999, python="9.9.9", gil="?", go="?")
-    with pytest.raises(Problem) as problem:
-        compare(SAMPLE, other, anyway=False, json_output=False)
+    with pytest.raises(UserError) as problem:
+        compare_directories(SAMPLE, other, anyway=False, json_output=False)
     said = str(problem.value)
     assert f"cpu is {AROUND['cpu']} in A, Other in B; {CORES}999 in B; python is" in said
     assert "; and 2 more;" in said
@@ -284,7 +290,7 @@ def test_unlike_runs_are_refused_with_the_first_three_differences(tmp_path: Path
 
 def test_anyway_warns_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     other = like_sample(tmp_path, cores=999)
-    assert compare(SAMPLE, other, anyway=True, json_output=False) == 0
+    assert compare_directories(SAMPLE, other, anyway=True, json_output=False) == 0
     first = capsys.readouterr().out.splitlines()[0]
     assert first.startswith("warning: ")
     assert f"{CORES}999 in B" in first
@@ -292,7 +298,7 @@ def test_anyway_warns_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
 
 def test_json_output_is_json_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     other = like_sample(tmp_path, cores=999)
-    assert compare(SAMPLE, other, anyway=True, json_output=True) == 0
+    assert compare_directories(SAMPLE, other, anyway=True, json_output=True) == 0
     content = json.loads(capsys.readouterr().out)
     assert content["differences"] == [f"{CORES}999 in B"]
     assert content["a"]["git_revision"] == AROUND["git_revision"]
@@ -306,14 +312,14 @@ def test_runs_without_a_common_scenario_are_refused(tmp_path: Path) -> None:
     rest = tmp_path / "rest"
     shutil.copytree(SAMPLE, rest)
     shutil.rmtree(rest / "cells" / "sync-http.1")
-    with pytest.raises(Problem, match="no scenario in common: A has sync-http; B has async"):
-        compare(other, rest, anyway=False, json_output=False)
+    with pytest.raises(UserError, match="no scenario in common: A has sync-http; B has async"):
+        compare_directories(other, rest, anyway=False, json_output=False)
 
 
 def test_a_run_without_a_cell_is_refused(tmp_path: Path) -> None:
     other = like_sample(tmp_path)
     shutil.rmtree(other / "cells")
-    with pytest.raises(Problem, match="nothing to compare"):
-        compare(SAMPLE, other, anyway=False, json_output=False)
-    with pytest.raises(Problem, match="no run directory"):
-        compare(tmp_path / "none", SAMPLE, anyway=False, json_output=False)
+    with pytest.raises(UserError, match="nothing to compare"):
+        compare_directories(SAMPLE, other, anyway=False, json_output=False)
+    with pytest.raises(UserError, match="no run directory"):
+        compare_directories(tmp_path / "none", SAMPLE, anyway=False, json_output=False)

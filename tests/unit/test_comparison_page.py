@@ -6,8 +6,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from scenarios.problems import Problem
-from study.compare import compare
+from scenarios.errors import UserError
+from study.compare import compare_directories
 
 SAMPLE = Path(__file__).resolve().parents[2] / "docs" / "sample-run"
 
@@ -27,7 +27,7 @@ def test_the_page_has_every_figure_and_its_pictures(
     slower: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     page = tmp_path / "ab.html"
-    assert compare(SAMPLE, slower, anyway=False, html=page) == 0
+    assert compare_directories(SAMPLE, slower, anyway=False, html=page) == 0
     assert str(page) in capsys.readouterr().out
     text = page.read_text()
     for words in (
@@ -45,12 +45,12 @@ def test_the_page_has_every_figure_and_its_pictures(
 
 def test_the_same_two_runs_make_the_same_page(slower: Path, tmp_path: Path) -> None:
     for name in ("one.html", "two.html"):
-        compare(SAMPLE, slower, anyway=False, html=tmp_path / name)
+        compare_directories(SAMPLE, slower, anyway=False, html=tmp_path / name)
     assert (tmp_path / "one.html").read_text() == (tmp_path / "two.html").read_text()
 
 
 def test_a_page_of_another_kind_is_refused_before_anything_is_read(
     tmp_path: Path,
 ) -> None:
-    with pytest.raises(Problem, match=r"end its name in \.html"):
-        compare(tmp_path, tmp_path, anyway=False, html=tmp_path / "ab.pdf")
+    with pytest.raises(UserError, match=r"end its name in \.html"):
+        compare_directories(tmp_path, tmp_path, anyway=False, html=tmp_path / "ab.pdf")

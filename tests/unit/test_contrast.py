@@ -8,26 +8,33 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.contrast import (
+from analysis.report.contrast_tables import render_contrast_lines, render_contrast_markdown
+from analysis.summary.cell import compute_summary
+from analysis.summary.contrast import (
     CATEGORIES,
     Contrast,
     Entrant,
-    as_json,
-    category,
-    contrasts,
-    geometric_mean,
-    overall,
+    classify_ratio,
+    compute_contrasts,
+    compute_geometric_mean,
+    compute_overall,
+    export_contrasts,
 )
-from analysis.contrast_tables import contrast_lines, contrast_markdown
-from analysis.figures import summarise
-from analysis.summary import CellSummary
-from analysis.verdicts import Verdict
+from analysis.summary.model import CellSummary
+from analysis.verdicts.model import Verdict
 from scenarios.catalogue import CATALOGUE
-from scenarios.contrast import CONTRAST, EIGHT, OURS, chosen, parse_endpoint, parse_target
-from scenarios.problems import Problem
+from scenarios.contrast import (
+    CONTRAST,
+    EIGHT,
+    OURS,
+    choose_contrast_scenarios,
+    parse_endpoint,
+    parse_target,
+)
+from scenarios.errors import UserError
 from tests.unit.samples import healthy, record, tables
 
-CELL = replace(summarise(record(), tables(healthy())), verdicts=())
+CELL = replace(compute_summary(record(), tables(healthy())), verdicts=())
 rates = st.floats(1.0, 100_000.0)
 
 
@@ -44,7 +51,7 @@ def entrants(*names: str, subject: str = "GET /") -> list[Entrant]:
 
 def of_rates(**rps: tuple[float, ...]) -> tuple[Contrast, ...]:
     found = [cell for name, those in rps.items() for cell in cells(f"GET / {name}", *those)]
-    return contrasts(found, entrants(*rps))
+    return compute_contrasts(found, entrants(*rps))
 
 
 @given(a=rates, b=rates)
@@ -59,7 +66,7 @@ def test_turned_round_a_ratio_is_its_inverse(a: float, b: float) -> None:
 
 def test_more_than_one_is_better_for_throughput_and_for_latency() -> None:
     slow, quick = cells("GET / a", 100.0, p99_ms=40.0), cells("GET / b", 400.0, p99_ms=10.0)
-    (found,) = contrasts(slow + quick, entrants("a", "b"))
+    (found,) = compute_contrasts(slow + quick, entrants("a", "b"))
     assert found.base.contender == "a"
     assert found.base.ratios == {}
     ratios = found.results[1].ratios
@@ -76,12 +83,12 @@ def test_five_trials_make_an_interval_and_three_do_not() -> None:
     assert ratio.low <= 3.0 <= ratio.high
     (few,) = of_rates(a=five[:3], b=faster[:3])
     assert few.results[1].ratios["ok_rps"].low is None
-    assert any("no intervals: 3 v 3 trials" in line for line in contrast_lines([few]))
+    assert any("no intervals: 3 v 3 trials" in line for line in render_contrast_lines([few]))
 
 
 def test_no_difference_is_said_to_be_none() -> None:
     (found,) = of_rates(a=(100.0, 110.0, 90.0, 105.0, 95.0), b=(101.0, 109.0, 91.0, 104.0, 96.0))
-    lines = " ".join(contrast_lines([found]))
+    lines = " ".join(render_contrast_lines([found]))
     assert "no difference in rps to a is shown for b" in lines
 
 
@@ -90,15 +97,15 @@ def test_an_error_of_a_trial_stands_below_its_ratios() -> None:
         replace(each, verdicts=(Verdict("GENERATOR_SATURATED", "error"),))
         for each in cells("GET / b", 5.0)
     ]
-    (found,) = contrasts(cells("GET / a", 5.0) + doubtful, entrants("a", "b"))
-    assert "b: 1 of 1 trials say GENERATOR_SATURATED" in contrast_lines([found])
+    (found,) = compute_contrasts(cells("GET / a", 5.0) + doubtful, entrants("a", "b"))
+    assert "b: 1 of 1 trials say GENERATOR_SATURATED" in render_contrast_lines([found])
 
 
 def test_who_did_not_run_or_stands_alone_is_not_compared() -> None:
-    assert contrasts(cells("GET / a", 5.0), entrants("a", "b")) == ()
-    assert contrasts(cells("x", 5.0), [Entrant("", "", "x")]) == ()
-    assert contrast_lines(()) == []
-    assert contrast_markdown(()) == ""
+    assert compute_contrasts(cells("GET / a", 5.0), entrants("a", "b")) == ()
+    assert compute_contrasts(cells("x", 5.0), [Entrant("", "", "x")]) == ()
+    assert render_contrast_lines(()) == []
+    assert render_contrast_markdown(()) == ""
 
 
 @given(st.floats(0.001, 1000.0))
@@ -107,7 +114,7 @@ def test_every_ratio_has_a_category_and_its_inverse_the_opposite_one(ratio: floa
     bounds = [bound for bound, _ in CATEGORIES]
     if any(math.isclose(ratio, b) or math.isclose(1 / ratio, b) for b in bounds if b):
         return  # on a bound the two directions differ by rounding
-    there, back = category(ratio), category(1 / ratio)
+    there, back = classify_ratio(ratio), classify_ratio(1 / ratio)
     assert there is not None
     assert back is not None
     assert words.index(there) + words.index(back) == len(words) - 1
@@ -122,8 +129,12 @@ def test_overall_does_not_depend_on_the_base(pairs: list[tuple[float, float]]) -
         for name, rate in (("a", a), ("b", b))
         for cell in cells(f"s{n} {name}", rate)
     ]
-    there = overall(contrasts(found, [e for n in range(len(pairs)) for e in named(n, "ab")]))
-    back = overall(contrasts(found, [e for n in range(len(pairs)) for e in named(n, "ba")]))
+    there = compute_overall(
+        compute_contrasts(found, [e for n in range(len(pairs)) for e in named(n, "ab")])
+    )
+    back = compute_overall(
+        compute_contrasts(found, [e for n in range(len(pairs)) for e in named(n, "ba")])
+    )
     assert [each.contender for each in there] == ["a", "b"]
     one, other = there[1].throughput_ratio, back[1].throughput_ratio
     assert one is not None
@@ -138,9 +149,9 @@ def named(number: int, names: str) -> list[Entrant]:
 
 
 def test_a_geometric_mean_needs_all_its_ratios() -> None:
-    assert geometric_mean([2.0, 8.0]) == pytest.approx(4.0)
-    assert geometric_mean([2.0, None]) is None
-    assert geometric_mean([]) is None
+    assert compute_geometric_mean([2.0, 8.0]) == pytest.approx(4.0)
+    assert compute_geometric_mean([2.0, None]) is None
+    assert compute_geometric_mean([]) is None
 
 
 def test_the_tables_fit_and_the_json_is_json() -> None:
@@ -148,18 +159,18 @@ def test_the_tables_fit_and_the_json_is_json() -> None:
     found = tuple(
         each
         for subject in ("GET /", "POST /a/very/long/path/" + "x" * 90)
-        for each in contrasts(
+        for each in compute_contrasts(
             [c for n in names for c in cells(f"{subject} {n}", *[123_456.7] * 5, p99_ms=99_999.0)],
             entrants(*names, subject=subject),
         )
     )
-    lines = contrast_lines(found)
+    lines = render_contrast_lines(found)
     assert max(map(len, lines)) <= 80
     assert any("over all 2" in line for line in lines)
-    content = json.loads(json.dumps(as_json(found), allow_nan=False))
+    content = json.loads(json.dumps(export_contrasts(found), allow_nan=False))
     assert [each["subject"] for each in content["contrasts"]] == [each.subject for each in found]
     assert {each["contender"] for each in content["overall"]} == set(names)
-    assert contrast_markdown(found).count("| contender-with-long-name-3 |") == 5
+    assert render_contrast_markdown(found).count("| contender-with-long-name-3 |") == 5
 
 
 # --- what the user may ask for
@@ -183,7 +194,7 @@ def test_subjects_and_contenders_are_unique_together() -> None:
 def test_a_target_has_a_name_and_a_plain_address() -> None:
     target = parse_target("mine=http://127.0.0.1:8000/api/")
     assert (target.name, target.url, target.base) == ("mine", "http://127.0.0.1:8000", "/api")
-    (scenario, _) = chosen(["mine=http://h:1", "b=http://h:2"], ["GET /x?y=1"])
+    (scenario, _) = choose_contrast_scenarios(["mine=http://h:1", "b=http://h:2"], ["GET /x?y=1"])
     assert (scenario.endpoint.path, scenario.url, scenario.server.kind) == (
         "/x?y=1", "http://h:1", "given",
     )  # fmt: skip
@@ -196,7 +207,7 @@ def test_a_target_has_a_name_and_a_plain_address() -> None:
      "a b=http://x", "a=http://u:p@x", "a=http://x?y", "far-too-long-name=http://x:1"],
 )  # fmt: skip
 def test_another_target_is_refused_in_one_line(text: str) -> None:
-    with pytest.raises(Problem, match="--target") as caught:
+    with pytest.raises(UserError, match="--target") as caught:
         parse_target(text)
     assert "\n" not in str(caught.value)
 
@@ -209,14 +220,16 @@ def test_an_endpoint_is_a_method_a_path_and_maybe_a_body() -> None:
 
 @pytest.mark.parametrize("text", ["", "/x", "PUT /x", "GET x", "get /x", "POST /x {", "GET"])
 def test_another_endpoint_is_refused_in_one_line(text: str) -> None:
-    with pytest.raises(Problem, match="--endpoint"):
+    with pytest.raises(UserError, match="--endpoint"):
         parse_endpoint(text)
 
 
 def test_twice_the_same_is_refused_and_alike_names_are_told_apart() -> None:
-    with pytest.raises(Problem, match="--target: a is given twice"):
-        chosen(["a=http://x:1", "a=http://x:2"], [])
-    with pytest.raises(Problem, match="--endpoint: GET /x is given twice"):
-        chosen([], ["GET /x", "GET /x"])
-    names = [each.name for each in chosen(["a=http://x:1"], ["GET /x/y", "GET /x-y"])]
+    with pytest.raises(UserError, match="--target: a is given twice"):
+        choose_contrast_scenarios(["a=http://x:1", "a=http://x:2"], [])
+    with pytest.raises(UserError, match="--endpoint: GET /x is given twice"):
+        choose_contrast_scenarios([], ["GET /x", "GET /x"])
+    names = [
+        each.name for each in choose_contrast_scenarios(["a=http://x:1"], ["GET /x/y", "GET /x-y"])
+    ]
     assert len(set(names)) == 2

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from scenarios.problems import Problem
+from scenarios.errors import UserError
 from stress import databases
-from study.commands.measure import told_command, use_database
+from study.commands.measure import record_command, set_database_url
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ from study.commands.measure import told_command, use_database
     ],
 )
 def test_the_recorded_command_holds_no_address_of_a_database(argv: list[str]) -> None:
-    told = told_command(argv)
+    told = record_command(argv)
     assert "sesame" not in told
     assert told.startswith("study run users --database-url")
     assert told.endswith("... --quick")
@@ -34,37 +34,37 @@ def test_the_recorded_command_holds_no_address_of_a_database(argv: list[str]) ->
      "postgresql://h/x?sslmode=require", "postgresql:///x", "postgresql://h:0/x"],
 )  # fmt: skip
 def test_another_kind_of_address_is_refused(url: str) -> None:
-    with pytest.raises(Problem, match="--database-url: give postgresql://") as caught:
-        use_database(url)
+    with pytest.raises(UserError, match="--database-url: give postgresql://") as caught:
+        set_database_url(url)
     assert "pa" not in str(caught.value).replace("password", "")
 
 
 def test_an_address_is_left_where_a_stack_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(databases.URL_VARIABLE, "")
-    use_database("postgres://u@h/x")
+    set_database_url("postgres://u@h/x")
     assert os.environ[databases.URL_VARIABLE] == "postgresql://u@h/x"
 
 
 def test_libpqs_own_variables_speak_to_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGSSLMODE", "require")
     monkeypatch.setenv("PATHLIKE", "stays")
-    databases.forget_libpqs_variables()
+    databases.clear_libpq_variables()
     assert "PGSSLMODE" not in os.environ
     assert os.environ["PATHLIKE"] == "stays"
 
 
 def test_only_root_becomes_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    assert databases.as_nobody(tmp_path) == ()
+    assert databases.build_nobody_prefix(tmp_path) == ()
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(shutil, "which", lambda _: None)
-    with pytest.raises(Problem, match="PostgreSQL does not run as root") as caught:
-        databases.as_nobody(tmp_path)
+    with pytest.raises(UserError, match="PostgreSQL does not run as root") as caught:
+        databases.build_nobody_prefix(tmp_path)
     assert caught.value.exit_code == 3
 
 
 def test_a_sqlite_file_has_its_items_and_goes_whole(tmp_path: Path) -> None:
-    filled = databases.sqlite_file(tmp_path)
+    filled = databases.create_sqlite_database(tmp_path)
     with closing(sqlite3.connect(filled.env["APP_SQLITE"])) as connection:
         assert connection.execute("SELECT count(*) FROM items").fetchone() == (databases.ITEMS,)
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)

@@ -3,71 +3,95 @@ from pathlib import Path
 import pytest
 
 from records.clocks import ClockSample
-from scenarios.problems import Problem
-from stress.gathering import too_few
+from scenarios.errors import UserError
+from stress.await_load_workers import build_too_few_error
 from stress.load_plan import Distribution
-from stress.protocol import Progress, append_clocks, read_clocks
-from study.distribution import Asked, distribution_of
-from study.load_worker import address, told_in
+from stress.protocol import LoadProgress, append_clocks, read_clocks
+from study.distribution import DistributionOptions, build_distribution
+from study.load_worker import read_reported_facts, resolve_master
 
 OWN = frozenset({"127.0.0.1", "10.0.0.7"})
-ASKED = Asked(distributed=True, expect_workers=3)
+ASKED = DistributionOptions(distributed=True, expect_workers=3)
 
 
-def settled(asked: Asked, load_processes: int | None = None, served: bool = False) -> Distribution:
-    found = distribution_of(asked, load_processes, served, OWN)
+def settled(
+    asked: DistributionOptions, load_processes: int | None = None, served: bool = False
+) -> Distribution:
+    found = build_distribution(asked, load_processes, served, OWN)
     assert found is not None
     return found
 
 
 def test_without_it_the_load_is_this_machines_own() -> None:
-    assert distribution_of(Asked(distributed=False), 4, True, OWN) is None
+    assert build_distribution(DistributionOptions(distributed=False), 4, True, OWN) is None
 
 
 def test_loopback_unless_told_otherwise() -> None:
     assert settled(ASKED) == Distribution(3, "127.0.0.1", 5557, 60.0)
-    asked = Asked(True, 1, "10.0.0.7", 6000, 5.0)
+    asked = DistributionOptions(True, 1, "10.0.0.7", 6000, 5.0)
     assert settled(asked) == Distribution(1, "10.0.0.7", 6000, 5.0)
 
 
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
-        (Asked(False, expect_workers=2), "--expect-workers is for a load from other machines"),
-        (Asked(False, listen="10.0.0.7"), "--listen is for a load from other machines"),
-        (Asked(False, master_port=1), "--master-port is for a load from other machines"),
-        (Asked(False, wait_s=1.0), "--wait-workers is for a load from other machines"),
-        (Asked(True), "give --expect-workers N too"),
-        (Asked(True, 0), "--expect-workers 0: give 1 to 64"),
-        (Asked(True, 65), "--expect-workers 65: give 1 to 64"),
-        (Asked(True, 1, "10.0.0.8"), "--listen 10.0.0.8: give an IPv4 address of this machine"),
-        (Asked(True, 1, "0.0.0.0"), "--listen 0.0.0.0: give an IPv4 address of this machine"),
-        (Asked(True, 1, "here.example"), "(10.0.0.7, 127.0.0.1)"),
-        (Asked(True, 1, "::1"), "--listen ::1: give an IPv4 address"),
-        (Asked(True, 1, None, 0), "--master-port 0: give 1 to 65535"),
-        (Asked(True, 1, None, None, 0.5), "--wait-workers 0.5s: give 1s to 3600s"),
+        (
+            DistributionOptions(False, expect_workers=2),
+            "--expect-workers is for a load from other machines",
+        ),
+        (
+            DistributionOptions(False, listen="10.0.0.7"),
+            "--listen is for a load from other machines",
+        ),
+        (
+            DistributionOptions(False, master_port=1),
+            "--master-port is for a load from other machines",
+        ),
+        (
+            DistributionOptions(False, wait_s=1.0),
+            "--wait-workers is for a load from other machines",
+        ),
+        (DistributionOptions(True), "give --expect-workers N too"),
+        (DistributionOptions(True, 0), "--expect-workers 0: give 1 to 64"),
+        (DistributionOptions(True, 65), "--expect-workers 65: give 1 to 64"),
+        (
+            DistributionOptions(True, 1, "10.0.0.8"),
+            "--listen 10.0.0.8: give an IPv4 address of this machine",
+        ),
+        (
+            DistributionOptions(True, 1, "0.0.0.0"),
+            "--listen 0.0.0.0: give an IPv4 address of this machine",
+        ),
+        (DistributionOptions(True, 1, "here.example"), "(10.0.0.7, 127.0.0.1)"),
+        (DistributionOptions(True, 1, "::1"), "--listen ::1: give an IPv4 address"),
+        (DistributionOptions(True, 1, None, 0), "--master-port 0: give 1 to 65535"),
+        (DistributionOptions(True, 1, None, None, 0.5), "--wait-workers 0.5s: give 1s to 3600s"),
     ],
 )
-def test_what_does_not_fit_is_one_line(asked: Asked, message: str) -> None:
-    with pytest.raises(Problem) as caught:
-        distribution_of(asked, None, False, OWN)
+def test_what_does_not_fit_is_one_line(asked: DistributionOptions, message: str) -> None:
+    with pytest.raises(UserError) as caught:
+        build_distribution(asked, None, False, OWN)
     assert message in str(caught.value)
     assert caught.value.exit_code == 2
 
 
 def test_what_excludes_it_is_refused() -> None:
-    with pytest.raises(Problem, match="--load-processes: with --distributed"):
+    with pytest.raises(UserError, match="--load-processes: with --distributed"):
         settled(ASKED, load_processes=2)
-    with pytest.raises(Problem, match="--served: with --distributed"):
+    with pytest.raises(UserError, match="--served: with --distributed"):
         settled(ASKED, served=True)
 
 
 def test_too_few_says_how_many_came_and_what_to_type() -> None:
-    problem = too_few(Progress(ready=1), Distribution(3, "10.0.0.7"))
+    problem = build_too_few_error(LoadProgress(ready=1), Distribution(3, "10.0.0.7"))
     assert str(problem).startswith("1 of 3 load workers came within 60 s")
     assert str(problem).endswith("study load-worker --master 10.0.0.7")
     assert problem.exit_code == 3
-    told = str(too_few(Progress(refused="locust 2.40 and not 2.47"), Distribution(1, "h", 6000)))
+    told = str(
+        build_too_few_error(
+            LoadProgress(refused="locust 2.40 and not 2.47"), Distribution(1, "h", 6000)
+        )
+    )
     assert "one was refused: it has locust 2.40 and not 2.47" in told
     assert told.endswith("--master h:6000")
 
@@ -77,19 +101,19 @@ def test_too_few_says_how_many_came_and_what_to_type() -> None:
     [("127.0.0.1", ("127.0.0.1", 5557)), ("127.0.0.1:80", ("127.0.0.1", 80))],
 )
 def test_a_master_is_a_host_and_perhaps_a_port(text: str, expected: tuple[str, int]) -> None:
-    assert address(text) == expected
+    assert resolve_master(text) == expected
 
 
 @pytest.mark.parametrize("text", ["", ":80", "h:", "h:0", "h:70000", "h:x", "h:²", "::1"])
 def test_a_bad_master_is_one_line(text: str) -> None:
-    with pytest.raises(Problem, match="give HOST or HOST:PORT"):
-        address(text)
+    with pytest.raises(UserError, match="give HOST or HOST:PORT"):
+        resolve_master(text)
 
 
 def test_what_locust_says_besides_is_not_taken_for_facts(tmp_path: Path) -> None:
     log = tmp_path / "log"
     log.write_text('{"heard": "h"}\nsome warning {"x": 1}\n{not json\n{"cell": "00ff"}\n')
-    assert told_in(log) == {"heard": "h", "cell": "00ff"}
+    assert read_reported_facts(log) == {"heard": "h", "cell": "00ff"}
 
 
 def test_a_torn_line_of_the_clocks_is_dropped(tmp_path: Path) -> None:

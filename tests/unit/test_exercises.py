@@ -11,22 +11,33 @@ from pathlib import Path
 
 import pytest
 
-from analysis.figures import summarise
-from analysis.guide.lesson import bars, compared, paragraph, table
-from analysis.guide.workshop_page import command_of
-from analysis.summary import Predicted
-from scenarios.exercises import EXERCISES, Edit, Exercise, exercise, scenario_of
+from analysis.guide.lesson import (
+    compare_exercise,
+    render_bars,
+    render_exercise_table,
+    wrap_paragraph,
+)
+from analysis.guide.workshop_page import build_command
+from analysis.summary.cell import compute_summary
+from analysis.summary.model import Prediction
+from scenarios.errors import UserError
+from scenarios.exercises import (
+    EXERCISES,
+    CodeEdit,
+    Exercise,
+    build_exercise_scenario,
+    find_exercise,
+)
 from scenarios.model import Scenario
-from scenarios.problems import Problem
 from stress.stack import ROOT
 from study.cli import main
-from study.run import Order
-from study.workshop import ask, changes, check_edits, diff_of
+from study.run import RunOptions
+from study.workshop import ask_prediction, build_diff, check_edits, describe_edit
 from tests.unit.samples import healthy, record, tables
 
 CELL = replace(
-    summarise(record(), tables(healthy())),
-    predicted=Predicted(500.0, 1000.0, 1000.0, 1002.0, None, "users", bystander_ms=3.0),
+    compute_summary(record(), tables(healthy())),
+    predicted=Prediction(500.0, 1000.0, 1000.0, 1002.0, None, "users", bystander_ms=3.0),
 )
 every = pytest.mark.parametrize("which", EXERCISES, ids=lambda each: f"exercise-{each.number}")
 
@@ -41,7 +52,7 @@ def test_the_edit_fits_the_app_and_git_can_apply_it(which: Exercise, tmp_path: P
     copy = tmp_path / which.edit.file
     copy.parent.mkdir()
     copy.write_text((ROOT / which.edit.file).read_text())
-    (tmp_path / "edit.diff").write_text(diff_of(which.edit))
+    (tmp_path / "edit.diff").write_text(build_diff(which.edit))
     subprocess.run(["git", "apply", "edit.diff"], cwd=tmp_path, check=True)
     assert all(after in copy.read_text() for _, after in which.edit.hunks)
     compile(copy.read_text(), which.edit.file, "exec")
@@ -51,10 +62,10 @@ def test_the_edit_fits_the_app_and_git_can_apply_it(which: Exercise, tmp_path: P
 def test_what_is_shown_of_the_edit_is_all_of_it(which: Exercise) -> None:
     in_diff = [
         line
-        for line in diff_of(which.edit).splitlines()
+        for line in build_diff(which.edit).splitlines()
         if re.match(r"[+-](?![+-])", line)  # not the files' names
     ]
-    shown = [line[0] + line[2:] for line in changes(which.edit).splitlines()]
+    shown = [line[0] + line[2:] for line in describe_edit(which.edit).splitlines()]
     for line in in_diff:
         assert any(line.startswith(each[:1]) and each[1:] in line for each in shown), line
 
@@ -65,18 +76,18 @@ def test_the_command_that_it_names_runs_the_same(
 ) -> None:
     taken = list[Scenario]()
 
-    def take(scenarios: Sequence[Scenario], _: Order, __: object) -> int:
+    def take(scenarios: Sequence[Scenario], _: RunOptions, __: object) -> int:
         taken.extend(scenarios)
         return 0
 
     monkeypatch.setattr("study.commands.measure.run_study", take)
-    assert main(command_of(which).split()[1:]) == 0
-    assert taken == [scenario_of(which, edited=False)]
+    assert main(build_command(which).split()[1:]) == 0
+    assert taken == [build_exercise_scenario(which, edited=False)]
 
 
 @every
 def test_theory_is_told_of_the_edit(which: Exercise) -> None:
-    before, after = scenario_of(which, False), scenario_of(which, True)
+    before, after = build_exercise_scenario(which, False), build_exercise_scenario(which, True)
     assert before.name != after.name
     same = replace(after, name=before.name, subject=before.subject, contender=before.contender)
     assert (same == before) is (which.number == 5)  # there only the CPU of a request changes
@@ -84,8 +95,8 @@ def test_theory_is_told_of_the_edit(which: Exercise) -> None:
 
 
 def test_a_number_that_is_no_exercise_is_refused() -> None:
-    with pytest.raises(Problem) as caught:
-        exercise(7)
+    with pytest.raises(UserError) as caught:
+        find_exercise(7)
     assert "there are 6" in str(caught.value)
 
 
@@ -97,7 +108,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def make(edit: Edit, project: Path) -> None:
+def make(edit: CodeEdit, project: Path) -> None:
     path = project / edit.file
     text = path.read_text()
     for before, after in edit.hunks:
@@ -108,12 +119,12 @@ def make(edit: Edit, project: Path) -> None:
 @every
 def test_the_app_must_be_as_the_exercise_needs_it(which: Exercise, project: Path) -> None:
     check_edits(which, edited=False)
-    with pytest.raises(Problem) as caught:
+    with pytest.raises(UserError) as caught:
         check_edits(which, edited=True)
     assert f"{which.edit.file} is not edited" in str(caught.value)
     make(which.edit, project)
     check_edits(which, edited=True)
-    with pytest.raises(Problem) as caught:
+    with pytest.raises(UserError) as caught:
         check_edits(which, edited=False)
     assert "git restore app" in str(caught.value)
 
@@ -145,40 +156,40 @@ def test_an_edit_left_from_another_exercise_is_told_of(
 
 
 def test_prediction_theory_and_measurement_stand_side_by_side() -> None:
-    first, second, third = compared(EXERCISES[1], CELL, 250.0)
+    first, second, third = compare_exercise(EXERCISES[1], CELL, 250.0)
     assert (first.yours, first.theory, first.measured) == (250.0, 500.0, CELL.ok_rps)
     assert second.yours is None
     assert (third.theory, third.measured) == (3.0, CELL.bystander.median_ms)
-    lines = table([first, second, third])
+    lines = render_exercise_table([first, second, third])
     assert lines[0].split() == ["yours", "theory", "measured"]
     assert max(map(len, lines)) <= 80
 
 
 def test_a_bar_is_as_long_as_its_figure() -> None:
-    (first, *_) = compared(EXERCISES[0], CELL, 250.0)
-    _, yours, theory, measured = bars(first)
+    (first, *_) = compare_exercise(EXERCISES[0], CELL, 250.0)
+    _, yours, theory, measured = render_bars(first)
     assert theory.count("█") == 2 * yours.count("█") == 50
     assert measured.split()[1] == "▏"  # 4 of 500: less than half of a cell of 50
     assert [line.split()[-1] for line in (yours, theory)] == ["250", "500"]
 
 
 def test_without_a_guess_there_is_no_bar_of_one() -> None:
-    (first, *_) = compared(EXERCISES[0], CELL, None)
-    assert [line.split()[0] for line in bars(first)[1:]] == ["theory", "measured"]
+    (first, *_) = compare_exercise(EXERCISES[0], CELL, None)
+    assert [line.split()[0] for line in render_bars(first)[1:]] == ["theory", "measured"]
 
 
 def test_a_guess_is_asked_for_until_it_is_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("many\n-3\n1,200\n"))
-    assert ask(EXERCISES[0]) == 1200.0
+    assert ask_prediction(EXERCISES[0]) == 1200.0
 
 
 @pytest.mark.parametrize("typed", ["", "a\nb\nc\n", "nan\ninf\n-1\n"])
 def test_without_a_guess_it_says_how_to_go_on(typed: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO(typed))
-    with pytest.raises(Problem) as caught:
-        ask(EXERCISES[0])
+    with pytest.raises(UserError) as caught:
+        ask_prediction(EXERCISES[0])
     assert "--no-prompt" in str(caught.value)
 
 
 def test_markdown_is_not_shown_on_a_terminal() -> None:
-    assert paragraph("*Look* at `this`") == "Look at this"
+    assert wrap_paragraph("*Look* at `this`") == "Look at this"

@@ -6,29 +6,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.expectations import (
+from analysis.report.tables import export_cell as cell_json
+from analysis.stats.formats import near_bound
+from analysis.summary.cell import compute_summary
+from analysis.summary.model import CellSummary
+from analysis.summary.thresholds import (
     HOLDS,
-    Expectation,
-    all_met,
-    as_json,
-    check_known,
-    judged,
-    known_figures,
-    members,
-    outcome_line,
-    parse,
-    read_file,
+    Threshold,
+    are_all_met,
+    export_outcome,
+    judge_thresholds,
+    list_known_figures,
+    parse_thresholds,
+    read_thresholds,
+    render_outcome,
+    select_scenarios,
+    validate_thresholds,
 )
-from analysis.figures import summarise
-from analysis.formats import beside
-from analysis.summary import CellSummary
-from analysis.tables import as_json as cell_json
 from scenarios.catalogue import CATALOGUE
-from scenarios.problems import Problem
+from scenarios.errors import UserError
 from tests.unit.samples import record, tables
 
 NAME = "async-http-shared"
-CELL = summarise(record(NAME), tables([(3.0, 4.0, None), (4.0, 5.0, None)]))
+CELL = compute_summary(record(NAME), tables([(3.0, 4.0, None), (4.0, 5.0, None)]))
 
 
 def trial(number: int, p99_ms: float | None, scenario: str = NAME) -> CellSummary:
@@ -36,9 +36,9 @@ def trial(number: int, p99_ms: float | None, scenario: str = NAME) -> CellSummar
 
 
 def test_several_conditions_of_one_scenario() -> None:
-    assert parse(" async-http-shared: failures == 0, bystander.p99_ms<1.2e3 ") == (
-        Expectation(NAME, "failures", "==", 0.0),
-        Expectation(NAME, "bystander.p99_ms", "<", 1200.0),
+    assert parse_thresholds(" async-http-shared: failures == 0, bystander.p99_ms<1.2e3 ") == (
+        Threshold(NAME, "failures", "==", 0.0),
+        Threshold(NAME, "bystander.p99_ms", "<", 1200.0),
     )
 
 
@@ -46,12 +46,12 @@ targets = st.sampled_from(["*", "fair", NAME, "sync-http"])
 bounds = st.floats(-1e9, 1e9)
 
 
-@given(targets, st.sampled_from(list(known_figures())), st.sampled_from(list(HOLDS)), bounds)
+@given(targets, st.sampled_from(list(list_known_figures())), st.sampled_from(list(HOLDS)), bounds)
 def test_what_is_written_is_read_back(target: str, figure: str, sign: str, bound: float) -> None:
-    (found,) = parse(f"{target}: {figure} {sign} {bound!r}")
+    (found,) = parse_thresholds(f"{target}: {figure} {sign} {bound!r}")
     assert (found.target, found.figure, found.operator) == (target, figure, sign)
     assert found.bound == bound
-    assert parse(f"{target}: {found}") == (found,)
+    assert parse_thresholds(f"{target}: {found}") == (found,)
 
 
 @pytest.mark.parametrize(
@@ -73,8 +73,8 @@ def test_what_is_written_is_read_back(target: str, figure: str, sign: str, bound
     ],
 )
 def test_what_cannot_be_read_is_named(text: str, says: str) -> None:
-    with pytest.raises(Problem) as problem:
-        parse(text)
+    with pytest.raises(UserError) as problem:
+        parse_thresholds(text)
     assert says in str(problem.value)
     assert problem.value.exit_code == 2
 
@@ -99,11 +99,11 @@ def test_a_file_says_the_same_as_the_texts(tmp_path: Path) -> None:
         worker_restarts = "==0"
         """,
     )
-    told = parse(
+    told = parse_thresholds(
         "async-http-shared: failures == 0, p99_ms > 900, p99_ms < 1200, "
         "bystander.p99_ms < 50, whole_run.rps >= 10"
     )
-    assert read_file(path) == (*told, *parse("*: worker_restarts == 0"))
+    assert read_thresholds(path) == (*told, *parse_thresholds("*: worker_restarts == 0"))
 
 
 @pytest.mark.parametrize(
@@ -119,19 +119,19 @@ def test_a_file_says_the_same_as_the_texts(tmp_path: Path) -> None:
     ],
 )
 def test_a_file_with_a_fault_is_named_with_it(text: str, says: str, tmp_path: Path) -> None:
-    with pytest.raises(Problem) as problem:
-        read_file(written(tmp_path, text))
+    with pytest.raises(UserError) as problem:
+        read_thresholds(written(tmp_path, text))
     assert says in str(problem.value)
     assert "\n" not in str(problem.value)
 
 
 def test_a_file_that_is_not_there_or_no_text(tmp_path: Path) -> None:
-    with pytest.raises(Problem, match="can't be read"):
-        read_file(tmp_path / "none.toml")
+    with pytest.raises(UserError, match="can't be read"):
+        read_thresholds(tmp_path / "none.toml")
     binary = tmp_path / "binary.toml"
     binary.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(Problem, match="no TOML"):
-        read_file(binary)
+    with pytest.raises(UserError, match="no TOML"):
+        read_thresholds(binary)
 
 
 def test_the_figures_are_the_numbers_of_summary_json() -> None:
@@ -144,7 +144,7 @@ def test_the_figures_are_the_numbers_of_summary_json() -> None:
                 found.add(prefix + key)
         return found
 
-    known = set(known_figures())
+    known = set(list_known_figures())
     assert numbers(cell_json(CELL)) <= known
     assert {"bystander.p99_ms", "whole_run.rps", "predicted.ok_rps", "fates.vanished"} <= known
     assert not {"scenario", "interrupted", "blocked_by", "cycles", "errors"} & known
@@ -161,26 +161,28 @@ def test_the_figures_are_the_numbers_of_summary_json() -> None:
     ],
 )
 def test_what_is_unknown_is_refused_before_the_run(text: str, says: str) -> None:
-    with pytest.raises(Problem) as problem:
-        check_known(parse(text), ["async-http"])
+    with pytest.raises(UserError) as problem:
+        validate_thresholds(parse_thresholds(text), ["async-http"])
     assert says in str(problem.value)
 
 
 @pytest.mark.parametrize("target", ["*", "fair", "async-http-shared", "async-http-shared-httpx"])
 def test_what_is_known_is_accepted(target: str) -> None:
-    check_known(parse(f"{target}: bystander.p99_ms < 3"), [NAME, f"{NAME}-httpx"])
+    validate_thresholds(
+        parse_thresholds(f"{target}: bystander.p99_ms < 3"), [NAME, f"{NAME}-httpx"]
+    )
 
 
 def test_a_group_has_its_scenarios_and_their_variants() -> None:
     names = [each.name for each in CATALOGUE]
-    assert members("*", names) == names
+    assert select_scenarios("*", names) == names
     for group in {each.group for each in CATALOGUE}:
         theirs = [each.name for each in CATALOGUE if each.group == group]
-        assert members(group, names) == theirs
-        assert members(group, [f"{name}-httpx2" for name in names]) == [
+        assert select_scenarios(group, names) == theirs
+        assert select_scenarios(group, [f"{name}-httpx2" for name in names]) == [
             f"{name}-httpx2" for name in theirs
         ]
-    assert members("async-http", names) == ["async-http"]
+    assert select_scenarios("async-http", names) == ["async-http"]
 
 
 @given(
@@ -191,9 +193,9 @@ def test_a_group_has_its_scenarios_and_their_variants() -> None:
 def test_it_holds_only_where_it_holds_in_every_trial(
     sign: str, values: list[float], bound: float
 ) -> None:
-    (expectation,) = parse(f"{NAME}: p99_ms {sign} {bound}")
+    (expectation,) = parse_thresholds(f"{NAME}: p99_ms {sign} {bound}")
     cells = [trial(n, value) for n, value in enumerate(values, start=1)]
-    (found,) = judged([expectation], cells)
+    (found,) = judge_thresholds([expectation], cells)
     holds = HOLDS[expectation.operator]
     assert found.met == all(holds(value, bound) for value in values)
     assert found.value is not None
@@ -208,88 +210,92 @@ def test_it_holds_only_where_it_holds_in_every_trial(
 )
 def test_the_value_shown_is_that_of_the_worst_trial(sign: str, worst: float) -> None:
     cells = [trial(1, 4.0), trial(2, 9.0), trial(3, 1.0)]
-    (found,) = judged(parse(f"*: p99_ms {sign} 4.5"), cells)
+    (found,) = judge_thresholds(parse_thresholds(f"*: p99_ms {sign} 4.5"), cells)
     assert found.value == worst
 
 
 def test_there_is_one_outcome_for_each_expectation_and_scenario() -> None:
     cells = [trial(1, 1.0), trial(1, 1.0, "sync-http"), trial(2, 1.0)]
-    found = judged(parse("*: p99_ms < 5, failures == 0"), cells)
+    found = judge_thresholds(parse_thresholds("*: p99_ms < 5, failures == 0"), cells)
     assert [(each.scenario, each.expectation.figure) for each in found] == [
         (NAME, "p99_ms"),
         ("sync-http", "p99_ms"),
         (NAME, "failures"),
         ("sync-http", "failures"),
     ]
-    assert all_met(found)
+    assert are_all_met(found)
 
 
 @pytest.mark.parametrize("sign", HOLDS)
 def test_what_was_not_measured_is_not_met(sign: str) -> None:
-    (found,) = judged(parse(f"*: p99_ms {sign} 5"), [trial(1, 1.0), trial(2, None)])
+    (found,) = judge_thresholds(
+        parse_thresholds(f"*: p99_ms {sign} 5"), [trial(1, 1.0), trial(2, None)]
+    )
     assert not found.met
     assert found.value is None
-    assert outcome_line(found) == f"✗ {NAME}: p99_ms {sign} 5: not measured (trial 2)"
+    assert render_outcome(found) == f"✗ {NAME}: p99_ms {sign} 5: not measured (trial 2)"
 
 
 def test_an_interrupted_cell_is_not_met() -> None:
     cells = [replace(trial(1, 1.0), interrupted="SIGINT")]
-    (found,) = judged(parse("*: p99_ms < 5"), cells)
-    assert outcome_line(found) == f"✗ {NAME}: p99_ms < 5: interrupted"
-    assert not all_met((found,))
+    (found,) = judge_thresholds(parse_thresholds("*: p99_ms < 5"), cells)
+    assert render_outcome(found) == f"✗ {NAME}: p99_ms < 5: interrupted"
+    assert not are_all_met((found,))
 
 
 @pytest.mark.parametrize("target", ["sync-http", "classic", "*"])
 def test_a_scenario_that_was_never_reached_is_not_met(target: str) -> None:
-    found = judged(parse(f"{target}: p99_ms < 5"), [trial(1, 1.0)], [NAME, "sync-http"])
+    found = judge_thresholds(
+        parse_thresholds(f"{target}: p99_ms < 5"), [trial(1, 1.0)], [NAME, "sync-http"]
+    )
     missing = found[-1]
-    assert outcome_line(missing) == "✗ sync-http: p99_ms < 5: no cell of it was measured"
-    assert not all_met(found)
+    assert render_outcome(missing) == "✗ sync-http: p99_ms < 5: no cell of it was measured"
+    assert not are_all_met(found)
 
 
 @pytest.mark.parametrize("asked_trials", [1, 2, 3])
 def test_a_trial_that_was_never_reached_is_not_met(asked_trials: int) -> None:
     cells = [trial(1, 1.0), trial(2, 1.0)]
-    (found,) = judged(parse("*: p99_ms < 5"), cells, [NAME], asked_trials)
+    (found,) = judge_thresholds(parse_thresholds("*: p99_ms < 5"), cells, [NAME], asked_trials)
     assert found.met == (asked_trials <= 2)
     if not found.met:
-        assert outcome_line(found).endswith("p99_ms < 5: only 2 of 3 trials were measured")
+        assert render_outcome(found).endswith("p99_ms < 5: only 2 of 3 trials were measured")
 
 
 @pytest.mark.parametrize("target", ["sync-http", "classic", "*"])
 def test_no_cell_at_all_is_never_met(target: str) -> None:
-    (found,) = judged(parse(f"{target}: p99_ms < 5"), [])
+    (found,) = judge_thresholds(parse_thresholds(f"{target}: p99_ms < 5"), [])
     assert not found.met
     assert found.scenario == target
 
 
 def test_the_lines() -> None:
-    (one,) = judged(parse("*: p99_ms < 1200"), [trial(1, 1041.6)])
-    assert outcome_line(one) == f"✓ {NAME}: p99_ms 1,042 < 1200"
+    (one,) = judge_thresholds(parse_thresholds("*: p99_ms < 1200"), [trial(1, 1041.6)])
+    assert render_outcome(one) == f"✓ {NAME}: p99_ms 1,042 < 1200"
     cells = [trial(1, 1041.6), trial(2, 1304.0)]
-    (failed,) = judged(parse("*: p99_ms < 1200"), cells)
-    assert outcome_line(failed) == f"✗ {NAME}: p99_ms 1,304 < 1200 (worst of 2 trials: #2)"
+    (failed,) = judge_thresholds(parse_thresholds("*: p99_ms < 1200"), cells)
+    assert render_outcome(failed) == f"✗ {NAME}: p99_ms 1,304 < 1200 (worst of 2 trials: #2)"
 
 
 @given(st.floats(-1e9, 1e9), st.floats(-1e9, 1e9).map(lambda bound: round(bound, 3)))
 def test_a_value_is_never_rounded_over_its_bound(value: float, bound: float) -> None:
-    shown = float(beside(value, bound).replace(",", ""))
+    shown = float(near_bound(value, bound).replace(",", ""))
     assert (shown < bound, shown > bound) == (value < bound, value > bound)
     # four digits: half of the last one is at the most 0.0005 of the value
     assert abs(shown - value) <= 0.0005 * abs(value)
 
 
 def test_the_digits_that_are_shown() -> None:
-    assert beside(1200.4, 1200) == "1,200.4"
-    assert beside(1200.0, 1200) == "1,200"
-    assert beside(0.0, 0) == "0"
-    assert beside(0.01234, 1) == "0.01234"
-    assert beside(51.525, 1) == "51.52"
+    assert near_bound(1200.4, 1200) == "1,200.4"
+    assert near_bound(1200.0, 1200) == "1,200"
+    assert near_bound(0.0, 0) == "0"
+    assert near_bound(0.01234, 1) == "0.01234"
+    assert near_bound(51.525, 1) == "51.52"
 
 
 def test_json_has_expectation_and_outcome() -> None:
-    (found,) = judged(parse("*: p99_ms < 1200"), [trial(3, 1041.6)])
-    assert json.loads(json.dumps(as_json(found))) == {
+    (found,) = judge_thresholds(parse_thresholds("*: p99_ms < 1200"), [trial(3, 1041.6)])
+    assert json.loads(json.dumps(export_outcome(found))) == {
         "scenario": NAME,
         "expectation": {"target": "*", "figure": "p99_ms", "operator": "<", "bound": 1200.0},
         "met": True,

@@ -4,9 +4,9 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.fates import fates
-from records.ids import BYSTANDER_PROCESS, first_id
-from records.rows import HANDLERS, REQUESTS, UPSTREAM, shaped
+from analysis.measures.request_accounting import account_for_requests
+from records.ids import BYSTANDER_PROCESS, make_first_id
+from records.rows import HANDLERS, REQUESTS, UPSTREAM, conform_to_schema
 
 CELL = 77
 Story = tuple[bool, bool, bool, int]
@@ -14,7 +14,7 @@ Story = tuple[bool, bool, bool, int]
 
 
 def tables(stories: list[Story]) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-    ids = [first_id(CELL, 0, user) for user in range(len(stories))]
+    ids = [make_first_id(CELL, 0, user) for user in range(len(stories))]
     requests = [
         {
             "request_id": key,
@@ -25,17 +25,21 @@ def tables(stories: list[Story]) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFra
         for key, (_, answered, ended, _) in zip(ids, stories, strict=True)
     ]
     handlers = [{"request_id": key} for key, story in zip(ids, stories, strict=True) if story[0]]
-    handlers.append({"request_id": first_id(CELL, BYSTANDER_PROCESS, 0)})
-    handlers.append({"request_id": first_id(CELL + 1, 0, 0)})  # of an earlier cell
+    handlers.append({"request_id": make_first_id(CELL, BYSTANDER_PROCESS, 0)})
+    handlers.append({"request_id": make_first_id(CELL + 1, 0, 0)})  # of an earlier cell
     upstream = [
         {"request_id": key}
         for key, story in zip(ids, stories, strict=True)
         for _ in range(story[3])
     ]
     return (
-        shaped(pl.DataFrame(requests, schema_overrides={"request_id": pl.UInt64}), REQUESTS),
-        shaped(pl.DataFrame(handlers, schema_overrides={"request_id": pl.UInt64}), HANDLERS),
-        shaped(pl.DataFrame(upstream, schema={"request_id": pl.UInt64}), UPSTREAM),
+        conform_to_schema(
+            pl.DataFrame(requests, schema_overrides={"request_id": pl.UInt64}), REQUESTS
+        ),
+        conform_to_schema(
+            pl.DataFrame(handlers, schema_overrides={"request_id": pl.UInt64}), HANDLERS
+        ),
+        conform_to_schema(pl.DataFrame(upstream, schema={"request_id": pl.UInt64}), UPSTREAM),
     )
 
 
@@ -48,7 +52,7 @@ stories = st.lists(
 
 @given(stories)
 def test_each_request_has_exactly_one_fate(told: list[Story]) -> None:
-    account = fates(*tables(told), CELL)
+    account = account_for_requests(*tables(told), CELL)
     assert account.received_never_answered is not None
     assert account.sent_never_received is not None
     assert (
@@ -68,7 +72,10 @@ def test_without_a_probe_what_the_app_saw_is_not_known_and_the_rest_is_as_before
     told: list[Story],
 ) -> None:
     requests, handlers, upstream = tables(told)
-    blind, seeing = fates(requests, None, upstream, CELL), fates(requests, handlers, upstream, CELL)
+    blind, seeing = (
+        account_for_requests(requests, None, upstream, CELL),
+        account_for_requests(requests, handlers, upstream, CELL),
+    )
     assert (blind.app_received, blind.vanished, blind.upstream_strangers) == (None, None, None)
     assert (blind.sent, blind.completed) == (seeing.sent, seeing.completed)
     assert blind.upstream_missing == seeing.upstream_missing
@@ -79,7 +86,7 @@ def test_without_a_probe_what_the_app_saw_is_not_known_and_the_rest_is_as_before
 @given(stories)
 def test_contradictions_are_what_cannot_be(told: list[Story]) -> None:
     """Against the same rules, said one request at a time."""
-    account = fates(*tables(told), CELL)
+    account = account_for_requests(*tables(told), CELL)
     wrong = {
         "vanished": sum(not app and not answered and ended for app, answered, ended, _ in told),
         "completed_unseen": sum(answered and not app for app, answered, _, _ in told),
@@ -91,7 +98,7 @@ def test_contradictions_are_what_cannot_be(told: list[Story]) -> None:
 
 
 def test_a_normal_run_has_none() -> None:
-    account = fates(*tables([(True, True, True, 1)] * 5), CELL)
+    account = account_for_requests(*tables([(True, True, True, 1)] * 5), CELL)
     assert account.contradictions == {}
     assert account.app_received == account.upstream_received == account.completed == 5
 
@@ -99,20 +106,20 @@ def test_a_normal_run_has_none() -> None:
 def test_a_refused_connection_was_never_sent() -> None:
     requests, handlers, _ = tables([(False, False, True, 0)])
     refused = requests.with_columns(error=pl.lit("ConnectionRefusedError: [Errno 111]"))
-    account = fates(refused, handlers, None, CELL)
+    account = account_for_requests(refused, handlers, None, CELL)
     assert account.failed_before_sending == 1
     assert account.contradictions == {}
 
 
 def test_a_request_that_was_sent_by_nobody_is_a_stranger() -> None:
     requests, handlers, upstream = tables([(True, True, True, 1)] * 2)
-    account = fates(requests.head(1), handlers, upstream, CELL)
+    account = account_for_requests(requests.head(1), handlers, upstream, CELL)
     assert account.contradictions["strangers"] == 1
 
 
 def test_without_an_upstream_nothing_is_said_of_it() -> None:
     requests, handlers, _ = tables([(True, True, True, 0)])
-    account = fates(requests, handlers, None, CELL)
+    account = account_for_requests(requests, handlers, None, CELL)
     told = {each.name: getattr(account, each.name) for each in fields(account)}
     assert [name for name, value in told.items() if value is None] == [
         "upstream_received", "upstream_missing", "upstream_strangers", "upstream_repeated",

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.figures import summarise
-from analysis.summary import CellSummary
-from analysis.tables import as_json
-from analysis.usage import cpu_percent_peak, memory_mib_peak
-from records.cell import CellRecord, Phases, death_rounds
+from analysis.measures.resource_usage import compute_cpu_percent_peak, compute_memory_mib_peak
+from analysis.report.tables import export_cell
+from analysis.summary.cell import compute_summary
+from analysis.summary.model import CellSummary
+from records.cell import CellRecord, Phases, find_death_rounds
 from records.rows import BYSTANDER, MACHINE
 from tests.unit.samples import Sent, deaths, healthy, machine, record, tables
 
@@ -21,7 +21,7 @@ rss_mib_peak, generator_cpu_percent_peak, bystander, whole_run, predicted, verdi
 
 
 def test_every_key_of_the_design_is_there() -> None:
-    content = as_json(summarise(record(), tables([(3.0, 4.0, None)])))
+    content = export_cell(compute_summary(record(), tables([(3.0, 4.0, None)])))
     assert {key.strip() for key in KEYS.split(",")} <= set(content)
     bystander, whole_run = content["bystander"], content["whole_run"]
     assert isinstance(bystander, dict)
@@ -37,7 +37,7 @@ def test_completions_count_in_the_window_in_which_they_ended() -> None:
         (3.0, 4.0, "HTTP 502: x"),
         (11.0, 12.0, None),  # after
     ]
-    cell = summarise(record(), tables(sent))
+    cell = compute_summary(record(), tables(sent))
     assert (cell.requests, cell.failures, cell.unfinished) == (2, 1, 0)
     assert cell.rps == pytest.approx(0.2)
     assert cell.ok_rps == pytest.approx(0.1)
@@ -50,7 +50,7 @@ def test_completions_count_in_the_window_in_which_they_ended() -> None:
 
 def test_the_unfinished_raise_the_lower_bound_of_the_median() -> None:
     sent: list[Sent] = [(3.0, 4.0, None)] + [(3.0, None, None)] * 2
-    cell = summarise(record(), tables(sent))
+    cell = compute_summary(record(), tables(sent))
     assert cell.unfinished == 2
     assert cell.median_ms == pytest.approx(1000)
     assert cell.median_lower_bound_ms == pytest.approx(10_000)  # open since 3 s, drain ends at 13
@@ -58,7 +58,7 @@ def test_the_unfinished_raise_the_lower_bound_of_the_median() -> None:
 
 def test_whole_run_counts_the_ramp_and_not_the_drain() -> None:
     sent: list[Sent] = [(0.0, 1.0, None), (1.0, 2.0, None), (11.5, 12.5, None)]
-    whole = summarise(record(), tables(sent)).whole_run
+    whole = compute_summary(record(), tables(sent)).whole_run
     assert (whole.requests, whole.failures) == (2, 0)
     assert whole.rps == pytest.approx(2 / 12)
 
@@ -77,7 +77,7 @@ def test_the_parts_make_the_whole(shapes: list[tuple[float, float | None, str | 
         (start, None if took is None else start + took, error if took else None)
         for start, took, error in shapes
     ]
-    cell = summarise(record(), tables(sent))
+    cell = compute_summary(record(), tables(sent))
     ended = [end for _, end, _ in sent if end is not None]
     assert cell.requests == sum(2.0 <= end < 12.0 for end in ended)
     assert cell.unfinished == len(sent) - len(ended)
@@ -90,7 +90,7 @@ def test_the_parts_make_the_whole(shapes: list[tuple[float, float | None, str | 
 
 
 def test_unknown_is_none_never_zero() -> None:
-    cell = summarise(
+    cell = compute_summary(
         replace(record(), phases=Phases(), interrupted="Ctrl-C"), tables([(0.5, None, None)])
     )
     for name in ("duration_s", "rps", "ok_rps", "median_ms", "p99_ms", "failure_ratio"):
@@ -114,7 +114,7 @@ def test_cycles_run_from_death_to_death() -> None:
         (7.0, 8.0, None),
         (7.0, 9.1, "reset"),
     ]
-    first, second = summarise(killed, tables(sent)).cycles
+    first, second = compute_summary(killed, tables(sent)).cycles
     assert (first.start_s, first.end_s, second.end_s) == (3.5, 6.5, 9.5)
     assert (first.ok, first.failures, second.ok, second.failures) == (1, 1, 1, 1)
     assert first.ok_rps == pytest.approx(1 / 3)
@@ -124,15 +124,15 @@ def test_what_was_open_when_the_window_closed_counts_in_the_bound() -> None:
     """Three waited for 9 s and were answered in the drain; one was quick."""
     late: Sent = (3.4, 12.4, None)
     sent: list[Sent] = [(3.0, 4.0, None), late, late, late]
-    cell = summarise(record(), tables(sent))
+    cell = compute_summary(record(), tables(sent))
     assert (cell.requests, cell.unfinished) == (1, 0)
     assert cell.median_ms == pytest.approx(1000)
     assert cell.median_lower_bound_ms == pytest.approx(9000)
 
 
 def test_workers_that_die_together_make_one_round() -> None:
-    assert death_rounds(deaths(31.1, 31.1, 62.0, 63.1, 94.0)) == [31.1, 63.1, 94.0]
-    assert death_rounds(()) == []
+    assert find_death_rounds(deaths(31.1, 31.1, 62.0, 63.1, 94.0)) == [31.1, 63.1, 94.0]
+    assert find_death_rounds(()) == []
 
 
 def test_a_dead_worker_and_its_successor_are_not_added_up() -> None:
@@ -142,13 +142,13 @@ def test_a_dead_worker_and_its_successor_are_not_added_up() -> None:
         for tick in ticks
     ]
     both = pl.DataFrame(rows, schema=MACHINE, orient="row")
-    assert memory_mib_peak(both, "server") == pytest.approx(100)
-    assert cpu_percent_peak(both, "server", together=True) == pytest.approx(100)
+    assert compute_memory_mib_peak(both, "server") == pytest.approx(100)
+    assert compute_cpu_percent_peak(both, "server", together=True) == pytest.approx(100)
 
 
 def test_cpu_and_memory_come_from_outside() -> None:
     found = tables([(3.0, 4.0, None)])
-    cell = summarise(record(), found)
+    cell = compute_summary(record(), found)
     # half-second samples of an exact share: only float rounding
     assert cell.cpu_percent_peak == pytest.approx(50)
     assert cell.cpu_ms_per_request == pytest.approx(5000)  # half a core for 10 s, one answer
@@ -163,7 +163,7 @@ def test_lag_is_what_the_heartbeat_is_late_weighted_by_time() -> None:
         **{each.name: getattr(found, each.name) for each in fields(found) if each.name != "probe"},
         probe=found.probe.with_columns(heartbeat_age_s=late),
     )
-    cell = summarise(record(), found)
+    cell = compute_summary(record(), found)
     assert cell.loop_lag_max_ms == pytest.approx(490)
     assert cell.loop_lag_p99_ms == pytest.approx(490)  # a tenth of the time
     assert cell.threads_spawned == 1
@@ -177,7 +177,7 @@ def test_an_unanswered_ping_is_a_failure_and_counts_with_its_age() -> None:
         **{e.name: getattr(found, e.name) for e in fields(found) if e.name != "bystander"},
         bystander=pings,
     )
-    seen = summarise(record(), found).bystander
+    seen = compute_summary(record(), found).bystander
     assert (seen.pings, seen.failures, seen.unanswered) == (3, 2, 1)
     assert seen.median_ms == pytest.approx(10)  # the reset one is in no quantile
     assert seen.p99_ms == pytest.approx(9000)
@@ -197,14 +197,14 @@ def planted() -> dict[str, CellRecord]:
 
 @pytest.mark.parametrize("code", list(planted()))
 def test_a_planted_fault_is_seen(code: str) -> None:
-    assert summarise(record(), tables(healthy())).verdicts == ()
-    found = summarise(planted()[code], tables(healthy()))
+    assert compute_summary(record(), tables(healthy())).verdicts == ()
+    found = compute_summary(planted()[code], tables(healthy()))
     assert [verdict.code for verdict in found.verdicts] == [code]
 
 
 def test_a_log_that_tells_of_missing_descriptors_is_heard() -> None:
     faulty = replace(record(), log_faults=("OSError: [Errno 24] Too many open files",))
-    found = summarise(faulty, tables(healthy()))
+    found = compute_summary(faulty, tables(healthy()))
     assert [(each.code, each.severity) for each in found.verdicts] == [("DESCRIPTORS", "error")]
 
 
@@ -213,7 +213,7 @@ def test_faults_in_the_tables_are_seen() -> None:
 
     def codes(**changed: pl.DataFrame) -> list[str]:
         parts = {each.name: getattr(good, each.name) for each in fields(good)} | changed
-        return [verdict.code for verdict in summarise(record(), type(good)(**parts)).verdicts]
+        return [verdict.code for verdict in compute_summary(record(), type(good)(**parts)).verdicts]
 
     assert codes(machine=machine(server_cpu=0.5, load_cpu=0.95)) == ["GENERATOR_SATURATED"]
     late = good.upstream.with_columns(waited_ms=pl.col("asked_ms") * 1.06)

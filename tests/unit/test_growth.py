@@ -6,7 +6,7 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.growth import Growth, growth
+from analysis.measures.ramp import RampGrowth, measure_ramp_growth
 from records.cell import CellRecord, Phases
 from scenarios.model import Load
 from tests.unit.samples import record
@@ -33,7 +33,7 @@ def answers(rates: list[float]) -> pl.DataFrame:
 @given(users=st.integers(8, 40), ceiling=st.integers(1, 6))
 def test_it_finds_where_a_straight_line_meets_its_ceiling(users: int, ceiling: int) -> None:
     rates = [RPS_OF_ONE * min(n, ceiling) for n in range(1, users + 1)]
-    found = growth(ramped(users), answers(rates), RPS_OF_ONE * ceiling)
+    found = measure_ramp_growth(ramped(users), answers(rates), RPS_OF_ONE * ceiling)
     assert found is not None
     assert found.levels[0] == (1, RPS_OF_ONE)
     assert found.saturated_from == ceiling
@@ -42,12 +42,12 @@ def test_it_finds_where_a_straight_line_meets_its_ceiling(users: int, ceiling: i
 
 def test_what_grows_to_the_end_is_not_saturated() -> None:
     rates = [RPS_OF_ONE * n for n in range(1, 11)]
-    found = growth(ramped(10), answers(rates), 5000.0)
-    assert found == Growth(None, tuple(enumerate(rates, start=1)))
+    found = measure_ramp_growth(ramped(10), answers(rates), 5000.0)
+    assert found == RampGrowth(None, tuple(enumerate(rates, start=1)))
 
 
 def test_a_ramp_too_quick_to_tell_tells_nothing() -> None:
     few = [10.0] * 10  # below 30 answers a level
-    assert growth(ramped(10), answers(few), 10.0) is None
-    assert growth(ramped(3), answers([100.0] * 3), 100.0) is None
-    assert growth(ramped(10), answers([100.0] * 10), None) is None
+    assert measure_ramp_growth(ramped(10), answers(few), 10.0) is None
+    assert measure_ramp_growth(ramped(3), answers([100.0] * 3), 100.0) is None
+    assert measure_ramp_growth(ramped(10), answers([100.0] * 10), None) is None

@@ -12,23 +12,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.figures import summarise
-from analysis.guide.claims import Figure, Relation, all_hold, judged, judged_line
+from analysis.guide.claims import (
+    MetricReference,
+    Relation,
+    all_hold,
+    judge_relation,
+    render_relation_result,
+)
 from analysis.guide.decisions import DECISIONS
-from analysis.guide.experiments import EXPERIMENTS, experiment_of, words_of
-from analysis.guide.page import guidance
-from analysis.guide.recorded import Recorded, Records, keep, runs_in
+from analysis.guide.experiments import EXPERIMENTS, find_experiment, normalize_command
+from analysis.guide.page import build_guidance
+from analysis.guide.recorded import RecordedScenario, Records, archive_run, find_runs
 from analysis.guide.rules import RULES
+from analysis.summary.cell import compute_summary
 from records.rundir import open_run
+from scenarios.errors import UserError
 from scenarios.model import Scenario
-from scenarios.problems import Problem
 from study.cli import main
-from study.guide import KEPT, TABLE, recorded, rules_called
-from study.run import Order
+from study.guide import KEPT, TABLE, load_records, select_rules
+from study.run import RunOptions
 from tests.unit.samples import healthy, record, tables
 
-CELL = replace(summarise(record(), tables(healthy())), verdicts=())
-RELATION = Relation("A beats B", Figure("x/a"), Figure("x/b"), 2.0, "because")
+CELL = replace(compute_summary(record(), tables(healthy())), verdicts=())
+RELATION = Relation("A beats B", MetricReference("x/a"), MetricReference("x/b"), 2.0, "because")
 QUOTED = re.compile(r"\{\{ \w+\('([^']+)'")
 rates = st.floats(0.001, 1e6)
 
@@ -38,40 +44,43 @@ def records(**rates_by_name: float | None) -> Records:
     for name, rate in rates_by_name.items():
         scenario = replace(record().scenario, name=name)
         cell = replace(CELL, scenario=name, ok_rps=rate)
-        found.cells[f"x/{name}"] = Recorded("x", scenario, (cell,), "study run x", "folder")
+        found.cells[f"x/{name}"] = RecordedScenario("x", scenario, (cell,), "study run x", "folder")
     return found
 
 
 @given(a=rates, b=rates)
 def test_a_relation_holds_where_the_ratio_is_in_its_bounds(a: float, b: float) -> None:
-    found = judged(RELATION, records(a=a, b=b))
+    found = judge_relation(RELATION, records(a=a, b=b))
     assert found.ratio == a / b
     assert found.holds is (a / b >= 2.0)
-    both = judged(replace(RELATION, low=0.5, high=2.0), records(a=a, b=b))
+    both = judge_relation(replace(RELATION, low=0.5, high=2.0), records(a=a, b=b))
     assert both.holds is (0.5 <= a / b <= 2.0)
 
 
 def test_what_was_not_measured_neither_holds_nor_fails() -> None:
     for known in (records(a=1.0), records(b=1.0), records(a=None, b=1.0), records(a=0.0, b=0.0)):
-        found = judged(RELATION, known)
+        found = judge_relation(RELATION, known)
         assert found.holds is None
-        assert judged_line(found) == "? A beats B: not measured"
+        assert render_relation_result(found) == "? A beats B: not measured"
 
 
 def test_nothing_at_all_on_the_right_is_infinitely_less() -> None:
-    found = judged(RELATION, records(a=1.0, b=0.0))
+    found = judge_relation(RELATION, records(a=1.0, b=0.0))
     assert (found.ratio, found.holds) == (math.inf, True)
-    assert judged(replace(RELATION, high=5.0), records(a=1.0, b=0.0)).holds is False
+    assert judge_relation(replace(RELATION, high=5.0), records(a=1.0, b=0.0)).holds is False
 
 
 def test_what_nobody_measured_does_not_pass_a_check() -> None:
-    held, unknown = judged(RELATION, records(a=3.0, b=1.0)), judged(RELATION, records(a=1.0))
+    held, unknown = (
+        judge_relation(RELATION, records(a=3.0, b=1.0)),
+        judge_relation(RELATION, records(a=1.0)),
+    )
     assert all_hold([held])
     assert not all_hold([held, unknown])
 
 
 def test_a_number_may_stand_on_the_right() -> None:
-    assert judged(replace(RELATION, right=3.0), records(a=9.0)).ratio == 3.0
+    assert judge_relation(replace(RELATION, right=3.0), records(a=9.0)).ratio == 3.0
 
 
 def test_bounds_are_said_in_words() -> None:
@@ -84,12 +93,12 @@ def cells_of(command: str, monkeypatch: pytest.MonkeyPatch) -> list[Scenario]:
     """Of the run that a command would make."""
     taken = list[Scenario]()
 
-    def take(scenarios: Sequence[Scenario], *_: Order | None) -> int:
+    def take(scenarios: Sequence[Scenario], *_: RunOptions | None) -> int:
         taken.extend(scenarios)
         return 0
 
     monkeypatch.setattr("study.commands.measure.run_study", take)
-    monkeypatch.setattr("study.commands.sweep.run", take)
+    monkeypatch.setattr("study.commands.sweep.run_study", take)
     assert main(command.split()[1:]) == 0
     return taken
 
@@ -130,21 +139,23 @@ def test_every_rule_has_a_relation_with_a_reason_that_could_fail() -> None:
 @pytest.mark.parametrize("typed", ["--out elsewhere", "--port=0 --trials 3", "--no-report --json"])
 def test_a_run_is_known_by_what_it_measured(typed: str) -> None:
     for each in EXPERIMENTS:
-        assert experiment_of(f"{each.command} {typed}") is each
-        assert experiment_of(f"{each.quick} {typed}") is None  # other settings than the text's
-        assert experiment_of(f"{each.command} --users 7") is None
+        assert find_experiment(f"{each.command} {typed}") is each
+        assert find_experiment(f"{each.quick} {typed}") is None  # other settings than the text's
+        assert find_experiment(f"{each.command} --users 7") is None
 
 
 def test_all_commands_are_different() -> None:
-    words = [words_of(command) for each in EXPERIMENTS for command in (each.command, each.quick)]
+    words = [
+        normalize_command(command) for each in EXPERIMENTS for command in (each.command, each.quick)
+    ]
     assert len(set(words)) == len(words)
 
 
 def test_of_the_rules_some_can_be_chosen() -> None:
-    assert rules_called([]) == [*RULES, TABLE]
-    assert [rule.name for rule in rules_called(["health"])] == ["health"]
-    with pytest.raises(Problem) as caught:
-        rules_called(["wealth"])
+    assert select_rules([]) == [*RULES, TABLE]
+    assert [rule.name for rule in select_rules(["health"])] == ["health"]
+    with pytest.raises(UserError) as caught:
+        select_rules(["wealth"])
     assert "no rule has that name" in str(caught.value)
 
 
@@ -196,16 +207,16 @@ def test_what_was_not_measured_is_left_out_and_named(
 def test_the_same_experiment_twice_is_refused(copies: Path) -> None:
     first = next(iter(sorted(copies.iterdir())))
     shutil.copytree(first, copies / "again")
-    with pytest.raises(Problem) as caught:
-        recorded([copies])
+    with pytest.raises(UserError) as caught:
+        load_records([copies])
     assert "leave one of them out" in str(caught.value)
 
 
 def test_a_run_of_something_else_is_refused(copies: Path) -> None:
     path = next(iter(sorted(copies.iterdir()))) / "manifest.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"command": "study run ping"}))
-    with pytest.raises(Problem) as caught:
-        recorded([copies])
+    with pytest.raises(UserError) as caught:
+        load_records([copies])
     assert "no use for a run of 'study run ping'" in str(caught.value)
 
 
@@ -228,9 +239,11 @@ def test_wrong_use_is_one_line(
 
 
 def test_what_is_kept_of_a_run_makes_the_same_page(copies: Path, tmp_path: Path) -> None:
-    for run in runs_in([copies]):
-        keep(open_run(run.path), tmp_path / "kept")
-    texts = [guidance(recorded([folder])[0]).text for folder in (copies, tmp_path / "kept")]
+    for run in find_runs([copies]):
+        archive_run(open_run(run.path), tmp_path / "kept")
+    texts = [
+        build_guidance(load_records([folder])[0]).text for folder in (copies, tmp_path / "kept")
+    ]
     assert texts[0] == texts[1]
 
 
@@ -264,7 +277,7 @@ def test_a_damaged_record_is_one_line(
 def test_the_commands_can_be_piped_to_a_shell(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["guide", "--list"]) == 0
     lines = list(unfolded(capsys.readouterr().out))
-    assert [experiment_of(line) for line in lines] == list(EXPERIMENTS)
+    assert [find_experiment(line) for line in lines] == list(EXPERIMENTS)
 
 
 def unfolded(text: str) -> Iterator[str]:

@@ -4,14 +4,14 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from records.harvest import (
-    handlers_table,
-    probe_table,
+from records.build_tables import (
+    build_handlers_table,
+    build_probe_table,
+    build_requests_table,
+    build_upstream_table,
     read_journals,
-    requests_table,
-    upstream_table,
 )
-from records.journal import Journal, JournalWriter, decode
+from records.journal import Journal, JournalWriter, decode_journal
 from records.rows import HANDLERS, PROBE, REQUESTS, SENT, UPSTREAM
 
 T0 = 100.0
@@ -28,12 +28,12 @@ def load_journal(*rows: tuple[int, float, float], process: int = 0) -> Journal:
             for key, start, end in rows
         ],
     )
-    return decode(bytes(content))
+    return decode_journal(bytes(content))
 
 
 def test_a_request_written_twice_keeps_its_end() -> None:
     journal = load_journal((1, 101.0, nan), (2, 101.0, nan), (1, 101.0, 102.5))
-    rows = requests_table("c", [journal], T0)
+    rows = build_requests_table("c", [journal], T0)
     assert rows.schema == pl.Schema(REQUESTS)
     assert rows.select("request_id", "started_s", "ended_s", "status").rows() == [
         (1, 1.0, 2.5, 200),
@@ -43,16 +43,16 @@ def test_a_request_written_twice_keeps_its_end() -> None:
 
 def test_processes_are_kept_apart() -> None:
     journals = [load_journal((1, 101.0, 102.0)), load_journal((9, 101.0, 102.0), process=1)]
-    assert requests_table("c", journals, T0).select("request_id", "process").rows() == [
+    assert build_requests_table("c", journals, T0).select("request_id", "process").rows() == [
         (1, 0),
         (9, 1),
     ]
 
 
 def test_nothing_is_an_empty_table_of_the_right_form() -> None:
-    assert requests_table("c", [], T0).schema == pl.Schema(REQUESTS)
-    assert handlers_table([], T0, 200.0).schema == pl.Schema(HANDLERS)
-    assert probe_table([], T0, 200.0).schema == pl.Schema(PROBE)
+    assert build_requests_table("c", [], T0).schema == pl.Schema(REQUESTS)
+    assert build_handlers_table([], T0, 200.0).schema == pl.Schema(HANDLERS)
+    assert build_probe_table([], T0, 200.0).schema == pl.Schema(PROBE)
 
 
 def test_an_unreadable_journal_is_named(tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_the_upstreams_log_loses_only_a_torn_line(tmp_path: Path, torn: str) -> 
         + "00000000000000ac,99.0,1000,1000.1,200\n"  # before t0
         + torn
     )
-    rows = upstream_table(log, T0, 200.0)
+    rows = build_upstream_table(log, T0, 200.0)
     assert rows.schema == pl.Schema(UPSTREAM)
     assert rows.rows() == [
         (0xAB, 1.5, 1000.0, 1000.4, "200"),
@@ -83,4 +83,4 @@ def test_the_upstreams_log_loses_only_a_torn_line(tmp_path: Path, torn: str) -> 
 
 
 def test_no_log_is_an_empty_table(tmp_path: Path) -> None:
-    assert upstream_table(tmp_path / "none.csv", T0, 200.0).is_empty()
+    assert build_upstream_table(tmp_path / "none.csv", T0, 200.0).is_empty()

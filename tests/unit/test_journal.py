@@ -3,12 +3,18 @@ from math import nan
 from pathlib import Path
 
 import pytest
+from asgi_probe.journal import ProbeJournal, make_packer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probe.journal import Journal as ProbeJournal
-from probe.journal import packer
-from records.journal import FRAME, JournalError, JournalWriter, decode, frames, read_journal
+from records.journal import (
+    FRAME,
+    JournalError,
+    JournalWriter,
+    decode_journal,
+    iterate_frames,
+    read_journal,
+)
 
 COLUMNS = (("number", "u8"), ("moment_s", "f8"), ("why", "text"))
 rows = st.lists(
@@ -31,7 +37,7 @@ def written(batches: list[list[tuple[int, float, str | None]]]) -> bytes:
 
 @given(st.lists(rows, max_size=4))
 def test_what_is_written_is_read(batches: list[list[tuple[int, float, str | None]]]) -> None:
-    journal = decode(written(batches))
+    journal = decode_journal(written(batches))
     assert journal.about == {"process": 3}
     assert journal.tables["r"].rows() == [row for batch in batches for row in batch]
 
@@ -41,23 +47,23 @@ def test_a_torn_end_loses_only_the_last_frames(
     batches: list[list[tuple[int, float, str | None]]], data: st.DataObject
 ) -> None:
     content = written(batches)
-    header = next(frames(content))
+    header = next(iterate_frames(content))
     least = FRAME.size + len(header[1])
     torn = content[: data.draw(st.integers(least, len(content)))]
     whole = [row for batch in batches for row in batch]
-    read = decode(torn).tables["r"].rows()
+    read = decode_journal(torn).tables["r"].rows()
     assert read == whole[: len(read)]
 
 
 def test_the_probes_own_writer_is_read_too(tmp_path: Path) -> None:
     path = tmp_path / "probe.journal"
     journal = ProbeJournal(path, {"h": COLUMNS}, {"pid": 42})
-    pack = packer(COLUMNS)
+    pack = make_packer(COLUMNS)
     for number, moment_s, text in ((1, 0.5, "/a"), (2, nan, None)):
-        journal.add("h", pack(number, moment_s, journal.text(text)))
+        journal.add("h", pack(number, moment_s, journal.intern_text(text)))
     journal.flush()
     for number, moment_s, text in ((3, 1.5, "/b"), (4, 2.5, "/a")):
-        journal.add("h", pack(number, moment_s, journal.text(text)))
+        journal.add("h", pack(number, moment_s, journal.intern_text(text)))
     journal.close()
     read = read_journal(path)
     assert read.about["pid"] == 42
@@ -67,11 +73,11 @@ def test_the_probes_own_writer_is_read_too(tmp_path: Path) -> None:
 
 
 def test_texts_without_end_become_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("probe.journal.MOST_STRINGS", 3)
+    monkeypatch.setattr("asgi_probe.journal.MOST_STRINGS", 3)
     path = tmp_path / "probe.journal"
     journal = ProbeJournal(path, {"h": COLUMNS}, {})
     for number in range(6):
-        journal.add("h", packer(COLUMNS)(number, 0.0, journal.text(f"/item/{number}")))
+        journal.add("h", make_packer(COLUMNS)(number, 0.0, journal.intern_text(f"/item/{number}")))
     journal.close()
     texts = read_journal(path).tables["h"]["why"].to_list()
     assert texts == ["/item/0", "/item/1", "/item/2", *["(more)"] * 3]
@@ -82,10 +88,10 @@ def test_texts_without_end_become_one(tmp_path: Path, monkeypatch: pytest.Monkey
 )
 def test_what_is_no_journal_is_refused(content: bytes) -> None:
     with pytest.raises(JournalError, match="not a journal"):
-        decode(content)
+        decode_journal(content)
 
 
 def test_another_version_is_refused() -> None:
     payload = json.dumps({"journal": 99, "tables": {}}).encode()
     with pytest.raises(JournalError):
-        decode(FRAME.pack(b"{", len(payload)) + payload)
+        decode_journal(FRAME.pack(b"{", len(payload)) + payload)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.population import Window
-from analysis.report.lanes import (
+from analysis.measures.window import Window
+from analysis.report.timeline import (
     AWAITING,
     HANDLING,
     HOLDING,
@@ -16,11 +16,11 @@ from analysis.report.lanes import (
     MOST_ROWS,
     SILENT,
     WAITING,
-    Lanes,
-    lanes_of,
+    Timeline,
+    build_timeline_from_rows,
 )
-from records.ids import BYSTANDER_PROCESS, first_id
-from records.rows import HANDLERS, PROBE, shaped
+from records.ids import BYSTANDER_PROCESS, make_first_id
+from records.rows import HANDLERS, PROBE, conform_to_schema
 
 WINDOW = Window(0.0, 10.0)
 Visit = tuple[int, str, float | None, float, float]
@@ -36,7 +36,7 @@ def handlers(visits: list[Visit], first: int = 0) -> pl.DataFrame:
         }
         for number, (thread, kind, queued_s, started_s, ended_s) in enumerate(visits)
     ]  # fmt: skip
-    return shaped(pl.DataFrame(rows, infer_schema_length=None), HANDLERS)
+    return conform_to_schema(pl.DataFrame(rows, infer_schema_length=None), HANDLERS)
 
 
 def probe(silences: Sequence[tuple[float, float]] = ()) -> pl.DataFrame:
@@ -46,13 +46,13 @@ def probe(silences: Sequence[tuple[float, float]] = ()) -> pl.DataFrame:
         at_s = 0.01 * tick
         ages = [at_s - start for start, end in silences if start <= at_s < end]
         rows.append({"pid": 1, "at_s": at_s, "heartbeat_age_s": max(ages, default=0.005)})
-    return shaped(pl.DataFrame(rows), PROBE)
+    return conform_to_schema(pl.DataFrame(rows), PROBE)
 
 
 def lanes(
     visits: list[Visit], silences: list[tuple[float, float]] | None = None, blocks: bool = False
-) -> Lanes:
-    return lanes_of(handlers(visits), probe(silences or []), WINDOW, blocks=blocks)
+) -> Timeline:
+    return build_timeline_from_rows(handlers(visits), probe(silences or []), WINDOW, blocks=blocks)
 
 
 def overlapping(bars: pl.DataFrame) -> int:
@@ -136,7 +136,7 @@ def test_requests_of_two_loops_are_no_neighbours() -> None:
             handlers([(2, "loop", None, 0.1, 0.2)]).with_columns(pid=pl.lit(2, pl.UInt32)),
         ]
     )
-    found = lanes_of(both, probe([(0.0, 1.3)]), WINDOW, blocks=False)
+    found = build_timeline_from_rows(both, probe([(0.0, 1.3)]), WINDOW, blocks=False)
     assert HOLDING not in set(found.bars["kind"])  # nobody knows which of the two it was
 
 
@@ -145,7 +145,7 @@ def test_those_that_wait_do_not_push_out_those_that_are_served() -> None:
     waiting: list[Visit] = [
         (n % 40, "anyio-worker", 0.0, 5.0 + 0.001 * n, 5.9 + 0.001 * n) for n in range(4000)
     ]
-    found = lanes_of(handlers(waiting), probe(), early, blocks=False)
+    found = build_timeline_from_rows(handlers(waiting), probe(), early, blocks=False)
     assert not found.is_shortened
     assert found.bars.filter(pl.col("kind") == HANDLING).height == 4000
 
@@ -161,5 +161,5 @@ def test_a_page_holds_so_many_bars_and_says_where_they_end() -> None:
 def test_what_a_bystander_asked_is_no_load() -> None:
     visits: list[Visit] = [(1, "loop", None, 1.0, 2.0)]
     for process, empty in ((BYSTANDER_PROCESS, True), (0, False)):
-        asked = handlers(visits, first_id(5, process, 0))
-        assert lanes_of(asked, probe(), WINDOW, blocks=False).is_empty is empty
+        asked = handlers(visits, make_first_id(5, process, 0))
+        assert build_timeline_from_rows(asked, probe(), WINDOW, blocks=False).is_empty is empty

@@ -8,16 +8,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.figures import summarise
-from analysis.population import Window
-from analysis.report.latency_shape import ANSWERED, COUNTING, OPEN, LatencyShape, latency_shape
+from analysis.measures.window import Window
+from analysis.report.latency_shape import (
+    ANSWERED,
+    COUNTING,
+    OPEN,
+    LatencyDistribution,
+    compute_distribution,
+)
+from analysis.summary.cell import compute_summary
 from tests.unit.samples import Sent, healthy, record, tables
 
 WINDOW = Window(2.0, 12.0)
 
 
-def shape(sent: list[Sent]) -> LatencyShape:
-    return latency_shape(record(), tables(sent), WINDOW)
+def shape(sent: list[Sent]) -> LatencyDistribution:
+    return compute_distribution(record(), tables(sent), WINDOW)
 
 
 def at(frame: pl.DataFrame, series: str, nines: float) -> float:
@@ -30,7 +36,7 @@ def at(frame: pl.DataFrame, series: str, nines: float) -> float:
 def test_the_curve_passes_through_the_quantiles_of_the_summary(seed: int, count: int) -> None:
     took = np.random.default_rng(seed).uniform(0.01, 3, count)
     sent: list[Sent] = [(5.0, 5.0 + each, None) for each in took]
-    cell = summarise(record(), tables(sent))
+    cell = compute_summary(record(), tables(sent))
     found = shape(sent).quantiles
     assert at(found, ANSWERED, 2.0) == pytest.approx(cell.p99_ms)
     p90_s = float(np.quantile(took, 0.9, method="inverted_cdf"))
@@ -66,7 +72,7 @@ def test_an_open_loop_has_the_curve_from_the_send_beside_it() -> None:
     open_record = replace(plain, scenario=replace(plain.scenario, load=load))
     found = tables([(3.0 + 0.01 * n, 3.5 + 0.01 * n, None) for n in range(100)])
     late = replace(found, requests=found.requests.with_columns(pl.col("intended_s") - 0.5))
-    quantiles = latency_shape(open_record, late, WINDOW).quantiles
+    quantiles = compute_distribution(open_record, late, WINDOW).quantiles
     assert at(quantiles, ANSWERED, 1.0) == pytest.approx(1000)
     assert at(quantiles, "from the send", 1.0) == pytest.approx(500)
 

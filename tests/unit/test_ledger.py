@@ -4,7 +4,7 @@ from math import isnan
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stress.ledger import Entry, Ledger, Ramp, Row
+from stress.sent_requests import LedgerEntry, RequestLedger, Row, UserRamp
 
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.booleans()), max_size=200), st.integers(1, 40))
@@ -12,10 +12,10 @@ def test_every_request_is_told_and_the_counts_agree(
     steps: list[tuple[int, bool]], look_every: int
 ) -> None:
     """Whatever users do and whenever the rows are fetched, the last row of each id is right."""
-    ledger = Ledger(cell_number=7)
+    ledger = RequestLedger(cell_number=7)
     for _ in range(5):
-        ledger.new_user()
-    asking: dict[int, Entry] = {}
+        ledger.add_user()
+    asking: dict[int, LedgerEntry] = {}
     rows: list[Row] = []
     clock = 0.0
     for count, (user, good) in enumerate(steps):
@@ -26,23 +26,23 @@ def test_every_request_is_told_and_the_counts_agree(
         else:
             asking[user] = ledger.begin(user, clock, clock)
         if count % look_every == 0:
-            rows += ledger.new_rows()
-    rows += ledger.new_rows()
+            rows += ledger.take_new_rows()
+    rows += ledger.take_new_rows()
     last = {row[1]: row for row in rows}
-    counts = ledger.counts()
+    counts = ledger.take_snapshot()
     assert len(last) == counts.sent
     assert sum(isnan(row[4]) for row in last.values()) == counts.in_flight == len(asking)
     assert counts.completed + counts.in_flight == counts.sent
     assert counts.failed == sum(row[6] is not None for row in last.values())
-    assert ledger.new_rows() == []
+    assert ledger.take_new_rows() == []
 
 
 def test_ids_differ_between_users_processes_and_requests() -> None:
     ids = set()
     for process in range(3):
-        ledger = Ledger(cell_number=1, process=process)
+        ledger = RequestLedger(cell_number=1, process=process)
         for _ in range(4):
-            user = ledger.new_user()
+            user = ledger.add_user()
             for _ in range(5):
                 entry = ledger.begin(user, 0.0, 0.0)
                 ids.add(entry.request_id)
@@ -51,25 +51,27 @@ def test_ids_differ_between_users_processes_and_requests() -> None:
 
 
 def test_a_user_is_warm_after_a_request_sent_when_the_ramp_was_over() -> None:
-    ledger = Ledger(cell_number=1)
-    user = ledger.new_user()
+    ledger = RequestLedger(cell_number=1)
+    user = ledger.add_user()
     early = ledger.begin(user, 0.0, 0.0)
     ledger.ramp_end_s = 5.0
     ledger.finish(early, 6.0, 200, None, 0)
-    assert ledger.counts().warm == 0
+    assert ledger.take_snapshot().warm == 0
     reset = ledger.begin(user, 6.0, 6.0)
     ledger.finish(reset, 6.5, 0, "connection closed", 0)
-    assert ledger.counts().warm == 0  # nobody served it
+    assert ledger.take_snapshot().warm == 0  # nobody served it
     late = ledger.begin(user, 6.5, 6.5)
     ledger.finish(late, 7.0, 500, "HTTP 500", 0)
-    assert ledger.counts().warm == 1
+    assert ledger.take_snapshot().warm == 1
 
 
 @given(st.integers(1, 500), st.floats(0.5, 500), st.integers(1, 4))
 def test_users_of_all_processes_begin_evenly(users: int, spawn_rate: float, processes: int) -> None:
-    ramps = [Ramp(users, spawn_rate, processes, process) for process in range(processes)]
+    ramps = [UserRamp(users, spawn_rate, processes, process) for process in range(processes)]
     turns = sorted(
-        ramp.turn_s(user, 100.0) for user in range(-(-users // processes)) for ramp in ramps
+        ramp.compute_user_start_s(user, 100.0)
+        for user in range(-(-users // processes))
+        for ramp in ramps
     )[:users]
     gaps = [after - before for before, after in pairwise(turns)]
     assert turns[0] == 100.0

@@ -6,18 +6,18 @@ from pathlib import Path
 from time import monotonic
 
 import pytest
+from asgi_probe.request_record import HANDLERS
+from asgi_probe.watchdog import SAMPLES
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probe.visit import HANDLERS
-from probe.watchdog import SAMPLES
 from records.journal import FRAME, JournalWriter
 from records.rows import LOAD_JOURNAL
-from stress.protocol import Progress, write_progress
-from study.live.broadcast import Broadcast
-from study.live.follow import RATE_OVER_S, Follower, Look
-from study.live.panel import WIDTH, bar_of, panel
-from study.live.state import State, read_state, write_state
+from stress.protocol import LoadProgress, write_progress
+from study.live.broadcast import LiveBroadcast
+from study.live.follow import RATE_OVER_S, CellFollower, LiveSample
+from study.live.panel import WIDTH, render_bar, render_panel
+from study.live.state import LiveState, read_state, write_state
 
 Row = tuple[float | int | str | None, ...]
 
@@ -68,13 +68,13 @@ def raw(tmp_path: Path) -> Path:
         h=[visit(1, now_s - 1.5, now_s - 1.0)],
         s=[sample(now_s - 2, 0.005), sample(now_s, 1.5, "app/x.py:3 fetch")],
     )
-    write_progress(folder, Progress(users=20, in_flight=12))
+    write_progress(folder, LoadProgress(users=20, in_flight=12))
     return folder
 
 
 def test_a_look_is_what_the_files_say(raw: Path) -> None:
-    follower = Follower(raw, alive=lambda _: True)
-    look = follower.look()
+    follower = CellFollower(raw, alive=lambda _: True)
+    look = follower.take_sample()
     assert look.progress.in_flight == 12
     assert look.good_rps == pytest.approx(6 / RATE_OVER_S)
     assert look.failed_rps == pytest.approx(4 / RATE_OVER_S)
@@ -84,21 +84,21 @@ def test_a_look_is_what_the_files_say(raw: Path) -> None:
     assert (look.pool_total, look.pool_borrowed, look.pool_waiting) == (40, 38, 2)
     assert look.heartbeat_age_ms == pytest.approx(1500)
     assert look.blocked_by == "app/x.py:3 fetch"
-    assert follower.look().failures == (("HTTP 504", 4),)  # nothing is counted twice
+    assert follower.take_sample().failures == (("HTTP 504", 4),)  # nothing is counted twice
 
 
 def test_a_worker_that_is_gone_counts_no_more(raw: Path) -> None:
-    look = Follower(raw, alive=lambda _: False).look()
+    look = CellFollower(raw, alive=lambda _: False).take_sample()
     assert look.threads is None
     assert look.pool_borrowed == 0
 
 
 def test_a_look_at_files_of_another_kind_is_none(raw: Path) -> None:
     (raw / "load-1.journal").write_bytes(FRAME.pack(b"r", 4) + b"rows")
-    follower = Follower(raw)
-    assert follower.tried() is not None  # that file alone is left out
+    follower = CellFollower(raw)
+    assert follower.try_sample() is not None  # that file alone is left out
     (raw / "load-progress.json").write_text("{")
-    assert follower.tried() is None
+    assert follower.try_sample() is None
 
 
 def test_of_a_visit_told_twice_the_row_that_knows_more_is_kept(tmp_path: Path) -> None:
@@ -106,15 +106,15 @@ def test_of_a_visit_told_twice_the_row_that_knows_more_is_kept(tmp_path: Path) -
     whole, half = visit(1, now_s - 1.0, now_s - 0.5), visit(1, now_s - 1.0, float("nan"))
     path = tmp_path / "journals" / "probe-7-1.journal"
     write(path, {"h": HANDLERS, "s": SAMPLES}, h=[whole, half], s=[sample(now_s, 0.0)])
-    follower = Follower(tmp_path, keeps_rows=True, alive=lambda _: True)
-    follower.look()
-    rows = follower.handlers()
+    follower = CellFollower(tmp_path, keeps_rows=True, alive=lambda _: True)
+    follower.take_sample()
+    rows = follower.build_handlers()
     assert rows is not None
     assert rows["ended_s"].to_list() == pytest.approx([now_s - 0.5])
 
 
 def test_a_cell_that_has_written_nothing_yet_is_no_error(tmp_path: Path) -> None:
-    look = Follower(tmp_path).look()
+    look = CellFollower(tmp_path).take_sample()
     assert look.threads is None
     assert look.heartbeat_age_ms is None
     assert look.good_rps == 0
@@ -122,11 +122,13 @@ def test_a_cell_that_has_written_nothing_yet_is_no_error(tmp_path: Path) -> None
 
 def test_the_page_is_told_state_counters_and_lanes(raw: Path) -> None:
     folder = raw.parents[2]
-    write_state(folder, State(number=1, of=2, cell="x.1", scenario="x", phase="window"))
-    broadcast = Broadcast(folder)
-    assert broadcast.message()["lanes"] is None  # nobody looks: they would cost CPU for nothing
-    broadcast = Broadcast(folder, _listeners={Event()})
-    message = broadcast.message()
+    write_state(folder, LiveState(number=1, of=2, cell="x.1", scenario="x", phase="window"))
+    broadcast = LiveBroadcast(folder)
+    assert (
+        broadcast.build_message()["lanes"] is None
+    )  # nobody looks: they would cost CPU for nothing
+    broadcast = LiveBroadcast(folder, _listeners={Event()})
+    message = broadcast.build_message()
     assert json.loads(json.dumps(message, allow_nan=False))["state"]["scenario"] == "x"
     lanes = message["lanes"]
     assert isinstance(lanes, dict)
@@ -135,8 +137,8 @@ def test_the_page_is_told_state_counters_and_lanes(raw: Path) -> None:
 
 
 def test_before_the_first_cell_there_is_a_state_and_no_look(tmp_path: Path) -> None:
-    assert read_state(tmp_path) == State()
-    assert Broadcast(tmp_path).message()["look"] is None
+    assert read_state(tmp_path) == LiveState()
+    assert LiveBroadcast(tmp_path).build_message()["look"] is None
 
 
 texts = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), max_size=120)
@@ -153,15 +155,16 @@ def test_a_panel_is_never_wider_than_a_terminal(
     head: str, users: int, rate: float, pool: int, failures: list[tuple[str, int]]
 ) -> None:
     kinds = {"loop": 4, "anyio_worker": pool, "executor": users, "other": 1}
-    look = Look(
-        0.0, Progress(users=users, in_flight=users), rate, rate, tuple(failures), kinds, 2 * users,
+    look = LiveSample(
+        0.0, LoadProgress(users=users, in_flight=users), rate, rate,
+        tuple(failures), kinds, 2 * users,
         pool + 1, pool, users, 90_000.0, head,
     )  # fmt: skip
-    assert all(len(line) <= WIDTH for line in panel(head, look).plain.splitlines())
+    assert all(len(line) <= WIDTH for line in render_panel(head, look).plain.splitlines())
 
 
 @given(st.integers(0, 1000), st.integers(1, 1000))
 def test_a_bar_shows_something_where_there_is_something(value: int, most: int) -> None:
-    bar = bar_of(value, most)
+    bar = render_bar(value, most)
     assert ("█" in bar) is (value > 0)
-    assert len(bar) == len(bar_of(0, 1))
+    assert len(bar) == len(render_bar(0, 1))

@@ -7,29 +7,43 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis import sweep
-from analysis.figures import summarise
-from analysis.sweep import WORTH, Sweeping, asked_for, sweeps, verdict
-from analysis.verdicts import Verdict
-from scenarios.catalogue import select
+from analysis.summary import sweep
+from analysis.summary.cell import compute_summary
+from analysis.summary.sweep import (
+    WORTH,
+    SweepSettings,
+    describe_sufficient_value,
+    parse_sweep_settings,
+    summarize_sweeps,
+)
+from analysis.verdicts.model import Verdict
+from scenarios.catalogue import select_scenarios
+from scenarios.errors import UserError
 from scenarios.overrides import Overrides
-from scenarios.problems import Problem
-from scenarios.sweep import Setting, Step, Swept, parse_values, steps_of, swept_of, written
+from scenarios.sweep import (
+    Setting,
+    SweepAxis,
+    SweepStep,
+    build_sweep_steps,
+    format_setting_value,
+    parse_values,
+    select_sweep_axis,
+)
 from tests.unit.samples import healthy, record, tables
 
-CELL = replace(summarise(record(), tables(healthy())), verdicts=())
+CELL = replace(compute_summary(record(), tables(healthy())), verdicts=())
 values = st.lists(st.integers(1, 1000), min_size=2, max_size=8, unique=True).map(sorted)
 rates = st.floats(0.1, 10_000.0)
 
 
 def found(setting: Setting, *points: tuple[float, float]) -> sweep.Sweep:
     """A sweep of one trial, from values and rates."""
-    steps = tuple(Step(f"x.{setting}-{value:g}", "x", value) for value, _ in points)
+    steps = tuple(SweepStep(f"x.{setting}-{value:g}", "x", value) for value, _ in points)
     cells = [
         replace(CELL, scenario=step.scenario, ok_rps=rate)
         for step, (_, rate) in zip(steps, points, strict=True)
     ]
-    (one,) = sweeps(cells, Sweeping(setting, steps))
+    (one,) = summarize_sweeps(cells, SweepSettings(setting, steps))
     return one
 
 
@@ -48,83 +62,91 @@ def test_no_cheaper_value_has_nearly_all_of_the_throughput(
 
 def test_where_a_pool_stops_paying_is_said() -> None:
     one = found("pool", (10, 10.0), (40, 40.0), (100, 99.0), (500, 100.0))
-    assert verdict(one) == (
+    assert describe_sufficient_value(one) == (
         "x: more than pool 100 stops paying: all beyond brings less than 5 % "
         "(at the most 100.0 rps)"
     )
-    assert verdict(found("pool", (10, 10.0), (40, 40.0))) == (
+    assert describe_sufficient_value(found("pool", (10, 10.0), (40, 40.0))) == (
         "x: pool 40 still paid, and no more was tried"
     )
 
 
 def test_where_more_does_harm_is_said() -> None:
     one = found("pool", (10, 10.0), (250, 100.0), (500, 71.7))
-    assert verdict(one).endswith("(at the most 100.0 rps); 500 serves 28.3 % less than that")
+    assert describe_sufficient_value(one).endswith(
+        "(at the most 100.0 rps); 500 serves 28.3 % less than that"
+    )
 
 
 def test_what_a_delay_costs_is_said() -> None:
-    assert "up to 100ms costs less than 5 %" in verdict(
+    assert "up to 100ms costs less than 5 %" in describe_sufficient_value(
         found("delay", (0.01, 100.0), (0.1, 99.0), (1.0, 10.0))
     )
-    assert verdict(found("delay", (0.01, 100.0), (0.1, 10.0))) == (
+    assert describe_sufficient_value(found("delay", (0.01, 100.0), (0.1, 10.0))) == (
         "x: the delay is what limits, from 10ms on"
     )
 
 
 def test_where_shorter_delays_serve_less_the_delay_is_not_blamed() -> None:
     one = found("delay", (0.01, 350.0), (0.1, 350.0), (1.0, 490.0))
-    assert verdict(one) == "x: shorter delays serve less, so the delay is not what limits there"
+    assert (
+        describe_sufficient_value(one)
+        == "x: shorter delays serve less, so the delay is not what limits there"
+    )
 
 
 def test_what_grows_with_the_users_is_told() -> None:
-    steps = (Step("x.users-1", "x", 1.0),)
+    steps = (SweepStep("x.users-1", "x", 1.0),)
     cells = [replace(CELL, scenario="x.users-1")]
-    (one,) = sweeps(cells, Sweeping("users", steps, "the pool"))
-    assert "with the users grew the pool, as the scenario has it" in sweep.remarks(one)
+    (one,) = summarize_sweeps(cells, SweepSettings("users", steps, "the pool"))
+    assert "with the users grew the pool, as the scenario has it" in sweep.write_sweep_remarks(one)
 
 
 def test_a_sweep_that_was_cut_short_in_its_first_step_has_nothing_to_say() -> None:
-    step = Step("x.pool-1", "x", 1.0)
+    step = SweepStep("x.pool-1", "x", 1.0)
     cut = replace(CELL, scenario=step.scenario, interrupted="Ctrl-C")
-    assert sweeps([cut], Sweeping("pool", (step,))) == ()
+    assert summarize_sweeps([cut], SweepSettings("pool", (step,))) == ()
 
 
 def test_nothing_answered_is_no_verdict_on_the_setting() -> None:
-    assert verdict(found("users", (1, 0.0), (2, 0.0))) == "x: nothing was answered at any value"
+    assert (
+        describe_sufficient_value(found("users", (1, 0.0), (2, 0.0)))
+        == "x: nothing was answered at any value"
+    )
 
 
 def test_a_step_that_nobody_should_believe_is_named() -> None:
-    steps = (Step("x.users-1", "x", 1.0), Step("x.users-2", "x", 2.0))
+    steps = (SweepStep("x.users-1", "x", 1.0), SweepStep("x.users-2", "x", 2.0))
     doubted = Verdict("GENERATOR_SATURATED", "error", {})
     cells = [
         replace(CELL, scenario="x.users-1"),
         replace(CELL, scenario="x.users-2", verdicts=(doubted,)),
     ]
-    told = sweep.lines(sweeps(cells, Sweeping("users", steps)))
+    told = sweep.render_sweep_lines(summarize_sweeps(cells, SweepSettings("users", steps)))
     assert told[-1] == "users 2: 1 of 1 trials say GENERATOR_SATURATED"
 
 
 def test_the_table_fits_80_columns() -> None:
     one = found("pool", (10_000, 99_999.9))
     huge = replace(one.points[0], median_ms=999_999.0, p99_ms=999_999.0, rss_mib=99_999.0)
-    assert max(map(len, sweep.lines([replace(one, points=(huge,))]))) <= 80
+    assert max(map(len, sweep.render_sweep_lines([replace(one, points=(huge,))]))) <= 80
 
 
 def test_the_middle_of_the_trials_counts() -> None:
-    step = Step("x.pool-1", "x", 1.0)
+    step = SweepStep("x.pool-1", "x", 1.0)
     cells = [
         replace(CELL, scenario=step.scenario, trial=n, ok_rps=rate)
         for n, rate in enumerate((1.0, 100.0, 3.0), start=1)
     ]
-    (one,) = sweeps(cells, Sweeping("pool", (step,)))
+    (one,) = summarize_sweeps(cells, SweepSettings("pool", (step,)))
     assert (one.points[0].ok_rps, one.points[0].trials) == (3.0, 3)
 
 
 def test_a_manifest_gives_back_what_was_asked() -> None:
-    asked = Sweeping("delay", (Step("a", "b", 0.1),))
-    assert asked_for(json.loads(json.dumps(asdict(asked)))) == asked
-    assert asked_for(None) is None
-    assert sweeps([CELL], None) == ()
+    asked = SweepSettings("delay", (SweepStep("a", "b", 0.1),))
+    assert parse_sweep_settings(json.loads(json.dumps(asdict(asked)))) == asked
+    assert parse_sweep_settings(None) is None
+    assert summarize_sweeps([CELL], None) == ()
 
 
 def test_values_are_put_in_order_and_taken_once() -> None:
@@ -143,36 +165,42 @@ def test_values_are_put_in_order_and_taken_once() -> None:
     ],
 )
 def test_values_that_are_none_are_refused(setting: Setting, text: str, said: str) -> None:
-    with pytest.raises(Problem) as caught:
+    with pytest.raises(UserError) as caught:
         parse_values(setting, text)
     assert said in str(caught.value)
     assert f"--{setting}" in str(caught.value)
 
 
 def test_one_thing_is_varied() -> None:
-    swept, fixed = swept_of({"pool": (1.0, 2.0), "users": (9.0,), "delay": None})
-    assert (swept, fixed) == (Swept("pool", (1.0, 2.0)), Overrides(users=9))
+    swept, fixed = select_sweep_axis({"pool": (1.0, 2.0), "users": (9.0,), "delay": None})
+    assert (swept, fixed) == (SweepAxis("pool", (1.0, 2.0)), Overrides(users=9))
     for wrong in ({"pool": (1.0, 2.0), "users": (1.0, 2.0)}, {"pool": (1.0,)}):
-        with pytest.raises(Problem) as caught:
-            swept_of(wrong)  # type: ignore[arg-type]
+        with pytest.raises(UserError) as caught:
+            select_sweep_axis(wrong)  # type: ignore[arg-type]
         assert "varies one thing" in str(caught.value)
 
 
 def test_each_step_is_a_scenario_with_a_name_and_the_value() -> None:
-    scenarios, steps = steps_of(select(("control",)), Swept("pool", (10.0, 40.0)), Overrides())
+    scenarios, steps = build_sweep_steps(
+        select_scenarios(("control",)), SweepAxis("pool", (10.0, 40.0)), Overrides()
+    )
     assert len({each.name for each in scenarios}) == len(scenarios) == len(steps) == 6
     assert [each.server.pool for each in scenarios] == [step.value for step in steps]
-    assert steps[0] == Step("sync-sleep.pool-10", "sync-sleep", 10.0)
+    assert steps[0] == SweepStep("sync-sleep.pool-10", "sync-sleep", 10.0)
 
 
 def test_a_value_that_fits_no_scenario_is_refused() -> None:
-    with pytest.raises(Problem) as caught:
-        steps_of(select(("nothing",)), Swept("delay", (0.1, 0.2)), Overrides())
+    with pytest.raises(UserError) as caught:
+        build_sweep_steps(
+            select_scenarios(("nothing",)), SweepAxis("delay", (0.1, 0.2)), Overrides()
+        )
     assert "--delay" in str(caught.value)
-    with pytest.raises(Problem):
-        steps_of(select(("control",)), Swept("pool", (10.0, 1e6)), Overrides())
+    with pytest.raises(UserError):
+        build_sweep_steps(
+            select_scenarios(("control",)), SweepAxis("pool", (10.0, 1e6)), Overrides()
+        )
 
 
 @given(value=st.sampled_from((0.0005, 0.001, 0.01, 0.25, 1.0, 60.0)))
 def test_a_delay_is_written_as_it_can_be_typed(value: float) -> None:
-    assert parse_values("delay", written("delay", value)) == (value,)
+    assert parse_values("delay", format_setting_value("delay", value)) == (value,)

@@ -1,22 +1,26 @@
 import pytest
 
-from scenarios.catalogue import CATALOGUE, DEFAULT_GROUPS, GROUPS, select
+from scenarios.catalogue import CATALOGUE, DEFAULT_GROUPS, GROUPS, select_scenarios
 from scenarios.contrast import CONTRAST
-from scenarios.model import Available, Scenario, resolved
-from scenarios.overrides import Overrides, with_overrides
-from scenarios.problems import Problem
+from scenarios.errors import UserError
+from scenarios.model import MachineResources, Scenario, resolve_scenario
+from scenarios.overrides import Overrides, apply_overrides
 from scenarios.units import parse_duration
 
-ALL = Available(uvloop=True, httptools=True, go=True)
-NONE = Available(uvloop=False, httptools=False, go=False)
+ALL = MachineResources(uvloop=True, httptools=True, go=True)
+NONE = MachineResources(uvloop=False, httptools=False, go=False)
 
 
-def one(name: str, overrides: Overrides | None = None, available: Available = ALL) -> Scenario:
-    return resolved(with_overrides(select((name,)), overrides or Overrides())[0], available)
+def one(
+    name: str, overrides: Overrides | None = None, available: MachineResources = ALL
+) -> Scenario:
+    return resolve_scenario(
+        apply_overrides(select_scenarios((name,)), overrides or Overrides())[0], available
+    )
 
 
 def test_the_names_that_other_tools_rely_on() -> None:
-    by_group = {group: [each.name for each in select((group,))] for group in GROUPS}
+    by_group = {group: [each.name for each in select_scenarios((group,))] for group in GROUPS}
     assert by_group == {
         "classic": ["sync-http", "async-http", "async-http-sync"],
         "fair": [
@@ -81,13 +85,13 @@ def test_classic_is_as_the_original_had_it() -> None:
 
 
 def test_in_fair_only_the_endpoint_differs() -> None:
-    fair = [each for each in select(("fair",)) if each.server.is_python]
+    fair = [each for each in select_scenarios(("fair",)) if each.server.is_python]
     assert len({(each.server, each.client, each.load, each.delay_s) for each in fair}) == 1
     assert len({each.endpoint for each in fair}) == len(fair)
 
 
 def test_in_users_only_endpoint_and_server_differ() -> None:
-    users = select(("users",))
+    users = select_scenarios(("users",))
     assert len({(each.load, each.database, each.subject) for each in users}) == 1
     assert users[0].database is not None
     assert (users[0].database.pool, users[0].load.users, users[0].load.keep_alive) == (5, 10, False)
@@ -97,7 +101,7 @@ def test_in_users_only_endpoint_and_server_differ() -> None:
 
 def test_an_override_of_python_leaves_the_compiled_ones_alone() -> None:
     overrides = Overrides(server="gunicorn", workers=2, pool=9, database_pool=3)
-    of_python, of_rust = with_overrides(select(("users-sync", "users-axum")), overrides)
+    of_python, of_rust = apply_overrides(select_scenarios(("users-sync", "users-axum")), overrides)
     assert (of_python.server.kind, of_python.server.workers, of_python.server.pool) == (
         "gunicorn", 2, 9,
     )  # fmt: skip
@@ -126,12 +130,12 @@ def test_an_override_of_python_leaves_the_compiled_ones_alone() -> None:
 def test_what_would_not_be_so_is_refused(
     names: tuple[str, ...], overrides: Overrides, said: str
 ) -> None:
-    with pytest.raises(Problem, match=said):
-        with_overrides(select(names), overrides)
+    with pytest.raises(UserError, match=said):
+        apply_overrides(select_scenarios(names), overrides)
 
 
 def test_one_contender_alone_may_be_changed() -> None:
-    (scenario,) = with_overrides(select(("ping-uvicorn",)), Overrides(loop="asyncio"))
+    (scenario,) = apply_overrides(select_scenarios(("ping-uvicorn",)), Overrides(loop="asyncio"))
     assert scenario.server.loop == "asyncio"
 
 
@@ -193,16 +197,16 @@ def test_every_override_arrives() -> None:
     ],
 )
 def test_nonsense_is_named(names: tuple[str, ...], overrides: Overrides, message: str) -> None:
-    with pytest.raises(Problem) as refused:
-        with_overrides(select(names), overrides)
+    with pytest.raises(UserError) as refused:
+        apply_overrides(select_scenarios(names), overrides)
     assert message in str(refused.value)
     assert "\n" not in str(refused.value)
     assert refused.value.exit_code == 2
 
 
 def test_an_unknown_name_lists_what_there_is() -> None:
-    with pytest.raises(Problem, match=r"'nope'; groups: classic, fair, control, full-pool"):
-        select(("nope",))
+    with pytest.raises(UserError, match=r"'nope'; groups: classic, fair, control, full-pool"):
+        select_scenarios(("nope",))
 
 
 @pytest.mark.parametrize(
@@ -214,17 +218,17 @@ def test_durations(text: str, seconds: float) -> None:
 
 @pytest.mark.parametrize("text", ["", "5", "s", "-1s", "1h", "1 s", "1e3s", "nan s"])
 def test_durations_need_a_unit(text: str) -> None:
-    with pytest.raises(Problem, match="--delay"):
+    with pytest.raises(UserError, match="--delay"):
         parse_duration("--delay", text)
 
 
 def test_another_engine_sends_no_rare_requests_and_is_refused() -> None:
-    with pytest.raises(Problem, match="rare-blocks has two"):
-        with_overrides(select(("rare-blocks",)), Overrides(engine="oha"))
+    with pytest.raises(UserError, match="rare-blocks has two"):
+        apply_overrides(select_scenarios(("rare-blocks",)), Overrides(engine="oha"))
 
 
 @pytest.mark.parametrize("given", [Overrides(client="httpx"), Overrides(client_life="shared")])
 def test_clients_that_are_compared_are_not_made_the_same(given: Overrides) -> None:
-    with pytest.raises(Problem, match="differ in it"):
-        with_overrides(select(("clients",)), given)
-    assert with_overrides(select(("call-async-httpx2",)), given)
+    with pytest.raises(UserError, match="differ in it"):
+        apply_overrides(select_scenarios(("clients",)), given)
+    assert apply_overrides(select_scenarios(("call-async-httpx2",)), given)

@@ -6,16 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.theory.prediction import predicted, system_of
+from analysis.theory.prediction import build_system, compute_prediction
 from analysis.theory.simulation import ClosedLoad, simulate
 from analysis.theory.worker import System
-from scenarios.catalogue import select
-from scenarios.model import Load, Rare, Scenario
+from scenarios.catalogue import select_scenarios
+from scenarios.model import Load, RareRequest, Scenario
 from study.cli import main
 
 
 def scenario(name: str) -> Scenario:
-    (found,) = select((name,))
+    (found,) = select_scenarios((name,))
     return found
 
 
@@ -43,31 +43,31 @@ def test_the_catalogue_says_who_needs_a_thread() -> None:
         ("executor-ping", 0),
         ("sync-http", 0),
     ):
-        assert system_of(scenario(name), 0.001, 2).bystander_tokens == tokens, name
+        assert build_system(scenario(name), 0.001, 2).bystander_tokens == tokens, name
 
 
 def test_the_default_executor_has_as_many_threads_as_python_says() -> None:
-    assert system_of(scenario("executor-dns"), 0.001, cores=2).pool == 6
-    assert system_of(scenario("executor-dns"), 0.001, cores=64).pool == 32
+    assert build_system(scenario("executor-dns"), 0.001, cores=2).pool == 6
+    assert build_system(scenario("executor-dns"), 0.001, cores=64).pool == 32
 
 
 def test_one_in_a_hundred_that_blocks_leaves_at_most_what_the_loop_can_do() -> None:
     rare = System(
-        "async def", delay_s=0.2, loop_cpu_s=0.0001, rare=Rare("/", "async def that blocks")
+        "async def", delay_s=0.2, loop_cpu_s=0.0001, rare=RareRequest("/", "async def that blocks")
     )
     found = simulate(rare, ClosedLoad(200, spawn_rate=100.0), warm_up_s=5, window_s=40)
     assert found.ok_rps is not None
     # 200 ms of the loop for each hundred: 500 a second; 40 s end in the middle of a round of 100
     assert 400 < found.ok_rps <= 500 + 100 / 40
-    repaired = replace(rare, rare=Rare("/", "def"))
+    repaired = replace(rare, rare=RareRequest("/", "def"))
     found = simulate(repaired, ClosedLoad(200, spawn_rate=100.0), warm_up_s=5, window_s=40)
     assert found.ok_rps == pytest.approx(1000, rel=200 / 40_000)  # a user's answer at each edge
 
 
 def test_its_throughput_is_simulated_since_no_formula_has_it() -> None:
     load = scenario("rare-blocks").load
-    told = predicted(system_of(scenario("rare-blocks"), 0.0002, 2), load)
-    awaited = predicted(system_of(scenario("rare-awaits"), 0.0002, 2), load)
+    told = compute_prediction(build_system(scenario("rare-blocks"), 0.0002, 2), load)
+    awaited = compute_prediction(build_system(scenario("rare-awaits"), 0.0002, 2), load)
     assert told.limited_by == "blocked loop"
     assert told.ok_rps is not None
     assert awaited.ok_rps is not None
@@ -92,14 +92,14 @@ def test_work_after_the_answer_keeps_no_user_waiting_but_fills_the_pool() -> Non
 
 def test_work_on_the_loop_after_the_answer_holds_it_like_any_other() -> None:
     load = scenario("background-blocks").load
-    told = predicted(system_of(scenario("background-blocks"), 0.0002, 2), load)
+    told = compute_prediction(build_system(scenario("background-blocks"), 0.0002, 2), load)
     assert told.ok_rps == pytest.approx(5.0, rel=0.1)  # 1 / 0.2; a window of 15 s holds 75
 
 
 def test_random_arrivals_wait_for_no_work_that_comes_after_the_answer() -> None:
-    system = system_of(scenario("background-sync"), 0.0002, 2)
+    system = build_system(scenario("background-sync"), 0.0002, 2)
     load = Load(arrival_rate=100.0, arrivals="poisson", duration_s=20.0)
-    told = predicted(system, load)
+    told = compute_prediction(system, load)
     assert told.mean_ms is not None
     assert told.mean_ms < 1.0  # some CPU, and nothing of the 200 ms
 

@@ -4,40 +4,42 @@ from pathlib import Path
 
 import pytest
 
-from scenarios.catalogue import select
-from scenarios.model import Available, Scenario, resolved
-from scenarios.overrides import Overrides, with_overrides
-from stress.load_plan import Distribution, load_command, load_worker_argv
+from scenarios.catalogue import select_scenarios
+from scenarios.model import MachineResources, Scenario, resolve_scenario
+from scenarios.overrides import Overrides, apply_overrides
+from stress.load_plan import Distribution, build_load_command, build_load_worker_argv
 from stress.plan import (
     WARM_UP_LIMIT_S,
     Command,
-    app_environment,
-    cleaned,
-    descriptors_needed,
-    descriptors_wanted,
-    kills_expected,
-    peer_command,
-    server_command,
-    windows,
+    build_app_environment,
+    build_peer_command,
+    build_server_command,
+    clean_environment,
+    count_needed_descriptors,
+    count_wanted_descriptors,
+    expects_worker_kills,
+    plan_windows,
 )
 from stress.protocol import PLAN_OPTION
 
 ROOT = Path("/root-of-project")
-ALL = Available(uvloop=True, httptools=True, go=True)
+ALL = MachineResources(uvloop=True, httptools=True, go=True)
 
 
 def one(name: str, overrides: Overrides | None = None) -> Scenario:
-    return resolved(with_overrides(select((name,)), overrides or Overrides())[0], ALL)
+    return resolve_scenario(
+        apply_overrides(select_scenarios((name,)), overrides or Overrides())[0], ALL
+    )
 
 
 def test_the_windows_of_the_design() -> None:
-    plan = windows(one("sync-http"))
+    plan = plan_windows(one("sync-http"))
     assert (plan.ramp_s, plan.warm_up_limit_s, plan.window_s, plan.drain_s) == (10, 30, 30, 5)
     assert plan.cycles is None
 
 
 def test_a_cell_that_is_killed_in_cycles_takes_three() -> None:
-    plan = windows(one("async-http-sync"))
+    plan = plan_windows(one("async-http-sync"))
     assert plan.cycles == 3
     assert plan.window_s > 3 * 31
 
@@ -58,12 +60,12 @@ def test_a_cell_that_is_killed_in_cycles_takes_three() -> None:
     ],
 )
 def test_when_kills_are_expected(name: str, overrides: Overrides, expected: bool) -> None:
-    assert kills_expected(one(name, overrides)) is expected
+    assert expects_worker_kills(one(name, overrides)) is expected
 
 
 def test_gunicorn_is_told_everything() -> None:
     scenario = one("sync-http", Overrides(workers=2, worker_timeout_s=7.0, loop="uvloop"))
-    command = server_command(scenario, ROOT, "python", 4242, Path("/j"), {"APP_POOL": "40"})
+    command = build_server_command(scenario, ROOT, "python", 4242, Path("/j"), {"APP_POOL": "40"})
     for word in ("gunicorn", "--workers=2", "--timeout=7", "--bind=127.0.0.1:4242"):
         assert word in command.argv
     assert command.env["SERVER_LOOP"] == "uvloop"
@@ -74,7 +76,7 @@ def test_gunicorn_is_told_everything() -> None:
 
 
 def test_uvicorn_is_told_everything() -> None:
-    command = server_command(
+    command = build_server_command(
         one("sync-http", Overrides(server="uvicorn")), ROOT, "python", 1, ROOT, {}
     )
     for word in ("uvicorn", "--loop=asyncio", "--http=h11", "--workers=1", "--port=1"):
@@ -82,7 +84,7 @@ def test_uvicorn_is_told_everything() -> None:
 
 
 def test_the_apps_settings_come_from_the_scenario() -> None:
-    env = app_environment(one("sync-http-shared"), "http://127.0.0.1:9")
+    env = build_app_environment(one("sync-http-shared"), "http://127.0.0.1:9")
     assert env == {
         "APP_POOL": "500",
         "APP_DELAY_MS": "1000",
@@ -92,64 +94,65 @@ def test_the_apps_settings_come_from_the_scenario() -> None:
         "APP_CLIENT_TIMEOUT_MS": "60000",
         "APP_CLIENT_CONNECTIONS": "500",
     }
-    assert app_environment(one("sync-json"), None) == {"APP_POOL": "40"}
+    assert build_app_environment(one("sync-json"), None) == {"APP_POOL": "40"}
 
 
 def test_a_database_is_named_by_what_was_started_and_its_pool_by_the_scenario() -> None:
     scenario = one("users-async", Overrides(database_pool=7))
-    env = app_environment(scenario, None, {"APP_DATABASE_URL": "postgresql://u@h:1/n"})
+    env = build_app_environment(scenario, None, {"APP_DATABASE_URL": "postgresql://u@h:1/n"})
     assert env["APP_DATABASE_URL"] == "postgresql://u@h:1/n"
     assert (env["APP_DATABASE_POOL"], env["APP_DATABASE_LIFE"]) == ("7", "pool")
-    per_request = app_environment(one("tasks-per-request"), None, {})
+    per_request = build_app_environment(one("tasks-per-request"), None, {})
     assert per_request["APP_DATABASE_LIFE"] == "per-request"
 
 
 def test_each_app_is_served_by_its_name() -> None:
-    command = server_command(one("users-async"), ROOT, "python", 1, ROOT, {})
-    assert command.env["PROBE_TARGET"] == "app.users:app"
+    command = build_server_command(one("users-async"), ROOT, "python", 1, ROOT, {})
+    assert command.env["PROBE_TARGET"] == "app.systems.users:app"
     assert "--no-access-log" in command.argv
 
 
 def test_an_access_log_is_asked_for_in_each_servers_own_words() -> None:
     logged = Overrides(access_log="file")
     assert (
-        "--access-log" in server_command(one("ping-uvicorn", logged), ROOT, "p", 1, ROOT, {}).argv
+        "--access-log"
+        in build_server_command(one("ping-uvicorn", logged), ROOT, "p", 1, ROOT, {}).argv
     )
-    behind = server_command(one("ping-gunicorn", logged), ROOT, "p", 1, ROOT, {})
+    behind = build_server_command(one("ping-gunicorn", logged), ROOT, "p", 1, ROOT, {})
     assert "--access-logfile=-" in behind.argv
-    plain = server_command(one("ping-gunicorn"), ROOT, "p", 1, ROOT, {})
+    plain = build_server_command(one("ping-gunicorn"), ROOT, "p", 1, ROOT, {})
     assert not any(word.startswith("--access-logfile") for word in plain.argv)
 
 
 def test_a_compiled_server_gets_a_port_and_as_many_threads_as_workers() -> None:
     scenario = one("users-axum", Overrides(workers=2))
-    command = peer_command(scenario, ROOT, "/bin/axum", 5, {"APP_SQLITE": "/x"})
+    command = build_peer_command(scenario, ROOT, "/bin/axum", 5, {"APP_SQLITE": "/x"})
     assert command.argv == ("/bin/axum", "--host=127.0.0.1", "--port=5", "--workers=2")
     assert command.env == {"APP_SQLITE": "/x"}
 
 
 def test_the_load_sends_what_the_endpoint_wants() -> None:
-    plan = plan_given(load_command(one("contrast-add-def"), ROOT, "p", 1, Path("/c"), 5, 6))
+    plan = plan_given(build_load_command(one("contrast-add-def"), ROOT, "p", 1, Path("/c"), 5, 6))
     assert (plan["method"], plan["path"]) == ("POST", "/sync/db/items")
     assert json.loads(str(plan["body"]))["price_cents"] == 250
-    users = plan_given(load_command(one("users-sync"), ROOT, "p", 1, Path("/c"), 5, 6))
+    users = plan_given(build_load_command(one("users-sync"), ROOT, "p", 1, Path("/c"), 5, 6))
     assert (users["keep_alive"], users["body"]) == (False, None)
 
 
 def test_beyond_its_capacity_an_open_loop_wants_a_descriptor_for_all_that_was_sent() -> None:
-    assert descriptors_wanted(one("sync-http")) == 0
+    assert count_wanted_descriptors(one("sync-http")) == 0
     overload = one("users-overload")
-    assert descriptors_wanted(overload) > 2 * 800 * 15
-    assert descriptors_needed(overload) < 2000  # without them it still runs
+    assert count_wanted_descriptors(overload) > 2 * 800 * 15
+    assert count_needed_descriptors(overload) < 2000  # without them it still runs
 
 
 def test_the_loads_own_timeout_outlasts_the_cell() -> None:
     scenario = one("async-http-sync-shared")
-    command = load_command(scenario, ROOT, "python", 1, Path("/cell"), 5, 6)
+    command = build_load_command(scenario, ROOT, "python", 1, Path("/cell"), 5, 6)
     plan = plan_given(command)
     timeout_s = plan["timeout_s"]
     assert isinstance(timeout_s, float)
-    assert timeout_s > windows(scenario).longest_s + WARM_UP_LIMIT_S
+    assert timeout_s > plan_windows(scenario).longest_s + WARM_UP_LIMIT_S
     assert plan["path"] == "/async/http/sync"
     assert "--users=500" in command.argv
     assert not any(word.startswith("--processes") for word in command.argv)
@@ -164,29 +167,31 @@ def plan_given(command: Command) -> dict[str, object]:
 def test_an_open_loop_has_one_sender_in_each_process_and_no_ramp() -> None:
     scenario = one("async-http", Overrides(arrival_rate=300.0, arrivals="poisson"))
     scenario = replace(scenario, load=replace(scenario.load, processes=2))
-    command = load_command(scenario, ROOT, "python", 1, Path("/cell"), 5, 6)
-    assert "OpenLoop" in command.argv
+    command = build_load_command(scenario, ROOT, "python", 1, Path("/cell"), 5, 6)
+    assert "OpenLoopUser" in command.argv
     assert "--users=2" in command.argv
     plan = plan_given(command)
     assert (plan["arrival_rate"], plan["arrivals"]) == (300.0, "poisson")
-    assert windows(scenario).ramp_s == 0
-    assert windows(scenario).warm_up_limit_s >= 3
+    assert plan_windows(scenario).ramp_s == 0
+    assert plan_windows(scenario).warm_up_limit_s >= 3
 
 
 def test_workers_elsewhere_are_waited_for_and_told_where_the_server_is() -> None:
     distribution = Distribution(expect_workers=3, listen="10.0.0.1")
-    command = load_command(one("sync-http"), ROOT, "python", 7, Path("/c"), 5, 6, distribution)
+    command = build_load_command(
+        one("sync-http"), ROOT, "python", 7, Path("/c"), 5, 6, distribution
+    )
     for word in ("--master", "--expect-workers=1", "--master-bind-host=10.0.0.1"):
         assert word in command.argv
     plan = plan_given(command)
     assert (plan["host"], plan["processes"], plan["distributed"]) == ("http://10.0.0.1:7", 3, True)
-    joined = load_worker_argv(ROOT, "python", "10.0.0.1", 5557)
+    joined = build_load_worker_argv(ROOT, "python", "10.0.0.1", 5557)
     assert {"--worker", "--master-host=10.0.0.1", "--master-port=5557"} <= set(joined)
 
 
 def test_several_load_processes_meet_on_a_port_of_their_own() -> None:
     scenario = one("sync-http", Overrides(load_processes=2))
-    command = load_command(scenario, ROOT, "python", 1, Path("/cell"), 5, 6)
+    command = build_load_command(scenario, ROOT, "python", 1, Path("/cell"), 5, 6)
     assert {"--processes=2", "--master-bind-port=6", "--master-port=6"} <= set(command.argv)
 
 
@@ -196,8 +201,8 @@ def test_what_would_change_a_server_behind_our_back_is_not_inherited() -> None:
         "https_proxy": "y", "LOCUST_USERS": "3", "UVICORN_PORT": "1", "WEB_CONCURRENCY": "4",
         "PGOPTIONS": "-c x=y", "STUDY_DATABASE_URL": "z", "GIN_MODE": "debug",
     }  # fmt: skip
-    assert cleaned(inherited) == {"PATH": "/bin"}
+    assert clean_environment(inherited) == {"PATH": "/bin"}
 
 
 def test_each_user_needs_two_connections_in_a_worker() -> None:
-    assert descriptors_needed(one("sync-http")) >= 1000
+    assert count_needed_descriptors(one("sync-http")) >= 1000

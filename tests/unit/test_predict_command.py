@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from analysis.theory.asked import parse_users
-from scenarios.problems import Problem
+from analysis.theory.request import parse_users
+from scenarios.errors import UserError
 from study.cli import main
 
 
@@ -15,7 +15,7 @@ def test_the_users_of_a_range() -> None:
     grid = parse_users("100..100000")
     assert (grid[0], grid[-1]) == (100, 100_000)
     for wrong in ("many", "0", "9..3", "1..99999999"):
-        with pytest.raises(Problem, match="--users"):
+        with pytest.raises(UserError, match="--users"):
             parse_users(wrong)
 
 

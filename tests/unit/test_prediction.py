@@ -4,21 +4,21 @@ from dataclasses import replace
 
 import pytest
 
-from analysis.summary import Predicted
-from analysis.theory.prediction import predicted, system_of
-from scenarios.catalogue import select
-from scenarios.model import Available, Scenario, resolved
+from analysis.summary.model import Prediction
+from analysis.theory.prediction import build_system, compute_prediction
+from scenarios.catalogue import select_scenarios
+from scenarios.model import MachineResources, Scenario, resolve_scenario
 
-ALL = Available(uvloop=True, httptools=True, go=True)
+ALL = MachineResources(uvloop=True, httptools=True, go=True)
 
 
 def scenario(name: str) -> Scenario:
-    return resolved(select((name,))[0], ALL)
+    return resolve_scenario(select_scenarios((name,))[0], ALL)
 
 
-def theory(name: str, cpu_s: float) -> Predicted:
+def theory(name: str, cpu_s: float) -> Prediction:
     chosen = scenario(name)
-    return predicted(system_of(chosen, cpu_s), chosen.load)
+    return compute_prediction(build_system(chosen, cpu_s), chosen.load)
 
 
 @pytest.mark.parametrize(
@@ -78,15 +78,15 @@ def test_a_client_with_few_connections_limits_too() -> None:
     plain = scenario("async-http-shared")
     assert plain.client is not None
     narrow = replace(plain, client=replace(plain.client, connections=100))
-    found = predicted(system_of(narrow, 0.0005), narrow.load)
+    found = compute_prediction(build_system(narrow, 0.0005), narrow.load)
     assert found.limited_by == "connections"
     assert found.ok_rps == pytest.approx(100, rel=0.01)
 
 
-def open_theory(rate: float) -> Predicted:
+def open_theory(rate: float) -> Prediction:
     plain = scenario("sync-http")
     load = replace(plain.load, arrival_rate=rate, arrivals="poisson")
-    return predicted(system_of(plain, 0.0), load)
+    return compute_prediction(build_system(plain, 0.0), load)
 
 
 def test_an_open_loop_below_capacity_is_served_and_beyond_it_has_no_latency() -> None:

@@ -7,17 +7,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.theory.closed_loops import is_killed
-from analysis.theory.open_loops import random_arrivals_mean_s
-from analysis.theory.prediction import predicted, system_of
+from analysis.theory.open_loops import estimate_poisson_mean_s
+from analysis.theory.prediction import build_system, compute_prediction
 from analysis.theory.simulation import OpenLoad, simulate
-from analysis.theory.sweep import curve
+from analysis.theory.sweep import compute_curve
 from analysis.theory.worker import System
-from scenarios.catalogue import select
-from scenarios.model import Arrivals, Available, Load, ServerKind, Style, resolved
-from scenarios.overrides import Overrides, with_overrides
-from stress.plan import kills_expected
+from scenarios.catalogue import select_scenarios
+from scenarios.model import Arrivals, Load, MachineResources, ServerKind, Style, resolve_scenario
+from scenarios.overrides import Overrides, apply_overrides
+from stress.plan import expects_worker_kills
 
-ALL = Available(uvloop=True, httptools=True, go=True)
+ALL = MachineResources(uvloop=True, httptools=True, go=True)
 
 
 LIMIT = "client timeout"
@@ -35,8 +35,8 @@ LIMIT = "client timeout"
 def test_where_every_client_gives_up_no_answer_is_good(
     name: str, overrides: Overrides, fails_after_ms: float
 ) -> None:
-    (chosen,) = with_overrides(select((name,)), overrides)
-    found = predicted(system_of(resolved(chosen, ALL), 0.001), chosen.load)
+    (chosen,) = apply_overrides(select_scenarios((name,)), overrides)
+    found = compute_prediction(build_system(resolve_scenario(chosen, ALL), 0.001), chosen.load)
     assert (found.ok_rps, found.ceiling_rps, found.limited_by) == (0.0, 0.0, LIMIT)
     # 20 users with some half a millisecond of CPU each before they ask
     for told_ms in (found.mean_ms, found.median_ms, found.p99_ms):
@@ -45,7 +45,7 @@ def test_where_every_client_gives_up_no_answer_is_good(
 
 def test_who_waits_too_long_for_a_connection_fails_and_the_others_do_not() -> None:
     narrow = System("async def", connections=10, client_timeout_s=2.5)
-    found = predicted(narrow, Load(users=50))  # the last of them would wait for 4 s
+    found = compute_prediction(narrow, Load(users=50))  # the last of them would wait for 4 s
     assert found.limited_by == LIMIT
     assert found.ceiling_rps == pytest.approx(10)
     assert found.ok_rps == pytest.approx(10, rel=1 / 30)  # a round at the window's edge
@@ -81,7 +81,7 @@ crowds = st.builds(
 @given(systems, crowds)
 def test_no_mean_is_above_the_slowest_answers(system: System, load: Load) -> None:
     """In principle one answer in a hundred could take a hundred times as long; here none does."""
-    found = predicted(system, load)
+    found = compute_prediction(system, load)
     # a sum of equal times, divided, is not always their value to the last digit
     for told_ms in (found.mean_ms, found.median_ms):
         if told_ms is not None and found.p99_ms is not None:
@@ -102,8 +102,8 @@ def test_fast_answers_to_many_users_have_figures_too(
 ) -> None:
     """A real ramp and warm-up would be more requests than are simulated. With one full queue all
     wait one turn, within the randomness of so many CPU times: 10 % at 50, less with more."""
-    (chosen,) = with_overrides(select((name,)), Overrides(users=users))
-    found = predicted(system_of(resolved(chosen, ALL), cpu_s), chosen.load)
+    (chosen,) = apply_overrides(select_scenarios((name,)), Overrides(users=users))
+    found = compute_prediction(build_system(resolve_scenario(chosen, ALL), cpu_s), chosen.load)
     # beyond 3,000 users the formula is an approximation
     assert found.ok_rps == pytest.approx(ok_rps, rel=1e-4)
     turn_ms = 1000 * users / ok_rps
@@ -115,7 +115,9 @@ def test_fast_answers_to_many_users_have_figures_too(
 
 def test_more_blocking_calls_than_are_simulated_still_have_figures() -> None:
     load = Load(users=20_000)
-    found = predicted(System("async def that blocks", delay_s=0.0, loop_cpu_s=0.0002), load)
+    found = compute_prediction(
+        System("async def that blocks", delay_s=0.0, loop_cpu_s=0.0002), load
+    )
     # every turn is of all users, and 0.2 ms each are 4 s
     assert found.mean_ms == pytest.approx(4000)
     assert found.median_ms == pytest.approx(4000, rel=0.01)
@@ -123,7 +125,7 @@ def test_more_blocking_calls_than_are_simulated_still_have_figures() -> None:
 
 def open_mean_ms(system: System, rate: float, arrivals: Arrivals) -> float:
     load = Load(arrival_rate=rate, arrivals=arrivals, duration_s=100)
-    found = predicted(system, load)
+    found = compute_prediction(system, load)
     assert found.mean_ms is not None
     return found.mean_ms
 
@@ -150,7 +152,7 @@ def test_the_mean_under_random_arrivals_is_what_the_simulation_plays(system: Sys
     """16 a second on ten servers of half a second: four fifths busy. 32,000 requests, whose waits
     are alike in long stretches: of eight seeds the farthest was 3.6 % above. The formula takes one
     queue at a time, and the second one's arrivals are not quite random any more."""
-    told_s = random_arrivals_mean_s(system, 16.0)
+    told_s = estimate_poisson_mean_s(system, 16.0)
     played = simulate(replace(system, cpu_jitter="exponential"), OpenLoad(16.0), 20, 2000)
     assert told_s is not None
     assert played.mean_s == pytest.approx(told_s, rel=0.06)
@@ -158,7 +160,10 @@ def test_the_mean_under_random_arrivals_is_what_the_simulation_plays(system: Sys
 
 def test_the_cpu_told_is_that_of_the_endpoint_alone() -> None:
     crowded = System("async def", workers=8, cores=2, delay_s=0.0, loop_cpu_s=0.01)
-    many, one = predicted(crowded, Load(users=400)), predicted(crowded, Load(users=1))
+    many, one = (
+        compute_prediction(crowded, Load(users=400)),
+        compute_prediction(crowded, Load(users=1)),
+    )
     assert many.cpu_ms == one.cpu_ms == 10
     assert many.ok_rps == pytest.approx(200)  # two cores, whoever runs on them
     assert one.ok_rps == pytest.approx(100)  # one worker is busy, and has a core
@@ -166,7 +171,7 @@ def test_the_cpu_told_is_that_of_the_endpoint_alone() -> None:
 
 def test_the_first_users_of_a_sweep_have_a_core_each() -> None:
     crowded = System("async def", workers=8, cores=2, delay_s=0.0, loop_cpu_s=0.01)
-    found = curve(crowded, [1, 2, 4, 8])
+    found = compute_curve(crowded, [1, 2, 4, 8])
     assert [each.ok_rps for each in found.points] == pytest.approx([100, 200, 200, 200])
     assert found.highest_rps == pytest.approx(200)
 
@@ -190,7 +195,7 @@ def test_theory_expects_kills_where_the_runner_does(
     client_timeout_s: float,
     kind: ServerKind,
 ) -> None:
-    (plain,) = select(("async-http-sync",))
+    (plain,) = select_scenarios(("async-http-sync",))
     assert plain.client is not None
     asked = replace(
         plain,
@@ -199,4 +204,4 @@ def test_theory_expects_kills_where_the_runner_does(
         server=replace(plain.server, kind=kind, workers=workers, worker_timeout_s=timeout_s),
         client=replace(plain.client, timeout_s=client_timeout_s),
     )
-    assert is_killed(system_of(asked, 0.001), users) is kills_expected(asked)
+    assert is_killed(build_system(asked, 0.001), users) is expects_worker_kills(asked)

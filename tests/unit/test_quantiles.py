@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.quantiles import quantile
+from analysis.stats.quantiles import estimate_quantile
 
 numbers = st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=60)
 shares = st.floats(0.01, 0.99)
@@ -11,7 +11,7 @@ shares = st.floats(0.01, 0.99)
 def test_it_is_the_smallest_measured_value_that_reaches_the_share(
     values: list[float], q: float
 ) -> None:
-    found = quantile(values, q)
+    found = estimate_quantile(values, q)
     assert found in values
     at_or_below = sum(value <= found for value in values) / len(values)
     below = sum(value < found for value in values) / len(values)
@@ -24,7 +24,7 @@ def test_it_is_the_smallest_measured_value_that_reaches_the_share(
 def test_a_weight_is_as_good_as_a_repetition(pairs: list[tuple[int, int]], q: float) -> None:
     values, weights = [float(value) for value, _ in pairs], [float(w) for _, w in pairs]
     repeated = [float(value) for value, weight in pairs for _ in range(weight)]
-    weighted, plain = quantile(values, q, weights), quantile(repeated, q)
+    weighted, plain = estimate_quantile(values, q, weights), estimate_quantile(repeated, q)
     # exactly on a step the two may round to either side of it
     steps = sorted(set(values))
     assert weighted is not None
@@ -38,11 +38,11 @@ def is_off_step(values: list[float], q: float) -> bool:
 
 
 def test_nothing_has_no_quantile() -> None:
-    assert quantile([], 0.5) is None
-    assert quantile([1.0], 0.5, weights=[0.0]) is None
+    assert estimate_quantile([], 0.5) is None
+    assert estimate_quantile([1.0], 0.5, weights=[0.0]) is None
 
 
 def test_the_ends() -> None:
-    assert quantile([3.0, 1.0, 2.0], 1.0) == 3.0
-    assert quantile([3.0, 1.0, 2.0], 0.5) == 2.0
-    assert quantile([4.0, 1.0, 2.0, 3.0], 0.5) == 2.0
+    assert estimate_quantile([3.0, 1.0, 2.0], 1.0) == 3.0
+    assert estimate_quantile([3.0, 1.0, 2.0], 0.5) == 2.0
+    assert estimate_quantile([4.0, 1.0, 2.0, 3.0], 0.5) == 2.0

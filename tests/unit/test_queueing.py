@@ -12,12 +12,16 @@ from analysis.theory.networks import (
     MultiServer,
     Queue,
     Station,
-    approximated,
-    asymptotic_bounds,
-    closed_network,
-    throughputs,
+    compute_asymptotic_bounds,
+    compute_throughputs,
+    solve_approximately,
+    solve_closed_network,
 )
-from analysis.theory.open_queues import erlang_c, mgc_wait_s, overload_wait_s
+from analysis.theory.open_queues import (
+    compute_erlang_c,
+    compute_overload_wait_s,
+    estimate_mgc_wait_s,
+)
 
 CLOSE = 1e-9
 """Relative. The logarithms of the normalising constants reach some 20,000 with 16 digits."""
@@ -52,7 +56,7 @@ def networks(draw: st.DrawFn, with_equivalents: bool = True) -> list[Station]:
 def test_littles_law_holds_inside_a_result(
     users: int, think_s: float, stations: list[Station]
 ) -> None:
-    found = closed_network(users, think_s, stations)
+    found = solve_closed_network(users, think_s, stations)
     assert found.throughput_rps * (found.response_s + think_s) == pytest.approx(users, rel=CLOSE)
     assert found.exact
 
@@ -61,10 +65,10 @@ def test_littles_law_holds_inside_a_result(
 def test_more_users_never_lower_the_throughput(
     users: int, think_s: float, stations: list[Station]
 ) -> None:
-    rates = throughputs(users, think_s, stations)
+    rates = compute_throughputs(users, think_s, stations)
     assert all(more >= fewer * (1 - CLOSE) for fewer, more in pairwise(rates))
     assert rates[-1] == pytest.approx(
-        closed_network(users, think_s, stations).throughput_rps, rel=CLOSE
+        solve_closed_network(users, think_s, stations).throughput_rps, rel=CLOSE
     )
 
 
@@ -72,8 +76,8 @@ def test_more_users_never_lower_the_throughput(
 def test_nothing_is_better_than_the_asymptotic_bounds(
     users: int, think_s: float, stations: list[Station]
 ) -> None:
-    found = closed_network(users, think_s, stations)
-    bounds = asymptotic_bounds(users, think_s, stations)
+    found = solve_closed_network(users, think_s, stations)
+    bounds = compute_asymptotic_bounds(users, think_s, stations)
     assert found.throughput_rps <= bounds.throughput_rps * (1 + CLOSE)
     assert found.response_s >= bounds.response_s * (1 - CLOSE)
     busy = [each for each in found.utilisation.values() if each is not None]
@@ -82,16 +86,16 @@ def test_nothing_is_better_than_the_asymptotic_bounds(
 
 def test_the_bounds_name_who_limits_and_where_that_begins() -> None:
     stations: list[Station] = [Queue("interpreter", 0.01), MultiServer("pool", 1.0, 40)]
-    assert asymptotic_bounds(30, 0.0, stations).limited_by == "users"
-    assert asymptotic_bounds(500, 0.0, stations).limited_by == "pool"
-    assert asymptotic_bounds(500, 0.0, stations).highest_rps == 40.0
-    assert asymptotic_bounds(500, 0.0, stations).knee_users == pytest.approx(1.01 * 40)
+    assert compute_asymptotic_bounds(30, 0.0, stations).limited_by == "users"
+    assert compute_asymptotic_bounds(500, 0.0, stations).limited_by == "pool"
+    assert compute_asymptotic_bounds(500, 0.0, stations).highest_rps == 40.0
+    assert compute_asymptotic_bounds(500, 0.0, stations).knee_users == pytest.approx(1.01 * 40)
     slower: list[Station] = [Queue("interpreter", 0.05), MultiServer("pool", 1.0, 40)]
-    assert asymptotic_bounds(500, 0.0, slower).limited_by == "interpreter"
+    assert compute_asymptotic_bounds(500, 0.0, slower).limited_by == "interpreter"
 
 
 def test_where_nothing_limits_there_is_no_knee() -> None:
-    bounds = asymptotic_bounds(10_000, 0.0, [Delay("upstream", 2.0)])
+    bounds = compute_asymptotic_bounds(10_000, 0.0, [Delay("upstream", 2.0)])
     assert bounds.limited_by == "users"
     assert bounds.highest_rps is None
     assert bounds.knee_users is None
@@ -115,15 +119,15 @@ def repairman_throughput(users: int, think_s: float, demand_s: float, servers: i
 def test_one_station_and_thinking_users_are_the_machine_repairman(
     users: int, think_s: float, demand_s: float, servers: int
 ) -> None:
-    found = closed_network(users, think_s, [MultiServer("menders", demand_s, servers)])
+    found = solve_closed_network(users, think_s, [MultiServer("menders", demand_s, servers)])
     expected = repairman_throughput(users, think_s, demand_s, servers)
     assert found.throughput_rps == pytest.approx(expected, rel=CLOSE)
 
 
 @pytest.mark.parametrize("think_s", [0.5, 3.0, 6.0])  # beyond, at and before saturation
 def test_thousands_of_users_and_hundreds_of_servers_keep_their_digits(think_s: float) -> None:
-    found = closed_network(2000, think_s, [MultiServer("pool", 1.0, 500), Queue("cpu", 1e-4)])
-    alone = closed_network(2000, think_s, [MultiServer("pool", 1.0, 500)])
+    found = solve_closed_network(2000, think_s, [MultiServer("pool", 1.0, 500), Queue("cpu", 1e-4)])
+    alone = solve_closed_network(2000, think_s, [MultiServer("pool", 1.0, 500)])
     expected = repairman_throughput(2000, think_s, 1.0, 500)
     assert alone.throughput_rps == pytest.approx(expected, rel=CLOSE)
     # a fast station in addition takes at most its share of a response
@@ -137,8 +141,8 @@ def test_as_many_servers_as_users_are_a_pure_delay(
     users: int, think_s: float, first_s: float, second_s: float
 ) -> None:
     other = Queue("other", first_s)
-    several = closed_network(users, think_s, [other, MultiServer("it", second_s, users)])
-    endless = closed_network(users, think_s, [other, Delay("it", second_s)])
+    several = solve_closed_network(users, think_s, [other, MultiServer("it", second_s, users)])
+    endless = solve_closed_network(users, think_s, [other, Delay("it", second_s)])
     assert several.throughput_rps == pytest.approx(endless.throughput_rps, rel=CLOSE)
     assert several.residence_s == pytest.approx(endless.residence_s, rel=CLOSE)
 
@@ -146,8 +150,8 @@ def test_as_many_servers_as_users_are_a_pure_delay(
 @given(populations, thinks, demands, demands)
 def test_one_server_is_a_queue(users: int, think_s: float, first_s: float, second_s: float) -> None:
     other = Delay("other", first_s)
-    one = closed_network(users, think_s, [other, MultiServer("it", second_s, 1)])
-    assert one == closed_network(users, think_s, [other, Queue("it", second_s)])
+    one = solve_closed_network(users, think_s, [other, MultiServer("it", second_s, 1)])
+    assert one == solve_closed_network(users, think_s, [other, Queue("it", second_s)])
 
 
 @given(populations, thinks, demands, networks())
@@ -155,9 +159,9 @@ def test_a_subsystem_may_be_replaced_by_its_flow_equivalent(
     users: int, think_s: float, demand_s: float, inside: list[Station]
 ) -> None:
     outside = Queue("outside", demand_s)
-    directly = closed_network(users, think_s, [outside, *inside])
-    equivalent = FlowEquivalent("inside", throughputs(users, 0.0, inside))
-    replaced = closed_network(users, think_s, [outside, equivalent])
+    directly = solve_closed_network(users, think_s, [outside, *inside])
+    equivalent = FlowEquivalent("inside", compute_throughputs(users, 0.0, inside))
+    replaced = solve_closed_network(users, think_s, [outside, equivalent])
     assert replaced.throughput_rps == pytest.approx(directly.throughput_rps, rel=CLOSE)
     assert replaced.residence_s["outside"] == pytest.approx(
         directly.residence_s["outside"], rel=CLOSE
@@ -165,10 +169,10 @@ def test_a_subsystem_may_be_replaced_by_its_flow_equivalent(
 
 
 def test_a_station_without_demand_takes_no_time() -> None:
-    found = closed_network(10, 1.0, [Queue("idle", 0.0), Queue("busy", 0.05)])
+    found = solve_closed_network(10, 1.0, [Queue("idle", 0.0), Queue("busy", 0.05)])
     assert found.residence_s["idle"] == 0.0
     assert found.throughput_rps == pytest.approx(
-        closed_network(10, 1.0, [Queue("busy", 0.05)]).throughput_rps, rel=CLOSE
+        solve_closed_network(10, 1.0, [Queue("busy", 0.05)]).throughput_rps, rel=CLOSE
     )
 
 
@@ -185,15 +189,15 @@ def test_the_approximation_for_many_users_is_near_the_exact_solution(
         Queue("cpu", 0.0001),
         Delay("network", 0.01),
     ]
-    exact = closed_network(users, 0.0, stations).throughput_rps
-    throughput_rps, residence_s = approximated(users, 0.0, stations)
+    exact = solve_closed_network(users, 0.0, stations).throughput_rps
+    throughput_rps, residence_s = solve_approximately(users, 0.0, stations)
     assert throughput_rps == pytest.approx(exact, rel=tolerance)
     assert residence_s["network"] == pytest.approx(0.01)
     assert throughput_rps * sum(residence_s.values()) == pytest.approx(users)
 
 
 def test_beyond_the_limit_a_result_says_that_it_is_not_exact() -> None:
-    found = closed_network(EXACT_UP_TO + 1, 1.0, [Queue("cpu", 0.001)])
+    found = solve_closed_network(EXACT_UP_TO + 1, 1.0, [Queue("cpu", 0.001)])
     assert not found.exact
     assert found.throughput_rps == pytest.approx(1000.0, rel=1e-3)  # well beyond the knee
     assert found.throughput_rps * (found.response_s + 1.0) == pytest.approx(EXACT_UP_TO + 1)
@@ -201,11 +205,11 @@ def test_beyond_the_limit_a_result_says_that_it_is_not_exact() -> None:
 
 def test_what_has_no_answer_is_refused() -> None:
     with pytest.raises(ValueError, match="needs one"):
-        closed_network(0, 1.0, [Queue("cpu", 0.1)])
+        solve_closed_network(0, 1.0, [Queue("cpu", 0.1)])
     with pytest.raises(ValueError, match="takes any time"):
-        closed_network(1, 0.0, [Queue("cpu", 0.0)])
+        solve_closed_network(1, 0.0, [Queue("cpu", 0.0)])
     with pytest.raises(ValueError, match="same name"):
-        closed_network(1, 0.0, [Queue("cpu", 0.1), Delay("cpu", 0.1)])
+        solve_closed_network(1, 0.0, [Queue("cpu", 0.1), Delay("cpu", 0.1)])
 
 
 @pytest.mark.parametrize(
@@ -214,26 +218,28 @@ def test_what_has_no_answer_is_refused() -> None:
     [(0.5, 1, 0.5), (1.0, 2, 1 / 3), (1.5, 2, 9 / 14), (4.0, 5, 0.5541)],
 )
 def test_the_share_that_waits(load: float, servers: int, share: float) -> None:
-    assert erlang_c(load, servers) == pytest.approx(share, abs=5e-5)  # four digits in the tables
+    assert compute_erlang_c(load, servers) == pytest.approx(
+        share, abs=5e-5
+    )  # four digits in the tables
 
 
 @given(st.floats(0.01, 0.999), st.integers(1, 5000))
 def test_the_share_that_waits_is_a_share_however_many_servers(busy: float, servers: int) -> None:
-    share = erlang_c(busy * servers, servers)
+    share = compute_erlang_c(busy * servers, servers)
     assert share is not None
     assert 0 <= share <= busy * (1 + CLOSE)  # more servers at the same load each: less waiting
 
 
 def test_known_waits_of_single_servers() -> None:
     # ten a second, 50 ms each: half busy
-    assert mgc_wait_s(10, 0.05, 1.0, 1) == pytest.approx(0.05)  # M/M/1: ρ / (μ - λ)
-    assert mgc_wait_s(10, 0.05, 0.0, 1) == pytest.approx(0.025)  # M/D/1: half of that
-    assert mgc_wait_s(10, 0.0, 0.0, 1) == 0.0
+    assert estimate_mgc_wait_s(10, 0.05, 1.0, 1) == pytest.approx(0.05)  # M/M/1: ρ / (μ - λ)
+    assert estimate_mgc_wait_s(10, 0.05, 0.0, 1) == pytest.approx(0.025)  # M/D/1: half of that
+    assert estimate_mgc_wait_s(10, 0.0, 0.0, 1) == 0.0
 
 
 def test_beyond_capacity_there_is_no_steady_wait() -> None:
-    assert erlang_c(40.0, 40) is None
-    assert mgc_wait_s(41, 1.0, 0.0, 40) is None
+    assert compute_erlang_c(40.0, 40) is None
+    assert estimate_mgc_wait_s(41, 1.0, 0.0, 40) is None
 
 
 @given(st.integers(0, 200), st.floats(0.5, 100.0), st.floats(0.5, 100.0))
@@ -244,4 +250,4 @@ def test_the_wait_in_an_overload_is_that_of_the_queue_played_out(
     for _ in range(k):  # Lindley: my wait is the one before me's, plus its service, less the gap
         wait_s = max(0.0, wait_s + 1 / capacity - 1 / rate)
     # two hundred additions of numbers up to 2 s: their rounding errors add up
-    assert overload_wait_s(k, rate, capacity) == pytest.approx(wait_s, abs=1e-9)
+    assert compute_overload_wait_s(k, rate, capacity) == pytest.approx(wait_s, abs=1e-9)

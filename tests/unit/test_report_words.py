@@ -7,22 +7,22 @@ import altair as alt
 import polars as pl
 import pytest
 
-from analysis.figures import summarise
-from analysis.report.columns import FIGURES, marks
-from analysis.report.conditions import conditions
-from analysis.report.drawing import drawn
-from analysis.report.page import typical
-from analysis.report.pictures import Picture
-from analysis.report.sentences import LIMITS, answer
-from analysis.summary import CellSummary, OpenLoop, Predicted
-from analysis.verdicts import Verdict
-from scenarios.catalogue import select
+from analysis.report.charts import CaptionedChart
+from analysis.report.columns import FIGURES, mark_extremes
+from analysis.report.conditions import collect_conditions
+from analysis.report.drawing import render_chart
+from analysis.report.headlines import LIMITS, write_headline
+from analysis.report.page import select_median_trial
+from analysis.summary.cell import compute_summary
+from analysis.summary.model import CellSummary, OpenLoopSummary, Prediction
+from analysis.verdicts.model import Verdict
+from scenarios.catalogue import select_scenarios
 from tests.unit.samples import healthy, record, tables
 
-(SCENARIO,) = select(("async-http-shared",))
-CELL = summarise(record(), tables(healthy()))
+(SCENARIO,) = select_scenarios(("async-http-shared",))
+CELL = compute_summary(record(), tables(healthy()))
 BY_KEY = {figure.key: figure for figure in FIGURES}
-THEORY = Predicted(4.0, 500.0, 500.0, 510.0, None, "users")
+THEORY = Prediction(4.0, 500.0, 500.0, 510.0, None, "users")
 
 
 def with_rps(*rates: float) -> list[CellSummary]:
@@ -30,45 +30,51 @@ def with_rps(*rates: float) -> list[CellSummary]:
 
 
 def test_the_best_and_the_worst_are_marked_where_they_differ() -> None:
-    assert marks(with_rps(500, 498, 250, 1), BY_KEY["ok_rps"]) == {0: "best", 1: "best", 3: "worst"}
-    assert marks(with_rps(500, 480), BY_KEY["ok_rps"]) == {}
-    assert marks(with_rps(500), BY_KEY["ok_rps"]) == {}
+    assert mark_extremes(with_rps(500, 498, 250, 1), BY_KEY["ok_rps"]) == {
+        0: "best",
+        1: "best",
+        3: "worst",
+    }
+    assert mark_extremes(with_rps(500, 480), BY_KEY["ok_rps"]) == {}
+    assert mark_extremes(with_rps(500), BY_KEY["ok_rps"]) == {}
     latencies = [replace(CELL, median_ms=each) for each in (10.0, 100.0)]
-    assert marks(latencies, BY_KEY["median_ms"]) == {0: "best", 1: "worst"}
+    assert mark_extremes(latencies, BY_KEY["median_ms"]) == {0: "best", 1: "worst"}
 
 
 def test_a_median_of_survivors_is_never_the_best() -> None:
     starved = replace(CELL, median_ms=1.0, verdicts=(Verdict("UNFINISHED", "warning", {}),))
     others = [replace(CELL, median_ms=each) for each in (10.0, 100.0)]
-    assert marks([starved, *others], BY_KEY["median_ms"]) == {1: "best", 2: "worst"}
+    assert mark_extremes([starved, *others], BY_KEY["median_ms"]) == {1: "best", 2: "worst"}
 
 
 def test_quick_failures_and_what_was_offered_win_nothing() -> None:
     failing = replace(CELL, median_ms=0.3, failure_ratio=1.0)
     others = [replace(CELL, median_ms=each) for each in (10.0, 100.0)]
-    assert marks([failing, *others], BY_KEY["median_ms"]) == {1: "best", 2: "worst"}
-    gentle = OpenLoop(5.0, "constant", 5.0, 5.0, 0.0, False, 1.0, 2.0)
+    assert mark_extremes([failing, *others], BY_KEY["median_ms"]) == {1: "best", 2: "worst"}
+    gentle = OpenLoopSummary(5.0, "constant", 5.0, 5.0, 0.0, False, 1.0, 2.0)
     offered = [replace(CELL, ok_rps=each, open_loop=gentle) for each in (5.0, 50.0)]
-    assert marks(offered, BY_KEY["ok_rps"]) == {}
+    assert mark_extremes(offered, BY_KEY["ok_rps"]) == {}
 
 
 def test_pictures_are_of_a_trial_that_ran_to_its_end() -> None:
     cut = replace(CELL, trial=1, ok_rps=0.0, interrupted="Ctrl-C")
     whole = [replace(CELL, trial=n, ok_rps=rate) for n, rate in ((2, 49.0), (3, 51.0), (4, 50.0))]
-    assert typical([cut, *whole]).trial == 4
-    assert typical([cut]).trial == 1
+    assert select_median_trial([cut, *whole]).trial == 4
+    assert select_median_trial([cut]).trial == 1
 
 
 def test_only_places_lose_their_decimals() -> None:
     chart = alt.Chart(pl.DataFrame({"x": [0.001, 0.0025], "name": ["delay-0.125s", "b"]}))
-    found = drawn(Picture("p", "", "", chart.mark_point().encode(x="x:Q", color="name:N")))
+    found = render_chart(
+        CaptionedChart("p", "", "", chart.mark_point().encode(x="x:Q", color="name:N"))
+    )
     assert "delay-0.125s" in found.svg
     assert "0.0025" in found.svg
     assert not re.search(r' d="[^"]*\d\.\d{3}', found.svg)
 
 
 def test_a_sentence_has_the_figures_and_what_limits() -> None:
-    told = answer(replace(CELL, predicted=THEORY), SCENARIO)
+    told = write_headline(replace(CELL, predicted=THEORY), SCENARIO)
     assert "4.0 good answers a second for 2 users" in told
     assert "half of the answers took 500 ms or less" in told
     assert told.endswith(f"What limits it, by theory: {LIMITS['users']}.")
@@ -89,27 +95,29 @@ def test_a_sentence_has_the_figures_and_what_limits() -> None:
         ),
         (
             replace(
-                CELL, open_loop=OpenLoop(9.0, "constant", 9.0, 4.0, 5.0, True, 1.0, 2.0), users=None
+                CELL,
+                open_loop=OpenLoopSummary(9.0, "constant", 9.0, 4.0, 5.0, True, 1.0, 2.0),
+                users=None,
             ),
             "4.0 of 9.0 offered requests a second got a good answer; how long they took only says",
         ),
     ],
 )
 def test_what_is_grave_is_in_the_sentence(cell: CellSummary, words: str) -> None:
-    assert words in answer(cell, SCENARIO)
+    assert words in write_headline(cell, SCENARIO)
 
 
 def test_somebody_else_is_told_of_where_that_is_the_question() -> None:
     usual = replace(CELL.bystander, median_ms=3.0, pings=4)
-    assert "Somebody else" not in answer(replace(CELL, bystander=usual), SCENARIO)
+    assert "Somebody else" not in write_headline(replace(CELL, bystander=usual), SCENARIO)
     other = replace(usual, path="/sync/health", median_ms=1768.0)
-    told = answer(replace(CELL, bystander=other), SCENARIO)
+    told = write_headline(replace(CELL, bystander=other), SCENARIO)
     assert told.endswith("Somebody else's /sync/health took 1.8 s (median).")
     waiting = replace(other, unanswered=2)
-    assert "took at least 1.8 s" in answer(replace(CELL, bystander=waiting), SCENARIO)
+    assert "took at least 1.8 s" in write_headline(replace(CELL, bystander=waiting), SCENARIO)
 
 
 def test_conditions_of_an_early_manifest_are_what_there_is() -> None:
-    found = conditions({"command": "study run x", "environment": {"cores": 2, "gil": True}})
+    found = collect_conditions({"command": "study run x", "environment": {"cores": 2, "gil": True}})
     assert found.machine == (("cores", "2"), ("with the GIL", "yes"))
     assert found.settings == ()

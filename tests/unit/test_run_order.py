@@ -8,22 +8,22 @@ from typing import Any
 
 import pytest
 
-from analysis.expectations import Expectation, parse
-from analysis.figures import summarise
-from analysis.summary import CellSummary
-from records.rundir import CellDir, new_run
-from scenarios.catalogue import select
+from analysis.summary.cell import compute_summary
+from analysis.summary.model import CellSummary
+from analysis.summary.thresholds import Threshold, parse_thresholds
+from records.rundir import CellDir, create_run
+from scenarios.catalogue import select_scenarios
+from scenarios.errors import UserError, build_cannot_run_error
 from scenarios.model import Scenario
-from scenarios.problems import Problem, cannot_run
 from stress.interruption import CellInterruptedError, Interruption
 from study import run as subject
-from study.progress import Quiet
-from study.schedule import schedule
+from study.progress import QuietDisplay
+from study.schedule import schedule_trials
 from tests.unit.samples import record, tables
 
 Ran = list[tuple[str, int]]
-CELL = summarise(record(), tables([(3.0, 4.0, None)]))
-NAMES = [each.name for each in select(("control",))]
+CELL = compute_summary(record(), tables([(3.0, 4.0, None)]))
+NAMES = [each.name for each in select_scenarios(("control",))]
 
 
 @pytest.fixture
@@ -39,32 +39,32 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> Ran:
         return replace(CELL, scenario=scenario, trial=int(trial))
 
     monkeypatch.setattr(subject, "run_cell", remember)
-    monkeypatch.setattr(subject, "summary_of", summary_of)
+    monkeypatch.setattr(subject, "load_cell_summary", summary_of)
     monkeypatch.setattr(subject, "check_machine", lambda *_: None)
-    monkeypatch.setattr(subject, "environment", dict)
+    monkeypatch.setattr(subject, "collect_environment", dict)
     return seen
 
 
 def run_cells(folder: Path, trials: int = 1) -> list[CellSummary]:
-    directory = new_run(folder, "test")
+    directory = create_run(folder, "test")
     directory.save_manifest({"command": "study run control"})
-    turns = schedule(select(("control",)), trials, seed=1)
-    return subject.run_cells(turns, 0, directory, Interruption(), Quiet(), None)
+    turns = schedule_trials(select_scenarios(("control",)), trials, seed=1)
+    return subject.run_cells(turns, 0, directory, Interruption(), QuietDisplay(), None)
 
 
 def run(
     folder: Path,
     trials: int = 1,
     seed: int | None = None,
-    expectations: tuple[Expectation, ...] = (),
+    expectations: tuple[Threshold, ...] = (),
     json_output: bool = False,
 ) -> tuple[int, dict[str, Any]]:
     """The exit code and the manifest."""
-    order = subject.Order(
+    order = subject.RunOptions(
         "test", trials, 0, folder, "study run control",
         json_output=json_output, seed=seed, expectations=expectations, predict=False,
     )  # fmt: skip
-    code = subject.run(select(("control",)), order)
+    code = subject.run_study(select_scenarios(("control",)), order)
     (directory,) = folder.iterdir()
     return code, json.loads((directory / "manifest.json").read_text())
 
@@ -111,7 +111,7 @@ def test_a_seed_that_is_not_given_is_drawn_and_recorded(
 ) -> None:
     monkeypatch.setattr(subject, "randbelow", lambda below: below - 1)
     _, manifest = run(tmp_path, trials=2)
-    again = schedule(select(("control",)), 2, manifest["seed"])
+    again = schedule_trials(select_scenarios(("control",)), 2, manifest["seed"])
     assert manifest["order"] == [[turn.scenario.name, turn.trial] for turn in again]
 
 
@@ -126,7 +126,7 @@ def test_a_threshold_that_fails_is_exit_code_1(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    expected = parse(f"async-sleep: failures {text}")
+    expected = parse_thresholds(f"async-sleep: failures {text}")
     found, manifest = run(tmp_path, expectations=expected, json_output=json_output)
     assert found == code
     assert manifest["expectations"] == [f"async-sleep: failures {text}"]
@@ -143,8 +143,8 @@ def test_what_can_never_be_judged_is_refused_before_anything_is_written(
     text: str, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    with pytest.raises(Problem):
-        run(out, expectations=parse(text))
+    with pytest.raises(UserError):
+        run(out, expectations=parse_thresholds(text))
     assert not out.exists()
 
 
@@ -157,8 +157,8 @@ def test_a_load_that_breaks_down_wins_over_a_threshold(
     def interrupted(_: CellDir) -> CellSummary:
         return replace(CELL, scenario=NAMES[0], interrupted="the load ended by itself")
 
-    monkeypatch.setattr(subject, "summary_of", interrupted)
-    code, _ = run(tmp_path, expectations=parse("*: failures == 0"))
+    monkeypatch.setattr(subject, "load_cell_summary", interrupted)
+    code, _ = run(tmp_path, expectations=parse_thresholds("*: failures == 0"))
     assert code == 3
     said = capsys.readouterr()
     assert f"✗ {NAMES[0]}: failures == 0: interrupted" in said.out
@@ -176,11 +176,11 @@ def test_an_interruption_wins_over_a_threshold(
     kept: str,
 ) -> None:
     monkeypatch.setattr(subject, "run_cell", failing(after, CellInterruptedError("Ctrl-C")))
-    order = subject.Order(
+    order = subject.RunOptions(
         "test", 1, 0, tmp_path, "study run control",
-        expectations=parse("*: failures == 0"), predict=False,
+        expectations=parse_thresholds("*: failures == 0"), predict=False,
     )  # fmt: skip
-    assert subject.run(select(("control",)), order) == 130
+    assert subject.run_study(select_scenarios(("control",)), order) == 130
     assert f"interrupted (Ctrl-C); {kept}" in capsys.readouterr().err
     assert bool(list(tmp_path.iterdir())) is (after > 0)  # an empty folder is of no use
 
@@ -189,8 +189,8 @@ def test_an_interruption_wins_over_a_threshold(
 def test_a_cell_that_cannot_begin_names_itself_and_what_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(subject, "run_cell", failing(1, cannot_run("port 1 is taken")))
-    with pytest.raises(Problem) as refused:
+    monkeypatch.setattr(subject, "run_cell", failing(1, build_cannot_run_error("port 1 is taken")))
+    with pytest.raises(UserError) as refused:
         run_cells(tmp_path)
     (directory,) = tmp_path.iterdir()
     assert str(refused.value) == (

@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
-from analysis.expectations import parse
-from analysis.figures import summarise
-from analysis.run_summary import Asked, asked_of, in_reading_order, summarised
-from scenarios.problems import Problem
+from analysis.summary.cell import compute_summary
+from analysis.summary.run import RunSettings, read_run_settings, sort_for_reading, summarize_run
+from analysis.summary.thresholds import parse_thresholds
+from scenarios.errors import UserError
 from study.cli import main
-from study.options import expectations
+from study.options import parse_expectations
 from tests.unit.samples import record, tables
 
 SAMPLE = Path(__file__).resolve().parents[2] / "docs" / "sample-run"
-CELL = summarise(record(), tables([(3.0, 4.0, None), (4.0, 5.0, None)]))
+CELL = compute_summary(record(), tables([(3.0, 4.0, None), (4.0, 5.0, None)]))
 TWO_TRIALS = tuple(
     replace(CELL, scenario=scenario, trial=trial) for scenario in ("b", "a") for trial in (1, 2)
 )
@@ -34,18 +34,18 @@ def test_what_was_asked_is_read_from_the_manifest() -> None:
         "scenarios": [{"name": "b"}, {"name": "a"}],
         "expectations": ["b: failures == 0", "*: p99_ms < 1200.5"],
     }
-    expected = parse("b: failures == 0") + parse("*: p99_ms < 1200.5")
-    assert asked_of(manifest) == Asked("study run", ("b", "a"), 5, expected)
+    expected = parse_thresholds("b: failures == 0") + parse_thresholds("*: p99_ms < 1200.5")
+    assert read_run_settings(manifest) == RunSettings("study run", ("b", "a"), 5, expected)
 
 
 @pytest.mark.parametrize("manifest", [{}, {"scenarios": "none", "trials": "x", "command": 3}])
 def test_a_manifest_that_says_less_asked_for_one_trial(manifest: dict[str, object]) -> None:
-    assert asked_of(manifest) == Asked("", (), 1, ())
+    assert read_run_settings(manifest) == RunSettings("", (), 1, ())
 
 
 def test_a_manifest_with_an_expectation_that_nobody_can_read() -> None:
-    with pytest.raises(Problem, match="expectation 'whatever'"):
-        asked_of({"expectations": ["whatever"]})
+    with pytest.raises(UserError, match="expectation 'whatever'"):
+        read_run_settings({"expectations": ["whatever"]})
 
 
 # --- the order of reading
@@ -54,16 +54,18 @@ def test_a_manifest_with_an_expectation_that_nobody_can_read() -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_however_they_ran_they_are_read_in_the_same_order(seed: int) -> None:
     ran = Random(seed).sample(TWO_TRIALS, len(TWO_TRIALS))
-    assert in_reading_order(ran, ("b", "a")) == TWO_TRIALS
+    assert sort_for_reading(ran, ("b", "a")) == TWO_TRIALS
 
 
 def test_what_nobody_asked_for_comes_last() -> None:
     stranger = replace(CELL, scenario="stranger")
-    assert in_reading_order((stranger, *TWO_TRIALS), ("b", "a")) == (*TWO_TRIALS, stranger)
+    assert sort_for_reading((stranger, *TWO_TRIALS), ("b", "a")) == (*TWO_TRIALS, stranger)
 
 
 def test_scenarios_and_outcomes_are_over_the_trials() -> None:
-    summary = summarised(TWO_TRIALS, Asked("", ("b", "a"), 2, parse("a: failures == 0")))
+    summary = summarize_run(
+        TWO_TRIALS, RunSettings("", ("b", "a"), 2, parse_thresholds("a: failures == 0"))
+    )
     assert [(each.scenario, each.trials) for each in summary.scenarios] == [("b", 2), ("a", 2)]
     (outcome,) = summary.outcomes
     assert (outcome.scenario, outcome.trials, outcome.met) == ("a", 2, True)
@@ -75,12 +77,12 @@ def test_scenarios_and_outcomes_are_over_the_trials() -> None:
 def test_an_expectation_is_a_text_or_a_file(tmp_path: Path) -> None:
     path = tmp_path / "thresholds.toml"
     path.write_text('[fair]\np99_ms = "< 1200"\n')
-    assert expectations(["*: failures == 0", str(path)]) == parse("*: failures == 0") + parse(
-        "fair: p99_ms < 1200"
-    )
-    assert expectations(None) == ()
-    with pytest.raises(Problem, match="can't be read"):
-        expectations([str(tmp_path / "none.toml")])
+    assert parse_expectations(["*: failures == 0", str(path)]) == parse_thresholds(
+        "*: failures == 0"
+    ) + parse_thresholds("fair: p99_ms < 1200")
+    assert parse_expectations(None) == ()
+    with pytest.raises(UserError, match="can't be read"):
+        parse_expectations([str(tmp_path / "none.toml")])
 
 
 # --- `study report`

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from scenarios.catalogue import CATALOGUE
 from scenarios.model import Scenario
-from study.schedule import Turn, schedule
+from study.schedule import ScheduledTrial, schedule_trials
 
 choices = st.lists(st.sampled_from(CATALOGUE), min_size=1, unique_by=lambda each: each.name)
 seeds = st.integers(0, 2**32)
@@ -17,7 +17,7 @@ seeds = st.integers(0, 2**32)
 def test_every_round_holds_every_scenario_once(
     scenarios: list[Scenario], trials: int, seed: int
 ) -> None:
-    turns = schedule(scenarios, trials, seed)
+    turns = schedule_trials(scenarios, trials, seed)
     size = len(scenarios)
     assert len(turns) == trials * size
     for trial in range(1, trials + 1):
@@ -32,17 +32,21 @@ def test_every_round_holds_every_scenario_once(
 def test_the_same_seed_gives_the_same_order(
     scenarios: list[Scenario], trials: int, seed: int
 ) -> None:
-    assert schedule(scenarios, trials, seed) == schedule(scenarios, trials, seed)
+    assert schedule_trials(scenarios, trials, seed) == schedule_trials(scenarios, trials, seed)
 
 
 def test_other_seeds_give_other_orders() -> None:
     """Two rounds of 13 have (13!)² orders: ten seeds that share one would be no chance."""
-    assert len({schedule(CATALOGUE, 2, seed) for seed in range(10)}) == 10
+    assert len({schedule_trials(CATALOGUE, 2, seed) for seed in range(10)}) == 10
 
 
 def test_one_round_is_not_the_next_one_again() -> None:
     first, second = (
-        [turn.scenario.name for turn in schedule(CATALOGUE, 2, seed=1) if turn.trial == trial]
+        [
+            turn.scenario.name
+            for turn in schedule_trials(CATALOGUE, 2, seed=1)
+            if turn.trial == trial
+        ]
         for trial in (1, 2)
     )
     assert first != second
@@ -52,7 +56,7 @@ def test_no_scenario_always_follows_the_same_one() -> None:
     """In 50 rounds of three each is twice in three followed by another of its round, by either
     alike: that one of six such pairs is missing has a chance of 6 × (2/3)^50, below 1e-7."""
     three = CATALOGUE[:3]
-    turns = schedule(three, 50, seed=1)
+    turns = schedule_trials(three, 50, seed=1)
     followed = {
         (one.scenario.name, next_one.scenario.name)
         for one, next_one in pairwise(turns)
@@ -63,4 +67,6 @@ def test_no_scenario_always_follows_the_same_one() -> None:
 
 @given(seeds)
 def test_a_single_round_reads_as_the_catalogue(seed: int) -> None:
-    assert schedule(CATALOGUE, 1, seed) == tuple(Turn(each, 1) for each in CATALOGUE)
+    assert schedule_trials(CATALOGUE, 1, seed) == tuple(
+        ScheduledTrial(each, 1) for each in CATALOGUE
+    )

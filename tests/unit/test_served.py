@@ -3,21 +3,26 @@ from pathlib import Path
 
 import pytest
 
-from scenarios.catalogue import select
-from scenarios.model import Available, Client, Scenario, resolved
-from scenarios.problems import Problem
-from stress.served import ServedFile, differences, read, refuse_differences
+from scenarios.catalogue import select_scenarios
+from scenarios.errors import UserError
+from scenarios.model import Client, MachineResources, Scenario, resolve_scenario
+from stress.attached_server import (
+    ServerFile,
+    find_differences,
+    read_server_file,
+    reject_differences,
+)
 
-ALL = Available(uvloop=True, httptools=True, go=True)
+ALL = MachineResources(uvloop=True, httptools=True, go=True)
 
 
 def one(name: str) -> Scenario:
-    return resolved(select((name,))[0], ALL)
+    return resolve_scenario(select_scenarios((name,))[0], ALL)
 
 
-def held() -> ServedFile:
+def held() -> ServerFile:
     scenario = one("async-http")
-    return ServedFile(
+    return ServerFile(
         port=4242,
         folder="/x",
         upstream_url="http://127.0.0.1:1",
@@ -35,7 +40,7 @@ def held() -> ServedFile:
     "name", ["sync-http", "async-http", "async-http-sync", "sync-json", "async-json"]
 )
 def test_the_classic_stack_fits_all_five_scripts(name: str) -> None:
-    assert list(differences(held(), one(name))) == []
+    assert list(find_differences(held(), one(name))) == []
 
 
 def test_each_difference_is_named_with_both_values() -> None:
@@ -46,15 +51,15 @@ def test_each_difference_is_named_with_both_values() -> None:
         server=replace(other.server, workers=3),
         client=Client(library="httpx2"),
     )
-    with pytest.raises(Problem) as refused:
-        refuse_differences(held(), other)
+    with pytest.raises(UserError) as refused:
+        reject_differences(held(), other)
     for part in ("workers is 1, wanted 3", "delay_s is 1.0, wanted 0.5", "is httpx, wanted httpx2"):
         assert part in str(refused.value)
 
 
 def test_what_a_scenario_does_not_use_may_differ() -> None:
     slow = replace(held(), delay_s=9.0, client=Client(library="aiohttp"), upstream="python")
-    assert list(differences(slow, one("sync-json"))) == []
+    assert list(find_differences(slow, one("sync-json"))) == []
 
 
 @pytest.mark.parametrize("content", [None, "", "{}", "[1]"])
@@ -64,4 +69,4 @@ def test_a_broken_run_file_means_that_nothing_is_served(
     path = tmp_path / "serve.json"
     if content is not None:
         path.write_text(content)
-    assert read(path) is None
+    assert read_server_file(path) is None

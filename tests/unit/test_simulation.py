@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.theory.formulas import stations_of
-from analysis.theory.networks import closed_network
-from analysis.theory.open_queues import mgc_wait_s, overload_wait_s
-from analysis.theory.simulation import ClosedLoad, OpenLoad, Simulated, System, simulate
-from analysis.theory.users import Ledger
+from analysis.theory.formulas import build_stations
+from analysis.theory.networks import solve_closed_network
+from analysis.theory.open_queues import compute_overload_wait_s, estimate_mgc_wait_s
+from analysis.theory.simulation import ClosedLoad, OpenLoad, SimulationResult, System, simulate
+from analysis.theory.users import SimulationCounters
 from scenarios.model import Style
 
 CROWD = ClosedLoad(users=500)
@@ -170,7 +170,7 @@ def test_it_agrees_with_mean_value_analysis(system: System, load: ClosedLoad) ->
     many draws of CPU: their mean is good to 0.8 %, tested at three times that. Both `def` systems
     are not quite product-form: the pool as a flow equivalent adds half a percent."""
     found = simulate(replace(system, cpu_jitter="exponential"), load, 20, 200)
-    formula = closed_network(load.users, load.think_s, stations_of(system))
+    formula = solve_closed_network(load.users, load.think_s, build_stations(system))
     assert found.ok_rps == approx(formula.throughput_rps, rel=0.024)
     # a response is a difference, users / rps - think: it feels an error more
     assert found.mean_s == approx(formula.response_s, rel=0.036)
@@ -180,7 +180,7 @@ def test_an_open_queue_waits_as_pollaczek_and_khinchine_say() -> None:
     # nothing but CPU, in two random halves: the variance of the sum is half of one exponential's
     system = System("async def that blocks", delay_s=0.0, loop_cpu_s=0.02, cpu_jitter="exponential")
     found = simulate(system, OpenLoad(25.0), warm_up_s=10, window_s=800)
-    wait_s = mgc_wait_s(25.0, 0.02, 0.5, 1)
+    wait_s = estimate_mgc_wait_s(25.0, 0.02, 0.5, 1)
     assert wait_s is not None
     assert found.mean_s is not None
     # 20,000 waits, neighbours alike: twelve seeds gave +0.5 % on average, single ones up to 6 %
@@ -194,7 +194,7 @@ def test_beyond_capacity_the_backlog_grows_by_the_difference() -> None:
     assert found.ok_rps == approx(40.0)
     assert found.backlog_growth_per_s == approx(10.0)
     # 99 of 100 answers have come after 109 s, of which one delay is no waiting for a token
-    wait_s = overload_wait_s(40 * 108, 50.0, 40.0)
+    wait_s = compute_overload_wait_s(40 * 108, 50.0, 40.0)
     assert found.p99_s == pytest.approx(wait_s + 1.0, abs=0.2)  # forty are answered together
     assert found.starved is None
 
@@ -237,7 +237,7 @@ def test_a_request_that_takes_no_time_ends_too() -> None:
     assert figures_of(found) == [None] * 8
 
 
-def figures_of(found: Simulated) -> list[float | None]:
+def figures_of(found: SimulationResult) -> list[float | None]:
     return [
         found.ok_rps,
         found.mean_s,
@@ -252,13 +252,13 @@ def figures_of(found: Simulated) -> list[float | None]:
 
 def order_of_answers(accepts: Literal["all", "one"], monkeypatch: pytest.MonkeyPatch) -> list[int]:
     seen: list[int] = []
-    answer = Ledger.answer
+    answer = SimulationCounters.record_answer
 
-    def remember(ledger: Ledger, user: int, took_s: float, good: bool) -> None:
+    def remember(ledger: SimulationCounters, user: int, took_s: float, good: bool) -> None:
         seen.append(user)
         answer(ledger, user, took_s, good)
 
-    monkeypatch.setattr(Ledger, "answer", remember)
+    monkeypatch.setattr(SimulationCounters, "record_answer", remember)
     system = System("async def that blocks", delay_s=1.0, accepts=accepts)
     simulate(system, ClosedLoad(500), warm_up_s=0, window_s=60)
     return seen

@@ -5,16 +5,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import CensoredData, ecdf
 
-from analysis.censored import censored_quantile
-from analysis.quantiles import quantile
-from analysis.steady import drift, parts_of, warm_up_cut, warm_up_length
+from analysis.stats.quantiles import estimate_quantile
+from analysis.stats.steady_state import (
+    choose_warm_up_cut,
+    count_parts,
+    estimate_drift,
+    estimate_warm_up_length,
+)
+from analysis.stats.survival import estimate_censored_quantile
 
 
 @pytest.mark.parametrize("transient", [0, 50, 200, 400])
 def test_mser_cuts_where_the_transient_ends(transient: int) -> None:
     noise = np.random.default_rng(transient).normal(0, 1, 1000)
     level = np.where(np.arange(1000) < transient, 30.0, 10.0)
-    cut = warm_up_length(level + noise)
+    cut = estimate_warm_up_length(level + noise)
     assert cut is not None
     # in flat noise it may cut some more, by chance; the transient always goes
     assert transient <= cut <= transient + 300
@@ -22,24 +27,24 @@ def test_mser_cuts_where_the_transient_ends(transient: int) -> None:
 
 def test_mser_knows_when_it_cannot_tell() -> None:
     still_growing = np.linspace(0, 100, 500)
-    assert warm_up_length(still_growing) is None
-    assert warm_up_length(np.ones(12)) is None  # too few
+    assert estimate_warm_up_length(still_growing) is None
+    assert estimate_warm_up_length(np.ones(12)) is None  # too few
 
 
 def test_a_cut_that_changes_nothing_is_not_made() -> None:
     flat = np.random.default_rng(1).normal(100, 1, 1000)
-    assert warm_up_cut(flat, already=0).length == 0
+    assert choose_warm_up_cut(flat, already=0).length == 0
     flat[:150] *= 3
-    cut = warm_up_cut(flat, already=0)
+    cut = choose_warm_up_cut(flat, already=0)
     assert 150 <= cut.length <= 200  # a fifth at the most
     assert not cut.too_late
-    assert warm_up_cut(flat, already=150).length == 150
+    assert choose_warm_up_cut(flat, already=150).length == 150
 
 
 def test_what_settles_after_a_fifth_of_the_window_is_said_and_not_cut() -> None:
     flat = np.random.default_rng(3).normal(100, 1, 1000)
     flat[:400] *= 1.5
-    cut = warm_up_cut(flat, already=0)
+    cut = choose_warm_up_cut(flat, already=0)
     assert (cut.length, cut.too_late) == (0, True)
 
 
@@ -47,8 +52,8 @@ def test_a_stall_at_the_beginning_is_not_cut_away() -> None:
     """It is what the service did; only a level that has changed is a warm-up."""
     steady = np.random.default_rng(2).normal(100, 1, 1000)
     steady[100:120] = 600.0
-    assert warm_up_length(steady) not in (0, None)  # MSER-5 alone would cut it
-    assert warm_up_cut(steady, already=50).length == 50
+    assert estimate_warm_up_length(steady) not in (0, None)  # MSER-5 alone would cut it
+    assert choose_warm_up_cut(steady, already=50).length == 50
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(0, 150), st.integers(50, 120))
@@ -57,7 +62,7 @@ def test_a_stall_in_the_window_is_never_cut(seed: int, begins: int, held: int) -
     hardly. Before the window all was well: that is no warm-up."""
     values = np.random.default_rng(seed).normal(12.0, 0.3, 1000)
     values[200 + begins : 200 + begins + held] += np.linspace(500, 5, held)
-    assert warm_up_cut(values, already=200).length == 200
+    assert choose_warm_up_cut(values, already=200).length == 200
 
 
 def waits_of_a_random_queue(seed: int, busy: float, count: int) -> npt.NDArray[np.float64]:
@@ -74,10 +79,10 @@ def waits_of_a_random_queue(seed: int, busy: float, count: int) -> npt.NDArray[n
 def test_a_random_queue_in_its_steady_state_is_seldom_called_unsteady() -> None:
     """Neighbours in a queue wait alike, which fools a test that takes them for independent: 20 %
     of such windows were called drifting before the test knew, at 1 % asked."""
-    found = [drift(waits_of_a_random_queue(seed, 0.9, 750), 20) for seed in range(200)]
+    found = [estimate_drift(waits_of_a_random_queue(seed, 0.9, 750), 20) for seed in range(200)]
     drifting = sum(each is not None and each.matters for each in found)
     assert drifting <= 0.06 * 200  # 1 % asked; r is itself estimated from twenty means
-    cuts = [warm_up_cut(waits_of_a_random_queue(seed, 0.9, 750), 100) for seed in range(200)]
+    cuts = [choose_warm_up_cut(waits_of_a_random_queue(seed, 0.9, 750), 100) for seed in range(200)]
     assert sum(cut.length > 100 or cut.too_late for cut in cuts) <= 0.06 * 200  # as above
 
 
@@ -88,13 +93,13 @@ def test_a_random_queue_in_its_steady_state_is_seldom_called_unsteady() -> None:
 def test_a_part_of_the_window_is_no_shorter_than_a_response(
     window_s: float, response_s: float | None, parts: int | None
 ) -> None:
-    assert parts_of(window_s, response_s) == parts
+    assert count_parts(window_s, response_s) == parts
 
 
 @given(st.integers(0, 2**32 - 1))
 def test_noise_alone_is_no_drift_that_matters(seed: int) -> None:
     values = np.random.default_rng(seed).normal(100, 10, 2000)
-    found = drift(values, 20)
+    found = estimate_drift(values, 20)
     assert found is not None
     assert not found.matters  # twentieths vary by 1 %: far from 5 % over the window
 
@@ -102,7 +107,7 @@ def test_noise_alone_is_no_drift_that_matters(seed: int) -> None:
 @given(st.floats(0.08, 3), st.integers(0, 2**32 - 1))
 def test_a_trend_is_found(rise: float, seed: int) -> None:
     noise = np.random.default_rng(seed).normal(0, 0.03, 2000)
-    found = drift(1 + np.linspace(0, rise, 2000) + noise, 20)
+    found = estimate_drift(1 + np.linspace(0, rise, 2000) + noise, 20)
     assert found is not None
     assert found.matters
     expected = rise / (1 + rise / 2)
@@ -110,7 +115,7 @@ def test_a_trend_is_found(rise: float, seed: int) -> None:
 
 
 def test_too_few_to_tell() -> None:
-    assert drift(np.ones(39), 20) is None
+    assert estimate_drift(np.ones(39), 20) is None
 
 
 DURATIONS = st.lists(st.tuples(st.floats(0.1, 100), st.booleans()), min_size=1, max_size=60)
@@ -120,7 +125,7 @@ DURATIONS = st.lists(st.tuples(st.floats(0.1, 100), st.booleans()), min_size=1, 
 def test_kaplan_meier_agrees_with_scipy(rows: list[tuple[float, bool]], q: float) -> None:
     durations = np.array([duration for duration, _ in rows])
     known = np.array([is_known for _, is_known in rows])
-    found = censored_quantile(durations, known, q)
+    found = estimate_censored_quantile(durations, known, q)
     data = CensoredData(uncensored=durations[known], right=durations[~known])
     theirs = ecdf(data).sf
     reached = theirs.quantiles[theirs.probabilities <= 1 - q + 1e-12]
@@ -133,7 +138,10 @@ def test_kaplan_meier_agrees_with_scipy(rows: list[tuple[float, bool]], q: float
 @given(st.lists(st.floats(0.1, 100), min_size=1, max_size=60), st.floats(0.01, 0.99))
 def test_without_censoring_it_is_the_plain_quantile(durations: list[float], q: float) -> None:
     values = np.array(durations)
-    plain, censored = quantile(values, q), censored_quantile(values, values > 0, q)
+    plain, censored = (
+        estimate_quantile(values, q),
+        estimate_censored_quantile(values, values > 0, q),
+    )
     assert plain is not None
     assert censored is not None
     # at an exact step the summed shares may round to either neighbour
@@ -144,6 +152,6 @@ def test_without_censoring_it_is_the_plain_quantile(durations: list[float], q: f
 
 def test_more_of_the_unanswered_never_shortens_the_quantile() -> None:
     durations, known = np.array([1.0, 2.0, 3.0, 50.0]), np.array([True, True, True, False])
-    assert censored_quantile(durations, known, 0.5) == 2.0
+    assert estimate_censored_quantile(durations, known, 0.5) == 2.0
     more = np.append(durations, [50.0] * 4), np.append(known, [False] * 4)
-    assert censored_quantile(*more, 0.5) is None
+    assert estimate_censored_quantile(*more, 0.5) is None

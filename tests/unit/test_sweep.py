@@ -6,17 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.theory.formulas import stations_of
+from analysis.theory.formulas import build_stations
 from analysis.theory.simulation import ClosedLoad, System, simulate
 from analysis.theory.stations import FlowEquivalent
 from analysis.theory.sweep import (
     MOST_WORKERS,
-    Goal,
-    curve,
-    fewest,
-    knee,
-    size_for,
-    users_grid,
+    SizingGoal,
+    build_users_grid,
+    compute_curve,
+    compute_sizing,
+    get_knee_users,
+    search_fewest,
 )
 from scenarios.model import Style
 
@@ -25,7 +25,7 @@ from scenarios.model import Style
 def test_a_grid_rises_by_at_most_a_ratio_from_end_to_end(
     low: int, more: int, per_decade: int
 ) -> None:
-    grid = users_grid(low, low + more, per_decade)
+    grid = build_users_grid(low, low + more, per_decade)
     assert grid[0] == low
     assert grid[-1] == low + more
     ratio = 10 ** (1 / per_decade)
@@ -37,12 +37,12 @@ def test_a_grid_rises_by_at_most_a_ratio_from_end_to_end(
 
 def test_a_grid_that_falls_is_refused() -> None:
     with pytest.raises(ValueError, match="go up"):
-        users_grid(10, 5)
+        build_users_grid(10, 5)
 
 
 def test_a_pool_is_a_knee() -> None:
-    found = curve(System("def", pool=40), users_grid(1, 500))
-    assert knee(found) == pytest.approx(40.0)
+    found = compute_curve(System("def", pool=40), build_users_grid(1, 500))
+    assert get_knee_users(found) == pytest.approx(40.0)
     assert found.highest_rps == pytest.approx(40.0)
     assert [each.limited_by for each in found.points if each.users < 40][-1] == "users"
     last = found.points[-1]
@@ -53,22 +53,22 @@ def test_a_pool_is_a_knee() -> None:
 
 def test_what_fills_up_before_the_pool_gives_the_name() -> None:
     busy = System("def", pool=200, loop_cpu_s=0.02)
-    assert curve(busy, [500]).points[0].limited_by == "interpreter"
+    assert compute_curve(busy, [500]).points[0].limited_by == "interpreter"
     narrow = System("def", pool=200, connections=20)
-    assert curve(narrow, [500]).points[0].limited_by == "connections"
-    assert curve(narrow, [500]).points[0].ok_rps == pytest.approx(20.0)
+    assert compute_curve(narrow, [500]).points[0].limited_by == "connections"
+    assert compute_curve(narrow, [500]).points[0].ok_rps == pytest.approx(20.0)
 
 
 def test_an_async_def_without_cpu_has_no_knee() -> None:
-    found = curve(System("async def"), [1, 500, 100_000])
-    assert knee(found) is None
+    found = compute_curve(System("async def"), [1, 500, 100_000])
+    assert get_knee_users(found) is None
     assert [each.limited_by for each in found.points] == ["users"] * 3
     assert [each.ok_rps for each in found.points] == pytest.approx([1.0, 500.0, 100_000.0])
 
 
 def test_a_blocked_loop_is_beyond_its_knee_from_the_second_user_on() -> None:
-    found = curve(System("async def that blocks", workers=2), [1, 2, 500])
-    assert knee(found) == 2.0
+    found = compute_curve(System("async def that blocks", workers=2), [1, 2, 500])
+    assert get_knee_users(found) == 2.0
     assert [each.ok_rps for each in found.points] == pytest.approx([1.0, 2.0, 2.0])
     assert found.points[-1].mean_s == pytest.approx(250.0)
 
@@ -84,7 +84,7 @@ def test_a_curve_never_falls_and_keeps_littles_law(
     style: Style, workers: int, pool: int, cpu_s: float, think_s: float
 ) -> None:
     system = System(style, workers=workers, pool=pool, loop_cpu_s=cpu_s)
-    points = curve(system, users_grid(1, 120), think_s).points
+    points = compute_curve(system, build_users_grid(1, 120), think_s).points
     for fewer, more in pairwise(points):
         assert more.ok_rps >= fewer.ok_rps * (1 - 1e-9)  # digits lost in logarithms
     for each in points:
@@ -95,7 +95,7 @@ def test_a_curve_never_falls_and_keeps_littles_law(
 def test_a_curve_is_what_the_simulation_plays() -> None:
     # 150 users of three workers with ten tokens each: saturated, where no randomness is left
     system = System("def", workers=3, pool=10, delay_s=0.5, loop_cpu_s=0.001)
-    point = curve(system, [150]).points[0]
+    point = compute_curve(system, [150]).points[0]
     played = simulate(system, ClosedLoad(150), 10, 100)
     # the formula's CPU is random, so that threads wait for each other: half a percent at the most
     assert played.ok_rps == pytest.approx(point.ok_rps, rel=0.005)
@@ -111,7 +111,7 @@ def test_the_search_finds_what_trying_all_would(low: int, more: int, threshold: 
         tried.append(count)
         return count >= threshold
 
-    found = fewest(low, high, good)
+    found = search_fewest(low, high, good)
     assert found == next((each for each in range(low, high + 1) if each >= threshold), None)
     assert len(tried) == len(set(tried))
     assert len(tried) <= 2 * math.log2(high) + 2
@@ -119,12 +119,12 @@ def test_the_search_finds_what_trying_all_would(low: int, more: int, threshold: 
 
 
 def test_an_empty_range_holds_nothing() -> None:
-    assert fewest(5, 4, lambda _: True) is None
+    assert search_fewest(5, 4, lambda _: True) is None
 
 
 def test_a_size_is_the_smallest_that_does() -> None:
     system = System("def", pool=40, delay_s=0.5, loop_cpu_s=0.001)
-    sizing = size_for(150.0, 0.7, system, cores_per_machine=2)
+    sizing = compute_sizing(150.0, 0.7, system, cores_per_machine=2)
     assert sizing is not None
     assert sizing.bound_by == "pool"
     assert sizing.at_least_workers == 2
@@ -132,14 +132,14 @@ def test_a_size_is_the_smallest_that_does() -> None:
     assert sizing.machines == math.ceil(sizing.workers / 2)
     assert sizing.p99_s <= 0.7
     assert sizing.pool is not None
-    goal = Goal(150.0, 0.7, seed=1)
-    assert not goal.met_by(system, sizing.workers - 1)
-    assert goal.met_by(replace(system, pool=sizing.pool), sizing.workers)
-    assert not goal.met_by(replace(system, pool=sizing.pool - 1), sizing.workers)
+    goal = SizingGoal(150.0, 0.7, seed=1)
+    assert not goal.is_met_by(system, sizing.workers - 1)
+    assert goal.is_met_by(replace(system, pool=sizing.pool), sizing.workers)
+    assert not goal.is_met_by(replace(system, pool=sizing.pool - 1), sizing.workers)
 
 
 def test_cpu_bounds_an_async_def_and_it_has_no_pool() -> None:
-    sizing = size_for(250.0, 1.2, System("async def", loop_cpu_s=0.01), cores_per_machine=4)
+    sizing = compute_sizing(250.0, 1.2, System("async def", loop_cpu_s=0.01), cores_per_machine=4)
     assert sizing is not None
     # 100 a second each is the most, and a worker that is 83 % busy has short queues
     assert (sizing.workers, sizing.at_least_workers, sizing.bound_by) == (3, 3, "interpreter")
@@ -149,7 +149,7 @@ def test_cpu_bounds_an_async_def_and_it_has_no_pool() -> None:
 
 def test_a_blocked_loop_needs_many_more_workers_than_its_capacity_says() -> None:
     system = System("async def that blocks", delay_s=0.1)
-    sizing = size_for(50.0, 0.2, system, cores_per_machine=8)
+    sizing = compute_sizing(50.0, 0.2, system, cores_per_machine=8)
     assert sizing is not None
     assert sizing.at_least_workers == 6  # five would be busy all the time
     # p99 at twice the service time: M/D/1 allows a load of about 0.15
@@ -158,26 +158,26 @@ def test_a_blocked_loop_needs_many_more_workers_than_its_capacity_says() -> None
 
 
 def test_no_number_of_workers_makes_an_upstream_faster() -> None:
-    assert size_for(10.0, 0.9, System("async def", delay_s=1.0), cores_per_machine=4) is None
+    assert compute_sizing(10.0, 0.9, System("async def", delay_s=1.0), cores_per_machine=4) is None
 
 
 def test_more_workers_than_are_tried_is_no_answer() -> None:
     system = System("async def that blocks", delay_s=1.0)
-    assert size_for(2.0 * MOST_WORKERS, 60.0, system, cores_per_machine=4) is None
+    assert compute_sizing(2.0 * MOST_WORKERS, 60.0, system, cores_per_machine=4) is None
 
 
 def test_a_load_beyond_capacity_is_refused_however_patient_the_goal() -> None:
     system = System("def", pool=40)
     # simulated for 250 s, the slowest of 40.1 a second would wait only seconds
-    assert not Goal(40.1, 60.0, seed=1).met_by(system, 1)
+    assert not SizingGoal(40.1, 60.0, seed=1).is_met_by(system, 1)
 
 
 def test_failures_are_no_answers() -> None:
     impatient = System("async def", delay_s=2.0, client_timeout_s=1.0)
-    assert not Goal(10.0, 5.0, seed=1).met_by(impatient, 1)
+    assert not SizingGoal(10.0, 5.0, seed=1).is_met_by(impatient, 1)
 
 
 def test_a_pool_is_named_in_the_stations_of_a_worker() -> None:
-    (pool,) = stations_of(System("def", pool=3, delay_s=0.5))
+    (pool,) = build_stations(System("def", pool=3, delay_s=0.5))
     assert isinstance(pool, FlowEquivalent)
     assert pool.rates == pytest.approx((2.0, 4.0, 6.0))

@@ -6,20 +6,33 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis import formats
-from analysis.advice import ADVICE, advice, message
-from analysis.capacity import share_name
-from analysis.figures import summarise
-from analysis.summary import Bystander, CellSummary, ErrorCount, OpenLoop, Predicted
-from analysis.tables import comma_separated, escaped, heading_lines, markdown, notes, row_text
-from analysis.verdicts import Code, Verdict
+from analysis.report.tables import (
+    escape_markdown,
+    render_csv,
+    render_headings,
+    render_markdown,
+    render_row,
+    write_notes,
+)
+from analysis.stats import formats
+from analysis.summary.capacity import name_share_cell
+from analysis.summary.cell import compute_summary
+from analysis.summary.model import (
+    BystanderLatency,
+    CellSummary,
+    ErrorCount,
+    OpenLoopSummary,
+    Prediction,
+)
+from analysis.verdicts.advice import ADVICE, get_advice, write_message
+from analysis.verdicts.model import Code, Verdict
 from scenarios.catalogue import CATALOGUE
 from tests.unit.samples import healthy, record, tables
 
 
 @cache
 def a_cell(name: str = "async-http-shared") -> CellSummary:
-    return summarise(record(name), tables(healthy()))
+    return compute_summary(record(name), tables(healthy()))
 
 
 @given(
@@ -44,34 +57,36 @@ def test_a_row_is_never_wider_than_a_terminal(
         threads_spawned=threads,
         threads_active_mean=float(threads),
     )
-    theory = Predicted(rps, ms, ms, ms, rps, "interpreter")
-    overloaded = OpenLoop(rps, "poisson", rps, rps, 1.0, True, ms, ms)
-    step = replace(cell, scenario=share_name(widest, 0.5))
+    theory = Prediction(rps, ms, ms, ms, rps, "interpreter")
+    overloaded = OpenLoopSummary(rps, "poisson", rps, rps, 1.0, True, ms, ms)
+    step = replace(cell, scenario=name_share_cell(widest, 0.5))
     for each in (cell, replace(cell, predicted=theory), replace(cell, open_loop=overloaded), step):
-        assert all(len(line) <= 80 for line in row_text(each).splitlines())
-    assert all(len(line) <= 80 for line in heading_lines())
+        assert all(len(line) <= 80 for line in render_row(each).splitlines())
+    assert all(len(line) <= 80 for line in render_headings())
 
 
 def test_a_column_stays_a_column_of_its_own() -> None:
-    assert len(row_text(a_cell()).replace(" %", "%").split()) == 8
+    assert len(render_row(a_cell()).replace(" %", "%").split()) == 8
 
 
 def test_a_missed_prediction_says_what_theory_could_not_know() -> None:
-    theory = Predicted(40.0, 1.0, 1.0, 1.0, 40.0, "pool", cpu_ms=17.1)
+    theory = Prediction(40.0, 1.0, 1.0, 1.0, 40.0, "pool", cpu_ms=17.1)
     missed = replace(a_cell(), ok_rps=35.2, cpu_ms_per_request=30.6, predicted=theory)
-    assert any("30.6 ms of CPU, alone 17.1" in note for note in notes(missed))
+    assert any("30.6 ms of CPU, alone 17.1" in note for note in write_notes(missed))
     for kept in (
         replace(missed, ok_rps=39.5),
         replace(missed, cpu_ms_per_request=17.5),
         replace(missed, predicted=None),
     ):
-        assert not any("of CPU" in note for note in notes(kept))
+        assert not any("of CPU" in note for note in write_notes(kept))
 
 
 def test_a_bystander_that_got_no_answer_is_told_by_its_age() -> None:
     def told(unanswered: int) -> str:
-        pings = Bystander(5661.0, 9000.0, failures=unanswered, pings=5, unanswered=unanswered)
-        return " ".join(notes(replace(a_cell(), bystander=pings)))
+        pings = BystanderLatency(
+            5661.0, 9000.0, failures=unanswered, pings=5, unanswered=unanswered
+        )
+        return " ".join(write_notes(replace(a_cell(), bystander=pings)))
 
     assert "/ping took at least 5,661 ms (median), 5 of 5" in told(5)
     assert "/ping took 5,661 ms (median), 1 of 5" in told(1)
@@ -97,8 +112,8 @@ def test_every_verdict_has_words_and_advice(code: Code) -> None:
         "reason": "r", "causes": "c", "cause": "warm-up", "engine": "oha",
     }  # fmt: skip
     verdict = Verdict(code, "warning", texts | dict.fromkeys(numbers, 3))
-    assert len(message(verdict)) > 10
-    assert advice(verdict) == ADVICE[code]
+    assert len(write_message(verdict)) > 10
+    assert get_advice(verdict) == ADVICE[code]
 
 
 HOSTILE = "<script>alert(1)</script> | `x` [a](b) *c*\nnew line"
@@ -106,16 +121,16 @@ HOSTILE = "<script>alert(1)</script> | `x` [a](b) *c*\nnew line"
 
 def test_what_comes_from_outside_is_no_markup() -> None:
     cell = replace(a_cell(), errors=(ErrorCount(HOSTILE, 2),))
-    text = markdown([cell], "study run")
+    text = render_markdown([cell], "study run")
     assert "<script>" not in text
     assert "\\<script\\>" in text
     assert "\nnew line" not in text
-    assert any(HOSTILE in note for note in notes(cell))
+    assert any(HOSTILE in note for note in write_notes(cell))
 
 
 @given(st.text(max_size=80))
 def test_escaped_text_is_one_line_without_bare_markup(text: str) -> None:
-    clean = escaped(text)
+    clean = escape_markdown(text)
     assert "\n" not in clean
     for place, character in enumerate(clean):
         if character in "`*_[]<>|":
@@ -124,7 +139,7 @@ def test_escaped_text_is_one_line_without_bare_markup(text: str) -> None:
 
 def test_the_csv_quotes_and_leaves_the_unknown_empty() -> None:
     cell = replace(a_cell(), interrupted='a "reason", with a comma', ok_rps=None)
-    header, line = comma_separated([cell]).splitlines()
+    header, line = render_csv([cell]).splitlines()
     row = dict(zip(header.split(","), line.split(","), strict=False))
     assert row["ok_rps"] == ""
     assert '"a ""reason"", with a comma"' in line

@@ -36,12 +36,12 @@ def test_every_row_is_told_once_wherever_the_writing_was_cut(
         with path.open("ab") as file:
             file.write(content[:piece])
         content = content[piece:]
-        for letter, table in tail.new().items():
+        for letter, table in tail.read_new_rows().items():
             assert letter == "r"
             seen += table.select("request_id", "error").rows()
     assert seen == [(number, row(number)[6]) for number in range(1, rows + 1)]
     assert tail.about.get("process") == (3 if rows or tail.about else None)
-    assert tail.new() == {}
+    assert tail.read_new_rows() == {}
 
 
 def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
@@ -49,4 +49,4 @@ def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
     text = b'{"journal": 99, "tables": {}}'
     path.write_bytes(FRAME.pack(b"{", len(text)) + text)
     with pytest.raises(JournalError, match="version 1"):
-        JournalTail(path).new()
+        JournalTail(path).read_new_rows()

@@ -5,17 +5,17 @@ from dataclasses import replace
 import pytest
 
 from records.calibration import Calibration
-from scenarios.catalogue import select
-from scenarios.model import Available, Scenario, resolved
-from scenarios.problems import Problem, cannot_run
+from scenarios.catalogue import select_scenarios
+from scenarios.errors import UserError, build_cannot_run_error
+from scenarios.model import MachineResources, Scenario, resolve_scenario
 from stress.interruption import Interruption
-from study.theory import calibrations_of, theory_of
+from study.predictions import calibrate_scenarios, predict_scenarios
 
-ALL = Available(uvloop=True, httptools=True, go=True)
+ALL = MachineResources(uvloop=True, httptools=True, go=True)
 
 
 def scenario(name: str) -> Scenario:
-    return resolved(select((name,))[0], ALL)
+    return resolve_scenario(select_scenarios((name,))[0], ALL)
 
 
 def test_a_run_is_told_why_it_has_no_prediction(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -25,19 +25,19 @@ def test_a_run_is_told_why_it_has_no_prediction(monkeypatch: pytest.MonkeyPatch)
         asked.append(chosen.name)
         if chosen.name == "async-json":
             return Calibration(1000, 2.0, 0.0, 0.002)
-        raise cannot_run("calibration: no answer")
+        raise build_cannot_run_error("calibration: no answer")
 
-    monkeypatch.setattr("study.theory.calibrate", vain)
+    monkeypatch.setattr("study.predictions.calibrate", vain)
     slower = replace(scenario("sync-sleep"), name="slower", delay_s=2.0)
     all_three = [scenario("sync-sleep"), slower, scenario("async-json")]
     missed: list[str] = []
-    found = theory_of(all_three, Interruption(), lambda _: None, missed.append)
+    found = predict_scenarios(all_three, Interruption(), lambda _: None, missed.append)
     assert not found.predictions
     assert not found.calibrations
     assert [each.split(": ")[:2] for each in missed] == [
         ["no prediction", name] for name in ("sync-sleep", "slower", "async-json")
     ]
     assert asked == ["sync-sleep", "async-json"]  # what differs in delay only is not asked twice
-    with pytest.raises(Problem, match="sync-sleep: calibration: no answer") as caught:
-        calibrations_of(all_three, Interruption(), lambda _: None)
+    with pytest.raises(UserError, match="sync-sleep: calibration: no answer") as caught:
+        calibrate_scenarios(all_three, Interruption(), lambda _: None)
     assert caught.value.exit_code == 3

@@ -5,24 +5,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.figures import summarise
-from analysis.intervals import median_interval
-from analysis.summary import CellSummary
-from analysis.trials import (
+from analysis.stats.intervals import compute_median_interval
+from analysis.summary.cell import compute_summary
+from analysis.summary.model import CellSummary
+from analysis.summary.trials import (
     FIGURES,
-    as_json,
-    measured,
-    measured_values,
-    over_trials,
-    trial_lines,
-    trial_markdown,
+    collect_values,
+    export_scenario,
+    get_figure,
+    render_trial_lines,
+    render_trial_markdown,
+    summarize_trials,
 )
-from analysis.verdicts import Verdict
+from analysis.verdicts.model import Verdict
 from scenarios.catalogue import CATALOGUE
 from tests.unit.samples import record, tables
 
 LONGEST_NAME = max((each.name for each in CATALOGUE), key=len) + "-aiohttp"
-CELL = replace(summarise(record(), tables([(3.0, 4.0, None), (4.0, 5.0, None)])), verdicts=())
+CELL = replace(compute_summary(record(), tables([(3.0, 4.0, None), (4.0, 5.0, None)])), verdicts=())
 
 
 def trial(number: int, scenario: str = "sync-http", ok_rps: float | None = 40.0) -> CellSummary:
@@ -31,7 +31,7 @@ def trial(number: int, scenario: str = "sync-http", ok_rps: float | None = 40.0)
 
 def test_scenarios_come_in_the_order_in_which_they_first_ran() -> None:
     cells = [trial(1, "b"), trial(1, "a"), trial(2, "b"), trial(2, "a"), trial(1, "c")]
-    assert [(each.scenario, each.trials) for each in over_trials(cells)] == [
+    assert [(each.scenario, each.trials) for each in summarize_trials(cells)] == [
         ("b", 2),
         ("a", 2),
         ("c", 1),
@@ -40,40 +40,40 @@ def test_scenarios_come_in_the_order_in_which_they_first_ran() -> None:
 
 @given(st.lists(st.floats(0.1, 1e5), min_size=1, max_size=12))
 def test_a_figure_is_the_interval_of_its_trials(rates: list[float]) -> None:
-    (summary,) = over_trials([trial(n, ok_rps=rate) for n, rate in enumerate(rates, start=1)])
-    assert summary.figures["ok_rps"] == median_interval(rates)
+    (summary,) = summarize_trials([trial(n, ok_rps=rate) for n, rate in enumerate(rates, start=1)])
+    assert summary.figures["ok_rps"] == compute_median_interval(rates)
 
 
 def test_an_interrupted_trial_is_none() -> None:
     cells = [trial(1), replace(trial(2, ok_rps=1.0), interrupted="SIGINT")]
-    (summary,) = over_trials(cells)
+    (summary,) = summarize_trials(cells)
     assert summary.trials == 1
     assert summary.figures["ok_rps"].median == 40.0
-    assert over_trials(cells[1:]) == ()
+    assert summarize_trials(cells[1:]) == ()
 
 
 def test_the_unknown_is_left_out_and_never_a_zero() -> None:
-    (some,) = over_trials([trial(1, ok_rps=None), trial(2, ok_rps=3.0)])
+    (some,) = summarize_trials([trial(1, ok_rps=None), trial(2, ok_rps=3.0)])
     assert (some.figures["ok_rps"].median, some.figures["ok_rps"].trials) == (3.0, 1)
-    (none,) = over_trials([trial(1, ok_rps=None)])
+    (none,) = summarize_trials([trial(1, ok_rps=None)])
     assert "ok_rps" not in none.figures
 
 
 def test_every_figure_is_one_of_a_cell_and_nested_ones_are_reached() -> None:
     cell = replace(CELL, bystander=replace(CELL.bystander, p99_ms=7.0))
     for figure in FIGURES:
-        measured(cell, figure)
-    assert measured(cell, "bystander.p99_ms") == 7.0
-    assert measured(cell, "predicted.ok_rps") is None
-    assert measured_values([cell, CELL], "bystander.p99_ms") == [7.0]
+        get_figure(cell, figure)
+    assert get_figure(cell, "bystander.p99_ms") == 7.0
+    assert get_figure(cell, "predicted.ok_rps") is None
+    assert collect_values([cell, CELL], "bystander.p99_ms") == [7.0]
     with pytest.raises(AttributeError):
-        measured(cell, "p98_ms")
+        get_figure(cell, "p98_ms")
 
 
 def test_one_trial_of_each_needs_no_table() -> None:
-    summaries = over_trials([trial(1, "a"), trial(1, "b")])
-    assert trial_lines(summaries) == []
-    assert trial_markdown(summaries) == ""
+    summaries = summarize_trials([trial(1, "a"), trial(1, "b")])
+    assert render_trial_lines(summaries) == []
+    assert render_trial_markdown(summaries) == ""
 
 
 def test_the_table_of_five_trials() -> None:
@@ -82,7 +82,7 @@ def test_the_table_of_five_trials() -> None:
         replace(trial(n, ok_rps=rate), median_ms=12_900.0 + n, p99_ms=None)
         for n, rate in enumerate(rates, start=1)
     ]
-    assert trial_lines(over_trials(cells)) == [
+    assert render_trial_lines(summarize_trials(cells)) == [
         "median [low–high]     ok rps                 median ms                    p99 ms",
         "sync-http, 5 trials",
         "            38.6 [38.4–38.9]    12,903 [12,901–12,905]                         –",
@@ -91,7 +91,7 @@ def test_the_table_of_five_trials() -> None:
 
 
 def test_too_few_trials_show_medians_and_say_why_no_more() -> None:
-    lines = trial_lines(over_trials([trial(n, ok_rps=30.0 + n) for n in (1, 2, 3)]))
+    lines = render_trial_lines(summarize_trials([trial(n, ok_rps=30.0 + n) for n in (1, 2, 3)]))
     assert lines[2].split()[0] == "32.0"
     assert not any("[" in line for line in lines[1:])
     told = " ".join(line.strip() for line in lines[3:])
@@ -103,7 +103,7 @@ def test_too_few_trials_show_medians_and_say_why_no_more() -> None:
 def test_what_the_intervals_are_is_said_once_for_each_number_of_trials() -> None:
     cells = [trial(n, name) for name in ("a", "b") for n in range(1, 6)]
     cells += [trial(n, "c") for n in (1, 2)]
-    told = [line for line in trial_lines(over_trials(cells)) if "cover" in line]
+    told = [line for line in render_trial_lines(summarize_trials(cells)) if "cover" in line]
     assert [line[:26] for line in told] == [
         "[low–high] of 5 trials: ex",
         "2 trials: even their whole",
@@ -112,7 +112,7 @@ def test_what_the_intervals_are_is_said_once_for_each_number_of_trials() -> None
 
 def test_a_median_without_its_starved_requests_is_not_shown_without_that() -> None:
     hungry = replace(trial(2), verdicts=(Verdict("UNFINISHED", "warning", {}),))
-    text = " ".join(" ".join(trial_lines(over_trials([trial(1), hungry]))).split())
+    text = " ".join(" ".join(render_trial_lines(summarize_trials([trial(1), hungry]))).split())
     assert "sync-http: in 1 of 2 trials requests stayed unanswered" in text
 
 
@@ -130,14 +130,14 @@ def test_it_is_never_wider_than_a_terminal(
         )
         for n, share in enumerate(shares, start=1)
     ]
-    lines = trial_lines(over_trials(cells))
+    lines = render_trial_lines(summarize_trials(cells))
     assert len(lines) >= 4
     assert all(len(line) <= 80 for line in lines)
 
 
 def test_markdown_has_a_row_for_each_scenario_and_no_bare_brackets() -> None:
     cells = [trial(n, name) for name in ("a|b", "c") for n in range(1, 6)]
-    text = trial_markdown(over_trials(cells))
+    text = render_trial_markdown(summarize_trials(cells))
     assert "| a\\|b | 5 | 40.0 \\[40.0–40.0\\] |" in text
     assert "| c | 5 | " in text
     assert "- \\[low–high\\] of 5 trials" in text
@@ -145,8 +145,8 @@ def test_markdown_has_a_row_for_each_scenario_and_no_bare_brackets() -> None:
 
 
 def test_json_names_the_figures_as_the_cells_do() -> None:
-    (summary,) = over_trials([trial(n) for n in range(1, 6)])
-    content = json.loads(json.dumps(as_json(summary), allow_nan=False))
+    (summary,) = summarize_trials([trial(n) for n in range(1, 6)])
+    content = json.loads(json.dumps(export_scenario(summary), allow_nan=False))
     assert content["scenario"] == "sync-http"
     assert content["trials"] == 5
     assert content["figures"]["ok_rps"] == {

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slow_upstream.delays import DISTRIBUTIONS, LOGNORMAL_CAP, Fates
+from slow_upstream.delays import DISTRIBUTIONS, LOGNORMAL_CAP, ResponsePlanner
 
 SEEDS = st.integers(0, 2**63 - 1)
 NAMES = st.sampled_from(sorted(DISTRIBUTIONS))
@@ -56,29 +56,33 @@ def test_the_lognormal_tail_is_capped() -> None:
 
 @given(name=NAMES, seed=SEEDS, means=st.lists(st.integers(0, 60_000), max_size=30))
 def test_one_seed_deals_one_sequence(name: str, seed: int, means: list[int]) -> None:
-    one, other = Fates(name, seed, 0.3), Fates(name, seed, 0.3)
-    assert [one.deal(mean) for mean in means] == [other.deal(mean) for mean in means]
+    one, other = ResponsePlanner(name, seed, 0.3), ResponsePlanner(name, seed, 0.3)
+    assert [one.plan_response(mean) for mean in means] == [
+        other.plan_response(mean) for mean in means
+    ]
 
 
 def test_another_seed_deals_another_sequence() -> None:
-    one, other = Fates("uniform", 1, 0.0), Fates("uniform", 2, 0.0)
-    assert [one.deal(1000) for _ in range(10)] != [other.deal(1000) for _ in range(10)]
+    one, other = ResponsePlanner("uniform", 1, 0.0), ResponsePlanner("uniform", 2, 0.0)
+    assert [one.plan_response(1000) for _ in range(10)] != [
+        other.plan_response(1000) for _ in range(10)
+    ]
 
 
 @given(name=NAMES, seed=SEEDS, error_rate=st.floats(0, 1))
 def test_planned_errors_leave_the_waits_alone(name: str, seed: int, error_rate: float) -> None:
-    without, having = Fates(name, seed, 0.0), Fates(name, seed, error_rate)
+    without, having = ResponsePlanner(name, seed, 0.0), ResponsePlanner(name, seed, error_rate)
     for _ in range(20):
-        assert without.deal(1000).asked_ms == having.deal(1000).asked_ms
+        assert without.plan_response(1000).asked_ms == having.plan_response(1000).asked_ms
 
 
 @given(seed=SEEDS, mean_ms=st.integers(0, 60_000))
 def test_constant_asks_for_exactly_what_was_said(seed: int, mean_ms: int) -> None:
-    assert Fates("constant", seed, 0.0).deal(mean_ms).asked_ms == mean_ms
+    assert ResponsePlanner("constant", seed, 0.0).plan_response(mean_ms).asked_ms == mean_ms
 
 
 @given(seed=SEEDS)
 def test_error_rates_of_none_and_all(seed: int) -> None:
-    none, everyone = Fates("constant", seed, 0.0), Fates("constant", seed, 1.0)
-    assert not any(none.deal(1).fails for _ in range(50))
-    assert all(everyone.deal(1).fails for _ in range(50))
+    none, everyone = ResponsePlanner("constant", seed, 0.0), ResponsePlanner("constant", seed, 1.0)
+    assert not any(none.plan_response(1).fails for _ in range(50))
+    assert all(everyone.plan_response(1).fails for _ in range(50))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slow_upstream.ledger import Ledger, RequestLog, Wait, clean_request_id
+from slow_upstream.ledger import HeldRequest, RequestLog, UpstreamCounters, clean_request_id
 
 
 class Clock:
@@ -36,16 +36,16 @@ class FullDisk(RawIOBase):
 
 @given(st.lists(st.sampled_from(["arrive", "serve", "fail", "drop", "reject"]), max_size=60))
 def test_received_is_what_ended_and_what_has_not(events: list[str]) -> None:
-    ledger, waiting, peak = Ledger(now_s=Clock()), list[Wait](), 0
+    ledger, waiting, peak = UpstreamCounters(now_s=Clock()), list[HeldRequest](), 0
     for event in events:
         if event == "arrive":
-            waiting.append(ledger.arrive("", 5))
+            waiting.append(ledger.record_arrival("", 5))
         elif event == "reject":
             ledger.reject()
         elif waiting:
             getattr(ledger, event)(waiting.pop(0))
         peak = max(peak, len(waiting))
-    stats = ledger.stats()
+    stats = ledger.take_snapshot()
     assert stats.received == events.count("arrive")
     assert stats.received == stats.served + stats.errors + stats.dropped + stats.in_flight
     assert stats.rejected == events.count("reject")
@@ -54,29 +54,29 @@ def test_received_is_what_ended_and_what_has_not(events: list[str]) -> None:
 
 def test_lateness_is_over_the_served_only() -> None:
     clock = Clock()
-    ledger = Ledger(now_s=clock)
-    waits = [ledger.arrive("", asked_ms) for asked_ms in (1000, 500, 100)]
+    ledger = UpstreamCounters(now_s=clock)
+    waits = [ledger.record_arrival("", asked_ms) for asked_ms in (1000, 500, 100)]
     ledger.drop(waits[2])
     clock.now_s += 0.502
     ledger.serve(waits[1])
     clock.now_s += 0.499
     ledger.serve(waits[0])
-    stats = ledger.stats()
+    stats = ledger.take_snapshot()
     assert (stats.asked_ms_mean, stats.late_ms_mean, stats.late_ms_max) == (750, 1.5, 2)
     assert stats.uptime_s == 1.001
 
 
 def test_means_of_nothing_are_unknown() -> None:
-    ledger = Ledger(now_s=Clock())
-    ledger.fail(ledger.arrive("", 5))
-    stats = ledger.stats()
+    ledger = UpstreamCounters(now_s=Clock())
+    ledger.fail(ledger.record_arrival("", 5))
+    stats = ledger.take_snapshot()
     assert (stats.asked_ms_mean, stats.late_ms_mean, stats.late_ms_max) == (None, None, None)
 
 
 def test_the_log_has_a_line_for_every_end() -> None:
     clock, paper = Clock(), Paper()
-    ledger = Ledger(RequestLog(paper), clock)
-    served, failed, dropped, _ = [ledger.arrive(id_, 250) for id_ in ("a", "b", "", "d")]
+    ledger = UpstreamCounters(RequestLog(paper), clock)
+    served, failed, dropped, _ = [ledger.record_arrival(id_, 250) for id_ in ("a", "b", "", "d")]
     clock.now_s += 0.25
     ledger.serve(served)
     ledger.fail(failed)
@@ -94,25 +94,25 @@ def test_the_log_has_a_line_for_every_end() -> None:
 
 def test_nothing_counts_after_the_close() -> None:
     paper = Paper()
-    ledger = Ledger(RequestLog(paper), Clock())
-    held = ledger.arrive("a", 1)
+    ledger = UpstreamCounters(RequestLog(paper), Clock())
+    held = ledger.record_arrival("a", 1)
     ledger.close()
     written = list(paper.writes)
     for end in (ledger.serve, ledger.fail, ledger.drop):
         end(held)
-        end(ledger.arrive("late", 1))
+        end(ledger.record_arrival("late", 1))
     ledger.flush()
-    stats = ledger.stats()
+    stats = ledger.take_snapshot()
     assert (stats.received, stats.in_flight, stats.dropped) == (1, 1, 0)
     assert paper.writes == written
 
 
 def test_a_full_disk_ends_the_log_and_not_the_waiting(capsys: pytest.CaptureFixture[str]) -> None:
-    ledger = Ledger(RequestLog(FullDisk()), Clock())
+    ledger = UpstreamCounters(RequestLog(FullDisk()), Clock())
     for _ in range(3):
-        ledger.serve(ledger.arrive("", 1))
+        ledger.serve(ledger.record_arrival("", 1))
         ledger.flush()
-    assert ledger.stats().served == 3
+    assert ledger.take_snapshot().served == 3
     assert capsys.readouterr().err.count("the log ends here") == 1
 
 

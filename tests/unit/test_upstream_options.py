@@ -3,7 +3,7 @@
 import pytest
 
 from slow_upstream.__main__ import main, open_log
-from slow_upstream.checks import WRONG_USE, UpstreamError
+from slow_upstream.checks import WRONG_USE, SlowUpstreamError
 from slow_upstream.options import Options, parse_options
 
 
@@ -50,14 +50,14 @@ def test_both_ways_to_write_a_value() -> None:
     ],
 )
 def test_one_line_names_the_option_and_the_value(argv: list[str], words: str) -> None:
-    with pytest.raises(UpstreamError) as refusal:
+    with pytest.raises(SlowUpstreamError) as refusal:
         parse_options(argv)
     assert str(refusal.value) == words
     assert refusal.value.exit_code == WRONG_USE
 
 
 def test_a_log_that_cannot_be_written_is_named() -> None:
-    with pytest.raises(UpstreamError, match=r'^--log: cannot write "/nowhere/at/all.csv": '):
+    with pytest.raises(SlowUpstreamError, match=r'^--log: cannot write "/nowhere/at/all.csv": '):
         open_log("/nowhere/at/all.csv")
 
 

@@ -6,20 +6,22 @@ import numpy as np
 import polars as pl
 import pytest
 
-from analysis.advice import message
-from analysis.figures import summarise
-from analysis.population import Tables
-from analysis.summary import CellSummary
-from analysis.tables import notes
-from analysis.verdicts import Verdict
+from analysis.measures.window import InMemoryTables
+from analysis.report.tables import write_notes
+from analysis.summary.cell import compute_summary
+from analysis.summary.model import CellSummary
+from analysis.verdicts.advice import write_message
+from analysis.verdicts.model import Verdict
 from records.cell import CellRecord
-from records.clocks import Clock
+from records.clocks import ClockModel
 from scenarios.model import Load
 from tests.unit.samples import Sent, healthy, machine, record, tables
 
 
-def with_table(found: Tables, **changed: pl.DataFrame) -> Tables:
-    return Tables(**({each.name: getattr(found, each.name) for each in fields(found)} | changed))
+def with_table(found: InMemoryTables, **changed: pl.DataFrame) -> InMemoryTables:
+    return InMemoryTables(
+        **({each.name: getattr(found, each.name) for each in fields(found)} | changed)
+    )
 
 
 def only_verdict(cell: CellSummary) -> Verdict:
@@ -32,13 +34,13 @@ def codes(cell: CellSummary) -> list[str]:
 
 
 def test_a_healthy_cell_has_nothing_to_answer_for() -> None:
-    cell = summarise(record(), tables(healthy()))
+    cell = compute_summary(record(), tables(healthy()))
     assert cell.verdicts == ()
     assert cell.users_seen == pytest.approx(2.0)  # two users, always asking: exact
     assert cell.users_unanswered == 0
 
 
-def starving() -> tuple[CellRecord, Tables]:
+def starving() -> tuple[CellRecord, InMemoryTables]:
     """One user is served again and again, three wait from the ramp on and are never answered."""
     plain = record()
     four = replace(plain, scenario=replace(plain.scenario, load=Load(users=4, duration_s=10.0)))
@@ -59,67 +61,67 @@ def starving() -> tuple[CellRecord, Tables]:
 
 
 def test_starved_users_break_littles_law_and_the_median_says_so() -> None:
-    cell = summarise(*starving())
+    cell = compute_summary(*starving())
     assert codes(cell) == ["LITTLE_MISMATCH", "UNFINISHED"]
     assert cell.verdicts[0].data["unanswered"] == cell.users_unanswered == 3
     assert cell.users_seen == pytest.approx(1.0)
-    assert "3 got no answer" in message(cell.verdicts[0])
+    assert "3 got no answer" in write_message(cell.verdicts[0])
     assert cell.median_ms == pytest.approx(100)
-    assert any("Kaplan" in note for note in notes(cell))
+    assert any("Kaplan" in note for note in write_notes(cell))
 
 
 def test_the_censored_quantile_knows_that_the_end_was_not_seen() -> None:
-    cell = summarise(*starving())
+    cell = compute_summary(*starving())
     assert cell.p99_ms == pytest.approx(100)
     assert cell.p99_censored_ms is None  # 3 of 103 were never answered: nobody knows
     assert cell.median_censored_ms == pytest.approx(100)
 
 
 def test_half_of_the_users_starve_though_half_of_the_requests_are_quick() -> None:
-    cell = summarise(*starving())
+    cell = compute_summary(*starving())
     assert cell.users_longest_wait_median_ms == pytest.approx(12_000)  # from 1 s to the drain's end
-    assert any("half of the users waited 12,000 ms" in note for note in notes(cell))
+    assert any("half of the users waited 12,000 ms" in note for note in write_notes(cell))
 
 
 def test_a_window_that_is_short_against_a_response_breaks_no_law() -> None:
     """Both ask for 3 s in step: an edge cuts a whole round from throughput × response."""
     sent: list[Sent] = [(1.2 + 3 * n, 4.2 + 3 * n, None) for n in range(4) for _ in range(2)]
-    cell = summarise(record(), tables(sent))
+    cell = compute_summary(record(), tables(sent))
     assert cell.users_seen == pytest.approx(1.8)  # three rounds of 3 s end in a window of 10 s
     assert "LITTLE_MISMATCH" not in codes(cell)
 
 
 def test_a_lost_load_process_is_not_taken_for_starved_users() -> None:
     plain, found = starving()
-    cell = summarise(replace(plain, load_processes_lost=1), found)
+    cell = compute_summary(replace(plain, load_processes_lost=1), found)
     assert "LOAD_PROCESS_DIED" in codes(cell)
     assert "LITTLE_MISMATCH" not in codes(cell)
 
 
 def test_requests_that_an_interruption_left_open_say_nothing_of_the_server() -> None:
     plain, found = starving()
-    assert "UNFINISHED" in codes(summarise(plain, found))
-    assert "UNFINISHED" not in codes(summarise(replace(plain, interrupted="Ctrl-C"), found))
-    assert "UNFINISHED" not in codes(summarise(replace(plain, load_processes_lost=1), found))
+    assert "UNFINISHED" in codes(compute_summary(plain, found))
+    assert "UNFINISHED" not in codes(compute_summary(replace(plain, interrupted="Ctrl-C"), found))
+    assert "UNFINISHED" not in codes(compute_summary(replace(plain, load_processes_lost=1), found))
 
 
 def test_an_open_loop_that_fails_quickly_is_not_served() -> None:
     """No backlog grows where every request is refused at once."""
     refused: list[Sent] = [(due_s, end_s, "HTTP 504: x") for due_s, end_s, _ in arrivals(100, 1000)]
-    cell = summarise(open_record(100), tables(refused))
+    cell = compute_summary(open_record(100), tables(refused))
     assert codes(cell)[0] == "OVERLOADED"
     assert cell.verdicts[0].data["cause"] == "failures"
-    assert "no latency" in message(cell.verdicts[0])
+    assert "no latency" in write_message(cell.verdicts[0])
 
 
 def test_more_users_than_there_are_is_no_steady_state() -> None:
     """Everybody's long request of before ends in the window."""
     sent = healthy()
     old: list[Sent] = [(-8.0, 3.0, None)] * 2
-    cell = summarise(record(), tables(old + sent))
+    cell = compute_summary(record(), tables(old + sent))
     assert codes(cell)[0] == "LITTLE_MISMATCH"
     assert cell.verdicts[0].severity == "warning"
-    assert "too short against a response" in message(cell.verdicts[0])
+    assert "too short against a response" in write_message(cell.verdicts[0])
 
 
 @pytest.mark.parametrize(
@@ -130,7 +132,7 @@ def test_others_on_the_machine(
     other_cores: float, stolen_cores: float, expected: list[str]
 ) -> None:
     rows = machine(server_cpu=0.5, load_cpu=0.1, other_cores=other_cores, stolen_cores=stolen_cores)
-    cell = summarise(record(), with_table(tables(healthy()), machine=rows))
+    cell = compute_summary(record(), with_table(tables(healthy()), machine=rows))
     assert codes(cell) == expected
     assert cell.other_load_cores == pytest.approx(other_cores, abs=1e-9)  # float rounding
     assert cell.stolen_cores == pytest.approx(stolen_cores, abs=1e-9)
@@ -139,17 +141,17 @@ def test_others_on_the_machine(
 def test_a_late_generator_is_a_saturated_one() -> None:
     found = tables(healthy())
     late = found.requests.with_columns(intended_s=pl.col("started_s") - 0.2)
-    cell = summarise(record(), with_table(found, requests=late))
+    cell = compute_summary(record(), with_table(found, requests=late))
     assert "GENERATOR_SATURATED" in codes(cell)
     assert cell.generator_lateness_p99_ms == pytest.approx(200)
-    assert "left 200 ms late" in message(cell.verdicts[0])
+    assert "left 200 ms late" in write_message(cell.verdicts[0])
 
 
 def test_each_load_process_is_told_by_itself() -> None:
     plain = machine(server_cpu=0.5, load_cpu=0.3)
     second = machine(server_cpu=0.0, load_cpu=0.1).filter(pl.col("role") == "load")
     both = pl.concat([plain, second.with_columns(pid=pl.lit(3, pl.UInt32))])
-    cell = summarise(record(), with_table(tables(healthy()), machine=both))
+    cell = compute_summary(record(), with_table(tables(healthy()), machine=both))
     assert cell.generator_cpu_percent == pytest.approx((30, 10))
 
 
@@ -166,21 +168,21 @@ def growing(per_s: float) -> list[Sent]:
 
 
 def test_a_response_that_drifts_is_not_steady_and_says_how_long_to_run() -> None:
-    cell = summarise(record(), tables(growing(0.05), users=1))
+    cell = compute_summary(record(), tables(growing(0.05), users=1))
     verdict = next(each for each in cell.verdicts if each.code == "NOT_STEADY")
     # who waits longer asks less often: whichever of the two is the more certain is told
     assert verdict.data["cause"] in {"response", "throughput"}
     # 1.55/1.05 over the window, the Theil–Sen line through twentieths of equal counts
     assert cell.response_drift == pytest.approx(0.39, abs=0.08)
-    assert "longer" in message(verdict)
-    steady = summarise(record(), tables(growing(0.0), users=1))
+    assert "longer" in write_message(verdict)
+    steady = compute_summary(record(), tables(growing(0.0), users=1))
     assert "NOT_STEADY" not in codes(steady)
 
 
 def test_a_warm_up_that_ran_out_says_how_many_were_not_served() -> None:
     plain = record()
     cold = replace(plain, phases=replace(plain.phases, steady=False))
-    verdict = only_verdict(summarise(cold, tables(healthy(), users=2)))
+    verdict = only_verdict(compute_summary(cold, tables(healthy(), users=2)))
     assert verdict.data["cause"] == "warm-up"
     assert verdict.data["unwarmed"] == 0  # in the sample both were
 
@@ -203,7 +205,7 @@ def arrivals(rate: float, served_a_second: float, took_s: float = 0.1) -> list[S
 
 
 def test_beyond_capacity_the_cell_is_overloaded_and_its_percentiles_mean_nothing() -> None:
-    cell = summarise(open_record(100), tables(arrivals(100, served_a_second=80)))
+    cell = compute_summary(open_record(100), tables(arrivals(100, served_a_second=80)))
     assert codes(cell)[0] == "OVERLOADED"
     assert cell.users is None
     assert cell.open_loop is not None
@@ -215,7 +217,7 @@ def test_beyond_capacity_the_cell_is_overloaded_and_its_percentiles_mean_nothing
 
 
 def test_below_capacity_it_is_not() -> None:
-    cell = summarise(open_record(100), tables(arrivals(100, served_a_second=125)))
+    cell = compute_summary(open_record(100), tables(arrivals(100, served_a_second=125)))
     assert cell.verdicts == ()
     assert cell.open_loop is not None
     assert not cell.open_loop.overloaded
@@ -228,7 +230,7 @@ def test_an_open_loop_counts_from_when_the_request_was_due() -> None:
     stalled = found.requests.with_columns(
         intended_s=pl.col("started_s") - pl.when(pl.col("started_s") > 6).then(2.0).otherwise(0.0)
     )
-    cell = summarise(open_record(100), with_table(found, requests=stalled))
+    cell = compute_summary(open_record(100), with_table(found, requests=stalled))
     assert cell.p99_ms == pytest.approx(2101)
     assert cell.open_loop is not None
     assert cell.open_loop.service_p99_ms == pytest.approx(101)
@@ -238,15 +240,15 @@ def test_an_open_loop_counts_from_when_the_request_was_due() -> None:
 def test_what_joins_two_clocks_is_told_only_if_they_are_known(
     uncertainty_s: float, known: bool
 ) -> None:
-    clock = Clock(0, 0.0, 5.0, 10.0, 5.0, uncertainty_s, 9)
-    cell = summarise(replace(record(), clocks=(clock,)), tables(healthy()))
+    clock = ClockModel(0, 0.0, 5.0, 10.0, 5.0, uncertainty_s, 9)
+    cell = compute_summary(replace(record(), clocks=(clock,)), tables(healthy()))
     assert (cell.arrival_delay_median_ms is not None) is known
     assert cell.clock_uncertainty_ms == pytest.approx(1000 * uncertainty_s)
     assert cell.median_ms is not None  # one clock has both its ends
 
 
 def test_a_lost_load_process_is_told() -> None:
-    cell = summarise(replace(record(), load_processes_lost=1), tables(healthy()))
+    cell = compute_summary(replace(record(), load_processes_lost=1), tables(healthy()))
     assert codes(cell) == ["LOAD_PROCESS_DIED"]
 
 
@@ -261,21 +263,21 @@ def warming(until_s: float) -> list[Sent]:
 
 
 def test_the_window_opens_when_the_warm_up_ends() -> None:
-    cell = summarise(record(), tables(warming(until_s=2.5), users=100))
+    cell = compute_summary(record(), tables(warming(until_s=2.5), users=100))
     assert cell.duration_s is not None
     # the first quick answer comes at 3.05 s; MSER-5 sees means of five, 0.05 s each
     assert cell.duration_s == pytest.approx(12 - 3.05, abs=0.11)
     assert cell.warm_up_cut_s == pytest.approx(10 - cell.duration_s)
     assert cell.median_ms == pytest.approx(50)
-    assert any("MSER-5" in note for note in notes(cell))
+    assert any("MSER-5" in note for note in write_notes(cell))
 
 
 def test_what_settles_late_is_said() -> None:
-    cell = summarise(record(), tables(warming(until_s=5.0), users=100))
+    cell = compute_summary(record(), tables(warming(until_s=5.0), users=100))
     assert cell.warm_up_cut_s == 0
     (verdict,) = [each for each in cell.verdicts if each.code == "NOT_STEADY"]
     assert verdict.data["cause"] == "late"
-    assert "longer" in message(verdict)
+    assert "longer" in write_message(verdict)
 
 
 def test_failures_at_the_beginning_are_never_cut_away() -> None:
@@ -283,5 +285,5 @@ def test_failures_at_the_beginning_are_never_cut_away() -> None:
     failing = found.requests.with_columns(
         status=pl.when(pl.col("ended_s").is_between(2.2, 2.3)).then(500).otherwise(pl.col("status"))
     )
-    cell = summarise(record(), with_table(found, requests=failing))
+    cell = compute_summary(record(), with_table(found, requests=failing))
     assert cell.warm_up_cut_s == 0

@@ -1,0 +1,1 @@
+"""From the tables of a cell to its measured values."""

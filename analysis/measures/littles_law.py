@@ -1,0 +1,76 @@
+"""Little's law: in a closed loop, users = throughput × (response + think).
+
+It is asked of completed requests only. With the ages of the unfinished in it, it would hold
+always and detect nothing: the users that are missing are those whose requests are not answered.
+"""
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from analysis.measures.window import Window, count_distinct
+from scenarios.units import Second
+
+GAP_LIMIT = 0.05
+"""A window of 30 s with a response of 13 s was met within 1 % in repeated runs; the law itself has
+no error, only the window's edges have."""
+
+
+@dataclass(frozen=True, slots=True)
+class LittlesLaw:
+    """users_seen: as many users as the completed requests account for (Little, Operations
+    Research 9, 1961). Throughput × response is off where the window is not long against a
+    response, since it cuts some at either edge. users_seen_exactly is the mean number of users
+    in such a request or its pause at any moment of the window: nothing is cut, but what nobody
+    answered by the drain's end is missing from it. unanswered: users without an answer in the
+    whole window."""
+
+    users: int
+    users_seen: float
+    users_seen_exactly: float
+    unanswered: int
+
+    @property
+    def gap(self) -> float:
+        """The share of the users that is not accounted for; negative if too many are. By the
+        kinder of the two: starvation shows in both, a window's edges and a long queue in one."""
+        gaps = (1 - seen / self.users for seen in (self.users_seen, self.users_seen_exactly))
+        return min(gaps, key=abs)
+
+    @property
+    def holds(self) -> bool:
+        return abs(self.gap) <= GAP_LIMIT
+
+    @property
+    def starves(self) -> bool:
+        """Fewer users are accounted for than there are, and some were never answered."""
+        return not self.holds and self.gap > 0 and self.unanswered > 0
+
+
+def compute_littles_law(
+    requests: pl.DataFrame, completions: pl.DataFrame, users: int, think_s: Second, window: Window
+) -> LittlesLaw | None:
+    """`completions` are the requests that ended in the window. None without a window."""
+    if not window.length_s:
+        return None
+    # what a user does between answer and next request counts, the generator's lateness too
+    paused_s = (completions["started_s"] - completions["intended_s"]).clip(lower_bound=0.0)
+    busy_s = (completions["ended_s"] - completions["started_s"]) + paused_s + think_s
+    asking = requests.filter(pl.col("started_s") < window.end_s)
+    answered = count_distinct(completions, "process", "user")
+    return LittlesLaw(
+        users=users,
+        users_seen=float(busy_s.sum()) / window.length_s,
+        users_seen_exactly=compute_user_seconds(requests, think_s, window) / window.length_s,
+        unanswered=count_distinct(asking, "process", "user") - answered,
+    )
+
+
+def compute_user_seconds(requests: pl.DataFrame, think_s: Second, window: Window) -> Second:
+    """User-seconds of the window that went into requests that were answered, pauses included."""
+    begin = pl.min_horizontal("intended_s", "started_s")
+    inside = pl.min_horizontal(pl.col("ended_s") + think_s, window.end_s) - pl.max_horizontal(
+        begin, window.start_s
+    )
+    found = requests.filter(pl.col("ended_s").is_not_null()).select(inside.clip(0.0).sum())
+    return float(found.item())

@@ -1,0 +1,117 @@
+"""Which rows a figure is made of: the tables of a cell, its window, and who never came back."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+import polars as pl
+
+from analysis.measures.latency import sort_by_end
+from analysis.stats.steady_state import choose_warm_up_cut
+from records.cell import CellRecord
+from scenarios.units import Second
+
+
+class CellTables(Protocol):
+    """Where the rows come from: `records.rundir.CellDir`, or `Tables` in memory. Whoever asks names
+    the columns, so that of ten million rows only a few columns are held at a time."""
+
+    def load_table(self, name: str, columns: Sequence[str]) -> pl.DataFrame: ...
+
+
+@dataclass(frozen=True, slots=True)
+class InMemoryTables:
+    requests: pl.DataFrame
+    handlers: pl.DataFrame
+    probe: pl.DataFrame
+    machine: pl.DataFrame
+    bystander: pl.DataFrame
+    upstream: pl.DataFrame
+
+    def load_table(self, name: str, columns: Sequence[str]) -> pl.DataFrame:
+        frame = getattr(self, name)
+        assert isinstance(frame, pl.DataFrame)
+        return frame.select(columns)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Seconds since t0; a completion belongs to the window in which it ended.
+
+    cut_s: what the warm-up took of it. settles_late: more would have had to go than may.
+    """
+
+    start_s: Second
+    end_s: Second
+    cut_s: Second = 0.0
+    settles_late: bool = False
+
+    @property
+    def length_s(self) -> Second:
+        return self.end_s - self.start_s
+
+    def widen(self, by_s: Second) -> "Window":
+        """On both sides; an empty one stays empty."""
+        return (
+            replace(self, start_s=self.start_s - by_s, end_s=self.end_s + by_s)
+            if self.length_s
+            else self
+        )
+
+    def contains(self, column: str) -> pl.Expr:
+        return pl.col(column).is_between(self.start_s, self.end_s, closed="left")
+
+
+def get_planned_window(record: CellRecord) -> Window:
+    """As the runner opened and closed it."""
+    start_s, end_s = record.phases.window_start_s, record.phases.window_end_s
+    return Window(0.0, 0.0) if start_s is None or end_s is None else Window(start_s, end_s)
+
+
+def find_window(record: CellRecord, requests: pl.DataFrame) -> Window:
+    """From where the runner opened it, or later if the warm-up had not ended yet, by MSER-5 over
+    the responses since the ramp. Empty where the cell was cut short before its window.
+
+    Nothing is cut that holds a failure or a worker's death: those are findings. Where workers are
+    killed in cycles, the cycles are the steady state.
+    """
+    planned = get_planned_window(record)
+    if not planned.length_s or record.cycles_planned is not None or record.interrupted:
+        return planned
+    since = Window(record.phases.ramp_end_s or 0.0, planned.end_s)
+    ended = requests.filter(since.contains("ended_s"))
+    moments, responses_ms = sort_by_end(record, ended)
+    before = int(np.count_nonzero(moments < planned.start_s))
+    cut = choose_warm_up_cut(responses_ms, before)
+    if cut.length == before:
+        return replace(planned, settles_late=cut.too_late)
+    start_s = float(moments[cut.length])
+    lost = Window(planned.start_s, start_s)
+    failed = ended.filter(lost.contains("ended_s"), (pl.col("status") != 200).fill_null(value=True))
+    if failed.height or any(lost.start_s <= death.at_s < start_s for death in record.deaths):
+        return planned
+    return Window(start_s, planned.end_s, cut_s=start_s - planned.start_s)
+
+
+def find_last_moment(record: CellRecord, cell: CellTables) -> Second:
+    """The end of the drain; of a cell cut short, the last thing that was written down."""
+    if record.phases.drain_end_s is not None:
+        return record.phases.drain_end_s
+    requests = cell.load_table("requests", ("started_s", "ended_s"))
+    moments = (
+        requests["ended_s"].max(),
+        requests["started_s"].max(),
+        cell.load_table("probe", ("at_s",))["at_s"].max(),
+    )
+    return max((float(each) for each in moments if isinstance(each, float)), default=0.0)
+
+
+def count_distinct(rows: pl.DataFrame, *columns: str) -> int:
+    """How many different values these columns have together."""
+    # of ten million rows, streaming finds a few hundred in a tenth of the time of n_unique()
+    return rows.lazy().select(columns).unique().collect(engine="streaming").height
+
+
+def select_unfinished(requests: pl.DataFrame) -> pl.DataFrame:
+    return requests.filter(pl.col("ended_s").is_null())

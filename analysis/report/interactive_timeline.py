@@ -1,0 +1,131 @@
+"""The lanes of a cell as a browser moves through them: a chart without rows, and the rows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import altair as alt
+
+from analysis.report.charts import ROW_HEIGHT, WIDTH, Chart, build_kind_colours, style_chart
+from analysis.report.timeline import KINDS, WAITING, Timeline
+from scenarios.units import Second
+
+BARS = "bars"
+"""The name under which the page gives the rows to the chart."""
+LENGTHS_S = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 20.0)
+
+
+@dataclass(frozen=True, slots=True)
+class InteractiveTimeline:
+    """spec: a Vega-Lite chart with the parameters begin_s and length_s. rows: a list for each bar:
+    place of its row, of its kind and of what it was, begin and end in ms since first_s."""
+
+    identity: str
+    spec: dict[str, object]
+    rows: dict[str, object]
+    first_s: Second
+    last_s: Second
+    begin_s: Second
+    length_s: Second
+    lengths_s: tuple[Second, ...]
+
+
+def build_interactive_timeline(
+    found: Timeline, identity: str, begin_s: Second, length_s: Second
+) -> InteractiveTimeline:
+    lengths = {each for each in LENGTHS_S if each <= found.span.length_s} | {round(length_s, 3)}
+    return InteractiveTimeline(
+        identity=identity,
+        spec=cast("dict[str, object]", draw_scrolling_chart(found, begin_s, length_s).to_dict()),
+        rows=encode_rows(found),
+        first_s=found.span.start_s,
+        last_s=found.span.end_s,
+        begin_s=begin_s,
+        length_s=round(length_s, 3),
+        lengths_s=tuple(sorted(lengths)),
+    )
+
+
+def draw_scrolling_chart(found: Timeline, begin_s: Second, length_s: Second) -> Chart:
+    begin = alt.param(name="begin_s", value=begin_s)
+    length = alt.param(name="length_s", value=length_s)
+    kinds = [kind for kind in KINDS if kind in set(found.bars["kind"])]
+    rows = alt.Y("row:N", title=None).scale(domain=list(found.rows)).axis(ROW_AXIS)
+    chart = draw_bar_layers(rows, kinds, "seconds since the cell began").add_params(begin, length)
+    return style_chart(chart.properties(width=WIDTH, height=ROW_HEIGHT * len(found.rows) + 4))
+
+
+def build_live_spec(shown_s: Second) -> dict[str, object]:
+    """A chart of the last seconds, for rows that come and go; they bring their `place`."""
+    begin = alt.param(name="begin_s", value=-shown_s)
+    length = alt.param(name="length_s", value=shown_s)
+    rows = alt.Y("row:N", title=None).sort(field="place", op="min").axis(ROW_AXIS)
+    chart = draw_bar_layers(rows, KINDS, "seconds ago").add_params(begin, length)
+    sized = style_chart(chart.properties(width=2 * WIDTH, height=alt.Step(ROW_HEIGHT)))
+    return cast("dict[str, object]", sized.to_dict())
+
+
+ROW_AXIS = alt.Axis(labelOverlap=True, labelFontSize=8, ticks=False, domain=False)
+
+
+def draw_bar_layers(rows: alt.Y, kinds: Sequence[str], title: str) -> alt.LayerChart:
+    """Of the bars in the slice from begin_s on, length_s long: parameters of whoever shows it."""
+    base = (
+        alt.Chart(alt.NamedData(name=BARS))
+        .transform_filter("datum.end_s > begin_s && datum.start_s < begin_s + length_s")
+        .transform_calculate(
+            shown_from_s="max(datum.start_s, begin_s)",
+            shown_to_s="min(datum.end_s, begin_s + length_s)",
+            took_ms="1000 * (datum.end_s - datum.start_s)",
+        )
+        .encode(
+            x=alt.X("shown_from_s:Q", title=title).scale(
+                domain=[
+                    cast("float", alt.ExprRef("begin_s")),
+                    cast("float", alt.ExprRef("begin_s + length_s")),
+                ],
+                nice=False,
+            ),
+            x2="shown_to_s:Q",
+            y=rows,
+            color=build_kind_colours(kinds),
+            tooltip=[
+                alt.Tooltip("kind:N", title="it"),
+                alt.Tooltip("what:N", title="what"),
+                alt.Tooltip("start_s:Q", title="from, s", format=".3f"),
+                alt.Tooltip("took_ms:Q", title="for, ms", format=",.1f"),
+            ],
+        )
+    )
+    waits = base.transform_filter(alt.datum.kind == WAITING).mark_bar(
+        height={"band": 0.3}, opacity=0.25
+    )
+    bars = base.transform_filter(alt.datum.kind != WAITING).mark_bar(
+        height={"band": 0.8}, stroke="white", strokeWidth=0.4
+    )
+    found = alt.layer(waits, bars)
+    assert isinstance(found, alt.LayerChart)
+    return found
+
+
+def encode_rows(found: Timeline) -> dict[str, object]:
+    bars = found.bars
+    words = sorted(set(bars["what"].to_list()))
+    place_of_row = {name: place for place, name in enumerate(found.rows)}
+    place_of_kind = {name: place for place, name in enumerate(KINDS)}
+    place_of_word = {name: place for place, name in enumerate(words)}
+    since_ms = [
+        ((bars[column] - found.span.start_s) * 1000).round(1).to_list()
+        for column in ("start_s", "end_s")
+    ]
+    return {
+        "rows": found.rows,
+        "kinds": KINDS,
+        "words": words,
+        "bars": [
+            [place_of_row[row], place_of_kind[kind], place_of_word[what], start_ms, end_ms]
+            for row, kind, what, start_ms, end_ms in zip(
+                bars["row"], bars["kind"], bars["what"], *since_ms, strict=True
+            )
+        ],
+    }

@@ -1,0 +1,89 @@
+"""The only place that turns figures into text for people. Units stand in the headings."""
+
+import math
+
+UNKNOWN = "–"
+MOST_DECIMALS = 12
+
+
+def rate(value: float | None) -> str:
+    """Requests a second: one decimal is what a window of 30 s can tell, and what a column holds."""
+    if value is None:
+        return UNKNOWN
+    return f"{value:,.1f}" if value < 99_999.95 else f"{value:,.0f}"
+
+
+def milliseconds(value: float | None) -> str:
+    if value is None:
+        return UNKNOWN
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
+
+
+def short_number(value: float | None) -> str:
+    """Of any unit, for sentences and small tables: three digits or more are whole."""
+    return milliseconds(value)
+
+
+def bracketed(value_ms: float | None) -> str:
+    """A latency that must not be read as one: in brackets, and short."""
+    if value_ms is None:
+        return UNKNOWN
+    if value_ms < 9_999.5:
+        return f"({value_ms:,.0f})"
+    return f"({value_ms / 1000:.0f} s)" if value_ms < 999_500 else "(>999s)"
+
+
+def at_least(value_ms: float | None, bound_ms: float | None) -> str:
+    """A quantile that counts the unanswered; beyond what was seen only its lower bound is known."""
+    if value_ms is not None:
+        return milliseconds(value_ms)
+    return UNKNOWN if bound_ms is None else f">{milliseconds(bound_ms)}"
+
+
+def percent(share: float | None) -> str:
+    """A share of one. A few failures among many never read as 0 %."""
+    if share is None:
+        return UNKNOWN
+    if 0 < share < 0.0005:
+        return "<0.1 %"
+    return f"{100 * share:.1f} %"
+
+
+def whole(value: float | None) -> str:
+    return UNKNOWN if value is None else f"{value:,.0f}"
+
+
+def decimal(value: float | None) -> str:
+    if value is None:
+        return UNKNOWN
+    return f"{value:,.0f}" if value >= 999.95 else f"{value:.1f}"
+
+
+def short_ratio(ratio: float) -> str:
+    """Three digits; four beside 1, where three would hide a small difference, and two far below."""
+    if ratio >= 99.95:
+        return whole(ratio)
+    digits = 4 if 0.99 < ratio < 1.01 else 3 if ratio > 0.1 else 2
+    return f"{ratio:#.{digits}g}"
+
+
+def p_value(p: float | None, exact: bool | None) -> str:
+    """A p-value, with a ~ where it is only approximate."""
+    if p is None:
+        return UNKNOWN
+    found = "<0.001" if p < 0.0005 else f"{p:.3f}"
+    return found if exact else f"~{found}"
+
+
+def near_bound(value: float, bound: float) -> str:
+    """Four digits, and as many more as keep 1,200.4 from reading like the 1200 it is beyond."""
+    magnitude = math.floor(math.log10(abs(value))) if value else 0
+    for decimals in range(max(0, 3 - magnitude), MOST_DECIMALS):
+        if sign_of(round(value, decimals), bound) == sign_of(value, bound):
+            text = f"{value:,.{decimals}f}"
+            return text.rstrip("0").rstrip(".") if decimals else text
+    return repr(value)
+
+
+def sign_of(value: float, bound: float) -> int:
+    return (value > bound) - (value < bound)

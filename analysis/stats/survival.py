@@ -1,0 +1,48 @@
+"""Quantiles that count the requests nobody answered: they waited at least as long as is known."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from analysis.stats.quantiles import estimate_quantile
+
+Values = npt.NDArray[np.float64]
+
+
+def estimate_survival(durations: Values, known: npt.NDArray[np.bool_]) -> tuple[Values, Values]:
+    """Durations in order, and the share of all requests that ended at each of them.
+
+    `known` is false where a duration is only a lower bound. Such a request's share goes to all
+    that ended later (Kaplan and Meier, JASA 53, 1958). What is left after the last one known ends
+    at infinity: nobody saw when.
+    """
+    answered, left = np.sort(durations[known]), np.sort(durations[~known])
+    # at the same moment, answers come before the leaving
+    places = np.searchsorted(answered, left, side="right")
+    ordered = np.insert(answered, places, left)
+    ended = np.insert(np.ones(len(answered), dtype=np.bool_), places, values=False)
+    at_risk = np.arange(len(durations), 0, -1)
+    surviving = np.cumprod(1 - ended / at_risk)
+    shares = -np.diff(surviving, prepend=1.0)
+    return (
+        np.append(ordered, np.inf),
+        np.append(shares, surviving[-1] if len(durations) else 0.0),
+    )
+
+
+def estimate_censored_quantile(
+    durations: Values, known: npt.NDArray[np.bool_], q: float
+) -> float | None:
+    """None where so many were never answered that nobody can know it."""
+    (found,) = estimate_censored_quantiles(durations, known, (q,))
+    return found
+
+
+def estimate_censored_quantiles(
+    durations: Values, known: npt.NDArray[np.bool_], shares: Sequence[float]
+) -> tuple[float | None, ...]:
+    """Several of the same durations, put in order once."""
+    ordered, weights = estimate_survival(durations, known)
+    found = (estimate_quantile(ordered, q, weights=weights) for q in shares)
+    return tuple(None if each is None or np.isinf(each) else each for each in found)

@@ -1,0 +1,1 @@
+"""Summaries of cells, of runs, and of runs compared with each other."""

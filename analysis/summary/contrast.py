@@ -1,0 +1,193 @@
+"""Side by side: scenarios that answer one question, each against the first of them.
+
+Trials are what is compared, never the requests within one. Ratios are so turned that more than 1
+is better for throughput and for latency, as the published tables of this kind have them; memory and
+CPU are plain: 2 is twice as much.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from statistics import median
+
+from analysis.report.tables import has_many_failures
+from analysis.stats.intervals import RatioInterval, compute_ratio_interval
+from analysis.summary.model import CellSummary
+from analysis.summary.trials import collect_values, count_error_verdicts, group_completed_trials
+
+FIGURES = (
+    "ok_rps", "mean_ms", "min_ms", "median_ms", "p95_ms", "p99_ms", "p999_ms", "max_ms",
+    "success_ratio", "rss_mib_peak", "cpu_percent_peak", "cpu_ms_per_request",
+    "bystander.median_ms",
+)  # fmt: skip
+LOWER_IS_BETTER = ("mean_ms", "median_ms", "p95_ms", "p99_ms", "p999_ms", "bystander.median_ms")
+COMPARED = ("ok_rps", *LOWER_IS_BETTER, "rss_mib_peak", "cpu_percent_peak", "cpu_ms_per_request")
+CATEGORIES = (
+    (2.0, "more than twice"),
+    (1.5, "1.5 to 2 times"),
+    (1.1, "up to 1.5 times"),
+    (1 / 1.1, "alike"),
+    (1 / 1.5, "down to 1/1.5"),
+    (0.5, "1/1.5 to 1/2"),
+    (0.0, "less than half"),
+)
+"""The published bounds (1.1, 1.5, 2) in both directions: the base may be the faster one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entrant:
+    """A scenario's place: which question it answers, and as whom."""
+
+    subject: str
+    contender: str
+    scenario: str
+
+
+@dataclass(frozen=True, slots=True)
+class ContrastResult:
+    """`figures`: medians over the trials, absent where unknown. `ratios`: against the base, empty
+    for the base itself. `doubts`: verdicts that are errors, and in how many trials."""
+
+    contender: str
+    scenario: str
+    trials: int
+    figures: Mapping[str, float]
+    ratios: Mapping[str, RatioInterval]
+    category: str | None
+    doubts: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Contrast:
+    """The first result is the base."""
+
+    subject: str
+    results: tuple[ContrastResult, ...]
+
+    @property
+    def base(self) -> ContrastResult:
+        return self.results[0]
+
+
+@dataclass(frozen=True, slots=True)
+class OverallResult:
+    """One contender over all subjects: geometric means, which do not depend on who is the base
+    (Fleming and Wallace, Communications of the ACM 29, 1986). wins: subjects on which it had the
+    most throughput of all."""
+
+    contender: str
+    subjects: int
+    throughput_ratio: float | None
+    latency_ratio: float | None
+    wins: int
+    category: str | None
+
+
+def compute_contrasts(
+    cells: Sequence[CellSummary], entrants: Sequence[Entrant]
+) -> tuple[Contrast, ...]:
+    """Of each subject that two or more entrants have run for, in their order."""
+    trials = group_completed_trials(cells)
+    by_subject: dict[str, list[Entrant]] = {}
+    for entrant in entrants:
+        if entrant.subject and entrant.scenario in trials:
+            by_subject.setdefault(entrant.subject, []).append(entrant)
+    return tuple(
+        Contrast(subject, tuple(compute_contrast_result(each, trials, those[0]) for each in those))
+        for subject, those in by_subject.items()
+        if len(those) > 1
+    )
+
+
+def compute_contrast_result(
+    entrant: Entrant, trials: Mapping[str, Sequence[CellSummary]], base: Entrant
+) -> ContrastResult:
+    own, its = trials[entrant.scenario], trials[base.scenario]
+    ratios = (
+        {} if entrant is base else {name: compute_figure_ratio(name, its, own) for name in COMPARED}
+    )
+    throughput = ratios.get("ok_rps")
+    return ContrastResult(
+        contender=entrant.contender,
+        scenario=entrant.scenario,
+        trials=len(own),
+        figures={name: median(found) for name in FIGURES if (found := collect_values(own, name))},
+        ratios=ratios,
+        category=classify_ratio(throughput.ratio) if throughput else None,
+        doubts=count_error_verdicts(own),
+    )
+
+
+def compute_figure_ratio(
+    name: str, base: Sequence[CellSummary], other: Sequence[CellSummary]
+) -> RatioInterval:
+    """None of a latency where many answers are refusals: how quickly those come is no latency."""
+    if name in LOWER_IS_BETTER and any(has_many_failures(each) for each in (*base, *other)):
+        return RatioInterval(why_none="over 1 % of the answers are failures")
+    ours, theirs = collect_values(other, name), collect_values(base, name)
+    return (
+        compute_ratio_interval(ours, theirs)
+        if name in LOWER_IS_BETTER
+        else compute_ratio_interval(theirs, ours)
+    )
+
+
+def classify_ratio(found: float | None) -> str | None:
+    if found is None:
+        return None
+    return next(words for bound, words in CATEGORIES if found > bound or bound == 0.0)
+
+
+def compute_overall(found: Sequence[Contrast]) -> tuple[OverallResult, ...]:
+    """Of the contenders that are there in every subject with the first one's base, if there are
+    several."""
+    found = [each for each in found if each.base.contender == found[0].base.contender]
+    if len(found) < 2:  # of none there is no first either, and nothing to filter
+        return ()
+    names = [each.contender for each in found[0].results]
+    everywhere = [name for name in names if all(find_result(each, name) for each in found)]
+    return tuple(compute_contender_overall(name, found) for name in everywhere)
+
+
+def find_result(contrast: Contrast, contender: str) -> ContrastResult | None:
+    return next((each for each in contrast.results if each.contender == contender), None)
+
+
+def compute_contender_overall(contender: str, found: Sequence[Contrast]) -> OverallResult:
+    results = [each for contrast in found if (each := find_result(contrast, contender)) is not None]
+    throughput = compute_geometric_mean([get_ratio(each, "ok_rps") for each in results])
+    return OverallResult(
+        contender=contender,
+        subjects=len(results),
+        throughput_ratio=throughput,
+        latency_ratio=compute_geometric_mean([get_ratio(each, "mean_ms") for each in results]),
+        wins=sum(
+            each.scenario == find_fastest(contrast).scenario
+            for contrast, each in zip(found, results, strict=True)
+        ),
+        category=classify_ratio(throughput),
+    )
+
+
+def get_ratio(result: ContrastResult, name: str) -> float | None:
+    """1 for the base."""
+    return result.ratios[name].ratio if result.ratios else 1.0
+
+
+def compute_geometric_mean(ratios: Sequence[float | None]) -> float | None:
+    known = [each for each in ratios if each]
+    if not known or len(known) < len(ratios):
+        return None
+    return math.exp(sum(map(math.log, known)) / len(known))
+
+
+def find_fastest(contrast: Contrast) -> ContrastResult:
+    return max(contrast.results, key=lambda each: each.figures.get("ok_rps", 0.0))
+
+
+def export_contrasts(found: Sequence[Contrast]) -> dict[str, object]:
+    """contrast.json, and "contrasts" in summary.json."""
+    return {
+        "contrasts": [asdict(each) for each in found],
+        "overall": [asdict(each) for each in compute_overall(found)],
+    }

@@ -1,0 +1,269 @@
+"""Thresholds that a run must keep: parsed and checked before it, judged after it."""
+
+import math
+import operator
+import re
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, is_dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from types import UnionType
+from typing import Literal, cast, get_args, get_type_hints
+
+from analysis.stats import formats
+from analysis.summary.model import CellSummary
+from analysis.summary.trials import get_figure
+from scenarios.catalogue import CATALOGUE, GROUPS
+from scenarios.errors import UserError
+from scenarios.model import Library
+from scenarios.overrides import format_plain_number
+
+Operator = Literal["<", "<=", "==", "!=", ">=", ">"]
+HOLDS: Mapping[Operator, Callable[[float, float], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    "==": operator.eq,
+    "!=": operator.ne,
+    ">=": operator.ge,
+    ">": operator.gt,
+}
+EVERY = "*"
+EXAMPLE = "'async-http-shared: failures == 0, p99_ms < 1200'"
+
+_CONDITION = re.compile(r"([a-z]\w*(?:\.\w+)*)\s*([<>=!]+)\s*(\S+)", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """`target` is a scenario, a group or `*`; `bound` has the unit of the figure."""
+
+    target: str
+    figure: str
+    operator: Operator
+    bound: float
+
+    def __str__(self) -> str:
+        return f"{self.figure} {self.operator} {format_plain_number(self.bound)}"
+
+
+@dataclass(frozen=True, slots=True)
+class ThresholdOutcome:
+    """`value` is that of the worst trial, `trial` its number, `trials` how many were judged.
+    `why` says what kept a figure from being judged at all: then there is no value."""
+
+    scenario: str
+    expectation: Threshold
+    met: bool
+    value: float | None
+    trial: int | None
+    trials: int
+    why: str | None
+
+
+def parse_thresholds(text: str) -> tuple[Threshold, ...]:
+    """`scenario: figure < number, …`. Raises UserError."""
+    target, colon, conditions = text.partition(":")
+    if not colon or not target.strip():
+        raise UserError(f"expectation {text!r}: name a scenario, a group or *, as in {EXAMPLE}")
+    return tuple(parse_threshold(target.strip(), each) for each in conditions.split(","))
+
+
+def parse_threshold(target: str, text: str) -> Threshold:
+    match = _CONDITION.fullmatch(text.strip())
+    if match is None:
+        raise UserError(
+            f"expectation {text.strip()!r} of {target}: "
+            "give a figure, a comparison and a number, such as 'p99_ms < 1200'"
+        )
+    figure, sign, number = match.groups()
+    if sign not in HOLDS:
+        raise UserError(f"expectation {match[0]!r}: {sign!r} is none of {' '.join(HOLDS)}")
+    return Threshold(target, figure, cast(Operator, sign), parse_bound(match[0], number))
+
+
+def parse_bound(text: str, number: str) -> float:
+    try:
+        bound = float(number)
+    except ValueError:
+        bound = math.nan
+    if not math.isfinite(bound):
+        raise UserError(
+            f"expectation {text!r}: {number!r} is no plain number; "
+            "its unit is that of the figure, so 1200 for 1200 ms"
+        )
+    return bound
+
+
+def read_thresholds(path: Path) -> tuple[Threshold, ...]:
+    """A table for each scenario, group or "*": `p99_ms = "< 1200"`. Raises UserError."""
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{path}: the expectations can't be read: {error.strerror}") from error
+    except ValueError as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path}: this is no TOML ({reason})") from error
+    found: list[Threshold] = []
+    for target, table in content.items():
+        if not isinstance(table, dict):
+            raise UserError(f"{path}: {target} stands outside of a table such as [{GROUPS[0]}]")
+        found += [parse_threshold(target, text) for text in iterate_conditions(path, table)]
+    if not found:
+        raise UserError(f"{path}: there is no expectation in it")
+    return tuple(found)
+
+
+def iterate_conditions(path: Path, table: Mapping[str, object], prefix: str = "") -> Iterator[str]:
+    """TOML reads `bystander.p99_ms = …` as a table within the table: the same figure to us."""
+    for key, value in table.items():
+        figure = prefix + key
+        if isinstance(value, dict):
+            yield from iterate_conditions(path, value, f"{figure}.")
+            continue
+        for each in value if isinstance(value, list) else [value]:
+            if not isinstance(each, str):
+                raise UserError(f'{path}: {figure} = {each!r}: give a text such as "< 1200"')
+            yield f"{figure} {each}"
+
+
+def list_known_figures(summary: type = CellSummary) -> Iterator[str]:
+    """The numbers of a cell in summary.json, dotted where nested."""
+    hints = get_type_hints(summary)
+    for each in fields(summary):
+        hint = hints[each.name]
+        kinds = get_args(hint) if isinstance(hint, UnionType) else (hint,)
+        if {int, float} & set(kinds):
+            yield each.name
+        for kind in kinds:
+            if is_dataclass(kind):
+                yield from (
+                    f"{each.name}.{inner}" for inner in list_known_figures(cast(type, kind))
+                )
+
+
+def validate_thresholds(expectations: Sequence[Threshold], scenarios: Sequence[str]) -> None:
+    """Raises UserError for a figure that no cell has, or a target that is not in the run."""
+    figures = tuple(list_known_figures())
+    groups = tuple(group for group in GROUPS if select_scenarios(group, scenarios))
+    for each in expectations:
+        if each.figure not in figures:
+            close = suggest_name(each.figure, figures) or "the names are those in summary.json"
+            raise UserError(f"expectation {each}: no figure is called {each.figure!r}; {close}")
+        if not select_scenarios(each.target, scenarios):
+            names = (*scenarios, *groups)
+            close = suggest_name(each.target, names) or f"there is {', '.join(names)}"
+            raise UserError(f"expectation {each}: this run has no {each.target!r}; {close}")
+
+
+def suggest_name(name: str, known: Sequence[str]) -> str | None:
+    found = get_close_matches(name, known, n=1)
+    return f"did you mean {found[0]}?" if found else None
+
+
+def select_scenarios(target: str, scenarios: Sequence[str]) -> list[str]:
+    """Those of the named scenarios that are meant."""
+    return [name for name in scenarios if target in (EVERY, name, find_group(name))]
+
+
+def find_group(scenario: str) -> str | None:
+    """Also of a variant, which has the name of its client library behind its own."""
+    names = {scenario, *(scenario.removesuffix(f"-{library}") for library in get_args(Library))}
+    return next((entry.group for entry in CATALOGUE if entry.name in names), None)
+
+
+def judge_thresholds(
+    expectations: Sequence[Threshold],
+    cells: Sequence[CellSummary],
+    scenarios: Sequence[str] = (),
+    asked_trials: int = 1,
+) -> tuple[ThresholdOutcome, ...]:
+    """One outcome for each expectation and scenario it means. `scenarios` are those that should
+    have run, `asked_trials` times each: without them, nobody could tell that a cell is missing."""
+    names = tuple(dict.fromkeys((*scenarios, *(cell.scenario for cell in cells))))
+    return tuple(
+        judge_threshold(each, name, [cell for cell in cells if cell.scenario == name], asked_trials)
+        for each in expectations
+        for name in select_scenarios(each.target, names) or [each.target]
+    )
+
+
+def judge_threshold(
+    expectation: Threshold, scenario: str, trials: Sequence[CellSummary], asked_trials: int
+) -> ThresholdOutcome:
+    """It must hold in every trial; one that could not be judged counts as one that failed."""
+
+    def unjudged(why: str, trial: int | None = None) -> ThresholdOutcome:
+        return ThresholdOutcome(scenario, expectation, False, None, trial, len(trials), why)
+
+    if not trials:
+        return unjudged("no cell of it was measured")
+    values: list[tuple[float, int]] = []
+    for cell in trials:
+        if cell.interrupted is not None:
+            return unjudged("interrupted", cell.trial)
+        value = get_figure(cell, expectation.figure)
+        if value is None:
+            return unjudged("not measured", cell.trial)
+        if (doubt := find_disqualifying_verdict(cell)) and expectation.figure.endswith("_ms"):
+            return unjudged(
+                f"{formats.near_bound(value, expectation.bound)}, but {doubt}", cell.trial
+            )
+        values.append((value, cell.trial))
+    if len(trials) < asked_trials:
+        return unjudged(f"only {len(trials)} of {asked_trials} trials were measured")
+    value, trial = max(values, key=lambda pair: compute_excess(pair[0], expectation))
+    met = HOLDS[expectation.operator](value, expectation.bound)
+    return ThresholdOutcome(scenario, expectation, met, value, trial, len(trials), None)
+
+
+UNBELIEVABLE = ("LITTLE_MISMATCH", "OVERLOADED", "GENERATOR_SATURATED", "COUNTS_DISAGREE")
+
+
+def find_disqualifying_verdict(cell: CellSummary) -> str | None:
+    """The verdict for which no latency of this cell may pass a threshold; None if there is none."""
+    return next(
+        (
+            verdict.code
+            for verdict in cell.verdicts
+            if verdict.code in UNBELIEVABLE and verdict.severity == "error"
+        ),
+        None,
+    )
+
+
+def compute_excess(value: float, expectation: Threshold) -> float:
+    """How far on the wrong side of the bound: the larger, the worse."""
+    beyond = value - expectation.bound
+    match expectation.operator:
+        case "<" | "<=":
+            return beyond
+        case ">" | ">=":
+            return -beyond
+        case "==":
+            return abs(beyond)
+        case "!=":
+            return -abs(beyond)
+
+
+def are_all_met(outcomes: Sequence[ThresholdOutcome]) -> bool:
+    return all(each.met for each in outcomes)
+
+
+def render_outcome(outcome: ThresholdOutcome) -> str:
+    sign = "✓" if outcome.met else "✗"
+    expected, several = outcome.expectation, outcome.trials > 1
+    if outcome.value is None:
+        where = f" (trial {outcome.trial})" if several and outcome.trial else ""
+        return f"{sign} {outcome.scenario}: {expected}: {outcome.why}{where}"
+    value = formats.near_bound(outcome.value, expected.bound)
+    line = f"{sign} {outcome.scenario}: {expected.figure} {value} "
+    line += f"{expected.operator} {format_plain_number(expected.bound)}"
+    if several:
+        line += f" (worst of {outcome.trials} trials: #{outcome.trial})"
+    return line
+
+
+def export_outcome(outcome: ThresholdOutcome) -> dict[str, object]:
+    """An entry of "expectations" in summary.json."""
+    return asdict(outcome)

@@ -1,0 +1,1 @@
+"""The other apps: databases, eight small endpoints, tasks. `app.main` is the lesson."""

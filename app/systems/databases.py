@@ -1,0 +1,93 @@
+"""Which databases the apps ask, and what their callers hear: when one of them does not answer, and
+when they have sent something that none can be asked with."""
+
+import os
+import re
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import asyncpg
+import psycopg
+import sqlalchemy.exc
+from fastapi import FastAPI, Query, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import AfterValidator
+from starlette.responses import JSONResponse
+
+from app.settings import SettingsError, read_choice, read_number
+
+Life = Literal["pool", "per-request"]
+LIVES: tuple[Life, ...] = ("pool", "per-request")
+FAULTS = (
+    OSError,  # what asyncpg raises where nobody listens
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    psycopg.Error,
+    sqlalchemy.exc.SQLAlchemyError,
+    sqlite3.Error,
+)
+ADDRESS = re.compile(r' (to server )?at "[^"]*"(, port \d+)?|\(\'[^\']*\', \d+\)')
+TOLD = ("type", "loc", "msg")
+MOST_ROWS = Query(ge=1, le=100)
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseSettings:
+    """pool: connections at the most, of each worker and each library."""
+
+    postgres_url: str
+    sqlite: str
+    pool: int
+    life: Life
+
+
+def read_database_settings(env: Mapping[str, str] = os.environ) -> DatabaseSettings:
+    """Reads the `APP_DATABASE_...` variables and APP_SQLITE. Raises SettingsError."""
+    url = env.get("APP_DATABASE_URL", "postgresql://postgres@127.0.0.1:5432/postgres")
+    if not url.startswith("postgresql://"):
+        raise SettingsError("APP_DATABASE_URL: give postgresql://user@host:port/name")
+    return DatabaseSettings(
+        postgres_url=url,
+        sqlite=env.get("APP_SQLITE", "items.sqlite"),
+        pool=read_number(env, "APP_DATABASE_POOL", 5, 1, 1000),
+        life=read_choice(env, "APP_DATABASE_LIFE", LIVES),
+    )
+
+
+def add_error_handlers(app: FastAPI) -> None:
+    """A database that refuses or fails is a 503: its caller may come again, nothing crashed."""
+
+    async def unavailable(_: Request, error: Exception) -> JSONResponse:
+        return JSONResponse({"detail": format_database_error(error)}, status_code=503)
+
+    for kind in FAULTS:
+        app.add_exception_handler(kind, unavailable)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+        """Without the input, which FastAPI would repeat: infinity is no JSON, half a character
+        no UTF-8."""
+        told = [{key: each[key] for key in TOLD} for each in error.errors()]
+        return JSONResponse({"detail": told}, status_code=422)
+
+
+def build_validation_error(message: str, *where: str) -> RequestValidationError:
+    """A 422 in the form that all others have."""
+    return RequestValidationError([{"type": "value_error", "loc": where, "msg": message}])
+
+
+def format_database_error(error: Exception) -> str:
+    """Without the server's address, which is nobody's business but ours."""
+    return f"database: {ADDRESS.sub('', ' '.join(str(error).split()))}"
+
+
+def reject_nul(text: str) -> str:
+    """PostgreSQL has no text with a NUL in it."""
+    if "\0" in text:
+        raise ValueError("give a text without NUL")
+    return text
+
+
+Text = Annotated[str, AfterValidator(reject_nul)]

@@ -1,0 +1,108 @@
+"""One connection pool for each library, all of one size; none connects before it is asked.
+
+None opens a transaction around a single statement, so that PostgreSQL sees the same from each.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import asyncpg
+from psycopg import AsyncConnection, Connection, OperationalError
+from psycopg.rows import DictRow, dict_row
+from psycopg_pool import AsyncConnectionPool, ConnectionPool
+from sqlalchemy import create_engine
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from app.systems.databases import DatabaseSettings
+
+PATIENCE_S = 3600.0
+"""How long a request may wait for a connection: longer than any load lasts."""
+REFUSED = "no connection: PostgreSQL cannot be reached, or has no place left"
+
+
+class BlockingPool(ConnectionPool[Connection[DictRow]]):
+    """Tells those who wait that PostgreSQL refuses, as the other libraries do; psycopg's own lets
+    them wait until it no longer does. While others' connections will come back they wait on."""
+
+    def reconnect_failed(self) -> None:
+        with self._lock:
+            waiting = [] if self._nconns else list(self._waiting)
+            if waiting:
+                self._waiting.clear()
+        for each in waiting:
+            each.fail(OperationalError(REFUSED))
+
+
+class AwaitingPool(AsyncConnectionPool[AsyncConnection[DictRow]]):
+    """The same, awaited."""
+
+    async def reconnect_failed(self) -> None:
+        async with self._lock:
+            waiting = [] if self._nconns else list(self._waiting)
+            if waiting:
+                self._waiting.clear()
+        for each in waiting:
+            await each.fail(OperationalError(REFUSED))
+
+
+class PostgresPools:
+    """`blocking` and `awaiting` are psycopg's, the engines SQLAlchemy's."""
+
+    asyncpg: asyncpg.Pool
+    awaiting: AwaitingPool
+
+    def __init__(self, settings: DatabaseSettings) -> None:
+        self.url, self.size = settings.postgres_url, settings.pool
+        self.blocking = BlockingPool(
+            self.url,
+            min_size=0,
+            max_size=self.size,
+            timeout=PATIENCE_S,
+            reconnect_timeout=0,
+            kwargs={"autocommit": True, "row_factory": dict_row},
+            open=False,
+        )
+        # SQLAlchemy adds 10 connections in need: max_overflow=0 makes it as many as the others.
+        self.engine = create_engine(
+            self.build_driver_url("psycopg"),
+            pool_size=self.size,
+            max_overflow=0,
+            pool_timeout=PATIENCE_S,
+            isolation_level="AUTOCOMMIT",
+        )
+        self.async_engine = create_async_engine(
+            self.build_driver_url("asyncpg"),
+            pool_size=self.size,
+            max_overflow=0,
+            pool_timeout=PATIENCE_S,
+            isolation_level="AUTOCOMMIT",
+        )
+
+    def build_driver_url(self, driver: str) -> str:
+        return self.url.replace("postgresql:", f"postgresql+{driver}:", 1)
+
+    @asynccontextmanager
+    async def open_pools(self) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            stack.callback(self.engine.dispose)
+            stack.push_async_callback(self.async_engine.dispose)
+            stack.enter_context(self.blocking)
+            self.awaiting = await stack.enter_async_context(
+                AwaitingPool(
+                    self.url,
+                    min_size=0,
+                    max_size=self.size,
+                    timeout=PATIENCE_S,
+                    reconnect_timeout=0,
+                    kwargs={"autocommit": True, "row_factory": dict_row},
+                    open=False,
+                )
+            )
+            self.asyncpg = await stack.enter_async_context(
+                asyncpg.create_pool(self.url, min_size=0, max_size=self.size, reset=skip_reset)
+            )
+            yield
+
+
+async def skip_reset(_: object) -> None:
+    """asyncpg would ask PostgreSQL to reset a connection each time it comes back."""

@@ -1,9 +1,0 @@
-"""Instruments: see the threads, the pool and the loop of any ASGI app, from inside its process.
-
-Depends on nothing but the standard library, and looks at anyio only when the app has it. Its
-own imports are relative, because in front of a foreign app it is loaded under another name.
-"""
-
-from .middleware import Probe
-
-__all__ = ["Probe"]

@@ -1,0 +1,85 @@
+"""What one process knows of its requests: the ones in flight, and the rows to be written."""
+
+import logging
+from inspect import iscoroutinefunction
+from itertools import count
+from math import isnan
+from time import monotonic
+
+from .journal import ProbeJournal, make_packer
+from .request_record import HANDLERS, RequestRecord, Scope, find_route, parse_request_id
+
+log = logging.getLogger("probe")
+pack = make_packer(HANDLERS)
+
+
+class Recorder:
+    """`arrive` and `leave` run on the loop for every request, so they do little. A request that
+    has left is packed at once: holding on to its scope would keep some 200 objects alive until
+    the next flush, and the garbage collector would walk them all."""
+
+    def __init__(self) -> None:
+        self.off = False
+        self.in_flight: dict[RequestRecord, None] = {}
+        self.loop_thread_id = 0
+        self.journal: ProbeJournal | None = None
+        self._numbers = count(1)
+        self._awaits: dict[object, bool] = {}
+
+    def record_arrival(self, scope: Scope) -> RequestRecord:
+        visit = RequestRecord(next(self._numbers), scope, monotonic())
+        self.in_flight[visit] = None
+        return visit
+
+    def record_departure(self, visit: RequestRecord) -> None:
+        del self.in_flight[visit]
+        if self.journal is not None and not self.off:
+            try:
+                self.journal.add("h", self.pack_row(visit, self.journal))
+            except Exception as error:  # whatever it is, the app must not notice
+                self.switch_off(error)
+
+    def switch_off(self, error: BaseException) -> None:
+        """An instrument that breaks is taken out; the app goes on without it."""
+        if not self.off:
+            self.off = True
+            log.error("the probe is switched off: %r", error, exc_info=error)
+
+    def write_snapshot(self, journal: ProbeJournal) -> None:
+        """Rows of unfinished requests, where there is something new to tell. Of the rows with
+        one number the one that knows the most counts; it need not come last, because requests
+        leave while this looks at them."""
+        for visit in list(self.in_flight):
+            known = 1 + (not isnan(visit.queued_s)) + (not isnan(visit.started_s))
+            if known > visit.known:
+                visit.known = known
+                journal.add("h", self.pack_row(visit, journal))
+
+    def pack_row(self, visit: RequestRecord, journal: ProbeJournal) -> bytes:
+        scope = visit.scope
+        started_s, thread_id, kind = visit.started_s, visit.thread_id, visit.thread_kind
+        if kind is None and self.is_awaited(scope.get("endpoint")):
+            started_s, thread_id, kind = visit.arrived_s, self.loop_thread_id, "loop"
+        return pack(
+            visit.number,
+            parse_request_id(scope),
+            journal.intern_text(find_route(scope)),
+            visit.arrived_s,
+            visit.queued_s,
+            started_s,
+            visit.ended_s,
+            visit.sent_s,
+            visit.pool_wait_s,
+            thread_id,
+            journal.intern_text(kind),
+            visit.status,
+        )
+
+    def is_awaited(self, endpoint: object) -> bool:
+        """True for a coroutine endpoint: it runs on the loop. Unknown endpoints are not guessed."""
+        if endpoint is None:
+            return False
+        known = self._awaits.get(endpoint)
+        if known is None:
+            known = self._awaits[endpoint] = iscoroutinefunction(endpoint)
+        return known

@@ -1,0 +1,100 @@
+"""One request's passage through a process, and what the journal keeps of it."""
+
+from collections.abc import Callable, MutableMapping
+from contextvars import ContextVar
+from functools import partial
+from math import nan
+from threading import current_thread, get_native_id
+
+from .journal import Columns
+
+Scope = MutableMapping[str, object]
+
+HANDLERS: Columns = (
+    ("visit", "u4"),
+    ("request_id", "u8"),
+    ("route", "text"),
+    ("arrived_s", "f8"),
+    ("queued_s", "f8"),
+    ("started_s", "f8"),
+    ("ended_s", "f8"),
+    ("sent_s", "f8"),
+    ("pool_wait_s", "f8"),
+    ("thread_id", "u4"),
+    ("thread_kind", "text"),
+    ("status", "u2"),
+)
+"""Times are time.monotonic() in seconds, NaN where not (yet) known; 0 means no id, no status."""
+
+
+class RequestRecord:
+    """Filled in as the request goes on. What most requests never learn stays on the class:
+    setting twelve attributes for each request was measurable."""
+
+    known = 0  # how much of it the last snapshot told
+    queued_s = nan
+    started_s = nan
+    ended_s = nan
+    sent_s = nan
+    pool_wait_s = 0.0
+    thread_id = 0
+    thread_kind: str | None = None
+    status = 0
+
+    def __init__(self, number: int, scope: Scope, arrived_s: float) -> None:
+        self.number = number
+        self.scope = scope
+        self.arrived_s = arrived_s
+
+
+current: ContextVar[RequestRecord | None] = ContextVar("probe_visit", default=None)
+
+
+def is_endpoint_call(function: Callable[..., object], endpoint: object) -> bool:
+    """Whether a call handed to the pool is the endpoint itself, not one of its dependencies.
+
+    Starlette wraps it as `partial(endpoint, request)`, FastAPI as
+    `partial(_run_sync_endpoint, function=endpoint, ...)`.
+    """
+    if endpoint is None:
+        return False
+    while isinstance(function, partial):
+        if endpoint in (function.func, function.keywords.get("function")):
+            return True
+        function = function.func
+    return function is endpoint
+
+
+def classify_thread(thread_name: str) -> str:
+    """Threads are told apart by the names that anyio and asyncio's executor give them."""
+    if thread_name.startswith("AnyIO worker thread"):
+        return "anyio-worker"
+    if thread_name.startswith(("asyncio_", "ThreadPoolExecutor")):
+        return "executor"
+    return "other"
+
+
+def record_thread_start(visit: RequestRecord, started_s: float) -> None:
+    """Notes that the endpoint function has begun, on the pool's thread that calls this."""
+    visit.started_s = started_s
+    visit.thread_id = get_native_id()
+    visit.thread_kind = classify_thread(current_thread().name)
+
+
+def find_route(scope: Scope) -> str:
+    """The route's pattern where the framework tells it, else the path."""
+    pattern = getattr(scope.get("route"), "path", None)
+    return pattern if isinstance(pattern, str) else str(scope.get("path", ""))
+
+
+def parse_request_id(scope: Scope) -> int:
+    """Our generator's ids are 16 hexadecimal digits; any other id is 0, not known."""
+    headers = scope.get("headers")
+    if isinstance(headers, list | tuple):
+        for name, value in headers:
+            if name == b"x-request-id" and len(value) == 16:
+                try:
+                    return int(value, 16)
+                except ValueError:
+                    return 0
+    return 0

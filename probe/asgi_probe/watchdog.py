@@ -1,0 +1,154 @@
+"""A thread that looks at the loop from outside: a sampler on the loop goes blind just when
+the loop is blocked (a 50 ms ticker logged 2 samples in 15 s where this logs hundreds)."""
+
+import asyncio
+import os
+import sys
+import threading
+from math import nan
+from pathlib import Path
+from time import monotonic, process_time
+
+from .frames import find_blocking_site
+from .journal import Columns, ProbeJournal, make_packer
+from .pool import Limiter, get_default_limiter
+from .recorder import Recorder
+from .request_record import HANDLERS, classify_thread
+
+BEAT_S = 0.010
+"""Period of the loop's heartbeat, and of the watchdog's look."""
+FLUSH_EVERY_S = 0.25
+BLOCKED_AFTER_S = 0.1
+"""A heartbeat older than this gets the loop thread's stack read."""
+CENSUS_EVERY_S = 0.1
+"""Threads are told apart, and memory and CPU are read, this often, or as soon as the number of
+threads changes: for 500 threads that is 100 µs, and a clock of the process's CPU asks them all."""
+
+SAMPLES: Columns = (
+    ("at_s", "f8"),
+    ("heartbeat_age_s", "f8"),
+    ("in_flight", "u4"),
+    ("threads_loop", "u4"),
+    ("threads_anyio_worker", "u4"),
+    ("threads_executor", "u4"),
+    ("threads_other", "u4"),
+    ("pool_total", "f8"),
+    ("pool_borrowed", "f8"),
+    ("pool_waiting", "f8"),
+    ("rss_bytes", "f8"),
+    ("cpu_s", "f8"),
+    ("blocked_route", "text"),
+    ("blocked_frame", "text"),
+)
+Census = tuple[int, int, int, int]
+pack = make_packer(SAMPLES)
+
+
+class Watchdog:
+    def __init__(self, recorder: Recorder, directory: Path, user_root: Path) -> None:
+        self.recorder = recorder
+        self.user_root = user_root
+        self._started_s = monotonic()
+        name = f"probe-{os.getpid()}-{self._started_s:.3f}.journal"
+        self._journal = ProbeJournal(
+            directory / name,
+            {"h": HANDLERS, "s": SAMPLES},
+            {"pid": os.getpid(), "beat_us": round(BEAT_S * 1e6)},
+        )
+        recorder.journal = self._journal
+        self._beat_at_s = self._started_s
+        self._limiter: Limiter | None = None
+        self._loop_thread = threading.get_ident()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="probe watchdog", daemon=True)
+        self._census: Census = (1, 0, 0, 0)
+        self._census_at_s = -1.0
+        self._thread_count = 0
+        self._rss_bytes = self._cpu_s = nan
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Call on the loop's own thread."""
+        self.recorder.loop_thread_id = threading.get_native_id()
+        if "anyio" in sys.modules:
+            self._limiter = get_default_limiter()
+        self._record_heartbeat(loop)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Writes what is left. Safe to call twice."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=2.0)
+
+    def _record_heartbeat(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._beat_at_s = monotonic()
+        if not self._stop.is_set() and not self.recorder.off:
+            loop.call_later(BEAT_S, self._record_heartbeat, loop)
+
+    def _run(self) -> None:
+        try:
+            flushed_s = monotonic()
+            while not self._stop.wait(BEAT_S) and not self.recorder.off:
+                now_s = monotonic()
+                self._journal.add("s", self._sample_loop(now_s))
+                if now_s - flushed_s >= FLUSH_EVERY_S:
+                    self._write()
+                    flushed_s = now_s
+            self._journal.add("s", self._sample_loop(monotonic()))  # however short the life
+            self._write()
+        except Exception as error:  # whatever it is, the app must not notice
+            self.recorder.switch_off(error)
+
+    def _write(self) -> None:
+        self.recorder.write_snapshot(self._journal)
+        self._journal.flush()
+
+    def _sample_loop(self, now_s: float) -> bytes:
+        age_s = now_s - self._beat_at_s
+        route, frame = None, None
+        if age_s > BLOCKED_AFTER_S:
+            route, frame = find_blocking_site(self._loop_thread, self.user_root)
+        if now_s - self._census_at_s > CENSUS_EVERY_S or self._thread_count != (
+            threading.active_count()
+        ):
+            self._count_threads(now_s)
+        return pack(
+            now_s,
+            age_s,
+            len(self.recorder.in_flight),
+            *self._census,
+            *self._sample_pool(),
+            self._rss_bytes,
+            self._cpu_s,
+            self._journal.intern_text(route),
+            self._journal.intern_text(frame),
+        )
+
+    def _sample_pool(self) -> tuple[float, float, float]:
+        if self._limiter is None:
+            return nan, nan, nan
+        pool = self._limiter.statistics()
+        return pool.total_tokens, pool.borrowed_tokens, pool.tasks_waiting
+
+    def _count_threads(self, now_s: float) -> None:
+        """Live threads by kind, this one left out."""
+        self._census_at_s = now_s
+        threads = threading.enumerate()
+        self._thread_count = len(threads)
+        kinds = [
+            "loop" if thread.ident == self._loop_thread else classify_thread(thread.name)
+            for thread in threads
+            if thread is not self._thread
+        ]
+        workers, executors = kinds.count("anyio-worker"), kinds.count("executor")
+        self._census = kinds.count("loop"), workers, executors, kinds.count("other")
+        self._rss_bytes, self._cpu_s = read_resident_bytes(), process_time()
+
+
+def read_resident_bytes() -> float:
+    """Resident memory of this process; NaN where /proc does not tell."""
+    try:
+        with open("/proc/self/statm", "rb") as file:  # noqa: PTH123 - ten times a second
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE")
+    except OSError:
+        return nan

@@ -1,0 +1,158 @@
+"""Turns what the processes left behind into the cell's tables."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import polars as pl
+
+from records.clocks import ClockModel
+from records.journal import Journal, JournalError, read_journal
+from records.rows import (
+    BYSTANDER,
+    HANDLERS,
+    MACHINE,
+    PROBE,
+    REQUESTS,
+    UPSTREAM,
+    Schema,
+    conform_to_schema,
+)
+
+Times = tuple[str, ...]
+
+
+def read_journals(paths: Sequence[Path]) -> tuple[list[Journal], tuple[str, ...]]:
+    """The journals, and the names of those that could not be read: their process was killed
+    before its first write."""
+    journals, lost = [], []
+    for path in paths:
+        try:
+            journals.append(read_journal(path))
+        except JournalError:
+            lost.append(path.name)
+    return journals, tuple(lost)
+
+
+def convert_clock(
+    journal: Journal, table: str, times: Times, clocks: Mapping[int, ClockModel]
+) -> pl.DataFrame:
+    """The table of a load process, with its number, and its times by this host's clock."""
+    process = journal.about.get("process", 0)
+    rows = journal.tables[table].with_columns(process=pl.lit(process))
+    clock = clocks.get(process)
+    if clock is None:
+        return rows
+    return rows.with_columns(
+        pl.col(name)
+        - clock.first_offset_s
+        - (pl.col(name) - clock.first_at_s) * clock.compute_drift()
+        for name in times
+    )
+
+
+def build_requests_table(
+    cell: str,
+    journals: Sequence[Journal],
+    t0_s: float,
+    clocks: Mapping[int, ClockModel] | None = None,
+) -> pl.DataFrame:
+    """One row a request. One that was written unfinished and finished keeps the latter.
+
+    `clocks` are those of load processes on other machines.
+    """
+    times = ("intended_s", "started_s", "ended_s")
+    parts = [convert_clock(journal, "r", times, clocks or {}) for journal in journals]
+    if not parts:
+        return make_empty_table(REQUESTS)
+    rows = (
+        pl.concat(parts)
+        .sort("ended_s", nulls_last=False, maintain_order=True)
+        .unique("request_id", keep="last", maintain_order=True)
+        .sort("started_s", "request_id")
+        .with_columns(cell=pl.lit(cell), status=replace_unknown("status"))
+    )
+    return conform_to_schema(shift_times(rows, t0_s, times), REQUESTS)
+
+
+def build_usage_table(
+    journals: Sequence[Journal], t0_s: float, clocks: Mapping[int, ClockModel]
+) -> pl.DataFrame:
+    """What load processes told of themselves, as rows of the machine table; pid: their number."""
+    parts = [convert_clock(journal, "u", ("at_s",), clocks) for journal in journals]
+    if not parts:
+        return make_empty_table(MACHINE)
+    rows = pl.concat(parts).with_columns(role=pl.lit("load"), pid=pl.col("process"))
+    return conform_to_schema(shift_times(rows, t0_s, ("at_s",)), MACHINE)
+
+
+def build_handlers_table(journals: Sequence[Journal], t0_s: float, end_s: float) -> pl.DataFrame:
+    """One row a request that reached a worker before the load had left: the last snapshot that
+    its journal holds. (A blocked worker goes on serving users who are gone.)"""
+    parts = [
+        journal.tables["h"]
+        .sort("sent_s", nulls_last=False, maintain_order=True)
+        .unique("visit", keep="last", maintain_order=True)
+        .with_columns(pid=pl.lit(journal.about["pid"]))
+        for journal in journals
+    ]
+    if not parts:
+        return make_empty_table(HANDLERS)
+    rows = (
+        pl.concat(parts)
+        .filter(pl.col("arrived_s").is_between(t0_s, end_s))
+        .sort("arrived_s")
+        .with_columns(
+            replace_unknown("request_id"), replace_unknown("thread_id"), replace_unknown("status")
+        )
+    )
+    times = ("arrived_s", "queued_s", "started_s", "ended_s", "sent_s")
+    return conform_to_schema(shift_times(rows, t0_s, times), HANDLERS)
+
+
+def build_probe_table(journals: Sequence[Journal], t0_s: float, end_s: float) -> pl.DataFrame:
+    parts = [
+        journal.tables["s"].with_columns(pid=pl.lit(journal.about["pid"])) for journal in journals
+    ]
+    if not parts:
+        return make_empty_table(PROBE)
+    rows = pl.concat(parts).filter(pl.col("at_s").is_between(t0_s, end_s)).sort("at_s")
+    return conform_to_schema(shift_times(rows, t0_s, ("at_s",)), PROBE)
+
+
+def build_machine_table(rows: Sequence[tuple[object, ...]], t0_s: float) -> pl.DataFrame:
+    return shift_times(pl.DataFrame(rows, schema=MACHINE, orient="row"), t0_s, ("at_s",))
+
+
+def build_bystander_table(rows: Sequence[tuple[object, ...]], t0_s: float) -> pl.DataFrame:
+    frame = pl.DataFrame(rows, schema=BYSTANDER, orient="row")
+    return shift_times(frame, t0_s, ("intended_s", "ended_s"))
+
+
+def build_upstream_table(log: Path, t0_s: float, end_s: float) -> pl.DataFrame:
+    """The upstream's CSV. A half last line, which SIGKILL leaves, is dropped."""
+    if not log.exists():
+        return make_empty_table(UPSTREAM)
+    whole, _, _ = log.read_bytes().rpartition(b"\n")
+    if not whole:
+        return make_empty_table(UPSTREAM)
+    text = {name: pl.String() for name in UPSTREAM}
+    # the Go upstream knows the clock on Linux only; elsewhere the ids alone tell the cells apart
+    in_cell = pl.col("at_s").is_null() | pl.col("at_s").is_between(t0_s, end_s)
+    rows = pl.read_csv(whole + b"\n", schema=text).with_columns(
+        pl.col("request_id").str.to_integer(base=16, dtype=pl.UInt64, strict=False),
+        pl.col("at_s", "asked_ms", "waited_ms").cast(pl.Float64),
+    )
+    return conform_to_schema(shift_times(rows.filter(in_cell), t0_s, ("at_s",)), UPSTREAM)
+
+
+def make_empty_table(schema: Schema) -> pl.DataFrame:
+    return pl.DataFrame(schema=schema)
+
+
+def shift_times(frame: pl.DataFrame, t0_s: float, columns: Times) -> pl.DataFrame:
+    return frame.with_columns(pl.col(name) - t0_s for name in columns)
+
+
+def replace_unknown(column: str) -> pl.Expr:
+    """0 stands for unknown in packed rows; here it is null."""
+    return pl.when(pl.col(column) != 0).then(pl.col(column)).alias(column)

@@ -1,0 +1,142 @@
+"""The stack that `serve.sh` holds up: its run file, and driving it from elsewhere."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from time import monotonic, sleep
+
+import psutil
+from pydantic import TypeAdapter, ValidationError
+
+from records.build_tables import read_journals
+from scenarios.errors import UserError
+from scenarios.model import Client, Scenario, Server
+from scenarios.units import Second
+from stress.interruption import CellInterruptedError, Interruption
+from stress.processes import ExternalProcess
+from stress.resource_monitor import is_alive, parse_pid
+from stress.stack import Stack
+
+IDLE_WITHIN_S = 20.0
+POLL_S = 0.1
+RECENT_S = 1.0
+"""The probe flushes four times a second."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerFile:
+    """Settings and pids of a held-up stack, as written beside the runs.
+
+    created: the server's start by the system's clock; it tells a reused pid from the server's.
+    """
+
+    port: int
+    folder: str
+    upstream_url: str
+    delay_s: Second
+    server: Server
+    client: Client
+    upstream: str
+    pids: dict[str, int]
+    commands: dict[str, list[str]]
+    created: float
+
+
+def write_server_file(path: Path, stack: Stack, scenario: Scenario) -> None:
+    assert scenario.client is not None
+    assert scenario.upstream is not None
+    pids = {each.role: each.pid for each in stack.members}
+    served = ServerFile(
+        port=stack.port,
+        folder=str(stack.folder.resolve()),
+        upstream_url=stack.upstream_url or "",
+        delay_s=scenario.delay_s or 0.0,
+        server=scenario.server,
+        client=scenario.client,
+        upstream=scenario.upstream.kind,
+        pids=pids,
+        commands=stack.list_commands(),
+        created=psutil.Process(pids["server"]).create_time(),
+    )
+    path.write_text(json.dumps(asdict(served), indent=2) + "\n")
+
+
+def read_server_file(path: Path) -> ServerFile | None:
+    """None where nothing is served: no file, an unreadable one, or one whose server has ended."""
+    try:
+        served = TypeAdapter(ServerFile).validate_json(path.read_bytes())
+        alive = psutil.Process(served.pids["server"]).create_time() == served.created
+    except (OSError, ValidationError, psutil.NoSuchProcess, KeyError):
+        return None
+    return served if alive else None
+
+
+def attach_stack(served: ServerFile) -> Stack:
+    members = [
+        ExternalProcess(role, pid, tuple(served.commands[role]))
+        for role, pid in served.pids.items()
+    ]
+    folder = Path(served.folder)
+    told = {path: len(path.read_text(errors="replace")) for path in folder.glob("*.log")}
+    return Stack(served.port, folder, served.upstream_url, attached=members, told_before=told)
+
+
+def wait_until_idle(stack: Stack, interruption: Interruption) -> None:
+    """A held-up server may still work for users who are gone. Its journals tell, so nothing is
+    asked of it. Raises UserError when it does not come to rest."""
+    deadline_s = monotonic() + IDLE_WITHIN_S
+    while not is_stack_idle(stack):
+        if interruption.reason:
+            raise CellInterruptedError(interruption.reason)
+        if monotonic() > deadline_s:
+            raise UserError(
+                "the held-up server still works for users who are gone (waited "
+                f"{IDLE_WITHIN_S:.0f} s): end it, and start serve.sh again"
+            )
+        sleep(POLL_S)
+
+
+def is_stack_idle(stack: Stack) -> bool:
+    """Every live worker has lately told of nothing in flight and of a loop that beats."""
+    alive = [path for path in stack.journals.glob("probe-*.journal") if is_alive(parse_pid(path))]
+    journals, _ = read_journals(alive)
+    for journal in journals:
+        last = journal.tables["s"].tail(1).to_dicts()
+        if not last or monotonic() - last[0]["at_s"] > RECENT_S:
+            return False
+        if last[0]["in_flight"] or last[0]["heartbeat_age_s"] > RECENT_S:
+            return False
+    return bool(journals)
+
+
+def reject_differences(served: ServerFile, scenario: Scenario) -> None:
+    """Raises UserError naming what the held-up stack has otherwise than the (resolved) scenario."""
+    found = list(find_differences(served, scenario))
+    if found:
+        raise UserError(
+            f"the server on port {served.port} does not fit {scenario.name}: {'; '.join(found)}. "
+            "End serve.sh (then a fitting server is started), or give both the same options"
+        )
+
+
+def find_differences(served: ServerFile, scenario: Scenario) -> Iterator[str]:
+    for key in fields(Server):
+        yield from format_difference(
+            key.name, getattr(served.server, key.name), getattr(scenario.server, key.name)
+        )
+    if scenario.delay_s is not None:
+        yield from format_difference("delay_s", served.delay_s, scenario.delay_s)
+    if scenario.client is not None:
+        for key in fields(Client):
+            wanted = getattr(scenario.client, key.name)
+            yield from format_difference(
+                f"client {key.name}", getattr(served.client, key.name), wanted
+            )
+    if scenario.upstream is not None:
+        yield from format_difference("upstream", served.upstream, scenario.upstream.kind)
+
+
+def format_difference(name: str, there: object, wanted: object) -> Iterator[str]:
+    if there != wanted:
+        yield f"{name} is {there}, wanted {wanted}"

@@ -1,0 +1,110 @@
+"""Looks at the processes from outside: CPU, memory, descriptors, and which workers live."""
+
+import contextlib
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from time import monotonic
+
+import psutil
+
+from records.cell import WorkerDeath
+
+PERIOD_S = 0.5
+FORKING = ("database",)
+"""PostgreSQL has a process for each connection: one that lasts a request is seen by no look. Of a
+server's killed worker that would count twice what looks have seen."""
+Families = Mapping[str, Callable[[], list[psutil.Process]]]
+"""By role, who belongs to it just now."""
+MachineRow = tuple[float, str, int, float, int, int, int]
+"""In the order of records.rows.MACHINE, times absolute."""
+
+
+class ResourceMonitor:
+    """Samples every process of each role, on a thread of its own."""
+
+    def __init__(self, families: Families) -> None:
+        self._families = families
+        self._rows: list[MachineRow] = []
+        self._leave = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="resource watch", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> list[MachineRow]:
+        self._leave.set()
+        self._thread.join()
+        return self._rows
+
+    def _run(self) -> None:
+        while True:
+            sweep_s = monotonic()
+            for role, family in self._families.items():
+                for process in family():
+                    with contextlib.suppress(psutil.Error):
+                        self._rows.append(sample_process(sweep_s, role, process, role in FORKING))
+            self._rows += sample_machine(sweep_s)
+            if self._leave.wait(PERIOD_S):
+                return
+
+
+def sample_process(
+    sweep_s: float, role: str, process: psutil.Process, with_children: bool = False
+) -> MachineRow:
+    """`with_children`: with the CPU of those who came and went."""
+    with process.oneshot():
+        cpu = process.cpu_times()
+        gone_s = cpu.children_user + cpu.children_system if with_children else 0.0
+        return (
+            sweep_s,
+            role,
+            process.pid,
+            cpu.user + cpu.system + gone_s,
+            process.memory_info().rss,
+            process.num_fds(),
+            process.num_threads(),
+        )
+
+
+def sample_machine(sweep_s: float) -> list[MachineRow]:
+    """CPU seconds that the whole machine has spent in processes, and those stolen from it."""
+    cpu = psutil.cpu_times()
+    in_processes_s = cpu.user + cpu.system + getattr(cpu, "nice", 0.0)
+    return [
+        (sweep_s, "machine", 0, in_processes_s, 0, 0, 0),
+        (sweep_s, "stolen", 0, getattr(cpu, "steal", 0.0), 0, 0, 0),
+    ]
+
+
+class WorkerMonitor:
+    """Workers are known by the journal that each of them leaves, whatever server runs them."""
+
+    def __init__(self, journals: Path) -> None:
+        self._journals = journals
+        self._alive: set[int] = set()
+        self._seen: set[int] = set()
+        self.deaths: list[WorkerDeath] = []
+
+    def list_alive(self) -> frozenset[int]:
+        return frozenset(self._alive)
+
+    def record_deaths(self) -> int:
+        """Notes who has died since the last look; returns how many."""
+        now_s = monotonic()
+        born = {parse_pid(path) for path in self._journals.glob("probe-*.journal")} - self._seen
+        self._seen |= born
+        self._alive |= born
+        dead = {pid for pid in self._alive if not is_alive(pid)}
+        self._alive -= dead
+        self.deaths += [WorkerDeath(now_s, pid, "ended") for pid in sorted(dead)]
+        return len(dead)
+
+
+def parse_pid(journal: Path) -> int:
+    return int(journal.name.split("-")[1])
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

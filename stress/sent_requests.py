@@ -1,0 +1,142 @@
+"""What one load process knows of its requests: sent, answered, and still open.
+
+Locust drops a request that it kills and fires no event for it; here nothing is dropped.
+"""
+
+from dataclasses import dataclass, field
+from math import isnan, nan
+
+from records.ids import make_first_id, make_next_id
+
+Row = tuple[int, int, float, float, float, int, str | None, int]
+"""In the order of records.rows.SENT."""
+
+
+@dataclass(slots=True)
+class LedgerEntry:
+    user: int
+    request_id: int
+    intended_s: float
+    started_s: float
+    ended_s: float = nan
+    status: int = 0
+    error: str | None = None
+    size: int = 0
+
+    def build_row(self) -> Row:
+        return (
+            self.user,
+            self.request_id,
+            self.intended_s,
+            self.started_s,
+            self.ended_s,
+            self.status,
+            self.error,
+            self.size,
+        )
+
+
+@dataclass(slots=True)
+class UserRamp:
+    """When each user begins: evenly spaced, `spawn_rate` a second over all processes together.
+
+    Times are time.monotonic() in seconds; the first user's turn is when it asks.
+    """
+
+    users: int
+    spawn_rate: float
+    processes: int = 1
+    process: int = 0
+    begin_s: float | None = None
+
+    def compute_user_start_s(self, user: int, now_s: float) -> float:
+        if self.begin_s is None:
+            self.begin_s = now_s
+        return self.begin_s + (user * self.processes + self.process) / self.spawn_rate
+
+    @property
+    def end_s(self) -> float:
+        """When the last user has begun."""
+        return (self.begin_s or 0.0) + self.users / self.spawn_rate
+
+
+@dataclass(frozen=True, slots=True)
+class LoadCounts:
+    """A snapshot for the progress file. warm: users with an answer, good or bad, to a request
+    which they sent after the ramp's end."""
+
+    users: int
+    warm: int
+    sent: int
+    completed: int
+    failed: int
+    in_flight: int
+
+
+@dataclass(slots=True)
+class RequestLedger:
+    """Times are time.monotonic() in seconds."""
+
+    cell_number: int
+    process: int = 0
+    ramp_end_s: float | None = None
+    open: dict[int, LedgerEntry] = field(default_factory=dict)
+    _next_ids: list[int] = field(default_factory=list)
+    _finished: list[LedgerEntry] = field(default_factory=list)
+    _begun: list[LedgerEntry] = field(default_factory=list)
+    _warm: set[int] = field(default_factory=set)
+    _completed: int = 0
+    _failed: int = 0
+    counted_from_s: float | None = None
+    counted_until_s: float | None = None
+    """When as many had completed as were to be counted."""
+    _to_count: int = 0
+
+    def add_completed(self, requests: int, now_s: float) -> None:
+        """From now on, so many completions."""
+        self.counted_from_s, self._to_count = now_s, requests
+
+    def add_user(self) -> int:
+        user = len(self._next_ids)
+        self._next_ids.append(make_first_id(self.cell_number, self.process, user))
+        return user
+
+    def begin(self, user: int, intended_s: float, started_s: float) -> LedgerEntry:
+        request_id = self._next_ids[user]
+        self._next_ids[user] = make_next_id(request_id)
+        entry = self.open[request_id] = LedgerEntry(user, request_id, intended_s, started_s)
+        self._begun.append(entry)
+        return entry
+
+    def finish(
+        self, entry: LedgerEntry, ended_s: float, status: int, error: str | None, size: int
+    ) -> None:
+        entry.ended_s, entry.status, entry.error, entry.size = ended_s, status, error, size
+        del self.open[entry.request_id]
+        self._finished.append(entry)
+        self._completed += 1
+        self._failed += error is not None
+        if self._to_count:
+            self._to_count -= 1
+            if self._to_count == 0:
+                self.counted_until_s = ended_s
+        after_ramp = self.ramp_end_s is not None and entry.started_s >= self.ramp_end_s
+        if after_ramp and status:  # a connection that a dying worker reset was not served
+            self._warm.add(entry.user)
+
+    def take_new_rows(self) -> list[Row]:
+        """Rows since the last call: the finished, and the open ones not told of before."""
+        finished, self._finished = self._finished, []
+        begun, self._begun = self._begun, []
+        still_open = [entry for entry in begun if isnan(entry.ended_s)]
+        return [entry.build_row() for entry in finished + still_open]
+
+    def take_snapshot(self) -> LoadCounts:
+        return LoadCounts(
+            users=len(self._next_ids),
+            warm=len(self._warm),
+            sent=self._completed + len(self.open),
+            completed=self._completed,
+            failed=self._failed,
+            in_flight=len(self.open),
+        )

@@ -1,0 +1,186 @@
+"""Starts a stack: upstream, database, server, each ready before the next."""
+
+import json
+import os
+import secrets
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psutil
+
+from scenarios.errors import build_cannot_run_error
+from scenarios.model import AccessLog, Database, Scenario
+from stress import databases, plan
+from stress.databases import PreparedDatabase
+from stress.interruption import Interruption
+from stress.machine import find_free_port, is_own_address, list_listening_pids
+from stress.processes import ExternalProcess, Process
+from stress.programs import find_peer_program, find_upstream_program
+from stress.readiness import READY_WITHIN_S, is_answering, wait_until
+from stress.resource_monitor import WorkerMonitor
+from stress.stack import ACCESS_FILE, FILE, ROOT, Stack
+
+MIB = 2**20
+TERMINAL_BYTES_PER_S = 65_536
+"""A line of uvicorn's access log has some 60 bytes: about a thousand a second."""
+
+
+def start_stack(
+    scenario: Scenario,
+    port: int,
+    folder: Path,
+    interruption: Interruption,
+    host: str = plan.HOST,
+) -> Stack:
+    """Starts upstream and server and waits until both answer. Raises UserError with their last
+    words if they do not, CellInterruptedError on an interruption; then nothing is left running."""
+    (folder / "journals").mkdir(parents=True, exist_ok=True)
+    if scenario.url is not None:
+        return attach_external_stack(scenario, scenario.url, folder)
+    stack = Stack(port, folder, None, host=host)
+    try:
+        if scenario.upstream is not None:
+            stack.upstream_url = start_upstream(stack, scenario, interruption)
+        if scenario.database is not None:
+            stack.database = start_database(stack, scenario.database, interruption)
+        start_server(stack, scenario, interruption)
+    except BaseException:
+        stack.end()
+        raise
+    return stack
+
+
+def attach_external_stack(scenario: Scenario, url: str, folder: Path) -> Stack:
+    """A server of the user's: looked at from outside, where it runs on this machine. Raises
+    UserError if nobody answers there."""
+    host, port = resolve_target(scenario, url)
+    stack = Stack(port, folder, None, host=host)
+    for pid in list_listening_pids(port) if is_own_address(host) else ():
+        argv = tuple(psutil.Process(pid).cmdline()[:1])
+        stack.attached.append(ExternalProcess("server", pid, argv))
+    return stack
+
+
+def resolve_target(scenario: Scenario, url: str) -> tuple[str, int]:
+    """Host and port, where somebody listens. Raises UserError where nobody does."""
+    parts = urlsplit(url)
+    host, port = parts.hostname or plan.HOST, parts.port or 80
+    try:
+        socket.create_connection((host, port), timeout=READY_WITHIN_S / 6).close()
+    except (OSError, UnicodeError) as error:
+        raise build_cannot_run_error(
+            f"{scenario.contender}: nobody answers at {url} ({error}); start that server first"
+        ) from error
+    return host, port
+
+
+def start_server(stack: Stack, scenario: Scenario, interruption: Interruption) -> None:
+    database_env = stack.database.env if stack.database else {}
+    env = plan.build_app_environment(scenario, stack.upstream_url, database_env)
+    if scenario.file_mib is not None:
+        env["APP_FILE"] = str(write_random_file(stack.folder / FILE, scenario.file_mib))
+    command = choose_server_command(stack, scenario, env)
+    with open_access_log(stack, scenario.server.access_log) as stdout:
+        server = Process(command, stack.folder / "server.log", os.environ, stdout=stdout)
+    stack.processes.append(server)
+    workers = WorkerMonitor(stack.journals)
+
+    def ready() -> bool:
+        workers.record_deaths()
+        all_there = (
+            not scenario.server.is_python or len(workers.list_alive()) >= scenario.server.workers
+        )
+        return all_there and is_answering(stack.port, stack.host)
+
+    wait_until(ready, server, interruption)
+    server.list_processes()
+
+
+def write_random_file(path: Path, size_mib: int) -> Path:
+    """Of bytes that no file system stores in less room."""
+    piece = os.urandom(MIB)
+    with path.open("wb") as file:
+        for _ in range(size_mib):
+            file.write(piece)
+    return path
+
+
+@contextmanager
+def open_access_log(stack: Stack, kind: AccessLog) -> Iterator[int | None]:
+    """Where the server's standard output goes: into a file, or through a slow terminal into it."""
+    if kind == "off":
+        yield None
+        return
+    with (stack.folder / ACCESS_FILE).open("wb") as file:
+        if kind == "file":
+            yield file.fileno()
+            return
+        reading, writing = os.pipe()
+        argv = (
+            sys.executable,
+            "-I",
+            str(ROOT / "stress" / "slow_terminal.py"),
+            str(TERMINAL_BYTES_PER_S),
+        )
+        command = plan.Command("terminal", argv, stack.folder, {})
+        log = stack.folder / "terminal.log"
+        stack.processes.append(Process(command, log, os.environ, reading, file.fileno()))
+        os.close(reading)
+        yield writing
+        os.close(writing)
+
+
+def choose_server_command(stack: Stack, scenario: Scenario, env: dict[str, str]) -> plan.Command:
+    if scenario.server.is_python:
+        return plan.build_server_command(
+            scenario, ROOT, sys.executable, stack.port, stack.journals, env, stack.host
+        )
+    program = find_peer_program(scenario.server.kind)
+    return plan.build_peer_command(scenario, ROOT, program, stack.port, env, stack.host)
+
+
+def start_database(
+    stack: Stack, database: Database, interruption: Interruption
+) -> PreparedDatabase:
+    """One with its tables, that nobody has asked yet."""
+    if database.kind == "sqlite":
+        return databases.create_sqlite_database(stack.folder)
+    given = os.environ.get(databases.URL_VARIABLE)
+    if given:
+        return databases.create_database_on(given)
+    databases.clear_libpq_variables()
+    port, password = find_free_port(0), secrets.token_hex(16)
+    stack.database = databases.describe_embedded_database(
+        {}, "", stack.folder
+    )  # whatever happens, it is cleaned
+    command = databases.build_postgres_command(stack.folder, port, password)
+    process = Process(command, stack.folder / "database.log", os.environ)
+    stack.processes.append(process)
+    url = databases.build_postgres_url(port, password)
+    wait_until(lambda: databases.is_postgres_ready(url), process, interruption)
+    return databases.fill_embedded_database(url, stack.folder)
+
+
+def start_upstream(stack: Stack, scenario: Scenario, interruption: Interruption) -> str:
+    """Returns its URL; the upstream picks its port itself and says which."""
+    assert scenario.upstream is not None
+    argv = plan.build_upstream_argv(
+        find_upstream_program(scenario.upstream.kind),
+        stack.upstream_log,
+        round((scenario.delay_s or 0) * 1000),
+    )
+    log = stack.folder / "upstream.log"
+    process = Process(plan.Command("upstream", argv, ROOT, {}), log, os.environ)
+    stack.processes.append(process)
+    said: list[str] = []
+
+    def ready() -> bool:
+        said[:] = [line for line in log.read_text().splitlines() if '"listening"' in line]
+        return bool(said)
+
+    wait_until(ready, process, interruption)
+    return f"http://{json.loads(said[0])['listening']}"

@@ -1,0 +1,105 @@
+"""What the manifest tells of machine and software. No variables, no host name, no user."""
+
+import importlib.metadata
+import importlib.util
+import platform
+import resource
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import psutil
+
+from scenarios.model import MachineResources
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = (
+    "aiofiles", "aiohttp", "aiosqlite", "anyio", "asyncpg", "fastapi", "gevent",
+    "geventhttpclient", "gunicorn", "h11", "httpcore", "httpcore2", "httptools", "httpx", "httpx2",
+    "locust", "polars", "psutil", "psycopg", "psycopg-pool", "pydantic", "sqlalchemy", "starlette",
+    "structlog", "uvicorn", "uvicorn-worker", "uvloop",
+)  # fmt: skip
+
+
+def detect_resources() -> MachineResources:
+    return MachineResources(
+        uvloop=importlib.util.find_spec("uvloop") is not None,
+        httptools=importlib.util.find_spec("httptools") is not None,
+        go=shutil.which("go") is not None,
+    )
+
+
+def collect_environment() -> dict[str, object]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return {
+        "os": f"{platform.system()} {platform.release()}",
+        "machine": platform.machine(),
+        "cpu": read_cpu_model(),
+        "cores": psutil.cpu_count(),
+        "memory_mib": psutil.virtual_memory().total // 2**20,
+        "python": platform.python_version(),
+        "implementation": platform.python_implementation(),
+        "gil": is_gil_enabled(),
+        "descriptors_soft": soft,
+        "descriptors_hard": hard,
+        "go": read_go_version(),
+        **{name: read_program_version(name) for name in ("rustc", "oha", "wrk")},
+        "git_revision": run_git("rev-parse", "HEAD"),
+        "git_changed": bool(run_git("status", "--porcelain")),
+        "packages": {name: find_package_version(name) for name in PACKAGES},
+    }
+
+
+def find_package_version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def is_gil_enabled() -> bool:
+    if not sysconfig.get_config_var("Py_GIL_DISABLED"):
+        return True
+    enabled = getattr(sys, "_is_gil_enabled", lambda: True)
+    return bool(enabled())
+
+
+def read_cpu_model() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.processor()
+
+
+def read_go_version() -> str | None:
+    said = capture_output("go", "version")
+    return said.split()[2] if said and len(said.split()) > 2 else None
+
+
+def read_program_version(name: str) -> str | None:
+    """The word after its name in what it says of itself; wrk says it with an error."""
+    try:
+        done = subprocess.run(
+            (name, "--version"), capture_output=True, text=True, timeout=10, check=False
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    words = (done.stdout or done.stderr).split()
+    return words[1] if len(words) > 1 else None
+
+
+def run_git(*words: str) -> str | None:
+    return capture_output("git", "-C", str(ROOT), *words)
+
+
+def capture_output(*argv: str) -> str | None:
+    """What a program prints; None where it is missing or fails."""
+    try:
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
