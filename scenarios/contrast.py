@@ -8,6 +8,7 @@ from urllib.parse import quote, urlsplit
 
 from scenarios.catalogue.contrast import (
     EIGHT,
+    GROUP,
     OURS,
     Contender,
     ContrastEndpoint,
@@ -15,6 +16,8 @@ from scenarios.catalogue.contrast import (
 )
 from scenarios.errors import UserError
 from scenarios.model import Method, Scenario, Server
+
+__all__ = ["GROUP", "choose_contrast_scenarios", "parse_endpoint", "parse_target"]
 
 PLAIN = "/:?#[]@!$&'()*+,;=%~"
 """Characters of an address that stand for themselves; all else is sent as bytes of UTF-8."""
