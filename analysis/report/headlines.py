@@ -1,8 +1,9 @@
 """The answer in a sentence or two: what one cell says of its endpoint."""
 
-from analysis.report.tables import USUAL_BYSTANDER, has_starved_users
+from analysis.report.notes import USUAL_BYSTANDER
 from analysis.stats import formats
 from analysis.summary.model import CellSummary
+from analysis.summary.validity import has_starved_users
 from scenarios.model import Scenario
 
 LIMITS = {
