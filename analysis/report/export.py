@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from analysis.summary.model import CellSummary
-from analysis.verdicts.advice import get_advice, write_message
 
 
 def flatten_cell(cell: CellSummary) -> dict[str, object]:
@@ -37,15 +36,4 @@ def render_csv(cells: Sequence[CellSummary]) -> str:
 
 def export_cell(cell: CellSummary) -> dict[str, object]:
     """A cell of summary.json: its figures, and the verdicts with their words."""
-    content: dict[str, object] = asdict(cell)
-    content["verdicts"] = [
-        {
-            "code": verdict.code,
-            "severity": verdict.severity,
-            "message": write_message(verdict),
-            "advice": get_advice(verdict),
-            "data": dict(verdict.data),
-        }
-        for verdict in cell.verdicts
-    ]
-    return content
+    return asdict(cell)

@@ -12,7 +12,6 @@ from analysis.summary.run import RunSummary
 from analysis.summary.sweep import render_sweep_markdown
 from analysis.summary.thresholds import render_outcome
 from analysis.summary.trials import render_trial_markdown
-from analysis.verdicts.advice import get_advice
 
 
 def render_summary_markdown(summary: RunSummary) -> str:
@@ -36,4 +35,4 @@ def list_cell_notes(cells: Sequence[CellSummary]) -> Iterator[str]:
         if notes := write_notes(cell):
             yield from ("", f"**{escape_markdown(format_cell_name(cell))}**", "")
             yield from (f"- {escape_markdown(note)}" for note in notes)
-            yield from (f"- {verdict.code}: {get_advice(verdict)}" for verdict in cell.verdicts)
+            yield from (f"- {verdict.code}: {verdict.advice}" for verdict in cell.verdicts)

@@ -3,14 +3,17 @@
 from analysis.measures.ramp import RampGrowth
 from analysis.stats import formats
 from analysis.summary.model import CellSummary
-from analysis.summary.validity import has_starved_users
-from analysis.verdicts.advice import write_message
-from scenarios.model import BackgroundRequest
+from analysis.summary.predicates import (
+    has_affected_bystander,
+    has_blocked_loop,
+    has_grown_cpu,
+    has_starved_users,
+)
 
 
 def write_notes(cell: CellSummary) -> list[str]:
     """Verdicts, what each cycle of a killed worker brought, who held the loop."""
-    found = [f"{verdict.code}: {write_message(verdict)}" for verdict in cell.verdicts]
+    found = [f"{verdict.code}: {verdict.message}" for verdict in cell.verdicts]
     if cell.cycles:
         ok = ", ".join(str(cycle.ok) for cycle in cell.cycles)
         failed = ", ".join(str(cycle.failures) for cycle in cell.cycles)
@@ -36,14 +39,13 @@ def write_notes(cell: CellSummary) -> list[str]:
                 f"{formats.milliseconds(loop.formula_median_ms)} ms by that formula, "
                 f"{formats.milliseconds(cell.median_ms)} ms as measured"
             )
-    if cell.blocked_by and (cell.loop_blocked_share or 0) > BLOCKED_NOTED_SHARE:
+    if has_blocked_loop(cell):
         lag = formats.milliseconds(cell.loop_lag_max_ms)
         found.append(f"the loop was held by {cell.blocked_by} (silent for up to {lag} ms)")
-    slow = (cell.bystander.median_ms or 0) > BYSTANDER_NOTED_MS
-    if slow or cell.bystander.failures or cell.bystander.path != USUAL_BYSTANDER.path:
+    if has_affected_bystander(cell):
         bystander = cell.bystander
         waited = formats.milliseconds(bystander.median_ms)
-        if 2 * bystander.unanswered >= bystander.pings:
+        if bystander.median_is_lower_bound:
             waited = f"at least {waited}"
         found.append(
             f"a bystander's {bystander.path} took {waited} ms (median), "
@@ -70,25 +72,9 @@ def write_ramp_note(grown: RampGrowth) -> str:
 
 
 def write_cpu_note(cell: CellSummary) -> str | None:
-    """Of a prediction that was missed: what theory could not know. It is told the CPU of one
-    request alone; threads that fight for the interpreter, and a core that it has to share with
-    the load, make a request dearer."""
-    theory, cpu_ms = cell.predicted, cell.cpu_ms_per_request
-    if theory is None or not theory.ok_rps or not theory.cpu_ms or cpu_ms is None:
-        return None
-    missed = abs((cell.ok_rps or 0.0) / theory.ok_rps - 1) > MISSED_SHARE
-    if not missed or cpu_ms <= DEARER * theory.cpu_ms:
+    if cell.predicted is None or not has_grown_cpu(cell):
         return None
     return (
-        f"under load a request took {formats.milliseconds(cpu_ms)} ms of CPU, alone "
-        f"{formats.milliseconds(theory.cpu_ms)}: theory knew only the latter"
+        f"under load a request took {formats.milliseconds(cell.cpu_ms_per_request)} ms of CPU, "
+        f"alone {formats.milliseconds(cell.predicted.cpu_ms)}: theory knew only the latter"
     )
-
-
-MISSED_SHARE = 0.03
-"""Of a prediction: as near as it is asked to come."""
-DEARER = 1.1
-BYSTANDER_NOTED_MS = 100.0
-USUAL_BYSTANDER = BackgroundRequest()
-BLOCKED_NOTED_SHARE = 0.1
-"""Below it, what holds the loop now and then is garbage collection or the wait for the GIL."""

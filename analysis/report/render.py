@@ -1,4 +1,4 @@
-"""The renderers of a table, for a terminal and as Markdown; templates/table.html has that of HTML."""
+"""The renderers of a table, for a terminal and as Markdown. For HTML: templates/table.html."""
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise

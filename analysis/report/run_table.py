@@ -8,7 +8,8 @@ from analysis.report.render import render_headings, render_row
 from analysis.report.table import Cell, Column, Row, Table
 from analysis.stats import formats
 from analysis.summary.model import CellSummary
-from analysis.summary.validity import has_starved_users, is_overloaded, mark_extremes
+from analysis.summary.predicates import has_starved_users, is_overloaded
+from analysis.summary.ranking import mark_extremes
 
 NAME_WIDTH = 25
 """The widest scenario name and its trial; the whole table fits 80 columns."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from analysis.metrics import Format, Metric, View
 from analysis.stats import formats
-from analysis.summary.validity import Mark
+from analysis.summary.ranking import Mark
 
 Value = float | str | None
 

@@ -8,8 +8,8 @@ from textwrap import wrap
 from analysis.stats import formats
 from analysis.stats.intervals import RatioInterval, compute_ratio_interval, find_pair_rank
 from analysis.summary.model import CellSummary
+from analysis.summary.predicates import has_starved_users
 from analysis.summary.trials import collect_values, group_completed_trials
-from analysis.summary.validity import has_starved_users
 
 FIGURES: Mapping[str, Callable[[float | None], str]] = {
     "ok_rps": formats.rate,

@@ -12,8 +12,8 @@ from statistics import median
 
 from analysis.stats.intervals import RatioInterval, compute_ratio_interval
 from analysis.summary.model import CellSummary
+from analysis.summary.predicates import has_many_failures
 from analysis.summary.trials import collect_values, count_error_verdicts, group_completed_trials
-from analysis.summary.validity import has_many_failures
 
 FIGURES = (
     "ok_rps", "mean_ms", "min_ms", "median_ms", "p95_ms", "p99_ms", "p999_ms", "max_ms",

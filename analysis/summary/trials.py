@@ -11,7 +11,7 @@ from analysis.report.render import join_markdown as join_markdown_cells
 from analysis.stats import formats
 from analysis.stats.intervals import MedianInterval, compute_median_interval
 from analysis.summary.model import CellSummary
-from analysis.summary.validity import has_starved_users
+from analysis.summary.predicates import has_starved_users
 
 FIGURES = (
     "ok_rps", "rps", "failures", "failure_ratio", "unfinished", "mean_ms", "median_ms",

@@ -14,16 +14,11 @@ from analysis.report.run_table import render_cell, render_run_headings
 from analysis.stats import formats
 from analysis.summary.capacity import name_share_cell
 from analysis.summary.cell import compute_summary
-from analysis.summary.model import (
-    BystanderLatency,
-    CellSummary,
-    ErrorCount,
-    OpenLoopSummary,
-    Prediction,
-)
+from analysis.summary.model import BystanderLatency, CellSummary, ErrorCount, OpenLoopSummary
 from analysis.summary.run import RunSummary
 from analysis.verdicts.advice import ADVICE, get_advice, write_message
 from analysis.verdicts.model import Code, Verdict
+from records.prediction import Prediction
 from scenarios.catalogue import CATALOGUE
 from tests.unit.samples import healthy, record, tables
 

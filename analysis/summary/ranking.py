@@ -1,35 +1,15 @@
-"""Which figures of a cell say something of the service, and which cell is best in one."""
+"""Which cell is best in a metric, as far as its figure says something of the service."""
 
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from analysis.metrics import Metric, get_value
 from analysis.summary.model import CellSummary
+from analysis.summary.predicates import has_many_failures, has_starved_users, is_overloaded
 
 Mark = Literal["best", "worst"]
 APART = 1.05
 """Of two values nearer than this, none is the better one."""
-MOST_FAILURES = 0.01
-
-
-def has_starved_users(cell: CellSummary) -> bool:
-    """Whether the median is of survivors."""
-    return any(
-        (each.code == "UNFINISHED" and each.severity != "info")
-        or (each.code == "LITTLE_MISMATCH" and each.severity == "error")
-        for each in cell.verdicts
-    )
-
-
-def has_many_failures(cell: CellSummary) -> bool:
-    """Whether so many fail that its latencies are none: how quickly a request is refused says
-    nothing of the service."""
-    return (cell.failure_ratio or 0.0) > MOST_FAILURES
-
-
-def is_overloaded(cell: CellSummary) -> bool:
-    """Whether its latencies only say how long the test was."""
-    return cell.open_loop is not None and cell.open_loop.overloaded
 
 
 def get_comparable_value(cell: CellSummary, metric: Metric) -> float | None:
