@@ -19,5 +19,7 @@ step 'arrows between the folders: import-linter'
 "$bin/lint-imports" --no-cache
 step 'compiled servers: gofmt, go vet, go test; cargo fmt, clippy, test'
 sh peers/check.sh
+step 'tests of the probe: its own Pythons'
+sh probe/check.sh
 step 'tests: pytest'
 exec "$bin/python" -m pytest "$@"
