@@ -1,0 +1,28 @@
+"""A load process died in the window."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+from analysis.verdicts.base import Severity, Verdict
+from analysis.verdicts.evidence import Evidence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadProcessDied(Verdict):
+    """Its users are missing from the load, and its last quarter second from the records."""
+
+    code = "LOAD_PROCESS_DIED"
+    rank = 50
+    advice = "the load was not what was asked for; run it again"
+    severity: ClassVar[Severity] = "error"
+
+    processes: int
+
+    @classmethod
+    def check(cls, evidence: Evidence) -> Self | None:
+        died = evidence.instruments.load_processes_died
+        return cls(processes=died) if died else None
+
+    @property
+    def message(self) -> str:
+        return f"{self.processes} load process(es) died in the window, with their users"

@@ -1,0 +1,31 @@
+"""Another engine than Locust made the load, and records less."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+from analysis.verdicts.base import Severity, Verdict
+from analysis.verdicts.evidence import Evidence
+
+LACKS = {
+    "oha": "its requests carry no id, so nothing follows them through the app",
+    "wrk": "it tells totals and a histogram, nothing of single requests",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OtherEngine(Verdict):
+    code = "OTHER_ENGINE"
+    rank = 130
+    advice = "what it does not tell is left empty; --engine locust tells all"
+    severity: ClassVar[Severity] = "info"
+
+    engine: str
+
+    @classmethod
+    def check(cls, evidence: Evidence) -> Self | None:
+        engine = evidence.record.scenario.load.engine
+        return cls(engine=engine) if engine in LACKS else None
+
+    @property
+    def message(self) -> str:
+        return f"{self.engine} made the load: {LACKS[self.engine]}"

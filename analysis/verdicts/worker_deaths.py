@@ -1,0 +1,28 @@
+"""Workers of the server died."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+from analysis.verdicts.base import Severity, Verdict
+from analysis.verdicts.evidence import Evidence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerDeaths(Verdict):
+    code = "WORKER_DEATHS"
+    rank = 80
+    advice = "each death resets all open connections; --worker-timeout 0 ends the killing"
+    severity: ClassVar[Severity] = "error"
+
+    deaths: int
+    causes: str
+
+    @classmethod
+    def check(cls, evidence: Evidence) -> Self | None:
+        deaths = evidence.record.deaths
+        causes = ", ".join(sorted({death.cause for death in deaths}))
+        return cls(deaths=len(deaths), causes=causes) if deaths else None
+
+    @property
+    def message(self) -> str:
+        return f"{self.deaths} worker death(s): {self.causes}"
