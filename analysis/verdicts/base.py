@@ -2,8 +2,8 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from typing import ClassVar, Literal, Self
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal, Self, dataclass_transform
 
 from analysis.verdicts.evidence import Evidence
 
@@ -22,16 +22,19 @@ class VerdictRecord:
     data: Data = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass_transform(frozen_default=True, kw_only_default=True)
 class Verdict(ABC):
     """What a cell says of its own trustworthiness. A subclass in a module of this package is found
-    by itself; its fields are its data, and what is None is left out of them."""
+    by itself, and is a frozen dataclass; its fields are its data, what is None left out."""
 
     code: ClassVar[str]
     """Stable: other tools rely on it."""
     rank: ClassVar[int]
     """Where it stands among a cell's verdicts: the gravest have the lowest."""
     advice: ClassVar[str]
+
+    def __init_subclass__(cls) -> None:
+        dataclass(frozen=True, kw_only=True)(cls)
 
     @classmethod
     @abstractmethod
@@ -48,9 +51,7 @@ class Verdict(ABC):
 
     @property
     def data(self) -> Data:
-        names = (each.name for each in fields(self) if each.name != "severity")
-        values = {name: getattr(self, name) for name in names}
-        return {name: value for name, value in values.items() if value is not None}
+        return {name: value for name, value in vars(self).items() if value is not None}
 
     def to_record(self) -> VerdictRecord:
         return VerdictRecord(self.code, self.severity, self.message, self.advice, self.data)

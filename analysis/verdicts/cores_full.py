@@ -1,23 +1,21 @@
 """Server, database and load together used all cores."""
 
-from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import Self
 
-from analysis.verdicts.base import Severity, Verdict
+from analysis.verdicts.base import Verdict
 from analysis.verdicts.evidence import Evidence
 
 FULL_SHARE = 0.95
 """Of all cores: what is left is the kernel's, which belongs to no process."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CoresFull(Verdict):
     """No part is then the limit by itself, and on more cores each would be faster."""
 
     code = "CORES_FULL"
     rank = 120
     advice = "on more cores it would be faster; read ratios, not rates"
-    severity: ClassVar[Severity] = "warning"
+    severity = "warning"
 
     used: float
     cores: int

@@ -1,21 +1,19 @@
 """Generator, app and upstream saw different requests."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import Self
 
-from analysis.verdicts.base import Data, Severity, Verdict
+from analysis.verdicts.base import Data, Verdict
 from analysis.verdicts.evidence import Evidence
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CountsDisagree(Verdict):
     """contradictions: counts that must be zero, by their names in the request accounting."""
 
     code = "COUNTS_DISAGREE"
     rank = 20
     advice = "do not use this cell; see the fates in summary.json and the logs in raw/"
-    severity: ClassVar[Severity] = "error"
+    severity = "error"
 
     sent: int
     contradictions: Mapping[str, int]

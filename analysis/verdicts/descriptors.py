@@ -1,6 +1,5 @@
 """File descriptors ran out, or nearly."""
 
-from dataclasses import dataclass
 from typing import Self
 
 from analysis.verdicts.base import Severity, Verdict
@@ -9,7 +8,6 @@ from analysis.verdicts.evidence import Evidence
 NEAR_SHARE = 0.95
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Descriptors(Verdict):
     code = "DESCRIPTORS"
     rank = 30

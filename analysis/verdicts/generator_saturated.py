@@ -1,9 +1,8 @@
 """The load generator was the limit, or may have been."""
 
-from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import Self
 
-from analysis.verdicts.base import Severity, Verdict
+from analysis.verdicts.base import Verdict
 from analysis.verdicts.evidence import Evidence
 
 CPU_LIMIT_PERCENT = 90.0
@@ -13,14 +12,13 @@ LATENESS_LIMIT_SHARE = 0.05
 """Sends this late at p99 change the load; below 20 ms it is the scheduler of a busy machine."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class GeneratorSaturated(Verdict):
     """By its CPU, or by how late its requests left, measured against how long they took."""
 
     code = "GENERATOR_SATURATED"
     rank = 90
     advice = "the rps may be the generator's; --load-processes 2, --engine oha or fewer users"
-    severity: ClassVar[Severity] = "error"
+    severity = "error"
 
     cpu_percent: float
     processes: int

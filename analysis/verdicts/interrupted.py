@@ -1,18 +1,16 @@
 """The cell did not run to its end."""
 
-from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import Self
 
-from analysis.verdicts.base import Severity, Verdict
+from analysis.verdicts.base import Verdict
 from analysis.verdicts.evidence import Evidence
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Interrupted(Verdict):
     code = "INTERRUPTED"
     rank = 10
     advice = "run it again; do not compare these figures"
-    severity: ClassVar[Severity] = "error"
+    severity = "error"
 
     reason: str
 

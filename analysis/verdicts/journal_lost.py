@@ -1,18 +1,16 @@
 """A worker died before it had written anything to its journal."""
 
-from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import Self
 
-from analysis.verdicts.base import Severity, Verdict
+from analysis.verdicts.base import Verdict
 from analysis.verdicts.evidence import Evidence
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class JournalLost(Verdict):
     code = "JOURNAL_LOST"
     rank = 40
     advice = "their requests are missing from handlers and threads"
-    severity: ClassVar[Severity] = "warning"
+    severity = "warning"
 
     journals: int
 

@@ -1,13 +1,11 @@
 """The completed requests do not account for all users."""
 
-from dataclasses import dataclass
 from typing import Self
 
 from analysis.verdicts.base import Severity, Verdict
 from analysis.verdicts.evidence import Evidence
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class LittleMismatch(Verdict):
     code = "LITTLE_MISMATCH"
     rank = 170

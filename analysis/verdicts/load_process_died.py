@@ -1,20 +1,18 @@
 """A load process died in the window."""
 
-from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import Self
 
-from analysis.verdicts.base import Severity, Verdict
+from analysis.verdicts.base import Verdict
 from analysis.verdicts.evidence import Evidence
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class LoadProcessDied(Verdict):
     """Its users are missing from the load, and its last quarter second from the records."""
 
     code = "LOAD_PROCESS_DIED"
     rank = 50
     advice = "the load was not what was asked for; run it again"
-    severity: ClassVar[Severity] = "error"
+    severity = "error"
 
     processes: int
 

@@ -1,6 +1,5 @@
 """Work that is no part of the cell took CPU from it."""
 
-from dataclasses import dataclass
 from typing import Self
 
 from analysis.verdicts.base import Severity, Verdict
@@ -13,7 +12,6 @@ SPOILT_CORES = 0.5
 """Beyond, the figures are of a machine that nobody knows."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class MachineBusy(Verdict):
     """Other processes of this machine, or time that the hypervisor gave to other machines."""
 

@@ -1,9 +1,8 @@
 """The window was not in a steady state."""
 
-from dataclasses import dataclass
-from typing import ClassVar, Literal, Self
+from typing import Literal, Self
 
-from analysis.verdicts.base import Severity, Verdict
+from analysis.verdicts.base import Verdict
 from analysis.verdicts.evidence import Evidence
 from scenarios.units import Second
 
@@ -11,7 +10,6 @@ TURNS = 3.0
 """A queue has forgotten how it began after everybody was served about three times."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class NotSteady(Verdict):
     """longer_s: how much longer to run, estimated from how long a turn of all users takes.
     percent: by how much response or throughput drifted."""
@@ -19,7 +17,7 @@ class NotSteady(Verdict):
     code = "NOT_STEADY"
     rank = 180
     advice = "use a longer --duration, or take the figures as what a growing queue looks like"
-    severity: ClassVar[Severity] = "warning"
+    severity = "warning"
 
     cause: Literal["warm-up", "late", "response", "throughput"]
     warm_up_limit_s: Second | None = None

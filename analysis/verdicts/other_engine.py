@@ -1,9 +1,8 @@
 """Another engine than Locust made the load, and records less."""
 
-from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import Self
 
-from analysis.verdicts.base import Severity, Verdict
+from analysis.verdicts.base import Verdict
 from analysis.verdicts.evidence import Evidence
 
 LACKS = {
@@ -12,12 +11,11 @@ LACKS = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class OtherEngine(Verdict):
     code = "OTHER_ENGINE"
     rank = 130
     advice = "what it does not tell is left empty; --engine locust tells all"
-    severity: ClassVar[Severity] = "info"
+    severity = "info"
 
     engine: str
 

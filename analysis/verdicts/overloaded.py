@@ -1,20 +1,18 @@
 """An open loop offered more than was served."""
 
-from dataclasses import dataclass
-from typing import ClassVar, Literal, Self
+from typing import Literal, Self
 
-from analysis.verdicts.base import Severity, Verdict
+from analysis.verdicts.base import Verdict
 from analysis.verdicts.evidence import Evidence
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Overloaded(Verdict):
     """Then every latency only says how long the test was: request k waits k (1/C - 1/λ)."""
 
     code = "OVERLOADED"
     rank = 160
     advice = "offer less than is served; `study capacity` finds how much that is"
-    severity: ClassVar[Severity] = "error"
+    severity = "error"
 
     offered_rps: float
     sustained_rps: float

@@ -1,9 +1,8 @@
 """The probe of a worker stopped before the end."""
 
-from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import Self
 
-from analysis.verdicts.base import Severity, Verdict
+from analysis.verdicts.base import Verdict
 from analysis.verdicts.evidence import Evidence
 from scenarios.units import Second
 
@@ -11,14 +10,13 @@ SILENCE_LIMIT_S = 1.0
 """The probe samples every 10 ms and flushes every 250 ms."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeStopped(Verdict):
     """It switches itself off at a fault; what it says of threads and loop then ends early."""
 
     code = "PROBE_STOPPED"
     rank = 60
     advice = "threads, pool and loop are told for a part only; server.log says why"
-    severity: ClassVar[Severity] = "error"
+    severity = "error"
 
     silent_s: Second
 

@@ -1,13 +1,11 @@
 """py-spy profiled the server, which slows it."""
 
-from dataclasses import dataclass
 from typing import Self
 
 from analysis.verdicts.base import Severity, Verdict
 from analysis.verdicts.evidence import Evidence
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Profiled(Verdict):
     """fault: why there is no flame graph."""
 

@@ -1,18 +1,16 @@
 """A server that was kept running still had threads from earlier runs."""
 
-from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import Self
 
-from analysis.verdicts.base import Severity, Verdict
+from analysis.verdicts.base import Verdict
 from analysis.verdicts.evidence import Evidence
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ThreadsLeft(Verdict):
     code = "THREADS_LEFT"
     rank = 70
     advice = "threads live counts them too; `study run` without --served starts fresh"
-    severity: ClassVar[Severity] = "warning"
+    severity = "warning"
 
     threads: int
 

@@ -1,14 +1,12 @@
 """The window was too short to see what the limit was."""
 
-from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import Self
 
-from analysis.verdicts.base import Severity, Verdict
+from analysis.verdicts.base import Verdict
 from analysis.verdicts.evidence import Evidence
 from scenarios.units import Second
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class TooShort(Verdict):
     """CPU is known by the second: without a whole one in the window, whether the load was the limit
     is not known."""
@@ -16,7 +14,7 @@ class TooShort(Verdict):
     code = "TOO_SHORT"
     rank = 150
     advice = "count more --requests, or give a --duration instead"
-    severity: ClassVar[Severity] = "error"
+    severity = "error"
 
     window_s: Second
 

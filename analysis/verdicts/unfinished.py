@@ -1,9 +1,8 @@
 """Requests that nobody had answered when the drain ended."""
 
-from dataclasses import dataclass
 from typing import Self
 
-from analysis.verdicts.base import Severity, Verdict
+from analysis.verdicts.base import Data, Severity, Verdict
 from analysis.verdicts.evidence import Evidence
 from scenarios.units import Second
 
@@ -11,7 +10,6 @@ LONGER = 1.1
 """In a fair queue the last to wait may wait a little longer than any before."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Unfinished(Verdict):
     """A closed loop always ends with users in the queue. It is worth a warning when one of them
     waited longer than any user who was answered: then the answered tell too good a story."""
@@ -23,7 +21,7 @@ class Unfinished(Verdict):
     unfinished: int
     completed: int
     oldest_s: Second | None
-    severity: Severity
+    slowest_s: Second | None
 
     @classmethod
     def check(cls, evidence: Evidence) -> Self | None:
@@ -33,14 +31,23 @@ class Unfinished(Verdict):
             return None
         if evidence.instruments.load_processes_died:
             return None
-        slowest_s, oldest_s = answers.slowest_completed_s, answers.oldest_unfinished_s
-        starved = slowest_s is None or (oldest_s is not None and oldest_s > LONGER * slowest_s)
         return cls(
             unfinished=answers.unfinished,
             completed=answers.completed,
-            oldest_s=oldest_s,
-            severity="warning" if starved else "info",
+            oldest_s=answers.oldest_unfinished_s,
+            slowest_s=answers.slowest_completed_s,
         )
+
+    @property
+    def severity(self) -> Severity:
+        if self.slowest_s is None:
+            return "warning"
+        return "warning" if (self.oldest_s or 0.0) > LONGER * self.slowest_s else "info"
+
+    @property
+    def data(self) -> Data:
+        values = {"unfinished": self.unfinished, "completed": self.completed}
+        return values if self.oldest_s is None else {**values, "oldest_s": self.oldest_s}
 
     @property
     def message(self) -> str:

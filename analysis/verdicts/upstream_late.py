@@ -1,21 +1,19 @@
 """The upstream took longer than it was asked to."""
 
-from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import Self
 
-from analysis.verdicts.base import Severity, Verdict
+from analysis.verdicts.base import Verdict
 from analysis.verdicts.evidence import Evidence
 
 LATE_LIMIT_SHARE = 0.05
 """Mean lateness over the mean wait asked for: the mean is what Little's law sees."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class UpstreamLate(Verdict):
     code = "UPSTREAM_LATE"
     rank = 100
     advice = "the latency is partly the upstream's; try --upstream go or fewer users"
-    severity: ClassVar[Severity] = "error"
+    severity = "error"
 
     late_percent: float
 

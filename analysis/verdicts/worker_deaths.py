@@ -1,18 +1,16 @@
 """Workers of the server died."""
 
-from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import Self
 
-from analysis.verdicts.base import Severity, Verdict
+from analysis.verdicts.base import Verdict
 from analysis.verdicts.evidence import Evidence
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerDeaths(Verdict):
     code = "WORKER_DEATHS"
     rank = 80
     advice = "each death resets all open connections; --worker-timeout 0 ends the killing"
-    severity: ClassVar[Severity] = "error"
+    severity = "error"
 
     deaths: int
     causes: str

@@ -49,7 +49,7 @@ EXAMPLES: tuple[Verdict, ...] = (
     ),
     LittleMismatch(users=4, users_seen=1.0, gap_percent=75.0, unanswered=3),
     NotSteady(cause="response", percent=12.0, longer_s=30.0),
-    Unfinished(unfinished=3, completed=100, oldest_s=12.0, severity="warning"),
+    Unfinished(unfinished=3, completed=100, oldest_s=12.0, slowest_s=1.0),
 )
 """In the order in which a cell has them."""
 
@@ -90,6 +90,8 @@ def test_data_is_what_is_known() -> None:
         (Descriptors(limit=1024, peak=10, faults=1), "error"),
         (LittleMismatch(users=4, users_seen=1.0, gap_percent=75.0, unanswered=0), "warning"),
         (Profiled(fault="py-spy is missing"), "warning"),
+        (Unfinished(unfinished=3, completed=0, oldest_s=9.0, slowest_s=None), "warning"),
+        (Unfinished(unfinished=3, completed=9, oldest_s=1.0, slowest_s=1.0), "info"),
     ],
 )
 def test_how_grave_it_is_follows_from_its_data(verdict: Verdict, severity: str) -> None:
