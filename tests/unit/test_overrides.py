@@ -1,7 +1,7 @@
 import pytest
 
 from scenarios.catalogue import CATALOGUE, DEFAULT_GROUPS, GROUPS, select_scenarios
-from scenarios.contrast import CONTRAST
+from scenarios.catalogue.contrast import SCENARIOS as CONTRAST
 from scenarios.errors import UserError
 from scenarios.model import MachineResources, Scenario, resolve_scenario
 from scenarios.overrides import apply_overrides
