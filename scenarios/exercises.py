@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from scenarios.catalogue import select_scenarios
 from scenarios.errors import UserError
 from scenarios.model import Scenario, Style
-from scenarios.overrides import Overrides, apply_overrides
+from scenarios.overrides import apply_overrides
+from scenarios.settings import Overrides
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from analysis.guide.page import GuidanceRow, TemplateFiller, build_guidance_row
 from analysis.guide.recorded import Records
 from analysis.stats import formats
 from scenarios.exercises import EXERCISES, Exercise, PredictedMetric, build_exercise_scenario
-from scenarios.overrides import format_as_options
+from scenarios.settings import format_as_options
 
 
 @dataclass(frozen=True, slots=True)

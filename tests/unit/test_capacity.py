@@ -23,7 +23,8 @@ from records.calibration import Calibration
 from records.rundir import CellDir, create_run
 from scenarios.catalogue import select_scenarios
 from scenarios.model import Scenario
-from scenarios.overrides import Overrides, apply_overrides
+from scenarios.overrides import apply_overrides
+from scenarios.settings import Overrides
 from study.capacity import CapacitySearch
 from study.cli import main
 from study.progress import QuietDisplay
