@@ -14,7 +14,8 @@ from analysis.guide.text_files import LEAD, TEXTS, TITLE, Prose, load_numbered_t
 from scenarios.catalogue import select_scenarios
 from scenarios.errors import UserError
 from scenarios.model import Scenario, Style
-from scenarios.overrides import Overrides, apply_overrides
+from scenarios.overrides import apply_overrides
+from scenarios.settings import Overrides
 
 EXERCISE_SECTIONS = {
     TITLE: "title",

@@ -15,7 +15,7 @@ from analysis.guide.lesson import (
 from analysis.guide.page import TemplateFiller
 from analysis.guide.recorded import Records
 from analysis.stats import formats
-from scenarios.overrides import format_as_options
+from scenarios.settings import format_as_options
 
 
 @dataclass(frozen=True, slots=True)

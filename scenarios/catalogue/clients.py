@@ -9,31 +9,41 @@ from scenarios.model import (
     Load,
     Scenario,
     Server,
+    Style,
     Upstream,
 )
 
-SERVER = Server(loop="auto", http="auto", worker_timeout_s=0.0, pool=AS_USERS)
-LOAD = Load(users=100, spawn_rate=50.0, duration_s=10.0)
-DELAY_S = 0.1
+RANK = 30
+
 WORDS: dict[Life, str] = {"shared": "one client for all", "per-request": "a client a request"}
+SHARED = "nearly as many rps as users / delay: 1,000"
+EACH = "some 50 rps, def or async def alike"
+CONTEXT = (
+    "httpx builds a TLS context for each client that it makes, 15 to 20 ms of CPU, also where the "
+    "upstream is plain HTTP."
+)
+BOOKS = (
+    "httpx's pool looks at all connections whenever one comes or goes (encode/httpx #3215): the "
+    "more requests are in flight, the dearer each is."
+)
+PLAIN = "Connections are kept and reused; what is left is the call itself."
 
 
 def make_client_scenario(
-    style_word: str, library: Library, life: Life, expect: str, why: str
+    style: Style, library: Library, life: Life, expect: str, why: str
 ) -> Scenario:
-    path = "/async/http" if style_word == "async def" else "/sync/http"
-    word, each = style_word.split()[0], life == "per-request"
+    word, each = style.split()[0], life == "per-request"
     whose = library if library == "aiohttp" else f"{word} {library}"
     return Scenario(
         name=f"call-{word}-{library}{'-each' if each else ''}",
         group="clients",
-        question=f"{style_word} and {library}, {WORDS[life]}: what does a call cost?",
+        question=f"{style} and {library}, {WORDS[life]}: what does a call cost?",
         expect=expect,
         why=why,
-        endpoint=Endpoint(path, "async def" if style_word == "async def" else "def"),
-        server=SERVER,
-        load=LOAD,
-        delay_s=DELAY_S,
+        endpoint=Endpoint("/async/http" if style == "async def" else "/sync/http", style),
+        server=Server(loop="auto", http="auto", worker_timeout_s=0.0, pool=AS_USERS),
+        load=Load(users=100, spawn_rate=50.0, duration_s=10.0),
+        delay_s=0.1,
         client=Client(library=library, life=life, timeout_s=60.0, connections=AS_USERS),
         upstream=Upstream(),
         subject="a call to an upstream",
@@ -41,27 +51,18 @@ def make_client_scenario(
     )
 
 
-SHARED = "nearly as many rps as users / delay: 1,000"
-EACH = "some 50 rps, def or async def alike"
-CONTEXT = (
-    "httpx builds a TLS context for each client that it makes, 15 to 20 ms of CPU, also where the "
-    "upstream is plain HTTP."
-)
-NO_CONTEXT = "An aiohttp session builds no TLS context of its own, only a connector."
-BOOKS = (
-    "httpx's pool looks at all connections whenever one comes or goes (encode/httpx #3215): the "
-    "more requests are in flight, the dearer each is."
-)
-PLAIN = "Connections are kept and reused; what is left is the call itself."
-
-CLIENTS: tuple[Scenario, ...] = (
+SCENARIOS = (
     make_client_scenario("async def", "httpx2", "shared", SHARED, PLAIN),
     make_client_scenario("async def", "httpx2", "per-request", EACH, CONTEXT),
     make_client_scenario("async def", "httpx", "shared", "a tenth of httpx2 shared", BOOKS),
     make_client_scenario("async def", "httpx", "per-request", EACH, CONTEXT),
     make_client_scenario("async def", "aiohttp", "shared", SHARED, PLAIN),
     make_client_scenario(
-        "async def", "aiohttp", "per-request", "hardly fewer rps than one for all", NO_CONTEXT
+        "async def",
+        "aiohttp",
+        "per-request",
+        expect="hardly fewer rps than one for all",
+        why="An aiohttp session builds no TLS context of its own, only a connector.",
     ),
     make_client_scenario("def", "httpx2", "shared", SHARED, PLAIN),
     make_client_scenario("def", "httpx2", "per-request", EACH, CONTEXT),

@@ -3,112 +3,75 @@ cost?"""
 
 from functools import partial
 
-from scenarios.model import Endpoint, Load, Scenario, Server, Style
+from scenarios.model import Endpoint, Load, Scenario, Server
 
-SERVER = Server(loop="auto", http="auto", worker_timeout_s=0.0)
-TWENTY_USERS = Load(users=20, spawn_rate=20.0, duration_s=10.0)
+RANK = 40
 
+small = partial(
+    Scenario,
+    server=Server(loop="auto", http="auto", worker_timeout_s=0.0),
+    load=Load(users=20, spawn_rate=20.0, duration_s=10.0),
+)
+nothing = partial(small, group="nothing", subject="an answer that needs nothing")
+stream = partial(small, group="stream", subject="an answer in 100 pieces")
+layers = partial(small, group="layers", subject="five middlewares that do nothing")
 
-def make_small_scenario(
-    group: str,
-    subject: str,
-    name: str,
-    contender: str,
-    path: str,
-    style: Style,
-    question: str,
-    expect: str,
-    why: str,
-) -> Scenario:
-    return Scenario(
-        name=name,
-        group=group,
-        question=question,
-        expect=expect,
-        why=why,
-        endpoint=Endpoint(path, style),
-        server=SERVER,
-        load=TWENTY_USERS,
-        subject=subject,
-        contender=contender,
-    )
-
-
-nothing = partial(make_small_scenario, "nothing", "an answer that needs nothing")
-streamed = partial(make_small_scenario, "stream", "an answer in 100 pieces")
-layered = partial(make_small_scenario, "layers", "five middlewares that do nothing")
-
-NOTHING: tuple[Scenario, ...] = (
+SCENARIOS = (
     nothing(
         "nothing-async",
-        "async def",
-        "/ping",
-        "async def",
+        contender="async def",
         question="async def that answers at once: what does a request cost?",
         expect="thousands of rps",
         why="Parsing, routing, answering: all of it on the loop.",
+        endpoint=Endpoint("/ping", "async def"),
     ),
     nothing(
         "nothing-sync",
-        "def",
-        "/sync/ping",
-        "def",
+        contender="def",
         question="def that answers at once: what does the way to the pool and back cost?",
         expect="about half of the rps of nothing-async",
         why="A hand-over to a thread and back is as much work as the request itself.",
+        endpoint=Endpoint("/sync/ping", "def"),
     ),
-)
-
-
-STREAM: tuple[Scenario, ...] = (
-    streamed(
+    stream(
         "stream-async",
-        "async def",
-        "/stream/async",
-        "async def",
+        contender="async def",
         question="a stream from an async def generator: what does a piece cost?",
         expect="some hundred rps or more: CPU of the loop and nothing else",
         why="A piece is some calls and no hand-over. All of them go in one turn of the loop, as "
         "long as the connection takes them: others wait for that.",
+        endpoint=Endpoint("/stream/async", "async def"),
     ),
-    streamed(
+    stream(
         "stream-sync",
-        "def",
-        "/stream/sync",
-        "async def that offloads",
+        contender="def",
         question="a stream from a def generator: who fetches the pieces?",
         expect="several times fewer rps than stream-async",
         why="Each piece is fetched by a thread of the pool: a hundred hand-overs for one answer.",
+        endpoint=Endpoint("/stream/sync", "async def that offloads"),
     ),
-)
-
-
-LAYERS: tuple[Scenario, ...] = (
-    layered(
+    layers(
         "layers-none",
-        "none",
-        "/layers/none/ping",
-        "async def",
+        contender="none",
         question="a small answer with no middleware of its own",
         expect="thousands of rps",
         why="The base of the two others.",
+        endpoint=Endpoint("/layers/none/ping", "async def"),
     ),
-    layered(
+    layers(
         "layers-pure",
-        "pure ASGI",
-        "/layers/pure/ping",
-        "async def",
+        contender="pure ASGI",
         question="below five middlewares in plain ASGI",
         expect="hardly fewer rps",
         why="Each is one call and one await more, about a microsecond.",
+        endpoint=Endpoint("/layers/pure/ping", "async def"),
     ),
-    layered(
+    layers(
         "layers-base",
-        "BaseHTTP",
-        "/layers/base/ping",
-        "async def",
+        contender="BaseHTTP",
         question="below five of Starlette's BaseHTTPMiddleware",
         expect="a third of the rps or less",
         why="Each makes a task group, a queue and a response anew, some 80 microseconds.",
+        endpoint=Endpoint("/layers/base/ping", "async def"),
     ),
 )

@@ -1,23 +1,29 @@
-"""The catalogue. A new scenario is one entry in the file of its subject, and nothing else."""
+"""The catalogue. A new scenario is one entry in the module of its subject, and nothing else.
 
-from scenarios.clients import CLIENTS
-from scenarios.contrast import CONTRAST
-from scenarios.cpu_work import CPU_WORK
-from scenarios.disk import DISK
+A module here is found by itself: its `SCENARIOS` are listed after those of every module with a
+lower `RANK`.
+"""
+
+from importlib import import_module
+from pkgutil import iter_modules
+
 from scenarios.errors import UserError
-from scenarios.hidden_waits import HIDDEN_WAITS
 from scenarios.model import Scenario
-from scenarios.ping import PING
-from scenarios.slow_io import SLOW_IO
-from scenarios.small_answers import LAYERS, NOTHING, STREAM
-from scenarios.tasks import TASKS
-from scenarios.users import USERS
 
-CATALOGUE: tuple[Scenario, ...] = (
-    *SLOW_IO, *HIDDEN_WAITS, *CLIENTS, *NOTHING, *STREAM, *LAYERS, *DISK, *CPU_WORK, *USERS,
-    *CONTRAST, *PING, *TASKS,
-)  # fmt: skip
+LAST_RANK = 1000
+"""Of a module that has none."""
 
+
+def collect_scenarios() -> tuple[Scenario, ...]:
+    """Of all modules in this folder, by rank, then by name."""
+    modules = [import_module(f"{__name__}.{each.name}") for each in iter_modules(__path__)]
+    ranked = sorted(
+        modules, key=lambda module: (getattr(module, "RANK", LAST_RANK), module.__name__)
+    )
+    return tuple(scenario for module in ranked for scenario in module.SCENARIOS)
+
+
+CATALOGUE = collect_scenarios()
 GROUPS: tuple[str, ...] = tuple(dict.fromkeys(scenario.group for scenario in CATALOGUE))
 DEFAULT_GROUPS = ("classic", "fair")
 
