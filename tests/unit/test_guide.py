@@ -240,9 +240,7 @@ def test_wrong_use_is_one_line(
 def test_what_is_kept_of_a_run_makes_the_same_page(copies: Path, tmp_path: Path) -> None:
     for run in find_runs([copies]):
         archive_run(open_run(run.path), tmp_path / "kept")
-    texts = [
-        build_guidance(load_records([folder])[0]).text for folder in (copies, tmp_path / "kept")
-    ]
+    texts = [build_guidance(load_records([folder])).text for folder in (copies, tmp_path / "kept")]
     assert texts[0] == texts[1]
 
 
