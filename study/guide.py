@@ -128,7 +128,7 @@ class GuidanceCheck:
         return self.print_verdicts(records)
 
     def measure_experiment(self, experiment: Experiment, out: Path, records: Records) -> int:
-        """The run's exit code. What could not be measured is told, and judged as unknown."""
+        """The run's exit code. What could not be measured is judged as unknown."""
         words = shlex.split(experiment.quick)[1:]
         command = (
             sys.executable, "-m", "study", *words, "--out", str(out), "--port", str(self.port),
@@ -158,7 +158,7 @@ class GuidanceCheck:
 
 
 def run_interruptible(command: Sequence[str]) -> int:
-    """Its exit code. Whoever ends us ends it too, in order."""
+    """Its exit code. A signal that ends this process ends that one too, in order."""
     interruption = Interruption()
     with (
         record_signals(interruption),
@@ -181,5 +181,5 @@ def wrap_command(command: str) -> str:
 
 
 def print_wrapped(text: str, file: TextIO | None = None, indent: str = "") -> None:
-    told = fill(text, WIDTH, initial_indent=indent, subsequent_indent=indent + "  ")
-    print(told, file=file, flush=True)
+    lines = fill(text, WIDTH, initial_indent=indent, subsequent_indent=indent + "  ")
+    print(lines, file=file, flush=True)

@@ -1,4 +1,4 @@
-"""`study workshop`: an exercise: first your prediction, then the run, then both beside theory."""
+"""`study workshop`: an exercise: first your prediction, then the run, then both with theory."""
 
 import re
 import sys
@@ -122,7 +122,7 @@ def strip_formatting(code: str) -> str:
 
 def check_edits(which: Exercise, edited: bool) -> None:
     """Raises UserError where the app is not as this form of the exercise needs it; edits of other
-    exercises are told of."""
+    exercises are reported."""
     if edited and not is_edit_applied(which):
         raise UserError(
             f"{which.file} is not edited as exercise {which.number} says: "
