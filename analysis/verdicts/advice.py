@@ -121,7 +121,6 @@ def describe_unsteadiness(data: Data, n: Mapping[str, float]) -> str:
 
 ENGINE_LACKS = {
     "oha": "its requests carry no id, so nothing follows them through the app",
-    "wrk": "it tells totals and a histogram, nothing of single requests",
 }
 ADVICE: dict[Code, str] = {
     "INTERRUPTED": "run it again; do not compare these figures",

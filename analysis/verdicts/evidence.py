@@ -111,8 +111,8 @@ def gather_instruments(
 
 
 def compute_generator_cpu_percent(record: CellRecord, machine: pl.DataFrame) -> tuple[float, ...]:
-    """Of one core for each process of Locust; oha and wrk are one process with several threads,
-    and it is of one core for each of these."""
+    """Of one core for each process of Locust; oha is one process with several threads, and
+    it is of one core for each of these."""
     load = record.scenario.load
     threads = 1 if load.tells_ids else load.processes
     return tuple(percent / threads for percent in compute_busiest_percent(machine, "load"))
