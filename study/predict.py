@@ -8,12 +8,12 @@ from textwrap import fill
 
 import psutil
 
-from analysis.summary.model import Prediction
 from analysis.theory.format import format_curve, format_predictions, format_sizing
 from analysis.theory.prediction import build_system, compute_prediction
 from analysis.theory.request import LoadTarget
 from analysis.theory.sweep import Curve, compute_curve, compute_sizing
 from analysis.theory.worker import System
+from records.prediction import Prediction
 from scenarios.errors import UserError
 from scenarios.model import NEVER_BINDS, Scenario, resolve_scenario
 from scenarios.units import Second

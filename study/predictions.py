@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import psutil
 
-from analysis.summary.model import Prediction
 from analysis.theory.prediction import build_system, compute_prediction
 from records.calibration import Calibration
+from records.prediction import Prediction
 from scenarios.errors import UserError
 from scenarios.model import Client, Database, Endpoint, Scenario, Server
 from stress.calibrate import calibrate

@@ -7,11 +7,10 @@ from typing import Literal
 from analysis.report.tables import (
     format_latency,
     format_median,
-    has_many_failures,
-    has_starved_users,
 )
 from analysis.stats import formats
 from analysis.summary.model import CellSummary
+from analysis.summary.predicates import has_many_failures, has_starved_users
 
 Better = Literal["higher", "lower"]
 Mark = Literal["best", "worst"]

@@ -1,8 +1,8 @@
 """The answer in a sentence or two: what one cell says of its endpoint."""
 
-from analysis.report.tables import USUAL_BYSTANDER, has_starved_users
 from analysis.stats import formats
 from analysis.summary.model import CellSummary
+from analysis.summary.predicates import has_own_bystander, has_starved_users
 from scenarios.model import Scenario
 
 LIMITS = {
@@ -73,9 +73,9 @@ def describe_threads(cell: CellSummary, scenario: Scenario) -> str:
 def describe_bystander(cell: CellSummary) -> str:
     """Where it is the question what becomes of somebody else."""
     other = cell.bystander
-    if other.path == USUAL_BYSTANDER.path or other.median_ms is None:
+    if not has_own_bystander(cell) or other.median_ms is None:
         return ""
-    least = "at least " if 2 * other.unanswered >= other.pings else ""
+    least = "at least " if other.median_is_lower_bound else ""
     return f" Somebody else's {other.path} took {least}{format_duration(other.median_ms)} (median)."
 
 

@@ -8,8 +8,13 @@ from dataclasses import asdict, dataclass
 from analysis.measures.ramp import RampGrowth
 from analysis.stats import formats
 from analysis.summary.model import CellSummary
+from analysis.summary.predicates import (
+    has_affected_bystander,
+    has_blocked_loop,
+    has_grown_cpu,
+    has_starved_users,
+)
 from analysis.verdicts.advice import get_advice, write_message
-from scenarios.model import BackgroundRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,22 +37,6 @@ def format_latency(cell: CellSummary, value_ms: float | None) -> str:
     return formats.milliseconds(value_ms)
 
 
-def has_starved_users(cell: CellSummary) -> bool:
-    """Whether the median is of survivors."""
-    return any(
-        (each.code == "UNFINISHED" and each.severity != "info")
-        or (each.code == "LITTLE_MISMATCH" and each.severity == "error")
-        for each in cell.verdicts
-    )
-
-
-def has_many_failures(cell: CellSummary) -> bool:
-    """Whether so many fail that its latencies are none: how quickly a request is refused says
-    nothing of the service."""
-    return (cell.failure_ratio or 0.0) > MOST_FAILURES
-
-
-MOST_FAILURES = 0.01
 COLUMNS: tuple[TableColumn, ...] = (
     TableColumn("ok", "rps", 8, lambda cell: formats.rate(cell.ok_rps)),
     TableColumn("failed", "", 7, lambda cell: formats.percent(cell.failure_ratio)),
@@ -127,14 +116,13 @@ def write_notes(cell: CellSummary) -> list[str]:
                 f"{formats.milliseconds(loop.formula_median_ms)} ms by that formula, "
                 f"{formats.milliseconds(cell.median_ms)} ms as measured"
             )
-    if cell.blocked_by and (cell.loop_blocked_share or 0) > BLOCKED_NOTED_SHARE:
+    if has_blocked_loop(cell):
         lag = formats.milliseconds(cell.loop_lag_max_ms)
         found.append(f"the loop was held by {cell.blocked_by} (silent for up to {lag} ms)")
-    slow = (cell.bystander.median_ms or 0) > BYSTANDER_NOTED_MS
-    if slow or cell.bystander.failures or cell.bystander.path != USUAL_BYSTANDER.path:
+    if has_affected_bystander(cell):
         bystander = cell.bystander
         waited = formats.milliseconds(bystander.median_ms)
-        if 2 * bystander.unanswered >= bystander.pings:
+        if bystander.median_is_lower_bound:
             waited = f"at least {waited}"
         found.append(
             f"a bystander's {bystander.path} took {waited} ms (median), "
@@ -161,28 +149,12 @@ def write_ramp_note(grown: RampGrowth) -> str:
 
 
 def write_cpu_note(cell: CellSummary) -> str | None:
-    """Of a prediction that was missed: what theory could not know. It is told the CPU of one
-    request alone; threads that fight for the interpreter, and a core that it has to share with
-    the load, make a request dearer."""
-    theory, cpu_ms = cell.predicted, cell.cpu_ms_per_request
-    if theory is None or not theory.ok_rps or not theory.cpu_ms or cpu_ms is None:
-        return None
-    missed = abs((cell.ok_rps or 0.0) / theory.ok_rps - 1) > MISSED_SHARE
-    if not missed or cpu_ms <= DEARER * theory.cpu_ms:
+    if cell.predicted is None or not has_grown_cpu(cell):
         return None
     return (
-        f"under load a request took {formats.milliseconds(cpu_ms)} ms of CPU, alone "
-        f"{formats.milliseconds(theory.cpu_ms)}: theory knew only the latter"
+        f"under load a request took {formats.milliseconds(cell.cpu_ms_per_request)} ms of CPU, "
+        f"alone {formats.milliseconds(cell.predicted.cpu_ms)}: theory knew only the latter"
     )
-
-
-MISSED_SHARE = 0.03
-"""Of a prediction: as near as it is asked to come."""
-DEARER = 1.1
-BYSTANDER_NOTED_MS = 100.0
-USUAL_BYSTANDER = BackgroundRequest()
-BLOCKED_NOTED_SHARE = 0.1
-"""Below it, what holds the loop now and then is garbage collection or the wait for the GIL."""
 
 
 def render_markdown(cells: Sequence[CellSummary], command: str, over_trials: str = "") -> str:

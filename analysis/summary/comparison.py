@@ -5,10 +5,10 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from textwrap import wrap
 
-from analysis.report.tables import has_starved_users
 from analysis.stats import formats
 from analysis.stats.intervals import RatioInterval, compute_ratio_interval, find_pair_rank
 from analysis.summary.model import CellSummary
+from analysis.summary.predicates import has_starved_users
 from analysis.summary.trials import collect_values, group_completed_trials
 
 FIGURES: Mapping[str, Callable[[float | None], str]] = {

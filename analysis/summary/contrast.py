@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import median
 
-from analysis.report.tables import has_many_failures
 from analysis.stats.intervals import RatioInterval, compute_ratio_interval
 from analysis.summary.model import CellSummary
+from analysis.summary.predicates import has_many_failures
 from analysis.summary.trials import collect_values, count_error_verdicts, group_completed_trials
 
 FIGURES = (

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from analysis.measures.ramp import RampGrowth
 from analysis.measures.request_accounting import RequestAccounting
 from analysis.verdicts.model import Verdict
+from records.prediction import Prediction
 from scenarios.units import Second
 
 SCHEMA = 1
@@ -22,6 +23,10 @@ class BystanderLatency:
     pings: int
     unanswered: int
     path: str = "/ping"
+
+    @property
+    def median_is_lower_bound(self) -> bool:
+        return 2 * self.unanswered >= self.pings
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,24 +73,6 @@ class OpenLoopSummary:
     """Of an overloaded one, from rates and times alone: what is answered t after the schedule's
     begin waited t (1 - sustained / offered), and half of the window's answers come before its
     middle."""
-
-
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """What theory said before the run. ceiling_rps: with any number of users."""
-
-    ok_rps: float | None
-    mean_ms: float | None
-    median_ms: float | None
-    p99_ms: float | None
-    ceiling_rps: float | None
-    limited_by: str | None
-    starved: int | None = None
-    """Users who are never served while others are, again and again."""
-    cpu_ms: float | None = None
-    """Of the endpoint alone, from the calibration; all else comes from the scenario."""
-    bystander_ms: float | None = None
-    """The median of what somebody else waits who asks now and then."""
 
 
 @dataclass(frozen=True, slots=True)

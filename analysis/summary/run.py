@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 from analysis.stats.knee_search import Knee
 from analysis.summary.capacity import compute_knee
 from analysis.summary.contrast import Contrast, Entrant, compute_contrasts
-from analysis.summary.model import CellSummary, Prediction
+from analysis.summary.model import CellSummary
 from analysis.summary.sweep import Sweep, SweepSettings, parse_sweep_settings, summarize_sweeps
 from analysis.summary.thresholds import (
     Threshold,
@@ -17,6 +17,7 @@ from analysis.summary.thresholds import (
     parse_thresholds,
 )
 from analysis.summary.trials import ScenarioSummary, summarize_trials
+from records.prediction import Prediction
 
 
 @dataclass(frozen=True, slots=True)

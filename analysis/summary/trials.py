@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from textwrap import wrap
 
-from analysis.report.tables import escape_markdown, has_starved_users, join_markdown_cells
+from analysis.report.tables import escape_markdown, join_markdown_cells
 from analysis.stats import formats
 from analysis.stats.intervals import MedianInterval, compute_median_interval
 from analysis.summary.model import CellSummary
+from analysis.summary.predicates import has_starved_users
 
 FIGURES = (
     "ok_rps", "rps", "failures", "failure_ratio", "unfinished", "mean_ms", "median_ms",

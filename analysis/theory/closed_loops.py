@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-from analysis.summary.model import Prediction
 from analysis.theory.combine import FormulaPrediction, combine_predictions
 from analysis.theory.phases import (
     PATIENCE_S,
@@ -14,6 +13,7 @@ from analysis.theory.phases import (
 )
 from analysis.theory.sweep import Curve, CurvePoint, compute_curve
 from analysis.theory.worker import TICKS_A_LOOK, System
+from records.prediction import Prediction
 from scenarios.heartbeat import exceeds_worker_timeout
 from scenarios.model import Load
 from scenarios.units import Second

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, replace
 
-from analysis.summary.model import Prediction
 from analysis.theory.simulation import SimulationResult
+from records.prediction import Prediction
 from scenarios.units import Second
 
 

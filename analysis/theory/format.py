@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from textwrap import wrap
 
 from analysis.stats import formats
-from analysis.summary.model import Prediction
 from analysis.theory.sweep import Curve, Sizing
+from records.prediction import Prediction
 
 NAME_WIDTH = 22
 BAR = 24

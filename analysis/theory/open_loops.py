@@ -3,13 +3,13 @@
 import math
 from dataclasses import replace
 
-from analysis.summary.model import Prediction
 from analysis.theory.combine import FormulaPrediction, combine_predictions
 from analysis.theory.formulas import build_stations
 from analysis.theory.open_queues import estimate_mgc_wait_s
 from analysis.theory.simulation import MOST_REQUESTS, OpenLoad, SimulationResult, simulate
 from analysis.theory.stations import compute_highest_rps
 from analysis.theory.worker import System
+from records.prediction import Prediction
 from scenarios.model import Load
 from scenarios.units import Second
 

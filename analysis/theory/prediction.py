@@ -10,10 +10,10 @@ so never limits. A run's verdict UPSTREAM_LATE tells when it did not.
 
 from dataclasses import replace
 
-from analysis.summary.model import Prediction
 from analysis.theory.closed_loops import predict_blocked_loop, predict_closed_loop
 from analysis.theory.open_loops import predict_open_loop
 from analysis.theory.worker import System
+from records.prediction import Prediction
 from scenarios.errors import UserError
 from scenarios.model import THREADS_OF, Load, Scenario, Style
 from scenarios.units import Second

@@ -19,7 +19,7 @@ from analysis.guide.lesson import (
 )
 from analysis.guide.workshop_page import build_command
 from analysis.summary.cell import compute_summary
-from analysis.summary.model import Prediction
+from records.prediction import Prediction
 from scenarios.errors import UserError
 from scenarios.exercises import (
     EXERCISES,

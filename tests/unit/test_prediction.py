@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from analysis.summary.model import Prediction
 from analysis.theory.prediction import build_system, compute_prediction
+from records.prediction import Prediction
 from scenarios.catalogue import select_scenarios
 from scenarios.model import MachineResources, Scenario, resolve_scenario
 

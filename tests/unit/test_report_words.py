@@ -14,8 +14,9 @@ from analysis.report.drawing import render_chart
 from analysis.report.headlines import LIMITS, write_headline
 from analysis.report.page import select_median_trial
 from analysis.summary.cell import compute_summary
-from analysis.summary.model import CellSummary, OpenLoopSummary, Prediction
+from analysis.summary.model import CellSummary, OpenLoopSummary
 from analysis.verdicts.model import Verdict
+from records.prediction import Prediction
 from scenarios.catalogue import select_scenarios
 from tests.unit.samples import healthy, record, tables
 

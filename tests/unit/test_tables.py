@@ -17,15 +17,10 @@ from analysis.report.tables import (
 from analysis.stats import formats
 from analysis.summary.capacity import name_share_cell
 from analysis.summary.cell import compute_summary
-from analysis.summary.model import (
-    BystanderLatency,
-    CellSummary,
-    ErrorCount,
-    OpenLoopSummary,
-    Prediction,
-)
+from analysis.summary.model import BystanderLatency, CellSummary, ErrorCount, OpenLoopSummary
 from analysis.verdicts.advice import ADVICE, get_advice, write_message
 from analysis.verdicts.model import Code, Verdict
+from records.prediction import Prediction
 from scenarios.catalogue import CATALOGUE
 from tests.unit.samples import healthy, record, tables
 
