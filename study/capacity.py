@@ -27,7 +27,7 @@ from records.calibration import Calibration
 from records.rundir import RunDir, create_run
 from scenarios.errors import UserError
 from scenarios.model import Scenario, resolve_scenario
-from scenarios.overrides import BOUNDS
+from scenarios.settings import ARRIVAL_RATES
 from stress.cell import run_cell
 from stress.interruption import CellInterruptedError, Interruption
 from study.final_output import (
@@ -41,7 +41,7 @@ from study.predictions import predict_scenarios
 from study.progress import ProgressDisplay, choose_display
 from study.signals import record_signals
 
-FASTEST = BOUNDS["arrival_rate"][1]
+FASTEST = ARRIVAL_RATES[1]
 UNKNOWN_CEILING = 1000.0
 
 
