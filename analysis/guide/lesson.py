@@ -4,27 +4,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from textwrap import fill
 
+from analysis.guide.exercises import Exercise
+from analysis.metrics import get_metric, get_value
+from analysis.report.render import WIDTH, render_terminal
+from analysis.report.table import Column, Row, Table
 from analysis.stats import formats
 from analysis.summary.model import CellSummary
-from analysis.summary.trials import get_figure
-from scenarios.exercises import Exercise, PredictedMetric
 
-WIDTH, NAME_WIDTH, COLUMN, BAR = 80, 24, 12, 50
-YOURS, THEORY, MEASURED = "yours", "theory", "measured"
-FORETOLD = {
-    "ok_rps": "predicted.ok_rps",
-    "mean_ms": "predicted.mean_ms",
-    "bystander.median_ms": "predicted.bystander_ms",
-    "cpu_ms_per_request": "predicted.cpu_ms",
-}
-"""Figures that theory has too, by their names in summary.json."""
+YOURS, THEORY, MEASURED = ORDER = ("yours", "theory", "measured")
+COLUMNS = (
+    Column("", is_text=True, width=24),
+    *(Column(each, format=formats.short_number, width=11) for each in ORDER),
+)
+BAR = 50
 
 
 @dataclass(frozen=True, slots=True)
 class ExerciseMetric:
     """One figure; None where nobody said."""
 
-    what: PredictedMetric
+    words: str
     yours: float | None
     theory: float | None
     measured: float | None
@@ -41,29 +40,30 @@ def compare_exercise(
     """The figures of an exercise; a guess is of the first."""
     return tuple(
         ExerciseMetric(
-            what,
-            guess if what is which.asked else None,
-            get_figure(cell, FORETOLD[what.figure]) if what.figure in FORETOLD else None,
-            get_figure(cell, what.figure),
+            words,
+            guess if figure == which.asked else None,
+            get_predicted(cell, figure),
+            get_value(cell, figure),
         )
-        for what in which.shown
+        for figure, words in which.shown.items()
     )
 
 
+def get_predicted(cell: CellSummary, figure: str) -> float | None:
+    """None where theory says nothing of it."""
+    key = get_metric(figure).predicted
+    return get_value(cell, key) if key else None
+
+
 def render_exercise_table(found: Sequence[ExerciseMetric]) -> list[str]:
-    heads = "".join(f"{head:>{COLUMN}}" for head in (YOURS, THEORY, MEASURED))
-    lines = [f"{'':<{NAME_WIDTH}}{heads}"]
-    for each in found:
-        values = (each.yours, each.theory, each.measured)
-        figures = "".join(f"{formats.short_number(value):>{COLUMN}}" for value in values)
-        lines.append(f"{each.what.words:<{NAME_WIDTH}}{figures}")
-    return lines
+    rows = [Row(each.words, (each.yours, each.theory, each.measured)) for each in found]
+    return render_terminal(Table(COLUMNS, rows))
 
 
 def render_bars(found: ExerciseMetric) -> list[str]:
     """For a terminal: each bar as long as its figure."""
     longest = max((value for _, value in found.bars), default=0.0)
-    lines = [found.what.words]
+    lines = [found.words]
     for name, value in found.bars:
         bar = "█" * round(BAR * value / longest) if longest > 0 else ""
         lines.append(f"  {name:<10}{bar or '▏'} {formats.short_number(value)}")

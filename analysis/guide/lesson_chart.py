@@ -1,22 +1,21 @@
-"""The picture of an exercise: a bar each for what was guessed, foretold and measured."""
+"""The picture of an exercise: a bar each for what was guessed, predicted and measured."""
 
 from collections.abc import Sequence
 
 import altair as alt
 import polars as pl
 
-from analysis.guide.lesson import MEASURED, THEORY, YOURS, ExerciseMetric
+from analysis.guide.lesson import ORDER, ExerciseMetric
 from analysis.report.charts import CaptionedChart
 from analysis.report.drawing import RenderedChart, render_chart
 from analysis.report.predicted_curves import COLOURS, Layers
 
-ORDER = [YOURS, THEORY, MEASURED]
 WIDTH, BAR_HEIGHT = 330, 22
 
 
 def render_exercise_chart(title: str, found: Sequence[ExerciseMetric]) -> RenderedChart:
     says = "; ".join(
-        f"{each.what.words}: " + ", ".join(f"{name} {value:.4g}" for name, value in each.bars)
+        f"{each.words}: " + ", ".join(f"{name} {value:.4g}" for name, value in each.bars)
         for each in found
     )
     return render_chart(
@@ -28,12 +27,12 @@ def render_exercise_chart(title: str, found: Sequence[ExerciseMetric]) -> Render
 
 def draw_exercise_panel(found: ExerciseMetric) -> Layers:
     rows = pl.DataFrame(found.bars, {"who": pl.String(), "value": pl.Float64()}, orient="row")
-    base = alt.Chart(rows, title=found.what.words).encode(
+    base = alt.Chart(rows, title=found.words).encode(
         x=alt.X("value:Q", title=None),
-        y=alt.Y("who:N", title=None, sort=ORDER),
+        y=alt.Y("who:N", title=None, sort=list(ORDER)),
     )
     bar = base.mark_bar().encode(
-        color=alt.Color("who:N", legend=None).scale(domain=ORDER, range=COLOURS[:3])
+        color=alt.Color("who:N", legend=None).scale(domain=list(ORDER), range=COLOURS[:3])
     )
     text = base.mark_text(align="left", dx=4).encode(text=alt.Text("value:Q", format=",.4~g"))
     return alt.layer(bar, text).properties(width=WIDTH, height=BAR_HEIGHT * len(found.bars))

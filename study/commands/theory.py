@@ -10,7 +10,8 @@ from analysis.theory.curve import parse_users
 from analysis.theory.sizing import LoadTarget
 from scenarios.catalogue import select_scenarios
 from scenarios.errors import UserError
-from scenarios.overrides import Overrides, apply_overrides
+from scenarios.overrides import apply_overrides
+from scenarios.settings import Overrides
 from study import options as o
 from study.predict import PredictionRequest
 from study.predict import predict_performance as ask_theory

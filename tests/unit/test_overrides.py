@@ -4,7 +4,8 @@ from scenarios.catalogue import CATALOGUE, DEFAULT_GROUPS, GROUPS, select_scenar
 from scenarios.catalogue.contrast import SCENARIOS as CONTRAST
 from scenarios.errors import UserError
 from scenarios.model import MachineResources, Scenario, resolve_scenario
-from scenarios.overrides import Overrides, apply_overrides
+from scenarios.overrides import apply_overrides
+from scenarios.settings import Overrides
 from scenarios.units import parse_duration
 
 ALL = MachineResources(uvloop=True, httptools=True, go=True)
@@ -118,7 +119,7 @@ def test_an_override_of_python_leaves_the_compiled_ones_alone() -> None:
         (("ping",), Overrides(access_log="off"), "--access-log: the scenarios of 'GET /ping'"),
         (("ping",), Overrides(server="gunicorn"), "--server: the scenarios of 'GET /ping'"),
         (("users-overload",), Overrides(engine="oha"), "an open loop is Locust's alone"),
-        (("disk-large",), Overrides(engine="wrk"), "a pause between requests is Locust's alone"),
+        (("disk-large",), Overrides(engine="oha"), "a pause between requests is Locust's alone"),
         (
             ("users-overload",),
             Overrides(users=5),

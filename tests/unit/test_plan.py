@@ -6,7 +6,8 @@ import pytest
 
 from scenarios.catalogue import select_scenarios
 from scenarios.model import MachineResources, Scenario, resolve_scenario
-from scenarios.overrides import Overrides, apply_overrides
+from scenarios.overrides import apply_overrides
+from scenarios.settings import Overrides
 from stress.load_plan import Distribution, build_load_command, build_load_worker_argv
 from stress.plan import (
     WARM_UP_LIMIT_S,
