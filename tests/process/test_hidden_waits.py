@@ -149,22 +149,3 @@ def test_a_sweep_says_where_it_stops_paying(tmp_path: Path) -> None:
     again = study("report", str(run))
     assert again.returncode == 0
     assert "more than pool 20 stops paying" in " ".join(again.stdout.split())
-
-
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        ("sync-sleep", "varies one thing: none of the settings has several values"),
-        ("sync-sleep --pool 1,2 --users 3,4", "--pool and --users have several values"),
-        ("sync-sleep --pool 1,x", "'x' is no whole number"),
-        ("nothing --delay 1ms,2ms", "--delay: none of the chosen scenarios waits for anything"),
-        ("sync-sleep --pool 0,2", "--pool 0: give 1 to 10000"),
-        ("no-such --pool 1,2", "no scenario or group is called 'no-such'"),
-    ],
-)
-def test_a_sweep_that_cannot_be_is_one_line(arguments: str, said: str, tmp_path: Path) -> None:
-    done = study("sweep", *shlex.split(arguments), "--out", str(tmp_path / "out"))
-    assert done.returncode == 2
-    assert said in done.stderr
-    assert done.stderr.count("\n") == 1
-    assert not (tmp_path / "out").exists()
