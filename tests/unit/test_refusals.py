@@ -83,6 +83,18 @@ def test_what_nobody_answers_is_one_line_and_code_3(
     assert_refused(words, CANNOT, said, (tmp_path, monkeypatch, capsys))
 
 
+def test_an_engine_that_is_not_there_is_one_line_and_code_3(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert_refused(
+        "run async-sleep --engine oha",
+        CANNOT,
+        "no oha on the PATH",
+        (tmp_path, monkeypatch, capsys),
+    )
+
+
 def assert_refused(
     words: str,
     code: int,
