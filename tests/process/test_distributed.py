@@ -34,7 +34,7 @@ from tests.process.support import (
 )
 from tests.process.test_faults import gone
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 SHORT, MEDIUM, LONG = ((*SMALL, "--duration", each) for each in ("1s", "3s", "30s"))
 WARD_S = 60
 """No load worker of a test outlives this, whatever becomes of the test."""

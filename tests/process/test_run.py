@@ -10,7 +10,7 @@ import pytest
 from records.rows import HANDLERS, PROBE, REQUESTS
 from tests.process.support import SMALL, cells, codes, only_run, study
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 USERS, DELAY_MS = 20, 50.0
 TABLE_ONLY = ("--no-predict", "--no-report")
 CEILING_RPS = USERS / 0.050

@@ -15,7 +15,7 @@ import pytest
 
 from tests.process.support import ROOT, SMALL, cells, only_run, running, study, wait_for
 
-pytestmark = [pytest.mark.slow, pytest.mark.untimed]
+pytestmark = [pytest.mark.slow, pytest.mark.untimed, pytest.mark.timeout(120)]
 SHELLS = {
     Path(path).resolve(): shell for shell in ("dash", "sh") if (path := shutil.which(shell))
 }.values()  # on Debian they are one

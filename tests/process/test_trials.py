@@ -9,7 +9,7 @@ import pytest
 
 from tests.process.support import cells, only_run, study
 
-pytestmark = [pytest.mark.slow, pytest.mark.untimed]
+pytestmark = [pytest.mark.slow, pytest.mark.untimed, pytest.mark.timeout(120)]
 TINY = (
     "--no-report",
     "--users",
