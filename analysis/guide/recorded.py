@@ -9,7 +9,7 @@ from statistics import median
 
 from pydantic import TypeAdapter
 
-from analysis.summary.model import SCHEMA, CellSummary
+from analysis.summary.model import READABLE_SCHEMAS, SCHEMA, CellSummary
 from analysis.summary.trials import collect_values, count_error_verdicts, group_completed_trials
 from records.rundir import RunDir, open_run, translate_read_errors
 from scenarios.errors import UserError
@@ -114,7 +114,7 @@ def read_cells(run: RunDir) -> list[CellSummary]:
     path = run.path / "summary.json"
     with translate_read_errors(path):
         content = json.loads(path.read_text())
-        if not isinstance(content, dict) or content.get("schema") != SCHEMA:
+        if not isinstance(content, dict) or content.get("schema") not in READABLE_SCHEMAS:
             raise ValueError(f"not a summary of schema {SCHEMA}")
         return _CELLS.validate_python(content.get("cells"))
 

@@ -4,11 +4,10 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from analysis.measures.blocking_sites import BEAT_S, BlockingSite, find_blocking_sites
 from analysis.measures.window import Window, count_distinct
 from analysis.stats.quantiles import compute_time_weights, estimate_quantile
 
-BEAT_S = 0.010
-"""The probe's heartbeat: an age up to this is no lag."""
 BLOCKED_AFTER_S = 0.1
 """From this age on the probe reads the loop's stack."""
 BUCKET_S = 0.1
@@ -38,7 +37,7 @@ class ProbeMetrics:
     loop_lag_p99_ms: float | None
     loop_lag_max_ms: float | None
     loop_blocked_share: float | None
-    blocked_by: str | None
+    blocking_sites: tuple[BlockingSite, ...]
 
 
 def compute_probe_metrics(probe: pl.DataFrame, window: Window) -> ProbeMetrics:
@@ -51,7 +50,7 @@ def compute_probe_metrics(probe: pl.DataFrame, window: Window) -> ProbeMetrics:
         loop_lag_p99_ms=lag_p99_ms,
         loop_lag_max_ms=lag_max_ms,
         loop_blocked_share=compute_blocked_share(samples),
-        blocked_by=find_blocking_site(samples),
+        blocking_sites=find_blocking_sites(samples),
     )
 
 
@@ -102,15 +101,3 @@ def compute_blocked_share(samples: pl.DataFrame) -> float | None:
             late = own["heartbeat_age_s"].to_numpy() > BLOCKED_AFTER_S
             shares.append(float(weights[late].sum() / weights.sum()))
     return max(shares, default=None)
-
-
-def find_blocking_site(samples: pl.DataFrame) -> str | None:
-    """The route and line that held the loop in most samples of a blocked loop."""
-    held = samples.filter(
-        pl.col("blocked_frame").is_not_null() | pl.col("blocked_route").is_not_null()
-    )
-    if held.is_empty():
-        return None
-    place = pl.concat_str("blocked_route", "blocked_frame", separator=" at ", ignore_nulls=True)
-    counts = held.select(place=place).group_by("place").len().sort("len", "place", descending=True)
-    return str(counts["place"][0])

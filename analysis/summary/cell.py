@@ -122,7 +122,7 @@ def compute_summary(
         loop_lag_p99_ms=seen.loop_lag_p99_ms,
         loop_lag_max_ms=seen.loop_lag_max_ms,
         loop_blocked_share=seen.loop_blocked_share,
-        blocked_by=seen.blocked_by if record.scenario.endpoint.works_on_the_loop else None,
+        blocking_sites=seen.blocking_sites if record.scenario.endpoint.works_on_the_loop else (),
         worker_restarts=len(record.deaths),
         cpu_percent_peak=compute_cpu_percent_peak(machine, "server", together=True),
         cpu_ms_per_request=compute_cpu_ms(

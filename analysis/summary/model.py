@@ -1,14 +1,17 @@
-"""The figures of a cell, under the names that other tools rely on (summary.json, schema 1)."""
+"""The figures of a cell, under the names that other tools rely on (summary.json, schema 2)."""
 
 from dataclasses import dataclass, field
 
+from analysis.measures.blocking_sites import BlockingSite
 from analysis.measures.ramp import RampGrowth
 from analysis.measures.request_accounting import RequestAccounting
 from analysis.verdicts.base import VerdictRecord
 from records.prediction import Prediction
 from scenarios.units import Second
 
-SCHEMA = 1
+SCHEMA = 2
+READABLE_SCHEMAS = (1, 2)
+"""1 has `blocked_by`, a text, where 2 has `blocking_sites`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,7 @@ class OpenLoopSummary:
     middle."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CellSummary:
     """DESIGN: windows, populations, words. Unknown is None, never 0."""
 
@@ -126,7 +129,8 @@ class CellSummary:
     loop_lag_p99_ms: float | None
     loop_lag_max_ms: float | None
     loop_blocked_share: float | None
-    blocked_by: str | None
+    blocking_sites: tuple[BlockingSite, ...] = ()
+    """Of an endpoint that works on the event loop, worst first."""
     worker_restarts: int
     cpu_percent_peak: float | None
     cpu_ms_per_request: float | None
