@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from analysis.measures.blocking_sites import BEAT_S, BlockingSite, find_blocking_sites
-from analysis.measures.window import Window, count_distinct
+from analysis.measures.window import MeasuredCell
 from analysis.stats.quantiles import compute_time_weights, estimate_quantile
 
 BLOCKED_AFTER_S = 0.1
@@ -20,43 +20,40 @@ THREADS = (
 )
 
 
+COUNTED = (
+    "pid", "at_s", "threads_loop", "threads_anyio_worker", "threads_executor", "threads_other"
+)  # fmt: skip
 WATCHED = (
-    "pid", "at_s", "heartbeat_age_s", "threads_loop", "threads_anyio_worker", "threads_executor",
-    "threads_other", "pool_total", "pool_waiting", "blocked_route", "blocked_frame",
+    "pid", "at_s", "heartbeat_age_s", "pool_total", "pool_waiting", "blocked_route", "blocked_frame"
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class ProbeMetrics:
-    """Under the names of CellSummary. threads_spawned: of the whole cell; all else: of its
-    window."""
+    """Of the window."""
 
-    threads_spawned: int | None
     pool_total: int | None
     pool_waiting_peak: int | None
     loop_lag_p99_ms: float | None
     loop_lag_max_ms: float | None
     loop_blocked_share: float | None
-    blocking_sites: tuple[BlockingSite, ...]
+    blocking_sites: tuple[BlockingSite, ...] = ()
+    """Of an endpoint that works on the event loop, the worst first."""
 
 
-def compute_probe_metrics(probe: pl.DataFrame, window: Window) -> ProbeMetrics:
-    samples = probe.filter(window.contains("at_s"))
+def compute_probe_metrics(cell: MeasuredCell) -> ProbeMetrics:
+    samples = cell.tables.load_table("probe", WATCHED).filter(cell.window.contains("at_s"))
     lag_p99_ms, lag_max_ms = compute_loop_lag(samples)
     return ProbeMetrics(
-        threads_spawned=compute_simultaneous_peak(probe, THREADS),
         pool_total=compute_simultaneous_peak(samples, pl.col("pool_total")),
         pool_waiting_peak=compute_simultaneous_peak(samples, pl.col("pool_waiting")),
         loop_lag_p99_ms=lag_p99_ms,
         loop_lag_max_ms=lag_max_ms,
         loop_blocked_share=compute_blocked_share(samples),
-        blocking_sites=find_blocking_sites(samples),
+        blocking_sites=find_blocking_sites(samples)
+        if cell.record.scenario.endpoint.works_on_the_loop
+        else (),
     )
-
-
-def count_unique_threads(own: pl.DataFrame) -> int | None:
-    known = own.filter(pl.col("thread_id").is_not_null())
-    return count_distinct(known, "pid", "thread_id") if known.height else None
 
 
 def compute_simultaneous_peak(samples: pl.DataFrame, what: pl.Expr) -> int | None:
