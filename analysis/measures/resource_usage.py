@@ -38,11 +38,8 @@ def measure_server_usage(rows: CellRows) -> ServerUsage:
     sweeps = rows.tables.load_table("machine", USAGE)
     machine = sweeps.filter(rows.window.contains("at_s"))
     around = sweeps.filter(rows.window.widen(SWEEP_S).contains("at_s"))
-    length_s, totals = rows.window.length_s, rows.record.totals
-    answered = rows.completions.height
-    if totals is not None:
-        answered, length_s = totals.completed, totals.lasting_s
-    rps = answered / length_s if length_s else None
+    length_s = rows.window.length_s
+    rps = rows.completions.height / length_s if length_s else None
     return ServerUsage(
         worker_restarts=len(rows.record.deaths),
         cpu_percent_peak=compute_cpu_percent_peak(machine, "server", together=True),

@@ -22,8 +22,9 @@ class Throughput:
 
 
 def measure_throughput(rows: CellRows) -> Throughput:
-    requests, length_s = rows.completions.height, rows.window.length_s
-    ok = rows.completions["error"].null_count()
+    """With requests that got no answer and are no rows, where the load knows only their number."""
+    requests = rows.completions.height + sum(rows.record.faults.values())
+    ok, length_s = rows.completions["error"].null_count(), rows.window.length_s
     return Throughput(
         duration_s=length_s or None,
         requests=requests,

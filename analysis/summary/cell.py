@@ -27,7 +27,6 @@ from analysis.measures.window import (
     load_rows,
 )
 from analysis.stats.quantiles import estimate_quantile
-from analysis.summary.aggregate_only import add_faults, add_totals
 from analysis.summary.model import BystanderLatency, CellSummary, Cycle, ErrorCount, WholeRun
 from analysis.summary.open_loop import summarize_open_loop
 from analysis.verdicts.evidence import gather_evidence
@@ -52,7 +51,7 @@ def compute_summary(
     rows = load_rows(cell)
     found = gather_evidence(rows, account, prediction)
     throughput, load = measure_throughput(rows), record.scenario.load
-    summary = CellSummary(
+    return CellSummary(
         scenario=record.scenario.name,
         trial=record.trial,
         users=None if load.is_open else load.users,
@@ -74,11 +73,8 @@ def compute_summary(
         predicted=prediction,
         cycles=summarize_cycles(rows),
         verdicts=tuple(each.to_record() for each in judge(found)),
-        errors=count_errors(rows.completions)[:MOST_ERRORS],
+        errors=count_errors(rows),
     )
-    if record.totals is not None:
-        return add_totals(summary, record.totals)
-    return add_faults(summary, record.faults) if record.faults else summary
 
 
 def summarize_bystander(cell: MeasuredCell) -> BystanderLatency:
@@ -130,11 +126,14 @@ def summarize_cycles(rows: CellRows) -> tuple[Cycle, ...]:
     return tuple(found)
 
 
-def count_errors(completions: pl.DataFrame) -> tuple[ErrorCount, ...]:
+def count_errors(rows: CellRows) -> tuple[ErrorCount, ...]:
+    """The most frequent, and those of requests that are no rows."""
     counted = (
-        completions.filter(pl.col("error").is_not_null())
+        rows.completions.filter(pl.col("error").is_not_null())
         .group_by("error")
         .len()
         .sort(["len", "error"], descending=[True, False])
     )
-    return tuple(ErrorCount(error, count) for error, count in counted.iter_rows())
+    found = (*counted.head(MOST_ERRORS).iter_rows(), *rows.record.faults.items())
+    errors = (ErrorCount(error, count) for error, count in found)
+    return tuple(sorted(errors, key=lambda each: -each.count))
