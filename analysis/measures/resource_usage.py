@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from analysis.measures.window import CellRows
+from analysis.stats.quotients import divide_or_none
 
 USAGE = ("at_s", "role", "pid", "cpu_s", "rss_bytes", "threads")
 OURS = ("server", "database", "upstream", "load", "runner", "live", "profiler", "terminal")
@@ -38,8 +39,7 @@ def measure_server_usage(rows: CellRows) -> ServerUsage:
     sweeps = rows.tables.load_table("machine", USAGE)
     machine = sweeps.filter(rows.window.contains("at_s"))
     around = sweeps.filter(rows.window.widen(SWEEP_S).contains("at_s"))
-    length_s = rows.window.length_s
-    rps = rows.completions.height / length_s if length_s else None
+    rps = divide_or_none(rows.completions.height, rows.window.length_s)
     return ServerUsage(
         worker_restarts=len(rows.record.deaths),
         cpu_percent_peak=compute_cpu_percent_peak(machine, "server", together=True),

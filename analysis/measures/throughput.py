@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from analysis.measures.window import CellRows, select_unfinished
+from analysis.stats.quotients import divide_or_none
 from scenarios.units import Second
 
 
@@ -36,7 +37,3 @@ def measure_throughput(rows: CellRows) -> Throughput:
         failures_per_s=divide_or_none(requests - ok, length_s),
         success_ratio=divide_or_none(ok, requests),
     )
-
-
-def divide_or_none(part: float, whole: float) -> float | None:
-    return part / whole if whole else None
