@@ -10,7 +10,7 @@ from anyio.to_thread import current_default_thread_limiter
 from starlette.background import BackgroundTask
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 
-from app.context import RouteAdder
+from app.systems.routing import RouteAdder
 
 CHUNKS = 100
 

@@ -13,7 +13,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from app.main import create_app
-from app.settings import Library, Settings, SettingsError, read_settings
+from app.settings import DOCUMENT, Library, Settings, read_settings
+from app.systems.environment import SettingsError
 
 STYLES = ("/sync/http", "/async/http", "/async/http/sync", "/async/http/offload")
 
@@ -193,3 +194,9 @@ def test_thread_lines_are_off_unless_asked_for() -> None:
 def test_a_wrong_setting_is_named_with_its_value(key: str, value: str) -> None:
     with pytest.raises(SettingsError, match=f"{key}={value!r}: give "):
         read_settings({key: value})
+
+
+def test_the_lesson_can_be_read_aloud_in_one_sitting() -> None:
+    files = ("main.py", "endpoints.py", "clients.py", "settings.py")
+    folder = DOCUMENT.parent
+    assert sum(len((folder / name).read_text().splitlines()) for name in files) <= 275
