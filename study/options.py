@@ -106,7 +106,7 @@ AccessLogOption = Annotated[
     typer.Option("--access-log", help="off, to a file, or to a terminal that is slow."),
 ]
 EngineOption = Annotated[
-    Engine | None, typer.Option("--engine", help="What makes the load: locust, oha or wrk.")
+    Engine | None, typer.Option("--engine", help="What makes the load: locust or oha.")
 ]
 Trials = Annotated[int, typer.Option(help="How often each scenario is run.")]
 Seed = Annotated[

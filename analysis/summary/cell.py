@@ -39,7 +39,7 @@ from analysis.measures.window import (
 )
 from analysis.stats.quantiles import estimate_quantile
 from analysis.stats.steady_state import Drift
-from analysis.summary.aggregate_only import add_faults, add_totals
+from analysis.summary.aggregate_only import add_faults
 from analysis.summary.model import BystanderLatency, CellSummary, Cycle, ErrorCount, WholeRun
 from analysis.summary.open_loop import summarize_open_loop
 from analysis.verdicts.evidence import gather_evidence
@@ -126,7 +126,7 @@ def compute_summary(
         worker_restarts=len(record.deaths),
         cpu_percent_peak=compute_cpu_percent_peak(machine, "server", together=True),
         cpu_ms_per_request=compute_cpu_ms(
-            machine, "server", compute_answered_rps(record, completions, window)
+            machine, "server", divide_or_none(completions.height, window.length_s)
         ),
         rss_mib_peak=compute_memory_mib_peak(around, "server"),
         live_cpu_percent_peak=compute_cpu_percent_peak(machine, "live", together=True),
@@ -153,8 +153,6 @@ def compute_summary(
         verdicts=tuple(each.to_record() for each in judge(found)),
         errors=count_errors(completions)[:MOST_ERRORS],
     )
-    if record.totals is not None:
-        return add_totals(summary, record.totals)
     return add_faults(summary, record.faults) if record.faults else summary
 
 
@@ -188,14 +186,6 @@ def compute_arrival_delays(
         arrivals.filter(window.contains("arrived_s")),
     )
     return estimate_quantile(delays_ms, 0.5), estimate_quantile(delays_ms, 0.99)
-
-
-def compute_answered_rps(
-    record: CellRecord, completions: pl.DataFrame, window: Window
-) -> float | None:
-    if record.totals is not None:
-        return divide_or_none(record.totals.completed, record.totals.lasting_s)
-    return divide_or_none(completions.height, window.length_s)
 
 
 def account_for_cell(record: CellRecord, cell: CellTables) -> RequestAccounting:

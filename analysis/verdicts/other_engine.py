@@ -7,7 +7,6 @@ from analysis.verdicts.evidence import Evidence
 
 LACKS = {
     "oha": "its requests carry no id, so nothing follows them through the app",
-    "wrk": "it tells totals and a histogram, nothing of single requests",
 }
 
 
