@@ -5,15 +5,13 @@ import inspect
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import Protocol, cast
+from typing import Protocol
 
 import structlog
 from fastapi import Depends, FastAPI
 from starlette.responses import Response
 
-BlockingEndpoint = Callable[[], Response]
-AwaitedEndpoint = Callable[[], Awaitable[Response]]
-Endpoint = BlockingEndpoint | AwaitedEndpoint
+Endpoint = Callable[[], Response] | Callable[[], Awaitable[Response]]
 Dependency = Callable[[], str] | Callable[[], Awaitable[str]]
 log = structlog.get_logger("app")
 
@@ -42,18 +40,16 @@ def make_route_adder(app: FastAPI, thread_lines: bool) -> RouteAdder:
 
 def add_thread_logging(path: str, endpoint: Endpoint) -> Endpoint:
     """The same endpoint, saying on which thread it runs. To be shown, not to be measured."""
-
-    @functools.wraps(endpoint)
-    def blocking() -> Response:
-        with log_thread(path):
-            return cast(BlockingEndpoint, endpoint)()
+    if not inspect.iscoroutinefunction(endpoint):
+        return log_thread(path)(endpoint)
 
     @functools.wraps(endpoint)
     async def awaited() -> Response:
         with log_thread(path):
-            return await cast(AwaitedEndpoint, endpoint)()
+            response: Response = await endpoint()
+            return response
 
-    return awaited if inspect.iscoroutinefunction(endpoint) else blocking
+    return awaited
 
 
 @contextmanager
