@@ -52,7 +52,7 @@ def build_workshop_text(records: Records, diffs: Mapping[int, str]) -> WorkshopT
 
 
 def render_sample(records: Records) -> list[str]:
-    """What exercise 1 shows to somebody who has predicted 200."""
+    """What exercise 1 shows to a student who predicted 200."""
     first, *_ = load_exercises()
     key = build_cell_key(first, edited=False)
     if key not in records.cells:

@@ -69,11 +69,14 @@ def test_a_broken_rule_is_named_with_its_key(old: str, new: str, said: str, tmp_
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ('"sync-http-shared"', '"sink"', "scenario: Value error, "),
-        ('"style: async def"', '"style: fast"', "changes: Value error, 'style: fast' is none of"),
+        ('"sync-http-shared"', '"sink"', "no scenario or group is called 'sink'"),
+        ('"async def"', '"fast"', "endpoint.style: Input should be 'def'"),
+        ('"endpoint.style"', '"endpoint.stile"', "Endpoint.__init__() got an unexpected"),
+        ('"endpoint.style"', '"end.style"', "'Scenario' object has no attribute 'end'"),
+        ("users = 100", "users = 0", "--users 0: give 1 to 100000"),
         ("users = 100", "user = 100", "overrides.user: unknown"),
         ("mean_ms =", "mean_s =", "shown.mean_s"),
-        ("```diff", "```", "hunks: Value error, no ```diff block"),
+        ("```diff", "```", "diffs: Value error, no ```diff block"),
     ],
 )
 def test_a_broken_exercise_is_named_with_its_key(
