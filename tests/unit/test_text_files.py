@@ -41,10 +41,10 @@ def test_where_a_line_breaks_does_not_matter(tmp_path: Path) -> None:
         ("low = 10.0", "lowest = 10.0", "relations.0.lowest: unknown"),
         ("because =", "reason =", "relations.0.because: "),
         ("low = 10.0", "low = ", "line 6"),
-        ("bystander.median_ms of full", "bystander.mean of full", "'bystander.mean' is no figure"),
+        ("bystander.median_ms of full", "bystander.mean of full", "'bystander.mean' is no metric"),
         ("median_ms of full-pool/", "median_ms of empty/", "'empty/health-sync' is no experiment"),
         ("ms('full-pool/", "ms('empty/", "measured: Value error, 'empty/health-"),
-        ("'bystander.median_ms') }}", "'bystander') }}", "'bystander' is no figure"),
+        ("'bystander.median_ms') }}", "'bystander') }}", "'bystander' is no metric"),
         (
             "'bystander.median_ms') }}",
             "'bystander.median_ms' }}",
