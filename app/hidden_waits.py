@@ -36,10 +36,10 @@ def add_guarded_endpoints(add: RouteAdder) -> None:
     """The endpoint is the same; what it depends on is `async def`, or `def` and needs a thread."""
 
     async def who_asks() -> str:
-        return "somebody"
+        return "a user"
 
     def sync_who_asks() -> str:
-        return "somebody"
+        return "a user"
 
     @add("/guarded", who_asks)
     async def guarded() -> Response:

@@ -26,7 +26,7 @@ FLUSH_EVERY_S = 0.25
 BLOCKED_AFTER_S = 0.1
 """A heartbeat older than this gets the loop thread's stack read."""
 CENSUS_EVERY_S = 0.1
-"""Threads are told apart, and memory and CPU are read, this often, or as soon as the number of
+"""Threads are classified, and memory and CPU are read, this often, or as soon as the number of
 threads changes: for 500 threads that is 100 µs, and a clock of the process's CPU asks them all."""
 
 SAMPLES: Columns = (
