@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from textwrap import fill
 
 from analysis.guide.exercises import Exercise
+from analysis.metrics import get_value
 from analysis.stats import formats
 from analysis.summary.model import CellSummary
-from analysis.summary.trials import get_figure
 
 WIDTH, NAME_WIDTH, COLUMN, BAR = 80, 24, 12, 50
 YOURS, THEORY, MEASURED = "yours", "theory", "measured"
@@ -43,8 +43,8 @@ def compare_exercise(
         ExerciseMetric(
             words,
             guess if figure == which.asked else None,
-            get_figure(cell, PREDICTED[figure]) if figure in PREDICTED else None,
-            get_figure(cell, figure),
+            get_value(cell, PREDICTED[figure]) if figure in PREDICTED else None,
+            get_value(cell, figure),
         )
         for figure, words in which.shown.items()
     )
