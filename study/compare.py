@@ -11,7 +11,6 @@ from analysis.summary.comparison import (
     ensure_mapping,
     list_differences,
 )
-from analysis.summary.model import SCHEMA
 from analysis.summary.run import RunSummary
 from records.rundir import RunDir, open_run
 from scenarios.errors import UserError
@@ -20,6 +19,8 @@ from study.final_output import print_table
 MOST_NAMED = 3
 REVISION_SHOWN = 10
 ALL_WELL = 0
+SCHEMA = 1
+"""Of what --json prints."""
 
 
 def compare_directories(
