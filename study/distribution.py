@@ -3,11 +3,13 @@
 import ipaddress
 import socket
 from dataclasses import dataclass
+from typing import Annotated
 
 import psutil
 
 from scenarios.errors import UserError
-from scenarios.units import Second
+from scenarios.options import Setting, check_bounds, list_given_options
+from scenarios.units import DURATION, Second
 from stress.load_plan import MASTER_PORT, Distribution
 from stress.machine import find_free_port
 from stress.plan import HOST
@@ -17,15 +19,42 @@ SHORTEST_WAIT_S, LONGEST_WAIT_S = 1.0, 3600.0
 WAIT_S = 60.0
 
 
+GROUP = "Other machines"
+
+
 @dataclass(frozen=True, slots=True)
 class DistributionOptions:
     """As typed; None: not given."""
 
-    distributed: bool
-    expect_workers: int | None = None
-    listen: str | None = None
-    master_port: int | None = None
-    wait_s: Second | None = None
+    distributed: Annotated[
+        bool,
+        Setting("The load comes from other machines: study load-worker on each.", group=GROUP),
+    ] = False
+    expect_workers: Annotated[
+        int | None,
+        Setting(
+            "How many load workers of other machines to wait for.",
+            bounds=(1, MOST_WORKERS),
+            group=GROUP,
+        ),
+    ] = None
+    listen: Annotated[
+        str | None,
+        Setting(
+            "This machine's address for the other machines. Server and master then answer "
+            "whoever reaches it: only in a network that you trust. Loopback if not given.",
+            group=GROUP,
+            metavar="ADDRESS",
+        ),
+    ] = None
+    master_port: Annotated[
+        int | None,
+        Setting(f"Where load workers report; {MASTER_PORT}.", bounds=(1, 65535), group=GROUP),
+    ] = None
+    wait_s: Annotated[
+        Second | None,
+        Setting("How long for, such as 60s.", unit=DURATION, name="--wait-workers", group=GROUP),
+    ] = None
 
 
 def build_distribution(
@@ -37,7 +66,10 @@ def build_distribution(
     """None where the load is this machine's own. Raises UserError naming the option that does not
     fit. `own`: this machine's addresses, looked up if they are not given."""
     if not asked.distributed:
-        reject_given_options(asked)
+        for option, _ in list_given_options(asked):
+            raise UserError(
+                f"{option.name} is for a load from other machines: give --distributed too"
+            )
         return None
     if load_processes is not None:
         raise UserError(
@@ -48,36 +80,19 @@ def build_distribution(
         raise UserError(
             "--served: with --distributed each cell starts its own server; leave one out"
         )
-    return Distribution(
-        expect_workers=check_worker_count(asked.expect_workers),
-        listen=check_own_address(
-            asked.listen or HOST, list_own_addresses() if own is None else own
-        ),
-        master_port=check_port(MASTER_PORT if asked.master_port is None else asked.master_port),
-        wait_s=check_wait(WAIT_S if asked.wait_s is None else asked.wait_s),
-    )
-
-
-def reject_given_options(asked: DistributionOptions) -> None:
-    given = {
-        "--expect-workers": asked.expect_workers,
-        "--listen": asked.listen,
-        "--master-port": asked.master_port,
-        "--wait-workers": asked.wait_s,
-    }
-    for option, value in given.items():
-        if value is not None:
-            raise UserError(f"{option} is for a load from other machines: give --distributed too")
-
-
-def check_worker_count(expected: int | None) -> int:
-    if expected is None:
+    if asked.expect_workers is None:
         raise UserError(
             "--distributed: give --expect-workers N too, how many load workers to expect"
         )
-    if not 1 <= expected <= MOST_WORKERS:
-        raise UserError(f"--expect-workers {expected}: give 1 to {MOST_WORKERS}")
-    return expected
+    check_bounds(asked)
+    return Distribution(
+        expect_workers=asked.expect_workers,
+        listen=check_own_address(
+            asked.listen or HOST, list_own_addresses() if own is None else own
+        ),
+        master_port=MASTER_PORT if asked.master_port is None else asked.master_port,
+        wait_s=check_wait(WAIT_S if asked.wait_s is None else asked.wait_s),
+    )
 
 
 def check_own_address(text: str, own: frozenset[str]) -> str:
@@ -100,12 +115,6 @@ def list_own_addresses() -> frozenset[str]:
         for each in interface
         if each.family == socket.AF_INET
     )
-
-
-def check_port(number: int) -> int:
-    if not 1 <= number <= 65535:
-        raise UserError(f"--master-port {number}: give 1 to 65535")
-    return number
 
 
 def check_wait(wait_s: Second) -> Second:
