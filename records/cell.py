@@ -70,19 +70,6 @@ class Profile:
 
 
 @dataclass(frozen=True, slots=True)
-class LoadTotals:
-    """Of a load that tells nothing of single requests. completed: with any status, of which
-    `failed_statuses` were no 2xx or 3xx; faults: by kind, of those that got no answer.
-    latencies_us: (microseconds, how many) of the completed."""
-
-    completed: int
-    failed_statuses: int
-    lasting_s: Second
-    faults: dict[str, int]
-    latencies_us: tuple[tuple[int, int], ...]
-
-
-@dataclass(frozen=True, slots=True)
 class CellRecord:
     """interrupted: why the cell did not run to its end, else None.
 
@@ -115,8 +102,6 @@ class CellRecord:
     cores: int | None = None
     faults: dict[str, int] = field(default_factory=dict)
     """Requests of the window without an answer that are no rows, by the load's own words."""
-    totals: LoadTotals | None = None
-    """Where the load told no more than these."""
     database: str | None = None
     """Its version, and whether it was embedded or given."""
     clocks: tuple[ClockModel, ...] = ()

@@ -48,7 +48,7 @@ Http = Literal["h11", "httptools", "auto"]
 UpstreamKind = Literal["auto", "python", "go"]
 UserClass = Literal["fast", "requests"]
 Arrivals = Literal["constant", "poisson"]
-Engine = Literal["locust", "oha", "wrk"]
+Engine = Literal["locust", "oha"]
 DatabaseKind = Literal["postgresql", "sqlite"]
 DatabaseLife = Literal["pool", "per-request"]
 

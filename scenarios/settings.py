@@ -116,7 +116,7 @@ class Overrides:
         HAS_USERS, bounds=(1, 10_000_000), needs_locust=True,
     )] = None
     engine: Annotated[Engine | None, Setting(
-        "What makes the load: locust, oha or wrk.", "load.engine",
+        "What makes the load: locust or oha.", "load.engine",
     )] = None
     access_log: Annotated[AccessLog | None, Setting(
         "off, to a file, or to a terminal that is slow.", "server.access_log", IN_PYTHON,

@@ -31,10 +31,8 @@ from stress.engines import (
     MEASURED,
     OHA_ROWS,
     OHA_TOTALS,
-    WRK_TOTALS,
     read_oha_errors,
     read_oha_rows,
-    read_wrk_totals,
 )
 from stress.protocol import LoadProgress, read_clocks
 from stress.resource_monitor import MachineRow, is_alive, parse_pid
@@ -127,7 +125,6 @@ def save_results(
         profile=seen.profile,
         cores=psutil.cpu_count(),
         faults=read_oha_errors(cell.raw / f"{MEASURED}-{OHA_TOTALS}"),
-        totals=read_wrk_totals(cell.raw / f"{MEASURED}-{WRK_TOTALS}", scenario.load.users),
         database=stack.database.version if stack.database else None,
         clocks=found,
         load_processes_lost=seen.progress.lost,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-from analysis.report.tables import render_headings, render_row
+from analysis.report.run_table import render_cell, render_run_headings
 from analysis.report.write import load_cell_summary, write_reports
 from analysis.stats.knee_search import choose_next_rate
 from analysis.summary.capacity import (
@@ -38,7 +38,7 @@ from study.final_output import (
 )
 from study.machine_facts import collect_environment, detect_resources
 from study.predictions import predict_scenarios
-from study.progress import ProgressDisplay, choose_display
+from study.progress import ProgressDisplay, choose_display, get_terminal_width
 from study.signals import record_signals
 
 FASTEST = ARRIVAL_RATES[1]
@@ -83,8 +83,7 @@ class CapacitySearch:
 
     def run_search(self, first: float, most_steps: int) -> None:
         """Raises UserError, CellInterruptedError."""
-        for line in render_headings():
-            self.progress.print_line(line)
+        self.progress.print_line(render_run_headings())
         for name, rate in chain(self.iterate_steps(first, most_steps), self.iterate_knee_shares()):
             self.run_rate(name, rate, most_steps + len(SHARES))
 
@@ -120,7 +119,7 @@ class CapacitySearch:
         )
         self.cells.append(summary)
         write_reports(self.directory, self.cells)
-        self.progress.print_line(render_row(summary))
+        self.progress.print_line(render_cell(summary, get_terminal_width()))
         if self.interruption.reason or summary.interrupted:
             raise CellInterruptedError(summary.interrupted or str(self.interruption.reason))
 

@@ -8,7 +8,9 @@ from typing import TextIO
 import polars as pl
 
 from analysis.report.contrast_tables import render_contrast_lines
-from analysis.report.tables import format_cell_name, write_notes
+from analysis.report.notes import write_notes
+from analysis.report.render import render_terminal
+from analysis.report.run_table import build_run_table, format_cell_name
 from analysis.report.write import write_page
 from analysis.summary import sweep
 from analysis.summary.capacity import render_capacity_lines
@@ -16,12 +18,17 @@ from analysis.summary.model import CellSummary
 from analysis.summary.run import RunSummary
 from analysis.summary.thresholds import ThresholdOutcome, are_all_met, render_outcome
 from analysis.summary.trials import render_trial_lines
-from analysis.verdicts.advice import get_advice, write_message
 from records.rundir import RunDir
 from scenarios.errors import UserError
+from study.progress import get_terminal_width
 
 ALL_WELL, NOT_AS_EXPECTED, BROKEN, INTERRUPTED = 0, 1, 3, 130
 WIDTH = 80
+
+
+def print_run_table(summary: RunSummary) -> None:
+    table = build_run_table(summary.cells)
+    print("\n".join(render_terminal(table, get_terminal_width())))
 
 
 def print_final_output(summary: RunSummary) -> None:
@@ -63,7 +70,7 @@ def print_report_location(directory: RunDir, page: bool) -> None:
 def list_engine_notes(cells: Sequence[CellSummary]) -> list[str]:
     """What another load program does not tell, once for the run and not for each of its cells."""
     of_engines = (each for cell in cells for each in cell.verdicts if each.code == "OTHER_ENGINE")
-    return list(dict.fromkeys(write_message(each) for each in of_engines))
+    return list(dict.fromkeys(each.message for each in of_engines))
 
 
 def print_notes(cell: CellSummary) -> None:
@@ -72,7 +79,7 @@ def print_notes(cell: CellSummary) -> None:
         return
     print(f"\n{format_cell_name(cell)}")
     grave = [verdict for verdict in cell.verdicts if verdict.severity != "info"]
-    told += [f"→ {verdict.code}: {get_advice(verdict)}" for verdict in grave]
+    told += [f"→ {verdict.code}: {verdict.advice}" for verdict in grave]
     for note in told:
         print(fill(note, WIDTH, initial_indent="  ", subsequent_indent="    "))
 

@@ -45,7 +45,7 @@ def collect_environment() -> dict[str, object]:
         "descriptors_soft": soft,
         "descriptors_hard": hard,
         "go": read_go_version(),
-        **{name: read_program_version(name) for name in ("rustc", "oha", "wrk")},
+        **{name: read_program_version(name) for name in ("rustc", "oha")},
         "git_revision": run_git("rev-parse", "HEAD"),
         "git_changed": bool(run_git("status", "--porcelain")),
         "packages": {name: find_package_version(name) for name in PACKAGES},
@@ -81,14 +81,14 @@ def read_go_version() -> str | None:
 
 
 def read_program_version(name: str) -> str | None:
-    """The word after its name in what it says of itself; wrk says it with an error."""
+    """The word after its name in what it says of itself."""
     try:
         done = subprocess.run(
             (name, "--version"), capture_output=True, text=True, timeout=10, check=False
         )
     except (OSError, subprocess.SubprocessError):
         return None
-    words = (done.stdout or done.stderr).split()
+    words = done.stdout.split()
     return words[1] if len(words) > 1 else None
 
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from secrets import randbelow
 
-from analysis.report.tables import render_headings, render_row
+from analysis.report.run_table import render_cell, render_run_headings
 from analysis.report.write import load_cell_summary, render_summary_json, write_reports
 from analysis.summary.model import CellSummary
 from analysis.summary.run import RunSummary, attach_prediction, read_run_settings, summarize_run
@@ -34,12 +34,13 @@ from study.final_output import (
     print_final_output,
     print_outcomes,
     print_report_location,
+    print_run_table,
     write_report_page,
 )
 from study.live.session import open_display
 from study.machine_facts import collect_environment, detect_resources
 from study.predictions import PredictionSet, predict_scenarios
-from study.progress import ProgressDisplay, choose_display
+from study.progress import ProgressDisplay, choose_display, get_terminal_width
 from study.schedule import ScheduledTrial, schedule_trials
 from study.signals import record_signals
 
@@ -193,7 +194,7 @@ def print_results(summary: RunSummary, order: RunOptions) -> None:
         print_outcomes(summary.outcomes, sys.stderr)
     elif summary.cells:
         if order.quiet:
-            print("\n".join((*render_headings(), *(render_row(cell) for cell in summary.cells))))
+            print_run_table(summary)
         if order.closing:
             print_final_output(summary)
 
@@ -248,8 +249,7 @@ def run_cells(
 ) -> list[CellSummary]:
     """In the order in which they ran. `foretell` is called before each."""
     cells: list[CellSummary] = []
-    for line in render_headings():
-        progress.print_line(line)
+    progress.print_line(render_run_headings())
     for number, turn in enumerate(turns, start=1):
         name, trial = turn.scenario.name, turn.trial
         cell = directory.open_cell(f"{name}.{trial}")
@@ -283,7 +283,7 @@ def run_cells(
         )
         cells.append(summary)
         write_reports(directory, cells)
-        progress.print_line(render_row(summary))
+        progress.print_line(render_cell(summary, get_terminal_width()))
         if interruption.reason or summary.interrupted:
             break
     return cells

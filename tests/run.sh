@@ -24,6 +24,11 @@ check_python() {
     "$bin/lint-imports" --no-cache
 }
 
+check_probe() {
+    step 'tests of the probe with the other Pythons that it supports: pytest'
+    sh probe/check.sh
+}
+
 # In the background: its output is shown, and its exit code counts, in `end_peers`.
 start_peers() {
     said=$(mktemp)
@@ -58,6 +63,7 @@ run_slow() {
     step 'tests that ask real servers and time nothing, at once: pytest'
     run_at_once -m 'slow and untimed'
     end_peers
+    check_probe
     step 'tests that time real servers, one after the other: pytest'
     "$bin/python" -m pytest -m 'slow and not untimed'
 }
@@ -76,6 +82,7 @@ case ${1-} in
         start_peers
         check_python
         end_peers
+        check_probe
         step 'tests: pytest'
         "$bin/python" -m pytest "$@"
         ;;

@@ -1,19 +1,19 @@
 """Every report of a run, from its records alone."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from analysis.report import tables
-from analysis.report.contrast_tables import render_contrast_markdown
+from analysis.report.export import export_cell, render_csv
+from analysis.report.markdown import render_summary_markdown
 from analysis.summary import contrast, sweep, thresholds, trials
-from analysis.summary.capacity import render_capacity_lines
 from analysis.summary.cell import compute_summary
 from analysis.summary.comparison import Comparison
 from analysis.summary.model import SCHEMA, CellSummary
 from analysis.summary.run import RunSummary, read_run_settings, summarize_run
+from records.prediction import Prediction
 from records.rundir import CellDir, RunDir
 from scenarios.errors import UserError
 
@@ -21,21 +21,26 @@ if TYPE_CHECKING:
     from analysis.report.drawing import RenderedChart
 
 
-def load_cell_summary(cell: CellDir) -> CellSummary:
-    """Raises UserError for a table that is missing or damaged."""
-    return compute_summary(cell.load_record(), cell)
+def load_cell_summary(
+    cell: CellDir, predictions: Mapping[str, Prediction] | None = None
+) -> CellSummary:
+    """`predictions` are by the scenario's name. Raises UserError for a table that is missing or
+    damaged."""
+    record = cell.load_record()
+    return compute_summary(record, cell, (predictions or {}).get(record.scenario.name))
 
 
 def load_run_summary(run: RunDir) -> RunSummary:
     """Raises UserError for a record that is missing or damaged."""
-    cells = [load_cell_summary(cell) for cell in run.list_saved_cells()]
-    return summarize_run(cells, read_run_settings(run.load_manifest()))
+    asked = read_run_settings(run.load_manifest())
+    cells = [load_cell_summary(cell, asked.predictions) for cell in run.list_saved_cells()]
+    return summarize_run(cells, asked)
 
 
 def render_summary_json(summary: RunSummary) -> str:
     content: dict[str, object] = {
         "schema": SCHEMA,
-        "cells": [tables.export_cell(cell) for cell in summary.cells],
+        "cells": [export_cell(cell) for cell in summary.cells],
         "scenarios": [trials.export_scenario(each) for each in summary.scenarios],
     }
     if summary.knee is not None:
@@ -49,27 +54,13 @@ def render_summary_json(summary: RunSummary) -> str:
     return json.dumps(content, indent=2, allow_nan=False) + "\n"
 
 
-def render_summary_markdown(summary: RunSummary) -> str:
-    over_trials = trials.render_trial_markdown(summary.scenarios)
-    text = tables.render_markdown(summary.cells, summary.command, over_trials)
-    text += render_contrast_markdown(summary.contrasts) + sweep.render_sweep_markdown(
-        summary.sweeps
-    )
-    if summary.knee is not None:
-        text += "\n" + "".join(f"    {line}\n" for line in render_capacity_lines(summary.cells))
-    if not summary.outcomes:
-        return text
-    lines = (tables.escape_markdown(thresholds.render_outcome(each)) for each in summary.outcomes)
-    return text + "\n**expected**\n\n" + "".join(f"- {line}\n" for line in lines)
-
-
 def write_reports(run: RunDir, cells: Sequence[CellSummary], out: Path | None = None) -> None:
     """summary.json, summary.csv and summary.md, and contrast.json where scenarios stand side by
     side: the same bytes for the same records."""
     folder = out or run.path
     summary = summarize_run(cells, read_run_settings(run.load_manifest()))
     (folder / "summary.json").write_text(render_summary_json(summary))
-    (folder / "summary.csv").write_text(tables.render_csv(summary.cells))
+    (folder / "summary.csv").write_text(render_csv(summary.cells))
     (folder / "summary.md").write_text(render_summary_markdown(summary))
     if summary.contrasts:
         told = json.dumps(contrast.export_contrasts(summary.contrasts), indent=2, allow_nan=False)

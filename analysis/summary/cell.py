@@ -30,6 +30,7 @@ from analysis.measures.resource_usage import (
     compute_threads_peak,
 )
 from analysis.measures.window import (
+    CellRows,
     CellTables,
     Window,
     find_last_moment,
@@ -38,12 +39,13 @@ from analysis.measures.window import (
 )
 from analysis.stats.quantiles import estimate_quantile
 from analysis.stats.steady_state import Drift
-from analysis.summary.aggregate_only import add_faults, add_totals
+from analysis.summary.aggregate_only import add_faults
 from analysis.summary.model import BystanderLatency, CellSummary, Cycle, ErrorCount, WholeRun
 from analysis.summary.open_loop import summarize_open_loop
-from analysis.verdicts.evidence import compute_lateness_ms, gather_evidence
+from analysis.verdicts.evidence import gather_evidence
 from analysis.verdicts.judge import judge
 from records.cell import ROUND_S, CellRecord, find_death_rounds
+from records.prediction import Prediction
 from scenarios.units import Second
 
 SETTLE_S = 0.5
@@ -54,7 +56,9 @@ MOST_ERRORS = 20
 PINGS = ("intended_s", "ended_s", "error")
 
 
-def compute_summary(record: CellRecord, cell: CellTables) -> CellSummary:
+def compute_summary(
+    record: CellRecord, cell: CellTables, prediction: Prediction | None = None
+) -> CellSummary:
     """Table after table: no two large ones are held at once."""
     window = find_window(record, cell.load_table("requests", (*TIMES, "status")))
     end_s = find_last_moment(record, cell)
@@ -68,7 +72,8 @@ def compute_summary(record: CellRecord, cell: CellTables) -> CellSummary:
     around = sweeps.filter(window.widen(SWEEP_S).contains("at_s"))
     requests = cell.load_table("requests", (*TIMES, "process", "user", "status", "error"))
     completions = requests.filter(window.contains("ended_s"))
-    found = gather_evidence(record, cell, account, requests, completions, end_s, window)
+    rows = CellRows(record, cell, window, end_s, requests, completions)
+    found = gather_evidence(rows, account, prediction)
     law = found.answers.little
     all_ms = compute_latencies_ms(record, completions)
     good_ms = all_ms[completions["error"].is_null().to_numpy()]
@@ -121,21 +126,21 @@ def compute_summary(record: CellRecord, cell: CellTables) -> CellSummary:
         worker_restarts=len(record.deaths),
         cpu_percent_peak=compute_cpu_percent_peak(machine, "server", together=True),
         cpu_ms_per_request=compute_cpu_ms(
-            machine, "server", compute_answered_rps(record, completions, window)
+            machine, "server", divide_or_none(completions.height, window.length_s)
         ),
         rss_mib_peak=compute_memory_mib_peak(around, "server"),
         live_cpu_percent_peak=compute_cpu_percent_peak(machine, "live", together=True),
         generator_cpu_percent_peak=max(found.instruments.generator_cpu_percent, default=None),
         generator_cpu_percent=found.instruments.generator_cpu_percent,
-        generator_lateness_median_ms=compute_lateness_ms(requests, window, 0.5),
-        generator_lateness_p99_ms=found.instruments.lateness_p99_ms,
+        generator_lateness_median_ms=found.instruments.generator_lateness_median_ms,
+        generator_lateness_p99_ms=found.instruments.generator_lateness_p99_ms,
         upstream_late_share=found.instruments.upstream_late_share,
         other_load_cores=found.instruments.other_load_cores,
         stolen_cores=found.instruments.stolen_cores,
         arrival_delay_median_ms=delay_median_ms,
         arrival_delay_p99_ms=delay_p99_ms,
         clock_uncertainty_ms=find_clock_uncertainty_ms(record),
-        open_loop=summarize_open_loop(record, found, completions),
+        open_loop=summarize_open_loop(rows, found.backlog),
         growth=measure_ramp_growth(record, requests, divide_or_none(len(good_ms), window.length_s)),
         bystander=summarize_bystander(
             cell.load_table("bystander", PINGS), window, end_s, record.scenario.bystander.path
@@ -143,12 +148,11 @@ def compute_summary(record: CellRecord, cell: CellTables) -> CellSummary:
         whole_run=summarize_whole_run(requests, record),
         fates=account,
         interrupted=record.interrupted,
+        predicted=prediction,
         cycles=summarize_cycles(completions, record),
-        verdicts=judge(found),
+        verdicts=tuple(each.to_record() for each in judge(found)),
         errors=count_errors(completions)[:MOST_ERRORS],
     )
-    if record.totals is not None:
-        return add_totals(summary, record.totals)
     return add_faults(summary, record.faults) if record.faults else summary
 
 
@@ -182,14 +186,6 @@ def compute_arrival_delays(
         arrivals.filter(window.contains("arrived_s")),
     )
     return estimate_quantile(delays_ms, 0.5), estimate_quantile(delays_ms, 0.99)
-
-
-def compute_answered_rps(
-    record: CellRecord, completions: pl.DataFrame, window: Window
-) -> float | None:
-    if record.totals is not None:
-        return divide_or_none(record.totals.completed, record.totals.lasting_s)
-    return divide_or_none(completions.height, window.length_s)
 
 
 def account_for_cell(record: CellRecord, cell: CellTables) -> RequestAccounting:

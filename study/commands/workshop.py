@@ -4,8 +4,8 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
+from analysis.guide.exercises import find_exercise
 from scenarios.errors import UserError
-from scenarios.exercises import find_exercise
 from scenarios.options import Setting
 from study import options as o
 from study.recorded_command import record_command

@@ -28,7 +28,7 @@ def fit_line(line: str) -> str:
 def render_lines(look: LiveSample) -> Iterator[tuple[str, str]]:
     now = look.progress
     users = f"{now.users:,} users, " if now.users else ""
-    if now.sent:  # oha and wrk tell nothing before their end
+    if now.sent:  # oha tells nothing before its end
         yield (
             f"  load     {users}{now.in_flight:,} in flight, {formats.rate(look.good_rps)} good "
             f"and {formats.rate(look.failed_rps)} failed a second",

@@ -163,12 +163,11 @@ def test_an_overload_is_as_long_as_its_test_and_the_formula_says_how_long(tmp_pa
 # --- other programs make the load
 
 
-@pytest.mark.parametrize("engine", ["oha", "wrk"])
-def test_another_engine_measures_what_it_can(tmp_path: Path, engine: str) -> None:
-    if shutil.which(engine) is None:
-        pytest.skip(f"no {engine} on the PATH")
+def test_another_engine_measures_what_it_can(tmp_path: Path) -> None:
+    if shutil.which("oha") is None:
+        pytest.skip("no oha on the PATH")
     done = study(
-        "run", "contrast-add-async", "sync-sleep", "--engine", engine, "--users", "10", "--delay",
+        "run", "contrast-add-async", "sync-sleep", "--engine", "oha", "--users", "10", "--delay",
         "50ms", "--duration", "2s", "--no-predict", "--port", "0", "--out", str(tmp_path),
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -184,13 +183,12 @@ def test_another_engine_measures_what_it_can(tmp_path: Path, engine: str) -> Non
     assert (only_run(tmp_path) / "report.html").exists()
 
 
-@pytest.mark.parametrize("engine", ["oha", "wrk"])
-def test_failures_are_failures_with_another_engine_too(tmp_path: Path, engine: str) -> None:
+def test_failures_are_failures_with_another_engine_too(tmp_path: Path) -> None:
     """The upstream's client gives up after a millisecond: each answer is a 504."""
-    if shutil.which(engine) is None:
-        pytest.skip(f"no {engine} on the PATH")
+    if shutil.which("oha") is None:
+        pytest.skip("no oha on the PATH")
     done = study(
-        "run", "async-http-shared", "--engine", engine, "--users", "5", "--delay", "200ms",
+        "run", "async-http-shared", "--engine", "oha", "--users", "5", "--delay", "200ms",
         "--client-timeout", "1ms", "--duration", "1s", "--no-predict", "--no-report", "--port", "0",
         "--out", str(tmp_path),
     )  # fmt: skip
@@ -202,11 +200,11 @@ def test_failures_are_failures_with_another_engine_too(tmp_path: Path, engine: s
 
 def test_an_engine_that_is_not_there_is_one_clear_line(tmp_path: Path) -> None:
     done = study(
-        "run", "async-sleep", "--engine", "wrk", *SHORT, "--out", str(tmp_path),
+        "run", "async-sleep", "--engine", "oha", *SHORT, "--out", str(tmp_path),
         env={"PATH": str(tmp_path)},
     )  # fmt: skip
     assert done.returncode == 3
-    assert "no wrk on the PATH" in done.stderr
+    assert "no oha on the PATH" in done.stderr
     assert not list(tmp_path.iterdir())
 
 
@@ -303,6 +301,6 @@ def test_all_that_is_in_the_catalogue_is_listed() -> None:
 
 def test_nothing_of_ours_is_left() -> None:
     """Run last in this file: servers, databases and terminals end with their cells."""
-    names = {"postgres", "oha", "wrk", "py-spy"}
+    names = {"postgres", "oha", "py-spy"}
     ours = [each for each in psutil.Process().children(recursive=True) if each.name() in names]
     assert ours == []

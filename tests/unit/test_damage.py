@@ -45,3 +45,17 @@ def test_another_schema_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture
     (tmp_path / "manifest.json").write_text('{"schema": 99}')
     assert main(["report", str(tmp_path)]) == 2
     assert "schema 1" in capsys.readouterr().err
+
+
+def test_a_cell_whose_load_wrk_made_is_refused_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its rows are missing, and what it told instead is read no more."""
+    copy = tmp_path / "run"
+    shutil.copytree(SAMPLE, copy)
+    path = copy / CELL / "cell.json"
+    path.write_text(path.read_text().replace('"load": {', '"load": {"engine": "wrk",', 1))
+    assert main(["report", str(copy)]) == 2
+    said = capsys.readouterr().err
+    assert "engine" in said
+    assert said.count("\n") == 1

@@ -16,7 +16,7 @@ from analysis.summary.sweep import (
     parse_sweep_settings,
     summarize_sweeps,
 )
-from analysis.verdicts.model import Verdict
+from analysis.verdicts.base import VerdictRecord
 from scenarios.catalogue import select_scenarios
 from scenarios.errors import UserError
 from scenarios.settings import Overrides
@@ -116,7 +116,7 @@ def test_nothing_answered_is_no_verdict_on_the_setting() -> None:
 
 def test_a_step_that_nobody_should_believe_is_named() -> None:
     steps = (SweepStep("x.users-1", "x", 1.0), SweepStep("x.users-2", "x", 2.0))
-    doubted = Verdict("GENERATOR_SATURATED", "error", {})
+    doubted = VerdictRecord("GENERATOR_SATURATED", "error")
     cells = [
         replace(CELL, scenario="x.users-1"),
         replace(CELL, scenario="x.users-2", verdicts=(doubted,)),

@@ -119,7 +119,7 @@ def test_an_override_of_python_leaves_the_compiled_ones_alone() -> None:
         (("ping",), Overrides(access_log="off"), "--access-log: the scenarios of 'GET /ping'"),
         (("ping",), Overrides(server="gunicorn"), "--server: the scenarios of 'GET /ping'"),
         (("users-overload",), Overrides(engine="oha"), "an open loop is Locust's alone"),
-        (("disk-large",), Overrides(engine="wrk"), "a pause between requests is Locust's alone"),
+        (("disk-large",), Overrides(engine="oha"), "a pause between requests is Locust's alone"),
         (
             ("users-overload",),
             Overrides(users=5),
