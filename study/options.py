@@ -28,9 +28,9 @@ DEFAULT_PORT = 4242
 DEFAULT_OUT = Path("results")
 
 Names = Annotated[str, Setting("classic and fair if none is named.", name="SCENARIO|GROUP|FILE")]
-Name = Annotated[str, Setting("", name="SCENARIO|GROUP|FILE")]
 Quick = Annotated[bool, Setting("50 users, 100 ms, 5 s: a first look.", group="Load")]
 Port = Annotated[int, Setting("Of the server; 0 picks a free one.", bounds=(0, 65535))]
+Json = Annotated[bool, Setting("Print JSON, nothing else.")]
 Out = Annotated[Path, Setting("Folder that run directories go into.", metavar="FOLDER")]
 
 
@@ -106,8 +106,14 @@ def build_converter(option: Option, unit: Unit) -> Callable[[type, Sequence[Toke
     return convert
 
 
-def shorten_scenario(scenario: Scenario) -> Scenario:
-    users = min(QUICK_USERS, scenario.load.users)
-    load = replace(scenario.load, users=users, duration_s=QUICK_DURATION_S)
-    delay_s = None if scenario.delay_s is None else QUICK_DELAY_S
-    return replace(scenario, load=load, delay_s=delay_s)
+def shorten_scenarios(scenarios: Sequence[Scenario]) -> tuple[Scenario, ...]:
+    return tuple(
+        replace(
+            each,
+            load=replace(
+                each.load, users=min(QUICK_USERS, each.load.users), duration_s=QUICK_DURATION_S
+            ),
+            delay_s=None if each.delay_s is None else QUICK_DELAY_S,
+        )
+        for each in scenarios
+    )

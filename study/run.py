@@ -44,7 +44,6 @@ from study.progress import ProgressDisplay, choose_display, get_terminal_width
 from study.schedule import ScheduledTrial, schedule_trials
 from study.signals import record_signals
 
-MOST_TRIALS = 1000
 SEEDS = 2**32
 
 
@@ -100,8 +99,6 @@ def run_scenarios(
     scenarios: Sequence[Scenario], order: RunOptions, served: Stack | None = None
 ) -> RunResult:
     """Runs, saves and shows the cells. Raises UserError."""
-    if not 1 <= order.trials <= MOST_TRIALS:
-        raise UserError(f"--trials {order.trials}: give 1 to {MOST_TRIALS}")
     offered = detect_resources()
     if order.profile and not any(each.has_probe for each in scenarios):
         raise UserError("--profile: py-spy sees Python servers only; none is chosen")

@@ -9,7 +9,6 @@ from scenarios.overrides import apply_overrides
 from scenarios.settings import ARRIVAL_RATES, Overrides
 from scenarios.units import DURATION, RATE, Second
 from study import options as o
-from study.capacity import find_capacity
 from study.scenario_files import choose_scenarios
 
 OF_A_CLOSED_LOOP = (
@@ -18,35 +17,35 @@ OF_A_CLOSED_LOOP = (
 )  # fmt: skip
 
 
-@o.declare_command(without=OF_A_CLOSED_LOOP)
+# fmt: off
+@o.declare_command(OF_A_CLOSED_LOOP)
 def capacity(
     name: Annotated[str, Setting("", name="SCENARIO|FILE")],
     /,
     *,
-    duration: Annotated[
-        Second, Setting("Window of each step, such as 15s.", unit=DURATION, bounds=(0.5, 3600))
-    ] = 15.0,
-    first_rate: Annotated[
-        float | None,
-        Setting(
-            "Where to begin, such as 300/s; theory's ceiling if not.",
-            unit=RATE,
-            bounds=ARRIVAL_RATES,
-        ),
-    ] = None,
+    duration: Annotated[Second, Setting(
+        "Window of each step, such as 15s.", unit=DURATION, bounds=(0.5, 3600),
+    )] = 15.0,
+    first_rate: Annotated[float | None, Setting(
+        "Where to begin, such as 300/s; theory's ceiling if not.", unit=RATE, bounds=ARRIVAL_RATES,
+    )] = None,
     steps: Annotated[int, Setting("The most steps of the search.", bounds=(1, 20))] = 8,
     overrides: Overrides = Overrides(),
     port: o.Port = o.DEFAULT_PORT,
     out: o.Out = o.DEFAULT_OUT,
 ) -> int:
+    """Finds the highest rate that is sustained, and the latency at 50, 70 and 90 % of it."""
+    # fmt: on
+    from study.capacity import find_capacity
+
     chosen = choose_scenarios((name,))
     if len(chosen) > 1:
         raise UserError(f"{name} is a group of {len(chosen)}: give one scenario")
-    settled = replace(
+    given = replace(
         overrides,
         duration_s=duration,
         arrival_rate=first_rate or 1.0,
         arrivals=overrides.arrivals or "constant",
     )
-    (scenario,) = apply_overrides(chosen, settled)
+    (scenario,) = apply_overrides(chosen, given)
     return find_capacity(scenario, first_rate, steps, port, out)

@@ -5,24 +5,22 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
-from analysis.summary.thresholds import Threshold, parse_thresholds, read_thresholds
 from scenarios import contrast
 from scenarios.errors import UserError
 from scenarios.model import Scenario, resolve_scenario
 from scenarios.options import Setting
 from scenarios.overrides import apply_overrides
 from scenarios.settings import Overrides
-from stress.databases import URL_VARIABLE
 from study import options as o
 from study.distribution import DistributionOptions, build_distribution
-from study.machine_facts import detect_resources
-from study.run import run_study
 from study.run_flags import RunFlags, build_run_options
 from study.scenario_files import choose_scenarios
-from study.serve import attach_served_stack, serve_stack
+
+if TYPE_CHECKING:
+    from analysis.summary.thresholds import Threshold
 
 BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 LOAD_OF_A_RUN = (
@@ -31,65 +29,50 @@ LOAD_OF_A_RUN = (
 )  # fmt: skip
 
 
+# fmt: off
 @o.declare_command()
 def run(
     *names: o.Names,
     quick: o.Quick = False,
     overrides: Overrides = Overrides(),
-    targets: Annotated[
-        tuple[str, ...],
-        Setting(
-            "contrast: a server that is running, such as a=http://127.0.0.1:8000/api; the first "
-            "is the one that the others are compared with. May be given several times.",
-            name="--target",
-            metavar="NAME=URL",
-            group="Contrast",
-        ),
-    ] = (),
-    endpoints: Annotated[
-        tuple[str, ...],
-        Setting(
-            "contrast: instead of the eight, such as 'POST /echo {\"a\": 1}'. May be given "
-            "several times.",
-            name="--endpoint",
-            metavar="'METHOD PATH [JSON]'",
-            group="Contrast",
-        ),
-    ] = (),
-    database_url: Annotated[
-        str | None,
-        Setting(
-            "A PostgreSQL server of yours instead of the embedded one: "
-            "postgresql://user:password@host:port/name. A database is made there, and dropped. "
-            f"Also in {URL_VARIABLE}.",
-            group="Database",
-            metavar="URL",
-        ),
-    ] = None,
-    expect: Annotated[
-        tuple[str, ...],
-        Setting(
-            "A threshold, such as 'async-http-shared: failures == 0, p99_ms < 1200', or a .toml "
-            "file of them; exit code 1 where one fails. May be given several times.",
-            metavar="TEXT|FILE",
-        ),
-    ] = (),
+    targets: Annotated[tuple[str, ...], Setting(
+        "contrast: a server that is running, such as a=http://127.0.0.1:8000/api; the first is "
+        "the one that the others are compared with. May be given several times.",
+        name="--target", metavar="NAME=URL", group="Contrast",
+    )] = (),
+    endpoints: Annotated[tuple[str, ...], Setting(
+        "contrast: instead of the eight, such as 'POST /echo {\"a\": 1}'. May be given several "
+        "times.", name="--endpoint", metavar="'METHOD PATH [JSON]'", group="Contrast",
+    )] = (),
+    database_url: Annotated[str | None, Setting(
+        "A PostgreSQL server of yours instead of the embedded one: "
+        "postgresql://user:password@host:port/name. A database is made there, and dropped. "
+        "Or in STUDY_DATABASE_URL.", group="Database", metavar="URL",
+    )] = None,
+    expect: Annotated[tuple[str, ...], Setting(
+        "A threshold, such as 'async-http-shared: failures == 0, p99_ms < 1200', or a .toml file "
+        "of them; exit code 1 where one fails. May be given several times.", metavar="TEXT|FILE",
+    )] = (),
     distribution: DistributionOptions = DistributionOptions(),
     flags: RunFlags = RunFlags(),
-    profile: Annotated[
-        bool, Setting("A flame graph of each Python server, by py-spy; it costs some speed.")
-    ] = False,
+    profile: Annotated[bool, Setting(
+        "A flame graph of each Python server, by py-spy; it costs some speed.",
+    )] = False,
     served: Annotated[bool, Setting("Drive the server of serve.sh, if there is one.")] = False,
 ) -> int:
+    """Runs scenarios: a fresh server for each, a row as each ends, reports at the end."""
+    # fmt: on
+    from study.machine_facts import detect_resources
+    from study.run import run_study
+    from study.serve import attach_served_stack
+
     spread = build_distribution(distribution, overrides.load_processes, served)
     if spread:
         reject_local_load_options(overrides, targets)
         overrides = replace(overrides, load_processes=spread.expect_workers)
-    set_database_url(database_url or os.environ.get(URL_VARIABLE))
+    set_database_url(database_url)
     chosen = choose_measured_scenarios(names, targets, endpoints)
-    if quick:
-        chosen = tuple(o.shorten_scenario(each) for each in chosen)
-    scenarios = apply_overrides(chosen, overrides)
+    scenarios = apply_overrides(o.shorten_scenarios(chosen) if quick else chosen, overrides)
     stack = None
     if served:
         offered = detect_resources()
@@ -105,15 +88,15 @@ def run(
     return run_study(scenarios, order, stack)
 
 
-def parse_expectations(given: Sequence[str]) -> tuple[Threshold, ...]:
+def parse_expectations(given: Sequence[str]) -> "tuple[Threshold, ...]":
     """Each is a path if it ends like one, and the text itself otherwise. Raises UserError."""
-    return tuple(
-        each
-        for text in given
-        for each in (
-            read_thresholds(Path(text)) if text.endswith(".toml") else parse_thresholds(text)
-        )
+    from analysis.summary.thresholds import parse_thresholds, read_thresholds
+
+    found = (
+        read_thresholds(Path(each)) if each.endswith(".toml") else parse_thresholds(each)
+        for each in given
     )
+    return tuple(threshold for several in found for threshold in several)
 
 
 def choose_measured_scenarios(
@@ -129,11 +112,8 @@ def choose_measured_scenarios(
 
 def reject_local_load_options(overrides: Overrides, targets: Sequence[str]) -> None:
     """What only this machine's own load can do."""
-    local = {
-        "--engine": overrides.engine not in (None, "locust"),
-        "--requests": overrides.requests,
-        "--target": targets,
-    }
+    another = overrides.engine not in (None, "locust")
+    local = {"--engine": another, "--requests": overrides.requests, "--target": targets}
     for option, given in local.items():
         if given:
             raise UserError(f"{option}: not with --distributed; leave one of them out")
@@ -141,6 +121,9 @@ def reject_local_load_options(overrides: Overrides, targets: Sequence[str]) -> N
 
 def set_database_url(url: str | None) -> None:
     """Leaves the user's own server where a stack looks for it, in no argument and no record."""
+    from stress.databases import URL_VARIABLE
+
+    url = os.environ.get(URL_VARIABLE) if url is None else url
     if url is None:
         return
     try:
@@ -159,9 +142,9 @@ def set_database_url(url: str | None) -> None:
 
 @o.declare_command(without=LOAD_OF_A_RUN)
 def serve(
-    *,
-    overrides: Overrides = Overrides(),
-    port: o.Port = o.DEFAULT_PORT,
-    out: o.Out = o.DEFAULT_OUT,
+    *, overrides: Overrides = Overrides(), port: o.Port = o.DEFAULT_PORT, out: o.Out = o.DEFAULT_OUT
 ) -> int:
+    """Holds up the classic stack, upstream and server, until Ctrl-C."""
+    from study.serve import serve_stack
+
     return serve_stack(overrides, port, out)

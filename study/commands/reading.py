@@ -12,9 +12,10 @@ from study.scenario_files import choose_scenarios
 
 
 @o.declare_command()
-def list_scenarios(
+def list(
     *names: Annotated[str, Setting("All if none is named.", name="SCENARIO|GROUP|FILE")],
 ) -> int:
+    """Scenarios by group: the question each asks, and what to expect."""
     chosen = choose_scenarios(names, GROUPS)
     for group in dict.fromkeys(each.group for each in chosen):
         print(group)
@@ -36,7 +37,8 @@ def format_group(scenarios: Sequence[Scenario]) -> Iterator[str]:
 
 @o.declare_command()
 def report(directory: Annotated[Path, Setting("A run directory.", name="DIRECTORY")], /) -> int:
-    from study.report import rebuild_reports  # polars and altair take a while to import
+    """Makes every report of a run again, from its records."""
+    from study.report import rebuild_reports
 
     return rebuild_reports(directory)
 
@@ -52,8 +54,9 @@ def compare(
         Path | None,
         Setting("Also as a page with pictures, such as compared.html.", metavar="FILE"),
     ] = None,
-    json: Annotated[bool, Setting("Print JSON, nothing else.")] = False,
+    json: o.Json = False,
 ) -> int:
+    """Is run B different from run A: figure by figure, with what chance alone would make."""
     from study.compare import compare_directories
 
     return compare_directories(a, b, anyway, json, html)
@@ -61,6 +64,7 @@ def compare(
 
 @o.declare_command()
 def doctor(*, port: o.Port = o.DEFAULT_PORT) -> int:
+    """Can this machine run the study: ports, descriptors, cores, toolchains, versions."""
     from study.doctor import print_findings
 
     return print_findings(port)

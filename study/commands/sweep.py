@@ -4,20 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, make_dataclass, replace
 from typing import Annotated
 
-from analysis.summary.sweep import SweepSettings
 from scenarios.model import AS_USERS, Scenario
-from scenarios.options import Setting, list_given_options
+from scenarios.options import Option, Setting, list_given_options
 from scenarios.settings import Overrides
 from scenarios.sweep import SWEEPABLE, build_sweep_steps, parse_values, select_sweep_axis
 from scenarios.units import Unit
 from study import options as o
-from study.run import run_study
 from study.run_flags import RunFlags, build_run_options
 from study.scenario_files import choose_scenarios
 
 VALUES = Unit("VALUES", lambda option, text: parse_values(option.removeprefix("--"), text))
-OF_ANOTHER_LOOP = ("arrival_rate", "arrivals")
-"""A sweep's sentences are about a closed loop."""
+OF_AN_OPEN_LOOP = ("arrival_rate", "arrivals")
+"""A sweep's sentences are about users."""
 
 
 @dataclass(frozen=True)
@@ -25,30 +23,20 @@ class SweepValues:
     """Has a field for each setting that can be swept, see `SWEPT`."""
 
     def list_given(self) -> dict[str, tuple[float, ...]]:
-        return {
-            option.name.removeprefix("--"): values
-            for option, values in list_given_options(self)
-            if isinstance(values, tuple)
-        }
+        given = list_given_options(self)
+        return {option.name[2:]: each for option, each in given if isinstance(each, tuple)}
+
+
+def describe_values(option: Option) -> Setting:
+    text, example = option.setting.help.rstrip("."), option.setting.sweepable
+    text = f"{text}: one value, or several such as {example}."
+    return Setting(text, unit=VALUES, name=option.name, group=option.group)
 
 
 SWEPT = make_dataclass(
     "SWEPT",
     [
-        (
-            each.field,
-            Annotated[
-                tuple[float, ...],
-                Setting(
-                    f"{each.setting.help.rstrip('.')}: one value, or several such as "
-                    f"{each.setting.sweepable}.",
-                    unit=VALUES,
-                    name=each.name,
-                    group=each.group,
-                ),
-            ],
-            (),
-        )
+        (each.field, Annotated[tuple[float, ...], describe_values(each)], ())
         for each in SWEEPABLE.values()
     ],
     bases=(SweepValues,),
@@ -56,11 +44,9 @@ SWEPT = make_dataclass(
 )
 
 
-@o.declare_command(
-    without=(*(each.field for each in SWEEPABLE.values()), *OF_ANOTHER_LOOP), values=SWEPT
-)
+@o.declare_command((*(each.field for each in SWEEPABLE.values()), *OF_AN_OPEN_LOOP), values=SWEPT)
 def sweep(
-    first: o.Name,
+    first: o.Names,
     /,
     *more: o.Names,
     quick: o.Quick = False,
@@ -68,14 +54,17 @@ def sweep(
     overrides: Overrides = Overrides(),
     flags: RunFlags = RunFlags(),
 ) -> int:
-    names = (first, *more)
+    """Runs scenarios with one setting at several values, and says where more stops paying."""
+    from analysis.summary.sweep import SweepSettings
+    from study.run import run_study
+
     swept, settled = select_sweep_axis(values.list_given(), overrides)
-    chosen = choose_scenarios(names)
-    if quick:
-        chosen = tuple(o.shorten_scenario(each) for each in chosen)
-    scenarios, steps = build_sweep_steps(chosen, swept, settled)
+    chosen = choose_scenarios((first, *more))
+    scenarios, steps = build_sweep_steps(
+        o.shorten_scenarios(chosen) if quick else chosen, swept, settled
+    )
     grows = describe_user_sized_values(chosen, settled)
-    order = build_run_options(flags, names, f"sweep-{swept.setting}-")
+    order = build_run_options(flags, (first, *more), f"sweep-{swept.setting}-")
     return run_study(scenarios, replace(order, sweep=SweepSettings(swept.setting, steps, grows)))
 
 

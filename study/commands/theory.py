@@ -5,14 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
-from analysis.theory.request import LoadTarget, parse_users
 from scenarios.errors import UserError
 from scenarios.options import Setting, list_given_options
 from scenarios.overrides import apply_overrides
 from scenarios.settings import Overrides
 from scenarios.units import DURATION, RATE, Second
 from study import options as o
-from study.predict import PredictionRequest, predict_performance
 from study.scenario_files import choose_scenarios
 
 UNKNOWN_TO_FORMULAS = {
@@ -37,37 +35,40 @@ UNKNOWN_TO_THEORY = (
 )  # fmt: skip
 
 
-@o.declare_command(without=UNKNOWN_TO_THEORY)
+# fmt: off
+@o.declare_command(UNKNOWN_TO_THEORY)
 def predict(
     *names: o.Names,
-    users: Annotated[
-        str | None, Setting("500, or a range: 100..100000.", group="Load", metavar="N|A..B")
-    ] = None,
+    users: Annotated[str | None, Setting(
+        "500, or a range: 100..100000.", group="Load", metavar="N|A..B",
+    )] = None,
     overrides: Overrides = Overrides(),
     quick: o.Quick = False,
-    cpu: Annotated[
-        Second | None,
-        Setting("CPU of one request, such as 0.5ms; measured here if left out.", unit=DURATION),
-    ] = None,
-    cores: Annotated[
-        int | None, Setting("Of each machine; this one's if left out.", bounds=(1, 4096))
-    ] = None,
-    lifo: Annotated[
-        bool, Setting("A pool that wakes its newest waiter first (anyio < 3.7).")
-    ] = False,
-    target: Annotated[
-        float | None,
-        Setting("How many workers, threads, machines for this rate? With --p99.", unit=RATE),
-    ] = None,
-    p99: Annotated[
-        Second | None, Setting("99 % are to be answered within this.", unit=DURATION)
-    ] = None,
-    plot: Annotated[
-        Path | None,
-        Setting("Draw the range of users into this .svg, .png or .html.", metavar="FILE"),
-    ] = None,
-    json: Annotated[bool, Setting("Print JSON, nothing else.")] = False,
+    cpu: Annotated[Second | None, Setting(
+        "CPU of one request, such as 0.5ms; measured here if left out.", unit=DURATION,
+    )] = None,
+    cores: Annotated[int | None, Setting(
+        "Of each machine; this one's if left out.", bounds=(1, 4096),
+    )] = None,
+    lifo: Annotated[bool, Setting(
+        "A pool that wakes its newest waiter first (anyio < 3.7).",
+    )] = False,
+    target: Annotated[float | None, Setting(
+        "How many workers, threads, machines for this rate? With --p99.", unit=RATE,
+    )] = None,
+    p99: Annotated[Second | None, Setting(
+        "99 % are to be answered within this.", unit=DURATION,
+    )] = None,
+    plot: Annotated[Path | None, Setting(
+        "Draw the range of users into this .svg, .png or .html.", metavar="FILE",
+    )] = None,
+    json: o.Json = False,
 ) -> int:
+    """What queueing theory and simulation say, before anything runs: rates, latencies, limits."""
+    # fmt: on
+    from analysis.theory.request import LoadTarget, parse_users
+    from study.predict import PredictionRequest, predict_performance
+
     range_of_users = None if users is None else parse_users(users)
     several = range_of_users is not None and len(range_of_users) > 1
     if range_of_users is not None and not several:
@@ -83,18 +84,10 @@ def predict(
     elif several:
         reject_options(given, UNKNOWN_TO_FORMULAS, f"--users {users}")
     chosen = choose_scenarios(names)
-    if quick:
-        chosen = tuple(o.shorten_scenario(each) for each in chosen)
-    question = PredictionRequest(
-        users=range_of_users,
-        cpu_s=cpu,
-        cores=cores,
-        lifo=lifo,
-        target=None if target is None or p99 is None else LoadTarget(target, p99),
-        plot=plot,
-        json_output=json,
-    )
-    return predict_performance(apply_overrides(chosen, overrides), question)
+    scenarios = apply_overrides(o.shorten_scenarios(chosen) if quick else chosen, overrides)
+    goal = None if target is None or p99 is None else LoadTarget(target, p99)
+    question = PredictionRequest(range_of_users, cpu, cores, lifo, goal, plot, json)
+    return predict_performance(scenarios, question)
 
 
 def reject_options(given: Collection[str], unknown: Mapping[str, str], asked: str) -> None:

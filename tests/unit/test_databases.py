@@ -11,7 +11,7 @@ import pytest
 from scenarios.errors import UserError
 from stress import databases
 from study.commands.measure import set_database_url
-from study.recorded_command import record_command
+from study.run_flags import record_command
 
 
 @pytest.mark.parametrize(
