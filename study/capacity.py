@@ -22,7 +22,7 @@ from analysis.summary.capacity import (
 )
 from analysis.summary.model import CellSummary
 from analysis.summary.run import attach_prediction, read_run_settings, summarize_run
-from analysis.theory.prediction import build_system, compute_prediction
+from analysis.theory.prediction import build_server_model, compute_prediction
 from records.calibration import Calibration
 from records.rundir import RunDir, create_run
 from scenarios.errors import UserError
@@ -128,7 +128,9 @@ class CapacitySearch:
         if self.calibration is None:
             return
         database_s = self.calibration.wait_s if scenario.database else 0.0
-        system = build_system(scenario, self.calibration.cpu_s, psutil.cpu_count(), database_s)
+        system = build_server_model(
+            scenario, self.calibration.cpu_s, psutil.cpu_count(), database_s
+        )
         self.predictions[scenario.name] = asdict(compute_prediction(system, scenario.load))
         self.save_manifest()
 

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from textwrap import fill, wrap
+from textwrap import wrap
 from typing import TextIO
 
 from analysis.guide.claims import (
@@ -20,12 +20,12 @@ from analysis.guide.experiments import Experiment, find_experiment, load_experim
 from analysis.guide.page import build_guidance, render_print_page
 from analysis.guide.recorded import Records, archive_run, find_runs
 from analysis.guide.rules import Rule, load_checked_rules
+from analysis.report.render import WIDTH, wrap_note
 from scenarios.errors import UserError
 from stress.interruption import Interruption
 from stress.stack import ROOT
 from study.signals import record_signals
 
-WIDTH = 80
 ALL_HOLD, SOME_DO_NOT, INTERRUPTED = 0, 1, 130
 KEPT = ROOT / "docs" / "evidence" / "guidance"
 LOOK_S = 0.2
@@ -181,5 +181,4 @@ def wrap_command(command: str) -> str:
 
 
 def print_wrapped(text: str, file: TextIO | None = None, indent: str = "") -> None:
-    lines = fill(text, WIDTH, initial_indent=indent, subsequent_indent=indent + "  ")
-    print(lines, file=file, flush=True)
+    print("\n".join(wrap_note(text, indent)), file=file, flush=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import psutil
 
-from analysis.theory.prediction import build_system, compute_prediction
+from analysis.theory.prediction import build_server_model, compute_prediction
 from records.calibration import Calibration
 from records.prediction import Prediction
 from scenarios.errors import UserError
@@ -46,7 +46,7 @@ def predict_scenarios(
         try:
             found = require_calibration(scenario, outcome)
             database_s = found.wait_s if scenario.database else 0.0
-            system = build_system(scenario, found.cpu_s, psutil.cpu_count(), database_s)
+            system = build_server_model(scenario, found.cpu_s, psutil.cpu_count(), database_s)
         except UserError as problem:
             miss(f"no prediction: {problem}")
             continue

@@ -66,7 +66,8 @@ def predict(
 ) -> int:
     """What queueing theory and simulation say, before anything runs: rates, latencies, limits."""
     # fmt: on
-    from analysis.theory.request import LoadTarget, parse_users
+    from analysis.theory.curve import parse_users
+    from analysis.theory.sizing import LoadTarget
     from study.predict import PredictionRequest, predict_performance
 
     range_of_users = None if users is None else parse_users(users)
