@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from app.settings import SettingsError, read_settings
+from app.settings import read_settings
 from app.systems.databases import read_database_settings
+from app.systems.environment import SettingsError
 from scenarios.model import Upstream
 from scenarios.options import SILENT, Option, list_options
 from scenarios.overrides import apply_overrides
