@@ -17,7 +17,7 @@ Numbers = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """One server; whoever finds it busy waits. A loop, an interpreter."""
+    """One server; a request that finds it busy waits. A loop, an interpreter."""
 
     name: str
     demand_s: Second
