@@ -20,7 +20,7 @@ Command = TypeVar("Command", bound=Callable[..., int])
 
 GROUPS = ("Load", "Server", "Client", "Upstream", "Database", "Contrast", "Other machines", "Run")
 """Of the help, in this order."""
-OWN_VALUES = "A scenario's own values unless given; shown is what most of them have."
+OWN_VALUES = "Left out, a scenario's own value counts; [default] is what most of them have."
 QUICK_USERS = 50
 QUICK_DELAY_S = 0.1
 QUICK_DURATION_S = 5.0
@@ -28,6 +28,7 @@ DEFAULT_PORT = 4242
 DEFAULT_OUT = Path("results")
 
 Names = Annotated[str, Setting("classic and fair if none is named.", name="SCENARIO|GROUP|FILE")]
+Name = Annotated[str, Setting("", name="SCENARIO|GROUP|FILE")]
 Quick = Annotated[bool, Setting("50 users, 100 ms, 5 s: a first look.", group="Load")]
 Port = Annotated[int, Setting("Of the server; 0 picks a free one.", bounds=(0, 65535))]
 Json = Annotated[bool, Setting("Print JSON, nothing else.")]

@@ -46,9 +46,9 @@ SWEPT = make_dataclass(
 
 @o.declare_command((*(each.field for each in SWEEPABLE.values()), *OF_AN_OPEN_LOOP), values=SWEPT)
 def sweep(
-    first: o.Names,
+    first: o.Name,
     /,
-    *more: o.Names,
+    *more: o.Name,
     quick: o.Quick = False,
     values: SweepValues = SweepValues(),
     overrides: Overrides = Overrides(),
