@@ -8,9 +8,9 @@ import psutil
 
 from scenarios.errors import UserError
 from scenarios.units import Second
-from stress.load_plan import MASTER_PORT, Distribution
 from stress.machine import find_free_port
 from stress.plan import HOST
+from stress.runtime import MASTER_PORT, Distribution
 
 MOST_WORKERS = 64
 SHORTEST_WAIT_S, LONGEST_WAIT_S = 1.0, 3600.0

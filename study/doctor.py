@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import psutil
 
-from scenarios.errors import UserError
+from scenarios.errors import ALL_WELL, CANNOT, UserError
 from scenarios.model import Load
 from stress.databases import check_nobody_available, find_embedded_programs
 from stress.machine import find_free_port
@@ -85,10 +85,10 @@ def check_server_port(port: int) -> Finding:
 
 
 def print_findings(port: int) -> int:
-    """Prints a line for each finding; 3 if something needed is missing."""
+    """Prints a line for each finding; CANNOT if something needed is missing."""
     findings = check_installation(port)
     for finding in findings:
         mark = "✓" if finding.good else "✗" if finding.needed else "!"
         advice = "" if finding.good else f" – {finding.advice}"
         print(f"{mark} {finding.what:<12} {finding.found}{advice}")
-    return 3 if any(each.needed and not each.good for each in findings) else 0
+    return CANNOT if any(each.needed and not each.good for each in findings) else ALL_WELL

@@ -18,9 +18,8 @@ from analysis.summary.thresholds import ThresholdOutcome, are_all_met, render_ou
 from analysis.summary.trials import render_trial_lines
 from analysis.verdicts.advice import get_advice, write_message
 from records.rundir import RunDir
-from scenarios.errors import UserError
+from scenarios.errors import ALL_WELL, BROKEN, INTERRUPTED, NOT_AS_EXPECTED, UserError
 
-ALL_WELL, NOT_AS_EXPECTED, BROKEN, INTERRUPTED = 0, 1, 3, 130
 WIDTH = 80
 
 
