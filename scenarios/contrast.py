@@ -1,108 +1,26 @@
-"""Identical APIs side by side: eight endpoints on each of several servers.
-
-As published (FastAPI v Axum with SQLite) with 50 users at once. Published were 1000 requests for
-each endpoint (`--requests 1000`); at these rates that is a tenth of a second, in which nobody can
-look at the load, so here it is three seconds. Ours are `def`, `async def`, Axum and gin; the user
-may name other servers, and other endpoints.
-"""
+"""Servers and endpoints of the user's, side by side: what the command line says of them."""
 
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from urllib.parse import quote, urlsplit
 
+from scenarios.catalogue.contrast import (
+    EIGHT,
+    GROUP,
+    OURS,
+    Contender,
+    ContrastEndpoint,
+    build_contrast_scenarios,
+)
 from scenarios.errors import UserError
-from scenarios.model import Database, Endpoint, Load, Method, Scenario, Server, Style
+from scenarios.model import Method, Scenario, Server
 
-GROUP = "contrast"
-FIFTY_USERS = Load(users=50, spawn_rate=50.0, duration_s=3.0)
-SQLITE = Database("sqlite", pool=5)
-PYTHON = Server("uvicorn", loop="auto", http="auto", worker_timeout_s=0.0, app="app.contrast")
+__all__ = ["GROUP", "choose_contrast_scenarios", "parse_endpoint", "parse_target"]
+
 PLAIN = "/:?#[]@!$&'()*+,;=%~"
 """Characters of an address that stand for themselves; all else is sent as bytes of UTF-8."""
-
-
-@dataclass(frozen=True, slots=True)
-class ContrastEndpoint:
-    """One endpoint, whoever serves it. `name` is short, `why` what it stresses."""
-
-    name: str
-    method: Method
-    path: str
-    body: str | None = None
-    why: str = ""
-
-    @property
-    def subject(self) -> str:
-        return f"{self.method} {self.path}"
-
-
-@dataclass(frozen=True, slots=True)
-class Contender:
-    """Who serves them, below `base`; `url` where it is a server of the user's."""
-
-    name: str
-    style: Style
-    server: Server
-    base: str = ""
-    url: str | None = None
-
-
-EIGHT: tuple[ContrastEndpoint, ...] = (
-    ContrastEndpoint("root", "GET", "/", why="handling HTTP and writing a small JSON"),
-    ContrastEndpoint(
-        "health", "GET", "/health", why="one trivial statement: what asking SQLite costs"
-    ),
-    ContrastEndpoint(
-        "echo", "POST", "/echo", '{"text": "hello", "numbers": [1, 2, 3]}', "reading JSON"
-    ),
-    ContrastEndpoint("say", "GET", "/echo/test", why="hardly anything"),
-    ContrastEndpoint("items", "GET", "/db/items", why="a query, and 25 rows as JSON"),
-    ContrastEndpoint(
-        "add", "POST", "/db/items", '{"name": "a new item", "price_cents": 250}', "a write"
-    ),
-    ContrastEndpoint("cpu", "GET", "/stress/cpu/1000", why="a loop of 1000 steps"),
-    ContrastEndpoint(
-        "memory", "GET", "/stress/memory/1", why="taking 1 MiB and touching each page"
-    ),
-)
-OURS: tuple[Contender, ...] = (
-    Contender("def", "def", PYTHON, base="/sync"),
-    Contender("async", "async def", PYTHON, base="/async"),
-    Contender("axum", "async fn", Server("axum", worker_timeout_s=0.0)),
-    Contender("gin", "goroutine", Server("gin", worker_timeout_s=0.0)),
-)
-
-
-def build_contrast_scenarios(
-    asked: Sequence[ContrastEndpoint], contenders: Sequence[Contender]
-) -> tuple[Scenario, ...]:
-    return tuple(
-        Scenario(
-            name=f"{GROUP}-{each.name}-{contender.name}",
-            group=GROUP,
-            question=f"{each.subject} on {contender.name}: how many requests a second?",
-            expect="def < async def < the compiled ones",
-            why=f"It stresses {each.why}." if each.why else "An endpoint of the user's.",
-            endpoint=Endpoint(contender.base + each.path, contender.style, each.method, each.body),
-            server=contender.server,
-            load=FIFTY_USERS,
-            database=None if contender.url else SQLITE,
-            subject=each.subject,
-            contender=contender.name,
-            url=contender.url,
-        )
-        for each in asked
-        for contender in contenders
-    )
-
-
-PROCESSES = Contender("process", "async def with processes", PYTHON, base="/process")
-"""Where the work is handed to another process: of the eight only the CPU's."""
-CONTRAST = build_contrast_scenarios(EIGHT, OURS) + build_contrast_scenarios(
-    [each for each in EIGHT if each.name == "cpu"], [PROCESSES]
-)
 
 
 def parse_target(text: str) -> Contender:

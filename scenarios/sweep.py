@@ -1,23 +1,29 @@
 """One scenario with one setting at several values: what does more of it bring?"""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from scenarios.errors import UserError
 from scenarios.model import Scenario
-from scenarios.overrides import Overrides, apply_overrides
-from scenarios.units import parse_duration
+from scenarios.options import Option, list_options, replace_value
+from scenarios.overrides import apply_overrides
+from scenarios.settings import Overrides
+from scenarios.units import DURATION
 
-Setting = Literal["pool", "users", "workers", "delay"]
 MOST_VALUES = 20
+SWEEPABLE: Mapping[str, Option] = {
+    option.name.removeprefix("--"): option
+    for option in list_options(Overrides)
+    if option.setting.sweepable
+}
+"""By the setting's name: what several values can be given to. All are numbers."""
 
 
 @dataclass(frozen=True, slots=True)
 class SweepAxis:
     """Which setting, and its values in ascending order; of a delay in seconds."""
 
-    setting: Setting
+    setting: str
     values: tuple[float, ...]
 
 
@@ -30,19 +36,12 @@ class SweepStep:
     value: float
 
 
-SET: Mapping[Setting, Callable[[Overrides, float], Overrides]] = {
-    "pool": lambda given, value: replace(given, pool=int(value)),
-    "users": lambda given, value: replace(given, users=int(value)),
-    "workers": lambda given, value: replace(given, workers=int(value)),
-    "delay": lambda given, value: replace(given, delay_s=value),
-}
-
-
-def parse_values(setting: Setting, text: str) -> tuple[float, ...]:
+def parse_values(setting: str, text: str) -> tuple[float, ...]:
     """`10,40,100`, or `10ms,1s` of a delay: ascending, each once. Raises UserError."""
+    option = SWEEPABLE[setting]
     pieces = [piece.strip() for piece in text.split(",")]
-    if setting == "delay":
-        found = {parse_duration("--delay", piece) for piece in pieces}
+    if option.setting.unit:
+        found = {option.setting.unit.parse(option.name, piece) for piece in pieces}
     else:
         wrong = next((piece for piece in pieces if not piece.isdecimal()), None)
         if wrong is not None:
@@ -55,24 +54,27 @@ def parse_values(setting: Setting, text: str) -> tuple[float, ...]:
     return tuple(sorted(found))
 
 
-def select_sweep_axis(
-    given: Mapping[Setting, tuple[float, ...] | None],
-) -> tuple[SweepAxis, Overrides]:
+def select_sweep_axis(given: Mapping[str, Sequence[float]]) -> tuple[SweepAxis, Overrides]:
     """The one setting with several values; those with one as overrides. Raises UserError."""
-    several = {name: values for name, values in given.items() if values and len(values) > 1}
+    several = {name: values for name, values in given.items() if len(values) > 1}
     if len(several) != 1:
         found = " and ".join(f"--{name}" for name in several) or "none of the settings"
         has = "have" if len(several) > 1 else "has"
         raise UserError(
             f"study sweep varies one thing: {found} {has} several values; give them to one of "
-            "--pool, --users, --workers, --delay, such as --pool 10,40,100"
+            f"{', '.join(f'--{name}' for name in SWEEPABLE)}, such as --pool 10,40,100"
         )
     fixed = Overrides()
     for name, values in given.items():
-        if values and name not in several:
-            fixed = SET[name](fixed, values[0])
+        if len(values) == 1:
+            fixed = set_swept_value(fixed, name, values[0])
     ((setting, values),) = several.items()
-    return SweepAxis(setting, values), fixed
+    return SweepAxis(setting, tuple(values)), fixed
+
+
+def set_swept_value(overrides: Overrides, setting: str, value: float) -> Overrides:
+    option = SWEEPABLE[setting]
+    return replace_value(overrides, option.field, int(value) if option.kind is int else value)
 
 
 def build_sweep_steps(
@@ -82,12 +84,13 @@ def build_sweep_steps(
     found: list[Scenario] = []
     steps: list[SweepStep] = []
     for value in swept.values:
-        for each in apply_overrides(scenarios, SET[swept.setting](overrides, value)):
+        for each in apply_overrides(scenarios, set_swept_value(overrides, swept.setting, value)):
             name = f"{each.name}.{swept.setting}-{format_setting_value(swept.setting, value)}"
             found.append(replace(each, name=name, subject="", contender=""))
             steps.append(SweepStep(name, each.name, value))
     return tuple(found), tuple(steps)
 
 
-def format_setting_value(setting: Setting, value: float) -> str:
-    return f"{1000 * value:g}ms" if setting == "delay" else f"{value:g}"
+def format_setting_value(setting: str, value: float) -> str:
+    in_seconds = SWEEPABLE[setting].setting.unit is DURATION
+    return f"{1000 * value:g}ms" if in_seconds else f"{value:g}"

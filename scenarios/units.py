@@ -1,6 +1,8 @@
-"""Durations as people type them."""
+"""Numbers as people type them, and how they are written."""
 
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from scenarios.errors import UserError
 
@@ -27,3 +29,45 @@ def parse_rate(option: str, text: str) -> float:
     if match is None:
         raise UserError(f"{option} {text!r}: give a plain number with its unit, such as 300/s")
     return float(match[1]) / _SECONDS[match[2]]
+
+
+def parse_count(option: str, text: str) -> int:
+    """Raises UserError naming the option."""
+    try:
+        return int(text)
+    except ValueError:
+        raise UserError(f"{option} {text!r}: give a whole number, such as 500") from None
+
+
+def parse_number(option: str, text: str) -> float:
+    """Raises UserError naming the option."""
+    try:
+        return float(text)
+    except ValueError:
+        raise UserError(f"{option} {text!r}: give a number, such as 50") from None
+
+
+def format_plain_number(value: float) -> str:
+    """As it was typed, not as 1e+20."""
+    return str(int(value)) if value == value // 1 else str(value)
+
+
+def format_duration(value: Second) -> str:
+    return f"{value:g}s" if value >= 1 else f"{1000 * value:g}ms"
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """How a number is typed and written; `words` stand behind its bounds."""
+
+    metavar: str
+    parse: Callable[[str, str], float]
+    format: Callable[[float], str] = format_plain_number
+    words: str = ""
+
+
+COUNT = Unit("N", parse_count)
+NUMBER = Unit("NUMBER", parse_number)
+SECONDS = Unit("SECONDS", parse_number, words=" s")
+DURATION = Unit("DURATION", parse_duration, format_duration, " s")
+RATE = Unit("RATE", parse_rate, lambda value: f"{value:g}/s", " a second")

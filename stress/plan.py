@@ -7,6 +7,7 @@ from pathlib import Path
 
 from scenarios.heartbeat import compute_blocking_s, exceeds_worker_timeout
 from scenarios.model import Scenario
+from scenarios.settings import build_environment
 from scenarios.units import Second
 
 HOST = "127.0.0.1"
@@ -100,21 +101,14 @@ def build_app_environment(
     scenario: Scenario, upstream_url: str | None, database_env: Mapping[str, str] | None = None
 ) -> dict[str, str]:
     """`database_env` names the database that was started for the scenario."""
-    env = {"APP_POOL": str(scenario.server.pool), **(database_env or {})}
+    env = {**build_environment(scenario), **(database_env or {})}
     if scenario.database is not None:
         # each Python worker has a pool of its own, a compiled server one for all its threads
         pools = scenario.server.workers if scenario.server.is_compiled else 1
         env["APP_DATABASE_POOL"] = str(scenario.database.pool * pools)
         env["APP_DATABASE_LIFE"] = scenario.database.life
-    if scenario.delay_s is not None:
-        env["APP_DELAY_MS"] = str(round(scenario.delay_s * 1000))
     if upstream_url is not None:
         env["APP_UPSTREAM_URL"] = upstream_url
-    if scenario.client is not None:
-        env["APP_CLIENT"] = scenario.client.library
-        env["APP_CLIENT_LIFE"] = scenario.client.life
-        env["APP_CLIENT_TIMEOUT_MS"] = str(round(scenario.client.timeout_s * 1000))
-        env["APP_CLIENT_CONNECTIONS"] = str(scenario.client.connections)
     return env
 
 

@@ -16,13 +16,13 @@ from analysis.summary.capacity import (
 )
 from analysis.summary.model import CellSummary
 from scenarios.model import Scenario, resolve_scenario
-from scenarios.overrides import BOUNDS
+from scenarios.settings import ARRIVAL_RATES
 from study.machine_facts import detect_resources
 from study.predictions import Predictor
 from study.run import RunOptions, finish_run, run_plan
 from study.schedule import Plan, ScheduledTrial
 
-FASTEST = BOUNDS["arrival_rate"][1]
+FASTEST = ARRIVAL_RATES[1]
 UNKNOWN_CEILING = 1000.0
 
 

@@ -16,7 +16,6 @@ from analysis.summary.model import CellSummary
 from analysis.summary.run import RunSummary
 from analysis.summary.thresholds import ThresholdOutcome, are_all_met, render_outcome
 from analysis.summary.trials import render_trial_lines
-from analysis.verdicts.advice import get_advice, write_message
 from records.rundir import RunDir
 from scenarios.errors import ALL_WELL, BROKEN, INTERRUPTED, NOT_AS_EXPECTED, UserError
 
@@ -62,7 +61,7 @@ def print_report_location(directory: RunDir, page: bool) -> None:
 def list_engine_notes(cells: Sequence[CellSummary]) -> list[str]:
     """What another load program does not tell, once for the run and not for each of its cells."""
     of_engines = (each for cell in cells for each in cell.verdicts if each.code == "OTHER_ENGINE")
-    return list(dict.fromkeys(write_message(each) for each in of_engines))
+    return list(dict.fromkeys(each.message for each in of_engines))
 
 
 def print_notes(cell: CellSummary) -> None:
@@ -71,7 +70,7 @@ def print_notes(cell: CellSummary) -> None:
         return
     print(f"\n{format_cell_name(cell)}")
     grave = [verdict for verdict in cell.verdicts if verdict.severity != "info"]
-    told += [f"→ {verdict.code}: {get_advice(verdict)}" for verdict in grave]
+    told += [f"→ {verdict.code}: {verdict.advice}" for verdict in grave]
     for note in told:
         print(fill(note, WIDTH, initial_indent="  ", subsequent_indent="    "))
 

@@ -10,13 +10,16 @@ from pathlib import Path
 from textwrap import fill, wrap
 from typing import TextIO
 
-from analysis.guide.claims import RelationResult, all_hold, judge_relation, render_relation_result
-from analysis.guide.decisions import RELATIONS
-from analysis.guide.experiments import EXPERIMENTS, Experiment, find_experiment
-from analysis.guide.page import build_guidance, select_broken
-from analysis.guide.printable import render_print_page
+from analysis.guide.claims import (
+    RelationResult,
+    judge_relation,
+    render_relation_result,
+    select_broken,
+)
+from analysis.guide.experiments import Experiment, find_experiment, load_experiments
+from analysis.guide.page import build_guidance, render_print_page
 from analysis.guide.recorded import Records, archive_run, find_runs
-from analysis.guide.rules import RULES, Rule
+from analysis.guide.rules import Rule, load_checked_rules
 from records.rundir import RunDir
 from scenarios.errors import UserError
 from stress.interruption import Interruption
@@ -27,7 +30,6 @@ WIDTH = 80
 ALL_HOLD, SOME_DO_NOT, INTERRUPTED = 0, 1, 130
 KEPT = ROOT / "docs" / "evidence" / "guidance"
 LOOK_S = 0.2
-TABLE = Rule("table", "The decision table", measured="", do="", relations=RELATIONS)
 RECORDED = "results/guidance"
 PAGE = ROOT / "docs" / "guidance.md"
 
@@ -91,7 +93,7 @@ def load_records(paths: Sequence[Path]) -> tuple[Records, list[RunDir]]:
 
 def show_commands() -> int:
     """For a shell: `study guide --list | sh`."""
-    for each in EXPERIMENTS:
+    for each in load_experiments():
         words = f"{each.command} --out {RECORDED}"
         lines = wrap(words, WIDTH - 2, subsequent_indent="    ", break_on_hyphens=False)
         print(" \\\n".join(lines))
@@ -100,7 +102,7 @@ def show_commands() -> int:
 
 def select_rules(names: Sequence[str]) -> list[Rule]:
     """All if none is named. Raises UserError."""
-    known = {rule.name: rule for rule in (*RULES, TABLE)}
+    known = {rule.name: rule for rule in load_checked_rules()}
     unknown = [name for name in names if name not in known]
     if unknown:
         raise UserError(f"--rule {unknown[0]}: no rule has that name; there is {', '.join(known)}")
@@ -116,7 +118,7 @@ class GuidanceCheck:
 
     def run(self) -> int:
         """1 where a sentence does not hold here. Raises UserError."""
-        needed = [each for each in EXPERIMENTS if each.name in self.find_experiments()]
+        needed = [each for each in load_experiments() if each.name in self.find_experiments()]
         records = Records()
         with tempfile.TemporaryDirectory(prefix="guide-") as scratch:
             for number, experiment in enumerate(needed, start=1):
@@ -161,7 +163,7 @@ class GuidanceCheck:
         print(f", {len(unknown)} could not be measured" if unknown else "")
         for each in wrong:
             print_wrapped(f"does not hold here: {each.relation.sentence} ({each.relation.because})")
-        return ALL_HOLD if all_hold(verdicts) else SOME_DO_NOT
+        return ALL_HOLD if held == len(verdicts) else SOME_DO_NOT
 
 
 def run_interruptible(command: Sequence[str]) -> int:

@@ -7,7 +7,8 @@ from records.rundir import create_run
 from scenarios.catalogue import select_scenarios
 from scenarios.errors import BROKEN, INTERRUPTED, UserError
 from scenarios.model import Scenario, resolve_scenario
-from scenarios.overrides import Overrides, apply_overrides
+from scenarios.overrides import apply_overrides
+from scenarios.settings import Overrides
 from stress import attached_server
 from stress.interruption import CellInterruptedError, Interruption
 from stress.machine import find_free_port, raise_descriptor_limit

@@ -8,6 +8,7 @@ from difflib import unified_diff
 from pathlib import Path
 from textwrap import wrap
 
+from analysis.guide.exercises import Exercise, build_exercise_scenario, load_exercises
 from analysis.guide.lesson import (
     compare_exercise,
     render_bars,
@@ -18,7 +19,6 @@ from analysis.guide.recorded import Records, find_runs
 from analysis.guide.workshop_page import build_command, build_workshop_text, name_exercise_run
 from analysis.report.write import save_pictures
 from scenarios.errors import UserError
-from scenarios.exercises import EXERCISES, CodeEdit, Exercise, build_exercise_scenario
 from stress.stack import ROOT
 from study.final_output import choose_exit_code
 from study.guide import publish_texts
@@ -49,9 +49,7 @@ class WorkshopSession:
         print(f"Exercise {which.number}: {which.title}")
         print(wrap_paragraph(which.question))
         if self.edited:
-            print(
-                "\n" + wrap_paragraph(f"After your edit of {which.edit.file}: {which.asked.words}?")
-            )
+            print("\n" + wrap_paragraph(f"After your edit of {which.file}: {which.asked_words}?"))
         guess = ask_prediction(which) if self.ask else None
         command = wrap(build_command(which), 78, subsequent_indent="    ", break_on_hyphens=False)
         print("" if self.edited else "\n" + " \\\n".join(command) + "\n", flush=True)
@@ -83,12 +81,12 @@ class WorkshopSession:
         if grave:
             print("\n" + wrap_paragraph(f"doubtful: {', '.join(grave)}; report.html says why"))
         if self.edited:
-            print("\n" + wrap_paragraph(f"What should have happened: {which.edit.then}"))
+            print("\n" + wrap_paragraph(f"What should have happened: {which.then}"))
             print("\nTake the edit back: git restore app")
         else:
             print("\n" + wrap_paragraph(f"Why: {which.why}"))
             print(wrap_paragraph(f"Look at: {which.look}"))
-            print(f"\nNow change {which.edit.file}:\n\n{describe_edit(which.edit)}")
+            print(f"\nNow change {which.file}:\n\n{describe_edit(which)}")
             print(f"What will happen? Then: study workshop {which.number} --edited")
         print(f"\n{'report.html and ' if done.page else ''}workshop.png are in\n{folder}/")
 
@@ -96,7 +94,7 @@ class WorkshopSession:
 def ask_prediction(which: Exercise) -> float:
     """The prediction, from standard input. Raises UserError where none comes."""
     for _ in range(ATTEMPTS):
-        print(f"\nYour prediction, {which.asked.words}: ", end="", flush=True)
+        print(f"\nYour prediction, {which.asked_words}: ", end="", flush=True)
         line = sys.stdin.readline()
         if not line:
             raise UserError("no prediction came on standard input; --no-prompt runs without one")
@@ -111,16 +109,16 @@ def ask_prediction(which: Exercise) -> float:
     raise UserError(f"no prediction in {ATTEMPTS} attempts; --no-prompt runs without one")
 
 
-def is_edit_applied(edit: CodeEdit) -> bool:
+def is_edit_applied(which: Exercise) -> bool:
     """However its lines are broken."""
-    text = strip_formatting((ROOT / edit.file).read_text())
+    text = strip_formatting((ROOT / which.file).read_text())
     as_said = all(
         new in text and (old in new or old not in text)
         for old, new in (
-            (strip_formatting(before), strip_formatting(after)) for before, after in edit.hunks
+            (strip_formatting(before), strip_formatting(after)) for before, after in which.hunks
         )
     )
-    return as_said or bool(edit.instead and strip_formatting(edit.instead) in text)
+    return as_said or bool(which.instead and strip_formatting(which.instead) in text)
 
 
 def strip_formatting(code: str) -> str:
@@ -131,43 +129,43 @@ def strip_formatting(code: str) -> str:
 def check_edits(which: Exercise, edited: bool) -> None:
     """Raises UserError where the app is not as this form of the exercise needs it; edits of other
     exercises are told of."""
-    if edited and not is_edit_applied(which.edit):
+    if edited and not is_edit_applied(which):
         raise UserError(
-            f"{which.edit.file} is not edited as exercise {which.number} says: "
-            + "; ".join(describe_edit(which.edit).splitlines())
+            f"{which.file} is not edited as exercise {which.number} says: "
+            + "; ".join(describe_edit(which).splitlines())
         )
-    if not edited and is_edit_applied(which.edit):
+    if not edited and is_edit_applied(which):
         raise UserError(
-            f"{which.edit.file} still has the edit of exercise {which.number}: take it back with "
+            f"{which.file} still has the edit of exercise {which.number}: take it back with "
             "`git restore app`, or run --edited"
         )
-    for other in EXERCISES:
-        if other is not which and is_edit_applied(other.edit):
+    for other in load_exercises():
+        if other is not which and is_edit_applied(other):
             print(
-                f"study: {other.edit.file} still has the edit of exercise {other.number}; "
+                f"study: {other.file} still has the edit of exercise {other.number}; "
                 "`git restore app` takes it back",
                 file=sys.stderr,
             )
 
 
-def describe_edit(edit: CodeEdit) -> str:
+def describe_edit(which: Exercise) -> str:
     """What to take out and what to put in."""
     lines: list[str] = []
-    for before, after in edit.hunks:
+    for before, after in which.hunks:
         old, new = before.splitlines(), after.splitlines()
         lines += [f"- {line}" for line in old if line not in new]
         lines += [f"+ {line}" for line in new if line not in old]
     return "\n".join(lines) + "\n"
 
 
-def build_diff(edit: CodeEdit) -> str:
+def build_diff(which: Exercise) -> str:
     """For `git apply`. Raises UserError where the file does not hold what the edit replaces."""
-    before = after = (ROOT / edit.file).read_text()
-    for old, new in edit.hunks:
+    before = after = (ROOT / which.file).read_text()
+    for old, new in which.hunks:
         if before.count(old) != 1:
-            raise UserError(f"{edit.file} does not hold {old!r} once: the edit no longer fits it")
+            raise UserError(f"{which.file} does not hold {old!r} once: the edit no longer fits it")
         after = after.replace(old, new)
-    names = f"a/{edit.file}", f"b/{edit.file}"
+    names = f"a/{which.file}", f"b/{which.file}"
     lines = unified_diff(before.splitlines(True), after.splitlines(True), *names, n=2)
     return "".join(lines)
 
@@ -180,12 +178,13 @@ def write_workshop_page(paths: Sequence[Path], page: Path, kept: Path | None) ->
         if not isinstance(held, dict):
             raise UserError(f"{run.path}: no run of `study workshop`")
         records.add_run(name_exercise_run(held.get("exercise"), bool(held.get("edited"))), run)
-    made = build_workshop_text(records, {each.number: build_diff(each.edit) for each in EXERCISES})
-    absent = [
-        which for which, each in zip(EXERCISES, made.relations, strict=True) if each.ratio is None
-    ]
-    if absent:
-        number = absent[0].number
+    exercises = load_exercises()
+    made = build_workshop_text(records, {each.number: build_diff(each) for each in exercises})
+    ratios = {
+        each.number: found.ratio for each, found in zip(exercises, made.relations, strict=True)
+    }
+    if absent := [number for number, ratio in ratios.items() if ratio is None]:
+        number = absent[0]
         raise UserError(
             f"exercise {number} was not recorded in both forms: `study workshop {number} "
             f"--no-prompt`, and after the edit with --edited; then --page with all of the runs"
@@ -195,7 +194,7 @@ def write_workshop_page(paths: Sequence[Path], page: Path, kept: Path | None) ->
 
 
 def print_exercises() -> int:
-    for each in EXERCISES:
+    for each in load_exercises():
         print(f"{each.number}  {each.title} ({each.minutes} minutes)")
         print(wrap_paragraph(each.question, "   "))
     print("\nstudy workshop 1 begins; docs/workshop.md has all of it, and a page for the teacher")

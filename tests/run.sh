@@ -1,5 +1,9 @@
 #!/bin/sh
-# Every check and test; sets itself up on first use. `sh tests/run.sh -m "not slow"` passes options to pytest.
+# Every check and test; sets itself up on first use.
+#   sh tests/run.sh                 everything
+#   sh tests/run.sh --quick         for daily work: the checks and tests that need no server
+#   sh tests/run.sh --slow          the rest: compiled servers, and tests with real servers
+#   sh tests/run.sh -m "not slow"   every check, then pytest with these options
 set -eu
 cd "$(dirname "$(readlink -f "$0")")/.."
 sh setup.sh
@@ -8,16 +12,78 @@ bin=.venv/bin
 
 step() { printf '\n== %s\n' "$1"; }
 
-step 'shell scripts: shellcheck'
-git ls-files '*.sh' | xargs "$bin/shellcheck" --shell=sh
-step 'style: ruff'
-"$bin/ruff" check .
-"$bin/ruff" format --check .
-step 'types: mypy --strict'
-"$bin/mypy"
-step 'arrows between the folders: import-linter'
-"$bin/lint-imports" --no-cache
-step 'compiled servers: gofmt, go vet, go test; cargo fmt, clippy, test'
-sh peers/check.sh
-step 'tests: pytest'
-exec "$bin/python" -m pytest "$@"
+check_python() {
+    step 'shell scripts: shellcheck'
+    git ls-files '*.sh' .ci/run | xargs "$bin/shellcheck"
+    step 'style: ruff'
+    "$bin/ruff" check .
+    "$bin/ruff" format --check .
+    step 'types: mypy --strict'
+    "$bin/mypy" --num-workers auto
+    step 'arrows between the folders: import-linter'
+    "$bin/lint-imports" --no-cache
+}
+
+check_probe() {
+    step 'tests of the probe with the other Pythons that it supports: pytest'
+    sh probe/check.sh
+}
+
+# In the background: its output is shown, and its exit code counts, in `end_peers`.
+start_peers() {
+    said=$(mktemp)
+    sh peers/check.sh >"$said" 2>&1 &
+    peers=$!
+    trap 'kill "$peers" 2>/dev/null || :; rm -f "$said"' EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
+}
+
+end_peers() {
+    step 'compiled servers: gofmt, go vet, go test; cargo fmt, clippy, test'
+    code=0
+    wait "$peers" || code=$?
+    cat "$said"
+    rm -f "$said"
+    trap - EXIT
+    return "$code"
+}
+
+# A file's tests share servers, so they stay in one process.
+run_at_once() { "$bin/python" -m pytest --numprocesses auto --dist loadfile "$@"; }
+
+run_quick() {
+    check_python
+    step 'tests without servers, as many at once as there are cores: pytest'
+    run_at_once -m 'not slow' "$@"
+}
+
+run_slow() {
+    start_peers
+    step 'tests that ask real servers and time nothing, at once: pytest'
+    run_at_once -m 'slow and untimed'
+    end_peers
+    check_probe
+    step 'tests that time real servers, one after the other: pytest'
+    "$bin/python" -m pytest -m 'slow and not untimed'
+}
+
+case ${1-} in
+    '')
+        run_quick
+        run_slow
+        ;;
+    --quick)
+        shift
+        run_quick "$@"
+        ;;
+    --slow) run_slow ;;
+    *)
+        start_peers
+        check_python
+        end_peers
+        check_probe
+        step 'tests: pytest'
+        "$bin/python" -m pytest "$@"
+        ;;
+esac

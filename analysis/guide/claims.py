@@ -2,10 +2,17 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
+from typing import Annotated, get_args, get_type_hints
 
+from jinja2 import Environment, TemplateSyntaxError, nodes
+from pydantic import AfterValidator, BeforeValidator
+
+from analysis.guide.experiments import load_experiments
 from analysis.guide.recorded import Records
+from analysis.guide.text_files import Prose
 from analysis.stats import formats
+from analysis.summary.model import CellSummary
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,16 +26,66 @@ class MetricReference:
         return f"{self.name} of {self.cell}"
 
 
+def has_metric(kind: type, name: str) -> bool:
+    """Whether such a record has a figure of that name, dotted where nested."""
+    first, _, rest = name.partition(".")
+    inner = get_type_hints(kind).get(first)
+    kinds = [each for each in (inner, *get_args(inner)) if isinstance(each, type)]
+    if not rest:
+        return bool({int, float} & set(kinds))
+    return any(is_dataclass(each) and has_metric(each, rest) for each in kinds)
+
+
+def check_metric(name: str) -> str:
+    """The same name. Raises ValueError."""
+    if not has_metric(CellSummary, name):
+        raise ValueError(f"{name!r} is no figure of summary.json")
+    return name
+
+
+def check_experiment(cell: str) -> str:
+    """The same cell. Raises ValueError."""
+    experiment, _, scenario = cell.partition("/")
+    if not scenario or experiment not in {each.name for each in load_experiments()}:
+        raise ValueError(f"{cell!r} is no experiment with a scenario")
+    return cell
+
+
+def parse_reference(text: object) -> object:
+    """`ok_rps of fair/sync-http-shared`; anything else is left as it is. Raises ValueError."""
+    if not isinstance(text, str):
+        return text
+    name, _, cell = text.partition(" of ")
+    return MetricReference(check_experiment(cell), check_metric(name))
+
+
+def check_template(text: str) -> str:
+    """The same text, whose figures there are. Raises ValueError."""
+    try:
+        calls = Environment().parse(text).find_all(nodes.Call)
+        for cell, *metric in ([each.as_const() for each in call.args] for call in calls):
+            check_experiment(cell)
+            for name in metric:
+                check_metric(name)
+    except (TemplateSyntaxError, nodes.Impossible) as error:
+        raise ValueError(f"no template: {error}") from error
+    return text
+
+
+Template = Annotated[Prose, AfterValidator(check_template)]
+"""With figures from the records, such as `{{ rps('fair/sync-http-shared') }}`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Relation:
     """`left` is `low` to `high` times as much as `right`; `because` is the reason for both bounds.
     Where `right` is a number, it has the unit of `left`."""
 
-    sentence: str
-    left: MetricReference
-    right: MetricReference | float
-    low: float
-    because: str
+    sentence: Prose
+    left: Annotated[MetricReference, BeforeValidator(parse_reference)]
+    right: Annotated[MetricReference | float, BeforeValidator(parse_reference)]
+    because: Prose
+    low: float = 0.0
     high: float = math.inf
 
     @property
@@ -85,6 +142,6 @@ def render_relation_result(found: RelationResult) -> str:
     return line + (f" (doubtful: {', '.join(found.doubts)})" if found.doubts else "")
 
 
-def all_hold(found: Sequence[RelationResult]) -> bool:
-    """What nobody measured does not hold either."""
-    return all(each.holds is True for each in found)
+def select_broken(found: Sequence[RelationResult]) -> list[RelationResult]:
+    """What nobody measured is not among them, and does not hold either."""
+    return [each for each in found if each.holds is False]

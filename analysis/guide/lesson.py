@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from textwrap import fill
 
+from analysis.guide.exercises import Exercise
 from analysis.stats import formats
 from analysis.summary.model import CellSummary
 from analysis.summary.trials import get_figure
-from scenarios.exercises import Exercise, PredictedMetric
 
 WIDTH, NAME_WIDTH, COLUMN, BAR = 80, 24, 12, 50
 YOURS, THEORY, MEASURED = "yours", "theory", "measured"
-FORETOLD = {
+PREDICTED = {
     "ok_rps": "predicted.ok_rps",
     "mean_ms": "predicted.mean_ms",
     "bystander.median_ms": "predicted.bystander_ms",
@@ -24,7 +24,7 @@ FORETOLD = {
 class ExerciseMetric:
     """One figure; None where nobody said."""
 
-    what: PredictedMetric
+    words: str
     yours: float | None
     theory: float | None
     measured: float | None
@@ -41,12 +41,12 @@ def compare_exercise(
     """The figures of an exercise; a guess is of the first."""
     return tuple(
         ExerciseMetric(
-            what,
-            guess if what is which.asked else None,
-            get_figure(cell, FORETOLD[what.figure]) if what.figure in FORETOLD else None,
-            get_figure(cell, what.figure),
+            words,
+            guess if figure == which.asked else None,
+            get_figure(cell, PREDICTED[figure]) if figure in PREDICTED else None,
+            get_figure(cell, figure),
         )
-        for what in which.shown
+        for figure, words in which.shown.items()
     )
 
 
@@ -56,14 +56,14 @@ def render_exercise_table(found: Sequence[ExerciseMetric]) -> list[str]:
     for each in found:
         values = (each.yours, each.theory, each.measured)
         figures = "".join(f"{formats.short_number(value):>{COLUMN}}" for value in values)
-        lines.append(f"{each.what.words:<{NAME_WIDTH}}{figures}")
+        lines.append(f"{each.words:<{NAME_WIDTH}}{figures}")
     return lines
 
 
 def render_bars(found: ExerciseMetric) -> list[str]:
     """For a terminal: each bar as long as its figure."""
     longest = max((value for _, value in found.bars), default=0.0)
-    lines = [found.what.words]
+    lines = [found.words]
     for name, value in found.bars:
         bar = "█" * round(BAR * value / longest) if longest > 0 else ""
         lines.append(f"  {name:<10}{bar or '▏'} {formats.short_number(value)}")

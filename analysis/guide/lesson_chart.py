@@ -1,4 +1,4 @@
-"""The picture of an exercise: a bar each for what was guessed, foretold and measured."""
+"""The picture of an exercise: a bar each for what was guessed, predicted and measured."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ WIDTH, BAR_HEIGHT = 330, 22
 
 def render_exercise_chart(title: str, found: Sequence[ExerciseMetric]) -> RenderedChart:
     says = "; ".join(
-        f"{each.what.words}: " + ", ".join(f"{name} {value:.4g}" for name, value in each.bars)
+        f"{each.words}: " + ", ".join(f"{name} {value:.4g}" for name, value in each.bars)
         for each in found
     )
     return render_chart(
@@ -28,7 +28,7 @@ def render_exercise_chart(title: str, found: Sequence[ExerciseMetric]) -> Render
 
 def draw_exercise_panel(found: ExerciseMetric) -> Layers:
     rows = pl.DataFrame(found.bars, {"who": pl.String(), "value": pl.Float64()}, orient="row")
-    base = alt.Chart(rows, title=found.what.words).encode(
+    base = alt.Chart(rows, title=found.words).encode(
         x=alt.X("value:Q", title=None),
         y=alt.Y("who:N", title=None, sort=ORDER),
     )

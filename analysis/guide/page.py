@@ -1,17 +1,18 @@
 """docs/guidance.md: the template filled from records."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, replace
+from typing import TypeVar
 
 import jinja2
 
 from analysis.guide.claims import RelationResult, judge_relation
-from analysis.guide.decisions import DECISIONS, RELATIONS, Decision
-from analysis.guide.experiments import EXPERIMENTS
+from analysis.guide.experiments import load_experiments
 from analysis.guide.recorded import RecordedScenario, Records
-from analysis.guide.rules import RULES, Rule
+from analysis.guide.rules import Decision, Rule, load_decision_table, load_rules
 from analysis.stats import formats
 
+Text = TypeVar("Text")
 GENERATOR_LIMIT = 90.0
 """Percent of its core: beyond it a load process can't ask any faster."""
 
@@ -29,21 +30,6 @@ class Guidance:
     missing: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class GuidanceRow:
-    """Of the table of cells."""
-
-    anchor: str
-    name: str
-    setting: str
-    trials: int
-    ok_rps: str
-    median_ms: str
-    p99_ms: str
-    others_ms: str
-    remarks: str
-
-
 def create_markdown_environment() -> jinja2.Environment:
     """Nothing is escaped: what is filled in are our own sentences and figures."""
     return jinja2.Environment(
@@ -55,6 +41,15 @@ def create_markdown_environment() -> jinja2.Environment:
     )
 
 
+def render_print_page(markdown: str, title: str) -> str:
+    """HTML that prints its decision table on one sheet, from our own Markdown, which may hold
+    anchors."""
+    from markdown_it import MarkdownIt  # some tenths of a second to import
+
+    body = MarkdownIt("commonmark").enable("table").render(markdown)
+    return create_markdown_environment().get_template("printed.html").render(title=title, body=body)
+
+
 class TemplateFiller:
     """Puts figures into sentences, each linked to the row of its cell."""
 
@@ -62,12 +57,20 @@ class TemplateFiller:
         self.records = records
         self.environment = create_markdown_environment()
         self.environment.globals |= {
+            "records": records,
+            "machines": list(dict.fromkeys(str(each) for each in records.machines.values())),
             "cores": max((each.cores for each in records.machines.values()), default=0),
             "rps": self.quote_throughput,
             "mib": lambda cell: self.quote_figure(cell, "rss_mib_peak", formats.whole),
             "ms": lambda cell, figure: self.quote_figure(cell, figure, formats.milliseconds),
             "whole": lambda cell, figure: self.quote_figure(cell, figure, formats.whole),
             "percent": lambda cell, figure: self.quote_figure(cell, figure, formats.percent),
+        }
+        self.environment.filters |= {
+            "anchor": build_anchor,
+            "rate": formats.rate,
+            "milliseconds": formats.milliseconds,
+            "ratio": lambda found: formats.UNKNOWN if found is None else formats.short_ratio(found),
         }
 
     def quote_figure(self, cell: str, figure: str, text: Callable[[float | None], str]) -> str:
@@ -87,40 +90,55 @@ class TemplateFiller:
         """Raises MissingError."""
         return self.environment.from_string(sentence).render()
 
+    def fill_rule(self, rule: Rule) -> Rule:
+        """Raises MissingError."""
+        return replace(rule, measured=self.fill_sentence(rule.measured))
+
+    def fill_decision(self, row: Decision) -> Decision:
+        """Raises MissingError."""
+        return Decision(**{name: self.fill_sentence(text) for name, text in asdict(row).items()})
+
 
 def build_anchor(cell: str) -> str:
     return cell.replace("/", "-").replace(".", "-")
 
 
 def build_guidance(records: Records) -> Guidance:
-    filling = TemplateFiller(records)
-    decisions, rules, missing = list[Decision](), list[tuple[int, Rule]](), list[str]()
-    for row in DECISIONS:
-        try:
-            decisions.append(fill_decision(row, filling))
-        except MissingError:
-            missing.append(f"the row {row.work}, {row.delay}, {row.users}")
-    for number, rule in enumerate(RULES, start=1):
-        try:
-            rules.append((number, replace(rule, measured=filling.fill_sentence(rule.measured))))
-        except MissingError:
-            missing.append(f"the rule {rule.claim!r}")
-    asked = [*RELATIONS, *(each for _, rule in rules for each in rule.relations)]
+    filling, missing = TemplateFiller(records), list[str]()
+    table = load_decision_table()
+    decisions = fill_measured(
+        table.rows,
+        filling.fill_decision,
+        lambda row: missing.append(f"the row {row.work}, {row.delay}, {row.users}"),
+    )
+    rules = fill_measured(
+        load_rules(), filling.fill_rule, lambda rule: missing.append(f"the rule {rule.claim!r}")
+    )
+    asked = [*table.relations, *(each for rule in rules for each in rule.relations)]
     relations = tuple(judge_relation(each, records) for each in asked)
-    machines = list(dict.fromkeys(str(each) for each in records.machines.values()))
     text = filling.environment.get_template("guidance.md").render(
         decisions=decisions,
         rules=rules,
         missing=missing,
-        machines=machines,
         trials=describe_trials(records),
-        runs=list_runs(records),
+        runs=group_by_experiment(records),
+        setting=describe_setting,
         relations=relations,
-        ratio=lambda each: (
-            formats.UNKNOWN if each.ratio is None else formats.short_ratio(each.ratio)
-        ),
     )
     return Guidance(text, relations, tuple(missing))
+
+
+def fill_measured(
+    texts: Iterable[Text], fill: Callable[[Text], Text], skip: Callable[[Text], None]
+) -> list[Text]:
+    """Those whose figures were all measured; the others are skipped."""
+    found = []
+    for each in texts:
+        try:
+            found.append(fill(each))
+        except MissingError:
+            skip(each)
+    return found
 
 
 def describe_trials(records: Records) -> str:
@@ -128,34 +146,13 @@ def describe_trials(records: Records) -> str:
     return "One run each" if most == 1 else "Medians over the trials"
 
 
-def fill_decision(row: Decision, filling: TemplateFiller) -> Decision:
-    texts = {each.name: getattr(row, each.name) for each in fields(row)}
-    return Decision(**{name: filling.fill_sentence(text) for name, text in texts.items()})
-
-
-def list_runs(records: Records) -> list[tuple[str, str, str, list[GuidanceRow]]]:
-    """Name, command, folder and cells of each, in the order of the experiments."""
-    found = []
-    for experiment in EXPERIMENTS:
-        cells = [each for each in records.cells.values() if each.experiment == experiment.name]
-        if cells:
-            rows = [build_guidance_row(each) for each in cells]
-            found.append((experiment.name, cells[0].command, cells[0].folder, rows))
-    return found
-
-
-def build_guidance_row(cell: RecordedScenario) -> GuidanceRow:
-    return GuidanceRow(
-        anchor=build_anchor(cell.key),
-        name=cell.scenario.name,
-        setting=describe_setting(cell),
-        trials=len(cell.trials),
-        ok_rps=formats.rate(cell.compute_median("ok_rps")),
-        median_ms=formats.milliseconds(cell.compute_median("median_ms")),
-        p99_ms=formats.milliseconds(cell.compute_median("p99_ms")),
-        others_ms=formats.milliseconds(cell.compute_median("bystander.median_ms")),
-        remarks=", ".join(cell.remarks),
+def group_by_experiment(records: Records) -> list[list[RecordedScenario]]:
+    """In the order of the experiments."""
+    found = (
+        [cell for cell in records.cells.values() if cell.experiment == each.name]
+        for each in load_experiments()
     )
+    return [cells for cells in found if cells]
 
 
 def describe_setting(cell: RecordedScenario) -> str:
@@ -172,7 +169,3 @@ def describe_setting(cell: RecordedScenario) -> str:
     if scenario.server.workers > 1:
         found.append(f"{scenario.server.workers} workers")
     return ", ".join(found)
-
-
-def select_broken(found: Sequence[RelationResult]) -> list[RelationResult]:
-    return [each for each in found if each.holds is False]

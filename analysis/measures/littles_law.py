@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from analysis.measures.window import Window, count_distinct
+from analysis.measures.window import CellRows, Window, count_distinct
 from scenarios.units import Second
 
 GAP_LIMIT = 0.05
@@ -41,25 +41,21 @@ class LittlesLaw:
     def holds(self) -> bool:
         return abs(self.gap) <= GAP_LIMIT
 
-    @property
-    def starves(self) -> bool:
-        """Fewer users are accounted for than there are, and some were never answered."""
-        return not self.holds and self.gap > 0 and self.unanswered > 0
 
-
-def compute_littles_law(
-    requests: pl.DataFrame, completions: pl.DataFrame, users: int, think_s: Second, window: Window
-) -> LittlesLaw | None:
-    """`completions` are the requests that ended in the window. None without a window."""
-    if not window.length_s:
+def compute_littles_law(rows: CellRows) -> LittlesLaw | None:
+    """None in an open loop, which has no users, without a window, and without users' names."""
+    requests, completions, window = rows.requests, rows.completions, rows.window
+    load = rows.record.scenario.load
+    if load.is_open or not load.tells_ids or not window.length_s:
         return None
+    think_s = load.think_s
     # what a user does between answer and next request counts, the generator's lateness too
     paused_s = (completions["started_s"] - completions["intended_s"]).clip(lower_bound=0.0)
     busy_s = (completions["ended_s"] - completions["started_s"]) + paused_s + think_s
     asking = requests.filter(pl.col("started_s") < window.end_s)
     answered = count_distinct(completions, "process", "user")
     return LittlesLaw(
-        users=users,
+        users=load.users,
         users_seen=float(busy_s.sum()) / window.length_s,
         users_seen_exactly=compute_user_seconds(requests, think_s, window) / window.length_s,
         unanswered=count_distinct(asking, "process", "user") - answered,

@@ -63,6 +63,20 @@ class Window:
         return pl.col(column).is_between(self.start_s, self.end_s, closed="left")
 
 
+@dataclass(frozen=True, slots=True)
+class CellRows:
+    """What most figures of a cell are made of. `completions` are those of the `requests` that ended
+    in the window; the other tables are smaller, and loaded when they are needed. end_s: the last
+    moment that is known of."""
+
+    record: CellRecord
+    tables: CellTables
+    window: Window
+    end_s: Second
+    requests: pl.DataFrame
+    completions: pl.DataFrame
+
+
 def get_planned_window(record: CellRecord) -> Window:
     """As the runner opened and closed it."""
     start_s, end_s = record.phases.window_start_s, record.phases.window_end_s

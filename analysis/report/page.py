@@ -25,7 +25,6 @@ from analysis.summary.model import CellSummary
 from analysis.summary.run import RunSummary
 from analysis.summary.thresholds import render_outcome
 from analysis.summary.trials import render_trial_lines
-from analysis.verdicts.advice import get_advice
 from records.rundir import CellDir, RunDir
 
 
@@ -68,7 +67,6 @@ def render_report(run: RunDir, summary: RunSummary) -> ReportPage:
             table=build_figures_table(summary.cells),
             notes={format_cell_name(cell): write_notes(cell) for cell in summary.cells},
             name_of=format_cell_name,
-            advice=get_advice,
             outcomes=[(each.met, render_outcome(each)) for each in summary.outcomes],
             trials=render_trial_lines(summary.scenarios),
             capacity=render_capacity_lines(summary.cells) if summary.knee is not None else [],

@@ -14,7 +14,6 @@ from analysis.summary.predicates import (
     has_grown_cpu,
     has_starved_users,
 )
-from analysis.verdicts.advice import get_advice, write_message
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +89,7 @@ def render_extra_row(what: str, ok: str, median: str, p99: str, remark: str) -> 
 
 def write_notes(cell: CellSummary) -> list[str]:
     """Verdicts, what each cycle of a killed worker brought, who held the loop."""
-    found = [f"{verdict.code}: {write_message(verdict)}" for verdict in cell.verdicts]
+    found = [f"{verdict.code}: {verdict.message}" for verdict in cell.verdicts]
     if cell.cycles:
         ok = ", ".join(str(cycle.ok) for cycle in cell.cycles)
         failed = ", ".join(str(cycle.failures) for cycle in cell.cycles)
@@ -170,7 +169,7 @@ def render_markdown(cells: Sequence[CellSummary], command: str, over_trials: str
         if told := write_notes(cell):
             lines += ["", f"**{escape_markdown(format_cell_name(cell))}**", ""]
             lines += [f"- {escape_markdown(note)}" for note in told]
-            lines += [f"- {verdict.code}: {get_advice(verdict)}" for verdict in cell.verdicts]
+            lines += [f"- {verdict.code}: {verdict.advice}" for verdict in cell.verdicts]
     return "\n".join(lines) + "\n"
 
 
@@ -224,15 +223,4 @@ def render_csv(cells: Sequence[CellSummary]) -> str:
 
 def export_cell(cell: CellSummary) -> dict[str, object]:
     """A cell of summary.json: its figures, and the verdicts with their words."""
-    content: dict[str, object] = asdict(cell)
-    content["verdicts"] = [
-        {
-            "code": verdict.code,
-            "severity": verdict.severity,
-            "message": write_message(verdict),
-            "advice": get_advice(verdict),
-            "data": dict(verdict.data),
-        }
-        for verdict in cell.verdicts
-    ]
-    return content
+    return asdict(cell)

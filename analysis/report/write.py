@@ -1,7 +1,7 @@
 """Every report of a run, from its records alone."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ from analysis.summary.cell import compute_summary
 from analysis.summary.comparison import Comparison
 from analysis.summary.model import SCHEMA, CellSummary
 from analysis.summary.run import RunSummary, read_run_settings, summarize_run
+from records.prediction import Prediction
 from records.rundir import CellDir, RunDir
 from scenarios.errors import UserError
 
@@ -21,15 +22,20 @@ if TYPE_CHECKING:
     from analysis.report.drawing import RenderedChart
 
 
-def load_cell_summary(cell: CellDir) -> CellSummary:
-    """Raises UserError for a table that is missing or damaged."""
-    return compute_summary(cell.load_record(), cell)
+def load_cell_summary(
+    cell: CellDir, predictions: Mapping[str, Prediction] | None = None
+) -> CellSummary:
+    """`predictions` are by the scenario's name. Raises UserError for a table that is missing or
+    damaged."""
+    record = cell.load_record()
+    return compute_summary(record, cell, (predictions or {}).get(record.scenario.name))
 
 
 def load_run_summary(run: RunDir) -> RunSummary:
     """Raises UserError for a record that is missing or damaged."""
-    cells = [load_cell_summary(cell) for cell in run.list_saved_cells()]
-    return summarize_run(cells, read_run_settings(run.load_manifest()))
+    asked = read_run_settings(run.load_manifest())
+    cells = [load_cell_summary(cell, asked.predictions) for cell in run.list_saved_cells()]
+    return summarize_run(cells, asked)
 
 
 def render_summary_json(summary: RunSummary) -> str:

@@ -30,6 +30,7 @@ from analysis.measures.resource_usage import (
     compute_threads_peak,
 )
 from analysis.measures.window import (
+    CellRows,
     CellTables,
     Window,
     find_last_moment,
@@ -41,9 +42,10 @@ from analysis.stats.steady_state import Drift
 from analysis.summary.aggregate_only import add_faults
 from analysis.summary.model import BystanderLatency, CellSummary, Cycle, ErrorCount, WholeRun
 from analysis.summary.open_loop import summarize_open_loop
-from analysis.verdicts.evidence import compute_lateness_ms, gather_evidence
+from analysis.verdicts.evidence import gather_evidence
 from analysis.verdicts.judge import judge
 from records.cell import ROUND_S, CellRecord, find_death_rounds
+from records.prediction import Prediction
 from scenarios.units import Second
 
 SETTLE_S = 0.5
@@ -54,7 +56,9 @@ MOST_ERRORS = 20
 PINGS = ("intended_s", "ended_s", "error")
 
 
-def compute_summary(record: CellRecord, cell: CellTables) -> CellSummary:
+def compute_summary(
+    record: CellRecord, cell: CellTables, prediction: Prediction | None = None
+) -> CellSummary:
     """Table after table: no two large ones are held at once."""
     window = find_window(record, cell.load_table("requests", (*TIMES, "status")))
     end_s = find_last_moment(record, cell)
@@ -68,7 +72,8 @@ def compute_summary(record: CellRecord, cell: CellTables) -> CellSummary:
     around = sweeps.filter(window.widen(SWEEP_S).contains("at_s"))
     requests = cell.load_table("requests", (*TIMES, "process", "user", "status", "error"))
     completions = requests.filter(window.contains("ended_s"))
-    found = gather_evidence(record, cell, account, requests, completions, end_s, window)
+    rows = CellRows(record, cell, window, end_s, requests, completions)
+    found = gather_evidence(rows, account, prediction)
     law = found.answers.little
     all_ms = compute_latencies_ms(record, completions)
     good_ms = all_ms[completions["error"].is_null().to_numpy()]
@@ -127,15 +132,15 @@ def compute_summary(record: CellRecord, cell: CellTables) -> CellSummary:
         live_cpu_percent_peak=compute_cpu_percent_peak(machine, "live", together=True),
         generator_cpu_percent_peak=max(found.instruments.generator_cpu_percent, default=None),
         generator_cpu_percent=found.instruments.generator_cpu_percent,
-        generator_lateness_median_ms=compute_lateness_ms(requests, window, 0.5),
-        generator_lateness_p99_ms=found.instruments.lateness_p99_ms,
+        generator_lateness_median_ms=found.instruments.generator_lateness_median_ms,
+        generator_lateness_p99_ms=found.instruments.generator_lateness_p99_ms,
         upstream_late_share=found.instruments.upstream_late_share,
         other_load_cores=found.instruments.other_load_cores,
         stolen_cores=found.instruments.stolen_cores,
         arrival_delay_median_ms=delay_median_ms,
         arrival_delay_p99_ms=delay_p99_ms,
         clock_uncertainty_ms=find_clock_uncertainty_ms(record),
-        open_loop=summarize_open_loop(record, found, completions),
+        open_loop=summarize_open_loop(rows, found.backlog),
         growth=measure_ramp_growth(record, requests, divide_or_none(len(good_ms), window.length_s)),
         bystander=summarize_bystander(
             cell.load_table("bystander", PINGS), window, end_s, record.scenario.bystander.path
@@ -143,8 +148,9 @@ def compute_summary(record: CellRecord, cell: CellTables) -> CellSummary:
         whole_run=summarize_whole_run(requests, record),
         fates=account,
         interrupted=record.interrupted,
+        predicted=prediction,
         cycles=summarize_cycles(completions, record),
-        verdicts=judge(found),
+        verdicts=tuple(each.to_record() for each in judge(found)),
         errors=count_errors(completions)[:MOST_ERRORS],
     )
     return add_faults(summary, record.faults) if record.faults else summary

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from analysis.measures.ramp import RampGrowth
 from analysis.measures.request_accounting import RequestAccounting
-from analysis.verdicts.model import Verdict
+from analysis.verdicts.base import VerdictRecord
 from records.prediction import Prediction
 from scenarios.units import Second
 
@@ -157,5 +157,5 @@ class CellSummary:
     interrupted: str | None
     predicted: Prediction | None = None
     cycles: tuple[Cycle, ...] = ()
-    verdicts: tuple[Verdict, ...] = ()
+    verdicts: tuple[VerdictRecord, ...] = ()
     errors: tuple[ErrorCount, ...] = field(default=())

@@ -1,19 +1,14 @@
 """The figures that only a cell has whose requests left on schedule."""
 
-import polars as pl
-
-from analysis.measures.window import get_planned_window
+from analysis.measures.backlog import Backlog
+from analysis.measures.window import CellRows, get_planned_window
 from analysis.stats.quantiles import estimate_quantile
 from analysis.summary.model import OpenLoopSummary
-from analysis.verdicts.judge import is_overloaded
-from analysis.verdicts.model import Backlog, Evidence
 from records.cell import CellRecord
 
 
-def summarize_open_loop(
-    record: CellRecord, found: Evidence, completions: pl.DataFrame
-) -> OpenLoopSummary | None:
-    load, backlog = record.scenario.load, found.backlog
+def summarize_open_loop(rows: CellRows, backlog: Backlog | None) -> OpenLoopSummary | None:
+    load, completions = rows.record.scenario.load, rows.completions
     if load.arrival_rate is None or backlog is None:
         return None
     service_ms = 1000 * (completions["ended_s"] - completions["started_s"]).to_numpy()
@@ -23,9 +18,9 @@ def summarize_open_loop(
         offered_rps=backlog.offered_rps,
         sustained_rps=backlog.sustained_rps,
         backlog_growth_per_s=backlog.growth_per_s,
-        overloaded=is_overloaded(backlog),
-        formula_median_ms=estimate_backlog_median_ms(record, backlog)
-        if is_overloaded(backlog)
+        overloaded=backlog.is_overloaded,
+        formula_median_ms=estimate_backlog_median_ms(rows.record, backlog)
+        if backlog.is_overloaded
         else None,
         service_median_ms=estimate_quantile(service_ms, 0.5),
         service_p99_ms=estimate_quantile(service_ms, 0.99),

@@ -11,7 +11,7 @@ from analysis.report.tables import escape_markdown, join_markdown_cells
 from analysis.stats import formats
 from analysis.summary.model import CellSummary
 from analysis.summary.trials import collect_values, count_error_verdicts, group_completed_trials
-from scenarios.sweep import Setting, SweepStep, format_setting_value
+from scenarios.sweep import SweepStep, format_setting_value
 
 WORTH = 0.05
 """Of the throughput: what two runs of the same thing differ by on a machine that others share."""
@@ -25,7 +25,7 @@ WIDTHS = (9, 11, 11, 11, 11, 9, 7, 9)
 class SweepSettings:
     """Of a manifest: which setting was varied, and which cells are its steps."""
 
-    setting: Setting
+    setting: str
     steps: tuple[SweepStep, ...]
     grows: str = ""
     """What a sweep of users moves along, in words."""
@@ -56,7 +56,7 @@ class Sweep:
     delays serve less."""
 
     scenario: str
-    setting: Setting
+    setting: str
     points: tuple[SweepPoint, ...]
     enough: float | None
     grows: str = ""
@@ -112,7 +112,7 @@ def build_sweep_point(step: SweepStep, trials: Sequence[CellSummary]) -> SweepPo
     )
 
 
-def find_sufficient_value(setting: Setting, points: Sequence[SweepPoint]) -> float | None:
+def find_sufficient_value(setting: str, points: Sequence[SweepPoint]) -> float | None:
     """The cheapest with nearly all of the throughput: the smallest pool, the longest delay."""
     rates = {each.value: each.ok_rps for each in points if each.ok_rps}
     good = [value for value, rate in rates.items() if rate >= (1 - WORTH) * max(rates.values())]

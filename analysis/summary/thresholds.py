@@ -17,7 +17,7 @@ from analysis.summary.trials import get_figure
 from scenarios.catalogue import CATALOGUE, GROUPS
 from scenarios.errors import UserError
 from scenarios.model import Library
-from scenarios.overrides import format_plain_number
+from scenarios.units import format_plain_number
 
 Operator = Literal["<", "<=", "==", "!=", ">=", ">"]
 HOLDS: Mapping[Operator, Callable[[float, float], bool]] = {

@@ -7,6 +7,8 @@ PROBE_TARGET  module:attribute of the ASGI app; `module:function()` for a factor
 PROBE_DIR     where the journals go
 """
 
+from __future__ import annotations
+
 import importlib
 import os
 import sys

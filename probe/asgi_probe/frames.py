@@ -1,5 +1,7 @@
-"""Who holds the loop: the route, and the innermost line of the user's own code, or of a library
+"""What blocks the loop: the route, and the innermost line of the user's own code, or of a library
 that a request called with none of the user's code in between."""
+
+from __future__ import annotations
 
 import sys
 from pathlib import Path
@@ -16,30 +18,26 @@ def find_blocking_site(thread: int, user_root: Path) -> tuple[str | None, str | 
     function" of the innermost line.
 
     A coroutine that is being run has its awaiters below it on the stack, so the probe's own
-    frame, which holds the Visit, is found there too.
+    frame, whose local `record` is the request's, is found there too.
     """
     innermost = frame = sys._current_frames().get(thread)
-    route, place = None, None
-    while frame is not None:
-        if place is None:
-            place = format_user_frame(frame, user_root)
-        visit = frame.f_locals.get("visit") if is_probe_frame(frame) else None
-        if isinstance(visit, RequestRecord):
-            route = find_route(visit.scope)
-            break
+    route, site = None, None
+    while frame is not None and route is None:
+        if frame.f_code.co_filename.startswith(PROBE_HOME):
+            record = frame.f_locals.get("record")
+            if isinstance(record, RequestRecord):
+                route = find_route(record.scope)
+        elif site is None:
+            site = format_user_frame(frame, user_root)
         frame = frame.f_back
-    if place is None and route is not None and innermost is not None:
-        place = f"{innermost.f_globals.get('__name__')} {innermost.f_code.co_name}"
-    return route, place
-
-
-def is_probe_frame(frame: FrameType) -> bool:
-    return frame.f_code.co_name == "__call__" and frame.f_globals.get("Visit") is RequestRecord
+    if site is None and route is not None and innermost is not None:
+        site = f"{innermost.f_globals.get('__name__')} {innermost.f_code.co_name}"
+    return route, site
 
 
 def format_user_frame(frame: FrameType, user_root: Path) -> str | None:
     path = frame.f_code.co_filename
-    if "site-packages" in path or path.startswith(PROBE_HOME):
+    if "site-packages" in path:
         return None
     try:
         near = Path(path).relative_to(user_root)

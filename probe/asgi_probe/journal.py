@@ -6,6 +6,8 @@ other table's columns, then new entries of the string table. All else is packed 
 last frame is what a killed process leaves; the reader (folder `records`) drops it.
 """
 
+from __future__ import annotations
+
 import json
 import struct
 import threading

@@ -1,5 +1,7 @@
 """Sees which thread of anyio's pool runs an endpoint, and how long requests wait for tokens."""
 
+from __future__ import annotations
+
 from collections.abc import Awaitable, Callable
 from time import monotonic
 from typing import Protocol, cast
@@ -20,18 +22,15 @@ class Limiter(Protocol):
 RunSync = Callable[..., Awaitable[object]]
 
 
-def instrument_pool() -> bool:
-    """Wraps `anyio.to_thread.run_sync`, which Starlette and FastAPI call by its module.
-
-    Returns False where anyio is not installed. Wrapping twice does nothing.
-    """
+def instrument_pool() -> None:
+    """Wraps `anyio.to_thread.run_sync`, which Starlette and FastAPI call by its module. Does
+    nothing where anyio is not installed, or the second time."""
     try:
         import anyio.to_thread as to_thread
     except ImportError:
-        return False
+        return
     if not hasattr(to_thread.run_sync, "probe_original"):
         vars(to_thread)["run_sync"] = wrap_run_sync(cast(RunSync, to_thread.run_sync))
-    return True
 
 
 def get_default_limiter() -> Limiter:
@@ -43,26 +42,26 @@ def get_default_limiter() -> Limiter:
 
 def wrap_run_sync(original: RunSync) -> RunSync:
     async def run_sync(function: Callable[..., object], *args: object, **options: object) -> object:
-        visit = current.get()
-        if visit is None:
+        record = current.get()
+        if record is None:
             return await original(function, *args, **options)
         asked_s = monotonic()
-        is_endpoint = is_endpoint_call(function, visit.scope.get("endpoint"))
+        is_endpoint = is_endpoint_call(function, record.scope.get("endpoint"))
         if is_endpoint:
-            visit.queued_s = asked_s
+            record.queued_s = asked_s
 
-        def timed(*given: object) -> object:
+        def call_timed(*given: object) -> object:
             started_s = monotonic()
-            visit.pool_wait_s += started_s - asked_s
+            record.pool_wait_s += started_s - asked_s
             if not is_endpoint:
                 return function(*given)
-            record_thread_start(visit, started_s)
+            record_thread_start(record, started_s)
             try:
                 return function(*given)
             finally:
-                visit.ended_s = monotonic()
+                record.ended_s = monotonic()
 
-        return await original(timed, *args, **options)
+        return await original(call_timed, *args, **options)
 
     run_sync.probe_original = original  # type: ignore[attr-defined]
     return run_sync

@@ -1,5 +1,7 @@
 """What one process knows of its requests: the ones in flight, and the rows to be written."""
 
+from __future__ import annotations
+
 import logging
 from inspect import iscoroutinefunction
 from itertools import count
@@ -14,9 +16,9 @@ pack = make_packer(HANDLERS)
 
 
 class Recorder:
-    """`arrive` and `leave` run on the loop for every request, so they do little. A request that
-    has left is packed at once: holding on to its scope would keep some 200 objects alive until
-    the next flush, and the garbage collector would walk them all."""
+    """`record_arrival` and `record_departure` run on the loop for every request, so they do
+    little. A request that has left is packed at once: holding on to its scope would keep some 200
+    objects alive until the next flush, and the garbage collector would walk them all."""
 
     def __init__(self) -> None:
         self.off = False
@@ -24,18 +26,18 @@ class Recorder:
         self.loop_thread_id = 0
         self.journal: ProbeJournal | None = None
         self._numbers = count(1)
-        self._awaits: dict[object, bool] = {}
+        self._awaited: dict[object, bool] = {}
 
     def record_arrival(self, scope: Scope) -> RequestRecord:
-        visit = RequestRecord(next(self._numbers), scope, monotonic())
-        self.in_flight[visit] = None
-        return visit
+        record = RequestRecord(next(self._numbers), scope, monotonic())
+        self.in_flight[record] = None
+        return record
 
-    def record_departure(self, visit: RequestRecord) -> None:
-        del self.in_flight[visit]
+    def record_departure(self, record: RequestRecord) -> None:
+        del self.in_flight[record]
         if self.journal is not None and not self.off:
             try:
-                self.journal.add("h", self.pack_row(visit, self.journal))
+                self.journal.add("h", self.pack_row(record, self.journal))
             except Exception as error:  # whatever it is, the app must not notice
                 self.switch_off(error)
 
@@ -46,40 +48,40 @@ class Recorder:
             log.error("the probe is switched off: %r", error, exc_info=error)
 
     def write_snapshot(self, journal: ProbeJournal) -> None:
-        """Rows of unfinished requests, where there is something new to tell. Of the rows with
+        """Writes rows of unfinished requests, where there is something new. Of the rows with
         one number the one that knows the most counts; it need not come last, because requests
         leave while this looks at them."""
-        for visit in list(self.in_flight):
-            known = 1 + (not isnan(visit.queued_s)) + (not isnan(visit.started_s))
-            if known > visit.known:
-                visit.known = known
-                journal.add("h", self.pack_row(visit, journal))
+        for record in list(self.in_flight):
+            known = 1 + (not isnan(record.queued_s)) + (not isnan(record.started_s))
+            if known > record.known:
+                record.known = known
+                journal.add("h", self.pack_row(record, journal))
 
-    def pack_row(self, visit: RequestRecord, journal: ProbeJournal) -> bytes:
-        scope = visit.scope
-        started_s, thread_id, kind = visit.started_s, visit.thread_id, visit.thread_kind
+    def pack_row(self, record: RequestRecord, journal: ProbeJournal) -> bytes:
+        scope = record.scope
+        started_s, thread_id, kind = record.started_s, record.thread_id, record.thread_kind
         if kind is None and self.is_awaited(scope.get("endpoint")):
-            started_s, thread_id, kind = visit.arrived_s, self.loop_thread_id, "loop"
+            started_s, thread_id, kind = record.arrived_s, self.loop_thread_id, "loop"
         return pack(
-            visit.number,
+            record.number,
             parse_request_id(scope),
             journal.intern_text(find_route(scope)),
-            visit.arrived_s,
-            visit.queued_s,
+            record.arrived_s,
+            record.queued_s,
             started_s,
-            visit.ended_s,
-            visit.sent_s,
-            visit.pool_wait_s,
+            record.ended_s,
+            record.sent_s,
+            record.pool_wait_s,
             thread_id,
             journal.intern_text(kind),
-            visit.status,
+            record.status,
         )
 
     def is_awaited(self, endpoint: object) -> bool:
         """True for a coroutine endpoint: it runs on the loop. Unknown endpoints are not guessed."""
         if endpoint is None:
             return False
-        known = self._awaits.get(endpoint)
+        known = self._awaited.get(endpoint)
         if known is None:
-            known = self._awaits[endpoint] = iscoroutinefunction(endpoint)
+            known = self._awaited[endpoint] = iscoroutinefunction(endpoint)
         return known

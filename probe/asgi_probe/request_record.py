@@ -1,5 +1,7 @@
 """One request's passage through a process, and what the journal keeps of it."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, MutableMapping
 from contextvars import ContextVar
 from functools import partial
@@ -31,7 +33,7 @@ class RequestRecord:
     """Filled in as the request goes on. What most requests never learn stays on the class:
     setting twelve attributes for each request was measurable."""
 
-    known = 0  # how much of it the last snapshot told
+    known = 0  # how much of it the last snapshot held
     queued_s = nan
     started_s = nan
     ended_s = nan
@@ -47,7 +49,7 @@ class RequestRecord:
         self.arrived_s = arrived_s
 
 
-current: ContextVar[RequestRecord | None] = ContextVar("probe_visit", default=None)
+current: ContextVar[RequestRecord | None] = ContextVar("probe_record", default=None)
 
 
 def is_endpoint_call(function: Callable[..., object], endpoint: object) -> bool:
@@ -74,15 +76,15 @@ def classify_thread(thread_name: str) -> str:
     return "other"
 
 
-def record_thread_start(visit: RequestRecord, started_s: float) -> None:
+def record_thread_start(record: RequestRecord, started_s: float) -> None:
     """Notes that the endpoint function has begun, on the pool's thread that calls this."""
-    visit.started_s = started_s
-    visit.thread_id = get_native_id()
-    visit.thread_kind = classify_thread(current_thread().name)
+    record.started_s = started_s
+    record.thread_id = get_native_id()
+    record.thread_kind = classify_thread(current_thread().name)
 
 
 def find_route(scope: Scope) -> str:
-    """The route's pattern where the framework tells it, else the path."""
+    """The route's pattern where the framework gives it, else the path."""
     pattern = getattr(scope.get("route"), "path", None)
     return pattern if isinstance(pattern, str) else str(scope.get("path", ""))
 
@@ -90,7 +92,7 @@ def find_route(scope: Scope) -> str:
 def parse_request_id(scope: Scope) -> int:
     """Our generator's ids are 16 hexadecimal digits; any other id is 0, not known."""
     headers = scope.get("headers")
-    if isinstance(headers, list | tuple):
+    if isinstance(headers, (list, tuple)):
         for name, value in headers:
             if name == b"x-request-id" and len(value) == 16:
                 try:

@@ -1,6 +1,8 @@
 """A thread that looks at the loop from outside: a sampler on the loop goes blind just when
 the loop is blocked (a 50 ms ticker logged 2 samples in 15 s where this logs hundreds)."""
 
+from __future__ import annotations
+
 import asyncio
 import os
 import sys
@@ -40,28 +42,29 @@ SAMPLES: Columns = (
     ("blocked_route", "text"),
     ("blocked_frame", "text"),
 )
-Census = tuple[int, int, int, int]
+THREAD_KINDS = ("loop", "anyio-worker", "executor", "other")
 pack = make_packer(SAMPLES)
 
 
 class Watchdog:
+    """Samples the loop, the pool and the process every BEAT_S from its own thread, and writes the
+    journal."""
+
     def __init__(self, recorder: Recorder, directory: Path, user_root: Path) -> None:
         self.recorder = recorder
         self.user_root = user_root
-        self._started_s = monotonic()
-        name = f"probe-{os.getpid()}-{self._started_s:.3f}.journal"
+        self._beat_at_s = monotonic()
         self._journal = ProbeJournal(
-            directory / name,
+            directory / f"probe-{os.getpid()}-{self._beat_at_s:.3f}.journal",
             {"h": HANDLERS, "s": SAMPLES},
             {"pid": os.getpid(), "beat_us": round(BEAT_S * 1e6)},
         )
         recorder.journal = self._journal
-        self._beat_at_s = self._started_s
         self._limiter: Limiter | None = None
         self._loop_thread = threading.get_ident()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="probe watchdog", daemon=True)
-        self._census: Census = (1, 0, 0, 0)
+        self._census: tuple[int, ...] = (1, 0, 0, 0)
         self._census_at_s = -1.0
         self._thread_count = 0
         self._rss_bytes = self._cpu_s = nan
@@ -105,12 +108,11 @@ class Watchdog:
 
     def _sample_loop(self, now_s: float) -> bytes:
         age_s = now_s - self._beat_at_s
-        route, frame = None, None
+        route, site = None, None
         if age_s > BLOCKED_AFTER_S:
-            route, frame = find_blocking_site(self._loop_thread, self.user_root)
-        if now_s - self._census_at_s > CENSUS_EVERY_S or self._thread_count != (
-            threading.active_count()
-        ):
+            route, site = find_blocking_site(self._loop_thread, self.user_root)
+        census_is_due = now_s - self._census_at_s > CENSUS_EVERY_S
+        if census_is_due or self._thread_count != threading.active_count():
             self._count_threads(now_s)
         return pack(
             now_s,
@@ -121,7 +123,7 @@ class Watchdog:
             self._rss_bytes,
             self._cpu_s,
             self._journal.intern_text(route),
-            self._journal.intern_text(frame),
+            self._journal.intern_text(site),
         )
 
     def _sample_pool(self) -> tuple[float, float, float]:
@@ -140,13 +142,12 @@ class Watchdog:
             for thread in threads
             if thread is not self._thread
         ]
-        workers, executors = kinds.count("anyio-worker"), kinds.count("executor")
-        self._census = kinds.count("loop"), workers, executors, kinds.count("other")
+        self._census = tuple(map(kinds.count, THREAD_KINDS))
         self._rss_bytes, self._cpu_s = read_resident_bytes(), process_time()
 
 
 def read_resident_bytes() -> float:
-    """Resident memory of this process; NaN where /proc does not tell."""
+    """Resident memory of this process; NaN where there is no /proc."""
     try:
         with open("/proc/self/statm", "rb") as file:  # noqa: PTH123 - ten times a second
             return int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE")

@@ -6,7 +6,8 @@ import typer
 
 from scenarios.catalogue import select_scenarios
 from scenarios.errors import UserError
-from scenarios.overrides import BOUNDS, Overrides, apply_overrides
+from scenarios.overrides import apply_overrides
+from scenarios.settings import ARRIVAL_RATES, Overrides
 from study import options as o
 from study.capacity import find_capacity
 
@@ -63,7 +64,7 @@ def capacity(
 def parse_first_rate(first_rate: str | None) -> float | None:
     """None leaves it to theory. Raises UserError for a rate that no load can have."""
     first = o.parse_per_second("--first-rate", first_rate)
-    lowest, highest, _ = BOUNDS["arrival_rate"]
+    lowest, highest = ARRIVAL_RATES
     if first is not None and not lowest <= first <= highest:
         raise UserError(f"--first-rate {first_rate}: give {lowest:g}/s to {highest:g}/s")
     return first

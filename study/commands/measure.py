@@ -14,7 +14,8 @@ from scenarios import contrast
 from scenarios.catalogue import select_scenarios
 from scenarios.errors import UserError
 from scenarios.model import Engine, Scenario, resolve_scenario
-from scenarios.overrides import Overrides, apply_overrides
+from scenarios.overrides import apply_overrides
+from scenarios.settings import Overrides
 from stress.databases import URL_VARIABLE
 from study import options as o
 from study.distribution import DistributionOptions, build_distribution

@@ -10,8 +10,8 @@ import typer
 from analysis.summary.sweep import SweepSettings
 from scenarios.catalogue import select_scenarios
 from scenarios.model import AS_USERS, Scenario
-from scenarios.overrides import Overrides
-from scenarios.sweep import Setting, build_sweep_steps, parse_values, select_sweep_axis
+from scenarios.settings import Overrides
+from scenarios.sweep import build_sweep_steps, parse_values, select_sweep_axis
 from study import options as o
 from study.commands.measure import record_command
 from study.run import RunOptions, run_study
@@ -54,14 +54,14 @@ def sweep(
     quiet: Annotated[bool, typer.Option("--quiet", help="Print only the table.")] = False,
 ) -> int:
     """Runs scenarios with one setting at several values, and says where more stops paying."""
-    given: dict[Setting, str | None] = {
+    given: dict[str, str | None] = {
         "pool": pool,
         "users": users,
         "workers": workers,
         "delay": delay,
     }
     swept, fixed = select_sweep_axis(
-        {name: (text and parse_values(name, text)) or None for name, text in given.items()}
+        {name: parse_values(name, text) for name, text in given.items() if text is not None}
     )
     overrides = replace(
         fixed,

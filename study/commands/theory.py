@@ -9,7 +9,8 @@ import typer
 from analysis.theory.request import LoadTarget, parse_users
 from scenarios.catalogue import select_scenarios
 from scenarios.errors import UserError
-from scenarios.overrides import Overrides, apply_overrides
+from scenarios.overrides import apply_overrides
+from scenarios.settings import Overrides
 from study import options as o
 from study.predict import PredictionRequest
 from study.predict import predict_performance as ask_theory

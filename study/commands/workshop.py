@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
+from analysis.guide.exercises import find_exercise
 from scenarios.errors import UserError
-from scenarios.exercises import find_exercise
 from study import options as o
 from study.commands.measure import record_command
 from study.workshop import KEPT, PAGE, WorkshopSession, print_exercises, write_workshop_page

@@ -34,7 +34,7 @@ from tests.process.contract_support import (
     servers_of,
 )
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.untimed, pytest.mark.timeout(120)]
 FEW = settings(max_examples=25)
 TEXTS = st.characters(exclude_categories=["Cs"])
 STORED = st.characters(exclude_categories=["Cs"], exclude_characters="\0")

@@ -20,7 +20,7 @@ from tests.process.contract_support import (
 )
 from tests.process.support import wait_for
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.untimed, pytest.mark.timeout(120)]
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ from study.cli import main
 CHROMIUM = shutil.which("chromium")
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.untimed,
     pytest.mark.skipif(CHROMIUM is None, reason="chromium is missing: apt-get install chromium"),
 ]
 SHEET = {"width": 1040, "height": 711}

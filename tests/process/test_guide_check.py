@@ -20,26 +20,26 @@ TINY = Experiment(
 
 
 def rule(*relations: Relation) -> Rule:
-    return Rule("a-rule", "A claim", "measured", "do", relations)
+    return Rule(1, "a-rule", "A claim", "measured", "do", relations)
 
 
 TRUE = Relation(
     "20 users of 40 threads do as well as on the loop",
-    MetricReference("tiny/sync-sleep"), MetricReference("tiny/async-sleep"), 0.5, "because", 2.0,
+    MetricReference("tiny/sync-sleep"), MetricReference("tiny/async-sleep"), "because", 0.5, 2.0,
 )  # fmt: skip
 FALSE = Relation(
     "def is ten times as fast",
     MetricReference("tiny/sync-sleep"),
     MetricReference("tiny/async-sleep"),
-    10.0,
     "wrong",
+    low=10.0,
 )
 UNKNOWN = Relation(
     "nobody measures this",
     MetricReference("tiny/sync-sleep", "open_loop.offered_rps"),
     1.0,
-    1.0,
     "no",
+    low=1.0,
 )
 
 
@@ -47,7 +47,7 @@ UNKNOWN = Relation(
 def test_it_says_which_sentences_fail(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("study.guide.EXPERIMENTS", (TINY,))
+    monkeypatch.setattr("study.guide.load_experiments", lambda: (TINY,))
     assert GuidanceCheck([rule(TRUE, FALSE, UNKNOWN)], port=0).run() == 1
     told = capsys.readouterr()
     assert TINY.quick in told.err

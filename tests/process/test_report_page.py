@@ -26,6 +26,7 @@ PLANTED = "<script>window.planted = 1</script><img src=x onerror='window.planted
 CHROMIUM = shutil.which("chromium")
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.untimed,
     pytest.mark.timeout(120),
     pytest.mark.skipif(CHROMIUM is None, reason="chromium is missing: apt-get install chromium"),
 ]

@@ -22,7 +22,7 @@ from app.systems import contrast, tasks, users
 from stress import plan
 from tests.process.contract_support import Servers, servers_of
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.untimed, pytest.mark.timeout(120)]
 APPS = {"main": main.app, "users": users.app, "tasks": tasks.app, "contrast": contrast.app}
 AnyCase = Case[Any]
 MODULES = {app.title: module for module, app in APPS.items()}

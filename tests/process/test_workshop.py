@@ -13,9 +13,9 @@ from time import monotonic
 import pytest
 
 from analysis.guide.claims import judge_relation
+from analysis.guide.exercises import Exercise, load_exercises
 from analysis.guide.recorded import Records, find_runs
 from analysis.guide.workshop_page import build_command, build_relation, name_exercise_run
-from scenarios.exercises import EXERCISES, Exercise
 from tests.process.support import ROOT
 
 pytestmark = pytest.mark.slow
@@ -72,7 +72,7 @@ def blocks(which: Exercise) -> Iterator[tuple[str, str]]:
 
 
 @pytest.mark.timeout(400)
-@pytest.mark.parametrize("which", EXERCISES, ids=lambda each: f"exercise-{each.number}")
+@pytest.mark.parametrize("which", load_exercises(), ids=lambda each: f"exercise-{each.number}")
 def test_an_exercise_goes_as_written(which: Exercise, copy: Path) -> None:
     results = copy / "results"
     before = set(results.iterdir()) if results.is_dir() else set()
@@ -101,7 +101,7 @@ def test_an_exercise_goes_as_written(which: Exercise, copy: Path) -> None:
 
 def test_every_other_command_of_the_text_is_one(copy: Path) -> None:
     """Those inside of sentences: they name what the exercises run, or answer at once."""
-    known = {build_command(each) for each in EXERCISES}
+    known = {build_command(each) for each in load_exercises()}
     for line in dict.fromkeys(INLINE.findall(" ".join(f"{TEXT} {TEACHER}".split()))):
         if line in known or re.match(r"study workshop \d", line):
             continue  # run above; that command_of runs the same is a unit test

@@ -18,11 +18,12 @@ from analysis.summary.capacity import (
 from analysis.summary.cell import compute_summary
 from analysis.summary.model import CellSummary, OpenLoopSummary
 from analysis.summary.run import read_run_settings, summarize_run
-from analysis.verdicts.model import Verdict
+from analysis.verdicts.base import VerdictRecord
 from records.calibration import Calibration
 from records.rundir import CellDir, create_run
 from scenarios.catalogue import select_scenarios
-from scenarios.overrides import Overrides, apply_overrides
+from scenarios.overrides import apply_overrides
+from scenarios.settings import Overrides
 from stress.interruption import Interruption
 from stress.runtime import CellRun, Runtime
 from study.capacity import CapacityPlan
@@ -153,7 +154,7 @@ def test_what_a_step_says() -> None:
     failing = replace(offered(10, overloaded=False), failure_ratio=0.2)
     assert build_search_step(failing).sustained is False
     blind = replace(
-        offered(10, overloaded=False), verdicts=(Verdict("GENERATOR_SATURATED", "error"),)
+        offered(10, overloaded=False), verdicts=(VerdictRecord("GENERATOR_SATURATED", "error"),)
     )
     assert build_search_step(blind).sustained is None
     served = build_search_step(offered(10, overloaded=True)).served_rps

@@ -21,7 +21,7 @@ from analysis.summary.comparison import (
     render_comparison_lines,
 )
 from analysis.summary.model import CellSummary
-from analysis.verdicts.model import Verdict
+from analysis.verdicts.base import VerdictRecord
 from scenarios.catalogue import CATALOGUE
 from scenarios.errors import UserError
 from study.compare import compare_directories
@@ -219,7 +219,7 @@ def test_too_few_trials_show_the_ratio_and_say_so_once() -> None:
 
 def test_latencies_that_lack_starved_requests_are_not_shown_without_that() -> None:
     starved = [
-        replace(cell, verdicts=(Verdict("UNFINISHED", "warning", {}),)) for cell in trials(1, 2)
+        replace(cell, verdicts=(VerdictRecord("UNFINISHED", "warning"),)) for cell in trials(1, 2)
     ]
     text = " ".join(" ".join(render_comparison_lines(compare_runs(starved, trials(1, 2)))).split())
     assert "unanswered in 2 of 2 trials of A and 0 of 2 of B" in text

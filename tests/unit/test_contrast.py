@@ -21,16 +21,11 @@ from analysis.summary.contrast import (
     export_contrasts,
 )
 from analysis.summary.model import CellSummary
-from analysis.verdicts.model import Verdict
+from analysis.verdicts.base import VerdictRecord
 from scenarios.catalogue import CATALOGUE
-from scenarios.contrast import (
-    CONTRAST,
-    EIGHT,
-    OURS,
-    choose_contrast_scenarios,
-    parse_endpoint,
-    parse_target,
-)
+from scenarios.catalogue.contrast import EIGHT, OURS
+from scenarios.catalogue.contrast import SCENARIOS as CONTRAST
+from scenarios.contrast import choose_contrast_scenarios, parse_endpoint, parse_target
 from scenarios.errors import UserError
 from tests.unit.samples import healthy, record, tables
 
@@ -94,7 +89,7 @@ def test_no_difference_is_said_to_be_none() -> None:
 
 def test_an_error_of_a_trial_stands_below_its_ratios() -> None:
     doubtful = [
-        replace(each, verdicts=(Verdict("GENERATOR_SATURATED", "error"),))
+        replace(each, verdicts=(VerdictRecord("GENERATOR_SATURATED", "error"),))
         for each in cells("GET / b", 5.0)
     ]
     (found,) = compute_contrasts(cells("GET / a", 5.0) + doubtful, entrants("a", "b"))

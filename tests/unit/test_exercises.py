@@ -11,6 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from analysis.guide.exercises import (
+    Exercise,
+    build_exercise_scenario,
+    find_exercise,
+    load_exercises,
+)
 from analysis.guide.lesson import (
     compare_exercise,
     render_bars,
@@ -21,13 +27,6 @@ from analysis.guide.workshop_page import build_command
 from analysis.summary.cell import compute_summary
 from records.prediction import Prediction
 from scenarios.errors import UserError
-from scenarios.exercises import (
-    EXERCISES,
-    CodeEdit,
-    Exercise,
-    build_exercise_scenario,
-    find_exercise,
-)
 from scenarios.model import Scenario
 from stress.stack import ROOT
 from study.cli import main
@@ -39,6 +38,7 @@ CELL = replace(
     compute_summary(record(), tables(healthy())),
     predicted=Prediction(500.0, 1000.0, 1000.0, 1002.0, None, "users", bystander_ms=3.0),
 )
+EXERCISES = load_exercises()
 every = pytest.mark.parametrize("which", EXERCISES, ids=lambda each: f"exercise-{each.number}")
 
 
@@ -49,23 +49,23 @@ def test_an_hour_is_an_hour() -> None:
 
 @every
 def test_the_edit_fits_the_app_and_git_can_apply_it(which: Exercise, tmp_path: Path) -> None:
-    copy = tmp_path / which.edit.file
-    copy.parent.mkdir()
-    copy.write_text((ROOT / which.edit.file).read_text())
-    (tmp_path / "edit.diff").write_text(build_diff(which.edit))
+    copy = tmp_path / which.file
+    copy.parent.mkdir(parents=True)
+    copy.write_text((ROOT / which.file).read_text())
+    (tmp_path / "edit.diff").write_text(build_diff(which))
     subprocess.run(["git", "apply", "edit.diff"], cwd=tmp_path, check=True)
-    assert all(after in copy.read_text() for _, after in which.edit.hunks)
-    compile(copy.read_text(), which.edit.file, "exec")
+    assert all(after in copy.read_text() for _, after in which.hunks)
+    compile(copy.read_text(), which.file, "exec")
 
 
 @every
 def test_what_is_shown_of_the_edit_is_all_of_it(which: Exercise) -> None:
     in_diff = [
         line
-        for line in build_diff(which.edit).splitlines()
+        for line in build_diff(which).splitlines()
         if re.match(r"[+-](?![+-])", line)  # not the files' names
     ]
-    shown = [line[0] + line[2:] for line in describe_edit(which.edit).splitlines()]
+    shown = [line[0] + line[2:] for line in describe_edit(which).splitlines()]
     for line in in_diff:
         assert any(line.startswith(each[:1]) and each[1:] in line for each in shown), line
 
@@ -91,7 +91,6 @@ def test_theory_is_told_of_the_edit(which: Exercise) -> None:
     assert before.name != after.name
     same = replace(after, name=before.name, subject=before.subject, contender=before.contender)
     assert (same == before) is (which.number == 5)  # there only the CPU of a request changes
-    assert which.asked in which.shown
 
 
 def test_a_number_that_is_no_exercise_is_refused() -> None:
@@ -108,10 +107,10 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def make(edit: CodeEdit, project: Path) -> None:
-    path = project / edit.file
+def make(which: Exercise, project: Path) -> None:
+    path = project / which.file
     text = path.read_text()
-    for before, after in edit.hunks:
+    for before, after in which.hunks:
         text = text.replace(before, after)
     path.write_text(text)
 
@@ -121,8 +120,8 @@ def test_the_app_must_be_as_the_exercise_needs_it(which: Exercise, project: Path
     check_edits(which, edited=False)
     with pytest.raises(UserError) as caught:
         check_edits(which, edited=True)
-    assert f"{which.edit.file} is not edited" in str(caught.value)
-    make(which.edit, project)
+    assert f"{which.file} is not edited" in str(caught.value)
+    make(which, project)
     check_edits(which, edited=True)
     with pytest.raises(UserError) as caught:
         check_edits(which, edited=False)
@@ -130,17 +129,17 @@ def test_the_app_must_be_as_the_exercise_needs_it(which: Exercise, project: Path
 
 
 def test_an_edit_may_be_broken_into_lines_or_be_another_that_does(project: Path) -> None:
-    edit = EXERCISES[4].edit
-    make(edit, project)
-    path = project / edit.file
+    exercise = EXERCISES[4]
+    make(exercise, project)
+    path = project / exercise.file
     wrapped = path.read_text().replace(
         "httpx2.AsyncClient(timeout=timeout_s, limits=limits, verify=CONTEXT)",
         "httpx2.AsyncClient(\n    timeout=timeout_s,\n    limits=limits,\n    verify=CONTEXT,\n)",
     )
     path.write_text(wrapped)
     check_edits(EXERCISES[4], edited=True)
-    other = project / EXERCISES[1].edit.file
-    (before, _), *_ = EXERCISES[1].edit.hunks
+    other = project / EXERCISES[1].file
+    (before, _), *_ = EXERCISES[1].hunks
     instead = "async def async_http_sync() -> Response:\n"
     instead += "        return PlainTextResponse(await upstream.fetch_async())\n"
     other.write_text(other.read_text().replace(before.lstrip(), instead))
@@ -150,7 +149,7 @@ def test_an_edit_may_be_broken_into_lines_or_be_another_that_does(project: Path)
 def test_an_edit_left_from_another_exercise_is_told_of(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    make(EXERCISES[0].edit, project)
+    make(EXERCISES[0], project)
     check_edits(EXERCISES[2], edited=False)
     assert "still has the edit of exercise 1" in capsys.readouterr().err
 

@@ -15,26 +15,24 @@ from hypothesis import strategies as st
 from analysis.guide.claims import (
     MetricReference,
     Relation,
-    all_hold,
     judge_relation,
     render_relation_result,
 )
-from analysis.guide.decisions import DECISIONS
-from analysis.guide.experiments import EXPERIMENTS, find_experiment, normalize_command
+from analysis.guide.experiments import find_experiment, load_experiments, normalize_command
 from analysis.guide.page import build_guidance
 from analysis.guide.recorded import RecordedScenario, Records, archive_run, find_runs
-from analysis.guide.rules import RULES
+from analysis.guide.rules import Rule, load_checked_rules, load_decision_table, load_rules
 from analysis.summary.cell import compute_summary
 from records.rundir import open_run
 from scenarios.errors import UserError
 from scenarios.model import Scenario
 from study.cli import main
-from study.guide import KEPT, TABLE, load_records, select_rules
+from study.guide import KEPT, GuidanceCheck, load_records, select_rules
 from study.run import RunOptions
 from tests.unit.samples import healthy, record, tables
 
 CELL = replace(compute_summary(record(), tables(healthy())), verdicts=())
-RELATION = Relation("A beats B", MetricReference("x/a"), MetricReference("x/b"), 2.0, "because")
+RELATION = Relation("A beats B", MetricReference("x/a"), MetricReference("x/b"), "because", low=2.0)
 QUOTED = re.compile(r"\{\{ \w+\('([^']+)'")
 rates = st.floats(0.001, 1e6)
 
@@ -71,12 +69,9 @@ def test_nothing_at_all_on_the_right_is_infinitely_less() -> None:
 
 
 def test_what_nobody_measured_does_not_pass_a_check() -> None:
-    held, unknown = (
-        judge_relation(RELATION, records(a=3.0, b=1.0)),
-        judge_relation(RELATION, records(a=1.0)),
-    )
-    assert all_hold([held])
-    assert not all_hold([held, unknown])
+    rule = Rule(1, "a-rule", "A claim", "measured", "do", (RELATION,))
+    assert GuidanceCheck([rule], port=0).print_verdicts(records(a=3.0, b=1.0)) == 0
+    assert GuidanceCheck([rule], port=0).print_verdicts(records(a=1.0)) == 1
 
 
 def test_a_number_may_stand_on_the_right() -> None:
@@ -108,19 +103,21 @@ def test_every_figure_comes_from_a_cell_that_its_command_runs(
 ) -> None:
     there = {
         f"{each.name}/{cell.name}": None
-        for each in EXPERIMENTS
+        for each in load_experiments()
         for cell in cells_of(each.command, monkeypatch)
     }
     again = {
         f"{each.name}/{cell.name}": None
-        for each in EXPERIMENTS
+        for each in load_experiments()
         for cell in cells_of(each.quick, monkeypatch)
     }
-    templates = [rule.measured for rule in RULES]
-    templates += [f"{row.why} {row.costs} {row.limits} {row.look_next}" for row in DECISIONS]
+    templates = [rule.measured for rule in load_rules()]
+    templates += [
+        f"{row.why} {row.costs} {row.limits} {row.look_next}" for row in load_decision_table().rows
+    ]
     for cell in QUOTED.findall(" ".join(templates)):
         assert cell in there, cell
-    for rule in (*RULES, TABLE):
+    for rule in load_checked_rules():
         for relation in rule.relations:
             for cell in relation.cells:
                 assert cell in there, f"{rule.name}: {cell}"
@@ -128,8 +125,8 @@ def test_every_figure_comes_from_a_cell_that_its_command_runs(
 
 
 def test_every_rule_has_a_relation_with_a_reason_that_could_fail() -> None:
-    assert len({rule.name for rule in RULES}) == len(RULES)
-    for rule in RULES:
+    assert len({rule.name for rule in load_rules()}) == len(load_rules())
+    for rule in load_rules():
         assert rule.relations, rule.name
         for each in rule.relations:
             assert each.because
@@ -138,7 +135,7 @@ def test_every_rule_has_a_relation_with_a_reason_that_could_fail() -> None:
 
 @pytest.mark.parametrize("typed", ["--out elsewhere", "--port=0 --trials 3", "--no-report --json"])
 def test_a_run_is_known_by_what_it_measured(typed: str) -> None:
-    for each in EXPERIMENTS:
+    for each in load_experiments():
         assert find_experiment(f"{each.command} {typed}") is each
         assert find_experiment(f"{each.quick} {typed}") is None  # other settings than the text's
         assert find_experiment(f"{each.command} --users 7") is None
@@ -146,13 +143,15 @@ def test_a_run_is_known_by_what_it_measured(typed: str) -> None:
 
 def test_all_commands_are_different() -> None:
     words = [
-        normalize_command(command) for each in EXPERIMENTS for command in (each.command, each.quick)
+        normalize_command(command)
+        for each in load_experiments()
+        for command in (each.command, each.quick)
     ]
     assert len(set(words)) == len(words)
 
 
 def test_of_the_rules_some_can_be_chosen() -> None:
-    assert select_rules([]) == [*RULES, TABLE]
+    assert select_rules([]) == [*load_checked_rules()]
     assert [rule.name for rule in select_rules(["health"])] == ["health"]
     with pytest.raises(UserError) as caught:
         select_rules(["wealth"])
@@ -277,7 +276,7 @@ def test_a_damaged_record_is_one_line(
 def test_the_commands_can_be_piped_to_a_shell(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["guide", "--list"]) == 0
     lines = list(unfolded(capsys.readouterr().out))
-    assert [find_experiment(line) for line in lines] == list(EXPERIMENTS)
+    assert [find_experiment(line) for line in lines] == list(load_experiments())
 
 
 def unfolded(text: str) -> Iterator[str]:
@@ -285,6 +284,6 @@ def unfolded(text: str) -> Iterator[str]:
 
 
 def test_every_kind_of_work_is_in_the_table() -> None:
-    kinds = " ".join(row.work for row in DECISIONS)
+    kinds = " ".join(row.work for row in load_decision_table().rows)
     for kind in ("async client", "only a blocking client", "disk", "database", "CPU", "nothing"):
         assert kind in kinds

@@ -16,12 +16,11 @@ from analysis.summary.sweep import (
     parse_sweep_settings,
     summarize_sweeps,
 )
-from analysis.verdicts.model import Verdict
+from analysis.verdicts.base import VerdictRecord
 from scenarios.catalogue import select_scenarios
 from scenarios.errors import UserError
-from scenarios.overrides import Overrides
+from scenarios.settings import Overrides
 from scenarios.sweep import (
-    Setting,
     SweepAxis,
     SweepStep,
     build_sweep_steps,
@@ -36,7 +35,7 @@ values = st.lists(st.integers(1, 1000), min_size=2, max_size=8, unique=True).map
 rates = st.floats(0.1, 10_000.0)
 
 
-def found(setting: Setting, *points: tuple[float, float]) -> sweep.Sweep:
+def found(setting: str, *points: tuple[float, float]) -> sweep.Sweep:
     """A sweep of one trial, from values and rates."""
     steps = tuple(SweepStep(f"x.{setting}-{value:g}", "x", value) for value, _ in points)
     cells = [
@@ -117,7 +116,7 @@ def test_nothing_answered_is_no_verdict_on_the_setting() -> None:
 
 def test_a_step_that_nobody_should_believe_is_named() -> None:
     steps = (SweepStep("x.users-1", "x", 1.0), SweepStep("x.users-2", "x", 2.0))
-    doubted = Verdict("GENERATOR_SATURATED", "error", {})
+    doubted = VerdictRecord("GENERATOR_SATURATED", "error")
     cells = [
         replace(CELL, scenario="x.users-1"),
         replace(CELL, scenario="x.users-2", verdicts=(doubted,)),
@@ -164,7 +163,7 @@ def test_values_are_put_in_order_and_taken_once() -> None:
         ("pool", ",".join(map(str, range(1, 22))), "give 20 values at the most"),
     ],
 )
-def test_values_that_are_none_are_refused(setting: Setting, text: str, said: str) -> None:
+def test_values_that_are_none_are_refused(setting: str, text: str, said: str) -> None:
     with pytest.raises(UserError) as caught:
         parse_values(setting, text)
     assert said in str(caught.value)
@@ -172,11 +171,11 @@ def test_values_that_are_none_are_refused(setting: Setting, text: str, said: str
 
 
 def test_one_thing_is_varied() -> None:
-    swept, fixed = select_sweep_axis({"pool": (1.0, 2.0), "users": (9.0,), "delay": None})
+    swept, fixed = select_sweep_axis({"pool": (1.0, 2.0), "users": (9.0,)})
     assert (swept, fixed) == (SweepAxis("pool", (1.0, 2.0)), Overrides(users=9))
     for wrong in ({"pool": (1.0, 2.0), "users": (1.0, 2.0)}, {"pool": (1.0,)}):
         with pytest.raises(UserError) as caught:
-            select_sweep_axis(wrong)  # type: ignore[arg-type]
+            select_sweep_axis(wrong)
         assert "varies one thing" in str(caught.value)
 
 

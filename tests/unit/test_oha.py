@@ -15,7 +15,8 @@ from records.rows import REQUESTS, conform_to_schema
 from scenarios.catalogue import select_scenarios
 from scenarios.errors import UserError
 from scenarios.model import Load, Scenario
-from scenarios.overrides import Overrides, apply_overrides
+from scenarios.overrides import apply_overrides
+from scenarios.settings import Overrides
 from stress.oha import (
     MEASURED,
     WARMING,

@@ -1,10 +1,11 @@
 import pytest
 
 from scenarios.catalogue import CATALOGUE, DEFAULT_GROUPS, GROUPS, select_scenarios
-from scenarios.contrast import CONTRAST
+from scenarios.catalogue.contrast import SCENARIOS as CONTRAST
 from scenarios.errors import UserError
 from scenarios.model import MachineResources, Scenario, resolve_scenario
-from scenarios.overrides import Overrides, apply_overrides
+from scenarios.overrides import apply_overrides
+from scenarios.settings import Overrides
 from scenarios.units import parse_duration
 
 ALL = MachineResources(uvloop=True, httptools=True, go=True)

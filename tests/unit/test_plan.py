@@ -9,7 +9,8 @@ from records.rundir import CellDir
 from scenarios.catalogue import select_scenarios
 from scenarios.errors import UserError
 from scenarios.model import MachineResources, Scenario, Server, ServerKind, resolve_scenario
-from scenarios.overrides import Overrides, apply_overrides
+from scenarios.overrides import apply_overrides
+from scenarios.settings import Overrides
 from stress.load_plan import build_load_command, build_load_worker_command
 from stress.plan import (
     HOST,

@@ -14,7 +14,8 @@ from analysis.theory.sweep import compute_curve
 from analysis.theory.worker import System
 from scenarios.catalogue import select_scenarios
 from scenarios.model import Arrivals, Load, MachineResources, ServerKind, Style, resolve_scenario
-from scenarios.overrides import Overrides, apply_overrides
+from scenarios.overrides import apply_overrides
+from scenarios.settings import Overrides
 from stress.plan import expects_worker_kills
 
 ALL = MachineResources(uvloop=True, httptools=True, go=True)

@@ -15,7 +15,7 @@ from analysis.report.headlines import LIMITS, write_headline
 from analysis.report.page import select_median_trial
 from analysis.summary.cell import compute_summary
 from analysis.summary.model import CellSummary, OpenLoopSummary
-from analysis.verdicts.model import Verdict
+from analysis.verdicts.base import VerdictRecord
 from records.prediction import Prediction
 from scenarios.catalogue import select_scenarios
 from tests.unit.samples import healthy, record, tables
@@ -43,7 +43,7 @@ def test_the_best_and_the_worst_are_marked_where_they_differ() -> None:
 
 
 def test_a_median_of_survivors_is_never_the_best() -> None:
-    starved = replace(CELL, median_ms=1.0, verdicts=(Verdict("UNFINISHED", "warning", {}),))
+    starved = replace(CELL, median_ms=1.0, verdicts=(VerdictRecord("UNFINISHED", "warning"),))
     others = [replace(CELL, median_ms=each) for each in (10.0, 100.0)]
     assert mark_extremes([starved, *others], BY_KEY["median_ms"]) == {1: "best", 2: "worst"}
 
@@ -90,7 +90,7 @@ def test_a_sentence_has_the_figures_and_what_limits() -> None:
             replace(
                 CELL,
                 users_longest_wait_median_ms=30_500.0,
-                verdicts=(Verdict("UNFINISHED", "warning", {}),),
+                verdicts=(VerdictRecord("UNFINISHED", "warning"),),
             ),
             "half of the users waited 30.5 s or more",
         ),

@@ -1,8 +1,6 @@
 from dataclasses import replace
 from functools import cache
-from typing import get_args
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,8 +16,6 @@ from analysis.stats import formats
 from analysis.summary.capacity import name_share_cell
 from analysis.summary.cell import compute_summary
 from analysis.summary.model import BystanderLatency, CellSummary, ErrorCount, OpenLoopSummary
-from analysis.verdicts.advice import ADVICE, get_advice, write_message
-from analysis.verdicts.model import Code, Verdict
 from records.prediction import Prediction
 from scenarios.catalogue import CATALOGUE
 from tests.unit.samples import healthy, record, tables
@@ -92,23 +88,6 @@ def test_a_few_failures_never_read_as_none() -> None:
     assert formats.percent(1e-6) == "<0.1 %"
     assert formats.percent(0.932) == "93.2 %"
     assert formats.milliseconds(None) == formats.rate(None) == formats.whole(None) == "–"
-
-
-@pytest.mark.parametrize("code", get_args(Code))
-def test_every_verdict_has_words_and_advice(code: Code) -> None:
-    numbers = (
-        "deaths", "unfinished", "completed", "peak", "limit", "faults", "cpu_percent", "processes",
-        "late_percent", "warm_up_limit_s", "journals", "threads", "silent_s", "lateness_p99_ms",
-        "offered_rps", "sustained_rps", "growth_per_s", "users", "users_seen", "gap_percent",
-        "unanswered", "failed_rps", "other_cores", "stolen_cores", "longer_s", "unwarmed", "used",
-        "cores", "window_s",
-    )  # fmt: skip
-    texts: dict[str, float | int | str] = {
-        "reason": "r", "causes": "c", "cause": "warm-up", "engine": "oha",
-    }  # fmt: skip
-    verdict = Verdict(code, "warning", texts | dict.fromkeys(numbers, 3))
-    assert len(write_message(verdict)) > 10
-    assert get_advice(verdict) == ADVICE[code]
 
 
 HOSTILE = "<script>alert(1)</script> | `x` [a](b) *c*\nnew line"

@@ -17,7 +17,7 @@ from analysis.summary.trials import (
     render_trial_markdown,
     summarize_trials,
 )
-from analysis.verdicts.model import Verdict
+from analysis.verdicts.base import VerdictRecord
 from scenarios.catalogue import CATALOGUE
 from tests.unit.samples import record, tables
 
@@ -111,7 +111,7 @@ def test_what_the_intervals_are_is_said_once_for_each_number_of_trials() -> None
 
 
 def test_a_median_without_its_starved_requests_is_not_shown_without_that() -> None:
-    hungry = replace(trial(2), verdicts=(Verdict("UNFINISHED", "warning", {}),))
+    hungry = replace(trial(2), verdicts=(VerdictRecord("UNFINISHED", "warning"),))
     text = " ".join(" ".join(render_trial_lines(summarize_trials([trial(1), hungry]))).split())
     assert "sync-http: in 1 of 2 trials requests stayed unanswered" in text
 
@@ -126,7 +126,7 @@ def test_it_is_never_wider_than_a_terminal(
             trial(n, LONGEST_NAME, rps * share),
             median_ms=ms * share,
             p99_ms=ms,
-            verdicts=(Verdict("UNFINISHED", "warning", {}),),
+            verdicts=(VerdictRecord("UNFINISHED", "warning"),),
         )
         for n, share in enumerate(shares, start=1)
     ]

@@ -10,8 +10,7 @@ from analysis.measures.window import InMemoryTables
 from analysis.report.tables import write_notes
 from analysis.summary.cell import compute_summary
 from analysis.summary.model import CellSummary
-from analysis.verdicts.advice import write_message
-from analysis.verdicts.model import Verdict
+from analysis.verdicts.base import VerdictRecord
 from records.cell import CellRecord
 from records.clocks import ClockModel
 from scenarios.model import Load
@@ -24,7 +23,7 @@ def with_table(found: InMemoryTables, **changed: pl.DataFrame) -> InMemoryTables
     )
 
 
-def only_verdict(cell: CellSummary) -> Verdict:
+def only_verdict(cell: CellSummary) -> VerdictRecord:
     (verdict,) = cell.verdicts
     return verdict
 
@@ -65,7 +64,7 @@ def test_starved_users_break_littles_law_and_the_median_says_so() -> None:
     assert codes(cell) == ["LITTLE_MISMATCH", "UNFINISHED"]
     assert cell.verdicts[0].data["unanswered"] == cell.users_unanswered == 3
     assert cell.users_seen == pytest.approx(1.0)
-    assert "3 got no answer" in write_message(cell.verdicts[0])
+    assert "3 got no answer" in cell.verdicts[0].message
     assert cell.median_ms == pytest.approx(100)
     assert any("Kaplan" in note for note in write_notes(cell))
 
@@ -111,7 +110,7 @@ def test_an_open_loop_that_fails_quickly_is_not_served() -> None:
     cell = compute_summary(open_record(100), tables(refused))
     assert codes(cell)[0] == "OVERLOADED"
     assert cell.verdicts[0].data["cause"] == "failures"
-    assert "no latency" in write_message(cell.verdicts[0])
+    assert "no latency" in cell.verdicts[0].message
 
 
 def test_more_users_than_there_are_is_no_steady_state() -> None:
@@ -121,7 +120,7 @@ def test_more_users_than_there_are_is_no_steady_state() -> None:
     cell = compute_summary(record(), tables(old + sent))
     assert codes(cell)[0] == "LITTLE_MISMATCH"
     assert cell.verdicts[0].severity == "warning"
-    assert "too short against a response" in write_message(cell.verdicts[0])
+    assert "too short against a response" in cell.verdicts[0].message
 
 
 @pytest.mark.parametrize(
@@ -144,7 +143,7 @@ def test_a_late_generator_is_a_saturated_one() -> None:
     cell = compute_summary(record(), with_table(found, requests=late))
     assert "GENERATOR_SATURATED" in codes(cell)
     assert cell.generator_lateness_p99_ms == pytest.approx(200)
-    assert "left 200 ms late" in write_message(cell.verdicts[0])
+    assert "left 200 ms late" in cell.verdicts[0].message
 
 
 def test_each_load_process_is_told_by_itself() -> None:
@@ -174,7 +173,7 @@ def test_a_response_that_drifts_is_not_steady_and_says_how_long_to_run() -> None
     assert verdict.data["cause"] in {"response", "throughput"}
     # 1.55/1.05 over the window, the Theil–Sen line through twentieths of equal counts
     assert cell.response_drift == pytest.approx(0.39, abs=0.08)
-    assert "longer" in write_message(verdict)
+    assert "longer" in verdict.message
     steady = compute_summary(record(), tables(growing(0.0), users=1))
     assert "NOT_STEADY" not in codes(steady)
 
@@ -277,7 +276,7 @@ def test_what_settles_late_is_said() -> None:
     assert cell.warm_up_cut_s == 0
     (verdict,) = [each for each in cell.verdicts if each.code == "NOT_STEADY"]
     assert verdict.data["cause"] == "late"
-    assert "longer" in write_message(verdict)
+    assert "longer" in verdict.message
 
 
 def test_failures_at_the_beginning_are_never_cut_away() -> None:

@@ -1,0 +1,95 @@
+"""Reads the guide's texts: TOML files, and Markdown files that begin with TOML between `+++`s."""
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from typing import Annotated, TypeVar
+
+from pydantic import BeforeValidator, TypeAdapter, ValidationError
+
+from scenarios.errors import UserError
+
+Kind = TypeVar("Kind")
+TEXTS = files("analysis.guide") / "texts"
+FILE_NAME = re.compile(r"(\d+)-(.+)\.md")
+PARTS = re.compile(r"\+\+\+\n(.*?)^\+\+\+\n(.*)", re.MULTILINE | re.DOTALL)
+HEADING = re.compile(r"^##? (.+)$", re.MULTILINE)
+TITLE, LEAD = "#", ""
+"""Of a Markdown file: the text of its first heading, and what stands below that."""
+
+
+def join_lines(text: str) -> str:
+    """One line: where the lines of a paragraph break in its file does not matter."""
+    return " ".join(text.split())
+
+
+Prose = Annotated[str, BeforeValidator(join_lines)]
+
+
+@contextmanager
+def translate_text_errors(file: Traversable) -> Iterator[None]:
+    """Whatever is wrong with a text becomes one line that names the file and the key."""
+    try:
+        yield
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(each) for each in first["loc"])
+        unknown = first["type"] == "unexpected_keyword_argument"
+        raise UserError(f"{file}: {key}: {'unknown' if unknown else first['msg']}") from error
+    except (OSError, ValueError) as error:
+        raise UserError(f"{file}: {error}") from error
+
+
+def load_toml(file: Traversable, kind: type[Kind]) -> Kind:
+    """Raises UserError."""
+    with translate_text_errors(file):
+        values = tomllib.loads(file.read_text("utf-8"))
+        return TypeAdapter(kind).validate_python(values, extra="forbid")
+
+
+def load_numbered_texts(
+    folder: Traversable, kind: type[Kind], sections: Mapping[str, str]
+) -> tuple[Kind, ...]:
+    """A record of each `NUMBER-NAME.md`, in their order. `sections`: which field a section fills,
+    by its heading. Raises UserError."""
+    names = (FILE_NAME.fullmatch(each.name) for each in folder.iterdir())
+    found = sorted((int(each[1]), each[2], each[0]) for each in names if each)
+    if [number for number, _, _ in found] != list(range(1, len(found) + 1)):
+        raise UserError(f"{folder}: the files are not numbered from 1 on, each number once")
+    return tuple(
+        load_markdown(folder / file, kind, sections, {"number": number, "name": name})
+        for number, name, file in found
+    )
+
+
+def load_markdown(
+    file: Traversable, kind: type[Kind], sections: Mapping[str, str], known: Mapping[str, object]
+) -> Kind:
+    """Raises UserError."""
+    with translate_text_errors(file):
+        parts = PARTS.fullmatch(file.read_text("utf-8"))
+        if parts is None:
+            raise ValueError("it does not begin with TOML between two lines of +++")
+        found = split_sections(parts[2])
+        if found.keys() != sections.keys():
+            (odd, *_) = sorted(found.keys() ^ sections.keys())
+            raise ValueError(f"section {odd!r}: {'unknown' if odd in found else 'missing'}")
+        texts = {sections[heading]: text for heading, text in found.items()}
+        data = tomllib.loads("\n" + parts[1])  # so that an error names the line of the file
+        if twice := data.keys() & {*known, *texts}:
+            raise ValueError(f"{min(twice)}: the file's name or text says it already")
+        return TypeAdapter(kind).validate_python({**known, **texts, **data}, extra="forbid")
+
+
+def split_sections(body: str) -> dict[str, str]:
+    """By heading; the first heading is the title. Raises ValueError."""
+    above, *rest = HEADING.split(body)
+    if above.strip() or not rest:
+        raise ValueError("its text does not begin with a heading")
+    headings, texts = [LEAD, *rest[2::2]], rest[1::2]
+    if len(set(headings)) < len(headings):
+        raise ValueError("two of its sections have the same heading")
+    return {TITLE: rest[0]} | dict(zip(headings, texts, strict=True))

@@ -1,0 +1,117 @@
+"""How well generator, upstream, machine and probe did: a measurement is no better than they."""
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from analysis.measures.latency import compute_latencies_ms
+from analysis.measures.resource_usage import (
+    compute_busiest_percent,
+    compute_machine_cores_used,
+    compute_other_load_cores,
+    compute_stolen_cores,
+)
+from analysis.measures.window import CellRows, Window
+from analysis.stats.quantiles import estimate_quantile
+from records.cell import CellRecord
+from scenarios.units import Second
+
+MISSED_S = 0.8
+WAITS = ("at_s", "asked_ms", "waited_ms", "status")
+
+
+@dataclass(frozen=True, slots=True)
+class Instruments:
+    """Shares are of one; None is not known."""
+
+    generator_cpu_percent: tuple[float, ...]
+    """The busiest second of each load process, in percent of one core."""
+    generator_lateness_median_ms: float | None
+    generator_lateness_p99_ms: float | None
+    typical_ms: float | None
+    """The median latency: what a late send is to be compared with."""
+    load_processes_died: int
+    upstream_late_share: float | None
+    other_load_cores: float | None
+    cores_used: float | None
+    """By all processes of this machine together."""
+    stolen_cores: float | None
+    descriptors_peak: int | None
+    descriptor_errors: int
+    probe_silent_s: Second | None
+    """How long before the window's end, or its own death, a worker's probe was last heard."""
+
+
+def measure_instruments(rows: CellRows) -> Instruments:
+    record, window, requests = rows.record, rows.window, rows.requests
+    sweeps = rows.tables.load_table("machine", ("at_s", "role", "pid", "cpu_s", "descriptors"))
+    machine = sweeps.filter(window.contains("at_s"))
+    peak = sweeps.filter(pl.col("role") == "server")["descriptors"].max()
+    probe = rows.tables.load_table("probe", ("pid", "at_s"))
+    return Instruments(
+        generator_cpu_percent=compute_generator_cpu_percent(record, machine),
+        generator_lateness_median_ms=compute_lateness_ms(requests, window, 0.5),
+        generator_lateness_p99_ms=compute_lateness_ms(requests, window, 0.99),
+        typical_ms=estimate_quantile(compute_latencies_ms(record, rows.completions), 0.5),
+        load_processes_died=max(record.load_processes_lost, count_dead_load_processes(machine)),
+        upstream_late_share=compute_upstream_late_share(
+            rows.tables.load_table("upstream", WAITS), window
+        ),
+        other_load_cores=compute_other_load_cores(machine),
+        cores_used=compute_machine_cores_used(machine),
+        stolen_cores=compute_stolen_cores(machine),
+        descriptors_peak=int(peak) if isinstance(peak, int) else None,
+        descriptor_errors=requests.filter(
+            pl.col("error").str.contains("Too many open files")
+        ).height,
+        probe_silent_s=compute_probe_silence_s(record, probe, window),
+    )
+
+
+def compute_generator_cpu_percent(record: CellRecord, machine: pl.DataFrame) -> tuple[float, ...]:
+    """Of one core for each process of Locust; oha is one process with several threads, and it is of
+    one core for each of these."""
+    load = record.scenario.load
+    threads = 1 if load.tells_ids else load.processes
+    return tuple(percent / threads for percent in compute_busiest_percent(machine, "load"))
+
+
+def compute_lateness_ms(requests: pl.DataFrame, window: Window, q: float) -> float | None:
+    """How long after it was due a request left: above some ms, the generator is slow."""
+    sent = requests.filter(window.contains("started_s"))
+    return estimate_quantile(
+        1000 * (sent["started_s"] - sent["intended_s"]).drop_nulls().to_numpy(), q
+    )
+
+
+def count_dead_load_processes(machine: pl.DataFrame) -> int:
+    """Load processes that were there in the window (`machine` is of it) and not at its end. The
+    runner looks twice a second; two looks without it are a death."""
+    last_look_s = machine["at_s"].max()
+    if not isinstance(last_look_s, float):
+        return 0
+    seen = machine.filter(pl.col("role") == "load").group_by("pid").agg(pl.col("at_s").max())
+    return seen.filter(pl.col("at_s") < last_look_s - MISSED_S).height
+
+
+def compute_probe_silence_s(
+    record: CellRecord, probe: pl.DataFrame, window: Window
+) -> float | None:
+    """The longest silence of a worker's probe before the window's end or the worker's death."""
+    died_s = {death.pid: death.at_s for death in record.deaths}
+    silences = [
+        min(window.end_s, died_s.get(pid, window.end_s)) - last_s
+        for pid, last_s in probe.group_by("pid").agg(pl.col("at_s").max()).iter_rows()
+    ]
+    return max(silences, default=None)
+
+
+def compute_upstream_late_share(upstream: pl.DataFrame, window: Window) -> float | None:
+    """Mean lateness over mean wait asked for, of the answers it gave in the window."""
+    answered = upstream.filter(
+        pl.col("status").is_in(["200", "500"]), window.contains("at_s"), pl.col("asked_ms") > 0
+    )
+    if answered.is_empty():
+        return None
+    asked_ms = float(answered["asked_ms"].sum())
+    return (float(answered["waited_ms"].sum()) - asked_ms) / asked_ms

@@ -1,0 +1,35 @@
+"""Server, database and load together used all cores."""
+
+from typing import Self
+
+from analysis.verdicts.base import Verdict
+from analysis.verdicts.evidence import Evidence
+
+FULL_SHARE = 0.95
+"""Of all cores: what is left is the kernel's, which belongs to no process."""
+
+
+class CoresFull(Verdict):
+    """No part is then the limit by itself, and on more cores each would be faster."""
+
+    code = "CORES_FULL"
+    rank = 120
+    advice = "on more cores it would be faster; read ratios, not rates"
+    severity = "warning"
+
+    used: float
+    cores: int
+
+    @classmethod
+    def check(cls, evidence: Evidence) -> Self | None:
+        used, cores = evidence.instruments.cores_used, evidence.record.cores
+        if used is None or cores is None or used <= FULL_SHARE * cores:
+            return None
+        return cls(used=used, cores=cores)
+
+    @property
+    def message(self) -> str:
+        return (
+            f"all together used {self.used:.2f} of {self.cores} cores: server, database "
+            "and load took each other's turns"
+        )

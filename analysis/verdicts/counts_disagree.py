@@ -1,0 +1,54 @@
+"""Generator, app and upstream saw different requests."""
+
+from collections.abc import Mapping
+from typing import Self
+
+from analysis.verdicts.base import Data, Verdict
+from analysis.verdicts.evidence import Evidence
+
+
+class CountsDisagree(Verdict):
+    """contradictions: counts that must be zero, by their names in the request accounting."""
+
+    code = "COUNTS_DISAGREE"
+    rank = 20
+    advice = "do not use this cell; see the fates in summary.json and the logs in raw/"
+    severity = "error"
+
+    sent: int
+    contradictions: Mapping[str, int]
+    app_received: int | None
+    upstream_received: int | None
+
+    @classmethod
+    def check(cls, evidence: Evidence) -> Self | None:
+        """Dead workers and interrupted cells lose requests for reasons of their own."""
+        record, counts = evidence.record, evidence.counts
+        contradictions = dict(counts.contradictions)
+        if evidence.is_overloaded:
+            # a full listen queue drops connections that the generator takes for made
+            contradictions.pop("vanished", None)
+        if not contradictions or record.interrupted:
+            return None
+        if record.deaths or record.journals_lost or evidence.instruments.load_processes_died:
+            return None
+        return cls(
+            sent=counts.sent,
+            contradictions=contradictions,
+            app_received=counts.app_received,
+            upstream_received=counts.upstream_received,
+        )
+
+    @property
+    def data(self) -> Data:
+        received = {
+            "app_received": self.app_received,
+            "upstream_received": self.upstream_received,
+        }
+        known = {name: count for name, count in received.items() if count is not None}
+        return {"sent": self.sent, **self.contradictions, **known}
+
+    @property
+    def message(self) -> str:
+        numbers = ", ".join(f"{key} {value}" for key, value in self.data.items())
+        return f"generator, app and upstream do not tell the same story: {numbers}"

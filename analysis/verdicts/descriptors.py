@@ -1,0 +1,35 @@
+"""File descriptors ran out, or nearly."""
+
+from typing import Self
+
+from analysis.verdicts.base import Severity, Verdict
+from analysis.verdicts.evidence import Evidence
+
+NEAR_SHARE = 0.95
+
+
+class Descriptors(Verdict):
+    code = "DESCRIPTORS"
+    rank = 30
+    advice = "raise the limit (ulimit -n) or use fewer users"
+
+    limit: int
+    peak: int
+    faults: int
+
+    @classmethod
+    def check(cls, evidence: Evidence) -> Self | None:
+        limit, peak = evidence.record.descriptors_limit, evidence.instruments.descriptors_peak or 0
+        faults = evidence.instruments.descriptor_errors + len(evidence.record.log_faults)
+        if not faults and peak < NEAR_SHARE * limit:
+            return None
+        return cls(limit=limit, peak=peak, faults=faults)
+
+    @property
+    def severity(self) -> Severity:
+        return "error" if self.faults else "warning"
+
+    @property
+    def message(self) -> str:
+        used = f"{self.peak} of {self.limit} in use at the peak"
+        return f"file descriptors: {self.faults} failure(s), {used}"

@@ -1,0 +1,24 @@
+"""The cell did not run to its end."""
+
+from typing import Self
+
+from analysis.verdicts.base import Verdict
+from analysis.verdicts.evidence import Evidence
+
+
+class Interrupted(Verdict):
+    code = "INTERRUPTED"
+    rank = 10
+    advice = "run it again; do not compare these figures"
+    severity = "error"
+
+    reason: str
+
+    @classmethod
+    def check(cls, evidence: Evidence) -> Self | None:
+        reason = evidence.record.interrupted
+        return cls(reason=reason) if reason else None
+
+    @property
+    def message(self) -> str:
+        return f"cut short: {self.reason}; the figures are of what came before"

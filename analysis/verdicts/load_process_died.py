@@ -1,0 +1,26 @@
+"""A load process died in the window."""
+
+from typing import Self
+
+from analysis.verdicts.base import Verdict
+from analysis.verdicts.evidence import Evidence
+
+
+class LoadProcessDied(Verdict):
+    """Its users are missing from the load, and its last quarter second from the records."""
+
+    code = "LOAD_PROCESS_DIED"
+    rank = 50
+    advice = "the load was not what was asked for; run it again"
+    severity = "error"
+
+    processes: int
+
+    @classmethod
+    def check(cls, evidence: Evidence) -> Self | None:
+        died = evidence.instruments.load_processes_died
+        return cls(processes=died) if died else None
+
+    @property
+    def message(self) -> str:
+        return f"{self.processes} load process(es) died in the window, with their users"

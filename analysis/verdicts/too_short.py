@@ -1,0 +1,34 @@
+"""The window was too short to see what the limit was."""
+
+from typing import Self
+
+from analysis.verdicts.base import Verdict
+from analysis.verdicts.evidence import Evidence
+from scenarios.units import Second
+
+
+class TooShort(Verdict):
+    """CPU is known by the second: without a whole one in the window, whether the load was the limit
+    is not known."""
+
+    code = "TOO_SHORT"
+    rank = 150
+    advice = "count more --requests, or give a --duration instead"
+    severity = "error"
+
+    window_s: Second
+
+    @classmethod
+    def check(cls, evidence: Evidence) -> Self | None:
+        window_s = evidence.steadiness.window_s
+        known = evidence.instruments.generator_cpu_percent
+        if known or not window_s or evidence.record.interrupted:
+            return None
+        return cls(window_s=window_s)
+
+    @property
+    def message(self) -> str:
+        return (
+            f"the window lasted {self.window_s:.2f} s: too short to see whether the load "
+            "itself was the limit"
+        )

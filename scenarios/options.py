@@ -1,0 +1,168 @@
+"""An option, declared once by a `Setting` at its field: name, checks, where its value goes."""
+
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, fields, replace
+from functools import cache
+from operator import attrgetter
+from types import NoneType, UnionType
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Literal,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
+
+from scenarios.errors import UserError
+from scenarios.model import Client, Database, Endpoint, Scenario, Server, Upstream
+from scenarios.units import COUNT, Unit, format_plain_number
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Record = TypeVar("Record", bound="DataclassInstance")
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """Which scenarios an option is for; `words` stand behind "none of the chosen scenarios"."""
+
+    words: str
+    holds: Callable[[Scenario], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What is to be known of an option besides its type and its default.
+
+    sets: where its value goes in a `Scenario`, such as "load.users". sweepable: an example of the
+    values that `study sweep` takes. environment: the variable in which the specimen reads it; a
+    duration is in milliseconds there. name, group: where they do not follow from the field.
+    """
+
+    help: str
+    sets: str = ""
+    applies_to: Condition | None = None
+    unit: Unit | None = None
+    bounds: tuple[float, float] | None = None
+    needs_locust: bool = False
+    sweepable: str = ""
+    environment: str = ""
+    name: str = ""
+    group: str = ""
+    metavar: str = ""
+
+
+SILENT = Scenario(
+    "", "", "", "", "", Endpoint("/", "def"), Server(),
+    client=Client(), upstream=Upstream(), database=Database("postgresql"),
+)  # fmt: skip
+"""A scenario that leaves everything at its default."""
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """A dataclass field, or an argument of a command, for which a `Setting` stands. `kind`: its
+    type, without None."""
+
+    field: str
+    kind: object
+    default: object
+    setting: Setting
+
+    @property
+    def name(self) -> str:
+        return self.setting.name or "--" + self.field.removesuffix("_s").replace("_", "-")
+
+    @property
+    def unit(self) -> Unit | None:
+        return self.setting.unit or (COUNT if self.kind is int else None)
+
+    @property
+    def group(self) -> str:
+        return self.setting.group or self.setting.sets.partition(".")[0].capitalize()
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        return get_args(self.kind) if get_origin(self.kind) is Literal else ()
+
+    def read(self, scenario: Scenario) -> object:
+        """Its value there; None where the scenario has no such part."""
+        part = self.setting.sets.rpartition(".")[0]
+        if part and getattr(scenario, part) is None:
+            return None
+        return attrgetter(self.setting.sets)(scenario)
+
+    def get_usual_value(self) -> object:
+        """The default; of an override, what a scenario has that says nothing of it."""
+        return self.read(SILENT) if self.setting.sets else self.default
+
+    def format_value(self, value: object) -> str:
+        if self.unit and isinstance(value, int | float):
+            return self.unit.format(value)
+        return str(value)
+
+    def format_typed(self, value: object) -> str:
+        """What is to be typed for it."""
+        if isinstance(value, bool):
+            return self.name if value else self.name.replace("--", "--no-")
+        return f"{self.name} {self.format_value(value)}"
+
+    def check_bounds(self, value: object) -> None:
+        """Raises UserError."""
+        if self.setting.bounds is None or not isinstance(value, int | float):
+            return
+        lowest, highest = self.setting.bounds
+        if not lowest <= value <= highest:
+            raise UserError(
+                f"{self.name} {format_plain_number(value)}: "
+                f"give {lowest:g} to {highest:g}{self.unit.words if self.unit else ''}"
+            )
+
+
+def build_option(field: str, hint: object, default: object) -> Option | None:
+    """None where no `Setting` stands."""
+    setting = next((each for each in get_args(hint)[1:] if isinstance(each, Setting)), None)
+    if get_origin(hint) is not Annotated or setting is None:
+        return None
+    kind = get_args(hint)[0]
+    if get_origin(kind) in (Union, UnionType):
+        (kind,) = (each for each in get_args(kind) if each is not NoneType)
+    return Option(field, kind, default, setting)
+
+
+@cache
+def list_options(declared: type["DataclassInstance"]) -> tuple[Option, ...]:
+    """Of the class's fields, in their order."""
+    hints = get_type_hints(declared, include_extras=True)
+    found = (
+        build_option(each.name, hints[each.name], None if each.default is MISSING else each.default)
+        for each in fields(declared)
+    )
+    return tuple(each for each in found if each)
+
+
+def list_given_options(values: "DataclassInstance") -> list[tuple[Option, object]]:
+    """Those that are not at their default, with their values."""
+    found = ((each, getattr(values, each.field)) for each in list_options(type(values)))
+    return [(option, value) for option, value in found if value != option.default]
+
+
+def replace_value(record: Record, path: str, value: object) -> Record:
+    """With another value where a path such as "load.users" leads; as it is without such a part."""
+    name, _, rest = path.partition(".")
+    if rest:
+        part = getattr(record, name)
+        if part is None:
+            return record
+        value = replace_value(part, rest, value)
+    return replace(record, **{name: value})
+
+
+def check_bounds(values: "DataclassInstance") -> None:
+    """Raises UserError naming the first value out of bounds."""
+    for option, value in list_given_options(values):
+        option.check_bounds(value)

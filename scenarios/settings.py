@@ -1,0 +1,141 @@
+"""Each option that changes a scenario, declared once: what the command line, the checks, the sweeps
+and the specimen's environment say of it is derived from its field of `Overrides`."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from scenarios.model import (
+    AccessLog,
+    Arrivals,
+    Engine,
+    Http,
+    Library,
+    Life,
+    Loop,
+    PythonServer,
+    Scenario,
+    UpstreamKind,
+    UserClass,
+)
+from scenarios.options import Condition, Setting, list_given_options, list_options
+from scenarios.units import DURATION, NUMBER, RATE, SECONDS, Second
+
+HAS_CLIENT = Condition("has a client or an upstream", lambda each: each.client is not None)
+IN_PYTHON = Condition("is served by Python", lambda each: each.server.is_python)
+HAS_DATABASE = Condition("asks a database", lambda each: each.database is not None)
+WAITS = Condition("waits for anything", lambda each: each.delay_s is not None)
+HAS_USERS = Condition("has users: an open loop has a rate", lambda each: not each.load.is_open)
+IS_OURS = Condition("is a server of ours", lambda each: each.url is None)
+ARRIVAL_RATES = (0.1, 20_000)
+
+
+# fmt: off
+@dataclass(frozen=True, slots=True)
+class Overrides:
+    """What may be changed of a scenario. None leaves the scenario's own value."""
+
+    users: Annotated[int | None, Setting(
+        "Concurrent users, each waiting for its answer.", "load.users", HAS_USERS,
+        bounds=(1, 100_000), sweepable="10,100,500",
+    )] = None
+    spawn_rate: Annotated[float | None, Setting(
+        "Users that begin in a second.", "load.spawn_rate", HAS_USERS,
+        NUMBER, (0.1, 10_000), needs_locust=True,
+    )] = None
+    duration_s: Annotated[Second | None, Setting(
+        "Length of the window, such as 30s.", "load.duration_s", None, DURATION, (0.5, 3600),
+    )] = None
+    think_s: Annotated[Second | None, Setting(
+        "Pause of a user between requests.", "load.think_s", HAS_USERS,
+        DURATION, (0, 3600), needs_locust=True, name="--think-time",
+    )] = None
+    delay_s: Annotated[Second | None, Setting(
+        "How long the upstream waits, such as 1000ms.", "delay_s", WAITS, DURATION, (0, 60),
+        sweepable="1ms,10ms,100ms,1s", environment="APP_DELAY_MS", group="Upstream",
+    )] = None
+    user_class: Annotated[UserClass | None, Setting(
+        "fast (FastHttpUser) or requests (HttpUser).", "load.user_class", HAS_USERS,
+        needs_locust=True,
+    )] = None
+    load_processes: Annotated[int | None, Setting(
+        "Load generator processes.", "load.processes", bounds=(1, 64),
+    )] = None
+    arrival_rate: Annotated[float | None, Setting(
+        "Open loop: requests leave at this rate, such as 300/s.", "load.arrival_rate", None,
+        RATE, ARRIVAL_RATES, needs_locust=True,
+    )] = None
+    arrivals: Annotated[Arrivals | None, Setting(
+        "Of an open loop: constant or poisson.", "load.arrivals",
+    )] = None
+    server: Annotated[PythonServer | None, Setting(
+        "gunicorn or uvicorn.", "server.kind", IN_PYTHON,
+    )] = None
+    workers: Annotated[int | None, Setting(
+        "Server processes.", "server.workers", IS_OURS, bounds=(1, 64), sweepable="1,2,4",
+    )] = None
+    pool: Annotated[int | None, Setting(
+        "Threads of anyio's pool in each worker.", "server.pool", IN_PYTHON,
+        bounds=(1, 10_000), sweepable="10,40,100,500", environment="APP_POOL",
+    )] = None
+    loop: Annotated[Loop | None, Setting(
+        "asyncio, uvloop or auto.", "server.loop", IN_PYTHON,
+    )] = None
+    http: Annotated[Http | None, Setting(
+        "h11, httptools or auto.", "server.http", IN_PYTHON,
+    )] = None
+    worker_timeout_s: Annotated[Second | None, Setting(
+        "Silent seconds before gunicorn kills a worker; 0: never.", "server.worker_timeout_s",
+        IN_PYTHON, SECONDS, (0, 3600),
+    )] = None
+    client: Annotated[Library | None, Setting(
+        "httpx, httpx2 or aiohttp.", "client.library", HAS_CLIENT, environment="APP_CLIENT",
+    )] = None
+    client_life: Annotated[Life | None, Setting(
+        "shared or per-request.", "client.life", HAS_CLIENT, environment="APP_CLIENT_LIFE",
+    )] = None
+    client_timeout_s: Annotated[Second | None, Setting(
+        "The app's own timeout, such as 60s.", "client.timeout_s", HAS_CLIENT,
+        DURATION, (0.001, 600), environment="APP_CLIENT_TIMEOUT_MS",
+    )] = None
+    client_connections: Annotated[int | None, Setting(
+        "Connections of the app's client at the most, in each worker.", "client.connections",
+        HAS_CLIENT, bounds=(1, 100_000), environment="APP_CLIENT_CONNECTIONS",
+    )] = None
+    upstream: Annotated[UpstreamKind | None, Setting(
+        "auto, python or go.", "upstream.kind", HAS_CLIENT,
+    )] = None
+    database_pool: Annotated[int | None, Setting(
+        "Connections of the app's pool, in each worker.", "database.pool", HAS_DATABASE,
+        bounds=(1, 1000), environment="APP_DATABASE_POOL", name="--db-pool",
+    )] = None
+    keep_alive: Annotated[bool | None, Setting(
+        "Whether users keep their connections, or not.", "load.keep_alive",
+    )] = None
+    requests: Annotated[int | None, Setting(
+        "The window ends when so many have completed, or after --duration.", "load.requests",
+        HAS_USERS, bounds=(1, 10_000_000), needs_locust=True,
+    )] = None
+    engine: Annotated[Engine | None, Setting(
+        "What makes the load: locust or oha.", "load.engine",
+    )] = None
+    access_log: Annotated[AccessLog | None, Setting(
+        "off, to a file, or to a terminal that is slow.", "server.access_log", IN_PYTHON,
+    )] = None
+# fmt: on
+
+
+def format_as_options(overrides: Overrides) -> str:
+    """What would have to be typed for them."""
+    return " ".join(option.format_typed(value) for option, value in list_given_options(overrides))
+
+
+def build_environment(scenario: Scenario) -> dict[str, str]:
+    """What the specimen is to read of the scenario; durations in milliseconds."""
+    found: dict[str, str] = {}
+    for option in list_options(Overrides):
+        value = option.read(scenario) if option.setting.environment else None
+        if option.unit is DURATION and isinstance(value, int | float):
+            value = round(1000 * value)
+        if value is not None:
+            found[option.setting.environment] = str(value)
+    return found

@@ -1,0 +1,98 @@
+"""Verdicts are found by themselves, in a fixed order, and recorded in a form that stays."""
+
+import json
+from dataclasses import asdict
+
+import pytest
+from pydantic import TypeAdapter
+
+from analysis.verdicts.base import Verdict, VerdictRecord
+from analysis.verdicts.cores_full import CoresFull
+from analysis.verdicts.counts_disagree import CountsDisagree
+from analysis.verdicts.descriptors import Descriptors
+from analysis.verdicts.generator_saturated import GeneratorSaturated
+from analysis.verdicts.interrupted import Interrupted
+from analysis.verdicts.journal_lost import JournalLost
+from analysis.verdicts.judge import list_verdicts
+from analysis.verdicts.little_mismatch import LittleMismatch
+from analysis.verdicts.load_process_died import LoadProcessDied
+from analysis.verdicts.machine_busy import MachineBusy
+from analysis.verdicts.not_steady import NotSteady
+from analysis.verdicts.other_engine import OtherEngine
+from analysis.verdicts.overloaded import Overloaded
+from analysis.verdicts.probe_stopped import ProbeStopped
+from analysis.verdicts.profiled import Profiled
+from analysis.verdicts.threads_left import ThreadsLeft
+from analysis.verdicts.too_short import TooShort
+from analysis.verdicts.unfinished import Unfinished
+from analysis.verdicts.upstream_late import UpstreamLate
+from analysis.verdicts.worker_deaths import WorkerDeaths
+
+EXAMPLES: tuple[Verdict, ...] = (
+    Interrupted(reason="Ctrl-C"),
+    CountsDisagree(sent=9, contradictions={"vanished": 2}, app_received=7, upstream_received=None),
+    Descriptors(limit=1024, peak=1000, faults=0),
+    JournalLost(journals=2),
+    LoadProcessDied(processes=1),
+    ProbeStopped(silent_s=3.0),
+    ThreadsLeft(threads=40),
+    WorkerDeaths(deaths=3, causes="killed"),
+    GeneratorSaturated(cpu_percent=97.0, processes=2, lateness_p99_ms=None),
+    UpstreamLate(late_percent=7.0),
+    MachineBusy(other_cores=0.3, stolen_cores=0.3),
+    CoresFull(used=1.99, cores=2),
+    OtherEngine(engine="oha"),
+    Profiled(fault=None),
+    TooShort(window_s=0.2),
+    Overloaded(
+        offered_rps=100.0, sustained_rps=80.0, growth_per_s=20.0, failed_rps=0.0, cause="growth"
+    ),
+    LittleMismatch(users=4, users_seen=1.0, gap_percent=75.0, unanswered=3),
+    NotSteady(cause="response", percent=12.0, longer_s=30.0),
+    Unfinished(unfinished=3, completed=100, oldest_s=12.0, slowest_s=1.0),
+)
+"""In the order in which a cell has them."""
+
+
+def test_every_verdict_is_found_once_the_gravest_first() -> None:
+    assert list_verdicts() == tuple(type(each) for each in EXAMPLES)
+    assert len({each.rank for each in EXAMPLES}) == len({each.code for each in EXAMPLES}) == 19
+
+
+@pytest.mark.parametrize("verdict", EXAMPLES, ids=lambda each: each.code)
+def test_a_verdict_comes_back_from_its_recorded_form(verdict: Verdict) -> None:
+    found = verdict.to_record()
+    assert found.message
+    assert found.advice
+    text = json.dumps(asdict(found))
+    assert list(json.loads(text)) == ["code", "severity", "message", "advice", "data"]
+    assert TypeAdapter(VerdictRecord).validate_json(text) == found
+
+
+def test_a_recorded_verdict_of_a_code_that_nobody_knows_is_readable() -> None:
+    recorded = {"code": "OF_LATER", "severity": "warning", "message": "m", "data": {"n": 1}}
+    assert TypeAdapter(VerdictRecord).validate_python(recorded).code == "OF_LATER"
+
+
+def test_data_is_what_is_known() -> None:
+    assert EXAMPLES[1].data == {"sent": 9, "vanished": 2, "app_received": 7}
+    assert list(EXAMPLES[17].data) == ["cause", "percent", "longer_s"]
+    assert list(EXAMPLES[18].data) == ["unfinished", "completed", "oldest_s"]
+    assert Profiled(fault=None).data == {}
+
+
+@pytest.mark.parametrize(
+    ("verdict", "severity"),
+    [
+        (MachineBusy(other_cores=0.3, stolen_cores=0.1), "warning"),
+        (MachineBusy(other_cores=0.3, stolen_cores=0.3), "error"),
+        (Descriptors(limit=1024, peak=1000, faults=0), "warning"),
+        (Descriptors(limit=1024, peak=10, faults=1), "error"),
+        (LittleMismatch(users=4, users_seen=1.0, gap_percent=75.0, unanswered=0), "warning"),
+        (Profiled(fault="py-spy is missing"), "warning"),
+        (Unfinished(unfinished=3, completed=0, oldest_s=9.0, slowest_s=None), "warning"),
+        (Unfinished(unfinished=3, completed=9, oldest_s=1.0, slowest_s=1.0), "info"),
+    ],
+)
+def test_how_grave_it_is_follows_from_its_data(verdict: Verdict, severity: str) -> None:
+    assert verdict.severity == severity
