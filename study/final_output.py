@@ -8,7 +8,9 @@ from typing import TextIO
 import polars as pl
 
 from analysis.report.contrast_tables import render_contrast_lines
-from analysis.report.tables import format_cell_name, write_notes
+from analysis.report.notes import write_notes
+from analysis.report.render import render_terminal
+from analysis.report.run_table import build_run_table, format_cell_name
 from analysis.report.write import write_page
 from analysis.summary import sweep
 from analysis.summary.capacity import render_capacity_lines
@@ -18,8 +20,14 @@ from analysis.summary.thresholds import ThresholdOutcome, are_all_met, render_ou
 from analysis.summary.trials import render_trial_lines
 from records.rundir import RunDir
 from scenarios.errors import ALL_WELL, BROKEN, INTERRUPTED, NOT_AS_EXPECTED, UserError
+from study.progress import get_terminal_width
 
 WIDTH = 80
+
+
+def print_run_table(summary: RunSummary) -> None:
+    table = build_run_table(summary.cells)
+    print("\n".join(render_terminal(table, get_terminal_width())))
 
 
 def print_final_output(summary: RunSummary) -> None:

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from textwrap import fill, wrap
+from textwrap import wrap
 from typing import TextIO
 
 from analysis.guide.claims import (
@@ -20,13 +20,12 @@ from analysis.guide.experiments import Experiment, find_experiment, load_experim
 from analysis.guide.page import build_guidance, render_print_page
 from analysis.guide.recorded import Records, archive_run, find_runs
 from analysis.guide.rules import Rule, load_checked_rules
-from records.rundir import RunDir
+from analysis.report.render import WIDTH, wrap_note
 from scenarios.errors import UserError
 from stress.interruption import Interruption
 from stress.stack import ROOT
 from study.signals import record_signals
 
-WIDTH = 80
 ALL_HOLD, SOME_DO_NOT, INTERRUPTED = 0, 1, 130
 KEPT = ROOT / "docs" / "evidence" / "guidance"
 LOOK_S = 0.2
@@ -38,12 +37,12 @@ def write_guidance(
     paths: Sequence[Path], page: Path, kept: Path | None, html: Path | None = None
 ) -> int:
     """1 where the records do not bear out a sentence: then nothing is written. Raises UserError."""
-    records, runs = load_records(paths)
+    records = load_records(paths)
     made = build_guidance(records)
     texts = {page: made.text}
     if html is not None:
         texts[html] = render_print_page(made.text, "def or async def?")
-    code = publish_texts(texts, made.relations, runs, kept)
+    code = publish_texts(texts, made.relations, records, kept)
     for absent in made.missing if code == ALL_HOLD else ():
         print_wrapped(f"left out, because it was not measured: {absent}")
     return code
@@ -52,7 +51,7 @@ def write_guidance(
 def publish_texts(
     texts: Mapping[Path, str],
     relations: Sequence[RelationResult],
-    runs: Sequence[RunDir],
+    records: Records,
     kept: Path | None,
 ) -> int:
     """Writes texts, the first of them by name, and what they rest on; nothing, and 1, where a
@@ -67,19 +66,19 @@ def publish_texts(
         for path, text in texts.items():
             path.write_text(text)
         if kept is not None:
-            for run in runs:
+            for run in records.runs:
                 archive_run(run, kept)
     except OSError as error:
         raise UserError(f"{error.filename}: can't be written: {error.strerror}") from error
     held = sum(each.holds is True for each in relations)
-    print(f"{first}: {held} sentences hold in {len(runs)} runs")
+    print(f"{first}: {held} sentences hold in {len(records.runs)} runs")
     return ALL_HOLD
 
 
-def load_records(paths: Sequence[Path]) -> tuple[Records, list[RunDir]]:
+def load_records(paths: Sequence[Path]) -> Records:
     """Raises UserError for a run that the guidance has no use for."""
-    records, runs = Records(), list(find_runs(paths))
-    for run in runs:
+    records = Records()
+    for run in find_runs(paths):
         command = str(run.load_manifest().get("command", ""))
         experiment = find_experiment(command)
         if experiment is None:
@@ -88,15 +87,13 @@ def load_records(paths: Sequence[Path]) -> tuple[Records, list[RunDir]]:
                 "`study guide --list` shows the commands that it is made from"
             )
         records.add_run(experiment.name, run)
-    return records, runs
+    return records
 
 
 def show_commands() -> int:
     """For a shell: `study guide --list | sh`."""
     for each in load_experiments():
-        words = f"{each.command} --out {RECORDED}"
-        lines = wrap(words, WIDTH - 2, subsequent_indent="    ", break_on_hyphens=False)
-        print(" \\\n".join(lines))
+        print(wrap_command(f"{each.command} --out {RECORDED}"))
     return ALL_HOLD
 
 
@@ -118,7 +115,9 @@ class GuidanceCheck:
 
     def run(self) -> int:
         """1 where a sentence does not hold here. Raises UserError."""
-        needed = [each for each in load_experiments() if each.name in self.find_experiments()]
+        relations = [each for rule in self.rules for each in rule.relations]
+        names = {key.split("/")[0] for each in relations for key in each.cells}
+        needed = [each for each in load_experiments() if each.name in names]
         records = Records()
         with tempfile.TemporaryDirectory(prefix="guide-") as scratch:
             for number, experiment in enumerate(needed, start=1):
@@ -128,16 +127,8 @@ class GuidanceCheck:
                     return code
         return self.print_verdicts(records)
 
-    def find_experiments(self) -> set[str]:
-        return {
-            key.split("/")[0]
-            for rule in self.rules
-            for relation in rule.relations
-            for key in relation.cells
-        }
-
     def measure_experiment(self, experiment: Experiment, out: Path, records: Records) -> int:
-        """The run's exit code. What could not be measured is told, and judged as unknown."""
+        """The run's exit code. What could not be measured is judged as unknown."""
         words = shlex.split(experiment.quick)[1:]
         command = (
             sys.executable, "-m", "study", *words, "--out", str(out), "--port", str(self.port),
@@ -167,7 +158,7 @@ class GuidanceCheck:
 
 
 def run_interruptible(command: Sequence[str]) -> int:
-    """Its exit code. Whoever ends us ends it too, in order."""
+    """Its exit code. A signal that ends this process ends that one too, in order."""
     interruption = Interruption()
     with (
         record_signals(interruption),
@@ -183,6 +174,11 @@ def run_interruptible(command: Sequence[str]) -> int:
                     process.terminate()
 
 
+def wrap_command(command: str) -> str:
+    """For a shell, in lines that fit a terminal."""
+    lines = wrap(command, WIDTH - 2, subsequent_indent="    ", break_on_hyphens=False)
+    return " \\\n".join(lines)
+
+
 def print_wrapped(text: str, file: TextIO | None = None, indent: str = "") -> None:
-    told = fill(text, WIDTH, initial_indent=indent, subsequent_indent=indent + "  ")
-    print(told, file=file, flush=True)
+    print("\n".join(wrap_note(text, indent)), file=file, flush=True)

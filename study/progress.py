@@ -7,6 +7,7 @@ from typing import Protocol
 from rich.console import Console
 from rich.live import Live
 
+from analysis.report.render import WIDTH
 from stress.await_load_workers import WAITING
 from stress.runtime import PhaseProgress
 from study.live.follow import CellFollower
@@ -26,6 +27,11 @@ class ProgressDisplay(Protocol):
     def print_line(self, line: str) -> None: ...
 
     def close(self) -> None: ...
+
+
+def get_terminal_width() -> int | None:
+    """None elsewhere: there a row is one line, however long its name."""
+    return WIDTH if Console().is_terminal else None
 
 
 def format_phase(moment: PhaseProgress) -> str:

@@ -3,7 +3,6 @@
 import sys
 from pathlib import Path
 
-from analysis.report.tables import render_headings, render_row
 from analysis.report.write import load_run_summary, write_reports
 from records.rundir import open_run
 from scenarios.errors import CANNOT, UserError
@@ -11,6 +10,7 @@ from study.final_output import (
     judge_expectations,
     print_final_output,
     print_report_location,
+    print_run_table,
     write_report_page,
 )
 
@@ -21,7 +21,7 @@ def rebuild_reports(directory: Path) -> int:
     summary = load_run_summary(run)
     if not summary.cells:
         raise UserError(f"{directory}: no cell of this run was saved; there is nothing to report")
-    print("\n".join((*render_headings(), *(render_row(cell) for cell in summary.cells))))
+    print_run_table(summary)
     try:
         write_reports(run.path, summary)
     except OSError as error:

@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from secrets import randbelow
 
-from analysis.report.tables import render_headings, render_row
 from analysis.report.write import render_summary_json
 from analysis.summary.run import RunSummary
 from analysis.summary.sweep import SweepSettings
@@ -30,6 +29,7 @@ from study.final_output import (
     print_final_output,
     print_outcomes,
     print_report_location,
+    print_run_table,
     write_report_page,
 )
 from study.live.session import open_display
@@ -185,7 +185,7 @@ def print_results(summary: RunSummary, order: RunOptions) -> None:
         print_outcomes(summary.outcomes, sys.stderr)
     elif summary.cells:
         if order.quiet:
-            print("\n".join((*render_headings(), *(render_row(cell) for cell in summary.cells))))
+            print_run_table(summary)
         if order.closing:
             print_final_output(summary)
 

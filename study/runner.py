@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from analysis.report.tables import render_headings, render_row
+from analysis.report.run_table import render_cell, render_run_headings
 from analysis.report.write import load_cell_summary, write_reports
 from analysis.summary.model import CellSummary
 from analysis.summary.run import RunSummary, read_run_settings, summarize_run
@@ -16,7 +16,7 @@ from stress.cell import run_cell
 from stress.interruption import CellInterruptedError
 from stress.runtime import CellRun, Runtime
 from study.predictions import Predictor
-from study.progress import ProgressDisplay
+from study.progress import ProgressDisplay, get_terminal_width
 from study.schedule import Plan, ScheduledTrial
 
 TRACEBACK_FILE = "error.log"
@@ -38,8 +38,7 @@ class Runner:
     def run_plan(self, make_plan: Callable[[Predictor | None], Plan]) -> None:
         """Until the plan has no more, or an interruption. A plan may ask what is predicted. Raises
         UserError that names the scenario and what is kept."""
-        for line in render_headings():
-            self.progress.print_line(line)
+        self.progress.print_line(render_run_headings())
         try:
             plan = make_plan(self.predictor)
             while (turn := plan.choose_next(self.cells)) is not None:
@@ -74,7 +73,7 @@ class Runner:
         summary = replace(load_cell_summary(cell), predicted=prediction)
         self.cells.append(summary)
         write_reports(self.directory.path, self.summarize())
-        self.progress.print_line(render_row(summary))
+        self.progress.print_line(render_cell(summary, get_terminal_width()))
         return summary
 
     def _build_error(self, message: str, exit_code: int) -> UserError:

@@ -1,4 +1,4 @@
-"""`study workshop`: an exercise: first your prediction, then the run, then both beside theory."""
+"""`study workshop`: an exercise: first your prediction, then the run, then both with theory."""
 
 import re
 import sys
@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import unified_diff
 from pathlib import Path
-from textwrap import wrap
 
 from analysis.guide.exercises import Exercise, build_exercise_scenario, load_exercises
 from analysis.guide.lesson import (
@@ -21,7 +20,7 @@ from analysis.report.write import save_pictures
 from scenarios.errors import UserError
 from stress.stack import ROOT
 from study.final_output import choose_exit_code
-from study.guide import publish_texts
+from study.guide import publish_texts, wrap_command
 from study.run import RunOptions, RunResult, run_scenarios
 
 ATTEMPTS = 3
@@ -51,8 +50,7 @@ class WorkshopSession:
         if self.edited:
             print("\n" + wrap_paragraph(f"After your edit of {which.file}: {which.asked_words}?"))
         guess = ask_prediction(which) if self.ask else None
-        command = wrap(build_command(which), 78, subsequent_indent="    ", break_on_hyphens=False)
-        print("" if self.edited else "\n" + " \\\n".join(command) + "\n", flush=True)
+        print("" if self.edited else f"\n{wrap_command(build_command(which))}\n", flush=True)
         order = RunOptions(
             name=f"workshop-{which.number}{'-edited' if self.edited else ''}",
             trials=1,
@@ -112,12 +110,8 @@ def ask_prediction(which: Exercise) -> float:
 def is_edit_applied(which: Exercise) -> bool:
     """However its lines are broken."""
     text = strip_formatting((ROOT / which.file).read_text())
-    as_said = all(
-        new in text and (old in new or old not in text)
-        for old, new in (
-            (strip_formatting(before), strip_formatting(after)) for before, after in which.hunks
-        )
-    )
+    hunks = [(strip_formatting(before), strip_formatting(after)) for before, after in which.hunks]
+    as_said = all(new in text and (old in new or old not in text) for old, new in hunks)
     return as_said or bool(which.instead and strip_formatting(which.instead) in text)
 
 
@@ -128,7 +122,7 @@ def strip_formatting(code: str) -> str:
 
 def check_edits(which: Exercise, edited: bool) -> None:
     """Raises UserError where the app is not as this form of the exercise needs it; edits of other
-    exercises are told of."""
+    exercises are reported."""
     if edited and not is_edit_applied(which):
         raise UserError(
             f"{which.file} is not edited as exercise {which.number} says: "
@@ -150,12 +144,8 @@ def check_edits(which: Exercise, edited: bool) -> None:
 
 def describe_edit(which: Exercise) -> str:
     """What to take out and what to put in."""
-    lines: list[str] = []
-    for before, after in which.hunks:
-        old, new = before.splitlines(), after.splitlines()
-        lines += [f"- {line}" for line in old if line not in new]
-        lines += [f"+ {line}" for line in new if line not in old]
-    return "\n".join(lines) + "\n"
+    lines = [line for diff in which.diffs for line in diff.splitlines() if line[0] != " "]
+    return "".join(f"{line[0]} {line[1:]}\n" for line in lines)
 
 
 def build_diff(which: Exercise) -> str:
@@ -172,8 +162,8 @@ def build_diff(which: Exercise) -> str:
 
 def write_workshop_page(paths: Sequence[Path], page: Path, kept: Path | None) -> int:
     """1 where the records do not bear out an answer: then nothing is written. Raises UserError."""
-    records, runs = Records(), list(find_runs(paths))
-    for run in runs:
+    records = Records()
+    for run in find_runs(paths):
         held = run.load_manifest().get("workshop")
         if not isinstance(held, dict):
             raise UserError(f"{run.path}: no run of `study workshop`")
@@ -190,7 +180,7 @@ def write_workshop_page(paths: Sequence[Path], page: Path, kept: Path | None) ->
             f"--no-prompt`, and after the edit with --edited; then --page with all of the runs"
         )
     texts = {page: made.text, page.with_name(TEACHER): made.teacher}
-    return publish_texts(texts, made.relations, runs, kept)
+    return publish_texts(texts, made.relations, records, kept)
 
 
 def print_exercises() -> int:

@@ -2,8 +2,8 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, is_dataclass
-from typing import Annotated, get_args, get_type_hints
+from dataclasses import dataclass
+from typing import Annotated
 
 from jinja2 import Environment, TemplateSyntaxError, nodes
 from pydantic import AfterValidator, BeforeValidator
@@ -11,8 +11,8 @@ from pydantic import AfterValidator, BeforeValidator
 from analysis.guide.experiments import load_experiments
 from analysis.guide.recorded import Records
 from analysis.guide.text_files import Prose
+from analysis.metrics import METRICS
 from analysis.stats import formats
-from analysis.summary.model import CellSummary
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,20 +26,10 @@ class MetricReference:
         return f"{self.name} of {self.cell}"
 
 
-def has_metric(kind: type, name: str) -> bool:
-    """Whether such a record has a figure of that name, dotted where nested."""
-    first, _, rest = name.partition(".")
-    inner = get_type_hints(kind).get(first)
-    kinds = [each for each in (inner, *get_args(inner)) if isinstance(each, type)]
-    if not rest:
-        return bool({int, float} & set(kinds))
-    return any(is_dataclass(each) and has_metric(each, rest) for each in kinds)
-
-
 def check_metric(name: str) -> str:
     """The same name. Raises ValueError."""
-    if not has_metric(CellSummary, name):
-        raise ValueError(f"{name!r} is no figure of summary.json")
+    if name not in {each.key for each in METRICS}:
+        raise ValueError(f"{name!r} is no metric")
     return name
 
 

@@ -5,19 +5,18 @@ from dataclasses import dataclass
 from textwrap import fill
 
 from analysis.guide.exercises import Exercise
+from analysis.metrics import get_metric, get_value
+from analysis.report.render import WIDTH, render_terminal
+from analysis.report.table import Column, Row, Table
 from analysis.stats import formats
 from analysis.summary.model import CellSummary
-from analysis.summary.trials import get_figure
 
-WIDTH, NAME_WIDTH, COLUMN, BAR = 80, 24, 12, 50
-YOURS, THEORY, MEASURED = "yours", "theory", "measured"
-PREDICTED = {
-    "ok_rps": "predicted.ok_rps",
-    "mean_ms": "predicted.mean_ms",
-    "bystander.median_ms": "predicted.bystander_ms",
-    "cpu_ms_per_request": "predicted.cpu_ms",
-}
-"""Figures that theory has too, by their names in summary.json."""
+YOURS, THEORY, MEASURED = ORDER = ("yours", "theory", "measured")
+COLUMNS = (
+    Column("", is_text=True, width=24),
+    *(Column(each, format=formats.short_number, width=11) for each in ORDER),
+)
+BAR = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,21 +42,22 @@ def compare_exercise(
         ExerciseMetric(
             words,
             guess if figure == which.asked else None,
-            get_figure(cell, PREDICTED[figure]) if figure in PREDICTED else None,
-            get_figure(cell, figure),
+            get_predicted(cell, figure),
+            get_value(cell, figure),
         )
         for figure, words in which.shown.items()
     )
 
 
+def get_predicted(cell: CellSummary, figure: str) -> float | None:
+    """None where theory says nothing of it."""
+    key = get_metric(figure).predicted
+    return get_value(cell, key) if key else None
+
+
 def render_exercise_table(found: Sequence[ExerciseMetric]) -> list[str]:
-    heads = "".join(f"{head:>{COLUMN}}" for head in (YOURS, THEORY, MEASURED))
-    lines = [f"{'':<{NAME_WIDTH}}{heads}"]
-    for each in found:
-        values = (each.yours, each.theory, each.measured)
-        figures = "".join(f"{formats.short_number(value):>{COLUMN}}" for value in values)
-        lines.append(f"{each.words:<{NAME_WIDTH}}{figures}")
-    return lines
+    rows = [Row(each.words, (each.yours, each.theory, each.measured)) for each in found]
+    return render_terminal(Table(COLUMNS, rows))
 
 
 def render_bars(found: ExerciseMetric) -> list[str]:

@@ -5,12 +5,11 @@ from collections.abc import Sequence
 import altair as alt
 import polars as pl
 
-from analysis.guide.lesson import MEASURED, THEORY, YOURS, ExerciseMetric
+from analysis.guide.lesson import ORDER, ExerciseMetric
 from analysis.report.charts import CaptionedChart
 from analysis.report.drawing import RenderedChart, render_chart
 from analysis.report.predicted_curves import COLOURS, Layers
 
-ORDER = [YOURS, THEORY, MEASURED]
 WIDTH, BAR_HEIGHT = 330, 22
 
 
@@ -30,10 +29,10 @@ def draw_exercise_panel(found: ExerciseMetric) -> Layers:
     rows = pl.DataFrame(found.bars, {"who": pl.String(), "value": pl.Float64()}, orient="row")
     base = alt.Chart(rows, title=found.words).encode(
         x=alt.X("value:Q", title=None),
-        y=alt.Y("who:N", title=None, sort=ORDER),
+        y=alt.Y("who:N", title=None, sort=list(ORDER)),
     )
     bar = base.mark_bar().encode(
-        color=alt.Color("who:N", legend=None).scale(domain=ORDER, range=COLOURS[:3])
+        color=alt.Color("who:N", legend=None).scale(domain=list(ORDER), range=COLOURS[:3])
     )
     text = base.mark_text(align="left", dx=4).encode(text=alt.Text("value:Q", format=",.4~g"))
     return alt.layer(bar, text).properties(width=WIDTH, height=BAR_HEIGHT * len(found.bars))

@@ -2,19 +2,21 @@
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
 from pydantic import TypeAdapter
 
-from analysis.summary.model import SCHEMA, CellSummary
+from analysis.summary.model import CellSummary
 from analysis.summary.trials import collect_values, count_error_verdicts, group_completed_trials
 from records.rundir import RunDir, open_run, translate_read_errors
 from scenarios.errors import UserError
 from scenarios.model import Scenario
 
+SCHEMAS = (1, 2)
+"""Of summary.json: what is read here of a cell has the same names in both."""
 _CELLS = TypeAdapter(list[CellSummary])
 _SCENARIOS = TypeAdapter(list[Scenario])
 
@@ -47,15 +49,19 @@ class RecordedScenario:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """On which a run was made, in words."""
+    """On which a run was made."""
 
-    cpu: str
-    cores: int
-    system: str
-    python: str
+    cpu: str = "an unknown processor"
+    cores: int = 0
+    os: str = "an unknown system"
+    python: str = ""
 
     def __str__(self) -> str:
-        return f"{self.cores} cores of {self.cpu}, {self.system}, Python {self.python}"
+        system = self.os.split("-")[0]
+        return f"{self.cores} cores of {self.cpu}, {system}, Python {self.python}"
+
+
+_MACHINE = TypeAdapter(Machine)
 
 
 @dataclass(slots=True)
@@ -65,6 +71,7 @@ class Records:
     cells: dict[str, RecordedScenario] = field(default_factory=dict)
     machines: dict[str, Machine] = field(default_factory=dict)
     """By experiment."""
+    runs: list[RunDir] = field(default_factory=list)
 
     def add_run(self, experiment: str, run: RunDir) -> None:
         """Raises UserError where the experiment was taken before, or the run is damaged."""
@@ -72,41 +79,26 @@ class Records:
             raise UserError(
                 f"{run.path}: another of these runs is of {experiment!r} too; leave one of them out"
             )
-        manifest = run.load_manifest()
-        self.machines[experiment] = read_machine(manifest)
-        command = str(manifest.get("command", ""))
-        trials = group_completed_trials(read_cells(run))
+        manifest, trials = run.load_manifest(), group_completed_trials(read_cells(run))
         with translate_read_errors(run.manifest_file):
+            self.machines[experiment] = _MACHINE.validate_python(manifest.get("environment") or {})
             known = _SCENARIOS.validate_python(manifest.get("scenarios"))
             scenarios = {each.name: each for each in known}
             if unknown := trials.keys() - scenarios.keys():
                 raise ValueError(f"it does not tell of {min(unknown)}")
+        command, folder = str(manifest.get("command", "")), run.path.name
         for name, those in trials.items():
-            found = RecordedScenario(
-                experiment, scenarios[name], tuple(those), command, run.path.name
-            )
+            found = RecordedScenario(experiment, scenarios[name], tuple(those), command, folder)
             self.cells[found.key] = found
+        self.runs.append(run)
 
     def get_median(self, key: str, figure: str) -> float | None:
         return self.cells[key].compute_median(figure) if key in self.cells else None
 
     def list_doubts(self, key: str) -> tuple[str, ...]:
         """Verdicts that are errors in any of its trials."""
-        return (
-            tuple(sorted(count_error_verdicts(self.cells[key].trials))) if key in self.cells else ()
-        )
-
-
-def read_machine(manifest: Mapping[str, object]) -> Machine:
-    found = manifest.get("environment")
-    known = found if isinstance(found, dict) else {}
-    cores = known.get("cores")
-    return Machine(
-        str(known.get("cpu", "an unknown processor")),
-        cores if isinstance(cores, int) else 0,
-        str(known.get("os", "an unknown system")).split("-")[0],
-        str(known.get("python", "")),
-    )
+        known = key in self.cells
+        return tuple(sorted(count_error_verdicts(self.cells[key].trials))) if known else ()
 
 
 def read_cells(run: RunDir) -> list[CellSummary]:
@@ -114,8 +106,8 @@ def read_cells(run: RunDir) -> list[CellSummary]:
     path = run.path / "summary.json"
     with translate_read_errors(path):
         content = json.loads(path.read_text())
-        if not isinstance(content, dict) or content.get("schema") != SCHEMA:
-            raise ValueError(f"not a summary of schema {SCHEMA}")
+        if not isinstance(content, dict) or content.get("schema") not in SCHEMAS:
+            raise ValueError(f"not a summary of schema {' or '.join(map(str, SCHEMAS))}")
         return _CELLS.validate_python(content.get("cells"))
 
 

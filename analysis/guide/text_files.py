@@ -39,7 +39,7 @@ def translate_text_errors(file: Traversable) -> Iterator[None]:
         key = ".".join(str(each) for each in first["loc"])
         unknown = first["type"] == "unexpected_keyword_argument"
         raise UserError(f"{file}: {key}: {'unknown' if unknown else first['msg']}") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError, AttributeError, UserError) as error:
         raise UserError(f"{file}: {error}") from error
 
 

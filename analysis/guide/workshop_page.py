@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from analysis.guide.claims import MetricReference, Relation, RelationResult, judge_relation
 from analysis.guide.exercises import Exercise, build_exercise_scenario, load_exercises
 from analysis.guide.lesson import (
-    PREDICTED,
     compare_exercise,
     render_bars,
     render_exercise_table,
 )
 from analysis.guide.page import TemplateFiller
 from analysis.guide.recorded import Records
+from analysis.metrics import get_metric
 from analysis.stats import formats
 from scenarios.settings import format_as_options
 
@@ -38,7 +38,7 @@ def build_workshop_text(records: Records, diffs: Mapping[int, str]) -> WorkshopT
         "exercises": exercises,
         "diffs": diffs,
         "command": build_command,
-        "predicted": PREDICTED,
+        "predicted": lambda figure: get_metric(figure).predicted,
         "answer": lambda *asked: quote_answer(filling, *asked),
         "sample": render_sample(records),
         "minutes": sum(each.minutes for each in exercises),
@@ -52,7 +52,7 @@ def build_workshop_text(records: Records, diffs: Mapping[int, str]) -> WorkshopT
 
 
 def render_sample(records: Records) -> list[str]:
-    """What exercise 1 shows to somebody who has predicted 200."""
+    """What exercise 1 shows to a student who predicted 200."""
     first, *_ = load_exercises()
     key = build_cell_key(first, edited=False)
     if key not in records.cells:
@@ -84,10 +84,10 @@ def build_relation(which: Exercise) -> Relation:
     )
 
 
-def quote_answer(filling: TemplateFiller, which: Exercise, figure: str | None, edited: bool) -> str:
+def quote_answer(filling: TemplateFiller, which: Exercise, figure: str, edited: bool) -> str:
     """A figure of an exercise's run; theory does not have all that are measured."""
     cell = build_cell_key(which, edited)
-    if figure is None or filling.records.get_median(cell, figure) is None:
+    if not figure or filling.records.get_median(cell, figure) is None:
         return formats.UNKNOWN
     found = filling.quote_figure(cell, figure, formats.short_number)
     return f"at least {found}" if is_lower_bound(filling.records, cell, figure) else found

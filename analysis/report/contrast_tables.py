@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from textwrap import wrap
 
-from analysis.report.tables import escape_markdown, join_markdown_cells
+from analysis.report.render import escape_markdown
+from analysis.report.render import join_markdown as join_markdown_cells
 from analysis.stats import formats
 from analysis.stats.intervals import RatioInterval
 from analysis.summary.contrast import Contrast, ContrastResult, OverallResult, compute_overall

@@ -8,14 +8,14 @@ import polars as pl
 
 from analysis.report import charts
 from analysis.report.charts import CaptionedChart
-from analysis.report.columns import FIGURES, Mark, mark_extremes
 from analysis.report.conditions import collect_conditions
 from analysis.report.contrast_tables import format_ratio
 from analysis.report.drawing import RenderedChart, render_chart
+from analysis.report.notes import write_notes
+from analysis.report.run_table import build_page_table, format_cell_name
 from analysis.report.sections import ReportCell, build_section, load_report_cell, read_calibrations
 from analysis.report.side_by_side import HEADINGS, RATIO_HEADINGS, build_contrast_section
 from analysis.report.sweep_chart import render_sweep_chart
-from analysis.report.tables import format_cell_name, write_notes
 from analysis.report.templating import create_html_environment
 from analysis.report.vega import encode_script_json, load_vega
 from analysis.summary import sweep
@@ -26,13 +26,6 @@ from analysis.summary.run import RunSummary
 from analysis.summary.thresholds import render_outcome
 from analysis.summary.trials import render_trial_lines
 from records.rundir import CellDir, RunDir
-
-
-@dataclass(frozen=True, slots=True)
-class TableCell:
-    text: str
-    theory: str
-    mark: Mark | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +56,7 @@ def render_report(run: RunDir, summary: RunSummary) -> ReportPage:
             title=run.path.name,
             summary=summary,
             sections=sections,
-            figures=FIGURES,
-            table=build_figures_table(summary.cells),
+            table=build_page_table(summary.cells),
             notes={format_cell_name(cell): write_notes(cell) for cell in summary.cells},
             name_of=format_cell_name,
             outcomes=[(each.met, render_outcome(each)) for each in summary.outcomes],
@@ -143,19 +135,3 @@ def render_quantiles_chart(shown: Sequence[ReportCell]) -> RenderedChart | None:
             charts.draw_all_quantiles(found),
         )
     )
-
-
-def build_figures_table(cells: Sequence[CellSummary]) -> list[tuple[CellSummary, list[TableCell]]]:
-    marked = [mark_extremes(cells, figure) for figure in FIGURES]
-    return [
-        (
-            cell,
-            [
-                TableCell(
-                    figure.text(cell), figure.theory(cell) if figure.theory else "", of.get(place)
-                )
-                for figure, of in zip(FIGURES, marked, strict=True)
-            ],
-        )
-        for place, cell in enumerate(cells)
-    ]

@@ -15,7 +15,7 @@ from analysis.report.headlines import write_headline
 from analysis.report.interactive_timeline import InteractiveTimeline, build_interactive_timeline
 from analysis.report.latency_shape import LatencyDistribution, compute_distribution
 from analysis.report.over_time import TimeSeries, compute_time_series
-from analysis.report.tables import format_cell_name
+from analysis.report.run_table import format_cell_name
 from analysis.report.timeline import Timeline, build_timeline
 from analysis.summary.model import CellSummary
 from analysis.theory.prediction import build_system

@@ -6,10 +6,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from analysis.report import tables
-from analysis.report.contrast_tables import render_contrast_markdown
+from analysis.report.export import export_cell, render_csv
+from analysis.report.markdown import render_summary_markdown
 from analysis.summary import contrast, sweep, thresholds, trials
-from analysis.summary.capacity import render_capacity_lines
 from analysis.summary.cell import compute_summary
 from analysis.summary.comparison import Comparison
 from analysis.summary.model import SCHEMA, CellSummary
@@ -41,7 +40,7 @@ def load_run_summary(run: RunDir) -> RunSummary:
 def render_summary_json(summary: RunSummary) -> str:
     content: dict[str, object] = {
         "schema": SCHEMA,
-        "cells": [tables.export_cell(cell) for cell in summary.cells],
+        "cells": [export_cell(cell) for cell in summary.cells],
         "scenarios": [trials.export_scenario(each) for each in summary.scenarios],
     }
     if summary.knee is not None:
@@ -55,25 +54,11 @@ def render_summary_json(summary: RunSummary) -> str:
     return json.dumps(content, indent=2, allow_nan=False) + "\n"
 
 
-def render_summary_markdown(summary: RunSummary) -> str:
-    over_trials = trials.render_trial_markdown(summary.scenarios)
-    text = tables.render_markdown(summary.cells, summary.command, over_trials)
-    text += render_contrast_markdown(summary.contrasts) + sweep.render_sweep_markdown(
-        summary.sweeps
-    )
-    if summary.knee is not None:
-        text += "\n" + "".join(f"    {line}\n" for line in render_capacity_lines(summary.cells))
-    if not summary.outcomes:
-        return text
-    lines = (tables.escape_markdown(thresholds.render_outcome(each)) for each in summary.outcomes)
-    return text + "\n**expected**\n\n" + "".join(f"- {line}\n" for line in lines)
-
-
 def write_reports(folder: Path, summary: RunSummary) -> None:
     """summary.json, summary.csv and summary.md, and contrast.json where scenarios stand side by
     side: the same bytes for the same records."""
     (folder / "summary.json").write_text(render_summary_json(summary))
-    (folder / "summary.csv").write_text(tables.render_csv(summary.cells))
+    (folder / "summary.csv").write_text(render_csv(summary.cells))
     (folder / "summary.md").write_text(render_summary_markdown(summary))
     if summary.contrasts:
         told = json.dumps(contrast.export_contrasts(summary.contrasts), indent=2, allow_nan=False)

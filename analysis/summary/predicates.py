@@ -28,6 +28,11 @@ def has_many_failures(cell: CellSummary) -> bool:
     return (cell.failure_ratio or 0.0) > FAILURES_LIMIT_RATIO
 
 
+def is_overloaded(cell: CellSummary) -> bool:
+    """Whether its latencies only say how long the test was."""
+    return cell.open_loop is not None and cell.open_loop.overloaded
+
+
 def has_blocked_loop(cell: CellSummary) -> bool:
     """Whether the event loop was blocked for a share of the window that matters, by known code."""
     return bool(cell.blocked_by) and (cell.loop_blocked_share or 0) > BLOCKED_NOTED_SHARE

@@ -7,7 +7,8 @@ from textwrap import wrap
 
 from pydantic import TypeAdapter
 
-from analysis.report.tables import escape_markdown, join_markdown_cells
+from analysis.report.render import escape_markdown
+from analysis.report.render import join_markdown as join_markdown_cells
 from analysis.stats import formats
 from analysis.summary.model import CellSummary
 from analysis.summary.trials import collect_values, count_error_verdicts, group_completed_trials

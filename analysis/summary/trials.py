@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from textwrap import wrap
 
-from analysis.report.tables import escape_markdown, join_markdown_cells
+from analysis.report.render import escape_markdown
+from analysis.report.render import join_markdown as join_markdown_cells
 from analysis.stats import formats
 from analysis.stats.intervals import MedianInterval, compute_median_interval
 from analysis.summary.model import CellSummary

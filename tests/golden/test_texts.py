@@ -33,7 +33,7 @@ def test_the_workshop_is_what_its_runs_say(tmp_path: Path) -> None:
 
 
 def test_nothing_was_left_out_and_all_holds() -> None:
-    made = build_guidance(guide.load_records([guide.KEPT])[0])
+    made = build_guidance(guide.load_records([guide.KEPT]))
     assert made.missing == ()
     assert all(each.holds for each in made.relations)
 

@@ -49,14 +49,14 @@ def test_it_says_which_sentences_fail(
 ) -> None:
     monkeypatch.setattr("study.guide.load_experiments", lambda: (TINY,))
     assert GuidanceCheck([rule(TRUE, FALSE, UNKNOWN)], port=0).run() == 1
-    told = capsys.readouterr()
-    assert TINY.quick in told.err
-    assert "✓ 20 users of 40 threads do as well as on the loop" in told.out
-    assert "✗ def is ten times as fast" in told.out
-    assert "? nobody measures this: not measured" in told.out
-    assert "1 of 3 sentences hold on this machine, 1 could not be measured" in told.out
-    assert "does not hold here: def is ten times as fast (wrong)" in told.out
-    assert max(map(len, told.out.splitlines())) <= 80
+    printed = capsys.readouterr()
+    assert TINY.quick in printed.err
+    assert "✓ 20 users of 40 threads do as well as on the loop" in printed.out
+    assert "✗ def is ten times as fast" in printed.out
+    assert "? nobody measures this: not measured" in printed.out
+    assert "1 of 3 sentences hold on this machine, 1 could not be measured" in printed.out
+    assert "does not hold here: def is ten times as fast (wrong)" in printed.out
+    assert max(map(len, printed.out.splitlines())) <= 80
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

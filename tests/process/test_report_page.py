@@ -13,7 +13,8 @@ import polars as pl
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from analysis.report.columns import FIGURES
+from analysis.metrics import list_metrics
+from analysis.report.run_table import format_metric
 from analysis.report.write import load_run_summary, write_page
 from records.rundir import open_run
 from tests.process.support import ROOT
@@ -84,10 +85,10 @@ def test_the_table_says_what_summary_json_says(looked: Looked, report: Path) -> 
     written = json.loads((report.parent / "summary.json").read_text())["cells"]
     assert [each.scenario for each in summary.cells] == [each["scenario"] for each in written]
     for cell in summary.cells:
-        row = looked.page.locator(f'#figures tr[data-cell="{cell.scenario}.{cell.trial}"]')
-        for figure in FIGURES:
-            shown = row.locator(f'td[data-figure="{figure.key}"] .measured')
-            assert shown.inner_text() == figure.text(cell)
+        row = looked.page.locator(f'#figures tr[data-row="{cell.scenario}.{cell.trial}"]')
+        for metric in list_metrics("page", "table"):
+            shown = row.locator(f'td[data-figure="{metric.key}"] .measured')
+            assert shown.inner_text() == format_metric(cell, metric)
 
 
 def test_a_phone_never_scrolls_sideways(browser: Browser, report: Path) -> None:

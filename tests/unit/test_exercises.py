@@ -1,5 +1,5 @@
 """The workshop's exercises: their edits fit the app, their commands are what they say, and what is
-shown is what was guessed, foretold and measured."""
+shown is what was guessed, predicted and measured."""
 
 import io
 import re

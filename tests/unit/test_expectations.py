@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.report.tables import export_cell as cell_json
+from analysis.report.export import export_cell as cell_json
 from analysis.stats.formats import near_bound
 from analysis.summary.cell import compute_summary
 from analysis.summary.model import CellSummary

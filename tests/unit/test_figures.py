@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.measures.resource_usage import compute_cpu_percent_peak, compute_memory_mib_peak
-from analysis.report.tables import export_cell
+from analysis.report.export import export_cell
 from analysis.summary.cell import compute_summary
 from analysis.summary.model import CellSummary
 from records.cell import CellRecord, Phases, find_death_rounds

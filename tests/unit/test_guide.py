@@ -184,8 +184,8 @@ def test_a_sentence_that_the_records_do_not_bear_out_is_not_written(
     spoil(copies, "rare-blocks", "ok_rps", 990.0)
     page = tmp_path / "guidance.md"
     assert main(["guide", str(copies), "--out", str(page)]) == 1
-    told = capsys.readouterr().err
-    assert "✗ One request in a hundred that blocks" in told
+    printed = capsys.readouterr().err
+    assert "✗ One request in a hundred that blocks" in printed
     assert not page.exists()
 
 
@@ -232,17 +232,15 @@ def test_wrong_use_is_one_line(
     arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["guide", *arguments]) == 2
-    told = capsys.readouterr().err
-    assert said in told
-    assert told.count("\n") == 1
+    printed = capsys.readouterr().err
+    assert said in printed
+    assert printed.count("\n") == 1
 
 
 def test_what_is_kept_of_a_run_makes_the_same_page(copies: Path, tmp_path: Path) -> None:
     for run in find_runs([copies]):
         archive_run(open_run(run.path), tmp_path / "kept")
-    texts = [
-        build_guidance(load_records([folder])[0]).text for folder in (copies, tmp_path / "kept")
-    ]
+    texts = [build_guidance(load_records([folder])).text for folder in (copies, tmp_path / "kept")]
     assert texts[0] == texts[1]
 
 
@@ -267,8 +265,8 @@ def test_a_damaged_record_is_one_line(
 ) -> None:
     folder = next(iter(sorted(copies.iterdir())))
     known = json.loads((folder / "manifest.json").read_text())
-    told = json.dumps(known | {"scenarios": []}) if content is None else content
-    (folder / name).write_text(told)
+    damaged = json.dumps(known | {"scenarios": []}) if content is None else content
+    (folder / name).write_text(damaged)
     assert main(["guide", str(copies), "--out", str(copies / "page.md")]) == 2
     assert "is damaged" in capsys.readouterr().err
 

@@ -7,14 +7,15 @@ import altair as alt
 import polars as pl
 import pytest
 
+from analysis.metrics import get_metric
 from analysis.report.charts import CaptionedChart
-from analysis.report.columns import FIGURES, mark_extremes
 from analysis.report.conditions import collect_conditions
 from analysis.report.drawing import render_chart
 from analysis.report.headlines import LIMITS, write_headline
 from analysis.report.page import select_median_trial
 from analysis.summary.cell import compute_summary
 from analysis.summary.model import CellSummary, OpenLoopSummary
+from analysis.summary.ranking import mark_extremes
 from analysis.verdicts.base import VerdictRecord
 from records.prediction import Prediction
 from scenarios.catalogue import select_scenarios
@@ -22,7 +23,6 @@ from tests.unit.samples import healthy, record, tables
 
 (SCENARIO,) = select_scenarios(("async-http-shared",))
 CELL = compute_summary(record(), tables(healthy()))
-BY_KEY = {figure.key: figure for figure in FIGURES}
 THEORY = Prediction(4.0, 500.0, 500.0, 510.0, None, "users")
 
 
@@ -31,30 +31,30 @@ def with_rps(*rates: float) -> list[CellSummary]:
 
 
 def test_the_best_and_the_worst_are_marked_where_they_differ() -> None:
-    assert mark_extremes(with_rps(500, 498, 250, 1), BY_KEY["ok_rps"]) == {
+    assert mark_extremes(with_rps(500, 498, 250, 1), get_metric("ok_rps")) == {
         0: "best",
         1: "best",
         3: "worst",
     }
-    assert mark_extremes(with_rps(500, 480), BY_KEY["ok_rps"]) == {}
-    assert mark_extremes(with_rps(500), BY_KEY["ok_rps"]) == {}
+    assert mark_extremes(with_rps(500, 480), get_metric("ok_rps")) == {}
+    assert mark_extremes(with_rps(500), get_metric("ok_rps")) == {}
     latencies = [replace(CELL, median_ms=each) for each in (10.0, 100.0)]
-    assert mark_extremes(latencies, BY_KEY["median_ms"]) == {0: "best", 1: "worst"}
+    assert mark_extremes(latencies, get_metric("median_ms")) == {0: "best", 1: "worst"}
 
 
 def test_a_median_of_survivors_is_never_the_best() -> None:
     starved = replace(CELL, median_ms=1.0, verdicts=(VerdictRecord("UNFINISHED", "warning"),))
     others = [replace(CELL, median_ms=each) for each in (10.0, 100.0)]
-    assert mark_extremes([starved, *others], BY_KEY["median_ms"]) == {1: "best", 2: "worst"}
+    assert mark_extremes([starved, *others], get_metric("median_ms")) == {1: "best", 2: "worst"}
 
 
 def test_quick_failures_and_what_was_offered_win_nothing() -> None:
     failing = replace(CELL, median_ms=0.3, failure_ratio=1.0)
     others = [replace(CELL, median_ms=each) for each in (10.0, 100.0)]
-    assert mark_extremes([failing, *others], BY_KEY["median_ms"]) == {1: "best", 2: "worst"}
+    assert mark_extremes([failing, *others], get_metric("median_ms")) == {1: "best", 2: "worst"}
     gentle = OpenLoopSummary(5.0, "constant", 5.0, 5.0, 0.0, False, 1.0, 2.0)
     offered = [replace(CELL, ok_rps=each, open_loop=gentle) for each in (5.0, 50.0)]
-    assert mark_extremes(offered, BY_KEY["ok_rps"]) == {}
+    assert mark_extremes(offered, get_metric("ok_rps")) == {}
 
 
 def test_pictures_are_of_a_trial_that_ran_to_its_end() -> None:

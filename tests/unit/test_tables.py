@@ -4,18 +4,16 @@ from functools import cache
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.report.tables import (
-    escape_markdown,
-    render_csv,
-    render_headings,
-    render_markdown,
-    render_row,
-    write_notes,
-)
+from analysis.report.export import render_csv
+from analysis.report.markdown import render_summary_markdown
+from analysis.report.notes import write_notes
+from analysis.report.render import escape_markdown
+from analysis.report.run_table import render_cell, render_run_headings
 from analysis.stats import formats
 from analysis.summary.capacity import name_share_cell
 from analysis.summary.cell import compute_summary
 from analysis.summary.model import BystanderLatency, CellSummary, ErrorCount, OpenLoopSummary
+from analysis.summary.run import RunSummary
 from records.prediction import Prediction
 from scenarios.catalogue import CATALOGUE
 from tests.unit.samples import healthy, record, tables
@@ -52,12 +50,19 @@ def test_a_row_is_never_wider_than_a_terminal(
     overloaded = OpenLoopSummary(rps, "poisson", rps, rps, 1.0, True, ms, ms)
     step = replace(cell, scenario=name_share_cell(widest, 0.5))
     for each in (cell, replace(cell, predicted=theory), replace(cell, open_loop=overloaded), step):
-        assert all(len(line) <= 80 for line in render_row(each).splitlines())
-    assert all(len(line) <= 80 for line in render_headings())
+        assert all(len(line) <= 80 for line in render_cell(each, 80).splitlines())
+    assert all(len(line) <= 80 for line in render_run_headings().splitlines())
 
 
 def test_a_column_stays_a_column_of_its_own() -> None:
-    assert len(render_row(a_cell()).replace(" %", "%").split()) == 8
+    assert len(render_cell(a_cell()).replace(" %", "%").split()) == 8
+
+
+def test_off_a_terminal_a_row_is_one_line_that_begins_with_its_name() -> None:
+    long = replace(a_cell(), scenario="a-scenario-with-a-very-long-name-of-its-own")
+    (line,) = render_cell(long).splitlines()
+    assert line.startswith(long.scenario)
+    assert len(render_cell(long, 80).splitlines()) == 2
 
 
 def test_a_missed_prediction_says_what_theory_could_not_know() -> None:
@@ -95,7 +100,7 @@ HOSTILE = "<script>alert(1)</script> | `x` [a](b) *c*\nnew line"
 
 def test_what_comes_from_outside_is_no_markup() -> None:
     cell = replace(a_cell(), errors=(ErrorCount(HOSTILE, 2),))
-    text = render_markdown([cell], "study run")
+    text = render_summary_markdown(RunSummary("study run", (cell,), (), ()))
     assert "<script>" not in text
     assert "\\<script\\>" in text
     assert "\nnew line" not in text

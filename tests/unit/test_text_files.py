@@ -41,10 +41,10 @@ def test_where_a_line_breaks_does_not_matter(tmp_path: Path) -> None:
         ("low = 10.0", "lowest = 10.0", "relations.0.lowest: unknown"),
         ("because =", "reason =", "relations.0.because: "),
         ("low = 10.0", "low = ", "line 6"),
-        ("bystander.median_ms of full", "bystander.mean of full", "'bystander.mean' is no figure"),
+        ("bystander.median_ms of full", "bystander.mean of full", "'bystander.mean' is no metric"),
         ("median_ms of full-pool/", "median_ms of empty/", "'empty/health-sync' is no experiment"),
         ("ms('full-pool/", "ms('empty/", "measured: Value error, 'empty/health-"),
-        ("'bystander.median_ms') }}", "'bystander') }}", "'bystander' is no figure"),
+        ("'bystander.median_ms') }}", "'bystander') }}", "'bystander' is no metric"),
         (
             "'bystander.median_ms') }}",
             "'bystander.median_ms' }}",
@@ -69,11 +69,14 @@ def test_a_broken_rule_is_named_with_its_key(old: str, new: str, said: str, tmp_
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ('"sync-http-shared"', '"sink"', "scenario: Value error, "),
-        ('"style: async def"', '"style: fast"', "changes: Value error, 'style: fast' is none of"),
+        ('"sync-http-shared"', '"sink"', "no scenario or group is called 'sink'"),
+        ('"async def"', '"fast"', "endpoint.style: Input should be 'def'"),
+        ('"endpoint.style"', '"endpoint.stile"', "Endpoint.__init__() got an unexpected"),
+        ('"endpoint.style"', '"end.style"', "'Scenario' object has no attribute 'end'"),
+        ("users = 100", "users = 0", "--users 0: give 1 to 100000"),
         ("users = 100", "user = 100", "overrides.user: unknown"),
         ("mean_ms =", "mean_s =", "shown.mean_s"),
-        ("```diff", "```", "hunks: Value error, no ```diff block"),
+        ("```diff", "```", "diffs: Value error, no ```diff block"),
     ],
 )
 def test_a_broken_exercise_is_named_with_its_key(

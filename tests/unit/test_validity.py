@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from analysis.measures.window import InMemoryTables
-from analysis.report.tables import write_notes
+from analysis.report.notes import write_notes
 from analysis.summary.cell import compute_summary
 from analysis.summary.model import CellSummary
 from analysis.verdicts.base import VerdictRecord

@@ -1,0 +1,117 @@
+"""The table of a run: a row for each cell with what was measured, rows below it for what was
+predicted and for what the unanswered make of its latencies."""
+
+from collections.abc import Mapping, Sequence
+
+from analysis.metrics import Format, Metric, get_value, list_metrics
+from analysis.report.render import render_headings, render_row
+from analysis.report.table import Cell, Column, Row, Table
+from analysis.stats import formats
+from analysis.summary.model import CellSummary
+from analysis.summary.predicates import has_starved_users, is_overloaded
+from analysis.summary.ranking import mark_extremes
+
+NAME_WIDTH = 25
+"""The widest scenario name and its trial; the whole table fits 80 columns."""
+ROOM: Mapping[Format, int] = {
+    formats.rate: 8,
+    formats.percent: 7,
+    formats.whole: 5,
+    formats.milliseconds: 7,
+    formats.decimal: 6,
+}
+STARRED = "median_ms"
+COUNTING_UNANSWERED = {
+    "median_ms": ("median_censored_ms", "median_lower_bound_ms"),
+    "p99_ms": ("p99_censored_ms", "p99_lower_bound_ms"),
+}
+NAMES = Column("scenario", is_text=True, width=NAME_WIDTH)
+
+
+def build_run_table(cells: Sequence[CellSummary] = (), *, with_unanswered: bool = True) -> Table:
+    columns = [
+        Column(*each.get_heading("table"), width=ROOM[each.format] + (each.key == STARRED))
+        for each in list_metrics("table")
+    ]
+    rows = [row for cell in cells for row in build_cell_rows(cell, with_unanswered)]
+    return Table((NAMES, *columns), rows)
+
+
+def build_cell_rows(cell: CellSummary, with_unanswered: bool) -> list[Row]:
+    """What was measured; below it the prediction, and the latencies with the unanswered."""
+    metrics = list_metrics("table")
+    rows = [Row(format_cell_name(cell), [format_metric(cell, each) for each in metrics])]
+    if cell.predicted is not None:
+        limit = cell.predicted.limited_by or ""
+        predicted = [format_predicted(cell, each) for each in metrics]
+        rows.append(build_extra_row("predicted", predicted, limit))
+    if with_unanswered and has_starved_users(cell):
+        counted = [format_with_unanswered(cell, each) for each in metrics]
+        rows.append(build_extra_row("with the unanswered", counted, ""))
+    return rows
+
+
+def build_extra_row(name: str, texts: Sequence[str], remark: str) -> Row:
+    """The remark stands where no column to its right has anything to say."""
+    said = max((place for place, text in enumerate(texts, start=1) if text), default=0)
+    room = len(texts) - said
+    return Row(name, [*texts[:said], *([Cell(remark, span=room)] if room else [])], extra=True)
+
+
+def render_run_headings() -> str:
+    return "\n".join(render_headings(build_run_table()))
+
+
+def render_cell(cell: CellSummary, width: int | None = None) -> str:
+    """Its rows, as soon as it ended."""
+    table = build_run_table([cell])
+    return "\n".join(line for row in table.rows for line in render_row(table, row, width))
+
+
+def build_page_table(cells: Sequence[CellSummary]) -> Table:
+    """With every metric that has a place on the page, and the prediction in the cell itself."""
+    metrics = list_metrics("page", "table")
+    marks = [mark_extremes(cells, each) for each in metrics]
+    columns = [Column(*each.get_heading("page"), key=each.key) for each in metrics]
+    rows = [
+        Row(
+            format_cell_name(cell),
+            [
+                *(
+                    Cell(format_metric(cell, metric), of.get(place), format_predicted(cell, metric))
+                    for metric, of in zip(metrics, marks, strict=True)
+                ),
+                (cell.predicted.limited_by if cell.predicted else None) or formats.UNKNOWN,
+            ],
+            key=f"{cell.scenario}.{cell.trial}",
+            badges=tuple((v.severity, v.code) for v in cell.verdicts if v.severity != "info"),
+        )
+        for place, cell in enumerate(cells)
+    ]
+    return Table((NAMES, *columns, Column("limit", "by theory", key="limited_by")), rows)
+
+
+def format_cell_name(cell: CellSummary) -> str:
+    return cell.scenario if cell.trial == 1 else f"{cell.scenario} #{cell.trial}"
+
+
+def format_metric(cell: CellSummary, metric: Metric) -> str:
+    """A latency is in brackets where it only says how long the test was; the median has a star
+    where starved requests are missing from it."""
+    value = get_value(cell, metric.key)
+    bracketed = metric.is_latency and is_overloaded(cell)
+    text = formats.bracketed(value) if bracketed else metric.format(value)
+    return f"{text}*" if metric.key == STARRED and has_starved_users(cell) else text
+
+
+def format_predicted(cell: CellSummary, metric: Metric) -> str:
+    if cell.predicted is None or not metric.predicted:
+        return ""
+    return metric.format(get_value(cell, metric.predicted))
+
+
+def format_with_unanswered(cell: CellSummary, metric: Metric) -> str:
+    if metric.key not in COUNTING_UNANSWERED:
+        return ""
+    value, bound = (get_value(cell, key) for key in COUNTING_UNANSWERED[metric.key])
+    return formats.at_least(value, bound)
