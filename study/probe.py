@@ -19,7 +19,7 @@ from analysis.stats import formats
 from analysis.stats.quantiles import estimate_quantile
 from records.build_tables import build_handlers_table, build_probe_table, read_journals
 from records.rundir import create_run
-from scenarios.errors import BROKEN, INTERRUPTED, UserError
+from scenarios.errors import CANNOT, INTERRUPTED, UserError
 from stress.interruption import CellInterruptedError, Interruption
 from stress.machine import find_free_port
 from stress.plan import HOST, Command
@@ -73,7 +73,7 @@ def probe_app(target: ProbeTarget, out: Path) -> int:
     print_probe_tables(folder, begun_s)
     if not interruption.reason:
         raise UserError(
-            f"the server ended by itself: {process.read_last_log_line()} ({process.log})", BROKEN
+            f"the server ended by itself: {process.read_last_log_line()} ({process.log})", CANNOT
         )
     return 0
 
