@@ -15,6 +15,7 @@ from stress.interruption import Interruption
 from stress.load_plan import build_load_worker_command
 from stress.processes import Process, describe_exit_code
 from stress.runtime import MASTER_PORT
+from study.distribution import check_between
 from study.signals import record_signals
 
 SHORTEST_IDLE_S, LONGEST_IDLE_S = 1.0, 7 * 24 * 3600.0
@@ -36,8 +37,7 @@ class WorkerRun:
 def run_load_worker(master: str, idle_s: Second) -> int:
     """The exit code. Raises UserError for a bad address, or where a master refuses us."""
     host, port = resolve_master(master)
-    if not SHORTEST_IDLE_S <= idle_s <= LONGEST_IDLE_S:
-        raise UserError(f"--idle {idle_s:g}s: give {SHORTEST_IDLE_S:g}s to {LONGEST_IDLE_S:g}s")
+    check_between("--idle", idle_s, SHORTEST_IDLE_S, LONGEST_IDLE_S, "s")
     interruption = Interruption()
     with record_signals(interruption), TemporaryDirectory(prefix="study-load-worker-") as folder:
         print_status(f"waiting for a study at {host}:{port} (Ctrl-C ends this)")

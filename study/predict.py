@@ -8,11 +8,11 @@ from textwrap import fill
 
 import psutil
 
+from analysis.theory.curve import Curve, compute_curve
 from analysis.theory.format import format_curve, format_predictions, format_sizing
-from analysis.theory.prediction import build_system, compute_prediction
-from analysis.theory.request import LoadTarget
-from analysis.theory.sweep import Curve, compute_curve, compute_sizing
-from analysis.theory.worker import System
+from analysis.theory.model import ServerModel
+from analysis.theory.prediction import build_server_model, compute_prediction
+from analysis.theory.sizing import LoadTarget, compute_sizing
 from records.prediction import Prediction
 from scenarios.errors import INTERRUPTED, UserError
 from scenarios.model import NEVER_BINDS, Scenario, resolve_scenario
@@ -78,7 +78,7 @@ def count_cores(question: PredictionRequest) -> int:
 
 def build_systems(
     scenarios: Sequence[Scenario], question: PredictionRequest
-) -> list[tuple[Scenario, System]]:
+) -> list[tuple[Scenario, ServerModel]]:
     asking = [each.name for each in scenarios if each.database]
     if question.cpu_s is not None and asking:
         raise UserError(
@@ -89,7 +89,12 @@ def build_systems(
     if question.cpu_s is None:
         costs = measure_costs(scenarios, question)
     systems = [
-        (each, build_system(each, costs[each.name][0], count_cores(question), costs[each.name][1]))
+        (
+            each,
+            build_server_model(
+                each, costs[each.name][0], count_cores(question), costs[each.name][1]
+            ),
+        )
         for each in scenarios
     ]
     if not question.lifo:
@@ -121,7 +126,9 @@ def print_predictions(found: Sequence[tuple[str, Prediction]], question: Predict
 
 
 def sweep_users(
-    systems: Sequence[tuple[Scenario, System]], users: tuple[int, ...], question: PredictionRequest
+    systems: Sequence[tuple[Scenario, ServerModel]],
+    users: tuple[int, ...],
+    question: PredictionRequest,
 ) -> int:
     curves = [
         (scenario.name, compute_curve(system, users, scenario.load.think_s))
@@ -151,7 +158,7 @@ def draw_curves(curves: Sequence[tuple[str, Curve]], plot: Path) -> None:
 
 
 def size_for_target(
-    systems: Sequence[tuple[Scenario, System]], target: LoadTarget, question: PredictionRequest
+    systems: Sequence[tuple[Scenario, ServerModel]], target: LoadTarget, question: PredictionRequest
 ) -> int:
     unseen = [scenario.name for scenario, system in systems if system.answers_first]
     if unseen:
@@ -162,7 +169,7 @@ def size_for_target(
     found = [
         (
             scenario.name,
-            compute_sizing(target.rate_per_s, target.p99_s, system, count_cores(question)),
+            compute_sizing(target, system, count_cores(question)),
         )
         for scenario, system in systems
     ]

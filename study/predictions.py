@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 
 import psutil
 
-from analysis.theory.prediction import build_system, compute_prediction
+from analysis.theory.prediction import build_server_model, compute_prediction
 from records.calibration import Calibration
 from records.prediction import Prediction
 from scenarios.errors import UserError
@@ -56,7 +56,7 @@ class Predictor:
         try:
             found = self.calibrations.get(measured.name) or self._calibrate(measured)
             database_s = found.wait_s if scenario.database else 0.0
-            system = build_system(scenario, found.cpu_s, psutil.cpu_count(), database_s)
+            system = build_server_model(scenario, found.cpu_s, psutil.cpu_count(), database_s)
         except UserError as problem:
             self._missed.add(measured.name)
             self.miss(f"no prediction: {problem}")

@@ -32,7 +32,7 @@ from study.final_output import (
     print_run_table,
     write_report_page,
 )
-from study.live.session import open_display
+from study.live.session import RunDisplay, open_display
 from study.machine_facts import collect_environment, detect_resources
 from study.predictions import Predictor
 from study.progress import choose_display
@@ -132,26 +132,31 @@ def run_plan(
         open_display(order.live, progress, directory.path, order.command, scenarios) as view,
         record_signals(interruption),
     ):
-        runtime = Runtime(
-            order.port,
-            interruption,
-            view.progress.show_phase,
-            served,
-            order.distribution,
-            view.others,
-            order.profile,
+        runtime = build_runtime(order, view, interruption, served)
+        calibration = view.progress.show_calibration
+        predictor = Predictor(interruption, calibration, order.calibrated)
+        runner = Runner(
+            directory, content, runtime, view.progress, predictor if order.predict else None
         )
-        predictor = (
-            Predictor(interruption, view.progress.show_calibration, order.calibrated)
-            if order.predict
-            else None
-        )
-        runner = Runner(directory, content, runtime, view.progress, predictor)
         runner.run_plan(make_plan)
     summary = runner.summarize()
     print_results(summary, order)
     page = order.report and write_report_page(summary, directory)
     return RunResult(summary, directory, interruption.reason, page)
+
+
+def build_runtime(
+    order: RunOptions, view: RunDisplay, interruption: Interruption, served: Stack | None
+) -> Runtime:
+    return Runtime(
+        order.port,
+        interruption,
+        view.progress.show_phase,
+        served,
+        order.distribution,
+        view.others,
+        order.profile,
+    )
 
 
 def build_head(scenarios: Sequence[Scenario], order: RunOptions) -> dict[str, object]:

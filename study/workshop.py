@@ -169,17 +169,14 @@ def write_workshop_page(paths: Sequence[Path], page: Path, kept: Path | None) ->
         if not isinstance(held, dict):
             raise UserError(f"{run.path}: no run of `study workshop`")
         records.add_run(name_exercise_run(held.get("exercise"), bool(held.get("edited"))), run)
-    exercises = load_exercises()
-    made = build_workshop_text(records, {each.number: build_diff(each) for each in exercises})
-    ratios = {
-        each.number: found.ratio for each, found in zip(exercises, made.relations, strict=True)
-    }
-    if absent := [number for number, ratio in ratios.items() if ratio is None]:
-        number = absent[0]
-        raise UserError(
-            f"exercise {number} was not recorded in both forms: `study workshop {number} "
-            f"--no-prompt`, and after the edit with --edited; then --page with all of the runs"
-        )
+    diffs = {each.number: build_diff(each) for each in load_exercises()}
+    made = build_workshop_text(records, diffs)
+    for number, found in enumerate(made.relations, start=1):
+        if found.ratio is None:
+            raise UserError(
+                f"exercise {number} was not recorded in both forms: `study workshop {number} "
+                f"--no-prompt`, and after the edit with --edited; then --page with all of the runs"
+            )
     texts = {page: made.text, page.with_name(TEACHER): made.teacher}
     return publish_texts(texts, made.relations, records, kept)
 

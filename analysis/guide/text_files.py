@@ -38,7 +38,8 @@ def translate_text_errors(file: Traversable) -> Iterator[None]:
         first = error.errors()[0]
         key = ".".join(str(each) for each in first["loc"])
         unknown = first["type"] == "unexpected_keyword_argument"
-        raise UserError(f"{file}: {key}: {'unknown' if unknown else first['msg']}") from error
+        said = "unknown" if unknown else first["msg"].removeprefix("Value error, ")
+        raise UserError(": ".join(filter(None, (str(file), key, said)))) from error
     except (OSError, ValueError, TypeError, AttributeError, UserError) as error:
         raise UserError(f"{file}: {error}") from error
 

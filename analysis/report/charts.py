@@ -12,7 +12,7 @@ from analysis.report import latency_shape as shape
 from analysis.report import over_time as time
 from analysis.report import timeline as where
 from analysis.report.predicted_curves import COLOURS
-from analysis.theory.sweep import Curve
+from analysis.theory.curve import Curve
 
 WIDTH = 330
 PANEL_HEIGHT, ROW_HEIGHT, QUANTILES_HEIGHT = 62, 9, 190

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import altair as alt
 import polars as pl
 
-from analysis.theory.sweep import Curve
+from analysis.theory.curve import Curve
 
 WIDTH, HEIGHT = 560, 240
 COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#000000"]

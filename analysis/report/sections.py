@@ -18,8 +18,8 @@ from analysis.report.over_time import TimeSeries, compute_time_series
 from analysis.report.run_table import format_cell_name
 from analysis.report.timeline import Timeline, build_timeline
 from analysis.summary.model import CellSummary
-from analysis.theory.prediction import build_system
-from analysis.theory.sweep import build_users_grid, compute_curve
+from analysis.theory.curve import build_users_grid, compute_curve
+from analysis.theory.prediction import build_server_model
 from records.calibration import Calibration
 from records.cell import CellRecord
 from records.rundir import CellDir
@@ -175,7 +175,7 @@ def render_prediction_chart(
     theory = found.summary.predicted
     if calibration is None or theory is None or scenario.load.is_open:
         return None
-    system = build_system(scenario, calibration.cpu_s, cores)
+    system = build_server_model(scenario, calibration.cpu_s, cores)
     users = build_users_grid(FEWEST_USERS, USERS_BEYOND * scenario.load.users)
     return render_chart(
         CaptionedChart(

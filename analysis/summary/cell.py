@@ -38,6 +38,7 @@ from analysis.measures.window import (
     get_planned_window,
 )
 from analysis.stats.quantiles import estimate_quantile
+from analysis.stats.quotients import divide_or_none
 from analysis.stats.steady_state import Drift
 from analysis.summary.aggregate_only import add_faults
 from analysis.summary.model import BystanderLatency, CellSummary, Cycle, ErrorCount, WholeRun
@@ -212,10 +213,6 @@ def compute_censored_latencies(
 
 def get_drift_share(found: Drift | None) -> float | None:
     return found.share if found else None
-
-
-def divide_or_none(part: float, whole: float) -> float | None:
-    return part / whole if whole else None
 
 
 def summarize_bystander(

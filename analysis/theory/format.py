@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from textwrap import wrap
 
 from analysis.stats import formats
-from analysis.theory.sweep import Curve, Sizing
+from analysis.theory.curve import Curve
+from analysis.theory.sizing import Sizing
 from records.prediction import Prediction
 
 NAME_WIDTH = 22

@@ -5,7 +5,7 @@ delay of any shape. Real service is steadier than that, so real queues are rathe
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 
@@ -13,10 +13,7 @@ import numpy as np
 
 from analysis.theory.stations import (
     Delay,
-    FlowEquivalent,
-    MultiServer,
     Numbers,
-    Queue,
     Station,
     compute_highest_rps,
     compute_log_rates,
@@ -24,42 +21,13 @@ from analysis.theory.stations import (
 )
 from scenarios.units import Second
 
-__all__ = [
-    "EXACT_UP_TO",
-    "AsymptoticBounds",
-    "ClosedNetworkSolution",
-    "Delay",
-    "FlowEquivalent",
-    "MultiServer",
-    "Queue",
-    "Station",
-    "compute_asymptotic_bounds",
-    "compute_throughputs",
-    "solve_closed_network",
-]
-
 EXACT_UP_TO = 3000
 """Users. The exact solution takes time by their square, some tenths of a second here."""
 
 
 @dataclass(frozen=True, slots=True)
-class ClosedNetworkSolution:
-    """`response_s` is without the think time; `residence_s` is its part at each station, waiting
-    included. `utilisation` is the busy share of a station's servers (of a flow equivalent: of its
-    highest rate); None for a pure delay, which cannot be full."""
-
-    users: int
-    think_s: Second
-    throughput_rps: float
-    response_s: Second
-    residence_s: Mapping[str, Second]
-    utilisation: Mapping[str, float | None]
-    exact: bool
-
-
-@dataclass(frozen=True, slots=True)
 class AsymptoticBounds:
-    """No system of these stations does better than `throughput_rps` and `response_s`.
+    """No model of these stations does better than `throughput_rps` and `response_s`.
 
     highest_rps: with any number of users; None if nothing but them limits.
     knee_users: N* = (R0 + Z) · highest_rps. Below it more users bring more throughput, above it
@@ -74,30 +42,20 @@ class AsymptoticBounds:
     limited_by: str
 
 
-def solve_closed_network(
-    users: int, think_s: Second, stations: Sequence[Station]
-) -> ClosedNetworkSolution:
-    """The means of Reiser and Lavenberg's mean-value analysis (J. ACM 27, 1980).
+def compute_throughput(users: int, think_s: Second, stations: Sequence[Station]) -> float:
+    """Requests a second, as Reiser and Lavenberg's mean-value analysis has them (J. ACM 27, 1980);
+    by Little's law the mean response is users / throughput - think time.
 
     Reached by convolution of logarithms, which gives the same numbers: their recursion for
     stations with many servers takes differences, and shows negative probabilities at some
-    hundred users. Above EXACT_UP_TO users an approximation, and `exact` says so.
+    hundred users. Above EXACT_UP_TO users an approximation.
     Raises ValueError without users, or if nothing takes any time.
     """
     check_arguments(users, think_s, stations)
     if users > EXACT_UP_TO:
-        throughput_rps, residence_s = solve_approximately(users, think_s, stations)
-    else:
-        throughput_rps, residence_s = solve_exactly(users, think_s, stations)
-    return ClosedNetworkSolution(
-        users=users,
-        think_s=think_s,
-        throughput_rps=throughput_rps,
-        response_s=sum(residence_s.values()),
-        residence_s=residence_s,
-        utilisation={each.name: compute_utilization(each, throughput_rps) for each in stations},
-        exact=users <= EXACT_UP_TO,
-    )
+        return approximate_throughput(users, think_s, stations)
+    weights = compute_log_weights(think_s, stations, users)
+    return math.exp(weights[-2] - weights[-1])
 
 
 def compute_throughputs(
@@ -105,7 +63,7 @@ def compute_throughputs(
 ) -> tuple[float, ...]:
     """Requests a second with 1, 2 … `most_users` users, exactly, for the price of the last."""
     check_arguments(most_users, think_s, stations)
-    weights = compute_log_weights([Delay("think", think_s), *stations], most_users)
+    weights = compute_log_weights(think_s, stations, most_users)
     return tuple(float(rate) for rate in np.exp(weights[:-1] - weights[1:]))
 
 
@@ -134,33 +92,17 @@ def check_arguments(users: int, think_s: Second, stations: Sequence[Station]) ->
         raise ValueError(f"{users} users: a closed network needs one at least")
     if think_s + sum(compute_unloaded_s(each) for each in stations) <= 0:
         raise ValueError("nothing in this network takes any time: its throughput has no limit")
-    if len({each.name for each in stations}) < len(stations):
-        raise ValueError("two stations of the same name")
 
 
-def solve_exactly(
-    users: int, think_s: Second, stations: Sequence[Station]
-) -> tuple[float, dict[str, Second]]:
-    everywhere = [Delay("think", think_s), *stations]
-    weights = compute_log_weights(everywhere, users)
-    throughput_rps = math.exp(weights[-2] - weights[-1])
-    residence_s = {}
-    for station in stations:
-        elsewhere = compute_log_weights([each for each in everywhere if each is not station], users)
-        likelihood = np.exp(compute_log_factors(station, users) + elsewhere[::-1] - weights[-1])
-        mean_inside = float(np.arange(users + 1) @ likelihood)
-        residence_s[station.name] = mean_inside / throughput_rps
-    return throughput_rps, residence_s
-
-
-def compute_log_weights(stations: Sequence[Station], most: int) -> Numbers:
+def compute_log_weights(think_s: Second, stations: Sequence[Station], most: int) -> Numbers:
     """log G(0) … log G(most), the normalising constants (Buzen, Comm. ACM 16, 1973; for rates
     that depend on the number inside, Reiser and Kobayashi, IBM J. Res. Dev. 19, 1975).
 
     G(n - 1) / G(n) is the throughput with n users. Only sums of positive numbers: nothing
     cancels, and logarithms neither overflow nor underflow.
     """
-    return reduce(convolve_logs, (compute_log_factors(each, most) for each in stations))
+    everywhere = [Delay("think", think_s), *stations]
+    return reduce(convolve_logs, (compute_log_factors(each, most) for each in everywhere))
 
 
 def compute_log_factors(station: Station, most: int) -> Numbers:
@@ -170,26 +112,19 @@ def compute_log_factors(station: Station, most: int) -> Numbers:
 
 def convolve_logs(a: Numbers, b: Numbers) -> Numbers:
     """log of the convolution of exp(a) and exp(b), as long as they are. Minus infinity stands for
-    nothing; the first of each is finite."""
+    nothing; the first of each is finite. NumPy's logaddexp.reduce would do the inner sum, in three
+    times as long: 0.17 s where this takes 0.06 s, for 3000 users."""
     backwards = b[::-1]
     result = np.empty_like(a)
-    for length in range(1, a.size + 1):
-        terms = a[:length] + backwards[-length:]
+    for size in range(1, a.size + 1):
+        terms = a[:size] + backwards[-size:]
         greatest = terms.max()
-        if math.isinf(greatest):
-            result[length - 1] = greatest
-        else:
-            result[length - 1] = greatest + math.log(np.exp(terms - greatest).sum())
+        total = 0.0 if math.isinf(greatest) else math.log(np.exp(terms - greatest).sum())
+        result[size - 1] = greatest + total
     return result
 
 
-def compute_utilization(station: Station, throughput_rps: float) -> float | None:
-    return None if isinstance(station, Delay) else throughput_rps / compute_highest_rps(station)
-
-
-def solve_approximately(
-    users: int, think_s: Second, stations: Sequence[Station]
-) -> tuple[float, dict[str, Second]]:
+def approximate_throughput(users: int, think_s: Second, stations: Sequence[Station]) -> float:
     """Schweitzer's fixed point (1979): who arrives sees the queue as it is on average, less its
     own share; found by bisection of the throughput, since users = X · (Z + R(X)) rises with X.
 
@@ -197,21 +132,15 @@ def solve_approximately(
     Shalev-Oren, Performance Evaluation 7, 1987): right with few users and with many, some
     percent too slow about the knee.
     """
-    queues_s = {each.name: 1 / compute_highest_rps(each) for each in stations}
-    delays_s = {each.name: compute_unloaded_s(each) - queues_s[each.name] for each in stations}
-
-    def residence_s(rate: float) -> dict[str, Second]:
-        others = (users - 1) / users
-        return {
-            name: delays_s[name] + queue_s / (1 - others * rate * queue_s)
-            for name, queue_s in queues_s.items()
-        }
-
+    queues_s = [1 / compute_highest_rps(each) for each in stations]
+    delays_s = think_s + sum(map(compute_unloaded_s, stations)) - sum(queues_s)
+    others = (users - 1) / users
     low, high = 0.0, compute_asymptotic_bounds(users, think_s, stations).throughput_rps
     for _ in range(200):  # more halvings than a float has bits
         middle = (low + high) / 2
-        if middle * (think_s + sum(residence_s(middle).values())) < users:
+        waits_s = sum(queue_s / (1 - others * middle * queue_s) for queue_s in queues_s)
+        if middle * (delays_s + waits_s) < users:
             low = middle
         else:
             high = middle
-    return low, residence_s(low)
+    return low

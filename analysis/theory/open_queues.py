@@ -38,10 +38,3 @@ def estimate_mgc_wait_s(
         return None
     spare_per_s = servers / service_mean_s - rate_per_s
     return waiting / spare_per_s * (1 + service_scv) / 2
-
-
-def compute_overload_wait_s(k: int, rate_per_s: float, capacity_per_s: float) -> Second:
-    """What the k-th request of a test waits, arrivals and service being steady: it arrives at
-    k / rate and starts at k / capacity. So beyond capacity the wait says how long the test was,
-    not how fast the service is. 0 up to capacity."""
-    return max(0.0, k * (1 / capacity_per_s - 1 / rate_per_s))

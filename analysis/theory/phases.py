@@ -5,10 +5,10 @@ The runner opens a window when everybody has been served once, or when its patie
 
 from dataclasses import dataclass
 
+from analysis.theory.model import ServerModel
 from analysis.theory.server import RESTART_S
 from analysis.theory.simulation import MOST_REQUESTS, SimulationResult, simulate
 from analysis.theory.users import ClosedLoad
-from analysis.theory.worker import System
 from scenarios.model import Load
 from scenarios.units import Second
 
@@ -32,9 +32,9 @@ class SimulationPhases:
     most_requests: int = MOST_REQUESTS
 
 
-def simulate_phases(system: System, phases: SimulationPhases) -> SimulationResult:
+def simulate_phases(model: ServerModel, phases: SimulationPhases) -> SimulationResult:
     return simulate(
-        system,
+        model,
         phases.crowd,
         phases.warm_up_s,
         phases.window_s,

@@ -11,17 +11,17 @@ so never limits. A run's verdict UPSTREAM_LATE tells when it did not.
 from dataclasses import replace
 
 from analysis.theory.closed_loops import predict_blocked_loop, predict_closed_loop
+from analysis.theory.model import ServerModel
 from analysis.theory.open_loops import predict_open_loop
-from analysis.theory.worker import System
 from records.prediction import Prediction
 from scenarios.errors import UserError
 from scenarios.model import THREADS_OF, Load, Scenario, Style
 from scenarios.units import Second
 
 
-def build_system(
+def build_server_model(
     scenario: Scenario, cpu_s: Second, cores: int | None = None, database_s: Second = 0.0
-) -> System:
+) -> ServerModel:
     """A resolved scenario as theory sees it. `cpu_s`: of one request alone, on a core of its own;
     `database_s`: how long a database took for it. A database is an upstream with that delay and
     as many connections as the app's pool has.
@@ -37,7 +37,7 @@ def build_system(
             f"{scenario.name}: with no CPU and no delay a request takes no time, and nothing "
             "limits its rate; give --cpu above 0"
         )
-    return System(
+    return ServerModel(
         style=resolve_style(scenario),
         workers=(cores or 1) if has_processes else server.workers,
         pool=count_threads(scenario, cores),
@@ -88,29 +88,28 @@ def get_connection_limit(scenario: Scenario) -> int | None:
     return None
 
 
-def compute_prediction(system: System, load: Load) -> Prediction:
+def compute_prediction(model: ServerModel, load: Load) -> Prediction:
     """`cpu_ms` is that of the endpoint alone, however crowded the cores are. Raises ValueError if
     a request takes no time."""
-    found = predict_load(system, load)
-    told = found.bystander_ms if can_predict_bystander(system, found) else None
+    found = predict_load(model, load)
     return replace(
         found,
-        bystander_ms=told,
-        ceiling_rps=0.0 if system.times_out else found.ceiling_rps,
-        cpu_ms=1000 * system.loop_cpu_s,
+        bystander_ms=found.bystander_ms if can_predict_bystander(model, found) else None,
+        ceiling_rps=0.0 if model.times_out else found.ceiling_rps,
+        cpu_ms=1000 * model.loop_cpu_s,
     )
 
 
-def can_predict_bystander(system: System, found: Prediction) -> bool:
+def can_predict_bystander(model: ServerModel, found: Prediction) -> bool:
     """Where the interpreter is what limits, who is next depends on threads that take turns by the
     clock, or on how much a loop reads at a time; and work in other processes is not on the loop."""
-    return found.limited_by != "interpreter" and not system.works_elsewhere
+    return found.limited_by != "interpreter" and not model.works_elsewhere
 
 
-def predict_load(system: System, load: Load) -> Prediction:
+def predict_load(model: ServerModel, load: Load) -> Prediction:
     if load.arrival_rate is not None:
-        return predict_open_loop(system.scale_cpu_to_users(None), load, load.arrival_rate)
-    crowded = system.scale_cpu_to_users(load.users)
-    if system.style == "async def that blocks":
+        return predict_open_loop(model.scale_cpu_to_users(None), load, load.arrival_rate)
+    crowded = model.scale_cpu_to_users(load.users)
+    if model.blocks:
         return predict_blocked_loop(crowded, load)
     return predict_closed_loop(crowded, load)

@@ -5,43 +5,39 @@ import random
 import simpy
 
 from analysis.theory.blocked_worker import BlockedWorker
-from analysis.theory.worker import Life, System, Worker
+from analysis.theory.model import ServerModel
+from analysis.theory.worker import SimulatedWorker, Steps
 from scenarios.units import Second
 
 RESTART_S: Second = 1.0
 """From the kill of a worker until the one after it serves: fork, imports, startup."""
 
 
-def create_worker(
-    clock: simpy.Environment, system: System, chance: random.Random, starting_s: Second = 0.0
-) -> Worker:
-    blocks = system.style == "async def that blocks"
-    kind = BlockedWorker if blocks else Worker
-    return kind(clock, system, chance, starting_s)
-
-
 class SimulatedServer:
-    """Workers, and the master that replaces those that fall silent."""
+    """Workers, and the master that replaces those whose heartbeat is late."""
 
-    def __init__(self, clock: simpy.Environment, system: System, chance: random.Random) -> None:
+    def __init__(self, clock: simpy.Environment, model: ServerModel, chance: random.Random) -> None:
         self.clock = clock
-        self.system = system
+        self.model = model
         self.chance = chance
         self.killed_at_s: list[Second] = []
-        self.workers = [create_worker(clock, system, chance) for _ in range(system.workers)]
-        if system.worker_timeout_s > 0:
-            for place in range(system.workers):
+        self.workers = [self.create_worker() for _ in range(model.workers)]
+        if model.worker_timeout_s > 0:
+            for place in range(model.workers):
                 clock.process(self.watch(place))
 
-    def watch(self, place: int) -> Life:
+    def create_worker(self, starting_s: Second = 0.0) -> SimulatedWorker:
+        kind = BlockedWorker if self.model.blocks else SimulatedWorker
+        return kind(self.clock, self.model, self.chance, starting_s)
+
+    def watch(self, place: int) -> Steps:
         while True:
             worker = self.workers[place]
             beat_s = worker.last_beat_s
-            yield self.clock.timeout(beat_s + self.system.worker_timeout_s - self.clock.now)
+            yield self.clock.timeout(beat_s + self.model.worker_timeout_s - self.clock.now)
             if worker.last_beat_s == beat_s:
                 # the next one first: those who lose their connection ask again at once
-                successor = create_worker(self.clock, self.system, self.chance, RESTART_S)
-                self.workers[place] = successor
+                self.workers[place] = successor = self.create_worker(RESTART_S)
                 self.killed_at_s.append(self.clock.now)
                 successor.take_over(worker)
                 worker.kill()

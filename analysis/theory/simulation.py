@@ -11,19 +11,17 @@ from dataclasses import dataclass, replace
 import simpy
 
 from analysis.stats.quantiles import estimate_quantile
+from analysis.stats.quotients import divide_or_none
+from analysis.theory.model import ServerModel
 from analysis.theory.server import SimulatedServer
 from analysis.theory.users import (
     ClosedLoad,
-    Load,
-    OpenLoad,
     RequestLimitReached,
+    SimulatedLoad,
     SimulatedUsers,
     SimulationCounters,
 )
-from analysis.theory.worker import System
 from scenarios.units import Second
-
-__all__ = ["ClosedLoad", "Load", "OpenLoad", "SimulationResult", "System", "simulate"]
 
 MOST_REQUESTS = 200_000
 """Some seconds of real time."""
@@ -34,8 +32,8 @@ fair turns one would do, but turns are seldom quite fair."""
 
 @dataclass(frozen=True, slots=True)
 class SimulationResult:
-    """Times are those of all answers inside the window, good and bad, whenever asked for;
-    `ok_median_s` of the good ones only. None where there is nothing to measure.
+    """Times are those of all answers inside the window, good and bad, whenever asked for. None
+    where there is nothing to measure.
 
     window_s: as asked for, or less where `cut_short`: the simulation had sent the most requests
       that it was allowed to.
@@ -59,17 +57,15 @@ class SimulationResult:
     ok_rps: float | None
     mean_s: Second | None
     median_s: Second | None
-    ok_median_s: Second | None
-    p95_s: Second | None
     p99_s: Second | None
     in_flight_mean: float | None
     backlog_growth_per_s: float | None
-    bystander_median_s: Second | None
+    bystander_median_s: Second | None = None
 
 
 def simulate(
-    system: System,
-    load: Load,
+    model: ServerModel,
+    load: SimulatedLoad,
     warm_up_s: Second,
     window_s: Second,
     seed: int = 1,
@@ -86,68 +82,56 @@ def simulate(
     """
     clock = simpy.Environment()
     chance = random.Random(seed)
-    server = SimulatedServer(clock, system, chance)
-    ledger = SimulationCounters(clock, most_requests)
-    SimulatedUsers(clock, server, ledger, chance).start(load)
+    server = SimulatedServer(clock, model, chance)
+    counters = SimulationCounters(clock, most_requests)
+    SimulatedUsers(clock, server, counters, chance).start(load)
     opens_s = load.ramp_s + warm_up_s
     cut_short = False
     try:
         if opens_s > 0:
             clock.run(until=opens_s)
-        ledger.open_window()
+        counters.open_window()
         clock.run(until=opens_s + window_s)
     except RequestLimitReached:
         cut_short = True
     users = load.users if isinstance(load, ClosedLoad) else None
-    found = collect_result(ledger, server, users, cut_short)
-    asked = ledger.passing.copy()
-    with suppress(
-        RequestLimitReached
-    ):  # as in a run: users send nothing more, and who waits may be answered
-        ledger.is_quiet = True
-        clock.run(until=clock.now + compute_drain_s(system))
-    waits_s = ledger.compute_ping_waits_s(asked)
-    return replace(found, bystander_median_s=estimate_quantile(waits_s, 0.5))
+    found = collect_result(counters, server, users, cut_short)
+    return replace(found, bystander_median_s=drain_and_find_ping_median_s(counters, model))
 
 
-def compute_drain_s(system: System) -> Second:
-    """As the runner plans it."""
-    return 2 * system.delay_s + 3.0
+def drain_and_find_ping_median_s(counters: SimulationCounters, model: ServerModel) -> Second | None:
+    """As in a run: users send nothing more, and what waits may be answered, for as long as the
+    runner plans it."""
+    pings = counters.pings.copy()
+    counters.is_closed = True
+    with suppress(RequestLimitReached):
+        counters.clock.run(until=counters.clock.now + 2 * model.delay_s + 3.0)
+    return estimate_quantile(counters.compute_ping_waits_s(pings), 0.5)
 
 
 def collect_result(
-    ledger: SimulationCounters, server: SimulatedServer, users: int | None, cut_short: bool
+    counters: SimulationCounters, server: SimulatedServer, users: int | None, cut_short: bool
 ) -> SimulationResult:
-    ledger.close_window()
-    opened_s = ledger.opened_s or 0.0
-    window_s = ledger.clock.now - opened_s
-    every_s = ledger.good_s + ledger.bad_s
+    counters.close_window()
+    opened_s = counters.opened_s or 0.0
+    window_s = counters.clock.now - opened_s
+    every_s = counters.good_s + counters.bad_s
     return SimulationResult(
         window_s=window_s,
         cut_short=cut_short,
         answers=len(every_s),
-        failures=len(ledger.bad_s),
-        unfinished=ledger.in_flight,
-        starved=count_starved_users(ledger, users),
+        failures=len(counters.bad_s),
+        unfinished=counters.in_flight,
+        starved=None
+        if users is None or len(every_s) < ROUNDS * users
+        else users - len(counters.answered),
         kills=sum(killed_s >= opened_s for killed_s in server.killed_at_s),
-        ok_rps=compute_quotient(len(ledger.good_s), window_s),
-        mean_s=compute_quotient(sum(every_s), len(every_s)),
+        ok_rps=divide_or_none(len(counters.good_s), window_s),
+        mean_s=divide_or_none(sum(every_s), len(every_s)),
         median_s=estimate_quantile(every_s, 0.5),
-        ok_median_s=estimate_quantile(ledger.good_s, 0.5),
-        p95_s=estimate_quantile(every_s, 0.95),
         p99_s=estimate_quantile(every_s, 0.99),
-        in_flight_mean=compute_quotient(ledger.waited_s, window_s),
-        bystander_median_s=None,
-        backlog_growth_per_s=compute_quotient(ledger.in_flight - ledger.in_flight_before, window_s),
+        in_flight_mean=divide_or_none(counters.waited_s, window_s),
+        backlog_growth_per_s=divide_or_none(
+            counters.in_flight - counters.in_flight_before, window_s
+        ),
     )
-
-
-def count_starved_users(ledger: SimulationCounters, users: int | None) -> int | None:
-    answers = len(ledger.good_s) + len(ledger.bad_s)
-    if users is None or answers < ROUNDS * users:
-        return None
-    return users - len(ledger.answered)
-
-
-def compute_quotient(total: float, whole: float) -> float | None:
-    return total / whole if whole > 0 else None

@@ -8,8 +8,11 @@ from typing import Literal
 import simpy
 
 from analysis.theory.server import SimulatedServer
-from analysis.theory.worker import ClientTimeout, Life, Worker
+from analysis.theory.worker import ClientTimeout, SimulatedWorker, Steps
 from scenarios.units import Second
+
+FIRST_PING_S: Second = 0.1
+"""After the first user: Locust needs 0.9 s to begin, and the bystander none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +35,10 @@ class OpenLoad:
 
     rate_per_s: float
     arrivals: Literal["constant", "poisson"] = "poisson"
-
-    @property
-    def ramp_s(self) -> Second:
-        return 0.0
+    ramp_s: Second = 0.0
 
 
-Load = ClosedLoad | OpenLoad
-
-
-FIRST_PING_S: Second = 0.1
-"""After the first user: Locust needs 0.9 s to begin, and the bystander none."""
+SimulatedLoad = ClosedLoad | OpenLoad
 
 
 class RequestLimitReached(Exception):
@@ -55,7 +51,7 @@ class SimulationCounters:
 
     clock: simpy.Environment
     most_requests: int
-    asked: int = 0
+    sent: int = 0
     in_flight: int = 0
     in_flight_before: int = 0
     opened_s: Second | None = None
@@ -66,32 +62,30 @@ class SimulationCounters:
     good_s: list[Second] = field(default_factory=list)
     bad_s: list[Second] = field(default_factory=list)
     answered: set[int] = field(default_factory=set)
-    passing: dict[Second, Second | None] = field(default_factory=dict)
+    pings: dict[Second, Second | None] = field(default_factory=dict)
     """When a bystander asked, from the window's begin on, and when it was answered."""
-    is_quiet: bool = False
+    is_closed: bool = False
     """Whether the window is over: nobody asks any more."""
 
     def open_window(self) -> None:
         self.opened_s = self.changed_s = self.clock.now
         self.in_flight_before = self.in_flight
         self.waited_s = 0.0
-        self.good_s.clear()
-        self.bad_s.clear()
-        self.answered.clear()
-        self.passing.clear()
+        for seen in (self.good_s, self.bad_s, self.answered, self.pings):
+            seen.clear()
 
-    def compute_ping_waits_s(self, asked: Iterable[Second]) -> list[Second]:
-        """Of those who asked then; who has no answer has waited until now, and goes on waiting."""
-        ends = ((asked_s, self.passing[asked_s]) for asked_s in asked)
+    def compute_ping_waits_s(self, pings: Iterable[Second]) -> list[Second]:
+        """Of those sent then; one without an answer has waited until now, and goes on waiting."""
+        ends = ((sent_s, self.pings[sent_s]) for sent_s in pings)
         return [
-            (self.clock.now if ended_s is None else ended_s) - asked_s for asked_s, ended_s in ends
+            (self.clock.now if ended_s is None else ended_s) - sent_s for sent_s, ended_s in ends
         ]
 
     def record_request(self) -> None:
-        """Raises Enough, which ends the simulation."""
-        if self.asked == self.most_requests:
+        """Raises RequestLimitReached, which ends the simulation."""
+        if self.sent == self.most_requests:
             raise RequestLimitReached
-        self.asked += 1
+        self.sent += 1
         self.update_in_flight(+1)
 
     def record_answer(self, user: int, took_s: Second, good: bool) -> None:
@@ -115,10 +109,10 @@ class SimulationCounters:
 class SimulatedUsers:
     clock: simpy.Environment
     server: SimulatedServer
-    ledger: SimulationCounters
+    counters: SimulationCounters
     chance: random.Random
 
-    def start(self, load: Load) -> None:
+    def start(self, load: SimulatedLoad) -> None:
         self.clock.process(self.run_bystander())
         if isinstance(load, ClosedLoad):
             for number in range(load.users):
@@ -126,43 +120,39 @@ class SimulatedUsers:
         else:
             self.clock.process(self.run_arrivals(load))
 
-    def run_user(self, number: int, load: ClosedLoad) -> Life:
+    def run_user(self, number: int, load: ClosedLoad) -> Steps:
         place = number % len(self.server.workers)
         yield self.clock.timeout(number / load.spawn_rate)
-        while not self.ledger.is_quiet:
+        while not self.counters.is_closed:
             yield from self.send_request(number, self.server.workers[place])
             if load.think_s > 0:
                 yield self.clock.timeout(load.think_s)
 
-    def run_bystander(self) -> Life:
+    def run_bystander(self) -> Steps:
         """The runner's own requests, each on a new connection: where a blocked loop takes but one
         connection in each round, it takes a user's place."""
         yield self.clock.timeout(FIRST_PING_S)
         while True:
             self.clock.process(self.send_ping(self.server.workers[0]))
-            yield self.clock.timeout(self.server.system.bystander_every_s)
+            yield self.clock.timeout(self.server.model.bystander_every_s)
 
-    def send_ping(self, worker: Worker) -> Life:
-        asked_s = self.clock.now
-        self.ledger.passing[asked_s] = None
+    def send_ping(self, worker: SimulatedWorker) -> Steps:
+        sent_s = self.clock.now
+        self.counters.pings[sent_s] = None
         yield from worker.serve_ping()
-        self.ledger.passing[asked_s] = self.clock.now
+        self.counters.pings[sent_s] = self.clock.now
 
-    def run_arrivals(self, load: OpenLoad) -> Life:
+    def run_arrivals(self, load: OpenLoad) -> Steps:
         number = 0
-        while not self.ledger.is_quiet:
-            yield self.clock.timeout(self.draw_interarrival_s(load))
+        while not self.counters.is_closed:
+            is_random, rate = load.arrivals == "poisson", load.rate_per_s
+            yield self.clock.timeout(self.chance.expovariate(rate) if is_random else 1 / rate)
             self.clock.process(self.send_request(number, self.chance.choice(self.server.workers)))
             number += 1
 
-    def draw_interarrival_s(self, load: OpenLoad) -> Second:
-        if load.arrivals == "poisson":
-            return self.chance.expovariate(load.rate_per_s)
-        return 1 / load.rate_per_s
-
-    def send_request(self, user: int, worker: Worker) -> Life:
-        asked_s = self.clock.now
-        self.ledger.record_request()
+    def send_request(self, user: int, worker: SimulatedWorker) -> Steps:
+        sent_s = self.clock.now
+        self.counters.record_request()
         myself = self.clock.active_process
         assert myself is not None  # only ever run as a process
         worker.in_flight[myself] = None
@@ -172,4 +162,4 @@ class SimulatedUsers:
         except (ClientTimeout, simpy.Interrupt):
             good = False
         del worker.in_flight[myself]
-        self.ledger.record_answer(user, self.clock.now - asked_s, good)
+        self.counters.record_answer(user, self.clock.now - sent_s, good)

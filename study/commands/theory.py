@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from analysis.theory.request import LoadTarget, parse_users
+from analysis.theory.curve import parse_users
+from analysis.theory.sizing import LoadTarget
 from scenarios.catalogue import select_scenarios
 from scenarios.errors import UserError
 from scenarios.overrides import apply_overrides

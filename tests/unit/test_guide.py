@@ -27,7 +27,7 @@ from records.rundir import open_run
 from scenarios.errors import BROKEN, UserError
 from scenarios.model import Scenario
 from study.cli import main
-from study.guide import KEPT, GuidanceCheck, load_records, select_rules
+from study.guide import KEPT, PAGE, GuidanceCheck, load_records, select_rules
 from study.run import RunOptions
 from tests.unit.samples import healthy, record, tables
 
@@ -242,6 +242,14 @@ def test_what_is_kept_of_a_run_makes_the_same_page(copies: Path, tmp_path: Path)
         archive_run(open_run(run.path), tmp_path / "kept")
     texts = [build_guidance(load_records([folder])).text for folder in (copies, tmp_path / "kept")]
     assert texts[0] == texts[1]
+
+
+@pytest.mark.parametrize("schema", [1, 2])
+def test_runs_of_either_schema_make_the_same_page(schema: int, copies: Path) -> None:
+    for path in copies.glob("*/summary.json"):
+        content = json.loads(path.read_text())
+        path.write_text(json.dumps(content | {"schema": schema}))
+    assert build_guidance(load_records([copies])).text == PAGE.read_text()
 
 
 def test_what_is_kept_where_it_is_stays(copies: Path, tmp_path: Path) -> None:

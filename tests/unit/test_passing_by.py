@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.theory.prediction import build_system, compute_prediction
-from analysis.theory.simulation import ClosedLoad, simulate
-from analysis.theory.worker import System
+from analysis.theory.model import ServerModel
+from analysis.theory.prediction import build_server_model, compute_prediction
+from analysis.theory.simulation import simulate
+from analysis.theory.users import ClosedLoad
 from scenarios.catalogue import select_scenarios
 from scenarios.model import Load, RareRequest, Scenario
 from study.cli import main
@@ -21,7 +22,9 @@ def scenario(name: str) -> Scenario:
 
 @given(users=st.integers(41, 200), tokens=st.integers(1, 3))
 def test_who_needs_a_token_waits_for_the_queue_each_time(users: int, tokens: int) -> None:
-    system = System("def", pool=40, delay_s=0.5, bystander_tokens=tokens, bystander_every_s=0.37)
+    system = ServerModel(
+        "def", pool=40, delay_s=0.5, bystander_tokens=tokens, bystander_every_s=0.37
+    )
     found = simulate(system, ClosedLoad(users, spawn_rate=200.0), warm_up_s=10, window_s=40)
     queue_s = (users - 40) / (40 / 0.5)
     assert found.bystander_median_s is not None
@@ -30,7 +33,7 @@ def test_who_needs_a_token_waits_for_the_queue_each_time(users: int, tokens: int
 
 
 def test_who_needs_none_does_not_wait() -> None:
-    system = System("def", pool=40, delay_s=0.5)
+    system = ServerModel("def", pool=40, delay_s=0.5)
     assert simulate(system, ClosedLoad(200), 10, 20).bystander_median_s == 0.0
 
 
@@ -43,16 +46,16 @@ def test_the_catalogue_says_who_needs_a_thread() -> None:
         ("executor-ping", 0),
         ("sync-http", 0),
     ):
-        assert build_system(scenario(name), 0.001, 2).bystander_tokens == tokens, name
+        assert build_server_model(scenario(name), 0.001, 2).bystander_tokens == tokens, name
 
 
 def test_the_default_executor_has_as_many_threads_as_python_says() -> None:
-    assert build_system(scenario("executor-dns"), 0.001, cores=2).pool == 6
-    assert build_system(scenario("executor-dns"), 0.001, cores=64).pool == 32
+    assert build_server_model(scenario("executor-dns"), 0.001, cores=2).pool == 6
+    assert build_server_model(scenario("executor-dns"), 0.001, cores=64).pool == 32
 
 
 def test_one_in_a_hundred_that_blocks_leaves_at_most_what_the_loop_can_do() -> None:
-    rare = System(
+    rare = ServerModel(
         "async def", delay_s=0.2, loop_cpu_s=0.0001, rare=RareRequest("/", "async def that blocks")
     )
     found = simulate(rare, ClosedLoad(200, spawn_rate=100.0), warm_up_s=5, window_s=40)
@@ -66,8 +69,8 @@ def test_one_in_a_hundred_that_blocks_leaves_at_most_what_the_loop_can_do() -> N
 
 def test_its_throughput_is_simulated_since_no_formula_has_it() -> None:
     load = scenario("rare-blocks").load
-    told = compute_prediction(build_system(scenario("rare-blocks"), 0.0002, 2), load)
-    awaited = compute_prediction(build_system(scenario("rare-awaits"), 0.0002, 2), load)
+    told = compute_prediction(build_server_model(scenario("rare-blocks"), 0.0002, 2), load)
+    awaited = compute_prediction(build_server_model(scenario("rare-awaits"), 0.0002, 2), load)
     assert told.limited_by == "blocked loop"
     assert told.ok_rps is not None
     assert awaited.ok_rps is not None
@@ -75,7 +78,7 @@ def test_its_throughput_is_simulated_since_no_formula_has_it() -> None:
 
 
 def test_work_after_the_answer_keeps_no_user_waiting_but_fills_the_pool() -> None:
-    system = System(
+    system = ServerModel(
         "async def that offloads", pool=40, delay_s=0.2, loop_cpu_s=0.0002, answers_first=True,
         bystander_tokens=1, bystander_every_s=0.37,
     )  # fmt: skip
@@ -92,12 +95,12 @@ def test_work_after_the_answer_keeps_no_user_waiting_but_fills_the_pool() -> Non
 
 def test_work_on_the_loop_after_the_answer_holds_it_like_any_other() -> None:
     load = scenario("background-blocks").load
-    told = compute_prediction(build_system(scenario("background-blocks"), 0.0002, 2), load)
+    told = compute_prediction(build_server_model(scenario("background-blocks"), 0.0002, 2), load)
     assert told.ok_rps == pytest.approx(5.0, rel=0.1)  # 1 / 0.2; a window of 15 s holds 75
 
 
 def test_random_arrivals_wait_for_no_work_that_comes_after_the_answer() -> None:
-    system = build_system(scenario("background-sync"), 0.0002, 2)
+    system = build_server_model(scenario("background-sync"), 0.0002, 2)
     load = Load(arrival_rate=100.0, arrivals="poisson", duration_s=20.0)
     told = compute_prediction(system, load)
     assert told.mean_ms is not None

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from analysis.theory.prediction import build_system, compute_prediction
+from analysis.theory.prediction import build_server_model, compute_prediction
 from records.prediction import Prediction
 from scenarios.catalogue import select_scenarios
 from scenarios.model import MachineResources, Scenario, resolve_scenario
@@ -18,7 +18,7 @@ def scenario(name: str) -> Scenario:
 
 def theory(name: str, cpu_s: float) -> Prediction:
     chosen = scenario(name)
-    return compute_prediction(build_system(chosen, cpu_s), chosen.load)
+    return compute_prediction(build_server_model(chosen, cpu_s), chosen.load)
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_a_client_with_few_connections_limits_too() -> None:
     plain = scenario("async-http-shared")
     assert plain.client is not None
     narrow = replace(plain, client=replace(plain.client, connections=100))
-    found = compute_prediction(build_system(narrow, 0.0005), narrow.load)
+    found = compute_prediction(build_server_model(narrow, 0.0005), narrow.load)
     assert found.limited_by == "connections"
     assert found.ok_rps == pytest.approx(100, rel=0.01)
 
@@ -86,7 +86,7 @@ def test_a_client_with_few_connections_limits_too() -> None:
 def open_theory(rate: float) -> Prediction:
     plain = scenario("sync-http")
     load = replace(plain.load, arrival_rate=rate, arrivals="poisson")
-    return compute_prediction(build_system(plain, 0.0), load)
+    return compute_prediction(build_server_model(plain, 0.0), load)
 
 
 def test_an_open_loop_below_capacity_is_served_and_beyond_it_has_no_latency() -> None:

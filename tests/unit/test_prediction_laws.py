@@ -7,11 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.theory.closed_loops import is_killed
+from analysis.theory.curve import compute_curve
+from analysis.theory.model import ServerModel
 from analysis.theory.open_loops import estimate_poisson_mean_s
-from analysis.theory.prediction import build_system, compute_prediction
-from analysis.theory.simulation import OpenLoad, simulate
-from analysis.theory.sweep import compute_curve
-from analysis.theory.worker import System
+from analysis.theory.prediction import build_server_model, compute_prediction
+from analysis.theory.simulation import simulate
+from analysis.theory.users import OpenLoad
 from scenarios.catalogue import select_scenarios
 from scenarios.model import Arrivals, Load, MachineResources, ServerKind, Style, resolve_scenario
 from scenarios.overrides import apply_overrides
@@ -37,7 +38,9 @@ def test_where_every_client_gives_up_no_answer_is_good(
     name: str, overrides: Overrides, fails_after_ms: float
 ) -> None:
     (chosen,) = apply_overrides(select_scenarios((name,)), overrides)
-    found = compute_prediction(build_system(resolve_scenario(chosen, ALL), 0.001), chosen.load)
+    found = compute_prediction(
+        build_server_model(resolve_scenario(chosen, ALL), 0.001), chosen.load
+    )
     assert (found.ok_rps, found.ceiling_rps, found.limited_by) == (0.0, 0.0, LIMIT)
     # 20 users with some half a millisecond of CPU each before they ask
     for told_ms in (found.mean_ms, found.median_ms, found.p99_ms):
@@ -45,7 +48,7 @@ def test_where_every_client_gives_up_no_answer_is_good(
 
 
 def test_who_waits_too_long_for_a_connection_fails_and_the_others_do_not() -> None:
-    narrow = System("async def", connections=10, client_timeout_s=2.5)
+    narrow = ServerModel("async def", connections=10, client_timeout_s=2.5)
     found = compute_prediction(narrow, Load(users=50))  # the last of them would wait for 4 s
     assert found.limited_by == LIMIT
     assert found.ceiling_rps == pytest.approx(10)
@@ -56,7 +59,7 @@ KINDS: tuple[Style, ...] = (
     "def", "async def", "async def that blocks", "async def that offloads",
 )  # fmt: skip
 systems = st.builds(
-    System,
+    ServerModel,
     style=st.sampled_from(KINDS),
     workers=st.integers(1, 3),
     pool=st.integers(1, 40),
@@ -80,7 +83,7 @@ crowds = st.builds(
 
 @settings(max_examples=60, deadline=None)
 @given(systems, crowds)
-def test_no_mean_is_above_the_slowest_answers(system: System, load: Load) -> None:
+def test_no_mean_is_above_the_slowest_answers(system: ServerModel, load: Load) -> None:
     """In principle one answer in a hundred could take a hundred times as long; here none does."""
     found = compute_prediction(system, load)
     # a sum of equal times, divided, is not always their value to the last digit
@@ -104,7 +107,9 @@ def test_fast_answers_to_many_users_have_figures_too(
     """A real ramp and warm-up would be more requests than are simulated. With one full queue all
     wait one turn, within the randomness of so many CPU times: 10 % at 50, less with more."""
     (chosen,) = apply_overrides(select_scenarios((name,)), Overrides(users=users))
-    found = compute_prediction(build_system(resolve_scenario(chosen, ALL), cpu_s), chosen.load)
+    found = compute_prediction(
+        build_server_model(resolve_scenario(chosen, ALL), cpu_s), chosen.load
+    )
     # beyond 3,000 users the formula is an approximation
     assert found.ok_rps == pytest.approx(ok_rps, rel=1e-4)
     turn_ms = 1000 * users / ok_rps
@@ -117,14 +122,14 @@ def test_fast_answers_to_many_users_have_figures_too(
 def test_more_blocking_calls_than_are_simulated_still_have_figures() -> None:
     load = Load(users=20_000)
     found = compute_prediction(
-        System("async def that blocks", delay_s=0.0, loop_cpu_s=0.0002), load
+        ServerModel("async def that blocks", delay_s=0.0, loop_cpu_s=0.0002), load
     )
     # every turn is of all users, and 0.2 ms each are 4 s
     assert found.mean_ms == pytest.approx(4000)
     assert found.median_ms == pytest.approx(4000, rel=0.01)
 
 
-def open_mean_ms(system: System, rate: float, arrivals: Arrivals) -> float:
+def open_mean_ms(system: ServerModel, rate: float, arrivals: Arrivals) -> float:
     load = Load(arrival_rate=rate, arrivals=arrivals, duration_s=100)
     found = compute_prediction(system, load)
     assert found.mean_ms is not None
@@ -132,11 +137,11 @@ def open_mean_ms(system: System, rate: float, arrivals: Arrivals) -> float:
 
 
 def test_even_arrivals_wait_less_than_random_ones() -> None:
-    narrow = System("async def", connections=100)
+    narrow = ServerModel("async def", connections=100)
     # even ones leave a connection free each time; random ones wait for one, near the ceiling
     assert open_mean_ms(narrow, 99, "constant") == pytest.approx(1000)
     assert 1050 < open_mean_ms(narrow, 99, "poisson") < 2000
-    blocked = System("async def that blocks", delay_s=0.01)
+    blocked = ServerModel("async def that blocks", delay_s=0.01)
     assert open_mean_ms(blocked, 90, "constant") == pytest.approx(10)
     # M/D/1: half of ρ / (1 - ρ) services of waiting
     assert open_mean_ms(blocked, 90, "poisson") == pytest.approx(10 + 45)
@@ -145,11 +150,11 @@ def test_even_arrivals_wait_less_than_random_ones() -> None:
 @pytest.mark.parametrize(
     "system",
     [
-        System("async def", connections=10, delay_s=0.5, loop_cpu_s=0.02),
-        System("def", pool=10, delay_s=0.5, loop_cpu_s=0.02),
+        ServerModel("async def", connections=10, delay_s=0.5, loop_cpu_s=0.02),
+        ServerModel("def", pool=10, delay_s=0.5, loop_cpu_s=0.02),
     ],
 )
-def test_the_mean_under_random_arrivals_is_what_the_simulation_plays(system: System) -> None:
+def test_the_mean_under_random_arrivals_is_what_the_simulation_plays(system: ServerModel) -> None:
     """16 a second on ten servers of half a second: four fifths busy. 32,000 requests, whose waits
     are alike in long stretches: of eight seeds the farthest was 3.6 % above. The formula takes one
     queue at a time, and the second one's arrivals are not quite random any more."""
@@ -160,7 +165,7 @@ def test_the_mean_under_random_arrivals_is_what_the_simulation_plays(system: Sys
 
 
 def test_the_cpu_told_is_that_of_the_endpoint_alone() -> None:
-    crowded = System("async def", workers=8, cores=2, delay_s=0.0, loop_cpu_s=0.01)
+    crowded = ServerModel("async def", workers=8, cores=2, delay_s=0.0, loop_cpu_s=0.01)
     many, one = (
         compute_prediction(crowded, Load(users=400)),
         compute_prediction(crowded, Load(users=1)),
@@ -171,7 +176,7 @@ def test_the_cpu_told_is_that_of_the_endpoint_alone() -> None:
 
 
 def test_the_first_users_of_a_sweep_have_a_core_each() -> None:
-    crowded = System("async def", workers=8, cores=2, delay_s=0.0, loop_cpu_s=0.01)
+    crowded = ServerModel("async def", workers=8, cores=2, delay_s=0.0, loop_cpu_s=0.01)
     found = compute_curve(crowded, [1, 2, 4, 8])
     assert [each.ok_rps for each in found.points] == pytest.approx([100, 200, 200, 200])
     assert found.highest_rps == pytest.approx(200)
@@ -205,4 +210,4 @@ def test_theory_expects_kills_where_the_runner_does(
         server=replace(plain.server, kind=kind, workers=workers, worker_timeout_s=timeout_s),
         client=replace(plain.client, timeout_s=client_timeout_s),
     )
-    assert is_killed(build_system(asked, 0.001), users) is expects_worker_kills(asked)
+    assert is_killed(build_server_model(asked, 0.001), users) is expects_worker_kills(asked)

@@ -6,18 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analysis.theory.curve import build_users_grid, compute_curve
 from analysis.theory.formulas import build_stations
-from analysis.theory.simulation import ClosedLoad, System, simulate
-from analysis.theory.stations import FlowEquivalent
-from analysis.theory.sweep import (
+from analysis.theory.model import ServerModel
+from analysis.theory.simulation import simulate
+from analysis.theory.sizing import (
     MOST_WORKERS,
-    SizingGoal,
-    build_users_grid,
-    compute_curve,
+    LoadTarget,
+    SizeSearch,
     compute_sizing,
-    get_knee_users,
     search_fewest,
 )
+from analysis.theory.stations import FlowEquivalent
+from analysis.theory.users import ClosedLoad
 from scenarios.model import Style
 
 
@@ -41,8 +42,8 @@ def test_a_grid_that_falls_is_refused() -> None:
 
 
 def test_a_pool_is_a_knee() -> None:
-    found = compute_curve(System("def", pool=40), build_users_grid(1, 500))
-    assert get_knee_users(found) == pytest.approx(40.0)
+    found = compute_curve(ServerModel("def", pool=40), build_users_grid(1, 500))
+    assert found.knee_users == pytest.approx(40.0)
     assert found.highest_rps == pytest.approx(40.0)
     assert [each.limited_by for each in found.points if each.users < 40][-1] == "users"
     last = found.points[-1]
@@ -52,23 +53,23 @@ def test_a_pool_is_a_knee() -> None:
 
 
 def test_what_fills_up_before_the_pool_gives_the_name() -> None:
-    busy = System("def", pool=200, loop_cpu_s=0.02)
+    busy = ServerModel("def", pool=200, loop_cpu_s=0.02)
     assert compute_curve(busy, [500]).points[0].limited_by == "interpreter"
-    narrow = System("def", pool=200, connections=20)
+    narrow = ServerModel("def", pool=200, connections=20)
     assert compute_curve(narrow, [500]).points[0].limited_by == "connections"
     assert compute_curve(narrow, [500]).points[0].ok_rps == pytest.approx(20.0)
 
 
 def test_an_async_def_without_cpu_has_no_knee() -> None:
-    found = compute_curve(System("async def"), [1, 500, 100_000])
-    assert get_knee_users(found) is None
+    found = compute_curve(ServerModel("async def"), [1, 500, 100_000])
+    assert found.knee_users is None
     assert [each.limited_by for each in found.points] == ["users"] * 3
     assert [each.ok_rps for each in found.points] == pytest.approx([1.0, 500.0, 100_000.0])
 
 
 def test_a_blocked_loop_is_beyond_its_knee_from_the_second_user_on() -> None:
-    found = compute_curve(System("async def that blocks", workers=2), [1, 2, 500])
-    assert get_knee_users(found) == 2.0
+    found = compute_curve(ServerModel("async def that blocks", workers=2), [1, 2, 500])
+    assert found.knee_users == 2.0
     assert [each.ok_rps for each in found.points] == pytest.approx([1.0, 2.0, 2.0])
     assert found.points[-1].mean_s == pytest.approx(250.0)
 
@@ -83,7 +84,7 @@ def test_a_blocked_loop_is_beyond_its_knee_from_the_second_user_on() -> None:
 def test_a_curve_never_falls_and_keeps_littles_law(
     style: Style, workers: int, pool: int, cpu_s: float, think_s: float
 ) -> None:
-    system = System(style, workers=workers, pool=pool, loop_cpu_s=cpu_s)
+    system = ServerModel(style, workers=workers, pool=pool, loop_cpu_s=cpu_s)
     points = compute_curve(system, build_users_grid(1, 120), think_s).points
     for fewer, more in pairwise(points):
         assert more.ok_rps >= fewer.ok_rps * (1 - 1e-9)  # digits lost in logarithms
@@ -94,7 +95,7 @@ def test_a_curve_never_falls_and_keeps_littles_law(
 
 def test_a_curve_is_what_the_simulation_plays() -> None:
     # 150 users of three workers with ten tokens each: saturated, where no randomness is left
-    system = System("def", workers=3, pool=10, delay_s=0.5, loop_cpu_s=0.001)
+    system = ServerModel("def", workers=3, pool=10, delay_s=0.5, loop_cpu_s=0.001)
     point = compute_curve(system, [150]).points[0]
     played = simulate(system, ClosedLoad(150), 10, 100)
     # the formula's CPU is random, so that threads wait for each other: half a percent at the most
@@ -123,8 +124,8 @@ def test_an_empty_range_holds_nothing() -> None:
 
 
 def test_a_size_is_the_smallest_that_does() -> None:
-    system = System("def", pool=40, delay_s=0.5, loop_cpu_s=0.001)
-    sizing = compute_sizing(150.0, 0.7, system, cores_per_machine=2)
+    system = ServerModel("def", pool=40, delay_s=0.5, loop_cpu_s=0.001)
+    sizing = compute_sizing(LoadTarget(150.0, 0.7), system, cores_per_machine=2)
     assert sizing is not None
     assert sizing.bound_by == "pool"
     assert sizing.at_least_workers == 2
@@ -132,14 +133,16 @@ def test_a_size_is_the_smallest_that_does() -> None:
     assert sizing.machines == math.ceil(sizing.workers / 2)
     assert sizing.p99_s <= 0.7
     assert sizing.pool is not None
-    goal = SizingGoal(150.0, 0.7, seed=1)
-    assert not goal.is_met_by(system, sizing.workers - 1)
-    assert goal.is_met_by(replace(system, pool=sizing.pool), sizing.workers)
-    assert not goal.is_met_by(replace(system, pool=sizing.pool - 1), sizing.workers)
+    search = SizeSearch(LoadTarget(150.0, 0.7))
+    assert not search.is_met_by(system, sizing.workers - 1)
+    assert search.is_met_by(replace(system, pool=sizing.pool), sizing.workers)
+    assert not search.is_met_by(replace(system, pool=sizing.pool - 1), sizing.workers)
 
 
 def test_cpu_bounds_an_async_def_and_it_has_no_pool() -> None:
-    sizing = compute_sizing(250.0, 1.2, System("async def", loop_cpu_s=0.01), cores_per_machine=4)
+    sizing = compute_sizing(
+        LoadTarget(250.0, 1.2), ServerModel("async def", loop_cpu_s=0.01), cores_per_machine=4
+    )
     assert sizing is not None
     # 100 a second each is the most, and a worker that is 83 % busy has short queues
     assert (sizing.workers, sizing.at_least_workers, sizing.bound_by) == (3, 3, "interpreter")
@@ -148,8 +151,8 @@ def test_cpu_bounds_an_async_def_and_it_has_no_pool() -> None:
 
 
 def test_a_blocked_loop_needs_many_more_workers_than_its_capacity_says() -> None:
-    system = System("async def that blocks", delay_s=0.1)
-    sizing = compute_sizing(50.0, 0.2, system, cores_per_machine=8)
+    system = ServerModel("async def that blocks", delay_s=0.1)
+    sizing = compute_sizing(LoadTarget(50.0, 0.2), system, cores_per_machine=8)
     assert sizing is not None
     assert sizing.at_least_workers == 6  # five would be busy all the time
     # p99 at twice the service time: M/D/1 allows a load of about 0.15
@@ -158,26 +161,31 @@ def test_a_blocked_loop_needs_many_more_workers_than_its_capacity_says() -> None
 
 
 def test_no_number_of_workers_makes_an_upstream_faster() -> None:
-    assert compute_sizing(10.0, 0.9, System("async def", delay_s=1.0), cores_per_machine=4) is None
+    assert (
+        compute_sizing(
+            LoadTarget(10.0, 0.9), ServerModel("async def", delay_s=1.0), cores_per_machine=4
+        )
+        is None
+    )
 
 
 def test_more_workers_than_are_tried_is_no_answer() -> None:
-    system = System("async def that blocks", delay_s=1.0)
-    assert compute_sizing(2.0 * MOST_WORKERS, 60.0, system, cores_per_machine=4) is None
+    system = ServerModel("async def that blocks", delay_s=1.0)
+    assert compute_sizing(LoadTarget(2.0 * MOST_WORKERS, 60.0), system, cores_per_machine=4) is None
 
 
 def test_a_load_beyond_capacity_is_refused_however_patient_the_goal() -> None:
-    system = System("def", pool=40)
+    system = ServerModel("def", pool=40)
     # simulated for 250 s, the slowest of 40.1 a second would wait only seconds
-    assert not SizingGoal(40.1, 60.0, seed=1).is_met_by(system, 1)
+    assert not SizeSearch(LoadTarget(40.1, 60.0)).is_met_by(system, 1)
 
 
 def test_failures_are_no_answers() -> None:
-    impatient = System("async def", delay_s=2.0, client_timeout_s=1.0)
-    assert not SizingGoal(10.0, 5.0, seed=1).is_met_by(impatient, 1)
+    impatient = ServerModel("async def", delay_s=2.0, client_timeout_s=1.0)
+    assert not SizeSearch(LoadTarget(10.0, 5.0)).is_met_by(impatient, 1)
 
 
 def test_a_pool_is_named_in_the_stations_of_a_worker() -> None:
-    (pool,) = build_stations(System("def", pool=3, delay_s=0.5))
+    (pool,) = build_stations(ServerModel("def", pool=3, delay_s=0.5))
     assert isinstance(pool, FlowEquivalent)
     assert pool.rates == pytest.approx((2.0, 4.0, 6.0))

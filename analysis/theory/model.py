@@ -1,0 +1,88 @@
+"""A web server as theory sees it: what a request of it needs, and the limits that it has."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from scenarios.heartbeat import compute_blocking_s
+from scenarios.model import THREADS_OF, RareRequest, Style
+from scenarios.units import Second
+
+
+@dataclass(frozen=True, slots=True)
+class ServerModel:
+    """`loop_cpu_s` is the CPU of one request, half of it before the upstream is called and half
+    after; a request that uses it holds the worker's one interpreter. "exponential" draws each half
+    at random around its mean, as the formulas of `analysis.theory.networks` assume.
+    `cores` are those that the workers get turns on; None has one for each of them.
+
+    `pool` is the threads of one worker; `connections` those of its client, None without limit.
+    `queue` is the order in which anyio's pool wakes who waits: last in first out before anyio
+    3.7.0 (agronholm/anyio, PR #455).
+    `worker_timeout_s` is gunicorn's, 0 never. `client_timeout_s` is how long the app's client
+    waits for a connection, and then for the upstream; beyond either the request fails. How long
+    an answer that has arrived then waits for a busy loop is not held against it.
+    `accepts` is how many waiting connections the loop takes in each round: asyncio all of them,
+    uvloop one (seen in the order in which a blocked loop served its users).
+    `rare`: one request in so many goes there; what it does apart from waiting is as for all others.
+    `answers_first`: the wait, and the token it needs, come after the answer.
+    `works_elsewhere`: in processes of its own, which are the workers here.
+    `bystander_tokens`: how many of the pool a background request needs, one after the other, which
+    comes each `bystander_every_s`.
+    """
+
+    style: Style
+    workers: int = 1
+    pool: int = 40
+    connections: int | None = None
+    delay_s: Second = 1.0
+    loop_cpu_s: Second = 0.0
+    cores: int | None = None
+    cpu_jitter: Literal["none", "exponential"] = "none"
+    queue: Literal["fifo", "lifo"] = "fifo"
+    worker_timeout_s: Second = 0.0
+    client_timeout_s: Second | None = None
+    accepts: Literal["all", "one"] = "all"
+    rare: RareRequest | None = None
+    answers_first: bool = False
+    works_elsewhere: bool = False
+    bystander_tokens: int = 0
+    bystander_every_s: Second = 0.97
+
+    @property
+    def held_s(self) -> Second:
+        """How long a request that blocks waits for the upstream."""
+        return compute_blocking_s(self.delay_s, self.client_timeout_s)
+
+    @property
+    def undisturbed_s(self) -> Second:
+        """What a request takes that is alone."""
+        return self.delay_s + self.loop_cpu_s
+
+    @property
+    def blocks(self) -> bool:
+        """Whether each request blocks the event loop."""
+        return self.style == "async def that blocks"
+
+    @property
+    def needs_tokens(self) -> bool:
+        """Whether a request holds one of the pool's tokens while it is worked on."""
+        return self.style in THREADS_OF
+
+    @property
+    def blocked_by_rare_s(self) -> Second:
+        """How long the loop is blocked for a request, on average over all."""
+        blocks = self.rare is not None and self.rare.style == "async def that blocks"
+        return self.held_s / self.rare.one_in if self.rare and blocks else 0.0
+
+    @property
+    def times_out(self) -> bool:
+        """Whether its client gives up before any answer can have come."""
+        return self.held_s < self.delay_s
+
+    def scale_cpu_to_users(self, users: int | None) -> "ServerModel":
+        """With the CPU as it takes by the clock, a core for each worker: more workers than cores
+        get turns on them, as far as they can be busy at once. None is an open loop, in which
+        all of them can."""
+        busy = self.workers if users is None else min(self.workers, users)
+        crowding = 1.0 if self.cores is None else max(1.0, busy / self.cores)
+        return replace(self, loop_cpu_s=self.loop_cpu_s * crowding, cores=None)

@@ -1,0 +1,136 @@
+"""The size that a load needs: workers, threads, machines."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from analysis.theory.formulas import find_bottleneck
+from analysis.theory.model import ServerModel
+from analysis.theory.simulation import simulate
+from analysis.theory.stations import compute_highest_rps
+from analysis.theory.users import OpenLoad
+from scenarios.units import Second
+
+MOST_WORKERS = 4096
+JUDGED_REQUESTS = 10_000
+"""In one simulation: a hundred of them are beyond the p99."""
+SETTLING_REQUESTS = 1_000
+"""Before those, on top of three times what an undisturbed request takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadTarget:
+    """How big must it be for so many requests a second, 99 % of them answered in time?"""
+
+    rate_per_s: float
+    p99_s: Second
+
+
+@dataclass(frozen=True, slots=True)
+class Sizing:
+    """`pool` is per worker, None where the style uses none. `p99_s` is what one such worker
+    showed.
+
+    at_least_workers, bound_by: what the formulas say before any simulation: fewer workers, with
+      the pool as it was given, cannot keep up whatever p99 is allowed, because of that station.
+      None where nothing ever fills up.
+    """
+
+    workers: int
+    pool: int | None
+    machines: int
+    p99_s: Second
+    simulations: int
+    at_least_workers: int
+    bound_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SizeSearch:
+    """The sizes tried for a target, each simulated once."""
+
+    target: LoadTarget
+    simulated_s: dict[tuple[ServerModel, int], Second | None] = field(default_factory=dict)
+
+    def is_met_by(self, model: ServerModel, workers: int) -> bool:
+        """Steady by the formulas too: beyond capacity, a p99 only says how long the test was."""
+        if self.target.rate_per_s / workers >= compute_highest_rps(find_bottleneck(model)):
+            return False
+        p99_s = self.simulate_p99(model, workers)
+        return p99_s is not None and p99_s <= self.target.p99_s
+
+    def simulate_p99(self, model: ServerModel, workers: int) -> Second | None:
+        """None with failures, and where a worker's share is more than a simulation may hold."""
+        if (model, workers) not in self.simulated_s:
+            share = self.target.rate_per_s / workers
+            shown = simulate(
+                replace(model, workers=1),
+                OpenLoad(share),
+                warm_up_s=3 * model.undisturbed_s + SETTLING_REQUESTS / share,
+                window_s=JUDGED_REQUESTS / share,
+            )
+            clean = shown.failures == 0 and not shown.cut_short
+            self.simulated_s[model, workers] = shown.p99_s if clean else None
+        return self.simulated_s[model, workers]
+
+    def shrink_pool(self, model: ServerModel, workers: int) -> ServerModel:
+        """By Little's law, fewer tokens than rate × time are all taken all the time."""
+        at_least = math.floor(self.target.rate_per_s / workers * model.undisturbed_s) + 1
+        tokens = search_fewest(
+            at_least,
+            model.pool,
+            lambda count: self.is_met_by(replace(model, pool=count), workers),
+        )
+        return model if tokens is None else replace(model, pool=tokens)
+
+
+def compute_sizing(target: LoadTarget, model: ServerModel, cores_per_machine: int) -> Sizing | None:
+    """The fewest workers, each with the model's pool, that answer Poisson arrivals with a p99 of
+    at most the target's and no failures; then the smallest pool with which so many still do. One
+    core for each worker, whatever the model's are. None if MOST_WORKERS are too few, or an
+    undisturbed request too slow.
+
+    One worker is simulated, at its share of the rate: arrivals dealt out at random stay Poisson.
+    By doubling and bisection: at most 2 · log2(MOST_WORKERS) = 24 simulations for the workers and
+    2 · log2(pool) for the pool; commonly ten in all. The p99 of one is good to some percent, and
+    so is the answer.
+    """
+    if model.undisturbed_s > target.p99_s:
+        return None
+    search, tightest = SizeSearch(target), find_bottleneck(model)
+    highest_rps = compute_highest_rps(tightest)
+    at_least = math.floor(target.rate_per_s / highest_rps) + 1
+    workers = search_fewest(at_least, MOST_WORKERS, lambda count: search.is_met_by(model, count))
+    if workers is None:
+        return None
+    smallest = search.shrink_pool(model, workers) if model.needs_tokens else model
+    p99_s = search.simulate_p99(smallest, workers)
+    assert p99_s is not None  # it met the target
+    return Sizing(
+        workers=workers,
+        pool=smallest.pool if model.needs_tokens else None,
+        machines=math.ceil(workers / cores_per_machine),
+        p99_s=p99_s,
+        simulations=len(search.simulated_s),
+        at_least_workers=at_least,
+        bound_by=tightest.name if math.isfinite(highest_rps) else None,
+    )
+
+
+def search_fewest(low: int, high: int, good: Callable[[int], bool]) -> int | None:
+    """The smallest count from `low` to `high` that is good, if from some count on all are. None
+    if not even `high` is."""
+    if low > high:
+        return None
+    bad, enough = low - 1, low
+    while not good(enough):
+        if enough == high:
+            return None
+        bad, enough = enough, min(2 * enough, high)
+    while enough - bad > 1:
+        middle = (bad + enough) // 2
+        if good(middle):
+            enough = middle
+        else:
+            bad = middle
+    return enough
