@@ -1,46 +1,24 @@
 """How the endpoints ask the upstream: `fetch` blocks its thread, `fetch_async` awaits.
 
-Whichever library is behind them, an upstream that answers wrongly or too late is an
-UpstreamError with the status that the app's own caller gets: 502 or 504.
+Whichever library does it, an upstream that answers wrongly or too late is an UpstreamError with
+the status that the app's own caller gets: 502 or 504.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager as AsyncContext
 from contextlib import AbstractContextManager as Context
-from contextlib import asynccontextmanager, contextmanager, nullcontext
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 
 import aiohttp
 import httpx
 import httpx2
 
-from app.context import build_trace_headers
 from app.settings import Settings
+from app.systems.request_id import build_trace_headers
+from app.systems.upstream_errors import UpstreamError, check_body, translate_errors
 
 Blocking = httpx.Client | httpx2.Client
 Awaiting = httpx.AsyncClient | httpx2.AsyncClient | aiohttp.ClientSession
-
-
-class UpstreamError(Exception):
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-
-
-@contextmanager
-def translate_errors() -> Iterator[None]:
-    """Turns each library's own errors into ours. TimeoutError is what aiohttp raises."""
-    try:
-        yield
-    except (httpx.TimeoutException, httpx2.TimeoutException, TimeoutError) as error:
-        raise UpstreamError(504, f"upstream too late: {type(error).__name__}") from error
-    except (httpx.HTTPError, httpx2.HTTPError, aiohttp.ClientError) as error:
-        raise UpstreamError(502, f"upstream failed: {type(error).__name__}") from error
-
-
-def check_body(status: int, body: bytes) -> bytes:
-    if status != 200:
-        raise UpstreamError(502, f"upstream answered {status}")
-    return body
 
 
 class UpstreamClient:
@@ -68,18 +46,17 @@ class UpstreamClient:
 
     @asynccontextmanager
     async def open_clients(self) -> AsyncIterator[None]:
-        """Holds the shared clients open while the app lives, if they are to be shared."""
-        if self.settings.client_life == "per-request":
+        """Keeps the shared clients open while the app lives, if they are to be shared."""
+        async with AsyncExitStack() as stack:
+            if self.settings.client_life == "shared":
+                awaiting = self.create_async_client()
+                await stack.enter_async_context(awaiting)
+                self.awaiting = lambda: nullcontext(awaiting)
+                if self.settings.client != "aiohttp":
+                    blocking = self.create_blocking_client()
+                    stack.enter_context(blocking)
+                    self.blocking = lambda: nullcontext(blocking)
             yield
-            return
-        async with self.create_async_client() as awaiting:
-            self.awaiting = lambda: nullcontext(awaiting)
-            if self.settings.client == "aiohttp":
-                yield
-                return
-            with self.create_blocking_client() as blocking:
-                self.blocking = lambda: nullcontext(blocking)
-                yield
 
     def create_blocking_client(self) -> Blocking:
         timeout_s, most = self.settings.client_timeout_s, self.settings.client_connections

@@ -14,8 +14,8 @@ from anyio.to_thread import run_sync
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from app.clients import UpstreamClient
-from app.context import RouteAdder
 from app.settings import DOCUMENT
+from app.systems.routing import RouteAdder
 
 
 def add_http_endpoints(add: RouteAdder, upstream: UpstreamClient) -> None:

@@ -10,7 +10,7 @@ from anyio.to_thread import current_default_thread_limiter
 from starlette.background import BackgroundTask
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 
-from app.context import RouteAdder
+from app.systems.routing import RouteAdder
 
 CHUNKS = 100
 
@@ -36,10 +36,10 @@ def add_guarded_endpoints(add: RouteAdder) -> None:
     """The endpoint is the same; what it depends on is `async def`, or `def` and needs a thread."""
 
     async def who_asks() -> str:
-        return "somebody"
+        return "a user"
 
     def sync_who_asks() -> str:
-        return "somebody"
+        return "a user"
 
     @add("/guarded", who_asks)
     async def guarded() -> Response:

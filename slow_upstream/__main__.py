@@ -39,7 +39,7 @@ def open_log(path: str | None) -> RequestLog | None:
         raise SlowUpstreamError(f"--log: cannot write {quote_value(path, 200)}: {reason}") from None
 
 
-def serve(options: Options, listener: socket.socket, ledger: UpstreamCounters) -> None:
+def serve(options: Options, listener: socket.socket, counters: UpstreamCounters) -> None:
     host, port = listener.getsockname()[:2]
     ready = {
         "listening": f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
@@ -47,10 +47,10 @@ def serve(options: Options, listener: socket.socket, ledger: UpstreamCounters) -
         "pid": os.getpid(),
         "implementation": "python",
     }
-    fates = ResponsePlanner(options.distribution, options.seed, options.error_rate)
-    app = SlowUpstream(fates, ledger, options.default_ms)
-    QuickServer(app, ledger, lambda: announce(ready)).run(sockets=[listener])
-    announce({"stats": asdict(ledger.take_snapshot())})
+    planner = ResponsePlanner(options.distribution, options.seed, options.error_rate)
+    app = SlowUpstream(planner, counters, options.default_ms)
+    QuickServer(app, counters, lambda: announce(ready)).run(sockets=[listener])
+    announce({"stats": asdict(counters.take_snapshot())})
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import asdict
 from typing import TypedDict
 
-from slow_upstream.checks import parse_wait_ms
+from slow_upstream.checks import RefusedValueError, parse_wait_ms
 from slow_upstream.delays import ResponsePlanner
 from slow_upstream.ledger import UpstreamCounters, clean_request_id
 
@@ -25,15 +25,18 @@ Message = Mapping[str, object]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
+PLAIN = b"text/plain; charset=utf-8"
 # uvloop's timers count whole milliseconds from a clock rounded down, so they may fire up to one
 # early. An upstream that answers before its time would be wrong in kind; a millisecond late is not.
 TIMER_STEP_S = 0.001
 
 
 class SlowUpstream:
-    def __init__(self, fates: ResponsePlanner, ledger: UpstreamCounters, default_ms: int) -> None:
-        self.fates = fates
-        self.ledger = ledger
+    def __init__(
+        self, planner: ResponsePlanner, counters: UpstreamCounters, default_ms: int
+    ) -> None:
+        self.planner = planner
+        self.counters = counters
         self.default_ms = default_ms
 
     async def __call__(self, scope: HttpScope, receive: Receive, send: Send) -> None:
@@ -42,31 +45,31 @@ class SlowUpstream:
         if scope["path"] not in ("/", "/stats"):
             await respond(send, 404, "Not found: there is only / and /stats")
         elif scope["method"] != "GET":
-            await respond(send, 405, "Only GET is allowed", allow=True)
+            await respond(send, 405, "Only GET is allowed", PLAIN, (b"allow", b"GET"))
         elif scope["path"] == "/stats":
-            stats = json.dumps(asdict(self.ledger.take_snapshot()))
-            await respond(send, 200, stats, content_type=b"application/json")
+            stats = json.dumps(asdict(self.counters.take_snapshot()))
+            await respond(send, 200, stats, b"application/json")
         else:
             await self.respond_after_delay(scope, receive, send)
 
     async def respond_after_delay(self, scope: HttpScope, receive: Receive, send: Send) -> None:
         try:
             mean_ms = parse_wait_ms(scope["query_string"], self.default_ms)
-        except ValueError as error:
-            self.ledger.reject()
+        except RefusedValueError as error:
+            self.counters.reject()
             await respond(send, 400, str(error))
             return
-        fate = self.fates.plan_response(mean_ms)
-        wait = self.ledger.record_arrival(find_request_id(scope["headers"]), fate.asked_ms)
+        plan = self.planner.plan_response(mean_ms)
+        held = self.counters.record_arrival(find_request_id(scope["headers"]), plan.asked_ms)
         # Counted before it is sent: who has the answer finds it in /stats.
-        if not await wait_unless_disconnected(receive, fate.asked_ms / 1000):
-            self.ledger.drop(wait)
-        elif fate.fails:
-            self.ledger.fail(wait)
-            await respond(send, 500, f"Planned error after {fate.asked_ms} milliseconds")
+        if not await wait_unless_disconnected(receive, plan.asked_ms / 1000):
+            self.counters.record_end(held, "dropped")
+        elif plan.fails:
+            self.counters.record_end(held, "500")
+            await respond(send, 500, f"Planned error after {plan.asked_ms} milliseconds")
         else:
-            self.ledger.serve(wait)
-            await respond(send, 200, f"Waited for {fate.asked_ms} milliseconds")
+            self.counters.record_end(held, "200")
+            await respond(send, 200, f"Waited for {plan.asked_ms} milliseconds")
 
 
 def find_request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
@@ -90,12 +93,7 @@ async def wait_unless_disconnected(receive: Receive, wait_s: float) -> bool:
 
 
 async def respond(
-    send: Send,
-    status: int,
-    text: str,
-    *,
-    content_type: bytes = b"text/plain; charset=utf-8",
-    allow: bool = False,
+    send: Send, status: int, text: str, content_type: bytes = PLAIN, *more: tuple[bytes, bytes]
 ) -> None:
     body = text.encode()
     headers = [
@@ -103,8 +101,7 @@ async def respond(
         (b"content-length", str(len(body)).encode("ascii")),
         # A refused value is repeated in the body: no browser shall take it for a page.
         (b"x-content-type-options", b"nosniff"),
+        *more,
     ]
-    if allow:
-        headers.append((b"allow", b"GET"))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -1,5 +1,6 @@
 """What a caller may say, and how a refused value is shown again."""
 
+import argparse
 import re
 
 MAX_WAIT_MS = 60_000
@@ -23,26 +24,30 @@ class SlowUpstreamError(Exception):
         self.exit_code = exit_code
 
 
+class RefusedValueError(argparse.ArgumentTypeError, ValueError):
+    """A value that is not allowed; argparse shows the words of its own exception only."""
+
+
 def quote_value(text: str, limit: int = SHOWN_CHARACTERS) -> str:
-    """Quote a value that somebody else chose: at most `limit` characters, none of them harmful."""
+    """Quote a value that a caller chose: at most `limit` characters, none of them harmful."""
     safe = _UNSAFE.sub("?", text)
     return f'"{safe}"' if len(safe) <= limit else f'"{safe[: limit - 3]}..."'
 
 
 def parse_whole_number(text: str, lowest: int, highest: int) -> int:
-    """Plain decimal digits: no sign, space, underscore or exponent. ValueError says the range."""
+    """Plain decimal digits: no sign, space, underscore or exponent. The error says the range."""
     match = _WHOLE.fullmatch(text)
     if match is None or not lowest <= int(match[1]) <= highest:
-        raise ValueError(
+        raise RefusedValueError(
             f"must be one whole number from {lowest} to {highest}, not {quote_value(text)}"
         )
     return int(match[1])
 
 
 def parse_fraction(text: str) -> float:
-    """A plain decimal fraction from 0 to 1; ValueError otherwise, `nan` and `1e-3` included."""
+    """A plain decimal fraction from 0 to 1: refuses anything else, `nan` and `1e-3` included."""
     if _DECIMAL.fullmatch(text) is None or float(text) > 1:
-        raise ValueError(f"must be a decimal number from 0 to 1, not {quote_value(text)}")
+        raise RefusedValueError(f"must be a decimal number from 0 to 1, not {quote_value(text)}")
     return float(text)
 
 
@@ -58,5 +63,5 @@ def parse_wait_ms(query: bytes, default_ms: int) -> int:
         return default_ms
     try:
         return parse_whole_number(",".join(values), 0, MAX_WAIT_MS)
-    except ValueError as error:
-        raise ValueError(f"waitms {error}") from None
+    except RefusedValueError as error:
+        raise RefusedValueError(f"waitms {error}") from None

@@ -10,14 +10,6 @@ LOGNORMAL_SIGMA = 0.5
 LOGNORMAL_CAP = 20.0
 
 
-def draw_constant(_: Random) -> float:
-    return 1.0
-
-
-def draw_uniform(rng: Random) -> float:
-    return rng.uniform(0.5, 1.5)
-
-
 def draw_lognormal(rng: Random) -> float:
     # exp(N(mu, sigma)) has the mean exp(mu + sigma²/2), which is 1 for this mu.
     mu = -(LOGNORMAL_SIGMA**2) / 2
@@ -31,8 +23,8 @@ def draw_bimodal(rng: Random) -> float:
 
 # Each draws a factor with mean 1, to be multiplied with the mean that a request asks for.
 DISTRIBUTIONS: Mapping[str, Callable[[Random], float]] = {
-    "constant": draw_constant,
-    "uniform": draw_uniform,
+    "constant": lambda _: 1.0,
+    "uniform": lambda rng: rng.uniform(0.5, 1.5),
     "lognormal": draw_lognormal,
     "bimodal": draw_bimodal,
 }
@@ -45,7 +37,7 @@ class PlannedResponse:
 
 
 class ResponsePlanner:
-    """Deals every request its fate, in the order of arrival."""
+    """Plans how long each request waits and whether it fails, in the order of arrival."""
 
     def __init__(self, distribution: str, seed: int, error_rate: float) -> None:
         self._factor = DISTRIBUTIONS[distribution]

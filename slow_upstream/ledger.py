@@ -4,11 +4,13 @@ import math
 import re
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from io import RawIOBase
 from typing import Literal
 
+End = Literal["200", "500", "dropped"]
 LOG_HEADER = b"request_id,at_s,asked_ms,waited_ms,status\n"
 
 _REQUEST_ID = re.compile(r"[0-9A-Za-z._-]{1,64}")
@@ -54,8 +56,8 @@ class RequestLog:
         self._file: RawIOBase | None = file
         self._lines = [LOG_HEADER]
 
-    def add(self, wait: HeldRequest, waited_ms: float, status: str) -> None:
-        line = f"{wait.request_id},{wait.arrived_s:.6f},{wait.asked_ms},{waited_ms:.3f},{status}\n"
+    def add(self, held: HeldRequest, waited_ms: float, status: str) -> None:
+        line = f"{held.request_id},{held.arrived_s:.6f},{held.asked_ms},{waited_ms:.3f},{status}\n"
         self._lines.append(line.encode("ascii"))
 
     def flush(self) -> None:
@@ -81,8 +83,8 @@ class UpstreamCounters:
         self._started_s = now_s()
         self._closed = False
         self._open: set[HeldRequest] = set()
-        self._received = self._served = self._errors = self._rejected = self._dropped = 0
-        self._in_flight_peak = 0
+        self._ended = Counter[End]()
+        self._received = self._rejected = self._in_flight_peak = 0
         self._asked_ms_sum = self._late_ms_sum = 0.0
         self._late_ms_max = -math.inf
 
@@ -90,35 +92,28 @@ class UpstreamCounters:
         self._rejected += 1
 
     def record_arrival(self, request_id: str, asked_ms: int) -> HeldRequest:
-        wait = HeldRequest(request_id, self._now_s(), asked_ms)
+        held = HeldRequest(request_id, self._now_s(), asked_ms)
         if not self._closed:
             self._received += 1
-            self._open.add(wait)
+            self._open.add(held)
             self._in_flight_peak = max(self._in_flight_peak, len(self._open))
-        return wait
+        return held
 
-    def serve(self, wait: HeldRequest) -> None:
-        waited_ms = self._end(wait, "200")
-        if waited_ms is None:
+    def record_end(self, held: HeldRequest, end: End) -> None:
+        if self._closed:
             return
-        late_ms = waited_ms - wait.asked_ms
-        self._served += 1
-        self._asked_ms_sum += wait.asked_ms
-        self._late_ms_sum += late_ms
-        self._late_ms_max = max(self._late_ms_max, late_ms)
-
-    def fail(self, wait: HeldRequest) -> None:
-        if self._end(wait, "500") is not None:
-            self._errors += 1
-
-    def drop(self, wait: HeldRequest) -> None:
-        if self._end(wait, "dropped") is not None:
-            self._dropped += 1
+        self._open.remove(held)
+        late_ms = self._write(held, end) - held.asked_ms
+        self._ended[end] += 1
+        if end == "200":
+            self._asked_ms_sum += held.asked_ms
+            self._late_ms_sum += late_ms
+            self._late_ms_max = max(self._late_ms_max, late_ms)
 
     def close(self) -> None:
         """Log what is still held; nothing is counted after this."""
-        for wait in sorted(self._open, key=lambda wait: wait.arrived_s):
-            self._write(wait, "held")
+        for held in sorted(self._open, key=lambda held: held.arrived_s):
+            self._write(held, "held")
         self.flush()
         self._closed = True
 
@@ -127,14 +122,14 @@ class UpstreamCounters:
             self._log.flush()
 
     def take_snapshot(self) -> UpstreamStats:
-        served = self._served
+        served = self._ended["200"]
         return UpstreamStats(
             implementation="python",
             received=self._received,
             served=served,
-            errors=self._errors,
+            errors=self._ended["500"],
             rejected=self._rejected,
-            dropped=self._dropped,
+            dropped=self._ended["dropped"],
             in_flight=len(self._open),
             in_flight_peak=self._in_flight_peak,
             asked_ms_mean=round(self._asked_ms_sum / served, 3) if served else None,
@@ -143,15 +138,9 @@ class UpstreamCounters:
             uptime_s=round(self._now_s() - self._started_s, 3),
         )
 
-    def _end(self, wait: HeldRequest, status: Literal["200", "500", "dropped"]) -> float | None:
-        """How long the request was held in milliseconds, or None if that no longer counts."""
-        if self._closed:
-            return None
-        self._open.remove(wait)
-        return self._write(wait, status)
-
-    def _write(self, wait: HeldRequest, status: str) -> float:
-        waited_ms = (self._now_s() - wait.arrived_s) * 1000
+    def _write(self, held: HeldRequest, status: End | Literal["held"]) -> float:
+        """Logs a request, and returns for how many milliseconds it was held."""
+        waited_ms = (self._now_s() - held.arrived_s) * 1000
         if self._log is not None:
-            self._log.add(wait, waited_ms, status)
+            self._log.add(held, waited_ms, status)
         return waited_ms

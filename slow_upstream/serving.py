@@ -71,7 +71,7 @@ class QuickServer(uvicorn.Server):
     """uvicorn, except that it leaves at once, with exit code 0, whatever is in flight."""
 
     def __init__(
-        self, app: SlowUpstream, ledger: UpstreamCounters, on_ready: Callable[[], None]
+        self, app: SlowUpstream, counters: UpstreamCounters, on_ready: Callable[[], None]
     ) -> None:
         super().__init__(
             uvicorn.Config(
@@ -90,7 +90,7 @@ class QuickServer(uvicorn.Server):
                 timeout_graceful_shutdown=1,
             )
         )
-        self.ledger = ledger
+        self.counters = counters
         self.on_ready = on_ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -103,12 +103,12 @@ class QuickServer(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         # uvicorn ticks every 0.1 s.
-        self.ledger.flush()
+        self.counters.flush()
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         # In this order: closing a connection looks like the client going away.
-        self.ledger.close()
+        self.counters.close()
         for connection in list(self.server_state.connections):
             connection.transport.abort()
         await super().shutdown(sockets)

@@ -12,7 +12,6 @@ from analysis.summary.comparison import (
     list_differences,
     render_comparison_lines,
 )
-from analysis.summary.model import SCHEMA
 from analysis.summary.run import RunSummary
 from records.rundir import RunDir, open_run
 from scenarios.errors import UserError
@@ -20,6 +19,8 @@ from scenarios.errors import UserError
 MOST_NAMED = 3
 REVISION_SHOWN = 10
 ALL_WELL = 0
+SCHEMA = 1
+"""Of what --json prints."""
 
 
 def compare_directories(

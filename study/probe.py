@@ -9,12 +9,8 @@ from pathlib import Path
 
 import polars as pl
 
-from analysis.measures.probe_metrics import (
-    THREADS,
-    compute_loop_lag,
-    compute_simultaneous_peak,
-    find_blocking_site,
-)
+from analysis.measures.blocking_sites import find_blocking_sites
+from analysis.measures.probe_metrics import THREADS, compute_loop_lag, compute_simultaneous_peak
 from analysis.stats import formats
 from analysis.stats.quantiles import estimate_quantile
 from records.build_tables import build_handlers_table, build_probe_table, read_journals
@@ -119,8 +115,8 @@ def print_probe_tables(folder: Path, begun_s: float) -> None:
         f"threads at most {formats.whole(compute_simultaneous_peak(samples, THREADS))}, "
         f"loop lag at most {worst} ms"
     )
-    if place := find_blocking_site(samples):
-        print(f"the loop was held by {place}")
+    if sites := find_blocking_sites(samples):
+        print(f"the loop was held by {sites[0]}")
     print(f"handlers.parquet and probe.parquet are in\n{folder}/")
 
 

@@ -24,28 +24,21 @@ check_python() {
     "$bin/lint-imports" --no-cache
 }
 
-check_probe() {
-    step 'tests of the probe with the other Pythons that it supports: pytest'
-    sh probe/check.sh
-}
-
-# In the background: its output is shown, and its exit code counts, in `end_peers`.
-start_peers() {
+# Both at once: the probe's tests mostly wait, compilers do not. They build what the slow tests start.
+check_others() {
+    step 'the probe with the other Pythons that it supports: pytest'
     said=$(mktemp)
     sh peers/check.sh >"$said" 2>&1 &
     peers=$!
     trap 'kill "$peers" 2>/dev/null || :; rm -f "$said"' EXIT
-    trap 'exit 130' INT
-    trap 'exit 143' TERM
-}
-
-end_peers() {
-    step 'compiled servers: gofmt, go vet, go test; cargo fmt, clippy, test'
+    trap 'exit 130' INT TERM
+    sh probe/check.sh
     code=0
     wait "$peers" || code=$?
+    step 'compiled servers: gofmt, go vet, go test; cargo fmt, clippy, test'
     cat "$said"
     rm -f "$said"
-    trap - EXIT
+    trap - EXIT INT TERM
     return "$code"
 }
 
@@ -59,11 +52,9 @@ run_quick() {
 }
 
 run_slow() {
-    start_peers
+    check_others
     step 'tests that ask real servers and time nothing, at once: pytest'
     run_at_once -m 'slow and untimed'
-    end_peers
-    check_probe
     step 'tests that time real servers, one after the other: pytest'
     "$bin/python" -m pytest -m 'slow and not untimed'
 }
@@ -79,10 +70,8 @@ case ${1-} in
         ;;
     --slow) run_slow ;;
     *)
-        start_peers
         check_python
-        end_peers
-        check_probe
+        check_others
         step 'tests: pytest'
         "$bin/python" -m pytest "$@"
         ;;

@@ -9,14 +9,12 @@ from statistics import median
 
 from pydantic import TypeAdapter
 
-from analysis.summary.model import CellSummary
+from analysis.summary.model import READABLE_SCHEMAS, CellSummary
 from analysis.summary.trials import collect_values, count_error_verdicts, group_completed_trials
 from records.rundir import RunDir, open_run, translate_read_errors
 from scenarios.errors import UserError
 from scenarios.model import Scenario
 
-SCHEMAS = (1, 2)
-"""Of summary.json: what is read here of a cell has the same names in both."""
 _CELLS = TypeAdapter(list[CellSummary])
 _SCENARIOS = TypeAdapter(list[Scenario])
 
@@ -106,8 +104,9 @@ def read_cells(run: RunDir) -> list[CellSummary]:
     path = run.path / "summary.json"
     with translate_read_errors(path):
         content = json.loads(path.read_text())
-        if not isinstance(content, dict) or content.get("schema") not in SCHEMAS:
-            raise ValueError(f"not a summary of schema {' or '.join(map(str, SCHEMAS))}")
+        if not isinstance(content, dict) or content.get("schema") not in READABLE_SCHEMAS:
+            known = " or ".join(map(str, READABLE_SCHEMAS))
+            raise ValueError(f"not a summary of schema {known}")
         return _CELLS.validate_python(content.get("cells"))
 
 

@@ -68,6 +68,31 @@ def measure_instruments(rows: CellRows) -> Instruments:
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class InstrumentSummary:
+    generator_cpu_percent_peak: float | None
+    generator_cpu_percent: tuple[float, ...]
+    """The peak of each load process, busiest first."""
+    generator_lateness_median_ms: float | None
+    generator_lateness_p99_ms: float | None
+    upstream_late_share: float | None
+    other_load_cores: float | None
+    """What was no part of the cell kept so many cores busy."""
+    stolen_cores: float | None
+
+
+def summarize_instruments(found: Instruments) -> InstrumentSummary:
+    return InstrumentSummary(
+        generator_cpu_percent_peak=max(found.generator_cpu_percent, default=None),
+        generator_cpu_percent=found.generator_cpu_percent,
+        generator_lateness_median_ms=found.generator_lateness_median_ms,
+        generator_lateness_p99_ms=found.generator_lateness_p99_ms,
+        upstream_late_share=found.upstream_late_share,
+        other_load_cores=found.other_load_cores,
+        stolen_cores=found.stolen_cores,
+    )
+
+
 def compute_generator_cpu_percent(record: CellRecord, machine: pl.DataFrame) -> tuple[float, ...]:
     """Of one core for each process of Locust; oha is one process with several threads, and it is of
     one core for each of these."""

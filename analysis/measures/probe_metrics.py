@@ -4,11 +4,10 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from analysis.measures.window import Window, count_distinct
+from analysis.measures.blocking_sites import BEAT_S, BlockingSite, find_blocking_sites
+from analysis.measures.window import MeasuredCell
 from analysis.stats.quantiles import compute_time_weights, estimate_quantile
 
-BEAT_S = 0.010
-"""The probe's heartbeat: an age up to this is no lag."""
 BLOCKED_AFTER_S = 0.1
 """From this age on the probe reads the loop's stack."""
 BUCKET_S = 0.1
@@ -21,43 +20,40 @@ THREADS = (
 )
 
 
+COUNTED = (
+    "pid", "at_s", "threads_loop", "threads_anyio_worker", "threads_executor", "threads_other"
+)  # fmt: skip
 WATCHED = (
-    "pid", "at_s", "heartbeat_age_s", "threads_loop", "threads_anyio_worker", "threads_executor",
-    "threads_other", "pool_total", "pool_waiting", "blocked_route", "blocked_frame",
+    "pid", "at_s", "heartbeat_age_s", "pool_total", "pool_waiting", "blocked_route", "blocked_frame"
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class ProbeMetrics:
-    """Under the names of CellSummary. threads_spawned: of the whole cell; all else: of its
-    window."""
+    """Of the window."""
 
-    threads_spawned: int | None
     pool_total: int | None
     pool_waiting_peak: int | None
     loop_lag_p99_ms: float | None
     loop_lag_max_ms: float | None
     loop_blocked_share: float | None
-    blocked_by: str | None
+    blocking_sites: tuple[BlockingSite, ...] = ()
+    """Of an endpoint that works on the event loop, the worst first."""
 
 
-def compute_probe_metrics(probe: pl.DataFrame, window: Window) -> ProbeMetrics:
-    samples = probe.filter(window.contains("at_s"))
+def compute_probe_metrics(cell: MeasuredCell) -> ProbeMetrics:
+    samples = cell.tables.load_table("probe", WATCHED).filter(cell.window.contains("at_s"))
     lag_p99_ms, lag_max_ms = compute_loop_lag(samples)
     return ProbeMetrics(
-        threads_spawned=compute_simultaneous_peak(probe, THREADS),
         pool_total=compute_simultaneous_peak(samples, pl.col("pool_total")),
         pool_waiting_peak=compute_simultaneous_peak(samples, pl.col("pool_waiting")),
         loop_lag_p99_ms=lag_p99_ms,
         loop_lag_max_ms=lag_max_ms,
         loop_blocked_share=compute_blocked_share(samples),
-        blocked_by=find_blocking_site(samples),
+        blocking_sites=find_blocking_sites(samples)
+        if cell.record.scenario.endpoint.works_on_the_loop
+        else (),
     )
-
-
-def count_unique_threads(own: pl.DataFrame) -> int | None:
-    known = own.filter(pl.col("thread_id").is_not_null())
-    return count_distinct(known, "pid", "thread_id") if known.height else None
 
 
 def compute_simultaneous_peak(samples: pl.DataFrame, what: pl.Expr) -> int | None:
@@ -102,15 +98,3 @@ def compute_blocked_share(samples: pl.DataFrame) -> float | None:
             late = own["heartbeat_age_s"].to_numpy() > BLOCKED_AFTER_S
             shares.append(float(weights[late].sum() / weights.sum()))
     return max(shares, default=None)
-
-
-def find_blocking_site(samples: pl.DataFrame) -> str | None:
-    """The route and line that held the loop in most samples of a blocked loop."""
-    held = samples.filter(
-        pl.col("blocked_frame").is_not_null() | pl.col("blocked_route").is_not_null()
-    )
-    if held.is_empty():
-        return None
-    place = pl.concat_str("blocked_route", "blocked_frame", separator=" at ", ignore_nulls=True)
-    counts = held.select(place=place).group_by("place").len().sort("len", "place", descending=True)
-    return str(counts["place"][0])

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
+from analysis.measures.window import CellTables
+from records.cell import CellRecord
 from records.ids import BYSTANDER_PROCESS, CELL_UNIT, PROCESS_UNIT
 
 BEFORE_SENDING = r"^ConnectionRefusedError|gaierror|Address not available|Too many open files"
@@ -54,6 +56,18 @@ class RequestAccounting:
             "upstream_repeated": self.upstream_repeated,
         }
         return {name: count for name, count in counts.items() if count}
+
+
+def account_for_cell(record: CellRecord, tables: CellTables) -> RequestAccounting:
+    followed = record.scenario.load.tells_ids
+    seen = followed and record.scenario.has_probe
+    asked = followed and record.scenario.upstream is not None
+    return account_for_requests(
+        tables.load_table("requests", ("request_id", "status", "error", "ended_s")),
+        tables.load_table("handlers", ("request_id",)) if seen else None,
+        tables.load_table("upstream", ("request_id",)) if asked else None,
+        record.cell_number,
+    )
 
 
 def account_for_requests(

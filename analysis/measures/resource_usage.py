@@ -4,7 +4,12 @@ A sweep looks at every process and stamps all of its rows with one time: what is
 there together, also around a worker's death.
 """
 
+from dataclasses import dataclass
+
 import polars as pl
+
+from analysis.measures.window import CellRows
+from analysis.stats.quotients import divide_or_none
 
 USAGE = ("at_s", "role", "pid", "cpu_s", "rss_bytes", "threads")
 OURS = ("server", "database", "upstream", "load", "runner", "live", "profiler", "terminal")
@@ -12,6 +17,36 @@ OURS = ("server", "database", "upstream", "load", "runner", "live", "profiler", 
 BUCKET_S = 1.0
 """The runner sweeps twice a second, and the kernel counts CPU in steps of 10 ms: over one
 second that is 1 % of a core."""
+
+
+SWEEP_S = 0.5
+"""The runner looks at memory and threads so often: a window of some tenths of a second may lie
+between two looks."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerUsage:
+    worker_restarts: int
+    cpu_percent_peak: float | None
+    cpu_ms_per_request: float | None
+    """Of the server with all its processes, over the window; the probe's own share is in it."""
+    rss_mib_peak: float | None
+    live_cpu_percent_peak: float | None
+    """Of the page of `--live`; None without one."""
+
+
+def measure_server_usage(rows: CellRows) -> ServerUsage:
+    sweeps = rows.tables.load_table("machine", USAGE)
+    machine = sweeps.filter(rows.window.contains("at_s"))
+    around = sweeps.filter(rows.window.widen(SWEEP_S).contains("at_s"))
+    rps = divide_or_none(rows.completions.height, rows.window.length_s)
+    return ServerUsage(
+        worker_restarts=len(rows.record.deaths),
+        cpu_percent_peak=compute_cpu_percent_peak(machine, "server", together=True),
+        cpu_ms_per_request=compute_cpu_ms(machine, "server", rps),
+        rss_mib_peak=compute_memory_mib_peak(around, "server"),
+        live_cpu_percent_peak=compute_cpu_percent_peak(machine, "live", together=True),
+    )
 
 
 def compute_cpu_percent_peak(machine: pl.DataFrame, role: str, *, together: bool) -> float | None:

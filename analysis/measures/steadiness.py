@@ -46,6 +46,24 @@ def assess_steadiness(rows: CellRows) -> Steadiness:
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class SteadinessSummary:
+    warm_up_cut_s: float
+    """What the warm-up took of the window, by MSER-5."""
+    response_drift: float | None
+    """Change over the window as a share of the mean; so too for the throughput."""
+    throughput_drift: float | None
+
+
+def summarize_steadiness(window: Window, found: Steadiness) -> SteadinessSummary:
+    response, throughput = found.response_drift, found.throughput_drift
+    return SteadinessSummary(
+        warm_up_cut_s=window.cut_s,
+        response_drift=response.share if response else None,
+        throughput_drift=throughput.share if throughput else None,
+    )
+
+
 def estimate_throughput_drift(
     moments: npt.NDArray[np.float64], parts: int, window: Window
 ) -> Drift:

@@ -12,6 +12,8 @@ from analysis.stats.steady_state import choose_warm_up_cut
 from records.cell import CellRecord
 from scenarios.units import Second
 
+ROWS = ("intended_s", "started_s", "ended_s", "process", "user", "status", "error")
+
 
 class CellTables(Protocol):
     """Where the rows come from: `records.rundir.CellDir`, or `Tables` in memory. Whoever asks names
@@ -64,17 +66,27 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
-class CellRows:
-    """What most figures of a cell are made of. `completions` are those of the `requests` that ended
-    in the window; the other tables are smaller, and loaded when they are needed. end_s: the last
-    moment that is known of."""
+class MeasuredCell:
+    """What the figures of a cell are made of. end_s: the last moment that is known of."""
 
     record: CellRecord
     tables: CellTables
     window: Window
     end_s: Second
+
+
+@dataclass(frozen=True, slots=True)
+class CellRows(MeasuredCell):
+    """With its requests in memory; `completions` are those of them that ended in the window."""
+
     requests: pl.DataFrame
     completions: pl.DataFrame
+
+
+def load_rows(cell: MeasuredCell) -> CellRows:
+    requests = cell.tables.load_table("requests", ROWS)
+    completions = requests.filter(cell.window.contains("ended_s"))
+    return CellRows(cell.record, cell.tables, cell.window, cell.end_s, requests, completions)
 
 
 def get_planned_window(record: CellRecord) -> Window:

@@ -41,7 +41,7 @@ def write_notes(cell: CellSummary) -> list[str]:
             )
     if has_blocked_loop(cell):
         lag = formats.milliseconds(cell.loop_lag_max_ms)
-        found.append(f"the loop was held by {cell.blocked_by} (silent for up to {lag} ms)")
+        found.append(f"the loop was held by {cell.blocking_sites[0]} (silent for up to {lag} ms)")
     if has_affected_bystander(cell):
         bystander = cell.bystander
         waited = formats.milliseconds(bystander.median_ms)

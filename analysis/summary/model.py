@@ -1,14 +1,25 @@
-"""The figures of a cell, under the names that other tools rely on (summary.json, schema 1)."""
+"""The figures of a cell, under the names that other tools rely on (summary.json, schema 2)."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from analysis.measures.arrival_delay import ArrivalDelay
+from analysis.measures.instruments import InstrumentSummary
+from analysis.measures.latency_summary import LatencySummary
+from analysis.measures.probe_metrics import ProbeMetrics
 from analysis.measures.ramp import RampGrowth
 from analysis.measures.request_accounting import RequestAccounting
+from analysis.measures.resource_usage import ServerUsage
+from analysis.measures.steadiness import SteadinessSummary
+from analysis.measures.threads import ThreadSummary
+from analysis.measures.throughput import Throughput
+from analysis.measures.users import UserSummary
 from analysis.verdicts.base import VerdictRecord
 from records.prediction import Prediction
 from scenarios.units import Second
 
-SCHEMA = 1
+SCHEMA = 2
+READABLE_SCHEMAS = (1, 2)
+"""1 has `blocked_by`, a text, where 2 has `blocking_sites`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,79 +86,31 @@ class OpenLoopSummary:
     middle."""
 
 
-@dataclass(frozen=True, slots=True)
-class CellSummary:
-    """DESIGN: windows, populations, words. Unknown is None, never 0."""
-
+@dataclass(frozen=True, kw_only=True)
+class CellIdentity:
     scenario: str
     trial: int
     users: int | None
     """None in an open loop."""
-    duration_s: Second | None
-    requests: int
-    failures: int
-    failure_ratio: float | None
-    unfinished: int
-    rps: float | None
-    ok_rps: float | None
-    failures_per_s: float | None
-    success_ratio: float | None
-    mean_ms: float | None
-    min_ms: float | None
-    median_ms: float | None
-    ok_median_ms: float | None
-    median_lower_bound_ms: float | None
-    median_censored_ms: float | None
-    """Kaplan–Meier, with the requests that nobody answered; None where it is beyond them all."""
-    p99_lower_bound_ms: float | None
-    p99_censored_ms: float | None
-    p95_ms: float | None
-    p99_ms: float | None
-    p999_ms: float | None
-    max_ms: float | None
-    users_seen: float | None
-    """Throughput × (response + think): Little's law has as many users as there are."""
-    users_unanswered: int | None
-    """Users without an answer in the whole window: starved, or the window is shorter than a
-    response."""
-    users_longest_wait_median_ms: float | None
-    """Half of the users waited at least so long for one of their answers."""
-    warm_up_cut_s: float
-    """What the warm-up took of the window, by MSER-5."""
-    response_drift: float | None
-    """Change over the window as a share of the mean; so too for the throughput."""
-    throughput_drift: float | None
-    threads_unique: int | None
-    threads_spawned: int | None
-    threads_active_mean: float | None
-    threads_active_peak: int | None
-    pool_total: int | None
-    pool_waiting_peak: int | None
-    loop_lag_p99_ms: float | None
-    loop_lag_max_ms: float | None
-    loop_blocked_share: float | None
-    blocked_by: str | None
-    worker_restarts: int
-    cpu_percent_peak: float | None
-    cpu_ms_per_request: float | None
-    """Of the server with all its processes, over the window; the probe's own share is in it."""
-    rss_mib_peak: float | None
-    live_cpu_percent_peak: float | None
-    """Of the page of `--live`; None without one."""
-    generator_cpu_percent_peak: float | None
-    generator_cpu_percent: tuple[float, ...]
-    """The peak of each load process, busiest first."""
-    generator_lateness_median_ms: float | None
-    generator_lateness_p99_ms: float | None
-    upstream_late_share: float | None
-    other_load_cores: float | None
-    """What was no part of the cell kept so many cores busy."""
-    stolen_cores: float | None
-    arrival_delay_median_ms: float | None
-    """From the send to when the app saw it; None where two clocks are not known well enough."""
-    arrival_delay_p99_ms: float | None
-    clock_uncertainty_ms: float | None
-    """Of load processes on other machines."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellSummary(
+    ArrivalDelay,
+    InstrumentSummary,
+    ServerUsage,
+    ProbeMetrics,
+    ThreadSummary,
+    SteadinessSummary,
+    UserSummary,
+    LatencySummary,
+    Throughput,
+    CellIdentity,
+):
+    """A metric is declared where it is measured. The groups stand in reverse: a dataclass has the
+    fields of its last base first. Unknown is None, never 0; what has a default was not recorded
+    from the beginning."""
+
     open_loop: OpenLoopSummary | None
     growth: RampGrowth | None
     """Where the ramp was slow enough to tell."""
@@ -158,4 +121,4 @@ class CellSummary:
     predicted: Prediction | None = None
     cycles: tuple[Cycle, ...] = ()
     verdicts: tuple[VerdictRecord, ...] = ()
-    errors: tuple[ErrorCount, ...] = field(default=())
+    errors: tuple[ErrorCount, ...] = ()

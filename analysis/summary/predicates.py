@@ -35,7 +35,7 @@ def is_overloaded(cell: CellSummary) -> bool:
 
 def has_blocked_loop(cell: CellSummary) -> bool:
     """Whether the event loop was blocked for a share of the window that matters, by known code."""
-    return bool(cell.blocked_by) and (cell.loop_blocked_share or 0) > BLOCKED_NOTED_SHARE
+    return bool(cell.blocking_sites) and (cell.loop_blocked_share or 0) > BLOCKED_NOTED_SHARE
 
 
 def has_affected_bystander(cell: CellSummary) -> bool:

@@ -5,9 +5,7 @@ from typing import Self
 from analysis.verdicts.base import Verdict
 from analysis.verdicts.evidence import Evidence
 
-LACKS = {
-    "oha": "its requests carry no id, so nothing follows them through the app",
-}
+LACKS = {"oha": "its requests carry no id, so nothing follows them through the app"}
 
 
 class OtherEngine(Verdict):

@@ -1,1 +1,1 @@
-"""The other apps: databases, eight small endpoints, tasks. `app.main` is the lesson."""
+"""What is not the lesson: the other apps, and what all of them stand on."""

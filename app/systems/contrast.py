@@ -6,7 +6,6 @@ nothing: as `async def` it holds the loop, as `def` a thread, under /process ano
 """
 
 import sqlite3
-import sys
 from asyncio import get_running_loop
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
@@ -19,17 +18,16 @@ from fastapi import APIRouter, Depends, FastAPI, Path
 from pydantic import BaseModel, Field, JsonValue, StrictInt
 from starlette.responses import JSONResponse
 
-from app.foundation import add_ping, create_base_app
-from app.settings import SettingsError, read_thread_limit
-from app.systems import databases
 from app.systems.databases import (
-    MOST_ROWS,
     DatabaseSettings,
+    Limit,
     Text,
-    add_error_handlers,
     build_validation_error,
+    create_database_app,
     format_database_error,
+    read_database_settings,
 )
+from app.systems.environment import exit_on_settings_error
 from app.systems.items import ALIVE, CREATE, LIST, Row, SqlitePools
 from app.systems.strict_json import StrictRoute, parse_json, read_body
 from app.systems.work import fill, spin
@@ -37,7 +35,6 @@ from app.systems.work import fill, spin
 Said = Annotated[str, Path(min_length=1, max_length=256)]
 Steps = Annotated[int, Path(ge=1, le=10_000_000)]
 Mebibytes = Annotated[int, Path(ge=1, le=256)]
-Limit = Annotated[int, MOST_ROWS]
 ANY_JSON = {"requestBody": {"required": True, "content": {"application/json": {"schema": {}}}}}
 NO_JSON: dict[int | str, dict[str, object]] = {422: {"description": "No JSON"}}
 
@@ -193,7 +190,7 @@ def add_work_endpoints(
         return MemoryResponse(mb=mb, pages=fill(mb))
 
 
-def create_app(settings: DatabaseSettings, threads: int) -> FastAPI:
+def create_app(settings: DatabaseSettings) -> FastAPI:
     pools = SqlitePools(settings)
     others = ProcessPoolExecutor(mp_context=get_context("spawn"))  # begun when first asked
 
@@ -203,9 +200,7 @@ def create_app(settings: DatabaseSettings, threads: int) -> FastAPI:
             yield
         others.shutdown(cancel_futures=True)
 
-    app = create_base_app("contrast", threads, opened)
-    add_ping(app)
-    add_error_handlers(app)
+    app = create_database_app("contrast", settings, opened)
     sync, awaited, process = (
         APIRouter(prefix=f"/{way}", route_class=StrictRoute) for way in ("sync", "async", "process")
     )
@@ -217,7 +212,5 @@ def create_app(settings: DatabaseSettings, threads: int) -> FastAPI:
     return app
 
 
-try:
-    app = create_app(databases.read_database_settings(), read_thread_limit())
-except SettingsError as error:
-    sys.exit(f"app.contrast: {error}")
+with exit_on_settings_error("app.contrast"):
+    app = create_app(read_database_settings())

@@ -4,7 +4,8 @@ when they have sent something that none can be asked with."""
 import os
 import re
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager as AsyncContext
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -13,10 +14,12 @@ import psycopg
 import sqlalchemy.exc
 from fastapi import FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BaseModel
 from starlette.responses import JSONResponse
 
-from app.settings import SettingsError, read_choice, read_number
+from app.settings import read_thread_limit
+from app.systems.base import create_base_app
+from app.systems.environment import SettingsError, read_choice, read_number
 
 Life = Literal["pool", "per-request"]
 LIVES: tuple[Life, ...] = ("pool", "per-request")
@@ -29,14 +32,16 @@ FAULTS = (
     sqlite3.Error,
 )
 ADDRESS = re.compile(r' (to server )?at "[^"]*"(, port \d+)?|\(\'[^\']*\', \d+\)')
-TOLD = ("type", "loc", "msg")
-MOST_ROWS = Query(ge=1, le=100)
+ERROR_KEYS = ("type", "loc", "msg")
+Limit = Annotated[int, Query(ge=1, le=100)]
+"""How many rows a caller may ask for."""
 
 
 @dataclass(frozen=True, slots=True)
 class DatabaseSettings:
-    """pool: connections at the most, of each worker and each library."""
+    """threads: of anyio's pool; pool: connections at most, of each worker and each library."""
 
+    threads: int
     postgres_url: str
     sqlite: str
     pool: int
@@ -44,16 +49,36 @@ class DatabaseSettings:
 
 
 def read_database_settings(env: Mapping[str, str] = os.environ) -> DatabaseSettings:
-    """Reads the `APP_DATABASE_...` variables and APP_SQLITE. Raises SettingsError."""
+    """Reads APP_POOL, APP_SQLITE and the `APP_DATABASE_...` variables. Raises SettingsError."""
     url = env.get("APP_DATABASE_URL", "postgresql://postgres@127.0.0.1:5432/postgres")
     if not url.startswith("postgresql://"):
         raise SettingsError("APP_DATABASE_URL: give postgresql://user@host:port/name")
     return DatabaseSettings(
+        threads=read_thread_limit(env),
         postgres_url=url,
         sqlite=env.get("APP_SQLITE", "items.sqlite"),
         pool=read_number(env, "APP_DATABASE_POOL", 5, 1, 1000),
         life=read_choice(env, "APP_DATABASE_LIFE", LIVES),
     )
+
+
+# What nothing is simpler than: one small object, checked like all the others.
+class PingResponse(BaseModel):
+    ping: str
+
+
+def create_database_app(
+    title: str, settings: DatabaseSettings, opened: Callable[[], AsyncContext[None]]
+) -> FastAPI:
+    """`opened` holds the pools open while the app lives."""
+    app = create_base_app(title, settings.threads, opened)
+    add_error_handlers(app)
+
+    @app.get("/ping")
+    async def ping() -> PingResponse:
+        return PingResponse(ping="pong")
+
+    return app
 
 
 def add_error_handlers(app: FastAPI) -> None:
@@ -69,8 +94,8 @@ def add_error_handlers(app: FastAPI) -> None:
     async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
         """Without the input, which FastAPI would repeat: infinity is no JSON, half a character
         no UTF-8."""
-        told = [{key: each[key] for key in TOLD} for each in error.errors()]
-        return JSONResponse({"detail": told}, status_code=422)
+        errors = [{key: each[key] for key in ERROR_KEYS} for each in error.errors()]
+        return JSONResponse({"detail": errors}, status_code=422)
 
 
 def build_validation_error(message: str, *where: str) -> RequestValidationError:

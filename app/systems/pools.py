@@ -4,7 +4,7 @@ None opens a transaction around a single statement, so that PostgreSQL sees the 
 """
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 
 import asyncpg
 from psycopg import AsyncConnection, Connection, OperationalError
@@ -17,6 +17,7 @@ from app.systems.databases import DatabaseSettings
 
 PATIENCE_S = 3600.0
 """How long a request may wait for a connection: longer than any load lasts."""
+CONNECTION: dict[str, object] = {"autocommit": True, "row_factory": dict_row}
 REFUSED = "no connection: PostgreSQL cannot be reached, or has no place left"
 
 
@@ -59,49 +60,42 @@ class PostgresPools:
             max_size=self.size,
             timeout=PATIENCE_S,
             reconnect_timeout=0,
-            kwargs={"autocommit": True, "row_factory": dict_row},
+            kwargs=CONNECTION,
             open=False,
         )
-        # SQLAlchemy adds 10 connections in need: max_overflow=0 makes it as many as the others.
-        self.engine = create_engine(
-            self.build_driver_url("psycopg"),
-            pool_size=self.size,
-            max_overflow=0,
-            pool_timeout=PATIENCE_S,
-            isolation_level="AUTOCOMMIT",
-        )
-        self.async_engine = create_async_engine(
-            self.build_driver_url("asyncpg"),
-            pool_size=self.size,
-            max_overflow=0,
-            pool_timeout=PATIENCE_S,
-            isolation_level="AUTOCOMMIT",
-        )
+        engine_options: dict[str, object] = {
+            "pool_size": self.size,
+            "max_overflow": 0,  # as many as the others: SQLAlchemy adds 10 in need
+            "pool_timeout": PATIENCE_S,
+            "isolation_level": "AUTOCOMMIT",
+        }
+        self.engine = create_engine(self.build_driver_url("psycopg"), **engine_options)
+        self.async_engine = create_async_engine(self.build_driver_url("asyncpg"), **engine_options)
 
     def build_driver_url(self, driver: str) -> str:
         return self.url.replace("postgresql:", f"postgresql+{driver}:", 1)
 
     @asynccontextmanager
     async def open_pools(self) -> AsyncIterator[None]:
-        async with AsyncExitStack() as stack:
-            stack.callback(self.engine.dispose)
-            stack.push_async_callback(self.async_engine.dispose)
-            stack.enter_context(self.blocking)
-            self.awaiting = await stack.enter_async_context(
-                AwaitingPool(
-                    self.url,
-                    min_size=0,
-                    max_size=self.size,
-                    timeout=PATIENCE_S,
-                    reconnect_timeout=0,
-                    kwargs={"autocommit": True, "row_factory": dict_row},
-                    open=False,
-                )
-            )
-            self.asyncpg = await stack.enter_async_context(
-                asyncpg.create_pool(self.url, min_size=0, max_size=self.size, reset=skip_reset)
-            )
-            yield
+        self.awaiting = AwaitingPool(
+            self.url,
+            min_size=0,
+            max_size=self.size,
+            timeout=PATIENCE_S,
+            reconnect_timeout=0,
+            kwargs=CONNECTION,
+            open=False,
+        )
+        self.asyncpg = asyncpg.create_pool(
+            self.url, min_size=0, max_size=self.size, reset=skip_reset
+        )
+        try:
+            with self.blocking:
+                async with self.awaiting, self.asyncpg:
+                    yield
+        finally:
+            await self.async_engine.dispose()
+            self.engine.dispose()
 
 
 async def skip_reset(_: object) -> None:

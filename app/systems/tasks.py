@@ -3,7 +3,6 @@
 APP_DATABASE_LIFE says where a request's connection comes from: a pool, or a connect of its own.
 """
 
-import sys
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import AsyncIterator
 from typing import Annotated
@@ -13,16 +12,15 @@ from psycopg import AsyncConnection
 from psycopg.rows import DictRow, dict_row
 from pydantic import BaseModel, Field, StrictBool
 
-from app.foundation import add_ping, create_base_app
-from app.settings import SettingsError, read_thread_limit
-from app.systems import databases
 from app.systems.databases import (
-    MOST_ROWS,
     DatabaseSettings,
+    Limit,
     Text,
-    add_error_handlers,
     build_validation_error,
+    create_database_app,
+    read_database_settings,
 )
+from app.systems.environment import exit_on_settings_error
 from app.systems.pools import PostgresPools
 from app.systems.strict_json import StrictRoute
 
@@ -67,14 +65,12 @@ def decode_cursor(after: str | None = None) -> int:
     return task_id
 
 
-def create_app(settings: DatabaseSettings, threads: int) -> FastAPI:
+def create_app(settings: DatabaseSettings) -> FastAPI:
     pools = PostgresPools(settings)
-    app = create_base_app("tasks", threads, pools.open_pools)
-    add_ping(app)
+    app = create_database_app("tasks", settings, pools.open_pools)
     app.router.route_class = StrictRoute
-    add_error_handlers(app)
 
-    async def connection() -> AsyncIterator[Connection]:
+    async def open_connection() -> AsyncIterator[Connection]:
         if settings.life == "pool":
             async with pools.awaiting.connection() as pooled:
                 yield pooled
@@ -84,28 +80,26 @@ def create_app(settings: DatabaseSettings, threads: int) -> FastAPI:
             ) as own:
                 yield own
 
+    opened = Depends(open_connection, scope="function")
+
     @app.get("/tasks")
     async def list_tasks(
-        asked: Annotated[Connection, Depends(connection, scope="function")],
         after: Annotated[int, Depends(decode_cursor)],
-        limit: Annotated[int, MOST_ROWS] = 25,
+        limit: Limit = 25,
+        connection: Connection = opened,
     ) -> TaskPage:
-        rows = await (await asked.execute(PAGE, (after, limit + 1))).fetchall()
+        rows = await (await connection.execute(PAGE, (after, limit + 1))).fetchall()
         items = [Task.model_validate(row) for row in rows[:limit]]
         return TaskPage(
             items=items, next=encode_cursor(items[-1].task_id) if rows[limit:] else None
         )
 
     @app.post("/tasks", status_code=201, response_model=Task)
-    async def create_task(
-        asked: Annotated[Connection, Depends(connection, scope="function")], task: NewTask
-    ) -> DictRow | None:
-        return await (await asked.execute(CREATE, (task.title, task.done))).fetchone()
+    async def create_task(task: NewTask, connection: Connection = opened) -> DictRow | None:
+        return await (await connection.execute(CREATE, (task.title, task.done))).fetchone()
 
     return app
 
 
-try:
-    app = create_app(databases.read_database_settings(), read_thread_limit())
-except SettingsError as error:
-    sys.exit(f"app.tasks: {error}")
+with exit_on_settings_error("app.tasks"):
+    app = create_app(read_database_settings())

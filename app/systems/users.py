@@ -3,9 +3,7 @@
 The query is the same throughout; what differs is the endpoint's style and the library that asks.
 """
 
-import sys
 from collections.abc import Mapping, Sequence
-from typing import Annotated
 
 from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict
@@ -13,15 +11,17 @@ from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
-from app.foundation import add_ping, create_base_app
-from app.settings import SettingsError, read_thread_limit
-from app.systems import databases
-from app.systems.databases import MOST_ROWS, DatabaseSettings, add_error_handlers
+from app.systems.databases import (
+    DatabaseSettings,
+    Limit,
+    create_database_app,
+    read_database_settings,
+)
+from app.systems.environment import exit_on_settings_error
 from app.systems.pools import PostgresPools
 
 BY_NUMBER = "SELECT user_id, name, email, karma, active FROM users ORDER BY user_id LIMIT $1"
 BY_PERCENT = "SELECT user_id, name, email, karma, active FROM users ORDER BY user_id LIMIT %s"
-Limit = Annotated[int, MOST_ROWS]
 
 
 class User(BaseModel):
@@ -55,11 +55,9 @@ def select_first_users(limit: int) -> Select[UserRow]:
     return select(UserRow).order_by(UserRow.user_id).limit(limit)
 
 
-def create_app(settings: DatabaseSettings, threads: int) -> FastAPI:
+def create_app(settings: DatabaseSettings) -> FastAPI:
     pools = PostgresPools(settings)
-    app = create_base_app("users", threads, pools.open_pools)
-    add_ping(app)
-    add_error_handlers(app)
+    app = create_database_app("users", settings, pools.open_pools)
     add_sqlalchemy_endpoints(app, pools)
     add_driver_endpoints(app, pools)
     return app
@@ -98,7 +96,5 @@ def add_driver_endpoints(app: FastAPI, pools: PostgresPools) -> None:
             return connection.execute(BY_PERCENT, (limit,)).fetchall()
 
 
-try:
-    app = create_app(databases.read_database_settings(), read_thread_limit())
-except SettingsError as error:
-    sys.exit(f"app.users: {error}")
+with exit_on_settings_error("app.users"):
+    app = create_app(read_database_settings())

@@ -4,20 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from time import monotonic
-from typing import Protocol, cast
+from typing import cast
 
 from .request_record import current, is_endpoint_call, record_thread_start
-
-
-class LimiterStatistics(Protocol):
-    total_tokens: float
-    borrowed_tokens: int
-    tasks_waiting: int
-
-
-class Limiter(Protocol):
-    def statistics(self) -> LimiterStatistics: ...
-
 
 RunSync = Callable[..., Awaitable[object]]
 
@@ -31,13 +20,6 @@ def instrument_pool() -> None:
         return
     if not hasattr(to_thread.run_sync, "probe_original"):
         vars(to_thread)["run_sync"] = wrap_run_sync(cast(RunSync, to_thread.run_sync))
-
-
-def get_default_limiter() -> Limiter:
-    """The pool of the running loop; call it on the loop."""
-    from anyio.to_thread import current_default_thread_limiter
-
-    return cast(Limiter, current_default_thread_limiter())
 
 
 def wrap_run_sync(original: RunSync) -> RunSync:

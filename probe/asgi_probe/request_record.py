@@ -68,7 +68,7 @@ def is_endpoint_call(function: Callable[..., object], endpoint: object) -> bool:
 
 
 def classify_thread(thread_name: str) -> str:
-    """Threads are told apart by the names that anyio and asyncio's executor give them."""
+    """Goes by the names that anyio and asyncio's executor give their threads."""
     if thread_name.startswith("AnyIO worker thread"):
         return "anyio-worker"
     if thread_name.startswith(("asyncio_", "ThreadPoolExecutor")):

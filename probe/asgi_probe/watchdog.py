@@ -10,12 +10,15 @@ import threading
 from math import nan
 from pathlib import Path
 from time import monotonic, process_time
+from typing import TYPE_CHECKING
 
 from .frames import find_blocking_site
 from .journal import Columns, ProbeJournal, make_packer
-from .pool import Limiter, get_default_limiter
 from .recorder import Recorder
 from .request_record import HANDLERS, classify_thread
+
+if TYPE_CHECKING:
+    from anyio import CapacityLimiter
 
 BEAT_S = 0.010
 """Period of the loop's heartbeat, and of the watchdog's look."""
@@ -23,7 +26,7 @@ FLUSH_EVERY_S = 0.25
 BLOCKED_AFTER_S = 0.1
 """A heartbeat older than this gets the loop thread's stack read."""
 CENSUS_EVERY_S = 0.1
-"""Threads are told apart, and memory and CPU are read, this often, or as soon as the number of
+"""Threads are classified, and memory and CPU are read, this often, or as soon as the number of
 threads changes: for 500 threads that is 100 µs, and a clock of the process's CPU asks them all."""
 
 SAMPLES: Columns = (
@@ -60,7 +63,7 @@ class Watchdog:
             {"pid": os.getpid(), "beat_us": round(BEAT_S * 1e6)},
         )
         recorder.journal = self._journal
-        self._limiter: Limiter | None = None
+        self._limiter: CapacityLimiter | None = None
         self._loop_thread = threading.get_ident()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="probe watchdog", daemon=True)
@@ -73,7 +76,9 @@ class Watchdog:
         """Call on the loop's own thread."""
         self.recorder.loop_thread_id = threading.get_native_id()
         if "anyio" in sys.modules:
-            self._limiter = get_default_limiter()
+            from anyio.to_thread import current_default_thread_limiter
+
+            self._limiter = current_default_thread_limiter()  # the running loop's
         self._record_heartbeat(loop)
         self._thread.start()
 

@@ -14,9 +14,9 @@ const (
 
 var decimal = regexp.MustCompile(`^[0-9]{1,20}(\.[0-9]{1,20})?$`)
 
-// shown quotes a value that somebody else chose: at most limit characters, and only printable ASCII
+// quoteValue quotes a value that a caller chose: at most limit characters, and only printable ASCII
 // without what means something to a terminal, a shell or an HTML page.
-func shown(text string, limit int) string {
+func quoteValue(text string, limit int) string {
 	safe := []byte(text)
 	for i, char := range safe {
 		if char < ' ' || char > '~' || strings.IndexByte("\"&'<>\\`", char) >= 0 {
@@ -29,29 +29,29 @@ func shown(text string, limit int) string {
 	return `"` + string(safe) + `"`
 }
 
-// wholeNumber takes plain decimal digits only; its error says the range.
-func wholeNumber(text string, highest uint64) (uint64, error) {
+// parseWholeNumber takes plain decimal digits only; its error says the range.
+func parseWholeNumber(text string, highest uint64) (uint64, error) {
 	value, err := strconv.ParseUint(text, 10, 64)
 	if err != nil || value > highest {
 		return 0, fmt.Errorf("must be one whole number from 0 to %d, not %s",
-			highest, shown(text, shownCharacters))
+			highest, quoteValue(text, shownCharacters))
 	}
 	return value, nil
 }
 
-// share takes a plain decimal fraction from 0 to 1, so neither NaN nor 1e-3.
-func share(text string) (float64, error) {
+// parseFraction takes a plain decimal fraction from 0 to 1, so neither NaN nor 1e-3.
+func parseFraction(text string) (float64, error) {
 	value, err := strconv.ParseFloat(text, 64)
 	if !decimal.MatchString(text) || err != nil || value > 1 {
 		return 0, fmt.Errorf("must be a decimal number from 0 to 1, not %s",
-			shown(text, shownCharacters))
+			quoteValue(text, shownCharacters))
 	}
 	return value, nil
 }
 
-// askedWaitMS is the mean wait that a query string asks for, in milliseconds. Percent escapes are
+// parseWaitMS is the mean wait that a query string asks for, in milliseconds. Percent escapes are
 // deliberately not decoded: waitms=%31 is not a plain number.
-func askedWaitMS(query string, defaultMS int) (int, error) {
+func parseWaitMS(query string, defaultMS int) (int, error) {
 	var values []string
 	for _, pair := range strings.Split(query, "&") {
 		if name, value, _ := strings.Cut(pair, "="); name == "waitms" {
@@ -61,7 +61,7 @@ func askedWaitMS(query string, defaultMS int) (int, error) {
 	if values == nil {
 		return defaultMS, nil
 	}
-	value, err := wholeNumber(strings.Join(values, ","), maxWaitMS)
+	value, err := parseWholeNumber(strings.Join(values, ","), maxWaitMS)
 	if err != nil {
 		return 0, fmt.Errorf("waitms %w", err)
 	}

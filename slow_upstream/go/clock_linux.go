@@ -7,8 +7,8 @@ import (
 
 const clockMonotonic = 1
 
-// monotonicNS reads CLOCK_MONOTONIC in nanoseconds: the clock of Python's time.monotonic().
-func monotonicNS() (ns int64, known bool) {
+// readMonotonicNS reads CLOCK_MONOTONIC in nanoseconds: the clock of Python's time.monotonic().
+func readMonotonicNS() (ns int64, known bool) {
 	var now syscall.Timespec
 	_, _, failed := syscall.RawSyscall(
 		syscall.SYS_CLOCK_GETTIME, clockMonotonic, uintptr(unsafe.Pointer(&now)), 0)

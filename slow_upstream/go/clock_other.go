@@ -2,4 +2,4 @@
 
 package main
 
-func monotonicNS() (ns int64, known bool) { return 0, false }
+func readMonotonicNS() (ns int64, known bool) { return 0, false }

@@ -32,8 +32,8 @@ var distributions = map[string]func(*rand.Rand) float64{
 	},
 }
 
-// fates deals every request its wait and whether it fails, in the order of arrival.
-type fates struct {
+// responsePlanner plans how long each request waits and whether it fails, in the order of arrival.
+type responsePlanner struct {
 	mutex     sync.Mutex
 	factor    func(*rand.Rand) float64
 	errorRate float64
@@ -41,8 +41,8 @@ type fates struct {
 	waits, errors *rand.Rand
 }
 
-func newFates(opts options) *fates {
-	return &fates{
+func newResponsePlanner(opts options) *responsePlanner {
+	return &responsePlanner{
 		factor:    distributions[opts.distribution],
 		errorRate: opts.errorRate,
 		waits:     rand.New(rand.NewPCG(opts.seed, 1)),
@@ -50,10 +50,10 @@ func newFates(opts options) *fates {
 	}
 }
 
-// deal rounds a half to even, as Python does.
-func (f *fates) deal(meanMS int) (askedMS int, fails bool) {
-	f.mutex.Lock()
-	defer f.mutex.Unlock()
-	askedMS = int(math.RoundToEven(float64(meanMS) * f.factor(f.waits)))
-	return askedMS, f.errors.Float64() < f.errorRate
+// planResponse rounds a half to even, as Python does.
+func (p *responsePlanner) planResponse(meanMS int) (askedMS int, fails bool) {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	askedMS = int(math.RoundToEven(float64(meanMS) * p.factor(p.waits)))
+	return askedMS, p.errors.Float64() < p.errorRate
 }

@@ -27,8 +27,8 @@ func cleanRequestID(text string) string {
 	return ""
 }
 
-// wait is one valid request being held.
-type wait struct {
+// heldRequest is one valid request being held.
+type heldRequest struct {
 	requestID string
 	arrived   time.Time
 	askedMS   int
@@ -50,108 +50,108 @@ type stats struct {
 	UptimeS        float64  `json:"uptime_s"`
 }
 
-// ledger counts requests from their arrival to their end.
-type ledger struct {
+// upstreamCounters counts requests from their arrival to their end.
+type upstreamCounters struct {
 	mutex      sync.Mutex
 	log        *requestLog
 	started    time.Time
 	closed     bool
-	open       map[*wait]struct{}
+	open       map[*heldRequest]struct{}
 	counts     stats
 	askedMSSum float64
 	lateMSSum  float64
 	lateMSMax  float64
 }
 
-func newLedger(log *requestLog) *ledger {
-	return &ledger{
+func newUpstreamCounters(log *requestLog) *upstreamCounters {
+	return &upstreamCounters{
 		log:       log,
 		started:   time.Now(),
-		open:      map[*wait]struct{}{},
+		open:      map[*heldRequest]struct{}{},
 		lateMSMax: math.Inf(-1),
 	}
 }
 
-func (l *ledger) reject() {
-	l.mutex.Lock()
-	defer l.mutex.Unlock()
-	l.counts.Rejected++
+func (c *upstreamCounters) reject() {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	c.counts.Rejected++
 }
 
-func (l *ledger) arrive(id string, askedMS int) *wait {
-	one := &wait{id, time.Now(), askedMS}
-	l.mutex.Lock()
-	defer l.mutex.Unlock()
-	if !l.closed {
-		l.counts.Received++
-		l.open[one] = struct{}{}
-		l.counts.InFlightPeak = max(l.counts.InFlightPeak, len(l.open))
+func (c *upstreamCounters) recordArrival(id string, askedMS int) *heldRequest {
+	one := &heldRequest{id, time.Now(), askedMS}
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	if !c.closed {
+		c.counts.Received++
+		c.open[one] = struct{}{}
+		c.counts.InFlightPeak = max(c.counts.InFlightPeak, len(c.open))
 	}
 	return one
 }
 
-// end takes an HTTP status, or dropped, and says whether the request still counted.
-func (l *ledger) end(one *wait, status int) bool {
+// recordEnd takes an HTTP status, or dropped, and says whether the request still counted.
+func (c *upstreamCounters) recordEnd(one *heldRequest, status int) bool {
 	waitedMS := time.Since(one.arrived).Seconds() * 1000
-	l.mutex.Lock()
-	defer l.mutex.Unlock()
-	if _, known := l.open[one]; !known || l.closed {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	if _, known := c.open[one]; !known || c.closed {
 		return false
 	}
-	delete(l.open, one)
-	l.log.add(one, waitedMS, status)
+	delete(c.open, one)
+	c.log.add(one, waitedMS, status)
 	switch status {
 	case dropped:
-		l.counts.Dropped++
+		c.counts.Dropped++
 	case http.StatusOK:
 		lateMS := waitedMS - float64(one.askedMS)
-		l.counts.Served++
-		l.askedMSSum += float64(one.askedMS)
-		l.lateMSSum += lateMS
-		l.lateMSMax = max(l.lateMSMax, lateMS)
+		c.counts.Served++
+		c.askedMSSum += float64(one.askedMS)
+		c.lateMSSum += lateMS
+		c.lateMSMax = max(c.lateMSMax, lateMS)
 	default:
-		l.counts.Errors++
+		c.counts.Errors++
 	}
 	return true
 }
 
-func (l *ledger) flush() {
-	l.mutex.Lock()
-	lines := l.log.take()
-	l.mutex.Unlock()
+func (c *upstreamCounters) flush() {
+	c.mutex.Lock()
+	lines := c.log.take()
+	c.mutex.Unlock()
 	// Outside the lock: a slow disk must not hold up a request.
-	l.log.write(lines)
+	c.log.write(lines)
 }
 
 // close logs what is still held; nothing is counted after this.
-func (l *ledger) close() {
-	l.mutex.Lock()
-	l.closed = true
-	var left []*wait
-	for one := range l.open {
+func (c *upstreamCounters) close() {
+	c.mutex.Lock()
+	c.closed = true
+	var left []*heldRequest
+	for one := range c.open {
 		left = append(left, one)
 	}
 	sort.Slice(left, func(i, j int) bool { return left[i].arrived.Before(left[j].arrived) })
 	for _, one := range left {
-		l.log.add(one, time.Since(one.arrived).Seconds()*1000, held)
+		c.log.add(one, time.Since(one.arrived).Seconds()*1000, held)
 	}
-	l.mutex.Unlock()
-	l.flush()
+	c.mutex.Unlock()
+	c.flush()
 }
 
-func (l *ledger) stats() stats {
-	l.mutex.Lock()
-	defer l.mutex.Unlock()
-	now := l.counts
+func (c *upstreamCounters) takeSnapshot() stats {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	now := c.counts
 	now.Implementation = implementation
-	now.InFlight = len(l.open)
-	now.UptimeS = thousandths(time.Since(l.started).Seconds())
+	now.InFlight = len(c.open)
+	now.UptimeS = roundToThousandths(time.Since(c.started).Seconds())
 	if now.Served > 0 {
 		served := float64(now.Served)
-		asked, late, most := thousandths(l.askedMSSum/served), thousandths(l.lateMSSum/served), thousandths(l.lateMSMax)
+		asked, late, most := roundToThousandths(c.askedMSSum/served), roundToThousandths(c.lateMSSum/served), roundToThousandths(c.lateMSMax)
 		now.AskedMSMean, now.LateMSMean, now.LateMSMax = &asked, &late, &most
 	}
 	return now
 }
 
-func thousandths(value float64) float64 { return math.Round(value*1000) / 1000 }
+func roundToThousandths(value float64) float64 { return math.Round(value*1000) / 1000 }

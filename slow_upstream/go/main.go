@@ -57,7 +57,7 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
-	return serve(opts, listener, newLedger(log))
+	return serve(opts, listener, newUpstreamCounters(log))
 }
 
 // listen leaves the backlog to Go, which takes the largest that the kernel allows, and TCP_NODELAY
@@ -73,7 +73,7 @@ func listen(opts options) (net.Listener, error) {
 			opts.port, opts.host), cannotRunHere}
 	default:
 		return nil, problem{fmt.Sprintf(
-			"--host %s --port %d: %v", shown(opts.host, 200), opts.port, errors.Unwrap(err)), wrongUse}
+			"--host %s --port %d: %v", quoteValue(opts.host, 200), opts.port, errors.Unwrap(err)), wrongUse}
 	}
 }
 
@@ -84,20 +84,20 @@ func openLog(path string) (*requestLog, error) {
 	file, err := os.Create(path)
 	if err != nil {
 		return nil, problem{fmt.Sprintf(
-			"--log: cannot write %s: %v", shown(path, 200), errors.Unwrap(err)), wrongUse}
+			"--log: cannot write %s: %v", quoteValue(path, 200), errors.Unwrap(err)), wrongUse}
 	}
 	return newRequestLog(file), nil
 }
 
 // serve returns when the first SIGTERM or SIGINT has come and everything held is logged.
-func serve(opts options, listener net.Listener, book *ledger) error {
+func serve(opts options, listener net.Listener, counters *upstreamCounters) error {
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT)
 	// A reader of our stdout that has gone is no reason to die.
 	signal.Ignore(syscall.SIGPIPE)
 
 	server := &http.Server{
-		Handler:           newUpstream(opts, book),
+		Handler:           newUpstream(opts, counters),
 		IdleTimeout:       keepAlive,
 		ReadHeaderTimeout: keepAlive,
 		// `OPTIONS *` gets its 404 from us, like every other unknown target.
@@ -117,15 +117,15 @@ func serve(opts options, listener net.Listener, book *ledger) error {
 	for {
 		select {
 		case <-ticker.C:
-			book.flush()
+			counters.flush()
 		case err := <-broken:
-			book.close()
+			counters.close()
 			return err
 		case <-stop:
 			// In this order: closing a connection looks like the client going away.
-			book.close()
+			counters.close()
 			err := server.Close()
-			announce(map[string]any{"stats": book.stats()})
+			announce(map[string]any{"stats": counters.takeSnapshot()})
 			return err
 		}
 	}

@@ -40,39 +40,39 @@ func parseOptions(args []string) (options, error) {
 		return options{}, problem{err.Error(), wrongUse}
 	}
 	if set.NArg() > 0 {
-		return options{}, problem{"unexpected argument: " + shown(set.Arg(0), 200), wrongUse}
+		return options{}, problem{"unexpected argument: " + quoteValue(set.Arg(0), 200), wrongUse}
 	}
 
 	var wrong []string
 	whole := func(name, text string, highest uint64) uint64 {
-		value, err := wholeNumber(text, highest)
-		wrong = collect(wrong, name, err)
+		value, err := parseWholeNumber(text, highest)
+		wrong = appendError(wrong, name, err)
 		return value
 	}
 	opts := options{host: *host, distribution: *distribution, log: *log}
 	set.Visit(func(given *flag.Flag) {
 		// An empty host would mean every interface of the machine.
 		if (given.Name == "host" || given.Name == "log") && given.Value.String() == "" {
-			wrong = collect(wrong, given.Name, errors.New(`must not be empty, not ""`))
+			wrong = appendError(wrong, given.Name, errors.New(`must not be empty, not ""`))
 		}
 	})
 	opts.port = int(whole("port", *port, 65_535))
 	opts.defaultMS = int(whole("default-ms", *defaultMS, maxWaitMS))
 	if _, known := distributions[*distribution]; !known {
-		wrong = collect(wrong, "distribution", fmt.Errorf("must be one of %s, not %s",
-			strings.Join(distributionNames, ", "), shown(*distribution, shownCharacters)))
+		wrong = appendError(wrong, "distribution", fmt.Errorf("must be one of %s, not %s",
+			strings.Join(distributionNames, ", "), quoteValue(*distribution, shownCharacters)))
 	}
 	opts.seed = whole("seed", *seed, math.MaxInt64)
 	var err error
-	opts.errorRate, err = share(*errorRate)
-	wrong = collect(wrong, "error-rate", err)
+	opts.errorRate, err = parseFraction(*errorRate)
+	wrong = appendError(wrong, "error-rate", err)
 	if len(wrong) > 0 {
 		return options{}, problem{wrong[0], wrongUse}
 	}
 	return opts, nil
 }
 
-func collect(wrong []string, name string, err error) []string {
+func appendError(wrong []string, name string, err error) []string {
 	if err == nil {
 		return wrong
 	}

@@ -23,7 +23,7 @@ func newRequestLog(file *os.File) *requestLog {
 	}
 }
 
-func (r *requestLog) add(one *wait, waitedMS float64, status int) {
+func (r *requestLog) add(one *heldRequest, waitedMS float64, status int) {
 	if r == nil {
 		return
 	}
@@ -66,7 +66,7 @@ type monotonicClock struct {
 }
 
 func newMonotonicClock() monotonicClock {
-	ns, known := monotonicNS()
+	ns, known := readMonotonicNS()
 	return monotonicClock{known, time.Now(), ns}
 }
 

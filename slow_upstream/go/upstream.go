@@ -15,13 +15,13 @@ const (
 )
 
 type upstream struct {
-	fates     *fates
-	book      *ledger
+	planner   *responsePlanner
+	counters  *upstreamCounters
 	defaultMS int
 }
 
-func newUpstream(opts options, book *ledger) *upstream {
-	return &upstream{newFates(opts), book, opts.defaultMS}
+func newUpstream(opts options, counters *upstreamCounters) *upstream {
+	return &upstream{newResponsePlanner(opts), counters, opts.defaultMS}
 }
 
 // ServeHTTP routes by hand: http.ServeMux would redirect unclean paths instead of answering 404.
@@ -34,40 +34,40 @@ func (u *upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		respond(w, http.StatusMethodNotAllowed, plainText, "Only GET is allowed")
 	case r.URL.Path == "/stats":
 		// Strings and finite numbers only: this cannot fail.
-		body, _ := json.Marshal(u.book.stats())
+		body, _ := json.Marshal(u.counters.takeSnapshot())
 		respond(w, http.StatusOK, inJSON, string(body))
 	default:
-		u.hold(w, r)
+		u.respondAfterDelay(w, r)
 	}
 }
 
-func (u *upstream) hold(w http.ResponseWriter, r *http.Request) {
-	meanMS, err := askedWaitMS(r.URL.RawQuery, u.defaultMS)
+func (u *upstream) respondAfterDelay(w http.ResponseWriter, r *http.Request) {
+	meanMS, err := parseWaitMS(r.URL.RawQuery, u.defaultMS)
 	if err != nil {
-		u.book.reject()
+		u.counters.reject()
 		respond(w, http.StatusBadRequest, plainText, err.Error())
 		return
 	}
-	askedMS, fails := u.fates.deal(meanMS)
-	arrived := u.book.arrive(cleanRequestID(r.Header.Get("X-Request-Id")), askedMS)
+	askedMS, fails := u.planner.planResponse(meanMS)
+	arrived := u.counters.recordArrival(cleanRequestID(r.Header.Get("X-Request-Id")), askedMS)
 	status, text := http.StatusOK, fmt.Sprintf("Waited for %d milliseconds", askedMS)
 	if fails {
 		status, text = http.StatusInternalServerError,
 			fmt.Sprintf("Planned error after %d milliseconds", askedMS)
 	}
-	if !clientStays(r.Context(), time.Duration(askedMS)*time.Millisecond) {
+	if !waitUnlessDisconnected(r.Context(), time.Duration(askedMS)*time.Millisecond) {
 		status = dropped
 	}
 	// Counted before it is sent: who has the answer finds it in /stats. What is no longer counted
 	// must not be answered either.
-	if !u.book.end(arrived, status) || status == dropped {
+	if !u.counters.recordEnd(arrived, status) || status == dropped {
 		panic(http.ErrAbortHandler)
 	}
 	respond(w, status, plainText, text)
 }
 
-// clientStays waits for the client to go away; the time running out first is the good end.
-func clientStays(client context.Context, wait time.Duration) bool {
+// waitUnlessDisconnected waits for the client to go away; the time running out first is the good end.
+func waitUnlessDisconnected(client context.Context, wait time.Duration) bool {
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {

@@ -1,10 +1,9 @@
-"""What the live page is told, twice a second: where the run is, its counters, its lanes."""
+"""What the live page shows, twice a second: where the run is, its counters, its lanes."""
 
 import asyncio
 import json
 import sys
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -12,10 +11,10 @@ import polars as pl
 
 from analysis.measures.window import Window
 from analysis.report.interactive_timeline import encode_rows
-from analysis.report.timeline import Timeline, build_timeline_from_rows
+from analysis.report.timeline import build_timeline_from_rows
 from scenarios.units import Second
-from study.live.follow import UNREADABLE, CellFollower, LiveSample
-from study.live.state import LiveState, read_state
+from study.live.follow import UNREADABLE, CellFollower
+from study.live.state import read_state
 
 EVERY_S = 0.5
 SHOWN_S = 5.0
@@ -28,7 +27,7 @@ BEHIND_S = 0.3
 
 @dataclass(slots=True)
 class LiveBroadcast:
-    """Of the run in `directory`; the same message for everybody who looks."""
+    """Of the run in `directory`; the same message for each page."""
 
     directory: Path
     _cell: str = ""
@@ -49,16 +48,16 @@ class LiveBroadcast:
 
     async def stream_messages(self) -> AsyncIterator[str]:
         """The newest, then each that follows; one that was missed is not made up for."""
-        told = asyncio.Event()
-        told.set()
-        self._listeners.add(told)
+        changed = asyncio.Event()
+        changed.set()
+        self._listeners.add(changed)
         try:
             while True:
-                await told.wait()
-                told.clear()
+                await changed.wait()
+                changed.clear()
                 yield self._message
         finally:
-            self._listeners.discard(told)
+            self._listeners.discard(changed)
 
     def build_message(self) -> dict[str, object]:
         state = read_state(self.directory)
@@ -66,32 +65,29 @@ class LiveBroadcast:
             self._cell = state.cell
             raw = self.directory / "cells" / state.cell / "raw"
             self._follower = CellFollower(raw, keeps_rows=True)
-        look = None if self._follower is None or state.done else self._follower.take_sample()
-        return {
-            "state": asdict(state),
-            "look": None if look is None else asdict(look),
-            "lanes": self.build_timeline(state, look)
-            if look is not None and self._listeners
-            else None,
-        }
+        if self._follower is None or state.done:
+            return {"state": asdict(state), "look": None, "lanes": None}
+        look = self._follower.take_sample()
+        lanes = build_lanes(self._follower, look.at_s, state.blocks) if self._listeners else None
+        return {"state": asdict(state), "look": asdict(look), "lanes": lanes}
 
-    def build_timeline(self, state: LiveState, look: LiveSample) -> dict[str, object] | None:
-        """Of the last seconds; times count from now, and are negative."""
-        assert self._follower is not None
-        handlers, probe = self._follower.build_handlers(), self._follower.build_probe()
-        if handlers is None or probe is None:
-            return None
-        window = Window(-SHOWN_S, -BEHIND_S)
-        found: Timeline | None = None
-        with suppress(pl.exceptions.PolarsError):  # columns of another probe: counters remain
-            found = build_timeline_from_rows(
-                shift_times(handlers, look.at_s, ("queued_s", "started_s", "ended_s", "sent_s")),
-                shift_times(probe, look.at_s, ("at_s",)),
-                window,
-                blocks=state.blocks,
-                most_requests=MOST_REQUESTS,
-            )
-        return None if found is None else {**encode_rows(found), "first_s": found.span.start_s}
+
+def build_lanes(follower: CellFollower, now_s: Second, blocks: bool) -> dict[str, object] | None:
+    """Of the last seconds; times count from now, and are negative."""
+    handlers, probe = follower.handlers.rows, follower.probe.rows
+    if handlers is None or probe is None:
+        return None
+    try:
+        found = build_timeline_from_rows(
+            shift_times(handlers, now_s, ("queued_s", "started_s", "ended_s", "sent_s")),
+            shift_times(probe, now_s, ("at_s",)),
+            Window(-SHOWN_S, -BEHIND_S),
+            blocks=blocks,
+            most_requests=MOST_REQUESTS,
+        )
+    except pl.exceptions.PolarsError:  # columns of another probe: counters remain
+        return None
+    return {**encode_rows(found), "first_s": found.span.start_s}
 
 
 def shift_times(rows: pl.DataFrame, at_s: Second, times: tuple[str, ...]) -> pl.DataFrame:

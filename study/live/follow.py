@@ -1,7 +1,8 @@
 """Follows the cell that runs now, by the journals that its processes append to."""
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
@@ -22,9 +23,11 @@ KINDS = ("loop", "anyio_worker", "executor", "other")
 VISITED = ("arrived_s", "queued_s", "started_s", "ended_s", "sent_s")
 MOST_ROWS = 20_000
 ENDLESS_S = 120.0
-"""A request without an end for longer was given up by whoever sent it."""
+"""A request without an end for longer was given up by its sender."""
 REMEMBERED_S = 6.0
 """Of handlers and samples, for the lanes."""
+Sample = Mapping[str, object]
+"""The newest row of a probe's samples, by column."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,19 +79,20 @@ class RecentRows:
 
 @dataclass(slots=True)
 class CellFollower:
-    """Of one cell's folder with raw files. keeps_rows: for `handlers` and `probe`. `alive` tells
-    whether a process is there: one whose journal is silent may be held, and is told."""
+    """Of one cell's folder with raw files. keeps_rows: in `handlers` and `probe`, as in the parquet
+    files, with absolute times. `alive` tells whether a process is there: one whose journal is
+    silent may be blocked, and is told."""
 
     raw: Path
     keeps_rows: bool = False
     alive: Callable[[int], bool] = is_alive
+    handlers: RecentRows = field(default_factory=lambda: RecentRows(("pid", "visit"), VISITED))
+    probe: RecentRows = field(default_factory=lambda: RecentRows(("pid", "at_s"), ("at_s",)))
     _tails: dict[Path, JournalTail] = field(default_factory=dict)
     _ended: deque[tuple[float, bool]] = field(default_factory=deque)
     _failures: Counter[str] = field(default_factory=Counter)
     _threads_peak: int = 0
-    _samples: dict[int, dict[str, object]] = field(default_factory=dict)
-    _handlers: RecentRows = field(default_factory=lambda: RecentRows(("pid", "visit"), VISITED))
-    _probe: RecentRows = field(default_factory=lambda: RecentRows(("pid", "at_s"), ("at_s",)))
+    _samples: dict[int, Sample] = field(default_factory=dict)
 
     def try_sample(self) -> LiveSample | None:
         """A look, or None where the files can't be read just now."""
@@ -99,18 +103,10 @@ class CellFollower:
 
     def take_sample(self) -> LiveSample:
         now_s = monotonic()
-        for pattern, take in (("load-*", self._take_load), ("probe-*", self._take_probe)):
-            for path in self.raw.glob(f"**/{pattern}.journal"):
-                tail = self._tails.setdefault(path, JournalTail(path))
-                for letter, rows in self._read_new_rows(tail):
-                    take(tail, letter, rows, now_s)
-        while self._ended and self._ended[0][0] < now_s - RATE_OVER_S:
-            self._ended.popleft()
+        self._read_journals(now_s)
         good = sum(each for _, each in self._ended)
         newest = [each for pid, each in self._samples.items() if self.alive(pid)]
-        threads = {
-            kind: int(sum(get_number(each, f"threads_{kind}") for each in newest)) for kind in KINDS
-        }
+        threads = {kind: sum_samples(newest, f"threads_{kind}") for kind in KINDS}
         self._threads_peak = max(self._threads_peak, sum(threads.values()))
         oldest_beat = max(
             newest, key=lambda each: get_number(each, "heartbeat_age_s"), default=None
@@ -123,27 +119,22 @@ class CellFollower:
             failures=tuple(self._failures.most_common(3)),
             threads=threads if newest else None,
             threads_peak=self._threads_peak,
-            pool_total=int(sum(get_number(each, "pool_total") for each in newest))
-            if newest
-            else None,
-            pool_borrowed=int(sum(get_number(each, "pool_borrowed") for each in newest)),
-            pool_waiting=int(sum(get_number(each, "pool_waiting") for each in newest)),
+            pool_total=sum_samples(newest, "pool_total") if newest else None,
+            pool_borrowed=sum_samples(newest, "pool_borrowed"),
+            pool_waiting=sum_samples(newest, "pool_waiting"),
             heartbeat_age_ms=None if oldest_beat is None else compute_age_ms(oldest_beat, now_s),
             blocked_by=None if oldest_beat is None else get_blocking_site(oldest_beat),
         )
 
-    def build_handlers(self) -> pl.DataFrame | None:
-        """Rows as in handlers.parquet, with absolute times; None before the first request."""
-        return self._handlers.rows
-
-    def build_probe(self) -> pl.DataFrame | None:
-        return self._probe.rows
-
-    def _read_new_rows(self, tail: JournalTail) -> Iterator[tuple[str, pl.DataFrame]]:
-        try:
-            yield from tail.read_new_rows().items()
-        except (OSError, JournalError):  # gone, or half begun: the next look may see it
-            return
+    def _read_journals(self, now_s: Second) -> None:
+        for pattern, take in (("load-*", self._take_load), ("probe-*", self._take_probe)):
+            for path in self.raw.glob(f"**/{pattern}.journal"):
+                tail = self._tails.setdefault(path, JournalTail(path))
+                with suppress(OSError, JournalError):  # gone, or half begun: the next look sees it
+                    for letter, rows in tail.read_new_rows().items():
+                        take(tail, letter, rows, now_s)
+        while self._ended and self._ended[0][0] < now_s - RATE_OVER_S:
+            self._ended.popleft()
 
     def _take_load(self, _: JournalTail, letter: str, rows: pl.DataFrame, now_s: float) -> None:
         if letter != "r":
@@ -151,36 +142,34 @@ class CellFollower:
         ended = rows.filter(pl.col("ended_s").is_not_null())
         recent = ended.filter(pl.col("ended_s") >= now_s - RATE_OVER_S).sort("ended_s")
         self._ended.extend(zip(recent["ended_s"], recent["error"].is_null().to_list(), strict=True))
-        for error, count in ended["error"].drop_nulls().value_counts().iter_rows():
-            self._failures[error] += count
+        self._failures.update(ended["error"].drop_nulls().to_list())
 
     def _take_probe(self, tail: JournalTail, letter: str, rows: pl.DataFrame, now_s: float) -> None:
         pid = tail.about.get("pid", 0)
         own = rows.with_columns(pid=pl.lit(pid))
         if letter == "s":
             self._samples[pid] = own.sort("at_s").row(-1, named=True)
-            if self.keeps_rows:
-                self._probe.add(own, now_s)
-        elif letter == "h" and self.keeps_rows:
-            self._handlers.add(own, now_s)
+        kept = {"s": self.probe, "h": self.handlers}.get(letter)
+        if kept is not None and self.keeps_rows:
+            kept.add(own, now_s)
 
 
-def compute_age_ms(sample: Mapping[str, object], now_s: Second) -> float:
+def compute_age_ms(sample: Sample, now_s: Second) -> float:
     """As the probe saw it, and what went by since, where its journal itself is late: then
     something holds the whole process."""
-    late_s = max(0.0, now_s - get_sample_time(sample) - FLUSHED_WITHIN_S)
+    late_s = max(0.0, now_s - get_number(sample, "at_s") - FLUSHED_WITHIN_S)
     return 1000 * (get_number(sample, "heartbeat_age_s") + late_s)
 
 
-def get_sample_time(sample: Mapping[str, object]) -> float:
-    return get_number(sample, "at_s")
+def sum_samples(samples: Sequence[Sample], name: str) -> int:
+    return int(sum(get_number(each, name) for each in samples))
 
 
-def get_number(sample: Mapping[str, object], name: str) -> float:
+def get_number(sample: Sample, name: str) -> float:
     value = sample.get(name)
     return float(value) if isinstance(value, int | float) else 0.0
 
 
-def get_blocking_site(sample: Mapping[str, object]) -> str | None:
+def get_blocking_site(sample: Sample) -> str | None:
     places = [sample.get("blocked_route"), sample.get("blocked_frame")]
     return " at ".join(str(each) for each in places if each) or None

@@ -13,13 +13,14 @@ import pytest
 from structlog.testing import capture_logs
 
 from app.main import create_app
-from app.settings import Library, Settings, SettingsError, read_settings
+from app.settings import DOCUMENT, Library, Settings, read_settings
+from app.systems.environment import SettingsError
 
 STYLES = ("/sync/http", "/async/http", "/async/http/sync", "/async/http/offload")
 
 
 class FakeUpstream(BaseHTTPRequestHandler):
-    """Answers at once, as told by the class's own attributes."""
+    """Answers at once, as the class's own attributes say."""
 
     status = 200
     hang = threading.Event()
@@ -166,13 +167,13 @@ def test_thread_lines_tell_who_handles() -> None:
     with capture_logs() as lines:
         got = asyncio.run(answers(replace(PLAIN, thread_lines=True), ("/sync/ping", "/ping")))
     assert [each.status_code for each in got] == [200, 200]
-    told = [(line["event"].split(" ", 2)[2], line["name"]) for line in lines]
-    assert [event for event, _ in told] == [
+    logged = [(line["event"].split(" ", 2)[2], line["name"]) for line in lines]
+    assert [event for event, _ in logged] == [
         "started handling /sync/ping", "finished handling /sync/ping",
         "started handling /ping", "finished handling /ping",
     ]  # fmt: skip
-    assert told[0][1] == "AnyIO worker thread"
-    assert told[2][1] == "MainThread"
+    assert logged[0][1] == "AnyIO worker thread"
+    assert logged[2][1] == "MainThread"
 
 
 def test_thread_lines_are_off_unless_asked_for() -> None:
@@ -193,3 +194,9 @@ def test_thread_lines_are_off_unless_asked_for() -> None:
 def test_a_wrong_setting_is_named_with_its_value(key: str, value: str) -> None:
     with pytest.raises(SettingsError, match=f"{key}={value!r}: give "):
         read_settings({key: value})
+
+
+def test_the_lesson_can_be_read_aloud_in_one_sitting() -> None:
+    files = ("main.py", "endpoints.py", "clients.py", "settings.py")
+    folder = DOCUMENT.parent
+    assert sum(len((folder / name).read_text().splitlines()) for name in files) <= 275

@@ -180,8 +180,9 @@ class Servers:
 
     def start_fastapi(self, module: str, state: State) -> int:
         port = find_free_port(0)
+        folder = "app" if module == "main" else "app.systems"
         argv = (
-            sys.executable, "-m", "uvicorn", f"app.systems.{module}:app", f"--host={plan.HOST}",
+            sys.executable, "-m", "uvicorn", f"{folder}.{module}:app", f"--host={plan.HOST}",
             f"--port={port}", "--log-level=warning",
             f"--timeout-keep-alive={CONNECTION_KEPT_S}",
         )  # fmt: skip

@@ -15,16 +15,17 @@ from stress.stack import Stack
 from stress.start_stack import start_database
 from tests.process.support import cells, codes, only_run, study
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.untimed, pytest.mark.timeout(180)]
 SMALL = ("--duration", "2s", "--no-predict", "--no-report", "--port", "0", "--json")
 
 
-def postgres_processes() -> set[int]:
-    return {each.pid for each in psutil.process_iter(["name"]) if each.info["name"] == "postgres"}
+def has_postgres(folder: Path) -> bool:
+    """Whether one is running whose data is there."""
+    lines = (each.info["cmdline"] or [] for each in psutil.process_iter(["cmdline"]))
+    return any("postgres" in line[0] and str(folder) in " ".join(line) for line in lines if line)
 
 
 def test_the_embedded_postgresql_is_asked_and_gone_afterwards(tmp_path: Path) -> None:
-    before = postgres_processes()
     done = study("run", "users-sync", "users-async", *SMALL, "--out", str(tmp_path))
     assert done.returncode == 0, done.stderr
     for cell in cells(tmp_path):
@@ -32,7 +33,7 @@ def test_the_embedded_postgresql_is_asked_and_gone_afterwards(tmp_path: Path) ->
         assert (cell["failures"], cell["unfinished"]) == (0, 0)
         assert cell["p999_ms"] >= cell["p99_ms"]  # type: ignore[operator]
         assert "COUNTS_DISAGREE" not in codes(cell)
-    assert postgres_processes() <= before
+    assert not has_postgres(tmp_path)
     for name in ("users-sync.1", "users-async.1"):
         cell_dir = CellDir(only_run(tmp_path) / "cells" / name)
         assert not (cell_dir.raw / "database").exists()
@@ -75,18 +76,3 @@ def test_a_server_of_the_users_gets_a_database_of_ours_and_keeps_its_own(tmp_pat
         assert users == (databases.USERS,)
     finally:
         own.end()
-
-
-@pytest.mark.parametrize(
-    ("url", "said"),
-    [
-        ("postgresql://nobody@127.0.0.1:1/x", "--database-url: connection"),
-        ("mysql://127.0.0.1/x", "--database-url: give postgresql://"),
-    ],
-)
-def test_a_server_that_is_not_there_is_one_clear_line(tmp_path: Path, url: str, said: str) -> None:
-    done = study("run", "users-async", *SMALL, "--out", str(tmp_path), "--database-url", url)
-    assert done.returncode in (2, 3)
-    assert said in done.stderr
-    assert "Traceback" not in done.stderr
-    assert not list(tmp_path.iterdir())

@@ -34,7 +34,7 @@ from tests.process.support import (
 )
 from tests.process.test_faults import gone
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 SHORT, MEDIUM, LONG = ((*SMALL, "--duration", each) for each in ("1s", "3s", "30s"))
 WARD_S = 60
 """No load worker of a test outlives this, whatever becomes of the test."""
@@ -207,6 +207,7 @@ def test_a_lost_worker_keeps_what_it_sent_and_its_users_stay_lost(tmp_path: Path
     assert lost.height <= 10  # of each of its users at the most the one that was open
 
 
+@pytest.mark.untimed
 def test_without_any_worker_left_the_cell_is_cut_short(tmp_path: Path) -> None:
     out, port = tmp_path / "out", free_port()
     with (
@@ -224,6 +225,7 @@ def test_without_any_worker_left_the_cell_is_cut_short(tmp_path: Path) -> None:
     assert rows["ended_s"].drop_nulls().len() > 20
 
 
+@pytest.mark.untimed
 def test_too_few_workers_are_one_line_that_says_what_to_type(tmp_path: Path) -> None:
     """The one that comes is of another revision, and is told so too."""
     other, out, port = tmp_path / "other", tmp_path / "out", free_port()
@@ -248,6 +250,7 @@ def test_too_few_workers_are_one_line_that_says_what_to_type(tmp_path: Path) -> 
                 if f"--master-bind-port={port}" in (each.info["cmdline"] or [])]  # fmt: skip
 
 
+@pytest.mark.untimed
 def test_a_load_worker_that_hears_of_nobody_ends(tmp_path: Path) -> None:
     with load_worker(
         tmp_path / "log", "--master", f"127.0.0.1:{free_port()}", "--idle", "2s"

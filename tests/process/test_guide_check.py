@@ -60,6 +60,7 @@ def test_it_says_which_sentences_fail(
     assert max(map(len, printed.out.splitlines())) <= 80
 
 
+@pytest.mark.untimed
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_told_to_end_it_leaves_nothing(number: signal.Signals, tmp_path: Path) -> None:
     with running(tmp_path / "out", "guide", "--check", "--rule", "one-in-a-hundred") as it:

@@ -16,6 +16,7 @@ LOAD = ("--users", "10", "--delay", "100ms", "--duration", "6s", "--no-predict",
 SEEN_WITHIN_MS = 30_000
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.untimed,
     pytest.mark.timeout(150),
     pytest.mark.skipif(CHROMIUM is None, reason="chromium is missing: apt-get install chromium"),
 ]

@@ -15,8 +15,10 @@ import pytest
 
 from tests.process.support import ROOT, SMALL, cells, only_run, running, study, wait_for
 
-pytestmark = pytest.mark.slow
-SHELLS = [shell for shell in ("dash", "sh") if shutil.which(shell)]
+pytestmark = [pytest.mark.slow, pytest.mark.untimed, pytest.mark.timeout(120)]
+SHELLS = {
+    Path(path).resolve(): shell for shell in ("dash", "sh") if (path := shutil.which(shell))
+}.values()  # on Debian they are one
 STYLES = ("sync_http", "async_http", "async_http_sync", "sync_json", "async_json")
 
 

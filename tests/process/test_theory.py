@@ -69,6 +69,7 @@ def without_route(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("study.commands.measure.select_scenarios", chosen)
 
 
+@pytest.mark.untimed
 @pytest.mark.usefixtures("without_route")
 def test_an_endpoint_that_does_not_answer_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["predict", "sync-sleep"]) == 3
@@ -76,6 +77,7 @@ def test_an_endpoint_that_does_not_answer_is_one_line(capsys: pytest.CaptureFixt
     assert last == "study: sync-sleep: calibration: /nonesuch answered 404"
 
 
+@pytest.mark.untimed
 @pytest.mark.usefixtures("without_route")
 def test_a_run_goes_on_without_a_prediction(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -94,7 +96,7 @@ def test_the_capacity_is_found_between_two_steps(tmp_path: Path) -> None:
     """Ten threads of 100 ms each: 100 a second."""
     done = study(
         "capacity", "sync-sleep", "--pool", "10", "--delay", "100ms", "--duration", "3s",
-        "--steps", "3", "--out", str(tmp_path), "--port", "0",
+        "--first-rate", "90/s", "--steps", "2", "--out", str(tmp_path), "--port", "0",
         timeout_s=170,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

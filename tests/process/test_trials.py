@@ -9,7 +9,7 @@ import pytest
 
 from tests.process.support import cells, only_run, study
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.untimed, pytest.mark.timeout(120)]
 TINY = (
     "--no-report",
     "--users",
@@ -134,33 +134,6 @@ def test_the_report_says_and_ends_as_the_run_did(
 def below_the_table(text: str) -> list[str]:
     """The rows were shown as they ran; what follows is the same, but for the folder's name."""
     return text.partition("\n\n")[2].splitlines()[:-1]
-
-
-@pytest.mark.parametrize(
-    ("expected", "message"),
-    [
-        ("async-sleep: p98_ms < 5", "no figure is called 'p98_ms'"),
-        ("sync-slep: failures == 0", "this run has no 'sync-slep'"),
-        ("async-sleep: failures = 0", "'=' is none of"),
-        ("none.toml", "none.toml: the expectations can't be read"),
-    ],
-)
-def test_a_threshold_that_cannot_be_judged_is_refused_first(
-    expected: str, message: str, tmp_path: Path
-) -> None:
-    out = tmp_path / "out"
-    done = tiny_run(out, "async-sleep", "--expect", expected)
-    assert done.code == 2
-    assert message in done.stderr
-    assert done.stderr.count("\n") == 1
-    assert not out.exists()
-
-
-def test_a_seed_below_zero_is_refused(tmp_path: Path) -> None:
-    done = tiny_run(tmp_path / "out", "async-sleep", "--seed", "-1")
-    assert done.code == 2
-    assert "'--seed'" in done.stderr
-    assert done.stderr.count("\n") == 1
 
 
 def test_like_runs_are_compared(two: Done, like: Done) -> None:

@@ -147,7 +147,7 @@ def test_the_figures_are_the_numbers_of_summary_json() -> None:
     known = set(list_known_figures())
     assert numbers(cell_json(CELL)) <= known
     assert {"bystander.p99_ms", "whole_run.rps", "predicted.ok_rps", "fates.vanished"} <= known
-    assert not {"scenario", "interrupted", "blocked_by", "cycles", "errors"} & known
+    assert not {"scenario", "interrupted", "blocking_sites", "cycles", "errors"} & known
 
 
 @pytest.mark.parametrize(

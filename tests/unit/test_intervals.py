@@ -3,6 +3,7 @@
 import math
 from itertools import combinations, pairwise, product
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -77,6 +78,17 @@ def test_one_rank_further_in_would_cover_too_little(trials: int) -> None:
     next_rank = int(found.low) + 1
     missed = 2 * stats.binom.cdf(next_rank - 1, trials, 0.5)
     assert next_rank > trials / 2 or 1 - missed < 0.90
+
+
+@pytest.mark.parametrize("at_least", [0.8, 0.9, 0.95, 0.99])
+@pytest.mark.parametrize("trials", [1, 4, 5, 8, 9, 40, 101])
+def test_the_interval_is_that_of_scipy(trials: int, at_least: float) -> None:
+    values = [float(each) for each in range(1, trials + 1)]
+    theirs = np.array(stats.quantile_test(values, q=0.0, p=0.5).confidence_interval(at_least))
+    found = compute_median_interval(values, at_least)
+    assert found is not None
+    ours = np.array([found.low or math.nan, found.high or math.nan])
+    assert ours == pytest.approx(theirs, nan_ok=True)
 
 
 @pytest.mark.parametrize(

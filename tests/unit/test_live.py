@@ -108,7 +108,7 @@ def test_of_a_visit_told_twice_the_row_that_knows_more_is_kept(tmp_path: Path) -
     write(path, {"h": HANDLERS, "s": SAMPLES}, h=[whole, half], s=[sample(now_s, 0.0)])
     follower = CellFollower(tmp_path, keeps_rows=True, alive=lambda _: True)
     follower.take_sample()
-    rows = follower.build_handlers()
+    rows = follower.handlers.rows
     assert rows is not None
     assert rows["ended_s"].to_list() == pytest.approx([now_s - 0.5])
 

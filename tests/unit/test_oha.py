@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from analysis.summary.aggregate_only import add_faults
 from analysis.summary.cell import compute_summary
 from records.rows import REQUESTS, conform_to_schema
 from scenarios.catalogue import select_scenarios
@@ -88,7 +87,7 @@ def test_what_got_no_answer_at_oha_is_a_failure(tmp_path: Path) -> None:
     )
     faults = read_oha_errors(tmp_path)
     base = compute_summary(record(), tables(healthy()))
-    found = add_faults(base, faults)
+    found = compute_summary(replace(record(), faults=faults), tables(healthy()))
     assert (found.requests, found.failures) == (base.requests + 3, base.failures + 3)
     assert found.ok_rps == base.ok_rps
     assert found.success_ratio == pytest.approx(1 - found.failures / found.requests)

@@ -1,12 +1,15 @@
 """The books: whatever happens, in whatever order, they add up."""
 
 from io import RawIOBase
+from typing import Literal, get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slow_upstream.ledger import HeldRequest, RequestLog, UpstreamCounters, clean_request_id
+from slow_upstream.ledger import End, HeldRequest, RequestLog, UpstreamCounters, clean_request_id
+
+ENDS: tuple[End, ...] = get_args(End)
 
 
 class Clock:
@@ -34,18 +37,20 @@ class FullDisk(RawIOBase):
         raise OSError(28, "No space left on device")
 
 
-@given(st.lists(st.sampled_from(["arrive", "serve", "fail", "drop", "reject"]), max_size=60))
-def test_received_is_what_ended_and_what_has_not(events: list[str]) -> None:
-    ledger, waiting, peak = UpstreamCounters(now_s=Clock()), list[HeldRequest](), 0
+@given(st.lists(st.sampled_from(["arrive", "reject", *ENDS]), max_size=60))
+def test_received_is_what_ended_and_what_has_not(
+    events: list[Literal["arrive", "reject"] | End],
+) -> None:
+    counters, waiting, peak = UpstreamCounters(now_s=Clock()), list[HeldRequest](), 0
     for event in events:
         if event == "arrive":
-            waiting.append(ledger.record_arrival("", 5))
+            waiting.append(counters.record_arrival("", 5))
         elif event == "reject":
-            ledger.reject()
+            counters.reject()
         elif waiting:
-            getattr(ledger, event)(waiting.pop(0))
+            counters.record_end(waiting.pop(0), event)
         peak = max(peak, len(waiting))
-    stats = ledger.take_snapshot()
+    stats = counters.take_snapshot()
     assert stats.received == events.count("arrive")
     assert stats.received == stats.served + stats.errors + stats.dropped + stats.in_flight
     assert stats.rejected == events.count("reject")
@@ -54,35 +59,35 @@ def test_received_is_what_ended_and_what_has_not(events: list[str]) -> None:
 
 def test_lateness_is_over_the_served_only() -> None:
     clock = Clock()
-    ledger = UpstreamCounters(now_s=clock)
-    waits = [ledger.record_arrival("", asked_ms) for asked_ms in (1000, 500, 100)]
-    ledger.drop(waits[2])
+    counters = UpstreamCounters(now_s=clock)
+    waits = [counters.record_arrival("", asked_ms) for asked_ms in (1000, 500, 100)]
+    counters.record_end(waits[2], "dropped")
     clock.now_s += 0.502
-    ledger.serve(waits[1])
+    counters.record_end(waits[1], "200")
     clock.now_s += 0.499
-    ledger.serve(waits[0])
-    stats = ledger.take_snapshot()
+    counters.record_end(waits[0], "200")
+    stats = counters.take_snapshot()
     assert (stats.asked_ms_mean, stats.late_ms_mean, stats.late_ms_max) == (750, 1.5, 2)
     assert stats.uptime_s == 1.001
 
 
 def test_means_of_nothing_are_unknown() -> None:
-    ledger = UpstreamCounters(now_s=Clock())
-    ledger.fail(ledger.record_arrival("", 5))
-    stats = ledger.take_snapshot()
+    counters = UpstreamCounters(now_s=Clock())
+    counters.record_end(counters.record_arrival("", 5), "500")
+    stats = counters.take_snapshot()
     assert (stats.asked_ms_mean, stats.late_ms_mean, stats.late_ms_max) == (None, None, None)
 
 
 def test_the_log_has_a_line_for_every_end() -> None:
     clock, paper = Clock(), Paper()
-    ledger = UpstreamCounters(RequestLog(paper), clock)
-    served, failed, dropped, _ = [ledger.record_arrival(id_, 250) for id_ in ("a", "b", "", "d")]
+    counters = UpstreamCounters(RequestLog(paper), clock)
+    served, failed, dropped, _ = [counters.record_arrival(id_, 250) for id_ in ("a", "b", "", "d")]
     clock.now_s += 0.25
-    ledger.serve(served)
-    ledger.fail(failed)
-    ledger.drop(dropped)
+    counters.record_end(served, "200")
+    counters.record_end(failed, "500")
+    counters.record_end(dropped, "dropped")
     clock.now_s += 1
-    ledger.close()
+    counters.close()
     assert b"".join(paper.writes).decode() == (
         "request_id,at_s,asked_ms,waited_ms,status\n"
         "a,100.000000,250,250.000,200\n"
@@ -94,25 +99,25 @@ def test_the_log_has_a_line_for_every_end() -> None:
 
 def test_nothing_counts_after_the_close() -> None:
     paper = Paper()
-    ledger = UpstreamCounters(RequestLog(paper), Clock())
-    held = ledger.record_arrival("a", 1)
-    ledger.close()
+    counters = UpstreamCounters(RequestLog(paper), Clock())
+    held = counters.record_arrival("a", 1)
+    counters.close()
     written = list(paper.writes)
-    for end in (ledger.serve, ledger.fail, ledger.drop):
-        end(held)
-        end(ledger.record_arrival("late", 1))
-    ledger.flush()
-    stats = ledger.take_snapshot()
+    for end in ENDS:
+        counters.record_end(held, end)
+        counters.record_end(counters.record_arrival("late", 1), end)
+    counters.flush()
+    stats = counters.take_snapshot()
     assert (stats.received, stats.in_flight, stats.dropped) == (1, 1, 0)
     assert paper.writes == written
 
 
 def test_a_full_disk_ends_the_log_and_not_the_waiting(capsys: pytest.CaptureFixture[str]) -> None:
-    ledger = UpstreamCounters(RequestLog(FullDisk()), Clock())
+    counters = UpstreamCounters(RequestLog(FullDisk()), Clock())
     for _ in range(3):
-        ledger.serve(ledger.record_arrival("", 1))
-        ledger.flush()
-    assert ledger.take_snapshot().served == 3
+        counters.record_end(counters.record_arrival("", 1), "200")
+        counters.flush()
+    assert counters.take_snapshot().served == 3
     assert capsys.readouterr().err.count("the log ends here") == 1
 
 

@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 
 from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI
-from pydantic import BaseModel
 
 
 def create_base_app(title: str, pool: int, opened: Callable[[], AsyncContext[None]]) -> FastAPI:
@@ -25,15 +24,3 @@ def create_base_app(title: str, pool: int, opened: Callable[[], AsyncContext[Non
             yield
 
     return FastAPI(title=title, lifespan=lifespan, redirect_slashes=False)
-
-
-class PingResponse(BaseModel):
-    ping: str
-
-
-def add_ping(app: FastAPI) -> None:
-    """What nothing is simpler than: one small object, checked like all the others."""
-
-    @app.get("/ping")
-    async def ping() -> PingResponse:
-        return PingResponse(ping="pong")

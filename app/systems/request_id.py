@@ -1,0 +1,24 @@
+"""The caller's x-request-id, handed on to the upstream: a request is found in all their logs."""
+
+from contextvars import ContextVar
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+request_id: ContextVar[str] = ContextVar("request_id", default="")
+
+
+class RequestIdMiddleware:
+    """Remembers the id. anyio copies the context into its worker threads: a `def` endpoint sees
+    the same value."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            request_id.set(dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1"))
+        await self.app(scope, receive, send)
+
+
+def build_trace_headers() -> dict[str, str]:
+    return {"x-request-id": request_id.get()} if request_id.get() else {}

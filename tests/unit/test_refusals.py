@@ -1,0 +1,113 @@
+"""Wrong use, and what cannot be done here, is one line that says what: nothing is started for it.
+tests/golden pins more of these to the letter; one of them runs as a process (test_faults)."""
+
+import shlex
+from pathlib import Path
+
+import pytest
+
+from study.cli import main
+
+WRONG_USE, CANNOT = 2, 3
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("run --delay -1s", "--delay"),
+        ("run --server apache", "'--server'"),
+        ("run sync-http --client aiohttp", "aiohttp has no blocking form"),
+        ("run async-sleep --out /proc/nowhere", "--out /proc/nowhere: cannot write"),
+        ("report /no/such/run", "no run directory"),
+        ("probe main", "give module:attribute"),
+        ("probe main:app --app-dir /no/such", "--app-dir /no/such: no such folder"),
+        ("sweep sync-sleep", "varies one thing: none of the settings has several values"),
+        ("sweep sync-sleep --pool 1,2 --users 3,4", "--pool and --users have several values"),
+        ("sweep sync-sleep --pool 1,x", "'x' is no whole number"),
+        (
+            "sweep nothing --delay 1ms,2ms",
+            "--delay: none of the chosen scenarios waits for anything",
+        ),
+        ("sweep sync-sleep --pool 0,2", "--pool 0: give 1 to 10000"),
+        ("sweep no-such --pool 1,2", "no scenario or group is called 'no-such'"),
+        ("run contrast --target nonsense", "--target 'nonsense': only http:// is measured"),
+        ("run users --target a=http://127.0.0.1:1", "--target is for the group contrast"),
+        ("run ping-axum --profile", "--profile: py-spy sees Python servers only"),
+        ("run ping-axum --pool 5", "--pool: none of the chosen scenarios is served by"),
+        ("run sync-http --db-pool 5", "--db-pool: none of the chosen scenarios asks a"),
+        (
+            "run contrast-root-def --requests 9 --load-processes 2",
+            "9 requests are counted by one load",
+        ),
+        ("run async-sleep --expect 'async-sleep: p98_ms < 5'", "no figure is called 'p98_ms'"),
+        ("run async-sleep --expect 'sync-slep: failures == 0'", "this run has no 'sync-slep'"),
+        ("run async-sleep --expect 'async-sleep: failures = 0'", "'=' is none of"),
+        ("run async-sleep --expect none.toml", "none.toml: the expectations can't be read"),
+        ("run async-sleep --seed -1", "'--seed'"),
+        (
+            "run users-async --database-url mysql://127.0.0.1/x",
+            "--database-url: give postgresql://",
+        ),
+    ],
+)
+def test_wrong_use_is_one_line_and_code_2(
+    words: str,
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert_refused(words, WRONG_USE, said, (tmp_path, monkeypatch, capsys))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            "run contrast --target a=http://127.0.0.1:1 --endpoint 'GET /'",
+            "a: nobody answers at http://127.0.0.1:1",
+        ),
+        (
+            "run users-async --database-url postgresql://nobody@127.0.0.1:1/x",
+            "--database-url: connection",
+        ),
+    ],
+)
+def test_what_nobody_answers_is_one_line_and_code_3(
+    words: str,
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert_refused(words, CANNOT, said, (tmp_path, monkeypatch, capsys))
+
+
+def test_an_engine_that_is_not_there_is_one_line_and_code_3(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert_refused(
+        "run async-sleep --engine oha",
+        CANNOT,
+        "no oha on the PATH",
+        (tmp_path, monkeypatch, capsys),
+    )
+
+
+def assert_refused(
+    words: str,
+    code: int,
+    said: str,
+    place: tuple[Path, pytest.MonkeyPatch, pytest.CaptureFixture[str]],
+) -> None:
+    """In an empty folder, which stays empty."""
+    folder, monkeypatch, capsys = place
+    monkeypatch.chdir(folder)
+    monkeypatch.delenv("STUDY_DATABASE_URL", raising=False)
+    assert main(shlex.split(words)) == code
+    printed = capsys.readouterr()
+    assert said in printed.err
+    assert printed.err.count("\n") == 1
+    assert printed.out == ""
+    assert list(folder.iterdir()) == []
