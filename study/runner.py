@@ -4,7 +4,7 @@ next."""
 import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from analysis.report.run_table import render_cell, render_run_headings
 from analysis.report.write import load_cell_summary, write_reports
@@ -57,20 +57,18 @@ class Runner:
             raise self._build_error(f"broke in the middle ({said})", BROKEN) from error
 
     def summarize(self) -> RunSummary:
-        settings = read_run_settings(self.manifest)
-        if self.predictor is not None:
-            settings = replace(settings, predictions=self.predictor.predictions)
-        return summarize_run(self.cells, settings)
+        return summarize_run(self.cells, read_run_settings(self.manifest))
 
     def _run_trial(self, turn: ScheduledTrial, length: int) -> CellSummary:
         cell = self.directory.open_cell(f"{turn.scenario.name}.{turn.trial}")
         self.progress.start_cell(len(self.cells) + 1, length, cell.path)
-        prediction = None
+        predictions = {}
         if self.predictor is not None:
-            prediction = self.predictor.predict(turn.scenario)
+            self.predictor.predict(turn.scenario)
+            predictions = self.predictor.predictions
             self.directory.save_manifest({**self.manifest, **self.predictor.export()})
         run_cell(CellRun(turn.scenario, turn.trial, cell), self.runtime)
-        summary = replace(load_cell_summary(cell), predicted=prediction)
+        summary = load_cell_summary(cell, predictions)
         self.cells.append(summary)
         write_reports(self.directory.path, self.summarize())
         self.progress.print_line(render_cell(summary, get_terminal_width()))

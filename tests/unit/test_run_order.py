@@ -35,7 +35,7 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> Ran:
     def remember(cell: CellRun, _: Runtime) -> None:
         seen.append((cell.scenario.name, cell.trial))
 
-    def summary_of(cell: CellDir) -> CellSummary:
+    def summary_of(cell: CellDir, _: object) -> CellSummary:
         scenario, _, trial = cell.path.name.rpartition(".")
         return replace(CELL, scenario=scenario, trial=int(trial))
 
@@ -157,7 +157,7 @@ def test_a_load_that_breaks_down_wins_over_a_threshold(
 ) -> None:
     """Nobody pressed Ctrl-C: an automatic run must be able to tell."""
 
-    def interrupted(_: CellDir) -> CellSummary:
+    def interrupted(*_: object) -> CellSummary:
         return replace(CELL, scenario=NAMES[0], interrupted="the load ended by itself")
 
     monkeypatch.setattr(runner, "load_cell_summary", interrupted)
