@@ -22,7 +22,8 @@ for version in 3.9 3.10 3.11 3.12 3.13; do
     folder=.venv/probe-$version
     if [ "$(cat "$folder/made-from" 2>/dev/null)" != "$packages" ]; then
         python=$(find_python "$version") || { echo "left out: no Python $version here"; continue; }
-        "$python" -m venv --clear "$folder"
+        "$python" -m venv --clear "$folder" >/dev/null 2>&1 ||
+            { echo "left out: Python $version can't make a virtual environment"; continue; }
         # shellcheck disable=SC2086  # several packages
         "$folder/bin/python" -m pip install --quiet --disable-pip-version-check $packages
         printf '%s\n' "$packages" >"$folder/made-from"

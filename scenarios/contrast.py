@@ -68,21 +68,21 @@ def choose_contrast_scenarios(
 ) -> tuple[Scenario, ...]:
     """What the user named, and ours where nothing was. Raises UserError."""
     contenders = [parse_target(each) for each in targets] or list(OURS)
-    asked = [parse_endpoint(each) for each in endpoints] or list(EIGHT)
+    chosen = [parse_endpoint(each) for each in endpoints] or list(EIGHT)
     for kind, names in (
         ("--target", [each.name for each in contenders]),
-        ("--endpoint", [each.subject for each in asked]),
+        ("--endpoint", [each.subject for each in chosen]),
     ):
         twice = {name for name in names if names.count(name) > 1}
         if twice:
             raise UserError(f"{kind}: {min(twice)} is given twice")
-    return build_contrast_scenarios(number_duplicate_names(asked), contenders)
+    return build_contrast_scenarios(number_duplicate_names(chosen), contenders)
 
 
-def number_duplicate_names(asked: Sequence[ContrastEndpoint]) -> list[ContrastEndpoint]:
+def number_duplicate_names(endpoints: Sequence[ContrastEndpoint]) -> list[ContrastEndpoint]:
     """Two paths may shorten to one name."""
-    names = [each.name for each in asked]
+    names = [each.name for each in endpoints]
     return [
         replace(each, name=f"{each.name}-{place}") if names.count(each.name) > 1 else each
-        for place, each in enumerate(asked, start=1)
+        for place, each in enumerate(endpoints, start=1)
     ]

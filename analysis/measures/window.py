@@ -16,8 +16,8 @@ ROWS = ("intended_s", "started_s", "ended_s", "process", "user", "status", "erro
 
 
 class CellTables(Protocol):
-    """Where the rows come from: `records.rundir.CellDir`, or `Tables` in memory. Whoever asks names
-    the columns, so that of ten million rows only a few columns are held at a time."""
+    """Where the rows come from: `records.rundir.CellDir`, or tables in memory. The caller names the
+    columns, so that of ten million rows only a few columns are held at a time."""
 
     def load_table(self, name: str, columns: Sequence[str]) -> pl.DataFrame: ...
 

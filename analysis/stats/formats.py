@@ -60,7 +60,7 @@ def decimal(value: float | None) -> str:
 
 
 def short_ratio(ratio: float) -> str:
-    """Three digits; four beside 1, where three would hide a small difference, and two far below."""
+    """Three digits; four near 1, where three would hide a small difference, and two far below."""
     if ratio >= 99.95:
         return whole(ratio)
     digits = 4 if 0.99 < ratio < 1.01 else 3 if ratio > 0.1 else 2

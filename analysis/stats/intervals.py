@@ -44,7 +44,7 @@ class RatioInterval:
     """`other` over `base`. `p` is two-sided, of the rank test; with ties it may say less than 0.05
     where `other_is`, which counts ties against a difference, says None. `other_is` tells the
     direction where the difference is more than chance makes it, and needs no ratio: it is known
-    beside zeros too. `why_none` says why the ratio, or only its interval, is missing."""
+    with zeros too. `why_none` says why the ratio, or only its interval, is missing."""
 
     ratio: float | None = None
     low: float | None = None

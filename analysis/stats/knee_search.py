@@ -33,12 +33,12 @@ class SearchStep:
 @dataclass(frozen=True, slots=True)
 class Bracket:
     """What the verdicts of the steps say of the knee: `passed` is the highest rate below all that
-    failed, `failed` the lowest of those; `untold` the lowest above `passed` that the generator
+    failed, `failed` the lowest of those; `not_offered` the lowest above `passed` that the generator
     could not offer."""
 
     passed: float | None
     failed: float | None
-    untold: float | None
+    not_offered: float | None
 
     @property
     def is_narrow(self) -> bool:
@@ -48,7 +48,7 @@ class Bracket:
     @property
     def upper(self) -> float | None:
         """The search goes no higher."""
-        return min((each for each in (self.failed, self.untold) if each), default=None)
+        return min((each for each in (self.failed, self.not_offered) if each), default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +73,15 @@ def are_near(low: float, high: float) -> bool:
 
 
 def find_knee(steps: Sequence[SearchStep]) -> Knee:
-    told = select_final_steps(steps)
-    found, fullest = bracket_knee(told), find_fullest_step(told)
+    judged = select_final_steps(steps)
+    found, fullest = bracket_knee(judged), find_fullest_step(judged)
     sustained_rps = found.passed
     if sustained_rps is not None and fullest is not None and fullest.served_rps is not None:
         sustained_rps = min(sustained_rps, fullest.served_rps)
     return Knee(
         sustained_rps=sustained_rps,
         overloaded_rps=found.failed,
-        generator_limit=found.untold,
+        generator_limit=found.not_offered,
         steps=len(steps),
         is_narrow=found.is_narrow,
     )
@@ -97,24 +97,24 @@ def select_final_steps(steps: Sequence[SearchStep]) -> list[SearchStep]:
     return list(found.values())
 
 
-def bracket_knee(told: Sequence[SearchStep]) -> Bracket:
+def bracket_knee(judged: Sequence[SearchStep]) -> Bracket:
     """A rate counts as passed only below all that failed: a lucky step is not believed."""
-    failed = min((each.rate for each in told if each.sustained is False), default=None)
+    failed = min((each.rate for each in judged if each.sustained is False), default=None)
     passed = max(
-        (each.rate for each in told if each.sustained and (failed is None or each.rate < failed)),
+        (each.rate for each in judged if each.sustained and (failed is None or each.rate < failed)),
         default=None,
     )
-    untold = min(
-        (each.rate for each in told if each.sustained is None and each.rate > (passed or 0.0)),
+    not_offered = min(
+        (each.rate for each in judged if each.sustained is None and each.rate > (passed or 0.0)),
         default=None,
     )
-    return Bracket(passed, failed, untold)
+    return Bracket(passed, failed, not_offered)
 
 
-def find_fullest_step(told: Sequence[SearchStep]) -> SearchStep | None:
+def find_fullest_step(judged: Sequence[SearchStep]) -> SearchStep | None:
     """The overloaded step that served the most."""
     return max(
-        (each for each in told if each.served_rps is not None),
+        (each for each in judged if each.served_rps is not None),
         key=lambda each: each.served_rps or 0.0,
         default=None,
     )
@@ -140,9 +140,9 @@ def bisect_rate(found: Bracket) -> float | None:
 
 def choose_retry_rate(steps: Sequence[SearchStep]) -> float | None:
     """Of a step that is at odds with another and was tried only once; None if all agree."""
-    told = select_final_steps(steps)
-    highest_passed = max((each.rate for each in told if each.sustained), default=None)
-    lowest_failed, fullest = bracket_knee(told).failed, find_fullest_step(told)
+    judged = select_final_steps(steps)
+    highest_passed = max((each.rate for each in judged if each.sustained), default=None)
+    lowest_failed, fullest = bracket_knee(judged).failed, find_fullest_step(judged)
     suspects: list[float] = []
     if highest_passed and lowest_failed and highest_passed > lowest_failed:
         suspects += [highest_passed, lowest_failed]

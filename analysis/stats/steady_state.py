@@ -23,7 +23,7 @@ MOST_CUT = 0.2
 
 
 def estimate_warm_up_length(values: Values) -> int | None:
-    """How many of the first values belong to the warm-up, by MSER-5; None if it cannot be told.
+    """How many of the first values belong to the warm-up, by MSER-5; None if it is unknown.
 
     The cut is where the squared standard error of the mean of what remains is smallest, sought
     among the means of each five values in the order of time. A cut in the second half is no cut:
@@ -129,7 +129,7 @@ def estimate_trend(parts: Values) -> Drift:
 
     A median of slopes, so that one stall does not look like a trend. Parts that still know of
     each other make chance trends likelier: the test's variance grows by (1 + r) / (1 - r), where r
-    is what neighbours have in common beside the trend (Bayley and Hammersley 1946; for this test
+    is what neighbours have in common besides the trend (Bayley and Hammersley 1946; for this test
     Hamed and Rao, J. Hydrology 204, 1998).
     """
     from scipy.stats import kendalltau, norm, theilslopes  # a second to import, for reports only

@@ -24,7 +24,7 @@ READABLE_SCHEMAS = (1, 2)
 
 @dataclass(frozen=True, slots=True)
 class BystanderLatency:
-    """What somebody else saw, who asked now and then, over the window. An unanswered ping counts as
+    """What background requests saw, over the window. An unanswered ping counts as
     a failure, and with its age in the quantiles: they are then lower bounds. One that was refused
     or reset is a failure and in no quantile: a quick refusal is no quick answer."""
 

@@ -37,7 +37,7 @@ def combine_predictions(formula: FormulaPrediction, shown: SimulationResult) -> 
 
 def choose_mean_s(formula: FormulaPrediction, shown: SimulationResult) -> Second | None:
     """The formula's is of a steady state. A mean above the slowest answers seen says that this
-    was not reached, or that some are never served: beside them it would be a riddle."""
+    was not reached, or that some are never served: it would contradict them."""
     if formula.mean_s is None:
         return shown.mean_s
     if shown.p99_s is not None and formula.mean_s > shown.p99_s:

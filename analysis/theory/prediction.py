@@ -30,19 +30,13 @@ def build_server_model(
     request takes no time: nothing would limit its rate.
     """
     server, client = scenario.server, scenario.client
-    delay_s = scenario.delay_s or database_s
     has_processes = scenario.endpoint.style == "async def with processes"
-    if cpu_s + delay_s <= 0:
-        raise UserError(
-            f"{scenario.name}: with no CPU and no delay a request takes no time, and nothing "
-            "limits its rate; give --cpu above 0"
-        )
     return ServerModel(
         style=resolve_style(scenario),
         workers=(cores or 1) if has_processes else server.workers,
         pool=count_threads(scenario, cores),
         connections=get_connection_limit(scenario),
-        delay_s=delay_s,
+        delay_s=find_delay_s(scenario, cpu_s, database_s),
         loop_cpu_s=cpu_s,
         cores=cores,
         cpu_jitter="exponential",
@@ -55,6 +49,16 @@ def build_server_model(
         bystander_tokens=scenario.bystander.turns if shares_threads(scenario) else 0,
         bystander_every_s=scenario.bystander.every_s,
     )
+
+
+def find_delay_s(scenario: Scenario, cpu_s: Second, database_s: Second) -> Second:
+    delay_s = scenario.delay_s or database_s
+    if cpu_s + delay_s <= 0:
+        raise UserError(
+            f"{scenario.name}: with no CPU and no delay a request takes no time, and nothing "
+            "limits its rate; give --cpu above 0"
+        )
+    return delay_s
 
 
 def count_threads(scenario: Scenario, cores: int | None) -> int:
@@ -72,14 +76,14 @@ def shares_threads(scenario: Scenario) -> bool:
 
 
 def resolve_style(scenario: Scenario) -> Style:
-    """Whoever waits without a thread and without holding anybody up is as an `async def`. Work
+    """A style that waits without a thread and without blocking the loop is as an `async def`. Work
     in other processes is done by as many workers as there are cores."""
     awaits = ("async def with processes", "async fn", "goroutine")
     return "async def" if scenario.endpoint.style in awaits else scenario.endpoint.style
 
 
 def get_connection_limit(scenario: Scenario) -> int | None:
-    """Of one worker to whom it asks, at the most; None without a limit."""
+    """Connections of one worker to what it asks, at most; None without a limit."""
     client, database = scenario.client, scenario.database
     if client is not None and client.life == "shared":
         return client.connections

@@ -2,6 +2,12 @@
 
 A discrete-event simulation (SimPy) of a web server under load: no real time passes. The same
 seed gives the same result to the last digit.
+
+Last in first out is strict here, and so starves more users than the real thing: of 500 with 40
+tokens, the newest waiter always gets the token that comes free, some forty take turns and 460
+starve. With anyio 3.6.1 304 did, for up to 103 s, at about the same throughput and median. Only a
+part of that gap is understood: users who take some milliseconds to ask again let the tokens reach
+deeper down the stack (0.2 s of `think_s` and random CPU: 445 starve).
 """
 
 import random
@@ -72,14 +78,7 @@ def simulate(
     most_requests: int = MOST_REQUESTS,
 ) -> SimulationResult:
     """`warm_up_s` counts from the moment when the last user has started. An answer belongs to the
-    window in which it comes; one at the very end of a window is outside.
-
-    Last in first out is strict here, and so starves more users than the real thing: of 500 with
-    40 tokens, the newest waiter always gets the token that comes free, some forty take turns and
-    460 starve. With anyio 3.6.1 304 did, for up to 103 s, at about the same throughput and
-    median. Only a part of that gap is understood: users who take some milliseconds to ask again
-    let the tokens reach deeper down the stack (0.2 s of `think_s` and random CPU: 445 starve).
-    """
+    window in which it comes; one at the very end of a window is outside."""
     clock = simpy.Environment()
     chance = random.Random(seed)
     server = SimulatedServer(clock, model, chance)

@@ -98,8 +98,7 @@ def compute_sizing(target: LoadTarget, model: ServerModel, cores_per_machine: in
     if model.undisturbed_s > target.p99_s:
         return None
     search, tightest = SizeSearch(target), find_bottleneck(model)
-    highest_rps = compute_highest_rps(tightest)
-    at_least = math.floor(target.rate_per_s / highest_rps) + 1
+    at_least = math.floor(target.rate_per_s / (highest_rps := compute_highest_rps(tightest))) + 1
     workers = search_fewest(at_least, MOST_WORKERS, lambda count: search.is_met_by(model, count))
     if workers is None:
         return None

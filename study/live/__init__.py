@@ -1,1 +1,1 @@
-"""What a cell looks like while it runs: read from its files, never asked of the server."""
+"""What a cell looks like while it runs: read from its files, with no request to the server."""

@@ -81,7 +81,7 @@ class RecentRows:
 class CellFollower:
     """Of one cell's folder with raw files. keeps_rows: in `handlers` and `probe`, as in the parquet
     files, with absolute times. `alive` tells whether a process is there: one whose journal is
-    silent may be blocked, and is told."""
+    silent may be blocked, and is shown."""
 
     raw: Path
     keeps_rows: bool = False

@@ -1,4 +1,4 @@
-"""`--live`: a page on loopback beside the run, and what the run writes down for it."""
+"""`--live`: a page on loopback during the run, and what the run writes down for it."""
 
 import os
 import sys
@@ -25,7 +25,7 @@ LIVE = "live"
 
 
 class PublishedProgress:
-    """A progress that is told on, and written down for whoever follows the run."""
+    """A progress display whose every step is also written down for the live page."""
 
     def __init__(
         self, progress: ProgressDisplay, folder: Path, command: str, scenarios: Sequence[Scenario]

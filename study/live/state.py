@@ -1,4 +1,4 @@
-"""Where a run is: the runner writes it, whoever shows the run reads it."""
+"""Where a run is: the runner writes it, the live page reads it."""
 
 import json
 from dataclasses import asdict, dataclass

@@ -248,6 +248,9 @@ def test_what_is_kept_of_a_run_makes_the_same_page(copies: Path, tmp_path: Path)
 def test_runs_of_either_schema_make_the_same_page(schema: int, copies: Path) -> None:
     for path in copies.glob("*/summary.json"):
         content = json.loads(path.read_text())
+        for cell in content["cells"] if schema == 2 else ():
+            del cell["blocked_by"]
+            cell["blocking_sites"] = []
         path.write_text(json.dumps(content | {"schema": schema}))
     assert build_guidance(load_records([copies])).text == PAGE.read_text()
 
