@@ -62,13 +62,12 @@ class Runner:
     def _run_trial(self, turn: ScheduledTrial, length: int) -> CellSummary:
         cell = self.directory.open_cell(f"{turn.scenario.name}.{turn.trial}")
         self.progress.start_cell(len(self.cells) + 1, length, cell.path)
-        predictions = {}
+        prediction = None
         if self.predictor is not None:
-            self.predictor.predict(turn.scenario)
-            predictions = self.predictor.predictions
+            prediction = self.predictor.predict(turn.scenario)
             self.directory.save_manifest({**self.manifest, **self.predictor.export()})
         run_cell(CellRun(turn.scenario, turn.trial, cell), self.runtime)
-        summary = load_cell_summary(cell, predictions)
+        summary = load_cell_summary(cell, prediction)
         self.cells.append(summary)
         write_reports(self.directory.path, self.summarize())
         self.progress.print_line(render_cell(summary, get_terminal_width()))
