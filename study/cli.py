@@ -1,13 +1,14 @@
 """The command line: its commands, and how each of their ends becomes an exit code."""
 
 import sys
+import traceback
 from collections.abc import Sequence
 
 from cyclopts import App, CycloptsError, Group, Parameter
 from cyclopts.help import DefaultFormatter, PanelSpec
 from rich.box import Box
 
-from scenarios.errors import UserError
+from scenarios.errors import BROKEN, CANNOT, INTERRUPTED, WRONG_USE, UserError
 from study.commands import capacity, guide, measure, processes, reading, sweep, theory, workshop
 
 COMMANDS = {
@@ -21,7 +22,6 @@ COMMANDS = {
 """As the help has them. What takes a while to import, each imports when it is called."""
 OPEN = Box("    \n" * 8)
 """Panels of the help have a title and no lines."""
-WRONG_USE, CANNOT = 2, 3
 
 
 def build_app() -> App:
@@ -64,5 +64,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"study: cannot go on: {error.strerror or error}:{where}", file=sys.stderr)
         return CANNOT
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
+    except Exception:
+        traceback.print_exc()
+        print("study: broke; please report it with what is above", file=sys.stderr)
+        return BROKEN
     return code if isinstance(code, int) else 0

@@ -1,18 +1,15 @@
 """The options of a load that comes from other machines, and what they mean together."""
 
 import ipaddress
-import socket
 from dataclasses import dataclass
 from typing import Annotated
-
-import psutil
 
 from scenarios.errors import UserError
 from scenarios.options import Setting, check_bounds, list_given_options
 from scenarios.units import DURATION, Second
-from stress.load_plan import MASTER_PORT, Distribution
-from stress.machine import find_free_port
+from stress.machine import find_free_port, list_own_addresses
 from stress.plan import HOST
+from stress.runtime import MASTER_PORT, Distribution
 
 MOST_WORKERS = 64
 SHORTEST_WAIT_S, LONGEST_WAIT_S = 1.0, 3600.0
@@ -85,14 +82,19 @@ def build_distribution(
             "--distributed: give --expect-workers N too, how many load workers to expect"
         )
     check_bounds(asked)
+    wait_s = WAIT_S if asked.wait_s is None else asked.wait_s
+    check_between("--wait-workers", wait_s, SHORTEST_WAIT_S, LONGEST_WAIT_S, "s")
     return Distribution(
-        expect_workers=asked.expect_workers,
-        listen=check_own_address(
-            asked.listen or HOST, list_own_addresses() if own is None else own
-        ),
-        master_port=MASTER_PORT if asked.master_port is None else asked.master_port,
-        wait_s=check_wait(WAIT_S if asked.wait_s is None else asked.wait_s),
+        asked.expect_workers,
+        check_own_address(asked.listen or HOST, list_own_addresses() if own is None else own),
+        MASTER_PORT if asked.master_port is None else asked.master_port,
+        wait_s,
     )
+
+
+def check_between(option: str, value: float, lowest: float, highest: float, unit: str = "") -> None:
+    if not lowest <= value <= highest:
+        raise UserError(f"{option} {value:g}{unit}: give {lowest:g}{unit} to {highest:g}{unit}")
 
 
 def check_own_address(text: str, own: frozenset[str]) -> str:
@@ -106,23 +108,6 @@ def check_own_address(text: str, own: frozenset[str]) -> str:
     raise UserError(
         f"--listen {text}: give an IPv4 address of this machine ({', '.join(sorted(own))})"
     )
-
-
-def list_own_addresses() -> frozenset[str]:
-    return frozenset(
-        each.address
-        for interface in psutil.net_if_addrs().values()
-        for each in interface
-        if each.family == socket.AF_INET
-    )
-
-
-def check_wait(wait_s: Second) -> Second:
-    if not SHORTEST_WAIT_S <= wait_s <= LONGEST_WAIT_S:
-        raise UserError(
-            f"--wait-workers {wait_s:g}s: give {SHORTEST_WAIT_S:g}s to {LONGEST_WAIT_S:g}s"
-        )
-    return wait_s
 
 
 def check_ports(distribution: Distribution, server_port: int) -> None:
