@@ -2,14 +2,16 @@
 
 import ipaddress
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from scenarios.errors import UserError
 from scenarios.options import Setting, check_bounds, list_given_options
 from scenarios.units import DURATION, Second
 from stress.machine import find_free_port, list_own_addresses
 from stress.plan import HOST
-from stress.runtime import MASTER_PORT, Distribution
+
+if TYPE_CHECKING:
+    from stress.runtime import Distribution
 
 MOST_WORKERS = 64
 SHORTEST_WAIT_S, LONGEST_WAIT_S = 1.0, 3600.0
@@ -46,7 +48,7 @@ class DistributionOptions:
     ] = None
     master_port: Annotated[
         int | None,
-        Setting(f"Where load workers report; {MASTER_PORT}.", bounds=(1, 65535), group=GROUP),
+        Setting("Where load workers report; 5557.", bounds=(1, 65535), group=GROUP),
     ] = None
     wait_s: Annotated[
         Second | None,
@@ -59,9 +61,11 @@ def build_distribution(
     load_processes: int | None,
     served: bool,
     own: frozenset[str] | None = None,
-) -> Distribution | None:
+) -> "Distribution | None":
     """None where the load is this machine's own. Raises UserError naming the option that does not
     fit. `own`: this machine's addresses, looked up if they are not given."""
+    from stress.runtime import MASTER_PORT, Distribution
+
     if not asked.distributed:
         for option, _ in list_given_options(asked):
             raise UserError(
@@ -110,7 +114,7 @@ def check_own_address(text: str, own: frozenset[str]) -> str:
     )
 
 
-def check_ports(distribution: Distribution, server_port: int) -> None:
+def check_ports(distribution: "Distribution", server_port: int) -> None:
     """Raises UserError where the server's or the master's is taken, or both are the same."""
     if server_port == distribution.master_port:
         raise UserError(f"--master-port {server_port} is the server's too: choose another for one")

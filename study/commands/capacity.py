@@ -27,7 +27,7 @@ def capacity(
         "Window of each step, such as 15s.", unit=DURATION, bounds=(0.5, 3600),
     )] = 15.0,
     first_rate: Annotated[float | None, Setting(
-        "Where to begin, such as 300/s; theory's ceiling if not.", unit=RATE, bounds=ARRIVAL_RATES,
+        "Where to begin, such as 300/s; theory's ceiling if not.", unit=RATE,
     )] = None,
     steps: Annotated[int, Setting("The most steps of the search.", bounds=(1, 20))] = 8,
     overrides: Overrides = Overrides(),
@@ -38,6 +38,9 @@ def capacity(
     # fmt: on
     from study.capacity import find_capacity
 
+    lowest, highest = ARRIVAL_RATES
+    if first_rate is not None and not lowest <= first_rate <= highest:
+        raise UserError(f"--first-rate {first_rate:g}/s: give {lowest:g}/s to {highest:g}/s")
     chosen = choose_scenarios((name,))
     if len(chosen) > 1:
         raise UserError(f"{name} is a group of {len(chosen)}: give one scenario")
