@@ -278,7 +278,7 @@ def search(
     monkeypatch.setattr("study.runner.run_cell", run)
     monkeypatch.setattr(
         "study.runner.load_cell_summary",
-        lambda cell, predictions: replace(ran[cell], predicted=predictions.get(ran[cell].scenario)),
+        lambda cell, prediction: replace(ran[cell], predicted=prediction),
     )
     found.run_plan(lambda _: CapacityPlan(scenario, first, steps))
     return found
