@@ -72,15 +72,7 @@ def build_distribution(
                 f"{option.name} is for a load from other machines: give --distributed too"
             )
         return None
-    if load_processes is not None:
-        raise UserError(
-            "--load-processes: with --distributed the load processes are those of the other "
-            "machines; give --expect-workers N instead"
-        )
-    if served:
-        raise UserError(
-            "--served: with --distributed each cell starts its own server; leave one out"
-        )
+    reject_own_load(load_processes, served)
     if asked.expect_workers is None:
         raise UserError(
             "--distributed: give --expect-workers N too, how many load workers to expect"
@@ -94,6 +86,18 @@ def build_distribution(
         MASTER_PORT if asked.master_port is None else asked.master_port,
         wait_s,
     )
+
+
+def reject_own_load(load_processes: int | None, served: bool) -> None:
+    if load_processes is not None:
+        raise UserError(
+            "--load-processes: with --distributed the load processes are those of the other "
+            "machines; give --expect-workers N instead"
+        )
+    if served:
+        raise UserError(
+            "--served: with --distributed each cell starts its own server; leave one out"
+        )
 
 
 def check_between(option: str, value: float, lowest: float, highest: float, unit: str = "") -> None:
