@@ -77,7 +77,7 @@ def build_requests_table(
 def build_usage_table(
     journals: Sequence[Journal], t0_s: float, clocks: Mapping[int, ClockModel]
 ) -> pl.DataFrame:
-    """What load processes told of themselves, as rows of the machine table; pid: their number."""
+    """What load processes say of themselves, as rows of the machine table; pid: their number."""
     parts = [convert_clock(journal, "u", ("at_s",), clocks) for journal in journals]
     if not parts:
         return make_empty_table(MACHINE)

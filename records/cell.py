@@ -1,4 +1,4 @@
-"""What is known of a cell beside its tables: scenario, phases, deaths, conditions."""
+"""What is known of a cell apart from its tables: scenario, phases, deaths, conditions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -64,7 +64,7 @@ class UpstreamSummary:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """That the server was profiled: `profile.svg` beside this record, or why there is none."""
+    """That the server was profiled: its `profile.svg` is here too, or why there is none."""
 
     fault: str | None
 

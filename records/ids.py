@@ -1,7 +1,7 @@
 """Request ids: 16 hexadecimal digits, which say whose request it was.
 
 From the top: 16 bits of a number drawn for the cell (so that stray requests of an earlier one
-are told apart), 8 bits process, 20 bits user, 20 bits count. Process 255 is the bystander.
+are distinguished), 8 bits process, 20 bits user, 20 bits count. Process 255 is the bystander.
 """
 
 CELL_UNIT = 1 << 48

@@ -27,7 +27,7 @@ class JournalError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Journal:
-    """about: what the header says beside the columns; tables: by their letter."""
+    """about: what the header says apart from the columns; tables: by their letter."""
 
     about: Mapping[str, int]
     tables: Mapping[str, pl.DataFrame]

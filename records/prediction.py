@@ -18,4 +18,4 @@ class Prediction:
     cpu_ms: float | None = None
     """Of the endpoint alone, from the calibration; all else comes from the scenario."""
     bystander_ms: float | None = None
-    """The median of what somebody else waits who asks now and then."""
+    """The median latency of the background request."""

@@ -1,40 +1,25 @@
 """How the load is started: Locust's command line, and what its processes are to do. Pure."""
 
 import json
-from dataclasses import asdict, dataclass
+import sys
+from dataclasses import asdict
 from pathlib import Path
 
 from scenarios.model import Scenario
-from scenarios.units import Second
 from stress.plan import HOST, Command, plan_windows
 from stress.protocol import PLAN_OPTION, LoadPlan
+from stress.runtime import CellRun, Distribution
+from stress.stack import ROOT
 
-MASTER_PORT = 5557
-
-
-@dataclass(frozen=True, slots=True)
-class Distribution:
-    """Load processes on other machines. listen: this machine's address, where they reach the
-    measured server and Locust's master; beyond loopback, so can others."""
-
-    expect_workers: int
-    listen: str = HOST
-    master_port: int = MASTER_PORT
-    wait_s: Second = 60.0
+LOCUST = (sys.executable, "-m", "locust", f"--locustfile={ROOT / 'stress' / 'locustfile.py'}")
 
 
 def build_load_command(
-    scenario: Scenario,
-    root: Path,
-    python: str,
-    port: int,
-    folder: Path,
-    cell_number: int,
-    master_port: int,
-    distribution: Distribution | None = None,
+    cell: CellRun, port: int, master_port: int, distribution: Distribution | None = None
 ) -> Command:
-    """Locust, headless. `master_port` is where its processes meet, if there are several here."""
-    load = scenario.load
+    """Locust, headless. `port`: the server's; `master_port`: where Locust's processes meet, if
+    there are several here."""
+    scenario, load, folder = cell.scenario, cell.scenario.load, cell.directory.raw
     processes = distribution.expect_workers if distribution else load.processes
     plan = LoadPlan(
         host=scenario.url or f"http://{distribution.listen if distribution else HOST}:{port}",
@@ -42,7 +27,7 @@ def build_load_command(
         method=scenario.endpoint.method,
         body=scenario.endpoint.body,
         keep_alive=load.keep_alive,
-        cell_number=cell_number,
+        cell_number=cell.number,
         folder=str(folder),
         think_s=load.think_s,
         timeout_s=plan_windows(scenario).longest_s + 60.0,
@@ -58,8 +43,7 @@ def build_load_command(
     users = processes if load.is_open else load.users
     spawn_rate = float(processes) if load.is_open else load.spawn_rate
     argv = (
-        python, "-m", "locust",
-        f"--locustfile={root / 'stress' / 'locustfile.py'}",
+        *LOCUST,
         choose_user_class(scenario),
         "--headless",
         f"--users={users}",
@@ -70,7 +54,7 @@ def build_load_command(
         *build_distributed_options(load.processes, master_port, distribution),
         f"{PLAN_OPTION}={json.dumps(asdict(plan))}",
     )  # fmt: skip
-    return Command("load", argv, folder, {"PYTHONPATH": str(root)})
+    return Command("load", argv, folder, {"PYTHONPATH": str(ROOT)})
 
 
 def choose_user_class(scenario: Scenario) -> str:
@@ -104,14 +88,14 @@ def build_distributed_options(
     )
 
 
-def build_load_worker_argv(root: Path, python: str, master: str, port: int) -> tuple[str, ...]:
+def build_load_worker_command(folder: Path, master: str, port: int) -> Command:
     """A load process that asks the master at that address what to do."""
-    return (
-        python, "-m", "locust",
-        f"--locustfile={root / 'stress' / 'locustfile.py'}",
+    argv = (
+        *LOCUST,
         "--worker",
         f"--master-host={master}",
         f"--master-port={port}",
         "--loglevel=WARNING",
         "--exit-code-on-error=0",
     )  # fmt: skip
+    return Command("load", argv, folder, {"PYTHONPATH": str(ROOT)})

@@ -1,12 +1,13 @@
 """The command line: its commands, and how each of their ends becomes an exit code."""
 
 import sys
+import traceback
 from collections.abc import Sequence
 from itertools import pairwise
 
 import typer
 
-from scenarios.errors import UserError
+from scenarios.errors import BROKEN, CANNOT, INTERRUPTED, WRONG_USE, UserError
 from study.commands.capacity import capacity
 from study.commands.guide import guide
 from study.commands.measure import run, serve
@@ -38,8 +39,6 @@ app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options"
 app.command("load-worker")(load_worker)
 app.command()(probe)
 
-WRONG_USE, CANNOT = 2, 3
-
 
 def format_usage_error(message: str, given: Sequence[str]) -> str:
     """Typer's message on one line, with the value that was given."""
@@ -67,5 +66,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"study: cannot go on: {error.strerror or error}:{where}", file=sys.stderr)
         return CANNOT
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
+    except Exception:
+        traceback.print_exc()
+        print("study: broke; please report it with what is above", file=sys.stderr)
+        return BROKEN
     return code if isinstance(code, int) else 0

@@ -1,16 +1,13 @@
 """The options of a load that comes from other machines, and what they mean together."""
 
 import ipaddress
-import socket
 from dataclasses import dataclass
-
-import psutil
 
 from scenarios.errors import UserError
 from scenarios.units import Second
-from stress.load_plan import MASTER_PORT, Distribution
-from stress.machine import find_free_port
+from stress.machine import find_free_port, list_own_addresses
 from stress.plan import HOST
+from stress.runtime import MASTER_PORT, Distribution
 
 MOST_WORKERS = 64
 SHORTEST_WAIT_S, LONGEST_WAIT_S = 1.0, 3600.0
@@ -48,14 +45,20 @@ def build_distribution(
         raise UserError(
             "--served: with --distributed each cell starts its own server; leave one out"
         )
-    return Distribution(
-        expect_workers=check_worker_count(asked.expect_workers),
-        listen=check_own_address(
-            asked.listen or HOST, list_own_addresses() if own is None else own
-        ),
-        master_port=check_port(MASTER_PORT if asked.master_port is None else asked.master_port),
-        wait_s=check_wait(WAIT_S if asked.wait_s is None else asked.wait_s),
+    if asked.expect_workers is None:
+        raise UserError(
+            "--distributed: give --expect-workers N too, how many load workers to expect"
+        )
+    found = Distribution(
+        asked.expect_workers,
+        check_own_address(asked.listen or HOST, list_own_addresses() if own is None else own),
+        MASTER_PORT if asked.master_port is None else asked.master_port,
+        WAIT_S if asked.wait_s is None else asked.wait_s,
     )
+    check_between("--expect-workers", found.expect_workers, 1, MOST_WORKERS)
+    check_between("--master-port", found.master_port, 1, 65535)
+    check_between("--wait-workers", found.wait_s, SHORTEST_WAIT_S, LONGEST_WAIT_S, "s")
+    return found
 
 
 def reject_given_options(asked: DistributionOptions) -> None:
@@ -70,14 +73,9 @@ def reject_given_options(asked: DistributionOptions) -> None:
             raise UserError(f"{option} is for a load from other machines: give --distributed too")
 
 
-def check_worker_count(expected: int | None) -> int:
-    if expected is None:
-        raise UserError(
-            "--distributed: give --expect-workers N too, how many load workers to expect"
-        )
-    if not 1 <= expected <= MOST_WORKERS:
-        raise UserError(f"--expect-workers {expected}: give 1 to {MOST_WORKERS}")
-    return expected
+def check_between(option: str, value: float, lowest: float, highest: float, unit: str = "") -> None:
+    if not lowest <= value <= highest:
+        raise UserError(f"{option} {value:g}{unit}: give {lowest:g}{unit} to {highest:g}{unit}")
 
 
 def check_own_address(text: str, own: frozenset[str]) -> str:
@@ -91,29 +89,6 @@ def check_own_address(text: str, own: frozenset[str]) -> str:
     raise UserError(
         f"--listen {text}: give an IPv4 address of this machine ({', '.join(sorted(own))})"
     )
-
-
-def list_own_addresses() -> frozenset[str]:
-    return frozenset(
-        each.address
-        for interface in psutil.net_if_addrs().values()
-        for each in interface
-        if each.family == socket.AF_INET
-    )
-
-
-def check_port(number: int) -> int:
-    if not 1 <= number <= 65535:
-        raise UserError(f"--master-port {number}: give 1 to 65535")
-    return number
-
-
-def check_wait(wait_s: Second) -> Second:
-    if not SHORTEST_WAIT_S <= wait_s <= LONGEST_WAIT_S:
-        raise UserError(
-            f"--wait-workers {wait_s:g}s: give {SHORTEST_WAIT_S:g}s to {LONGEST_WAIT_S:g}s"
-        )
-    return wait_s
 
 
 def check_ports(distribution: Distribution, server_port: int) -> None:

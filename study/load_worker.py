@@ -3,23 +3,21 @@
 import json
 import os
 import socket
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic, sleep
 
-from scenarios.errors import UserError, build_cannot_run_error
+from scenarios.errors import ALL_WELL, INTERRUPTED, UserError, build_cannot_run_error
 from scenarios.units import Second
 from stress.interruption import Interruption
-from stress.load_plan import MASTER_PORT, build_load_worker_argv
-from stress.plan import Command
+from stress.load_plan import build_load_worker_command
 from stress.processes import Process, describe_exit_code
-from stress.stack import ROOT
+from stress.runtime import MASTER_PORT
+from study.distribution import check_between
 from study.signals import record_signals
 
-ALL_WELL, INTERRUPTED = 0, 130
 SHORTEST_IDLE_S, LONGEST_IDLE_S = 1.0, 7 * 24 * 3600.0
 POLL_S = 0.1
 AT_ONCE_S = 60.0
@@ -39,8 +37,7 @@ class WorkerRun:
 def run_load_worker(master: str, idle_s: Second) -> int:
     """The exit code. Raises UserError for a bad address, or where a master refuses us."""
     host, port = resolve_master(master)
-    if not SHORTEST_IDLE_S <= idle_s <= LONGEST_IDLE_S:
-        raise UserError(f"--idle {idle_s:g}s: give {SHORTEST_IDLE_S:g}s to {LONGEST_IDLE_S:g}s")
+    check_between("--idle", idle_s, SHORTEST_IDLE_S, LONGEST_IDLE_S, "s")
     interruption = Interruption()
     with record_signals(interruption), TemporaryDirectory(prefix="study-load-worker-") as folder:
         print_status(f"waiting for a study at {host}:{port} (Ctrl-C ends this)")
@@ -80,14 +77,8 @@ def run_worker_once(
     """Until Locust's worker ends, or is ended on an interruption, or when nobody was heard."""
     log = folder / "load.log"
     log.unlink(missing_ok=True)
-    command = Command(
-        "load",
-        build_load_worker_argv(ROOT, sys.executable, host, port),
-        folder,
-        {"PYTHONPATH": str(ROOT)},
-    )
     begun_s = monotonic()
-    process = Process(command, log, os.environ)
+    process = Process(build_load_worker_command(folder, host, port), log, os.environ)
     try:
         while process.get_exit_code() is None and not interruption.reason:
             if monotonic() >= idle_until_s and "heard" not in read_reported_facts(log):

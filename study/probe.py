@@ -15,7 +15,7 @@ from analysis.stats import formats
 from analysis.stats.quantiles import estimate_quantile
 from records.build_tables import build_handlers_table, build_probe_table, read_journals
 from records.rundir import create_run
-from scenarios.errors import UserError
+from scenarios.errors import CANNOT, INTERRUPTED, UserError
 from stress.interruption import CellInterruptedError, Interruption
 from stress.machine import find_free_port
 from stress.plan import HOST, Command
@@ -63,13 +63,13 @@ def probe_app(target: ProbeTarget, out: Path) -> int:
             while not interruption.reason and process.get_exit_code() is None:
                 time.sleep(LOOK_EVERY_S)
         except CellInterruptedError:
-            return 130
+            return INTERRUPTED
         finally:
             process.end()
     print_probe_tables(folder, begun_s)
     if not interruption.reason:
         raise UserError(
-            f"the server ended by itself: {process.read_last_log_line()} ({process.log})", 3
+            f"the server ended by itself: {process.read_last_log_line()} ({process.log})", CANNOT
         )
     return 0
 

@@ -20,22 +20,31 @@ MISSED_S = 0.8
 WAITS = ("at_s", "asked_ms", "waited_ms", "status")
 
 
-@dataclass(frozen=True, slots=True)
-class Instruments:
+@dataclass(frozen=True, kw_only=True)
+class InstrumentSummary:
     """Shares are of one; None is not known."""
 
+    generator_cpu_percent_peak: float | None
     generator_cpu_percent: tuple[float, ...]
-    """The busiest second of each load process, in percent of one core."""
+    """The busiest second of each load process, in percent of one core; the busiest first."""
     generator_lateness_median_ms: float | None
     generator_lateness_p99_ms: float | None
+    upstream_late_share: float | None
+    other_load_cores: float | None
+    """What was no part of the cell kept so many cores busy."""
+    stolen_cores: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Instruments:
+    """What of them is in the summary, and what only the verdicts ask for."""
+
+    summary: InstrumentSummary
     typical_ms: float | None
     """The median latency: what a late send is to be compared with."""
     load_processes_died: int
-    upstream_late_share: float | None
-    other_load_cores: float | None
     cores_used: float | None
     """By all processes of this machine together."""
-    stolen_cores: float | None
     descriptors_peak: int | None
     descriptor_errors: int
     probe_silent_s: Second | None
@@ -49,17 +58,10 @@ def measure_instruments(rows: CellRows) -> Instruments:
     peak = sweeps.filter(pl.col("role") == "server")["descriptors"].max()
     probe = rows.tables.load_table("probe", ("pid", "at_s"))
     return Instruments(
-        generator_cpu_percent=compute_generator_cpu_percent(record, machine),
-        generator_lateness_median_ms=compute_lateness_ms(requests, window, 0.5),
-        generator_lateness_p99_ms=compute_lateness_ms(requests, window, 0.99),
+        summary=summarize_instruments(rows, machine),
         typical_ms=estimate_quantile(compute_latencies_ms(record, rows.completions), 0.5),
         load_processes_died=max(record.load_processes_lost, count_dead_load_processes(machine)),
-        upstream_late_share=compute_upstream_late_share(
-            rows.tables.load_table("upstream", WAITS), window
-        ),
-        other_load_cores=compute_other_load_cores(machine),
         cores_used=compute_machine_cores_used(machine),
-        stolen_cores=compute_stolen_cores(machine),
         descriptors_peak=int(peak) if isinstance(peak, int) else None,
         descriptor_errors=requests.filter(
             pl.col("error").str.contains("Too many open files")
@@ -68,28 +70,17 @@ def measure_instruments(rows: CellRows) -> Instruments:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class InstrumentSummary:
-    generator_cpu_percent_peak: float | None
-    generator_cpu_percent: tuple[float, ...]
-    """The peak of each load process, busiest first."""
-    generator_lateness_median_ms: float | None
-    generator_lateness_p99_ms: float | None
-    upstream_late_share: float | None
-    other_load_cores: float | None
-    """What was no part of the cell kept so many cores busy."""
-    stolen_cores: float | None
-
-
-def summarize_instruments(found: Instruments) -> InstrumentSummary:
+def summarize_instruments(rows: CellRows, machine: pl.DataFrame) -> InstrumentSummary:
+    percents = compute_generator_cpu_percent(rows.record, machine)
+    waits = rows.tables.load_table("upstream", WAITS)
     return InstrumentSummary(
-        generator_cpu_percent_peak=max(found.generator_cpu_percent, default=None),
-        generator_cpu_percent=found.generator_cpu_percent,
-        generator_lateness_median_ms=found.generator_lateness_median_ms,
-        generator_lateness_p99_ms=found.generator_lateness_p99_ms,
-        upstream_late_share=found.upstream_late_share,
-        other_load_cores=found.other_load_cores,
-        stolen_cores=found.stolen_cores,
+        generator_cpu_percent_peak=max(percents, default=None),
+        generator_cpu_percent=percents,
+        generator_lateness_median_ms=compute_lateness_ms(rows.requests, rows.window, 0.5),
+        generator_lateness_p99_ms=compute_lateness_ms(rows.requests, rows.window, 0.99),
+        upstream_late_share=compute_upstream_late_share(waits, rows.window),
+        other_load_cores=compute_other_load_cores(machine),
+        stolen_cores=compute_stolen_cores(machine),
     )
 
 

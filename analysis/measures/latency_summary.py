@@ -3,33 +3,12 @@
 from dataclasses import dataclass
 
 from analysis.measures.latency import (
-    TIMES,
     collect_censored_durations,
     compute_latencies_ms,
 )
-from analysis.measures.window import CellRows, MeasuredCell
+from analysis.measures.window import CellRows
 from analysis.stats.quantiles import estimate_quantile
 from analysis.stats.survival import estimate_censored_quantiles
-
-
-@dataclass(frozen=True, slots=True)
-class CensoredQuantiles:
-    """Median and p99 in ms that count those who were never answered: as if each were answered at
-    the end, and by Kaplan and Meier; None where it is beyond all that were."""
-
-    lower_bounds: tuple[float | None, float | None]
-    estimates: tuple[float | None, float | None]
-
-
-def measure_censored_quantiles(cell: MeasuredCell) -> CensoredQuantiles:
-    requests = cell.tables.load_table("requests", TIMES)
-    completions = requests.filter(cell.window.contains("ended_s"))
-    found = collect_censored_durations(
-        cell.record, requests, completions, cell.window.end_s, cell.end_s
-    )
-    median_ms, p99_ms = estimate_censored_quantiles(found.durations_ms, found.known, (0.5, 0.99))
-    lower_ms, lower_p99_ms = (estimate_quantile(found.durations_ms, q) for q in (0.5, 0.99))
-    return CensoredQuantiles((lower_ms, lower_p99_ms), (median_ms, p99_ms))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +28,12 @@ class LatencySummary:
     max_ms: float | None
 
 
-def summarize_latency(rows: CellRows, censored: CensoredQuantiles) -> LatencySummary:
+def summarize_latency(rows: CellRows) -> LatencySummary:
+    censored = collect_censored_durations(
+        rows.record, rows.requests, rows.completions, rows.window.end_s, rows.end_s
+    )
+    bounds_ms, quantiles = censored.durations_ms, (0.5, 0.99)
+    median_ms, p99_ms = estimate_censored_quantiles(bounds_ms, censored.known, quantiles)
     all_ms = compute_latencies_ms(rows.record, rows.completions)
     good_ms = all_ms[rows.completions["error"].is_null().to_numpy()]
     return LatencySummary(
@@ -57,10 +41,10 @@ def summarize_latency(rows: CellRows, censored: CensoredQuantiles) -> LatencySum
         min_ms=estimate_quantile(all_ms, 0.0),
         median_ms=estimate_quantile(all_ms, 0.5),
         ok_median_ms=estimate_quantile(good_ms, 0.5),
-        median_lower_bound_ms=censored.lower_bounds[0],
-        median_censored_ms=censored.estimates[0],
-        p99_lower_bound_ms=censored.lower_bounds[1],
-        p99_censored_ms=censored.estimates[1],
+        median_lower_bound_ms=estimate_quantile(bounds_ms, 0.5),
+        median_censored_ms=median_ms,
+        p99_lower_bound_ms=estimate_quantile(bounds_ms, 0.99),
+        p99_censored_ms=p99_ms,
         p95_ms=estimate_quantile(all_ms, 0.95),
         p99_ms=estimate_quantile(all_ms, 0.99),
         p999_ms=estimate_quantile(all_ms, 0.999),

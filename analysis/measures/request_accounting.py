@@ -38,10 +38,10 @@ class RequestAccounting:
     app_received: int | None
     app_repeated: int | None
     strangers: int | None
-    upstream_received: int | None
-    upstream_missing: int | None
-    upstream_strangers: int | None
-    upstream_repeated: int | None
+    upstream_received: int | None = None
+    upstream_missing: int | None = None
+    upstream_strangers: int | None = None
+    upstream_repeated: int | None = None
 
     @property
     def contradictions(self) -> dict[str, int]:
@@ -88,18 +88,7 @@ def account_for_requests(
     lost_and_seen = lost.filter("received").height
     never_sent = ~pl.col("received") & pl.col("unsent")
     never_received = ~pl.col("received") & ~pl.col("unsent")
-    counts: tuple[int | None, int | None, int | None, int | None] = (None, None, None, None)
-    if upstream is not None:
-        asked = select_load_ids(upstream, cell_number)
-        at_upstream = asked.unique()
-        answered_well = requests.filter(pl.col("status") == 200)["request_id"]
-        counts = (
-            len(asked),
-            len(answered_well) - count_common(answered_well, at_upstream),
-            len(at_upstream) - count_common(at_upstream, seen),
-            len(asked) - len(at_upstream),
-        )
-    return RequestAccounting(
+    account = RequestAccounting(
         sent=requests.height,
         completed=len(answered),
         received_never_answered=lost_and_seen,
@@ -110,10 +99,24 @@ def account_for_requests(
         app_received=len(app_ids),
         app_repeated=len(app_ids) - len(seen),
         strangers=len(seen) - answered_and_seen - lost_and_seen,
-        upstream_received=counts[0],
-        upstream_missing=counts[1],
-        upstream_strangers=counts[2],
-        upstream_repeated=counts[3],
+    )
+    if upstream is None:
+        return account
+    return add_upstream_counts(account, requests, select_load_ids(upstream, cell_number), seen)
+
+
+def add_upstream_counts(
+    account: RequestAccounting, requests: pl.DataFrame, asked: pl.Series, seen: pl.Series
+) -> RequestAccounting:
+    """`asked` are the ids at the upstream, `seen` those at the app."""
+    at_upstream = asked.unique()
+    answered_well = requests.filter(pl.col("status") == 200)["request_id"]
+    return replace(
+        account,
+        upstream_received=len(asked),
+        upstream_missing=len(answered_well) - count_common(answered_well, at_upstream),
+        upstream_strangers=len(at_upstream) - count_common(at_upstream, seen),
+        upstream_repeated=len(asked) - len(at_upstream),
     )
 
 

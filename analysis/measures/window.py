@@ -16,25 +16,10 @@ ROWS = ("intended_s", "started_s", "ended_s", "process", "user", "status", "erro
 
 
 class CellTables(Protocol):
-    """Where the rows come from: `records.rundir.CellDir`, or `Tables` in memory. Whoever asks names
-    the columns, so that of ten million rows only a few columns are held at a time."""
+    """Where the rows come from: `records.rundir.CellDir`, or tables in memory. The caller names the
+    columns, so that of ten million rows only a few columns are held at a time."""
 
     def load_table(self, name: str, columns: Sequence[str]) -> pl.DataFrame: ...
-
-
-@dataclass(frozen=True, slots=True)
-class InMemoryTables:
-    requests: pl.DataFrame
-    handlers: pl.DataFrame
-    probe: pl.DataFrame
-    machine: pl.DataFrame
-    bystander: pl.DataFrame
-    upstream: pl.DataFrame
-
-    def load_table(self, name: str, columns: Sequence[str]) -> pl.DataFrame:
-        frame = getattr(self, name)
-        assert isinstance(frame, pl.DataFrame)
-        return frame.select(columns)
 
 
 @dataclass(frozen=True, slots=True)

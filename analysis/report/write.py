@@ -1,7 +1,7 @@
 """Every report of a run, from its records alone."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,19 +21,18 @@ if TYPE_CHECKING:
     from analysis.report.drawing import RenderedChart
 
 
-def load_cell_summary(
-    cell: CellDir, predictions: Mapping[str, Prediction] | None = None
-) -> CellSummary:
-    """`predictions` are by the scenario's name. Raises UserError for a table that is missing or
-    damaged."""
-    record = cell.load_record()
-    return compute_summary(record, cell, (predictions or {}).get(record.scenario.name))
+def load_cell_summary(cell: CellDir, prediction: Prediction | None = None) -> CellSummary:
+    """Raises UserError for a table that is missing or damaged."""
+    return compute_summary(cell.load_record(), cell, prediction)
 
 
 def load_run_summary(run: RunDir) -> RunSummary:
     """Raises UserError for a record that is missing or damaged."""
     asked = read_run_settings(run.load_manifest())
-    cells = [load_cell_summary(cell, asked.predictions) for cell in run.list_saved_cells()]
+    cells = [
+        load_cell_summary(cell, asked.predictions.get(cell.load_record().scenario.name))
+        for cell in run.list_saved_cells()
+    ]
     return summarize_run(cells, asked)
 
 
@@ -54,11 +53,9 @@ def render_summary_json(summary: RunSummary) -> str:
     return json.dumps(content, indent=2, allow_nan=False) + "\n"
 
 
-def write_reports(run: RunDir, cells: Sequence[CellSummary], out: Path | None = None) -> None:
+def write_reports(folder: Path, summary: RunSummary) -> None:
     """summary.json, summary.csv and summary.md, and contrast.json where scenarios stand side by
     side: the same bytes for the same records."""
-    folder = out or run.path
-    summary = summarize_run(cells, read_run_settings(run.load_manifest()))
     (folder / "summary.json").write_text(render_summary_json(summary))
     (folder / "summary.csv").write_text(render_csv(summary.cells))
     (folder / "summary.md").write_text(render_summary_markdown(summary))

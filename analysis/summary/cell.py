@@ -5,9 +5,9 @@ from itertools import pairwise
 import polars as pl
 
 from analysis.measures.arrival_delay import measure_arrival_delay
-from analysis.measures.instruments import summarize_instruments
 from analysis.measures.latency import TIMES
-from analysis.measures.latency_summary import measure_censored_quantiles, summarize_latency
+from analysis.measures.latency_summary import summarize_latency
+from analysis.measures.littles_law import summarize_users
 from analysis.measures.probe_metrics import compute_probe_metrics
 from analysis.measures.ramp import measure_ramp_growth
 from analysis.measures.request_accounting import account_for_cell
@@ -15,7 +15,6 @@ from analysis.measures.resource_usage import measure_server_usage
 from analysis.measures.steadiness import summarize_steadiness
 from analysis.measures.threads import summarize_threads
 from analysis.measures.throughput import measure_throughput
-from analysis.measures.users import summarize_users
 from analysis.measures.window import (
     CellRows,
     CellTables,
@@ -46,8 +45,7 @@ def compute_summary(
     window = find_window(record, tables.load_table("requests", (*TIMES, "status")))
     cell = MeasuredCell(record, tables, window, find_last_moment(record, tables))
     probe, threads = compute_probe_metrics(cell), summarize_threads(cell)
-    delay, censored = measure_arrival_delay(cell), measure_censored_quantiles(cell)
-    account, bystander = account_for_cell(record, tables), summarize_bystander(cell)
+    delay, account = measure_arrival_delay(cell), account_for_cell(record, tables)
     rows = load_rows(cell)
     found = gather_evidence(rows, account, prediction)
     throughput, load = measure_throughput(rows), record.scenario.load
@@ -56,17 +54,17 @@ def compute_summary(
         trial=record.trial,
         users=None if load.is_open else load.users,
         **vars(throughput),
-        **vars(summarize_latency(rows, censored)),
-        **vars(summarize_users(rows, found.answers.little)),
+        **vars(summarize_latency(rows)),
+        **vars(summarize_users(rows, found.littles_law)),
         **vars(summarize_steadiness(window, found.steadiness)),
         **vars(threads),
         **vars(probe),
         **vars(measure_server_usage(rows)),
-        **vars(summarize_instruments(found.instruments)),
+        **vars(found.instruments.summary),
         **vars(delay),
         open_loop=summarize_open_loop(rows, found.backlog),
         growth=measure_ramp_growth(record, rows.requests, throughput.ok_rps),
-        bystander=bystander,
+        bystander=summarize_bystander(cell),
         whole_run=summarize_whole_run(rows),
         fates=account,
         interrupted=record.interrupted,

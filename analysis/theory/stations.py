@@ -6,6 +6,7 @@ visit, without waiting. Its completion rate is in requests a second, with a give
 
 import math
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -16,29 +17,19 @@ Numbers = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Queue:
-    """One server; a request that finds it busy waits. A loop, an interpreter."""
-
-    name: str
-    demand_s: Second
-
-
-@dataclass(frozen=True, slots=True)
-class Delay:
-    """As many servers as requests: nobody ever waits for one. An upstream that scales, a user's
-    pause for thought."""
-
-    name: str
-    demand_s: Second
-
-
-@dataclass(frozen=True, slots=True)
 class MultiServer:
     """Some servers before one waiting line. Threads, connections."""
 
     name: str
     demand_s: Second
-    servers: int
+    servers: float
+
+
+Queue = partial(MultiServer, servers=1)
+"""One server; a request that finds it busy waits. A loop, an interpreter."""
+Delay = partial(MultiServer, servers=math.inf)
+"""As many servers as requests: no request ever waits for one. An upstream that scales, a user's
+pause for thought."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +45,7 @@ class FlowEquivalent:
     rates: tuple[float, ...]
 
 
-Station = Queue | Delay | MultiServer | FlowEquivalent
+Station = MultiServer | FlowEquivalent
 
 
 def compute_log_rates(station: Station, most: int) -> Numbers:
@@ -65,14 +56,8 @@ def compute_log_rates(station: Station, most: int) -> Numbers:
         return np.log(known + known[-1:] * (most - len(known)))
     if station.demand_s == 0:
         return np.full(most, np.inf)
-    busy: Numbers = np.minimum(np.arange(1.0, most + 1), count_servers(station))
+    busy: Numbers = np.minimum(np.arange(1.0, most + 1), station.servers)
     return np.log(busy) - math.log(station.demand_s)
-
-
-def count_servers(station: Queue | Delay | MultiServer) -> float:
-    if isinstance(station, MultiServer):
-        return station.servers
-    return 1 if isinstance(station, Queue) else math.inf
 
 
 def compute_unloaded_s(station: Station) -> Second:
@@ -84,4 +69,4 @@ def compute_highest_rps(station: Station) -> float:
     """What the station can do at the most; infinite where nothing in it limits."""
     if isinstance(station, FlowEquivalent):
         return max(station.rates)
-    return count_servers(station) / station.demand_s if station.demand_s > 0 else math.inf
+    return station.servers / station.demand_s if station.demand_s > 0 else math.inf

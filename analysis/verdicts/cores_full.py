@@ -1,5 +1,3 @@
-"""Server, database and load together used all cores."""
-
 from typing import Self
 
 from analysis.verdicts.base import Verdict
@@ -10,7 +8,8 @@ FULL_SHARE = 0.95
 
 
 class CoresFull(Verdict):
-    """No part is then the limit by itself, and on more cores each would be faster."""
+    """Server, database and load together used all cores. No part is then the limit by itself, and
+    on more cores each would be faster."""
 
     code = "CORES_FULL"
     rank = 120

@@ -1,5 +1,3 @@
-"""Generator, app and upstream saw different requests."""
-
 from collections.abc import Mapping
 from typing import Self
 
@@ -8,7 +6,8 @@ from analysis.verdicts.evidence import Evidence
 
 
 class CountsDisagree(Verdict):
-    """contradictions: counts that must be zero, by their names in the request accounting."""
+    """Generator, app and upstream saw different requests. contradictions: counts that must be zero,
+    by their names in the request accounting."""
 
     code = "COUNTS_DISAGREE"
     rank = 20

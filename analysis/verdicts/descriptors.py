@@ -1,5 +1,3 @@
-"""File descriptors ran out, or nearly."""
-
 from typing import Self
 
 from analysis.verdicts.base import Severity, Verdict
@@ -9,6 +7,8 @@ NEAR_SHARE = 0.95
 
 
 class Descriptors(Verdict):
+    """File descriptors ran out, or nearly."""
+
     code = "DESCRIPTORS"
     rank = 30
     advice = "raise the limit (ulimit -n) or use fewer users"

@@ -14,21 +14,14 @@ from scenarios.units import Second
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
-    """What became of the requests: the window's completions, and who was never answered."""
-
+class Evidence:
+    record: CellRecord
     completed: int
     unfinished: int
     oldest_unfinished_s: Second | None
     slowest_completed_s: Second | None
-    little: LittlesLaw | None
+    littles_law: LittlesLaw | None
     """None in an open loop, which has no users."""
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    record: CellRecord
-    answers: Answers
     counts: RequestAccounting
     instruments: Instruments
     steadiness: Steadiness
@@ -45,25 +38,19 @@ class Evidence:
 def gather_evidence(
     rows: CellRows, counts: RequestAccounting, prediction: Prediction | None
 ) -> Evidence:
+    unfinished, completions = select_unfinished(rows.requests), rows.completions
+    oldest_s = unfinished["started_s"].min()
+    slowest_s = (completions["ended_s"] - completions["started_s"]).max()
     return Evidence(
         record=rows.record,
-        answers=gather_answers(rows),
+        completed=completions.height,
+        unfinished=unfinished.height,
+        oldest_unfinished_s=rows.end_s - oldest_s if isinstance(oldest_s, float) else None,
+        slowest_completed_s=slowest_s if isinstance(slowest_s, float) else None,
+        littles_law=compute_littles_law(rows),
         counts=counts,
         instruments=measure_instruments(rows),
         steadiness=assess_steadiness(rows),
         backlog=compute_backlog(rows) if rows.record.scenario.load.is_open else None,
         prediction=prediction,
-    )
-
-
-def gather_answers(rows: CellRows) -> Answers:
-    unfinished, completions = select_unfinished(rows.requests), rows.completions
-    oldest_s = unfinished["started_s"].min()
-    slowest_s = (completions["ended_s"] - completions["started_s"]).max()
-    return Answers(
-        completed=completions.height,
-        unfinished=unfinished.height,
-        oldest_unfinished_s=rows.end_s - oldest_s if isinstance(oldest_s, float) else None,
-        slowest_completed_s=slowest_s if isinstance(slowest_s, float) else None,
-        little=compute_littles_law(rows),
     )

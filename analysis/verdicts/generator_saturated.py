@@ -1,5 +1,3 @@
-"""The load generator was the limit, or may have been."""
-
 from typing import Self
 
 from analysis.verdicts.base import Verdict
@@ -13,7 +11,8 @@ LATENESS_LIMIT_SHARE = 0.05
 
 
 class GeneratorSaturated(Verdict):
-    """By its CPU, or by how late its requests left, measured against how long they took."""
+    """The load generator was the limit, or may have been. By its CPU, or by how late its requests
+    left, measured against how long they took."""
 
     code = "GENERATOR_SATURATED"
     rank = 90
@@ -26,10 +25,10 @@ class GeneratorSaturated(Verdict):
 
     @classmethod
     def check(cls, evidence: Evidence) -> Self | None:
-        own = evidence.instruments
+        typical_ms, own = evidence.instruments.typical_ms, evidence.instruments.summary
         busiest = max(own.generator_cpu_percent, default=0.0)
         late_ms = own.generator_lateness_p99_ms
-        bearable_ms = max(LATENESS_LIMIT_MS, LATENESS_LIMIT_SHARE * (own.typical_ms or 0.0))
+        bearable_ms = max(LATENESS_LIMIT_MS, LATENESS_LIMIT_SHARE * (typical_ms or 0.0))
         if busiest <= CPU_LIMIT_PERCENT and (late_ms or 0.0) <= bearable_ms:
             return None
         processes = len(own.generator_cpu_percent)

@@ -1,5 +1,3 @@
-"""The cell did not run to its end."""
-
 from typing import Self
 
 from analysis.verdicts.base import Verdict
@@ -7,6 +5,8 @@ from analysis.verdicts.evidence import Evidence
 
 
 class Interrupted(Verdict):
+    """The cell did not run to its end."""
+
     code = "INTERRUPTED"
     rank = 10
     advice = "run it again; do not compare these figures"

@@ -1,5 +1,3 @@
-"""A worker died before it had written anything to its journal."""
-
 from typing import Self
 
 from analysis.verdicts.base import Verdict
@@ -7,6 +5,8 @@ from analysis.verdicts.evidence import Evidence
 
 
 class JournalLost(Verdict):
+    """A worker died before it had written anything to its journal."""
+
     code = "JOURNAL_LOST"
     rank = 40
     advice = "their requests are missing from handlers and threads"

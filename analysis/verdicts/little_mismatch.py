@@ -1,5 +1,3 @@
-"""The completed requests do not account for all users."""
-
 from typing import Self
 
 from analysis.verdicts.base import Severity, Verdict
@@ -7,6 +5,8 @@ from analysis.verdicts.evidence import Evidence
 
 
 class LittleMismatch(Verdict):
+    """The completed requests do not account for all users."""
+
     code = "LITTLE_MISMATCH"
     rank = 170
     advice = "read the line of the unanswered, and mistrust the survivors' latencies"
@@ -20,7 +20,7 @@ class LittleMismatch(Verdict):
     def check(cls, evidence: Evidence) -> Self | None:
         """A worker's death ends requests of the cycle before: the window's edges are then too
         coarse for the law, and the request accounting says what became of them."""
-        law = evidence.answers.little
+        law = evidence.littles_law
         if law is None or law.holds or evidence.record.deaths or evidence.record.interrupted:
             return None
         if evidence.instruments.load_processes_died:  # its users are missing: another verdict

@@ -1,5 +1,3 @@
-"""A load process died in the window."""
-
 from typing import Self
 
 from analysis.verdicts.base import Verdict
@@ -7,7 +5,8 @@ from analysis.verdicts.evidence import Evidence
 
 
 class LoadProcessDied(Verdict):
-    """Its users are missing from the load, and its last quarter second from the records."""
+    """A load process died in the window. Its users are missing from the load, and its last quarter
+    second from the records."""
 
     code = "LOAD_PROCESS_DIED"
     rank = 50

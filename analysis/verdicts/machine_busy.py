@@ -1,5 +1,3 @@
-"""Work that is no part of the cell took CPU from it."""
-
 from typing import Self
 
 from analysis.verdicts.base import Severity, Verdict
@@ -13,7 +11,8 @@ SPOILT_CORES = 0.5
 
 
 class MachineBusy(Verdict):
-    """Other processes of this machine, or time that the hypervisor gave to other machines."""
+    """Work that is no part of the cell took CPU from it. Other processes of this machine, or time
+    that the hypervisor gave to other machines."""
 
     code = "MACHINE_BUSY"
     rank = 110
@@ -24,8 +23,8 @@ class MachineBusy(Verdict):
 
     @classmethod
     def check(cls, evidence: Evidence) -> Self | None:
-        other = evidence.instruments.other_load_cores or 0.0
-        stolen = evidence.instruments.stolen_cores or 0.0
+        other = evidence.instruments.summary.other_load_cores or 0.0
+        stolen = evidence.instruments.summary.stolen_cores or 0.0
         if other <= OTHER_LOAD_LIMIT_CORES and stolen <= STOLEN_LIMIT_CORES:
             return None
         return cls(other_cores=other, stolen_cores=stolen)

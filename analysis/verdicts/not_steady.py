@@ -1,5 +1,3 @@
-"""The window was not in a steady state."""
-
 from typing import Literal, Self
 
 from analysis.verdicts.base import Verdict
@@ -11,8 +9,8 @@ TURNS = 3.0
 
 
 class NotSteady(Verdict):
-    """longer_s: how much longer to run, estimated from how long a turn of all users takes.
-    percent: by how much response or throughput drifted."""
+    """The window was not in a steady state. longer_s: how much longer to run, estimated from how
+    long a turn of all users takes. percent: by how much response or throughput drifted."""
 
     code = "NOT_STEADY"
     rank = 180

@@ -1,5 +1,3 @@
-"""Another engine than Locust made the load, and records less."""
-
 from typing import Self
 
 from analysis.verdicts.base import Verdict
@@ -9,6 +7,8 @@ LACKS = {"oha": "its requests carry no id, so nothing follows them through the a
 
 
 class OtherEngine(Verdict):
+    """Another engine than Locust made the load, and records less."""
+
     code = "OTHER_ENGINE"
     rank = 130
     advice = "what it does not tell is left empty; --engine locust tells all"

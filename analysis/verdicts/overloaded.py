@@ -1,5 +1,3 @@
-"""An open loop offered more than was served."""
-
 from typing import Literal, Self
 
 from analysis.verdicts.base import Verdict
@@ -7,7 +5,8 @@ from analysis.verdicts.evidence import Evidence
 
 
 class Overloaded(Verdict):
-    """Then every latency only says how long the test was: request k waits k (1/C - 1/λ)."""
+    """An open loop offered more than was served. Then every latency only says how long the test
+    was: request k waits k (1/C - 1/λ)."""
 
     code = "OVERLOADED"
     rank = 160

@@ -1,5 +1,3 @@
-"""The probe of a worker stopped before the end."""
-
 from typing import Self
 
 from analysis.verdicts.base import Verdict
@@ -11,7 +9,8 @@ SILENCE_LIMIT_S = 1.0
 
 
 class ProbeStopped(Verdict):
-    """It switches itself off at a fault; what it says of threads and loop then ends early."""
+    """The probe of a worker stopped before the end. It switches itself off at a fault; what it says
+    of threads and loop then ends early."""
 
     code = "PROBE_STOPPED"
     rank = 60

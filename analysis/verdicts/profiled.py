@@ -1,5 +1,3 @@
-"""py-spy profiled the server, which slows it."""
-
 from typing import Self
 
 from analysis.verdicts.base import Severity, Verdict
@@ -7,7 +5,7 @@ from analysis.verdicts.evidence import Evidence
 
 
 class Profiled(Verdict):
-    """fault: why there is no flame graph."""
+    """py-spy profiled the server, which slows it. fault: why there is no flame graph."""
 
     code = "PROFILED"
     rank = 140

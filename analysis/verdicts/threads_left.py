@@ -1,5 +1,3 @@
-"""A server that was kept running still had threads from earlier runs."""
-
 from typing import Self
 
 from analysis.verdicts.base import Verdict
@@ -7,6 +5,8 @@ from analysis.verdicts.evidence import Evidence
 
 
 class ThreadsLeft(Verdict):
+    """A server that was kept running still had threads from earlier runs."""
+
     code = "THREADS_LEFT"
     rank = 70
     advice = "threads live counts them too; `study run` without --served starts fresh"

@@ -1,5 +1,3 @@
-"""The window was too short to see what the limit was."""
-
 from typing import Self
 
 from analysis.verdicts.base import Verdict
@@ -8,8 +6,8 @@ from scenarios.units import Second
 
 
 class TooShort(Verdict):
-    """CPU is known by the second: without a whole one in the window, whether the load was the limit
-    is not known."""
+    """The window was too short to see what the limit was. CPU is known by the second: without a
+    whole one in the window, whether the load was the limit is not known."""
 
     code = "TOO_SHORT"
     rank = 150
@@ -21,7 +19,7 @@ class TooShort(Verdict):
     @classmethod
     def check(cls, evidence: Evidence) -> Self | None:
         window_s = evidence.steadiness.window_s
-        known = evidence.instruments.generator_cpu_percent
+        known = evidence.instruments.summary.generator_cpu_percent
         if known or not window_s or evidence.record.interrupted:
             return None
         return cls(window_s=window_s)

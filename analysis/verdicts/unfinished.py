@@ -1,5 +1,3 @@
-"""Requests that nobody had answered when the drain ended."""
-
 from typing import Self
 
 from analysis.verdicts.base import Data, Severity, Verdict
@@ -11,8 +9,9 @@ LONGER = 1.1
 
 
 class Unfinished(Verdict):
-    """A closed loop always ends with users in the queue. It is worth a warning when one of them
-    waited longer than any user who was answered: then the answered tell too good a story."""
+    """Requests that nobody had answered when the drain ended. A closed loop always ends with users
+    in the queue. It is worth a warning when one of them waited longer than any user who was
+    answered: then the answered tell too good a story."""
 
     code = "UNFINISHED"
     rank = 190
@@ -26,16 +25,15 @@ class Unfinished(Verdict):
     @classmethod
     def check(cls, evidence: Evidence) -> Self | None:
         """Where the load itself ended, what it left behind says nothing of the server."""
-        answers = evidence.answers
-        if not answers.unfinished or evidence.record.interrupted:
+        if not evidence.unfinished or evidence.record.interrupted:
             return None
         if evidence.instruments.load_processes_died:
             return None
         return cls(
-            unfinished=answers.unfinished,
-            completed=answers.completed,
-            oldest_s=answers.oldest_unfinished_s,
-            slowest_s=answers.slowest_completed_s,
+            unfinished=evidence.unfinished,
+            completed=evidence.completed,
+            oldest_s=evidence.oldest_unfinished_s,
+            slowest_s=evidence.slowest_completed_s,
         )
 
     @property

@@ -1,5 +1,3 @@
-"""The upstream took longer than it was asked to."""
-
 from typing import Self
 
 from analysis.verdicts.base import Verdict
@@ -10,6 +8,8 @@ LATE_LIMIT_SHARE = 0.05
 
 
 class UpstreamLate(Verdict):
+    """The upstream took longer than it was asked to."""
+
     code = "UPSTREAM_LATE"
     rank = 100
     advice = "the latency is partly the upstream's; try --upstream go or fewer users"
@@ -19,7 +19,7 @@ class UpstreamLate(Verdict):
 
     @classmethod
     def check(cls, evidence: Evidence) -> Self | None:
-        share = evidence.instruments.upstream_late_share or 0.0
+        share = evidence.instruments.summary.upstream_late_share or 0.0
         return cls(late_percent=100 * share) if share > LATE_LIMIT_SHARE else None
 
     @property

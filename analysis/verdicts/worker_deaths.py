@@ -1,5 +1,3 @@
-"""Workers of the server died."""
-
 from typing import Self
 
 from analysis.verdicts.base import Verdict
@@ -7,6 +5,8 @@ from analysis.verdicts.evidence import Evidence
 
 
 class WorkerDeaths(Verdict):
+    """Workers of the server died."""
+
     code = "WORKER_DEATHS"
     rank = 80
     advice = "each death resets all open connections; --worker-timeout 0 ends the killing"

@@ -217,7 +217,7 @@ def test_without_any_worker_left_the_cell_is_cut_short(tmp_path: Path) -> None:
         run.wait_for_phase("window")
         workers[0].locust().send_signal(signal.SIGKILL)
         workers[1].send(signal.SIGINT)
-        assert run.finish() == 3, run.text()
+        assert run.finish() == 4, run.text()
     (summary,), (cell,) = cells(out), saved(out)
     assert summary["interrupted"] == "all 2 load processes are gone"
     rows = table(cell, "requests")
