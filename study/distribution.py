@@ -36,15 +36,7 @@ def build_distribution(
     if not asked.distributed:
         reject_given_options(asked)
         return None
-    if load_processes is not None:
-        raise UserError(
-            "--load-processes: with --distributed the load processes are those of the other "
-            "machines; give --expect-workers N instead"
-        )
-    if served:
-        raise UserError(
-            "--served: with --distributed each cell starts its own server; leave one out"
-        )
+    reject_own_load(load_processes, served)
     if asked.expect_workers is None:
         raise UserError(
             "--distributed: give --expect-workers N too, how many load workers to expect"
@@ -59,6 +51,18 @@ def build_distribution(
     check_between("--master-port", found.master_port, 1, 65535)
     check_between("--wait-workers", found.wait_s, SHORTEST_WAIT_S, LONGEST_WAIT_S, "s")
     return found
+
+
+def reject_own_load(load_processes: int | None, served: bool) -> None:
+    if load_processes is not None:
+        raise UserError(
+            "--load-processes: with --distributed the load processes are those of the other "
+            "machines; give --expect-workers N instead"
+        )
+    if served:
+        raise UserError(
+            "--served: with --distributed each cell starts its own server; leave one out"
+        )
 
 
 def reject_given_options(asked: DistributionOptions) -> None:
