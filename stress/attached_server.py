@@ -70,7 +70,7 @@ def attach_stack(served: ServerFile) -> Stack:
     ]
     folder = Path(served.folder)
     told = {path: len(path.read_text(errors="replace")) for path in folder.glob("*.log")}
-    return Stack(served.port, folder, served.upstream_url, attached=members, told_before=told)
+    return Stack(served.port, folder, served.upstream_url, attached=members, log_lengths=told)
 
 
 def wait_until_idle(stack: Stack, interruption: Interruption) -> None:

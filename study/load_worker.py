@@ -26,9 +26,9 @@ AT_ONCE_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class WorkerRun:
-    """One life of Locust's worker. told: what it said in JSON; code: None if it was ended."""
+    """One life of Locust's worker. reported: what it said in JSON; code: None if it was ended."""
 
-    told: Mapping[str, object]
+    reported: Mapping[str, object]
     last_words: str
     code: int | None
     lasted_s: Second
@@ -49,7 +49,7 @@ def run_load_worker(master: str, idle_s: Second) -> int:
             if interruption.reason:
                 print_status(f"ended ({interruption.reason})")
                 return INTERRUPTED
-            if "heard" in turn.told:
+            if "heard" in turn.reported:
                 heard_s = monotonic()
             elif monotonic() >= heard_s + idle_s:
                 print_status(f"no study was heard of for {idle_s:g} s; ended")
@@ -94,37 +94,37 @@ def run_worker_once(
 
 def read_reported_facts(log: Path) -> dict[str, object]:
     """All that its lines of JSON say, together."""
-    told: dict[str, object] = {}
+    reported: dict[str, object] = {}
     for line in log.read_text(errors="replace").splitlines():
         if line.startswith('{"') and line.endswith("}"):
-            told |= json.loads(line)
-    return told
+            reported |= json.loads(line)
+    return reported
 
 
 def format_worker_run(turn: WorkerRun) -> str:
-    told = turn.told
-    if "cell" in told:
+    reported = turn.reported
+    if "cell" in reported:
         return (
-            f"cell {told['cell']}: {told['users']} users, {told['completed']} answered, "
-            f"{told['failed']} failed"
+            f"cell {reported['cell']}: {reported['users']} users, "
+            f"{reported['completed']} answered, {reported['failed']} failed"
         )
-    if "heard" in told and turn.code == 0 and "refused" not in told:
+    if "heard" in reported and turn.code == 0 and "refused" not in reported:
         return "a cell went by that had enough load workers, or was not begun"
     return ""
 
 
 def check_worker_run(turn: WorkerRun, master: str) -> None:
     """Raises UserError where another turn would end like this one."""
-    if "refused" in turn.told:
+    if "refused" in turn.reported:
         raise build_cannot_run_error(
-            f"the study at {master} refused this machine: it has {turn.told['refused']}; bring "
+            f"the study at {master} refused this machine: it has {turn.reported['refused']}; bring "
             "both to the same revision of this project and run setup.sh here"
         )
-    if "heard" not in turn.told and turn.code is not None and turn.lasted_s < AT_ONCE_S:
+    if "heard" not in turn.reported and turn.code is not None and turn.lasted_s < AT_ONCE_S:
         raise build_cannot_run_error(
             f"the load process ended ({describe_exit_code(turn.code)}): {turn.last_words}"
         )
-    if turn.code and "heard" in turn.told:
+    if turn.code and "heard" in turn.reported:
         print_status(f"the load process ended ({describe_exit_code(turn.code)}): {turn.last_words}")
 
 
