@@ -15,6 +15,7 @@ from records.rundir import CellDir
 from scenarios.model import Endpoint, Load, Scenario, Server
 from stress.cell import run_cell
 from stress.interruption import Interruption
+from stress.runtime import CellRun, Runtime
 
 
 def make_ping_scenario(rate: float, arrivals: str, duration_s: float) -> Scenario:
@@ -46,7 +47,7 @@ def main() -> None:
     for _ in range(asked.rounds):
         with tempfile.TemporaryDirectory() as folder:
             cell = CellDir(Path(folder) / "ping.1")
-            run_cell(scenario, 1, cell, 0, Interruption(), lambda _: None)
+            run_cell(CellRun(scenario, 1, cell), Runtime(0, Interruption(), lambda _: None))
             found = load_cell_summary(cell)
         assert found.open_loop is not None
         print(

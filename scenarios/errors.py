@@ -1,16 +1,18 @@
 """The one class of errors that a user can cause, or cure."""
 
+ALL_WELL, NOT_AS_EXPECTED, WRONG_USE, CANNOT, BROKEN, INTERRUPTED = 0, 1, 2, 3, 4, 130
+"""Exit codes. NOT_AS_EXPECTED: a threshold that the user gave, and nothing else; CANNOT: this
+machine, or what was asked to be measured, can't; BROKEN: something of ours in the middle, and what
+was measured is kept."""
+
 
 class UserError(Exception):
-    """One line that names what was wrong and what to do. Shown without a traceback.
+    """One line that names what was wrong and what to do. Shown without a traceback."""
 
-    exit_code: 2 for wrong use, 3 when this machine can't run what was asked.
-    """
-
-    def __init__(self, message: str, exit_code: int = 2) -> None:
+    def __init__(self, message: str, exit_code: int = WRONG_USE) -> None:
         super().__init__(message)
         self.exit_code = exit_code
 
 
 def build_cannot_run_error(message: str) -> UserError:
-    return UserError(message, exit_code=3)
+    return UserError(message, CANNOT)

@@ -107,6 +107,11 @@ class BackgroundRequest:
     turns: int = 1
 
 
+def is_python_server(kind: object) -> bool:
+    """Every server is one but for the compiled ones and the user's own."""
+    return kind not in ("axum", "gin", "given")
+
+
 @dataclass(frozen=True, slots=True)
 class Server:
     kind: ServerKind = "gunicorn"
@@ -125,7 +130,12 @@ class Server:
     @property
     def is_python(self) -> bool:
         """Whether it runs our FastAPI apps, with the probe in front of them."""
-        return self.kind in ("gunicorn", "uvicorn")
+        return is_python_server(self.kind)
+
+    @property
+    def kills_blocked_workers(self) -> bool:
+        """Whether it watches its workers' loops, and ends one that is silent too long."""
+        return self.kind == "gunicorn"
 
     @property
     def is_compiled(self) -> bool:

@@ -11,8 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from records.build_tables import read_journals
 from scenarios.errors import UserError
-from scenarios.model import Client, Scenario, Server
-from scenarios.units import Second
+from scenarios.model import Client, Scenario, Server, Upstream
 from stress.interruption import CellInterruptedError, Interruption
 from stress.processes import ExternalProcess
 from stress.resource_monitor import is_alive, parse_pid
@@ -26,35 +25,27 @@ RECENT_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class ServerFile:
-    """Settings and pids of a held-up stack, as written beside the runs.
+    """What a held-up stack serves, and its pids, as written next to the runs.
 
     created: the server's start by the system's clock; it tells a reused pid from the server's.
     """
 
     port: int
     folder: str
-    upstream_url: str
-    delay_s: Second
-    server: Server
-    client: Client
-    upstream: str
+    upstream_url: str | None
+    scenario: Scenario
     pids: dict[str, int]
     commands: dict[str, list[str]]
     created: float
 
 
 def write_server_file(path: Path, stack: Stack, scenario: Scenario) -> None:
-    assert scenario.client is not None
-    assert scenario.upstream is not None
     pids = {each.role: each.pid for each in stack.members}
     served = ServerFile(
         port=stack.port,
         folder=str(stack.folder.resolve()),
-        upstream_url=stack.upstream_url or "",
-        delay_s=scenario.delay_s or 0.0,
-        server=scenario.server,
-        client=scenario.client,
-        upstream=scenario.upstream.kind,
+        upstream_url=stack.upstream_url,
+        scenario=scenario,
         pids=pids,
         commands=stack.list_commands(),
         created=psutil.Process(pids["server"]).create_time(),
@@ -79,7 +70,7 @@ def attach_stack(served: ServerFile) -> Stack:
     ]
     folder = Path(served.folder)
     told = {path: len(path.read_text(errors="replace")) for path in folder.glob("*.log")}
-    return Stack(served.port, folder, served.upstream_url, attached=members, told_before=told)
+    return Stack(served.port, folder, served.upstream_url, attached=members, log_lengths=told)
 
 
 def wait_until_idle(stack: Stack, interruption: Interruption) -> None:
@@ -121,20 +112,23 @@ def reject_differences(served: ServerFile, scenario: Scenario) -> None:
 
 
 def find_differences(served: ServerFile, scenario: Scenario) -> Iterator[str]:
-    for key in fields(Server):
-        yield from format_difference(
-            key.name, getattr(served.server, key.name), getattr(scenario.server, key.name)
-        )
-    if scenario.delay_s is not None:
-        yield from format_difference("delay_s", served.delay_s, scenario.delay_s)
+    """What a scenario does not use may differ."""
+    there = served.scenario
+    yield from compare_fields("", there.server, scenario.server)
     if scenario.client is not None:
-        for key in fields(Client):
-            wanted = getattr(scenario.client, key.name)
-            yield from format_difference(
-                f"client {key.name}", getattr(served.client, key.name), wanted
-            )
+        yield from compare_fields("client ", there.client, scenario.client)
     if scenario.upstream is not None:
-        yield from format_difference("upstream", served.upstream, scenario.upstream.kind)
+        yield from compare_fields("upstream ", there.upstream, scenario.upstream)
+    if scenario.delay_s is not None:
+        yield from format_difference("delay_s", there.delay_s, scenario.delay_s)
+
+
+def compare_fields(
+    of: str, there: Server | Client | Upstream | None, wanted: Server | Client | Upstream
+) -> Iterator[str]:
+    for key in fields(wanted):
+        name = f"{of}{key.name}".removesuffix(" kind")
+        yield from format_difference(name, getattr(there, key.name), getattr(wanted, key.name))
 
 
 def format_difference(name: str, there: object, wanted: object) -> Iterator[str]:

@@ -1,48 +1,37 @@
 """Waits until the load workers of other machines have come to Locust's master."""
 
-from collections.abc import Callable
-from pathlib import Path
 from time import monotonic, sleep
 
 from scenarios.errors import UserError, build_cannot_run_error
-from scenarios.units import Second
 from stress.interruption import CellInterruptedError
-from stress.load_plan import MASTER_PORT, Distribution
 from stress.processes import Process
 from stress.protocol import LoadProgress, read_progress
+from stress.runtime import MASTER_PORT, CellRun, Distribution, PhaseProgress, Runtime
+from stress.stack import Stack
 
 WAITING = "waiting for load workers"
 POLL_S = 0.05
 TELL_EVERY_S = 0.5
 
 
-def await_load_workers(
-    load: Process,
-    folder: Path,
-    distribution: Distribution,
-    broken: Callable[[], str | None],
-    tell: Callable[[Second, LoadProgress], None],
-) -> None:
-    """`broken` says why there is nothing to wait for any more. Raises UserError when too few come,
-    CellInterruptedError when broken; then the load's master is ended."""
+def await_load_workers(cell: CellRun, runtime: Runtime, stack: Stack, load: Process) -> None:
+    """Raises UserError when too few come, CellInterruptedError when there is nothing to wait for
+    any more; then the load's master is ended."""
+    assert runtime.distribution is not None
     try:
-        _poll_until_ready(load, folder, distribution, broken, tell)
+        _poll_until_ready(cell, runtime, stack, load, runtime.distribution)
     except BaseException:
         load.end()
         raise
 
 
 def _poll_until_ready(
-    load: Process,
-    folder: Path,
-    distribution: Distribution,
-    broken: Callable[[], str | None],
-    tell: Callable[[Second, LoadProgress], None],
+    cell: CellRun, runtime: Runtime, stack: Stack, load: Process, distribution: Distribution
 ) -> None:
-    deadline_s, told_s = monotonic() + distribution.wait_s, 0.0
-    while (progress := read_progress(folder)).ready < distribution.expect_workers:
+    deadline_s, reported_s = monotonic() + distribution.wait_s, 0.0
+    while (progress := read_progress(cell.directory.raw)).ready < distribution.expect_workers:
         now_s = monotonic()
-        if reason := broken():
+        if reason := runtime.interruption.reason or stack.find_ended_process():
             raise CellInterruptedError(reason)
         if load.get_exit_code() is not None:
             raise build_cannot_run_error(
@@ -50,9 +39,10 @@ def _poll_until_ready(
             )
         if now_s > deadline_s:
             raise build_too_few_error(progress, distribution)
-        if now_s - told_s >= TELL_EVERY_S:
-            told_s = now_s
-            tell(deadline_s - now_s, progress)
+        if now_s - reported_s >= TELL_EVERY_S:
+            reported_s, left_s = now_s, deadline_s - now_s
+            name = cell.scenario.name
+            runtime.listener(PhaseProgress(name, WAITING, left_s, progress, deaths=0))
         sleep(POLL_S)
 
 

@@ -28,14 +28,13 @@ class BackgroundRequester:
 
     def __init__(
         self,
-        host: str,
-        port: int,
+        address: tuple[str, int],
         cell_number: int,
         what: model.BackgroundRequest,
         *,
         is_ours: bool = True,
     ) -> None:
-        self._address = host, port
+        self._address = address
         self._what = what
         self._is_ours = is_ours
         self._next_id = make_first_id(cell_number, BYSTANDER_PROCESS, 0)

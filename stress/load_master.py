@@ -69,8 +69,7 @@ class MasterLeader(LoadLeader):
         environment.events.worker_report.add_listener(self.on_report)
         environment.events.quitting.add_listener(self.on_quitting)
 
-    def on_hello(self, environment: Environment, msg: Message, **_: object) -> None:
-        del environment
+    def on_hello(self, msg: Message, **_: object) -> None:
         difference = describe_version_mismatch(msg.data, collect_versions())
         if difference:
             self.refused = difference
@@ -123,8 +122,7 @@ class MasterLeader(LoadLeader):
         if isinstance(told, dict):
             self.save_report(client_id, LoadReport(**told))
 
-    def on_leaving(self, environment: Environment, msg: Message, **_: object) -> None:
-        del environment
+    def on_leaving(self, msg: Message, **_: object) -> None:
         self.save_report(msg.node_id, LoadReport(**msg.data))
         if msg.node_id in self.places:
             self.reports.record_departure(self.places[msg.node_id])
@@ -137,8 +135,7 @@ class MasterLeader(LoadLeader):
         JournalSink(self.me.folder / f"load-{process}.journal")(report.rows)
         self.reports.record_report(process, report, monotonic())
 
-    def on_clock(self, environment: Environment, msg: Message, **_: object) -> None:
-        del environment
+    def on_clock(self, msg: Message, **_: object) -> None:
         sample = ClockSample(process=0, back_s=monotonic(), **msg.data)
         self.trips.append((msg.node_id, sample))
 

@@ -1,66 +1,53 @@
 """How the load is started: Locust's command line, and what its processes are to do. Pure."""
 
 import json
-from dataclasses import asdict, dataclass
+import sys
+from dataclasses import asdict
 from pathlib import Path
 
 from scenarios.model import Scenario
-from scenarios.units import Second
 from stress.plan import HOST, Command, plan_windows
 from stress.protocol import PLAN_OPTION, LoadPlan
+from stress.runtime import CellRun, Distribution
+from stress.stack import ROOT
 
-MASTER_PORT = 5557
-
-
-@dataclass(frozen=True, slots=True)
-class Distribution:
-    """Load processes on other machines. listen: this machine's address, where they reach the
-    measured server and Locust's master; beyond loopback, so can others."""
-
-    expect_workers: int
-    listen: str = HOST
-    master_port: int = MASTER_PORT
-    wait_s: Second = 60.0
+LOCUST = (sys.executable, "-m", "locust", f"--locustfile={ROOT / 'stress' / 'locustfile.py'}")
 
 
-def build_load_command(
-    scenario: Scenario,
-    root: Path,
-    python: str,
-    port: int,
-    folder: Path,
-    cell_number: int,
-    master_port: int,
-    distribution: Distribution | None = None,
-) -> Command:
-    """Locust, headless. `master_port` is where its processes meet, if there are several here."""
-    load = scenario.load
-    processes = distribution.expect_workers if distribution else load.processes
-    plan = LoadPlan(
+def build_load_plan(cell: CellRun, port: int, distribution: Distribution | None) -> LoadPlan:
+    """`port`: the server's."""
+    scenario, load = cell.scenario, cell.scenario.load
+    return LoadPlan(
         host=scenario.url or f"http://{distribution.listen if distribution else HOST}:{port}",
         path=scenario.endpoint.path,
         method=scenario.endpoint.method,
         body=scenario.endpoint.body,
         keep_alive=load.keep_alive,
-        cell_number=cell_number,
-        folder=str(folder),
+        cell_number=cell.number,
+        folder=str(cell.directory.raw),
         think_s=load.think_s,
         timeout_s=plan_windows(scenario).longest_s + 60.0,
         users=load.users,
         spawn_rate=load.spawn_rate,
-        processes=processes,
+        processes=distribution.expect_workers if distribution else load.processes,
         arrival_rate=load.arrival_rate,
         arrivals=load.arrivals,
         rare_path=scenario.rare.path if scenario.rare else None,
         rare_one_in=scenario.rare.one_in if scenario.rare else 0,
         distributed=distribution is not None,
     )
-    users = processes if load.is_open else load.users
-    spawn_rate = float(processes) if load.is_open else load.spawn_rate
+
+
+def build_load_command(
+    cell: CellRun, port: int, master_port: int, distribution: Distribution | None = None
+) -> Command:
+    """Locust, headless. `master_port` is where its processes meet, if there are several here."""
+    load, plan = cell.scenario.load, build_load_plan(cell, port, distribution)
+    users = plan.processes if load.is_open else load.users
+    spawn_rate = float(plan.processes) if load.is_open else load.spawn_rate
     argv = (
-        python, "-m", "locust",
-        f"--locustfile={root / 'stress' / 'locustfile.py'}",
-        choose_user_class(scenario),
+        *LOCUST,
+        choose_user_class(cell.scenario),
         "--headless",
         f"--users={users}",
         f"--spawn-rate={spawn_rate:g}",
@@ -70,7 +57,7 @@ def build_load_command(
         *build_distributed_options(load.processes, master_port, distribution),
         f"{PLAN_OPTION}={json.dumps(asdict(plan))}",
     )  # fmt: skip
-    return Command("load", argv, folder, {"PYTHONPATH": str(root)})
+    return Command("load", argv, cell.directory.raw, {"PYTHONPATH": str(ROOT)})
 
 
 def choose_user_class(scenario: Scenario) -> str:
@@ -104,14 +91,14 @@ def build_distributed_options(
     )
 
 
-def build_load_worker_argv(root: Path, python: str, master: str, port: int) -> tuple[str, ...]:
+def build_load_worker_command(folder: Path, master: str, port: int) -> Command:
     """A load process that asks the master at that address what to do."""
-    return (
-        python, "-m", "locust",
-        f"--locustfile={root / 'stress' / 'locustfile.py'}",
+    argv = (
+        *LOCUST,
         "--worker",
         f"--master-host={master}",
         f"--master-port={port}",
         "--loglevel=WARNING",
         "--exit-code-on-error=0",
     )  # fmt: skip
+    return Command("load", argv, folder, {"PYTHONPATH": str(ROOT)})

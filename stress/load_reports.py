@@ -3,8 +3,7 @@
 from dataclasses import asdict, dataclass, field
 
 from scenarios.units import Second
-from stress.protocol import LoadProgress
-from stress.sent_requests import LoadCounts
+from stress.protocol import LoadCounts, LoadProgress
 
 LOOKS_S: Second = 0.25
 """So often load processes report, and so often the master looks who has."""
@@ -17,25 +16,19 @@ DOUBTFUL_LOOKS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class LoadReport:
+class LoadReport(LoadCounts):
     """rows: the journal since the last report. ramp_ended_ago_s instead of a moment: the master
     may have another clock."""
 
-    rows: bytes
-    users: int
-    warm: int
-    sent: int
-    completed: int
-    failed: int
-    in_flight: int
-    ramp_ended_ago_s: Second | None
+    rows: bytes = b""
+    ramp_ended_ago_s: Second | None = None
 
     @staticmethod
     def from_counts(
         rows: bytes, counts: LoadCounts, ramp_end_s: Second | None, now_s: Second
     ) -> "LoadReport":
         ago_s = None if ramp_end_s is None else now_s - ramp_end_s
-        return LoadReport(rows, **asdict(counts), ramp_ended_ago_s=ago_s)
+        return LoadReport(**asdict(counts), rows=rows, ramp_ended_ago_s=ago_s)
 
 
 @dataclass(slots=True)

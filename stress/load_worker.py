@@ -37,13 +37,11 @@ class LoadWorker:
         print_facts(heard=runner.master_host)
         runner.send_message(HELLO, collect_versions())
 
-    def on_refused(self, environment: Environment, msg: Message, **_: object) -> None:
-        del environment
+    def on_refused(self, msg: Message, **_: object) -> None:
         print_facts(refused=msg.data["why"])
         self.runner.quit()
 
-    def on_place(self, environment: Environment, msg: Message, **_: object) -> None:
-        del environment
+    def on_place(self, msg: Message, **_: object) -> None:
         self.process = msg.data["process"]
 
     def start_spawning(self, environment: Environment, **_: object) -> None:
@@ -59,21 +57,18 @@ class LoadWorker:
         if self.writer is not None:
             self.me.record_ramp_end()
 
-    def on_begin(self, environment: Environment, msg: Message, **_: object) -> None:
+    def on_begin(self, msg: Message, **_: object) -> None:
         """Another machine's clock is another clock: there the moment comes as a distance, and the
         way of the word is in it. On this machine it is the same moment for all."""
-        del environment
         distant = self.me.plan.distributed
         self.me.begin_schedule(monotonic() + msg.data["in_s"] if distant else msg.data["at_s"])
 
-    def on_control(self, environment: Environment, msg: Message, **_: object) -> None:
+    def on_control(self, msg: Message, **_: object) -> None:
         """In distances too."""
-        del environment
         now_s = monotonic()
         self.me.control = LoadControl(now_s + msg.data["stop_in_s"], now_s + msg.data["drain_in_s"])
 
-    def on_clock(self, environment: Environment, msg: Message, **_: object) -> None:
-        del environment
+    def on_clock(self, msg: Message, **_: object) -> None:
         self.runner.send_message(CLOCK, {**msg.data, "theirs_s": monotonic()})
 
     def on_report(self, client_id: str, data: dict[str, object], **_: object) -> None:

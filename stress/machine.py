@@ -59,8 +59,17 @@ def is_own_address(host: str) -> bool:
         address = socket.gethostbyname(host)
     except OSError:
         return False
-    own = {each.address for those in psutil.net_if_addrs().values() for each in those}
-    return address.startswith("127.") or address in own
+    return address.startswith("127.") or address in list_own_addresses()
+
+
+def list_own_addresses() -> frozenset[str]:
+    """This machine's, of IPv4."""
+    return frozenset(
+        each.address
+        for interface in psutil.net_if_addrs().values()
+        for each in interface
+        if each.family == socket.AF_INET
+    )
 
 
 def list_listening_pids(port: int) -> list[int]:

@@ -6,14 +6,14 @@ from time import monotonic, sleep
 from typing import Protocol
 
 from records.cell import ROUND_S, Phases, find_death_rounds
-from records.rundir import CellDir
-from scenarios.model import Engine, Scenario
+from scenarios.model import Scenario
 from scenarios.units import Second
 from stress import plan
-from stress.interruption import CellInterruptedError, Interruption
+from stress.interruption import CellInterruptedError
 from stress.processes import describe_exit_code
 from stress.protocol import LoadControl, LoadProgress, read_progress, write_control
 from stress.resource_monitor import WorkerMonitor
+from stress.runtime import CellRun, PhaseProgress, Runtime
 from stress.stack import Stack
 
 POLL_S = 0.05
@@ -34,31 +34,21 @@ class LoadGenerator(Protocol):
     def read_last_log_line(self) -> str: ...
 
 
-@dataclass(frozen=True, slots=True)
-class PhaseProgress:
-    """For whoever shows progress. left_s: what the plan still allows, at the most."""
-
-    scenario: str
-    phase: str
-    left_s: Second
-    progress: LoadProgress
-    deaths: int
-    engine: Engine = "locust"
-
-
-Listener = Callable[[PhaseProgress], None]
-
-
 @dataclass(slots=True)
 class PhaseTimes:
     """How far the cell has come. Times absolute."""
 
-    t0_s: float = 0.0
+    t0_s: float = field(default_factory=monotonic)
     ramp_end_s: float | None = None
     window_start_s: float | None = None
     window_end_s: float | None = None
     drain_end_s: float | None = None
     steady: bool = True
+
+    def close_window(self, at_s: float) -> None:
+        """Where it was cut short."""
+        if self.window_start_s is not None and self.window_end_s is None:
+            self.window_end_s = at_s
 
     def build_phases(self) -> Phases:
         def since(moment_s: float | None) -> float | None:
@@ -77,18 +67,20 @@ class PhaseTimes:
 class PhaseRunner:
     """Leads a started stack and load through the phases."""
 
-    scenario: Scenario
-    cell: CellDir
+    cell: CellRun
+    runtime: Runtime
     stack: Stack
     load: LoadGenerator
     workers: WorkerMonitor
-    interruption: Interruption
-    listener: Listener
-    course: PhaseTimes = field(default_factory=PhaseTimes)
+    times: PhaseTimes = field(default_factory=PhaseTimes)
     progress: LoadProgress = field(default_factory=LoadProgress)
     at_window: Callable[[Second], None] = lambda _: None
     """Called when the window opens, with how long it is planned to be."""
-    _told_s: float = 0.0
+    _reported_s: float = 0.0
+
+    @property
+    def scenario(self) -> Scenario:
+        return self.cell.scenario
 
     def run_phases(self) -> None:
         """Raises CellInterruptedError."""
@@ -96,14 +88,14 @@ class PhaseRunner:
         users = self.scenario.load.users
         limit_s = windows.ramp_s + LOAD_STARTS_WITHIN_S
         self._wait_until("ramp", lambda: self.progress.ramp_end_s is not None, limit_s)
-        self.course.ramp_end_s = self.progress.ramp_end_s
+        self.times.ramp_end_s = self.progress.ramp_end_s
         if windows.cycles is None:
             end_s = self._measure_window(windows, users)
         else:
             end_s = self._measure_worker_cycles(windows, windows.cycles)
         limit_s = windows.drain_s + LOAD_ENDS_WITHIN_S
         self._wait_until("drain", lambda: self.load.get_exit_code() is not None, limit_s)
-        self.course.drain_end_s = min(monotonic(), end_s + windows.drain_s)
+        self.times.drain_end_s = min(monotonic(), end_s + windows.drain_s)
         if self.load.get_exit_code() != 0:
             raise CellInterruptedError("the load did not end in order")
 
@@ -111,7 +103,7 @@ class PhaseRunner:
         if self.scenario.load.is_open:  # nobody to wait for: the analysis looks for the cut
             self._wait_until("warm-up", lambda: False, windows.warm_up_limit_s)
         else:
-            self.course.steady = self._wait_until(
+            self.times.steady = self._wait_until(
                 "warm-up", lambda: self.progress.warm >= users, windows.warm_up_limit_s
             )
         if self.scenario.load.requests is not None:
@@ -119,7 +111,7 @@ class PhaseRunner:
         end_s = self._open_window(windows) + windows.window_s
         self._stop_sending(end_s, windows.drain_s)
         self._wait_until("window", lambda: False, windows.window_s)
-        self.course.window_end_s = end_s
+        self.times.window_end_s = end_s
         return end_s
 
     def _measure_request_count(self, windows: plan.WindowPlan, requests: int) -> float:
@@ -130,10 +122,10 @@ class PhaseRunner:
             "window", lambda: self.progress.counted_until_s is not None, windows.window_s
         )
         if self.progress.counted_from_s is not None:
-            self.course.window_start_s = self.progress.counted_from_s
+            self.times.window_start_s = self.progress.counted_from_s
         if counted and self.progress.counted_until_s is not None:
             limit_s = self.progress.counted_until_s + INSTANT_S  # the last one is in it
-        self.course.window_end_s = limit_s
+        self.times.window_end_s = limit_s
         return limit_s
 
     def _measure_worker_cycles(self, windows: plan.WindowPlan, cycles: int) -> float:
@@ -143,7 +135,7 @@ class PhaseRunner:
             return len(find_death_rounds(self.workers.deaths))
 
         before = rounds()  # one in the ramp opens no window: it would begin in mid-cycle
-        self.course.steady = self._wait_until(
+        self.times.steady = self._wait_until(
             "warm-up", lambda: rounds() > before, windows.warm_up_limit_s, settle=True
         )
         before = rounds()
@@ -151,17 +143,17 @@ class PhaseRunner:
         self._wait_until(
             "window", lambda: rounds() >= before + cycles, windows.window_s, settle=True
         )
-        end_s = self.course.window_end_s = monotonic()
+        end_s = self.times.window_end_s = monotonic()
         self._stop_sending(end_s, windows.drain_s)
         return end_s
 
     def _open_window(self, windows: plan.WindowPlan) -> float:
         self.at_window(windows.window_s)
-        self.course.window_start_s = monotonic()
-        return self.course.window_start_s
+        self.times.window_start_s = monotonic()
+        return self.times.window_start_s
 
     def _stop_sending(self, at_s: float, drain_s: Second, requests: int | None = None) -> None:
-        write_control(self.cell.raw, LoadControl(at_s, at_s + drain_s, requests))
+        write_control(self.cell.directory.raw, LoadControl(at_s, at_s + drain_s, requests))
 
     def _wait_until(
         self, phase: str, done: Callable[[], bool], limit_s: Second, settle: bool = False
@@ -170,7 +162,7 @@ class PhaseRunner:
         deadline_s = monotonic() + limit_s
         while (now_s := monotonic()) < deadline_s:
             self.workers.record_deaths()
-            self.progress = read_progress(self.cell.raw)
+            self.progress = read_progress(self.cell.directory.raw)
             self._report_progress(phase, deadline_s - now_s, now_s)
             if done():
                 if settle:
@@ -183,16 +175,16 @@ class PhaseRunner:
         return done()
 
     def _report_progress(self, phase: str, left_s: Second, now_s: float) -> None:
-        if now_s - self._told_s >= TELL_EVERY_S:
-            self._told_s = now_s
+        if now_s - self._reported_s >= TELL_EVERY_S:
+            self._reported_s = now_s
             deaths = len(self.workers.deaths)
             engine = self.scenario.load.engine
-            self.listener(
+            self.runtime.listener(
                 PhaseProgress(self.scenario.name, phase, left_s, self.progress, deaths, engine)
             )
 
     def _check_processes(self, phase: str) -> None:
-        reason = self.interruption.reason or self.stack.find_ended_process()
+        reason = self.runtime.interruption.reason or self.stack.find_ended_process()
         if reason is None and phase != "drain":
             reason = self._describe_load_failure()
         if reason is not None:
@@ -201,7 +193,7 @@ class PhaseRunner:
     def _describe_load_failure(self) -> str | None:
         code = self.load.get_exit_code()
         if code is not None:
-            self.progress = read_progress(self.cell.raw)  # its last word
+            self.progress = read_progress(self.cell.directory.raw)  # its last word
         now = self.progress
         if 0 < now.processes == now.lost:
             return f"all {now.processes} load processes are gone"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scenarios.heartbeat import compute_blocking_s, exceeds_worker_timeout
-from scenarios.model import APP_TARGETS, Scenario
+from scenarios.model import Scenario
 from scenarios.settings import build_environment
 from scenarios.units import Second
 
@@ -18,15 +18,7 @@ OPEN_WARM_UP_S = 2.0
 has been renewed several times."""
 CYCLES = 3
 CYCLE_SLACK_S = 4.0
-"""gunicorn looks once a second, and a new worker boots in about one."""
-CONNECTION_KEPT_S = 600
-"""Servers keep idle connections longer than any client does: a server that closes first makes
-failures that are nobody's finding."""
-FOREIGN = (
-    "LOCUST_", "GUNICORN_", "UVICORN_", "APP_", "PROBE_", "SERVER_", "AVT_", "STUDY_", "PG", "GIN_",
-    "TOKIO_",
-)  # fmt: skip
-PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "web_concurrency")
+"""A server looks at its workers once a second, and a new one boots in about one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +37,13 @@ class WindowPlan:
 
 
 def expects_worker_kills(scenario: Scenario) -> bool:
-    """Whether gunicorn will kill the worker again and again: its heartbeat runs on the loop, and
-    the loop is blocked for one delay by each of a worker's users, one after the other."""
+    """Whether the server will kill its workers again and again: their heartbeat runs on the loop,
+    which is blocked for one delay by each of a worker's users, one after the other."""
     if not scenario.endpoint.blocks_the_loop or scenario.delay_s is None:
         return False
     server, client = scenario.server, scenario.client
     held_s = compute_blocking_s(scenario.delay_s, client.timeout_s if client else None)
-    return server.kind == "gunicorn" and exceeds_worker_timeout(
+    return server.kills_blocked_workers and exceeds_worker_timeout(
         scenario.load.users, server.workers, held_s, server.worker_timeout_s
     )
 
@@ -105,15 +97,6 @@ class Command:
     """What asks it to end."""
 
 
-def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """The inherited environment without what would change a server or a client behind our back."""
-    return {
-        key: value
-        for key, value in environment.items()
-        if not key.startswith(FOREIGN) and key.lower() not in PROXIES
-    }
-
-
 def build_app_environment(
     scenario: Scenario, upstream_url: str | None, database_env: Mapping[str, str] | None = None
 ) -> dict[str, str]:
@@ -127,76 +110,6 @@ def build_app_environment(
     if upstream_url is not None:
         env["APP_UPSTREAM_URL"] = upstream_url
     return env
-
-
-def build_server_command(
-    scenario: Scenario,
-    root: Path,
-    python: str,
-    port: int,
-    journals: Path,
-    app_env: Mapping[str, str],
-    host: str = HOST,
-) -> Command:
-    """gunicorn or uvicorn with one of our apps, the probe in front of it."""
-    server = scenario.server
-    env = {
-        "PYTHONPATH": str(root / "probe"),
-        "PROBE_TARGET": APP_TARGETS[server.app],
-        "PROBE_DIR": str(journals),
-        "SERVER_LOOP": server.loop,
-        "SERVER_HTTP": server.http,
-        **app_env,
-    }
-    build = build_gunicorn_argv if server.kind == "gunicorn" else build_uvicorn_argv
-    return Command("server", (python, "-m", *build(scenario, root, port, host)), root, env)
-
-
-def build_peer_command(
-    scenario: Scenario,
-    root: Path,
-    program: str,
-    port: int,
-    app_env: Mapping[str, str],
-    host: str = HOST,
-) -> Command:
-    """A compiled server, which holds all the apps in one; it has no probe."""
-    argv = (program, f"--host={host}", f"--port={port}", f"--workers={scenario.server.workers}")
-    return Command("server", argv, root, app_env)
-
-
-def build_gunicorn_argv(scenario: Scenario, root: Path, port: int, host: str) -> tuple[str, ...]:
-    server = scenario.server
-    return (
-        "gunicorn",
-        "asgi_probe.entry:app",
-        f"--config={root / 'stress' / 'gunicorn_conf.py'}",
-        f"--bind={host}:{port}",
-        f"--workers={server.workers}",
-        f"--timeout={server.worker_timeout_s:.0f}",
-        "--graceful-timeout=1",
-        f"--keep-alive={CONNECTION_KEPT_S}",
-        "--backlog=2048",
-        *(() if server.access_log == "off" else ("--access-logfile=-",)),
-    )
-
-
-def build_uvicorn_argv(scenario: Scenario, root: Path, port: int, host: str) -> tuple[str, ...]:
-    del root
-    server = scenario.server
-    return (
-        "uvicorn",
-        "asgi_probe.entry:app",
-        f"--host={host}",
-        f"--port={port}",
-        f"--workers={server.workers}",
-        f"--loop={server.loop}",
-        f"--http={server.http}",
-        f"--timeout-keep-alive={CONNECTION_KEPT_S}",
-        "--timeout-graceful-shutdown=1",
-        "--backlog=2048",
-        "--no-access-log" if server.access_log == "off" else "--access-log",
-    )
 
 
 def build_upstream_argv(

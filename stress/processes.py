@@ -12,12 +12,25 @@ from time import monotonic, sleep
 import psutil
 
 from scenarios.errors import build_cannot_run_error
-from stress.plan import Command, clean_environment
+from stress.plan import Command
+from stress.servers import load_adapters
 
 LAUNCHER = Path(__file__).with_name("launch.py")
 GENTLE_S = 2.0
 """After it was asked to end a blocked worker gets this long, then SIGKILL."""
 POLL_S = 0.02
+FOREIGN = ("LOCUST_", "APP_", "PROBE_", "AVT_", "STUDY_", "PG")
+PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "web_concurrency")
+
+
+def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """The inherited environment without what would change a server or a client behind our back."""
+    of_servers = [prefix for each in load_adapters().values() for prefix in each.variables]
+    return {
+        key: value
+        for key, value in environment.items()
+        if not key.startswith((*FOREIGN, *of_servers)) and key.lower() not in PROXIES
+    }
 
 
 class Process:

@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 
 from scenarios.errors import build_cannot_run_error
+from scenarios.model import Server
+from stress.servers import ServerAdapter
 from stress.stack import ROOT
 
 LONG_BUILD_S = 2.0
@@ -21,6 +23,24 @@ def find_peer_program(kind: str) -> str:
     """The path of a compiled server, built where it is not yet. Raises UserError."""
     return run_build_script(
         ROOT / "peers" / kind / "build.sh", "the scenarios without it can still run"
+    )
+
+
+def make_peer_adapter(kind: str, toolchain: str, variables: tuple[str, ...]) -> ServerAdapter:
+    """Of a compiled server, which holds all the apps in one program."""
+
+    def build_argv(server: Server, host: str, port: int) -> tuple[str, ...]:
+        program = find_peer_program(kind)
+        return program, f"--host={host}", f"--port={port}", f"--workers={server.workers}"
+
+    def check_available() -> None:
+        find_peer_program(kind)
+
+    return ServerAdapter(
+        build_argv,
+        check_available=check_available,
+        toolchain=toolchain,
+        variables=variables,
     )
 
 

@@ -66,12 +66,9 @@ class LoadControl:
 
 
 @dataclass(frozen=True, slots=True)
-class LoadProgress:
-    """Sums over the load processes that have reported.
-
-    ready: how many have come and fit; refused: why the last that did not was sent away.
-    processes: how many were given users; lost: how many of those fell silent or were ended.
-    """
+class LoadCounts:
+    """Of one load process, or of all. warm: users with an answer, good or bad, to a request which
+    they sent after the ramp's end."""
 
     users: int = 0
     warm: int = 0
@@ -79,6 +76,16 @@ class LoadProgress:
     completed: int = 0
     failed: int = 0
     in_flight: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LoadProgress(LoadCounts):
+    """Sums over the load processes that have reported.
+
+    ready: how many have come and fit; refused: why the last that did not was sent away.
+    processes: how many were given users; lost: how many of those fell silent or were ended.
+    """
+
     ramp_end_s: float | None = None
     ready: int = 0
     refused: str = ""

@@ -21,24 +21,18 @@ from records.build_tables import (
     read_journals,
 )
 from records.cell import CellRecord, Phases, Profile, UpstreamSummary, WorkerDeath, save_cell
-from records.clocks import estimate_clocks
+from records.clocks import ClockModel, estimate_clocks
 from records.journal import Journal
 from records.rundir import CellDir
-from scenarios.model import Scenario
 from stress import plan
 from stress.bystander import BackgroundPing
-from stress.engines import (
-    MEASURED,
-    OHA_ROWS,
-    OHA_TOTALS,
-    read_oha_errors,
-    read_oha_rows,
-)
+from stress.oha import read_oha_errors, take_oha_rows
 from stress.protocol import LoadProgress, read_clocks
 from stress.resource_monitor import MachineRow, is_alive, parse_pid
+from stress.runtime import CellRun
+from stress.servers import find_adapter
 from stress.stack import ROOT, Stack
 
-_TIMED_OUT = re.compile(r"WORKER TIMEOUT \(pid:\s*(\d+)\)")
 _DESCRIPTORS = re.compile(r".*(?:Too many open files|EMFILE).*", re.IGNORECASE)
 MOST_FAULTS = 5
 FLUSH_WITHIN_S = 3.0
@@ -47,10 +41,9 @@ FLUSH_WITHIN_S = 3.0
 
 @dataclass(slots=True)
 class CellObservations:
-    """What driving a cell yields beside the files that the processes write. Times absolute,
-    but for the phases."""
+    """What driving a cell yields beyond the files that the processes write. Times absolute,
+    but for the phases. begun_s: before anything was started."""
 
-    cell_number: int
     t0_s: float
     end_s: float
     phases: Phases
@@ -61,86 +54,92 @@ class CellObservations:
     commands: dict[str, list[str]]
     interrupted: str | None
     upstream: UpstreamSummary | None = None
+    started_utc: str = ""
+    begun_s: float = 0.0
     descriptors_limit: int = 0
     profile: Profile | None = None
 
 
-def save_results(
-    scenario: Scenario,
-    trial: int,
-    cell: CellDir,
+def save_results(cell: CellRun, stack: Stack, seen: CellObservations) -> None:
+    directory = cell.directory
+    if stack.folder != directory.raw:
+        wait_for_flush(stack, seen.end_s)
+        copy_journals(stack, directory)
+    worked, lost = read_journals(sorted(stack.journals.glob("probe-*.journal")))
+    clocks = estimate_clocks(read_clocks(directory.raw))
+    save_tables(cell, stack, seen, worked, clocks)
+    record = build_record(cell, stack, seen)
+    record = replace(
+        record,
+        threads_left=count_threads_before(worked, seen.t0_s) if stack.attached else 0,
+        # a held-up server's may be of any earlier cell
+        journals_lost=() if stack.attached else lost,
+        clocks=clocks,
+        overhead_s=monotonic() - seen.begun_s - (seen.phases.drain_end_s or 0.0),
+    )
+    save_cell(directory.record_file, record)
+
+
+def save_tables(
+    cell: CellRun,
     stack: Stack,
     seen: CellObservations,
-    started_utc: str,
-    begun_s: float,
+    worked: Sequence[Journal],
+    clocks: Sequence[ClockModel],
 ) -> None:
-    name = cell.path.name
-    if stack.folder != cell.raw:
-        wait_for_flush(stack, seen.end_s)
-        copy_journals(stack, cell)
-    sent, _ = read_journals(sorted(cell.raw.glob("load-*.journal")))
-    found = estimate_clocks(read_clocks(cell.raw))
-    by_process = {clock.process: clock for clock in found}
-    worked, lost = read_journals(sorted(stack.journals.glob("probe-*.journal")))
-    lost = () if stack.attached else lost  # a held-up server's may be of any earlier cell
+    directory, name, t0_s = cell.directory, cell.directory.path.name, seen.t0_s
+    sent, _ = read_journals(sorted(directory.raw.glob("load-*.journal")))
+    by_process = {clock.process: clock for clock in clocks}
     pings = [(p.request_id, p.intended_s, p.ended_s, p.status, p.error) for p in seen.pings]
-    cell.save_table(
-        "requests",
-        build_requests_table(name, sent, seen.t0_s, by_process)
-        if scenario.load.engine == "locust"
-        else read_engine_rows(cell, seen),
-    )
-    cell.save_table("handlers", build_handlers_table(worked, seen.t0_s, seen.end_s))
-    cell.save_table("probe", build_probe_table(worked, seen.t0_s, seen.end_s))
-    machine = build_machine_table(seen.machine, seen.t0_s)
-    if found:  # load processes on other machines: nobody here sees what they use
-        machine = pl.concat([machine, build_usage_table(sent, seen.t0_s, by_process)]).sort("at_s")
-    cell.save_table("machine", machine)
-    cell.save_table("bystander", build_bystander_table(pings, seen.t0_s))
-    cell.save_table("upstream", build_upstream_table(stack.upstream_log, seen.t0_s, seen.end_s))
-    windows = plan.plan_windows(scenario)
-    log_text = stack.read_logs() + (cell.raw / "load.log").read_text(errors="replace")
-    measured_s = seen.phases.drain_end_s or 0.0
-    record = CellRecord(
-        name=name,
-        scenario=scenario,
-        trial=trial,
-        cell_number=seen.cell_number,
+    machine = build_machine_table(seen.machine, t0_s)
+    if clocks:  # load processes on other machines: nobody here sees what they use
+        machine = pl.concat([machine, build_usage_table(sent, t0_s, by_process)]).sort("at_s")
+    tables = {
+        "requests": build_requests_table(name, sent, t0_s, by_process)
+        if cell.scenario.load.engine == "locust"
+        else take_oha_rows(directory.raw, name, seen.phases.window_start_s or 0.0),
+        "handlers": build_handlers_table(worked, t0_s, seen.end_s),
+        "probe": build_probe_table(worked, t0_s, seen.end_s),
+        "machine": machine,
+        "bystander": build_bystander_table(pings, t0_s),
+        "upstream": build_upstream_table(stack.upstream_log, t0_s, seen.end_s),
+    }
+    for which, table in tables.items():
+        directory.save_table(which, table)
+
+
+def build_record(cell: CellRun, stack: Stack, seen: CellObservations) -> CellRecord:
+    """What is known without the journals."""
+    path, raw = cell.directory.path, cell.directory.raw
+    windows = plan.plan_windows(cell.scenario)
+    log_text = stack.read_logs() + (raw / "load.log").read_text(errors="replace")
+    return CellRecord(
+        name=path.name,
+        scenario=cell.scenario,
+        trial=cell.trial,
+        cell_number=cell.number,
         t0_s=seen.t0_s,
-        started_utc=started_utc,
+        started_utc=seen.started_utc,
         phases=seen.phases,
         cycles_planned=windows.cycles,
         warm_up_limit_s=windows.warm_up_limit_s,
         drain_limit_s=windows.drain_s,
-        deaths=tuple(explain_deaths(seen, log_text)),
+        deaths=tuple(explain_deaths(cell.scenario.server.kind, seen, log_text)),
         users_spawned=seen.progress.users,
         requests_sent=seen.progress.sent,
         descriptors_limit=seen.descriptors_limit,
         load_timeout_s=windows.longest_s + 60.0,
-        commands={role: strip_local_paths(argv, cell.path) for role, argv in seen.commands.items()},
-        overhead_s=monotonic() - begun_s - measured_s,
-        threads_left=count_threads_before(worked, seen.t0_s) if stack.attached else 0,
-        journals_lost=lost,
+        commands={role: strip_local_paths(argv, path) for role, argv in seen.commands.items()},
+        overhead_s=0.0,
         upstream=seen.upstream,
         profile=seen.profile,
         cores=psutil.cpu_count(),
-        faults=read_oha_errors(cell.raw / f"{MEASURED}-{OHA_TOTALS}"),
+        faults=read_oha_errors(raw),
         database=stack.database.version if stack.database else None,
-        clocks=found,
         load_processes_lost=seen.progress.lost,
         interrupted=seen.interrupted,
         log_faults=tuple(_DESCRIPTORS.findall(log_text)[:MOST_FAULTS]),
     )
-    save_cell(cell.record_file, record)
-
-
-def read_engine_rows(cell: CellDir, seen: CellObservations) -> pl.DataFrame:
-    """Of the window's run; its rows count from the window's start."""
-    begun_s = seen.phases.window_start_s or 0.0
-    told = cell.raw / f"{MEASURED}-{OHA_ROWS}"
-    rows = read_oha_rows(told, cell.path.name, begun_s)
-    told.unlink(missing_ok=True)  # several times as large as the table
-    return rows
 
 
 def wait_for_flush(stack: Stack, end_s: float) -> None:
@@ -176,16 +175,14 @@ def count_threads_before(journals: Sequence[Journal], t0_s: float) -> int:
     return total
 
 
-def explain_deaths(seen: CellObservations, log_text: str) -> list[WorkerDeath]:
-    """Deaths since t0, with gunicorn's own reason where its log tells one."""
-    killed = {int(pid) for pid in _TIMED_OUT.findall(log_text)}
+def explain_deaths(kind: str, seen: CellObservations, log_text: str) -> list[WorkerDeath]:
+    """Deaths since t0, with the server's own reason where its log tells one."""
+    causes = find_adapter(kind).find_death_causes(log_text)
     return [
         replace(
             death,
             at_s=death.at_s - seen.t0_s,
-            cause="killed by gunicorn: its loop was silent too long"
-            if death.pid in killed
-            else "ended by itself",
+            cause=causes.get(death.pid, "ended by itself"),
         )
         for death in seen.deaths
     ]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from math import isnan, nan
 
 from records.ids import make_first_id, make_next_id
+from stress.protocol import LoadCounts
 
 Row = tuple[int, int, float, float, float, int, str | None, int]
 """In the order of records.rows.SENT."""
@@ -58,19 +59,6 @@ class UserRamp:
     def end_s(self) -> float:
         """When the last user has begun."""
         return (self.begin_s or 0.0) + self.users / self.spawn_rate
-
-
-@dataclass(frozen=True, slots=True)
-class LoadCounts:
-    """A snapshot for the progress file. warm: users with an answer, good or bad, to a request
-    which they sent after the ramp's end."""
-
-    users: int
-    warm: int
-    sent: int
-    completed: int
-    failed: int
-    in_flight: int
 
 
 @dataclass(slots=True)

@@ -32,7 +32,7 @@ class Stack:
     processes: list[Process] = field(default_factory=list)
     attached: list[ExternalProcess] = field(default_factory=list)
     host: str = plan.HOST
-    told_before: dict[Path, int] = field(default_factory=dict)
+    log_lengths: dict[Path, int] = field(default_factory=dict)
     """Length of each log, in characters, when a held-up stack was attached."""
     database: PreparedDatabase | None = None
 
@@ -84,7 +84,7 @@ class Stack:
     def read_logs(self) -> str:
         """What the logs have said since the stack became ours to watch."""
         return "".join(
-            path.read_text(errors="replace")[self.told_before.get(path, 0) :]
+            path.read_text(errors="replace")[self.log_lengths.get(path, 0) :]
             for path in sorted(self.folder.glob("*.log"))
         )
 

@@ -5,7 +5,7 @@ import os
 import secrets
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -13,20 +13,21 @@ from urllib.parse import urlsplit
 import psutil
 
 from scenarios.errors import build_cannot_run_error
-from scenarios.model import AccessLog, Database, Scenario
+from scenarios.model import APP_TARGETS, AccessLog, Database, Scenario
 from stress import databases, plan
 from stress.databases import PreparedDatabase
 from stress.interruption import Interruption
 from stress.machine import find_free_port, is_own_address, list_listening_pids
 from stress.processes import ExternalProcess, Process
-from stress.programs import find_peer_program, find_upstream_program
+from stress.programs import find_upstream_program
 from stress.readiness import READY_WITHIN_S, is_answering, wait_until
 from stress.resource_monitor import WorkerMonitor
+from stress.servers import find_adapter
 from stress.stack import ACCESS_FILE, FILE, ROOT, Stack
 
 MIB = 2**20
 TERMINAL_BYTES_PER_S = 65_536
-"""A line of uvicorn's access log has some 60 bytes: about a thousand a second."""
+"""A line of an access log has some 60 bytes: about a thousand a second."""
 
 
 def start_stack(
@@ -83,7 +84,7 @@ def start_server(stack: Stack, scenario: Scenario, interruption: Interruption) -
     env = plan.build_app_environment(scenario, stack.upstream_url, database_env)
     if scenario.file_mib is not None:
         env["APP_FILE"] = str(write_random_file(stack.folder / FILE, scenario.file_mib))
-    command = choose_server_command(stack, scenario, env)
+    command = build_server_command(scenario, stack.host, stack.port, stack.journals, env)
     with open_access_log(stack, scenario.server.access_log) as stdout:
         server = Process(command, stack.folder / "server.log", os.environ, stdout=stdout)
     stack.processes.append(server)
@@ -134,13 +135,23 @@ def open_access_log(stack: Stack, kind: AccessLog) -> Iterator[int | None]:
         os.close(writing)
 
 
-def choose_server_command(stack: Stack, scenario: Scenario, env: dict[str, str]) -> plan.Command:
-    if scenario.server.is_python:
-        return plan.build_server_command(
-            scenario, ROOT, sys.executable, stack.port, stack.journals, env, stack.host
-        )
-    program = find_peer_program(scenario.server.kind)
-    return plan.build_peer_command(scenario, ROOT, program, stack.port, env, stack.host)
+def build_server_command(
+    scenario: Scenario, host: str, port: int, journals: Path, app_env: Mapping[str, str]
+) -> plan.Command:
+    """Of one of our apps; in Python with the probe in front of it. Raises UserError."""
+    server = scenario.server
+    adapter = find_adapter(server.kind)
+    probe = {
+        "PYTHONPATH": str(ROOT / "probe"),
+        "PROBE_TARGET": APP_TARGETS[server.app],
+        "PROBE_DIR": str(journals),
+    }
+    env = {
+        **(probe if scenario.has_probe else {}),
+        **adapter.build_environment(server),
+        **app_env,
+    }
+    return plan.Command("server", adapter.build_argv(server, host, port), ROOT, env)
 
 
 def start_database(

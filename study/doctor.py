@@ -3,15 +3,19 @@
 import resource
 import shutil
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import psutil
 
-from scenarios.errors import UserError
+from analysis.report.table import Column, Row, Table
+from scenarios.errors import ALL_WELL, CANNOT, UserError
 from scenarios.model import Load
 from stress.databases import check_nobody_available, find_embedded_programs
 from stress.machine import find_free_port
-from study.machine_facts import collect_environment, detect_resources
+from stress.servers import load_adapters
+from study.final_output import print_table
+from study.machine_facts import collect_environment, detect_resources, read_go_version
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +30,22 @@ class Finding:
 
 
 def check_installation(port: int) -> list[Finding]:
-    users = Load().users
-    about = collect_environment()
     offered = detect_resources()
+    return [
+        *check_machine(),
+        check_server_port(port),
+        *check_toolchains(),
+        check_postgresql(),
+        describe_optional(
+            "oha", bool(shutil.which("oha")), "on the PATH", "--engine oha can't be used"
+        ),
+        describe_optional("uvloop", offered.uvloop, "installed", "auto means asyncio"),
+        describe_optional("httptools", offered.httptools, "installed", "auto means h11"),
+    ]
+
+
+def check_machine() -> list[Finding]:
+    users, about = Load().users, collect_environment()
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = (hard - 128) // 2
     enough = hard == resource.RLIM_INFINITY or most >= users
@@ -48,23 +65,23 @@ def check_installation(port: int) -> list[Finding]:
                 "1 GiB is needed for 500 users and 500 threads"),
         Finding("descriptors", enough, f"hard limit {hard}",
                 f"enough for --users {most}; raise it for {users} (ulimit -Hn)"),
-        check_server_port(port),
-        Finding("go", offered.go, f"{about['go'] or 'none'}",
-                "the Python upstream is used instead; the scenarios of gin are left out"),
-        Finding("cargo", shutil.which("cargo") is not None, describe_program("cargo"),
-                "the scenarios of axum are left out"),
-        check_postgresql(),
-        Finding("oha", shutil.which("oha") is not None, describe_program("oha"),
-                "--engine oha can't be used"),
-        Finding("uvloop", offered.uvloop, "installed" if offered.uvloop else "none",
-                "auto means asyncio"),
-        Finding("httptools", offered.httptools, "installed" if offered.httptools else "none",
-                "auto means h11"),
     ]  # fmt: skip
 
 
-def describe_program(program: str) -> str:
-    return "on the PATH" if shutil.which(program) else "none"
+def check_toolchains() -> list[Finding]:
+    """Go builds the quick upstream too."""
+    found = {"go": read_go_version(), "cargo": "on the PATH" if shutil.which("cargo") else None}
+    lost = {"go": "the Python upstream is used instead; "}
+    findings = []
+    for name, version in found.items():
+        servers = [kind for kind, each in load_adapters().items() if each.toolchain == name]
+        advice = f"{lost.get(name, '')}the scenarios of {', '.join(servers)} are left out"
+        findings.append(describe_optional(name, version is not None, str(version), advice))
+    return findings
+
+
+def describe_optional(what: str, good: bool, found: str, advice: str) -> Finding:
+    return Finding(what, good, found if good else "none", advice)
 
 
 def check_postgresql() -> Finding:
@@ -85,10 +102,16 @@ def check_server_port(port: int) -> Finding:
 
 
 def print_findings(port: int) -> int:
-    """Prints a line for each finding; 3 if something needed is missing."""
+    """Prints a line for each finding; CANNOT if something needed is missing."""
     findings = check_installation(port)
-    for finding in findings:
-        mark = "✓" if finding.good else "✗" if finding.needed else "!"
-        advice = "" if finding.good else f" – {finding.advice}"
-        print(f"{mark} {finding.what:<12} {finding.found}{advice}")
-    return 3 if any(each.needed and not each.good for each in findings) else 0
+    print_table(build_findings_table(findings))
+    return CANNOT if any(each.needed and not each.good for each in findings) else ALL_WELL
+
+
+def build_findings_table(findings: Sequence[Finding]) -> Table:
+    rows = []
+    for each in findings:
+        mark = "✓" if each.good else "✗" if each.needed else "!"
+        advice = "" if each.good else f" – {each.advice}"
+        rows.append(Row(f"{mark} {each.what}", [f"{each.found}{advice}"]))
+    return Table((Column("", is_text=True), Column("", is_text=True)), rows)

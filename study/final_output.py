@@ -20,10 +20,8 @@ from analysis.summary.model import CellSummary
 from analysis.summary.run import RunSummary
 from analysis.summary.thresholds import ThresholdOutcome, are_all_met
 from records.rundir import RunDir
-from scenarios.errors import UserError
+from scenarios.errors import ALL_WELL, BROKEN, INTERRUPTED, NOT_AS_EXPECTED, UserError
 from study.progress import get_terminal_width
-
-ALL_WELL, NOT_AS_EXPECTED, BROKEN, INTERRUPTED = 0, 1, 3, 130
 
 
 def print_run_table(summary: RunSummary) -> None:

@@ -21,12 +21,11 @@ from analysis.guide.page import build_guidance, render_print_page
 from analysis.guide.recorded import Records, archive_run, find_runs
 from analysis.guide.rules import Rule, load_checked_rules
 from analysis.report.render import WIDTH, wrap_note
-from scenarios.errors import UserError
+from scenarios.errors import ALL_WELL, BROKEN, INTERRUPTED, UserError
 from stress.interruption import Interruption
 from stress.stack import ROOT
 from study.signals import record_signals
 
-ALL_HOLD, SOME_DO_NOT, INTERRUPTED = 0, 1, 130
 KEPT = ROOT / "docs" / "evidence" / "guidance"
 LOOK_S = 0.2
 RECORDED = "results/guidance"
@@ -36,14 +35,15 @@ PAGE = ROOT / "docs" / "guidance.md"
 def write_guidance(
     paths: Sequence[Path], page: Path, kept: Path | None, html: Path | None = None
 ) -> int:
-    """1 where the records do not bear out a sentence: then nothing is written. Raises UserError."""
+    """BROKEN where the records do not bear out a sentence: then nothing is written. Raises
+    UserError."""
     records = load_records(paths)
     made = build_guidance(records)
     texts = {page: made.text}
     if html is not None:
         texts[html] = render_print_page(made.text, "def or async def?")
     code = publish_texts(texts, made.relations, records, kept)
-    for absent in made.missing if code == ALL_HOLD else ():
+    for absent in made.missing if code == ALL_WELL else ():
         print_wrapped(f"left out, because it was not measured: {absent}")
     return code
 
@@ -61,7 +61,7 @@ def publish_texts(
         for each in wrong:
             print_wrapped(render_relation_result(each), sys.stderr)
         print(f"study: {first} is not written: the runs do not bear it out", file=sys.stderr)
-        return SOME_DO_NOT
+        return BROKEN
     try:
         for path, text in texts.items():
             path.write_text(text)
@@ -72,7 +72,7 @@ def publish_texts(
         raise UserError(f"{error.filename}: can't be written: {error.strerror}") from error
     held = sum(each.holds is True for each in relations)
     print(f"{first}: {held} sentences hold in {len(records.runs)} runs")
-    return ALL_HOLD
+    return ALL_WELL
 
 
 def load_records(paths: Sequence[Path]) -> Records:
@@ -94,7 +94,7 @@ def show_commands() -> int:
     """For a shell: `study guide --list | sh`."""
     for each in load_experiments():
         print(wrap_command(f"{each.command} --out {RECORDED}"))
-    return ALL_HOLD
+    return ALL_WELL
 
 
 def select_rules(names: Sequence[str]) -> list[Rule]:
@@ -114,7 +114,7 @@ class GuidanceCheck:
     port: int
 
     def run(self) -> int:
-        """1 where a sentence does not hold here. Raises UserError."""
+        """BROKEN where a sentence does not hold here. Raises UserError."""
         relations = [each for rule in self.rules for each in rule.relations]
         names = {key.split("/")[0] for each in relations for key in each.cells}
         needed = [each for each in load_experiments() if each.name in names]
@@ -154,7 +154,7 @@ class GuidanceCheck:
         print(f", {len(unknown)} could not be measured" if unknown else "")
         for each in wrong:
             print_wrapped(f"does not hold here: {each.relation.sentence} ({each.relation.because})")
-        return ALL_HOLD if held == len(verdicts) else SOME_DO_NOT
+        return ALL_WELL if held == len(verdicts) else BROKEN
 
 
 def run_interruptible(command: Sequence[str]) -> int:

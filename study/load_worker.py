@@ -3,23 +3,21 @@
 import json
 import os
 import socket
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic, sleep
 
-from scenarios.errors import UserError, build_cannot_run_error
+from scenarios.errors import ALL_WELL, INTERRUPTED, UserError, build_cannot_run_error
 from scenarios.units import Second
 from stress.interruption import Interruption
-from stress.load_plan import MASTER_PORT, build_load_worker_argv
-from stress.plan import Command
+from stress.load_plan import build_load_worker_command
 from stress.processes import Process, describe_exit_code
-from stress.stack import ROOT
+from stress.runtime import MASTER_PORT
+from study.distribution import check_between
 from study.signals import record_signals
 
-ALL_WELL, INTERRUPTED = 0, 130
 SHORTEST_IDLE_S, LONGEST_IDLE_S = 1.0, 7 * 24 * 3600.0
 POLL_S = 0.1
 AT_ONCE_S = 60.0
@@ -28,9 +26,9 @@ AT_ONCE_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class WorkerRun:
-    """One life of Locust's worker. told: what it said in JSON; code: None if it was ended."""
+    """One life of Locust's worker. reported: what it said in JSON; code: None if it was ended."""
 
-    told: Mapping[str, object]
+    reported: Mapping[str, object]
     last_words: str
     code: int | None
     lasted_s: Second
@@ -39,8 +37,7 @@ class WorkerRun:
 def run_load_worker(master: str, idle_s: Second) -> int:
     """The exit code. Raises UserError for a bad address, or where a master refuses us."""
     host, port = resolve_master(master)
-    if not SHORTEST_IDLE_S <= idle_s <= LONGEST_IDLE_S:
-        raise UserError(f"--idle {idle_s:g}s: give {SHORTEST_IDLE_S:g}s to {LONGEST_IDLE_S:g}s")
+    check_between("--idle", idle_s, SHORTEST_IDLE_S, LONGEST_IDLE_S, "s")
     interruption = Interruption()
     with record_signals(interruption), TemporaryDirectory(prefix="study-load-worker-") as folder:
         print_status(f"waiting for a study at {host}:{port} (Ctrl-C ends this)")
@@ -52,7 +49,7 @@ def run_load_worker(master: str, idle_s: Second) -> int:
             if interruption.reason:
                 print_status(f"ended ({interruption.reason})")
                 return INTERRUPTED
-            if "heard" in turn.told:
+            if "heard" in turn.reported:
                 heard_s = monotonic()
             elif monotonic() >= heard_s + idle_s:
                 print_status(f"no study was heard of for {idle_s:g} s; ended")
@@ -80,14 +77,8 @@ def run_worker_once(
     """Until Locust's worker ends, or is ended on an interruption, or when nobody was heard."""
     log = folder / "load.log"
     log.unlink(missing_ok=True)
-    command = Command(
-        "load",
-        build_load_worker_argv(ROOT, sys.executable, host, port),
-        folder,
-        {"PYTHONPATH": str(ROOT)},
-    )
     begun_s = monotonic()
-    process = Process(command, log, os.environ)
+    process = Process(build_load_worker_command(folder, host, port), log, os.environ)
     try:
         while process.get_exit_code() is None and not interruption.reason:
             if monotonic() >= idle_until_s and "heard" not in read_reported_facts(log):
@@ -103,37 +94,37 @@ def run_worker_once(
 
 def read_reported_facts(log: Path) -> dict[str, object]:
     """All that its lines of JSON say, together."""
-    told: dict[str, object] = {}
+    reported: dict[str, object] = {}
     for line in log.read_text(errors="replace").splitlines():
         if line.startswith('{"') and line.endswith("}"):
-            told |= json.loads(line)
-    return told
+            reported |= json.loads(line)
+    return reported
 
 
 def format_worker_run(turn: WorkerRun) -> str:
-    told = turn.told
-    if "cell" in told:
+    reported = turn.reported
+    if "cell" in reported:
         return (
-            f"cell {told['cell']}: {told['users']} users, {told['completed']} answered, "
-            f"{told['failed']} failed"
+            f"cell {reported['cell']}: {reported['users']} users, "
+            f"{reported['completed']} answered, {reported['failed']} failed"
         )
-    if "heard" in told and turn.code == 0 and "refused" not in told:
+    if "heard" in reported and turn.code == 0 and "refused" not in reported:
         return "a cell went by that had enough load workers, or was not begun"
     return ""
 
 
 def check_worker_run(turn: WorkerRun, master: str) -> None:
     """Raises UserError where another turn would end like this one."""
-    if "refused" in turn.told:
+    if "refused" in turn.reported:
         raise build_cannot_run_error(
-            f"the study at {master} refused this machine: it has {turn.told['refused']}; bring "
+            f"the study at {master} refused this machine: it has {turn.reported['refused']}; bring "
             "both to the same revision of this project and run setup.sh here"
         )
-    if "heard" not in turn.told and turn.code is not None and turn.lasted_s < AT_ONCE_S:
+    if "heard" not in turn.reported and turn.code is not None and turn.lasted_s < AT_ONCE_S:
         raise build_cannot_run_error(
             f"the load process ended ({describe_exit_code(turn.code)}): {turn.last_words}"
         )
-    if turn.code and "heard" in turn.told:
+    if turn.code and "heard" in turn.reported:
         print_status(f"the load process ended ({describe_exit_code(turn.code)}): {turn.last_words}")
 
 

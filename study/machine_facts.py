@@ -13,14 +13,16 @@ from pathlib import Path
 import psutil
 
 from scenarios.model import MachineResources
+from stress.servers import load_adapters
+from stress.stack import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = (
     "aiofiles", "aiohttp", "aiosqlite", "anyio", "asyncpg", "fastapi", "gevent",
-    "geventhttpclient", "gunicorn", "h11", "httpcore", "httpcore2", "httptools", "httpx", "httpx2",
-    "locust", "polars", "psutil", "psycopg", "psycopg-pool", "pydantic", "sqlalchemy", "starlette",
-    "structlog", "uvicorn", "uvicorn-worker", "uvloop",
+    "geventhttpclient", "h11", "httpcore", "httpcore2", "httptools", "httpx", "httpx2", "locust",
+    "polars", "psutil", "psycopg", "psycopg-pool", "pydantic", "sqlalchemy", "starlette",
+    "structlog", "uvloop",
 )  # fmt: skip
+"""The servers' own are named by their adapters."""
 
 
 def detect_resources() -> MachineResources:
@@ -48,8 +50,13 @@ def collect_environment() -> dict[str, object]:
         **{name: read_program_version(name) for name in ("rustc", "oha")},
         "git_revision": run_git("rev-parse", "HEAD"),
         "git_changed": bool(run_git("status", "--porcelain")),
-        "packages": {name: find_package_version(name) for name in PACKAGES},
+        "packages": {name: find_package_version(name) for name in list_packages()},
     }
+
+
+def list_packages() -> list[str]:
+    of_servers = [name for each in load_adapters().values() for name in each.packages]
+    return sorted((*PACKAGES, *of_servers))
 
 
 def find_package_version(package: str) -> str | None:

@@ -18,7 +18,7 @@ from analysis.theory.model import ServerModel
 from analysis.theory.prediction import build_server_model, compute_prediction
 from analysis.theory.sizing import LoadTarget, compute_sizing
 from records.prediction import Prediction
-from scenarios.errors import UserError
+from scenarios.errors import INTERRUPTED, UserError
 from scenarios.model import NEVER_BINDS, Scenario, resolve_scenario
 from scenarios.units import Second
 from stress.interruption import CellInterruptedError, Interruption
@@ -46,7 +46,7 @@ class PredictionRequest:
 
 
 def predict_performance(scenarios: Sequence[Scenario], question: PredictionRequest) -> int:
-    """Raises UserError. 130 if interrupted while calibrating."""
+    """Raises UserError. INTERRUPTED while calibrating."""
     if question.plot is not None and question.plot.suffix not in PICTURES:
         raise UserError(f"--plot {question.plot}: end its name in {', '.join(PICTURES)}")
     offered = detect_resources()
@@ -56,7 +56,7 @@ def predict_performance(scenarios: Sequence[Scenario], question: PredictionReque
     try:
         systems = build_systems(settled, question)
     except CellInterruptedError:
-        return 130
+        return INTERRUPTED
     if question.target is not None:
         return size_for_target(systems, question.target, question)
     if question.users is not None and len(question.users) > 1:

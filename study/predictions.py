@@ -1,8 +1,8 @@
 """What theory says of the scenarios of a run: calibrated and written down before any load."""
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
 
 import psutil
 
@@ -15,61 +15,74 @@ from stress.calibrate import calibrate
 from stress.interruption import Interruption
 
 Alike = tuple[Endpoint, Server, Client | None, Database | None]
-Outcome = Calibration | UserError
-
-
-@dataclass(frozen=True, slots=True)
-class PredictionSet:
-    """By the scenario's name; without those that were not wanted or could not be had."""
-
-    calibrations: dict[str, Calibration]
-    predictions: dict[str, Prediction]
 
 
 def print_warning(line: str) -> None:
     print(f"study: {line}", file=sys.stderr)
 
 
-def predict_scenarios(
-    scenarios: Sequence[Scenario],
-    interruption: Interruption,
-    tell: Callable[[str], None],
-    miss: Callable[[str], None] = print_warning,
-) -> PredictionSet:
-    """Of resolved scenarios that are run next. One of which nothing can be said is left out, and
-    `miss` is told why: an endpoint that only fails is worth measuring too.
+@dataclass(slots=True)
+class Predictor:
+    """Calibrates each scenario right before its first trial: a shared machine is not as fast now
+    as it was some minutes ago. Where a `base` is given its calibration stands for all.
 
-    Raises CellInterruptedError.
+    One of which nothing can be said is left out, and `miss` is told why, once: an endpoint that
+    only fails is worth measuring too.
     """
-    calibrations, predictions = dict[str, Calibration](), dict[str, Prediction]()
-    for scenario, outcome in iterate_calibrations(scenarios, interruption, tell):
+
+    interruption: Interruption
+    tell: Callable[[str], None]
+    base: Scenario | None = None
+    miss: Callable[[str], None] = print_warning
+    calibrations: dict[str, Calibration] = field(default_factory=dict)
+    predictions: dict[str, Prediction] = field(default_factory=dict)
+    """Both by the scenario's name."""
+    _missed: set[str] = field(default_factory=set)
+
+    def predict(self, scenario: Scenario) -> Prediction | None:
+        """Of a resolved scenario, on record. Raises CellInterruptedError."""
+        if scenario.name not in self.predictions:
+            found = self.compute(scenario)
+            if found is None:
+                return None
+            self.predictions[scenario.name] = found
+        return self.predictions[scenario.name]
+
+    def compute(self, scenario: Scenario) -> Prediction | None:
+        """Raises CellInterruptedError."""
+        measured = self.base or scenario
+        if measured.name in self._missed:
+            return None
         try:
-            found = require_calibration(scenario, outcome)
+            found = self.calibrations.get(measured.name) or self._calibrate(measured)
             database_s = found.wait_s if scenario.database else 0.0
             system = build_server_model(scenario, found.cpu_s, psutil.cpu_count(), database_s)
         except UserError as problem:
-            miss(f"no prediction: {problem}")
-            continue
-        calibrations[scenario.name] = found
-        predictions[scenario.name] = compute_prediction(system, scenario.load)
-    return PredictionSet(calibrations, predictions)
+            self._missed.add(measured.name)
+            self.miss(f"no prediction: {problem}")
+            return None
+        self.calibrations[measured.name] = found
+        return compute_prediction(system, scenario.load)
+
+    def export(self) -> dict[str, object]:
+        """For the manifest."""
+        return {
+            "calibrations": {name: asdict(each) for name, each in self.calibrations.items()},
+            "predictions": {name: asdict(each) for name, each in self.predictions.items()},
+        }
+
+    def _calibrate(self, scenario: Scenario) -> Calibration:
+        (found,) = calibrate_scenarios((scenario,), self.interruption, self.tell).values()
+        return found
 
 
 def calibrate_scenarios(
     scenarios: Sequence[Scenario], interruption: Interruption, tell: Callable[[str], None]
 ) -> dict[str, Calibration]:
-    """Raises UserError where an endpoint does not answer, CellInterruptedError."""
-    return {
-        scenario.name: require_calibration(scenario, outcome)
-        for scenario, outcome in iterate_calibrations(scenarios, interruption, tell)
-    }
-
-
-def iterate_calibrations(
-    scenarios: Sequence[Scenario], interruption: Interruption, tell: Callable[[str], None]
-) -> Iterator[tuple[Scenario, Outcome]]:
-    """Those that differ in load and delay only share a calibration, a vain one too."""
-    known = dict[Alike, Outcome]()
+    """By name; those that differ in load and delay only share one. Raises UserError where an
+    endpoint does not answer, CellInterruptedError."""
+    known = dict[Alike, Calibration]()
+    found = dict[str, Calibration]()
     for scenario in scenarios:
         alike = (scenario.endpoint, scenario.server, scenario.client, scenario.database)
         if alike not in known:
@@ -77,12 +90,6 @@ def iterate_calibrations(
             try:
                 known[alike] = calibrate(scenario, interruption)
             except UserError as problem:
-                known[alike] = problem
-        yield scenario, known[alike]
-
-
-def require_calibration(scenario: Scenario, outcome: Outcome) -> Calibration:
-    """Raises UserError, with the scenario's name, if that is what came of it."""
-    if isinstance(outcome, UserError):
-        raise UserError(f"{scenario.name}: {outcome}", outcome.exit_code) from outcome
-    return outcome
+                raise UserError(f"{scenario.name}: {problem}", problem.exit_code) from problem
+        found[scenario.name] = known[alike]
+    return found

@@ -9,7 +9,7 @@ from rich.live import Live
 
 from analysis.report.render import WIDTH
 from stress.await_load_workers import WAITING
-from stress.phases import PhaseProgress
+from stress.runtime import PhaseProgress
 from study.live.follow import CellFollower
 from study.live.panel import render_panel
 

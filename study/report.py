@@ -5,7 +5,7 @@ from pathlib import Path
 
 from analysis.report.write import load_run_summary, write_reports
 from records.rundir import open_run
-from scenarios.errors import UserError
+from scenarios.errors import CANNOT, UserError
 from study.final_output import (
     judge_expectations,
     print_final_output,
@@ -23,10 +23,10 @@ def rebuild_reports(directory: Path) -> int:
         raise UserError(f"{directory}: no cell of this run was saved; there is nothing to report")
     print_run_table(summary)
     try:
-        write_reports(run, summary.cells)
+        write_reports(run.path, summary)
     except OSError as error:
         raise UserError(
-            f"{directory}: the reports can't be written: {error.strerror}", 3
+            f"{directory}: the reports can't be written: {error.strerror}", CANNOT
         ) from error
     print_final_output(summary)
     print_report_location(run, write_report_page(summary, run))

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
+from typing import Protocol
 
+from analysis.summary.model import CellSummary
 from scenarios.model import Scenario
 
 
@@ -13,6 +15,32 @@ class ScheduledTrial:
 
     scenario: Scenario
     trial: int
+
+
+class Plan(Protocol):
+    """Which cell comes next."""
+
+    @property
+    def length(self) -> int:
+        """Cells at the most."""
+
+    def choose_next(self, results: Sequence[CellSummary]) -> ScheduledTrial | None:
+        """None ends the run. `results`: of this run so far, in the order in which they ran. Raises
+        UserError, CellInterruptedError."""
+
+
+@dataclass(frozen=True, slots=True)
+class FixedPlan:
+    """What comes when is settled before the first cell."""
+
+    turns: tuple[ScheduledTrial, ...]
+
+    @property
+    def length(self) -> int:
+        return len(self.turns)
+
+    def choose_next(self, results: Sequence[CellSummary]) -> ScheduledTrial | None:
+        return self.turns[len(results)] if len(results) < len(self.turns) else None
 
 
 def schedule_trials(

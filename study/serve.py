@@ -5,7 +5,7 @@ from pathlib import Path
 
 from records.rundir import create_run
 from scenarios.catalogue import select_scenarios
-from scenarios.errors import UserError
+from scenarios.errors import BROKEN, INTERRUPTED, UserError
 from scenarios.model import Scenario, resolve_scenario
 from scenarios.overrides import apply_overrides
 from scenarios.settings import Overrides
@@ -27,7 +27,7 @@ def get_server_file_path(out: Path) -> Path:
 
 
 def serve_stack(overrides: Overrides, port: int, out: Path) -> int:
-    """Serves the classic stack, as overridden. 130 after Ctrl-C, 3 if something fell."""
+    """Serves the classic stack, as overridden. The exit code. Raises UserError."""
     scenario = resolve_scenario(
         apply_overrides(select_scenarios(("async-http",)), overrides)[0], detect_resources()
     )
@@ -43,7 +43,7 @@ def serve_stack(overrides: Overrides, port: int, out: Path) -> int:
         try:
             stack = start_stack(scenario, find_free_port(port), folder, interruption)
         except CellInterruptedError:
-            return 130
+            return INTERRUPTED
         try:
             attached_server.write_server_file(note, stack, scenario)
             print_stack_address(stack, scenario)
@@ -53,8 +53,8 @@ def serve_stack(overrides: Overrides, port: int, out: Path) -> int:
             note.unlink(missing_ok=True)
             stack.end()
     if interruption.reason:
-        return 130
-    raise UserError(f"{fallen}; its log is in {folder}", 3)
+        return INTERRUPTED
+    raise UserError(f"{fallen}; its log is in {folder}", BROKEN)
 
 
 def print_stack_address(stack: Stack, scenario: Scenario) -> None:

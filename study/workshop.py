@@ -161,7 +161,8 @@ def build_diff(which: Exercise) -> str:
 
 
 def write_workshop_page(paths: Sequence[Path], page: Path, kept: Path | None) -> int:
-    """1 where the records do not bear out an answer: then nothing is written. Raises UserError."""
+    """BROKEN where the records do not bear out an answer: then nothing is written. Raises
+    UserError."""
     records = Records()
     for run in find_runs(paths):
         held = run.load_manifest().get("workshop")

@@ -16,7 +16,6 @@ BEAT_S = 0.010
 """The probe's heartbeat: an age up to this is no lag."""
 PLACE = re.compile(r"(?P<file>.+):(?P<line>\d+) (?P<function>.+)")
 SITE = ("blocked_route", "blocked_frame")
-BLOCKED = ("pid", "at_s", "heartbeat_age_s", *SITE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,83 @@
-"""How many threads the servers had, and how many of them ever worked at a request."""
+"""How many threads the servers had, how many ever ran a handler, and how many at once."""
 
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
-from analysis.measures.active_threads import HANDLED, ActiveThreads, compute_active_threads
 from analysis.measures.probe_metrics import COUNTED, THREADS, compute_simultaneous_peak
 from analysis.measures.request_accounting import is_load_request
 from analysis.measures.resource_usage import SWEEP_S, USAGE, compute_threads_peak
 from analysis.measures.window import MeasuredCell, count_distinct
+from scenarios.units import Second
+
+HANDLED = ("pid", "request_id", "thread_id", "started_s", "ended_s")
+
+Moments = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveThreads:
+    """Time-weighted mean and peak of the distinct threads that are inside a handler."""
+
+    mean: float
+    peak: int
+
+
+def compute_active_threads(
+    handlers: pl.DataFrame, last_seen: pl.DataFrame, start_s: Second, end_s: Second
+) -> ActiveThreads | None:
+    """A thread of the pool holds one handler at a time; a loop holds many and counts as one.
+
+    A handler without an end ran until its process was last seen (`last_seen`: pid, seen_s).
+    None where no handler's thread is known.
+    """
+    known = handlers.filter(pl.col("thread_id").is_not_null(), pl.col("started_s").is_not_null())
+    if known.is_empty():
+        return None
+    # both numbers have 32 bits: as one of 64 they are grouped in half the time
+    spans = known.join(last_seen, on="pid", how="left").select(
+        thread=pl.col("pid").cast(pl.UInt64) * 2**32 + pl.col("thread_id"),
+        start=pl.col("started_s").clip(start_s, end_s),
+        end=pl.coalesce("ended_s", "seen_s", pl.lit(end_s)).clip(start_s, end_s),
+    )
+    starts, ends = merge_by_thread(spans)
+    # at the same moment, ends before starts: a stable sort keeps what is in order
+    moments = np.concatenate([np.sort(ends), np.sort(starts)])
+    order = np.argsort(moments, kind="stable")
+    active = np.cumsum(np.where(order < len(ends), np.int8(-1), np.int8(1)), dtype=np.int32)
+    lasting = np.diff(moments[order], append=end_s)
+    length_s = end_s - start_s
+    return ActiveThreads(
+        mean=float(np.sum(active * lasting) / length_s) if length_s > 0 else 0.0,
+        peak=int(active.max(initial=0)),
+    )
+
+
+def merge_by_thread(spans: pl.DataFrame) -> tuple[Moments, Moments]:
+    """Starts and ends; overlapping spans of one thread become one."""
+    threads = (
+        spans.filter(pl.col("end") > pl.col("start"))
+        .sort("start")
+        .group_by("thread")  # a group keeps the order of its rows
+        .agg("start", "end")
+    )
+    merged = [
+        merge_spans(start.to_numpy(), end.to_numpy())
+        for start, end in zip(threads["start"], threads["end"], strict=True)
+    ]
+    starts, ends = zip(*merged, strict=True) if merged else ((), ())
+    nothing = np.empty(0)
+    return np.concatenate([nothing, *starts]), np.concatenate([nothing, *ends])
+
+
+def merge_spans(start: Moments, end: Moments) -> tuple[Moments, Moments]:
+    """Of one thread, in the order of their starts."""
+    reach = np.maximum.accumulate(end)
+    fresh = np.ones(len(start), dtype=np.bool_)
+    fresh[1:] = start[1:] > reach[:-1]
+    return start[fresh], reach[np.roll(fresh, -1)]
 
 
 @dataclass(frozen=True, kw_only=True)

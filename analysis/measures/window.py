@@ -23,21 +23,6 @@ class CellTables(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class InMemoryTables:
-    requests: pl.DataFrame
-    handlers: pl.DataFrame
-    probe: pl.DataFrame
-    machine: pl.DataFrame
-    bystander: pl.DataFrame
-    upstream: pl.DataFrame
-
-    def load_table(self, name: str, columns: Sequence[str]) -> pl.DataFrame:
-        frame = getattr(self, name)
-        assert isinstance(frame, pl.DataFrame)
-        return frame.select(columns)
-
-
-@dataclass(frozen=True, slots=True)
 class Window:
     """Seconds since t0; a completion belongs to the window in which it ended.
 

@@ -8,6 +8,7 @@ from analysis.stats import formats
 from analysis.summary.comparison import ensure_mapping
 from analysis.summary.model import CellSummary
 from analysis.summary.run import ensure_list
+from scenarios.model import is_python_server
 
 MACHINE = {
     "cpu": "processor",
@@ -102,7 +103,7 @@ def build_text_table(
 
 def get_setting(scenario: Mapping[str, object], path: str) -> object:
     """None where it means nothing to the scenario: a compiled server has no loop to choose."""
-    is_python = get_nested(scenario, "server.kind") in ("gunicorn", "uvicorn")
+    is_python = is_python_server(get_nested(scenario, "server.kind"))
     return get_nested(scenario, path) if is_python or path not in PYTHON_ONLY else None
 
 

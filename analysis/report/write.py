@@ -55,11 +55,9 @@ def render_summary_json(summary: RunSummary) -> str:
     return json.dumps(content, indent=2, allow_nan=False) + "\n"
 
 
-def write_reports(run: RunDir, cells: Sequence[CellSummary], out: Path | None = None) -> None:
+def write_reports(folder: Path, summary: RunSummary) -> None:
     """summary.json, summary.csv and summary.md, and contrast.json where scenarios stand side by
     side: the same bytes for the same records."""
-    folder = out or run.path
-    summary = summarize_run(cells, read_run_settings(run.load_manifest()))
     (folder / "summary.json").write_text(render_summary_json(summary))
     (folder / "summary.csv").write_text(render_csv(summary.cells))
     (folder / "summary.md").write_text(render_summary_markdown(summary))

@@ -7,6 +7,7 @@ import polars as pl
 from analysis.measures.arrival_delay import measure_arrival_delay
 from analysis.measures.latency import TIMES
 from analysis.measures.latency_summary import summarize_latency
+from analysis.measures.littles_law import summarize_users
 from analysis.measures.probe_metrics import compute_probe_metrics
 from analysis.measures.ramp import measure_ramp_growth
 from analysis.measures.request_accounting import account_for_cell
@@ -14,7 +15,6 @@ from analysis.measures.resource_usage import measure_server_usage
 from analysis.measures.steadiness import summarize_steadiness
 from analysis.measures.threads import summarize_threads
 from analysis.measures.throughput import measure_throughput
-from analysis.measures.users import summarize_users
 from analysis.measures.window import (
     CellRows,
     CellTables,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from analysis.measures.arrival_delay import ArrivalDelay
 from analysis.measures.instruments import InstrumentSummary
 from analysis.measures.latency_summary import LatencySummary
+from analysis.measures.littles_law import UserSummary
 from analysis.measures.probe_metrics import ProbeMetrics
 from analysis.measures.ramp import RampGrowth
 from analysis.measures.request_accounting import RequestAccounting
@@ -12,7 +13,6 @@ from analysis.measures.resource_usage import ServerUsage
 from analysis.measures.steadiness import SteadinessSummary
 from analysis.measures.threads import ThreadSummary
 from analysis.measures.throughput import Throughput
-from analysis.measures.users import UserSummary
 from analysis.verdicts.base import VerdictRecord
 from records.prediction import Prediction
 from scenarios.units import Second

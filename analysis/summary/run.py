@@ -1,7 +1,7 @@
 """A run as a whole: cells in reading order, scenarios over their trials, what was expected."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from pydantic import TypeAdapter
 
@@ -80,8 +80,7 @@ def ensure_list(value: object) -> list[object]:
 
 
 def summarize_run(cells: Sequence[CellSummary], asked: RunSettings) -> RunSummary:
-    told = [attach_prediction(cell, asked) for cell in cells]
-    ordered = sort_for_reading(told, asked.scenarios)
+    ordered = sort_for_reading(cells, asked.scenarios)
     return RunSummary(
         command=asked.command,
         cells=ordered,
@@ -91,10 +90,6 @@ def summarize_run(cells: Sequence[CellSummary], asked: RunSettings) -> RunSummar
         knee=compute_knee(ordered) if asked.capacity else None,
         sweeps=summarize_sweeps(ordered, asked.sweep),
     )
-
-
-def attach_prediction(cell: CellSummary, asked: RunSettings) -> CellSummary:
-    return replace(cell, predicted=asked.predictions.get(cell.scenario))
 
 
 def sort_for_reading(

@@ -40,7 +40,7 @@ def build_server_model(
         loop_cpu_s=cpu_s,
         cores=cores,
         cpu_jitter="exponential",
-        worker_timeout_s=server.worker_timeout_s if server.kind == "gunicorn" else 0.0,
+        worker_timeout_s=server.worker_timeout_s if server.kills_blocked_workers else 0.0,
         client_timeout_s=client.timeout_s if client is not None else None,
         accepts="one" if server.loop == "uvloop" else "all",
         rare=scenario.rare,

@@ -60,7 +60,7 @@ def limit_body(receive: Receive) -> Receive:
     much."""
     so_far = 0
 
-    async def receiving() -> Message:
+    async def receive_limited() -> Message:
         nonlocal so_far
         message = await receive()
         so_far += len(message.get("body", b""))
@@ -68,7 +68,7 @@ def limit_body(receive: Receive) -> Receive:
             raise build_too_large_error()
         return message
 
-    return receiving
+    return receive_limited
 
 
 def build_too_large_error() -> HTTPException:

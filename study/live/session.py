@@ -10,11 +10,11 @@ from pathlib import Path
 from scenarios.model import Scenario
 from stress.interruption import Interruption
 from stress.machine import find_free_port
-from stress.phases import PhaseProgress
 from stress.plan import HOST, Command
 from stress.processes import Process
 from stress.readiness import wait_until
 from stress.resource_monitor import Families
+from stress.runtime import PhaseProgress
 from study.live.state import LiveState, write_state
 from study.probe import is_listening
 from study.progress import ProgressDisplay

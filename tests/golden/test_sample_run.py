@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.report.write import load_cell_summary, write_reports
+from analysis.report.write import load_run_summary, write_reports
 from records.rundir import open_run
 from study.cli import main
 
@@ -17,7 +17,7 @@ REPORTS = ("summary.json", "summary.csv", "summary.md")
 @pytest.mark.parametrize("name", REPORTS)
 def test_the_same_records_make_the_same_bytes(name: str, tmp_path: Path) -> None:
     run = open_run(SAMPLE)
-    write_reports(run, [load_cell_summary(cell) for cell in run.list_saved_cells()], tmp_path)
+    write_reports(tmp_path, load_run_summary(run))
     assert (tmp_path / name).read_bytes() == (SAMPLE / name).read_bytes()
 
 

@@ -22,6 +22,7 @@ from stress.machine import find_free_port
 from stress.processes import Process, end_all
 from stress.programs import find_peer_program, find_upstream_program
 from stress.readiness import is_answering, wait_until
+from stress.servers import CONNECTION_KEPT_S
 from stress.stack import Stack
 from stress.start_stack import start_database
 from tests.process.support import ROOT
@@ -183,7 +184,7 @@ class Servers:
         argv = (
             sys.executable, "-m", "uvicorn", f"{folder}.{module}:app", f"--host={plan.HOST}",
             f"--port={port}", "--log-level=warning",
-            f"--timeout-keep-alive={plan.CONNECTION_KEPT_S}",
+            f"--timeout-keep-alive={CONNECTION_KEPT_S}",
         )  # fmt: skip
         process = self.started(f"{module}-{state}", argv, self.settings[state])
         wait_until(lambda: is_answering(port), process, Interruption())

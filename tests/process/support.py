@@ -7,9 +7,10 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from time import monotonic, sleep
+from unittest.mock import patch
 
 import psutil
 
@@ -20,7 +21,6 @@ SMALL = (
     "--users", "20", "--delay", "50ms", "--duration", "2s", "--spawn-rate", "50", "--no-predict",
     "--no-report",
 )  # fmt: skip
-READING = ("report", "compare")
 PATIENCE_S = 45.0
 """The longest that a small cell's next step may take on a busy two-core machine."""
 
@@ -30,23 +30,26 @@ def environment() -> dict[str, str]:
 
 
 def study(
-    *arguments: str, timeout_s: float = 120.0, env: Mapping[str, str] | None = None
+    *arguments: str, env: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """`env` is added to the usual variables. Commands that only read need no process of their own:
-    an interpreter that imports all of it costs two seconds of CPU."""
-    if arguments[0] in READING and env is None:
-        return read_here(arguments)
+    """`env` is added to the usual variables, in a process of its own; without, the command runs in
+    this one, which saves the two seconds of CPU that the imports cost."""
+    if env is None:
+        return run_here(arguments)
     return subprocess.run(
         (sys.executable, "-m", "study", *arguments),
         cwd=ROOT, env=environment() | dict(env or {}), capture_output=True, text=True,
-        timeout=timeout_s, check=False,
+        timeout=120, check=False,
     )  # fmt: skip
 
 
-def read_here(arguments: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
+def run_here(arguments: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
     out, err = io.StringIO(), io.StringIO()
-    with redirect_stdout(out), redirect_stderr(err):
-        code = main(arguments)
+    with (
+        chdir(ROOT), redirect_stdout(out), redirect_stderr(err),
+        patch.object(sys, "argv", ["study", *arguments]),
+    ):  # fmt: skip
+        code = main()
     return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
 
 

@@ -134,6 +134,7 @@ def assert_offsets(record: CellRecord, truth_s: float) -> None:
         assert clock.uncertainty_s < 0.25
 
 
+@pytest.mark.untimed
 def test_load_workers_serve_cell_after_cell_and_one_too_many_gets_no_users(tmp_path: Path) -> None:
     out, port = tmp_path / "out", free_port()
     with load_workers(tmp_path, 3, f"127.0.0.1:{port}") as workers:
@@ -217,7 +218,7 @@ def test_without_any_worker_left_the_cell_is_cut_short(tmp_path: Path) -> None:
         run.wait_for_phase("window")
         workers[0].locust().send_signal(signal.SIGKILL)
         workers[1].send(signal.SIGINT)
-        assert run.finish() == 3, run.text()
+        assert run.finish() == 4, run.text()
     (summary,), (cell,) = cells(out), saved(out)
     assert summary["interrupted"] == "all 2 load processes are gone"
     rows = table(cell, "requests")
@@ -320,6 +321,7 @@ def needs(command: tuple[str, ...], what: str) -> None:
         pytest.skip(f"{what} can't be made here: {done.stderr.strip()}")
 
 
+@pytest.mark.untimed
 def test_workers_with_an_address_of_their_own(tmp_path: Path) -> None:
     out, port = tmp_path / "out", free_port()
     with (

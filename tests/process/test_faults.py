@@ -27,7 +27,8 @@ from tests.process.support import (
     wait_for,
 )
 
-pytestmark = [pytest.mark.slow, pytest.mark.untimed]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+UNTIMED = pytest.mark.untimed
 LONG = (
     *SMALL[:4],
     "--no-predict",
@@ -47,6 +48,7 @@ def gone(processes: list[psutil.Process]) -> bool:
     )
 
 
+@UNTIMED
 @pytest.mark.parametrize(
     ("number", "phase"),
     [
@@ -105,6 +107,7 @@ def in_window(cell: dict[str, object], out: Path) -> pl.Expr:
     return pl.col("ended_s").is_between(phases.window_start_s, phases.window_end_s, closed="left")
 
 
+@UNTIMED
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
@@ -125,7 +128,7 @@ def test_a_crash_in_the_window_keeps_what_there_is(
             key=lambda each: each.create_time(),
         )
         victim.send_signal(signal.SIGKILL)
-        assert run.finish() == 3, run.text()  # nobody asked for it: no 130
+        assert run.finish() == 4, run.text()  # nobody asked for it: no 130
         assert gone(family)
     (cell,) = cells(out)  # the next one was not begun
     assert reason in str(cell["interrupted"])
@@ -167,6 +170,7 @@ def test_a_worker_killed_in_the_middle_is_seen_and_survived(tmp_path: Path) -> N
     )  # fmt: skip
 
 
+@UNTIMED
 def test_a_dead_load_process_is_named(tmp_path: Path) -> None:
     out = tmp_path / "out"
     options = (
@@ -190,6 +194,7 @@ def test_a_dead_load_process_is_named(tmp_path: Path) -> None:
     assert codes(cell)[0] == "LOAD_PROCESS_DIED"
 
 
+@UNTIMED
 def test_a_run_directory_that_vanishes_is_one_line(tmp_path: Path) -> None:
     out = tmp_path / "out"
     with running(out, "run", "async-sleep", *SMALL, "--port", "0", "--out", str(out)) as run:
@@ -199,6 +204,7 @@ def test_a_run_directory_that_vanishes_is_one_line(tmp_path: Path) -> None:
         assert "Traceback" not in run.text()
 
 
+@UNTIMED
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_first_moment_is_guarded_too(number: signal.Signals) -> None:
     """The handlers stand before the slow imports; polars is one of those."""
@@ -220,6 +226,7 @@ def is_importing(pid: int) -> bool:
     return not maps.exists() or "pydantic" in maps.read_text() or "polars" in maps.read_text()
 
 
+@UNTIMED
 def test_nothing_survives_a_killed_runner(tmp_path: Path) -> None:
     out = tmp_path / "out"
     with running(out, "run", "async-http-shared", *LONG, "--out", str(out)) as run:
@@ -231,6 +238,7 @@ def test_nothing_survives_a_killed_runner(tmp_path: Path) -> None:
         wait_for(lambda: gone(family), "the end of what a killed runner had started")
 
 
+@UNTIMED
 def test_a_taken_port_is_refused_with_its_holder(tmp_path: Path) -> None:
     with socket.socket() as stranger:
         stranger.bind(("127.0.0.1", 0))
@@ -257,6 +265,7 @@ def limited(prefix: list[str], *arguments: str) -> subprocess.CompletedProcess[s
     )  # fmt: skip
 
 
+@UNTIMED
 def test_256_descriptors_are_enough_for_20_users_and_refused_for_500(tmp_path: Path) -> None:
     with descriptors(64, 256) as prefix:
         refused = limited(prefix, "run", "async-sleep", "--port", "0", "--out", str(tmp_path))
@@ -273,9 +282,10 @@ def test_256_descriptors_are_enough_for_20_users_and_refused_for_500(tmp_path: P
     assert "DESCRIPTORS" not in codes(cell)
 
 
+@UNTIMED
 def test_nonsense_gets_one_line_and_code_2() -> None:
     """Of the process itself; what else is refused, and how, is asked of its `main` elsewhere."""
-    done = study("run", "--nonsense")
+    done = study("run", "--nonsense", env={})
     assert done.returncode == 2, done.stderr
     assert "--nonsense" in done.stderr
     assert done.stderr.count("\n") == 1

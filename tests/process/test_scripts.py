@@ -197,7 +197,7 @@ def test_list_and_doctor_speak() -> None:
 
 
 def test_the_upstream_by_hand() -> None:
-    done = study("upstream", "--upstream", "python", "--port", "none")
+    done = study("upstream", "--upstream", "python", "--port", "none", env={})
     assert done.returncode == 2
     assert "--port" in done.stderr
 

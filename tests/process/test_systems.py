@@ -47,7 +47,7 @@ def nothing_of_ours_is_left() -> Iterator[None]:
 
 def runs_without_a_failure(out: Path, *names: str) -> list[dict[str, Any]]:
     asked = ("--users", "10", "--spawn-rate", "100")
-    done = study("run", *names, *SHORT, *asked, "--out", str(out), timeout_s=280)
+    done = study("run", *names, *SHORT, *asked, "--out", str(out))
     assert done.returncode == 0, done.stderr
     found = cells(out)
     assert {cell["scenario"] for cell in found} == set(names)
@@ -75,7 +75,7 @@ def test_a_compiled_server_runs_in_their_place(tmp_path: Path, kind: str) -> Non
         pytest.skip(f"no {TOOLCHAIN[kind]} on the PATH")
     done = study(
         "run", *COMPILED[kind], *SHORT, "--users", "10", "--spawn-rate", "100", "--delay", "20ms",
-        "--out", str(tmp_path), timeout_s=280,
+        "--out", str(tmp_path),
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     for cell in cells(tmp_path):

@@ -19,7 +19,7 @@ LOAD = ("--users", "20", "--pool", "10", "--delay", "100ms", "--duration", "3s")
 @pytest.fixture(scope="module")
 def predicted_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("predicted")
-    done = study("run", "control", *LOAD, "--out", str(out), "--port", "0", timeout_s=170)
+    done = study("run", "control", *LOAD, "--out", str(out), "--port", "0")
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("predicted") >= 3  # a line under each row
     assert all(len(line) <= 80 for line in done.stdout.splitlines() if "/" not in line)
@@ -65,8 +65,7 @@ def without_route(monkeypatch: pytest.MonkeyPatch) -> None:
         (plain,) = select_scenarios(("sync-sleep",))
         return (replace(plain, endpoint=Endpoint("/nonesuch", "def")),)
 
-    monkeypatch.setattr("study.commands.theory.select_scenarios", chosen)
-    monkeypatch.setattr("study.commands.measure.select_scenarios", chosen)
+    monkeypatch.setattr("study.scenario_files.select_scenarios", chosen)
 
 
 @pytest.mark.untimed
@@ -97,7 +96,6 @@ def test_the_capacity_is_found_between_two_steps(tmp_path: Path) -> None:
     done = study(
         "capacity", "sync-sleep", "--pool", "10", "--delay", "100ms", "--duration", "3s",
         "--first-rate", "90/s", "--steps", "2", "--out", str(tmp_path), "--port", "0",
-        timeout_s=170,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     match = re.search(r"capacity: between ([\d.]+) and ([\d.]+) rps", done.stdout)

@@ -1,10 +1,10 @@
 """Small records and tables for tests of the judgement."""
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import polars as pl
 
-from analysis.measures.window import InMemoryTables
 from records.cell import CellRecord, Phases, WorkerDeath
 from records.ids import make_first_id, make_next_id
 from records.rows import BYSTANDER, HANDLERS, MACHINE, PROBE, REQUESTS, UPSTREAM, conform_to_schema
@@ -12,6 +12,21 @@ from scenarios.catalogue import select_scenarios
 from scenarios.model import MachineResources, resolve_scenario
 
 CELL_NUMBER = 5
+
+
+@dataclass(frozen=True, slots=True)
+class InMemoryTables:
+    requests: pl.DataFrame
+    handlers: pl.DataFrame
+    probe: pl.DataFrame
+    machine: pl.DataFrame
+    bystander: pl.DataFrame
+    upstream: pl.DataFrame
+
+    def load_table(self, name: str, columns: Sequence[str]) -> pl.DataFrame:
+        frame = getattr(self, name)
+        assert isinstance(frame, pl.DataFrame)
+        return frame.select(columns)
 
 
 def record(name: str = "async-http-shared") -> CellRecord:

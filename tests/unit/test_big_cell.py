@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from analysis.measures.window import InMemoryTables
 from analysis.report.write import load_cell_summary
 from analysis.summary.cell import compute_summary
 from analysis.summary.model import CellSummary
@@ -12,6 +11,7 @@ from benchmarks.big_cell import FEWEST_ROWS, USERS, make_cell
 from benchmarks.summarise_rows import summarize_naively, summarize_ours
 from records.rundir import TABLES, CellDir
 from scenarios.errors import UserError
+from tests.unit.samples import InMemoryTables
 
 ROWS = 20_000
 

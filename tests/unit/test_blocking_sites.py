@@ -75,7 +75,7 @@ def make_schema_1(folder: Path) -> Path:
 
 def test_a_run_directory_of_schema_1_is_reported_in_schema_2(tmp_path: Path) -> None:
     run = open_run(make_schema_1(tmp_path / "old"))
-    write_reports(run, load_run_summary(run).cells)
+    write_reports(run.path, load_run_summary(run))
     assert (run.path / "summary.json").read_bytes() == (SAMPLE / "summary.json").read_bytes()
 
 

@@ -17,17 +17,20 @@ from analysis.summary.capacity import (
 )
 from analysis.summary.cell import compute_summary
 from analysis.summary.model import CellSummary, OpenLoopSummary
-from analysis.summary.run import read_run_settings, summarize_run
+from analysis.summary.run import read_run_settings
 from analysis.verdicts.base import VerdictRecord
 from records.calibration import Calibration
 from records.rundir import CellDir, create_run
 from scenarios.catalogue import select_scenarios
-from scenarios.model import Scenario
 from scenarios.overrides import apply_overrides
 from scenarios.settings import Overrides
-from study.capacity import CapacitySearch
+from stress.interruption import Interruption
+from stress.runtime import CellRun, Runtime
+from study.capacity import CapacityPlan
 from study.cli import main
+from study.predictions import Predictor
 from study.progress import QuietDisplay
+from study.runner import Runner
 from tests.unit.samples import healthy, record, tables
 
 CELL = replace(compute_summary(record(), tables(healthy())), verdicts=())
@@ -253,21 +256,31 @@ def test_a_first_rate_that_no_load_can_have_is_refused_by_its_own_name(
 # --- the search as a whole, with cells that nobody runs
 
 
-def search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capacity: float) -> CapacitySearch:
+def search(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capacity: float, first: float, steps: int
+) -> Runner:
     """Each cell is what a server of that capacity would make of it."""
     (scenario,) = apply_overrides(select_scenarios(("sync-sleep",)), Overrides(arrival_rate=1.0))
-    found = CapacitySearch(scenario, 0, create_run(tmp_path, "search"), {}, QuietDisplay())
-    found.calibration = Calibration(100, 1.0, 0.001, 0.001)
+    interruption, display = Interruption(), QuietDisplay()
+    predictor = Predictor(interruption, display.show_calibration, scenario)
+    predictor.calibrations[scenario.name] = Calibration(100, 1.0, 0.001, 0.001)
+    runtime = Runtime(0, interruption, display.show_phase)
+    found = Runner(create_run(tmp_path, "search"), {}, runtime, display, predictor)
 
-    def run(step: Scenario, trial: int, cell: CellDir, *_: object) -> None:
-        cell.path.mkdir(parents=True)  # as run_cell does, which finds no folder twice
-        assert step.load.arrival_rate is not None
-        summary = offered(step.load.arrival_rate, overloaded=step.load.arrival_rate > capacity)
-        ran[cell] = replace(summary, scenario=step.name, trial=trial)
+    def run(cell: CellRun, _: Runtime) -> None:
+        cell.directory.path.mkdir(parents=True)  # as run_cell does, which finds no folder twice
+        rate = cell.scenario.load.arrival_rate
+        assert rate is not None
+        summary = offered(rate, overloaded=rate > capacity)
+        ran[cell.directory] = replace(summary, scenario=cell.scenario.name, trial=cell.trial)
 
     ran: dict[CellDir, CellSummary] = {}
-    monkeypatch.setattr("study.capacity.run_cell", run)
-    monkeypatch.setattr("study.capacity.load_cell_summary", lambda cell: ran[cell])
+    monkeypatch.setattr("study.runner.run_cell", run)
+    monkeypatch.setattr(
+        "study.runner.load_cell_summary",
+        lambda cell, prediction: replace(ran[cell], predicted=prediction),
+    )
+    found.run_plan(lambda _: CapacityPlan(scenario, first, steps))
     return found
 
 
@@ -275,8 +288,7 @@ def test_a_share_at_which_a_step_was_measured_already_is_not_measured_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """From 104/s the search finds 149, of which 70 % are 104 once more."""
-    found = search(tmp_path, monkeypatch, capacity=150)
-    found.run_search(104, 6)
+    found = search(tmp_path, monkeypatch, capacity=150, first=104, steps=6)
     names = [cell.scenario.removeprefix("sync-sleep-at-") for cell in found.cells]
     assert names == ["104", "135", "176", "154", "144", "149", "50-percent", "90-percent"]
     assert [line.split()[0] for line in render_capacity(found.cells)[2:]] == [
@@ -290,8 +302,7 @@ def test_each_step_has_a_prediction_of_its_own_in_the_manifest(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One thread pool of 40 and a second each: 40 a second at the most."""
-    found = search(tmp_path, monkeypatch, capacity=40)
-    found.run_search(30, 2)
+    found = search(tmp_path, monkeypatch, capacity=40, first=30, steps=2)
     below, beyond = found.cells[:2]
     assert below.predicted is not None
     assert beyond.predicted is not None
@@ -299,5 +310,6 @@ def test_each_step_has_a_prediction_of_its_own_in_the_manifest(
     assert beyond.predicted.ok_rps == pytest.approx(39)
     asked = read_run_settings(found.directory.load_manifest())
     assert {cell.scenario for cell in found.cells} == set(asked.predictions)
-    again = summarize_run([replace(cell, predicted=None) for cell in found.cells], asked)
-    assert again.cells == tuple(found.cells)
+    assert [asked.predictions[cell.scenario] for cell in found.cells] == [
+        cell.predicted for cell in found.cells
+    ]

@@ -1,27 +1,32 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from records.rundir import CellDir
 from scenarios.catalogue import select_scenarios
-from scenarios.model import MachineResources, Scenario, resolve_scenario
+from scenarios.errors import UserError
+from scenarios.model import MachineResources, Scenario, Server, ServerKind, resolve_scenario
 from scenarios.overrides import apply_overrides
 from scenarios.settings import Overrides
-from stress.load_plan import Distribution, build_load_command, build_load_worker_argv
+from stress.load_plan import build_load_command, build_load_worker_command
 from stress.plan import (
+    HOST,
     WARM_UP_LIMIT_S,
     Command,
     build_app_environment,
-    build_peer_command,
-    build_server_command,
-    clean_environment,
     count_needed_descriptors,
     count_wanted_descriptors,
     expects_worker_kills,
     plan_windows,
 )
+from stress.processes import clean_environment
 from stress.protocol import PLAN_OPTION
+from stress.runtime import CellRun, Distribution
+from stress.servers import find_adapter, load_adapters
+from stress.start_stack import build_server_command
 
 ROOT = Path("/root-of-project")
 ALL = MachineResources(uvloop=True, httptools=True, go=True)
@@ -31,6 +36,10 @@ def one(name: str, overrides: Overrides | None = None) -> Scenario:
     return resolve_scenario(
         apply_overrides(select_scenarios((name,)), overrides or Overrides())[0], ALL
     )
+
+
+def cell(scenario: Scenario) -> CellRun:
+    return CellRun(scenario, 1, CellDir(Path("/cell")), 5)
 
 
 def test_the_windows_of_the_design() -> None:
@@ -66,7 +75,7 @@ def test_when_kills_are_expected(name: str, overrides: Overrides, expected: bool
 
 def test_gunicorn_is_told_everything() -> None:
     scenario = one("sync-http", Overrides(workers=2, worker_timeout_s=7.0, loop="uvloop"))
-    command = build_server_command(scenario, ROOT, "python", 4242, Path("/j"), {"APP_POOL": "40"})
+    command = build_server_command(scenario, HOST, 4242, Path("/j"), {"APP_POOL": "40"})
     for word in ("gunicorn", "--workers=2", "--timeout=7", "--bind=127.0.0.1:4242"):
         assert word in command.argv
     assert command.env["SERVER_LOOP"] == "uvloop"
@@ -77,11 +86,25 @@ def test_gunicorn_is_told_everything() -> None:
 
 
 def test_uvicorn_is_told_everything() -> None:
-    command = build_server_command(
-        one("sync-http", Overrides(server="uvicorn")), ROOT, "python", 1, ROOT, {}
-    )
+    command = build_server_command(one("sync-http", Overrides(server="uvicorn")), HOST, 1, ROOT, {})
     for word in ("uvicorn", "--loop=asyncio", "--http=h11", "--workers=1", "--port=1"):
         assert word in command.argv
+
+
+def test_each_server_that_a_scenario_may_name_has_an_adapter() -> None:
+    assert set(load_adapters()) == set(get_args(ServerKind))
+    with pytest.raises(UserError, match="--server nosuch: no such server; there is axum, "):
+        find_adapter("nosuch")
+
+
+def test_a_death_is_explained_by_the_server_that_caused_it() -> None:
+    log = "[1] [CRITICAL] WORKER TIMEOUT (pid:77)"
+    assert find_adapter("gunicorn").find_death_causes(log) == {
+        77: "killed by gunicorn: its loop was silent too long"
+    }
+    assert find_adapter("uvicorn").find_death_causes(log) == {}
+    assert Server("gunicorn").kills_blocked_workers
+    assert not Server("uvicorn").kills_blocked_workers
 
 
 def test_the_apps_settings_come_from_the_scenario() -> None:
@@ -108,7 +131,7 @@ def test_a_database_is_named_by_what_was_started_and_its_pool_by_the_scenario() 
 
 
 def test_each_app_is_served_by_its_name() -> None:
-    command = build_server_command(one("users-async"), ROOT, "python", 1, ROOT, {})
+    command = build_server_command(one("users-async"), HOST, 1, ROOT, {})
     assert command.env["PROBE_TARGET"] == "app.systems.users:app"
     assert "--no-access-log" in command.argv
 
@@ -116,27 +139,29 @@ def test_each_app_is_served_by_its_name() -> None:
 def test_an_access_log_is_asked_for_in_each_servers_own_words() -> None:
     logged = Overrides(access_log="file")
     assert (
-        "--access-log"
-        in build_server_command(one("ping-uvicorn", logged), ROOT, "p", 1, ROOT, {}).argv
+        "--access-log" in build_server_command(one("ping-uvicorn", logged), HOST, 1, ROOT, {}).argv
     )
-    behind = build_server_command(one("ping-gunicorn", logged), ROOT, "p", 1, ROOT, {})
+    behind = build_server_command(one("ping-gunicorn", logged), HOST, 1, ROOT, {})
     assert "--access-logfile=-" in behind.argv
-    plain = build_server_command(one("ping-gunicorn"), ROOT, "p", 1, ROOT, {})
+    plain = build_server_command(one("ping-gunicorn"), HOST, 1, ROOT, {})
     assert not any(word.startswith("--access-logfile") for word in plain.argv)
 
 
-def test_a_compiled_server_gets_a_port_and_as_many_threads_as_workers() -> None:
+def test_a_compiled_server_gets_a_port_and_as_many_threads_as_workers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("stress.programs.find_peer_program", lambda kind: f"/bin/{kind}")
     scenario = one("users-axum", Overrides(workers=2))
-    command = build_peer_command(scenario, ROOT, "/bin/axum", 5, {"APP_SQLITE": "/x"})
+    command = build_server_command(scenario, HOST, 5, ROOT, {"APP_SQLITE": "/x"})
     assert command.argv == ("/bin/axum", "--host=127.0.0.1", "--port=5", "--workers=2")
     assert command.env == {"APP_SQLITE": "/x"}
 
 
 def test_the_load_sends_what_the_endpoint_wants() -> None:
-    plan = plan_given(build_load_command(one("contrast-add-def"), ROOT, "p", 1, Path("/c"), 5, 6))
+    plan = plan_given(build_load_command(cell(one("contrast-add-def")), 1, 6))
     assert (plan["method"], plan["path"]) == ("POST", "/sync/db/items")
     assert json.loads(str(plan["body"]))["price_cents"] == 250
-    users = plan_given(build_load_command(one("users-sync"), ROOT, "p", 1, Path("/c"), 5, 6))
+    users = plan_given(build_load_command(cell(one("users-sync")), 1, 6))
     assert (users["keep_alive"], users["body"]) == (False, None)
 
 
@@ -149,7 +174,7 @@ def test_beyond_its_capacity_an_open_loop_wants_a_descriptor_for_all_that_was_se
 
 def test_the_loads_own_timeout_outlasts_the_cell() -> None:
     scenario = one("async-http-sync-shared")
-    command = build_load_command(scenario, ROOT, "python", 1, Path("/cell"), 5, 6)
+    command = build_load_command(cell(scenario), 1, 6)
     plan = plan_given(command)
     timeout_s = plan["timeout_s"]
     assert isinstance(timeout_s, float)
@@ -168,7 +193,7 @@ def plan_given(command: Command) -> dict[str, object]:
 def test_an_open_loop_has_one_sender_in_each_process_and_no_ramp() -> None:
     scenario = one("async-http", Overrides(arrival_rate=300.0, arrivals="poisson"))
     scenario = replace(scenario, load=replace(scenario.load, processes=2))
-    command = build_load_command(scenario, ROOT, "python", 1, Path("/cell"), 5, 6)
+    command = build_load_command(cell(scenario), 1, 6)
     assert "OpenLoopUser" in command.argv
     assert "--users=2" in command.argv
     plan = plan_given(command)
@@ -179,20 +204,18 @@ def test_an_open_loop_has_one_sender_in_each_process_and_no_ramp() -> None:
 
 def test_workers_elsewhere_are_waited_for_and_told_where_the_server_is() -> None:
     distribution = Distribution(expect_workers=3, listen="10.0.0.1")
-    command = build_load_command(
-        one("sync-http"), ROOT, "python", 7, Path("/c"), 5, 6, distribution
-    )
+    command = build_load_command(cell(one("sync-http")), 7, 6, distribution)
     for word in ("--master", "--expect-workers=1", "--master-bind-host=10.0.0.1"):
         assert word in command.argv
     plan = plan_given(command)
     assert (plan["host"], plan["processes"], plan["distributed"]) == ("http://10.0.0.1:7", 3, True)
-    joined = build_load_worker_argv(ROOT, "python", "10.0.0.1", 5557)
+    joined = build_load_worker_command(ROOT, "10.0.0.1", 5557).argv
     assert {"--worker", "--master-host=10.0.0.1", "--master-port=5557"} <= set(joined)
 
 
 def test_several_load_processes_meet_on_a_port_of_their_own() -> None:
     scenario = one("sync-http", Overrides(load_processes=2))
-    command = build_load_command(scenario, ROOT, "python", 1, Path("/cell"), 5, 6)
+    command = build_load_command(cell(scenario), 1, 6)
     assert {"--processes=2", "--master-bind-port=6", "--master-port=6"} <= set(command.argv)
 
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stress.load_reports import DOUBTFUL_LOOKS, SILENT_LOOKS, LoadReport, LoadReports
-from stress.sent_requests import LoadCounts
+from stress.protocol import LoadCounts
 
 BUSY = LoadCounts(users=10, warm=8, sent=100, completed=90, failed=2, in_flight=10)
 

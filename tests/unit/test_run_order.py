@@ -13,12 +13,13 @@ from analysis.summary.model import CellSummary
 from analysis.summary.thresholds import Threshold, parse_thresholds
 from records.rundir import CellDir, create_run
 from scenarios.catalogue import select_scenarios
-from scenarios.errors import UserError, build_cannot_run_error
-from scenarios.model import Scenario
+from scenarios.errors import BROKEN, UserError, build_cannot_run_error
 from stress.interruption import CellInterruptedError, Interruption
+from stress.runtime import CellRun, Runtime
 from study import run as subject
+from study import runner
 from study.progress import QuietDisplay
-from study.schedule import schedule_trials
+from study.schedule import FixedPlan, schedule_trials
 from tests.unit.samples import record, tables
 
 Ran = list[tuple[str, int]]
@@ -31,15 +32,15 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> Ran:
     """Which cells were run, in order; each then has the same small figures."""
     seen: Ran = []
 
-    def remember(scenario: Scenario, trial: int, *_: object) -> None:
-        seen.append((scenario.name, trial))
+    def remember(cell: CellRun, _: Runtime) -> None:
+        seen.append((cell.scenario.name, cell.trial))
 
-    def summary_of(cell: CellDir) -> CellSummary:
+    def summary_of(cell: CellDir, _: object) -> CellSummary:
         scenario, _, trial = cell.path.name.rpartition(".")
         return replace(CELL, scenario=scenario, trial=int(trial))
 
-    monkeypatch.setattr(subject, "run_cell", remember)
-    monkeypatch.setattr(subject, "load_cell_summary", summary_of)
+    monkeypatch.setattr(runner, "run_cell", remember)
+    monkeypatch.setattr(runner, "load_cell_summary", summary_of)
     monkeypatch.setattr(subject, "check_machine", lambda *_: None)
     monkeypatch.setattr(subject, "collect_environment", dict)
     return seen
@@ -47,9 +48,12 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> Ran:
 
 def run_cells(folder: Path, trials: int = 1) -> list[CellSummary]:
     directory = create_run(folder, "test")
-    directory.save_manifest({"command": "study run control"})
-    turns = schedule_trials(select_scenarios(("control",)), trials, seed=1)
-    return subject.run_cells(turns, 0, directory, Interruption(), QuietDisplay(), None)
+    plan = FixedPlan(schedule_trials(select_scenarios(("control",)), trials, seed=1))
+    display = QuietDisplay()
+    runtime = Runtime(0, Interruption(), display.show_phase)
+    found = runner.Runner(directory, {"command": "study run control"}, runtime, display)
+    found.run_plan(lambda _: plan)
+    return found.cells
 
 
 def run(
@@ -73,12 +77,11 @@ def failing(after: int, error: Exception) -> Callable[..., None]:
     """`error` after so many cells; an interruption as somebody's wish, noted where it is read."""
     left = iter(range(after))
 
-    def run_cell(*given: object) -> None:
+    def run_cell(_: CellRun, runtime: Runtime) -> None:
         if next(left, None) is not None:
             return
         if isinstance(error, CellInterruptedError):
-            (interruption,) = (each for each in given if isinstance(each, Interruption))
-            interruption.reason = str(error)
+            runtime.interruption.reason = str(error)
         raise error
 
     return run_cell
@@ -154,12 +157,12 @@ def test_a_load_that_breaks_down_wins_over_a_threshold(
 ) -> None:
     """Nobody pressed Ctrl-C: an automatic run must be able to tell."""
 
-    def interrupted(_: CellDir) -> CellSummary:
+    def interrupted(*_: object) -> CellSummary:
         return replace(CELL, scenario=NAMES[0], interrupted="the load ended by itself")
 
-    monkeypatch.setattr(subject, "load_cell_summary", interrupted)
+    monkeypatch.setattr(runner, "load_cell_summary", interrupted)
     code, _ = run(tmp_path, expectations=parse_thresholds("*: failures == 0"))
-    assert code == 3
+    assert code == BROKEN
     said = capsys.readouterr()
     assert f"✗ {NAMES[0]}: failures == 0: interrupted" in said.out
     assert f"✗ {NAMES[1]}: failures == 0: no cell of it was measured" in said.out
@@ -175,7 +178,7 @@ def test_an_interruption_wins_over_a_threshold(
     after: int,
     kept: str,
 ) -> None:
-    monkeypatch.setattr(subject, "run_cell", failing(after, CellInterruptedError("Ctrl-C")))
+    monkeypatch.setattr(runner, "run_cell", failing(after, CellInterruptedError("Ctrl-C")))
     order = subject.RunOptions(
         "test", 1, 0, tmp_path, "study run control",
         expectations=parse_thresholds("*: failures == 0"), predict=False,
@@ -189,7 +192,7 @@ def test_an_interruption_wins_over_a_threshold(
 def test_a_cell_that_cannot_begin_names_itself_and_what_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(subject, "run_cell", failing(1, build_cannot_run_error("port 1 is taken")))
+    monkeypatch.setattr(runner, "run_cell", failing(1, build_cannot_run_error("port 1 is taken")))
     with pytest.raises(UserError) as refused:
         run_cells(tmp_path)
     (directory,) = tmp_path.iterdir()
@@ -201,8 +204,38 @@ def test_a_cell_that_cannot_begin_names_itself_and_what_is_kept(
 
 
 @pytest.mark.usefixtures("ran")
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (KeyError("x"), "async-sleep: broke in the middle (KeyError: 'x')"),
+        (OSError(28, "No space left"), "async-sleep: broke in the middle (OSError: [Errno 28] "),
+        (CellInterruptedError("the upstream ended"), "async-sleep: the upstream ended; "),
+    ],
+)
+def test_what_breaks_of_ours_is_one_line_and_keeps_the_cells_before_it(
+    error: Exception, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaking(*_: object) -> None:
+        if next(left, None) is None:
+            raise error
+
+    left = iter(range(1))
+    monkeypatch.setattr(runner, "run_cell", breaking)
+    with pytest.raises(UserError) as broken:
+        run_cells(tmp_path)
+    (directory,) = tmp_path.iterdir()
+    assert broken.value.exit_code == BROKEN == 4
+    assert str(broken.value).startswith(said)
+    assert str(broken.value).endswith(f"; {directory} keeps the 1 before it")
+    assert len(str(broken.value).splitlines()) == 1
+    assert (directory / "summary.json").is_file()
+    expected = not isinstance(error, CellInterruptedError)
+    assert (directory / "error.log").exists() is expected
+
+
+@pytest.mark.usefixtures("ran")
 def test_an_interruption_before_the_load_ends_the_run_with_what_there_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(subject, "run_cell", failing(2, CellInterruptedError("Ctrl-C")))
+    monkeypatch.setattr(runner, "run_cell", failing(2, CellInterruptedError("Ctrl-C")))
     assert len(run_cells(tmp_path)) == 2

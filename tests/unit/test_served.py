@@ -5,7 +5,7 @@ import pytest
 
 from scenarios.catalogue import select_scenarios
 from scenarios.errors import UserError
-from scenarios.model import Client, MachineResources, Scenario, resolve_scenario
+from scenarios.model import Client, MachineResources, Scenario, Upstream, resolve_scenario
 from stress.attached_server import (
     ServerFile,
     find_differences,
@@ -21,15 +21,11 @@ def one(name: str) -> Scenario:
 
 
 def held() -> ServerFile:
-    scenario = one("async-http")
     return ServerFile(
         port=4242,
         folder="/x",
         upstream_url="http://127.0.0.1:1",
-        delay_s=1.0,
-        server=scenario.server,
-        client=scenario.client or Client(),
-        upstream="go",
+        scenario=one("async-http"),
         pids={"server": 1},
         commands={},
         created=0.0,
@@ -58,7 +54,13 @@ def test_each_difference_is_named_with_both_values() -> None:
 
 
 def test_what_a_scenario_does_not_use_may_differ() -> None:
-    slow = replace(held(), delay_s=9.0, client=Client(library="aiohttp"), upstream="python")
+    other = replace(
+        one("async-http"),
+        delay_s=9.0,
+        client=Client(library="aiohttp"),
+        upstream=Upstream("python"),
+    )
+    slow = replace(held(), scenario=other)
     assert list(find_differences(slow, one("sync-json"))) == []
 
 

@@ -9,7 +9,7 @@ from scenarios.catalogue import select_scenarios
 from scenarios.errors import UserError, build_cannot_run_error
 from scenarios.model import MachineResources, Scenario, resolve_scenario
 from stress.interruption import Interruption
-from study.predictions import calibrate_scenarios, predict_scenarios
+from study.predictions import Predictor, calibrate_scenarios
 
 ALL = MachineResources(uvloop=True, httptools=True, go=True)
 
@@ -31,13 +31,37 @@ def test_a_run_is_told_why_it_has_no_prediction(monkeypatch: pytest.MonkeyPatch)
     slower = replace(scenario("sync-sleep"), name="slower", delay_s=2.0)
     all_three = [scenario("sync-sleep"), slower, scenario("async-json")]
     missed: list[str] = []
-    found = predict_scenarios(all_three, Interruption(), lambda _: None, missed.append)
-    assert not found.predictions
-    assert not found.calibrations
+    predictor = Predictor(Interruption(), lambda _: None, miss=missed.append)
+    assert [predictor.predict(each) for each in (*all_three, *all_three)] == [None] * 6
+    assert not predictor.predictions
+    assert not predictor.calibrations
     assert [each.split(": ")[:2] for each in missed] == [
         ["no prediction", name] for name in ("sync-sleep", "slower", "async-json")
     ]
-    assert asked == ["sync-sleep", "async-json"]  # what differs in delay only is not asked twice
+    assert asked == ["sync-sleep", "slower", "async-json"]
     with pytest.raises(UserError, match="sync-sleep: calibration: no answer") as caught:
         calibrate_scenarios(all_three, Interruption(), lambda _: None)
     assert caught.value.exit_code == 3
+
+
+def test_a_calibration_is_shared_by_what_differs_in_delay_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str] = []
+
+    def measured(chosen: Scenario, _: Interruption) -> Calibration:
+        asked.append(chosen.name)
+        return Calibration(1000, 2.0, 0.001, 0.002)
+
+    monkeypatch.setattr("study.predictions.calibrate", measured)
+    slower = replace(scenario("sync-sleep"), name="slower", delay_s=2.0)
+    found = calibrate_scenarios((scenario("sync-sleep"), slower), Interruption(), lambda _: None)
+    assert list(found) == ["sync-sleep", "slower"]
+    assert asked == ["sync-sleep"]
+    base = Predictor(Interruption(), lambda _: None, base=scenario("sync-sleep"))
+    assert base.predict(slower) is not None
+    assert asked == ["sync-sleep", "sync-sleep"]  # once more, for all that follow
+    assert base.predict(replace(slower, name="slowest", delay_s=9.0)) is not None
+    assert len(asked) == 2
+    assert list(base.calibrations) == ["sync-sleep"]
+    assert list(base.predictions) == ["slower", "slowest"]

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.measures.active_threads import compute_active_threads
+from analysis.measures.threads import compute_active_threads
 
 SCHEMA = {
     "pid": pl.UInt32, "thread_id": pl.UInt32, "started_s": pl.Float64, "ended_s": pl.Float64,

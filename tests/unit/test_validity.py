@@ -6,7 +6,6 @@ import numpy as np
 import polars as pl
 import pytest
 
-from analysis.measures.window import InMemoryTables
 from analysis.report.notes import write_notes
 from analysis.summary.cell import compute_summary
 from analysis.summary.model import CellSummary
@@ -14,7 +13,7 @@ from analysis.verdicts.base import VerdictRecord
 from records.cell import CellRecord
 from records.clocks import ClockModel
 from scenarios.model import Load
-from tests.unit.samples import Sent, healthy, machine, record, tables
+from tests.unit.samples import InMemoryTables, Sent, healthy, machine, record, tables
 
 
 def with_table(found: InMemoryTables, **changed: pl.DataFrame) -> InMemoryTables:

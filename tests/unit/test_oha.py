@@ -16,44 +16,41 @@ from scenarios.errors import UserError
 from scenarios.model import Load, Scenario
 from scenarios.overrides import apply_overrides
 from scenarios.settings import Overrides
-from stress.engines import (
+from stress.oha import (
     MEASURED,
     WARMING,
-    build_engine_command,
-    build_oha_argv,
+    build_oha_command,
     read_oha_errors,
     read_oha_rows,
 )
 from tests.unit.samples import healthy, record, tables
 
 POST = select_scenarios(("contrast-add-axum",))[0]
-URL = "http://127.0.0.1:1/x"
+URL = "http://127.0.0.1:1"
 
 
 def by(engine: str, scenario: Scenario = POST, **load: object) -> Scenario:
     return replace(scenario, load=replace(scenario.load, engine=engine, **load))  # type: ignore[arg-type]
 
 
+def ask_oha(scenario: Scenario, folder: Path, phase: str) -> tuple[str, ...]:
+    return build_oha_command(scenario, URL, folder, phase, 4.0).argv
+
+
 def test_oha_is_asked_for_what_locust_does(tmp_path: Path) -> None:
-    argv = build_oha_argv(by("oha", users=7, keep_alive=False), URL, tmp_path, MEASURED, 4.0)
+    argv = ask_oha(by("oha", users=7, keep_alive=False), tmp_path, MEASURED)
     pairs = dict(pairwise(argv))
     assert (pairs["-c"], pairs["-z"], pairs["-m"]) == ("7", "4s", "POST")
     assert (pairs["-d"], pairs["-T"]) == (POST.endpoint.body, "application/json")
     assert (pairs["--redirect"], pairs["--worker-threads"]) == ("0", "1")
     assert "--disable-keepalive" in argv
-    assert argv[-1] == URL
-    assert "--disable-keepalive" not in build_oha_argv(by("oha"), URL, tmp_path, MEASURED, 4.0)
+    assert argv[-1] == URL + POST.endpoint.path
+    assert "--disable-keepalive" not in ask_oha(by("oha"), tmp_path, MEASURED)
 
 
 def test_the_warm_up_leaves_no_rows(tmp_path: Path) -> None:
-    assert "--db-url" in build_oha_argv(by("oha"), URL, tmp_path, MEASURED, 1.0)
-    assert "--db-url" not in build_oha_argv(by("oha"), URL, tmp_path, WARMING, 1.0)
-
-
-def test_the_command_goes_to_the_endpoint(tmp_path: Path) -> None:
-    command = build_engine_command(by("oha"), "http://127.0.0.1:9", tmp_path, MEASURED, 1.0)
-    assert command.argv[-1] == "http://127.0.0.1:9" + POST.endpoint.path
-    assert command.role == "load"
+    assert "--db-url" in ask_oha(by("oha"), tmp_path, MEASURED)
+    assert "--db-url" not in ask_oha(by("oha"), tmp_path, WARMING)
 
 
 def oha_file(path: Path, *rows: tuple[float, float, int, int]) -> Path:
@@ -81,12 +78,14 @@ def test_rows_of_oha_count_from_t0_and_know_no_user(tmp_path: Path) -> None:
 def test_an_oha_that_wrote_nothing_is_no_row(tmp_path: Path) -> None:
     assert read_oha_rows(tmp_path / "none", "c", 0.0).is_empty()
     assert read_oha_rows(oha_file(tmp_path / "empty"), "c", 0.0).is_empty()
-    assert read_oha_errors(tmp_path / "none") == {}
+    assert read_oha_errors(tmp_path) == {}
 
 
 def test_what_got_no_answer_at_oha_is_a_failure(tmp_path: Path) -> None:
-    (tmp_path / "t").write_text(json.dumps({"errorDistribution": {"connection refused": 3}}))
-    faults = read_oha_errors(tmp_path / "t")
+    (tmp_path / "window-oha.json").write_text(
+        json.dumps({"errorDistribution": {"connection refused": 3}})
+    )
+    faults = read_oha_errors(tmp_path)
     base = compute_summary(record(), tables(healthy()))
     found = compute_summary(replace(record(), faults=faults), tables(healthy()))
     assert (found.requests, found.failures) == (base.requests + 3, base.failures + 3)

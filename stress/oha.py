@@ -1,0 +1,185 @@
+"""oha, which makes load where Locust is the limit: once to warm up, and once for the window.
+
+Of each request that was answered it tells when it began and how long it took, and it counts the
+others. It sends none of our request ids, so nothing can be matched with what the app saw.
+"""
+
+import json
+import os
+import shutil
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from signal import SIGINT
+from time import monotonic
+
+import polars as pl
+import psutil
+
+from records.rows import REQUESTS, conform_to_schema
+from scenarios.errors import build_cannot_run_error
+from scenarios.model import Engine, Scenario
+from scenarios.units import Second
+from stress.interruption import CellInterruptedError
+from stress.phases import PhaseRunner
+from stress.plan import Command, WindowPlan, plan_windows
+from stress.processes import Process, describe_exit_code
+
+WARMING, MEASURED = "warm-up", "window"
+WARM_UP_S = 1.0
+ENDS_WITHIN_S = 60.0
+"""It ends when its last request is answered, which on a slow server is as long as its queue."""
+ROWS_FILE = "oha.sqlite"
+TOTALS_FILE = "oha.json"
+ROW_TYPES = {"start": pl.Float64(), "end": pl.Float64(), "status": pl.Int64(), "bytes": pl.Int64()}
+ROWS_AT_ONCE = 200_000
+
+
+def check_engine_installed(engine: Engine) -> None:
+    """Raises UserError that says how to get it."""
+    if engine != "locust" and shutil.which(engine) is None:
+        raise build_cannot_run_error(
+            f"no {engine} on the PATH: install it (cargo install {engine}), or leave --engine out"
+        )
+
+
+def build_oha_command(
+    scenario: Scenario, base_url: str, folder: Path, name: str, lasting_s: Second
+) -> Command:
+    """`name` tells the warm-up's files from the window's. No request is given up by the load: its
+    timeout outlasts the cell."""
+    load, endpoint = scenario.load, scenario.endpoint
+    argv = (
+        "oha", "--no-tui", "--redirect", "0", "--worker-threads", str(load.processes),
+        "--output-format", "json", "--output", str(folder / f"{name}-{TOTALS_FILE}"),
+        *(("--db-url", str(folder / f"{name}-{ROWS_FILE}")) if name == MEASURED else ()),
+        "-z", f"{lasting_s:g}s", "--wait-ongoing-requests-after-deadline",
+        "-c", str(load.users),
+        "-t", f"{plan_windows(scenario).longest_s + 60.0:.0f}s",
+        "-m", endpoint.method,
+        *(() if endpoint.body is None else ("-d", endpoint.body, "-T", "application/json")),
+        *(() if load.keep_alive else ("--disable-keepalive",)),
+        base_url + endpoint.path,
+    )  # fmt: skip
+    return Command("load", argv, folder, {}, SIGINT)
+
+
+@dataclass(slots=True)
+class OhaLoad:
+    """Stands where Locust's process stands: one program after the other."""
+
+    folder: Path
+    argv: tuple[str, ...] = ()
+    role: str = "load"
+    current: Process | None = None
+
+    def list_processes(self) -> list[psutil.Process]:
+        return self.current.list_processes() if self.current else []
+
+    def get_exit_code(self) -> int | None:
+        return self.current.get_exit_code() if self.current else None
+
+    def read_last_log_line(self) -> str:
+        return self.current.read_last_log_line() if self.current else ""
+
+    def end(self) -> None:
+        if self.current is not None:
+            self.current.end()
+
+    def start(self, command: Command) -> None:
+        self.argv = command.argv
+        self.current = Process(command, self.folder / "load.log", os.environ)
+
+
+@dataclass(slots=True)
+class OhaPhaseRunner(PhaseRunner):
+    """No ramp: oha starts with all its users at once."""
+
+    def run_phases(self) -> None:
+        """Raises CellInterruptedError."""
+        windows = plan_windows(self.scenario)
+        self._run_for(WARMING, WARM_UP_S + 3 * (self.scenario.delay_s or 0.0))
+        self._check_end(self._await_end(windows))
+        self.times.ramp_end_s = monotonic()
+        begun_s = self._open_window(windows)
+        self._run_for(MEASURED, windows.window_s)
+        self.times.window_end_s = begun_s + windows.window_s
+        has_ended = self._await_end(windows)
+        self.times.drain_end_s = monotonic()
+        self._check_end(has_ended)
+
+    @property
+    def oha(self) -> OhaLoad:
+        assert isinstance(self.load, OhaLoad)
+        return self.load
+
+    def _run_for(self, phase: str, lasting_s: Second) -> None:
+        base_url = self.scenario.url or f"http://{self.stack.host}:{self.stack.port}"
+        raw = self.cell.directory.raw
+        self.oha.start(build_oha_command(self.scenario, base_url, raw, phase, lasting_s))
+        self._wait_until(phase, self._has_ended, lasting_s)
+
+    def _await_end(self, windows: WindowPlan) -> bool:
+        return self._wait_until("drain", self._has_ended, windows.drain_s + ENDS_WITHIN_S)
+
+    def _check_end(self, has_ended: bool) -> None:
+        if not has_ended:
+            raise CellInterruptedError(
+                f"oha still waits for answers {ENDS_WITHIN_S:.0f} s after its time, and tells "
+                "nothing before: use --engine locust here"
+            )
+        if code := self.load.get_exit_code():
+            how = describe_exit_code(code)
+            raise CellInterruptedError(f"the load ended ({how}): {self.load.read_last_log_line()}")
+
+    def _has_ended(self) -> bool:
+        return self.load.get_exit_code() is not None
+
+    def _describe_load_failure(self) -> str | None:
+        """That it ends is what is waited for."""
+        return None
+
+
+def take_oha_rows(folder: Path, cell: str, begun_s: Second) -> pl.DataFrame:
+    """Of the window; their file, several times as large as the table, goes."""
+    path = folder / f"{MEASURED}-{ROWS_FILE}"
+    rows = read_oha_rows(path, cell, begun_s)
+    path.unlink(missing_ok=True)
+    return rows
+
+
+def read_oha_rows(path: Path, cell: str, begun_s: Second) -> pl.DataFrame:
+    """REQUESTS without users and ids, of all that got an answer. `begun_s`: when oha began, since
+    t0; its own clock starts some milliseconds later. Empty where it wrote nothing."""
+    if not path.exists():
+        return pl.DataFrame(schema=REQUESTS)
+    with closing(sqlite3.connect(path)) as connection:
+        asked = connection.execute('SELECT start, "end", status, len_bytes FROM oha')
+        parts = [
+            pl.DataFrame(rows, ROW_TYPES, orient="row")
+            for rows in iter(lambda: asked.fetchmany(ROWS_AT_ONCE), [])
+        ]
+    frame = pl.concat([pl.DataFrame(schema=ROW_TYPES), *parts])
+    status = pl.col("status").cast(pl.UInt16)
+    good = status.is_between(200, 299)
+    rows = frame.select(
+        cell=pl.lit(cell),
+        process=pl.lit(0),
+        started_s=pl.col("start") + begun_s,
+        ended_s=pl.col("end") + begun_s,
+        status=status,
+        error=pl.when(good).then(None).otherwise(pl.concat_str(pl.lit("HTTP "), "status")),
+        bytes=pl.col("bytes"),
+    )
+    return conform_to_schema(rows.sort("started_s"), REQUESTS)
+
+
+def read_oha_errors(folder: Path) -> dict[str, int]:
+    """Requests of the window without an answer, by its own words; it does not tell when they
+    were."""
+    path = folder / f"{MEASURED}-{TOTALS_FILE}"
+    if not path.exists():
+        return {}
+    counts = json.loads(path.read_text())["errorDistribution"]
+    return {str(error): int(count) for error, count in counts.items()}

@@ -1,0 +1,73 @@
+"""What a cell is, and what the cells of a run have in common."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from secrets import randbelow
+
+from records.rundir import CellDir
+from scenarios.model import Engine, Scenario
+from scenarios.units import Second
+from stress.interruption import Interruption
+from stress.plan import HOST
+from stress.protocol import LoadProgress
+from stress.resource_monitor import Families
+from stress.stack import Stack
+
+MASTER_PORT = 5557
+
+
+def draw_cell_number() -> int:
+    """Never 0, which would make an id of 0."""
+    return 1 + randbelow(0xFFFF)
+
+
+@dataclass(frozen=True, slots=True)
+class CellRun:
+    """A resolved scenario, which trial of it, and where it is recorded. `number` is a part of
+    each of its requests' ids."""
+
+    scenario: Scenario
+    trial: int
+    directory: CellDir
+    number: int = field(default_factory=draw_cell_number)
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """Load processes on other machines. listen: this machine's address, where they reach the
+    measured server and Locust's master; beyond loopback, so can others."""
+
+    expect_workers: int
+    listen: str = HOST
+    master_port: int = MASTER_PORT
+    wait_s: Second = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseProgress:
+    """For a display. left_s: what the plan still allows, at the most."""
+
+    scenario: str
+    phase: str
+    left_s: Second
+    progress: LoadProgress
+    deaths: int
+    engine: Engine = "locust"
+
+
+Listener = Callable[[PhaseProgress], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """`port`: of the server, 0 for any. `served`: a stack that its owner started and will end.
+    `others`: processes that are watched too, and left alone. `profile`: whether py-spy draws a
+    flame graph of each Python server."""
+
+    port: int
+    interruption: Interruption
+    listener: Listener
+    served: Stack | None = None
+    distribution: Distribution | None = None
+    others: Families = field(default_factory=dict)
+    profile: bool = False

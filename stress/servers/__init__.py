@@ -1,0 +1,69 @@
+"""How each kind of server is started, and what it says of its workers: an adapter a file.
+
+A module here that defines ADAPTER is a server; its file's name is the name that is typed. Nothing
+else has to know it.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+
+from scenarios.errors import UserError
+from scenarios.model import Server
+
+CONNECTION_KEPT_S = 600
+"""Servers keep idle connections longer than any client does: a server that closes first makes
+failures that are nobody's finding."""
+
+
+def build_nothing(_: Server) -> Mapping[str, str]:
+    return {}
+
+
+def find_no_causes(_: str) -> Mapping[int, str]:
+    return {}
+
+
+def check_nothing() -> None:
+    """Of a server that was installed with the toolkit."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerAdapter:
+    """What is particular to one kind of server.
+
+    build_argv: its command line, given host and port; raises UserError where it can't be had.
+    build_environment: its own variables, beside those of the app.
+    find_death_causes: from its log, by the pid of a worker, why it has ended that worker.
+    check_available: raises UserError, before anything runs, where it can't be started.
+    """
+
+    build_argv: Callable[[Server, str, int], tuple[str, ...]]
+    build_environment: Callable[[Server], Mapping[str, str]] = build_nothing
+    find_death_causes: Callable[[str], Mapping[int, str]] = find_no_causes
+    check_available: Callable[[], None] = check_nothing
+    packages: tuple[str, ...] = ()
+    """Whose versions belong into the manifest."""
+    toolchain: str | None = None
+    """What builds it, where it is built here."""
+    variables: tuple[str, ...] = ()
+    """How the names of the variables begin that would change it behind our back."""
+
+
+@cache
+def load_adapters() -> Mapping[str, ServerAdapter]:
+    """All that there are, by name."""
+    names = [each.name for each in iter_modules([str(Path(__file__).parent)])]
+    modules = {name: import_module(f"{__name__}.{name}") for name in names if name[0] != "_"}
+    return {name: module.ADAPTER for name, module in modules.items()}
+
+
+def find_adapter(kind: str) -> ServerAdapter:
+    """Raises UserError for a name that no adapter has."""
+    found = load_adapters().get(kind)
+    if found is None:
+        raise UserError(f"--server {kind}: no such server; there is {', '.join(load_adapters())}")
+    return found

@@ -1,0 +1,5 @@
+"""The server of `peers/axum`: Rust, one thread for each of its workers."""
+
+from stress.programs import make_peer_adapter
+
+ADAPTER = make_peer_adapter("axum", toolchain="cargo", variables=("TOKIO_",))

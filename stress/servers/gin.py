@@ -1,0 +1,5 @@
+"""The server of `peers/gin`: Go, one thread for each of its workers."""
+
+from stress.programs import make_peer_adapter
+
+ADAPTER = make_peer_adapter("gin", toolchain="go", variables=("GIN_",))

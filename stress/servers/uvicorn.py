@@ -1,0 +1,24 @@
+"""uvicorn with its own worker processes, which nobody watches."""
+
+import sys
+
+from scenarios.model import Server
+from stress.servers import CONNECTION_KEPT_S, ServerAdapter
+
+
+def build_argv(server: Server, host: str, port: int) -> tuple[str, ...]:
+    return (
+        sys.executable, "-m", "uvicorn", "asgi_probe.entry:app",
+        f"--host={host}",
+        f"--port={port}",
+        f"--workers={server.workers}",
+        f"--loop={server.loop}",
+        f"--http={server.http}",
+        f"--timeout-keep-alive={CONNECTION_KEPT_S}",
+        "--timeout-graceful-shutdown=1",
+        "--backlog=2048",
+        "--no-access-log" if server.access_log == "off" else "--access-log",
+    )  # fmt: skip
+
+
+ADAPTER = ServerAdapter(build_argv, packages=("uvicorn",), variables=("UVICORN_",))

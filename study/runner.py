@@ -1,0 +1,83 @@
+"""Runs the cells that a plan chooses: each is predicted, run, summarised, saved and shown, then the
+next."""
+
+import traceback
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from analysis.report.run_table import render_cell, render_run_headings
+from analysis.report.write import load_cell_summary, write_reports
+from analysis.summary.model import CellSummary
+from analysis.summary.run import RunSummary, read_run_settings, summarize_run
+from records.rundir import RunDir
+from scenarios.errors import BROKEN, UserError
+from stress.cell import run_cell
+from stress.interruption import CellInterruptedError
+from stress.runtime import CellRun, Runtime
+from study.predictions import Predictor
+from study.progress import ProgressDisplay, get_terminal_width
+from study.schedule import Plan, ScheduledTrial
+
+TRACEBACK_FILE = "error.log"
+
+
+@dataclass(slots=True)
+class Runner:
+    """Of one run directory. `manifest`: what was planned; the predictions join it as they are
+    made. `cells`: what was measured, in the order in which it ran."""
+
+    directory: RunDir
+    manifest: Mapping[str, object]
+    runtime: Runtime
+    progress: ProgressDisplay
+    predictor: Predictor | None = None
+    cells: list[CellSummary] = field(default_factory=list)
+    _name: str = ""
+
+    def run_plan(self, make_plan: Callable[[Predictor | None], Plan]) -> None:
+        """Until the plan has no more, or an interruption. A plan may ask what is predicted. Raises
+        UserError that names the scenario and what is kept."""
+        self.progress.print_line(render_run_headings())
+        try:
+            plan = make_plan(self.predictor)
+            while (turn := plan.choose_next(self.cells)) is not None:
+                self._name = f"{turn.scenario.name}: "
+                summary = self._run_trial(turn, plan.length)
+                if self.runtime.interruption.reason or summary.interrupted:
+                    return
+        except CellInterruptedError as error:  # before its load had started: nothing to keep
+            if self.runtime.interruption.reason is None:
+                raise self._build_error(str(error), BROKEN) from error
+        except UserError as problem:
+            raise self._build_error(str(problem), problem.exit_code) from problem
+        except Exception as error:
+            self._save_traceback()
+            said = " ".join(f"{type(error).__name__}: {error}".split())
+            raise self._build_error(f"broke in the middle ({said})", BROKEN) from error
+
+    def summarize(self) -> RunSummary:
+        return summarize_run(self.cells, read_run_settings(self.manifest))
+
+    def _run_trial(self, turn: ScheduledTrial, length: int) -> CellSummary:
+        cell = self.directory.open_cell(f"{turn.scenario.name}.{turn.trial}")
+        self.progress.start_cell(len(self.cells) + 1, length, cell.path)
+        prediction = None
+        if self.predictor is not None:
+            prediction = self.predictor.predict(turn.scenario)
+            self.directory.save_manifest({**self.manifest, **self.predictor.export()})
+        run_cell(CellRun(turn.scenario, turn.trial, cell), self.runtime)
+        summary = load_cell_summary(cell, prediction)
+        self.cells.append(summary)
+        write_reports(self.directory.path, self.summarize())
+        self.progress.print_line(render_cell(summary, get_terminal_width()))
+        return summary
+
+    def _build_error(self, message: str, exit_code: int) -> UserError:
+        kept = f"; {self.directory.path} keeps the {len(self.cells)} before it"
+        return UserError(f"{self._name}{message}{kept if self.cells else ''}", exit_code)
+
+    def _save_traceback(self) -> None:
+        """For whoever mends it."""
+        with suppress(OSError):
+            (self.directory.path / TRACEBACK_FILE).write_text(traceback.format_exc())

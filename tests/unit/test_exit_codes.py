@@ -1,0 +1,79 @@
+"""What each exit code of `study` means; the run's own are in test_run_order and test_report."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from records.rundir import RunDir
+from scenarios.errors import (
+    ALL_WELL,
+    BROKEN,
+    CANNOT,
+    INTERRUPTED,
+    NOT_AS_EXPECTED,
+    WRONG_USE,
+    UserError,
+    build_cannot_run_error,
+)
+from study.cli import main
+
+SAMPLE = Path(__file__).resolve().parents[2] / "docs" / "sample-run"
+
+
+def test_the_codes_are_those_of_the_readme() -> None:
+    assert (ALL_WELL, NOT_AS_EXPECTED, WRONG_USE, CANNOT, BROKEN, INTERRUPTED) == (
+        0, 1, 2, 3, 4, 130,
+    )  # fmt: skip
+    assert UserError("x").exit_code == WRONG_USE
+    assert build_cannot_run_error("x").exit_code == CANNOT
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "lines"),
+    [
+        (UserError("no such thing"), WRONG_USE, 1),
+        (build_cannot_run_error("port 1 is taken"), CANNOT, 1),
+        (OSError(28, "No space left on device", "/x"), CANNOT, 1),
+        (KeyboardInterrupt(), INTERRUPTED, 0),
+        (KeyError("a fault of ours"), BROKEN, None),
+    ],
+)
+def test_how_each_end_of_a_command_is_told(
+    error: BaseException,
+    code: int,
+    lines: int | None,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("study.commands.reading.examine_machine", raising(error))
+    assert main(["doctor"]) == code
+    said = capsys.readouterr().err
+    assert lines is None or said.count("\n") == lines
+    assert ("Traceback" in said) is (code == BROKEN)
+
+
+def raising(error: BaseException) -> Callable[..., int]:
+    def fail(*_: object) -> int:
+        raise error
+
+    return fail
+
+
+def test_a_comparison_that_finds_a_difference_is_no_threshold() -> None:
+    assert main(["compare", str(SAMPLE), str(SAMPLE)]) == ALL_WELL
+    assert main(["compare", str(SAMPLE), str(SAMPLE.parent)]) == WRONG_USE
+
+
+def test_a_report_whose_threshold_is_not_met_is_1(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("study.report.write_report_page", lambda *_: False)
+    copy = tmp_path / "run"
+    shutil.copytree(SAMPLE, copy)
+    run = RunDir(copy)
+    manifest = run.load_manifest()
+    for text, code in (("*: failures == 0", ALL_WELL), ("*: failures > 0", NOT_AS_EXPECTED)):
+        run.save_manifest({**manifest, "expectations": [text]})
+        assert main(["report", str(copy)]) == code
