@@ -4,17 +4,8 @@ from collections.abc import Callable
 from dataclasses import MISSING, dataclass, fields, replace
 from functools import cache
 from operator import attrgetter
-from types import NoneType, UnionType
-from typing import (
-    TYPE_CHECKING,
-    Annotated,
-    Literal,
-    TypeVar,
-    Union,
-    get_args,
-    get_origin,
-    get_type_hints,
-)
+from types import NoneType
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from scenarios.errors import UserError
 from scenarios.model import Client, Database, Endpoint, Scenario, Server, Upstream
@@ -129,7 +120,7 @@ def build_option(field: str, hint: object, default: object) -> Option | None:
     if get_origin(hint) is not Annotated or setting is None:
         return None
     kind = get_args(hint)[0]
-    if get_origin(kind) in (Union, UnionType):
+    if NoneType in get_args(kind):
         (kind,) = (each for each in get_args(kind) if each is not NoneType)
     return Option(field, kind, default, setting)
 

@@ -4,19 +4,8 @@ and the specimen's environment say of it is derived from its field of `Overrides
 from dataclasses import dataclass
 from typing import Annotated
 
-from scenarios.model import (
-    AccessLog,
-    Arrivals,
-    Engine,
-    Http,
-    Library,
-    Life,
-    Loop,
-    PythonServer,
-    Scenario,
-    UpstreamKind,
-    UserClass,
-)
+from scenarios import model as m
+from scenarios.model import Scenario
 from scenarios.options import Condition, Setting, list_given_options, list_options
 from scenarios.units import DURATION, NUMBER, RATE, SECONDS, Second
 
@@ -53,7 +42,7 @@ class Overrides:
         "How long the upstream waits, such as 1000ms.", "delay_s", WAITS, DURATION, (0, 60),
         sweepable="1ms,10ms,100ms,1s", environment="APP_DELAY_MS", group="Upstream",
     )] = None
-    user_class: Annotated[UserClass | None, Setting(
+    user_class: Annotated[m.UserClass | None, Setting(
         "fast (FastHttpUser) or requests (HttpUser).", "load.user_class", HAS_USERS,
         needs_locust=True,
     )] = None
@@ -64,10 +53,10 @@ class Overrides:
         "Open loop: requests leave at this rate, such as 300/s.", "load.arrival_rate", None,
         RATE, ARRIVAL_RATES, needs_locust=True,
     )] = None
-    arrivals: Annotated[Arrivals | None, Setting(
+    arrivals: Annotated[m.Arrivals | None, Setting(
         "Of an open loop: constant or poisson.", "load.arrivals",
     )] = None
-    server: Annotated[PythonServer | None, Setting(
+    server: Annotated[m.PythonServer | None, Setting(
         "gunicorn or uvicorn.", "server.kind", IN_PYTHON,
     )] = None
     workers: Annotated[int | None, Setting(
@@ -77,20 +66,20 @@ class Overrides:
         "Threads of anyio's pool in each worker.", "server.pool", IN_PYTHON,
         bounds=(1, 10_000), sweepable="10,40,100,500", environment="APP_POOL",
     )] = None
-    loop: Annotated[Loop | None, Setting(
+    loop: Annotated[m.Loop | None, Setting(
         "asyncio, uvloop or auto.", "server.loop", IN_PYTHON,
     )] = None
-    http: Annotated[Http | None, Setting(
+    http: Annotated[m.Http | None, Setting(
         "h11, httptools or auto.", "server.http", IN_PYTHON,
     )] = None
     worker_timeout_s: Annotated[Second | None, Setting(
         "Silent seconds before gunicorn kills a worker; 0: never.", "server.worker_timeout_s",
         IN_PYTHON, SECONDS, (0, 3600),
     )] = None
-    client: Annotated[Library | None, Setting(
+    client: Annotated[m.Library | None, Setting(
         "httpx, httpx2 or aiohttp.", "client.library", HAS_CLIENT, environment="APP_CLIENT",
     )] = None
-    client_life: Annotated[Life | None, Setting(
+    client_life: Annotated[m.Life | None, Setting(
         "shared or per-request.", "client.life", HAS_CLIENT, environment="APP_CLIENT_LIFE",
     )] = None
     client_timeout_s: Annotated[Second | None, Setting(
@@ -101,7 +90,7 @@ class Overrides:
         "Connections of the app's client at the most, in each worker.", "client.connections",
         HAS_CLIENT, bounds=(1, 100_000), environment="APP_CLIENT_CONNECTIONS",
     )] = None
-    upstream: Annotated[UpstreamKind | None, Setting(
+    upstream: Annotated[m.UpstreamKind | None, Setting(
         "auto, python or go.", "upstream.kind", HAS_CLIENT,
     )] = None
     database_pool: Annotated[int | None, Setting(
@@ -115,10 +104,10 @@ class Overrides:
         "The window ends when so many have completed, or after --duration.", "load.requests",
         HAS_USERS, bounds=(1, 10_000_000), needs_locust=True,
     )] = None
-    engine: Annotated[Engine | None, Setting(
+    engine: Annotated[m.Engine | None, Setting(
         "What makes the load: locust or oha.", "load.engine",
     )] = None
-    access_log: Annotated[AccessLog | None, Setting(
+    access_log: Annotated[m.AccessLog | None, Setting(
         "off, to a file, or to a terminal that is slow.", "server.access_log", IN_PYTHON,
     )] = None
 # fmt: on

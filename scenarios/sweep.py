@@ -8,7 +8,7 @@ from scenarios.model import Scenario
 from scenarios.options import Option, list_options, replace_value
 from scenarios.overrides import apply_overrides
 from scenarios.settings import Overrides
-from scenarios.units import DURATION
+from scenarios.units import DURATION, parse_duration
 
 MOST_VALUES = 20
 SWEEPABLE: Mapping[str, Option] = {
@@ -40,8 +40,8 @@ def parse_values(setting: str, text: str) -> tuple[float, ...]:
     """`10,40,100`, or `10ms,1s` of a delay: ascending, each once. Raises UserError."""
     option = SWEEPABLE[setting]
     pieces = [piece.strip() for piece in text.split(",")]
-    if option.setting.unit:
-        found = {option.setting.unit.parse(option.name, piece) for piece in pieces}
+    if option.unit is DURATION:
+        found = {parse_duration(option.name, piece) for piece in pieces}
     else:
         wrong = next((piece for piece in pieces if not piece.isdecimal()), None)
         if wrong is not None:
@@ -54,8 +54,10 @@ def parse_values(setting: str, text: str) -> tuple[float, ...]:
     return tuple(sorted(found))
 
 
-def select_sweep_axis(given: Mapping[str, Sequence[float]]) -> tuple[SweepAxis, Overrides]:
-    """The one setting with several values; those with one as overrides. Raises UserError."""
+def select_sweep_axis(
+    given: Mapping[str, Sequence[float]], overrides: Overrides
+) -> tuple[SweepAxis, Overrides]:
+    """The one setting with several values; those with one become overrides. Raises UserError."""
     several = {name: values for name, values in given.items() if len(values) > 1}
     if len(several) != 1:
         found = " and ".join(f"--{name}" for name in several) or "none of the settings"
@@ -64,12 +66,11 @@ def select_sweep_axis(given: Mapping[str, Sequence[float]]) -> tuple[SweepAxis, 
             f"study sweep varies one thing: {found} {has} several values; give them to one of "
             f"{', '.join(f'--{name}' for name in SWEEPABLE)}, such as --pool 10,40,100"
         )
-    fixed = Overrides()
     for name, values in given.items():
         if len(values) == 1:
-            fixed = set_swept_value(fixed, name, values[0])
+            overrides = set_swept_value(overrides, name, values[0])
     ((setting, values),) = several.items()
-    return SweepAxis(setting, tuple(values)), fixed
+    return SweepAxis(setting, tuple(values)), overrides
 
 
 def set_swept_value(overrides: Overrides, setting: str, value: float) -> Overrides:

@@ -58,10 +58,11 @@ def format_duration(value: Second) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """How a number is typed and written; `words` stand behind its bounds."""
+    """How a number, or several, is typed and written. `parse` is given the option's name and the
+    text, and raises UserError; `words` stand behind bounds."""
 
     metavar: str
-    parse: Callable[[str, str], float]
+    parse: Callable[[str, str], object]
     format: Callable[[float], str] = format_plain_number
     words: str = ""
 

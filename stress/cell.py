@@ -98,29 +98,42 @@ def list_families(
     }
 
 
+def create_phases(
+    cell: CellRun, runtime: Runtime, stack: Stack, load: Process | OhaLoad
+) -> PhaseRunner:
+    """Workers that died before are none of its business."""
+    workers = WorkerMonitor(stack.journals)
+    workers.record_deaths()
+    workers.deaths.clear()
+    kind = OhaPhaseRunner if isinstance(load, OhaLoad) else PhaseRunner
+    return kind(cell, runtime, stack, load, workers)
+
+
+def lead_phases(phases: PhaseRunner) -> str | None:
+    """Why the cell was cut short; None if it was not."""
+    try:
+        write_go(phases.cell.directory.raw)
+        phases.run_phases()
+    except CellInterruptedError as error:
+        phases.times.close_window(monotonic())
+        return str(error)
+    return None
+
+
 def drive_load(cell: CellRun, runtime: Runtime, stack: Stack) -> CellObservations:
     """Load, bystander and watches around a ready stack. Ends what it started."""
     scenario = cell.scenario
     profiler = create_profiler(cell, stack) if runtime.profile else None
     load = start_load(cell, runtime, stack)
-    workers = WorkerMonitor(stack.journals)
-    workers.record_deaths()
-    workers.deaths.clear()
-    kind = OhaPhaseRunner if isinstance(load, OhaLoad) else PhaseRunner
-    phases = kind(cell, runtime, stack, load, workers)
+    phases = create_phases(cell, runtime, stack, load)
     bystander = BackgroundRequester(
         (stack.host, stack.port), cell.number, scenario.bystander, is_ours=scenario.url is None
     )
     resources = ResourceMonitor(list_families(stack, load, profiler, runtime.others))
     if profiler is not None:
         phases.at_window = profiler.begin
-    interrupted = None
     try:
-        write_go(cell.directory.raw)
-        phases.run_phases()
-    except CellInterruptedError as error:
-        interrupted = str(error)
-        phases.times.close_window(monotonic())
+        interrupted = lead_phases(phases)
     finally:
         end_s = monotonic()
         load.end()
@@ -132,7 +145,7 @@ def drive_load(cell: CellRun, runtime: Runtime, stack: Stack) -> CellObservation
         t0_s=phases.times.t0_s,
         end_s=end_s,
         phases=phases.times.build_phases(),
-        deaths=workers.deaths,
+        deaths=phases.workers.deaths,
         progress=phases.progress,
         pings=pings,
         machine=machine,

@@ -14,37 +14,40 @@ from stress.stack import ROOT
 LOCUST = (sys.executable, "-m", "locust", f"--locustfile={ROOT / 'stress' / 'locustfile.py'}")
 
 
-def build_load_command(
-    cell: CellRun, port: int, master_port: int, distribution: Distribution | None = None
-) -> Command:
-    """Locust, headless. `port`: the server's; `master_port`: where Locust's processes meet, if
-    there are several here."""
-    scenario, load, folder = cell.scenario, cell.scenario.load, cell.directory.raw
-    processes = distribution.expect_workers if distribution else load.processes
-    plan = LoadPlan(
+def build_load_plan(cell: CellRun, port: int, distribution: Distribution | None) -> LoadPlan:
+    """`port`: the server's."""
+    scenario, load = cell.scenario, cell.scenario.load
+    return LoadPlan(
         host=scenario.url or f"http://{distribution.listen if distribution else HOST}:{port}",
         path=scenario.endpoint.path,
         method=scenario.endpoint.method,
         body=scenario.endpoint.body,
         keep_alive=load.keep_alive,
         cell_number=cell.number,
-        folder=str(folder),
+        folder=str(cell.directory.raw),
         think_s=load.think_s,
         timeout_s=plan_windows(scenario).longest_s + 60.0,
         users=load.users,
         spawn_rate=load.spawn_rate,
-        processes=processes,
+        processes=distribution.expect_workers if distribution else load.processes,
         arrival_rate=load.arrival_rate,
         arrivals=load.arrivals,
         rare_path=scenario.rare.path if scenario.rare else None,
         rare_one_in=scenario.rare.one_in if scenario.rare else 0,
         distributed=distribution is not None,
     )
-    users = processes if load.is_open else load.users
-    spawn_rate = float(processes) if load.is_open else load.spawn_rate
+
+
+def build_load_command(
+    cell: CellRun, port: int, master_port: int, distribution: Distribution | None = None
+) -> Command:
+    """Locust, headless. `master_port` is where its processes meet, if there are several here."""
+    load, plan = cell.scenario.load, build_load_plan(cell, port, distribution)
+    users = plan.processes if load.is_open else load.users
+    spawn_rate = float(plan.processes) if load.is_open else load.spawn_rate
     argv = (
         *LOCUST,
-        choose_user_class(scenario),
+        choose_user_class(cell.scenario),
         "--headless",
         f"--users={users}",
         f"--spawn-rate={spawn_rate:g}",
@@ -54,7 +57,7 @@ def build_load_command(
         *build_distributed_options(load.processes, master_port, distribution),
         f"{PLAN_OPTION}={json.dumps(asdict(plan))}",
     )  # fmt: skip
-    return Command("load", argv, folder, {"PYTHONPATH": str(ROOT)})
+    return Command("load", argv, cell.directory.raw, {"PYTHONPATH": str(ROOT)})
 
 
 def choose_user_class(scenario: Scenario) -> str:

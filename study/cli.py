@@ -3,63 +3,61 @@
 import sys
 import traceback
 from collections.abc import Sequence
-from itertools import pairwise
 
-import typer
+from cyclopts import App, CycloptsError, Group, Parameter
+from cyclopts.help import DefaultFormatter, PanelSpec
+from rich.box import Box
 
 from scenarios.errors import BROKEN, CANNOT, INTERRUPTED, WRONG_USE, UserError
-from study.commands.capacity import capacity
-from study.commands.guide import guide
-from study.commands.measure import run, serve
-from study.commands.processes import load_worker, probe, upstream
-from study.commands.reading import compare, doctor, list_scenarios, report
-from study.commands.sweep import sweep
-from study.commands.theory import predict
-from study.commands.workshop import workshop
+from study.commands import capacity, guide, measure, processes, reading, sweep, theory, workshop
 
-app = typer.Typer(
-    name="study",
-    help="What a web endpoint does with its threads and its event loop: measured.",
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-)
-app.command()(run)
-app.command("list")(list_scenarios)
-app.command()(predict)
-app.command()(sweep)
-app.command()(capacity)
-app.command()(workshop)
-app.command()(guide)
-app.command()(report)
-app.command()(compare)
-app.command()(doctor)
-app.command()(serve)
-app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(upstream)
-app.command("load-worker")(load_worker)
-app.command()(probe)
+COMMANDS = {
+    "Study": (measure.run, reading.list, theory.predict, sweep.sweep, capacity.capacity),
+    "Recorded runs": (reading.report, reading.compare),
+    "Teaching": (workshop.workshop, guide.guide),
+    "By hand": (
+        reading.doctor, measure.serve, processes.upstream, processes.load_worker, processes.probe,
+    ),
+}  # fmt: skip
+"""As the help has them. What takes a while to import, each imports when it is called."""
+OPEN = Box("    \n" * 8)
+"""Panels of the help have a title and no lines."""
 
 
-def format_usage_error(message: str, given: Sequence[str]) -> str:
-    """Typer's message on one line, with the value that was given."""
-    text = " ".join(message.split()).replace("Value error, ", "")
-    text = text.replace("unable to parse string as an integer", "such as 500")
-    values = [value for option, value in pairwise(given) if f"'{option}'" in text]
-    if values and not any(f"'{value}'" in text for value in values):
-        return f"{text} (given: {values[-1]!r})"  # of an option given twice the last one counts
-    return text if given else f"{text} `study --help` lists the commands."
+def build_app() -> App:
+    app = App(
+        name="study",
+        help="What a web endpoint does with its threads and its event loop: measured.",
+        help_flags=["--help"],
+        help_format="plaintext",
+        help_formatter=DefaultFormatter(panel_spec=PanelSpec(box=OPEN, padding=(0, 0, 0, 3))),
+        version_flags=[],
+        default_parameter=Parameter(negative_iterable=(), allow_repeating=True),
+        suppress_keyboard_interrupt=False,
+    )
+    app["--help"].show = False
+    for place, (title, commands) in enumerate(COMMANDS.items()):
+        group = Group(title, sort_key=place)
+        for row, command in enumerate(commands):
+            app.command(command, group=group, sort_key=row)
+    return app
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The exit code; errors that a user can cause are one line on stderr."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        code = app(args=given, prog_name="study", standalone_mode=False)
+        if not given:
+            raise UserError("Missing command. `study --help` lists the commands.")
+        code = build_app()(
+            given, exit_on_error=False, print_error=False, verbose=False,
+            result_action="return_value",
+        )  # fmt: skip
     except UserError as problem:
         print(f"study: {problem}", file=sys.stderr)
         return problem.exit_code
-    except typer.TyperException as error:
-        print(f"study: {format_usage_error(error.format_message(), given)}", file=sys.stderr)
+    except CycloptsError as error:
+        print(f"study: {' '.join(str(error).split())}", file=sys.stderr)
         return WRONG_USE
     except OSError as error:
         where = f" {error.filename}" if error.filename else ""

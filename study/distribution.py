@@ -2,27 +2,58 @@
 
 import ipaddress
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
 
 from scenarios.errors import UserError
-from scenarios.units import Second
+from scenarios.options import Setting, check_bounds, list_given_options
+from scenarios.units import DURATION, Second
 from stress.machine import find_free_port, list_own_addresses
 from stress.plan import HOST
-from stress.runtime import MASTER_PORT, Distribution
+
+if TYPE_CHECKING:
+    from stress.runtime import Distribution
 
 MOST_WORKERS = 64
 SHORTEST_WAIT_S, LONGEST_WAIT_S = 1.0, 3600.0
 WAIT_S = 60.0
 
 
+GROUP = "Other machines"
+
+
 @dataclass(frozen=True, slots=True)
 class DistributionOptions:
     """As typed; None: not given."""
 
-    distributed: bool
-    expect_workers: int | None = None
-    listen: str | None = None
-    master_port: int | None = None
-    wait_s: Second | None = None
+    distributed: Annotated[
+        bool,
+        Setting("The load comes from other machines: study load-worker on each.", group=GROUP),
+    ] = False
+    expect_workers: Annotated[
+        int | None,
+        Setting(
+            "How many load workers of other machines to wait for.",
+            bounds=(1, MOST_WORKERS),
+            group=GROUP,
+        ),
+    ] = None
+    listen: Annotated[
+        str | None,
+        Setting(
+            "This machine's address for the other machines. Server and master then answer "
+            "whoever reaches it: only in a network that you trust. Loopback if not given.",
+            group=GROUP,
+            metavar="ADDRESS",
+        ),
+    ] = None
+    master_port: Annotated[
+        int | None,
+        Setting("Where load workers report; 5557.", bounds=(1, 65535), group=GROUP),
+    ] = None
+    wait_s: Annotated[
+        Second | None,
+        Setting("How long for, such as 60s.", unit=DURATION, name="--wait-workers", group=GROUP),
+    ] = None
 
 
 def build_distribution(
@@ -30,12 +61,34 @@ def build_distribution(
     load_processes: int | None,
     served: bool,
     own: frozenset[str] | None = None,
-) -> Distribution | None:
+) -> "Distribution | None":
     """None where the load is this machine's own. Raises UserError naming the option that does not
     fit. `own`: this machine's addresses, looked up if they are not given."""
+    from stress.runtime import MASTER_PORT, Distribution
+
     if not asked.distributed:
-        reject_given_options(asked)
+        for option, _ in list_given_options(asked):
+            raise UserError(
+                f"{option.name} is for a load from other machines: give --distributed too"
+            )
         return None
+    reject_own_load(load_processes, served)
+    if asked.expect_workers is None:
+        raise UserError(
+            "--distributed: give --expect-workers N too, how many load workers to expect"
+        )
+    check_bounds(asked)
+    wait_s = WAIT_S if asked.wait_s is None else asked.wait_s
+    check_between("--wait-workers", wait_s, SHORTEST_WAIT_S, LONGEST_WAIT_S, "s")
+    return Distribution(
+        asked.expect_workers,
+        check_own_address(asked.listen or HOST, list_own_addresses() if own is None else own),
+        MASTER_PORT if asked.master_port is None else asked.master_port,
+        wait_s,
+    )
+
+
+def reject_own_load(load_processes: int | None, served: bool) -> None:
     if load_processes is not None:
         raise UserError(
             "--load-processes: with --distributed the load processes are those of the other "
@@ -45,32 +98,6 @@ def build_distribution(
         raise UserError(
             "--served: with --distributed each cell starts its own server; leave one out"
         )
-    if asked.expect_workers is None:
-        raise UserError(
-            "--distributed: give --expect-workers N too, how many load workers to expect"
-        )
-    found = Distribution(
-        asked.expect_workers,
-        check_own_address(asked.listen or HOST, list_own_addresses() if own is None else own),
-        MASTER_PORT if asked.master_port is None else asked.master_port,
-        WAIT_S if asked.wait_s is None else asked.wait_s,
-    )
-    check_between("--expect-workers", found.expect_workers, 1, MOST_WORKERS)
-    check_between("--master-port", found.master_port, 1, 65535)
-    check_between("--wait-workers", found.wait_s, SHORTEST_WAIT_S, LONGEST_WAIT_S, "s")
-    return found
-
-
-def reject_given_options(asked: DistributionOptions) -> None:
-    given = {
-        "--expect-workers": asked.expect_workers,
-        "--listen": asked.listen,
-        "--master-port": asked.master_port,
-        "--wait-workers": asked.wait_s,
-    }
-    for option, value in given.items():
-        if value is not None:
-            raise UserError(f"{option} is for a load from other machines: give --distributed too")
 
 
 def check_between(option: str, value: float, lowest: float, highest: float, unit: str = "") -> None:
@@ -91,7 +118,7 @@ def check_own_address(text: str, own: frozenset[str]) -> str:
     )
 
 
-def check_ports(distribution: Distribution, server_port: int) -> None:
+def check_ports(distribution: "Distribution", server_port: int) -> None:
     """Raises UserError where the server's or the master's is taken, or both are the same."""
     if server_port == distribution.master_port:
         raise UserError(f"--master-port {server_port} is the server's too: choose another for one")

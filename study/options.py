@@ -1,186 +1,120 @@
-"""The options that several commands share, each said once, and what they mean together."""
+"""From the `Setting` at a field or an argument to what the command line knows of it, and the
+options that several commands share."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import is_dataclass, replace
+from inspect import signature
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar, get_type_hints
 
-import typer
+from cyclopts import Group, Parameter, Token
 
-from analysis.summary.thresholds import Threshold, parse_thresholds, read_thresholds
-from scenarios.model import (
-    AccessLog,
-    Arrivals,
-    Engine,
-    Http,
-    Library,
-    Life,
-    Loop,
-    PythonServer,
-    Scenario,
-    UpstreamKind,
-    UserClass,
-)
-from scenarios.units import Second, parse_duration, parse_rate
+from scenarios.model import Scenario
+from scenarios.options import Option, Setting, build_option, list_options
+from scenarios.units import Unit
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Command = TypeVar("Command", bound=Callable[..., int])
+
+GROUPS = ("Load", "Server", "Client", "Upstream", "Database", "Contrast", "Other machines", "Run")
+"""Of the help, in this order."""
+OWN_VALUES = "Left out, a scenario's own value counts; [default] is what most of them have."
 QUICK_USERS = 50
 QUICK_DELAY_S = 0.1
 QUICK_DURATION_S = 5.0
-
-Users = Annotated[int | None, typer.Option(help="Concurrent users, each waiting for its answer.")]
-SpawnRate = Annotated[float | None, typer.Option(help="Users that begin in a second.")]
-Duration = Annotated[str | None, typer.Option(help="Length of the window, such as 30s.")]
-Delay = Annotated[str | None, typer.Option(help="How long the upstream waits, such as 1000ms.")]
-ThinkTime = Annotated[str | None, typer.Option(help="Pause of a user between requests.")]
-Quick = Annotated[bool, typer.Option("--quick", help="50 users, 100 ms, 5 s: a first look.")]
-ServerOption = Annotated[PythonServer | None, typer.Option("--server", help="gunicorn or uvicorn.")]
-Workers = Annotated[int | None, typer.Option(help="Server processes.")]
-Pool = Annotated[int | None, typer.Option(help="Threads of anyio's pool in each worker.")]
-LoopOption = Annotated[Loop | None, typer.Option("--loop", help="asyncio, uvloop or auto.")]
-HttpOption = Annotated[Http | None, typer.Option("--http", help="h11, httptools or auto.")]
-WorkerTimeout = Annotated[
-    int | None,
-    typer.Option(help="Silent seconds before gunicorn kills a worker; 0: never."),
-]
-ClientOption = Annotated[Library | None, typer.Option("--client", help="httpx, httpx2 or aiohttp.")]
-ClientLife = Annotated[Life | None, typer.Option(help="shared or per-request.")]
-ClientTimeout = Annotated[str | None, typer.Option(help="The app's own timeout, such as 60s.")]
-ClientConnections = Annotated[
-    int | None, typer.Option(help="Connections of the app's client at the most, in each worker.")
-]
-UpstreamOption = Annotated[
-    UpstreamKind | None, typer.Option("--upstream", help="auto, python or go.")
-]
-LoadProcesses = Annotated[int | None, typer.Option(help="Load generator processes.")]
-UserClassOption = Annotated[
-    UserClass | None,
-    typer.Option("--user-class", help="fast (FastHttpUser) or requests (HttpUser)."),
-]
-ArrivalRate = Annotated[
-    str | None, typer.Option(help="Open loop: requests leave at this rate, such as 300/s.")
-]
-ArrivalsOption = Annotated[
-    Arrivals | None, typer.Option("--arrivals", help="Of an open loop: constant or poisson.")
-]
-DatabasePool = Annotated[
-    int | None, typer.Option("--db-pool", help="Connections of the app's pool, in each worker.")
-]
-DatabaseUrl = Annotated[
-    str | None,
-    typer.Option(
-        envvar="STUDY_DATABASE_URL",
-        help="A PostgreSQL server of yours instead of the embedded one: "
-        "postgresql://user:password@host:port/name. A database is made there, and dropped.",
-    ),
-]
-Targets = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--target",
-        metavar="NAME=URL",
-        help="contrast: a server that is running, such as a=http://127.0.0.1:8000/api; the first "
-        "is the one that the others are compared with. May be given several times.",
-    ),
-]
-Endpoints = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--endpoint",
-        metavar="'METHOD PATH [JSON]'",
-        help="contrast: instead of the eight, such as 'POST /echo {\"a\": 1}'. May be given "
-        "several times.",
-    ),
-]
-Requests = Annotated[
-    int | None,
-    typer.Option(help="The window ends when so many have completed, or after --duration."),
-]
-KeepAlive = Annotated[
-    bool | None,
-    typer.Option(
-        "--keep-alive/--no-keep-alive", help="Whether users keep their connections, or not."
-    ),
-]
-AccessLogOption = Annotated[
-    AccessLog | None,
-    typer.Option("--access-log", help="off, to a file, or to a terminal that is slow."),
-]
-EngineOption = Annotated[
-    Engine | None, typer.Option("--engine", help="What makes the load: locust or oha.")
-]
-Trials = Annotated[int, typer.Option(help="How often each scenario is run.")]
-Seed = Annotated[
-    int | None, typer.Option(min=0, help="Of the order in which several trials are shuffled.")
-]
-Expect = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="TEXT|FILE",
-        help="A threshold, such as 'async-http-shared: failures == 0, p99_ms < 1200', or a .toml "
-        "file of them; exit code 1 where one fails. May be given several times.",
-    ),
-]
-Distributed = Annotated[
-    bool,
-    typer.Option(
-        "--distributed", help="The load comes from other machines: study load-worker on each."
-    ),
-]
-ExpectWorkers = Annotated[
-    int | None, typer.Option(help="How many load workers of other machines to wait for.")
-]
-Listen = Annotated[
-    str | None,
-    typer.Option(
-        help="This machine's address for the other machines. Server and master then answer "
-        "whoever reaches it: only in a network that you trust. Loopback if not given."
-    ),
-]
-MasterPort = Annotated[int | None, typer.Option(help="Where load workers report; 5557.")]
-WaitWorkers = Annotated[str | None, typer.Option(help="How long for, such as 60s.")]
-Predict = Annotated[
-    bool,
-    typer.Option("--predict/--no-predict", help="Calibrate, and say first what theory expects."),
-]
-Report = Annotated[
-    bool, typer.Option("--report/--no-report", help="Draw report.html at the end, in some seconds.")
-]
-Profile = Annotated[
-    bool,
-    typer.Option(
-        "--profile", help="A flame graph of each Python server, by py-spy; it costs some speed."
-    ),
-]
-Live = Annotated[
-    bool, typer.Option("--live", help="Show the run on a page on loopback while it goes on.")
-]
-Port = Annotated[int, typer.Option(min=0, max=65535, help="Of the server; 0 picks a free one.")]
-Out = Annotated[Path, typer.Option(help="Folder that run directories go into.")]
 DEFAULT_PORT = 4242
 DEFAULT_OUT = Path("results")
 
-
-def shorten_scenario(scenario: Scenario) -> Scenario:
-    users = min(QUICK_USERS, scenario.load.users)
-    load = replace(scenario.load, users=users, duration_s=QUICK_DURATION_S)
-    delay_s = None if scenario.delay_s is None else QUICK_DELAY_S
-    return replace(scenario, load=load, delay_s=delay_s)
-
-
-def parse_seconds(option: str, text: str | None) -> Second | None:
-    return None if text is None else parse_duration(option, text)
+Names = Annotated[str, Setting("classic and fair if none is named.", name="SCENARIO|GROUP|FILE")]
+Name = Annotated[str, Setting("", name="SCENARIO|GROUP|FILE")]
+Quick = Annotated[bool, Setting("50 users, 100 ms, 5 s: a first look.", group="Load")]
+Port = Annotated[int, Setting("Of the server; 0 picks a free one.", bounds=(0, 65535))]
+Json = Annotated[bool, Setting("Print JSON, nothing else.")]
+Out = Annotated[Path, Setting("Folder that run directories go into.", metavar="FOLDER")]
 
 
-def parse_per_second(option: str, text: str | None) -> float | None:
-    return None if text is None else parse_rate(option, text)
+def declare_command(
+    without: Collection[str] = (), **types: "type[DataclassInstance]"
+) -> Callable[[Command], Command]:
+    """Makes each argument with a `Setting`, and each field of an argument that is a dataclass of
+    them, an option of the command, but for the fields named. `types`: more of what an argument is
+    than can be written down for it, and these with all fields."""
+
+    def declare(command: Command) -> Command:
+        hints = get_type_hints(command, include_extras=True)
+        for name, argument in signature(command).parameters.items():
+            hint = types.get(name, hints[name])
+            option = build_option(name, hint, argument.default)
+            if isinstance(hint, type) and is_dataclass(hint):
+                derived = derive_options(hint, () if name in types else without)
+                command.__kwdefaults__ = {**(command.__kwdefaults__ or {}), name: derived()}
+                hint = Annotated[derived, Parameter(name="*")]
+            elif option:
+                hint = Annotated[hint, build_parameter(option)]
+            command.__annotations__[name] = hint
+        return command
+
+    return declare
 
 
-def parse_expectations(given: Sequence[str] | None) -> tuple[Threshold, ...]:
-    """Each is a path if it ends like one, and the text itself otherwise. Raises UserError."""
+def derive_options(declared: "type[DataclassInstance]", without: Collection[str]) -> type:
+    """The dataclass with its options as cyclopts reads them."""
+    hints = get_type_hints(declared, include_extras=True)
+    annotations = {
+        each.field: Annotated[
+            hints[each.field],
+            Parameter(parse=False) if each.field in without else build_parameter(each),
+        ]
+        for each in list_options(declared)
+    }
+    return type(declared.__name__, (declared,), {"__annotations__": annotations})
+
+
+def build_parameter(option: Option) -> Parameter:
+    unit, usual = option.unit, option.get_usual_value()
+    shown = option.format_typed(usual) if usual is True else option.format_value(usual)
+    return Parameter(
+        name=option.name,
+        help=option.setting.help,
+        group=build_group(option),
+        metavar=option.setting.metavar or (unit.metavar if unit else None),
+        converter=build_converter(option, unit) if unit else None,
+        n_tokens=1 if unit else None,
+        negative="" if option.default is False else None,
+        show_default=False if usual is False or usual in (None, ()) else lambda _: shown,
+        show_choices=False,
+    )
+
+
+def build_group(option: Option) -> Group:
+    """Of the help. An argument has no name that begins with --."""
+    if not option.name.startswith("--"):
+        return Group.create_default_arguments()
+    name = option.group or "Run"
+    return Group(name, OWN_VALUES if name == "Load" else "", sort_key=GROUPS.index(name))
+
+
+def build_converter(option: Option, unit: Unit) -> Callable[[type, Sequence[Token]], object]:
+    """For a number within its bounds; it raises UserError."""
+
+    def convert(_kind: type, tokens: Sequence[Token]) -> object:
+        value = unit.parse(option.name, tokens[0].value)
+        option.check_bounds(value)
+        return value
+
+    return convert
+
+
+def shorten_scenarios(scenarios: Sequence[Scenario]) -> tuple[Scenario, ...]:
     return tuple(
-        each
-        for text in given or ()
-        for each in (
-            read_thresholds(Path(text)) if text.endswith(".toml") else parse_thresholds(text)
+        replace(
+            each,
+            load=replace(
+                each.load, users=min(QUICK_USERS, each.load.users), duration_s=QUICK_DURATION_S
+            ),
+            delay_s=None if each.delay_s is None else QUICK_DELAY_S,
         )
+        for each in scenarios
     )

@@ -40,7 +40,6 @@ from study.runner import Runner
 from study.schedule import FixedPlan, Plan, schedule_trials
 from study.signals import record_signals
 
-MOST_TRIALS = 1000
 SEEDS = 2**32
 
 
@@ -102,8 +101,6 @@ def run_scenarios(
     scenarios: Sequence[Scenario], order: RunOptions, served: Stack | None = None
 ) -> RunResult:
     """Runs, saves and shows the cells. Raises UserError."""
-    if not 1 <= order.trials <= MOST_TRIALS:
-        raise UserError(f"--trials {order.trials}: give 1 to {MOST_TRIALS}")
     offered = detect_resources()
     if order.profile and not any(each.has_probe for each in scenarios):
         raise UserError("--profile: py-spy sees Python servers only; none is chosen")

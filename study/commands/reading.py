@@ -4,24 +4,19 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
-from scenarios.catalogue import GROUPS, select_scenarios
+from scenarios.catalogue import GROUPS
 from scenarios.model import Scenario
+from scenarios.options import Setting
 from study import options as o
-from study.compare import compare_directories
-from study.doctor import print_findings as examine_machine
-from study.report import rebuild_reports as report_again
+from study.scenario_files import choose_scenarios
 
 
-def list_scenarios(
-    names: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[SCENARIO|GROUP]...", help="All if none is named."),
-    ] = None,
+@o.declare_command()
+def list(
+    *names: Annotated[str, Setting("All if none is named.", name="SCENARIO|GROUP|FILE")],
 ) -> int:
     """Scenarios by group: the question each asks, and what to expect."""
-    chosen = select_scenarios(tuple(names or GROUPS))
+    chosen = choose_scenarios(names, GROUPS)
     for group in dict.fromkeys(each.group for each in chosen):
         print(group)
         print("\n".join(format_group([each for each in chosen if each.group == group])))
@@ -40,26 +35,36 @@ def format_group(scenarios: Sequence[Scenario]) -> Iterator[str]:
         yield f"  {'':<24}expect: {scenarios[0].expect}"
 
 
-def report(directory: Annotated[Path, typer.Argument(help="A run directory.")]) -> int:
+@o.declare_command()
+def report(directory: Annotated[Path, Setting("A run directory.", name="DIRECTORY")], /) -> int:
     """Makes every report of a run again, from its records."""
-    return report_again(directory)
+    from study.report import rebuild_reports
+
+    return rebuild_reports(directory)
 
 
+@o.declare_command()
 def compare(
-    a: Annotated[Path, typer.Argument(metavar="A", help="The run directory to compare with.")],
-    b: Annotated[Path, typer.Argument(metavar="B", help="The one that may have changed.")],
-    anyway: Annotated[
-        bool, typer.Option("--anyway", help="Even where more than the code is unlike.")
-    ] = False,
+    a: Annotated[Path, Setting("The run directory to compare with.", name="A")],
+    b: Annotated[Path, Setting("The one that may have changed.", name="B")],
+    /,
+    *,
+    anyway: Annotated[bool, Setting("Even where more than the code is unlike.")] = False,
     html: Annotated[
-        Path | None, typer.Option(help="Also as a page with pictures, such as compared.html.")
+        Path | None,
+        Setting("Also as a page with pictures, such as compared.html.", metavar="FILE"),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON, nothing else.")] = False,
+    json: o.Json = False,
 ) -> int:
     """Is run B different from run A: figure by figure, with what chance alone would make."""
+    from study.compare import compare_directories
+
     return compare_directories(a, b, anyway, json, html)
 
 
-def doctor(port: o.Port = o.DEFAULT_PORT) -> int:
+@o.declare_command()
+def doctor(*, port: o.Port = o.DEFAULT_PORT) -> int:
     """Can this machine run the study: ports, descriptors, cores, toolchains, versions."""
-    return examine_machine(port)
+    from study.doctor import print_findings
+
+    return print_findings(port)

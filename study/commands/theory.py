@@ -1,20 +1,17 @@
 """What theory says: `study predict`."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
-from analysis.theory.curve import parse_users
-from analysis.theory.sizing import LoadTarget
-from scenarios.catalogue import select_scenarios
 from scenarios.errors import UserError
+from scenarios.options import Setting, list_given_options
 from scenarios.overrides import apply_overrides
 from scenarios.settings import Overrides
+from scenarios.units import DURATION, RATE, Second
 from study import options as o
-from study.predict import PredictionRequest
-from study.predict import predict_performance as ask_theory
+from study.scenario_files import choose_scenarios
 
 UNKNOWN_TO_FORMULAS = {
     "--arrival-rate": "a rate has no users",
@@ -32,103 +29,70 @@ UNKNOWN_TO_A_SIZE = {
     "--duration": "it takes as long as a p99 needs",
     "--workers": "how many is the answer",
 }
+UNKNOWN_TO_THEORY = (
+    "spawn_rate", "user_class", "load_processes", "server", "loop", "http", "client_connections",
+    "upstream", "database_pool", "keep_alive", "requests", "engine", "access_log", "users",
+)  # fmt: skip
 
 
+# fmt: off
+@o.declare_command(UNKNOWN_TO_THEORY)
 def predict(
-    names: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[SCENARIO|GROUP]...", help="classic and fair if none is named."),
-    ] = None,
-    users: Annotated[str | None, typer.Option(help="500, or a range: 100..100000.")] = None,
-    delay: o.Delay = None,
-    think_time: o.ThinkTime = None,
-    workers: o.Workers = None,
-    pool: o.Pool = None,
-    worker_timeout: o.WorkerTimeout = None,
-    client: o.ClientOption = None,
-    client_life: o.ClientLife = None,
-    client_timeout: o.ClientTimeout = None,
-    arrival_rate: o.ArrivalRate = None,
-    arrivals: o.ArrivalsOption = None,
-    duration: o.Duration = None,
+    *names: o.Names,
+    users: Annotated[str | None, Setting(
+        "500, or a range: 100..100000.", group="Load", metavar="N|A..B",
+    )] = None,
+    overrides: Overrides = Overrides(),
     quick: o.Quick = False,
-    cpu: Annotated[
-        str | None,
-        typer.Option(help="CPU of one request, such as 0.5ms; measured here if left out."),
-    ] = None,
-    cores: Annotated[
-        int | None, typer.Option(min=1, max=4096, help="Of each machine; this one's if left out.")
-    ] = None,
-    lifo: Annotated[
-        bool,
-        typer.Option("--lifo", help="A pool that wakes its newest waiter first (anyio < 3.7)."),
-    ] = False,
-    target: Annotated[
-        str | None,
-        typer.Option(help="How many workers, threads, machines for this rate? With --p99."),
-    ] = None,
-    p99: Annotated[str | None, typer.Option(help="99 % are to be answered within this.")] = None,
-    plot: Annotated[
-        Path | None, typer.Option(help="Draw the range of users into this .svg, .png or .html.")
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON, nothing else.")] = False,
+    cpu: Annotated[Second | None, Setting(
+        "CPU of one request, such as 0.5ms; measured here if left out.", unit=DURATION,
+    )] = None,
+    cores: Annotated[int | None, Setting(
+        "Of each machine; this one's if left out.", bounds=(1, 4096),
+    )] = None,
+    lifo: Annotated[bool, Setting(
+        "A pool that wakes its newest waiter first (anyio < 3.7).",
+    )] = False,
+    target: Annotated[float | None, Setting(
+        "How many workers, threads, machines for this rate? With --p99.", unit=RATE,
+    )] = None,
+    p99: Annotated[Second | None, Setting(
+        "99 % are to be answered within this.", unit=DURATION,
+    )] = None,
+    plot: Annotated[Path | None, Setting(
+        "Draw the range of users into this .svg, .png or .html.", metavar="FILE",
+    )] = None,
+    json: o.Json = False,
 ) -> int:
     """What queueing theory and simulation say, before anything runs: rates, latencies, limits."""
+    # fmt: on
+    from analysis.theory.curve import parse_users
+    from analysis.theory.sizing import LoadTarget
+    from study.predict import PredictionRequest, predict_performance
+
     range_of_users = None if users is None else parse_users(users)
-    overrides = Overrides(
-        users=range_of_users[0] if range_of_users and len(range_of_users) == 1 else None,
-        duration_s=o.parse_seconds("--duration", duration),
-        think_s=o.parse_seconds("--think-time", think_time),
-        delay_s=o.parse_seconds("--delay", delay),
-        workers=workers,
-        pool=pool,
-        worker_timeout_s=worker_timeout,
-        client=client,
-        client_life=client_life,
-        client_timeout_s=o.parse_seconds("--client-timeout", client_timeout),
-        arrival_rate=o.parse_per_second("--arrival-rate", arrival_rate),
-        arrivals=arrivals,
-    )
-    given = {
-        "--users": users,
-        "--think-time": think_time,
-        "--arrival-rate": arrival_rate,
-        "--arrivals": arrivals,
-        "--duration": duration,
-        "--workers": workers,
-        "--worker-timeout": worker_timeout,
-        "--client-timeout": client_timeout,
-        "--lifo": lifo or None,
-    }
+    several = range_of_users is not None and len(range_of_users) > 1
+    if range_of_users is not None and not several:
+        overrides = replace(overrides, users=range_of_users[0])
+    given = {option.name for option, _ in list_given_options(overrides)}
+    given |= {name for name, value in (("--users", users), ("--lifo", lifo)) if value}
     if (target is None) != (p99 is None):
         raise UserError("--target and --p99 belong together, such as --target 20000/s --p99 2s")
-    if plot is not None and (range_of_users is None or len(range_of_users) == 1):
+    if plot is not None and not several:
         raise UserError("--plot draws a range of users: give --users 100..100000 too")
     if target is not None:
         reject_options(given, UNKNOWN_TO_A_SIZE, "--target")
-    elif range_of_users is not None and len(range_of_users) > 1:
+    elif several:
         reject_options(given, UNKNOWN_TO_FORMULAS, f"--users {users}")
-    chosen = select_scenarios(tuple(names or ()))
-    if quick:
-        chosen = tuple(o.shorten_scenario(each) for each in chosen)
-    question = PredictionRequest(
-        users=range_of_users,
-        cpu_s=o.parse_seconds("--cpu", cpu),
-        cores=cores,
-        lifo=lifo,
-        target=None
-        if target is None
-        else LoadTarget(
-            o.parse_per_second("--target", target) or 0.0, o.parse_seconds("--p99", p99) or 0.0
-        ),
-        plot=plot,
-        json_output=json,
-    )
-    return ask_theory(apply_overrides(chosen, overrides), question)
+    chosen = choose_scenarios(names)
+    scenarios = apply_overrides(o.shorten_scenarios(chosen) if quick else chosen, overrides)
+    goal = None if target is None or p99 is None else LoadTarget(target, p99)
+    question = PredictionRequest(range_of_users, cpu, cores, lifo, goal, plot, json)
+    return predict_performance(scenarios, question)
 
 
-def reject_options(given: Mapping[str, object], unknown: Mapping[str, str], asked: str) -> None:
+def reject_options(given: Collection[str], unknown: Mapping[str, str], asked: str) -> None:
     """Rather than ignore it. Raises UserError."""
     for option, why in unknown.items():
-        if given[option] is not None:
+        if option in given:
             raise UserError(f"{option}: of no use with {asked}: {why}; leave it out")

@@ -65,8 +65,7 @@ def without_route(monkeypatch: pytest.MonkeyPatch) -> None:
         (plain,) = select_scenarios(("sync-sleep",))
         return (replace(plain, endpoint=Endpoint("/nonesuch", "def")),)
 
-    monkeypatch.setattr("study.commands.theory.select_scenarios", chosen)
-    monkeypatch.setattr("study.commands.measure.select_scenarios", chosen)
+    monkeypatch.setattr("study.scenario_files.select_scenarios", chosen)
 
 
 @pytest.mark.untimed

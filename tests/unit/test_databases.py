@@ -10,7 +10,8 @@ import pytest
 
 from scenarios.errors import UserError
 from stress import databases
-from study.commands.measure import record_command, set_database_url
+from study.commands.measure import set_database_url
+from study.run_flags import record_command
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ def test_the_command_that_it_names_runs_the_same(
         taken.extend(scenarios)
         return 0
 
-    monkeypatch.setattr("study.commands.measure.run_study", take)
+    monkeypatch.setattr("study.run.run_study", take)
     assert main(build_command(which).split()[1:]) == 0
     assert taken == [build_exercise_scenario(which, edited=False)]
 

@@ -92,8 +92,7 @@ def cells_of(command: str, monkeypatch: pytest.MonkeyPatch) -> list[Scenario]:
         taken.extend(scenarios)
         return 0
 
-    monkeypatch.setattr("study.commands.measure.run_study", take)
-    monkeypatch.setattr("study.commands.sweep.run_study", take)
+    monkeypatch.setattr("study.run.run_study", take)
     assert main(command.split()[1:]) == 0
     return taken
 

@@ -171,11 +171,11 @@ def test_values_that_are_none_are_refused(setting: str, text: str, said: str) ->
 
 
 def test_one_thing_is_varied() -> None:
-    swept, fixed = select_sweep_axis({"pool": (1.0, 2.0), "users": (9.0,)})
+    swept, fixed = select_sweep_axis({"pool": (1.0, 2.0), "users": (9.0,)}, Overrides())
     assert (swept, fixed) == (SweepAxis("pool", (1.0, 2.0)), Overrides(users=9))
     for wrong in ({"pool": (1.0, 2.0), "users": (1.0, 2.0)}, {"pool": (1.0,)}):
         with pytest.raises(UserError) as caught:
-            select_sweep_axis(wrong)
+            select_sweep_axis(wrong, Overrides())
         assert "varies one thing" in str(caught.value)
 
 

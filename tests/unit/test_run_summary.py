@@ -14,7 +14,7 @@ from analysis.summary.run import RunSettings, read_run_settings, sort_for_readin
 from analysis.summary.thresholds import parse_thresholds
 from scenarios.errors import UserError
 from study.cli import main
-from study.options import parse_expectations
+from study.commands.measure import parse_expectations
 from tests.unit.samples import record, tables
 
 SAMPLE = Path(__file__).resolve().parents[2] / "docs" / "sample-run"
@@ -80,7 +80,7 @@ def test_an_expectation_is_a_text_or_a_file(tmp_path: Path) -> None:
     assert parse_expectations(["*: failures == 0", str(path)]) == parse_thresholds(
         "*: failures == 0"
     ) + parse_thresholds("fair: p99_ms < 1200")
-    assert parse_expectations(None) == ()
+    assert parse_expectations([]) == ()
     with pytest.raises(UserError, match="can't be read"):
         parse_expectations([str(tmp_path / "none.toml")])
 

@@ -1,0 +1,93 @@
+"""Scenarios by their names: of the catalogue, and of files that users wrote."""
+
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from traceback import extract_tb
+from types import ModuleType
+from urllib.parse import urlsplit
+
+from scenarios.catalogue import CATALOGUE, GROUPS, select_scenarios
+from scenarios.errors import UserError
+from scenarios.model import Scenario
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
+
+
+def is_scenario_file(name: str) -> bool:
+    return name.endswith(".py")
+
+
+def choose_scenarios(names: Sequence[str], default: Sequence[str] = ()) -> tuple[Scenario, ...]:
+    """Those of the catalogue in its order, then those of the files. Raises UserError."""
+    known = tuple(each for each in names if not is_scenario_file(each))
+    files = [Path(each) for each in dict.fromkeys(names) if is_scenario_file(each)]
+    chosen = select_scenarios(known or tuple(default)) if known or not files else ()
+    own = [(each, path) for path in files for each in read_scenarios(path)]
+    taken = {each.name for each in CATALOGUE} | set(GROUPS)
+    for scenario, path in own:
+        if scenario.name in taken:
+            raise UserError(f"{path}: {scenario.name!r} is the name of another; choose a new one")
+        taken.add(scenario.name)
+    return (*chosen, *(scenario for scenario, _ in own))
+
+
+def read_scenarios(path: Path) -> tuple[Scenario, ...]:
+    """What a file holds by itself, or in tuples and lists; without those that it took from the
+    catalogue. Raises UserError."""
+    module = import_file(path)
+    found = tuple(
+        dict.fromkeys(each for each in iterate_scenarios(module) if each not in CATALOGUE)
+    )
+    if not found:
+        raise UserError(f"{path}: there is no Scenario in it; see scenarios/catalogue/ for some")
+    for scenario in found:
+        check_scenario(path, scenario)
+    return found
+
+
+def import_file(path: Path) -> ModuleType:
+    """Raises UserError."""
+    spec = spec_from_file_location(f"scenarios_of_{path.stem}", path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise UserError(f"{path}: there is no such file")
+    module = module_from_spec(spec)
+    sys.modules[module.__name__] = module  # dataclasses look for their module there
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        own = [
+            each.lineno for each in extract_tb(error.__traceback__) if each.filename == str(path)
+        ]
+        line = getattr(error, "lineno", None) or (own[-1] if own else None)
+        where = f"line {line}: " if line else ""
+        words = " ".join(str(getattr(error, "msg", error)).split())
+        raise UserError(
+            f"{path}: it can't be imported: {where}{type(error).__name__}: {words}"
+        ) from error
+    return module
+
+
+def iterate_scenarios(module: ModuleType) -> Iterator[Scenario]:
+    for value in vars(module).values():
+        for each in value if isinstance(value, tuple | list) else (value,):
+            if isinstance(each, Scenario):
+                yield each
+
+
+def check_scenario(path: Path, scenario: Scenario) -> None:
+    """What the catalogue's tests hold of its own. Raises UserError."""
+    if not NAME.fullmatch(scenario.name):
+        raise UserError(
+            f"{path}: {scenario.name!r} is no name: give up to 40 letters, digits, '.', '_', '-'"
+        )
+    if not scenario.endpoint.path.startswith("/"):
+        raise UserError(f"{path}: {scenario.name}: a path begins with /")
+    if (scenario.url is None) == (scenario.server.kind == "given"):
+        raise UserError(f"{path}: {scenario.name}: url= and Server('given') belong together")
+    if scenario.url is not None:
+        parts = urlsplit(scenario.url)
+        if parts.scheme != "http" or not parts.hostname or parts.path.strip("/"):
+            raise UserError(f"{path}: {scenario.name}: give url='http://host:port'")

@@ -1,0 +1,66 @@
+"""Scenarios from a file of a user's, run for real: one on our app, one on a server of theirs."""
+
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from tests.process.support import cells, study
+
+pytestmark = pytest.mark.slow
+FILE = """
+from scenarios.model import Endpoint, Load, Scenario, Server
+
+def make(name, **more):
+    return Scenario(
+        name=name, group="mine", question="And mine?", expect="20 rps", why="It is mine.",
+        load=Load(users=2, spawn_rate=50.0, duration_s=1.0), **more,
+    )
+
+OWN = make(
+    "my-sleep", endpoint=Endpoint("/async/sleep", "async def"), server=Server(), delay_s=0.1
+)
+THEIRS = make(
+    "my-service", endpoint=Endpoint("/orders", "async def"), server=Server("given"), url="%s"
+)
+"""
+
+
+class Orders(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"[]")
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Is silent."""
+
+
+@pytest.fixture
+def service() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Orders) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_both_are_run_and_reported(service: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(FILE % service)
+    done = study(
+        "run", str(path), "--pool", "7", "--expect", "my-sleep: failures == 0",
+        "--no-predict", "--no-report", "--port", "0", "--out", str(tmp_path / "out"),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    (folder,) = (each for each in (tmp_path / "out").iterdir() if each.is_dir())
+    assert folder.name.endswith("-mine")
+    by_name = {cell["scenario"]: cell for cell in cells(tmp_path / "out")}
+    assert by_name["my-sleep"]["pool_total"] == 7
+    for name in ("my-sleep", "my-service"):
+        assert by_name[name]["ok_rps"]
+        assert by_name[name]["failures"] == 0

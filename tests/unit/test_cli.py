@@ -1,0 +1,88 @@
+"""The command line as a whole: each command shows its options, and refuses in one line."""
+
+import subprocess
+import sys
+
+import pytest
+
+from scenarios.options import list_options
+from scenarios.settings import Overrides
+from study.cli import COMMANDS, main
+from study.options import GROUPS
+
+NAMES = [
+    command.__name__.replace("_", "-") for commands in COMMANDS.values() for command in commands
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_command_has_a_help_of_80_columns(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([name, "--help"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith(f"Usage: study {name}")
+    assert max(map(len, lines)) <= 80
+
+
+def test_the_help_of_run_has_each_option_in_its_group_with_its_default(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["run", "--help"]) == 0
+    lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    heads = [line.strip() for line in lines if line.startswith("   ") and line[3:4].isupper()]
+    assert heads == ["Arguments", *GROUPS]
+    text = " ".join(" ".join(lines).split())
+    for option in list_options(Overrides):
+        assert f" {option.name} " in text
+    for said in ("[default: 500]", "[default: 30s]", "[default: gunicorn]", "[default: 4242]"):
+        assert said in text
+
+
+def test_no_option_has_two_meanings_in_a_command() -> None:
+    assert len({option.name for option in list_options(Overrides)}) == len(list_options(Overrides))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["run", "ping", "--usrs", "3"], "--usrs. Did you mean --users?"),
+        (["run", "ping", "--users", "1.5"], "--users '1.5': give a whole number"),
+        (["run", "ping", "--users", "-1"], "--users -1: give 1 to 100000"),
+        (["run", "ping", "--users", ""], "--users '': give a whole number"),
+        (["run", "ping", "--spawn-rate", "nan"], "--spawn-rate nan: give 0.1 to 10000"),
+        (["run", "ping", "--server", "gunicron"], 'Did you mean "gunicorn"?'),
+        (["run", "ping", "--seed", "-1"], "--seed -1: give 0"),
+        (["run", "ping", "--no-quick"], "--no-quick"),
+        (["sweep", "fair", "--users", "1,2", "--arrival-rate", "3/s"], "--arrival-rate"),
+        (["workshop", "1.5"], "EXERCISE '1.5': give a whole number"),
+        (["report"], "DIRECTORY"),
+        (["report", "a", "b"], "b"),
+        (["load-worker"], "--master"),
+        (["rnu"], 'Did you mean "run"?'),
+    ],
+)
+def test_wrong_use_is_one_line(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == 2
+    printed = capsys.readouterr().err
+    assert said in printed
+    assert printed.startswith("study: ")
+    assert printed.count("\n") == 1
+
+
+def test_of_an_option_given_twice_the_last_one_counts(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["run", "ping", "--users", "5", "--users", "0"]) == 2
+    assert "--users 0: give" in capsys.readouterr().err
+
+
+def test_the_help_imports_no_command() -> None:
+    code = (
+        "import sys; from study.cli import main; main(['--help']); "
+        "sys.exit(any(name in sys.modules for name in ('polars', 'pydantic', 'study.run')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,105 @@
+"""Scenarios of users: a file of theirs beside the catalogue."""
+
+from pathlib import Path
+
+import pytest
+
+from scenarios.catalogue import select_scenarios
+from scenarios.errors import UserError
+from study.cli import main
+from study.scenario_files import choose_scenarios
+
+HEAD = "from scenarios.model import Client, Endpoint, Load, Scenario, Server, Upstream\n"
+MINE = (
+    HEAD
+    + """
+def make(name, **more):
+    return Scenario(
+        name=name, group="mine", question="And mine?", expect="about 20 rps", why="It is mine.",
+        endpoint=Endpoint("/async/sleep", "async def"), load=Load(users=2, duration_s=1.0),
+        delay_s=0.1, **more,
+    )
+
+FIRST = make("first", server=Server(pool=7))
+OTHERS = [FIRST, make("second", server=Server("given"), url="http://127.0.0.1:9")]
+"""
+)
+
+
+@pytest.fixture
+def mine(tmp_path: Path) -> Path:
+    path = tmp_path / "mine.py"
+    path.write_text(MINE)
+    return path
+
+
+def test_a_file_holds_scenarios_each_once(mine: Path) -> None:
+    assert [each.name for each in choose_scenarios([str(mine)])] == ["first", "second"]
+
+
+def test_it_goes_with_names_of_the_catalogue(mine: Path) -> None:
+    found = choose_scenarios(["sync-http", str(mine)])
+    assert [each.name for each in found] == ["sync-http", "first", "second"]
+    assert choose_scenarios([]) == select_scenarios(())
+
+
+def test_what_it_takes_from_the_catalogue_is_not_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "derived.py"
+    path.write_text(
+        "from dataclasses import replace\n"
+        "from scenarios.catalogue import CATALOGUE, select_scenarios\n"
+        "(BASE,) = select_scenarios(('sync-http',))\n"
+        "MINE = replace(BASE, name='sync-http-slow', delay_s=2.0)\n"
+    )
+    (found,) = choose_scenarios([str(path)])
+    assert (found.name, found.delay_s) == ("sync-http-slow", 2.0)
+
+
+def test_list_and_predict_take_it(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", str(mine)]) == 0
+    assert "And mine?" in capsys.readouterr().out
+    assert main(["predict", str(mine), "--cpu", "1ms", "--users", "3"]) == 0
+    printed = capsys.readouterr().out
+    assert "first" in printed
+    assert "second" in printed
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("import nowhere_to_be_found\n", "line 1: ModuleNotFoundError: No module named"),
+        (HEAD + "Scenario(\n", "line 2: SyntaxError"),
+        (HEAD + "\n1 / 0\n", "line 3: ZeroDivisionError: division by zero"),
+        ("raise SystemExit('no')\n", "SystemExit: no"),
+        (HEAD, "there is no Scenario in it"),
+        (MINE + "AGAIN = make('second', server=Server())\n", "'second' is the name of another"),
+        (MINE + "AGAIN = make('sync-http', server=Server())\n", "'sync-http' is the name of"),
+        (MINE + "AGAIN = make('fair', server=Server())\n", "'fair' is the name of another"),
+        (MINE + "AGAIN = make('../x', server=Server())\n", "'../x' is no name"),
+        (MINE + "A = make('a', server=Server(), url='http://127.0.0.1:9')\n", "belong together"),
+        (MINE + "A = make('a', server=Server('given'))\n", "belong together"),
+        (MINE + "A = make('a', server=Server('given'), url='ftp://x')\n", "http://host:port"),
+    ],
+)
+def test_a_file_that_will_not_do_is_one_line(
+    text: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(text)
+    assert main(["run", str(path)]) == 2
+    printed = capsys.readouterr().err
+    assert said in printed
+    assert str(path) in printed
+    assert printed.count("\n") == 1
+
+
+def test_two_files_may_not_share_a_name(mine: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.py"
+    other.write_text(MINE)
+    with pytest.raises(UserError, match="'first' is the name of another"):
+        choose_scenarios([str(mine), str(other)])
+
+
+def test_no_file_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", "nowhere.py"]) == 2
+    assert capsys.readouterr().err == "study: nowhere.py: there is no such file\n"
