@@ -22,7 +22,7 @@ from scenarios.options import Option, list_options
 from scenarios.settings import Overrides
 
 ROOT = Path(__file__).resolve().parents[1]
-METRIC_KEYS = frozenset(each.key for each in METRICS)
+METRIC_KEYS = frozenset(each.key for each in METRICS if each.views)
 FOLDERS = (
     "app", "slow_upstream", "probe/asgi_probe", "scenarios", "records", "stress", "analysis",
     "study",
