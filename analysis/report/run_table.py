@@ -30,7 +30,7 @@ NAMES = Column("scenario", is_text=True, width=NAME_WIDTH)
 
 def build_run_table(cells: Sequence[CellSummary] = (), *, with_unanswered: bool = True) -> Table:
     columns = [
-        Column(*each.get_heading("table"), width=ROOM[each.format] + (each.key == STARRED))
+        Column(*each.get_heading("table"), width=ROOM.get(each.format, 8) + (each.key == STARRED))
         for each in list_metrics("table")
     ]
     rows = [row for cell in cells for row in build_cell_rows(cell, with_unanswered)]
