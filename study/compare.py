@@ -6,19 +6,14 @@ from pathlib import Path
 
 from analysis.report.comparison_table import build_comparison_table, export_comparison
 from analysis.report.write import load_run_summary, write_comparison
-from analysis.summary.comparison import (
-    compare_runs,
-    ensure_mapping,
-    list_differences,
-)
+from analysis.summary.comparison import compare_runs, ensure_mapping, list_differences
 from analysis.summary.run import RunSummary
 from records.rundir import RunDir, open_run
-from scenarios.errors import UserError
+from scenarios.errors import ALL_WELL, UserError
 from study.final_output import print_table
 
 MOST_NAMED = 3
 REVISION_SHOWN = 10
-ALL_WELL = 0
 SCHEMA = 1
 """Of what --json prints."""
 
@@ -29,30 +24,26 @@ def compare_directories(
     """The exit code. Raises UserError for runs that are unlike, unless `anyway`."""
     if html is not None and html.suffix != ".html":
         raise UserError(f"--html {html}: end its name in .html")
-    run_a, run_b = open_run(a), open_run(b)
-    unlike = list_differences(run_a.load_manifest(), run_b.load_manifest())
+    runs = {"A": open_run(a), "B": open_run(b)}
+    unlike = list_differences(*(each.load_manifest() for each in runs.values()))
+    differ = f"these runs differ in more than their code: {shorten_differences(unlike)}"
     if unlike and not anyway:
-        raise UserError(
-            f"these runs differ in more than their code: {shorten_differences(unlike)}; "
-            "compare like with like, or give --anyway"
-        )
-    summary_a, summary_b = load_completed_summary(run_a), load_completed_summary(run_b)
-    comparison = compare_runs(summary_a.cells, summary_b.cells)
+        raise UserError(f"{differ}; compare like with like, or give --anyway")
+    sides = {letter: (each, load_completed_summary(each)) for letter, each in runs.items()}
+    comparison = compare_runs(*(summary.cells for _, summary in sides.values()))
     if not comparison.scenarios:
         only_a, only_b = ", ".join(comparison.only_a), ", ".join(comparison.only_b)
         raise UserError(f"these runs have no scenario in common: A has {only_a}; B has {only_b}")
     if html is not None:
-        write_comparison(html, (run_a, summary_a), (run_b, summary_b), comparison, unlike)
+        write_comparison(html, sides, comparison, unlike)
     if json_output:
-        heads = {"a": build_run_header(run_a), "b": build_run_header(run_b), "differences": unlike}
-        content = {"schema": SCHEMA, **heads, **export_comparison(comparison)}
-        print(json.dumps(content, indent=2, allow_nan=False))
+        heads = {letter.lower(): build_run_header(each) for letter, each in runs.items()}
+        content = {"schema": SCHEMA, **heads, "differences": unlike}
+        print(json.dumps(content | export_comparison(comparison), indent=2, allow_nan=False))
         return ALL_WELL
     if unlike:
-        print(f"warning: these runs differ in more than their code: {shorten_differences(unlike)}")
-    print(format_run_header("A", run_a))
-    print(format_run_header("B", run_b))
-    print()
+        print(f"warning: {differ}")
+    print(*(format_run_header(*each) for each in runs.items()), "", sep="\n")
     print_table(build_comparison_table(comparison))
     if html is not None:
         print(f"\n{html}")

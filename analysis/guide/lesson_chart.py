@@ -6,9 +6,8 @@ import altair as alt
 import polars as pl
 
 from analysis.guide.lesson import ORDER, ExerciseMetric
-from analysis.report.charts import CaptionedChart
-from analysis.report.drawing import RenderedChart, render_chart
-from analysis.report.predicted_curves import COLOURS, Layers
+from analysis.report.drawing import COLOURS, RenderedChart, render_chart
+from analysis.report.predicted_curves import Layers
 
 WIDTH, BAR_HEIGHT = 330, 22
 
@@ -18,11 +17,8 @@ def render_exercise_chart(title: str, found: Sequence[ExerciseMetric]) -> Render
         f"{each.words}: " + ", ".join(f"{name} {value:.4g}" for name, value in each.bars)
         for each in found
     )
-    return render_chart(
-        CaptionedChart(
-            "workshop", title, says, alt.vconcat(*map(draw_exercise_panel, found), spacing=12)
-        )
-    )
+    panels = alt.vconcat(*map(draw_exercise_panel, found), spacing=12)
+    return render_chart("workshop", title, says, panels)
 
 
 def draw_exercise_panel(found: ExerciseMetric) -> Layers:

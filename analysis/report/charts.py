@@ -1,8 +1,7 @@
-"""The pictures of a report, drawn by altair: values in, one chart out. No file is written here."""
+"""The charts of a cell: what it did through time, and how long its requests took. Values in, one
+chart out."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 import altair as alt
 import polars as pl
@@ -10,22 +9,24 @@ import polars as pl
 from analysis.measures.window import Window
 from analysis.report import latency_shape as shape
 from analysis.report import over_time as time
-from analysis.report import timeline as where
-from analysis.report.predicted_curves import COLOURS
-from analysis.theory.curve import Curve
+from analysis.report.drawing import (
+    BLUE,
+    COLOURS,
+    GREEN,
+    ORANGE,
+    PANEL_HEIGHT,
+    PINK,
+    RED,
+    SKY,
+    WIDTH,
+    Chart,
+    build_log_scale,
+    build_name_colours,
+    draw_uprights,
+    separate_colours,
+)
 
-WIDTH = 330
-PANEL_HEIGHT, ROW_HEIGHT, QUANTILES_HEIGHT = 62, 9, 190
-BLUE, ORANGE, GREEN, PINK, RED, SKY, BLACK = COLOURS
-"""Okabe and Ito's, which colour-blind people tell apart. Grey would be lost in light and dark."""
-LANE_COLOURS = {
-    where.WAITING: ORANGE,
-    where.HANDLING: BLUE,
-    where.AWAITING: SKY,
-    where.HOLDING: RED,
-    where.SILENT: PINK,
-    where.SENDING: GREEN,
-}
+QUANTILES_HEIGHT = 190
 SERIES_COLOURS = {
     "good": BLUE,
     "failed": RED,
@@ -49,74 +50,15 @@ NINES_LABELS = (
     "datum.value == 0 ? '0 %' : datum.value == 1 ? '90 %' : datum.value == 2 ? '99 %' : "
     "datum.value == 3 ? '99.9 %' : datum.value == 4 ? '99.99 %' : ''"
 )
-SHORTEST_MS, ROOM = 0.01, 1.2
-LINES = [BLUE, ORANGE, GREEN]
-Chart = alt.Chart | alt.LayerChart | alt.VConcatChart | alt.FacetChart
+SHORTEST_MS = 0.01
+SPREAD_COLOURS = {shape.GOOD: BLUE, shape.FAILED: RED, shape.OPEN: ORANGE}
+CURVES = (shape.ANSWERED, shape.COUNTING, shape.FROM_SEND)
+DASHES = [[1, 0], [5, 3], [2, 2]]
 
 
-@dataclass(frozen=True, slots=True)
-class CaptionedChart:
-    """name: of its files. says: what somebody is told who can't see it."""
-
-    name: str
-    title: str
-    says: str
-    chart: Chart
-
-
-def build_colour_scale(known: dict[str, str], title: str | None = None) -> alt.Color:
-    return alt.Color("series:N", title=title).scale(domain=list(known), range=list(known.values()))
-
-
-def separate_colours(chart: alt.VConcatChart) -> alt.VConcatChart:
-    """Each part with colours of its own."""
-    found = chart.resolve_scale(color="independent")
-    assert isinstance(found, alt.VConcatChart)
-    return found
-
-
-def style_chart(chart: Chart) -> Chart:
-    """White behind the files; the page shows its own background through."""
-    found = (
-        chart.configure(background="white", font="sans-serif", aria=False)  # the page tells it
-        .configure_view(strokeOpacity=0.25)
-        .configure_axis(gridOpacity=0.5, titleFontWeight="normal")
-        .configure_legend(orient="top", title=None, labelLimit=0)
-    )
-    assert isinstance(found, Chart)
-    return found
-
-
-def build_kind_colours(kinds: Sequence[str]) -> alt.Color:
-    return (
-        alt.Color("kind:N", title=None)
-        .scale(domain=list(kinds), range=[LANE_COLOURS[kind] for kind in kinds])
-        .legend(symbolOpacity=1, symbolStrokeWidth=0, columns=3)
-    )
-
-
-def draw_timeline(found: where.Timeline, begin_s: float, end_s: float) -> Chart:
-    """The slice from begin_s to end_s."""
-    inside = found.bars.filter(pl.col("end_s") > begin_s, pl.col("start_s") < end_s).with_columns(
-        pl.col("start_s", "end_s").clip(begin_s, end_s)
-    )
-    kinds = [kind for kind in where.KINDS if kind in set(found.bars["kind"])]
-    seconds = alt.X("start_s:Q", title="seconds since the cell began").scale(
-        domain=[begin_s, end_s], nice=False
-    )
-    rows = (
-        alt.Y("row:N", title=None)
-        .scale(domain=list(found.rows))
-        .axis(labelOverlap=True, labelFontSize=8, ticks=False, domain=False)
-    )
-    base = alt.Chart(inside).encode(x=seconds, x2="end_s", y=rows, color=build_kind_colours(kinds))
-    waits = base.transform_filter(alt.datum.kind == where.WAITING).mark_bar(
-        height={"band": 0.3}, opacity=0.25
-    )
-    bars = base.transform_filter(alt.datum.kind != where.WAITING).mark_bar(
-        height={"band": 0.8}, stroke="white", strokeWidth=0.4
-    )
-    return alt.layer(waits, bars).properties(width=WIDTH, height=ROW_HEIGHT * len(found.rows) + 4)
+def build_known_colours(field: str, known: Mapping[str, str], present: Sequence[str]) -> alt.Color:
+    colours = [known[each] for each in present]
+    return alt.Color(f"{field}:N").scale(domain=list(present), range=colours)
 
 
 def draw_over_time(
@@ -129,26 +71,24 @@ def draw_over_time(
     """Panels on one time axis; the window shaded, deaths as rules. `highest`: of each panel over
     all cells of the run, so that cells side by side are on one scale."""
     panels = [panel for panel in PANELS if panel in set(found.points["panel"])]
-    drawn = [
-        draw_time_panel(
-            found, panel, highest[panel], window, deaths, end_s, last=panel == panels[-1]
-        )
-        for panel in panels
-    ]
-    return separate_colours(alt.vconcat(*drawn, spacing=6))
+    measured = (
+        alt.Chart(pl.DataFrame({"from_s": [window.start_s], "to_s": [window.end_s]}))
+        .mark_rect(opacity=0.12, color=SKY)
+        .encode(x="from_s:Q", x2="to_s:Q")
+    )
+    marks = draw_uprights("at_s", deaths).mark_rule(color=RED, strokeDash=[3, 2])
+    drawn = []
+    for panel in panels:
+        own = found.points.filter(pl.col("panel") == panel)
+        lines = draw_time_panel(own, panel, highest[panel], end_s, last=panel == panels[-1])
+        layers = alt.layer(measured, lines, marks)
+        drawn.append(layers.properties(width=WIDTH, height=PANEL_HEIGHT))
+    return separate_colours(drawn, spacing=6)
 
 
 def draw_time_panel(
-    found: time.TimeSeries,
-    panel: str,
-    highest: float,
-    window: Window,
-    deaths: Sequence[float],
-    end_s: float,
-    *,
-    last: bool,
-) -> Chart:
-    own = found.points.filter(pl.col("panel") == panel)
+    own: pl.DataFrame, panel: str, highest: float, end_s: float, *, last: bool
+) -> alt.Chart:
     totals = own.group_by("series", maintain_order=True).agg(pl.col("value").max())
     present = (
         totals.filter(pl.col("value") > 0)["series"].to_list() or totals["series"].to_list()[:1]
@@ -162,89 +102,44 @@ def draw_time_panel(
         scale = alt.Scale(type="log", domain=[10, max(1000.0, highest)], clamp=True)
     else:
         scale = alt.Scale(domain=[0, max(1.0, highest)], nice=True)
-    lines = (
-        alt.Chart(own.filter(pl.col("series").is_in(present)))
-        .mark_line(strokeWidth=1.3, interpolate="step")
-        .encode(
-            x=seconds,
-            y=alt.Y("value:Q", title=PANELS[panel], scale=scale).axis(tickCount=3),
-            color=build_colour_scale({each: SERIES_COLOURS[each] for each in present}).legend(
-                None if len(present) == 1 else alt.Legend(orient="top", title=None, offset=0)
-            ),
-        )
+    legend = None if len(present) == 1 else alt.Legend(orient="top", title=None, offset=0)
+    lines = alt.Chart(own.filter(pl.col("series").is_in(present))).mark_line(
+        strokeWidth=1.3, interpolate="step"
     )
-    measured = (
-        alt.Chart(pl.DataFrame({"from_s": [window.start_s], "to_s": [window.end_s]}))
-        .mark_rect(opacity=0.12, color=SKY)
-        .encode(x="from_s:Q", x2="to_s:Q")
+    chart: alt.Chart = lines.encode(
+        x=seconds,
+        y=alt.Y("value:Q", title=PANELS[panel], scale=scale).axis(tickCount=3),
+        color=build_known_colours("series", SERIES_COLOURS, present).title(None).legend(legend),
     )
-    marks = (
-        alt.Chart(pl.DataFrame({"at_s": list(deaths)}, schema={"at_s": pl.Float64}))
-        .mark_rule(color=RED, strokeDash=[3, 2])
-        .encode(x="at_s:Q")
-    )
-    return alt.layer(measured, lines, marks).properties(width=WIDTH, height=PANEL_HEIGHT)
-
-
-def build_quantile_axis(quantiles: pl.DataFrame) -> alt.X:
-    finest = max(quantiles["nines"].to_list(), default=1.0)
-    return (
-        alt.X("nines:Q", title="share of requests that were quicker")
-        .scale(domain=[0, finest], nice=False)
-        .axis(values=[0, 1, 2, 3, 4], labelExpr=NINES_LABELS)
-    )
-
-
-def build_latency_axis(quantiles: pl.DataFrame) -> alt.Y:
-    values = quantiles["latency_ms"].to_list()
-    low, high = min(values, default=1.0), max(values, default=10.0)
-    return alt.Y("latency_ms:Q", title="latency, ms").scale(
-        type="log", domain=[max(low, SHORTEST_MS) / ROOM, max(high, SHORTEST_MS) * ROOM], nice=False
-    )
+    return chart
 
 
 def draw_latency(found: shape.LatencyDistribution) -> Chart:
     """All quantiles on one axis, and below it how many took how long."""
-    names = [
-        each
-        for each in (shape.ANSWERED, shape.COUNTING, shape.FROM_SEND)
-        if each in set(found.quantiles["series"])
-    ]
-    lines = (
-        alt.Chart(found.quantiles)
-        .mark_line(strokeWidth=1.6)
-        .encode(
-            x=build_quantile_axis(found.quantiles),
-            y=build_latency_axis(found.quantiles),
-            color=alt.Color("series:N").scale(
-                domain=names, range=[BLUE, ORANGE, GREEN][: len(names)]
-            ),
-            strokeDash=alt.StrokeDash("series:N", legend=None).scale(
-                domain=names, range=[[1, 0], [5, 3], [2, 2]][: len(names)]
-            ),
-        )
-        .properties(width=WIDTH, height=QUANTILES_HEIGHT)
+    names = [each for each in CURVES if each in set(found.quantiles["series"])]
+    lines = draw_quantile_lines(
+        found.quantiles,
+        build_name_colours("series", names),
+        build_dashes("series", names).legend(None),
     )
-    kinds = {shape.GOOD: BLUE, shape.FAILED: RED, shape.OPEN: ORANGE}
-    present = [each for each in kinds if each in set(found.spread["what"])]
-    piled = found.spread.with_columns(
-        top=pl.col("requests").cum_sum().over("from_ms")
-    ).with_columns(bottom=pl.col("top") - pl.col("requests"))
-    bars = (
-        alt.Chart(piled)
-        .mark_rect()
-        .encode(
-            x=alt.X("from_ms:Q", title="latency, ms").scale(type="log", nice=False),
-            x2="to_ms",
-            y=alt.Y("bottom:Q", title="requests").axis(tickCount=4),
-            y2="top",
-            color=alt.Color("what:N").scale(
-                domain=present, range=[kinds[each] for each in present]
-            ),
-        )
-        .properties(width=WIDTH, height=PANEL_HEIGHT * 1.5)
+    bars = draw_spread(found.spread).properties(width=WIDTH, height=PANEL_HEIGHT * 1.5)
+    return separate_colours(
+        (lines.properties(width=WIDTH, height=QUANTILES_HEIGHT), bars), spacing=12
     )
-    return separate_colours(alt.vconcat(lines, bars, spacing=12))
+
+
+def draw_spread(spread: pl.DataFrame) -> alt.Chart:
+    present = [each for each in SPREAD_COLOURS if each in set(spread["what"])]
+    piled = spread.with_columns(top=pl.col("requests").cum_sum().over("from_ms"))
+    bars = alt.Chart(piled.with_columns(bottom=pl.col("top") - pl.col("requests"))).mark_rect()
+    chart: alt.Chart = bars.encode(
+        x=alt.X("from_ms:Q", title="latency, ms").scale(type="log", nice=False),
+        x2="to_ms",
+        y=alt.Y("bottom:Q", title="requests").axis(tickCount=4),
+        y2="top",
+        color=build_known_colours("what", SPREAD_COLOURS, present),
+    )
+    return chart
 
 
 def draw_all_quantiles(found: Sequence[tuple[str, pl.DataFrame]]) -> Chart:
@@ -256,45 +151,40 @@ def draw_all_quantiles(found: Sequence[tuple[str, pl.DataFrame]]) -> Chart:
         for name, frame in found
     )
     names = sample_names([name for name, _ in found], len(COLOURS))
-    rows = rows.filter(pl.col("scenario").is_in(names))
-    chart = (
-        alt.Chart(rows)
-        .mark_line(strokeWidth=1.6)
-        .encode(
-            x=build_quantile_axis(rows),
-            y=build_latency_axis(rows),
-            color=alt.Color("scenario:N")
-            .scale(domain=names, range=repeat_palette(COLOURS, len(names)))
-            .legend(columns=2),
-            strokeDash=alt.StrokeDash("series:N", legend=None).scale(
-                domain=[shape.ANSWERED, shape.COUNTING], range=[[1, 0], [5, 3]]
-            ),
-        )
-        .properties(width=2 * WIDTH, height=1.4 * QUANTILES_HEIGHT)
-    )
-    assert isinstance(chart, alt.Chart)
-    return chart
+    return draw_quantile_lines(
+        rows.filter(pl.col("scenario").is_in(names)),
+        build_name_colours("scenario", names).legend(columns=2),
+        build_dashes("series", CURVES[:2]).legend(None),
+    ).properties(width=2 * WIDTH, height=1.4 * QUANTILES_HEIGHT)
 
 
 def draw_run_quantiles(rows: pl.DataFrame) -> Chart:
     """`rows`: run (A or B), nines, latency_ms."""
-    chart = (
-        alt.Chart(rows)
-        .mark_line(strokeWidth=1.6)
-        .encode(
-            x=build_quantile_axis(rows),
-            y=build_latency_axis(rows),
-            color=alt.Color("run:N").scale(domain=["A", "B"], range=[BLUE, ORANGE]),
-            strokeDash=alt.StrokeDash("run:N").scale(domain=["A", "B"], range=[[1, 0], [5, 3]]),
-        )
-        .properties(width=WIDTH, height=QUANTILES_HEIGHT)
+    names = ("A", "B")
+    return draw_quantile_lines(
+        rows, build_name_colours("run", names), build_dashes("run", names)
+    ).properties(width=WIDTH, height=QUANTILES_HEIGHT)
+
+
+def build_dashes(field: str, names: Sequence[str]) -> alt.StrokeDash:
+    dashes = DASHES[: len(names)]
+    return alt.StrokeDash(f"{field}:N").scale(domain=list(names), range=dashes)
+
+
+def draw_quantile_lines(
+    quantiles: pl.DataFrame, colour: alt.Color, dash: alt.StrokeDash
+) -> alt.Chart:
+    finest = max(quantiles["nines"].to_list(), default=1.0)
+    shares = (
+        alt.X("nines:Q", title="share of requests that were quicker")
+        .scale(domain=[0, finest], nice=False)
+        .axis(values=[0, 1, 2, 3, 4], labelExpr=NINES_LABELS)
     )
-    assert isinstance(chart, alt.Chart)
+    scale = build_log_scale(quantiles["latency_ms"].clip(SHORTEST_MS))
+    latencies = alt.Y("latency_ms:Q", title="latency, ms", scale=scale)
+    lines = alt.Chart(quantiles).mark_line(strokeWidth=1.6)
+    chart: alt.Chart = lines.encode(x=shares, y=latencies, color=colour, strokeDash=dash)
     return chart
-
-
-def repeat_palette(palette: Sequence[str], count: int) -> list[str]:
-    return [palette[number % len(palette)] for number in range(count)]
 
 
 def sample_names(names: Sequence[str], most: int) -> list[str]:
@@ -302,70 +192,3 @@ def sample_names(names: Sequence[str], most: int) -> list[str]:
     if len(names) <= most:
         return list(names)
     return [names[round(place * (len(names) - 1) / (most - 1))] for place in range(most)]
-
-
-Figure = Literal["ok_rps", "mean_ms"]
-FIGURES: dict[Figure, str] = {"ok_rps": "good answers / s", "mean_ms": "mean response, ms"}
-
-
-Values = Mapping[Figure, float | None]
-
-
-def draw_prediction(curve: Curve, users: int, predicted: Values, measured: Values) -> Chart:
-    """What formulas say over users, with the knee dashed. A circle: what was predicted of the run,
-    by simulation where no formula holds; a diamond: what was measured."""
-    rows = pl.DataFrame(
-        [
-            {"users": each.users, "ok_rps": each.ok_rps, "mean_ms": 1000 * each.mean_s}
-            for each in curve.points
-        ]
-    )
-    parts = [
-        draw_over_users(rows, curve, figure, users, predicted[figure], measured[figure])
-        for figure in FIGURES
-    ]
-    return alt.vconcat(*parts, spacing=8)
-
-
-def draw_over_users(
-    rows: pl.DataFrame,
-    curve: Curve,
-    figure: Figure,
-    users: int,
-    predicted: float | None,
-    measured: float | None,
-) -> Chart:
-    known = [*rows[figure].to_list(), *(each for each in (predicted, measured) if each)]
-    x = (
-        alt.X("users:Q", title="users" if figure == "mean_ms" else None)
-        .scale(type="log", nice=False)
-        .axis(tickCount=4)
-    )
-    y = (
-        alt.Y(f"{figure}:Q", title=FIGURES[figure])
-        .scale(type="log", domain=[min(known) / ROOM, max(known) * ROOM], nice=False)
-        .axis(tickCount=4)
-    )
-    line = alt.Chart(rows).mark_line(color=BLUE).encode(x=x, y=y)
-    knees = [] if curve.knee_users is None else [curve.knee_users]
-    knee = (
-        alt.Chart(pl.DataFrame({"users": knees}, schema={"users": pl.Float64}))
-        .mark_rule(strokeDash=[4, 4], color=ORANGE)
-        .encode(x="users:Q")
-    )
-    circle = draw_point(users, figure, predicted).mark_point(
-        color=BLUE, size=110, shape="circle", strokeWidth=1.5, opacity=1
-    )
-    diamond = draw_point(users, figure, measured).mark_point(
-        color=RED, filled=True, size=70, shape="diamond", opacity=1
-    )
-    return alt.layer(line, knee, circle, diamond).properties(width=WIDTH, height=1.5 * PANEL_HEIGHT)
-
-
-def draw_point(users: int, figure: Figure, value: float | None) -> alt.Chart:
-    """One point, or none where there is no value that a logarithm knows."""
-    point = pl.DataFrame(
-        {"users": [float(users)], figure: [value]},
-        schema={"users": pl.Float64, figure: pl.Float64},
-    ).filter(pl.col(figure) > 0)
-    return alt.Chart(point).encode(x="users:Q", y=f"{figure}:Q")

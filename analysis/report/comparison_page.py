@@ -1,6 +1,6 @@
 """Two runs side by side: ratios with their intervals, and all quantiles of both."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import altair as alt
@@ -9,116 +9,88 @@ import polars as pl
 from analysis.measures.latency import TIMES
 from analysis.measures.window import find_window
 from analysis.report import charts
-from analysis.report.charts import CaptionedChart, Chart
 from analysis.report.comparison_table import build_scenario_table, write_comparison_remarks
-from analysis.report.conditions import Conditions, collect_conditions
-from analysis.report.drawing import RenderedChart, render_chart
+from analysis.report.conditions import collect_conditions
+from analysis.report.drawing import (
+    BLUE,
+    ORANGE,
+    SKY,
+    WIDTH,
+    Chart,
+    RenderedChart,
+    draw_uprights,
+    render_chart,
+)
 from analysis.report.latency_shape import ANSWERED, compute_distribution
 from analysis.report.page import select_median_cells
 from analysis.report.table import Table
-from analysis.report.templating import create_html_environment
+from analysis.report.templating import Page, render_page
 from analysis.summary.comparison import Comparison, ScenarioComparison
 from analysis.summary.run import RunSummary
 from records.rundir import RunDir
 
 NARROWEST, WIDEST = 0.5, 2.0
 """The axis of ratios shows at least so much, or a difference of 1 % would fill it."""
-
-
-@dataclass(frozen=True, slots=True)
-class ComparisonRun:
-    """A run: its letter, its records, and what it came to."""
-
-    letter: str
-    run: RunDir
-    summary: RunSummary
+RATIO_SCHEMA = {"figure": pl.String()} | dict.fromkeys(("ratio", "low", "high"), pl.Float64())
+Sides = Mapping[str, tuple[RunDir, RunSummary]]
+"""A and B: the records of each, and what they came to."""
 
 
 @dataclass(frozen=True, slots=True)
 class ComparisonSection:
     scenario: ScenarioComparison
     table: Table
-    ratios: RenderedChart | None
-    quantiles: RenderedChart | None
+    pictures: tuple[RenderedChart | None, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ComparisonPage:
-    html: str
-    pictures: tuple[RenderedChart, ...]
-
-
-def render_comparison(
-    a: ComparisonRun, b: ComparisonRun, comparison: Comparison, unlike: Sequence[str]
-) -> ComparisonPage:
+def render_comparison(sides: Sides, comparison: Comparison, unlike: Sequence[str]) -> Page:
     """Raises UserError for a record that is missing or damaged."""
-    both = {**load_quantiles(a), **load_quantiles(b)}
+    both = dict(load_quantiles(sides))
     found = [
         ComparisonSection(
-            scenario=each,
-            table=build_scenario_table(each),
-            ratios=render_ratios_chart(each),
-            quantiles=render_run_quantiles(each.scenario, both),
+            each,
+            build_scenario_table(each),
+            (render_ratios_chart(each), render_run_quantiles(each.scenario, both)),
         )
         for each in comparison.scenarios
     ]
-    html = (
-        create_html_environment()
-        .get_template("compare.html")
-        .render(
-            a=a,
-            b=b,
-            settings={"A": collect_run_conditions(a), "B": collect_run_conditions(b)},
-            compared=found,
-            remarks=write_comparison_remarks(comparison),
-            unlike=unlike,
-        )
-    )
-    drawn_ones = (each for one in found for each in (one.ratios, one.quantiles))
-    return ComparisonPage(html, tuple(each for each in drawn_ones if each is not None))
+    manifests = {letter: run.load_manifest() for letter, (run, _) in sides.items()}
+    context = {
+        "sides": sides,
+        "settings": {letter: collect_conditions(each) for letter, each in manifests.items()},
+        "compared": found,
+        "remarks": write_comparison_remarks(comparison),
+        "unlike": unlike,
+    }
+    pictures = (each for one in found for each in one.pictures)
+    return render_page("compare.html", pictures, context)
 
 
-def collect_run_conditions(side: ComparisonRun) -> Conditions:
-    return collect_conditions(side.run.load_manifest())
-
-
-def load_quantiles(side: ComparisonRun) -> dict[tuple[str, str], pl.DataFrame]:
+def load_quantiles(sides: Sides) -> Iterator[tuple[tuple[str, str], pl.DataFrame]]:
     """By letter and scenario, of the trial whose throughput is the median."""
-    found: dict[tuple[str, str], pl.DataFrame] = {}
-    for cell, summary in select_median_cells(side.run, side.summary):
-        record = cell.load_record()
-        window = find_window(record, cell.load_table("requests", (*TIMES, "status")))
-        if window.length_s:
-            found[side.letter, summary.scenario] = compute_distribution(
-                record, cell, window
-            ).quantiles
-    return found
+    for letter, side in sides.items():
+        for cell, summary in select_median_cells(*side):
+            record = cell.load_record()
+            window = find_window(record, cell.load_table("requests", (*TIMES, "status")))
+            if window.length_s:
+                found = compute_distribution(record, cell, window)
+                yield (letter, summary.scenario), found.quantiles
 
 
 def render_ratios_chart(compared: ScenarioComparison) -> RenderedChart | None:
-    rows = [
-        {
-            "figure": each.figure,
-            "ratio": each.ratio.ratio,
-            "low": each.ratio.low,
-            "high": each.ratio.high,
-        }
-        for each in compared.figures
-        if each.ratio.ratio is not None
+    ratios = [
+        (each.figure, each.ratio) for each in compared.figures if each.ratio.ratio is not None
     ]
-    if not rows:
+    if not ratios:
         return None
     known = pl.DataFrame(
-        rows,
-        schema={"figure": pl.String, "ratio": pl.Float64, "low": pl.Float64, "high": pl.Float64},
+        [(figure, of.ratio, of.low, of.high) for figure, of in ratios], RATIO_SCHEMA, orient="row"
     )
     return render_chart(
-        CaptionedChart(
-            f"{compared.scenario}-ratios",
-            f"{compared.scenario}: B over A",
-            f"The ratio B over A of each figure of {compared.scenario}, with its interval.",
-            draw_ratios(known),
-        )
+        f"{compared.scenario}-ratios",
+        f"{compared.scenario}: B over A",
+        f"The ratio B over A of each figure of {compared.scenario}, with its interval.",
+        draw_ratios(known),
     )
 
 
@@ -130,18 +102,14 @@ def draw_ratios(known: pl.DataFrame) -> Chart:
     figures = alt.Y("figure:N", title=None).sort(None)
     intervals = (
         alt.Chart(known.drop_nulls())
-        .mark_rule(strokeWidth=3, color=charts.SKY)
+        .mark_rule(strokeWidth=3, color=SKY)
         .encode(x=alt.X("low:Q", title="B / A"), x2="high:Q", y=figures)
     )
-    points = (
-        alt.Chart(known).mark_point(filled=True, size=60, color=charts.BLUE, opacity=1)
-    ).encode(x=ratios, y=figures)
-    same = (
-        alt.Chart(pl.DataFrame({"ratio": [1.0]}))
-        .mark_rule(strokeDash=[4, 4], color=charts.ORANGE)
-        .encode(x="ratio:Q")
+    points = (alt.Chart(known).mark_point(filled=True, size=60, color=BLUE, opacity=1)).encode(
+        x=ratios, y=figures
     )
-    return alt.layer(same, intervals, points).properties(width=charts.WIDTH)
+    same = draw_uprights("ratio", [1.0]).mark_rule(strokeDash=[4, 4], color=ORANGE)
+    return alt.layer(same, intervals, points).properties(width=WIDTH)
 
 
 def render_run_quantiles(
@@ -158,10 +126,8 @@ def render_run_quantiles(
     if rows.is_empty():
         return None
     return render_chart(
-        CaptionedChart(
-            f"{scenario}-quantiles",
-            f"{scenario}: how long it took in both",
-            f"All quantiles of the latency of {scenario} in A and in B.",
-            charts.draw_run_quantiles(rows),
-        )
+        f"{scenario}-quantiles",
+        f"{scenario}: how long it took in both",
+        f"All quantiles of the latency of {scenario} in A and in B.",
+        charts.draw_run_quantiles(rows),
     )

@@ -5,9 +5,7 @@ from collections.abc import Sequence
 import altair as alt
 import polars as pl
 
-from analysis.report.charts import CaptionedChart
-from analysis.report.drawing import RenderedChart, render_chart
-from analysis.report.predicted_curves import COLOURS
+from analysis.report.drawing import RenderedChart, build_name_colours, render_chart
 from analysis.summary.contrast import Contrast
 
 WIDTH, ROW_HEIGHT = 300, 14
@@ -15,19 +13,13 @@ WIDTH, ROW_HEIGHT = 300, 14
 
 def render_contrast_chart(found: Sequence[Contrast]) -> RenderedChart | None:
     """None where nothing stands side by side."""
-    return render_chart(draw_contrasts(found)) if found else None
-
-
-def draw_contrasts(found: Sequence[Contrast]) -> CaptionedChart:
+    if not found:
+        return None
     subjects = ", ".join(each.subject for each in found)
     rate = draw_contrast_bars(found, "ok_rps", "good answers / s (logarithmic)")
     tail = draw_contrast_bars(found, "p95_ms", "95 % took at most, ms (logarithmic)")
-    return CaptionedChart(
-        "contrast",
-        "Side by side",
-        f"Throughput and latency of each contender: {subjects}.",
-        alt.vconcat(rate, tail, spacing=18),
-    )
+    says = f"Throughput and latency of each contender: {subjects}."
+    return render_chart("contrast", "Side by side", says, alt.vconcat(rate, tail, spacing=18))
 
 
 def draw_contrast_bars(found: Sequence[Contrast], figure: str, title: str) -> alt.Chart:
@@ -52,9 +44,7 @@ def draw_contrast_bars(found: Sequence[Contrast], figure: str, title: str) -> al
                 grid=True, labelLimit=190
             ),
             yOffset=alt.YOffset("contender:N", sort=names) if many else alt.Undefined,
-            color=alt.Color("contender:N", sort=None).scale(
-                domain=names, range=[COLOURS[n % len(COLOURS)] for n in range(len(names))]
-            ),
+            color=build_name_colours("contender", names).sort(None),
         )
     )
     assert isinstance(chart, alt.Chart)

@@ -1,4 +1,4 @@
-"""summary.json and summary.csv."""
+"""summary.csv."""
 
 import csv
 import io
@@ -32,8 +32,3 @@ def render_csv(cells: Sequence[CellSummary]) -> str:
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
-
-
-def export_cell(cell: CellSummary) -> dict[str, object]:
-    """A cell of summary.json: its figures, and the verdicts with their words."""
-    return asdict(cell)

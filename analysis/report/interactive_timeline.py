@@ -1,18 +1,41 @@
-"""The lanes of a cell as a browser moves through them: a chart without rows, and the rows."""
+"""The timeline of a cell as a picture, and as a browser moves through it: a chart without rows, and
+the rows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
 import altair as alt
+import polars as pl
 
-from analysis.report.charts import ROW_HEIGHT, WIDTH, Chart, build_kind_colours, style_chart
+from analysis.measures.window import Window
+from analysis.report.drawing import (
+    BLUE,
+    GREEN,
+    ORANGE,
+    PINK,
+    RED,
+    ROW_HEIGHT,
+    SKY,
+    WIDTH,
+    style_chart,
+)
 from analysis.report.timeline import KINDS, WAITING, Timeline
 from scenarios.units import Second
 
 BARS = "bars"
 """The name under which the page gives the rows to the chart."""
 LENGTHS_S = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 20.0)
+
+KIND_COLOURS = dict(zip(KINDS, (ORANGE, BLUE, SKY, RED, PINK, GREEN), strict=True))
+ROW_AXIS = alt.Axis(labelOverlap=True, labelFontSize=8, ticks=False, domain=False)
+SHOWN = [cast("float", alt.ExprRef(each)) for each in ("begin_s", "begin_s + length_s")]
+TOOLTIP = [
+    alt.Tooltip("kind:N", title="it"),
+    alt.Tooltip("what:N", title="what"),
+    alt.Tooltip("start_s:Q", title="from, s", format=".3f"),
+    alt.Tooltip("took_ms:Q", title="for, ms", format=",.1f"),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,47 +54,53 @@ class InteractiveTimeline:
 
 
 def build_interactive_timeline(
-    found: Timeline, identity: str, begin_s: Second, length_s: Second
+    found: Timeline, identity: str, shown: Window
 ) -> InteractiveTimeline:
-    lengths = {each for each in LENGTHS_S if each <= found.span.length_s} | {round(length_s, 3)}
+    length_s = round(shown.length_s, 3)
+    chart = style_chart(draw_timeline(found, shown, alt.NamedData(name=BARS)))
+    lengths = {each for each in LENGTHS_S if each <= found.span.length_s} | {length_s}
     return InteractiveTimeline(
         identity=identity,
-        spec=cast("dict[str, object]", draw_scrolling_chart(found, begin_s, length_s).to_dict()),
+        spec=cast("dict[str, object]", chart.to_dict()),
         rows=encode_rows(found),
         first_s=found.span.start_s,
         last_s=found.span.end_s,
-        begin_s=begin_s,
-        length_s=round(length_s, 3),
+        begin_s=shown.start_s,
+        length_s=length_s,
         lengths_s=tuple(sorted(lengths)),
     )
 
 
-def draw_scrolling_chart(found: Timeline, begin_s: Second, length_s: Second) -> Chart:
-    begin = alt.param(name="begin_s", value=begin_s)
-    length = alt.param(name="length_s", value=length_s)
+def draw_timeline(
+    found: Timeline, shown: Window, bars: alt.NamedData | pl.DataFrame
+) -> alt.LayerChart:
+    """A slice, which a page may move over `bars`."""
     kinds = [kind for kind in KINDS if kind in set(found.bars["kind"])]
     rows = alt.Y("row:N", title=None).scale(domain=list(found.rows)).axis(ROW_AXIS)
-    chart = draw_bar_layers(rows, kinds, "seconds since the cell began").add_params(begin, length)
-    return style_chart(chart.properties(width=WIDTH, height=ROW_HEIGHT * len(found.rows) + 4))
+    chart = draw_bar_layers(bars, rows, kinds, "seconds since the cell began", shown)
+    return chart.properties(width=WIDTH, height=ROW_HEIGHT * len(found.rows) + 4)
 
 
 def build_live_spec(shown_s: Second) -> dict[str, object]:
     """A chart of the last seconds, for rows that come and go; they bring their `place`."""
-    begin = alt.param(name="begin_s", value=-shown_s)
-    length = alt.param(name="length_s", value=shown_s)
     rows = alt.Y("row:N", title=None).sort(field="place", op="min").axis(ROW_AXIS)
-    chart = draw_bar_layers(rows, KINDS, "seconds ago").add_params(begin, length)
+    chart = draw_bar_layers(
+        alt.NamedData(name=BARS), rows, KINDS, "seconds ago", Window(-shown_s, 0.0)
+    )
     sized = style_chart(chart.properties(width=2 * WIDTH, height=alt.Step(ROW_HEIGHT)))
     return cast("dict[str, object]", sized.to_dict())
 
 
-ROW_AXIS = alt.Axis(labelOverlap=True, labelFontSize=8, ticks=False, domain=False)
-
-
-def draw_bar_layers(rows: alt.Y, kinds: Sequence[str], title: str) -> alt.LayerChart:
-    """Of the bars in the slice from begin_s on, length_s long: parameters of whoever shows it."""
+def draw_bar_layers(
+    data: alt.NamedData | pl.DataFrame,
+    rows: alt.Y,
+    kinds: Sequence[str],
+    title: str,
+    shown: Window,
+) -> alt.LayerChart:
+    """The bars in the slice from begin_s on, length_s long: parameters that a page may change."""
     base = (
-        alt.Chart(alt.NamedData(name=BARS))
+        alt.Chart(data)
         .transform_filter("datum.end_s > begin_s && datum.start_s < begin_s + length_s")
         .transform_calculate(
             shown_from_s="max(datum.start_s, begin_s)",
@@ -79,22 +108,13 @@ def draw_bar_layers(rows: alt.Y, kinds: Sequence[str], title: str) -> alt.LayerC
             took_ms="1000 * (datum.end_s - datum.start_s)",
         )
         .encode(
-            x=alt.X("shown_from_s:Q", title=title).scale(
-                domain=[
-                    cast("float", alt.ExprRef("begin_s")),
-                    cast("float", alt.ExprRef("begin_s + length_s")),
-                ],
-                nice=False,
-            ),
+            x=alt.X("shown_from_s:Q", title=title).scale(domain=SHOWN, nice=False),
             x2="shown_to_s:Q",
             y=rows,
-            color=build_kind_colours(kinds),
-            tooltip=[
-                alt.Tooltip("kind:N", title="it"),
-                alt.Tooltip("what:N", title="what"),
-                alt.Tooltip("start_s:Q", title="from, s", format=".3f"),
-                alt.Tooltip("took_ms:Q", title="for, ms", format=",.1f"),
-            ],
+            color=alt.Color("kind:N", title=None)
+            .scale(domain=list(kinds), range=[KIND_COLOURS[kind] for kind in kinds])
+            .legend(symbolOpacity=1, symbolStrokeWidth=0, columns=3),
+            tooltip=TOOLTIP,
         )
     )
     waits = base.transform_filter(alt.datum.kind == WAITING).mark_bar(
@@ -103,7 +123,10 @@ def draw_bar_layers(rows: alt.Y, kinds: Sequence[str], title: str) -> alt.LayerC
     bars = base.transform_filter(alt.datum.kind != WAITING).mark_bar(
         height={"band": 0.8}, stroke="white", strokeWidth=0.4
     )
-    found = alt.layer(waits, bars)
+    found = alt.layer(waits, bars).add_params(
+        alt.param(name="begin_s", value=shown.start_s),
+        alt.param(name="length_s", value=shown.length_s),
+    )
     assert isinstance(found, alt.LayerChart)
     return found
 

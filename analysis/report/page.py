@@ -1,14 +1,13 @@
 """report.html: everything a run has to show, on one page that needs no network."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from statistics import median_low
 
 import polars as pl
 
 from analysis.report import charts
 from analysis.report.capacity_table import build_shares_table, describe_capacity
-from analysis.report.charts import CaptionedChart
 from analysis.report.conditions import build_machine_load_table, collect_conditions
 from analysis.report.contrast_chart import render_contrast_chart
 from analysis.report.contrast_tables import build_contrast_tables, build_overall_table
@@ -19,7 +18,7 @@ from analysis.report.sections import ReportCell, build_section, load_report_cell
 from analysis.report.sweep_chart import render_sweep_chart
 from analysis.report.sweep_table import build_sweep_table
 from analysis.report.table import Table
-from analysis.report.templating import create_html_environment
+from analysis.report.templating import Page, render_page
 from analysis.report.trials_table import build_narrow_trials_table, select_repeated
 from analysis.report.vega import encode_script_json, load_vega
 from analysis.summary.comparison import ensure_mapping
@@ -29,15 +28,7 @@ from analysis.summary.run import RunSummary
 from records.rundir import CellDir, RunDir
 
 
-@dataclass(frozen=True, slots=True)
-class ReportPage:
-    """The page, and the pictures in it, each of which is a file too."""
-
-    html: str
-    pictures: tuple[RenderedChart, ...]
-
-
-def render_report(run: RunDir, summary: RunSummary) -> ReportPage:
+def render_report(run: RunDir, summary: RunSummary) -> Page:
     """The same text for the same records. Raises UserError where one is missing or damaged."""
     manifest = run.load_manifest()
     shown = [load_report_cell(cell, of_cell) for cell, of_cell in select_median_cells(run, summary)]
@@ -47,42 +38,42 @@ def render_report(run: RunDir, summary: RunSummary) -> ReportPage:
         build_section(each, highest, calibrations.get(each.summary.scenario), cores)
         for each in shown
     ]
-    together = render_quantiles_chart(shown)
-    contrast = render_contrast_chart(summary.contrasts)
+    pictures = {
+        "together": render_quantiles_chart(shown),
+        "contrast": render_contrast_chart(summary.contrasts),
+        "swept": render_sweep_chart(summary.sweeps),
+    }
+    context = {
+        "title": run.path.name,
+        "summary": summary,
+        "sections": sections,
+        "profiles": list_profiles(run),
+        "conditions": collect_conditions(manifest),
+        "slices": encode_script_json([asdict(each.slices) for each in sections if each.slices]),
+        "vega": load_vega(),
+        "meanwhile": build_machine_load_table({each.name: each.cell for each in sections}),
+    }
+    files = (*pictures.values(), *(each for one in sections for each in one.pictures))
+    return render_page("report.html", files, context | pictures | describe_results(summary))
+
+
+def describe_results(summary: RunSummary) -> dict[str, object]:
+    """Tables and sentences of the run as a whole."""
     repeated, searched = select_repeated(summary.scenarios), summary.knee is not None
-    swept = render_sweep_chart(summary.sweeps)
-    html = (
-        create_html_environment()
-        .get_template("report.html")
-        .render(
-            title=run.path.name,
-            summary=summary,
-            sections=sections,
-            table=build_page_table(summary.cells),
-            notes={format_cell_name(cell): write_notes(cell) for cell in summary.cells},
-            name_of=format_cell_name,
-            outcomes=[(each.met, describe_outcome(each)) for each in summary.outcomes],
-            trials=build_narrow_trials_table(repeated) if repeated else None,
-            capacity=describe_capacity(summary.cells) if searched else [],
-            shares=build_shares_table(summary.cells) if searched else None,
-            meanwhile=build_machine_load_table({each.name: each.cell for each in sections}),
-            together=together,
-            contrast=contrast,
-            swept=swept,
-            contrast_tables=build_page_contrasts(summary.contrasts),
-            sweep_tables=[
-                build_sweep_table(each, f"{each.scenario} over --{each.setting}")
-                for each in summary.sweeps
-            ],
-            profiles=list_profiles(run),
-            conditions=collect_conditions(manifest),
-            slices=encode_script_json([asdict(each.slices) for each in sections if each.slices]),
-            vega=load_vega(),
-        )
-    )
-    files = [each for one in sections for each in one.pictures]
-    first = (together, contrast, swept)
-    return ReportPage(html, (*(each for each in first if each is not None), *files))
+    return {
+        "table": build_page_table(summary.cells),
+        "notes": {format_cell_name(cell): write_notes(cell) for cell in summary.cells},
+        "name_of": format_cell_name,
+        "outcomes": [(each.met, describe_outcome(each)) for each in summary.outcomes],
+        "trials": build_narrow_trials_table(repeated) if repeated else None,
+        "capacity": describe_capacity(summary.cells) if searched else [],
+        "shares": build_shares_table(summary.cells) if searched else None,
+        "contrast_tables": build_page_contrasts(summary.contrasts),
+        "sweep_tables": [
+            build_sweep_table(each, f"{each.scenario} over --{each.setting}")
+            for each in summary.sweeps
+        ],
+    }
 
 
 def build_page_contrasts(found: Sequence[Contrast]) -> list[Table]:
@@ -142,11 +133,9 @@ def render_quantiles_chart(shown: Sequence[ReportCell]) -> RenderedChart | None:
     if len(found) < 2:
         return None
     return render_chart(
-        CaptionedChart(
-            "quantiles",
-            "How long it took, all together",
-            "All quantiles of the latency of every scenario; dashed: with the requests that nobody "
-            "answered.",
-            charts.draw_all_quantiles(found),
-        )
+        "quantiles",
+        "How long it took, all together",
+        "All quantiles of the latency of every scenario; dashed: with the requests that nobody "
+        "answered.",
+        charts.draw_all_quantiles(found),
     )

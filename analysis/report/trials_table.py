@@ -1,10 +1,9 @@
 """The table over the trials of each scenario, and how far to trust it."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 
 from analysis.metrics import Metric, list_metrics
-from analysis.report.interval_words import explain_missing, name_reasons
+from analysis.report.interval_words import explain_missing
 from analysis.report.table import Column, Row, Table, build_column
 from analysis.stats import formats
 from analysis.stats.intervals import MedianInterval
@@ -88,17 +87,3 @@ def write_trial_remarks(summaries: Sequence[ScenarioSummary]) -> list[str]:
 def write_coverage_remark(interval: MedianInterval) -> str:
     covered = formats.percent(interval.coverage)
     return f"[low–high] of {interval.trials} trials: exact order statistics, coverage {covered}"
-
-
-def export_scenario(summary: ScenarioSummary) -> dict[str, object]:
-    """An entry of "scenarios" in summary.json."""
-    return {
-        "scenario": summary.scenario,
-        "trials": summary.trials,
-        "starved_trials": summary.starved_trials,
-        "errors": dict(summary.errors),
-        "figures": {
-            name: asdict(interval, dict_factory=name_reasons)
-            for name, interval in summary.figures.items()
-        },
-    }

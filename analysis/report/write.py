@@ -1,16 +1,16 @@
 """Every report of a run, from its records alone."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from analysis.report.contrast_tables import export_contrasts
-from analysis.report.export import export_cell, render_csv
+from analysis.report.export import render_csv
+from analysis.report.interval_words import name_reasons
 from analysis.report.markdown import render_summary_markdown
-from analysis.report.trials_table import export_scenario
-from analysis.summary import sweep, thresholds
+from analysis.summary import sweep
 from analysis.summary.cell import compute_summary
 from analysis.summary.comparison import Comparison
 from analysis.summary.model import SCHEMA, CellSummary
@@ -41,8 +41,8 @@ def load_run_summary(run: RunDir) -> RunSummary:
 def render_summary_json(summary: RunSummary) -> str:
     content: dict[str, object] = {
         "schema": SCHEMA,
-        "cells": [export_cell(cell) for cell in summary.cells],
-        "scenarios": [export_scenario(each) for each in summary.scenarios],
+        "cells": [asdict(cell) for cell in summary.cells],
+        "scenarios": [asdict(each, dict_factory=name_reasons) for each in summary.scenarios],
     }
     if summary.knee is not None:
         content["capacity"] = asdict(summary.knee)
@@ -51,7 +51,7 @@ def render_summary_json(summary: RunSummary) -> str:
     if summary.contrasts:
         content |= export_contrasts(summary.contrasts)
     if summary.outcomes:
-        content["expectations"] = [thresholds.export_outcome(each) for each in summary.outcomes]
+        content["expectations"] = [asdict(each) for each in summary.outcomes]
     return json.dumps(content, indent=2, allow_nan=False) + "\n"
 
 
@@ -79,15 +79,14 @@ def write_page(run: RunDir, summary: RunSummary) -> Path:
 
 def write_comparison(
     path: Path,
-    a: tuple[RunDir, RunSummary],
-    b: tuple[RunDir, RunSummary],
+    sides: Mapping[str, tuple[RunDir, RunSummary]],
     comparison: Comparison,
     unlike: Sequence[str],
 ) -> None:
     """The page, and its pictures in a folder beside it. Raises UserError if it can't be written."""
-    from analysis.report.comparison_page import ComparisonRun, render_comparison
+    from analysis.report.comparison_page import render_comparison
 
-    made = render_comparison(ComparisonRun("A", *a), ComparisonRun("B", *b), comparison, unlike)
+    made = render_comparison(sides, comparison, unlike)
     try:
         save_pictures(path.with_suffix(".charts"), made.pictures)
         path.write_text(made.html)

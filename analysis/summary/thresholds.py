@@ -5,7 +5,7 @@ import operator
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal, cast, get_args
@@ -13,6 +13,7 @@ from typing import Literal, cast, get_args
 from analysis.metrics import METRICS, get_value
 from analysis.stats import formats
 from analysis.summary.model import CellSummary
+from analysis.summary.trials import count_error_verdicts
 from scenarios.catalogue import CATALOGUE, GROUPS
 from scenarios.errors import UserError
 from scenarios.model import Library
@@ -206,34 +207,16 @@ UNBELIEVABLE = ("LITTLE_MISMATCH", "OVERLOADED", "GENERATOR_SATURATED", "COUNTS_
 
 def find_disqualifying_verdict(cell: CellSummary) -> str | None:
     """The verdict for which no latency of this cell may pass a threshold; None if there is none."""
-    return next(
-        (
-            verdict.code
-            for verdict in cell.verdicts
-            if verdict.code in UNBELIEVABLE and verdict.severity == "error"
-        ),
-        None,
-    )
+    return next((code for code in count_error_verdicts([cell]) if code in UNBELIEVABLE), None)
 
 
 def compute_excess(value: float, expectation: Threshold) -> float:
     """How far on the wrong side of the bound: the larger, the worse."""
     beyond = value - expectation.bound
-    match expectation.operator:
-        case "<" | "<=":
-            return beyond
-        case ">" | ">=":
-            return -beyond
-        case "==":
-            return abs(beyond)
-        case "!=":
-            return -abs(beyond)
+    if expectation.operator in ("==", "!="):
+        beyond = abs(beyond)
+    return -beyond if expectation.operator in ("!=", ">", ">=") else beyond
 
 
 def are_all_met(outcomes: Sequence[ThresholdOutcome]) -> bool:
     return all(each.met for each in outcomes)
-
-
-def export_outcome(outcome: ThresholdOutcome) -> dict[str, object]:
-    """An entry of "expectations" in summary.json."""
-    return asdict(outcome)

@@ -3,7 +3,7 @@ server, one warm-up and one moment of the machine, so that thousands of them are
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from analysis.metrics import get_value, list_metrics
 from analysis.stats.intervals import MedianInterval, compute_median_interval
@@ -19,9 +19,9 @@ class ScenarioSummary:
 
     scenario: str
     trials: int
+    starved_trials: int
+    errors: Mapping[str, int]
     figures: Mapping[str, MedianInterval]
-    starved_trials: int = 0
-    errors: Mapping[str, int] = field(default_factory=dict)
 
 
 def group_completed_trials(cells: Sequence[CellSummary]) -> dict[str, list[CellSummary]]:

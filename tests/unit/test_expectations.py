@@ -1,5 +1,5 @@
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.metrics import METRICS
-from analysis.report.export import export_cell as cell_json
 from analysis.report.notes import describe_outcome
 from analysis.stats.formats import near_bound
 from analysis.summary.cell import compute_summary
@@ -16,7 +15,6 @@ from analysis.summary.thresholds import (
     HOLDS,
     Threshold,
     are_all_met,
-    export_outcome,
     judge_thresholds,
     parse_thresholds,
     read_thresholds,
@@ -147,7 +145,7 @@ def test_the_figures_are_the_numbers_of_summary_json() -> None:
         return found
 
     known = {each.key for each in METRICS}
-    assert numbers(cell_json(CELL)) <= known
+    assert numbers(asdict(CELL)) <= known
     assert {"bystander.p99_ms", "whole_run.rps", "predicted.ok_rps", "fates.vanished"} <= known
     assert not {"scenario", "interrupted", "blocking_sites", "cycles", "errors"} & known
 
@@ -297,7 +295,7 @@ def test_the_digits_that_are_shown() -> None:
 
 def test_json_has_expectation_and_outcome() -> None:
     (found,) = judge_thresholds(parse_thresholds("*: p99_ms < 1200"), [trial(3, 1041.6)])
-    assert json.loads(json.dumps(export_outcome(found))) == {
+    assert json.loads(json.dumps(asdict(found))) == {
         "scenario": NAME,
         "expectation": {"target": "*", "figure": "p99_ms", "operator": "<", "bound": 1200.0},
         "met": True,

@@ -1,4 +1,4 @@
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 
 import polars as pl
 import pytest
@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.measures.resource_usage import compute_cpu_percent_peak, compute_memory_mib_peak
-from analysis.report.export import export_cell
 from analysis.summary.cell import compute_summary
 from analysis.summary.model import CellSummary
 from records.cell import CellRecord, Phases, find_death_rounds
@@ -21,7 +20,7 @@ rss_mib_peak, generator_cpu_percent_peak, bystander, whole_run, predicted, verdi
 
 
 def test_every_key_of_the_design_is_there() -> None:
-    content = export_cell(compute_summary(record(), tables([(3.0, 4.0, None)])))
+    content = asdict(compute_summary(record(), tables([(3.0, 4.0, None)])))
     assert {key.strip() for key in KEYS.split(",")} <= set(content)
     bystander, whole_run = content["bystander"], content["whole_run"]
     assert isinstance(bystander, dict)

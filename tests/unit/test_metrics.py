@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import asdict, fields, is_dataclass, replace
 from types import UnionType
 from typing import cast, get_args, get_type_hints
 
@@ -12,7 +12,6 @@ from analysis import metrics
 from analysis.metrics import METRICS, Metric, View, get_value, list_metrics
 from analysis.report.comparison_table import build_comparison_table
 from analysis.report.contrast_tables import build_contrast_tables
-from analysis.report.export import export_cell
 from analysis.report.render import render_markdown
 from analysis.report.run_table import build_page_table, build_run_table, render_cell
 from analysis.report.sweep_table import build_sweep_table
@@ -69,7 +68,7 @@ def test_a_prediction_is_a_metric_too() -> None:
 
 
 def test_a_metric_that_an_old_record_lacks_is_unknown() -> None:
-    content = json.loads(json.dumps([export_cell(CELL)]))
+    content = json.loads(json.dumps([asdict(CELL)]))
     del content[0]["p999_ms"], content[0]["cpu_ms_per_request"]
     (old,) = parse_cells(content)
     assert old == replace(CELL, p999_ms=None, cpu_ms_per_request=None)

@@ -1,16 +1,16 @@
 import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.metrics import list_metrics
+from analysis.report.interval_words import name_reasons
 from analysis.report.render import render_markdown, render_terminal
 from analysis.report.trials_table import (
     build_narrow_trials_table,
     build_trials_table,
-    export_scenario,
     select_repeated,
 )
 from analysis.stats.intervals import compute_median_interval
@@ -147,7 +147,7 @@ def test_markdown_has_a_row_for_each_scenario_and_no_bare_brackets() -> None:
 
 def test_json_names_the_figures_as_the_cells_do() -> None:
     (summary,) = summarize_trials([trial(n) for n in range(1, 6)])
-    content = json.loads(json.dumps(export_scenario(summary), allow_nan=False))
+    content = json.loads(json.dumps(asdict(summary, dict_factory=name_reasons), allow_nan=False))
     assert content["scenario"] == "sync-http"
     assert content["trials"] == 5
     assert content["figures"]["ok_rps"] == {
