@@ -117,16 +117,21 @@ def draw_bar_layers(
             tooltip=TOOLTIP,
         )
     )
+    return layer_kinds(base).add_params(
+        alt.param(name="begin_s", value=shown.start_s),
+        alt.param(name="length_s", value=shown.length_s),
+    )
+
+
+def layer_kinds(base: alt.Chart) -> alt.LayerChart:
+    """What waits is thin and pale, behind the others."""
     waits = base.transform_filter(alt.datum.kind == WAITING).mark_bar(
         height={"band": 0.3}, opacity=0.25
     )
     bars = base.transform_filter(alt.datum.kind != WAITING).mark_bar(
         height={"band": 0.8}, stroke="white", strokeWidth=0.4
     )
-    found = alt.layer(waits, bars).add_params(
-        alt.param(name="begin_s", value=shown.start_s),
-        alt.param(name="length_s", value=shown.length_s),
-    )
+    found = alt.layer(waits, bars)
     assert isinstance(found, alt.LayerChart)
     return found
 

@@ -1,5 +1,7 @@
 """What is to be said of a cell below its row, and of what was expected of it."""
 
+from collections.abc import Iterator
+
 from analysis.measures.ramp import RampGrowth
 from analysis.stats import formats
 from analysis.summary.model import CellSummary
@@ -21,49 +23,51 @@ def write_notes(cell: CellSummary) -> list[str]:
         failed = ", ".join(str(cycle.failures) for cycle in cell.cycles)
         lengths = ", ".join(f"{cycle.end_s - cycle.start_s:.1f}" for cycle in cell.cycles)
         found.append(f"per cycle of {lengths} s: {ok} good answers, {failed} failures")
+    found += write_latency_notes(cell)
+    if has_blocked_loop(cell):
+        lag = formats.milliseconds(cell.loop_lag_max_ms)
+        found.append(f"the loop was held by {cell.blocking_sites[0]} (silent for up to {lag} ms)")
+    if has_affected_bystander(cell):
+        found.append(write_bystander_note(cell))
+    if dearer := write_cpu_note(cell):
+        found.append(dearer)
+    return found + [f"{each.count} × {each.error}" for each in cell.errors[:3]]
+
+
+def write_latency_notes(cell: CellSummary) -> Iterator[str]:
+    """What its latencies leave out, and what they depend on."""
     if has_starved_users(cell):
         median = formats.at_least(cell.median_censored_ms, cell.median_lower_bound_ms)
-        found.append(f"* with the unanswered counted (Kaplan–Meier) the median is {median} ms")
+        yield f"* with the unanswered counted (Kaplan–Meier) the median is {median} ms"
         if cell.users_longest_wait_median_ms is not None:
             longest = formats.milliseconds(cell.users_longest_wait_median_ms)
-            found.append(f"half of the users waited {longest} ms or more for an answer")
+            yield f"half of the users waited {longest} ms or more for an answer"
     if cell.warm_up_cut_s:
         cut = formats.decimal(cell.warm_up_cut_s)
-        found.append(f"the window's first {cut} s were still warm-up (MSER-5) and are left out")
-    if (grown := cell.growth) is not None:
-        found.append(write_ramp_note(grown))
+        yield f"the window's first {cut} s were still warm-up (MSER-5) and are left out"
+    if cell.growth is not None:
+        yield write_ramp_note(cell.growth)
     if (loop := cell.open_loop) is not None and loop.overloaded:
-        found.append("percentiles in brackets are no property of the service: see OVERLOADED")
+        yield "percentiles in brackets are no property of the service: see OVERLOADED"
         if loop.formula_median_ms is not None:
-            found.append(
+            yield (
                 "first come, first served: what is answered t after the begin waited "
                 "t (1 - served / offered), a median of "
                 f"{formats.milliseconds(loop.formula_median_ms)} ms by that formula, "
                 f"{formats.milliseconds(cell.median_ms)} ms as measured"
             )
-    if has_blocked_loop(cell):
-        lag = formats.milliseconds(cell.loop_lag_max_ms)
-        found.append(f"the loop was held by {cell.blocking_sites[0]} (silent for up to {lag} ms)")
-    if has_affected_bystander(cell):
-        bystander = cell.bystander
-        waited = formats.milliseconds(bystander.median_ms)
-        if bystander.median_is_lower_bound:
-            waited = f"at least {waited}"
-        found.append(
-            f"a bystander's {bystander.path} took {waited} ms (median), "
-            f"{bystander.failures} of {bystander.pings} got no answer"
-            f"{write_bystander_prediction(cell)}"
-        )
-    if dearer := write_cpu_note(cell):
-        found.append(dearer)
-    found += [f"{each.count} × {each.error}" for each in cell.errors[:3]]
-    return found
 
 
-def write_bystander_prediction(cell: CellSummary) -> str:
+def write_bystander_note(cell: CellSummary) -> str:
+    other = cell.bystander
+    least = "at least " if other.median_is_lower_bound else ""
+    note = (
+        f"a bystander's {other.path} took {least}{formats.milliseconds(other.median_ms)} ms "
+        f"(median), {other.failures} of {other.pings} got no answer"
+    )
     if cell.predicted is None or cell.predicted.bystander_ms is None:
-        return ""
-    return f"; predicted: {formats.milliseconds(cell.predicted.bystander_ms)} ms"
+        return note
+    return f"{note}; predicted: {formats.milliseconds(cell.predicted.bystander_ms)} ms"
 
 
 def write_ramp_note(grown: RampGrowth) -> str:

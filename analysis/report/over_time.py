@@ -15,10 +15,6 @@ SHORTEST_RATE_S = 0.5
 """A rate over less is the noise of single requests."""
 LENGTHS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 60.0)
 THREADS = ("loop", "anyio_worker", "executor", "other")
-PROBED = (
-    "pid", "at_s", "heartbeat_age_s", "pool_borrowed", "pool_waiting",
-    *(f"threads_{kind}" for kind in THREADS),
-)  # fmt: skip
 THROUGHPUT, IN_FLIGHT, THREAD_COUNT, POOL, HEARTBEAT = (
     "throughput",
     "in flight",
@@ -26,6 +22,12 @@ THROUGHPUT, IN_FLIGHT, THREAD_COUNT, POOL, HEARTBEAT = (
     "pool",
     "heartbeat",
 )
+
+SAMPLED = {f"threads_{kind}": (THREAD_COUNT, kind.replace("_", " ")) for kind in THREADS} | {
+    "pool_borrowed": (POOL, "borrowed"),
+    "pool_waiting": (POOL, "waiting"),
+}
+PROBED = ("pid", "at_s", "heartbeat_age_s", *SAMPLED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,14 +124,9 @@ def compute_probe_series(probe: pl.DataFrame, step_s: Second, end_s: Second) -> 
     )
     steps = every.join(sampled, on="step", how="left", maintain_order="left")
     at_s = (steps["step"] + 0.5) * step_s
-    named = {
-        **{f"threads_{kind}": (THREAD_COUNT, kind.replace("_", " ")) for kind in THREADS},
-        "pool_borrowed": (POOL, "borrowed"),
-        "pool_waiting": (POOL, "waiting"),
-    }
     frames = [
         build_points(panel, series, at_s, steps[column])
-        for column, (panel, series) in named.items()
+        for column, (panel, series) in SAMPLED.items()
     ]
     ages_ms = 1000 * steps["heartbeat_age_s"]
     return pl.concat([*frames, build_points(HEARTBEAT, "age of the last beat", at_s, ages_ms)])

@@ -5,7 +5,6 @@ await: each such request takes a row of its own, drawn light, and the loop's own
 what is known to have run on it or to have held it.
 """
 
-from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
@@ -13,9 +12,9 @@ from itertools import count, islice
 
 import polars as pl
 
-from analysis.measures.blocking_sites import BEAT_S
 from analysis.measures.request_accounting import is_bystander_request
 from analysis.measures.window import CellTables, Window
+from analysis.report.stalls import Span, find_stalls, split_blocking, subtract_spans
 from records.cell import CellRecord
 from scenarios.units import Second
 
@@ -25,18 +24,12 @@ MOST_REQUESTS = 40_000
 """That are looked at."""
 MOST_BARS = 4_000
 """That a page holds for one cell."""
-NEAR = 8
 TOO_SHORT_S = 0.0005
 """To be seen, of the sending."""
-SILENT_S = 3 * BEAT_S
-"""A heartbeat older than this: the loop does something else."""
-HELD_SHARE = 0.8
-"""Of a request's time in its handler; the last samples of a silence are up to a beat too early."""
 HANDLED = (
     "pid", "request_id", "route", "queued_s", "started_s", "ended_s", "sent_s", "thread_id",
     "thread_kind",
 )  # fmt: skip
-LOOPED = ("pid", "route", "started_s", "ended_s")
 PROBED = ("pid", "at_s", "heartbeat_age_s", "blocked_route", "blocked_frame")
 
 WAITING, HANDLING, AWAITING, HOLDING, SILENT, SENDING = (
@@ -55,13 +48,6 @@ BAR = {
     "end_s": pl.Float64,
     "what": pl.String,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    start_s: Second
-    end_s: Second
-    what: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +76,9 @@ def build_timeline(record: CellRecord, cell: CellTables, window: Window) -> Time
     return build_timeline_from_rows(handlers, probe, window, blocks=blocks)
 
 
+Bar = tuple[str, str, Second, Second, str]
+
+
 def build_timeline_from_rows(
     handlers: pl.DataFrame,
     probe: pl.DataFrame,
@@ -99,48 +88,50 @@ def build_timeline_from_rows(
     most_requests: int = MOST_REQUESTS,
 ) -> Timeline:
     """`blocks`: the endpoint's code awaits nothing, and so holds its loop from start to end."""
-    begun = handlers.filter(~is_bystander_request(), pl.col("started_s") < window.end_s)
-    handlers = fill_missing_ends(begun, probe).filter(
-        pl.col("ended_s").fill_null(window.end_s) > window.start_s
-    )
-    span = shorten_window(handlers["started_s"], window, most_requests)
-    handlers = handlers.filter(pl.col("started_s") < span.end_s).sort("started_s", "request_id")
+    handlers, span = select_handlers(handlers, probe, window, most_requests)
     probe = probe.filter(span.contains("at_s"))
     loops = name_loops(handlers, probe)
-    silences = {pid: find_stalls(probe.filter(pl.col("pid") == pid)) for pid in loops}
-    on_loop = handlers.filter(pl.col("thread_kind") == "loop")
-    held, awaiting = split_blocking(on_loop, silences, span, always=blocks)
-    threads = handlers.filter(pl.col("thread_kind") != "loop", pl.col("thread_id").is_not_null())
-    thread_rows = name_threads(
-        threads.select("pid", "thread_id").unique(maintain_order=True).rows()
-    )
+    stalls = {pid: find_stalls(probe.filter(pl.col("pid") == pid)) for pid in loops}
+    is_on_loop = pl.col("thread_kind") == "loop"
+    held, awaiting = split_blocking(handlers.filter(is_on_loop), stalls, span, always=blocks)
+    threads = handlers.filter(~is_on_loop, pl.col("thread_id").is_not_null())
+    thread_rows = name_threads(threads)
     slots, most = pack_rows(awaiting, span)
-    bars = [
-        *build_loop_bars(held, silences, loops),
-        *build_thread_bars(threads, thread_rows, span),
-        *slots,
-    ]
-    inside = pl.DataFrame(bars, schema=BAR, orient="row").filter(
-        pl.col("end_s") > span.start_s, pl.col("start_s") < span.end_s
-    )
-    drawn = inside.filter(pl.col("kind") != WAITING)["start_s"].clip(lower_bound=span.start_s)
-    span = shorten_window(drawn, span, MOST_BARS)
-    # a wait is drawn with what came of it
-    begins = pl.when(pl.col("kind") == WAITING).then("end_s").otherwise("start_s")
+    on_threads = build_thread_bars(threads, thread_rows, span)
+    bars, span = select_bars((*build_loop_bars(held, stalls, loops), *on_threads, *slots), span)
+    named = (*islice(thread_rows.values(), MOST_ROWS), *map(name_slot, range(min(most, MOST_ROWS))))
     return Timeline(
-        bars=inside.filter(begins < span.end_s).sort("start_s", maintain_order=True),
-        rows=(
-            *loops.values(),
-            *list(thread_rows.values())[:MOST_ROWS],
-            *(name_slot(number) for number in range(min(most, MOST_ROWS))),
-        ),
+        bars=bars,
+        rows=(*loops.values(), *named),
         left_out=max(0, len(thread_rows) - MOST_ROWS) + max(0, most - MOST_ROWS),
         span=span,
         is_shortened=span.end_s < window.end_s,
     )
 
 
-Bar = tuple[str, str, Second, Second, str]
+def select_handlers(
+    handlers: pl.DataFrame, probe: pl.DataFrame, window: Window, most: int
+) -> tuple[pl.DataFrame, Window]:
+    """The requests in the window, or in as much of it as has so many."""
+    begun = handlers.filter(~is_bystander_request(), pl.col("started_s") < window.end_s)
+    found = fill_missing_ends(begun, probe).filter(
+        pl.col("ended_s").fill_null(window.end_s) > window.start_s
+    )
+    span = shorten_window(found["started_s"], window, most)
+    return found.filter(pl.col("started_s") < span.end_s).sort("started_s", "request_id"), span
+
+
+def select_bars(bars: Sequence[Bar], span: Window) -> tuple[pl.DataFrame, Window]:
+    """Those in the span, or in as much of it as has MOST_BARS. A wait is drawn with what came of
+    it."""
+    frame = pl.DataFrame(bars, schema=BAR, orient="row")
+    inside = frame.filter(pl.col("end_s") > span.start_s, pl.col("start_s") < span.end_s)
+    is_wait = pl.col("kind") == WAITING
+    span = shorten_window(
+        inside.filter(~is_wait)["start_s"].clip(lower_bound=span.start_s), span, MOST_BARS
+    )
+    begins = pl.when(is_wait).then("end_s").otherwise("start_s")
+    return inside.filter(begins < span.end_s).sort("start_s", maintain_order=True), span
 
 
 def fill_missing_ends(handlers: pl.DataFrame, probe: pl.DataFrame) -> pl.DataFrame:
@@ -166,71 +157,14 @@ def name_loops(handlers: pl.DataFrame, probe: pl.DataFrame) -> dict[int, str]:
     return {pid: f"loop {number}" for number, pid in enumerate(pids, start=1)}
 
 
-def name_threads(threads: Iterable[tuple[object, ...]]) -> dict[tuple[object, ...], str]:
-    return {each: f"thread {number:>3}" for number, each in enumerate(threads, start=1)}
+def name_threads(threads: pl.DataFrame) -> dict[tuple[object, ...], str]:
+    """By process and thread id, in the order in which they come."""
+    known = threads.select("pid", "thread_id").unique(maintain_order=True).rows()
+    return {each: f"thread {number:>3}" for number, each in enumerate(known, start=1)}
 
 
 def name_slot(number: int) -> str:
     return f"await {number + 1:>3}"
-
-
-def find_stalls(probe: pl.DataFrame) -> list[Span]:
-    """Of one loop, in the order of time; with what held it, where the probe could tell."""
-    found: list[Span] = []
-    late = probe.filter(pl.col("heartbeat_age_s") > SILENT_S).sort("at_s")
-    columns = ("at_s", "heartbeat_age_s", "blocked_route", "blocked_frame")
-    for at_s, age_s, route, frame in late.select(columns).iter_rows():
-        what = " at ".join(each for each in (route, frame) if each)
-        if found and at_s - age_s < found[-1].end_s:  # the same silence, a beat later
-            last = found.pop()
-            found.append(Span(last.start_s, at_s, what or last.what))
-        else:
-            found.append(Span(at_s - age_s, at_s, what))
-    return found
-
-
-def split_blocking(
-    on_loop: pl.DataFrame, silences: dict[int, list[Span]], window: Window, *, always: bool
-) -> tuple[list[tuple[int, Span]], list[Span]]:
-    """Requests that held their loop all the while, with its process; and those that awaited.
-    `always`: an endpoint whose code awaits nothing. Of others only those that were alone with
-    their loop are known to be what held it."""
-    by_loop: dict[int, list[Span]] = {}
-    for pid, route, start_s, ended_s in on_loop.select(LOOPED).iter_rows():
-        by_loop.setdefault(pid, []).append(Span(start_s, ended_s or window.end_s, route))
-    held, awaiting = list[tuple[int, Span]](), list[Span]()
-    for pid, spans in by_loop.items():
-        for place, span in enumerate(spans):
-            if always or (
-                not overlaps_neighbour(spans, place)
-                and compute_stalled_share(span, silences.get(pid, [])) >= HELD_SHARE
-            ):
-                held.append((pid, span))
-            else:
-                awaiting.append(span)
-    return held, sorted(awaiting, key=lambda each: each.start_s)
-
-
-def overlaps_neighbour(spans: Sequence[Span], place: int) -> bool:
-    """Of one loop's spans in the order of their begin. Whoever began before and lasts longer is
-    found among the last few, or the loop is no candidate anyway: it serves many."""
-    own = spans[place]
-    near = (*spans[max(0, place - NEAR) : place], *spans[place + 1 : place + 2])
-    return any(other.start_s < own.end_s and other.end_s > own.start_s for other in near)
-
-
-def compute_stalled_share(span: Span, silences: Sequence[Span]) -> float:
-    """`silences` in the order of time, apart from each other."""
-    length_s = span.end_s - span.start_s
-    if length_s <= 0:
-        return 0.0
-    first = bisect_left(silences, span.start_s, key=lambda each: each.end_s)
-    common_s = 0.0
-    for each in islice(silences, first, None):
-        if each.start_s >= span.end_s:
-            break
-        common_s += min(span.end_s, each.end_s) - max(span.start_s, each.start_s)
-    return common_s / length_s
 
 
 def build_loop_bars(
@@ -246,19 +180,6 @@ def build_loop_bars(
         for silence in silences[pid]:
             for rest in subtract_spans(silence, own):
                 yield row, SILENT, rest.start_s, rest.end_s, rest.what
-
-
-def subtract_spans(silence: Span, taken: Iterable[Span]) -> Iterator[Span]:
-    """Of what is not taken, whatever is longer than a beat. `taken` in the order of time."""
-    begin_s = silence.start_s
-    for each in taken:
-        if each.end_s <= begin_s or each.start_s >= silence.end_s:
-            continue
-        if each.start_s - begin_s > BEAT_S:
-            yield Span(begin_s, each.start_s, silence.what)
-        begin_s = max(begin_s, each.end_s)
-    if silence.end_s - begin_s > BEAT_S:
-        yield Span(begin_s, silence.end_s, silence.what)
 
 
 def build_thread_bars(

@@ -60,20 +60,12 @@ class Comparison:
 def list_differences(a: Mapping[str, object], b: Mapping[str, object]) -> list[str]:
     """What two manifests have unlike, other than the code under study: a line each."""
     around_a, around_b = ensure_mapping(a.get("environment")), ensure_mapping(b.get("environment"))
-    packages_a, packages_b = (
-        ensure_mapping(around_a.get("packages")),
-        ensure_mapping(around_b.get("packages")),
-    )
+    packages_a, packages_b = (ensure_mapping(each.get("packages")) for each in (around_a, around_b))
     memory = compare_memory(around_a.get("memory_mib"), around_b.get("memory_mib"))
     found = compare_entries("", around_a, around_b, ENVIRONMENT)
     elsewhere = [ensure_mapping(each.get("distribution")).get("expect_workers") for each in (a, b)]
-    found += compare_entries(
-        "",
-        {"load workers elsewhere": elsewhere[0]},
-        {"load workers elsewhere": elsewhere[1]},
-        ("load workers elsewhere",),
-    )
-    found += [memory] if memory else []
+    workers = compare_setting("load workers elsewhere", *elsewhere)
+    found += filter(None, (workers, memory))
     found += compare_entries("", packages_a, packages_b, sorted({*packages_a, *packages_b}))
     asked_a, asked_b = read_scenarios(a), read_scenarios(b)
     for name in (name for name in asked_a if name in asked_b):
