@@ -2,13 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import polars as pl
 
 from records.cell import CellRecord
-from scenarios.units import Second
 
 ENOUGH = 0.95
 """Of the throughput with all users: within this it has arrived, and noise is no growth."""
@@ -42,19 +40,12 @@ def measure_ramp_growth(
     counts = np.histogram(good["ended_s"].to_numpy(), bins=marks)[0]
     if len(counts) < FEWEST_LEVELS or counts.min() < FEWEST_A_LEVEL:
         return None
-    rates = compute_rates([int(count) for count in counts], marks)
+    rates: list[float] = (counts / np.diff(marks)).tolist()
     reached = find_plateau(rates, ok_rps)
     return RampGrowth(
         saturated_from=None if reached is None else reached + 1,
         levels=tuple(enumerate(rates, start=1)),
     )
-
-
-def compute_rates(counts: Sequence[int], marks: Sequence[Second]) -> list[float]:
-    return [
-        count / (end_s - begin_s)
-        for count, (begin_s, end_s) in zip(counts, pairwise(marks), strict=True)
-    ]
 
 
 def find_plateau(rates: Sequence[float], finally_rps: float) -> int | None:

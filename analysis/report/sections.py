@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 from pydantic import TypeAdapter
 
-from analysis.measures.latency import TIMES
-from analysis.measures.window import Window, find_last_moment, find_window
+from analysis.measures.window import Window, open_cell
 from analysis.report import charts
 from analysis.report.charts import CaptionedChart
 from analysis.report.conditions import Row, describe_machine_load
@@ -74,8 +73,8 @@ class Section:
 def load_report_cell(cell: CellDir, summary: CellSummary) -> ReportCell:
     """Raises UserError for a table that is missing or damaged."""
     record = cell.load_record()
-    window = find_window(record, cell.load_table("requests", (*TIMES, "status")))
-    end_s = find_last_moment(record, cell)
+    measured = open_cell(record, cell)
+    window, end_s = measured.window, measured.end_s
     return ReportCell(
         record=record,
         summary=summary,

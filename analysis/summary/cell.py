@@ -5,8 +5,7 @@ from itertools import pairwise
 import polars as pl
 
 from analysis.measures.arrival_delay import measure_arrival_delay
-from analysis.measures.latency import TIMES
-from analysis.measures.latency_summary import summarize_latency
+from analysis.measures.latency import summarize_latency
 from analysis.measures.littles_law import summarize_users
 from analysis.measures.probe_metrics import compute_probe_metrics
 from analysis.measures.ramp import measure_ramp_growth
@@ -20,10 +19,9 @@ from analysis.measures.window import (
     CellTables,
     MeasuredCell,
     Window,
-    find_last_moment,
-    find_window,
     get_planned_window,
     load_rows,
+    open_cell,
 )
 from analysis.stats.quantiles import estimate_quantile
 from analysis.summary.model import BystanderLatency, CellSummary, Cycle, ErrorCount, WholeRun
@@ -42,8 +40,7 @@ def compute_summary(
     record: CellRecord, tables: CellTables, prediction: Prediction | None = None
 ) -> CellSummary:
     """Table after table: no two large ones are held at once."""
-    window = find_window(record, tables.load_table("requests", (*TIMES, "status")))
-    cell = MeasuredCell(record, tables, window, find_last_moment(record, tables))
+    cell = open_cell(record, tables)
     probe, threads = compute_probe_metrics(cell), summarize_threads(cell)
     delay, account = measure_arrival_delay(cell), account_for_cell(record, tables)
     rows = load_rows(cell)
@@ -56,7 +53,7 @@ def compute_summary(
         **vars(throughput),
         **vars(summarize_latency(rows)),
         **vars(summarize_users(rows, found.littles_law)),
-        **vars(summarize_steadiness(window, found.steadiness)),
+        **vars(summarize_steadiness(found.steadiness)),
         **vars(threads),
         **vars(probe),
         **vars(measure_server_usage(rows)),

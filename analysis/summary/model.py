@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from analysis.measures.arrival_delay import ArrivalDelay
 from analysis.measures.instruments import InstrumentSummary
-from analysis.measures.latency_summary import LatencySummary
+from analysis.measures.latency import LatencySummary
 from analysis.measures.littles_law import UserSummary
 from analysis.measures.probe_metrics import ProbeMetrics
 from analysis.measures.ramp import RampGrowth

@@ -1,5 +1,6 @@
 """What a verdict is: what it rests on, what it says, and the form in which it is recorded."""
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -31,9 +32,12 @@ class Verdict(ABC):
     """Stable: other tools rely on it."""
     rank: ClassVar[int]
     """Where it stands among a cell's verdicts: the gravest have the lowest."""
+    text: ClassVar[str]
+    """The message, with fields in braces, where it always has the same form."""
     advice: ClassVar[str]
 
     def __init_subclass__(cls) -> None:
+        cls.code = re.sub(r"\B(?=[A-Z])", "_", cls.__name__).upper()
         dataclass(frozen=True, kw_only=True)(cls)
 
     @classmethod
@@ -45,9 +49,9 @@ class Verdict(ABC):
     def severity(self) -> Severity: ...
 
     @property
-    @abstractmethod
     def message(self) -> str:
         """One sentence, with the verdict's numbers in it."""
+        return self.text.format_map(vars(self))
 
     @property
     def data(self) -> Data:

@@ -9,7 +9,6 @@ class CountsDisagree(Verdict):
     """Generator, app and upstream saw different requests. contradictions: counts that must be zero,
     by their names in the request accounting."""
 
-    code = "COUNTS_DISAGREE"
     rank = 20
     advice = "do not use this cell; see the fates in summary.json and the logs in raw/"
     severity = "error"
@@ -40,12 +39,9 @@ class CountsDisagree(Verdict):
 
     @property
     def data(self) -> Data:
-        received = {
-            "app_received": self.app_received,
-            "upstream_received": self.upstream_received,
-        }
-        known = {name: count for name, count in received.items() if count is not None}
-        return {"sent": self.sent, **self.contradictions, **known}
+        counts = {**vars(self), **self.contradictions}
+        order = ("sent", *self.contradictions, "app_received", "upstream_received")
+        return {name: counts[name] for name in order if counts[name] is not None}
 
     @property
     def message(self) -> str:

@@ -9,8 +9,8 @@ NEAR_SHARE = 0.95
 class Descriptors(Verdict):
     """File descriptors ran out, or nearly."""
 
-    code = "DESCRIPTORS"
     rank = 30
+    text = "file descriptors: {faults} failure(s), {peak} of {limit} in use at the peak"
     advice = "raise the limit (ulimit -n) or use fewer users"
 
     limit: int
@@ -28,8 +28,3 @@ class Descriptors(Verdict):
     @property
     def severity(self) -> Severity:
         return "error" if self.faults else "warning"
-
-    @property
-    def message(self) -> str:
-        used = f"{self.peak} of {self.limit} in use at the peak"
-        return f"file descriptors: {self.faults} failure(s), {used}"

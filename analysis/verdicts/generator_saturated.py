@@ -14,7 +14,6 @@ class GeneratorSaturated(Verdict):
     """The load generator was the limit, or may have been. By its CPU, or by how late its requests
     left, measured against how long they took."""
 
-    code = "GENERATOR_SATURATED"
     rank = 90
     advice = "the rps may be the generator's; --load-processes 2, --engine oha or fewer users"
     severity = "error"

@@ -7,8 +7,8 @@ from analysis.verdicts.evidence import Evidence
 class Interrupted(Verdict):
     """The cell did not run to its end."""
 
-    code = "INTERRUPTED"
     rank = 10
+    text = "cut short: {reason}; the figures are of what came before"
     advice = "run it again; do not compare these figures"
     severity = "error"
 
@@ -18,7 +18,3 @@ class Interrupted(Verdict):
     def check(cls, evidence: Evidence) -> Self | None:
         reason = evidence.record.interrupted
         return cls(reason=reason) if reason else None
-
-    @property
-    def message(self) -> str:
-        return f"cut short: {self.reason}; the figures are of what came before"

@@ -7,7 +7,6 @@ from analysis.verdicts.evidence import Evidence
 class LittleMismatch(Verdict):
     """The completed requests do not account for all users."""
 
-    code = "LITTLE_MISMATCH"
     rank = 170
     advice = "read the line of the unanswered, and mistrust the survivors' latencies"
 

@@ -8,8 +8,8 @@ class LoadProcessDied(Verdict):
     """A load process died in the window. Its users are missing from the load, and its last quarter
     second from the records."""
 
-    code = "LOAD_PROCESS_DIED"
     rank = 50
+    text = "{processes} load process(es) died in the window, with their users"
     advice = "the load was not what was asked for; run it again"
     severity = "error"
 
@@ -19,7 +19,3 @@ class LoadProcessDied(Verdict):
     def check(cls, evidence: Evidence) -> Self | None:
         died = evidence.instruments.load_processes_died
         return cls(processes=died) if died else None
-
-    @property
-    def message(self) -> str:
-        return f"{self.processes} load process(es) died in the window, with their users"

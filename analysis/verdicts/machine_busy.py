@@ -14,8 +14,11 @@ class MachineBusy(Verdict):
     """Work that is no part of the cell took CPU from it. Other processes of this machine, or time
     that the hypervisor gave to other machines."""
 
-    code = "MACHINE_BUSY"
     rank = 110
+    text = (
+        "others kept {other_cores:.2f} cores of this machine busy meanwhile, and "
+        "{stolen_cores:.2f} were taken from it"
+    )
     advice = "end what else runs here, or take the figures as those of a smaller machine"
 
     other_cores: float
@@ -32,10 +35,3 @@ class MachineBusy(Verdict):
     @property
     def severity(self) -> Severity:
         return "error" if self.other_cores + self.stolen_cores > SPOILT_CORES else "warning"
-
-    @property
-    def message(self) -> str:
-        return (
-            f"others kept {self.other_cores:.2f} cores of this machine busy meanwhile, and "
-            f"{self.stolen_cores:.2f} were taken from it"
-        )

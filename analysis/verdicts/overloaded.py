@@ -8,7 +8,6 @@ class Overloaded(Verdict):
     """An open loop offered more than was served. Then every latency only says how long the test
     was: request k waits k (1/C - 1/λ)."""
 
-    code = "OVERLOADED"
     rank = 160
     advice = "offer less than is served; `study capacity` finds how much that is"
     severity = "error"

@@ -7,7 +7,6 @@ from analysis.verdicts.evidence import Evidence
 class Profiled(Verdict):
     """py-spy profiled the server, which slows it. fault: why there is no flame graph."""
 
-    code = "PROFILED"
     rank = 140
     advice = "the server was stopped for each look: measure again without --profile"
 

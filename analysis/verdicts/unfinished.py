@@ -13,7 +13,6 @@ class Unfinished(Verdict):
     in the queue. It is worth a warning when one of them waited longer than any user who was
     answered: then the answered tell too good a story."""
 
-    code = "UNFINISHED"
     rank = 190
     advice = "read the line `with the unanswered`, which counts them with their age"
 
@@ -44,8 +43,7 @@ class Unfinished(Verdict):
 
     @property
     def data(self) -> Data:
-        values = {"unfinished": self.unfinished, "completed": self.completed}
-        return values if self.oldest_s is None else {**values, "oldest_s": self.oldest_s}
+        return {name: value for name, value in super().data.items() if name != "slowest_s"}
 
     @property
     def message(self) -> str:

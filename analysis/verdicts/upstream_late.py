@@ -10,8 +10,8 @@ LATE_LIMIT_SHARE = 0.05
 class UpstreamLate(Verdict):
     """The upstream took longer than it was asked to."""
 
-    code = "UPSTREAM_LATE"
     rank = 100
+    text = "the upstream waited {late_percent:.1f} % longer than it was asked to"
     advice = "the latency is partly the upstream's; try --upstream go or fewer users"
     severity = "error"
 
@@ -21,7 +21,3 @@ class UpstreamLate(Verdict):
     def check(cls, evidence: Evidence) -> Self | None:
         share = evidence.instruments.summary.upstream_late_share or 0.0
         return cls(late_percent=100 * share) if share > LATE_LIMIT_SHARE else None
-
-    @property
-    def message(self) -> str:
-        return f"the upstream waited {self.late_percent:.1f} % longer than it was asked to"

@@ -7,8 +7,8 @@ from analysis.verdicts.evidence import Evidence
 class WorkerDeaths(Verdict):
     """Workers of the server died."""
 
-    code = "WORKER_DEATHS"
     rank = 80
+    text = "{deaths} worker death(s): {causes}"
     advice = "each death resets all open connections; --worker-timeout 0 ends the killing"
     severity = "error"
 
@@ -20,7 +20,3 @@ class WorkerDeaths(Verdict):
         deaths = evidence.record.deaths
         causes = ", ".join(sorted({death.cause for death in deaths}))
         return cls(deaths=len(deaths), causes=causes) if deaths else None
-
-    @property
-    def message(self) -> str:
-        return f"{self.deaths} worker death(s): {self.causes}"
