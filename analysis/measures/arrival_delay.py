@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from analysis.measures.window import MeasuredCell, Milliseconds
-from analysis.stats.quantiles import estimate_quantile
+from analysis.stats.quantiles import Numbers, estimate_quantile
 
 CLOCKS_AGREE_MS = 1.0
 
@@ -25,7 +25,7 @@ def measure_arrival_delay(cell: MeasuredCell) -> ArrivalDelay:
     """
     uncertainty_ms = max((1000 * clock.uncertainty_s for clock in cell.record.clocks), default=None)
     known = uncertainty_ms is None or uncertainty_ms <= CLOCKS_AGREE_MS
-    delays_ms = compute_arrival_delays_ms(cell) if known else []
+    delays_ms: Numbers = compute_arrival_delays_ms(cell) if known else ()
     return ArrivalDelay(
         arrival_delay_median_ms=estimate_quantile(delays_ms, 0.5),
         arrival_delay_p99_ms=estimate_quantile(delays_ms, 0.99),
