@@ -4,12 +4,16 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from textwrap import fill
 
 import psutil
 
+from analysis.report.prediction_tables import (
+    build_curve_table,
+    build_predictions_table,
+    describe_sizing,
+)
+from analysis.report.render import wrap_note
 from analysis.theory.curve import Curve, compute_curve
-from analysis.theory.format import format_curve, format_predictions, format_sizing
 from analysis.theory.model import ServerModel
 from analysis.theory.prediction import build_server_model, compute_prediction
 from analysis.theory.sizing import LoadTarget, compute_sizing
@@ -18,12 +22,12 @@ from scenarios.errors import INTERRUPTED, UserError
 from scenarios.model import NEVER_BINDS, Scenario, resolve_scenario
 from scenarios.units import Second
 from stress.interruption import CellInterruptedError, Interruption
+from study.final_output import print_table
 from study.machine_facts import detect_resources
 from study.predictions import calibrate_scenarios
 from study.progress import choose_display
 from study.signals import record_signals
 
-WIDTH = 80
 PICTURES = (".png", ".svg", ".html")
 
 
@@ -122,7 +126,7 @@ def print_predictions(found: Sequence[tuple[str, Prediction]], question: Predict
     if question.json_output:
         print(json.dumps({name: asdict(each) for name, each in found}, indent=2))
     else:
-        print("\n".join(format_predictions(found)))
+        print_table(build_predictions_table(found))
 
 
 def sweep_users(
@@ -137,7 +141,10 @@ def sweep_users(
     if question.json_output:
         print(json.dumps({name: asdict(found) for name, found in curves}, indent=2))
     else:
-        print("\n\n".join("\n".join(format_curve(name, found)) for name, found in curves))
+        for place, (name, found) in enumerate(curves):
+            if place:
+                print()
+            print_table(build_curve_table(name, found))
     if question.plot is not None:
         draw_curves(curves, question.plot)
     return 0
@@ -177,6 +184,6 @@ def size_for_target(
         print(json.dumps({name: each and asdict(each) for name, each in found}, indent=2))
         return 0
     for name, each in found:
-        told = format_sizing(name, target.rate_per_s, 1000 * target.p99_s, each)
-        print(fill(told, WIDTH, subsequent_indent="    "))
+        answer = describe_sizing(name, target.rate_per_s, 1000 * target.p99_s, each)
+        print(*wrap_note(answer), sep="\n")
     return 0
