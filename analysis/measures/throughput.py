@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from analysis.measures.window import CellRows, select_unfinished
+from analysis.measures.window import CellRows
 from analysis.stats.quotients import divide_or_none
 from scenarios.units import Second
 
@@ -31,7 +31,7 @@ def measure_throughput(rows: CellRows) -> Throughput:
         requests=requests,
         failures=requests - ok,
         failure_ratio=divide_or_none(requests - ok, requests),
-        unfinished=select_unfinished(rows.requests).height,
+        unfinished=rows.requests["ended_s"].null_count(),
         rps=divide_or_none(requests, length_s),
         ok_rps=divide_or_none(ok, length_s),
         failures_per_s=divide_or_none(requests - ok, length_s),

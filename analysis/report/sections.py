@@ -18,8 +18,8 @@ from analysis.report.timeline import Timeline, build_timeline
 from analysis.summary.model import CellSummary
 from analysis.theory.curve import build_users_grid, compute_curve
 from analysis.theory.prediction import build_server_model
-from records.calibration import Calibration
 from records.cell import CellRecord
+from records.prediction import Calibration
 from records.rundir import CellDir
 from scenarios.units import Second
 

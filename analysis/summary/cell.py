@@ -5,6 +5,7 @@ from itertools import pairwise
 import polars as pl
 
 from analysis.measures.arrival_delay import measure_arrival_delay
+from analysis.measures.backlog import summarize_open_loop
 from analysis.measures.latency import summarize_latency
 from analysis.measures.littles_law import summarize_users
 from analysis.measures.probe_metrics import compute_probe_metrics
@@ -25,7 +26,6 @@ from analysis.measures.window import (
 )
 from analysis.stats.quantiles import estimate_quantile
 from analysis.summary.model import BystanderLatency, CellSummary, Cycle, ErrorCount, WholeRun
-from analysis.summary.open_loop import summarize_open_loop
 from analysis.verdicts.evidence import gather_evidence
 from analysis.verdicts.judge import judge
 from records.cell import ROUND_S, CellRecord, find_death_rounds
@@ -110,8 +110,10 @@ def summarize_cycles(rows: CellRows) -> tuple[Cycle, ...]:
     window = get_planned_window(record)
     marks = [
         mark
-        for mark in (at_s + SETTLE_S for at_s in find_death_rounds(record.deaths))
-        if window.start_s - ROUND_S - SETTLE_S <= mark <= window.end_s + SETTLE_S
+        for at_s in find_death_rounds(record.deaths)
+        if window.start_s - ROUND_S - SETTLE_S
+        <= (mark := at_s + SETTLE_S)
+        <= window.end_s + SETTLE_S
     ]
     found = []
     for start_s, end_s in pairwise(marks):
