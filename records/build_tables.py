@@ -140,7 +140,7 @@ def join_parts(parts: Sequence[pl.DataFrame], schema: Schema) -> pl.DataFrame:
 
 
 def shift_times(frame: pl.DataFrame, t0_s: float, columns: Times) -> pl.DataFrame:
-    return frame.with_columns(pl.col(name) - t0_s for name in columns)
+    return frame.with_columns(pl.col(columns) - t0_s)
 
 
 def replace_unknown(column: str) -> pl.Expr:

@@ -9,12 +9,11 @@ from analysis.measures.backlog import summarize_open_loop
 from analysis.measures.latency import summarize_latency
 from analysis.measures.littles_law import summarize_users
 from analysis.measures.probe_metrics import compute_probe_metrics
-from analysis.measures.ramp import measure_ramp_growth
 from analysis.measures.request_accounting import account_for_cell
 from analysis.measures.resource_usage import measure_server_usage
 from analysis.measures.steadiness import summarize_steadiness
 from analysis.measures.threads import summarize_threads
-from analysis.measures.throughput import measure_throughput
+from analysis.measures.throughput import measure_ramp_growth, measure_throughput
 from analysis.measures.window import (
     CellRows,
     CellTables,

@@ -8,12 +8,11 @@ from analysis.measures.instruments import InstrumentSummary
 from analysis.measures.latency import LatencySummary
 from analysis.measures.littles_law import UserSummary
 from analysis.measures.probe_metrics import ProbeMetrics
-from analysis.measures.ramp import RampGrowth
 from analysis.measures.request_accounting import RequestAccounting
 from analysis.measures.resource_usage import ServerUsage
 from analysis.measures.steadiness import SteadinessSummary
 from analysis.measures.threads import ThreadSummary
-from analysis.measures.throughput import Throughput
+from analysis.measures.throughput import RampGrowth, Throughput
 from analysis.verdicts.base import VerdictRecord
 from records.prediction import Prediction
 from scenarios.units import Second

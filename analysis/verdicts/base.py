@@ -4,7 +4,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal, Self, dataclass_transform
+from typing import ClassVar, Literal, dataclass_transform
 
 from analysis.verdicts.evidence import Evidence
 
@@ -42,7 +42,7 @@ class Verdict(ABC):
 
     @classmethod
     @abstractmethod
-    def check(cls, evidence: Evidence) -> Self | None: ...
+    def check(cls, evidence: Evidence) -> "Verdict | None": ...
 
     @property
     @abstractmethod

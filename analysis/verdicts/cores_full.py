@@ -1,5 +1,3 @@
-from typing import Self
-
 from analysis.verdicts.base import Verdict
 from analysis.verdicts.evidence import Evidence
 
@@ -23,7 +21,7 @@ class CoresFull(Verdict):
     cores: int
 
     @classmethod
-    def check(cls, evidence: Evidence) -> Self | None:
+    def check(cls, evidence: Evidence) -> Verdict | None:
         used, cores = evidence.instruments.cores_used, evidence.record.cores
         if used is None or cores is None or used <= FULL_SHARE * cores:
             return None

@@ -1,5 +1,4 @@
 from collections.abc import Mapping
-from typing import Self
 
 from analysis.verdicts.base import Data, Verdict
 from analysis.verdicts.evidence import Evidence
@@ -19,7 +18,7 @@ class CountsDisagree(Verdict):
     upstream_received: int | None
 
     @classmethod
-    def check(cls, evidence: Evidence) -> Self | None:
+    def check(cls, evidence: Evidence) -> Verdict | None:
         """Dead workers and interrupted cells lose requests for reasons of their own."""
         record, counts = evidence.record, evidence.counts
         contradictions = dict(counts.contradictions)

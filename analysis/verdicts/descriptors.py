@@ -1,5 +1,3 @@
-from typing import Self
-
 from analysis.verdicts.base import Severity, Verdict
 from analysis.verdicts.evidence import Evidence
 
@@ -18,7 +16,7 @@ class Descriptors(Verdict):
     faults: int
 
     @classmethod
-    def check(cls, evidence: Evidence) -> Self | None:
+    def check(cls, evidence: Evidence) -> Verdict | None:
         limit, peak = evidence.record.descriptors_limit, evidence.instruments.descriptors_peak or 0
         faults = evidence.instruments.descriptor_errors + len(evidence.record.log_faults)
         if not faults and peak < NEAR_SHARE * limit:

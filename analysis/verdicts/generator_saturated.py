@@ -1,5 +1,3 @@
-from typing import Self
-
 from analysis.verdicts.base import Verdict
 from analysis.verdicts.evidence import Evidence
 
@@ -23,7 +21,7 @@ class GeneratorSaturated(Verdict):
     lateness_p99_ms: float | None
 
     @classmethod
-    def check(cls, evidence: Evidence) -> Self | None:
+    def check(cls, evidence: Evidence) -> Verdict | None:
         typical_ms, own = evidence.instruments.typical_ms, evidence.instruments.summary
         busiest = max(own.generator_cpu_percent, default=0.0)
         late_ms = own.generator_lateness_p99_ms

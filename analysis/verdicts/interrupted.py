@@ -1,5 +1,3 @@
-from typing import Self
-
 from analysis.verdicts.base import Verdict
 from analysis.verdicts.evidence import Evidence
 
@@ -15,6 +13,6 @@ class Interrupted(Verdict):
     reason: str
 
     @classmethod
-    def check(cls, evidence: Evidence) -> Self | None:
+    def check(cls, evidence: Evidence) -> Verdict | None:
         reason = evidence.record.interrupted
         return cls(reason=reason) if reason else None

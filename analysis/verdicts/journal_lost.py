@@ -1,5 +1,3 @@
-from typing import Self
-
 from analysis.verdicts.base import Verdict
 from analysis.verdicts.evidence import Evidence
 
@@ -15,6 +13,6 @@ class JournalLost(Verdict):
     journals: int
 
     @classmethod
-    def check(cls, evidence: Evidence) -> Self | None:
+    def check(cls, evidence: Evidence) -> Verdict | None:
         lost = evidence.record.journals_lost
         return cls(journals=len(lost)) if lost else None

@@ -1,5 +1,3 @@
-from typing import Self
-
 from analysis.verdicts.base import Verdict
 from analysis.verdicts.evidence import Evidence
 
@@ -16,6 +14,6 @@ class LoadProcessDied(Verdict):
     processes: int
 
     @classmethod
-    def check(cls, evidence: Evidence) -> Self | None:
+    def check(cls, evidence: Evidence) -> Verdict | None:
         died = evidence.instruments.load_processes_died
         return cls(processes=died) if died else None

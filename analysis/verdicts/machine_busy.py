@@ -1,5 +1,3 @@
-from typing import Self
-
 from analysis.verdicts.base import Severity, Verdict
 from analysis.verdicts.evidence import Evidence
 
@@ -25,7 +23,7 @@ class MachineBusy(Verdict):
     stolen_cores: float
 
     @classmethod
-    def check(cls, evidence: Evidence) -> Self | None:
+    def check(cls, evidence: Evidence) -> Verdict | None:
         other = evidence.instruments.summary.other_load_cores or 0.0
         stolen = evidence.instruments.summary.stolen_cores or 0.0
         if other <= OTHER_LOAD_LIMIT_CORES and stolen <= STOLEN_LIMIT_CORES:

@@ -1,4 +1,4 @@
-from typing import Literal, Self
+from typing import Literal
 
 from analysis.verdicts.base import Verdict
 from analysis.verdicts.evidence import Evidence
@@ -23,7 +23,7 @@ class NotSteady(Verdict):
     longer_s: Second
 
     @classmethod
-    def check(cls, evidence: Evidence) -> Self | None:
+    def check(cls, evidence: Evidence) -> Verdict | None:
         record, found = evidence.record, evidence.steadiness
         if record.phases.window_start_s is None or record.cycles_planned is not None:
             return None

@@ -1,5 +1,3 @@
-from typing import Self
-
 from analysis.verdicts.base import Verdict
 from analysis.verdicts.evidence import Evidence
 
@@ -17,6 +15,6 @@ class OtherEngine(Verdict):
     engine: str
 
     @classmethod
-    def check(cls, evidence: Evidence) -> Self | None:
+    def check(cls, evidence: Evidence) -> Verdict | None:
         load = evidence.record.scenario.load
         return None if load.tells_ids else cls(engine=load.engine)

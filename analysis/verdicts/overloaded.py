@@ -1,4 +1,4 @@
-from typing import Literal, Self
+from typing import Literal
 
 from analysis.verdicts.base import Verdict
 from analysis.verdicts.evidence import Evidence
@@ -19,7 +19,7 @@ class Overloaded(Verdict):
     cause: Literal["growth", "failures"]
 
     @classmethod
-    def check(cls, evidence: Evidence) -> Self | None:
+    def check(cls, evidence: Evidence) -> Verdict | None:
         backlog = evidence.backlog
         if backlog is None or not backlog.is_overloaded:
             return None

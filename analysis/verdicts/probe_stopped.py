@@ -1,5 +1,3 @@
-from typing import Self
-
 from analysis.verdicts.base import Verdict
 from analysis.verdicts.evidence import Evidence
 from scenarios.units import Second
@@ -20,7 +18,7 @@ class ProbeStopped(Verdict):
     silent_s: Second
 
     @classmethod
-    def check(cls, evidence: Evidence) -> Self | None:
+    def check(cls, evidence: Evidence) -> Verdict | None:
         silent_s = evidence.instruments.probe_silent_s
         if silent_s is None or silent_s <= SILENCE_LIMIT_S:
             return None

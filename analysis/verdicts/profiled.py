@@ -1,5 +1,3 @@
-from typing import Self
-
 from analysis.verdicts.base import Severity, Verdict
 from analysis.verdicts.evidence import Evidence
 
@@ -13,7 +11,7 @@ class Profiled(Verdict):
     fault: str | None
 
     @classmethod
-    def check(cls, evidence: Evidence) -> Self | None:
+    def check(cls, evidence: Evidence) -> Verdict | None:
         profile = evidence.record.profile
         return None if profile is None else cls(fault=profile.fault)
 

@@ -1,5 +1,3 @@
-from typing import Self
-
 from analysis.verdicts.base import Verdict
 from analysis.verdicts.evidence import Evidence
 
@@ -15,6 +13,6 @@ class ThreadsLeft(Verdict):
     threads: int
 
     @classmethod
-    def check(cls, evidence: Evidence) -> Self | None:
+    def check(cls, evidence: Evidence) -> Verdict | None:
         left = evidence.record.threads_left
         return cls(threads=left) if left else None

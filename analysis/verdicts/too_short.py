@@ -1,5 +1,3 @@
-from typing import Self
-
 from analysis.verdicts.base import Verdict
 from analysis.verdicts.evidence import Evidence
 from scenarios.units import Second
@@ -19,7 +17,7 @@ class TooShort(Verdict):
     window_s: Second
 
     @classmethod
-    def check(cls, evidence: Evidence) -> Self | None:
+    def check(cls, evidence: Evidence) -> Verdict | None:
         window_s = evidence.steadiness.window.length_s
         known = evidence.instruments.summary.generator_cpu_percent
         if known or not window_s or evidence.record.interrupted:

@@ -1,5 +1,3 @@
-from typing import Self
-
 from analysis.verdicts.base import Data, Severity, Verdict
 from analysis.verdicts.evidence import Evidence
 from scenarios.units import Second
@@ -22,7 +20,7 @@ class Unfinished(Verdict):
     slowest_s: Second | None
 
     @classmethod
-    def check(cls, evidence: Evidence) -> Self | None:
+    def check(cls, evidence: Evidence) -> Verdict | None:
         """Where the load itself ended, what it left behind says nothing of the server."""
         if not evidence.unfinished or evidence.record.interrupted:
             return None

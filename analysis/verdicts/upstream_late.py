@@ -1,5 +1,3 @@
-from typing import Self
-
 from analysis.verdicts.base import Verdict
 from analysis.verdicts.evidence import Evidence
 
@@ -18,6 +16,6 @@ class UpstreamLate(Verdict):
     late_percent: float
 
     @classmethod
-    def check(cls, evidence: Evidence) -> Self | None:
+    def check(cls, evidence: Evidence) -> Verdict | None:
         share = evidence.instruments.summary.upstream_late_share or 0.0
         return cls(late_percent=100 * share) if share > LATE_LIMIT_SHARE else None

@@ -1,5 +1,3 @@
-from typing import Self
-
 from analysis.verdicts.base import Verdict
 from analysis.verdicts.evidence import Evidence
 
@@ -16,7 +14,7 @@ class WorkerDeaths(Verdict):
     causes: str
 
     @classmethod
-    def check(cls, evidence: Evidence) -> Self | None:
+    def check(cls, evidence: Evidence) -> Verdict | None:
         deaths = evidence.record.deaths
         causes = ", ".join(sorted({death.cause for death in deaths}))
         return cls(deaths=len(deaths), causes=causes) if deaths else None
