@@ -50,7 +50,7 @@ class RequestAccounting:
 
     @property
     def contradictions(self) -> dict[str, int]:
-        """Of `ZEROS`, what is none."""
+        """Those of `ZEROS` that are not zero."""
         return {name: count for name, count in asdict(self).items() if name in ZEROS and count}
 
 
@@ -75,18 +75,7 @@ def account_for_requests(
     """`requests` has one row an id; `handlers` is None where the app has no probe, `upstream`
     where the scenario asks none."""
     if handlers is None:
-        # what rests on the app's journal is not known
-        return replace(
-            account_for_requests(requests, NO_HANDLERS, upstream, cell_number),
-            received_never_answered=None,
-            sent_never_received=None,
-            vanished=None,
-            completed_unseen=None,
-            app_received=None,
-            app_repeated=None,
-            strangers=None,
-            upstream_strangers=None,
-        )
+        return drop_app_counts(account_for_requests(requests, NO_HANDLERS, upstream, cell_number))
     app_ids = select_load_ids(handlers, cell_number)
     seen = app_ids.unique()
     answered = requests.filter(pl.col("status").is_not_null())["request_id"]
@@ -124,6 +113,21 @@ def add_upstream_counts(
         upstream_missing=len(answered_well) - count_common(answered_well, at_upstream),
         upstream_strangers=len(at_upstream) - count_common(at_upstream, seen),
         upstream_repeated=len(asked) - len(at_upstream),
+    )
+
+
+def drop_app_counts(account: RequestAccounting) -> RequestAccounting:
+    """What rests on the app's journal is not known."""
+    return replace(
+        account,
+        received_never_answered=None,
+        sent_never_received=None,
+        vanished=None,
+        completed_unseen=None,
+        app_received=None,
+        app_repeated=None,
+        strangers=None,
+        upstream_strangers=None,
     )
 
 
