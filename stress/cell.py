@@ -2,6 +2,7 @@
 nothing."""
 
 import os
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from time import monotonic
 import psutil
 
 from records.rundir import CellDir
+from scenarios.units import Second
 from stress import plan
 from stress.attached_server import wait_until_idle
 from stress.bystander import BackgroundRequester
@@ -99,14 +101,18 @@ def list_families(
 
 
 def create_phases(
-    cell: CellRun, runtime: Runtime, stack: Stack, load: Process | LaterProcess
+    cell: CellRun,
+    runtime: Runtime,
+    stack: Stack,
+    load: Process | LaterProcess,
+    at_window: Callable[[Second], None],
 ) -> PhaseRunner:
     """Workers that died before are none of its business."""
     workers = WorkerMonitor(stack.journals)
     workers.record_deaths()
     workers.deaths.clear()
     kind = OhaPhaseRunner if isinstance(load, LaterProcess) else PhaseRunner
-    return kind(cell, runtime, stack, load, workers)
+    return kind(cell, runtime, stack, load, workers, at_window)
 
 
 def lead_phases(phases: PhaseRunner) -> str | None:
@@ -125,8 +131,7 @@ def drive_load(cell: CellRun, runtime: Runtime, stack: Stack) -> CellObservation
     scenario = cell.scenario
     profiler = create_profiler(cell, runtime, stack)
     load = start_load(cell, runtime, stack)
-    phases = create_phases(cell, runtime, stack, load)
-    phases.at_window = profiler.begin
+    phases = create_phases(cell, runtime, stack, load, profiler.begin)
     bystander = BackgroundRequester(
         (stack.host, stack.port), cell.number, scenario.bystander, is_ours=scenario.url is None
     )

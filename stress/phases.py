@@ -72,10 +72,10 @@ class PhaseRunner:
     stack: Stack
     load: LoadGenerator
     workers: WorkerMonitor
+    at_window: Callable[[Second], None]
+    """Called when the window opens, with how long it is planned to be."""
     times: PhaseTimes = field(default_factory=PhaseTimes)
     progress: LoadProgress = field(default_factory=LoadProgress)
-    at_window: Callable[[Second], None] = lambda _: None
-    """Called when the window opens, with how long it is planned to be."""
     _reported_s: float = 0.0
 
     @property
