@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import altair as alt
 import polars as pl
 
-from analysis.measures.latency import TIMES
 from analysis.measures.window import find_window
 from analysis.report import charts
 from analysis.report.comparison_table import build_scenario_table, write_comparison_remarks
@@ -71,7 +70,7 @@ def load_quantiles(sides: Sides) -> Iterator[tuple[tuple[str, str], pl.DataFrame
     for letter, side in sides.items():
         for cell, summary in select_median_cells(*side):
             record = cell.load_record()
-            window = find_window(record, cell.load_table("requests", (*TIMES, "status")))
+            window = find_window(record, cell)
             if window.length_s:
                 found = compute_distribution(record, cell, window)
                 yield (letter, summary.scenario), found.quantiles

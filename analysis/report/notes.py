@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from analysis.measures.ramp import RampGrowth
+from analysis.measures.throughput import RampGrowth
 from analysis.stats import formats
 from analysis.summary.model import CellSummary
 from analysis.summary.predicates import (
