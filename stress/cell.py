@@ -65,7 +65,7 @@ def start_own_stack(cell: CellRun, runtime: Runtime) -> Stack:
 def create_profiler(cell: CellRun, stack: Stack) -> Profiler | None:
     """None for a server that is not Python's, or is not here."""
     servers = stack.list_processes("server")
-    if not cell.scenario.has_probe or not servers:
+    if not cell.scenario.server.is_python or not servers:
         return None
     return Profiler(cell.directory.path, servers[0].pid)
 

@@ -147,7 +147,7 @@ def build_server_command(
         "PROBE_DIR": str(journals),
     }
     env = {
-        **(probe if scenario.has_probe else {}),
+        **(probe if scenario.server.is_python else {}),
         **adapter.build_environment(server),
         **app_env,
     }
