@@ -20,7 +20,7 @@ from records.build_tables import (
     build_usage_table,
     read_journals,
 )
-from records.cell import CellRecord, Phases, Profile, UpstreamSummary, WorkerDeath, save_cell
+from records.cell import CellRecord, Phases, Profile, UpstreamSummary, WorkerDeath
 from records.clocks import ClockModel, estimate_clocks
 from records.journal import Journal
 from records.rundir import CellDir
@@ -77,7 +77,7 @@ def save_results(cell: CellRun, stack: Stack, seen: CellObservations) -> None:
         faults=read_oha_errors(directory.raw),
         overhead_s=monotonic() - seen.begun_s - (seen.phases.drain_end_s or 0.0),
     )
-    save_cell(directory.record_file, record)
+    directory.save_record(record)
 
 
 def save_tables(
