@@ -102,15 +102,15 @@ def print_outcomes(outcomes: Sequence[ThresholdOutcome], file: TextIO) -> None:
         print(*wrap_note(describe_outcome(outcome)), sep="\n", file=file)
 
 
-def choose_exit_code(summary: RunSummary, directory: RunDir, told_to_end: str | None) -> int:
-    """Says what cut a run short: somebody's wish (`told_to_end`), or a load that broke down."""
+def choose_exit_code(summary: RunSummary, directory: RunDir, interrupted_by: str | None) -> int:
+    """Says what cut a run short: a signal (`interrupted_by`), or a load that broke down."""
     broken = next((cell.interrupted for cell in summary.cells if cell.interrupted), None)
-    if reason := told_to_end or broken:
+    if reason := interrupted_by or broken:
         print(
             f"study: interrupted ({reason}); {describe_kept_results(summary, directory)}",
             file=sys.stderr,
         )
-        return INTERRUPTED if told_to_end else BROKEN
+        return INTERRUPTED if interrupted_by else BROKEN
     return judge_expectations(summary)
 
 

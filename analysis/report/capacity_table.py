@@ -49,7 +49,9 @@ def build_shares_table(cells: Sequence[CellSummary]) -> Table | None:
 
 def build_share_row(share: float, cell: CellSummary) -> Row:
     """The latencies in brackets where the rate was not sustained."""
-    latency = formats.milliseconds if build_search_step(cell).sustained else formats.bracketed
+    latency = (
+        formats.milliseconds if build_search_step(cell).sustained else formats.bracket_milliseconds
+    )
     offered = cell.open_loop.offered_rps if cell.open_loop else None
     return Row(f"{100 * share:.0f} %", [offered, latency(cell.median_ms), latency(cell.p99_ms), ""])
 

@@ -5,6 +5,7 @@ from dataclasses import asdict
 
 from analysis.metrics import get_metric
 from analysis.report.contrast_tables import format_ratio
+from analysis.report.interval_words import explain_missing
 from analysis.report.table import Column, Row, Table
 from analysis.stats import formats
 from analysis.stats.intervals import RatioInterval
@@ -97,7 +98,8 @@ def summarize_figure(compared: FigureComparison) -> str:
 def write_comparison_remarks(comparison: Comparison) -> list[str]:
     figures = [each for scenario in comparison.scenarios for each in scenario.figures]
     unsure = [each.ratio for each in figures if each.change == "too few trials"]
-    found = list(dict.fromkeys(each.why_none for each in unsure if each.why_none))
+    missing = dict.fromkeys(each.why_none for each in unsure if each.why_none)
+    found = [explain_missing(each) for each in missing]
     if tested := [each for each in figures if each.ratio.coverage is not None]:
         share = formats.percent(CONFIDENCE)
         by_chance = formats.decimal((1 - CONFIDENCE) * len(tested))
@@ -140,5 +142,7 @@ def export_comparison(comparison: Comparison) -> dict[str, object]:
     for scenario, shown in zip(comparison.scenarios, content["scenarios"], strict=True):
         for compared, figure in zip(scenario.figures, shown["figures"], strict=True):
             del figure["change"]
+            why = compared.ratio.why_none
+            figure["ratio"]["why_none"] = why and explain_missing(why)
             figure["verdict"] = describe_change(compared)
     return content

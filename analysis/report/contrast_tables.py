@@ -1,13 +1,14 @@
 """The tables of `analysis.summary.contrast`: figures, ratios, and all subjects together."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from analysis.metrics import list_metrics
+from analysis.report.interval_words import explain_missing, name_reasons
 from analysis.report.table import Column, Row, Table, build_column
 from analysis.stats import formats
 from analysis.stats.intervals import RatioInterval
-from analysis.summary.contrast import Contrast, OverallResult
+from analysis.summary.contrast import Contrast, OverallResult, compute_overall
 
 NAMES = Column("", is_text=True, width=16)
 FIGURES_THAT_FIT, RATIOS_THAT_FIT = 7, 3
@@ -101,7 +102,7 @@ def format_ratio_interval(found: RatioInterval) -> str:
 def write_contrast_remarks(contrast: Contrast) -> list[str]:
     """Why there are no intervals, which differences are none, and whom not to believe."""
     compared = [(each.contender, each.ratios["ok_rps"]) for each in contrast.results if each.ratios]
-    reasons = {ratio.why_none for _, ratio in compared if ratio.why_none}
+    reasons = {explain_missing(ratio.why_none) for _, ratio in compared if ratio.why_none}
     remarks = [f"no intervals: {reason}" for reason in sorted(reasons)]
     undecided = [name for name, ratio in compared if ratio.low and ratio.other_is is None]
     if undecided:
@@ -115,3 +116,11 @@ def write_contrast_remarks(contrast: Contrast) -> list[str]:
         for code, count in each.doubts.items()
     ]
     return remarks
+
+
+def export_contrasts(found: Sequence[Contrast]) -> dict[str, object]:
+    """contrast.json, and "contrasts" in summary.json."""
+    return {
+        "contrasts": [asdict(each, dict_factory=name_reasons) for each in found],
+        "overall": [asdict(each) for each in compute_overall(found)],
+    }

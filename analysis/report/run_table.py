@@ -100,7 +100,7 @@ def format_metric(cell: CellSummary, metric: Metric) -> str:
     where starved requests are missing from it."""
     value = get_value(cell, metric.key)
     bracketed = metric.is_latency and is_overloaded(cell)
-    text = formats.bracketed(value) if bracketed else metric.format(value)
+    text = formats.bracket_milliseconds(value) if bracketed else metric.format(value)
     return f"{text}*" if metric.key == STARRED and has_starved_users(cell) else text
 
 

@@ -1,8 +1,10 @@
 """The table over the trials of each scenario, and how far to trust it."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from analysis.metrics import Metric, list_metrics
+from analysis.report.interval_words import explain_missing, name_reasons
 from analysis.report.table import Column, Row, Table, build_column
 from analysis.stats import formats
 from analysis.stats.intervals import MedianInterval
@@ -64,7 +66,10 @@ def write_trial_remarks(summaries: Sequence[ScenarioSummary]) -> list[str]:
         for shown in list_metrics("trials")
         if (interval := summary.figures.get(shown.key)) is not None
     }
-    remarks = [each.why_none or write_coverage_remark(each) for each in by_trials.values()]
+    remarks = [
+        explain_missing(each.why_none) if each.why_none else write_coverage_remark(each)
+        for each in by_trials.values()
+    ]
     remarks += [
         f"{each.scenario}: in {each.starved_trials} of {each.trials} trials requests stayed "
         "unanswered; they are missing from the median and the p99"
@@ -83,3 +88,17 @@ def write_trial_remarks(summaries: Sequence[ScenarioSummary]) -> list[str]:
 def write_coverage_remark(interval: MedianInterval) -> str:
     covered = formats.percent(interval.coverage)
     return f"[low–high] of {interval.trials} trials: exact order statistics, coverage {covered}"
+
+
+def export_scenario(summary: ScenarioSummary) -> dict[str, object]:
+    """An entry of "scenarios" in summary.json."""
+    return {
+        "scenario": summary.scenario,
+        "trials": summary.trials,
+        "starved_trials": summary.starved_trials,
+        "errors": dict(summary.errors),
+        "figures": {
+            name: asdict(interval, dict_factory=name_reasons)
+            for name, interval in summary.figures.items()
+        },
+    }

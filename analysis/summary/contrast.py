@@ -7,11 +7,11 @@ CPU are plain: 2 is twice as much.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from statistics import median
 
 from analysis.metrics import Metric, list_metrics
-from analysis.stats.intervals import RatioInterval, compute_ratio_interval
+from analysis.stats.intervals import NoRatio, RatioInterval, compute_ratio_interval
 from analysis.summary.model import CellSummary
 from analysis.summary.predicates import has_many_failures
 from analysis.summary.trials import collect_values, count_error_verdicts, group_completed_trials
@@ -120,7 +120,7 @@ def compute_metric_ratio(
     if not metric.is_latency:
         return compute_ratio_interval(theirs, ours)
     if any(has_many_failures(each) for each in (*base, *other)):
-        return RatioInterval(why_none="over 1 % of the answers are failures")
+        return RatioInterval(why_none=NoRatio.MANY_FAILURES)
     return compute_ratio_interval(ours, theirs)
 
 
@@ -175,11 +175,3 @@ def compute_geometric_mean(ratios: Sequence[float | None]) -> float | None:
 
 def find_fastest(contrast: Contrast) -> ContrastResult:
     return max(contrast.results, key=lambda each: each.figures.get("ok_rps", 0.0))
-
-
-def export_contrasts(found: Sequence[Contrast]) -> dict[str, object]:
-    """contrast.json, and "contrasts" in summary.json."""
-    return {
-        "contrasts": [asdict(each) for each in found],
-        "overall": [asdict(each) for each in compute_overall(found)],
-    }

@@ -177,25 +177,25 @@ def judge_threshold(
 ) -> ThresholdOutcome:
     """It must hold in every trial; one that could not be judged counts as one that failed."""
 
-    def unjudged(why: str, trial: int | None = None) -> ThresholdOutcome:
+    def build_unjudged(why: str, trial: int | None = None) -> ThresholdOutcome:
         return ThresholdOutcome(scenario, expectation, False, None, trial, len(trials), why)
 
     if not trials:
-        return unjudged("no cell of it was measured")
+        return build_unjudged("no cell of it was measured")
     values: list[tuple[float, int]] = []
     for cell in trials:
         if cell.interrupted is not None:
-            return unjudged("interrupted", cell.trial)
+            return build_unjudged("interrupted", cell.trial)
         value = get_value(cell, expectation.figure)
         if value is None:
-            return unjudged("not measured", cell.trial)
+            return build_unjudged("not measured", cell.trial)
         if (doubt := find_disqualifying_verdict(cell)) and expectation.figure.endswith("_ms"):
-            return unjudged(
+            return build_unjudged(
                 f"{formats.near_bound(value, expectation.bound)}, but {doubt}", cell.trial
             )
         values.append((value, cell.trial))
     if len(trials) < asked_trials:
-        return unjudged(f"only {len(trials)} of {asked_trials} trials were measured")
+        return build_unjudged(f"only {len(trials)} of {asked_trials} trials were measured")
     value, trial = max(values, key=lambda pair: compute_excess(pair[0], expectation))
     met = HOLDS[expectation.operator](value, expectation.bound)
     return ThresholdOutcome(scenario, expectation, met, value, trial, len(trials), None)

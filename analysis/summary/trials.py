@@ -3,7 +3,7 @@ server, one warm-up and one moment of the machine, so that thousands of them are
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 from analysis.metrics import get_value, list_metrics
 from analysis.stats.intervals import MedianInterval, compute_median_interval
@@ -67,14 +67,3 @@ def compute_intervals(trials: Sequence[CellSummary]) -> dict[str, MedianInterval
     keys = [each.key for each in list_metrics("intervals")]
     found = {key: compute_median_interval(collect_values(trials, key)) for key in keys}
     return {key: interval for key, interval in found.items() if interval is not None}
-
-
-def export_scenario(summary: ScenarioSummary) -> dict[str, object]:
-    """An entry of "scenarios" in summary.json."""
-    return {
-        "scenario": summary.scenario,
-        "trials": summary.trials,
-        "starved_trials": summary.starved_trials,
-        "errors": dict(summary.errors),
-        "figures": {name: asdict(interval) for name, interval in summary.figures.items()},
-    }

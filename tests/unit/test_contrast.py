@@ -9,7 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.report.contrast_tables import build_contrast_tables, build_overall_table
+from analysis.report.contrast_tables import (
+    build_contrast_tables,
+    build_overall_table,
+    export_contrasts,
+)
 from analysis.report.markdown import render_contrasts
 from analysis.report.render import render_terminal
 from analysis.summary.cell import compute_summary
@@ -21,7 +25,6 @@ from analysis.summary.contrast import (
     compute_contrasts,
     compute_geometric_mean,
     compute_overall,
-    export_contrasts,
 )
 from analysis.summary.model import CellSummary
 from analysis.verdicts.base import VerdictRecord

@@ -10,6 +10,7 @@ from analysis.report.render import render_markdown, render_terminal
 from analysis.report.trials_table import (
     build_narrow_trials_table,
     build_trials_table,
+    export_scenario,
     select_repeated,
 )
 from analysis.stats.intervals import compute_median_interval
@@ -18,7 +19,6 @@ from analysis.summary.model import CellSummary
 from analysis.summary.trials import (
     ScenarioSummary,
     collect_values,
-    export_scenario,
     summarize_trials,
 )
 from analysis.verdicts.base import VerdictRecord
