@@ -161,19 +161,12 @@ def is_postgres_ready(url: str) -> bool:
     return True
 
 
-def fill_embedded_database(url: str, folder: Path) -> PreparedDatabase:
+def fill_embedded_database(url: str, clean: Cleaning) -> PreparedDatabase:
     """Of an embedded server that is ready."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(TABLES)
         version = format_server_version(connection)
-    return describe_embedded_database({"APP_DATABASE_URL": url}, f"{version}, embedded", folder)
-
-
-def describe_embedded_database(env: dict[str, str], version: str, folder: Path) -> PreparedDatabase:
-    """Its data goes when its process has gone."""
-    return PreparedDatabase(
-        env, version, lambda: shutil.rmtree(folder / "database", ignore_errors=True)
-    )
+    return PreparedDatabase({"APP_DATABASE_URL": url}, f"{version}, embedded", clean)
 
 
 def clear_libpq_variables() -> None:

@@ -51,16 +51,9 @@ class PhaseTimes:
             self.window_end_s = at_s
 
     def build_phases(self) -> Phases:
-        def since(moment_s: float | None) -> float | None:
-            return None if moment_s is None else moment_s - self.t0_s
-
-        return Phases(
-            since(self.ramp_end_s),
-            since(self.window_start_s),
-            since(self.window_end_s),
-            since(self.drain_end_s),
-            self.steady,
-        )
+        moments = (self.ramp_end_s, self.window_start_s, self.window_end_s, self.drain_end_s)
+        ramp_s, start_s, end_s, drain_s = (each and each - self.t0_s for each in moments)
+        return Phases(ramp_s, start_s, end_s, drain_s, self.steady)
 
 
 @dataclass(slots=True)

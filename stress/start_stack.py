@@ -3,10 +3,12 @@
 import json
 import os
 import secrets
+import shutil
 import socket
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -133,7 +135,7 @@ def build_server_command(
         "PROBE_TARGET": APP_TARGETS[server.app],
         "PROBE_DIR": str(journals),
     }
-    probe = probe if scenario.has_probe else {}
+    probe = probe if scenario.server.is_python else {}
     env = {**probe, **adapter.build_environment(server), **app_env}
     return plan.Command("server", adapter.build_argv(server, host, port), ROOT, env)
 
@@ -149,15 +151,15 @@ def start_database(
         return databases.create_database_on(given)
     databases.clear_libpq_variables()
     port, password = find_free_port(0), secrets.token_hex(16)
-    stack.database = databases.describe_embedded_database(
-        {}, "", stack.folder
-    )  # whatever happens, it is cleaned
+    # whatever happens, its data goes when its process has gone
+    clean = partial(shutil.rmtree, stack.folder / "database", ignore_errors=True)
+    stack.database = PreparedDatabase({}, "", clean)
     command = databases.build_postgres_command(stack.folder, port, password)
     process = Process(command, stack.folder / "database.log", os.environ)
     stack.processes.append(process)
     url = databases.build_postgres_url(port, password)
     wait_until(lambda: databases.is_postgres_ready(url), process, interruption)
-    return databases.fill_embedded_database(url, stack.folder)
+    return databases.fill_embedded_database(url, clean)
 
 
 def start_upstream(stack: Stack, scenario: Scenario, interruption: Interruption) -> str:
