@@ -1,9 +1,9 @@
 """The one class of errors that a user can cause, or cure."""
 
 ALL_WELL, NOT_AS_EXPECTED, WRONG_USE, CANNOT, BROKEN, INTERRUPTED = 0, 1, 2, 3, 4, 130
-"""Exit codes. NOT_AS_EXPECTED: a threshold that the user gave, and nothing else; CANNOT: this
-machine, or what was asked to be measured, can't; BROKEN: something of ours in the middle, and what
-was measured is kept."""
+"""Exit codes. NOT_AS_EXPECTED: a threshold was not met, the user's or that of a sentence which they
+have checked, and nothing else; CANNOT: this machine, or what was asked to be measured, can't;
+BROKEN: something of ours in the middle, and what was measured is kept."""
 
 
 class UserError(Exception):

@@ -13,16 +13,16 @@ from records.cell import Profile
 from records.rundir import CellDir
 from stress import plan
 from stress.attached_server import wait_until_idle
-from stress.await_load_workers import await_load_workers
 from stress.bystander import BackgroundRequester
 from stress.interruption import CellInterruptedError
-from stress.load_plan import build_load_command
+from stress.load.await_workers import await_load_workers
+from stress.load.command import build_load_command
+from stress.load.oha import OhaLoad, OhaPhaseRunner
+from stress.load.protocol import LoadProgress, write_go
 from stress.machine import find_free_port, raise_descriptor_limit
-from stress.oha import OhaLoad, OhaPhaseRunner
 from stress.phases import PhaseRunner
 from stress.processes import Process
 from stress.profiler import Profiler
-from stress.protocol import LoadProgress, write_go
 from stress.resource_monitor import Families, ResourceMonitor, WorkerMonitor
 from stress.runtime import CellRun, PhaseProgress, Runtime
 from stress.save_cell import CellObservations, save_results

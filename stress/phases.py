@@ -10,8 +10,8 @@ from scenarios.model import Scenario
 from scenarios.units import Second
 from stress import plan
 from stress.interruption import CellInterruptedError
+from stress.load.protocol import LoadControl, LoadProgress, read_progress, write_control
 from stress.processes import describe_exit_code
-from stress.protocol import LoadControl, LoadProgress, read_progress, write_control
 from stress.resource_monitor import WorkerMonitor
 from stress.runtime import CellRun, PhaseProgress, Runtime
 from stress.stack import Stack

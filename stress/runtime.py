@@ -8,8 +8,8 @@ from records.rundir import CellDir
 from scenarios.model import Engine, Scenario
 from scenarios.units import Second
 from stress.interruption import Interruption
+from stress.load.protocol import LoadProgress
 from stress.plan import HOST
-from stress.protocol import LoadProgress
 from stress.resource_monitor import Families
 from stress.stack import Stack
 

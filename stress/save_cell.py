@@ -26,8 +26,8 @@ from records.journal import Journal
 from records.rundir import CellDir
 from stress import plan
 from stress.bystander import BackgroundPing
-from stress.oha import read_oha_errors, take_oha_rows
-from stress.protocol import LoadProgress, read_clocks
+from stress.load.oha import read_oha_errors, take_oha_rows
+from stress.load.protocol import LoadProgress, read_clocks
 from stress.resource_monitor import MachineRow, is_alive, parse_pid
 from stress.runtime import CellRun
 from stress.servers import find_adapter

@@ -4,17 +4,17 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from analysis.report.comparison_table import build_comparison_table, export_comparison
 from analysis.report.write import load_run_summary, write_comparison
 from analysis.summary.comparison import (
     compare_runs,
     ensure_mapping,
-    export_comparison,
     list_differences,
-    render_comparison_lines,
 )
 from analysis.summary.run import RunSummary
 from records.rundir import RunDir, open_run
 from scenarios.errors import UserError
+from study.final_output import print_table
 
 MOST_NAMED = 3
 REVISION_SHOWN = 10
@@ -52,7 +52,8 @@ def compare_directories(
         print(f"warning: these runs differ in more than their code: {shorten_differences(unlike)}")
     print(format_run_header("A", run_a))
     print(format_run_header("B", run_b))
-    print("\n".join(("", *render_comparison_lines(comparison))))
+    print()
+    print_table(build_comparison_table(comparison))
     if html is not None:
         print(f"\n{html}")
     return ALL_WELL

@@ -3,15 +3,18 @@
 import resource
 import shutil
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import psutil
 
+from analysis.report.table import Column, Row, Table
 from scenarios.errors import ALL_WELL, CANNOT, UserError
 from scenarios.model import Load
 from stress.databases import check_nobody_available, find_embedded_programs
 from stress.machine import find_free_port
 from stress.servers import load_adapters
+from study.final_output import print_table
 from study.machine_facts import collect_environment, detect_resources, read_go_version
 
 
@@ -101,8 +104,14 @@ def check_server_port(port: int) -> Finding:
 def print_findings(port: int) -> int:
     """Prints a line for each finding; CANNOT if something needed is missing."""
     findings = check_installation(port)
-    for finding in findings:
-        mark = "✓" if finding.good else "✗" if finding.needed else "!"
-        advice = "" if finding.good else f" – {finding.advice}"
-        print(f"{mark} {finding.what:<12} {finding.found}{advice}")
+    print_table(build_findings_table(findings))
     return CANNOT if any(each.needed and not each.good for each in findings) else ALL_WELL
+
+
+def build_findings_table(findings: Sequence[Finding]) -> Table:
+    rows = []
+    for each in findings:
+        mark = "✓" if each.good else "✗" if each.needed else "!"
+        advice = "" if each.good else f" – {each.advice}"
+        rows.append(Row(f"{mark} {each.what}", [f"{each.found}{advice}"]))
+    return Table((Column("", is_text=True), Column("", is_text=True)), rows)

@@ -2,50 +2,64 @@
 
 import sys
 from collections.abc import Sequence
-from textwrap import fill
 from typing import TextIO
 
 import polars as pl
 
-from analysis.report.contrast_tables import render_contrast_lines
-from analysis.report.notes import write_notes
-from analysis.report.render import render_terminal
+from analysis.report.capacity_table import render_capacity
+from analysis.report.contrast_tables import build_contrast_tables, build_overall_table
+from analysis.report.notes import describe_outcome, write_notes
+from analysis.report.render import render_terminal, wrap_note
 from analysis.report.run_table import build_run_table, format_cell_name
+from analysis.report.sweep_table import build_sweep_table
+from analysis.report.table import Table
+from analysis.report.trials_table import build_narrow_trials_table, select_repeated
 from analysis.report.write import write_page
-from analysis.summary import sweep
-from analysis.summary.capacity import render_capacity_lines
+from analysis.summary.contrast import Contrast, compute_overall
 from analysis.summary.model import CellSummary
 from analysis.summary.run import RunSummary
-from analysis.summary.thresholds import ThresholdOutcome, are_all_met, render_outcome
-from analysis.summary.trials import render_trial_lines
+from analysis.summary.thresholds import ThresholdOutcome, are_all_met
 from records.rundir import RunDir
 from scenarios.errors import ALL_WELL, BROKEN, INTERRUPTED, NOT_AS_EXPECTED, UserError
 from study.progress import get_terminal_width
 
-WIDTH = 80
-
 
 def print_run_table(summary: RunSummary) -> None:
-    table = build_run_table(summary.cells)
+    print_table(build_run_table(summary.cells))
+
+
+def print_table(table: Table) -> None:
     print("\n".join(render_terminal(table, get_terminal_width())))
 
 
 def print_final_output(summary: RunSummary) -> None:
-    if over_trials := render_trial_lines(summary.scenarios):
-        print("\n".join(("", *over_trials)))
+    if repeated := select_repeated(summary.scenarios):
+        print()
+        print_table(build_narrow_trials_table(repeated))
     for cell in summary.cells:
         print_notes(cell)
     for remark in list_engine_notes(summary.cells):
-        print(f"\n{fill(remark, WIDTH)}")
-    if summary.contrasts:
-        print("\n".join(render_contrast_lines(summary.contrasts)))
-    if summary.sweeps:
-        print("\n".join(sweep.render_sweep_lines(summary.sweeps)))
+        print("", *wrap_note(remark), sep="\n")
+    print_contrasts(summary.contrasts)
+    for each in summary.sweeps:
+        print()
+        print_table(build_sweep_table(each, f"{each.scenario} over --{each.setting}"))
     if summary.knee is not None:
-        print("\n".join(("", *render_capacity_lines(summary.cells))))
+        print("", *render_capacity(summary.cells), sep="\n")
     if summary.outcomes:
         print()
         print_outcomes(summary.outcomes, sys.stdout)
+
+
+def print_contrasts(found: Sequence[Contrast]) -> None:
+    for each in found:
+        print()
+        for table in build_contrast_tables(each, narrow=True):
+            print_table(table)
+    if overall := compute_overall(found):
+        title = f"over all {overall[0].subjects}, beside {overall[0].contender}"
+        print()
+        print_table(build_overall_table(overall, f"{title} (geometric means of the ratios)"))
 
 
 def write_report_page(summary: RunSummary, directory: RunDir) -> bool:
@@ -80,23 +94,23 @@ def print_notes(cell: CellSummary) -> None:
     grave = [verdict for verdict in cell.verdicts if verdict.severity != "info"]
     told += [f"→ {verdict.code}: {verdict.advice}" for verdict in grave]
     for note in told:
-        print(fill(note, WIDTH, initial_indent="  ", subsequent_indent="    "))
+        print(*wrap_note(note, "  "), sep="\n")
 
 
 def print_outcomes(outcomes: Sequence[ThresholdOutcome], file: TextIO) -> None:
     for outcome in outcomes:
-        print(fill(render_outcome(outcome), WIDTH, subsequent_indent="    "), file=file)
+        print(*wrap_note(describe_outcome(outcome)), sep="\n", file=file)
 
 
-def choose_exit_code(summary: RunSummary, directory: RunDir, told_to_end: str | None) -> int:
-    """Says what cut a run short: somebody's wish (`told_to_end`), or a load that broke down."""
+def choose_exit_code(summary: RunSummary, directory: RunDir, interrupted_by: str | None) -> int:
+    """Says what cut a run short: a signal (`interrupted_by`), or a load that broke down."""
     broken = next((cell.interrupted for cell in summary.cells if cell.interrupted), None)
-    if reason := told_to_end or broken:
+    if reason := interrupted_by or broken:
         print(
             f"study: interrupted ({reason}); {describe_kept_results(summary, directory)}",
             file=sys.stderr,
         )
-        return INTERRUPTED if told_to_end else BROKEN
+        return INTERRUPTED if interrupted_by else BROKEN
     return judge_expectations(summary)
 
 

@@ -21,7 +21,7 @@ from analysis.guide.page import build_guidance, render_print_page
 from analysis.guide.recorded import Records, archive_run, find_runs
 from analysis.guide.rules import Rule, load_checked_rules
 from analysis.report.render import WIDTH, wrap_note
-from scenarios.errors import ALL_WELL, BROKEN, INTERRUPTED, UserError
+from scenarios.errors import ALL_WELL, INTERRUPTED, NOT_AS_EXPECTED, UserError
 from stress.interruption import Interruption
 from stress.stack import ROOT
 from study.signals import record_signals
@@ -35,7 +35,7 @@ PAGE = ROOT / "docs" / "guidance.md"
 def write_guidance(
     paths: Sequence[Path], page: Path, kept: Path | None, html: Path | None = None
 ) -> int:
-    """BROKEN where the records do not bear out a sentence: then nothing is written. Raises
+    """NOT_AS_EXPECTED where the records do not bear out a sentence: then nothing is written. Raises
     UserError."""
     records = load_records(paths)
     made = build_guidance(records)
@@ -61,7 +61,7 @@ def publish_texts(
         for each in wrong:
             print_wrapped(render_relation_result(each), sys.stderr)
         print(f"study: {first} is not written: the runs do not bear it out", file=sys.stderr)
-        return BROKEN
+        return NOT_AS_EXPECTED
     try:
         for path, text in texts.items():
             path.write_text(text)
@@ -114,7 +114,7 @@ class GuidanceCheck:
     port: int
 
     def run(self) -> int:
-        """BROKEN where a sentence does not hold here. Raises UserError."""
+        """NOT_AS_EXPECTED where a sentence does not hold here. Raises UserError."""
         relations = [each for rule in self.rules for each in rule.relations]
         names = {key.split("/")[0] for each in relations for key in each.cells}
         needed = [each for each in load_experiments() if each.name in names]
@@ -154,7 +154,7 @@ class GuidanceCheck:
         print(f", {len(unknown)} could not be measured" if unknown else "")
         for each in wrong:
             print_wrapped(f"does not hold here: {each.relation.sentence} ({each.relation.because})")
-        return ALL_WELL if held == len(verdicts) else BROKEN
+        return ALL_WELL if held == len(verdicts) else NOT_AS_EXPECTED
 
 
 def run_interruptible(command: Sequence[str]) -> int:

@@ -12,7 +12,7 @@ from time import monotonic, sleep
 from scenarios.errors import ALL_WELL, INTERRUPTED, UserError, build_cannot_run_error
 from scenarios.units import Second
 from stress.interruption import Interruption
-from stress.load_plan import build_load_worker_command
+from stress.load.command import build_load_worker_command
 from stress.processes import Process, describe_exit_code
 from stress.runtime import MASTER_PORT
 from study.distribution import check_between

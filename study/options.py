@@ -39,7 +39,7 @@ def declare_command(
     without: Collection[str] = (), **types: "type[DataclassInstance]"
 ) -> Callable[[Command], Command]:
     """Makes each argument with a `Setting`, and each field of an argument that is a dataclass of
-    them, an option of the command, but for the fields named. `types`: more of what an argument is
+    them, an option of the command, but for those named. `types`: more of what an argument is
     than can be written down for it, and these with all fields."""
 
     def declare(command: Command) -> Command:
@@ -65,7 +65,7 @@ def derive_options(declared: "type[DataclassInstance]", without: Collection[str]
     annotations = {
         each.field: Annotated[
             hints[each.field],
-            Parameter(parse=False) if each.field in without else build_parameter(each),
+            Parameter(parse=False) if each.name in without else build_parameter(each),
         ]
         for each in list_options(declared)
     }

@@ -10,15 +10,22 @@ from typing import TypeVar
 
 import psutil
 
-from analysis.report.predictions import render_curves, render_predictions, render_sizings
+from analysis.report.prediction_tables import (
+    build_curve_table,
+    build_predictions_table,
+    describe_sizing,
+)
+from analysis.report.render import wrap_note
 from analysis.theory.curve import Curve, compute_curve
 from analysis.theory.model import ServerModel
 from analysis.theory.prediction import build_server_model, compute_prediction
-from analysis.theory.sizing import LoadTarget, compute_sizing
+from analysis.theory.sizing import LoadTarget, Sizing, compute_sizing
+from records.prediction import Prediction
 from scenarios.errors import INTERRUPTED, UserError
 from scenarios.model import NEVER_BINDS, Scenario, resolve_scenario
 from scenarios.units import Second
 from stress.interruption import CellInterruptedError, Interruption
+from study.final_output import print_table
 from study.machine_facts import detect_resources
 from study.predictions import calibrate_scenarios
 from study.progress import choose_display
@@ -48,9 +55,7 @@ def predict_performance(scenarios: Sequence[Scenario], question: PredictionReque
         raise UserError(f"--plot {question.plot}: end its name in {', '.join(PICTURES)}")
     cores = question.cores or psutil.cpu_count() or 1
     target, offered = question.target, detect_resources()
-    settled = [
-        resolve_scenario(size_for_most_users(scenario, question), offered) for scenario in scenarios
-    ]
+    settled = [resolve_scenario(size_for_most_users(each, question), offered) for each in scenarios]
     try:
         systems = build_systems(settled, question, cores)
     except CellInterruptedError:
@@ -58,18 +63,18 @@ def predict_performance(scenarios: Sequence[Scenario], question: PredictionReque
     if target is not None:
         reject_unseen_limits(systems)
         sizes = [(each.name, compute_sizing(target, model, cores)) for each, model in systems]
-        print_answers(sizes, partial(render_sizings, target), question.json_output)
+        print_answers(sizes, partial(print_sizings, target), question.json_output)
     elif question.users is not None and len(question.users) > 1:
         curves = [
             (each.name, compute_curve(model, question.users, each.load.think_s))
             for each, model in systems
         ]
-        print_answers(curves, render_curves, question.json_output)
+        print_answers(curves, print_curves, question.json_output)
         if question.plot is not None:
             draw_curves(curves, question.plot)
     else:
         found = [(each.name, compute_prediction(model, each.load)) for each, model in systems]
-        print_answers(found, render_predictions, question.json_output)
+        print_answers(found, print_predictions, question.json_output)
     return 0
 
 
@@ -106,13 +111,30 @@ def build_systems(
 
 def print_answers(
     found: Sequence[tuple[str, Answer]],
-    render: Callable[[Sequence[tuple[str, Answer]]], str],
+    show: Callable[[Sequence[tuple[str, Answer]]], None],
     json_output: bool,
 ) -> None:
     if json_output:
         print(json.dumps(dict(found), indent=2, default=asdict))
     else:
-        print(render(found))
+        show(found)
+
+
+def print_predictions(found: Sequence[tuple[str, Prediction]]) -> None:
+    print_table(build_predictions_table(found))
+
+
+def print_curves(curves: Sequence[tuple[str, Curve]]) -> None:
+    for place, (name, found) in enumerate(curves):
+        if place:
+            print()
+        print_table(build_curve_table(name, found))
+
+
+def print_sizings(target: LoadTarget, sizes: Sequence[tuple[str, Sizing | None]]) -> None:
+    for name, each in sizes:
+        answer = describe_sizing(name, target.rate_per_s, 1000 * target.p99_s, each)
+        print(*wrap_note(answer), sep="\n")
 
 
 def draw_curves(curves: Sequence[tuple[str, Curve]], plot: Path) -> None:

@@ -11,6 +11,7 @@ import polars as pl
 
 from analysis.measures.blocking_sites import find_blocking_sites
 from analysis.measures.probe_metrics import THREADS, compute_loop_lag, compute_simultaneous_peak
+from analysis.report.table import Column, Row, Table
 from analysis.stats import formats
 from analysis.stats.quantiles import estimate_quantile
 from records.build_tables import build_handlers_table, build_probe_table, read_journals
@@ -22,6 +23,7 @@ from stress.plan import HOST, Command
 from stress.processes import Process
 from stress.readiness import wait_until
 from stress.stack import ROOT
+from study.final_output import print_table
 from study.signals import record_signals
 
 LOOK_EVERY_S = 0.1
@@ -108,8 +110,7 @@ def print_probe_tables(folder: Path, begun_s: float) -> None:
     samples = build_probe_table(journals, begun_s, end_s)
     handlers.write_parquet(folder / "handlers.parquet")
     samples.write_parquet(folder / "probe.parquet")
-    for line in format_routes(handlers):
-        print(line)
+    print_table(build_routes_table(handlers))
     worst = formats.milliseconds(compute_loop_lag(samples)[1])
     print(
         f"threads at most {formats.whole(compute_simultaneous_peak(samples, THREADS))}, "
@@ -120,19 +121,25 @@ def print_probe_tables(folder: Path, begun_s: float) -> None:
     print(f"handlers.parquet and probe.parquet are in\n{folder}/")
 
 
-def format_routes(handlers: pl.DataFrame) -> list[str]:
-    lines = [
-        f"{'route':<32} {'requests':>8} {'median ms':>9} {'pool wait ms':>12} {'threads':>7} on"
-    ]
-    for (route,), rows in handlers.group_by("route", maintain_order=True):
-        took_ms = 1000 * (rows["sent_s"] - rows["arrived_s"]).drop_nulls().to_numpy()
-        waited_ms = 1000 * rows["pool_wait_s"].drop_nulls().to_numpy()
-        kinds = sorted(set(rows["thread_kind"].drop_nulls())) or ["unknown"]
-        threads = rows.select("pid", "thread_id").drop_nulls().n_unique()
-        lines.append(
-            f"{str(route)[:32]:<32} {rows.height:>8} "
-            f"{formats.milliseconds(estimate_quantile(took_ms, 0.5)):>9} "
-            f"{formats.milliseconds(estimate_quantile(waited_ms, 0.5)):>12} {threads:>7} "
-            f"{', '.join(kinds)}"
-        )
-    return lines
+def build_routes_table(handlers: pl.DataFrame) -> Table:
+    columns = (
+        Column("route", is_text=True), Column("requests", width=8),
+        Column("median ms", format=formats.milliseconds),
+        Column("pool wait ms", format=formats.milliseconds),
+        Column("threads"), Column("on", is_text=True),
+    )  # fmt: skip
+    groups = handlers.group_by("route", maintain_order=True)
+    return Table(columns, [build_route_row(str(route), rows) for (route,), rows in groups])
+
+
+def build_route_row(route: str, rows: pl.DataFrame) -> Row:
+    took_ms = 1000 * (rows["sent_s"] - rows["arrived_s"]).drop_nulls().to_numpy()
+    waited_ms = 1000 * rows["pool_wait_s"].drop_nulls().to_numpy()
+    kinds = sorted(set(rows["thread_kind"].drop_nulls())) or ["unknown"]
+    figures = (
+        rows.height,
+        estimate_quantile(took_ms, 0.5),
+        estimate_quantile(waited_ms, 0.5),
+        rows.select("pid", "thread_id").drop_nulls().n_unique(),
+    )
+    return Row(route, [*figures, ", ".join(kinds)])

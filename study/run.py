@@ -15,8 +15,8 @@ from scenarios.errors import UserError
 from scenarios.model import Scenario, resolve_scenario
 from stress.databases import check_given_database
 from stress.interruption import Interruption
+from stress.load.oha import check_engine_installed
 from stress.machine import find_free_port, raise_descriptor_limit
-from stress.oha import check_engine_installed
 from stress.plan import count_needed_descriptors
 from stress.programs import find_upstream_program
 from stress.runtime import Distribution, Runtime

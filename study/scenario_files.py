@@ -85,7 +85,8 @@ def check_scenario(path: Path, scenario: Scenario) -> None:
         )
     if not scenario.endpoint.path.startswith("/"):
         raise UserError(f"{path}: {scenario.name}: a path begins with /")
-    if (scenario.url is None) == (scenario.server.kind == "given"):
+    ours = scenario.server.is_python or scenario.server.is_compiled
+    if ours != (scenario.url is None):
         raise UserError(f"{path}: {scenario.name}: url= and Server('given') belong together")
     if scenario.url is not None:
         parts = urlsplit(scenario.url)

@@ -161,7 +161,7 @@ def build_diff(which: Exercise) -> str:
 
 
 def write_workshop_page(paths: Sequence[Path], page: Path, kept: Path | None) -> int:
-    """BROKEN where the records do not bear out an answer: then nothing is written. Raises
+    """NOT_AS_EXPECTED where the records do not bear out an answer: then nothing is written. Raises
     UserError."""
     records = Records()
     for run in find_runs(paths):

@@ -10,12 +10,12 @@ from statistics import median
 from pydantic import TypeAdapter
 
 from analysis.summary.model import READABLE_SCHEMAS, CellSummary
+from analysis.summary.recorded import parse_cells
 from analysis.summary.trials import collect_values, count_error_verdicts, group_completed_trials
 from records.rundir import RunDir, open_run, translate_read_errors
 from scenarios.errors import UserError
 from scenarios.model import Scenario
 
-_CELLS = TypeAdapter(list[CellSummary])
 _SCENARIOS = TypeAdapter(list[Scenario])
 
 
@@ -107,7 +107,7 @@ def read_cells(run: RunDir) -> list[CellSummary]:
         if not isinstance(content, dict) or content.get("schema") not in READABLE_SCHEMAS:
             known = " or ".join(map(str, READABLE_SCHEMAS))
             raise ValueError(f"not a summary of schema {known}")
-        return _CELLS.validate_python(content.get("cells"))
+        return parse_cells(content.get("cells"))
 
 
 def find_runs(paths: Sequence[Path]) -> Iterator[RunDir]:

@@ -311,8 +311,8 @@ FIGURES: dict[Figure, str] = {"ok_rps": "good answers / s", "mean_ms": "mean res
 Values = Mapping[Figure, float | None]
 
 
-def draw_prediction(curve: Curve, users: int, foretold: Values, measured: Values) -> Chart:
-    """What formulas say over users, with the knee dashed. A circle: what was foretold of the run,
+def draw_prediction(curve: Curve, users: int, predicted: Values, measured: Values) -> Chart:
+    """What formulas say over users, with the knee dashed. A circle: what was predicted of the run,
     by simulation where no formula holds; a diamond: what was measured."""
     rows = pl.DataFrame(
         [
@@ -321,7 +321,7 @@ def draw_prediction(curve: Curve, users: int, foretold: Values, measured: Values
         ]
     )
     parts = [
-        draw_over_users(rows, curve, figure, users, foretold[figure], measured[figure])
+        draw_over_users(rows, curve, figure, users, predicted[figure], measured[figure])
         for figure in FIGURES
     ]
     return alt.vconcat(*parts, spacing=8)
@@ -332,10 +332,10 @@ def draw_over_users(
     curve: Curve,
     figure: Figure,
     users: int,
-    foretold: float | None,
+    predicted: float | None,
     measured: float | None,
 ) -> Chart:
-    known = [*rows[figure].to_list(), *(each for each in (foretold, measured) if each)]
+    known = [*rows[figure].to_list(), *(each for each in (predicted, measured) if each)]
     x = (
         alt.X("users:Q", title="users" if figure == "mean_ms" else None)
         .scale(type="log", nice=False)
@@ -353,7 +353,7 @@ def draw_over_users(
         .mark_rule(strokeDash=[4, 4], color=ORANGE)
         .encode(x="users:Q")
     )
-    circle = draw_point(users, figure, foretold).mark_point(
+    circle = draw_point(users, figure, predicted).mark_point(
         color=BLUE, size=110, shape="circle", strokeWidth=1.5, opacity=1
     )
     diamond = draw_point(users, figure, measured).mark_point(

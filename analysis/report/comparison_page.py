@@ -10,19 +10,14 @@ from analysis.measures.latency import TIMES
 from analysis.measures.window import find_window
 from analysis.report import charts
 from analysis.report.charts import CaptionedChart, Chart
+from analysis.report.comparison_table import build_scenario_table, write_comparison_remarks
 from analysis.report.conditions import Conditions, collect_conditions
 from analysis.report.drawing import RenderedChart, render_chart
 from analysis.report.latency_shape import ANSWERED, compute_distribution
 from analysis.report.page import select_median_cells
+from analysis.report.table import Table
 from analysis.report.templating import create_html_environment
-from analysis.stats import formats
-from analysis.summary.comparison import (
-    FIGURES,
-    Comparison,
-    FigureComparison,
-    ScenarioComparison,
-    write_comparison_remarks,
-)
+from analysis.summary.comparison import Comparison, ScenarioComparison
 from analysis.summary.run import RunSummary
 from records.rundir import RunDir
 
@@ -40,20 +35,9 @@ class ComparisonRun:
 
 
 @dataclass(frozen=True, slots=True)
-class ComparisonRow:
-    figure: str
-    a: str
-    b: str
-    ratio: str
-    interval: str
-    p: str
-    verdict: str
-
-
-@dataclass(frozen=True, slots=True)
 class ComparisonSection:
     scenario: ScenarioComparison
-    rows: tuple[ComparisonRow, ...]
+    table: Table
     ratios: RenderedChart | None
     quantiles: RenderedChart | None
 
@@ -72,7 +56,7 @@ def render_comparison(
     found = [
         ComparisonSection(
             scenario=each,
-            rows=tuple(build_comparison_row(figure) for figure in each.figures),
+            table=build_scenario_table(each),
             ratios=render_ratios_chart(each),
             quantiles=render_run_quantiles(each.scenario, both),
         )
@@ -96,22 +80,6 @@ def render_comparison(
 
 def collect_run_conditions(side: ComparisonRun) -> Conditions:
     return collect_conditions(side.run.load_manifest())
-
-
-def build_comparison_row(compared: FigureComparison) -> ComparisonRow:
-    text, ratio = FIGURES[compared.figure], compared.ratio
-    interval = ""
-    if ratio.low is not None and ratio.high is not None:
-        interval = f"{formats.short_ratio(ratio.low)}–{formats.short_ratio(ratio.high)}"
-    return ComparisonRow(
-        figure=compared.figure,
-        a=text(compared.a),
-        b=text(compared.b),
-        ratio=formats.UNKNOWN if ratio.ratio is None else formats.short_ratio(ratio.ratio),
-        interval=interval,
-        p=formats.p_value(ratio.p, ratio.p_is_exact),
-        verdict=compared.verdict,
-    )
 
 
 def load_quantiles(side: ComparisonRun) -> dict[tuple[str, str], pl.DataFrame]:

@@ -1,15 +1,15 @@
 """Under which conditions a run was made: machine, versions, settings, and how to run it again."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from analysis.report.table import Column, Row, Table
 from analysis.stats import formats
 from analysis.summary.comparison import ensure_mapping
 from analysis.summary.model import CellSummary
 from analysis.summary.run import ensure_list
 from scenarios.model import is_python_server
 
-Row = tuple[str, str]
 MACHINE = {
     "cpu": "processor",
     "cores": "cores",
@@ -64,34 +64,41 @@ PYTHON_ONLY = (
 @dataclass(frozen=True, slots=True)
 class Conditions:
     command: str
-    machine: tuple[Row, ...]
-    packages: tuple[Row, ...]
-    scenarios: tuple[str, ...]
-    settings: tuple[tuple[str, tuple[str, ...]], ...]
-    """A row a setting: what it is, and its value in each scenario."""
+    machine: Table
+    packages: Table
+    settings: Table
+    """A row a setting, and its value in each scenario."""
 
 
 def collect_conditions(manifest: Mapping[str, object]) -> Conditions:
     environment = ensure_mapping(manifest.get("environment"))
     scenarios = [ensure_mapping(each) for each in ensure_list(manifest.get("scenarios"))]
+    known = [(MACHINE[key], environment.get(key)) for key in MACHINE]
+    asked = [
+        (words, [format_condition(get_setting(each, key)) for each in scenarios])
+        for key, words in SETTINGS.items()
+    ]
     return Conditions(
         command=str(manifest.get("command") or ""),
-        machine=tuple(
-            (words, format_condition(environment.get(key)))
-            for key, words in MACHINE.items()
-            if environment.get(key) is not None
-        ),
-        packages=tuple(
-            (name, format_condition(version))
-            for name, version in ensure_mapping(environment.get("packages")).items()
-        ),
-        scenarios=tuple(str(each.get("name")) for each in scenarios),
-        settings=tuple(
-            (words, values)
-            for key, words in SETTINGS.items()
-            if any(values := tuple(format_condition(get_setting(each, key)) for each in scenarios))
+        machine=build_pairs([each for each in known if each[1] is not None]),
+        packages=build_pairs(ensure_mapping(environment.get("packages")).items()),
+        settings=build_text_table(
+            "Settings",
+            [str(each.get("name")) for each in scenarios],
+            [(words, texts) for words, texts in asked if any(texts)],
         ),
     )
+
+
+def build_pairs(pairs: Iterable[tuple[str, object]]) -> Table:
+    return build_text_table("", [""], [(name, [format_condition(of)]) for name, of in pairs])
+
+
+def build_text_table(
+    title: str, headings: Sequence[str], rows: Iterable[tuple[str, Sequence[str]]]
+) -> Table:
+    columns = [Column(each, is_text=True) for each in ("", *headings)]
+    return Table(columns, [Row(*each) for each in rows], title)
 
 
 def get_setting(scenario: Mapping[str, object], path: str) -> object:
@@ -115,7 +122,14 @@ def format_condition(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def describe_machine_load(cell: CellSummary) -> Iterator[Row]:
+def build_machine_load_table(cells: Mapping[str, CellSummary]) -> Table:
+    """What generator, upstream and everything else on the machine did during each cell."""
+    loads = [dict(describe_machine_load(each)) for each in cells.values()]
+    rows = [(words, [each[words] for each in loads]) for words in (loads[0] if loads else ())]
+    return build_text_table("What the machine did meanwhile", list(cells), rows)
+
+
+def describe_machine_load(cell: CellSummary) -> Iterator[tuple[str, str]]:
     """What generator, upstream and everything else on the machine did during a cell."""
     busiest = ", ".join(formats.whole(each) for each in cell.generator_cpu_percent)
     yield "server's CPU, % of a core, busiest second", formats.whole(cell.cpu_percent_peak)

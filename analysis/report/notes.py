@@ -1,4 +1,4 @@
-"""What is to be said of a cell below its row: verdicts, cycles, what held the loop."""
+"""What is to be said of a cell below its row, and of what was expected of it."""
 
 from analysis.measures.ramp import RampGrowth
 from analysis.stats import formats
@@ -9,6 +9,8 @@ from analysis.summary.predicates import (
     has_grown_cpu,
     has_starved_users,
 )
+from analysis.summary.thresholds import ThresholdOutcome
+from scenarios.units import format_plain_number
 
 
 def write_notes(cell: CellSummary) -> list[str]:
@@ -78,3 +80,17 @@ def write_cpu_note(cell: CellSummary) -> str | None:
         f"under load a request took {formats.milliseconds(cell.cpu_ms_per_request)} ms of CPU, "
         f"alone {formats.milliseconds(cell.predicted.cpu_ms)}: theory knew only the latter"
     )
+
+
+def describe_outcome(outcome: ThresholdOutcome) -> str:
+    sign = "✓" if outcome.met else "✗"
+    expected, several = outcome.expectation, outcome.trials > 1
+    if outcome.value is None:
+        where = f" (trial {outcome.trial})" if several and outcome.trial else ""
+        return f"{sign} {outcome.scenario}: {expected}: {outcome.why}{where}"
+    value = formats.near_bound(outcome.value, expected.bound)
+    line = f"{sign} {outcome.scenario}: {expected.figure} {value} "
+    line += f"{expected.operator} {format_plain_number(expected.bound)}"
+    if several:
+        line += f" (worst of {outcome.trials} trials: #{outcome.trial})"
+    return line

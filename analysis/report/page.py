@@ -7,24 +7,25 @@ from statistics import median_low
 import polars as pl
 
 from analysis.report import charts
+from analysis.report.capacity_table import build_shares_table, describe_capacity
 from analysis.report.charts import CaptionedChart
-from analysis.report.conditions import collect_conditions
-from analysis.report.contrast_tables import format_ratio
+from analysis.report.conditions import build_machine_load_table, collect_conditions
+from analysis.report.contrast_chart import render_contrast_chart
+from analysis.report.contrast_tables import build_contrast_tables, build_overall_table
 from analysis.report.drawing import RenderedChart, render_chart
-from analysis.report.notes import write_notes
+from analysis.report.notes import describe_outcome, write_notes
 from analysis.report.run_table import build_page_table, format_cell_name
 from analysis.report.sections import ReportCell, build_section, load_report_cell, read_calibrations
-from analysis.report.side_by_side import HEADINGS, RATIO_HEADINGS, build_contrast_section
 from analysis.report.sweep_chart import render_sweep_chart
+from analysis.report.sweep_table import build_sweep_table
+from analysis.report.table import Table
 from analysis.report.templating import create_html_environment
+from analysis.report.trials_table import build_narrow_trials_table, select_repeated
 from analysis.report.vega import encode_script_json, load_vega
-from analysis.summary import sweep
-from analysis.summary.capacity import render_capacity_lines
 from analysis.summary.comparison import ensure_mapping
+from analysis.summary.contrast import Contrast, compute_overall
 from analysis.summary.model import CellSummary
 from analysis.summary.run import RunSummary
-from analysis.summary.thresholds import render_outcome
-from analysis.summary.trials import render_trial_lines
 from records.rundir import CellDir, RunDir
 
 
@@ -47,7 +48,8 @@ def render_report(run: RunDir, summary: RunSummary) -> ReportPage:
         for each in shown
     ]
     together = render_quantiles_chart(shown)
-    contrast = build_contrast_section(summary.contrasts)
+    contrast = render_contrast_chart(summary.contrasts)
+    repeated, searched = select_repeated(summary.scenarios), summary.knee is not None
     swept = render_sweep_chart(summary.sweeps)
     html = (
         create_html_environment()
@@ -59,16 +61,19 @@ def render_report(run: RunDir, summary: RunSummary) -> ReportPage:
             table=build_page_table(summary.cells),
             notes={format_cell_name(cell): write_notes(cell) for cell in summary.cells},
             name_of=format_cell_name,
-            outcomes=[(each.met, render_outcome(each)) for each in summary.outcomes],
-            trials=render_trial_lines(summary.scenarios),
-            capacity=render_capacity_lines(summary.cells) if summary.knee is not None else [],
+            outcomes=[(each.met, describe_outcome(each)) for each in summary.outcomes],
+            trials=build_narrow_trials_table(repeated) if repeated else None,
+            capacity=describe_capacity(summary.cells) if searched else [],
+            shares=build_shares_table(summary.cells) if searched else None,
+            meanwhile=build_machine_load_table({each.name: each.cell for each in sections}),
             together=together,
             contrast=contrast,
             swept=swept,
-            sweep_lines=sweep.render_sweep_lines(summary.sweeps),
-            headings=HEADINGS,
-            ratio_headings=RATIO_HEADINGS,
-            ratio_or_unknown=format_ratio,
+            contrast_tables=build_page_contrasts(summary.contrasts),
+            sweep_tables=[
+                build_sweep_table(each, f"{each.scenario} over --{each.setting}")
+                for each in summary.sweeps
+            ],
             profiles=list_profiles(run),
             conditions=collect_conditions(manifest),
             slices=encode_script_json([asdict(each.slices) for each in sections if each.slices]),
@@ -76,8 +81,18 @@ def render_report(run: RunDir, summary: RunSummary) -> ReportPage:
         )
     )
     files = [each for one in sections for each in one.pictures]
-    first = (together, contrast.picture if contrast else None, swept)
+    first = (together, contrast, swept)
     return ReportPage(html, (*(each for each in first if each is not None), *files))
+
+
+def build_page_contrasts(found: Sequence[Contrast]) -> list[Table]:
+    tables = []
+    if overall := compute_overall(found):
+        title = f"Over all {overall[0].subjects} (geometric means of the ratios)"
+        tables.append(build_overall_table(overall, title))
+    for each in found:
+        tables += build_contrast_tables(each, narrow=False, corner="ratios")
+    return tables
 
 
 def list_profiles(run: RunDir) -> list[tuple[str, str]]:

@@ -31,7 +31,8 @@ def render_headings(table: Table) -> list[str]:
     first = align_row(table, widths, Row(name if widths[0] else "", headings))
     if not widths[0]:  # the rows have no names: this one is said in the room of the first heading
         first = name + first[len(name) :]
-    return [first, align_row(table, widths, Row("", units))] if any(units) else [first]
+    lines = [first, align_row(table, widths, Row("", units))] if any(units) else [first]
+    return lines if any(each.heading for each in table.columns) else []
 
 
 def list_headings(table: Table) -> list[str]:

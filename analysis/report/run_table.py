@@ -30,7 +30,7 @@ NAMES = Column("scenario", is_text=True, width=NAME_WIDTH)
 
 def build_run_table(cells: Sequence[CellSummary] = (), *, with_unanswered: bool = True) -> Table:
     columns = [
-        Column(*each.get_heading("table"), width=ROOM[each.format] + (each.key == STARRED))
+        Column(*each.get_heading("table"), width=ROOM.get(each.format, 8) + (each.key == STARRED))
         for each in list_metrics("table")
     ]
     rows = [row for cell in cells for row in build_cell_rows(cell, with_unanswered)]
@@ -100,7 +100,7 @@ def format_metric(cell: CellSummary, metric: Metric) -> str:
     where starved requests are missing from it."""
     value = get_value(cell, metric.key)
     bracketed = metric.is_latency and is_overloaded(cell)
-    text = formats.bracketed(value) if bracketed else metric.format(value)
+    text = formats.bracket_milliseconds(value) if bracketed else metric.format(value)
     return f"{text}*" if metric.key == STARRED and has_starved_users(cell) else text
 
 

@@ -9,7 +9,6 @@ from analysis.measures.latency import TIMES
 from analysis.measures.window import Window, find_last_moment, find_window
 from analysis.report import charts
 from analysis.report.charts import CaptionedChart
-from analysis.report.conditions import Row, describe_machine_load
 from analysis.report.drawing import RenderedChart, render_chart
 from analysis.report.headlines import write_headline
 from analysis.report.interactive_timeline import InteractiveTimeline, build_interactive_timeline
@@ -52,7 +51,6 @@ class Section:
     question: str
     answer: str
     cell: CellSummary
-    meanwhile: tuple[Row, ...]
     lanes: RenderedChart | None
     rows_left_out: int
     lanes_end_s: Second | None
@@ -104,7 +102,6 @@ def build_section(
         question=found.record.scenario.question,
         answer=write_headline(found.summary, found.record.scenario),
         cell=found.summary,
-        meanwhile=tuple(describe_machine_load(found.summary)),
         lanes=render_chart(caption_timeline(found, identity, name, begin_s, end_s))
         if has_lanes
         else None,

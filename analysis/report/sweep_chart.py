@@ -8,13 +8,12 @@ import polars as pl
 from analysis.report.charts import PANEL_HEIGHT, ROOM, WIDTH, CaptionedChart
 from analysis.report.drawing import RenderedChart, render_chart
 from analysis.report.predicted_curves import COLOURS
-from analysis.summary.sweep import Sweep, describe_sufficient_value
+from analysis.report.sweep_table import describe_sufficient_value
+from analysis.summary.sweep import Sweep
 
 HEIGHT = 2 * PANEL_HEIGHT
-SCHEMA = {
-    "scenario": pl.String(), "value": pl.Float64(), "ok_rps": pl.Float64(),
-    "predicted_rps": pl.Float64(), "median_ms": pl.Float64(),
-}  # fmt: skip
+SHOWN = ("ok_rps", "predicted.ok_rps", "median_ms")
+SCHEMA = {"scenario": pl.String(), "value": pl.Float64()} | dict.fromkeys(SHOWN, pl.Float64())
 
 
 def render_sweep_chart(found: Sequence[Sweep]) -> RenderedChart | None:
@@ -32,7 +31,7 @@ def draw_sweeps(found: Sequence[Sweep]) -> alt.VConcatChart:
     where more stops paying."""
     rows = pl.DataFrame(
         [
-            (each.scenario, one.value, one.ok_rps, one.predicted_rps, one.median_ms)
+            (each.scenario, one.value, *(one.figures[key] for key in SHOWN))
             for each in found
             for one in each.points
         ],
@@ -59,7 +58,7 @@ def draw_sweeps(found: Sequence[Sweep]) -> alt.VConcatChart:
     foretold = (
         alt.Chart(rows)
         .mark_line(strokeDash=[4, 4], opacity=0.7)
-        .encode(x=x, y="predicted_rps:Q", color=colour)
+        .encode(x=x, y=alt.Y("predicted\\.ok_rps:Q"), color=colour)
     )
     rate = draw_sweep_panel(rows, x, colour, "ok_rps", "good answers / s")
     wait = draw_sweep_panel(rows, x, colour, "median_ms", "median, ms")

@@ -6,9 +6,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from analysis.report.contrast_tables import export_contrasts
 from analysis.report.export import export_cell, render_csv
 from analysis.report.markdown import render_summary_markdown
-from analysis.summary import contrast, sweep, thresholds, trials
+from analysis.report.trials_table import export_scenario
+from analysis.summary import sweep, thresholds
 from analysis.summary.cell import compute_summary
 from analysis.summary.comparison import Comparison
 from analysis.summary.model import SCHEMA, CellSummary
@@ -40,14 +42,14 @@ def render_summary_json(summary: RunSummary) -> str:
     content: dict[str, object] = {
         "schema": SCHEMA,
         "cells": [export_cell(cell) for cell in summary.cells],
-        "scenarios": [trials.export_scenario(each) for each in summary.scenarios],
+        "scenarios": [export_scenario(each) for each in summary.scenarios],
     }
     if summary.knee is not None:
         content["capacity"] = asdict(summary.knee)
     if summary.sweeps:
         content["sweeps"] = sweep.export_sweeps(summary.sweeps)
     if summary.contrasts:
-        content |= contrast.export_contrasts(summary.contrasts)
+        content |= export_contrasts(summary.contrasts)
     if summary.outcomes:
         content["expectations"] = [thresholds.export_outcome(each) for each in summary.outcomes]
     return json.dumps(content, indent=2, allow_nan=False) + "\n"
@@ -60,7 +62,7 @@ def write_reports(folder: Path, summary: RunSummary) -> None:
     (folder / "summary.csv").write_text(render_csv(summary.cells))
     (folder / "summary.md").write_text(render_summary_markdown(summary))
     if summary.contrasts:
-        told = json.dumps(contrast.export_contrasts(summary.contrasts), indent=2, allow_nan=False)
+        told = json.dumps(export_contrasts(summary.contrasts), indent=2, allow_nan=False)
         (folder / "contrast.json").write_text(told + "\n")
 
 

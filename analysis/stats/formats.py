@@ -24,7 +24,7 @@ def short_number(value: float | None) -> str:
     return milliseconds(value)
 
 
-def bracketed(value_ms: float | None) -> str:
+def bracket_milliseconds(value_ms: float | None) -> str:
     """A latency that must not be read as one: in brackets, and short."""
     if value_ms is None:
         return UNKNOWN

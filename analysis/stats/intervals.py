@@ -9,14 +9,13 @@ import math
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from enum import Enum, auto
 from functools import lru_cache
 from itertools import combinations, count, zip_longest
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-
-from analysis.stats import formats
 
 MOST_PERMUTED = 20_000
 """Ways to deal out tied values that are all gone through: 8 v 8 trials have 12,870."""
@@ -24,6 +23,42 @@ MOST_COUNTED = 2500
 """Pairs up to which the orders are counted, 50 v 50 trials; beyond, U is taken as normal."""
 
 Direction = Literal["higher", "lower"]
+
+
+class TooFewTrials(NamedTuple):
+    """Even the whole range of so many covers the median in the share `covered` only; `needed` are
+    enough."""
+
+    trials: int
+    covered: float
+    needed: int
+
+
+class TooFewPairs(NamedTuple):
+    """Chance alone sets the two sides fully apart in the share `by_chance`; `needed` of each are
+    enough."""
+
+    base: int
+    other: int
+    by_chance: float
+    needed: int
+
+
+class ZeroValues(NamedTuple):
+    """A ratio needs all values above 0."""
+
+    zeros: int
+    values: int
+
+
+class NoRatio(Enum):
+    NOTHING_MEASURED = auto()
+    """On one side."""
+    MANY_FAILURES = auto()
+
+
+WhyNone = TooFewTrials | TooFewPairs | ZeroValues | NoRatio
+"""Why there is no interval, or no ratio. `dataclasses.asdict` leaves these as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +71,7 @@ class MedianInterval:
     high: float | None
     coverage: float | None
     trials: int
-    why_none: str | None
+    why_none: TooFewTrials | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +88,7 @@ class RatioInterval:
     p: float | None = None
     p_is_exact: bool | None = None
     other_is: Direction | None = None
-    why_none: str | None = None
+    why_none: WhyNone | None = None
 
 
 def compute_median_interval(
@@ -78,9 +113,9 @@ def compute_median_interval(
     median = statistics.median(ordered)
     rank, coverage = find_innermost_rank(count_coin_outcomes(trials), at_least)
     if rank == 0:
-        return MedianInterval(
-            median, None, None, None, trials, explain_low_coverage(trials, at_least)
-        )
+        needed = count_fewest_trials(count_coin_outcomes, at_least)
+        why = TooFewTrials(trials, 1 - 2 / 2**trials, needed)
+        return MedianInterval(median, None, None, None, trials, why)
     return MedianInterval(median, ordered[rank - 1], ordered[-rank], coverage, trials, None)
 
 
@@ -96,18 +131,19 @@ def compute_ratio_interval(
     Ties count against a difference, so that the coverage is then at least the one given.
     """
     if not base or not other:
-        return RatioInterval(why_none="nothing was measured on one side")
+        return RatioInterval(why_none=NoRatio.NOTHING_MEASURED)
     p, exact = compute_rank_test(base, other)
     rank, coverage = find_pair_rank(len(base), len(other), at_least)
     tested = RatioInterval(p=p, p_is_exact=exact, other_is=find_direction(base, other, rank))
     if min(*base, *other) <= 0:
         zeros = sum(value <= 0 for value in (*base, *other))
-        why = f"{zeros} of {len(base) + len(other)} values are 0: a ratio needs all above it"
-        return replace(tested, why_none=why)
+        return replace(tested, why_none=ZeroValues(zeros, len(base) + len(other)))
     ratios = sorted(above / below for below in base for above in other)
     estimate = replace(tested, ratio=compute_geometric_median(ratios))
     if rank == 0:
-        return replace(estimate, why_none=explain_low_power(len(base), len(other), at_least))
+        by_chance = min(1.0, 2 / math.comb(len(base) + len(other), len(base)))
+        needed = count_fewest_trials(lambda each: count_rank_orders(each, each), at_least)
+        return replace(estimate, why_none=TooFewPairs(len(base), len(other), by_chance, needed))
     return replace(estimate, low=ratios[rank - 1], high=ratios[-rank], coverage=coverage)
 
 
@@ -211,29 +247,8 @@ def compute_geometric_median(ordered: Sequence[float]) -> float:
     return math.sqrt(ordered[size // 2 - 1]) * math.sqrt(ordered[size // 2])
 
 
-def find_fewest_trials(enough: Callable[[int], bool]) -> int:
-    return next(trials for trials in count(1) if enough(trials))
-
-
-def explain_low_coverage(trials: int, at_least: float) -> str:
-    needed = find_fewest_trials(
-        lambda enough: find_innermost_rank(count_coin_outcomes(enough), at_least)[0] > 0
-    )
-    if trials == 1:
-        return f"1 trial: nothing is known of how much trials differ; {needed} are needed"
-    covered = formats.percent(1 - 2 / 2**trials)
-    return (
-        f"{trials} trials: even their whole range covers the median in only {covered} of cases; "
-        f"{needed} are needed"
-    )
-
-
-def explain_low_power(base: int, other: int, at_least: float) -> str:
-    needed = find_fewest_trials(
-        lambda enough: find_innermost_rank(count_rank_orders(enough, enough), at_least)[0] > 0
-    )
-    by_chance = formats.percent(min(1.0, 2 / math.comb(base + other, base)))
-    return (
-        f"{base} v {other} trials: chance alone sets them fully apart in {by_chance} of cases; "
-        f"{needed} of each are enough"
+def count_fewest_trials(count_ways: Callable[[int], Sequence[int]], at_least: float) -> int:
+    """The smallest number of trials whose counted ways allow an interval."""
+    return next(
+        trials for trials in count(1) if find_innermost_rank(count_ways(trials), at_least)[0] > 0
     )

@@ -6,7 +6,6 @@ their names tell which.
 
 from collections.abc import Sequence
 
-from analysis.stats import formats
 from analysis.stats.knee_search import Knee, SearchStep, find_knee
 from analysis.summary.model import CellSummary
 
@@ -17,7 +16,6 @@ SHARES = (0.5, 0.7, 0.9)
 NEAR = 0.02
 """A cell at this distance from a share of the knee stands for it."""
 SHARE_ENDING = "-percent"
-CUT_SHORT = "  the search was cut short: the steps before tell so much and no more"
 
 
 def name_step(scenario: str, rate: float) -> str:
@@ -73,34 +71,15 @@ def compute_knee(cells: Sequence[CellSummary]) -> Knee:
     return find_knee(build_search_steps(cells))
 
 
-def render_capacity_lines(cells: Sequence[CellSummary]) -> list[str]:
-    """The knee with its interval, then the latencies at shares of it; none without open loops."""
+def select_share_cells(cells: Sequence[CellSummary]) -> list[tuple[float, CellSummary]] | None:
+    """Each share of the knee with the cell that stands for it, where one does; None where no rate
+    was sustained."""
     tried = select_open_cells(cells)
-    if not tried:
-        return []
-    found = compute_knee(tried)
-    told = [render_knee_line(found), *([CUT_SHORT] if is_any_interrupted(cells) else [])]
-    if found.sustained_rps is None:
-        return told
-    arrivals = {cell.open_loop.arrivals for cell in tried if cell.open_loop}
-    heading = f"  {'load':>6} {'offered rps':>12} {'median ms':>10} {'p99 ms':>10}"
-    lines = [*told, f"{heading}   {', '.join(sorted(arrivals))} arrivals"]
-    for share in SHARES:
-        cell = find_nearest_cell(tried, share * found.sustained_rps)
-        if cell is not None:
-            lines.append(render_share_line(share, cell))
-    return lines
-
-
-def render_share_line(share: float, cell: CellSummary) -> str:
-    """The latencies in brackets where the rate was not sustained."""
-    loop = cell.open_loop
-    assert loop is not None
-    latency = formats.milliseconds if build_search_step(cell).sustained else formats.bracketed
-    return (
-        f"  {100 * share:>4.0f} % {formats.rate(loop.offered_rps):>12} "
-        f"{latency(cell.median_ms):>10} {latency(cell.p99_ms):>10}"
-    )
+    knee = compute_knee(tried)
+    if knee.sustained_rps is None:
+        return None
+    found = [(share, find_nearest_cell(tried, share * knee.sustained_rps)) for share in SHARES]
+    return [(share, cell) for share, cell in found if cell is not None]
 
 
 def find_nearest_cell(cells: Sequence[CellSummary], rate: float) -> CellSummary | None:
@@ -111,28 +90,3 @@ def find_nearest_cell(cells: Sequence[CellSummary], rate: float) -> CellSummary 
 
     found = min(reversed(cells), key=distance)
     return found if distance(found) <= NEAR else None
-
-
-def render_knee_line(found: Knee) -> str:
-    low, high = formats.rate(found.sustained_rps), formats.rate(found.overloaded_rps)
-    limit = formats.rate(found.generator_limit)
-    if found.sustained_rps is None:
-        if found.overloaded_rps is None:
-            return f"capacity: unknown; the generator can't offer {limit} rps (--load-processes)"
-        return f"capacity: below {high} rps; no rate that was tried is sustained"
-    if found.overloaded_rps is not None:
-        why = explain_wide_interval(found)
-        return f"capacity: between {low} and {high} rps ({found.steps} steps{why})"
-    if found.generator_limit is not None:
-        return f"capacity: at least {low} rps; to offer {limit}, use more --load-processes"
-    return f"capacity: at least {low} rps ({found.steps} steps; more of them would go further)"
-
-
-def explain_wide_interval(found: Knee) -> str:
-    """Of an interval with two ends."""
-    high, limit = found.overloaded_rps, found.generator_limit
-    if found.is_narrow or high is None:
-        return ""
-    if limit is not None and limit < high:
-        return f"; the generator can't offer {formats.rate(limit)}"
-    return "; more --steps would narrow it"

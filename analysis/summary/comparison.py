@@ -1,46 +1,38 @@
 """Is run B different from run A: what was unlike around them, then figure by figure."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from statistics import median
-from textwrap import wrap
+from typing import Literal
 
+from analysis.metrics import list_metrics
 from analysis.stats import formats
 from analysis.stats.intervals import RatioInterval, compute_ratio_interval, find_pair_rank
 from analysis.summary.model import CellSummary
 from analysis.summary.predicates import has_starved_users
 from analysis.summary.trials import collect_values, group_completed_trials
 
-FIGURES: Mapping[str, Callable[[float | None], str]] = {
-    "ok_rps": formats.rate,
-    "median_ms": formats.milliseconds,
-    "p99_ms": formats.milliseconds,
-    "mean_ms": formats.milliseconds,
-    "failure_ratio": formats.percent,
-    "unfinished": formats.decimal,
-    "threads_spawned": formats.decimal,
-    "cpu_percent_peak": formats.decimal,
-    "rss_mib_peak": formats.decimal,
-}
+Change = Literal[
+    "not measured in A", "not measured in B", "both 0", "too few trials", "no difference seen",
+    "higher", "lower",
+]  # fmt: skip
 ENVIRONMENT = ("cpu", "cores", "os", "machine", "python", "implementation", "gil", "go")
 MEMORY_TOLERANCE = 0.01
 """Two machines of one kind differ by what their firmware keeps to itself."""
 WORDS = ("question", "expect", "why", "group")
 """Of a scenario: what is said about it, not what is run."""
 CONFIDENCE = 0.95
-TOO_FEW = "too few trials to tell"
-WIDTH = 80
 
 
 @dataclass(frozen=True, slots=True)
 class FigureComparison:
-    """`a` and `b` are medians over the trials, None where none measured it."""
+    """`a` and `b` are medians over the trials, None where none measured it. `change`: what B is."""
 
     figure: str
     a: float | None
     b: float | None
     ratio: RatioInterval
-    verdict: str
+    change: Change
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +142,8 @@ def count_interrupted(cells: Sequence[CellSummary]) -> int:
 def compare_scenario(
     scenario: str, a: Sequence[CellSummary], b: Sequence[CellSummary]
 ) -> ScenarioComparison:
-    pairs = {name: (collect_values(a, name), collect_values(b, name)) for name in FIGURES}
+    keys = [each.key for each in list_metrics("compare")]
+    pairs = {key: (collect_values(a, key), collect_values(b, key)) for key in keys}
     return ScenarioComparison(
         scenario=scenario,
         trials_a=len(a),
@@ -158,7 +151,7 @@ def compare_scenario(
         starved_a=sum(has_starved_users(cell) for cell in a),
         starved_b=sum(has_starved_users(cell) for cell in b),
         figures=tuple(
-            compare_figure(name, in_a, in_b) for name, (in_a, in_b) in pairs.items() if in_a or in_b
+            compare_figure(key, in_a, in_b) for key, (in_a, in_b) in pairs.items() if in_a or in_b
         ),
     )
 
@@ -170,89 +163,21 @@ def compare_figure(figure: str, a: Sequence[float], b: Sequence[float]) -> Figur
         a=median(a) if a else None,
         b=median(b) if b else None,
         ratio=ratio,
-        verdict=describe_change(a, b, ratio),
+        change=find_change(a, b, ratio),
     )
 
 
-def describe_change(a: Sequence[float], b: Sequence[float], ratio: RatioInterval) -> str:
+def find_change(a: Sequence[float], b: Sequence[float], ratio: RatioInterval) -> Change:
     """Never that two are the same: "no difference seen" leaves what the interval leaves."""
     if not a or not b:
-        return f"not measured in {'B' if a else 'A'}"
+        return "not measured in B" if a else "not measured in A"
     if not any((*a, *b)):
         return "both 0"
     if ratio.other_is is None:
-        return TOO_FEW if has_too_few_trials(a, b) else "no difference seen"
-    if ratio.ratio is None:
-        return f"B is {ratio.other_is}"
-    return f"B is {formats.short_ratio(ratio.ratio)} × A"
+        return "too few trials" if has_too_few_trials(a, b) else "no difference seen"
+    return ratio.other_is
 
 
 def has_too_few_trials(a: Sequence[float], b: Sequence[float]) -> bool:
     """Whether not even values that lie fully apart would count as a difference."""
     return find_pair_rank(len(a), len(b), CONFIDENCE)[0] == 0
-
-
-def render_comparison_lines(comparison: Comparison) -> list[str]:
-    """For a terminal of 80 columns."""
-    lines = [f"{'':<18}{'A':>9}{'B':>9}{'p':>8}  B / A [low–high]"]
-    for scenario in comparison.scenarios:
-        lines.append(f"{scenario.scenario}, {scenario.trials_a} v {scenario.trials_b} trials")
-        lines += [render_comparison_row(each) for each in scenario.figures]
-    for remark in write_comparison_remarks(comparison):
-        lines += wrap(remark, WIDTH, subsequent_indent="  ")
-    return lines
-
-
-def render_comparison_row(compared: FigureComparison) -> str:
-    text, ratio = FIGURES[compared.figure], compared.ratio
-    found = compared.verdict
-    if found == TOO_FEW and ratio.ratio is not None:
-        found = f"{formats.short_ratio(ratio.ratio)}, {TOO_FEW}"
-    if ratio.low is not None and ratio.high is not None:
-        found += f" [{formats.short_ratio(ratio.low)}–{formats.short_ratio(ratio.high)}]"
-    a, b, p = text(compared.a), text(compared.b), formats.p_value(ratio.p, ratio.p_is_exact)
-    return f"  {compared.figure:<16}{a:>9}{b:>9}{p:>8}  {found}"
-
-
-def write_comparison_remarks(comparison: Comparison) -> list[str]:
-    figures = [each for scenario in comparison.scenarios for each in scenario.figures]
-    unsure = [each.ratio for each in figures if each.verdict == TOO_FEW]
-    found = list(dict.fromkeys(each.why_none for each in unsure if each.ratio and each.why_none))
-    if tested := [each for each in figures if each.ratio.coverage is not None]:
-        share = formats.percent(CONFIDENCE)
-        by_chance = formats.decimal((1 - CONFIDENCE) * len(tested))
-        found.append(
-            f"[low–high] holds the true ratio in {share} of cases or more (exact ranks); were "
-            f"nothing different, up to {by_chance} of these {len(tested)} would leave out 1"
-        )
-    if any(each.ratio.p_is_exact is False for each in figures):
-        found.append(
-            "~p: approximate, for many trials or many ties (which count against a difference)"
-        )
-    found += [
-        write_starvation_remark(each) for each in comparison.scenarios if count_starved_trials(each)
-    ]
-    if comparison.interrupted_a or comparison.interrupted_b:
-        found.append(
-            f"cut short and left out: {comparison.interrupted_a} cells of A, "
-            f"{comparison.interrupted_b} of B"
-        )
-    found += [f"only in A: {', '.join(comparison.only_a)}"] if comparison.only_a else []
-    found += [f"only in B: {', '.join(comparison.only_b)}"] if comparison.only_b else []
-    return found
-
-
-def count_starved_trials(compared: ScenarioComparison) -> int:
-    return compared.starved_a + compared.starved_b
-
-
-def write_starvation_remark(compared: ScenarioComparison) -> str:
-    return (
-        f"{compared.scenario}: requests stayed unanswered in {compared.starved_a} of "
-        f"{compared.trials_a} trials of A and {compared.starved_b} of {compared.trials_b} of B; "
-        "they are missing from its latencies"
-    )
-
-
-def export_comparison(comparison: Comparison) -> dict[str, object]:
-    return asdict(comparison)

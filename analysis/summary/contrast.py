@@ -7,21 +7,15 @@ CPU are plain: 2 is twice as much.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from statistics import median
 
-from analysis.stats.intervals import RatioInterval, compute_ratio_interval
+from analysis.metrics import Metric, list_metrics
+from analysis.stats.intervals import NoRatio, RatioInterval, compute_ratio_interval
 from analysis.summary.model import CellSummary
 from analysis.summary.predicates import has_many_failures
 from analysis.summary.trials import collect_values, count_error_verdicts, group_completed_trials
 
-FIGURES = (
-    "ok_rps", "mean_ms", "min_ms", "median_ms", "p95_ms", "p99_ms", "p999_ms", "max_ms",
-    "success_ratio", "rss_mib_peak", "cpu_percent_peak", "cpu_ms_per_request",
-    "bystander.median_ms",
-)  # fmt: skip
-LOWER_IS_BETTER = ("mean_ms", "median_ms", "p95_ms", "p99_ms", "p999_ms", "bystander.median_ms")
-COMPARED = ("ok_rps", *LOWER_IS_BETTER, "rss_mib_peak", "cpu_percent_peak", "cpu_ms_per_request")
 CATEGORIES = (
     (2.0, "more than twice"),
     (1.5, "1.5 to 2 times"),
@@ -103,33 +97,31 @@ def compute_contrast_result(
     entrant: Entrant, trials: Mapping[str, Sequence[CellSummary]], base: Entrant
 ) -> ContrastResult:
     own, its = trials[entrant.scenario], trials[base.scenario]
-    ratios = (
-        {} if entrant is base else {name: compute_figure_ratio(name, its, own) for name in COMPARED}
-    )
+    compared = () if entrant is base else list_metrics("recorded ratio", "ratio")
+    ratios = {each.key: compute_metric_ratio(each, its, own) for each in compared}
+    keys = [each.key for each in list_metrics("recorded contrast", "contrast", "ratio")]
     throughput = ratios.get("ok_rps")
     return ContrastResult(
         contender=entrant.contender,
         scenario=entrant.scenario,
         trials=len(own),
-        figures={name: median(found) for name in FIGURES if (found := collect_values(own, name))},
+        figures={key: median(found) for key in keys if (found := collect_values(own, key))},
         ratios=ratios,
         category=classify_ratio(throughput.ratio) if throughput else None,
         doubts=count_error_verdicts(own),
     )
 
 
-def compute_figure_ratio(
-    name: str, base: Sequence[CellSummary], other: Sequence[CellSummary]
+def compute_metric_ratio(
+    metric: Metric, base: Sequence[CellSummary], other: Sequence[CellSummary]
 ) -> RatioInterval:
     """None of a latency where many answers are refusals: how quickly those come is no latency."""
-    if name in LOWER_IS_BETTER and any(has_many_failures(each) for each in (*base, *other)):
-        return RatioInterval(why_none="over 1 % of the answers are failures")
-    ours, theirs = collect_values(other, name), collect_values(base, name)
-    return (
-        compute_ratio_interval(ours, theirs)
-        if name in LOWER_IS_BETTER
-        else compute_ratio_interval(theirs, ours)
-    )
+    ours, theirs = collect_values(other, metric.key), collect_values(base, metric.key)
+    if not metric.is_latency:
+        return compute_ratio_interval(theirs, ours)
+    if any(has_many_failures(each) for each in (*base, *other)):
+        return RatioInterval(why_none=NoRatio.MANY_FAILURES)
+    return compute_ratio_interval(ours, theirs)
 
 
 def classify_ratio(found: float | None) -> str | None:
@@ -183,11 +175,3 @@ def compute_geometric_mean(ratios: Sequence[float | None]) -> float | None:
 
 def find_fastest(contrast: Contrast) -> ContrastResult:
     return max(contrast.results, key=lambda each: each.figures.get("ok_rps", 0.0))
-
-
-def export_contrasts(found: Sequence[Contrast]) -> dict[str, object]:
-    """contrast.json, and "contrasts" in summary.json."""
-    return {
-        "contrasts": [asdict(each) for each in found],
-        "overall": [asdict(each) for each in compute_overall(found)],
-    }

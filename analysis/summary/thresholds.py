@@ -5,15 +5,14 @@ import operator
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from types import UnionType
-from typing import Literal, cast, get_args, get_type_hints
+from typing import Literal, cast, get_args
 
+from analysis.metrics import METRICS, get_value
 from analysis.stats import formats
 from analysis.summary.model import CellSummary
-from analysis.summary.trials import get_figure
 from scenarios.catalogue import CATALOGUE, GROUPS
 from scenarios.errors import UserError
 from scenarios.model import Library
@@ -127,24 +126,9 @@ def iterate_conditions(path: Path, table: Mapping[str, object], prefix: str = ""
             yield f"{figure} {each}"
 
 
-def list_known_figures(summary: type = CellSummary) -> Iterator[str]:
-    """The numbers of a cell in summary.json, dotted where nested."""
-    hints = get_type_hints(summary)
-    for each in fields(summary):
-        hint = hints[each.name]
-        kinds = get_args(hint) if isinstance(hint, UnionType) else (hint,)
-        if {int, float} & set(kinds):
-            yield each.name
-        for kind in kinds:
-            if is_dataclass(kind):
-                yield from (
-                    f"{each.name}.{inner}" for inner in list_known_figures(cast(type, kind))
-                )
-
-
 def validate_thresholds(expectations: Sequence[Threshold], scenarios: Sequence[str]) -> None:
     """Raises UserError for a figure that no cell has, or a target that is not in the run."""
-    figures = tuple(list_known_figures())
+    figures = [each.key for each in METRICS]
     groups = tuple(group for group in GROUPS if select_scenarios(group, scenarios))
     for each in expectations:
         if each.figure not in figures:
@@ -193,25 +177,25 @@ def judge_threshold(
 ) -> ThresholdOutcome:
     """It must hold in every trial; one that could not be judged counts as one that failed."""
 
-    def unjudged(why: str, trial: int | None = None) -> ThresholdOutcome:
+    def build_unjudged(why: str, trial: int | None = None) -> ThresholdOutcome:
         return ThresholdOutcome(scenario, expectation, False, None, trial, len(trials), why)
 
     if not trials:
-        return unjudged("no cell of it was measured")
+        return build_unjudged("no cell of it was measured")
     values: list[tuple[float, int]] = []
     for cell in trials:
         if cell.interrupted is not None:
-            return unjudged("interrupted", cell.trial)
-        value = get_figure(cell, expectation.figure)
+            return build_unjudged("interrupted", cell.trial)
+        value = get_value(cell, expectation.figure)
         if value is None:
-            return unjudged("not measured", cell.trial)
+            return build_unjudged("not measured", cell.trial)
         if (doubt := find_disqualifying_verdict(cell)) and expectation.figure.endswith("_ms"):
-            return unjudged(
+            return build_unjudged(
                 f"{formats.near_bound(value, expectation.bound)}, but {doubt}", cell.trial
             )
         values.append((value, cell.trial))
     if len(trials) < asked_trials:
-        return unjudged(f"only {len(trials)} of {asked_trials} trials were measured")
+        return build_unjudged(f"only {len(trials)} of {asked_trials} trials were measured")
     value, trial = max(values, key=lambda pair: compute_excess(pair[0], expectation))
     met = HOLDS[expectation.operator](value, expectation.bound)
     return ThresholdOutcome(scenario, expectation, met, value, trial, len(trials), None)
@@ -248,20 +232,6 @@ def compute_excess(value: float, expectation: Threshold) -> float:
 
 def are_all_met(outcomes: Sequence[ThresholdOutcome]) -> bool:
     return all(each.met for each in outcomes)
-
-
-def render_outcome(outcome: ThresholdOutcome) -> str:
-    sign = "✓" if outcome.met else "✗"
-    expected, several = outcome.expectation, outcome.trials > 1
-    if outcome.value is None:
-        where = f" (trial {outcome.trial})" if several and outcome.trial else ""
-        return f"{sign} {outcome.scenario}: {expected}: {outcome.why}{where}"
-    value = formats.near_bound(outcome.value, expected.bound)
-    line = f"{sign} {outcome.scenario}: {expected.figure} {value} "
-    line += f"{expected.operator} {format_plain_number(expected.bound)}"
-    if several:
-        line += f" (worst of {outcome.trials} trials: #{outcome.trial})"
-    return line
 
 
 def export_outcome(outcome: ThresholdOutcome) -> dict[str, object]:

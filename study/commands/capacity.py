@@ -12,8 +12,8 @@ from study import options as o
 from study.scenario_files import choose_scenarios
 
 OF_A_CLOSED_LOOP = (
-    "users", "spawn_rate", "think_s", "user_class", "requests", "engine", "arrival_rate",
-    "duration_s",
+    "--users", "--spawn-rate", "--think-time", "--user-class", "--requests", "--engine",
+    "--arrival-rate", "--duration",
 )  # fmt: skip
 
 

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
 BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 LOAD_OF_A_RUN = (
-    "spawn_rate", "duration_s", "think_s", "user_class", "load_processes", "arrival_rate",
-    "arrivals", "keep_alive", "requests", "engine", "access_log", "database_pool",
+    "--spawn-rate", "--duration", "--think-time", "--user-class", "--load-processes",
+    "--arrival-rate", "--arrivals", "--keep-alive", "--requests", "--engine", "--access-log",
+    "--db-pool",
 )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from study.run_flags import RunFlags, build_run_options
 from study.scenario_files import choose_scenarios
 
 VALUES = Unit("VALUES", lambda option, text: parse_values(option.removeprefix("--"), text))
-OF_AN_OPEN_LOOP = ("arrival_rate", "arrivals")
+OF_AN_OPEN_LOOP = ("--arrival-rate", "--arrivals")
 """A sweep's sentences are about users."""
 
 
@@ -44,7 +44,7 @@ SWEPT = make_dataclass(
 )
 
 
-@o.declare_command((*(each.field for each in SWEEPABLE.values()), *OF_AN_OPEN_LOOP), values=SWEPT)
+@o.declare_command((*(each.name for each in SWEEPABLE.values()), *OF_AN_OPEN_LOOP), values=SWEPT)
 def sweep(
     first: o.Name,
     /,

@@ -30,8 +30,9 @@ UNKNOWN_TO_A_SIZE = {
     "--workers": "how many is the answer",
 }
 UNKNOWN_TO_THEORY = (
-    "spawn_rate", "user_class", "load_processes", "server", "loop", "http", "client_connections",
-    "upstream", "database_pool", "keep_alive", "requests", "engine", "access_log", "users",
+    "--spawn-rate", "--user-class", "--load-processes", "--server", "--loop", "--http",
+    "--client-connections", "--upstream", "--db-pool", "--keep-alive", "--requests", "--engine",
+    "--access-log", "--users",
 )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ import polars as pl
 from records.journal import JournalError
 from records.tail import JournalTail
 from scenarios.units import Second
-from stress.protocol import LoadProgress, read_progress
+from stress.load.protocol import LoadProgress, read_progress
 from stress.resource_monitor import is_alive
 
 RATE_OVER_S = 2.0

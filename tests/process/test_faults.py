@@ -332,7 +332,7 @@ def test_one_send_one_failure(
     from time import monotonic
 
     from records.build_tables import build_requests_table, read_journals
-    from stress.protocol import PLAN_OPTION, LoadControl, LoadPlan, write_control
+    from stress.load.protocol import PLAN_OPTION, LoadControl, LoadPlan, write_control
 
     server = server_class()
     server.start()
@@ -349,7 +349,8 @@ def test_one_send_one_failure(
     write_control(tmp_path, LoadControl(begun_s + 3.0, begun_s + 5.0))
     done = subprocess.run(
         [
-            sys.executable, "-m", "locust", "--locustfile", str(ROOT / "stress" / "locustfile.py"),
+            sys.executable, "-m", "locust",
+            "--locustfile", str(ROOT / "stress" / "load" / "locustfile.py"),
             {"fast": "ClosedLoopFastUser", "requests": "ClosedLoopRequestsUser"}[user_class],
             f"{PLAN_OPTION}={json.dumps(asdict(plan))}", "--headless", "--users", "2",
             "--spawn-rate", "10", "--loglevel", "WARNING", "--only-summary",

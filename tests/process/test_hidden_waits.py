@@ -1,7 +1,8 @@
 """The scenarios of who waits without knowing it, on real servers with small numbers: does what the
 catalogue expects of them come true?
 
-All bounds are far from what is measured: theory says ten times and more where two is asked.
+All bounds are far from what is measured: theory says ten times and more where two is asked. What an
+exercise of the workshop shows (health, a shared httpx2) is held by the test of the exercise.
 """
 
 import shlex
@@ -41,17 +42,15 @@ def rps(cell: dict[str, object]) -> float:
 @pytest.mark.timeout(120)
 def test_beside_a_full_pool_whoever_needs_a_thread_waits(tmp_path: Path) -> None:
     found = measured(
-        tmp_path, "run full-pool --users 120 --spawn-rate 240 --delay 200ms --duration 1500ms"
+        tmp_path,
+        "run depends-async depends-sync --users 120 --spawn-rate 240 --delay 200ms "
+        "--duration 1500ms",
     )
     # 80 wait, 200 a second are served: 400 ms, less a delay where the pool's turns are in lockstep
-    for name in ("health-sync", "depends-sync"):
-        assert 200 < others_ms(found[name]) < 2000, name
-        assert found[name]["pool_waiting_peak"] in range(75, 86)
-    for name in ("health-async", "depends-async"):
-        assert others_ms(found[name]) < FEW_MS, name
+    assert 200 < others_ms(found["depends-sync"]) < 2000
+    assert found["depends-sync"]["pool_waiting_peak"] in range(75, 86)
+    assert others_ms(found["depends-async"]) < FEW_MS
     assert {name: cell["bystander"]["path"] for name, cell in found.items()} == {  # type: ignore[index]
-        "health-async": "/health",
-        "health-sync": "/sync/health",
         "depends-async": "/guarded",
         "depends-sync": "/guarded/sync",
     }
@@ -117,17 +116,17 @@ def test_small_things_decide_where_nothing_waits(tmp_path: Path) -> None:
 
 @pytest.mark.timeout(120)
 def test_a_client_for_each_request_costs_ten_times(tmp_path: Path) -> None:
-    names = ("call-async-httpx2", "call-async-httpx2-each", "call-def-httpx", "call-def-httpx-each")
     found = measured(
         tmp_path,
-        f"run {' '.join(names)} call-async-aiohttp-each --users 10 --spawn-rate 100 --delay 10ms "
-        "--duration 1s",
+        "run call-def-httpx call-def-httpx-each call-async-httpx2-each call-async-aiohttp-each "
+        "--users 10 --spawn-rate 100 --delay 10ms --duration 1s",
     )
-    for name in ("call-async-httpx2", "call-def-httpx"):  # 15 ms of CPU and more, one or two
-        once, each = (found[key]["cpu_ms_per_request"] for key in (name, f"{name}-each"))
-        assert isinstance(once, float)
-        assert isinstance(each, float)
-        assert each > 3 * once, name
+    once, each = (
+        found[name]["cpu_ms_per_request"] for name in ("call-def-httpx", "call-def-httpx-each")
+    )
+    assert isinstance(once, float)
+    assert isinstance(each, float)
+    assert each > 3 * once  # 15 ms of CPU and more, against one or two
     assert rps(found["call-async-aiohttp-each"]) > 2 * rps(found["call-async-httpx2-each"])
     assert all(cell["failures"] == 0 for cell in found.values())
 

@@ -19,7 +19,7 @@ LOAD = ("--users", "20", "--pool", "10", "--delay", "100ms", "--duration", "3s")
 @pytest.fixture(scope="module")
 def predicted_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("predicted")
-    done = study("run", "control", *LOAD, "--out", str(out), "--port", "0")
+    done = study("run", "control", *LOAD, "--no-report", "--out", str(out), "--port", "0")
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("predicted") >= 3  # a line under each row
     assert all(len(line) <= 80 for line in done.stdout.splitlines() if "/" not in line)

@@ -23,6 +23,7 @@ import pytest
 from slow_upstream.ledger import UpstreamStats
 
 pytestmark = pytest.mark.slow
+UNTIMED = pytest.mark.untimed
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 10.0
@@ -167,6 +168,7 @@ def shared(program: list[str]) -> Iterator[Upstream]:
         yield upstream
 
 
+@UNTIMED
 def test_the_ready_line(program: list[str], shared: Upstream) -> None:
     assert shared.ready == {
         "listening": f"127.0.0.1:{shared.port}",
@@ -190,6 +192,7 @@ def test_it_waits_and_says_how_long(shared: Upstream, target: str, expected_ms: 
     assert expected_ms <= took_ms < expected_ms + 250
 
 
+@UNTIMED
 @pytest.mark.parametrize(
     ("query", "said"),
     [
@@ -213,6 +216,7 @@ def test_a_bad_wait_is_refused_at_once(shared: Upstream, query: str, said: str) 
     assert shared.get(f"/?{query}") == Answer(400, text, "text/plain; charset=utf-8")
 
 
+@UNTIMED
 @pytest.mark.parametrize("target", ["/nowhere", "//", "/stats/", "/?waitms=1"])
 @pytest.mark.parametrize("method", ["GET", "POST", "HEAD", "OPTIONS", "DELETE"])
 def test_other_paths_and_methods(shared: Upstream, target: str, method: str) -> None:
@@ -221,6 +225,7 @@ def test_other_paths_and_methods(shared: Upstream, target: str, method: str) -> 
     assert shared.get(target, method).status == expected
 
 
+@UNTIMED
 def test_a_connection_is_used_again(shared: Upstream) -> None:
     with closing(shared.connect()) as connection:
         connection.connect()
@@ -249,6 +254,7 @@ def test_200_waits_at_once(start: Start, tmp_path: Path) -> None:
     assert stats.late_ms_max == pytest.approx(max(late_ms), abs=0.1)
 
 
+@UNTIMED
 def test_the_stats_add_up(start: Start) -> None:
     upstream = start("--error-rate=0.5", "--seed=3")
     fresh = upstream.stats()
@@ -273,6 +279,7 @@ def test_the_stats_add_up(start: Start) -> None:
     staying.close()
 
 
+@UNTIMED
 def test_the_log_has_every_request_with_its_id(start: Start, tmp_path: Path) -> None:
     path = tmp_path / "log of waits.csv"
     upstream = start("--log", str(path))
@@ -337,6 +344,7 @@ def test_it_goes_at_once_with_requests_in_flight(
     idle.close()
 
 
+@UNTIMED
 def test_planned_errors_come_at_their_rate(start: Start) -> None:
     upstream, count, rate = start("--error-rate", "0.25", "--seed", "7"), 400, 0.25
     with closing(upstream.connect()) as connection:
@@ -347,6 +355,7 @@ def test_planned_errors_come_at_their_rate(start: Start) -> None:
     assert abs(len(errors) - count * rate) < 4 * sqrt(count * rate * (1 - rate))
 
 
+@UNTIMED
 def test_a_planned_error_waits_too(start: Start, tmp_path: Path) -> None:
     path = tmp_path / "log.csv"
     upstream = start("--error-rate=1", f"--log={path}", "--distribution=constant")
@@ -366,6 +375,7 @@ DISTRIBUTIONS = [
 ]
 
 
+@UNTIMED
 @pytest.mark.parametrize(("name", "deviation", "possible"), DISTRIBUTIONS)
 def test_waits_vary_around_the_mean(
     start: Start, name: str, deviation: float, possible: range | tuple[int, ...]
@@ -379,6 +389,7 @@ def test_waits_vary_around_the_mean(
     assert len(set(drawn)) > 1
 
 
+@UNTIMED
 def test_one_seed_gives_one_sequence(start: Start) -> None:
     def sequence(seed: int) -> list[str]:
         upstream = start("--distribution=uniform", f"--seed={seed}")
@@ -390,6 +401,7 @@ def test_one_seed_gives_one_sequence(start: Start) -> None:
     assert sequence(2) != first
 
 
+@UNTIMED
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -414,6 +426,7 @@ def test_a_bad_option_is_one_line(program: list[str], options: list[str], words:
     assert words in line
 
 
+@UNTIMED
 def test_a_taken_port_is_one_line_and_leaves_its_owners_log_alone(
     program: list[str], start: Start, tmp_path: Path
 ) -> None:

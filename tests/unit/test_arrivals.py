@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stress.arrivals import generate_due_times
+from stress.load.arrivals import generate_due_times
 
 
 @given(st.floats(0.5, 5000), st.integers(1, 8))

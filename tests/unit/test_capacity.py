@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analysis.report.capacity_table import render_capacity
 from analysis.stats.knee_search import PRECISION, SearchStep, choose_next_rate, find_knee
 from analysis.summary.capacity import (
     build_search_step,
     compute_knee,
     name_share_cell,
     name_step,
-    render_capacity_lines,
 )
 from analysis.summary.cell import compute_summary
 from analysis.summary.model import CellSummary, OpenLoopSummary
@@ -197,7 +197,7 @@ def test_latencies_at_a_share_that_was_not_sustained_stand_in_brackets() -> None
         share(offered(90, overloaded=True, p99_ms=190.0), 0.9),
         share(replace(offered(50, overloaded=False, p99_ms=150.0), failure_ratio=0.2), 0.5),
     ]
-    half, most, nearly = render_capacity_lines(cells)[2:]
+    half, most, nearly = render_capacity(cells)[2:]
     assert half.split() == ["50", "%", "50.0", "(50)", "(150)"]
     assert most.split() == ["70", "%", "70.0", "50.0", "170"]
     assert nearly.split() == ["90", "%", "90.0", "(50)", "(190)"]
@@ -207,14 +207,14 @@ def test_the_lines_give_the_interval_and_the_latencies_below_it() -> None:
     """A step that happens to be at a share of the knee stands for it."""
     rates = (100.0, 104.0, 50.0, 70.0, 90.0)
     cells = [offered(rate, overloaded=rate > 100, p99_ms=rate) for rate in rates]
-    text = "\n".join(render_capacity_lines(cells))
+    text = "\n".join(render_capacity(cells))
     assert "between 100.0 and 104.0 rps" in text
     assert "constant arrivals" in text
     for percent, rate in ((50, "50.0"), (70, "70.0"), (90, "90.0")):
         assert f"{percent} %" in text
         assert rate in text
-    assert all(len(line) <= 80 for line in render_capacity_lines(cells))
-    assert render_capacity_lines([CELL]) == []  # a closed loop has no capacity to tell
+    assert all(len(line) <= 80 for line in render_capacity(cells))
+    assert render_capacity([CELL]) == []  # a closed loop has no capacity to tell
 
 
 @pytest.mark.parametrize(
@@ -234,12 +234,12 @@ def test_the_lines_give_the_interval_and_the_latencies_below_it() -> None:
     ],
 )
 def test_half_an_interval_is_said_to_be_one(steps: list[CellSummary], words: str) -> None:
-    assert words in render_capacity_lines(steps)[0]
+    assert words in render_capacity(steps)[0]
 
 
 def test_a_search_that_was_cut_short_says_so() -> None:
     broken = replace(offered(65, overloaded=True), interrupted="Ctrl-C")
-    lines = render_capacity_lines([offered(50, overloaded=False), broken])
+    lines = render_capacity([offered(50, overloaded=False), broken])
     assert "at least 50.0" in lines[0]
     assert "cut short" in lines[1]
 
@@ -291,7 +291,7 @@ def test_a_share_at_which_a_step_was_measured_already_is_not_measured_again(
     found = search(tmp_path, monkeypatch, capacity=150, first=104, steps=6)
     names = [cell.scenario.removeprefix("sync-sleep-at-") for cell in found.cells]
     assert names == ["104", "135", "176", "154", "144", "149", "50-percent", "90-percent"]
-    assert [line.split()[0] for line in render_capacity_lines(found.cells)[2:]] == [
+    assert [line.split()[0] for line in render_capacity(found.cells)[2:]] == [
         "50",
         "70",
         "90",

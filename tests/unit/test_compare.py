@@ -9,16 +9,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analysis.metrics import list_metrics
+from analysis.report.comparison_table import (
+    build_comparison_table,
+    describe_change,
+    export_comparison,
+)
+from analysis.report.render import render_terminal
 from analysis.stats.formats import short_ratio
 from analysis.summary.cell import compute_summary
 from analysis.summary.comparison import (
-    FIGURES,
-    TOO_FEW,
+    Comparison,
     FigureComparison,
     compare_runs,
-    export_comparison,
     list_differences,
-    render_comparison_lines,
 )
 from analysis.summary.model import CellSummary
 from analysis.verdicts.base import VerdictRecord
@@ -40,6 +44,10 @@ def trials(*rates: float, scenario: str = "sync-http") -> list[CellSummary]:
         replace(CELL, scenario=scenario, trial=n, ok_rps=rate)
         for n, rate in enumerate(rates, start=1)
     ]
+
+
+def render_lines(found: Comparison) -> list[str]:
+    return render_terminal(build_comparison_table(found), 80)
 
 
 def figure(a: list[CellSummary], b: list[CellSummary], name: str = "ok_rps") -> FigureComparison:
@@ -122,14 +130,14 @@ def test_a_foreign_manifest_is_unlike_and_no_crash(manifest: dict[str, object]) 
 def test_a_clear_difference_is_a_factor() -> None:
     found = figure(trials(40, 41, 42, 43, 44), trials(80, 82, 84, 86, 88))
     assert (found.a, found.b) == (42.0, 84.0)
-    assert found.verdict == "B is 2.00 × A"
+    assert describe_change(found) == "B is 2.00 × A"
     assert found.ratio.low is not None
     assert found.ratio.low > 1
 
 
 def test_overlap_is_no_difference_seen() -> None:
     found = figure(trials(40, 41, 42, 43, 44), trials(40.5, 41.5, 42.5, 39, 46))
-    assert found.verdict == "no difference seen"
+    assert describe_change(found) == "no difference seen"
     assert found.ratio.low is not None
     assert found.ratio.high is not None
     assert found.ratio.low < 1 < found.ratio.high
@@ -143,12 +151,12 @@ def test_overlap_is_no_difference_seen() -> None:
         ([0.0] * 5, [1.0, 2.0, 3.0, 4.0, 5.0], "B is higher"),
         ([1.0, 2.0, 3.0, 4.0, 5.0], [0.0] * 5, "B is lower"),
         ([0.0] * 5, [0.0, 0.0, 0.0, 0.0, 5.0], "no difference seen"),
-        ([0.0], [5.0], TOO_FEW),
-        ([1.0, 2.0, 3.0], [7.0, 8.0, 9.0], TOO_FEW),
+        ([0.0], [5.0], "too few trials to tell"),
+        ([1.0, 2.0, 3.0], [7.0, 8.0, 9.0], "too few trials to tell"),
     ],
 )
 def test_zeros_and_few_trials(a: list[float], b: list[float], verdict: str) -> None:
-    assert figure(trials(*a), trials(*b)).verdict == verdict
+    assert describe_change(figure(trials(*a), trials(*b))) == verdict
 
 
 rates = st.lists(st.floats(0, 1e5), min_size=1, max_size=7)
@@ -157,20 +165,20 @@ rates = st.lists(st.floats(0, 1e5), min_size=1, max_size=7)
 @given(rates, rates)
 def test_the_verdict_is_the_same_from_either_side(a: list[float], b: list[float]) -> None:
     there, back = figure(trials(*a), trials(*b)), figure(trials(*b), trials(*a))
-    assert there.verdict.startswith("B is") == back.verdict.startswith("B is")
-    if not there.verdict.startswith("B is"):
-        assert there.verdict == back.verdict
+    assert describe_change(there).startswith("B is") == describe_change(back).startswith("B is")
+    if not describe_change(there).startswith("B is"):
+        assert there.change == back.change
 
 
 @given(rates)
 def test_a_run_differs_not_from_itself(same: list[float]) -> None:
-    assert not figure(trials(*same), trials(*same)).verdict.startswith("B is")
+    assert not describe_change(figure(trials(*same), trials(*same))).startswith("B is")
 
 
 def test_what_was_measured_on_one_side_only() -> None:
     unknown = [replace(cell, ok_rps=None) for cell in trials(1.0)]
-    assert figure(trials(1.0), unknown).verdict == "not measured in B"
-    assert figure(unknown, trials(1.0)).verdict == "not measured in A"
+    assert figure(trials(1.0), unknown).change == "not measured in B"
+    assert figure(unknown, trials(1.0)).change == "not measured in A"
     (scenario,) = compare_runs(unknown, unknown).scenarios
     assert "ok_rps" not in [each.figure for each in scenario.figures]
 
@@ -183,7 +191,7 @@ def test_interrupted_trials_and_scenarios_of_one_run_only() -> None:
     found = compare_runs(a, b)
     assert [(each.scenario, each.trials_a) for each in found.scenarios] == [("sync-http", 1)]
     assert (found.only_a, found.only_b) == (("only-a",), ("broken",))
-    text = "\n".join(render_comparison_lines(found))
+    text = "\n".join(render_lines(found))
     assert "only in A: only-a" in text
     assert "only in B: broken" in text
 
@@ -194,24 +202,33 @@ def test_interrupted_trials_and_scenarios_of_one_run_only() -> None:
 def test_the_line_of_a_figure() -> None:
     """Of 5 v 5, U below 3 has 4 of 252 orders: the third of the 25 ratios from either end,
     82 / 44 and 88 / 41."""
-    lines = render_comparison_lines(
-        compare_runs(trials(40, 41, 42, 43, 44), trials(80, 82, 84, 86, 88))
-    )
+    lines = render_lines(compare_runs(trials(40, 41, 42, 43, 44), trials(80, 82, 84, 86, 88)))
     assert lines[1] == "sync-http, 5 v 5 trials"
-    assert lines[2] == "  ok_rps               42.0     84.0   0.008  B is 2.00 × A [1.86–2.15]"
+    assert lines[2].split() == [
+        "ok_rps",
+        "42.0",
+        "84.0",
+        "0.008",
+        "B",
+        "is",
+        "2.00",
+        "×",
+        "A",
+        "[1.86–2.15]",
+    ]
 
 
 def test_a_p_that_ties_make_approximate_is_marked() -> None:
     few, many = (1.0, 1.0, 2.0, 3.0, 4.0), (1.0, 2.0, 3.0, 4.0, 5.0)
-    text = "\n".join(render_comparison_lines(compare_runs(trials(*few), trials(*many))))
+    text = "\n".join(render_lines(compare_runs(trials(*few), trials(*many))))
     assert "~" not in text  # every way to deal out ten values is gone through
-    text = "\n".join(render_comparison_lines(compare_runs(trials(*few * 2), trials(*many * 2))))
+    text = "\n".join(render_lines(compare_runs(trials(*few * 2), trials(*many * 2))))
     assert " ~0." in text
     assert "~p: approximate" in text
 
 
 def test_too_few_trials_show_the_ratio_and_say_so_once() -> None:
-    lines = render_comparison_lines(compare_runs(trials(1, 2, 3), trials(7, 8, 9)))
+    lines = render_lines(compare_runs(trials(1, 2, 3), trials(7, 8, 9)))
     assert lines[2].endswith("4.00, too few trials to tell")
     assert sum("4 of each" in line for line in lines) == 1
     assert not any("leave out 1" in line for line in lines)
@@ -221,7 +238,7 @@ def test_latencies_that_lack_starved_requests_are_not_shown_without_that() -> No
     starved = [
         replace(cell, verdicts=(VerdictRecord("UNFINISHED", "warning"),)) for cell in trials(1, 2)
     ]
-    text = " ".join(" ".join(render_comparison_lines(compare_runs(starved, trials(1, 2)))).split())
+    text = " ".join(" ".join(render_lines(compare_runs(starved, trials(1, 2)))).split())
     assert "unanswered in 2 of 2 trials of A and 0 of 2 of B" in text
 
 
@@ -234,7 +251,7 @@ def test_it_is_never_wider_than_a_terminal(spread: list[float], rps: float, ms: 
     a = [replace(cell, p99_ms=ms, median_ms=ms) for cell in trials(*[rps] * 6)]
     b = trials(*(min(rps * each, 99_999.9) for each in spread))
     named = [[replace(cell, scenario=LONGEST_NAME) for cell in run] for run in (a, b)]
-    assert all(len(line) <= 80 for line in render_comparison_lines(compare_runs(*named)))
+    assert all(len(line) <= 80 for line in render_lines(compare_runs(*named)))
 
 
 @pytest.mark.parametrize(
@@ -251,7 +268,9 @@ def test_json_holds_every_figure() -> None:
         json.dumps(export_comparison(compare_runs(trials(1.0), trials(2.0))), allow_nan=False)
     )
     (scenario,) = content["scenarios"]
-    assert {each["figure"] for each in scenario["figures"]} <= set(FIGURES)
+    assert {each["figure"] for each in scenario["figures"]} <= {
+        each.key for each in list_metrics("compare")
+    }
     assert scenario["figures"][0]["ratio"]["ratio"] == 2.0
 
 

@@ -2,13 +2,20 @@
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.report.contrast_tables import render_contrast_lines, render_contrast_markdown
+from analysis.report.contrast_tables import (
+    build_contrast_tables,
+    build_overall_table,
+    export_contrasts,
+)
+from analysis.report.markdown import render_contrasts
+from analysis.report.render import render_terminal
 from analysis.summary.cell import compute_summary
 from analysis.summary.contrast import (
     CATEGORIES,
@@ -18,7 +25,6 @@ from analysis.summary.contrast import (
     compute_contrasts,
     compute_geometric_mean,
     compute_overall,
-    export_contrasts,
 )
 from analysis.summary.model import CellSummary
 from analysis.verdicts.base import VerdictRecord
@@ -31,6 +37,13 @@ from tests.unit.samples import healthy, record, tables
 
 CELL = replace(compute_summary(record(), tables(healthy())), verdicts=())
 rates = st.floats(1.0, 100_000.0)
+
+
+def render_lines(found: Sequence[Contrast]) -> list[str]:
+    tables = [one for each in found for one in build_contrast_tables(each, narrow=True)]
+    if overall := compute_overall(found):
+        tables.append(build_overall_table(overall, f"over all {overall[0].subjects}"))
+    return [line for each in tables for line in render_terminal(each, 80)]
 
 
 def cells(scenario: str, *rps: float, p99_ms: float = 10.0) -> list[CellSummary]:
@@ -78,12 +91,12 @@ def test_five_trials_make_an_interval_and_three_do_not() -> None:
     assert ratio.low <= 3.0 <= ratio.high
     (few,) = of_rates(a=five[:3], b=faster[:3])
     assert few.results[1].ratios["ok_rps"].low is None
-    assert any("no intervals: 3 v 3 trials" in line for line in render_contrast_lines([few]))
+    assert any("no intervals: 3 v 3 trials" in line for line in render_lines([few]))
 
 
 def test_no_difference_is_said_to_be_none() -> None:
     (found,) = of_rates(a=(100.0, 110.0, 90.0, 105.0, 95.0), b=(101.0, 109.0, 91.0, 104.0, 96.0))
-    lines = " ".join(render_contrast_lines([found]))
+    lines = " ".join(render_lines([found]))
     assert "no difference in rps to a is shown for b" in lines
 
 
@@ -93,14 +106,13 @@ def test_an_error_of_a_trial_stands_below_its_ratios() -> None:
         for each in cells("GET / b", 5.0)
     ]
     (found,) = compute_contrasts(cells("GET / a", 5.0) + doubtful, entrants("a", "b"))
-    assert "b: 1 of 1 trials say GENERATOR_SATURATED" in render_contrast_lines([found])
+    assert "b: 1 of 1 trials say GENERATOR_SATURATED" in render_lines([found])
 
 
 def test_who_did_not_run_or_stands_alone_is_not_compared() -> None:
     assert compute_contrasts(cells("GET / a", 5.0), entrants("a", "b")) == ()
     assert compute_contrasts(cells("x", 5.0), [Entrant("", "", "x")]) == ()
-    assert render_contrast_lines(()) == []
-    assert render_contrast_markdown(()) == ""
+    assert render_contrasts(()) == ""
 
 
 @given(st.floats(0.001, 1000.0))
@@ -159,13 +171,13 @@ def test_the_tables_fit_and_the_json_is_json() -> None:
             entrants(*names, subject=subject),
         )
     )
-    lines = render_contrast_lines(found)
+    lines = render_lines(found)
     assert max(map(len, lines)) <= 80
     assert any("over all 2" in line for line in lines)
     content = json.loads(json.dumps(export_contrasts(found), allow_nan=False))
     assert [each["subject"] for each in content["contrasts"]] == [each.subject for each in found]
     assert {each["contender"] for each in content["overall"]} == set(names)
-    assert render_contrast_markdown(found).count("| contender-with-long-name-3 |") == 5
+    assert render_contrasts(found).count("| contender-with-long-name-3 |") == 5
 
 
 # --- what the user may ask for

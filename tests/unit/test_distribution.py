@@ -4,8 +4,8 @@ import pytest
 
 from records.clocks import ClockSample
 from scenarios.errors import UserError
-from stress.await_load_workers import build_too_few_error
-from stress.protocol import LoadProgress, append_clocks, read_clocks
+from stress.load.await_workers import build_too_few_error
+from stress.load.protocol import LoadProgress, append_clocks, read_clocks
 from stress.runtime import Distribution
 from study.distribution import DistributionOptions, build_distribution
 from study.load_worker import read_reported_facts, resolve_master

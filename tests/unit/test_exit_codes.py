@@ -47,7 +47,7 @@ def test_how_each_end_of_a_command_is_told(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr("study.commands.reading.examine_machine", raising(error))
+    monkeypatch.setattr("study.doctor.print_findings", raising(error))
     assert main(["doctor"]) == code
     said = capsys.readouterr().err
     assert lines is None or said.count("\n") == lines

@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analysis.metrics import METRICS
 from analysis.report.export import export_cell as cell_json
+from analysis.report.notes import describe_outcome
 from analysis.stats.formats import near_bound
 from analysis.summary.cell import compute_summary
 from analysis.summary.model import CellSummary
@@ -16,10 +18,8 @@ from analysis.summary.thresholds import (
     are_all_met,
     export_outcome,
     judge_thresholds,
-    list_known_figures,
     parse_thresholds,
     read_thresholds,
-    render_outcome,
     select_scenarios,
     validate_thresholds,
 )
@@ -46,7 +46,9 @@ targets = st.sampled_from(["*", "fair", NAME, "sync-http"])
 bounds = st.floats(-1e9, 1e9)
 
 
-@given(targets, st.sampled_from(list(list_known_figures())), st.sampled_from(list(HOLDS)), bounds)
+@given(
+    targets, st.sampled_from([each.key for each in METRICS]), st.sampled_from(list(HOLDS)), bounds
+)
 def test_what_is_written_is_read_back(target: str, figure: str, sign: str, bound: float) -> None:
     (found,) = parse_thresholds(f"{target}: {figure} {sign} {bound!r}")
     assert (found.target, found.figure, found.operator) == (target, figure, sign)
@@ -144,7 +146,7 @@ def test_the_figures_are_the_numbers_of_summary_json() -> None:
                 found.add(prefix + key)
         return found
 
-    known = set(list_known_figures())
+    known = {each.key for each in METRICS}
     assert numbers(cell_json(CELL)) <= known
     assert {"bystander.p99_ms", "whole_run.rps", "predicted.ok_rps", "fates.vanished"} <= known
     assert not {"scenario", "interrupted", "blocking_sites", "cycles", "errors"} & known
@@ -233,13 +235,13 @@ def test_what_was_not_measured_is_not_met(sign: str) -> None:
     )
     assert not found.met
     assert found.value is None
-    assert render_outcome(found) == f"✗ {NAME}: p99_ms {sign} 5: not measured (trial 2)"
+    assert describe_outcome(found) == f"✗ {NAME}: p99_ms {sign} 5: not measured (trial 2)"
 
 
 def test_an_interrupted_cell_is_not_met() -> None:
     cells = [replace(trial(1, 1.0), interrupted="SIGINT")]
     (found,) = judge_thresholds(parse_thresholds("*: p99_ms < 5"), cells)
-    assert render_outcome(found) == f"✗ {NAME}: p99_ms < 5: interrupted"
+    assert describe_outcome(found) == f"✗ {NAME}: p99_ms < 5: interrupted"
     assert not are_all_met((found,))
 
 
@@ -249,7 +251,7 @@ def test_a_scenario_that_was_never_reached_is_not_met(target: str) -> None:
         parse_thresholds(f"{target}: p99_ms < 5"), [trial(1, 1.0)], [NAME, "sync-http"]
     )
     missing = found[-1]
-    assert render_outcome(missing) == "✗ sync-http: p99_ms < 5: no cell of it was measured"
+    assert describe_outcome(missing) == "✗ sync-http: p99_ms < 5: no cell of it was measured"
     assert not are_all_met(found)
 
 
@@ -259,7 +261,7 @@ def test_a_trial_that_was_never_reached_is_not_met(asked_trials: int) -> None:
     (found,) = judge_thresholds(parse_thresholds("*: p99_ms < 5"), cells, [NAME], asked_trials)
     assert found.met == (asked_trials <= 2)
     if not found.met:
-        assert render_outcome(found).endswith("p99_ms < 5: only 2 of 3 trials were measured")
+        assert describe_outcome(found).endswith("p99_ms < 5: only 2 of 3 trials were measured")
 
 
 @pytest.mark.parametrize("target", ["sync-http", "classic", "*"])
@@ -271,10 +273,10 @@ def test_no_cell_at_all_is_never_met(target: str) -> None:
 
 def test_the_lines() -> None:
     (one,) = judge_thresholds(parse_thresholds("*: p99_ms < 1200"), [trial(1, 1041.6)])
-    assert render_outcome(one) == f"✓ {NAME}: p99_ms 1,042 < 1200"
+    assert describe_outcome(one) == f"✓ {NAME}: p99_ms 1,042 < 1200"
     cells = [trial(1, 1041.6), trial(2, 1304.0)]
     (failed,) = judge_thresholds(parse_thresholds("*: p99_ms < 1200"), cells)
-    assert render_outcome(failed) == f"✗ {NAME}: p99_ms 1,304 < 1200 (worst of 2 trials: #2)"
+    assert describe_outcome(failed) == f"✗ {NAME}: p99_ms 1,304 < 1200 (worst of 2 trials: #2)"
 
 
 @given(st.floats(-1e9, 1e9), st.floats(-1e9, 1e9).map(lambda bound: round(bound, 3)))

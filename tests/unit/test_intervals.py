@@ -9,8 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from analysis.report.interval_words import explain_missing
 from analysis.stats.intervals import (
     MOST_COUNTED,
+    NoRatio,
+    ZeroValues,
     compute_median_interval,
     compute_rank_test,
     compute_ratio_interval,
@@ -100,8 +103,9 @@ def test_too_few_trials_have_no_interval_and_say_why(trials: int, says: str) -> 
     assert found.median == 2.0
     assert found.low is found.high is found.coverage is None
     assert found.why_none is not None
-    assert says in found.why_none
-    assert "5 are needed" in found.why_none
+    assert (found.why_none.trials, found.why_none.needed) == (trials, 5)
+    assert says in explain_missing(found.why_none)
+    assert "5 are needed" in explain_missing(found.why_none)
 
 
 def test_nothing_has_no_median() -> None:
@@ -219,8 +223,8 @@ def test_three_against_three_say_nothing_however_far_apart() -> None:
     assert found.other_is is None
     assert found.p == pytest.approx(0.1, abs=ROUNDING)
     assert found.why_none is not None
-    assert "10.0 %" in found.why_none
-    assert "4 of each" in found.why_none
+    assert "10.0 %" in explain_missing(found.why_none)
+    assert "4 of each" in explain_missing(found.why_none)
 
 
 @given(
@@ -251,8 +255,8 @@ def test_zeros_have_a_direction_and_no_ratio() -> None:
     assert found.ratio is found.low is None
     assert found.other_is == "higher"
     assert found.p_is_exact is True
-    assert found.why_none is not None
-    assert "5 of 10 values are 0" in found.why_none
+    assert found.why_none == ZeroValues(5, 10)
+    assert "5 of 10 values are 0" in explain_missing(found.why_none)
     assert compute_ratio_interval([0.0] * 3, [1.0, 2.0, 3.0]).other_is is None
 
 
@@ -265,7 +269,7 @@ def test_all_alike_is_no_difference() -> None:
 def test_nothing_on_one_side_has_no_ratio() -> None:
     for found in (compute_ratio_interval([], [1.0]), compute_ratio_interval([1.0], [])):
         assert found.ratio is found.p is None
-        assert found.why_none == "nothing was measured on one side"
+        assert found.why_none is NoRatio.NOTHING_MEASURED
 
 
 @pytest.mark.parametrize(("base", "other"), [(51, 50), (55, 55), (40, 70)])

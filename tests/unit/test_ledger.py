@@ -4,7 +4,7 @@ from math import isnan
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stress.sent_requests import LedgerEntry, RequestLedger, Row, UserRamp
+from stress.load.sent_requests import LedgerEntry, RequestLedger, Row, UserRamp
 
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.booleans()), max_size=200), st.integers(1, 40))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from records.journal import FRAME, JournalWriter
 from records.rows import LOAD_JOURNAL
-from stress.protocol import LoadProgress, write_progress
+from stress.load.protocol import LoadProgress, write_progress
 from study.live.broadcast import LiveBroadcast
 from study.live.follow import RATE_OVER_S, CellFollower, LiveSample
 from study.live.panel import WIDTH, render_bar, render_panel

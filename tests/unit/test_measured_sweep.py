@@ -7,12 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analysis.report.render import render_terminal
+from analysis.report.sweep_table import (
+    build_sweep_table,
+    describe_sufficient_value,
+    write_sweep_remarks,
+)
 from analysis.summary import sweep
 from analysis.summary.cell import compute_summary
 from analysis.summary.sweep import (
     WORTH,
     SweepSettings,
-    describe_sufficient_value,
     parse_sweep_settings,
     summarize_sweeps,
 )
@@ -98,7 +103,7 @@ def test_what_grows_with_the_users_is_told() -> None:
     steps = (SweepStep("x.users-1", "x", 1.0),)
     cells = [replace(CELL, scenario="x.users-1")]
     (one,) = summarize_sweeps(cells, SweepSettings("users", steps, "the pool"))
-    assert "with the users grew the pool, as the scenario has it" in sweep.write_sweep_remarks(one)
+    assert "with the users grew the pool, as the scenario has it" in write_sweep_remarks(one)
 
 
 def test_a_sweep_that_was_cut_short_in_its_first_step_has_nothing_to_say() -> None:
@@ -121,14 +126,18 @@ def test_a_step_that_nobody_should_believe_is_named() -> None:
         replace(CELL, scenario="x.users-1"),
         replace(CELL, scenario="x.users-2", verdicts=(doubted,)),
     ]
-    told = sweep.render_sweep_lines(summarize_sweeps(cells, SweepSettings("users", steps)))
+    (one,) = summarize_sweeps(cells, SweepSettings("users", steps))
+    told = render_terminal(build_sweep_table(one, "x"))
     assert told[-1] == "users 2: 1 of 1 trials say GENERATOR_SATURATED"
 
 
 def test_the_table_fits_80_columns() -> None:
     one = found("pool", (10_000, 99_999.9))
-    huge = replace(one.points[0], median_ms=999_999.0, p99_ms=999_999.0, rss_mib=99_999.0)
-    assert max(map(len, sweep.render_sweep_lines([replace(one, points=(huge,))]))) <= 80
+    wide = {"median_ms": 999_999.0, "p99_ms": 999_999.0}
+    huge = replace(one.points[0], figures=dict.fromkeys(one.points[0].figures, 99_999.9) | wide)
+    assert (
+        max(map(len, render_terminal(build_sweep_table(replace(one, points=(huge,)), "x")))) <= 80
+    )
 
 
 def test_the_middle_of_the_trials_counts() -> None:

@@ -1,16 +1,32 @@
 """A metric is declared once: every view is derived from analysis.metrics."""
 
+import json
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from types import UnionType
 from typing import cast, get_args, get_type_hints
 
 import pytest
 
 from analysis import metrics
-from analysis.metrics import METRICS, get_value, list_metrics
+from analysis.metrics import METRICS, Metric, View, get_value, list_metrics
+from analysis.report.comparison_table import build_comparison_table
+from analysis.report.contrast_tables import build_contrast_tables
+from analysis.report.export import export_cell
+from analysis.report.render import render_markdown
+from analysis.report.run_table import build_page_table, build_run_table, render_cell
+from analysis.report.sweep_table import build_sweep_table
+from analysis.report.trials_table import build_trials_table
+from analysis.report.write import render_summary_json
+from analysis.stats import formats
 from analysis.summary.cell import compute_summary
+from analysis.summary.comparison import compare_runs
+from analysis.summary.contrast import Entrant
 from analysis.summary.model import CellSummary
+from analysis.summary.recorded import parse_cells
+from analysis.summary.run import RunSettings, summarize_run
+from analysis.summary.sweep import SweepSettings
+from scenarios.sweep import SweepStep
 from tests.unit.samples import healthy, record, tables
 
 CELL = compute_summary(record(), tables(healthy()))
@@ -50,3 +66,49 @@ def test_what_a_view_begins_with_is_in_it() -> None:
 def test_a_prediction_is_a_metric_too() -> None:
     known = {each.key for each in METRICS}
     assert {each.predicted for each in METRICS if each.predicted} <= known
+
+
+def test_a_metric_that_an_old_record_lacks_is_unknown() -> None:
+    content = json.loads(json.dumps([export_cell(CELL)]))
+    del content[0]["p999_ms"], content[0]["cpu_ms_per_request"]
+    (old,) = parse_cells(content)
+    assert old == replace(CELL, p999_ms=None, cpu_ms_per_request=None)
+    assert "–" in " ".join(render_cell(replace(old, p99_ms=None)).split())
+    with pytest.raises(ValueError, match="requests"):
+        parse_cells([{key: each for key, each in content[0].items() if key != "requests"}])
+
+
+VIEWS: tuple[View, ...] = (
+    "table", "page", "trials", "intervals", "compare", "sweep", "contrast", "ratio",
+    "recorded contrast",
+)  # fmt: skip
+
+
+def test_a_line_is_all_that_a_view_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A number that no view had: each shows it, and the records have it."""
+    metric = Metric("pool_total", "zebra", "", "lower", formats.whole, VIEWS)
+    monkeypatch.setattr(metrics, "METRICS", (*METRICS, metric))
+    cells = [
+        replace(CELL, scenario=name, trial=n, pool_total=40, ok_rps=5.0, verdicts=())
+        for name in ("a", "b")
+        for n in (1, 2)
+    ]
+    asked = RunSettings(
+        "study run", ("a", "b"), 2, (),
+        entrants=(Entrant("s", "one", "a"), Entrant("s", "two", "b")),
+        sweep=SweepSettings("pool", (SweepStep("a", "x", 1.0), SweepStep("b", "x", 2.0))),
+    )  # fmt: skip
+    summary = summarize_run(cells, asked)
+    contrast, comparison = summary.contrasts[0], compare_runs(cells, cells)
+    tables = (
+        build_run_table(cells), build_page_table(cells), build_trials_table(summary.scenarios),
+        build_sweep_table(summary.sweeps[0], ""), *build_contrast_tables(contrast, narrow=False),
+    )  # fmt: skip
+    for table in tables:
+        assert any(each.heading.startswith("zebra") for each in table.columns)
+        assert "zebra" in render_markdown(table)
+    assert "pool_total" in {row.name for row in build_comparison_table(comparison).rows}
+    written = json.loads(render_summary_json(summary))
+    assert written["scenarios"][0]["figures"]["pool_total"]["median"] == 40
+    assert written["sweeps"][0]["points"][0]["pool_total"] == 40
+    assert written["contrasts"][0]["results"][1]["figures"]["pool_total"] == 40

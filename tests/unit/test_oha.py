@@ -16,7 +16,7 @@ from scenarios.errors import UserError
 from scenarios.model import Load, Scenario
 from scenarios.overrides import apply_overrides
 from scenarios.settings import Overrides
-from stress.oha import (
+from stress.load.oha import (
     MEASURED,
     WARMING,
     build_oha_command,

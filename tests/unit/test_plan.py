@@ -11,7 +11,8 @@ from scenarios.errors import UserError
 from scenarios.model import MachineResources, Scenario, Server, ServerKind, resolve_scenario
 from scenarios.overrides import apply_overrides
 from scenarios.settings import Overrides
-from stress.load_plan import build_load_command, build_load_worker_command
+from stress.load.command import build_load_command, build_load_worker_command
+from stress.load.protocol import PLAN_OPTION
 from stress.plan import (
     HOST,
     WARM_UP_LIMIT_S,
@@ -23,7 +24,6 @@ from stress.plan import (
     plan_windows,
 )
 from stress.processes import clean_environment
-from stress.protocol import PLAN_OPTION
 from stress.runtime import CellRun, Distribution
 from stress.servers import find_adapter, load_adapters
 from stress.start_stack import build_server_command

@@ -15,14 +15,14 @@ WRONG_USE, CANNOT = 2, 3
     ("words", "said"),
     [
         ("run --delay -1s", "--delay"),
-        ("run --server apache", "'--server'"),
+        ("run --server apache", 'Invalid value "apache" for --server'),
         ("run sync-http --client aiohttp", "aiohttp has no blocking form"),
         ("run async-sleep --out /proc/nowhere", "--out /proc/nowhere: cannot write"),
         ("report /no/such/run", "no run directory"),
         ("probe main", "give module:attribute"),
         ("probe main:app --app-dir /no/such", "--app-dir /no/such: no such folder"),
         ("sweep sync-sleep", "varies one thing: none of the settings has several values"),
-        ("sweep sync-sleep --pool 1,2 --users 3,4", "--pool and --users have several values"),
+        ("sweep sync-sleep --pool 1,2 --users 3,4", "--users and --pool have several values"),
         ("sweep sync-sleep --pool 1,x", "'x' is no whole number"),
         (
             "sweep nothing --delay 1ms,2ms",
@@ -43,7 +43,7 @@ WRONG_USE, CANNOT = 2, 3
         ("run async-sleep --expect 'sync-slep: failures == 0'", "this run has no 'sync-slep'"),
         ("run async-sleep --expect 'async-sleep: failures = 0'", "'=' is none of"),
         ("run async-sleep --expect none.toml", "none.toml: the expectations can't be read"),
-        ("run async-sleep --seed -1", "'--seed'"),
+        ("run async-sleep --seed -1", "--seed -1: give 0"),
         (
             "run users-async --database-url mysql://127.0.0.1/x",
             "--database-url: give postgresql://",

@@ -120,5 +120,8 @@ def test_somebody_else_is_told_of_where_that_is_the_question() -> None:
 
 def test_conditions_of_an_early_manifest_are_what_there_is() -> None:
     found = collect_conditions({"command": "study run x", "environment": {"cores": 2, "gil": True}})
-    assert found.machine == (("cores", "2"), ("with the GIL", "yes"))
-    assert found.settings == ()
+    assert [(row.name, *row.cells) for row in found.machine.rows] == [
+        ("cores", "2"),
+        ("with the GIL", "yes"),
+    ]
+    assert not found.settings.rows

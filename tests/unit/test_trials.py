@@ -1,20 +1,24 @@
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analysis.metrics import list_metrics
+from analysis.report.render import render_markdown, render_terminal
+from analysis.report.trials_table import (
+    build_narrow_trials_table,
+    build_trials_table,
+    export_scenario,
+    select_repeated,
+)
 from analysis.stats.intervals import compute_median_interval
 from analysis.summary.cell import compute_summary
 from analysis.summary.model import CellSummary
 from analysis.summary.trials import (
-    FIGURES,
+    ScenarioSummary,
     collect_values,
-    export_scenario,
-    get_figure,
-    render_trial_lines,
-    render_trial_markdown,
     summarize_trials,
 )
 from analysis.verdicts.base import VerdictRecord
@@ -27,6 +31,10 @@ CELL = replace(compute_summary(record(), tables([(3.0, 4.0, None), (4.0, 5.0, No
 
 def trial(number: int, scenario: str = "sync-http", ok_rps: float | None = 40.0) -> CellSummary:
     return replace(CELL, scenario=scenario, trial=number, ok_rps=ok_rps)
+
+
+def render_lines(summaries: Sequence[ScenarioSummary]) -> list[str]:
+    return render_terminal(build_narrow_trials_table(select_repeated(summaries)), 80)
 
 
 def test_scenarios_come_in_the_order_in_which_they_first_ran() -> None:
@@ -59,21 +67,14 @@ def test_the_unknown_is_left_out_and_never_a_zero() -> None:
     assert "ok_rps" not in none.figures
 
 
-def test_every_figure_is_one_of_a_cell_and_nested_ones_are_reached() -> None:
+def test_values_are_collected_by_their_key_where_they_are_known() -> None:
     cell = replace(CELL, bystander=replace(CELL.bystander, p99_ms=7.0))
-    for figure in FIGURES:
-        get_figure(cell, figure)
-    assert get_figure(cell, "bystander.p99_ms") == 7.0
-    assert get_figure(cell, "predicted.ok_rps") is None
     assert collect_values([cell, CELL], "bystander.p99_ms") == [7.0]
-    with pytest.raises(AttributeError):
-        get_figure(cell, "p98_ms")
 
 
 def test_one_trial_of_each_needs_no_table() -> None:
     summaries = summarize_trials([trial(1, "a"), trial(1, "b")])
-    assert render_trial_lines(summaries) == []
-    assert render_trial_markdown(summaries) == ""
+    assert select_repeated(summaries) == []
 
 
 def test_the_table_of_five_trials() -> None:
@@ -82,7 +83,7 @@ def test_the_table_of_five_trials() -> None:
         replace(trial(n, ok_rps=rate), median_ms=12_900.0 + n, p99_ms=None)
         for n, rate in enumerate(rates, start=1)
     ]
-    assert render_trial_lines(summarize_trials(cells)) == [
+    assert render_lines(summarize_trials(cells)) == [
         "median [low–high]     ok rps                 median ms                    p99 ms",
         "sync-http, 5 trials",
         "            38.6 [38.4–38.9]    12,903 [12,901–12,905]                         –",
@@ -91,7 +92,7 @@ def test_the_table_of_five_trials() -> None:
 
 
 def test_too_few_trials_show_medians_and_say_why_no_more() -> None:
-    lines = render_trial_lines(summarize_trials([trial(n, ok_rps=30.0 + n) for n in (1, 2, 3)]))
+    lines = render_lines(summarize_trials([trial(n, ok_rps=30.0 + n) for n in (1, 2, 3)]))
     assert lines[2].split()[0] == "32.0"
     assert not any("[" in line for line in lines[1:])
     told = " ".join(line.strip() for line in lines[3:])
@@ -103,7 +104,7 @@ def test_too_few_trials_show_medians_and_say_why_no_more() -> None:
 def test_what_the_intervals_are_is_said_once_for_each_number_of_trials() -> None:
     cells = [trial(n, name) for name in ("a", "b") for n in range(1, 6)]
     cells += [trial(n, "c") for n in (1, 2)]
-    told = [line for line in render_trial_lines(summarize_trials(cells)) if "cover" in line]
+    told = [line for line in render_lines(summarize_trials(cells)) if "cover" in line]
     assert [line[:26] for line in told] == [
         "[low–high] of 5 trials: ex",
         "2 trials: even their whole",
@@ -112,7 +113,7 @@ def test_what_the_intervals_are_is_said_once_for_each_number_of_trials() -> None
 
 def test_a_median_without_its_starved_requests_is_not_shown_without_that() -> None:
     hungry = replace(trial(2), verdicts=(VerdictRecord("UNFINISHED", "warning"),))
-    text = " ".join(" ".join(render_trial_lines(summarize_trials([trial(1), hungry]))).split())
+    text = " ".join(" ".join(render_lines(summarize_trials([trial(1), hungry]))).split())
     assert "sync-http: in 1 of 2 trials requests stayed unanswered" in text
 
 
@@ -130,14 +131,14 @@ def test_it_is_never_wider_than_a_terminal(
         )
         for n, share in enumerate(shares, start=1)
     ]
-    lines = render_trial_lines(summarize_trials(cells))
+    lines = render_lines(summarize_trials(cells))
     assert len(lines) >= 4
     assert all(len(line) <= 80 for line in lines)
 
 
 def test_markdown_has_a_row_for_each_scenario_and_no_bare_brackets() -> None:
     cells = [trial(n, name) for name in ("a|b", "c") for n in range(1, 6)]
-    text = render_trial_markdown(summarize_trials(cells))
+    text = render_markdown(build_trials_table(summarize_trials(cells)))
     assert "| a\\|b | 5 | 40.0 \\[40.0–40.0\\] |" in text
     assert "| c | 5 | " in text
     assert "- \\[low–high\\] of 5 trials" in text
@@ -157,4 +158,4 @@ def test_json_names_the_figures_as_the_cells_do() -> None:
         "trials": 5,
         "why_none": None,
     }
-    assert set(content["figures"]) <= set(FIGURES)
+    assert set(content["figures"]) <= {each.key for each in list_metrics("intervals")}

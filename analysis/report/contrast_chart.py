@@ -1,85 +1,21 @@
-"""What the page shows of scenarios that answer the same question: a picture, and a table."""
+"""The picture of scenarios that answer the same question."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import altair as alt
 import polars as pl
 
 from analysis.report.charts import CaptionedChart
-from analysis.report.contrast_tables import (
-    FIGURES,
-    MORE,
-    MORE_RATIOS,
-    RATIOS,
-    format_ratio_interval,
-    write_contrast_remarks,
-)
 from analysis.report.drawing import RenderedChart, render_chart
 from analysis.report.predicted_curves import COLOURS
-from analysis.summary.contrast import Contrast, ContrastResult, OverallResult, compute_overall
+from analysis.summary.contrast import Contrast
 
 WIDTH, ROW_HEIGHT = 300, 14
-HEADINGS = ("trials", *(figure.heading for figure in (*FIGURES, *MORE)))
-RATIO_HEADINGS = tuple(heading for heading, _, _ in (*RATIOS, *MORE_RATIOS))
 
 
-@dataclass(frozen=True, slots=True)
-class ContrastRow:
-    contender: str
-    figures: tuple[str, ...]
-    ratios: tuple[str, ...]
-    category: str
-
-
-@dataclass(frozen=True, slots=True)
-class ContrastTable:
-    subject: str
-    base: str
-    rows: tuple[ContrastRow, ...]
-    remarks: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ContrastSection:
-    picture: RenderedChart
-    tables: tuple[ContrastTable, ...]
-    overall: tuple[OverallResult, ...]
-
-
-def build_contrast_section(found: Sequence[Contrast]) -> ContrastSection | None:
+def render_contrast_chart(found: Sequence[Contrast]) -> RenderedChart | None:
     """None where nothing stands side by side."""
-    if not found:
-        return None
-    return ContrastSection(
-        render_chart(draw_contrasts(found)),
-        tuple(build_contrast_table(each) for each in found),
-        compute_overall(found),
-    )
-
-
-def build_contrast_table(contrast: Contrast) -> ContrastTable:
-    return ContrastTable(
-        contrast.subject,
-        contrast.base.contender,
-        tuple(build_contrast_row(each) for each in contrast.results),
-        tuple(write_contrast_remarks(contrast)),
-    )
-
-
-def build_contrast_row(result: ContrastResult) -> ContrastRow:
-    return ContrastRow(
-        contender=result.contender,
-        figures=(
-            str(result.trials),
-            *(figure.text(result.figures.get(figure.figure)) for figure in (*FIGURES, *MORE)),
-        ),
-        ratios=tuple(
-            format_ratio_interval(result.ratios[name]) if result.ratios else ""
-            for _, name, _ in (*RATIOS, *MORE_RATIOS)
-        ),
-        category=result.category or "",
-    )
+    return render_chart(draw_contrasts(found)) if found else None
 
 
 def draw_contrasts(found: Sequence[Contrast]) -> CaptionedChart:

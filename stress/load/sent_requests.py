@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from math import isnan, nan
 
 from records.ids import make_first_id, make_next_id
-from stress.protocol import LoadCounts
+from stress.load.protocol import LoadCounts
 
 Row = tuple[int, int, float, float, float, int, str | None, int]
 """In the order of records.rows.SENT."""

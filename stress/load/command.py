@@ -6,12 +6,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 from scenarios.model import Scenario
+from stress.load.protocol import PLAN_OPTION, LoadPlan
 from stress.plan import HOST, Command, plan_windows
-from stress.protocol import PLAN_OPTION, LoadPlan
 from stress.runtime import CellRun, Distribution
 from stress.stack import ROOT
 
-LOCUST = (sys.executable, "-m", "locust", f"--locustfile={ROOT / 'stress' / 'locustfile.py'}")
+LOCUST = (sys.executable, "-m", "locust", f"--locustfile={ROOT / 'stress/load/locustfile.py'}")
 
 
 def build_load_plan(cell: CellRun, port: int, distribution: Distribution | None) -> LoadPlan:

@@ -12,8 +12,8 @@ from locust.rpc import Message
 
 from records.journal import JournalWriter
 from records.rows import LOAD_JOURNAL
-from stress.load_process import LoadProcess, collect_versions, parse_plan
-from stress.protocol import BEGIN, CLOCK, CONTROL, HELLO, LEAVING, PLACE, REFUSED, LoadControl
+from stress.load.process import LoadProcess, collect_versions, parse_plan
+from stress.load.protocol import BEGIN, CLOCK, CONTROL, HELLO, LEAVING, PLACE, REFUSED, LoadControl
 
 
 class LoadWorker:

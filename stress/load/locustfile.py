@@ -15,13 +15,13 @@ from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
 
 from records.ids import MOST_REQUESTS
-from stress.arrivals import generate_due_times
-from stress.load_lead import LoadLeader, SingleProcessLeader
-from stress.load_master import MasterLeader
-from stress.load_process import FLUSH_EVERY_S, LoadProcess, parse_plan
-from stress.load_worker import LoadWorker
-from stress.protocol import BEGIN_IN_S, PLAN_OPTION
-from stress.response_validation import describe_failure
+from stress.load.arrivals import generate_due_times
+from stress.load.lead import LoadLeader, SingleProcessLeader
+from stress.load.master import MasterLeader
+from stress.load.process import FLUSH_EVERY_S, LoadProcess, parse_plan
+from stress.load.protocol import BEGIN_IN_S, PLAN_OPTION
+from stress.load.response_validation import describe_failure
+from stress.load.worker import LoadWorker
 
 runners.WORKER_REPORT_INTERVAL = FLUSH_EVERY_S
 runners.MASTER_HEARTBEAT_TIMEOUT = 10
@@ -134,7 +134,7 @@ class OpenLoopUser(FastUser):
 @events.init_command_line_parser.add_listener
 def add_plan_option(parser: LocustArgumentParser) -> None:
     parser.add_argument(
-        PLAN_OPTION, default="", help="what to do: JSON of stress.protocol.LoadPlan"
+        PLAN_OPTION, default="", help="what to do: JSON of stress.load.protocol.LoadPlan"
     )
 
 

@@ -12,16 +12,16 @@ import psutil
 from locust.env import Environment
 
 from records.journal import JournalWriter
-from stress.load_reports import LOOKS_S, LoadReport
-from stress.protocol import LoadControl, LoadPlan
-from stress.sent_requests import RequestLedger, UserRamp
+from stress.load.protocol import LoadControl, LoadPlan
+from stress.load.reports import LOOKS_S, LoadReport
+from stress.load.sent_requests import RequestLedger, UserRamp
 
 FLUSH_EVERY_S = LOOKS_S
 WRITE_EVERY_S = 0.02
 BEGIN_LOOK_S = 0.02
 REPORTS_IN_S = 3 * FLUSH_EVERY_S
 """By then every load process has reported something from after the last send."""
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class LoadProcess:
@@ -127,7 +127,7 @@ def parse_plan(environment: Environment) -> LoadPlan:
 def collect_versions() -> dict[str, str]:
     """What must be the same in all load processes: another revision measures otherwise, or writes
     another journal. `load code` is drawn from the sources: nobody forgets to raise it."""
-    sources = [path for folder in ("stress", "records") for path in (ROOT / folder).glob("*.py")]
+    sources = [path for folder in ("stress", "records") for path in (ROOT / folder).rglob("*.py")]
     code = b"".join(path.read_bytes() for path in sorted(sources))
     return {
         "load code": sha256(code).hexdigest()[:12],

@@ -11,10 +11,9 @@ from locust.env import Environment
 from locust.rpc import Message
 
 from records.clocks import ClockSample
-from stress.load_lead import POLL_S, JournalSink, LoadLeader
-from stress.load_process import LoadProcess, collect_versions, describe_version_mismatch
-from stress.load_reports import LoadReport
-from stress.protocol import (
+from stress.load.lead import POLL_S, JournalSink, LoadLeader
+from stress.load.process import LoadProcess, collect_versions, describe_version_mismatch
+from stress.load.protocol import (
     BEGIN,
     BEGIN_IN_S,
     CLOCK,
@@ -28,6 +27,7 @@ from stress.protocol import (
     append_clocks,
     is_go_written,
 )
+from stress.load.reports import LoadReport
 
 WHATEVER_HAPPENS = 1_000_000_000
 """Beats that a silent worker is waited for."""

@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass, field
 
 from scenarios.units import Second
-from stress.protocol import LoadCounts, LoadProgress
+from stress.load.protocol import LoadCounts, LoadProgress
 
 LOOKS_S: Second = 0.25
 """So often load processes report, and so often the master looks who has."""

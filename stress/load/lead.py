@@ -11,9 +11,9 @@ from locust.runners import Runner
 
 from records.journal import JournalWriter
 from records.rows import LOAD_JOURNAL
-from stress.load_process import FLUSH_EVERY_S, REPORTS_IN_S, LoadProcess
-from stress.load_reports import LoadReports
-from stress.protocol import LoadControl, LoadProgress, read_control, write_progress
+from stress.load.process import FLUSH_EVERY_S, REPORTS_IN_S, LoadProcess
+from stress.load.protocol import LoadControl, LoadProgress, read_control, write_progress
+from stress.load.reports import LoadReports
 
 POLL_S = 0.05
 

@@ -4,8 +4,8 @@ from time import monotonic, sleep
 
 from scenarios.errors import UserError, build_cannot_run_error
 from stress.interruption import CellInterruptedError
+from stress.load.protocol import LoadProgress, read_progress
 from stress.processes import Process
-from stress.protocol import LoadProgress, read_progress
 from stress.runtime import MASTER_PORT, CellRun, Distribution, PhaseProgress, Runtime
 from stress.stack import Stack
 

@@ -1,0 +1,78 @@
+"""Predictions as tables and sentences."""
+
+from collections.abc import Iterator, Sequence
+
+from analysis.report.table import Column, Row, Table
+from analysis.stats import formats
+from analysis.theory.curve import Curve
+from analysis.theory.sizing import Sizing
+from records.prediction import Prediction
+
+NAME_ROOM, BAR = 22, 24
+RATE, TIME = formats.rate, formats.milliseconds
+
+
+def build_predictions_table(predictions: Sequence[tuple[str, Prediction]]) -> Table:
+    columns = (
+        Column("scenario", is_text=True, width=NAME_ROOM),
+        Column("ok", "rps", RATE), Column("mean", "ms", TIME), Column("median", "ms", TIME),
+        Column("p99", "ms", TIME), Column("ceiling", "rps", RATE),
+        Column("limited by", is_text=True),
+    )  # fmt: skip
+    return Table(columns, [row for each in predictions for row in build_prediction_rows(*each)])
+
+
+def build_prediction_rows(name: str, each: Prediction) -> Iterator[Row]:
+    figures = (each.ok_rps, each.mean_ms, each.median_ms, each.p99_ms, each.ceiling_rps)
+    yield Row(name, [*figures, each.limited_by])
+    if each.starved:
+        yield Row(f"  {each.starved} users are never served; the latencies are of the others")
+
+
+def build_curve_table(name: str, curve: Curve) -> Table:
+    """Throughput and response over the users, with bars, and where the knee is."""
+    most = max(point.ok_rps for point in curve.points)
+    rows = [
+        Row(
+            f"{point.users:,}",
+            [
+                point.ok_rps,
+                1000 * point.mean_s,
+                point.limited_by,
+                "█" * max(1, round(BAR * point.ok_rps / most)),
+            ],
+        )
+        for point in curve.points
+    ]
+    columns = (
+        Column("users"), Column("ok rps", format=RATE), Column("mean ms", format=TIME),
+        Column("limited by", is_text=True), Column("throughput", is_text=True),
+    )  # fmt: skip
+    return Table(columns, rows, name, [describe_curve_knee(curve)])
+
+
+def describe_curve_knee(curve: Curve) -> str:
+    if curve.knee_users is None or curve.highest_rps is None:
+        return "no knee: nothing but the number of users limits"
+    return (
+        f"knee at {curve.knee_users:,.0f} users: beyond it more of them bring more waiting "
+        f"and no more than {formats.rate(curve.highest_rps)} rps"
+    )
+
+
+def describe_sizing(name: str, rate: float, p99_ms: float, found: Sizing | None) -> str:
+    p99 = formats.milliseconds(p99_ms)
+    wish = f"{name}: for {formats.rate(rate)} rps with a p99 under {p99} ms"
+    if found is None:
+        return f"{wish} no number of workers is enough: a request alone takes too long"
+    threads = "" if found.pool is None else f" with {found.pool} threads each"
+    bound = (
+        ""
+        if found.bound_by is None
+        else f"; fewer than {found.at_least_workers} cannot keep up ({found.bound_by})"
+    )
+    return (
+        f"{wish}: {found.workers:,} workers{threads}, {found.machines:,} machine(s); "
+        f"simulated p99 {formats.milliseconds(1000 * found.p99_s)} ms "
+        f"({found.simulations} simulations){bound}"
+    )
