@@ -95,7 +95,7 @@ def test_the_capacity_is_found_between_two_steps(tmp_path: Path) -> None:
     """Ten threads of 100 ms each: 100 a second."""
     done = study(
         "capacity", "sync-sleep", "--pool", "10", "--delay", "100ms", "--duration", "3s",
-        "--first-rate", "90/s", "--steps", "2", "--out", str(tmp_path), "--port", "0",
+        "--first-rate", "85/s", "--steps", "2", "--out", str(tmp_path), "--port", "0",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     match = re.search(r"capacity: between ([\d.]+) and ([\d.]+) rps", done.stdout)
