@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from records.cell import CellRecord, Phases, save_cell
+from records.cell import CellRecord, Phases
 from records.ids import make_first_id
 from records.rows import (
     BYSTANDER,
@@ -61,7 +61,7 @@ def make_cell(folder: Path, rows: int) -> None:
     cell = CellDir(folder)
     for name, (frame, schema) in tables.items():
         cell.save_table(name, conform_to_schema(frame, schema))
-    save_cell(cell.record_file, build_record(turns, last_s))
+    cell.save_record(build_record(turns, last_s))
 
 
 def make_requests(turns: int, chance: np.random.Generator) -> pl.DataFrame:

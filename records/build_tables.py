@@ -62,10 +62,8 @@ def build_requests_table(
     """
     times = ("intended_s", "started_s", "ended_s")
     parts = [convert_clock(journal, "r", times, clocks or {}) for journal in journals]
-    if not parts:
-        return make_empty_table(REQUESTS)
     rows = (
-        pl.concat(parts)
+        join_parts(parts, REQUESTS)
         .sort("ended_s", nulls_last=False, maintain_order=True)
         .unique("request_id", keep="last", maintain_order=True)
         .sort("started_s", "request_id")
@@ -79,9 +77,8 @@ def build_usage_table(
 ) -> pl.DataFrame:
     """What load processes say of themselves, as rows of the machine table; pid: their number."""
     parts = [convert_clock(journal, "u", ("at_s",), clocks) for journal in journals]
-    if not parts:
-        return make_empty_table(MACHINE)
-    rows = pl.concat(parts).with_columns(role=pl.lit("load"), pid=pl.col("process"))
+    rows = join_parts(parts, {**MACHINE, "process": pl.UInt32()})
+    rows = rows.with_columns(role=pl.lit("load"), pid=pl.col("process"))
     return conform_to_schema(shift_times(rows, t0_s, ("at_s",)), MACHINE)
 
 
@@ -95,15 +92,11 @@ def build_handlers_table(journals: Sequence[Journal], t0_s: float, end_s: float)
         .with_columns(pid=pl.lit(journal.about["pid"]))
         for journal in journals
     ]
-    if not parts:
-        return make_empty_table(HANDLERS)
     rows = (
-        pl.concat(parts)
+        join_parts(parts, HANDLERS)
         .filter(pl.col("arrived_s").is_between(t0_s, end_s))
         .sort("arrived_s")
-        .with_columns(
-            replace_unknown("request_id"), replace_unknown("thread_id"), replace_unknown("status")
-        )
+        .with_columns(map(replace_unknown, ("request_id", "thread_id", "status")))
     )
     times = ("arrived_s", "queued_s", "started_s", "ended_s", "sent_s")
     return conform_to_schema(shift_times(rows, t0_s, times), HANDLERS)
@@ -113,9 +106,7 @@ def build_probe_table(journals: Sequence[Journal], t0_s: float, end_s: float) ->
     parts = [
         journal.tables["s"].with_columns(pid=pl.lit(journal.about["pid"])) for journal in journals
     ]
-    if not parts:
-        return make_empty_table(PROBE)
-    rows = pl.concat(parts).filter(pl.col("at_s").is_between(t0_s, end_s)).sort("at_s")
+    rows = join_parts(parts, PROBE).filter(pl.col("at_s").is_between(t0_s, end_s)).sort("at_s")
     return conform_to_schema(shift_times(rows, t0_s, ("at_s",)), PROBE)
 
 
@@ -130,11 +121,9 @@ def build_bystander_table(rows: Sequence[tuple[object, ...]], t0_s: float) -> pl
 
 def build_upstream_table(log: Path, t0_s: float, end_s: float) -> pl.DataFrame:
     """The upstream's CSV. A half last line, which SIGKILL leaves, is dropped."""
-    if not log.exists():
-        return make_empty_table(UPSTREAM)
-    whole, _, _ = log.read_bytes().rpartition(b"\n")
+    whole, _, _ = (log.read_bytes() if log.exists() else b"").rpartition(b"\n")
     if not whole:
-        return make_empty_table(UPSTREAM)
+        return join_parts((), UPSTREAM)
     text = {name: pl.String() for name in UPSTREAM}
     # the Go upstream knows the clock on Linux only; elsewhere the ids alone tell the cells apart
     in_cell = pl.col("at_s").is_null() | pl.col("at_s").is_between(t0_s, end_s)
@@ -145,12 +134,13 @@ def build_upstream_table(log: Path, t0_s: float, end_s: float) -> pl.DataFrame:
     return conform_to_schema(shift_times(rows.filter(in_cell), t0_s, ("at_s",)), UPSTREAM)
 
 
-def make_empty_table(schema: Schema) -> pl.DataFrame:
-    return pl.DataFrame(schema=schema)
+def join_parts(parts: Sequence[pl.DataFrame], schema: Schema) -> pl.DataFrame:
+    """One below the other; the schema's empty table where there are none."""
+    return pl.concat(parts) if parts else pl.DataFrame(schema=schema)
 
 
 def shift_times(frame: pl.DataFrame, t0_s: float, columns: Times) -> pl.DataFrame:
-    return frame.with_columns(pl.col(name) - t0_s for name in columns)
+    return frame.with_columns(pl.col(columns) - t0_s)
 
 
 def replace_unknown(column: str) -> pl.Expr:

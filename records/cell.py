@@ -2,9 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-
-from pydantic import TypeAdapter
 
 from records.clocks import ClockModel
 from scenarios.model import Scenario
@@ -111,14 +108,3 @@ class CellRecord:
     interrupted: str | None = None
     log_faults: tuple[str, ...] = field(default=())
     """Lines of the server's or the upstream's log that tell of a lack of file descriptors."""
-
-
-_ADAPTER = TypeAdapter(CellRecord)
-
-
-def save_cell(path: Path, record: CellRecord) -> None:
-    path.write_bytes(_ADAPTER.dump_json(record, indent=2) + b"\n")
-
-
-def load_cell(path: Path) -> CellRecord:
-    return _ADAPTER.validate_json(path.read_bytes())

@@ -7,6 +7,7 @@ Other letters are packed rows. A torn end is dropped: it is what SIGKILL leaves.
 
 import json
 import struct
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,26 +55,73 @@ def read_journal(path: Path) -> Journal:
 
 
 def decode_journal(content: bytes, name: str = "journal") -> Journal:
-    header: dict[str, object] = {}
-    strings: dict[int, str] = {}
-    payloads: dict[str, list[bytes]] = {}
-    for letter, payload in iterate_frames(content):
-        if letter != "{":
-            payloads.setdefault(letter, []).append(payload)
-            continue
-        message = json.loads(payload)
-        header = header or message
-        strings |= {int(index): text for index, text in message.get("strings", {}).items()}
-    tables = header.pop("tables", None)
-    if header.pop("journal", None) != VERSION or not isinstance(tables, dict):
-        raise JournalError(f"{name}: not a journal of version {VERSION}")
-    return Journal(
-        about={key: value for key, value in header.items() if isinstance(value, int)},
-        tables={
-            letter: decode_table(columns, b"".join(payloads.get(letter, ())), strings)
-            for letter, columns in tables.items()
-        },
-    )
+    decoder = JournalDecoder(name)
+    found = decoder.decode(content)
+    if not decoder.columns:
+        raise decoder.make_error()
+    empty = {letter: decode_table(each, b"", {}) for letter, each in decoder.columns.items()}
+    return Journal(decoder.about, {**empty, **found})
+
+
+class JournalDecoder:
+    """The bytes of a journal, piece by piece. Half a frame waits for its other half."""
+
+    def __init__(self, name: str) -> None:
+        self.about: Mapping[str, int] = {}
+        self.columns: Mapping[str, Columns] = {}
+        self._name = name
+        self._strings: dict[int, str] = {}
+        self._rest = b""
+
+    def decode(self, content: bytes) -> Mapping[str, pl.DataFrame]:
+        """By letter; nothing for a table without new rows. Raises JournalError for a file of
+        another kind or version."""
+        self._rest += content
+        read, payloads = 0, defaultdict[str, list[bytes]](list)
+        for letter, payload in iterate_frames(self._rest):
+            read += FRAME.size + len(payload)
+            if letter == "{":
+                self._read_header(json.loads(payload))
+            elif letter in self.columns:
+                payloads[letter].append(payload)
+            else:
+                raise self.make_error()
+        self._rest = self._rest[read:]
+        return {
+            letter: decode_table(self.columns[letter], b"".join(parts), self._strings)
+            for letter, parts in payloads.items()
+        }
+
+    def make_error(self) -> JournalError:
+        return JournalError(f"{self._name}: not a journal of version {VERSION}")
+
+    def _read_header(self, message: Mapping[str, object]) -> None:
+        strings, tables = message.get("strings"), message.get("tables")
+        if isinstance(strings, dict):
+            self._strings |= {int(index): str(text) for index, text in strings.items()}
+        if isinstance(tables, dict):
+            if message.get("journal") != VERSION:
+                raise self.make_error()
+            self.columns = tables
+            about = {name: each for name, each in message.items() if isinstance(each, int)}
+            self.about = {name: each for name, each in about.items() if name != "journal"}
+
+
+class JournalTail(JournalDecoder):
+    """Follows a journal while its process still writes it; asks nothing of that process."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(str(path))
+        self.path = path
+        self._at = 0
+
+    def read_new_rows(self) -> Mapping[str, pl.DataFrame]:
+        """Rows that were appended since the last look, as `decode` has them."""
+        with self.path.open("rb") as file:
+            file.seek(self._at)
+            content = file.read()
+        self._at += len(content)
+        return self.decode(content)
 
 
 def decode_table(
@@ -85,18 +133,13 @@ def decode_table(
         [None, *(strings.get(i, "?") for i in range(1, max(strings, default=0) + 1))],
         dtype=pl.String,
     )
-    return pl.DataFrame(
-        {
-            name: (
-                lookup.gather(pl.Series(np.ascontiguousarray(rows[name])))
-                if kind == TEXT
-                else pl.Series(np.ascontiguousarray(rows[name])).fill_nan(None)
-                if kind == "f8"
-                else pl.Series(np.ascontiguousarray(rows[name]))
-            )
-            for name, kind in columns
-        }
-    )
+    series = {name: pl.Series(np.ascontiguousarray(rows[name])) for name, _ in columns}
+    for name, kind in columns:
+        if kind == TEXT:
+            series[name] = lookup.gather(series[name])
+        elif kind == "f8":
+            series[name] = series[name].fill_nan(None)
+    return pl.DataFrame(series)
 
 
 class JournalWriter:

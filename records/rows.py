@@ -2,21 +2,26 @@
 
 import polars as pl
 
-from records.journal import Columns
+from records.journal import Columns, decode_table
 
 Schema = dict[str, pl.DataType]
+
+SENT: Columns = (
+    ("user", "u4"),
+    ("request_id", "u8"),
+    ("intended_s", "f8"),
+    ("started_s", "f8"),
+    ("ended_s", "f8"),  # unknown: not answered by the end of the drain
+    ("status", "u2"),  # unknown: no answer
+    ("error", "text"),
+    ("bytes", "u4"),
+)
+"""A request may be written twice, unfinished and finished."""
 
 REQUESTS: Schema = {
     "cell": pl.String(),
     "process": pl.UInt32(),
-    "user": pl.UInt32(),
-    "request_id": pl.UInt64(),
-    "intended_s": pl.Float64(),
-    "started_s": pl.Float64(),
-    "ended_s": pl.Float64(),  # null: not answered by the end of the drain
-    "status": pl.UInt16(),  # null: no answer
-    "error": pl.String(),
-    "bytes": pl.UInt32(),
+    **decode_table(SENT, b"", {}).schema,
 }
 
 HANDLERS: Schema = {
@@ -77,18 +82,6 @@ UPSTREAM: Schema = {
     "waited_ms": pl.Float64(),
     "status": pl.String(),
 }
-
-SENT: Columns = (
-    ("user", "u4"),
-    ("request_id", "u8"),
-    ("intended_s", "f8"),
-    ("started_s", "f8"),
-    ("ended_s", "f8"),
-    ("status", "u2"),
-    ("error", "text"),
-    ("bytes", "u4"),
-)
-"""A request may be written twice, unfinished and finished."""
 
 USED: Columns = (("at_s", "f8"), ("cpu_s", "f8"), ("rss_bytes", "f8"))
 """What a load process has used up to a moment; on another machine nobody else can look."""

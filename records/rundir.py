@@ -10,12 +10,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
+from pydantic import TypeAdapter
 
-from records.cell import CellRecord, load_cell
+from records.cell import CellRecord
 from scenarios.errors import UserError
 
 TABLES = ("requests", "handlers", "probe", "machine", "bystander", "upstream")
 MANIFEST_SCHEMA = 1
+RECORD = TypeAdapter(CellRecord)
 
 
 @contextmanager
@@ -47,7 +49,10 @@ class CellDir:
     def load_record(self) -> CellRecord:
         """Raises UserError where it is missing or damaged."""
         with translate_read_errors(self.record_file):
-            return load_cell(self.record_file)
+            return RECORD.validate_json(self.record_file.read_bytes())
+
+    def save_record(self, record: CellRecord) -> None:
+        self.record_file.write_bytes(RECORD.dump_json(record, indent=2) + b"\n")
 
     def load_table(self, name: str, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """These columns, or all. Raises UserError where one is missing or damaged."""

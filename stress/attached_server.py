@@ -10,6 +10,7 @@ import psutil
 from pydantic import TypeAdapter, ValidationError
 
 from records.build_tables import read_journals
+from records.journal import Journal
 from scenarios.errors import UserError
 from scenarios.model import Client, Scenario, Server, Upstream
 from stress.interruption import CellInterruptedError, Interruption
@@ -19,6 +20,7 @@ from stress.stack import Stack
 
 IDLE_WITHIN_S = 20.0
 POLL_S = 0.1
+Part = Server | Client | Upstream
 RECENT_S = 1.0
 """The probe flushes four times a second."""
 
@@ -88,10 +90,15 @@ def wait_until_idle(stack: Stack, interruption: Interruption) -> None:
         sleep(POLL_S)
 
 
+def read_live_journals(stack: Stack) -> list[Journal]:
+    """Of the workers that live."""
+    found = stack.journals.glob("probe-*.journal")
+    return read_journals([path for path in found if is_alive(parse_pid(path))])[0]
+
+
 def is_stack_idle(stack: Stack) -> bool:
     """Every live worker has lately told of nothing in flight and of a loop that beats."""
-    alive = [path for path in stack.journals.glob("probe-*.journal") if is_alive(parse_pid(path))]
-    journals, _ = read_journals(alive)
+    journals = read_live_journals(stack)
     for journal in journals:
         last = journal.tables["s"].tail(1).to_dicts()
         if not last or monotonic() - last[0]["at_s"] > RECENT_S:
@@ -114,23 +121,15 @@ def reject_differences(served: ServerFile, scenario: Scenario) -> None:
 def find_differences(served: ServerFile, scenario: Scenario) -> Iterator[str]:
     """What a scenario does not use may differ."""
     there = served.scenario
-    yield from compare_fields("", there.server, scenario.server)
-    if scenario.client is not None:
-        yield from compare_fields("client ", there.client, scenario.client)
-    if scenario.upstream is not None:
-        yield from compare_fields("upstream ", there.upstream, scenario.upstream)
-    if scenario.delay_s is not None:
-        yield from format_difference("delay_s", there.delay_s, scenario.delay_s)
-
-
-def compare_fields(
-    of: str, there: Server | Client | Upstream | None, wanted: Server | Client | Upstream
-) -> Iterator[str]:
-    for key in fields(wanted):
-        name = f"{of}{key.name}".removesuffix(" kind")
-        yield from format_difference(name, getattr(there, key.name), getattr(wanted, key.name))
-
-
-def format_difference(name: str, there: object, wanted: object) -> Iterator[str]:
-    if there != wanted:
-        yield f"{name} is {there}, wanted {wanted}"
+    parts: tuple[tuple[str, Part | None, Part | None], ...] = (
+        ("", there.server, scenario.server),
+        ("client ", there.client, scenario.client),
+        ("upstream ", there.upstream, scenario.upstream),
+    )
+    for of, part, wanted in parts:
+        for key in fields(wanted) if wanted is not None else ():
+            has, wants = getattr(part, key.name), getattr(wanted, key.name)
+            if has != wants:
+                yield f"{of}{key.name} is {has}, wanted {wants}".replace(" kind is", " is", 1)
+    if scenario.delay_s not in (None, there.delay_s):
+        yield f"delay_s is {there.delay_s}, wanted {scenario.delay_s}"

@@ -9,7 +9,7 @@ from time import monotonic
 
 import psutil
 
-from records.calibration import Calibration
+from records.prediction import Calibration
 from scenarios.errors import build_cannot_run_error
 from scenarios.model import Endpoint, Scenario
 from stress import plan

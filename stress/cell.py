@@ -2,6 +2,8 @@
 nothing."""
 
 import os
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -9,25 +11,27 @@ from time import monotonic
 
 import psutil
 
-from records.cell import Profile
 from records.rundir import CellDir
+from scenarios.units import Second
 from stress import plan
 from stress.attached_server import wait_until_idle
 from stress.bystander import BackgroundRequester
 from stress.interruption import CellInterruptedError
 from stress.load.await_workers import await_load_workers
 from stress.load.command import build_load_command
-from stress.load.oha import OhaLoad, OhaPhaseRunner
+from stress.load.oha import OhaPhaseRunner
 from stress.load.protocol import LoadProgress, write_go
 from stress.machine import find_free_port, raise_descriptor_limit
 from stress.phases import PhaseRunner
-from stress.processes import Process
-from stress.profiler import Profiler
+from stress.processes import LaterProcess, Process
+from stress.profiler import WRITES_WITHIN_S, Profiler
 from stress.resource_monitor import Families, ResourceMonitor, WorkerMonitor
 from stress.runtime import CellRun, PhaseProgress, Runtime
 from stress.save_cell import CellObservations, save_results
 from stress.stack import Stack
 from stress.start_stack import start_stack
+
+STACK_ROLES = ("server", "upstream", "database", "terminal")
 
 
 def run_cell(cell: CellRun, runtime: Runtime) -> None:
@@ -62,51 +66,53 @@ def start_own_stack(cell: CellRun, runtime: Runtime) -> Stack:
     return start_stack(cell.scenario, port, cell.directory.raw, runtime.interruption, host)
 
 
-def create_profiler(cell: CellRun, stack: Stack) -> Profiler | None:
-    """None for a server that is not Python's, or is not here."""
-    servers = stack.list_processes("server")
-    if not cell.scenario.has_probe or not servers:
-        return None
-    return Profiler(cell.directory.path, servers[0].pid)
+def create_profiler(cell: CellRun, runtime: Runtime, stack: Stack) -> Profiler:
+    """It has nothing to do for a server that is not Python's, or is not here."""
+    watched = stack.list_processes("server") if runtime.profile and cell.scenario.has_probe else []
+    return Profiler(cell.directory.path, watched[0].pid if watched else None)
 
 
-def start_load(cell: CellRun, runtime: Runtime, stack: Stack) -> Process | OhaLoad:
+def start_load(cell: CellRun, runtime: Runtime, stack: Stack) -> Process | LaterProcess:
     """Locust, which waits for the word to go; or what is only started when its phase begins."""
     raw = cell.directory.raw
     if cell.scenario.load.engine != "locust":
-        return OhaLoad(raw)
+        return LaterProcess(raw / "load.log", "load")
     command = build_load_command(cell, stack.port, find_free_port(0), runtime.distribution)
     load = Process(command, raw / "load.log", os.environ)
-    if runtime.distribution is not None:
-        await_load_workers(cell, runtime, stack, load)
+    with ExitStack() as undo:
+        undo.callback(load.end)
+        if runtime.distribution is not None:
+            await_load_workers(cell, runtime, stack, load)
+        undo.pop_all()
     return load
 
 
 def list_families(
-    stack: Stack, load: Process | OhaLoad, profiler: Profiler | None, others: Families
+    stack: Stack, load: Process | LaterProcess, profiler: Profiler, others: Families
 ) -> Families:
     """Whose resources are watched."""
     return {
-        **{
-            role: partial(stack.list_processes, role)
-            for role in ("server", "upstream", "database", "terminal")
-        },
+        **{role: partial(stack.list_processes, role) for role in STACK_ROLES},
         "load": load.list_processes,
         "runner": lambda: [psutil.Process()],
-        "profiler": lambda: profiler.list_processes() if profiler else [],
+        "profiler": profiler.list_processes,
         **others,
     }
 
 
 def create_phases(
-    cell: CellRun, runtime: Runtime, stack: Stack, load: Process | OhaLoad
+    cell: CellRun,
+    runtime: Runtime,
+    stack: Stack,
+    load: Process | LaterProcess,
+    at_window: Callable[[Second], None],
 ) -> PhaseRunner:
     """Workers that died before are none of its business."""
     workers = WorkerMonitor(stack.journals)
     workers.record_deaths()
     workers.deaths.clear()
-    kind = OhaPhaseRunner if isinstance(load, OhaLoad) else PhaseRunner
-    return kind(cell, runtime, stack, load, workers)
+    kind = OhaPhaseRunner if isinstance(load, LaterProcess) else PhaseRunner
+    return kind(cell, runtime, stack, load, workers, at_window)
 
 
 def lead_phases(phases: PhaseRunner) -> str | None:
@@ -123,24 +129,20 @@ def lead_phases(phases: PhaseRunner) -> str | None:
 def drive_load(cell: CellRun, runtime: Runtime, stack: Stack) -> CellObservations:
     """Load, bystander and watches around a ready stack. Ends what it started."""
     scenario = cell.scenario
-    profiler = create_profiler(cell, stack) if runtime.profile else None
+    profiler = create_profiler(cell, runtime, stack)
     load = start_load(cell, runtime, stack)
-    phases = create_phases(cell, runtime, stack, load)
+    phases = create_phases(cell, runtime, stack, load, profiler.begin)
     bystander = BackgroundRequester(
         (stack.host, stack.port), cell.number, scenario.bystander, is_ours=scenario.url is None
     )
     resources = ResourceMonitor(list_families(stack, load, profiler, runtime.others))
-    if profiler is not None:
-        phases.at_window = profiler.begin
     try:
         interrupted = lead_phases(phases)
     finally:
         end_s = monotonic()
         load.end()
-        if profiler is not None:
-            profiler.end()
+        profiler.end(WRITES_WITHIN_S)
         pings, machine = bystander.stop(), resources.stop()
-        upstream = stack.fetch_upstream_summary()
     return CellObservations(
         t0_s=phases.times.t0_s,
         end_s=end_s,
@@ -151,6 +153,6 @@ def drive_load(cell: CellRun, runtime: Runtime, stack: Stack) -> CellObservation
         machine=machine,
         commands={**stack.list_commands(), load.role: list(load.argv)},
         interrupted=interrupted,
-        upstream=upstream,
-        profile=None if profiler is None else Profile(profiler.describe_profiler_failure()),
+        upstream=stack.fetch_upstream_summary(),
+        profile=profiler.build_profile(),
     )

@@ -80,19 +80,25 @@ def create_sqlite_database(folder: Path) -> PreparedDatabase:
 def build_postgres_command(folder: Path, port: int, password: str) -> Command:
     """A new cluster under `folder`, and how it is started. Raises UserError. The password keeps out
     whoever else is on this machine: the superuser of a database may run any program."""
-    programs = find_embedded_programs()
-    data = folder / "database"
+    programs, data = find_embedded_programs(), folder / "database"
     data.mkdir()
-    secret = folder / "database.password"
-    initdb = (
-        str(programs / "initdb"), "--username=postgres", "--auth=password", "--encoding=UTF8",
-        "--locale=C", "--no-sync", f"--pgdata={data}", f"--pwfile={secret}",
-    )  # fmt: skip
     lead = build_nobody_prefix(data)
+    create_cluster((*lead, str(programs / "initdb"), f"--pgdata={data}"), folder, password)
+    argv = (
+        *lead, str(programs / "postgres"), "-D", str(data), "-h", HOST, "-p", str(port), "-k", "",
+    )  # fmt: skip
+    # SIGINT is its fast shutdown: SIGTERM would wait for whoever is still connected.
+    return Command("database", argv, folder, {}, signal.SIGINT)
+
+
+def create_cluster(initdb: tuple[str, ...], folder: Path, password: str) -> None:
+    """Raises UserError."""
+    secret = folder / "database.password"
     secret.write_text(password)
+    options = ("--username=postgres", "--auth=password", "--encoding=UTF8", "--locale=C")
     try:
         subprocess.run(
-            (*lead, *initdb),
+            (*initdb, *options, "--no-sync", f"--pwfile={secret}"),
             check=True,
             capture_output=True,
             text=True,
@@ -106,11 +112,6 @@ def build_postgres_command(folder: Path, port: int, password: str) -> Command:
         ) from error
     finally:
         secret.unlink()
-    argv = (
-        *lead, str(programs / "postgres"), "-D", str(data), "-h", HOST, "-p", str(port), "-k", "",
-    )  # fmt: skip
-    # SIGINT is its fast shutdown: SIGTERM would wait for whoever is still connected.
-    return Command("database", argv, folder, {}, signal.SIGINT)
 
 
 def find_embedded_programs() -> Path:
@@ -160,19 +161,12 @@ def is_postgres_ready(url: str) -> bool:
     return True
 
 
-def fill_embedded_database(url: str, folder: Path) -> PreparedDatabase:
+def fill_embedded_database(url: str, clean: Cleaning) -> PreparedDatabase:
     """Of an embedded server that is ready."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(TABLES)
         version = format_server_version(connection)
-    return describe_embedded_database({"APP_DATABASE_URL": url}, f"{version}, embedded", folder)
-
-
-def describe_embedded_database(env: dict[str, str], version: str, folder: Path) -> PreparedDatabase:
-    """Its data goes when its process has gone."""
-    return PreparedDatabase(
-        env, version, lambda: shutil.rmtree(folder / "database", ignore_errors=True)
-    )
+    return PreparedDatabase({"APP_DATABASE_URL": url}, f"{version}, embedded", clean)
 
 
 def clear_libpq_variables() -> None:

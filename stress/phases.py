@@ -8,9 +8,9 @@ from typing import Protocol
 from records.cell import ROUND_S, Phases, find_death_rounds
 from scenarios.model import Scenario
 from scenarios.units import Second
-from stress import plan
 from stress.interruption import CellInterruptedError
 from stress.load.protocol import LoadControl, LoadProgress, read_progress, write_control
+from stress.plan import WindowPlan
 from stress.processes import describe_exit_code
 from stress.resource_monitor import WorkerMonitor
 from stress.runtime import CellRun, PhaseProgress, Runtime
@@ -51,16 +51,9 @@ class PhaseTimes:
             self.window_end_s = at_s
 
     def build_phases(self) -> Phases:
-        def since(moment_s: float | None) -> float | None:
-            return None if moment_s is None else moment_s - self.t0_s
-
-        return Phases(
-            since(self.ramp_end_s),
-            since(self.window_start_s),
-            since(self.window_end_s),
-            since(self.drain_end_s),
-            self.steady,
-        )
+        moments = (self.ramp_end_s, self.window_start_s, self.window_end_s, self.drain_end_s)
+        ramp_s, start_s, end_s, drain_s = (each and each - self.t0_s for each in moments)
+        return Phases(ramp_s, start_s, end_s, drain_s, self.steady)
 
 
 @dataclass(slots=True)
@@ -72,10 +65,10 @@ class PhaseRunner:
     stack: Stack
     load: LoadGenerator
     workers: WorkerMonitor
+    at_window: Callable[[Second], None]
+    """Called when the window opens, with how long it is planned to be."""
     times: PhaseTimes = field(default_factory=PhaseTimes)
     progress: LoadProgress = field(default_factory=LoadProgress)
-    at_window: Callable[[Second], None] = lambda _: None
-    """Called when the window opens, with how long it is planned to be."""
     _reported_s: float = 0.0
 
     @property
@@ -84,7 +77,7 @@ class PhaseRunner:
 
     def run_phases(self) -> None:
         """Raises CellInterruptedError."""
-        windows = plan.plan_windows(self.scenario)
+        windows = self.cell.windows
         users = self.scenario.load.users
         limit_s = windows.ramp_s + LOAD_STARTS_WITHIN_S
         self._wait_until("ramp", lambda: self.progress.ramp_end_s is not None, limit_s)
@@ -99,7 +92,7 @@ class PhaseRunner:
         if self.load.get_exit_code() != 0:
             raise CellInterruptedError("the load did not end in order")
 
-    def _measure_window(self, windows: plan.WindowPlan, users: int) -> float:
+    def _measure_window(self, windows: WindowPlan, users: int) -> float:
         if self.scenario.load.is_open:  # nobody to wait for: the analysis looks for the cut
             self._wait_until("warm-up", lambda: False, windows.warm_up_limit_s)
         else:
@@ -114,7 +107,7 @@ class PhaseRunner:
         self.times.window_end_s = end_s
         return end_s
 
-    def _measure_request_count(self, windows: plan.WindowPlan, requests: int) -> float:
+    def _measure_request_count(self, windows: WindowPlan, requests: int) -> float:
         """The window lasts until so many have completed, at most as long as any window."""
         limit_s = self._open_window(windows) + windows.window_s
         self._stop_sending(limit_s, windows.drain_s, requests)
@@ -128,7 +121,7 @@ class PhaseRunner:
         self.times.window_end_s = limit_s
         return limit_s
 
-    def _measure_worker_cycles(self, windows: plan.WindowPlan, cycles: int) -> float:
+    def _measure_worker_cycles(self, windows: WindowPlan, cycles: int) -> float:
         """The window spans whole cycles, from one worker's death to another's."""
 
         def rounds() -> int:
@@ -147,7 +140,7 @@ class PhaseRunner:
         self._stop_sending(end_s, windows.drain_s)
         return end_s
 
-    def _open_window(self, windows: plan.WindowPlan) -> float:
+    def _open_window(self, windows: WindowPlan) -> float:
         self.at_window(windows.window_s)
         self.times.window_start_s = monotonic()
         return self.times.window_start_s

@@ -35,6 +35,11 @@ class WindowPlan:
     def longest_s(self) -> Second:
         return self.ramp_s + self.warm_up_limit_s + self.window_s + self.drain_s
 
+    @property
+    def load_timeout_s(self) -> Second:
+        """A request is never given up by the load: this outlasts the cell."""
+        return self.longest_s + 60.0
+
 
 def expects_worker_kills(scenario: Scenario) -> bool:
     """Whether the server will kill its workers again and again: their heartbeat runs on the loop,
@@ -65,12 +70,8 @@ def count_needed_descriptors(scenario: Scenario) -> int:
     the upstream for each, the journals and what Python itself holds. An open loop holds as many
     requests as come while one is answered; beyond its capacity more and more, and the verdict
     on descriptors tells when they ran out."""
-    load = scenario.load
-    at_once = (
-        load.users
-        if load.arrival_rate is None
-        else load.arrival_rate * estimate_time_in_flight_s(scenario)
-    )
+    load, in_flight_s = scenario.load, 2 * (scenario.delay_s or 0.0) + 0.5  # generously
+    at_once = load.users if load.arrival_rate is None else load.arrival_rate * in_flight_s
     return 2 * round(at_once) + 128
 
 
@@ -78,11 +79,6 @@ def count_wanted_descriptors(scenario: Scenario) -> int:
     """For an open loop beyond its capacity: in the worst case nothing that was sent is answered."""
     rate, span = scenario.load.arrival_rate, plan_windows(scenario)
     return 0 if rate is None else 2 * round(rate * (span.warm_up_limit_s + span.window_s)) + 128
-
-
-def estimate_time_in_flight_s(scenario: Scenario) -> Second:
-    """How long a request of an open loop below capacity takes, generously."""
-    return 2 * (scenario.delay_s or 0.0) + 0.5
 
 
 @dataclass(frozen=True, slots=True)

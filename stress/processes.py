@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
 
@@ -106,6 +107,33 @@ class Process:
             with contextlib.suppress(psutil.NoSuchProcess):
                 each.kill()
         psutil.wait_procs(others, timeout=5.0)
+
+
+@dataclass(slots=True)
+class LaterProcess:
+    """One program after the other, each when its phase begins; before that there is none."""
+
+    log: Path
+    role: str
+    argv: tuple[str, ...] = ()
+    current: Process | None = None
+
+    def start(self, command: Command) -> None:
+        self.argv = command.argv
+        self.current = Process(command, self.log, os.environ)
+
+    def list_processes(self) -> list[psutil.Process]:
+        return self.current.list_processes() if self.current else []
+
+    def get_exit_code(self) -> int | None:
+        return self.current.get_exit_code() if self.current else None
+
+    def read_last_log_line(self) -> str:
+        return self.current.read_last_log_line() if self.current else ""
+
+    def end(self, gentle_s: float = GENTLE_S) -> None:
+        if self.current is not None:
+            self.current.end(gentle_s)
 
 
 class ExternalProcess:

@@ -33,12 +33,9 @@ def make_peer_adapter(kind: str, toolchain: str, variables: tuple[str, ...]) -> 
         program = find_peer_program(kind)
         return program, f"--host={host}", f"--port={port}", f"--workers={server.workers}"
 
-    def check_available() -> None:
-        find_peer_program(kind)
-
     return ServerAdapter(
         build_argv,
-        check_available=check_available,
+        check_available=lambda: find_peer_program(kind),
         toolchain=toolchain,
         variables=variables,
     )

@@ -80,21 +80,18 @@ class WorkerMonitor:
 
     def __init__(self, journals: Path) -> None:
         self._journals = journals
-        self._alive: set[int] = set()
+        self.alive: set[int] = set()
         self._seen: set[int] = set()
         self.deaths: list[WorkerDeath] = []
-
-    def list_alive(self) -> frozenset[int]:
-        return frozenset(self._alive)
 
     def record_deaths(self) -> int:
         """Notes who has died since the last look; returns how many."""
         now_s = monotonic()
         born = {parse_pid(path) for path in self._journals.glob("probe-*.journal")} - self._seen
         self._seen |= born
-        self._alive |= born
-        dead = {pid for pid in self._alive if not is_alive(pid)}
-        self._alive -= dead
+        self.alive |= born
+        dead = {pid for pid in self.alive if not is_alive(pid)}
+        self.alive -= dead
         self.deaths += [WorkerDeath(now_s, pid, "ended") for pid in sorted(dead)]
         return len(dead)
 

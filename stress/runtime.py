@@ -9,7 +9,7 @@ from scenarios.model import Engine, Scenario
 from scenarios.units import Second
 from stress.interruption import Interruption
 from stress.load.protocol import LoadProgress
-from stress.plan import HOST
+from stress.plan import HOST, WindowPlan, plan_windows
 from stress.resource_monitor import Families
 from stress.stack import Stack
 
@@ -30,6 +30,10 @@ class CellRun:
     trial: int
     directory: CellDir
     number: int = field(default_factory=draw_cell_number)
+
+    @property
+    def windows(self) -> WindowPlan:
+        return plan_windows(self.scenario)
 
 
 @dataclass(frozen=True, slots=True)

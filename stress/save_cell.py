@@ -3,7 +3,7 @@
 import re
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from time import monotonic, sleep
 
@@ -20,15 +20,15 @@ from records.build_tables import (
     build_usage_table,
     read_journals,
 )
-from records.cell import CellRecord, Phases, Profile, UpstreamSummary, WorkerDeath, save_cell
+from records.cell import CellRecord, Phases, Profile, UpstreamSummary, WorkerDeath
 from records.clocks import ClockModel, estimate_clocks
 from records.journal import Journal
 from records.rundir import CellDir
-from stress import plan
+from stress.attached_server import read_live_journals
 from stress.bystander import BackgroundPing
 from stress.load.oha import read_oha_errors, take_oha_rows
 from stress.load.protocol import LoadProgress, read_clocks
-from stress.resource_monitor import MachineRow, is_alive, parse_pid
+from stress.resource_monitor import MachineRow, is_alive
 from stress.runtime import CellRun
 from stress.servers import find_adapter
 from stress.stack import ROOT, Stack
@@ -68,16 +68,16 @@ def save_results(cell: CellRun, stack: Stack, seen: CellObservations) -> None:
     worked, lost = read_journals(sorted(stack.journals.glob("probe-*.journal")))
     clocks = estimate_clocks(read_clocks(directory.raw))
     save_tables(cell, stack, seen, worked, clocks)
-    record = build_record(cell, stack, seen)
     record = replace(
-        record,
+        build_record(cell, stack, seen),
         threads_left=count_threads_before(worked, seen.t0_s) if stack.attached else 0,
         # a held-up server's may be of any earlier cell
         journals_lost=() if stack.attached else lost,
         clocks=clocks,
+        faults=read_oha_errors(directory.raw),
         overhead_s=monotonic() - seen.begun_s - (seen.phases.drain_end_s or 0.0),
     )
-    save_cell(directory.record_file, record)
+    directory.save_record(record)
 
 
 def save_tables(
@@ -90,7 +90,7 @@ def save_tables(
     directory, name, t0_s = cell.directory, cell.directory.path.name, seen.t0_s
     sent, _ = read_journals(sorted(directory.raw.glob("load-*.journal")))
     by_process = {clock.process: clock for clock in clocks}
-    pings = [(p.request_id, p.intended_s, p.ended_s, p.status, p.error) for p in seen.pings]
+    pings = [astuple(each) for each in seen.pings]
     machine = build_machine_table(seen.machine, t0_s)
     if clocks:  # load processes on other machines: nobody here sees what they use
         machine = pl.concat([machine, build_usage_table(sent, t0_s, by_process)]).sort("at_s")
@@ -111,7 +111,6 @@ def save_tables(
 def build_record(cell: CellRun, stack: Stack, seen: CellObservations) -> CellRecord:
     """What is known without the journals."""
     path, raw = cell.directory.path, cell.directory.raw
-    windows = plan.plan_windows(cell.scenario)
     log_text = stack.read_logs() + (raw / "load.log").read_text(errors="replace")
     return CellRecord(
         name=path.name,
@@ -121,20 +120,19 @@ def build_record(cell: CellRun, stack: Stack, seen: CellObservations) -> CellRec
         t0_s=seen.t0_s,
         started_utc=seen.started_utc,
         phases=seen.phases,
-        cycles_planned=windows.cycles,
-        warm_up_limit_s=windows.warm_up_limit_s,
-        drain_limit_s=windows.drain_s,
+        cycles_planned=cell.windows.cycles,
+        warm_up_limit_s=cell.windows.warm_up_limit_s,
+        drain_limit_s=cell.windows.drain_s,
         deaths=tuple(explain_deaths(cell.scenario.server.kind, seen, log_text)),
         users_spawned=seen.progress.users,
         requests_sent=seen.progress.sent,
         descriptors_limit=seen.descriptors_limit,
-        load_timeout_s=windows.longest_s + 60.0,
+        load_timeout_s=cell.windows.load_timeout_s,
         commands={role: strip_local_paths(argv, path) for role, argv in seen.commands.items()},
         overhead_s=0.0,
         upstream=seen.upstream,
         profile=seen.profile,
         cores=psutil.cpu_count(),
-        faults=read_oha_errors(raw),
         database=stack.database.version if stack.database else None,
         load_processes_lost=seen.progress.lost,
         interrupted=seen.interrupted,
@@ -147,11 +145,8 @@ def wait_for_flush(stack: Stack, end_s: float) -> None:
     holds a sample from after the load's end has them all. A dead worker's never will."""
     deadline_s = monotonic() + FLUSH_WITHIN_S
     while monotonic() < deadline_s:
-        alive = [
-            path for path in stack.journals.glob("probe-*.journal") if is_alive(parse_pid(path))
-        ]
-        journals, _ = read_journals(alive)
-        if all((journal.tables["s"]["at_s"] >= end_s).any() for journal in journals):
+        live = read_live_journals(stack)
+        if all((journal.tables["s"]["at_s"] >= end_s).any() for journal in live):
             return
         sleep(0.05)
 
@@ -179,12 +174,8 @@ def explain_deaths(kind: str, seen: CellObservations, log_text: str) -> list[Wor
     """Deaths since t0, with the server's own reason where its log tells one."""
     causes = find_adapter(kind).find_death_causes(log_text)
     return [
-        replace(
-            death,
-            at_s=death.at_s - seen.t0_s,
-            cause=causes.get(death.pid, "ended by itself"),
-        )
-        for death in seen.deaths
+        WorkerDeath(each.at_s - seen.t0_s, each.pid, causes.get(each.pid, "ended by itself"))
+        for each in seen.deaths
     ]
 
 

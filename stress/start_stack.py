@@ -3,10 +3,12 @@
 import json
 import os
 import secrets
+import shutil
 import socket
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -83,7 +85,9 @@ def start_server(stack: Stack, scenario: Scenario, interruption: Interruption) -
     database_env = stack.database.env if stack.database else {}
     env = plan.build_app_environment(scenario, stack.upstream_url, database_env)
     if scenario.file_mib is not None:
-        env["APP_FILE"] = str(write_random_file(stack.folder / FILE, scenario.file_mib))
+        # bytes that no file system stores in less room
+        (stack.folder / FILE).write_bytes(os.urandom(MIB) * scenario.file_mib)
+        env["APP_FILE"] = str(stack.folder / FILE)
     command = build_server_command(scenario, stack.host, stack.port, stack.journals, env)
     with open_access_log(stack, scenario.server.access_log) as stdout:
         server = Process(command, stack.folder / "server.log", os.environ, stdout=stdout)
@@ -92,22 +96,11 @@ def start_server(stack: Stack, scenario: Scenario, interruption: Interruption) -
 
     def ready() -> bool:
         workers.record_deaths()
-        all_there = (
-            not scenario.server.is_python or len(workers.list_alive()) >= scenario.server.workers
-        )
-        return all_there and is_answering(stack.port, stack.host)
+        awaited = scenario.server.workers if scenario.server.is_python else 0
+        return len(workers.alive) >= awaited and is_answering(stack.port, stack.host)
 
     wait_until(ready, server, interruption)
     server.list_processes()
-
-
-def write_random_file(path: Path, size_mib: int) -> Path:
-    """Of bytes that no file system stores in less room."""
-    piece = os.urandom(MIB)
-    with path.open("wb") as file:
-        for _ in range(size_mib):
-            file.write(piece)
-    return path
 
 
 @contextmanager
@@ -121,12 +114,8 @@ def open_access_log(stack: Stack, kind: AccessLog) -> Iterator[int | None]:
             yield file.fileno()
             return
         reading, writing = os.pipe()
-        argv = (
-            sys.executable,
-            "-I",
-            str(ROOT / "stress" / "slow_terminal.py"),
-            str(TERMINAL_BYTES_PER_S),
-        )
+        program = ROOT / "stress" / "slow_terminal.py"
+        argv = (sys.executable, "-I", str(program), str(TERMINAL_BYTES_PER_S))
         command = plan.Command("terminal", argv, stack.folder, {})
         log = stack.folder / "terminal.log"
         stack.processes.append(Process(command, log, os.environ, reading, file.fileno()))
@@ -146,11 +135,8 @@ def build_server_command(
         "PROBE_TARGET": APP_TARGETS[server.app],
         "PROBE_DIR": str(journals),
     }
-    env = {
-        **(probe if scenario.has_probe else {}),
-        **adapter.build_environment(server),
-        **app_env,
-    }
+    probe = probe if scenario.has_probe else {}
+    env = {**probe, **adapter.build_environment(server), **app_env}
     return plan.Command("server", adapter.build_argv(server, host, port), ROOT, env)
 
 
@@ -165,25 +151,23 @@ def start_database(
         return databases.create_database_on(given)
     databases.clear_libpq_variables()
     port, password = find_free_port(0), secrets.token_hex(16)
-    stack.database = databases.describe_embedded_database(
-        {}, "", stack.folder
-    )  # whatever happens, it is cleaned
+    # whatever happens, its data goes when its process has gone
+    clean = partial(shutil.rmtree, stack.folder / "database", ignore_errors=True)
+    stack.database = PreparedDatabase({}, "", clean)
     command = databases.build_postgres_command(stack.folder, port, password)
     process = Process(command, stack.folder / "database.log", os.environ)
     stack.processes.append(process)
     url = databases.build_postgres_url(port, password)
     wait_until(lambda: databases.is_postgres_ready(url), process, interruption)
-    return databases.fill_embedded_database(url, stack.folder)
+    return databases.fill_embedded_database(url, clean)
 
 
 def start_upstream(stack: Stack, scenario: Scenario, interruption: Interruption) -> str:
     """Returns its URL; the upstream picks its port itself and says which."""
     assert scenario.upstream is not None
-    argv = plan.build_upstream_argv(
-        find_upstream_program(scenario.upstream.kind),
-        stack.upstream_log,
-        round((scenario.delay_s or 0) * 1000),
-    )
+    program = find_upstream_program(scenario.upstream.kind)
+    delay_ms = round((scenario.delay_s or 0) * 1000)
+    argv = plan.build_upstream_argv(program, stack.upstream_log, delay_ms)
     log = stack.folder / "upstream.log"
     process = Process(plan.Command("upstream", argv, ROOT, {}), log, os.environ)
     stack.processes.append(process)

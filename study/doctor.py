@@ -3,7 +3,7 @@
 import resource
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import psutil
@@ -31,11 +31,13 @@ class Finding:
 
 def check_installation(port: int) -> list[Finding]:
     offered = detect_resources()
+    taken = find_problem(lambda: find_free_port(port))
+    missing = find_problem(find_embedded_programs, check_nobody_available)
     return [
         *check_machine(),
-        check_server_port(port),
+        Finding("port", not taken, f"{port}" if taken else f"{port} is free", taken, needed=True),
         *check_toolchains(),
-        check_postgresql(),
+        describe_optional("postgresql", not missing, "embedded", missing),
         describe_optional(
             "oha", bool(shutil.which("oha")), "on the PATH", "--engine oha can't be used"
         ),
@@ -84,21 +86,14 @@ def describe_optional(what: str, good: bool, found: str, advice: str) -> Finding
     return Finding(what, good, found if good else "none", advice)
 
 
-def check_postgresql() -> Finding:
+def find_problem(*checks: Callable[[], object]) -> str:
+    """What the first that fails says; empty where none does."""
     try:
-        find_embedded_programs()
-        check_nobody_available()
+        for check in checks:
+            check()
     except UserError as problem:
-        return Finding("postgresql", good=False, found="none", advice=str(problem))
-    return Finding("postgresql", good=True, found="embedded")
-
-
-def check_server_port(port: int) -> Finding:
-    try:
-        find_free_port(port)
-    except UserError as problem:
-        return Finding("port", good=False, found=f"{port}", advice=str(problem), needed=True)
-    return Finding("port", good=True, found=f"{port} is free")
+        return str(problem)
+    return ""
 
 
 def print_findings(port: int) -> int:

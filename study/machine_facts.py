@@ -23,6 +23,7 @@ PACKAGES = (
     "structlog", "uvloop",
 )  # fmt: skip
 """The servers' own are named by their adapters."""
+GIT = ("git", "-C", str(ROOT))
 
 
 def detect_resources() -> MachineResources:
@@ -47,9 +48,9 @@ def collect_environment() -> dict[str, object]:
         "descriptors_soft": soft,
         "descriptors_hard": hard,
         "go": read_go_version(),
-        **{name: read_program_version(name) for name in ("rustc", "oha")},
-        "git_revision": run_git("rev-parse", "HEAD"),
-        "git_changed": bool(run_git("status", "--porcelain")),
+        **{name: read_word(1, name, "--version") for name in ("rustc", "oha")},
+        "git_revision": capture_output(*GIT, "rev-parse", "HEAD"),
+        "git_changed": bool(capture_output(*GIT, "status", "--porcelain")),
         "packages": {name: find_package_version(name) for name in list_packages()},
     }
 
@@ -83,24 +84,13 @@ def read_cpu_model() -> str:
 
 
 def read_go_version() -> str | None:
-    said = capture_output("go", "version")
-    return said.split()[2] if said and len(said.split()) > 2 else None
+    return read_word(2, "go", "version")
 
 
-def read_program_version(name: str) -> str | None:
-    """The word after its name in what it says of itself."""
-    try:
-        done = subprocess.run(
-            (name, "--version"), capture_output=True, text=True, timeout=10, check=False
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    words = done.stdout.split()
-    return words[1] if len(words) > 1 else None
-
-
-def run_git(*words: str) -> str | None:
-    return capture_output("git", "-C", str(ROOT), *words)
+def read_word(place: int, *argv: str) -> str | None:
+    """Of what a program says of itself, the word there."""
+    words = (capture_output(*argv) or "").split()
+    return words[place] if len(words) > place else None
 
 
 def capture_output(*argv: str) -> str | None:

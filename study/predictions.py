@@ -7,8 +7,7 @@ from dataclasses import asdict, dataclass, field
 import psutil
 
 from analysis.theory.prediction import build_server_model, compute_prediction
-from records.calibration import Calibration
-from records.prediction import Prediction
+from records.prediction import Calibration, Prediction
 from scenarios.errors import UserError
 from scenarios.model import Client, Database, Endpoint, Scenario, Server
 from stress.calibrate import calibrate

@@ -32,7 +32,7 @@ from study.final_output import (
     print_run_table,
     write_report_page,
 )
-from study.live.session import RunDisplay, open_display
+from study.live.session import open_display
 from study.machine_facts import collect_environment, detect_resources
 from study.predictions import Predictor
 from study.progress import choose_display
@@ -129,7 +129,8 @@ def run_plan(
         open_display(order.live, progress, directory.path, order.command, scenarios) as view,
         record_signals(interruption),
     ):
-        runtime = build_runtime(order, view, interruption, served)
+        listener, shared = view.progress.show_phase, (order.distribution, view.others)
+        runtime = Runtime(order.port, interruption, listener, served, *shared, order.profile)
         calibration = view.progress.show_calibration
         predictor = Predictor(interruption, calibration, order.calibrated)
         runner = Runner(
@@ -140,20 +141,6 @@ def run_plan(
     print_results(summary, order)
     page = order.report and write_report_page(summary, directory)
     return RunResult(summary, directory, interruption.reason, page)
-
-
-def build_runtime(
-    order: RunOptions, view: RunDisplay, interruption: Interruption, served: Stack | None
-) -> Runtime:
-    return Runtime(
-        order.port,
-        interruption,
-        view.progress.show_phase,
-        served,
-        order.distribution,
-        view.others,
-        order.profile,
-    )
 
 
 def build_head(scenarios: Sequence[Scenario], order: RunOptions) -> dict[str, object]:

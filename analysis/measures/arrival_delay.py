@@ -2,13 +2,10 @@
 
 from dataclasses import dataclass
 
-import numpy as np
 import polars as pl
 
-from analysis.measures.latency import Milliseconds
-from analysis.measures.window import MeasuredCell
-from analysis.stats.quantiles import estimate_quantile
-from records.cell import CellRecord
+from analysis.measures.window import MeasuredCell, Milliseconds
+from analysis.stats.quantiles import Numbers, estimate_quantile
 
 CLOCKS_AGREE_MS = 1.0
 
@@ -23,38 +20,24 @@ class ArrivalDelay:
 
 
 def measure_arrival_delay(cell: MeasuredCell) -> ArrivalDelay:
-    arrivals = cell.tables.load_table("handlers", ("request_id", "arrived_s"))
-    delays_ms = compute_arrival_delays_ms(
-        cell.record,
-        cell.tables.load_table("requests", ("request_id", "started_s")),
-        arrivals.filter(cell.window.contains("arrived_s")),
-    )
+    """It joins two machines' clocks if the load came from elsewhere: then it is known only where
+    the worst of them agrees with ours to a millisecond. (A latency has both its ends on one clock.)
+    """
+    uncertainty_ms = max((1000 * clock.uncertainty_s for clock in cell.record.clocks), default=None)
+    known = uncertainty_ms is None or uncertainty_ms <= CLOCKS_AGREE_MS
+    delays_ms: Numbers = compute_arrival_delays_ms(cell) if known else ()
     return ArrivalDelay(
         arrival_delay_median_ms=estimate_quantile(delays_ms, 0.5),
         arrival_delay_p99_ms=estimate_quantile(delays_ms, 0.99),
-        clock_uncertainty_ms=find_clock_uncertainty_ms(cell.record),
+        clock_uncertainty_ms=uncertainty_ms,
     )
 
 
-def find_clock_uncertainty_ms(record: CellRecord) -> float | None:
-    """Of the load process whose clock is known worst; None where all share this host's clock."""
-    return max((1000 * clock.uncertainty_s for clock in record.clocks), default=None)
-
-
-def compute_arrival_delays_ms(
-    record: CellRecord, requests: pl.DataFrame, arrived: pl.DataFrame
-) -> Milliseconds:
-    """`arrived` are handler rows. It joins two machines' clocks if the load came from elsewhere:
-    then it is known only where they agree to a millisecond. (A latency has both its ends on one
-    clock.)"""
-    uncertainty_ms = find_clock_uncertainty_ms(record)
-    if uncertainty_ms is not None and uncertainty_ms > CLOCKS_AGREE_MS:
-        return np.array([])
-    both = (
-        requests.lazy()
-        .select("request_id", "started_s")
-        .join(arrived.lazy().select("request_id", "arrived_s"), on="request_id")
-    )
+def compute_arrival_delays_ms(cell: MeasuredCell) -> Milliseconds:
+    """In no order."""
+    requests = cell.tables.load_table("requests", ("request_id", "started_s")).lazy()
+    arrivals = cell.tables.load_table("handlers", ("request_id", "arrived_s")).lazy()
+    both = requests.join(arrivals.filter(cell.window.contains("arrived_s")), on="request_id")
     delays = both.select(pl.col("arrived_s") - pl.col("started_s"))
-    # in no order, and without ever holding both sides together
+    # without ever holding both sides together
     return 1000 * delays.collect(engine="streaming").to_series().to_numpy()

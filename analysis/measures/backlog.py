@@ -5,7 +5,9 @@ from math import sqrt
 
 import numpy as np
 
-from analysis.measures.window import CellRows
+from analysis.measures.window import CellRows, get_planned_window
+from analysis.stats.quantiles import estimate_quantile
+from records.cell import CellRecord
 from scenarios.units import Second
 
 LOOKS = 21
@@ -71,3 +73,52 @@ def compute_backlog(rows: CellRows) -> Backlog | None:
         random_arrivals=rows.record.scenario.load.arrivals == "poisson",
         window_s=window.length_s,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class OpenLoopSummary:
+    """Of a cell whose requests left on schedule. Its latencies count from when they were due;
+    service_…: from when they left. Offered is what was due in the window, requests a second."""
+
+    arrival_rate: float
+    arrivals: str
+    offered_rps: float
+    sustained_rps: float
+    backlog_growth_per_s: float
+    overloaded: bool
+    service_median_ms: float | None
+    service_p99_ms: float | None
+    formula_median_ms: float | None = None
+    """Of an overloaded one, from rates and times alone: what is answered t after the schedule's
+    begin waited t (1 - sustained / offered), and half of the window's answers come before its
+    middle."""
+
+
+def summarize_open_loop(rows: CellRows, backlog: Backlog | None) -> OpenLoopSummary | None:
+    load, completions = rows.record.scenario.load, rows.completions
+    if load.arrival_rate is None or backlog is None:
+        return None
+    service_ms = 1000 * (completions["ended_s"] - completions["started_s"]).to_numpy()
+    return OpenLoopSummary(
+        arrival_rate=load.arrival_rate,
+        arrivals=load.arrivals,
+        offered_rps=backlog.offered_rps,
+        sustained_rps=backlog.sustained_rps,
+        backlog_growth_per_s=backlog.growth_per_s,
+        overloaded=backlog.is_overloaded,
+        formula_median_ms=estimate_backlog_median_ms(rows.record, backlog)
+        if backlog.is_overloaded
+        else None,
+        service_median_ms=estimate_quantile(service_ms, 0.5),
+        service_p99_ms=estimate_quantile(service_ms, 0.99),
+    )
+
+
+def estimate_backlog_median_ms(record: CellRecord, backlog: Backlog) -> float | None:
+    """None where requests failed, which then left the line early."""
+    phases = record.phases
+    if phases.ramp_end_s is None or not backlog.offered_rps or backlog.failed_rps:
+        return None
+    window = get_planned_window(record)
+    middle_s = (window.start_s + window.end_s) / 2 - phases.ramp_end_s
+    return 1000 * middle_s * (1 - backlog.sustained_rps / backlog.offered_rps)

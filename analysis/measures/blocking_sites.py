@@ -62,11 +62,12 @@ def build_site(
     route: str | None, place: str | None, seconds: Second, age_s: Second, share: float
 ) -> BlockingSite:
     found = PLACE.fullmatch(place or "")
+    file, line, function = found.groups() if found else (None, None, place)
     return BlockingSite(
         route=route,
-        file=found["file"] if found else None,
-        line=int(found["line"]) if found else None,
-        function=found["function"] if found else place,
+        file=file,
+        line=int(line) if line else None,
+        function=function,
         stack=None,
         cause=None,
         seconds=seconds,

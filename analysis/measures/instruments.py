@@ -4,14 +4,12 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from analysis.measures.latency import compute_latencies_ms
 from analysis.measures.resource_usage import (
-    compute_busiest_percent,
-    compute_machine_cores_used,
+    compute_cores_used,
+    compute_cpu_percent_peak,
     compute_other_load_cores,
-    compute_stolen_cores,
 )
-from analysis.measures.window import CellRows, Window
+from analysis.measures.window import CellRows, Window, compute_latencies_ms
 from analysis.stats.quantiles import estimate_quantile
 from records.cell import CellRecord
 from scenarios.units import Second
@@ -61,7 +59,7 @@ def measure_instruments(rows: CellRows) -> Instruments:
         summary=summarize_instruments(rows, machine),
         typical_ms=estimate_quantile(compute_latencies_ms(record, rows.completions), 0.5),
         load_processes_died=max(record.load_processes_lost, count_dead_load_processes(machine)),
-        cores_used=compute_machine_cores_used(machine),
+        cores_used=compute_cores_used(machine).get("machine"),
         descriptors_peak=int(peak) if isinstance(peak, int) else None,
         descriptor_errors=requests.filter(
             pl.col("error").str.contains("Too many open files")
@@ -80,16 +78,20 @@ def summarize_instruments(rows: CellRows, machine: pl.DataFrame) -> InstrumentSu
         generator_lateness_p99_ms=compute_lateness_ms(rows.requests, rows.window, 0.99),
         upstream_late_share=compute_upstream_late_share(waits, rows.window),
         other_load_cores=compute_other_load_cores(machine),
-        stolen_cores=compute_stolen_cores(machine),
+        stolen_cores=compute_cores_used(machine).get("stolen"),
     )
 
 
 def compute_generator_cpu_percent(record: CellRecord, machine: pl.DataFrame) -> tuple[float, ...]:
     """Of one core for each process of Locust; oha is one process with several threads, and it is of
     one core for each of these."""
-    load = record.scenario.load
+    load, is_load = record.scenario.load, pl.col("role") == "load"
     threads = 1 if load.tells_ids else load.processes
-    return tuple(percent / threads for percent in compute_busiest_percent(machine, "load"))
+    peaks = [
+        compute_cpu_percent_peak(machine.filter(~is_load | (pl.col("pid") == pid)), "load")
+        for pid in machine.filter(is_load)["pid"].unique()
+    ]
+    return tuple(sorted((peak / threads for peak in peaks if peak is not None), reverse=True))
 
 
 def compute_lateness_ms(requests: pl.DataFrame, window: Window, q: float) -> float | None:

@@ -1,4 +1,4 @@
-"""How long requests took: from which moment, up to which, and by whose clock."""
+"""Mean and quantiles of the latencies of a window, and what the unanswered make of them."""
 
 from dataclasses import dataclass
 
@@ -6,36 +6,11 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from analysis.measures.window import TIMES, CellRows, Milliseconds, compute_latencies_ms
+from analysis.stats.quantiles import estimate_quantile
+from analysis.stats.survival import estimate_censored_quantiles
 from records.cell import CellRecord
 from scenarios.units import Second
-
-Milliseconds = npt.NDArray[np.float64]
-TIMES = ("intended_s", "started_s", "ended_s")
-"""Of a request: when it was due, when it left, when its answer was there."""
-
-
-def compute_latencies_ms(record: CellRecord, completions: pl.DataFrame) -> Milliseconds:
-    """From the send; in an open loop from when it was due, or the wait of a request that could
-    not leave would be nobody's."""
-    begin = "intended_s" if record.scenario.load.is_open else "started_s"
-    return 1000 * (completions["ended_s"] - completions[begin]).to_numpy()
-
-
-def sort_by_end(
-    record: CellRecord, ended: pl.DataFrame
-) -> tuple[npt.NDArray[np.float64], Milliseconds]:
-    """When each was answered, in s, and how long it took."""
-    moments = ended["ended_s"].to_numpy()
-    order = np.argsort(moments, kind="stable")
-    return moments[order], compute_latencies_ms(record, ended)[order]
-
-
-@dataclass(frozen=True, slots=True)
-class CensoredDurations:
-    """Durations of requests; where `known` is false, nobody saw the end, and it is a bound."""
-
-    durations_ms: Milliseconds
-    known: npt.NDArray[np.bool_]
 
 
 def collect_censored_durations(
@@ -44,15 +19,56 @@ def collect_censored_durations(
     completions: pl.DataFrame,
     window_end_s: Second,
     end_s: Second,
-) -> CensoredDurations:
-    """The window's completions, and what was under way when it closed: known if it was answered
-    in the drain, else at least the age at `end_s`, the drain's end."""
+) -> tuple[Milliseconds, npt.NDArray[np.bool_]]:
+    """Durations, and whether each is known: where nobody saw the end, it is a bound.
+
+    The window's completions, and what was under way when it closed: known if it was answered
+    in the drain, else at least the age at `end_s`, the drain's end.
+    """
     under_way = requests.filter(
         pl.col("started_s") < window_end_s,
         pl.col("ended_s").is_null() | (pl.col("ended_s") >= window_end_s),
     )
     both = pl.concat([completions.select(TIMES), under_way.select(TIMES)])
     bounded = both.with_columns(pl.col("ended_s").fill_null(end_s))
-    return CensoredDurations(
-        compute_latencies_ms(record, bounded), both["ended_s"].is_not_null().to_numpy()
+    return compute_latencies_ms(record, bounded), both["ended_s"].is_not_null().to_numpy()
+
+
+@dataclass(frozen=True, kw_only=True)
+class LatencySummary:
+    mean_ms: float | None
+    min_ms: float | None
+    median_ms: float | None
+    ok_median_ms: float | None
+    median_lower_bound_ms: float | None
+    median_censored_ms: float | None
+    """Kaplan–Meier, with the requests that nobody answered; None where it is beyond them all."""
+    p99_lower_bound_ms: float | None
+    p99_censored_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+    p999_ms: float | None
+    max_ms: float | None
+
+
+def summarize_latency(rows: CellRows) -> LatencySummary:
+    bounds_ms, known = collect_censored_durations(
+        rows.record, rows.requests, rows.completions, rows.window.end_s, rows.end_s
+    )
+    median_ms, p99_ms = estimate_censored_quantiles(bounds_ms, known, (0.5, 0.99))
+    all_ms = compute_latencies_ms(rows.record, rows.completions)
+    good_ms = all_ms[rows.completions["error"].is_null().to_numpy()]
+    return LatencySummary(
+        mean_ms=float(all_ms.mean()) if len(all_ms) else None,
+        min_ms=estimate_quantile(all_ms, 0.0),
+        median_ms=estimate_quantile(all_ms, 0.5),
+        ok_median_ms=estimate_quantile(good_ms, 0.5),
+        median_lower_bound_ms=estimate_quantile(bounds_ms, 0.5),
+        median_censored_ms=median_ms,
+        p99_lower_bound_ms=estimate_quantile(bounds_ms, 0.99),
+        p99_censored_ms=p99_ms,
+        p95_ms=estimate_quantile(all_ms, 0.95),
+        p99_ms=estimate_quantile(all_ms, 0.99),
+        p999_ms=estimate_quantile(all_ms, 0.999),
+        max_ms=estimate_quantile(all_ms, 1.0),
     )

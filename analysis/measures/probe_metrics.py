@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
 
 from analysis.measures.blocking_sites import BEAT_S, BlockingSite, find_blocking_sites
@@ -12,17 +13,9 @@ BLOCKED_AFTER_S = 0.1
 """From this age on the probe reads the loop's stack."""
 BUCKET_S = 0.1
 """Samples of several workers within this are taken as simultaneous; each samples every 10 ms."""
-THREADS = (
-    pl.col("threads_loop")
-    + pl.col("threads_anyio_worker")
-    + pl.col("threads_executor")
-    + pl.col("threads_other")
-)
-
-
-COUNTED = (
-    "pid", "at_s", "threads_loop", "threads_anyio_worker", "threads_executor", "threads_other"
-)  # fmt: skip
+KINDS = ("threads_loop", "threads_anyio_worker", "threads_executor", "threads_other")
+THREADS = pl.sum_horizontal(KINDS, ignore_nulls=False)
+COUNTED = ("pid", "at_s", *KINDS)
 WATCHED = (
     "pid", "at_s", "heartbeat_age_s", "pool_total", "pool_waiting", "blocked_route", "blocked_frame"
 )  # fmt: skip
@@ -43,13 +36,13 @@ class ProbeMetrics:
 
 def compute_probe_metrics(cell: MeasuredCell) -> ProbeMetrics:
     samples = cell.tables.load_table("probe", WATCHED).filter(cell.window.contains("at_s"))
-    lag_p99_ms, lag_max_ms = compute_loop_lag(samples)
+    lag_p99_ms, lag_max_ms, blocked_share = compute_loop_lag(samples)
     return ProbeMetrics(
         pool_total=compute_simultaneous_peak(samples, pl.col("pool_total")),
         pool_waiting_peak=compute_simultaneous_peak(samples, pl.col("pool_waiting")),
         loop_lag_p99_ms=lag_p99_ms,
         loop_lag_max_ms=lag_max_ms,
-        loop_blocked_share=compute_blocked_share(samples),
+        loop_blocked_share=blocked_share,
         blocking_sites=find_blocking_sites(samples)
         if cell.record.scenario.endpoint.works_on_the_loop
         else (),
@@ -70,31 +63,18 @@ def compute_simultaneous_peak(samples: pl.DataFrame, what: pl.Expr) -> int | Non
     return int(peak) if isinstance(peak, int | float) else None
 
 
-def compute_loop_lag(samples: pl.DataFrame) -> tuple[float | None, float | None]:
-    """p99 and maximum in ms, of the worst process. Time-weighted: a stalled watchdog's one
-    sample stands for all the time that it missed."""
-    p99s, worst = [], []
-    for (_,), own in samples.sort("at_s").group_by("pid"):
-        moments = own["at_s"].to_numpy()
-        lag_ms = 1000 * (own["heartbeat_age_s"].to_numpy() - BEAT_S).clip(min=0.0)
-        p99s.append(
-            estimate_quantile(
-                lag_ms, 0.99, weights=compute_time_weights(moments, moments[0] - BEAT_S)
-            )
-        )
-        worst.append(estimate_quantile(lag_ms, 1.0))
-    known = [value for value in p99s if value is not None]
-    return max(known, default=None), max((w for w in worst if w is not None), default=None)
-
-
-def compute_blocked_share(samples: pl.DataFrame) -> float | None:
-    """The share of the time in which the heartbeat was older than a tenth of a second, in the
-    worst process."""
-    shares = []
-    for (_,), own in samples.sort("at_s").group_by("pid"):
-        moments = own["at_s"].to_numpy()
+def compute_loop_lag(samples: pl.DataFrame) -> tuple[float | None, float | None, float | None]:
+    """p99 and maximum in ms, and the share of the time in which the heartbeat was older than a
+    tenth of a second; each of the worst process. Time-weighted: a stalled watchdog's one sample
+    stands for all the time that it missed."""
+    found = []
+    for _, own in samples.sort("at_s").group_by("pid"):
+        moments, age_s = own["at_s"].to_numpy(), own["heartbeat_age_s"].to_numpy()
         weights = compute_time_weights(moments, moments[0] - BEAT_S)
-        if weights.sum() > 0:
-            late = own["heartbeat_age_s"].to_numpy() > BLOCKED_AFTER_S
-            shares.append(float(weights[late].sum() / weights.sum()))
-    return max(shares, default=None)
+        lag_ms = 1000 * (age_s - BEAT_S).clip(min=0.0)
+        share = weights[age_s > BLOCKED_AFTER_S].sum() / weights.sum()
+        found.append((estimate_quantile(lag_ms, 0.99, weights=weights), lag_ms.max(), share))
+    if not found:
+        return None, None, None
+    p99_ms, most_ms, share = np.array(found, dtype=np.float64).max(axis=0)
+    return float(p99_ms), float(most_ms), float(share)

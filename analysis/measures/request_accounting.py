@@ -1,6 +1,6 @@
 """Where each request ended: generator, app and upstream must tell the same story."""
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -11,6 +11,11 @@ from records.ids import BYSTANDER_PROCESS, CELL_UNIT, PROCESS_UNIT
 
 BEFORE_SENDING = r"^ConnectionRefusedError|gaierror|Address not available|Too many open files"
 """Errors that come before a request leaves the generator."""
+ZEROS = (
+    "vanished", "completed_unseen", "app_repeated", "strangers",
+    "upstream_missing", "upstream_strangers", "upstream_repeated",
+)  # fmt: skip
+"""Counts that must be zero where no worker died."""
 NO_HANDLERS = pl.DataFrame(schema={"request_id": pl.UInt64})
 
 
@@ -45,17 +50,8 @@ class RequestAccounting:
 
     @property
     def contradictions(self) -> dict[str, int]:
-        """The counts that must be zero where no worker died, and are not."""
-        counts = {
-            "vanished": self.vanished,
-            "completed_unseen": self.completed_unseen,
-            "app_repeated": self.app_repeated,
-            "strangers": self.strangers,
-            "upstream_missing": self.upstream_missing,
-            "upstream_strangers": self.upstream_strangers,
-            "upstream_repeated": self.upstream_repeated,
-        }
-        return {name: count for name, count in counts.items() if count}
+        """Those of `ZEROS` that are not zero."""
+        return {name: count for name, count in asdict(self).items() if name in ZEROS and count}
 
 
 def account_for_cell(record: CellRecord, tables: CellTables) -> RequestAccounting:

@@ -8,34 +8,27 @@ import polars as pl
 
 from analysis.measures.probe_metrics import COUNTED, THREADS, compute_simultaneous_peak
 from analysis.measures.request_accounting import is_load_request
-from analysis.measures.resource_usage import SWEEP_S, USAGE, compute_threads_peak
-from analysis.measures.window import MeasuredCell, count_distinct
-from scenarios.units import Second
+from analysis.measures.resource_usage import SWEEP_S, USAGE, compute_peak_together
+from analysis.measures.window import MeasuredCell, Window, count_distinct
 
 HANDLED = ("pid", "request_id", "thread_id", "started_s", "ended_s")
 
 Moments = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
-class ActiveThreads:
-    """Time-weighted mean and peak of the distinct threads that are inside a handler."""
-
-    mean: float
-    peak: int
-
-
 def compute_active_threads(
-    handlers: pl.DataFrame, last_seen: pl.DataFrame, start_s: Second, end_s: Second
-) -> ActiveThreads | None:
-    """A thread of the pool holds one handler at a time; a loop holds many and counts as one.
+    handlers: pl.DataFrame, last_seen: pl.DataFrame, window: Window
+) -> tuple[float, int] | tuple[None, None]:
+    """Time-weighted mean and peak of the distinct threads that are inside a handler.
 
+    A thread of the pool holds one handler at a time; a loop holds many and counts as one.
     A handler without an end ran until its process was last seen (`last_seen`: pid, seen_s).
-    None where no handler's thread is known.
+    None without a window, and where no handler's thread is known.
     """
     known = handlers.filter(pl.col("thread_id").is_not_null(), pl.col("started_s").is_not_null())
-    if known.is_empty():
-        return None
+    if known.is_empty() or not window.length_s:
+        return None, None
+    start_s, end_s = window.start_s, window.end_s
     # both numbers have 32 bits: as one of 64 they are grouped in half the time
     spans = known.join(last_seen, on="pid", how="left").select(
         thread=pl.col("pid").cast(pl.UInt64) * 2**32 + pl.col("thread_id"),
@@ -48,11 +41,8 @@ def compute_active_threads(
     order = np.argsort(moments, kind="stable")
     active = np.cumsum(np.where(order < len(ends), np.int8(-1), np.int8(1)), dtype=np.int32)
     lasting = np.diff(moments[order], append=end_s)
-    length_s = end_s - start_s
-    return ActiveThreads(
-        mean=float(np.sum(active * lasting) / length_s) if length_s > 0 else 0.0,
-        peak=int(active.max(initial=0)),
-    )
+    mean = float(np.sum(active * lasting) / window.length_s)
+    return mean, int(active.max(initial=0))
 
 
 def merge_by_thread(spans: pl.DataFrame) -> tuple[Moments, Moments]:
@@ -99,12 +89,15 @@ def summarize_threads(cell: MeasuredCell) -> ThreadSummary:
     )
     own = cell.tables.load_table("handlers", HANDLED).filter(of_load).drop("request_id")
     known = own.filter(pl.col("thread_id").is_not_null())
-    active = find_active_threads(cell, own)
+    last_seen = cell.tables.load_table("probe", ("pid", "at_s")).group_by("pid")
+    mean, peak = compute_active_threads(
+        own, last_seen.agg(seen_s=pl.col("at_s").max()), cell.window
+    )
     return ThreadSummary(
         threads_unique=count_distinct(known, "pid", "thread_id") if known.height else None,
         threads_spawned=count_spawned_threads(cell),
-        threads_active_mean=active.mean if active else None,
-        threads_active_peak=active.peak if active else None,
+        threads_active_mean=mean,
+        threads_active_peak=peak,
     )
 
 
@@ -113,12 +106,4 @@ def count_spawned_threads(cell: MeasuredCell) -> int | None:
         return compute_simultaneous_peak(cell.tables.load_table("probe", COUNTED), THREADS)
     sweeps = cell.tables.load_table("machine", USAGE)
     around = sweeps.filter(cell.window.widen(SWEEP_S).contains("at_s"))
-    return compute_threads_peak(around, "server")
-
-
-def find_active_threads(cell: MeasuredCell, own: pl.DataFrame) -> ActiveThreads | None:
-    if not cell.window.length_s:
-        return None
-    probe = cell.tables.load_table("probe", ("pid", "at_s"))
-    last_seen = probe.group_by("pid").agg(seen_s=pl.col("at_s").max())
-    return compute_active_threads(own, last_seen, cell.window.start_s, cell.window.end_s)
+    return compute_peak_together(around, "server", "threads")

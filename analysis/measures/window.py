@@ -5,14 +5,17 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
-from analysis.measures.latency import sort_by_end
 from analysis.stats.steady_state import choose_warm_up_cut
 from records.cell import CellRecord
 from scenarios.units import Second
 
-ROWS = ("intended_s", "started_s", "ended_s", "process", "user", "status", "error")
+Milliseconds = npt.NDArray[np.float64]
+TIMES = ("intended_s", "started_s", "ended_s")
+"""Of a request: when it was due, when it left, when its answer was there."""
+ROWS = (*TIMES, "process", "user", "status", "error")
 
 
 class CellTables(Protocol):
@@ -80,7 +83,29 @@ def get_planned_window(record: CellRecord) -> Window:
     return Window(0.0, 0.0) if start_s is None or end_s is None else Window(start_s, end_s)
 
 
-def find_window(record: CellRecord, requests: pl.DataFrame) -> Window:
+def open_cell(record: CellRecord, tables: CellTables) -> MeasuredCell:
+    return MeasuredCell(
+        record, tables, find_window(record, tables), find_last_moment(record, tables)
+    )
+
+
+def compute_latencies_ms(record: CellRecord, completions: pl.DataFrame) -> Milliseconds:
+    """From the send; in an open loop from when it was due, or the wait of a request that could
+    not leave would be nobody's."""
+    begin = "intended_s" if record.scenario.load.is_open else "started_s"
+    return 1000 * (completions["ended_s"] - completions[begin]).to_numpy()
+
+
+def sort_by_end(
+    record: CellRecord, ended: pl.DataFrame
+) -> tuple[npt.NDArray[np.float64], Milliseconds]:
+    """When each was answered, in s, and how long it took."""
+    moments = ended["ended_s"].to_numpy()
+    order = np.argsort(moments, kind="stable")
+    return moments[order], compute_latencies_ms(record, ended)[order]
+
+
+def find_window(record: CellRecord, tables: CellTables) -> Window:
     """From where the runner opened it, or later if the warm-up had not ended yet, by MSER-5 over
     the responses since the ramp. Empty where the cell was cut short before its window.
 
@@ -91,6 +116,7 @@ def find_window(record: CellRecord, requests: pl.DataFrame) -> Window:
     if not planned.length_s or record.cycles_planned is not None or record.interrupted:
         return planned
     since = Window(record.phases.ramp_end_s or 0.0, planned.end_s)
+    requests = tables.load_table("requests", (*TIMES, "status"))
     ended = requests.filter(since.contains("ended_s"))
     moments, responses_ms = sort_by_end(record, ended)
     before = int(np.count_nonzero(moments < planned.start_s))
@@ -122,7 +148,3 @@ def count_distinct(rows: pl.DataFrame, *columns: str) -> int:
     """How many different values these columns have together."""
     # of ten million rows, streaming finds a few hundred in a tenth of the time of n_unique()
     return rows.lazy().select(columns).unique().collect(engine="streaming").height
-
-
-def select_unfinished(requests: pl.DataFrame) -> pl.DataFrame:
-    return requests.filter(pl.col("ended_s").is_null())

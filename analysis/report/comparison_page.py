@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import altair as alt
 import polars as pl
 
-from analysis.measures.latency import TIMES
 from analysis.measures.window import find_window
 from analysis.report import charts
 from analysis.report.charts import CaptionedChart, Chart
@@ -87,7 +86,7 @@ def load_quantiles(side: ComparisonRun) -> dict[tuple[str, str], pl.DataFrame]:
     found: dict[tuple[str, str], pl.DataFrame] = {}
     for cell, summary in select_median_cells(side.run, side.summary):
         record = cell.load_record()
-        window = find_window(record, cell.load_table("requests", (*TIMES, "status")))
+        window = find_window(record, cell)
         if window.length_s:
             found[side.letter, summary.scenario] = compute_distribution(
                 record, cell, window

@@ -6,13 +6,15 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from analysis.measures.latency import (
+from analysis.measures.latency import collect_censored_durations
+from analysis.measures.window import (
     TIMES,
+    CellTables,
     Milliseconds,
-    collect_censored_durations,
+    Window,
     compute_latencies_ms,
+    find_last_moment,
 )
-from analysis.measures.window import CellTables, Window, find_last_moment
 from analysis.stats.survival import estimate_survival
 from records.cell import CellRecord
 
@@ -41,25 +43,19 @@ def compute_distribution(
     requests = cell.load_table("requests", (*TIMES, "error"))
     completions = requests.filter(window.contains("ended_s"))
     durations_ms = compute_latencies_ms(record, completions)
-    told = collect_censored_durations(
+    bounds_ms, known = collect_censored_durations(
         record, requests, completions, window.end_s, find_last_moment(record, cell)
     )
     curves = [compute_quantile_curve(ANSWERED, np.sort(durations_ms))]
-    if not told.known.all():
-        ordered, shares = estimate_survival(told.durations_ms, told.known)
+    if not known.all():
+        ordered, shares = estimate_survival(bounds_ms, known)
         ends = shares > 0  # what is only a bound ended at no time that is known
-        curves.append(
-            compute_censored_curve(COUNTING, ordered[ends], shares[ends], len(told.known))
-        )
+        curves.append(compute_censored_curve(COUNTING, ordered[ends], shares[ends], len(known)))
     if record.scenario.load.is_open:
         sent_ms = 1000 * (completions["ended_s"] - completions["started_s"]).to_numpy()
         curves.append(compute_quantile_curve(FROM_SEND, np.sort(sent_ms)))
     good = completions["error"].is_null().to_numpy()
-    kinds = {
-        GOOD: durations_ms[good],
-        FAILED: durations_ms[~good],
-        OPEN: told.durations_ms[~told.known],
-    }
+    kinds = {GOOD: durations_ms[good], FAILED: durations_ms[~good], OPEN: bounds_ms[~known]}
     return LatencyDistribution(pl.concat(curves), compute_histogram(kinds))
 
 

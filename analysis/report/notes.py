@@ -1,6 +1,6 @@
 """What is to be said of a cell below its row, and of what was expected of it."""
 
-from analysis.measures.ramp import RampGrowth
+from analysis.measures.throughput import RampGrowth
 from analysis.stats import formats
 from analysis.summary.model import CellSummary
 from analysis.summary.predicates import (

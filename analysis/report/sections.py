@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 from pydantic import TypeAdapter
 
-from analysis.measures.latency import TIMES
-from analysis.measures.window import Window, find_last_moment, find_window
+from analysis.measures.window import Window, open_cell
 from analysis.report import charts
 from analysis.report.charts import CaptionedChart
 from analysis.report.drawing import RenderedChart, render_chart
@@ -19,8 +18,8 @@ from analysis.report.timeline import Timeline, build_timeline
 from analysis.summary.model import CellSummary
 from analysis.theory.curve import build_users_grid, compute_curve
 from analysis.theory.prediction import build_server_model
-from records.calibration import Calibration
 from records.cell import CellRecord
+from records.prediction import Calibration
 from records.rundir import CellDir
 from scenarios.units import Second
 
@@ -72,8 +71,8 @@ class Section:
 def load_report_cell(cell: CellDir, summary: CellSummary) -> ReportCell:
     """Raises UserError for a table that is missing or damaged."""
     record = cell.load_record()
-    window = find_window(record, cell.load_table("requests", (*TIMES, "status")))
-    end_s = find_last_moment(record, cell)
+    measured = open_cell(record, cell)
+    window, end_s = measured.window, measured.end_s
     return ReportCell(
         record=record,
         summary=summary,

@@ -5,29 +5,26 @@ from itertools import pairwise
 import polars as pl
 
 from analysis.measures.arrival_delay import measure_arrival_delay
-from analysis.measures.latency import TIMES
-from analysis.measures.latency_summary import summarize_latency
+from analysis.measures.backlog import summarize_open_loop
+from analysis.measures.latency import summarize_latency
 from analysis.measures.littles_law import summarize_users
 from analysis.measures.probe_metrics import compute_probe_metrics
-from analysis.measures.ramp import measure_ramp_growth
 from analysis.measures.request_accounting import account_for_cell
 from analysis.measures.resource_usage import measure_server_usage
 from analysis.measures.steadiness import summarize_steadiness
 from analysis.measures.threads import summarize_threads
-from analysis.measures.throughput import measure_throughput
+from analysis.measures.throughput import measure_ramp_growth, measure_throughput
 from analysis.measures.window import (
     CellRows,
     CellTables,
     MeasuredCell,
     Window,
-    find_last_moment,
-    find_window,
     get_planned_window,
     load_rows,
+    open_cell,
 )
 from analysis.stats.quantiles import estimate_quantile
 from analysis.summary.model import BystanderLatency, CellSummary, Cycle, ErrorCount, WholeRun
-from analysis.summary.open_loop import summarize_open_loop
 from analysis.verdicts.evidence import gather_evidence
 from analysis.verdicts.judge import judge
 from records.cell import ROUND_S, CellRecord, find_death_rounds
@@ -42,8 +39,7 @@ def compute_summary(
     record: CellRecord, tables: CellTables, prediction: Prediction | None = None
 ) -> CellSummary:
     """Table after table: no two large ones are held at once."""
-    window = find_window(record, tables.load_table("requests", (*TIMES, "status")))
-    cell = MeasuredCell(record, tables, window, find_last_moment(record, tables))
+    cell = open_cell(record, tables)
     probe, threads = compute_probe_metrics(cell), summarize_threads(cell)
     delay, account = measure_arrival_delay(cell), account_for_cell(record, tables)
     rows = load_rows(cell)
@@ -56,7 +52,7 @@ def compute_summary(
         **vars(throughput),
         **vars(summarize_latency(rows)),
         **vars(summarize_users(rows, found.littles_law)),
-        **vars(summarize_steadiness(window, found.steadiness)),
+        **vars(summarize_steadiness(found.steadiness)),
         **vars(threads),
         **vars(probe),
         **vars(measure_server_usage(rows)),
@@ -113,8 +109,10 @@ def summarize_cycles(rows: CellRows) -> tuple[Cycle, ...]:
     window = get_planned_window(record)
     marks = [
         mark
-        for mark in (at_s + SETTLE_S for at_s in find_death_rounds(record.deaths))
-        if window.start_s - ROUND_S - SETTLE_S <= mark <= window.end_s + SETTLE_S
+        for at_s in find_death_rounds(record.deaths)
+        if window.start_s - ROUND_S - SETTLE_S
+        <= (mark := at_s + SETTLE_S)
+        <= window.end_s + SETTLE_S
     ]
     found = []
     for start_s, end_s in pairwise(marks):

@@ -3,16 +3,16 @@
 from dataclasses import dataclass
 
 from analysis.measures.arrival_delay import ArrivalDelay
+from analysis.measures.backlog import OpenLoopSummary
 from analysis.measures.instruments import InstrumentSummary
-from analysis.measures.latency_summary import LatencySummary
+from analysis.measures.latency import LatencySummary
 from analysis.measures.littles_law import UserSummary
 from analysis.measures.probe_metrics import ProbeMetrics
-from analysis.measures.ramp import RampGrowth
 from analysis.measures.request_accounting import RequestAccounting
 from analysis.measures.resource_usage import ServerUsage
 from analysis.measures.steadiness import SteadinessSummary
 from analysis.measures.threads import ThreadSummary
-from analysis.measures.throughput import Throughput
+from analysis.measures.throughput import RampGrowth, Throughput
 from analysis.verdicts.base import VerdictRecord
 from records.prediction import Prediction
 from scenarios.units import Second
@@ -65,25 +65,6 @@ class Cycle:
 class ErrorCount:
     error: str
     count: int
-
-
-@dataclass(frozen=True, slots=True)
-class OpenLoopSummary:
-    """Of a cell whose requests left on schedule. Its latencies count from when they were due;
-    service_…: from when they left. Offered is what was due in the window, requests a second."""
-
-    arrival_rate: float
-    arrivals: str
-    offered_rps: float
-    sustained_rps: float
-    backlog_growth_per_s: float
-    overloaded: bool
-    service_median_ms: float | None
-    service_p99_ms: float | None
-    formula_median_ms: float | None = None
-    """Of an overloaded one, from rates and times alone: what is answered t after the schedule's
-    begin waited t (1 - sustained / offered), and half of the window's answers come before its
-    middle."""
 
 
 @dataclass(frozen=True, kw_only=True)

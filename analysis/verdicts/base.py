@@ -1,9 +1,10 @@
 """What a verdict is: what it rests on, what it says, and the form in which it is recorded."""
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal, Self, dataclass_transform
+from typing import ClassVar, Literal, dataclass_transform
 
 from analysis.verdicts.evidence import Evidence
 
@@ -31,23 +32,26 @@ class Verdict(ABC):
     """Stable: other tools rely on it."""
     rank: ClassVar[int]
     """Where it stands among a cell's verdicts: the gravest have the lowest."""
+    text: ClassVar[str]
+    """The message, with fields in braces, where it always has the same form."""
     advice: ClassVar[str]
 
     def __init_subclass__(cls) -> None:
+        cls.code = re.sub(r"\B(?=[A-Z])", "_", cls.__name__).upper()
         dataclass(frozen=True, kw_only=True)(cls)
 
     @classmethod
     @abstractmethod
-    def check(cls, evidence: Evidence) -> Self | None: ...
+    def check(cls, evidence: Evidence) -> "Verdict | None": ...
 
     @property
     @abstractmethod
     def severity(self) -> Severity: ...
 
     @property
-    @abstractmethod
     def message(self) -> str:
         """One sentence, with the verdict's numbers in it."""
+        return self.text.format_map(vars(self))
 
     @property
     def data(self) -> Data:

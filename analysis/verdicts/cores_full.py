@@ -1,5 +1,3 @@
-from typing import Self
-
 from analysis.verdicts.base import Verdict
 from analysis.verdicts.evidence import Evidence
 
@@ -11,8 +9,11 @@ class CoresFull(Verdict):
     """Server, database and load together used all cores. No part is then the limit by itself, and
     on more cores each would be faster."""
 
-    code = "CORES_FULL"
     rank = 120
+    text = (
+        "all together used {used:.2f} of {cores} cores: server, database and load took each "
+        "other's turns"
+    )
     advice = "on more cores it would be faster; read ratios, not rates"
     severity = "warning"
 
@@ -20,15 +21,8 @@ class CoresFull(Verdict):
     cores: int
 
     @classmethod
-    def check(cls, evidence: Evidence) -> Self | None:
+    def check(cls, evidence: Evidence) -> Verdict | None:
         used, cores = evidence.instruments.cores_used, evidence.record.cores
         if used is None or cores is None or used <= FULL_SHARE * cores:
             return None
         return cls(used=used, cores=cores)
-
-    @property
-    def message(self) -> str:
-        return (
-            f"all together used {self.used:.2f} of {self.cores} cores: server, database "
-            "and load took each other's turns"
-        )

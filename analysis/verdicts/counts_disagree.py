@@ -1,5 +1,4 @@
 from collections.abc import Mapping
-from typing import Self
 
 from analysis.verdicts.base import Data, Verdict
 from analysis.verdicts.evidence import Evidence
@@ -9,7 +8,6 @@ class CountsDisagree(Verdict):
     """Generator, app and upstream saw different requests. contradictions: counts that must be zero,
     by their names in the request accounting."""
 
-    code = "COUNTS_DISAGREE"
     rank = 20
     advice = "do not use this cell; see the fates in summary.json and the logs in raw/"
     severity = "error"
@@ -20,7 +18,7 @@ class CountsDisagree(Verdict):
     upstream_received: int | None
 
     @classmethod
-    def check(cls, evidence: Evidence) -> Self | None:
+    def check(cls, evidence: Evidence) -> Verdict | None:
         """Dead workers and interrupted cells lose requests for reasons of their own."""
         record, counts = evidence.record, evidence.counts
         contradictions = dict(counts.contradictions)
@@ -40,12 +38,9 @@ class CountsDisagree(Verdict):
 
     @property
     def data(self) -> Data:
-        received = {
-            "app_received": self.app_received,
-            "upstream_received": self.upstream_received,
-        }
-        known = {name: count for name, count in received.items() if count is not None}
-        return {"sent": self.sent, **self.contradictions, **known}
+        counts = {**vars(self), **self.contradictions}
+        order = ("sent", *self.contradictions, "app_received", "upstream_received")
+        return {name: counts[name] for name in order if counts[name] is not None}
 
     @property
     def message(self) -> str:

@@ -1,5 +1,3 @@
-from typing import Self
-
 from analysis.verdicts.base import Severity, Verdict
 from analysis.verdicts.evidence import Evidence
 
@@ -9,8 +7,8 @@ NEAR_SHARE = 0.95
 class Descriptors(Verdict):
     """File descriptors ran out, or nearly."""
 
-    code = "DESCRIPTORS"
     rank = 30
+    text = "file descriptors: {faults} failure(s), {peak} of {limit} in use at the peak"
     advice = "raise the limit (ulimit -n) or use fewer users"
 
     limit: int
@@ -18,7 +16,7 @@ class Descriptors(Verdict):
     faults: int
 
     @classmethod
-    def check(cls, evidence: Evidence) -> Self | None:
+    def check(cls, evidence: Evidence) -> Verdict | None:
         limit, peak = evidence.record.descriptors_limit, evidence.instruments.descriptors_peak or 0
         faults = evidence.instruments.descriptor_errors + len(evidence.record.log_faults)
         if not faults and peak < NEAR_SHARE * limit:
@@ -28,8 +26,3 @@ class Descriptors(Verdict):
     @property
     def severity(self) -> Severity:
         return "error" if self.faults else "warning"
-
-    @property
-    def message(self) -> str:
-        used = f"{self.peak} of {self.limit} in use at the peak"
-        return f"file descriptors: {self.faults} failure(s), {used}"

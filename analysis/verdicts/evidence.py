@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 
+import polars as pl
+
 from analysis.measures.backlog import Backlog, compute_backlog
 from analysis.measures.instruments import Instruments, measure_instruments
 from analysis.measures.littles_law import LittlesLaw, compute_littles_law
 from analysis.measures.request_accounting import RequestAccounting
 from analysis.measures.steadiness import Steadiness, assess_steadiness
-from analysis.measures.window import CellRows, select_unfinished
+from analysis.measures.window import CellRows
 from records.cell import CellRecord
 from records.prediction import Prediction
 from scenarios.units import Second
@@ -38,7 +40,8 @@ class Evidence:
 def gather_evidence(
     rows: CellRows, counts: RequestAccounting, prediction: Prediction | None
 ) -> Evidence:
-    unfinished, completions = select_unfinished(rows.requests), rows.completions
+    completions = rows.completions
+    unfinished = rows.requests.filter(pl.col("ended_s").is_null())
     oldest_s = unfinished["started_s"].min()
     slowest_s = (completions["ended_s"] - completions["started_s"]).max()
     return Evidence(

@@ -1,5 +1,3 @@
-from typing import Self
-
 from analysis.verdicts.base import Verdict
 from analysis.verdicts.evidence import Evidence
 
@@ -14,7 +12,6 @@ class GeneratorSaturated(Verdict):
     """The load generator was the limit, or may have been. By its CPU, or by how late its requests
     left, measured against how long they took."""
 
-    code = "GENERATOR_SATURATED"
     rank = 90
     advice = "the rps may be the generator's; --load-processes 2, --engine oha or fewer users"
     severity = "error"
@@ -24,7 +21,7 @@ class GeneratorSaturated(Verdict):
     lateness_p99_ms: float | None
 
     @classmethod
-    def check(cls, evidence: Evidence) -> Self | None:
+    def check(cls, evidence: Evidence) -> Verdict | None:
         typical_ms, own = evidence.instruments.typical_ms, evidence.instruments.summary
         busiest = max(own.generator_cpu_percent, default=0.0)
         late_ms = own.generator_lateness_p99_ms

@@ -1,5 +1,3 @@
-from typing import Self
-
 from analysis.verdicts.base import Severity, Verdict
 from analysis.verdicts.evidence import Evidence
 
@@ -7,7 +5,6 @@ from analysis.verdicts.evidence import Evidence
 class LittleMismatch(Verdict):
     """The completed requests do not account for all users."""
 
-    code = "LITTLE_MISMATCH"
     rank = 170
     advice = "read the line of the unanswered, and mistrust the survivors' latencies"
 
@@ -17,7 +14,7 @@ class LittleMismatch(Verdict):
     unanswered: int
 
     @classmethod
-    def check(cls, evidence: Evidence) -> Self | None:
+    def check(cls, evidence: Evidence) -> Verdict | None:
         """A worker's death ends requests of the cycle before: the window's edges are then too
         coarse for the law, and the request accounting says what became of them."""
         law = evidence.littles_law

@@ -1,5 +1,3 @@
-from typing import Self
-
 from analysis.verdicts.base import Severity, Verdict
 from analysis.verdicts.evidence import Evidence
 
@@ -14,15 +12,18 @@ class MachineBusy(Verdict):
     """Work that is no part of the cell took CPU from it. Other processes of this machine, or time
     that the hypervisor gave to other machines."""
 
-    code = "MACHINE_BUSY"
     rank = 110
+    text = (
+        "others kept {other_cores:.2f} cores of this machine busy meanwhile, and "
+        "{stolen_cores:.2f} were taken from it"
+    )
     advice = "end what else runs here, or take the figures as those of a smaller machine"
 
     other_cores: float
     stolen_cores: float
 
     @classmethod
-    def check(cls, evidence: Evidence) -> Self | None:
+    def check(cls, evidence: Evidence) -> Verdict | None:
         other = evidence.instruments.summary.other_load_cores or 0.0
         stolen = evidence.instruments.summary.stolen_cores or 0.0
         if other <= OTHER_LOAD_LIMIT_CORES and stolen <= STOLEN_LIMIT_CORES:
@@ -32,10 +33,3 @@ class MachineBusy(Verdict):
     @property
     def severity(self) -> Severity:
         return "error" if self.other_cores + self.stolen_cores > SPOILT_CORES else "warning"
-
-    @property
-    def message(self) -> str:
-        return (
-            f"others kept {self.other_cores:.2f} cores of this machine busy meanwhile, and "
-            f"{self.stolen_cores:.2f} were taken from it"
-        )

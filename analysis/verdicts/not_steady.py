@@ -1,4 +1,4 @@
-from typing import Literal, Self
+from typing import Literal
 
 from analysis.verdicts.base import Verdict
 from analysis.verdicts.evidence import Evidence
@@ -12,7 +12,6 @@ class NotSteady(Verdict):
     """The window was not in a steady state. longer_s: how much longer to run, estimated from how
     long a turn of all users takes. percent: by how much response or throughput drifted."""
 
-    code = "NOT_STEADY"
     rank = 180
     advice = "use a longer --duration, or take the figures as what a growing queue looks like"
     severity = "warning"
@@ -24,13 +23,13 @@ class NotSteady(Verdict):
     longer_s: Second
 
     @classmethod
-    def check(cls, evidence: Evidence) -> Self | None:
+    def check(cls, evidence: Evidence) -> Verdict | None:
         record, found = evidence.record, evidence.steadiness
         if record.phases.window_start_s is None or record.cycles_planned is not None:
             return None
         if evidence.is_overloaded:
             return None  # it never will be steady, and that verdict says so
-        longer_s = max(found.window_s, TURNS * (found.turn_s or 0.0))
+        longer_s = max(found.window.length_s, TURNS * (found.turn_s or 0.0))
         if not record.phases.steady:
             return cls(
                 cause="warm-up",
@@ -38,7 +37,7 @@ class NotSteady(Verdict):
                 unwarmed=found.unwarmed,
                 longer_s=longer_s,
             )
-        if found.settles_late:
+        if found.window.settles_late:
             return cls(cause="late", longer_s=longer_s)
         if (drift := found.response_drift) is not None and drift.matters:
             return cls(cause="response", percent=100 * drift.share, longer_s=longer_s)

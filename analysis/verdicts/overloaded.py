@@ -1,4 +1,4 @@
-from typing import Literal, Self
+from typing import Literal
 
 from analysis.verdicts.base import Verdict
 from analysis.verdicts.evidence import Evidence
@@ -8,7 +8,6 @@ class Overloaded(Verdict):
     """An open loop offered more than was served. Then every latency only says how long the test
     was: request k waits k (1/C - 1/λ)."""
 
-    code = "OVERLOADED"
     rank = 160
     advice = "offer less than is served; `study capacity` finds how much that is"
     severity = "error"
@@ -20,7 +19,7 @@ class Overloaded(Verdict):
     cause: Literal["growth", "failures"]
 
     @classmethod
-    def check(cls, evidence: Evidence) -> Self | None:
+    def check(cls, evidence: Evidence) -> Verdict | None:
         backlog = evidence.backlog
         if backlog is None or not backlog.is_overloaded:
             return None

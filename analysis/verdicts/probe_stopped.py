@@ -1,5 +1,3 @@
-from typing import Self
-
 from analysis.verdicts.base import Verdict
 from analysis.verdicts.evidence import Evidence
 from scenarios.units import Second
@@ -12,20 +10,16 @@ class ProbeStopped(Verdict):
     """The probe of a worker stopped before the end. It switches itself off at a fault; what it says
     of threads and loop then ends early."""
 
-    code = "PROBE_STOPPED"
     rank = 60
+    text = "the probe of a worker fell silent {silent_s:.0f} s before the end"
     advice = "threads, pool and loop are told for a part only; server.log says why"
     severity = "error"
 
     silent_s: Second
 
     @classmethod
-    def check(cls, evidence: Evidence) -> Self | None:
+    def check(cls, evidence: Evidence) -> Verdict | None:
         silent_s = evidence.instruments.probe_silent_s
         if silent_s is None or silent_s <= SILENCE_LIMIT_S:
             return None
         return cls(silent_s=silent_s)
-
-    @property
-    def message(self) -> str:
-        return f"the probe of a worker fell silent {self.silent_s:.0f} s before the end"

@@ -1,5 +1,3 @@
-from typing import Self
-
 from analysis.verdicts.base import Severity, Verdict
 from analysis.verdicts.evidence import Evidence
 
@@ -7,14 +5,13 @@ from analysis.verdicts.evidence import Evidence
 class Profiled(Verdict):
     """py-spy profiled the server, which slows it. fault: why there is no flame graph."""
 
-    code = "PROFILED"
     rank = 140
     advice = "the server was stopped for each look: measure again without --profile"
 
     fault: str | None
 
     @classmethod
-    def check(cls, evidence: Evidence) -> Self | None:
+    def check(cls, evidence: Evidence) -> Verdict | None:
         profile = evidence.record.profile
         return None if profile is None else cls(fault=profile.fault)
 

@@ -1,5 +1,3 @@
-from typing import Self
-
 from analysis.verdicts.base import Data, Severity, Verdict
 from analysis.verdicts.evidence import Evidence
 from scenarios.units import Second
@@ -13,7 +11,6 @@ class Unfinished(Verdict):
     in the queue. It is worth a warning when one of them waited longer than any user who was
     answered: then the answered tell too good a story."""
 
-    code = "UNFINISHED"
     rank = 190
     advice = "read the line `with the unanswered`, which counts them with their age"
 
@@ -23,7 +20,7 @@ class Unfinished(Verdict):
     slowest_s: Second | None
 
     @classmethod
-    def check(cls, evidence: Evidence) -> Self | None:
+    def check(cls, evidence: Evidence) -> Verdict | None:
         """Where the load itself ended, what it left behind says nothing of the server."""
         if not evidence.unfinished or evidence.record.interrupted:
             return None
@@ -44,8 +41,7 @@ class Unfinished(Verdict):
 
     @property
     def data(self) -> Data:
-        values = {"unfinished": self.unfinished, "completed": self.completed}
-        return values if self.oldest_s is None else {**values, "oldest_s": self.oldest_s}
+        return {name: value for name, value in super().data.items() if name != "slowest_s"}
 
     @property
     def message(self) -> str:

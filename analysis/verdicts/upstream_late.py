@@ -1,5 +1,3 @@
-from typing import Self
-
 from analysis.verdicts.base import Verdict
 from analysis.verdicts.evidence import Evidence
 
@@ -10,18 +8,14 @@ LATE_LIMIT_SHARE = 0.05
 class UpstreamLate(Verdict):
     """The upstream took longer than it was asked to."""
 
-    code = "UPSTREAM_LATE"
     rank = 100
+    text = "the upstream waited {late_percent:.1f} % longer than it was asked to"
     advice = "the latency is partly the upstream's; try --upstream go or fewer users"
     severity = "error"
 
     late_percent: float
 
     @classmethod
-    def check(cls, evidence: Evidence) -> Self | None:
+    def check(cls, evidence: Evidence) -> Verdict | None:
         share = evidence.instruments.summary.upstream_late_share or 0.0
         return cls(late_percent=100 * share) if share > LATE_LIMIT_SHARE else None
-
-    @property
-    def message(self) -> str:
-        return f"the upstream waited {self.late_percent:.1f} % longer than it was asked to"

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Iterator
-from itertools import count
+from itertools import accumulate, count
 
 from scenarios.model import Arrivals
 from scenarios.units import Second
@@ -16,14 +16,7 @@ def generate_due_times(
     constant: process i of n takes each n-th request, so that together they are evenly spaced.
     poisson: each process draws gaps of its own; streams without memory add up to one without.
     """
-    own_rate = rate / processes
     if arrivals == "constant":
         return ((number * processes + process) / rate for number in count())
-    return generate_poisson_times(own_rate, random.Random(f"{seed}/{process}"))
-
-
-def generate_poisson_times(rate: float, source: random.Random) -> Iterator[Second]:
-    due_s = 0.0
-    while True:
-        due_s += source.expovariate(rate)
-        yield due_s
+    source = random.Random(f"{seed}/{process}")
+    return accumulate(source.expovariate(rate / processes) for _ in count())

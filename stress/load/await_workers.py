@@ -16,18 +16,9 @@ TELL_EVERY_S = 0.5
 
 def await_load_workers(cell: CellRun, runtime: Runtime, stack: Stack, load: Process) -> None:
     """Raises UserError when too few come, CellInterruptedError when there is nothing to wait for
-    any more; then the load's master is ended."""
-    assert runtime.distribution is not None
-    try:
-        _poll_until_ready(cell, runtime, stack, load, runtime.distribution)
-    except BaseException:
-        load.end()
-        raise
-
-
-def _poll_until_ready(
-    cell: CellRun, runtime: Runtime, stack: Stack, load: Process, distribution: Distribution
-) -> None:
+    any more."""
+    distribution = runtime.distribution
+    assert distribution is not None
     deadline_s, reported_s = monotonic() + distribution.wait_s, 0.0
     while (progress := read_progress(cell.directory.raw)).ready < distribution.expect_workers:
         now_s = monotonic()

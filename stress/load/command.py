@@ -26,7 +26,7 @@ def build_load_plan(cell: CellRun, port: int, distribution: Distribution | None)
         cell_number=cell.number,
         folder=str(cell.directory.raw),
         think_s=load.think_s,
-        timeout_s=plan_windows(scenario).longest_s + 60.0,
+        timeout_s=plan_windows(scenario).load_timeout_s,
         users=load.users,
         spawn_rate=load.spawn_rate,
         processes=distribution.expect_workers if distribution else load.processes,

@@ -2,6 +2,7 @@
 Locust's own processes load this file."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from time import monotonic
 
@@ -18,15 +19,10 @@ from stress.load.reports import LoadReports
 POLL_S = 0.05
 
 
-class JournalSink:
-    """A journal file that is opened for each write: Locust forks after this file was loaded."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __call__(self, content: bytes) -> None:
-        with self.path.open("ab") as file:
-            file.write(content)
+def append_journal(path: Path, content: bytes) -> None:
+    """Opened for each write: Locust forks after this file was loaded."""
+    with path.open("ab") as file:
+        file.write(content)
 
 
 class LoadLeader:
@@ -84,7 +80,7 @@ class SingleProcessLeader(LoadLeader):
     def __init__(self, me: LoadProcess, environment: Environment, runner: Runner) -> None:
         super().__init__(me, environment, runner)
         self.reports.expect_processes(1)
-        sink = JournalSink(me.folder / "load-0.journal")
+        sink = partial(append_journal, me.folder / "load-0.journal")
         self.writer = JournalWriter(sink, LOAD_JOURNAL, {"process": 0})
         gevent.spawn(me.write_periodically, self.writer)
         environment.events.spawning_complete.add_listener(lambda **_: me.record_ramp_end())

@@ -11,7 +11,7 @@ from locust.env import Environment
 from locust.rpc import Message
 
 from records.clocks import ClockSample
-from stress.load.lead import POLL_S, JournalSink, LoadLeader
+from stress.load.lead import POLL_S, LoadLeader, append_journal
 from stress.load.process import LoadProcess, collect_versions, describe_version_mismatch
 from stress.load.protocol import (
     BEGIN,
@@ -132,7 +132,7 @@ class MasterLeader(LoadLeader):
         if process is None:  # it still works for a master that was killed
             self.master.send_message("quit", client_id=name)
             return
-        JournalSink(self.me.folder / f"load-{process}.journal")(report.rows)
+        append_journal(self.me.folder / f"load-{process}.journal", report.rows)
         self.reports.record_report(process, report, monotonic())
 
     def on_clock(self, msg: Message, **_: object) -> None:

@@ -5,7 +5,6 @@ others. It sends none of our request ids, so nothing can be matched with what th
 """
 
 import json
-import os
 import shutil
 import sqlite3
 from contextlib import closing
@@ -15,7 +14,6 @@ from signal import SIGINT
 from time import monotonic
 
 import polars as pl
-import psutil
 
 from records.rows import REQUESTS, conform_to_schema
 from scenarios.errors import build_cannot_run_error
@@ -24,7 +22,7 @@ from scenarios.units import Second
 from stress.interruption import CellInterruptedError
 from stress.phases import PhaseRunner
 from stress.plan import Command, WindowPlan, plan_windows
-from stress.processes import Process, describe_exit_code
+from stress.processes import LaterProcess, describe_exit_code
 
 WARMING, MEASURED = "warm-up", "window"
 WARM_UP_S = 1.0
@@ -56,7 +54,7 @@ def build_oha_command(
         *(("--db-url", str(folder / f"{name}-{ROWS_FILE}")) if name == MEASURED else ()),
         "-z", f"{lasting_s:g}s", "--wait-ongoing-requests-after-deadline",
         "-c", str(load.users),
-        "-t", f"{plan_windows(scenario).longest_s + 60.0:.0f}s",
+        "-t", f"{plan_windows(scenario).load_timeout_s:.0f}s",
         "-m", endpoint.method,
         *(() if endpoint.body is None else ("-d", endpoint.body, "-T", "application/json")),
         *(() if load.keep_alive else ("--disable-keepalive",)),
@@ -66,39 +64,12 @@ def build_oha_command(
 
 
 @dataclass(slots=True)
-class OhaLoad:
-    """Stands where Locust's process stands: one program after the other."""
-
-    folder: Path
-    argv: tuple[str, ...] = ()
-    role: str = "load"
-    current: Process | None = None
-
-    def list_processes(self) -> list[psutil.Process]:
-        return self.current.list_processes() if self.current else []
-
-    def get_exit_code(self) -> int | None:
-        return self.current.get_exit_code() if self.current else None
-
-    def read_last_log_line(self) -> str:
-        return self.current.read_last_log_line() if self.current else ""
-
-    def end(self) -> None:
-        if self.current is not None:
-            self.current.end()
-
-    def start(self, command: Command) -> None:
-        self.argv = command.argv
-        self.current = Process(command, self.folder / "load.log", os.environ)
-
-
-@dataclass(slots=True)
 class OhaPhaseRunner(PhaseRunner):
     """No ramp: oha starts with all its users at once."""
 
     def run_phases(self) -> None:
         """Raises CellInterruptedError."""
-        windows = plan_windows(self.scenario)
+        windows = self.cell.windows
         self._run_for(WARMING, WARM_UP_S + 3 * (self.scenario.delay_s or 0.0))
         self._check_end(self._await_end(windows))
         self.times.ramp_end_s = monotonic()
@@ -109,15 +80,11 @@ class OhaPhaseRunner(PhaseRunner):
         self.times.drain_end_s = monotonic()
         self._check_end(has_ended)
 
-    @property
-    def oha(self) -> OhaLoad:
-        assert isinstance(self.load, OhaLoad)
-        return self.load
-
     def _run_for(self, phase: str, lasting_s: Second) -> None:
         base_url = self.scenario.url or f"http://{self.stack.host}:{self.stack.port}"
         raw = self.cell.directory.raw
-        self.oha.start(build_oha_command(self.scenario, base_url, raw, phase, lasting_s))
+        assert isinstance(self.load, LaterProcess)
+        self.load.start(build_oha_command(self.scenario, base_url, raw, phase, lasting_s))
         self._wait_until(phase, self._has_ended, lasting_s)
 
     def _await_end(self, windows: WindowPlan) -> bool:

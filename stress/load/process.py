@@ -2,6 +2,7 @@
 this file."""
 
 import json
+from dataclasses import asdict
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
@@ -102,9 +103,9 @@ class LoadProcess:
         return self.begin_s
 
     def build_report(self, rows: bytes = b"") -> LoadReport:
-        return LoadReport.from_counts(
-            rows, self.ledger.take_snapshot(), self.ledger.ramp_end_s, monotonic()
-        )
+        ramp_end_s, counts = self.ledger.ramp_end_s, asdict(self.ledger.take_snapshot())
+        ago_s = None if ramp_end_s is None else monotonic() - ramp_end_s
+        return LoadReport(**counts, rows=rows, ramp_ended_ago_s=ago_s)
 
     def write_periodically(self, writer: JournalWriter) -> None:
         """A greenlet that never ends. What is new in the ledger is packed in small pieces: at 1000

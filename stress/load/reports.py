@@ -1,6 +1,6 @@
 """What load processes report, and what the master makes of it."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 
 from scenarios.units import Second
 from stress.load.protocol import LoadCounts, LoadProgress
@@ -22,13 +22,6 @@ class LoadReport(LoadCounts):
 
     rows: bytes = b""
     ramp_ended_ago_s: Second | None = None
-
-    @staticmethod
-    def from_counts(
-        rows: bytes, counts: LoadCounts, ramp_end_s: Second | None, now_s: Second
-    ) -> "LoadReport":
-        ago_s = None if ramp_end_s is None else now_s - ramp_end_s
-        return LoadReport(**asdict(counts), rows=rows, ramp_ended_ago_s=ago_s)
 
 
 @dataclass(slots=True)
@@ -74,14 +67,14 @@ class LoadReports:
 
     def sum_progress(self) -> LoadProgress:
         """A lost process's users are no load any more: what it had open is not waited for."""
-        each, lost = list(self._last.values()), self.find_lost()
+        lost = self.find_lost()
+        sums = {
+            each.name: sum(getattr(report, each.name) for report in self._last.values())
+            for each in fields(LoadCounts)
+        }
+        sums["in_flight"] -= sum(self._last[key].in_flight for key in lost & self._last.keys())
         return LoadProgress(
-            users=sum(one.users for one in each),
-            warm=sum(one.warm for one in each),
-            sent=sum(one.sent for one in each),
-            completed=sum(one.completed for one in each),
-            failed=sum(one.failed for one in each),
-            in_flight=sum(one.in_flight for key, one in self._last.items() if key not in lost),
+            **sums,
             ramp_end_s=self._find_ramp_end_s(lost),
             processes=len(self._silent_looks),
             lost=len(lost),

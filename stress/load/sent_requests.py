@@ -3,8 +3,9 @@
 Locust drops a request that it kills and fires no event for it; here nothing is dropped.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from math import isnan, nan
+from operator import attrgetter
 
 from records.ids import make_first_id, make_next_id
 from stress.load.protocol import LoadCounts
@@ -24,17 +25,9 @@ class LedgerEntry:
     error: str | None = None
     size: int = 0
 
-    def build_row(self) -> Row:
-        return (
-            self.user,
-            self.request_id,
-            self.intended_s,
-            self.started_s,
-            self.ended_s,
-            self.status,
-            self.error,
-            self.size,
-        )
+
+build_row = attrgetter(*(each.name for each in fields(LedgerEntry)))
+"""A Row: its fields are in that order. Not astuple, which copies each value: this is hot."""
 
 
 @dataclass(slots=True)
@@ -117,7 +110,7 @@ class RequestLedger:
         finished, self._finished = self._finished, []
         begun, self._begun = self._begun, []
         still_open = [entry for entry in begun if isnan(entry.ended_s)]
-        return [entry.build_row() for entry in finished + still_open]
+        return [build_row(entry) for entry in finished + still_open]
 
     def take_snapshot(self) -> LoadCounts:
         return LoadCounts(

@@ -19,18 +19,6 @@ CONNECTION_KEPT_S = 600
 failures that are nobody's finding."""
 
 
-def build_nothing(_: Server) -> Mapping[str, str]:
-    return {}
-
-
-def find_no_causes(_: str) -> Mapping[int, str]:
-    return {}
-
-
-def check_nothing() -> None:
-    """Of a server that was installed with the toolkit."""
-
-
 @dataclass(frozen=True, slots=True)
 class ServerAdapter:
     """What is particular to one kind of server.
@@ -42,9 +30,9 @@ class ServerAdapter:
     """
 
     build_argv: Callable[[Server, str, int], tuple[str, ...]]
-    build_environment: Callable[[Server], Mapping[str, str]] = build_nothing
-    find_death_causes: Callable[[str], Mapping[int, str]] = find_no_causes
-    check_available: Callable[[], None] = check_nothing
+    build_environment: Callable[[Server], Mapping[str, str]] = lambda _: {}
+    find_death_causes: Callable[[str], Mapping[int, str]] = lambda _: {}
+    check_available: Callable[[], object] = lambda: None
     packages: tuple[str, ...] = ()
     """Whose versions belong into the manifest."""
     toolchain: str | None = None

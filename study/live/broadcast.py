@@ -12,6 +12,7 @@ import polars as pl
 from analysis.measures.window import Window
 from analysis.report.interactive_timeline import encode_rows
 from analysis.report.timeline import build_timeline_from_rows
+from records.build_tables import shift_times
 from scenarios.units import Second
 from study.live.follow import UNREADABLE, CellFollower
 from study.live.state import read_state
@@ -88,7 +89,3 @@ def build_lanes(follower: CellFollower, now_s: Second, blocks: bool) -> dict[str
     except pl.exceptions.PolarsError:  # columns of another probe: counters remain
         return None
     return {**encode_rows(found), "first_s": found.span.start_s}
-
-
-def shift_times(rows: pl.DataFrame, at_s: Second, times: tuple[str, ...]) -> pl.DataFrame:
-    return rows.with_columns(pl.col(times) - at_s)

@@ -9,8 +9,7 @@ from time import monotonic
 
 import polars as pl
 
-from records.journal import JournalError
-from records.tail import JournalTail
+from records.journal import JournalError, JournalTail
 from scenarios.units import Second
 from stress.load.protocol import LoadProgress, read_progress
 from stress.resource_monitor import is_alive

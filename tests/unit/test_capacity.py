@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analysis.measures.backlog import OpenLoopSummary
 from analysis.report.capacity_table import render_capacity
 from analysis.stats.knee_search import PRECISION, SearchStep, choose_next_rate, find_knee
 from analysis.summary.capacity import (
@@ -16,10 +17,10 @@ from analysis.summary.capacity import (
     name_step,
 )
 from analysis.summary.cell import compute_summary
-from analysis.summary.model import CellSummary, OpenLoopSummary
+from analysis.summary.model import CellSummary
 from analysis.summary.run import read_run_settings
 from analysis.verdicts.base import VerdictRecord
-from records.calibration import Calibration
+from records.prediction import Calibration
 from records.rundir import CellDir, create_run
 from scenarios.catalogue import select_scenarios
 from scenarios.overrides import apply_overrides

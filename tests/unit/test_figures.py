@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.measures.resource_usage import compute_cpu_percent_peak, compute_memory_mib_peak
+from analysis.measures.resource_usage import compute_cpu_percent_peak, compute_peak_together
 from analysis.report.export import export_cell
 from analysis.summary.cell import compute_summary
 from analysis.summary.model import CellSummary
@@ -142,8 +142,8 @@ def test_a_dead_worker_and_its_successor_are_not_added_up() -> None:
         for tick in ticks
     ]
     both = pl.DataFrame(rows, schema=MACHINE, orient="row")
-    assert compute_memory_mib_peak(both, "server") == pytest.approx(100)
-    assert compute_cpu_percent_peak(both, "server", together=True) == pytest.approx(100)
+    assert compute_peak_together(both, "server", "rss_bytes") == 100 * 2**20
+    assert compute_cpu_percent_peak(both, "server") == pytest.approx(100)
 
 
 def test_cpu_and_memory_come_from_outside() -> None:

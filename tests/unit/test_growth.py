@@ -6,7 +6,7 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.measures.ramp import RampGrowth, measure_ramp_growth
+from analysis.measures.throughput import RampGrowth, measure_ramp_growth
 from records.cell import CellRecord, Phases
 from scenarios.model import Load
 from tests.unit.samples import record

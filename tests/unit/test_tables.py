@@ -4,6 +4,7 @@ from functools import cache
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analysis.measures.backlog import OpenLoopSummary
 from analysis.report.export import render_csv
 from analysis.report.markdown import render_summary_markdown
 from analysis.report.notes import write_notes
@@ -12,7 +13,7 @@ from analysis.report.run_table import render_cell, render_run_headings
 from analysis.stats import formats
 from analysis.summary.capacity import name_share_cell
 from analysis.summary.cell import compute_summary
-from analysis.summary.model import BystanderLatency, CellSummary, ErrorCount, OpenLoopSummary
+from analysis.summary.model import BystanderLatency, CellSummary, ErrorCount
 from analysis.summary.run import RunSummary
 from records.prediction import Prediction
 from scenarios.catalogue import CATALOGUE

@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from records.journal import FRAME, JournalError, JournalWriter
+from records.journal import FRAME, JournalError, JournalTail, JournalWriter
 from records.rows import LOAD_JOURNAL
-from records.tail import JournalTail
 
 Row = tuple[int, int, float, float, float, int, str | None, int]
 

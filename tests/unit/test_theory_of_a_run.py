@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from records.calibration import Calibration
+from records.prediction import Calibration
 from scenarios.catalogue import select_scenarios
 from scenarios.errors import UserError, build_cannot_run_error
 from scenarios.model import MachineResources, Scenario, resolve_scenario

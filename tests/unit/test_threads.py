@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.measures.threads import compute_active_threads
+from analysis.measures.window import Window
 
 SCHEMA = {
     "pid": pl.UInt32, "thread_id": pl.UInt32, "started_s": pl.Float64, "ended_s": pl.Float64,
@@ -46,27 +47,24 @@ def test_against_counting_second_by_second(rows: list[Span]) -> None:
         )
         for second in range(start_s, end_s)
     ]
-    found = compute_active_threads(frame(rows), SEEN, float(start_s), float(end_s))
-    assert found is not None
-    assert found.mean == pytest.approx(sum(busy) / len(busy))
-    assert found.peak == max(busy)
+    mean, peak = compute_active_threads(frame(rows), SEEN, Window(float(start_s), float(end_s)))
+    assert mean == pytest.approx(sum(busy) / len(busy))
+    assert peak == max(busy)
 
 
 def test_a_loop_with_many_handlers_is_one_thread() -> None:
     rows: list[Span] = [(1, 7, start, 10) for start in range(10)]
-    found = compute_active_threads(frame(rows), SEEN, 0.0, 20.0)
-    assert found is not None
-    assert found.peak == 1
-    assert found.mean == pytest.approx(19 / 20)
+    mean, peak = compute_active_threads(frame(rows), SEEN, Window(0.0, 20.0))
+    assert peak == 1
+    assert mean == pytest.approx(19 / 20)
 
 
 def test_a_dead_workers_handler_ended_with_it() -> None:
     seen = SEEN.with_columns(seen_s=pl.lit(5.0))
-    found = compute_active_threads(frame([(1, 1, 0, None)]), seen, 0.0, 10.0)
-    assert found is not None
-    assert found.mean == pytest.approx(0.5)
+    mean, _ = compute_active_threads(frame([(1, 1, 0, None)]), seen, Window(0.0, 10.0))
+    assert mean == pytest.approx(0.5)
 
 
 def test_unknown_threads_are_not_counted_as_none() -> None:
     rows = pl.DataFrame([(1, None, 0.0, 1.0)], schema=SCHEMA, orient="row")
-    assert compute_active_threads(rows, SEEN, 0.0, 1.0) is None
+    assert compute_active_threads(rows, SEEN, Window(0.0, 1.0)) == (None, None)
