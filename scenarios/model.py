@@ -224,13 +224,13 @@ class Scenario:
     subject: str = ""
     """What the scenario is an answer to, where others are answers to the same."""
     contender: str = ""
-    """Its name among those; the first of them that is run is what the others are compared with."""
+    """Its name among those, by default `name` without the group's; the first run is the base."""
     url: str | None = None
     """Where a given server listens, `http://host:port`."""
 
-    @property
-    def has_probe(self) -> bool:
-        return self.server.is_python
+    def __post_init__(self) -> None:
+        if self.subject and not self.contender:
+            object.__setattr__(self, "contender", self.name.removeprefix(f"{self.group}-"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,48 +3,43 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from scenarios.errors import UserError
 
 Second = float
 
-_RATE = re.compile(r"(\d+(?:\.\d+)?)/(s|m)", re.ASCII)
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m)", re.ASCII)
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0}
+_DURATIONS = {"ms": 0.001, "s": 1.0, "m": 60.0}
+
+
+def split_unit(option: str, text: str, units: str, example: str) -> tuple[float, str]:
+    """Raises UserError naming the option."""
+    match = re.fullmatch(rf"(\d+(?:\.\d+)?)({units})", text.strip(), re.ASCII)
+    if match is None:
+        raise UserError(f"{option} {text!r}: give a plain number with its unit, such as {example}")
+    return float(match[1]), match[2]
 
 
 def parse_duration(option: str, text: str) -> Second:
     """`30s`, `1000ms`, `1.5m` in seconds. Raises UserError naming the option."""
-    match = _DURATION.fullmatch(text.strip())
-    if match is None:
-        raise UserError(
-            f"{option} {text!r}: give a plain number with its unit, such as 30s, 1000ms or 2m"
-        )
-    return float(match[1]) * _SECONDS[match[2]]
+    number, unit = split_unit(option, text, "ms|s|m", "30s, 1000ms or 2m")
+    return number * _DURATIONS[unit]
 
 
 def parse_rate(option: str, text: str) -> float:
     """`300/s`, `90/m` in a second. Raises UserError naming the option."""
-    match = _RATE.fullmatch(text.strip())
-    if match is None:
-        raise UserError(f"{option} {text!r}: give a plain number with its unit, such as 300/s")
-    return float(match[1]) / _SECONDS[match[2]]
+    number, unit = split_unit(option, text, "/s|/m", "300/s")
+    return number / _DURATIONS[unit[1:]]
 
 
-def parse_count(option: str, text: str) -> int:
+def parse_number(
+    option: str, text: str, kind: type[float] = float, words: str = "a number, such as 50"
+) -> float:
     """Raises UserError naming the option."""
     try:
-        return int(text)
+        return kind(text)
     except ValueError:
-        raise UserError(f"{option} {text!r}: give a whole number, such as 500") from None
-
-
-def parse_number(option: str, text: str) -> float:
-    """Raises UserError naming the option."""
-    try:
-        return float(text)
-    except ValueError:
-        raise UserError(f"{option} {text!r}: give a number, such as 50") from None
+        raise UserError(f"{option} {text!r}: give {words}") from None
 
 
 def format_plain_number(value: float) -> str:
@@ -67,7 +62,7 @@ class Unit:
     words: str = ""
 
 
-COUNT = Unit("N", parse_count)
+COUNT = Unit("N", partial(parse_number, kind=int, words="a whole number, such as 500"))
 NUMBER = Unit("NUMBER", parse_number)
 SECONDS = Unit("SECONDS", parse_number, words=" s")
 DURATION = Unit("DURATION", parse_duration, format_duration, " s")

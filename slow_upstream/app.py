@@ -2,28 +2,14 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict
-from typing import TypedDict
+
+from starlette.types import Receive, Scope, Send
 
 from slow_upstream.checks import RefusedValueError, parse_wait_ms
 from slow_upstream.delays import ResponsePlanner
 from slow_upstream.ledger import UpstreamCounters, clean_request_id
-
-
-class HttpScope(TypedDict):
-    """The keys of an ASGI HTTP scope that are read here."""
-
-    type: str
-    method: str
-    path: str
-    query_string: bytes
-    headers: Iterable[tuple[bytes, bytes]]
-
-
-Message = Mapping[str, object]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 
 PLAIN = b"text/plain; charset=utf-8"
 # uvloop's timers count whole milliseconds from a clock rounded down, so they may fire up to one
@@ -39,7 +25,7 @@ class SlowUpstream:
         self.counters = counters
         self.default_ms = default_ms
 
-    async def __call__(self, scope: HttpScope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
         if scope["path"] not in ("/", "/stats"):
@@ -52,7 +38,7 @@ class SlowUpstream:
         else:
             await self.respond_after_delay(scope, receive, send)
 
-    async def respond_after_delay(self, scope: HttpScope, receive: Receive, send: Send) -> None:
+    async def respond_after_delay(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             mean_ms = parse_wait_ms(scope["query_string"], self.default_ms)
         except RefusedValueError as error:

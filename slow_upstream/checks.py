@@ -34,12 +34,12 @@ def quote_value(text: str, limit: int = SHOWN_CHARACTERS) -> str:
     return f'"{safe}"' if len(safe) <= limit else f'"{safe[: limit - 3]}..."'
 
 
-def parse_whole_number(text: str, lowest: int, highest: int) -> int:
+def parse_whole_number(text: str, highest: int) -> int:
     """Plain decimal digits: no sign, space, underscore or exponent. The error says the range."""
     match = _WHOLE.fullmatch(text)
-    if match is None or not lowest <= int(match[1]) <= highest:
+    if match is None or int(match[1]) > highest:
         raise RefusedValueError(
-            f"must be one whole number from {lowest} to {highest}, not {quote_value(text)}"
+            f"must be one whole number from 0 to {highest}, not {quote_value(text)}"
         )
     return int(match[1])
 
@@ -62,6 +62,6 @@ def parse_wait_ms(query: bytes, default_ms: int) -> int:
     if not values:
         return default_ms
     try:
-        return parse_whole_number(",".join(values), 0, MAX_WAIT_MS)
+        return parse_whole_number(",".join(values), MAX_WAIT_MS)
     except RefusedValueError as error:
         raise RefusedValueError(f"waitms {error}") from None

@@ -64,7 +64,7 @@ def parse_options(argv: Sequence[str] | None = None) -> Options:
 
 
 def _make_number_parser(highest: int) -> Callable[[str], int]:
-    return lambda text: parse_whole_number(text, 0, highest)
+    return lambda text: parse_whole_number(text, highest)
 
 
 def _require_text(text: str) -> str:

@@ -68,7 +68,9 @@ def start_own_stack(cell: CellRun, runtime: Runtime) -> Stack:
 
 def create_profiler(cell: CellRun, runtime: Runtime, stack: Stack) -> Profiler:
     """It has nothing to do for a server that is not Python's, or is not here."""
-    watched = stack.list_processes("server") if runtime.profile and cell.scenario.has_probe else []
+    watched = (
+        stack.list_processes("server") if runtime.profile and cell.scenario.server.is_python else []
+    )
     return Profiler(cell.directory.path, watched[0].pid if watched else None)
 
 

@@ -135,7 +135,7 @@ def build_server_command(
         "PROBE_TARGET": APP_TARGETS[server.app],
         "PROBE_DIR": str(journals),
     }
-    probe = probe if scenario.has_probe else {}
+    probe = probe if scenario.server.is_python else {}
     env = {**probe, **adapter.build_environment(server), **app_env}
     return plan.Command("server", adapter.build_argv(server, host, port), ROOT, env)
 

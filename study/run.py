@@ -102,7 +102,7 @@ def run_scenarios(
 ) -> RunResult:
     """Runs, saves and shows the cells. Raises UserError."""
     offered = detect_resources()
-    if order.profile and not any(each.has_probe for each in scenarios):
+    if order.profile and not any(each.server.is_python for each in scenarios):
         raise UserError("--profile: py-spy sees Python servers only; none is chosen")
     settled = [resolve_scenario(scenario, offered) for scenario in drop_unbuildable(scenarios)]
     validate_thresholds(order.expectations, [each.name for each in settled])

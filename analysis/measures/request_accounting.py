@@ -56,7 +56,7 @@ class RequestAccounting:
 
 def account_for_cell(record: CellRecord, tables: CellTables) -> RequestAccounting:
     followed = record.scenario.load.tells_ids
-    seen = followed and record.scenario.has_probe
+    seen = followed and record.scenario.server.is_python
     asked = followed and record.scenario.upstream is not None
     return account_for_requests(
         tables.load_table("requests", ("request_id", "status", "error", "ended_s")),

@@ -102,7 +102,7 @@ def summarize_threads(cell: MeasuredCell) -> ThreadSummary:
 
 
 def count_spawned_threads(cell: MeasuredCell) -> int | None:
-    if cell.record.scenario.has_probe:
+    if cell.record.scenario.server.is_python:
         return compute_simultaneous_peak(cell.tables.load_table("probe", COUNTED), THREADS)
     sweeps = cell.tables.load_table("machine", USAGE)
     around = sweeps.filter(cell.window.widen(SWEEP_S).contains("at_s"))

@@ -30,12 +30,14 @@ from app.systems.databases import (
 from app.systems.environment import exit_on_settings_error
 from app.systems.items import ALIVE, CREATE, LIST, Row, SqlitePools
 from app.systems.strict_json import StrictRoute, parse_json, read_body
-from app.systems.work import fill, spin
 
 Said = Annotated[str, Path(min_length=1, max_length=256)]
 Steps = Annotated[int, Path(ge=1, le=10_000_000)]
 Mebibytes = Annotated[int, Path(ge=1, le=256)]
 ANY_JSON = {"requestBody": {"required": True, "content": {"application/json": {"schema": {}}}}}
+MULTIPLIER, INCREMENT, MODULUS = 1_103_515_245, 12_345, 2**31
+PAGE_BYTES = 4096
+MIB = 2**20
 NO_JSON: dict[int | str, dict[str, object]] = {422: {"description": "No JSON"}}
 
 
@@ -98,6 +100,25 @@ def measure_echo(body: bytes) -> MeasuredEchoResponse:
         return MeasuredEchoResponse(echo=parse_json(body), bytes=len(body))
     except JSONDecodeError as error:
         raise build_validation_error(f"no JSON: {error.msg}", "body") from error
+
+
+def spin(n: int) -> int:
+    """n steps of a linear congruential generator (the constants of C's old rand). Each needs the
+    one before: no compiler can leave one out."""
+    value = 1
+    for _ in range(n):
+        value = (value * MULTIPLIER + INCREMENT) % MODULUS
+    return value
+
+
+def fill(mb: int) -> int:
+    """Takes so many MiB and writes to each page, since an untouched one is only promised.
+    Returns how many pages it wrote to."""
+    memory, pages = bytearray(mb * MIB), 0
+    for at in range(0, len(memory), PAGE_BYTES):
+        memory[at] = 1
+        pages += 1
+    return pages
 
 
 def build_unavailable_response(error: sqlite3.Error) -> JSONResponse:

@@ -70,19 +70,13 @@ class PingResponse(BaseModel):
 def create_database_app(
     title: str, settings: DatabaseSettings, opened: Callable[[], AsyncContext[None]]
 ) -> FastAPI:
-    """`opened` holds the pools open while the app lives."""
+    """`opened` holds the pools open while the app lives. A database that refuses or fails is a 503:
+    its caller may come again, nothing crashed."""
     app = create_base_app(title, settings.threads, opened)
-    add_error_handlers(app)
 
     @app.get("/ping")
     async def ping() -> PingResponse:
         return PingResponse(ping="pong")
-
-    return app
-
-
-def add_error_handlers(app: FastAPI) -> None:
-    """A database that refuses or fails is a 503: its caller may come again, nothing crashed."""
 
     async def unavailable(_: Request, error: Exception) -> JSONResponse:
         return JSONResponse({"detail": format_database_error(error)}, status_code=503)
@@ -96,6 +90,8 @@ def add_error_handlers(app: FastAPI) -> None:
         no UTF-8."""
         errors = [{key: each[key] for key in ERROR_KEYS} for each in error.errors()]
         return JSONResponse({"detail": errors}, status_code=422)
+
+    return app
 
 
 def build_validation_error(message: str, *where: str) -> RequestValidationError:

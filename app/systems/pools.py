@@ -5,6 +5,7 @@ None opens a transaction around a single statement, so that PostgreSQL sees the 
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import TypeVar
 
 import asyncpg
 from psycopg import AsyncConnection, Connection, OperationalError
@@ -46,23 +47,30 @@ class AwaitingPool(AsyncConnectionPool[AsyncConnection[DictRow]]):
             await each.fail(OperationalError(REFUSED))
 
 
+Pool = TypeVar("Pool", BlockingPool, AwaitingPool)
+
+
+def create_pool(kind: type[Pool], settings: DatabaseSettings) -> Pool:
+    return kind(
+        settings.postgres_url,
+        min_size=0,
+        max_size=settings.pool,
+        timeout=PATIENCE_S,
+        reconnect_timeout=0,
+        kwargs=CONNECTION,
+        open=False,
+    )
+
+
 class PostgresPools:
     """`blocking` and `awaiting` are psycopg's, the engines SQLAlchemy's."""
 
     asyncpg: asyncpg.Pool
-    awaiting: AwaitingPool
 
     def __init__(self, settings: DatabaseSettings) -> None:
         self.url, self.size = settings.postgres_url, settings.pool
-        self.blocking = BlockingPool(
-            self.url,
-            min_size=0,
-            max_size=self.size,
-            timeout=PATIENCE_S,
-            reconnect_timeout=0,
-            kwargs=CONNECTION,
-            open=False,
-        )
+        self.blocking = create_pool(BlockingPool, settings)
+        self.awaiting = create_pool(AwaitingPool, settings)
         engine_options: dict[str, object] = {
             "pool_size": self.size,
             "max_overflow": 0,  # as many as the others: SQLAlchemy adds 10 in need
@@ -77,15 +85,6 @@ class PostgresPools:
 
     @asynccontextmanager
     async def open_pools(self) -> AsyncIterator[None]:
-        self.awaiting = AwaitingPool(
-            self.url,
-            min_size=0,
-            max_size=self.size,
-            timeout=PATIENCE_S,
-            reconnect_timeout=0,
-            kwargs=CONNECTION,
-            open=False,
-        )
         self.asyncpg = asyncpg.create_pool(
             self.url, min_size=0, max_size=self.size, reset=skip_reset
         )

@@ -85,7 +85,6 @@ SCENARIOS = (
     ),
     rare(
         "rare-awaits",
-        contender="awaits",
         question="1 % of the traffic awaits like the rest: what is there without the fault?",
         expect="users / delay, a bystander who does not wait",
         why="The base of the two others.",
@@ -93,7 +92,6 @@ SCENARIOS = (
     ),
     rare(
         "rare-blocks",
-        contender="blocks",
         question="1 % of the traffic goes to one async def that blocks: who pays for it?",
         expect="all: half of the rps is gone, and all routes wait, /ping too",
         why="Each blocks the loop for 200 ms: on average a request takes 2 ms of the loop, which "
@@ -153,7 +151,6 @@ SCENARIOS = (
     ),
     background(
         "background-blocks",
-        contender="blocks",
         question="an async def background task that blocks: the answer is sent, so who minds?",
         expect="1 / delay: 5 rps, and everybody waits",
         why="It runs on the loop: 200 ms of it a task, whoever was answered before.",

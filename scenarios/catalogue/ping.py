@@ -19,7 +19,6 @@ served = partial(
 SCENARIOS = (
     python(
         "ping-uvicorn",
-        contender="uvicorn",
         question="one small JSON from uvicorn, no access log: how fast can one loop go?",
         expect="thousands of rps, from a handful of users on no more",
         why="A request is nothing but CPU here: its inverse is the ceiling of one loop, and a few "
@@ -28,7 +27,6 @@ SCENARIOS = (
     ),
     python(
         "ping-log-file",
-        contender="log-file",
         question="the same with an access log that goes to a file: what does a line cost?",
         expect="clearly fewer rps than ping-uvicorn",
         why="Each line is formatted and written on the loop, between the requests; a file never "
@@ -37,7 +35,6 @@ SCENARIOS = (
     ),
     python(
         "ping-log-terminal",
-        contender="log-terminal",
         question="the same with a terminal that takes 64 KiB a second: who waits for it?",
         expect="as many rps as the terminal takes lines, some thousand; a loop that stands still",
         why="A full pipe makes write() wait, and it waits on the loop: everybody waits for the "
@@ -46,7 +43,6 @@ SCENARIOS = (
     ),
     python(
         "ping-asyncio-h11",
-        contender="asyncio-h11",
         question="asyncio and h11 instead of uvloop and httptools",
         expect="the fewest rps of those without a log",
         why="h11 parses in Python, and asyncio's selector loop runs in Python.",
@@ -54,7 +50,6 @@ SCENARIOS = (
     ),
     python(
         "ping-asyncio",
-        contender="asyncio",
         question="asyncio with httptools: what is uvloop alone worth?",
         expect="between ping-asyncio-h11 and ping-uvicorn",
         why="The parser is C again, the loop is not.",
@@ -62,7 +57,6 @@ SCENARIOS = (
     ),
     python(
         "ping-h11",
-        contender="h11",
         question="uvloop with h11: what is httptools alone worth?",
         expect="between ping-asyncio-h11 and ping-uvicorn",
         why="The loop is C again, the parser is not.",
@@ -70,7 +64,6 @@ SCENARIOS = (
     ),
     python(
         "ping-gunicorn",
-        contender="gunicorn",
         question="the same worker behind gunicorn: does the manager cost anything?",
         expect="as many rps as ping-uvicorn",
         why="gunicorn's master hands the socket over and watches; no request passes it.",
@@ -78,7 +71,6 @@ SCENARIOS = (
     ),
     ping(
         "ping-axum",
-        contender="axum",
         question="Axum on one thread",
         expect="more than one load process can ask for: see GENERATOR_SATURATED",
         why="Some microseconds a request.",
@@ -87,7 +79,6 @@ SCENARIOS = (
     ),
     ping(
         "ping-gin",
-        contender="gin",
         question="gin on one thread",
         expect="more than one load process can ask for: see GENERATOR_SATURATED",
         why="Some microseconds a request.",

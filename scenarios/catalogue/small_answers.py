@@ -52,7 +52,6 @@ SCENARIOS = (
     ),
     layers(
         "layers-none",
-        contender="none",
         question="a small answer with no middleware of its own",
         expect="thousands of rps",
         why="The base of the two others.",

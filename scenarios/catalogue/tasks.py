@@ -65,14 +65,12 @@ SCENARIOS = (
     ),
     peer(
         "tasks-axum",
-        contender="axum",
         question="the list from axum, through a pool of the same size, on one thread",
         endpoint=Endpoint("/tasks", "async fn"),
         server=Server("axum", worker_timeout_s=0.0),
     ),
     peer(
         "tasks-gin",
-        contender="gin",
         question="the list from gin, through a pool of the same size, on one thread",
         endpoint=Endpoint("/tasks", "goroutine"),
         server=Server("gin", worker_timeout_s=0.0),

@@ -24,7 +24,6 @@ python = partial(query, server=PYTHON)
 SCENARIOS = (
     python(
         "users-sync",
-        contender="sync",
         question="def + SQLAlchemy's ORM: the tutorial's way, and the baseline of this group",
         expect="the fewest rps of those that do not block the loop",
         why="Not the threads: the ORM makes an object of each row, in Python, a hundred times "
@@ -33,7 +32,6 @@ SCENARIOS = (
     ),
     python(
         "users-sync-psycopg",
-        contender="sync-psycopg",
         question="def + psycopg alone: what of the baseline's cost is the ORM's?",
         expect="clearly more rps than users-sync",
         why="Rows come as dicts, made in C; the hand-over to a thread stays.",
@@ -41,7 +39,6 @@ SCENARIOS = (
     ),
     python(
         "users-async",
-        contender="async",
         question="async def + asyncpg: the published repair",
         expect="more rps than users-sync, a multiple less than any compiled server",
         why="A driver written for speed and no ORM make the difference; `async` hardly does: "
@@ -50,7 +47,6 @@ SCENARIOS = (
     ),
     python(
         "users-async-sqlalchemy",
-        contender="async-sqlalchemy",
         question="async def + SQLAlchemy's async engine: is the ORM faster when awaited?",
         expect="hardly more rps than users-sync",
         why="The same objects are made by the same interpreter. Each await of the engine switches "
@@ -59,7 +55,6 @@ SCENARIOS = (
     ),
     python(
         "users-async-psycopg",
-        contender="async-psycopg",
         question="async def + psycopg: the same driver as users-sync-psycopg, awaited",
         expect="more rps than users-sync-psycopg, by the hand-over that it saves",
         why="Only the style differs, so this pair is what `async` itself is worth here.",
@@ -67,7 +62,6 @@ SCENARIOS = (
     ),
     python(
         "users-async-sync",
-        contender="async-sync",
         question="async def + blocking SQLAlchemy: what does a fast query forgive?",
         expect="rather more rps than users-sync, and a loop that stands still most of the time",
         why="The query takes a millisecond, the interpreter was the limit anyhow, and no thread "
@@ -76,7 +70,6 @@ SCENARIOS = (
     ),
     query(
         "users-axum",
-        contender="axum",
         question="Axum + sqlx on one thread: what does the same cost without an interpreter?",
         expect="a multiple of users-async, until PostgreSQL or the load is the limit",
         why="Compiled code spends microseconds where Python spends a millisecond.",
@@ -85,7 +78,6 @@ SCENARIOS = (
     ),
     query(
         "users-gin",
-        contender="gin",
         question="gin + pgx on one thread: and in Go?",
         expect="a multiple of users-async, near users-axum",
         why="Go's scheduler parks a goroutine at each wait, as `await` does, unseen.",

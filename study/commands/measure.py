@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
-from scenarios import contrast
+from scenarios.catalogue import contrast
 from scenarios.errors import UserError
 from scenarios.model import Scenario, resolve_scenario
 from scenarios.options import Setting

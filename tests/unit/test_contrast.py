@@ -29,9 +29,14 @@ from analysis.summary.contrast import (
 from analysis.summary.model import CellSummary
 from analysis.verdicts.base import VerdictRecord
 from scenarios.catalogue import CATALOGUE
-from scenarios.catalogue.contrast import EIGHT, OURS
+from scenarios.catalogue.contrast import (
+    EIGHT,
+    OURS,
+    choose_contrast_scenarios,
+    parse_endpoint,
+    parse_target,
+)
 from scenarios.catalogue.contrast import SCENARIOS as CONTRAST
-from scenarios.contrast import choose_contrast_scenarios, parse_endpoint, parse_target
 from scenarios.errors import UserError
 from tests.unit.samples import healthy, record, tables
 
