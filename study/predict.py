@@ -1,9 +1,12 @@
 """`study predict`: what theory says, with no load at all."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import psutil
 
@@ -16,7 +19,7 @@ from analysis.report.render import wrap_note
 from analysis.theory.curve import Curve, compute_curve
 from analysis.theory.model import ServerModel
 from analysis.theory.prediction import build_server_model, compute_prediction
-from analysis.theory.sizing import LoadTarget, compute_sizing
+from analysis.theory.sizing import LoadTarget, Sizing, compute_sizing
 from records.prediction import Prediction
 from scenarios.errors import INTERRUPTED, UserError
 from scenarios.model import NEVER_BINDS, Scenario, resolve_scenario
@@ -29,6 +32,7 @@ from study.progress import choose_display
 from study.signals import record_signals
 
 PICTURES = (".png", ".svg", ".html")
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,22 +53,28 @@ def predict_performance(scenarios: Sequence[Scenario], question: PredictionReque
     """Raises UserError. INTERRUPTED while calibrating."""
     if question.plot is not None and question.plot.suffix not in PICTURES:
         raise UserError(f"--plot {question.plot}: end its name in {', '.join(PICTURES)}")
-    offered = detect_resources()
-    settled = [
-        resolve_scenario(size_for_most_users(scenario, question), offered) for scenario in scenarios
-    ]
+    cores = question.cores or psutil.cpu_count() or 1
+    target, offered = question.target, detect_resources()
+    settled = [resolve_scenario(size_for_most_users(each, question), offered) for each in scenarios]
     try:
-        systems = build_systems(settled, question)
+        systems = build_systems(settled, question, cores)
     except CellInterruptedError:
         return INTERRUPTED
-    if question.target is not None:
-        return size_for_target(systems, question.target, question)
-    if question.users is not None and len(question.users) > 1:
-        return sweep_users(systems, question.users, question)
-    found = [
-        (scenario.name, compute_prediction(system, scenario.load)) for scenario, system in systems
-    ]
-    print_predictions(found, question)
+    if target is not None:
+        reject_unseen_limits(systems)
+        sizes = [(each.name, compute_sizing(target, model, cores)) for each, model in systems]
+        print_answers(sizes, partial(print_sizings, target), question.json_output)
+    elif question.users is not None and len(question.users) > 1:
+        curves = [
+            (each.name, compute_curve(model, question.users, each.load.think_s))
+            for each, model in systems
+        ]
+        print_answers(curves, print_curves, question.json_output)
+        if question.plot is not None:
+            draw_curves(curves, question.plot)
+    else:
+        found = [(each.name, compute_prediction(model, each.load)) for each, model in systems]
+        print_answers(found, print_predictions, question.json_output)
     return 0
 
 
@@ -76,12 +86,8 @@ def size_for_most_users(scenario: Scenario, question: PredictionRequest) -> Scen
     return replace(scenario, load=replace(scenario.load, users=most))
 
 
-def count_cores(question: PredictionRequest) -> int:
-    return question.cores or psutil.cpu_count() or 1
-
-
 def build_systems(
-    scenarios: Sequence[Scenario], question: PredictionRequest
+    scenarios: Sequence[Scenario], question: PredictionRequest, cores: int
 ) -> list[tuple[Scenario, ServerModel]]:
     asking = [each.name for each in scenarios if each.database]
     if question.cpu_s is not None and asking:
@@ -89,65 +95,46 @@ def build_systems(
             f"--cpu: how long the database takes for {asking[0]} is not known without a "
             "calibration; leave --cpu out"
         )
-    costs = {each.name: (question.cpu_s or 0.0, 0.0) for each in scenarios}
+    costs = {}
     if question.cpu_s is None:
-        costs = measure_costs(scenarios, question)
-    systems = [
-        (
-            each,
-            build_server_model(
-                each, costs[each.name][0], count_cores(question), costs[each.name][1]
-            ),
-        )
-        for each in scenarios
-    ]
-    if not question.lifo:
-        return systems
-    return [(each, replace(system, queue="lifo")) for each, system in systems]
+        interruption, progress = Interruption(), choose_display(quiet=question.json_output)
+        with closing(progress), record_signals(interruption):
+            costs = calibrate_scenarios(scenarios, interruption, progress.show_calibration)
+    systems = []
+    for scenario in scenarios:
+        cost = costs.get(scenario.name)
+        cpu_s, wait_s = (cost.cpu_s, cost.wait_s) if cost else (question.cpu_s or 0.0, 0.0)
+        model = build_server_model(scenario, cpu_s, cores, wait_s)
+        systems.append((scenario, replace(model, queue="lifo") if question.lifo else model))
+    return systems
 
 
-def measure_costs(
-    scenarios: Sequence[Scenario], question: PredictionRequest
-) -> dict[str, tuple[Second, Second]]:
-    """By scenario: the CPU of one request, and how long a database took for it."""
-    interruption, progress = Interruption(), choose_display(quiet=question.json_output)
-    try:
-        with record_signals(interruption):
-            found = calibrate_scenarios(scenarios, interruption, progress.show_calibration)
-    finally:
-        progress.close()
-    return {
-        each.name: (found[each.name].cpu_s, found[each.name].wait_s if each.database else 0.0)
-        for each in scenarios
-    }
-
-
-def print_predictions(found: Sequence[tuple[str, Prediction]], question: PredictionRequest) -> None:
-    if question.json_output:
-        print(json.dumps({name: asdict(each) for name, each in found}, indent=2))
+def print_answers(
+    found: Sequence[tuple[str, Answer]],
+    show: Callable[[Sequence[tuple[str, Answer]]], None],
+    json_output: bool,
+) -> None:
+    if json_output:
+        print(json.dumps(dict(found), indent=2, default=asdict))
     else:
-        print_table(build_predictions_table(found))
+        show(found)
 
 
-def sweep_users(
-    systems: Sequence[tuple[Scenario, ServerModel]],
-    users: tuple[int, ...],
-    question: PredictionRequest,
-) -> int:
-    curves = [
-        (scenario.name, compute_curve(system, users, scenario.load.think_s))
-        for scenario, system in systems
-    ]
-    if question.json_output:
-        print(json.dumps({name: asdict(found) for name, found in curves}, indent=2))
-    else:
-        for place, (name, found) in enumerate(curves):
-            if place:
-                print()
-            print_table(build_curve_table(name, found))
-    if question.plot is not None:
-        draw_curves(curves, question.plot)
-    return 0
+def print_predictions(found: Sequence[tuple[str, Prediction]]) -> None:
+    print_table(build_predictions_table(found))
+
+
+def print_curves(curves: Sequence[tuple[str, Curve]]) -> None:
+    for place, (name, found) in enumerate(curves):
+        if place:
+            print()
+        print_table(build_curve_table(name, found))
+
+
+def print_sizings(target: LoadTarget, sizes: Sequence[tuple[str, Sizing | None]]) -> None:
+    for name, each in sizes:
+        answer = describe_sizing(name, target.rate_per_s, 1000 * target.p99_s, each)
+        print(*wrap_note(answer), sep="\n")
 
 
 def draw_curves(curves: Sequence[tuple[str, Curve]], plot: Path) -> None:
@@ -164,26 +151,10 @@ def draw_curves(curves: Sequence[tuple[str, Curve]], plot: Path) -> None:
     print(f"\n{plot}")
 
 
-def size_for_target(
-    systems: Sequence[tuple[Scenario, ServerModel]], target: LoadTarget, question: PredictionRequest
-) -> int:
-    unseen = [scenario.name for scenario, system in systems if system.answers_first]
-    if unseen:
-        raise UserError(
-            f"--target: {unseen[0]} answers before its work is done, so that no p99 tells whether "
-            "it keeps up; choose another scenario"
-        )
-    found = [
-        (
-            scenario.name,
-            compute_sizing(target, system, count_cores(question)),
-        )
-        for scenario, system in systems
-    ]
-    if question.json_output:
-        print(json.dumps({name: each and asdict(each) for name, each in found}, indent=2))
-        return 0
-    for name, each in found:
-        answer = describe_sizing(name, target.rate_per_s, 1000 * target.p99_s, each)
-        print(*wrap_note(answer), sep="\n")
-    return 0
+def reject_unseen_limits(systems: Sequence[tuple[Scenario, ServerModel]]) -> None:
+    for scenario, model in systems:
+        if model.answers_first:
+            raise UserError(
+                f"--target: {scenario.name} answers before its work is done, so that no p99 tells "
+                "whether it keeps up; choose another scenario"
+            )

@@ -40,12 +40,10 @@ class Predictor:
 
     def predict(self, scenario: Scenario) -> Prediction | None:
         """Of a resolved scenario, on record. Raises CellInterruptedError."""
-        if scenario.name not in self.predictions:
-            found = self.compute(scenario)
-            if found is None:
-                return None
-            self.predictions[scenario.name] = found
-        return self.predictions[scenario.name]
+        name = scenario.name
+        if name not in self.predictions and (found := self.compute(scenario)):
+            self.predictions[name] = found
+        return self.predictions.get(name)
 
     def compute(self, scenario: Scenario) -> Prediction | None:
         """Raises CellInterruptedError."""
@@ -53,9 +51,11 @@ class Predictor:
         if measured.name in self._missed:
             return None
         try:
-            found = self.calibrations.get(measured.name) or self._calibrate(measured)
-            database_s = found.wait_s if scenario.database else 0.0
-            system = build_server_model(scenario, found.cpu_s, psutil.cpu_count(), database_s)
+            found = (
+                self.calibrations.get(measured.name)
+                or calibrate_scenarios((measured,), self.interruption, self.tell)[measured.name]
+            )
+            system = build_server_model(scenario, found.cpu_s, psutil.cpu_count(), found.wait_s)
         except UserError as problem:
             self._missed.add(measured.name)
             self.miss(f"no prediction: {problem}")
@@ -69,10 +69,6 @@ class Predictor:
             "calibrations": {name: asdict(each) for name, each in self.calibrations.items()},
             "predictions": {name: asdict(each) for name, each in self.predictions.items()},
         }
-
-    def _calibrate(self, scenario: Scenario) -> Calibration:
-        (found,) = calibrate_scenarios((scenario,), self.interruption, self.tell).values()
-        return found
 
 
 def calibrate_scenarios(

@@ -1,8 +1,8 @@
 """docs/guidance.md: the template filled from records."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from typing import TypeVar
 
 import jinja2
 
@@ -12,7 +12,6 @@ from analysis.guide.recorded import RecordedScenario, Records
 from analysis.guide.rules import Decision, Rule, load_decision_table, load_rules
 from analysis.stats import formats
 
-Text = TypeVar("Text")
 GENERATOR_LIMIT = 90.0
 """Percent of its core: beyond it a load process can't ask any faster."""
 
@@ -86,17 +85,20 @@ class TemplateFiller:
         load = self.records.get_median(cell, "generator_cpu_percent_peak")
         return f"at least {found}" if load is not None and load > GENERATOR_LIMIT else found
 
-    def fill_sentence(self, sentence: str) -> str:
+    def fill(self, sentence: str) -> str:
         """Raises MissingError."""
         return self.environment.from_string(sentence).render()
 
-    def fill_rule(self, rule: Rule) -> Rule:
-        """Raises MissingError."""
-        return replace(rule, measured=self.fill_sentence(rule.measured))
+    def fill_rule(self, rule: Rule) -> Rule | None:
+        """None where a figure was not measured; so is a decision."""
+        with suppress(MissingError):
+            return replace(rule, measured=self.fill(rule.measured))
+        return None
 
-    def fill_decision(self, row: Decision) -> Decision:
-        """Raises MissingError."""
-        return Decision(**{name: self.fill_sentence(text) for name, text in asdict(row).items()})
+    def fill_decision(self, row: Decision) -> Decision | None:
+        with suppress(MissingError):
+            return Decision(**{name: self.fill(text) for name, text in asdict(row).items()})
+        return None
 
 
 def build_anchor(cell: str) -> str:
@@ -104,21 +106,17 @@ def build_anchor(cell: str) -> str:
 
 
 def build_guidance(records: Records) -> Guidance:
-    filling, missing = TemplateFiller(records), list[str]()
-    table = load_decision_table()
-    decisions = fill_measured(
-        table.rows,
-        filling.fill_decision,
-        lambda row: missing.append(f"the row {row.work}, {row.delay}, {row.users}"),
-    )
-    rules = fill_measured(
-        load_rules(), filling.fill_rule, lambda rule: missing.append(f"the rule {rule.claim!r}")
-    )
-    asked = [*table.relations, *(each for rule in rules for each in rule.relations)]
+    filling, table = TemplateFiller(records), load_decision_table()
+    rows = [(each, filling.fill_decision(each)) for each in table.rows]
+    rules = [(each, filling.fill_rule(each)) for each in load_rules()]
+    missing = [f"the row {it.work}, {it.delay}, {it.users}" for it, filled in rows if not filled]
+    missing += [f"the rule {rule.claim!r}" for rule, filled in rules if not filled]
+    kept = [filled for _, filled in rules if filled]
+    asked = [*table.relations, *(each for rule in kept for each in rule.relations)]
     relations = tuple(judge_relation(each, records) for each in asked)
     text = filling.environment.get_template("guidance.md").render(
-        decisions=decisions,
-        rules=rules,
+        decisions=[filled for _, filled in rows if filled],
+        rules=kept,
         missing=missing,
         trials=describe_trials(records),
         runs=group_by_experiment(records),
@@ -126,19 +124,6 @@ def build_guidance(records: Records) -> Guidance:
         relations=relations,
     )
     return Guidance(text, relations, tuple(missing))
-
-
-def fill_measured(
-    texts: Iterable[Text], fill: Callable[[Text], Text], skip: Callable[[Text], None]
-) -> list[Text]:
-    """Those whose figures were all measured; the others are skipped."""
-    found = []
-    for each in texts:
-        try:
-            found.append(fill(each))
-        except MissingError:
-            skip(each)
-    return found
 
 
 def describe_trials(records: Records) -> str:

@@ -5,7 +5,7 @@ the lowest that was not; the search halves that interval, by ratio, until it is 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
 
 PRECISION = 0.05
@@ -31,27 +31,6 @@ class SearchStep:
 
 
 @dataclass(frozen=True, slots=True)
-class Bracket:
-    """What the verdicts of the steps say of the knee: `passed` is the highest rate below all that
-    failed, `failed` the lowest of those; `not_offered` the lowest above `passed` that the generator
-    could not offer."""
-
-    passed: float | None
-    failed: float | None
-    not_offered: float | None
-
-    @property
-    def is_narrow(self) -> bool:
-        low, high = self.passed, self.failed
-        return low is not None and high is not None and are_near(low, high)
-
-    @property
-    def upper(self) -> float | None:
-        """The search goes no higher."""
-        return min((each for each in (self.failed, self.not_offered) if each), default=None)
-
-
-@dataclass(frozen=True, slots=True)
 class Knee:
     """Requests a second: the highest rate sustained and the lowest that was not. None where no
     step showed it. generator_limit: a rate that the generator could not offer.
@@ -64,8 +43,8 @@ class Knee:
     sustained_rps: float | None
     overloaded_rps: float | None
     generator_limit: float | None
-    steps: int
-    is_narrow: bool
+    is_narrow: bool = False
+    steps: int = 0
 
 
 def are_near(low: float, high: float) -> bool:
@@ -75,16 +54,10 @@ def are_near(low: float, high: float) -> bool:
 def find_knee(steps: Sequence[SearchStep]) -> Knee:
     judged = select_final_steps(steps)
     found, fullest = bracket_knee(judged), find_fullest_step(judged)
-    sustained_rps = found.passed
+    sustained_rps = found.sustained_rps
     if sustained_rps is not None and fullest is not None and fullest.served_rps is not None:
         sustained_rps = min(sustained_rps, fullest.served_rps)
-    return Knee(
-        sustained_rps=sustained_rps,
-        overloaded_rps=found.failed,
-        generator_limit=found.not_offered,
-        steps=len(steps),
-        is_narrow=found.is_narrow,
-    )
+    return replace(found, sustained_rps=sustained_rps, steps=len(steps))
 
 
 def select_final_steps(steps: Sequence[SearchStep]) -> list[SearchStep]:
@@ -97,8 +70,9 @@ def select_final_steps(steps: Sequence[SearchStep]) -> list[SearchStep]:
     return list(found.values())
 
 
-def bracket_knee(judged: Sequence[SearchStep]) -> Bracket:
-    """A rate counts as passed only below all that failed: a lucky step is not believed."""
+def bracket_knee(judged: Sequence[SearchStep]) -> Knee:
+    """What the verdicts alone say. A rate counts as sustained only below all that failed: a lucky
+    step is not believed. The generator's limit is the lowest rate above it that was not offered."""
     failed = min((each.rate for each in judged if each.sustained is False), default=None)
     passed = max(
         (each.rate for each in judged if each.sustained and (failed is None or each.rate < failed)),
@@ -108,7 +82,8 @@ def bracket_knee(judged: Sequence[SearchStep]) -> Bracket:
         (each.rate for each in judged if each.sustained is None and each.rate > (passed or 0.0)),
         default=None,
     )
-    return Bracket(passed, failed, not_offered)
+    is_narrow = passed is not None and failed is not None and are_near(passed, failed)
+    return Knee(passed, failed, not_offered, is_narrow)
 
 
 def find_fullest_step(judged: Sequence[SearchStep]) -> SearchStep | None:
@@ -129,20 +104,22 @@ def choose_next_rate(steps: Sequence[SearchStep], first: float, most_steps: int)
     return bisect_rate(bracket_knee(select_final_steps(steps))) or choose_retry_rate(steps)
 
 
-def bisect_rate(found: Bracket) -> float | None:
+def bisect_rate(found: Knee) -> float | None:
     """The next step towards the knee; None where the interval is narrow enough."""
-    if found.upper is None:
-        return None if found.passed is None else found.passed * WIDEN
-    if found.passed is None:
-        return found.upper / WIDEN
-    return None if are_near(found.passed, found.upper) else sqrt(found.passed * found.upper)
+    passed = found.sustained_rps
+    upper = min(filter(None, (found.overloaded_rps, found.generator_limit)), default=None)
+    if upper is None:
+        return None if passed is None else passed * WIDEN
+    if passed is None:
+        return upper / WIDEN
+    return None if are_near(passed, upper) else sqrt(passed * upper)
 
 
 def choose_retry_rate(steps: Sequence[SearchStep]) -> float | None:
     """Of a step that is at odds with another and was tried only once; None if all agree."""
     judged = select_final_steps(steps)
     highest_passed = max((each.rate for each in judged if each.sustained), default=None)
-    lowest_failed, fullest = bracket_knee(judged).failed, find_fullest_step(judged)
+    lowest_failed, fullest = bracket_knee(judged).overloaded_rps, find_fullest_step(judged)
     suspects: list[float] = []
     if highest_passed and lowest_failed and highest_passed > lowest_failed:
         suspects += [highest_passed, lowest_failed]

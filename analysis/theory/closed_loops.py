@@ -1,23 +1,43 @@
-"""Predictions for users who wait for their answer before they ask again."""
+"""Predictions for users who wait for their answer before they ask again.
+
+How long they are simulated before the window, and how fast they start: the runner opens a window
+when everybody has been served once, or when its patience ends.
+"""
 
 from dataclasses import replace
+from typing import NamedTuple
 
 from analysis.theory.combine import FormulaPrediction, combine_predictions
 from analysis.theory.curve import Curve, CurvePoint, compute_curve
 from analysis.theory.model import ServerModel
-from analysis.theory.phases import (
-    PATIENCE_S,
-    is_feasible,
-    plan_fast_ramp,
-    plan_phases,
-    plan_worker_kills,
-    simulate_phases,
-)
+from analysis.theory.server import RESTART_S
+from analysis.theory.simulation import MOST_REQUESTS, simulate
+from analysis.theory.users import ClosedLoad
 from analysis.theory.worker import TICKS_A_LOOK
 from records.prediction import Prediction
 from scenarios.heartbeat import exceeds_worker_timeout
 from scenarios.model import Load
 from scenarios.units import Second
+
+PATIENCE_S: Second = 29.3
+"""Of the warm-up, after the last user's first request: the runner gives it 30 s from when Locust
+has begun, which takes 0.7 s."""
+TURNS = 1.5
+"""Everybody is served once: the runner opens the window then."""
+CYCLES = 3
+"""Deaths of a worker that a window spans; the runner's has as many."""
+TURNS_WITH_WINDOW = 4
+"""Requests of each user: one at the start, one for each of the ramp's turn and of TURNS, and some
+left for the window."""
+
+
+class SimulationPhases(NamedTuple):
+    """Arguments of `simulate`."""
+
+    crowd: ClosedLoad
+    warm_up_s: Second
+    window_s: Second
+    most_requests: int = MOST_REQUESTS
 
 
 def predict_closed_loop(model: ServerModel, load: Load) -> Prediction:
@@ -26,7 +46,7 @@ def predict_closed_loop(model: ServerModel, load: Load) -> Prediction:
     formula = FormulaPrediction(point.ok_rps, point.mean_s, found.highest_rps, fullest)
     if model.blocked_by_rare_s:  # no formula: what holds the loop is nothing or all of the delay
         formula = replace(formula, ok_rps=None, mean_s=None)
-    shown = simulate_phases(model, plan_phases(load, turn_s, turn_s))
+    shown = simulate(model, *plan_phases(load, turn_s, turn_s))
     return replace(combine_predictions(formula, shown), starved=shown.starved)
 
 
@@ -46,16 +66,16 @@ def predict_blocked_loop(model: ServerModel, load: Load) -> Prediction:
     by_simulation = replace(by_formula, ok_rps=None, mean_s=None)
     if is_killed(model, load.users):
         phases = plan_worker_kills(load, model.worker_timeout_s)
-        return combine_predictions(by_simulation, simulate_phases(model, phases))
+        return combine_predictions(by_simulation, simulate(model, *phases))
     settles_s = estimate_settling_s(model, turn_s, per_worker)
     if not is_feasible(load, turn_s, settles_s):
         # too many requests: what a run would come to if it lasted, and its workers too
         lasting = replace(model, accepts="all", worker_timeout_s=0.0)
         at_once_s = turn_s / load.users  # rounds are even as soon as all are there
         return combine_predictions(
-            by_formula, simulate_phases(lasting, plan_fast_ramp(load, turn_s, at_once_s))
+            by_formula, simulate(lasting, *plan_fast_ramp(load, turn_s, at_once_s))
         )
-    shown = simulate_phases(model, plan_phases(load, turn_s, settles_s))
+    shown = simulate(model, *plan_phases(load, turn_s, settles_s))
     short = is_short(model, turn_s, settles_s)
     return combine_predictions(by_formula if short else by_simulation, shown)
 
@@ -83,3 +103,43 @@ def is_short(model: ServerModel, turn_s: Second, settles_s: Second) -> bool:
     tenth round, is in time."""
     in_time = not 0 < model.worker_timeout_s < TICKS_A_LOOK * turn_s
     return in_time and TICKS_A_LOOK * settles_s < PATIENCE_S
+
+
+def plan_phases(load: Load, turn_s: Second, settles_s: Second) -> SimulationPhases:
+    """A turn is what a user takes from one request to its next, and `settles_s` what the crowd
+    takes until turns are even."""
+    if is_feasible(load, turn_s, settles_s):
+        return plan_run_phases(load, settles_s)
+    return plan_fast_ramp(load, turn_s, ramp_s=turn_s)
+
+
+def is_feasible(load: Load, turn_s: Second, settles_s: Second) -> bool:
+    """Whether ramp and warm-up of a real run leave half of what may be simulated to the window."""
+    run = plan_run_phases(load, settles_s)
+    return (run.crowd.ramp_s + run.warm_up_s) * load.users / turn_s <= MOST_REQUESTS / 2
+
+
+def plan_run_phases(load: Load, settles_s: Second) -> SimulationPhases:
+    crowd = ClosedLoad(load.users, load.think_s, load.spawn_rate)
+    return SimulationPhases(crowd, min(PATIENCE_S, TURNS * settles_s), load.duration_s)
+
+
+def plan_fast_ramp(load: Load, turn_s: Second, ramp_s: Second) -> SimulationPhases:
+    """All start within `ramp_s`: a long ramp of many fast users is mostly repetition."""
+    return SimulationPhases(
+        ClosedLoad(load.users, load.think_s, max(load.spawn_rate, load.users / ramp_s)),
+        TURNS * turn_s,
+        load.duration_s,
+        max(MOST_REQUESTS, TURNS_WITH_WINDOW * load.users),
+    )
+
+
+def plan_worker_kills(load: Load, worker_timeout_s: Second) -> SimulationPhases:
+    """The window opens about when the first worker is killed, and spans CYCLES deaths."""
+    ramp_s = min(load.users / load.spawn_rate, worker_timeout_s)
+    return SimulationPhases(
+        ClosedLoad(load.users, load.think_s, load.users / ramp_s),
+        worker_timeout_s - ramp_s,
+        CYCLES * (worker_timeout_s + RESTART_S),
+        max(MOST_REQUESTS, (CYCLES + 2) * load.users),
+    )

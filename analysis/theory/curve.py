@@ -8,8 +8,7 @@ from functools import cache
 
 from analysis.theory.formulas import build_stations
 from analysis.theory.model import ServerModel
-from analysis.theory.networks import compute_asymptotic_bounds, compute_throughput
-from analysis.theory.stations import Station
+from analysis.theory.networks import Station, compute_asymptotic_bounds, compute_throughput
 from scenarios.errors import UserError
 from scenarios.units import Second
 

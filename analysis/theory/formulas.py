@@ -1,14 +1,16 @@
 """A web server's worker as the stations of queueing theory."""
 
 from analysis.theory.model import ServerModel
-from analysis.theory.networks import EXACT_UP_TO, compute_asymptotic_bounds, compute_throughputs
-from analysis.theory.stations import (
+from analysis.theory.networks import (
+    EXACT_UP_TO,
     Delay,
     FlowEquivalent,
     MultiServer,
     Queue,
     Station,
+    compute_asymptotic_bounds,
     compute_highest_rps,
+    compute_throughputs,
 )
 
 

@@ -20,11 +20,11 @@ from scenarios.units import Second
 
 
 def build_server_model(
-    scenario: Scenario, cpu_s: Second, cores: int | None = None, database_s: Second = 0.0
+    scenario: Scenario, cpu_s: Second, cores: int | None = None, wait_s: Second = 0.0
 ) -> ServerModel:
     """A resolved scenario as theory sees it. `cpu_s`: of one request alone, on a core of its own;
-    `database_s`: how long a database took for it. A database is an upstream with that delay and
-    as many connections as the app's pool has.
+    `wait_s`: how long a database took for it, where it asks one. A database is an upstream with
+    that delay and as many connections as the app's pool has.
 
     CPU times are drawn at random around their mean, as the formulas assume. Raises UserError if a
     request takes no time: nothing would limit its rate.
@@ -36,7 +36,7 @@ def build_server_model(
         workers=(cores or 1) if has_processes else server.workers,
         pool=count_threads(scenario, cores),
         connections=get_connection_limit(scenario),
-        delay_s=find_delay_s(scenario, cpu_s, database_s),
+        delay_s=find_delay_s(scenario, cpu_s, wait_s),
         loop_cpu_s=cpu_s,
         cores=cores,
         cpu_jitter="exponential",
@@ -51,8 +51,8 @@ def build_server_model(
     )
 
 
-def find_delay_s(scenario: Scenario, cpu_s: Second, database_s: Second) -> Second:
-    delay_s = scenario.delay_s or database_s
+def find_delay_s(scenario: Scenario, cpu_s: Second, wait_s: Second) -> Second:
+    delay_s = scenario.delay_s or (wait_s if scenario.database else 0.0)
     if cpu_s + delay_s <= 0:
         raise UserError(
             f"{scenario.name}: with no CPU and no delay a request takes no time, and nothing "

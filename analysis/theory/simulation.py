@@ -49,7 +49,6 @@ class SimulationResult:
       turns need not have come to everybody.
     kills: of workers, inside the window.
     in_flight_mean: asked and not answered, time-weighted.
-    backlog_growth_per_s: how much more was in flight at the window's end than at its start.
     bystander_median_s: of those who ask now and then, the unanswered with their age.
     """
 
@@ -65,7 +64,6 @@ class SimulationResult:
     median_s: Second | None
     p99_s: Second | None
     in_flight_mean: float | None
-    backlog_growth_per_s: float | None
     bystander_median_s: Second | None = None
 
 
@@ -74,8 +72,8 @@ def simulate(
     load: SimulatedLoad,
     warm_up_s: Second,
     window_s: Second,
-    seed: int = 1,
     most_requests: int = MOST_REQUESTS,
+    seed: int = 1,
 ) -> SimulationResult:
     """`warm_up_s` counts from the moment when the last user has started. An answer belongs to the
     window in which it comes; one at the very end of a window is outside."""
@@ -130,7 +128,4 @@ def collect_result(
         median_s=estimate_quantile(every_s, 0.5),
         p99_s=estimate_quantile(every_s, 0.99),
         in_flight_mean=divide_or_none(counters.waited_s, window_s),
-        backlog_growth_per_s=divide_or_none(
-            counters.in_flight - counters.in_flight_before, window_s
-        ),
     )

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 
 from analysis.theory.formulas import find_bottleneck
 from analysis.theory.model import ServerModel
+from analysis.theory.networks import compute_highest_rps
 from analysis.theory.simulation import simulate
-from analysis.theory.stations import compute_highest_rps
 from analysis.theory.users import OpenLoad
 from scenarios.units import Second
 

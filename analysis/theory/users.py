@@ -53,7 +53,6 @@ class SimulationCounters:
     most_requests: int
     sent: int = 0
     in_flight: int = 0
-    in_flight_before: int = 0
     opened_s: Second | None = None
     """None while the warm-up lasts."""
     changed_s: Second = 0.0
@@ -69,7 +68,6 @@ class SimulationCounters:
 
     def open_window(self) -> None:
         self.opened_s = self.changed_s = self.clock.now
-        self.in_flight_before = self.in_flight
         self.waited_s = 0.0
         for seen in (self.good_s, self.bad_s, self.answered, self.pings):
             seen.clear()

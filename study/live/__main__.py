@@ -1,19 +1,66 @@
 """The page of a running study, on loopback: `python -m study.live RUN_DIRECTORY PORT`.
 
+Two addresses: the page, and the stream of server-sent events that moves it.
+
 A process of its own, so that neither runner nor server shares its interpreter. It reads the run's
 files and asks nobody anything; the runner watches its CPU like that of all others.
 """
 
+import asyncio
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+import jinja2
 import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response, StreamingResponse
+from starlette.routing import Route
 
-from study.live.broadcast import LiveBroadcast
-from study.live.site import create_site
+from analysis.report.interactive_timeline import build_live_spec
+from analysis.report.templating import create_html_environment
+from analysis.report.vega import encode_script_json, load_vega
+from study.live.broadcast import SHOWN_S, LiveBroadcast
 
 HOST = "127.0.0.1"
 CLOSES_WITHIN_S = 1
+
+
+def create_site(broadcast: LiveBroadcast) -> Starlette:
+    @asynccontextmanager
+    async def looking(_: Starlette) -> AsyncIterator[None]:
+        looks = asyncio.create_task(broadcast.run())
+        yield
+        looks.cancel()
+        with suppress(asyncio.CancelledError):
+            await looks
+
+    async def page(_: Request) -> Response:
+        return HTMLResponse(
+            load_template().render(
+                spec=encode_script_json(build_live_spec(SHOWN_S)), vega=load_vega()
+            ),
+            headers={"Content-Security-Policy": "default-src 'self' 'unsafe-inline' data:"},
+        )
+
+    async def events(_: Request) -> Response:
+        async def stream() -> AsyncIterator[str]:
+            async for message in broadcast.stream_messages():
+                yield f"data: {message}\n\n"
+
+        return StreamingResponse(
+            stream(), media_type="text/event-stream", headers={"Cache-Control": "no-store"}
+        )
+
+    return Starlette(routes=[Route("/", page), Route("/events", events)], lifespan=looking)
+
+
+def load_template() -> jinja2.Template:
+    loaders = [jinja2.PackageLoader(each) for each in ("study.live", "analysis.report")]
+    environment = create_html_environment().overlay(loader=jinja2.ChoiceLoader(loaders))
+    return environment.get_template("live.html")
 
 
 def main(directory: str, port: str) -> None:

@@ -7,13 +7,17 @@ from hypothesis import strategies as st
 
 from analysis.theory.networks import (
     EXACT_UP_TO,
+    Delay,
+    FlowEquivalent,
+    MultiServer,
+    Queue,
+    Station,
     approximate_throughput,
     compute_asymptotic_bounds,
     compute_throughput,
     compute_throughputs,
 )
-from analysis.theory.open_queues import compute_erlang_c, estimate_mgc_wait_s
-from analysis.theory.stations import Delay, FlowEquivalent, MultiServer, Queue, Station
+from analysis.theory.open_loops import compute_erlang_c, estimate_mgc_wait_s
 
 CLOSE = 1e-9
 """Relative. The logarithms of the normalising constants reach some 20,000 with 16 digits."""

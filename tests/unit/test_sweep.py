@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from analysis.theory.curve import build_users_grid, compute_curve
 from analysis.theory.formulas import build_stations
 from analysis.theory.model import ServerModel
+from analysis.theory.networks import FlowEquivalent
 from analysis.theory.simulation import simulate
 from analysis.theory.sizing import (
     MOST_WORKERS,
@@ -17,7 +18,6 @@ from analysis.theory.sizing import (
     compute_sizing,
     search_fewest,
 )
-from analysis.theory.stations import FlowEquivalent
 from analysis.theory.users import ClosedLoad
 from scenarios.model import Style
 
