@@ -43,8 +43,8 @@ class Knee:
     sustained_rps: float | None
     overloaded_rps: float | None
     generator_limit: float | None
-    is_narrow: bool = False
     steps: int = 0
+    is_narrow: bool = False
 
 
 def are_near(low: float, high: float) -> bool:
@@ -83,7 +83,7 @@ def bracket_knee(judged: Sequence[SearchStep]) -> Knee:
         default=None,
     )
     is_narrow = passed is not None and failed is not None and are_near(passed, failed)
-    return Knee(passed, failed, not_offered, is_narrow)
+    return Knee(passed, failed, not_offered, is_narrow=is_narrow)
 
 
 def find_fullest_step(judged: Sequence[SearchStep]) -> SearchStep | None:
