@@ -194,6 +194,7 @@ def test_beyond_capacity_the_backlog_grows_by_the_difference() -> None:
     system = ServerModel("def", pool=40)
     found = simulate(system, OpenLoad(50.0, "constant"), warm_up_s=10, window_s=100)
     assert found.ok_rps == approx(40.0)
+    # within a batch: forty are answered together, once a second
     assert found.unfinished == pytest.approx((50 - 40) * 110 + 40, abs=40)
     # 99 of 100 answers have come after 109 s, of which one delay is no waiting for a token
     wait_s = 40 * 108 * (1 / 40.0 - 1 / 50.0)  # arrives at k / rate, starts at k / capacity
