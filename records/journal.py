@@ -1,8 +1,8 @@
 """Reads the journals that the probe and the load users append to, and writes the latter.
 
-Format (probe/asgi_probe/journal.py tells it too): frames of one letter, a little-endian u32 length and a
-payload. `{` is JSON: the header with every table's columns, then additions to the string table.
-Other letters are packed rows. A torn end is dropped: it is what SIGKILL leaves.
+Format (probe/asgi_probe/journal.py has it too): frames of one letter, a little-endian u32 length
+and a payload. `{` is JSON: the header with every table's columns, then additions to the string
+table. Other letters are packed rows. A torn end is dropped: it is what SIGKILL leaves.
 """
 
 import json
