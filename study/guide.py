@@ -158,8 +158,9 @@ class GuidanceCheck:
 
 
 def run_interruptible(command: Sequence[str]) -> int:
-    """Its exit code. A signal that ends this process ends that one too, in order."""
-    interruption = Interruption()
+    """Its exit code; INTERRUPTED after a signal to this process, which ends that one too, in order:
+    it is asked once, since a second signal may come when it no longer has a handler."""
+    interruption, asked = Interruption(), False
     with (
         record_signals(interruption),
         subprocess.Popen(
@@ -168,10 +169,12 @@ def run_interruptible(command: Sequence[str]) -> int:
     ):
         while True:
             try:
-                return process.wait(LOOK_S)
+                code = process.wait(LOOK_S)
+                return INTERRUPTED if interruption.reason else code
             except subprocess.TimeoutExpired:
-                if interruption.reason:
+                if interruption.reason and not asked:
                     process.terminate()
+                    asked = True
 
 
 def wrap_command(command: str) -> str:
