@@ -51,8 +51,6 @@ class Runner:
                 raise self._build_error(str(error), BROKEN) from error
         except UserError as problem:
             raise self._build_error(str(problem), problem.exit_code) from problem
-        except OSError:  # a full disk, a folder that went away: no fault of ours
-            raise
         except Exception as error:
             self._save_traceback()
             said = " ".join(f"{type(error).__name__}: {error}".split())
