@@ -80,13 +80,14 @@ def create_app(settings: DatabaseSettings) -> FastAPI:
             ) as own:
                 yield own
 
-    opened = Depends(open_connection, scope="function")
+    opened = Annotated[Connection, Depends(open_connection, scope="function")]
 
     @app.get("/tasks")
     async def list_tasks(
+        # First, so that it is held while decode_cursor, a `def`, waits for one of the 40 threads.
+        connection: opened,
         after: Annotated[int, Depends(decode_cursor)],
         limit: Limit = 25,
-        connection: Connection = opened,
     ) -> TaskPage:
         rows = await (await connection.execute(PAGE, (after, limit + 1))).fetchall()
         items = [Task.model_validate(row) for row in rows[:limit]]
@@ -95,7 +96,7 @@ def create_app(settings: DatabaseSettings) -> FastAPI:
         )
 
     @app.post("/tasks", status_code=201, response_model=Task)
-    async def create_task(task: NewTask, connection: Connection = opened) -> DictRow | None:
+    async def create_task(connection: opened, task: NewTask) -> DictRow | None:
         return await (await connection.execute(CREATE, (task.title, task.done))).fetchone()
 
     return app
