@@ -1,14 +1,28 @@
 #!/bin/sh
 # Makes .venv from pyproject.toml and the pins of constraints.txt. Does nothing when it is up to date.
+#   sh setup.sh         what the study needs
+#   sh setup.sh --dev   and what its checks and tests need
 # Used by every other script here; PYTHON=python3.13 sh setup.sh takes another interpreter.
 set -eu
 cd "$(dirname "$(readlink -f "$0")")"
 
 fail() { printf 'setup: %s\n' "$1" >&2; exit 3; }
 
+case ${1-} in
+    '') extras=all loads='190 MB' takes='650 MB' ;;
+    --dev) extras='all dev' loads='270 MB' takes='1.2 GB' ;;
+    *) printf 'setup: %s: nothing, or --dev\n' "$1" >&2; exit 2 ;;
+esac
+
+# What .venv was made from, and which extras it has: those of --dev are more.
 stamp=.venv/.made-from
 wanted=$( (pwd -P; cat pyproject.toml constraints.txt setup.sh) | cksum)
-[ -x .venv/bin/python ] && [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && exit 0
+is_made() {
+    [ -x .venv/bin/python ] || return 1
+    made=$(cat "$stamp" 2>/dev/null) || return 1
+    [ "$made" = "$wanted all dev" ] || [ "$made" = "$wanted $extras" ]
+}
+! is_made || exit 0
 
 [ -w . ] || fail "$(pwd) can't be written to; clone it to a folder of yours"
 python=${PYTHON:-python3}
@@ -16,20 +30,56 @@ command -v "$python" >/dev/null 2>&1 || fail "no $python here; install Python 3.
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
     fail "$("$python" --version) is too old; Python 3.11 or newer is needed: PYTHON=... sh setup.sh"
 
-printf 'setup: making .venv (once, about a minute) ...\n' >&2
-wants=$(mktemp)
-log=$(mktemp)
-trap 'rm -f "$wants" "$log"' EXIT
-"$python" - >"$wants" <<'PY'
+# One set-up at a time: this shell holds the lock for as long as it lives.
+exec 9<pyproject.toml
+"$python" - <<'PY'
+import fcntl
+import signal
+import sys
+
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+try:
+    fcntl.flock(9, fcntl.LOCK_EX | fcntl.LOCK_NB)
+except BlockingIOError:
+    print("setup: waiting for another set-up of this folder ...", file=sys.stderr)
+    fcntl.flock(9, fcntl.LOCK_EX)
+PY
+! is_made || exit 0
+
+# What an interrupted set-up has left can't be told from what is whole.
+unfinished=.venv/.unfinished
+[ ! -e "$unfinished" ] || rm -rf .venv
+mkdir -p .venv/.temporary
+: >"$unfinished"
+export TMPDIR="$PWD/.venv/.temporary"
+printf 'setup: making .venv (once, some minutes): loads about %s, takes %s of disk ...\n' "$loads" "$takes" >&2
+log=.venv/.setup.log
+"$python" - "$extras" >.venv/.wanted <<'PY'
+import sys
 import tomllib
+
 with open("pyproject.toml", "rb") as file:
     project = tomllib.load(file)["project"]
-print("\n".join(project["dependencies"] + project["optional-dependencies"]["dev"]))
+known = project["optional-dependencies"]
+own = f"{project['name']}["
+
+
+def list_packages(extra):
+    for each in known[extra]:
+        if each.startswith(own):
+            for part in each.removeprefix(own).rstrip("]").split(","):
+                yield from list_packages(part)
+        else:
+            yield each
+
+
+packages = [each for extra in sys.argv[1].split() for each in list_packages(extra)]
+print(*project["dependencies"], *packages, sep="\n")
 PY
 
 if command -v uv >/dev/null 2>&1; then
     { uv venv --quiet --allow-existing --python "$python" .venv &&
-        uv pip install --quiet --python .venv/bin/python -c constraints.txt -r "$wants"; } >"$log" 2>&1 || {
+        uv pip install --quiet --python .venv/bin/python -c constraints.txt -r .venv/.wanted; } >"$log" 2>&1 || {
         tail -n 15 "$log" >&2
         fail "uv could not install the packages (its last words are above): is there a network?"
     }
@@ -38,29 +88,17 @@ else
         tail -n 3 "$log" >&2
         fail "$python could not make .venv (see above); on Debian or Ubuntu: apt-get install python3-venv"
     }
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r "$wants" >"$log" 2>&1 || {
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r .venv/.wanted >"$log" 2>&1 || {
         tail -n 15 "$log" >&2
         fail "pip could not install the packages (its last words are above): is there a network?"
     }
 fi
 
-# The command `study` sees this folder; nothing else that runs in .venv does, so that names like
-# `app` or `stress` of ours never stand in the way of a user's own modules. Signals are answered
-# from the first moment, imports included.
 cat >.venv/bin/study <<'SH'
 #!/bin/sh
 root=$(cd "$(dirname "$(readlink -f "$0")")/../.." && pwd -P)
-exec "$root/.venv/bin/python" -P -c '
-import os, signal, sys
-def answer(how):
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: how(130))
-answer(os._exit)  # nothing has begun, and an exception in mid-import may end anywhere
-sys.path.insert(0, sys.argv.pop(1))
-from study.cli import main
-answer(sys.exit)
-sys.exit(main())
-' "$root" "$@"
+exec "$root/.venv/bin/python" -P "$root/study/entry.py" "$@"
 SH
 chmod +x .venv/bin/study
-printf '%s\n' "$wanted" >"$stamp"
+printf '%s\n' "$wanted $extras" >"$stamp"
+rm -rf "$unfinished" "$TMPDIR"

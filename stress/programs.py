@@ -6,8 +6,8 @@ from pathlib import Path
 
 from scenarios.errors import build_cannot_run_error
 from scenarios.model import Server
+from stress.places import ROOT
 from stress.servers import ServerAdapter
-from stress.stack import ROOT
 
 LONG_BUILD_S = 2.0
 """From here on a build is worth a word."""

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import sys
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
@@ -28,10 +29,11 @@ from stress.attached_server import read_live_journals
 from stress.bystander import BackgroundPing
 from stress.load.oha import read_oha_errors, take_oha_rows
 from stress.load.protocol import LoadProgress, read_clocks
+from stress.places import ROOT
 from stress.resource_monitor import MachineRow, is_alive
 from stress.runtime import CellRun
 from stress.servers import find_adapter
-from stress.stack import ROOT, Stack
+from stress.stack import Stack
 
 _DESCRIPTORS = re.compile(r".*(?:Too many open files|EMFILE).*", re.IGNORECASE)
 MOST_FAULTS = 5
@@ -180,8 +182,8 @@ def explain_deaths(kind: str, seen: CellObservations, log_text: str) -> list[Wor
 
 
 def strip_local_paths(argv: Sequence[str], folder: Path) -> list[str]:
-    """A command without the paths of this machine."""
-    return [
-        word.replace(str(folder), "CELL").replace(f"{ROOT}/.venv/bin/", "").replace(f"{ROOT}/", "")
-        for word in argv
-    ]
+    """A command without the paths of this machine: its program by name, files from their root."""
+    program, *options = argv
+    for path, name in ((f"{folder}", "CELL"), (f"{ROOT}/", ""), (f"{sys.prefix}/", "")):
+        options = [word.replace(path, name) for word in options]
+    return [Path(program).name, *options]

@@ -13,7 +13,6 @@ from stress.databases import PreparedDatabase
 from stress.processes import ExternalProcess, Process, describe_exit_code, end_all
 from stress.readiness import opened
 
-ROOT = Path(__file__).resolve().parent.parent
 FILE = "file.bin"
 ACCESS_FILE = "access.txt"
 ACCESS_KEPT_BYTES = 16_384

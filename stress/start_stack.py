@@ -18,14 +18,16 @@ from scenarios.errors import build_cannot_run_error
 from scenarios.model import APP_TARGETS, AccessLog, Database, Scenario
 from stress import databases, plan
 from stress.databases import PreparedDatabase
+from stress.extras import check_extra
 from stress.interruption import Interruption
 from stress.machine import find_free_port, is_own_address, list_listening_pids
+from stress.places import ROOT, find_specimen_folder
 from stress.processes import ExternalProcess, Process
 from stress.programs import find_upstream_program
 from stress.readiness import READY_WITHIN_S, is_answering, wait_until
 from stress.resource_monitor import WorkerMonitor
 from stress.servers import find_adapter
-from stress.stack import ACCESS_FILE, FILE, ROOT, Stack
+from stress.stack import ACCESS_FILE, FILE, Stack
 
 MIB = 2**20
 TERMINAL_BYTES_PER_S = 65_536
@@ -137,13 +139,15 @@ def build_server_command(
     }
     probe = probe if scenario.server.is_python else {}
     env = {**probe, **adapter.build_environment(server), **app_env}
-    return plan.Command("server", adapter.build_argv(server, host, port), ROOT, env)
+    argv = adapter.build_argv(server, host, port)
+    return plan.Command("server", argv, find_specimen_folder(), env)
 
 
 def start_database(
     stack: Stack, database: Database, interruption: Interruption
 ) -> PreparedDatabase:
-    """One with its tables, that nobody has asked yet."""
+    """One with its tables, that nobody has asked yet. Raises UserError."""
+    check_extra("database", f"a scenario with {database.kind}")
     if database.kind == "sqlite":
         return databases.create_sqlite_database(stack.folder)
     given = os.environ.get(databases.URL_VARIABLE)

@@ -23,7 +23,7 @@ from analysis.guide.rules import Rule, load_checked_rules
 from analysis.report.render import WIDTH, wrap_note
 from scenarios.errors import ALL_WELL, INTERRUPTED, NOT_AS_EXPECTED, UserError
 from stress.interruption import Interruption
-from stress.stack import ROOT
+from stress.places import ROOT
 from study.signals import record_signals
 
 KEPT = ROOT / "docs" / "evidence" / "guidance"

@@ -13,8 +13,9 @@ from pathlib import Path
 import psutil
 
 from scenarios.model import MachineResources
+from stress.places import ROOT
 from stress.servers import load_adapters
-from stress.stack import ROOT
+from study import __version__
 
 PACKAGES = (
     "aiofiles", "aiohttp", "aiosqlite", "anyio", "asyncpg", "fastapi", "gevent",
@@ -23,7 +24,8 @@ PACKAGES = (
     "structlog", "uvloop",
 )  # fmt: skip
 """The servers' own are named by their adapters."""
-GIT = ("git", "-C", str(ROOT))
+GIT = ("git", "-C", str(ROOT), f"--git-dir={ROOT / '.git'}")
+"""An installed wheel may lie in somebody else's repository."""
 
 
 def detect_resources() -> MachineResources:
@@ -49,6 +51,7 @@ def collect_environment() -> dict[str, object]:
         "descriptors_hard": hard,
         "go": read_go_version(),
         **{name: read_word(1, name, "--version") for name in ("rustc", "oha")},
+        "study": __version__,
         "git_revision": capture_output(*GIT, "rev-parse", "HEAD"),
         "git_changed": bool(capture_output(*GIT, "status", "--porcelain")),
         "packages": {name: find_package_version(name) for name in list_packages()},

@@ -19,10 +19,10 @@ from records.rundir import create_run
 from scenarios.errors import CANNOT, INTERRUPTED, UserError
 from stress.interruption import CellInterruptedError, Interruption
 from stress.machine import find_free_port
+from stress.places import ROOT
 from stress.plan import HOST, Command
 from stress.processes import Process
 from stress.readiness import wait_until
-from stress.stack import ROOT
 from study.final_output import print_table
 from study.signals import record_signals
 

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from secrets import randbelow
 
@@ -12,8 +13,9 @@ from analysis.summary.sweep import SweepSettings
 from analysis.summary.thresholds import Threshold, validate_thresholds
 from records.rundir import RunDir, create_run
 from scenarios.errors import UserError
-from scenarios.model import Scenario, resolve_scenario
+from scenarios.model import Scenario, ServerKind, resolve_scenario
 from stress.databases import check_given_database
+from stress.extras import check_extra
 from stress.interruption import Interruption
 from stress.load.oha import check_engine_installed
 from stress.machine import find_free_port, raise_descriptor_limit
@@ -104,7 +106,9 @@ def run_scenarios(
     offered = detect_resources()
     if order.profile and not any(each.server.is_python for each in scenarios):
         raise UserError("--profile: py-spy sees Python servers only; none is chosen")
-    settled = [resolve_scenario(scenario, offered) for scenario in drop_unbuildable(scenarios)]
+    if order.profile:
+        check_extra("profile", "--profile")
+    settled = [resolve_scenario(scenario, offered) for scenario in drop_impossible(scenarios)]
     validate_thresholds(order.expectations, [each.name for each in settled])
     seed = randbelow(SEEDS) if order.seed is None else order.seed
     plan = FixedPlan(schedule_trials(settled, order.trials, seed))
@@ -197,19 +201,30 @@ def check_machine(scenarios: Sequence[Scenario], order: RunOptions, served: Stac
         check_given_database()
 
 
-def drop_unbuildable(scenarios: Sequence[Scenario]) -> tuple[Scenario, ...]:
-    """Without those whose server can't be had here: one line tells each of them. Raises UserError
-    where nothing is left."""
-    missing = dict[str, UserError]()
-    for kind in dict.fromkeys(each.server.kind for each in scenarios):
-        try:
-            find_adapter(kind).check_available()
-        except UserError as problem:
-            missing[kind] = problem
-    left = tuple(each for each in scenarios if each.server.kind not in missing)
+def drop_impossible(scenarios: Sequence[Scenario]) -> tuple[Scenario, ...]:
+    """Without those whose server or database can't be had here: one line for each reason. Raises
+    UserError where nothing is left."""
+    missing = {
+        each.name: problem
+        for each in scenarios
+        if (problem := find_obstacle(each.server.kind, each.database is not None))
+    }
+    left = tuple(each for each in scenarios if each.name not in missing)
     if not left:
         raise next(iter(missing.values()))
-    for absent, reason in missing.items():
-        skipped = ", ".join(each.name for each in scenarios if each.server.kind == absent)
+    for reason in dict.fromkeys(map(str, missing.values())):
+        skipped = ", ".join(name for name, each in missing.items() if str(each) == reason)
         print(f"study: left out {skipped}: {reason}", file=sys.stderr)
     return left
+
+
+@cache
+def find_obstacle(server: ServerKind, has_database: bool) -> UserError | None:
+    """Builds the server where it must be."""
+    try:
+        find_adapter(server).check_available()
+        if has_database:
+            check_extra("database", "a scenario with a database")
+    except UserError as problem:
+        return problem
+    return None

@@ -18,10 +18,11 @@ from analysis.guide.recorded import Records, find_runs
 from analysis.guide.workshop_page import build_command, build_workshop_text, name_exercise_run
 from analysis.report.write import save_pictures
 from scenarios.errors import UserError
-from stress.stack import ROOT
+from stress.places import ROOT, find_specimen_folder
 from study.final_output import choose_exit_code
 from study.guide import publish_texts, wrap_command
 from study.run import RunOptions, RunResult, run_scenarios
+from study.specimen import build_restore_command, name_file, name_path, place_specimen
 
 ATTEMPTS = 3
 KEPT = ROOT / "docs" / "evidence" / "workshop"
@@ -43,12 +44,18 @@ class WorkshopSession:
     def run_session(self) -> int:
         """Raises UserError."""
         which = self.exercise
+        place_specimen(self.out)
         scenario = build_exercise_scenario(which, self.edited)
         check_edits(which, self.edited)
         print(f"Exercise {which.number}: {which.title}")
         print(wrap_paragraph(which.question))
         if self.edited:
-            print("\n" + wrap_paragraph(f"After your edit of {which.file}: {which.asked_words}?"))
+            print(
+                "\n"
+                + wrap_paragraph(
+                    f"After your edit of {name_file(which.file)}: {which.asked_words}?"
+                )
+            )
         guess = ask_prediction(which) if self.ask else None
         print("" if self.edited else f"\n{wrap_command(build_command(which))}\n", flush=True)
         order = RunOptions(
@@ -80,11 +87,11 @@ class WorkshopSession:
             print("\n" + wrap_paragraph(f"doubtful: {', '.join(grave)}; report.html says why"))
         if self.edited:
             print("\n" + wrap_paragraph(f"What should have happened: {which.then}"))
-            print("\nTake the edit back: git restore app")
+            print(f"\nTake the edit back: {build_restore_command()}")
         else:
             print("\n" + wrap_paragraph(f"Why: {which.why}"))
             print(wrap_paragraph(f"Look at: {which.look}"))
-            print(f"\nNow change {which.file}:\n\n{describe_edit(which)}")
+            print(f"\nNow change {name_file(which.file)}:\n\n{describe_edit(which)}")
             print(f"What will happen? Then: study workshop {which.number} --edited")
         print(f"\n{'report.html and ' if done.page else ''}workshop.png are in\n{folder}/")
 
@@ -109,7 +116,7 @@ def ask_prediction(which: Exercise) -> float:
 
 def is_edit_applied(which: Exercise) -> bool:
     """However its lines are broken."""
-    text = strip_formatting((ROOT / which.file).read_text())
+    text = strip_formatting((find_specimen_folder() / which.file).read_text())
     hunks = [(strip_formatting(before), strip_formatting(after)) for before, after in which.hunks]
     as_said = all(new in text and (old in new or old not in text) for old, new in hunks)
     return as_said or bool(which.instead and strip_formatting(which.instead) in text)
@@ -125,19 +132,19 @@ def check_edits(which: Exercise, edited: bool) -> None:
     exercises are reported."""
     if edited and not is_edit_applied(which):
         raise UserError(
-            f"{which.file} is not edited as exercise {which.number} says: "
+            f"{name_file(which.file)} is not edited as exercise {which.number} says: "
             + "; ".join(describe_edit(which).splitlines())
         )
     if not edited and is_edit_applied(which):
         raise UserError(
-            f"{which.file} still has the edit of exercise {which.number}: take it back with "
-            "`git restore app`, or run --edited"
+            f"{name_file(which.file)} still has the edit of exercise {which.number}: take it back "
+            f"with `{build_restore_command()}`, or run --edited"
         )
     for other in load_exercises():
         if other is not which and is_edit_applied(other):
             print(
-                f"study: {other.file} still has the edit of exercise {other.number}; "
-                "`git restore app` takes it back",
+                f"study: {name_file(other.file)} still has the edit of exercise {other.number}; "
+                f"`{build_restore_command()}` takes it back",
                 file=sys.stderr,
             )
 
@@ -185,5 +192,5 @@ def print_exercises() -> int:
     for each in load_exercises():
         print(f"{each.number}  {each.title} ({each.minutes} minutes)")
         print(wrap_paragraph(each.question, "   "))
-    print("\nstudy workshop 1 begins; docs/workshop.md has all of it, and a page for the teacher")
+    print(f"\nstudy workshop 1 begins; {name_path(PAGE)} has all of it, and a page for the teacher")
     return 0

@@ -6,7 +6,7 @@
 #   sh tests/run.sh -m "not slow"   every check, then pytest with these options
 set -eu
 cd "$(dirname "$(readlink -f "$0")")/.."
-sh setup.sh
+sh setup.sh --dev
 export PYTHONPATH=.:probe
 bin=.venv/bin
 

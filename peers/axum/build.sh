@@ -23,15 +23,18 @@ if [ ! -x "$binary" ]; then
     own=$binary.$$
     trap 'rm -rf "$own"' EXIT
     trap 'exit 3' HUP INT TERM
-    mkdir -p "$own" 2>/dev/null || fail "$cache cannot be written"
-    export CARGO_BUILD_BUILD_DIR="$cache/axum-target" CARGO_TARGET_DIR="$own"
+    # Cargo writes its lock beside the sources, which may be read-only.
+    mkdir -p "$own" 2>/dev/null || fail "$cache can't be written to; XDG_CACHE_HOME names another folder"
+    cp -R Cargo.toml src "$own"
+    cd "$own"
+    export CARGO_BUILD_BUILD_DIR="$cache/axum-target" CARGO_TARGET_DIR="$own/target"
     # Cargo goes by the sources' dates, and another clone's may be newer than these: with the
     # checksum among the compiler's arguments it goes by what is in them.
     said=$(cargo rustc --release -- -C metadata="$sources" 2>&1) ||
         fail "cargo failed:
 $(printf '%s\n' "$said" | tail -n 20)"
     # A copy: cargo's own file is a link to what the next build writes.
-    cp "$own/release/axum-peer" "$own/axum-peer"
+    cp "$own/target/release/axum-peer" "$own/axum-peer"
     mv -f "$own/axum-peer" "$binary"
 fi
 printf '%s\n' "$binary"

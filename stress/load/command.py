@@ -7,9 +7,9 @@ from pathlib import Path
 
 from scenarios.model import Scenario
 from stress.load.protocol import PLAN_OPTION, LoadPlan
+from stress.places import ROOT
 from stress.plan import HOST, Command, plan_windows
 from stress.runtime import CellRun, Distribution
-from stress.stack import ROOT
 
 LOCUST = (sys.executable, "-m", "locust", f"--locustfile={ROOT / 'stress/load/locustfile.py'}")
 

@@ -16,13 +16,13 @@ from records.journal import JournalWriter
 from stress.load.protocol import LoadControl, LoadPlan
 from stress.load.reports import LOOKS_S, LoadReport
 from stress.load.sent_requests import RequestLedger, UserRamp
+from stress.places import ROOT
 
 FLUSH_EVERY_S = LOOKS_S
 WRITE_EVERY_S = 0.02
 BEGIN_LOOK_S = 0.02
 REPORTS_IN_S = 3 * FLUSH_EVERY_S
 """By then every load process has reported something from after the last send."""
-ROOT = Path(__file__).resolve().parents[2]
 
 
 class LoadProcess:

@@ -16,7 +16,7 @@ def guide(
         name="DIR",
     )],
     out: Annotated[Path | None, Setting(
-        "The page to write; docs/guidance.md if not given.", metavar="FILE",
+        "The page to write; in a clone docs/guidance.md if not given.", metavar="FILE",
     )] = None,
     html: Annotated[Path | None, Setting(
         "Also as a page that prints, such as guidance.html.", metavar="FILE",
@@ -35,6 +35,7 @@ def guide(
 ) -> int:
     """Writes docs/guidance.md from recorded runs; --check measures its sentences again."""
     # fmt: on
+    from stress.places import IS_CLONE
     from study import guide as guiding
 
     if list_:
@@ -45,4 +46,6 @@ def guide(
         return guiding.GuidanceCheck(guiding.select_rules(rule), port).run()
     if rule:
         raise UserError("--rule chooses what --check measures: give --check too")
+    if out is None and not IS_CLONE:
+        raise UserError("--out: name the page to write, such as guidance.md")
     return guiding.write_guidance(directories or [guiding.KEPT], out or guiding.PAGE, keep, html)

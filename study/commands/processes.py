@@ -20,8 +20,8 @@ def upstream(
     kind: Kind = "auto",
 ) -> int:
     """Runs the slow upstream by hand; further options are its own (--port, --distribution ...)."""
+    from stress.places import ROOT
     from stress.programs import find_upstream_program
-    from stress.stack import ROOT
     from study.machine_facts import detect_resources
 
     chosen = kind if kind != "auto" else "go" if detect_resources().go else "python"

@@ -21,8 +21,8 @@ def workshop(
     edited: Annotated[bool, Setting("After the edit that the exercise asks for.")] = False,
     prompt: Annotated[bool, Setting("Ask for your prediction first.")] = True,
     page: Annotated[tuple[Path, ...], Setting(
-        "Write docs/workshop.md from these runs (of both forms of each exercise); "
-        "may be a folder of them.", metavar="DIR",
+        "Write docs/workshop.md (outside a clone: in --out) from these runs (of both forms of each "
+        "exercise); may be a folder of them.", metavar="DIR",
     )] = (),
     keep: Annotated[Path | None, Setting(
         "With --page: copy there what the page needs of the runs.", metavar="FOLDER",
@@ -33,12 +33,14 @@ def workshop(
     """An exercise: your prediction, the run, and both beside what theory says."""
     # fmt: on
     from analysis.guide.exercises import find_exercise
+    from stress.places import IS_CLONE
     from study import workshop as sessions
 
     if page or keep:
         if number is not None or edited:
             raise UserError("--page writes docs/workshop.md: leave the exercise out")
-        return sessions.write_workshop_page(page or [sessions.KEPT], sessions.PAGE, keep)
+        written = sessions.PAGE if IS_CLONE else out / sessions.PAGE.name
+        return sessions.write_workshop_page(page or [sessions.KEPT], written, keep)
     if number is None:
         if edited:
             raise UserError("--edited: of which exercise? study workshop 1 --edited")

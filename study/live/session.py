@@ -10,6 +10,7 @@ from pathlib import Path
 from scenarios.model import Scenario
 from stress.interruption import Interruption
 from stress.machine import find_free_port
+from stress.places import ROOT
 from stress.plan import HOST, Command
 from stress.processes import Process
 from stress.readiness import wait_until
@@ -19,7 +20,6 @@ from study.live.state import LiveState, write_state
 from study.probe import is_listening
 from study.progress import ProgressDisplay
 
-ROOT = Path(__file__).resolve().parents[2]
 LIVE = "live"
 """The role under which the page's CPU is recorded."""
 

@@ -28,7 +28,7 @@ from analysis.summary.cell import compute_summary
 from records.prediction import Prediction
 from scenarios.errors import UserError
 from scenarios.model import Scenario
-from stress.stack import ROOT
+from stress.places import ROOT, SPECIMEN_VARIABLE
 from study.cli import main
 from study.run import RunOptions
 from study.workshop import ask_prediction, build_diff, check_edits, describe_edit
@@ -103,7 +103,7 @@ def test_a_number_that_is_no_exercise_is_refused() -> None:
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the app, to be edited."""
     shutil.copytree(ROOT / "app", tmp_path / "app")
-    monkeypatch.setattr("study.workshop.ROOT", tmp_path)
+    monkeypatch.setenv(SPECIMEN_VARIABLE, str(tmp_path))
     return tmp_path
 
 

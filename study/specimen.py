@@ -1,0 +1,35 @@
+"""The app that an exercise edits: a clone's own, or a copy where an installed wheel has it."""
+
+import os
+import shlex
+from pathlib import Path
+
+from stress.places import IS_CLONE, ROOT, SPECIMEN_VARIABLE, find_specimen_folder
+
+
+def place_specimen(out: Path) -> None:
+    """Outside a clone: copies `app` to `out`, once, and has it measured instead of ours."""
+    if IS_CLONE:
+        return
+    folder = out.resolve() / "workshop"
+    os.environ[SPECIMEN_VARIABLE] = str(folder)
+    if not (folder / "app").exists():
+        for source in (*ROOT.glob("app/**/*.py"), *ROOT.glob("app/*.json")):
+            target = folder / source.relative_to(ROOT)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(source.read_bytes())  # not its mode, which may be read-only
+
+
+def build_restore_command() -> str:
+    """What takes all edits back."""
+    return "git restore app" if IS_CLONE else shlex.join(("rm", "-r", name_file("app")))
+
+
+def name_file(file: str) -> str:
+    """In a clone as it is called there, and elsewhere as it is reached from here."""
+    return file if IS_CLONE else name_path(find_specimen_folder() / file)
+
+
+def name_path(path: Path) -> str:
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
