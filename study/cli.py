@@ -3,13 +3,31 @@
 import sys
 import traceback
 from collections.abc import Sequence
+from typing import Annotated, Literal
 
 from cyclopts import App, CycloptsError, Group, Parameter
 from cyclopts.help import DefaultFormatter, PanelSpec
 from rich.box import Box
 
-from scenarios.errors import BROKEN, CANNOT, INTERRUPTED, WRONG_USE, UserError
+from scenarios.errors import ALL_WELL, BROKEN, CANNOT, INTERRUPTED, WRONG_USE, UserError
+from scenarios.options import Setting
+from study import __version__
 from study.commands import capacity, guide, measure, processes, reading, sweep, theory, workshop
+from study.options import declare_command
+
+Shell = Annotated[Literal["bash", "zsh", "fish"], Setting("bash, zsh or fish.", name="SHELL")]
+
+
+@declare_command()
+def completion(shell: Shell, /) -> int:
+    """Prints what completes commands and options in a shell.
+
+    For example:
+        study completion bash >~/.local/share/bash-completion/completions/study
+    """
+    print(build_app().generate_completion(shell=shell))
+    return ALL_WELL
+
 
 COMMANDS = {
     "Study": (measure.run, reading.list, theory.predict, sweep.sweep, capacity.capacity),
@@ -17,6 +35,7 @@ COMMANDS = {
     "Teaching": (workshop.workshop, guide.guide),
     "By hand": (
         reading.doctor, measure.serve, processes.upstream, processes.load_worker, processes.probe,
+        completion,
     ),
 }  # fmt: skip
 """As the help has them. What takes a while to import, each imports when it is called."""
@@ -31,7 +50,8 @@ def build_app() -> App:
         help_flags=["--help"],
         help_format="plaintext",
         help_formatter=DefaultFormatter(panel_spec=PanelSpec(box=OPEN, padding=(0, 0, 0, 3))),
-        version_flags=[],
+        version=f"study {__version__}",
+        version_flags=["--version"],
         default_parameter=Parameter(negative_iterable=(), allow_repeating=True),
         suppress_keyboard_interrupt=False,
     )
@@ -40,6 +60,7 @@ def build_app() -> App:
         group = Group(title, sort_key=place)
         for row, command in enumerate(commands):
             app.command(command, group=group, sort_key=row)
+    app["--version"].group = group  # the last: without a panel of its own
     return app
 
 

@@ -34,7 +34,11 @@ def capacity(
     port: o.Port = o.DEFAULT_PORT,
     out: o.Out = o.DEFAULT_OUT,
 ) -> int:
-    """Finds the highest rate that is sustained, and the latency at 50, 70 and 90 % of it."""
+    """Finds the highest rate that is sustained, and the latency at 50, 70 and 90 % of it.
+
+    For example:
+        study capacity async-http-shared --delay 100ms
+    """
     # fmt: on
     from study.capacity import find_capacity
 

@@ -33,7 +33,12 @@ def guide(
         "Show the commands whose runs the guidance is made from.", name="--list",
     )] = False,
 ) -> int:
-    """Writes docs/guidance.md from recorded runs; --check measures its sentences again."""
+    """Writes docs/guidance.md from recorded runs; --check measures its sentences again.
+
+    For example:
+        study guide --check
+        study guide --check --rule small-pool
+    """
     # fmt: on
     from stress.places import IS_CLONE
     from study import guide as guiding

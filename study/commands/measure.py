@@ -61,7 +61,13 @@ def run(
     )] = False,
     served: Annotated[bool, Setting("Drive the server of serve.sh, if there is one.")] = False,
 ) -> int:
-    """Runs scenarios: a fresh server for each, a row as each ends, reports at the end."""
+    """Runs scenarios: a fresh server for each, a row as each ends, reports at the end.
+
+    For example:
+        study run --quick
+        study run async-http --users 200 --duration 20s
+        study run ./mine.py --trials 5
+    """
     # fmt: on
     from study.machine_facts import detect_resources
     from study.run import run_study
@@ -145,7 +151,11 @@ def set_database_url(url: str | None) -> None:
 def serve(
     *, overrides: Overrides = Overrides(), port: o.Port = o.DEFAULT_PORT, out: o.Out = o.DEFAULT_OUT
 ) -> int:
-    """Holds up the classic stack, upstream and server, until Ctrl-C."""
+    """Holds up the classic stack, upstream and server, until Ctrl-C.
+
+    For example:
+        study serve --delay 500ms --pool 10
+    """
     from study.serve import serve_stack
 
     return serve_stack(overrides, port, out)

@@ -19,7 +19,11 @@ def upstream(
     *arguments: Annotated[str, Parameter(name="OPTION", allow_leading_hyphen=True)],
     kind: Kind = "auto",
 ) -> int:
-    """Runs the slow upstream by hand; further options are its own (--port, --distribution ...)."""
+    """Runs the slow upstream by hand; further options are its own (--port, --distribution ...).
+
+    For example:
+        study upstream --port 5000 --default-ms 200
+    """
     from stress.places import ROOT
     from stress.programs import find_upstream_program
     from study.machine_facts import detect_resources
@@ -45,7 +49,11 @@ def probe(
     http: Annotated[Http, Setting("")] = "auto",
     out: o.Out = o.DEFAULT_OUT,
 ) -> int:
-    """Serves any ASGI app under the probe, and says what it saw when you end it."""
+    """Serves any ASGI app under the probe, and says what it saw when you end it.
+
+    For example:
+        study probe main:app --app-dir ./service
+    """
     # fmt: on
     from study.probe import ProbeTarget, probe_app
 
@@ -63,7 +71,11 @@ def load_worker(
         "Ends when no master was heard for so long.", unit=DURATION,
     )] = 600.0,
 ) -> int:
-    """Sends load for a study on another machine, cell after cell, until Ctrl-C."""
+    """Sends load for a study on another machine, cell after cell, until Ctrl-C.
+
+    For example:
+        study load-worker --master 192.168.1.10
+    """
     # fmt: on
     from study.load_worker import run_load_worker
 

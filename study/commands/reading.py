@@ -15,7 +15,11 @@ from study.scenario_files import choose_scenarios
 def list(
     *names: Annotated[str, Setting("All if none is named.", name="SCENARIO|GROUP|FILE")],
 ) -> int:
-    """Scenarios by group: the question each asks, and what to expect."""
+    """Scenarios by group: the question each asks, and what to expect.
+
+    For example:
+        study list classic clients
+    """
     chosen = choose_scenarios(names, GROUPS)
     for group in dict.fromkeys(each.group for each in chosen):
         print(group)
@@ -37,7 +41,11 @@ def format_group(scenarios: Sequence[Scenario]) -> Iterator[str]:
 
 @o.declare_command()
 def report(directory: Annotated[Path, Setting("A run directory.", name="DIRECTORY")], /) -> int:
-    """Makes every report of a run again, from its records."""
+    """Makes every report of a run again, from its records.
+
+    For example:
+        study report results/20261122T064600Z-classic
+    """
     from study.report import rebuild_reports
 
     return rebuild_reports(directory)
@@ -56,7 +64,11 @@ def compare(
     ] = None,
     json: o.Json = False,
 ) -> int:
-    """Is run B different from run A: figure by figure, with what chance alone would make."""
+    """Is run B different from run A: figure by figure, with what chance alone would make.
+
+    For example:
+        study compare results/A results/B --html compared.html
+    """
     from study.compare import compare_directories
 
     return compare_directories(a, b, anyway, json, html)
@@ -64,7 +76,11 @@ def compare(
 
 @o.declare_command()
 def doctor(*, port: o.Port = o.DEFAULT_PORT) -> int:
-    """Can this machine run the study: ports, descriptors, cores, toolchains, versions."""
+    """Can this machine run the study: ports, descriptors, cores, toolchains, versions.
+
+    For example:
+        study doctor
+    """
     from study.doctor import print_findings
 
     return print_findings(port)

@@ -54,7 +54,11 @@ def sweep(
     overrides: Overrides = Overrides(),
     flags: RunFlags = RunFlags(),
 ) -> int:
-    """Runs scenarios with one setting at several values, and says where more stops paying."""
+    """Runs scenarios with one setting at several values, and says where more stops paying.
+
+    For example:
+        study sweep sync-http-shared --pool 10,40,100,500 --delay 200ms
+    """
     from analysis.summary.sweep import SweepSettings
     from study.run import run_study
 

@@ -65,7 +65,13 @@ def predict(
     )] = None,
     json: o.Json = False,
 ) -> int:
-    """What queueing theory and simulation say, before anything runs: rates, latencies, limits."""
+    """What queueing theory and simulation say, before anything runs: rates, latencies, limits.
+
+    For example:
+        study predict sync-http --pool 100
+        study predict sync-http --users 100..100000 --cpu 1ms
+        study predict sync-http --target 20000/s --p99 2s --cores 8 --cpu 1ms
+    """
     # fmt: on
     from analysis.theory.curve import parse_users
     from analysis.theory.sizing import LoadTarget

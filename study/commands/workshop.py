@@ -30,7 +30,12 @@ def workshop(
     port: o.Port = 0,
     out: o.Out = o.DEFAULT_OUT,
 ) -> int:
-    """An exercise: your prediction, the run, and both beside what theory says."""
+    """An exercise: your prediction, the run, and both beside what theory says.
+
+    For example:
+        study workshop 1
+        study workshop 1 --edited
+    """
     # fmt: on
     from analysis.guide.exercises import find_exercise
     from stress.places import IS_CLONE

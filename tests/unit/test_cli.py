@@ -1,5 +1,6 @@
 """The command line as a whole: each command shows its options, and refuses in one line."""
 
+import shlex
 import subprocess
 import sys
 
@@ -7,7 +8,8 @@ import pytest
 
 from scenarios.options import list_options
 from scenarios.settings import Overrides
-from study.cli import COMMANDS, main
+from study import __version__
+from study.cli import COMMANDS, build_app, main
 from study.options import GROUPS
 
 NAMES = [
@@ -23,6 +25,35 @@ def test_each_command_has_a_help_of_80_columns(
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith(f"Usage: study {name}")
     assert max(map(len, lines)) <= 80
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_command_has_examples_that_it_understands(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([name, "--help"]) == 0
+    lines = (line.strip() for line in capsys.readouterr().out.splitlines())
+    examples = [line for line in lines if line.startswith(f"study {name}")]
+    assert examples
+    for example in examples:
+        words = shlex.split(example.partition(" >")[0])[1:]
+        command, _, _ = build_app().parse_args(words, exit_on_error=False, print_error=False)
+        assert command.__name__.replace("_", "-") == name
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_completes_commands_and_options(
+    shell: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["completion", shell]) == 0
+    said = capsys.readouterr().out
+    assert "load-worker" in said
+    assert "spawn-rate" in said
+
+
+def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"study {__version__}\n"
 
 
 def test_the_help_of_run_has_each_option_in_its_group_with_its_default(
