@@ -66,13 +66,14 @@ def sample_process(
 
 
 def sample_machine(sweep_s: float) -> list[MachineRow]:
-    """CPU seconds that the whole machine has spent in processes, and those stolen from it."""
+    """CPU seconds that the whole machine has spent in processes, and those stolen from it where
+    the system tells (Linux)."""
     cpu = psutil.cpu_times()
     in_processes_s = cpu.user + cpu.system + getattr(cpu, "nice", 0.0)
-    return [
-        (sweep_s, "machine", 0, in_processes_s, 0, 0, 0),
-        (sweep_s, "stolen", 0, getattr(cpu, "steal", 0.0), 0, 0, 0),
-    ]
+    spent = {"machine": in_processes_s}
+    if hasattr(cpu, "steal"):
+        spent["stolen"] = cpu.steal
+    return [(sweep_s, role, 0, cpu_s, 0, 0, 0) for role, cpu_s in spent.items()]
 
 
 class WorkerMonitor:

@@ -58,7 +58,7 @@ def check_machine() -> list[Finding]:
         Finding("python", sys.version_info >= (3, 11), f"{about['python']}",
                 "install 3.11 or newer", needed=True),
         Finding("system", sys.platform == "linux", f"{about['os']}",
-                "made for Linux; elsewhere memory and orphan control are coarser"),
+                "made for Linux; docs/install.md says what is missing elsewhere"),
         Finding("cores", cores >= 2, f"{cores}",
                 "the generator and the server share one core: expect GENERATOR_SATURATED"),
         Finding("idle", busy < 20, f"{100 - busy:.0f} % of the machine is idle",
