@@ -1,5 +1,5 @@
-"""Installed as users install it: from a wheel that may not be written to, and from a clone whose path
-has a space in it. Both in a clean environment, and used from another folder."""
+"""Installed as users install it: from a wheel that may not be written to, and from a clone whose
+path has a space in it. Both in a clean environment, and used from another folder."""
 
 import os
 import re
