@@ -23,7 +23,7 @@ from analysis.guide.rules import Rule, load_checked_rules
 from analysis.report.render import WIDTH, wrap_note
 from scenarios.errors import ALL_WELL, INTERRUPTED, NOT_AS_EXPECTED, UserError
 from stress.interruption import Interruption
-from stress.places import ROOT
+from stress.places import IS_CLONE, ROOT
 from study.signals import record_signals
 
 KEPT = ROOT / "docs" / "evidence" / "guidance"
@@ -33,13 +33,15 @@ PAGE = ROOT / "docs" / "guidance.md"
 
 
 def write_guidance(
-    paths: Sequence[Path], page: Path, kept: Path | None, html: Path | None = None
+    paths: Sequence[Path], page: Path | None, kept: Path | None, html: Path | None = None
 ) -> int:
     """NOT_AS_EXPECTED where the records do not bear out a sentence: then nothing is written. Raises
     UserError."""
+    if page is None and not IS_CLONE:
+        raise UserError("--out: name the page to write, such as guidance.md")
     records = load_records(paths)
     made = build_guidance(records)
-    texts = {page: made.text}
+    texts = {page or PAGE: made.text}
     if html is not None:
         texts[html] = render_print_page(made.text, "def or async def?")
     code = publish_texts(texts, made.relations, records, kept)

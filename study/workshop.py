@@ -18,7 +18,7 @@ from analysis.guide.recorded import Records, find_runs
 from analysis.guide.workshop_page import build_command, build_workshop_text, name_exercise_run
 from analysis.report.write import save_pictures
 from scenarios.errors import UserError
-from stress.places import ROOT, find_specimen_folder
+from stress.places import IS_CLONE, ROOT, find_specimen_folder
 from study.final_output import choose_exit_code
 from study.guide import publish_texts, wrap_command
 from study.run import RunOptions, RunResult, run_scenarios
@@ -167,9 +167,10 @@ def build_diff(which: Exercise) -> str:
     return "".join(lines)
 
 
-def write_workshop_page(paths: Sequence[Path], page: Path, kept: Path | None) -> int:
-    """NOT_AS_EXPECTED where the records do not bear out an answer: then nothing is written. Raises
-    UserError."""
+def write_workshop_page(paths: Sequence[Path], out: Path, kept: Path | None) -> int:
+    """Outside a clone to `out`. NOT_AS_EXPECTED where the records do not bear out an answer: then
+    nothing is written. Raises UserError."""
+    page = PAGE if IS_CLONE else out / PAGE.name
     records = Records()
     for run in find_runs(paths):
         held = run.load_manifest().get("workshop")

@@ -4,7 +4,7 @@ APP_DATABASE_LIFE says where a request's connection comes from: a pool, or a con
 """
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Annotated
 
 from fastapi import Depends, FastAPI
@@ -65,10 +65,10 @@ def decode_cursor(after: str | None = None) -> int:
     return task_id
 
 
-def create_app(settings: DatabaseSettings) -> FastAPI:
-    pools = PostgresPools(settings)
-    app = create_database_app("tasks", settings, pools.open_pools)
-    app.router.route_class = StrictRoute
+def make_opener(
+    settings: DatabaseSettings, pools: PostgresPools
+) -> Callable[[], AsyncIterator[Connection]]:
+    """Of the connection that a request asks with."""
 
     async def open_connection() -> AsyncIterator[Connection]:
         if settings.life == "pool":
@@ -80,6 +80,14 @@ def create_app(settings: DatabaseSettings) -> FastAPI:
             ) as own:
                 yield own
 
+    return open_connection
+
+
+def create_app(settings: DatabaseSettings) -> FastAPI:
+    pools = PostgresPools(settings)
+    app = create_database_app("tasks", settings, pools.open_pools)
+    app.router.route_class = StrictRoute
+    open_connection = make_opener(settings, pools)
     opened = Annotated[Connection, Depends(open_connection, scope="function")]
 
     @app.get("/tasks")

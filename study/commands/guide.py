@@ -40,7 +40,6 @@ def guide(
         study guide --check --rule small-pool
     """
     # fmt: on
-    from stress.places import IS_CLONE
     from study import guide as guiding
 
     if list_:
@@ -51,6 +50,4 @@ def guide(
         return guiding.GuidanceCheck(guiding.select_rules(rule), port).run()
     if rule:
         raise UserError("--rule chooses what --check measures: give --check too")
-    if out is None and not IS_CLONE:
-        raise UserError("--out: name the page to write, such as guidance.md")
-    return guiding.write_guidance(directories or [guiding.KEPT], out or guiding.PAGE, keep, html)
+    return guiding.write_guidance(directories or [guiding.KEPT], out, keep, html)

@@ -38,14 +38,12 @@ def workshop(
     """
     # fmt: on
     from analysis.guide.exercises import find_exercise
-    from stress.places import IS_CLONE
     from study import workshop as sessions
 
     if page or keep:
         if number is not None or edited:
             raise UserError("--page writes docs/workshop.md: leave the exercise out")
-        written = sessions.PAGE if IS_CLONE else out / sessions.PAGE.name
-        return sessions.write_workshop_page(page or [sessions.KEPT], written, keep)
+        return sessions.write_workshop_page(page or [sessions.KEPT], out, keep)
     if number is None:
         if edited:
             raise UserError("--edited: of which exercise? study workshop 1 --edited")
