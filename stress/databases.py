@@ -136,7 +136,9 @@ def build_nobody_prefix(data: Path) -> tuple[str, ...]:
     os.chown(data, NOBODY, NOBODY)
     return (
         "setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups",
-        "--inh-caps=+dac_override", "--ambient-caps=+dac_override", "--pdeathsig=INT", "--",
+        "--inh-caps=+dac_override", "--ambient-caps=+dac_override",
+        # or access(2), which initdb asks about its own folder, leaves capabilities out of account
+        "--securebits=+no_setuid_fixup", "--pdeathsig=INT", "--",
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from time import monotonic, sleep
@@ -43,11 +43,15 @@ def study(
     )  # fmt: skip
 
 
-def run_here(arguments: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
+def run_here(
+    arguments: Sequence[str], folder: Path = ROOT, typed: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """In that folder, with what was typed on standard input."""
     out, err = io.StringIO(), io.StringIO()
     with (
-        chdir(ROOT), redirect_stdout(out), redirect_stderr(err),
+        chdir(folder), redirect_stdout(out), redirect_stderr(err),
         patch.object(sys, "argv", ["study", *arguments]),
+        patch.object(sys, "stdin", io.StringIO(typed)),
     ):  # fmt: skip
         code = main()
     return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
