@@ -102,13 +102,9 @@ def build_timeline_from_rows(
     waits, wait_rows = name_rows("await", pack_rows(pl.concat(awaiting)))
     bars += [*build_thread_bars(threads), build_bars(waits, AWAITING, "started_s", "ended_s")]
     shown, span = select_bars(pl.concat(bars), span)
-    return Timeline(
-        bars=shown,
-        rows=(*loops.values(), *thread_rows[:MOST_ROWS], *wait_rows[:MOST_ROWS]),
-        left_out=max(0, len(thread_rows) - MOST_ROWS) + max(0, len(wait_rows) - MOST_ROWS),
-        span=span,
-        is_shortened=span.end_s < window.end_s,
-    )
+    rows = (*loops.values(), *thread_rows[:MOST_ROWS], *wait_rows[:MOST_ROWS])
+    left_out = max(0, len(thread_rows) - MOST_ROWS) + max(0, len(wait_rows) - MOST_ROWS)
+    return Timeline(shown, rows, left_out, span, is_shortened=span.end_s < window.end_s)
 
 
 def select_handlers(
