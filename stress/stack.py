@@ -1,8 +1,10 @@
 """The measured stack: an upstream and a server in front of it, fresh, ready, and ended again."""
 
 import os
+import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.request import ProxyHandler, build_opener
 
 import psutil
 from pydantic import TypeAdapter, ValidationError
@@ -11,12 +13,20 @@ from records.cell import UpstreamSummary
 from stress import plan
 from stress.databases import PreparedDatabase
 from stress.processes import ExternalProcess, Process, describe_exit_code, end_all
-from stress.readiness import opened
 
 ROOT = Path(__file__).resolve().parent.parent
 FILE = "file.bin"
 ACCESS_FILE = "access.txt"
 ACCESS_KEPT_BYTES = 16_384
+opened = build_opener(ProxyHandler({})).open
+
+
+def is_answering(port: int, host: str = plan.HOST) -> bool:
+    try:
+        with opened(f"http://{host}:{port}/ping", timeout=2) as answer:
+            return int(answer.status) == 200
+    except OSError:
+        return False
 
 
 @dataclass(slots=True)
@@ -47,6 +57,14 @@ class Stack:
     @property
     def upstream_log(self) -> Path:
         return self.folder / "upstream.csv"
+
+    def start(
+        self, command: plan.Command, stdin: int = subprocess.DEVNULL, stdout: int | None = None
+    ) -> Process:
+        """As one that is ours to end; its log has the name of its role."""
+        process = Process(command.role, self.folder / f"{command.role}.log")
+        self.processes.append(process.start(command, stdin, stdout))
+        return process
 
     def list_processes(self, role: str) -> list[psutil.Process]:
         return [each for one in self.members if one.role == role for each in one.list_processes()]

@@ -1,7 +1,6 @@
 """`study load-worker`: sends load for a study that runs on another machine, cell after cell."""
 
 import json
-import os
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -78,7 +77,7 @@ def run_worker_once(
     log = folder / "load.log"
     log.unlink(missing_ok=True)
     begun_s = monotonic()
-    process = Process(build_load_worker_command(folder, host, port), log, os.environ)
+    process = Process("load", log).start(build_load_worker_command(folder, host, port))
     try:
         while process.get_exit_code() is None and not interruption.reason:
             if monotonic() >= idle_until_s and "heard" not in read_reported_facts(log):

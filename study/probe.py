@@ -1,6 +1,5 @@
 """`study probe MODULE:ATTR`: any ASGI app under the probe, and what it saw when the app ends."""
 
-import os
 import socket
 import sys
 import time
@@ -21,7 +20,6 @@ from stress.interruption import CellInterruptedError, Interruption
 from stress.machine import find_free_port
 from stress.plan import HOST, Command
 from stress.processes import Process
-from stress.readiness import wait_until
 from stress.stack import ROOT
 from study.final_output import print_table
 from study.signals import record_signals
@@ -52,12 +50,11 @@ def probe_app(target: ProbeTarget, out: Path) -> int:
     interruption = Interruption()
     begun_s = time.monotonic()
     with record_signals(interruption):
-        process = Process(
-            build_probe_command(target, port, folder), folder / "server.log", os.environ
-        )
+        process = Process("server", folder / "server.log")
+        process.start(build_probe_command(target, port, folder))
         try:
             try:
-                wait_until(lambda: is_listening(port), process, interruption)
+                process.wait_until(lambda: is_listening(port), interruption)
             except UserError as problem:
                 raise build_target_error(process, problem) from problem
             print(f"{target.name} under the probe on http://{HOST}:{port}; Ctrl-C ends it")

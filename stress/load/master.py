@@ -11,21 +11,13 @@ from locust.env import Environment
 from locust.rpc import Message
 
 from records.clocks import ClockSample
-from stress.load.lead import POLL_S, LoadLeader, append_journal
-from stress.load.process import LoadProcess, collect_versions, describe_version_mismatch
-from stress.load.protocol import (
-    BEGIN,
-    BEGIN_IN_S,
-    CLOCK,
-    CONTROL,
-    HELLO,
-    LEAVING,
-    PLACE,
-    REFUSED,
-    LoadControl,
-    LoadProgress,
-    append_clocks,
-    is_go_written,
+from stress.load import protocol
+from stress.load.process import (
+    POLL_S,
+    LoadLeader,
+    LoadProcess,
+    append_journal,
+    describe_version_mismatch,
 )
 from stress.load.reports import LoadReport
 
@@ -57,23 +49,21 @@ class MasterLeader(LoadLeader):
         self.fit: set[str] = set()
         self.refused = ""
         self.places: dict[str, int] = {}
-        self.trips: list[tuple[str, ClockSample]] = []
+        self.trips: list[tuple[str, dict[str, float]]] = []
         self.has_started = False
         self.locusts_start = runner.start
         vars(runner)["start"] = self.start_once
         environment.dispatcher_class = self.create_dispatcher  # type: ignore[assignment]
-        runner.register_message(HELLO, self.on_hello)
-        runner.register_message(CLOCK, self.on_clock)
-        runner.register_message(LEAVING, self.on_leaving)
-        environment.events.spawning_complete.add_listener(self.on_spawning_complete)
+        runner.register_message(protocol.HELLO, self.on_hello)
+        runner.register_message(protocol.CLOCK, self.on_clock)
+        runner.register_message(protocol.LEAVING, self.on_leaving)
         environment.events.worker_report.add_listener(self.on_report)
         environment.events.quitting.add_listener(self.on_quitting)
 
     def on_hello(self, msg: Message, **_: object) -> None:
-        difference = describe_version_mismatch(msg.data, collect_versions())
-        if difference:
+        if difference := describe_version_mismatch(msg.data):
             self.refused = difference
-            self.master.send_message(REFUSED, {"why": difference}, msg.node_id)
+            self.master.send_message(protocol.REFUSED, {"why": difference}, msg.node_id)
         else:
             self.fit.add(msg.node_id)
 
@@ -94,33 +84,32 @@ class MasterLeader(LoadLeader):
         self.locusts_start(user_count, spawn_rate)
 
     def can_start(self) -> bool:
-        here = not self.me.plan.distributed or is_go_written(self.me.folder)
-        return here and len(self.list_ready_workers()) >= self.me.plan.processes
+        here = not self.me.plan.distributed or (self.me.folder / protocol.GO_FILE).exists()
+        return here and len(self.list_ready_workers()) >= self.me.plan.load.processes
 
     def create_dispatcher(
         self, worker_nodes: list[runners.WorkerNode], user_classes: list[type[User]]
     ) -> UsersDispatcher:
         """Locust asks for this when it starts. One who came too many gets no users."""
         del worker_nodes
-        dispatcher = FixedUsersDispatcher(
-            self.list_ready_workers()[: self.me.plan.processes], user_classes
-        )
+        wanted = self.list_ready_workers()[: self.me.plan.load.processes]
+        dispatcher = FixedUsersDispatcher(wanted, user_classes)
         self.places = {name: number for number, name in enumerate(dispatcher.list_worker_names())}
         self.reports.expect_processes(len(self.places))
         for name, number in self.places.items():
-            self.master.send_message(PLACE, {"process": number}, name)
+            self.master.send_message(protocol.PLACE, {"process": number}, name)
         return dispatcher
 
     def on_spawning_complete(self, **_: object) -> None:
         """Each has its sender: all of them begin one schedule together."""
-        if self.me.plan.arrival_rate is not None:
-            moment = {"in_s": BEGIN_IN_S, "at_s": monotonic() + BEGIN_IN_S}
-            self.master.send_message(BEGIN, moment)
+        if self.me.plan.load.is_open:
+            moment = {"in_s": protocol.BEGIN_IN_S, "at_s": monotonic() + protocol.BEGIN_IN_S}
+            self.master.send_message(protocol.BEGIN, moment)
 
     def on_report(self, client_id: str, data: dict[str, object], **_: object) -> None:
-        told = data.pop("avt", None)
-        if isinstance(told, dict):
-            self.save_report(client_id, LoadReport(**told))
+        report = data.pop("avt", None)
+        if isinstance(report, dict):
+            self.save_report(client_id, LoadReport(**report))
 
     def on_leaving(self, msg: Message, **_: object) -> None:
         self.save_report(msg.node_id, LoadReport(**msg.data))
@@ -136,20 +125,19 @@ class MasterLeader(LoadLeader):
         self.reports.record_report(process, report, monotonic())
 
     def on_clock(self, msg: Message, **_: object) -> None:
-        sample = ClockSample(process=0, back_s=monotonic(), **msg.data)
-        self.trips.append((msg.node_id, sample))
+        self.trips.append((msg.node_id, {**msg.data, "back_s": monotonic()}))
 
-    def forward_control(self, control: LoadControl) -> None:
+    def forward_control(self, control: protocol.LoadControl) -> None:
         now_s = monotonic()
         distances = {
             "stop_in_s": control.stop_at_s - now_s,
             "drain_in_s": control.drain_until_s - now_s,
         }
-        self.master.send_message(CONTROL, distances)
+        self.master.send_message(protocol.CONTROL, distances)
 
     def flush(self) -> None:
         if self.me.plan.distributed:
-            self.master.send_message(CLOCK, {"sent_s": monotonic()})
+            self.master.send_message(protocol.CLOCK, {"sent_s": monotonic()})
             self.save_trips()
         self.reports.count_silent_beat()
         super().flush()
@@ -158,17 +146,14 @@ class MasterLeader(LoadLeader):
         """Trips from before the numbers were given wait for them."""
         if not self.places:
             return
-        known = [(self.places.get(name), sample) for name, sample in self.trips]
-        self.trips = []
-        append_clocks(
-            self.me.folder,
-            [replace(sample, process=number) for number, sample in known if number is not None],
-        )
+        known = [each for each in self.trips if each[0] in self.places]
+        samples = [ClockSample(self.places[name], **moments) for name, moments in known]
+        protocol.append_clocks(self.me.folder, samples)
+        self.trips.clear()
 
-    def build_progress(self) -> LoadProgress:
-        return replace(
-            super().build_progress(), ready=len(self.list_ready_workers()), refused=self.refused
-        )
+    def build_progress(self) -> protocol.LoadProgress:
+        ready = len(self.list_ready_workers())
+        return replace(self.reports.sum_progress(), ready=ready, refused=self.refused)
 
     def on_quitting(self, **_: object) -> None:
         """Locust ends itself when its last worker was ended; that is to be known."""

@@ -9,16 +9,16 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from records.clocks import ClockSample
-from scenarios.model import Arrivals, Method
+from scenarios.model import Endpoint, Load, RareRequest
 
 PLAN_OPTION = "--load-plan"
 """An option of our own for Locust: the master passes it on to workers with the order to begin."""
-CONTROL_FILE = "load-control.json"
-PROGRESS_FILE = "load-progress.json"
 CLOCKS_FILE = "load-clocks.jsonl"
 GO_FILE = "load-go"
+"""Load processes on other machines have come, and the runner is ready to look."""
 HELLO, REFUSED, PLACE, BEGIN, CONTROL, CLOCK, LEAVING = (
     f"avt_{what}" for what in ("hello", "refused", "place", "begin", "control", "clock", "leaving")
 )
@@ -32,26 +32,18 @@ one that was busy when the word came."""
 
 @dataclass(frozen=True, slots=True)
 class LoadPlan:
+    """timeout_s: longer than any cell: a request that is not answered is unfinished, not a client's
+    error. distributed: whether load processes may be on other machines, with clocks of their own.
+    """
+
     host: str
-    path: str
-    method: Method
-    body: str | None
-    keep_alive: bool
+    endpoint: Endpoint
+    rare: RareRequest | None
+    load: Load
     cell_number: int
     folder: str
-    think_s: float
     timeout_s: float
-    """Longer than any cell: a request that is not answered is unfinished, not a client's error."""
-    users: int
-    spawn_rate: float
-    processes: int
-    arrival_rate: float | None
-    arrivals: Arrivals
-    rare_path: str | None
-    rare_one_in: int
-    """One request in so many goes to that path instead."""
     distributed: bool
-    """Whether load processes may be on other machines, with clocks of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,22 +88,29 @@ class LoadProgress(LoadCounts):
     """Of the completions that were to be counted, where they were."""
 
 
-def write_control(folder: Path, control: LoadControl) -> None:
-    _write(folder / CONTROL_FILE, json.dumps(asdict(control)))
+FILES: dict[type, str] = {
+    LoadControl: "load-control.json",
+    LoadProgress: "load-progress.json",
+}
+Message = TypeVar("Message", LoadControl, LoadProgress)
 
 
-def read_control(folder: Path) -> LoadControl | None:
-    text = _read(folder / CONTROL_FILE)
-    return LoadControl(**json.loads(text)) if text else None
+def write_message(folder: Path, message: LoadControl | LoadProgress) -> None:
+    """Whole or not at all: the reader never sees half a file."""
+    path = folder / FILES[type(message)]
+    half = path.with_suffix(".half")
+    half.write_text(json.dumps(asdict(message)))
+    half.replace(path)
 
 
-def write_progress(folder: Path, progress: LoadProgress) -> None:
-    _write(folder / PROGRESS_FILE, json.dumps(asdict(progress)))
+def read_message(folder: Path, kind: type[Message]) -> Message | None:
+    """The last one; None before the first."""
+    text = read_if_written(folder / FILES[kind])
+    return kind(**json.loads(text)) if text else None
 
 
 def read_progress(folder: Path) -> LoadProgress:
-    text = _read(folder / PROGRESS_FILE)
-    return LoadProgress(**json.loads(text)) if text else LoadProgress()
+    return read_message(folder, LoadProgress) or LoadProgress()
 
 
 def append_clocks(folder: Path, samples: Sequence[ClockSample]) -> None:
@@ -121,28 +120,12 @@ def append_clocks(folder: Path, samples: Sequence[ClockSample]) -> None:
 
 def read_clocks(folder: Path) -> list[ClockSample]:
     """Without a half last line, which SIGKILL may leave."""
-    whole, _, _ = _read(folder / CLOCKS_FILE).rpartition("\n")
+    whole, _, _ = read_if_written(folder / CLOCKS_FILE).rpartition("\n")
     return [ClockSample(**json.loads(line)) for line in whole.splitlines()]
 
 
-def write_go(folder: Path) -> None:
-    """Load processes on other machines have come, and the runner is ready to look."""
-    (folder / GO_FILE).touch()
-
-
-def is_go_written(folder: Path) -> bool:
-    return (folder / GO_FILE).exists()
-
-
-def _read(path: Path) -> str:
+def read_if_written(path: Path) -> str:
     try:
         return path.read_text()
     except FileNotFoundError:
         return ""
-
-
-def _write(path: Path, text: str) -> None:
-    """Whole or not at all: the reader never sees half a file."""
-    half = path.with_suffix(".half")
-    half.write_text(text)
-    half.replace(path)

@@ -5,13 +5,10 @@ import json
 from dataclasses import asdict
 from time import monotonic
 
-import gevent
 from locust import runners
 from locust.env import Environment
 from locust.rpc import Message
 
-from records.journal import JournalWriter
-from records.rows import LOAD_JOURNAL
 from stress.load.process import LoadProcess, collect_versions, parse_plan
 from stress.load.protocol import BEGIN, CLOCK, CONTROL, HELLO, LEAVING, PLACE, REFUSED, LoadControl
 
@@ -24,7 +21,6 @@ class LoadWorker:
         self.runner = runner
         self.process = 0
         self.pending = bytearray()
-        self.writer: JournalWriter | None = None
         runner.register_message(REFUSED, self.on_refused)
         runner.register_message(PLACE, self.on_place)
         runner.register_message(BEGIN, self.on_begin)
@@ -49,12 +45,11 @@ class LoadWorker:
         from now."""
         self.me.configure(parse_plan(environment), self.process, list(self.runner.user_classes))
         self.me.ramp.begin_s = monotonic()
-        self.writer = JournalWriter(self.pending.extend, LOAD_JOURNAL, {"process": self.process})
-        gevent.spawn(self.me.write_periodically, self.writer)
+        self.me.open_journal(self.pending.extend)
 
     def on_spawning_complete(self, **_: object) -> None:
         """Also a worker that was one too many is told."""
-        if self.writer is not None:
+        if self.me.writer is not None:
             self.me.record_ramp_end()
 
     def on_begin(self, msg: Message, **_: object) -> None:
@@ -73,20 +68,20 @@ class LoadWorker:
 
     def on_report(self, client_id: str, data: dict[str, object], **_: object) -> None:
         del client_id
-        if self.writer is not None:
-            data["avt"] = self.build_journal_report(self.writer)
+        if self.me.writer is not None:
+            data["avt"] = self.build_journal_report()
 
-    def build_journal_report(self, writer: JournalWriter) -> dict[str, object]:
-        self.me.write_new_rows(writer)
+    def build_journal_report(self) -> dict[str, object]:
+        self.me.write_new_rows()
         report = asdict(self.me.build_report(bytes(self.pending)))
         self.pending.clear()
         return report
 
     def on_quitting(self, **_: object) -> None:
         """Ended by its own machine, it sends what it has; ended by the master, it has sent all."""
-        if self.writer is None:
+        if self.me.writer is None:
             return
-        self.runner.send_message(LEAVING, self.build_journal_report(self.writer))
+        self.runner.send_message(LEAVING, self.build_journal_report())
         counts = self.me.ledger.take_snapshot()
         print_facts(
             cell=f"{self.me.plan.cell_number:04x}",
