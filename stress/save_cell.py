@@ -23,7 +23,6 @@ from records.cell import CellRecord, Profile, UpstreamSummary, WorkerDeath
 from records.clocks import ClockModel, estimate_clocks
 from records.journal import Journal
 from records.rows import BYSTANDER, MACHINE
-from records.rundir import CellDir
 from stress.attached_server import read_live_journals
 from stress.bystander import BackgroundPing
 from stress.interruption import Interruption
@@ -63,7 +62,10 @@ def save_results(cell: CellRun, stack: Stack, seen: CellObservations) -> None:
     directory, times = cell.directory, seen.phases.times
     if stack.folder != directory.raw:
         wait_for_flush(stack, seen.end_s)
-        copy_journals(stack, directory)
+        shutil.copytree(stack.journals, directory.raw / "journals")  # it goes on writing its own
+        for path in (*stack.folder.glob("*.log"), stack.upstream_log):
+            if path.exists():
+                shutil.copy(path, directory.raw)
     worked, lost = read_journals(sorted(stack.journals.glob("probe-*.journal")))
     clocks = estimate_clocks(read_clocks(directory.raw))
     save_tables(cell, stack, seen, worked, clocks)
@@ -149,14 +151,6 @@ def wait_for_flush(stack: Stack, end_s: float) -> None:
         return all((journal.tables["s"]["at_s"] >= end_s).any() for journal in live)
 
     Interruption().poll(is_flushed, FLUSH_WITHIN_S)
-
-
-def copy_journals(stack: Stack, cell: CellDir) -> None:
-    """A held-up stack writes in a folder of its own, and goes on writing."""
-    shutil.copytree(stack.journals, cell.raw / "journals")
-    for path in (*stack.folder.glob("*.log"), stack.upstream_log):
-        if path.exists():
-            shutil.copy(path, cell.raw)
 
 
 def count_threads_before(journals: Sequence[Journal], t0_s: float) -> int:

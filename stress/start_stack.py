@@ -39,10 +39,16 @@ def start_stack(
     host: str = plan.HOST,
 ) -> Stack:
     """Starts upstream and server and waits until both answer. Raises UserError with their last
-    words if they do not, CellInterruptedError on an interruption; then nothing is left running."""
+    words if they do not, CellInterruptedError on an interruption; then nothing is left running. A
+    server of the user's is there already."""
     (folder / "journals").mkdir(parents=True, exist_ok=True)
     if scenario.url is not None:
-        return attach_external_stack(scenario, scenario.url, folder)
+        # looked at from outside, where it runs on this machine
+        host, port = resolve_target(scenario, scenario.url)
+        pids = list_listening_pids(port) if is_own_address(host) else []
+        found = [(pid, tuple(psutil.Process(pid).cmdline()[:1])) for pid in pids]
+        attached = [ExternalProcess("server", pid, argv) for pid, argv in found]
+        return Stack(port, folder, None, attached=attached, host=host)
     stack = Stack(port, folder, None, host=host)
     try:
         if scenario.upstream is not None:
@@ -53,17 +59,6 @@ def start_stack(
     except BaseException:
         stack.end()
         raise
-    return stack
-
-
-def attach_external_stack(scenario: Scenario, url: str, folder: Path) -> Stack:
-    """A server of the user's: looked at from outside, where it runs on this machine. Raises
-    UserError if nobody answers there."""
-    host, port = resolve_target(scenario, url)
-    stack = Stack(port, folder, None, host=host)
-    for pid in list_listening_pids(port) if is_own_address(host) else ():
-        argv = tuple(psutil.Process(pid).cmdline()[:1])
-        stack.attached.append(ExternalProcess("server", pid, argv))
     return stack
 
 

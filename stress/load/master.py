@@ -19,7 +19,6 @@ from stress.load.process import (
     append_journal,
     describe_version_mismatch,
 )
-from stress.load.reports import LoadReport
 
 WHATEVER_HAPPENS = 1_000_000_000
 """Beats that a silent worker is waited for."""
@@ -75,17 +74,16 @@ class MasterLeader(LoadLeader):
         if self.has_started:
             return
         self.has_started = True
-        while not self.can_start():
+        plan, go_file = self.me.plan, self.me.folder / protocol.GO_FILE
+        while plan.distributed and not go_file.exists():
+            gevent.sleep(POLL_S)
+        while len(self.list_ready_workers()) < plan.load.processes:
             gevent.sleep(POLL_S)
         # Whether a silent worker is lost is ours to say, and a late word from it is welcome.
         runners.HEARTBEAT_LIVENESS = WHATEVER_HAPPENS
         for node in self.master.clients.all:
             node.heartbeat = WHATEVER_HAPPENS
         self.locusts_start(user_count, spawn_rate)
-
-    def can_start(self) -> bool:
-        here = not self.me.plan.distributed or (self.me.folder / protocol.GO_FILE).exists()
-        return here and len(self.list_ready_workers()) >= self.me.plan.load.processes
 
     def create_dispatcher(
         self, worker_nodes: list[runners.WorkerNode], user_classes: list[type[User]]
@@ -109,14 +107,14 @@ class MasterLeader(LoadLeader):
     def on_report(self, client_id: str, data: dict[str, object], **_: object) -> None:
         report = data.pop("avt", None)
         if isinstance(report, dict):
-            self.save_report(client_id, LoadReport(**report))
+            self.save_report(client_id, protocol.LoadReport(**report))
 
     def on_leaving(self, msg: Message, **_: object) -> None:
-        self.save_report(msg.node_id, LoadReport(**msg.data))
+        self.save_report(msg.node_id, protocol.LoadReport(**msg.data))
         if msg.node_id in self.places:
             self.reports.record_departure(self.places[msg.node_id])
 
-    def save_report(self, name: str, report: LoadReport) -> None:
+    def save_report(self, name: str, report: protocol.LoadReport) -> None:
         process = self.places.get(name)
         if process is None:  # it still works for a master that was killed
             self.master.send_message("quit", client_id=name)
@@ -138,18 +136,13 @@ class MasterLeader(LoadLeader):
     def flush(self) -> None:
         if self.me.plan.distributed:
             self.master.send_message(protocol.CLOCK, {"sent_s": monotonic()})
-            self.save_trips()
+        if self.places:  # trips from before the numbers were given wait for them
+            known = [each for each in self.trips if each[0] in self.places]
+            samples = [ClockSample(self.places[name], **moments) for name, moments in known]
+            protocol.append_clocks(self.me.folder, samples)
+            self.trips.clear()
         self.reports.count_silent_beat()
         super().flush()
-
-    def save_trips(self) -> None:
-        """Trips from before the numbers were given wait for them."""
-        if not self.places:
-            return
-        known = [each for each in self.trips if each[0] in self.places]
-        samples = [ClockSample(self.places[name], **moments) for name, moments in known]
-        protocol.append_clocks(self.me.folder, samples)
-        self.trips.clear()
 
     def build_progress(self) -> protocol.LoadProgress:
         ready = len(self.list_ready_workers())

@@ -20,13 +20,15 @@ from records.journal import JournalWriter
 from records.rows import LOAD_JOURNAL
 from stress.load.protocol import (
     BEGIN_IN_S,
+    LOOKS_S,
     LoadControl,
     LoadPlan,
     LoadProgress,
+    LoadReport,
+    LoadReports,
     read_message,
     write_message,
 )
-from stress.load.reports import LOOKS_S, LoadReport, LoadReports
 from stress.load.sent_requests import RequestLedger, UserRamp
 
 FLUSH_EVERY_S = LOOKS_S
@@ -78,11 +80,6 @@ class LoadProcess:
         """The cell's; only on the runner's machine."""
         return Path(self.plan.folder)
 
-    def apply_control(self, control: LoadControl) -> None:
-        self.control = control
-        if control.requests is not None:
-            self.ledger.add_completed(control.requests, monotonic())
-
     @property
     def stopped_at_s(self) -> float | None:
         """None until it is known."""
@@ -94,13 +91,6 @@ class LoadProcess:
     @property
     def is_quiet(self) -> bool:
         return self.stopped_at_s is not None and monotonic() >= self.stopped_at_s
-
-    @property
-    def is_over(self) -> bool:
-        if self.control is None or self.stopped_at_s is None:
-            return False
-        drain_s = self.control.drain_until_s - self.control.stop_at_s
-        return monotonic() >= self.stopped_at_s + drain_s
 
     def record_ramp_end(self) -> None:
         """An open loop has none: it is as it will be from the moment when its schedule begins."""
@@ -181,33 +171,36 @@ class LoadLeader:
 
     def run_load(self) -> None:
         try:
-            self._run_until_done()
+            flushed_s = 0.0
+            while not self._is_done():
+                gevent.sleep(POLL_S)
+                self._hear_runner()
+                if monotonic() - flushed_s >= FLUSH_EVERY_S:
+                    self.flush()
+                    flushed_s = monotonic()
+            self.reports.mark_silent_as_lost()
+            self.flush()
         except OSError as error:  # the folder is gone, or the disk full: nothing can be recorded
             print(f"load: cannot write: {error}", flush=True)
             self.environment.process_exit_code = 1
         self.is_ended = True
         self.runner.quit()
 
-    def _run_until_done(self) -> None:
-        flushed_s = 0.0
-        while not self._is_done():
-            gevent.sleep(POLL_S)
-            if self.me.control is None and (control := read_message(self.me.folder, LoadControl)):
-                self.me.apply_control(control)
-                self.forward_control(control)
-            if monotonic() - flushed_s >= FLUSH_EVERY_S:
-                self.flush()
-                flushed_s = monotonic()
-        self.reports.mark_silent_as_lost()
-        self.flush()
+    def _hear_runner(self) -> None:
+        control = read_message(self.me.folder, LoadControl) if self.me.control is None else None
+        if control is not None:
+            self.me.control = control
+            self.me.ledger.count_completions(control.requests, monotonic())
+            self.forward_control(control)
 
     def _is_done(self) -> bool:
         """Nothing is sent any more, and nothing is open or the drain's time is up."""
-        if self.me.stopped_at_s is None or not self.me.is_quiet:
+        control, stopped_at_s, now_s = self.me.control, self.me.stopped_at_s, monotonic()
+        if control is None or stopped_at_s is None or now_s < stopped_at_s:
             return False
-        is_late = monotonic() >= self.me.stopped_at_s + REPORTS_IN_S
         all_ended = self.reports.has_heard_all() and self.reports.sum_progress().in_flight == 0
-        return (is_late and all_ended) or self.me.is_over
+        is_over = now_s >= stopped_at_s + control.drain_until_s - control.stop_at_s
+        return is_over or (all_ended and now_s >= stopped_at_s + REPORTS_IN_S)
 
     def flush(self) -> None:
         write_message(self.me.folder, self.build_progress())

@@ -89,9 +89,10 @@ class RequestLedger:
     """When as many had completed as were to be counted."""
     _to_count: int = 0
 
-    def add_completed(self, requests: int, now_s: float) -> None:
-        """From now on, so many completions."""
-        self.counted_from_s, self._to_count = now_s, requests
+    def count_completions(self, requests: int | None, now_s: float) -> None:
+        """From now on so many, if any."""
+        if requests is not None:
+            self.counted_from_s, self._to_count = now_s, requests
 
     def add_user(self) -> int:
         user = len(self._next_ids)
