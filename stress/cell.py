@@ -51,7 +51,7 @@ def run_cell(cell: CellRun, runtime: Runtime) -> None:
             stack.end()
     seen.started_utc, seen.begun_s = started_utc, begun_s
     seen.descriptors_limit = limit if served is None else served.read_descriptor_limit(limit)
-    save_results(cell, stack, seen)
+    save_results(seen)
 
 
 def start_own_stack(cell: CellRun, runtime: Runtime) -> Stack:

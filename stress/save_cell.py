@@ -30,7 +30,6 @@ from stress.load.oha import read_oha_errors, take_oha_rows
 from stress.load.protocol import read_clocks
 from stress.phases import PhaseRunner
 from stress.resource_monitor import MachineRow, is_alive
-from stress.runtime import CellRun
 from stress.servers import find_adapter
 from stress.stack import ROOT, Stack
 
@@ -58,8 +57,8 @@ class CellObservations:
     descriptors_limit: int = 0
 
 
-def save_results(cell: CellRun, stack: Stack, seen: CellObservations) -> None:
-    directory, times = cell.directory, seen.phases.times
+def save_results(seen: CellObservations) -> None:
+    stack, directory, times = seen.phases.stack, seen.phases.cell.directory, seen.phases.times
     if stack.folder != directory.raw:
         wait_for_flush(stack, seen.end_s)
         shutil.copytree(stack.journals, directory.raw / "journals")  # it goes on writing its own
@@ -68,9 +67,9 @@ def save_results(cell: CellRun, stack: Stack, seen: CellObservations) -> None:
                 shutil.copy(path, directory.raw)
     worked, lost = read_journals(sorted(stack.journals.glob("probe-*.journal")))
     clocks = estimate_clocks(read_clocks(directory.raw))
-    save_tables(cell, stack, seen, worked, clocks)
+    save_tables(seen, worked, clocks)
     record = replace(
-        build_record(cell, stack, seen),
+        build_record(seen),
         threads_left=count_threads_before(worked, times.t0_s) if stack.attached else 0,
         # a held-up server's may be of any earlier cell
         journals_lost=() if stack.attached else lost,
@@ -82,14 +81,10 @@ def save_results(cell: CellRun, stack: Stack, seen: CellObservations) -> None:
 
 
 def save_tables(
-    cell: CellRun,
-    stack: Stack,
-    seen: CellObservations,
-    worked: Sequence[Journal],
-    clocks: Sequence[ClockModel],
+    seen: CellObservations, worked: Sequence[Journal], clocks: Sequence[ClockModel]
 ) -> None:
-    directory, name, times = cell.directory, cell.directory.path.name, seen.phases.times
-    t0_s, end_s = times.t0_s, seen.end_s
+    cell, stack, times = seen.phases.cell, seen.phases.stack, seen.phases.times
+    directory, name, t0_s, end_s = cell.directory, cell.directory.path.name, times.t0_s, seen.end_s
     sent, _ = read_journals(sorted(directory.raw.glob("load-*.journal")))
     by_process = {clock.process: clock for clock in clocks}
     machine = build_observed_table(seen.machine, MACHINE, t0_s)
@@ -109,9 +104,10 @@ def save_tables(
         directory.save_table(which, table)
 
 
-def build_record(cell: CellRun, stack: Stack, seen: CellObservations) -> CellRecord:
+def build_record(seen: CellObservations) -> CellRecord:
     """What is known without the journals."""
-    path, raw, phases = cell.directory.path, cell.directory.raw, seen.phases
+    phases, cell, stack = seen.phases, seen.phases.cell, seen.phases.stack
+    path, raw = cell.directory.path, cell.directory.raw
     log_text = stack.read_logs() + (raw / "load.log").read_text(errors="replace")
     commands = {**stack.list_commands(), phases.load.role: list(phases.load.argv)}
     return CellRecord(
