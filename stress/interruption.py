@@ -1,11 +1,19 @@
 """How a run is told to end early, and how it says so."""
 
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from time import monotonic, sleep
+from types import FrameType
 
 from scenarios.units import Second
 
+NAMES = {
+    signal.SIGINT: "Ctrl-C",
+    signal.SIGTERM: "SIGTERM",
+    signal.SIGHUP: "the terminal went away",
+}
 POLL_S = 0.05
 
 
@@ -33,3 +41,19 @@ class Interruption:
                 return False
             sleep(every_s)
         return True
+
+
+@contextmanager
+def record_signals(interruption: Interruption) -> Iterator[None]:
+    """Ctrl-C and SIGTERM become a note that the run reads between two looks; nothing is torn. The
+    handlers hold inside the `with`; the old ones come back after it."""
+
+    def note(number: int, _: FrameType | None) -> None:
+        interruption.reason = interruption.reason or NAMES[signal.Signals(number)]
+
+    before = {each: signal.signal(each, note) for each in NAMES}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)

@@ -10,7 +10,7 @@ from scenarios.units import Second
 from stress.interruption import POLL_S, CellInterruptedError
 from stress.load.protocol import GO_FILE, LoadControl, LoadProgress, read_progress, write_message
 from stress.plan import WindowPlan
-from stress.processes import Process, describe_exit_code
+from stress.processes import Process, describe_end
 from stress.resource_monitor import WorkerMonitor
 from stress.runtime import TELL_EVERY_S, CellRun, PhaseProgress, Runtime
 from stress.stack import Stack
@@ -181,13 +181,9 @@ class PhaseRunner:
             raise CellInterruptedError(reason)
 
     def _describe_load_failure(self) -> str | None:
-        code = self.load.get_exit_code()
-        if code is not None:
+        end = describe_end(self.load)
+        if end is not None:
             self.progress = read_progress(self.cell.directory.raw)  # its last word
         now = self.progress
-        if 0 < now.processes == now.lost:
-            return f"all {now.processes} load processes are gone"
-        if code is not None:
-            how = describe_exit_code(code)
-            return f"the load ended by itself ({how}): {self.load.read_last_log_line()}"
-        return None
+        all_lost = 0 < now.processes == now.lost
+        return f"all {now.processes} load processes are gone" if all_lost else end

@@ -176,6 +176,14 @@ def describe_exit_code(code: int) -> str:
     return f"exit code {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}"
 
 
+def describe_end(process: Process | ExternalProcess) -> str | None:
+    """Of one that nobody asked to; None while it lives."""
+    if (code := process.get_exit_code()) is None:
+        return None
+    how = describe_exit_code(code)
+    return f"the {process.role} ended by itself ({how}): {process.read_last_log_line()}"
+
+
 def end_all(processes: list[Process]) -> None:
     """All are asked at once, then ended one by one: the waits overlap."""
     for process in processes:

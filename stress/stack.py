@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from records.cell import UpstreamSummary
 from stress import plan
 from stress.databases import PreparedDatabase
-from stress.processes import ExternalProcess, Process, describe_exit_code, end_all
+from stress.processes import ExternalProcess, Process, describe_end, end_all
 
 ROOT = Path(__file__).resolve().parent.parent
 FILE = "file.bin"
@@ -74,12 +74,7 @@ class Stack:
 
     def find_ended_process(self) -> str | None:
         """Which of the stack's processes has ended though nobody asked it to; None if all live."""
-        for process in self.members:
-            code = process.get_exit_code()
-            if code is not None:
-                how = describe_exit_code(code)
-                return f"the {process.role} ended by itself ({how}): {process.read_last_log_line()}"
-        return None
+        return next(filter(None, map(describe_end, self.members)), None)
 
     def fetch_upstream_summary(self) -> UpstreamSummary | None:
         """What the upstream says of itself; None where there is none, or none any more, or where

@@ -22,9 +22,8 @@ from analysis.guide.recorded import Records, archive_run, find_runs
 from analysis.guide.rules import Rule, load_checked_rules
 from analysis.report.render import WIDTH, wrap_note
 from scenarios.errors import ALL_WELL, INTERRUPTED, NOT_AS_EXPECTED, UserError
-from stress.interruption import Interruption
+from stress.interruption import Interruption, record_signals
 from stress.stack import ROOT
-from study.signals import record_signals
 
 KEPT = ROOT / "docs" / "evidence" / "guidance"
 LOOK_S = 0.2

@@ -10,12 +10,11 @@ from time import monotonic, sleep
 
 from scenarios.errors import ALL_WELL, INTERRUPTED, UserError, build_cannot_run_error
 from scenarios.units import Second
-from stress.interruption import Interruption
+from stress.interruption import Interruption, record_signals
 from stress.load.command import build_load_worker_command
 from stress.processes import Process, describe_exit_code
 from stress.runtime import MASTER_PORT
 from study.distribution import check_between
-from study.signals import record_signals
 
 SHORTEST_IDLE_S, LONGEST_IDLE_S = 1.0, 7 * 24 * 3600.0
 POLL_S = 0.1

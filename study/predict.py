@@ -24,12 +24,11 @@ from records.prediction import Prediction
 from scenarios.errors import INTERRUPTED, UserError
 from scenarios.model import NEVER_BINDS, Scenario, resolve_scenario
 from scenarios.units import Second
-from stress.interruption import CellInterruptedError, Interruption
+from stress.interruption import CellInterruptedError, Interruption, record_signals
 from study.final_output import print_table
 from study.machine_facts import detect_resources
 from study.predictions import calibrate_scenarios
 from study.progress import choose_display
-from study.signals import record_signals
 
 PICTURES = (".png", ".svg", ".html")
 Answer = TypeVar("Answer")

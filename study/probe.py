@@ -16,13 +16,12 @@ from analysis.stats.quantiles import estimate_quantile
 from records.build_tables import build_handlers_table, build_probe_table, read_journals
 from records.rundir import create_run
 from scenarios.errors import CANNOT, INTERRUPTED, UserError
-from stress.interruption import CellInterruptedError, Interruption
+from stress.interruption import CellInterruptedError, Interruption, record_signals
 from stress.machine import find_free_port
 from stress.plan import HOST, Command
 from stress.processes import Process
 from stress.stack import ROOT
 from study.final_output import print_table
-from study.signals import record_signals
 
 LOOK_EVERY_S = 0.1
 

@@ -14,7 +14,7 @@ from records.rundir import RunDir, create_run
 from scenarios.errors import UserError
 from scenarios.model import Scenario, resolve_scenario
 from stress.databases import check_given_database
-from stress.interruption import Interruption
+from stress.interruption import Interruption, record_signals
 from stress.load.oha import check_engine_installed
 from stress.machine import find_free_port, raise_descriptor_limit
 from stress.plan import count_needed_descriptors
@@ -38,7 +38,6 @@ from study.predictions import Predictor
 from study.progress import choose_display
 from study.runner import Runner
 from study.schedule import FixedPlan, Plan, schedule_trials
-from study.signals import record_signals
 
 SEEDS = 2**32
 

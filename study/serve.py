@@ -10,13 +10,12 @@ from scenarios.model import Scenario, resolve_scenario
 from scenarios.overrides import apply_overrides
 from scenarios.settings import Overrides
 from stress import attached_server
-from stress.interruption import CellInterruptedError, Interruption
+from stress.interruption import CellInterruptedError, Interruption, record_signals
 from stress.machine import find_free_port, raise_descriptor_limit
 from stress.plan import HOST, count_needed_descriptors
 from stress.stack import Stack
 from stress.start_stack import start_stack
 from study.machine_facts import detect_resources
-from study.signals import record_signals
 
 SERVED_FILE = "serve.json"
 LOOK_EVERY_S = 0.2
