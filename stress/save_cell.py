@@ -4,7 +4,6 @@ import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, replace
-from pathlib import Path
 from time import monotonic
 
 import polars as pl
@@ -107,11 +106,9 @@ def save_tables(
 def build_record(seen: CellObservations) -> CellRecord:
     """What is known without the journals."""
     phases, cell, stack = seen.phases, seen.phases.cell, seen.phases.stack
-    path, raw = cell.directory.path, cell.directory.raw
-    log_text = stack.read_logs() + (raw / "load.log").read_text(errors="replace")
-    commands = {**stack.list_commands(), phases.load.role: list(phases.load.argv)}
+    log_text = stack.read_logs() + phases.load.log.read_text(errors="replace")
     return CellRecord(
-        name=path.name,
+        name=cell.directory.path.name,
         scenario=cell.scenario,
         trial=cell.trial,
         cell_number=cell.number,
@@ -126,7 +123,7 @@ def build_record(seen: CellObservations) -> CellRecord:
         requests_sent=phases.progress.sent,
         descriptors_limit=seen.descriptors_limit,
         load_timeout_s=cell.windows.load_timeout_s,
-        commands={role: strip_local_paths(argv, path) for role, argv in commands.items()},
+        commands=list_commands(phases),
         overhead_s=0.0,
         upstream=seen.upstream,
         profile=seen.profile,
@@ -169,9 +166,12 @@ def explain_deaths(phases: PhaseRunner, log_text: str) -> list[WorkerDeath]:
     ]
 
 
-def strip_local_paths(argv: Sequence[str], folder: Path) -> list[str]:
-    """A command without the paths of this machine."""
-    return [
-        word.replace(str(folder), "CELL").replace(f"{ROOT}/.venv/bin/", "").replace(f"{ROOT}/", "")
-        for word in argv
-    ]
+def list_commands(phases: PhaseRunner) -> dict[str, list[str]]:
+    """Without the paths of this machine."""
+    folder = str(phases.cell.directory.path)
+    commands = {**phases.stack.list_commands(), phases.load.role: list(phases.load.argv)}
+    return {role: [strip_paths(word, folder) for word in argv] for role, argv in commands.items()}
+
+
+def strip_paths(word: str, folder: str) -> str:
+    return word.replace(folder, "CELL").replace(f"{ROOT}/.venv/bin/", "").replace(f"{ROOT}/", "")

@@ -2,6 +2,7 @@
 tells its progress, hears the runner's word, ends the run. Only Locust's own processes load this
 file."""
 
+import json
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from functools import partial
@@ -14,10 +15,10 @@ import gevent
 import psutil
 from locust.env import Environment
 from locust.runners import Runner
-from pydantic import TypeAdapter
 
 from records.journal import JournalWriter
 from records.rows import LOAD_JOURNAL
+from scenarios.model import Endpoint, Load, RareRequest
 from stress.load.protocol import (
     BEGIN_IN_S,
     LOOKS_S,
@@ -128,7 +129,10 @@ class LoadProcess:
 
 def parse_plan(environment: Environment) -> LoadPlan:
     assert environment.parsed_options is not None
-    return TypeAdapter(LoadPlan).validate_json(environment.parsed_options.load_plan)
+    plan = json.loads(environment.parsed_options.load_plan)
+    plan["endpoint"], plan["load"] = Endpoint(**plan["endpoint"]), Load(**plan["load"])
+    plan["rare"] = RareRequest(**plan["rare"]) if plan["rare"] else None
+    return LoadPlan(**plan)
 
 
 def collect_versions() -> dict[str, str]:
