@@ -47,8 +47,7 @@ def iterate_frames(content: bytes) -> Iterator[tuple[str, bytes]]:
 
 
 def decode_journal(content: bytes, name: str = "journal") -> Journal:
-    """One process's journal as tables; NaN becomes null, texts are looked up. Raises JournalError.
-    """
+    """A process's journal as tables; NaN becomes null, texts are looked up. Raises JournalError."""
     decoder = JournalDecoder(name)
     found = decoder.decode(content)
     if not decoder.columns:
