@@ -15,11 +15,10 @@ from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
 
 from records.ids import MOST_REQUESTS, format_id_header
-from stress.load.master import MasterLeader
+from stress.load.distributed import LoadWorker, MasterLeader
 from stress.load.process import FLUSH_EVERY_S, LoadProcess, SingleProcessLeader, parse_plan
 from stress.load.protocol import PLAN_OPTION
 from stress.load.sent_requests import generate_due_times
-from stress.load.worker import LoadWorker
 
 BEGIN_LOOK_S = 0.02
 runners.WORKER_REPORT_INTERVAL = FLUSH_EVERY_S
