@@ -44,16 +44,17 @@ class Interruption:
 
 
 @contextmanager
-def record_signals(interruption: Interruption) -> Iterator[None]:
+def record_signals() -> Iterator[Interruption]:
     """Ctrl-C and SIGTERM become a note that the run reads between two looks; nothing is torn. The
     handlers hold inside the `with`; the old ones come back after it."""
+    interruption = Interruption()
 
     def note(number: int, _: FrameType | None) -> None:
         interruption.reason = interruption.reason or NAMES[signal.Signals(number)]
 
     before = {each: signal.signal(each, note) for each in NAMES}
     try:
-        yield
+        yield interruption
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)

@@ -22,7 +22,7 @@ from analysis.guide.recorded import Records, archive_run, find_runs
 from analysis.guide.rules import Rule, load_checked_rules
 from analysis.report.render import WIDTH, wrap_note
 from scenarios.errors import ALL_WELL, INTERRUPTED, NOT_AS_EXPECTED, UserError
-from stress.interruption import Interruption, record_signals
+from stress.interruption import record_signals
 from stress.stack import ROOT
 
 KEPT = ROOT / "docs" / "evidence" / "guidance"
@@ -159,9 +159,9 @@ class GuidanceCheck:
 def run_interruptible(command: Sequence[str]) -> int:
     """Its exit code; INTERRUPTED after a signal to this process, which ends that one too, in order:
     it is asked once, since a second signal may come when it no longer has a handler."""
-    interruption, asked = Interruption(), False
+    asked = False
     with (
-        record_signals(interruption),
+        record_signals() as interruption,
         subprocess.Popen(
             command, cwd=ROOT, stdout=subprocess.DEVNULL, start_new_session=True
         ) as process,

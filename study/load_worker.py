@@ -36,8 +36,10 @@ def run_load_worker(master: str, idle_s: Second) -> int:
     """The exit code. Raises UserError for a bad address, or where a master refuses us."""
     host, port = resolve_master(master)
     check_between("--idle", idle_s, SHORTEST_IDLE_S, LONGEST_IDLE_S, "s")
-    interruption = Interruption()
-    with record_signals(interruption), TemporaryDirectory(prefix="study-load-worker-") as folder:
+    with (
+        record_signals() as interruption,
+        TemporaryDirectory(prefix="study-load-worker-") as folder,
+    ):
         print_status(f"waiting for a study at {host}:{port} (Ctrl-C ends this)")
         heard_s = monotonic()
         while True:

@@ -24,7 +24,7 @@ from records.prediction import Prediction
 from scenarios.errors import INTERRUPTED, UserError
 from scenarios.model import NEVER_BINDS, Scenario, resolve_scenario
 from scenarios.units import Second
-from stress.interruption import CellInterruptedError, Interruption, record_signals
+from stress.interruption import CellInterruptedError, record_signals
 from study.final_output import print_table
 from study.machine_facts import detect_resources
 from study.predictions import calibrate_scenarios
@@ -96,8 +96,8 @@ def build_systems(
         )
     costs = {}
     if question.cpu_s is None:
-        interruption, progress = Interruption(), choose_display(quiet=question.json_output)
-        with closing(progress), record_signals(interruption):
+        progress = choose_display(quiet=question.json_output)
+        with closing(progress), record_signals() as interruption:
             costs = calibrate_scenarios(scenarios, interruption, progress.show_calibration)
     systems = []
     for scenario in scenarios:

@@ -16,7 +16,7 @@ from analysis.stats.quantiles import estimate_quantile
 from records.build_tables import build_handlers_table, build_probe_table, read_journals
 from records.rundir import create_run
 from scenarios.errors import CANNOT, INTERRUPTED, UserError
-from stress.interruption import CellInterruptedError, Interruption, record_signals
+from stress.interruption import CellInterruptedError, record_signals
 from stress.machine import find_free_port
 from stress.plan import HOST, Command
 from stress.processes import Process
@@ -46,9 +46,8 @@ def probe_app(target: ProbeTarget, out: Path) -> int:
         raise UserError(f"--app-dir {target.folder}: no such folder")
     port = find_free_port(target.port)
     folder = create_run(out, "probe").path
-    interruption = Interruption()
     begun_s = time.monotonic()
-    with record_signals(interruption):
+    with record_signals() as interruption:
         process = Process("server", folder / "server.log")
         process.start(build_probe_command(target, port, folder))
         try:

@@ -10,7 +10,7 @@ from scenarios.model import Scenario, resolve_scenario
 from scenarios.overrides import apply_overrides
 from scenarios.settings import Overrides
 from stress import attached_server
-from stress.interruption import CellInterruptedError, Interruption, record_signals
+from stress.interruption import CellInterruptedError, record_signals
 from stress.machine import find_free_port, raise_descriptor_limit
 from stress.plan import HOST, count_needed_descriptors
 from stress.stack import Stack
@@ -36,8 +36,7 @@ def serve_stack(overrides: Overrides, port: int, out: Path) -> int:
             f"a server is already held up on port {held.port} (see {note}); end it first"
         )
     raise_descriptor_limit(count_needed_descriptors(scenario))
-    interruption = Interruption()
-    with record_signals(interruption):
+    with record_signals() as interruption:
         folder = create_run(out, "serve").path.resolve()
         try:
             stack = start_stack(scenario, find_free_port(port), folder, interruption)
