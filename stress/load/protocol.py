@@ -167,10 +167,7 @@ class LoadReports:
         )
 
 
-FILES: dict[type, str] = {
-    LoadControl: "load-control.json",
-    LoadProgress: "load-progress.json",
-}
+FILES: dict[type, str] = {LoadControl: "load-control.json", LoadProgress: "load-progress.json"}
 Message = TypeVar("Message", LoadControl, LoadProgress)
 
 
