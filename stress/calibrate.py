@@ -36,17 +36,15 @@ def calibrate(scenario: Scenario, interruption: Interruption) -> Calibration:
         server=replace(scenario.server, workers=1),
     )
     raise_descriptor_limit(plan.count_needed_descriptors(alone))
-    with tempfile.TemporaryDirectory(prefix="calibration-") as folder:
-        stack = start_stack(alone, find_free_port(0), Path(folder), interruption)
-        try:
-            user = HTTPConnection(stack.host, stack.port, timeout=ANSWERS_WITHIN_S)
-            with closing(user):
-                send_for(WARM_UP_S, user, alone.endpoint, interruption)
-                before_s = sum_cpu_s(stack)
-                requests, lasting_s = send_for(LASTING_S, user, alone.endpoint, interruption)
-                used_s = sum_cpu_s(stack) - before_s
-        finally:
-            stack.end()
+    with (
+        tempfile.TemporaryDirectory(prefix="calibration-") as folder,
+        closing(start_stack(alone, find_free_port(0), Path(folder), interruption)) as stack,
+        closing(HTTPConnection(stack.host, stack.port, timeout=ANSWERS_WITHIN_S)) as user,
+    ):
+        send_for(WARM_UP_S, user, alone.endpoint, interruption)
+        before_s = sum_cpu_s(stack)
+        requests, lasting_s = send_for(LASTING_S, user, alone.endpoint, interruption)
+        used_s = sum_cpu_s(stack) - before_s
     return Calibration(requests, lasting_s, used_s / requests, lasting_s / requests)
 
 

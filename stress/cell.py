@@ -48,7 +48,7 @@ def run_cell(cell: CellRun, runtime: Runtime) -> None:
         seen = drive_load(cell, runtime, stack)
     finally:
         if served is None:
-            stack.end()
+            stack.close()
     seen.started_utc, seen.begun_s = started_utc, begun_s
     seen.descriptors_limit = limit if served is None else served.read_descriptor_limit(limit)
     save_results(seen)

@@ -101,7 +101,7 @@ class Stack:
             for path in sorted(self.folder.glob("*.log"))
         )
 
-    def end(self) -> None:
+    def close(self) -> None:
         """The database after those who are connected to it."""
         asking = [each for each in self.processes if each.role != "database"]
         end_all(list(reversed(asking)))

@@ -57,7 +57,7 @@ def start_stack(
             stack.database = start_database(stack, scenario.database, interruption)
         start_server(stack, scenario, interruption)
     except BaseException:
-        stack.end()
+        stack.close()
         raise
     return stack
 

@@ -49,7 +49,7 @@ def serve_stack(overrides: Overrides, port: int, out: Path) -> int:
                 time.sleep(LOOK_EVERY_S)
         finally:
             note.unlink(missing_ok=True)
-            stack.end()
+            stack.close()
     if interruption.reason:
         return INTERRUPTED
     raise UserError(f"{fallen}; its log is in {folder}", BROKEN)

@@ -244,7 +244,7 @@ def postgresql(folder: Path) -> Iterator[str]:
             stack.database = start_database(stack, Database("postgresql"), Interruption())
             yield stack.database.env["APP_DATABASE_URL"]
         finally:
-            stack.end()
+            stack.close()
 
 
 @contextmanager
