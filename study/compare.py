@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from analysis.report.comparison_table import build_comparison_table, export_comparison
+from analysis.report.comparison_tables import build_comparison_table, export_comparison
 from analysis.report.write import load_run_summary, write_comparison
 from analysis.summary.comparison import compare_runs, ensure_mapping, list_differences
 from analysis.summary.run import RunSummary

@@ -6,13 +6,11 @@ from typing import TextIO
 
 import polars as pl
 
-from analysis.report.capacity_table import render_capacity
-from analysis.report.contrast_tables import build_contrast_tables, build_overall_table
+from analysis.report.comparison_tables import build_contrast_tables, build_overall_table
 from analysis.report.notes import describe_outcome, write_notes
-from analysis.report.render import render_terminal, wrap_note
 from analysis.report.run_table import build_run_table, format_cell_name
-from analysis.report.sweep_table import build_sweep_table
-from analysis.report.table import Table
+from analysis.report.search_tables import build_sweep_table, render_capacity
+from analysis.report.table import Table, render_terminal, wrap_note
 from analysis.report.trials_table import build_narrow_trials_table, select_repeated
 from analysis.report.write import write_page
 from analysis.summary.contrast import Contrast, compute_overall

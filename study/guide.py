@@ -10,17 +10,24 @@ from pathlib import Path
 from textwrap import wrap
 from typing import TextIO
 
-from analysis.guide.claims import (
+from analysis.guide.page import build_guidance, render_print_page
+from analysis.guide.recorded import (
+    Experiment,
+    Records,
+    archive_run,
+    find_experiment,
+    find_runs,
+    load_experiments,
+)
+from analysis.guide.rules import (
     RelationResult,
+    Rule,
     judge_relation,
+    load_checked_rules,
     render_relation_result,
     select_broken,
 )
-from analysis.guide.experiments import Experiment, find_experiment, load_experiments
-from analysis.guide.page import build_guidance, render_print_page
-from analysis.guide.recorded import Records, archive_run, find_runs
-from analysis.guide.rules import Rule, load_checked_rules
-from analysis.report.render import WIDTH, wrap_note
+from analysis.report.table import WIDTH, wrap_note
 from scenarios.errors import ALL_WELL, INTERRUPTED, NOT_AS_EXPECTED, UserError
 from stress.interruption import record_signals
 from stress.stack import ROOT

@@ -15,7 +15,7 @@ from analysis.report.prediction_tables import (
     build_predictions_table,
     describe_sizing,
 )
-from analysis.report.render import wrap_note
+from analysis.report.table import wrap_note
 from analysis.theory.curve import Curve, compute_curve
 from analysis.theory.model import ServerModel
 from analysis.theory.prediction import build_server_model, compute_prediction

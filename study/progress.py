@@ -7,7 +7,7 @@ from typing import Protocol
 from rich.console import Console
 from rich.live import Live
 
-from analysis.report.render import WIDTH
+from analysis.report.table import WIDTH
 from stress.load.command import WAITING
 from stress.runtime import PhaseProgress
 from study.live.follow import CellFollower

@@ -8,14 +8,17 @@ from difflib import unified_diff
 from pathlib import Path
 
 from analysis.guide.exercises import Exercise, build_exercise_scenario, load_exercises
-from analysis.guide.lesson import (
+from analysis.guide.recorded import Records, find_runs
+from analysis.guide.workshop_page import (
+    ORDER,
+    build_command,
+    build_workshop_text,
     compare_exercise,
+    name_exercise_run,
     render_bars,
     render_exercise_table,
     wrap_paragraph,
 )
-from analysis.guide.recorded import Records, find_runs
-from analysis.guide.workshop_page import build_command, build_workshop_text, name_exercise_run
 from analysis.report.write import save_pictures
 from scenarios.errors import UserError
 from stress.stack import ROOT
@@ -66,13 +69,12 @@ class WorkshopSession:
         return choose_exit_code(done.summary, done.directory, done.ended)
 
     def print_outcome(self, done: RunResult, guess: float | None) -> None:
-        from analysis.guide.lesson_chart import (
-            render_exercise_chart,  # altair takes a while to import
-        )
+        from analysis.report.summary_charts import render_bars_chart  # altair imports slowly
 
         which, cell, folder = self.exercise, done.summary.cells[0], done.directory.path
         found = compare_exercise(which, cell, guess)
-        save_pictures(folder, [render_exercise_chart(which.title, found)])
+        bars = {each.words: each.bars for each in found}
+        save_pictures(folder, [render_bars_chart("workshop", bars, ORDER)])
         print("\n" + "\n".join(render_exercise_table(found)))
         print("\n" + "\n".join(render_bars(found[0])))
         grave = [verdict.code for verdict in cell.verdicts if verdict.severity == "error"]

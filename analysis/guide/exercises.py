@@ -8,8 +8,14 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, TypeAdapter
 
-from analysis.guide.claims import check_metric
-from analysis.guide.text_files import LEAD, TEXTS, TITLE, Prose, load_numbered_texts
+from analysis.guide.text_files import (
+    LEAD,
+    TEXTS,
+    TITLE,
+    Prose,
+    check_metric,
+    load_numbered_texts,
+)
 from scenarios.catalogue import select_scenarios
 from scenarios.errors import UserError
 from scenarios.model import Scenario

@@ -2,14 +2,19 @@
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import astuple, dataclass, replace
+from functools import partial
 
 import jinja2
 
-from analysis.guide.claims import RelationResult, judge_relation
-from analysis.guide.experiments import load_experiments
-from analysis.guide.recorded import RecordedScenario, Records
-from analysis.guide.rules import Decision, Rule, load_decision_table, load_rules
+from analysis.guide.recorded import RecordedScenario, Records, load_experiments
+from analysis.guide.rules import (
+    Decision,
+    RelationResult,
+    judge_relation,
+    load_decision_table,
+    load_rules,
+)
 from analysis.stats import formats
 
 GENERATOR_LIMIT = 90.0
@@ -60,10 +65,10 @@ class TemplateFiller:
             "machines": list(dict.fromkeys(str(each) for each in records.machines.values())),
             "cores": max((each.cores for each in records.machines.values()), default=0),
             "rps": self.quote_throughput,
-            "mib": lambda cell: self.quote_figure(cell, "rss_mib_peak", formats.whole),
-            "ms": lambda cell, figure: self.quote_figure(cell, figure, formats.milliseconds),
-            "whole": lambda cell, figure: self.quote_figure(cell, figure, formats.whole),
-            "percent": lambda cell, figure: self.quote_figure(cell, figure, formats.percent),
+            "mib": partial(self.quote_figure, figure="rss_mib_peak", text=formats.whole),
+            "ms": partial(self.quote_figure, text=formats.milliseconds),
+            "whole": partial(self.quote_figure, text=formats.whole),
+            "percent": partial(self.quote_figure, text=formats.percent),
         }
         self.environment.filters |= {
             "anchor": build_anchor,
@@ -85,19 +90,10 @@ class TemplateFiller:
         load = self.records.get_median(cell, "generator_cpu_percent_peak")
         return f"at least {found}" if load is not None and load > GENERATOR_LIMIT else found
 
-    def fill(self, sentence: str) -> str:
-        """Raises MissingError."""
-        return self.environment.from_string(sentence).render()
-
-    def fill_rule(self, rule: Rule) -> Rule | None:
-        """None where a figure was not measured; so is a decision."""
+    def fill(self, *texts: str) -> list[str] | None:
+        """None where a figure in one of them was not measured."""
         with suppress(MissingError):
-            return replace(rule, measured=self.fill(rule.measured))
-        return None
-
-    def fill_decision(self, row: Decision) -> Decision | None:
-        with suppress(MissingError):
-            return Decision(**{name: self.fill(text) for name, text in asdict(row).items()})
+            return [self.environment.from_string(each).render() for each in texts]
         return None
 
 
@@ -107,37 +103,23 @@ def build_anchor(cell: str) -> str:
 
 def build_guidance(records: Records) -> Guidance:
     filling, table = TemplateFiller(records), load_decision_table()
-    rows = [(each, filling.fill_decision(each)) for each in table.rows]
-    rules = [(each, filling.fill_rule(each)) for each in load_rules()]
-    missing = [f"the row {it.work}, {it.delay}, {it.users}" for it, filled in rows if not filled]
-    missing += [f"the rule {rule.claim!r}" for rule, filled in rules if not filled]
-    kept = [filled for _, filled in rules if filled]
+    rows = [(each, filling.fill(*astuple(each))) for each in table.rows]
+    rules = [(each, filling.fill(each.measured)) for each in load_rules()]
+    missing = [f"the row {row.work}, {row.delay}, {row.users}" for row, texts in rows if not texts]
+    missing += [f"the rule {rule.claim!r}" for rule, texts in rules if not texts]
+    kept = [replace(rule, measured=texts[0]) for rule, texts in rules if texts]
     asked = [*table.relations, *(each for rule in kept for each in rule.relations)]
     relations = tuple(judge_relation(each, records) for each in asked)
     text = filling.environment.get_template("guidance.md").render(
-        decisions=[filled for _, filled in rows if filled],
+        decisions=[Decision(*texts) for _, texts in rows if texts],
         rules=kept,
         missing=missing,
-        trials=describe_trials(records),
-        runs=group_by_experiment(records),
+        one_trial=all(len(each.trials) == 1 for each in records.cells.values()),
+        experiments=load_experiments(),
         setting=describe_setting,
         relations=relations,
     )
     return Guidance(text, relations, tuple(missing))
-
-
-def describe_trials(records: Records) -> str:
-    most = max((len(each.trials) for each in records.cells.values()), default=0)
-    return "One run each" if most == 1 else "Medians over the trials"
-
-
-def group_by_experiment(records: Records) -> list[list[RecordedScenario]]:
-    """In the order of the experiments."""
-    found = (
-        [cell for cell in records.cells.values() if cell.experiment == each.name]
-        for each in load_experiments()
-    )
-    return [cells for cells in found if cells]
 
 
 def describe_setting(cell: RecordedScenario) -> str:

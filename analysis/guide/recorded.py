@@ -1,14 +1,18 @@
-"""What recorded runs hold, as a text quotes it: from manifest.json and summary.json alone."""
+"""The runs that the texts rest on: experiments are commands that anybody can repeat, and what their
+runs hold, as a text quotes it, is from manifest.json and summary.json alone."""
 
 import json
+import shlex
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from statistics import median
 
 from pydantic import TypeAdapter
 
+from analysis.guide.text_files import TEXTS, Prose, load_toml
 from analysis.summary.model import READABLE_SCHEMAS, CellSummary
 from analysis.summary.recorded import parse_cells
 from analysis.summary.trials import collect_values, count_error_verdicts, group_completed_trials
@@ -16,7 +20,47 @@ from records.rundir import RunDir, open_run, translate_read_errors
 from scenarios.errors import UserError
 from scenarios.model import Scenario
 
-_SCENARIOS = TypeAdapter(list[Scenario])
+VALUED = ("--out", "--port", "--trials", "--seed", "--database-url")
+FLAGS = (
+    "--json", "--quiet", "--live", "--report", "--no-report", "--predict", "--no-predict"
+)  # fmt: skip
+"""Both: options that make no other experiment of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """`quick`: what `study guide --check` runs instead, in less time: under its settings the same
+    relations hold."""
+
+    name: str
+    command: Prose
+    quick: Prose
+
+
+@cache
+def load_experiments() -> tuple[Experiment, ...]:
+    """Raises UserError."""
+    return load_toml(TEXTS / "experiments.toml", dict[str, tuple[Experiment, ...]])["experiments"]
+
+
+def normalize_command(command: str) -> tuple[str, ...]:
+    """What makes the command the experiment that it is."""
+    kept, skip = list[str](), False
+    for word in shlex.split(command):
+        option = word.split("=")[0]
+        if not skip and option not in (*VALUED, *FLAGS):
+            kept.append(word)
+        skip = not skip and option in VALUED and "=" not in word
+    return tuple(kept)
+
+
+def find_experiment(command: str) -> Experiment | None:
+    """The one that was run by that command. A quick run has other settings than the text speaks
+    of, and is none."""
+    words = normalize_command(command)
+    return next(
+        (each for each in load_experiments() if words == normalize_command(each.command)), None
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +103,6 @@ class Machine:
         return f"{self.cores} cores of {self.cpu}, {system}, Python {self.python}"
 
 
-_MACHINE = TypeAdapter(Machine)
-
-
 @dataclass(slots=True)
 class Records:
     """By experiment and scenario: `fair/sync-http-shared`."""
@@ -79,8 +120,9 @@ class Records:
             )
         manifest, trials = run.load_manifest(), group_completed_trials(read_cells(run))
         with translate_read_errors(run.manifest_file):
-            self.machines[experiment] = _MACHINE.validate_python(manifest.get("environment") or {})
-            known = _SCENARIOS.validate_python(manifest.get("scenarios"))
+            environment = manifest.get("environment") or {}
+            self.machines[experiment] = TypeAdapter(Machine).validate_python(environment)
+            known = TypeAdapter(list[Scenario]).validate_python(manifest.get("scenarios"))
             scenarios = {each.name: each for each in known}
             if unknown := trials.keys() - scenarios.keys():
                 raise ValueError(f"it does not tell of {min(unknown)}")
@@ -95,8 +137,8 @@ class Records:
 
     def list_doubts(self, key: str) -> tuple[str, ...]:
         """Verdicts that are errors in any of its trials."""
-        known = key in self.cells
-        return tuple(sorted(count_error_verdicts(self.cells[key].trials))) if known else ()
+        trials = self.cells[key].trials if key in self.cells else ()
+        return tuple(sorted(count_error_verdicts(trials)))
 
 
 def read_cells(run: RunDir) -> list[CellSummary]:

@@ -1,17 +1,140 @@
 """The rules that people get wrong and the decision table, from texts/: what is claimed, what was
-measured, what to do.
+measured, what to do; and the relations that must hold, in the records and wherever `study guide
+--check` measures again. A relation is a sentence in a form that can fail."""
 
-Each rule has relations that must hold, in the records and wherever `study guide --check` measures
-again; so have the rows of the table.
-"""
-
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Annotated
 
-from analysis.guide.claims import Relation, Template
-from analysis.guide.text_files import LEAD, TEXTS, TITLE, Prose, load_numbered_texts, load_toml
+from jinja2 import Environment, TemplateSyntaxError, nodes
+from pydantic import AfterValidator, BeforeValidator
+
+from analysis.guide.recorded import Records, load_experiments
+from analysis.guide.text_files import (
+    LEAD,
+    TEXTS,
+    TITLE,
+    Prose,
+    check_metric,
+    load_numbered_texts,
+    load_toml,
+)
+from analysis.stats import formats
 
 RULE_SECTIONS = {TITLE: "claim", LEAD: "measured", "Do": "do"}
+
+
+@dataclass(frozen=True, slots=True)
+class MetricReference:
+    """`cell`: experiment and scenario, `fair/sync-http-shared`; `name`: as in summary.json."""
+
+    cell: str
+    name: str = "ok_rps"
+
+
+def check_experiment(cell: str) -> str:
+    """The same cell. Raises ValueError."""
+    experiment, _, scenario = cell.partition("/")
+    if not scenario or experiment not in {each.name for each in load_experiments()}:
+        raise ValueError(f"{cell!r} is no experiment with a scenario")
+    return cell
+
+
+def parse_reference(text: object) -> object:
+    """`ok_rps of fair/sync-http-shared`; anything else is left as it is. Raises ValueError."""
+    if not isinstance(text, str):
+        return text
+    name, _, cell = text.partition(" of ")
+    return MetricReference(check_experiment(cell), check_metric(name))
+
+
+def check_template(text: str) -> str:
+    """The same text, whose figures there are. Raises ValueError."""
+    try:
+        calls = Environment().parse(text).find_all(nodes.Call)
+        for cell, *metric in ([each.as_const() for each in call.args] for call in calls):
+            check_experiment(cell)
+            for name in metric:
+                check_metric(name)
+    except (TemplateSyntaxError, nodes.Impossible) as error:
+        raise ValueError(f"no template: {error}") from error
+    return text
+
+
+Template = Annotated[Prose, AfterValidator(check_template)]
+"""With figures from the records, such as `{{ rps('fair/sync-http-shared') }}`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """`left` is `low` to `high` times as much as `right`; `because` is the reason for both bounds.
+    Where `right` is a number, it has the unit of `left`."""
+
+    sentence: Prose
+    left: Annotated[MetricReference, BeforeValidator(parse_reference)]
+    right: Annotated[MetricReference | float, BeforeValidator(parse_reference)]
+    because: Prose
+    low: float = 0.0
+    high: float = math.inf
+
+    @property
+    def allowed(self) -> str:
+        if math.isinf(self.high):
+            return f"at least {self.low:g}"
+        return f"{self.low:g} to {self.high:g}" if self.low > 0 else f"at most {self.high:g}"
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        right = (self.right.cell,) if isinstance(self.right, MetricReference) else ()
+        return (self.left.cell, *right)
+
+
+@dataclass(frozen=True, slots=True)
+class RelationResult:
+    """`ratio` is None where one of the figures was not measured: then nobody knows."""
+
+    relation: Relation
+    ratio: float | None
+    doubts: tuple[str, ...]
+    """Verdicts that are errors, of the cells that it rests on."""
+
+    @property
+    def holds(self) -> bool | None:
+        if self.ratio is None:
+            return None
+        return self.relation.low <= self.ratio <= self.relation.high
+
+
+def judge_relation(relation: Relation, records: Records) -> RelationResult:
+    left, right = (
+        records.get_median(each.cell, each.name) if isinstance(each, MetricReference) else each
+        for each in (relation.left, relation.right)
+    )
+    doubts = sorted({code for key in relation.cells for code in records.list_doubts(key)})
+    return RelationResult(relation, compute_ratio(left, right), tuple(doubts))
+
+
+def compute_ratio(left: float | None, base: float | None) -> float | None:
+    """None where one is unknown, or both are 0."""
+    if left is None or base is None or left == base == 0:
+        return None
+    return math.inf if base == 0 else left / base
+
+
+def render_relation_result(found: RelationResult) -> str:
+    sign = {True: "✓", False: "✗", None: "?"}[found.holds]
+    line = f"{sign} {found.relation.sentence}"
+    if found.ratio is None:
+        return f"{line}: not measured"
+    line += f": {formats.short_ratio(found.ratio)} times, {found.relation.allowed} expected"
+    return line + (f" (doubtful: {', '.join(found.doubts)})" if found.doubts else "")
+
+
+def select_broken(found: Sequence[RelationResult]) -> list[RelationResult]:
+    """What nobody measured is not among them, and does not hold either."""
+    return [each for each in found if each.holds is False]
 
 
 @dataclass(frozen=True, slots=True)

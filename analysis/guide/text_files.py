@@ -10,6 +10,7 @@ from typing import Annotated, TypeVar
 
 from pydantic import BeforeValidator, TypeAdapter, ValidationError
 
+from analysis.metrics import METRICS
 from scenarios.errors import UserError
 
 Kind = TypeVar("Kind")
@@ -27,6 +28,13 @@ def join_lines(text: str) -> str:
 
 
 Prose = Annotated[str, BeforeValidator(join_lines)]
+
+
+def check_metric(name: str) -> str:
+    """The same name. Raises ValueError."""
+    if name not in {each.key for each in METRICS}:
+        raise ValueError(f"{name!r} is no metric")
+    return name
 
 
 @contextmanager

@@ -1,21 +1,40 @@
-"""docs/workshop.md: exercises, and a page for the teacher with answers from recorded runs."""
+"""What an exercise shows (prediction, theory and measurement side by side), docs/workshop.md, and
+its page for the teacher with answers from recorded runs."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from textwrap import fill
 
-from analysis.guide.claims import MetricReference, Relation, RelationResult, judge_relation
 from analysis.guide.exercises import Exercise, build_exercise_scenario, load_exercises
-from analysis.guide.lesson import (
-    compare_exercise,
-    render_bars,
-    render_exercise_table,
-)
 from analysis.guide.page import TemplateFiller
 from analysis.guide.recorded import Records
-from analysis.metrics import get_metric
+from analysis.guide.rules import MetricReference, Relation, RelationResult, judge_relation
+from analysis.metrics import get_metric, get_value
+from analysis.report.table import WIDTH, Column, Row, Table, render_terminal
 from analysis.stats import formats
+from analysis.summary.model import CellSummary
 from scenarios.settings import format_as_options
+
+ORDER = ("yours", "theory", "measured")
+COLUMNS = (
+    Column("", is_text=True, width=24),
+    *(Column(each, format=formats.short_number, width=11) for each in ORDER),
+)
+BAR = 50
+
+
+@dataclass(frozen=True, slots=True)
+class ExerciseMetric:
+    """One figure; `values` in the ORDER, None where nobody said."""
+
+    words: str
+    values: tuple[float | None, ...]
+
+    @property
+    def bars(self) -> list[tuple[str, float]]:
+        found = zip(ORDER, self.values, strict=True)
+        return [(name, value) for name, value in found if value is not None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +44,39 @@ class WorkshopText:
     text: str
     teacher: str
     relations: tuple[RelationResult, ...]
+
+
+def compare_exercise(
+    which: Exercise, cell: CellSummary, guess: float | None
+) -> tuple[ExerciseMetric, ...]:
+    """The figures of an exercise; a guess is of the first. Theory says nothing of some."""
+    found = []
+    for figure, words in which.shown.items():
+        predicted = get_metric(figure).predicted
+        yours = guess if figure == which.asked else None
+        theory = get_value(cell, predicted) if predicted else None
+        found.append(ExerciseMetric(words, (yours, theory, get_value(cell, figure))))
+    return tuple(found)
+
+
+def render_exercise_table(found: Sequence[ExerciseMetric]) -> list[str]:
+    return render_terminal(Table(COLUMNS, [Row(each.words, each.values) for each in found]))
+
+
+def render_bars(found: ExerciseMetric) -> list[str]:
+    """For a terminal: each bar as long as its figure."""
+    longest = max((value for _, value in found.bars), default=0.0)
+    lines = [found.words]
+    for name, value in found.bars:
+        bar = "█" * round(BAR * value / longest) if longest > 0 else ""
+        lines.append(f"  {name:<10}{bar or '▏'} {formats.short_number(value)}")
+    return lines
+
+
+def wrap_paragraph(text: str, indent: str = "") -> str:
+    """Markdown as a terminal shows it."""
+    plain = text.replace("*", "").replace("`", "")
+    return fill(plain, WIDTH, initial_indent=indent, subsequent_indent=indent)
 
 
 def name_exercise_run(number: object, edited: bool) -> str:
@@ -73,15 +125,13 @@ def build_cell_key(which: Exercise, edited: bool) -> str:
 def build_relation(which: Exercise) -> Relation:
     """Of the asked figure, after the edit and before."""
     grows = which.times > 1
-    return Relation(
-        f"Exercise {which.number}: after the edit, {which.asked_words} "
-        f"{'grows' if grows else 'falls'}",
-        MetricReference(build_cell_key(which, True), which.asked),
-        MetricReference(build_cell_key(which, False), which.asked),
-        which.because,
-        low=which.times if grows else 0.0,
-        high=math.inf if grows else which.times,
+    after, before = (
+        MetricReference(build_cell_key(which, edited), which.asked) for edited in (True, False)
     )
+    changes = f"{which.asked_words} {'grows' if grows else 'falls'}"
+    low, high = (which.times, math.inf) if grows else (0.0, which.times)
+    sentence = f"Exercise {which.number}: after the edit, {changes}"
+    return Relation(sentence, after, before, which.because, low, high)
 
 
 def quote_answer(filling: TemplateFiller, which: Exercise, figure: str, edited: bool) -> str:

@@ -4,9 +4,10 @@ chart out."""
 from collections.abc import Mapping, Sequence
 
 import altair as alt
+import numpy as np
 import polars as pl
 
-from analysis.measures.window import Window
+from analysis.measures.window import MeasuredCell
 from analysis.report import latency_shape as shape
 from analysis.report import over_time as time
 from analysis.report.drawing import (
@@ -46,82 +47,57 @@ PANELS = {
     time.POOL: "pool",
     time.HEARTBEAT: "last beat, ms",
 }
-NINES_LABELS = (
-    "datum.value == 0 ? '0 %' : datum.value == 1 ? '90 %' : datum.value == 2 ? '99 %' : "
-    "datum.value == 3 ? '99.9 %' : datum.value == 4 ? '99.99 %' : ''"
-)
+NINES_LABELS = "['0 %', '90 %', '99 %', '99.9 %', '99.99 %'][datum.value]"
 SHORTEST_MS = 0.01
 SPREAD_COLOURS = {shape.GOOD: BLUE, shape.FAILED: RED, shape.OPEN: ORANGE}
 CURVES = (shape.ANSWERED, shape.COUNTING, shape.FROM_SEND)
 DASHES = [[1, 0], [5, 3], [2, 2]]
 
 
-def build_known_colours(field: str, known: Mapping[str, str], present: Sequence[str]) -> alt.Color:
-    colours = [known[each] for each in present]
-    return alt.Color(f"{field}:N").scale(domain=list(present), range=colours)
-
-
-def draw_over_time(
-    found: time.TimeSeries,
-    highest: Mapping[str, float],
-    window: Window,
-    deaths: Sequence[float],
-    end_s: float,
-) -> Chart:
+def draw_over_time(points: pl.DataFrame, highest: Mapping[str, float], cell: MeasuredCell) -> Chart:
     """Panels on one time axis; the window shaded, deaths as rules. `highest`: of each panel over
     all cells of the run, so that cells side by side are on one scale."""
-    panels = [panel for panel in PANELS if panel in set(found.points["panel"])]
     measured = (
-        alt.Chart(pl.DataFrame({"from_s": [window.start_s], "to_s": [window.end_s]}))
+        alt.Chart(pl.DataFrame({"from_s": [cell.window.start_s], "to_s": [cell.window.end_s]}))
         .mark_rect(opacity=0.12, color=SKY)
         .encode(x="from_s:Q", x2="to_s:Q")
     )
-    marks = draw_uprights("at_s", deaths).mark_rule(color=RED, strokeDash=[3, 2])
+    deaths = draw_uprights("at_s", [each.at_s for each in cell.record.deaths])
+    marks = deaths.mark_rule(color=RED, strokeDash=[3, 2])
     drawn = []
-    for panel in panels:
-        own = found.points.filter(pl.col("panel") == panel)
-        lines = draw_time_panel(own, panel, highest[panel], end_s, last=panel == panels[-1])
-        layers = alt.layer(measured, lines, marks)
+    for panel in PANELS:
+        own = points.filter(pl.col("panel") == panel)
+        layers = alt.layer(measured, draw_time_panel(own, panel, highest[panel], cell.end_s), marks)
         drawn.append(layers.properties(width=WIDTH, height=PANEL_HEIGHT))
     return separate_colours(drawn, spacing=6)
 
 
-def draw_time_panel(
-    own: pl.DataFrame, panel: str, highest: float, end_s: float, *, last: bool
-) -> alt.Chart:
-    totals = own.group_by("series", maintain_order=True).agg(pl.col("value").max())
-    present = (
-        totals.filter(pl.col("value") > 0)["series"].to_list() or totals["series"].to_list()[:1]
+def draw_time_panel(own: pl.DataFrame, panel: str, highest: float, end_s: float) -> alt.Chart:
+    """Without the series that are 0 all the time, if any is not. The lowest has the seconds."""
+    peaks = own.group_by("series", maintain_order=True).agg(pl.col("value").max())
+    present = peaks.filter(pl.col("value") > 0)["series"].to_list() or [peaks["series"][0]]
+    is_last = panel == time.HEARTBEAT
+    seconds = alt.X("at_s:Q", title="seconds since the cell began" if is_last else None)
+    scale = (
+        alt.Scale(type="log", domain=[10, max(1000.0, highest)], clamp=True)
+        if is_last
+        else alt.Scale(domain=[0, max(1.0, highest)], nice=True)
     )
-    seconds = (
-        alt.X("at_s:Q", title="seconds since the cell began" if last else None)
-        .scale(domain=[0, end_s], nice=False)
-        .axis(labels=last, ticks=last)
-    )
-    if panel == time.HEARTBEAT:
-        scale = alt.Scale(type="log", domain=[10, max(1000.0, highest)], clamp=True)
-    else:
-        scale = alt.Scale(domain=[0, max(1.0, highest)], nice=True)
     legend = None if len(present) == 1 else alt.Legend(orient="top", title=None, offset=0)
-    lines = alt.Chart(own.filter(pl.col("series").is_in(present))).mark_line(
-        strokeWidth=1.3, interpolate="step"
-    )
-    chart: alt.Chart = lines.encode(
-        x=seconds,
+    colours = build_name_colours("series", present, [SERIES_COLOURS[each] for each in present])
+    mark = alt.MarkDef("line", strokeWidth=1.3, interpolate="step")
+    return alt.Chart(own.filter(pl.col("series").is_in(present)), mark=mark).encode(
+        x=seconds.scale(domain=[0, end_s], nice=False).axis(labels=is_last, ticks=is_last),
         y=alt.Y("value:Q", title=PANELS[panel], scale=scale).axis(tickCount=3),
-        color=build_known_colours("series", SERIES_COLOURS, present).title(None).legend(legend),
+        color=colours.title(None).legend(legend),
     )
-    return chart
 
 
 def draw_latency(found: shape.LatencyDistribution) -> Chart:
     """All quantiles on one axis, and below it how many took how long."""
     names = [each for each in CURVES if each in set(found.quantiles["series"])]
-    lines = draw_quantile_lines(
-        found.quantiles,
-        build_name_colours("series", names),
-        build_dashes("series", names).legend(None),
-    )
+    dashes = build_dashes("series", names).legend(None)
+    lines = draw_quantile_lines(found.quantiles, build_name_colours("series", names), dashes)
     bars = draw_spread(found.spread).properties(width=WIDTH, height=PANEL_HEIGHT * 1.5)
     return separate_colours(
         (lines.properties(width=WIDTH, height=QUANTILES_HEIGHT), bars), spacing=12
@@ -130,40 +106,28 @@ def draw_latency(found: shape.LatencyDistribution) -> Chart:
 
 def draw_spread(spread: pl.DataFrame) -> alt.Chart:
     present = [each for each in SPREAD_COLOURS if each in set(spread["what"])]
-    piled = spread.with_columns(top=pl.col("requests").cum_sum().over("from_ms"))
-    bars = alt.Chart(piled.with_columns(bottom=pl.col("top") - pl.col("requests"))).mark_rect()
-    chart: alt.Chart = bars.encode(
+    top = pl.col("requests").cum_sum().over("from_ms")
+    piled = spread.with_columns(top=top, bottom=top - pl.col("requests"))
+    return alt.Chart(piled, mark="rect").encode(
         x=alt.X("from_ms:Q", title="latency, ms").scale(type="log", nice=False),
         x2="to_ms",
         y=alt.Y("bottom:Q", title="requests").axis(tickCount=4),
         y2="top",
-        color=build_known_colours("what", SPREAD_COLOURS, present),
+        color=build_name_colours("what", present, [SPREAD_COLOURS[each] for each in present]),
     )
-    return chart
 
 
-def draw_all_quantiles(found: Sequence[tuple[str, pl.DataFrame]]) -> Chart:
-    """Of all cells in one picture: only who was answered, dashed with the unanswered."""
-    rows = pl.concat(
-        frame.filter(pl.col("series") != shape.FROM_SEND).select(
-            pl.lit(name).alias("scenario"), "series", "nines", "latency_ms"
-        )
-        for name, frame in found
-    )
-    names = sample_names([name for name, _ in found], len(COLOURS))
+def draw_all_quantiles(found: Mapping[str, pl.DataFrame]) -> Chart:
+    """Of all cells in one picture: only who was answered, dashed with the unanswered. Of more cells
+    than there are colours the first, the last, and some between."""
+    places = np.linspace(0, len(found) - 1, min(len(found), len(COLOURS))).round().astype(int)
+    names = [list(found)[place] for place in places]
+    rows = pl.concat(found[name].with_columns(scenario=pl.lit(name)) for name in names)
     return draw_quantile_lines(
-        rows.filter(pl.col("scenario").is_in(names)),
+        rows.filter(pl.col("series") != shape.FROM_SEND),
         build_name_colours("scenario", names).legend(columns=2),
         build_dashes("series", CURVES[:2]).legend(None),
     ).properties(width=2 * WIDTH, height=1.4 * QUANTILES_HEIGHT)
-
-
-def draw_run_quantiles(rows: pl.DataFrame) -> Chart:
-    """`rows`: run (A or B), nines, latency_ms."""
-    names = ("A", "B")
-    return draw_quantile_lines(
-        rows, build_name_colours("run", names), build_dashes("run", names)
-    ).properties(width=WIDTH, height=QUANTILES_HEIGHT)
 
 
 def build_dashes(field: str, names: Sequence[str]) -> alt.StrokeDash:
@@ -174,7 +138,7 @@ def build_dashes(field: str, names: Sequence[str]) -> alt.StrokeDash:
 def draw_quantile_lines(
     quantiles: pl.DataFrame, colour: alt.Color, dash: alt.StrokeDash
 ) -> alt.Chart:
-    finest = max(quantiles["nines"].to_list(), default=1.0)
+    finest = max(quantiles["nines"], default=1.0)
     shares = (
         alt.X("nines:Q", title="share of requests that were quicker")
         .scale(domain=[0, finest], nice=False)
@@ -182,13 +146,5 @@ def draw_quantile_lines(
     )
     scale = build_log_scale(quantiles["latency_ms"].clip(SHORTEST_MS))
     latencies = alt.Y("latency_ms:Q", title="latency, ms", scale=scale)
-    lines = alt.Chart(quantiles).mark_line(strokeWidth=1.6)
-    chart: alt.Chart = lines.encode(x=shares, y=latencies, color=colour, strokeDash=dash)
-    return chart
-
-
-def sample_names(names: Sequence[str], most: int) -> list[str]:
-    """The first, the last, and some between: what has no colour of its own is not told apart."""
-    if len(names) <= most:
-        return list(names)
-    return [names[round(place * (len(names) - 1) / (most - 1))] for place in range(most)]
+    lines = alt.Chart(quantiles, mark=alt.MarkDef("line", strokeWidth=1.6))
+    return lines.encode(x=shares, y=latencies, color=colour, strokeDash=dash)

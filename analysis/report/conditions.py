@@ -1,13 +1,13 @@
 """Under which conditions a run was made: machine, versions, settings, and how to run it again."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from analysis.metrics import get_metric, get_value
 from analysis.report.table import Column, Row, Table
 from analysis.stats import formats
-from analysis.summary.comparison import ensure_mapping
+from analysis.summary.comparison import ensure_mapping, read_scenarios
 from analysis.summary.model import CellSummary
-from analysis.summary.run import ensure_list
 from scenarios.model import is_python_server
 
 MACHINE = {
@@ -55,10 +55,22 @@ SETTINGS = {
     "load.duration_s": "window, s",
     "load.processes": "load processes",
 }
-PYTHON_ONLY = (
-    "server.app", "server.loop", "server.http", "server.worker_timeout_s", "server.pool",
-    "server.access_log",
-)  # fmt: skip
+ANY_SERVER = ("server.kind", "server.workers")
+"""What all servers have: a compiled one has no loop to choose, and no pool."""
+
+
+MACHINE_LOAD = {
+    "cpu_percent_peak": "server's CPU, % of a core, busiest second",
+    "cpu_ms_per_request": "server's CPU a request, ms",
+    "rss_mib_peak": "server's memory, MiB, peak",
+    "generator_cpu_percent": "load's CPU, % of a core each, busiest second",
+    "generator_lateness_median_ms": "its lateness, ms, median",
+    "generator_lateness_p99_ms": "its lateness, ms, p99",
+    "live_cpu_percent_peak": "live page's CPU, % of a core, busiest second",
+    "upstream_late_share": "upstream late by",
+    "other_load_cores": "cores used by others",
+    "stolen_cores": "cores taken by the hypervisor",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,46 +84,37 @@ class Conditions:
 
 def collect_conditions(manifest: Mapping[str, object]) -> Conditions:
     environment = ensure_mapping(manifest.get("environment"))
-    scenarios = [ensure_mapping(each) for each in ensure_list(manifest.get("scenarios"))]
-    known = [(MACHINE[key], environment.get(key)) for key in MACHINE]
-    asked = [
-        (words, [format_condition(get_setting(each, key)) for each in scenarios])
+    scenarios = read_scenarios(manifest)
+    asked = {
+        words: [format_condition(get_setting(each, key)) for each in scenarios.values()]
         for key, words in SETTINGS.items()
-    ]
+    }
+    known = {words: environment.get(key) for key, words in MACHINE.items()}
     return Conditions(
         command=str(manifest.get("command") or ""),
-        machine=build_pairs([each for each in known if each[1] is not None]),
-        packages=build_pairs(ensure_mapping(environment.get("packages")).items()),
+        machine=build_pairs({words: of for words, of in known.items() if of is not None}),
+        packages=build_pairs(ensure_mapping(environment.get("packages"))),
         settings=build_text_table(
-            "Settings",
-            [str(each.get("name")) for each in scenarios],
-            [(words, texts) for words, texts in asked if any(texts)],
+            "Settings", scenarios, {words: texts for words, texts in asked.items() if any(texts)}
         ),
     )
 
 
-def build_pairs(pairs: Iterable[tuple[str, object]]) -> Table:
-    return build_text_table("", [""], [(name, [format_condition(of)]) for name, of in pairs])
+def build_pairs(pairs: Mapping[str, object]) -> Table:
+    return build_text_table("", [""], {name: [format_condition(of)] for name, of in pairs.items()})
 
 
 def build_text_table(
-    title: str, headings: Sequence[str], rows: Iterable[tuple[str, Sequence[str]]]
+    title: str, headings: Iterable[str], rows: Mapping[str, Sequence[str]]
 ) -> Table:
     columns = [Column(each, is_text=True) for each in ("", *headings)]
-    return Table(columns, [Row(*each) for each in rows], title)
+    return Table(columns, [Row(*each) for each in rows.items()], title)
 
 
 def get_setting(scenario: Mapping[str, object], path: str) -> object:
-    """None where it means nothing to the scenario: a compiled server has no loop to choose."""
-    is_python = is_python_server(get_nested(scenario, "server.kind"))
-    return get_nested(scenario, path) if is_python or path not in PYTHON_ONLY else None
-
-
-def get_nested(entry: Mapping[str, object], path: str) -> object:
-    found: object = entry
-    for part in path.split("."):
-        found = ensure_mapping(found).get(part)
-    return found
+    """None where it means nothing to the scenario."""
+    is_known = path in ANY_SERVER or is_python_server(scenario.get("server.kind"))
+    return scenario.get(path) if is_known or not path.startswith("server.") else None
 
 
 def format_condition(value: object) -> str:
@@ -124,25 +127,17 @@ def format_condition(value: object) -> str:
 
 def build_machine_load_table(cells: Mapping[str, CellSummary]) -> Table:
     """What generator, upstream and everything else on the machine did during each cell."""
-    loads = [dict(describe_machine_load(each)) for each in cells.values()]
-    rows = [(words, [each[words] for each in loads]) for words in (loads[0] if loads else ())]
-    return build_text_table("What the machine did meanwhile", list(cells), rows)
+    rows = {
+        words: [format_machine_load(cell, key) for cell in cells.values()]
+        for key, words in MACHINE_LOAD.items()
+    }
+    return build_text_table("What the machine did meanwhile", cells, rows)
 
 
-def describe_machine_load(cell: CellSummary) -> Iterator[tuple[str, str]]:
-    """What generator, upstream and everything else on the machine did during a cell."""
-    busiest = ", ".join(formats.whole(each) for each in cell.generator_cpu_percent)
-    yield "server's CPU, % of a core, busiest second", formats.whole(cell.cpu_percent_peak)
-    yield "server's CPU a request, ms", formats.milliseconds(cell.cpu_ms_per_request)
-    yield "server's memory, MiB, peak", formats.whole(cell.rss_mib_peak)
-    yield "load's CPU, % of a core each, busiest second", busiest or formats.UNKNOWN
-    yield "its lateness, ms, median", formats.milliseconds(cell.generator_lateness_median_ms)
-    yield "its lateness, ms, p99", formats.milliseconds(cell.generator_lateness_p99_ms)
-    yield "live page's CPU, % of a core, busiest second", formats.whole(cell.live_cpu_percent_peak)
-    yield "upstream late by", formats.percent(cell.upstream_late_share)
-    yield "cores used by others", format_hundredths(cell.other_load_cores)
-    yield "cores taken by the hypervisor", format_hundredths(cell.stolen_cores)
-
-
-def format_hundredths(value: float | None) -> str:
-    return formats.UNKNOWN if value is None else f"{value:.2f}"
+def format_machine_load(cell: CellSummary, key: str) -> str:
+    if key == "generator_cpu_percent":
+        return ", ".join(map(formats.whole, cell.generator_cpu_percent)) or formats.UNKNOWN
+    value = get_value(cell, key)
+    if key.endswith("_cores") and value is not None:
+        return f"{value:.2f}"  # a tenth of a core would already be much
+    return get_metric(key).format(value)

@@ -30,8 +30,6 @@ class RenderedChart:
     """A picture as SVG, fit to stand in a page beside others."""
 
     name: str
-    title: str
-    says: str
     svg: str
 
     def render_png(self) -> bytes:
@@ -40,27 +38,27 @@ class RenderedChart:
 
 def style_chart(chart: Chart) -> Chart:
     """White behind the files; the page shows its own background through."""
-    found = (
+    styled: Chart = (
         chart.configure(background="white", font="sans-serif", aria=False)  # the page tells it
         .configure_view(strokeOpacity=0.25)
         .configure_axis(gridOpacity=0.5, titleFontWeight="normal")
         .configure_legend(orient="top", title=None, labelLimit=0)
     )
-    assert isinstance(found, Chart)
-    return found
+    return styled
 
 
 def separate_colours(parts: Iterable[Chart], spacing: int) -> Chart:
     """One below the other, each with colours of its own."""
-    found = alt.vconcat(*parts, spacing=spacing).resolve_scale(color="independent")
-    assert isinstance(found, alt.VConcatChart)
+    found: Chart = alt.vconcat(*parts, spacing=spacing).resolve_scale(color="independent")
     return found
 
 
-def build_name_colours(field: str, names: Sequence[str]) -> alt.Color:
+def build_name_colours(
+    field: str, names: Sequence[str], palette: Sequence[str] = COLOURS
+) -> alt.Color:
     """A colour for each, and once more from the first where there are more names."""
-    palette = [*islice(cycle(COLOURS), len(names))]
-    return alt.Color(f"{field}:N").scale(domain=list(names), range=palette)
+    colours = [*islice(cycle(palette), len(names))]
+    return alt.Color(f"{field}:N").scale(domain=list(names), range=colours)
 
 
 def build_log_scale(values: Iterable[float]) -> alt.Scale:
@@ -73,16 +71,15 @@ def build_log_scale(values: Iterable[float]) -> alt.Scale:
 def draw_uprights(field: str, values: Iterable[float | None]) -> alt.Chart:
     """At each value that is known."""
     places = pl.DataFrame({field: list(values)}, schema={field: pl.Float64}).drop_nulls()
-    chart: alt.Chart = alt.Chart(places).encode(x=f"{field}:Q")
-    return chart
+    return alt.Chart(places).encode(x=f"{field}:Q")
 
 
-def render_chart(name: str, title: str, says: str, chart: Chart) -> RenderedChart:
-    """`name`: of its files. `says`: what is read out to people who can't see it."""
+def render_chart(name: str, chart: Chart) -> RenderedChart:
+    """`name`: of its files."""
     with alt.data_transformers.enable("default", max_rows=None):
         svg = vl_convert.vegalite_to_svg(style_chart(chart).to_json())
     small = _PLACES.sub(lambda place: _DECIMALS.sub(r"\1", place[0]), prefix_svg_ids(svg, name))
-    return RenderedChart(name, title, says, small)
+    return RenderedChart(name, small)
 
 
 def prefix_svg_ids(svg: str, name: str) -> str:

@@ -2,7 +2,6 @@
 the rows."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import cast
 
 import altair as alt
@@ -38,37 +37,22 @@ TOOLTIP = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class InteractiveTimeline:
-    """spec: a Vega-Lite chart with the parameters begin_s and length_s. rows: a list for each bar:
-    place of its row, of its kind and of what it was, begin and end in ms since first_s."""
-
-    identity: str
-    spec: dict[str, object]
-    rows: dict[str, object]
-    first_s: Second
-    last_s: Second
-    begin_s: Second
-    length_s: Second
-    lengths_s: tuple[Second, ...]
-
-
-def build_interactive_timeline(
-    found: Timeline, identity: str, shown: Window
-) -> InteractiveTimeline:
+def build_slices(found: Timeline, identity: str, shown: Window) -> dict[str, object]:
+    """spec: a Vega-Lite chart with the parameters begin_s and length_s, which now show `shown`.
+    rows: see `encode_rows`."""
     length_s = round(shown.length_s, 3)
     chart = style_chart(draw_timeline(found, shown, alt.NamedData(name=BARS)))
     lengths = {each for each in LENGTHS_S if each <= found.span.length_s} | {length_s}
-    return InteractiveTimeline(
-        identity=identity,
-        spec=cast("dict[str, object]", chart.to_dict()),
-        rows=encode_rows(found),
-        first_s=found.span.start_s,
-        last_s=found.span.end_s,
-        begin_s=shown.start_s,
-        length_s=length_s,
-        lengths_s=tuple(sorted(lengths)),
-    )
+    return {
+        "identity": identity,
+        "spec": chart.to_dict(),
+        "rows": encode_rows(found),
+        "first_s": found.span.start_s,
+        "last_s": found.span.end_s,
+        "begin_s": shown.start_s,
+        "length_s": length_s,
+        "lengths_s": sorted(lengths),
+    }
 
 
 def draw_timeline(
@@ -84,9 +68,8 @@ def draw_timeline(
 def build_live_spec(shown_s: Second) -> dict[str, object]:
     """A chart of the last seconds, for rows that come and go; they bring their `place`."""
     rows = alt.Y("row:N", title=None).sort(field="place", op="min").axis(ROW_AXIS)
-    chart = draw_bar_layers(
-        alt.NamedData(name=BARS), rows, KINDS, "seconds ago", Window(-shown_s, 0.0)
-    )
+    bars, shown = alt.NamedData(name=BARS), Window(-shown_s, 0.0)
+    chart = draw_bar_layers(bars, rows, KINDS, "seconds ago", shown)
     sized = style_chart(chart.properties(width=2 * WIDTH, height=alt.Step(ROW_HEIGHT)))
     return cast("dict[str, object]", sized.to_dict())
 
@@ -137,23 +120,11 @@ def layer_kinds(base: alt.Chart) -> alt.LayerChart:
 
 
 def encode_rows(found: Timeline) -> dict[str, object]:
-    bars = found.bars
-    words = sorted(set(bars["what"].to_list()))
-    place_of_row = {name: place for place, name in enumerate(found.rows)}
-    place_of_kind = {name: place for place, name in enumerate(KINDS)}
-    place_of_word = {name: place for place, name in enumerate(words)}
-    since_ms = [
-        ((bars[column] - found.span.start_s) * 1000).round(1).to_list()
-        for column in ("start_s", "end_s")
-    ]
-    return {
-        "rows": found.rows,
-        "kinds": KINDS,
-        "words": words,
-        "bars": [
-            [place_of_row[row], place_of_kind[kind], place_of_word[what], start_ms, end_ms]
-            for row, kind, what, start_ms, end_ms in zip(
-                bars["row"], bars["kind"], bars["what"], *since_ms, strict=True
-            )
-        ],
-    }
+    """A list for each bar: the places of its row, of its kind and of what it was, its begin and its
+    end in ms since the span's."""
+    words = sorted(set(found.bars["what"]))
+    names = {"row": found.rows, "kind": KINDS, "what": words}
+    places = (pl.col(each).cast(pl.Enum(known)).to_physical() for each, known in names.items())
+    times_ms = (pl.col("start_s", "end_s") - found.span.start_s) * 1000
+    bars = found.bars.select(*places, times_ms.round(1)).rows()
+    return {"rows": found.rows, "kinds": KINDS, "words": words, "bars": bars}

@@ -7,16 +7,8 @@ import numpy.typing as npt
 import polars as pl
 
 from analysis.measures.latency import collect_censored_durations
-from analysis.measures.window import (
-    TIMES,
-    CellTables,
-    Milliseconds,
-    Window,
-    compute_latencies_ms,
-    find_last_moment,
-)
+from analysis.measures.window import TIMES, MeasuredCell, Milliseconds, compute_latencies_ms
 from analysis.stats.survival import estimate_survival
-from records.cell import CellRecord
 
 NINES = 4
 """The finest quantile shown: 1 - 10^-4."""
@@ -37,59 +29,49 @@ class LatencyDistribution:
     spread: pl.DataFrame
 
 
-def compute_distribution(
-    record: CellRecord, cell: CellTables, window: Window
-) -> LatencyDistribution:
-    requests = cell.load_table("requests", (*TIMES, "error"))
+def compute_distribution(cell: MeasuredCell) -> LatencyDistribution:
+    record, window = cell.record, cell.window
+    requests = cell.tables.load_table("requests", (*TIMES, "error"))
     completions = requests.filter(window.contains("ended_s"))
     durations_ms = compute_latencies_ms(record, completions)
     bounds_ms, known = collect_censored_durations(
-        record, requests, completions, window.end_s, find_last_moment(record, cell)
+        record, requests, completions, window.end_s, cell.end_s
     )
-    curves = [compute_quantile_curve(ANSWERED, np.sort(durations_ms))]
+    curves = [compute_quantile_curve(ANSWERED, durations_ms)]
     if not known.all():
-        ordered, shares = estimate_survival(bounds_ms, known)
-        ends = shares > 0  # what is only a bound ended at no time that is known
-        curves.append(compute_censored_curve(COUNTING, ordered[ends], shares[ends], len(known)))
+        curves.append(compute_censored_curve(COUNTING, bounds_ms, known))
     if record.scenario.load.is_open:
         sent_ms = 1000 * (completions["ended_s"] - completions["started_s"]).to_numpy()
-        curves.append(compute_quantile_curve(FROM_SEND, np.sort(sent_ms)))
+        curves.append(compute_quantile_curve(FROM_SEND, sent_ms))
     good = completions["error"].is_null().to_numpy()
     kinds = {GOOD: durations_ms[good], FAILED: durations_ms[~good], OPEN: bounds_ms[~known]}
     return LatencyDistribution(pl.concat(curves), compute_histogram(kinds))
 
 
-def choose_shares(count: int) -> npt.NDArray[np.float64]:
-    """From the fastest to where fewer than one request would be slower, in steps of a nine."""
-    finest = min(float(NINES), float(np.log10(max(count, 2))))
-    return np.arange(int(PER_NINE * finest) + 1) / PER_NINE
-
-
-def compute_quantile_curve(series: str, ordered_ms: Milliseconds) -> pl.DataFrame:
-    if not len(ordered_ms):
-        return build_quantile_rows(series, np.array([]), np.array([]))
-    nines = choose_shares(len(ordered_ms))
-    wanted = (1 - 10.0**-nines) * len(ordered_ms)
-    ranks = np.ceil(wanted - ROUNDING).astype(np.int64)
-    return build_quantile_rows(
-        series, nines, ordered_ms[np.clip(ranks - 1, 0, len(ordered_ms) - 1)]
-    )
+def compute_quantile_curve(series: str, durations_ms: Milliseconds) -> pl.DataFrame:
+    count = len(durations_ms)
+    return build_curve(series, np.sort(durations_ms), np.arange(1, count + 1) / count, count)
 
 
 def compute_censored_curve(
-    series: str, ordered_ms: Milliseconds, shares: npt.NDArray[np.float64], count: int
+    series: str, bounds_ms: Milliseconds, known: npt.NDArray[np.bool_]
 ) -> pl.DataFrame:
-    """Of `count` requests. It ends where nobody was seen to be answered."""
-    nines = choose_shares(count)
-    reached = np.cumsum(shares)
+    ordered, shares = estimate_survival(bounds_ms, known)
+    ends = shares > 0  # what is only a bound ended at no time that is known
+    return build_curve(series, ordered[ends], np.cumsum(shares[ends]), len(known))
+
+
+def build_curve(
+    series: str, ordered_ms: Milliseconds, reached: npt.NDArray[np.float64], count: int
+) -> pl.DataFrame:
+    """Of `count` requests, from the fastest to where fewer than one would be slower, in steps of a
+    nine. `reached`: the share that ended until each time. It ends where nobody was seen to be
+    answered."""
+    finest = min(float(NINES), float(np.log10(max(count, 2))))
+    nines = np.arange(int(PER_NINE * finest) + 1 if count else 0) / PER_NINE
     places = np.searchsorted(reached, 1 - 10.0**-nines - ROUNDING)
     found = ordered_ms[np.clip(places, 0, len(ordered_ms) - 1)]
-    known = np.isfinite(found)
-    return build_quantile_rows(series, nines[known], found[known])
-
-
-def build_quantile_rows(series: str, nines: Milliseconds, latency_ms: Milliseconds) -> pl.DataFrame:
-    frame = pl.DataFrame({"nines": nines, "latency_ms": latency_ms})
+    frame = pl.DataFrame({"nines": nines, "latency_ms": found}).filter(np.isfinite(found))
     return frame.select(pl.lit(series).alias("series"), "nines", "latency_ms")
 
 
@@ -97,24 +79,18 @@ def compute_histogram(kinds: dict[str, Milliseconds]) -> pl.DataFrame:
     """Counts between limits of equal ratio, from the quickest to the slowest of all kinds."""
     everything = np.concatenate(list(kinds.values()))
     positive = everything[everything > 0]
-    if not len(positive):
-        return pl.DataFrame(
-            schema={"what": pl.String, "from_ms": pl.Float64, "to_ms": pl.Float64,
-                    "requests": pl.Int64}
-        )  # fmt: skip
-    low, high = float(positive.min()), float(positive.max())
+    low, high = (float(positive.min()), float(positive.max())) if len(positive) else (1.0, 1.0)
     if high < 1.1 * low:  # all alike: a bin's width, or there would be none
         low, high = low / 1.1, high * 1.1
     limits = np.geomspace(low, high, BINS + 1)
     limits[0], limits[-1] = min(limits[0], low), max(limits[-1], high)
-    return pl.concat(
-        pl.DataFrame(
-            {
-                "what": [what] * BINS,
-                "from_ms": limits[:-1],
-                "to_ms": limits[1:],
-                "requests": np.histogram(values.clip(low, high), limits)[0],
-            }
-        )
+    counted = [
+        {
+            "what": [what] * BINS,
+            "from_ms": limits[:-1],
+            "to_ms": limits[1:],
+            "requests": np.histogram(values.clip(low, high), limits)[0],
+        }
         for what, values in kinds.items()
-    ).filter(pl.col("requests") > 0)
+    ]
+    return pl.concat(map(pl.DataFrame, counted)).filter(pl.col("requests") > 0)

@@ -1,4 +1,5 @@
-"""What is to be said of a cell below its row, and of what was expected of it."""
+"""What is said of a cell: its answer in a sentence or two, the notes below its row, and what was
+expected of it."""
 
 from collections.abc import Iterator
 
@@ -9,10 +10,96 @@ from analysis.summary.predicates import (
     has_affected_bystander,
     has_blocked_loop,
     has_grown_cpu,
+    has_own_bystander,
     has_starved_users,
+    is_overloaded,
 )
 from analysis.summary.thresholds import ThresholdOutcome
+from scenarios.model import Scenario
 from scenarios.units import format_plain_number
+
+LIMITS = {
+    "pool": "all threads of the pool are taken, the others queue for one",
+    "interpreter": "the interpreter is busy all the time",
+    "connections": "the client's connections are all taken",
+    "blocked loop": "the loop serves one request at a time",
+    "worker kills": "the worker is killed again and again",
+    "client timeout": "clients give up",
+    "users": "nothing limits it but the number of users",
+    "arrivals": "it keeps up with what arrives",
+}
+"""By the names that analysis.theory has for them."""
+NOTED_FAILURES = 0.001
+
+
+def write_headline(cell: CellSummary, scenario: Scenario) -> str:
+    cut = cell.interrupted
+    if not cell.requests:
+        return f"Cut short: {cut}." if cut else "Nobody was answered in the window."
+    found = f"{describe_throughput(cell)}; {describe_latency(cell)}."
+    sentences = (
+        f"Cut short ({cut}): {found}" if cut else found,
+        describe_threads(cell, scenario),
+        describe_limit(cell),
+        describe_bystander(cell),
+    )
+    return " ".join(filter(None, sentences))
+
+
+def describe_throughput(cell: CellSummary) -> str:
+    if (loop := cell.open_loop) is not None:
+        rate = (
+            f"{formats.rate(loop.sustained_rps)} of {formats.rate(loop.offered_rps)} offered "
+            "requests a second got a good answer"
+        )
+    else:
+        users = formats.whole(cell.users)
+        rate = f"{formats.rate(cell.ok_rps)} good answers a second for {users} users"
+    if (cell.failure_ratio or 0.0) > NOTED_FAILURES:
+        return f"{rate}, {formats.percent(cell.failure_ratio)} of all answers were failures"
+    return rate
+
+
+def describe_latency(cell: CellSummary) -> str:
+    if is_overloaded(cell):
+        return "how long they took only says how long the test was"
+    if has_starved_users(cell) and cell.users_longest_wait_median_ms is not None:
+        longest = format_duration(cell.users_longest_wait_median_ms)
+        return f"half of the users waited {longest} or more for one of theirs"
+    if has_starved_users(cell):
+        return "many were never answered, and what the others waited tells little"
+    median, p99 = format_duration(cell.median_ms), format_duration(cell.p99_ms)
+    return f"half of the answers took {median} or less, 99 % {p99}"
+
+
+def format_duration(value_ms: float | None) -> str:
+    if value_ms is None or value_ms < 1000:
+        return f"{formats.milliseconds(value_ms)} ms"
+    return f"{formats.decimal(value_ms / 1000)} s"
+
+
+def describe_threads(cell: CellSummary, scenario: Scenario) -> str:
+    style = scenario.endpoint.style
+    if cell.threads_spawned is None or cell.threads_active_mean is None:
+        return f"The endpoint is {style}."
+    lived = "one thread" if cell.threads_spawned == 1 else f"{cell.threads_spawned:,} threads"
+    active = formats.decimal(cell.threads_active_mean)
+    return f"The endpoint is {style}: {lived}, {active} of them inside it on average."
+
+
+def describe_bystander(cell: CellSummary) -> str:
+    """Where it is the question what becomes of somebody else."""
+    other = cell.bystander
+    if not has_own_bystander(cell) or other.median_ms is None:
+        return ""
+    least = "at least " if other.median_is_lower_bound else ""
+    return f"Somebody else's {other.path} took {least}{format_duration(other.median_ms)} (median)."
+
+
+def describe_limit(cell: CellSummary) -> str:
+    limit = cell.predicted.limited_by if cell.predicted is not None else None
+    why = LIMITS.get(limit or "")
+    return f"What limits it, by theory: {why}." if why else ""
 
 
 def write_notes(cell: CellSummary) -> list[str]:
@@ -29,8 +116,11 @@ def write_notes(cell: CellSummary) -> list[str]:
         found.append(f"the loop was held by {cell.blocking_sites[0]} (silent for up to {lag} ms)")
     if has_affected_bystander(cell):
         found.append(write_bystander_note(cell))
-    if dearer := write_cpu_note(cell):
-        found.append(dearer)
+    if cell.predicted is not None and has_grown_cpu(cell):
+        found.append(
+            f"under load a request took {formats.milliseconds(cell.cpu_ms_per_request)} ms of CPU, "
+            f"alone {formats.milliseconds(cell.predicted.cpu_ms)}: theory knew only the latter"
+        )
     return found + [f"{each.count} × {each.error}" for each in cell.errors[:3]]
 
 
@@ -75,15 +165,6 @@ def write_ramp_note(grown: RampGrowth) -> str:
     if grown.saturated_from is None:
         return f"in the ramp {alone}, and more users always got more"
     return f"in the ramp {alone}; from {grown.saturated_from} users on it grew no more"
-
-
-def write_cpu_note(cell: CellSummary) -> str | None:
-    if cell.predicted is None or not has_grown_cpu(cell):
-        return None
-    return (
-        f"under load a request took {formats.milliseconds(cell.cpu_ms_per_request)} ms of CPU, "
-        f"alone {formats.milliseconds(cell.predicted.cpu_ms)}: theory knew only the latter"
-    )
 
 
 def describe_outcome(outcome: ThresholdOutcome) -> str:

@@ -1,45 +1,101 @@
 """report.html: everything a run has to show, on one page that needs no network."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 from statistics import median_low
 
 import polars as pl
+from pydantic import TypeAdapter
 
+from analysis.measures.window import MeasuredCell, Window, open_cell
 from analysis.report import charts
-from analysis.report.capacity_table import build_shares_table, describe_capacity
+from analysis.report.comparison_tables import build_contrast_tables, build_overall_table
 from analysis.report.conditions import build_machine_load_table, collect_conditions
-from analysis.report.contrast_chart import render_contrast_chart
-from analysis.report.contrast_tables import build_contrast_tables, build_overall_table
-from analysis.report.drawing import RenderedChart, render_chart
-from analysis.report.notes import describe_outcome, write_notes
+from analysis.report.drawing import Chart, RenderedChart, render_chart
+from analysis.report.interactive_timeline import build_slices, draw_timeline
+from analysis.report.latency_shape import LatencyDistribution, compute_distribution
+from analysis.report.notes import describe_outcome, write_headline, write_notes
+from analysis.report.over_time import compute_time_series
+from analysis.report.predicted_curves import draw_prediction
 from analysis.report.run_table import build_page_table, format_cell_name
-from analysis.report.sections import ReportCell, build_section, load_report_cell, read_calibrations
-from analysis.report.sweep_chart import render_sweep_chart
-from analysis.report.sweep_table import build_sweep_table
+from analysis.report.search_tables import build_shares_table, build_sweep_table, describe_capacity
+from analysis.report.summary_charts import render_contrast_chart, render_sweep_chart
 from analysis.report.table import Table
-from analysis.report.templating import Page, render_page
+from analysis.report.templating import Page, create_html_environment, encode_script_json, load_vega
+from analysis.report.timeline import Timeline, build_timeline
 from analysis.report.trials_table import build_narrow_trials_table, select_repeated
-from analysis.report.vega import encode_script_json, load_vega
 from analysis.summary.comparison import ensure_mapping
 from analysis.summary.contrast import Contrast, compute_overall
 from analysis.summary.model import CellSummary
 from analysis.summary.run import RunSummary
+from analysis.theory.curve import Curve, build_users_grid, compute_curve
+from analysis.theory.prediction import build_server_model
+from records.prediction import Calibration
 from records.rundir import CellDir, RunDir
+from scenarios.model import Scenario
+
+PARTS = ("lanes", "time", "latency", "prediction")
+SLICE_TURNS = 4
+SHORTEST_SLICE_S, LONGEST_SLICE_S = 0.2, 8.0
+FEWEST_USERS, USERS_BEYOND = 1, 4
+"""The curve over users goes so many times further than the run did."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReportCell:
+    """The rows of a cell, made into what its pictures need."""
+
+    measured: MeasuredCell
+    summary: CellSummary
+    lanes: Timeline
+    through_time: pl.DataFrame
+    latency: LatencyDistribution
+
+    @property
+    def scenario(self) -> Scenario:
+        return self.measured.record.scenario
+
+    @property
+    def name(self) -> str:
+        return format_cell_name(self.summary)
+
+    @property
+    def identity(self) -> str:
+        return f"{self.summary.scenario}-{self.summary.trial}"
+
+    @property
+    def answer(self) -> str:
+        return write_headline(self.summary, self.scenario)
+
+    @property
+    def first_slice(self) -> Window:
+        """A few turns of the endpoint, from where the window opens."""
+        span = self.lanes.span
+        wanted_s = SLICE_TURNS * (self.scenario.delay_s or SHORTEST_SLICE_S)
+        longest_s = min(LONGEST_SLICE_S, max(span.length_s, SHORTEST_SLICE_S))
+        return Window(span.start_s, span.start_s + min(max(wanted_s, SHORTEST_SLICE_S), longest_s))
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """What the page shows of a cell. `pictures`: by the part of the page, None where there is
+    nothing to draw; so are `slices`, without lanes."""
+
+    cell: ReportCell
+    pictures: Mapping[str, RenderedChart | None]
+    slices: Mapping[str, object] | None
 
 
 def render_report(run: RunDir, summary: RunSummary) -> Page:
     """The same text for the same records. Raises UserError where one is missing or damaged."""
     manifest = run.load_manifest()
-    shown = [load_report_cell(cell, of_cell) for cell, of_cell in select_median_cells(run, summary)]
-    calibrations, cores = read_calibrations(manifest), read_cores(manifest)
-    highest = find_panel_maxima(shown)
-    sections = [
-        build_section(each, highest, calibrations.get(each.summary.scenario), cores)
-        for each in shown
-    ]
+    cells = [load_report_cell(*each) for each in select_median_cells(run, summary)]
+    highest = find_panel_maxima(cells) if cells else {}
+    sections = [build_section(each, highest, compute_theory(each, manifest)) for each in cells]
     pictures = {
-        "together": render_quantiles_chart(shown),
+        "together": render_quantiles_chart(cells),
         "contrast": render_contrast_chart(summary.contrasts),
         "swept": render_sweep_chart(summary.sweeps),
     }
@@ -47,14 +103,19 @@ def render_report(run: RunDir, summary: RunSummary) -> Page:
         "title": run.path.name,
         "summary": summary,
         "sections": sections,
-        "profiles": list_profiles(run),
+        "profiles": [
+            each.path.name
+            for each in run.list_saved_cells()
+            if (each.path / "profile.svg").is_file()
+        ],
         "conditions": collect_conditions(manifest),
-        "slices": encode_script_json([asdict(each.slices) for each in sections if each.slices]),
+        "slices": encode_script_json([each.slices for each in sections if each.slices]),
         "vega": load_vega(),
-        "meanwhile": build_machine_load_table({each.name: each.cell for each in sections}),
+        "meanwhile": build_machine_load_table({each.name: each.summary for each in cells}),
     }
-    files = (*pictures.values(), *(each for one in sections for each in one.pictures))
-    return render_page("report.html", files, context | pictures | describe_results(summary))
+    files = (*pictures.values(), *(each for one in sections for each in one.pictures.values()))
+    template = create_html_environment().get_template("report.html")
+    return template.render(context | pictures | describe_results(summary)), files
 
 
 def describe_results(summary: RunSummary) -> dict[str, object]:
@@ -62,8 +123,7 @@ def describe_results(summary: RunSummary) -> dict[str, object]:
     repeated, searched = select_repeated(summary.scenarios), summary.knee is not None
     return {
         "table": build_page_table(summary.cells),
-        "notes": {format_cell_name(cell): write_notes(cell) for cell in summary.cells},
-        "name_of": format_cell_name,
+        "notes": [(cell, format_cell_name(cell), write_notes(cell)) for cell in summary.cells],
         "outcomes": [(each.met, describe_outcome(each)) for each in summary.outcomes],
         "trials": build_narrow_trials_table(repeated) if repeated else None,
         "capacity": describe_capacity(summary.cells) if searched else [],
@@ -86,21 +146,10 @@ def build_page_contrasts(found: Sequence[Contrast]) -> list[Table]:
     return tables
 
 
-def list_profiles(run: RunDir) -> list[tuple[str, str]]:
-    """Name and path, from the page, of each flame graph."""
-    return [
-        (cell.path.name, f"cells/{cell.path.name}/profile.svg")
-        for cell in run.list_saved_cells()
-        if (cell.path / "profile.svg").is_file()
-    ]
-
-
 def select_median_cells(run: RunDir, summary: RunSummary) -> list[tuple[CellDir, CellSummary]]:
     """Of each scenario the trial whose throughput is the median."""
-    by_name: dict[str, list[CellSummary]] = {}
-    for cell in summary.cells:
-        by_name.setdefault(cell.scenario, []).append(cell)
-    chosen = [select_median_trial(trials) for trials in by_name.values()]
+    by_scenario = groupby(summary.cells, attrgetter("scenario"))
+    chosen = [select_median_trial(list(trials)) for _, trials in by_scenario]
     return [(run.open_cell(f"{each.scenario}.{each.trial}"), each) for each in chosen]
 
 
@@ -111,31 +160,62 @@ def select_median_trial(trials: Sequence[CellSummary]) -> CellSummary:
     return next(each for each in trials if (each.ok_rps or 0.0) == middle)
 
 
-def read_cores(manifest: Mapping[str, object]) -> int | None:
+def load_report_cell(cell: CellDir, summary: CellSummary) -> ReportCell:
+    """Raises UserError for a table that is missing or damaged."""
+    measured = open_cell(cell.load_record(), cell)
+    series = compute_time_series(cell, measured.end_s)
+    latency = compute_distribution(measured)
+    return ReportCell(measured, summary, build_timeline(measured), series, latency)
+
+
+def find_panel_maxima(cells: Sequence[ReportCell]) -> dict[str, float]:
+    """Of each panel over time: those of all cells are on one scale."""
+    points = pl.concat(each.through_time for each in cells)
+    return dict(points.group_by("panel").agg(pl.col("value").max().fill_null(0.0)).iter_rows())
+
+
+def compute_theory(found: ReportCell, manifest: Mapping[str, object]) -> Curve | None:
+    """Over users, by formulas; of a closed loop that was calibrated."""
+    known = TypeAdapter(dict[str, Calibration]).validate_python(manifest.get("calibrations") or {})
+    scenario, calibration = found.scenario, known.get(found.summary.scenario)
+    if calibration is None or found.summary.predicted is None or scenario.load.is_open:
+        return None
     cores = ensure_mapping(manifest.get("environment")).get("cores")
-    return cores if isinstance(cores, int) else None
+    system = build_server_model(
+        scenario, calibration.cpu_s, cores if isinstance(cores, int) else None
+    )
+    users = build_users_grid(FEWEST_USERS, USERS_BEYOND * scenario.load.users)
+    return compute_curve(system, users, scenario.load.think_s)
 
 
-def find_panel_maxima(shown: Sequence[ReportCell]) -> dict[str, float]:
-    if not shown:
-        return {}
-    points = pl.concat(each.through_time.points for each in shown)
-    most = points.group_by("panel").agg(pl.col("value").max().fill_null(0.0))
-    return {str(panel): float(value) for panel, value in most.iter_rows()}
+def build_section(found: ReportCell, highest: Mapping[str, float], theory: Curve | None) -> Section:
+    drawn = draw_pictures(found, highest, theory)
+    known = {part: render_chart(f"{found.identity}-{part}", chart) for part, chart in drawn}
+    pictures = {part: known.get(part) for part in PARTS}
+    lanes = found.lanes
+    slices = None if lanes.is_empty else build_slices(lanes, found.identity, found.first_slice)
+    return Section(found, pictures, slices)
 
 
-def render_quantiles_chart(shown: Sequence[ReportCell]) -> RenderedChart | None:
-    found = [
-        (format_cell_name(each.summary), each.latency.quantiles)
-        for each in shown
-        if not each.latency.quantiles.is_empty()
-    ]
+def draw_pictures(
+    found: ReportCell, highest: Mapping[str, float], theory: Curve | None
+) -> Iterator[tuple[str, Chart]]:
+    """Each with the part of the page that shows it."""
+    lanes, shown, latency = found.lanes, found.first_slice, found.latency
+    if not lanes.is_empty:
+        inside = pl.col("end_s") > shown.start_s, pl.col("start_s") < shown.end_s
+        yield "lanes", draw_timeline(lanes, shown, lanes.bars.filter(inside))
+    yield "time", charts.draw_over_time(found.through_time, highest, found.measured)
+    if not (latency.quantiles.is_empty() or latency.spread.is_empty()):
+        yield "latency", charts.draw_latency(latency)
+    if theory is not None:
+        yield "prediction", draw_prediction(theory, found.summary)
+
+
+def render_quantiles_chart(cells: Sequence[ReportCell]) -> RenderedChart | None:
+    """None of fewer than two."""
+    curves = {each.name: each.latency.quantiles for each in cells}
+    found = {name: curve for name, curve in curves.items() if not curve.is_empty()}
     if len(found) < 2:
         return None
-    return render_chart(
-        "quantiles",
-        "How long it took, all together",
-        "All quantiles of the latency of every scenario; dashed: with the requests that nobody "
-        "answered.",
-        charts.draw_all_quantiles(found),
-    )
+    return render_chart("quantiles", charts.draw_all_quantiles(found))

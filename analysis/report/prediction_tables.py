@@ -32,18 +32,11 @@ def build_prediction_rows(name: str, each: Prediction) -> Iterator[Row]:
 def build_curve_table(name: str, curve: Curve) -> Table:
     """Throughput and response over the users, with bars, and where the knee is."""
     most = max(point.ok_rps for point in curve.points)
-    rows = [
-        Row(
-            f"{point.users:,}",
-            [
-                point.ok_rps,
-                1000 * point.mean_s,
-                point.limited_by,
-                "█" * max(1, round(BAR * point.ok_rps / most)),
-            ],
-        )
-        for point in curve.points
-    ]
+    rows = []
+    for point in curve.points:
+        bar = "█" * max(1, round(BAR * point.ok_rps / most))
+        figures = point.ok_rps, 1000 * point.mean_s, point.limited_by
+        rows.append(Row(f"{point.users:,}", [*figures, bar]))
     columns = (
         Column("users"), Column("ok rps", format=RATE), Column("mean ms", format=TIME),
         Column("limited by", is_text=True), Column("throughput", is_text=True),
@@ -66,13 +59,9 @@ def describe_sizing(name: str, rate: float, p99_ms: float, found: Sizing | None)
     if found is None:
         return f"{wish} no number of workers is enough: a request alone takes too long"
     threads = "" if found.pool is None else f" with {found.pool} threads each"
-    bound = (
-        ""
-        if found.bound_by is None
-        else f"; fewer than {found.at_least_workers} cannot keep up ({found.bound_by})"
-    )
-    return (
-        f"{wish}: {found.workers:,} workers{threads}, {found.machines:,} machine(s); "
-        f"simulated p99 {formats.milliseconds(1000 * found.p99_s)} ms "
-        f"({found.simulations} simulations){bound}"
-    )
+    size = f"{found.workers:,} workers{threads}, {found.machines:,} machine(s)"
+    p99 = formats.milliseconds(1000 * found.p99_s)
+    answer = f"{wish}: {size}; simulated p99 {p99} ms ({found.simulations} simulations)"
+    if found.bound_by is None:
+        return answer
+    return f"{answer}; fewer than {found.at_least_workers} cannot keep up ({found.bound_by})"

@@ -1,17 +1,16 @@
 """The table of a run: a row for each cell with what was measured, rows below it for what was
 predicted and for what the unanswered make of its latencies."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from analysis.metrics import Format, Metric, get_value, list_metrics
-from analysis.report.render import render_headings, render_row
-from analysis.report.table import Cell, Column, Row, Table
+from analysis.report.table import Cell, Column, Row, Table, render_headings, render_rows
 from analysis.stats import formats
 from analysis.summary.model import CellSummary
 from analysis.summary.predicates import has_starved_users, is_overloaded
 from analysis.summary.ranking import mark_extremes
 
-NAME_WIDTH = 25
+NAMES = Column("scenario", is_text=True, width=25)
 """The widest scenario name and its trial; the whole table fits 80 columns."""
 ROOM: Mapping[Format, int] = {
     formats.rate: 8,
@@ -25,7 +24,6 @@ COUNTING_UNANSWERED = {
     "median_ms": ("median_censored_ms", "median_lower_bound_ms"),
     "p99_ms": ("p99_censored_ms", "p99_lower_bound_ms"),
 }
-NAMES = Column("scenario", is_text=True, width=NAME_WIDTH)
 
 
 def build_run_table(cells: Sequence[CellSummary] = (), *, with_unanswered: bool = True) -> Table:
@@ -37,21 +35,19 @@ def build_run_table(cells: Sequence[CellSummary] = (), *, with_unanswered: bool 
     return Table((NAMES, *columns), rows)
 
 
-def build_cell_rows(cell: CellSummary, with_unanswered: bool) -> list[Row]:
+def build_cell_rows(cell: CellSummary, with_unanswered: bool) -> Iterator[Row]:
     """What was measured; below it the prediction, and the latencies with the unanswered."""
     metrics = list_metrics("table")
-    rows = [Row(format_cell_name(cell), [format_metric(cell, each) for each in metrics])]
+    yield Row(format_cell_name(cell), [format_metric(cell, each) for each in metrics])
     if cell.predicted is not None:
-        limit = cell.predicted.limited_by or ""
         predicted = [format_predicted(cell, each) for each in metrics]
-        rows.append(build_extra_row("predicted", predicted, limit))
+        yield build_extra_row("predicted", predicted, cell.predicted.limited_by or "")
     if with_unanswered and has_starved_users(cell):
         counted = [format_with_unanswered(cell, each) for each in metrics]
-        rows.append(build_extra_row("with the unanswered", counted, ""))
-    return rows
+        yield build_extra_row("with the unanswered", counted)
 
 
-def build_extra_row(name: str, texts: Sequence[str], remark: str) -> Row:
+def build_extra_row(name: str, texts: Sequence[str], remark: str = "") -> Row:
     """The remark stands where no column to its right has anything to say."""
     said = max((place for place, text in enumerate(texts, start=1) if text), default=0)
     room = len(texts) - said
@@ -64,30 +60,26 @@ def render_run_headings() -> str:
 
 def render_cell(cell: CellSummary, width: int | None = None) -> str:
     """Its rows, as soon as it ended."""
-    table = build_run_table([cell])
-    return "\n".join(line for row in table.rows for line in render_row(table, row, width))
+    return "\n".join(render_rows(build_run_table([cell]), width))
 
 
 def build_page_table(cells: Sequence[CellSummary]) -> Table:
     """With every metric that has a place on the page, and the prediction in the cell itself."""
     metrics = list_metrics("page", "table")
-    marks = [mark_extremes(cells, each) for each in metrics]
+    marks = {each.key: mark_extremes(cells, each) for each in metrics}
     columns = [Column(*each.get_heading("page"), key=each.key) for each in metrics]
-    rows = [
-        Row(
-            format_cell_name(cell),
-            [
-                *(
-                    Cell(format_metric(cell, metric), of.get(place), format_predicted(cell, metric))
-                    for metric, of in zip(metrics, marks, strict=True)
-                ),
-                (cell.predicted.limited_by if cell.predicted else None) or formats.UNKNOWN,
-            ],
-            key=f"{cell.scenario}.{cell.trial}",
-            badges=tuple((v.severity, v.code) for v in cell.verdicts if v.severity != "info"),
-        )
-        for place, cell in enumerate(cells)
-    ]
+    rows = []
+    for place, cell in enumerate(cells):
+        figures = [
+            Cell(
+                format_metric(cell, each), marks[each.key].get(place), format_predicted(cell, each)
+            )
+            for each in metrics
+        ]
+        limit = (cell.predicted.limited_by if cell.predicted else None) or formats.UNKNOWN
+        key = f"{cell.scenario}.{cell.trial}"
+        badges = tuple((v.severity, v.code) for v in cell.verdicts if v.severity != "info")
+        rows.append(Row(format_cell_name(cell), [*figures, limit], key=key, badges=badges))
     return Table((NAMES, *columns, Column("limit", "by theory", key="limited_by")), rows)
 
 

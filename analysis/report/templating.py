@@ -1,32 +1,24 @@
-"""The templates of all pages. Whatever stands in them is escaped, unless it is our own drawing."""
+"""The templates of all pages, and what they hold besides: Vega for the browser, and its data.
+Whatever stands in a template is escaped, unless it is our own drawing."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+import json
+from collections.abc import Iterable
 from functools import cache
 from typing import TYPE_CHECKING
 
 import jinja2
+import vl_convert
 
-from analysis.report.render import list_headings, place_cells
-from analysis.report.table import format_value
+from analysis.report.table import format_value, list_headings, place_cells
 
 if TYPE_CHECKING:
     from analysis.report.drawing import RenderedChart
 
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """The page, and the pictures in it, each of which is a file too."""
-
-    html: str
-    pictures: tuple["RenderedChart", ...]
+READY = "window.vegaEmbed = vegaEmbed; document.dispatchEvent(new Event('vega-ready'));"
 
 
-def render_page(
-    template: str, pictures: "Iterable[RenderedChart | None]", context: Mapping[str, object]
-) -> Page:
-    html = create_html_environment().get_template(template).render(context)
-    return Page(html, tuple(each for each in pictures if each is not None))
+Page = tuple[str, Iterable["RenderedChart | None"]]
+"""HTML, and the pictures in it, each of which is a file too."""
 
 
 @cache
@@ -42,3 +34,15 @@ def create_html_environment() -> jinja2.Environment:
         each.__name__: each for each in (format_value, list_headings, place_cells)
     }
     return environment
+
+
+@cache
+def load_vega() -> str:
+    """vega-embed with all that it needs, about 0.9 MB; it asks no network for anything."""
+    return vl_convert.javascript_bundle(READY).replace("</script", "<\\/script")
+
+
+def encode_script_json(content: object) -> str:
+    """Fit to stand inside <script>: nothing in it can end the element."""
+    text = json.dumps(content, separators=(",", ":"), allow_nan=False)
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")

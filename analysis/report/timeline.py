@@ -5,17 +5,17 @@ await: each such request takes a row of its own, drawn light, and the loop's own
 what is known to have run on it or to have held it.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from heapq import heappop, heappush
-from itertools import count, islice
+from itertools import count
 
+import numpy as np
 import polars as pl
 
+from analysis.measures.blocking_sites import BEAT_S, SITE
 from analysis.measures.request_accounting import is_bystander_request
-from analysis.measures.window import CellTables, Window
-from analysis.report.stalls import Span, find_stalls, split_blocking, subtract_spans
-from records.cell import CellRecord
+from analysis.measures.window import MeasuredCell, Window
 from scenarios.units import Second
 
 MOST_ROWS = 48
@@ -26,13 +26,19 @@ MOST_BARS = 4_000
 """That a page holds for one cell."""
 TOO_SHORT_S = 0.0005
 """To be seen, of the sending."""
+SILENT_S = 3 * BEAT_S
+"""A heartbeat older than this: the loop does something else."""
+HELD_SHARE = 0.8
+"""Of a request's time in its handler; the last samples of a silence are up to a beat too early."""
+NEAR = 8
+"""Requests that began before one: whichever of them lasts longer is among so many, or the loop
+serves so many at once that nobody holds it."""
 HANDLED = (
     "pid", "request_id", "route", "queued_s", "started_s", "ended_s", "sent_s", "thread_id",
     "thread_kind",
 )  # fmt: skip
-PROBED = ("pid", "at_s", "heartbeat_age_s", "blocked_route", "blocked_frame")
-
-WAITING, HANDLING, AWAITING, HOLDING, SILENT, SENDING = (
+PROBED = ("pid", "at_s", "heartbeat_age_s", *SITE)
+KINDS = WAITING, HANDLING, AWAITING, HOLDING, SILENT, SENDING = (
     "waits for a thread",
     "holds its thread",
     "awaits",
@@ -40,14 +46,7 @@ WAITING, HANDLING, AWAITING, HOLDING, SILENT, SENDING = (
     "loop is silent",
     "is being sent",
 )
-KINDS = (WAITING, HANDLING, AWAITING, HOLDING, SILENT, SENDING)
-BAR = {
-    "row": pl.String,
-    "kind": pl.String,
-    "start_s": pl.Float64,
-    "end_s": pl.Float64,
-    "what": pl.String,
-}
+Span = tuple[Second, Second]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +68,13 @@ class Timeline:
         return self.bars.is_empty()
 
 
-def build_timeline(record: CellRecord, cell: CellTables, window: Window) -> Timeline:
-    """Of what was inside the window, or of as much of it as is worth a page."""
-    blocks = record.scenario.endpoint.blocks_the_loop
-    handlers, probe = cell.load_table("handlers", HANDLED), cell.load_table("probe", PROBED)
+def build_timeline(cell: MeasuredCell) -> Timeline:
+    """Of the window, or of as much of it as is worth a page; of a cell cut short before it, of
+    all."""
+    tables, blocks = cell.tables, cell.record.scenario.endpoint.blocks_the_loop
+    handlers, probe = tables.load_table("handlers", HANDLED), tables.load_table("probe", PROBED)
+    window = cell.window if cell.window.length_s else Window(0.0, cell.end_s)
     return build_timeline_from_rows(handlers, probe, window, blocks=blocks)
-
-
-Bar = tuple[str, str, Second, Second, str]
 
 
 def build_timeline_from_rows(
@@ -90,56 +88,51 @@ def build_timeline_from_rows(
     """`blocks`: the endpoint's code awaits nothing, and so holds its loop from start to end."""
     handlers, span = select_handlers(handlers, probe, window, most_requests)
     probe = probe.filter(span.contains("at_s"))
-    loops = name_loops(handlers, probe)
-    stalls = {pid: find_stalls(probe.filter(pl.col("pid") == pid)) for pid in loops}
+    loops, stalls = name_loops(handlers, probe), find_stalls(probe)
     is_on_loop = pl.col("thread_kind") == "loop"
-    held, awaiting = split_blocking(handlers.filter(is_on_loop), stalls, span, always=blocks)
-    threads = handlers.filter(~is_on_loop, pl.col("thread_id").is_not_null())
-    thread_rows = name_threads(threads)
-    slots, most = pack_rows(awaiting, span)
-    on_threads = build_thread_bars(threads, thread_rows, span)
-    bars, span = select_bars((*build_loop_bars(held, stalls, loops), *on_threads, *slots), span)
-    named = (*islice(thread_rows.values(), MOST_ROWS), *map(name_slot, range(min(most, MOST_ROWS))))
-    return Timeline(
-        bars=bars,
-        rows=(*loops.values(), *named),
-        left_out=max(0, len(thread_rows) - MOST_ROWS) + max(0, most - MOST_ROWS),
-        span=span,
-        is_shortened=span.end_s < window.end_s,
-    )
+    bars, awaiting = list[pl.DataFrame](), [handlers.clear()]
+    for pid, row in loops.items():
+        own = handlers.filter(is_on_loop, pl.col("pid") == pid)
+        silences = stalls.filter(pl.col("pid") == pid)
+        is_held = find_holders(own, silences, always=blocks)
+        awaiting.append(own.filter(~is_held))
+        bars += build_loop_bars(row, own.filter(is_held), silences)
+    on_threads = handlers.filter(~is_on_loop, pl.col("thread_id").is_not_null())
+    threads, thread_rows = name_rows("thread", number_threads(on_threads))
+    waits, wait_rows = name_rows("await", pack_rows(pl.concat(awaiting)))
+    bars += [*build_thread_bars(threads), build_bars(waits, AWAITING, "started_s", "ended_s")]
+    shown, span = select_bars(pl.concat(bars), span)
+    rows = (*loops.values(), *thread_rows[:MOST_ROWS], *wait_rows[:MOST_ROWS])
+    left_out = max(0, len(thread_rows) - MOST_ROWS) + max(0, len(wait_rows) - MOST_ROWS)
+    return Timeline(shown, rows, left_out, span, is_shortened=span.end_s < window.end_s)
 
 
 def select_handlers(
     handlers: pl.DataFrame, probe: pl.DataFrame, window: Window, most: int
 ) -> tuple[pl.DataFrame, Window]:
-    """The requests in the window, or in as much of it as has so many."""
-    begun = handlers.filter(~is_bystander_request(), pl.col("started_s") < window.end_s)
-    found = fill_missing_ends(begun, probe).filter(
-        pl.col("ended_s").fill_null(window.end_s) > window.start_s
+    """The requests in the window, or in as much of it as has so many. A handler without an end ran
+    until its process was last seen."""
+    last = probe.group_by("pid").agg(seen_s=pl.col("at_s").max())
+    found = (
+        handlers.filter(~is_bystander_request(), pl.col("started_s") < window.end_s)
+        .join(last, on="pid", how="left")
+        .with_columns(ended_s=pl.coalesce("ended_s", "seen_s", pl.lit(window.end_s)))
+        .filter(pl.col("ended_s") > window.start_s)
     )
     span = shorten_window(found["started_s"], window, most)
     return found.filter(pl.col("started_s") < span.end_s).sort("started_s", "request_id"), span
 
 
-def select_bars(bars: Sequence[Bar], span: Window) -> tuple[pl.DataFrame, Window]:
+def select_bars(bars: pl.DataFrame, span: Window) -> tuple[pl.DataFrame, Window]:
     """Those in the span, or in as much of it as has MOST_BARS. A wait is drawn with what came of
     it."""
-    frame = pl.DataFrame(bars, schema=BAR, orient="row")
-    inside = frame.filter(pl.col("end_s") > span.start_s, pl.col("start_s") < span.end_s)
+    inside = bars.filter(pl.col("end_s") > span.start_s, pl.col("start_s") < span.end_s)
     is_wait = pl.col("kind") == WAITING
     span = shorten_window(
         inside.filter(~is_wait)["start_s"].clip(lower_bound=span.start_s), span, MOST_BARS
     )
     begins = pl.when(is_wait).then("end_s").otherwise("start_s")
     return inside.filter(begins < span.end_s).sort("start_s", maintain_order=True), span
-
-
-def fill_missing_ends(handlers: pl.DataFrame, probe: pl.DataFrame) -> pl.DataFrame:
-    """A handler without an end ran until its process was last seen."""
-    last = probe.group_by("pid").agg(seen_s=pl.col("at_s").max())
-    return handlers.join(last, on="pid", how="left", maintain_order="left").with_columns(
-        ended_s=pl.coalesce("ended_s", "seen_s")
-    )
 
 
 def shorten_window(moments: pl.Series, span: Window, most: int) -> Window:
@@ -151,67 +144,101 @@ def shorten_window(moments: pl.Series, span: Window, most: int) -> Window:
 
 def name_loops(handlers: pl.DataFrame, probe: pl.DataFrame) -> dict[int, str]:
     """By process id."""
-    pids = sorted({*handlers["pid"].unique().to_list(), *probe["pid"].unique().to_list()})
-    if len(pids) == 1:
-        return {pids[0]: "loop"}
-    return {pid: f"loop {number}" for number, pid in enumerate(pids, start=1)}
+    pids = sorted({*handlers["pid"], *probe["pid"]})
+    several = len(pids) > 1
+    return {pid: f"loop {place}" if several else "loop" for place, pid in enumerate(pids, start=1)}
 
 
-def name_threads(threads: pl.DataFrame) -> dict[tuple[object, ...], str]:
-    """By process and thread id, in the order in which they come."""
-    known = threads.select("pid", "thread_id").unique(maintain_order=True).rows()
-    return {each: f"thread {number:>3}" for number, each in enumerate(known, start=1)}
+def find_stalls(probe: pl.DataFrame) -> pl.DataFrame:
+    """Of each loop, in the order of time: pid, start_s, end_s, and what held it, where the probe
+    could tell. A sample whose last beat was before the sample before it is of the same silence."""
+    start_s, what = pl.col("at_s") - pl.col("heartbeat_age_s"), pl.col("what")
+    return (
+        probe.filter(pl.col("heartbeat_age_s") > SILENT_S)
+        .sort("pid", "at_s")
+        .with_columns(
+            start_s=start_s,
+            what=pl.concat_str(SITE, separator=" at ", ignore_nulls=True),
+            is_new=(start_s >= pl.col("at_s").shift().over("pid")).fill_null(value=True),
+        )
+        .group_by("pid", pl.col("is_new").cum_sum(), maintain_order=True)
+        .agg(pl.first("start_s"), end_s=pl.last("at_s"), what=what.filter(what != "").last())
+        .with_columns(what.fill_null(""))
+    )
 
 
-def name_slot(number: int) -> str:
-    return f"await {number + 1:>3}"
+def find_holders(own: pl.DataFrame, silences: pl.DataFrame, *, always: bool) -> pl.Series:
+    """Of one loop's requests, in the order of their begin, those that held it: all (`always`), or
+    those known to have, since they were alone with a loop that was silent all the while."""
+    if always or silences.is_empty():
+        return pl.repeat(always, own.height, dtype=pl.Boolean, eager=True)
+    lengths_s = (silences["end_s"] - silences["start_s"]).to_numpy()
+    edges_s = silences.select("start_s", "end_s").to_numpy().ravel()
+    silent_s = np.repeat(lengths_s.cumsum(), 2)  # until each edge
+    silent_s[::2] -= lengths_s
+    begin, end = own["started_s"], own["ended_s"]
+    stalled_s = np.interp(end, edges_s, silent_s) - np.interp(begin, edges_s, silent_s)
+    last_end = end.shift(fill_value=-np.inf).rolling_max(NEAR, min_samples=1)
+    is_alone = (last_end <= begin) & (begin.shift(-1, fill_value=np.inf) >= end)
+    return is_alone & (pl.Series(stalled_s) > HELD_SHARE * (end - begin))
 
 
-def build_loop_bars(
-    held: Iterable[tuple[int, Span]], silences: dict[int, list[Span]], loops: dict[int, str]
-) -> Iterator[Bar]:
+def build_bars(requests: pl.DataFrame, kind: str, start: str, end: str) -> pl.DataFrame:
+    """From one of their moments to another, for requests that have their row."""
+    return requests.select("row", kind=pl.lit(kind), start_s=start, end_s=end, what="route")
+
+
+def build_loop_bars(row: str, held: pl.DataFrame, silences: pl.DataFrame) -> list[pl.DataFrame]:
     """What of a silence no request accounts for stands between those that do."""
-    by_loop: dict[int, list[Span]] = {pid: [] for pid in loops}
-    for pid, span in held:
-        by_loop[pid].append(span)
-    for pid, row in loops.items():
-        own = by_loop[pid]
-        yield from ((row, HOLDING, each.start_s, each.end_s, each.what) for each in own)
-        for silence in silences[pid]:
-            for rest in subtract_spans(silence, own):
-                yield row, SILENT, rest.start_s, rest.end_s, rest.what
+    bars = build_bars(held.with_columns(row=pl.lit(row)), HOLDING, "started_s", "ended_s")
+    taken = bars.select("start_s", "end_s").rows()
+    rest = [
+        (row, SILENT, *span, what)
+        for start_s, end_s, what in silences.select("start_s", "end_s", "what").iter_rows()
+        for span in subtract_spans((start_s, end_s), taken)
+    ]
+    return [bars, pl.DataFrame(rest, bars.schema, orient="row")]
 
 
-def build_thread_bars(
-    threads: pl.DataFrame, rows: dict[tuple[object, ...], str], window: Window
-) -> Iterator[Bar]:
-    shown = dict(list(rows.items())[:MOST_ROWS])
-    columns = ("pid", "thread_id", "route", "queued_s", "started_s", "ended_s", "sent_s")
-    for pid, thread, route, queued_s, start_s, ended_s, sent_s in threads.select(columns).rows():
-        row = shown.get((pid, thread))
-        if row is None:
-            continue
-        if queued_s is not None and queued_s < start_s:
-            yield row, WAITING, queued_s, start_s, route
-        yield row, HANDLING, start_s, ended_s or window.end_s, route
-        if ended_s is not None and sent_s is not None and sent_s - ended_s > TOO_SHORT_S:
-            yield row, SENDING, ended_s, sent_s, route
+def subtract_spans(silence: Span, taken: Iterable[Span]) -> Iterator[Span]:
+    """Of what is not taken, whatever is longer than a beat. `taken` in the order of time."""
+    begin_s, end_s = silence
+    inside = [each for each in taken if each[1] > begin_s and each[0] < end_s]
+    for next_begin_s, next_end_s in (*inside, (end_s, end_s)):
+        if next_begin_s - begin_s > BEAT_S:
+            yield begin_s, next_begin_s
+        begin_s = max(begin_s, next_end_s)
 
 
-def pack_rows(awaiting: Iterable[Span], window: Window) -> tuple[list[Bar], int]:
-    """Each in the first row that is free when it begins; the bars of the rows shown, and how many
-    rows it takes. `awaiting` in the order of time."""
+def build_thread_bars(threads: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    queued, sending_s = pl.col("queued_s"), pl.col("sent_s") - pl.col("ended_s")
+    yield build_bars(threads.filter(queued < pl.col("started_s")), WAITING, "queued_s", "started_s")
+    yield build_bars(threads, HANDLING, "started_s", "ended_s")
+    yield build_bars(threads.filter(sending_s > TOO_SHORT_S), SENDING, "ended_s", "sent_s")
+
+
+def number_threads(requests: pl.DataFrame) -> pl.DataFrame:
+    """With `place`, of threads in the order in which they come."""
+    known = requests.select("pid", "thread_id").unique(maintain_order=True).with_row_index("place")
+    return requests.join(known, on=["pid", "thread_id"], maintain_order="left")
+
+
+def pack_rows(requests: pl.DataFrame) -> pl.DataFrame:
+    """With `place`, the first row that is free when each begins."""
+    requests = requests.sort("started_s", maintain_order=True)
     free: list[int] = []
     busy: list[tuple[Second, int]] = []
-    fresh = count()
-    bars: list[Bar] = []
-    most = 0
-    for each in awaiting:
-        while busy and busy[0][0] <= each.start_s:
+    fresh, places = count(), list[int]()
+    for start_s, end_s in requests.select("started_s", "ended_s").iter_rows():
+        while busy and busy[0][0] <= start_s:
             heappush(free, heappop(busy)[1])
-        slot = heappop(free) if free else next(fresh)
-        most = max(most, slot + 1)
-        heappush(busy, (each.end_s, slot))
-        if slot < MOST_ROWS and each.end_s > window.start_s:
-            bars.append((name_slot(slot), AWAITING, each.start_s, each.end_s, each.what))
-    return bars, most
+        places.append(heappop(free) if free else next(fresh))
+        heappush(busy, (end_s, places[-1]))
+    return requests.with_columns(place=pl.Series(places, dtype=pl.UInt32))
+
+
+def name_rows(word: str, requests: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
+    """Those whose rows are shown, with the row's name; and the names of all rows."""
+    names = [f"{word} {number + 1:>3}" for number in range(requests["place"].n_unique())]
+    shown = requests.filter(pl.col("place") < MOST_ROWS)
+    return shown.with_columns(row=pl.Series(names, dtype=pl.String).gather(shown["place"])), names

@@ -1,12 +1,18 @@
-"""The table over the trials of each scenario, and how far to trust it."""
+"""The table over the trials of each scenario, how far to trust it, and why there is no interval."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from analysis.metrics import Metric, list_metrics
-from analysis.report.interval_words import explain_missing
 from analysis.report.table import Column, Row, Table, build_column
 from analysis.stats import formats
-from analysis.stats.intervals import MedianInterval
+from analysis.stats.intervals import (
+    MedianInterval,
+    NoRatio,
+    TooFewPairs,
+    TooFewTrials,
+    WhyNone,
+    ZeroValues,
+)
 from analysis.summary.trials import ScenarioSummary
 
 HEADING = "median [low–high]"
@@ -19,28 +25,27 @@ def select_repeated(summaries: Sequence[ScenarioSummary]) -> list[ScenarioSummar
 
 
 def build_trials_table(summaries: Sequence[ScenarioSummary]) -> Table:
-    columns = [build_column(each, "trials") for each in list_metrics("trials")]
+    columns = (build_column(each, "trials") for each in list_metrics("trials"))
     return Table(
         (Column("scenario", is_text=True), Column("trials"), *columns),
         [Row(each.scenario, [each.trials, *format_intervals(each)]) for each in summaries],
-        notes=write_trial_remarks(summaries),
+        notes=list(write_trial_remarks(summaries)),
     )
 
 
 def build_narrow_trials_table(summaries: Sequence[ScenarioSummary]) -> Table:
     """For a terminal: each scenario has a line of its own, and its figures all the room below."""
-    columns = [
+    columns = (
         build_column(each, "trials", RATE_ROOM if each.format is formats.rate else ROOM)
         for each in list_metrics("trials")
-    ]
+    )
     rows = [
         row
         for each in summaries
         for row in (Row(f"{each.scenario}, {each.trials} trials"), Row("", format_intervals(each)))
     ]
-    return Table(
-        (Column(HEADING, is_text=True), *columns), rows, notes=write_trial_remarks(summaries)
-    )
+    notes = list(write_trial_remarks(summaries))
+    return Table((Column(HEADING, is_text=True), *columns), rows, notes=notes)
 
 
 def format_intervals(summary: ScenarioSummary) -> list[str]:
@@ -57,7 +62,7 @@ def format_interval(interval: MedianInterval | None, metric: Metric) -> str:
     return f"{middle} [{metric.format(interval.low)}–{metric.format(interval.high)}]"
 
 
-def write_trial_remarks(summaries: Sequence[ScenarioSummary]) -> list[str]:
+def write_trial_remarks(summaries: Sequence[ScenarioSummary]) -> Iterator[str]:
     """What the intervals are, once for each number of trials, and where not to trust a median."""
     by_trials = {
         interval.trials: interval
@@ -65,25 +70,48 @@ def write_trial_remarks(summaries: Sequence[ScenarioSummary]) -> list[str]:
         for shown in list_metrics("trials")
         if (interval := summary.figures.get(shown.key)) is not None
     }
-    remarks = [
-        explain_missing(each.why_none) if each.why_none else write_coverage_remark(each)
-        for each in by_trials.values()
-    ]
-    remarks += [
-        f"{each.scenario}: in {each.starved_trials} of {each.trials} trials requests stayed "
-        "unanswered; they are missing from the median and the p99"
-        for each in summaries
-        if each.starved_trials
-    ]
-    remarks += [
-        f"{each.scenario}: {count} of {each.trials} trials say {code}: see there before you "
-        "believe these"
-        for each in summaries
-        for code, count in each.errors.items()
-    ]
-    return remarks
+    for trials, each in by_trials.items():
+        covered = f"exact order statistics, coverage {formats.percent(each.coverage)}"
+        reason = each.why_none and explain_missing(each.why_none)
+        yield reason or f"[low–high] of {trials} trials: {covered}"
+    for summary in summaries:
+        if summary.starved_trials:
+            yield (
+                f"{summary.scenario}: in {summary.starved_trials} of {summary.trials} trials "
+                "requests stayed unanswered; they are missing from the median and the p99"
+            )
+    for summary in summaries:
+        for code, count in summary.errors.items():
+            yield (
+                f"{summary.scenario}: {count} of {summary.trials} trials say {code}: see there "
+                "before you believe these"
+            )
 
 
-def write_coverage_remark(interval: MedianInterval) -> str:
-    covered = formats.percent(interval.coverage)
-    return f"[low–high] of {interval.trials} trials: exact order statistics, coverage {covered}"
+def explain_missing(why: WhyNone) -> str:
+    match why:
+        case TooFewTrials(1, _, needed):
+            return f"1 trial: nothing is known of how much trials differ; {needed} are needed"
+        case TooFewTrials(trials, covered, needed):
+            return (
+                f"{trials} trials: even their whole range covers the median in only "
+                f"{formats.percent(covered)} of cases; {needed} are needed"
+            )
+        case TooFewPairs(base, other, by_chance, needed):
+            return (
+                f"{base} v {other} trials: chance alone sets them fully apart in "
+                f"{formats.percent(by_chance)} of cases; {needed} of each are enough"
+            )
+        case ZeroValues(zeros, values):
+            return f"{zeros} of {values} values are 0: a ratio needs all above it"
+        case NoRatio.NOTHING_MEASURED:
+            return "nothing was measured on one side"
+        case NoRatio.MANY_FAILURES:
+            return "over 1 % of the answers are failures"
+
+
+def name_reasons(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """A `dict_factory` for `dataclasses.asdict`."""
+    return {
+        key: explain_missing(value) if isinstance(value, WhyNone) else value for key, value in pairs
+    }

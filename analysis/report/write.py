@@ -1,18 +1,27 @@
 """Every report of a run, from its records alone."""
 
+import csv
+import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from analysis.report.contrast_tables import export_contrasts
-from analysis.report.export import render_csv
-from analysis.report.interval_words import name_reasons
-from analysis.report.markdown import render_summary_markdown
+from analysis.report.comparison_tables import (
+    build_contrast_tables,
+    build_overall_table,
+    export_contrasts,
+)
+from analysis.report.notes import describe_outcome, write_notes
+from analysis.report.run_table import build_run_table, format_cell_name
+from analysis.report.search_tables import build_sweep_table, render_capacity
+from analysis.report.table import escape_markdown, render_markdown
+from analysis.report.trials_table import HEADING, build_trials_table, name_reasons, select_repeated
 from analysis.summary import sweep
 from analysis.summary.cell import compute_summary
 from analysis.summary.comparison import Comparison
+from analysis.summary.contrast import Contrast, compute_overall
 from analysis.summary.model import SCHEMA, CellSummary
 from analysis.summary.run import RunSummary, read_run_settings, summarize_run
 from records.prediction import Prediction
@@ -38,6 +47,16 @@ def load_run_summary(run: RunDir) -> RunSummary:
     return summarize_run(cells, asked)
 
 
+def write_reports(folder: Path, summary: RunSummary) -> None:
+    """summary.json, summary.csv and summary.md, and contrast.json where scenarios stand side by
+    side: the same bytes for the same records."""
+    (folder / "summary.json").write_text(render_summary_json(summary))
+    (folder / "summary.csv").write_text(render_csv(summary.cells))
+    (folder / "summary.md").write_text(render_summary_markdown(summary))
+    if summary.contrasts:
+        (folder / "contrast.json").write_text(render_json(export_contrasts(summary.contrasts)))
+
+
 def render_summary_json(summary: RunSummary) -> str:
     content: dict[str, object] = {
         "schema": SCHEMA,
@@ -52,28 +71,87 @@ def render_summary_json(summary: RunSummary) -> str:
         content |= export_contrasts(summary.contrasts)
     if summary.outcomes:
         content["expectations"] = [asdict(each) for each in summary.outcomes]
+    return render_json(content)
+
+
+def render_json(content: object) -> str:
     return json.dumps(content, indent=2, allow_nan=False) + "\n"
 
 
-def write_reports(folder: Path, summary: RunSummary) -> None:
-    """summary.json, summary.csv and summary.md, and contrast.json where scenarios stand side by
-    side: the same bytes for the same records."""
-    (folder / "summary.json").write_text(render_summary_json(summary))
-    (folder / "summary.csv").write_text(render_csv(summary.cells))
-    (folder / "summary.md").write_text(render_summary_markdown(summary))
-    if summary.contrasts:
-        told = json.dumps(export_contrasts(summary.contrasts), indent=2, allow_nan=False)
-        (folder / "contrast.json").write_text(told + "\n")
+def render_csv(cells: Sequence[CellSummary]) -> str:
+    """summary.csv: a line a cell, empty where unknown."""
+    rows = [flatten_cell(cell) for cell in cells]
+    text = io.StringIO()
+    names = dict.fromkeys(key for row in rows for key in row)
+    writer = csv.DictWriter(text, list(names), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def flatten_cell(cell: CellSummary) -> dict[str, object]:
+    """One level of keys: `bystander_median_ms` and so on; lists are left out but for the codes
+    of the verdicts."""
+    row: dict[str, object] = {}
+    for key, value in asdict(cell).items():
+        if isinstance(value, dict):
+            row |= {f"{key}_{inner}": each for inner, each in value.items()}
+        elif key == "verdicts":
+            row["verdicts"] = " ".join(verdict.code for verdict in cell.verdicts)
+        elif not isinstance(value, list | tuple):
+            row[key] = value
+    return row
+
+
+def render_summary_markdown(summary: RunSummary) -> str:
+    """summary.md: what a run came to, fit for a pull request."""
+    cells = summary.cells
+    text = f"`{summary.command}`\n\n"
+    text += render_markdown(build_run_table(cells, with_unanswered=False))
+    if repeated := select_repeated(summary.scenarios):
+        text += f"\nOver the trials, {escape_markdown(HEADING)}:\n\n"
+        text += render_markdown(build_trials_table(repeated))
+    text += "".join(f"{line}\n" for line in list_cell_notes(cells))
+    text += render_contrasts(summary.contrasts)
+    for each in summary.sweeps:
+        table = build_sweep_table(each, f"{each.scenario} over {each.setting}")
+        text += f"\n{render_markdown(table)}"
+    if summary.knee is not None:
+        text += "\n" + "".join(f"    {line}\n" for line in render_capacity(cells))
+    if summary.outcomes:
+        lines = (escape_markdown(describe_outcome(each)) for each in summary.outcomes)
+        text += "\n**expected**\n\n" + "".join(f"- {line}\n" for line in lines)
+    return text
+
+
+def render_contrasts(found: Sequence[Contrast]) -> str:
+    """Empty where nothing stands side by side."""
+    tables = [table for each in found for table in build_contrast_tables(each, narrow=False)]
+    text = "".join(f"\n{render_markdown(each)}" for each in tables)
+    if overall := compute_overall(found):
+        base = escape_markdown(overall[0].contender)
+        text += f"\n**Over all {overall[0].subjects}, beside {base}** "
+        text += "(geometric means of the ratios)\n\n"
+        text += render_markdown(build_overall_table(overall))
+    return text
+
+
+def list_cell_notes(cells: Sequence[CellSummary]) -> Iterator[str]:
+    for cell in cells:
+        if notes := write_notes(cell):
+            yield from ("", f"**{escape_markdown(format_cell_name(cell))}**", "")
+            yield from (f"- {escape_markdown(note)}" for note in notes)
+            yield from (f"- {verdict.code}: {verdict.advice}" for verdict in cell.verdicts)
 
 
 def write_page(run: RunDir, summary: RunSummary) -> Path:
     """report.html, and its pictures in charts/ as SVG and PNG. It takes seconds: at a run's end."""
     from analysis.report.page import render_report  # altair and vl-convert take a while to import
 
-    made = render_report(run, summary)
-    save_pictures(run.path / "charts", made.pictures)
+    html, pictures = render_report(run, summary)
+    save_pictures(run.path / "charts", pictures)
     path = run.path / "report.html"
-    path.write_text(made.html)
+    path.write_text(html)
     return path
 
 
@@ -86,17 +164,17 @@ def write_comparison(
     """The page, and its pictures in a folder beside it. Raises UserError if it can't be written."""
     from analysis.report.comparison_page import render_comparison
 
-    made = render_comparison(sides, comparison, unlike)
+    html, pictures = render_comparison(sides, comparison, unlike)
     try:
-        save_pictures(path.with_suffix(".charts"), made.pictures)
-        path.write_text(made.html)
+        save_pictures(path.with_suffix(".charts"), pictures)
+        path.write_text(html)
     except OSError as error:
         raise UserError(f"--html {path}: can't be written: {error.strerror}") from error
 
 
-def save_pictures(folder: Path, pictures: "Iterable[RenderedChart]") -> None:
+def save_pictures(folder: Path, pictures: "Iterable[RenderedChart | None]") -> None:
     """As SVG and as PNG."""
     folder.mkdir(exist_ok=True)
-    for each in pictures:
+    for each in filter(None, pictures):
         (folder / f"{each.name}.svg").write_text(each.svg)
         (folder / f"{each.name}.png").write_bytes(each.render_png())

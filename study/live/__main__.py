@@ -20,8 +20,7 @@ from starlette.responses import HTMLResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from analysis.report.interactive_timeline import build_live_spec
-from analysis.report.templating import create_html_environment
-from analysis.report.vega import encode_script_json, load_vega
+from analysis.report.templating import create_html_environment, encode_script_json, load_vega
 from study.live.broadcast import SHOWN_S, LiveBroadcast
 
 HOST = "127.0.0.1"

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from analysis.guide.experiments import find_experiment
 from analysis.guide.page import build_guidance
-from analysis.guide.recorded import find_runs
+from analysis.guide.recorded import find_experiment, find_runs
 from study import guide, workshop
 from study.cli import main
 

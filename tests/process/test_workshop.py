@@ -12,9 +12,9 @@ from time import monotonic
 
 import pytest
 
-from analysis.guide.claims import judge_relation
 from analysis.guide.exercises import Exercise, load_exercises
 from analysis.guide.recorded import Records, find_runs
+from analysis.guide.rules import judge_relation
 from analysis.guide.workshop_page import build_command, build_relation, name_exercise_run
 from tests.process.support import ROOT
 

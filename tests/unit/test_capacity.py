@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.measures.backlog import OpenLoopSummary
-from analysis.report.capacity_table import render_capacity
+from analysis.report.search_tables import render_capacity
 from analysis.stats.knee_search import PRECISION, SearchStep, choose_next_rate, find_knee
 from analysis.summary.capacity import (
     build_search_step,

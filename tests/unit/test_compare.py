@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.metrics import list_metrics
-from analysis.report.comparison_table import (
+from analysis.report.comparison_tables import (
     build_comparison_table,
     describe_change,
     export_comparison,
 )
-from analysis.report.render import render_terminal
+from analysis.report.table import render_terminal
 from analysis.stats.formats import short_ratio
 from analysis.summary.cell import compute_summary
 from analysis.summary.comparison import (

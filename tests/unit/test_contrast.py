@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.report.contrast_tables import (
+from analysis.report.comparison_tables import (
     build_contrast_tables,
     build_overall_table,
     export_contrasts,
 )
-from analysis.report.markdown import render_contrasts
-from analysis.report.render import render_terminal
+from analysis.report.table import render_terminal
+from analysis.report.write import render_contrasts
 from analysis.summary.cell import compute_summary
 from analysis.summary.contrast import (
     CATEGORIES,

@@ -17,13 +17,13 @@ from analysis.guide.exercises import (
     find_exercise,
     load_exercises,
 )
-from analysis.guide.lesson import (
+from analysis.guide.workshop_page import (
+    build_command,
     compare_exercise,
     render_bars,
     render_exercise_table,
     wrap_paragraph,
 )
-from analysis.guide.workshop_page import build_command
 from analysis.summary.cell import compute_summary
 from records.prediction import Prediction
 from scenarios.errors import UserError
@@ -156,9 +156,9 @@ def test_an_edit_left_from_another_exercise_is_told_of(
 
 def test_prediction_theory_and_measurement_stand_side_by_side() -> None:
     first, second, third = compare_exercise(EXERCISES[1], CELL, 250.0)
-    assert (first.yours, first.theory, first.measured) == (250.0, 500.0, CELL.ok_rps)
-    assert second.yours is None
-    assert (third.theory, third.measured) == (3.0, CELL.bystander.median_ms)
+    assert first.values == (250.0, 500.0, CELL.ok_rps)
+    assert second.values[0] is None
+    assert third.values[1:] == (3.0, CELL.bystander.median_ms)
     lines = render_exercise_table([first, second, third])
     assert lines[0].split() == ["yours", "theory", "measured"]
     assert max(map(len, lines)) <= 80

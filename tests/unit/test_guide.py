@@ -12,16 +12,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.guide.claims import (
+from analysis.guide.page import build_guidance
+from analysis.guide.recorded import (
+    RecordedScenario,
+    Records,
+    archive_run,
+    find_experiment,
+    find_runs,
+    load_experiments,
+    normalize_command,
+)
+from analysis.guide.rules import (
     MetricReference,
     Relation,
+    Rule,
     judge_relation,
+    load_checked_rules,
+    load_decision_table,
+    load_rules,
     render_relation_result,
 )
-from analysis.guide.experiments import find_experiment, load_experiments, normalize_command
-from analysis.guide.page import build_guidance
-from analysis.guide.recorded import RecordedScenario, Records, archive_run, find_runs
-from analysis.guide.rules import Rule, load_checked_rules, load_decision_table, load_rules
 from analysis.summary.cell import compute_summary
 from records.rundir import open_run
 from scenarios.errors import NOT_AS_EXPECTED, UserError

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from analysis.report.interval_words import explain_missing
+from analysis.report.trials_table import explain_missing
 from analysis.stats.intervals import (
     MOST_COUNTED,
     NoRatio,

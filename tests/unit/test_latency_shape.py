@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.measures.window import Window
+from analysis.measures.window import CellTables, MeasuredCell, Window, find_last_moment
 from analysis.report.latency_shape import (
     ANSWERED,
     COUNTING,
@@ -17,13 +17,18 @@ from analysis.report.latency_shape import (
     compute_distribution,
 )
 from analysis.summary.cell import compute_summary
+from records.cell import CellRecord
 from tests.unit.samples import Sent, healthy, record, tables
 
 WINDOW = Window(2.0, 12.0)
 
 
 def shape(sent: list[Sent]) -> LatencyDistribution:
-    return compute_distribution(record(), tables(sent), WINDOW)
+    return distribution(record(), tables(sent))
+
+
+def distribution(of: CellRecord, cell: CellTables) -> LatencyDistribution:
+    return compute_distribution(MeasuredCell(of, cell, WINDOW, find_last_moment(of, cell)))
 
 
 def at(frame: pl.DataFrame, series: str, nines: float) -> float:
@@ -72,7 +77,7 @@ def test_an_open_loop_has_the_curve_from_the_send_beside_it() -> None:
     open_record = replace(plain, scenario=replace(plain.scenario, load=load))
     found = tables([(3.0 + 0.01 * n, 3.5 + 0.01 * n, None) for n in range(100)])
     late = replace(found, requests=found.requests.with_columns(pl.col("intended_s") - 0.5))
-    quantiles = compute_distribution(open_record, late, WINDOW).quantiles
+    quantiles = distribution(open_record, late).quantiles
     assert at(quantiles, ANSWERED, 1.0) == pytest.approx(1000)
     assert at(quantiles, "from the send", 1.0) == pytest.approx(500)
 

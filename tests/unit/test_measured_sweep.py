@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.report.render import render_terminal
-from analysis.report.sweep_table import (
+from analysis.report.search_tables import (
     build_sweep_table,
-    describe_sufficient_value,
+    describe_limit,
     write_sweep_remarks,
 )
+from analysis.report.table import render_terminal
 from analysis.summary import sweep
 from analysis.summary.cell import compute_summary
 from analysis.summary.sweep import (
@@ -66,37 +66,31 @@ def test_no_cheaper_value_has_nearly_all_of_the_throughput(
 
 def test_where_a_pool_stops_paying_is_said() -> None:
     one = found("pool", (10, 10.0), (40, 40.0), (100, 99.0), (500, 100.0))
-    assert describe_sufficient_value(one) == (
-        "x: more than pool 100 stops paying: all beyond brings less than 5 % "
-        "(at the most 100.0 rps)"
+    assert describe_limit(one) == (
+        "more than pool 100 stops paying: all beyond brings less than 5 % (at the most 100.0 rps)"
     )
-    assert describe_sufficient_value(found("pool", (10, 10.0), (40, 40.0))) == (
-        "x: pool 40 still paid, and no more was tried"
+    assert describe_limit(found("pool", (10, 10.0), (40, 40.0))) == (
+        "pool 40 still paid, and no more was tried"
     )
 
 
 def test_where_more_does_harm_is_said() -> None:
     one = found("pool", (10, 10.0), (250, 100.0), (500, 71.7))
-    assert describe_sufficient_value(one).endswith(
-        "(at the most 100.0 rps); 500 serves 28.3 % less than that"
-    )
+    assert describe_limit(one).endswith("(at the most 100.0 rps); 500 serves 28.3 % less than that")
 
 
 def test_what_a_delay_costs_is_said() -> None:
-    assert "up to 100ms costs less than 5 %" in describe_sufficient_value(
+    assert "up to 100ms costs less than 5 %" in describe_limit(
         found("delay", (0.01, 100.0), (0.1, 99.0), (1.0, 10.0))
     )
-    assert describe_sufficient_value(found("delay", (0.01, 100.0), (0.1, 10.0))) == (
-        "x: the delay is what limits, from 10ms on"
+    assert describe_limit(found("delay", (0.01, 100.0), (0.1, 10.0))) == (
+        "the delay is what limits, from 10ms on"
     )
 
 
 def test_where_shorter_delays_serve_less_the_delay_is_not_blamed() -> None:
     one = found("delay", (0.01, 350.0), (0.1, 350.0), (1.0, 490.0))
-    assert (
-        describe_sufficient_value(one)
-        == "x: shorter delays serve less, so the delay is not what limits there"
-    )
+    assert describe_limit(one) == "shorter delays serve less, so the delay is not what limits there"
 
 
 def test_what_grows_with_the_users_is_told() -> None:
@@ -113,10 +107,7 @@ def test_a_sweep_that_was_cut_short_in_its_first_step_has_nothing_to_say() -> No
 
 
 def test_nothing_answered_is_no_verdict_on_the_setting() -> None:
-    assert (
-        describe_sufficient_value(found("users", (1, 0.0), (2, 0.0)))
-        == "x: nothing was answered at any value"
-    )
+    assert describe_limit(found("users", (1, 0.0), (2, 0.0))) == "nothing was answered at any value"
 
 
 def test_a_step_that_nobody_should_believe_is_named() -> None:

@@ -10,11 +10,10 @@ import pytest
 
 from analysis import metrics
 from analysis.metrics import METRICS, Metric, View, get_value, list_metrics
-from analysis.report.comparison_table import build_comparison_table
-from analysis.report.contrast_tables import build_contrast_tables
-from analysis.report.render import render_markdown
+from analysis.report.comparison_tables import build_comparison_table, build_contrast_tables
 from analysis.report.run_table import build_page_table, build_run_table, render_cell
-from analysis.report.sweep_table import build_sweep_table
+from analysis.report.search_tables import build_sweep_table
+from analysis.report.table import render_markdown
 from analysis.report.trials_table import build_trials_table
 from analysis.report.write import render_summary_json
 from analysis.stats import formats

@@ -11,7 +11,7 @@ from analysis.measures.backlog import OpenLoopSummary
 from analysis.metrics import get_metric
 from analysis.report.conditions import collect_conditions
 from analysis.report.drawing import render_chart
-from analysis.report.headlines import LIMITS, write_headline
+from analysis.report.notes import LIMITS, write_headline
 from analysis.report.page import select_median_trial
 from analysis.summary.cell import compute_summary
 from analysis.summary.model import CellSummary
@@ -66,7 +66,7 @@ def test_pictures_are_of_a_trial_that_ran_to_its_end() -> None:
 
 def test_only_places_lose_their_decimals() -> None:
     chart = alt.Chart(pl.DataFrame({"x": [0.001, 0.0025], "name": ["delay-0.125s", "b"]}))
-    found = render_chart("p", "", "", chart.mark_point().encode(x="x:Q", color="name:N"))
+    found = render_chart("p", chart.mark_point().encode(x="x:Q", color="name:N"))
     assert "delay-0.125s" in found.svg
     assert "0.0025" in found.svg
     assert not re.search(r' d="[^"]*\d\.\d{3}', found.svg)

@@ -5,11 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.measures.backlog import OpenLoopSummary
-from analysis.report.export import render_csv
-from analysis.report.markdown import render_summary_markdown
 from analysis.report.notes import write_notes
-from analysis.report.render import escape_markdown
 from analysis.report.run_table import render_cell, render_run_headings
+from analysis.report.table import escape_markdown
+from analysis.report.write import render_csv, render_summary_markdown
 from analysis.stats import formats
 from analysis.summary.capacity import name_share_cell
 from analysis.summary.cell import compute_summary

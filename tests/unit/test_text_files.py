@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from analysis.guide.exercises import EXERCISE_SECTIONS, Exercise, load_exercises
-from analysis.guide.experiments import load_experiments
+from analysis.guide.recorded import load_experiments
 from analysis.guide.rules import RULE_SECTIONS, DecisionTable, Rule, load_decision_table, load_rules
 from analysis.guide.text_files import TEXTS, load_numbered_texts, load_toml
 from scenarios.errors import UserError

@@ -11,6 +11,7 @@ from analysis.report.over_time import (
     HEARTBEAT,
     IN_FLIGHT,
     LENGTHS,
+    SHORTEST_RATE_S,
     STEPS,
     THREAD_COUNT,
     THROUGHPUT,
@@ -23,15 +24,16 @@ END_S = 13.0
 
 
 def series(sent: list[Sent], panel: str) -> pl.DataFrame:
-    return compute_time_series(tables(sent), END_S).points.filter(pl.col("panel") == panel)
+    return compute_time_series(tables(sent), END_S).filter(pl.col("panel") == panel)
 
 
 @given(st.lists(st.tuples(st.floats(0, 12), st.floats(0.001, 0.9), st.booleans()), min_size=1))
 def test_every_answer_is_in_the_throughput_once(drawn: list[tuple[float, float, bool]]) -> None:
     sent: list[Sent] = [(at, at + took, "bad" if bad else None) for at, took, bad in drawn]
     found = compute_time_series(tables(sent), END_S)
-    rates = found.points.filter(pl.col("panel") == THROUGHPUT)
-    counted = rates.group_by("series").agg(pl.col("value").sum() * found.rate_step_s)
+    rates = found.filter(pl.col("panel") == THROUGHPUT)
+    step_s = max(choose_step(END_S), SHORTEST_RATE_S)
+    counted = rates.group_by("series").agg(pl.col("value").sum() * step_s)
     expected = {"good": sum(not bad for *_, bad in drawn), "failed": sum(b for *_, b in drawn)}
     assert dict(counted.iter_rows()) == pytest.approx(expected)
 
@@ -48,7 +50,7 @@ def test_samples_give_the_most_in_each_step_over_all_workers_together() -> None:
     plain = tables(healthy())
     second = plain.probe.with_columns(pid=pl.lit(2, pl.UInt32), heartbeat_age_s=pl.lit(0.5))
     both = replace(plain, probe=pl.concat([plain.probe, second]))
-    found = compute_time_series(both, END_S).points
+    found = compute_time_series(both, END_S)
     loops = found.filter(pl.col("panel") == THREAD_COUNT, pl.col("series") == "loop")
     assert set(loops["value"]) == {2.0}
     ages = found.filter(pl.col("panel") == HEARTBEAT)
@@ -59,7 +61,7 @@ def test_a_worker_that_replaces_another_is_not_counted_beside_it() -> None:
     plain = tables(healthy())
     first = plain.probe.filter(pl.col("at_s") < 6.0)
     second = plain.probe.filter(pl.col("at_s") >= 6.2).with_columns(pid=pl.lit(2, pl.UInt32))
-    found = compute_time_series(replace(plain, probe=pl.concat([first, second])), END_S).points
+    found = compute_time_series(replace(plain, probe=pl.concat([first, second])), END_S)
     loops = found.filter(pl.col("panel") == THREAD_COUNT, pl.col("series") == "loop")
     assert loops["value"].drop_nulls().max() == 1
 
@@ -67,7 +69,7 @@ def test_a_worker_that_replaces_another_is_not_counted_beside_it() -> None:
 def test_nothing_is_drawn_where_nothing_was_sampled() -> None:
     plain = tables(healthy())
     silent = plain.probe.filter(~pl.col("at_s").is_between(4.0, 8.0))
-    found = compute_time_series(replace(plain, probe=silent), END_S).points
+    found = compute_time_series(replace(plain, probe=silent), END_S)
     gap = found.filter(pl.col("panel") == HEARTBEAT, pl.col("at_s").is_between(4.2, 7.8))
     assert gap.height > 10
     assert gap["value"].null_count() == gap.height

@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.metrics import list_metrics
-from analysis.report.interval_words import name_reasons
-from analysis.report.render import render_markdown, render_terminal
+from analysis.report.table import render_markdown, render_terminal
 from analysis.report.trials_table import (
     build_narrow_trials_table,
     build_trials_table,
+    name_reasons,
     select_repeated,
 )
 from analysis.stats.intervals import compute_median_interval

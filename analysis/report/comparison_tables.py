@@ -1,0 +1,237 @@
+"""The tables of what stands side by side: scenarios that answer the same question, and two runs."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+
+from analysis.metrics import get_metric, list_metrics
+from analysis.report.table import Column, Row, Table, build_column
+from analysis.report.trials_table import explain_missing, name_reasons
+from analysis.stats import formats
+from analysis.stats.intervals import RatioInterval
+from analysis.summary.comparison import (
+    CONFIDENCE,
+    Change,
+    Comparison,
+    FigureComparison,
+    ScenarioComparison,
+)
+from analysis.summary.contrast import Contrast, OverallResult, compute_overall
+
+NAME_ROOM, RATIO_ROOM = 16, 20
+ALL, FIGURES_THAT_FIT, RATIOS_THAT_FIT = slice(None), slice(1, 8), slice(3)
+"""Of the columns: in the 80 characters of a terminal; Markdown and the page have room for all."""
+WORDS: Mapping[Change, str] = {
+    "too few trials": "too few trials to tell",
+    "higher": "B is higher",
+    "lower": "B is lower",
+}
+
+
+def build_contrast_tables(
+    contrast: Contrast, *, narrow: bool, corner: str = ""
+) -> tuple[Table, Table]:
+    """The figures of each contender, and their ratios to those of the first one; `corner`: what
+    the table of ratios is called, where no title says it."""
+    shown, room = (RATIOS_THAT_FIT, RATIO_ROOM) if narrow else (ALL, 0)
+    ratios = build_ratios_table(contrast, corner, shown, room)
+    return build_figures_table(contrast, FIGURES_THAT_FIT if narrow else ALL), ratios
+
+
+def build_figures_table(contrast: Contrast, shown: slice) -> Table:
+    metrics = list_metrics("contrast")
+    columns = [Column("trials"), *(build_column(each, "contrast") for each in metrics)]
+    rows = [
+        Row(each.contender, [each.trials, *(each.figures.get(one.key) for one in metrics)][shown])
+        for each in contrast.results
+    ]
+    title = f"{contrast.subject}, beside {contrast.base.contender}"
+    return Table((Column("", is_text=True, width=NAME_ROOM), *columns[shown]), rows, title)
+
+
+def build_ratios_table(contrast: Contrast, corner: str, shown: slice, room: int) -> Table:
+    """`room`: of each ratio, in characters."""
+    metrics = list_metrics("ratio")
+    columns = [
+        Column(f"{each.get_heading('ratio')[0]} {'1/×' if each.is_latency else '×'}", width=room)
+        for each in metrics
+    ]
+    columns.append(Column("rps", is_text=True))
+    rows = [
+        Row(
+            each.contender,
+            [*(format_interval(each.ratios[one.key]) for one in metrics), each.category or ""][
+                shown
+            ],
+        )
+        for each in contrast.results
+        if each.ratios
+    ]
+    names = Column(corner, is_text=True, width=NAME_ROOM)
+    return Table((names, *columns[shown]), rows, notes=list(write_contrast_remarks(contrast)))
+
+
+def build_overall_table(found: Sequence[OverallResult], title: str = "") -> Table:
+    """Geometric means of the ratios. The base has no category."""
+    rows = [
+        Row(
+            each.contender,
+            [
+                format_ratio(each.throughput_ratio),
+                format_ratio(each.latency_ratio),
+                f"{each.wins} of {each.subjects}",
+                "" if each is found[0] else each.category or "",
+            ],
+        )
+        for each in found
+    ]
+    columns = (
+        Column("", is_text=True, width=NAME_ROOM), Column("rps ×"), Column("mean 1/×"),
+        Column("fastest on"), Column("", is_text=True),
+    )  # fmt: skip
+    return Table(columns, rows, title)
+
+
+def format_ratio(ratio: float | None) -> str:
+    return formats.UNKNOWN if ratio is None else formats.short_ratio(ratio)
+
+
+def format_bounds(ratio: RatioInterval) -> str:
+    if ratio.low is None or ratio.high is None:
+        return ""
+    return f"{formats.short_ratio(ratio.low)}–{formats.short_ratio(ratio.high)}"
+
+
+def format_interval(found: RatioInterval) -> str:
+    """`4.32 [4.10–4.60]`."""
+    bounds = format_bounds(found)
+    return format_ratio(found.ratio) + (f" [{bounds}]" if bounds else "")
+
+
+def write_contrast_remarks(contrast: Contrast) -> Iterator[str]:
+    """Why there are no intervals, which differences are none, and whom not to believe."""
+    compared = [(each.contender, each.ratios["ok_rps"]) for each in contrast.results if each.ratios]
+    reasons = {explain_missing(ratio.why_none) for _, ratio in compared if ratio.why_none}
+    yield from (f"no intervals: {reason}" for reason in sorted(reasons))
+    undecided = [name for name, ratio in compared if ratio.low and ratio.other_is is None]
+    if undecided:
+        yield (
+            f"no difference in rps to {contrast.base.contender} is shown for "
+            f"{', '.join(undecided)}: the interval holds 1"
+        )
+    for each in contrast.results:
+        for code, count in each.doubts.items():
+            yield f"{each.contender}: {count} of {each.trials} trials say {code}"
+
+
+def export_contrasts(found: Sequence[Contrast]) -> dict[str, object]:
+    """contrast.json, and "contrasts" in summary.json."""
+    return {
+        "contrasts": [asdict(each, dict_factory=name_reasons) for each in found],
+        "overall": [asdict(each) for each in compute_overall(found)],
+    }
+
+
+def build_comparison_table(comparison: Comparison) -> Table:
+    """For a terminal of 80 columns."""
+    rows = []
+    for each in comparison.scenarios:
+        rows.append(Row(f"{each.scenario}, {each.trials_a} v {each.trials_b} trials"))
+        rows += [
+            Row(one.figure, [*format_medians(one), format_p(one), summarize_figure(one)], True)
+            for one in each.figures
+        ]
+    columns = (
+        Column("", is_text=True), Column("A"), Column("B"), Column("p"),
+        Column("B / A [low–high]", is_text=True),
+    )  # fmt: skip
+    return Table(columns, rows, notes=list(write_comparison_remarks(comparison)))
+
+
+def build_scenario_table(scenario: ScenarioComparison) -> Table:
+    """For the page: of one scenario, each part of a ratio in a column of its own."""
+    rows = [
+        Row(
+            one.figure,
+            [
+                *format_medians(one),
+                format_ratio(one.ratio.ratio),
+                format_bounds(one.ratio),
+                format_p(one),
+                describe_change(one),
+            ],
+            key=one.figure,
+        )
+        for one in scenario.figures
+    ]
+    numbers = (Column(each) for each in ("A", "B", "B / A", "interval", "p"))
+    columns = (Column("figure", is_text=True), *numbers, Column("what it says", is_text=True))
+    return Table(columns, rows)
+
+
+def format_medians(compared: FigureComparison) -> tuple[str, str]:
+    """A median over trials may lie between two whole numbers."""
+    text = get_metric(compared.figure).format
+    if text is formats.whole:
+        text = formats.decimal
+    return text(compared.a), text(compared.b)
+
+
+def format_p(compared: FigureComparison) -> str:
+    return formats.p_value(compared.ratio.p, compared.ratio.p_is_exact)
+
+
+def describe_change(compared: FigureComparison) -> str:
+    ratio = compared.ratio.ratio
+    if ratio is not None and compared.change in ("higher", "lower"):
+        return f"B is {formats.short_ratio(ratio)} × A"
+    return WORDS.get(compared.change, compared.change)
+
+
+def summarize_figure(compared: FigureComparison) -> str:
+    """What changed, and in brackets how sure that is."""
+    found, ratio = describe_change(compared), compared.ratio
+    if compared.change == "too few trials" and ratio.ratio is not None:
+        found = f"{formats.short_ratio(ratio.ratio)}, {found}"
+    bounds = format_bounds(ratio)
+    return f"{found} [{bounds}]" if bounds else found
+
+
+def write_comparison_remarks(comparison: Comparison) -> Iterator[str]:
+    figures = [each for scenario in comparison.scenarios for each in scenario.figures]
+    unsure = [each.ratio for each in figures if each.change == "too few trials"]
+    missing = dict.fromkeys(each.why_none for each in unsure if each.why_none)
+    yield from map(explain_missing, missing)
+    if tested := [each for each in figures if each.ratio.coverage is not None]:
+        by_chance = formats.decimal((1 - CONFIDENCE) * len(tested))
+        yield (
+            f"[low–high] holds the true ratio in {formats.percent(CONFIDENCE)} of cases or more "
+            f"(exact ranks); were nothing different, up to {by_chance} of these {len(tested)} "
+            "would leave out 1"
+        )
+    if any(each.ratio.p_is_exact is False for each in figures):
+        yield "~p: approximate, for many trials or many ties (which count against a difference)"
+    for each in comparison.scenarios:
+        if each.starved_a or each.starved_b:
+            yield (
+                f"{each.scenario}: requests stayed unanswered in {each.starved_a} of "
+                f"{each.trials_a} trials of A and {each.starved_b} of {each.trials_b} of B; "
+                "they are missing from its latencies"
+            )
+    cut_a, cut_b = comparison.interrupted_a, comparison.interrupted_b
+    if cut_a or cut_b:
+        yield f"cut short and left out: {cut_a} cells of A, {cut_b} of B"
+    for letter, only in (("A", comparison.only_a), ("B", comparison.only_b)):
+        if only:
+            yield f"only in {letter}: {', '.join(only)}"
+
+
+def export_comparison(comparison: Comparison) -> dict[str, object]:
+    """For `--json`: with what it comes to in words."""
+    content = asdict(comparison)
+    for scenario, shown in zip(comparison.scenarios, content["scenarios"], strict=True):
+        for compared, figure in zip(scenario.figures, shown["figures"], strict=True):
+            del figure["change"]
+            why = compared.ratio.why_none
+            figure["ratio"]["why_none"] = why and explain_missing(why)
+            figure["verdict"] = describe_change(compared)
+    return content

@@ -1,0 +1,141 @@
+"""What sweeps and searches for the capacity found: their tables, and their answers in sentences."""
+
+from collections.abc import Iterator, Sequence
+
+from analysis.metrics import list_metrics
+from analysis.report.table import Column, Row, Table, build_column, render_terminal
+from analysis.stats import formats
+from analysis.stats.knee_search import Knee
+from analysis.summary.capacity import (
+    build_search_step,
+    compute_knee,
+    is_any_interrupted,
+    select_open_cells,
+    select_share_cells,
+)
+from analysis.summary.model import CellSummary
+from analysis.summary.sweep import WORTH, Sweep
+from scenarios.sweep import format_setting_value
+
+CUT_SHORT = "  the search was cut short: the steps before tell so much and no more"
+
+
+def build_sweep_table(found: Sweep, title: str) -> Table:
+    metrics = list_metrics("sweep")
+    rows = [
+        Row(
+            format_setting_value(found.setting, point.value),
+            [point.figures[each.key] for each in metrics],
+        )
+        for point in found.points
+    ]
+    columns = (Column(found.setting), *(build_column(each, "sweep") for each in metrics))
+    return Table(columns, rows, title, list(write_sweep_remarks(found)))
+
+
+def write_sweep_remarks(found: Sweep) -> Iterator[str]:
+    """What it comes to, and which steps not to believe."""
+    yield f"{found.scenario}: {describe_limit(found)}"
+    if found.setting == "users" and found.grows:
+        yield f"with the users grew {found.grows}, as the scenario has it"
+    for each in found.points:
+        step = f"{found.setting} {format_setting_value(found.setting, each.value)}"
+        for code, count in each.doubts.items():
+            yield f"{step}: {count} of {each.trials} trials say {code}"
+
+
+def describe_limit(found: Sweep) -> str:
+    """Where it stops paying."""
+    most = max((each.ok_rps or 0.0 for each in found.points), default=0.0)
+    if not most:
+        return "nothing was answered at any value"
+    if found.enough is None:
+        return "shorter delays serve less, so the delay is not what limits there"
+    enough, highest = format_setting_value(found.setting, found.enough), formats.rate(most)
+    percent = f"{100 * WORTH:.0f} %"
+    if len(found.points) == 1:
+        return f"only {found.setting} {enough} was measured"
+    if found.setting == "delay":
+        if found.enough == found.points[0].value:
+            return f"the delay is what limits, from {enough} on"
+        return (
+            f"a delay of up to {enough} costs less than {percent} of the "
+            f"throughput ({highest} rps): until there something else limits"
+        )
+    if found.enough == found.points[-1].value:
+        return f"{found.setting} {enough} still paid, and no more was tried"
+    return (
+        f"more than {found.setting} {enough} stops paying: all beyond brings "
+        f"less than {percent} (at the most {highest} rps){describe_harm(found, most)}"
+    )
+
+
+def describe_harm(found: Sweep, most: float) -> str:
+    """Where the largest value is not only useless."""
+    last = found.points[-1]
+    if last.ok_rps is None or last.ok_rps >= (1 - WORTH) * most:
+        return ""
+    less = formats.percent(1 - last.ok_rps / most)
+    return f"; {format_setting_value(found.setting, last.value)} serves {less} less than that"
+
+
+def render_capacity(cells: Sequence[CellSummary]) -> list[str]:
+    shares = build_shares_table(cells)
+    return describe_capacity(cells) + ([] if shares is None else render_terminal(shares))
+
+
+def describe_capacity(cells: Sequence[CellSummary]) -> list[str]:
+    """The knee with its interval; nothing without open loops."""
+    tried = select_open_cells(cells)
+    if not tried:
+        return []
+    return [describe_knee(compute_knee(tried)), *([CUT_SHORT] if is_any_interrupted(cells) else [])]
+
+
+def build_shares_table(cells: Sequence[CellSummary]) -> Table | None:
+    """The latencies at shares of the knee; None where no rate was sustained."""
+    found = select_share_cells(cells)
+    if found is None:
+        return None
+    arrivals = {cell.open_loop.arrivals for cell in select_open_cells(cells) if cell.open_loop}
+    columns = (
+        Column("load"),
+        Column("offered rps", format=formats.rate),
+        Column("median ms"),
+        Column("p99 ms"),
+        Column(f"{', '.join(sorted(arrivals))} arrivals", is_text=True),
+    )
+    return Table(columns, [build_share_row(*each) for each in found])
+
+
+def build_share_row(share: float, cell: CellSummary) -> Row:
+    """The latencies in brackets where the rate was not sustained."""
+    sustained = build_search_step(cell).sustained
+    latency = formats.milliseconds if sustained else formats.bracket_milliseconds
+    offered = cell.open_loop.offered_rps if cell.open_loop else None
+    return Row(f"{100 * share:.0f} %", [offered, latency(cell.median_ms), latency(cell.p99_ms), ""])
+
+
+def describe_knee(found: Knee) -> str:
+    low, high = formats.rate(found.sustained_rps), formats.rate(found.overloaded_rps)
+    limit = formats.rate(found.generator_limit)
+    if found.sustained_rps is None:
+        if found.overloaded_rps is None:
+            return f"capacity: unknown; the generator can't offer {limit} rps (--load-processes)"
+        return f"capacity: below {high} rps; no rate that was tried is sustained"
+    if found.overloaded_rps is not None:
+        why = explain_wide_interval(found)
+        return f"capacity: between {low} and {high} rps ({found.steps} steps{why})"
+    if found.generator_limit is not None:
+        return f"capacity: at least {low} rps; to offer {limit}, use more --load-processes"
+    return f"capacity: at least {low} rps ({found.steps} steps; more of them would go further)"
+
+
+def explain_wide_interval(found: Knee) -> str:
+    """Of an interval with two ends."""
+    high, limit = found.overloaded_rps, found.generator_limit
+    if found.is_narrow or high is None:
+        return ""
+    if limit is not None and limit < high:
+        return f"; the generator can't offer {formats.rate(limit)}"
+    return "; more --steps would narrow it"
