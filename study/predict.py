@@ -16,9 +16,9 @@ from analysis.report.prediction_tables import (
     describe_sizing,
 )
 from analysis.report.table import wrap_note
-from analysis.theory.curve import Curve, compute_curve
-from analysis.theory.model import ServerModel
-from analysis.theory.prediction import build_server_model, compute_prediction
+from analysis.theory.formulas import Curve, compute_curve
+from analysis.theory.model import ServerModel, build_server_model
+from analysis.theory.prediction import compute_prediction
 from analysis.theory.sizing import LoadTarget, Sizing, compute_sizing
 from records.prediction import Prediction
 from scenarios.errors import INTERRUPTED, UserError

@@ -8,8 +8,12 @@ from pathlib import Path
 
 import polars as pl
 
-from analysis.measures.blocking_sites import find_blocking_sites
-from analysis.measures.probe_metrics import THREADS, compute_loop_lag, compute_simultaneous_peak
+from analysis.measures.probe_metrics import (
+    THREADS,
+    compute_loop_lag,
+    compute_simultaneous_peak,
+    find_blocking_sites,
+)
 from analysis.report.table import Column, Row, Table
 from analysis.stats import formats
 from analysis.stats.quantiles import estimate_quantile
