@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from analysis.metrics import list_metrics
 from analysis.report.table import Column, Row, Table, build_column, render_terminal
 from analysis.stats import formats
-from analysis.stats.knee_search import Knee
 from analysis.summary.capacity import (
+    Knee,
     build_search_step,
     compute_knee,
     is_any_interrupted,

@@ -73,7 +73,7 @@ def predict(
         study predict sync-http --target 20000/s --p99 2s --cores 8 --cpu 1ms
     """
     # fmt: on
-    from analysis.theory.curve import parse_users
+    from analysis.theory.formulas import parse_users
     from analysis.theory.sizing import LoadTarget
     from study.predict import PredictionRequest, predict_performance
 

@@ -1,4 +1,5 @@
-"""build.sh decides when to build; a stand-in for `go` shows what it was asked."""
+"""build.sh decides when to build, and where it keeps what it has built; a stand-in for `go` shows
+what it was asked."""
 
 import os
 import shutil
@@ -7,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-SOURCES = Path(__file__).parents[2] / "slow_upstream"
-TOOLS = ("sh", "chmod", "dirname", "find", "grep", "head", "mkdir", "mv", "rm")
+ROOT = Path(__file__).parents[2]
+TOOLS = ("sh", "cat", "chmod", "cksum", "dirname", "grep", "head", "mkdir", "mv", "rm", "tr")
 PRETEND_GO = """#!/bin/sh
+[ "$1" != version ] || { echo go1.99; exit; }
 echo "$CGO_ENABLED $GOTOOLCHAIN [$GOFLAGS]" >>../calls
 [ ! -e ../broken ] || { echo '# slow-upstream' >&2; echo './main.go:1: nonsense' >&2; exit 1; }
 while [ "$1" != -o ]; do shift; done
@@ -20,9 +22,11 @@ chmod +x "$2"
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """A copy of the sources in a folder with a space, and a PATH that holds only what it needs."""
-    folder = tmp_path / "a copy"
-    shutil.copytree(SOURCES, folder, ignore=shutil.ignore_patterns("bin", "__pycache__"))
+    """The upstream in a clone with a space in its path, and a PATH of only what it needs."""
+    folder = tmp_path / "a clone" / "slow_upstream"
+    shutil.copytree(ROOT / "slow_upstream", folder, ignore=shutil.ignore_patterns("__pycache__"))
+    (folder.parent / "stress").mkdir()
+    shutil.copy(ROOT / "stress/build_go.sh", folder.parent / "stress")
     tools = tmp_path / "tools"
     tools.mkdir()
     for tool in TOOLS:
@@ -34,11 +38,12 @@ def copy(tmp_path: Path) -> Path:
     return folder
 
 
-def build(folder: Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+def build(folder: Path, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    tools = folder.parent.parent / "tools"
     return subprocess.run(
         ["sh", os.path.relpath(folder / "build.sh", cwd)],
         cwd=cwd,
-        env={"PATH": str(folder.parent / "tools"), "CDPATH": "/", "GOFLAGS": "-mod=mod"},
+        env={"PATH": str(tools), "CDPATH": "/", "GOFLAGS": "-mod=mod", **variables},
         capture_output=True,
         text=True,
         timeout=20,
@@ -50,35 +55,38 @@ def calls(folder: Path) -> list[str]:
 
 
 def test_it_builds_once_and_prints_only_the_path(copy: Path) -> None:
+    cache = copy.parent.parent / "cache"
     for cwd in (copy, copy.parent, copy / "go"):
-        done = build(copy, cwd)
+        done = build(copy, cwd, XDG_CACHE_HOME=str(cache), HOME=str(copy.parent))
         assert (done.returncode, done.stderr) == (0, "")
-        assert done.stdout == f"{copy.resolve()}/go/bin/slow-upstream\n"
+        (kept,) = (cache / "asyncio-vs-threads").iterdir()
+        assert done.stdout == f"{kept}\n"
+        assert kept.name.startswith("slow-upstream-")
     assert calls(copy) == ["0 local []"]
-    assert [file.name for file in (copy / "go/bin").iterdir()] == ["slow-upstream"]
+    assert not (copy / "go/bin").exists()
+
+
+def test_it_is_kept_beside_the_sources_where_there_is_no_cache(copy: Path) -> None:
+    done = build(copy, copy)
+    (kept,) = [each for each in (copy / "go/bin").iterdir() if each.is_file()]
+    assert done.stdout == f"{kept.resolve()}\n"
 
 
 @pytest.mark.parametrize("name", ["ledger.go", "go.mod"])
-def test_a_newer_source_builds_again(copy: Path, name: str) -> None:
+def test_a_changed_source_builds_again(copy: Path, name: str) -> None:
     build(copy, copy)
-    newer = (copy / "go/bin/slow-upstream").stat().st_mtime + 10
-    os.utime(copy / "go" / name, (newer, newer))
+    changed = copy / "go" / name
+    changed.write_text(f"{changed.read_text()}// another\n")
     build(copy, copy)
     assert len(calls(copy)) == 2
 
 
 def test_without_go_it_says_so_in_one_line(copy: Path) -> None:
-    (copy.parent / "tools/go").unlink()
+    (copy.parent.parent / "tools/go").unlink()
     done = build(copy, copy)
     assert (done.returncode, done.stdout) == (3, "")
     assert done.stderr.startswith("build.sh: no go on the PATH")
     assert done.stderr.count("\n") == 1
-
-
-def test_a_binary_that_is_there_needs_no_go(copy: Path) -> None:
-    build(copy, copy)
-    (copy.parent / "tools/go").unlink()
-    assert build(copy, copy).returncode == 0
 
 
 def test_a_failed_build_gives_the_reason_and_leaves_nothing(copy: Path) -> None:
@@ -86,4 +94,4 @@ def test_a_failed_build_gives_the_reason_and_leaves_nothing(copy: Path) -> None:
     done = build(copy, copy)
     assert (done.returncode, done.stdout) == (3, "")
     assert done.stderr == "build.sh: go build failed: ./main.go:1: nonsense\n"
-    assert list((copy / "go/bin").iterdir()) == []
+    assert not [each for each in (copy / "go/bin").iterdir() if each.is_file()]
