@@ -9,8 +9,8 @@ cd "$(dirname "$(readlink -f "$0")")"
 fail() { printf 'setup: %s\n' "$1" >&2; exit 3; }
 
 case ${1-} in
-    '') extras=all loads='190 MB' takes='650 MB' ;;
-    --dev) extras='all dev' loads='270 MB' takes='1.2 GB' ;;
+    '') extras=all loads='200 MB' takes='650 MB' ;;
+    --dev) extras='all dev' loads='310 MB' takes='1.1 GB' ;;
     *) printf 'setup: %s: nothing, or --dev\n' "$1" >&2; exit 2 ;;
 esac
 
