@@ -3,14 +3,14 @@ format, and the views that show it. Tables, comparisons, sweeps and thresholds a
 a new metric is a field of the cell's summary, and a line here.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 from analysis.stats import formats
 
 Better = Literal["higher", "lower"]
-Format = Callable[[float | None], str]
+Format = formats.Format
 Heading = tuple[str, str]
 """Label and unit."""
 View = Literal[

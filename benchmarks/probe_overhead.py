@@ -25,7 +25,7 @@ import psutil
 
 from benchmarks.raw_load import drive
 from stress.machine import find_free_port
-from stress.readiness import is_answering
+from stress.stack import is_answering
 
 ROOT = Path(__file__).resolve().parent.parent
 CONNECTIONS = 16

@@ -6,19 +6,17 @@ from pathlib import Path
 import polars as pl
 
 from records.clocks import ClockModel
-from records.journal import Journal, JournalError, read_journal
+from records.journal import Journal, JournalError, decode_journal
 from records.rows import (
-    BYSTANDER,
     HANDLERS,
     MACHINE,
+    MOMENTS,
     PROBE,
     REQUESTS,
     UPSTREAM,
     Schema,
     conform_to_schema,
 )
-
-Times = tuple[str, ...]
 
 
 def read_journals(paths: Sequence[Path]) -> tuple[list[Journal], tuple[str, ...]]:
@@ -27,15 +25,13 @@ def read_journals(paths: Sequence[Path]) -> tuple[list[Journal], tuple[str, ...]
     journals, lost = [], []
     for path in paths:
         try:
-            journals.append(read_journal(path))
+            journals.append(decode_journal(path.read_bytes(), str(path)))
         except JournalError:
             lost.append(path.name)
     return journals, tuple(lost)
 
 
-def convert_clock(
-    journal: Journal, table: str, times: Times, clocks: Mapping[int, ClockModel]
-) -> pl.DataFrame:
+def convert_clock(journal: Journal, table: str, clocks: Mapping[int, ClockModel]) -> pl.DataFrame:
     """The table of a load process, with its number, and its times by this host's clock."""
     process = journal.about.get("process", 0)
     rows = journal.tables[table].with_columns(process=pl.lit(process))
@@ -46,7 +42,8 @@ def convert_clock(
         pl.col(name)
         - clock.first_offset_s
         - (pl.col(name) - clock.first_at_s) * clock.compute_drift()
-        for name in times
+        for name in rows.columns
+        if name in MOMENTS
     )
 
 
@@ -60,8 +57,7 @@ def build_requests_table(
 
     `clocks` are those of load processes on other machines.
     """
-    times = ("intended_s", "started_s", "ended_s")
-    parts = [convert_clock(journal, "r", times, clocks or {}) for journal in journals]
+    parts = [convert_clock(journal, "r", clocks or {}) for journal in journals]
     rows = (
         join_parts(parts, REQUESTS)
         .sort("ended_s", nulls_last=False, maintain_order=True)
@@ -69,17 +65,17 @@ def build_requests_table(
         .sort("started_s", "request_id")
         .with_columns(cell=pl.lit(cell), status=replace_unknown("status"))
     )
-    return conform_to_schema(shift_times(rows, t0_s, times), REQUESTS)
+    return conform_to_schema(shift_times(rows, t0_s), REQUESTS)
 
 
 def build_usage_table(
     journals: Sequence[Journal], t0_s: float, clocks: Mapping[int, ClockModel]
 ) -> pl.DataFrame:
     """What load processes say of themselves, as rows of the machine table; pid: their number."""
-    parts = [convert_clock(journal, "u", ("at_s",), clocks) for journal in journals]
+    parts = [convert_clock(journal, "u", clocks) for journal in journals]
     rows = join_parts(parts, {**MACHINE, "process": pl.UInt32()})
     rows = rows.with_columns(role=pl.lit("load"), pid=pl.col("process"))
-    return conform_to_schema(shift_times(rows, t0_s, ("at_s",)), MACHINE)
+    return conform_to_schema(shift_times(rows, t0_s), MACHINE)
 
 
 def build_handlers_table(journals: Sequence[Journal], t0_s: float, end_s: float) -> pl.DataFrame:
@@ -98,8 +94,7 @@ def build_handlers_table(journals: Sequence[Journal], t0_s: float, end_s: float)
         .sort("arrived_s")
         .with_columns(map(replace_unknown, ("request_id", "thread_id", "status")))
     )
-    times = ("arrived_s", "queued_s", "started_s", "ended_s", "sent_s")
-    return conform_to_schema(shift_times(rows, t0_s, times), HANDLERS)
+    return conform_to_schema(shift_times(rows, t0_s), HANDLERS)
 
 
 def build_probe_table(journals: Sequence[Journal], t0_s: float, end_s: float) -> pl.DataFrame:
@@ -107,16 +102,14 @@ def build_probe_table(journals: Sequence[Journal], t0_s: float, end_s: float) ->
         journal.tables["s"].with_columns(pid=pl.lit(journal.about["pid"])) for journal in journals
     ]
     rows = join_parts(parts, PROBE).filter(pl.col("at_s").is_between(t0_s, end_s)).sort("at_s")
-    return conform_to_schema(shift_times(rows, t0_s, ("at_s",)), PROBE)
+    return conform_to_schema(shift_times(rows, t0_s), PROBE)
 
 
-def build_machine_table(rows: Sequence[tuple[object, ...]], t0_s: float) -> pl.DataFrame:
-    return shift_times(pl.DataFrame(rows, schema=MACHINE, orient="row"), t0_s, ("at_s",))
-
-
-def build_bystander_table(rows: Sequence[tuple[object, ...]], t0_s: float) -> pl.DataFrame:
-    frame = pl.DataFrame(rows, schema=BYSTANDER, orient="row")
-    return shift_times(frame, t0_s, ("intended_s", "ended_s"))
+def build_observed_table(
+    rows: Sequence[tuple[object, ...]], schema: Schema, t0_s: float
+) -> pl.DataFrame:
+    """Of what the runner itself has seen: resources, and its background requests."""
+    return shift_times(pl.DataFrame(rows, schema=schema, orient="row"), t0_s)
 
 
 def build_upstream_table(log: Path, t0_s: float, end_s: float) -> pl.DataFrame:
@@ -131,7 +124,7 @@ def build_upstream_table(log: Path, t0_s: float, end_s: float) -> pl.DataFrame:
         pl.col("request_id").str.to_integer(base=16, dtype=pl.UInt64, strict=False),
         pl.col("at_s", "asked_ms", "waited_ms").cast(pl.Float64),
     )
-    return conform_to_schema(shift_times(rows.filter(in_cell), t0_s, ("at_s",)), UPSTREAM)
+    return conform_to_schema(shift_times(rows.filter(in_cell), t0_s), UPSTREAM)
 
 
 def join_parts(parts: Sequence[pl.DataFrame], schema: Schema) -> pl.DataFrame:
@@ -139,8 +132,8 @@ def join_parts(parts: Sequence[pl.DataFrame], schema: Schema) -> pl.DataFrame:
     return pl.concat(parts) if parts else pl.DataFrame(schema=schema)
 
 
-def shift_times(frame: pl.DataFrame, t0_s: float, columns: Times) -> pl.DataFrame:
-    return frame.with_columns(pl.col(columns) - t0_s)
+def shift_times(frame: pl.DataFrame, t0_s: float) -> pl.DataFrame:
+    return frame.with_columns(pl.col(name) - t0_s for name in frame.columns if name in MOMENTS)
 
 
 def replace_unknown(column: str) -> pl.Expr:

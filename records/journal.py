@@ -46,15 +46,8 @@ def iterate_frames(content: bytes) -> Iterator[tuple[str, bytes]]:
         at += length
 
 
-def read_journal(path: Path) -> Journal:
-    """One process's journal as tables; NaN becomes null, texts are looked up.
-
-    Raises JournalError.
-    """
-    return decode_journal(path.read_bytes(), str(path))
-
-
 def decode_journal(content: bytes, name: str = "journal") -> Journal:
+    """A process's journal as tables; NaN becomes null, texts are looked up. Raises JournalError."""
     decoder = JournalDecoder(name)
     found = decoder.decode(content)
     if not decoder.columns:

@@ -18,69 +18,58 @@ SENT: Columns = (
 )
 """A request may be written twice, unfinished and finished."""
 
-REQUESTS: Schema = {
-    "cell": pl.String(),
-    "process": pl.UInt32(),
-    **decode_table(SENT, b"", {}).schema,
-}
+U2, U4, U8, F8, TEXT = pl.UInt16(), pl.UInt32(), pl.UInt64(), pl.Float64(), pl.String()
+MOMENTS = ("intended_s", "arrived_s", "queued_s", "started_s", "ended_s", "sent_s", "at_s")
+"""The columns that tell when; all others in seconds tell how long."""
+
+REQUESTS: Schema = {"cell": TEXT, "process": U4, **decode_table(SENT, b"", {}).schema}
 
 HANDLERS: Schema = {
-    "pid": pl.UInt32(),
-    "request_id": pl.UInt64(),  # null: the caller gave none of ours
-    "route": pl.String(),
-    "arrived_s": pl.Float64(),
-    "queued_s": pl.Float64(),
-    "started_s": pl.Float64(),
-    "ended_s": pl.Float64(),
-    "sent_s": pl.Float64(),
-    "pool_wait_s": pl.Float64(),
-    "thread_id": pl.UInt32(),
-    "thread_kind": pl.String(),
-    "status": pl.UInt16(),
+    "pid": U4,
+    "request_id": U8,  # null: the caller gave none of ours
+    "route": TEXT,
+    **dict.fromkeys(("arrived_s", "queued_s", "started_s", "ended_s", "sent_s"), F8),
+    "pool_wait_s": F8,
+    "thread_id": U4,
+    "thread_kind": TEXT,
+    "status": U2,
 }
 
 PROBE: Schema = {
-    "pid": pl.UInt32(),
-    "at_s": pl.Float64(),
-    "heartbeat_age_s": pl.Float64(),
-    "in_flight": pl.UInt32(),
-    "threads_loop": pl.UInt32(),
-    "threads_anyio_worker": pl.UInt32(),
-    "threads_executor": pl.UInt32(),
-    "threads_other": pl.UInt32(),
-    "pool_total": pl.Float64(),
-    "pool_borrowed": pl.Float64(),
-    "pool_waiting": pl.Float64(),
-    "rss_bytes": pl.Float64(),
-    "cpu_s": pl.Float64(),
-    "blocked_route": pl.String(),
-    "blocked_frame": pl.String(),
+    "pid": U4,
+    "at_s": F8,
+    "heartbeat_age_s": F8,
+    "in_flight": U4,
+    **dict.fromkeys(("threads_loop", "threads_anyio_worker"), U4),
+    **dict.fromkeys(("threads_executor", "threads_other"), U4),
+    **dict.fromkeys(("pool_total", "pool_borrowed", "pool_waiting"), F8),
+    "rss_bytes": F8,
+    "cpu_s": F8,
+    **dict.fromkeys(("blocked_route", "blocked_frame"), TEXT),
 }
 
 MACHINE: Schema = {
-    "at_s": pl.Float64(),
-    "role": pl.String(),  # server, database, load, upstream, runner, live; machine, stolen: all
-    "pid": pl.UInt32(),
-    "cpu_s": pl.Float64(),
-    "rss_bytes": pl.UInt64(),
-    "descriptors": pl.UInt32(),
-    "threads": pl.UInt32(),
+    "at_s": F8,
+    "role": TEXT,  # server, database, load, upstream, runner, live; machine, stolen: all
+    "pid": U4,
+    "cpu_s": F8,
+    "rss_bytes": U8,
+    "descriptors": U4,
+    "threads": U4,
 }
 
 BYSTANDER: Schema = {
-    "request_id": pl.UInt64(),
-    "intended_s": pl.Float64(),
-    "ended_s": pl.Float64(),
-    "status": pl.UInt16(),
-    "error": pl.String(),
+    "request_id": U8,
+    "intended_s": F8,
+    "ended_s": F8,
+    "status": U2,
+    "error": TEXT,
 }
 
 UPSTREAM: Schema = {
-    "request_id": pl.UInt64(),
-    "at_s": pl.Float64(),
-    "asked_ms": pl.Float64(),
-    "waited_ms": pl.Float64(),
-    "status": pl.String(),
+    "request_id": U8,
+    **dict.fromkeys(("at_s", "asked_ms", "waited_ms"), F8),
+    "status": TEXT,
 }
 
 USED: Columns = (("at_s", "f8"), ("cpu_s", "f8"), ("rss_bytes", "f8"))

@@ -1,18 +1,127 @@
-"""`python -m slow_upstream`: serve until SIGTERM or SIGINT."""
+"""`python -m slow_upstream`: the socket and the server around the application, until SIGTERM or
+SIGINT."""
 
+import contextlib
+import json
 import os
+import resource
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from errno import EADDRINUSE
 from pathlib import Path
+from types import FrameType
+
+import uvicorn
 
 from slow_upstream.app import SlowUpstream
-from slow_upstream.checks import SlowUpstreamError, quote_value
+from slow_upstream.checks import (
+    CANNOT_RUN_HERE,
+    Options,
+    SlowUpstreamError,
+    parse_options,
+    quote_value,
+)
 from slow_upstream.delays import ResponsePlanner
 from slow_upstream.ledger import RequestLog, UpstreamCounters
-from slow_upstream.options import Options, parse_options
-from slow_upstream.serving import QuickServer, announce, listen, raise_file_limit
+
+BACKLOG = 4096
+# Longer than any client keeps an idle connection: a client must never find one closed by us.
+KEEP_ALIVE_S = 600
+
+
+def listen(host: str, port: int) -> socket.socket:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise SlowUpstreamError(
+            f"--host: {quote_value(host, 200)} is no address: {error}"
+        ) from None
+    family, kind, protocol, _, address = min(found, key=lambda info: info[0] != socket.AF_INET)
+    listener = socket.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Accepted sockets inherit it; asyncio and uvloop set it as well.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        listener.bind(address)
+        # Two may bind with SO_REUSEADDR, and only listening tells.
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        if error.errno == EADDRINUSE:
+            raise SlowUpstreamError(
+                f"--port: {port} on {host} is taken; stop its owner or give another, 0 picks one",
+                CANNOT_RUN_HERE,
+            ) from None
+        raise SlowUpstreamError(
+            f"--host {quote_value(host, 200)} --port {port}: {error.strerror}"
+        ) from None
+    return listener
+
+
+def raise_file_limit() -> None:
+    """Thousands of waits are thousands of sockets, and 1024 is the usual soft limit."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # macOS says "infinity" and then refuses more than 10240.
+    wanted = max(soft, 10_240) if hard == resource.RLIM_INFINITY else hard
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    except (OSError, ValueError):
+        print("slow-upstream: the file limit stays as it is", file=sys.stderr)
+
+
+def announce(line: object) -> None:
+    """One JSON line on stdout, past Python's buffer: a reader that has gone is no fault of ours."""
+    with contextlib.suppress(BrokenPipeError):
+        os.write(1, json.dumps(line).encode() + b"\n")
+
+
+class QuickServer(uvicorn.Server):
+    """uvicorn, except that it leaves at once, with exit code 0, whatever is in flight."""
+
+    def __init__(
+        self, app: SlowUpstream, counters: UpstreamCounters, on_ready: Callable[[], None]
+    ) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                loop="auto",
+                http="auto",
+                ws="none",
+                lifespan="off",
+                interface="asgi3",
+                log_config=None,
+                log_level="error",
+                access_log=False,
+                server_header=False,
+                backlog=BACKLOG,
+                timeout_keep_alive=KEEP_ALIVE_S,
+                timeout_graceful_shutdown=1,
+            )
+        )
+        self.counters = counters
+        self.on_ready = on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.on_ready()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        # uvicorn's own remembers the signal and raises it again at the end: no exit code 0.
+        self.should_exit = self.force_exit = True
+
+    async def on_tick(self, counter: int) -> bool:
+        # uvicorn ticks every 0.1 s.
+        self.counters.flush()
+        return await super().on_tick(counter)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # In this order: closing a connection looks like the client going away.
+        self.counters.close()
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        await super().shutdown(sockets)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

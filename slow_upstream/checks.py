@@ -1,9 +1,17 @@
-"""What a caller may say, and how a refused value is shown again."""
+"""What a caller may say, in a request or on the command line, and how a refused value is shown
+again."""
 
 import argparse
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import NoReturn
+
+from slow_upstream.delays import DISTRIBUTIONS
 
 MAX_WAIT_MS = 60_000
+MAX_SEED = 2**63 - 1
 SHOWN_CHARACTERS = 40
 
 WRONG_USE = 2
@@ -65,3 +73,62 @@ def parse_wait_ms(query: bytes, default_ms: int) -> int:
         return parse_whole_number(",".join(values), MAX_WAIT_MS)
     except RefusedValueError as error:
         raise RefusedValueError(f"waitms {error}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    host: str
+    port: int
+    default_ms: int
+    distribution: str
+    seed: int
+    error_rate: float
+    log: str | None
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        # argparse would print its usage before the reason, and the reason is what helps.
+        raise SlowUpstreamError(message.removeprefix("argument ").replace("\n", " "))
+
+
+def parse_options(argv: Sequence[str] | None = None) -> Options:
+    """Checked as a whole before anything is opened. Raises SlowUpstreamError, which names the
+    option and its value, for anything not allowed."""
+    parser = _Parser(
+        prog="slow-upstream",
+        description="An HTTP server that waits before it answers: GET /?waitms=1000",
+        allow_abbrev=False,
+    )
+    text, port = _require_text, partial(parse_whole_number, highest=65_535)
+    wait_ms, seed = (partial(parse_whole_number, highest=most) for most in (MAX_WAIT_MS, MAX_SEED))
+    parser.add_argument("--host", type=text, default="127.0.0.1")
+    parser.add_argument("--port", type=port, default=8090, help="0: the OS picks one")
+    parser.add_argument("--default-ms", type=wait_ms, default=1000, help="without waitms")
+    parser.add_argument(
+        "--distribution",
+        type=_check_distribution,
+        default="constant",
+        metavar="|".join(DISTRIBUTIONS),
+        help="waits vary like this around a mean of waitms",
+    )
+    parser.add_argument("--seed", type=seed, default=1)
+    parser.add_argument(
+        "--error-rate", type=parse_fraction, default=0.0, help="share of planned 500s, 0 to 1"
+    )
+    parser.add_argument("--log", type=text, metavar="FILE", help="CSV, rewritten")
+    return Options(**vars(parser.parse_args(argv)))
+
+
+def _require_text(text: str) -> str:
+    # An empty host would mean every interface of the machine.
+    if not text:
+        raise RefusedValueError(f"must not be empty, not {quote_value(text)}")
+    return text
+
+
+def _check_distribution(text: str) -> str:
+    if text not in DISTRIBUTIONS:
+        names = ", ".join(DISTRIBUTIONS)
+        raise RefusedValueError(f"must be one of {names}, not {quote_value(text)}")
+    return text

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from time import monotonic, sleep
+from time import monotonic
 
 import psutil
 from pydantic import TypeAdapter, ValidationError
@@ -12,15 +12,14 @@ from pydantic import TypeAdapter, ValidationError
 from records.build_tables import read_journals
 from records.journal import Journal
 from scenarios.errors import UserError
-from scenarios.model import Client, Scenario, Server, Upstream
-from stress.interruption import CellInterruptedError, Interruption
+from scenarios.model import Scenario
+from stress.interruption import Interruption
 from stress.processes import ExternalProcess
 from stress.resource_monitor import is_alive, parse_pid
 from stress.stack import Stack
 
 IDLE_WITHIN_S = 20.0
-POLL_S = 0.1
-Part = Server | Client | Upstream
+LOOK_EVERY_S = 0.1
 RECENT_S = 1.0
 """The probe flushes four times a second."""
 
@@ -78,16 +77,11 @@ def attach_stack(served: ServerFile) -> Stack:
 def wait_until_idle(stack: Stack, interruption: Interruption) -> None:
     """A held-up server may still work for users who are gone. Its journals tell, so nothing is
     asked of it. Raises UserError when it does not come to rest."""
-    deadline_s = monotonic() + IDLE_WITHIN_S
-    while not is_stack_idle(stack):
-        if interruption.reason:
-            raise CellInterruptedError(interruption.reason)
-        if monotonic() > deadline_s:
-            raise UserError(
-                "the held-up server still works for users who are gone (waited "
-                f"{IDLE_WITHIN_S:.0f} s): end it, and start serve.sh again"
-            )
-        sleep(POLL_S)
+    if not interruption.poll(lambda: is_stack_idle(stack), IDLE_WITHIN_S, LOOK_EVERY_S):
+        raise UserError(
+            "the held-up server still works for users who are gone (waited "
+            f"{IDLE_WITHIN_S:.0f} s): end it, and start serve.sh again"
+        )
 
 
 def read_live_journals(stack: Stack) -> list[Journal]:
@@ -121,15 +115,11 @@ def reject_differences(served: ServerFile, scenario: Scenario) -> None:
 def find_differences(served: ServerFile, scenario: Scenario) -> Iterator[str]:
     """What a scenario does not use may differ."""
     there = served.scenario
-    parts: tuple[tuple[str, Part | None, Part | None], ...] = (
-        ("", there.server, scenario.server),
-        ("client ", there.client, scenario.client),
-        ("upstream ", there.upstream, scenario.upstream),
-    )
-    for of, part, wanted in parts:
+    for prefix, part in (("", "server"), ("client ", "client"), ("upstream ", "upstream")):
+        held, wanted = getattr(there, part), getattr(scenario, part)
         for key in fields(wanted) if wanted is not None else ():
-            has, wants = getattr(part, key.name), getattr(wanted, key.name)
+            has, wants = getattr(held, key.name), getattr(wanted, key.name)
             if has != wants:
-                yield f"{of}{key.name} is {has}, wanted {wants}".replace(" kind is", " is", 1)
+                yield f"{prefix}{key.name} is {has}, wanted {wants}".replace(" kind is", " is", 1)
     if scenario.delay_s not in (None, there.delay_s):
         yield f"delay_s is {there.delay_s}, wanted {scenario.delay_s}"

@@ -7,10 +7,11 @@ keeps none of the next from leaving.
 import asyncio
 import threading
 from dataclasses import dataclass
+from functools import partial
 from time import monotonic
 
 from records.ids import BYSTANDER_PROCESS, format_id_header, make_first_id, make_next_id
-from scenarios import model
+from stress.runtime import CellRun
 
 
 @dataclass(slots=True)
@@ -26,33 +27,24 @@ class BackgroundRequester:
     """Runs on a thread of its own, so that the runner's work never delays it. A server that is not
     ours need not know the path: there any answer is one, to `GET /`."""
 
-    def __init__(
-        self,
-        address: tuple[str, int],
-        cell_number: int,
-        what: model.BackgroundRequest,
-        *,
-        is_ours: bool = True,
-    ) -> None:
-        self._address = address
-        self._what = what
-        self._is_ours = is_ours
-        self._next_id = make_first_id(cell_number, BYSTANDER_PROCESS, 0)
+    def __init__(self, cell: CellRun, host: str, port: int) -> None:
+        self._address = host, port
+        self._what = cell.scenario.bystander
+        self._is_ours = cell.scenario.url is None
+        self._next_id = make_first_id(cell.number, BYSTANDER_PROCESS, 0)
         self._pings: list[BackgroundPing] = []
         self._loop = asyncio.new_event_loop()
         self._leave = asyncio.Event()
-        self._thread = threading.Thread(target=self._run, name="bystander", daemon=True)
+        run = partial(self._loop.run_until_complete, self._send_periodically())
+        self._thread = threading.Thread(target=run, name="bystander", daemon=True)
         self._thread.start()
 
     def stop(self) -> list[BackgroundPing]:
         """Every ping, in order; those not answered have neither end nor error."""
         self._loop.call_soon_threadsafe(self._leave.set)
         self._thread.join()
-        return self._pings
-
-    def _run(self) -> None:
-        self._loop.run_until_complete(self._send_periodically())
         self._loop.close()
+        return self._pings
 
     async def _send_periodically(self) -> None:
         due_s, asking = monotonic(), set[asyncio.Task[None]]()

@@ -5,21 +5,25 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
+from typing import Self
 
 import psutil
 
 from scenarios.errors import build_cannot_run_error
+from stress.interruption import Interruption
 from stress.plan import Command
 from stress.servers import load_adapters
 
 LAUNCHER = Path(__file__).with_name("launch.py")
 GENTLE_S = 2.0
 """After it was asked to end a blocked worker gets this long, then SIGKILL."""
-POLL_S = 0.02
+READY_WITHIN_S = 30.0
+TOO_LATE = "was not ready after 30 s"
+LOOK_EVERY_S = 0.02
 FOREIGN = ("LOCUST_", "APP_", "PROBE_", "AVT_", "STUDY_", "PG")
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "web_concurrency")
 
@@ -35,30 +39,31 @@ def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 class Process:
-    """A started program and its children, in a session of their own: Ctrl-C in the terminal
-    reaches the runner only, which then ends them in order."""
+    """A program and its children, in a session of their own: Ctrl-C in the terminal reaches the
+    runner only, which then ends them in order. It may be started later, and, when it has ended,
+    once more."""
 
-    def __init__(
-        self,
-        command: Command,
-        log: Path,
-        environment: Mapping[str, str],
-        stdin: int = subprocess.DEVNULL,
-        stdout: int | None = None,
-    ) -> None:
-        """`stdin` and `stdout` are descriptors, the caller's to close; errors go to the log, and
-        what is said too where no stdout is given."""
-        self.role = command.role
+    def __init__(self, role: str, log: Path) -> None:
+        self.role = role
         self.log = log
-        self.argv = command.argv
-        self._end_signal = command.end_signal
+        self.argv: tuple[str, ...] = ()
+        self._popen: subprocess.Popen[bytes] | None = None
+        self._end_signal = signal.SIGTERM
+        self._known: set[psutil.Process] = set()
+
+    def start(
+        self, command: Command, stdin: int = subprocess.DEVNULL, stdout: int | None = None
+    ) -> Self:
+        """`stdin` and `stdout` are descriptors, the caller's to close; errors go to the log, and
+        what is said too where no stdout is given. Raises UserError."""
+        self.argv, self._end_signal = command.argv, command.end_signal
         launcher = (sys.executable, "-I", str(LAUNCHER), str(os.getpid()))
-        with log.open("ab") as output:
+        with self.log.open("ab") as output:
             try:
                 self._popen = subprocess.Popen(
                     (*launcher, *command.argv),
                     cwd=command.cwd,
-                    env={**clean_environment(environment), **command.env},
+                    env={**clean_environment(os.environ), **command.env},
                     stdin=stdin,
                     stdout=output if stdout is None else stdout,
                     stderr=output,
@@ -66,16 +71,20 @@ class Process:
                 )
             except OSError as error:
                 raise build_cannot_run_error(f"cannot start the {self.role}: {error}") from error
-        self.pid = self._popen.pid
-        self._known: set[psutil.Process] = set()
+        return self
+
+    @property
+    def pid(self) -> int:
+        """0 before it is started."""
+        return 0 if self._popen is None else self._popen.pid
 
     def get_exit_code(self) -> int | None:
-        return self._popen.poll()
+        return None if self._popen is None else self._popen.poll()
 
     def list_processes(self) -> list[psutil.Process]:
         """Whoever is seen here is remembered: should the parent be killed, its children are
         nobody's, and could not be found afterwards."""
-        found = list_process_tree(self.pid)
+        found = [] if self._popen is None else list_process_tree(self.pid)
         self._known.update(found)
         return found
 
@@ -86,17 +95,31 @@ class Process:
         said = [line for line in lines if not line.startswith("{")]
         return said[-1] if said else "it said nothing"
 
+    def wait_until(self, ready: Callable[[], bool], interruption: Interruption) -> None:
+        """Raises UserError when it ends or takes too long, CellInterruptedError."""
+        deadline_s = monotonic() + READY_WITHIN_S
+        while not ready():
+            interruption.check()
+            code = self.get_exit_code()
+            if code is not None or monotonic() > deadline_s:
+                how = f"ended ({describe_exit_code(code)})" if code is not None else TOO_LATE
+                raise build_cannot_run_error(
+                    f"the {self.role} {how}: {self.read_last_log_line()} (all of it: {self.log})"
+                )
+            sleep(LOOK_EVERY_S)
+
     def request_end(self) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self.pid, self._end_signal)
+        if self._popen is not None:
+            self._popen.send_signal(self._end_signal)
 
     def end(self, gentle_s: float = GENTLE_S) -> None:
         """Asked first, then SIGKILL for whoever of the family is still there."""
+        if self._popen is None:
+            return
         self.list_processes()
         self.request_end()
-        deadline_s = monotonic() + gentle_s
-        while self._popen.poll() is None and monotonic() < deadline_s:
-            sleep(POLL_S)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._popen.wait(gentle_s)
         self.list_processes()
         if self._popen.poll() is None:
             self._popen.kill()
@@ -109,40 +132,13 @@ class Process:
         psutil.wait_procs(others, timeout=5.0)
 
 
-@dataclass(slots=True)
-class LaterProcess:
-    """One program after the other, each when its phase begins; before that there is none."""
-
-    log: Path
-    role: str
-    argv: tuple[str, ...] = ()
-    current: Process | None = None
-
-    def start(self, command: Command) -> None:
-        self.argv = command.argv
-        self.current = Process(command, self.log, os.environ)
-
-    def list_processes(self) -> list[psutil.Process]:
-        return self.current.list_processes() if self.current else []
-
-    def get_exit_code(self) -> int | None:
-        return self.current.get_exit_code() if self.current else None
-
-    def read_last_log_line(self) -> str:
-        return self.current.read_last_log_line() if self.current else ""
-
-    def end(self, gentle_s: float = GENTLE_S) -> None:
-        if self.current is not None:
-            self.current.end(gentle_s)
-
-
+@dataclass(frozen=True, slots=True)
 class ExternalProcess:
     """A program that somebody else started and will end; we only look at it."""
 
-    def __init__(self, role: str, pid: int, argv: tuple[str, ...]) -> None:
-        self.role = role
-        self.pid = pid
-        self.argv = argv
+    role: str
+    pid: int
+    argv: tuple[str, ...]
 
     def get_exit_code(self) -> int | None:
         """Its true exit code is its parent's to know; 0 stands for gone."""
@@ -178,6 +174,14 @@ def list_session_processes(leader: int) -> list[psutil.Process]:
 def describe_exit_code(code: int) -> str:
     """`exit code 1`, or the name of the signal that ended it."""
     return f"exit code {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}"
+
+
+def describe_end(process: Process | ExternalProcess) -> str | None:
+    """Of one that nobody asked to; None while it lives."""
+    if (code := process.get_exit_code()) is None:
+        return None
+    how = describe_exit_code(code)
+    return f"the {process.role} ended by itself ({how}): {process.read_last_log_line()}"
 
 
 def end_all(processes: list[Process]) -> None:

@@ -1,13 +1,16 @@
 """A flame graph of a Python server by py-spy, which looks on from outside through the window."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from signal import SIGINT
+
+import psutil
 
 from records.cell import Profile
 from scenarios.units import Second
 from stress.plan import Command
-from stress.processes import LaterProcess
+from stress.processes import Process
 
 PICTURE = "profile.svg"
 LOOKS_A_SECOND = 99
@@ -16,14 +19,15 @@ WRITES_WITHIN_S = 10.0
 """When the window is over it may stop looking, and writes its picture."""
 
 
-class Profiler(LaterProcess):
+class Profiler(Process):
     """`folder` is the cell's. py-spy stops the server for each look, some tenths of a millisecond
-    each: a profiled cell's figures are those of a slower server. Without a pid it does nothing."""
+    each: a profiled cell's figures are those of a slower server. Without a server it does nothing.
+    """
 
-    def __init__(self, folder: Path, server_pid: int | None) -> None:
-        super().__init__(folder / "raw" / "profiler.log", "profiler")
+    def __init__(self, folder: Path, servers: Sequence[psutil.Process]) -> None:
+        super().__init__("profiler", folder / "raw" / "profiler.log")
         self.folder = folder
-        self.server_pid = server_pid
+        self.server_pid = servers[0].pid if servers else None
 
     def begin(self, lasting_s: Second) -> None:
         if self.server_pid is None:
@@ -42,7 +46,7 @@ class Profiler(LaterProcess):
             return None
         if (self.folder / PICTURE).exists():
             return Profile(None)
-        if self.current is None:
+        if not self.argv:
             return Profile("the window never opened")
         return Profile(
             f"py-spy made none: {self.read_last_log_line()} (on Linux it may need root, or "

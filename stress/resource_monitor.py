@@ -76,16 +76,19 @@ def sample_machine(sweep_s: float) -> list[MachineRow]:
 
 
 class WorkerMonitor:
-    """Workers are known by the journal that each of them leaves, whatever server runs them."""
+    """Workers are known by the journal that each of them leaves, whatever server runs them. Deaths
+    from before it looked for the first time are none of its business."""
 
     def __init__(self, journals: Path) -> None:
         self._journals = journals
         self.alive: set[int] = set()
         self._seen: set[int] = set()
         self.deaths: list[WorkerDeath] = []
+        self.record_deaths()
+        self.deaths.clear()
 
-    def record_deaths(self) -> int:
-        """Notes who has died since the last look; returns how many."""
+    def record_deaths(self) -> None:
+        """Since the last look."""
         now_s = monotonic()
         born = {parse_pid(path) for path in self._journals.glob("probe-*.journal")} - self._seen
         self._seen |= born
@@ -93,7 +96,6 @@ class WorkerMonitor:
         dead = {pid for pid in self.alive if not is_alive(pid)}
         self.alive -= dead
         self.deaths += [WorkerDeath(now_s, pid, "ended") for pid in sorted(dead)]
-        return len(dead)
 
 
 def parse_pid(journal: Path) -> int:

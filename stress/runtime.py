@@ -16,20 +16,15 @@ from stress.stack import Stack
 MASTER_PORT = 5557
 
 
-def draw_cell_number() -> int:
-    """Never 0, which would make an id of 0."""
-    return 1 + randbelow(0xFFFF)
-
-
 @dataclass(frozen=True, slots=True)
 class CellRun:
     """A resolved scenario, which trial of it, and where it is recorded. `number` is a part of
-    each of its requests' ids."""
+    each of its requests' ids; never 0, which would make an id of 0."""
 
     scenario: Scenario
     trial: int
     directory: CellDir
-    number: int = field(default_factory=draw_cell_number)
+    number: int = field(default_factory=lambda: 1 + randbelow(0xFFFF))
 
     @property
     def windows(self) -> WindowPlan:
@@ -60,6 +55,8 @@ class PhaseProgress:
 
 
 Listener = Callable[[PhaseProgress], None]
+TELL_EVERY_S = 0.5
+"""Of one phase, so often at the most."""
 
 
 @dataclass(frozen=True, slots=True)

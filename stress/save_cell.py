@@ -4,137 +4,132 @@ import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, replace
-from pathlib import Path
-from time import monotonic, sleep
+from time import monotonic
 
 import polars as pl
 import psutil
 
 from records.build_tables import (
-    build_bystander_table,
     build_handlers_table,
-    build_machine_table,
+    build_observed_table,
     build_probe_table,
     build_requests_table,
     build_upstream_table,
     build_usage_table,
     read_journals,
 )
-from records.cell import CellRecord, Phases, Profile, UpstreamSummary, WorkerDeath
+from records.cell import CellRecord, Profile, UpstreamSummary, WorkerDeath
 from records.clocks import ClockModel, estimate_clocks
 from records.journal import Journal
-from records.rundir import CellDir
+from records.rows import BYSTANDER, MACHINE
 from stress.attached_server import read_live_journals
 from stress.bystander import BackgroundPing
+from stress.interruption import Interruption
 from stress.load.oha import read_oha_errors, take_oha_rows
-from stress.load.protocol import LoadProgress, read_clocks
+from stress.load.protocol import read_clocks
+from stress.phases import PhaseRunner
 from stress.resource_monitor import MachineRow, is_alive
-from stress.runtime import CellRun
 from stress.servers import find_adapter
 from stress.stack import ROOT, Stack
 
 _DESCRIPTORS = re.compile(r".*(?:Too many open files|EMFILE).*", re.IGNORECASE)
 MOST_FAULTS = 5
+BY_ITSELF = "ended by itself"
 FLUSH_WITHIN_S = 3.0
 """The probe flushes four times a second; a server that starves it this long is ill."""
 
 
 @dataclass(slots=True)
 class CellObservations:
-    """What driving a cell yields beyond the files that the processes write. Times absolute,
-    but for the phases. begun_s: before anything was started."""
+    """What driving a cell yields beyond the files that the processes write. Times absolute.
+    begun_s: before anything was started."""
 
-    t0_s: float
+    phases: PhaseRunner
     end_s: float
-    phases: Phases
-    deaths: Sequence[WorkerDeath]
-    progress: LoadProgress
     pings: Sequence[BackgroundPing]
     machine: Sequence[MachineRow]
-    commands: dict[str, list[str]]
     interrupted: str | None
-    upstream: UpstreamSummary | None = None
+    upstream: UpstreamSummary | None
+    profile: Profile | None
     started_utc: str = ""
     begun_s: float = 0.0
     descriptors_limit: int = 0
-    profile: Profile | None = None
 
 
-def save_results(cell: CellRun, stack: Stack, seen: CellObservations) -> None:
-    directory = cell.directory
+def save_results(seen: CellObservations) -> None:
+    stack, directory, times = seen.phases.stack, seen.phases.cell.directory, seen.phases.times
     if stack.folder != directory.raw:
         wait_for_flush(stack, seen.end_s)
-        copy_journals(stack, directory)
+        shutil.copytree(stack.journals, directory.raw / "journals")  # it goes on writing its own
+        for path in (*stack.folder.glob("*.log"), stack.upstream_log):
+            if path.exists():
+                shutil.copy(path, directory.raw)
     worked, lost = read_journals(sorted(stack.journals.glob("probe-*.journal")))
     clocks = estimate_clocks(read_clocks(directory.raw))
-    save_tables(cell, stack, seen, worked, clocks)
+    save_tables(seen, worked, clocks)
     record = replace(
-        build_record(cell, stack, seen),
-        threads_left=count_threads_before(worked, seen.t0_s) if stack.attached else 0,
+        build_record(seen),
+        threads_left=count_threads_before(worked, times.t0_s) if stack.attached else 0,
         # a held-up server's may be of any earlier cell
         journals_lost=() if stack.attached else lost,
         clocks=clocks,
         faults=read_oha_errors(directory.raw),
-        overhead_s=monotonic() - seen.begun_s - (seen.phases.drain_end_s or 0.0),
+        overhead_s=monotonic() - seen.begun_s - (times.build_phases().drain_end_s or 0.0),
     )
     directory.save_record(record)
 
 
 def save_tables(
-    cell: CellRun,
-    stack: Stack,
-    seen: CellObservations,
-    worked: Sequence[Journal],
-    clocks: Sequence[ClockModel],
+    seen: CellObservations, worked: Sequence[Journal], clocks: Sequence[ClockModel]
 ) -> None:
-    directory, name, t0_s = cell.directory, cell.directory.path.name, seen.t0_s
+    cell, stack, times = seen.phases.cell, seen.phases.stack, seen.phases.times
+    directory, name, t0_s, end_s = cell.directory, cell.directory.path.name, times.t0_s, seen.end_s
     sent, _ = read_journals(sorted(directory.raw.glob("load-*.journal")))
     by_process = {clock.process: clock for clock in clocks}
-    pings = [astuple(each) for each in seen.pings]
-    machine = build_machine_table(seen.machine, t0_s)
+    machine = build_observed_table(seen.machine, MACHINE, t0_s)
     if clocks:  # load processes on other machines: nobody here sees what they use
         machine = pl.concat([machine, build_usage_table(sent, t0_s, by_process)]).sort("at_s")
     tables = {
         "requests": build_requests_table(name, sent, t0_s, by_process)
         if cell.scenario.load.engine == "locust"
-        else take_oha_rows(directory.raw, name, seen.phases.window_start_s or 0.0),
-        "handlers": build_handlers_table(worked, t0_s, seen.end_s),
-        "probe": build_probe_table(worked, t0_s, seen.end_s),
+        else take_oha_rows(directory.raw, name, times.build_phases().window_start_s or 0.0),
+        "handlers": build_handlers_table(worked, t0_s, end_s),
+        "probe": build_probe_table(worked, t0_s, end_s),
         "machine": machine,
-        "bystander": build_bystander_table(pings, t0_s),
-        "upstream": build_upstream_table(stack.upstream_log, t0_s, seen.end_s),
+        "bystander": build_observed_table([astuple(each) for each in seen.pings], BYSTANDER, t0_s),
+        "upstream": build_upstream_table(stack.upstream_log, t0_s, end_s),
     }
     for which, table in tables.items():
         directory.save_table(which, table)
 
 
-def build_record(cell: CellRun, stack: Stack, seen: CellObservations) -> CellRecord:
+def build_record(seen: CellObservations) -> CellRecord:
     """What is known without the journals."""
-    path, raw = cell.directory.path, cell.directory.raw
-    log_text = stack.read_logs() + (raw / "load.log").read_text(errors="replace")
+    phases, cell, stack = seen.phases, seen.phases.cell, seen.phases.stack
+    log_text = stack.read_logs() + phases.load.log.read_text(errors="replace")
     return CellRecord(
-        name=path.name,
+        name=cell.directory.path.name,
         scenario=cell.scenario,
         trial=cell.trial,
         cell_number=cell.number,
-        t0_s=seen.t0_s,
+        t0_s=phases.times.t0_s,
         started_utc=seen.started_utc,
-        phases=seen.phases,
+        phases=phases.times.build_phases(),
         cycles_planned=cell.windows.cycles,
         warm_up_limit_s=cell.windows.warm_up_limit_s,
         drain_limit_s=cell.windows.drain_s,
-        deaths=tuple(explain_deaths(cell.scenario.server.kind, seen, log_text)),
-        users_spawned=seen.progress.users,
-        requests_sent=seen.progress.sent,
+        deaths=tuple(explain_deaths(phases, log_text)),
+        users_spawned=phases.progress.users,
+        requests_sent=phases.progress.sent,
         descriptors_limit=seen.descriptors_limit,
         load_timeout_s=cell.windows.load_timeout_s,
-        commands={role: strip_local_paths(argv, path) for role, argv in seen.commands.items()},
+        commands=list_commands(phases),
         overhead_s=0.0,
         upstream=seen.upstream,
         profile=seen.profile,
         cores=psutil.cpu_count(),
         database=stack.database.version if stack.database else None,
-        load_processes_lost=seen.progress.lost,
+        load_processes_lost=phases.progress.lost,
         interrupted=seen.interrupted,
         log_faults=tuple(_DESCRIPTORS.findall(log_text)[:MOST_FAULTS]),
     )
@@ -143,20 +138,12 @@ def build_record(cell: CellRun, stack: Stack, seen: CellObservations) -> CellRec
 def wait_for_flush(stack: Stack, end_s: float) -> None:
     """A held-up server is not ended, so its last rows come with its next flush: a journal that
     holds a sample from after the load's end has them all. A dead worker's never will."""
-    deadline_s = monotonic() + FLUSH_WITHIN_S
-    while monotonic() < deadline_s:
+
+    def is_flushed() -> bool:
         live = read_live_journals(stack)
-        if all((journal.tables["s"]["at_s"] >= end_s).any() for journal in live):
-            return
-        sleep(0.05)
+        return all((journal.tables["s"]["at_s"] >= end_s).any() for journal in live)
 
-
-def copy_journals(stack: Stack, cell: CellDir) -> None:
-    """A held-up stack writes in a folder of its own, and goes on writing."""
-    shutil.copytree(stack.journals, cell.raw / "journals")
-    for path in (*stack.folder.glob("*.log"), stack.upstream_log):
-        if path.exists():
-            shutil.copy(path, cell.raw)
+    Interruption().poll(is_flushed, FLUSH_WITHIN_S)
 
 
 def count_threads_before(journals: Sequence[Journal], t0_s: float) -> int:
@@ -170,18 +157,21 @@ def count_threads_before(journals: Sequence[Journal], t0_s: float) -> int:
     return total
 
 
-def explain_deaths(kind: str, seen: CellObservations, log_text: str) -> list[WorkerDeath]:
+def explain_deaths(phases: PhaseRunner, log_text: str) -> list[WorkerDeath]:
     """Deaths since t0, with the server's own reason where its log tells one."""
-    causes = find_adapter(kind).find_death_causes(log_text)
+    causes = find_adapter(phases.scenario.server.kind).find_death_causes(log_text)
     return [
-        WorkerDeath(each.at_s - seen.t0_s, each.pid, causes.get(each.pid, "ended by itself"))
-        for each in seen.deaths
+        WorkerDeath(each.at_s - phases.times.t0_s, each.pid, causes.get(each.pid, BY_ITSELF))
+        for each in phases.workers.deaths
     ]
 
 
-def strip_local_paths(argv: Sequence[str], folder: Path) -> list[str]:
-    """A command without the paths of this machine."""
-    return [
-        word.replace(str(folder), "CELL").replace(f"{ROOT}/.venv/bin/", "").replace(f"{ROOT}/", "")
-        for word in argv
-    ]
+def list_commands(phases: PhaseRunner) -> dict[str, list[str]]:
+    """Without the paths of this machine."""
+    folder = str(phases.cell.directory.path)
+    commands = {**phases.stack.list_commands(), phases.load.role: list(phases.load.argv)}
+    return {role: [strip_paths(word, folder) for word in argv] for role, argv in commands.items()}
+
+
+def strip_paths(word: str, folder: str) -> str:
+    return word.replace(folder, "CELL").replace(f"{ROOT}/.venv/bin/", "").replace(f"{ROOT}/", "")

@@ -1,8 +1,10 @@
 """The measured stack: an upstream and a server in front of it, fresh, ready, and ended again."""
 
 import os
+import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.request import ProxyHandler, build_opener
 
 import psutil
 from pydantic import TypeAdapter, ValidationError
@@ -10,13 +12,21 @@ from pydantic import TypeAdapter, ValidationError
 from records.cell import UpstreamSummary
 from stress import plan
 from stress.databases import PreparedDatabase
-from stress.processes import ExternalProcess, Process, describe_exit_code, end_all
-from stress.readiness import opened
+from stress.processes import ExternalProcess, Process, describe_end, end_all
 
 ROOT = Path(__file__).resolve().parent.parent
 FILE = "file.bin"
 ACCESS_FILE = "access.txt"
 ACCESS_KEPT_BYTES = 16_384
+opened = build_opener(ProxyHandler({})).open
+
+
+def is_answering(port: int, host: str = plan.HOST) -> bool:
+    try:
+        with opened(f"http://{host}:{port}/ping", timeout=2) as answer:
+            return int(answer.status) == 200
+    except OSError:
+        return False
 
 
 @dataclass(slots=True)
@@ -48,6 +58,14 @@ class Stack:
     def upstream_log(self) -> Path:
         return self.folder / "upstream.csv"
 
+    def start(
+        self, command: plan.Command, stdin: int = subprocess.DEVNULL, stdout: int | None = None
+    ) -> Process:
+        """As one that is ours to end; its log has the name of its role."""
+        process = Process(command.role, self.folder / f"{command.role}.log")
+        self.processes.append(process.start(command, stdin, stdout))
+        return process
+
     def list_processes(self, role: str) -> list[psutil.Process]:
         return [each for one in self.members if one.role == role for each in one.list_processes()]
 
@@ -56,12 +74,7 @@ class Stack:
 
     def find_ended_process(self) -> str | None:
         """Which of the stack's processes has ended though nobody asked it to; None if all live."""
-        for process in self.members:
-            code = process.get_exit_code()
-            if code is not None:
-                how = describe_exit_code(code)
-                return f"the {process.role} ended by itself ({how}): {process.read_last_log_line()}"
-        return None
+        return next(filter(None, map(describe_end, self.members)), None)
 
     def fetch_upstream_summary(self) -> UpstreamSummary | None:
         """What the upstream says of itself; None where there is none, or none any more, or where
@@ -88,7 +101,7 @@ class Stack:
             for path in sorted(self.folder.glob("*.log"))
         )
 
-    def end(self) -> None:
+    def close(self) -> None:
         """The database after those who are connected to it."""
         asking = [each for each in self.processes if each.role != "database"]
         end_all(list(reversed(asking)))

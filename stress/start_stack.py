@@ -20,12 +20,11 @@ from stress import databases, plan
 from stress.databases import PreparedDatabase
 from stress.interruption import Interruption
 from stress.machine import find_free_port, is_own_address, list_listening_pids
-from stress.processes import ExternalProcess, Process
+from stress.processes import READY_WITHIN_S, ExternalProcess
 from stress.programs import find_upstream_program
-from stress.readiness import READY_WITHIN_S, is_answering, wait_until
 from stress.resource_monitor import WorkerMonitor
 from stress.servers import find_adapter
-from stress.stack import ACCESS_FILE, FILE, ROOT, Stack
+from stress.stack import ACCESS_FILE, FILE, ROOT, Stack, is_answering
 
 MIB = 2**20
 TERMINAL_BYTES_PER_S = 65_536
@@ -40,10 +39,16 @@ def start_stack(
     host: str = plan.HOST,
 ) -> Stack:
     """Starts upstream and server and waits until both answer. Raises UserError with their last
-    words if they do not, CellInterruptedError on an interruption; then nothing is left running."""
+    words if they do not, CellInterruptedError on an interruption; then nothing is left running. A
+    server of the user's is there already."""
     (folder / "journals").mkdir(parents=True, exist_ok=True)
     if scenario.url is not None:
-        return attach_external_stack(scenario, scenario.url, folder)
+        # looked at from outside, where it runs on this machine
+        host, port = resolve_target(scenario, scenario.url)
+        pids = list_listening_pids(port) if is_own_address(host) else []
+        found = [(pid, tuple(psutil.Process(pid).cmdline()[:1])) for pid in pids]
+        attached = [ExternalProcess("server", pid, argv) for pid, argv in found]
+        return Stack(port, folder, None, attached=attached, host=host)
     stack = Stack(port, folder, None, host=host)
     try:
         if scenario.upstream is not None:
@@ -52,19 +57,8 @@ def start_stack(
             stack.database = start_database(stack, scenario.database, interruption)
         start_server(stack, scenario, interruption)
     except BaseException:
-        stack.end()
+        stack.close()
         raise
-    return stack
-
-
-def attach_external_stack(scenario: Scenario, url: str, folder: Path) -> Stack:
-    """A server of the user's: looked at from outside, where it runs on this machine. Raises
-    UserError if nobody answers there."""
-    host, port = resolve_target(scenario, url)
-    stack = Stack(port, folder, None, host=host)
-    for pid in list_listening_pids(port) if is_own_address(host) else ():
-        argv = tuple(psutil.Process(pid).cmdline()[:1])
-        stack.attached.append(ExternalProcess("server", pid, argv))
     return stack
 
 
@@ -90,8 +84,7 @@ def start_server(stack: Stack, scenario: Scenario, interruption: Interruption) -
         env["APP_FILE"] = str(stack.folder / FILE)
     command = build_server_command(scenario, stack.host, stack.port, stack.journals, env)
     with open_access_log(stack, scenario.server.access_log) as stdout:
-        server = Process(command, stack.folder / "server.log", os.environ, stdout=stdout)
-    stack.processes.append(server)
+        server = stack.start(command, stdout=stdout)
     workers = WorkerMonitor(stack.journals)
 
     def ready() -> bool:
@@ -99,7 +92,7 @@ def start_server(stack: Stack, scenario: Scenario, interruption: Interruption) -
         awaited = scenario.server.workers if scenario.server.is_python else 0
         return len(workers.alive) >= awaited and is_answering(stack.port, stack.host)
 
-    wait_until(ready, server, interruption)
+    server.wait_until(ready, interruption)
     server.list_processes()
 
 
@@ -116,9 +109,7 @@ def open_access_log(stack: Stack, kind: AccessLog) -> Iterator[int | None]:
         reading, writing = os.pipe()
         program = ROOT / "stress" / "slow_terminal.py"
         argv = (sys.executable, "-I", str(program), str(TERMINAL_BYTES_PER_S))
-        command = plan.Command("terminal", argv, stack.folder, {})
-        log = stack.folder / "terminal.log"
-        stack.processes.append(Process(command, log, os.environ, reading, file.fileno()))
+        stack.start(plan.Command("terminal", argv, stack.folder, {}), reading, file.fileno())
         os.close(reading)
         yield writing
         os.close(writing)
@@ -154,11 +145,9 @@ def start_database(
     # whatever happens, its data goes when its process has gone
     clean = partial(shutil.rmtree, stack.folder / "database", ignore_errors=True)
     stack.database = PreparedDatabase({}, "", clean)
-    command = databases.build_postgres_command(stack.folder, port, password)
-    process = Process(command, stack.folder / "database.log", os.environ)
-    stack.processes.append(process)
+    process = stack.start(databases.build_postgres_command(stack.folder, port, password))
     url = databases.build_postgres_url(port, password)
-    wait_until(lambda: databases.is_postgres_ready(url), process, interruption)
+    process.wait_until(lambda: databases.is_postgres_ready(url), interruption)
     return databases.fill_embedded_database(url, clean)
 
 
@@ -168,14 +157,10 @@ def start_upstream(stack: Stack, scenario: Scenario, interruption: Interruption)
     program = find_upstream_program(scenario.upstream.kind)
     delay_ms = round((scenario.delay_s or 0) * 1000)
     argv = plan.build_upstream_argv(program, stack.upstream_log, delay_ms)
-    log = stack.folder / "upstream.log"
-    process = Process(plan.Command("upstream", argv, ROOT, {}), log, os.environ)
-    stack.processes.append(process)
-    said: list[str] = []
+    process = stack.start(plan.Command("upstream", argv, ROOT, {}))
 
-    def ready() -> bool:
-        said[:] = [line for line in log.read_text().splitlines() if '"listening"' in line]
-        return bool(said)
+    def find_greetings() -> list[str]:
+        return [line for line in process.log.read_text().splitlines() if '"listening"' in line]
 
-    wait_until(ready, process, interruption)
-    return f"http://{json.loads(said[0])['listening']}"
+    process.wait_until(lambda: bool(find_greetings()), interruption)
+    return f"http://{json.loads(find_greetings()[0])['listening']}"

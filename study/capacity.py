@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from analysis.stats.knee_search import choose_next_rate
 from analysis.summary.capacity import (
     SHARES,
     build_search_steps,
+    choose_next_rate,
     compute_knee,
     name_share_cell,
     name_step,

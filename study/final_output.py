@@ -16,7 +16,7 @@ from analysis.report.write import write_page
 from analysis.summary.contrast import Contrast, compute_overall
 from analysis.summary.model import CellSummary
 from analysis.summary.run import RunSummary
-from analysis.summary.thresholds import ThresholdOutcome, are_all_met
+from analysis.summary.thresholds import ThresholdOutcome
 from records.rundir import RunDir
 from scenarios.errors import ALL_WELL, BROKEN, INTERRUPTED, NOT_AS_EXPECTED, UserError
 from study.progress import get_terminal_width
@@ -113,7 +113,7 @@ def choose_exit_code(summary: RunSummary, directory: RunDir, interrupted_by: str
 
 
 def judge_expectations(summary: RunSummary) -> int:
-    return ALL_WELL if are_all_met(summary.outcomes) else NOT_AS_EXPECTED
+    return ALL_WELL if all(each.met for each in summary.outcomes) else NOT_AS_EXPECTED
 
 
 def describe_kept_results(summary: RunSummary, directory: RunDir) -> str:

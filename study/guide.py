@@ -29,9 +29,8 @@ from analysis.guide.rules import (
 )
 from analysis.report.table import WIDTH, wrap_note
 from scenarios.errors import ALL_WELL, INTERRUPTED, NOT_AS_EXPECTED, UserError
-from stress.interruption import Interruption
+from stress.interruption import record_signals
 from stress.stack import ROOT
-from study.signals import record_signals
 
 KEPT = ROOT / "docs" / "evidence" / "guidance"
 LOOK_S = 0.2
@@ -167,9 +166,9 @@ class GuidanceCheck:
 def run_interruptible(command: Sequence[str]) -> int:
     """Its exit code; INTERRUPTED after a signal to this process, which ends that one too, in order:
     it is asked once, since a second signal may come when it no longer has a handler."""
-    interruption, asked = Interruption(), False
+    asked = False
     with (
-        record_signals(interruption),
+        record_signals() as interruption,
         subprocess.Popen(
             command, cwd=ROOT, stdout=subprocess.DEVNULL, start_new_session=True
         ) as process,

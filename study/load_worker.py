@@ -1,7 +1,6 @@
 """`study load-worker`: sends load for a study that runs on another machine, cell after cell."""
 
 import json
-import os
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,12 +10,11 @@ from time import monotonic, sleep
 
 from scenarios.errors import ALL_WELL, INTERRUPTED, UserError, build_cannot_run_error
 from scenarios.units import Second
-from stress.interruption import Interruption
+from stress.interruption import Interruption, record_signals
 from stress.load.command import build_load_worker_command
 from stress.processes import Process, describe_exit_code
 from stress.runtime import MASTER_PORT
 from study.distribution import check_between
-from study.signals import record_signals
 
 SHORTEST_IDLE_S, LONGEST_IDLE_S = 1.0, 7 * 24 * 3600.0
 POLL_S = 0.1
@@ -38,8 +36,10 @@ def run_load_worker(master: str, idle_s: Second) -> int:
     """The exit code. Raises UserError for a bad address, or where a master refuses us."""
     host, port = resolve_master(master)
     check_between("--idle", idle_s, SHORTEST_IDLE_S, LONGEST_IDLE_S, "s")
-    interruption = Interruption()
-    with record_signals(interruption), TemporaryDirectory(prefix="study-load-worker-") as folder:
+    with (
+        record_signals() as interruption,
+        TemporaryDirectory(prefix="study-load-worker-") as folder,
+    ):
         print_status(f"waiting for a study at {host}:{port} (Ctrl-C ends this)")
         heard_s = monotonic()
         while True:
@@ -78,7 +78,7 @@ def run_worker_once(
     log = folder / "load.log"
     log.unlink(missing_ok=True)
     begun_s = monotonic()
-    process = Process(build_load_worker_command(folder, host, port), log, os.environ)
+    process = Process("load", log).start(build_load_worker_command(folder, host, port))
     try:
         while process.get_exit_code() is None and not interruption.reason:
             if monotonic() >= idle_until_s and "heard" not in read_reported_facts(log):

@@ -16,20 +16,19 @@ from analysis.report.prediction_tables import (
     describe_sizing,
 )
 from analysis.report.table import wrap_note
-from analysis.theory.curve import Curve, compute_curve
-from analysis.theory.model import ServerModel
-from analysis.theory.prediction import build_server_model, compute_prediction
+from analysis.theory.formulas import Curve, compute_curve
+from analysis.theory.model import ServerModel, build_server_model
+from analysis.theory.prediction import compute_prediction
 from analysis.theory.sizing import LoadTarget, Sizing, compute_sizing
 from records.prediction import Prediction
 from scenarios.errors import INTERRUPTED, UserError
 from scenarios.model import NEVER_BINDS, Scenario, resolve_scenario
 from scenarios.units import Second
-from stress.interruption import CellInterruptedError, Interruption
+from stress.interruption import CellInterruptedError, record_signals
 from study.final_output import print_table
 from study.machine_facts import detect_resources
 from study.predictions import calibrate_scenarios
 from study.progress import choose_display
-from study.signals import record_signals
 
 PICTURES = (".png", ".svg", ".html")
 Answer = TypeVar("Answer")
@@ -97,8 +96,8 @@ def build_systems(
         )
     costs = {}
     if question.cpu_s is None:
-        interruption, progress = Interruption(), choose_display(quiet=question.json_output)
-        with closing(progress), record_signals(interruption):
+        progress = choose_display(quiet=question.json_output)
+        with closing(progress), record_signals() as interruption:
             costs = calibrate_scenarios(scenarios, interruption, progress.show_calibration)
     systems = []
     for scenario in scenarios:

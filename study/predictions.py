@@ -6,7 +6,8 @@ from dataclasses import asdict, dataclass, field
 
 import psutil
 
-from analysis.theory.prediction import build_server_model, compute_prediction
+from analysis.theory.model import build_server_model
+from analysis.theory.prediction import compute_prediction
 from records.prediction import Calibration, Prediction
 from scenarios.errors import UserError
 from scenarios.model import Client, Database, Endpoint, Scenario, Server

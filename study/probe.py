@@ -1,6 +1,5 @@
 """`study probe MODULE:ATTR`: any ASGI app under the probe, and what it saw when the app ends."""
 
-import os
 import socket
 import sys
 import time
@@ -9,22 +8,24 @@ from pathlib import Path
 
 import polars as pl
 
-from analysis.measures.blocking_sites import find_blocking_sites
-from analysis.measures.probe_metrics import THREADS, compute_loop_lag, compute_simultaneous_peak
+from analysis.measures.probe_metrics import (
+    THREADS,
+    compute_loop_lag,
+    compute_simultaneous_peak,
+    find_blocking_sites,
+)
 from analysis.report.table import Column, Row, Table
 from analysis.stats import formats
 from analysis.stats.quantiles import estimate_quantile
 from records.build_tables import build_handlers_table, build_probe_table, read_journals
 from records.rundir import create_run
 from scenarios.errors import CANNOT, INTERRUPTED, UserError
-from stress.interruption import CellInterruptedError, Interruption
+from stress.interruption import CellInterruptedError, record_signals
 from stress.machine import find_free_port
 from stress.plan import HOST, Command
 from stress.processes import Process
-from stress.readiness import wait_until
 from stress.stack import ROOT
 from study.final_output import print_table
-from study.signals import record_signals
 
 LOOK_EVERY_S = 0.1
 
@@ -49,15 +50,13 @@ def probe_app(target: ProbeTarget, out: Path) -> int:
         raise UserError(f"--app-dir {target.folder}: no such folder")
     port = find_free_port(target.port)
     folder = create_run(out, "probe").path
-    interruption = Interruption()
     begun_s = time.monotonic()
-    with record_signals(interruption):
-        process = Process(
-            build_probe_command(target, port, folder), folder / "server.log", os.environ
-        )
+    with record_signals() as interruption:
+        process = Process("server", folder / "server.log")
+        process.start(build_probe_command(target, port, folder))
         try:
             try:
-                wait_until(lambda: is_listening(port), process, interruption)
+                process.wait_until(lambda: is_listening(port), interruption)
             except UserError as problem:
                 raise build_target_error(process, problem) from problem
             print(f"{target.name} under the probe on http://{HOST}:{port}; Ctrl-C ends it")

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.live import Live
 
 from analysis.report.table import WIDTH
-from stress.load.await_workers import WAITING
+from stress.load.command import WAITING
 from stress.runtime import PhaseProgress
 from study.live.follow import CellFollower
 from study.live.panel import render_panel

@@ -14,7 +14,7 @@ from records.rundir import RunDir, create_run
 from scenarios.errors import UserError
 from scenarios.model import Scenario, resolve_scenario
 from stress.databases import check_given_database
-from stress.interruption import Interruption
+from stress.interruption import record_signals
 from stress.load.oha import check_engine_installed
 from stress.machine import find_free_port, raise_descriptor_limit
 from stress.plan import count_needed_descriptors
@@ -38,7 +38,6 @@ from study.predictions import Predictor
 from study.progress import choose_display
 from study.runner import Runner
 from study.schedule import FixedPlan, Plan, schedule_trials
-from study.signals import record_signals
 
 SEEDS = 2**32
 
@@ -123,11 +122,10 @@ def run_plan(
     directory = create_run(order.out, order.name)
     content = {**build_head(scenarios, order), **manifest}
     directory.save_manifest(content)
-    interruption = Interruption()
     progress = choose_display(order.quiet or order.json_output)
     with (
         open_display(order.live, progress, directory.path, order.command, scenarios) as view,
-        record_signals(interruption),
+        record_signals() as interruption,
     ):
         listener, shared = view.progress.show_phase, (order.distribution, view.others)
         runtime = Runtime(order.port, interruption, listener, served, *shared, order.profile)

@@ -10,13 +10,12 @@ from scenarios.model import Scenario, resolve_scenario
 from scenarios.overrides import apply_overrides
 from scenarios.settings import Overrides
 from stress import attached_server
-from stress.interruption import CellInterruptedError, Interruption
+from stress.interruption import CellInterruptedError, record_signals
 from stress.machine import find_free_port, raise_descriptor_limit
 from stress.plan import HOST, count_needed_descriptors
 from stress.stack import Stack
 from stress.start_stack import start_stack
 from study.machine_facts import detect_resources
-from study.signals import record_signals
 
 SERVED_FILE = "serve.json"
 LOOK_EVERY_S = 0.2
@@ -37,8 +36,7 @@ def serve_stack(overrides: Overrides, port: int, out: Path) -> int:
             f"a server is already held up on port {held.port} (see {note}); end it first"
         )
     raise_descriptor_limit(count_needed_descriptors(scenario))
-    interruption = Interruption()
-    with record_signals(interruption):
+    with record_signals() as interruption:
         folder = create_run(out, "serve").path.resolve()
         try:
             stack = start_stack(scenario, find_free_port(port), folder, interruption)
@@ -51,7 +49,7 @@ def serve_stack(overrides: Overrides, port: int, out: Path) -> int:
                 time.sleep(LOOK_EVERY_S)
         finally:
             note.unlink(missing_ok=True)
-            stack.end()
+            stack.close()
     if interruption.reason:
         return INTERRUPTED
     raise UserError(f"{fallen}; its log is in {folder}", BROKEN)

@@ -33,7 +33,7 @@ SERVERS = frozenset(path.stem for path in (ROOT / "stress" / "servers").glob("[a
     "gunicorn", "uvicorn", "axum", "gin",
 }  # fmt: skip
 LOAD_PROCESSES = tuple(
-    f"stress/load/{each}.py" for each in ("locustfile", "lead", "master", "process", "worker")
+    f"stress/load/{each}.py" for each in ("locustfile", "distributed", "process")
 )
 BAD_WORDS = frozenset({"told", "foretold", "foretell", "dearer", "whoever", "riddle", "somebody"})
 IRREGULAR = frozenset(

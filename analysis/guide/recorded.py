@@ -13,8 +13,7 @@ from statistics import median
 from pydantic import TypeAdapter
 
 from analysis.guide.text_files import TEXTS, Prose, load_toml
-from analysis.summary.model import READABLE_SCHEMAS, CellSummary
-from analysis.summary.recorded import parse_cells
+from analysis.summary.model import READABLE_SCHEMAS, CellSummary, parse_cells
 from analysis.summary.trials import collect_values, count_error_verdicts, group_completed_trials
 from records.rundir import RunDir, open_run, translate_read_errors
 from scenarios.errors import UserError

@@ -9,8 +9,8 @@ from analysis.measures.resource_usage import (
     compute_cpu_percent_peak,
     compute_other_load_cores,
 )
-from analysis.measures.window import CellRows, Window, compute_latencies_ms
-from analysis.stats.quantiles import estimate_quantile
+from analysis.measures.window import MeasuredCell, compute_latencies_ms
+from analysis.stats.quantiles import divide_or_none, estimate_quantile
 from records.cell import CellRecord
 from scenarios.units import Second
 
@@ -26,6 +26,7 @@ class InstrumentSummary:
     generator_cpu_percent: tuple[float, ...]
     """The busiest second of each load process, in percent of one core; the busiest first."""
     generator_lateness_median_ms: float | None
+    """How long after it was due a request left: above some ms, the generator is slow."""
     generator_lateness_p99_ms: float | None
     upstream_late_share: float | None
     other_load_cores: float | None
@@ -34,10 +35,9 @@ class InstrumentSummary:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Instruments:
-    """What of them is in the summary, and what only the verdicts ask for."""
+class Instruments(InstrumentSummary):
+    """With what only the verdicts ask for."""
 
-    summary: InstrumentSummary
     typical_ms: float | None
     """The median latency: what a late send is to be compared with."""
     load_processes_died: int
@@ -49,36 +49,29 @@ class Instruments:
     """How long before the window's end, or its own death, a worker's probe was last heard."""
 
 
-def measure_instruments(rows: CellRows) -> Instruments:
-    record, window, requests = rows.record, rows.window, rows.requests
-    sweeps = rows.tables.load_table("machine", ("at_s", "role", "pid", "cpu_s", "descriptors"))
+def measure_instruments(cell: MeasuredCell) -> Instruments:
+    record, window, requests = cell.record, cell.window, cell.requests
+    sweeps = cell.tables.load_table("machine", ("at_s", "role", "pid", "cpu_s", "descriptors"))
+    descriptors = sweeps.filter(pl.col("role") == "server")["descriptors"].max()
     machine = sweeps.filter(window.contains("at_s"))
-    peak = sweeps.filter(pl.col("role") == "server")["descriptors"].max()
-    probe = rows.tables.load_table("probe", ("pid", "at_s"))
+    cores, percents = compute_cores_used(machine), compute_generator_cpu_percent(record, machine)
+    sent = requests.filter(window.contains("started_s"))
+    late_ms = 1000 * (sent["started_s"] - sent["intended_s"]).drop_nulls().to_numpy()
+    without = requests.filter(pl.col("error").str.contains("Too many open files"))
     return Instruments(
-        summary=summarize_instruments(rows, machine),
-        typical_ms=estimate_quantile(compute_latencies_ms(record, rows.completions), 0.5),
-        load_processes_died=max(record.load_processes_lost, count_dead_load_processes(machine)),
-        cores_used=compute_cores_used(machine).get("machine"),
-        descriptors_peak=int(peak) if isinstance(peak, int) else None,
-        descriptor_errors=requests.filter(
-            pl.col("error").str.contains("Too many open files")
-        ).height,
-        probe_silent_s=compute_probe_silence_s(record, probe, window),
-    )
-
-
-def summarize_instruments(rows: CellRows, machine: pl.DataFrame) -> InstrumentSummary:
-    percents = compute_generator_cpu_percent(rows.record, machine)
-    waits = rows.tables.load_table("upstream", WAITS)
-    return InstrumentSummary(
         generator_cpu_percent_peak=max(percents, default=None),
         generator_cpu_percent=percents,
-        generator_lateness_median_ms=compute_lateness_ms(rows.requests, rows.window, 0.5),
-        generator_lateness_p99_ms=compute_lateness_ms(rows.requests, rows.window, 0.99),
-        upstream_late_share=compute_upstream_late_share(waits, rows.window),
+        generator_lateness_median_ms=estimate_quantile(late_ms, 0.5),
+        generator_lateness_p99_ms=estimate_quantile(late_ms, 0.99),
+        upstream_late_share=compute_upstream_late_share(cell),
         other_load_cores=compute_other_load_cores(machine),
-        stolen_cores=compute_cores_used(machine).get("stolen"),
+        stolen_cores=cores.get("stolen"),
+        typical_ms=estimate_quantile(compute_latencies_ms(record, cell.completions), 0.5),
+        load_processes_died=max(record.load_processes_lost, count_dead_load_processes(machine)),
+        cores_used=cores.get("machine"),
+        descriptors_peak=descriptors if isinstance(descriptors, int) else None,
+        descriptor_errors=without.height,
+        probe_silent_s=compute_probe_silence_s(cell),
     )
 
 
@@ -94,14 +87,6 @@ def compute_generator_cpu_percent(record: CellRecord, machine: pl.DataFrame) -> 
     return tuple(sorted((peak / threads for peak in peaks if peak is not None), reverse=True))
 
 
-def compute_lateness_ms(requests: pl.DataFrame, window: Window, q: float) -> float | None:
-    """How long after it was due a request left: above some ms, the generator is slow."""
-    sent = requests.filter(window.contains("started_s"))
-    return estimate_quantile(
-        1000 * (sent["started_s"] - sent["intended_s"]).drop_nulls().to_numpy(), q
-    )
-
-
 def count_dead_load_processes(machine: pl.DataFrame) -> int:
     """Load processes that were there in the window (`machine` is of it) and not at its end. The
     runner looks twice a second; two looks without it are a death."""
@@ -112,24 +97,20 @@ def count_dead_load_processes(machine: pl.DataFrame) -> int:
     return seen.filter(pl.col("at_s") < last_look_s - MISSED_S).height
 
 
-def compute_probe_silence_s(
-    record: CellRecord, probe: pl.DataFrame, window: Window
-) -> float | None:
+def compute_probe_silence_s(cell: MeasuredCell) -> Second | None:
     """The longest silence of a worker's probe before the window's end or the worker's death."""
-    died_s = {death.pid: death.at_s for death in record.deaths}
-    silences = [
-        min(window.end_s, died_s.get(pid, window.end_s)) - last_s
-        for pid, last_s in probe.group_by("pid").agg(pl.col("at_s").max()).iter_rows()
-    ]
-    return max(silences, default=None)
-
-
-def compute_upstream_late_share(upstream: pl.DataFrame, window: Window) -> float | None:
-    """Mean lateness over mean wait asked for, of the answers it gave in the window."""
-    answered = upstream.filter(
-        pl.col("status").is_in(["200", "500"]), window.contains("at_s"), pl.col("asked_ms") > 0
+    end_s, died_s = cell.window.end_s, {death.pid: death.at_s for death in cell.record.deaths}
+    last = cell.tables.load_table("probe", ("pid", "at_s")).group_by("pid").max()
+    return max(
+        (min(end_s, died_s.get(pid, end_s)) - last_s for pid, last_s in last.iter_rows()),
+        default=None,
     )
-    if answered.is_empty():
-        return None
-    asked_ms = float(answered["asked_ms"].sum())
-    return (float(answered["waited_ms"].sum()) - asked_ms) / asked_ms
+
+
+def compute_upstream_late_share(cell: MeasuredCell) -> float | None:
+    """Mean lateness over mean wait asked for, of the answers it gave in the window."""
+    answered = cell.tables.load_table("upstream", WAITS).filter(
+        pl.col("status").is_in(["200", "500"]), cell.window.contains("at_s"), pl.col("asked_ms") > 0
+    )
+    asked_ms, waited_ms = float(answered["asked_ms"].sum()), float(answered["waited_ms"].sum())
+    return divide_or_none(waited_ms - asked_ms, asked_ms)

@@ -1,4 +1,5 @@
-"""Mean and quantiles of the latencies of a window, and what the unanswered make of them."""
+"""Latencies of a window: mean and quantiles, what the unanswered make of them, and how much of
+them a request waited before the app saw it."""
 
 from dataclasses import dataclass
 
@@ -6,11 +7,17 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from analysis.measures.window import TIMES, CellRows, Milliseconds, compute_latencies_ms
-from analysis.stats.quantiles import estimate_quantile
-from analysis.stats.survival import estimate_censored_quantiles
+from analysis.measures.window import (
+    TIMES,
+    MeasuredCell,
+    Milliseconds,
+    compute_latencies_ms,
+)
+from analysis.stats.quantiles import estimate_censored_quantiles, estimate_quantile
 from records.cell import CellRecord
 from scenarios.units import Second
+
+CLOCKS_AGREE_MS = 1.0
 
 
 def collect_censored_durations(
@@ -51,13 +58,13 @@ class LatencySummary:
     max_ms: float | None
 
 
-def summarize_latency(rows: CellRows) -> LatencySummary:
+def summarize_latency(cell: MeasuredCell) -> LatencySummary:
     bounds_ms, known = collect_censored_durations(
-        rows.record, rows.requests, rows.completions, rows.window.end_s, rows.end_s
+        cell.record, cell.requests, cell.completions, cell.window.end_s, cell.end_s
     )
     median_ms, p99_ms = estimate_censored_quantiles(bounds_ms, known, (0.5, 0.99))
-    all_ms = compute_latencies_ms(rows.record, rows.completions)
-    good_ms = all_ms[rows.completions["error"].is_null().to_numpy()]
+    all_ms = compute_latencies_ms(cell.record, cell.completions)
+    good_ms = all_ms[cell.completions["error"].is_null().to_numpy()]
     return LatencySummary(
         mean_ms=float(all_ms.mean()) if len(all_ms) else None,
         min_ms=estimate_quantile(all_ms, 0.0),
@@ -71,4 +78,33 @@ def summarize_latency(rows: CellRows) -> LatencySummary:
         p99_ms=estimate_quantile(all_ms, 0.99),
         p999_ms=estimate_quantile(all_ms, 0.999),
         max_ms=estimate_quantile(all_ms, 1.0),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArrivalDelay:
+    arrival_delay_median_ms: float | None = None
+    """None where two clocks are not known well enough."""
+    arrival_delay_p99_ms: float | None = None
+    clock_uncertainty_ms: float | None
+    """Of load processes on other machines."""
+
+
+def measure_arrival_delay(cell: MeasuredCell) -> ArrivalDelay:
+    """It joins two machines' clocks if the load came from elsewhere: then it is known only where
+    the worst of them agrees with ours to a millisecond. (A latency has both its ends on one clock.)
+    """
+    uncertainty_ms = max((1000 * clock.uncertainty_s for clock in cell.record.clocks), default=None)
+    if uncertainty_ms is not None and uncertainty_ms > CLOCKS_AGREE_MS:
+        return ArrivalDelay(clock_uncertainty_ms=uncertainty_ms)
+    requests = cell.tables.load_table("requests", ("request_id", "started_s")).lazy()
+    arrivals = cell.tables.load_table("handlers", ("request_id", "arrived_s")).lazy()
+    both = requests.join(arrivals.filter(cell.window.contains("arrived_s")), on="request_id")
+    delays = both.select(pl.col("arrived_s") - pl.col("started_s"))
+    # without ever holding both sides together
+    delays_ms = 1000 * delays.collect(engine="streaming").to_series().to_numpy()
+    return ArrivalDelay(
+        arrival_delay_median_ms=estimate_quantile(delays_ms, 0.5),
+        arrival_delay_p99_ms=estimate_quantile(delays_ms, 0.99),
+        clock_uncertainty_ms=uncertainty_ms,
     )

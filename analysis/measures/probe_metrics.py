@@ -1,14 +1,22 @@
-"""What the probe saw inside the workers: threads, pool, loop."""
+"""What the probe saw inside the workers: threads, pool, loop, and which code blocked the loop.
 
+While the heartbeat is older than `BLOCKED_AFTER_S`, the probe notes at each sample which route is
+being served and which line the loop's thread is at. A sample stands for the time since the one
+before it in its process, so that a stalled watchdog's one sample stands for all that it missed.
+"""
+
+import re
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
-from analysis.measures.blocking_sites import BEAT_S, BlockingSite, find_blocking_sites
 from analysis.measures.window import MeasuredCell
 from analysis.stats.quantiles import compute_time_weights, estimate_quantile
+from scenarios.units import Second
 
+BEAT_S = 0.010
+"""The probe's heartbeat: an age up to this is no lag."""
 BLOCKED_AFTER_S = 0.1
 """From this age on the probe reads the loop's stack."""
 BUCKET_S = 0.1
@@ -19,6 +27,31 @@ COUNTED = ("pid", "at_s", *KINDS)
 WATCHED = (
     "pid", "at_s", "heartbeat_age_s", "pool_total", "pool_waiting", "blocked_route", "blocked_frame"
 )  # fmt: skip
+PLACE = re.compile(r"(?P<file>.+):(?P<line>\d+) (?P<function>.+)")
+SITE = ("blocked_route", "blocked_frame")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockingSite:
+    """seconds: the time that the samples with this site stand for, in all processes together; it
+    begins when the heartbeat is a tenth of a second old. longest_ms: the longest lag of the loop
+    that was seen here. share: of the seconds of all sites. Where the probe knew no line, `function`
+    is "module function" of the innermost frame, and `file` and `line` are None. Today's probe knows
+    neither the whole stack nor the cause."""
+
+    route: str | None
+    file: str | None
+    line: int | None
+    function: str | None
+    stack: tuple[str, ...] | None = None
+    cause: str | None = None
+    seconds: Second
+    longest_ms: float
+    share: float
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line} {self.function}" if self.file else self.function
+        return " at ".join(each for each in (self.route, place) if each)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,3 +111,32 @@ def compute_loop_lag(samples: pl.DataFrame) -> tuple[float | None, float | None,
         return None, None, None
     p99_ms, most_ms, share = np.array(found, dtype=np.float64).max(axis=0)
     return float(p99_ms), float(most_ms), float(share)
+
+
+def find_blocking_sites(samples: pl.DataFrame) -> tuple[BlockingSite, ...]:
+    """Of these samples of the probe; the worst first."""
+    sites = (
+        samples.sort("at_s")
+        .with_columns(lasted_s=pl.col("at_s").diff().over("pid").fill_null(BEAT_S))
+        .filter(pl.any_horizontal(pl.col(SITE).is_not_null()))
+        .group_by(SITE)
+        .agg(pl.col("lasted_s").sum(), pl.col("heartbeat_age_s").max())
+        .sort("lasted_s", *SITE, descending=True)
+    )
+    all_s = float(sites["lasted_s"].sum())
+    found = []
+    for route, place, lasted_s, age_s in sites.iter_rows():
+        known = PLACE.fullmatch(place or "")
+        file, line, function = known.groups() if known else (None, None, place)
+        found.append(
+            BlockingSite(
+                route=route,
+                file=file,
+                line=int(line) if line else None,
+                function=function,
+                seconds=lasted_s,
+                longest_ms=1000 * max(0.0, age_s - BEAT_S),
+                share=lasted_s / all_s if all_s else 0.0,
+            )
+        )
+    return tuple(found)

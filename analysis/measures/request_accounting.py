@@ -5,8 +5,7 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 import polars as pl
 
-from analysis.measures.window import CellTables
-from records.cell import CellRecord
+from analysis.measures.window import MeasuredCell
 from records.ids import BYSTANDER_PROCESS, CELL_UNIT, PROCESS_UNIT
 
 BEFORE_SENDING = r"^ConnectionRefusedError|gaierror|Address not available|Too many open files"
@@ -16,10 +15,10 @@ ZEROS = (
     "upstream_missing", "upstream_strangers", "upstream_repeated",
 )  # fmt: skip
 """Counts that must be zero where no worker died."""
-NO_HANDLERS = pl.DataFrame(schema={"request_id": pl.UInt64})
+NO_IDS = pl.Series(dtype=pl.UInt64)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RequestAccounting:
     """Each request id that the generator drew has exactly one of the four fates after `sent`.
 
@@ -35,14 +34,14 @@ class RequestAccounting:
 
     sent: int
     completed: int
-    received_never_answered: int | None
-    sent_never_received: int | None
+    received_never_answered: int | None = None
+    sent_never_received: int | None = None
     failed_before_sending: int
-    vanished: int | None
-    completed_unseen: int | None
-    app_received: int | None
-    app_repeated: int | None
-    strangers: int | None
+    vanished: int | None = None
+    completed_unseen: int | None = None
+    app_received: int | None = None
+    app_repeated: int | None = None
+    strangers: int | None = None
     upstream_received: int | None = None
     upstream_missing: int | None = None
     upstream_strangers: int | None = None
@@ -54,15 +53,15 @@ class RequestAccounting:
         return {name: count for name, count in asdict(self).items() if name in ZEROS and count}
 
 
-def account_for_cell(record: CellRecord, tables: CellTables) -> RequestAccounting:
-    followed = record.scenario.load.tells_ids
-    seen = followed and record.scenario.server.is_python
-    asked = followed and record.scenario.upstream is not None
+def account_for_cell(cell: MeasuredCell) -> RequestAccounting:
+    scenario, load_table = cell.record.scenario, cell.tables.load_table
+    followed = scenario.load.tells_ids
+    seen, asked = followed and scenario.server.is_python, followed and scenario.upstream is not None
     return account_for_requests(
-        tables.load_table("requests", ("request_id", "status", "error", "ended_s")),
-        tables.load_table("handlers", ("request_id",)) if seen else None,
-        tables.load_table("upstream", ("request_id",)) if asked else None,
-        record.cell_number,
+        load_table("requests", ("request_id", "status", "error", "ended_s")),
+        load_table("handlers", ("request_id",)) if seen else None,
+        load_table("upstream", ("request_id",)) if asked else None,
+        cell.record.cell_number,
     )
 
 
@@ -74,35 +73,35 @@ def account_for_requests(
 ) -> RequestAccounting:
     """`requests` has one row an id; `handlers` is None where the app has no probe, `upstream`
     where the scenario asks none."""
-    if handlers is None:
-        return drop_app_counts(account_for_requests(requests, NO_HANDLERS, upstream, cell_number))
-    app_ids = select_load_ids(handlers, cell_number)
-    seen = app_ids.unique()
+    app_ids = None if handlers is None else select_load_ids(handlers, cell_number)
+    seen = None if app_ids is None else app_ids.unique()
     answered = requests.filter(pl.col("status").is_not_null())["request_id"]
-    answered_and_seen = count_common(answered, seen)
-    lost = find_lost_requests(requests, seen)
-    lost_and_seen = lost.filter("received").height
-    never_sent = ~pl.col("received") & pl.col("unsent")
-    never_received = ~pl.col("received") & ~pl.col("unsent")
+    lost = find_lost_requests(requests, NO_IDS if seen is None else seen)
     account = RequestAccounting(
         sent=requests.height,
         completed=len(answered),
-        received_never_answered=lost_and_seen,
-        sent_never_received=lost.filter(never_received).height,
-        failed_before_sending=lost.filter(never_sent).height,
-        vanished=lost.filter(never_received & pl.col("ended_s").is_not_null()).height,
-        completed_unseen=len(answered) - answered_and_seen,
-        app_received=len(app_ids),
-        app_repeated=len(app_ids) - len(seen),
-        strangers=len(seen) - answered_and_seen - lost_and_seen,
+        failed_before_sending=lost.filter(~pl.col("received"), "unsent").height,
     )
+    if app_ids is not None and seen is not None:
+        never_received = lost.filter(~pl.col("received"), ~pl.col("unsent"))
+        answered_seen, lost_seen = count_common(answered, seen), lost.filter("received").height
+        account = replace(
+            account,
+            received_never_answered=lost_seen,
+            sent_never_received=never_received.height,
+            vanished=never_received["ended_s"].count(),
+            completed_unseen=len(answered) - answered_seen,
+            app_received=len(app_ids),
+            app_repeated=len(app_ids) - len(seen),
+            strangers=len(seen) - answered_seen - lost_seen,
+        )
     if upstream is None:
         return account
     return add_upstream_counts(account, requests, select_load_ids(upstream, cell_number), seen)
 
 
 def add_upstream_counts(
-    account: RequestAccounting, requests: pl.DataFrame, asked: pl.Series, seen: pl.Series
+    account: RequestAccounting, requests: pl.DataFrame, asked: pl.Series, seen: pl.Series | None
 ) -> RequestAccounting:
     """`asked` are the ids at the upstream, `seen` those at the app."""
     at_upstream = asked.unique()
@@ -111,23 +110,10 @@ def add_upstream_counts(
         account,
         upstream_received=len(asked),
         upstream_missing=len(answered_well) - count_common(answered_well, at_upstream),
-        upstream_strangers=len(at_upstream) - count_common(at_upstream, seen),
+        upstream_strangers=None
+        if seen is None
+        else len(at_upstream) - count_common(at_upstream, seen),
         upstream_repeated=len(asked) - len(at_upstream),
-    )
-
-
-def drop_app_counts(account: RequestAccounting) -> RequestAccounting:
-    """What rests on the app's journal is not known."""
-    return replace(
-        account,
-        received_never_answered=None,
-        sent_never_received=None,
-        vanished=None,
-        completed_unseen=None,
-        app_received=None,
-        app_repeated=None,
-        strangers=None,
-        upstream_strangers=None,
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from analysis.measures.window import CellRows
+from analysis.measures.window import MeasuredCell
 
 USAGE = ("at_s", "role", "pid", "cpu_s", "rss_bytes", "threads")
 OURS = ("server", "database", "upstream", "load", "runner", "live", "profiler", "terminal")
@@ -32,18 +32,18 @@ class ServerUsage:
     """Of the page of `--live`; None without one."""
 
 
-def measure_server_usage(rows: CellRows) -> ServerUsage:
-    sweeps = rows.tables.load_table("machine", USAGE)
-    machine = sweeps.filter(rows.window.contains("at_s"))
-    around = sweeps.filter(rows.window.widen(SWEEP_S).contains("at_s"))
-    cores, requests = compute_cores_used(machine).get("server"), rows.completions.height
+def measure_server_usage(cell: MeasuredCell) -> ServerUsage:
+    sweeps = cell.tables.load_table("machine", USAGE)
+    machine = sweeps.filter(cell.window.contains("at_s"))
+    around = sweeps.filter(cell.window.widen(SWEEP_S).contains("at_s"))
+    cores, requests = compute_cores_used(machine).get("server"), cell.completions.height
     memory = compute_peak_together(around, "server", "rss_bytes")
     return ServerUsage(
-        worker_restarts=len(rows.record.deaths),
+        worker_restarts=len(cell.record.deaths),
         cpu_percent_peak=compute_cpu_percent_peak(machine, "server"),
         cpu_ms_per_request=None
         if cores is None or not requests
-        else 1000 * cores / (requests / rows.window.length_s),
+        else 1000 * cores / (requests / cell.window.length_s),
         rss_mib_peak=None if memory is None else memory / 2**20,
         live_cpu_percent_peak=compute_cpu_percent_peak(machine, "live"),
     )

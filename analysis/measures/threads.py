@@ -93,17 +93,15 @@ def summarize_threads(cell: MeasuredCell) -> ThreadSummary:
     mean, peak = compute_active_threads(
         own, last_seen.agg(seen_s=pl.col("at_s").max()), cell.window
     )
+    if cell.record.scenario.server.is_python:
+        spawned = compute_simultaneous_peak(cell.tables.load_table("probe", COUNTED), THREADS)
+    else:
+        sweeps = cell.tables.load_table("machine", USAGE)
+        around = sweeps.filter(cell.window.widen(SWEEP_S).contains("at_s"))
+        spawned = compute_peak_together(around, "server", "threads")
     return ThreadSummary(
         threads_unique=count_distinct(known, "pid", "thread_id") if known.height else None,
-        threads_spawned=count_spawned_threads(cell),
+        threads_spawned=spawned,
         threads_active_mean=mean,
         threads_active_peak=peak,
     )
-
-
-def count_spawned_threads(cell: MeasuredCell) -> int | None:
-    if cell.record.scenario.server.is_python:
-        return compute_simultaneous_peak(cell.tables.load_table("probe", COUNTED), THREADS)
-    sweeps = cell.tables.load_table("machine", USAGE)
-    around = sweeps.filter(cell.window.widen(SWEEP_S).contains("at_s"))
-    return compute_peak_together(around, "server", "threads")

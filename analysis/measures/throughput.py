@@ -1,14 +1,14 @@
-"""How many requests ended in the window, good or bad, how many never did; and from how many users
-on the throughput grew no more."""
+"""How much was served: in the window, over the ramp, and of what an open loop offered."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from math import sqrt
+from typing import Literal
 
 import numpy as np
 import polars as pl
 
-from analysis.measures.window import CellRows
-from analysis.stats.quotients import divide_or_none
+from analysis.measures.window import MeasuredCell, get_planned_window
+from analysis.stats.quantiles import divide_or_none, estimate_quantile
 from records.cell import CellRecord
 from scenarios.units import Second
 
@@ -19,6 +19,12 @@ LOOK_AHEAD = 3
 FEWEST_A_LEVEL = 30
 """Answers while so many users were there: 30 vary by a fifth."""
 FEWEST_LEVELS = 5
+LOOKS = 21
+"""At how many are under way, over the window."""
+GROWTH_LIMIT_SHARE = 0.02
+GROWTH_LIMIT_DEVIATIONS = 3.0
+"""Of the backlog, over the offered rate; and beyond the chance of random arrivals."""
+FAILING_SHARE = 0.01
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,16 +42,16 @@ class Throughput:
     success_ratio: float | None
 
 
-def measure_throughput(rows: CellRows) -> Throughput:
+def measure_throughput(cell: MeasuredCell) -> Throughput:
     """With requests that got no answer and are no rows, where the load knows only their number."""
-    requests = rows.completions.height + sum(rows.record.faults.values())
-    ok, length_s = rows.completions["error"].null_count(), rows.window.length_s
+    requests = cell.completions.height + sum(cell.record.faults.values())
+    ok, length_s = cell.completions["error"].null_count(), cell.window.length_s
     return Throughput(
         duration_s=length_s or None,
         requests=requests,
         failures=requests - ok,
         failure_ratio=divide_or_none(requests - ok, requests),
-        unfinished=rows.requests["ended_s"].null_count(),
+        unfinished=cell.requests["ended_s"].null_count(),
         rps=divide_or_none(requests, length_s),
         ok_rps=divide_or_none(ok, length_s),
         failures_per_s=divide_or_none(requests - ok, length_s),
@@ -77,15 +83,108 @@ def measure_ramp_growth(
     if len(counts) < FEWEST_LEVELS or counts.min() < FEWEST_A_LEVEL:
         return None
     rates: list[float] = (counts / np.diff(marks)).tolist()
-    reached = find_plateau(rates, ok_rps)
+    high = [rate >= ENOUGH * ok_rps for rate in rates]
+    places = range(len(high) - LOOK_AHEAD + 1)
     return RampGrowth(
-        saturated_from=None if reached is None else reached + 1,
+        saturated_from=next((at + 1 for at in places if all(high[at : at + LOOK_AHEAD])), None),
         levels=tuple(enumerate(rates, start=1)),
     )
 
 
-def find_plateau(rates: Sequence[float], finally_rps: float) -> int | None:
-    """The first place from which on several in a row are as high as at the end."""
-    good = [rate >= ENOUGH * finally_rps for rate in rates]
-    places = range(len(good) - LOOK_AHEAD + 1)
-    return next((at for at in places if all(good[at : at + LOOK_AHEAD])), None)
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """offered and sustained: requests a second; growth: of what is under way."""
+
+    offered_rps: float
+    sustained_rps: float
+    failed_rps: float
+    growth_per_s: float
+    mean_under_way: float
+    random_arrivals: bool
+    window_s: Second
+
+    @property
+    def overload(self) -> Literal["growth", "failures"] | None:
+        """Of random arrivals the number under way varies by its square root; two looks at it differ
+        by sqrt(2) of that. Of constant ones a request or two come before or after a look. Requests
+        that fail quickly leave no backlog, and are not served."""
+        by_chance = sqrt(2 * self.mean_under_way) if self.random_arrivals else 1.0
+        bearable_per_s = max(
+            GROWTH_LIMIT_SHARE * self.offered_rps,
+            GROWTH_LIMIT_DEVIATIONS * by_chance / self.window_s,
+        )
+        if self.growth_per_s > bearable_per_s:
+            return "growth"
+        lost_rps = self.offered_rps - self.sustained_rps - max(0.0, self.growth_per_s)
+        fails = self.failed_rps > FAILING_SHARE * self.offered_rps and lost_rps > 0
+        return "failures" if fails else None
+
+
+def compute_backlog(cell: MeasuredCell) -> Backlog | None:
+    """What is under way counts from when it was due. None without a window."""
+    window, requests, completions = cell.window, cell.requests, cell.completions
+    if not window.length_s:
+        return None
+    due = np.sort(requests["intended_s"].to_numpy())
+    ended = np.sort(requests["ended_s"].drop_nulls().to_numpy())
+    moments = np.linspace(window.start_s, window.end_s, LOOKS)
+    under_way = np.searchsorted(due, moments) - np.searchsorted(ended, moments)
+    growth = float(np.polynomial.Polynomial.fit(moments, under_way, 1).convert().coef[-1])
+    offered = requests.filter(window.contains("intended_s")).height
+    good = completions["error"].null_count()
+    return Backlog(
+        offered_rps=offered / window.length_s,
+        sustained_rps=good / window.length_s,
+        failed_rps=(completions.height - good) / window.length_s,
+        growth_per_s=growth if np.ptp(under_way) else 0.0,
+        mean_under_way=float(under_way.mean()),
+        random_arrivals=cell.record.scenario.load.arrivals == "poisson",
+        window_s=window.length_s,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class OpenLoopSummary:
+    """Of a cell whose requests left on schedule. Its latencies count from when they were due;
+    service_…: from when they left. Offered is what was due in the window, requests a second."""
+
+    arrival_rate: float
+    arrivals: str
+    offered_rps: float
+    sustained_rps: float
+    backlog_growth_per_s: float
+    overloaded: bool
+    service_median_ms: float | None
+    service_p99_ms: float | None
+    formula_median_ms: float | None = None
+    """Of an overloaded one, from rates and times alone: what is answered t after the schedule's
+    begin waited t (1 - sustained / offered), and half of the window's answers come before its
+    middle."""
+
+
+def summarize_open_loop(cell: MeasuredCell, backlog: Backlog | None) -> OpenLoopSummary | None:
+    load, completions = cell.record.scenario.load, cell.completions
+    if load.arrival_rate is None or backlog is None:
+        return None
+    service_ms = 1000 * (completions["ended_s"] - completions["started_s"]).to_numpy()
+    return OpenLoopSummary(
+        arrival_rate=load.arrival_rate,
+        arrivals=load.arrivals,
+        offered_rps=backlog.offered_rps,
+        sustained_rps=backlog.sustained_rps,
+        backlog_growth_per_s=backlog.growth_per_s,
+        overloaded=backlog.overload is not None,
+        formula_median_ms=estimate_backlog_median_ms(cell.record, backlog),
+        service_median_ms=estimate_quantile(service_ms, 0.5),
+        service_p99_ms=estimate_quantile(service_ms, 0.99),
+    )
+
+
+def estimate_backlog_median_ms(record: CellRecord, backlog: Backlog) -> float | None:
+    """None where requests failed, which then left the line early, and without an overload."""
+    begin_s = record.phases.ramp_end_s
+    if begin_s is None or not backlog.overload or backlog.failed_rps:
+        return None
+    window = get_planned_window(record)
+    middle_s = (window.start_s + window.end_s) / 2 - begin_s
+    return 1000 * middle_s * (1 - backlog.sustained_rps / backlog.offered_rps)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -53,28 +54,24 @@ class Window:
         return pl.col(column).is_between(self.start_s, self.end_s, closed="left")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class MeasuredCell:
-    """What the figures of a cell are made of. end_s: the last moment that is known of."""
+    """What the figures of a cell are made of. end_s: the last moment that is known of. Its requests
+    are loaded at the first look, and then held."""
 
     record: CellRecord
     tables: CellTables
     window: Window
     end_s: Second
 
+    @cached_property
+    def requests(self) -> pl.DataFrame:
+        return self.tables.load_table("requests", ROWS)
 
-@dataclass(frozen=True, slots=True)
-class CellRows(MeasuredCell):
-    """With its requests in memory; `completions` are those of them that ended in the window."""
-
-    requests: pl.DataFrame
-    completions: pl.DataFrame
-
-
-def load_rows(cell: MeasuredCell) -> CellRows:
-    requests = cell.tables.load_table("requests", ROWS)
-    completions = requests.filter(cell.window.contains("ended_s"))
-    return CellRows(cell.record, cell.tables, cell.window, cell.end_s, requests, completions)
+    @cached_property
+    def completions(self) -> pl.DataFrame:
+        """Those of the requests that ended in the window."""
+        return self.requests.filter(self.window.contains("ended_s"))
 
 
 def get_planned_window(record: CellRecord) -> Window:

@@ -8,7 +8,7 @@ import polars as pl
 
 from analysis.measures.latency import collect_censored_durations
 from analysis.measures.window import TIMES, MeasuredCell, Milliseconds, compute_latencies_ms
-from analysis.stats.survival import estimate_survival
+from analysis.stats.quantiles import estimate_survival
 
 NINES = 4
 """The finest quantile shown: 1 - 10^-4."""

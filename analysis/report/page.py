@@ -30,8 +30,8 @@ from analysis.summary.comparison import ensure_mapping
 from analysis.summary.contrast import Contrast, compute_overall
 from analysis.summary.model import CellSummary
 from analysis.summary.run import RunSummary
-from analysis.theory.curve import Curve, build_users_grid, compute_curve
-from analysis.theory.prediction import build_server_model
+from analysis.theory.formulas import Curve, build_users_grid, compute_curve
+from analysis.theory.model import build_server_model
 from records.prediction import Calibration
 from records.rundir import CellDir, RunDir
 from scenarios.model import Scenario

@@ -18,7 +18,7 @@ from analysis.report.drawing import (
     draw_uprights,
 )
 from analysis.summary.model import CellSummary
-from analysis.theory.curve import Curve
+from analysis.theory.formulas import Curve
 
 CURVE_WIDTH, CURVE_HEIGHT = 560, 240
 FIGURES = {"ok_rps": "good answers / s", "mean_ms": "mean response, ms"}

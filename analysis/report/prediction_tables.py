@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from analysis.report.table import Column, Row, Table
 from analysis.stats import formats
-from analysis.theory.curve import Curve
+from analysis.theory.formulas import Curve
 from analysis.theory.sizing import Sizing
 from records.prediction import Prediction
 

@@ -7,8 +7,7 @@ from analysis.metrics import Format, Metric, get_value, list_metrics
 from analysis.report.table import Cell, Column, Row, Table, render_headings, render_rows
 from analysis.stats import formats
 from analysis.summary.model import CellSummary
-from analysis.summary.predicates import has_starved_users, is_overloaded
-from analysis.summary.ranking import mark_extremes
+from analysis.summary.predicates import has_starved_users, is_overloaded, mark_extremes
 
 NAMES = Column("scenario", is_text=True, width=25)
 """The widest scenario name and its trial; the whole table fits 80 columns."""

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from analysis.metrics import list_metrics
 from analysis.report.table import Column, Row, Table, build_column, render_terminal
 from analysis.stats import formats
-from analysis.stats.knee_search import Knee
 from analysis.summary import capacity
 from analysis.summary.model import CellSummary
 from analysis.summary.sweep import WORTH, Sweep
@@ -106,7 +105,7 @@ def build_share_row(share: float, cell: CellSummary) -> Row:
     return Row(f"{100 * share:.0f} %", [offered, latency(cell.median_ms), latency(cell.p99_ms), ""])
 
 
-def describe_knee(found: Knee) -> str:
+def describe_knee(found: capacity.Knee) -> str:
     low, high = formats.rate(found.sustained_rps), formats.rate(found.overloaded_rps)
     limit = formats.rate(found.generator_limit)
     if found.sustained_rps is None:
@@ -121,7 +120,7 @@ def describe_knee(found: Knee) -> str:
     return f"capacity: at least {low} rps ({found.steps} steps; more of them would go further)"
 
 
-def explain_wide_interval(found: Knee) -> str:
+def explain_wide_interval(found: capacity.Knee) -> str:
     """Of an interval with two ends."""
     high, limit = found.overloaded_rps, found.generator_limit
     if found.is_narrow or high is None:

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from analysis.metrics import Format, Metric, View
 from analysis.stats import formats
-from analysis.summary.ranking import Mark
+from analysis.summary.predicates import Mark
 
 WIDTH = 80
 """Of a terminal, and of every text that may end up in one."""

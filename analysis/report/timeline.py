@@ -13,7 +13,7 @@ from itertools import count
 import numpy as np
 import polars as pl
 
-from analysis.measures.blocking_sites import BEAT_S, SITE
+from analysis.measures.probe_metrics import BEAT_S, SITE
 from analysis.measures.request_accounting import is_bystander_request
 from analysis.measures.window import MeasuredCell, Window
 from scenarios.units import Second

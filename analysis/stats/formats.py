@@ -1,27 +1,29 @@
 """The only place that turns figures into text for people. Units stand in the headings."""
 
 import math
+from collections.abc import Callable
+from functools import partial
 
 UNKNOWN = "–"
 MOST_DECIMALS = 12
 
+Format = Callable[[float | None], str]
 
-def rate(value: float | None) -> str:
-    """Requests a second: one decimal is what a window of 30 s can tell, and what a column holds."""
+
+def format_number(value: float | None, whole_from: float) -> str:
+    """With one decimal below `whole_from`."""
     if value is None:
         return UNKNOWN
-    return f"{value:,.1f}" if value < 99_999.95 else f"{value:,.0f}"
+    return f"{value:,.0f}" if value >= whole_from else f"{value:,.1f}"
 
 
-def milliseconds(value: float | None) -> str:
-    if value is None:
-        return UNKNOWN
-    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
-
-
-def short_number(value: float | None) -> str:
-    """Of any unit, for sentences and small tables: three digits or more are whole."""
-    return milliseconds(value)
+rate: Format = partial(format_number, whole_from=99_999.95)
+"""Requests a second: one decimal is what a window of 30 s can tell, and what a column holds."""
+milliseconds: Format = partial(format_number, whole_from=100)
+short_number = milliseconds
+"""Of any unit, for sentences and small tables: three digits or more are whole."""
+decimal: Format = partial(format_number, whole_from=999.95)
+whole: Format = partial(format_number, whole_from=-math.inf)
 
 
 def bracket_milliseconds(value_ms: float | None) -> str:
@@ -47,16 +49,6 @@ def percent(share: float | None) -> str:
     if 0 < share < 0.0005:
         return "<0.1 %"
     return f"{100 * share:.1f} %"
-
-
-def whole(value: float | None) -> str:
-    return UNKNOWN if value is None else f"{value:,.0f}"
-
-
-def decimal(value: float | None) -> str:
-    if value is None:
-        return UNKNOWN
-    return f"{value:,.0f}" if value >= 999.95 else f"{value:.1f}"
 
 
 def short_ratio(ratio: float) -> str:

@@ -1,14 +1,23 @@
-"""How much can it serve? The cells of a search for the knee, and what they say of it.
+"""How much can it serve? A bounded step search for the knee of an open loop, and its cells.
 
-Most are steps of the search. Some look at the latencies at shares of the knee and decide nothing;
-their names tell which.
+A step offers one rate for a while. The knee lies between the highest rate that was sustained and
+the lowest that was not; the search halves that interval, by ratio, until it is narrow enough.
+Most cells are steps of the search. Some look at the latencies at shares of the knee and decide
+nothing; their names tell which.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import sqrt
 
-from analysis.stats.knee_search import Knee, SearchStep, find_knee
 from analysis.summary.model import CellSummary
 
+PRECISION = 0.05
+WIDEN = 1.3
+"""Until the knee lies between two steps, the next one is so much higher or lower."""
+BLUR = 0.02
+"""The verdict OVERLOADED lets a backlog grow by this share of the offered rate: a rate so little
+above the capacity passes for sustained."""
 BEARABLE_FAILURES = 0.01
 SENT = 0.98
 """Of what was due: a generator that sends less was the limit itself."""
@@ -16,6 +25,115 @@ SHARES = (0.5, 0.7, 0.9)
 NEAR = 0.02
 """A cell at this distance from a share of the knee stands for it."""
 SHARE_ENDING = "-percent"
+
+
+@dataclass(frozen=True, slots=True)
+class SearchStep:
+    """sustained: None where the generator could not keep up, and the step tells nothing.
+
+    served_rps: good answers a second of a server that was kept busy throughout, the most it can
+    do; None where it was not overloaded, and where requests failed (a server that turns them away
+    could do more for fewer).
+    """
+
+    rate: float
+    sustained: bool | None
+    served_rps: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Knee:
+    """Requests a second: the highest rate sustained and the lowest that was not. None where no
+    step showed it. generator_limit: a rate that the generator could not offer.
+
+    A window is short: now and then a rate above the capacity passes for sustained. So
+    `sustained_rps` is never more than an overloaded step was seen to serve. Of several such steps
+    the one that served the most counts, for too much load can cost throughput.
+    """
+
+    sustained_rps: float | None
+    overloaded_rps: float | None
+    generator_limit: float | None
+    steps: int = 0
+    is_narrow: bool = False
+
+
+def are_near(low: float, high: float) -> bool:
+    return high / low <= 1 + PRECISION
+
+
+def find_knee(steps: Sequence[SearchStep]) -> Knee:
+    judged = select_final_steps(steps)
+    found = bracket_knee(judged)
+    served = [each.served_rps for each in judged if each.served_rps is not None]
+    if found.sustained_rps is not None and served:
+        found = replace(found, sustained_rps=min(found.sustained_rps, max(served)))
+    return replace(found, steps=len(steps))
+
+
+def select_final_steps(steps: Sequence[SearchStep]) -> list[SearchStep]:
+    """One step for each rate. Of one that was tried again the second answer counts, if it is one:
+    the first was at odds with other steps."""
+    found: dict[float, SearchStep] = {}
+    for each in steps:
+        if each.sustained is not None or each.rate not in found:
+            found[each.rate] = each
+    return list(found.values())
+
+
+def bracket_knee(judged: Sequence[SearchStep]) -> Knee:
+    """What the verdicts alone say. A rate counts as sustained only below all that failed: a lucky
+    step is not believed. The generator's limit is the lowest rate above it that was not offered."""
+    failed = min((each.rate for each in judged if each.sustained is False), default=None)
+    passed = max(
+        (each.rate for each in judged if each.sustained and (failed is None or each.rate < failed)),
+        default=None,
+    )
+    not_offered = min(
+        (each.rate for each in judged if each.sustained is None and each.rate > (passed or 0.0)),
+        default=None,
+    )
+    is_narrow = passed is not None and failed is not None and are_near(passed, failed)
+    return Knee(passed, failed, not_offered, is_narrow=is_narrow)
+
+
+def choose_next_rate(steps: Sequence[SearchStep], first: float, most_steps: int) -> float | None:
+    """None when the knee is known well enough, or will not be in the steps that are left."""
+    if not steps:
+        return first
+    if len(steps) >= most_steps:
+        return None
+    return bisect_rate(bracket_knee(select_final_steps(steps))) or choose_retry_rate(steps)
+
+
+def bisect_rate(found: Knee) -> float | None:
+    """The next step towards the knee; None where the interval is narrow enough."""
+    passed = found.sustained_rps
+    upper = min(filter(None, (found.overloaded_rps, found.generator_limit)), default=None)
+    if upper is None:
+        return None if passed is None else passed * WIDEN
+    if passed is None:
+        return upper / WIDEN
+    return None if are_near(passed, upper) else sqrt(passed * upper)
+
+
+def choose_retry_rate(steps: Sequence[SearchStep]) -> float | None:
+    """Of a step that is at odds with another and was tried only once; None if all agree."""
+    judged = select_final_steps(steps)
+    highest_passed = max((each.rate for each in judged if each.sustained), default=None)
+    lowest_failed = bracket_knee(judged).overloaded_rps
+    suspects: list[float] = []
+    if highest_passed and lowest_failed and highest_passed > lowest_failed:
+        suspects += [highest_passed, lowest_failed]
+    rate_of = {each.served_rps: each.rate for each in reversed(judged) if each.served_rps}
+    if rate_of and lowest_failed:
+        most_rps = max(rate_of)
+        if highest_passed and highest_passed > most_rps * (1 + BLUR):
+            suspects += [highest_passed, rate_of[most_rps]]
+        if lowest_failed * (1 + BLUR) < most_rps:
+            suspects.append(lowest_failed)
+    tried = [each.rate for each in steps]
+    return next((rate for rate in suspects if tried.count(rate) == 1), None)
 
 
 def name_step(scenario: str, rate: float) -> str:

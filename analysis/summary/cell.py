@@ -1,35 +1,35 @@
 """From the tables of a cell to its summary."""
 
+from dataclasses import fields
 from itertools import pairwise
 
 import polars as pl
 
-from analysis.measures.arrival_delay import measure_arrival_delay
-from analysis.measures.backlog import summarize_open_loop
-from analysis.measures.latency import summarize_latency
-from analysis.measures.littles_law import summarize_users
+from analysis.measures.latency import measure_arrival_delay, summarize_latency
+from analysis.measures.littles_law import UserSummary
 from analysis.measures.probe_metrics import compute_probe_metrics
 from analysis.measures.request_accounting import account_for_cell
 from analysis.measures.resource_usage import measure_server_usage
-from analysis.measures.steadiness import summarize_steadiness
 from analysis.measures.threads import summarize_threads
-from analysis.measures.throughput import measure_ramp_growth, measure_throughput
+from analysis.measures.throughput import (
+    measure_ramp_growth,
+    measure_throughput,
+    summarize_open_loop,
+)
 from analysis.measures.window import (
-    CellRows,
     CellTables,
     MeasuredCell,
     Window,
     get_planned_window,
-    load_rows,
     open_cell,
 )
 from analysis.stats.quantiles import estimate_quantile
 from analysis.summary.model import BystanderLatency, CellSummary, Cycle, ErrorCount, WholeRun
-from analysis.verdicts.evidence import gather_evidence
-from analysis.verdicts.judge import judge
+from analysis.verdicts.base import gather_evidence, judge
 from records.cell import ROUND_S, CellRecord, find_death_rounds
 from records.prediction import Prediction
 
+FIGURES = frozenset(each.name for each in fields(CellSummary))
 SETTLE_S = 0.5
 MOST_ERRORS = 20
 PINGS = ("intended_s", "ended_s", "error")
@@ -41,33 +41,28 @@ def compute_summary(
     """Table after table: no two large ones are held at once."""
     cell = open_cell(record, tables)
     probe, threads = compute_probe_metrics(cell), summarize_threads(cell)
-    delay, account = measure_arrival_delay(cell), account_for_cell(record, tables)
-    rows = load_rows(cell)
-    found = gather_evidence(rows, account, prediction)
-    throughput, load = measure_throughput(rows), record.scenario.load
+    delay, account = measure_arrival_delay(cell), account_for_cell(cell)
+    found = gather_evidence(cell, account, prediction)
+    throughput, load = measure_throughput(cell), record.scenario.load
+    latency, usage = summarize_latency(cell), measure_server_usage(cell)
+    users, steady = found.littles_law or UserSummary(), found.steadiness
+    groups = (throughput, latency, users, steady, threads, probe, usage, found.instruments, delay)
+    measured = {name: value for group in groups for name, value in vars(group).items()}
     return CellSummary(
         scenario=record.scenario.name,
         trial=record.trial,
         users=None if load.is_open else load.users,
-        **vars(throughput),
-        **vars(summarize_latency(rows)),
-        **vars(summarize_users(rows, found.littles_law)),
-        **vars(summarize_steadiness(found.steadiness)),
-        **vars(threads),
-        **vars(probe),
-        **vars(measure_server_usage(rows)),
-        **vars(found.instruments.summary),
-        **vars(delay),
-        open_loop=summarize_open_loop(rows, found.backlog),
-        growth=measure_ramp_growth(record, rows.requests, throughput.ok_rps),
+        **{name: value for name, value in measured.items() if name in FIGURES},
+        open_loop=summarize_open_loop(cell, found.backlog),
+        growth=measure_ramp_growth(record, cell.requests, throughput.ok_rps),
         bystander=summarize_bystander(cell),
-        whole_run=summarize_whole_run(rows),
+        whole_run=summarize_whole_run(cell),
         fates=account,
         interrupted=record.interrupted,
         predicted=prediction,
-        cycles=summarize_cycles(rows),
+        cycles=summarize_cycles(cell),
         verdicts=tuple(each.to_record() for each in judge(found)),
-        errors=count_errors(rows),
+        errors=count_errors(cell),
     )
 
 
@@ -87,8 +82,8 @@ def summarize_bystander(cell: MeasuredCell) -> BystanderLatency:
     )
 
 
-def summarize_whole_run(rows: CellRows) -> WholeRun:
-    phases, requests = rows.record.phases, rows.requests
+def summarize_whole_run(cell: MeasuredCell) -> WholeRun:
+    phases, requests = cell.record.phases, cell.requests
     ended = requests.filter(pl.col("ended_s").is_not_null())
     if phases.window_end_s is not None:
         ended = ended.filter(pl.col("ended_s") < phases.window_end_s)
@@ -101,9 +96,9 @@ def summarize_whole_run(rows: CellRows) -> WholeRun:
     return WholeRun(ended.height, failures, ended.height / length_s, median_ms)
 
 
-def summarize_cycles(rows: CellRows) -> tuple[Cycle, ...]:
+def summarize_cycles(cell: MeasuredCell) -> tuple[Cycle, ...]:
     """Between the worker deaths of a cell that was planned to have them."""
-    record = rows.record
+    record = cell.record
     if record.cycles_planned is None:
         return ()
     window = get_planned_window(record)
@@ -116,20 +111,20 @@ def summarize_cycles(rows: CellRows) -> tuple[Cycle, ...]:
     ]
     found = []
     for start_s, end_s in pairwise(marks):
-        inside = rows.completions.filter(Window(start_s, end_s).contains("ended_s"))
+        inside = cell.completions.filter(Window(start_s, end_s).contains("ended_s"))
         ok = inside["error"].null_count()
         found.append(Cycle(start_s, end_s, ok, inside.height - ok, ok / (end_s - start_s)))
     return tuple(found)
 
 
-def count_errors(rows: CellRows) -> tuple[ErrorCount, ...]:
+def count_errors(cell: MeasuredCell) -> tuple[ErrorCount, ...]:
     """The most frequent, and those of requests that are no rows."""
     counted = (
-        rows.completions.filter(pl.col("error").is_not_null())
+        cell.completions.filter(pl.col("error").is_not_null())
         .group_by("error")
         .len()
         .sort(["len", "error"], descending=[True, False])
     )
-    found = (*counted.head(MOST_ERRORS).iter_rows(), *rows.record.faults.items())
+    found = (*counted.head(MOST_ERRORS).iter_rows(), *cell.record.faults.items())
     errors = (ErrorCount(error, count) for error, count in found)
     return tuple(sorted(errors, key=lambda each: -each.count))

@@ -1,6 +1,6 @@
 """Is run B different from run A: what was unlike around them, then figure by figure."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Literal
@@ -10,6 +10,7 @@ from analysis.stats import formats
 from analysis.stats.intervals import RatioInterval, compute_ratio_interval, find_pair_rank
 from analysis.summary.model import CellSummary
 from analysis.summary.predicates import has_starved_users
+from analysis.summary.run import ensure_list
 from analysis.summary.trials import collect_values, group_completed_trials
 
 Change = Literal[
@@ -17,6 +18,8 @@ Change = Literal[
     "higher", "lower",
 ]  # fmt: skip
 ENVIRONMENT = ("cpu", "cores", "os", "machine", "python", "implementation", "gil", "go")
+PACKAGES, MEMORY = "environment.packages.", "environment.memory_mib"
+WORKERS = "distribution.expect_workers"
 MEMORY_TOLERANCE = 0.01
 """Two machines of one kind differ by what their firmware keeps to itself."""
 WORDS = ("question", "expect", "why", "group")
@@ -59,42 +62,36 @@ class Comparison:
 
 def list_differences(a: Mapping[str, object], b: Mapping[str, object]) -> list[str]:
     """What two manifests have unlike, other than the code under study: a line each."""
-    around_a, around_b = ensure_mapping(a.get("environment")), ensure_mapping(b.get("environment"))
-    packages_a, packages_b = (ensure_mapping(each.get("packages")) for each in (around_a, around_b))
-    memory = compare_memory(around_a.get("memory_mib"), around_b.get("memory_mib"))
-    found = compare_entries("", around_a, around_b, ENVIRONMENT)
-    elsewhere = [ensure_mapping(each.get("distribution")).get("expect_workers") for each in (a, b)]
-    workers = compare_setting("load workers elsewhere", *elsewhere)
-    found += filter(None, (workers, memory))
-    found += compare_entries("", packages_a, packages_b, sorted({*packages_a, *packages_b}))
+    all_a, all_b = dict(flatten_settings(a)), dict(flatten_settings(b))
+    names = {f"environment.{name}": name for name in ENVIRONMENT}
+    packages = sorted(key for key in {*all_a, *all_b} if key.startswith(PACKAGES))
+    found = [
+        *compare_settings(all_a, all_b, names | {WORKERS: "load workers elsewhere"}),
+        *compare_memory(all_a, all_b),
+        *compare_settings(all_a, all_b, {key: key.removeprefix(PACKAGES) for key in packages}),
+    ]
     asked_a, asked_b = read_scenarios(a), read_scenarios(b)
     for name in (name for name in asked_a if name in asked_b):
-        fields = dict.fromkeys((*asked_a[name], *asked_b[name]))
-        found += compare_entries(f"{name} ", asked_a[name], asked_b[name], fields)
+        keys = {key: f"{name} {key}" for key in (*asked_a[name], *asked_b[name])}
+        found += compare_settings(asked_a[name], asked_b[name], keys)
     return found
 
 
-def compare_entries(
-    prefix: str, a: Mapping[str, object], b: Mapping[str, object], names: Iterable[str]
-) -> list[str]:
-    lines = (compare_setting(prefix + name, a.get(name), b.get(name)) for name in names)
-    return [line for line in lines if line is not None]
+def compare_settings(
+    a: Mapping[str, object], b: Mapping[str, object], names: Mapping[str, str]
+) -> Iterator[str]:
+    for key, name in names.items():
+        if a.get(key) != b.get(key):
+            in_a, in_b = ("none" if each.get(key) is None else each[key] for each in (a, b))
+            yield f"{name} is {in_a} in A, {in_b} in B"
 
 
-def compare_setting(name: str, a: object, b: object) -> str | None:
-    return None if a == b else f"{name} is {format_setting(a)} in A, {format_setting(b)} in B"
-
-
-def compare_memory(a: object, b: object) -> str | None:
-    if isinstance(a, int | float) and isinstance(b, int | float):
-        if abs(a - b) <= MEMORY_TOLERANCE * max(a, b):
-            return None
-        return f"memory is {formats.whole(a)} MiB in A, {formats.whole(b)} MiB in B"
-    return compare_setting("memory_mib", a, b)
-
-
-def format_setting(value: object) -> str:
-    return "none" if value is None else str(value)
+def compare_memory(a: Mapping[str, object], b: Mapping[str, object]) -> Iterator[str]:
+    in_a, in_b = a.get(MEMORY), b.get(MEMORY)
+    if not isinstance(in_a, int | float) or not isinstance(in_b, int | float):
+        yield from compare_settings(a, b, {MEMORY: "memory_mib"})
+    elif abs(in_a - in_b) > MEMORY_TOLERANCE * max(in_a, in_b):
+        yield f"memory is {formats.whole(in_a)} MiB in A, {formats.whole(in_b)} MiB in B"
 
 
 def ensure_mapping(value: object) -> Mapping[str, object]:
@@ -103,8 +100,7 @@ def ensure_mapping(value: object) -> Mapping[str, object]:
 
 def read_scenarios(manifest: Mapping[str, object]) -> dict[str, dict[str, object]]:
     """By name, their settings under dotted names."""
-    listed = manifest.get("scenarios")
-    entries = [ensure_mapping(each) for each in listed] if isinstance(listed, list) else []
+    entries = [ensure_mapping(each) for each in ensure_list(manifest.get("scenarios"))]
     return {str(each.get("name")): dict(flatten_settings(each)) for each in entries}
 
 
@@ -122,13 +118,9 @@ def compare_runs(cells_a: Sequence[CellSummary], cells_b: Sequence[CellSummary])
         scenarios=tuple(compare_scenario(name, a[name], b[name]) for name in a if name in b),
         only_a=tuple(name for name in a if name not in b),
         only_b=tuple(name for name in b if name not in a),
-        interrupted_a=count_interrupted(cells_a),
-        interrupted_b=count_interrupted(cells_b),
+        interrupted_a=sum(cell.interrupted is not None for cell in cells_a),
+        interrupted_b=sum(cell.interrupted is not None for cell in cells_b),
     )
-
-
-def count_interrupted(cells: Sequence[CellSummary]) -> int:
-    return sum(cell.interrupted is not None for cell in cells)
 
 
 def compare_scenario(
@@ -165,11 +157,8 @@ def find_change(a: Sequence[float], b: Sequence[float], ratio: RatioInterval) ->
         return "not measured in B" if a else "not measured in A"
     if not any((*a, *b)):
         return "both 0"
-    if ratio.other_is is None:
-        return "too few trials" if has_too_few_trials(a, b) else "no difference seen"
-    return ratio.other_is
-
-
-def has_too_few_trials(a: Sequence[float], b: Sequence[float]) -> bool:
-    """Whether not even values that lie fully apart would count as a difference."""
-    return find_pair_rank(len(a), len(b), CONFIDENCE)[0] == 0
+    if ratio.other_is is not None:
+        return ratio.other_is
+    # whether not even values that lie fully apart would count as a difference
+    too_few = find_pair_rank(len(a), len(b), CONFIDENCE)[0] == 0
+    return "too few trials" if too_few else "no difference seen"

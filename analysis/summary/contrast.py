@@ -147,23 +147,21 @@ def find_result(contrast: Contrast, contender: str) -> ContrastResult | None:
 
 def compute_contender_overall(contender: str, found: Sequence[Contrast]) -> OverallResult:
     results = [each for contrast in found if (each := find_result(contrast, contender)) is not None]
-    throughput = compute_geometric_mean([get_ratio(each, "ok_rps") for each in results])
+    throughput, latency = (
+        compute_geometric_mean([each.ratios[key].ratio if each.ratios else 1.0 for each in results])
+        for key in ("ok_rps", "mean_ms")
+    )
+    fastest = [
+        max(each.results, key=lambda result: result.figures.get("ok_rps", 0.0)) for each in found
+    ]
     return OverallResult(
         contender=contender,
         subjects=len(results),
         throughput_ratio=throughput,
-        latency_ratio=compute_geometric_mean([get_ratio(each, "mean_ms") for each in results]),
-        wins=sum(
-            each.scenario == find_fastest(contrast).scenario
-            for contrast, each in zip(found, results, strict=True)
-        ),
+        latency_ratio=latency,
+        wins=sum(a.scenario == b.scenario for a, b in zip(fastest, results, strict=True)),
         category=classify_ratio(throughput),
     )
-
-
-def get_ratio(result: ContrastResult, name: str) -> float | None:
-    """1 for the base."""
-    return result.ratios[name].ratio if result.ratios else 1.0
 
 
 def compute_geometric_mean(ratios: Sequence[float | None]) -> float | None:
@@ -171,7 +169,3 @@ def compute_geometric_mean(ratios: Sequence[float | None]) -> float | None:
     if not known or len(known) < len(ratios):
         return None
     return math.exp(sum(map(math.log, known)) / len(known))
-
-
-def find_fastest(contrast: Contrast) -> ContrastResult:
-    return max(contrast.results, key=lambda each: each.figures.get("ok_rps", 0.0))

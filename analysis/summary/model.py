@@ -1,18 +1,20 @@
 """The figures of a cell, under the names that other tools rely on (summary.json, schema 2)."""
 
 from dataclasses import dataclass
+from types import NoneType
+from typing import get_args, get_type_hints
 
-from analysis.measures.arrival_delay import ArrivalDelay
-from analysis.measures.backlog import OpenLoopSummary
+from pydantic import TypeAdapter
+
 from analysis.measures.instruments import InstrumentSummary
-from analysis.measures.latency import LatencySummary
+from analysis.measures.latency import ArrivalDelay, LatencySummary
 from analysis.measures.littles_law import UserSummary
 from analysis.measures.probe_metrics import ProbeMetrics
 from analysis.measures.request_accounting import RequestAccounting
 from analysis.measures.resource_usage import ServerUsage
 from analysis.measures.steadiness import SteadinessSummary
 from analysis.measures.threads import ThreadSummary
-from analysis.measures.throughput import RampGrowth, Throughput
+from analysis.measures.throughput import OpenLoopSummary, RampGrowth, Throughput
 from analysis.verdicts.base import VerdictRecord
 from records.prediction import Prediction
 from scenarios.units import Second
@@ -103,3 +105,13 @@ class CellSummary(
     cycles: tuple[Cycle, ...] = ()
     verdicts: tuple[VerdictRecord, ...] = ()
     errors: tuple[ErrorCount, ...] = ()
+
+
+def parse_cells(content: object) -> list[CellSummary]:
+    """As summary.json holds them, written by earlier versions too: a metric that was not recorded
+    yet is None. Raises ValueError."""
+    hints = get_type_hints(CellSummary).items()
+    unknown = {name: None for name, hint in hints if NoneType in get_args(hint)}
+    if isinstance(content, list):
+        content = [unknown | each if isinstance(each, dict) else each for each in content]
+    return TypeAdapter(list[CellSummary]).validate_python(content)

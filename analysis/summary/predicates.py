@@ -1,7 +1,14 @@
-"""What holds of a cell's figures: which of them may be believed, and which are worth a note."""
+"""What holds of a cell's figures: which of them may be believed, which are worth a note, and which
+cell is best in one."""
 
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from analysis.metrics import Metric, get_value
 from analysis.summary.model import CellSummary
 from scenarios.model import BackgroundRequest
+
+Mark = Literal["best", "worst"]
 
 FAILURES_LIMIT_RATIO = 0.01
 MISSED_SHARE = 0.03
@@ -9,6 +16,8 @@ MISSED_SHARE = 0.03
 GROWN_CPU = 1.1
 BYSTANDER_NOTED_MS = 100.0
 USUAL_BYSTANDER = BackgroundRequest()
+APART = 1.05
+"""Of two values nearer than this, none is the better one."""
 BLOCKED_NOTED_SHARE = 0.1
 """Below it, what blocks the loop now and then is garbage collection or the wait for the GIL."""
 
@@ -59,3 +68,38 @@ def has_grown_cpu(cell: CellSummary) -> bool:
         return False
     missed = abs((cell.ok_rps or 0.0) / theory.ok_rps - 1) > MISSED_SHARE
     return missed and cpu_ms > GROWN_CPU * theory.cpu_ms
+
+
+def get_comparable_value(cell: CellSummary, metric: Metric) -> float | None:
+    """None where there is no comparing: what survivors waited is no latency of the service, nor
+    is what grows with the length of a test, or how quickly requests fail; and the throughput of
+    an open loop is what was offered."""
+    offered = metric.key == "ok_rps" and cell.open_loop is not None
+    if metric.better is None or cell.interrupted or offered:
+        return None
+    doubted = has_many_failures(cell) or has_starved_users(cell) or is_overloaded(cell)
+    return None if metric.is_latency and doubted else get_value(cell, metric.key)
+
+
+def mark_extremes(cells: Sequence[CellSummary], metric: Metric) -> Mapping[int, Mark]:
+    """By the cell's place. Those within 5 % of the best are all best; nothing is marked where all
+    are alike."""
+    values = {place: get_comparable_value(cell, metric) for place, cell in enumerate(cells)}
+    known = {place: each for place, each in values.items() if each is not None}
+    if len(known) < 2:
+        return {}
+    low, high = min(known.values()), max(known.values())
+    if high <= low * APART:
+        return {}
+    best, worst = (high, low) if metric.better == "higher" else (low, high)
+    found: dict[int, Mark] = {}
+    for place, each in known.items():
+        if are_alike(each, best):
+            found[place] = "best"
+        elif are_alike(each, worst):
+            found[place] = "worst"
+    return found
+
+
+def are_alike(one: float, other: float) -> bool:
+    return max(one, other) <= APART * min(one, other)

@@ -5,11 +5,10 @@ from dataclasses import dataclass, field
 
 from pydantic import TypeAdapter
 
-from analysis.stats.knee_search import Knee
-from analysis.summary.capacity import compute_knee
+from analysis.summary.capacity import Knee, compute_knee
 from analysis.summary.contrast import Contrast, Entrant, compute_contrasts
 from analysis.summary.model import CellSummary
-from analysis.summary.sweep import Sweep, SweepSettings, parse_sweep_settings, summarize_sweeps
+from analysis.summary.sweep import Sweep, SweepSettings, summarize_sweeps
 from analysis.summary.thresholds import (
     Threshold,
     ThresholdOutcome,
@@ -18,6 +17,9 @@ from analysis.summary.thresholds import (
 )
 from analysis.summary.trials import ScenarioSummary, summarize_trials
 from records.prediction import Prediction
+
+PREDICTIONS = TypeAdapter(dict[str, Prediction])
+SWEEP = TypeAdapter[SweepSettings | None](SweepSettings | None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +64,14 @@ def read_run_settings(manifest: Mapping[str, object]) -> RunSettings:
         scenarios=tuple(str(each.get("name")) for each in scenarios),
         trials=trials if isinstance(trials, int) else 1,
         expectations=tuple(each for text in expected for each in parse_thresholds(text)),
-        predictions=TypeAdapter(dict[str, Prediction]).validate_python(
-            manifest.get("predictions") or {}
-        ),
+        predictions=PREDICTIONS.validate_python(manifest.get("predictions") or {}),
         entrants=tuple(
             Entrant(str(each["subject"]), str(each.get("contender")), str(each.get("name")))
             for each in scenarios
             if each.get("subject")
         ),
         capacity=manifest.get("capacity") is not None,
-        sweep=parse_sweep_settings(manifest.get("sweep")),
+        sweep=SWEEP.validate_python(manifest.get("sweep")),
     )
 
 

@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import median
 
-from pydantic import TypeAdapter
-
 from analysis.metrics import list_metrics
 from analysis.summary.model import CellSummary
 from analysis.summary.trials import collect_values, count_error_verdicts, group_completed_trials
@@ -61,11 +59,6 @@ class Sweep:
     grows: str = ""
 
 
-def parse_sweep_settings(content: object) -> SweepSettings | None:
-    """As the manifest has it. Raises ValueError."""
-    return None if content is None else TypeAdapter(SweepSettings).validate_python(content)
-
-
 def summarize_sweeps(
     cells: Sequence[CellSummary], asked: SweepSettings | None
 ) -> tuple[Sweep, ...]:
@@ -81,20 +74,23 @@ def summarize_sweeps(
 def summarize_sweep(
     base: str, asked: SweepSettings, trials: Mapping[str, Sequence[CellSummary]]
 ) -> Sweep:
+    keys = [each.key for each in list_metrics("sweep")]
     points = tuple(
-        build_sweep_point(step, trials[step.scenario])
+        SweepPoint(
+            value=step.value,
+            scenario=step.scenario,
+            trials=len(own),
+            figures={
+                key: median(values) if (values := collect_values(own, key)) else None
+                for key in keys
+            },
+            doubts=count_error_verdicts(own),
+        )
         for step in asked.steps
-        if step.base == base and step.scenario in trials
+        if step.base == base and (own := trials.get(step.scenario, ()))
     )
-    return Sweep(
-        base, asked.setting, points, find_sufficient_value(asked.setting, points), asked.grows
-    )
-
-
-def build_sweep_point(step: SweepStep, trials: Sequence[CellSummary]) -> SweepPoint:
-    found = {each.key: collect_values(trials, each.key) for each in list_metrics("sweep")}
-    figures = {key: median(values) if values else None for key, values in found.items()}
-    return SweepPoint(step.value, step.scenario, len(trials), figures, count_error_verdicts(trials))
+    enough = find_sufficient_value(asked.setting, points)
+    return Sweep(base, asked.setting, points, enough, asked.grows)
 
 
 def find_sufficient_value(setting: str, points: Sequence[SweepPoint]) -> float | None:
@@ -115,7 +111,6 @@ def export_sweeps(found: Sequence[Sweep]) -> list[dict[str, object]]:
 
 
 def export_point(point: SweepPoint) -> dict[str, object]:
-    content = asdict(point)
-    doubts = content.pop("doubts")
-    figures = {RECORDED_AS.get(key, key): value for key, value in content.pop("figures").items()}
-    return {**content, **figures, "doubts": doubts}
+    figures = {RECORDED_AS.get(key, key): value for key, value in point.figures.items()}
+    content = {"value": point.value, "scenario": point.scenario, "trials": point.trials}
+    return {**content, **figures, "doubts": dict(point.doubts)}

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Literal, cast, get_args
+from typing import get_args
 
 from analysis.metrics import METRICS, get_value
 from analysis.stats import formats
@@ -19,8 +19,7 @@ from scenarios.errors import UserError
 from scenarios.model import Library
 from scenarios.units import format_plain_number
 
-Operator = Literal["<", "<=", "==", "!=", ">=", ">"]
-HOLDS: Mapping[Operator, Callable[[float, float], bool]] = {
+HOLDS: Mapping[str, Callable[[float, float], bool]] = {
     "<": operator.lt,
     "<=": operator.le,
     "==": operator.eq,
@@ -28,6 +27,8 @@ HOLDS: Mapping[Operator, Callable[[float, float], bool]] = {
     ">=": operator.ge,
     ">": operator.gt,
 }
+UNBELIEVABLE = ("LITTLE_MISMATCH", "OVERLOADED", "GENERATOR_SATURATED", "COUNTS_DISAGREE")
+"""Verdicts with which no latency of a cell may pass a threshold."""
 EVERY = "*"
 EXAMPLE = "'async-http-shared: failures == 0, p99_ms < 1200'"
 
@@ -40,7 +41,7 @@ class Threshold:
 
     target: str
     figure: str
-    operator: Operator
+    operator: str
     bound: float
 
     def __str__(self) -> str:
@@ -79,20 +80,16 @@ def parse_threshold(target: str, text: str) -> Threshold:
     figure, sign, number = match.groups()
     if sign not in HOLDS:
         raise UserError(f"expectation {match[0]!r}: {sign!r} is none of {' '.join(HOLDS)}")
-    return Threshold(target, figure, cast(Operator, sign), parse_bound(match[0], number))
-
-
-def parse_bound(text: str, number: str) -> float:
     try:
         bound = float(number)
     except ValueError:
         bound = math.nan
     if not math.isfinite(bound):
         raise UserError(
-            f"expectation {text!r}: {number!r} is no plain number; "
+            f"expectation {match[0]!r}: {number!r} is no plain number; "
             "its unit is that of the figure, so 1200 for 1200 ms"
         )
-    return bound
+    return Threshold(target, figure, sign, bound)
 
 
 def read_thresholds(path: Path) -> tuple[Threshold, ...]:
@@ -190,10 +187,10 @@ def judge_threshold(
         value = get_value(cell, expectation.figure)
         if value is None:
             return build_unjudged("not measured", cell.trial)
-        if (doubt := find_disqualifying_verdict(cell)) and expectation.figure.endswith("_ms"):
-            return build_unjudged(
-                f"{formats.near_bound(value, expectation.bound)}, but {doubt}", cell.trial
-            )
+        doubts = [each for each in count_error_verdicts([cell]) if each in UNBELIEVABLE]
+        if doubts and expectation.figure.endswith("_ms"):
+            near = formats.near_bound(value, expectation.bound)
+            return build_unjudged(f"{near}, but {doubts[0]}", cell.trial)
         values.append((value, cell.trial))
     if len(trials) < asked_trials:
         return build_unjudged(f"only {len(trials)} of {asked_trials} trials were measured")
@@ -202,21 +199,9 @@ def judge_threshold(
     return ThresholdOutcome(scenario, expectation, met, value, trial, len(trials), None)
 
 
-UNBELIEVABLE = ("LITTLE_MISMATCH", "OVERLOADED", "GENERATOR_SATURATED", "COUNTS_DISAGREE")
-
-
-def find_disqualifying_verdict(cell: CellSummary) -> str | None:
-    """The verdict for which no latency of this cell may pass a threshold; None if there is none."""
-    return next((code for code in count_error_verdicts([cell]) if code in UNBELIEVABLE), None)
-
-
 def compute_excess(value: float, expectation: Threshold) -> float:
     """How far on the wrong side of the bound: the larger, the worse."""
     beyond = value - expectation.bound
     if expectation.operator in ("==", "!="):
         beyond = abs(beyond)
     return -beyond if expectation.operator in ("!=", ">", ">=") else beyond
-
-
-def are_all_met(outcomes: Sequence[ThresholdOutcome]) -> bool:
-    return all(each.met for each in outcomes)

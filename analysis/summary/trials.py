@@ -39,11 +39,16 @@ def collect_values(cells: Sequence[CellSummary], key: str) -> list[float]:
 
 
 def summarize_trials(cells: Sequence[CellSummary]) -> tuple[ScenarioSummary, ...]:
+    keys = [each.key for each in list_metrics("intervals")]
     return tuple(
         ScenarioSummary(
             scenario=scenario,
             trials=len(trials),
-            figures=compute_intervals(trials),
+            figures={
+                key: found
+                for key in keys
+                if (found := compute_median_interval(collect_values(trials, key))) is not None
+            },
             starved_trials=sum(has_starved_users(cell) for cell in trials),
             errors=count_error_verdicts(trials),
         )
@@ -53,17 +58,5 @@ def summarize_trials(cells: Sequence[CellSummary]) -> tuple[ScenarioSummary, ...
 
 def count_error_verdicts(trials: Sequence[CellSummary]) -> dict[str, int]:
     """How many of the trials carry each verdict that is an error."""
-    return dict(
-        Counter(
-            verdict.code
-            for cell in trials
-            for verdict in cell.verdicts
-            if verdict.severity == "error"
-        )
-    )
-
-
-def compute_intervals(trials: Sequence[CellSummary]) -> dict[str, MedianInterval]:
-    keys = [each.key for each in list_metrics("intervals")]
-    found = {key: compute_median_interval(collect_values(trials, key)) for key in keys}
-    return {key: interval for key, interval in found.items() if interval is not None}
+    found = (each for cell in trials for each in cell.verdicts)
+    return dict(Counter(each.code for each in found if each.severity == "error"))

@@ -1,11 +1,9 @@
 """A worker whose event loop is blocked by its endpoint, in simulated time."""
 
-import random
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import simpy
 
-from analysis.theory.model import ServerModel
 from analysis.theory.worker import (
     TICK_S,
     TICKS_A_LOOK,
@@ -36,16 +34,8 @@ class BlockedWorker(SimulatedWorker):
     of new connections and the heartbeat too. A user who is answered last asks again a moment too
     late for the next round: seen in real runs, and here by what SimPy does first."""
 
-    def __init__(
-        self,
-        clock: simpy.Environment,
-        model: ServerModel,
-        chance: random.Random,
-        starting_s: Second = 0.0,
-    ) -> None:
-        super().__init__(clock, replace(model, worker_timeout_s=0.0), chance)
-        self.timeout_s = model.worker_timeout_s
-        self.last_beat_s = self.last_tick_s = clock.now + starting_s
+    def begin(self, starting_s: Second) -> None:
+        self.last_tick_s = self.last_beat_s
         self.ticks = 0
         self.backlog: list[PendingRequest] = []
         """Connected as far as the kernel goes: the worker has not taken them yet. They outlive it:
@@ -56,8 +46,8 @@ class BlockedWorker(SimulatedWorker):
         self.round: list[PendingRequest] = []
         self.taken: set[int] = set()
         """Users whose connection it has."""
-        self.wake = clock.event()
-        clock.process(self.run(starting_s))
+        self.wake = self.clock.event()
+        self.clock.process(self.run(starting_s))
 
     def take_over(self, killed: SimulatedWorker) -> None:
         if isinstance(killed, BlockedWorker):
@@ -118,7 +108,8 @@ class BlockedWorker(SimulatedWorker):
             return
         self.ticks += 1
         self.last_tick_s = now_s
-        if self.ticks % TICKS_A_LOOK == 0 and now_s - self.last_beat_s > self.timeout_s / 2:
+        is_due = now_s - self.last_beat_s > self.model.worker_timeout_s / 2
+        if self.ticks % TICKS_A_LOOK == 0 and is_due:
             self.last_beat_s = now_s
 
     def kill(self) -> None:

@@ -1,4 +1,10 @@
-"""A web server's worker as the stations of queueing theory."""
+"""Queueing theory of a web server: its worker as stations, more and more users, random arrivals."""
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
 
 from analysis.theory.model import ServerModel
 from analysis.theory.networks import (
@@ -10,8 +16,13 @@ from analysis.theory.networks import (
     Station,
     compute_asymptotic_bounds,
     compute_highest_rps,
+    compute_throughput,
     compute_throughputs,
 )
+from scenarios.errors import UserError
+from scenarios.units import Second
+
+MOST_USERS = 10_000_000
 
 
 def build_stations(model: ServerModel) -> tuple[Station, ...]:
@@ -54,3 +65,145 @@ def build_upstream(model: ServerModel) -> Station:
 def find_bottleneck(model: ServerModel) -> Station:
     """The station of one worker that can do the least."""
     return min(build_stations(model), key=compute_highest_rps)
+
+
+@dataclass(frozen=True, slots=True)
+class CurvePoint:
+    """`mean_s` is the response without thinking; `limited_by` is "users", or the name of the
+    station that is full."""
+
+    users: int
+    ok_rps: float
+    mean_s: Second
+    limited_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """In order of users. `knee_users` is N* of Denning and Buzen: from there on more users bring
+    more waiting and hardly any more throughput. It and `highest_rps` are None where only the users
+    limit."""
+
+    points: tuple[CurvePoint, ...]
+    knee_users: float | None
+    highest_rps: float | None
+
+
+def parse_users(text: str) -> tuple[int, ...]:
+    """`500`, or `100..100000` for about five steps from each power of ten to the next.
+
+    Raises UserError.
+    """
+    match = re.fullmatch(r"(\d+)(?:\.\.(\d+))?", text.strip(), re.ASCII)
+    if match is None:
+        raise UserError(f"--users {text!r}: give a number, or a range such as 100..100000")
+    low, high = int(match[1]), int(match[2] or match[1])
+    if not 1 <= low <= high <= MOST_USERS:
+        raise UserError(f"--users {text}: give 1 to {MOST_USERS}, the smaller number first")
+    return build_users_grid(low, high)
+
+
+def build_users_grid(low: int, high: int, per_decade: int = 5) -> tuple[int, ...]:
+    """Numbers of users with about equal ratios between neighbours, `low` and `high` included."""
+    if not 1 <= low <= high:
+        raise ValueError(f"users from {low} to {high}: they start at 1 and go up")
+    steps = max(1, math.ceil(per_decade * math.log10(high / low)))
+    grid = {round(low * (high / low) ** (step / steps)) for step in range(steps + 1)}
+    return tuple(sorted(grid | {low, high}))
+
+
+def compute_curve(model: ServerModel, users: Sequence[int], think_s: Second = 0.0) -> Curve:
+    """Users are dealt out to the workers, which share nothing but the cores.
+
+    Raises ValueError if a request takes no time.
+    """
+    stations = cache(build_stations)  # at most one for each number of busy workers
+    one = compute_asymptotic_bounds(1, think_s, stations(model.scale_cpu_to_users(None)))
+    return Curve(
+        points=tuple(
+            compute_curve_point(
+                count, think_s, stations(model.scale_cpu_to_users(count)), model.workers
+            )
+            for count in sorted(set(users))
+        ),
+        knee_users=one.knee_users and model.workers * one.knee_users,
+        highest_rps=one.highest_rps and model.workers * one.highest_rps,
+    )
+
+
+def compute_curve_point(
+    users: int, think_s: Second, stations: Sequence[Station], workers: int
+) -> CurvePoint:
+    few, one_more = divmod(users, workers)
+    rate = sum(
+        of * compute_throughput(share, think_s, stations)
+        for share, of in ((few, workers - one_more), (few + 1, one_more))
+        if share > 0 and of > 0
+    )
+    fullest = compute_asymptotic_bounds(math.ceil(users / workers), think_s, stations)
+    return CurvePoint(users, rate, users / rate - think_s, fullest.limited_by)
+
+
+def estimate_poisson_mean_s(model: ServerModel, rate: float) -> Second | None:
+    """Of one worker: CPU and delay, and the waits for the interpreter, for a connection and for a
+    pool's token. None beyond capacity.
+
+    Arrivals dealt out to workers at random stay random, and so do those that leave a queue with
+    random service (P. J. Burke, Operations Research 4, 1956).
+    """
+    cpu_s, held_s = model.loop_cpu_s, model.undisturbed_s
+    if model.blocks:
+        return add_queue_wait_s(rate, held_s, cpu_s, 1)
+    cpu_wait_s = estimate_mgc_wait_s(rate, cpu_s, 1.0, 1)
+    connection_wait_s = (
+        0.0
+        if model.connections is None
+        else estimate_mgc_wait_s(rate, model.delay_s, 0.0, model.connections)
+    )
+    if cpu_wait_s is None or connection_wait_s is None:
+        return None
+    inside_s = cpu_wait_s + connection_wait_s + held_s
+    return add_queue_wait_s(rate, inside_s, cpu_s, model.pool) if model.needs_tokens else inside_s
+
+
+def add_queue_wait_s(rate: float, service_s: Second, cpu_s: Second, servers: int) -> Second | None:
+    """Service, and the wait for one of its servers. Of the service only the CPU's part varies: its
+    two random halves have half of one exponential's variance."""
+    scv = cpu_s**2 / 2 / service_s**2 if service_s > 0 else 0.0
+    wait_s = estimate_mgc_wait_s(rate, service_s, scv, servers)
+    return None if wait_s is None else wait_s + service_s
+
+
+def compute_erlang_c(load: float, servers: int) -> float | None:
+    """The share of Poisson arrivals that find all servers busy and wait (M/M/c). `load` is in
+    erlangs: arrivals a second × seconds of service, the mean number of busy servers.
+
+    A. K. Erlang, 1917. By the recursion of the loss formula, which neither overflows nor
+    cancels. None where there is no steady state: load >= servers.
+    """
+    if load >= servers:
+        return None
+    lost = 1.0
+    for count in range(1, servers + 1):
+        lost = load * lost / (count + load * lost)
+    busy = load / servers
+    return lost / (1 - busy * (1 - lost))
+
+
+def estimate_mgc_wait_s(
+    rate_per_s: float, service_mean_s: Second, service_scv: float, servers: int
+) -> Second | None:
+    """Mean wait for a server, service itself not included, with Poisson arrivals.
+
+    `service_scv` is the squared coefficient of variation of the service time: variance over
+    squared mean, 0 for a constant, 1 for exponential. Allen and Cunneen's approximation
+    (A. O. Allen, Probability, Statistics, and Queueing Theory, 2nd ed., 1990); exact for M/M/c,
+    and for M/G/1, where it is Pollaczek and Khinchine's. None where there is no steady state.
+    """
+    if service_mean_s == 0:
+        return 0.0
+    waiting = compute_erlang_c(rate_per_s * service_mean_s, servers)
+    if waiting is None:
+        return None
+    spare_per_s = servers / service_mean_s - rate_per_s
+    return waiting / spare_per_s * (1 + service_scv) / 2

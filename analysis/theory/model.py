@@ -3,9 +3,14 @@
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from scenarios.heartbeat import compute_blocking_s
-from scenarios.model import THREADS_OF, RareRequest, Style
+from scenarios.errors import UserError
+from scenarios.heartbeat import compute_blocking_s, exceeds_worker_timeout
+from scenarios.model import THREADS_OF, RareRequest, Scenario, Style
 from scenarios.units import Second
+
+AWAITING: tuple[Style, ...] = ("async def with processes", "async fn", "goroutine")
+"""They wait without a thread and without blocking the loop, as an `async def` does. Work in other
+processes is done by as many workers as there are cores."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,10 @@ class ServerModel:
         """Whether its client gives up before any answer can have come."""
         return self.held_s < self.delay_s
 
+    def is_killed_by(self, users: int) -> bool:
+        """Whether a worker is: as the runner expects it when it plans its windows."""
+        return exceeds_worker_timeout(users, self.workers, self.held_s, self.worker_timeout_s)
+
     def scale_cpu_to_users(self, users: int | None) -> "ServerModel":
         """With the CPU as it takes by the clock, a core for each worker: more workers than cores
         get turns on them, as far as they can be busy at once. None is an open loop, in which
@@ -86,3 +95,63 @@ class ServerModel:
         busy = self.workers if users is None else min(self.workers, users)
         crowding = 1.0 if self.cores is None else max(1.0, busy / self.cores)
         return replace(self, loop_cpu_s=self.loop_cpu_s * crowding, cores=None)
+
+
+def build_server_model(
+    scenario: Scenario, cpu_s: Second, cores: int | None = None, wait_s: Second = 0.0
+) -> ServerModel:
+    """A resolved scenario as theory sees it. `cpu_s`: of one request alone, on a core of its own;
+    `wait_s`: how long a database took for it, where it asks one. A database is an upstream with
+    that delay and as many connections as the app's pool has.
+
+    CPU times are drawn at random around their mean, as the formulas assume. Raises UserError if a
+    request takes no time: nothing would limit its rate.
+    """
+    server, client, bystander = scenario.server, scenario.client, scenario.bystander
+    style, threads = scenario.endpoint.style, THREADS_OF.get(scenario.endpoint.style)
+    return ServerModel(
+        style="async def" if style in AWAITING else style,
+        workers=(cores or 1) if style == "async def with processes" else server.workers,
+        pool=count_threads(scenario, cores),
+        connections=get_connection_limit(scenario),
+        delay_s=find_delay_s(scenario, cpu_s, wait_s),
+        loop_cpu_s=cpu_s,
+        cores=cores,
+        cpu_jitter="exponential",
+        worker_timeout_s=server.worker_timeout_s if server.kills_blocked_workers else 0.0,
+        client_timeout_s=client.timeout_s if client is not None else None,
+        accepts="one" if server.loop == "uvloop" else "all",
+        rare=scenario.rare,
+        answers_first=scenario.endpoint.answers_first,
+        works_elsewhere=style == "async def with processes",
+        bystander_tokens=bystander.turns if threads and bystander.needs == threads else 0,
+        bystander_every_s=bystander.every_s,
+    )
+
+
+def find_delay_s(scenario: Scenario, cpu_s: Second, wait_s: Second) -> Second:
+    delay_s = scenario.delay_s or (wait_s if scenario.database else 0.0)
+    if cpu_s + delay_s <= 0:
+        raise UserError(
+            f"{scenario.name}: with no CPU and no delay a request takes no time, and nothing "
+            "limits its rate; give --cpu above 0"
+        )
+    return delay_s
+
+
+def count_threads(scenario: Scenario, cores: int | None) -> int:
+    """Of the pool that the endpoint's style uses: asyncio's executor has as many as Python's
+    ThreadPoolExecutor by default."""
+    if THREADS_OF.get(scenario.endpoint.style) == "asyncio's executor":
+        return min(32, (cores or 1) + 4)
+    return scenario.server.pool
+
+
+def get_connection_limit(scenario: Scenario) -> int | None:
+    """Connections of one worker to what it asks, at most; None without a limit."""
+    client, database = scenario.client, scenario.database
+    if client is not None and client.life == "shared":
+        return client.connections
+    if database is not None and database.life == "pool":
+        return database.pool
+    return None

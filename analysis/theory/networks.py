@@ -55,18 +55,6 @@ class FlowEquivalent:
 Station = MultiServer | FlowEquivalent
 
 
-def compute_log_rates(station: Station, most: int) -> Numbers:
-    """Logarithms of the requests a second that leave it with 1, 2 … `most` inside. Infinite
-    where the demand is 0."""
-    if isinstance(station, FlowEquivalent):
-        known = station.rates[:most]
-        return np.log(known + known[-1:] * (most - len(known)))
-    if station.demand_s == 0:
-        return np.full(most, np.inf)
-    busy: Numbers = np.minimum(np.arange(1.0, most + 1), station.servers)
-    return np.log(busy) - math.log(station.demand_s)
-
-
 def compute_unloaded_s(station: Station) -> Second:
     """What a request that is alone spends there."""
     return 1 / station.rates[0] if isinstance(station, FlowEquivalent) else station.demand_s
@@ -160,8 +148,17 @@ def compute_log_weights(think_s: Second, stations: Sequence[Station], most: int)
 
 
 def compute_log_factors(station: Station, most: int) -> Numbers:
-    """log of 1 / (rate with 1 inside · … · rate with n inside), for n = 0 … most."""
-    return -np.concatenate([[0.0], np.cumsum(compute_log_rates(station, most))])
+    """log of 1 / (rate with 1 inside · … · rate with n inside), for n = 0 … most. Rates are
+    infinite where the demand is 0."""
+    if isinstance(station, FlowEquivalent):
+        known = station.rates[:most]
+        log_rates: Numbers = np.log(known + known[-1:] * (most - len(known)))
+    elif station.demand_s == 0:
+        log_rates = np.full(most, np.inf)
+    else:
+        busy = np.minimum(np.arange(1.0, most + 1), station.servers)
+        log_rates = np.log(busy) - math.log(station.demand_s)
+    return -np.concatenate([[0.0], np.cumsum(log_rates)])
 
 
 def convolve_logs(a: Numbers, b: Numbers) -> Numbers:

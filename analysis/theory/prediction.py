@@ -8,112 +8,200 @@ The upstream is taken to scale without limit: it answers after its delay, whatev
 so never limits. A run's verdict UPSTREAM_LATE tells when it did not.
 """
 
-from dataclasses import replace
+import math
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
-from analysis.theory.closed_loops import predict_blocked_loop, predict_closed_loop
+from analysis.theory.formulas import compute_curve, estimate_poisson_mean_s, find_bottleneck
 from analysis.theory.model import ServerModel
-from analysis.theory.open_loops import predict_open_loop
+from analysis.theory.networks import compute_highest_rps
+from analysis.theory.simulation import MOST_REQUESTS, RESTART_S, SimulationResult, simulate
+from analysis.theory.worker import TICKS_A_LOOK
 from records.prediction import Prediction
-from scenarios.errors import UserError
-from scenarios.model import THREADS_OF, Load, Scenario, Style
+from scenarios.model import Load
 from scenarios.units import Second
 
-
-def build_server_model(
-    scenario: Scenario, cpu_s: Second, cores: int | None = None, wait_s: Second = 0.0
-) -> ServerModel:
-    """A resolved scenario as theory sees it. `cpu_s`: of one request alone, on a core of its own;
-    `wait_s`: how long a database took for it, where it asks one. A database is an upstream with
-    that delay and as many connections as the app's pool has.
-
-    CPU times are drawn at random around their mean, as the formulas assume. Raises UserError if a
-    request takes no time: nothing would limit its rate.
-    """
-    server, client = scenario.server, scenario.client
-    has_processes = scenario.endpoint.style == "async def with processes"
-    return ServerModel(
-        style=resolve_style(scenario),
-        workers=(cores or 1) if has_processes else server.workers,
-        pool=count_threads(scenario, cores),
-        connections=get_connection_limit(scenario),
-        delay_s=find_delay_s(scenario, cpu_s, wait_s),
-        loop_cpu_s=cpu_s,
-        cores=cores,
-        cpu_jitter="exponential",
-        worker_timeout_s=server.worker_timeout_s if server.kills_blocked_workers else 0.0,
-        client_timeout_s=client.timeout_s if client is not None else None,
-        accepts="one" if server.loop == "uvloop" else "all",
-        rare=scenario.rare,
-        answers_first=scenario.endpoint.answers_first,
-        works_elsewhere=has_processes,
-        bystander_tokens=scenario.bystander.turns if shares_threads(scenario) else 0,
-        bystander_every_s=scenario.bystander.every_s,
-    )
+PATIENCE_S: Second = 29.3
+"""Of the warm-up, after the last user's first request: the runner gives it 30 s from when Locust
+has begun, which takes 0.7 s."""
+TURNS = 1.5
+"""Everybody is served once: the runner opens the window then."""
+CYCLES = 3
+"""Deaths of a worker that a window spans; the runner's has as many."""
+TURNS_WITH_WINDOW = 4
+"""Requests of each user: one at the start, one for each of the ramp's turn and of TURNS, and some
+left for the window."""
 
 
-def find_delay_s(scenario: Scenario, cpu_s: Second, wait_s: Second) -> Second:
-    delay_s = scenario.delay_s or (wait_s if scenario.database else 0.0)
-    if cpu_s + delay_s <= 0:
-        raise UserError(
-            f"{scenario.name}: with no CPU and no delay a request takes no time, and nothing "
-            "limits its rate; give --cpu above 0"
-        )
-    return delay_s
+@dataclass(frozen=True, slots=True)
+class FormulaPrediction:
+    """`mean_s` is None where no formula has it, `ceiling_rps` where nothing but the users limits.
+    `holds`: whether throughput and mean are believed, and not what the simulation shows."""
+
+    ok_rps: float
+    mean_s: Second | None
+    ceiling_rps: float | None
+    limited_by: str
+    holds: bool = True
 
 
-def count_threads(scenario: Scenario, cores: int | None) -> int:
-    """Of the pool that the endpoint's style uses: asyncio's executor has as many as Python's
-    ThreadPoolExecutor by default."""
-    if THREADS_OF.get(scenario.endpoint.style) == "asyncio's executor":
-        return min(32, (cores or 1) + 4)
-    return scenario.server.pool
+class SimulationPhases(NamedTuple):
+    """Arguments of `simulate`."""
 
-
-def shares_threads(scenario: Scenario) -> bool:
-    """Whether the bystander needs a thread of the same pool as the endpoint."""
-    needs = scenario.bystander.needs
-    return needs is not None and needs == THREADS_OF.get(scenario.endpoint.style)
-
-
-def resolve_style(scenario: Scenario) -> Style:
-    """A style that waits without a thread and without blocking the loop is as an `async def`. Work
-    in other processes is done by as many workers as there are cores."""
-    awaits = ("async def with processes", "async fn", "goroutine")
-    return "async def" if scenario.endpoint.style in awaits else scenario.endpoint.style
-
-
-def get_connection_limit(scenario: Scenario) -> int | None:
-    """Connections of one worker to what it asks, at most; None without a limit."""
-    client, database = scenario.client, scenario.database
-    if client is not None and client.life == "shared":
-        return client.connections
-    if database is not None and database.life == "pool":
-        return database.pool
-    return None
+    load: Load
+    warm_up_s: Second
+    window_s: Second
+    most_requests: int = MOST_REQUESTS
 
 
 def compute_prediction(model: ServerModel, load: Load) -> Prediction:
     """`cpu_ms` is that of the endpoint alone, however crowded the cores are. Raises ValueError if
     a request takes no time."""
-    found = predict_load(model, load)
+    crowded = model.scale_cpu_to_users(None if load.is_open else load.users)
+    if load.arrival_rate is not None:
+        found = predict_open_loop(crowded, load, load.arrival_rate)
+    else:
+        found = (predict_blocked_loop if model.blocks else predict_closed_loop)(crowded, load)
+    # where the interpreter limits, who is next depends on threads that take turns by the clock, or
+    # on how much a loop reads at a time; and work in other processes is not on the loop
+    unknown = found.limited_by == "interpreter" or model.works_elsewhere
     return replace(
         found,
-        bystander_ms=found.bystander_ms if can_predict_bystander(model, found) else None,
+        bystander_ms=None if unknown else found.bystander_ms,
         ceiling_rps=0.0 if model.times_out else found.ceiling_rps,
         cpu_ms=1000 * model.loop_cpu_s,
     )
 
 
-def can_predict_bystander(model: ServerModel, found: Prediction) -> bool:
-    """Where the interpreter is what limits, who is next depends on threads that take turns by the
-    clock, or on how much a loop reads at a time; and work in other processes is not on the loop."""
-    return found.limited_by != "interpreter" and not model.works_elsewhere
+def predict_open_loop(model: ServerModel, load: Load, rate: float) -> Prediction:
+    """Below capacity the rate is served. Beyond it the latencies have no steady state, and none
+    is given, unless clients that give up bound them.
+
+    Random arrivals: the mean of queues in a row, each as if by itself. Constant ones have no
+    such formula (what leaves one queue is no longer constant when it comes to the next, and not
+    random either): the simulation's mean.
+
+    Simulated with the phases of a real run, the warm-up cut where it would take more than half of
+    what may be simulated.
+    """
+    tightest = find_bottleneck(model)
+    ceiling = model.workers * compute_highest_rps(tightest)
+    below = rate < ceiling
+    random = load.arrivals == "poisson" and model.rare is None and not model.answers_first
+    formula = FormulaPrediction(
+        ok_rps=min(rate, ceiling),
+        mean_s=estimate_poisson_mean_s(model, rate / model.workers) if below and random else None,
+        ceiling_rps=ceiling if math.isfinite(ceiling) else None,
+        limited_by="arrivals" if below else tightest.name,
+    )
+    warm_up_s = min(3 * model.delay_s + 2, MOST_REQUESTS / 2 / rate)
+    shown = simulate(model, load, warm_up_s, load.duration_s)
+    found = combine_predictions(formula, shown)
+    if below or shown.failures > 0:
+        return found
+    return replace(found, mean_ms=None, median_ms=None, p99_ms=None)
 
 
-def predict_load(model: ServerModel, load: Load) -> Prediction:
-    if load.arrival_rate is not None:
-        return predict_open_loop(model.scale_cpu_to_users(None), load, load.arrival_rate)
-    crowded = model.scale_cpu_to_users(load.users)
-    if model.blocks:
-        return predict_blocked_loop(crowded, load)
-    return predict_closed_loop(crowded, load)
+def predict_closed_loop(model: ServerModel, load: Load) -> Prediction:
+    formula, turn_s = solve_steady_state(model, load)
+    if formula.limited_by == "pool" and model.pool * model.workers >= load.users:
+        # with a thread for each user it is full and keeps nobody waiting
+        formula = replace(formula, limited_by="users")
+    if model.blocked_by_rare_s:  # no formula: what holds the loop is nothing or all of the delay
+        formula = replace(formula, holds=False)
+    phases = plan_run(load, turn_s, turn_s) or plan_fast_ramp(load, turn_s, ramp_s=turn_s)
+    shown = simulate(model, *phases)
+    return replace(combine_predictions(formula, shown), starved=shown.starved)
+
+
+def predict_blocked_loop(model: ServerModel, load: Load) -> Prediction:
+    """With short turns it is one queue, which has a formula. With long ones a run ends far from
+    any steady state, and is simulated from the first user on."""
+    formula, turn_s = solve_steady_state(model, load)
+    per_worker = load.users / model.workers
+    formula = replace(formula, limited_by="users" if per_worker <= 1 else "blocked loop")
+    # taking one connection in each round, a loop has all of them after as many rounds, half as
+    # long on average as a turn of all
+    settles_s = turn_s * max(1.0, per_worker / 2) if model.accepts == "one" else turn_s
+    if model.is_killed_by(load.users):
+        phases = plan_worker_kills(load, model.worker_timeout_s)
+        formula = replace(formula, holds=False)
+    elif planned := plan_run(load, turn_s, settles_s):
+        phases = planned
+        # short of the patience of a warm-up, and with the heartbeat, which such a loop may give at
+        # each tenth round, in time
+        in_time = not 0 < model.worker_timeout_s < TICKS_A_LOOK * turn_s
+        holds = in_time and TICKS_A_LOOK * settles_s < PATIENCE_S
+        formula = replace(formula, holds=holds)
+    else:
+        # too many requests: what a run would come to if it lasted, and its workers too; rounds are
+        # even as soon as all are there
+        model = replace(model, accepts="all", worker_timeout_s=0.0)
+        phases = plan_fast_ramp(load, turn_s, ramp_s=turn_s / load.users)
+    return combine_predictions(formula, simulate(model, *phases))
+
+
+def solve_steady_state(model: ServerModel, load: Load) -> tuple[FormulaPrediction, Second]:
+    """With the length of a turn: from one request of a user to its next."""
+    found = compute_curve(model, [load.users], load.think_s)
+    (point,) = found.points
+    formula = FormulaPrediction(point.ok_rps, point.mean_s, found.highest_rps, point.limited_by)
+    return formula, load.users / point.ok_rps
+
+
+def plan_run(load: Load, turn_s: Second, settles_s: Second) -> SimulationPhases | None:
+    """As a real run has them: its window opens when everybody has been served once, or when its
+    patience ends. `settles_s` is what the crowd takes until turns are even. None where ramp and
+    warm-up leave less than half of what may be simulated to the window."""
+    warm_up_s = min(PATIENCE_S, TURNS * settles_s)
+    sent = (load.users / load.spawn_rate + warm_up_s) * load.users / turn_s
+    return SimulationPhases(load, warm_up_s, load.duration_s) if 2 * sent <= MOST_REQUESTS else None
+
+
+def plan_fast_ramp(load: Load, turn_s: Second, ramp_s: Second) -> SimulationPhases:
+    """All start within `ramp_s`: a long ramp of many fast users is mostly repetition."""
+    return SimulationPhases(
+        replace(load, spawn_rate=max(load.spawn_rate, load.users / ramp_s)),
+        TURNS * turn_s,
+        load.duration_s,
+        max(MOST_REQUESTS, TURNS_WITH_WINDOW * load.users),
+    )
+
+
+def plan_worker_kills(load: Load, worker_timeout_s: Second) -> SimulationPhases:
+    """The window opens about when the first worker is killed, and spans CYCLES deaths."""
+    ramp_s = min(load.users / load.spawn_rate, worker_timeout_s)
+    return SimulationPhases(
+        replace(load, spawn_rate=load.users / ramp_s),
+        worker_timeout_s - ramp_s,
+        CYCLES * (worker_timeout_s + RESTART_S),
+        max(MOST_REQUESTS, (CYCLES + 2) * load.users),
+    )
+
+
+def combine_predictions(formula: FormulaPrediction, shown: SimulationResult) -> Prediction:
+    """No formula knows of failures: where requests fail, all of it is what the simulation showed,
+    good answers as throughput and the times of all answers, good and bad.
+
+    The formula's mean is of a steady state. One above the slowest answers seen says that this was
+    not reached, or that some are never served: it would contradict them.
+    """
+    if shown.failures > 0:
+        why = "worker kills" if shown.kills > 0 else "client timeout"
+        formula = replace(formula, holds=False, limited_by=why)
+    mean_s = formula.mean_s if formula.holds else None
+    if mean_s is None or (shown.p99_s is not None and mean_s > shown.p99_s):
+        mean_s = shown.mean_s
+    return Prediction(
+        ok_rps=formula.ok_rps if formula.holds else shown.ok_rps,
+        mean_ms=convert_to_ms(mean_s),
+        median_ms=convert_to_ms(shown.median_s),
+        p99_ms=convert_to_ms(shown.p99_s),
+        ceiling_rps=formula.ceiling_rps,
+        limited_by=formula.limited_by,
+        bystander_ms=convert_to_ms(shown.bystander_median_s),
+    )
+
+
+def convert_to_ms(value_s: Second | None) -> float | None:
+    return None if value_s is None else 1000 * value_s

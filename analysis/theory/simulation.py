@@ -16,21 +16,18 @@ from dataclasses import dataclass, replace
 
 import simpy
 
-from analysis.stats.quantiles import estimate_quantile
-from analysis.stats.quotients import divide_or_none
+from analysis.stats.quantiles import divide_or_none, estimate_quantile
+from analysis.theory.blocked_worker import BlockedWorker
 from analysis.theory.model import ServerModel
-from analysis.theory.server import SimulatedServer
-from analysis.theory.users import (
-    ClosedLoad,
-    RequestLimitReached,
-    SimulatedLoad,
-    SimulatedUsers,
-    SimulationCounters,
-)
+from analysis.theory.users import RequestLimitReached, SimulatedUsers, SimulationCounters
+from analysis.theory.worker import SimulatedWorker, Steps
+from scenarios.model import Load
 from scenarios.units import Second
 
 MOST_REQUESTS = 200_000
 """Some seconds of real time."""
+RESTART_S: Second = 1.0
+"""From the kill of a worker until the one after it serves: fork, imports, startup."""
 ROUNDS = 2
 """Answers for each user in a window, on average, before one without any counts as starved: with
 fair turns one would do, but turns are seldom quite fair."""
@@ -48,7 +45,6 @@ class SimulationResult:
       an open load, and for a window with fewer answers than ROUNDS for each user, in which fair
       turns need not have come to everybody.
     kills: of workers, inside the window.
-    in_flight_mean: asked and not answered, time-weighted.
     bystander_median_s: of those who ask now and then, the unanswered with their age.
     """
 
@@ -63,13 +59,42 @@ class SimulationResult:
     mean_s: Second | None
     median_s: Second | None
     p99_s: Second | None
-    in_flight_mean: float | None
     bystander_median_s: Second | None = None
+
+
+class SimulatedServer:
+    """Workers, and the master that replaces those whose heartbeat is late."""
+
+    def __init__(self, clock: simpy.Environment, model: ServerModel, chance: random.Random) -> None:
+        self.clock = clock
+        self.model = model
+        self.chance = chance
+        self.killed_at_s: list[Second] = []
+        self.workers = [self.create_worker() for _ in range(model.workers)]
+        if model.worker_timeout_s > 0:
+            for place in range(model.workers):
+                clock.process(self.watch(place))
+
+    def create_worker(self, starting_s: Second = 0.0) -> SimulatedWorker:
+        kind = BlockedWorker if self.model.blocks else SimulatedWorker
+        return kind(self.clock, self.model, self.chance, starting_s)
+
+    def watch(self, place: int) -> Steps:
+        while True:
+            worker = self.workers[place]
+            beat_s = worker.last_beat_s
+            yield self.clock.timeout(beat_s + self.model.worker_timeout_s - self.clock.now)
+            if worker.last_beat_s == beat_s:
+                # the next one first: those who lose their connection ask again at once
+                self.workers[place] = successor = self.create_worker(RESTART_S)
+                self.killed_at_s.append(self.clock.now)
+                successor.take_over(worker)
+                worker.kill()
 
 
 def simulate(
     model: ServerModel,
-    load: SimulatedLoad,
+    load: Load,
     warm_up_s: Second,
     window_s: Second,
     most_requests: int = MOST_REQUESTS,
@@ -81,8 +106,9 @@ def simulate(
     chance = random.Random(seed)
     server = SimulatedServer(clock, model, chance)
     counters = SimulationCounters(clock, most_requests)
-    SimulatedUsers(clock, server, counters, chance).start(load)
-    opens_s = load.ramp_s + warm_up_s
+    SimulatedUsers(clock, server.workers, counters, chance).start(load)
+    ramp_s = 0.0 if load.is_open else load.users / load.spawn_rate
+    opens_s = ramp_s + warm_up_s
     cut_short = False
     try:
         if opens_s > 0:
@@ -91,7 +117,9 @@ def simulate(
         clock.run(until=opens_s + window_s)
     except RequestLimitReached:
         cut_short = True
-    users = load.users if isinstance(load, ClosedLoad) else None
+        if clock.now < opens_s:  # nothing is known of a window that never opened
+            counters.open_window()
+    users = None if load.is_open else load.users
     found = collect_result(counters, server, users, cut_short)
     return replace(found, bystander_median_s=drain_and_find_ping_median_s(counters, model))
 
@@ -109,9 +137,7 @@ def drain_and_find_ping_median_s(counters: SimulationCounters, model: ServerMode
 def collect_result(
     counters: SimulationCounters, server: SimulatedServer, users: int | None, cut_short: bool
 ) -> SimulationResult:
-    counters.close_window()
-    opened_s = counters.opened_s or 0.0
-    window_s = counters.clock.now - opened_s
+    window_s = counters.clock.now - counters.opened_s
     every_s = counters.good_s + counters.bad_s
     return SimulationResult(
         window_s=window_s,
@@ -122,10 +148,9 @@ def collect_result(
         starved=None
         if users is None or len(every_s) < ROUNDS * users
         else users - len(counters.answered),
-        kills=sum(killed_s >= opened_s for killed_s in server.killed_at_s),
+        kills=sum(killed_s >= counters.opened_s for killed_s in server.killed_at_s),
         ok_rps=divide_or_none(len(counters.good_s), window_s),
         mean_s=divide_or_none(sum(every_s), len(every_s)),
         median_s=estimate_quantile(every_s, 0.5),
         p99_s=estimate_quantile(every_s, 0.99),
-        in_flight_mean=divide_or_none(counters.waited_s, window_s),
     )

@@ -8,7 +8,7 @@ from analysis.theory.formulas import find_bottleneck
 from analysis.theory.model import ServerModel
 from analysis.theory.networks import compute_highest_rps
 from analysis.theory.simulation import simulate
-from analysis.theory.users import OpenLoad
+from scenarios.model import Load
 from scenarios.units import Second
 
 MOST_WORKERS = 4096
@@ -65,7 +65,7 @@ class SizeSearch:
             share = self.target.rate_per_s / workers
             shown = simulate(
                 replace(model, workers=1),
-                OpenLoad(share),
+                Load(arrival_rate=share, arrivals="poisson"),
                 warm_up_s=3 * model.undisturbed_s + SETTLING_REQUESTS / share,
                 window_s=JUDGED_REQUESTS / share,
             )

@@ -1,44 +1,17 @@
 """Those who send requests in simulated time, and what they see."""
 
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 import simpy
 
-from analysis.theory.server import SimulatedServer
 from analysis.theory.worker import ClientTimeout, SimulatedWorker, Steps
+from scenarios.model import Load
 from scenarios.units import Second
 
 FIRST_PING_S: Second = 0.1
 """After the first user: Locust needs 0.9 s to begin, and the bystander none."""
-
-
-@dataclass(frozen=True, slots=True)
-class ClosedLoad:
-    """Each user waits for its answer, good or bad, thinks, and asks again. They start one after
-    another, `spawn_rate` a second; user i always asks worker i mod workers."""
-
-    users: int
-    think_s: Second = 0.0
-    spawn_rate: float = 50.0
-
-    @property
-    def ramp_s(self) -> Second:
-        return self.users / self.spawn_rate
-
-
-@dataclass(frozen=True, slots=True)
-class OpenLoad:
-    """Requests arrive whether or not others were answered, each at a worker chosen at random."""
-
-    rate_per_s: float
-    arrivals: Literal["constant", "poisson"] = "poisson"
-    ramp_s: Second = 0.0
-
-
-SimulatedLoad = ClosedLoad | OpenLoad
 
 
 class RequestLimitReached(Exception):
@@ -53,11 +26,7 @@ class SimulationCounters:
     most_requests: int
     sent: int = 0
     in_flight: int = 0
-    opened_s: Second | None = None
-    """None while the warm-up lasts."""
-    changed_s: Second = 0.0
-    waited_s: Second = 0.0
-    """Summed over all that were in flight: the area under their number."""
+    opened_s: Second = 0.0
     good_s: list[Second] = field(default_factory=list)
     bad_s: list[Second] = field(default_factory=list)
     answered: set[int] = field(default_factory=set)
@@ -67,8 +36,7 @@ class SimulationCounters:
     """Whether the window is over: nobody asks any more."""
 
     def open_window(self) -> None:
-        self.opened_s = self.changed_s = self.clock.now
-        self.waited_s = 0.0
+        self.opened_s = self.clock.now
         for seen in (self.good_s, self.bad_s, self.answered, self.pings):
             seen.clear()
 
@@ -84,45 +52,39 @@ class SimulationCounters:
         if self.sent == self.most_requests:
             raise RequestLimitReached
         self.sent += 1
-        self.update_in_flight(+1)
+        self.in_flight += 1
 
     def record_answer(self, user: int, took_s: Second, good: bool) -> None:
-        self.update_in_flight(-1)
+        self.in_flight -= 1
         (self.good_s if good else self.bad_s).append(took_s)
         self.answered.add(user)
-
-    def update_in_flight(self, in_flight: int) -> None:
-        self.waited_s += self.in_flight * (self.clock.now - self.changed_s)
-        self.changed_s = self.clock.now
-        self.in_flight += in_flight
-
-    def close_window(self) -> None:
-        """The last stretch of waiting, up to now; all of nothing if the window never opened."""
-        if self.opened_s is None:
-            self.open_window()
-        self.update_in_flight(0)
 
 
 @dataclass(frozen=True, slots=True)
 class SimulatedUsers:
+    """In a closed loop each user waits for its answer, good or bad, thinks, and asks again. They
+    start one after another; user i always asks worker i mod workers. In an open loop requests
+    arrive whether or not others were answered, each at a worker chosen at random."""
+
     clock: simpy.Environment
-    server: SimulatedServer
+    workers: Sequence[SimulatedWorker]
+    """Those that live at the moment."""
     counters: SimulationCounters
     chance: random.Random
 
-    def start(self, load: SimulatedLoad) -> None:
+    def start(self, load: Load) -> None:
         self.clock.process(self.run_bystander())
-        if isinstance(load, ClosedLoad):
+        if load.arrival_rate is not None:
+            self.clock.process(self.run_arrivals(load.arrival_rate, load.arrivals == "poisson"))
+        else:
             for number in range(load.users):
                 self.clock.process(self.run_user(number, load))
-        else:
-            self.clock.process(self.run_arrivals(load))
 
-    def run_user(self, number: int, load: ClosedLoad) -> Steps:
-        place = number % len(self.server.workers)
+    def run_user(self, number: int, load: Load) -> Steps:
+        place = number % len(self.workers)
         yield self.clock.timeout(number / load.spawn_rate)
         while not self.counters.is_closed:
-            yield from self.send_request(number, self.server.workers[place])
+            yield from self.send_request(number, self.workers[place])
             if load.think_s > 0:
                 yield self.clock.timeout(load.think_s)
 
@@ -131,8 +93,8 @@ class SimulatedUsers:
         connection in each round, it takes a user's place."""
         yield self.clock.timeout(FIRST_PING_S)
         while True:
-            self.clock.process(self.send_ping(self.server.workers[0]))
-            yield self.clock.timeout(self.server.model.bystander_every_s)
+            self.clock.process(self.send_ping(self.workers[0]))
+            yield self.clock.timeout(self.workers[0].model.bystander_every_s)
 
     def send_ping(self, worker: SimulatedWorker) -> Steps:
         sent_s = self.clock.now
@@ -140,12 +102,11 @@ class SimulatedUsers:
         yield from worker.serve_ping()
         self.counters.pings[sent_s] = self.clock.now
 
-    def run_arrivals(self, load: OpenLoad) -> Steps:
+    def run_arrivals(self, rate: float, at_random: bool) -> Steps:
         number = 0
         while not self.counters.is_closed:
-            is_random, rate = load.arrivals == "poisson", load.rate_per_s
-            yield self.clock.timeout(self.chance.expovariate(rate) if is_random else 1 / rate)
-            self.clock.process(self.send_request(number, self.chance.choice(self.server.workers)))
+            yield self.clock.timeout(self.chance.expovariate(rate) if at_random else 1 / rate)
+            self.clock.process(self.send_request(number, self.chance.choice(self.workers)))
             number += 1
 
     def send_request(self, user: int, worker: SimulatedWorker) -> Steps:

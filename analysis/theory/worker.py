@@ -54,16 +54,20 @@ class SimulatedWorker:
         self.clock = clock
         self.model = model
         self.chance = chance
+        # a dict keeps the order of arrival; a set of processes would differ from run to run
+        self.in_flight: dict[simpy.Process, None] = {}
+        self.alive = True
+        self.last_beat_s = clock.now + starting_s
+        self.begin(starting_s)
+
+    def begin(self, starting_s: Second) -> None:
+        model, clock = self.model, self.clock
         self.interpreter = simpy.Resource(clock, capacity=1)
         kind_of_pool = LifoResource if model.queue == "lifo" else simpy.Resource
         self.pool = kind_of_pool(clock, capacity=model.pool)
         limit = model.connections
         self.connections = None if limit is None else simpy.Resource(clock, capacity=limit)
         self.served = 0
-        # a dict keeps the order of arrival; a set of processes would differ from run to run
-        self.in_flight: dict[simpy.Process, None] = {}
-        self.alive = True
-        self.last_beat_s = clock.now + starting_s
         if starting_s > 0:
             clock.process(self.hold(self.interpreter, self.pause(starting_s)))
         if model.worker_timeout_s > 0:
@@ -142,19 +146,16 @@ class SimulatedWorker:
     def ask_upstream(self) -> Steps:
         if self.connections is None:
             yield from self.wait_for_answer()
-        else:
-            with self.connections.request() as connection:
-                yield from self.wait_for_connection(connection)
-                yield from self.wait_for_answer()
-
-    def wait_for_connection(self, connection: simpy.Event) -> Steps:
-        patience_s = self.model.client_timeout_s
-        if patience_s is None or connection.triggered:
-            yield connection
             return
-        yield connection | self.clock.timeout(patience_s)
-        if not connection.triggered:
-            raise ClientTimeout
+        patience_s = self.model.client_timeout_s
+        with self.connections.request() as connection:
+            if patience_s is None or connection.triggered:
+                yield connection
+            else:
+                yield connection | self.clock.timeout(patience_s)
+            if not connection.triggered:
+                raise ClientTimeout
+            yield from self.wait_for_answer()
 
     def wait_for_answer(self) -> Steps:
         yield self.clock.timeout(self.model.held_s)

@@ -1,1 +1,1 @@
-"""What a cell says about its own trustworthiness: one file per verdict."""
+"""What a cell says about its own trustworthiness: one class per verdict."""

@@ -1,15 +1,73 @@
-"""What a verdict is: what it rests on, what it says, and the form in which it is recorded."""
+"""What a verdict is, what it rests on, and how a cell is judged."""
 
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import ClassVar, Literal, dataclass_transform
 
-from analysis.verdicts.evidence import Evidence
+import polars as pl
+
+from analysis import verdicts
+from analysis.measures.instruments import Instruments, measure_instruments
+from analysis.measures.littles_law import LittlesLaw, compute_littles_law
+from analysis.measures.request_accounting import RequestAccounting
+from analysis.measures.steadiness import Steadiness, assess_steadiness
+from analysis.measures.throughput import Backlog, compute_backlog
+from analysis.measures.window import MeasuredCell
+from records.cell import CellRecord
+from records.prediction import Prediction
+from scenarios.units import Second
 
 Severity = Literal["info", "warning", "error"]
 Data = Mapping[str, float | int | str]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    record: CellRecord
+    completed: int
+    unfinished: int
+    oldest_unfinished_s: Second | None
+    slowest_completed_s: Second | None
+    littles_law: LittlesLaw | None
+    """None in an open loop, which has no users."""
+    counts: RequestAccounting
+    instruments: Instruments
+    steadiness: Steadiness
+    backlog: Backlog | None
+    """None in a closed loop."""
+    prediction: Prediction | None
+    """None where the run was not predicted."""
+
+    @property
+    def is_overloaded(self) -> bool:
+        return self.backlog is not None and self.backlog.overload is not None
+
+
+def gather_evidence(
+    cell: MeasuredCell, counts: RequestAccounting, prediction: Prediction | None
+) -> Evidence:
+    completions = cell.completions
+    unfinished = cell.requests.filter(pl.col("ended_s").is_null())
+    oldest_s = unfinished["started_s"].min()
+    slowest_s = (completions["ended_s"] - completions["started_s"]).max()
+    return Evidence(
+        record=cell.record,
+        completed=completions.height,
+        unfinished=unfinished.height,
+        oldest_unfinished_s=cell.end_s - oldest_s if isinstance(oldest_s, float) else None,
+        slowest_completed_s=slowest_s if isinstance(slowest_s, float) else None,
+        littles_law=compute_littles_law(cell),
+        counts=counts,
+        instruments=measure_instruments(cell),
+        steadiness=assess_steadiness(cell),
+        backlog=compute_backlog(cell) if cell.record.scenario.load.is_open else None,
+        prediction=prediction,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,3 +117,17 @@ class Verdict(ABC):
 
     def to_record(self) -> VerdictRecord:
         return VerdictRecord(self.code, self.severity, self.message, self.advice, self.data)
+
+
+def judge(evidence: Evidence) -> tuple[Verdict, ...]:
+    """Every verdict of this package is asked, the gravest first."""
+    found = (each.check(evidence) for each in list_verdicts())
+    return tuple(verdict for verdict in found if verdict is not None)
+
+
+@cache
+def list_verdicts() -> tuple[type[Verdict], ...]:
+    """By rank."""
+    for each in iter_modules(verdicts.__path__):
+        import_module(f"{verdicts.__name__}.{each.name}")
+    return tuple(sorted(Verdict.__subclasses__(), key=lambda each: each.rank))

@@ -15,6 +15,7 @@ from starlette.responses import Response
 from starlette.types import Message, Receive
 
 MOST_BYTES = 65_536
+TOO_LARGE = f"a body must be of {MOST_BYTES:,} bytes at most"
 Handler = Callable[[Request], Coroutine[None, None, Response]]
 
 
@@ -46,7 +47,7 @@ def wrap_request(request: Request) -> StrictRequest:
     """Raises HTTPException if too much is announced."""
     announced = request.headers.get("content-length", "0")
     if announced.isdecimal() and int(announced) > MOST_BYTES:
-        raise build_too_large_error()
+        raise HTTPException(413, TOO_LARGE)
     return StrictRequest(request.scope, limit_body(request.receive))
 
 
@@ -65,11 +66,7 @@ def limit_body(receive: Receive) -> Receive:
         message = await receive()
         so_far += len(message.get("body", b""))
         if so_far > MOST_BYTES:
-            raise build_too_large_error()
+            raise HTTPException(413, TOO_LARGE)
         return message
 
     return receive_limited
-
-
-def build_too_large_error() -> HTTPException:
-    return HTTPException(413, f"a body must be of {MOST_BYTES:,} bytes at most")

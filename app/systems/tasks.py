@@ -91,9 +91,8 @@ def create_app(settings: DatabaseSettings) -> FastAPI:
     ) -> TaskPage:
         rows = await (await connection.execute(PAGE, (after, limit + 1))).fetchall()
         items = [Task.model_validate(row) for row in rows[:limit]]
-        return TaskPage(
-            items=items, next=encode_cursor(items[-1].task_id) if rows[limit:] else None
-        )
+        following = encode_cursor(items[-1].task_id) if rows[limit:] else None
+        return TaskPage(items=items, next=following)
 
     @app.post("/tasks", status_code=201, response_model=Task)
     async def create_task(connection: opened, task: NewTask) -> DictRow | None:

@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 from .middleware import Probe
-from .pool import instrument_pool
+from .request_record import instrument_pool
 
 
 def load_target(target: str) -> object:

@@ -8,9 +8,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from time import monotonic
 
-from .pool import instrument_pool
 from .recorder import Recorder
-from .request_record import RequestRecord, Scope, current
+from .request_record import RequestRecord, Scope, current, instrument_pool
 from .watchdog import Watchdog
 
 Message = Scope

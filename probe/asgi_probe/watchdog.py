@@ -1,5 +1,7 @@
 """A thread that looks at the loop from outside: a sampler on the loop goes blind just when
-the loop is blocked (a 50 ms ticker logged 2 samples in 15 s where this logs hundreds)."""
+the loop is blocked (a 50 ms ticker logged 2 samples in 15 s where this logs hundreds). It finds
+what blocks the loop: the route, and the innermost line of the user's own code, or of a library
+that a request called with none of the user's code in between."""
 
 from __future__ import annotations
 
@@ -10,16 +12,17 @@ import threading
 from math import nan
 from pathlib import Path
 from time import monotonic, process_time
+from types import FrameType
 from typing import TYPE_CHECKING
 
-from .frames import find_blocking_site
 from .journal import Columns, ProbeJournal, make_packer
 from .recorder import Recorder
-from .request_record import HANDLERS, classify_thread
+from .request_record import HANDLERS, RequestRecord, classify_thread, find_route
 
 if TYPE_CHECKING:
     from anyio import CapacityLimiter
 
+PROBE_HOME = str(Path(__file__).parent)
 BEAT_S = 0.010
 """Period of the loop's heartbeat, and of the watchdog's look."""
 FLUSH_EVERY_S = 0.25
@@ -158,3 +161,37 @@ def read_resident_bytes() -> float:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE")
     except OSError:
         return nan
+
+
+def find_blocking_site(thread: int, user_root: Path) -> tuple[str | None, str | None]:
+    """(route, "file:line function") of what a thread is in the middle of; None where unknown.
+    Inside a request, but outside the user's code (a server that writes its log), it is "module
+    function" of the innermost line.
+
+    A coroutine that is being run has its awaiters below it on the stack, so the probe's own
+    frame, whose local `record` is the request's, is found there too.
+    """
+    innermost = frame = sys._current_frames().get(thread)
+    route, site = None, None
+    while frame is not None and route is None:
+        if frame.f_code.co_filename.startswith(PROBE_HOME):
+            record = frame.f_locals.get("record")
+            if isinstance(record, RequestRecord):
+                route = find_route(record.scope)
+        elif site is None:
+            site = format_user_frame(frame, user_root)
+        frame = frame.f_back
+    if site is None and route is not None and innermost is not None:
+        site = f"{innermost.f_globals.get('__name__')} {innermost.f_code.co_name}"
+    return route, site
+
+
+def format_user_frame(frame: FrameType, user_root: Path) -> str | None:
+    path = frame.f_code.co_filename
+    if "site-packages" in path:
+        return None
+    try:
+        near = Path(path).relative_to(user_root)
+    except ValueError:
+        return None
+    return f"{near}:{frame.f_lineno} {frame.f_code.co_name}"

@@ -1,39 +1,49 @@
-"""How the load is started: Locust's command line, and what its processes are to do. Pure."""
+"""How the load is started: Locust's command line, what its processes are to do, and the wait for
+those on other machines."""
 
 import json
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
+from time import monotonic, sleep
 
-from scenarios.model import Scenario
-from stress.load.protocol import PLAN_OPTION, LoadPlan
-from stress.plan import HOST, Command, plan_windows
-from stress.runtime import CellRun, Distribution
-from stress.stack import ROOT
+from scenarios.errors import UserError, build_cannot_run_error
+from stress.interruption import POLL_S, CellInterruptedError
+from stress.load.protocol import PLAN_OPTION, LoadPlan, LoadProgress, read_progress
+from stress.plan import HOST, Command
+from stress.processes import Process
+from stress.runtime import (
+    MASTER_PORT,
+    TELL_EVERY_S,
+    CellRun,
+    Distribution,
+    PhaseProgress,
+    Runtime,
+)
+from stress.stack import ROOT, Stack
 
-LOCUST = (sys.executable, "-m", "locust", f"--locustfile={ROOT / 'stress/load/locustfile.py'}")
+WAITING = "waiting for load workers"
+LOCUST = (
+    sys.executable, "-m", "locust", f"--locustfile={ROOT / 'stress/load/locustfile.py'}",
+    "--loglevel=WARNING", "--exit-code-on-error=0",
+)  # fmt: skip
+USER_CLASSES = {"fast": "ClosedLoopFastUser", "requests": "ClosedLoopRequestsUser"}
+"""Of a closed loop, as the locustfile names them."""
 
 
 def build_load_plan(cell: CellRun, port: int, distribution: Distribution | None) -> LoadPlan:
     """`port`: the server's."""
     scenario, load = cell.scenario, cell.scenario.load
+    if distribution is not None:
+        load = replace(load, processes=distribution.expect_workers)
     return LoadPlan(
         host=scenario.url or f"http://{distribution.listen if distribution else HOST}:{port}",
-        path=scenario.endpoint.path,
-        method=scenario.endpoint.method,
-        body=scenario.endpoint.body,
-        keep_alive=load.keep_alive,
+        endpoint=scenario.endpoint,
+        rare=scenario.rare,
+        load=load,
         cell_number=cell.number,
         folder=str(cell.directory.raw),
-        think_s=load.think_s,
-        timeout_s=plan_windows(scenario).load_timeout_s,
-        users=load.users,
-        spawn_rate=load.spawn_rate,
-        processes=distribution.expect_workers if distribution else load.processes,
-        arrival_rate=load.arrival_rate,
-        arrivals=load.arrivals,
-        rare_path=scenario.rare.path if scenario.rare else None,
-        rare_one_in=scenario.rare.one_in if scenario.rare else 0,
+        timeout_s=cell.windows.load_timeout_s,
         distributed=distribution is not None,
     )
 
@@ -42,31 +52,21 @@ def build_load_command(
     cell: CellRun, port: int, master_port: int, distribution: Distribution | None = None
 ) -> Command:
     """Locust, headless. `master_port` is where its processes meet, if there are several here."""
-    load, plan = cell.scenario.load, build_load_plan(cell, port, distribution)
-    users = plan.processes if load.is_open else load.users
-    spawn_rate = float(plan.processes) if load.is_open else load.spawn_rate
+    plan = build_load_plan(cell, port, distribution)
+    load = plan.load
+    users = load.processes if load.is_open else load.users
+    spawn_rate = float(load.processes) if load.is_open else load.spawn_rate
     argv = (
         *LOCUST,
-        choose_user_class(cell.scenario),
+        "OpenLoopUser" if load.is_open else USER_CLASSES[load.user_class],
         "--headless",
         f"--users={users}",
         f"--spawn-rate={spawn_rate:g}",
         "--only-summary",
-        "--loglevel=WARNING",
-        "--exit-code-on-error=0",
         *build_distributed_options(load.processes, master_port, distribution),
         f"{PLAN_OPTION}={json.dumps(asdict(plan))}",
-    )  # fmt: skip
+    )
     return Command("load", argv, cell.directory.raw, {"PYTHONPATH": str(ROOT)})
-
-
-def choose_user_class(scenario: Scenario) -> str:
-    """Its name in the locustfile."""
-    if scenario.load.is_open:
-        return "OpenLoopUser"
-    return {"fast": "ClosedLoopFastUser", "requests": "ClosedLoopRequestsUser"}[
-        scenario.load.user_class
-    ]
 
 
 def build_distributed_options(
@@ -93,12 +93,44 @@ def build_distributed_options(
 
 def build_load_worker_command(folder: Path, master: str, port: int) -> Command:
     """A load process that asks the master at that address what to do."""
-    argv = (
-        *LOCUST,
-        "--worker",
-        f"--master-host={master}",
-        f"--master-port={port}",
-        "--loglevel=WARNING",
-        "--exit-code-on-error=0",
-    )  # fmt: skip
+    argv = (*LOCUST, "--worker", f"--master-host={master}", f"--master-port={port}")
     return Command("load", argv, folder, {"PYTHONPATH": str(ROOT)})
+
+
+def await_load_workers(cell: CellRun, runtime: Runtime, stack: Stack, load: Process) -> None:
+    """Raises UserError when too few come, CellInterruptedError when there is nothing to wait for
+    any more."""
+    distribution = runtime.distribution
+    assert distribution is not None
+    deadline_s, reported_s = monotonic() + distribution.wait_s, 0.0
+    while (progress := read_progress(cell.directory.raw)).ready < distribution.expect_workers:
+        now_s = monotonic()
+        if reason := runtime.interruption.reason or stack.find_ended_process():
+            raise CellInterruptedError(reason)
+        if load.get_exit_code() is not None:
+            raise build_cannot_run_error(
+                f"the load's master ended by itself: {load.read_last_log_line()}"
+            )
+        if now_s > deadline_s:
+            raise build_too_few_error(progress, distribution)
+        if now_s - reported_s >= TELL_EVERY_S:
+            reported_s, left_s = now_s, deadline_s - now_s
+            name = cell.scenario.name
+            runtime.listener(PhaseProgress(name, WAITING, left_s, progress, deaths=0))
+        sleep(POLL_S)
+
+
+def build_too_few_error(progress: LoadProgress, distribution: Distribution) -> UserError:
+    came = (
+        f"{progress.ready} of {distribution.expect_workers} load workers came within "
+        f"{distribution.wait_s:g} s"
+    )
+    if progress.refused:
+        came += (
+            f", and one was refused: it has {progress.refused} (bring its machine to this "
+            "revision and run setup.sh there)"
+        )
+    port = "" if distribution.master_port == MASTER_PORT else f":{distribution.master_port}"
+    return build_cannot_run_error(
+        f"{came}; start the others with: study load-worker --master {distribution.listen}{port}"
+    )

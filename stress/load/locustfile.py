@@ -14,15 +14,13 @@ from locust import FastHttpUser, HttpUser, constant, events, runners, task
 from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
 
-from records.ids import MOST_REQUESTS
-from stress.load.arrivals import generate_due_times
-from stress.load.lead import LoadLeader, SingleProcessLeader
-from stress.load.master import MasterLeader
-from stress.load.process import FLUSH_EVERY_S, LoadProcess, parse_plan
-from stress.load.protocol import BEGIN_IN_S, PLAN_OPTION
-from stress.load.response_validation import describe_failure
-from stress.load.worker import LoadWorker
+from records.ids import MOST_REQUESTS, format_id_header
+from stress.load.distributed import LoadWorker, MasterLeader
+from stress.load.process import FLUSH_EVERY_S, LoadProcess, SingleProcessLeader, parse_plan
+from stress.load.protocol import PLAN_OPTION
+from stress.load.sent_requests import generate_due_times
 
+BEGIN_LOOK_S = 0.02
 runners.WORKER_REPORT_INTERVAL = FLUSH_EVERY_S
 runners.MASTER_HEARTBEAT_TIMEOUT = 10
 """Seconds after which a worker whose master was killed leaves the server in peace."""
@@ -37,6 +35,23 @@ vars(geventhttpclient.client)["_may_retry_after_send_error"] = lambda _method: F
 me = LoadProcess()
 
 
+def describe_failure(status: int, body: bytes, response: object) -> str | None:
+    """Why this answer is a failure, in words that name the error and no address; None for a whole
+    2xx. Redirects are failures: nobody follows them. FastHttpUser takes a connection that closes in
+    mid-body for the body's end."""
+    if status and not 200 <= status < 300:
+        return f"HTTP {status}: {body[:200].decode(errors='replace')}"
+    if not status:
+        error = getattr(response, "error", None)
+        text = " ".join(str(error).split())[:120]
+        return f"{type(error).__name__}: {text}"
+    headers = getattr(response, "headers", None) or {}
+    length = headers.get("content-length")
+    if length is None or headers.get("content-encoding") or int(length) == len(body):
+        return None
+    return f"IncompleteRead: {len(body)} of {length} bytes"
+
+
 class RequestMixin:
     """One request, recorded: from when it was due, through when it left, to its last byte."""
 
@@ -45,10 +60,10 @@ class RequestMixin:
     def send_request(self, user: int, due_s: float) -> float:
         entry = me.ledger.begin(user, due_s, monotonic())
         response = self.client.request(  # type: ignore[attr-defined]
-            me.plan.method,
+            me.plan.endpoint.method,
             me.choose_next_path(),
-            data=me.plan.body,
-            headers={"x-request-id": f"{entry.request_id:016x}", **me.headers},
+            data=me.plan.endpoint.body,
+            headers={"x-request-id": format_id_header(entry.request_id), **me.headers},
             allow_redirects=False,
             **self.timeout,
         )
@@ -86,9 +101,10 @@ class ClosedLoopMixin(RequestMixin):
         if me.is_quiet:
             gevent.sleep(3600)  # until Locust stops us
             return
-        self.due_s = self.send_request(self.number, self.due_s) + me.plan.think_s
-        if me.plan.think_s:
-            gevent.sleep(me.plan.think_s)
+        think_s = me.plan.load.think_s
+        self.due_s = self.send_request(self.number, self.due_s) + think_s
+        if think_s:
+            gevent.sleep(think_s)
 
 
 class ClosedLoopFastUser(ClosedLoopMixin, FastUser):
@@ -115,12 +131,11 @@ class OpenLoopUser(FastUser):
 
     @task
     def send_all_requests(self) -> None:
-        plan, ledger = me.plan, me.ledger
-        assert plan.arrival_rate is not None
-        begin_s, user = me.await_schedule(), ledger.add_user()
-        dues = generate_due_times(
-            plan.arrivals, plan.arrival_rate, plan.processes, ledger.process, plan.cell_number
-        )
+        ledger = me.ledger
+        while (begin_s := me.begin_s) is None:
+            gevent.sleep(BEGIN_LOOK_S)
+        user = ledger.add_user()
+        dues = generate_due_times(me.plan.load, ledger.process, me.plan.cell_number)
         for number, due_s in enumerate(dues, start=1):
             gevent.sleep(max(0.0, begin_s + due_s - monotonic()))
             if me.is_quiet:
@@ -138,11 +153,6 @@ def add_plan_option(parser: LocustArgumentParser) -> None:
     )
 
 
-def begin_own_schedule(**_: object) -> None:
-    """As a master tells several."""
-    me.begin_schedule(monotonic() + BEGIN_IN_S)
-
-
 @events.init.add_listener
 def on_init(environment: Environment, **_: object) -> None:
     runner = environment.runner
@@ -153,11 +163,9 @@ def on_init(environment: Environment, **_: object) -> None:
     me.configure(
         parse_plan(environment), 0, [ClosedLoopFastUser, ClosedLoopRequestsUser, OpenLoopUser]
     )
-    lead: LoadLeader
-    if isinstance(runner, runners.MasterRunner):
-        lead = MasterLeader(me, environment, runner)
-    else:
-        lead = SingleProcessLeader(me, environment, runner)
-        if me.plan.arrival_rate is not None:
-            environment.events.spawning_complete.add_listener(begin_own_schedule)
+    lead = (
+        MasterLeader(me, environment, runner)
+        if isinstance(runner, runners.MasterRunner)
+        else SingleProcessLeader(me, environment, runner)
+    )
     gevent.spawn(lead.run_load)

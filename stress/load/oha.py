@@ -21,8 +21,8 @@ from scenarios.model import Engine, Scenario
 from scenarios.units import Second
 from stress.interruption import CellInterruptedError
 from stress.phases import PhaseRunner
-from stress.plan import Command, WindowPlan, plan_windows
-from stress.processes import LaterProcess, describe_exit_code
+from stress.plan import Command, plan_windows
+from stress.processes import describe_exit_code
 
 WARMING, MEASURED = "warm-up", "window"
 WARM_UP_S = 1.0
@@ -69,26 +69,25 @@ class OhaPhaseRunner(PhaseRunner):
 
     def run_phases(self) -> None:
         """Raises CellInterruptedError."""
-        windows = self.cell.windows
         self._run_for(WARMING, WARM_UP_S + 3 * (self.scenario.delay_s or 0.0))
-        self._check_end(self._await_end(windows))
+        self._check_end(self._await_end())
         self.times.ramp_end_s = monotonic()
-        begun_s = self._open_window(windows)
-        self._run_for(MEASURED, windows.window_s)
-        self.times.window_end_s = begun_s + windows.window_s
-        has_ended = self._await_end(windows)
+        begun_s = self._open_window()
+        self._run_for(MEASURED, self.windows.window_s)
+        self.times.window_end_s = begun_s + self.windows.window_s
+        has_ended = self._await_end()
         self.times.drain_end_s = monotonic()
         self._check_end(has_ended)
 
     def _run_for(self, phase: str, lasting_s: Second) -> None:
         base_url = self.scenario.url or f"http://{self.stack.host}:{self.stack.port}"
         raw = self.cell.directory.raw
-        assert isinstance(self.load, LaterProcess)
         self.load.start(build_oha_command(self.scenario, base_url, raw, phase, lasting_s))
-        self._wait_until(phase, self._has_ended, lasting_s)
+        self._wait_until(phase, self._has_load_ended, lasting_s)
 
-    def _await_end(self, windows: WindowPlan) -> bool:
-        return self._wait_until("drain", self._has_ended, windows.drain_s + ENDS_WITHIN_S)
+    def _await_end(self) -> bool:
+        limit_s = self.windows.drain_s + ENDS_WITHIN_S
+        return self._wait_until("drain", self._has_load_ended, limit_s)
 
     def _check_end(self, has_ended: bool) -> None:
         if not has_ended:
@@ -99,9 +98,6 @@ class OhaPhaseRunner(PhaseRunner):
         if code := self.load.get_exit_code():
             how = describe_exit_code(code)
             raise CellInterruptedError(f"the load ended ({how}): {self.load.read_last_log_line()}")
-
-    def _has_ended(self) -> bool:
-        return self.load.get_exit_code() is not None
 
     def _describe_load_failure(self) -> str | None:
         """That it ends is what is waited for."""

@@ -1,8 +1,11 @@
-"""One load process: what it has been told and what it knows. Only Locust's own processes load
-this file."""
+"""One load process: what it has been told and what it knows; and who leads the load of a cell:
+tells its progress, hears the runner's word, ends the run. Only Locust's own processes load this
+file."""
 
 import json
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from functools import partial
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
@@ -11,15 +14,27 @@ from time import monotonic, process_time
 import gevent
 import psutil
 from locust.env import Environment
+from locust.runners import Runner
 
 from records.journal import JournalWriter
-from stress.load.protocol import LoadControl, LoadPlan
-from stress.load.reports import LOOKS_S, LoadReport
+from records.rows import LOAD_JOURNAL
+from scenarios.model import Endpoint, Load, RareRequest
+from stress.load.protocol import (
+    BEGIN_IN_S,
+    LOOKS_S,
+    LoadControl,
+    LoadPlan,
+    LoadProgress,
+    LoadReport,
+    LoadReports,
+    read_message,
+    write_message,
+)
 from stress.load.sent_requests import RequestLedger, UserRamp
 
 FLUSH_EVERY_S = LOOKS_S
 WRITE_EVERY_S = 0.02
-BEGIN_LOOK_S = 0.02
+POLL_S = 0.05
 REPORTS_IN_S = 3 * FLUSH_EVERY_S
 """By then every load process has reported something from after the last send."""
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,14 +52,16 @@ class LoadProcess:
         self.headers: dict[str, str] = {}
         """Of every request, beside its id."""
         self.asked = 0
+        self.writer: JournalWriter | None = None
+        """None where it sends nothing itself, and before it is given its plan."""
 
     def configure(self, plan: LoadPlan, process: int, user_classes: list[type]) -> None:
-        self.plan = plan
+        self.plan, load = plan, plan.load
         self.ledger = RequestLedger(plan.cell_number, process)
-        self.ramp = UserRamp(plan.users, plan.spawn_rate, plan.processes, process)
-        if plan.body is not None:
+        self.ramp = UserRamp(load.users, load.spawn_rate, load.processes, process)
+        if plan.endpoint.body is not None:
             self.headers["content-type"] = "application/json"
-        if not plan.keep_alive:
+        if not load.keep_alive:
             self.headers["connection"] = "close"
         for each in user_classes:  # Locust reads them from the class
             each.host = plan.host  # type: ignore[attr-defined]
@@ -53,20 +70,16 @@ class LoadProcess:
 
     def choose_next_path(self) -> str:
         """The rare one evenly spread over this process's requests, whichever user's turn it is."""
-        if self.plan.rare_path is None:
-            return self.plan.path
         self.asked += 1
-        return self.plan.path if self.asked % self.plan.rare_one_in else self.plan.rare_path
+        rare = self.plan.rare
+        if rare is None or self.asked % rare.one_in:
+            return self.plan.endpoint.path
+        return rare.path
 
     @property
     def folder(self) -> Path:
         """The cell's; only on the runner's machine."""
         return Path(self.plan.folder)
-
-    def apply_control(self, control: LoadControl) -> None:
-        self.control = control
-        if control.requests is not None:
-            self.ledger.add_completed(control.requests, monotonic())
 
     @property
     def stopped_at_s(self) -> float | None:
@@ -80,49 +93,46 @@ class LoadProcess:
     def is_quiet(self) -> bool:
         return self.stopped_at_s is not None and monotonic() >= self.stopped_at_s
 
-    @property
-    def is_over(self) -> bool:
-        if self.control is None or self.stopped_at_s is None:
-            return False
-        drain_s = self.control.drain_until_s - self.control.stop_at_s
-        return monotonic() >= self.stopped_at_s + drain_s
-
     def record_ramp_end(self) -> None:
         """An open loop has none: it is as it will be from the moment when its schedule begins."""
-        if self.ledger.ramp_end_s is None and self.plan.arrival_rate is None:
+        if self.ledger.ramp_end_s is None and not self.plan.load.is_open:
             self.ledger.ramp_end_s = max(monotonic(), self.ramp.end_s)
 
     def begin_schedule(self, at_s: float) -> None:
         """Of an open loop: due times count from that moment, in all load processes together."""
         self.begin_s = self.ledger.ramp_end_s = at_s
 
-    def await_schedule(self) -> float:
-        """When it begins."""
-        while self.begin_s is None:
-            gevent.sleep(BEGIN_LOOK_S)
-        return self.begin_s
-
     def build_report(self, rows: bytes = b"") -> LoadReport:
         ramp_end_s, counts = self.ledger.ramp_end_s, asdict(self.ledger.take_snapshot())
         ago_s = None if ramp_end_s is None else monotonic() - ramp_end_s
         return LoadReport(**counts, rows=rows, ramp_ended_ago_s=ago_s)
 
-    def write_periodically(self, writer: JournalWriter) -> None:
-        """A greenlet that never ends. What is new in the ledger is packed in small pieces: at 1000
-        requests a second a quarter of a second's rows would hold up the next sends for 3 ms."""
-        while True:
-            gevent.sleep(WRITE_EVERY_S)
-            writer.write("r", self.ledger.take_new_rows())
+    def open_journal(self, sink: Callable[[bytes], None]) -> None:
+        """What is new in the ledger is packed in small pieces: at 1000 requests a second a quarter
+        of a second's rows would hold up the next sends for 3 ms."""
+        writer = self.writer = JournalWriter(sink, LOAD_JOURNAL, {"process": self.ledger.process})
 
-    def write_new_rows(self, writer: JournalWriter) -> None:
-        """What is new in the ledger, and what this process has used so far."""
-        writer.write("r", self.ledger.take_new_rows())
-        writer.write("u", [(monotonic(), process_time(), psutil.Process().memory_info().rss)])
+        def write_periodically() -> None:
+            while True:
+                gevent.sleep(WRITE_EVERY_S)
+                writer.write("r", self.ledger.take_new_rows())
+
+        gevent.spawn(write_periodically)
+
+    def write_new_rows(self) -> None:
+        """And what this process has used so far."""
+        assert self.writer is not None
+        self.writer.write("r", self.ledger.take_new_rows())
+        used = (monotonic(), process_time(), psutil.Process().memory_info().rss)
+        self.writer.write("u", [used])
 
 
 def parse_plan(environment: Environment) -> LoadPlan:
     assert environment.parsed_options is not None
-    return LoadPlan(**json.loads(environment.parsed_options.load_plan))
+    plan = json.loads(environment.parsed_options.load_plan)
+    plan["endpoint"], plan["load"] = Endpoint(**plan["endpoint"]), Load(**plan["load"])
+    plan["rare"] = RareRequest(**plan["rare"]) if plan["rare"] else None
+    return LoadPlan(**plan)
 
 
 def collect_versions() -> dict[str, str]:
@@ -137,10 +147,94 @@ def collect_versions() -> dict[str, str]:
     }
 
 
-def describe_version_mismatch(theirs: dict[str, str], ours: dict[str, str]) -> str:
-    """In words; empty where they are the same."""
+def describe_version_mismatch(theirs: dict[str, str]) -> str:
+    """In words; empty where they are ours."""
     return ", ".join(
-        f"{name} {theirs.get(name, 'unknown')} and not {ours[name]}"
-        for name in ours
-        if theirs.get(name) != ours[name]
+        f"{name} {theirs.get(name, 'unknown')} and not {ours}"
+        for name, ours in collect_versions().items()
+        if theirs.get(name) != ours
     )
+
+
+def append_journal(path: Path, content: bytes) -> None:
+    """Opened for each write: Locust forks after this file was loaded."""
+    with path.open("ab") as file:
+        file.write(content)
+
+
+class LoadLeader:
+    """What a single load process and a master have in common."""
+
+    def __init__(self, me: LoadProcess, environment: Environment, runner: Runner) -> None:
+        self.me = me
+        self.environment = environment
+        self.runner = runner
+        self.reports = LoadReports()
+        self.is_ended = False
+        environment.events.spawning_complete.add_listener(self.on_spawning_complete)
+
+    def run_load(self) -> None:
+        try:
+            flushed_s = 0.0
+            while not self._is_done():
+                gevent.sleep(POLL_S)
+                self._hear_runner()
+                if monotonic() - flushed_s >= FLUSH_EVERY_S:
+                    self.flush()
+                    flushed_s = monotonic()
+            self.reports.mark_silent_as_lost()
+            self.flush()
+        except OSError as error:  # the folder is gone, or the disk full: nothing can be recorded
+            print(f"load: cannot write: {error}", flush=True)
+            self.environment.process_exit_code = 1
+        self.is_ended = True
+        self.runner.quit()
+
+    def _hear_runner(self) -> None:
+        control = read_message(self.me.folder, LoadControl) if self.me.control is None else None
+        if control is not None:
+            self.me.control = control
+            self.me.ledger.count_completions(control.requests, monotonic())
+            self.forward_control(control)
+
+    def _is_done(self) -> bool:
+        """Nothing is sent any more, and nothing is open or the drain's time is up."""
+        control, stopped_at_s, now_s = self.me.control, self.me.stopped_at_s, monotonic()
+        if control is None or stopped_at_s is None or now_s < stopped_at_s:
+            return False
+        all_ended = self.reports.has_heard_all() and self.reports.sum_progress().in_flight == 0
+        is_over = now_s >= stopped_at_s + control.drain_until_s - control.stop_at_s
+        return is_over or (all_ended and now_s >= stopped_at_s + REPORTS_IN_S)
+
+    def flush(self) -> None:
+        write_message(self.me.folder, self.build_progress())
+
+    def build_progress(self) -> LoadProgress:
+        ledger = self.me.ledger
+        return replace(
+            self.reports.sum_progress(),
+            counted_from_s=ledger.counted_from_s,
+            counted_until_s=ledger.counted_until_s,
+        )
+
+    def forward_control(self, control: LoadControl) -> None:
+        """To load processes elsewhere, if there are any."""
+
+    def on_spawning_complete(self, **_: object) -> None:
+        if self.me.plan.load.is_open:
+            self.me.begin_schedule(monotonic() + BEGIN_IN_S)
+        self.me.record_ramp_end()
+
+
+class SingleProcessLeader(LoadLeader):
+    """The only load process: it leads itself, and writes its own journal."""
+
+    def __init__(self, me: LoadProcess, environment: Environment, runner: Runner) -> None:
+        super().__init__(me, environment, runner)
+        self.reports.expect_processes(1)
+        me.open_journal(partial(append_journal, me.folder / "load-0.journal"))
+
+    def flush(self) -> None:
+        self.me.write_new_rows()
+        self.reports.record_report(0, self.me.build_report(), monotonic())
+        super().flush()

@@ -1,13 +1,19 @@
-"""What one load process knows of its requests: sent, answered, and still open.
+"""What one load process knows of its requests: when they are due, sent, answered, and still open.
 
-Locust drops a request that it kills and fires no event for it; here nothing is dropped.
+Locust drops a request that it kills and fires no event for it; here nothing is dropped. The clock
+is asked elsewhere; times are time.monotonic() in seconds.
 """
 
+import random
+from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
+from itertools import accumulate, count
 from math import isnan, nan
 from operator import attrgetter
 
 from records.ids import make_first_id, make_next_id
+from scenarios.model import Load
+from scenarios.units import Second
 from stress.load.protocol import LoadCounts
 
 Row = tuple[int, int, float, float, float, int, str | None, int]
@@ -32,10 +38,8 @@ build_row = attrgetter(*(each.name for each in fields(LedgerEntry)))
 
 @dataclass(slots=True)
 class UserRamp:
-    """When each user begins: evenly spaced, `spawn_rate` a second over all processes together.
-
-    Times are time.monotonic() in seconds; the first user's turn is when it asks.
-    """
+    """When each user begins: evenly spaced, `spawn_rate` a second over all processes together. The
+    first user's turn is when it asks."""
 
     users: int
     spawn_rate: float
@@ -54,10 +58,22 @@ class UserRamp:
         return (self.begin_s or 0.0) + self.users / self.spawn_rate
 
 
+def generate_due_times(load: Load, process: int, seed: int) -> Iterator[Second]:
+    """Of an open loop, in seconds since its beginning, for ever: the part of one load process.
+
+    constant: process i of n takes each n-th request, so that together they are evenly spaced.
+    poisson: each process draws gaps of its own; streams without memory add up to one without.
+    """
+    assert load.arrival_rate is not None
+    rate, processes = load.arrival_rate, load.processes
+    if load.arrivals == "constant":
+        return ((number * processes + process) / rate for number in count())
+    source = random.Random(f"{seed}/{process}")
+    return accumulate(source.expovariate(rate / processes) for _ in count())
+
+
 @dataclass(slots=True)
 class RequestLedger:
-    """Times are time.monotonic() in seconds."""
-
     cell_number: int
     process: int = 0
     ramp_end_s: float | None = None
@@ -73,9 +89,10 @@ class RequestLedger:
     """When as many had completed as were to be counted."""
     _to_count: int = 0
 
-    def add_completed(self, requests: int, now_s: float) -> None:
-        """From now on, so many completions."""
-        self.counted_from_s, self._to_count = now_s, requests
+    def count_completions(self, requests: int | None, now_s: float) -> None:
+        """From now on so many, if any."""
+        if requests is not None:
+            self.counted_from_s, self._to_count = now_s, requests
 
     def add_user(self) -> int:
         user = len(self._next_ids)

@@ -67,7 +67,7 @@ def predict(
 ) -> int:
     """What queueing theory and simulation say, before anything runs: rates, latencies, limits."""
     # fmt: on
-    from analysis.theory.curve import parse_users
+    from analysis.theory.formulas import parse_users
     from analysis.theory.sizing import LoadTarget
     from study.predict import PredictionRequest, predict_performance
 

@@ -80,8 +80,8 @@ def build_lanes(follower: CellFollower, now_s: Second, blocks: bool) -> dict[str
         return None
     try:
         found = build_timeline_from_rows(
-            shift_times(handlers, now_s, ("queued_s", "started_s", "ended_s", "sent_s")),
-            shift_times(probe, now_s, ("at_s",)),
+            shift_times(handlers, now_s),
+            shift_times(probe, now_s),
             Window(-SHOWN_S, -BEHIND_S),
             blocks=blocks,
             most_requests=MOST_REQUESTS,

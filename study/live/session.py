@@ -1,6 +1,5 @@
 """`--live`: a page on loopback during the run, and what the run writes down for it."""
 
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -12,7 +11,6 @@ from stress.interruption import Interruption
 from stress.machine import find_free_port
 from stress.plan import HOST, Command
 from stress.processes import Process
-from stress.readiness import wait_until
 from stress.resource_monitor import Families
 from stress.runtime import PhaseProgress
 from study.live.state import LiveState, write_state
@@ -96,9 +94,9 @@ def open_display(
 def serve_live_page(folder: Path) -> Iterator[Process]:
     port = find_free_port(0)
     argv = (sys.executable, "-m", "study.live", str(folder.resolve()), str(port))
-    process = Process(Command(LIVE, argv, ROOT, {}), folder / "live.log", os.environ)
+    process = Process(LIVE, folder / "live.log").start(Command(LIVE, argv, ROOT, {}))
     try:
-        wait_until(lambda: is_listening(port), process, Interruption())
+        process.wait_until(lambda: is_listening(port), Interruption())
         print(f"live: http://{HOST}:{port}/", file=sys.stderr, flush=True)
         yield process
     finally:

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import socket
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -21,9 +20,8 @@ from stress.interruption import Interruption
 from stress.machine import find_free_port
 from stress.processes import Process, end_all
 from stress.programs import find_peer_program, find_upstream_program
-from stress.readiness import is_answering, wait_until
 from stress.servers import CONNECTION_KEPT_S
-from stress.stack import Stack
+from stress.stack import Stack, is_answering
 from stress.start_stack import start_database
 from tests.process.support import ROOT
 
@@ -187,12 +185,12 @@ class Servers:
             f"--timeout-keep-alive={CONNECTION_KEPT_S}",
         )  # fmt: skip
         process = self.started(f"{module}-{state}", argv, self.settings[state])
-        wait_until(lambda: is_answering(port), process, Interruption())
+        process.wait_until(lambda: is_answering(port), Interruption())
         return port
 
     def started(self, role: str, argv: tuple[str, ...], env: Mapping[str, str]) -> Process:
         command = plan.Command(role, argv, ROOT, env)
-        process = Process(command, self.folder / f"{role}.log", os.environ)
+        process = Process(role, self.folder / f"{role}.log").start(command)
         self.processes.append(process)
         return process
 
@@ -211,7 +209,7 @@ def port_told(process: Process) -> int:
         said[:] = [line for line in lines if '"listening"' in line and line.endswith("\n")]
         return bool(said)
 
-    wait_until(told, process, Interruption())
+    process.wait_until(told, Interruption())
     return int(json.loads(said[0])["listening"].rpartition(":")[2])
 
 
@@ -220,7 +218,7 @@ def upstream(folder: Path) -> Iterator[str]:
     """The URL of one that waits for 0 ms and writes `folder`/upstream.csv."""
     argv = plan.build_upstream_argv(find_upstream_program("python"), folder / "upstream.csv", 0)
     command = plan.Command("upstream", argv, ROOT, {})
-    process = Process(command, folder / "upstream.log", os.environ)
+    process = Process("upstream", folder / "upstream.log").start(command)
     try:
         yield f"http://{plan.HOST}:{port_told(process)}"
     finally:
@@ -246,7 +244,7 @@ def postgresql(folder: Path) -> Iterator[str]:
             stack.database = start_database(stack, Database("postgresql"), Interruption())
             yield stack.database.env["APP_DATABASE_URL"]
         finally:
-            stack.end()
+            stack.close()
 
 
 @contextmanager

@@ -75,4 +75,4 @@ def test_a_server_of_the_users_gets_a_database_of_ours_and_keeps_its_own(tmp_pat
         assert names == {"postgres", "template0", "template1"}
         assert users == (databases.USERS,)
     finally:
-        own.end()
+        own.close()

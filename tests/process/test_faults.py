@@ -332,21 +332,21 @@ def test_one_send_one_failure(
     from time import monotonic
 
     from records.build_tables import build_requests_table, read_journals
-    from stress.load.protocol import PLAN_OPTION, LoadControl, LoadPlan, write_control
+    from scenarios.model import Endpoint, Load
+    from stress.load.protocol import PLAN_OPTION, LoadControl, LoadPlan, write_message
 
     server = server_class()
     server.start()
     port = server.socket.getsockname()[1]
     plan = LoadPlan(
-        host=f"http://127.0.0.1:{port}", path="/", method="GET", body=None,
-        keep_alive=True, cell_number=3, folder=str(tmp_path),
-        think_s=0.01, timeout_s=30.0, users=2, spawn_rate=10.0, processes=1, arrival_rate=None,
-        arrivals="constant", rare_path=None, rare_one_in=0, distributed=False,
+        host=f"http://127.0.0.1:{port}", endpoint=Endpoint("/", "def"), rare=None,
+        load=Load(users=2, spawn_rate=10.0, think_s=0.01),
+        cell_number=3, folder=str(tmp_path), timeout_s=30.0, distributed=False,
     )  # fmt: skip
     from dataclasses import asdict
 
     begun_s = monotonic()
-    write_control(tmp_path, LoadControl(begun_s + 3.0, begun_s + 5.0))
+    write_message(tmp_path, LoadControl(begun_s + 3.0, begun_s + 5.0))
     done = subprocess.run(
         [
             sys.executable, "-m", "locust",

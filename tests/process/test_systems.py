@@ -16,7 +16,7 @@ from records.rundir import CellDir
 from stress.machine import find_free_port
 from stress.plan import Command
 from stress.processes import Process
-from stress.readiness import is_answering
+from stress.stack import is_answering
 from tests.process.support import ROOT, cells, codes, only_run, study, wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -250,7 +250,7 @@ def a_server_of_the_users(folder: Path) -> Iterator[int]:
         "--port", str(port), "--log-level", "warning",
     )  # fmt: skip
     command = Command("server", argv, ROOT, create_sqlite_database(folder).env)
-    process = Process(command, folder / "own.log", os.environ)
+    process = Process("server", folder / "own.log").start(command)
     try:
         wait_for(lambda: is_answering(port), "the user's own server")
         yield port

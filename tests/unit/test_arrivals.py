@@ -4,15 +4,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stress.load.arrivals import generate_due_times
+from scenarios.model import Arrivals, Load
+from stress.load.sent_requests import generate_due_times
+
+
+def load(arrivals: Arrivals, rate: float, processes: int) -> Load:
+    return Load(arrival_rate=rate, arrivals=arrivals, processes=processes)
 
 
 @given(st.floats(0.5, 5000), st.integers(1, 8))
 def test_constant_arrivals_of_all_processes_are_evenly_spaced(rate: float, processes: int) -> None:
+    asked = load("constant", rate, processes)
     merged = sorted(
         due_s
         for process in range(processes)
-        for due_s in islice(generate_due_times("constant", rate, processes, process, seed=1), 20)
+        for due_s in islice(generate_due_times(asked, process, seed=1), 20)
     )
     assert merged == pytest.approx([number / rate for number in range(20 * processes)])
 
@@ -22,7 +28,7 @@ def test_poisson_arrivals_have_the_rate_and_only_grow(
     rate: float, processes: int, seed: int
 ) -> None:
     each = [
-        list(islice(generate_due_times("poisson", rate, processes, process, seed), 2000))
+        list(islice(generate_due_times(load("poisson", rate, processes), process, seed), 2000))
         for process in range(processes)
     ]
     for own in each:
@@ -35,6 +41,6 @@ def test_poisson_arrivals_have_the_rate_and_only_grow(
 
 def test_the_same_seed_draws_the_same_arrivals() -> None:
     first, again, other = (
-        list(islice(generate_due_times("poisson", 100, 2, 1, seed), 50)) for seed in (7, 7, 8)
+        list(islice(generate_due_times(load("poisson", 100, 2), 1, seed), 50)) for seed in (7, 7, 8)
     )
     assert first == again != other

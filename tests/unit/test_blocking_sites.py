@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from analysis.guide.recorded import read_cells
-from analysis.measures.blocking_sites import BlockingSite, find_blocking_sites
+from analysis.measures.probe_metrics import BlockingSite, find_blocking_sites
 from analysis.report.write import load_run_summary, write_reports
 from records.rows import PROBE, conform_to_schema
 from records.rundir import open_run

@@ -7,12 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.measures.backlog import OpenLoopSummary
+from analysis.measures.throughput import OpenLoopSummary
 from analysis.report.search_tables import render_capacity
-from analysis.stats.knee_search import PRECISION, SearchStep, choose_next_rate, find_knee
 from analysis.summary.capacity import (
+    PRECISION,
+    SearchStep,
     build_search_step,
+    choose_next_rate,
     compute_knee,
+    find_knee,
     name_share_cell,
     name_step,
 )

@@ -4,7 +4,7 @@ import pytest
 
 from records.clocks import ClockSample
 from scenarios.errors import UserError
-from stress.load.await_workers import build_too_few_error
+from stress.load.command import build_too_few_error
 from stress.load.protocol import LoadProgress, append_clocks, read_clocks
 from stress.runtime import Distribution
 from study.distribution import DistributionOptions, build_distribution

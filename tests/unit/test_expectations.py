@@ -14,7 +14,6 @@ from analysis.summary.model import CellSummary
 from analysis.summary.thresholds import (
     HOLDS,
     Threshold,
-    are_all_met,
     judge_thresholds,
     parse_thresholds,
     read_thresholds,
@@ -223,7 +222,7 @@ def test_there_is_one_outcome_for_each_expectation_and_scenario() -> None:
         (NAME, "failures"),
         ("sync-http", "failures"),
     ]
-    assert are_all_met(found)
+    assert all(each.met for each in found)
 
 
 @pytest.mark.parametrize("sign", HOLDS)
@@ -240,7 +239,7 @@ def test_an_interrupted_cell_is_not_met() -> None:
     cells = [replace(trial(1, 1.0), interrupted="SIGINT")]
     (found,) = judge_thresholds(parse_thresholds("*: p99_ms < 5"), cells)
     assert describe_outcome(found) == f"✗ {NAME}: p99_ms < 5: interrupted"
-    assert not are_all_met((found,))
+    assert not found.met
 
 
 @pytest.mark.parametrize("target", ["sync-http", "classic", "*"])
@@ -250,7 +249,7 @@ def test_a_scenario_that_was_never_reached_is_not_met(target: str) -> None:
     )
     missing = found[-1]
     assert describe_outcome(missing) == "✗ sync-http: p99_ms < 5: no cell of it was measured"
-    assert not are_all_met(found)
+    assert not all(each.met for each in found)
 
 
 @pytest.mark.parametrize("asked_trials", [1, 2, 3])

@@ -13,7 +13,6 @@ from records.journal import (
     JournalWriter,
     decode_journal,
     iterate_frames,
-    read_journal,
 )
 
 COLUMNS = (("number", "u8"), ("moment_s", "f8"), ("why", "text"))
@@ -65,7 +64,7 @@ def test_the_probes_own_writer_is_read_too(tmp_path: Path) -> None:
     for number, moment_s, text in ((3, 1.5, "/b"), (4, 2.5, "/a")):
         journal.add("h", pack(number, moment_s, journal.intern_text(text)))
     journal.close()
-    read = read_journal(path)
+    read = decode_journal(path.read_bytes())
     assert read.about["pid"] == 42
     assert read.tables["h"].rows() == [
         (1, 0.5, "/a"), (2, None, None), (3, 1.5, "/b"), (4, 2.5, "/a"),
@@ -79,7 +78,7 @@ def test_texts_without_end_become_one(tmp_path: Path, monkeypatch: pytest.Monkey
     for number in range(6):
         journal.add("h", make_packer(COLUMNS)(number, 0.0, journal.intern_text(f"/item/{number}")))
     journal.close()
-    texts = read_journal(path).tables["h"]["why"].to_list()
+    texts = decode_journal(path.read_bytes()).tables["h"]["why"].to_list()
     assert texts == ["/item/0", "/item/1", "/item/2", *["(more)"] * 3]
 
 

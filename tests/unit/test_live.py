@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from records.journal import FRAME, JournalWriter
 from records.rows import LOAD_JOURNAL
-from stress.load.protocol import LoadProgress, write_progress
+from stress.load.protocol import LoadProgress, write_message
 from study.live.broadcast import LiveBroadcast
 from study.live.follow import RATE_OVER_S, CellFollower, LiveSample
 from study.live.panel import WIDTH, render_bar, render_panel
@@ -68,7 +68,7 @@ def raw(tmp_path: Path) -> Path:
         h=[visit(1, now_s - 1.5, now_s - 1.0)],
         s=[sample(now_s - 2, 0.005), sample(now_s, 1.5, "app/x.py:3 fetch")],
     )
-    write_progress(folder, LoadProgress(users=20, in_flight=12))
+    write_message(folder, LoadProgress(users=20, in_flight=12))
     return folder
 
 

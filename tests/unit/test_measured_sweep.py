@@ -15,10 +15,10 @@ from analysis.report.search_tables import (
 from analysis.report.table import render_terminal
 from analysis.summary import sweep
 from analysis.summary.cell import compute_summary
+from analysis.summary.run import read_run_settings
 from analysis.summary.sweep import (
     WORTH,
     SweepSettings,
-    parse_sweep_settings,
     summarize_sweeps,
 )
 from analysis.verdicts.base import VerdictRecord
@@ -143,8 +143,9 @@ def test_the_middle_of_the_trials_counts() -> None:
 
 def test_a_manifest_gives_back_what_was_asked() -> None:
     asked = SweepSettings("delay", (SweepStep("a", "b", 0.1),))
-    assert parse_sweep_settings(json.loads(json.dumps(asdict(asked)))) == asked
-    assert parse_sweep_settings(None) is None
+    manifest = {"sweep": json.loads(json.dumps(asdict(asked)))}
+    assert read_run_settings(manifest).sweep == asked
+    assert read_run_settings({}).sweep is None
     assert summarize_sweeps([CELL], None) == ()
 
 

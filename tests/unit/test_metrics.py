@@ -20,8 +20,7 @@ from analysis.stats import formats
 from analysis.summary.cell import compute_summary
 from analysis.summary.comparison import compare_runs
 from analysis.summary.contrast import Entrant
-from analysis.summary.model import CellSummary
-from analysis.summary.recorded import parse_cells
+from analysis.summary.model import CellSummary, parse_cells
 from analysis.summary.run import RunSettings, summarize_run
 from analysis.summary.sweep import SweepSettings
 from scenarios.sweep import SweepStep

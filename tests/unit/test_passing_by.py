@@ -6,10 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.theory.model import ServerModel
-from analysis.theory.prediction import build_server_model, compute_prediction
+from analysis.theory.model import ServerModel, build_server_model
+from analysis.theory.prediction import compute_prediction
 from analysis.theory.simulation import simulate
-from analysis.theory.users import ClosedLoad
 from scenarios.catalogue import select_scenarios
 from scenarios.model import Load, RareRequest, Scenario
 from study.cli import main
@@ -25,7 +24,7 @@ def test_who_needs_a_token_waits_for_the_queue_each_time(users: int, tokens: int
     system = ServerModel(
         "def", pool=40, delay_s=0.5, bystander_tokens=tokens, bystander_every_s=0.37
     )
-    found = simulate(system, ClosedLoad(users, spawn_rate=200.0), warm_up_s=10, window_s=40)
+    found = simulate(system, Load(users, spawn_rate=200.0), warm_up_s=10, window_s=40)
     queue_s = (users - 40) / (40 / 0.5)
     assert found.bystander_median_s is not None
     # 40 tokens come free in lockstep: a wait is off by up to one delay, a turn by half of one
@@ -34,7 +33,7 @@ def test_who_needs_a_token_waits_for_the_queue_each_time(users: int, tokens: int
 
 def test_who_needs_none_does_not_wait() -> None:
     system = ServerModel("def", pool=40, delay_s=0.5)
-    assert simulate(system, ClosedLoad(200), 10, 20).bystander_median_s == 0.0
+    assert simulate(system, Load(200), 10, 20).bystander_median_s == 0.0
 
 
 def test_the_catalogue_says_who_needs_a_thread() -> None:
@@ -58,12 +57,12 @@ def test_one_in_a_hundred_that_blocks_leaves_at_most_what_the_loop_can_do() -> N
     rare = ServerModel(
         "async def", delay_s=0.2, loop_cpu_s=0.0001, rare=RareRequest("/", "async def that blocks")
     )
-    found = simulate(rare, ClosedLoad(200, spawn_rate=100.0), warm_up_s=5, window_s=40)
+    found = simulate(rare, Load(200, spawn_rate=100.0), warm_up_s=5, window_s=40)
     assert found.ok_rps is not None
     # 200 ms of the loop for each hundred: 500 a second; 40 s end in the middle of a round of 100
     assert 400 < found.ok_rps <= 500 + 100 / 40
     repaired = replace(rare, rare=RareRequest("/", "def"))
-    found = simulate(repaired, ClosedLoad(200, spawn_rate=100.0), warm_up_s=5, window_s=40)
+    found = simulate(repaired, Load(200, spawn_rate=100.0), warm_up_s=5, window_s=40)
     assert found.ok_rps == pytest.approx(1000, rel=200 / 40_000)  # a user's answer at each edge
 
 
@@ -82,7 +81,7 @@ def test_work_after_the_answer_keeps_no_user_waiting_but_fills_the_pool() -> Non
         "async def that offloads", pool=40, delay_s=0.2, loop_cpu_s=0.0002, answers_first=True,
         bystander_tokens=1, bystander_every_s=0.37,
     )  # fmt: skip
-    load = ClosedLoad(50, think_s=0.2, spawn_rate=50.0)
+    load = Load(50, think_s=0.2, spawn_rate=50.0)
     short, long = (simulate(system, load, 1, window_s) for window_s in (5.0, 20.0))
     assert short.median_s is not None
     assert short.median_s < 0.01

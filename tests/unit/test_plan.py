@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+from pydantic import TypeAdapter
 
 from records.rundir import CellDir
 from scenarios.catalogue import select_scenarios
@@ -12,7 +13,7 @@ from scenarios.model import MachineResources, Scenario, Server, ServerKind, reso
 from scenarios.overrides import apply_overrides
 from scenarios.settings import Overrides
 from stress.load.command import build_load_command, build_load_worker_command
-from stress.load.protocol import PLAN_OPTION
+from stress.load.protocol import PLAN_OPTION, LoadPlan
 from stress.plan import (
     HOST,
     WARM_UP_LIMIT_S,
@@ -159,10 +160,10 @@ def test_a_compiled_server_gets_a_port_and_as_many_threads_as_workers(
 
 def test_the_load_sends_what_the_endpoint_wants() -> None:
     plan = plan_given(build_load_command(cell(one("contrast-add-def")), 1, 6))
-    assert (plan["method"], plan["path"]) == ("POST", "/sync/db/items")
-    assert json.loads(str(plan["body"]))["price_cents"] == 250
+    assert (plan.endpoint.method, plan.endpoint.path) == ("POST", "/sync/db/items")
+    assert json.loads(str(plan.endpoint.body))["price_cents"] == 250
     users = plan_given(build_load_command(cell(one("users-sync")), 1, 6))
-    assert (users["keep_alive"], users["body"]) == (False, None)
+    assert (users.load.keep_alive, users.endpoint.body) == (False, None)
 
 
 def test_beyond_its_capacity_an_open_loop_wants_a_descriptor_for_all_that_was_sent() -> None:
@@ -176,18 +177,15 @@ def test_the_loads_own_timeout_outlasts_the_cell() -> None:
     scenario = one("async-http-sync-shared")
     command = build_load_command(cell(scenario), 1, 6)
     plan = plan_given(command)
-    timeout_s = plan["timeout_s"]
-    assert isinstance(timeout_s, float)
-    assert timeout_s > plan_windows(scenario).longest_s + WARM_UP_LIMIT_S
-    assert plan["path"] == "/async/http/sync"
+    assert plan.timeout_s > plan_windows(scenario).longest_s + WARM_UP_LIMIT_S
+    assert plan.endpoint.path == "/async/http/sync"
     assert "--users=500" in command.argv
     assert not any(word.startswith("--processes") for word in command.argv)
 
 
-def plan_given(command: Command) -> dict[str, object]:
+def plan_given(command: Command) -> LoadPlan:
     (told,) = [word for word in command.argv if word.startswith(PLAN_OPTION)]
-    found: dict[str, object] = json.loads(told.partition("=")[2])
-    return found
+    return TypeAdapter(LoadPlan).validate_json(told.partition("=")[2])
 
 
 def test_an_open_loop_has_one_sender_in_each_process_and_no_ramp() -> None:
@@ -197,7 +195,7 @@ def test_an_open_loop_has_one_sender_in_each_process_and_no_ramp() -> None:
     assert "OpenLoopUser" in command.argv
     assert "--users=2" in command.argv
     plan = plan_given(command)
-    assert (plan["arrival_rate"], plan["arrivals"]) == (300.0, "poisson")
+    assert (plan.load.arrival_rate, plan.load.arrivals) == (300.0, "poisson")
     assert plan_windows(scenario).ramp_s == 0
     assert plan_windows(scenario).warm_up_limit_s >= 3
 
@@ -208,7 +206,7 @@ def test_workers_elsewhere_are_waited_for_and_told_where_the_server_is() -> None
     for word in ("--master", "--expect-workers=1", "--master-bind-host=10.0.0.1"):
         assert word in command.argv
     plan = plan_given(command)
-    assert (plan["host"], plan["processes"], plan["distributed"]) == ("http://10.0.0.1:7", 3, True)
+    assert (plan.host, plan.load.processes, plan.distributed) == ("http://10.0.0.1:7", 3, True)
     joined = build_load_worker_command(ROOT, "10.0.0.1", 5557).argv
     assert {"--worker", "--master-host=10.0.0.1", "--master-port=5557"} <= set(joined)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.theory.curve import parse_users
+from analysis.theory.formulas import parse_users
 from scenarios.errors import UserError
 from study.cli import main
 

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from analysis.theory.prediction import build_server_model, compute_prediction
+from analysis.theory.model import build_server_model
+from analysis.theory.prediction import compute_prediction
 from records.prediction import Prediction
 from scenarios.catalogue import select_scenarios
 from scenarios.model import MachineResources, Scenario, resolve_scenario

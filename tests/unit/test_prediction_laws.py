@@ -6,13 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.theory.closed_loops import is_killed
-from analysis.theory.curve import compute_curve
-from analysis.theory.model import ServerModel
-from analysis.theory.open_loops import estimate_poisson_mean_s
-from analysis.theory.prediction import build_server_model, compute_prediction
+from analysis.theory.formulas import compute_curve, estimate_poisson_mean_s
+from analysis.theory.model import ServerModel, build_server_model
+from analysis.theory.prediction import compute_prediction
 from analysis.theory.simulation import simulate
-from analysis.theory.users import OpenLoad
 from scenarios.catalogue import select_scenarios
 from scenarios.model import Arrivals, Load, MachineResources, ServerKind, Style, resolve_scenario
 from scenarios.overrides import apply_overrides
@@ -159,7 +156,12 @@ def test_the_mean_under_random_arrivals_is_what_the_simulation_plays(system: Ser
     are alike in long stretches: of eight seeds the farthest was 3.6 % above. The formula takes one
     queue at a time, and the second one's arrivals are not quite random any more."""
     told_s = estimate_poisson_mean_s(system, 16.0)
-    played = simulate(replace(system, cpu_jitter="exponential"), OpenLoad(16.0), 20, 2000)
+    played = simulate(
+        replace(system, cpu_jitter="exponential"),
+        Load(arrival_rate=16.0, arrivals="poisson"),
+        20,
+        2000,
+    )
     assert told_s is not None
     assert played.mean_s == pytest.approx(told_s, rel=0.06)
 
@@ -210,4 +212,4 @@ def test_theory_expects_kills_where_the_runner_does(
         server=replace(plain.server, kind=kind, workers=workers, worker_timeout_s=timeout_s),
         client=replace(plain.client, timeout_s=client_timeout_s),
     )
-    assert is_killed(build_server_model(asked, 0.001), users) is expects_worker_kills(asked)
+    assert build_server_model(asked, 0.001).is_killed_by(users) is expects_worker_kills(asked)

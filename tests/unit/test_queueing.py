@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analysis.theory.formulas import compute_erlang_c, estimate_mgc_wait_s
 from analysis.theory.networks import (
     EXACT_UP_TO,
     Delay,
@@ -17,7 +18,6 @@ from analysis.theory.networks import (
     compute_throughput,
     compute_throughputs,
 )
-from analysis.theory.open_loops import compute_erlang_c, estimate_mgc_wait_s
 
 CLOSE = 1e-9
 """Relative. The logarithms of the normalising constants reach some 20,000 with 16 digits."""

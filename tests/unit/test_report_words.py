@@ -7,7 +7,7 @@ import altair as alt
 import polars as pl
 import pytest
 
-from analysis.measures.backlog import OpenLoopSummary
+from analysis.measures.throughput import OpenLoopSummary
 from analysis.metrics import get_metric
 from analysis.report.conditions import collect_conditions
 from analysis.report.drawing import render_chart
@@ -15,7 +15,7 @@ from analysis.report.notes import LIMITS, write_headline
 from analysis.report.page import select_median_trial
 from analysis.summary.cell import compute_summary
 from analysis.summary.model import CellSummary
-from analysis.summary.ranking import mark_extremes
+from analysis.summary.predicates import mark_extremes
 from analysis.verdicts.base import VerdictRecord
 from records.prediction import Prediction
 from scenarios.catalogue import select_scenarios

@@ -3,8 +3,13 @@ from dataclasses import asdict, replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stress.load.protocol import LoadCounts
-from stress.load.reports import DOUBTFUL_LOOKS, SILENT_LOOKS, LoadReport, LoadReports
+from stress.load.protocol import (
+    DOUBTFUL_LOOKS,
+    SILENT_LOOKS,
+    LoadCounts,
+    LoadReport,
+    LoadReports,
+)
 
 BUSY = LoadCounts(users=10, warm=8, sent=100, completed=90, failed=2, in_flight=10)
 

@@ -5,14 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import CensoredData, ecdf
 
-from analysis.stats.quantiles import estimate_quantile
+from analysis.stats.quantiles import estimate_censored_quantiles, estimate_quantile
 from analysis.stats.steady_state import (
     choose_warm_up_cut,
     count_parts,
     estimate_drift,
     estimate_warm_up_length,
 )
-from analysis.stats.survival import estimate_censored_quantiles
 
 
 @pytest.mark.parametrize("transient", [0, 50, 200, 400])

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.theory.curve import build_users_grid, compute_curve
-from analysis.theory.formulas import build_stations
+from analysis.theory.formulas import build_stations, build_users_grid, compute_curve
 from analysis.theory.model import ServerModel
 from analysis.theory.networks import FlowEquivalent
 from analysis.theory.simulation import simulate
@@ -18,8 +17,7 @@ from analysis.theory.sizing import (
     compute_sizing,
     search_fewest,
 )
-from analysis.theory.users import ClosedLoad
-from scenarios.model import Style
+from scenarios.model import Load, Style
 
 
 @given(st.integers(1, 1000), st.integers(0, 100_000), st.integers(1, 12))
@@ -97,7 +95,7 @@ def test_a_curve_is_what_the_simulation_plays() -> None:
     # 150 users of three workers with ten tokens each: saturated, where no randomness is left
     system = ServerModel("def", workers=3, pool=10, delay_s=0.5, loop_cpu_s=0.001)
     point = compute_curve(system, [150]).points[0]
-    played = simulate(system, ClosedLoad(150), 10, 100)
+    played = simulate(system, Load(150), 10, 100)
     # the formula's CPU is random, so that threads wait for each other: half a percent at the most
     assert played.ok_rps == pytest.approx(point.ok_rps, rel=0.005)
     assert played.mean_s == pytest.approx(point.mean_s, rel=0.005)

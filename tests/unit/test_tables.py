@@ -4,7 +4,7 @@ from functools import cache
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.measures.backlog import OpenLoopSummary
+from analysis.measures.throughput import OpenLoopSummary
 from analysis.report.notes import write_notes
 from analysis.report.run_table import render_cell, render_run_headings
 from analysis.report.table import escape_markdown

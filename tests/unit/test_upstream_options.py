@@ -3,8 +3,7 @@
 import pytest
 
 from slow_upstream.__main__ import main, open_log
-from slow_upstream.checks import WRONG_USE, SlowUpstreamError
-from slow_upstream.options import Options, parse_options
+from slow_upstream.checks import WRONG_USE, Options, SlowUpstreamError, parse_options
 
 
 def test_defaults() -> None:

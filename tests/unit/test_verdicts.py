@@ -6,27 +6,26 @@ from dataclasses import asdict
 import pytest
 from pydantic import TypeAdapter
 
-from analysis.verdicts.base import Verdict, VerdictRecord
-from analysis.verdicts.cores_full import CoresFull
-from analysis.verdicts.counts_disagree import CountsDisagree
-from analysis.verdicts.descriptors import Descriptors
-from analysis.verdicts.generator_saturated import GeneratorSaturated
-from analysis.verdicts.interrupted import Interrupted
-from analysis.verdicts.journal_lost import JournalLost
-from analysis.verdicts.judge import list_verdicts
-from analysis.verdicts.little_mismatch import LittleMismatch
-from analysis.verdicts.load_process_died import LoadProcessDied
-from analysis.verdicts.machine_busy import MachineBusy
-from analysis.verdicts.not_steady import NotSteady
-from analysis.verdicts.other_engine import OtherEngine
-from analysis.verdicts.overloaded import Overloaded
-from analysis.verdicts.probe_stopped import ProbeStopped
-from analysis.verdicts.profiled import Profiled
-from analysis.verdicts.threads_left import ThreadsLeft
-from analysis.verdicts.too_short import TooShort
-from analysis.verdicts.unfinished import Unfinished
-from analysis.verdicts.upstream_late import UpstreamLate
-from analysis.verdicts.worker_deaths import WorkerDeaths
+from analysis.verdicts.base import Verdict, VerdictRecord, list_verdicts
+from analysis.verdicts.faults import (
+    CountsDisagree,
+    Interrupted,
+    JournalLost,
+    LoadProcessDied,
+    OtherEngine,
+    ProbeStopped,
+    Profiled,
+    ThreadsLeft,
+    WorkerDeaths,
+)
+from analysis.verdicts.limits import (
+    CoresFull,
+    Descriptors,
+    GeneratorSaturated,
+    MachineBusy,
+    UpstreamLate,
+)
+from analysis.verdicts.window import LittleMismatch, NotSteady, Overloaded, TooShort, Unfinished
 
 EXAMPLES: tuple[Verdict, ...] = (
     Interrupted(reason="Ctrl-C"),

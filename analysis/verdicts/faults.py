@@ -1,0 +1,197 @@
+"""What went wrong in a cell's run, or makes it unlike others."""
+
+from collections.abc import Mapping
+
+from analysis.verdicts.base import Data, Evidence, Severity, Verdict
+from scenarios.units import Second
+
+SILENCE_LIMIT_S = 1.0
+"""The probe samples every 10 ms and flushes every 250 ms."""
+
+
+class Interrupted(Verdict):
+    """The cell did not run to its end."""
+
+    rank = 10
+    text = "cut short: {reason}; the figures are of what came before"
+    advice = "run it again; do not compare these figures"
+    severity = "error"
+
+    reason: str
+
+    @classmethod
+    def check(cls, evidence: Evidence) -> Verdict | None:
+        reason = evidence.record.interrupted
+        return cls(reason=reason) if reason else None
+
+
+class CountsDisagree(Verdict):
+    """Generator, app and upstream saw different requests. contradictions: counts that must be zero,
+    by their names in the request accounting."""
+
+    rank = 20
+    advice = "do not use this cell; see the fates in summary.json and the logs in raw/"
+    severity = "error"
+
+    sent: int
+    contradictions: Mapping[str, int]
+    app_received: int | None
+    upstream_received: int | None
+
+    @classmethod
+    def check(cls, evidence: Evidence) -> Verdict | None:
+        """Dead workers and interrupted cells lose requests for reasons of their own."""
+        record, counts = evidence.record, evidence.counts
+        contradictions = dict(counts.contradictions)
+        if evidence.is_overloaded:
+            # a full listen queue drops connections that the generator takes for made
+            contradictions.pop("vanished", None)
+        if not contradictions or record.interrupted:
+            return None
+        if record.deaths or record.journals_lost or evidence.instruments.load_processes_died:
+            return None
+        return cls(
+            sent=counts.sent,
+            contradictions=contradictions,
+            app_received=counts.app_received,
+            upstream_received=counts.upstream_received,
+        )
+
+    @property
+    def data(self) -> Data:
+        counts = {**vars(self), **self.contradictions}
+        order = ("sent", *self.contradictions, "app_received", "upstream_received")
+        return {name: counts[name] for name in order if counts[name] is not None}
+
+    @property
+    def message(self) -> str:
+        numbers = ", ".join(f"{key} {value}" for key, value in self.data.items())
+        return f"generator, app and upstream do not tell the same story: {numbers}"
+
+
+class JournalLost(Verdict):
+    """A worker died before it had written anything to its journal."""
+
+    rank = 40
+    text = "{journals} worker(s) died before they wrote anything down"
+    advice = "their requests are missing from handlers and threads"
+    severity = "warning"
+
+    journals: int
+
+    @classmethod
+    def check(cls, evidence: Evidence) -> Verdict | None:
+        lost = evidence.record.journals_lost
+        return cls(journals=len(lost)) if lost else None
+
+
+class LoadProcessDied(Verdict):
+    """A load process died in the window. Its users are missing from the load, and its last quarter
+    second from the records."""
+
+    rank = 50
+    text = "{processes} load process(es) died in the window, with their users"
+    advice = "the load was not what was asked for; run it again"
+    severity = "error"
+
+    processes: int
+
+    @classmethod
+    def check(cls, evidence: Evidence) -> Verdict | None:
+        died = evidence.instruments.load_processes_died
+        return cls(processes=died) if died else None
+
+
+class ProbeStopped(Verdict):
+    """The probe of a worker stopped before the end. It switches itself off at a fault; what it says
+    of threads and loop then ends early."""
+
+    rank = 60
+    text = "the probe of a worker fell silent {silent_s:.0f} s before the end"
+    advice = "threads, pool and loop are told for a part only; server.log says why"
+    severity = "error"
+
+    silent_s: Second
+
+    @classmethod
+    def check(cls, evidence: Evidence) -> Verdict | None:
+        silent_s = evidence.instruments.probe_silent_s
+        if silent_s is None or silent_s <= SILENCE_LIMIT_S:
+            return None
+        return cls(silent_s=silent_s)
+
+
+class ThreadsLeft(Verdict):
+    """A server that was kept running still had threads from earlier runs."""
+
+    rank = 70
+    text = "the held-up server still had {threads} threads from earlier runs"
+    advice = "threads live counts them too; `study run` without --served starts fresh"
+    severity = "warning"
+
+    threads: int
+
+    @classmethod
+    def check(cls, evidence: Evidence) -> Verdict | None:
+        left = evidence.record.threads_left
+        return cls(threads=left) if left else None
+
+
+class WorkerDeaths(Verdict):
+    """Workers of the server died."""
+
+    rank = 80
+    text = "{deaths} worker death(s): {causes}"
+    advice = "each death resets all open connections; --worker-timeout 0 ends the killing"
+    severity = "error"
+
+    deaths: int
+    causes: str
+
+    @classmethod
+    def check(cls, evidence: Evidence) -> Verdict | None:
+        deaths = evidence.record.deaths
+        causes = ", ".join(sorted({death.cause for death in deaths}))
+        return cls(deaths=len(deaths), causes=causes) if deaths else None
+
+
+class OtherEngine(Verdict):
+    """Another engine than Locust made the load, and records less."""
+
+    rank = 130
+    text = (
+        "{engine} made the load: its requests carry no id, so nothing follows them through the app"
+    )
+    advice = "what it does not tell is left empty; --engine locust tells all"
+    severity = "info"
+
+    engine: str
+
+    @classmethod
+    def check(cls, evidence: Evidence) -> Verdict | None:
+        load = evidence.record.scenario.load
+        return None if load.tells_ids else cls(engine=load.engine)
+
+
+class Profiled(Verdict):
+    """py-spy profiled the server, which slows it. fault: why there is no flame graph."""
+
+    rank = 140
+    advice = "the server was stopped for each look: measure again without --profile"
+
+    fault: str | None
+
+    @classmethod
+    def check(cls, evidence: Evidence) -> Verdict | None:
+        profile = evidence.record.profile
+        return None if profile is None else cls(fault=profile.fault)
+
+    @property
+    def severity(self) -> Severity:
+        return "info" if self.fault is None else "warning"
+
+    @property
+    def message(self) -> str:
+        if self.fault:
+            return f"no flame graph: {self.fault}"
+        return "py-spy looked on: its flame graph is profile.svg, in the cell's folder"
