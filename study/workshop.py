@@ -12,7 +12,7 @@ from analysis.guide.recorded import Records, find_runs
 from analysis.guide.workshop_page import (
     ORDER,
     build_command,
-    build_workshop_text,
+    build_workshop_texts,
     compare_exercise,
     name_exercise_run,
     render_bars,
@@ -180,15 +180,15 @@ def write_workshop_page(paths: Sequence[Path], out: Path, kept: Path | None) -> 
             raise UserError(f"{run.path}: no run of `study workshop`")
         records.add_run(name_exercise_run(held.get("exercise"), bool(held.get("edited"))), run)
     diffs = {each.number: build_diff(each) for each in load_exercises()}
-    made = build_workshop_text(records, diffs)
-    for number, found in enumerate(made.relations, start=1):
+    text, teacher, relations = build_workshop_texts(records, diffs)
+    for number, found in enumerate(relations, start=1):
         if found.ratio is None:
             raise UserError(
                 f"exercise {number} was not recorded in both forms: `study workshop {number} "
                 f"--no-prompt`, and after the edit with --edited; then --page with all of the runs"
             )
-    texts = {page: made.text, page.with_name(TEACHER): made.teacher}
-    return publish_texts(texts, made.relations, records, kept)
+    texts = {page: text, page.with_name(TEACHER): teacher}
+    return publish_texts(texts, relations, records, kept)
 
 
 def print_exercises() -> int:

@@ -56,10 +56,8 @@ def normalize_command(command: str) -> tuple[str, ...]:
 def find_experiment(command: str) -> Experiment | None:
     """The one that was run by that command. A quick run has other settings than the text speaks
     of, and is none."""
-    words = normalize_command(command)
-    return next(
-        (each for each in load_experiments() if words == normalize_command(each.command)), None
-    )
+    known = {normalize_command(each.command): each for each in load_experiments()}
+    return known.get(normalize_command(command))
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,15 +37,6 @@ class ExerciseMetric:
         return [(name, value) for name, value in found if value is not None]
 
 
-@dataclass(frozen=True, slots=True)
-class WorkshopText:
-    """Markdown: for everybody, and for the teacher; the relations that the answers rest on."""
-
-    text: str
-    teacher: str
-    relations: tuple[RelationResult, ...]
-
-
 def compare_exercise(
     which: Exercise, cell: CellSummary, guess: float | None
 ) -> tuple[ExerciseMetric, ...]:
@@ -84,7 +75,10 @@ def name_exercise_run(number: object, edited: bool) -> str:
     return f"exercise-{number}{'-edited' if edited else ''}"
 
 
-def build_workshop_text(records: Records, diffs: Mapping[int, str]) -> WorkshopText:
+def build_workshop_texts(
+    records: Records, diffs: Mapping[int, str]
+) -> tuple[str, str, tuple[RelationResult, ...]]:
+    """Markdown: for everybody, and for the teacher; the relations that the answers rest on."""
     exercises, filling = load_exercises(), TemplateFiller(records)
     shown = {
         "exercises": exercises,
@@ -100,7 +94,7 @@ def build_workshop_text(records: Records, diffs: Mapping[int, str]) -> WorkshopT
         for name in ("workshop.md", "workshop-teacher.md")
     )
     relations = tuple(judge_relation(build_relation(each), records) for each in exercises)
-    return WorkshopText(text, teacher, relations)
+    return text, teacher, relations
 
 
 def render_sample(records: Records) -> list[str]:
@@ -135,17 +129,11 @@ def build_relation(which: Exercise) -> Relation:
 
 
 def quote_answer(filling: TemplateFiller, which: Exercise, figure: str, edited: bool) -> str:
-    """A figure of an exercise's run; theory does not have all that are measured."""
-    cell = build_cell_key(which, edited)
-    if not figure or filling.records.get_median(cell, figure) is None:
+    """A figure of an exercise's run; theory does not have all that are measured. Where half of
+    those who asked in passing had no answer, it is their age."""
+    cell, records = build_cell_key(which, edited), filling.records
+    if not figure or records.get_median(cell, figure) is None:
         return formats.UNKNOWN
     found = filling.quote_figure(cell, figure, formats.short_number)
-    return f"at least {found}" if is_lower_bound(filling.records, cell, figure) else found
-
-
-def is_lower_bound(records: Records, cell: str, figure: str) -> bool:
-    """Whether half of those who asked in passing had no answer: then it is their age."""
-    if not figure.startswith("bystander."):
-        return False
-    unanswered = records.get_median(cell, "bystander.unanswered") or 0.0
-    return 2 * unanswered >= (records.get_median(cell, "bystander.pings") or 1.0)
+    is_bound = any(each.bystander.median_is_lower_bound for each in records.cells[cell].trials)
+    return f"at least {found}" if figure.startswith("bystander.") and is_bound else found

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from analysis.measures.window import MeasuredCell
-from analysis.stats.quantiles import compute_time_weights, estimate_quantile
+from analysis.stats.quantiles import estimate_quantile
 from scenarios.units import Second
 
 BEAT_S = 0.010
@@ -103,7 +103,8 @@ def compute_loop_lag(samples: pl.DataFrame) -> tuple[float | None, float | None,
     found = []
     for _, own in samples.sort("at_s").group_by("pid"):
         moments, age_s = own["at_s"].to_numpy(), own["heartbeat_age_s"].to_numpy()
-        weights = compute_time_weights(moments, moments[0] - BEAT_S)
+        # how long each sample stands for: since the one before it
+        weights = np.diff(moments, prepend=moments[0] - BEAT_S).clip(min=0.0)
         lag_ms = 1000 * (age_s - BEAT_S).clip(min=0.0)
         share = weights[age_s > BLOCKED_AFTER_S].sum() / weights.sum()
         found.append((estimate_quantile(lag_ms, 0.99, weights=weights), lag_ms.max(), share))

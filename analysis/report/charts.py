@@ -29,8 +29,8 @@ from analysis.report.drawing import (
 
 QUANTILES_HEIGHT = 190
 SERIES_COLOURS = {
-    "good": BLUE,
-    "failed": RED,
+    shape.GOOD: BLUE,
+    shape.FAILED: RED,
     "in flight": BLUE,
     "loop": GREEN,
     "anyio worker": BLUE,
@@ -39,6 +39,7 @@ SERIES_COLOURS = {
     "borrowed": BLUE,
     "waiting": ORANGE,
     "age of the last beat": GREEN,
+    shape.OPEN: ORANGE,
 }
 PANELS = {
     time.THROUGHPUT: "answers / s",
@@ -49,7 +50,6 @@ PANELS = {
 }
 NINES_LABELS = "['0 %', '90 %', '99 %', '99.9 %', '99.99 %'][datum.value]"
 SHORTEST_MS = 0.01
-SPREAD_COLOURS = {shape.GOOD: BLUE, shape.FAILED: RED, shape.OPEN: ORANGE}
 CURVES = (shape.ANSWERED, shape.COUNTING, shape.FROM_SEND)
 DASHES = [[1, 0], [5, 3], [2, 2]]
 
@@ -105,7 +105,7 @@ def draw_latency(found: shape.LatencyDistribution) -> Chart:
 
 
 def draw_spread(spread: pl.DataFrame) -> alt.Chart:
-    present = [each for each in SPREAD_COLOURS if each in set(spread["what"])]
+    present = [each for each in SERIES_COLOURS if each in set(spread["what"])]
     top = pl.col("requests").cum_sum().over("from_ms")
     piled = spread.with_columns(top=top, bottom=top - pl.col("requests"))
     return alt.Chart(piled, mark="rect").encode(
@@ -113,7 +113,7 @@ def draw_spread(spread: pl.DataFrame) -> alt.Chart:
         x2="to_ms",
         y=alt.Y("bottom:Q", title="requests").axis(tickCount=4),
         y2="top",
-        color=build_name_colours("what", present, [SPREAD_COLOURS[each] for each in present]),
+        color=build_name_colours("what", present, [SERIES_COLOURS[each] for each in present]),
     )
 
 

@@ -56,34 +56,21 @@ def build_ratios_table(contrast: Contrast, corner: str, shown: slice, room: int)
         for each in metrics
     ]
     columns.append(Column("rps", is_text=True))
-    rows = [
-        Row(
-            each.contender,
-            [*(format_interval(each.ratios[one.key]) for one in metrics), each.category or ""][
-                shown
-            ],
-        )
-        for each in contrast.results
-        if each.ratios
-    ]
+    rows = []
+    for each in contrast.results[1:]:
+        ratios = [format_interval(each.ratios[one.key]) for one in metrics]
+        rows.append(Row(each.contender, [*ratios, each.category or ""][shown]))
     names = Column(corner, is_text=True, width=NAME_ROOM)
     return Table((names, *columns[shown]), rows, notes=list(write_contrast_remarks(contrast)))
 
 
 def build_overall_table(found: Sequence[OverallResult], title: str = "") -> Table:
     """Geometric means of the ratios. The base has no category."""
-    rows = [
-        Row(
-            each.contender,
-            [
-                format_ratio(each.throughput_ratio),
-                format_ratio(each.latency_ratio),
-                f"{each.wins} of {each.subjects}",
-                "" if each is found[0] else each.category or "",
-            ],
-        )
-        for each in found
-    ]
+    rows = []
+    for each in found:
+        ratios = format_ratio(each.throughput_ratio), format_ratio(each.latency_ratio)
+        category = "" if each is found[0] else each.category or ""
+        rows.append(Row(each.contender, [*ratios, f"{each.wins} of {each.subjects}", category]))
     columns = (
         Column("", is_text=True, width=NAME_ROOM), Column("rps ×"), Column("mean 1/×"),
         Column("fastest on"), Column("", is_text=True),
@@ -109,7 +96,7 @@ def format_interval(found: RatioInterval) -> str:
 
 def write_contrast_remarks(contrast: Contrast) -> Iterator[str]:
     """Why there are no intervals, which differences are none, and whom not to believe."""
-    compared = [(each.contender, each.ratios["ok_rps"]) for each in contrast.results if each.ratios]
+    compared = [(each.contender, each.ratios["ok_rps"]) for each in contrast.results[1:]]
     reasons = {explain_missing(ratio.why_none) for _, ratio in compared if ratio.why_none}
     yield from (f"no intervals: {reason}" for reason in sorted(reasons))
     undecided = [name for name, ratio in compared if ratio.low and ratio.other_is is None]
@@ -149,20 +136,11 @@ def build_comparison_table(comparison: Comparison) -> Table:
 
 def build_scenario_table(scenario: ScenarioComparison) -> Table:
     """For the page: of one scenario, each part of a ratio in a column of its own."""
-    rows = [
-        Row(
-            one.figure,
-            [
-                *format_medians(one),
-                format_ratio(one.ratio.ratio),
-                format_bounds(one.ratio),
-                format_p(one),
-                describe_change(one),
-            ],
-            key=one.figure,
-        )
-        for one in scenario.figures
-    ]
+    rows = []
+    for one in scenario.figures:
+        ratio = format_ratio(one.ratio.ratio), format_bounds(one.ratio), format_p(one)
+        cells = [*format_medians(one), *ratio, describe_change(one)]
+        rows.append(Row(one.figure, cells, key=one.figure))
     numbers = (Column(each) for each in ("A", "B", "B / A", "interval", "p"))
     columns = (Column("figure", is_text=True), *numbers, Column("what it says", is_text=True))
     return Table(columns, rows)

@@ -21,7 +21,6 @@ from analysis.summary.model import CellSummary
 from analysis.theory.formulas import Curve
 
 CURVE_WIDTH, CURVE_HEIGHT = 560, 240
-Layers = alt.LayerChart | alt.FacetChart
 FIGURES = {"ok_rps": "good answers / s", "mean_ms": "mean response, ms"}
 
 
@@ -43,7 +42,7 @@ def draw_curves(curves: Sequence[tuple[str, Curve]]) -> alt.VConcatChart:
     ).properties(title="Predicted, with the knee (dashed): more users only wait longer beyond it")
 
 
-def draw_curve_panel(points: pl.DataFrame, knees: pl.DataFrame, what: str, title: str) -> Layers:
+def draw_curve_panel(points: pl.DataFrame, knees: pl.DataFrame, what: str, title: str) -> Chart:
     colour = alt.Color("scenario:N", title="scenario").scale(range=COLOURS)
     users = alt.X("users:Q", title="users").scale(type="log")
     line = (

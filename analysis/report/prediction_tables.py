@@ -1,6 +1,6 @@
 """Predictions as tables and sentences."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from analysis.report.table import Column, Row, Table
 from analysis.stats import formats
@@ -19,14 +19,14 @@ def build_predictions_table(predictions: Sequence[tuple[str, Prediction]]) -> Ta
         Column("p99", "ms", TIME), Column("ceiling", "rps", RATE),
         Column("limited by", is_text=True),
     )  # fmt: skip
-    return Table(columns, [row for each in predictions for row in build_prediction_rows(*each)])
-
-
-def build_prediction_rows(name: str, each: Prediction) -> Iterator[Row]:
-    figures = (each.ok_rps, each.mean_ms, each.median_ms, each.p99_ms, each.ceiling_rps)
-    yield Row(name, [*figures, each.limited_by])
-    if each.starved:
-        yield Row(f"  {each.starved} users are never served; the latencies are of the others")
+    rows = []
+    for name, each in predictions:
+        figures = (each.ok_rps, each.mean_ms, each.median_ms, each.p99_ms, each.ceiling_rps)
+        rows.append(Row(name, [*figures, each.limited_by]))
+        if each.starved:
+            served = "users are never served; the latencies are of the others"
+            rows.append(Row(f"  {each.starved} {served}"))
+    return Table(columns, rows)
 
 
 def build_curve_table(name: str, curve: Curve) -> Table:

@@ -5,14 +5,7 @@ from collections.abc import Iterator, Sequence
 from analysis.metrics import list_metrics
 from analysis.report.table import Column, Row, Table, build_column, render_terminal
 from analysis.stats import formats
-from analysis.summary.capacity import (
-    Knee,
-    build_search_step,
-    compute_knee,
-    is_any_interrupted,
-    select_open_cells,
-    select_share_cells,
-)
+from analysis.summary import capacity
 from analysis.summary.model import CellSummary
 from analysis.summary.sweep import WORTH, Sweep
 from scenarios.sweep import format_setting_value
@@ -22,13 +15,10 @@ CUT_SHORT = "  the search was cut short: the steps before tell so much and no mo
 
 def build_sweep_table(found: Sweep, title: str) -> Table:
     metrics = list_metrics("sweep")
-    rows = [
-        Row(
-            format_setting_value(found.setting, point.value),
-            [point.figures[each.key] for each in metrics],
-        )
-        for point in found.points
-    ]
+    rows = []
+    for point in found.points:
+        value = format_setting_value(found.setting, point.value)
+        rows.append(Row(value, [point.figures[each.key] for each in metrics]))
     columns = (Column(found.setting), *(build_column(each, "sweep") for each in metrics))
     return Table(columns, rows, title, list(write_sweep_remarks(found)))
 
@@ -86,37 +76,36 @@ def render_capacity(cells: Sequence[CellSummary]) -> list[str]:
 
 def describe_capacity(cells: Sequence[CellSummary]) -> list[str]:
     """The knee with its interval; nothing without open loops."""
-    tried = select_open_cells(cells)
+    tried = capacity.select_open_cells(cells)
     if not tried:
         return []
-    return [describe_knee(compute_knee(tried)), *([CUT_SHORT] if is_any_interrupted(cells) else [])]
+    cut_short = [CUT_SHORT] if capacity.is_any_interrupted(cells) else []
+    return [describe_knee(capacity.compute_knee(tried)), *cut_short]
 
 
 def build_shares_table(cells: Sequence[CellSummary]) -> Table | None:
     """The latencies at shares of the knee; None where no rate was sustained."""
-    found = select_share_cells(cells)
+    found = capacity.select_share_cells(cells)
     if found is None:
         return None
-    arrivals = {cell.open_loop.arrivals for cell in select_open_cells(cells) if cell.open_loop}
+    loops = (cell.open_loop for cell in capacity.select_open_cells(cells))
+    arrivals = ", ".join(sorted({loop.arrivals for loop in loops if loop}))
     columns = (
-        Column("load"),
-        Column("offered rps", format=formats.rate),
-        Column("median ms"),
-        Column("p99 ms"),
-        Column(f"{', '.join(sorted(arrivals))} arrivals", is_text=True),
-    )
+        Column("load"), Column("offered rps", format=formats.rate), Column("median ms"),
+        Column("p99 ms"), Column(f"{arrivals} arrivals", is_text=True),
+    )  # fmt: skip
     return Table(columns, [build_share_row(*each) for each in found])
 
 
 def build_share_row(share: float, cell: CellSummary) -> Row:
     """The latencies in brackets where the rate was not sustained."""
-    sustained = build_search_step(cell).sustained
+    sustained = capacity.build_search_step(cell).sustained
     latency = formats.milliseconds if sustained else formats.bracket_milliseconds
     offered = cell.open_loop.offered_rps if cell.open_loop else None
     return Row(f"{100 * share:.0f} %", [offered, latency(cell.median_ms), latency(cell.p99_ms), ""])
 
 
-def describe_knee(found: Knee) -> str:
+def describe_knee(found: capacity.Knee) -> str:
     low, high = formats.rate(found.sustained_rps), formats.rate(found.overloaded_rps)
     limit = formats.rate(found.generator_limit)
     if found.sustained_rps is None:
@@ -131,7 +120,7 @@ def describe_knee(found: Knee) -> str:
     return f"capacity: at least {low} rps ({found.steps} steps; more of them would go further)"
 
 
-def explain_wide_interval(found: Knee) -> str:
+def explain_wide_interval(found: capacity.Knee) -> str:
     """Of an interval with two ends."""
     high, limit = found.overloaded_rps, found.generator_limit
     if found.is_narrow or high is None:

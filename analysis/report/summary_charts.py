@@ -12,6 +12,7 @@ from analysis.report.drawing import (
     PANEL_HEIGHT,
     SKY,
     WIDTH,
+    Chart,
     RenderedChart,
     build_log_scale,
     build_name_colours,
@@ -67,21 +68,25 @@ def draw_contrast_points(found: Sequence[Contrast], figure: str, title: str) -> 
 
 
 def render_sweep_chart(found: Sequence[Sweep]) -> RenderedChart | None:
+    """None without a sweep."""
+    return render_chart("sweep", draw_sweeps(found)) if found else None
+
+
+def draw_sweeps(found: Sequence[Sweep]) -> Chart:
     """Throughput and latency over the setting that was varied: a line for each scenario, a point
     for each value; dashed is what was foretold, an upright where more stops paying."""
-    if not found:
-        return None
     points = [
         (each.scenario, one.value, *(one.figures[key] for key in SWEPT))
         for each in found
         for one in each.points
     ]
     enough = [(each.scenario, each.enough) for each in found if each.enough is not None]
-    rows, stops = (
-        build_frame(points, "scenario", "value", *SWEPT),
-        build_frame(enough, "scenario", "value"),
-    )
-    x = build_setting_axis(found[0].setting, rows["value"].unique().sort().to_list())
+    rows = build_frame(points, "scenario", "value", *SWEPT)
+    stops = build_frame(enough, "scenario", "value")
+    values = rows["value"].unique().sort().to_list()
+    x = alt.X("value:Q", title="delay, s" if found[0].setting == "delay" else found[0].setting)
+    x = x.scale(type="log" if values[0] > 0 else "symlog", nice=False, padding=12)
+    x = x.axis(values=values, labelOverlap=True)
     colour = build_name_colours("scenario", [each.scenario for each in found]).title(None)
     stop = alt.Chart(stops).mark_rule(strokeDash=[2, 3]).encode(x="value:Q", color=colour)
     lines = alt.Chart(rows).mark_line(strokeDash=[4, 4], opacity=0.7)
@@ -92,15 +97,7 @@ def render_sweep_chart(found: Sequence[Sweep]) -> RenderedChart | None:
         each.properties(width=WIDTH, height=2 * PANEL_HEIGHT)
         for each in (alt.layer(stop, predicted, rate), alt.layer(wait))
     ]
-    return render_chart("sweep", alt.vconcat(*panels, spacing=8))
-
-
-def build_setting_axis(setting: str, values: Sequence[float]) -> alt.X:
-    return (
-        alt.X("value:Q", title="delay, s" if setting == "delay" else setting)
-        .scale(type="log" if values[0] > 0 else "symlog", nice=False, padding=12)
-        .axis(values=list(values), labelOverlap=True)
-    )
+    return alt.vconcat(*panels, spacing=8)
 
 
 def draw_sweep_line(

@@ -71,11 +71,8 @@ def near_bound(value: float, bound: float) -> str:
     """Four digits, and as many more as keep 1,200.4 from reading like the 1200 it is beyond."""
     magnitude = math.floor(math.log10(abs(value))) if value else 0
     for decimals in range(max(0, 3 - magnitude), MOST_DECIMALS):
-        if sign_of(round(value, decimals), bound) == sign_of(value, bound):
+        shown = round(value, decimals)
+        if (shown > bound, shown < bound) == (value > bound, value < bound):
             text = f"{value:,.{decimals}f}"
             return text.rstrip("0").rstrip(".") if decimals else text
     return repr(value)
-
-
-def sign_of(value: float, bound: float) -> int:
-    return (value > bound) - (value < bound)

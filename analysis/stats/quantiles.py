@@ -22,11 +22,6 @@ def estimate_quantile(values: Numbers, q: float, weights: Numbers | None = None)
     return float(np.quantile(data, q, weights=weights, method="inverted_cdf"))
 
 
-def compute_time_weights(moments: Values, start: float) -> Values:
-    """How long each sample stands for: since the one before it, or since `start`."""
-    return np.diff(moments, prepend=start).clip(min=0.0)
-
-
 def divide_or_none(part: float, whole: float) -> float | None:
     """None where nothing was measured: unknown is not 0."""
     return part / whole if whole else None

@@ -92,13 +92,13 @@ def mark_extremes(cells: Sequence[CellSummary], metric: Metric) -> Mapping[int, 
     if high <= low * APART:
         return {}
     best, worst = (high, low) if metric.better == "higher" else (low, high)
-    found: dict[int, Mark] = {}
-    for place, each in known.items():
-        if are_alike(each, best):
-            found[place] = "best"
-        elif are_alike(each, worst):
-            found[place] = "worst"
-    return found
+    extremes: Sequence[tuple[Mark, float]] = (("worst", worst), ("best", best))
+    return {
+        place: mark
+        for mark, extreme in extremes
+        for place, each in known.items()
+        if are_alike(each, extreme)
+    }
 
 
 def are_alike(one: float, other: float) -> bool:

@@ -10,7 +10,6 @@ so never limits. A run's verdict UPSTREAM_LATE tells when it did not.
 
 import math
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 from analysis.theory.formulas import compute_curve, estimate_poisson_mean_s, find_bottleneck
 from analysis.theory.model import ServerModel
@@ -43,15 +42,6 @@ class FormulaPrediction:
     ceiling_rps: float | None
     limited_by: str
     holds: bool = True
-
-
-class SimulationPhases(NamedTuple):
-    """Arguments of `simulate`."""
-
-    load: Load
-    warm_up_s: Second
-    window_s: Second
-    most_requests: int = MOST_REQUESTS
 
 
 def compute_prediction(model: ServerModel, load: Load) -> Prediction:
@@ -109,8 +99,9 @@ def predict_closed_loop(model: ServerModel, load: Load) -> Prediction:
         formula = replace(formula, limited_by="users")
     if model.blocked_by_rare_s:  # no formula: what holds the loop is nothing or all of the delay
         formula = replace(formula, holds=False)
-    phases = plan_run(load, turn_s, turn_s) or plan_fast_ramp(load, turn_s, ramp_s=turn_s)
-    shown = simulate(model, *phases)
+    shown = simulate_run(model, load, turn_s, turn_s)
+    if shown is None:
+        shown = simulate_fast_ramp(model, load, turn_s, ramp_s=turn_s)
     return replace(combine_predictions(formula, shown), starved=shown.starved)
 
 
@@ -124,21 +115,19 @@ def predict_blocked_loop(model: ServerModel, load: Load) -> Prediction:
     # long on average as a turn of all
     settles_s = turn_s * max(1.0, per_worker / 2) if model.accepts == "one" else turn_s
     if model.is_killed_by(load.users):
-        phases = plan_worker_kills(load, model.worker_timeout_s)
-        formula = replace(formula, holds=False)
-    elif planned := plan_run(load, turn_s, settles_s):
-        phases = planned
+        shown = simulate_worker_kills(model, load)
+        return combine_predictions(replace(formula, holds=False), shown)
+    if run := simulate_run(model, load, turn_s, settles_s):
         # short of the patience of a warm-up, and with the heartbeat, which such a loop may give at
         # each tenth round, in time
         in_time = not 0 < model.worker_timeout_s < TICKS_A_LOOK * turn_s
         holds = in_time and TICKS_A_LOOK * settles_s < PATIENCE_S
-        formula = replace(formula, holds=holds)
-    else:
-        # too many requests: what a run would come to if it lasted, and its workers too; rounds are
-        # even as soon as all are there
-        model = replace(model, accepts="all", worker_timeout_s=0.0)
-        phases = plan_fast_ramp(load, turn_s, ramp_s=turn_s / load.users)
-    return combine_predictions(formula, simulate(model, *phases))
+        return combine_predictions(replace(formula, holds=holds), run)
+    # too many requests: what a run would come to if it lasted, and its workers too; rounds are even
+    # as soon as all are there
+    lasting = replace(model, accepts="all", worker_timeout_s=0.0)
+    shown = simulate_fast_ramp(lasting, load, turn_s, ramp_s=turn_s / load.users)
+    return combine_predictions(formula, shown)
 
 
 def solve_steady_state(model: ServerModel, load: Load) -> tuple[FormulaPrediction, Second]:
@@ -149,34 +138,34 @@ def solve_steady_state(model: ServerModel, load: Load) -> tuple[FormulaPredictio
     return formula, load.users / point.ok_rps
 
 
-def plan_run(load: Load, turn_s: Second, settles_s: Second) -> SimulationPhases | None:
-    """As a real run has them: its window opens when everybody has been served once, or when its
-    patience ends. `settles_s` is what the crowd takes until turns are even. None where ramp and
+def simulate_run(
+    model: ServerModel, load: Load, turn_s: Second, settles_s: Second
+) -> SimulationResult | None:
+    """With the phases of a real run: its window opens when everybody has been served once, or when
+    its patience ends. `settles_s` is what the crowd takes until turns are even. None where ramp and
     warm-up leave less than half of what may be simulated to the window."""
     warm_up_s = min(PATIENCE_S, TURNS * settles_s)
     sent = (load.users / load.spawn_rate + warm_up_s) * load.users / turn_s
-    return SimulationPhases(load, warm_up_s, load.duration_s) if 2 * sent <= MOST_REQUESTS else None
+    return simulate(model, load, warm_up_s, load.duration_s) if 2 * sent <= MOST_REQUESTS else None
 
 
-def plan_fast_ramp(load: Load, turn_s: Second, ramp_s: Second) -> SimulationPhases:
+def simulate_fast_ramp(
+    model: ServerModel, load: Load, turn_s: Second, ramp_s: Second
+) -> SimulationResult:
     """All start within `ramp_s`: a long ramp of many fast users is mostly repetition."""
-    return SimulationPhases(
-        replace(load, spawn_rate=max(load.spawn_rate, load.users / ramp_s)),
-        TURNS * turn_s,
-        load.duration_s,
-        max(MOST_REQUESTS, TURNS_WITH_WINDOW * load.users),
-    )
+    fast = replace(load, spawn_rate=max(load.spawn_rate, load.users / ramp_s))
+    most_requests = max(MOST_REQUESTS, TURNS_WITH_WINDOW * load.users)
+    return simulate(model, fast, TURNS * turn_s, load.duration_s, most_requests)
 
 
-def plan_worker_kills(load: Load, worker_timeout_s: Second) -> SimulationPhases:
+def simulate_worker_kills(model: ServerModel, load: Load) -> SimulationResult:
     """The window opens about when the first worker is killed, and spans CYCLES deaths."""
-    ramp_s = min(load.users / load.spawn_rate, worker_timeout_s)
-    return SimulationPhases(
-        replace(load, spawn_rate=load.users / ramp_s),
-        worker_timeout_s - ramp_s,
-        CYCLES * (worker_timeout_s + RESTART_S),
-        max(MOST_REQUESTS, (CYCLES + 2) * load.users),
-    )
+    timeout_s = model.worker_timeout_s
+    ramp_s = min(load.users / load.spawn_rate, timeout_s)
+    window_s = CYCLES * (timeout_s + RESTART_S)
+    most_requests = max(MOST_REQUESTS, (CYCLES + 2) * load.users)
+    fast = replace(load, spawn_rate=load.users / ramp_s)
+    return simulate(model, fast, timeout_s - ramp_s, window_s, most_requests)
 
 
 def combine_predictions(formula: FormulaPrediction, shown: SimulationResult) -> Prediction:

@@ -126,12 +126,15 @@ def simulate(
 
 def drain_and_find_ping_median_s(counters: SimulationCounters, model: ServerModel) -> Second | None:
     """As in a run: users send nothing more, and what waits may be answered, for as long as the
-    runner plans it."""
-    pings = counters.pings.copy()
+    runner plans it. A ping without an answer has waited until then, and goes on waiting."""
+    asked_s = tuple(counters.pings)
     counters.is_closed = True
     with suppress(RequestLimitReached):
         counters.clock.run(until=counters.clock.now + 2 * model.delay_s + 3.0)
-    return estimate_quantile(counters.compute_ping_waits_s(pings), 0.5)
+    ends_s = [(sent_s, counters.pings[sent_s]) for sent_s in asked_s]
+    now_s = counters.clock.now
+    waits_s = [(now_s if ended_s is None else ended_s) - sent_s for sent_s, ended_s in ends_s]
+    return estimate_quantile(waits_s, 0.5)
 
 
 def collect_result(

@@ -1,7 +1,7 @@
 """Those who send requests in simulated time, and what they see."""
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import simpy
@@ -39,13 +39,6 @@ class SimulationCounters:
         self.opened_s = self.clock.now
         for seen in (self.good_s, self.bad_s, self.answered, self.pings):
             seen.clear()
-
-    def compute_ping_waits_s(self, pings: Iterable[Second]) -> list[Second]:
-        """Of those sent then; one without an answer has waited until now, and goes on waiting."""
-        ends = ((sent_s, self.pings[sent_s]) for sent_s in pings)
-        return [
-            (self.clock.now if ended_s is None else ended_s) - sent_s for sent_s, ended_s in ends
-        ]
 
     def record_request(self) -> None:
         """Raises RequestLimitReached, which ends the simulation."""
