@@ -43,19 +43,18 @@ check_others() {
 }
 
 # A file's tests share servers, so they stay in one process.
-run_at_once() { "$bin/python" -m pytest --dist loadfile --numprocesses "$@"; }
+run_at_once() { "$bin/python" -m pytest --numprocesses auto --dist loadfile "$@"; }
 
 run_quick() {
     check_python
     step 'tests without servers, as many at once as there are cores: pytest'
-    run_at_once auto -m 'not slow' "$@"
+    run_at_once -m 'not slow' "$@"
 }
 
 run_slow() {
     check_others
     step 'tests that ask real servers and time nothing, at once: pytest'
-    # They wait more than they compute: more of them than there are cores.
-    run_at_once "$(($(getconf _NPROCESSORS_ONLN) + 1))" -m 'slow and untimed' --durations=12
+    run_at_once -m 'slow and untimed' --durations=12
     step 'tests that time real servers, one after the other: pytest'
     "$bin/python" -m pytest -m 'slow and not untimed' --durations=12
 }

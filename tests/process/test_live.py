@@ -57,7 +57,9 @@ def test_the_page_moves_with_the_run_and_ends_with_it(browser: Browser, tmp_path
             "2 of 2: async-http-sync-shared", timeout=SEEN_WITHIN_MS
         )
         expect(page.locator("#rows")).to_contain_text("sync-http")
-        expect(page.locator("#lanes")).to_have_attribute("data-bars", re.compile(r"[1-9]"))
+        expect(page.locator("#lanes")).to_have_attribute(
+            "data-bars", re.compile(r"[1-9]"), timeout=SEEN_WITHIN_MS
+        )
         expect(page.locator("#phase")).to_contain_text("The run is over", timeout=SEEN_WITHIN_MS)
         assert run.process.wait(60) == 0, run.text()
         assert complaints == []

@@ -178,7 +178,6 @@ def test_two_workers_that_are_killed_together_make_one_cycle(tmp_path: Path) -> 
     assert all(cycle["end_s"] - cycle["start_s"] > 1.5 for cycle in cycles)
 
 
-@pytest.mark.untimed
 def test_a_worker_killed_in_cycles_is_counted_per_cycle(tmp_path: Path) -> None:
     """20 users × 300 ms are 6 s of silence; gunicorn loses patience after 2 s."""
     done = study(

@@ -29,7 +29,10 @@ JUNK = (
     "peers/axum/target/release/axum-peer", "slow_upstream/go/bin/slow-upstream", "app/.env",
     "app/notes.txt", "stress/servers/gunicorn.log", "study/.idea/workspace.xml",
 )  # fmt: skip
-LOAD = ("--users", "10", "--duration", "2s", "--spawn-rate", "50", "--port", "0", "--no-report")
+LOAD = (
+    "--users", "10", "--duration", "2s", "--spawn-rate", "50", "--port", "0", "--no-predict",
+    "--no-report",
+)  # fmt: skip
 UV = Path(sys.prefix) / "bin/uv"
 
 
@@ -39,7 +42,7 @@ def run(*command: str, where: Path, **variables: str) -> subprocess.CompletedPro
     (where / "bin").mkdir(exist_ok=True)
     if not (where / "bin/uv").exists():
         (where / "bin/uv").symlink_to(UV)
-    home, kept = Path.home(), ("LANG", "TERM", "PIP_INDEX", "UV_", "GO", "CARGO_", "RUSTUP_", "SSL")
+    home, kept = Path.home(), ("LANG", "TERM", "PYTHONPY", "UV_", "GO", "CARGO_", "RUSTUP_", "SSL")
     env = {
         "UV_CACHE_DIR": str(home / ".cache/uv"), "GOCACHE": str(home / ".cache/go-build"),
         "GOPATH": str(home / "go"), "CARGO_HOME": str(home / ".cargo"),
@@ -48,7 +51,6 @@ def run(*command: str, where: Path, **variables: str) -> subprocess.CompletedPro
         "PATH": f"{where / 'bin'}:{os.environ['PATH']}", "HOME": str(where),
         "UV_PYTHON": sys.executable, "UV_CONSTRAINT": str(ROOT / "constraints.txt"),
         "UV_TOOL_DIR": str(where / "tools"), "UV_TOOL_BIN_DIR": str(where / "bin"),
-        "PYTHONPYCACHEPREFIX": str(where / "compiled"),
     }  # fmt: skip
     return subprocess.run(
         command, cwd=where, env=env | variables, capture_output=True, text=True, timeout=500,
@@ -64,6 +66,14 @@ def copy_tracked(target: Path) -> None:
     for name in list_tracked():
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, target / name)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _compiled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Where Python keeps what it compiles: not in what is installed, and once for all tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPYCACHEPREFIX", str(tmp_path_factory.mktemp("compiled")))
+        yield
 
 
 @pytest.fixture(scope="module")
