@@ -20,7 +20,7 @@ from records.rows import (
 )
 from records.rundir import CellDir
 from scenarios.catalogue import select_scenarios
-from scenarios.model import MachineResources, resolve_scenario
+from scenarios.resolution import MachineResources, resolve_scenario
 from scenarios.units import Second
 
 USERS = 500

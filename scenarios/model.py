@@ -1,11 +1,11 @@
 """The scenario: one question put to one endpoint, with everything that decides the answer.
 
-A catalogue entry may leave things open ("auto", "as many as users"); `resolved` closes them, so
-that what runs, and what the manifest tells, holds nothing to be guessed.
+A catalogue entry may leave things open ("auto", "as many as users"); `resolve_scenario` closes
+them, so that what runs, and what the manifest tells, holds nothing to be guessed.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from scenarios.units import Second
@@ -231,29 +231,3 @@ class Scenario:
     def __post_init__(self) -> None:
         if self.subject and not self.contender:
             object.__setattr__(self, "contender", self.name.removeprefix(f"{self.group}-"))
-
-
-@dataclass(frozen=True, slots=True)
-class MachineResources:
-    """What the machine offers where a scenario says "auto"."""
-
-    uvloop: bool
-    httptools: bool
-    go: bool
-
-
-def resolve_scenario(scenario: Scenario, available: MachineResources) -> Scenario:
-    """The scenario with every "auto" and every "as many as users" replaced by what it means."""
-    server, client, upstream = scenario.server, scenario.client, scenario.upstream
-    users = scenario.load.users
-    if server.loop == "auto":
-        server = replace(server, loop="uvloop" if available.uvloop else "asyncio")
-    if server.http == "auto":
-        server = replace(server, http="httptools" if available.httptools else "h11")
-    if server.pool == AS_USERS:
-        server = replace(server, pool=users)
-    if client is not None and client.connections == AS_USERS:
-        client = replace(client, connections=NEVER_BINDS if scenario.load.is_open else users)
-    if upstream is not None and upstream.kind == "auto":
-        upstream = replace(upstream, kind="go" if available.go else "python")
-    return replace(scenario, server=server, client=client, upstream=upstream)

@@ -15,7 +15,8 @@ from analysis.summary.capacity import (
     name_step,
 )
 from analysis.summary.model import CellSummary
-from scenarios.model import Scenario, resolve_scenario
+from scenarios.model import Scenario
+from scenarios.resolution import resolve_scenario
 from scenarios.settings import ARRIVAL_RATES
 from study.machine_facts import detect_resources
 from study.predictions import Predictor

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from scenarios.model import MachineResources
+from scenarios.resolution import MachineResources
 from stress.places import ROOT
 from stress.servers import load_adapters
 from study import __version__

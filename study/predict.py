@@ -22,7 +22,8 @@ from analysis.theory.prediction import compute_prediction
 from analysis.theory.sizing import LoadTarget, Sizing, compute_sizing
 from records.prediction import Prediction
 from scenarios.errors import INTERRUPTED, UserError
-from scenarios.model import NEVER_BINDS, Scenario, resolve_scenario
+from scenarios.model import NEVER_BINDS, Scenario
+from scenarios.resolution import resolve_scenario
 from scenarios.units import Second
 from stress.interruption import CellInterruptedError, record_signals
 from study.final_output import print_table

@@ -13,7 +13,8 @@ from analysis.summary.sweep import SweepSettings
 from analysis.summary.thresholds import Threshold, validate_thresholds
 from records.rundir import RunDir, create_run
 from scenarios.errors import UserError
-from scenarios.model import Scenario, ServerKind, resolve_scenario
+from scenarios.model import Scenario, ServerKind
+from scenarios.resolution import resolve_scenario
 from stress.databases import check_given_database
 from stress.extras import check_extra
 from stress.interruption import record_signals

@@ -6,8 +6,9 @@ from pathlib import Path
 from records.rundir import create_run
 from scenarios.catalogue import select_scenarios
 from scenarios.errors import BROKEN, INTERRUPTED, UserError
-from scenarios.model import Scenario, resolve_scenario
+from scenarios.model import Scenario
 from scenarios.overrides import apply_overrides
+from scenarios.resolution import resolve_scenario
 from scenarios.settings import Overrides
 from stress import attached_server
 from stress.interruption import CellInterruptedError, record_signals

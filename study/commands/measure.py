@@ -10,9 +10,10 @@ from urllib.parse import urlsplit
 
 from scenarios.catalogue import contrast
 from scenarios.errors import UserError
-from scenarios.model import Scenario, resolve_scenario
+from scenarios.model import Scenario
 from scenarios.options import Setting
 from scenarios.overrides import apply_overrides
+from scenarios.resolution import resolve_scenario
 from scenarios.settings import Overrides
 from study import options as o
 from study.distribution import DistributionOptions, build_distribution

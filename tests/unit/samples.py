@@ -9,7 +9,7 @@ from records.cell import CellRecord, Phases, WorkerDeath
 from records.ids import make_first_id, make_next_id
 from records.rows import BYSTANDER, HANDLERS, MACHINE, PROBE, REQUESTS, UPSTREAM, conform_to_schema
 from scenarios.catalogue import select_scenarios
-from scenarios.model import MachineResources, resolve_scenario
+from scenarios.resolution import MachineResources, resolve_scenario
 
 CELL_NUMBER = 5
 

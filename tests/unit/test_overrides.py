@@ -3,8 +3,9 @@ import pytest
 from scenarios.catalogue import CATALOGUE, DEFAULT_GROUPS, GROUPS, select_scenarios
 from scenarios.catalogue.contrast import SCENARIOS as CONTRAST
 from scenarios.errors import UserError
-from scenarios.model import MachineResources, Scenario, resolve_scenario
+from scenarios.model import Scenario
 from scenarios.overrides import apply_overrides
+from scenarios.resolution import MachineResources, resolve_scenario
 from scenarios.settings import Overrides
 from scenarios.units import parse_duration
 

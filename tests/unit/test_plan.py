@@ -9,8 +9,9 @@ from pydantic import TypeAdapter
 from records.rundir import CellDir
 from scenarios.catalogue import select_scenarios
 from scenarios.errors import UserError
-from scenarios.model import MachineResources, Scenario, Server, ServerKind, resolve_scenario
+from scenarios.model import Scenario, Server, ServerKind
 from scenarios.overrides import apply_overrides
+from scenarios.resolution import MachineResources, resolve_scenario
 from scenarios.settings import Overrides
 from stress.load.command import build_load_command, build_load_worker_command
 from stress.load.protocol import PLAN_OPTION, LoadPlan

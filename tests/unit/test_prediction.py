@@ -8,7 +8,8 @@ from analysis.theory.model import build_server_model
 from analysis.theory.prediction import compute_prediction
 from records.prediction import Prediction
 from scenarios.catalogue import select_scenarios
-from scenarios.model import MachineResources, Scenario, resolve_scenario
+from scenarios.model import Scenario
+from scenarios.resolution import MachineResources, resolve_scenario
 
 ALL = MachineResources(uvloop=True, httptools=True, go=True)
 

@@ -11,8 +11,9 @@ from analysis.theory.model import ServerModel, build_server_model
 from analysis.theory.prediction import compute_prediction
 from analysis.theory.simulation import simulate
 from scenarios.catalogue import select_scenarios
-from scenarios.model import Arrivals, Load, MachineResources, ServerKind, Style, resolve_scenario
+from scenarios.model import Arrivals, Load, ServerKind, Style
 from scenarios.overrides import apply_overrides
+from scenarios.resolution import MachineResources, resolve_scenario
 from scenarios.settings import Overrides
 from stress.plan import expects_worker_kills
 

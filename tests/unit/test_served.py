@@ -5,7 +5,8 @@ import pytest
 
 from scenarios.catalogue import select_scenarios
 from scenarios.errors import UserError
-from scenarios.model import Client, MachineResources, Scenario, Upstream, resolve_scenario
+from scenarios.model import Client, Scenario, Upstream
+from scenarios.resolution import MachineResources, resolve_scenario
 from stress.attached_server import (
     ServerFile,
     find_differences,

@@ -7,7 +7,8 @@ import pytest
 from records.prediction import Calibration
 from scenarios.catalogue import select_scenarios
 from scenarios.errors import UserError, build_cannot_run_error
-from scenarios.model import MachineResources, Scenario, resolve_scenario
+from scenarios.model import Scenario
+from scenarios.resolution import MachineResources, resolve_scenario
 from stress.interruption import Interruption
 from study.predictions import Predictor, calibrate_scenarios
 
