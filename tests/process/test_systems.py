@@ -189,8 +189,9 @@ def test_another_engine_measures_what_it_can(tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     slept, added = cells(tmp_path)
-    assert slept["ok_rps"] == pytest.approx(50, rel=0.1)  # 10 users / 200 ms, but for the edges
-    assert slept["median_ms"] == pytest.approx(200, abs=10)  # a busy machine wakes late
+    assert slept["ok_rps"] == pytest.approx(50, rel=0.2)  # 10 users / 200 ms, a wake-up, the edges
+    # never before it has slept; a busy machine wakes late, and far from a second sleep
+    assert 200 <= slept["median_ms"] < 300  # type: ignore[operator]
     assert added["failures"] == 0
     assert added["rps"] > 100  # type: ignore[operator]  # each of them wrote a row
     for cell in (slept, added):
