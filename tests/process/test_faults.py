@@ -347,7 +347,6 @@ def test_one_send_one_failure(
     from dataclasses import asdict
 
     begun_s = monotonic()
-    write_message(tmp_path, LoadControl(begun_s + PATIENCE_S, begun_s + PATIENCE_S))
     with subprocess.Popen(
         [
             sys.executable, "-m", "locust",
