@@ -8,7 +8,6 @@ from functools import cache
 
 from analysis.theory.model import ServerModel
 from analysis.theory.networks import (
-    EXACT_UP_TO,
     Delay,
     FlowEquivalent,
     MultiServer,
@@ -25,14 +24,13 @@ from scenarios.units import Second
 MOST_USERS = 10_000_000
 
 
-def build_stations(model: ServerModel) -> tuple[Station, ...]:
+def build_stations(model: ServerModel, most: int = MOST_USERS) -> tuple[Station, ...]:
     """One worker. Timeouts of the client, killed workers and the order of the pool's queue have
     no formula: `analysis.theory.simulation` has them. Raises ValueError if a request takes no time.
 
     A request that holds a token of the pool may still wait for the interpreter or a connection, so
     a pool is the flow equivalent of what it encloses, with at most its tokens inside. It is named
-    after what fills up first: itself, or a station inside. More tokens than EXACT_UP_TO count as so
-    many.
+    after what fills up first: itself, or a station inside. `most` requests are ever there.
     """
     if model.blocks:
         return (Queue("blocked loop", model.loop_cpu_s + model.held_s),)
@@ -41,7 +39,7 @@ def build_stations(model: ServerModel) -> tuple[Station, ...]:
     inside = (build_interpreter(model), build_upstream(model))
     if model.style == "async def":
         return inside
-    tokens = min(model.pool, EXACT_UP_TO)
+    tokens = min(model.pool, most)
     first_full = compute_asymptotic_bounds(tokens, 0.0, inside).limited_by
     name = "pool" if first_full == "users" else first_full
     return (FlowEquivalent(name, compute_throughputs(tokens, 0.0, inside)),)
@@ -117,12 +115,17 @@ def compute_curve(model: ServerModel, users: Sequence[int], think_s: Second = 0.
 
     Raises ValueError if a request takes no time.
     """
-    stations = cache(build_stations)  # at most one for each number of busy workers
-    one = compute_asymptotic_bounds(1, think_s, stations(model.scale_cpu_to_users(None)))
+    most = math.ceil(max(users) / model.workers)
+
+    @cache  # at most one for each number of busy workers
+    def build(crowded: ServerModel) -> tuple[Station, ...]:
+        return build_stations(crowded, most)
+
+    one = compute_asymptotic_bounds(1, think_s, build_stations(model.scale_cpu_to_users(None)))
     return Curve(
         points=tuple(
             compute_curve_point(
-                count, think_s, stations(model.scale_cpu_to_users(count)), model.workers
+                count, think_s, build(model.scale_cpu_to_users(count)), model.workers
             )
             for count in sorted(set(users))
         ),
