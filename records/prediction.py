@@ -43,3 +43,7 @@ class Prediction:
     """Of the endpoint alone, from the calibration; all else comes from the scenario."""
     bystander_ms: float | None = None
     """The median latency of the background request."""
+    transient: bool | None = None
+    """Whether mean and quantiles are those of a run in which the queue still changes: they are no
+    property of the service, and together with the throughput they break Little's law. None where
+    it was not looked at."""

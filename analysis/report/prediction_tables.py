@@ -23,6 +23,8 @@ def build_predictions_table(predictions: Sequence[tuple[str, Prediction]]) -> Ta
     for name, each in predictions:
         figures = (each.ok_rps, each.mean_ms, each.median_ms, each.p99_ms, each.ceiling_rps)
         rows.append(Row(name, [*figures, each.limited_by]))
+        if each.transient:
+            rows.append(Row("  transient: the queue still changes while the window is open"))
         if each.starved:
             served = "users are never served; the latencies are of the others"
             rows.append(Row(f"  {each.starved} {served}"))

@@ -23,8 +23,16 @@ from scenarios.units import Second
 PATIENCE_S: Second = 29.3
 """Of the warm-up, after the last user's first request: the runner gives it 30 s from when Locust
 has begun, which takes 0.7 s."""
+FAILING = ("worker kills", "client timeout")
+"""What limits where requests fail."""
+LITTLE_TOLERANCE = 0.05
+"""So near is a simulated mean of some thousand responses to the formula's, by chance."""
 TURNS = 1.5
 """Everybody is served once: the runner opens the window then."""
+FILLED = 4
+"""Users at the knee, for each of whom so many fill a server beyond doubt."""
+ENOUGH_REQUESTS = 20_000
+"""Of a full server: the same again and again, but for the length of its queue."""
 CYCLES = 3
 """Deaths of a worker that a window spans; the runner's has as many."""
 TURNS_WITH_WINDOW = 4
@@ -42,6 +50,7 @@ class FormulaPrediction:
     ceiling_rps: float | None
     limited_by: str
     holds: bool = True
+    knee_users: float | None = None
 
 
 def compute_prediction(model: ServerModel, load: Load) -> Prediction:
@@ -57,6 +66,7 @@ def compute_prediction(model: ServerModel, load: Load) -> Prediction:
     unknown = found.limited_by == "interpreter" or model.works_elsewhere
     return replace(
         found,
+        transient=not load.is_open and is_transient(found, load),
         bystander_ms=None if unknown else found.bystander_ms,
         ceiling_rps=0.0 if model.times_out else found.ceiling_rps,
         cpu_ms=1000 * model.loop_cpu_s,
@@ -99,9 +109,11 @@ def predict_closed_loop(model: ServerModel, load: Load) -> Prediction:
         formula = replace(formula, limited_by="users")
     if model.blocked_by_rare_s:  # no formula: what holds the loop is nothing or all of the delay
         formula = replace(formula, holds=False)
-    shown = simulate_run(model, load, turn_s, turn_s)
-    if shown is None:
-        shown = simulate_fast_ramp(model, load, turn_s, ramp_s=turn_s)
+    shown = (
+        simulate_run(model, load, turn_s, turn_s)
+        or simulate_long_queue(model, load, formula)
+        or simulate_fast_ramp(model, load, turn_s, ramp_s=turn_s)
+    )
     return replace(combine_predictions(formula, shown), starved=shown.starved)
 
 
@@ -134,8 +146,8 @@ def solve_steady_state(model: ServerModel, load: Load) -> tuple[FormulaPredictio
     """With the length of a turn: from one request of a user to its next."""
     found = compute_curve(model, [load.users], load.think_s)
     (point,) = found.points
-    formula = FormulaPrediction(point.ok_rps, point.mean_s, found.highest_rps, point.limited_by)
-    return formula, load.users / point.ok_rps
+    known = (point.ok_rps, point.mean_s, found.highest_rps, point.limited_by)
+    return FormulaPrediction(*known, knee_users=found.knee_users), load.users / point.ok_rps
 
 
 def simulate_run(
@@ -158,6 +170,23 @@ def simulate_fast_ramp(
     return simulate(model, fast, TURNS * turn_s, load.duration_s, most_requests)
 
 
+def simulate_long_queue(
+    model: ServerModel, load: Load, formula: FormulaPrediction
+) -> SimulationResult | None:
+    """Beyond the knee a user more changes nothing but the queue: every response is longer by what
+    it takes to serve him. So as many as fill the server are simulated, and the others' time is
+    added. None where it is not so: at the knee and before it, where the newest is served first,
+    and where some give up."""
+    few = math.ceil(FILLED * formula.knee_users) if formula.knee_users else load.users
+    if few >= load.users or model.queue == "lifo" or formula.limited_by == "connections":
+        return None
+    turn_s, longer_s = (users / formula.ok_rps for users in (few, load.users - few))
+    full = replace(load, users=few, spawn_rate=few / turn_s)
+    most_requests = max(ENOUGH_REQUESTS, TURNS_WITH_WINDOW * few)
+    shown = simulate(model, full, TURNS * turn_s, load.duration_s, most_requests)
+    return None if shown.failures else shown.lengthen(longer_s, model.bystander_tokens)
+
+
 def simulate_worker_kills(model: ServerModel, load: Load) -> SimulationResult:
     """The window opens about when the first worker is killed, and spans CYCLES deaths."""
     timeout_s = model.worker_timeout_s
@@ -176,7 +205,7 @@ def combine_predictions(formula: FormulaPrediction, shown: SimulationResult) -> 
     not reached, or that some are never served: it would contradict them.
     """
     if shown.failures > 0:
-        why = "worker kills" if shown.kills > 0 else "client timeout"
+        why = FAILING[0] if shown.kills > 0 else FAILING[1]
         formula = replace(formula, holds=False, limited_by=why)
     mean_s = formula.mean_s if formula.holds else None
     if mean_s is None or (shown.p99_s is not None and mean_s > shown.p99_s):
@@ -190,6 +219,17 @@ def combine_predictions(formula: FormulaPrediction, shown: SimulationResult) -> 
         limited_by=formula.limited_by,
         bystander_ms=convert_to_ms(shown.bystander_median_s),
     )
+
+
+def is_transient(found: Prediction, load: Load) -> bool:
+    """By Little's law, which says nothing of it where requests fail, and throughput is of the good
+    ones, or where some users are never served."""
+    if not found.ok_rps or found.mean_ms is None:
+        return False
+    if found.starved or found.limited_by in FAILING:
+        return False
+    users = found.ok_rps * (found.mean_ms / 1000 + load.think_s)
+    return abs(users - load.users) > LITTLE_TOLERANCE * load.users
 
 
 def convert_to_ms(value_s: Second | None) -> float | None:

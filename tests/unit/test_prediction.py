@@ -4,11 +4,16 @@ from dataclasses import replace
 
 import pytest
 
-from analysis.theory.model import build_server_model
-from analysis.theory.prediction import compute_prediction
+from analysis.theory.model import ServerModel, build_server_model
+from analysis.theory.prediction import (
+    compute_prediction,
+    simulate_fast_ramp,
+    simulate_long_queue,
+    solve_steady_state,
+)
 from records.prediction import Prediction
 from scenarios.catalogue import select_scenarios
-from scenarios.model import Scenario
+from scenarios.model import Load, Scenario
 from scenarios.resolution import MachineResources, resolve_scenario
 
 ALL = MachineResources(uvloop=True, httptools=True, go=True)
@@ -99,3 +104,32 @@ def test_an_open_loop_below_capacity_is_served_and_beyond_it_has_no_latency() ->
     assert 1000 <= below.mean_ms < 1100  # few of 40 threads wait at 30 of 40
     assert beyond.ok_rps == pytest.approx(40)
     assert (beyond.mean_ms, beyond.median_ms, beyond.limited_by) == (None, None, "pool")
+
+
+@pytest.mark.parametrize("users", [20_000, 100_000, 1_000_000])
+def test_a_row_obeys_littles_law_or_says_that_it_is_a_transient(users: int) -> None:
+    """Of 40 threads, 1 s each, the formula has 40 a second. A million users are in a queue of seven
+    hours; they once were given the mean of a run that did not last so long."""
+    model = ServerModel("def", pool=40, delay_s=1.0, loop_cpu_s=0.001, cpu_jitter="exponential")
+    found = compute_prediction(model, Load(users=users))
+    assert found.ok_rps == pytest.approx(40, rel=0.01)
+    assert found.ok_rps is not None
+    assert found.mean_ms is not None
+    assert found.median_ms is not None
+    assert found.p99_ms is not None
+    inside = found.ok_rps * found.mean_ms / 1000
+    assert found.transient == (abs(inside - users) > 0.05 * users)
+    if not found.transient:
+        assert found.median_ms == pytest.approx(found.mean_ms, rel=0.01)
+        assert found.median_ms <= found.p99_ms < 1.02 * found.mean_ms
+
+
+def test_added_users_lengthen_the_queue_and_nothing_else() -> None:
+    """The same server with four times the users at its knee is simulated, and with more of them."""
+    model = ServerModel("def", pool=4, delay_s=0.1, loop_cpu_s=0.0001, cpu_jitter="exponential")
+    formula, turn_s = solve_steady_state(model, Load(users=200))
+    added = simulate_long_queue(model, Load(users=200), formula)
+    assert added is not None
+    shown = simulate_fast_ramp(model, Load(users=200), turn_s, ramp_s=turn_s)
+    assert added.median_s == pytest.approx(shown.median_s, rel=0.02)  # turns of one thread: 2 %
+    assert added.p99_s == pytest.approx(shown.p99_s, rel=0.02)
