@@ -34,6 +34,9 @@ class BlockedWorker(SimulatedWorker):
     of new connections and the heartbeat too. A user who is answered last asks again a moment too
     late for the next round: seen in real runs, and here by what SimPy does first."""
 
+    def abandon(self) -> None:
+        """Nobody waits in a line of SimPy's."""
+
     def begin(self, starting_s: Second) -> None:
         self.last_tick_s = self.last_beat_s
         self.ticks = 0

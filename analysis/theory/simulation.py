@@ -136,7 +136,10 @@ def simulate(
             counters.open_window()
     users = None if load.is_open else load.users
     found = collect_result(counters, server, users, cut_short)
-    return replace(found, bystander_median_s=drain_and_find_ping_median_s(counters, model))
+    found = replace(found, bystander_median_s=drain_and_find_ping_median_s(counters, model))
+    for each in server.workers:
+        each.abandon()
+    return found
 
 
 def drain_and_find_ping_median_s(counters: SimulationCounters, model: ServerModel) -> Second | None:

@@ -41,6 +41,13 @@ class LifoResource(simpy.Resource):
     PutQueue = LifoQueue
 
 
+class AbandonedQueue(list[Request]):
+    """A waiting line of a simulation that is over."""
+
+    def remove(self, _: Request) -> None:
+        """Each who leaves would be looked for in all of it: minutes, for a hundred thousand."""
+
+
 class SimulatedWorker:
     """One life of a server process, from its start until the master kills it."""
 
@@ -174,6 +181,12 @@ class SimulatedWorker:
             yield from self.hold(self.interpreter)
             if self.clock.now - self.last_beat_s > self.model.worker_timeout_s / 2:
                 self.last_beat_s = self.clock.now
+
+    def abandon(self) -> None:
+        """The simulation is over, whoever waits."""
+        for each in (self.interpreter, self.pool, self.connections):
+            if each is not None:
+                each.put_queue = AbandonedQueue()
 
     def kill(self) -> None:
         """Every connection is reset."""
