@@ -136,19 +136,20 @@ def simulate(
             counters.open_window()
     users = None if load.is_open else load.users
     found = collect_result(counters, server, users, cut_short)
-    found = replace(found, bystander_median_s=drain_and_find_ping_median_s(counters, model))
-    for each in server.workers:
-        each.abandon()
-    return found
+    return replace(found, bystander_median_s=drain_and_find_ping_median_s(counters, server))
 
 
-def drain_and_find_ping_median_s(counters: SimulationCounters, model: ServerModel) -> Second | None:
+def drain_and_find_ping_median_s(
+    counters: SimulationCounters, server: SimulatedServer
+) -> Second | None:
     """As in a run: users send nothing more, and what waits may be answered, for as long as the
     runner plans it. A ping without an answer has waited until then, and goes on waiting."""
     asked_s = tuple(counters.pings)
     counters.is_closed = True
     with suppress(RequestLimitReached):
-        counters.clock.run(until=counters.clock.now + 2 * model.delay_s + 3.0)
+        counters.clock.run(until=counters.clock.now + 2 * server.model.delay_s + 3.0)
+    for each in server.workers:
+        each.abandon()
     ends_s = [(sent_s, counters.pings[sent_s]) for sent_s in asked_s]
     now_s = counters.clock.now
     waits_s = [(now_s if ended_s is None else ended_s) - sent_s for sent_s, ended_s in ends_s]
