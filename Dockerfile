@@ -1,16 +1,14 @@
 # The command `study` in a container, with everything but compilers:
 #   docker build -t asyncio-vs-threads .
-#   docker run --rm -v "$PWD/results:/work/results" asyncio-vs-threads run --quick
+#   docker run --rm -v "$PWD/results:/home/study/results" asyncio-vs-threads run --quick
 FROM python:3.13-slim
 
 COPY . /source
 RUN pip install --no-cache-dir --constraint /source/constraints.txt '/source[all]' \
     && rm -rf /source \
-    && useradd --create-home --uid 1000 study \
-    && mkdir -p /work/results \
-    && chown -R study /work
+    && useradd --create-home --uid 1000 study
 
 USER study
-WORKDIR /work
+WORKDIR /home/study
 ENTRYPOINT ["study"]
 CMD ["--help"]

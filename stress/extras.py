@@ -1,6 +1,7 @@
 """What an installation may have left out, and the command that brings it."""
 
 import json
+import shlex
 import sys
 from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, distribution
@@ -41,12 +42,13 @@ def build_install_command(extras: Iterable[Extra]) -> str:
     ours, prefix = distribution(PROJECT), Path(sys.prefix)
     origin = json.loads(ours.read_text("direct_url.json") or "{}").get("url")
     wanted = f"{PROJECT}[{','.join(sorted(extras))}]" + (f" @ {origin}" if origin else "")
+    lead: tuple[str, ...]
     if (prefix / "uv-receipt.toml").is_file():
-        lead = "uv tool install --force"
+        lead = ("uv", "tool", "install", "--force")
     elif (prefix / "pipx_metadata.json").is_file():
-        lead = "pipx install --force"
+        lead = ("pipx", "install", "--force")
     elif (ours.read_text("INSTALLER") or "").strip() == "uv":
-        lead = f"uv pip install --python {sys.executable}"
+        lead = ("uv", "pip", "install", "--python", sys.executable)
     else:
-        lead = f"{sys.executable} -m pip install"
-    return f"{lead} '{wanted}'"
+        lead = (sys.executable, "-m", "pip", "install")
+    return shlex.join((*lead, wanted))

@@ -12,6 +12,7 @@ from analysis.report.table import Column, Row, Table
 from scenarios.errors import ALL_WELL, CANNOT, UserError
 from scenarios.model import Load
 from stress.databases import check_nobody_available, find_embedded_programs
+from stress.extras import check_extra
 from stress.machine import find_free_port
 from stress.servers import load_adapters
 from study.final_output import print_table
@@ -32,7 +33,11 @@ class Finding:
 def check_installation(port: int) -> list[Finding]:
     offered = detect_resources()
     taken = find_problem(lambda: find_free_port(port))
-    missing = find_problem(find_embedded_programs, check_nobody_available)
+    missing = find_problem(
+        lambda: check_extra("database", "PostgreSQL"),
+        find_embedded_programs,
+        check_nobody_available,
+    )
     return [
         *check_machine(),
         Finding("port", not taken, f"{port}" if taken else f"{port} is free", taken, needed=True),

@@ -25,7 +25,7 @@ PACKAGES = (
 )  # fmt: skip
 """The servers' own are named by their adapters."""
 GIT = ("git", "-C", str(ROOT), f"--git-dir={ROOT / '.git'}")
-"""An installed wheel may lie in somebody else's repository."""
+"""An installed wheel may lie in another project's repository."""
 
 
 def detect_resources() -> MachineResources:

@@ -13,11 +13,13 @@ def place_specimen(out: Path) -> None:
         return
     folder = out.resolve() / "workshop"
     os.environ[SPECIMEN_VARIABLE] = str(folder)
-    if not (folder / "app").exists():
+    if not (folder / "app").exists():  # whole or not at all: half a copy has another name
+        half = folder / f"app.{os.getpid()}"
         for source in (*ROOT.glob("app/**/*.py"), *ROOT.glob("app/*.json")):
-            target = folder / source.relative_to(ROOT)
+            target = half / source.relative_to(ROOT / "app")
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(source.read_bytes())  # not its mode, which may be read-only
+        half.rename(folder / "app")
 
 
 def build_restore_command() -> str:

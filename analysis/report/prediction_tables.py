@@ -24,7 +24,7 @@ def build_predictions_table(predictions: Sequence[tuple[str, Prediction]]) -> Ta
         figures = (each.ok_rps, each.mean_ms, each.median_ms, each.p99_ms, each.ceiling_rps)
         rows.append(Row(name, [*figures, each.limited_by]))
         if each.transient:
-            rows.append(Row("  transient: the queue still changes while the window is open"))
+            rows.append(Row("  transient: no steady state; rate x mean is not the number of users"))
         if each.starved:
             served = "users are never served; the latencies are of the others"
             rows.append(Row(f"  {each.starved} {served}"))

@@ -183,7 +183,7 @@ class SimulatedWorker:
                 self.last_beat_s = self.clock.now
 
     def abandon(self) -> None:
-        """The simulation is over, whoever waits."""
+        """The simulation is over, and requests may still wait."""
         for each in (self.interpreter, self.pool, self.connections):
             if each is not None:
                 each.put_queue = AbandonedQueue()
