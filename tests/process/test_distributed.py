@@ -234,7 +234,9 @@ def test_too_few_workers_are_one_line_that_says_what_to_type(tmp_path: Path) -> 
         shutil.copytree(ROOT / folder, other / folder)
     with (other / "stress" / "ledger.py").open("a") as source:
         source.write("# another revision\n")
-    wait = ("--wait-workers", "5s")
+    # The wait begins before the master's Locust does, and the worker's begins with it: each takes
+    # some seconds to load, four times as long where other tests run too.
+    wait = ("--wait-workers", "20s")
     with load_worker(
         tmp_path / "worker.log", "--master", f"127.0.0.1:{port}", root=other
     ) as worker:
@@ -242,7 +244,7 @@ def test_too_few_workers_are_one_line_that_says_what_to_type(tmp_path: Path) -> 
         assert worker.process.wait(PATIENCE_S) == 3
     assert done.returncode == 3
     told = done.stderr.splitlines()[-1]
-    assert "0 of 2 load workers came within 5 s" in told
+    assert "0 of 2 load workers came within 20 s" in told
     assert f"study load-worker --master 127.0.0.1:{port}" in told
     assert re.search(r"one was refused: it has load code \w+ and not \w+ \(bring", told)
     assert "Traceback" not in done.stderr
