@@ -6,19 +6,32 @@ from scenarios.units import Second
 
 
 @dataclass(frozen=True, slots=True)
+class CpuSample:
+    """A fraction of a second with so many requests in flight at one worker. cpu_s: of one request,
+    all threads of the server together, without what it uses when nobody asks."""
+
+    in_flight: int
+    requests: int
+    lasting_s: Second
+    cpu_s: Second
+
+
+@dataclass(frozen=True, slots=True)
 class Calibration:
-    """What one request of an endpoint costs by itself.
+    """What one request of an endpoint costs by itself, and with others in flight.
 
     One user, one request after the other, nothing to wait for (the delay set to 0).
 
     cpu_s: CPU seconds of the server, all its threads, per request.
     response_s: mean seconds per request as that user sees them.
+    samples: of that user, then of several at a time. Empty in older records.
     """
 
     requests: int
     lasting_s: Second
     cpu_s: Second
     response_s: Second
+    samples: tuple[CpuSample, ...] = ()
 
     @property
     def wait_s(self) -> Second:
@@ -41,6 +54,15 @@ class Prediction:
     """Users who are never served while others are, again and again."""
     cpu_ms: float | None = None
     """Of the endpoint alone, from the calibration; all else comes from the scenario."""
+    cpu_loaded_ms: float | None = None
+    """The same with as many in flight as the run has."""
+    low: float | None = None
+    """Of ok_rps, as far as the calibration leaves it open: 95 of 100 runs are expected from here to
+    `high`. None without a calibration."""
+    high: float | None = None
+    extrapolated: bool = False
+    """Whether CPU limits it, and was calibrated with fewer in flight only: then the middle may be
+    far off, and the range is wide."""
     bystander_ms: float | None = None
     """The median latency of the background request."""
     transient: bool | None = None

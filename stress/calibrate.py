@@ -1,66 +1,201 @@
-"""A short measurement before the load: what does one request of this endpoint cost by itself?"""
+"""Short measurements before the load: what does one request of this endpoint cost by itself, and
+what with others in flight?"""
 
 import tempfile
-from contextlib import closing
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field, replace
 from http.client import HTTPConnection, HTTPException
+from itertools import pairwise
 from pathlib import Path
+from threading import Event
 from time import monotonic
 
 import psutil
 
-from records.prediction import Calibration
+from records.prediction import Calibration, CpuSample
 from scenarios.errors import build_cannot_run_error
-from scenarios.model import Endpoint, Scenario
+from scenarios.model import Scenario
+from scenarios.units import Second
 from stress import plan
 from stress.interruption import Interruption
-from stress.machine import find_free_port, raise_descriptor_limit
+from stress.machine import find_free_port, raise_descriptor_limit, read_cpu_s
 from stress.stack import Stack
 from stress.start_stack import start_stack
 
-WARM_UP_S = 0.5
+WARM_UP_S: Second = 0.5
 """Imports at the first request, connections, caches."""
-LASTING_S = 2.0
-"""CPU is counted in steps of 10 ms: half a percent of this."""
-ANSWERS_WITHIN_S = 10.0
+IDLE_S: Second = 0.3
+SAMPLES = 4
+ALONE_SAMPLE_S: Second = 0.4
+SAMPLE_S: Second = 0.25
+ANSWERS_WITHIN_S: Second = 10.0
+LARGEST_SHARE = 5
+"""The largest level is a fifth of what the run has in flight."""
+MOST_CALLERS = 100
+LEVEL_RATIO = 3
+FEW_CALLERS = 10
+"""Up to so many, one level is enough."""
+
+
+@dataclass(slots=True)
+class Callers:
+    """Users of a calibration: each asks, waits for the answer and asks again."""
+
+    stack: Stack
+    scenario: Scenario
+    answered: list[int]
+    """By each of them, so far."""
+    stop: Event = field(default_factory=Event)
+
+    def call(self, place: int, starts_in_s: Second) -> None:
+        """Raises UserError where the endpoint does not answer well."""
+        self.stop.wait(starts_in_s)
+        host, port = self.stack.host, self.stack.port
+        with closing(HTTPConnection(host, port, timeout=ANSWERS_WITHIN_S)) as connection:
+            while not self.stop.is_set():
+                send_request(connection, self.scenario)
+                self.answered[place] += 1
 
 
 def calibrate(scenario: Scenario, interruption: Interruption) -> Calibration:
-    """Of a resolved scenario, on a fresh server of its own that is ended again.
+    """Of a resolved scenario, on fresh servers of its own that are ended again.
+
+    One request after the other with no delay is the cost of one alone. With more in flight the
+    delay is as much shorter as they are fewer than in the run: requests come at its rate, and what
+    happens at each second happens as often.
 
     Raises UserError where the endpoint does not answer well, CellInterruptedError.
     """
-    alone = replace(
-        scenario,
-        delay_s=None if scenario.delay_s is None else 0.0,
-        server=replace(scenario.server, workers=1),
+    levels, delay_s = choose_levels(scenario), scenario.delay_s
+    with start_calibrated_stack(scenario, delay_s and 0.0, interruption) as stack:
+        alone = measure_level(stack, scenario, 1, ALONE_SAMPLE_S, interruption)
+        requests = sum(each.requests for each in alone)
+        lasting_s = sum(each.lasting_s for each in alone)
+        cpu_s = sum(each.requests * each.cpu_s for each in alone) / requests
+        samples = [
+            *alone,
+            *measure_levels(stack, scenario, () if delay_s else levels, interruption),
+        ]
+    if delay_s and levels:
+        shorter_s = max(0.001, delay_s * levels[-1] / count_in_flight(scenario))
+        shorter = replace(scenario, delay_s=shorter_s)
+        with start_calibrated_stack(shorter, shorter_s, interruption) as stack:
+            samples += measure_levels(stack, shorter, levels, interruption)
+    return Calibration(requests, lasting_s, cpu_s, lasting_s / requests, tuple(samples))
+
+
+def choose_levels(scenario: Scenario) -> tuple[int, ...]:
+    """Numbers of requests in flight, ascending, without one. None where no more than one is ever
+    worked on, or where no interpreter is shared."""
+    if not scenario.server.is_python or scenario.endpoint.blocks_the_loop:
+        return ()
+    largest = min(MOST_CALLERS, int(count_in_flight(scenario) / LARGEST_SHARE))
+    if largest <= FEW_CALLERS:
+        return (largest,) if largest > 1 else ()
+    return tuple(
+        each for each in (largest // LEVEL_RATIO**2, largest // LEVEL_RATIO, largest) if each > 1
     )
+
+
+def count_in_flight(scenario: Scenario) -> float:
+    """Of each worker, in the run."""
+    load = scenario.load
+    several = float(load.users)
+    if load.arrival_rate is not None:
+        several = load.arrival_rate * (scenario.delay_s or 0.0)
+    return several / scenario.server.workers
+
+
+@contextmanager
+def start_calibrated_stack(
+    scenario: Scenario, delay_s: Second | None, interruption: Interruption
+) -> Iterator[Stack]:
+    """With one worker."""
+    alone = replace(scenario, delay_s=delay_s, server=replace(scenario.server, workers=1))
     raise_descriptor_limit(plan.count_needed_descriptors(alone))
     with (
         tempfile.TemporaryDirectory(prefix="calibration-") as folder,
         closing(start_stack(alone, find_free_port(0), Path(folder), interruption)) as stack,
-        closing(HTTPConnection(stack.host, stack.port, timeout=ANSWERS_WITHIN_S)) as user,
     ):
-        send_for(WARM_UP_S, user, alone.endpoint, interruption)
-        before_s = sum_cpu_s(stack)
-        requests, lasting_s = send_for(LASTING_S, user, alone.endpoint, interruption)
-        used_s = sum_cpu_s(stack) - before_s
-    return Calibration(requests, lasting_s, used_s / requests, lasting_s / requests)
+        yield stack
 
 
-def send_for(
-    lasting_s: float, user: HTTPConnection, endpoint: Endpoint, interruption: Interruption
-) -> tuple[int, float]:
-    """Requests answered on one connection that is kept, and the seconds that they took together."""
-    begun_s, count = monotonic(), 0
-    while monotonic() - begun_s < lasting_s:
-        interruption.check()
-        send_request(user, endpoint)
-        count += 1
-    return count, monotonic() - begun_s
+def measure_levels(
+    stack: Stack, scenario: Scenario, levels: Sequence[int], interruption: Interruption
+) -> list[CpuSample]:
+    return [
+        sample
+        for callers in levels
+        for sample in measure_level(stack, scenario, callers, SAMPLE_S, interruption)
+    ]
 
 
-def send_request(user: HTTPConnection, asked: Endpoint) -> None:
+def measure_level(
+    stack: Stack, scenario: Scenario, in_flight: int, sample_s: Second, interruption: Interruption
+) -> list[CpuSample]:
+    """With so many callers, who start evenly within one delay. Raises UserError,
+    CellInterruptedError."""
+    spread_s = scenario.delay_s or 0.0 if in_flight > 1 else 0.0
+    idle_cores = measure_idle_cores(stack, interruption)
+    callers = Callers(stack, scenario, [0] * in_flight)
+    with ThreadPoolExecutor(in_flight) as threads:
+        calls = [
+            threads.submit(callers.call, place, spread_s * place / in_flight)
+            for place in range(in_flight)
+        ]
+
+        def has_ended() -> bool:
+            return any(each.done() for each in calls)
+
+        def has_answered() -> bool:
+            return has_ended() or sum(callers.answered) > marks[-1].answered
+
+        try:
+            interruption.poll(has_ended, WARM_UP_S + spread_s)
+            marks = [read_mark(callers)]
+            while len(marks) <= SAMPLES and not has_ended():
+                interruption.poll(has_ended, sample_s)
+                interruption.poll(has_answered, ANSWERS_WITHIN_S)
+                marks.append(read_mark(callers))
+        finally:
+            callers.stop.set()
+    for each in calls:
+        each.result()
+    return [build_sample(in_flight, *pair, idle_cores) for pair in pairwise(marks)]
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    at_s: Second
+    cpu_s: Second
+    answered: int
+
+
+def read_mark(callers: Callers) -> Mark:
+    return Mark(monotonic(), sum_cpu_s(callers.stack), sum(callers.answered))
+
+
+def build_sample(in_flight: int, begin: Mark, end: Mark, idle_cores: float) -> CpuSample:
+    """Raises UserError where nothing was answered."""
+    lasting_s, requests = end.at_s - begin.at_s, end.answered - begin.answered
+    if not requests:
+        raise build_cannot_run_error(f"calibration: no answer within {ANSWERS_WITHIN_S:g} s")
+    used_s = max(0.0, end.cpu_s - begin.cpu_s - idle_cores * lasting_s)
+    return CpuSample(in_flight, requests, lasting_s, used_s / requests)
+
+
+def measure_idle_cores(stack: Stack, interruption: Interruption) -> float:
+    """What the server uses while nobody asks: the probe looks at it a hundred times a second."""
+    before_s, cpu_s = monotonic(), sum_cpu_s(stack)
+    interruption.poll(lambda: False, IDLE_S)
+    return (sum_cpu_s(stack) - cpu_s) / (monotonic() - before_s)
+
+
+def send_request(user: HTTPConnection, scenario: Scenario) -> None:
+    """On a connection that is kept if the run keeps its own. Raises UserError."""
+    asked = scenario.endpoint
     headers = {} if asked.body is None else {"content-type": "application/json"}
     try:
         body = None if asked.body is None else asked.body.encode()
@@ -73,13 +208,14 @@ def send_request(user: HTTPConnection, asked: Endpoint) -> None:
         ) from error
     if answer.status // 100 != 2:
         raise build_cannot_run_error(f"calibration: {asked.path} answered {answer.status}")
+    if not scenario.load.keep_alive:
+        user.close()
 
 
-def sum_cpu_s(stack: Stack) -> float:
-    """Of all processes of the server so far."""
-    used = (process.cpu_times() for process in stack.list_processes("server"))
+def sum_cpu_s(stack: Stack) -> Second:
+    """Of all processes of the server so far. Raises UserError where one has ended."""
     try:
-        return sum(each.user + each.system for each in used)
+        return sum(read_cpu_s(each) for each in stack.list_processes("server"))
     except psutil.NoSuchProcess as error:
         raise build_cannot_run_error(
             "calibration: a worker of the server ended by itself"

@@ -104,7 +104,7 @@ def build_systems(
     for scenario in scenarios:
         cost = costs.get(scenario.name)
         cpu_s, wait_s = (cost.cpu_s, cost.wait_s) if cost else (question.cpu_s or 0.0, 0.0)
-        model = build_server_model(scenario, cpu_s, cores, wait_s)
+        model = build_server_model(scenario, cpu_s, cores, wait_s, cost.samples if cost else ())
         systems.append((scenario, replace(model, queue="lifo") if question.lifo else model))
     return systems
 

@@ -56,7 +56,9 @@ class Predictor:
                 self.calibrations.get(measured.name)
                 or calibrate_scenarios((measured,), self.interruption, self.tell)[measured.name]
             )
-            system = build_server_model(scenario, found.cpu_s, psutil.cpu_count(), found.wait_s)
+            system = build_server_model(
+                scenario, found.cpu_s, psutil.cpu_count(), found.wait_s, found.samples
+            )
         except UserError as problem:
             self._missed.add(measured.name)
             self.miss(f"no prediction: {problem}")

@@ -182,7 +182,10 @@ def compute_theory(found: ReportCell, manifest: Mapping[str, object]) -> Curve |
         return None
     cores = ensure_mapping(manifest.get("environment")).get("cores")
     system = build_server_model(
-        scenario, calibration.cpu_s, cores if isinstance(cores, int) else None
+        scenario,
+        calibration.cpu_s,
+        cores if isinstance(cores, int) else None,
+        samples=calibration.samples,
     )
     users = build_users_grid(FEWEST_USERS, USERS_BEYOND * scenario.load.users)
     return compute_curve(system, users, scenario.load.think_s)

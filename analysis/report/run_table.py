@@ -8,6 +8,7 @@ from analysis.report.table import Cell, Column, Row, Table, render_headings, ren
 from analysis.stats import formats
 from analysis.summary.model import CellSummary
 from analysis.summary.predicates import has_starved_users, is_overloaded, mark_extremes
+from records.prediction import Prediction
 
 NAMES = Column("scenario", is_text=True, width=25)
 """The widest scenario name and its trial; the whole table fits 80 columns."""
@@ -19,6 +20,8 @@ ROOM: Mapping[Format, int] = {
     formats.decimal: 6,
 }
 STARRED = "median_ms"
+EXTRAPOLATED = "extrapolated"
+"""Beyond what was calibrated."""
 COUNTING_UNANSWERED = {
     "median_ms": ("median_censored_ms", "median_lower_bound_ms"),
     "p99_ms": ("p99_censored_ms", "p99_lower_bound_ms"),
@@ -40,10 +43,22 @@ def build_cell_rows(cell: CellSummary, with_unanswered: bool) -> Iterator[Row]:
     yield Row(format_cell_name(cell), [format_metric(cell, each) for each in metrics])
     if cell.predicted is not None:
         predicted = [format_predicted(cell, each) for each in metrics]
-        yield build_extra_row("predicted", predicted, cell.predicted.limited_by or "")
+        yield build_extra_row("predicted", predicted, describe_prediction(cell.predicted))
     if with_unanswered and has_starved_users(cell):
         counted = [format_with_unanswered(cell, each) for each in metrics]
         yield build_extra_row("with the unanswered", counted)
+
+
+def describe_prediction(found: Prediction) -> str:
+    """What limits, and how sure the throughput is."""
+    parts = [found.limited_by, format_range(found), EXTRAPOLATED if found.extrapolated else ""]
+    return ", ".join(filter(None, parts))
+
+
+def format_range(found: Prediction) -> str:
+    if found.low is None or found.high is None:
+        return ""
+    return f"{formats.rate(found.low)} to {formats.rate(found.high)} rps"
 
 
 def build_extra_row(name: str, texts: Sequence[str], remark: str = "") -> Row:
@@ -75,7 +90,7 @@ def build_page_table(cells: Sequence[CellSummary]) -> Table:
             )
             for each in metrics
         ]
-        limit = (cell.predicted.limited_by if cell.predicted else None) or formats.UNKNOWN
+        limit = describe_prediction(cell.predicted) if cell.predicted else formats.UNKNOWN
         key = f"{cell.scenario}.{cell.trial}"
         badges = tuple((v.severity, v.code) for v in cell.verdicts if v.severity != "info")
         rows.append(Row(format_cell_name(cell), [*figures, limit], key=key, badges=badges))

@@ -121,11 +121,11 @@ def compute_curve(model: ServerModel, users: Sequence[int], think_s: Second = 0.
     def build(crowded: ServerModel) -> tuple[Station, ...]:
         return build_stations(crowded, most)
 
-    one = compute_asymptotic_bounds(1, think_s, build_stations(model.scale_cpu_to_users(None)))
+    one = compute_asymptotic_bounds(1, think_s, build_stations(model.scale_cpu_to_rate()))
     return Curve(
         points=tuple(
             compute_curve_point(
-                count, think_s, build(model.scale_cpu_to_users(count)), model.workers
+                count, think_s, build(model.scale_cpu_to_users(count, think_s)), model.workers
             )
             for count in sorted(set(users))
         ),

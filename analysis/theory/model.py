@@ -1,13 +1,20 @@
 """A web server as theory sees it: what a request of it needs, and the limits that it has."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from analysis.theory.cpu_law import CpuLaw, fit_cpu_law
+from records.prediction import CpuSample
 from scenarios.errors import UserError
 from scenarios.heartbeat import compute_blocking_s, exceeds_worker_timeout
 from scenarios.model import THREADS_OF, RareRequest, Scenario, Style
 from scenarios.units import Second
 
+ROUNDS = 30
+"""Of what settles by itself: the CPU of a request, and how many are in flight while it takes that.
+Each round halves what is missing, at least."""
 AWAITING: tuple[Style, ...] = ("async def with processes", "async fn", "goroutine")
 """They wait without a thread and without blocking the loop, as an `async def` does. Work in other
 processes is done by as many workers as there are cores."""
@@ -18,6 +25,7 @@ class ServerModel:
     """`loop_cpu_s` is the CPU of one request, half of it before the upstream is called and half
     after; a request that uses it holds the worker's one interpreter. "exponential" draws each half
     at random around its mean, as the formulas of `analysis.theory.networks` assume.
+    `cpu_law`: how much CPU with how many in flight at a worker, where that was measured.
     `cores` are those that the workers get turns on; None has one for each of them.
 
     `pool` is the threads of one worker; `connections` those of its client, None without limit.
@@ -41,6 +49,7 @@ class ServerModel:
     connections: int | None = None
     delay_s: Second = 1.0
     loop_cpu_s: Second = 0.0
+    cpu_law: CpuLaw | None = None
     cores: int | None = None
     cpu_jitter: Literal["none", "exponential"] = "none"
     queue: Literal["fifo", "lifo"] = "fifo"
@@ -88,20 +97,58 @@ class ServerModel:
         """Whether a worker is: as the runner expects it when it plans its windows."""
         return exceeds_worker_timeout(users, self.workers, self.held_s, self.worker_timeout_s)
 
-    def scale_cpu_to_users(self, users: int | None) -> "ServerModel":
-        """With the CPU as it takes by the clock, a core for each worker: more workers than cores
-        get turns on them, as far as they can be busy at once. None is an open loop, in which
-        all of them can."""
-        busy = self.workers if users is None else min(self.workers, users)
+    def scale_cpu_to_users(self, users: int, think_s: Second = 0.0) -> "ServerModel":
+        """With the CPU of one request as it is by the clock while so many users are at work, a
+        core for each worker: more workers than cores get turns on them, as far as they can be busy
+        at once."""
+        crowded = self._share_cores(min(self.workers, users))
+        in_flight = users / self.workers
+        for _ in range(ROUNDS if think_s else 1):
+            settled = crowded.settle_cpu(in_flight)
+            thinking = think_s * settled.estimate_rps(users, think_s) / self.workers
+            in_flight = users / self.workers - thinking
+        return settled
+
+    def scale_cpu_to_rate(self, rate: float = math.inf) -> "ServerModel":
+        """The same where so many requests arrive each second; beyond what it can do, at the point
+        where it is just full."""
+        settled = crowded = self._share_cores(self.workers)
+        share = rate / self.workers
+        for _ in range(ROUNDS):
+            most = settled.undisturbed_s / settled.loop_cpu_s if settled.loop_cpu_s else math.inf
+            in_flight = min(share * settled.undisturbed_s, most)
+            settled = crowded.settle_cpu(in_flight)
+        return settled
+
+    def settle_cpu(self, in_flight: float) -> "ServerModel":
+        """With the CPU that a request takes while so many are in flight at its worker."""
+        if self.cpu_law is None or not math.isfinite(in_flight):
+            return self
+        return replace(self, loop_cpu_s=self.cpu_law.compute_cpu_s(in_flight))
+
+    def estimate_rps(self, users: int, think_s: Second) -> float:
+        """What bounds allow, without any queueing."""
+        busy_s = self.undisturbed_s if self.needs_tokens else 0.0
+        bounds = [(users, think_s + self.undisturbed_s), (self.workers, self.loop_cpu_s),
+                  (self.workers * self.pool, busy_s)]  # fmt: skip
+        return min(many / each_s for many, each_s in bounds if each_s > 0)
+
+    def _share_cores(self, busy: int) -> "ServerModel":
         crowding = 1.0 if self.cores is None else max(1.0, busy / self.cores)
-        return replace(self, loop_cpu_s=self.loop_cpu_s * crowding, cores=None)
+        law = self.cpu_law and self.cpu_law.multiply_by(crowding)
+        return replace(self, loop_cpu_s=self.loop_cpu_s * crowding, cpu_law=law, cores=None)
 
 
 def build_server_model(
-    scenario: Scenario, cpu_s: Second, cores: int | None = None, wait_s: Second = 0.0
+    scenario: Scenario,
+    cpu_s: Second,
+    cores: int | None = None,
+    wait_s: Second = 0.0,
+    samples: Sequence[CpuSample] = (),
 ) -> ServerModel:
     """A resolved scenario as theory sees it. `cpu_s`: of one request alone, on a core of its own;
-    `wait_s`: how long a database took for it, where it asks one. A database is an upstream with
+    `samples`: of more, where there are any; `wait_s`: how long a database took for it, where it
+    asks one. A database is an upstream with
     that delay and as many connections as the app's pool has.
 
     CPU times are drawn at random around their mean, as the formulas assume. Raises UserError if a
@@ -116,6 +163,9 @@ def build_server_model(
         connections=get_connection_limit(scenario),
         delay_s=find_delay_s(scenario, cpu_s, wait_s),
         loop_cpu_s=cpu_s,
+        cpu_law=fit_cpu_law(samples, count_threads(scenario, cores) if threads else math.inf)
+        if samples
+        else None,
         cores=cores,
         cpu_jitter="exponential",
         worker_timeout_s=server.worker_timeout_s if server.kills_blocked_workers else 0.0,

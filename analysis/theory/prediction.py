@@ -27,6 +27,9 @@ FAILING = ("worker kills", "client timeout")
 """What limits where requests fail."""
 LITTLE_TOLERANCE = 0.05
 """So near is a simulated mean of some thousand responses to the formula's, by chance."""
+OTHER_SHARE = 0.01
+"""Of the throughput: what a user, the network and the upstream take between two requests, which no
+model has."""
 TURNS = 1.5
 """Everybody is served once: the runner opens the window then."""
 FILLED = 4
@@ -56,7 +59,7 @@ class FormulaPrediction:
 def compute_prediction(model: ServerModel, load: Load) -> Prediction:
     """`cpu_ms` is that of the endpoint alone, however crowded the cores are. Raises ValueError if
     a request takes no time."""
-    crowded = model.scale_cpu_to_users(None if load.is_open else load.users)
+    crowded = scale_cpu_to_load(model, load)
     if load.arrival_rate is not None:
         found = predict_open_loop(crowded, load, load.arrival_rate)
     else:
@@ -64,13 +67,62 @@ def compute_prediction(model: ServerModel, load: Load) -> Prediction:
     # where the interpreter limits, who is next depends on threads that take turns by the clock, or
     # on how much a loop reads at a time; and work in other processes is not on the loop
     unknown = found.limited_by == "interpreter" or model.works_elsewhere
+    low, high = compute_range(model, load, found.ok_rps)
     return replace(
         found,
         transient=not load.is_open and is_transient(found, load),
         bystander_ms=None if unknown else found.bystander_ms,
         ceiling_rps=0.0 if model.times_out else found.ceiling_rps,
         cpu_ms=1000 * model.loop_cpu_s,
+        cpu_loaded_ms=1000 * crowded.loop_cpu_s,
+        low=low,
+        high=high,
+        extrapolated=is_extrapolated(model, load, found),
     )
+
+
+def scale_cpu_to_load(model: ServerModel, load: Load) -> ServerModel:
+    if load.arrival_rate is not None:
+        return model.scale_cpu_to_rate(load.arrival_rate)
+    return model.scale_cpu_to_users(load.users, load.think_s)
+
+
+def compute_range(
+    model: ServerModel, load: Load, ok_rps: float | None
+) -> tuple[float | None, float | None]:
+    """In which good answers a second lie, with the CPU anywhere in its confidence interval. What
+    the formulas make of that is taken for all of the prediction. None without a calibration."""
+    law = model.cpu_law
+    if law is None or ok_rps is None:
+        return None, None
+    middle = compute_formula_rps(model, load)
+    noise = (
+        2 * math.sqrt(ok_rps / load.duration_s)
+        if load.arrivals == "poisson" and load.is_open
+        else 1 / load.duration_s
+    )
+    rates = [
+        compute_formula_rps(replace(model, cpu_law=law.deviate(sign)), load) for sign in (1, -1)
+    ]
+    low, high = (ok_rps * each / middle for each in sorted(rates))
+    return max(0.0, low * (1 - OTHER_SHARE) - noise), high * (1 + OTHER_SHARE) + noise
+
+
+def compute_formula_rps(model: ServerModel, load: Load) -> float:
+    if load.arrival_rate is None:
+        return compute_curve(model, [load.users], load.think_s).points[0].ok_rps
+    settled = scale_cpu_to_load(model, load)
+    ceiling = settled.workers * compute_highest_rps(find_bottleneck(settled))
+    return min(load.arrival_rate, ceiling)
+
+
+def is_extrapolated(model: ServerModel, load: Load, found: Prediction) -> bool:
+    """Whether CPU limits, and was never measured with so many in flight."""
+    in_flight = load.users / model.workers
+    if load.arrival_rate is not None:
+        in_flight = load.arrival_rate * model.undisturbed_s / model.workers
+    law = model.cpu_law
+    return law is not None and found.limited_by == "interpreter" and law.is_extrapolated(in_flight)
 
 
 def predict_open_loop(model: ServerModel, load: Load, rate: float) -> Prediction:
@@ -183,7 +235,8 @@ def simulate_long_queue(
     turn_s, longer_s = (users / formula.ok_rps for users in (few, load.users - few))
     full = replace(load, users=few, spawn_rate=few / turn_s)
     most_requests = max(ENOUGH_REQUESTS, TURNS_WITH_WINDOW * few)
-    shown = simulate(model, full, TURNS * turn_s, load.duration_s, most_requests)
+    as_crowded = replace(model, cpu_law=None)
+    shown = simulate(as_crowded, full, TURNS * turn_s, load.duration_s, most_requests)
     return None if shown.failures else shown.lengthen(longer_s, model.bystander_tokens)
 
 

@@ -145,7 +145,9 @@ class SimulatedWorker:
         yield self.clock.timeout(self.draw_half_cpu_s())
 
     def draw_half_cpu_s(self) -> Second:
-        mean_s = self.model.loop_cpu_s / 2
+        law = self.model.cpu_law
+        cpu_s = law.compute_cpu_s(len(self.in_flight)) if law else self.model.loop_cpu_s
+        mean_s = cpu_s / 2
         if self.model.cpu_jitter == "none" or mean_s == 0:
             return mean_s
         return self.chance.expovariate(1 / mean_s)

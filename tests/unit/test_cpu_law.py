@@ -1,0 +1,139 @@
+"""The CPU of a request as a function of what is in flight: fitted, and predicted with."""
+
+import math
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analysis.theory.cpu_law import LEAST_SHARE, MACHINE_SHARE, CpuLaw, fit_cpu_law, weigh
+from analysis.theory.formulas import compute_curve
+from analysis.theory.model import ServerModel
+from analysis.theory.prediction import compute_prediction
+from records.prediction import CpuSample
+from scenarios.model import Load, Style
+
+LEVELS = (1, 11, 33, 100)
+laws = st.builds(
+    CpuLaw,
+    alone_s=st.floats(0.0002, 0.02),
+    company_s=st.floats(0.0, 0.02),
+    each_s=st.floats(0.0, 0.0001),
+)
+
+
+def sample(law: CpuLaw, levels: tuple[int, ...] = LEVELS, times: int = 4) -> list[CpuSample]:
+    """As a calibration of a server that follows the law to the letter."""
+    return [CpuSample(n, 100, 0.25, law.compute_cpu_s(n)) for n in levels for _ in range(times)]
+
+
+@given(laws, st.integers(1, 5000))
+def test_a_law_is_found_again(law: CpuLaw, in_flight: int) -> None:
+    found = fit_cpu_law(sample(law), math.inf)
+    # to the precision of least squares: 1e-6 of what was measured, fifty times further out
+    assert found.compute_cpu_s(in_flight) == pytest.approx(
+        law.compute_cpu_s(in_flight), rel=1e-4, abs=1e-7
+    )
+    assert found.is_extrapolated(101)
+    assert not found.is_extrapolated(100)
+
+
+@given(laws, st.integers(2, 60), st.integers(1, 5000))
+def test_who_waits_outside_costs_nothing(law: CpuLaw, threads: int, in_flight: int) -> None:
+    found = fit_cpu_law(sample(replace(law, most=threads)), threads)
+    assert found.compute_cpu_s(threads + in_flight) == found.compute_cpu_s(threads)
+    assert not found.is_extrapolated(threads + in_flight)
+
+
+@given(laws, st.floats(1.0, 1000.0), st.floats(0.0, 3.0))
+def test_the_interval_is_around_the_middle(law: CpuLaw, in_flight: float, wide: float) -> None:
+    low, middle, high = (law.deviate(each).compute_cpu_s(in_flight) for each in (-wide, 0.0, wide))
+    assert LEAST_SHARE * law.alone_s <= low <= middle <= high
+    # nothing was left open by the calibration: what remains is the machine
+    assert high - middle == pytest.approx(wide * MACHINE_SHARE * middle, abs=1e-12)
+
+
+def test_scatter_makes_it_wider() -> None:
+    law = CpuLaw(0.001, 0.0005, 0.00001)
+    steady = sample(law)
+    shaky = [
+        replace(each, cpu_s=each.cpu_s * (0.9, 1.1)[place % 2]) for place, each in enumerate(steady)
+    ]
+    few, many = (
+        fit_cpu_law(each, math.inf).compute_half_width_s(weigh(500)) for each in (steady, shaky)
+    )
+    assert many > 3 * few
+
+
+def test_two_levels_leave_open_how_it_goes_on() -> None:
+    law = CpuLaw(0.001, 0.0, 0.0001)
+    found = fit_cpu_law(sample(law, (1, 10)), math.inf)
+    assert found.compute_cpu_s(10) == pytest.approx(law.compute_cpu_s(10))
+    assert found.deviate(1.0).compute_cpu_s(50) >= law.compute_cpu_s(50)
+
+
+def test_one_level_is_a_constant() -> None:
+    found = fit_cpu_law(sample(CpuLaw(0.003), (1,)), math.inf)
+    assert found.compute_cpu_s(500) == pytest.approx(0.003)
+    assert found.is_constant
+    with pytest.raises(ValueError, match="samples"):
+        fit_cpu_law([], math.inf)
+
+
+def test_a_pool_that_is_walked_through_collapses() -> None:
+    """1 ms, and 10 us for each other request in flight: full with 400 users, each of whom makes it
+    5 ms; a user more then brings less."""
+    law = CpuLaw(0.001, 0.0, 0.00001)
+    model = ServerModel(
+        "async def", delay_s=1.0, loop_cpu_s=0.001, cpu_law=law, cpu_jitter="exponential"
+    )
+    points = compute_curve(model, [50, 200, 300, 1000, 2000]).points
+    rates = [each.ok_rps for each in points]
+    # at the end nothing counts but the CPU: 1 / cpu(n)
+    assert rates[3:] == [pytest.approx(1 / law.compute_cpu_s(n), rel=0.001) for n in (1000, 2000)]
+    assert rates[0] < rates[1] < rates[2] > rates[3] > rates[4]
+    assert points[0].limited_by == "users"
+    assert points[-1].limited_by == "interpreter"
+
+
+@pytest.mark.parametrize("style", ["def", "async def"])
+def test_formula_and_simulation_follow_one_law(style: Style) -> None:
+    law = CpuLaw(0.004, 0.004, 0.0001)
+    model = ServerModel(
+        style, pool=30, delay_s=0.2, loop_cpu_s=0.004, cpu_law=law, cpu_jitter="exponential"
+    )
+    load = Load(users=100, spawn_rate=1000.0, duration_s=30.0)
+    found = compute_prediction(model, load)
+    assert found.mean_ms is not None
+    assert found.ok_rps is not None
+    # the simulation's median of a full queue is the formula's mean, but for a few percent of chance
+    assert found.median_ms == pytest.approx(found.mean_ms, rel=0.05)
+    assert found.low is not None
+    assert found.high is not None
+    assert found.low < found.ok_rps < found.high
+
+
+def test_a_given_cpu_has_no_range() -> None:
+    found = compute_prediction(ServerModel("async def", loop_cpu_s=0.001), Load(users=10))
+    assert (found.low, found.high, found.extrapolated) == (None, None, False)
+
+
+def test_thinking_users_are_not_in_flight() -> None:
+    """100 users who think for 9 of 10 seconds have about ten requests in flight."""
+    law = CpuLaw(0.001, 0.0, 0.0001)
+    model = ServerModel("async def", delay_s=1.0, loop_cpu_s=0.001, cpu_law=law)
+    settled = model.scale_cpu_to_users(100, think_s=9.0)
+    assert settled.loop_cpu_s == pytest.approx(law.compute_cpu_s(10.0), rel=0.01)
+    assert model.scale_cpu_to_users(100).loop_cpu_s == pytest.approx(law.compute_cpu_s(100))
+
+
+def test_arrivals_settle_at_what_they_have_in_flight() -> None:
+    law = CpuLaw(0.001, 0.0, 0.00001)
+    model = ServerModel("async def", delay_s=1.0, loop_cpu_s=0.001, cpu_law=law)
+    assert model.scale_cpu_to_rate(100).loop_cpu_s == pytest.approx(
+        law.compute_cpu_s(100), rel=0.01
+    )
+    # n such that n · cpu(n) = 1 s, about: beyond it more than one second of work each second
+    full = model.scale_cpu_to_rate().loop_cpu_s
+    assert full == pytest.approx(law.compute_cpu_s(1 / full), rel=0.01)
