@@ -2,7 +2,7 @@
 what with others in flight?"""
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
@@ -34,6 +34,8 @@ ANSWERS_WITHIN_S: Second = 10.0
 LARGEST_SHARE = 5
 """The largest level is a fifth of what the run has in flight."""
 MOST_CALLERS = 100
+ROUND_S: Second = 0.5
+"""Serving all who are in flight once takes no longer: a sample spans such a round."""
 LEVEL_RATIO = 3
 FEW_CALLERS = 10
 """Up to so many, one level is enough."""
@@ -68,35 +70,32 @@ def calibrate(scenario: Scenario, interruption: Interruption) -> Calibration:
 
     Raises UserError where the endpoint does not answer well, CellInterruptedError.
     """
-    levels, delay_s = choose_levels(scenario), scenario.delay_s
+    delay_s = scenario.delay_s
     with start_calibrated_stack(scenario, delay_s and 0.0, interruption) as stack:
-        alone = measure_level(stack, scenario, 1, ALONE_SAMPLE_S, interruption)
-        requests = sum(each.requests for each in alone)
-        lasting_s = sum(each.lasting_s for each in alone)
-        cpu_s = sum(each.requests * each.cpu_s for each in alone) / requests
-        samples = [
-            *alone,
-            *measure_levels(stack, scenario, () if delay_s else levels, interruption),
-        ]
-    if delay_s and levels:
-        shorter_s = max(0.001, delay_s * levels[-1] / count_in_flight(scenario))
-        shorter = replace(scenario, delay_s=shorter_s)
-        with start_calibrated_stack(shorter, shorter_s, interruption) as stack:
-            samples += measure_levels(stack, shorter, levels, interruption)
+        samples = measure_level(stack, scenario, 1, ALONE_SAMPLE_S, interruption)
+        requests = sum(each.requests for each in samples)
+        lasting_s = sum(each.lasting_s for each in samples)
+        cpu_s = sum(each.requests * each.cpu_s for each in samples) / requests
+        levels = choose_levels(scenario, cpu_s)
+        for in_flight in () if delay_s else levels:
+            samples += measure_level(stack, scenario, in_flight, SAMPLE_S, interruption)
+    for in_flight in levels if delay_s else ():
+        shorter_s = delay_s * in_flight / count_in_flight(scenario)
+        shorter = replace(scenario, delay_s=max(0.001, shorter_s))
+        with start_calibrated_stack(shorter, shorter.delay_s, interruption) as stack:
+            samples += measure_level(stack, shorter, in_flight, SAMPLE_S, interruption)
     return Calibration(requests, lasting_s, cpu_s, lasting_s / requests, tuple(samples))
 
 
-def choose_levels(scenario: Scenario) -> tuple[int, ...]:
+def choose_levels(scenario: Scenario, cpu_s: Second) -> tuple[int, ...]:
     """Numbers of requests in flight, ascending, without one. None where no more than one is ever
     worked on, or where no interpreter is shared."""
     if not scenario.server.is_python or scenario.endpoint.blocks_the_loop:
         return ()
-    largest = min(MOST_CALLERS, int(count_in_flight(scenario) / LARGEST_SHARE))
-    if largest <= FEW_CALLERS:
-        return (largest,) if largest > 1 else ()
-    return tuple(
-        each for each in (largest // LEVEL_RATIO**2, largest // LEVEL_RATIO, largest) if each > 1
-    )
+    share = int(count_in_flight(scenario) / LARGEST_SHARE)
+    largest = min(share, MOST_CALLERS, max(2, int(ROUND_S / cpu_s))) if cpu_s else share
+    smaller = largest // LEVEL_RATIO
+    return tuple(each for each in (smaller if largest > FEW_CALLERS else 0, largest) if each > 1)
 
 
 def count_in_flight(scenario: Scenario) -> float:
@@ -122,16 +121,6 @@ def start_calibrated_stack(
         yield stack
 
 
-def measure_levels(
-    stack: Stack, scenario: Scenario, levels: Sequence[int], interruption: Interruption
-) -> list[CpuSample]:
-    return [
-        sample
-        for callers in levels
-        for sample in measure_level(stack, scenario, callers, SAMPLE_S, interruption)
-    ]
-
-
 def measure_level(
     stack: Stack, scenario: Scenario, in_flight: int, sample_s: Second, interruption: Interruption
 ) -> list[CpuSample]:
@@ -150,7 +139,7 @@ def measure_level(
             return any(each.done() for each in calls)
 
         def has_answered() -> bool:
-            return has_ended() or sum(callers.answered) > marks[-1].answered
+            return has_ended() or sum(callers.answered) >= marks[-1].answered + in_flight
 
         try:
             interruption.poll(has_ended, WARM_UP_S + spread_s)
