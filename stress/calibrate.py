@@ -80,11 +80,16 @@ def calibrate(scenario: Scenario, interruption: Interruption) -> Calibration:
         for in_flight in () if delay_s else levels:
             samples += measure_level(stack, scenario, in_flight, SAMPLE_S, interruption)
     for in_flight in levels if delay_s else ():
-        shorter_s = delay_s * in_flight / count_in_flight(scenario)
-        shorter = replace(scenario, delay_s=max(0.001, shorter_s))
+        shorter = shorten_delay(scenario, in_flight)
         with start_calibrated_stack(shorter, shorter.delay_s, interruption) as stack:
             samples += measure_level(stack, shorter, in_flight, SAMPLE_S, interruption)
     return Calibration(requests, lasting_s, cpu_s, lasting_s / requests, tuple(samples))
+
+
+def shorten_delay(scenario: Scenario, in_flight: int) -> Scenario:
+    """So that as many requests come each second as in the run."""
+    shorter_s = (scenario.delay_s or 0.0) * in_flight / count_in_flight(scenario)
+    return replace(scenario, delay_s=max(0.001, shorter_s))
 
 
 def choose_levels(scenario: Scenario, cpu_s: Second) -> tuple[int, ...]:

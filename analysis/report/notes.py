@@ -30,6 +30,9 @@ LIMITS = {
 }
 """By the names that analysis.theory has for them."""
 NOTED_FAILURES = 0.001
+EXTRAPOLATED = (
+    "extrapolated: CPU limits the throughput, and was calibrated with fewer requests in flight"
+)
 
 
 def write_headline(cell: CellSummary, scenario: Scenario) -> str:
@@ -121,6 +124,8 @@ def write_notes(cell: CellSummary) -> list[str]:
             f"under load a request took {formats.milliseconds(cell.cpu_ms_per_request)} ms of CPU, "
             f"alone {formats.milliseconds(cell.predicted.cpu_ms)}: theory knew only the latter"
         )
+    if cell.predicted is not None and cell.predicted.extrapolated:
+        found.append(f"the prediction is {EXTRAPOLATED}")
     return found + [f"{each.count} × {each.error}" for each in cell.errors[:3]]
 
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from analysis.report.run_table import format_range
+from analysis.report.notes import EXTRAPOLATED
+from analysis.report.run_table import describe_prediction
 from analysis.report.table import Column, Row, Table
 from analysis.stats import formats
 from analysis.theory.formulas import Curve
@@ -23,10 +24,9 @@ def build_predictions_table(predictions: Sequence[tuple[str, Prediction]]) -> Ta
     rows = []
     for name, each in predictions:
         figures = (each.ok_rps, each.mean_ms, each.median_ms, each.p99_ms, each.ceiling_rps)
-        rows.append(Row(name, [*figures, each.limited_by]))
-        if span := format_range(each):
-            beyond = "; CPU was calibrated with fewer in flight" if each.extrapolated else ""
-            rows.append(Row(f"  95 % of runs: {span}{beyond}"))
+        rows.append(Row(name, [*figures, describe_prediction(each)]))
+        if each.extrapolated:
+            rows.append(Row(f"  {EXTRAPOLATED}"))
         if each.transient:
             rows.append(Row("  transient: no steady state; rate x mean is not the number of users"))
         if each.starved:

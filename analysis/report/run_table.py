@@ -20,8 +20,6 @@ ROOM: Mapping[Format, int] = {
     formats.decimal: 6,
 }
 STARRED = "median_ms"
-EXTRAPOLATED = "extrapolated"
-"""Beyond what was calibrated."""
 COUNTING_UNANSWERED = {
     "median_ms": ("median_censored_ms", "median_lower_bound_ms"),
     "p99_ms": ("p99_censored_ms", "p99_lower_bound_ms"),
@@ -50,15 +48,11 @@ def build_cell_rows(cell: CellSummary, with_unanswered: bool) -> Iterator[Row]:
 
 
 def describe_prediction(found: Prediction) -> str:
-    """What limits, and how sure the throughput is."""
-    parts = [found.limited_by, format_range(found), EXTRAPOLATED if found.extrapolated else ""]
-    return ", ".join(filter(None, parts))
-
-
-def format_range(found: Prediction) -> str:
+    """What limits, and within which good answers a second are expected."""
+    limit = found.limited_by or ""
     if found.low is None or found.high is None:
-        return ""
-    return f"{formats.rate(found.low)} to {formats.rate(found.high)} rps"
+        return limit
+    return f"{limit} [{formats.compact(found.low)}-{formats.compact(found.high)}]"
 
 
 def build_extra_row(name: str, texts: Sequence[str], remark: str = "") -> Row:

@@ -76,3 +76,12 @@ def near_bound(value: float, bound: float) -> str:
             text = f"{value:,.{decimals}f}"
             return text.rstrip("0").rstrip(".") if decimals else text
     return repr(value)
+
+
+def compact(value: float) -> str:
+    """In four characters or five, for where there is no room: 3.4, 340, 3.4k, 34k."""
+    if value < 10:
+        return f"{value:.1f}"
+    if value < 1000:
+        return f"{value:.0f}"
+    return f"{value / 1000:.1f}k" if value < 10_000 else f"{value / 1000:.0f}k"

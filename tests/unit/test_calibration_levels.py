@@ -1,0 +1,57 @@
+"""With how many requests in flight an endpoint is calibrated."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scenarios.catalogue import select_scenarios
+from scenarios.model import Load, Scenario, Server
+from scenarios.resolution import MachineResources, resolve_scenario
+from stress.calibrate import (
+    LARGEST_SHARE,
+    MOST_CALLERS,
+    ROUND_S,
+    choose_levels,
+    count_in_flight,
+    shorten_delay,
+)
+
+
+def get_scenario(name: str, load: Load | None = None) -> Scenario:
+    found = replace(select_scenarios((name,))[0], load=load or Load())
+    return resolve_scenario(found, MachineResources(uvloop=True, httptools=True, go=True))
+
+
+@given(st.integers(1, 100_000), st.floats(1e-5, 0.5), st.integers(1, 8))
+def test_levels_stay_small_and_come_at_the_runs_rate(
+    users: int, cpu_s: float, workers: int
+) -> None:
+    scenario = replace(get_scenario("async-sleep"), server=Server(workers=workers))
+    scenario = replace(scenario, load=replace(scenario.load, users=users))
+    levels = choose_levels(scenario, cpu_s)
+    assert list(levels) == sorted(set(levels))
+    for level in levels:
+        assert 1 < level <= min(MOST_CALLERS, users / workers / LARGEST_SHARE)
+        assert level <= max(2, ROUND_S / cpu_s)
+        shorter = shorten_delay(scenario, level)
+        assert shorter.delay_s is not None
+        assert scenario.delay_s is not None
+        # users / delay, but for a delay of a millisecond, which is the shortest
+        rate = count_in_flight(scenario) / scenario.delay_s
+        assert level / shorter.delay_s == pytest.approx(rate) or shorter.delay_s == 0.001
+
+
+def test_the_classic_numbers() -> None:
+    assert choose_levels(get_scenario("sync-http"), 0.001) == (33, 100)
+    assert choose_levels(get_scenario("sync-http"), 0.020) == (8, 25)
+    assert choose_levels(get_scenario("sync-http", Load(users=50)), 0.001) == (10,)
+    assert choose_levels(get_scenario("sync-http", Load(users=5)), 0.001) == ()
+    open_loop = Load(arrival_rate=400.0)  # of which 400 are in flight, for a second each
+    assert choose_levels(get_scenario("async-sleep", open_loop), 0.001) == (26, 80)
+
+
+def test_a_blocked_loop_and_a_compiled_server_have_one_cost() -> None:
+    assert choose_levels(get_scenario("async-http-sync"), 0.001) == ()
+    assert choose_levels(get_scenario("axum-http-shared"), 0.001) == ()
