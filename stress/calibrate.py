@@ -1,7 +1,8 @@
 """A short measurement before the load: what does one request of this endpoint cost by itself?"""
 
 import tempfile
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -30,6 +31,23 @@ def calibrate(scenario: Scenario, interruption: Interruption) -> Calibration:
 
     Raises UserError where the endpoint does not answer well, CellInterruptedError.
     """
+    with (
+        tempfile.TemporaryDirectory(prefix="calibration-") as folder,
+        open_lone_server(scenario, Path(folder), interruption) as (stack, user),
+    ):
+        send_for(WARM_UP_S, user, scenario.endpoint, interruption)
+        before_s = sum_cpu_s(stack)
+        requests, lasting_s = send_for(LASTING_S, user, scenario.endpoint, interruption)
+        used_s = sum_cpu_s(stack) - before_s
+    return Calibration(requests, lasting_s, used_s / requests, lasting_s / requests)
+
+
+@contextmanager
+def open_lone_server(
+    scenario: Scenario, folder: Path, interruption: Interruption
+) -> Iterator[tuple[Stack, HTTPConnection]]:
+    """A server that has one worker and nothing to wait for, and its one user. Raises UserError,
+    CellInterruptedError."""
     alone = replace(
         scenario,
         delay_s=None if scenario.delay_s is None else 0.0,
@@ -37,15 +55,10 @@ def calibrate(scenario: Scenario, interruption: Interruption) -> Calibration:
     )
     raise_descriptor_limit(plan.count_needed_descriptors(alone))
     with (
-        tempfile.TemporaryDirectory(prefix="calibration-") as folder,
-        closing(start_stack(alone, find_free_port(0), Path(folder), interruption)) as stack,
+        closing(start_stack(alone, find_free_port(0), folder, interruption)) as stack,
         closing(HTTPConnection(stack.host, stack.port, timeout=ANSWERS_WITHIN_S)) as user,
     ):
-        send_for(WARM_UP_S, user, alone.endpoint, interruption)
-        before_s = sum_cpu_s(stack)
-        requests, lasting_s = send_for(LASTING_S, user, alone.endpoint, interruption)
-        used_s = sum_cpu_s(stack) - before_s
-    return Calibration(requests, lasting_s, used_s / requests, lasting_s / requests)
+        yield stack, user
 
 
 def send_for(

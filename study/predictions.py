@@ -13,8 +13,23 @@ from scenarios.errors import UserError
 from scenarios.model import Client, Database, Endpoint, Scenario, Server
 from stress.calibrate import calibrate
 from stress.interruption import Interruption
+from stress.runtime import ExplainIf
 
 Alike = tuple[Endpoint, Server, Client | None, Database | None]
+
+
+GROWN_CPU = 1.5
+MISSED_SHARE = 0.1
+
+
+def choose_condition(prediction: Prediction | None) -> ExplainIf | None:
+    """What a window must show to be explained: CPU per request grown by more than half, or a
+    throughput that misses the prediction by more than a tenth. None where nothing was predicted."""
+    if prediction is None or not prediction.ok_rps or not prediction.cpu_ms:
+        return None
+    ok_rps = prediction.ok_rps
+    least_rps, most_rps = (1 - MISSED_SHARE) * ok_rps, (1 + MISSED_SHARE) * ok_rps
+    return ExplainIf(GROWN_CPU * prediction.cpu_ms / 1000, least_rps, most_rps)
 
 
 def print_warning(line: str) -> None:
