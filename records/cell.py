@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from records.clocks import ClockModel
+from records.cpu_profile import CpuProfile
 from scenarios.model import Scenario
 from scenarios.units import Second
 
@@ -20,6 +21,9 @@ class Phases:
     window_end_s: Second | None = None
     drain_end_s: Second | None = None
     steady: bool = True
+    profile_end_s: Second | None = None
+    """Until then the users went on after the window's end, for the server to be sampled; None where
+    they did not. The drain follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +100,8 @@ class CellRecord:
     journals_lost: tuple[str, ...] = ()
     upstream: UpstreamSummary | None = None
     profile: Profile | None = None
+    cpu_profile: CpuProfile | None = None
+    """None where nothing was to be explained."""
     cores: int | None = None
     faults: dict[str, int] = field(default_factory=dict)
     """Requests of the window without an answer that are no rows, by the load's own words."""

@@ -13,6 +13,13 @@ import polars as pl
 from pydantic import TypeAdapter
 
 from records.cell import CellRecord
+from records.cpu_profile import (
+    Level,
+    Stacks,
+    format_stacks,
+    name_stacks_file,
+    parse_stacks,
+)
 from scenarios.errors import UserError
 
 TABLES = ("requests", "handlers", "probe", "machine", "bystander", "upstream")
@@ -59,6 +66,15 @@ class CellDir:
         path = self.path / f"{name}.parquet"
         with translate_read_errors(path):
             return pl.read_parquet(path, columns=None if columns is None else list(columns))
+
+    def load_stacks(self, level: Level) -> Stacks:
+        """Raises UserError where they are missing or damaged."""
+        path = self.path / name_stacks_file(level)
+        with translate_read_errors(path):
+            return parse_stacks(path.read_text())
+
+    def save_stacks(self, level: Level, stacks: Stacks) -> None:
+        (self.path / name_stacks_file(level)).write_text(format_stacks(stacks))
 
     def save_table(self, name: str, frame: pl.DataFrame) -> None:
         frame.write_parquet(self.path / f"{name}.parquet", compression="zstd")

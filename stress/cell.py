@@ -12,6 +12,7 @@ from records.rundir import CellDir
 from stress import plan
 from stress.attached_server import wait_until_idle
 from stress.bystander import BackgroundRequester
+from stress.explain import LoadExplainer, is_explainable
 from stress.load.command import await_load_workers, build_load_command
 from stress.load.oha import OhaPhaseRunner
 from stress.load.protocol import LoadProgress
@@ -49,6 +50,9 @@ def run_cell(cell: CellRun, runtime: Runtime) -> None:
     finally:
         if served is None:
             stack.close()
+    if seen.phases.explainer is not None and not seen.interrupted:
+        known, interruption = runtime.profiles, runtime.interruption
+        seen.explained = seen.phases.explainer.complete(known, interruption)
     seen.started_utc, seen.begun_s = started_utc, begun_s
     seen.descriptors_limit = limit if served is None else served.read_descriptor_limit(limit)
     save_results(seen)
@@ -81,13 +85,17 @@ def drive_load(cell: CellRun, runtime: Runtime, stack: Stack) -> CellObservation
     profiler = Profiler(cell.directory.path, stack.list_processes("server") if profiled else [])
     load = start_load(cell, runtime, stack)
     kind = PhaseRunner if cell.scenario.load.engine == "locust" else OhaPhaseRunner
-    phases = kind(cell, runtime, stack, load, profiler.begin)
+    explainer = LoadExplainer(cell, stack) if is_explainable(cell) else None
+    phases = kind(cell, runtime, stack, load, profiler.begin, explainer)
     bystander = BackgroundRequester(cell, stack.host, stack.port)
     families: Families = {
         **{role: partial(stack.list_processes, role) for role in STACK_ROLES},
         "load": load.list_processes,
         "runner": lambda: [psutil.Process()],
-        "profiler": profiler.list_processes,
+        "profiler": lambda: [
+            *profiler.list_processes(),
+            *(explainer.sampler.list_processes() if explainer else ()),
+        ],
         **runtime.others,
     }
     resources = ResourceMonitor(families)
@@ -97,6 +105,8 @@ def drive_load(cell: CellRun, runtime: Runtime, stack: Stack) -> CellObservation
         end_s = monotonic()
         load.end()
         profiler.end(WRITES_WITHIN_S)
+        if explainer:
+            explainer.sampler.end()
         pings, machine = bystander.stop(), resources.stop()
     upstream, profile = stack.fetch_upstream_summary(), profiler.build_profile()
     return CellObservations(phases, end_s, pings, machine, interrupted, upstream, profile)

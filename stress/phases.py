@@ -7,6 +7,7 @@ from time import monotonic, sleep
 from records.cell import ROUND_S, Phases, find_death_rounds
 from scenarios.model import Scenario
 from scenarios.units import Second
+from stress.explain import DECIDED_BEFORE_S, UNDER_LOAD_S, LoadExplainer
 from stress.interruption import POLL_S, CellInterruptedError
 from stress.load.protocol import GO_FILE, LoadControl, LoadProgress, read_progress, write_message
 from stress.plan import WindowPlan
@@ -33,11 +34,15 @@ class PhaseTimes:
     window_end_s: float | None = None
     drain_end_s: float | None = None
     steady: bool = True
+    profile_end_s: float | None = None
 
     def build_phases(self) -> Phases:
-        moments = (self.ramp_end_s, self.window_start_s, self.window_end_s, self.drain_end_s)
-        ramp_s, start_s, end_s, drain_s = (each and each - self.t0_s for each in moments)
-        return Phases(ramp_s, start_s, end_s, drain_s, self.steady)
+        moments = (
+            self.ramp_end_s, self.window_start_s, self.window_end_s, self.drain_end_s,
+            self.profile_end_s,
+        )  # fmt: skip
+        ramp_s, start_s, end_s, drain_s, profile_s = (each and each - self.t0_s for each in moments)
+        return Phases(ramp_s, start_s, end_s, drain_s, self.steady, profile_s)
 
 
 @dataclass(slots=True)
@@ -50,6 +55,8 @@ class PhaseRunner:
     load: Process
     at_window: Callable[[Second], None]
     """Called when the window opens, with how long it is planned to be."""
+    explainer: LoadExplainer | None = None
+    """Where the window is to be explained if it is not as predicted."""
     times: PhaseTimes = field(default_factory=PhaseTimes)
     progress: LoadProgress = field(default_factory=LoadProgress)
     workers: WorkerMonitor = field(init=False)
@@ -87,10 +94,11 @@ class PhaseRunner:
         else:
             self._warm_up()
             self._measure_window(self.scenario.load.requests)
-        assert self.times.window_end_s is not None
+        quiet_s = self.times.profile_end_s or self.times.window_end_s
+        assert quiet_s is not None
         limit_s = self.windows.drain_s + LOAD_ENDS_WITHIN_S
         self._wait_until("drain", self._has_load_ended, limit_s)
-        self.times.drain_end_s = min(monotonic(), self.times.window_end_s + self.windows.drain_s)
+        self.times.drain_end_s = min(monotonic(), quiet_s + self.windows.drain_s)
         if self.load.get_exit_code() != 0:
             raise CellInterruptedError("the load did not end in order")
 
@@ -105,15 +113,29 @@ class PhaseRunner:
     def _measure_window(self, requests: int | None) -> None:
         """As long as any window, or until so many requests have completed."""
         end_s = self._open_window() + self.windows.window_s
-        self._stop_sending(end_s, requests)
+        stop_s = end_s + self._choose_profile_length()
+        self._stop_sending(stop_s, requests)
         counted = self._wait_until(
-            "window", lambda: self.progress.counted_until_s is not None, self.windows.window_s
+            "window", lambda: self.progress.counted_until_s is not None, end_s - monotonic()
         )
         if self.progress.counted_from_s is not None:
             self.times.window_start_s = self.progress.counted_from_s
         if counted and self.progress.counted_until_s is not None:
             end_s = self.progress.counted_until_s + INSTANT_S  # the last one is in it
         self.times.window_end_s = end_s
+        if self.explainer is not None and stop_s > end_s:
+            self.explainer.begin()
+            self._wait_until("profile", lambda: False, stop_s - monotonic())
+            self.times.profile_end_s = stop_s
+            self.explainer.finish()
+
+    def _choose_profile_length(self) -> Second:
+        """How long the users go on after the window, near whose end it is known."""
+        if self.explainer is None:
+            return 0.0
+        self.explainer.open_window()
+        self._wait_until("window", lambda: False, self.windows.window_s - DECIDED_BEFORE_S)
+        return UNDER_LOAD_S if self.explainer.is_needed() else 0.0
 
     def _measure_worker_cycles(self, cycles: int) -> None:
         """The window spans whole cycles, from one worker's death to another's."""

@@ -17,6 +17,7 @@ LOOKS_A_SECOND = 99
 """Not 100: a server that does something every 10 ms would always be seen at the same."""
 WRITES_WITHIN_S = 10.0
 """When the window is over it may stop looking, and writes its picture."""
+ATTACH_HINT = "(on Linux it may need root, or kernel.yama.ptrace_scope=0)"
 
 
 class Profiler(Process):
@@ -48,7 +49,4 @@ class Profiler(Process):
             return Profile(None)
         if not self.argv:
             return Profile("the window never opened")
-        return Profile(
-            f"py-spy made none: {self.read_last_log_line()} (on Linux it may need root, or "
-            "kernel.yama.ptrace_scope=0)"
-        )
+        return Profile(f"py-spy made none: {self.read_last_log_line()} {ATTACH_HINT}")

@@ -7,6 +7,7 @@ from secrets import randbelow
 from records.rundir import CellDir
 from scenarios.model import Engine, Scenario
 from scenarios.units import Second
+from stress.cpu_sampler import Alike, Sampled
 from stress.interruption import Interruption
 from stress.load.protocol import LoadProgress
 from stress.plan import HOST, WindowPlan, plan_windows
@@ -17,14 +18,28 @@ MASTER_PORT = 5557
 
 
 @dataclass(frozen=True, slots=True)
+class ExplainIf:
+    """When a window is to be explained: CPU per request above `cpu_s`, or good answers a second
+    outside of what was predicted."""
+
+    cpu_s: Second
+    least_ok_rps: float
+    most_ok_rps: float
+
+    def is_met(self, cpu_s: Second, ok_rps: float) -> bool:
+        return cpu_s > self.cpu_s or not self.least_ok_rps <= ok_rps <= self.most_ok_rps
+
+
+@dataclass(frozen=True, slots=True)
 class CellRun:
     """A resolved scenario, which trial of it, and where it is recorded. `number` is a part of
-    each of its requests' ids; never 0, which would make an id of 0."""
+    each of its requests' ids; never 0, which would make an id of 0. `explain_if`: None never."""
 
     scenario: Scenario
     trial: int
     directory: CellDir
     number: int = field(default_factory=lambda: 1 + randbelow(0xFFFF))
+    explain_if: ExplainIf | None = None
 
     @property
     def windows(self) -> WindowPlan:
@@ -72,3 +87,5 @@ class Runtime:
     distribution: Distribution | None = None
     others: Families = field(default_factory=dict)
     profile: bool = False
+    profiles: dict[Alike, Sampled] = field(default_factory=dict)
+    """Of servers that were sampled alone, for the cells to come."""

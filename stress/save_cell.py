@@ -26,6 +26,7 @@ from records.journal import Journal
 from records.rows import BYSTANDER, MACHINE
 from stress.attached_server import read_live_journals
 from stress.bystander import BackgroundPing
+from stress.explain import ExplainedCell
 from stress.interruption import Interruption
 from stress.load.oha import read_oha_errors, take_oha_rows
 from stress.load.protocol import read_clocks
@@ -54,6 +55,7 @@ class CellObservations:
     interrupted: str | None
     upstream: UpstreamSummary | None
     profile: Profile | None
+    explained: ExplainedCell | None = None
     started_utc: str = ""
     begun_s: float = 0.0
     descriptors_limit: int = 0
@@ -70,6 +72,8 @@ def save_results(seen: CellObservations) -> None:
     worked, lost = read_journals(sorted(stack.journals.glob("probe-*.journal")))
     clocks = estimate_clocks(read_clocks(directory.raw))
     save_tables(seen, worked, clocks)
+    for level, stacks in (seen.explained.stacks if seen.explained else {}).items():
+        directory.save_stacks(level, stacks)
     record = replace(
         build_record(seen),
         threads_left=count_threads_before(worked, times.t0_s) if stack.attached else 0,
@@ -130,6 +134,7 @@ def build_record(seen: CellObservations) -> CellRecord:
         overhead_s=0.0,
         upstream=seen.upstream,
         profile=seen.profile,
+        cpu_profile=seen.explained.profile if seen.explained else None,
         cores=psutil.cpu_count(),
         database=stack.database.version if stack.database else None,
         load_processes_lost=phases.progress.lost,

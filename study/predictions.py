@@ -13,8 +13,21 @@ from scenarios.errors import UserError
 from scenarios.model import Client, Database, Endpoint, Scenario, Server
 from stress.calibrate import calibrate
 from stress.interruption import Interruption
+from stress.runtime import ExplainIf
 
 Alike = tuple[Endpoint, Server, Client | None, Database | None]
+
+
+GROWN_CPU = 1.5
+
+
+def choose_condition(prediction: Prediction | None) -> ExplainIf | None:
+    """What a window must show to be explained: CPU per request that is more than half above what
+    one alone takes, or a throughput outside of what was predicted. None where nothing was."""
+    found = prediction
+    if found is None or found.low is None or found.high is None or not found.cpu_ms:
+        return None
+    return ExplainIf(GROWN_CPU * found.cpu_ms / 1000, found.low, found.high)
 
 
 def print_warning(line: str) -> None:

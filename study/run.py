@@ -66,6 +66,8 @@ class RunOptions:
     """Whether report.html is drawn at the end."""
     profile: bool = False
     """Whether py-spy draws a flame graph of each Python server."""
+    explain: bool = False
+    """Whether a cell that is not as predicted is sampled for some seconds more, to say why."""
     sweep: SweepSettings | None = None
     """Which of the scenarios are steps of what."""
     closing: bool = True
@@ -136,9 +138,8 @@ def run_plan(
         runtime = Runtime(order.port, interruption, listener, served, *shared, order.profile)
         calibration = view.progress.show_calibration
         predictor = Predictor(interruption, calibration, order.calibrated)
-        runner = Runner(
-            directory, content, runtime, view.progress, predictor if order.predict else None
-        )
+        known = predictor if order.predict else None
+        runner = Runner(directory, content, runtime, view.progress, known, order.explain)
         runner.run_plan(make_plan)
     summary = runner.summarize()
     print_results(summary, order)

@@ -15,7 +15,7 @@ from scenarios.errors import BROKEN, UserError
 from stress.cell import run_cell
 from stress.interruption import CellInterruptedError
 from stress.runtime import CellRun, Runtime
-from study.predictions import Predictor
+from study.predictions import Predictor, choose_condition
 from study.progress import ProgressDisplay, get_terminal_width
 from study.schedule import Plan, ScheduledTrial
 
@@ -32,6 +32,7 @@ class Runner:
     runtime: Runtime
     progress: ProgressDisplay
     predictor: Predictor | None = None
+    explain: bool = False
     cells: list[CellSummary] = field(default_factory=list)
     _name: str = ""
 
@@ -66,7 +67,8 @@ class Runner:
         if self.predictor is not None:
             prediction = self.predictor.predict(turn.scenario)
             self.directory.save_manifest({**self.manifest, **self.predictor.export()})
-        run_cell(CellRun(turn.scenario, turn.trial, cell), self.runtime)
+        explain_if = choose_condition(prediction) if self.explain else None
+        run_cell(CellRun(turn.scenario, turn.trial, cell, explain_if=explain_if), self.runtime)
         summary = load_cell_summary(cell, prediction)
         self.cells.append(summary)
         write_reports(self.directory.path, self.summarize())

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from analysis.measures.resource_usage import (
+    compute_cores_by_process,
     compute_cores_used,
     compute_cpu_percent_peak,
     compute_other_load_cores,
@@ -45,6 +46,8 @@ class Instruments(InstrumentSummary):
     """By all processes of this machine together."""
     descriptors_peak: int | None
     descriptor_errors: int
+    server_cores: tuple[float, ...]
+    """Cores that each process of the server used; the busiest first."""
     probe_silent_s: Second | None
     """How long before the window's end, or its own death, a worker's probe was last heard."""
 
@@ -71,6 +74,7 @@ def measure_instruments(cell: MeasuredCell) -> Instruments:
         cores_used=cores.get("machine"),
         descriptors_peak=descriptors if isinstance(descriptors, int) else None,
         descriptor_errors=without.height,
+        server_cores=compute_cores_by_process(machine, "server"),
         probe_silent_s=compute_probe_silence_s(cell),
     )
 

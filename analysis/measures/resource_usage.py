@@ -90,6 +90,15 @@ def compute_cores_used(machine: pl.DataFrame) -> dict[str, float]:
     return {str(role): float(cores) for role, cores in by_role.iter_rows()}
 
 
+def compute_cores_by_process(machine: pl.DataFrame, role: str) -> tuple[float, ...]:
+    """Of each process of a role: CPU seconds used in each second that it was seen to live; the
+    busiest first."""
+    lived_s = pl.col("at_s").max() - pl.col("at_s").min()
+    used_s = pl.col("cpu_s").max() - pl.col("cpu_s").min()
+    found = machine.filter(pl.col("role") == role).group_by("pid").agg(cores=used_s / lived_s)
+    return tuple(sorted(found["cores"].drop_nans().drop_nulls(), reverse=True))
+
+
 def compute_other_load_cores(machine: pl.DataFrame) -> float | None:
     """How many cores were kept busy by what is no part of the cell; None where it was not
     looked at. Interrupts belong to nobody and are not in it.

@@ -11,6 +11,7 @@ import polars as pl
 
 from analysis.stats.steady_state import choose_warm_up_cut
 from records.cell import CellRecord
+from records.cpu_profile import Level, Stacks
 from scenarios.units import Second
 
 Milliseconds = npt.NDArray[np.float64]
@@ -24,6 +25,8 @@ class CellTables(Protocol):
     columns, so that of ten million rows only a few columns are held at a time."""
 
     def load_table(self, name: str, columns: Sequence[str]) -> pl.DataFrame: ...
+
+    def load_stacks(self, level: Level) -> Stacks: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,12 @@ expected of it."""
 from collections.abc import Iterator
 
 from analysis.measures.throughput import RampGrowth
+from analysis.report.cpu_notes import write_growth_note
 from analysis.stats import formats
 from analysis.summary.model import CellSummary
 from analysis.summary.predicates import (
     has_affected_bystander,
     has_blocked_loop,
-    has_grown_cpu,
     has_own_bystander,
     has_starved_users,
     is_overloaded,
@@ -119,11 +119,8 @@ def write_notes(cell: CellSummary) -> list[str]:
         found.append(f"the loop was held by {cell.blocking_sites[0]} (silent for up to {lag} ms)")
     if has_affected_bystander(cell):
         found.append(write_bystander_note(cell))
-    if cell.predicted is not None and has_grown_cpu(cell):
-        found.append(
-            f"under load a request took {formats.milliseconds(cell.cpu_ms_per_request)} ms of CPU, "
-            f"alone {formats.milliseconds(cell.predicted.cpu_ms)}: theory knew only the latter"
-        )
+    if growth := write_growth_note(cell):
+        found.append(growth)
     if cell.predicted is not None and cell.predicted.extrapolated:
         found.append(f"the prediction is {EXTRAPOLATED}")
     return found + [f"{each.count} × {each.error}" for each in cell.errors[:3]]

@@ -13,6 +13,7 @@ from analysis.measures.window import MeasuredCell, Window, open_cell
 from analysis.report import charts
 from analysis.report.comparison_tables import build_contrast_tables, build_overall_table
 from analysis.report.conditions import build_machine_load_table, collect_conditions
+from analysis.report.cpu_chart import draw_cpu_growth
 from analysis.report.drawing import Chart, RenderedChart, render_chart
 from analysis.report.interactive_timeline import build_slices, draw_timeline
 from analysis.report.latency_shape import LatencyDistribution, compute_distribution
@@ -36,7 +37,7 @@ from records.prediction import Calibration
 from records.rundir import CellDir, RunDir
 from scenarios.model import Scenario
 
-PARTS = ("lanes", "time", "latency", "prediction")
+PARTS = ("lanes", "time", "latency", "prediction", "cpu")
 SLICE_TURNS = 4
 SHORTEST_SLICE_S, LONGEST_SLICE_S = 0.2, 8.0
 FEWEST_USERS, USERS_BEYOND = 1, 4
@@ -213,6 +214,8 @@ def draw_pictures(
         yield "latency", charts.draw_latency(latency)
     if theory is not None:
         yield "prediction", draw_prediction(theory, found.summary)
+    if (growth := found.summary.cpu_growth) is not None and growth.by_library:
+        yield "cpu", draw_cpu_growth(growth)
 
 
 def render_quantiles_chart(cells: Sequence[ReportCell]) -> RenderedChart | None:

@@ -95,12 +95,18 @@ def flatten_cell(cell: CellSummary) -> dict[str, object]:
     row: dict[str, object] = {}
     for key, value in asdict(cell).items():
         if isinstance(value, dict):
-            row |= {f"{key}_{inner}": each for inner, each in value.items()}
+            row |= {f"{key}_{inner}": each for inner, each in value.items() if is_flat(each)}
         elif key == "verdicts":
             row["verdicts"] = " ".join(verdict.code for verdict in cell.verdicts)
         elif not isinstance(value, list | tuple):
             row[key] = value
     return row
+
+
+def is_flat(value: object) -> bool:
+    """Whether it has no names within, which a cell of a table could not show."""
+    values = value if isinstance(value, list | tuple) else (value,)
+    return not any(isinstance(each, dict) for each in values)
 
 
 def render_summary_markdown(summary: RunSummary) -> str:

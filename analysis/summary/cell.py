@@ -63,6 +63,7 @@ def compute_summary(
         cycles=summarize_cycles(cell),
         verdicts=tuple(each.to_record() for each in judge(found)),
         errors=count_errors(cell),
+        cpu_growth=found.cpu_growth,
     )
 
 

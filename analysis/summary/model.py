@@ -6,6 +6,7 @@ from typing import get_args, get_type_hints
 
 from pydantic import TypeAdapter
 
+from analysis.measures.cpu_profile import CpuGrowth
 from analysis.measures.instruments import InstrumentSummary
 from analysis.measures.latency import ArrivalDelay, LatencySummary
 from analysis.measures.littles_law import UserSummary
@@ -105,6 +106,8 @@ class CellSummary(
     cycles: tuple[Cycle, ...] = ()
     verdicts: tuple[VerdictRecord, ...] = ()
     errors: tuple[ErrorCount, ...] = ()
+    cpu_growth: CpuGrowth | None = None
+    """None where the window was as predicted, or was not to be explained."""
 
 
 def parse_cells(content: object) -> list[CellSummary]:

@@ -12,6 +12,7 @@ from typing import ClassVar, Literal, dataclass_transform
 import polars as pl
 
 from analysis import verdicts
+from analysis.measures.cpu_profile import CpuGrowth, measure_cpu_growth
 from analysis.measures.instruments import Instruments, measure_instruments
 from analysis.measures.littles_law import LittlesLaw, compute_littles_law
 from analysis.measures.request_accounting import RequestAccounting
@@ -42,6 +43,8 @@ class Evidence:
     """None in a closed loop."""
     prediction: Prediction | None
     """None where the run was not predicted."""
+    cpu_growth: CpuGrowth | None
+    """None where nothing was to be explained."""
 
     @property
     def is_overloaded(self) -> bool:
@@ -67,6 +70,7 @@ def gather_evidence(
         steadiness=assess_steadiness(cell),
         backlog=compute_backlog(cell) if cell.record.scenario.load.is_open else None,
         prediction=prediction,
+        cpu_growth=measure_cpu_growth(cell),
     )
 
 

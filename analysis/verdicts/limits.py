@@ -1,6 +1,7 @@
 """What limited a cell other than the server under study: generator, upstream, machine."""
 
 from analysis.verdicts.base import Evidence, Severity, Verdict
+from scenarios.model import THREADS_OF, Style
 
 NEAR_SHARE = 0.95
 CPU_LIMIT_PERCENT = 90.0
@@ -17,6 +18,13 @@ SPOILT_CORES = 0.5
 """Beyond, the figures are of a machine that nobody knows."""
 FULL_SHARE = 0.95
 """Of all cores: what is left is the kernel's, which belongs to no process."""
+HELPERS: Style = "async def with processes"
+"""Its CPU is that of processes which are no workers."""
+INTERPRETER_SHARE = 0.95
+"""Of a core, used by each worker: the rest is what the kernel does for others in between."""
+THREADED_SHARE = 1.15
+"""Threads that let go of the GIL may use more than one core together. From here on it is unknown
+how much of it is Python."""
 
 
 class Descriptors(Verdict):
@@ -143,3 +151,51 @@ class CoresFull(Verdict):
         if used is None or cores is None or used <= FULL_SHARE * cores:
             return None
         return cls(used=used, cores=cores)
+
+
+class InterpreterFull(Verdict):
+    """Each worker's Python used a whole core, which is all that one interpreter can use: it was the
+    limit, whatever else the machine did. Of code in several threads that is known only where cores
+    were left over: C code without the GIL would have used them."""
+
+    rank = 125
+    advice = "make that code do less, or start more workers (--workers) where cores are left"
+
+    cores: float
+    workers: int
+    whose: str | None
+    """The code that most of its CPU went to, where it was sampled."""
+    whose_percent: float | None
+    is_predicted: bool
+
+    @classmethod
+    def check(cls, evidence: Evidence) -> Verdict | None:
+        server, style = evidence.record.scenario.server, evidence.record.scenario.endpoint.style
+        busiest = evidence.instruments.server_cores[: server.workers]
+        if not server.is_python or len(busiest) < server.workers or style == HELPERS:
+            return None
+        if busiest[-1] < INTERPRETER_SHARE:
+            return None
+        if style in THREADS_OF and (busiest[0] > THREADED_SHARE or CoresFull.check(evidence)):
+            return None
+        theory, growth = evidence.prediction, evidence.cpu_growth
+        most = growth.dominant if growth is not None else None
+        return cls(
+            cores=busiest[-1],
+            workers=server.workers,
+            whose=(most.function or most.library) if most else None,
+            whose_percent=100 * most.share.estimate if most else None,
+            is_predicted=theory is not None and theory.limited_by == "interpreter",
+        )
+
+    @property
+    def severity(self) -> Severity:
+        return "info" if self.is_predicted else "warning"
+
+    @property
+    def message(self) -> str:
+        whose = "" if self.whose is None else f"; {self.whose_percent:.0f} % of it is {self.whose}"
+        return (
+            f"each of {self.workers} worker(s) used {self.cores:.2f} cores, all that one "
+            f"interpreter can: Python's own speed limits the throughput{whose}"
+        )

@@ -92,6 +92,7 @@ def run(
         expectations=parse_expectations(expect),
         distribution=spread,
         profile=profile,
+        explain=not (quick or profile),
     )
     return run_study(scenarios, order, stack)
 

@@ -1,0 +1,102 @@
+"""The CPU of a request alone and under load, by whose code it is: the shares of what was sampled,
+scaled to the CPU that a request took."""
+
+from dataclasses import dataclass, replace
+
+from analysis.measures.cpu_attribution import (
+    CodeCpu,
+    NamedCode,
+    Sampling,
+    SamplingPair,
+    is_on_cpu,
+    name_innermost,
+    name_own_library,
+)
+from analysis.measures.resource_usage import measure_server_usage
+from analysis.measures.window import MeasuredCell
+from analysis.stats.proportions import Interval
+from records.cpu_profile import Level, SampledPhase, Stacks
+
+GROWN = 1.15
+"""CPU per request that grew by less than this has not grown: two measurements of the same differ by
+some percent."""
+LIKE_WINDOW = 2.0
+"""While it was sampled, a request took as much CPU as in the window, within this factor; otherwise
+it was something else that was sampled."""
+FEWEST_SAMPLES = 50
+MOST_SHOWN = 12
+
+
+@dataclass(frozen=True, kw_only=True)
+class CpuGrowth:
+    """CPU per request alone and under load, in ms, by whose code it was.
+
+    cause: what has most of the growth; dominant: what has most of the CPU under load; None where it
+    is not clear. fault: why nothing is known, else None.
+    """
+
+    fault: str | None = None
+    alone_ms: float | None = None
+    load_ms: float | None = None
+    alone_samples: int = 0
+    load_samples: int = 0
+    by_library: tuple[CodeCpu, ...] = ()
+    by_function: tuple[CodeCpu, ...] = ()
+    cause: NamedCode | None = None
+    dominant: NamedCode | None = None
+
+    @property
+    def has_grown(self) -> bool:
+        return bool(self.alone_ms and self.load_ms and self.load_ms > GROWN * self.alone_ms)
+
+
+def measure_cpu_growth(cell: MeasuredCell) -> CpuGrowth | None:
+    """None where nothing was to be explained."""
+    profile = cell.record.cpu_profile
+    if profile is None:
+        return None
+    if profile.alone is None or profile.load is None:
+        return CpuGrowth(fault=profile.fault)
+    window_ms = measure_server_usage(cell).cpu_ms_per_request
+    alone_ms, load_ms = (compute_cpu_ms(each) for each in (profile.alone, profile.load))
+    if window_ms is None or not 1 / LIKE_WINDOW < load_ms / window_ms < LIKE_WINDOW:
+        return CpuGrowth(fault="the server did not go on as in the window while it was sampled")
+    pair = SamplingPair(
+        Sampling(alone_ms, load_stacks(cell, "alone")),
+        Sampling(window_ms, load_stacks(cell, "load")),
+    )
+    return compare_samplings(pair)
+
+
+def compute_cpu_ms(phase: SampledPhase) -> float:
+    """Per request."""
+    return 1000 * phase.cpu_s / phase.requests
+
+
+def load_stacks(cell: MeasuredCell, level: Level) -> Stacks:
+    found = cell.tables.load_stacks(level)
+    return {stack: count for stack, count in found.items() if is_on_cpu(stack)}
+
+
+def compare_samplings(pair: SamplingPair) -> CpuGrowth:
+    if min(pair.alone.samples, pair.load.samples) < FEWEST_SAMPLES:
+        return CpuGrowth(fault="too few samples were taken")
+    found = CpuGrowth(
+        alone_ms=pair.alone.cpu_ms,
+        load_ms=pair.load.cpu_ms,
+        alone_samples=pair.alone.samples,
+        load_samples=pair.load.samples,
+        by_library=pair.attribute_cpu(name_own_library)[:MOST_SHOWN],
+        by_function=pair.attribute_cpu(name_innermost)[:MOST_SHOWN],
+        dominant=pair.find_code(get_load_share),
+    )
+    return replace(found, cause=pair.find_code(get_blamed_growth)) if found.has_grown else found
+
+
+def get_load_share(of: CodeCpu) -> Interval | None:
+    return of.load_share
+
+
+def get_blamed_growth(of: CodeCpu) -> Interval | None:
+    """None of what grew no more than the rest did."""
+    return of.growth if of.is_raised else None

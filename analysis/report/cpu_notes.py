@@ -1,0 +1,49 @@
+"""What is said of the CPU of a request that grew under load, and of whose code it is."""
+
+from analysis.measures.cpu_attribution import NamedCode
+from analysis.measures.cpu_profile import CpuGrowth
+from analysis.stats import formats
+from analysis.summary.model import CellSummary
+from analysis.summary.predicates import has_grown_cpu
+
+
+def write_growth_note(cell: CellSummary) -> str | None:
+    """None where CPU is as predicted and nothing was to be explained."""
+    found, theory = cell.cpu_growth, cell.predicted
+    if found is not None and found.fault is None:
+        return describe_growth(found)
+    why = "" if found is None else f"; the cause is unknown: {found.fault}"
+    if theory is not None and has_grown_cpu(cell):
+        load = formats.milliseconds(cell.cpu_ms_per_request)
+        alone = formats.milliseconds(theory.cpu_ms)
+        known = f", {formats.milliseconds(theory.cpu_loaded_ms)} ms predicted"
+        return (
+            f"a request took {load} ms of CPU under load{known if theory.cpu_loaded_ms else ''}, "
+            f"{alone} ms alone{why}"
+        )
+    return f"the window is not as predicted{why}" if why else None
+
+
+def describe_growth(found: CpuGrowth) -> str:
+    alone, load = format_cpu(found.alone_ms), format_cpu(found.load_ms)
+    if not found.has_grown:
+        return f"CPU per request did not grow: {alone} ms alone, {load} ms under load"
+    grown = f"CPU per request grew from {alone} ms alone to {load} ms under load"
+    if found.cause is not None:
+        return f"{grown}; {describe_cause(found.cause)}"
+    if not any(each.is_raised for each in found.by_library):
+        return f"{grown}; the cause is unknown: all code grew alike, as on a machine that is slower"
+    return f"{grown}; the cause is unknown: no library clearly has most of the growth"
+
+
+def describe_cause(cause: NamedCode) -> str:
+    low, share, high = (f"{100 * min(1.0, each):.0f}" for each in cause.share)
+    what = f"{cause.function} and what it calls" if cause.function else cause.library
+    return f"{share} % ({low} to {high} %) of the growth is {what}"
+
+
+def format_cpu(cpu_ms: float | None) -> str:
+    """With two decimals below 10 ms: an endpoint alone takes some tenths of a millisecond."""
+    return (
+        formats.UNKNOWN if cpu_ms is None else f"{cpu_ms:.2f}" if cpu_ms < 10 else f"{cpu_ms:.0f}"
+    )

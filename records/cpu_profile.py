@@ -1,0 +1,57 @@
+"""What the server had on CPU, by stacks that were sampled from outside: alone, and under load."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from scenarios.units import Second
+
+Level = Literal["alone", "load"]
+Stack = tuple[str, ...]
+"""Frames from the outermost to the innermost, each `function (file)`. Files of an installed package
+begin with `site-packages/`, those of Python's own library with `lib/python`; all others are
+relative to the app's folder."""
+Stacks = Mapping[Stack, int]
+"""How often each was on CPU when the sampler looked."""
+
+
+@dataclass(frozen=True, slots=True)
+class SampledPhase:
+    """What the server did while it was sampled.
+
+    cpu_s: CPU seconds of all its processes; requests: answered meanwhile, good or bad.
+    """
+
+    lasting_s: Second
+    requests: int
+    cpu_s: Second
+
+
+@dataclass(frozen=True, slots=True)
+class CpuProfile:
+    """Of a cell that was to be explained. fault: why it has no stacks, else None. Its stacks are in
+    `profile-alone.txt` and `profile-load.txt`."""
+
+    fault: str | None = None
+    alone: SampledPhase | None = None
+    load: SampledPhase | None = None
+
+
+def name_stacks_file(level: Level) -> str:
+    return f"profile-{level}.txt"
+
+
+def format_stacks(stacks: Stacks) -> str:
+    """Collapsed, as flame graph programs read them: a line a stack, the most frequent first."""
+    ordered = sorted(stacks.items(), key=lambda each: (-each[1], each[0]))
+    return "".join(f"{';'.join(stack)} {count}\n" for stack, count in ordered)
+
+
+def parse_stacks(text: str) -> Stacks:
+    """Raises ValueError."""
+    found = dict[Stack, int]()
+    for line in text.splitlines():
+        frames, _, count = line.rpartition(" ")
+        stack = tuple(frames.split(";"))
+        found[stack] = found.get(stack, 0) + int(count)
+    return found

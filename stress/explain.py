@@ -1,0 +1,165 @@
+"""Why a cell came out otherwise than predicted: what its server had on CPU under load, and alone.
+
+Under load it is sampled in a short phase after the window, while the users go on; alone on a fresh
+server, after the cell, and once for all cells that have the same app and settings. So no figure of
+the cell has the sampler's cost in it.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic
+
+from records.cpu_profile import CpuProfile, Level, SampledPhase, Stacks
+from scenarios.errors import UserError
+from scenarios.model import Scenario
+from stress.calibrate import SAMPLES, measure_level, start_calibrated_stack, sum_cpu_s
+from stress.cpu_sampler import Alike, Sampled, StackSampler
+from stress.interruption import CellInterruptedError, Interruption
+from stress.load.protocol import read_progress
+from stress.runtime import CellRun
+from stress.stack import Stack
+
+UNDER_LOAD_S = 5.0
+ALONE_WARM_UP_S = 0.4
+ALONE_S = 5.0
+"""Some hundred samples on CPU each: what is a third of them is known to a twentieth."""
+DECIDED_BEFORE_S = 0.5
+"""The load learns before the window's end how long it goes on."""
+FEWEST_REQUESTS = 100
+"""Of fewer, CPU per request means little: CPU time is counted in steps of 10 ms."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainedCell:
+    """What is saved of it."""
+
+    profile: CpuProfile
+    stacks: dict[Level, Stacks] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Meter:
+    """What the server used and answered since a moment."""
+
+    stack: Stack
+    raw: Path
+    begun_s: float = field(default_factory=monotonic)
+    _answered: int = 0
+    _good: int = 0
+    _cpu_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._answered, self._good, self._cpu_s = self._look()
+
+    def read(self) -> tuple[SampledPhase, float]:
+        """Since then, with the good answers a second. Raises UserError where a worker has ended."""
+        answered, good, cpu_s = self._look()
+        lasting_s = monotonic() - self.begun_s
+        phase = SampledPhase(lasting_s, answered - self._answered, cpu_s - self._cpu_s)
+        return phase, (good - self._good) / lasting_s
+
+    def _look(self) -> tuple[int, int, float]:
+        now = read_progress(self.raw)
+        return now.completed, now.completed - now.failed, sum_cpu_s(self.stack)
+
+
+def is_explainable(cell: CellRun) -> bool:
+    """A closed loop, with a window whose end is known before: in an open loop that is beyond its
+    capacity more time would mean more that is never answered."""
+    load, server = cell.scenario.load, cell.scenario.server
+    if cell.explain_if is None or not server.is_python or cell.windows.cycles is not None:
+        return False
+    return load.tells_ids and not load.is_open and load.requests is None
+
+
+class LoadExplainer:
+    """Of one cell: decides whether its window is to be explained, and samples afterwards."""
+
+    def __init__(self, cell: CellRun, stack: Stack) -> None:
+        self.cell, self.stack = cell, stack
+        self.sampler = StackSampler(cell.directory.raw, stack.list_processes("server"))
+        self._meter: Meter | None = None
+        self._found: ExplainedCell | None = None
+
+    def open_window(self) -> None:
+        self._meter = self._start_meter()
+
+    def is_needed(self) -> bool:
+        """Whether the window was not as predicted and the server can be sampled; why it can't be is
+        on record."""
+        condition, phase = self.cell.explain_if, None
+        if condition is None or self._meter is None:
+            return False
+        try:
+            phase, ok_rps = self._meter.read()
+        except UserError:  # a worker ended: the cell's other figures say so
+            return False
+        if phase.requests < FEWEST_REQUESTS:
+            return False
+        if not condition.is_met(phase.cpu_s / phase.requests, ok_rps):
+            return False
+        if obstacle := self.sampler.find_obstacle():
+            self._found = ExplainedCell(CpuProfile(fault=obstacle))
+        return self._found is None
+
+    def begin(self) -> None:
+        self._meter = self._start_meter()
+        self.sampler.begin()
+
+    def finish(self) -> None:
+        try:
+            phase = self._meter.read()[0] if self._meter is not None else None
+        except UserError:
+            phase = None
+        stacks = self.sampler.finish()
+        if phase is None or not phase.requests:
+            fault = "a worker of the server ended, or nothing was answered, while it was sampled"
+            self._found = ExplainedCell(CpuProfile(fault=fault))
+        elif not stacks:
+            self._found = ExplainedCell(CpuProfile(fault=self.sampler.describe_failure()))
+        else:
+            self._found = ExplainedCell(CpuProfile(load=phase), {"load": stacks})
+
+    def complete(
+        self, known: dict[Alike, Sampled], interruption: Interruption
+    ) -> ExplainedCell | None:
+        """With the same server alone, when the measured one has ended; `known` are those of other
+        cells. None where nothing was to be explained."""
+        found = self._found
+        if found is None or found.profile.load is None:
+            return found
+        scenario = self.cell.scenario
+        alike = (scenario.endpoint, scenario.server, scenario.client, scenario.database)
+        try:
+            if alike not in known:
+                known[alike] = sample_alone(scenario, interruption)
+        except (UserError, CellInterruptedError) as problem:
+            return ExplainedCell(CpuProfile(fault=str(problem)))
+        phase, stacks = known[alike]
+        profile = CpuProfile(alone=phase, load=found.profile.load)
+        return ExplainedCell(profile, {**found.stacks, "alone": stacks})
+
+    def _start_meter(self) -> Meter | None:
+        try:
+            return Meter(self.stack, self.cell.directory.raw)
+        except UserError:
+            return None
+
+
+def sample_alone(scenario: Scenario, interruption: Interruption) -> Sampled:
+    """As the calibration measures it: one user, nothing to wait for. Raises UserError,
+    CellInterruptedError."""
+    with start_calibrated_stack(scenario, scenario.delay_s and 0.0, interruption) as stack:
+        measure_level(stack, scenario, 1, ALONE_WARM_UP_S / SAMPLES, interruption)
+        sampler = StackSampler(stack.folder, stack.list_processes("server"))
+        sampler.begin()
+        try:
+            samples = measure_level(stack, scenario, 1, ALONE_S / SAMPLES, interruption)
+        finally:
+            stacks = sampler.finish()
+        if not stacks:
+            raise UserError(sampler.describe_failure())
+    requests = sum(each.requests for each in samples)
+    lasting_s = sum(each.lasting_s for each in samples)
+    used_s = sum(each.requests * each.cpu_s for each in samples)
+    return SampledPhase(lasting_s, requests, used_s), stacks

@@ -1,0 +1,127 @@
+"""Causes are planted, and a cell that misses its prediction names each as what it is: by the stacks
+that were sampled, or by a verdict, and nobody who is innocent."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from analysis.report.write import load_cell_summary
+from analysis.summary.model import CellSummary
+from records.rundir import CellDir
+from stress.places import SPECIMEN_VARIABLE
+from tests.process.support import ROOT, cells, codes, only_run, study
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(170)]
+CELL = "async-http-shared-aiohttp"
+WALKED = """
+
+class Crowd:
+    members: list[int] = []
+
+    def walk(self) -> int:
+        total = 0
+        for member in self.members:
+            for digit in range(200):
+                total += digit * member
+        return total
+
+
+async def ask_in_crowd(ask):
+    Crowd.members.append(1)
+    try:
+        Crowd().walk()
+        return await ask()
+    finally:
+        Crowd.members.pop()
+"""
+HOGGED = """
+
+def hog() -> None:
+    total = 0
+    while True:
+        for digit in range(10_000):
+            total += digit
+
+
+import threading
+
+threading.Thread(target=hog, daemon=True).start()
+"""
+ASKS = "await upstream.fetch_async()"
+
+
+def plant(folder: Path, code: str, calls: str) -> None:
+    """A copy of the app with some code more."""
+    shutil.copytree(ROOT / "app", folder / "app", ignore=shutil.ignore_patterns("__pycache__"))
+    clients, endpoints = folder / "app" / "clients.py", folder / "app" / "endpoints.py"
+    clients.write_text(clients.read_text() + code)
+    text = endpoints.read_text()
+    assert ASKS in text
+    endpoints.write_text("from app import clients\n" + text.replace(ASKS, calls))
+
+
+def measure(out: Path, users: int) -> CellSummary:
+    done = study(
+        "run", "async-http-shared", "--client", "aiohttp", "--users", str(users),
+        "--delay", "200ms", "--duration", "6s", "--spawn-rate", "100", "--port", "0",
+        "--no-report", "--out", str(out),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    (cell,) = cells(out)
+    directory = CellDir(only_run(out) / "cells" / f"{CELL}.1")
+    summary = load_cell_summary(directory)
+    assert [each.code for each in summary.verdicts] == codes(cell)
+    if summary.cpu_growth is not None and "ptrace" in (summary.cpu_growth.fault or ""):
+        pytest.skip(f"this system lets nobody look on: {summary.cpu_growth.fault}")
+    return summary
+
+
+def test_what_grows_with_the_requests_in_flight_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each request looks at all others: it costs more, the more are in flight."""
+    plant(tmp_path / "copy", WALKED, "await clients.ask_in_crowd(upstream.fetch_async)")
+    monkeypatch.setenv(SPECIMEN_VARIABLE, str(tmp_path / "copy"))
+    growth = measure(tmp_path / "out", users=150).cpu_growth
+    assert growth is not None
+    assert growth.fault is None
+    assert growth.cause is not None
+    assert growth.cause.function == "Crowd.walk (app/clients.py)"
+
+
+def test_a_thread_that_computes_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It holds the GIL all the time, alone as under load."""
+    plant(tmp_path / "copy", HOGGED, ASKS)
+    monkeypatch.setenv(SPECIMEN_VARIABLE, str(tmp_path / "copy"))
+    cell = measure(tmp_path / "out", users=100)
+    (full,) = [each for each in cell.verdicts if each.code == "INTERPRETER_FULL"]
+    assert full.data["whose"] == "hog (app/clients.py)"
+    assert "hog (app/clients.py)" in full.message
+
+
+def test_a_slow_machine_is_nobodys_fault(tmp_path: Path) -> None:
+    """Others take most of its CPU, in the window and while it is sampled."""
+    with compete():
+        cell = measure(tmp_path, users=300)
+    assert "MACHINE_BUSY" in [each.code for each in cell.verdicts]
+    assert "INTERPRETER_FULL" not in [each.code for each in cell.verdicts]
+    if cell.cpu_growth is not None:
+        assert cell.cpu_growth.cause is None
+
+
+@contextmanager
+def compete() -> Iterator[None]:
+    """Twice as many processes that compute as there are cores."""
+    with ExitStack() as stack:
+        for _ in range(2 * (psutil.cpu_count() or 1)):
+            rival = stack.enter_context(
+                subprocess.Popen((sys.executable, "-c", "while True: pass"))
+            )
+            stack.callback(rival.kill)
+        yield

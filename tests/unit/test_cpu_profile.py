@@ -1,0 +1,227 @@
+"""Whose code CPU per request goes to: laws of the attribution, on stacks made by hand."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analysis.measures.cpu_attribution import (
+    APP,
+    NATIVE,
+    Sampling,
+    SamplingPair,
+    is_on_cpu,
+    name_library,
+)
+from analysis.measures.cpu_profile import CpuGrowth, compare_samplings
+from analysis.report.cpu_notes import describe_growth
+from analysis.stats.proportions import compute_share, subtract
+from records.cpu_profile import Stack, format_stacks, parse_stacks
+from stress.cpu_sampler import shorten_stacks
+from stress.places import ROOT
+
+LOOP = "Runner.run (lib/python3.11/asyncio/runners.py)"
+ENDPOINT = "answer (app/endpoints.py)"
+WALK = "Pool.walk (site-packages/httpx/pool.py)"
+IS_IDLE = "Connection.is_idle (site-packages/httpx/connection.py)"
+PARSE = "parse (site-packages/h11/parser.py)"
+DUMPS = "dumps (lib/python3.11/json/__init__.py)"
+FRAMES = (LOOP, ENDPOINT, WALK, IS_IDLE, PARSE, DUMPS)
+
+stacks = st.dictionaries(
+    st.lists(st.sampled_from(FRAMES), min_size=1, max_size=4).map(tuple),
+    st.integers(1, 200),
+    min_size=1,
+).filter(lambda found: sum(found.values()) >= 50)
+
+
+def compare(alone: Sampling, load: Sampling) -> CpuGrowth:
+    return compare_samplings(SamplingPair(alone, load))
+
+
+def sampling(cpu_ms: float, **counts: int) -> Sampling:
+    """Counts by the innermost frame, each called by the endpoint."""
+    frames = {"loop": LOOP, "walk": WALK, "idle": IS_IDLE, "parse": PARSE, "own": ENDPOINT}
+    callers = {"idle": (LOOP, ENDPOINT, WALK), "own": (LOOP,), "loop": ()}
+    return Sampling(
+        cpu_ms,
+        {(*callers.get(key, (LOOP, ENDPOINT)), frames[key]): n for key, n in counts.items()},
+    )
+
+
+@given(alone=stacks, load=stacks, alone_ms=st.floats(0.1, 5), load_ms=st.floats(0.1, 50))
+def test_the_parts_sum_to_the_whole(
+    alone: dict[Stack, int], load: dict[Stack, int], alone_ms: float, load_ms: float
+) -> None:
+    found = compare(Sampling(alone_ms, alone), Sampling(load_ms, load))
+    for parts in (found.by_library, found.by_function):
+        assert sum(each.alone_ms for each in parts) == pytest.approx(alone_ms)
+        assert sum(each.load_ms for each in parts) == pytest.approx(load_ms)
+        if load_ms > alone_ms * 1.01:
+            growths = [each.growth.estimate for each in parts if each.growth]
+            assert sum(growths) == pytest.approx(1.0)
+
+
+@given(found=stacks, alone_ms=st.floats(0.1, 5), factor=st.floats(0.5, 20))
+def test_a_slower_machine_is_nobodys_fault(
+    found: dict[Stack, int], alone_ms: float, factor: float
+) -> None:
+    """The same stacks, whatever a request costs: all code grew alike, or none did."""
+    growth = compare(Sampling(alone_ms, found), Sampling(alone_ms * factor, found))
+    assert growth.cause is None
+    assert not any(each.is_raised for each in growth.by_library)
+
+
+@given(load=stacks, alone=stacks, factor=st.integers(2, 9))
+def test_a_cause_has_most_of_the_growth(
+    load: dict[Stack, int], alone: dict[Stack, int], factor: int
+) -> None:
+    growth = compare(Sampling(1.0, alone), Sampling(float(factor), load))
+    if growth.cause is None:
+        return
+    assert growth.cause.share.low > 0.3
+    inside = [each for each in load if not growth.cause.function or growth.cause.function in each]
+    assert any(name_library(each[-1]) == growth.cause.library for each in inside)
+
+
+def test_a_pool_that_is_walked_through_is_named_with_its_function() -> None:
+    """is_idle has most of the samples, walk calls it: what grew passes through walk."""
+    alone = sampling(1.0, own=60, loop=60, parse=60, walk=10, idle=10)
+    load = sampling(3.0, own=40, loop=40, parse=40, walk=140, idle=140)
+    growth = compare(alone, load)
+    assert growth.cause is not None
+    assert (growth.cause.library, growth.cause.function) == ("httpx", WALK)
+    # 3 ms × 280/400 - 1 ms × 20/200 = 2.0 of 2 ms
+    assert growth.cause.share.estimate == pytest.approx(1.0)
+    assert describe_growth(growth) == (
+        "CPU per request grew from 1.00 ms alone to 3.00 ms under load; 100 % (93 to 100 %) of the "
+        f"growth is {WALK} and what it calls"
+    )
+
+
+def test_the_app_itself_can_be_it() -> None:
+    growth = compare(sampling(1.0, own=50, loop=150), sampling(4.0, own=300, loop=100))
+    assert growth.cause is not None
+    assert (growth.cause.library, growth.cause.function) == (APP, ENDPOINT)
+    assert f"of the growth is {ENDPOINT} and what it calls" in describe_growth(growth)
+
+
+def test_who_only_calls_it_is_not_it() -> None:
+    """The app's endpoint is on all stacks, and a package whose code is small calls the pool."""
+    alone: dict[Stack, int] = {
+        (LOOP, ENDPOINT, PARSE): 100,
+        (LOOP, ENDPOINT, PARSE, WALK): 20,
+        (LOOP,): 80,
+    }
+    load: dict[Stack, int] = {
+        (LOOP, ENDPOINT, PARSE): 90,
+        (LOOP, ENDPOINT, PARSE, WALK): 280,
+        (LOOP,): 30,
+    }
+    growth = compare(Sampling(1.0, alone), Sampling(3.0, load))
+    assert growth.cause is not None
+    assert (growth.cause.library, growth.cause.function) == ("httpx", WALK)
+
+
+def test_the_probes_waiting_thread_is_not_on_cpu() -> None:
+    wait = "Condition.wait (lib/python3.11/threading.py)"
+    assert not is_on_cpu(("run (site-packages/asgi_probe/watchdog.py)", wait))
+    assert is_on_cpu(("worker (app/tasks.py)", wait))
+    assert is_on_cpu(("run (site-packages/asgi_probe/watchdog.py)",))
+
+
+def test_two_that_grew_nearly_alike_are_both_left_in_peace() -> None:
+    alone = sampling(1.0, own=100, walk=30, parse=30)
+    growth = compare(alone, sampling(3.0, own=100, walk=160, parse=140))
+    assert growth.cause is None
+    assert describe_growth(growth).endswith("no library clearly has most of the growth")
+
+
+def test_what_did_not_grow_has_no_cause() -> None:
+    """Other shares of the same CPU: a throughput that is missed for another reason."""
+    growth = compare(sampling(1.0, own=100, walk=100), sampling(1.1, own=20, walk=180))
+    assert growth.cause is None
+    assert describe_growth(growth).startswith("CPU per request did not grow: 1.00 ms alone, 1.10")
+
+
+def test_few_samples_say_nothing() -> None:
+    growth = compare(sampling(1.0, own=100), sampling(3.0, walk=49))
+    assert growth.fault == "too few samples were taken"
+    assert growth.cause is None
+
+
+@pytest.mark.parametrize(
+    ("frame", "library"),
+    [
+        (WALK, "httpx"),
+        ("run (site-packages/six.py)", "six"),
+        (DUMPS, "Python's json"),
+        ("read (lib/python3.13t/ssl.py)", "Python's ssl"),
+        (LOOP, NATIVE),
+        ("run (site-packages/uvloop/__init__.py)", NATIVE),
+        ("_find_and_load (<frozen importlib._bootstrap>)", "Python's import"),
+        (ENDPOINT, APP),
+        ("<lambda> (main.py)", APP),
+        ("BaseEventLoop._run_once (lib/python3.12/asyncio/base_events.py)", "Python's asyncio"),
+    ],
+)
+def test_each_frame_has_its_library(frame: str, library: str) -> None:
+    assert name_library(frame) == library
+
+
+@given(stacks)
+def test_stacks_survive_their_file(found: dict[Stack, int]) -> None:
+    assert parse_stacks(format_stacks(found)) == found
+
+
+def test_equal_stacks_of_a_file_are_added() -> None:
+    assert parse_stacks("a (x.py);b (y.py) 2\na (x.py);b (y.py) 3\n") == {
+        ("a (x.py)", "b (y.py)"): 5
+    }
+
+
+def test_no_path_of_this_machine_is_kept() -> None:
+    packages = "/home/me/.venv/lib/python3.11/site-packages"
+    raw: dict[Stack, int] = {
+        ('process 7:"python -m uvicorn"', f"run ({packages}/uvicorn/server.py)"): 1,
+        ("f (/opt/py/lib/python3.11/json/__init__.py)", "g (/srv/own/app/clients.py)"): 2,
+        (f"h ({ROOT}/probe/asgi_probe/middleware.py)", "k (/elsewhere/deep/down/tool.py)"): 3,
+        tuple(f"f{n} (/srv/own/app/x.py)" for n in range(99)): 4,
+    }
+    found = Counter(shorten_stacks(raw, Path("/srv/own")))
+    assert found.total() == 10
+    assert found[("run (site-packages/uvicorn/server.py)",)] == 1
+    assert found["f (lib/python3.11/json/__init__.py)", "g (app/clients.py)"] == 2
+    assert found["h (site-packages/asgi_probe/middleware.py)", "k (down/tool.py)"] == 3
+    assert max(map(len, found)) == 24
+
+
+def test_an_app_in_a_folder_with_packages_within_keeps_them_apart() -> None:
+    raw: dict[Stack, int] = {
+        ("f (/srv/own/.venv/lib/python3.11/site-packages/httpx/a.py)", "g (/srv/own/app/b.py)"): 1
+    }
+    assert list(shorten_stacks(raw, Path("/srv/own"))) == [
+        ("f (site-packages/httpx/a.py)", "g (app/b.py)")
+    ]
+
+
+def test_a_share_has_wilsons_interval() -> None:
+    """R 4.3: prop.test(15, 50, correct = FALSE)$conf.int is 0.1910, 0.4375."""
+    found = compute_share(15, 50)
+    assert found == pytest.approx((0.1910, 0.30, 0.4375), abs=5e-5)
+    assert compute_share(0, 0) == (0.0, 0.0, 1.0)
+
+
+def test_a_difference_of_shares_has_newcombes_interval() -> None:
+    """R. G. Newcombe, "Interval estimation for the difference between independent proportions"
+    (Statistics in Medicine 17, 1998), table II, method 10: 56/70 - 48/80 is 0.0524 to 0.3339."""
+    found = subtract(compute_share(56, 70), compute_share(48, 80))
+    assert found == pytest.approx((0.0524, 0.20, 0.3339), abs=5e-5)
+
+
+@given(st.integers(0, 500), st.integers(1, 500))
+def test_an_interval_holds_its_estimate(count: int, more: int) -> None:
+    low, share, high = compute_share(count, count + more)
+    assert 0 <= low <= share <= high <= 1
