@@ -110,7 +110,7 @@ METRICS: tuple[Metric, ...] = (
            ("intervals", "compare", "sweep", "contrast", "ratio")),
     Metric(
         "cpu_ms_per_request", "CPU a request", "ms", "lower", MS, ("sweep", "ratio"),
-        "predicted.cpu_ms", headings={"sweep": ("CPU", "ms")},
+        "predicted.cpu_loaded_ms", headings={"sweep": ("CPU", "ms")},
     ),
     declare_latency(
         "bystander.median_ms", "others", "intervals", "contrast", "ratio",
@@ -119,7 +119,7 @@ METRICS: tuple[Metric, ...] = (
     declare_latency("bystander.p99_ms", "others p99", "intervals"),
     *declare_plain("rps", RATE, "failures_per_s", "open_loop.arrival_rate", "open_loop.offered_rps",
                    "open_loop.sustained_rps", "open_loop.backlog_growth_per_s", "whole_run.rps",
-                   "predicted.ceiling_rps"),
+                   "predicted.ceiling_rps", "predicted.low", "predicted.high"),
     *declare_plain("ms", MS, "median_lower_bound_ms", "median_censored_ms", "p99_lower_bound_ms",
                    "p99_censored_ms", "users_longest_wait_median_ms", "loop_lag_max_ms",
                    "generator_lateness_median_ms", "generator_lateness_p99_ms",
@@ -127,6 +127,7 @@ METRICS: tuple[Metric, ...] = (
                    "open_loop.service_median_ms", "open_loop.service_p99_ms",
                    "open_loop.formula_median_ms", "whole_run.median_ms", "predicted.mean_ms",
                    "predicted.median_ms", "predicted.p99_ms", "predicted.cpu_ms",
+                   "predicted.cpu_loaded_ms",
                    "predicted.bystander_ms"),
     *declare_plain("", SHARE, "response_drift", "throughput_drift", "loop_blocked_share",
                    "upstream_late_share"),

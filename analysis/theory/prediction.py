@@ -14,6 +14,11 @@ from dataclasses import dataclass, replace
 from analysis.theory.formulas import compute_curve, estimate_poisson_mean_s, find_bottleneck
 from analysis.theory.model import ServerModel
 from analysis.theory.networks import compute_highest_rps
+from analysis.theory.prediction_range import (
+    compute_range,
+    is_extrapolated,
+    scale_cpu_to_load,
+)
 from analysis.theory.simulation import MOST_REQUESTS, RESTART_S, SimulationResult, simulate
 from analysis.theory.worker import TICKS_A_LOOK
 from records.prediction import Prediction
@@ -27,9 +32,6 @@ FAILING = ("worker kills", "client timeout")
 """What limits where requests fail."""
 LITTLE_TOLERANCE = 0.05
 """So near is a simulated mean of some thousand responses to the formula's, by chance."""
-OTHER_SHARE = 0.01
-"""Of the throughput: what a user, the network and the upstream take between two requests, which no
-model has."""
 TURNS = 1.5
 """Everybody is served once: the runner opens the window then."""
 FILLED = 4
@@ -79,50 +81,6 @@ def compute_prediction(model: ServerModel, load: Load) -> Prediction:
         high=high,
         extrapolated=is_extrapolated(model, load, found),
     )
-
-
-def scale_cpu_to_load(model: ServerModel, load: Load) -> ServerModel:
-    if load.arrival_rate is not None:
-        return model.scale_cpu_to_rate(load.arrival_rate)
-    return model.scale_cpu_to_users(load.users, load.think_s)
-
-
-def compute_range(
-    model: ServerModel, load: Load, ok_rps: float | None
-) -> tuple[float | None, float | None]:
-    """In which good answers a second lie, with the CPU anywhere in its confidence interval. What
-    the formulas make of that is taken for all of the prediction. None without a calibration."""
-    law = model.cpu_law
-    if law is None or ok_rps is None:
-        return None, None
-    middle = compute_formula_rps(model, load)
-    noise = (
-        2 * math.sqrt(ok_rps / load.duration_s)
-        if load.arrivals == "poisson" and load.is_open
-        else 1 / load.duration_s
-    )
-    rates = [
-        compute_formula_rps(replace(model, cpu_law=law.deviate(sign)), load) for sign in (1, -1)
-    ]
-    low, high = (ok_rps * each / middle for each in sorted(rates))
-    return max(0.0, low * (1 - OTHER_SHARE) - noise), high * (1 + OTHER_SHARE) + noise
-
-
-def compute_formula_rps(model: ServerModel, load: Load) -> float:
-    if load.arrival_rate is None:
-        return compute_curve(model, [load.users], load.think_s).points[0].ok_rps
-    settled = scale_cpu_to_load(model, load)
-    ceiling = settled.workers * compute_highest_rps(find_bottleneck(settled))
-    return min(load.arrival_rate, ceiling)
-
-
-def is_extrapolated(model: ServerModel, load: Load, found: Prediction) -> bool:
-    """Whether CPU limits, and was never measured with so many in flight."""
-    in_flight = load.users / model.workers
-    if load.arrival_rate is not None:
-        in_flight = load.arrival_rate * model.undisturbed_s / model.workers
-    law = model.cpu_law
-    return law is not None and found.limited_by == "interpreter" and law.is_extrapolated(in_flight)
 
 
 def predict_open_loop(model: ServerModel, load: Load, rate: float) -> Prediction:

@@ -68,13 +68,26 @@ def test_off_a_terminal_a_row_is_one_line_that_begins_with_its_name() -> None:
 def test_a_missed_prediction_says_what_theory_could_not_know() -> None:
     theory = Prediction(40.0, 1.0, 1.0, 1.0, 40.0, "pool", cpu_ms=17.1)
     missed = replace(a_cell(), ok_rps=35.2, cpu_ms_per_request=30.6, predicted=theory)
-    assert any("30.6 ms of CPU, alone 17.1" in note for note in write_notes(missed))
+    assert any("30.6 ms of CPU under load, 17.1 ms alone" in note for note in write_notes(missed))
     for kept in (
         replace(missed, ok_rps=39.5),
         replace(missed, cpu_ms_per_request=17.5),
         replace(missed, predicted=None),
     ):
         assert not any("of CPU" in note for note in write_notes(kept))
+    known = replace(theory, low=34.0, high=42.0, cpu_loaded_ms=25.0)
+    assert not any("of CPU" in note for note in write_notes(replace(missed, predicted=known)))
+    below = replace(missed, predicted=replace(known, low=36.0))
+    assert any(", 25.0 ms predicted, 17.1 ms alone" in note for note in write_notes(below))
+
+
+def test_an_extrapolated_prediction_says_so() -> None:
+    theory = Prediction(87.6, 1.0, 1.0, 1.0, 87.6, "interpreter", low=64.4, high=1135.2)
+    (_, predicted) = render_cell(replace(a_cell(), predicted=theory)).splitlines()
+    assert predicted.endswith("interpreter [64-1.1k]")
+    assert len(predicted) <= 80
+    far = replace(a_cell(), predicted=replace(theory, extrapolated=True))
+    assert [note for note in write_notes(far) if "extrapolated" in note]
 
 
 def test_a_bystander_that_got_no_answer_is_told_by_its_age() -> None:
