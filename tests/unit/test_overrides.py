@@ -191,7 +191,7 @@ def test_every_override_arrives() -> None:
         ((), Overrides(worker_timeout_s=-1.0), "--worker-timeout -1"),
         ((), Overrides(worker_timeout_s=0.4), "--worker-timeout 0.4: gunicorn takes whole seconds"),
         ((), Overrides(client_timeout_s=0.0), "--client-timeout 0"),
-        ((), Overrides(client="aiohttp"), "aiohttp has no blocking form"),
+        ((), Overrides(client="aiohttp"), "a client with a blocking form, and aiohttp has none"),
         (("disk",), Overrides(client="httpx2"), "--client: none of the chosen scenarios has"),
         (("control",), Overrides(upstream="go"), "--upstream: none of the chosen scenarios has"),
         (("disk",), Overrides(delay_s=1.0), "--delay: none of the chosen scenarios waits"),

@@ -16,7 +16,7 @@ WRONG_USE, CANNOT = 2, 3
     [
         ("run --delay -1s", "--delay"),
         ("run --server apache", 'Invalid value "apache" for --server'),
-        ("run sync-http --client aiohttp", "aiohttp has no blocking form"),
+        ("run sync-http --client aiohttp", "a client with a blocking form, and aiohttp has none"),
         ("run async-sleep --out /proc/nowhere", "--out /proc/nowhere: cannot write"),
         ("report /no/such/run", "no run directory"),
         ("probe main", "give module:attribute"),
