@@ -6,6 +6,8 @@ from contextlib import AbstractContextManager as Context
 from dataclasses import dataclass
 from importlib import import_module
 
+from app.systems.environment import SettingsError
+
 Reply = tuple[int, bytes]
 """Status and body."""
 Get = Callable[[str, dict[str, str]], Reply]
@@ -35,6 +37,10 @@ class Library:
 
 
 def load_library(name: str) -> Library:
-    """Only the one that is used: the others' modules would take memory in the app under study."""
-    found: Library = import_module(f"app.systems.clients.{name}_client").LIBRARY
+    """Only the one that is used: the others' modules would take memory in the app under study.
+    Raises SettingsError where it is not installed."""
+    try:
+        found: Library = import_module(f"app.systems.clients.{name}_client").LIBRARY
+    except ModuleNotFoundError as error:
+        raise SettingsError(f"APP_CLIENT={name!r}: {error.name} is not installed") from error
     return found
