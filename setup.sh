@@ -9,8 +9,8 @@ cd "$(dirname "$(readlink -f "$0")")"
 fail() { printf 'setup: %s\n' "$1" >&2; exit 3; }
 
 case ${1-} in
-    '') extras=all loads='200 MB' takes='650 MB' ;;
-    --dev) extras='all dev' loads='310 MB' takes='1.1 GB' ;;
+    '') extras='all niquests' loads='200 MB' takes='650 MB' ;;
+    --dev) extras='all niquests dev' loads='310 MB' takes='1.1 GB' ;;
     *) printf 'setup: %s: nothing, or --dev\n' "$1" >&2; exit 2 ;;
 esac
 
@@ -20,7 +20,7 @@ wanted=$( (pwd -P; cat pyproject.toml constraints.txt setup.sh) | cksum)
 is_made() {
     [ -x .venv/bin/python ] || return 1
     made=$(cat "$stamp" 2>/dev/null) || return 1
-    [ "$made" = "$wanted all dev" ] || [ "$made" = "$wanted $extras" ]
+    [ "$made" = "$wanted all niquests dev" ] || [ "$made" = "$wanted $extras" ]
 }
 ! is_made || exit 0
 
@@ -75,7 +75,10 @@ def list_packages(extra):
 
 packages = [each for extra in sys.argv[1].split() for each in list_packages(extra)]
 print(*project["dependencies"], *packages, sep="\n")
+print("--no-binary urllib3-future")
 PY
+# niquests stands on urllib3-future, whose wheel would take urllib3's place for all the others
+export URLLIB3_NO_OVERRIDE=1
 
 if command -v uv >/dev/null 2>&1; then
     { uv venv --quiet --allow-existing --python "$python" .venv &&

@@ -4,13 +4,13 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from app.systems.environment import read_choice, read_number
 
-Library = Literal["httpx", "httpx2", "aiohttp"]
+Library = Literal["httpx", "httpx2", "aiohttp", "pyreqwest", "urllib3", "requests", "niquests"]
 Life = Literal["shared", "per-request"]
-LIBRARIES: tuple[Library, ...] = ("httpx", "httpx2", "aiohttp")
+LIBRARIES: tuple[Library, ...] = get_args(Library)
 LIVES: tuple[Life, ...] = ("per-request", "shared")
 DOCUMENT = Path(__file__).with_name("document.json")
 

@@ -29,7 +29,19 @@ THREADS_OF: Mapping[Style, Threads] = {
 }
 """Whose threads a request waits for. The other styles need none."""
 Method = Literal["GET", "POST"]
-Library = Literal["httpx", "httpx2", "aiohttp"]
+Library = Literal["httpx", "httpx2", "aiohttp", "pyreqwest", "urllib3", "requests", "niquests"]
+Form = Literal["blocking", "awaiting"]
+BOTH: tuple[Form, ...] = ("blocking", "awaiting")
+FORMS_OF: Mapping[Library, tuple[Form, ...]] = {
+    "httpx": BOTH,
+    "httpx2": BOTH,
+    "aiohttp": ("awaiting",),
+    "pyreqwest": BOTH,
+    "urllib3": ("blocking",),
+    "requests": ("blocking",),
+    "niquests": BOTH,
+}
+"""How a library can be asked: a test compares with the specimen's modules for them."""
 Life = Literal["per-request", "shared"]
 PythonServer = Literal["gunicorn", "uvicorn"]
 ServerKind = Literal["gunicorn", "uvicorn", "axum", "gin", "given"]
@@ -69,9 +81,10 @@ class Endpoint:
     """Whether the work is a background task, which begins when the answer has been sent."""
 
     @property
-    def blocks_a_thread(self) -> bool:
-        """Whether the call to the upstream needs a client with a blocking form."""
-        return self.style in ("def", "async def that blocks", "async def that offloads")
+    def client_form(self) -> Form:
+        """Which form of a client the call to the upstream needs."""
+        blocks = self.style in ("def", "async def that blocks", "async def that offloads")
+        return "blocking" if blocks else "awaiting"
 
     @property
     def works_on_the_loop(self) -> bool:

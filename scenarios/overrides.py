@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from scenarios.errors import UserError
-from scenarios.model import Client, Load, Scenario, Server
+from scenarios.model import FORMS_OF, Client, Load, Scenario, Server
 from scenarios.options import Option, check_bounds, list_given_options, replace_value
 from scenarios.settings import HAS_USERS, Overrides
 
@@ -86,10 +86,12 @@ def _name_variant(scenario: Scenario, client: Client | None) -> str:
     """A scenario with another client library has its name behind its own."""
     if client is None or scenario.client is None or client.library == scenario.client.library:
         return scenario.name
-    if client.library == "aiohttp" and scenario.endpoint.blocks_a_thread:
+    form = scenario.endpoint.client_form
+    if form not in FORMS_OF[client.library]:
+        fitting = ", ".join(library for library, forms in FORMS_OF.items() if form in forms)
         raise UserError(
-            f"--client aiohttp: {scenario.name} calls its upstream by blocking, and aiohttp has "
-            "no blocking form; choose httpx or httpx2, or only async def scenarios"
+            f"--client {client.library}: {scenario.name} needs a client with a {form} form, and "
+            f"{client.library} has none; choose one of {fitting}, or other scenarios"
         )
     return f"{scenario.name}-{client.library}"
 

@@ -77,7 +77,7 @@ class Overrides:
         IN_PYTHON, SECONDS, (0, 3600),
     )] = None
     client: Annotated[m.Library | None, Setting(
-        "httpx, httpx2 or aiohttp.", "client.library", HAS_CLIENT, environment="APP_CLIENT",
+        f"{', '.join(m.FORMS_OF)}.", "client.library", HAS_CLIENT, environment="APP_CLIENT",
     )] = None
     client_life: Annotated[m.Life | None, Setting(
         "shared or per-request.", "client.life", HAS_CLIENT, environment="APP_CLIENT_LIFE",

@@ -3,18 +3,28 @@
 import json
 import shlex
 import sys
-from collections.abc import Iterable
-from importlib.metadata import PackageNotFoundError, distribution
+from collections.abc import Collection
+from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
 from typing import Literal
 
 from scenarios.errors import build_cannot_run_error
+from scenarios.model import Library
 from stress.places import IS_CLONE
 
 PROJECT = "asyncio-vs-threads"
-Extra = Literal["database", "profile"]
-MARKS: dict[Extra, str] = {"database": "psycopg-pool", "profile": "py-spy"}
+Extra = Literal["database", "niquests", "profile"]
+MARKS: dict[Extra, str] = {
+    "database": "psycopg-pool",
+    "niquests": "niquests",
+    "profile": "py-spy",
+}
 """Of each extra in pyproject.toml, a package that nothing else brings."""
+ON_URLLIB3: tuple[Library, ...] = ("urllib3", "requests", "niquests")
+KEEP_URLLIB3 = ("env", "URLLIB3_NO_OVERRIDE=1")
+BUILT_HERE = "urllib3-future"
+"""What niquests stands on. Its wheel puts itself in urllib3's place, for everything in the
+environment; built from source with this variable it leaves urllib3 alone (its README says so)."""
 
 
 def check_extra(extra: Extra, needed_by: str) -> None:
@@ -27,6 +37,25 @@ def check_extra(extra: Extra, needed_by: str) -> None:
     )
 
 
+def check_client_library(library: Library) -> None:
+    """Raises UserError where it was left out, and where another would be measured in its place."""
+    needed_by = f"a scenario with {library}"
+    if library == "niquests":
+        check_extra("niquests", needed_by)
+    if library in ON_URLLIB3 and is_urllib3_replaced():
+        command = build_install_command({each for each in MARKS if is_installed(MARKS[each])})
+        raise build_cannot_run_error(
+            f"{needed_by}: {BUILT_HERE} has taken urllib3's place in this environment, and would "
+            f"be measured instead; uninstall it, reinstall urllib3, then: {command}"
+        )
+
+
+def is_urllib3_replaced() -> bool:
+    import urllib3
+
+    return str(vars(urllib3)["__version__"]) != version("urllib3")
+
+
 def is_installed(package: str) -> bool:
     try:
         distribution(package)
@@ -35,7 +64,7 @@ def is_installed(package: str) -> bool:
     return True
 
 
-def build_install_command(extras: Iterable[Extra]) -> str:
+def build_install_command(extras: Collection[Extra]) -> str:
     """For the tool that has installed us, from where it took us."""
     if IS_CLONE:
         return "sh setup.sh"
@@ -43,12 +72,17 @@ def build_install_command(extras: Iterable[Extra]) -> str:
     origin = json.loads(ours.read_text("direct_url.json") or "{}").get("url")
     wanted = f"{PROJECT}[{','.join(sorted(extras))}]" + (f" @ {origin}" if origin else "")
     lead: tuple[str, ...]
+    build: tuple[str, ...]
     if (prefix / "uv-receipt.toml").is_file():
-        lead = ("uv", "tool", "install", "--force")
+        lead, build = ("uv", "tool", "install", "--force"), ("--no-binary-package", BUILT_HERE)
     elif (prefix / "pipx_metadata.json").is_file():
-        lead = ("pipx", "install", "--force")
+        lead, build = ("pipx", "install", "--force"), (f"--pip-args=--no-binary={BUILT_HERE}",)
     elif (ours.read_text("INSTALLER") or "").strip() == "uv":
         lead = ("uv", "pip", "install", "--python", sys.executable)
+        build = ("--no-binary", BUILT_HERE)
     else:
         lead = (sys.executable, "-m", "pip", "install")
+        build = ("--no-binary", BUILT_HERE)
+    if "niquests" in extras:
+        lead = (*KEEP_URLLIB3, *lead, *build)
     return shlex.join((*lead, wanted))

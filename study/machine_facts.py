@@ -20,8 +20,8 @@ from study import __version__
 PACKAGES = (
     "aiofiles", "aiohttp", "aiosqlite", "anyio", "asyncpg", "fastapi", "gevent",
     "geventhttpclient", "h11", "httpcore", "httpcore2", "httptools", "httpx", "httpx2", "locust",
-    "polars", "psutil", "psycopg", "psycopg-pool", "pydantic", "sqlalchemy", "starlette",
-    "structlog", "uvloop",
+    "niquests", "polars", "psutil", "psycopg", "psycopg-pool", "pydantic", "pyreqwest", "requests",
+    "sqlalchemy", "starlette", "structlog", "urllib3", "urllib3-future", "uvloop",
 )  # fmt: skip
 """The servers' own are named by their adapters."""
 GIT = ("git", "-C", str(ROOT), f"--git-dir={ROOT / '.git'}")

@@ -13,10 +13,10 @@ from analysis.summary.sweep import SweepSettings
 from analysis.summary.thresholds import Threshold, validate_thresholds
 from records.rundir import RunDir, create_run
 from scenarios.errors import UserError
-from scenarios.model import Scenario, ServerKind
+from scenarios.model import Library, Scenario, ServerKind
 from scenarios.resolution import resolve_scenario
 from stress.databases import check_given_database
-from stress.extras import check_extra
+from stress.extras import check_client_library, check_extra
 from stress.interruption import record_signals
 from stress.load.oha import check_engine_installed
 from stress.machine import find_free_port, raise_descriptor_limit
@@ -207,7 +207,11 @@ def drop_impossible(scenarios: Sequence[Scenario]) -> tuple[Scenario, ...]:
     missing = {
         each.name: problem
         for each in scenarios
-        if (problem := find_obstacle(each.server.kind, each.database is not None))
+        if (
+            problem := find_obstacle(
+                each.server.kind, each.database is not None, name_library(each)
+            )
+        )
     }
     left = tuple(each for each in scenarios if each.name not in missing)
     if not left:
@@ -218,13 +222,22 @@ def drop_impossible(scenarios: Sequence[Scenario]) -> tuple[Scenario, ...]:
     return left
 
 
+def name_library(scenario: Scenario) -> Library | None:
+    """The client library that the server under study uses, where it is one of ours in Python."""
+    return scenario.client.library if scenario.client and scenario.server.is_python else None
+
+
 @cache
-def find_obstacle(server: ServerKind, has_database: bool) -> UserError | None:
+def find_obstacle(
+    server: ServerKind, has_database: bool, library: Library | None
+) -> UserError | None:
     """Builds the server where it must be."""
     try:
         find_adapter(server).check_available()
         if has_database:
             check_extra("database", "a scenario with a database")
+        if library is not None:
+            check_client_library(library)
     except UserError as problem:
         return problem
     return None

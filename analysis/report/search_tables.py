@@ -7,9 +7,12 @@ from analysis.report.table import Column, Row, Table, build_column, render_termi
 from analysis.stats import formats
 from analysis.summary import capacity
 from analysis.summary.model import CellSummary
-from analysis.summary.sweep import WORTH, Sweep
+from analysis.summary.sweep import WORTH, Collapse, Sweep
 from scenarios.sweep import format_setting_value
 
+GROWN = 1.2
+"""CPU per request that is so many times the least is named; on a machine that others share, two
+runs of the same thing differ by less."""
 CUT_SHORT = "  the search was cut short: the steps before tell so much and no more"
 
 
@@ -26,6 +29,11 @@ def build_sweep_table(found: Sweep, title: str) -> Table:
 def write_sweep_remarks(found: Sweep) -> Iterator[str]:
     """What it comes to, and which steps not to believe."""
     yield f"{found.scenario}: {describe_limit(found)}"
+    if found.collapse is not None:
+        yield describe_collapse(found, found.collapse)
+    growth = describe_cpu_growth(found)
+    if growth:
+        yield growth
     if found.setting == "users" and found.grows:
         yield f"with the users grew {found.grows}, as the scenario has it"
     for each in found.points:
@@ -34,11 +42,58 @@ def write_sweep_remarks(found: Sweep) -> Iterator[str]:
             yield f"{step}: {count} of {each.trials} trials say {code}"
 
 
+def describe_collapse(found: Sweep, collapse: Collapse) -> str:
+    """Where throughput falls back, how far, and what to do."""
+    peak = max(found.points, key=lambda each: each.ok_rps or 0.0)
+    lost, most = formats.percent(collapse.lost), found.points[-1].value
+    return (
+        f"congestion collapse: throughput is highest at {collapse.peak:g} users "
+        f"({formats.rate(peak.ok_rps)} rps) and falls back from {collapse.start:g} users on; "
+        f"{most:g} users get {lost} less. Bound what is in flight (--client-connections, "
+        f"--pool) near {collapse.peak:g}, or take a client whose cost does not grow"
+    )
+
+
+def describe_cpu_growth(found: Sweep) -> str:
+    """How the CPU of a request depends on what is in flight; empty where it hardly does."""
+    known = [
+        (in_flight, cpu_ms)
+        for each in found.points
+        if (in_flight := found.count_in_flight(each.value))
+        and (cpu_ms := each.figures["cpu_ms_per_request"])
+    ]
+    if not known:
+        return ""
+    (few, least_ms), (many, most_ms) = min(known, key=lambda each: each[1]), known[-1]
+    if few >= many or most_ms <= GROWN * least_ms:
+        return ""
+    return (
+        f"CPU per request grows from {formats.milliseconds(least_ms)} ms with {few:g} in flight to "
+        f"{formats.milliseconds(most_ms)} ms with {many:g}"
+    )
+
+
+def describe_offered(found: Sweep, offered: float) -> str:
+    """Of an open loop: up to which delay all that was sent is served."""
+    short = [each.value for each in found.points if (each.ok_rps or 0.0) < (1 - WORTH) * offered]
+    rate = formats.rate(offered)
+    if not short:
+        return f"{rate} rps were offered, and served at each delay"
+    first = min(short)
+    in_flight = found.count_in_flight(first)
+    return (
+        f"{rate} rps were offered; from a delay of {format_setting_value(found.setting, first)} on "
+        f"({in_flight:g} in flight) fewer than {100 * (1 - WORTH):.0f} % are served"
+    )
+
+
 def describe_limit(found: Sweep) -> str:
     """Where it stops paying."""
     most = max((each.ok_rps or 0.0 for each in found.points), default=0.0)
     if not most:
         return "nothing was answered at any value"
+    if found.arrival_rate is not None:
+        return describe_offered(found, found.arrival_rate)
     if found.enough is None:
         return "shorter delays serve less, so the delay is not what limits there"
     enough, highest = format_setting_value(found.setting, found.enough), formats.rate(most)
@@ -63,6 +118,8 @@ def describe_limit(found: Sweep) -> str:
 def describe_harm(found: Sweep, most: float) -> str:
     """Where the largest value is not only useless."""
     last = found.points[-1]
+    if found.collapse is not None:
+        return ""
     if last.ok_rps is None or last.ok_rps >= (1 - WORTH) * most:
         return ""
     less = formats.percent(1 - last.ok_rps / most)

@@ -24,7 +24,12 @@ from analysis.summary.contrast import Contrast
 from analysis.summary.sweep import Sweep
 
 CONTRAST_WIDTH, CONTRAST_ROW_HEIGHT, BAR_HEIGHT = 300, 14, 22
-SWEPT = ("ok_rps", "predicted.ok_rps", "median_ms")
+SWEEP_PANELS = {
+    "ok_rps": "good answers / s",
+    "median_ms": "median, ms",
+    "cpu_ms_per_request": "CPU per request, ms",
+}
+SWEPT = (*SWEEP_PANELS, "predicted.ok_rps")
 NARROWEST, WIDEST = 0.5, 2.0
 """The axis of ratios shows at least so much, or a difference of 1 % would fill it."""
 
@@ -73,10 +78,12 @@ def render_sweep_chart(found: Sequence[Sweep]) -> RenderedChart | None:
 
 
 def draw_sweeps(found: Sequence[Sweep]) -> Chart:
-    """Throughput and latency over the setting that was varied: a line for each scenario, a point
-    for each value; dashed is what was foretold, an upright where more stops paying."""
+    """Throughput, latency and CPU per request over the setting that was varied: a line for each
+    scenario, a point for each value; dashed is what was predicted, an upright where more stops
+    paying. Where the setting decides how many requests are in flight, these are the axis."""
+    first = found[0]
     points = [
-        (each.scenario, one.value, *(one.figures[key] for key in SWEPT))
+        (each.scenario, place_value(each, one.value), *(one.figures[key] for key in SWEPT))
         for each in found
         for one in each.points
     ]
@@ -84,20 +91,27 @@ def draw_sweeps(found: Sequence[Sweep]) -> Chart:
     rows = build_frame(points, "scenario", "value", *SWEPT)
     stops = build_frame(enough, "scenario", "value")
     values = rows["value"].unique().sort().to_list()
-    x = alt.X("value:Q", title="delay, s" if found[0].setting == "delay" else found[0].setting)
+    title = "delay, s" if first.setting == "delay" else first.setting
+    x = alt.X("value:Q", title="requests in flight" if first.arrival_rate else title)
     x = x.scale(type="log" if values[0] > 0 else "symlog", nice=False, padding=12)
     x = x.axis(values=values, labelOverlap=True)
     colour = build_name_colours("scenario", [each.scenario for each in found]).title(None)
     stop = alt.Chart(stops).mark_rule(strokeDash=[2, 3]).encode(x="value:Q", color=colour)
     lines = alt.Chart(rows).mark_line(strokeDash=[4, 4], opacity=0.7)
     predicted = lines.encode(x=x, y=alt.Y("predicted\\.ok_rps:Q"), color=colour)
-    rate = draw_sweep_line(rows, x, colour, "ok_rps", "good answers / s")
-    wait = draw_sweep_line(rows, x, colour, "median_ms", "median, ms")
+    rate, wait, cpu = (
+        draw_sweep_line(rows, x, colour, figure, title) for figure, title in SWEEP_PANELS.items()
+    )
     panels = [
         each.properties(width=WIDTH, height=2 * PANEL_HEIGHT)
-        for each in (alt.layer(stop, predicted, rate), alt.layer(wait))
+        for each in (alt.layer(stop, predicted, rate), alt.layer(wait), alt.layer(cpu))
     ]
     return alt.vconcat(*panels, spacing=8)
+
+
+def place_value(sweep: Sweep, value: float) -> float:
+    """Where a value stands on the axis."""
+    return (sweep.count_in_flight(value) or value) if sweep.arrival_rate else value
 
 
 def draw_sweep_line(

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import takewhile
 from statistics import median
 
 from analysis.metrics import list_metrics
@@ -28,18 +29,22 @@ class SweepSettings:
     steps: tuple[SweepStep, ...]
     grows: str = ""
     """What a sweep of users moves along, in words."""
+    arrival_rate: float | None = None
+    """Requests a second of an open loop, of which the delay is swept."""
 
 
 @dataclass(frozen=True, slots=True)
 class SweepPoint:
     """`figures`: medians over the trials by the metrics' keys, None where unknown. `doubts`:
-    verdicts that are errors, and in how many of the trials."""
+    verdicts that are errors, and in how many of the trials. `ok_rps_range`: the lowest and the
+    highest of the trials."""
 
     value: float
     scenario: str
     trials: int
     figures: Mapping[str, float | None]
     doubts: Mapping[str, int]
+    ok_rps_range: tuple[float, float] | None = None
 
     @property
     def ok_rps(self) -> float | None:
@@ -47,16 +52,36 @@ class SweepPoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Collapse:
+    """Congestion collapse: more users are served less. Throughput is highest at `peak` users; from
+    `start` users on it is lower by more than WORTH, and by more than the trials differ, at each
+    number of users that was tried. `lost`: the share that is missing at the most users."""
+
+    peak: float
+    start: float
+    lost: float
+
+
+@dataclass(frozen=True, slots=True)
 class Sweep:
     """Of one scenario, by value. `enough`: the value from which on (of a delay: up to which) the
     throughput is within WORTH of the highest; None where none was measured, and where shorter
-    delays serve less."""
+    delays serve less. `collapse`: of users, None where throughput does not fall back."""
 
     scenario: str
     setting: str
     points: tuple[SweepPoint, ...]
     enough: float | None
     grows: str = ""
+    arrival_rate: float | None = None
+    collapse: Collapse | None = None
+
+    def count_in_flight(self, value: float) -> float | None:
+        """Requests under way where nothing but the delay takes time (Little's law); None where the
+        setting that was varied does not decide it."""
+        if self.setting == "users":
+            return value
+        return None if self.arrival_rate is None else self.arrival_rate * value
 
 
 def summarize_sweeps(
@@ -85,12 +110,45 @@ def summarize_sweep(
                 for key in keys
             },
             doubts=count_error_verdicts(own),
+            ok_rps_range=(min(rates), max(rates))
+            if (rates := collect_values(own, "ok_rps"))
+            else None,
         )
         for step in asked.steps
         if step.base == base and (own := trials.get(step.scenario, ()))
     )
-    enough = find_sufficient_value(asked.setting, points)
-    return Sweep(base, asked.setting, points, enough, asked.grows)
+    return Sweep(
+        base,
+        asked.setting,
+        points,
+        None if asked.arrival_rate else find_sufficient_value(asked.setting, points),
+        asked.grows,
+        asked.arrival_rate,
+        find_collapse(points) if asked.setting == "users" else None,
+    )
+
+
+def find_collapse(points: Sequence[SweepPoint]) -> Collapse | None:
+    """The points are in ascending order."""
+    known = [each for each in points if each.ok_rps is not None]
+    if not known:
+        return None
+    peak = max(known, key=lambda each: each.ok_rps or 0.0)
+    after = [each for each in known if each.value > peak.value]
+    lower = list(takewhile(lambda each: is_clearly_lower(each, peak), reversed(after)))
+    if not lower or not peak.ok_rps:
+        return None
+    return Collapse(peak.value, lower[-1].value, 1 - (known[-1].ok_rps or 0.0) / peak.ok_rps)
+
+
+def is_clearly_lower(point: SweepPoint, peak: SweepPoint) -> bool:
+    """By more than WORTH, and no trial reaches the lowest at the peak."""
+    if point.ok_rps is None or peak.ok_rps is None:
+        return False
+    apart = not (point.ok_rps_range and peak.ok_rps_range) or (
+        point.ok_rps_range[1] < peak.ok_rps_range[0]
+    )
+    return apart and point.ok_rps < (1 - WORTH) * peak.ok_rps
 
 
 def find_sufficient_value(setting: str, points: Sequence[SweepPoint]) -> float | None:
@@ -112,5 +170,10 @@ def export_sweeps(found: Sequence[Sweep]) -> list[dict[str, object]]:
 
 def export_point(point: SweepPoint) -> dict[str, object]:
     figures = {RECORDED_AS.get(key, key): value for key, value in point.figures.items()}
-    content = {"value": point.value, "scenario": point.scenario, "trials": point.trials}
+    content: dict[str, object] = {
+        "value": point.value,
+        "scenario": point.scenario,
+        "trials": point.trials,
+        "ok_rps_range": point.ok_rps_range,
+    }
     return {**content, **figures, "doubts": dict(point.doubts)}

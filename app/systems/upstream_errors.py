@@ -3,11 +3,10 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import aiohttp
-import httpx
-import httpx2
 from fastapi import FastAPI, Request
 from starlette.responses import JSONResponse
+
+from app.systems.clients.base import Library
 
 
 class UpstreamError(Exception):
@@ -17,14 +16,14 @@ class UpstreamError(Exception):
 
 
 @contextmanager
-def translate_errors() -> Iterator[None]:
-    """Turns each library's own errors into ours; TimeoutError is aiohttp's."""
+def translate_errors(library: Library) -> Iterator[None]:
+    """Turns the library's own errors into ours."""
     try:
         yield
-    except (httpx.TimeoutException, httpx2.TimeoutException, TimeoutError) as error:
-        raise UpstreamError(504, f"upstream too late: {type(error).__name__}") from error
-    except (httpx.HTTPError, httpx2.HTTPError, aiohttp.ClientError) as error:
-        raise UpstreamError(502, f"upstream failed: {type(error).__name__}") from error
+    except library.errors as error:
+        is_late = library.is_timeout(error)
+        status, what = (504, "upstream too late") if is_late else (502, "upstream failed")
+        raise UpstreamError(status, f"{what}: {type(error).__name__}") from error
 
 
 def check_body(status: int, body: bytes) -> bytes:

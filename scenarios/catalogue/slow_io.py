@@ -14,9 +14,11 @@ fair = partial(
     upstream,
     group="fair",
     server=Server(loop="auto", http="auto", worker_timeout_s=0.0, pool=AS_USERS),
-    client=Client(library="httpx2", life="shared", timeout_s=60.0, connections=AS_USERS),
+    client=Client(library="pyreqwest", life="shared", timeout_s=60.0, connections=AS_USERS),
 )
-"""One client for all, with limits that never bind, so that only the endpoint style differs."""
+"""One client for all, with limits that never bind, so that only the endpoint style differs: both
+forms of pyreqwest are one engine, and a call costs the same with 1 and with 500 in flight
+(docs/methods.md has the figures)."""
 control = partial(Scenario, group="control", server=Server(worker_timeout_s=0.0), delay_s=1.0)
 
 SCENARIOS = (

@@ -32,11 +32,11 @@ def format_group(scenarios: Sequence[Scenario]) -> Iterator[str]:
     """What all of them expect is said once, at the end."""
     together = len(scenarios) > 1 and len({each.expect for each in scenarios}) == 1
     for scenario in scenarios:
-        yield f"  {scenario.name:<24}{scenario.question}"
+        yield f"  {scenario.name:<26}{scenario.question}"
         if not together:
-            yield f"  {'':<24}expect: {scenario.expect}"
+            yield f"  {'':<26}expect: {scenario.expect}"
     if together:
-        yield f"  {'':<24}expect: {scenarios[0].expect}"
+        yield f"  {'':<26}expect: {scenarios[0].expect}"
 
 
 @o.declare_command()

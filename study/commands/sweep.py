@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, make_dataclass, replace
 from typing import Annotated
 
+from scenarios.errors import UserError
 from scenarios.model import AS_USERS, Scenario
 from scenarios.options import Option, Setting, list_given_options
 from scenarios.settings import Overrides
@@ -14,8 +15,6 @@ from study.run_flags import RunFlags, build_run_options
 from study.scenario_files import choose_scenarios
 
 VALUES = Unit("VALUES", lambda option, text: parse_values(option.removeprefix("--"), text))
-OF_AN_OPEN_LOOP = ("--arrival-rate", "--arrivals")
-"""A sweep's sentences are about users."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ SWEPT = make_dataclass(
 )
 
 
-@o.declare_command((*(each.name for each in SWEEPABLE.values()), *OF_AN_OPEN_LOOP), values=SWEPT)
+@o.declare_command([each.name for each in SWEEPABLE.values()], values=SWEPT)
 def sweep(
     first: o.Name,
     /,
@@ -58,18 +57,26 @@ def sweep(
 
     For example:
         study sweep sync-http-shared --pool 10,40,100,500 --delay 200ms
+        study sweep call-async-httpx2 --arrival-rate 100/s --delay 100ms,1s,5s
     """
     from analysis.summary.sweep import SweepSettings
     from study.run import run_study
 
     swept, settled = select_sweep_axis(values.list_given(), overrides)
+    rate = settled.arrival_rate
+    if rate is not None and swept.setting != "delay":
+        raise UserError(
+            f"--{swept.setting}: of an open loop (--arrival-rate) only the delay can be swept: it "
+            "decides how many requests are in flight"
+        )
     chosen = choose_scenarios((first, *more))
     scenarios, steps = build_sweep_steps(
         o.shorten_scenarios(chosen) if quick else chosen, swept, settled
     )
     grows = describe_user_sized_values(chosen, settled)
     order = build_run_options(flags, (first, *more), f"sweep-{swept.setting}-")
-    return run_study(scenarios, replace(order, sweep=SweepSettings(swept.setting, steps, grows)))
+    sweep_settings = SweepSettings(swept.setting, steps, grows, rate)
+    return run_study(scenarios, replace(order, sweep=sweep_settings))
 
 
 def describe_user_sized_values(chosen: Sequence[Scenario], overrides: Overrides) -> str:

@@ -6,15 +6,16 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import get_args
 
 import httpx
 import pytest
 from structlog.testing import capture_logs
 
 from app.main import create_app
-from app.settings import DOCUMENT, Library, Settings, read_settings
+from app.settings import DOCUMENT, Library, Life, Settings, read_settings
+from app.systems.clients.base import load_library
 from app.systems.environment import SettingsError
+from scenarios.model import FORMS_OF
 
 STYLES = ("/sync/http", "/async/http", "/async/http/sync", "/async/http/offload")
 
@@ -75,13 +76,28 @@ async def answers(
         return [await caller.get(path, headers=headers) for path in paths]
 
 
-@pytest.mark.parametrize("library", get_args(Library))
+def get_styles(library: Library) -> tuple[str, ...]:
+    """The paths whose endpoints can use it."""
+    return tuple(
+        path
+        for path in STYLES
+        if ("awaiting" if path == "/async/http" else "blocking") in FORMS_OF[library]
+    )
+
+
+@pytest.mark.parametrize("library", FORMS_OF)
+def test_a_library_has_the_forms_that_the_catalogue_believes(library: Library) -> None:
+    found = load_library(library)
+    opened = {"blocking": found.open_blocking, "awaiting": found.open_awaiting}
+    assert {form for form, is_there in opened.items() if is_there} == set(FORMS_OF[library])
+
+
+@pytest.mark.parametrize("library", FORMS_OF)
 @pytest.mark.parametrize("life", ["per-request", "shared"])
 def test_each_style_asks_the_upstream_once_and_names_the_request(
     library: Library, life: str
 ) -> None:
-    awaited = ("/async/http",)
-    paths = awaited if library == "aiohttp" else STYLES
+    paths = get_styles(library)
     with upstream() as url:
         settings = read_settings(
             {
@@ -103,31 +119,36 @@ def test_an_upstream_that_fails_is_a_502_with_a_reason(path: str) -> None:
     assert (got.status_code, got.json()) == (502, {"error": "upstream answered 500"})
 
 
-@pytest.mark.parametrize("library", get_args(Library))
-def test_an_upstream_that_is_not_there_is_a_502(library: Library) -> None:
+@pytest.mark.parametrize("library", FORMS_OF)
+@pytest.mark.parametrize("life", ["per-request", "shared"])
+def test_an_upstream_that_is_not_there_is_a_502(library: Library, life: Life) -> None:
     with upstream() as url:
         pass  # its port is closed again
-    settings = replace(PLAIN, upstream_url=url, client=library)
-    (got,) = asyncio.run(answers(settings, ("/async/http",)))
-    assert got.status_code == 502
-    assert got.json()["error"].startswith("upstream failed: ")
+    settings = replace(PLAIN, upstream_url=url, client=library, client_life=life)
+    for each in asyncio.run(answers(settings, get_styles(library))):
+        assert each.status_code == 502
+        assert each.json()["error"].startswith("upstream failed: ")
 
 
-@pytest.mark.parametrize("library", get_args(Library))
-def test_an_upstream_that_is_too_late_is_a_504(library: Library) -> None:
+@pytest.mark.parametrize("library", FORMS_OF)
+@pytest.mark.parametrize("life", ["per-request", "shared"])
+def test_an_upstream_that_is_too_late_is_a_504(library: Library, life: Life) -> None:
     with upstream(status=0) as url:
-        settings = replace(PLAIN, upstream_url=url, client=library, client_timeout_s=0.05)
-        (got,) = asyncio.run(answers(settings, ("/async/http",)))
-    assert got.status_code == 504
-    assert got.json()["error"].startswith("upstream too late: ")
+        settings = replace(PLAIN, upstream_url=url, client=library, client_life=life)
+        settings = replace(settings, client_timeout_s=0.05)
+        for each in asyncio.run(answers(settings, get_styles(library))):
+            assert each.status_code == 504
+            assert each.json()["error"].startswith("upstream too late: ")
 
 
 @pytest.mark.parametrize("life", ["per-request", "shared"])
-def test_aiohttp_has_no_blocking_form(life: str) -> None:
-    settings = read_settings({"APP_CLIENT": "aiohttp", "APP_CLIENT_LIFE": life})
-    got = asyncio.run(answers(settings, ("/sync/http", "/async/http/offload")))
-    assert [each.status_code for each in got] == [501, 501]
-    assert "no blocking form" in got[0].json()["error"]
+@pytest.mark.parametrize("library", FORMS_OF)
+def test_a_form_that_a_library_lacks_is_a_501(library: Library, life: Life) -> None:
+    settings = replace(PLAIN, client=library, client_life=life)
+    lacking = tuple(path for path in STYLES if path not in get_styles(library))
+    for path, each in zip(lacking, asyncio.run(answers(settings, lacking)), strict=True):
+        form = "form that awaits" if path == "/async/http" else "blocking form"
+        assert (each.status_code, each.json()) == (501, {"error": f"{library} has no {form}"})
 
 
 def test_both_spellings_answer_and_nothing_is_redirected() -> None:
@@ -186,7 +207,7 @@ def test_thread_lines_are_off_unless_asked_for() -> None:
     ("key", "value"),
     [
         ("APP_POOL", "0"), ("APP_POOL", "many"), ("APP_POOL", "10001"), ("APP_POOL", "-1"),
-        ("APP_DELAY_MS", "1.5"), ("APP_DELAY_MS", "60001"), ("APP_CLIENT", "requests"),
+        ("APP_DELAY_MS", "1.5"), ("APP_DELAY_MS", "60001"), ("APP_CLIENT", "curl"),
         ("APP_CLIENT_LIFE", ""), ("APP_CLIENT_TIMEOUT_MS", "0"), ("APP_CLIENT_CONNECTIONS", "0"),
         ("APP_THREAD_LINES", "yes"),
     ],

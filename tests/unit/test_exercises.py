@@ -133,9 +133,11 @@ def test_an_edit_may_be_broken_into_lines_or_be_another_that_does(project: Path)
     make(exercise, project)
     path = project / exercise.file
     wrapped = path.read_text().replace(
-        "httpx2.AsyncClient(timeout=timeout_s, limits=limits, verify=CONTEXT)",
-        "httpx2.AsyncClient(\n    timeout=timeout_s,\n    limits=limits,\n    verify=CONTEXT,\n)",
+        "httpx2.AsyncClient(timeout=limits.timeout_s, limits=most, verify=CONTEXT)",
+        "httpx2.AsyncClient(\n        timeout=limits.timeout_s,\n        limits=most,\n"
+        "        verify=CONTEXT,\n    )",
     )
+    assert wrapped != path.read_text()
     path.write_text(wrapped)
     check_edits(EXERCISES[4], edited=True)
     other = project / EXERCISES[1].file

@@ -9,15 +9,18 @@ from hypothesis import strategies as st
 
 from analysis.report.search_tables import (
     build_sweep_table,
+    describe_cpu_growth,
     describe_limit,
     write_sweep_remarks,
 )
+from analysis.report.summary_charts import render_sweep_chart
 from analysis.report.table import render_terminal
 from analysis.summary import sweep
 from analysis.summary.cell import compute_summary
 from analysis.summary.run import read_run_settings
 from analysis.summary.sweep import (
     WORTH,
+    Collapse,
     SweepSettings,
     summarize_sweeps,
 )
@@ -77,6 +80,86 @@ def test_where_a_pool_stops_paying_is_said() -> None:
 def test_where_more_does_harm_is_said() -> None:
     one = found("pool", (10, 10.0), (250, 100.0), (500, 71.7))
     assert describe_limit(one).endswith("(at the most 100.0 rps); 500 serves 28.3 % less than that")
+
+
+def test_where_more_users_are_served_less_the_collapse_is_named() -> None:
+    one = found("users", (10, 100.0), (100, 800.0), (250, 500.0), (500, 200.0))
+    assert one.collapse == Collapse(peak=100.0, start=250.0, lost=0.75)
+    collapse = "\n".join(write_sweep_remarks(one))
+    assert "is highest at 100 users (800.0 rps) and falls back from 250 users on" in collapse
+    assert "500 users get 75.0 % less" in collapse
+    assert found("pool", (10, 100.0), (100, 50.0)).collapse is None
+
+
+def test_a_dip_that_is_made_good_again_is_no_collapse() -> None:
+    assert found("users", (10, 100.0), (100, 50.0), (500, 99.0)).collapse is None
+    late = found("users", (10, 100.0), (50, 50.0), (100, 99.0), (500, 90.0)).collapse
+    assert late is not None
+    assert (late.peak, late.start, round(late.lost, 9)) == (10.0, 500.0, 0.1)
+
+
+@given(values=values, data=st.data())
+def test_a_collapse_is_a_fall_that_lasts(values: list[int], data: st.DataObject) -> None:
+    points = [(float(value), data.draw(rates)) for value in values]
+    collapse, most = found("users", *points).collapse, max(rate for _, rate in points)
+    after = dict(points)
+    if collapse is None:
+        assert points[-1][1] >= (1 - WORTH) * most
+    else:
+        assert after[collapse.peak] == most
+        assert collapse.peak < collapse.start
+        assert all(rate < (1 - WORTH) * most for value, rate in points if value >= collapse.start)
+        assert collapse.lost == pytest.approx(1 - points[-1][1] / most)
+
+
+def test_trials_that_overlap_are_no_collapse() -> None:
+    steps = tuple(SweepStep(f"x.users-{value}", "x", float(value)) for value in (10, 100))
+    trials = {10: (80.0, 100.0, 110.0), 100: (70.0, 75.0, 81.0)}
+    cells = [
+        replace(CELL, scenario=step.scenario, trial=n, ok_rps=rate)
+        for step in steps
+        for n, rate in enumerate(trials[round(step.value)], start=1)
+    ]
+    (one,) = summarize_sweeps(cells, SweepSettings("users", steps))
+    assert (one.points[1].ok_rps, one.points[1].ok_rps_range) == (75.0, (70.0, 81.0))
+    assert one.collapse is None
+    apart = [replace(each, ok_rps=min(each.ok_rps or 0.0, 79.0)) for each in cells[3:]]
+    (one,) = summarize_sweeps([*cells[:3], *apart], SweepSettings("users", steps))
+    assert one.collapse == Collapse(10.0, 100.0, 0.25)
+
+
+def open_loop(*points: tuple[float, float, float]) -> sweep.Sweep:
+    """Of 100 requests a second, from delays in seconds, rates, and CPU per request."""
+    steps = tuple(SweepStep(f"x.delay-{delay_s}", "x", delay_s) for delay_s, _, _ in points)
+    cells = [
+        replace(CELL, scenario=step.scenario, ok_rps=rate, cpu_ms_per_request=cpu_ms)
+        for step, (_, rate, cpu_ms) in zip(steps, points, strict=True)
+    ]
+    (one,) = summarize_sweeps(cells, SweepSettings("delay", steps, arrival_rate=100.0))
+    return one
+
+
+def test_cpu_per_request_against_what_is_in_flight_is_said() -> None:
+    grown = open_loop((0.01, 100.0, 0.5), (1.0, 100.0, 0.6), (5.0, 60.0, 3.0))
+    assert list(write_sweep_remarks(grown)) == [
+        "x: 100.0 rps were offered; from a delay of 5000ms on (500 in flight) fewer than 95 % are "
+        "served",
+        "CPU per request grows from 0.5 ms with 1 in flight to 3.0 ms with 500",
+    ]
+    level = open_loop((0.01, 100.0, 0.5), (5.0, 99.0, 0.55))
+    assert list(write_sweep_remarks(level)) == [
+        "x: 100.0 rps were offered, and served at each delay"
+    ]
+    falling = open_loop((0.01, 100.0, 5.0), (5.0, 99.0, 0.5))
+    assert not describe_cpu_growth(falling)
+
+
+def test_several_scenarios_share_one_picture_of_their_cpu() -> None:
+    one = open_loop((0.01, 100.0, 0.5), (5.0, 99.0, 0.55))
+    picture = render_sweep_chart([one, replace(one, scenario="y")])
+    assert picture is not None
+    for text in ("requests in flight", "CPU per request, ms", ">x<", ">y<", ">500<"):
+        assert text in picture.svg
 
 
 def test_what_a_delay_costs_is_said() -> None:

@@ -3,7 +3,7 @@ import pytest
 from scenarios.catalogue import CATALOGUE, DEFAULT_GROUPS, GROUPS, select_scenarios
 from scenarios.catalogue.contrast import SCENARIOS as CONTRAST
 from scenarios.errors import UserError
-from scenarios.model import Scenario
+from scenarios.model import BOTH, FORMS_OF, Scenario
 from scenarios.overrides import apply_overrides
 from scenarios.resolution import MachineResources, resolve_scenario
 from scenarios.settings import Overrides
@@ -37,10 +37,13 @@ def test_the_names_that_other_tools_rely_on() -> None:
         "clients": [
             f"call-{client}{life}"
             for client in (
-                "async-httpx2", "async-httpx", "async-aiohttp", "def-httpx2", "def-httpx",
+                "async-httpx2", "async-httpx", "async-aiohttp", "async-pyreqwest", "async-niquests",
+                "def-httpx2", "def-httpx", "def-pyreqwest", "def-urllib3", "def-requests",
+                "def-niquests",
             )
             for life in ("", "-each")
         ],
+        "connections": ["wait-impatient", "wait-patient", "wait-enough"],
         "nothing": ["nothing-async", "nothing-sync"],
         "stream": ["stream-async", "stream-sync"],
         "layers": ["layers-none", "layers-pure", "layers-base"],
@@ -65,13 +68,20 @@ def test_the_names_that_other_tools_rely_on() -> None:
     assert DEFAULT_GROUPS == ("classic", "fair")
 
 
+def test_fair_scenarios_ask_with_one_engine_that_has_both_forms() -> None:
+    """Or they would compare libraries, and not styles."""
+    clients = {each.client for each in select_scenarios(("fair",)) if each.client is not None}
+    assert len(clients) == 1
+    assert FORMS_OF[clients.pop().library] == BOTH
+
+
 def test_every_scenario_says_what_it_asks_and_expects() -> None:
     assert len({each.name for each in CATALOGUE}) == len(CATALOGUE)
     for each in CATALOGUE:
         assert each.question
         assert each.expect
         assert each.why
-        assert len(each.name) <= 23  # the table's first column
+        assert len(each.name) <= 25  # the table's first column
 
 
 def test_classic_is_as_the_original_had_it() -> None:
@@ -191,7 +201,7 @@ def test_every_override_arrives() -> None:
         ((), Overrides(worker_timeout_s=-1.0), "--worker-timeout -1"),
         ((), Overrides(worker_timeout_s=0.4), "--worker-timeout 0.4: gunicorn takes whole seconds"),
         ((), Overrides(client_timeout_s=0.0), "--client-timeout 0"),
-        ((), Overrides(client="aiohttp"), "aiohttp has no blocking form"),
+        ((), Overrides(client="aiohttp"), "a client with a blocking form, and aiohttp has none"),
         (("disk",), Overrides(client="httpx2"), "--client: none of the chosen scenarios has"),
         (("control",), Overrides(upstream="go"), "--upstream: none of the chosen scenarios has"),
         (("disk",), Overrides(delay_s=1.0), "--delay: none of the chosen scenarios waits"),

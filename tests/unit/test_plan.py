@@ -115,7 +115,7 @@ def test_the_apps_settings_come_from_the_scenario() -> None:
         "APP_POOL": "500",
         "APP_DELAY_MS": "1000",
         "APP_UPSTREAM_URL": "http://127.0.0.1:9",
-        "APP_CLIENT": "httpx2",
+        "APP_CLIENT": "pyreqwest",
         "APP_CLIENT_LIFE": "shared",
         "APP_CLIENT_TIMEOUT_MS": "60000",
         "APP_CLIENT_CONNECTIONS": "500",

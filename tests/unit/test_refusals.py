@@ -16,7 +16,7 @@ WRONG_USE, CANNOT = 2, 3
     [
         ("run --delay -1s", "--delay"),
         ("run --server apache", 'Invalid value "apache" for --server'),
-        ("run sync-http --client aiohttp", "aiohttp has no blocking form"),
+        ("run sync-http --client aiohttp", "a client with a blocking form, and aiohttp has none"),
         ("run async-sleep --out /proc/nowhere", "--out /proc/nowhere: cannot write"),
         ("report /no/such/run", "no run directory"),
         ("probe main", "give module:attribute"),
@@ -24,6 +24,7 @@ WRONG_USE, CANNOT = 2, 3
         ("sweep sync-sleep", "varies one thing: none of the settings has several values"),
         ("sweep sync-sleep --pool 1,2 --users 3,4", "--users and --pool have several values"),
         ("sweep sync-sleep --pool 1,x", "'x' is no whole number"),
+        ("sweep sync-http --arrival-rate 9/s --pool 1,2", "only the delay can be swept"),
         (
             "sweep nothing --delay 1ms,2ms",
             "--delay: none of the chosen scenarios waits for anything",

@@ -1,0 +1,47 @@
+"""The wait for a free connection, for libraries that put no limit to it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from threading import BoundedSemaphore
+
+from app.systems.clients.base import Limits
+
+
+class ConnectionWaitTimeout(TimeoutError):
+    pass
+
+
+class Turns:
+    """As many at once as there are connections. Raises ConnectionWaitTimeout."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.free, self.timeout_s = BoundedSemaphore(limits.connections), limits.timeout_s
+
+    @contextmanager
+    def take(self) -> Iterator[None]:
+        if not self.free.acquire(timeout=self.timeout_s):
+            raise ConnectionWaitTimeout
+        try:
+            yield
+        finally:
+            self.free.release()
+
+
+class AsyncTurns:
+    """The same on an event loop."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.free, self.timeout_s = asyncio.BoundedSemaphore(limits.connections), limits.timeout_s
+
+    @asynccontextmanager
+    async def take(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(self.timeout_s):
+                await self.free.acquire()
+        except TimeoutError:
+            raise ConnectionWaitTimeout from None
+        try:
+            yield
+        finally:
+            self.free.release()
