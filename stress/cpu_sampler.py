@@ -19,7 +19,7 @@ import psutil
 
 from records.cpu_profile import SampledPhase, Stacks, parse_stacks
 from scenarios.model import Client, Database, Endpoint, Server
-from stress.extras import MARKS, build_install_command, is_installed
+from stress.extras import MARKS, build_adding_command, is_installed
 from stress.places import ROOT, find_specimen_folder
 from stress.plan import Command
 from stress.processes import Process
@@ -49,7 +49,7 @@ class StackSampler(Process):
     def find_obstacle(self) -> str | None:
         """Why it can't sample, as far as that is known before it tries."""
         if not is_installed(MARKS["profile"]):
-            return f"py-spy is not installed ({build_install_command(('profile',))})"
+            return f"py-spy is not installed ({build_adding_command('profile')})"
         return None if self.server_pid else "the server's process is not known"
 
     def begin(self) -> None:

@@ -31,10 +31,15 @@ def check_extra(extra: Extra, needed_by: str) -> None:
     """Raises UserError where it was left out."""
     if is_installed(MARKS[extra]):
         return
-    kept = {each for each, mark in MARKS.items() if is_installed(mark)}
     raise build_cannot_run_error(
-        f"{needed_by} needs the extra [{extra}]: {build_install_command({*kept, extra})}"
+        f"{needed_by} needs the extra [{extra}]: {build_adding_command(extra)}"
     )
+
+
+def build_adding_command(*extras: Extra) -> str:
+    """That keeps those which are installed."""
+    kept = {each for each, mark in MARKS.items() if is_installed(mark)}
+    return build_install_command({*kept, *extras})
 
 
 def check_client_library(library: Library) -> None:
@@ -43,10 +48,9 @@ def check_client_library(library: Library) -> None:
     if library == "niquests":
         check_extra("niquests", needed_by)
     if library in ON_URLLIB3 and is_urllib3_replaced():
-        command = build_install_command({each for each in MARKS if is_installed(MARKS[each])})
         raise build_cannot_run_error(
-            f"{needed_by}: {BUILT_HERE} has taken urllib3's place in this environment, and would "
-            f"be measured instead; uninstall it, reinstall urllib3, then: {command}"
+            f"{needed_by}: {BUILT_HERE} has taken urllib3's place in this environment, and would be "
+            f"measured instead; uninstall it, reinstall urllib3, then: {build_adding_command()}"
         )
 
 

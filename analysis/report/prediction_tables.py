@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from analysis.report.notes import EXTRAPOLATED
-from analysis.report.run_table import describe_prediction
+from analysis.report.run_table import format_range
 from analysis.report.table import Column, Row, Table
 from analysis.stats import formats
 from analysis.theory.formulas import Curve
@@ -24,7 +24,8 @@ def build_predictions_table(predictions: Sequence[tuple[str, Prediction]]) -> Ta
     rows = []
     for name, each in predictions:
         figures = (each.ok_rps, each.mean_ms, each.median_ms, each.p99_ms, each.ceiling_rps)
-        rows.append(Row(name, [*figures, describe_prediction(each)]))
+        limit = f"{each.limited_by or ''} {format_range(each)}".rstrip()
+        rows.append(Row(name, [*figures, limit]))
         if each.extrapolated:
             rows.append(Row(f"  {EXTRAPOLATED}"))
         if each.transient:

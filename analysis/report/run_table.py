@@ -20,6 +20,8 @@ ROOM: Mapping[Format, int] = {
     formats.decimal: 6,
 }
 STARRED = "median_ms"
+UNPREDICTED = ("failure_ratio", "unfinished")
+"""The two columns after the throughput: there is room for its range."""
 COUNTING_UNANSWERED = {
     "median_ms": ("median_censored_ms", "median_lower_bound_ms"),
     "p99_ms": ("p99_censored_ms", "p99_lower_bound_ms"),
@@ -40,22 +42,23 @@ def build_cell_rows(cell: CellSummary, with_unanswered: bool) -> Iterator[Row]:
     metrics = list_metrics("table")
     yield Row(format_cell_name(cell), [format_metric(cell, each) for each in metrics])
     if cell.predicted is not None:
-        predicted = [format_predicted(cell, each) for each in metrics]
-        yield build_extra_row("predicted", predicted, describe_prediction(cell.predicted))
+        predicted: list[Cell | str] = [format_predicted(cell, each) for each in metrics]
+        (place,) = (i for i, each in enumerate(metrics) if each.key == UNPREDICTED[0])
+        predicted[place : place + 2] = [Cell(format_range(cell.predicted), span=2)]
+        yield build_extra_row("predicted", predicted, cell.predicted.limited_by or "")
     if with_unanswered and has_starved_users(cell):
         counted = [format_with_unanswered(cell, each) for each in metrics]
         yield build_extra_row("with the unanswered", counted)
 
 
-def describe_prediction(found: Prediction) -> str:
-    """What limits, and within which good answers a second are expected."""
-    limit = found.limited_by or ""
+def format_range(found: Prediction) -> str:
+    """Within which good answers a second are expected."""
     if found.low is None or found.high is None:
-        return limit
-    return f"{limit} [{formats.compact(found.low)}-{formats.compact(found.high)}]"
+        return ""
+    return f"[{formats.compact(found.low)}-{formats.compact(found.high)}]"
 
 
-def build_extra_row(name: str, texts: Sequence[str], remark: str = "") -> Row:
+def build_extra_row(name: str, texts: Sequence[Cell | str], remark: str = "") -> Row:
     """The remark stands where no column to its right has anything to say."""
     said = max((place for place, text in enumerate(texts, start=1) if text), default=0)
     room = len(texts) - said
@@ -79,12 +82,10 @@ def build_page_table(cells: Sequence[CellSummary]) -> Table:
     rows = []
     for place, cell in enumerate(cells):
         figures = [
-            Cell(
-                format_metric(cell, each), marks[each.key].get(place), format_predicted(cell, each)
-            )
+            Cell(format_metric(cell, each), marks[each.key].get(place), format_below(cell, each))
             for each in metrics
         ]
-        limit = describe_prediction(cell.predicted) if cell.predicted else formats.UNKNOWN
+        limit = (cell.predicted.limited_by if cell.predicted else None) or formats.UNKNOWN
         key = f"{cell.scenario}.{cell.trial}"
         badges = tuple((v.severity, v.code) for v in cell.verdicts if v.severity != "info")
         rows.append(Row(format_cell_name(cell), [*figures, limit], key=key, badges=badges))
@@ -108,6 +109,13 @@ def format_predicted(cell: CellSummary, metric: Metric) -> str:
     if cell.predicted is None or not metric.predicted:
         return ""
     return metric.format(get_value(cell, metric.predicted))
+
+
+def format_below(cell: CellSummary, metric: Metric) -> str:
+    """The prediction, in the cell of what was measured."""
+    found = format_predicted(cell, metric)
+    span = format_range(cell.predicted) if cell.predicted and metric.key == "ok_rps" else ""
+    return f"{found} {span}".rstrip()
 
 
 def format_with_unanswered(cell: CellSummary, metric: Metric) -> str:
