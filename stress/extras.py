@@ -49,8 +49,8 @@ def check_client_library(library: Library) -> None:
         check_extra("niquests", needed_by)
     if library in ON_URLLIB3 and is_urllib3_replaced():
         raise build_cannot_run_error(
-            f"{needed_by}: {BUILT_HERE} has taken urllib3's place in this environment, and would be "
-            f"measured instead; uninstall it, reinstall urllib3, then: {build_adding_command()}"
+            f"{needed_by}: {BUILT_HERE} has taken urllib3's place in this environment, and would "
+            f"be measured instead; uninstall it, reinstall urllib3, then: {build_adding_command()}"
         )
 
 
