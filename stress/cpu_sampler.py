@@ -1,11 +1,13 @@
 """Which functions a Python server has on CPU: stacks that py-spy samples from outside.
 
-What holds the GIL would be only a part of it: to send and receive costs CPU without the GIL, and
-how py-spy finds its holder depends on Python's version. What is on CPU is what the kernel says that
-a thread runs, so that waiting threads count as nothing. Without a stop of the server (py-spy's
-nonblocking mode): a stopped thread that goes back to its wait looks as if it ran, which with 20
-sleeping threads was a fifth of all samples, and each stop costs the server what a short request
-does. A stack may be torn then; py-spy drops those that make no sense.
+On CPU is what the kernel says that a thread runs. What holds the GIL would be only a part of it: to
+send and to receive costs CPU without the GIL, and py-spy does not find its holder in each Python.
+
+The server is not stopped for a sample (py-spy's nonblocking mode). A stopped thread that goes back
+to its wait looks as if it ran: with 20 sleeping threads and two that computed those were a sixth of
+all samples, and each stop costs the server switches of all its threads. The price: one stack in 15
+is torn and left out, and of a function that lasts a microsecond a quarter of the samples show its
+caller. Two functions that used 69.5 and 30.5 % of the CPU had 70.4 and 29.6 % of 658 samples.
 """
 
 import re

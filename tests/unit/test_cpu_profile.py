@@ -16,6 +16,7 @@ from analysis.measures.cpu_attribution import (
     name_library,
 )
 from analysis.measures.cpu_profile import CpuGrowth, compare_samplings
+from analysis.report.cpu_chart import draw_cpu_growth
 from analysis.report.cpu_notes import describe_growth
 from analysis.stats.proportions import compute_share, subtract
 from records.cpu_profile import Stack, format_stacks, parse_stacks
@@ -97,7 +98,7 @@ def test_a_pool_that_is_walked_through_is_named_with_its_function() -> None:
     assert growth.cause.share.estimate == pytest.approx(1.0)
     assert describe_growth(growth) == (
         "CPU per request grew from 1.00 ms alone to 3.00 ms under load; 100 % (93 to 100 %) of the "
-        f"growth is {WALK} and what it calls"
+        "growth is Pool.walk (httpx/pool.py) and what it calls"
     )
 
 
@@ -225,3 +226,12 @@ def test_a_difference_of_shares_has_newcombes_interval() -> None:
 def test_an_interval_holds_its_estimate(count: int, more: int) -> None:
     low, share, high = compute_share(count, count + more)
     assert 0 <= low <= share <= high <= 1
+
+
+def test_functions_of_one_name_have_bars_of_their_own() -> None:
+    twin = "Connection.is_idle (site-packages/httpx/other.py)"
+    stacks: dict[Stack, int] = {(ENDPOINT, IS_IDLE): 60, (ENDPOINT, twin): 60}
+    chart = draw_cpu_growth(compare(Sampling(1.0, stacks), Sampling(3.0, stacks)))
+    text = str(chart.to_dict())
+    assert "httpx: Connection.is_idle" in text
+    assert f"'{IS_IDLE}'" in text or f"'{twin}'" in text
