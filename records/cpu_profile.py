@@ -1,4 +1,5 @@
-"""What the server had on CPU, by stacks that were sampled from outside: alone, and under load."""
+"""Which Python code of a server ran, by stacks that were sampled from outside: alone, and under
+load."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,19 +13,21 @@ Stack = tuple[str, ...]
 begin with `site-packages/`, those of Python's own library with `lib/python`; all others are
 relative to the app's folder."""
 Stacks = Mapping[Stack, int]
-"""How often each was on CPU when the sampler looked."""
+"""How often each held the GIL when the sampler looked."""
 
 
 @dataclass(frozen=True, slots=True)
 class SampledPhase:
     """What the server did while it was sampled.
 
-    cpu_s: CPU seconds of all its processes; requests: answered meanwhile, good or bad.
+    cpu_s: CPU seconds of all its processes, with and without the GIL; requests: answered meanwhile,
+    good or bad; samples_per_s: how often the sampler looked.
     """
 
     lasting_s: Second
     requests: int
     cpu_s: Second
+    samples_per_s: float
 
 
 @dataclass(frozen=True, slots=True)

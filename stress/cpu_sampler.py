@@ -1,11 +1,13 @@
-"""Which functions a Python server has on CPU: stacks that py-spy samples from outside.
+"""Which Python functions of a server run: stacks that py-spy samples from outside.
 
-What holds the GIL would be only a part of it: to send and receive costs CPU without the GIL, and
-how py-spy finds its holder depends on Python's version. What is on CPU is what the kernel says that
-a thread runs, so that waiting threads count as nothing. Without a stop of the server (py-spy's
-nonblocking mode): a stopped thread that goes back to its wait looks as if it ran, which with 20
-sleeping threads was a fifth of all samples, and each stop costs the server what a short request
-does. A stack may be torn then; py-spy drops those that make no sense.
+Only the thread that holds the GIL is looked at, and the server is not stopped for it (py-spy's
+nonblocking mode). Otherwise py-spy takes for running whatever the kernel may run: with 300 threads
+that sleep 0.3 s and compute 1 ms 91 of 100 samples were of sleepers, and it fell 13 s behind; with
+the GIL 82 of 100 were of what computes, at a fifth of the cost, and it kept up. What uses CPU
+without the GIL, system calls above all, is in the kernel's count of CPU seconds: the analysis takes
+the difference. A stack may be torn: one in 15 was left out, and of a function that lasts a
+microsecond a quarter of the samples showed its caller. Two functions that used 69.5 and 30.5 % of
+the CPU had 70.4 and 29.6 % of 658 samples.
 """
 
 import re
@@ -20,6 +22,7 @@ import psutil
 from records.cpu_profile import SampledPhase, Stacks, parse_stacks
 from scenarios.model import Client, Database, Endpoint, Server
 from stress.extras import MARKS, build_adding_command, is_installed
+from stress.interruption import Interruption
 from stress.places import ROOT, find_specimen_folder
 from stress.plan import Command
 from stress.processes import Process
@@ -27,6 +30,8 @@ from stress.profiler import ATTACH_HINT, WRITES_WITHIN_S
 
 SAMPLES_PER_S = 97
 """Not 100: a server that does something every 10 ms would always be seen at the same."""
+GREETING = "Sampling process"
+BEGINS_WITHIN_S = 3.0
 MOST_FRAMES = 24
 """Of each stack the innermost: what is farther out is the server, the same for all."""
 PACKAGES = re.compile(r".*/(?:site|dist)-packages/")
@@ -53,17 +58,22 @@ class StackSampler(Process):
         return None if self.server_pid else "the server's process is not known"
 
     def begin(self) -> None:
+        """Returns when it samples, or cannot."""
         self.file.unlink(missing_ok=True)
         py_spy = Path(sys.executable).with_name("py-spy")
         argv = (
-            str(py_spy), "record", "--subprocesses", "--nonblocking", "--nolineno",
+            str(py_spy), "record", "--gil", "--nonblocking", "--subprocesses", "--nolineno",
             "--full-filenames", "--format=raw", f"--rate={SAMPLES_PER_S}",
             f"--output={self.file}", f"--pid={self.server_pid}",
         )  # fmt: skip
         self.start(Command(self.role, argv, self.file.parent, {}, SIGINT))
+        Interruption().poll(self._has_begun, BEGINS_WITHIN_S)
+
+    def _has_begun(self) -> bool:
+        return GREETING in self.log.read_text(errors="replace") or self.get_exit_code() is not None
 
     def finish(self) -> Stacks:
-        """What it saw on CPU; empty where it could not look."""
+        """What it saw; empty where it could not look."""
         self.end(WRITES_WITHIN_S)
         text = self.file.read_text() if self.file.exists() else ""
         self.file.unlink(missing_ok=True)
@@ -79,7 +89,9 @@ def shorten_stacks(stacks: Stacks, app_folder: Path) -> Stacks:
     shortened = Counter[tuple[str, ...]]()
     for stack, count in stacks.items():
         frames = [each for each in stack if not each.startswith("process ")]
-        shortened[tuple(shorten_frame(each, app_folder) for each in frames[-MOST_FRAMES:])] += count
+        if frames:  # a torn one may have none
+            inner = (shorten_frame(each, app_folder) for each in frames[-MOST_FRAMES:])
+            shortened[tuple(inner)] += count
     return shortened
 
 

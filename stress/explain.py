@@ -1,4 +1,4 @@
-"""Why a cell came out otherwise than predicted: what its server had on CPU under load, and alone.
+"""Why a cell came out otherwise than predicted: which code its server ran under load, and alone.
 
 Under load it is sampled in a short phase after the window, while the users go on; alone on a fresh
 server, after the cell, and once for all cells that have the same app and settings. So no figure of
@@ -13,7 +13,7 @@ from records.cpu_profile import CpuProfile, Level, SampledPhase, Stacks
 from scenarios.errors import UserError
 from scenarios.model import Scenario
 from stress.calibrate import SAMPLES, measure_level, start_calibrated_stack, sum_cpu_s
-from stress.cpu_sampler import Alike, Sampled, StackSampler
+from stress.cpu_sampler import SAMPLES_PER_S, Alike, Sampled, StackSampler
 from stress.interruption import CellInterruptedError, Interruption
 from stress.load.protocol import read_progress
 from stress.runtime import CellRun
@@ -22,7 +22,7 @@ from stress.stack import Stack
 UNDER_LOAD_S = 5.0
 ALONE_WARM_UP_S = 0.4
 ALONE_S = 5.0
-"""Some hundred samples on CPU each: what is a third of them is known to a twentieth."""
+"""Some hundred samples each: what is a third of them is known to a twentieth."""
 DECIDED_BEFORE_S = 0.5
 """The load learns before the window's end how long it goes on."""
 FEWEST_REQUESTS = 100
@@ -55,7 +55,8 @@ class Meter:
         """Since then, with the good answers a second. Raises UserError where a worker has ended."""
         answered, good, cpu_s = self._look()
         lasting_s = monotonic() - self.begun_s
-        phase = SampledPhase(lasting_s, answered - self._answered, cpu_s - self._cpu_s)
+        used_s, requests = cpu_s - self._cpu_s, answered - self._answered
+        phase = SampledPhase(lasting_s, requests, used_s, SAMPLES_PER_S)
         return phase, (good - self._good) / lasting_s
 
     def _look(self) -> tuple[int, int, float]:
@@ -103,8 +104,8 @@ class LoadExplainer:
         return self._found is None
 
     def begin(self) -> None:
-        self._meter = self._start_meter()
         self.sampler.begin()
+        self._meter = self._start_meter()
 
     def finish(self) -> None:
         try:
@@ -162,4 +163,4 @@ def sample_alone(scenario: Scenario, interruption: Interruption) -> Sampled:
     requests = sum(each.requests for each in samples)
     lasting_s = sum(each.lasting_s for each in samples)
     used_s = sum(each.requests * each.cpu_s for each in samples)
-    return SampledPhase(lasting_s, requests, used_s), stacks
+    return SampledPhase(lasting_s, requests, used_s, SAMPLES_PER_S), stacks

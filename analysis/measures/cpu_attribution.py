@@ -1,5 +1,5 @@
-"""Whose code it is that was on CPU: of each sample the innermost Python function, which has what it
-calls natively too, and its library."""
+"""Whose code it is that ran: of each sample the innermost Python function, which has what it calls
+natively too, and its library."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -13,10 +13,8 @@ APP, NATIVE = "the app", "the event loop's native code"
 LOOP_RUNNERS = ("asyncio/runners.py", "uvloop/__init__.py")
 """Their functions start a loop and then wait for it: where one of them is innermost, what runs is
 a loop that is no Python code."""
-WAITS = "/threading.py)"
-PROBE = " (site-packages/asgi_probe/"
-"""The probe's own thread wakes up each 10 ms, and on a busy machine waits for its turn: that is
-time, and hardly CPU."""
+REST = "system calls and C code without the GIL"
+"""What the kernel counted as CPU and no sample shows."""
 MAJORITY = OWN_PART = 0.5
 CLEAR_SHARE = 0.3
 """What has surely more than this, and surely more than any other, is worth the name."""
@@ -66,6 +64,7 @@ class Sampling:
 
     @property
     def samples(self) -> int:
+        """With those that there would be of what runs without the GIL."""
         return sum(self.stacks.values())
 
     def count(self, name: Namer) -> Counter[str]:
@@ -149,11 +148,6 @@ class SamplingPair:
         return NamedCode(library=name, function=None, share=share)
 
 
-def is_on_cpu(stack: Stack) -> bool:
-    """Not so a thread of the probe that waits."""
-    return not (stack[-1].endswith(WAITS) and any(PROBE in each for each in stack))
-
-
 def name_innermost(stack: Stack) -> Iterable[str]:
     return (stack[-1],)
 
@@ -165,7 +159,8 @@ def name_own_library(stack: Stack) -> Iterable[str]:
 def name_callers(stack: Stack) -> Iterable[str]:
     """All functions on the stack. What starts the event loop has called everything: it counts only
     where it is innermost."""
-    return (each for each in stack if name_library(each) != NATIVE or each == stack[-1])
+    inner = (each for each in stack if name_library(each) != NATIVE or each == stack[-1])
+    return (each for each in inner if each != REST)
 
 
 def name_own_callers(stack: Stack) -> Iterable[str]:
@@ -176,6 +171,8 @@ def name_own_callers(stack: Stack) -> Iterable[str]:
 
 def name_library(frame: str) -> str:
     """Of `function (file)`: the installed package, a module of Python's own, or the app."""
+    if frame == REST:
+        return REST
     path = frame.rpartition(" (")[2].removesuffix(")")
     if path.endswith(LOOP_RUNNERS):
         return NATIVE

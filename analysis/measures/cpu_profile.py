@@ -1,21 +1,21 @@
 """The CPU of a request alone and under load, by whose code it is: the shares of what was sampled,
-scaled to the CPU that a request took."""
+and the rest, scaled to the CPU that a request took."""
 
 from dataclasses import dataclass, replace
 
 from analysis.measures.cpu_attribution import (
+    REST,
     CodeCpu,
     NamedCode,
     Sampling,
     SamplingPair,
-    is_on_cpu,
     name_innermost,
     name_own_library,
 )
 from analysis.measures.resource_usage import measure_server_usage
 from analysis.measures.window import MeasuredCell
 from analysis.stats.proportions import Interval
-from records.cpu_profile import Level, SampledPhase, Stacks
+from records.cpu_profile import SampledPhase, Stacks
 
 GROWN = 1.15
 """CPU per request that grew by less than this has not grown: two measurements of the same differ by
@@ -61,11 +61,9 @@ def measure_cpu_growth(cell: MeasuredCell) -> CpuGrowth | None:
     alone_ms, load_ms = (compute_cpu_ms(each) for each in (profile.alone, profile.load))
     if window_ms is None or not 1 / LIKE_WINDOW < load_ms / window_ms < LIKE_WINDOW:
         return CpuGrowth(fault="the server did not go on as in the window while it was sampled")
-    pair = SamplingPair(
-        Sampling(alone_ms, load_stacks(cell, "alone")),
-        Sampling(window_ms, load_stacks(cell, "load")),
-    )
-    return compare_samplings(pair)
+    alone = Sampling(alone_ms, add_rest(cell.tables.load_stacks("alone"), profile.alone))
+    load = Sampling(window_ms, add_rest(cell.tables.load_stacks("load"), profile.load))
+    return compare_samplings(SamplingPair(alone, load))
 
 
 def compute_cpu_ms(phase: SampledPhase) -> float:
@@ -73,9 +71,11 @@ def compute_cpu_ms(phase: SampledPhase) -> float:
     return 1000 * phase.cpu_s / phase.requests
 
 
-def load_stacks(cell: MeasuredCell, level: Level) -> Stacks:
-    found = cell.tables.load_stacks(level)
-    return {stack: count for stack, count in found.items() if is_on_cpu(stack)}
+def add_rest(stacks: Stacks, phase: SampledPhase) -> Stacks:
+    """With what used CPU and did not hold the GIL: as many samples as would show it. None where
+    more is sampled than the kernel counts: then others took the CPU from who held the GIL."""
+    rest = round(phase.cpu_s * phase.samples_per_s) - sum(stacks.values())
+    return {**stacks, (REST,): rest} if rest > 0 else stacks
 
 
 def compare_samplings(pair: SamplingPair) -> CpuGrowth:

@@ -38,8 +38,14 @@ def describe_growth(found: CpuGrowth) -> str:
 
 def describe_cause(cause: NamedCode) -> str:
     low, share, high = (f"{100 * min(1.0, each):.0f}" for each in cause.share)
-    what = f"{cause.function} and what it calls" if cause.function else cause.library
-    return f"{share} % ({low} to {high} %) of the growth is {what}"
+    return f"{share} % ({low} to {high} %) of the growth is {describe_code(cause)}"
+
+
+def describe_code(code: NamedCode) -> str:
+    """As `Pool.walk (httpx/pool.py)`: the file as its package has it."""
+    if code.function is None:
+        return code.library
+    return f"{code.function.replace(' (site-packages/', ' (')} and what it calls"
 
 
 def format_cpu(cpu_ms: float | None) -> str:

@@ -159,7 +159,7 @@ class InterpreterFull(Verdict):
     were left over: C code without the GIL would have used them."""
 
     rank = 125
-    advice = "make that code do less, or start more workers (--workers) where cores are left"
+    advice = "make its code do less, or start more workers (--workers) where cores are left"
 
     cores: float
     workers: int

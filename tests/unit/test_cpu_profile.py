@@ -10,15 +10,16 @@ from hypothesis import strategies as st
 from analysis.measures.cpu_attribution import (
     APP,
     NATIVE,
+    REST,
     Sampling,
     SamplingPair,
-    is_on_cpu,
     name_library,
 )
-from analysis.measures.cpu_profile import CpuGrowth, compare_samplings
+from analysis.measures.cpu_profile import CpuGrowth, add_rest, compare_samplings
+from analysis.report.cpu_chart import draw_cpu_growth
 from analysis.report.cpu_notes import describe_growth
 from analysis.stats.proportions import compute_share, subtract
-from records.cpu_profile import Stack, format_stacks, parse_stacks
+from records.cpu_profile import SampledPhase, Stack, format_stacks, parse_stacks
 from stress.cpu_sampler import shorten_stacks
 from stress.places import ROOT
 
@@ -97,7 +98,7 @@ def test_a_pool_that_is_walked_through_is_named_with_its_function() -> None:
     assert growth.cause.share.estimate == pytest.approx(1.0)
     assert describe_growth(growth) == (
         "CPU per request grew from 1.00 ms alone to 3.00 ms under load; 100 % (93 to 100 %) of the "
-        f"growth is {WALK} and what it calls"
+        "growth is Pool.walk (httpx/pool.py) and what it calls"
     )
 
 
@@ -125,11 +126,23 @@ def test_who_only_calls_it_is_not_it() -> None:
     assert (growth.cause.library, growth.cause.function) == ("httpx", WALK)
 
 
-def test_the_probes_waiting_thread_is_not_on_cpu() -> None:
-    wait = "Condition.wait (lib/python3.11/threading.py)"
-    assert not is_on_cpu(("run (site-packages/asgi_probe/watchdog.py)", wait))
-    assert is_on_cpu(("worker (app/tasks.py)", wait))
-    assert is_on_cpu(("run (site-packages/asgi_probe/watchdog.py)",))
+def test_what_no_sample_shows_is_in_the_kernels_count() -> None:
+    """97 looks a second, 2 s of CPU: 194 looks at CPU, of which 100 had a stack."""
+    phase = SampledPhase(lasting_s=5.0, requests=1000, cpu_s=2.0, samples_per_s=97)
+    found = add_rest({(ENDPOINT,): 100}, phase)
+    assert found == {(ENDPOINT,): 100, (REST,): 94}
+    assert name_library(REST) == REST
+    assert add_rest({(ENDPOINT,): 200}, phase) == {(ENDPOINT,): 200}
+
+
+def test_the_rest_can_be_the_cause_and_calls_nothing() -> None:
+    alone: dict[Stack, int] = {(ENDPOINT,): 150, (REST,): 50}
+    growth = compare(Sampling(1.0, alone), Sampling(4.0, {(ENDPOINT,): 100, (REST,): 300}))
+    assert growth.cause is not None
+    assert (growth.cause.library, growth.cause.function) == (REST, None)
+    assert describe_growth(growth).endswith(
+        "of the growth is system calls and C code without the GIL"
+    )
 
 
 def test_two_that_grew_nearly_alike_are_both_left_in_peace() -> None:
@@ -189,6 +202,7 @@ def test_no_path_of_this_machine_is_kept() -> None:
         ("f (/opt/py/lib/python3.11/json/__init__.py)", "g (/srv/own/app/clients.py)"): 2,
         (f"h ({ROOT}/probe/asgi_probe/middleware.py)", "k (/elsewhere/deep/down/tool.py)"): 3,
         tuple(f"f{n} (/srv/own/app/x.py)" for n in range(99)): 4,
+        ('process 7:"python -m uvicorn"',): 9,
     }
     found = Counter(shorten_stacks(raw, Path("/srv/own")))
     assert found.total() == 10
@@ -225,3 +239,12 @@ def test_a_difference_of_shares_has_newcombes_interval() -> None:
 def test_an_interval_holds_its_estimate(count: int, more: int) -> None:
     low, share, high = compute_share(count, count + more)
     assert 0 <= low <= share <= high <= 1
+
+
+def test_functions_of_one_name_have_bars_of_their_own() -> None:
+    twin = "Connection.is_idle (site-packages/httpx/other.py)"
+    stacks: dict[Stack, int] = {(ENDPOINT, IS_IDLE): 60, (ENDPOINT, twin): 60}
+    chart = draw_cpu_growth(compare(Sampling(1.0, stacks), Sampling(3.0, stacks)))
+    text = str(chart.to_dict())
+    assert "httpx: Connection.is_idle" in text
+    assert f"'{IS_IDLE}'" in text or f"'{twin}'" in text

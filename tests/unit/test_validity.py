@@ -12,6 +12,7 @@ from analysis.summary.model import CellSummary
 from analysis.verdicts.base import VerdictRecord
 from records.cell import CellRecord
 from records.clocks import ClockModel
+from records.prediction import Prediction
 from scenarios.model import Load
 from tests.unit.samples import InMemoryTables, Sent, healthy, machine, record, tables
 
@@ -285,3 +286,55 @@ def test_failures_at_the_beginning_are_never_cut_away() -> None:
     )
     cell = compute_summary(record(), with_table(found, requests=failing))
     assert cell.warm_up_cut_s == 0
+
+
+def judge_server(
+    server_cpu: float, scenario: str = "async-http-shared", cores: int | None = None
+) -> CellSummary:
+    """A healthy cell whose server used so many cores, on a machine that has so many."""
+    found = with_table(tables(healthy()), machine=machine(server_cpu=server_cpu, load_cpu=0.1))
+    return compute_summary(replace(record(scenario), cores=cores), found)
+
+
+def test_a_full_interpreter_is_the_limit() -> None:
+    verdict = only_verdict(judge_server(0.97))
+    assert (verdict.code, verdict.severity) == ("INTERPRETER_FULL", "warning")
+    assert verdict.message.startswith("each of 1 worker(s) used 0.97 cores")
+    assert verdict.data == {"cores": pytest.approx(0.97), "workers": 1, "is_predicted": False}
+
+
+def test_a_server_with_time_to_spare_is_not_full() -> None:
+    assert judge_server(0.94).verdicts == ()
+
+
+def test_a_full_interpreter_that_was_predicted_is_no_surprise() -> None:
+    theory = Prediction(100.0, 20.0, 20.0, 30.0, 100.0, "interpreter")
+    found = with_table(tables(healthy()), machine=machine(server_cpu=0.97, load_cpu=0.1))
+    (verdict,) = compute_summary(record(), found, theory).verdicts
+    assert (verdict.code, verdict.severity) == ("INTERPRETER_FULL", "info")
+
+
+def test_a_compiled_server_has_no_interpreter() -> None:
+    assert "INTERPRETER_FULL" not in codes(judge_server(1.0, "axum-http-shared"))
+
+
+def test_each_worker_has_its_own_interpreter() -> None:
+    """One that is full among two leaves the other to work."""
+    scenario = record().scenario
+    two = replace(scenario, server=replace(scenario.server, workers=2))
+    found = with_table(tables(healthy()), machine=machine(server_cpu=0.97, load_cpu=0.1))
+    assert compute_summary(replace(record(), scenario=two), found).verdicts == ()
+
+
+@pytest.mark.parametrize(
+    ("server_cpu", "cores", "expected"),
+    [
+        (1.0, 4, ["INTERPRETER_FULL"]),
+        (1.1, 1, ["CORES_FULL"]),  # C code without the GIL would have used more, had there been any
+        (1.3, 4, []),  # it did use more: how much of it is Python is unknown
+    ],
+)
+def test_threads_fill_one_interpreter_only_where_cores_are_left(
+    server_cpu: float, cores: int, expected: list[str]
+) -> None:
+    assert codes(judge_server(server_cpu, "sync-http-shared", cores=cores)) == expected
