@@ -47,3 +47,5 @@ class Prediction:
     """Whether mean and quantiles are those of a run in which the queue still changes: they are no
     property of the service, and together with the throughput they break Little's law. None where
     it was not looked at."""
+    reason: str | None = None
+    """Why figures are missing, or of what they are no property of the service."""

@@ -19,16 +19,16 @@ def build_predictions_table(predictions: Sequence[tuple[str, Prediction]]) -> Ta
         Column("p99", "ms", TIME), Column("ceiling", "rps", RATE),
         Column("limited by", is_text=True),
     )  # fmt: skip
-    rows = []
+    rows, notes = [], []
     for name, each in predictions:
         figures = (each.ok_rps, each.mean_ms, each.median_ms, each.p99_ms, each.ceiling_rps)
         rows.append(Row(name, [*figures, each.limited_by]))
-        if each.transient:
-            rows.append(Row("  transient: no steady state; rate x mean is not the number of users"))
+        if each.reason:
+            notes.append(f"{name}: {each.reason}")
         if each.starved:
             served = "users are never served; the latencies are of the others"
             rows.append(Row(f"  {each.starved} {served}"))
-    return Table(columns, rows)
+    return Table(columns, rows, notes=notes)
 
 
 def build_curve_table(name: str, curve: Curve) -> Table:
@@ -43,7 +43,8 @@ def build_curve_table(name: str, curve: Curve) -> Table:
         Column("users"), Column("ok rps", format=RATE), Column("mean ms", format=TIME),
         Column("limited by", is_text=True), Column("throughput", is_text=True),
     )  # fmt: skip
-    return Table(columns, rows, name, [describe_curve_knee(curve)])
+    notes = [describe_curve_knee(curve), curve.ends_because]
+    return Table(columns, rows, name, [each for each in notes if each])
 
 
 def describe_curve_knee(curve: Curve) -> str:

@@ -11,7 +11,12 @@ so never limits. A run's verdict UPSTREAM_LATE tells when it did not.
 import math
 from dataclasses import dataclass, replace
 
-from analysis.theory.formulas import compute_curve, estimate_poisson_mean_s, find_bottleneck
+from analysis.theory.formulas import (
+    FILLED,
+    compute_curve,
+    estimate_poisson_mean_s,
+    find_bottleneck,
+)
 from analysis.theory.model import ServerModel
 from analysis.theory.networks import compute_highest_rps
 from analysis.theory.simulation import MOST_REQUESTS, RESTART_S, SimulationResult, simulate
@@ -29,8 +34,6 @@ LITTLE_TOLERANCE = 0.05
 """So near is a simulated mean of some thousand responses to the formula's, by chance."""
 TURNS = 1.5
 """Everybody is served once: the runner opens the window then."""
-FILLED = 4
-"""Users at the knee, for each of whom so many fill a server beyond doubt."""
 ENOUGH_REQUESTS = 20_000
 """Of a full server: the same again and again, but for the length of its queue."""
 CYCLES = 3
@@ -144,7 +147,7 @@ def predict_blocked_loop(model: ServerModel, load: Load) -> Prediction:
 
 def solve_steady_state(model: ServerModel, load: Load) -> tuple[FormulaPrediction, Second]:
     """With the length of a turn: from one request of a user to its next."""
-    found = compute_curve(model, [load.users], load.think_s)
+    found = compute_curve(model, [load.users], load.think_s, load.think_spread_s)
     (point,) = found.points
     known = (point.ok_rps, point.mean_s, found.highest_rps, point.limited_by)
     return FormulaPrediction(*known, knee_users=found.knee_users), load.users / point.ok_rps

@@ -13,6 +13,7 @@ from scenarios.units import DURATION, RATE, Second
 from study import options as o
 from study.scenario_files import choose_scenarios
 
+MOST_RUN_USERS = 100_000
 UNKNOWN_TO_FORMULAS = {
     "--arrival-rate": "a rate has no users",
     "--lifo": "the order of a queue changes no mean",
@@ -24,6 +25,7 @@ UNKNOWN_TO_FORMULAS = {
 UNKNOWN_TO_A_SIZE = {
     "--users": "a target is a rate, whoever sends it",
     "--think-time": "a target has no users who could think",
+    "--think-spread": "a target has no users who could think",
     "--arrival-rate": "the target is the rate",
     "--arrivals": "a target's always come at random",
     "--duration": "it takes as long as a p99 needs",
@@ -80,7 +82,8 @@ def predict(
     range_of_users = None if users is None else parse_users(users)
     several = range_of_users is not None and len(range_of_users) > 1
     if range_of_users is not None and not several:
-        overrides = replace(overrides, users=range_of_users[0])
+        # checked as any run's users are, and then as many as asked for: nothing is started here
+        overrides = replace(overrides, users=min(range_of_users[0], MOST_RUN_USERS))
     given = {option.name for option, _ in list_given_options(overrides)}
     given |= {name for name, value in (("--users", users), ("--lifo", lifo)) if value}
     if (target is None) != (p99 is None):

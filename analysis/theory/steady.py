@@ -1,0 +1,150 @@
+"""What `study predict` says: what any run comes to that lasts long enough, whatever its ramp.
+
+One number of users has the rate and the mean that it has in a range: those of `compute_curve`.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from analysis.stats.quantiles import estimate_quantile
+from analysis.theory.formulas import FILLED, Curve, compute_curve, deal_out_users
+from analysis.theory.model import ServerModel
+from analysis.theory.networks import Numbers
+from analysis.theory.ordered import GivesUpError, keeps_order, simulate_closed_loop
+from analysis.theory.prediction import FAILING, PATIENCE_S, compute_prediction
+from records.prediction import Prediction
+from scenarios.errors import UserError
+from scenarios.model import Load
+from scenarios.units import Second, format_duration
+
+MOST_SIMULATED = 20_000
+"""Users of a simulation with events: it takes 0.1 ms of CPU for each request."""
+
+
+def find_failure(model: ServerModel, users: int) -> str | None:
+    """Why there is no steady state: what keeps failing, in words. The heartbeat of a worker waits
+    for the interpreter as half of a request does."""
+    if model.times_out:
+        return f"each request fails: the client gives up after {format_duration(model.held_s)}"
+    share = math.ceil(users / model.workers)
+    inside = min(share, model.pool) if model.needs_tokens else share
+    queue_s = (inside * model.loop_cpu_s - model.undisturbed_s) / 2
+    late = model.is_killed_by(users) if model.blocks else 0 < model.worker_timeout_s < queue_s
+    if not late:
+        return None
+    return (
+        f"with {users:,} users gunicorn kills the workers again and again: their event loop has "
+        f"no turn left for longer than --worker-timeout {format_duration(model.worker_timeout_s)}"
+    )
+
+
+def compute_steady_curve(model: ServerModel, load: Load, users: Sequence[int]) -> Curve:
+    """Raises UserError where none of so many users has a steady state."""
+    failures = {each: find_failure(model.scale_cpu_to_users(each), each) for each in users}
+    steady = [each for each, failure in failures.items() if failure is None]
+    first = next((failure for failure in failures.values() if failure), None)
+    if first and not steady:
+        raise UserError(f"--users: {first}; give one number of them")
+    found = compute_curve(model, steady, load.think_s, load.think_spread_s)
+    return replace(found, ends_because=first)
+
+
+def predict_steady_state(model: ServerModel, load: Load) -> Prediction:
+    """Where workers die again and again, or all requests fail, that is what lasts: a simulation
+    shows it. Raises ValueError if a request takes no time."""
+    if load.is_open:
+        return compute_prediction(model, load)
+    crowded = model.scale_cpu_to_users(load.users)
+    failure = find_failure(crowded, load.users)
+    if failure is not None:
+        return predict_failures(model, load, failure)
+    found = compute_curve(crowded, [load.users], load.think_s, load.think_spread_s)
+    (point,) = found.points
+    steady = Prediction(
+        ok_rps=point.ok_rps,
+        mean_ms=1000 * point.mean_s,
+        median_ms=None,
+        p99_ms=None,
+        ceiling_rps=found.highest_rps,
+        limited_by=point.limited_by,
+        cpu_ms=1000 * model.loop_cpu_s,
+        transient=False,
+    )
+    if not keeps_order(crowded):
+        return add_run_quantiles(steady, model, load, found.knee_users)
+    try:
+        median_s, p99_s = simulate_quantiles(crowded, load, found)
+    except GivesUpError:
+        return add_run_quantiles(steady, model, load, found.knee_users)
+    why = describe_short_run(load.users / point.ok_rps)
+    return replace(steady, median_ms=1000 * median_s, p99_ms=1000 * p99_s, reason=why)
+
+
+def describe_short_run(turn_s: Second) -> str | None:
+    if turn_s <= PATIENCE_S:
+        return None
+    return (
+        f"a turn of all users takes {turn_s:,.0f} s: a run whose warm-up is shorter shows other "
+        "latencies, those of its growing queue"
+    )
+
+
+def predict_failures(model: ServerModel, load: Load, why: str) -> Prediction:
+    if load.users <= MOST_SIMULATED:
+        return compute_prediction(model, load)
+    limit = FAILING[1] if model.times_out else FAILING[0]
+    cpu_ms = 1000 * model.loop_cpu_s
+    return Prediction(None, None, None, None, None, limit, cpu_ms=cpu_ms, reason=why)
+
+
+def add_run_quantiles(
+    steady: Prediction, model: ServerModel, load: Load, knee_users: float | None
+) -> Prediction:
+    """From a simulated run, if that reaches the steady state; all of it where requests fail or
+    users starve, of which no formula knows. Where the newest is served first, more users than fill
+    the server only starve."""
+    few = load.users
+    if model.queue == "lifo" and knee_users:
+        few = min(load.users, math.ceil(FILLED * knee_users))
+    if few > MOST_SIMULATED:
+        return replace(steady, reason=f"no quantiles: {load.users:,} users are not simulated here")
+    run = compute_prediction(model, replace(load, users=few))
+    if run.limited_by in FAILING:
+        return run
+    if run.starved:
+        return replace(run, starved=run.starved + load.users - few)
+    if run.transient:
+        return replace(steady, reason="no quantiles: a run of this length is no steady state")
+    return replace(run, ok_rps=steady.ok_rps, mean_ms=steady.mean_ms)
+
+
+def simulate_quantiles(model: ServerModel, load: Load, curve: Curve) -> tuple[Second, Second]:
+    """Median and p99. Raises GivesUpError."""
+    (point,) = curve.points
+    values_s, weights = [], []
+    for users, of in deal_out_users(load.users, model.workers):
+        knee = (curve.knee_users or math.inf) / model.workers
+        rate = point.ok_rps * users / load.users
+        found = simulate_responses(model, replace(load, users=users), rate, knee)
+        values_s.append(found)
+        weights.append(np.full(found.size, of * users / found.size))
+    every_s, shares = np.concatenate(values_s), np.concatenate(weights)
+    median_s, p99_s = (estimate_quantile(every_s, q, shares) for q in (0.5, 0.99))
+    assert median_s is not None
+    assert p99_s is not None
+    return median_s, p99_s
+
+
+def simulate_responses(model: ServerModel, load: Load, rate: float, knee: float) -> Numbers:
+    """Of one worker. Beyond the knee a user more changes nothing but the queue: every response is
+    longer by what it takes to serve it, and varies as a sum of so many services does. So as many
+    users as fill the server are simulated."""
+    users = min(load.users, math.ceil(FILLED * knee) if math.isfinite(knee) else load.users)
+    found_s = simulate_closed_loop(model, replace(load, users=users), users / rate).responses_s
+    longer_s = (load.users - users) / rate
+    mean_s = float(found_s.mean())
+    stretched: Numbers = mean_s + longer_s + (found_s - mean_s) * math.sqrt(load.users / users)
+    return stretched
