@@ -6,7 +6,7 @@ from analysis.report.table import Column, Row, Table
 from analysis.stats import formats
 from analysis.theory.formulas import Curve
 from analysis.theory.sizing import Sizing
-from records.prediction import Prediction
+from records.prediction import OverloadLatencies, Prediction
 
 NAME_ROOM, BAR = 22, 24
 RATE, TIME = formats.rate, formats.milliseconds
@@ -25,10 +25,21 @@ def build_predictions_table(predictions: Sequence[tuple[str, Prediction]]) -> Ta
         rows.append(Row(name, [*figures, each.limited_by]))
         if each.reason:
             notes.append(f"{name}: {each.reason}")
+        if each.overload:
+            notes.append(f"{name}: {describe_overload(each.overload)}")
         if each.starved:
             served = "users are never served; the latencies are of the others"
             rows.append(Row(f"  {each.starved} {served}"))
     return Table(columns, rows, notes=notes)
+
+
+def describe_overload(found: OverloadLatencies) -> str:
+    quantiles = (
+        ("p10", found.p10_ms), ("median", found.p50_ms), ("p99", found.p99_ms),
+        ("maximum", found.max_ms),
+    )  # fmt: skip
+    shown = ", ".join(f"{name} {value / 1000:,.2f} s" for name, value in quantiles)
+    return f"of {found.requests:,} requests: {shown}"
 
 
 def build_curve_table(name: str, curve: Curve) -> Table:

@@ -10,16 +10,27 @@ from dataclasses import replace
 import numpy as np
 
 from analysis.stats.quantiles import estimate_quantile
-from analysis.theory.formulas import FILLED, Curve, compute_curve, deal_out_users
+from analysis.theory.formulas import (
+    FILLED,
+    Curve,
+    compute_curve,
+    deal_out_users,
+    find_bottleneck,
+)
 from analysis.theory.model import ServerModel
-from analysis.theory.networks import Numbers
+from analysis.theory.networks import Numbers, compute_highest_rps
 from analysis.theory.ordered import GivesUpError, keeps_order, simulate_closed_loop
 from analysis.theory.prediction import FAILING, PATIENCE_S, compute_prediction
-from records.prediction import Prediction
+from records.prediction import OverloadLatencies, Prediction
 from scenarios.errors import UserError
 from scenarios.model import Load
 from scenarios.units import Second, format_duration
 
+OVERLOADED = (
+    "more is offered than is served: the latencies are the length of the test, and no property of "
+    "the service"
+)
+KILLS = "gunicorn kills a worker whose event loop has no turn left for longer than --worker-timeout"
 MOST_SIMULATED = 20_000
 """Users of a simulation with events: it takes 0.1 ms of CPU for each request."""
 
@@ -36,8 +47,7 @@ def find_failure(model: ServerModel, users: int) -> str | None:
     if not late:
         return None
     return (
-        f"with {users:,} users gunicorn kills the workers again and again: their event loop has "
-        f"no turn left for longer than --worker-timeout {format_duration(model.worker_timeout_s)}"
+        f"no steady state with {users:,} users: {KILLS} {format_duration(model.worker_timeout_s)}"
     )
 
 
@@ -55,8 +65,8 @@ def compute_steady_curve(model: ServerModel, load: Load, users: Sequence[int]) -
 def predict_steady_state(model: ServerModel, load: Load) -> Prediction:
     """Where workers die again and again, or all requests fail, that is what lasts: a simulation
     shows it. Raises ValueError if a request takes no time."""
-    if load.is_open:
-        return compute_prediction(model, load)
+    if load.arrival_rate is not None:
+        return predict_arrivals(model, load, load.arrival_rate)
     crowded = model.scale_cpu_to_users(load.users)
     failure = find_failure(crowded, load.users)
     if failure is not None:
@@ -81,6 +91,50 @@ def predict_steady_state(model: ServerModel, load: Load) -> Prediction:
         return add_run_quantiles(steady, model, load, found.knee_users)
     why = describe_short_run(load.users / point.ok_rps)
     return replace(steady, median_ms=1000 * median_s, p99_ms=1000 * p99_s, reason=why)
+
+
+def predict_arrivals(model: ServerModel, load: Load, rate: float) -> Prediction:
+    """Raises UserError where the length of the test was given and does not matter."""
+    tightest = find_bottleneck(model.scale_cpu_to_users(None))
+    capacity = model.workers * compute_highest_rps(tightest)
+    if rate < capacity:
+        if load.requests is None:
+            return compute_prediction(model, load)
+        raise UserError(
+            f"--requests {load.requests}: {rate:g}/s are less than the {capacity:.1f}/s that are "
+            "served, so that no latency depends on the length of the test; leave it out"
+        )
+    requests = load.requests or round(rate * load.duration_s)
+    found = compute_overload(model, requests, capacity, rate)
+    patience_s = (tightest.name == "connections" and model.client_timeout_s) or math.inf
+    if model.times_out or found.max_ms > 1000 * patience_s:
+        return compute_prediction(model, load)
+    waits_for_loop = tightest.name in ("interpreter", "blocked loop")
+    killed = waits_for_loop and 0 < 1000 * model.worker_timeout_s < found.max_ms
+    kills = f"; {KILLS} {format_duration(model.worker_timeout_s)}" if killed else ""
+    return Prediction(
+        ok_rps=capacity,
+        mean_ms=found.p50_ms,
+        median_ms=found.p50_ms,
+        p99_ms=found.p99_ms,
+        ceiling_rps=capacity,
+        limited_by=tightest.name,
+        cpu_ms=1000 * model.loop_cpu_s,
+        reason=f"{OVERLOADED}{kills}",
+        overload=found,
+    )
+
+
+def compute_overload(
+    model: ServerModel, requests: int, capacity: float, rate: float
+) -> OverloadLatencies:
+    """Request k arrives at k / rate and is served at k / capacity: first come, first served, and
+    as even as a fluid. The mean is the median."""
+    longest_s = requests * (1 / capacity - 1 / rate)
+    p10, p50, p99, most = (
+        1000 * (share * longest_s + model.undisturbed_s) for share in (0.1, 0.5, 0.99, 1.0)
+    )
+    return OverloadLatencies(requests, p10, p50, p99, most)
 
 
 def describe_short_run(turn_s: Second) -> str | None:

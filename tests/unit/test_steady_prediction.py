@@ -180,3 +180,48 @@ def test_the_newest_first_starves_all_but_a_few_of_any_crowd() -> None:
     assert 99_000 < found.starved < 100_000
     assert found.mean_ms is not None
     assert found.mean_ms < 2000  # of those who are served
+
+
+def test_an_overloaded_open_loop_follows_the_formula_as_the_length_of_the_test(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Published: 50,000 requests at 10,000 a second against 317.27, p50 75 s. Request k waits
+    k (1/C - 1/rate): worked out by hand in issue 14."""
+    words = ["predict", "async-json", "--cpu", f"{1000 / 317.27:.6f}ms", "--requests", "50000"]
+    assert main([*words, "--arrival-rate", "10000/s", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["async-json"]
+    shown = [found["overload"][key] / 1000 for key in ("p10_ms", "p50_ms", "p99_ms", "max_ms")]
+    assert shown == pytest.approx([15.26, 76.30, 151.07, 152.59], abs=0.01)
+    assert found["median_ms"] == found["overload"]["p50_ms"]
+    assert "the length of the test" in found["reason"]
+
+
+def test_an_overload_is_what_the_simulation_plays() -> None:
+    """50 a second are offered, 40 served: each of 2,000 requests, all answered."""
+    server = model("def", loop_cpu_s=0.0, pool=40)
+    found = predict_steady_state(server, Load(arrival_rate=50.0, requests=2000)).overload
+    assert found is not None
+    # the last answer comes after 2000 / 40 s; a window of 50 s from the first request on
+    shown = simulate(server, Load(arrival_rate=50.0), 0, 51.0)
+    assert shown.median_s is not None
+    assert shown.p99_s is not None
+    # forty are answered together, once a second
+    assert 1000 * shown.median_s == pytest.approx(found.p50_ms, abs=500)
+    assert 1000 * shown.p99_s == pytest.approx(found.p99_ms, abs=500)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--requests", "9"], "give --arrival-rate too"),
+        (["--requests", "9", "--users", "1..9"], "a range of --users"),
+        (["--requests", "9", "--arrival-rate", "9/s"], "leave it out"),
+        (["--requests", "9", "--arrival-rate", "99/s", "--duration", "9s"], "--duration"),
+        (["--requests", "0", "--arrival-rate", "99/s"], "--requests 0"),
+    ],
+)
+def test_a_length_that_says_nothing_is_refused(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["predict", "sync-http", "--cpu", "1ms", *words]) == 2
+    assert said in capsys.readouterr().err
