@@ -41,6 +41,18 @@ class Calibration:
 
 
 @dataclass(frozen=True, slots=True)
+class OverloadLatencies:
+    """Of an open loop that offers more than is served, with so many requests: the last waits for
+    all before it. They are the length of the test, and no property of the service."""
+
+    requests: int
+    p10_ms: float
+    p50_ms: float
+    p99_ms: float
+    max_ms: float
+
+
+@dataclass(frozen=True, slots=True)
 class Prediction:
     """What theory said before the run. ceiling_rps: with any number of users."""
 
@@ -69,3 +81,6 @@ class Prediction:
     """Whether mean and quantiles are those of a run in which the queue still changes: they are no
     property of the service, and together with the throughput they break Little's law. None where
     it was not looked at."""
+    reason: str | None = None
+    """Why figures are missing, or of what they are no property of the service."""
+    overload: OverloadLatencies | None = None

@@ -193,6 +193,8 @@ class Load:
     spawn_rate: float = 50.0
     duration_s: Second = 30.0
     think_s: Second = 0.0
+    think_spread_s: Second = 0.0
+    """A pause is so much shorter or longer at most, each as likely: the mean is `think_s`."""
     user_class: UserClass = "fast"
     processes: int = 1
     arrival_rate: float | None = None

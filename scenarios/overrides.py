@@ -7,6 +7,7 @@ from scenarios.errors import UserError
 from scenarios.model import FORMS_OF, Client, Load, Scenario, Server
 from scenarios.options import Option, check_bounds, list_given_options, replace_value
 from scenarios.settings import HAS_USERS, Overrides
+from scenarios.units import format_duration
 
 
 def apply_overrides(scenarios: Sequence[Scenario], overrides: Overrides) -> tuple[Scenario, ...]:
@@ -105,6 +106,11 @@ def _settle_load(load: Load, o: Overrides) -> Load:
         raise UserError(f"--engine {engine}: {what} is Locust's alone; choose scenarios without")
     if engine != "locust" and load.processes > load.users:
         raise UserError(f"--load-processes {load.processes}: {engine} needs as many --users")
+    if load.think_spread_s > load.think_s:
+        raise UserError(
+            f"--think-spread {format_duration(load.think_spread_s)}: a pause of "
+            f"{format_duration(load.think_s)} cannot be so much shorter; give a longer --think-time"
+        )
     if load.requests is not None and load.processes > 1:
         raise UserError(
             f"--load-processes {load.processes}: {load.requests} requests are counted by one "

@@ -38,6 +38,10 @@ class Overrides:
         "Pause of a user between requests.", "load.think_s", HAS_USERS,
         DURATION, (0, 3600), needs_locust=True, name="--think-time",
     )] = None
+    think_spread_s: Annotated[Second | None, Setting(
+        "How much shorter or longer each pause is at most, at random.", "load.think_spread_s",
+        HAS_USERS, DURATION, (0, 3600), needs_locust=True, name="--think-spread",
+    )] = None
     delay_s: Annotated[Second | None, Setting(
         "How long the upstream waits, such as 1000ms.", "delay_s", WAITS, DURATION, (0, 60),
         sweepable="1ms,10ms,100ms,1s", environment="APP_DELAY_MS", group="Upstream",

@@ -16,10 +16,11 @@ from analysis.report.prediction_tables import (
     describe_sizing,
 )
 from analysis.report.table import wrap_note
-from analysis.theory.formulas import Curve, compute_curve
+from analysis.theory.formulas import Curve
 from analysis.theory.model import ServerModel, build_server_model
-from analysis.theory.prediction import compute_prediction
+from analysis.theory.prediction_range import add_range
 from analysis.theory.sizing import LoadTarget, Sizing, compute_sizing
+from analysis.theory.steady import compute_steady_curve, predict_steady_state
 from records.prediction import Prediction
 from scenarios.errors import INTERRUPTED, UserError
 from scenarios.model import NEVER_BINDS, Scenario
@@ -66,14 +67,17 @@ def predict_performance(scenarios: Sequence[Scenario], question: PredictionReque
         print_answers(sizes, partial(print_sizings, target), question.json_output)
     elif question.users is not None and len(question.users) > 1:
         curves = [
-            (each.name, compute_curve(model, question.users, each.load.think_s))
+            (each.name, compute_steady_curve(model, each.load, question.users))
             for each, model in systems
         ]
         print_answers(curves, print_curves, question.json_output)
         if question.plot is not None:
             draw_curves(curves, question.plot)
     else:
-        found = [(each.name, compute_prediction(model, each.load)) for each, model in systems]
+        found = [
+            (each.name, add_range(predict_steady_state(model, each.load), model, each.load))
+            for each, model in systems
+        ]
         print_answers(found, print_predictions, question.json_output)
     return 0
 

@@ -8,7 +8,7 @@ from analysis.report.table import Column, Row, Table
 from analysis.stats import formats
 from analysis.theory.formulas import Curve
 from analysis.theory.sizing import Sizing
-from records.prediction import Prediction
+from records.prediction import OverloadLatencies, Prediction
 
 NAME_ROOM, BAR = 22, 24
 RATE, TIME = formats.rate, formats.milliseconds
@@ -21,19 +21,30 @@ def build_predictions_table(predictions: Sequence[tuple[str, Prediction]]) -> Ta
         Column("p99", "ms", TIME), Column("ceiling", "rps", RATE),
         Column("limited by", is_text=True),
     )  # fmt: skip
-    rows = []
+    rows, notes = [], []
     for name, each in predictions:
         figures = (each.ok_rps, each.mean_ms, each.median_ms, each.p99_ms, each.ceiling_rps)
         limit = f"{each.limited_by or ''} {format_range(each)}".rstrip()
         rows.append(Row(name, [*figures, limit]))
+        if each.reason:
+            notes.append(f"{name}: {each.reason}")
         if each.extrapolated:
-            rows.append(Row(f"  {EXTRAPOLATED}"))
-        if each.transient:
-            rows.append(Row("  transient: no steady state; rate x mean is not the number of users"))
+            notes.append(f"{name}: {EXTRAPOLATED}")
+        if each.overload:
+            notes.append(f"{name}: {describe_overload(each.overload)}")
         if each.starved:
             served = "users are never served; the latencies are of the others"
             rows.append(Row(f"  {each.starved} {served}"))
-    return Table(columns, rows)
+    return Table(columns, rows, notes=notes)
+
+
+def describe_overload(found: OverloadLatencies) -> str:
+    quantiles = (
+        ("p10", found.p10_ms), ("median", found.p50_ms), ("p99", found.p99_ms),
+        ("maximum", found.max_ms),
+    )  # fmt: skip
+    shown = ", ".join(f"{name} {value / 1000:,.2f} s" for name, value in quantiles)
+    return f"of {found.requests:,} requests: {shown}"
 
 
 def build_curve_table(name: str, curve: Curve) -> Table:
@@ -48,7 +59,8 @@ def build_curve_table(name: str, curve: Curve) -> Table:
         Column("users"), Column("ok rps", format=RATE), Column("mean ms", format=TIME),
         Column("limited by", is_text=True), Column("throughput", is_text=True),
     )  # fmt: skip
-    return Table(columns, rows, name, [describe_curve_knee(curve)])
+    notes = [describe_curve_knee(curve), curve.ends_because]
+    return Table(columns, rows, name, [each for each in notes if each])
 
 
 def describe_curve_knee(curve: Curve) -> str:

@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from analysis.theory.model import ServerModel
@@ -18,10 +18,14 @@ from analysis.theory.networks import (
     compute_throughput,
     compute_throughputs,
 )
+from analysis.theory.ordered import GivesUpError, is_product_form, keeps_order, simulate_closed_loop
 from scenarios.errors import UserError
+from scenarios.model import Load
 from scenarios.units import Second
 
 MOST_USERS = 10_000_000
+FILLED = 4
+"""Users at the knee, for each of whom so many fill a server beyond doubt."""
 
 
 def build_stations(model: ServerModel, most: int = MOST_USERS) -> tuple[Station, ...]:
@@ -85,6 +89,8 @@ class Curve:
     points: tuple[CurvePoint, ...]
     knee_users: float | None
     highest_rps: float | None
+    ends_because: str | None = None
+    """Why some of the users that were asked for have no point: no steady state."""
 
 
 def parse_users(text: str) -> tuple[int, ...]:
@@ -110,11 +116,14 @@ def build_users_grid(low: int, high: int, per_decade: int = 5) -> tuple[int, ...
     return tuple(sorted(grid | {low, high}))
 
 
-def compute_curve(model: ServerModel, users: Sequence[int], think_s: Second = 0.0) -> Curve:
+def compute_curve(
+    model: ServerModel, users: Sequence[int], think_s: Second = 0.0, think_spread_s: Second = 0.0
+) -> Curve:
     """Users are dealt out to the workers, which share nothing but the cores.
 
     Raises ValueError if a request takes no time.
     """
+    load = Load(think_s=think_s, think_spread_s=think_spread_s)
     most = math.ceil(max(users) / model.workers)
 
     @cache  # at most one for each number of busy workers
@@ -122,29 +131,47 @@ def compute_curve(model: ServerModel, users: Sequence[int], think_s: Second = 0.
         return build_stations(crowded, most)
 
     one = compute_asymptotic_bounds(1, think_s, build_stations(model.scale_cpu_to_rate()))
+    crowds = [(model.scale_cpu_to_users(count, think_s), count) for count in sorted(set(users))]
     return Curve(
         points=tuple(
-            compute_curve_point(
-                count, think_s, build(model.scale_cpu_to_users(count, think_s)), model.workers
-            )
-            for count in sorted(set(users))
+            compute_curve_point(crowded, replace(load, users=count), build(crowded))
+            for crowded, count in crowds
         ),
         knee_users=one.knee_users and model.workers * one.knee_users,
         highest_rps=one.highest_rps and model.workers * one.highest_rps,
     )
 
 
-def compute_curve_point(
-    users: int, think_s: Second, stations: Sequence[Station], workers: int
-) -> CurvePoint:
-    few, one_more = divmod(users, workers)
+def compute_curve_point(model: ServerModel, load: Load, stations: Sequence[Station]) -> CurvePoint:
     rate = sum(
-        of * compute_throughput(share, think_s, stations)
-        for share, of in ((few, workers - one_more), (few + 1, one_more))
-        if share > 0 and of > 0
+        of * compute_worker_rps(model, replace(load, users=share), stations)
+        for share, of in deal_out_users(load.users, model.workers)
     )
-    fullest = compute_asymptotic_bounds(math.ceil(users / workers), think_s, stations)
-    return CurvePoint(users, rate, users / rate - think_s, fullest.limited_by)
+    most = math.ceil(load.users / model.workers)
+    fullest = compute_asymptotic_bounds(most, load.think_s, stations)
+    return CurvePoint(load.users, rate, load.users / rate - load.think_s, fullest.limited_by)
+
+
+def deal_out_users(users: int, workers: int) -> list[tuple[int, int]]:
+    """The users of a worker, and how many workers have so many; none without users."""
+    few, one_more = divmod(users, workers)
+    shares = ((few, workers - one_more), (few + 1, one_more))
+    return [(share, of) for share, of in shares if share > 0 and of > 0]
+
+
+def compute_worker_rps(model: ServerModel, load: Load, stations: Sequence[Station]) -> float:
+    """By formula where it is exact, or where all servers are busy all the time anyway; otherwise a
+    run of the recursion, whose chance is much less than what the formula would be off."""
+    rate = compute_throughput(load.users, load.think_s, stations)
+    bounds = compute_asymptotic_bounds(load.users, load.think_s, stations)
+    full = bounds.knee_users is not None and load.users > FILLED * bounds.knee_users
+    if full or is_product_form(model, load) or not keeps_order(model):
+        return rate
+    try:
+        found = simulate_closed_loop(model, load, load.users / rate).ok_rps
+    except GivesUpError:
+        return rate
+    return min(found, bounds.throughput_rps)
 
 
 def estimate_poisson_mean_s(model: ServerModel, rate: float) -> Second | None:

@@ -143,6 +143,8 @@ def compute_log_weights(
     by_servers: dict[float, list[Station]] = {1: [], math.inf: [Delay("think", think_s)], 0: []}
     for each in stations:
         servers = each.servers if isinstance(each, MultiServer) else 0
+        if servers >= most > 1:
+            servers = math.inf  # nobody ever waits there, and it costs no square of the users
         by_servers[servers if servers in by_servers else 0].append(each)
     pauses_s = sum(map(compute_unloaded_s, by_servers[math.inf]))
     pauses = compute_log_factors(Delay("pauses", pauses_s), most)

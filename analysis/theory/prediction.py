@@ -11,14 +11,15 @@ so never limits. A run's verdict UPSTREAM_LATE tells when it did not.
 import math
 from dataclasses import dataclass, replace
 
-from analysis.theory.formulas import compute_curve, estimate_poisson_mean_s, find_bottleneck
+from analysis.theory.formulas import (
+    FILLED,
+    compute_curve,
+    estimate_poisson_mean_s,
+    find_bottleneck,
+)
 from analysis.theory.model import ServerModel
 from analysis.theory.networks import compute_highest_rps
-from analysis.theory.prediction_range import (
-    compute_range,
-    is_extrapolated,
-    scale_cpu_to_load,
-)
+from analysis.theory.prediction_range import add_range, scale_cpu_to_load
 from analysis.theory.simulation import MOST_REQUESTS, RESTART_S, SimulationResult, simulate
 from analysis.theory.worker import TICKS_A_LOOK
 from records.prediction import Prediction
@@ -34,8 +35,6 @@ LITTLE_TOLERANCE = 0.05
 """So near is a simulated mean of some thousand responses to the formula's, by chance."""
 TURNS = 1.5
 """Everybody is served once: the runner opens the window then."""
-FILLED = 4
-"""Users at the knee, for each of whom so many fill a server beyond doubt."""
 ENOUGH_REQUESTS = 20_000
 """Of a full server: the same again and again, but for the length of its queue."""
 CYCLES = 3
@@ -69,18 +68,14 @@ def compute_prediction(model: ServerModel, load: Load) -> Prediction:
     # where the interpreter limits, who is next depends on threads that take turns by the clock, or
     # on how much a loop reads at a time; and work in other processes is not on the loop
     unknown = found.limited_by == "interpreter" or model.works_elsewhere
-    low, high = compute_range(model, load, found.ok_rps)
-    return replace(
+    known = replace(
         found,
         transient=not load.is_open and is_transient(found, load),
         bystander_ms=None if unknown else found.bystander_ms,
         ceiling_rps=0.0 if model.times_out else found.ceiling_rps,
         cpu_ms=1000 * model.loop_cpu_s,
-        cpu_loaded_ms=1000 * crowded.loop_cpu_s,
-        low=low,
-        high=high,
-        extrapolated=is_extrapolated(model, load, found),
     )
+    return add_range(known, model, load)
 
 
 def predict_open_loop(model: ServerModel, load: Load, rate: float) -> Prediction:
@@ -154,7 +149,7 @@ def predict_blocked_loop(model: ServerModel, load: Load) -> Prediction:
 
 def solve_steady_state(model: ServerModel, load: Load) -> tuple[FormulaPrediction, Second]:
     """With the length of a turn: from one request of a user to its next."""
-    found = compute_curve(model, [load.users], load.think_s)
+    found = compute_curve(model, [load.users], load.think_s, load.think_spread_s)
     (point,) = found.points
     known = (point.ok_rps, point.mean_s, found.highest_rps, point.limited_by)
     return FormulaPrediction(*known, knee_users=found.knee_users), load.users / point.ok_rps

@@ -20,6 +20,17 @@ def scale_cpu_to_load(model: ServerModel, load: Load) -> ServerModel:
     return model.scale_cpu_to_users(load.users, load.think_s)
 
 
+def add_range(found: Prediction, model: ServerModel, load: Load) -> Prediction:
+    low, high = compute_range(model, load, found.ok_rps)
+    return replace(
+        found,
+        cpu_loaded_ms=1000 * scale_cpu_to_load(model, load).loop_cpu_s,
+        low=low,
+        high=high,
+        extrapolated=is_extrapolated(model, load, found),
+    )
+
+
 def compute_range(
     model: ServerModel, load: Load, ok_rps: float | None
 ) -> tuple[float | None, float | None]:
@@ -43,7 +54,9 @@ def compute_range(
 
 def compute_formula_rps(model: ServerModel, load: Load) -> float:
     if load.arrival_rate is None:
-        return compute_curve(model, [load.users], load.think_s).points[0].ok_rps
+        return (
+            compute_curve(model, [load.users], load.think_s, load.think_spread_s).points[0].ok_rps
+        )
     settled = scale_cpu_to_load(model, load)
     ceiling = settled.workers * compute_highest_rps(find_bottleneck(settled))
     return min(load.arrival_rate, ceiling)

@@ -79,7 +79,9 @@ class SimulatedUsers:
         while not self.counters.is_closed:
             yield from self.send_request(number, self.workers[place])
             if load.think_s > 0:
-                yield self.clock.timeout(load.think_s)
+                spread_s = load.think_spread_s
+                pause_s = self.chance.uniform(-spread_s, spread_s) if spread_s else 0.0
+                yield self.clock.timeout(load.think_s + pause_s)
 
     def run_bystander(self) -> Steps:
         """The runner's own requests, each on a new connection: where a blocked loop takes but one

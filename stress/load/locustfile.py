@@ -18,7 +18,7 @@ from records.ids import MOST_REQUESTS, format_id_header
 from stress.load.distributed import LoadWorker, MasterLeader
 from stress.load.process import FLUSH_EVERY_S, LoadProcess, SingleProcessLeader, parse_plan
 from stress.load.protocol import PLAN_OPTION
-from stress.load.sent_requests import generate_due_times
+from stress.load.sent_requests import generate_due_times, generate_pauses
 
 BEGIN_LOOK_S = 0.02
 runners.WORKER_REPORT_INTERVAL = FLUSH_EVERY_S
@@ -94,6 +94,10 @@ class ClosedLoopMixin(RequestMixin):
         """Waits for this user's own turn: Locust spawns a second's users at once, and with a
         delay of a second all users would then ask in lockstep for ever."""
         self.number = me.ledger.add_user()
+        ledger = me.ledger
+        self.pauses_s = generate_pauses(
+            me.plan.load, ledger.process, self.number, ledger.cell_number
+        )
         self.due_s = me.ramp.compute_user_start_s(self.number, monotonic())
         gevent.sleep(max(0.0, self.due_s - monotonic()))
 
@@ -101,7 +105,7 @@ class ClosedLoopMixin(RequestMixin):
         if me.is_quiet:
             gevent.sleep(3600)  # until Locust stops us
             return
-        think_s = me.plan.load.think_s
+        think_s = next(self.pauses_s)
         self.due_s = self.send_request(self.number, self.due_s) + think_s
         if think_s:
             gevent.sleep(think_s)

@@ -7,7 +7,7 @@ is asked elsewhere; times are time.monotonic() in seconds.
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
-from itertools import accumulate, count
+from itertools import accumulate, count, repeat
 from math import isnan, nan
 from operator import attrgetter
 
@@ -70,6 +70,15 @@ def generate_due_times(load: Load, process: int, seed: int) -> Iterator[Second]:
         return ((number * processes + process) / rate for number in count())
     source = random.Random(f"{seed}/{process}")
     return accumulate(source.expovariate(rate / processes) for _ in count())
+
+
+def generate_pauses(load: Load, process: int, user: int, seed: int) -> Iterator[Second]:
+    """Of one user of a closed loop, for ever: equal ones, or drawn from a range by the seed."""
+    if load.think_spread_s == 0:
+        return repeat(load.think_s)
+    source = random.Random(f"{seed}/{process}/{user}")
+    shortest_s, longest_s = load.think_s - load.think_spread_s, load.think_s + load.think_spread_s
+    return (source.uniform(shortest_s, longest_s) for _ in count())
 
 
 @dataclass(slots=True)

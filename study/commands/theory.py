@@ -1,11 +1,12 @@
 """What theory says: `study predict`."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from scenarios.errors import UserError
+from scenarios.model import Scenario
 from scenarios.options import Setting, list_given_options
 from scenarios.overrides import apply_overrides
 from scenarios.settings import Overrides
@@ -13,10 +14,15 @@ from scenarios.units import DURATION, RATE, Second
 from study import options as o
 from study.scenario_files import choose_scenarios
 
+if TYPE_CHECKING:
+    from study.predict import PredictionRequest
+
+MOST_RUN_USERS = 100_000
 UNKNOWN_TO_FORMULAS = {
     "--arrival-rate": "a rate has no users",
     "--lifo": "the order of a queue changes no mean",
     "--duration": "a steady state has no end",
+    "--requests": "a steady state has no end",
     "--worker-timeout": "killed workers have no formula",
     "--client-timeout": "failures have no formula",
 }
@@ -24,9 +30,11 @@ UNKNOWN_TO_FORMULAS = {
 UNKNOWN_TO_A_SIZE = {
     "--users": "a target is a rate, whoever sends it",
     "--think-time": "a target has no users who could think",
+    "--think-spread": "a target has no users who could think",
     "--arrival-rate": "the target is the rate",
     "--arrivals": "a target's always come at random",
     "--duration": "it takes as long as a p99 needs",
+    "--requests": "it takes as many as a p99 needs",
     "--workers": "how many is the answer",
 }
 UNKNOWN_TO_THEORY = (
@@ -42,6 +50,10 @@ def predict(
     *names: o.Names,
     users: Annotated[str | None, Setting(
         "500, or a range: 100..100000.", group="Load", metavar="N|A..B",
+    )] = None,
+    requests: Annotated[int | None, Setting(
+        "Requests of an open loop's test, where more is offered than is served.", group="Load",
+        bounds=(1, 1_000_000_000),
     )] = None,
     overrides: Overrides = Overrides(),
     quick: o.Quick = False,
@@ -78,24 +90,40 @@ def predict(
     from study.predict import PredictionRequest, predict_performance
 
     range_of_users = None if users is None else parse_users(users)
-    several = range_of_users is not None and len(range_of_users) > 1
-    if range_of_users is not None and not several:
-        overrides = replace(overrides, users=range_of_users[0])
-    given = {option.name for option, _ in list_given_options(overrides)}
-    given |= {name for name, value in (("--users", users), ("--lifo", lifo)) if value}
-    if (target is None) != (p99 is None):
-        raise UserError("--target and --p99 belong together, such as --target 20000/s --p99 2s")
-    if plot is not None and not several:
-        raise UserError("--plot draws a range of users: give --users 100..100000 too")
-    if target is not None:
-        reject_options(given, UNKNOWN_TO_A_SIZE, "--target")
-    elif several:
-        reject_options(given, UNKNOWN_TO_FORMULAS, f"--users {users}")
-    chosen = choose_scenarios(names)
-    scenarios = apply_overrides(o.shorten_scenarios(chosen) if quick else chosen, overrides)
+    if range_of_users is not None and len(range_of_users) == 1:
+        # checked as any run's users are, and then as many as asked for: nothing is started here
+        overrides = replace(overrides, users=min(range_of_users[0], MOST_RUN_USERS))
     goal = None if target is None or p99 is None else LoadTarget(target, p99)
     question = PredictionRequest(range_of_users, cpu, cores, lifo, goal, plot, json)
-    return predict_performance(scenarios, question)
+    if (target is None) != (p99 is None):
+        raise UserError("--target and --p99 belong together, such as --target 20000/s --p99 2s")
+    extra = {"--users": users, "--lifo": lifo, "--requests": requests}
+    given = {option.name for option, _ in list_given_options(overrides)}
+    reject_useless_options(question, given | {name for name, value in extra.items() if value})
+    chosen = choose_scenarios(names)
+    scenarios = apply_overrides(o.shorten_scenarios(chosen) if quick else chosen, overrides)
+    return predict_performance(set_test_length(scenarios, requests), question)
+
+
+def set_test_length(scenarios: Sequence[Scenario], length: int | None) -> Sequence[Scenario]:
+    """Raises UserError without an open loop among them."""
+    if length is None:
+        return scenarios
+    if not any(each.load.is_open for each in scenarios):
+        raise UserError("--requests: how long an open loop's test is; give --arrival-rate too")
+    return [replace(each, load=replace(each.load, requests=length)) for each in scenarios]
+
+
+def reject_useless_options(question: "PredictionRequest", given: Collection[str]) -> None:
+    several = question.users is not None and len(question.users) > 1
+    if question.plot is not None and not several:
+        raise UserError("--plot draws a range of users: give --users 100..100000 too")
+    if question.target is not None:
+        reject_options(given, UNKNOWN_TO_A_SIZE, "--target")
+    elif several:
+        reject_options(given, UNKNOWN_TO_FORMULAS, "a range of --users")
+    elif "--requests" in given:
+        reject_options(given, {"--duration": "so many requests are its length"}, "--requests")
 
 
 def reject_options(given: Collection[str], unknown: Mapping[str, str], asked: str) -> None:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scenarios.model import Arrivals, Load
-from stress.load.sent_requests import generate_due_times
+from stress.load.sent_requests import generate_due_times, generate_pauses
 
 
 def load(arrivals: Arrivals, rate: float, processes: int) -> Load:
@@ -44,3 +44,15 @@ def test_the_same_seed_draws_the_same_arrivals() -> None:
         list(islice(generate_due_times(load("poisson", 100, 2), 1, seed), 50)) for seed in (7, 7, 8)
     )
     assert first == again != other
+
+
+def test_pauses_are_drawn_evenly_from_their_range_and_by_the_seed() -> None:
+    asked = Load(think_s=0.3, think_spread_s=0.1)
+    found = list(islice(generate_pauses(asked, 0, 0, seed=1), 4000))
+    assert all(0.2 <= each <= 0.4 for each in found)
+    # 4,000 of a deviation of 0.2 / sqrt(12): the mean is good to 0.0009
+    assert sum(found) / len(found) == pytest.approx(0.3, abs=0.004)
+    assert sum(each < 0.25 for each in found) == pytest.approx(1000, abs=120)
+    assert found == list(islice(generate_pauses(asked, 0, 0, seed=1), 4000))
+    assert found != list(islice(generate_pauses(asked, 0, 1, seed=1), 4000))
+    assert set(islice(generate_pauses(Load(think_s=0.3), 0, 0, seed=1), 10)) == {0.3}

@@ -25,7 +25,8 @@ AS_PREDICTED = ExplainIf(cpu_s=0.0015, least_ok_rps=0.0, most_ok_rps=1e9)
 
 
 def predict(ok_rps: float | None, cpu_ms: float | None) -> Prediction:
-    return Prediction(ok_rps, None, None, None, None, None, cpu_ms=cpu_ms)
+    low, high = (None, None) if ok_rps is None else (0.9 * ok_rps, 1.1 * ok_rps)
+    return Prediction(ok_rps, None, None, None, None, None, cpu_ms=cpu_ms, low=low, high=high)
 
 
 def cell(folder: Path, scenario: Scenario, condition: ExplainIf | None = AS_PREDICTED) -> CellRun:

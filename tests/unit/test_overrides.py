@@ -193,6 +193,7 @@ def test_every_override_arrives() -> None:
         ((), Overrides(users=0), "--users 0: give 1 to 100000"),
         ((), Overrides(users=10**9), "--users"),
         ((), Overrides(spawn_rate=0.0), "--spawn-rate 0: give 0.1"),
+        ((), Overrides(think_s=0.2, think_spread_s=0.3), "--think-spread 300ms: a pause of 200ms"),
         ((), Overrides(duration_s=0.0), "--duration 0: give 0.5 to 3600 s"),
         ((), Overrides(delay_s=61.0), "--delay 61: give 0 to 60 s"),
         ((), Overrides(pool=0), "--pool 0"),

@@ -108,6 +108,8 @@ def test_an_option_goes_where_it_says(option: Option) -> None:
     given = {option.field: value}
     if option.field == "arrivals":
         given["arrival_rate"] = 5.0  # it says how these come
+    if option.field == "think_spread_s":
+        given["think_s"] = 2.0  # no pause is shorter than nothing
     make: Callable[..., Overrides] = Overrides
     (scenario,) = apply_overrides([replace(SILENT, name="x", delay_s=1.0)], make(**given))
     assert option.read(scenario) == value
