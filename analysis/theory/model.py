@@ -5,8 +5,9 @@ from typing import Literal
 
 from scenarios.errors import UserError
 from scenarios.heartbeat import compute_blocking_s, exceeds_worker_timeout
-from scenarios.model import THREADS_OF, RareRequest, Scenario, Style
+from scenarios.model import THREADS_OF, Load, RareRequest, Scenario, Style
 from scenarios.units import Second
+from scenarios.warm_up import find_serving_places
 
 AWAITING: tuple[Style, ...] = ("async def with processes", "async fn", "goroutine")
 """They wait without a thread and without blocking the loop, as an `async def` does. Work in other
@@ -87,6 +88,15 @@ class ServerModel:
     def is_killed_by(self, users: int) -> bool:
         """Whether a worker is: as the runner expects it when it plans its windows."""
         return exceeds_worker_timeout(users, self.workers, self.held_s, self.worker_timeout_s)
+
+    def can_warm_up(self, load: Load) -> bool:
+        """Whether the runner waits for it: as it plans its windows."""
+        if self.rare is not None or self.answers_first:
+            return True
+        places = find_serving_places(
+            self.style, self.workers, self.pool, self.held_s, self.accepts == "one"
+        )
+        return places is None or places.allows_warm_up(load)
 
     def scale_cpu_to_users(self, users: int | None) -> "ServerModel":
         """With the CPU as it takes by the clock, a core for each worker: more workers than cores

@@ -68,7 +68,8 @@ def sweep(
         o.shorten_scenarios(chosen) if quick else chosen, swept, settled
     )
     grows = describe_user_sized_values(chosen, settled)
-    order = build_run_options(flags, (first, *more), f"sweep-{swept.setting}-")
+    prefix = f"sweep-{swept.setting}-"
+    order = build_run_options(flags, (first, *more), prefix, quick=quick)
     return run_study(scenarios, replace(order, sweep=SweepSettings(swept.setting, steps, grows)))
 
 
