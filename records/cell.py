@@ -95,6 +95,9 @@ class CellRecord:
     commands: dict[str, list[str]]
     overhead_s: Second
     """Starting and ending everything; the cell's whole time without ramp to drain."""
+    turn_s: Second | None = None
+    """Where the plan leaves the warm-up out: how long it takes at least, after the ramp, until each
+    user is served once, which is longer than any warm-up."""
     threads_left: int = 0
     """Threads of pool and executor that a held-up server still had from earlier runs."""
     journals_lost: tuple[str, ...] = ()

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Builds the Go program in the current folder unless a binary of these sources is kept already;
 # prints its path, and only that: NAME HINT [OPTION OF GO BUILD ...]. HINT: what to do without go.
+# ONLY=--kept builds nothing, and ends with 4 where it would have to.
 set -eu
 
 name=$1 hint=$2
@@ -33,6 +34,7 @@ fi
 
 binary=$folder/$name-$sum
 if [ ! -x "$binary" ]; then
+    [ "${ONLY-}" != --kept ] || exit 4
     # Two builds at once must not see each other's half: each has a name of its own until mv.
     new=$binary.$$
     trap 'rm -f "$new"' EXIT

@@ -44,12 +44,18 @@ def run_cell(cell: CellRun, runtime: Runtime) -> None:
     runtime.listener(PhaseProgress(scenario.name, "start", 0.0, LoadProgress(), 0))
     if served is not None:
         wait_until_idle(served, runtime.interruption)
-    stack = served or start_own_stack(cell, runtime)
+    port = served.port if served else find_free_port(runtime.port, choose_host(runtime))
+    # load and server import at the same time: what the load is for has its port already
+    load = start_load(cell, runtime, port)
     try:
-        seen = drive_load(cell, runtime, stack)
+        stack = served or start_own_stack(cell, runtime, port)
+        try:
+            seen = drive_load(cell, runtime, stack, load)
+        finally:
+            if served is None:
+                stack.close()
     finally:
-        if served is None:
-            stack.close()
+        load.end()
     if seen.phases.explainer is not None and not seen.interrupted:
         known, interruption = runtime.profiles, runtime.interruption
         seen.explained = seen.phases.explainer.complete(known, interruption)
@@ -58,32 +64,30 @@ def run_cell(cell: CellRun, runtime: Runtime) -> None:
     save_results(seen)
 
 
-def start_own_stack(cell: CellRun, runtime: Runtime) -> Stack:
-    host = runtime.distribution.listen if runtime.distribution else plan.HOST
-    port = find_free_port(runtime.port, host)
-    return start_stack(cell.scenario, port, cell.directory.raw, runtime.interruption, host)
+def choose_host(runtime: Runtime) -> str:
+    """Where the server listens."""
+    return runtime.distribution.listen if runtime.distribution else plan.HOST
 
 
-def start_load(cell: CellRun, runtime: Runtime, stack: Stack) -> Process:
+def start_own_stack(cell: CellRun, runtime: Runtime, port: int) -> Stack:
+    folder, host = cell.directory.raw, choose_host(runtime)
+    return start_stack(cell.scenario, port, folder, runtime.interruption, host)
+
+
+def start_load(cell: CellRun, runtime: Runtime, port: int) -> Process:
     """Locust, which waits for the word to go; or what is only started when its phase begins."""
     load = Process("load", cell.directory.raw / "load.log")
-    if cell.scenario.load.engine != "locust":
-        return load
-    load.start(build_load_command(cell, stack.port, find_free_port(0), runtime.distribution))
-    try:
-        if runtime.distribution is not None:
-            await_load_workers(cell, runtime, stack, load)
-    except BaseException:
-        load.end()
-        raise
+    if cell.scenario.load.engine == "locust":
+        load.start(build_load_command(cell, port, find_free_port(0), runtime.distribution))
     return load
 
 
-def drive_load(cell: CellRun, runtime: Runtime, stack: Stack) -> CellObservations:
-    """Load, bystander and watches around a ready stack. Ends what it started."""
+def drive_load(cell: CellRun, runtime: Runtime, stack: Stack, load: Process) -> CellObservations:
+    """Load, bystander and watches around a ready stack. Ends what it started, and the load."""
+    if runtime.distribution is not None:
+        await_load_workers(cell, runtime, stack, load)
     profiled = runtime.profile and cell.scenario.server.is_python
     profiler = Profiler(cell.directory.path, stack.list_processes("server") if profiled else [])
-    load = start_load(cell, runtime, stack)
     kind = PhaseRunner if cell.scenario.load.engine == "locust" else OhaPhaseRunner
     explainer = LoadExplainer(cell, stack) if is_explainable(cell) else None
     phases = kind(cell, runtime, stack, load, profiler.begin, explainer)

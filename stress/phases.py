@@ -103,8 +103,10 @@ class PhaseRunner:
             raise CellInterruptedError("the load did not end in order")
 
     def _warm_up(self) -> None:
-        """In an open loop there is nobody to wait for: the analysis looks for the cut."""
-        load, limit_s = self.scenario.load, self.windows.warm_up_limit_s
+        """In an open loop there is nobody to wait for: the analysis looks for the cut. Where no
+        warm-up is planned the ramp has to end all the same: its end is known before it comes."""
+        load, ramp_end_s = self.scenario.load, self.times.ramp_end_s or 0.0
+        limit_s = max(self.windows.warm_up_limit_s, ramp_end_s - monotonic())
         warm = self._wait_until(
             "warm-up", lambda: not load.is_open and self.progress.warm >= load.users, limit_s
         )

@@ -9,10 +9,10 @@ from scenarios.heartbeat import compute_blocking_s, exceeds_worker_timeout
 from scenarios.model import Scenario
 from scenarios.settings import build_environment
 from scenarios.units import Second
+from scenarios.warm_up import WARM_UP_LIMIT_S, find_scenario_places
 
 HOST = "127.0.0.1"
 """Never "localhost": resolving it takes a turn in asyncio's executor."""
-WARM_UP_LIMIT_S = 30.0
 OPEN_WARM_UP_S = 2.0
 """An open loop begins at its full rate: this, and three times the delay, until what is under way
 has been renewed several times."""
@@ -21,15 +21,28 @@ CYCLE_SLACK_S = 4.0
 """A server looks at its workers once a second, and a new one boots in about one."""
 
 
+USUAL_TURNS = 1.5
+"""Everybody is served once more: the users who began last wait the longest for it."""
+USUAL_RESTART_S = 1.1
+"""From the end of a worker's timeout to its death."""
+DRAIN_S = 1.0
+"""Until all load processes have said that nothing is under way."""
+OVERHEAD_S = 6.0
+"""Of a cell: it starts and ends server, upstream and load, and summarises. As seen on two cores."""
+
+
 @dataclass(frozen=True, slots=True)
 class WindowPlan:
-    """Lengths in seconds. `cycles` is None, or how many worker deaths the window spans."""
+    """Lengths in seconds. `cycles` is None, or how many worker deaths the window spans. `turn_s`:
+    where no warm-up can be enough, and so none is made, how long one would have to last at least.
+    """
 
     ramp_s: Second
     warm_up_limit_s: Second
     window_s: Second
     drain_s: Second
     cycles: int | None
+    turn_s: Second | None = None
 
     @property
     def longest_s(self) -> Second:
@@ -62,7 +75,28 @@ def plan_windows(scenario: Scenario) -> WindowPlan:
     if expects_worker_kills(scenario):
         cycle_s = scenario.server.worker_timeout_s + CYCLE_SLACK_S
         return WindowPlan(ramp_s, cycle_s, CYCLES * cycle_s, drain_s, CYCLES)
+    places = find_scenario_places(scenario)
+    if places is not None and not places.allows_warm_up(load):
+        turn_s = places.compute_turn_s(load)
+        return WindowPlan(ramp_s, 0.0, load.duration_s, drain_s, None, turn_s)
     return WindowPlan(ramp_s, WARM_UP_LIMIT_S, load.duration_s, drain_s, None)
+
+
+def estimate_cell_s(scenario: Scenario) -> Second:
+    """About how long a cell of a resolved scenario takes, its start and end included; the
+    calibration, which is shared between trials, is not."""
+    windows, turn_s = plan_windows(scenario), scenario.delay_s or 0.0
+    if places := find_scenario_places(scenario):
+        turn_s = max(turn_s, places.compute_turn_s(scenario.load))
+    drain_s = min(windows.drain_s, DRAIN_S + turn_s)
+    warm_up_s = min(windows.warm_up_limit_s, USUAL_TURNS * turn_s)
+    window_s = windows.window_s
+    if windows.cycles is not None:
+        cycle_s = scenario.server.worker_timeout_s + USUAL_RESTART_S
+        warm_up_s, window_s = max(0.0, cycle_s - windows.ramp_s), windows.cycles * cycle_s
+    elif scenario.load.is_open:
+        warm_up_s = windows.warm_up_limit_s
+    return windows.ramp_s + warm_up_s + window_s + drain_s + OVERHEAD_S
 
 
 def count_needed_descriptors(scenario: Scenario) -> int:

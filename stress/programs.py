@@ -1,29 +1,85 @@
 """What must be built before it can be started."""
 
+import os
+import signal
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryFile
+from time import monotonic
+from typing import IO, Literal
 
 from scenarios.errors import build_cannot_run_error
 from scenarios.model import Server
+from scenarios.units import Second
+from stress.interruption import Interruption
 from stress.places import ROOT
 from stress.servers import ServerAdapter
 
 LONG_BUILD_S = 2.0
 """From here on a build is worth a word."""
+LOOK_S = 0.1
+SHOWN_LINES = 20
+"""Of what a compiler complains of."""
+KEPT = "--kept"
+"""Has a build script say where the program is, or end with MUST_BE_BUILT."""
+MUST_BE_BUILT = 4
+UPSTREAM = ROOT / "slow_upstream" / "build.sh"
+WITHOUT_GO = "--upstream python needs no Go"
+WITHOUT_PEER = "the scenarios without it can still run"
+
+
+@dataclass(frozen=True, slots=True)
+class BuildProgress:
+    """`since_s`: how long it takes so far. `last_words`: of the compiler, empty where it says
+    nothing before its end."""
+
+    program: str
+    state: Literal["begins", "goes on", "ended"]
+    since_s: Second
+    last_words: str = ""
+
+
+def print_build(moment: BuildProgress) -> None:
+    if moment.state == "begins":
+        print(f"study: building {moment.program} (once) ...", file=sys.stderr, flush=True)
+    if moment.state == "ended":
+        print(f"study: built {moment.program} in {moment.since_s:.0f} s", file=sys.stderr)
+
+
+@dataclass(frozen=True, slots=True)
+class BuildWatch:
+    """Who hears of a build that takes a while, and may end it."""
+
+    listener: Callable[[BuildProgress], None] = print_build
+    interruption: Interruption = field(default_factory=Interruption)
 
 
 def find_upstream_program(kind: str) -> tuple[str, ...]:
+    """Raises UserError."""
     if kind == "python":
         return sys.executable, "-m", "slow_upstream"
-    return (run_build_script(ROOT / "slow_upstream" / "build.sh", "--upstream python needs no Go"),)
+    return (run_build_script(UPSTREAM, WITHOUT_GO),)
 
 
-def find_peer_program(kind: str) -> str:
-    """The path of a compiled server, built where it is not yet. Raises UserError."""
-    return run_build_script(
-        ROOT / "peers" / kind / "build.sh", "the scenarios without it can still run"
-    )
+def find_peer_program(kind: str, watch: BuildWatch | None = None) -> str:
+    """The path of a compiled server, built where it is not yet. Raises UserError,
+    CellInterruptedError."""
+    return run_build_script(find_peer_script(kind), WITHOUT_PEER, watch)
+
+
+def find_peer_script(kind: str) -> Path:
+    return ROOT / "peers" / kind / "build.sh"
+
+
+def is_built(script: Path, otherwise: str) -> bool:
+    """Raises UserError with the script's words where it can't be."""
+    done = subprocess.run(("sh", str(script), KEPT), capture_output=True, text=True, check=False)
+    if done.returncode not in (0, MUST_BE_BUILT):
+        raise build_cannot_run_error(f"{done.stderr.strip()}; {otherwise}")
+    return done.returncode == 0
 
 
 def make_peer_adapter(kind: str, toolchain: str, variables: tuple[str, ...]) -> ServerAdapter:
@@ -35,23 +91,56 @@ def make_peer_adapter(kind: str, toolchain: str, variables: tuple[str, ...]) -> 
 
     return ServerAdapter(
         build_argv,
-        check_available=lambda: find_peer_program(kind),
+        check_available=lambda: is_built(find_peer_script(kind), WITHOUT_PEER),
+        build_program=lambda watch: find_peer_program(kind, watch),
         toolchain=toolchain,
         variables=variables,
     )
 
 
-def run_build_script(script: Path, otherwise: str) -> str:
-    """What the script says it has built. Raises UserError with its words where it can't."""
-    with subprocess.Popen(
-        ("sh", str(script)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as building:
+def run_build_script(script: Path, otherwise: str, watch: BuildWatch | None = None) -> str:
+    """What the script says it has built. Raises UserError with its words where it can't,
+    CellInterruptedError."""
+    with (
+        TemporaryFile("w+") as said,
+        TemporaryFile("w+") as complaint,
+        subprocess.Popen(
+            ("sh", str(script)), stdout=said, stderr=complaint, start_new_session=True
+        ) as building,
+    ):
         try:
-            said, complaint = building.communicate(timeout=LONG_BUILD_S)
+            follow_build(building, script.parent.name, complaint, watch or BuildWatch())
+        except BaseException:
+            os.killpg(building.pid, signal.SIGTERM)
+            raise
+        if building.returncode != 0:
+            last = "\n".join(read_all(complaint).strip().splitlines()[-SHOWN_LINES:])
+            raise build_cannot_run_error(f"{last}; {otherwise}")
+        return read_all(said).strip()
+
+
+def follow_build(
+    building: subprocess.Popen[bytes], program: str, complaint: IO[str], watch: BuildWatch
+) -> None:
+    """Until it has ended. Raises CellInterruptedError."""
+    begun_s, is_long = monotonic(), False
+    while True:
+        try:
+            building.wait(LOOK_S)
+            break
         except subprocess.TimeoutExpired:
-            what = script.parent.name
-            print(f"study: building {what} (once, up to some minutes) ...", file=sys.stderr)
-            said, complaint = building.communicate()
-    if building.returncode != 0:
-        raise build_cannot_run_error(f"{complaint.strip()}; {otherwise}")
-    return said.strip()
+            watch.interruption.check()
+        since_s = monotonic() - begun_s
+        if since_s >= LONG_BUILD_S:
+            state: Literal["begins", "goes on"] = "goes on" if is_long else "begins"
+            last_words = " ".join(read_all(complaint).rpartition("\n")[0].split("\n")[-1].split())
+            watch.listener(BuildProgress(program, state, since_s, last_words))
+            is_long = True
+    if is_long and building.returncode == 0:
+        watch.listener(BuildProgress(program, "ended", monotonic() - begun_s))
+
+
+def read_all(file: IO[str]) -> str:
+    """What the child has written so far, through its own descriptor of the same file."""
+    size = os.fstat(file.fileno()).st_size
+    return os.pread(file.fileno(), size, 0).decode(errors="replace")

@@ -124,6 +124,7 @@ def build_record(seen: CellObservations) -> CellRecord:
         phases=phases.times.build_phases(),
         cycles_planned=cell.windows.cycles,
         warm_up_limit_s=cell.windows.warm_up_limit_s,
+        turn_s=cell.windows.turn_s,
         drain_limit_s=cell.windows.drain_s,
         deaths=tuple(explain_deaths(phases, log_text)),
         users_spawned=phases.progress.users,

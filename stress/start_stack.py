@@ -71,8 +71,9 @@ def resolve_target(scenario: Scenario, url: str) -> tuple[str, int]:
     try:
         socket.create_connection((host, port), timeout=READY_WITHIN_S / 6).close()
     except (OSError, UnicodeError) as error:
+        named = scenario.contender or scenario.name
         raise build_cannot_run_error(
-            f"{scenario.contender}: nobody answers at {url} ({error}); start that server first"
+            f"{named}: nobody answers at {url} ({error}); start that server first"
         ) from error
     return host, port
 

@@ -1,5 +1,6 @@
 #!/bin/sh
-# The whole study: every cell of classic and fair, a fresh server for each. --quick takes two and a half minutes.
+# The whole study: every cell of classic and fair, a fresh server for each. It says first how long it takes.
+# Options are those of `study run`, such as --quick, --trials 5 or --no-peers.
 set -eu
 cd "$(dirname "$(readlink -f "$0")")/.."
 sh setup.sh

@@ -15,7 +15,8 @@ from analysis.summary.capacity import (
     name_step,
 )
 from analysis.summary.model import CellSummary
-from scenarios.model import Scenario
+from scenarios.errors import UserError
+from scenarios.model import Scenario, ServerKind
 from scenarios.resolution import resolve_scenario
 from scenarios.settings import ARRIVAL_RATES
 from study.machine_facts import detect_resources
@@ -46,6 +47,14 @@ class CapacityPlan:
             rate = round_rate(rate)
             return self._build_trial(name_step(self.scenario.name, rate), rate, results)
         return self._choose_share({step.rate for step in steps}, results)
+
+    def leave_out(
+        self,
+        server: ServerKind,  # noqa: ARG002 - there is only one
+        results: Sequence[CellSummary],  # noqa: ARG002
+        problem: UserError,
+    ) -> Sequence[str]:
+        raise problem
 
     def _choose_share(
         self, measured: set[float], results: Sequence[CellSummary]

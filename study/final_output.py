@@ -22,7 +22,11 @@ from scenarios.errors import ALL_WELL, BROKEN, INTERRUPTED, NOT_AS_EXPECTED, Use
 from study.progress import get_terminal_width
 
 
-def print_run_table(summary: RunSummary) -> None:
+def print_tables(summary: RunSummary) -> None:
+    """Intervals over the trials first, where there are several; then each cell."""
+    if select_repeated(summary.scenarios):
+        print_trials(summary)
+        print()
     print_table(build_run_table(summary.cells))
 
 
@@ -30,10 +34,11 @@ def print_table(table: Table) -> None:
     print("\n".join(render_terminal(table, get_terminal_width())))
 
 
+def print_trials(summary: RunSummary) -> None:
+    print_table(build_narrow_trials_table(select_repeated(summary.scenarios)))
+
+
 def print_final_output(summary: RunSummary) -> None:
-    if repeated := select_repeated(summary.scenarios):
-        print()
-        print_table(build_narrow_trials_table(repeated))
     for cell in summary.cells:
         print_notes(cell)
     for remark in list_engine_notes(summary.cells):

@@ -23,13 +23,13 @@ GROUPS = ("Load", "Server", "Client", "Upstream", "Database", "Contrast", "Other
 OWN_VALUES = "Left out, a scenario's own value counts; [default] is what most of them have."
 QUICK_USERS = 50
 QUICK_DELAY_S = 0.1
-QUICK_DURATION_S = 5.0
+QUICK_DURATION_S = 3.0
 DEFAULT_PORT = 4242
 DEFAULT_OUT = Path("results")
 
 Names = Annotated[str, Setting("classic and fair if none is named.", name="SCENARIO|GROUP|FILE")]
 Name = Annotated[str, Setting("", name="SCENARIO|GROUP|FILE")]
-Quick = Annotated[bool, Setting("50 users, 100 ms, 5 s: a first look.", group="Load")]
+Quick = Annotated[bool, Setting("50 users, 100 ms, 3 s: a first look.", group="Load")]
 Port = Annotated[int, Setting("Of the server; 0 picks a free one.", bounds=(0, 65535))]
 Json = Annotated[bool, Setting("Print JSON, nothing else.")]
 Out = Annotated[Path, Setting("Folder that run directories go into.", metavar="FOLDER")]

@@ -3,6 +3,8 @@
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from math import inf
+from time import monotonic
 
 import psutil
 
@@ -11,11 +13,15 @@ from analysis.theory.prediction import compute_prediction
 from records.prediction import Calibration, Prediction
 from scenarios.errors import UserError
 from scenarios.model import Client, Database, Endpoint, Scenario, Server
+from scenarios.units import Second
 from stress.calibrate import calibrate
 from stress.interruption import Interruption
 from stress.runtime import ExplainIf
 
 Alike = tuple[Endpoint, Server, Client | None, Database | None]
+SHARED_FOR_S = 600.0
+"""Scenarios that are alike share a calibration this long: a shared machine is not as fast now as it
+was an hour ago."""
 
 
 GROWN_CPU = 1.5
@@ -36,8 +42,8 @@ def print_warning(line: str) -> None:
 
 @dataclass(slots=True)
 class Predictor:
-    """Calibrates each scenario right before its first trial: a shared machine is not as fast now
-    as it was some minutes ago. Where a `base` is given its calibration stands for all.
+    """Calibrates each scenario right before its first trial, unless one that is alike has been
+    calibrated within SHARED_FOR_S. Where a `base` is given its calibration stands for all.
 
     One of which nothing can be said is left out, and `miss` is told why, once: an endpoint that
     only fails is worth measuring too.
@@ -51,6 +57,8 @@ class Predictor:
     predictions: dict[str, Prediction] = field(default_factory=dict)
     """Both by the scenario's name."""
     _missed: set[str] = field(default_factory=set)
+    _shared: dict[Alike, tuple[Second, Calibration]] = field(default_factory=dict)
+    """With the moment when each was made."""
 
     def predict(self, scenario: Scenario) -> Prediction | None:
         """Of a resolved scenario, on record. Raises CellInterruptedError."""
@@ -65,10 +73,7 @@ class Predictor:
         if measured.name in self._missed:
             return None
         try:
-            found = (
-                self.calibrations.get(measured.name)
-                or calibrate_scenarios((measured,), self.interruption, self.tell)[measured.name]
-            )
+            found = self.calibrations.get(measured.name) or self._share_calibration(measured)
             system = build_server_model(
                 scenario, found.cpu_s, psutil.cpu_count(), found.wait_s, found.samples
             )
@@ -79,12 +84,25 @@ class Predictor:
         self.calibrations[measured.name] = found
         return compute_prediction(system, scenario.load)
 
+    def _share_calibration(self, scenario: Scenario) -> Calibration:
+        """Raises UserError, CellInterruptedError."""
+        made_s, found = self._shared.get(select_calibrated(scenario), (-inf, None))
+        if found is None or monotonic() - made_s > SHARED_FOR_S:
+            found = calibrate_scenarios((scenario,), self.interruption, self.tell)[scenario.name]
+            self._shared[select_calibrated(scenario)] = monotonic(), found
+        return found
+
     def export(self) -> dict[str, object]:
         """For the manifest."""
         return {
             "calibrations": {name: asdict(each) for name, each in self.calibrations.items()},
             "predictions": {name: asdict(each) for name, each in self.predictions.items()},
         }
+
+
+def select_calibrated(scenario: Scenario) -> Alike:
+    """All that a calibration depends on: it has a load and a delay of its own."""
+    return scenario.endpoint, scenario.server, scenario.client, scenario.database
 
 
 def calibrate_scenarios(
@@ -95,7 +113,7 @@ def calibrate_scenarios(
     known = dict[Alike, Calibration]()
     found = dict[str, Calibration]()
     for scenario in scenarios:
-        alike = (scenario.endpoint, scenario.server, scenario.client, scenario.database)
+        alike = select_calibrated(scenario)
         if alike not in known:
             tell(scenario.name)
             try:

@@ -9,6 +9,7 @@ from rich.live import Live
 
 from analysis.report.table import WIDTH
 from stress.load.command import WAITING
+from stress.programs import BuildProgress, print_build
 from stress.runtime import PhaseProgress
 from study.live.follow import CellFollower
 from study.live.panel import render_panel
@@ -19,6 +20,9 @@ PLAIN_EVERY_S = 10.0
 class ProgressDisplay(Protocol):
     def start_cell(self, number: int, of: int, folder: Path) -> None:
         """The next cell begins, and will keep its raw files under `folder`."""
+
+    def show_build(self, moment: BuildProgress) -> None:
+        """A server is compiled, which takes up to some minutes."""
 
     def show_calibration(self, scenario: str) -> None: ...
 
@@ -52,6 +56,9 @@ def format_phase(moment: PhaseProgress) -> str:
 class QuietDisplay:
     def start_cell(self, number: int, of: int, folder: Path) -> None: ...
 
+    def show_build(self, moment: BuildProgress) -> None:
+        print_build(moment)
+
     def show_calibration(self, scenario: str) -> None: ...
 
     def show_phase(self, moment: PhaseProgress) -> None: ...
@@ -59,6 +66,13 @@ class QuietDisplay:
     def print_line(self, line: str) -> None: ...
 
     def close(self) -> None: ...
+
+
+def format_build(moment: BuildProgress) -> str:
+    if moment.state == "ended":
+        return f"built {moment.program} in {moment.since_s:.0f} s"
+    last_words = f" ({moment.last_words})" if moment.last_words else ""
+    return f"building {moment.program}, once: {moment.since_s:.0f} s so far{last_words}"
 
 
 CALIBRATION = "what does one request cost by itself?"
@@ -76,6 +90,11 @@ class PlainDisplay:
 
     def start_cell(self, number: int, of: int, folder: Path) -> None:  # noqa: ARG002
         self._of, self._phase = f"{number}/{of}", ""
+
+    def show_build(self, moment: BuildProgress) -> None:
+        if moment.state != "goes on" or monotonic() - self._told_s >= PLAIN_EVERY_S:
+            self._told_s = monotonic()
+            self._errors.print(f"[build] {format_build(moment)}")
 
     def show_calibration(self, scenario: str) -> None:
         self._errors.print(f"[calibration] {scenario}: {CALIBRATION}")
@@ -106,6 +125,12 @@ class TerminalDisplay:
     def start_cell(self, number: int, of: int, folder: Path) -> None:
         self._of = f"{number}/{of}"
         self._follower = CellFollower(folder / "raw")
+
+    def show_build(self, moment: BuildProgress) -> None:
+        if moment.state == "ended":
+            self.print_line(format_build(moment))
+        else:
+            self._live.update(format_build(moment), refresh=True)
 
     def show_calibration(self, scenario: str) -> None:
         self._live.update(f"calibration, {scenario}: {CALIBRATION}", refresh=True)

@@ -10,7 +10,7 @@ from study.final_output import (
     judge_expectations,
     print_final_output,
     print_report_location,
-    print_run_table,
+    print_tables,
     write_report_page,
 )
 
@@ -21,7 +21,7 @@ def rebuild_reports(directory: Path) -> int:
     summary = load_run_summary(run)
     if not summary.cells:
         raise UserError(f"{directory}: no cell of this run was saved; there is nothing to report")
-    print_run_table(summary)
+    print_tables(summary)
     try:
         write_reports(run.path, summary)
     except OSError as error:

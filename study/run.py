@@ -1,29 +1,30 @@
 """`study run`: each cell is run, summarised, saved and shown, then the next."""
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cache
+from math import ceil
 from pathlib import Path
 from secrets import randbelow
 
+from analysis.report.trials_table import select_repeated
 from analysis.report.write import render_summary_json
 from analysis.summary.run import RunSummary
 from analysis.summary.sweep import SweepSettings
 from analysis.summary.thresholds import Threshold, validate_thresholds
 from records.rundir import RunDir, create_run
 from scenarios.errors import UserError
-from scenarios.model import Library, Scenario, ServerKind
+from scenarios.model import Scenario
 from scenarios.resolution import resolve_scenario
+from scenarios.units import Second
 from stress.databases import check_given_database
-from stress.extras import check_client_library, check_extra
+from stress.extras import check_extra
 from stress.interruption import record_signals
 from stress.load.oha import check_engine_installed
 from stress.machine import find_free_port, raise_descriptor_limit
-from stress.plan import count_needed_descriptors
+from stress.plan import count_needed_descriptors, estimate_cell_s
 from stress.programs import find_upstream_program
 from stress.runtime import Distribution, Runtime
-from stress.servers import find_adapter
 from stress.stack import Stack
 from stress.start_stack import resolve_target
 from study.distribution import check_ports
@@ -32,17 +33,22 @@ from study.final_output import (
     print_final_output,
     print_outcomes,
     print_report_location,
-    print_run_table,
+    print_tables,
+    print_trials,
     write_report_page,
 )
 from study.live.session import open_display
 from study.machine_facts import collect_environment, detect_resources
-from study.predictions import Predictor
+from study.predictions import Predictor, select_calibrated
 from study.progress import choose_display
 from study.runner import Runner
 from study.schedule import FixedPlan, Plan, schedule_trials
+from study.selection import Peers, select_possible
 
 SEEDS = 2**32
+CALIBRATION_TAKES_S: Second = 5.0
+"""With the start of its server."""
+SHOWN_IN_SECONDS_S: Second = 150.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +80,7 @@ class RunOptions:
     """Whether what is to be said of the cells follows the table."""
     calibrated: Scenario | None = None
     """Whose calibration stands for all scenarios; None has each calibrated."""
+    peers: Peers = "all"
     workshop: Mapping[str, object] | None = None
     """Of an exercise: its number, whether the app was edited, what was guessed."""
 
@@ -110,11 +117,44 @@ def run_scenarios(
         raise UserError("--profile: py-spy sees Python servers only; none is chosen")
     if order.profile:
         check_extra("profile", "--profile")
-    settled = [resolve_scenario(scenario, offered) for scenario in drop_impossible(scenarios)]
+    selection = select_possible(scenarios, order.peers)
+    settled = [resolve_scenario(scenario, offered) for scenario in selection.scenarios]
     validate_thresholds(order.expectations, [each.name for each in settled])
     seed = randbelow(SEEDS) if order.seed is None else order.seed
-    plan = FixedPlan(schedule_trials(settled, order.trials, seed))
-    return run_plan(settled, order, build_manifest(plan, order, seed), served, lambda _: plan)
+    plan = FixedPlan(schedule_trials(settled, order.trials, seed, selection.unbuilt))
+    manifest = build_manifest(plan, order, seed)
+
+    def announce() -> None:
+        if not (order.quiet or order.json_output):
+            print_estimate(settled, order, selection.unbuilt)
+
+    return run_plan(settled, order, manifest, served, lambda _: plan, announce)
+
+
+def print_estimate(
+    scenarios: Sequence[Scenario], order: RunOptions, unbuilt: Collection[str]
+) -> None:
+    """How long the run takes, but for what must be built."""
+    duration = format_duration(estimate_run_s(scenarios, order))
+    trials = f" x {order.trials} trials" if order.trials > 1 else ""
+    kinds = {each.server.kind for each in scenarios if each.name in unbuilt}
+    builds = f", and the time that it takes to build {' and '.join(sorted(kinds))}" if kinds else ""
+    many = f"{len(scenarios)} scenario{'s' if len(scenarios) > 1 else ''}"
+    print(f"study: {many}{trials}: about {duration}{builds}", file=sys.stderr)
+
+
+def estimate_run_s(scenarios: Sequence[Scenario], order: RunOptions) -> Second:
+    """By the plans of its cells."""
+    alike = {select_calibrated(each) for each in scenarios} if order.predict else ()
+    cells_s = order.trials * sum(map(estimate_cell_s, scenarios))
+    return cells_s + CALIBRATION_TAKES_S * len(alike)
+
+
+def format_duration(seconds: Second) -> str:
+    """To the minute; a short one to ten seconds."""
+    if seconds < SHOWN_IN_SECONDS_S:
+        return f"{10 * ceil(seconds / 10)} seconds"
+    return f"{ceil(seconds / 60)} minutes"
 
 
 def run_plan(
@@ -123,12 +163,15 @@ def run_plan(
     manifest: Mapping[str, object],
     served: Stack | None,
     make_plan: Callable[[Predictor | None], Plan],
+    announce: Callable[[], None] = lambda: None,
 ) -> RunResult:
-    """Of resolved scenarios, in a run directory of their own. Raises UserError."""
+    """Of resolved scenarios, in a run directory of their own. `announce`: called when nothing is
+    refused any more. Raises UserError."""
     check_machine(scenarios, order, served)
     directory = create_run(order.out, order.name)
     content = {**build_head(scenarios, order), **manifest}
     directory.save_manifest(content)
+    announce()
     progress = choose_display(order.quiet or order.json_output)
     with (
         open_display(order.live, progress, directory.path, order.command, scenarios) as view,
@@ -178,7 +221,10 @@ def print_results(summary: RunSummary, order: RunOptions) -> None:
         print_outcomes(summary.outcomes, sys.stderr)
     elif summary.cells:
         if order.quiet:
-            print_run_table(summary)
+            print_tables(summary)
+        elif select_repeated(summary.scenarios):  # the rows stand above
+            print()
+            print_trials(summary)
         if order.closing:
             print_final_output(summary)
 
@@ -199,45 +245,3 @@ def check_machine(scenarios: Sequence[Scenario], order: RunOptions, served: Stac
         check_engine_installed(engine)
     if any(each.database for each in scenarios):
         check_given_database()
-
-
-def drop_impossible(scenarios: Sequence[Scenario]) -> tuple[Scenario, ...]:
-    """Without those whose server or database can't be had here: one line for each reason. Raises
-    UserError where nothing is left."""
-    missing = {
-        each.name: problem
-        for each in scenarios
-        if (
-            problem := find_obstacle(
-                each.server.kind, each.database is not None, name_library(each)
-            )
-        )
-    }
-    left = tuple(each for each in scenarios if each.name not in missing)
-    if not left:
-        raise next(iter(missing.values()))
-    for reason in dict.fromkeys(map(str, missing.values())):
-        skipped = ", ".join(name for name, each in missing.items() if str(each) == reason)
-        print(f"study: left out {skipped}: {reason}", file=sys.stderr)
-    return left
-
-
-def name_library(scenario: Scenario) -> Library | None:
-    """The client library that the server under study uses, where it is one of ours in Python."""
-    return scenario.client.library if scenario.client and scenario.server.is_python else None
-
-
-@cache
-def find_obstacle(
-    server: ServerKind, has_database: bool, library: Library | None
-) -> UserError | None:
-    """Builds the server where it must be."""
-    try:
-        find_adapter(server).check_available()
-        if has_database:
-            check_extra("database", "a scenario with a database")
-        if library is not None:
-            check_client_library(library)
-    except UserError as problem:
-        return problem
-    return None

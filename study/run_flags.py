@@ -14,6 +14,7 @@ from study.scenario_files import is_scenario_file
 
 if TYPE_CHECKING:
     from study.run import RunOptions
+    from study.selection import Peers
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,22 +27,31 @@ class RunFlags:
     predict: Annotated[bool, Setting("Calibrate, and say first what theory expects.")] = True
     live: Annotated[bool, Setting("Show the run on a page on loopback while it goes on.")] = False
     report: Annotated[bool, Setting("Draw report.html at the end, in some seconds.")] = True
+    peers: Annotated[
+        bool,
+        Setting(
+            "Axum and gin, built when their turn comes; --no-peers leaves their scenarios out."
+        ),
+    ] = True
     port: Port = DEFAULT_PORT
     out: Out = DEFAULT_OUT
     json: Annotated[bool, Setting("Print summary.json, nothing else.")] = False
     quiet: Annotated[bool, Setting("Print only the table.")] = False
 
 
-def build_run_options(flags: RunFlags, names: Sequence[str], prefix: str = "") -> "RunOptions":
-    """The run's directory is named after its scenarios."""
+def build_run_options(
+    flags: RunFlags, names: Sequence[str], prefix: str = "", *, quick: bool = False
+) -> "RunOptions":
+    """The run's directory is named after its scenarios. A quick one waits for no compiler."""
     from study.run import RunOptions
 
+    peers: Peers = ("built" if quick else "all") if flags.peers else "none"
     words = [Path(each).stem if is_scenario_file(each) else each for each in names]
     return RunOptions(
         name=prefix + "-".join(words or ["all"]), command=record_command(sys.argv[1:]),
         trials=flags.trials, port=flags.port, out=flags.out, json_output=flags.json,
         quiet=flags.quiet, seed=flags.seed, predict=flags.predict, live=flags.live,
-        report=flags.report,
+        report=flags.report, peers=peers,
     )  # fmt: skip
 
 

@@ -12,12 +12,16 @@ from analysis.summary.model import CellSummary
 from analysis.summary.run import RunSummary, read_run_settings, summarize_run
 from records.rundir import RunDir
 from scenarios.errors import BROKEN, UserError
+from scenarios.model import ServerKind
 from stress.cell import run_cell
 from stress.interruption import CellInterruptedError
+from stress.programs import BuildWatch
 from stress.runtime import CellRun, Runtime
+from stress.servers import find_adapter
 from study.predictions import Predictor, choose_condition
 from study.progress import ProgressDisplay, get_terminal_width
 from study.schedule import Plan, ScheduledTrial
+from study.selection import print_left_out
 
 TRACEBACK_FILE = "error.log"
 
@@ -44,6 +48,8 @@ class Runner:
             plan = make_plan(self.predictor)
             while (turn := plan.choose_next(self.cells)) is not None:
                 self._name = f"{turn.scenario.name}: "
+                if not self._build_server(turn.scenario.server.kind, plan):
+                    continue
                 summary = self._run_trial(turn, plan.length)
                 if self.runtime.interruption.reason or summary.interrupted:
                     return
@@ -59,6 +65,18 @@ class Runner:
 
     def summarize(self) -> RunSummary:
         return summarize_run(self.cells, read_run_settings(self.manifest))
+
+    def _build_server(self, server: ServerKind, plan: Plan) -> bool:
+        """False where it can't be built: its scenarios are left out, the others go on. Raises
+        UserError where there are none, CellInterruptedError."""
+        watch = BuildWatch(self.progress.show_build, self.runtime.interruption)
+        try:
+            find_adapter(server).build_program(watch)
+        except UserError as problem:
+            names = plan.leave_out(server, self.cells, problem)
+            print_left_out(dict.fromkeys(names, problem))
+            return False
+        return True
 
     def _run_trial(self, turn: ScheduledTrial, length: int) -> CellSummary:
         cell = self.directory.open_cell(f"{turn.scenario.name}.{turn.trial}")

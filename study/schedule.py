@@ -1,12 +1,13 @@
 """When each cell of a run has its turn."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Protocol
 
 from analysis.summary.model import CellSummary
-from scenarios.model import Scenario
+from scenarios.errors import UserError
+from scenarios.model import Scenario, ServerKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +29,14 @@ class Plan(Protocol):
         """None ends the run. `results`: of this run so far, in the order in which they ran. Raises
         UserError, CellInterruptedError."""
 
+    def leave_out(
+        self, server: ServerKind, results: Sequence[CellSummary], problem: UserError
+    ) -> Sequence[str]:
+        """Drops what is still to come of a server that can't be built, and returns the names of
+        those scenarios. Raises `problem` where nothing was measured and nothing is left."""
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True)
 class FixedPlan:
     """What comes when is settled before the first cell."""
 
@@ -42,21 +49,34 @@ class FixedPlan:
     def choose_next(self, results: Sequence[CellSummary]) -> ScheduledTrial | None:
         return self.turns[len(results)] if len(results) < len(self.turns) else None
 
+    def leave_out(
+        self, server: ServerKind, results: Sequence[CellSummary], problem: UserError
+    ) -> Sequence[str]:
+        measured, coming = self.turns[: len(results)], self.turns[len(results) :]
+        dropped = [turn for turn in coming if turn.scenario.server.kind == server]
+        self.turns = (*measured, *(turn for turn in coming if turn not in dropped))
+        if not self.turns:
+            raise problem
+        return list(dict.fromkeys(turn.scenario.name for turn in dropped))
+
 
 def schedule_trials(
-    scenarios: Sequence[Scenario], trials: int, seed: int
+    scenarios: Sequence[Scenario], trials: int, seed: int, unbuilt: Collection[str] = ()
 ) -> tuple[ScheduledTrial, ...]:
     """A round for each trial, which holds every scenario once, shuffled anew.
 
     Randomised blocks (Fisher, The Design of Experiments, 1935): what drifts, such as a machine
     that grows warm, touches all scenarios alike, and none always runs in the wake of the same
     other one. Another Python may shuffle otherwise from the same seed: the manifest has the order.
+    `unbuilt`: names of scenarios whose server must be built first. They end the first round: a user
+    does not wait some minutes for the first row.
     """
-    if trials == 1:  # a demonstration, no experiment: in class the table reads as the catalogue
-        return tuple(ScheduledTrial(scenario, 1) for scenario in scenarios)
     generator = Random(seed)
-    return tuple(
-        ScheduledTrial(scenario, trial)
-        for trial in range(1, trials + 1)
-        for scenario in generator.sample(scenarios, len(scenarios))
-    )
+    turns: list[ScheduledTrial] = []
+    for trial in range(1, trials + 1):
+        # a single round is a demonstration, no experiment: its table reads as the catalogue
+        around = list(scenarios) if trials == 1 else generator.sample(scenarios, len(scenarios))
+        if trial == 1:
+            around.sort(key=lambda scenario: scenario.name in unbuilt)
+        turns += [ScheduledTrial(scenario, trial) for scenario in around]
+    return tuple(turns)

@@ -113,10 +113,10 @@ def render_summary_markdown(summary: RunSummary) -> str:
     """summary.md: what a run came to, fit for a pull request."""
     cells = summary.cells
     text = f"`{summary.command}`\n\n"
-    text += render_markdown(build_run_table(cells, with_unanswered=False))
     if repeated := select_repeated(summary.scenarios):
-        text += f"\nOver the trials, {escape_markdown(HEADING)}:\n\n"
-        text += render_markdown(build_trials_table(repeated))
+        text += f"Over the trials, {escape_markdown(HEADING)}:\n\n"
+        text += render_markdown(build_trials_table(repeated)) + "\nEach trial by itself:\n\n"
+    text += render_markdown(build_run_table(cells, with_unanswered=False))
     text += "".join(f"{line}\n" for line in list_cell_notes(cells))
     text += render_contrasts(summary.contrasts)
     for each in summary.sweeps:

@@ -9,8 +9,9 @@ from analysis.theory.cpu_law import CpuLaw, fit_cpu_law
 from records.prediction import CpuSample
 from scenarios.errors import UserError
 from scenarios.heartbeat import compute_blocking_s, exceeds_worker_timeout
-from scenarios.model import THREADS_OF, RareRequest, Scenario, Style
+from scenarios.model import THREADS_OF, Load, RareRequest, Scenario, Style
 from scenarios.units import Second
+from scenarios.warm_up import find_serving_places
 
 ROUNDS = 30
 """Of what settles by itself: the CPU of a request, and how many are in flight while it takes that.
@@ -96,6 +97,15 @@ class ServerModel:
     def is_killed_by(self, users: int) -> bool:
         """Whether a worker is: as the runner expects it when it plans its windows."""
         return exceeds_worker_timeout(users, self.workers, self.held_s, self.worker_timeout_s)
+
+    def can_warm_up(self, load: Load) -> bool:
+        """Whether the runner waits for it: as it plans its windows."""
+        if self.rare is not None or self.answers_first:
+            return True
+        places = find_serving_places(
+            self.style, self.workers, self.pool, self.held_s, self.accepts == "one"
+        )
+        return places is None or places.allows_warm_up(load)
 
     def scale_cpu_to_users(self, users: int, think_s: Second = 0.0) -> "ServerModel":
         """With the CPU of one request as it is by the clock while so many users are at work, a

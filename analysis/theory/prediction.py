@@ -159,9 +159,10 @@ def simulate_run(
     model: ServerModel, load: Load, turn_s: Second, settles_s: Second
 ) -> SimulationResult | None:
     """With the phases of a real run: its window opens when everybody has been served once, or when
-    its patience ends. `settles_s` is what the crowd takes until turns are even. None where ramp and
-    warm-up leave less than half of what may be simulated to the window."""
-    warm_up_s = min(PATIENCE_S, TURNS * settles_s)
+    its patience ends, or at once where no patience is enough. `settles_s` is what the crowd takes
+    until turns are even. None where ramp and warm-up leave less than half of what may be simulated
+    to the window."""
+    warm_up_s = min(PATIENCE_S, TURNS * settles_s) if model.can_warm_up(load) else 0.0
     sent = (load.users / load.spawn_rate + warm_up_s) * load.users / turn_s
     return simulate(model, load, warm_up_s, load.duration_s) if 2 * sent <= MOST_REQUESTS else None
 

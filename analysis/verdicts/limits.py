@@ -53,25 +53,26 @@ class Descriptors(Verdict):
 
 class GeneratorSaturated(Verdict):
     """The load generator was the limit, or may have been. By its CPU, or by how late its requests
-    left, measured against how long they took."""
+    left, measured against how long they took. Where the window has too few samples of
+    the load processes their CPU is unknown, and the lateness alone counts."""
 
     rank = 90
     advice = "the rps may be the generator's; --load-processes 2, --engine oha or fewer users"
     severity = "error"
 
-    cpu_percent: float
-    processes: int
+    cpu_percent: float | None
+    processes: int | None
     lateness_p99_ms: float | None
 
     @classmethod
     def check(cls, evidence: Evidence) -> Verdict | None:
         own = evidence.instruments
-        busiest = max(own.generator_cpu_percent, default=0.0)
+        busiest = max(own.generator_cpu_percent, default=None)
         late_ms = own.generator_lateness_p99_ms
         bearable_ms = max(LATENESS_LIMIT_MS, LATENESS_LIMIT_SHARE * (own.typical_ms or 0.0))
-        if busiest <= CPU_LIMIT_PERCENT and (late_ms or 0.0) <= bearable_ms:
+        if (busiest or 0.0) <= CPU_LIMIT_PERCENT and (late_ms or 0.0) <= bearable_ms:
             return None
-        processes = len(own.generator_cpu_percent)
+        processes = len(own.generator_cpu_percent) or None
         return cls(cpu_percent=busiest, processes=processes, lateness_p99_ms=late_ms)
 
     @property
@@ -81,6 +82,8 @@ class GeneratorSaturated(Verdict):
             if self.lateness_p99_ms is None
             else f"; 1 % of the requests left {self.lateness_p99_ms:.0f} ms late or more"
         )
+        if self.cpu_percent is None:
+            return f"the CPU of the load is unknown: the window has too few samples of it{late}"
         return (
             f"of {self.processes} load process(es) the busiest used "
             f"{self.cpu_percent:.0f} % of its core{late}"

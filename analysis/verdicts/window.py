@@ -4,6 +4,7 @@ from typing import Literal
 
 from analysis.verdicts.base import Data, Evidence, Severity, Verdict
 from scenarios.units import Second
+from scenarios.warm_up import WARM_UP_LIMIT_S
 
 TURNS = 3.0
 """A queue has forgotten how it began after everybody was served about three times."""
@@ -132,7 +133,8 @@ class NotSteady(Verdict):
     advice = "use a longer --duration, or take the figures as what a growing queue looks like"
     severity = "warning"
 
-    cause: Literal["warm-up", "late", "response", "throughput"]
+    cause: Literal["no warm-up", "warm-up", "late", "response", "throughput"]
+    turn_s: Second | None = None
     warm_up_limit_s: Second | None = None
     unwarmed: int | None = None
     percent: float | None = None
@@ -146,6 +148,9 @@ class NotSteady(Verdict):
         if evidence.is_overloaded:
             return None  # it never will be steady, and that verdict says so
         longer_s = max(found.window.length_s, TURNS * (found.turn_s or 0.0))
+        if not record.phases.steady and record.turn_s is not None:
+            longer_s = max(longer_s, record.turn_s)
+            return cls(cause="no warm-up", turn_s=record.turn_s, longer_s=longer_s)
         if not record.phases.steady:
             return cls(
                 cause="warm-up",
@@ -162,7 +167,13 @@ class NotSteady(Verdict):
 
     @property
     def message(self) -> str:
-        longer = f"run about {max(1.0, self.longer_s):.0f} s longer"
+        longer = f"run about {max(1.0, self.longer_s):,.0f} s longer"
+        if self.cause == "no warm-up":
+            return (
+                f"the window opened with no warm-up: until each user is served once, "
+                f"{self.turn_s:,.0f} s pass at least, and a warm-up lasts {WARM_UP_LIMIT_S:.0f} s "
+                f"at most: {longer}"
+            )
         if self.cause == "warm-up":
             return (
                 f"{self.unwarmed} users were not served once within {self.warm_up_limit_s:.0f} s "

@@ -1,5 +1,6 @@
 #!/bin/sh
 # Builds the Axum peer if no binary of these sources is in the cache; prints its path, and only that.
+# --kept builds nothing, and ends with 4 where it would have to. Cargo's progress goes to stderr.
 set -eu
 cd "$(CDPATH='' cd "$(dirname "$0")" && pwd)"
 
@@ -18,6 +19,7 @@ binary=$cache/axum-$sources
 if [ ! -x "$binary" ]; then
     command -v cargo >/dev/null 2>&1 ||
         fail "no cargo on the PATH; install Rust 1.94 or newer from your system's packages or rustup, or leave axum out"
+    [ "${1-}" != --kept ] || exit 4
     # Two builds at once must not see each other's half: they share what cargo locks while it
     # builds, and each has a folder of its own until mv.
     own=$binary.$$
@@ -30,9 +32,7 @@ if [ ! -x "$binary" ]; then
     export CARGO_BUILD_BUILD_DIR="$cache/axum-target" CARGO_TARGET_DIR="$own/target"
     # Cargo goes by the sources' dates, and another clone's may be newer than these: with the
     # checksum among the compiler's arguments it goes by what is in them.
-    said=$(cargo rustc --release -- -C metadata="$sources" 2>&1) ||
-        fail "cargo failed:
-$(printf '%s\n' "$said" | tail -n 20)"
+    cargo rustc --release -- -C metadata="$sources" >&2 || fail 'cargo failed'
     # A copy: cargo's own file is a link to what the next build writes.
     cp "$own/target/release/axum-peer" "$own/axum-peer"
     mv -f "$own/axum-peer" "$binary"

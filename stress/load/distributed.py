@@ -78,10 +78,8 @@ class MasterLeader(LoadLeader):
         if self.has_started:
             return
         self.has_started = True
-        plan, go_file = self.me.plan, self.me.folder / protocol.GO_FILE
-        while plan.distributed and not go_file.exists():
-            gevent.sleep(POLL_S)
-        while len(self.list_ready_workers()) < plan.load.processes:
+        self.await_word()
+        while len(self.list_ready_workers()) < self.me.plan.load.processes:
             gevent.sleep(POLL_S)
         # Whether a silent worker is lost is ours to say, and a late word from it is welcome.
         runners.HEARTBEAT_LIVENESS = WHATEVER_HAPPENS

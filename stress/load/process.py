@@ -21,6 +21,7 @@ from records.rows import LOAD_JOURNAL
 from scenarios.model import Endpoint, Load, RareRequest
 from stress.load.protocol import (
     BEGIN_IN_S,
+    GO_FILE,
     LOOKS_S,
     LoadControl,
     LoadPlan,
@@ -149,10 +150,9 @@ def collect_versions() -> dict[str, str]:
 
 def describe_version_mismatch(theirs: dict[str, str]) -> str:
     """In words; empty where they are ours."""
+    different = collect_versions().items() - theirs.items()
     return ", ".join(
-        f"{name} {theirs.get(name, 'unknown')} and not {ours}"
-        for name, ours in collect_versions().items()
-        if theirs.get(name) != ours
+        f"{name} {theirs.get(name, 'unknown')} and not {ours}" for name, ours in sorted(different)
     )
 
 
@@ -172,6 +172,11 @@ class LoadLeader:
         self.reports = LoadReports()
         self.is_ended = False
         environment.events.spawning_complete.add_listener(self.on_spawning_complete)
+
+    def await_word(self) -> None:
+        """Until the server is there: the load has imported meanwhile."""
+        while not (self.me.folder / GO_FILE).exists():
+            gevent.sleep(POLL_S)
 
     def run_load(self) -> None:
         try:
@@ -232,7 +237,12 @@ class SingleProcessLeader(LoadLeader):
     def __init__(self, me: LoadProcess, environment: Environment, runner: Runner) -> None:
         super().__init__(me, environment, runner)
         self.reports.expect_processes(1)
+        vars(runner)["start"] = partial(self.start_on_word, runner.start)
         me.open_journal(partial(append_journal, me.folder / "load-0.journal"))
+
+    def start_on_word(self, start: Callable[..., None], *users: float) -> None:
+        self.await_word()
+        start(*users)
 
     def flush(self) -> None:
         self.me.write_new_rows()

@@ -19,7 +19,8 @@ PLAN_OPTION = "--load-plan"
 """An option of our own for Locust: the master passes it on to workers with the order to begin."""
 CLOCKS_FILE = "load-clocks.jsonl"
 GO_FILE = "load-go"
-"""Load processes on other machines have come, and the runner is ready to look."""
+"""The server answers, load processes on other machines have come, and the runner is ready to look:
+the load begins."""
 HELLO, REFUSED, PLACE, BEGIN, CONTROL, CLOCK, LEAVING = (
     f"avt_{what}" for what in ("hello", "refused", "place", "begin", "control", "clock", "leaving")
 )

@@ -10,9 +10,13 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
+from typing import TYPE_CHECKING
 
 from scenarios.errors import UserError
 from scenarios.model import Server
+
+if TYPE_CHECKING:
+    from stress.programs import BuildWatch
 
 CONNECTION_KEPT_S = 600
 """Servers keep idle connections longer than any client does: a server that closes first makes
@@ -26,13 +30,17 @@ class ServerAdapter:
     build_argv: its command line, given host and port; raises UserError where it can't be had.
     build_environment: its own variables, beside those of the app.
     find_death_causes: from its log, by the pid of a worker, why it has ended that worker.
-    check_available: raises UserError, before anything runs, where it can't be started.
+    check_available: raises UserError, before anything runs, where it can't be started; False where
+      it must be built first, which takes a while.
+    build_program: builds it when its turn has come, where it must be; raises UserError,
+      CellInterruptedError.
     """
 
     build_argv: Callable[[Server, str, int], tuple[str, ...]]
     build_environment: Callable[[Server], Mapping[str, str]] = lambda _: {}
     find_death_causes: Callable[[str], Mapping[int, str]] = lambda _: {}
-    check_available: Callable[[], object] = lambda: None
+    check_available: Callable[[], bool] = lambda: True
+    build_program: "Callable[[BuildWatch], object]" = lambda _: None
     packages: tuple[str, ...] = ()
     """Whose versions belong into the manifest."""
     toolchain: str | None = None

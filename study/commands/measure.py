@@ -88,7 +88,7 @@ def run(
             flags.out, tuple(resolve_scenario(each, offered) for each in scenarios)
         )
     order = replace(
-        build_run_options(flags, names),
+        build_run_options(flags, names, quick=quick),
         expectations=parse_expectations(expect),
         distribution=spread,
         profile=profile,

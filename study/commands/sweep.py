@@ -74,7 +74,8 @@ def sweep(
         o.shorten_scenarios(chosen) if quick else chosen, swept, settled
     )
     grows = describe_user_sized_values(chosen, settled)
-    order = build_run_options(flags, (first, *more), f"sweep-{swept.setting}-")
+    prefix = f"sweep-{swept.setting}-"
+    order = build_run_options(flags, (first, *more), prefix, quick=quick)
     sweep_settings = SweepSettings(swept.setting, steps, grows, rate)
     return run_study(scenarios, replace(order, sweep=sweep_settings))
 

@@ -12,6 +12,7 @@ from stress.machine import find_free_port
 from stress.places import ROOT
 from stress.plan import HOST, Command
 from stress.processes import Process
+from stress.programs import BuildProgress
 from stress.resource_monitor import Families
 from stress.runtime import PhaseProgress
 from study.live.state import LiveState, write_state
@@ -37,6 +38,10 @@ class PublishedProgress:
     def start_cell(self, number: int, of: int, folder: Path) -> None:
         self._progress.start_cell(number, of, folder)
         self._write(replace(self._state, number=number, of=of, cell=folder.name, deaths=0))
+
+    def show_build(self, moment: BuildProgress) -> None:
+        self._progress.show_build(moment)
+        self._write(replace(self._state, scenario=moment.program, phase="build", left_s=0.0))
 
     def show_calibration(self, scenario: str) -> None:
         self._progress.show_calibration(scenario)

@@ -334,7 +334,7 @@ def test_one_send_one_failure(
 
     from records.build_tables import build_requests_table, read_journals
     from scenarios.model import Endpoint, Load
-    from stress.load.protocol import PLAN_OPTION, LoadControl, LoadPlan, write_message
+    from stress.load.protocol import GO_FILE, PLAN_OPTION, LoadControl, LoadPlan, write_message
 
     server = server_class()
     server.start()
@@ -346,6 +346,7 @@ def test_one_send_one_failure(
     )  # fmt: skip
     from dataclasses import asdict
 
+    (tmp_path / GO_FILE).touch()
     begun_s = monotonic()
     with subprocess.Popen(
         [

@@ -128,12 +128,15 @@ def test_the_report_says_and_ends_as_the_run_did(
     for report in REPORTS:
         assert (again / report).read_bytes() == (before.run / report).read_bytes()
     drawn = done.stdout.replace("report.html, ", "")  # the run itself was to draw none
-    assert below_the_table(drawn) == below_the_table(before.stdout)
+    assert leave_out_rows(drawn) == leave_out_rows(before.stdout)
+    assert drawn.startswith("median [low–high]" if name == "two" else "scenario ")
 
 
-def below_the_table(text: str) -> list[str]:
-    """The rows were shown as they ran; what follows is the same, but for the folder's name."""
-    return text.partition("\n\n")[2].splitlines()[:-1]
+def leave_out_rows(text: str) -> list[str]:
+    """The rows were shown as they ran, and the report begins with the intervals; all else is the
+    same, but for the folder's name."""
+    parts = text.rpartition("\n")[0].rpartition("\n")[0].split("\n\n")
+    return [each for each in parts if not each.startswith("scenario ")]
 
 
 def test_like_runs_are_compared(two: Done, like: Done) -> None:

@@ -7,7 +7,7 @@ from scenarios.catalogue import select_scenarios
 from scenarios.errors import UserError
 from scenarios.model import Library
 from stress import extras
-from study import run
+from study.selection import select_possible
 
 
 @pytest.mark.parametrize("library", extras.ON_URLLIB3)
@@ -27,10 +27,8 @@ def test_scenarios_of_a_library_that_was_left_out_are_left_out(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(extras, "is_installed", lambda package: package != "niquests")
-    run.find_obstacle.cache_clear()
-    kept = run.drop_impossible(select_scenarios(("call-def-urllib3", "call-def-niquests")))
-    run.find_obstacle.cache_clear()
-    assert [each.name for each in kept] == ["call-def-urllib3"]
+    chosen = select_scenarios(("call-def-urllib3", "call-def-niquests"))
+    assert [each.name for each in select_possible(chosen).scenarios] == ["call-def-urllib3"]
     assert "left out call-def-niquests: a scenario with niquests needs" in capsys.readouterr().err
 
 

@@ -32,12 +32,13 @@ from analysis.guide.rules import (
     load_rules,
     render_relation_result,
 )
+from analysis.stats.intervals import compute_median_interval
 from analysis.summary.cell import compute_summary
 from records.rundir import open_run
 from scenarios.errors import NOT_AS_EXPECTED, UserError
 from scenarios.model import Scenario
 from study.cli import main
-from study.guide import KEPT, PAGE, GuidanceCheck, load_records, select_rules
+from study.guide import KEPT, PAGE, TRIALS, GuidanceCheck, load_records, select_rules
 from study.run import RunOptions
 from tests.unit.samples import healthy, record, tables
 
@@ -295,6 +296,11 @@ def test_the_commands_can_be_piped_to_a_shell(capsys: pytest.CaptureFixture[str]
     assert main(["guide", "--list"]) == 0
     lines = list(unfolded(capsys.readouterr().out))
     assert [find_experiment(line) for line in lines] == list(load_experiments())
+    assert all(" --trials 5 " in line for line in lines)
+    recorded, fewer = (compute_median_interval([1.0] * each) for each in (TRIALS, TRIALS - 1))
+    assert recorded is not None
+    assert fewer is not None
+    assert (recorded.low, fewer.low) == (1.0, None)  # as few as have an interval
 
 
 def unfolded(text: str) -> Iterator[str]:

@@ -13,11 +13,11 @@ from scenarios.model import Scenario, Server, ServerKind
 from scenarios.overrides import apply_overrides
 from scenarios.resolution import MachineResources, resolve_scenario
 from scenarios.settings import Overrides
+from scenarios.warm_up import WARM_UP_LIMIT_S
 from stress.load.command import build_load_command, build_load_worker_command
 from stress.load.protocol import PLAN_OPTION, LoadPlan
 from stress.plan import (
     HOST,
-    WARM_UP_LIMIT_S,
     Command,
     build_app_environment,
     count_needed_descriptors,

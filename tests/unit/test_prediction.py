@@ -36,7 +36,7 @@ def theory(name: str, cpu_s: float) -> Prediction:
         ("sync-http-shared", 0.0005, 492.5, 1012.6, 1004.2),
         ("async-http-shared", 0.0005, 497.3, 1005.6, 1002.5),
         ("async-http-offload", 0.0005, 494.4, 1012.5, 1004.7),
-        ("async-sleep-sync", 0.0002, 1.0, 48094, 51063),
+        ("async-sleep-sync", 0.0002, 1.0, 24182, 24181),  # with no warm-up
     ],
 )
 def test_what_was_measured_is_what_is_predicted(
@@ -50,12 +50,14 @@ def test_what_was_measured_is_what_is_predicted(
 
 
 def test_a_loop_that_accepts_one_connection_a_round_serves_few_users_often() -> None:
-    """uvloop: two runs measured means of 13.9 and 14.9 s, medians of 9.0 s, and p99 of 62 s. A
-    round takes as many seconds as it has users, so the median moves in steps of one of them."""
+    """uvloop: a run measured, in the 30 s after its ramp, 30 answers with a mean of 9.5 s, a median
+    of 7.0 s and a longest of 38.1 s. A round takes as many seconds as it has users, so the median
+    moves in steps of one of them, and the mean by a second where the last newcomer's answer, of
+    more than 30 s, falls into the window or not."""
     found = theory("async-http-sync-shared", 0.0003)
     assert found.ok_rps == pytest.approx(1.0, rel=0.03)
-    assert found.mean_ms == pytest.approx(14400, rel=0.05)
-    assert found.median_ms == pytest.approx(9018, abs=1100)
+    assert found.mean_ms == pytest.approx(9522, abs=1300)
+    assert found.median_ms == pytest.approx(7029, abs=1100)
     assert found.limited_by == "blocked loop"
 
 

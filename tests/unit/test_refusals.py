@@ -9,6 +9,15 @@ import pytest
 from study.cli import main
 
 WRONG_USE, CANNOT = 2, 3
+MINE = """
+from scenarios import Endpoint, Load, Scenario, Server
+
+ORDERS = Scenario(
+    name="orders", group="mine", question="How many?", expect="some", why="It reads.",
+    endpoint=Endpoint("/orders", "async def"), server=Server("given"), url="http://127.0.0.1:1",
+    load=Load(users=2, duration_s=1.0),
+)
+"""
 
 
 @pytest.mark.parametrize(
@@ -68,6 +77,7 @@ def test_wrong_use_is_one_line_and_code_2(
             "run contrast --target a=http://127.0.0.1:1 --endpoint 'GET /'",
             "a: nobody answers at http://127.0.0.1:1",
         ),
+        ("run ./mine.py", "study: orders: nobody answers at http://127.0.0.1:1 "),
         (
             "run users-async --database-url postgresql://nobody@127.0.0.1:1/x",
             "--database-url: connection",
@@ -81,7 +91,11 @@ def test_what_nobody_answers_is_one_line_and_code_3(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert_refused(words, CANNOT, said, (tmp_path, monkeypatch, capsys))
+    (tmp_path / "mine.py").write_text(MINE)
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    words = words.replace("./", "../")
+    assert_refused(words, CANNOT, said, (folder, monkeypatch, capsys))
 
 
 def test_an_engine_that_is_not_there_is_one_line_and_code_3(

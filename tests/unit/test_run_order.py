@@ -15,7 +15,9 @@ from records.rundir import CellDir, create_run
 from scenarios.catalogue import select_scenarios
 from scenarios.errors import BROKEN, UserError, build_cannot_run_error
 from stress.interruption import CellInterruptedError, Interruption
+from stress.programs import BuildWatch
 from stress.runtime import CellRun, Runtime
+from stress.servers import ServerAdapter
 from study import run as subject
 from study import runner
 from study.progress import QuietDisplay
@@ -239,3 +241,50 @@ def test_an_interruption_before_the_load_ends_the_run_with_what_there_is(
 ) -> None:
     monkeypatch.setattr(runner, "run_cell", failing(2, CellInterruptedError("Ctrl-C")))
     assert len(run_cells(tmp_path)) == 2
+
+
+def build_failing(refused: list[str]) -> Callable[[str], object]:
+    """For `find_adapter`: axum can't be built, all others need no building."""
+
+    def find(kind: str) -> ServerAdapter:
+        def build(_: BuildWatch) -> None:
+            if kind == "axum":
+                refused.append(kind)
+                raise build_cannot_run_error("cargo failed")
+
+        return ServerAdapter(lambda *_: (), build_program=build)
+
+    return find
+
+
+def test_a_server_that_cannot_be_built_is_left_out_and_the_others_are_measured(
+    ran: Ran, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    refused: list[str] = []
+    monkeypatch.setattr(runner, "find_adapter", build_failing(refused))
+    scenarios = select_scenarios(("axum-http-shared", "gin-http-shared", "async-http-shared"))
+    plan = FixedPlan(schedule_trials(scenarios, 2, seed=1))
+    display = QuietDisplay()
+    runtime = Runtime(0, Interruption(), display.show_phase)
+    directory = create_run(tmp_path, "test")
+    found = runner.Runner(directory, {"command": "study run"}, runtime, display)
+    found.run_plan(lambda _: plan)
+    assert sorted(ran) == [
+        (name, n) for name in ("async-http-shared", "gin-http-shared") for n in (1, 2)
+    ]
+    assert refused == ["axum"]  # once: it takes minutes
+    assert capsys.readouterr().err == "study: left out axum-http-shared: cargo failed\n"
+
+
+def test_where_only_that_server_was_chosen_its_reason_ends_the_run(
+    ran: Ran, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "find_adapter", build_failing([]))
+    plan = FixedPlan(schedule_trials(select_scenarios(("axum-http-shared",)), 2, seed=1))
+    display = QuietDisplay()
+    runtime = Runtime(0, Interruption(), display.show_phase)
+    found = runner.Runner(create_run(tmp_path, "test"), {}, runtime, display)
+    with pytest.raises(UserError, match="axum-http-shared: cargo failed") as refused:
+        found.run_plan(lambda _: plan)
+    assert refused.value.exit_code == 3
+    assert not ran

@@ -10,7 +10,7 @@ from scenarios.errors import UserError, build_cannot_run_error
 from scenarios.model import Scenario
 from scenarios.resolution import MachineResources, resolve_scenario
 from stress.interruption import Interruption
-from study.predictions import Predictor, calibrate_scenarios
+from study.predictions import SHARED_FOR_S, Predictor, calibrate_scenarios
 
 ALL = MachineResources(uvloop=True, httptools=True, go=True)
 
@@ -66,3 +66,33 @@ def test_a_calibration_is_shared_by_what_differs_in_delay_only(
     assert len(asked) == 2
     assert list(base.calibrations) == ["sync-sleep"]
     assert list(base.predictions) == ["slower", "slowest"]
+
+
+def test_scenarios_that_are_alike_share_a_calibration_as_long_as_it_is_young(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str] = []
+    now_s = [100.0]
+
+    def measured(chosen: Scenario, _: Interruption) -> Calibration:
+        asked.append(chosen.name)
+        return Calibration(1000, 2.0, 0.001 * len(asked), 0.002)
+
+    monkeypatch.setattr("study.predictions.calibrate", measured)
+    monkeypatch.setattr("study.predictions.monotonic", lambda: now_s[0])
+    first = scenario("sync-sleep")
+    predictor = Predictor(Interruption(), lambda _: None)
+    predictor.predict(first)
+    predictor.predict(replace(first, name="slower", delay_s=2.0))
+    predictor.predict(replace(first, name="more", load=replace(first.load, users=7)))
+    assert asked == ["sync-sleep"]
+    predictor.predict(replace(first, name="wider", server=replace(first.server, pool=41)))
+    assert asked == ["sync-sleep", "wider"]
+    now_s[0] += SHARED_FOR_S + 1
+    predictor.predict(replace(first, name="later", delay_s=3.0))
+    predictor.predict(first)  # its own stands, as it was predicted
+    assert asked == ["sync-sleep", "wider", "later"]
+    costs = {name: each.cpu_s for name, each in predictor.calibrations.items()}
+    assert costs == {
+        "sync-sleep": 0.001, "slower": 0.001, "more": 0.001, "wider": 0.002, "later": 0.003,
+    }  # fmt: skip

@@ -2,6 +2,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,9 +14,11 @@ from analysis.report.trials_table import (
     name_reasons,
     select_repeated,
 )
+from analysis.report.write import render_summary_markdown
 from analysis.stats.intervals import compute_median_interval
 from analysis.summary.cell import compute_summary
 from analysis.summary.model import CellSummary
+from analysis.summary.run import RunSettings, summarize_run
 from analysis.summary.trials import (
     ScenarioSummary,
     collect_values,
@@ -23,6 +26,7 @@ from analysis.summary.trials import (
 )
 from analysis.verdicts.base import VerdictRecord
 from scenarios.catalogue import CATALOGUE
+from study.final_output import print_tables
 from tests.unit.samples import record, tables
 
 LONGEST_NAME = max((each.name for each in CATALOGUE), key=len) + "-aiohttp"
@@ -159,3 +163,17 @@ def test_json_names_the_figures_as_the_cells_do() -> None:
         "why_none": None,
     }
     assert set(content["figures"]) <= {each.key for each in list_metrics("intervals")}
+
+
+def test_a_report_of_several_trials_begins_with_the_intervals(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    cells = [trial(n, ok_rps=30.0 + n) for n in range(1, 6)]
+    settings = RunSettings("study run sync-http --trials 5", ("sync-http",), 5, ())
+    summary = summarize_run(cells, settings)
+    print_tables(summary)
+    for text in (render_summary_markdown(summary).replace("\\", ""), capsys.readouterr().out):
+        places = [text.index(part) for part in ("33.0 [31.0–35.0]", "coverage", "sync-http #2")]
+        assert places == sorted(places)
+    single = summarize_run(cells[:1], settings)
+    assert "Over the trials" not in render_summary_markdown(single)

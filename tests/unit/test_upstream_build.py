@@ -38,10 +38,12 @@ def copy(tmp_path: Path) -> Path:
     return folder
 
 
-def build(folder: Path, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+def build(
+    folder: Path, cwd: Path, *options: str, **variables: str
+) -> subprocess.CompletedProcess[str]:
     tools = folder.parent.parent / "tools"
     return subprocess.run(
-        ["sh", os.path.relpath(folder / "build.sh", cwd)],
+        ["sh", os.path.relpath(folder / "build.sh", cwd), *options],
         cwd=cwd,
         env={"PATH": str(tools), "CDPATH": "/", "GOFLAGS": "-mod=mod", **variables},
         capture_output=True,
@@ -64,6 +66,15 @@ def test_it_builds_once_and_prints_only_the_path(copy: Path) -> None:
         assert kept.name.startswith("slow-upstream-")
     assert calls(copy) == ["0 local []"]
     assert not (copy / "go/bin").exists()
+
+
+def test_it_says_whether_it_is_built_and_builds_nothing(copy: Path) -> None:
+    done = build(copy, copy, "--kept")
+    assert (done.returncode, done.stdout, done.stderr) == (4, "", "")
+    assert not (copy / "calls").exists()
+    path = build(copy, copy, ONLY="--kept").stdout  # only what is typed counts
+    assert build(copy, copy, "--kept").stdout == path != ""
+    assert len(calls(copy)) == 1
 
 
 def test_it_is_kept_beside_the_sources_where_there_is_no_cache(copy: Path) -> None:

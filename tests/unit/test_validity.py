@@ -146,6 +146,21 @@ def test_a_late_generator_is_a_saturated_one() -> None:
     assert "left 200 ms late" in cell.verdicts[0].message
 
 
+def test_a_late_generator_of_unknown_cpu_is_judged_by_its_lateness_and_says_so() -> None:
+    found = tables(healthy())
+    late = found.requests.with_columns(intended_s=pl.col("started_s") - 0.2)
+    unseen = found.machine.filter(pl.col("role") != "load")
+    cell = compute_summary(record(), with_table(found, requests=late, machine=unseen))
+    verdict = next(each for each in cell.verdicts if each.code == "GENERATOR_SATURATED")
+    assert verdict.message == (
+        "the CPU of the load is unknown: the window has too few samples of it; "
+        "1 % of the requests left 200 ms late or more"
+    )
+    assert set(verdict.data) == {"lateness_p99_ms"}
+    in_time = compute_summary(record(), with_table(found, machine=unseen))
+    assert "GENERATOR_SATURATED" not in codes(in_time)
+
+
 def test_each_load_process_is_told_by_itself() -> None:
     plain = machine(server_cpu=0.5, load_cpu=0.3)
     second = machine(server_cpu=0.0, load_cpu=0.1).filter(pl.col("role") == "load")
@@ -184,6 +199,24 @@ def test_a_warm_up_that_ran_out_says_how_many_were_not_served() -> None:
     verdict = only_verdict(compute_summary(cold, tables(healthy(), users=2)))
     assert verdict.data["cause"] == "warm-up"
     assert verdict.data["unwarmed"] == 0  # in the sample both were
+
+
+def test_a_warm_up_that_could_not_be_enough_was_left_out_and_says_how_long_it_would_last() -> None:
+    plain = record()
+    cold = replace(plain, turn_s=500.0, phases=replace(plain.phases, steady=False))
+    verdict = next(
+        each
+        for each in compute_summary(cold, tables(healthy(), users=2)).verdicts
+        if each.code == "NOT_STEADY"
+    )
+    assert (verdict.data["cause"], verdict.data["turn_s"]) == ("no warm-up", 500.0)
+    assert verdict.message.startswith(
+        "the window opened with no warm-up: until each user is served once, 500 s pass at least, "
+        "and a warm-up lasts 30 s at most: run about "
+    )
+    assert verdict.severity == "warning"
+    warm = replace(cold, phases=plain.phases)  # all were served in the ramp
+    assert "NOT_STEADY" not in codes(compute_summary(warm, tables(healthy(), users=2)))
 
 
 def open_record(rate: float) -> CellRecord:

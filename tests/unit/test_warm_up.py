@@ -1,0 +1,114 @@
+"""When no warm-up can be enough: against a server that is played through, request by request."""
+
+from collections import deque
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analysis.theory.model import build_server_model
+from scenarios.catalogue import CATALOGUE, select_scenarios
+from scenarios.model import Load, Scenario
+from scenarios.overrides import apply_overrides
+from scenarios.resolution import MachineResources, resolve_scenario
+from scenarios.settings import Overrides
+from scenarios.warm_up import WARM_UP_LIMIT_S, ServingPlaces, find_scenario_places
+from stress.plan import expects_worker_kills, plan_windows
+from study.options import shorten_scenarios
+
+ALL = MachineResources(uvloop=True, httptools=True, go=True)
+held = st.floats(0.01, 2.0)
+
+
+def one(name: str, overrides: Overrides | None = None) -> Scenario:
+    (found,) = apply_overrides(select_scenarios((name,)), overrides or Overrides())
+    return resolve_scenario(found, ALL)
+
+
+def play_rounds(users: int, spawn_rate: float, held_s: float) -> float:
+    """Of a blocked loop that takes one connection in each round and serves those whose request
+    had come when the round began: seconds from the ramp's end until each user was answered once
+    more."""
+    waiting, now_s, served = deque(range(users)), 0.0, set[int]()
+    ready: list[int] = []
+    ramp_s = users / spawn_rate
+    fresh: list[int] = []
+    late: list[int] = []
+    while len(served) < users:
+        around, ready, late = ready + fresh, late, []
+        fresh = [waiting.popleft()] if waiting and waiting[0] / spawn_rate <= now_s else []
+        for place, user in enumerate(around):
+            sent_s = now_s  # it had come by then
+            now_s += held_s
+            if sent_s >= ramp_s:
+                served.add(user)
+            (late if place == len(around) - 1 else ready).append(user)
+        if not around and not fresh:
+            now_s += 1 / spawn_rate
+    return now_s - ramp_s
+
+
+@given(st.integers(1, 60), st.floats(5, 500), held)
+def test_a_loop_that_takes_one_connection_a_round_is_never_faster_than_the_law(
+    users: int, spawn_rate: float, held_s: float
+) -> None:
+    law = ServingPlaces(1, 1, held_s, accepts_one=True)
+    assert law.compute_turn_s(Load(users=users, spawn_rate=spawn_rate)) <= (
+        play_rounds(users, spawn_rate, held_s) + 1e-6
+    )
+
+
+@given(st.integers(1, 10_000), st.integers(1, 8), st.integers(1, 500), held)
+def test_places_that_are_always_full_are_never_faster_than_the_law(
+    users: int, workers: int, each: int, held_s: float
+) -> None:
+    places = workers * each
+    rounds = -(-users // places)
+    law = ServingPlaces(workers, each, held_s).compute_turn_s(Load(users=users))
+    assert law <= rounds * held_s * (1 + 1e-9)
+    assert law > (rounds - 1) * held_s * (1 - 1e-9)
+
+
+@pytest.mark.parametrize(
+    ("name", "overrides", "turn_s"),
+    [
+        ("async-http-sync-shared", Overrides(loop="asyncio"), 500.0),
+        ("async-http-sync-shared", Overrides(loop="asyncio", workers=4), 125.0),
+        ("async-http-sync-shared", Overrides(loop="asyncio", users=30), None),
+        ("async-http-sync-shared", Overrides(loop="asyncio", users=31), 31.0),
+        # each round takes one more user: 1 + 2 + ... + 9 s, less a ramp of 0.2 s; as many at 0.1 s
+        ("async-http-sync-shared", Overrides(loop="uvloop", users=10), 44.8),
+        ("async-http-sync-shared", Overrides(loop="uvloop", users=10, think_s=1.0), None),
+        ("async-http-sync-shared", Overrides(loop="uvloop", users=10, delay_s=0.1), None),
+        ("sync-http", Overrides(), None),
+        ("sync-http", Overrides(users=2000), 50.0),
+        ("sync-http", Overrides(users=2000, pool=100), None),
+        ("sync-http", Overrides(users=2000, client_timeout_s=0.5), None),
+        ("async-http-shared", Overrides(users=100_000), None),
+        ("axum-http-shared", Overrides(users=100_000), None),
+    ],
+)
+def test_which_cells_have_no_warm_up(name: str, overrides: Overrides, turn_s: float | None) -> None:
+    plan = plan_windows(one(name, overrides))
+    assert plan.turn_s == (None if turn_s is None else pytest.approx(turn_s))
+    assert plan.warm_up_limit_s == (WARM_UP_LIMIT_S if turn_s is None else 0.0)
+
+
+def test_what_may_be_answered_sooner_than_it_waits_has_its_warm_up() -> None:
+    scenario = one("background-blocks", Overrides(users=500))
+    assert find_scenario_places(scenario) is None
+    assert plan_windows(scenario).warm_up_limit_s == WARM_UP_LIMIT_S
+    assert find_scenario_places(one("rare-blocks")) is None
+
+
+@pytest.mark.parametrize("users", [10, 500, 5000])
+def test_theory_simulates_the_warm_up_that_the_runner_makes(users: int) -> None:
+    quick = shorten_scenarios(CATALOGUE)
+    for found in (*CATALOGUE, *quick):
+        scenario = resolve_scenario(found, ALL)
+        load = replace(scenario.load, users=users)
+        scenario = replace(scenario, load=load)
+        if not load.is_open and not expects_worker_kills(scenario) and scenario.delay_s:
+            model = build_server_model(scenario, 0.001, 2)
+            assert model.can_warm_up(load) is (plan_windows(scenario).turn_s is None), scenario.name
