@@ -49,8 +49,8 @@ def describe_collapse(found: Sweep, collapse: Collapse) -> str:
     return (
         f"congestion collapse: throughput is highest at {collapse.peak:g} users "
         f"({formats.rate(peak.ok_rps)} rps) and falls back from {collapse.start:g} users on; "
-        f"{most:g} users get {lost} less. Bound what is in flight (--client-connections, "
-        f"--pool) near {collapse.peak:g}, or take a client whose cost does not grow"
+        f"{most:g} users get {lost} less. Bound what is in flight near {collapse.peak:g} "
+        "(--client-connections, --pool)"
     )
 
 

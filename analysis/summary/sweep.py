@@ -12,6 +12,9 @@ from scenarios.sweep import SweepStep
 
 WORTH = 0.05
 """Of the throughput: what two runs of the same thing differ by on a machine that others share."""
+COLLAPSED_CPU = 1.5
+"""Of the CPU per request at the peak: a core that others share adds less than half to it."""
+GENERATOR = "GENERATOR_SATURATED"
 RECORDED_AS = {
     "predicted.ok_rps": "predicted_rps",
     "threads_spawned": "threads",
@@ -53,9 +56,11 @@ class SweepPoint:
 
 @dataclass(frozen=True, slots=True)
 class Collapse:
-    """Congestion collapse: more users are served less. Throughput is highest at `peak` users; from
-    `start` users on it is lower by more than WORTH, and by more than the trials differ, at each
-    number of users that was tried. `lost`: the share that is missing at the most users."""
+    """Congestion collapse: more users are served less, because each costs more. Throughput is
+    highest at `peak` users. At each number that was tried from `start` users on, it is lower by
+    more than WORTH and by more than the trials differ, a request takes more than COLLAPSED_CPU
+    times the CPU, and the load program is not what limits. `lost`: the share that is missing at
+    the largest number."""
 
     peak: float
     start: float
@@ -135,10 +140,18 @@ def find_collapse(points: Sequence[SweepPoint]) -> Collapse | None:
         return None
     peak = max(known, key=lambda each: each.ok_rps or 0.0)
     after = [each for each in known if each.value > peak.value]
-    lower = list(takewhile(lambda each: is_clearly_lower(each, peak), reversed(after)))
+    lower = list(takewhile(lambda each: has_collapsed(each, peak), reversed(after)))
     if not lower or not peak.ok_rps:
         return None
     return Collapse(peak.value, lower[-1].value, 1 - (known[-1].ok_rps or 0.0) / peak.ok_rps)
+
+
+def has_collapsed(point: SweepPoint, peak: SweepPoint) -> bool:
+    """Other programs on the machine make requests slower, but hardly more expensive."""
+    cpu_ms, least_ms = (each.figures["cpu_ms_per_request"] for each in (point, peak))
+    if cpu_ms is None or least_ms is None or GENERATOR in point.doubts:
+        return False
+    return cpu_ms > COLLAPSED_CPU * least_ms and is_clearly_lower(point, peak)
 
 
 def is_clearly_lower(point: SweepPoint, peak: SweepPoint) -> bool:

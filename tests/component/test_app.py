@@ -6,15 +6,17 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import get_args
 
 import httpx
 import pytest
 from structlog.testing import capture_logs
 
 from app.main import create_app
-from app.settings import DOCUMENT, Library, Life, Settings, read_settings
+from app.settings import DOCUMENT, LIBRARIES, Library, Life, Settings, read_settings
 from app.systems.clients.base import load_library
 from app.systems.environment import SettingsError
+from scenarios import model
 from scenarios.model import FORMS_OF
 
 STYLES = ("/sync/http", "/async/http", "/async/http/sync", "/async/http/offload")
@@ -83,6 +85,10 @@ def get_styles(library: Library) -> tuple[str, ...]:
         for path in STYLES
         if ("awaiting" if path == "/async/http" else "blocking") in FORMS_OF[library]
     )
+
+
+def test_the_app_has_the_libraries_that_the_catalogue_knows() -> None:
+    assert set(LIBRARIES) == set(FORMS_OF) == set(get_args(model.Library))
 
 
 @pytest.mark.parametrize("library", FORMS_OF)

@@ -19,6 +19,7 @@ from analysis.summary import sweep
 from analysis.summary.cell import compute_summary
 from analysis.summary.run import read_run_settings
 from analysis.summary.sweep import (
+    COLLAPSED_CPU,
     WORTH,
     Collapse,
     SweepSettings,
@@ -44,10 +45,10 @@ rates = st.floats(0.1, 10_000.0)
 
 
 def found(setting: str, *points: tuple[float, float]) -> sweep.Sweep:
-    """A sweep of one trial, from values and rates."""
+    """A sweep of one trial, from values and rates; the CPU of a request is a core's time."""
     steps = tuple(SweepStep(f"x.{setting}-{value:g}", "x", value) for value, _ in points)
     cells = [
-        replace(CELL, scenario=step.scenario, ok_rps=rate)
+        replace(CELL, scenario=step.scenario, ok_rps=rate, cpu_ms_per_request=1000 / (rate or 1))
         for step, (_, rate) in zip(steps, points, strict=True)
     ]
     (one,) = summarize_sweeps(cells, SweepSettings(setting, steps))
@@ -93,9 +94,22 @@ def test_where_more_users_are_served_less_the_collapse_is_named() -> None:
 
 def test_a_dip_that_is_made_good_again_is_no_collapse() -> None:
     assert found("users", (10, 100.0), (100, 50.0), (500, 99.0)).collapse is None
-    late = found("users", (10, 100.0), (50, 50.0), (100, 99.0), (500, 90.0)).collapse
-    assert late is not None
-    assert (late.peak, late.start, round(late.lost, 9)) == (10.0, 500.0, 0.1)
+    late = found("users", (10, 100.0), (50, 50.0), (100, 99.0), (500, 60.0)).collapse
+    assert late == Collapse(10.0, 500.0, 0.4)
+
+
+def test_a_fall_that_costs_nothing_or_is_the_load_programs_is_no_collapse() -> None:
+    one = found("users", (10, 100.0), (500, 50.0))
+    few, many = one.points
+    assert sweep.find_collapse([few, many]) == Collapse(10.0, 500.0, 0.5)
+    same_cost = replace(many, figures={**many.figures, "cpu_ms_per_request": 14.9})
+    for harmless in (
+        same_cost,
+        replace(many, figures={**many.figures, "cpu_ms_per_request": None}),
+        replace(many, doubts={"GENERATOR_SATURATED": 1}),
+    ):
+        assert sweep.find_collapse([few, harmless]) is None
+    assert "500 serves 50.0 % less" in describe_limit(replace(one, collapse=None))
 
 
 @given(values=values, data=st.data())
@@ -104,11 +118,11 @@ def test_a_collapse_is_a_fall_that_lasts(values: list[int], data: st.DataObject)
     collapse, most = found("users", *points).collapse, max(rate for _, rate in points)
     after = dict(points)
     if collapse is None:
-        assert points[-1][1] >= (1 - WORTH) * most
+        assert points[-1][1] * COLLAPSED_CPU >= most * (1 - 1e-9)
     else:
         assert after[collapse.peak] == most
         assert collapse.peak < collapse.start
-        assert all(rate < (1 - WORTH) * most for value, rate in points if value >= collapse.start)
+        assert all(rate * COLLAPSED_CPU < most for value, rate in points if value >= collapse.start)
         assert collapse.lost == pytest.approx(1 - points[-1][1] / most)
 
 
@@ -116,7 +130,7 @@ def test_trials_that_overlap_are_no_collapse() -> None:
     steps = tuple(SweepStep(f"x.users-{value}", "x", float(value)) for value in (10, 100))
     trials = {10: (80.0, 100.0, 110.0), 100: (70.0, 75.0, 81.0)}
     cells = [
-        replace(CELL, scenario=step.scenario, trial=n, ok_rps=rate)
+        replace(CELL, scenario=step.scenario, trial=n, ok_rps=rate, cpu_ms_per_request=step.value)
         for step in steps
         for n, rate in enumerate(trials[round(step.value)], start=1)
     ]
