@@ -5,7 +5,7 @@ nonblocking mode). Otherwise py-spy takes for running whatever the kernel may ru
 that sleep 0.3 s and compute 1 ms 91 of 100 samples were of sleepers, and it fell 13 s behind; with
 the GIL 82 of 100 were of what computes, at a fifth of the cost, and it kept up. What uses CPU
 without the GIL, system calls above all, is in the kernel's count of CPU seconds: the analysis takes
-the difference. A stack may be torn: one in 15 was left out, and of a function that lasts a
+the difference. A stack may be torn: one in 300 was left out, and of a function that lasts a
 microsecond a quarter of the samples showed its caller. Two functions that used 69.5 and 30.5 % of
 the CPU had 70.4 and 29.6 % of 658 samples.
 """

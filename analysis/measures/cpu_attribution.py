@@ -94,12 +94,15 @@ class SamplingPair:
     load: Sampling
 
     def attribute_cpu(self, name: Namer) -> tuple[CodeCpu, ...]:
-        """What grew most comes first."""
+        """What grew most comes first; where nothing grew, what has the most."""
         alone, load = self.alone.count(name), self.load.count(name)
         codes = (
             self._compare(each, alone[each], load[each]) for each in alone.keys() | load.keys()
         )
-        return tuple(sorted(codes, key=lambda each: (each.alone_ms - each.load_ms, each.name)))
+        grown = self.load.cpu_ms > self.alone.cpu_ms
+        return tuple(
+            sorted(codes, key=lambda each: (each.alone_ms * grown - each.load_ms, each.name))
+        )
 
     def _compare(self, name: str, alone: int, load: int) -> CodeCpu:
         before = compute_share(alone, self.alone.samples)

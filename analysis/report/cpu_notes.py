@@ -27,18 +27,19 @@ def write_growth_note(cell: CellSummary) -> str | None:
 def describe_growth(found: CpuGrowth) -> str:
     alone, load = format_cpu(found.alone_ms), format_cpu(found.load_ms)
     if not found.has_grown:
-        return f"CPU per request did not grow: {alone} ms alone, {load} ms under load"
+        whose = f"; {describe_share(found.dominant, 'it')}" if found.dominant else ""
+        return f"CPU per request did not grow: {alone} ms alone, {load} ms under load{whose}"
     grown = f"CPU per request grew from {alone} ms alone to {load} ms under load"
     if found.cause is not None:
-        return f"{grown}; {describe_cause(found.cause)}"
+        return f"{grown}; {describe_share(found.cause, 'the growth')}"
     if not any(each.is_raised for each in found.by_library):
         return f"{grown}; the cause is unknown: all code grew alike, as on a machine that is slower"
     return f"{grown}; the cause is unknown: no library clearly has most of the growth"
 
 
-def describe_cause(cause: NamedCode) -> str:
-    low, share, high = (f"{100 * min(1.0, each):.0f}" for each in cause.share)
-    return f"{share} % ({low} to {high} %) of the growth is {describe_code(cause)}"
+def describe_share(code: NamedCode, whole: str) -> str:
+    low, share, high = (f"{100 * min(1.0, each):.0f}" for each in code.share)
+    return f"{share} % ({low} to {high} %) of {whole} is {describe_code(code)}"
 
 
 def describe_code(code: NamedCode) -> str:

@@ -1,5 +1,6 @@
 """What limited a cell other than the server under study: generator, upstream, machine."""
 
+from analysis.measures.cpu_attribution import REST
 from analysis.verdicts.base import Evidence, Severity, Verdict
 from scenarios.model import THREADS_OF, Style
 
@@ -183,12 +184,16 @@ class InterpreterFull(Verdict):
             return None
         theory, growth = evidence.prediction, evidence.cpu_growth
         most = growth.dominant if growth is not None else None
+        if most is not None and most.library == REST:
+            most = None  # it is not Python's
         return cls(
             cores=busiest[-1],
             workers=server.workers,
             whose=(most.function or most.library) if most else None,
             whose_percent=100 * most.share.estimate if most else None,
-            is_predicted=theory is not None and theory.limited_by == "interpreter",
+            is_predicted=theory is not None
+            and theory.limited_by == "interpreter"
+            and growth is None,  # where there was nothing to explain
         )
 
     @property

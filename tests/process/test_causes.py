@@ -67,10 +67,10 @@ def plant(folder: Path, code: str, calls: str) -> None:
     endpoints.write_text("from app import clients\n" + text.replace(ASKS, calls))
 
 
-def measure(out: Path, users: int) -> CellSummary:
+def measure(out: Path, users: int, delay: str) -> CellSummary:
     done = study(
         "run", "async-http-shared", "--client", "aiohttp", "--users", str(users),
-        "--delay", "200ms", "--duration", "5s", "--spawn-rate", "100", "--port", "0",
+        "--delay", delay, "--duration", "5s", "--spawn-rate", "100", "--port", "0",
         "--no-report", "--out", str(out),
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -95,7 +95,7 @@ def test_what_grows_with_the_requests_in_flight_is_named(
     """Each request looks at all others: it costs more, the more are in flight."""
     plant(tmp_path / "copy", WALKED, "await clients.ask_in_crowd(upstream.fetch_async)")
     monkeypatch.setenv(SPECIMEN_VARIABLE, str(tmp_path / "copy"))
-    cell = measure(tmp_path / "out", users=150)
+    cell = measure(tmp_path / "out", users=60, delay="200ms")
     growth = cell.cpu_growth
     assert growth is not None
     assert growth.fault is None
@@ -107,7 +107,7 @@ def test_a_thread_that_computes_is_named(tmp_path: Path, monkeypatch: pytest.Mon
     """It holds the GIL all the time, alone as under load."""
     plant(tmp_path / "copy", HOGGED, ASKS)
     monkeypatch.setenv(SPECIMEN_VARIABLE, str(tmp_path / "copy"))
-    cell = measure(tmp_path / "out", users=100)
+    cell = measure(tmp_path / "out", users=60, delay="200ms")
     full = [each for each in cell.verdicts if each.code == "INTERPRETER_FULL"]
     assert full or is_disturbed(cell)
     assert all(each.data.get("whose") == "hog (app/clients.py)" for each in full)
@@ -118,7 +118,7 @@ def test_a_thread_that_computes_is_named(tmp_path: Path, monkeypatch: pytest.Mon
 def test_a_slow_machine_is_nobodys_fault(tmp_path: Path) -> None:
     """Others take most of its CPU, in the window and while it is sampled."""
     with compete():
-        cell = measure(tmp_path, users=300)
+        cell = measure(tmp_path, users=100, delay="50ms")
     found = [each.code for each in cell.verdicts]
     assert "MACHINE_BUSY" in found
     assert "INTERPRETER_FULL" not in found

@@ -12,6 +12,7 @@ from analysis.summary.model import CellSummary
 from analysis.verdicts.base import VerdictRecord
 from records.cell import CellRecord
 from records.clocks import ClockModel
+from records.cpu_profile import CpuProfile, Level, SampledPhase, Stacks
 from records.prediction import Prediction
 from scenarios.model import Load
 from tests.unit.samples import InMemoryTables, Sent, healthy, machine, record, tables
@@ -371,3 +372,43 @@ def test_threads_fill_one_interpreter_only_where_cores_are_left(
     server_cpu: float, cores: int, expected: list[str]
 ) -> None:
     assert codes(judge_server(server_cpu, "sync-http-shared", cores=cores)) == expected
+
+
+class SampledTables(InMemoryTables):
+    """Of a cell that was sampled: under load one function has nearly all."""
+
+    def load_stacks(self, level: Level) -> Stacks:
+        own, hog = ("answer (app/endpoints.py)",), ("hog (app/clients.py)",)
+        return {own: 90, hog: 7} if level == "alone" else {own: 40, hog: 430}
+
+
+def sample(load_requests: int) -> CellSummary:
+    """97 % of a core for 4 requests a second are 242 ms each; alone it is 1 ms. While it is sampled
+    so many are answered in 5 s."""
+    plain = tables(healthy())
+    found = with_table(plain, machine=machine(server_cpu=0.97, load_cpu=0.1))
+    alone, load = SampledPhase(5.0, 1000, 1.0, 97), SampledPhase(5.0, load_requests, 4.85, 97)
+    sampled = SampledTables(**{each.name: getattr(found, each.name) for each in fields(found)})
+    return compute_summary(replace(record(), cpu_profile=CpuProfile(None, alone, load)), sampled)
+
+
+def test_a_full_interpreter_that_was_sampled_says_with_what() -> None:
+    cell = sample(load_requests=20)
+    verdict = only_verdict(cell)
+    assert verdict.code == "INTERPRETER_FULL"
+    assert verdict.message.endswith("limits the throughput; 91 % of it is hog (app/clients.py)")
+    (note,) = [each for each in write_notes(cell) if each.startswith("CPU per request")]
+    assert note.startswith("CPU per request grew from 1.00 ms alone to 242 ms under load; 92 % (")
+    assert note.endswith("of the growth is hog (app/clients.py) and what it calls")
+
+
+def test_a_server_that_went_on_otherwise_explains_nothing() -> None:
+    """Three times as many answers: what was sampled was another state."""
+    cell = sample(load_requests=60)
+    assert only_verdict(cell).data.get("whose") is None
+    assert cell.cpu_growth is not None
+    assert cell.cpu_growth.cause is None
+    assert any(
+        each.endswith("the server did not go on as in the window while it was sampled")
+        for each in write_notes(cell)
+    )
