@@ -120,6 +120,10 @@ class BackgroundRequest:
     turns: int = 1
 
 
+FOREIGN_BYSTANDER = BackgroundRequest("/")
+"""Of a server that is not ours: the one path that any has."""
+
+
 def is_python_server(kind: object) -> bool:
     """Every server is one but for the compiled ones and the user's own."""
     return kind not in ("axum", "gin", "given")

@@ -9,7 +9,7 @@ from scenarios.errors import UserError
 
 Second = float
 
-_DURATIONS = {"ms": 0.001, "s": 1.0, "m": 60.0}
+_DURATIONS = {"s": 1.0, "m": 60.0}
 
 
 def split_unit(option: str, text: str, units: str, example: str) -> tuple[float, str]:
@@ -23,7 +23,7 @@ def split_unit(option: str, text: str, units: str, example: str) -> tuple[float,
 def parse_duration(option: str, text: str) -> Second:
     """`30s`, `1000ms`, `1.5m` in seconds. Raises UserError naming the option."""
     number, unit = split_unit(option, text, "ms|s|m", "30s, 1000ms or 2m")
-    return number * _DURATIONS[unit]
+    return number / 1000 if unit == "ms" else number * _DURATIONS[unit]  # 104 ms are 0.104 s
 
 
 def parse_rate(option: str, text: str) -> float:
@@ -44,7 +44,7 @@ def parse_number(
 
 def format_plain_number(value: float) -> str:
     """As it was typed, not as 1e+20."""
-    return str(int(value)) if value == value // 1 else str(value)
+    return str(int(value)) if value == value // 1 else f"{value:.12g}"
 
 
 def format_duration(value: Second) -> str:

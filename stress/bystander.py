@@ -24,8 +24,8 @@ class BackgroundPing:
 
 
 class BackgroundRequester:
-    """Runs on a thread of its own, so that the runner's work never delays it. A server that is not
-    ours need not know the path: there any answer is one, to `GET /`."""
+    """Runs on a thread of its own, so that the runner's work never delays it. Of a server that is
+    not ours any answer is one: it need not know the path."""
 
     def __init__(self, cell: CellRun, host: str, port: int) -> None:
         self._address = host, port
@@ -64,9 +64,8 @@ class BackgroundRequester:
         await asyncio.gather(*asking, return_exceptions=True)
 
     async def _send_ping(self, ping: BackgroundPing) -> None:
-        path = self._what.path if self._is_ours else "/"
         head = (
-            f"GET {path} HTTP/1.1\r\nHost: {self._address[0]}\r\n"
+            f"GET {self._what.path} HTTP/1.1\r\nHost: {self._address[0]}\r\n"
             f"x-request-id: {format_id_header(ping.request_id)}\r\nConnection: close\r\n\r\n"
         )
         try:

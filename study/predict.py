@@ -18,6 +18,7 @@ from analysis.report.prediction_tables import (
 from analysis.report.table import wrap_note
 from analysis.theory.formulas import Curve
 from analysis.theory.model import ServerModel, build_server_model
+from analysis.theory.ordered import keeps_order
 from analysis.theory.prediction_range import add_range
 from analysis.theory.sizing import LoadTarget, Sizing, compute_sizing
 from analysis.theory.steady import compute_steady_curve, predict_steady_state
@@ -25,7 +26,7 @@ from records.prediction import Prediction
 from scenarios.errors import INTERRUPTED, UserError
 from scenarios.model import NEVER_BINDS, Scenario
 from scenarios.resolution import resolve_scenario
-from scenarios.units import Second
+from scenarios.units import Second, format_duration
 from stress.interruption import CellInterruptedError, record_signals
 from study.final_output import print_table
 from study.machine_facts import detect_resources
@@ -161,4 +162,14 @@ def reject_unseen_limits(systems: Sequence[tuple[Scenario, ServerModel]]) -> Non
             raise UserError(
                 f"--target: {scenario.name} answers before its work is done, so that no p99 tells "
                 "whether it keeps up; choose another scenario"
+            )
+        if model.times_out:
+            raise UserError(
+                f"--target: each request of {scenario.name} fails: its client gives up after "
+                f"{format_duration(model.held_s)}; give a longer --client-timeout"
+            )
+        if not keeps_order(model):
+            raise UserError(
+                f"--target: {scenario.name} has requests of two styles, and a size is simulated "
+                "for one; choose another scenario"
             )

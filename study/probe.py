@@ -28,6 +28,10 @@ from stress.processes import Process
 from study.final_output import print_table
 
 LOOK_EVERY_S = 0.1
+MEDIAN_NOTE = (
+    "median: from the moment the app sees a request until its answer is sent; the wait before, "
+    "for a busy event loop to read it, is not in it"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +132,8 @@ def build_routes_table(handlers: pl.DataFrame) -> Table:
         Column("threads"), Column("on", is_text=True),
     )  # fmt: skip
     groups = handlers.group_by("route", maintain_order=True)
-    return Table(columns, [build_route_row(str(route), rows) for (route,), rows in groups])
+    rows = [build_route_row(str(route), seen) for (route,), seen in groups]
+    return Table(columns, rows, notes=[MEDIAN_NOTE])
 
 
 def build_route_row(route: str, rows: pl.DataFrame) -> Row:

@@ -79,8 +79,23 @@ def describe_sizing(name: str, rate: float, p99_ms: float, found: Sizing | None)
         return f"{wish} no number of workers is enough: a request alone takes too long"
     threads = "" if found.pool is None else f" with {found.pool} threads each"
     size = f"{found.workers:,} workers{threads}, {found.machines:,} machine(s)"
-    p99 = formats.milliseconds(1000 * found.p99_s)
-    answer = f"{wish}: {size}; simulated p99 {p99} ms ({found.simulations} simulations)"
+    answer = f"{wish}: {size}; {describe_tail(found)}"
+    if found.undecided_workers is not None:
+        answer += (
+            f"; of {found.undecided_workers:,} to {found.workers - 1:,} workers the simulation is "
+            "not sure"
+        )
     if found.bound_by is None:
         return answer
     return f"{answer}; fewer than {found.at_least_workers} cannot keep up ({found.bound_by})"
+
+
+def describe_tail(found: Sizing) -> str:
+    p99, low, high = (
+        formats.milliseconds(each and 1000 * each)
+        for each in (found.p99_s, found.p99_low_s, found.p99_high_s)
+    )
+    return (
+        f"simulated p99 {p99} ms (95 % interval {low} to {high} ms; {found.simulations} "
+        f"simulations of {found.simulated_requests:,} requests in all)"
+    )

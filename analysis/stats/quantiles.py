@@ -54,7 +54,15 @@ def estimate_survival(durations: Values, known: npt.NDArray[np.bool_]) -> tuple[
 def estimate_censored_quantiles(
     durations: Values, known: npt.NDArray[np.bool_], shares: Sequence[float]
 ) -> tuple[float | None, ...]:
-    """None where so many were never answered that nobody can know it."""
+    """The smallest duration t with S(t) <= 1 - q, as `estimate_quantile` has it without censoring
+    (R's survfit takes the middle of the interval where S is exactly 1 - q). None where so many
+    were never answered that nobody can know it."""
     ordered, weights = estimate_survival(durations, known)
-    found = (estimate_quantile(ordered, q, weights=weights) for q in shares)
-    return tuple(None if each is None or np.isinf(each) else each for each in found)
+    if not len(durations):
+        return tuple(None for _ in shares)
+    ended = np.cumsum(weights)
+    ended[-1] = 1.0
+    # where survival is exactly 1 - q, a product of fractions may miss it by their rounding
+    rounding = len(durations) * float(np.finfo(np.float64).eps)
+    found = (float(ordered[np.searchsorted(ended, q - rounding)]) for q in shares)
+    return tuple(None if np.isinf(each) else each for each in found)

@@ -82,8 +82,14 @@ def compare_settings(
 ) -> Iterator[str]:
     for key, name in names.items():
         if a.get(key) != b.get(key):
-            in_a, in_b = ("none" if each.get(key) is None else each[key] for each in (a, b))
-            yield f"{name} is {in_a} in A, {in_b} in B"
+            yield f"{name} is {format_setting(a.get(key))} in A, {format_setting(b.get(key))} in B"
+
+
+def format_setting(value: object) -> str:
+    """A float as it was typed, without the digits that a product of it left behind."""
+    if value is None:
+        return "none"
+    return f"{value:.12g}" if isinstance(value, float) else str(value)
 
 
 def compare_memory(a: Mapping[str, object], b: Mapping[str, object]) -> Iterator[str]:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from analysis.metrics import Metric, get_value
 from analysis.summary.model import CellSummary
-from scenarios.model import BackgroundRequest
+from scenarios.model import FOREIGN_BYSTANDER, BackgroundRequest
 
 Mark = Literal["best", "worst"]
 
@@ -56,7 +56,7 @@ def has_affected_bystander(cell: CellSummary) -> bool:
 
 def has_own_bystander(cell: CellSummary) -> bool:
     """Whether the scenario asks what becomes of a certain other request."""
-    return cell.bystander.path != USUAL_BYSTANDER.path
+    return cell.bystander.path not in (USUAL_BYSTANDER.path, FOREIGN_BYSTANDER.path)
 
 
 def has_grown_cpu(cell: CellSummary) -> bool:

@@ -7,15 +7,11 @@ from dataclasses import dataclass, field, replace
 from analysis.theory.formulas import find_bottleneck
 from analysis.theory.model import ServerModel
 from analysis.theory.networks import compute_highest_rps
-from analysis.theory.simulation import simulate
-from scenarios.model import Load
+from analysis.theory.ordered import keeps_order
+from analysis.theory.tails import TailEstimate, simulate_p99
 from scenarios.units import Second
 
 MOST_WORKERS = 4096
-JUDGED_REQUESTS = 10_000
-"""In one simulation: a hundred of them are beyond the p99."""
-SETTLING_REQUESTS = 1_000
-"""Before those, on top of three times what an undisturbed request takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +25,10 @@ class LoadTarget:
 @dataclass(frozen=True, slots=True)
 class Sizing:
     """`pool` is per worker, None where the style uses none. `p99_s` is what one such worker
-    showed.
+    shows, with its 95 % interval.
 
+    undecided_workers: from so many on the simulation does not know whether they do; None where it
+      knows of each number.
     at_least_workers, bound_by: what the formulas say before any simulation: fewer workers, with
       the pool as it was given, cannot keep up whatever p99 is allowed, because of that station.
       None where nothing ever fills up.
@@ -40,7 +38,11 @@ class Sizing:
     pool: int | None
     machines: int
     p99_s: Second
+    p99_low_s: Second | None
+    p99_high_s: Second | None
+    undecided_workers: int | None
     simulations: int
+    simulated_requests: int
     at_least_workers: int
     bound_by: str | None
 
@@ -50,28 +52,37 @@ class SizeSearch:
     """The sizes tried for a target, each simulated once."""
 
     target: LoadTarget
-    simulated_s: dict[tuple[ServerModel, int], Second | None] = field(default_factory=dict)
+    tails: dict[tuple[ServerModel, int], TailEstimate | None] = field(default_factory=dict)
 
     def is_met_by(self, model: ServerModel, workers: int) -> bool:
-        """Steady by the formulas too: beyond capacity, a p99 only says how long the test was."""
-        if self.target.rate_per_s / workers >= compute_highest_rps(find_bottleneck(model)):
-            return False
-        p99_s = self.simulate_p99(model, workers)
-        return p99_s is not None and p99_s <= self.target.p99_s
+        """Beyond doubt. Steady by the formulas too: beyond capacity, a p99 only says how long the
+        test was."""
+        tail = self.find_tail(model, workers)
+        return tail is not None and tail.is_below(self.target.p99_s)
 
-    def simulate_p99(self, model: ServerModel, workers: int) -> Second | None:
-        """None with failures, and where a worker's share is more than a simulation may hold."""
-        if (model, workers) not in self.simulated_s:
-            share = self.target.rate_per_s / workers
-            shown = simulate(
-                replace(model, workers=1),
-                Load(arrival_rate=share, arrivals="poisson"),
-                warm_up_s=3 * model.undisturbed_s + SETTLING_REQUESTS / share,
-                window_s=JUDGED_REQUESTS / share,
-            )
-            clean = shown.failures == 0 and not shown.cut_short
-            self.simulated_s[model, workers] = shown.p99_s if clean else None
-        return self.simulated_s[model, workers]
+    def find_tail(self, model: ServerModel, workers: int) -> TailEstimate | None:
+        """None beyond capacity, and with failures."""
+        share = self.target.rate_per_s / workers
+        busy = share / compute_highest_rps(find_bottleneck(model))
+        if busy >= 1 or not keeps_order(model):
+            return None
+        if (model, workers) not in self.tails:
+            one = replace(model, workers=1)
+            self.tails[model, workers] = simulate_p99(one, share, busy, self.target.p99_s)
+        return self.tails[model, workers]
+
+    def find_undecided(self, model: ServerModel, enough: int) -> int | None:
+        """The fewest workers tried of which the simulation is not sure."""
+        limit_s = self.target.p99_s
+        return min(
+            (
+                workers
+                for (tried, workers), tail in self.tails.items()
+                if tried == model and workers < enough
+                if tail is not None and not tail.is_above(limit_s)
+            ),
+            default=None,
+        )
 
     def shrink_pool(self, model: ServerModel, workers: int) -> ServerModel:
         """By Little's law, fewer tokens than rate × time are all taken all the time."""
@@ -92,8 +103,8 @@ def compute_sizing(target: LoadTarget, model: ServerModel, cores_per_machine: in
 
     One worker is simulated, at its share of the rate: arrivals dealt out at random stay Poisson.
     By doubling and bisection: at most 2 · log2(MOST_WORKERS) = 24 simulations for the workers and
-    2 · log2(pool) for the pool; commonly ten in all. The p99 of one is good to some percent, and
-    so is the answer.
+    2 · log2(pool) for the pool; commonly ten in all. Each goes on until its interval leaves no
+    doubt, or for MOST_REQUESTS: a size in doubt is not taken, and named.
     """
     if model.undisturbed_s > target.p99_s:
         return None
@@ -103,14 +114,18 @@ def compute_sizing(target: LoadTarget, model: ServerModel, cores_per_machine: in
     if workers is None:
         return None
     smallest = search.shrink_pool(model, workers) if model.needs_tokens else model
-    p99_s = search.simulate_p99(smallest, workers)
-    assert p99_s is not None  # it met the target
+    tail = search.find_tail(smallest, workers)
+    assert tail is not None  # it met the target
     return Sizing(
         workers=workers,
         pool=smallest.pool if model.needs_tokens else None,
         machines=math.ceil(workers / cores_per_machine),
-        p99_s=p99_s,
-        simulations=len(search.simulated_s),
+        p99_s=tail.p99_s,
+        p99_low_s=tail.low_s,
+        p99_high_s=tail.high_s,
+        undecided_workers=search.find_undecided(model, workers),
+        simulations=len(search.tails),
+        simulated_requests=sum(each.requests for each in search.tails.values() if each),
         at_least_workers=at_least,
         bound_by=tightest.name if math.isfinite(highest_rps) else None,
     )

@@ -79,13 +79,16 @@ class Overloaded(Verdict):
 
 
 class LittleMismatch(Verdict):
-    """The completed requests do not account for all users."""
+    """The completed requests do not account for all users. users_seen: throughput × (response +
+    think); users_seen_exactly: those in an answered request at any moment. gap_percent is that of
+    the nearer one."""
 
     rank = 170
     advice = "read the line of the unanswered, and mistrust the survivors' latencies"
 
     users: int
     users_seen: float
+    users_seen_exactly: float
     gap_percent: float
     unanswered: int
 
@@ -100,7 +103,8 @@ class LittleMismatch(Verdict):
             return None
         return cls(
             users=law.users_started,
-            users_seen=law.users_started * (1 - law.gap),
+            users_seen=law.users_seen,
+            users_seen_exactly=law.users_seen_exactly,
             gap_percent=100 * law.gap,
             unanswered=law.users_unanswered,
         )
@@ -118,7 +122,8 @@ class LittleMismatch(Verdict):
     def message(self) -> str:
         law = (
             f"throughput × (response + think) accounts for {self.users_seen:.0f} of "
-            f"{self.users} users ({abs(self.gap_percent):.0f} % off)"
+            f"{self.users} users, and {self.users_seen_exactly:.0f} are in an answered request at "
+            f"any moment ({abs(self.gap_percent):.0f} % off at best)"
         )
         if self.starves:
             return f"{law}; {self.unanswered} got no answer in the whole window"

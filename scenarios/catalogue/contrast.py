@@ -13,7 +13,17 @@ from dataclasses import dataclass, replace
 from urllib.parse import quote, urlsplit
 
 from scenarios.errors import UserError
-from scenarios.model import Database, Endpoint, Load, Method, Scenario, Server, Style
+from scenarios.model import (
+    FOREIGN_BYSTANDER,
+    BackgroundRequest,
+    Database,
+    Endpoint,
+    Load,
+    Method,
+    Scenario,
+    Server,
+    Style,
+)
 
 RANK = 80
 GROUP = "contrast"
@@ -64,6 +74,7 @@ def build_contrast_scenarios(
             subject=each.subject,
             contender=contender.name,
             url=contender.url,
+            bystander=FOREIGN_BYSTANDER if contender.url else BackgroundRequest(),
         )
         for each in endpoints
         for contender in contenders

@@ -36,6 +36,7 @@ UNKNOWN_TO_A_SIZE = {
     "--duration": "it takes as long as a p99 needs",
     "--requests": "it takes as many as a p99 needs",
     "--workers": "how many is the answer",
+    "--lifo": "a size is simulated first come, first served",
 }
 UNKNOWN_TO_THEORY = (
     "--spawn-rate", "--user-class", "--load-processes", "--server", "--loop", "--http",

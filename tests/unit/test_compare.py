@@ -89,6 +89,15 @@ def test_each_of_the_environment_is_told_with_both_values(key: str, value: objec
     ]
 
 
+def test_a_float_is_shown_as_it_was_typed() -> None:
+    """104 ms, as 104 x 0.001 once made it."""
+    manifests = [
+        {"scenarios": [{"name": "x", "load": {"think_s": each}}]}
+        for each in (0.10400000000000001, 0.2)
+    ]
+    assert list_differences(*manifests) == ["x load.think_s is 0.104 in A, 0.2 in B"]
+
+
 @pytest.mark.parametrize(("factor", "found"), [(1.009, 0), (0.991, 0), (1.02, 1), (0.5, 1)])
 def test_memory_may_differ_by_a_percent(factor: float, found: int) -> None:
     own = MANIFEST["environment"]["memory_mib"]

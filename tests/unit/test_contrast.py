@@ -211,6 +211,7 @@ def test_a_target_has_a_name_and_a_plain_address() -> None:
         "/x?y=1", "http://h:1", "given",
     )  # fmt: skip
     assert scenario.database is None
+    assert scenario.bystander.path == "/"  # what it asks is what it is called
 
 
 @pytest.mark.parametrize(

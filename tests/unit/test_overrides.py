@@ -223,7 +223,8 @@ def test_an_unknown_name_lists_what_there_is() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("30s", 30.0), ("1000ms", 1.0), ("1.5m", 90.0), (" 2s ", 2.0)]
+    ("text", "seconds"),
+    [("30s", 30.0), ("1000ms", 1.0), ("1.5m", 90.0), (" 2s ", 2.0), ("104ms", 0.104)],
 )
 def test_durations(text: str, seconds: float) -> None:
     assert parse_duration("--delay", text) == seconds

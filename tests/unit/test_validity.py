@@ -65,7 +65,13 @@ def test_starved_users_break_littles_law_and_the_median_says_so() -> None:
     assert codes(cell) == ["LITTLE_MISMATCH", "UNFINISHED"]
     assert cell.verdicts[0].data["unanswered"] == cell.users_unanswered == 3
     assert cell.users_seen == pytest.approx(1.0)
-    assert "3 got no answer" in cell.verdicts[0].message
+    message = cell.verdicts[0].message
+    assert "3 got no answer" in message
+    # the number is what its own formula gives: one user, 0.1 s, ten times a second
+    assert cell.rps is not None
+    assert cell.mean_ms is not None
+    seen = cell.rps * cell.mean_ms / 1000
+    assert f"throughput × (response + think) accounts for {seen:.0f} of 4 users" in message
     assert cell.median_ms == pytest.approx(100)
     assert any("Kaplan" in note for note in write_notes(cell))
 

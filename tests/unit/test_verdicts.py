@@ -48,7 +48,7 @@ EXAMPLES: tuple[Verdict, ...] = (
     Overloaded(
         offered_rps=100.0, sustained_rps=80.0, growth_per_s=20.0, failed_rps=0.0, cause="growth"
     ),
-    LittleMismatch(users=4, users_seen=1.0, gap_percent=75.0, unanswered=3),
+    LittleMismatch(users=4, users_seen=1.0, users_seen_exactly=1.0, gap_percent=75.0, unanswered=3),
     NotSteady(cause="response", percent=12.0, longer_s=30.0),
     Unfinished(unfinished=3, completed=100, oldest_s=12.0, slowest_s=1.0),
 )
@@ -89,7 +89,12 @@ def test_data_is_what_is_known() -> None:
         (MachineBusy(other_cores=0.3, stolen_cores=0.3), "error"),
         (Descriptors(limit=1024, peak=1000, faults=0), "warning"),
         (Descriptors(limit=1024, peak=10, faults=1), "error"),
-        (LittleMismatch(users=4, users_seen=1.0, gap_percent=75.0, unanswered=0), "warning"),
+        (
+            LittleMismatch(
+                users=4, users_seen=1.0, users_seen_exactly=1.0, gap_percent=75.0, unanswered=0
+            ),
+            "warning",
+        ),
         (Profiled(fault="py-spy is missing"), "warning"),
         (Unfinished(unfinished=3, completed=0, oldest_s=9.0, slowest_s=None), "warning"),
         (Unfinished(unfinished=3, completed=9, oldest_s=1.0, slowest_s=1.0), "info"),
