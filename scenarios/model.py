@@ -31,15 +31,14 @@ THREADS_OF: Mapping[Style, Threads] = {
 Method = Literal["GET", "POST"]
 Library = Literal["httpx", "httpx2", "aiohttp", "pyreqwest", "urllib3", "requests", "niquests"]
 Form = Literal["blocking", "awaiting"]
-BOTH: tuple[Form, ...] = ("blocking", "awaiting")
 FORMS_OF: Mapping[Library, tuple[Form, ...]] = {
-    "httpx": BOTH,
-    "httpx2": BOTH,
+    "httpx": ("blocking", "awaiting"),
+    "httpx2": ("blocking", "awaiting"),
     "aiohttp": ("awaiting",),
-    "pyreqwest": BOTH,
+    "pyreqwest": ("blocking", "awaiting"),
     "urllib3": ("blocking",),
     "requests": ("blocking",),
-    "niquests": BOTH,
+    "niquests": ("blocking", "awaiting"),
 }
 """How a library can be asked: a test compares with the specimen's modules for them."""
 Life = Literal["per-request", "shared"]
@@ -66,8 +65,7 @@ DatabaseLife = Literal["pool", "per-request"]
 
 AS_USERS: Literal[0] = 0
 """In a catalogue entry: as many as there are users, so that it never binds."""
-NEVER_BINDS = 10_000
-"""Connections of a client where nobody knows how many requests will be under way."""
+NEVER_BINDS = 10_000  # connections, where nobody knows how many requests will be under way
 
 
 @dataclass(frozen=True, slots=True)
