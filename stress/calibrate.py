@@ -94,8 +94,9 @@ def shorten_delay(scenario: Scenario, in_flight: int) -> Scenario:
 
 def choose_levels(scenario: Scenario, cpu_s: Second) -> tuple[int, ...]:
     """Numbers of requests in flight, ascending, without one. None where no more than one is ever
-    worked on, or where no interpreter is shared."""
-    if not scenario.server.is_python or scenario.endpoint.blocks_the_loop:
+    worked on, where no interpreter is shared, and where work would pile up behind the answers."""
+    endpoint = scenario.endpoint
+    if not scenario.server.is_python or endpoint.blocks_the_loop or endpoint.answers_first:
         return ()
     share = int(count_in_flight(scenario) / LARGEST_SHARE)
     largest = min(share, MOST_CALLERS, max(2, int(ROUND_S / cpu_s))) if cpu_s else share

@@ -52,6 +52,6 @@ def test_the_classic_numbers() -> None:
     assert choose_levels(get_scenario("async-sleep", open_loop), 0.001) == (26, 80)
 
 
-def test_a_blocked_loop_and_a_compiled_server_have_one_cost() -> None:
-    assert choose_levels(get_scenario("async-http-sync"), 0.001) == ()
-    assert choose_levels(get_scenario("axum-http-shared"), 0.001) == ()
+@pytest.mark.parametrize("name", ["async-http-sync", "axum-http-shared", "background-sync"])
+def test_a_blocked_loop_a_compiled_server_and_later_work_have_one_level(name: str) -> None:
+    assert choose_levels(get_scenario(name), 0.001) == ()
