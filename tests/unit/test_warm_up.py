@@ -1,20 +1,26 @@
 """When no warm-up can be enough: against a server that is played through, request by request."""
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.theory.model import build_server_model
+from records.rundir import CellDir
 from scenarios.catalogue import CATALOGUE, select_scenarios
 from scenarios.model import Load, Scenario
 from scenarios.overrides import apply_overrides
 from scenarios.resolution import MachineResources, resolve_scenario
 from scenarios.settings import Overrides
 from scenarios.warm_up import WARM_UP_LIMIT_S, ServingPlaces, find_scenario_places
+from stress.load.protocol import LoadProgress
+from stress.phases import PhaseRunner, PhaseTimes
 from stress.plan import expects_worker_kills, plan_windows
+from stress.runtime import CellRun
 from study.options import shorten_scenarios
 
 ALL = MachineResources(uvloop=True, httptools=True, go=True)
@@ -112,3 +118,32 @@ def test_theory_simulates_the_warm_up_that_the_runner_makes(users: int) -> None:
         if not load.is_open and not expects_worker_kills(scenario) and scenario.delay_s:
             model = build_server_model(scenario, 0.001, 2)
             assert model.can_warm_up(load) is (plan_windows(scenario).turn_s is None), scenario.name
+
+
+@pytest.mark.parametrize(
+    ("name", "ramp_left_s", "waits_s"),
+    [
+        ("async-http-sync-shared", 5.0, 5.0),  # Locust says in the ramp when it will end
+        ("async-http-sync-shared", -5.0, 0.0),
+        ("sync-http", 5.0, WARM_UP_LIMIT_S),
+        ("sync-http", -5.0, WARM_UP_LIMIT_S),
+    ],
+)
+def test_no_window_opens_before_the_ramp_has_ended(
+    name: str, ramp_left_s: float, waits_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[float] = []
+
+    def wait(_: PhaseRunner, phase: str, done: Callable[[], bool], limit_s: float) -> bool:
+        waited.append(limit_s)
+        return phase == "ramp" or done()
+
+    monkeypatch.setattr(PhaseRunner, "_wait_until", wait)
+    monkeypatch.setattr("stress.phases.monotonic", lambda: 100.0)
+    runner = object.__new__(PhaseRunner)
+    runner.cell = CellRun(one(name), 1, CellDir(Path("/cell")))
+    runner.times = PhaseTimes(t0_s=80.0, ramp_end_s=100.0 + ramp_left_s)
+    runner.progress = LoadProgress(warm=3)
+    runner._warm_up()
+    assert waited == [waits_s]
+    assert not runner.times.steady
