@@ -17,7 +17,7 @@ fair = partial(
     client=Client(library="pyreqwest", life="shared", timeout_s=60.0, connections=AS_USERS),
 )
 """One client for all, with limits that never bind, so that only the endpoint style differs: both
-forms of pyreqwest are one engine, and a call costs the same with 1 and with 500 in flight
+forms of pyreqwest are one engine, and a call hardly costs more with 500 in flight than with 1
 (docs/methods.md has the figures)."""
 control = partial(Scenario, group="control", server=Server(worker_timeout_s=0.0), delay_s=1.0)
 

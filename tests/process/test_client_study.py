@@ -33,7 +33,7 @@ def test_an_open_loop_sweeps_what_is_in_flight(tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     summary = json.loads((only_run(tmp_path) / "summary.json").read_text())
-    found = [(each["scenario"], each["arrival_rate"]) for each in summary["sweeps"]]
-    assert found == [("call-async-pyreqwest", 40.0), ("call-async-aiohttp", 40.0)]
+    found = {each["scenario"]: each["arrival_rate"] for each in summary["sweeps"]}
+    assert found == {"call-async-pyreqwest": 40.0, "call-async-aiohttp": 40.0}
     assert all(point["cpu_ms"] for each in summary["sweeps"] for point in each["points"])
     assert "40.0 rps were offered" in done.stdout
