@@ -148,8 +148,10 @@ def compute_curve_point(model: ServerModel, load: Load, stations: Sequence[Stati
         for share, of in deal_out_users(load.users, model.workers)
     )
     most = math.ceil(load.users / model.workers)
-    fullest = compute_asymptotic_bounds(most, load.think_s, stations)
-    return CurvePoint(load.users, rate, load.users / rate - load.think_s, fullest.limited_by)
+    limit = compute_asymptotic_bounds(most, load.think_s, stations).limited_by
+    if limit == "pool" and model.pool >= most:
+        limit = "users"  # with a thread for each user it is full and keeps nobody waiting
+    return CurvePoint(load.users, rate, load.users / rate - load.think_s, limit)
 
 
 def deal_out_users(users: int, workers: int) -> list[tuple[int, int]]:

@@ -109,9 +109,6 @@ def predict_open_loop(model: ServerModel, load: Load, rate: float) -> Prediction
 
 def predict_closed_loop(model: ServerModel, load: Load) -> Prediction:
     formula, turn_s = solve_steady_state(model, load)
-    if formula.limited_by == "pool" and model.pool * model.workers >= load.users:
-        # with a thread for each user it is full and keeps nobody waiting
-        formula = replace(formula, limited_by="users")
     if model.blocked_by_rare_s:  # no formula: what holds the loop is nothing or all of the delay
         formula = replace(formula, holds=False)
     shown = (
