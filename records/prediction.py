@@ -28,6 +28,30 @@ class Calibration:
 
 
 @dataclass(frozen=True, slots=True)
+class Prediction:
+    """What theory said before the run. ceiling_rps: with any number of users."""
+
+    ok_rps: float | None = None
+    mean_ms: float | None = None
+    median_ms: float | None = None
+    p99_ms: float | None = None
+    ceiling_rps: float | None = None
+    limited_by: str | None = None
+    starved: int | None = None
+    """Users who are never served while others are, again and again."""
+    cpu_ms: float | None = None
+    """Of the endpoint alone, from the calibration; all else comes from the scenario."""
+    bystander_ms: float | None = None
+    """The median latency of the background request; a run has one, `study predict` has none."""
+    transient: bool | None = None
+    """Whether mean and quantiles are those of a run in which the queue still changes: they are no
+    property of the service, and together with the throughput they break Little's law. None where
+    it was not looked at."""
+    reason: str | None = None
+    """Why figures are missing, or of what they are no property of the service."""
+
+
+@dataclass(frozen=True, slots=True)
 class OverloadLatencies:
     """Of an open loop that offers more than is served, with so many requests: the last waits for
     all before it. They are the length of the test, and no property of the service."""
@@ -39,26 +63,6 @@ class OverloadLatencies:
     max_ms: float
 
 
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """What theory said before the run. ceiling_rps: with any number of users."""
-
-    ok_rps: float | None
-    mean_ms: float | None
-    median_ms: float | None
-    p99_ms: float | None
-    ceiling_rps: float | None
-    limited_by: str | None
-    starved: int | None = None
-    """Users who are never served while others are, again and again."""
-    cpu_ms: float | None = None
-    """Of the endpoint alone, from the calibration; all else comes from the scenario."""
-    bystander_ms: float | None = None
-    """The median latency of the background request."""
-    transient: bool | None = None
-    """Whether mean and quantiles are those of a run in which the queue still changes: they are no
-    property of the service, and together with the throughput they break Little's law. None where
-    it was not looked at."""
-    reason: str | None = None
-    """Why figures are missing, or of what they are no property of the service."""
-    overload: OverloadLatencies | None = None
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OverloadPrediction(Prediction):
+    overload: OverloadLatencies

@@ -121,6 +121,8 @@ def write_notes(cell: CellSummary) -> list[str]:
             f"under load a request took {formats.milliseconds(cell.cpu_ms_per_request)} ms of CPU, "
             f"alone {formats.milliseconds(cell.predicted.cpu_ms)}: theory knew only the latter"
         )
+    if cell.predicted is not None and cell.predicted.reason is not None:
+        found.append(f"prediction: {cell.predicted.reason}")
     return found + [f"{each.count} × {each.error}" for each in cell.errors[:3]]
 
 

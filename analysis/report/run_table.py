@@ -38,7 +38,7 @@ def build_cell_rows(cell: CellSummary, with_unanswered: bool) -> Iterator[Row]:
     """What was measured; below it the prediction, and the latencies with the unanswered."""
     metrics = list_metrics("table")
     yield Row(format_cell_name(cell), [format_metric(cell, each) for each in metrics])
-    if cell.predicted is not None:
+    if cell.predicted is not None and cell.predicted.ok_rps is not None:
         predicted = [format_predicted(cell, each) for each in metrics]
         yield build_extra_row("predicted", predicted, cell.predicted.limited_by or "")
     if with_unanswered and has_starved_users(cell):

@@ -149,7 +149,10 @@ def compute_curve_point(model: ServerModel, load: Load, stations: Sequence[Stati
     )
     most = math.ceil(load.users / model.workers)
     fullest = compute_asymptotic_bounds(most, load.think_s, stations)
-    return CurvePoint(load.users, rate, load.users / rate - load.think_s, fullest.limited_by)
+    limit = fullest.limited_by
+    if limit == "pool" and model.pool >= most:
+        limit = "users"  # with a thread for each user it is full and keeps nobody waiting
+    return CurvePoint(load.users, rate, load.users / rate - load.think_s, limit)
 
 
 def deal_out_users(users: int, workers: int) -> list[tuple[int, int]]:

@@ -19,6 +19,7 @@ from analysis.theory.formulas import (
 )
 from analysis.theory.model import ServerModel
 from analysis.theory.networks import compute_highest_rps
+from analysis.theory.reasons import explain_missing
 from analysis.theory.simulation import MOST_REQUESTS, RESTART_S, SimulationResult, simulate
 from analysis.theory.worker import TICKS_A_LOOK
 from records.prediction import Prediction
@@ -67,10 +68,11 @@ def compute_prediction(model: ServerModel, load: Load) -> Prediction:
     # where the interpreter limits, who is next depends on threads that take turns by the clock, or
     # on how much a loop reads at a time; and work in other processes is not on the loop
     unknown = found.limited_by == "interpreter" or model.works_elsewhere
+    found = replace(found, bystander_ms=None if unknown else found.bystander_ms)
     return replace(
         found,
+        reason=explain_missing(found, load.is_open, model.works_elsewhere),
         transient=not load.is_open and is_transient(found, load),
-        bystander_ms=None if unknown else found.bystander_ms,
         ceiling_rps=0.0 if model.times_out else found.ceiling_rps,
         cpu_ms=1000 * model.loop_cpu_s,
     )
@@ -107,9 +109,6 @@ def predict_open_loop(model: ServerModel, load: Load, rate: float) -> Prediction
 
 def predict_closed_loop(model: ServerModel, load: Load) -> Prediction:
     formula, turn_s = solve_steady_state(model, load)
-    if formula.limited_by == "pool" and model.pool * model.workers >= load.users:
-        # with a thread for each user it is full and keeps nobody waiting
-        formula = replace(formula, limited_by="users")
     if model.blocked_by_rare_s:  # no formula: what holds the loop is nothing or all of the delay
         formula = replace(formula, holds=False)
     shown = (
