@@ -41,27 +41,15 @@ class Calibration:
 
 
 @dataclass(frozen=True, slots=True)
-class OverloadLatencies:
-    """Of an open loop that offers more than is served, with so many requests: the last waits for
-    all before it. They are the length of the test, and no property of the service."""
-
-    requests: int
-    p10_ms: float
-    p50_ms: float
-    p99_ms: float
-    max_ms: float
-
-
-@dataclass(frozen=True, slots=True)
 class Prediction:
     """What theory said before the run. ceiling_rps: with any number of users."""
 
-    ok_rps: float | None
-    mean_ms: float | None
-    median_ms: float | None
-    p99_ms: float | None
-    ceiling_rps: float | None
-    limited_by: str | None
+    ok_rps: float | None = None
+    mean_ms: float | None = None
+    median_ms: float | None = None
+    p99_ms: float | None = None
+    ceiling_rps: float | None = None
+    limited_by: str | None = None
     starved: int | None = None
     """Users who are never served while others are, again and again."""
     cpu_ms: float | None = None
@@ -76,11 +64,27 @@ class Prediction:
     """Whether CPU limits it, and was calibrated with fewer in flight only: then the middle may be
     far off, and the range is wide."""
     bystander_ms: float | None = None
-    """The median latency of the background request."""
+    """The median latency of the background request; a run has one, `study predict` has none."""
     transient: bool | None = None
     """Whether mean and quantiles are those of a run in which the queue still changes: they are no
     property of the service, and together with the throughput they break Little's law. None where
     it was not looked at."""
     reason: str | None = None
     """Why figures are missing, or of what they are no property of the service."""
-    overload: OverloadLatencies | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OverloadLatencies:
+    """Of an open loop that offers more than is served, with so many requests: the last waits for
+    all before it. They are the length of the test, and no property of the service."""
+
+    requests: int
+    p10_ms: float
+    p50_ms: float
+    p99_ms: float
+    max_ms: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OverloadPrediction(Prediction):
+    overload: OverloadLatencies

@@ -45,8 +45,8 @@ class Predictor:
     """Calibrates each scenario right before its first trial, unless one that is alike has been
     calibrated within SHARED_FOR_S. Where a `base` is given its calibration stands for all.
 
-    One of which nothing can be said is left out, and `miss` is told why, once: an endpoint that
-    only fails is worth measuring too.
+    One of which nothing can be said has the reason instead, and `miss` is given it, once: an
+    endpoint that only fails is worth measuring too.
     """
 
     interruption: Interruption
@@ -56,31 +56,32 @@ class Predictor:
     calibrations: dict[str, Calibration] = field(default_factory=dict)
     predictions: dict[str, Prediction] = field(default_factory=dict)
     """Both by the scenario's name."""
-    _missed: set[str] = field(default_factory=set)
+    _missed: dict[str, str] = field(default_factory=dict)
+    """Why, by the name of the scenario that was to be calibrated."""
     _shared: dict[Alike, tuple[Second, Calibration]] = field(default_factory=dict)
     """With the moment when each was made."""
 
-    def predict(self, scenario: Scenario) -> Prediction | None:
+    def predict(self, scenario: Scenario) -> Prediction:
         """Of a resolved scenario, on record. Raises CellInterruptedError."""
         name = scenario.name
-        if name not in self.predictions and (found := self.compute(scenario)):
-            self.predictions[name] = found
-        return self.predictions.get(name)
+        if name not in self.predictions:
+            self.predictions[name] = self.compute(scenario)
+        return self.predictions[name]
 
-    def compute(self, scenario: Scenario) -> Prediction | None:
+    def compute(self, scenario: Scenario) -> Prediction:
         """Raises CellInterruptedError."""
         measured = self.base or scenario
         if measured.name in self._missed:
-            return None
+            return Prediction(reason=self._missed[measured.name])
         try:
             found = self.calibrations.get(measured.name) or self._share_calibration(measured)
             system = build_server_model(
                 scenario, found.cpu_s, psutil.cpu_count(), found.wait_s, found.samples
             )
         except UserError as problem:
-            self._missed.add(measured.name)
-            self.miss(f"no prediction: {problem}")
-            return None
+            self._missed[measured.name] = why = str(problem)
+            self.miss(f"no prediction: {why}")
+            return Prediction(reason=why)
         self.calibrations[measured.name] = found
         return compute_prediction(system, scenario.load)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from analysis.measures.window import MeasuredCell
+from scenarios.units import Second
 
 USAGE = ("at_s", "role", "pid", "cpu_s", "rss_bytes", "threads")
 OURS = ("server", "database", "upstream", "load", "runner", "live", "profiler", "terminal")
@@ -16,6 +17,12 @@ OURS = ("server", "database", "upstream", "load", "runner", "live", "profiler", 
 BUCKET_S = 1.0
 """The runner sweeps twice a second, and the kernel counts CPU in steps of 10 ms: over one
 second that is 1 % of a core."""
+FEWEST_REQUESTS = 100
+"""A server also works for nobody's request: the watchdog, the heartbeat and the background request
+take some milliseconds of each second. A blocked loop answers one request a second, and all of that
+would be called the CPU of that one (19 ms where a request takes 0.3 ms)."""
+FEWEST_CPU_S = 0.2
+"""The kernel's clock counts CPU in steps of 10 ms: two readings are off by 5 % of this at most."""
 SWEEP_S = 0.5
 """The runner looks at memory and threads so often: a window of some tenths of a second may lie
 between two looks."""
@@ -26,7 +33,8 @@ class ServerUsage:
     worker_restarts: int
     cpu_percent_peak: float | None
     cpu_ms_per_request: float | None
-    """Of the server with all its processes, over the window; the probe's own share is in it."""
+    """Of the server with all its processes, over the window; the probe's own share is in it. None
+    where too few requests completed."""
     rss_mib_peak: float | None
     live_cpu_percent_peak: float | None
     """Of the page of `--live`; None without one."""
@@ -41,12 +49,20 @@ def measure_server_usage(cell: MeasuredCell) -> ServerUsage:
     return ServerUsage(
         worker_restarts=len(cell.record.deaths),
         cpu_percent_peak=compute_cpu_percent_peak(machine, "server"),
-        cpu_ms_per_request=None
-        if cores is None or not requests
-        else 1000 * cores / (requests / cell.window.length_s),
+        cpu_ms_per_request=compute_cpu_ms_per_request(cores, requests, cell.window.length_s),
         rss_mib_peak=None if memory is None else memory / 2**20,
         live_cpu_percent_peak=compute_cpu_percent_peak(machine, "live"),
     )
+
+
+def compute_cpu_ms_per_request(
+    cores: float | None, requests: int, window_s: Second | None
+) -> float | None:
+    """None where it would not be the requests': with fewer than FEWEST_REQUESTS, or less CPU than
+    CLOCK_S is a small part of."""
+    if cores is None or not window_s or requests < FEWEST_REQUESTS:
+        return None
+    return 1000 * cores / (requests / window_s) if cores * window_s >= FEWEST_CPU_S else None
 
 
 def compute_cpu_percent_peak(machine: pl.DataFrame, role: str) -> float | None:

@@ -123,6 +123,8 @@ def write_notes(cell: CellSummary) -> list[str]:
         found.append(growth)
     if cell.predicted is not None and cell.predicted.extrapolated:
         found.append(f"the prediction is {EXTRAPOLATED}")
+    if cell.predicted is not None and cell.predicted.reason is not None:
+        found.append(f"prediction: {cell.predicted.reason}")
     return found + [f"{each.count} × {each.error}" for each in cell.errors[:3]]
 
 

@@ -8,7 +8,7 @@ from analysis.report.table import Column, Row, Table
 from analysis.stats import formats
 from analysis.theory.formulas import Curve
 from analysis.theory.sizing import Sizing
-from records.prediction import OverloadLatencies, Prediction
+from records.prediction import OverloadLatencies, OverloadPrediction, Prediction
 
 NAME_ROOM, BAR = 22, 24
 RATE, TIME = formats.rate, formats.milliseconds
@@ -30,7 +30,7 @@ def build_predictions_table(predictions: Sequence[tuple[str, Prediction]]) -> Ta
             notes.append(f"{name}: {each.reason}")
         if each.extrapolated:
             notes.append(f"{name}: {EXTRAPOLATED}")
-        if each.overload:
+        if isinstance(each, OverloadPrediction):
             notes.append(f"{name}: {describe_overload(each.overload)}")
         if each.starved:
             served = "users are never served; the latencies are of the others"

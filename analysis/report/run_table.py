@@ -41,7 +41,7 @@ def build_cell_rows(cell: CellSummary, with_unanswered: bool) -> Iterator[Row]:
     """What was measured; below it the prediction, and the latencies with the unanswered."""
     metrics = list_metrics("table")
     yield Row(format_cell_name(cell), [format_metric(cell, each) for each in metrics])
-    if cell.predicted is not None:
+    if cell.predicted is not None and cell.predicted.ok_rps is not None:
         predicted: list[Cell | str] = [format_predicted(cell, each) for each in metrics]
         (place,) = (i for i, each in enumerate(metrics) if each.key == UNPREDICTED[0])
         predicted[place : place + 2] = [Cell(format_range(cell.predicted), span=2)]

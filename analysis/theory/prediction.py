@@ -20,6 +20,7 @@ from analysis.theory.formulas import (
 from analysis.theory.model import ServerModel
 from analysis.theory.networks import compute_highest_rps
 from analysis.theory.prediction_range import add_range, scale_cpu_to_load
+from analysis.theory.reasons import explain_missing
 from analysis.theory.simulation import MOST_REQUESTS, RESTART_S, SimulationResult, simulate
 from analysis.theory.worker import TICKS_A_LOOK
 from records.prediction import Prediction
@@ -68,10 +69,11 @@ def compute_prediction(model: ServerModel, load: Load) -> Prediction:
     # where the interpreter limits, who is next depends on threads that take turns by the clock, or
     # on how much a loop reads at a time; and work in other processes is not on the loop
     unknown = found.limited_by == "interpreter" or model.works_elsewhere
+    found = replace(found, bystander_ms=None if unknown else found.bystander_ms)
     known = replace(
         found,
+        reason=explain_missing(found, load.is_open, model.works_elsewhere),
         transient=not load.is_open and is_transient(found, load),
-        bystander_ms=None if unknown else found.bystander_ms,
         ceiling_rps=0.0 if model.times_out else found.ceiling_rps,
         cpu_ms=1000 * model.loop_cpu_s,
     )

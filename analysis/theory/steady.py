@@ -22,15 +22,12 @@ from analysis.theory.networks import Numbers, compute_highest_rps
 from analysis.theory.ordered import GivesUpError, keeps_order, simulate_closed_loop
 from analysis.theory.prediction import FAILING, PATIENCE_S, compute_prediction
 from analysis.theory.prediction_range import scale_cpu_to_load
-from records.prediction import OverloadLatencies, Prediction
+from analysis.theory.reasons import OVERLOADED
+from records.prediction import OverloadLatencies, OverloadPrediction, Prediction
 from scenarios.errors import UserError
 from scenarios.model import Load
 from scenarios.units import Second, format_duration
 
-OVERLOADED = (
-    "more is offered than is served: the latencies are the length of the test, and no property of "
-    "the service"
-)
 KILLS = "gunicorn kills a worker whose event loop has no turn left for longer than --worker-timeout"
 MOST_SIMULATED = 20_000
 """Users of a simulation with events: it takes 0.1 ms of CPU for each request."""
@@ -79,10 +76,9 @@ def predict_steady_state(model: ServerModel, load: Load) -> Prediction:
     steady = Prediction(
         ok_rps=point.ok_rps,
         mean_ms=1000 * point.mean_s,
-        median_ms=None,
-        p99_ms=None,
         ceiling_rps=found.highest_rps,
         limited_by=point.limited_by,
+        starved=None if model.queue == "lifo" else 0,
         cpu_ms=1000 * model.loop_cpu_s,
         transient=False,
     )
@@ -115,7 +111,7 @@ def predict_arrivals(model: ServerModel, load: Load, rate: float) -> Prediction:
     waits_for_loop = tightest.name in ("interpreter", "blocked loop")
     killed = waits_for_loop and 0 < 1000 * model.worker_timeout_s < found.max_ms
     kills = f"; {KILLS} {format_duration(model.worker_timeout_s)}" if killed else ""
-    return Prediction(
+    return OverloadPrediction(
         ok_rps=capacity,
         mean_ms=found.p50_ms,
         median_ms=found.p50_ms,
@@ -154,7 +150,7 @@ def predict_failures(model: ServerModel, load: Load, why: str) -> Prediction:
         return compute_prediction(model, load)
     limit = FAILING[1] if model.times_out else FAILING[0]
     cpu_ms = 1000 * model.loop_cpu_s
-    return Prediction(None, None, None, None, None, limit, cpu_ms=cpu_ms, reason=why)
+    return Prediction(limited_by=limit, cpu_ms=cpu_ms, reason=why)
 
 
 def add_run_quantiles(

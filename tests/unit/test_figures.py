@@ -5,7 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.measures.resource_usage import compute_cpu_percent_peak, compute_peak_together
+from analysis.measures.resource_usage import (
+    compute_cpu_ms_per_request,
+    compute_cpu_percent_peak,
+    compute_peak_together,
+)
 from analysis.summary.cell import compute_summary
 from analysis.summary.model import CellSummary
 from records.cell import CellRecord, Phases, find_death_rounds
@@ -145,12 +149,24 @@ def test_a_dead_worker_and_its_successor_are_not_added_up() -> None:
     assert compute_cpu_percent_peak(both, "server") == pytest.approx(100)
 
 
+@pytest.mark.parametrize(
+    ("cores", "requests", "found"),
+    [(0.5, 99, None), (0.5, 100, 50.0), (0.019, 1000, None), (0.02, 1000, 0.2), (None, 500, None)],
+)
+def test_cpu_per_request_needs_requests_and_more_cpu_than_the_clock_misses(
+    cores: float | None, requests: int, found: float | None
+) -> None:
+    assert compute_cpu_ms_per_request(cores, requests, 10.0) == (found and pytest.approx(found))
+
+
 def test_cpu_and_memory_come_from_outside() -> None:
     found = tables([(3.0, 4.0, None)])
     cell = compute_summary(record(), found)
     # half-second samples of an exact share: only float rounding
     assert cell.cpu_percent_peak == pytest.approx(50)
-    assert cell.cpu_ms_per_request == pytest.approx(5000)  # half a core for 10 s, one answer
+    assert cell.cpu_ms_per_request is None  # of one answer nobody knows: the rest is the server's
+    many = compute_summary(record(), tables([(3.0, 4.0, None)] * 200))
+    assert many.cpu_ms_per_request == pytest.approx(25)  # half a core for 10 s, 200 answers
     assert cell.generator_cpu_percent_peak == pytest.approx(10)
     assert cell.rss_mib_peak == pytest.approx(1)
 

@@ -135,3 +135,21 @@ def test_added_users_lengthen_the_queue_and_nothing_else() -> None:
     shown = simulate_fast_ramp(model, Load(users=200), turn_s, ramp_s=turn_s)
     assert added.median_s == pytest.approx(shown.median_s, rel=0.02)  # turns of one thread: 2 %
     assert added.p99_s == pytest.approx(shown.p99_s, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("name", "cpu_s", "load", "why"),
+    [
+        ("sync-http", 0.0, Load(arrival_rate=50.0), "the length of the test"),
+        ("async-http", 0.02, Load(users=200, duration_s=5.0), "no bystander"),
+        ("async-http-shared", 0.0005, Load(users=50, duration_s=5.0), None),
+    ],
+)
+def test_what_the_model_does_not_know_has_a_reason(
+    name: str, cpu_s: float, load: Load, why: str | None
+) -> None:
+    found = compute_prediction(build_server_model(scenario(name), cpu_s), load)
+    figures = (found.mean_ms, found.median_ms, found.p99_ms, found.bystander_ms)
+    assert (None in figures) is (why is not None)
+    assert why is None or why in (found.reason or "")
+    assert why is not None or found.reason is None

@@ -19,6 +19,7 @@ from analysis.theory.steady import (
     predict_steady_state,
     simulate_responses,
 )
+from records.prediction import OverloadPrediction
 from scenarios.errors import UserError
 from scenarios.model import Load, RareRequest
 from study.cli import main
@@ -199,8 +200,9 @@ def test_an_overloaded_open_loop_follows_the_formula_as_the_length_of_the_test(
 def test_an_overload_is_what_the_simulation_plays() -> None:
     """50 a second are offered, 40 served: each of 2,000 requests, all answered."""
     server = model("def", loop_cpu_s=0.0, pool=40)
-    found = predict_steady_state(server, Load(arrival_rate=50.0, requests=2000)).overload
-    assert found is not None
+    predicted = predict_steady_state(server, Load(arrival_rate=50.0, requests=2000))
+    assert isinstance(predicted, OverloadPrediction)
+    found = predicted.overload
     # the last answer comes after 2000 / 40 s; a window of 50 s from the first request on
     shown = simulate(server, Load(arrival_rate=50.0), 0, 51.0)
     assert shown.median_s is not None

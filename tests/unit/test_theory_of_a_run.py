@@ -33,8 +33,9 @@ def test_a_run_is_told_why_it_has_no_prediction(monkeypatch: pytest.MonkeyPatch)
     all_three = [scenario("sync-sleep"), slower, scenario("async-json")]
     missed: list[str] = []
     predictor = Predictor(Interruption(), lambda _: None, miss=missed.append)
-    assert [predictor.predict(each) for each in (*all_three, *all_three)] == [None] * 6
-    assert not predictor.predictions
+    found = [predictor.predict(each) for each in (*all_three, *all_three)]
+    assert [each.ok_rps for each in found] == [None] * 6
+    assert [f"no prediction: {each.reason}" for each in found] == 2 * missed
     assert not predictor.calibrations
     assert [each.split(": ")[:2] for each in missed] == [
         ["no prediction", name] for name in ("sync-sleep", "slower", "async-json")
@@ -60,9 +61,9 @@ def test_a_calibration_is_shared_by_what_differs_in_delay_only(
     assert list(found) == ["sync-sleep", "slower"]
     assert asked == ["sync-sleep"]
     base = Predictor(Interruption(), lambda _: None, base=scenario("sync-sleep"))
-    assert base.predict(slower) is not None
+    assert base.predict(slower).ok_rps is not None
     assert asked == ["sync-sleep", "sync-sleep"]  # once more, for all that follow
-    assert base.predict(replace(slower, name="slowest", delay_s=9.0)) is not None
+    assert base.predict(replace(slower, name="slowest", delay_s=9.0)).ok_rps is not None
     assert len(asked) == 2
     assert list(base.calibrations) == ["sync-sleep"]
     assert list(base.predictions) == ["slower", "slowest"]
