@@ -88,7 +88,7 @@ class LoadExplainer:
     def is_needed(self) -> bool:
         """Whether the window was not as predicted and the server can be sampled; why it can't be is
         on record."""
-        condition, phase = self.cell.explain_if, None
+        condition = self.cell.explain_if
         if condition is None or self._meter is None:
             return False
         try:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import polars as pl
 import psutil
 import pytest
 
@@ -78,9 +79,24 @@ def measure(out: Path, users: int, delay: str) -> CellSummary:
     directory = CellDir(only_run(out) / "cells" / f"{CELL}.1")
     summary = load_cell_summary(directory)
     assert [each.code for each in summary.verdicts] == codes(cell)
+    check_order(directory)
     if summary.cpu_growth is not None and "ptrace" in (summary.cpu_growth.fault or ""):
         pytest.skip(f"this system lets nobody look on: {summary.cpu_growth.fault}")
     return summary
+
+
+def check_order(cell: CellDir) -> None:
+    """The sampler comes when the window is over, and the users go on until it has finished."""
+    phases, at_s = cell.load_record().phases, pl.col("at_s")
+    samplers = cell.load_table("machine").filter(pl.col("role") == "profiler")
+    assert phases.window_end_s is not None
+    assert samplers.filter(at_s < phases.window_end_s).is_empty()
+    if phases.profile_end_s is None:
+        assert samplers.is_empty()
+        return
+    later = cell.load_table("requests").filter(pl.col("started_s") > phases.window_end_s)
+    assert later.height > 20
+    assert later.filter(pl.col("started_s") > phases.profile_end_s + 0.1).is_empty()
 
 
 def is_disturbed(cell: CellSummary) -> bool:

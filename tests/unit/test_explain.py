@@ -18,7 +18,9 @@ from stress.interruption import Interruption
 from stress.load.protocol import LoadProgress, write_message
 from stress.runtime import CellRun, ExplainIf
 from stress.stack import Stack
+from study.cli import main
 from study.predictions import choose_condition
+from study.run import RunOptions
 from tests.unit.samples import record
 
 AS_PREDICTED = ExplainIf(cpu_s=0.0015, least_ok_rps=0.0, most_ok_rps=1e9)
@@ -145,3 +147,20 @@ def test_an_explanation_survives_its_files(tmp_path: Path) -> None:
     explained = ExplainedCell(CpuProfile(fault="none"))
     directory.save_record(replace(record(), cpu_profile=explained.profile))
     assert directory.load_record().cpu_profile == explained.profile
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"), [((), True), (("--quick",), False), (("--profile",), False)]
+)
+def test_a_run_explains_unless_it_is_quick_or_sampled_already(
+    options: tuple[str, ...], expected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    orders: list[RunOptions] = []
+
+    def note(_scenarios: object, order: RunOptions, _served: object) -> int:
+        orders.append(order)
+        return 0
+
+    monkeypatch.setattr("study.run.run_study", note)
+    assert main(["run", "async-http-shared", *options]) == 0
+    assert [each.explain for each in orders] == [expected]
