@@ -93,7 +93,7 @@ class CellRecord:
     descriptors_limit: int
     load_timeout_s: Second
     commands: dict[str, list[str]]
-    overhead_s: Second
+    overhead_s: Second = 0.0
     """Starting and ending everything; the cell's whole time without ramp to drain."""
     turn_s: Second | None = None
     """Where the plan leaves the warm-up out: how long it takes at least, after the ramp, until each

@@ -55,7 +55,8 @@ class Prediction:
     cpu_ms: float | None = None
     """Of the endpoint alone, from the calibration; all else comes from the scenario."""
     cpu_loaded_ms: float | None = None
-    """The same with as many in flight as the run has."""
+    """The same with as many in flight as the run has; of older records, which knew no difference,
+    it is the same."""
     low: float | None = None
     """Of ok_rps, as far as the calibration leaves it open: 95 of 100 runs are expected from here to
     `high`. None without a calibration."""
@@ -71,6 +72,10 @@ class Prediction:
     it was not looked at."""
     reason: str | None = None
     """Why figures are missing, or of what they are no property of the service."""
+
+    def __post_init__(self) -> None:
+        if self.cpu_loaded_ms is None:
+            object.__setattr__(self, "cpu_loaded_ms", self.cpu_ms)
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ def parse_number(
 
 def format_plain_number(value: float) -> str:
     """As it was typed, not as 1e+20."""
-    return str(int(value)) if value == value // 1 else f"{value:.12g}"
+    return str(int(value)) if value == value // 1 else str(value)
 
 
 def format_duration(value: Second) -> str:

@@ -82,12 +82,17 @@ def start_load(cell: CellRun, runtime: Runtime, port: int) -> Process:
     return load
 
 
+def create_profiler(cell: CellRun, runtime: Runtime, stack: Stack) -> Profiler:
+    """One that does nothing, where no profile is asked for."""
+    profiled = runtime.profile and cell.scenario.server.is_python
+    return Profiler(cell.directory.path, stack.list_processes("server") if profiled else [])
+
+
 def drive_load(cell: CellRun, runtime: Runtime, stack: Stack, load: Process) -> CellObservations:
     """Load, bystander and watches around a ready stack. Ends what it started, and the load."""
     if runtime.distribution is not None:
         await_load_workers(cell, runtime, stack, load)
-    profiled = runtime.profile and cell.scenario.server.is_python
-    profiler = Profiler(cell.directory.path, stack.list_processes("server") if profiled else [])
+    profiler = create_profiler(cell, runtime, stack)
     kind = PhaseRunner if cell.scenario.load.engine == "locust" else OhaPhaseRunner
     explainer = LoadExplainer(cell, stack) if is_explainable(cell) else None
     phases = kind(cell, runtime, stack, load, profiler.begin, explainer)

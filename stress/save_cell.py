@@ -132,7 +132,6 @@ def build_record(seen: CellObservations) -> CellRecord:
         descriptors_limit=seen.descriptors_limit,
         load_timeout_s=cell.windows.load_timeout_s,
         commands=list_commands(phases),
-        overhead_s=0.0,
         upstream=seen.upstream,
         profile=seen.profile,
         cpu_profile=seen.explained.profile if seen.explained else None,

@@ -16,11 +16,10 @@ def write_growth_note(cell: CellSummary) -> str | None:
     if theory is not None and has_grown_cpu(cell):
         load = formats.milliseconds(cell.cpu_ms_per_request)
         alone = formats.milliseconds(theory.cpu_ms)
-        known = f", {formats.milliseconds(theory.cpu_loaded_ms)} ms predicted"
-        return (
-            f"a request took {load} ms of CPU under load{known if theory.cpu_loaded_ms else ''}, "
-            f"{alone} ms alone{why}"
-        )
+        known = ""
+        if theory.cpu_loaded_ms != theory.cpu_ms:
+            known = f", {formats.milliseconds(theory.cpu_loaded_ms)} ms predicted"
+        return f"a request took {load} ms of CPU under load{known}, {alone} ms alone{why}"
     return f"the window is not as predicted{why}" if why else None
 
 

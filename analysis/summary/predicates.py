@@ -63,11 +63,11 @@ def has_grown_cpu(cell: CellSummary) -> bool:
     """Whether a prediction was missed because a request cost more than it knew: a core that the
     server has to share with the load, or more in flight than were calibrated."""
     theory, cpu_ms = cell.predicted, cell.cpu_ms_per_request
-    if theory is None or not theory.ok_rps or not theory.cpu_ms or cpu_ms is None:
+    if theory is None or not theory.ok_rps or not theory.cpu_loaded_ms or cpu_ms is None:
         return False
     low, ok_rps = theory.low, cell.ok_rps or 0.0
     missed = abs(ok_rps / theory.ok_rps - 1) > MISSED_SHARE if low is None else ok_rps < low
-    return missed and cpu_ms > GROWN_CPU * (theory.cpu_loaded_ms or theory.cpu_ms)
+    return missed and cpu_ms > GROWN_CPU * theory.cpu_loaded_ms
 
 
 def get_comparable_value(cell: CellSummary, metric: Metric) -> float | None:
