@@ -48,4 +48,4 @@ def draw_bars(codes: Mapping[str, CodeCpu], title: str) -> alt.Chart:
 def name_function(frame: str) -> str:
     """Short, with its library: a chart has no room for a path."""
     function = frame.rpartition(" (")[0].replace(".<locals>", "")
-    return f"{name_library(frame)}: {function}"
+    return ": ".join(filter(None, (name_library(frame), function)))
