@@ -46,8 +46,9 @@ from study.schedule import FixedPlan, Plan, schedule_trials
 from study.selection import Peers, select_possible
 
 SEEDS = 2**32
-CALIBRATION_TAKES_S: Second = 5.0
-"""With the start of its server."""
+EXPLAINING = "15 seconds more for each that is not as predicted"
+CALIBRATION_TAKES_S: Second = 10.0
+"""With the starts of its servers."""
 SHOWN_IN_SECONDS_S: Second = 150.0
 
 
@@ -140,7 +141,8 @@ def print_estimate(
     kinds = {each.server.kind for each in scenarios if each.name in unbuilt}
     builds = f", and the time that it takes to build {' and '.join(sorted(kinds))}" if kinds else ""
     many = f"{len(scenarios)} scenario{'s' if len(scenarios) > 1 else ''}"
-    print(f"study: {many}{trials}: about {duration}{builds}", file=sys.stderr)
+    more = f"; {EXPLAINING}" if order.explain and order.predict else ""
+    print(f"study: {many}{trials}: about {duration}{builds}{more}", file=sys.stderr)
 
 
 def estimate_run_s(scenarios: Sequence[Scenario], order: RunOptions) -> Second:

@@ -104,7 +104,7 @@ def options(trials: int, *, predict: bool = True) -> RunOptions:
 @pytest.mark.parametrize(
     ("trials", "predict", "unbuilt", "said"),
     [
-        # 10 s ramp, 1.5 s warm-up, 30 s window, 2 s drain, 6 s to start and end; 5 s to calibrate
+        # 10 s ramp, 1.5 s warm-up, 30 s window, 2 s drain, 6 s to start and end; 10 s to calibrate
         (1, True, (), "1 scenario: about 60 seconds"),
         (1, False, (), "1 scenario: about 50 seconds"),
         (5, True, (), "1 scenario x 5 trials: about 5 minutes"),
