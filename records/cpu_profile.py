@@ -21,13 +21,15 @@ class SampledPhase:
     """What the server did while it was sampled.
 
     cpu_s: CPU seconds of all its processes, with and without the GIL; requests: answered meanwhile,
-    good or bad; samples_per_s: how often the sampler looked.
+    good or bad; samples_per_s: how often the sampler looked; idle_cores: what it used before
+    anybody asked, where that was measured.
     """
 
     lasting_s: Second
     requests: int
     cpu_s: Second
     samples_per_s: float
+    idle_cores: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

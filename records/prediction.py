@@ -25,6 +25,7 @@ class Calibration:
     cpu_s: CPU seconds of the server, all its threads, per request.
     response_s: mean seconds per request as that user sees them.
     samples: of that user, then of several at a time. Empty in older records.
+    idle_cores: what a worker uses while nobody asks; it is in cpu_s of no sample.
     """
 
     requests: int
@@ -32,6 +33,7 @@ class Calibration:
     cpu_s: Second
     response_s: Second
     samples: tuple[CpuSample, ...] = ()
+    idle_cores: float = 0.0
 
     @property
     def wait_s(self) -> Second:
@@ -55,8 +57,11 @@ class Prediction:
     cpu_ms: float | None = None
     """Of the endpoint alone, from the calibration; all else comes from the scenario."""
     cpu_loaded_ms: float | None = None
-    """The same with as many in flight as the run has; of older records, which knew no difference,
-    it is the same."""
+    """The same with as many in flight as the run has, and its share of `cpu_idle_ms`; of older
+    records, which knew no difference, it is the same."""
+    cpu_idle_ms: float = 0.0
+    """What the server uses while nobody asks, shared out among the requests: of forty a second it
+    may be more than a request itself takes."""
     low: float | None = None
     """Of ok_rps, as far as the calibration leaves it open: 95 of 100 runs are expected from here to
     `high`. None without a calibration."""

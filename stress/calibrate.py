@@ -3,7 +3,7 @@ what with others in flight?"""
 
 import tempfile
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from http.client import HTTPConnection, HTTPException
@@ -50,6 +50,7 @@ class Callers:
     answered: list[int]
     """By each of them, so far."""
     stop: Event = field(default_factory=Event)
+    calls: list[Future[None]] = field(default_factory=list)
 
     def call(self, place: int, starts_in_s: Second) -> None:
         """Raises UserError where the endpoint does not answer well."""
@@ -59,6 +60,29 @@ class Callers:
             while not self.stop.is_set():
                 send_request(connection, self.scenario)
                 self.answered[place] += 1
+
+    def has_ended(self) -> bool:
+        """Whether one of them gave up."""
+        return any(each.done() for each in self.calls)
+
+
+@contextmanager
+def start_callers(
+    stack: Stack, scenario: Scenario, in_flight: int, spread_s: Second = 0.0
+) -> Iterator[Callers]:
+    """They start evenly within `spread_s`. Raises UserError where the endpoint did not answer
+    well."""
+    callers = Callers(stack, scenario, [0] * in_flight)
+    with ThreadPoolExecutor(in_flight) as threads:
+        for place in range(in_flight):
+            starts_in_s = spread_s * place / in_flight
+            callers.calls.append(threads.submit(callers.call, place, starts_in_s))
+        try:
+            yield callers
+        finally:
+            callers.stop.set()
+    for each in callers.calls:
+        each.result()
 
 
 def calibrate(scenario: Scenario, interruption: Interruption) -> Calibration:
@@ -76,6 +100,7 @@ def calibrate(scenario: Scenario, interruption: Interruption) -> Calibration:
         requests = sum(each.requests for each in samples)
         lasting_s = sum(each.lasting_s for each in samples)
         cpu_s = sum(each.requests * each.cpu_s for each in samples) / requests
+        idle_cores = measure_idle_cores(stack, interruption)
         levels = choose_levels(scenario, cpu_s)
         for in_flight in () if delay_s else levels:
             samples += measure_level(stack, scenario, in_flight, SAMPLE_S, interruption)
@@ -83,7 +108,7 @@ def calibrate(scenario: Scenario, interruption: Interruption) -> Calibration:
         shorter = shorten_delay(scenario, in_flight)
         with start_calibrated_stack(shorter, shorter.delay_s, interruption) as stack:
             samples += measure_level(stack, shorter, in_flight, SAMPLE_S, interruption)
-    return Calibration(requests, lasting_s, cpu_s, lasting_s / requests, tuple(samples))
+    return Calibration(requests, lasting_s, cpu_s, lasting_s / requests, tuple(samples), idle_cores)
 
 
 def shorten_delay(scenario: Scenario, in_flight: int) -> Scenario:
@@ -134,30 +159,17 @@ def measure_level(
     CellInterruptedError."""
     spread_s = scenario.delay_s or 0.0 if in_flight > 1 else 0.0
     idle_cores = measure_idle_cores(stack, interruption)
-    callers = Callers(stack, scenario, [0] * in_flight)
-    with ThreadPoolExecutor(in_flight) as threads:
-        calls = [
-            threads.submit(callers.call, place, spread_s * place / in_flight)
-            for place in range(in_flight)
-        ]
-
-        def has_ended() -> bool:
-            return any(each.done() for each in calls)
+    with start_callers(stack, scenario, in_flight, spread_s) as callers:
 
         def has_answered() -> bool:
-            return has_ended() or sum(callers.answered) >= marks[-1].answered + in_flight
+            return callers.has_ended() or sum(callers.answered) >= marks[-1].answered + in_flight
 
-        try:
-            interruption.poll(has_ended, WARM_UP_S + spread_s)
-            marks = [read_mark(callers)]
-            while len(marks) <= SAMPLES and not has_ended():
-                interruption.poll(has_ended, sample_s)
-                interruption.poll(has_answered, ANSWERS_WITHIN_S)
-                marks.append(read_mark(callers))
-        finally:
-            callers.stop.set()
-    for each in calls:
-        each.result()
+        interruption.poll(callers.has_ended, WARM_UP_S + spread_s)
+        marks = [read_mark(callers)]
+        while len(marks) <= SAMPLES and not callers.has_ended():
+            interruption.poll(callers.has_ended, sample_s)
+            interruption.poll(has_answered, ANSWERS_WITHIN_S)
+            marks.append(read_mark(callers))
     return [build_sample(in_flight, *pair, idle_cores) for pair in pairwise(marks)]
 
 

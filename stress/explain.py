@@ -12,7 +12,14 @@ from time import monotonic
 from records.cpu_profile import CpuProfile, Level, SampledPhase, Stacks
 from scenarios.errors import UserError
 from scenarios.model import Scenario
-from stress.calibrate import SAMPLES, measure_level, start_calibrated_stack, sum_cpu_s
+from stress.calibrate import (
+    WARM_UP_S,
+    measure_idle_cores,
+    read_mark,
+    start_calibrated_stack,
+    start_callers,
+    sum_cpu_s,
+)
 from stress.cpu_sampler import SAMPLES_PER_S, Alike, Sampled, StackSampler
 from stress.interruption import CellInterruptedError, Interruption
 from stress.load.protocol import read_progress
@@ -20,7 +27,6 @@ from stress.runtime import CellRun
 from stress.stack import Stack
 
 UNDER_LOAD_S = 5.0
-ALONE_WARM_UP_S = 0.4
 ALONE_S = 5.0
 """Some hundred samples each: what is a third of them is known to a twentieth."""
 DECIDED_BEFORE_S = 0.5
@@ -151,16 +157,21 @@ def sample_alone(scenario: Scenario, interruption: Interruption) -> Sampled:
     """As the calibration measures it: one user, nothing to wait for. Raises UserError,
     CellInterruptedError."""
     with start_calibrated_stack(scenario, scenario.delay_s and 0.0, interruption) as stack:
-        measure_level(stack, scenario, 1, ALONE_WARM_UP_S / SAMPLES, interruption)
+        idle_cores = measure_idle_cores(stack, interruption)
         sampler = StackSampler(stack.folder, stack.list_processes("server"))
-        sampler.begin()
-        try:
-            samples = measure_level(stack, scenario, 1, ALONE_S / SAMPLES, interruption)
-        finally:
-            stacks = sampler.finish()
+        with start_callers(stack, scenario, in_flight=1) as callers:
+            interruption.poll(callers.has_ended, WARM_UP_S)
+            before = read_mark(callers)
+            sampler.begin()
+            try:
+                interruption.poll(callers.has_ended, ALONE_S)
+                after = read_mark(callers)
+            finally:
+                stacks = sampler.finish()
         if not stacks:
             raise UserError(sampler.describe_failure())
-    requests = sum(each.requests for each in samples)
-    lasting_s = sum(each.lasting_s for each in samples)
-    used_s = sum(each.requests * each.cpu_s for each in samples)
-    return SampledPhase(lasting_s, requests, used_s, SAMPLES_PER_S), stacks
+    lasting_s, requests = after.at_s - before.at_s, after.answered - before.answered
+    if not requests:
+        raise UserError(f"one user alone got no answer within {ALONE_S:g} s")
+    used_s = after.cpu_s - before.cpu_s
+    return SampledPhase(lasting_s, requests, used_s, SAMPLES_PER_S, idle_cores), stacks

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from math import inf
 from time import monotonic
 
@@ -33,7 +33,14 @@ def choose_condition(prediction: Prediction | None) -> ExplainIf | None:
     found = prediction
     if found is None or found.low is None or found.high is None or not found.cpu_ms:
         return None
-    return ExplainIf(GROWN_CPU * found.cpu_ms / 1000, found.low, found.high)
+    return ExplainIf(GROWN_CPU * (found.cpu_ms + found.cpu_idle_ms) / 1000, found.low, found.high)
+
+
+def share_out_idle_cpu(found: Prediction, idle_cores: float) -> Prediction:
+    if not found.ok_rps or found.cpu_loaded_ms is None:
+        return found
+    idle_ms = 1000 * idle_cores / found.ok_rps
+    return replace(found, cpu_idle_ms=idle_ms, cpu_loaded_ms=found.cpu_loaded_ms + idle_ms)
 
 
 def print_warning(line: str) -> None:
@@ -83,7 +90,9 @@ class Predictor:
             self.miss(f"no prediction: {why}")
             return Prediction(reason=why)
         self.calibrations[measured.name] = found
-        return compute_prediction(system, scenario.load)
+        return share_out_idle_cpu(
+            compute_prediction(system, scenario.load), found.idle_cores * scenario.server.workers
+        )
 
     def _share_calibration(self, scenario: Scenario) -> Calibration:
         """Raises UserError, CellInterruptedError."""

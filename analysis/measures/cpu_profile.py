@@ -57,18 +57,26 @@ def measure_cpu_growth(cell: MeasuredCell) -> CpuGrowth | None:
         return None
     if profile.alone is None or profile.load is None:
         return CpuGrowth(fault=profile.fault)
+    idle_cores = profile.alone.idle_cores
+    alone_ms, load_ms = (compute_cpu_ms(each, idle_cores) for each in (profile.alone, profile.load))
     window_ms = measure_server_usage(cell).cpu_ms_per_request
-    alone_ms, load_ms = (compute_cpu_ms(each) for each in (profile.alone, profile.load))
-    if window_ms is None or not 1 / LIKE_WINDOW < load_ms / window_ms < LIKE_WINDOW:
+    if window_ms is not None:
+        window_ms -= compute_idle_ms(profile.load, idle_cores)
+    if not window_ms or not 1 / LIKE_WINDOW < load_ms / window_ms < LIKE_WINDOW:
         return CpuGrowth(fault="the server did not go on as in the window while it was sampled")
     alone = Sampling(alone_ms, add_rest(cell.tables.load_stacks("alone"), profile.alone))
     load = Sampling(window_ms, add_rest(cell.tables.load_stacks("load"), profile.load))
     return compare_samplings(SamplingPair(alone, load))
 
 
-def compute_cpu_ms(phase: SampledPhase) -> float:
-    """Per request."""
-    return 1000 * phase.cpu_s / phase.requests
+def compute_cpu_ms(phase: SampledPhase, idle_cores: float) -> float:
+    """Per request, without what the server uses when nobody asks."""
+    return max(0.0, 1000 * phase.cpu_s / phase.requests - compute_idle_ms(phase, idle_cores))
+
+
+def compute_idle_ms(phase: SampledPhase, idle_cores: float) -> float:
+    """A request's share of that: of forty a second it is more than of five hundred."""
+    return 1000 * idle_cores * phase.lasting_s / phase.requests
 
 
 def add_rest(stacks: Stacks, phase: SampledPhase) -> Stacks:

@@ -15,7 +15,12 @@ from analysis.measures.cpu_attribution import (
     SamplingPair,
     name_library,
 )
-from analysis.measures.cpu_profile import CpuGrowth, add_rest, compare_samplings
+from analysis.measures.cpu_profile import (
+    CpuGrowth,
+    add_rest,
+    compare_samplings,
+    compute_cpu_ms,
+)
 from analysis.report.cpu_chart import draw_cpu_growth
 from analysis.report.cpu_notes import describe_growth
 from analysis.stats.proportions import compute_share, subtract
@@ -251,3 +256,12 @@ def test_functions_of_one_name_have_bars_of_their_own() -> None:
     text = str(chart.to_dict())
     assert "httpx: Connection.is_idle" in text
     assert f"'{IS_IDLE}'" in text or f"'{twin}'" in text
+
+
+def test_what_a_server_uses_when_nobody_asks_is_in_no_request() -> None:
+    """0.03 cores are 0.75 ms of each of forty requests a second, and nearly nothing of 500."""
+    forty = SampledPhase(lasting_s=5.0, requests=200, cpu_s=0.35, samples_per_s=97)
+    many = SampledPhase(lasting_s=5.0, requests=2500, cpu_s=2.65, samples_per_s=97)
+    for phase in (forty, many):
+        assert compute_cpu_ms(phase, idle_cores=0.03) == pytest.approx(1.0)
+    assert compute_cpu_ms(forty, idle_cores=0.3) == 0.0  # it was busier before anybody asked

@@ -4,13 +4,19 @@ from dataclasses import replace
 
 import pytest
 
-from records.prediction import Calibration
+from records.prediction import Calibration, Prediction
 from scenarios.catalogue import select_scenarios
 from scenarios.errors import UserError, build_cannot_run_error
 from scenarios.model import Scenario
 from scenarios.resolution import MachineResources, resolve_scenario
 from stress.interruption import Interruption
-from study.predictions import SHARED_FOR_S, Predictor, calibrate_scenarios
+from study.predictions import (
+    SHARED_FOR_S,
+    Predictor,
+    calibrate_scenarios,
+    choose_condition,
+    share_out_idle_cpu,
+)
 
 ALL = MachineResources(uvloop=True, httptools=True, go=True)
 
@@ -97,3 +103,15 @@ def test_scenarios_that_are_alike_share_a_calibration_as_long_as_it_is_young(
     assert costs == {
         "sync-sleep": 0.001, "slower": 0.001, "more": 0.001, "wider": 0.002, "later": 0.003,
     }  # fmt: skip
+
+
+def test_what_a_server_uses_when_nobody_asks_is_shared_out() -> None:
+    theory = Prediction(40.0, 1.0, 1.0, 1.0, 40.0, "pool", cpu_ms=1.0, low=38.0, high=42.0)
+    found = share_out_idle_cpu(theory, idle_cores=0.04)
+    assert (found.cpu_ms, found.cpu_idle_ms, found.cpu_loaded_ms) == (1.0, 1.0, 2.0)
+    condition = choose_condition(found)
+    assert condition is not None
+    assert not condition.is_met(0.0029, 40.0)  # 1.5 ms more than alone, 1 ms of it nobody's
+    assert condition.is_met(0.0031, 40.0)
+    nothing = Prediction(reason="no answer")
+    assert share_out_idle_cpu(nothing, idle_cores=0.04) == nothing
