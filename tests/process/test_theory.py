@@ -87,8 +87,10 @@ def test_a_run_goes_on_without_a_prediction(
     said = "study: no prediction: sync-sleep: calibration: /nonesuch answered 404"
     assert said in capsys.readouterr().err.splitlines()
     (cell,) = cells(tmp_path)
-    assert cell["predicted"]["ok_rps"] is None
-    assert cell["predicted"]["reason"] == "sync-sleep: calibration: /nonesuch answered 404"
+    theory = cell["predicted"]
+    assert isinstance(theory, dict)
+    assert theory["ok_rps"] is None
+    assert theory["reason"] == "sync-sleep: calibration: /nonesuch answered 404"
     assert cell["requests"] == cell["failures"]
 
 
