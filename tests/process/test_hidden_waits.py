@@ -121,12 +121,8 @@ def test_a_client_for_each_request_costs_ten_times(tmp_path: Path) -> None:
         "run call-def-httpx call-def-httpx-each call-async-httpx2-each call-async-aiohttp-each "
         "--users 10 --spawn-rate 100 --delay 10ms --duration 1s",
     )
-    once, each = (
-        found[name]["cpu_ms_per_request"] for name in ("call-def-httpx", "call-def-httpx-each")
-    )
-    assert isinstance(once, float)
-    assert isinstance(each, float)
-    assert each > 3 * once  # 15 ms of CPU and more, against one or two
+    # 15 ms of CPU and more, against one or two; a second holds too few for CPU per request itself
+    assert rps(found["call-def-httpx"]) > 3 * rps(found["call-def-httpx-each"])
     assert rps(found["call-async-aiohttp-each"]) > 2 * rps(found["call-async-httpx2-each"])
     assert all(cell["failures"] == 0 for cell in found.values())
 
