@@ -7,6 +7,8 @@ from typing import Literal
 
 from scenarios.units import Second
 
+FULL_INTERPRETER = 0.95
+"""Of a core, used by each worker: the rest is what the kernel does for others in between."""
 Level = Literal["alone", "load"]
 Stack = tuple[str, ...]
 """Frames from the outermost to the innermost, each `function (file)`. Files of an installed package

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
 
-from records.cpu_profile import CpuProfile, Level, SampledPhase, Stacks
+from records.cpu_profile import FULL_INTERPRETER, CpuProfile, Level, SampledPhase, Stacks
 from scenarios.errors import UserError
 from scenarios.model import Scenario
 from stress.calibrate import (
@@ -92,8 +92,8 @@ class LoadExplainer:
         self._meter = self._start_meter()
 
     def is_needed(self) -> bool:
-        """Whether the window was not as predicted and the server can be sampled; why it can't be is
-        on record."""
+        """Whether the window was not as predicted, or its interpreters were full, and the server
+        can be sampled; why it can't be is on record."""
         condition = self.cell.explain_if
         if condition is None or self._meter is None:
             return False
@@ -103,7 +103,9 @@ class LoadExplainer:
             return False
         if phase.requests < FEWEST_REQUESTS:
             return False
-        if not condition.is_met(phase.cpu_s / phase.requests, ok_rps):
+        workers = self.cell.scenario.server.workers
+        is_full = phase.cpu_s >= FULL_INTERPRETER * workers * phase.lasting_s
+        if not is_full and not condition.is_met(phase.cpu_s / phase.requests, ok_rps):
             return False
         if obstacle := self.sampler.find_obstacle():
             self._found = ExplainedCell(CpuProfile(fault=obstacle))

@@ -2,6 +2,7 @@
 
 from analysis.measures.cpu_attribution import REST
 from analysis.verdicts.base import Evidence, Severity, Verdict
+from records.cpu_profile import FULL_INTERPRETER
 from scenarios.model import THREADS_OF, Style
 
 NEAR_SHARE = 0.95
@@ -21,8 +22,6 @@ FULL_SHARE = 0.95
 """Of all cores: what is left is the kernel's, which belongs to no process."""
 HELPERS: Style = "async def with processes"
 """Its CPU is that of processes which are no workers."""
-INTERPRETER_SHARE = 0.95
-"""Of a core, used by each worker: the rest is what the kernel does for others in between."""
 THREADED_SHARE = 1.15
 """Threads that let go of the GIL may use more than one core together. From here on it is unknown
 how much of it is Python."""
@@ -178,7 +177,7 @@ class InterpreterFull(Verdict):
         busiest = evidence.instruments.server_cores[: server.workers]
         if not server.is_python or len(busiest) < server.workers or style == HELPERS:
             return None
-        if busiest[-1] < INTERPRETER_SHARE:
+        if busiest[-1] < FULL_INTERPRETER:
             return None
         if style in THREADS_OF and (busiest[0] > THREADED_SHARE or CoresFull.check(evidence)):
             return None

@@ -81,13 +81,17 @@ def used_s(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return looks
 
 
-def decide(run: CellRun, used_s: list[float], completed: int) -> tuple[bool, LoadExplainer]:
+def decide(
+    run: CellRun, used_s: list[float], completed: int, window_s: float = 10.0
+) -> tuple[bool, LoadExplainer]:
     """A window in which so many were answered and the server used 1 s."""
     used_s += [5.0, 6.0]
     write_message(run.directory.raw, LoadProgress(completed=7))
     found = LoadExplainer(run, Stack(0, run.directory.raw, None))
     found.sampler.server_pid = 1
     found.open_window()
+    assert found._meter is not None
+    found._meter.begun_s -= window_s
     write_message(run.directory.raw, LoadProgress(completed=7 + completed))
     return found.is_needed(), found
 
@@ -97,6 +101,14 @@ def test_a_request_that_costs_more_is_explained(tmp_path: Path, used_s: list[flo
     run = cell(tmp_path, record().scenario)
     assert decide(run, used_s, 600)[0]
     assert not decide(run, used_s, 700)[0]
+
+
+def test_a_full_interpreter_is_sampled_as_predicted_as_it_may_be(
+    tmp_path: Path, used_s: list[float]
+) -> None:
+    run = cell(tmp_path, record().scenario)
+    assert decide(run, used_s, 700, window_s=1.0)[0]
+    assert not decide(run, used_s, 700, window_s=1.1)[0]
 
 
 def test_few_requests_tell_nothing_of_their_cost(tmp_path: Path, used_s: list[float]) -> None:
