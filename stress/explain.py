@@ -32,7 +32,7 @@ ALONE_S = 5.0
 DECIDED_BEFORE_S = 0.5
 """The load learns before the window's end how long it goes on."""
 FEWEST_REQUESTS = 100
-"""Of fewer, CPU per request means little: CPU time is counted in steps of 10 ms."""
+"""Of fewer, what the server does besides would be called theirs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +163,8 @@ def sample_alone(scenario: Scenario, interruption: Interruption) -> Sampled:
         sampler = StackSampler(stack.folder, stack.list_processes("server"))
         with start_callers(stack, scenario, in_flight=1) as callers:
             interruption.poll(callers.has_ended, WARM_UP_S)
-            before = read_mark(callers)
             sampler.begin()
+            before = read_mark(callers)
             try:
                 interruption.poll(callers.has_ended, ALONE_S)
                 after = read_mark(callers)

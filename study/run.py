@@ -46,7 +46,7 @@ from study.schedule import FixedPlan, Plan, schedule_trials
 from study.selection import Peers, select_possible
 
 SEEDS = 2**32
-EXPLAINING = "15 seconds more for each that is not as predicted"
+EXPLAINING = "15 seconds more for each whose CPU is to be explained"
 CALIBRATION_TAKES_S: Second = 10.0
 """With the starts of its servers."""
 SHOWN_IN_SECONDS_S: Second = 150.0

@@ -20,7 +20,7 @@ def write_growth_note(cell: CellSummary) -> str | None:
         if theory.cpu_loaded_ms != theory.cpu_ms:
             known = f", {formats.milliseconds(theory.cpu_loaded_ms)} ms predicted"
         return f"a request took {load} ms of CPU under load{known}, {alone} ms alone{why}"
-    return f"the window is not as predicted{why}" if why else None
+    return None if found is None else f"CPU per request is not explained: {found.fault}"
 
 
 def describe_growth(found: CpuGrowth) -> str:

@@ -47,10 +47,6 @@ class CpuLaw:
     deviation: float = 0.0
     factor: float = 1.0
 
-    @property
-    def is_constant(self) -> bool:
-        return not (self.company_s or self.each_s or self.deviation)
-
     def compute_cpu_s(self, in_flight: float) -> Second:
         weights = weigh(min(in_flight, self.most))
         middle_s = multiply(weights, (self.alone_s, self.company_s, self.each_s))

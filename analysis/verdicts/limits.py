@@ -192,7 +192,7 @@ class InterpreterFull(Verdict):
             whose_percent=100 * most.share.estimate if most else None,
             is_predicted=theory is not None
             and theory.limited_by == "interpreter"
-            and growth is None,  # where there was nothing to explain
+            and not (growth is not None and growth.has_grown),
         )
 
     @property

@@ -347,11 +347,17 @@ def test_a_server_with_time_to_spare_is_not_full() -> None:
     assert judge_server(0.94).verdicts == ()
 
 
-def test_a_full_interpreter_that_was_predicted_is_no_surprise() -> None:
+@pytest.mark.parametrize("profile", [None, CpuProfile(fault="py-spy is not installed")])
+def test_a_full_interpreter_that_was_predicted_is_no_surprise(profile: CpuProfile | None) -> None:
+    """It is one where a request also took more CPU than alone."""
     theory = Prediction(100.0, 20.0, 20.0, 30.0, 100.0, "interpreter")
     found = with_table(tables(healthy()), machine=machine(server_cpu=0.97, load_cpu=0.1))
-    (verdict,) = compute_summary(record(), found, theory).verdicts
+    cell = compute_summary(replace(record(), cpu_profile=profile), found, theory)
+    (verdict,) = cell.verdicts
     assert (verdict.code, verdict.severity) == ("INTERPRETER_FULL", "info")
+    said = [each for each in write_notes(cell) if "explained" in each]
+    why = [f"CPU per request is not explained: {profile.fault}"] if profile else []
+    assert said == why
 
 
 def test_a_compiled_server_has_no_interpreter() -> None:
