@@ -138,8 +138,14 @@ def test_a_slow_machine_is_nobodys_fault(tmp_path: Path) -> None:
     found = [each.code for each in cell.verdicts]
     assert "MACHINE_BUSY" in found
     assert "INTERPRETER_FULL" not in found
-    assert cell.cpu_growth is not None, "half of the throughput is missing"
-    assert cell.cpu_growth.cause is None or cell.cpu_growth.cause.library != APP
+    (saved,) = cells(tmp_path)
+    theory = saved["predicted"]
+    assert isinstance(theory, dict)
+    # the calibration had the same rivals: what it foresaw of them needs no explanation
+    if cell.cpu_growth is None:
+        assert theory["low"] <= (cell.ok_rps or 0.0) <= theory["high"]
+    else:
+        assert cell.cpu_growth.cause is None or cell.cpu_growth.cause.library != APP
 
 
 @contextmanager
