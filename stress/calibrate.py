@@ -30,7 +30,7 @@ IDLE_S: Second = 0.3
 MOST_IDLE_CORES = 0.2
 SAMPLES = 4
 ALONE_SAMPLE_S: Second = 0.4
-SAMPLE_S: Second = 0.25
+SAMPLE_S: Second = 0.5
 ANSWERS_WITHIN_S: Second = 10.0
 LARGEST_SHARE = 5
 """The largest level is a fifth of what the run has in flight."""

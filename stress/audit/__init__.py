@@ -1,0 +1,1 @@
+"""The user's own service: started with the probe inside, and asked."""
