@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from time import monotonic
 
+from .attach_report import BY_HAND, DIRECTORY_VARIABLE, AttachReport
 from .recorder import Recorder
 from .request_record import RequestRecord, Scope, current, instrument_pool
 from .watchdog import Watchdog
@@ -16,26 +18,46 @@ Message = Scope
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
+LAST_MESSAGES = ("lifespan.shutdown.complete", "lifespan.shutdown.failed")
 
 
 class Probe:
-    """`Probe(app, directory)`: the same app, with a journal per process in `directory`."""
+    """`Probe(app, directory)`: the same app, with a journal per process in `directory`.
 
-    def __init__(self, app: App, directory: Path, user_root: Path | None = None) -> None:
+    `Probe(app)` attaches a service by hand: in an audit it writes what an audit reads, otherwise
+    it does nothing.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        directory: Path | None = None,
+        user_root: Path | None = None,
+        report: AttachReport | None = None,
+    ) -> None:
         self.app = app
+        if directory is None and (audited := os.environ.get(DIRECTORY_VARIABLE)):
+            directory = Path(audited)
+            report = report or AttachReport(directory, app, "", BY_HAND)
         self.directory = directory
         self.user_root = user_root or Path.cwd()
         self.recorder = Recorder()
-        self._started = False
+        self.report = report
+        self._started = directory is None
+        self.recorder.off = directory is None
         self._watchdog: Watchdog | None = None
-        instrument_pool()
+        if directory is not None:
+            instrument_pool()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         recorder = self.recorder
         if not self._started:  # after the fork, on the loop: here the watchdog belongs
             self._start()
+        if scope["type"] == "lifespan":
+            await self.run_lifespan(scope, receive, send)
+            return
         if scope["type"] != "http" or recorder.off:
-            await self.app(scope, receive, self.wrap_lifespan_send(send))
+            await self.app(scope, receive, send)
             return
         record = recorder.record_arrival(scope)
         token = current.set(record)
@@ -47,7 +69,12 @@ class Probe:
 
     def _start(self) -> None:
         self._started = True
+        if self.directory is None or (self.report and self.report.is_superfluous()):
+            self.recorder.off = True
+            return
         try:
+            if self.report:
+                self.report.note_start()
             loop = asyncio.get_running_loop()
             self._watchdog = Watchdog(self.recorder, self.directory, self.user_root)
             self._watchdog.start(loop)
@@ -55,16 +82,22 @@ class Probe:
         except Exception as error:  # whatever it is, the app must not notice
             self.recorder.switch_off(error)
 
-    def wrap_lifespan_send(self, send: Send) -> Send:
+    async def run_lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Stops the probe with the app's lifespan, the last that it hears of: uvicorn raises the
         signal that ended it once more, and the process dies without its atexit functions."""
 
-        def send_and_stop(message: Message) -> Awaitable[None]:
-            if message["type"] in ("lifespan.shutdown.complete", "lifespan.shutdown.failed"):
+        def note_and_send(message: Message) -> Awaitable[None]:
+            if message["type"] in LAST_MESSAGES:
                 self.stop()
+            elif self.report:
+                self.report.note_started()
             return send(message)
 
-        return send_and_stop
+        try:
+            await self.app(scope, receive, note_and_send)
+        finally:
+            if self.report:
+                self.report.note_started()
 
     def stop(self) -> None:
         """Writes what is left. Safe to call twice; a process that ends in order does it itself."""
