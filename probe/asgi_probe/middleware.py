@@ -8,8 +8,10 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from time import monotonic
 
+from .blocks import instrument_handles
 from .recorder import Recorder
-from .request_record import RequestRecord, Scope, current, instrument_pool
+from .request_record import RequestRecord, current, instrument_pool
+from .routes import Scope
 from .watchdog import Watchdog
 
 Message = Scope
@@ -26,34 +28,41 @@ class Probe:
         self.directory = directory
         self.user_root = user_root or Path.cwd()
         self.recorder = Recorder()
-        self._started = False
         self._watchdog: Watchdog | None = None
         instrument_pool()
+        instrument_handles()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         recorder = self.recorder
-        if not self._started:  # after the fork, on the loop: here the watchdog belongs
+        if not recorder.watched:  # after the fork, on the loop: here the watchdog belongs
             self._start()
-        if scope["type"] != "http" or recorder.off:
+        kind = scope["type"]
+        if recorder.off or kind == "lifespan":
             await self.app(scope, receive, self.wrap_lifespan_send(send))
             return
         record = recorder.record_arrival(scope)
         token = current.set(record)
+        wrap = wrap_response_send if kind == "http" else wrap_websocket_send
         try:
-            await self.app(scope, receive, wrap_response_send(send, record))
+            await self.app(scope, receive, wrap(send, record))
         finally:
             current.reset(token)
             recorder.record_departure(record)
 
     def _start(self) -> None:
-        self._started = True
+        recorder = self.recorder
+        recorder.watched = True
         try:
             loop = asyncio.get_running_loop()
-            self._watchdog = Watchdog(self.recorder, self.directory, self.user_root)
+        except RuntimeError:  # the app runs under trio, where there is nothing to watch
+            recorder.off = True
+            return
+        try:
+            self._watchdog = Watchdog(recorder, self.directory, self.user_root)
             self._watchdog.start(loop)
-            atexit.register(self.stop)
+            atexit.register(self._watchdog.stop)
         except Exception as error:  # whatever it is, the app must not notice
-            self.recorder.switch_off(error)
+            recorder.switch_off(error)
 
     def wrap_lifespan_send(self, send: Send) -> Send:
         """Stops the probe with the app's lifespan, the last that it hears of: uvicorn raises the
@@ -86,6 +95,21 @@ def wrap_response_send(send: Send, record: RequestRecord) -> Send:
             if record.ended_s != record.ended_s:  # NaN: no thread of the pool has noted an end
                 record.ended_s = monotonic()
         elif kind == "http.response.body" and not message.get("more_body"):
+            record.sent_s = monotonic()
+        return send(message)
+
+    return note_and_send
+
+
+def wrap_websocket_send(send: Send, record: RequestRecord) -> Send:
+    """A socket's status is 101 once it is accepted, and 403 where it is closed before."""
+
+    def note_and_send(message: Message) -> Awaitable[None]:
+        kind = message["type"]
+        if kind == "websocket.accept":
+            record.status = 101
+        elif kind == "websocket.close":
+            record.status = record.status or 403
             record.sent_s = monotonic()
         return send(message)
 
