@@ -22,6 +22,8 @@ from typing import NamedTuple
 from .recorder import Recorder
 from .request_record import RequestRecord, current
 
+BEAT_S = 0.010
+"""Period of the loop's heartbeat, and of the watchdog's look."""
 BLOCKED_AFTER_S = 0.020
 """A handle that runs for longer blocks the loop."""
 MOST_WAITING = 10_000
@@ -32,35 +34,57 @@ RUNNER = "run_handle"
 
 
 class Ended(NamedTuple):
-    """One handle that ran for long. cpu_s: of the loop's thread since it began, at the end."""
+    """One handle that ran for long. cpu_s: of the loop's thread since it began, at the end. timed:
+    the moments are the handle's own, not the watchdog's."""
 
     began_s: float
     ended_s: float
     cpu_s: float
     record: RequestRecord | None
+    timed: bool = True
+
+
+class Running(NamedTuple):
+    """What has the loop's thread, since when."""
+
+    began_s: float
+    record: RequestRecord | None
+    timed: bool
 
 
 class LoopWatch:
     """Of one loop. Written by the loop's thread, read by the watchdog: `began_s` is set before
-    `context`, and `context` is None while no handle runs."""
+    `running`, which is None while no handle runs; otherwise the handle's context, or the request
+    whose own coroutine runs."""
 
-    def __init__(self, thread: int, recorder: Recorder) -> None:
+    def __init__(self, thread: int, recorder: Recorder, times_handles: bool) -> None:
         self.thread = thread
         self.recorder = recorder
+        self.times_handles = times_handles
         self.began_s = 0.0
-        self.context: Context | None = None
+        self.running: object = None
+        self.beat_at_s = monotonic()
         self.ended: deque[Ended] = deque(maxlen=MOST_WAITING)
         self.collections: deque[tuple[float, float]] = deque(maxlen=1_000)
         """Began and ended, of the garbage collections on the loop's thread."""
         self.collecting_since_s = 0.0
 
-    def note_end(self, context: Context, began_s: float, ended_s: float) -> None:
-        record = self.find_record(context, began_s)
+    def note_end(self, running: object, began_s: float, ended_s: float) -> None:
+        record = self.find_record(running, began_s)
         self.ended.append(Ended(began_s, ended_s, thread_time(), record))
 
-    def find_record(self, context: Context, began_s: float) -> RequestRecord | None:
+    def find_running(self) -> Running | None:
+        """As the watchdog sees it. None between two handles, or where the loop does not tell."""
+        running, began_s = self.running, self.began_s
+        if running is None or self.running is not running:
+            return None
+        return Running(began_s, self.find_record(running, began_s), timed=True)
+
+    def find_record(self, running: object, began_s: float) -> RequestRecord | None:
         """The request that a handle's context carries, or that left while it ran."""
-        record, departed = context.get(current), self.recorder.departed
+        if not isinstance(running, Context):
+            return running if isinstance(running, RequestRecord) else None
+        record, departed = running.get(current), self.recorder.departed
         if record is None and departed is not None and departed.returned_s >= began_s:
             return departed
         return record
@@ -90,8 +114,10 @@ watches: dict[object, LoopWatch] = {}
 
 def watch_loop(loop: asyncio.AbstractEventLoop, recorder: Recorder) -> LoopWatch:
     """Call on the loop's thread. The handle that runs is watched from now on."""
-    watch = watches[loop] = LoopWatch(get_ident(), recorder)
-    watch.began_s, watch.context = monotonic(), find_running_context()
+    watch = watches[loop] = LoopWatch(
+        get_ident(), recorder, times_handles=isinstance(loop, asyncio.BaseEventLoop)
+    )
+    watch.began_s, watch.running = monotonic(), find_running_context()
     gc.callbacks.append(watch.note_collection)
     return watch
 
@@ -129,11 +155,11 @@ def wrap_run(original: Callable[[events.Handle], None]) -> Callable[[events.Hand
             run_unwatched(original, handle, loop, context)
             return
         watch.began_s = began_s = monotonic()
-        watch.context = context
+        watch.running = context
         try:
             original(handle)
         finally:
-            watch.context = None
+            watch.running = None
             ended_s = monotonic()
             if ended_s - began_s >= BLOCKED_AFTER_S:
                 watch.note_end(context, began_s, ended_s)
@@ -153,8 +179,8 @@ def run_unwatched(
         original(handle)
     finally:
         watch = watches.get(loop)
-        if watch is not None and watch.context is not None:
-            watch.context = None
+        if watch is not None and watch.running is not None:
+            watch.running = None
             ended_s = monotonic()
             if ended_s - watch.began_s >= BLOCKED_AFTER_S:
                 watch.note_end(context, watch.began_s, ended_s)

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import atexit
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from pathlib import Path
 from time import monotonic
 
 from .blocks import instrument_handles
 from .recorder import Recorder
 from .request_record import RequestRecord, current, instrument_pool
-from .routes import Scope
+from .routes import App, Message, Receive, Scope, Send
+from .timed_call import wrap_app
 from .watchdog import Watchdog
-
-Message = Scope
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class Probe:
@@ -28,6 +24,7 @@ class Probe:
         self.directory = directory
         self.user_root = user_root or Path.cwd()
         self.recorder = Recorder()
+        self._call = app
         self._watchdog: Watchdog | None = None
         instrument_pool()
         instrument_handles()
@@ -38,13 +35,13 @@ class Probe:
             self._start()
         kind = scope["type"]
         if recorder.off or kind == "lifespan":
-            await self.app(scope, receive, self.wrap_lifespan_send(send))
+            await self._call(scope, receive, self.wrap_lifespan_send(send))
             return
         record = recorder.record_arrival(scope)
         token = current.set(record)
         wrap = wrap_response_send if kind == "http" else wrap_websocket_send
         try:
-            await self.app(scope, receive, wrap(send, record))
+            await self._call(scope, receive, wrap(send, record))
         finally:
             current.reset(token)
             recorder.record_departure(record)
@@ -60,6 +57,8 @@ class Probe:
         try:
             self._watchdog = Watchdog(recorder, self.directory, self.user_root)
             self._watchdog.start(loop)
+            watch = self._watchdog.watch
+            self._call = self.app if watch.times_handles else wrap_app(self.app, watch)
             atexit.register(self._watchdog.stop)
         except Exception as error:  # whatever it is, the app must not notice
             recorder.switch_off(error)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from functools import partial
 from inspect import iscoroutinefunction, unwrap
 from types import CodeType
 from typing import NamedTuple
 
 Scope = MutableMapping[str, object]
+Message = Scope
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class EndpointFacts(NamedTuple):

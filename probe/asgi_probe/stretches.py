@@ -10,12 +10,13 @@ from time import monotonic
 from types import FrameType
 from typing import NamedTuple
 
-from .blocks import BLOCKED_AFTER_S, Ended, LoopWatch
+from .blocks import BLOCKED_AFTER_S, Ended, LoopWatch, Running
 from .counters import Counters
 from .holders import HolderLog
 from .journal import Columns, ProbeJournal, make_packer
 from .request_record import RequestRecord
 from .routes import find_route
+from .silences import SilenceLog, is_silent
 from .stacks import StackTexts
 
 BLOCKS: Columns = (
@@ -66,14 +67,28 @@ class Stretch:
         self.sample_due_s = 0.0
 
 
+def is_long(running: Running | None, now_s: float) -> bool:
+    return running is not None and now_s - running.began_s >= BLOCKED_AFTER_S
+
+
 class StretchLog:
-    def __init__(self, watch: LoopWatch, loop_thread_id: int, journal: ProbeJournal) -> None:
-        self.stacks = StackTexts()
+    """silences: of a loop whose handles cannot be timed."""
+
+    def __init__(
+        self,
+        watch: LoopWatch,
+        loop_thread_id: int,
+        journal: ProbeJournal,
+        silences: SilenceLog | None,
+    ) -> None:
         self._watch = watch
+        self._silences = silences
         self._journal = journal
+        self._stacks = StackTexts()
         self._counters = Counters(loop_thread_id)
-        self._holders = HolderLog(watch.thread, loop_thread_id, self.stacks)
+        self._holders = HolderLog(watch.thread, loop_thread_id, self._stacks)
         self._numbers = count(1)
+        self._running: Running | None = None
         self._open: Stretch | None = None
 
     def look(self, due_s: float) -> Blocked | None:
@@ -82,42 +97,46 @@ class StretchLog:
         now_s = monotonic()
         late = self._counters.read(now_s, due_s)
         watch = self._watch
-        context, began_s = watch.context, watch.began_s
-        lasts = context is not None and now_s - began_s >= BLOCKED_AFTER_S
-        frames: dict[int, FrameType] = sys._current_frames() if lasts or late else {}
+        running = watch.find_running()
+        silent = self._silences is not None and is_silent(watch, now_s)
+        frames: dict[int, FrameType] = {}
+        if silent or late or is_long(running, now_s):
+            frames = sys._current_frames()
+        frame = frames.get(watch.thread)
+        if self._silences is not None:
+            running = self._silences.look(now_s, running, frame)
+        elif running is not None and running.began_s != watch.began_s:
+            running = None  # the loop has gone on before the stack was read
         self._holders.read(now_s, frames)
         while watch.ended:
             self._finish(watch.ended.popleft())
-        if not lasts or context is None or watch.context is not context:
+        self._running = running if is_long(running, now_s) else None
+        if self._running is None:
             return None
-        stretch = self._open
-        if stretch is None or stretch.began_s != began_s:
-            stretch = self._open = Stretch(next(self._numbers), began_s)
-        record, frame = watch.find_record(context, began_s), frames.get(watch.thread)
-        if now_s >= stretch.sample_due_s:
-            self._sample(stretch, now_s, record, frame)
-        return Blocked(record, frame)
+        self._sample(self._running, now_s, frame)
+        return Blocked(self._running.record, frame)
 
     def write_open(self) -> None:
-        """Whatever lasts, so that it is known of a process that gets killed meanwhile."""
-        context, stretch = self._watch.context, self._open
-        if stretch is not None and context is not None and self._watch.began_s == stretch.began_s:
-            record = self._watch.find_record(context, stretch.began_s)
-            self._write(stretch, Ended(stretch.began_s, nan, nan, record))
+        """What lasts, so that it is known of a process that gets killed meanwhile."""
+        running, stretch = self._running, self._open
+        if running is not None and stretch is not None:
+            self._write(stretch, Ended(running.began_s, nan, nan, running.record, running.timed))
 
     def close(self) -> None:
         self._counters.close()
 
-    def _sample(
-        self, stretch: Stretch, now_s: float, record: RequestRecord | None, frame: FrameType | None
-    ) -> None:
+    def _sample(self, running: Running, now_s: float, frame: FrameType | None) -> None:
+        stretch = self._open
+        if stretch is None or stretch.began_s != running.began_s:
+            stretch = self._open = Stretch(next(self._numbers), running.began_s)
+        text = self._stacks.format_stack(frame) if now_s >= stretch.sample_due_s else None
+        if text is None:
+            return
         age_s = now_s - stretch.began_s
         stretch.sample_due_s = now_s + (age_s * SPARSER if age_s > DENSE_UNTIL_S else 0.0)
-        text = self.stacks.format_stack(frame)
-        if text is not None:
-            visit, in_gc = record.number if record else 0, self._watch.collecting_since_s > 0
-            intern = self._journal.intern_text
-            self._journal.add("c", pack_stack(stretch.number, now_s, visit, intern(text), in_gc))
+        visit = running.record.number if running.record else 0
+        stack, in_gc = self._journal.intern_text(text), self._watch.collecting_since_s > 0
+        self._journal.add("c", pack_stack(stretch.number, now_s, visit, stack, in_gc))
 
     def _finish(self, ended: Ended) -> None:
         stretch = self._open
@@ -126,7 +145,8 @@ class StretchLog:
         else:
             self._open = None
         self._write(stretch, ended)
-        self._counters.add_cpu(ended.ended_s, ended.cpu_s)
+        if not isnan(ended.cpu_s):
+            self._counters.add_cpu(ended.ended_s, ended.cpu_s)
 
     def _write(self, stretch: Stretch, ended: Ended) -> None:
         began_s, until_s = ended.began_s, ended.ended_s
@@ -135,7 +155,7 @@ class StretchLog:
         usage = self._counters.measure(began_s, until_s, ended.cpu_s)
         holder = self._holders.find_holder(began_s, until_s)
         row = pack_block(
-            *(stretch.number, began_s, ended.ended_s, 1),
+            *(stretch.number, began_s, ended.ended_s, ended.timed),
             *self._identify(ended.record),
             *(usage.cpu_s, usage.waited_s, self._watch.measure_gc(began_s, until_s)),
             *(usage.unseen_s, usage.paused_s),

@@ -15,19 +15,18 @@ from time import monotonic, process_time, sleep
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from .blocks import unwatch_loop, watch_loop
+from .blocks import BEAT_S, unwatch_loop, watch_loop
 from .journal import Columns, ProbeJournal, make_packer
 from .recorder import Recorder
 from .request_record import HANDLERS, classify_thread
 from .routes import find_route
+from .silences import SilenceLog
 from .stacks import PROBE_HOME
 from .stretches import BLOCK_STACKS, BLOCKS, Blocked, StretchLog
 
 if TYPE_CHECKING:
     from anyio import CapacityLimiter
 
-BEAT_S = 0.010
-"""Period of the loop's heartbeat, and of the watchdog's look."""
 FLUSH_EVERY_S = 0.25
 BLOCKED_AFTER_S = 0.1
 """A heartbeat older than this gets the loop thread's stack read."""
@@ -62,9 +61,8 @@ class Watchdog:
     def __init__(self, recorder: Recorder, directory: Path, user_root: Path) -> None:
         self.recorder = recorder
         self.user_root = user_root
-        self._beat_at_s = monotonic()
         self._journal = ProbeJournal(
-            directory / f"probe-{os.getpid()}-{self._beat_at_s:.3f}.journal",
+            directory / f"probe-{os.getpid()}-{monotonic():.3f}.journal",
             {"h": HANDLERS, "s": SAMPLES, "b": BLOCKS, "c": BLOCK_STACKS},
             {"pid": os.getpid(), "beat_us": round(BEAT_S * 1e6)},
         )
@@ -86,8 +84,11 @@ class Watchdog:
 
             self._limiter = current_default_thread_limiter()  # the running loop's
         self._loop = loop
-        watch = watch_loop(loop, self.recorder)
-        self._stretches = StretchLog(watch, self.recorder.loop_thread_id, self._journal)
+        self.watch = watch_loop(loop, self.recorder)
+        silences = None if self.watch.times_handles else SilenceLog(self.watch, loop)
+        self._stretches = StretchLog(
+            self.watch, self.recorder.loop_thread_id, self._journal, silences
+        )
         self._record_heartbeat()
         self._thread.start()
 
@@ -98,7 +99,7 @@ class Watchdog:
             self._thread.join(timeout=2.0)
 
     def _record_heartbeat(self) -> None:
-        self._beat_at_s = monotonic()
+        self.watch.beat_at_s = monotonic()
         if not self._stopped and not self.recorder.off:
             self._loop.call_later(BEAT_S, self._record_heartbeat)
 
@@ -136,7 +137,7 @@ class Watchdog:
         self._journal.flush()
 
     def _sample_loop(self, now_s: float, blocked: Blocked | None) -> bytes:
-        age_s = now_s - self._beat_at_s
+        age_s = now_s - self.watch.beat_at_s
         route, site = None, None
         if blocked is not None and age_s > BLOCKED_AFTER_S:
             route = find_route(blocked.record.scope) if blocked.record else None
