@@ -97,7 +97,7 @@ def share_stretch(
     is_alone = judgement.cause == "compute" and (stretch.clocks.unseen_s or 0.0) >= (
         KEPT * judgement.own_s
     )
-    can_accuse = judgement.cause != "unexplained" or stretch.clocks.cpu_s is None
+    can_accuse = judgement.cause != "unexplained" or not stretch.clocks.are_known
     weights = list(weigh_samples(stretch, judgement.cause))
     total_s = sum(seconds for _, seconds in weights)
     for sample, seconds in weights:

@@ -64,7 +64,7 @@ def explain_own_part(clocks: StretchClocks, own_s: Second) -> Cause:
         return "unexplained"
     if (clocks.gc_s or 0.0) >= most_s:
         return "gc"
-    if clocks.cpu_s is None or clocks.run_delay_s is None:
+    if clocks.cpu_s is None or not clocks.are_known:
         return "unexplained"
     if clocks.cpu_s >= most_s:
         return "compute" if clocks.cpu_s >= BLOCK_S else "unexplained"
