@@ -4,10 +4,9 @@ from analysis.findings.base import (
     AuditFinding,
     AuditFindings,
     Notice,
-    export_findings,
-    find_all,
 )
 from analysis.findings.evidence import AuditEvidence
+from analysis.findings.judge import export_findings, find_all
 from analysis.findings.load_evidence import load_audit_evidence
 
 __all__ = [

@@ -18,7 +18,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from analysis.findings.causes import EXCUSES, MOST, Cause, StretchJudgement, judge_stretch
+from analysis.findings.causes import EXCUSES, KEPT, Cause, StretchJudgement, judge_stretch
 from analysis.findings.evidence import StackSample, Stretch
 from analysis.findings.places import BlockPlace, LocatedStack, PlaceFinder
 from scenarios.units import Second
@@ -95,9 +95,9 @@ def share_stretch(
             yield StretchShare(stretch, located, judgement.own_s, "gil", count, is_holder=True)
         return
     is_alone = judgement.cause == "compute" and (stretch.clocks.unseen_s or 0.0) >= (
-        MOST * judgement.own_s
+        KEPT * judgement.own_s
     )
-    can_accuse = judgement.cause != "unexplained" or stretch.clocks.cpu_s is None
+    can_accuse = judgement.cause != "unexplained" or not stretch.clocks.are_known
     weights = list(weigh_samples(stretch, judgement.cause))
     total_s = sum(seconds for _, seconds in weights)
     for sample, seconds in weights:

@@ -1,20 +1,13 @@
-"""What a finding of the audit is, and how all of them are found."""
+"""What a finding of the audit is."""
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
-from functools import cache
-from importlib import import_module
-from pkgutil import iter_modules
-from typing import ClassVar, Literal, Self
+from dataclasses import asdict, dataclass
+from typing import ClassVar, Literal
 
-from analysis import findings
 from analysis.findings.evidence import AuditEvidence
 from scenarios.units import Second
 
-SCHEMA = 1
-"""Of findings.json."""
 Severity = Literal["info", "warning", "error"]
 Confidence = Literal["low", "medium", "high"]
 
@@ -103,58 +96,25 @@ class AuditFinding(ABC):
 
 
 @dataclass(frozen=True, slots=True)
+class AuditScope:
+    """What an audit could see. routes: that were asked. span_s: how long. processes: with the probe
+    inside; 0 where the audit was outside of the service, and knows latencies alone."""
+
+    requests: int = 0
+    routes: tuple[str, ...] = ()
+    span_s: Second = 0.0
+    processes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class AuditFindings:
-    """findings: the worst first, by seconds taken from others, then by their own. lost_s: what the
-    loops were blocked for in all; excused_s: for the machine's reasons; unexplained_s: without
-    evidence against any code."""
+    """findings: the worst first, by seconds taken from others, then by their own. blocked_s: what
+    the loops were blocked for in all; excused_s: for the machine's reasons; unexplained_s: without
+    enough evidence against any code."""
 
     findings: tuple[AuditFinding, ...] = ()
     notices: tuple[Notice, ...] = ()
     blocked_s: Second = 0.0
     excused_s: Second = 0.0
     unexplained_s: Second = 0.0
-    looked_at: tuple[str, ...] = field(default=())
-    """Sentences: what was asked and seen."""
-
-    def join(self, other: Self) -> Self:
-        return type(self)(
-            (*self.findings, *other.findings),
-            (*self.notices, *other.notices),
-            self.blocked_s + other.blocked_s,
-            self.excused_s + other.excused_s,
-            self.unexplained_s + other.unexplained_s,
-            (*self.looked_at, *other.looked_at),
-        )
-
-
-def find_all(evidence: AuditEvidence) -> AuditFindings:
-    """Every finding of this package is asked."""
-    found = AuditFindings()
-    for each in list_findings():
-        found = found.join(each.find(evidence))
-    return found
-
-
-def sort_findings(found: Sequence[AuditFinding]) -> tuple[AuditFinding, ...]:
-    def rank(each: AuditFinding) -> tuple[float, float, str, str, int]:
-        place = each.route or "", each.file or "", each.line or 0
-        return (-each.taken_s, -(each.seconds or 0.0), *place)
-
-    return tuple(sorted(found, key=rank))
-
-
-def export_findings(found: AuditFindings) -> dict[str, object]:
-    """The content of findings.json."""
-    return {
-        "schema": SCHEMA,
-        "findings": [each.export() for each in found.findings],
-        "notices": [asdict(each) for each in found.notices],
-    }
-
-
-@cache
-def list_findings() -> tuple[type[AuditFinding], ...]:
-    """By code."""
-    for each in iter_modules(findings.__path__):
-        import_module(f"{findings.__name__}.{each.name}")
-    return tuple(sorted(AuditFinding.__subclasses__(), key=lambda each: each.code))
+    scope: AuditScope = AuditScope()

@@ -4,7 +4,11 @@ from analysis.findings.causes import Cause
 from analysis.findings.evidence import StackFrame
 from analysis.findings.phases import get_name
 from analysis.findings.places import LocatedStack
-from analysis.findings.source_code import name_called_attribute, name_only_call
+from analysis.findings.source_code import (
+    name_called_attribute,
+    name_only_call,
+    quote_only_call,
+)
 
 
 def name_call(found: LocatedStack, cause: Cause) -> str | None:
@@ -14,7 +18,11 @@ def name_call(found: LocatedStack, cause: Cause) -> str | None:
         if cause != "wait":
             return name_function(found.library[-1])
         return name_call_in_library(found.library[0])
-    return name_only_call(found.own.file, found.own.line) if found.own is not None else None
+    if found.own is None:
+        return None
+    named = name_only_call(found.own.file, found.own.line)
+    # a thread that waits is in the call, whatever its object is; one that computes may be anywhere
+    return named or (quote_only_call(found.own.file, found.own.line) if cause == "wait" else None)
 
 
 def name_function(frame: StackFrame) -> str:

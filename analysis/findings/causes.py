@@ -11,14 +11,23 @@ EXCUSES: frozenset[Cause] = frozenset({"no-cpu", "paused"})
 """The machine's doing: notices, nobody's fault."""
 
 BLOCK_S = 0.02
-"""What the probe calls a block. What is left of a stretch without the machine's part must be one
-by itself, or the code would not have blocked the loop on a quiet machine."""
+"""What the probe calls a block, and the CPU that a computation needs to be one. What is left of a
+stretch without the machine's part must be one by itself, or the code would not have blocked the
+loop on a quiet machine."""
 MOST = 0.5
 """Of a stretch: what took more than half of it explains it, and no two causes can both do so."""
 DOUBTED = 0.2
-"""The watchdog wakes every 10 ms or more. Where one thread computes in Python, it waits 5 ms for
-the GIL (sys.getswitchinterval) each time: a third of the stretch. From a fifth on, a wait in a call
-and a wait for the GIL look alike, if another thread computed meanwhile."""
+"""The watchdog wakes every 10 ms. Where one thread computes in Python, it waits 5 ms for the GIL
+(sys.getswitchinterval) each time: a third of the stretch. From a fifth on, a wait in a call and a
+wait for the GIL look alike, if another thread computed meanwhile."""
+KEPT = 0.8
+KEPT_S = 0.05
+"""A thread in a C function that keeps the GIL locks the watchdog out for as long as that takes:
+nearly all of the stretch. Threads that compute in Python pass the GIL on every 5 ms and lock it out
+for a third (one thread) or two thirds (four); of four, one has a quarter of the CPU. So a thread is
+accused that had a quarter of the time in which nobody else came through, if that was four fifths of
+the stretch, and ten turns long."""
+SHARED = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +64,12 @@ def explain_own_part(clocks: StretchClocks, own_s: Second) -> Cause:
         return "unexplained"
     if (clocks.gc_s or 0.0) >= most_s:
         return "gc"
-    if clocks.cpu_s is None or clocks.run_delay_s is None:
+    if clocks.cpu_s is None or not clocks.are_known:
         return "unexplained"
     if clocks.cpu_s >= most_s:
-        return "compute"
+        return "compute" if clocks.cpu_s >= BLOCK_S else "unexplained"
     unseen_s, holder_s = clocks.unseen_s or 0.0, clocks.holder_cpu_s or 0.0
-    if unseen_s >= most_s:
-        return "gil" if holder_s >= MOST * unseen_s else "unexplained"
-    if unseen_s >= DOUBTED * own_s and holder_s >= most_s:
-        return "unexplained"
-    return "wait"
+    if unseen_s >= max(KEPT * own_s, KEPT_S) and holder_s >= SHARED * unseen_s:
+        return "gil"
+    is_doubted = unseen_s >= DOUBTED * own_s and holder_s >= SHARED * own_s
+    return "unexplained" if is_doubted or unseen_s >= most_s else "wait"

@@ -51,6 +51,11 @@ class StretchClocks:
     paused_s: Second | None = None
     holder_cpu_s: Second | None = None
 
+    @property
+    def are_known(self) -> bool:
+        """Whether the system tells what the thread did: Linux does."""
+        return self.cpu_s is not None and self.run_delay_s is not None
+
 
 @dataclass(frozen=True, slots=True)
 class GilHolder:
@@ -110,3 +115,7 @@ class AuditEvidence:
     stretches: tuple[Stretch, ...] = ()
     endpoints: tuple[RouteCode, ...] = ()
     missing: tuple[str, ...] = ()
+
+    def count_processes(self) -> int:
+        """Those that had the probe inside and answered, or blocked before they could."""
+        return len({*self.handlers["pid"].drop_nulls(), *(each.pid for each in self.stretches)})

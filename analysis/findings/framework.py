@@ -63,6 +63,9 @@ AROUND_ENDPOINT: Mapping[str, BlockPhase] = {
 }
 """Modules that the function around an endpoint calls itself, to read and to answer a request."""
 
-LIBRARY = r"/(?:site|dist)-packages/|/lib(?:64)?/python\d+\.\d+t?/|/lib-dynload/|^<"
+LIBRARY = (
+    r"(?:/lib(?:64)?/python\d+\.\d+t?/)(?:(?:site|dist)-packages/|lib-dynload/)?"
+    r"|/(?:site|dist)-packages/|^<"
+)
 """Of a frame's file: not the user's own code."""
 PROBE = "asgi_probe"

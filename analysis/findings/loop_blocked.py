@@ -21,7 +21,6 @@ from analysis.findings.base import (
     Severity,
     ShownFrame,
     Victim,
-    sort_findings,
 )
 from analysis.findings.calls import name_call
 from analysis.findings.causes import Cause
@@ -61,10 +60,10 @@ class LoopBlocked(AuditFinding):
         found = attribute_stretches(evidence.stretches, finder, count_requests(evidence))
         victims = find_victims(found.sites, evidence)
         build = partial(cls.build, evidence=evidence, finder=finder)
-        findings = [build(place, each, victims[place]) for place, each in found.sites.items()]
+        findings = (build(place, each, victims[place]) for place, each in found.sites.items())
         return AuditFindings(
-            findings=sort_findings(findings),
-            notices=write_block_notices(found, evidence),
+            findings=tuple(findings),
+            notices=write_block_notices(found),
             blocked_s=found.blocked_s,
             excused_s=sum(found.excused_s.values()),
             unexplained_s=found.unexplained_s,
@@ -81,7 +80,8 @@ class LoopBlocked(AuditFinding):
     ) -> Self:
         cause = choose_cause(shares)
         spent_ms = [1000 * each for each in sum_by_request(shares).values()]
-        share = measure_share(shares, place.route, evidence)
+        is_serving = place.phase != "startup"
+        share = measure_share(shares, place.route, evidence) if is_serving else None
         return cls(
             severity=rate_severity(place, max(spent_ms), share),
             confidence=rate_confidence(place, shares, cause),
@@ -105,7 +105,8 @@ class LoopBlocked(AuditFinding):
     def message(self) -> str:
         subject = self.call or (self.function and f"{self.function}()") or "code of a library"
         said = CAUSES[self.cause or "unexplained"].format(call=subject)
-        said = f"{said}: {formats.milliseconds(self.longest_ms)} ms at most in one request."
+        when = "at startup" if self.phase == "startup" else "at most in one request"
+        said = f"{said}: {formats.milliseconds(self.longest_ms)} ms {when}."
         lost = sum(each.requests for each in self.victims or ())
         if not lost:
             return said

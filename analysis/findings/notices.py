@@ -16,35 +16,46 @@ LOST: Mapping[str, str] = {
     "UNEXPLAINED": "The event loop was blocked for {:,.1f} s without enough evidence against any "
     "code. A longer audit gives more samples.",
 }
-NO_CLOCKS = (
-    "The causes are unexplained: this system does not say how a thread spends its time "
-    "(Linux does, in /proc/self/task/TID/schedstat)."
-)
-STILL_BLOCKED = (
-    "An event loop was still blocked when the recording ended; its last block counts up to its "
-    "last sample."
-)
+LIMITS: Mapping[str, str] = {
+    "NOT_ATTACHED": "The audit was not inside the service: latencies are known, and nothing of "
+    "what blocks the event loop.",
+    "NO_CLOCKS": "The causes are unexplained: this system does not say how a thread spends its "
+    "time (Linux does, in /proc/self/task/TID/schedstat).",
+    "UNTIMED": "The event loop does not time its own steps: seconds are known to 10 ms a block.",
+    "STILL_BLOCKED": "An event loop was still blocked when the recording ended; its last block "
+    "counts up to its last sample.",
+}
 
 
-def write_block_notices(found: Attribution, evidence: AuditEvidence) -> tuple[Notice, ...]:
+def write_block_notices(found: Attribution) -> tuple[Notice, ...]:
+    """What is nobody's."""
     lost_s: Mapping[str, Second] = {
         "NO_CPU": found.excused_s["no-cpu"],
         "PAUSED": found.excused_s["paused"],
         "UNEXPLAINED": found.unexplained_s,
     }
-    lost = (
+    return tuple(
         Notice(code, LOST[code].format(seconds), seconds)
         for code, seconds in lost_s.items()
         if seconds >= NOTED_S
     )
-    return (*lost, *list_limits(evidence))
 
 
 def list_limits(evidence: AuditEvidence) -> Iterator[Notice]:
-    """What could not be seen."""
-    if any(each.clocks.cpu_s is None for each in evidence.stretches):
-        yield Notice("NO_CLOCKS", NO_CLOCKS)
-    if any(each.is_open for each in evidence.stretches):
-        yield Notice("STILL_BLOCKED", STILL_BLOCKED)
+    """What could not be seen, and what was not asked."""
+    record, stretches = evidence.record, evidence.stretches
+    applies = {
+        "NOT_ATTACHED": not evidence.count_processes(),
+        "NO_CLOCKS": any(not each.clocks.are_known for each in stretches),
+        "UNTIMED": any(not each.is_timed for each in stretches),
+        "STILL_BLOCKED": any(each.is_open for each in stretches),
+    }
+    yield from (Notice(code, LIMITS[code]) for code, is_so in applies.items() if is_so)
+    if record.interrupted is not None:
+        yield Notice("INTERRUPTED", f"The audit was cut short: {record.interrupted}.")
     for table in evidence.missing:
-        yield Notice("NOT_RECORDED", f"{table}.parquet is missing: the audit was cut short.")
+        yield Notice("NOT_RECORDED", f"{table}.parquet is missing: nothing is known of it.")
+    yield from (Notice("WARNING", each) for each in record.warnings)
+    for each in record.unasked:
+        text = f"{each.method} {each.route} was not asked: {each.reason}. {each.how}"
+        yield Notice("UNASKED", text)

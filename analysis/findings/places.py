@@ -15,6 +15,7 @@ BY_THE_ROUTE: frozenset[BlockPhase] = frozenset(
 )
 """Where a library alone is on the stack, it does this for the route's own code."""
 MOST_FRAMES = 40
+EXPRESSIONS = frozenset({"<lambda>", "<genexpr>", "<listcomp>", "<setcomp>", "<dictcomp>"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ class PlaceFinder:
         edge = find_first(frames, is_boundary)
         if own is not None and edge is not None and edge < own:
             own = None
+        library, own = frames[:own], skip_expressions(frames, own)
         edge = find_first(frames, is_boundary, own or 0)
         route = self._check_route(frames, route)
         codes = [each for each in self._codes if each.route == route]
@@ -70,7 +72,7 @@ class PlaceFinder:
             frame = frames[own]
             file = self.shorten_file(frame.file)
             place = BlockPlace(route, phase, file, frame.line, shorten_function(frame.function))
-            return LocatedStack(place, frame, frames[:own], shown)
+            return LocatedStack(place, frame, library, shown)
         place = BlockPlace(route, phase)
         if phase in BY_THE_ROUTE and len(codes) == 1:
             (code,) = codes
@@ -93,6 +95,21 @@ class PlaceFinder:
 
     def shorten_file(self, file: str) -> str:
         return shorten_file(file, self._folder)
+
+
+def skip_expressions(frames: Stack, own: int | None) -> int | None:
+    """A lambda or a generator expression belongs to the function that it is written in, where that
+    is on the stack."""
+    if own is None or frames[own].function not in EXPRESSIONS:
+        return own
+    inner = frames[own]
+    around = [
+        place
+        for place, each in enumerate(frames[: find_first(frames, is_boundary, own)])
+        if each.file == inner.file and each.first_line <= inner.first_line
+        if each.function not in EXPRESSIONS
+    ]
+    return max(around, key=lambda place: frames[place].first_line, default=own)
 
 
 @lru_cache(maxsize=1024)

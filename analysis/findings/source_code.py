@@ -10,6 +10,7 @@ from pathlib import Path
 MOST_BYTES = 2_000_000
 """Of a source file; a larger one is generated."""
 QUICK = frozenset({"int", "float", "str", "len", "bool", "range", "isinstance", "getattr"})
+QUICK_METHODS = frozenset({"hex", "decode", "encode", "strip", "lower", "upper", "hexdigest"})
 """Calls that no loop waits for."""
 BUILTINS = frozenset(dir(builtins))
 
@@ -95,6 +96,13 @@ def name_only_call(file: str, line: int) -> str | None:
     return root if root in BUILTINS and not path else None
 
 
+def quote_only_call(file: str, line: int) -> str | None:
+    """As it is written: `connection.execute`. None where there are several, or it has no name."""
+    call = find_only_call(file, line)
+    root, path = split_name(call.func) if call is not None else (None, [])
+    return None if root is None else ".".join([root, *path])
+
+
 def name_called_attribute(file: str, line: int) -> str | None:
     """`recv_into` of the only call self._sock.recv_into(b)."""
     call = find_only_call(file, line)
@@ -104,11 +112,15 @@ def name_called_attribute(file: str, line: int) -> str | None:
 def find_only_call(file: str, line: int) -> ast.Call | None:
     source = parse_source(file)
     found = [
-        each
-        for each in (source.calls.get(line, ()) if source else ())
-        if not (isinstance(each.func, ast.Name) and each.func.id in QUICK)
+        each for each in (source.calls.get(line, ()) if source else ()) if not is_quick(each.func)
     ]
     return found[0] if len(found) == 1 else None
+
+
+def is_quick(function: ast.expr) -> bool:
+    if isinstance(function, ast.Attribute):
+        return function.attr in QUICK_METHODS
+    return isinstance(function, ast.Name) and function.id in QUICK
 
 
 def split_name(node: ast.expr) -> tuple[str | None, list[str]]:

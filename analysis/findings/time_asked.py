@@ -31,8 +31,7 @@ def measure_share(
     taken_s = sum(
         share.seconds for share in shares if any(is_within(share, each) for each in spans)
     )
-    processes = evidence.handlers["pid"].drop_nulls().n_unique()
-    return min(1.0, taken_s / (total_s * max(1, processes)))
+    return min(1.0, taken_s / (total_s * max(1, evidence.count_processes())))
 
 
 def list_spans(evidence: AuditEvidence, route: str | None) -> list[Span]:

@@ -1,15 +1,17 @@
 """The findings of an audit for a terminal: a table, a sentence for each, and the answer last."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-from analysis.findings import AuditFinding, AuditFindings
+from analysis.findings import AuditFinding, AuditFindings, Notice
 from analysis.report.table import Column, Row, Table, render_headings, render_rows, wrap_note
 from analysis.stats import formats
 
 MOST_SHOWN = 10
-"""Without -v; findings.json has all."""
+"""Of the findings, without -v; findings.json has all."""
+MANY = ("UNASKED",)
+"""Notices of which there may be one a route: they are counted."""
 COLUMNS = (
-    Column("place", is_text=True, width=30),
+    Column("blocks the event loop", is_text=True, width=30),
     Column("cause", is_text=True, width=11),
     Column("requests"),
     Column("seconds", format=formats.decimal, width=7),
@@ -24,15 +26,16 @@ def build_findings_table(found: AuditFindings) -> Table:
         Row(
             format_place(each),
             [each.cause, each.count, each.seconds, each.longest_ms, each.share],
-            badges=((each.severity, each.code),),
+            badges=((each.severity, each.severity),),
         )
         for each in found.findings
     ]
-    return Table(COLUMNS, rows, "What blocks the event loop" if rows else "")
+    return Table(COLUMNS, rows)
 
 
 def render_findings(found: AuditFindings, width: int | None, verbose: bool = False) -> list[str]:
-    """Lines; those that are sentences fit a terminal. The answer is the last one."""
+    """Lines; sentences fit a terminal. verbose: every finding and notice, and stacks. The answer is
+    last."""
     table = build_findings_table(found)
     shown = found.findings if verbose else found.findings[:MOST_SHOWN]
     lines = render_headings(table) if shown else []
@@ -41,10 +44,22 @@ def render_findings(found: AuditFindings, width: int | None, verbose: bool = Fal
         lines += wrap_note(f"{format_route(each)}: {each.message}", "  ")
         lines += render_stack(each) if verbose else []
     if len(found.findings) > len(shown):
-        lines.append(f"and {len(found.findings) - len(shown)} more, in findings.json and with -v")
-    notes = [each.message for each in found.notices] + list(found.looked_at)
-    lines += ["", *(line for note in notes for line in wrap_note(note))] if notes else []
-    return [*lines, *(("",) if lines else ()), *wrap_note(write_answer(found))]
+        lines.append(f"and {len(found.findings) - len(shown)} more, with -v and in findings.json")
+    notes = [line for note in write_notices(found.notices, verbose) for line in wrap_note(note)]
+    for part in (notes, wrap_note(write_answer(found))):
+        lines += ["", *part] if lines and part else part
+    return lines
+
+
+def write_notices(notices: tuple[Notice, ...], verbose: bool) -> Iterator[str]:
+    for each in notices:
+        if verbose or each.code not in MANY:
+            yield each.message
+    for code in () if verbose else MANY:
+        mine = [each for each in notices if each.code == code]
+        if mine:
+            more = f" {len(mine) - 1} more like this: see -v." if mine[1:] else ""
+            yield f"{mine[0].message}{more}"
 
 
 def format_place(found: AuditFinding) -> str:
@@ -66,21 +81,22 @@ def render_stack(found: AuditFinding) -> Iterator[str]:
 
 
 def write_answer(found: AuditFindings) -> str:
-    """One sentence: what the audit came to."""
+    """What the audit came to."""
+    scope = found.scope
+    requests, routes = count("request", scope.requests), count("route", len(scope.routes))
+    looked = f"{requests} of {routes} in {scope.span_s:,.0f} s"
+    if not scope.processes:
+        return f"The audit sent {looked}. It cannot say what blocks the event loop."
     if not found.findings:
-        return (
-            "No code was found that blocks the event loop for 20 ms or more, in what was asked: "
-            f"it was blocked for {found.blocked_s:,.1f} s in all."
-        )
+        return f"The audit found no code that blocks the event loop for 20 ms or more, in {looked}."
     worst = found.findings[0]
-    count = len(found.findings)
-    places = "1 place blocks" if count == 1 else f"{count} places block"
+    places = f"{count('place', len(found.findings))} {'block' if found.findings[1:] else 'blocks'}"
+    seconds = sum(each.seconds or 0.0 for each in found.findings)
     return (
-        f"{places} the event loop, for {sum_seconds(found.findings):,.1f} s in all. The worst: "
-        f"{format_place(worst)}, {format_route(worst)}, {worst.seconds or 0.0:,.1f} s in "
-        f"{formats.whole(worst.count)} requests."
+        f"{places} the event loop, for {seconds:,.1f} s in all, in {looked}. The worst: "
+        f"{format_place(worst)}, {format_route(worst)}, {worst.seconds or 0.0:,.1f} s."
     )
 
 
-def sum_seconds(found: Sequence[AuditFinding]) -> float:
-    return sum(each.seconds or 0.0 for each in found)
+def count(noun: str, number: int) -> str:
+    return f"1 {noun}" if number == 1 else f"{number:,} {noun}s"

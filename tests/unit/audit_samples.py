@@ -14,7 +14,11 @@ from analysis.findings.load_evidence import (
     build_stretches,
     list_endpoints,
 )
-from records.audit import ASKED, AttachedProcess, AuditRecord, Phase
+from analysis.findings.load_evidence import (
+    RECORD as RECORD_TYPE,
+)
+from records.audit import ASKED, AUDIT_FILE, AttachedProcess, AuditRecord, Phase
+from records.rundir import RunDir
 
 FOLDER = "/srv/shop"
 SITE = "/srv/shop/.venv/lib/python3.13/site-packages"
@@ -82,7 +86,7 @@ class AuditBuilder:
             sample = {"pid": PID, "stretch": number, "visit": number, "in_gc": 0}
             self.stacks.append(sample | {"at_s": at_s, "stack": json.dumps(stack)})
 
-    def ask(self, route: str, started_s: float, ended_s: float | None) -> None:
+    def ask(self, route: str, started_s: float, ended_s: float | None, **columns: object) -> None:
         number = len(self.asked) + 1
         self.asked.append(
             {
@@ -90,6 +94,7 @@ class AuditBuilder:
                 "route": route, "started_s": started_s, "ended_s": ended_s,
                 "status": None if ended_s is None else 200,
             }
+            | columns
         )  # fmt: skip
         if ended_s is not None:
             self.handle(route, request_id=number)
@@ -131,3 +136,16 @@ def make_table(
     return pl.DataFrame(
         [[row.get(name) for name in schema] for row in rows], schema=dict(schema), orient="row"
     )
+
+
+def save_audit(run: RunDir, audit: AuditBuilder) -> None:
+    """As the audit does it."""
+    cell = run.open_cell("audit")
+    cell.path.mkdir(parents=True)
+    record = replace(RECORD, phases=audit.phases)
+    (cell.path / AUDIT_FILE).write_bytes(RECORD_TYPE.dump_json(record))
+    cell.save_table("asked", make_table(audit.asked, ASKED))
+    cell.save_table("handlers", make_table(audit.handlers, HANDLERS))
+    cell.save_table("blocks", make_table(audit.blocks, BLOCKS))
+    cell.save_table("block_stacks", make_table(audit.stacks, STACKS))
+    run.save_manifest({"kind": "audit", "environment": {"cpu": "a <fast> one", "cores": 2}})

@@ -3,8 +3,6 @@
 import json
 
 from analysis.findings import export_findings, find_all
-from analysis.report.findings_table import render_findings
-from analysis.report.table import WIDTH
 from tests.unit.audit_samples import AuditBuilder, endpoint, library
 
 KEYS = {
@@ -52,20 +50,3 @@ def test_findings_json_has_every_key_and_no_path_of_the_machine() -> None:
     assert isinstance(content["findings"], list)
     assert set(content["findings"][0]) >= KEYS
     assert "/srv" not in text
-
-
-TABLE = """\
-place                          cause       requests seconds longest of the
-                                                                 ms   time
-main.py:17 report              wait              10     2.0     200 20.0 %
-  /report (endpoint): The event loop waits in socket.readinto, which is not
-    awaited: 200 ms at most in one request. 5 requests of other routes lost 0.5
-    s.
-
-1 place blocks the event loop, for 2.0 s in all. The worst: main.py:17 report,
-  /report (endpoint), 2.0 s in 10 requests."""
-
-
-def test_the_terminal_shows_the_worst_first_and_the_answer_last() -> None:
-    found = find_all(build_waiting_audit().build())
-    assert "\n".join(render_findings(found, WIDTH)) == TABLE
