@@ -4,6 +4,7 @@ A label is data beside its app: `apps/NAME_app.toml` speaks of `apps/NAME_app.py
 blocks carries a comment `# blocks: LABEL`, so that no number here goes stale.
 """
 
+import ast
 import re
 import tomllib
 from collections import defaultdict
@@ -19,6 +20,7 @@ PHASES = (
     "stream", "websocket", "exception-handler", "callback",
 )  # fmt: skip
 CAUSES = ("wait", "compute", "gil", "gc")
+Function = ast.FunctionDef | ast.AsyncFunctionDef
 MARKER = re.compile(r"#\s*blocks: ([\w-]+)$")
 
 
@@ -41,16 +43,17 @@ class BlockingLabel:
     """A place that blocks the loop.
 
     asking: None for the startup. route: the template with its mounts; None for the startup.
-    lines: any of them is right. inside: no line of the app's runs meanwhile, so the file and line
-    may be unknown. call: a word of the library call that blocks. seconds: of one execution, known
-    by construction; None where only the app's own clock knows. once: in the process's life.
+    phases, lines: any of them is right. inside: no line of the app's runs meanwhile, so any line of
+    the function is right, and none. call: a word of the library call that blocks. seconds: of one
+    execution, known by construction; None where only the app's own clock knows. once: in the
+    process's life.
     """
 
     name: str
     app: str
     asking: Asking | None
     route: str | None
-    phase: str
+    phases: tuple[str, ...]
     file: str
     lines: tuple[int, ...]
     function: str
@@ -89,7 +92,7 @@ class CorpusApp:
         return tuple(dict.fromkeys(found))
 
 
-Entry = Mapping[str, str | float | bool]
+Entry = Mapping[str, str | float | bool | list[str]]
 
 
 def load_corpus(only: Sequence[str] = ()) -> tuple[CorpusApp, ...]:
@@ -112,16 +115,18 @@ def load_app(path: Path) -> CorpusApp:
 
 
 def build_blocking_label(app: str, entry: Entry) -> BlockingLabel:
-    name, file = str(entry["name"]), str(entry.get("file", f"{app}.py"))
+    name, file, phase = str(entry["name"]), str(entry.get("file", f"{app}.py")), entry.get("phase")
     asking = Asking.parse(str(entry["ask"]))
-    seconds = entry.get("seconds")
+    seconds, inside = entry.get("seconds"), bool(entry.get("inside", False))
+    lines = find_markers(file)[name]
     return BlockingLabel(
         name=name, app=app, asking=asking, route=get_route(entry, asking),
-        phase=str(entry.get("phase", "endpoint")), file=file, lines=find_markers(file)[name],
+        phases=tuple(phase) if isinstance(phase, list) else (str(phase or "endpoint"),),
+        file=file, lines=find_lines_of_function(file, lines[0]) if inside else lines,
         function=str(entry["function"]), call=str(entry["call"]),
         cause=str(entry.get("cause", "wait")),
-        seconds=None if seconds is None else float(seconds),
-        once=bool(entry.get("once", False)), inside=bool(entry.get("inside", False)),
+        seconds=float(seconds) if isinstance(seconds, float) else None,
+        once=bool(entry.get("once", False)), inside=inside,
     )  # fmt: skip
 
 
@@ -148,3 +153,21 @@ def find_markers(file: str) -> Mapping[str, tuple[int, ...]]:
         if marker := MARKER.search(line):
             found[marker[1]].append(number)
     return {name: tuple(lines) for name, lines in found.items()}
+
+
+def find_lines_of_function(file: str, line: int) -> tuple[int, ...]:
+    """Of the innermost function around a line, its decorators included."""
+    around = find_innermost_function(file, line)
+    if around is None:
+        return (line,)
+    first = min([around.lineno, *(each.lineno for each in around.decorator_list)])
+    return tuple(range(first, (around.end_lineno or line) + 1))
+
+
+def find_innermost_function(file: str, line: int) -> Function | None:
+    around = [
+        node
+        for node in ast.walk(ast.parse((APPS / file).read_text()))
+        if isinstance(node, Function) and node.lineno <= line <= (node.end_lineno or node.lineno)
+    ]
+    return max(around, key=lambda node: node.lineno, default=None)
