@@ -85,10 +85,13 @@ class CorpusApp:
     innocent: tuple[InnocentLabel, ...]
 
     @property
+    def labels(self) -> "tuple[BlockingLabel | InnocentLabel, ...]":
+        return (*self.blocking, *self.innocent)
+
+    @property
     def askings(self) -> tuple[Asking, ...]:
         """Each once, in the order of the labels."""
-        labels: list[BlockingLabel | InnocentLabel] = [*self.blocking, *self.innocent]
-        found = [each.asking for each in labels if each.asking]
+        found = [each.asking for each in self.labels if each.asking]
         return tuple(dict.fromkeys(found))
 
 

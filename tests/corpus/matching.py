@@ -17,7 +17,9 @@ CONVERTER = re.compile(r":\w+(?=})")
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One finding of any detector. What it does not say is None. seconds: in all."""
+    """One finding of any detector. What it does not say is None. seconds: in all. during: the route
+    that was asked alone when it came: all that connects some detectors' reports with a route.
+    """
 
     route: str | None = None
     file: str | None = None
@@ -27,6 +29,7 @@ class Report:
     cause: str | None = None
     call: str | None = None
     seconds: float | None = None
+    during: str | None = None
 
     @classmethod
     def parse(cls, finding: Mapping[str, object]) -> Self:
@@ -52,7 +55,8 @@ def parse_findings(document: Mapping[str, object]) -> list[Report]:
 @dataclass(frozen=True, slots=True)
 class Detection:
     """What was reported of a label. expected_s: what its work took; NaN where that is not known.
-    The reports at the right line, else in its function, else of its route; none: not detected."""
+    The reports at the right line, else in its function, else of its route, else of the time when it
+    alone was asked; none: not detected."""
 
     label: BlockingLabel
     expected_s: float
@@ -119,31 +123,33 @@ def match_reports(app: CorpusApp, reports: Sequence[Report], taken_s: Mapping[st
     used = {id(report) for each in detections for report in each.reports}
     innocent = {label.route for label in app.innocent}
     others = [report for report in reports if id(report) not in used]
-    accusing = [each for each in others if accuses(each, innocent)]
+    accusing = [each for each in others if accuses(each, innocent, app)]
     return Match(
         app=app,
         detections=detections,
         false_alarms=tuple(accusing),
-        strays=tuple(each for each in others if not accuses(each, innocent)),
+        strays=tuple(each for each in others if each not in accusing),
         unasked=tuple(label.name for label in app.blocking if label.name not in taken_s),
     )
 
 
-def accuses(report: Report, innocent: set[str]) -> bool:
-    return report.cause != UNEXPLAINED and normalise_route(report.route) in innocent
+def accuses(report: Report, innocent: set[str], app: CorpusApp) -> bool:
+    """In an app where nothing blocks, every report does."""
+    accused = normalise_route(report.route) or (report.during if report.line is None else None)
+    return report.cause != UNEXPLAINED and (accused in innocent or not app.blocking)
 
 
 def pick_reports(
     label: BlockingLabel, reports: Sequence[Report], labels: Sequence[BlockingLabel]
 ) -> list[Report]:
-    """The best there are: at its line, in its function, of its route without a better owner."""
+    """The best there are: at its line, in its function, of its route, while it alone was asked."""
     others = [each for each in labels if each is not label]
     free = [
         each
         for each in reports
         if not any(is_at_line(each, other) and each.line is not None for other in others)
     ]
-    for fits in (is_at_line, is_in_function, is_of_route):
+    for fits in (is_at_line, is_in_function, is_of_route, is_at_the_time):
         if found := [each for each in free if fits(each, label)]:
             return found
     return []
@@ -167,6 +173,10 @@ def is_in_function(report: Report, label: BlockingLabel) -> bool:
 
 def is_of_route(report: Report, label: BlockingLabel) -> bool:
     return label.route is not None and normalise_route(report.route) == label.route
+
+
+def is_at_the_time(report: Report, label: BlockingLabel) -> bool:
+    return report.route is None and label.route is not None and report.during == label.route
 
 
 def normalise_route(route: str | None) -> str | None:

@@ -106,6 +106,19 @@ def test_a_route_without_a_line_is_a_detection() -> None:
     assert [aspect for aspect in ASPECTS if right[aspect]] == ["detected", "route", "seconds"]
 
 
+def test_a_report_without_route_and_line_is_of_the_route_that_was_asked_alone() -> None:
+    late = Report(seconds=TAKEN_S, during="/short")
+    right = get_right("waits_app", "short", late)
+    assert [aspect for aspect in ASPECTS if right[aspect]] == ["detected", "seconds"]
+    assert match(BY_NAME["waits_app"], [replace(late, during="/ping")]).false_alarms
+
+
+def test_where_nothing_blocks_every_report_is_a_false_alarm() -> None:
+    report = Report(file="innocent_app.py", line=3, cause="compute")
+    assert match(BY_NAME["innocent_app"], [report]).false_alarms == (report,)
+    assert match(BY_NAME["waits_app"], [report]).strays == (report,)
+
+
 def test_of_library_code_alone_no_line_is_as_right_as_the_endpoint() -> None:
     report = Report(route="/encode", phase="response", cause="compute", seconds=TAKEN_S)
     assert get_right("phases_app", "encode", report) == dict.fromkeys(ASPECTS, True)

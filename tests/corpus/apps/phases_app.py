@@ -7,16 +7,14 @@ from collections.abc import AsyncIterator
 from typing import Annotated
 
 from fastapi import BackgroundTasks, Depends, FastAPI, Query, Request
-from fastapi.encoders import jsonable_encoder
 from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import AfterValidator, BaseModel, field_serializer
-from truth import TIMES, measure, time_work
+from truth import TIMES, measure
 
 WAIT_S = 0.12
 ROWS: list[dict[str, object]] = [
     {"id": number, "name": f"item {number}"} for number in range(12_000)
 ]
-ENCODE_S = time_work(lambda: JSONResponse(jsonable_encoder(ROWS)))
 
 app = FastAPI()
 
@@ -98,9 +96,14 @@ async def get_rendered() -> dict[str, int]:
     return {"items": 1}
 
 
+async def note_encoding(began_s: float) -> None:
+    """Runs as soon as the answer is encoded and written: nothing is awaited in between."""
+    TIMES.note("encode", began_s, time.monotonic() - began_s)
+
+
 @app.get("/encode", response_model=None)
-async def get_rows() -> list[dict[str, object]]:
-    TIMES.note("encode", time.monotonic(), ENCODE_S)
+async def get_rows(tasks: BackgroundTasks) -> list[dict[str, object]]:
+    tasks.add_task(note_encoding, time.monotonic())
     return ROWS  # blocks: encode
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import mmap
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
@@ -50,13 +50,3 @@ def measure(label: str) -> Iterator[None]:
         yield
     finally:
         TIMES.note(label, began_s, monotonic() - began_s)
-
-
-def time_work(work: Callable[[], object]) -> float:
-    """Seconds of the same work, the least of three: for what runs where no line of ours does."""
-    taken = []
-    for _ in range(3):
-        began_s = monotonic()
-        work()
-        taken.append(monotonic() - began_s)
-    return min(taken)
