@@ -49,11 +49,18 @@ def reject_reports(command: AuditedCommand, reports: Iterable[ProcessReport]) ->
 
 
 def build_end_error(command: AuditedCommand, log: Path, code: int) -> UserError:
+    how = f"`{command}` ended before it served ({describe_exit_code(code)})"
+    return build_words_error(command, log, how)
+
+
+def build_worker_error(command: AuditedCommand, log: Path) -> UserError:
+    return build_words_error(command, log, f"`{command}` starts workers, and each one ends")
+
+
+def build_words_error(command: AuditedCommand, log: Path, how: str) -> UserError:
     words = read_last_words(log)
-    how = f"`{command}` ended before it served ({describe_exit_code(code)}): {words}"
-    return build_cannot_run_error(
-        f"{how}{describe_cure(command, words)} (all of its output: {log})"
-    )
+    cure = describe_cure(command, words)
+    return build_cannot_run_error(f"{how}: {words}{cure} (all of its output: {log})")
 
 
 def describe_cure(command: AuditedCommand, words: str) -> str:
@@ -78,10 +85,7 @@ def build_late_error(
     command: AuditedCommand, log: Path, limit_s: Second, listeners: list[Listener]
 ) -> UserError:
     what = "its app has not started" if listeners else "it listens on no TCP port"
-    return build_cannot_run_error(
-        f"`{command}` has run for {limit_s:.0f} s and {what}: {read_last_words(log)} "
-        f"(all of its output: {log})"
-    )
+    return build_words_error(command, log, f"`{command}` has run for {limit_s:.0f} s and {what}")
 
 
 def build_unattached_error(
