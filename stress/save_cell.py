@@ -12,6 +12,8 @@ import polars as pl
 import psutil
 
 from records.build_tables import (
+    build_block_stacks_table,
+    build_blocks_table,
     build_handlers_table,
     build_observed_table,
     build_probe_table,
@@ -102,6 +104,8 @@ def save_tables(
         else take_oha_rows(directory.raw, name, times.build_phases().window_start_s or 0.0),
         "handlers": build_handlers_table(worked, t0_s, end_s),
         "probe": build_probe_table(worked, t0_s, end_s),
+        "blocks": build_blocks_table(worked, t0_s, end_s),
+        "block_stacks": build_block_stacks_table(worked, t0_s, end_s),
         "machine": machine,
         "bystander": build_observed_table([astuple(each) for each in seen.pings], BYSTANDER, t0_s),
         "upstream": build_upstream_table(stack.upstream_log, t0_s, end_s),

@@ -5,19 +5,18 @@ from __future__ import annotations
 import asyncio
 import atexit
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from pathlib import Path
 from time import monotonic
 
 from .attach_report import BY_HAND, DIRECTORY_VARIABLE, AttachReport
+from .blocks import instrument_handles
 from .recorder import Recorder
-from .request_record import RequestRecord, Scope, current, instrument_pool
+from .request_record import RequestRecord, current, instrument_pool
+from .routes import App, Message, Receive, Scope, Send
+from .timed_call import wrap_app
 from .watchdog import Watchdog
 
-Message = Scope
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
 LAST_MESSAGES = ("lifespan.shutdown.complete", "lifespan.shutdown.failed")
 
 
@@ -43,44 +42,54 @@ class Probe:
         self.user_root = user_root or Path.cwd()
         self.recorder = Recorder()
         self.report = report
-        self._started = directory is None
-        self.recorder.off = directory is None
+        self._call = app
         self._watchdog: Watchdog | None = None
+        self.recorder.off = self.recorder.watched = directory is None
         if directory is not None:
             instrument_pool()
+            instrument_handles()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         recorder = self.recorder
-        if not self._started:  # after the fork, on the loop: here the watchdog belongs
+        if not recorder.watched:  # after the fork, on the loop: here the watchdog belongs
             self._start()
-        if scope["type"] == "lifespan":
+        kind = scope["type"]
+        if kind == "lifespan":
             await self.run_lifespan(scope, receive, send)
             return
-        if scope["type"] != "http" or recorder.off:
-            await self.app(scope, receive, send)
+        if recorder.off:
+            await self._call(scope, receive, send)
             return
         record = recorder.record_arrival(scope)
         token = current.set(record)
+        wrap = wrap_response_send if kind == "http" else wrap_websocket_send
         try:
-            await self.app(scope, receive, wrap_response_send(send, record))
+            await self._call(scope, receive, wrap(send, record))
         finally:
             current.reset(token)
             recorder.record_departure(record)
 
     def _start(self) -> None:
-        self._started = True
+        recorder = self.recorder
+        recorder.watched = True
         if self.directory is None or (self.report and self.report.is_superfluous()):
-            self.recorder.off = True
+            recorder.off = True
+            return
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:  # the app runs under trio, where there is nothing to watch
+            recorder.off = True
             return
         try:
             if self.report:
                 self.report.note_start()
-            loop = asyncio.get_running_loop()
-            self._watchdog = Watchdog(self.recorder, self.directory, self.user_root)
+            self._watchdog = Watchdog(recorder, self.directory, self.user_root)
             self._watchdog.start(loop)
-            atexit.register(self.stop)
+            watch = self._watchdog.watch
+            self._call = self.app if watch.times_handles else wrap_app(self.app, watch)
+            atexit.register(self._watchdog.stop)
         except Exception as error:  # whatever it is, the app must not notice
-            self.recorder.switch_off(error)
+            recorder.switch_off(error)
 
     async def run_lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Stops the probe with the app's lifespan, the last that it hears of: uvicorn raises the
@@ -94,7 +103,7 @@ class Probe:
             return send(message)
 
         try:
-            await self.app(scope, receive, note_and_send)
+            await self._call(scope, receive, note_and_send)
         finally:
             if self.report:
                 self.report.note_started()
@@ -119,6 +128,21 @@ def wrap_response_send(send: Send, record: RequestRecord) -> Send:
             if record.ended_s != record.ended_s:  # NaN: no thread of the pool has noted an end
                 record.ended_s = monotonic()
         elif kind == "http.response.body" and not message.get("more_body"):
+            record.sent_s = monotonic()
+        return send(message)
+
+    return note_and_send
+
+
+def wrap_websocket_send(send: Send, record: RequestRecord) -> Send:
+    """A socket's status is 101 once it is accepted, and 403 where it is closed before."""
+
+    def note_and_send(message: Message) -> Awaitable[None]:
+        kind = message["type"]
+        if kind == "websocket.accept":
+            record.status = 101
+        elif kind == "websocket.close":
+            record.status = record.status or 403
             record.sent_s = monotonic()
         return send(message)
 

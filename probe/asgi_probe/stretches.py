@@ -1,0 +1,172 @@
+"""The watchdog's account of the stretches in which one handle had the loop's thread: a row each,
+samples of the stack, and what the kernel saw meanwhile."""
+
+from __future__ import annotations
+
+import sys
+from itertools import count
+from math import isnan, nan
+from time import monotonic
+from types import FrameType
+from typing import NamedTuple
+
+from .blocks import BLOCKED_AFTER_S, Ended, LoopWatch, Running
+from .counters import Counters
+from .holders import HolderLog
+from .journal import Columns, ProbeJournal, make_packer
+from .request_record import RequestRecord
+from .routes import find_route
+from .silences import SilenceLog, is_silent
+from .stacks import StackTexts
+
+BLOCKS: Columns = (
+    ("stretch", "u4"),
+    ("began_s", "f8"),
+    ("ended_s", "f8"),
+    ("timed", "u2"),
+    ("visit", "u4"),
+    ("route", "text"),
+    ("cpu_s", "f8"),
+    ("run_delay_s", "f8"),
+    ("gc_s", "f8"),
+    ("unseen_s", "f8"),
+    ("paused_s", "f8"),
+    ("holder_thread", "u4"),
+    ("holder_cpu_s", "f8"),
+    ("holder_visit", "u4"),
+    ("holder_route", "text"),
+    ("holder_stack", "text"),
+)
+"""One row a stretch; written again when it has ended. ended_s is NaN while it lasts."""
+BLOCK_STACKS: Columns = (
+    ("stretch", "u4"),
+    ("at_s", "f8"),
+    ("visit", "u4"),
+    ("stack", "text"),
+    ("in_gc", "u2"),
+)
+pack_block = make_packer(BLOCKS)
+pack_stack = make_packer(BLOCK_STACKS)
+DENSE_UNTIL_S = 0.2
+SPARSER = 0.05
+"""Until DENSE_UNTIL_S a stretch is sampled at each look, then whenever it has lasted this much
+longer, so that one of a minute has some 130 samples."""
+
+
+class Blocked(NamedTuple):
+    record: RequestRecord | None
+    frame: FrameType | None
+
+
+class Stretch:
+    """One that lasts, or has just ended."""
+
+    def __init__(self, number: int, began_s: float) -> None:
+        self.number = number
+        self.began_s = began_s
+        self.sample_due_s = 0.0
+
+
+def is_long(running: Running | None, now_s: float) -> bool:
+    return running is not None and now_s - running.began_s >= BLOCKED_AFTER_S
+
+
+class StretchLog:
+    """silences: of a loop whose handles cannot be timed."""
+
+    def __init__(
+        self,
+        watch: LoopWatch,
+        loop_thread_id: int,
+        journal: ProbeJournal,
+        silences: SilenceLog | None,
+    ) -> None:
+        self._watch = watch
+        self._silences = silences
+        self._journal = journal
+        self._stacks = StackTexts()
+        self._counters = Counters(loop_thread_id)
+        self._holders = HolderLog(watch.thread, loop_thread_id, self._stacks)
+        self._numbers = count(1)
+        self._running: Running | None = None
+        self._open: Stretch | None = None
+
+    def look(self, due_s: float) -> Blocked | None:
+        """At each beat of the watchdog, which wanted to look at due_s. Returns what has the loop's
+        thread, if it is for long."""
+        now_s = monotonic()
+        late = self._counters.read(now_s, due_s)
+        watch = self._watch
+        running = watch.find_running()
+        silent = self._silences is not None and is_silent(watch, now_s)
+        frames: dict[int, FrameType] = {}
+        if silent or late or is_long(running, now_s):
+            frames = sys._current_frames()
+        frame = frames.get(watch.thread)
+        if self._silences is not None:
+            running = self._silences.look(now_s, running, frame)
+        elif running is not None and running.began_s != watch.began_s:
+            running = None  # the loop has gone on before the stack was read
+        self._holders.read(now_s, frames)
+        while watch.ended:
+            self._finish(watch.ended.popleft())
+        self._running = running if is_long(running, now_s) else None
+        if self._running is None:
+            return None
+        self._sample(self._running, now_s, frame)
+        return Blocked(self._running.record, frame)
+
+    def write_open(self) -> None:
+        """What lasts, so that it is known of a process that gets killed meanwhile."""
+        running, stretch = self._running, self._open
+        if running is not None and stretch is not None:
+            self._write(stretch, Ended(running.began_s, nan, nan, running.record, running.timed))
+
+    def close(self) -> None:
+        self._counters.close()
+
+    def _sample(self, running: Running, now_s: float, frame: FrameType | None) -> None:
+        stretch = self._open
+        if stretch is None or stretch.began_s != running.began_s:
+            stretch = self._open = Stretch(next(self._numbers), running.began_s)
+        text = self._stacks.format_stack(frame) if now_s >= stretch.sample_due_s else None
+        if text is None:
+            return
+        age_s = now_s - stretch.began_s
+        stretch.sample_due_s = now_s + (age_s * SPARSER if age_s > DENSE_UNTIL_S else 0.0)
+        visit = running.record.number if running.record else 0
+        stack, in_gc = self._journal.intern_text(text), self._watch.collecting_since_s > 0
+        self._journal.add("c", pack_stack(stretch.number, now_s, visit, stack, in_gc))
+
+    def _finish(self, ended: Ended) -> None:
+        stretch = self._open
+        if stretch is None or stretch.began_s != ended.began_s:
+            stretch = Stretch(next(self._numbers), ended.began_s)
+        else:
+            self._open = None
+        self._write(stretch, ended)
+        if not isnan(ended.cpu_s):
+            self._counters.add_cpu(ended.ended_s, ended.cpu_s)
+
+    def _write(self, stretch: Stretch, ended: Ended) -> None:
+        began_s, until_s = ended.began_s, ended.ended_s
+        if isnan(until_s):
+            until_s = monotonic()
+        usage = self._counters.measure(began_s, until_s, ended.cpu_s)
+        holder = self._holders.find_holder(began_s, until_s)
+        row = pack_block(
+            *(stretch.number, began_s, ended.ended_s, ended.timed),
+            *self._identify(ended.record),
+            *(usage.cpu_s, usage.waited_s, self._watch.measure_gc(began_s, until_s)),
+            *(usage.unseen_s, usage.paused_s),
+            *(holder.thread, holder.cpu_s),
+            *self._identify(holder.record),
+            self._journal.intern_text(holder.stack),
+        )
+        self._journal.add("b", row)
+
+    def _identify(self, record: RequestRecord | None) -> tuple[int, int]:
+        """A request's number and its route's."""
+        if record is None:
+            return 0, 0
+        return record.number, self._journal.intern_text(find_route(record.scope))
