@@ -10,7 +10,7 @@ from time import monotonic
 
 from .blocks import instrument_handles
 from .recorder import Recorder
-from .request_record import RequestRecord, current, instrument_pool
+from .request_record import RequestRecord, current, instrument_executors, instrument_pool
 from .routes import App, Message, Receive, Scope, Send
 from .timed_call import wrap_app
 from .watchdog import Watchdog
@@ -27,6 +27,7 @@ class Probe:
         self._call = app
         self._watchdog: Watchdog | None = None
         instrument_pool()
+        instrument_executors()
         instrument_handles()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
