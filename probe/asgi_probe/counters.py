@@ -34,8 +34,8 @@ class Used(NamedTuple):
 
 
 class Look(NamedTuple):
-    """now_s: when all was read. last_s: the look before. late: this one was kept from coming, though a core was free. busy:
-    the loop's thread has computed since the look before."""
+    """now_s: when all was read. last_s: the look before. late: this one was kept from coming, and
+    not for want of a core. busy: the loop's thread has computed since the look before."""
 
     now_s: float
     last_s: float
@@ -57,8 +57,8 @@ class Counters:
         self._unseen_s = self._paused_s = 0.0
         self._last = monotonic(), nan
 
-    def read(self, due_s: float) -> Look:
-        """Call at each look; it was due at due_s."""
+    def read(self, due_s: float, *, wrote: bool) -> Look:
+        """Call at each look; it was due at due_s. wrote: a slow disk may have kept it."""
         if self._own is None:
             self._own = ThreadUsage(threading.get_native_id())
         for _ in range(MOST_TRIES):
@@ -76,7 +76,7 @@ class Counters:
                 process_cpu_s - self._process_cpu_s > late_s / 2
             ):
                 self._unseen_s += late_s
-            else:
+            elif not wrote:
                 self._paused_s += late_s
         self._own_waited_s, self._own_turns = own.waited_s, own.turns
         self._process_cpu_s = process_cpu_s

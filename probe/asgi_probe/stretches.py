@@ -111,10 +111,10 @@ class StretchLog:
         self._running: Running | None = None
         self._open: Stretch | None = None
 
-    def look(self, due_s: float) -> Blocked | None:
-        """At each beat of the watchdog, which wanted to look at due_s. Returns what has the loop's
-        thread, if it is for long."""
-        watch, look = self._watch, self._counters.read(due_s)
+    def look(self, due_s: float, *, wrote: bool = False) -> Blocked | None:
+        """At each beat of the watchdog, which wanted to look at due_s, and may have written to the
+        journal since the last look. Returns what has the loop's thread, if it is for long."""
+        watch, look = self._watch, self._counters.read(due_s, wrote=wrote)
         now_s = look.now_s
         running = watch.find_running()
         frames: dict[int, FrameType] = {}

@@ -116,22 +116,24 @@ class Watchdog:
 
     def _watch(self) -> None:
         """Until the loop is closed: a probe that is used on another one begins anew."""
-        flushed_s = looked_s = monotonic()
+        wrote, flushed_s = False, monotonic()
+        looked_s = flushed_s
         while not self._stopped and not self.recorder.off and not self._loop.is_closed():
             # where the GIL was lost in the middle of a look, the next one follows at once: the
             # thread that had it is still at the line that took it
             if monotonic() - looked_s < MISSED_S:
                 sleep(BEAT_S)
             due_s, looked_s = looked_s + BEAT_S, monotonic()
-            self._look(due_s)
-            if looked_s - flushed_s >= FLUSH_EVERY_S:
+            self._look(due_s, wrote=wrote)
+            wrote = looked_s - flushed_s >= FLUSH_EVERY_S
+            if wrote:
                 self._write()
-                flushed_s = looked_s = monotonic()
-        self._look(monotonic())  # however short the life
+                flushed_s = looked_s
+        self._look(monotonic(), wrote=wrote)  # however short the life
         self._write()
 
-    def _look(self, due_s: float) -> None:
-        blocked = self._stretches.look(due_s)
+    def _look(self, due_s: float, *, wrote: bool) -> None:
+        blocked = self._stretches.look(due_s, wrote=wrote)
         self._journal.add("s", self._sample_loop(monotonic(), blocked))
 
     def _write(self) -> None:
