@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import os
 from collections.abc import Awaitable
 from pathlib import Path
 from time import monotonic
 
+from .attach_report import BY_HAND, DIRECTORY_VARIABLE, AttachReport
 from .blocks import instrument_handles
 from .recorder import Recorder
 from .request_record import RequestRecord, current, instrument_executors, instrument_pool
@@ -15,28 +17,49 @@ from .routes import App, Message, Receive, Scope, Send
 from .timed_call import wrap_app
 from .watchdog import Watchdog
 
+LAST_MESSAGES = ("lifespan.shutdown.complete", "lifespan.shutdown.failed")
+
 
 class Probe:
-    """`Probe(app, directory)`: the same app, with a journal per process in `directory`."""
+    """`Probe(app, directory)`: the same app, with a journal per process in `directory`.
 
-    def __init__(self, app: App, directory: Path, user_root: Path | None = None) -> None:
+    `Probe(app)` attaches a service by hand: in an audit it writes what an audit reads, otherwise
+    it does nothing.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        directory: Path | None = None,
+        user_root: Path | None = None,
+        report: AttachReport | None = None,
+    ) -> None:
         self.app = app
+        if directory is None and (audited := os.environ.get(DIRECTORY_VARIABLE)):
+            directory = Path(audited)
+            report = report or AttachReport(directory, app, "", BY_HAND)
         self.directory = directory
         self.user_root = user_root or Path.cwd()
         self.recorder = Recorder()
+        self.report = report
         self._call = app
         self._watchdog: Watchdog | None = None
-        instrument_pool()
-        instrument_executors()
-        instrument_handles()
+        self.recorder.off = self.recorder.watched = directory is None
+        if directory is not None:
+            instrument_pool()
+            instrument_executors()
+            instrument_handles()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         recorder = self.recorder
         if not recorder.watched:  # after the fork, on the loop: here the watchdog belongs
             self._start()
         kind = scope["type"]
-        if recorder.off or kind == "lifespan":
-            await self._call(scope, receive, self.wrap_lifespan_send(send))
+        if kind == "lifespan":
+            await self.run_lifespan(scope, receive, send)
+            return
+        if recorder.off:
+            await self._call(scope, receive, send)
             return
         record = recorder.record_arrival(scope)
         token = current.set(record)
@@ -50,12 +73,17 @@ class Probe:
     def _start(self) -> None:
         recorder = self.recorder
         recorder.watched = True
+        if self.directory is None or (self.report and self.report.is_superfluous()):
+            recorder.off = True
+            return
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:  # the app runs under trio, where there is nothing to watch
             recorder.off = True
             return
         try:
+            if self.report:
+                self.report.note_start()
             self._watchdog = Watchdog(recorder, self.directory, self.user_root)
             self._watchdog.start(loop)
             watch = self._watchdog.watch
@@ -64,16 +92,22 @@ class Probe:
         except Exception as error:  # whatever it is, the app must not notice
             recorder.switch_off(error)
 
-    def wrap_lifespan_send(self, send: Send) -> Send:
+    async def run_lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Stops the probe with the app's lifespan, the last that it hears of: uvicorn raises the
         signal that ended it once more, and the process dies without its atexit functions."""
 
-        def send_and_stop(message: Message) -> Awaitable[None]:
-            if message["type"] in ("lifespan.shutdown.complete", "lifespan.shutdown.failed"):
+        def note_and_send(message: Message) -> Awaitable[None]:
+            if message["type"] in LAST_MESSAGES:
                 self.stop()
+            elif self.report:
+                self.report.note_started()
             return send(message)
 
-        return send_and_stop
+        try:
+            await self._call(scope, receive, note_and_send)
+        finally:
+            if self.report:
+                self.report.note_started()
 
     def stop(self) -> None:
         """Writes what is left. Safe to call twice; a process that ends in order does it itself."""

@@ -64,7 +64,7 @@ class Blocked(NamedTuple):
     frame: FrameType | None
 
 
-class Stretch:
+class OpenStretch:
     """One that lasts, or has just ended."""
 
     def __init__(self, number: int, began_s: float) -> None:
@@ -109,7 +109,7 @@ class StretchLog:
         self._missed: deque[Span] = deque(maxlen=KEPT)
         self._known: deque[Span] = deque(maxlen=KEPT)
         self._running: Running | None = None
-        self._open: Stretch | None = None
+        self._open: OpenStretch | None = None
 
     def look(self, due_s: float, *, wrote: bool = False) -> Blocked | None:
         """At each beat of the watchdog, which wanted to look at due_s, and may have written to the
@@ -156,7 +156,7 @@ class StretchLog:
     def _sample(self, running: Running, now_s: float, frame: FrameType | None) -> None:
         stretch = self._open
         if stretch is None or stretch.began_s != running.began_s:
-            stretch = self._open = Stretch(next(self._numbers), running.began_s)
+            stretch = self._open = OpenStretch(next(self._numbers), running.began_s)
         text = self._stacks.format_stack(frame) if now_s >= stretch.sample_due_s else None
         if text is None:
             return
@@ -169,7 +169,7 @@ class StretchLog:
     def _finish(self, ended: Ended) -> None:
         stretch = self._open
         if stretch is None or stretch.began_s != ended.began_s:
-            stretch = Stretch(next(self._numbers), ended.began_s)
+            stretch = OpenStretch(next(self._numbers), ended.began_s)
         else:
             self._open = None
         self._known.append((ended.began_s, ended.ended_s))
@@ -177,7 +177,7 @@ class StretchLog:
         if not isnan(ended.cpu_s):
             self._counters.add_cpu(ended.ended_s, ended.cpu_s)
 
-    def _write(self, stretch: Stretch, ended: Ended) -> None:
+    def _write(self, stretch: OpenStretch, ended: Ended) -> None:
         began_s, until_s = ended.began_s, ended.ended_s
         if isnan(until_s):
             until_s = monotonic()

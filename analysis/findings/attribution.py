@@ -1,0 +1,176 @@
+"""Shares each blocked stretch out among the places that its samples show, and drops what has too
+little evidence.
+
+The rule of evidence. A stack is a moment: it shows where the thread was, not that the place took
+the time since the last look; so one sample is a coincidence and two may be one (an answer's `send`
+that a busy machine stretched twice). A function is accused from the third sample on, of one request
+or of several. One sample speaks for three where the clocks witness the rest: the watchdog was
+locked out for 0.1 s and longer, and the sampled thread alone computed meanwhile.
+
+A place that fewer than one request in a hundred meets, and never for 0.1 s, is not accused either:
+20 ms now and then are what page faults, other guests of the machine and cold caches do to any code.
+
+What is not accused is `unexplained`. The seconds of all places, of the unexplained and of the
+machine's part add up to the length of the stretches.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from analysis.findings.causes import EXCUSES, KEPT, Cause, StretchJudgement, judge_stretch
+from analysis.findings.evidence import StackSample, Stretch
+from analysis.findings.places import BlockPlace, LocatedStack, PlaceFinder
+from scenarios.units import Second
+
+MIN_SAMPLES = 3
+WITNESSED_S = 0.1
+RARE_SHARE = 0.01
+NOTED_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class StretchShare:
+    """A place's part of a stretch. samples: how many it counts for; 0 where the cause is too
+    doubtful to accuse anything of it. is_holder: of the thread that held the GIL."""
+
+    stretch: Stretch
+    located: LocatedStack
+    seconds: Second
+    cause: Cause
+    samples: int
+    is_holder: bool = False
+
+    @property
+    def request(self) -> tuple[int, bool, int]:
+        """Whose it is; the stretch by itself where no request is known."""
+        holder = self.stretch.holder if self.is_holder else None
+        visit = holder.visit if holder is not None else self.stretch.visit
+        return self.stretch.pid, visit is not None, visit or self.stretch.number
+
+
+@dataclass(frozen=True, slots=True)
+class Attribution:
+    """sites: the shares of each accused place. excused_s: by cause."""
+
+    sites: Mapping[BlockPlace, Sequence[StretchShare]]
+    blocked_s: Second
+    excused_s: Mapping[Cause, Second]
+    unexplained_s: Second
+
+
+def attribute_stretches(
+    stretches: Sequence[Stretch], finder: PlaceFinder, requests: Mapping[str, int]
+) -> Attribution:
+    """requests: how many each route had."""
+    judged = [(stretch, judge_stretch(stretch.clocks)) for stretch in stretches]
+    excused_s: dict[Cause, Second] = dict.fromkeys(EXCUSES, 0.0)
+    for _, judgement in judged:
+        kind = judgement.excuse
+        if kind is not None:
+            excused_s[kind] += judgement.excused_s
+    shares = [share for each in judged for share in share_stretch(*each, finder)]
+    sites = accuse_places(shares, requests)
+    accused_s = sum(share.seconds for site in sites.values() for share in site)
+    own_s = sum(judgement.own_s for _, judgement in judged)
+    return Attribution(
+        sites=sites,
+        blocked_s=sum(stretch.clocks.length_s for stretch in stretches),
+        excused_s=excused_s,
+        unexplained_s=max(0.0, own_s - accused_s),
+    )
+
+
+def share_stretch(
+    stretch: Stretch, judgement: StretchJudgement, finder: PlaceFinder
+) -> Iterator[StretchShare]:
+    """Nothing where it has no samples."""
+    if judgement.own_s <= 0:
+        return
+    if judgement.cause == "gil":
+        holder = stretch.holder
+        if holder is not None and holder.stack:
+            located = finder.locate(holder.stack, holder.route, in_thread=True)
+            count = MIN_SAMPLES if judgement.own_s >= WITNESSED_S else 1
+            yield StretchShare(stretch, located, judgement.own_s, "gil", count, is_holder=True)
+        return
+    is_alone = judgement.cause == "compute" and (stretch.clocks.unseen_s or 0.0) >= (
+        KEPT * judgement.own_s
+    )
+    can_accuse = judgement.cause != "unexplained" or not stretch.clocks.are_known
+    weights = list(weigh_samples(stretch, judgement.cause))
+    total_s = sum(seconds for _, seconds in weights)
+    for sample, seconds in weights:
+        located = finder.locate(sample.stack, stretch.route)
+        count = MIN_SAMPLES if is_alone and seconds >= WITNESSED_S else 1
+        part = seconds / total_s if total_s else 1 / len(weights)
+        yield StretchShare(
+            stretch, located, judgement.own_s * part, judgement.cause, count if can_accuse else 0
+        )
+
+
+def weigh_samples(stretch: Stretch, cause: Cause) -> Iterator[tuple[StackSample, Second]]:
+    """Each sample with the time since the one before it: a thread that was locked out, or that
+    locked out the watchdog, is seen where it comes out. The last one has the rest as well.
+
+    Samples of another request are the backlog behind a block: they are left out. Of a stretch that
+    garbage collection explains, those in a collection count.
+    """
+    mine = [
+        each
+        for each in stretch.samples
+        if each.stack and (each.visit is None or stretch.visit in (None, each.visit))
+    ]
+    if cause == "gc" and any(each.in_gc for each in mine):
+        mine = [each for each in mine if each.in_gc]
+    before_s = stretch.began_s
+    for place, sample in enumerate(mine, start=1):
+        at_s = stretch.ended_s if place == len(mine) else sample.at_s
+        yield sample, max(0.0, at_s - before_s)
+        before_s = max(before_s, at_s)
+
+
+def accuse_places(
+    shares: Iterable[StretchShare], requests: Mapping[str, int]
+) -> Mapping[BlockPlace, Sequence[StretchShare]]:
+    """Lines of a function with too few samples are folded into the worst of that function."""
+    functions: dict[object, dict[BlockPlace, list[StretchShare]]] = defaultdict(dict)
+    for share in shares:
+        place = share.located.place
+        functions[place.function_key].setdefault(place, []).append(share)
+    accused: dict[BlockPlace, list[StretchShare]] = {}
+    for lines in functions.values():
+        every = [share for line in lines.values() for share in line]
+        if count_samples(every) < MIN_SAMPLES or is_rare(every, requests):
+            continue
+        sure = {place: each for place, each in lines.items() if count_samples(each) >= MIN_SAMPLES}
+        worst = max(sure or lines, key=lambda place: weigh_line(lines[place]))
+        for place, line in lines.items():
+            accused.setdefault(place if place in sure else worst, []).extend(line)
+    return accused
+
+
+def count_samples(shares: Sequence[StretchShare]) -> int:
+    return sum(share.samples for share in shares)
+
+
+def weigh_line(shares: Sequence[StretchShare]) -> tuple[int, Second]:
+    return count_samples(shares), sum_seconds(shares)
+
+
+def sum_seconds(shares: Sequence[StretchShare]) -> Second:
+    return sum(share.seconds for share in shares)
+
+
+def is_rare(shares: Sequence[StretchShare], requests: Mapping[str, int]) -> bool:
+    """Where the route's requests are not known, nothing is."""
+    asked = requests.get(shares[0].located.place.route or "", 0)
+    spent = sum_by_request(shares)
+    return len(spent) < RARE_SHARE * asked and max(spent.values()) < NOTED_S
+
+
+def sum_by_request(shares: Sequence[StretchShare]) -> Mapping[object, Second]:
+    found: dict[object, Second] = defaultdict(float)
+    for share in shares:
+        found[share.request] += share.seconds
+    return found

@@ -1,0 +1,120 @@
+"""What a finding of the audit is."""
+
+import re
+from abc import ABC, abstractmethod
+from dataclasses import asdict, dataclass
+from typing import ClassVar, Literal
+
+from analysis.findings.evidence import AuditEvidence
+from scenarios.units import Second
+
+Severity = Literal["info", "warning", "error"]
+Confidence = Literal["low", "medium", "high"]
+
+
+@dataclass(frozen=True, slots=True)
+class Victim:
+    """Requests of another route that waited meanwhile, and how long in all."""
+
+    route: str
+    requests: int
+    seconds: Second
+
+
+@dataclass(frozen=True, slots=True)
+class ShownFrame:
+    """file: relative to the user's folder."""
+
+    module: str
+    file: str
+    line: int
+    function: str
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What is nobody's fault, and what could not be seen. seconds: None where it has none."""
+
+    code: str
+    message: str
+    seconds: Second | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditFinding(ABC):
+    """A place in the user's code and what it costs. A subclass in a module of this package is found
+    by itself. What a finding does not know is None.
+
+    count: requests that met it. median_ms, longest_ms: of one request there. share: of the time in
+    which the route was asked. victims: None where they are not known.
+    """
+
+    code: ClassVar[str]
+    """Stable: other tools rely on it."""
+
+    severity: Severity
+    confidence: Confidence
+    route: str | None = None
+    phase: str | None = None
+    file: str | None = None
+    line: int | None = None
+    function: str | None = None
+    call: str | None = None
+    stack: tuple[ShownFrame, ...] = ()
+    cause: str | None = None
+    count: int | None = None
+    seconds: Second | None = None
+    median_ms: float | None = None
+    longest_ms: float | None = None
+    share: float | None = None
+    victims: tuple[Victim, ...] | None = None
+    holders: tuple[ShownFrame, ...] | None = None
+    cure: str | None = None
+    predicted: float | None = None
+    tried: str | None = None
+
+    def __init_subclass__(cls) -> None:
+        cls.code = re.sub(r"\B(?=[A-Z])", "_", cls.__name__).upper()
+
+    @classmethod
+    @abstractmethod
+    def find(cls, evidence: AuditEvidence) -> "AuditFindings": ...
+
+    @property
+    @abstractmethod
+    def message(self) -> str:
+        """What happened, the number, what to do."""
+
+    @property
+    def taken_s(self) -> Second:
+        """From requests of other routes."""
+        return sum(each.seconds for each in self.victims or ())
+
+    def export(self) -> dict[str, object]:
+        """As findings.json has it."""
+        return {"code": self.code, **asdict(self), "message": self.message}
+
+
+@dataclass(frozen=True, slots=True)
+class AuditScope:
+    """What an audit could see. routes: that were asked. span_s: how long. processes: with the probe
+    inside; 0 where the audit was outside of the service, and knows latencies alone."""
+
+    requests: int = 0
+    routes: tuple[str, ...] = ()
+    span_s: Second = 0.0
+    processes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFindings:
+    """findings: the worst first, by seconds taken from others, then by their own. blocked_s: what
+    the loops were blocked for in all; excused_s: for the machine's reasons; unexplained_s: without
+    enough evidence against any code."""
+
+    findings: tuple[AuditFinding, ...] = ()
+    notices: tuple[Notice, ...] = ()
+    blocked_s: Second = 0.0
+    excused_s: Second = 0.0
+    unexplained_s: Second = 0.0
+    scope: AuditScope = AuditScope()

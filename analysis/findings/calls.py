@@ -1,0 +1,36 @@
+"""The library call that blocks, by name. Functions in C have no frame: the line names them."""
+
+from analysis.findings.causes import Cause
+from analysis.findings.evidence import StackFrame
+from analysis.findings.phases import get_name
+from analysis.findings.places import LocatedStack
+from analysis.findings.source_code import (
+    name_called_attribute,
+    name_only_call,
+    quote_only_call,
+)
+
+
+def name_call(found: LocatedStack, cause: Cause) -> str | None:
+    """A wait is in the innermost call, such as socket.recv_into; a computation is everything below
+    the call in the user's line, such as jinja2.environment.render. None where nothing is sure."""
+    if found.library:
+        if cause != "wait":
+            return name_function(found.library[-1])
+        return name_call_in_library(found.library[0])
+    if found.own is None:
+        return None
+    named = name_only_call(found.own.file, found.own.line)
+    # a thread that waits is in the call, whatever its object is; one that computes may be anywhere
+    return named or (quote_only_call(found.own.file, found.own.line) if cause == "wait" else None)
+
+
+def name_function(frame: StackFrame) -> str:
+    return f"{frame.module}.{get_name(frame)}"
+
+
+def name_call_in_library(frame: StackFrame) -> str:
+    """The call in C that its line makes, else the function itself."""
+    named = name_only_call(frame.file, frame.line)
+    attribute = None if named else name_called_attribute(frame.file, frame.line)
+    return named or (f"{frame.module}.{attribute}" if attribute else name_function(frame))

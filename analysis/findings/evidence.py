@@ -1,0 +1,121 @@
+"""What an audit has seen, as typed values: the stretches in which a loop was blocked, the samples
+of its stack meanwhile, who asked for what, and which code answers which route."""
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from records.audit import AuditRecord
+from scenarios.units import Second
+
+
+@dataclass(frozen=True, slots=True)
+class StackFrame:
+    """file: absolute, as the interpreter names it. first_line: of the function."""
+
+    module: str
+    file: str
+    line: int
+    function: str
+    first_line: int
+
+
+Stack = tuple[StackFrame, ...]
+"""Innermost first."""
+
+
+@dataclass(frozen=True, slots=True)
+class StackSample:
+    """visit: None where no request is known."""
+
+    at_s: Second
+    visit: int | None
+    stack: Stack
+    in_gc: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StretchClocks:
+    """How a stretch was spent, in seconds; None where the system does not tell.
+
+    length_s: by the wall clock. cpu_s, run_delay_s: of the loop's thread. unseen_s: the watchdog
+    waited for the GIL. paused_s: the process or the machine stood still. holder_cpu_s: of the other
+    thread with the most CPU.
+    """
+
+    length_s: Second
+    cpu_s: Second | None = None
+    run_delay_s: Second | None = None
+    gc_s: Second | None = None
+    unseen_s: Second | None = None
+    paused_s: Second | None = None
+    holder_cpu_s: Second | None = None
+
+    @property
+    def are_known(self) -> bool:
+        """Whether the system tells what the thread did: Linux does."""
+        return self.cpu_s is not None and self.run_delay_s is not None
+
+
+@dataclass(frozen=True, slots=True)
+class GilHolder:
+    """The other thread of the process with the most CPU during a stretch."""
+
+    thread: int
+    visit: int | None
+    route: str | None
+    stack: Stack
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """The loop's thread ran one handle, or one visit, for so long.
+
+    is_timed: the handle's own times; otherwise within ±10 ms. is_open: its end was never written.
+    """
+
+    pid: int
+    number: int
+    began_s: Second
+    clocks: StretchClocks
+    is_timed: bool = True
+    is_open: bool = False
+    visit: int | None = None
+    route: str | None = None
+    holder: GilHolder | None = None
+    samples: tuple[StackSample, ...] = ()
+
+    @property
+    def key(self) -> tuple[int, int]:
+        return self.pid, self.number
+
+    @property
+    def ended_s(self) -> Second:
+        return self.began_s + self.clocks.length_s
+
+
+@dataclass(frozen=True, slots=True)
+class RouteCode:
+    """The code that answers a route. protocol: http or websocket."""
+
+    route: str
+    file: str
+    first_line: int
+    function: str
+    protocol: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEvidence:
+    """asked: client rows. handlers: rows of the app's side. missing: tables that were not saved."""
+
+    record: AuditRecord
+    asked: pl.DataFrame
+    handlers: pl.DataFrame
+    stretches: tuple[Stretch, ...] = ()
+    endpoints: tuple[RouteCode, ...] = ()
+    missing: tuple[str, ...] = ()
+
+    def count_processes(self) -> int:
+        """Those that had the probe inside and answered, or blocked before they could."""
+        return len({*self.handlers["pid"].drop_nulls(), *(each.pid for each in self.stretches)})

@@ -1,0 +1,66 @@
+"""All findings of an audit, and findings.json."""
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from functools import cache
+from importlib import import_module
+from pkgutil import iter_modules
+
+from analysis import findings
+from analysis.findings.base import AuditFinding, AuditFindings, AuditScope
+from analysis.findings.evidence import AuditEvidence
+from analysis.findings.notices import list_limits
+
+SCHEMA = 1
+"""Of findings.json."""
+
+
+def find_all(evidence: AuditEvidence) -> AuditFindings:
+    """Every finding of this package is asked."""
+    found = [each.find(evidence) for each in list_findings()]
+    return AuditFindings(
+        findings=sort_findings(finding for part in found for finding in part.findings),
+        notices=(*(notice for part in found for notice in part.notices), *list_limits(evidence)),
+        blocked_s=sum(each.blocked_s for each in found),
+        excused_s=sum(each.excused_s for each in found),
+        unexplained_s=sum(each.unexplained_s for each in found),
+        scope=measure_scope(evidence),
+    )
+
+
+def measure_scope(evidence: AuditEvidence) -> AuditScope:
+    """By the clients; where the traffic is the user's own, by the app."""
+    rows = evidence.asked if evidence.asked.height else evidence.handlers
+    return AuditScope(
+        requests=rows.height,
+        routes=tuple(sorted(set(rows["route"].drop_nulls()))),
+        span_s=evidence.record.ended_s,
+        processes=evidence.count_processes(),
+    )
+
+
+def sort_findings(found: Iterable[AuditFinding]) -> tuple[AuditFinding, ...]:
+    """The worst first."""
+
+    def rank(each: AuditFinding) -> tuple[float, float, str, str, int]:
+        place = each.route or "", each.file or "", each.line or 0
+        return (-each.taken_s, -(each.seconds or 0.0), *place)
+
+    return tuple(sorted(found, key=rank))
+
+
+def export_findings(found: AuditFindings) -> dict[str, object]:
+    """The content of findings.json."""
+    return {
+        "schema": SCHEMA,
+        "findings": [each.export() for each in found.findings],
+        "notices": [asdict(each) for each in found.notices],
+    }
+
+
+@cache
+def list_findings() -> tuple[type[AuditFinding], ...]:
+    """By code."""
+    for each in iter_modules(findings.__path__):
+        import_module(f"{findings.__name__}.{each.name}")
+    return tuple(sorted(AuditFinding.__subclasses__(), key=lambda each: each.code))

@@ -1,0 +1,159 @@
+"""The evidence of an audit from its run directory. Tables may be missing: it may be cut short."""
+
+import json
+import math
+from collections import defaultdict
+from collections.abc import Mapping
+from functools import lru_cache
+
+import polars as pl
+from pydantic import TypeAdapter
+
+from analysis.findings.evidence import (
+    AuditEvidence,
+    GilHolder,
+    RouteCode,
+    Stack,
+    StackFrame,
+    StackSample,
+    Stretch,
+    StretchClocks,
+)
+from records.audit import ASKED, AUDIT_FILE, AuditRecord
+from records.rundir import RunDir, translate_read_errors
+from scenarios.units import Second
+
+CELL = "audit"
+RECORD = TypeAdapter(AuditRecord)
+NUMBERS, TEXT = pl.Float64(), pl.String()
+WHOLE = pl.UInt64()
+BLOCKS: Mapping[str, pl.DataType] = {
+    **dict.fromkeys(("pid", "stretch", "timed", "visit", "holder_thread", "holder_visit"), WHOLE),
+    **dict.fromkeys(("began_s", "ended_s", "cpu_s", "run_delay_s", "gc_s", "unseen_s"), NUMBERS),
+    **dict.fromkeys(("paused_s", "holder_cpu_s"), NUMBERS),
+    **dict.fromkeys(("route", "holder_route", "holder_stack"), TEXT),
+}
+STACKS: Mapping[str, pl.DataType] = {
+    **dict.fromkeys(("pid", "stretch", "visit", "in_gc"), WHOLE),
+    "at_s": NUMBERS,
+    "stack": TEXT,
+}
+HANDLERS: Mapping[str, pl.DataType] = {
+    **dict.fromkeys(("pid", "request_id", "thread_id"), WHOLE),
+    **dict.fromkeys(("route", "thread_kind", "endpoint", "protocol"), TEXT),
+    "pool_wait_s": NUMBERS,
+}
+"""Columns that are judged. A table of another age may lack some: they are null then."""
+
+
+def load_audit_evidence(run: RunDir) -> AuditEvidence:
+    """Raises UserError where the record is missing, or a table is damaged."""
+    cell = run.open_cell(CELL)
+    file = cell.path / AUDIT_FILE
+    with translate_read_errors(file):
+        record = RECORD.validate_json(file.read_bytes())
+    schemas = {"asked": ASKED, "handlers": HANDLERS, "blocks": BLOCKS, "block_stacks": STACKS}
+    missing = tuple(name for name in schemas if not (cell.path / f"{name}.parquet").exists())
+    frames = {
+        name: conform(pl.DataFrame() if name in missing else cell.load_table(name), schema)
+        for name, schema in schemas.items()
+    }
+    return AuditEvidence(
+        record=record,
+        asked=frames["asked"],
+        handlers=frames["handlers"],
+        stretches=build_stretches(frames["blocks"], frames["block_stacks"]),
+        endpoints=list_endpoints(frames["handlers"]),
+        missing=missing,
+    )
+
+
+def conform(frame: pl.DataFrame, schema: Mapping[str, pl.DataType]) -> pl.DataFrame:
+    """These columns, null where they are missing; NaN is null too."""
+    found = frame.select(
+        (pl.col(name) if name in frame.columns else pl.lit(None)).cast(kind).alias(name)
+        for name, kind in schema.items()
+    )
+    return found.with_columns(pl.col(pl.Float64).fill_nan(None))
+
+
+def build_stretches(blocks: pl.DataFrame, stacks: pl.DataFrame) -> tuple[Stretch, ...]:
+    """In order. Of several rows of a stretch the last one counts."""
+    samples: dict[tuple[int, int], list[StackSample]] = defaultdict(list)
+    for row in stacks.sort("at_s").iter_rows(named=True):
+        sample = StackSample(
+            row["at_s"], row["visit"] or None, parse_stack(row["stack"]), bool(row["in_gc"])
+        )
+        samples[row["pid"], row["stretch"]].append(sample)
+    last = blocks.unique(["pid", "stretch"], keep="last", maintain_order=True).sort("began_s")
+    return tuple(
+        build_stretch(row, tuple(samples[row["pid"], row["stretch"]]))
+        for row in last.iter_rows(named=True)
+    )
+
+
+def build_stretch(row: Mapping[str, object], samples: tuple[StackSample, ...]) -> Stretch:
+    """One that lasts still ends, as far as is known, with its last sample."""
+    began_s, ended_s = to_seconds(row["began_s"]) or 0.0, to_seconds(row["ended_s"])
+    known_s = ended_s if ended_s is not None else samples[-1].at_s if samples else began_s
+    names = ("cpu_s", "run_delay_s", "gc_s", "unseen_s", "paused_s", "holder_cpu_s")
+    clocks = StretchClocks(max(0.0, known_s - began_s), *(to_seconds(row[name]) for name in names))
+    return Stretch(
+        pid=to_whole(row["pid"]),
+        number=to_whole(row["stretch"]),
+        began_s=began_s,
+        clocks=clocks,
+        is_timed=to_whole(row["timed"]) == 1,
+        is_open=ended_s is None,
+        visit=to_whole(row["visit"]) or None,
+        route=to_text(row["route"]),
+        holder=build_holder(row),
+        samples=samples,
+    )
+
+
+def build_holder(row: Mapping[str, object]) -> GilHolder | None:
+    thread = to_whole(row["holder_thread"])
+    if not thread:
+        return None
+    stack = parse_stack(to_text(row["holder_stack"]))
+    return GilHolder(
+        thread, to_whole(row["holder_visit"]) or None, to_text(row["holder_route"]), stack
+    )
+
+
+def to_seconds(value: object) -> Second | None:
+    return value if isinstance(value, float) and math.isfinite(value) else None
+
+
+def to_whole(value: object) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def to_text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+@lru_cache(maxsize=4096)
+def parse_stack(text: str | None) -> Stack:
+    """Empty where it is none: a journal's string table may be full."""
+    try:
+        frames = json.loads(text or "[]")
+        return tuple(
+            StackFrame(str(module), str(file), int(line or 0), str(function), int(first or 0))
+            for module, file, line, function, first in frames
+        )
+    except (ValueError, TypeError):
+        return ()
+
+
+def list_endpoints(handlers: pl.DataFrame) -> tuple[RouteCode, ...]:
+    """Each route's own code, as far as its handlers say: "file:first_line qualname"."""
+    known = handlers.select("route", "endpoint", "protocol").drop_nulls(["route", "endpoint"])
+    found = []
+    for route, text, protocol in known.unique(maintain_order=True).iter_rows():
+        place, _, function = text.partition(" ")
+        file, _, line = place.rpartition(":")
+        if line.isdecimal():
+            found.append(RouteCode(route, file, int(line), function, protocol or "http"))
+    return tuple(found)

@@ -1,0 +1,152 @@
+"""Code that blocks the event loop: where, why, for how long, and who waits for it."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from statistics import median
+from typing import Self, TypeVar
+
+from analysis.findings.attribution import (
+    StretchShare,
+    attribute_stretches,
+    count_samples,
+    sum_by_request,
+    sum_seconds,
+)
+from analysis.findings.base import (
+    AuditFinding,
+    AuditFindings,
+    Confidence,
+    Severity,
+    ShownFrame,
+    Victim,
+)
+from analysis.findings.calls import name_call
+from analysis.findings.causes import Cause
+from analysis.findings.evidence import AuditEvidence, Stack
+from analysis.findings.notices import write_block_notices
+from analysis.findings.places import BlockPlace, PlaceFinder
+from analysis.findings.time_asked import count_requests, measure_share
+from analysis.findings.victims import find_victims
+from analysis.stats import formats
+from scenarios.units import Second
+
+GRAVE_SHARE, GRAVE_MS = 0.1, 1000.0
+SMALL_SHARE, SMALL_MS = 0.01, 100.0
+MANY_SAMPLES = 10
+T = TypeVar("T")
+CAUSES: Mapping[str, str] = {
+    "wait": "The event loop waits in {call}, which is not awaited",
+    "compute": "{call} computes on the event loop",
+    "gil": "{call} keeps the GIL in another thread, so that the event loop cannot run",
+    "gc": "The garbage collector runs on the event loop in {call}",
+    "unexplained": "{call} blocks the event loop; this system does not say why",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoopBlocked(AuditFinding):
+    """severity: `error` where it takes a tenth of the time, or a second of one request; `info`
+    below a hundredth and 0.1 s, and at startup, when no request waits yet; `warning` between.
+
+    confidence: `high` from ten samples on, with a line of the user's and a known cause; `low` with
+    neither line nor cause; `medium` otherwise.
+    """
+
+    @classmethod
+    def find(cls, evidence: AuditEvidence) -> AuditFindings:
+        finder = PlaceFinder(evidence)
+        found = attribute_stretches(evidence.stretches, finder, count_requests(evidence))
+        victims = find_victims(found.sites, evidence)
+        build = partial(cls.build, evidence=evidence, finder=finder)
+        findings = (build(place, each, victims[place]) for place, each in found.sites.items())
+        return AuditFindings(
+            findings=tuple(findings),
+            notices=write_block_notices(found),
+            blocked_s=found.blocked_s,
+            excused_s=sum(found.excused_s.values()),
+            unexplained_s=found.unexplained_s,
+        )
+
+    @classmethod
+    def build(
+        cls,
+        place: BlockPlace,
+        shares: Sequence[StretchShare],
+        victims: tuple[Victim, ...] | None,
+        evidence: AuditEvidence,
+        finder: PlaceFinder,
+    ) -> Self:
+        cause = choose_cause(shares)
+        spent_ms = [1000 * each for each in sum_by_request(shares).values()]
+        is_serving = place.phase != "startup"
+        share = measure_share(shares, place.route, evidence) if is_serving else None
+        return cls(
+            severity=rate_severity(place, max(spent_ms), share),
+            confidence=rate_confidence(place, shares, cause),
+            route=place.route,
+            phase=place.phase,
+            file=place.file,
+            line=place.line,
+            function=place.function,
+            call=choose_heaviest((name_call(each.located, cause), each.seconds) for each in shares),
+            stack=show_stack(shares, finder),
+            cause=cause,
+            count=len(spent_ms),
+            seconds=sum_seconds(shares),
+            median_ms=median(spent_ms),
+            longest_ms=max(spent_ms),
+            share=share,
+            victims=victims,
+        )
+
+    @property
+    def message(self) -> str:
+        subject = self.call or (self.function and f"{self.function}()") or "code of a library"
+        said = CAUSES[self.cause or "unexplained"].format(call=subject)
+        when = "at startup" if self.phase == "startup" else "at most in one request"
+        said = f"{said}: {formats.milliseconds(self.longest_ms)} ms {when}."
+        lost = sum(each.requests for each in self.victims or ())
+        if not lost:
+            return said
+        return f"{said} {formats.whole(lost)} requests of other routes lost {self.taken_s:,.1f} s."
+
+
+def choose_cause(shares: Sequence[StretchShare]) -> Cause:
+    """The one of the most seconds. What was too doubtful to accuse says nothing of the cause."""
+    sure = [each for each in shares if each.samples]
+    return choose_heaviest([(each.cause, each.seconds) for each in sure]) or "unexplained"
+
+
+def choose_heaviest(weighted: Iterable[tuple[T, Second]]) -> T | None:
+    """What has the most seconds in all."""
+    found: dict[T, Second] = defaultdict(float)
+    for each, seconds in weighted:
+        found[each] += seconds
+    return max(found, key=lambda each: found[each], default=None)
+
+
+def rate_severity(place: BlockPlace, longest_ms: float, share: float | None) -> Severity:
+    if place.phase == "startup":
+        return "info"
+    if longest_ms >= GRAVE_MS or (share or 0.0) >= GRAVE_SHARE:
+        return "error"
+    return "warning" if longest_ms >= SMALL_MS or (share or 0.0) >= SMALL_SHARE else "info"
+
+
+def rate_confidence(place: BlockPlace, shares: Sequence[StretchShare], cause: Cause) -> Confidence:
+    has_line = any(each.located.own is not None for each in shares) and place.file is not None
+    if not has_line and cause == "unexplained":
+        return "low"
+    is_sure = has_line and cause != "unexplained" and count_samples(shares) >= MANY_SAMPLES
+    return "high" if is_sure else "medium"
+
+
+def show_stack(shares: Sequence[StretchShare], finder: PlaceFinder) -> tuple[ShownFrame, ...]:
+    """The one that was seen for the most seconds."""
+    stack: Stack = choose_heaviest((each.located.stack, each.seconds) for each in shares) or ()
+    return tuple(
+        ShownFrame(each.module, finder.shorten_file(each.file), each.line, each.function)
+        for each in stack
+    )

@@ -1,0 +1,61 @@
+"""What is nobody's fault, and what an audit could not see."""
+
+from collections.abc import Iterator, Mapping
+
+from analysis.findings.attribution import Attribution
+from analysis.findings.base import Notice
+from analysis.findings.evidence import AuditEvidence
+from scenarios.units import Second
+
+NOTED_S = 0.1
+"""Less in a whole audit is not worth a line."""
+LOST: Mapping[str, str] = {
+    "NO_CPU": "The event loop waited {:,.1f} s for a processor: the machine was busy. Run the "
+    "audit on a quiet machine for exact seconds.",
+    "PAUSED": "The whole process or machine stood still for {:,.1f} s; no code is to blame.",
+    "UNEXPLAINED": "The event loop was blocked for {:,.1f} s without enough evidence against any "
+    "code. A longer audit gives more samples.",
+}
+LIMITS: Mapping[str, str] = {
+    "NOT_ATTACHED": "The audit was not inside the service: latencies are known, and nothing of "
+    "what blocks the event loop.",
+    "NO_CLOCKS": "The causes are unexplained: this system does not say how a thread spends its "
+    "time (Linux does, in /proc/self/task/TID/schedstat).",
+    "UNTIMED": "The event loop does not time its own steps: seconds are known to 10 ms a block.",
+    "STILL_BLOCKED": "An event loop was still blocked when the recording ended; its last block "
+    "counts up to its last sample.",
+}
+
+
+def write_block_notices(found: Attribution) -> tuple[Notice, ...]:
+    """What is nobody's."""
+    lost_s: Mapping[str, Second] = {
+        "NO_CPU": found.excused_s["no-cpu"],
+        "PAUSED": found.excused_s["paused"],
+        "UNEXPLAINED": found.unexplained_s,
+    }
+    return tuple(
+        Notice(code, LOST[code].format(seconds), seconds)
+        for code, seconds in lost_s.items()
+        if seconds >= NOTED_S
+    )
+
+
+def list_limits(evidence: AuditEvidence) -> Iterator[Notice]:
+    """What could not be seen, and what was not asked."""
+    record, stretches = evidence.record, evidence.stretches
+    applies = {
+        "NOT_ATTACHED": not evidence.count_processes(),
+        "NO_CLOCKS": any(not each.clocks.are_known for each in stretches),
+        "UNTIMED": any(not each.is_timed for each in stretches),
+        "STILL_BLOCKED": any(each.is_open for each in stretches),
+    }
+    yield from (Notice(code, LIMITS[code]) for code, is_so in applies.items() if is_so)
+    if record.interrupted is not None:
+        yield Notice("INTERRUPTED", f"The audit was cut short: {record.interrupted}.")
+    for table in evidence.missing:
+        yield Notice("NOT_RECORDED", f"{table}.parquet is missing: nothing is known of it.")
+    yield from (Notice("WARNING", each) for each in record.warnings)
+    for each in record.unasked:
+        text = f"{each.method} {each.route} was not asked: {each.reason}. {each.how}"
+        yield Notice("UNASKED", text)

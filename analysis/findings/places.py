@@ -1,0 +1,133 @@
+"""Where a stack is: the innermost line of the user's own code, and the phase of the request."""
+
+import os
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import PurePath
+
+from analysis.findings.evidence import AuditEvidence, Stack, StackFrame
+from analysis.findings.framework import LIBRARY, PROBE, BlockPhase
+from analysis.findings.phases import classify_phase, find_first, is_boundary
+
+BY_THE_ROUTE: frozenset[BlockPhase] = frozenset(
+    {"dependency", "endpoint", "response", "stream", "websocket", "background", "teardown"}
+)
+"""Where a library alone is on the stack, it does this for the route's own code."""
+MOST_FRAMES = 40
+EXPRESSIONS = frozenset({"<lambda>", "<genexpr>", "<listcomp>", "<setcomp>", "<dictcomp>"})
+
+
+@dataclass(frozen=True, slots=True)
+class BlockPlace:
+    """file: relative to the user's folder; None where no code of the user's is known."""
+
+    route: str | None
+    phase: BlockPhase | None
+    file: str | None = None
+    line: int | None = None
+    function: str | None = None
+
+    @property
+    def function_key(self) -> tuple[str | None, BlockPhase | None, str | None, str | None]:
+        return self.route, self.phase, self.file, self.function
+
+
+@dataclass(frozen=True, slots=True)
+class LocatedStack:
+    """own: the user's frame; None where a library alone is on the stack. library: the frames of
+    libraries below it, innermost first."""
+
+    place: BlockPlace
+    own: StackFrame | None
+    library: Stack
+    stack: Stack
+
+
+class PlaceFinder:
+    """Knows the user's folder and the code of the routes."""
+
+    def __init__(self, evidence: AuditEvidence) -> None:
+        self._folder = evidence.record.folder
+        self._codes = evidence.endpoints
+
+    def locate(self, stack: Stack, route: str | None, in_thread: bool = False) -> LocatedStack:
+        """The nearest boundary outwards from the innermost frame of the user's says which phase it
+        is. Where a boundary comes first, the user's frames outside of it only wait for it.
+        in_thread: of another thread than the loop's, where only an endpoint can be recognised."""
+        frames = tuple(each for each in stack if each.module.split(".")[0] != PROBE)
+        own = find_first(frames, lambda each: not is_library(each.file))
+        edge = find_first(frames, is_boundary)
+        if own is not None and edge is not None and edge < own:
+            own = None
+        library, own = frames[:own], skip_expressions(frames, own)
+        edge = find_first(frames, is_boundary, own or 0)
+        route = self._check_route(frames, route)
+        codes = [each for each in self._codes if each.route == route]
+        phase: BlockPhase | None = classify_phase(frames, own, edge, codes)
+        if in_thread and phase == "callback":
+            phase = None
+        shown = frames[:MOST_FRAMES]
+        if own is not None:
+            frame = frames[own]
+            file = self.shorten_file(frame.file)
+            place = BlockPlace(route, phase, file, frame.line, shorten_function(frame.function))
+            return LocatedStack(place, frame, library, shown)
+        place = BlockPlace(route, phase)
+        if phase in BY_THE_ROUTE and len(codes) == 1:
+            (code,) = codes
+            function = shorten_function(code.function)
+            file = self.shorten_file(code.file)
+            place = BlockPlace(route, phase, file, code.first_line, function)
+        return LocatedStack(place, None, frames[:edge], shown)
+
+    def _check_route(self, frames: Stack, route: str | None) -> str | None:
+        """An endpoint on the stack is evidence of the route: it replaces one that disagrees."""
+        found = {
+            code.route
+            for frame in frames
+            for code in self._codes
+            if (frame.file, frame.first_line) == (code.file, code.first_line)
+        }
+        if not found or route in found:
+            return route
+        return found.pop() if len(found) == 1 else None
+
+    def shorten_file(self, file: str) -> str:
+        return shorten_file(file, self._folder)
+
+
+def skip_expressions(frames: Stack, own: int | None) -> int | None:
+    """A lambda or a generator expression belongs to the function that it is written in, where that
+    is on the stack."""
+    if own is None or frames[own].function not in EXPRESSIONS:
+        return own
+    inner = frames[own]
+    around = [
+        place
+        for place, each in enumerate(frames[: find_first(frames, is_boundary, own)])
+        if each.file == inner.file and each.first_line <= inner.first_line
+        if each.function not in EXPRESSIONS
+    ]
+    return max(around, key=lambda place: frames[place].first_line, default=own)
+
+
+@lru_cache(maxsize=1024)
+def shorten_file(file: str, folder: str) -> str:
+    """Of a library below its packages' folder; else relative to the user's folder, up to its
+    siblings. Of what is further away only the last names: a path may contain a person's name."""
+    if is_library(file):
+        return re.split(LIBRARY, file)[-1]
+    relative = os.path.relpath(file, folder) if folder else f"/{file}"
+    if relative.startswith(("../../", "/")):
+        return "/".join(PurePath(file).parts[-2:])
+    return relative
+
+
+def shorten_function(name: str) -> str:
+    return name.rpartition("<locals>.")[2]
+
+
+@lru_cache(maxsize=4096)
+def is_library(file: str) -> bool:
+    return re.search(LIBRARY, file) is not None

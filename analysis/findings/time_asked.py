@@ -1,0 +1,49 @@
+"""How often a route was asked, and which part of that time a place took."""
+
+from collections.abc import Mapping, Sequence
+
+import polars as pl
+
+from analysis.findings.attribution import StretchShare
+from analysis.findings.evidence import AuditEvidence
+from scenarios.units import Second
+
+Span = tuple[Second, Second]
+
+
+def count_requests(evidence: AuditEvidence) -> Mapping[str, int]:
+    """By route, as the app saw them: clients may be the user's own."""
+    counted = evidence.handlers.drop_nulls("route").group_by("route").len()
+    return dict(counted.iter_rows())
+
+
+def measure_share(
+    shares: Sequence[StretchShare], route: str | None, evidence: AuditEvidence
+) -> float | None:
+    """Of the time of the phases in which the route was asked, of all processes that answered. Where
+    the route is unknown, of the phases in which it blocked. None where it was in none."""
+    spans = list_spans(evidence, route)
+    if route is None:
+        spans = [each for each in spans if any(is_within(share, each) for share in shares)]
+    total_s = sum(end_s - begin_s for begin_s, end_s in spans)
+    if total_s <= 0:
+        return None
+    taken_s = sum(
+        share.seconds for share in shares if any(is_within(share, each) for each in spans)
+    )
+    return min(1.0, taken_s / (total_s * max(1, evidence.count_processes())))
+
+
+def list_spans(evidence: AuditEvidence, route: str | None) -> list[Span]:
+    """Phases in which a client asked the route; all of the audit's where it is not known."""
+    mine = evidence.asked if route is None else evidence.asked.filter(pl.col("route") == route)
+    asked = set(mine["phase"])
+    return [
+        (each.began_s, each.ended_s)
+        for each in evidence.record.phases
+        if route is None or each.name in asked or not each.routes
+    ]
+
+
+def is_within(share: StretchShare, span: Span) -> bool:
+    return span[0] <= share.stretch.began_s < span[1]

@@ -1,0 +1,116 @@
+"""Who waited while a place blocked the loop: requests of other routes in flight meanwhile."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import polars as pl
+
+from analysis.findings.attribution import StretchShare
+from analysis.findings.base import Victim
+from analysis.findings.evidence import AuditEvidence, Stretch
+from analysis.findings.places import BlockPlace
+from analysis.stats.quantiles import Values
+from scenarios.units import Second
+
+LEAST_S = 0.001
+"""A request that lost less is no victim."""
+
+
+class RequestsInFlight:
+    """Client rows of an audit, and how late each of them was: its latency above the median of its
+    route's requests that met no block; where all met one, above the least of them.
+
+    A request that was never answered counts until its phase ended.
+    """
+
+    def __init__(self, evidence: AuditEvidence) -> None:
+        rows = locate_requests(evidence)
+        self.routes = rows["route"].to_numpy()
+        self.pids = rows["pid"].to_numpy()
+        self.started_s: Values = rows["started_s"].to_numpy()
+        self.ended_s: Values = rows["until_s"].to_numpy()
+        self.blocked_s: Values = np.zeros(rows.height)
+        for stretch in evidence.stretches:
+            self.blocked_s += self.measure_overlap(stretch)
+        self.late_s = self._measure_lateness(rows["ended_s"].is_not_null().to_numpy())
+
+    def measure_overlap(self, stretch: Stretch) -> Values:
+        """Seconds of the stretch within each request of its process."""
+        begin = np.maximum(self.started_s, stretch.began_s)
+        overlap = np.minimum(self.ended_s, stretch.ended_s) - begin
+        return np.where(self.pids == stretch.pid, np.maximum(overlap, 0.0), 0.0)
+
+    def _measure_lateness(self, answered: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Values:
+        took_s = self.ended_s - self.started_s
+        late_s: Values = np.zeros(len(took_s))
+        for route in set(self.routes):
+            mine = self.routes == route
+            free = took_s[mine & answered & (self.blocked_s == 0)]
+            known = took_s[mine & answered]
+            if len(known):
+                usual_s = np.median(free) if len(free) else known.min()
+                late_s[mine] = np.maximum(0.0, took_s[mine] - usual_s)
+        return late_s
+
+
+def locate_requests(evidence: AuditEvidence) -> pl.DataFrame:
+    """Client rows with the process that served them, as its handlers say; without them it is known
+    only where there is one process. until_s: when they ended, or were given up."""
+    served = evidence.handlers.select("request_id", "pid").drop_nulls().unique("request_id")
+    pids = set(served["pid"]) | {each.pid for each in evidence.stretches}
+    only = next(iter(pids)) if len(pids) == 1 else 0
+    ends = pl.DataFrame(
+        [(each.name, each.ended_s) for each in evidence.record.phases],
+        schema={"phase": pl.String, "phase_end_s": pl.Float64},
+        orient="row",
+    ).unique("phase", keep="last")
+    rows = evidence.asked.join(served, on="request_id", how="left").join(
+        ends, on="phase", how="left"
+    )
+    return rows.drop_nulls(["route", "started_s"]).with_columns(
+        pl.col("pid").fill_null(only),
+        until_s=pl.coalesce(
+            "ended_s", pl.max_horizontal("started_s", "phase_end_s"), evidence.record.ended_s
+        ),
+    )
+
+
+def find_victims(
+    sites: Mapping[BlockPlace, Sequence[StretchShare]], evidence: AuditEvidence
+) -> Mapping[BlockPlace, tuple[Victim, ...] | None]:
+    """The most harmed first. None where the blocking route is not known: nobody can say which
+    requests are its own then.
+
+    No request lost more than it was late, by all places together.
+    """
+    requests = RequestsInFlight(evidence)
+    blocked_s = np.maximum(requests.blocked_s, 1e-9)
+    lost_share = np.minimum(1.0, requests.late_s / blocked_s)
+    found: dict[BlockPlace, tuple[Victim, ...] | None] = {}
+    for place, shares in sites.items():
+        lost_s: Values = np.zeros(len(lost_share))
+        for stretch, seconds in sum_by_stretch(shares):
+            part = seconds / stretch.clocks.length_s if stretch.clocks.length_s else 0.0
+            lost_s += requests.measure_overlap(stretch) * part
+        lost_s *= lost_share
+        found[place] = None if place.route is None else list_victims(place.route, requests, lost_s)
+    return found
+
+
+def sum_by_stretch(shares: Sequence[StretchShare]) -> list[tuple[Stretch, Second]]:
+    stretches = {share.stretch.key: share.stretch for share in shares}
+    seconds: dict[tuple[int, int], Second] = defaultdict(float)
+    for share in shares:
+        seconds[share.stretch.key] += share.seconds
+    return [(stretch, seconds[key]) for key, stretch in stretches.items()]
+
+
+def list_victims(route: str, requests: RequestsInFlight, lost_s: Values) -> tuple[Victim, ...]:
+    victims = [
+        Victim(other, int(np.count_nonzero(mine)), float(lost_s[mine].sum()))
+        for other in sorted(set(requests.routes) - {route})
+        for mine in [(requests.routes == other) & (lost_s >= LEAST_S)]
+        if mine.any()
+    ]
+    return tuple(sorted(victims, key=lambda each: -each.seconds))

@@ -1,0 +1,89 @@
+"""What each route's clients saw in each phase of an audit, and on which threads it ran."""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import polars as pl
+
+from analysis.findings import AuditEvidence
+from analysis.report.table import Column, Row, Table
+from analysis.stats import formats
+from analysis.stats.quantiles import estimate_censored_quantiles
+from records.audit import Phase
+
+FAILURE = 400
+"""The first status that is one."""
+COLUMNS = (
+    Column("latency by the clients", is_text=True, width=29),
+    Column("requests"),
+    Column("failed", width=6),
+    Column("unanswered"),
+    Column("median", "ms", formats.milliseconds, width=7),
+    Column("p99", "ms", formats.milliseconds, width=7),
+    Column("maximum", "ms", formats.milliseconds, width=7),
+)
+THREADS: Mapping[str, tuple[str, str]] = {
+    "loop": ("event loop", "event loops"),
+    "anyio-worker": ("pool thread", "pool threads"),
+    "executor": ("executor thread", "executor threads"),
+    "other": ("thread of its own", "threads of its own"),
+}
+NOTE = (
+    "Unanswered requests count with their age (Kaplan–Meier): > is where nobody knows more. A "
+    "failure is an error, or a status from 400 on."
+)
+
+
+def build_routes_table(evidence: AuditEvidence) -> Table:
+    """A heading for each route, and a row for each phase in which it was asked."""
+    phases = {each.name: each for each in evidence.record.phases}
+    threads = count_threads(evidence)
+    rows: list[Row] = []
+    asked = evidence.asked.sort("started_s").drop_nulls("route")
+    for (method, route), mine in asked.group_by("method", "route", maintain_order=True):
+        where = threads.get(str(route))
+        rows.append(Row(f"{method} {route}" + (f" on {where}" if where else "")))
+        for (name,), part in mine.group_by("phase", maintain_order=True):
+            phase = phases.get(str(name))
+            end_s = phase.ended_s if phase is not None else evidence.record.ended_s
+            label = describe_phase(phase) if phase is not None else str(name)
+            rows.append(Row(label, list(summarize_requests(part, end_s)), extra=True))
+    return Table(COLUMNS, rows, notes=[NOTE] if rows else [])
+
+
+def describe_phase(phase: Phase) -> str:
+    users = "1 user" if phase.users == 1 else f"{phase.users} users"
+    if not phase.routes:
+        return f"own traffic, {users}" if phase.users else "own traffic"
+    return f"{'alone' if len(phase.routes) == 1 else 'with others'}, {users}"
+
+
+def summarize_requests(rows: pl.DataFrame, end_s: float) -> Iterator[str | int | None]:
+    """Requests, failures, unanswered; median, p99 and maximum with the unanswered in them."""
+    answered = rows["ended_s"].is_not_null()
+    failed = rows.filter(
+        answered & (pl.col("error").is_not_null() | (pl.col("status") >= FAILURE).fill_null(False))
+    )
+    yield rows.height
+    yield failed.height
+    yield rows.height - int(answered.sum())
+    until = pl.coalesce("ended_s", pl.max_horizontal("started_s", pl.lit(end_s)))
+    took_ms = 1000 * rows.select(until - pl.col("started_s")).to_series().to_numpy()
+    known = answered.to_numpy()
+    for value in estimate_censored_quantiles(took_ms, known, (0.5, 0.99)):
+        yield formats.at_least(value, float(np.max(took_ms)) if len(took_ms) else None)
+    slowest = int(np.argmax(took_ms))
+    yield ("" if known[slowest] else ">") + formats.milliseconds(float(took_ms[slowest]))
+
+
+def count_threads(evidence: AuditEvidence) -> Mapping[str, str]:
+    """By route: on how many threads of which kinds its endpoint ran."""
+    found: dict[str, list[str]] = {}
+    known = evidence.handlers.drop_nulls(["route", "thread_kind", "thread_id"])
+    counted = known.group_by("route", "thread_kind").agg(
+        count=pl.struct("pid", "thread_id").n_unique()
+    )
+    for route, kind, count in counted.sort("route", "count", descending=[False, True]).iter_rows():
+        one, many = THREADS.get(kind, (kind, kind))
+        found.setdefault(route, []).append(f"{count} {one if count == 1 else many}")
+    return {route: ", ".join(words) for route, words in found.items()}

@@ -1,0 +1,52 @@
+"""The finding LOOP_BLOCKED, from records made by hand."""
+
+import json
+
+from analysis.findings import export_findings, find_all
+from tests.unit.audit_samples import AuditBuilder, endpoint, library
+
+KEYS = {
+    "code", "severity", "confidence", "route", "phase", "file", "line", "function", "call", "stack",
+    "cause", "count", "seconds", "median_ms", "longest_ms", "share", "victims", "holders", "cure",
+    "predicted", "tried",
+}  # fmt: skip
+
+
+def build_waiting_audit() -> AuditBuilder:
+    """Ten requests of /report wait 0.2 s each in a socket; /ping waits for five of them."""
+    audit = AuditBuilder()
+    stack = endpoint("report", 17, [library("socket", "readinto", 720)])
+    for turn in range(10):
+        audit.block(float(turn), 0.2, [stack] * 4)
+        audit.ask("/report", float(turn), turn + 0.21)
+        is_late = turn % 2 == 0
+        audit.ask("/ping", turn + (0.1 if is_late else 0.5), turn + (0.21 if is_late else 0.51))
+    return audit
+
+
+def test_a_waiting_endpoint_is_found_with_its_place_cause_and_seconds() -> None:
+    (found,) = find_all(build_waiting_audit().build()).findings
+    assert (found.code, found.route, found.phase) == ("LOOP_BLOCKED", "/report", "endpoint")
+    assert (found.file, found.line, found.function) == ("main.py", 17, "report")
+    assert (found.call, found.cause, found.count) == ("socket.readinto", "wait", 10)
+    assert round(found.seconds or 0, 6) == 2.0
+    assert round(found.median_ms or 0, 3) == round(found.longest_ms or 0, 3) == 200.0
+    assert round(found.share or 0, 6) == 0.2
+    assert (found.severity, found.confidence) == ("error", "high")
+
+
+def test_a_victim_lost_what_it_was_late_at_most() -> None:
+    (found,) = find_all(build_waiting_audit().build()).findings
+    assert found.victims is not None
+    (victim,) = found.victims
+    assert (victim.route, victim.requests) == ("/ping", 5)
+    assert round(victim.seconds, 6) == 5 * 0.1  # in flight for 0.1 s of the block, late by 0.1 s
+
+
+def test_findings_json_has_every_key_and_no_path_of_the_machine() -> None:
+    content = export_findings(find_all(build_waiting_audit().build()))
+    text = json.dumps(content, allow_nan=False)
+    assert content["schema"] == 1
+    assert isinstance(content["findings"], list)
+    assert set(content["findings"][0]) >= KEYS
+    assert "/srv" not in text

@@ -1,0 +1,189 @@
+"""What people read of an audit: the terminal, the page, the latencies by route, two audits."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from analysis.findings import AuditEvidence, find_all, load_audit_evidence
+from analysis.report.audit_comparison import compare_audits
+from analysis.report.audit_page import write_audit_page
+from analysis.report.audit_routes import build_routes_table
+from analysis.report.findings_table import render_findings
+from analysis.report.table import WIDTH, render_terminal
+from records.audit import Phase, UnaskedRoute
+from records.rundir import create_run
+from scenarios.errors import UserError
+from tests.unit.audit_samples import AuditBuilder, endpoint, library, save_audit
+
+
+def build_busy_audit() -> AuditBuilder:
+    """Two places that block, one at startup; a busy machine; requests that fail or never end."""
+    audit = AuditBuilder()
+    audit.phases = (
+        Phase("report alone", 0.0, 4.0, 1, ("GET /report",)),
+        Phase("together", 4.0, 10.0, 20, ("GET /report", "GET /ping")),
+    )
+    lifespan = [library("starlette.routing", "lifespan"), *endpoint("unused", 1)[1:]]
+    start = [("main", "/srv/shop/main.py", 5, "load_model", 4), *lifespan]
+    audit.block(0.0, 0.5, [start] * 9, route=None, visit=0)
+    for turn in range(4):
+        stack = endpoint("build_report_with_a_long_name", 17, [library("socket", "readinto")])
+        audit.block(1.0 + turn, 0.25, [stack] * 5)
+    audit.block(6.0, 1.0, [endpoint("ping", 40)] * 3, route="/ping", run_delay_s=0.9)
+    for turn in range(4):
+        audit.ask("/report", 1.0 + turn, 1.3 + turn, phase="report alone")
+        audit.ask("/ping", 5.0 + turn, 5.002 + turn)
+    audit.ask("/ping", 6.0, None)
+    audit.ask("/ping", 7.0, 7.5, status=503, error="HTTP 503")
+    audit.handlers[0] |= {"thread_id": 3, "thread_kind": "anyio-worker"}
+    return audit
+
+
+TERMINAL = """\
+blocks the event loop          cause       requests seconds longest of the
+                                                                 ms   time
+main.py:17 build_report_with_a_long_name
+                               wait               4     1.0     250 18.8 %
+  /report (endpoint): The event loop waits in socket.readinto, which is not
+    awaited: 250 ms at most in one request.
+main.py:5 load_model           wait               1     0.5     500      –
+  no request (startup): The event loop waits in load_model(), which is not
+    awaited: 500 ms at startup.
+
+The event loop waited 1.0 s for a processor: the machine was busy. Run the audit
+  on a quiet machine for exact seconds.
+
+2 places block the event loop, for 1.5 s in all, in 10 requests of 2 routes in
+  10 s. The worst: main.py:17 build_report_with_a_long_name, /report (endpoint),
+  1.0 s."""
+
+
+def render_busy_audit(verbose: bool = False) -> str:
+    return "\n".join(render_findings(find_all(build_busy_audit().build()), WIDTH, verbose))
+
+
+def test_the_whole_terminal_fits_80_columns_and_the_answer_is_last() -> None:
+    assert render_busy_audit() == TERMINAL
+    assert max(map(len, TERMINAL.splitlines())) <= WIDTH
+
+
+def test_verbose_shows_the_stacks_innermost_first() -> None:
+    text = render_busy_audit(verbose=True)
+    first, second = "socket.py:1 readinto", "main.py:17 build_report_with_a_long_name\n    fastapi"
+    assert text.index(first) < text.index(second)
+    assert "starlette/routing.py:1 lifespan" in text
+
+
+def test_what_was_not_asked_is_counted_and_with_verbose_named() -> None:
+    unasked = tuple(
+        UnaskedRoute(
+            "POST", f"/orders/{n}", "a POST may write", f"Add --request 'POST /orders/{n}'."
+        )
+        for n in range(3)
+    )
+    evidence = build_busy_audit().build()
+    found = find_all(replace(evidence, record=replace(evidence.record, unasked=unasked)))
+    short, whole = ("\n".join(render_findings(found, WIDTH, each)) for each in (False, True))
+    assert "POST /orders/0 was not asked: a POST may write." in short
+    assert "2 more like this" in short
+    assert "/orders/2" not in short
+    assert "/orders/2" in whole
+
+
+ROUTES = """\
+latency by the clients        requests failed unanswered  median     p99 maximum
+                                                              ms      ms      ms
+GET /report on 1 pool thread
+  alone, 1 user                      4      0          0     300     300     300
+GET /ping
+  with others, 20 users              6      1          1     2.0  >4,000  >4,000
+Unanswered requests count with their age (Kaplan–Meier): > is where nobody knows
+  more. A failure is an error, or a status from 400 on."""
+
+
+def test_the_clients_latencies_count_the_unanswered_and_the_failures() -> None:
+    lines = render_terminal(build_routes_table(build_busy_audit().build()))
+    assert "\n".join(lines) == ROUTES
+    assert max(map(len, lines)) <= WIDTH
+
+
+def answer(evidence: AuditEvidence) -> str:
+    return " ".join(" ".join(render_findings(find_all(evidence), WIDTH)).split())
+
+
+def test_an_audit_without_findings_says_what_it_looked_at() -> None:
+    audit = AuditBuilder()
+    audit.ask("/ping", 1.0, 1.001)
+    assert answer(audit.build()) == (
+        "The audit found no code that blocks the event loop for 20 ms or more, in 1 request of 1 "
+        "route in 10 s."
+    )
+
+
+def test_an_audit_from_outside_does_not_say_that_all_is_well() -> None:
+    audit = AuditBuilder()
+    audit.ask("/ping", 1.0, 1.001)
+    evidence = audit.build()
+    text = answer(replace(evidence, handlers=evidence.handlers.clear()))
+    assert text.endswith("It cannot say what blocks the event loop.")
+    assert "found no code" not in text
+
+
+def test_two_audits_side_by_side_say_what_is_gone_new_and_not_asked() -> None:
+    before, after = AuditBuilder(), AuditBuilder()
+    for turn in range(4):
+        before.block(float(turn), 0.2, [endpoint("build", 17)] * 3)
+        after.block(float(turn), 0.2, [endpoint("build", 19)] * 3)  # its line moved
+        before.block(turn + 0.3, 0.2, [endpoint("export", 30)] * 3, route="/export")
+        before.block(turn + 0.6, 0.2, [endpoint("pay", 40)] * 3, route="/pay")
+        after.block(turn + 0.6, 0.05, [endpoint("ping", 50)] * 3, route="/ping")
+    after.ask("/export", 1.0, 1.1)
+    sides = [find_all(each.build()) for each in (before, after)]
+    table = compare_audits(*sides)
+    changes = {row.name: row.cells[-1] for row in table.rows if row.cells}
+    assert changes == {
+        "main.py build": "the same",
+        "main.py export": "gone",
+        "main.py pay": "not asked",
+        "main.py ping": "new",
+    }
+    assert max(map(len, render_terminal(table))) <= WIDTH
+
+
+def test_the_page_has_the_findings_first_and_escapes_what_it_shows(tmp_path: Path) -> None:
+    run, audit = create_run(tmp_path, "audit"), build_busy_audit()
+    audit.block(9.0, 0.2, [endpoint("<b>bold</b>", 60)] * 4, route="/<i>")
+    save_audit(run, audit)
+    evidence = load_audit_evidence(run)
+    write_audit_page(run, find_all(evidence), evidence)
+    page = (run.path / "report.html").read_text()
+    assert page.index("build_report_with_a_long_name") < page.index('id="notices"')
+    assert page.index('id="notices"') < page.index('id="latency"') < page.index('id="conditions"')
+    assert "<b>bold" not in page
+    assert "/<i>" not in page
+    assert "http" not in page.replace(evidence.record.url, "").replace("HTTP 503", "")
+    assert "/srv" not in page
+
+
+def test_records_come_back_as_they_were_saved(tmp_path: Path) -> None:
+    run, audit = create_run(tmp_path, "audit"), build_busy_audit()
+    save_audit(run, audit)
+    assert find_all(load_audit_evidence(run)) == find_all(audit.build())
+
+
+@pytest.mark.parametrize("table", ["asked", "handlers", "blocks", "block_stacks"])
+def test_an_audit_that_was_cut_short_is_judged_by_what_is_there(tmp_path: Path, table: str) -> None:
+    run = create_run(tmp_path, "audit")
+    save_audit(run, build_busy_audit())
+    (run.open_cell("audit").path / f"{table}.parquet").unlink()
+    found = find_all(load_audit_evidence(run))
+    assert any(table in each.message for each in found.notices if each.code == "NOT_RECORDED")
+
+
+def test_a_damaged_table_is_one_line(tmp_path: Path) -> None:
+    run = create_run(tmp_path, "audit")
+    save_audit(run, build_busy_audit())
+    (run.open_cell("audit").path / "blocks.parquet").write_bytes(b"PAR1 nothing")
+    with pytest.raises(UserError, match=r"blocks\.parquet"):
+        load_audit_evidence(run)
