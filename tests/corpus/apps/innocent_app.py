@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from typing import Annotated
 
 import anyio
@@ -24,7 +25,16 @@ ROWS: list[dict[str, object]] = [
 MEGABYTE = "x" * (1 << 20)
 FOUR = anyio.Semaphore(4)
 
-app = FastAPI()
+
+@asynccontextmanager
+async def load_lazy_modules(_: FastAPI) -> AsyncIterator[None]:
+    """What anyio and httpx import at their first use blocks the loop for tens of milliseconds."""
+    await anyio.to_thread.run_sync(time.sleep, 0)
+    await ask_upstream()
+    yield
+
+
+app = FastAPI(lifespan=load_lazy_modules)
 
 
 @app.get("/ping")
