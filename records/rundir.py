@@ -116,7 +116,10 @@ class RunDir:
     def discard_if_empty(self) -> None:
         """Where nothing was measured there is nothing to keep. Cells that were begun stay."""
         if not any((self.path / "cells").iterdir()):
-            shutil.rmtree(self.path)
+            self.discard()
+
+    def discard(self) -> None:
+        shutil.rmtree(self.path)
 
 
 def create_run(parent: Path, name: str, now: datetime | None = None) -> RunDir:

@@ -21,8 +21,9 @@ from .attach_report import (
     AttachReport,
     describe_server,
 )
-from .middleware import App, Probe, Receive, Send
-from .request_record import Scope, instrument_pool
+from .middleware import Probe
+from .request_record import instrument_pool
+from .routes import App, Receive, Scope, Send
 
 log = logging.getLogger("probe")
 probes: dict[int, Probe] = {}
