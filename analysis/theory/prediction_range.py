@@ -51,7 +51,9 @@ def compute_range(
         compute_formula_rps(replace(model, cpu_law=law.deviate(sign)), load) for sign in (1, -1)
     ]
     low, high = (ok_rps * each / middle for each in sorted(rates))
-    return max(0.0, low * (1 - OTHER_SHARE - COMPANY_SHARE) - noise), high * (1 + OTHER_SHARE) + noise
+    return max(0.0, low * (1 - OTHER_SHARE - COMPANY_SHARE) - noise), high * (
+        1 + OTHER_SHARE
+    ) + noise
 
 
 def compute_formula_rps(model: ServerModel, load: Load) -> float:
