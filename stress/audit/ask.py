@@ -33,10 +33,11 @@ class Ask:
         return f"{self.method} {self.route}"
 
     def add_headers(self, more: Headers) -> "Ask":
-        """What the ask says itself stays."""
-        mine = {name.lower() for name, _ in self.headers}
-        missing = tuple(each for each in more if each[0].lower() not in mine)
-        return replace(self, headers=self.headers + missing)
+        """What the ask says itself stays, unless the user typed it: then its own are a guess."""
+        first, second = (more, self.headers) if self.named else (self.headers, more)
+        names = {name.lower() for name, _ in first}
+        missing = tuple(each for each in second if each[0].lower() not in names)
+        return replace(self, headers=first + missing)
 
 
 def hide_query(ask: Ask) -> SafeText:

@@ -7,6 +7,7 @@ for a pattern, a library generates one, with a fixed seed.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple, cast
 from urllib.parse import unquote
 
@@ -17,7 +18,12 @@ from hypothesis_jsonschema._canonicalise import Schema
 
 MOST_DEPTH = 24
 MOST_ITEMS = 20
+MOST_SCHEMAS = 500
+"""Looked at for one value: alternatives within alternatives multiply."""
 MOST_PATTERN = 200
+MOST_PATTERN_TEXT = 12
+"""Characters of a plain value that is tried on a pattern: where it does not match, the time can
+double with each of them."""
 PLAIN_VALUES: tuple[object, ...] = (
     1, "1", True, "2026-01-01", "2026-01-01T00:00:00Z", "00:00:00Z",
     "00000000-0000-4000-8000-000000000001", "a@example.com", "http://example.com/", "127.0.0.1",
@@ -42,6 +48,14 @@ class CannotFillError(Exception):
 class Stated(NamedTuple):
     value: object
     source: str
+
+
+@dataclass(slots=True)
+class Search:
+    """How far the search for one value has come."""
+
+    looked_at: int = 0
+    depth: int = 0
 
 
 def get_node(value: object) -> Node:
@@ -103,18 +117,23 @@ def list_examples(node: Node, document: Node) -> Iterator[object]:
             yield found["value"]
 
 
-def choose_value(schema: object, document: Node, depth: int = 0) -> Stated:
+def choose_value(schema: object, document: Node, search: Search | None = None) -> Stated:
     """Raises CannotFillError."""
-    if depth > MOST_DEPTH:
+    search = search or Search()
+    search.looked_at += 1
+    if search.looked_at > MOST_SCHEMAS:
+        raise CannotFillError(f"its schema has more than {MOST_SCHEMAS} parts")
+    if search.depth > MOST_DEPTH:
         raise CannotFillError("its schema needs a value inside itself without end")
     node = resolve(schema, document)
     stated = find_stated_value(node, document)
     if stated is not None and (stated.value is not None or allows_null(node)):
         return stated
-    assembled = assemble(node, document, depth)
-    if assembled is not None:
-        return assembled
-    return choose_plain_value(node)
+    search.depth += 1
+    try:
+        return assemble(node, document, search) or choose_plain_value(node)
+    finally:
+        search.depth -= 1
 
 
 def allows_null(node: Node) -> bool:
@@ -124,28 +143,29 @@ def allows_null(node: Node) -> bool:
     )
 
 
-def assemble(node: Node, document: Node, depth: int) -> Stated | None:
+def assemble(node: Node, document: Node, search: Search) -> Stated | None:
     """From its parts: required properties, fewest items, the alternatives. None for a scalar."""
     if node.get("type") == "object" or "properties" in node:
-        return Stated(assemble_object(node, document, depth), "schema")
+        return Stated(assemble_object(node, document, search), "schema")
     if node.get("type") == "array":
         count = node.get("minItems")
         wanted = max(1, count) if isinstance(count, int) else 1
         if wanted > MOST_ITEMS:
             raise CannotFillError(f"its schema needs {wanted} items")
-        item = choose_value(node.get("items", {"type": "string"}), document, depth + 1).value
-        return Stated([item] * wanted, "schema")
+        schema = node.get("items", {"type": "string"})
+        items = [choose_value(schema, document, search).value for _ in range(wanted)]
+        return Stated(items, "schema")
     for key in COMBINERS:
         options = get_items(node.get(key))
         if options:
-            return combine(key, options, document, depth)
+            return combine(key, options, document, search)
     return None
 
 
-def combine(key: str, options: Sequence[object], document: Node, depth: int) -> Stated:
+def combine(key: str, options: Sequence[object], document: Node, search: Search) -> Stated:
     """All parts of an allOf; of anyOf and oneOf the first that is not null and can be filled."""
     if key == "allOf":
-        values = [choose_value(each, document, depth + 1) for each in options]
+        values = [choose_value(each, document, search) for each in options]
         merged: dict[str, object] = {}
         for each in values:
             merged.update(get_node(each.value))
@@ -154,17 +174,17 @@ def combine(key: str, options: Sequence[object], document: Node, depth: int) -> 
     for option in options:
         try:
             if resolve(option, document).get("type") != "null":
-                return choose_value(option, document, depth + 1)
+                return choose_value(option, document, search)
         except CannotFillError as error:
             problem = error
     raise problem
 
 
-def assemble_object(node: Node, document: Node, depth: int) -> dict[str, object]:
+def assemble_object(node: Node, document: Node, search: Search) -> dict[str, object]:
     properties = get_node(node.get("properties"))
     required = [each for each in get_items(node.get("required")) if isinstance(each, str)]
     return {
-        name: choose_value(properties.get(name, {"type": "string"}), document, depth + 1).value
+        name: choose_value(properties.get(name, {"type": "string"}), document, search).value
         for name in required
     }
 
@@ -176,8 +196,9 @@ def choose_plain_value(node: Node) -> Stated:
     try:
         validator = jsonschema.Draft202012Validator(schema, format_checker=checker)
         by_format = FORMATS.get(str(node.get("format")))
+        longest = MOST_PATTERN_TEXT if "pattern" in str(schema) else 100
         for each in (by_format, *PLAIN_VALUES):
-            if each is not None and validator.is_valid(each):
+            if each is not None and len(str(each)) <= longest and validator.is_valid(each):
                 return Stated(each, "schema")
         return Stated(generate_value(schema), "schema, generated")
     except CannotFillError:

@@ -15,13 +15,13 @@ from stress.audit.example_values import (
     get_node,
     resolve,
 )
+from stress.audit.parse_requests import NOT_SENT, PLACEHOLDER, TOKEN
 
-PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 SAFE = "/:@!$&'()*+,;=-._~"
 JSON_TYPE = re.compile(r"application/([\w.-]+\+)?json\b")
 FORM_TYPE = "application/x-www-form-urlencoded"
-REQUEST_SET = {"accept", "content-type", "authorization"}
-"""Header parameters of these names are to be ignored, says the specification."""
+REQUEST_SET = {"accept", "content-type", "authorization", *NOT_SENT}
+"""Header parameters that are not filled: the specification says so, or the load sets them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +70,12 @@ def fill_operation(operation: Operation, document: Node, given: frozenset[str]) 
 
 def is_needed(parameter: Node, given: frozenset[str]) -> bool:
     name = str(parameter.get("name")).lower()
-    if parameter.get("in") == "header" and (name in REQUEST_SET or name in given):
+    place = parameter.get("in")
+    if place == "header" and (name in REQUEST_SET or name in given):
         return False
-    return parameter.get("required") is True or parameter.get("in") == "path"
+    if place == "cookie" and "cookie" in given:  # all cookies are the user's then
+        return False
+    return parameter.get("required") is True or place == "path"
 
 
 def fill_parameter(parts: Parts, parameter: Node, document: Node) -> None:
@@ -90,9 +93,9 @@ def fill_parameter(parts: Parts, parameter: Node, document: Node) -> None:
             raise CannotFillError(f"its path parameter {name!r} would be {text!r}")
         parts.path = parts.path.replace(f"{{{name}}}", quote(text, safe=""))
     elif place == "header":
-        parts.headers.append((check_header(name), check_header(text)))
+        parts.headers.append((check_name(name), check_header(text)))
     elif place == "cookie":
-        parts.cookies.append(f"{check_header(name)}={quote(text)}")
+        parts.cookies.append(f"{check_name(name)}={quote(text)}")
     else:
         raise CannotFillError(str(parameter.get("why", f"its parameter {name!r} has no place")))
 
@@ -134,6 +137,12 @@ def write_text(name: str, value: object) -> str:
     if value is None or isinstance(value, dict):
         raise CannotFillError(f"its parameter {name!r} has a value that is no text")
     return value if isinstance(value, str) else json.dumps(value)
+
+
+def check_name(text: str) -> str:
+    if not TOKEN.match(text):
+        raise CannotFillError(f"its parameter {text!r} has a name that cannot be sent")
+    return text
 
 
 def check_header(text: str) -> str:

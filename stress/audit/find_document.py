@@ -38,8 +38,12 @@ class DocumentFinder:
         for each in PAGES:
             page = (await self._fetch(each) or b"").decode(errors="replace")
             for found in ON_PAGE.findall(page)[:3]:
-                address = urlsplit(urljoin(each, html.unescape(found)))
-                if address.netloc or not address.path.isascii():
+                try:
+                    address = urlsplit(urljoin(each, html.unescape(found)))
+                except ValueError:
+                    continue
+                path = address.path
+                if address.netloc or path.startswith("//") or not path.isascii():
                     continue  # on another host: not what the user named
                 if text := await self._fetch(address.path):
                     return address.path, text
@@ -48,6 +52,8 @@ class DocumentFinder:
     async def _fetch(self, path: str) -> bytes | None:
         answer = Answer(make_first_id(getrandbits(16), 0, 0))
         await send(self._session, Ask("GET", path, path, self._headers), answer, FETCH)
+        if (answer.error or "").startswith("ClientConnector"):
+            raise UserError("no server answers there: is it running, and is --url right?")
         if answer.status != 200 and answer.error != "timeout":
             return None
         if answer.error == "too long":

@@ -5,17 +5,24 @@ stranger's: whatever JSON it holds, nothing here raises but UserError, and only 
 """
 
 import json
+import re
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
+from time import monotonic
 from urllib.parse import quote, urlsplit
 
 from records.audit import UnaskedRoute
 from scenarios.errors import UserError
+from scenarios.units import Second
 from stress.audit.ask import Ask
 from stress.audit.example_values import CannotFillError, Node, get_items, get_node, resolve
-from stress.audit.fill_operation import PLACEHOLDER, Operation, fill_operation
+from stress.audit.fill_operation import SAFE, Operation, fill_operation, is_needed
+from stress.audit.parse_requests import PLACEHOLDER
 
 METHODS = ("get", "head", "post", "put", "patch", "delete", "options", "trace")
 MOST_OPERATIONS = 1000
+MOST_S: Second = 15.0
+"""For the values of all operations; those that come later are not asked."""
 
 
 def parse_document(text: bytes, address: str) -> Node:
@@ -47,14 +54,15 @@ def find_base_path(document: Node, address: str) -> str:
 
 def list_operations(document: Node, base: str) -> Iterator[Operation]:
     for template, item in get_node(document.get("paths")).items():
-        if not template.startswith("/") or not template.isprintable():
-            continue
+        route = base + template
+        if not template.startswith("/") or not template.isprintable() or route.startswith("//"):
+            continue  # // begins the name of another host
         for method in METHODS:
             node = get_node(get_node(item).get(method))
             if not node:
                 continue
             parameters = merge_parameters(get_node(item), node, document)
-            yield Operation(method.upper(), base + template, node, tuple(parameters))
+            yield Operation(method.upper(), route, node, tuple(parameters))
 
 
 def merge_parameters(item: Node, operation: Node, document: Node) -> Iterable[Node]:
@@ -77,29 +85,41 @@ def plan_operations(
     asks: list[Ask] = []
     unasked: list[UnaskedRoute] = []
     given = frozenset(name.lower() for name, _ in headers)
+    deadline_s = monotonic() + MOST_S
     for number, operation in enumerate(list_operations(document, base)):
         try:
             if number >= MOST_OPERATIONS:
                 raise CannotFillError(f"the document has more than {MOST_OPERATIONS} operations")
             if operation.method not in methods:
-                raise CannotFillError(f"{operation.method} may write")
+                raise CannotFillError(f"{operation.method} is asked only where you name it")
+            if monotonic() > deadline_s:
+                raise CannotFillError(f"the document takes longer than {MOST_S:.0f} s")
             asks.append(fill_operation(operation, document, given))
         except CannotFillError as error:
-            how = write_advice(operation, operation.method in methods)
+            how = write_advice(operation, given)
             unasked.append(UnaskedRoute(operation.method, operation.route, str(error), how))
     return tuple(asks), tuple(unasked)
 
 
-def write_advice(operation: Operation, is_allowed: bool) -> str:
-    """What to type so that it is asked."""
-    if not is_allowed:
-        return f"--methods GET,{operation.method}"
-    path = PLACEHOLDER.sub(lambda found: found[1].upper() or "VALUE", operation.route)
-    needed = [
-        f"{quote(str(each.get('name')))}={quote(str(each.get('name')).upper())}"
-        for each in operation.parameters
-        if each.get("required") is True and each.get("in") == "query"
-    ]
-    query = f"?{'&'.join(needed)}" if needed else ""
+def write_advice(operation: Operation, given: frozenset[str]) -> str:
+    """What to type so that it is asked: capitals stand for values. given: names of headers."""
+    path = quote(PLACEHOLDER.sub(lambda found: write_stand_in(found[1]), operation.route), SAFE)
+    needed = [each for each in operation.parameters if is_needed(each, given)]
+    names = {
+        place: [str(each.get("name")) for each in needed if each.get("in") == place]
+        for place in ("query", "header", "cookie")
+    }
+    query = "&".join(f"{quote(name)}={write_stand_in(name)}" for name in names["query"])
     body = " @BODY.json" if operation.node.get("requestBody") else ""
-    return f"--request '{operation.method} {path}{query}{body}'"
+    target = f"{path}?{query}" if query else path
+    words = ["--request", f"{operation.method} {target}{body}"]
+    for name in names["header"]:
+        words += ["--header", f"{name}: {write_stand_in(name)}"]
+    if names["cookie"]:
+        cookies = "; ".join(f"{name}={write_stand_in(name)}" for name in names["cookie"])
+        words += ["--header", f"Cookie: {cookies}"]
+    return shlex.join(words)
+
+
+def write_stand_in(name: str) -> str:
+    return re.sub(r"[^A-Z0-9]+", "_", name.upper()).strip("_") or "VALUE"

@@ -2,6 +2,7 @@
 shows no value: what is typed here may be a secret."""
 
 import json
+import os
 import re
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -12,6 +13,7 @@ from stress.audit.ask import Ask
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
 """A method or a header's name, by RFC 9110."""
 TARGET = re.compile(r"[!-~]+\Z")
+PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 MOST_BODY = 1 << 20
 NOT_SENT = frozenset({"host", "content-length", "transfer-encoding", "connection", "x-request-id"})
 
@@ -30,6 +32,8 @@ def parse_request(text: str, option: str, folder: Path) -> Ask:
             f"{option} {method} needs a path that begins with one /, with other than plain "
             "characters as %XX, and no host"
         )
+    if PLACEHOLDER.search(target.partition("?")[0]):
+        raise UserError(f"{option} {method} has a {{...}} in its path: write a value there")
     path = urlsplit(target).path
     content = read_body(body.strip(), f"{option} {method} {path}", folder)
     headers = (("Content-Type", guess_type(content)),) if content is not None else ()
@@ -41,8 +45,10 @@ def read_body(text: str, what: str, folder: Path) -> bytes | None:
     if not text:
         return None
     if not text.startswith("@"):
-        return text.encode()
+        return os.fsencode(text)
     path = folder / text[1:]
+    if path.exists() and not path.is_file():  # a pipe may never end
+        raise UserError(f"{what} cannot read {text[1:]}: it is no file")
     try:
         with path.open("rb") as file:
             content = file.read(MOST_BODY + 1)
@@ -72,6 +78,17 @@ def parse_header(text: str) -> tuple[str, str]:
     if not value.isascii() or not value.isprintable():
         raise UserError(f"--header {name} has a value with characters that cannot be sent")
     return name, value
+
+
+def parse_host(url: str) -> str:
+    """Raises UserError."""
+    try:
+        parts = urlsplit(url)
+        if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
+            return parts.hostname
+    except ValueError:
+        pass  # such as a port of letters
+    raise UserError("--url needs a scheme and a host, such as http://127.0.0.1:8000")
 
 
 def parse_methods(text: str) -> frozenset[str]:

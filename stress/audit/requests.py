@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from textwrap import wrap
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -16,7 +17,7 @@ from stress.audit.example_values import Node
 from stress.audit.fill_operation import PLACEHOLDER
 from stress.audit.find_document import fetch_document
 from stress.audit.openapi import find_base_path, list_operations, plan_operations
-from stress.audit.parse_requests import parse_header, parse_methods, parse_request
+from stress.audit.parse_requests import parse_header, parse_host, parse_methods, parse_request
 from stress.interruption import Interruption
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
 ]  # fmt: skip
 
 Drive = Literal["requests", "openapi", "locustfile", "none"]
+OPTION, GLUE = re.compile(r"--[a-z]+ ('[^']*'|\S+)"), "\0"
 MAY_WRITE = (
     "A request may write, even a GET, and the app uses the database that its configuration names."
 )
@@ -80,7 +82,7 @@ def plan_requests(url: str, options: RequestOptions, interruption: Interruption)
 
 
 def is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
+    host = parse_host(url)
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -153,7 +155,20 @@ def add_operations(
 
 
 def render_plan(plan: RequestPlan) -> list[str]:
-    """Lines: what would be asked, where its values come from, and what cannot be asked."""
+    """Lines of 80 columns, but for an option to type: it stays on one line."""
+    lines: list[str] = []
+    for text in list_plan_texts(plan):
+        glued = OPTION.sub(lambda found: found[0].replace(" ", GLUE), text)
+        indent = " " * (len(text) - len(text.lstrip()) + 2)
+        wrapped = wrap(
+            glued, 80, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+        )
+        lines += [line.replace(GLUE, " ") for line in wrapped]
+    return lines
+
+
+def list_plan_texts(plan: RequestPlan) -> list[str]:
+    """What would be asked, where its values come from, and what cannot be asked."""
     lines = [f"before, by each user: {each.method} {each.route}" for each in plan.before]
     lines += [f"{each.method} {hide_query(each)}  ({each.source})" for each in plan.asks]
     if plan.unasked:

@@ -137,7 +137,9 @@ class TestDocument:
         asks, unasked = plan_operations(document, "", GET, ())
         assert [each.target for each in asks] == ["/items/1?code=AA-000"]
         assert asks[0].headers == (("x-key", "1"),)
-        assert [(each.method, each.how) for each in unasked] == [("POST", "--methods GET,POST")]
+        assert [(each.method, each.how) for each in unasked] == [
+            ("POST", "--request 'POST /items @BODY.json'")
+        ]
         asks, unasked = plan_operations(document, "", frozenset({"POST"}), ())
         assert asks[0].body == b'{"name": 1}' or json.loads(asks[0].body or b"") == {"name": "1"}
 
