@@ -15,8 +15,9 @@ from stress.audit.example_values import (
     get_node,
     resolve,
 )
-from stress.audit.parse_requests import NOT_SENT, PLACEHOLDER, TOKEN
+from stress.audit.parse_requests import NOT_SENT, TOKEN
 
+PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 SAFE = "/:@!$&'()*+,;=-._~"
 JSON_TYPE = re.compile(r"application/([\w.-]+\+)?json\b")
 FORM_TYPE = "application/x-www-form-urlencoded"

@@ -16,8 +16,7 @@ from scenarios.errors import UserError
 from scenarios.units import Second
 from stress.audit.ask import Ask
 from stress.audit.example_values import CannotFillError, Node, get_items, get_node, resolve
-from stress.audit.fill_operation import SAFE, Operation, fill_operation, is_needed
-from stress.audit.parse_requests import PLACEHOLDER
+from stress.audit.fill_operation import PLACEHOLDER, SAFE, Operation, fill_operation, is_needed
 
 METHODS = ("get", "head", "post", "put", "patch", "delete", "options", "trace")
 MOST_OPERATIONS = 1000

@@ -73,7 +73,7 @@ async def order(order: Order): ...
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("service")
     (folder / "main.py").write_text(SERVICE)
-    port = find_free_port()
+    port = find_free_port(0)
     words = [sys.executable, "-m", "uvicorn", "main:app", "--port", str(port)]
     with subprocess.Popen(words, cwd=folder, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
