@@ -18,7 +18,7 @@ from stress.processes import describe_exit_code
 IN_USE = re.compile(
     r"address already in use|address in use|connection in use|can't connect to", re.I
 )
-PORT = re.compile(r"(?:, |:)(\d{2,5})\b")
+PORT = re.compile(r"(?:, |:|port[ =])(\d{2,5})\b")
 NO_MODULE = re.compile(r"No module named '?([\w.]+)'?")
 NO_VARIABLE = re.compile(r"KeyError: '([A-Z][A-Z0-9_]*)'")
 ISOLATED = {"I": "PYTHONPATH", "E": "PYTHONPATH", "S": "sitecustomize"}
@@ -68,8 +68,8 @@ def build_words_error(command: AuditedCommand, log: Path, how: str) -> UserError
 def describe_cure(command: AuditedCommand, words: str) -> str:
     """What to do about the app's last words, where they leave no doubt."""
     if IN_USE.search(words):
-        port = PORT.search(words)
-        owner = describe_port_owner(int(port[1])) if port else ""
+        ports = PORT.findall(f"{words} {command}")
+        owner = next(filter(None, (describe_port_owner(int(each)) for each in ports)), "")
         return f". The port is taken{owner}: end that, or give the command another port"
     if missing := NO_MODULE.search(words):
         python = find_interpreter(command)
@@ -119,7 +119,7 @@ def find_reason(processes: Iterable[psutil.Process], folder: Path) -> str:
     paths = [environment.get("PYTHONPATH", "") for _, environment in pythons]
     if not any(str(folder) in each.split(":") for each in paths):
         return "its Python was started with another PYTHONPATH than the audit's"
-    return "its server is none that the probe knows, and its app is not Starlette's"
+    return "its server loads no ASGI app that the probe can see"
 
 
 def find_options(argv: list[str]) -> list[str]:

@@ -107,14 +107,14 @@ def audit(
 
 
 def choose_service(
-    command: Sequence[str], app_dir: Path, python: Path | None, port: int
+    command: Sequence[str], app_dir: Path, interpreter: Path | None, port: int
 ) -> "AuditedCommand | None":
     """None where a running server is asked. Raises UserError."""
     from stress.audit.command import AuditedCommand, build_target_command
 
     if is_target(command):
-        return build_target_command(command[0], app_dir, python or Path(sys.executable), port)
-    if python is not None:
+        return build_target_command(command[0], app_dir, interpreter or Path(sys.executable), port)
+    if interpreter is not None:
         raise UserError("--python: for MODULE:ATTR; a command chooses its interpreter itself")
     return AuditedCommand(tuple(command), app_dir) if command else None
 
