@@ -43,6 +43,7 @@ class HasSockets(Protocol):
 class UvicornConfig(Protocol):
     loaded_app: object
     reload: bool
+    is_ssl: bool
 
 
 class UvicornServer(Protocol):
@@ -51,6 +52,7 @@ class UvicornServer(Protocol):
 
 class GunicornConfig(Protocol):
     reload: bool
+    is_ssl: bool
 
 
 class GunicornWorker(Protocol):
@@ -103,7 +105,7 @@ def hook_uvicorn_config(module: ModuleType) -> None:
             bare = vars(bare)["app"]
         config.loaded_app = attach(app, "uvicorn", "uvicorn.config.Config.load", bare)
         with keep_from_app("note how the server runs"):
-            note(config.loaded_app, reloads=config.reload)
+            note(config.loaded_app, reloads=config.reload, tls=config.is_ssl)
 
     module.Config.load = load_and_attach
 
@@ -130,7 +132,8 @@ def hook_gunicorn(module: ModuleType) -> None:
         load(worker)
         worker.asgi = attach(worker.asgi, "gunicorn", "gunicorn.workers.gasgi.ASGIWorker.load_wsgi")
         with keep_from_app("note how the server runs"):
-            note(worker.asgi, listens=list_addresses(worker.sockets), reloads=worker.cfg.reload)
+            note(worker.asgi, reloads=worker.cfg.reload, tls=worker.cfg.is_ssl)
+            note(worker.asgi, listens=list_addresses(worker.sockets))
 
     module.ASGIWorker.load_wsgi = load_and_attach
 

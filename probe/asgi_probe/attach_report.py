@@ -40,6 +40,7 @@ class AttachReport:
             "folder": str(Path.cwd()),
             "listens": [],
             "reloads": False,
+            "tls": False,
             "state": LOADED,
         }
 
@@ -48,11 +49,12 @@ class AttachReport:
         others = {hook for pid, hook in attached if pid == os.getpid()} - {self.hook}
         return self.hook in (BY_HAND, STARLETTE) and bool(others)
 
-    def note_start(self) -> None:
+    def note_start(self, *, has_lifespan: bool) -> None:
         """The app's first scope has arrived: call on its loop."""
         attached.add((os.getpid(), self.hook))
         kind = type(asyncio.get_running_loop())
-        self.update(loop=f"{kind.__module__}.{kind.__qualname__}", state=STARTING)
+        state = STARTING if has_lifespan else STARTED
+        self.update(loop=f"{kind.__module__}.{kind.__qualname__}", state=state)
 
     def note_started(self) -> None:
         """The lifespan's startup has ended, well or not, or the app has none."""

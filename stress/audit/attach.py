@@ -9,7 +9,7 @@ import os
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from time import monotonic, sleep
+from time import monotonic, sleep, time
 from urllib.parse import urlsplit
 
 from scenarios.units import Second
@@ -17,6 +17,7 @@ from stress.audit.attach_errors import (
     build_end_error,
     build_late_error,
     build_unattached_error,
+    build_unreachable_error,
     build_worker_error,
     find_url,
     reject_reports,
@@ -25,7 +26,7 @@ from stress.audit.audited_app import DIRECTORY_VARIABLE, AuditedApp
 from stress.audit.command import AuditedCommand, reject_command
 from stress.audit.last_words import find_exception, read_last_lines
 from stress.audit.listening import Listener, build_url, list_listeners
-from stress.audit.reports import SETTLED_S, ProcessReport, read_reports
+from stress.audit.reports import SETTLED_S, STARTED, ProcessReport, read_reports
 from stress.interruption import Interruption
 from stress.places import ROOT
 from stress.plan import Command
@@ -89,6 +90,8 @@ def wait_until_served(app: AuditedApp, interruption: Interruption, port: int | N
             return
         if look.count_ended() > WORKERS_LOST and find_exception(read_last_lines(app.process.log)):
             raise build_worker_error(app.command, app.process.log)
+        if look.is_unreachable():
+            raise build_unreachable_error(app.command)
         if look.is_unattached():
             raise build_unattached_error(app.command, processes, PROBE_FOLDER)
         if monotonic() > deadline_s:
@@ -140,6 +143,15 @@ class StartLook:
     def count_ended(self) -> int:
         """Processes of the command that are gone, while none has loaded the app."""
         return 0 if self.reports else len(self._ended)
+
+    def is_unreachable(self) -> bool:
+        """Its app has started long ago, and it listens nowhere."""
+        if self.listeners or not self.reports:
+            return False
+        return all(
+            each.state == STARTED and time() - each.written > ATTACH_WITHIN_S
+            for each in self.reports
+        )
 
     def is_unattached(self) -> bool:
         """It answers, and no process of it has the probe inside."""

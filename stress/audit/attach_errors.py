@@ -48,6 +48,8 @@ def reject_reports(command: AuditedCommand, reports: Iterable[ProcessReport]) ->
             raise UserError(
                 "the server restarts the app while it is measured: start it without reload"
             )
+        if each.tls:
+            raise UserError("an audit asks over plain HTTP: start the server without TLS")
 
 
 def build_end_error(command: AuditedCommand, log: Path, code: int) -> UserError:
@@ -72,6 +74,8 @@ def describe_cure(command: AuditedCommand, words: str) -> str:
         owner = next(filter(None, (describe_port_owner(int(each)) for each in ports)), "")
         return f". The port is taken{owner}: end that, or give the command another port"
     if missing := NO_MODULE.search(words):
+        if "S" in find_options(list(command.argv)):
+            return ". -S keeps Python from its installed packages: start it without that option"
         python = find_interpreter(command)
         ran = f"{python} ran it" if python else "the Python that ran it lacks it"
         return (
@@ -81,6 +85,13 @@ def describe_cure(command: AuditedCommand, words: str) -> str:
     if variable := NO_VARIABLE.search(words):
         return f". If the app needs a variable {variable[1]}, set it before the audit"
     return ""
+
+
+def build_unreachable_error(command: AuditedCommand) -> UserError:
+    return build_cannot_run_error(
+        f"`{command}` has started its app and listens on no TCP port: give it one instead of a "
+        "Unix socket"
+    )
 
 
 def build_late_error(
@@ -115,7 +126,10 @@ def find_reason(processes: Iterable[psutil.Process], folder: Path) -> str:
         return "none of its processes is a Python that can be seen"
     for argv, _ in pythons:
         for option in find_options(argv):
-            return f"{argv[0]} runs with -{option}, and so without {ISOLATED[option]}"
+            return (
+                f"{argv[0]} runs with -{option}, and so without {ISOLATED[option]}; start it "
+                "without that option if you can"
+            )
     paths = [environment.get("PYTHONPATH", "") for _, environment in pythons]
     if not any(str(folder) in each.split(":") for each in paths):
         return "its Python was started with another PYTHONPATH than the audit's"

@@ -32,6 +32,7 @@ class ProcessReport:
     folder: str
     listens: tuple[tuple[str, int], ...]
     reloads: bool
+    tls: bool
     state: str
     written: float = 0.0
 

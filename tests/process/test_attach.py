@@ -13,7 +13,7 @@ import pytest
 from records.build_tables import build_handlers_table, read_journals
 from stress.audit.attach import start_audited_app
 from stress.audit.audited_app import AuditedApp, find_processes
-from stress.audit.command import AuditedCommand
+from stress.audit.command import AuditedCommand, build_target_command
 from stress.interruption import Interruption
 from stress.machine import find_free_port
 
@@ -145,3 +145,26 @@ def test_the_next_sitecustomize_is_imported(
         urlopen(f"{app.url}/modules", timeout=10) as answer,
     ):
         assert json.load(answer)["sitecustomize"] == str(folder / "sitecustomize.py")
+
+
+BARE = """
+async def app(scope, receive, send):
+    if scope["type"] != "http":
+        raise RuntimeError("no lifespan here")
+    await send({"type": "http.response.start", "status": 204, "headers": []})
+    await send({"type": "http.response.body"})
+
+def create():
+    return app
+"""
+
+
+@pytest.mark.parametrize("target", ["bare:app", "bare:create()"])
+def test_any_asgi_app_is_attached_by_its_name(target: str, folder: Path, tmp_path: Path) -> None:
+    (folder / "bare.py").write_text(BARE)
+    command = build_target_command(target, folder, PYTHON, 0)
+    with start_audited_app(command, tmp_path / "raw", Interruption()) as app:
+        urlopen(f"{app.url}/", timeout=10).close()
+        (process,) = app.attached
+    assert process.app == "bare.app"
+    assert count_visits(app) == 1

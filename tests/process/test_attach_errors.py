@@ -95,6 +95,7 @@ def test_an_app_that_needs_a_variable(served: str, folder: Path) -> None:
         ("-m hypercorn wsgi:app", "wsgi.app is a WSGI app", WRONG_USE),
         ("-m gunicorn -k asgi factories:create", "factories.create takes no argument", WRONG_USE),
         ("-m uvicorn factories:number", "is no ASGI app, but a builtins.int", WRONG_USE),
+        ("-m uvicorn plain:app --uds {folder}/socket", "listens on no TCP port", CANNOT),
         ("reloads.py {port}", "restarts the app while it is measured", WRONG_USE),
         ("-I {folder}/other.py {port}", "runs with -I, and so without PYTHONPATH", CANNOT),
         ("-S {folder}/other.py {port}", "runs with -S, and so without sitecustomize", CANNOT),
