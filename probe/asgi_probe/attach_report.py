@@ -17,6 +17,11 @@ ASGI, ASGI_2, WSGI, FACTORY, NOTHING, UNKNOWN = (
 )  # fmt: skip
 NO_ASGI_APPS = (WSGI, FACTORY, NOTHING)
 LOADED, STARTING, STARTED = "loaded", "starting", "started"
+PACKAGES = (
+    "fastapi", "starlette", "pydantic", "anyio", "uvicorn", "gunicorn", "hypercorn", "granian",
+    "uvloop", "httptools", "h11",
+)  # fmt: skip
+"""Whose version belongs to a process that serves, where it has imported them."""
 attached: set[tuple[int, str]] = set()
 """The process and the hook of each probe that has started; a child of fork(2) starts its own."""
 
@@ -33,6 +38,7 @@ class AttachReport:
             "executable": sys.executable,
             "gil": getattr(sys, "_is_gil_enabled", lambda: True)(),
             "loop": "",
+            "versions": list_versions(),
             "server": server,
             "hook": hook,
             "app": describe_callable(app),
@@ -107,8 +113,18 @@ def describe_server(name: str) -> str:
     return " with ".join(map(describe_version, names))
 
 
+def list_versions() -> dict[str, str]:
+    found = {name: find_version(name) for name in PACKAGES if name in sys.modules}
+    return {name: version for name, version in found.items() if version}
+
+
 def describe_version(name: str) -> str:
+    return f"{name} {find_version(name)}".rstrip()
+
+
+def find_version(name: str) -> str:
+    """Empty where it lies on the path without being installed."""
     try:
-        return f"{name} {metadata.version(name)}"
+        return metadata.version(name)
     except metadata.PackageNotFoundError:
-        return name
+        return ""

@@ -25,6 +25,7 @@ class ProcessReport:
     executable: str
     gil: bool
     loop: str
+    versions: dict[str, str]
     server: str
     hook: str
     app: str
@@ -42,7 +43,7 @@ class ProcessReport:
     def build_record(self) -> AttachedProcess:
         return AttachedProcess(
             self.pid, self.python, self.executable, self.gil,
-            self.loop, self.server, self.hook, self.app,
+            self.loop, self.server, self.hook, self.app, self.versions,
         )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from time import monotonic
 from urllib.request import urlopen
@@ -109,6 +110,7 @@ def test_each_process_that_serves_is_attached(name: str, folder: Path, tmp_path:
     assert len(attached) == WORKERS[name]
     assert {each.app for each in attached} == {"fastapi.applications.FastAPI"}
     assert {each.executable for each in attached} == {str(PYTHON)}
+    assert {each.versions["fastapi"] for each in attached} == {version("fastapi")}
     assert count_visits(app) == 3  # the mounted app's requests are recorded once
     assert not find_processes(app.raw)
 

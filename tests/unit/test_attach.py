@@ -167,7 +167,7 @@ def test_the_options_of_python_that_keep_the_probe_out(words: str, options: list
 def build_report(pid: int, *ports: int) -> ProcessReport:
     listens = tuple(("127.0.0.1", each) for each in ports)
     return ProcessReport(
-        pid, 1, "3.11.7", "python", True, "", "uvicorn", "hook", "main.app", "asgi", "/srv",
+        pid, 1, "3.11.7", "python", True, "", {}, "uvicorn", "hook", "main.app", "asgi", "/srv",
         listens, False, False, STARTED,
     )  # fmt: skip
 
