@@ -83,10 +83,11 @@ class LoopWatch:
         record = self.find_record(running, began_s)
         self.ended.append(Ended(began_s, ended_s, thread_time(), record))
 
-    def find_running(self) -> Running | None:
-        """As the watchdog sees it. None between two handles, or where the loop does not tell."""
+    def find_running(self, now_s: float) -> Running | None:
+        """As the watchdog sees it. None between two handles, where the loop does not tell, and in a
+        handle's first 10 ms."""
         running, began_s = self.running, self.began_s
-        if running is None or self.running is not running:
+        if running is None or now_s - began_s < BEAT_S or self.running is not running:
             return None
         return Running(began_s, self.find_record(running, began_s), timed=True)
 

@@ -7,7 +7,6 @@ import threading
 from collections import deque
 from collections.abc import Mapping
 from math import inf
-from time import process_time
 from types import FrameType
 from typing import NamedTuple
 
@@ -46,21 +45,17 @@ class Snapshot(NamedTuple):
 class HolderLog:
     """Read by the watchdog's own thread, which is left out, as the loop's."""
 
-    def __init__(self, loop_thread: int, loop_thread_id: int, stacks: StackTexts) -> None:
+    def __init__(self, loop_thread: int, stacks: StackTexts) -> None:
         self._loop_thread = loop_thread
-        self._loop_thread_id = loop_thread_id
         self._stacks = stacks
         self._looks: deque[Snapshot] = deque(maxlen=KEPT)
         self._idents: dict[int, int] = {}
-        self._others_cpu_s = 0.0
+        self._others_cpu_s = -inf  # the first look makes the first snapshot
         self._next_s = 0.0
 
-    def read(self, now_s: float, frames: Mapping[int, FrameType]) -> None:
-        """Does nothing where no other thread has computed since the last time. frames: where the
-        loop is blocked, each thread's."""
-        loop_cpu_s = read_thread_cpu_s(self._loop_thread_id)
-        own_cpu_s = read_thread_cpu_s(threading.get_native_id())
-        others_cpu_s = process_time() - loop_cpu_s - own_cpu_s
+    def read(self, now_s: float, others_cpu_s: float, frames: Mapping[int, FrameType]) -> None:
+        """Does nothing where no other thread has computed since the last time. others_cpu_s: of all
+        of them. frames: where the loop is blocked, each thread's."""
         if not others_cpu_s - self._others_cpu_s > RELEVANT_CPU_S or now_s < self._next_s:
             return
         self._others_cpu_s = others_cpu_s

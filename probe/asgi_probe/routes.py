@@ -17,12 +17,10 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 class EndpointFacts(NamedTuple):
     """endpoint: "file:first_line qualname" of its code; None where it has none in Python. awaited:
-    it is a coroutine function, so it runs on the loop. kept: the endpoint itself, so that no other
-    takes its id."""
+    it is a coroutine function, so it runs on the loop."""
 
     endpoint: str | None
     awaited: bool
-    kept: object
 
 
 def find_route(scope: Scope) -> str:
@@ -74,7 +72,7 @@ def describe_endpoint(endpoint: object, method: str) -> EndpointFacts:
     if isinstance(code, CodeType):
         name = getattr(own, "__qualname__", code.co_name)
         text = f"{code.co_filename}:{code.co_firstlineno} {name}"
-    return EndpointFacts(text, iscoroutinefunction(function), endpoint)
+    return EndpointFacts(text, iscoroutinefunction(function))
 
 
 def find_function(endpoint: object, method: str) -> object:

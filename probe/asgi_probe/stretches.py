@@ -12,8 +12,8 @@ from time import monotonic
 from types import FrameType
 from typing import NamedTuple
 
-from .blocks import BEAT_S, BLOCKED_AFTER_S, MISSED_S, Ended, LoopWatch, Running
-from .counters import Counters
+from .blocks import BLOCKED_AFTER_S, MISSED_S, Ended, LoopWatch, Running
+from .counters import LATE_S, Counters
 from .holders import HolderLog
 from .journal import Columns, ProbeJournal, make_packer
 from .request_record import RequestRecord
@@ -73,8 +73,8 @@ class OpenStretch:
         self.sample_due_s = 0.0
 
 
-def lasts(running: Running | None, now_s: float, at_least_s: float) -> bool:
-    return running is not None and now_s - running.began_s >= at_least_s
+def is_long(running: Running | None, now_s: float) -> bool:
+    return running is not None and now_s - running.began_s >= BLOCKED_AFTER_S
 
 
 def subtract_spans(silence: Span, missed: Iterable[Span], known: Iterable[Span]) -> Iterator[Span]:
@@ -104,7 +104,7 @@ class StretchLog:
         self._journal = journal
         self._stacks = StackTexts()
         self._counters = Counters(loop_thread_id)
-        self._holders = HolderLog(watch.thread, loop_thread_id, self._stacks)
+        self._holders = HolderLog(watch.thread, self._stacks)
         self._numbers = count(1)
         self._missed: deque[Span] = deque(maxlen=KEPT)
         self._known: deque[Span] = deque(maxlen=KEPT)
@@ -114,22 +114,25 @@ class StretchLog:
     def look(self, due_s: float, *, wrote: bool = False) -> Blocked | None:
         """At each beat of the watchdog, which wanted to look at due_s, and may have written to the
         journal since the last look. Returns what has the loop's thread, if it is for long."""
-        watch, look = self._watch, self._counters.read(due_s, wrote=wrote)
+        watch, look = self._watch, self._counters.read_clocks(due_s)
         now_s = look.now_s
-        running = watch.find_running()
+        running = watch.find_running(now_s)
         frames: dict[int, FrameType] = {}
-        if look.late or is_silent(watch, now_s) or lasts(running, now_s, BEAT_S):
+        doubtful = running is not None or look.late_s > LATE_S or is_silent(watch, now_s)
+        if doubtful:
             frames = sys._current_frames()
         frame = frames.get(watch.thread)
+        if running is not None and running.began_s != watch.began_s:
+            running = None  # the loop has gone on before the stack was read
         if self._silences is not None:
             running = self._silences.look(now_s, running, frame, busy=look.busy)
-        elif running is not None and running.began_s != watch.began_s:
-            running = None  # the loop has gone on before the stack was read
-        self._holders.read(now_s, frames)
+        self._holders.read(now_s, look.others_cpu_s, frames)
+        if doubtful or self._counters.is_usage_due(now_s):
+            self._counters.read_usage(look, wrote=wrote)
         if now_s - look.last_s > MISSED_S:
             self._missed.append((look.last_s, now_s))
         self._take_ended()
-        self._running = running if lasts(running, now_s, BLOCKED_AFTER_S) else None
+        self._running = running if is_long(running, now_s) else None
         if self._running is None:
             return None
         self._sample(self._running, now_s, frame)
