@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from .journal import ProbeJournal, make_packer
 from .request_record import HANDLERS, RequestRecord, parse_request_id
-from .routes import EndpointFacts, Scope, describe_endpoint, find_route
+from .routes import EndpointFacts, Scope, describe_endpoint, find_pattern, find_route
 
 log = logging.getLogger("probe")
 pack = make_packer(HANDLERS)
@@ -22,7 +22,8 @@ numbers = count(1)
 
 
 class RowTexts(NamedTuple):
-    """Of a request: indices of its texts, and whether its endpoint is awaited on the loop."""
+    """Of a request: indices of its texts, and whether its endpoint is awaited on the loop. route: 0
+    where the framework does not tell."""
 
     route: int
     endpoint: int
@@ -108,14 +109,13 @@ class Recorder:
         )
 
     def find_texts(self, scope: Scope, journal: ProbeJournal) -> RowTexts:
-        """Made once for each route, its mounts and method; without a route for each request."""
+        """Made once for each route, its mounts and method; a path that stands for an unknown route
+        is of one request."""
         route, get = scope.get("route"), scope.get
         context = get("fastapi")
         if isinstance(context, dict):
             context = context.get("effective_route_context")
         endpoint, method = get("endpoint"), get("method")
-        if route is None:
-            return make_texts(scope, journal)
         key = (id(route), id(endpoint), id(context), method, get("root_path"))
         known = self._texts.get(key)
         if known is None:
@@ -124,7 +124,9 @@ class Recorder:
             # what the key has the id of is kept, or another could take its id
             known = make_texts(scope, journal), (route, endpoint, context)
             self._texts[key] = known
-        return known[0]
+        if known[0].route:
+            return known[0]
+        return known[0]._replace(route=journal.intern_text(find_route(scope)))
 
 
 def make_texts(scope: Scope, journal: ProbeJournal) -> RowTexts:
@@ -134,7 +136,7 @@ def make_texts(scope: Scope, journal: ProbeJournal) -> RowTexts:
     facts = UNKNOWN_ENDPOINT if endpoint is None else describe_endpoint(endpoint, method)
     intern = journal.intern_text
     return RowTexts(
-        route=intern(find_route(scope)),
+        route=0 if find_pattern(scope) is None else intern(find_route(scope)),
         endpoint=intern(facts.endpoint),
         method=intern(method or None),
         protocol=intern(str(scope["type"])),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from functools import partial
 from inspect import iscoroutinefunction, unwrap
 from types import CodeType
@@ -47,7 +47,19 @@ def find_pattern(scope: Scope) -> str | None:
     for pattern in (getattr(scope.get("route"), "path", None), scope.get("path_template")):
         if isinstance(pattern, str):
             return pattern
-    return None
+    patterns = set(iterate_patterns(scope.get("router"), scope.get("endpoint")))
+    return patterns.pop() if len(patterns) == 1 else None
+
+
+def iterate_patterns(router: object, endpoint: object) -> Iterator[str]:
+    """Of the routes of a router and its mounts that lead to an endpoint; an older Starlette does
+    not keep which one it took."""
+    routes = getattr(router, "routes", None)
+    for route in routes if endpoint is not None and isinstance(routes, list) else ():
+        pattern = getattr(route, "path", None)
+        if isinstance(pattern, str) and getattr(route, "endpoint", None) is endpoint:
+            yield pattern
+        yield from iterate_patterns(route, endpoint)
 
 
 def restore_parameters(mounts: str, scope: Scope) -> str:
