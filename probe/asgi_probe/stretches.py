@@ -19,7 +19,6 @@ from .journal import Columns, ProbeJournal, make_packer
 from .request_record import RequestRecord
 from .routes import find_route
 from .silences import SilenceLog, is_silent
-from .stacks import StackTexts
 
 BLOCKS: Columns = (
     ("stretch", "u4"),
@@ -102,9 +101,8 @@ class StretchLog:
         self._watch = watch
         self._silences = silences
         self._journal = journal
-        self._stacks = StackTexts()
         self._counters = Counters(loop_thread_id)
-        self._holders = HolderLog(watch.thread, self._stacks)
+        self._holders = HolderLog(watch)
         self._numbers = count(1)
         self._missed: deque[Span] = deque(maxlen=KEPT)
         self._known: deque[Span] = deque(maxlen=KEPT)
@@ -131,18 +129,23 @@ class StretchLog:
             self._counters.read_usage(look, wrote=wrote)
         if now_s - look.last_s > MISSED_S:
             self._missed.append((look.last_s, now_s))
-        self._take_ended()
+        self._take_ended(now_s)
         self._running = running if is_long(running, now_s) else None
         if self._running is None:
             return None
         self._sample(self._running, now_s, frame)
         return Blocked(self._running.record, frame)
 
-    def _take_ended(self) -> None:
-        silences = [self._watch.silences.popleft() for _ in range(len(self._watch.silences))]
-        while self._watch.ended:
-            self._finish(self._watch.ended.popleft())
-        for silence in silences:
+    def _take_ended(self, now_s: float) -> None:
+        """What ended until the clocks were read: the GIL may have been lost since, and what ended
+        meanwhile is accounted for by the next look, which sees how long that took."""
+        silences, ended = self._watch.silences, self._watch.ended
+        late_beats = []
+        while silences and silences[0][1] <= now_s:
+            late_beats.append(silences.popleft())
+        while ended and ended[0].ended_s <= now_s:
+            self._finish(ended.popleft())
+        for silence in late_beats:
             for began_s, ended_s in subtract_spans(silence, self._missed, self._known):
                 if ended_s - began_s >= BLOCKED_AFTER_S:
                     self._finish(Ended(began_s, ended_s, nan, None, timed=False))
@@ -160,7 +163,7 @@ class StretchLog:
         stretch = self._open
         if stretch is None or stretch.began_s != running.began_s:
             stretch = self._open = OpenStretch(next(self._numbers), running.began_s)
-        text = self._stacks.format_stack(frame) if now_s >= stretch.sample_due_s else None
+        text = self._watch.stacks.format_stack(frame) if now_s >= stretch.sample_due_s else None
         if text is None:
             return
         age_s = now_s - stretch.began_s
