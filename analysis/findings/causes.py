@@ -42,8 +42,9 @@ class StretchJudgement:
 
 
 def judge_stretch(clocks: StretchClocks) -> StretchJudgement:
-    """Never accuses where the machine explains most of it, nor where a clock is missing that could
-    tell: then it is `unexplained`."""
+    """Where the machine explains most of it, only the CPU that the thread itself burnt accuses:
+    nothing else can have burnt it. Where a clock is missing that could say why, it is
+    `unexplained`."""
     length_s = max(0.0, clocks.length_s)
     delay_s, paused_s = clocks.run_delay_s or 0.0, clocks.paused_s or 0.0
     excused_s = min(length_s, delay_s + paused_s)
@@ -51,9 +52,11 @@ def judge_stretch(clocks: StretchClocks) -> StretchJudgement:
     if not excused_s:
         return StretchJudgement(explain_own_part(clocks, own_s), own_s, 0.0)
     excuse: Cause = "no-cpu" if delay_s >= paused_s else "paused"
-    if excused_s > MOST * length_s or own_s < BLOCK_S:
+    cause = explain_own_part(clocks, own_s)
+    is_proven = cause == "compute" or excused_s <= MOST * length_s
+    if own_s < BLOCK_S or not is_proven:
         return StretchJudgement(excuse, 0.0, length_s, excuse)
-    return StretchJudgement(explain_own_part(clocks, own_s), own_s, excused_s, excuse)
+    return StretchJudgement(cause, own_s, excused_s, excuse)
 
 
 def explain_own_part(clocks: StretchClocks, own_s: Second) -> Cause:

@@ -70,7 +70,7 @@ class AuditBuilder:
         route: str | None = "/report",
         **columns: object,
     ) -> None:
-        """A stretch, by default a wait; its samples at equal distances, the last at its end."""
+        """A stretch, by default a wait; its samples in the middle of equal parts."""
         number = len(self.blocks) + 1
         holder = columns.pop("holder_stack", None)
         row: dict[str, object] = {
@@ -82,7 +82,7 @@ class AuditBuilder:
         }  # fmt: skip
         self.blocks.append(row | columns)
         for place, stack in enumerate(stacks, start=1):
-            at_s = began_s + length_s * place / len(stacks)
+            at_s = began_s + length_s * (place - 0.5) / len(stacks)
             sample = {"pid": PID, "stretch": number, "visit": number, "in_gc": 0}
             self.stacks.append(sample | {"at_s": at_s, "stack": json.dumps(stack)})
 
