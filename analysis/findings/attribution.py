@@ -55,11 +55,13 @@ class StretchShare:
 
 @dataclass(frozen=True, slots=True)
 class Attribution:
-    """sites: the shares of each accused place. excused_s: by cause."""
+    """sites: the shares of each accused place. excused_s: by cause. delayed_s: run delay within
+    what the code answers for."""
 
     sites: Mapping[BlockPlace, Sequence[StretchShare]]
     blocked_s: Second
     excused_s: Mapping[Cause, Second]
+    delayed_s: Second
     unexplained_s: Second
 
 
@@ -76,12 +78,13 @@ def attribute_stretches(
     shares = [share for each in judged for share in share_stretch(*each, finder)]
     sites = accuse_places(shares, requests)
     accused_s = sum(share.seconds for site in sites.values() for share in site)
-    own_s = sum(judgement.own_s for _, judgement in judged)
+    code_s = sum(judgement.code_s for _, judgement in judged)
     return Attribution(
         sites=sites,
         blocked_s=sum(stretch.clocks.length_s for stretch in stretches),
         excused_s=excused_s,
-        unexplained_s=max(0.0, own_s - accused_s),
+        delayed_s=sum(stretch.clocks.run_delay_s or 0.0 for stretch, each in judged if each.code_s),
+        unexplained_s=max(0.0, code_s - accused_s),
     )
 
 
@@ -89,30 +92,30 @@ def share_stretch(
     stretch: Stretch, judgement: StretchJudgement, finder: PlaceFinder
 ) -> Iterator[StretchShare]:
     """Nothing where it has no samples."""
-    if judgement.own_s <= 0:
+    if judgement.code_s <= 0:
         return
     if judgement.cause == "gil":
         holder = stretch.holder
         if holder is not None and holder.stack:
             located = finder.locate(holder.stack, holder.route, in_thread=True)
-            count = MIN_SAMPLES if judgement.own_s >= WITNESSED_S else 1
+            count = MIN_SAMPLES if judgement.code_s >= WITNESSED_S else 1
             yield StretchShare(
-                stretch, located, judgement.own_s, "gil", count, True, is_holder=True
+                stretch, located, judgement.code_s, "gil", count, True, is_holder=True
             )
         return
     is_alone = judgement.cause == "compute" and (stretch.clocks.unseen_s or 0.0) >= (
-        KEPT * judgement.own_s
+        KEPT * judgement.code_s
     )
     can_accuse = judgement.cause != "unexplained" or not stretch.clocks.are_known
     weights = list(weigh_samples(stretch, judgement.cause))
-    total_s = sum(seconds for _, seconds in weights)
-    for sample, seconds in weights:
+    total_s = sum(around_s for _, around_s in weights)
+    for sample, around_s in weights:
         located = finder.locate(sample.stack, stretch.route)
-        count = MIN_SAMPLES if is_alone and seconds >= WITNESSED_S else 1
-        part = seconds / total_s if total_s else 1 / len(weights)
-        own_s, samples = judgement.own_s * part, count if can_accuse else 0
+        count = MIN_SAMPLES if is_alone and around_s >= WITNESSED_S else 1
+        part = around_s / total_s if total_s else 1 / len(weights)
+        seconds, samples = judgement.code_s * part, count if can_accuse else 0
         is_all = len(weights) == 1
-        yield StretchShare(stretch, located, own_s, judgement.cause, samples, is_all)
+        yield StretchShare(stretch, located, seconds, judgement.cause, samples, is_all)
 
 
 def weigh_samples(stretch: Stretch, cause: Cause) -> Iterator[tuple[StackSample, Second]]:

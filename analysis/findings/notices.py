@@ -12,6 +12,8 @@ NOTED_S = 0.1
 LOST: Mapping[str, str] = {
     "NO_CPU": "The event loop waited {:,.1f} s for a processor: the machine was busy. Run the "
     "audit on a quiet machine for exact seconds.",
+    "DELAYED": "Within the seconds of the findings, the event loop waited {:,.1f} s for a "
+    "processor.",
     "PAUSED": "The whole process or machine stood still for {:,.1f} s; no code is to blame.",
     "UNEXPLAINED": "The event loop was blocked for {:,.1f} s without enough evidence against any "
     "code. A longer audit gives more samples.",
@@ -31,6 +33,7 @@ def write_block_notices(found: Attribution) -> tuple[Notice, ...]:
     """What is nobody's."""
     lost_s: Mapping[str, Second] = {
         "NO_CPU": found.excused_s["no-cpu"],
+        "DELAYED": found.delayed_s if found.sites else 0.0,
         "PAUSED": found.excused_s["paused"],
         "UNEXPLAINED": found.unexplained_s,
     }
