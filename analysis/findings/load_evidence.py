@@ -40,8 +40,9 @@ STACKS: Mapping[str, pl.DataType] = {
 }
 HANDLERS: Mapping[str, pl.DataType] = {
     **dict.fromkeys(("pid", "request_id", "thread_id"), WHOLE),
-    **dict.fromkeys(("route", "thread_kind", "endpoint", "protocol"), TEXT),
-    "pool_wait_s": NUMBERS,
+    **dict.fromkeys(("method", "route", "thread_kind", "endpoint", "protocol"), TEXT),
+    **dict.fromkeys(("arrived_s", "sent_s", "pool_wait_s"), NUMBERS),
+    "status": WHOLE,
 }
 """Columns that are judged. A table of another age may lack some: they are null then."""
 
@@ -55,7 +56,9 @@ def load_audit_evidence(run: RunDir) -> AuditEvidence:
     schemas = {"asked": ASKED, "handlers": HANDLERS, "blocks": BLOCKS, "block_stacks": STACKS}
     missing = tuple(name for name in schemas if not (cell.path / f"{name}.parquet").exists())
     frames = {
-        name: conform(pl.DataFrame() if name in missing else cell.load_table(name), schema)
+        name: pl.DataFrame(schema=dict(schema))
+        if name in missing
+        else conform(cell.load_table(name), schema)
         for name, schema in schemas.items()
     }
     return AuditEvidence(

@@ -56,9 +56,18 @@ def list_limits(evidence: AuditEvidence) -> Iterator[Notice]:
     yield from (Notice(code, LIMITS[code]) for code, is_so in applies.items() if is_so)
     if record.interrupted is not None:
         yield Notice("INTERRUPTED", f"The audit was cut short: {record.interrupted}.")
-    for table in evidence.missing:
+    for table in list_lost_tables(evidence):
         yield Notice("NOT_RECORDED", f"{table}.parquet is missing: nothing is known of it.")
     yield from (Notice("WARNING", each) for each in record.warnings)
     for each in record.unasked:
         text = f"{each.method} {each.route} was not asked: {each.reason}. {each.how}"
         yield Notice("UNASKED", text)
+
+
+def list_lost_tables(evidence: AuditEvidence) -> Iterator[str]:
+    """Those that there should be: from outside of a service there are only the clients' rows, and
+    none where the traffic is the user's own."""
+    is_asked = any(each.routes for each in evidence.record.phases)
+    for table in evidence.missing:
+        if is_asked if table == "asked" else evidence.record.processes:
+            yield table

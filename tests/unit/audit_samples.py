@@ -138,11 +138,14 @@ def make_table(
     )
 
 
-def save_audit(run: RunDir, audit: AuditBuilder) -> None:
+def save_audit(
+    run: RunDir, audit: AuditBuilder, processes: tuple[AttachedProcess, ...] | None = None
+) -> None:
     """As the audit does it."""
     cell = run.open_cell("audit")
     cell.path.mkdir(parents=True)
-    record = replace(RECORD, phases=audit.phases)
+    inside = RECORD.processes if processes is None else processes
+    record = replace(RECORD, phases=audit.phases, processes=inside)
     (cell.path / AUDIT_FILE).write_bytes(RECORD_TYPE.dump_json(record))
     cell.save_table("asked", make_table(audit.asked, ASKED))
     cell.save_table("handlers", make_table(audit.handlers, HANDLERS))
