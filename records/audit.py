@@ -7,6 +7,8 @@ import polars as pl
 from records.rows import Schema
 from scenarios.units import Second
 
+KIND = "audit"
+"""Of a run directory, in its manifest; and the name of its one cell."""
 AUDIT_FILE = "audit.json"
 FINDINGS_FILE = "findings.json"
 

@@ -19,13 +19,17 @@ SENT: Columns = (
 """A request may be written twice, unfinished and finished."""
 
 U2, U4, U8, F8, TEXT = pl.UInt16(), pl.UInt32(), pl.UInt64(), pl.Float64(), pl.String()
-MOMENTS = ("intended_s", "arrived_s", "queued_s", "started_s", "ended_s", "sent_s", "at_s")
+MOMENTS = (
+    "intended_s", "arrived_s", "queued_s", "started_s", "ended_s", "sent_s", "returned_s",
+    "began_s", "at_s",
+)  # fmt: skip
 """The columns that tell when; all others in seconds tell how long."""
 
 REQUESTS: Schema = {"cell": TEXT, "process": U4, **decode_table(SENT, b"", {}).schema}
 
 HANDLERS: Schema = {
     "pid": U4,
+    "visit": U4,  # the request's number in its process
     "request_id": U8,  # null: the caller gave none of ours
     "route": TEXT,
     **dict.fromkeys(("arrived_s", "queued_s", "started_s", "ended_s", "sent_s"), F8),
@@ -33,6 +37,10 @@ HANDLERS: Schema = {
     "thread_id": U4,
     "thread_kind": TEXT,
     "status": U2,
+    "endpoint": TEXT,  # "file:first_line qualname" of its code
+    "method": TEXT,
+    "returned_s": F8,  # the app returned
+    "protocol": TEXT,  # http, websocket
 }
 
 PROBE: Schema = {
@@ -47,6 +55,32 @@ PROBE: Schema = {
     "cpu_s": F8,
     **dict.fromkeys(("blocked_route", "blocked_frame"), TEXT),
 }
+
+BLOCKS: Schema = {
+    "pid": U4,
+    "stretch": U4,
+    **dict.fromkeys(("began_s", "ended_s"), F8),  # no end: it lasted when the process was last seen
+    "timed": pl.Boolean(),  # its own times; otherwise from heartbeat and samples, within 10 ms
+    "visit": U4,
+    "route": TEXT,
+    **dict.fromkeys(("cpu_s", "run_delay_s", "gc_s", "unseen_s", "paused_s"), F8),
+    "holder_thread": U4,
+    "holder_cpu_s": F8,
+    "holder_visit": U4,
+    **dict.fromkeys(("holder_route", "holder_stack"), TEXT),
+}
+"""One row a stretch in which one handle had the thread of the event loop for 20 ms or more."""
+
+BLOCK_STACKS: Schema = {
+    "pid": U4,
+    "stretch": U4,
+    "at_s": F8,
+    "visit": U4,
+    "stack": TEXT,
+    "in_gc": pl.Boolean(),
+}
+"""Samples of the thread's stack within the stretches. A stack is a JSON list of frames, innermost
+first: [module, file, line, function, first line of the function]."""
 
 MACHINE: Schema = {
     "at_s": F8,

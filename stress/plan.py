@@ -117,14 +117,18 @@ def count_wanted_descriptors(scenario: Scenario) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What to start, in which folder, with which variables beside the inherited ones."""
+    """What to start, in which folder, with which variables in addition to the inherited ones.
+
+    end_signal: what asks it to end. inherits_all: a user's own program gets every variable; one of
+    ours gets none that would change a server or a client behind our back.
+    """
 
     role: str
     argv: tuple[str, ...]
     cwd: Path
     env: Mapping[str, str]
     end_signal: signal.Signals = signal.SIGTERM
-    """What asks it to end."""
+    inherits_all: bool = False
 
 
 def build_app_environment(

@@ -58,12 +58,13 @@ class Process:
         what is said too where no stdout is given. Raises UserError."""
         self.argv, self._end_signal = command.argv, command.end_signal
         launcher = (sys.executable, "-I", str(LAUNCHER), str(os.getpid()))
+        inherited = os.environ if command.inherits_all else clean_environment(os.environ)
         with self.log.open("ab") as output:
             try:
                 self._popen = subprocess.Popen(
                     (*launcher, *command.argv),
                     cwd=command.cwd,
-                    env={**clean_environment(os.environ), **command.env},
+                    env={**inherited, **command.env},
                     stdin=stdin,
                     stdout=output if stdout is None else stdout,
                     stderr=output,

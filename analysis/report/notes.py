@@ -31,7 +31,7 @@ LIMITS = {
 """By the names that analysis.theory has for them."""
 NOTED_FAILURES = 0.001
 EXTRAPOLATED = (
-    "extrapolated: CPU limits the throughput, and was calibrated with fewer requests in flight"
+    "extrapolated: CPU may limit the throughput, and was calibrated with fewer requests in flight"
 )
 
 

@@ -4,67 +4,110 @@ from __future__ import annotations
 
 import asyncio
 import atexit
-from collections.abc import Awaitable, Callable
+import os
+from collections.abc import Awaitable
 from pathlib import Path
 from time import monotonic
 
+from .attach_report import BY_HAND, DIRECTORY_VARIABLE, AttachReport
+from .blocks import instrument_handles
 from .recorder import Recorder
-from .request_record import RequestRecord, Scope, current, instrument_pool
+from .request_record import RequestRecord, current, instrument_executors, instrument_pool
+from .routes import App, Message, Receive, Scope, Send
+from .timed_call import wrap_app
 from .watchdog import Watchdog
 
-Message = Scope
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
+LAST_MESSAGES = ("lifespan.shutdown.complete", "lifespan.shutdown.failed")
 
 
 class Probe:
-    """`Probe(app, directory)`: the same app, with a journal per process in `directory`."""
+    """`Probe(app, directory)`: the same app, with a journal per process in `directory`.
 
-    def __init__(self, app: App, directory: Path, user_root: Path | None = None) -> None:
+    `Probe(app)` attaches a service by hand: in an audit it writes what an audit reads, otherwise
+    it does nothing.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        directory: Path | None = None,
+        user_root: Path | None = None,
+        report: AttachReport | None = None,
+    ) -> None:
         self.app = app
+        if directory is None and (audited := os.environ.get(DIRECTORY_VARIABLE)):
+            directory = Path(audited)
+            report = report or AttachReport(directory, app, "", BY_HAND)
         self.directory = directory
         self.user_root = user_root or Path.cwd()
         self.recorder = Recorder()
-        self._started = False
+        self.report = report
+        self._call = app
         self._watchdog: Watchdog | None = None
-        instrument_pool()
+        self.recorder.off = self.recorder.watched = directory is None
+        if directory is not None:
+            instrument_pool()
+            instrument_executors()
+            instrument_handles()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         recorder = self.recorder
-        if not self._started:  # after the fork, on the loop: here the watchdog belongs
+        if not recorder.watched:  # after the fork, on the loop: here the watchdog belongs
             self._start()
-        if scope["type"] != "http" or recorder.off:
-            await self.app(scope, receive, self.wrap_lifespan_send(send))
+        kind = scope["type"]
+        if kind == "lifespan":
+            await self.run_lifespan(scope, receive, send)
+            return
+        if recorder.off:
+            await self._call(scope, receive, send)
             return
         record = recorder.record_arrival(scope)
         token = current.set(record)
+        wrap = wrap_response_send if kind == "http" else wrap_websocket_send
         try:
-            await self.app(scope, receive, wrap_response_send(send, record))
+            await self._call(scope, receive, wrap(send, record))
         finally:
             current.reset(token)
             recorder.record_departure(record)
 
     def _start(self) -> None:
-        self._started = True
+        recorder = self.recorder
+        recorder.watched = True
+        if self.directory is None or (self.report and self.report.is_superfluous()):
+            recorder.off = True
+            return
         try:
             loop = asyncio.get_running_loop()
-            self._watchdog = Watchdog(self.recorder, self.directory, self.user_root)
+        except RuntimeError:  # the app runs under trio, where there is nothing to watch
+            recorder.off = True
+            return
+        try:
+            if self.report:
+                self.report.note_start()
+            self._watchdog = Watchdog(recorder, self.directory, self.user_root)
             self._watchdog.start(loop)
-            atexit.register(self.stop)
+            watch = self._watchdog.watch
+            self._call = self.app if watch.times_handles else wrap_app(self.app, watch)
+            atexit.register(self._watchdog.stop)
         except Exception as error:  # whatever it is, the app must not notice
-            self.recorder.switch_off(error)
+            recorder.switch_off(error)
 
-    def wrap_lifespan_send(self, send: Send) -> Send:
+    async def run_lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Stops the probe with the app's lifespan, the last that it hears of: uvicorn raises the
         signal that ended it once more, and the process dies without its atexit functions."""
 
-        def send_and_stop(message: Message) -> Awaitable[None]:
-            if message["type"] in ("lifespan.shutdown.complete", "lifespan.shutdown.failed"):
+        def note_and_send(message: Message) -> Awaitable[None]:
+            if message["type"] in LAST_MESSAGES:
                 self.stop()
+            elif self.report:
+                self.report.note_started()
             return send(message)
 
-        return send_and_stop
+        try:
+            await self._call(scope, receive, note_and_send)
+        finally:
+            if self.report:
+                self.report.note_started()
 
     def stop(self) -> None:
         """Writes what is left. Safe to call twice; a process that ends in order does it itself."""
@@ -86,6 +129,21 @@ def wrap_response_send(send: Send, record: RequestRecord) -> Send:
             if record.ended_s != record.ended_s:  # NaN: no thread of the pool has noted an end
                 record.ended_s = monotonic()
         elif kind == "http.response.body" and not message.get("more_body"):
+            record.sent_s = monotonic()
+        return send(message)
+
+    return note_and_send
+
+
+def wrap_websocket_send(send: Send, record: RequestRecord) -> Send:
+    """A socket's status is 101 once it is accepted, and 403 where it is closed before."""
+
+    def note_and_send(message: Message) -> Awaitable[None]:
+        kind = message["type"]
+        if kind == "websocket.accept":
+            record.status = 101
+        elif kind == "websocket.close":
+            record.status = record.status or 403
             record.sent_s = monotonic()
         return send(message)
 

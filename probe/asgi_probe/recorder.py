@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import logging
-from inspect import iscoroutinefunction
 from itertools import count
 from math import isnan
 from time import monotonic
 
 from .journal import ProbeJournal, make_packer
-from .request_record import HANDLERS, RequestRecord, Scope, find_route, parse_request_id
+from .request_record import HANDLERS, RequestRecord, parse_request_id
+from .routes import EndpointFacts, Scope, describe_endpoint, find_route
 
 log = logging.getLogger("probe")
 pack = make_packer(HANDLERS)
+UNKNOWN_ENDPOINT = EndpointFacts(None, False, None)
+MOST_ENDPOINTS = 1_000
+"""An app that makes its endpoints anew for each request would fill the memory."""
+numbers = count(1)
+"""Of all requests of the process: a task may carry a request that another probe has seen."""
 
 
 class Recorder:
@@ -25,15 +30,20 @@ class Recorder:
         self.in_flight: dict[RequestRecord, None] = {}
         self.loop_thread_id = 0
         self.journal: ProbeJournal | None = None
-        self._numbers = count(1)
-        self._awaited: dict[object, bool] = {}
+        self.departed: RequestRecord | None = None
+        """The last request that left: at the end of its last handle no context carries it."""
+        self.watched = False
+        """Whether a watchdog runs, or has been tried in vain."""
+        self._endpoints: dict[tuple[int, str], EndpointFacts] = {}
 
     def record_arrival(self, scope: Scope) -> RequestRecord:
-        record = RequestRecord(next(self._numbers), scope, monotonic())
+        record = RequestRecord(next(numbers), scope, monotonic())
         self.in_flight[record] = None
         return record
 
     def record_departure(self, record: RequestRecord) -> None:
+        record.returned_s = monotonic()
+        self.departed = record
         del self.in_flight[record]
         if self.journal is not None and not self.off:
             try:
@@ -60,7 +70,9 @@ class Recorder:
     def pack_row(self, record: RequestRecord, journal: ProbeJournal) -> bytes:
         scope = record.scope
         started_s, thread_id, kind = record.started_s, record.thread_id, record.thread_kind
-        if kind is None and self.is_awaited(scope.get("endpoint")):
+        method = str(scope.get("method", ""))
+        facts = self.find_facts(scope.get("endpoint"), method)
+        if kind is None and facts.awaited:
             started_s, thread_id, kind = record.arrived_s, self.loop_thread_id, "loop"
         return pack(
             record.number,
@@ -75,13 +87,20 @@ class Recorder:
             thread_id,
             journal.intern_text(kind),
             record.status,
+            journal.intern_text(facts.endpoint),
+            journal.intern_text(method or None),
+            record.returned_s,
+            journal.intern_text(str(scope["type"])),
         )
 
-    def is_awaited(self, endpoint: object) -> bool:
-        """True for a coroutine endpoint: it runs on the loop. Unknown endpoints are not guessed."""
+    def find_facts(self, endpoint: object, method: str) -> EndpointFacts:
+        """Unknown endpoints are not guessed."""
         if endpoint is None:
-            return False
-        known = self._awaited.get(endpoint)
-        if known is None:
-            known = self._awaited[endpoint] = iscoroutinefunction(endpoint)
-        return known
+            return UNKNOWN_ENDPOINT
+        key = (id(endpoint), method)
+        facts = self._endpoints.get(key)
+        if facts is None:
+            if len(self._endpoints) >= MOST_ENDPOINTS:
+                self._endpoints.clear()
+            facts = self._endpoints[key] = describe_endpoint(endpoint, method)
+        return facts

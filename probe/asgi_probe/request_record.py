@@ -3,17 +3,19 @@ which thread of anyio's pool runs an endpoint, and how long requests wait for to
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable
+from concurrent import futures
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import ContextVar
 from functools import partial
-from math import nan
-from threading import current_thread, get_native_id
+from math import inf, nan
+from threading import current_thread, get_ident, get_native_id
 from time import monotonic
 from typing import cast
 
 from .journal import Columns
+from .routes import Scope
 
-Scope = MutableMapping[str, object]
 RunSync = Callable[..., Awaitable[object]]
 
 HANDLERS: Columns = (
@@ -29,6 +31,10 @@ HANDLERS: Columns = (
     ("thread_id", "u4"),
     ("thread_kind", "text"),
     ("status", "u2"),
+    ("endpoint", "text"),
+    ("method", "text"),
+    ("returned_s", "f8"),
+    ("protocol", "text"),
 )
 """Times are time.monotonic() in seconds, NaN where not (yet) known; 0 means no id, no status."""
 
@@ -42,6 +48,7 @@ class RequestRecord:
     started_s = nan
     ended_s = nan
     sent_s = nan
+    returned_s = nan
     pool_wait_s = 0.0
     thread_id = 0
     thread_kind: str | None = None
@@ -52,6 +59,20 @@ class RequestRecord:
         self.scope = scope
         self.arrived_s = arrived_s
 
+
+class WorkSpan:
+    """A call that a thread of a pool runs for a request."""
+
+    __slots__ = ("began_s", "ended_s", "record")
+
+    def __init__(self, record: RequestRecord, began_s: float) -> None:
+        self.record = record
+        self.began_s = began_s
+        self.ended_s = inf
+
+
+work_spans: dict[int, WorkSpan] = {}
+"""The newest of each thread, by its ident."""
 
 current: ContextVar[RequestRecord | None] = ContextVar("probe_record", default=None)
 
@@ -87,12 +108,6 @@ def record_thread_start(record: RequestRecord, started_s: float) -> None:
     record.thread_kind = classify_thread(current_thread().name)
 
 
-def find_route(scope: Scope) -> str:
-    """The route's pattern where the framework gives it, else the path."""
-    pattern = getattr(scope.get("route"), "path", None)
-    return pattern if isinstance(pattern, str) else str(scope.get("path", ""))
-
-
 def parse_request_id(scope: Scope) -> int:
     """Our generator's ids are 16 hexadecimal digits; any other id is 0, not known."""
     headers = scope.get("headers")
@@ -104,6 +119,37 @@ def parse_request_id(scope: Scope) -> int:
                 except ValueError:
                     return 0
     return 0
+
+
+def instrument_executors() -> None:
+    """Notes for which request a thread of any ThreadPoolExecutor works, asyncio's default one
+    among them. Does nothing the second time."""
+    original = ThreadPoolExecutor.submit
+    if hasattr(original, "probe_original"):
+        return
+
+    def submit(
+        self: ThreadPoolExecutor,
+        function: Callable[..., object],
+        /,
+        *args: object,
+        **options: object,
+    ) -> Future[object]:
+        record = current.get()
+        if record is None:
+            return original(self, function, *args, **options)
+
+        def call_noted() -> object:
+            span = work_spans[get_ident()] = WorkSpan(record, monotonic())
+            try:
+                return function(*args, **options)
+            finally:
+                span.ended_s = monotonic()
+
+        return original(self, call_noted)
+
+    vars(futures)["ThreadPoolExecutor"].submit = submit
+    submit.probe_original = original  # type: ignore[attr-defined]
 
 
 def instrument_pool() -> None:
@@ -130,13 +176,15 @@ def wrap_run_sync(original: RunSync) -> RunSync:
         def call_timed(*given: object) -> object:
             started_s = monotonic()
             record.pool_wait_s += started_s - asked_s
-            if not is_endpoint:
-                return function(*given)
-            record_thread_start(record, started_s)
+            span = work_spans[get_ident()] = WorkSpan(record, started_s)
+            if is_endpoint:
+                record_thread_start(record, started_s)
             try:
                 return function(*given)
             finally:
-                record.ended_s = monotonic()
+                span.ended_s = monotonic()
+                if is_endpoint:
+                    record.ended_s = span.ended_s
 
         return await original(call_timed, *args, **options)
 

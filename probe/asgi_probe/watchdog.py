@@ -11,20 +11,22 @@ import sys
 import threading
 from math import nan
 from pathlib import Path
-from time import monotonic, process_time
+from time import monotonic, process_time, sleep
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from .blocks import BEAT_S, MISSED_S, unwatch_loop, watch_loop
 from .journal import Columns, ProbeJournal, make_packer
 from .recorder import Recorder
-from .request_record import HANDLERS, RequestRecord, classify_thread, find_route
+from .request_record import HANDLERS, classify_thread
+from .routes import find_route
+from .silences import SilenceLog
+from .stacks import PROBE_HOME
+from .stretches import BLOCK_STACKS, BLOCKS, Blocked, StretchLog
 
 if TYPE_CHECKING:
     from anyio import CapacityLimiter
 
-PROBE_HOME = str(Path(__file__).parent)
-BEAT_S = 0.010
-"""Period of the loop's heartbeat, and of the watchdog's look."""
 FLUSH_EVERY_S = 0.25
 BLOCKED_AFTER_S = 0.1
 """A heartbeat older than this gets the loop thread's stack read."""
@@ -59,16 +61,15 @@ class Watchdog:
     def __init__(self, recorder: Recorder, directory: Path, user_root: Path) -> None:
         self.recorder = recorder
         self.user_root = user_root
-        self._beat_at_s = monotonic()
         self._journal = ProbeJournal(
-            directory / f"probe-{os.getpid()}-{self._beat_at_s:.3f}.journal",
-            {"h": HANDLERS, "s": SAMPLES},
+            directory / f"probe-{os.getpid()}-{monotonic():.3f}.journal",
+            {"h": HANDLERS, "s": SAMPLES, "b": BLOCKS, "c": BLOCK_STACKS},
             {"pid": os.getpid(), "beat_us": round(BEAT_S * 1e6)},
         )
         recorder.journal = self._journal
         self._limiter: CapacityLimiter | None = None
         self._loop_thread = threading.get_ident()
-        self._stop = threading.Event()
+        self._stopped = False
         self._thread = threading.Thread(target=self._run, name="probe watchdog", daemon=True)
         self._census: tuple[int, ...] = (1, 0, 0, 0)
         self._census_at_s = -1.0
@@ -82,43 +83,70 @@ class Watchdog:
             from anyio.to_thread import current_default_thread_limiter
 
             self._limiter = current_default_thread_limiter()  # the running loop's
-        self._record_heartbeat(loop)
+        self._loop = loop
+        self.watch = watch_loop(loop, self.recorder)
+        silences = None if self.watch.times_handles else SilenceLog(self.watch, loop)
+        self._stretches = StretchLog(
+            self.watch, self.recorder.loop_thread_id, self._journal, silences
+        )
+        self._record_heartbeat()
         self._thread.start()
 
     def stop(self) -> None:
-        """Writes what is left. Safe to call twice."""
-        self._stop.set()
+        """Writes what is left. Safe to call twice, and in a process that was forked off."""
+        self._stopped = True
         if self._thread.is_alive():
             self._thread.join(timeout=2.0)
 
-    def _record_heartbeat(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._beat_at_s = monotonic()
-        if not self._stop.is_set() and not self.recorder.off:
-            loop.call_later(BEAT_S, self._record_heartbeat, loop)
+    def _record_heartbeat(self) -> None:
+        self.watch.note_beat()
+        if not self._stopped and not self.recorder.off:
+            self._loop.call_later(BEAT_S, self._record_heartbeat)
 
     def _run(self) -> None:
         try:
-            flushed_s = monotonic()
-            while not self._stop.wait(BEAT_S) and not self.recorder.off:
-                now_s = monotonic()
-                self._journal.add("s", self._sample_loop(now_s))
-                if now_s - flushed_s >= FLUSH_EVERY_S:
-                    self._write()
-                    flushed_s = now_s
-            self._journal.add("s", self._sample_loop(monotonic()))  # however short the life
-            self._write()
+            self._watch()
         except Exception as error:  # whatever it is, the app must not notice
             self.recorder.switch_off(error)
+        finally:
+            unwatch_loop(self._loop)
+            self.recorder.journal, self.recorder.watched = None, self.recorder.off
+            self._stretches.close()
+            self._journal.close()
+
+    def _watch(self) -> None:
+        """Until the loop is closed: a probe that is used on another one begins anew."""
+        wrote, flushed_s = False, monotonic()
+        looked_s = flushed_s
+        while not self._stopped and not self.recorder.off and not self._loop.is_closed():
+            # where the GIL was lost in the middle of a look, the next one follows at once: the
+            # thread that had it is still at the line that took it
+            if monotonic() - looked_s < MISSED_S:
+                sleep(BEAT_S)
+            due_s, looked_s = looked_s + BEAT_S, monotonic()
+            self._look(due_s, wrote=wrote)
+            wrote = looked_s - flushed_s >= FLUSH_EVERY_S
+            if wrote:
+                self._write()
+                flushed_s = looked_s
+        self._look(monotonic(), wrote=wrote)  # however short the life
+        self._write()
+
+    def _look(self, due_s: float, *, wrote: bool) -> None:
+        blocked = self._stretches.look(due_s, wrote=wrote)
+        self._journal.add("s", self._sample_loop(monotonic(), blocked))
 
     def _write(self) -> None:
         self.recorder.write_snapshot(self._journal)
+        self._stretches.write_open()
         self._journal.flush()
 
-    def _sample_loop(self, now_s: float) -> bytes:
-        age_s = now_s - self._beat_at_s
+    def _sample_loop(self, now_s: float, blocked: Blocked | None) -> bytes:
+        age_s = now_s - self.watch.beat_at_s
         route, site = None, None
-        if age_s > BLOCKED_AFTER_S:
-            route, site = find_blocking_site(self._loop_thread, self.user_root)
+        if blocked is not None and age_s > BLOCKED_AFTER_S:
+            route = find_route(blocked.record.scope) if blocked.record else None
+            site = find_site(blocked, self.user_root)
         census_is_due = now_s - self._census_at_s > CENSUS_EVERY_S
         if census_is_due or self._thread_count != threading.active_count():
             self._count_threads(now_s)
@@ -163,27 +191,18 @@ def read_resident_bytes() -> float:
         return nan
 
 
-def find_blocking_site(thread: int, user_root: Path) -> tuple[str | None, str | None]:
-    """(route, "file:line function") of what a thread is in the middle of; None where unknown.
-    Inside a request, but outside the user's code (a server that writes its log), it is "module
-    function" of the innermost line.
-
-    A coroutine that is being run has its awaiters below it on the stack, so the probe's own
-    frame, whose local `record` is the request's, is found there too.
-    """
-    innermost = frame = sys._current_frames().get(thread)
-    route, site = None, None
-    while frame is not None and route is None:
-        if frame.f_code.co_filename.startswith(PROBE_HOME):
-            record = frame.f_locals.get("record")
-            if isinstance(record, RequestRecord):
-                route = find_route(record.scope)
-        elif site is None:
-            site = format_user_frame(frame, user_root)
+def find_site(blocked: Blocked, user_root: Path) -> str | None:
+    """ "file:line function" of the innermost line of the user's code. Inside a request, but outside
+    the user's code (a server that writes its log), "module function" of the innermost line."""
+    frame = blocked.frame
+    while frame is not None and not frame.f_code.co_filename.startswith(PROBE_HOME):
+        site = format_user_frame(frame, user_root)
+        if site is not None:
+            return site
         frame = frame.f_back
-    if site is None and route is not None and innermost is not None:
-        site = f"{innermost.f_globals.get('__name__')} {innermost.f_code.co_name}"
-    return route, site
+    if blocked.record is None or blocked.frame is None:
+        return None
+    return f"{blocked.frame.f_globals.get('__name__')} {blocked.frame.f_code.co_name}"
 
 
 def format_user_frame(frame: FrameType, user_root: Path) -> str | None:

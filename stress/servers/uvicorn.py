@@ -21,4 +21,11 @@ def build_argv(server: Server, host: str, port: int) -> tuple[str, ...]:
     )  # fmt: skip
 
 
+def build_app_argv(python: str, target: str, host: str, port: int) -> tuple[str, ...]:
+    """Serves any app as uvicorn does when nothing is asked of it. `main:create()` is a factory."""
+    factory = ("--factory",) if target.endswith("()") else ()
+    name = target.removesuffix("()")
+    return python, "-m", "uvicorn", *factory, name, f"--host={host}", f"--port={port}"
+
+
 ADAPTER = ServerAdapter(build_argv, packages=("uvicorn",), variables=("UVICORN_",))

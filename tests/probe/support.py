@@ -12,8 +12,7 @@ from types import SimpleNamespace
 
 from asgi_probe import Probe
 from asgi_probe.journal import CODES, FRAME
-from asgi_probe.middleware import App, Message, Receive, Send
-from asgi_probe.request_record import Scope
+from asgi_probe.routes import App, Message, Receive, Scope, Send
 
 Calls = Callable[[App], Awaitable[None]]
 

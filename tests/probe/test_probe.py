@@ -13,8 +13,8 @@ from typing import Annotated
 import anyio.to_thread
 import pytest
 from asgi_probe import Probe
-from asgi_probe.middleware import App, Message, Receive, Send
-from asgi_probe.request_record import Scope, classify_thread, is_endpoint_call
+from asgi_probe.request_record import classify_thread, is_endpoint_call
+from asgi_probe.routes import App, Message, Receive, Scope, Send
 from fastapi import BackgroundTasks, Depends, FastAPI
 from starlette.applications import Starlette
 from starlette.middleware.base import BaseHTTPMiddleware

@@ -16,6 +16,7 @@ from stress.machine import find_free_port
 from tests.process.test_upstream_contract import Upstream, running
 
 pytestmark = pytest.mark.slow
+untimed = pytest.mark.untimed
 forms = pytest.mark.parametrize(
     ("library", "form"),
     [(library, form) for library, forms_of in FORMS_OF.items() for form in forms_of],
@@ -63,6 +64,7 @@ def ask(client: UpstreamClient, form: Form, times: int) -> list[int]:
     return sorted(found)
 
 
+@untimed
 @forms
 @lives
 def test_it_answers_and_closes_without_a_warning(
@@ -72,6 +74,7 @@ def test_it_answers_and_closes_without_a_warning(
     assert upstream.when(lambda stats: stats.in_flight == 0).served == 4
 
 
+@untimed
 @forms
 @lives
 def test_an_upstream_that_is_late_is_a_504(
@@ -82,6 +85,7 @@ def test_an_upstream_that_is_late_is_a_504(
     assert upstream.when(lambda stats: stats.in_flight == 0).served == 0
 
 
+@untimed
 @forms
 @lives
 def test_an_upstream_that_refuses_is_a_502(library: Library, form: Form, life: Life) -> None:
@@ -89,6 +93,7 @@ def test_an_upstream_that_refuses_is_a_502(library: Library, form: Form, life: L
     assert ask(client, form, 2) == [502] * 2
 
 
+@untimed
 @forms
 def test_no_more_connections_are_used_than_it_may_have(
     library: Library, form: Form, upstream: Upstream

@@ -136,3 +136,21 @@ def test_arrivals_settle_at_what_they_have_in_flight() -> None:
     # n such that n · cpu(n) = 1 s, about: beyond it more than one second of work each second
     full = model.scale_cpu_to_rate().loop_cpu_s
     assert full == pytest.approx(law.compute_cpu_s(1 / full), rel=0.01)
+
+
+@pytest.mark.parametrize(("growth_s", "extrapolated"), [(0.0, False), (0.00002, True)])
+def test_a_range_that_reaches_into_saturation_is_extrapolated(
+    growth_s: float, extrapolated: bool
+) -> None:
+    """0.5 ms for each of 500 requests a second leaves half a core; 10 ms, which the interval of
+    its growth does not rule out, saturate it twenty times over."""
+    variance = growth_s**2
+    spread = ((0.0, 0.0, 0.0), (0.0, 0.0, 0.0), (0.0, 0.0, variance))
+    law = CpuLaw(0.0005, largest=100, spread=spread)
+    model = ServerModel("async def", delay_s=1.0, loop_cpu_s=0.0005, cpu_law=law)
+    found = compute_prediction(model, Load(users=500, duration_s=30.0))
+    assert found.limited_by == "users"
+    assert found.extrapolated is extrapolated
+    assert found.low is not None
+    assert found.ok_rps is not None
+    assert (found.low < 0.92 * found.ok_rps) is extrapolated

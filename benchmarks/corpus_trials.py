@@ -1,0 +1,112 @@
+"""One app of the corpus under one detector: what is asked, what the detector reports, and what the
+work really took."""
+
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event, Thread
+from time import monotonic
+from typing import Protocol
+
+from tests.corpus.client import ask, ask_for
+from tests.corpus.labels import Asking, CorpusApp
+from tests.corpus.matching import Match, Report, match_reports
+from tests.corpus.serve import measure_union, read_work
+
+PING = Asking("GET", "/ping")
+PING_EVERY_S = 0.05
+GRACE_S = 0.5
+"""After a route was asked alone, what it left to do ends, and its reports arrive."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """asked_s: seconds for which each route is asked alone. folder: fresh, for this trial alone."""
+
+    app: CorpusApp
+    users: int
+    python: Path
+    loop: str
+    asked_s: float
+    folder: Path
+
+    @property
+    def times(self) -> Path:
+        return self.folder / "times"
+
+
+class Detector(Protocol):
+    @property
+    def name(self) -> str: ...
+
+    def detect(self, trial: Trial) -> list[Report]:
+        """Raises RuntimeError where it or the app does not start, or does not end in time."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class AskedAlone:
+    """When a route, and no other that blocks, was asked."""
+
+    route: str
+    began_s: float
+    ended_s: float
+
+
+def run_trial(detector: Detector, trial: Trial) -> Match:
+    trial.folder.mkdir(parents=True)
+    reports = detector.detect(trial)
+    work = read_work(trial.times)
+    return match_reports(trial.app, reports, {name: measure_union(work[name]) for name in work})
+
+
+def ask_all(port: int, trial: Trial) -> list[AskedAlone]:
+    """Each route alone; with several users, somebody else asks for the cheapest meanwhile."""
+    asked = []
+    with ask_in_background(port) if trial.users > 1 else ExitStack():
+        for label in trial.app.labels:
+            if label.asking is None or label.route is None:
+                continue
+            began_s = monotonic()
+            ask_for(port, label.asking, trial.users, trial.asked_s)
+            Event().wait(GRACE_S)
+            asked.append(AskedAlone(label.route, began_s, monotonic()))
+    return asked
+
+
+@contextmanager
+def ask_in_background(port: int) -> Iterator[None]:
+    done = Event()
+
+    def repeat() -> None:
+        while not done.wait(PING_EVERY_S):
+            ask(port, PING)
+
+    thread = Thread(target=repeat)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+@contextmanager
+def keep_cores_busy(count: int) -> Iterator[None]:
+    """Processes that compute and nothing else."""
+    code = "while True: pass"
+    processes = [subprocess.Popen((sys.executable, "-c", code)) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+
+
+def find_route(asked: Sequence[AskedAlone], at_s: float) -> str | None:
+    """The one that was asked alone then."""
+    return next((each.route for each in asked if each.began_s <= at_s <= each.ended_s), None)

@@ -1,0 +1,201 @@
+"""Puts the probe in front of the app of an audited service, where its server loads it. Imported
+when a server's module has been executed. Where each server loads its app was read in its source.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from types import ModuleType
+from typing import Protocol, cast
+
+from .attach_report import (
+    DIRECTORY_VARIABLE,
+    NO_ASGI_APPS,
+    STARLETTE,
+    AttachReport,
+    describe_server,
+)
+from .middleware import Probe
+from .request_record import instrument_pool
+from .routes import App, Receive, Scope, Send
+
+log = logging.getLogger("probe")
+probes: dict[int, Probe] = {}
+"""By the id of the app: a server may load one app in two places, or call it many times."""
+undo_starlette: list[Callable[[], None]] = []
+inside: ContextVar[bool] = ContextVar("asgi_probe_inside", default=False)
+
+
+class Socket(Protocol):
+    def getsockname(self) -> object: ...
+
+
+class HasSockets(Protocol):
+    sockets: Iterable[Socket]
+
+
+class UvicornConfig(Protocol):
+    loaded_app: object
+    reload: bool
+
+
+class UvicornServer(Protocol):
+    config: UvicornConfig
+
+
+class GunicornConfig(Protocol):
+    reload: bool
+
+
+class GunicornWorker(Protocol):
+    asgi: object
+    cfg: GunicornConfig
+    sockets: Iterable[Socket]
+
+
+@contextmanager
+def keep_from_app(doing: str) -> Iterator[None]:
+    """A fault of the probe's is logged, and the app goes on: the audit says what is missing."""
+    try:
+        yield
+    except Exception as error:
+        log.error("the probe cannot %s: %r", doing, error, exc_info=error)
+
+
+def run_hook(name: str, module: ModuleType) -> None:
+    with keep_from_app(f"hook {module.__name__}"):
+        globals()[name](module)
+
+
+def attach(app: object, server: str, hook: str, bare: object = None) -> object:
+    """The app with the probe in front. What is no ASGI app stays as it is, and is reported.
+
+    bare: the app without what its server put around it.
+    """
+    bare = app if bare is None else bare
+    if id(bare) in probes:
+        return probes[id(bare)]
+    with keep_from_app("attach"):
+        directory = Path(os.environ[DIRECTORY_VARIABLE])
+        report = AttachReport(directory, bare, describe_server(server), hook)
+        report.update()
+        if report.kind not in NO_ASGI_APPS:
+            probes[id(bare)] = Probe(cast(App, app), directory, report=report)
+            if hook != STARLETTE:
+                release_starlette()
+    return probes.get(id(bare), app)
+
+
+def hook_uvicorn_config(module: ModuleType) -> None:
+    load = module.Config.load
+
+    @functools.wraps(load)
+    def load_and_attach(config: UvicornConfig) -> None:
+        load(config)
+        app = bare = config.loaded_app
+        while type(bare).__module__.startswith("uvicorn.middleware."):
+            bare = vars(bare)["app"]
+        config.loaded_app = attach(app, "uvicorn", "uvicorn.config.Config.load", bare)
+        with keep_from_app("note how the server runs"):
+            note(config.loaded_app, reloads=config.reload)
+
+    module.Config.load = load_and_attach
+
+
+def hook_uvicorn_server(module: ModuleType) -> None:
+    startup = module.Server.startup
+
+    @functools.wraps(startup)
+    async def startup_and_note(server: UvicornServer, *args: object, **options: object) -> None:
+        await startup(server, *args, **options)
+        with keep_from_app("note where the server listens"):
+            servers: Iterable[HasSockets] = vars(server).get("servers", ())  # none if it must end
+            sockets = [one for each in servers for one in each.sockets]
+            note(server.config.loaded_app, listens=list_addresses(sockets))
+
+    module.Server.startup = startup_and_note
+
+
+def hook_gunicorn(module: ModuleType) -> None:
+    load = module.ASGIWorker.load_wsgi
+
+    @functools.wraps(load)
+    def load_and_attach(worker: GunicornWorker) -> None:
+        load(worker)
+        worker.asgi = attach(worker.asgi, "gunicorn", "gunicorn.workers.gasgi.ASGIWorker.load_wsgi")
+        with keep_from_app("note how the server runs"):
+            note(worker.asgi, listens=list_addresses(worker.sockets), reloads=worker.cfg.reload)
+
+    module.ASGIWorker.load_wsgi = load_and_attach
+
+
+def hook_hypercorn(module: ModuleType) -> None:
+    wrap = module.wrap_app
+
+    @functools.wraps(wrap)
+    def attach_and_wrap(app: object, *args: object, **options: object) -> object:
+        return wrap(attach(app, "hypercorn", "hypercorn.utils.wrap_app"), *args, **options)
+
+    vars(module)["wrap_app"] = attach_and_wrap
+
+
+def hook_granian(module: ModuleType) -> None:
+    """Its lifespan and its requests get the app in two places."""
+    wrap, init = module._callback_wrapper, module.LifespanProtocol.__init__
+
+    @functools.wraps(wrap)
+    def attach_and_wrap(app: object, *args: object, **options: object) -> object:
+        return wrap(attach(app, "granian", "granian.asgi"), *args, **options)
+
+    @functools.wraps(init)
+    def attach_and_init(lifespan: object, app: object) -> None:
+        init(lifespan, attach(app, "granian", "granian.asgi"))
+
+    vars(module)["_callback_wrapper"] = attach_and_wrap
+    module.LifespanProtocol.__init__ = attach_and_init
+
+
+def hook_starlette(module: ModuleType) -> None:
+    """For a server that no other hook knows: in front of the app that a scope enters first, when
+    it is called. Any other hook that attaches an app takes this one out."""
+    instrument_pool()  # before the user's modules take names from anyio
+    if probes:
+        return
+    call = module.Starlette.__call__
+
+    @functools.wraps(call)
+    async def call_attached(app: App, scope: Scope, receive: Receive, send: Send) -> None:
+        if inside.get():
+            await call(app, scope, receive, send)
+            return
+        token = inside.set(True)
+        try:
+            probe = attach(functools.partial(call, app), "", STARLETTE, app)
+            await cast(App, probe)(scope, receive, send)
+        finally:
+            inside.reset(token)
+
+    module.Starlette.__call__ = call_attached
+    undo_starlette.append(lambda: setattr(module.Starlette, "__call__", call))
+
+
+def release_starlette() -> None:
+    while undo_starlette:
+        undo_starlette.pop()()
+
+
+def note(app: object, **changes: object) -> None:
+    if isinstance(app, Probe) and app.report is not None:
+        app.report.update(**changes)
+
+
+def list_addresses(sockets: Iterable[Socket]) -> list[object]:
+    """Where a server listens: its process may listen elsewhere too. A Unix socket has none."""
+    names = (each.getsockname() for each in sockets)
+    return [each[:2] for each in names if isinstance(each, tuple)]

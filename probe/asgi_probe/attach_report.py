@@ -1,0 +1,112 @@
+"""What a process of an audited service says of itself, in `attach-<pid>.json`."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+import os
+import sys
+from importlib import metadata
+from pathlib import Path
+
+DIRECTORY_VARIABLE = "ASGI_PROBE_DIR"
+BY_HAND, STARLETTE = "by hand", "starlette.applications.Starlette.__call__"
+ASGI, ASGI_2, WSGI, FACTORY, NOTHING, UNKNOWN = (
+    "asgi", "asgi2", "wsgi", "factory", "not callable", "unknown",
+)  # fmt: skip
+NO_ASGI_APPS = (WSGI, FACTORY, NOTHING)
+LOADED, STARTING, STARTED = "loaded", "starting", "started"
+attached: set[tuple[int, str]] = set()
+"""The process and the hook of each probe that has started; a child of fork(2) starts its own."""
+
+
+class AttachReport:
+    """Written when the app is loaded, when its first scope arrives, and when it has started."""
+
+    def __init__(self, directory: Path, app: object, server: str, hook: str) -> None:
+        self.directory = directory
+        self.hook = hook
+        self.kind = classify_app(app)
+        self._content: dict[str, object] = {
+            "python": ".".join(map(str, sys.version_info[:3])),
+            "executable": sys.executable,
+            "gil": getattr(sys, "_is_gil_enabled", lambda: True)(),
+            "loop": "",
+            "server": server,
+            "hook": hook,
+            "app": describe_callable(app),
+            "kind": self.kind,
+            "folder": str(Path.cwd()),
+            "listens": [],
+            "reloads": False,
+            "state": LOADED,
+        }
+
+    def is_superfluous(self) -> bool:
+        """True behind a probe that was attached otherwise: each request is recorded once."""
+        others = {hook for pid, hook in attached if pid == os.getpid()} - {self.hook}
+        return self.hook in (BY_HAND, STARLETTE) and bool(others)
+
+    def note_start(self) -> None:
+        """The app's first scope has arrived: call on its loop."""
+        attached.add((os.getpid(), self.hook))
+        kind = type(asyncio.get_running_loop())
+        self.update(loop=f"{kind.__module__}.{kind.__qualname__}", state=STARTING)
+
+    def note_started(self) -> None:
+        """The lifespan's startup has ended, well or not, or the app has none."""
+        if self._content["state"] != STARTED:
+            self.update(state=STARTED)
+
+    def update(self, **changes: object) -> None:
+        self._content.update(changes)
+        content = {"pid": os.getpid(), "ppid": os.getppid(), **self._content}
+        path = self.directory / f"attach-{os.getpid()}.json"
+        part = path.with_suffix(".part")
+        part.write_text(json.dumps(content), encoding="utf-8")
+        part.replace(path)  # a reader sees the whole or nothing
+
+
+def describe_callable(app: object) -> str:
+    named = app if inspect.isroutine(app) or inspect.isclass(app) else type(app)
+    name = getattr(named, "__qualname__", type(named).__qualname__)
+    return f"{getattr(named, '__module__', None) or '?'}.{name}"
+
+
+def classify_app(app: object) -> str:
+    """By the number of arguments that it can be called with: what an ASGI server gives it are
+    three, in ASGI 2 one, what a WSGI server gives it are two. A factory needs none."""
+    if not callable(app):
+        return NOTHING
+    if inspect.iscoroutinefunction(app) or inspect.iscoroutinefunction(type(app).__call__):
+        return ASGI
+    try:
+        signature = inspect.signature(app)
+    except (TypeError, ValueError):
+        return UNKNOWN
+    kinds = ((3, ASGI), (0, FACTORY), (2, WSGI), (1, ASGI_2))
+    return next((kind for count, kind in kinds if can_bind(signature, count)), UNKNOWN)
+
+
+def can_bind(signature: inspect.Signature, count: int) -> bool:
+    try:
+        signature.bind(*range(count))
+    except TypeError:
+        return False
+    return True
+
+
+def describe_server(name: str) -> str:
+    """Its name and version, with gunicorn's where that runs it; empty where it is unknown."""
+    names = [name] if name else []
+    if name != "gunicorn" and "gunicorn.arbiter" in sys.modules:
+        names = ["gunicorn", name]
+    return " with ".join(map(describe_version, names))
+
+
+def describe_version(name: str) -> str:
+    try:
+        return f"{name} {metadata.version(name)}"
+    except metadata.PackageNotFoundError:
+        return name

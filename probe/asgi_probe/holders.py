@@ -1,0 +1,123 @@
+"""Which other thread of the process computed while the loop was blocked, at what line, and for
+which request: it is the one that had the GIL."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Mapping
+from math import inf
+from time import process_time
+from types import FrameType
+from typing import NamedTuple
+
+from .clocks import read_thread_cpu_s
+from .request_record import RequestRecord, work_spans
+from .stacks import StackTexts
+
+RELEVANT_CPU_S = 0.001
+PER_THREAD_S = 0.00025
+"""Reading one thread's clock takes 1 µs. However many threads there are, they are read at most so
+often that it takes 0.4 % of a core."""
+KEPT = 200
+
+
+class Holder(NamedTuple):
+    thread: int
+    cpu_s: float
+    record: RequestRecord | None
+    stack: str | None
+
+
+NO_HOLDER = Holder(0, 0.0, None, None)
+
+
+class Snapshot(NamedTuple):
+    """CPU seconds of each thread since it began, by its native id; and of the one that used the
+    most since the look before: its native id, what it used, and its stack."""
+
+    at_s: float
+    cpu_s: Mapping[int, float]
+    busiest: int
+    busiest_cpu_s: float
+    stack: str | None
+
+
+class HolderLog:
+    """Read by the watchdog's own thread, which is left out, as the loop's."""
+
+    def __init__(self, loop_thread: int, loop_thread_id: int, stacks: StackTexts) -> None:
+        self._loop_thread = loop_thread
+        self._loop_thread_id = loop_thread_id
+        self._stacks = stacks
+        self._looks: deque[Snapshot] = deque(maxlen=KEPT)
+        self._idents: dict[int, int] = {}
+        self._others_cpu_s = 0.0
+        self._next_s = 0.0
+
+    def read(self, now_s: float, frames: Mapping[int, FrameType]) -> None:
+        """Does nothing where no other thread has computed since the last time. frames: where the
+        loop is blocked, each thread's."""
+        loop_cpu_s = read_thread_cpu_s(self._loop_thread_id)
+        own_cpu_s = read_thread_cpu_s(threading.get_native_id())
+        others_cpu_s = process_time() - loop_cpu_s - own_cpu_s
+        if not others_cpu_s - self._others_cpu_s > RELEVANT_CPU_S or now_s < self._next_s:
+            return
+        self._others_cpu_s = others_cpu_s
+        own = threading.get_ident()
+        self._idents = {
+            each.native_id: each.ident
+            for each in threading.enumerate()
+            if each.native_id and each.ident and each.ident not in (own, self._loop_thread)
+        }
+        self._next_s = now_s + PER_THREAD_S * len(self._idents)
+        cpu_s = {native: read_thread_cpu_s(native) for native in self._idents}
+        before = self._looks[-1].cpu_s if self._looks else cpu_s
+        busiest, used_s = find_busiest(before, cpu_s)
+        ident = self._idents.get(busiest, 0)
+        work = work_spans.get(ident)
+        # a thread that has ended its call was elsewhere when it computed
+        has_gone_on = work is not None and work.ended_s < inf
+        stack = None if has_gone_on else self._stacks.format_stack(frames.get(ident))
+        self._looks.append(Snapshot(now_s, cpu_s, busiest, used_s, stack))
+
+    def find_holder(self, began_s: float, ended_s: float) -> Holder:
+        """The thread that computed the most between two moments."""
+        looks = self._looks
+        before = [each for each in looks if each.at_s <= began_s]
+        during = [each for each in looks if each.at_s > began_s]
+        if not during:
+            return NO_HOLDER
+        first = before[-1].cpu_s if before else during[0].cpu_s
+        last = next((each for each in during if each.at_s >= ended_s), during[-1])
+        thread, cpu_s = find_busiest(first, last.cpu_s)
+        if cpu_s < RELEVANT_CPU_S:
+            return NO_HOLDER
+        stacks: dict[str, float] = {}
+        for each in during:
+            if each.stack is not None and each.busiest == thread and each.at_s <= last.at_s:
+                stacks[each.stack] = stacks.get(each.stack, 0.0) + each.busiest_cpu_s
+        stack = max(stacks, key=stacks.__getitem__) if stacks else None
+        record = self._find_request(thread, (began_s + ended_s) / 2)
+        return Holder(thread, min(cpu_s, ended_s - began_s), record, stack)
+
+    def _find_request(self, thread: int, middle_s: float) -> RequestRecord | None:
+        """Whose call the thread ran in the middle of a stretch."""
+        work = work_spans.get(self._idents.get(thread, 0))
+        if work is None or work.began_s > middle_s or work.ended_s < middle_s:
+            return None
+        return work.record
+
+
+def find_busiest(before: Mapping[int, float], after: Mapping[int, float]) -> tuple[int, float]:
+    """The thread whose clock went on the most, and by how much. One that is new began at 0; one
+    whose clock went back has taken a gone thread's number."""
+    used = {}
+    for thread, cpu_s in after.items():
+        since_s = before.get(thread, 0.0)
+        used[thread] = cpu_s - since_s if cpu_s >= since_s else cpu_s
+    known = {thread: cpu_s for thread, cpu_s in used.items() if cpu_s == cpu_s}
+    if not known:
+        return 0, 0.0
+    thread = max(known, key=known.__getitem__)
+    return thread, known[thread]

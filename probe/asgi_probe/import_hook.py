@@ -1,0 +1,69 @@
+"""Waits until a process imports an ASGI server, and only then imports the rest of the probe.
+
+This module is imported in each Python process of an audited command, so it imports nothing that
+Python has not imported by then.
+"""
+
+from __future__ import annotations
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+
+SERVERS = {
+    "uvicorn.config": "hook_uvicorn_config",
+    "uvicorn.server": "hook_uvicorn_server",
+    "gunicorn.workers.gasgi": "hook_gunicorn",
+    "hypercorn.utils": "hook_hypercorn",
+    "granian.asgi": "hook_granian",
+    "starlette.applications": "hook_starlette",
+}
+"""The function in `asgi_probe.attach` that hooks the app where the module's server loads it."""
+
+
+def install() -> None:
+    sys.meta_path.insert(0, ServerFinder())
+    for name in SERVERS:
+        if name in sys.modules:  # by a .pth file, before this
+            hook(sys.modules[name])
+
+
+def hook(module: ModuleType) -> None:
+    from . import attach
+
+    attach.run_hook(SERVERS[module.__name__], module)
+
+
+class ServerFinder:
+    """Leaves each module to the finders behind it; a server's is hooked once it is executed."""
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if name not in SERVERS:
+            return None
+        others = [each for each in sys.meta_path if each is not self]
+        found = (each.find_spec(name, path, target) for each in others)
+        spec = next((each for each in found if each is not None), None)
+        if spec is not None:
+            hook_when_executed(spec)
+        return spec
+
+
+def hook_when_executed(spec: ModuleSpec) -> None:
+    """The loader stays what it is: a service may ask it for source or data."""
+    loader = spec.loader
+    if loader is None:
+        return
+    execute = loader.exec_module
+
+    def execute_and_hook(module: ModuleType) -> None:
+        execute(module)
+        hook(module)
+
+    if hasattr(loader, "__dict__"):
+        loader.exec_module = execute_and_hook  # type: ignore[method-assign]

@@ -1,0 +1,89 @@
+"""Which route a request took, and which function answers it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from functools import partial
+from inspect import iscoroutinefunction, unwrap
+from types import CodeType
+from typing import NamedTuple
+
+Scope = MutableMapping[str, object]
+Message = Scope
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class EndpointFacts(NamedTuple):
+    """endpoint: "file:first_line qualname" of its code; None where it has none in Python. awaited:
+    it is a coroutine function, so it runs on the loop. kept: the endpoint itself, so that no other
+    takes its id."""
+
+    endpoint: str | None
+    awaited: bool
+    kept: object
+
+
+def find_route(scope: Scope) -> str:
+    """The route's pattern with its mounts in front where the framework gives it, else the path."""
+    pattern = find_pattern(scope)
+    if pattern is None:
+        return str(scope.get("path", ""))
+    mounts = str(scope.get("root_path", ""))
+    own = scope.get("app_root_path")  # what a mount found there; without a mount there is none
+    if not isinstance(own, str) or len(mounts) <= len(own):
+        return pattern
+    return restore_parameters(mounts[len(own) :], scope) + pattern
+
+
+def find_pattern(scope: Scope) -> str | None:
+    """Starlette and FastAPI keep the route, a FastAPI with routers that are not copied the route as
+    its router has it too, Litestar the template."""
+    fastapi = scope.get("fastapi")
+    if isinstance(fastapi, dict):
+        context = fastapi.get("effective_route_context")
+        whole = getattr(context, "path_format", None)
+        if isinstance(whole, str) and getattr(context, "original_route", 0) is scope.get("route"):
+            return whole
+    for pattern in (getattr(scope.get("route"), "path", None), scope.get("path_template")):
+        if isinstance(pattern, str):
+            return pattern
+    return None
+
+
+def restore_parameters(mounts: str, scope: Scope) -> str:
+    """A mount's path with {name} in the place of each value that it took from the address."""
+    parameters = scope.get("path_params")
+    pattern = find_pattern(scope) or ""
+    parts = mounts.split("/")
+    for name, value in parameters.items() if isinstance(parameters, dict) else ():
+        if f"{{{name}}}" not in pattern and f"{{{name}:" not in pattern:
+            for at in range(len(parts) - 1, -1, -1):
+                if parts[at] == str(value):
+                    parts[at] = f"{{{name}}}"
+                    break
+    return "/".join(parts)
+
+
+def describe_endpoint(endpoint: object, method: str) -> EndpointFacts:
+    function = find_function(endpoint, method)
+    own = unwrap(function) if callable(function) else None
+    code = getattr(own, "__code__", None)
+    text = None
+    if isinstance(code, CodeType):
+        name = getattr(own, "__qualname__", code.co_name)
+        text = f"{code.co_filename}:{code.co_firstlineno} {name}"
+    return EndpointFacts(text, iscoroutinefunction(function), endpoint)
+
+
+def find_function(endpoint: object, method: str) -> object:
+    """What runs when the endpoint is called: of a class of endpoints (Starlette's HTTPEndpoint) the
+    one named as the method, of an object its `__call__`."""
+    while isinstance(endpoint, partial):
+        endpoint = endpoint.func
+    if isinstance(endpoint, type):
+        return getattr(endpoint, method.lower(), None)
+    if hasattr(endpoint, "__code__") or not hasattr(type(endpoint), "__call__"):  # noqa: B004
+        return endpoint
+    return getattr(endpoint, "__func__", None) or type(endpoint).__call__

@@ -1,0 +1,166 @@
+"""Starts the user's command with the probe inside, and finds where it listens.
+
+The command, its folder, its interpreter and its environment stay the user's: PYTHONPATH gets one
+folder more in front, and a variable says where the probe writes.
+"""
+
+import contextlib
+import os
+from dataclasses import dataclass, field
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from time import monotonic, sleep
+from urllib.parse import urlsplit
+
+from scenarios.units import Second
+from stress.audit.attach_errors import (
+    build_end_error,
+    build_late_error,
+    build_unattached_error,
+    build_worker_error,
+    find_url,
+    reject_reports,
+)
+from stress.audit.audited_app import DIRECTORY_VARIABLE, AuditedApp
+from stress.audit.command import AuditedCommand, reject_command
+from stress.audit.last_words import find_exception, read_last_lines
+from stress.audit.listening import Listener, build_url, list_listeners
+from stress.audit.reports import SETTLED_S, ProcessReport, read_reports
+from stress.interruption import Interruption
+from stress.places import ROOT
+from stress.plan import Command
+from stress.processes import Process
+
+PROBE_FOLDER = ROOT / "probe"
+START_WITHIN_S = 90.0
+"""A service may load a model before it listens."""
+ATTACH_WITHIN_S = 5.0
+"""From the moment it listens: its workers are still to load the app."""
+WORKERS_WITHIN_S = 1.0
+"""From the last that came until all are taken to be there."""
+WORKERS_LOST = 3
+"""A server that starts each worker anew when it ends would go on for ever."""
+ASK_WITHIN_S = 2.0
+LOOK_EVERY_S = 0.05
+
+
+def build_environment(raw: Path) -> dict[str, str]:
+    """What is added to the user's; an empty PYTHONPATH is none."""
+    users = os.environ.get("PYTHONPATH")
+    path = f"{PROBE_FOLDER}{os.pathsep}{users}" if users else str(PROBE_FOLDER)
+    return {"PYTHONPATH": path, DIRECTORY_VARIABLE: str(raw)}
+
+
+def start_audited_app(
+    command: AuditedCommand, raw: Path, interruption: Interruption, port: int | None = None
+) -> AuditedApp:
+    """The service, once it serves with the probe inside. Journals and its output go to `raw`.
+
+    port: where it is asked, if it listens on several. Raises UserError with its own last words,
+    CellInterruptedError; then none of its processes is left.
+    """
+    reject_command(command)
+    raw = raw.resolve()
+    raw.mkdir(parents=True, exist_ok=True)
+    app = AuditedApp(command, raw, Process("app", raw / "server.log"))
+    try:
+        environment = build_environment(raw)
+        app.process.start(
+            Command("app", command.argv, command.folder, environment, inherits_all=True)
+        )
+        wait_until_served(app, interruption, port)
+    except BaseException:
+        app.end()
+        raise
+    return app
+
+
+def wait_until_served(app: AuditedApp, interruption: Interruption, port: int | None) -> None:
+    look, deadline_s = StartLook(app.process.pid), monotonic() + START_WITHIN_S
+    while True:
+        interruption.check()
+        processes, reports = app.list_processes(), read_reports(app.raw)
+        reject_reports(app.command, reports)
+        if (code := app.process.get_exit_code()) is not None and not processes:
+            raise build_end_error(app.command, app.process.log, code)
+        look.note({each.pid for each in processes}, list_listeners(processes), reports)
+        if look.is_ready():
+            app.url = find_url(app.command, look.listeners, reports, port)
+            return
+        if look.count_ended() > WORKERS_LOST and find_exception(read_last_lines(app.process.log)):
+            raise build_worker_error(app.command, app.process.log)
+        if look.is_unattached():
+            raise build_unattached_error(app.command, processes, PROBE_FOLDER)
+        if monotonic() > deadline_s:
+            raise build_late_error(app.command, app.process.log, START_WITHIN_S, look.listeners)
+        sleep(LOOK_EVERY_S)
+
+
+@dataclass(slots=True)
+class StartLook:
+    """What a service that starts shows of itself, look by look. leader: the command's own pid."""
+
+    leader: int
+    listeners: list[Listener] = field(default_factory=list)
+    reports: list[ProcessReport] = field(default_factory=list)
+    _seen: set[int] = field(default_factory=set)
+    _ended: set[int] = field(default_factory=set)
+    _listening_s: float | None = None
+    _changed_s: float = 0.0
+    _answered_s: float | None = None
+
+    def note(
+        self, living: set[int], listeners: list[Listener], reports: list[ProcessReport]
+    ) -> None:
+        now_s = monotonic()
+        self._seen |= living
+        self._ended = self._seen - living
+        if {each.pid for each in listeners} != {each.pid for each in self.listeners}:
+            self._changed_s = now_s
+        self.listeners = listeners
+        self.reports = [each for each in reports if each.pid in living]
+        self._listening_s = (self._listening_s or now_s) if listeners else None
+
+    def is_ready(self) -> bool:
+        """Each worker has loaded the app and started it. A worker is a process that has a listening
+        socket and has no child that has one. One that never loads the app is not waited for long;
+        where the command starts workers, another may be still to come."""
+        if not self.listeners or not self.reports:
+            return False
+        if not all(each.is_ready() for each in self.reports):
+            return False
+        listening = {each.pid for each in self.listeners}
+        attached = {each.pid for each in self.reports}
+        if listening == attached == {self.leader}:
+            return True
+        missing = listening - attached - {each.ppid for each in self.reports}
+        quiet_s = monotonic() - self._changed_s
+        return quiet_s > (ATTACH_WITHIN_S if missing else WORKERS_WITHIN_S)
+
+    def count_ended(self) -> int:
+        """Processes of the command that are gone, while none has loaded the app."""
+        return 0 if self.reports else len(self._ended)
+
+    def is_unattached(self) -> bool:
+        """It answers, and no process of it has the probe inside."""
+        if self.reports or self._listening_s is None:
+            return False
+        if monotonic() - self._listening_s < ATTACH_WITHIN_S:
+            return False
+        if self._answered_s is None:
+            self._answered_s = ask(self.listeners)
+            return False
+        return monotonic() - self._answered_s > SETTLED_S
+
+
+def ask(listeners: list[Listener]) -> Second | None:
+    """Starlette's hook comes with the first request, where a server sends no lifespan. Returns
+    when it answered, whatever that was; None where it did not."""
+    if url := build_url(listeners):
+        place = urlsplit(url)
+        connection = HTTPConnection(place.hostname or "", place.port, timeout=ASK_WITHIN_S)
+        with contextlib.suppress(OSError, HTTPException), contextlib.closing(connection):
+            connection.request("HEAD", "/")
+            connection.getresponse()
+            return monotonic()
+    return None

@@ -1,0 +1,77 @@
+"""A service that runs with the probe inside."""
+
+import contextlib
+from dataclasses import dataclass
+from pathlib import Path
+from signal import SIGKILL, SIGTERM, Signals
+from time import monotonic, sleep
+from typing import Self
+
+import psutil
+
+from records.audit import AttachedProcess
+from stress.audit.command import AuditedCommand
+from stress.audit.reports import read_reports
+from stress.processes import Process
+
+DIRECTORY_VARIABLE = "ASGI_PROBE_DIR"
+GENTLE_S = 5.0
+LOOK_EVERY_S = 0.05
+FLUSHED_S = 0.5
+"""The probe writes what it saw four times a second; a server that dies of the signal that ends it
+lets nothing write at its end."""
+
+
+@dataclass(slots=True)
+class AuditedApp:
+    """A service that runs with the probe inside. End it, or use it in a `with`."""
+
+    command: AuditedCommand
+    raw: Path
+    process: Process
+    url: str = ""
+
+    @property
+    def attached(self) -> list[AttachedProcess]:
+        """As they report themselves just now: the loop is known once it runs."""
+        return [each.build_record() for each in read_reports(self.raw)]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
+    def list_processes(self) -> list[psutil.Process]:
+        """All that came from the command: those that left its session have its variable still."""
+        return list({*self.process.list_processes(), *find_processes(self.raw)})
+
+    def end(self) -> None:
+        """Asks the command, then those that it left behind; kills what is still there."""
+        if self.attached:
+            sleep(FLUSHED_S)
+        self.process.request_end()
+        deadline_s = monotonic() + GENTLE_S
+        while self.process.get_exit_code() is None and monotonic() < deadline_s:
+            sleep(LOOK_EVERY_S)
+        rest = [each for each in self.list_processes() if each.pid != self.process.pid]
+        signal_all(rest, SIGTERM)
+        psutil.wait_procs(rest, GENTLE_S)
+        self.process.end(gentle_s=0.0)
+        signal_all(find_processes(self.raw), SIGKILL)
+
+
+def find_processes(raw: Path) -> list[psutil.Process]:
+    """Those that were started with this audit's variable, and no others."""
+    found = []
+    for each in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if each.environ().get(DIRECTORY_VARIABLE) == str(raw):
+                found.append(each)
+    return found
+
+
+def signal_all(processes: list[psutil.Process], number: Signals) -> None:
+    for each in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            each.send_signal(number)

@@ -1,0 +1,99 @@
+"""The command that an audit starts: the user's own, or the one that serves `main:app`."""
+
+import os
+import re
+import shlex
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+from scenarios.errors import UserError
+from stress.machine import find_free_port
+from stress.plan import HOST
+from stress.servers.uvicorn import build_app_argv
+
+TARGET = re.compile(r"[\w.]+:[\w.]+(\(\))?")
+RELOAD = re.compile(r"--reload(=.*)?")
+LONGEST_SHEBANG = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class AuditedCommand:
+    """The program and its words as the user gave them, and the folder where it runs."""
+
+    argv: tuple[str, ...]
+    folder: Path
+
+    def __str__(self) -> str:
+        return shlex.join(self.argv)
+
+
+def build_target_command(target: str, app_dir: Path, python: Path, port: int) -> AuditedCommand:
+    """The server of `main:app`, or of what the factory `main:create()` returns, on `port`, 0 for
+    one that is free. Raises UserError."""
+    if not TARGET.fullmatch(target):
+        raise UserError(
+            f"{target!r} names no app: give module:attribute, such as main:app, or main:create() "
+            "for a factory"
+        )
+    if not app_dir.is_dir():
+        raise UserError(f"--app-dir {app_dir}: no such folder")
+    program = shutil.which(str(python.expanduser().absolute()))
+    if program is None:
+        raise UserError(f"--python {python}: no program is there; give the path of a Python")
+    argv = build_app_argv(program, target, HOST, find_free_port(port))
+    return AuditedCommand(argv, app_dir)
+
+
+def reject_command(command: AuditedCommand) -> None:
+    """Raises UserError for one that cannot be started, or that starts its app anew."""
+    if not command.argv:
+        raise UserError("no command: write it after --, such as study audit -- uvicorn main:app")
+    if not command.folder.is_dir():
+        raise UserError(f"{command.folder}: no such folder")
+    if find_program(command) is None:
+        raise UserError(
+            f"{command.argv[0]!r} is no program that can be started from {command.folder}: correct "
+            "its name, or give its path, such as .venv/bin/uvicorn"
+        )
+    reject_reload(command)
+
+
+def reject_reload(command: AuditedCommand) -> None:
+    """A server that starts the app anew is another app in the middle of an audit."""
+    argv = command.argv
+    if any(map(RELOAD.fullmatch, argv)):
+        typed = shlex.join(each for each in argv if not RELOAD.fullmatch(each))
+        raise UserError(f"--reload restarts the app while it is measured: type {typed}")
+    for at, (program, word) in enumerate(pairwise(argv)):
+        if Path(program).name == "fastapi" and word == "dev":
+            typed = shlex.join((*argv[: at + 1], "run", *argv[at + 2 :]))
+            raise UserError(f"fastapi dev restarts the app while it is measured: type {typed}")
+
+
+def find_program(command: AuditedCommand) -> Path | None:
+    """As the system will: a name on PATH, or a path from the command's folder."""
+    name = command.argv[0]
+    found = shutil.which(str(command.folder / name) if os.sep in name else name)
+    return Path(found).absolute() if found else None
+
+
+def find_interpreter(command: AuditedCommand) -> str | None:
+    """The Python that runs the command, where it or its first lines name one."""
+    program = find_program(command)
+    if program is None:
+        return None
+    named = (program.name, str(program)), *((Path(each).name, each) for each in read_head(program))
+    return next((path for name, path in named if name.startswith(("python", "pypy"))), None)
+
+
+def read_head(program: Path) -> Iterator[str]:
+    """The words of a script's first line, and of the second where the path of its Python is too
+    long for the first."""
+    with program.open("rb") as file:
+        head = file.read(LONGEST_SHEBANG)
+    if head.startswith(b"#!"):
+        for line in head[2:].decode(errors="replace").splitlines()[:2]:
+            yield from re.findall(r"[^\s'\"]+", line)

@@ -1,0 +1,73 @@
+"""What an app's output says to a person of why it ended."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+READ_BYTES = 65_536
+"""From the log's end."""
+LONGEST = 300
+TRACEBACK = "Traceback (most recent call last):"
+ERROR = re.compile(
+    r"\b(error|critical|fatal|exception)\b|Error\b|can't|cannot|no module named", re.I
+)
+TEXT_KEYS = ("exception", "error", "event", "message", "msg")
+IN_GROUP = re.compile(r"^\s*[|+]-*\s?")
+"""How Python begins each line of an exception group."""
+NOTHING = "it printed nothing"
+
+
+def read_last_words(log: Path) -> str:
+    """The exception of the last traceback; otherwise the last line that speaks of an error;
+    otherwise the last line."""
+    lines = read_last_lines(log)
+    words = find_exception(lines) or find_error(lines) or (lines[-1].strip() if lines else NOTHING)
+    return words if len(words) <= LONGEST else f"{words[:LONGEST]}…"
+
+
+def read_last_lines(log: Path) -> list[str]:
+    """Those that are not empty. A line in JSON is replaced by its text."""
+    try:
+        with log.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(0, size - READ_BYTES))
+            content = file.read(READ_BYTES).decode(errors="replace")
+    except FileNotFoundError:
+        return []
+    return [text for each in content.splitlines() for text in expand_line(each) if text.strip()]
+
+
+def expand_line(line: str) -> Iterator[str]:
+    try:
+        parsed = json.loads(line) if line.startswith("{") else None
+    except ValueError:
+        parsed = None
+    if not isinstance(parsed, dict):
+        yield line
+        return
+    for key in reversed(TEXT_KEYS):  # the exception last: it says the most
+        yield from str(parsed.get(key, "")).splitlines()
+
+
+def find_exception(lines: list[str]) -> str | None:
+    """`KeyError: 'TOKEN'`, with the lines of its message. The frames above it are indented."""
+    starts = [at for at, line in enumerate(lines) if TRACEBACK in line]
+    if not starts:
+        return None
+    bare = [IN_GROUP.sub("", each) for each in lines]
+    ends = (at for at in range(starts[-1] + 1, len(bare)) if not bare[at].startswith(" "))
+    at = next(ends, None)
+    if at is None:
+        return None
+    rest = bare[at + 1 : at + 3] if is_open(bare[at]) else []
+    return " ".join(each.strip() for each in (bare[at], *rest))
+
+
+def is_open(line: str) -> bool:
+    """Whether an exception's message goes on in the next lines: pydantic's does."""
+    return bool(re.search(r"\d+ validation errors? for \w+$", line))
+
+
+def find_error(lines: list[str]) -> str | None:
+    return next((each.strip() for each in reversed(lines) if ERROR.search(each)), None)

@@ -1,0 +1,45 @@
+"""Where a service listens, from its own processes' sockets."""
+
+import contextlib
+import socket
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import psutil
+
+CONNECT_WITHIN_S = 1.0
+WILDCARDS = ("0.0.0.0", "::")
+LOOPBACK = ("127.0.0.1", "::1")
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A process that has a listening TCP socket; a forked worker has its parent's too."""
+
+    pid: int
+    host: str
+    port: int
+
+
+def list_listeners(processes: Iterable[psutil.Process]) -> list[Listener]:
+    found: list[Listener] = []
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            found += [
+                Listener(process.pid, each.laddr.ip, each.laddr.port)
+                for each in process.net_connections("tcp")
+                if each.status == psutil.CONN_LISTEN
+            ]
+    return found
+
+
+def build_url(listeners: Iterable[Listener]) -> str | None:
+    """`http://127.0.0.1:8000` of listeners on one port; None where no address answers."""
+    listeners = list(listeners)
+    hosts = [each.host for each in listeners]
+    names = LOOPBACK if set(hosts) & {*WILDCARDS, *LOOPBACK} else tuple(dict.fromkeys(hosts))
+    for host in names:
+        address = host, listeners[0].port
+        with contextlib.suppress(OSError), socket.create_connection(address, CONNECT_WITHIN_S):
+            return f"http://{f'[{host}]' if ':' in host else host}:{address[1]}"
+    return None

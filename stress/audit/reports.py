@@ -1,0 +1,60 @@
+"""What the audited processes say of themselves: `attach-<pid>.json`, which the probe writes."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from time import time
+
+from pydantic import TypeAdapter, ValidationError
+
+from records.audit import AttachedProcess
+
+LOADED, STARTED = "loaded", "started"
+SETTLED_S = 0.5
+"""An app whose server sends it no lifespan stays loaded; one that gets one leaves that state
+earlier than this."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessReport:
+    """kind: asgi, asgi2, wsgi, factory, not callable, unknown. listens: host and port of each
+    socket of the ASGI server, where the hook knows them. state: loaded, starting, started."""
+
+    pid: int
+    ppid: int
+    python: str
+    executable: str
+    gil: bool
+    loop: str
+    server: str
+    hook: str
+    app: str
+    kind: str
+    folder: str
+    listens: tuple[tuple[str, int], ...]
+    reloads: bool
+    state: str
+    written: float = 0.0
+
+    def is_ready(self) -> bool:
+        return self.state == STARTED or (self.state == LOADED and time() - self.written > SETTLED_S)
+
+    def build_record(self) -> AttachedProcess:
+        return AttachedProcess(
+            self.pid, self.python, self.executable, self.gil,
+            self.loop, self.server, self.hook, self.app,
+        )  # fmt: skip
+
+
+READER = TypeAdapter(ProcessReport)
+
+
+def read_reports(folder: Path) -> list[ProcessReport]:
+    """By pid. A file of another make is not one of ours."""
+    found = []
+    for path in folder.glob("attach-*.json"):
+        try:
+            content = READER.validate_json(path.read_bytes())
+        except (OSError, ValidationError):
+            continue
+        found.append(replace(content, written=path.stat().st_mtime))
+    return sorted(found, key=lambda each: each.pid)

@@ -1,0 +1,184 @@
+"""Hold what a detector reports against the labels of an app. Pure: no file, no clock."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Self
+
+from tests.corpus.labels import BlockingLabel, CorpusApp
+
+SECONDS_WITHIN = 0.2
+CODE = "LOOP_BLOCKED"
+UNEXPLAINED = "unexplained"
+METHOD = re.compile(r"^[A-Z]+ (?=/)")
+CONVERTER = re.compile(r":\w+(?=})")
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One finding of any detector. What it does not say is None. seconds: in all. during: the route
+    that was asked alone when it came: all that connects some detectors' reports with a route.
+    """
+
+    route: str | None = None
+    file: str | None = None
+    line: int | None = None
+    function: str | None = None
+    phase: str | None = None
+    cause: str | None = None
+    call: str | None = None
+    seconds: float | None = None
+    during: str | None = None
+
+    @classmethod
+    def parse(cls, finding: Mapping[str, object]) -> Self:
+        """Of findings.json, in the types that it promises. Raises TypeError for another."""
+        line, seconds = finding.get("line"), finding.get("seconds")
+        if not isinstance(line, int | None) or not isinstance(seconds, float | int | None):
+            raise TypeError(f"line {line!r}, seconds {seconds!r}")
+        texts = {
+            key: None if finding.get(key) is None else str(finding[key])
+            for key in ("route", "file", "function", "phase", "cause", "call")
+        }
+        return cls(line=line, seconds=seconds, **texts)
+
+
+def parse_findings(document: Mapping[str, object]) -> list[Report]:
+    """What blocks the loop, of the content of findings.json. Raises TypeError."""
+    findings = document["findings"]
+    if not isinstance(findings, list):
+        raise TypeError(f"findings {findings!r}")
+    return [Report.parse(each) for each in findings if each["code"] == CODE]
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """What was reported of a label. expected_s: what its work took; NaN where that is not known.
+    The reports at the right line, else in its function, else of its route, else of the time when it
+    alone was asked; none: not detected."""
+
+    label: BlockingLabel
+    expected_s: float
+    reports: tuple[Report, ...]
+
+    @property
+    def detected(self) -> bool:
+        return bool(self.reports)
+
+    @property
+    def main(self) -> Report:
+        return max(self.reports, key=lambda each: each.seconds or 0.0)
+
+    @property
+    def seconds(self) -> float | None:
+        known = [each.seconds for each in self.reports if each.seconds is not None]
+        return sum(known) if known else None
+
+    @property
+    def seconds_error(self) -> float | None:
+        """Relative; None where nothing is reported."""
+        return None if self.seconds is None else self.seconds / self.expected_s - 1.0
+
+    @property
+    def right(self) -> dict[str, bool]:
+        """Of each thing that a detector may say: whether it is so. A label that no request asks has
+        no route."""
+        if not self.reports:
+            return dict.fromkeys(ASPECTS, False)
+        error, main = self.seconds_error, self.main
+        return {
+            "detected": True,
+            "route": all(normalise_route(each.route) == self.label.route for each in self.reports),
+            "line": is_at_line(main, self.label),
+            "cause": main.cause == self.label.cause,
+            "phase": main.phase in self.label.phases,
+            "seconds": error is not None and abs(error) <= SECONDS_WITHIN,
+        }
+
+
+ASPECTS = ("detected", "route", "line", "cause", "phase", "seconds")
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """false_alarms: accuse an innocent route. strays: accuse no label and no innocent route, such
+    as a second place of a route that blocks. unasked: labels whose work never ran."""
+
+    app: CorpusApp
+    detections: tuple[Detection, ...]
+    false_alarms: tuple[Report, ...]
+    strays: tuple[Report, ...]
+    unasked: tuple[str, ...]
+
+
+def match_reports(app: CorpusApp, reports: Sequence[Report], taken_s: Mapping[str, float]) -> Match:
+    """taken_s: what the work of each label took in all, by its name; a label that is not in it was
+    not asked."""
+    asked = [label for label in app.blocking if label.name in taken_s]
+    detections = tuple(
+        Detection(label, taken_s[label.name], tuple(pick_reports(label, reports, asked)))
+        for label in asked
+    )
+    used = {id(report) for each in detections for report in each.reports}
+    innocent = {label.route for label in app.innocent}
+    others = [report for report in reports if id(report) not in used]
+    accusing = [each for each in others if accuses(each, innocent, app)]
+    return Match(
+        app=app,
+        detections=detections,
+        false_alarms=tuple(accusing),
+        strays=tuple(each for each in others if each not in accusing),
+        unasked=tuple(label.name for label in app.blocking if label.name not in taken_s),
+    )
+
+
+def accuses(report: Report, innocent: set[str], app: CorpusApp) -> bool:
+    """In an app where nothing blocks, every report does."""
+    accused = normalise_route(report.route) or (report.during if report.line is None else None)
+    return report.cause != UNEXPLAINED and (accused in innocent or not app.blocking)
+
+
+def pick_reports(
+    label: BlockingLabel, reports: Sequence[Report], labels: Sequence[BlockingLabel]
+) -> list[Report]:
+    """The best there are: at its line, in its function, of its route, while it alone was asked."""
+    others = [each for each in labels if each is not label]
+    free = [
+        each
+        for each in reports
+        if not any(is_at_line(each, other) and each.line is not None for other in others)
+    ]
+    for fits in (is_at_line, is_in_function, is_of_route, is_at_the_time):
+        if found := [each for each in free if fits(each, label)]:
+            return found
+    return []
+
+
+def is_at_line(report: Report, label: BlockingLabel) -> bool:
+    if report.line is None:
+        return label.inside and is_of_route(report, label)
+    return is_in_file(report, label) and report.line in label.lines
+
+
+def is_in_file(report: Report, label: BlockingLabel) -> bool:
+    return report.file is not None and PurePath(report.file).name == label.file
+
+
+def is_in_function(report: Report, label: BlockingLabel) -> bool:
+    """Of a name that only this label's function may have: not of two methods `__call__`."""
+    name = (report.function or "").rpartition(".")[2]
+    return is_in_file(report, label) and name == label.function and is_of_route(report, label)
+
+
+def is_of_route(report: Report, label: BlockingLabel) -> bool:
+    return label.route is not None and normalise_route(report.route) == label.route
+
+
+def is_at_the_time(report: Report, label: BlockingLabel) -> bool:
+    return report.route is None and label.route is not None and report.during == label.route
+
+
+def normalise_route(route: str | None) -> str | None:
+    """Without a method before it and converters in it."""
+    return None if route is None else CONVERTER.sub("", METHOD.sub("", route))

@@ -1,0 +1,89 @@
+"""Serve an app of the corpus with uvicorn on loopback, and read what its work really took."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic, sleep
+
+from stress.machine import find_free_port
+from stress.plan import HOST
+from stress.stack import is_answering
+from tests.corpus.labels import APPS
+
+START_S = 60.0
+"""The longest that imports take on a busy machine of two slow cores."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One execution of what a label speaks of. began_s: time.monotonic() of the host."""
+
+    began_s: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ServedApp:
+    """target: module:attribute in the folder of the apps, or in one of the PYTHONPATH."""
+
+    target: str
+    python: Path = field(default_factory=lambda: Path(sys.executable))
+    loop: str = "asyncio"
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+def build_serve_command(app: ServedApp, port: int) -> tuple[str, ...]:
+    return (
+        str(app.python), "-m", "uvicorn", app.target, f"--app-dir={APPS}", f"--host={HOST}",
+        f"--port={port}", f"--loop={app.loop}", "--http=h11", "--no-access-log",
+    )  # fmt: skip
+
+
+@contextmanager
+def serve(app: ServedApp, log: Path) -> Iterator[int]:
+    """Its port. Raises RuntimeError with the end of its log where it does not start."""
+    port = find_free_port(0)
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            build_serve_command(app, port), env={**os.environ, **app.variables},
+            stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
+        )  # fmt: skip
+    try:
+        deadline_s = monotonic() + START_S
+        while not is_answering(port):
+            if process.poll() is not None or monotonic() > deadline_s:
+                raise RuntimeError(f"{app.target} did not start:\n{log.read_text()[-2000:]}")
+            sleep(0.05)  # a poll: the condition decides
+        yield port
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def read_work(path: Path) -> dict[str, list[Work]]:
+    """By label, of all processes that wrote to that path's name plus their number."""
+    found: dict[str, list[Work]] = {}
+    for part in path.parent.glob(f"{path.name}.*"):
+        for line in part.read_bytes().rstrip(b"\0").decode().splitlines():
+            label, began_s, seconds = line.split()
+            found.setdefault(label, []).append(Work(float(began_s), float(seconds)))
+    return found
+
+
+def measure_union(works: list[Work]) -> float:
+    """Seconds in which at least one was under way: two threads that want the interpreter's lock
+    do not keep it both."""
+    total_s, until_s = 0.0, float("-inf")
+    for work in sorted(works, key=lambda each: each.began_s):
+        end_s = work.began_s + work.seconds
+        total_s += max(0.0, end_s - max(until_s, work.began_s))
+        until_s = max(until_s, end_s)
+    return total_s

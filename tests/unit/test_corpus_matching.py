@@ -1,0 +1,162 @@
+"""What counts as detected, and as a false alarm."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.corpus.labels import BlockingLabel, CorpusApp, load_corpus
+from tests.corpus.matching import (
+    ASPECTS,
+    Match,
+    Report,
+    match_reports,
+    normalise_route,
+    parse_findings,
+)
+
+CORPUS = load_corpus()
+BY_NAME = {app.name: app for app in CORPUS}
+TAKEN_S = 2.0
+apps = st.sampled_from(CORPUS)
+
+
+def describe(label: BlockingLabel) -> Report:
+    """What a perfect detector says of it."""
+    return Report(
+        route=label.route, file=f"corpus/{label.file}", line=label.lines[-1],
+        function=f"Class.{label.function}", phase=label.phases[0], cause=label.cause,
+        call=label.call, seconds=TAKEN_S,
+    )  # fmt: skip
+
+
+def match(app: CorpusApp, reports: Sequence[Report]) -> Match:
+    return match_reports(app, reports, {label.name: TAKEN_S for label in app.blocking})
+
+
+def get_right(app: str, label: str, *reports: Report) -> dict[str, bool]:
+    (found,) = [
+        each for each in match(BY_NAME[app], reports).detections if each.label.name == label
+    ]
+    return found.right
+
+
+def get_sleep() -> Report:
+    (label,) = [each for each in BY_NAME["waits_app"].blocking if each.name == "sleep"]
+    return describe(label)
+
+
+@given(apps.flatmap(lambda app: st.tuples(st.just(app), st.permutations(app.blocking))))
+def test_a_perfect_detector_is_right_in_everything_and_in_any_order(
+    drawn: tuple[CorpusApp, list[BlockingLabel]],
+) -> None:
+    app, labels = drawn
+    found = match(app, [describe(each) for each in labels])
+    assert [each.right for each in found.detections] == [
+        dict.fromkeys(ASPECTS, True) for _ in app.blocking
+    ]
+    assert (found.false_alarms, found.strays, found.unasked) == ((), (), ())
+
+
+@given(apps)
+def test_silence_detects_nothing_and_accuses_nobody(app: CorpusApp) -> None:
+    found = match(app, [])
+    assert not any(right for each in found.detections for right in each.right.values())
+    assert found.false_alarms == ()
+
+
+@given(apps)
+def test_every_innocent_route_that_is_named_is_a_false_alarm(app: CorpusApp) -> None:
+    reports = [Report(route=f"GET {each.route}", cause="wait") for each in app.innocent]
+    found = match(app, reports)
+    assert len(found.false_alarms) == len(app.innocent)
+    assert not any(each.detected for each in found.detections)
+
+
+@given(apps, st.floats(0.1, 3.0))
+def test_seconds_are_right_within_a_fifth(app: CorpusApp, factor: float) -> None:
+    reports = [replace(describe(each), seconds=factor * TAKEN_S) for each in app.blocking]
+    for each in match(app, reports).detections:
+        assert each.right["seconds"] == (abs(factor * TAKEN_S / TAKEN_S - 1) <= 0.2)
+        assert each.seconds_error == pytest.approx(factor - 1)
+
+
+def test_what_is_unexplained_accuses_nobody() -> None:
+    report = Report(route="/ping", cause="unexplained")
+    found = match(BY_NAME["waits_app"], [report])
+    assert (found.false_alarms, found.strays) == ((), (report,))
+
+
+def test_a_wrong_line_in_the_right_function_is_detected_at_a_wrong_line() -> None:
+    wrong = replace(get_sleep(), line=1)
+    right = get_right("waits_app", "sleep", wrong)
+    assert right == dict.fromkeys(ASPECTS, True) | {"line": False}
+
+
+def test_the_right_line_with_the_route_of_another_is_a_wrong_route() -> None:
+    wrong = replace(get_sleep(), route="/short")
+    assert get_right("waits_app", "sleep", wrong)["route"] is False
+    assert get_right("waits_app", "short", wrong)["detected"] is False
+
+
+def test_a_route_without_a_line_is_a_detection() -> None:
+    right = get_right("waits_app", "sleep", Report(route="/sleep/{number:int}", seconds=TAKEN_S))
+    assert [aspect for aspect in ASPECTS if right[aspect]] == ["detected", "route", "seconds"]
+
+
+def test_a_report_without_route_and_line_is_of_the_route_that_was_asked_alone() -> None:
+    late = Report(seconds=TAKEN_S, during="/short")
+    right = get_right("waits_app", "short", late)
+    assert [aspect for aspect in ASPECTS if right[aspect]] == ["detected", "seconds"]
+    assert match(BY_NAME["waits_app"], [replace(late, during="/ping")]).false_alarms
+
+
+def test_where_nothing_blocks_every_report_is_a_false_alarm() -> None:
+    report = Report(file="innocent_app.py", line=3, cause="compute")
+    assert match(BY_NAME["innocent_app"], [report]).false_alarms == (report,)
+    assert match(BY_NAME["waits_app"], [report]).strays == (report,)
+
+
+def test_of_library_code_alone_no_line_is_as_right_as_the_endpoint() -> None:
+    report = Report(route="/encode", phase="response", cause="compute", seconds=TAKEN_S)
+    assert get_right("phases_app", "encode", report) == dict.fromkeys(ASPECTS, True)
+
+
+def test_seconds_of_several_reports_at_the_lines_of_a_label_add_up() -> None:
+    (label,) = [each for each in BY_NAME["compute_app"].blocking if each.name == "loop"]
+    halves = [replace(describe(label), line=line, seconds=TAKEN_S / 2) for line in label.lines]
+    assert len(halves) == 2
+    assert all(get_right("compute_app", "loop", *halves).values())
+
+
+def test_a_second_place_of_a_route_is_a_stray_and_takes_nothing_from_the_first() -> None:
+    elsewhere = replace(get_sleep(), line=2, function="other", seconds=0.1)
+    found = match(BY_NAME["waits_app"], [get_sleep(), elsewhere])
+    assert found.strays == (elsewhere,)
+    assert all(found.detections[0].right.values())
+
+
+def test_what_never_ran_is_not_asked_for() -> None:
+    found = match_reports(BY_NAME["gil_app"], [], {"gil-sort": 1.0})
+    assert [each.label.name for each in found.detections] == ["gil-sort"]
+    assert found.unasked == ("gil-regex", "gil-thread")
+
+
+def test_findings_of_other_codes_are_left_out() -> None:
+    blocked = {"code": "LOOP_BLOCKED", "route": "/a", "line": 3, "seconds": 1.5, "file": None}
+    document = {"schema": 1, "findings": [blocked, {"code": "POOL_FULL"}], "notices": []}
+    assert parse_findings(document) == [Report(route="/a", line=3, seconds=1.5)]
+    with pytest.raises(TypeError, match="line '3'"):
+        parse_findings({"findings": [{**blocked, "line": "3"}]})
+
+
+@pytest.mark.parametrize(
+    ("route", "normal"),
+    [("GET /a/{b:path}", "/a/{b}"), ("/a:b", "/a:b"), ("WS /", "/"), (None, None)],
+)
+def test_routes_are_compared_without_method_and_converters(
+    route: str | None, normal: str | None
+) -> None:
+    assert normalise_route(route) == normal
