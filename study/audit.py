@@ -1,10 +1,11 @@
 """`study audit`: starts the user's service with the probe inside, asks it, and says what blocks its
 event loop."""
 
+import math
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
@@ -26,10 +27,11 @@ from scenarios.errors import ALL_WELL, CANNOT, INTERRUPTED, UserError
 from stress.audit.attach import start_audited_app
 from stress.audit.audited_app import AuditedApp
 from stress.audit.command import AuditedCommand
-from stress.audit.drive import AuditLoad, Driven, drive_requests, estimate_drive_s
+from stress.audit.drive import AuditLoad, Driven, drive_requests
+from stress.audit.last_words import read_last_words
 from stress.audit.requests import RequestOptions, RequestPlan, plan_requests, render_plan
 from stress.interruption import CellInterruptedError, Interruption, record_signals
-from stress.processes import describe_end
+from stress.processes import describe_exit_code
 from study.audit_report import report_audit
 from study.machine_facts import collect_environment
 
@@ -47,20 +49,35 @@ NOT_SEEN = "a running server has no probe inside: its latencies are measured, wh
 @dataclass(frozen=True, slots=True)
 class AuditOrder:
     """What was asked for. command: None where `url` names a server that runs already. port: the one
-    that the service is asked on, if it listens on several. drives: False for the user's own
-    traffic."""
+    that the service is asked on, if it listens on several."""
 
     command: AuditedCommand | None
     url: str
     port: int | None
     requests: RequestOptions
     load: AuditLoad
-    drives: bool
     out: Path
     recorded_command: str
     only_plan: bool = False
     json_output: bool = False
     verbose: bool = False
+
+
+class ServiceWatch(Interruption):
+    """The audit's interruption, and the end of a service that nobody asked to end. Its last words
+    are on stderr alone: what an app says may be secret."""
+
+    def __init__(self, interruption: Interruption, app: AuditedApp | None) -> None:
+        self.interruption = interruption
+        self.app = app
+
+    def check(self) -> None:
+        self.interruption.check()
+        code = self.app.process.get_exit_code() if self.app else None
+        if self.app is not None and code is not None:
+            said = f"your service ended by itself ({describe_exit_code(code)})"
+            print(f"study: {said}: {read_last_words(self.app.process.log)}", file=sys.stderr)
+            raise CellInterruptedError(said)
 
 
 @dataclass(slots=True)
@@ -89,10 +106,10 @@ class Audit:
         raw = self.directory.open_cell(KIND).raw
         self.app = start_audited_app(command, raw, self.interruption, self.order.port)
         with self.app:
-            if self.order.drives:
-                self.ask(self.app.url)
-            else:
+            if self.order.requests.drive == "none":
                 self.await_traffic(self.app)
+            else:
+                self.ask(self.app.url)
 
     def ask(self, url: str) -> None:
         self.plan = plan_requests(url, self.order.requests, self.interruption)
@@ -101,26 +118,20 @@ class Audit:
             return
         for warning in self.plan.warnings:
             self.show(f"warning: {warning}")
-        seconds = estimate_drive_s(len(self.plan.asks), self.order.load)
-        self.show(f"{len(self.plan.asks)} routes on {url}: {seconds:.0f} s and what answers take")
-        load, t0_s = self.order.load, self.t0_s
-        self.driven = drive_requests(url, self.plan, load, t0_s, self.find_end, self.show)
-        for warning in self.driven.warnings:
-            self.show(f"warning: {warning}")
-        self.ended_by = self.driven.ended_by
+        load, watch = self.order.load, ServiceWatch(self.interruption, self.app)
+        load = replace(load, t0_s=self.t0_s)
+        self.driven = drive_requests(url, self.plan, load, watch, self.show)
+        self.ended_by = self.driven.interrupted
 
     def await_traffic(self, app: AuditedApp) -> None:
         """The user's own, until Ctrl-C, which is its proper end."""
         self.show(f"your service listens on {app.url} with the probe inside; Ctrl-C ends the audit")
-        while (end := self.find_end()) is None:
-            self.interruption.wait()
-        if self.interruption.reason is None:
-            self.ended_by = end
-
-    def find_end(self) -> str | None:
-        """A reason to ask no more."""
-        end = describe_end(self.app.process) if self.app else None
-        return self.interruption.reason or end
+        watch = ServiceWatch(self.interruption, app)
+        try:
+            watch.poll(lambda: False, math.inf)
+        except CellInterruptedError as error:
+            if self.interruption.reason is None:
+                self.ended_by = str(error)
 
     def show(self, text: str) -> None:
         """On stderr: the answer alone goes to stdout."""
@@ -131,6 +142,8 @@ class Audit:
         end_s = monotonic()
         cell = self.directory.open_cell(KIND)
         cell.path.mkdir(parents=True, exist_ok=True)
+        if self.app is not None:
+            self.app.process.log.unlink()  # what an app says may be secret
         journals, _ = read_journals(sorted(cell.raw.glob("probe-*.journal")))
         for name, build in PROBE_TABLES.items():
             cell.save_table(name, build(journals, self.t0_s, end_s))

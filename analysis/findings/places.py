@@ -2,11 +2,12 @@
 
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import PurePath
 
-from analysis.findings.evidence import AuditEvidence, Stack, StackFrame
+from analysis.findings.evidence import RouteCode, Stack, StackFrame
 from analysis.findings.framework import LIBRARY, PROBE, BlockPhase
 from analysis.findings.phases import classify_phase, find_first, is_boundary
 
@@ -47,9 +48,9 @@ class LocatedStack:
 class PlaceFinder:
     """Knows the user's folder and the code of the routes."""
 
-    def __init__(self, evidence: AuditEvidence) -> None:
-        self._folder = evidence.record.folder
-        self._codes = evidence.endpoints
+    def __init__(self, folder: str, codes: Sequence[RouteCode]) -> None:
+        self._folder = folder
+        self._codes = codes
 
     def locate(self, stack: Stack, route: str | None, in_thread: bool = False) -> LocatedStack:
         """The nearest boundary outwards from the innermost frame of the user's says which phase it

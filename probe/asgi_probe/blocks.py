@@ -26,6 +26,8 @@ BEAT_S = 0.010
 """Period of the loop's heartbeat, and of the watchdog's look."""
 BLOCKED_AFTER_S = 0.020
 """A handle that runs for longer blocks the loop."""
+MISSED_S = 0.025
+"""Between two looks this far apart anything may have run."""
 MOST_WAITING = 10_000
 """Ended stretches that the watchdog has not yet taken; it takes them a hundred times a second."""
 RELEVANT_GC_S = 0.001
@@ -65,9 +67,17 @@ class LoopWatch:
         self.running: object = None
         self.beat_at_s = monotonic()
         self.ended: deque[Ended] = deque(maxlen=MOST_WAITING)
+        self.silences: deque[tuple[float, float]] = deque(maxlen=MOST_WAITING)
+        """When a heartbeat was due, and when it came, of those that came late."""
         self.collections: deque[tuple[float, float]] = deque(maxlen=1_000)
         """Began and ended, of the garbage collections on the loop's thread."""
         self.collecting_since_s = 0.0
+
+    def note_beat(self) -> None:
+        now_s, due_s = monotonic(), self.beat_at_s + BEAT_S
+        self.beat_at_s = now_s
+        if now_s - due_s >= BLOCKED_AFTER_S:
+            self.silences.append((due_s, now_s))
 
     def note_end(self, running: object, began_s: float, ended_s: float) -> None:
         record = self.find_record(running, began_s)

@@ -7,13 +7,16 @@ import sys
 import threading
 from bisect import bisect_left
 from collections.abc import Sequence
-from time import process_time
+from math import nan
+from time import monotonic, process_time
 from typing import NamedTuple
 
 from .clocks import ThreadUsage, read_thread_cpu_s
 
 LATE_S = 0.002
 """A look that comes this much late was kept from coming."""
+BUSY_SHARE = 0.7
+MOST_TRIES = 3
 KEPT = 512
 """Looks that are remembered: five seconds, and as many again before they are dropped."""
 Point = tuple[float, ...]
@@ -30,6 +33,16 @@ class Used(NamedTuple):
     paused_s: float
 
 
+class Look(NamedTuple):
+    """now_s: when all was read. last_s: the look before. late: this one was kept from coming, and
+    not for want of a core. busy: the loop's thread has computed since the look before."""
+
+    now_s: float
+    last_s: float
+    late: bool
+    busy: bool
+
+
 class Counters:
     """All of one loop's thread; read by the watchdog's own thread."""
 
@@ -42,12 +55,19 @@ class Counters:
         self._cpu: list[Point] = []
         self._sums: list[Point] = []
         self._unseen_s = self._paused_s = 0.0
+        self._last = monotonic(), nan
 
-    def read(self, now_s: float, due_s: float) -> bool:
-        """Whether this look, due at due_s, came late though a core was free."""
+    def read(self, due_s: float, *, wrote: bool) -> Look:
+        """Call at each look; it was due at due_s. wrote: a slow disk may have kept it."""
         if self._own is None:
             self._own = ThreadUsage(threading.get_native_id())
-        own, process_cpu_s = self._own.read(), process_time()
+        for _ in range(MOST_TRIES):
+            now_s = monotonic()
+            own, process_cpu_s = self._own.read(), process_time()
+            waited_s = self._loop.read().waited_s
+            cpu_s = read_thread_cpu_s(self._loop_thread_id)
+            if monotonic() - now_s < LATE_S:  # all of one moment: the GIL was not lost meanwhile
+                break
         late_s = now_s - due_s - (own.waited_s - self._own_waited_s)
         late = late_s > LATE_S
         if late:
@@ -56,14 +76,16 @@ class Counters:
                 process_cpu_s - self._process_cpu_s > late_s / 2
             ):
                 self._unseen_s += late_s
-            else:
+            elif not wrote:
                 self._paused_s += late_s
         self._own_waited_s, self._own_turns = own.waited_s, own.turns
         self._process_cpu_s = process_cpu_s
-        self.add_cpu(now_s, read_thread_cpu_s(self._loop_thread_id))
-        waited_s = self._loop.read().waited_s
+        self.add_cpu(now_s, cpu_s)
         append(self._sums, (now_s, waited_s, self._unseen_s, self._paused_s))
-        return late
+        last_s, last_cpu_s = self._last
+        self._last = now_s, cpu_s
+        busy = cpu_s - last_cpu_s > BUSY_SHARE * (now_s - last_s)
+        return Look(now_s, last_s, late, busy)
 
     def add_cpu(self, at_s: float, cpu_s: float) -> None:
         """What the loop's thread had used at a moment, which it knows best itself."""

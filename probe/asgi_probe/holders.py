@@ -6,6 +6,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Mapping
+from math import inf
 from time import process_time
 from types import FrameType
 from typing import NamedTuple
@@ -31,7 +32,7 @@ class Holder(NamedTuple):
 NO_HOLDER = Holder(0, 0.0, None, None)
 
 
-class Look(NamedTuple):
+class Snapshot(NamedTuple):
     """CPU seconds of each thread since it began, by its native id; and of the one that used the
     most since the look before: its native id, what it used, and its stack."""
 
@@ -49,7 +50,7 @@ class HolderLog:
         self._loop_thread = loop_thread
         self._loop_thread_id = loop_thread_id
         self._stacks = stacks
-        self._looks: deque[Look] = deque(maxlen=KEPT)
+        self._looks: deque[Snapshot] = deque(maxlen=KEPT)
         self._idents: dict[int, int] = {}
         self._others_cpu_s = 0.0
         self._next_s = 0.0
@@ -73,8 +74,12 @@ class HolderLog:
         cpu_s = {native: read_thread_cpu_s(native) for native in self._idents}
         before = self._looks[-1].cpu_s if self._looks else cpu_s
         busiest, used_s = find_busiest(before, cpu_s)
-        stack = self._stacks.format_stack(frames.get(self._idents.get(busiest, 0)))
-        self._looks.append(Look(now_s, cpu_s, busiest, used_s, stack))
+        ident = self._idents.get(busiest, 0)
+        work = work_spans.get(ident)
+        # a thread that has ended its call was elsewhere when it computed
+        has_gone_on = work is not None and work.ended_s < inf
+        stack = None if has_gone_on else self._stacks.format_stack(frames.get(ident))
+        self._looks.append(Snapshot(now_s, cpu_s, busiest, used_s, stack))
 
     def find_holder(self, began_s: float, ended_s: float) -> Holder:
         """The thread that computed the most between two moments."""

@@ -12,7 +12,7 @@ from time import monotonic
 from .attach_report import BY_HAND, DIRECTORY_VARIABLE, AttachReport
 from .blocks import instrument_handles
 from .recorder import Recorder
-from .request_record import RequestRecord, current, instrument_pool
+from .request_record import RequestRecord, current, instrument_executors, instrument_pool
 from .routes import App, Message, Receive, Scope, Send
 from .timed_call import wrap_app
 from .watchdog import Watchdog
@@ -47,6 +47,7 @@ class Probe:
         self.recorder.off = self.recorder.watched = directory is None
         if directory is not None:
             instrument_pool()
+            instrument_executors()
             instrument_handles()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

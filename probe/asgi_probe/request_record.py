@@ -4,6 +4,8 @@ which thread of anyio's pool runs an endpoint, and how long requests wait for to
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from concurrent import futures
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import ContextVar
 from functools import partial
 from math import inf, nan
@@ -117,6 +119,37 @@ def parse_request_id(scope: Scope) -> int:
                 except ValueError:
                     return 0
     return 0
+
+
+def instrument_executors() -> None:
+    """Notes for which request a thread of any ThreadPoolExecutor works, asyncio's default one
+    among them. Does nothing the second time."""
+    original = ThreadPoolExecutor.submit
+    if hasattr(original, "probe_original"):
+        return
+
+    def submit(
+        self: ThreadPoolExecutor,
+        function: Callable[..., object],
+        /,
+        *args: object,
+        **options: object,
+    ) -> Future[object]:
+        record = current.get()
+        if record is None:
+            return original(self, function, *args, **options)
+
+        def call_noted() -> object:
+            span = work_spans[get_ident()] = WorkSpan(record, monotonic())
+            try:
+                return function(*args, **options)
+            finally:
+                span.ended_s = monotonic()
+
+        return original(self, call_noted)
+
+    vars(futures)["ThreadPoolExecutor"].submit = submit
+    submit.probe_original = original  # type: ignore[attr-defined]
 
 
 def instrument_pool() -> None:

@@ -15,7 +15,7 @@ from time import monotonic, process_time, sleep
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from .blocks import BEAT_S, unwatch_loop, watch_loop
+from .blocks import BEAT_S, MISSED_S, unwatch_loop, watch_loop
 from .journal import Columns, ProbeJournal, make_packer
 from .recorder import Recorder
 from .request_record import HANDLERS, classify_thread
@@ -99,7 +99,7 @@ class Watchdog:
             self._thread.join(timeout=2.0)
 
     def _record_heartbeat(self) -> None:
-        self.watch.beat_at_s = monotonic()
+        self.watch.note_beat()
         if not self._stopped and not self.recorder.off:
             self._loop.call_later(BEAT_S, self._record_heartbeat)
 
@@ -116,19 +116,24 @@ class Watchdog:
 
     def _watch(self) -> None:
         """Until the loop is closed: a probe that is used on another one begins anew."""
-        flushed_s = monotonic()
+        wrote, flushed_s = False, monotonic()
+        looked_s = flushed_s
         while not self._stopped and not self.recorder.off and not self._loop.is_closed():
-            due_s = monotonic() + BEAT_S
-            sleep(BEAT_S)
-            self._look(due_s)
-            if monotonic() - flushed_s >= FLUSH_EVERY_S:
+            # where the GIL was lost in the middle of a look, the next one follows at once: the
+            # thread that had it is still at the line that took it
+            if monotonic() - looked_s < MISSED_S:
+                sleep(BEAT_S)
+            due_s, looked_s = looked_s + BEAT_S, monotonic()
+            self._look(due_s, wrote=wrote)
+            wrote = looked_s - flushed_s >= FLUSH_EVERY_S
+            if wrote:
                 self._write()
-                flushed_s = monotonic()
-        self._look(monotonic())  # however short the life
+                flushed_s = looked_s
+        self._look(monotonic(), wrote=wrote)  # however short the life
         self._write()
 
-    def _look(self, due_s: float) -> None:
-        blocked = self._stretches.look(due_s)
+    def _look(self, due_s: float, *, wrote: bool) -> None:
+        blocked = self._stretches.look(due_s, wrote=wrote)
         self._journal.add("s", self._sample_loop(monotonic(), blocked))
 
     def _write(self) -> None:

@@ -17,11 +17,13 @@ from stress.audit.attach_errors import (
     build_end_error,
     build_late_error,
     build_unattached_error,
+    build_worker_error,
     find_url,
     reject_reports,
 )
 from stress.audit.audited_app import DIRECTORY_VARIABLE, AuditedApp
 from stress.audit.command import AuditedCommand, reject_command
+from stress.audit.last_words import find_exception, read_last_lines
 from stress.audit.listening import Listener, build_url, list_listeners
 from stress.audit.reports import SETTLED_S, ProcessReport, read_reports
 from stress.interruption import Interruption
@@ -34,6 +36,10 @@ START_WITHIN_S = 90.0
 """A service may load a model before it listens."""
 ATTACH_WITHIN_S = 5.0
 """From the moment it listens: its workers are still to load the app."""
+WORKERS_WITHIN_S = 1.0
+"""From the last that came until all are taken to be there."""
+WORKERS_LOST = 3
+"""A server that starts each worker anew when it ends would go on for ever."""
 ASK_WITHIN_S = 2.0
 LOOK_EVERY_S = 0.05
 
@@ -70,18 +76,19 @@ def start_audited_app(
 
 
 def wait_until_served(app: AuditedApp, interruption: Interruption, port: int | None) -> None:
-    look, deadline_s = StartLook(), monotonic() + START_WITHIN_S
+    look, deadline_s = StartLook(app.process.pid), monotonic() + START_WITHIN_S
     while True:
         interruption.check()
         processes, reports = app.list_processes(), read_reports(app.raw)
         reject_reports(app.command, reports)
         if (code := app.process.get_exit_code()) is not None and not processes:
             raise build_end_error(app.command, app.process.log, code)
-        living = {each.pid for each in processes}
-        look.note(list_listeners(processes), [each for each in reports if each.pid in living])
+        look.note({each.pid for each in processes}, list_listeners(processes), reports)
         if look.is_ready():
             app.url = find_url(app.command, look.listeners, reports, port)
             return
+        if look.count_ended() > WORKERS_LOST and find_exception(read_last_lines(app.process.log)):
+            raise build_worker_error(app.command, app.process.log)
         if look.is_unattached():
             raise build_unattached_error(app.command, processes, PROBE_FOLDER)
         if monotonic() > deadline_s:
@@ -91,37 +98,48 @@ def wait_until_served(app: AuditedApp, interruption: Interruption, port: int | N
 
 @dataclass(slots=True)
 class StartLook:
-    """What a service that starts shows of itself, look by look."""
+    """What a service that starts shows of itself, look by look. leader: the command's own pid."""
 
+    leader: int
     listeners: list[Listener] = field(default_factory=list)
     reports: list[ProcessReport] = field(default_factory=list)
+    _seen: set[int] = field(default_factory=set)
+    _ended: set[int] = field(default_factory=set)
     _listening_s: float | None = None
     _changed_s: float = 0.0
     _answered_s: float | None = None
 
-    def note(self, listeners: list[Listener], reports: list[ProcessReport]) -> None:
-        """reports: of living processes."""
+    def note(
+        self, living: set[int], listeners: list[Listener], reports: list[ProcessReport]
+    ) -> None:
         now_s = monotonic()
+        self._seen |= living
+        self._ended = self._seen - living
         if {each.pid for each in listeners} != {each.pid for each in self.listeners}:
             self._changed_s = now_s
-        self.listeners, self.reports = listeners, reports
+        self.listeners = listeners
+        self.reports = [each for each in reports if each.pid in living]
         self._listening_s = (self._listening_s or now_s) if listeners else None
 
     def is_ready(self) -> bool:
-        """Each worker has loaded the app and started it. A worker is a process that has the socket
-        and has no child that has it. One that never loads the app is not waited for long; where a
-        parent has the socket, the last worker may be still to come."""
+        """Each worker has loaded the app and started it. A worker is a process that has a listening
+        socket and has no child that has one. One that never loads the app is not waited for long;
+        where the command starts workers, another may be still to come."""
         if not self.listeners or not self.reports:
             return False
         if not all(each.is_ready() for each in self.reports):
             return False
         listening = {each.pid for each in self.listeners}
         attached = {each.pid for each in self.reports}
-        if listening <= attached:
+        if listening == attached == {self.leader}:
             return True
         missing = listening - attached - {each.ppid for each in self.reports}
         quiet_s = monotonic() - self._changed_s
-        return quiet_s > (ATTACH_WITHIN_S if missing else SETTLED_S)
+        return quiet_s > (ATTACH_WITHIN_S if missing else WORKERS_WITHIN_S)
+
+    def count_ended(self) -> int:
+        """Processes of the command that are gone, while none has loaded the app."""
+        return 0 if self.reports else len(self._ended)
 
     def is_unattached(self) -> bool:
         """It answers, and no process of it has the probe inside."""

@@ -23,7 +23,9 @@ NO_MODULE = re.compile(r"No module named '?([\w.]+)'?")
 NO_VARIABLE = re.compile(r"KeyError: '([A-Z][A-Z0-9_]*)'")
 ISOLATED = {"I": "PYTHONPATH", "E": "PYTHONPATH", "S": "sitecustomize"}
 """What a Python does without, by its option."""
-WITH_VALUE = "WXcm"
+OPTIONS = re.compile(r"-([^WXcm]*)([WXcm]?)(.*)", re.DOTALL)
+"""Letters without a value, then at most one with it, and the value if it is in the same word."""
+LAST_OPTIONS = ("c", "m")
 HOW_FACTORY = (
     "name what it returns: main:create() with study audit, gunicorn or hypercorn, --factory with "
     "uvicorn or granian"
@@ -49,11 +51,18 @@ def reject_reports(command: AuditedCommand, reports: Iterable[ProcessReport]) ->
 
 
 def build_end_error(command: AuditedCommand, log: Path, code: int) -> UserError:
+    how = f"`{command}` ended before it served ({describe_exit_code(code)})"
+    return build_words_error(command, log, how)
+
+
+def build_worker_error(command: AuditedCommand, log: Path) -> UserError:
+    return build_words_error(command, log, f"`{command}` starts workers, and each one ends")
+
+
+def build_words_error(command: AuditedCommand, log: Path, how: str) -> UserError:
     words = read_last_words(log)
-    how = f"`{command}` ended before it served ({describe_exit_code(code)}): {words}"
-    return build_cannot_run_error(
-        f"{how}{describe_cure(command, words)} (all of its output: {log})"
-    )
+    cure = describe_cure(command, words)
+    return build_cannot_run_error(f"{how}: {words}{cure} (all of its output: {log})")
 
 
 def describe_cure(command: AuditedCommand, words: str) -> str:
@@ -78,10 +87,7 @@ def build_late_error(
     command: AuditedCommand, log: Path, limit_s: Second, listeners: list[Listener]
 ) -> UserError:
     what = "its app has not started" if listeners else "it listens on no TCP port"
-    return build_cannot_run_error(
-        f"`{command}` has run for {limit_s:.0f} s and {what}: {read_last_words(log)} "
-        f"(all of its output: {log})"
-    )
+    return build_words_error(command, log, f"`{command}` has run for {limit_s:.0f} s and {what}")
 
 
 def build_unattached_error(
@@ -118,14 +124,18 @@ def find_reason(processes: Iterable[psutil.Process], folder: Path) -> str:
 
 def find_options(argv: list[str]) -> list[str]:
     """Those of Python's own options that keep the probe out. A script's are behind its name."""
-    found = []
-    for word in argv[1:]:
+    found: list[str] = []
+    words = iter(argv[1:])
+    for word in words:
         if not word.startswith("-") or word.startswith("--"):
             break
-        letters = re.match(rf"-[^{WITH_VALUE}]*", word)
-        found += [each for each in (letters[0] if letters else "") if each in ISOLATED]
-        if set(word) & set("cm"):
+        if (parts := OPTIONS.fullmatch(word)) is None:
             break
+        found += [each for each in parts[1] if each in ISOLATED]
+        if parts[2] in LAST_OPTIONS:
+            break
+        if parts[2] and not parts[3]:
+            next(words, None)
     return found
 
 

@@ -1,228 +1,242 @@
-"""The load of an audit: each route alone, then all together, by users who wait for each answer."""
+"""The load of an audit: users who ask, phase by phase, and a row for each request, by its client.
+
+Closed loop: each user asks, waits for the answer, and asks again.
+"""
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from math import inf
+from itertools import chain, repeat
+from random import Random, getrandbits
 from statistics import median
 from time import monotonic
 
+import aiohttp
 import polars as pl
 
 from records.audit import ASKED, Phase
+from records.ids import make_first_id, make_next_id
+from scenarios.errors import UserError, build_cannot_run_error
 from scenarios.units import Second
-from stress.audit.requests import Ask, RequestPlan
-from stress.audit.user import TIMED_OUT, TOO_LONG, AuditUser, Exchange, open_users
+from stress.audit.ask import Ask, RequestPlan
+from stress.audit.client import Answer, ReadLimits, open_session, run_in_loop, send
+from stress.audit.first_answers import judge_first_answer
+from stress.audit.schedule import PlannedPhase, format_users, plan_phases
+from stress.interruption import CellInterruptedError, Interruption
 
-ALONE_S: Second = 2.0
-"""For one user of one route; as long for all users of it. With many routes each has less."""
-ALL_ALONE_S: Second = 60.0
-LEAST_REQUESTS = 3
-"""Of a user alone, however long they take."""
+Row = tuple[str, int, int, str, str, float, float | None, int | None, str | None, int]
+FIRST_REST_S: Second = 3.0
+"""A stream that has not ended so long after its first byte is taken for endless."""
+FIRST_PHASE, BEFORE_PHASE = "first requests", "--before"
 BACKGROUND_EVERY_S: Second = 0.1
-AFTER_REFUSAL_S: Second = 0.1
-LOOK_EVERY_S: Second = 0.05
-FIRST, TOGETHER = "first requests", "all together"
-FORBIDDEN = (401, 403)
+AFTER_FAILURE_S: Second = 0.1
+"""A user whose request failed without an answer waits so long: a server that is gone is not
+flooded with rows."""
+BEAT_S, LATE_S = 0.02, 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class AuditLoad:
-    """users: where several ask; each waits for its answer. duration_s: of the last phase, in which
-    all routes are asked. timeout_s: of a request, with its answer."""
+    """t0_s: of the audit, by time.monotonic(). duration_s: of the phase with all routes."""
 
-    users: int
-    duration_s: Second
-    timeout_s: Second
+    t0_s: float
+    users: int = 20
+    duration_s: Second = 10.0
+    timeout_s: Second = 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class Driven:
-    """rows: of records.audit.ASKED. warnings: what the first answers say of the plan. ended_by: why
-    the load ended before its time; None if it did not."""
+    """rows: of records.audit.ASKED. interrupted: why the load was cut short; None where it was
+    not. warnings: sentences."""
 
     rows: pl.DataFrame
     phases: tuple[Phase, ...]
     warnings: tuple[str, ...] = ()
-    ended_by: str | None = None
+    interrupted: str | None = None
+
+
+@dataclass(slots=True)
+class SimulatedUser:
+    number: int
+    session: aiohttp.ClientSession
+    next_id: int
+
+
+@dataclass(slots=True)
+class Driver:
+    url: str
+    plan: RequestPlan
+    load: AuditLoad
+    show: Callable[[str], None]
+    rows: list[Row] = field(default_factory=list)
+    phases: list[Phase] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    users: list[SimulatedUser] = field(default_factory=list)
+    latest_beat_s: Second = 0.0
+
+    async def run(self) -> None:
+        cell_number = getrandbits(16)
+        beats = asyncio.create_task(self._measure_pauses())
+        async with AsyncExitStack() as stack:
+            for number in range(self.load.users + 1):
+                session = await stack.enter_async_context(open_session(self.url))
+                self.users.append(
+                    SimulatedUser(number, session, make_first_id(cell_number, 0, number))
+                )
+            try:
+                await self._send_before()
+                asks = await self._send_first()
+                await self._run_phases(asks)
+            finally:
+                beats.cancel()
+
+    async def _measure_pauses(self) -> None:
+        while True:
+            due_s = monotonic() + BEAT_S
+            await asyncio.sleep(BEAT_S)
+            self.latest_beat_s = max(self.latest_beat_s, monotonic() - due_s)
+
+    async def _send_before(self) -> None:
+        """One user first: what fails once is not sent by all."""
+        if not self.plan.before:
+            return
+        self.show(f"Each of {format_users(self.load.users + 1)} sends what --before names.")
+        began_s = monotonic()
+        await self._prepare(self.users[0])
+        await asyncio.gather(*(self._prepare(each) for each in self.users[1:]))
+        self._add_phase(BEFORE_PHASE, began_s, len(self.users), self.plan.before)
+
+    async def _prepare(self, user: SimulatedUser) -> None:
+        for ask in self.plan.before:
+            answer = await self._send(user, ask, BEFORE_PHASE, ReadLimits(self.load.timeout_s))
+            if answer.status is None or answer.status >= 400:
+                said = answer.error if answer.status is None else f"answers {answer.status}"
+                raise build_cannot_run_error(
+                    f"{ask.name} of --before {said}: check its path, its body and --header"
+                )
+
+    async def _send_first(self) -> list[Ask]:
+        """Each request once, alone. Returns those that are driven. Raises UserError: none is."""
+        self.show(f"Each of {len(self.plan.asks)} requests is sent once.")
+        began_s = monotonic()
+        driven = []
+        limits = ReadLimits(self.load.timeout_s, rest_s=FIRST_REST_S)
+        for ask in self.plan.asks:
+            answer = await self._send(self.users[0], ask, FIRST_PHASE, limits)
+            judged = judge_first_answer(ask, answer)
+            if judged.ask is not None:
+                driven.append(judged.ask)
+            if judged.warning:
+                self.warnings.append(judged.warning)
+                self.show(judged.warning)
+        self._add_phase(FIRST_PHASE, began_s, 1, self.plan.asks)
+        if not driven:
+            raise build_cannot_run_error(
+                "No route answered as it should, so none was driven: name one that does with "
+                f"--request. {' '.join(self.warnings[:3])}"
+            )
+        return driven
+
+    async def _run_phases(self, asks: Sequence[Ask]) -> None:
+        planned = plan_phases(asks, self.load.users, self.load.duration_s)
+        total_s = sum(each.length_s for each in planned)
+        routes = len(planned[-1].routes)
+        self.show(
+            f"{routes} route{'s' if routes > 1 else ''}, {format_users(self.load.users)}, "
+            f"{len(planned)} phases: {total_s:.0f} s, and each phase waits for its last answers."
+        )
+        for each in planned:
+            self.show(f"{each.name}: {each.length_s:.1f} s")
+            await self._run_phase(each)
+
+    async def _run_phase(self, phase: PlannedPhase) -> None:
+        began_s = monotonic()
+        until_s = began_s + phase.length_s
+        users = self.users[: phase.users]
+        async with asyncio.TaskGroup() as group:
+            for each in users:
+                group.create_task(self._ask_until(until_s, each, phase))
+            if phase.has_background:
+                group.create_task(self._ask_in_background(until_s, phase))
+        self._add_phase(phase.name, began_s, phase.users, phase.asks)
+
+    async def _ask_until(self, until_s: float, user: SimulatedUser, phase: PlannedPhase) -> None:
+        limits = ReadLimits(self.load.timeout_s)
+        for ask in generate_asks(phase.asks, user.number):
+            if monotonic() >= until_s:
+                return
+            answer = await self._send(user, ask, phase.name, limits)
+            if answer.status is None:
+                await asyncio.sleep(AFTER_FAILURE_S)
+
+    async def _ask_in_background(self, until_s: float, phase: PlannedPhase) -> None:
+        ask = self._find_cheapest(phase.asks)
+        limits = ReadLimits(self.load.timeout_s)
+        while monotonic() < until_s:
+            await self._send(self.users[-1], ask, phase.name, limits)
+            await asyncio.sleep(BACKGROUND_EVERY_S)
+
+    def _find_cheapest(self, asks: Sequence[Ask]) -> Ask:
+        """By the median latency of its first request and its phase with one user."""
+        alone = {FIRST_PHASE, *(each.name for each in self.phases if each.users == 1)}
+        took_s: dict[str, list[float]] = {}
+        for phase, _, _, method, route, started_s, ended_s, *_ in self.rows:
+            if phase in alone and ended_s is not None:
+                took_s.setdefault(f"{method} {route}", []).append(ended_s - started_s)
+        return min(asks, key=lambda each: median(took_s.get(each.name, [float("inf")])))
+
+    async def _send(self, user: SimulatedUser, ask: Ask, phase: str, limits: ReadLimits) -> Answer:
+        answer = Answer(user.next_id)
+        user.next_id = make_next_id(user.next_id)
+        try:
+            await send(user.session, ask, answer, limits)
+        finally:
+            self.rows.append(self._build_row(phase, user, ask, answer))
+        return answer
+
+    def _build_row(self, phase: str, user: SimulatedUser, ask: Ask, answer: Answer) -> Row:
+        ended_s = None if answer.ended_s is None else answer.ended_s - self.load.t0_s
+        started_s = answer.started_s - self.load.t0_s
+        return (
+            phase, user.number, answer.request_id, ask.method, ask.route, started_s, ended_s,
+            answer.status, answer.error, answer.size,
+        )  # fmt: skip
+
+    def _add_phase(self, name: str, began_s: float, users: int, asks: Sequence[Ask]) -> None:
+        t0_s = self.load.t0_s
+        routes = tuple(dict.fromkeys(each.name for each in asks))
+        self.phases.append(Phase(name, began_s - t0_s, monotonic() - t0_s, users, routes))
+
+
+def generate_asks(asks: Sequence[Ask], user: int) -> Iterator[Ask]:
+    """Without end: all asks in an order of the user's own, again and again."""
+    order = Random(user).sample(asks, len(asks))
+    return chain.from_iterable(repeat(order))
 
 
 def drive_requests(
     url: str,
     plan: RequestPlan,
     load: AuditLoad,
-    t0_s: float,
-    find_end: Callable[[], str | None],
+    interruption: Interruption,
     show: Callable[[str], None],
 ) -> Driven:
-    """Times are since `t0_s`, by time.monotonic(). `find_end` is asked again and again for a reason
-    to end early; nothing that was measured is lost by it."""
-    drive = Drive(plan, load, t0_s, find_end, show)
-    asyncio.run(drive.run(url))
-    rows = pl.DataFrame(drive.rows, schema=ASKED, orient="row")
-    return Driven(rows, tuple(drive.phases), tuple(drive.warnings), drive.ended_by)
-
-
-def estimate_drive_s(routes: int, load: AuditLoad) -> Second:
-    """But for answers that take long."""
-    return 2 * routes * choose_alone_s(routes) + load.duration_s
-
-
-def choose_alone_s(routes: int) -> Second:
-    """For each route, in each of its two phases."""
-    return min(ALONE_S, ALL_ALONE_S / 2 / max(1, routes))
-
-
-@dataclass(slots=True)
-class Drive:
-    """A row is written as its request ends."""
-
-    plan: RequestPlan
-    load: AuditLoad
-    t0_s: float
-    find_end: Callable[[], str | None]
-    show: Callable[[str], None]
-    rows: list[tuple[object, ...]] = field(default_factory=list)
-    phases: list[Phase] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-    took_s: dict[Ask, list[Second]] = field(default_factory=lambda: defaultdict(list))
-    ended_by: str | None = None
-
-    async def run(self, url: str) -> None:
-        several = self.load.users
-        async with open_users(several + 1, url, self.load.timeout_s) as users:
-            # the last of them sends the background requests
-            asks = await self.send_first(users)
-            alone_s = choose_alone_s(len(asks))
-            for ask in asks:
-                await self.run_phase(f"{ask}, 1 user", users[:1], [ask], alone_s)
-                if several > 1:
-                    await self.run_phase(f"{ask}, {several} users", users[:-1], [ask], alone_s)
-            if asks:
-                await self.run_phase(TOGETHER, users, asks, self.load.duration_s)
-
-    async def send_first(self, users: Sequence[AuditUser]) -> list[Ask]:
-        """Each route once, by one user, after all users have sent what comes before. Those that
-        answer as they should, or that the user has named."""
-        asks: list[Ask] = []
-
-        async def log_in(user: AuditUser) -> None:
-            for ask in self.plan.before:
-                self.save_row(FIRST, user, await user.send(ask))
-
-        async def ask_once() -> None:
-            await asyncio.gather(*map(log_in, users))
-            for ask in self.plan.asks:
-                exchange = await users[0].send(ask)
-                self.save_row(FIRST, users[0], exchange)
-                if self.judge_first(users[0], exchange):
-                    asks.append(ask)
-
-        await self.lead(FIRST, users, self.plan.asks, [ask_once()])
-        return asks
-
-    def judge_first(self, user: AuditUser, exchange: Exchange) -> bool:
-        """Whether its route is asked again. An answer without an end is measured to its first byte
-        from now on."""
-        ask, status = exchange.ask, exchange.status
-        if (
-            exchange.streams
-            or exchange.error == TOO_LONG
-            or (status and exchange.error == TIMED_OUT)
-        ):
-            user.streams.add(ask)
-            self.warnings.append(f"{ask} does not end: it is measured to its first byte")
-            return True
-        if status is not None and status < 400:
-            return True
-        how = f"answers {status}" if status else f"gives no answer ({exchange.error})"
-        if ask.is_named:
-            self.warnings.append(f"{ask} {how}")
-            return True
-        cure = (
-            "give --header 'Authorization: ...' or --before 'POST /login ...'"
-            if status in FORBIDDEN
-            else f"give a request that works: --request '{ask.method} {ask.route}'"
+    """What was measured is returned also where the load was interrupted. Raises UserError: nothing
+    can be driven."""
+    if not plan.asks:
+        raise UserError("Nothing is to be asked: name a request with --request 'GET /items/1'")
+    driver = Driver(url, plan, load, show)
+    interrupted = None
+    try:
+        run_in_loop(driver.run(), interruption)
+    except CellInterruptedError as error:
+        interrupted = str(error)
+    if driver.latest_beat_s > LATE_S:
+        driver.warnings.append(
+            f"The load generator itself paused for up to {driver.latest_beat_s * 1000:.0f} ms: "
+            "latencies may be too long by as much."
         )
-        self.warnings.append(f"{ask} {how} and is asked no more: {cure}")
-        return False
-
-    async def run_phase(
-        self, name: str, users: Sequence[AuditUser], asks: Sequence[Ask], lasts_s: Second
-    ) -> None:
-        """Users stop when the time is over and their last answer has come."""
-        end_s = monotonic() + lasts_s
-        askers, background = (users[:-1], users[-1:]) if name == TOGETHER else (users, ())
-        least = LEAST_REQUESTS if len(users) == 1 else 1
-
-        async def ask_until(user: AuditUser) -> None:
-            sent = 0
-            while monotonic() < end_s or sent < least:
-                # each user begins with another route
-                exchange = await user.send(asks[(user.number + sent) % len(asks)])
-                self.save_row(name, user, exchange)
-                sent += 1
-                if exchange.status is None:
-                    await asyncio.sleep(AFTER_REFUSAL_S)
-
-        async def ask_in_background(user: AuditUser) -> None:
-            cheapest = self.find_cheapest(asks)
-            while monotonic() < end_s:
-                self.save_row(name, user, await user.send(cheapest))
-                await asyncio.sleep(BACKGROUND_EVERY_S)
-
-        work = [*map(ask_until, askers), *map(ask_in_background, background)]
-        await self.lead(name, users, asks, work)
-
-    async def lead(
-        self,
-        name: str,
-        users: Sequence[AuditUser],
-        asks: Sequence[Ask],
-        work: Sequence[Coroutine[None, None, None]],
-    ) -> None:
-        """Does the work of a phase, unless there is a reason to end."""
-        began_s = monotonic()
-        if self.ended_by is None:
-            self.show(name)
-        tasks = [asyncio.ensure_future(each) for each in work]
-        try:
-            await self.await_work(tasks)
-        finally:
-            for user in users:
-                if user.waits_for is not None:  # unanswered when the load was ended
-                    self.save_row(name, user, user.waits_for)
-        routes = tuple(dict.fromkeys(map(str, asks)))
-        askers = min(len(work), self.load.users)
-        times_s = began_s - self.t0_s, monotonic() - self.t0_s
-        self.phases.append(Phase(name, *times_s, askers, routes))
-
-    async def await_work(self, tasks: Sequence[asyncio.Future[None]]) -> None:
-        """Until it is done, or there is a reason to end. Raises what one of the tasks raised."""
-        pending = set(tasks)
-        try:
-            while pending and self.ended_by is None:
-                _, pending = await asyncio.wait(pending, timeout=LOOK_EVERY_S)
-                self.ended_by = self.find_end()
-        finally:
-            for each in tasks:
-                each.cancel()
-            results = await asyncio.gather(*tasks, return_exceptions=True)
-        for result in results:
-            if isinstance(result, Exception):
-                raise result
-
-    def save_row(self, phase: str, user: AuditUser, exchange: Exchange) -> None:
-        ask, ended_s = exchange.ask, exchange.ended_s
-        if ended_s is not None:
-            self.took_s[ask].append(ended_s - exchange.started_s)
-        self.rows.append((
-            phase, user.number, exchange.request_id, ask.method, ask.route,
-            exchange.started_s - self.t0_s, None if ended_s is None else ended_s - self.t0_s,
-            exchange.status, exchange.error, exchange.size,
-        ))  # fmt: skip
-
-    def find_cheapest(self, asks: Sequence[Ask]) -> Ask:
-        """The one whose answers have come the quickest so far."""
-        return min(asks, key=lambda ask: median(self.took_s.get(ask, (inf,))))
+    rows = pl.DataFrame(driver.rows, schema=ASKED, orient="row")
+    return Driven(rows, tuple(driver.phases), tuple(driver.warnings), interrupted)

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from stress.audit.command import AuditedCommand
 
 Drive = Literal["requests", "openapi", "none"]
-METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 SECRET = ("--header", "--before", "--request", "--url")
 """Options whose values stay out of every record."""
 
@@ -92,16 +91,12 @@ def audit(
         )
     if drive == "none" and (url is not None or plan):
         raise UserError("--drive none sends no requests: leave out --url and --plan")
-    if (drive == "requests") > bool(requests):
-        raise UserError("--drive requests: give some, such as --request 'GET /items/1'")
-    if drive == "openapi" and requests:
-        raise UserError("--request: not with --drive openapi; leave one of them out")
-    options = RequestOptions(requests, parse_methods(methods), headers, before, app_dir)
+    options = RequestOptions(requests, methods, headers, before, drive, None, app_dir)
     return audit_service(
         AuditOrder(
             choose_service(command, app_dir, python, port), url or "", port or None, options,
-            AuditLoad(users, duration, timeout),
-            drive != "none", out, record_typed(sys.argv[1:]), plan, json, verbose,
+            AuditLoad(0.0, users, duration, timeout), out, record_typed(sys.argv[1:]), plan, json,
+            verbose,
         )
     )  # fmt: skip
 
@@ -122,14 +117,6 @@ def choose_service(
 def is_target(command: Sequence[str]) -> bool:
     """One word that names an app; a program's path may have a colon, too."""
     return len(command) == 1 and ":" in command[0] and "/" not in command[0]
-
-
-def parse_methods(text: str) -> tuple[str, ...]:
-    """Raises UserError."""
-    names = tuple(each.strip().upper() for each in text.split(",") if each.strip())
-    if not names or not set(names) <= set(METHODS):
-        raise UserError(f"--methods {text!r}: give some of {','.join(METHODS)}, with commas")
-    return names
 
 
 def record_typed(argv: Sequence[str]) -> str:

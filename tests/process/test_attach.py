@@ -72,6 +72,7 @@ SERVERS = {
     ),
     "hypercorn": "-m hypercorn main:app -b 127.0.0.1:{port}",
     "granian": "-m granian --interface asgi main:app --port {port}",
+    "granian, 2 workers": "-m granian --interface asgi --workers 2 main:app --port {port}",
     "a module of the user's": "-m mine {port}",
 }
 WORKERS = {name: 2 if re.search("-w 2|workers 2", words) else 1 for name, words in SERVERS.items()}

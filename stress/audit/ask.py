@@ -1,0 +1,58 @@
+"""A request that an audit sends, and all that it plans to send."""
+
+from dataclasses import dataclass, field, replace
+from typing import NewType
+
+from records.audit import UnaskedRoute
+
+Headers = tuple[tuple[str, str], ...]
+SafeText = NewType("SafeText", str)
+"""A target that may be shown: no query value that the user typed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One request, as it is sent. Its repr shows no secret.
+
+    target: path and query. route: the template where one is known, otherwise the path. source:
+    where its values come from, in words. named: whether the user typed it.
+    """
+
+    method: str
+    target: str = field(repr=False)
+    route: str
+    headers: Headers = field(default=(), repr=False)
+    body: bytes | None = field(default=None, repr=False)
+    source: str = ""
+    named: bool = False
+    endless: bool = False
+    """Whether its answer does not end: then it is measured to its first byte."""
+
+    @property
+    def name(self) -> str:
+        return f"{self.method} {self.route}"
+
+    def add_headers(self, more: Headers) -> "Ask":
+        """What the ask says itself stays."""
+        mine = {name.lower() for name, _ in self.headers}
+        missing = tuple(each for each in more if each[0].lower() not in mine)
+        return replace(self, headers=self.headers + missing)
+
+
+def hide_query(ask: Ask) -> SafeText:
+    """The target without the query values that the user typed; those of a public document stay."""
+    path, mark, query = ask.target.partition("?")
+    if not ask.named or not mark:
+        return SafeText(ask.target)
+    names = (pair.partition("=")[0] for pair in query.split("&"))
+    return SafeText(f"{path}?{'&'.join(f'{name}=…' for name in names)}")
+
+
+@dataclass(frozen=True, slots=True)
+class RequestPlan:
+    """before: what each user sends once, before the load. warnings: sentences."""
+
+    asks: tuple[Ask, ...] = ()
+    unasked: tuple[UnaskedRoute, ...] = ()
+    warnings: tuple[str, ...] = ()
+    before: tuple[Ask, ...] = ()
