@@ -3,7 +3,6 @@
 import json
 from pathlib import Path
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,25 +10,26 @@ from benchmarks.corpus_rivals import read_reports
 from benchmarks.corpus_trials import AskedAlone, find_route
 from tests.corpus.labels import load_corpus
 from tests.corpus.matching import Report
-from tests.corpus.serve import Work, measure_union, read_work
+from tests.corpus.serve import Work, measure_taken, read_work
 
-works = st.lists(st.builds(Work, st.integers(0, 50), st.integers(1, 20)), max_size=8)
+works = st.lists(st.builds(Work, st.integers(0, 50), st.integers(1, 20), st.integers(1, 20)))
 
 
 @given(works)
-def test_the_union_counts_each_second_once(found: list[Work]) -> None:
-    seconds = {s for w in found for s in range(int(w.began_s), int(w.began_s + w.seconds))}
-    assert measure_union(found) == len(seconds)
+def test_a_wait_takes_its_time_and_a_computation_its_cpu(found: list[Work]) -> None:
+    assert measure_taken(found, "wait") == sum(each.seconds for each in found)
+    for cause in ("compute", "gil", "gc"):
+        assert measure_taken(found, cause) == sum(each.cpu_s for each in found)
 
 
 def test_work_is_read_of_all_processes_up_to_the_zeros(tmp_path: Path) -> None:
-    (tmp_path / "times.7").write_bytes(b"a 1.5 0.25\nb 2.0 0.5\n" + bytes(100))
-    (tmp_path / "times.8").write_bytes(b"a 3.0 0.125\n" + bytes(100))
+    (tmp_path / "times.7").write_bytes(b"a 1.5 0.25 0.25\nb 2.0 0.5 0.0\n" + bytes(100))
+    (tmp_path / "times.8").write_bytes(b"a 3.0 0.125 0.0625\n" + bytes(100))
     (tmp_path / "times.9").write_bytes(bytes(100))
-    (tmp_path / "timeless.1").write_bytes(b"c 1.0 1.0\n")
+    (tmp_path / "timeless.1").write_bytes(b"c 1.0 1.0 1.0\n")
     found = read_work(tmp_path / "times")
     assert sorted(found) == ["a", "b"]
-    assert sorted(work.seconds for work in found["a"]) == [0.125, 0.25]
+    assert set(found["a"]) == {Work(1.5, 0.25, 0.25), Work(3.0, 0.125, 0.0625)}
 
 
 def test_the_route_that_was_asked_alone_is_known_by_the_time() -> None:
@@ -67,4 +67,3 @@ def test_a_detector_that_knows_no_seconds_has_none(tmp_path: Path) -> None:
 
 def test_what_never_began_is_no_work(tmp_path: Path) -> None:
     assert read_work(tmp_path / "times") == {}
-    assert measure_union([]) == pytest.approx(0.0)
