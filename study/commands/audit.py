@@ -14,7 +14,7 @@ from study import options as o
 if TYPE_CHECKING:
     from stress.audit.command import AuditedCommand
 
-Drive = Literal["requests", "openapi", "none"]
+Drive = Literal["requests", "openapi", "locustfile", "none"]
 SECRET = ("--header", "--before", "--request", "--url")
 """Options whose values stay out of every record."""
 
@@ -46,8 +46,12 @@ def audit(
         "keeps the cookies. May be given several times.", metavar="'METHOD PATH [BODY]'",
     )] = (),
     drive: Annotated[Drive | None, Setting(
-        "What is sent: requests (those of --request), openapi, or none: the service waits for your "
-        "own traffic until Ctrl-C. Left out: requests where there are some, otherwise openapi.",
+        "What is sent: requests (those of --request), openapi (with those), locustfile (your own), "
+        "or none: the service waits for your own traffic until Ctrl-C. Left out: requests where "
+        "there are some, otherwise openapi.",
+    )] = None,
+    locustfile: Annotated[Path | None, Setting(
+        "Of --drive locustfile. Left out: locustfile.py in the service's folder.", metavar="FILE",
     )] = None,
     users: Annotated[int, Setting("Concurrent users.", bounds=(1, 1000))] = 20,
     duration: Annotated[Second, Setting(
@@ -91,7 +95,7 @@ def audit(
         )
     if drive == "none" and (url is not None or plan):
         raise UserError("--drive none sends no requests: leave out --url and --plan")
-    options = RequestOptions(requests, methods, headers, before, drive, None, app_dir)
+    options = RequestOptions(requests, methods, headers, before, drive, locustfile, app_dir)
     return audit_service(
         AuditOrder(
             choose_service(command, app_dir, python, port), url or "", port or None, options,
