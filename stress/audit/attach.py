@@ -12,6 +12,8 @@ from pathlib import Path
 from time import monotonic, sleep, time
 from urllib.parse import urlsplit
 
+import psutil
+
 from scenarios.units import Second
 from stress.audit.attach_errors import (
     build_end_error,
@@ -19,6 +21,7 @@ from stress.audit.attach_errors import (
     build_unattached_error,
     build_unreachable_error,
     build_worker_error,
+    find_reason,
     find_url,
     reject_reports,
 )
@@ -37,6 +40,8 @@ START_WITHIN_S = 90.0
 """A service may load a model before it listens."""
 ATTACH_WITHIN_S = 5.0
 """From the moment it listens: its workers are still to load the app."""
+LOAD_WITHIN_S = 15.0
+"""Likewise, where nothing keeps the probe out: what answers may be another server of the app's."""
 WORKERS_WITHIN_S = 1.0
 """From the last that came until all are taken to be there."""
 WORKERS_LOST = 3
@@ -93,7 +98,9 @@ def wait_until_served(app: AuditedApp, interruption: Interruption, port: int | N
         if look.is_unreachable():
             raise build_unreachable_error(app.command)
         if look.is_unattached():
-            raise build_unattached_error(app.command, processes, PROBE_FOLDER)
+            reason = find_reason([each for each in processes if look.listens(each)], PROBE_FOLDER)
+            if reason or look.is_unattached(LOAD_WITHIN_S):
+                raise build_unattached_error(app.command, reason, PROBE_FOLDER)
         if monotonic() > deadline_s:
             raise build_late_error(app.command, app.process.log, START_WITHIN_S, look.listeners)
         sleep(LOOK_EVERY_S)
@@ -153,11 +160,14 @@ class StartLook:
             for each in self.reports
         )
 
-    def is_unattached(self) -> bool:
-        """It answers, and no process of it has the probe inside."""
+    def listens(self, process: psutil.Process) -> bool:
+        return process.pid in {each.pid for each in self.listeners}
+
+    def is_unattached(self, patience_s: Second = ATTACH_WITHIN_S) -> bool:
+        """It has listened for so long and answers, and no process of it has the probe inside."""
         if self.reports or self._listening_s is None:
             return False
-        if monotonic() - self._listening_s < ATTACH_WITHIN_S:
+        if monotonic() - self._listening_s < patience_s:
             return False
         if self._answered_s is None:
             self._answered_s = ask(self.listeners)

@@ -1,5 +1,6 @@
 """One clear line for each way in which a service does not come to be audited."""
 
+import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -26,6 +27,7 @@ ISOLATED = {"I": "PYTHONPATH", "E": "PYTHONPATH", "S": "sitecustomize"}
 OPTIONS = re.compile(r"-([^WXcm]*)([WXcm]?)(.*)", re.DOTALL)
 """Letters without a value, then at most one with it, and the value if it is in the same word."""
 LAST_OPTIONS = ("c", "m")
+NO_APP_SEEN = "its server loads no ASGI app that the probe can see"
 HOW_FACTORY = (
     "name what it returns: main:create() with study audit, gunicorn or hypercorn, --factory with "
     "uvicorn or granian"
@@ -101,21 +103,20 @@ def build_late_error(
     return build_words_error(command, log, f"`{command}` has run for {limit_s:.0f} s and {what}")
 
 
-def build_unattached_error(
-    command: AuditedCommand, processes: Iterable[psutil.Process], folder: Path
-) -> UserError:
+def build_unattached_error(command: AuditedCommand, reason: str | None, folder: Path) -> UserError:
     by_hand = f"import sys; sys.path.insert(0, {str(folder)!r}); import asgi_probe; "
     return build_cannot_run_error(
-        f"`{command}` serves, but the probe is not inside: {find_reason(processes, folder)}. "
+        f"`{command}` serves, but the probe is not inside: {reason or NO_APP_SEEN}. "
         "Attach it by hand, in one line after the app is made: "
         f"{by_hand}app = asgi_probe.Probe(app)"
     )
 
 
-def find_reason(processes: Iterable[psutil.Process], folder: Path) -> str:
-    """As far as the processes themselves show it."""
+def find_reason(listening: Iterable[psutil.Process], folder: Path) -> str | None:
+    """Why the probe cannot get into the processes that listen, as far as they show it themselves;
+    None where nothing keeps it out."""
     pythons = []
-    for process in processes:
+    for process in listening:
         try:
             argv, environment = process.cmdline(), process.environ()
         except psutil.Error:
@@ -123,7 +124,7 @@ def find_reason(processes: Iterable[psutil.Process], folder: Path) -> str:
         if argv and Path(argv[0]).name.startswith(("python", "pypy")):
             pythons.append((argv, environment))
     if not pythons:
-        return "none of its processes is a Python that can be seen"
+        return "what listens is no Python, or hides that it is one"
     for argv, _ in pythons:
         for option in find_options(argv):
             return (
@@ -131,9 +132,9 @@ def find_reason(processes: Iterable[psutil.Process], folder: Path) -> str:
                 "without that option if you can"
             )
     paths = [environment.get("PYTHONPATH", "") for _, environment in pythons]
-    if not any(str(folder) in each.split(":") for each in paths):
+    if not any(str(folder) in each.split(os.pathsep) for each in paths):
         return "its Python was started with another PYTHONPATH than the audit's"
-    return "its server loads no ASGI app that the probe can see"
+    return None
 
 
 def find_options(argv: list[str]) -> list[str]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from time import time
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from records.audit import AttachedProcess
 
@@ -51,12 +51,9 @@ READER = TypeAdapter(ProcessReport)
 
 
 def read_reports(folder: Path) -> list[ProcessReport]:
-    """By pid. A file of another make is not one of ours."""
-    found = []
-    for path in folder.glob("attach-*.json"):
-        try:
-            content = READER.validate_json(path.read_bytes())
-        except (OSError, ValidationError):
-            continue
-        found.append(replace(content, written=path.stat().st_mtime))
+    """By pid. Each is whole: it takes its predecessor's place at once."""
+    found = [
+        replace(READER.validate_json(path.read_bytes()), written=path.stat().st_mtime)
+        for path in folder.glob("attach-*.json")
+    ]
     return sorted(found, key=lambda each: each.pid)

@@ -109,13 +109,17 @@ def choose_service(
     command: Sequence[str], app_dir: Path, interpreter: Path | None, port: int
 ) -> "AuditedCommand | None":
     """None where a running server is asked. Raises UserError."""
-    from stress.audit.command import AuditedCommand, build_target_command
+    from stress.audit.command import AuditedCommand, build_target_command, reject_command
 
     if is_target(command):
         return build_target_command(command[0], app_dir, interpreter or Path(sys.executable), port)
     if interpreter is not None:
         raise UserError("--python: for MODULE:ATTR; a command chooses its interpreter itself")
-    return AuditedCommand(tuple(command), app_dir) if command else None
+    if not command:
+        return None
+    audited = AuditedCommand(tuple(command), app_dir)
+    reject_command(audited)  # before a run directory is made
+    return audited
 
 
 def is_target(command: Sequence[str]) -> bool:

@@ -115,6 +115,27 @@ def test_each_process_that_serves_is_attached(name: str, folder: Path, tmp_path:
     assert not find_processes(app.raw)
 
 
+UV = Path(sys.prefix) / "bin" / "uv"
+WRAPPERS = {
+    "a shell": ("sh", "-c", f"{PYTHON} -m uvicorn main:app --port 0; true"),
+    "uv run": (
+        str(UV), "run", "--offline", "--no-project", "--python", str(PYTHON),
+        "python", "-m", "uvicorn", "main:app", "--port", "0",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRAPPERS)
+def test_what_starts_the_server_may_be_no_server(name: str, folder: Path, tmp_path: Path) -> None:
+    command = AuditedCommand(WRAPPERS[name], folder)
+    with start_audited_app(command, tmp_path / "raw", Interruption()) as app:
+        urlopen(f"{app.url}/inner/ping", timeout=10).close()
+        (process,) = app.attached
+    assert process.executable == str(PYTHON)
+    assert count_visits(app) == 1
+    assert not find_processes(app.raw)
+
+
 def test_the_environment_stays_the_users(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -119,6 +119,14 @@ def test_another_pythonpath_is_named_and_how_to_attach_by_hand(folder: Path) -> 
     assert str(error).endswith("import asgi_probe; app = asgi_probe.Probe(app)")
 
 
+def test_an_isolated_python_is_seen_in_the_first_line_of_a_script(folder: Path) -> None:
+    script = folder / "serve"
+    script.write_text(f"#!{PYTHON} -E\n{MODULES['other']}")
+    script.chmod(0o755)
+    error = fail_to_start(folder, "./serve", str(find_free_port(0)))
+    assert f"{PYTHON} runs with -E, and so without PYTHONPATH" in str(error)
+
+
 def test_by_hand_it_is_attached_in_an_isolated_python(folder: Path) -> None:
     argv = (PYTHON, "-I", "-m", "uvicorn", f"--app-dir={folder}", "by_hand:app", "--port=0")
     with start_audited_app(AuditedCommand(argv, folder), folder / "raw", Interruption()) as app:
