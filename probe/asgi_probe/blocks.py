@@ -110,12 +110,15 @@ class LoopWatch:
         return Running(began_s, self.find_record(running, began_s), timed=True)
 
     def find_record(self, running: object, began_s: float) -> RequestRecord | None:
-        """The request that a handle's context carries, or that left while it ran."""
+        """The request that a handle's context carries, or that left while it ran. None where it
+        came only after the handle had run for long: who ran before is not known."""
         if not isinstance(running, Context):
             return running if isinstance(running, RequestRecord) else None
         record, departed = running.get(current), self.recorder.departed
         if record is None and departed is not None and departed.returned_s >= began_s:
-            return departed
+            record = departed
+        if record is not None and record.arrived_s - began_s > BLOCKED_AFTER_S:
+            return None
         return record
 
     def note_collection(self, phase: str, _: dict[str, int]) -> None:

@@ -59,7 +59,7 @@ class Counters:
         self._looks = 0
         self._usage_at_s = -inf
         self._cpu: list[Point] = []
-        self._waited: list[Point] = []
+        self._waited: list[Point] = [(monotonic(), self._loop.read().waited_s)]
         self._kept: list[Point] = [(0.0, 0.0, 0.0)]
         self._last = monotonic(), nan, process_time()
 

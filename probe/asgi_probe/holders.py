@@ -99,15 +99,19 @@ class HolderLog:
             if each.stack is not None and each.busiest == thread and each.at_s <= last.at_s:
                 stacks[each.stack] = stacks.get(each.stack, 0.0) + each.busiest_cpu_s
         stack = max(stacks, key=stacks.__getitem__) if stacks else None
-        record = self._find_request(thread, (began_s + ended_s) / 2)
+        record = self._find_request(thread, began_s, ended_s, cpu_s)
         return Holder(thread, min(cpu_s, ended_s - began_s), record, stack)
 
-    def _find_request(self, thread: int, middle_s: float) -> RequestRecord | None:
-        """Whose call the thread ran in the middle of a stretch."""
+    def _find_request(
+        self, thread: int, began_s: float, ended_s: float, cpu_s: float
+    ) -> RequestRecord | None:
+        """Whose call the thread ran for at least half of the CPU that it used."""
         work = work_spans.get(self._idents.get(thread, 0))
-        while work is not None and work.began_s > middle_s:
+        while work is not None:
+            if min(ended_s, work.ended_s) - max(began_s, work.began_s) > cpu_s / 2:
+                return work.record
             work = work.before
-        return None if work is None or work.ended_s < middle_s else work.record
+        return None
 
 
 def find_busiest(before: Mapping[int, float], after: Mapping[int, float]) -> tuple[int, float]:

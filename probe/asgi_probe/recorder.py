@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from .journal import ProbeJournal, make_packer
 from .request_record import HANDLERS, RequestRecord, parse_request_id
-from .routes import EndpointFacts, Scope, describe_endpoint, find_pattern, find_route
+from .routes import EndpointFacts, Scope, describe_endpoint, find_route
 
 log = logging.getLogger("probe")
 pack = make_packer(HANDLERS)
@@ -109,8 +109,8 @@ class Recorder:
         )
 
     def find_texts(self, scope: Scope, journal: ProbeJournal) -> RowTexts:
-        """Made once for each route, its mounts and method; a path that stands for an unknown route
-        is of one request."""
+        """Made once for each route, its mounts and method; without a route, what stands for it is
+        looked for in each request."""
         route, get = scope.get("route"), scope.get
         context = get("fastapi")
         if isinstance(context, dict):
@@ -136,7 +136,7 @@ def make_texts(scope: Scope, journal: ProbeJournal) -> RowTexts:
     facts = UNKNOWN_ENDPOINT if endpoint is None else describe_endpoint(endpoint, method)
     intern = journal.intern_text
     return RowTexts(
-        route=0 if find_pattern(scope) is None else intern(find_route(scope)),
+        route=0 if scope.get("route") is None else intern(find_route(scope)),
         endpoint=intern(facts.endpoint),
         method=intern(method or None),
         protocol=intern(str(scope["type"])),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from functools import partial
 from inspect import iscoroutinefunction, unwrap
+from re import Pattern
 from types import CodeType
 from typing import NamedTuple
 
@@ -47,19 +48,22 @@ def find_pattern(scope: Scope) -> str | None:
     for pattern in (getattr(scope.get("route"), "path", None), scope.get("path_template")):
         if isinstance(pattern, str):
             return pattern
-    patterns = set(iterate_patterns(scope.get("router"), scope.get("endpoint")))
+    path, mounts = str(scope.get("path", "")), str(scope.get("root_path", ""))
+    own_path = path[len(mounts) :] if path.startswith(mounts) else path
+    patterns = set(iterate_patterns(scope.get("router"), scope.get("endpoint"), own_path))
     return patterns.pop() if len(patterns) == 1 else None
 
 
-def iterate_patterns(router: object, endpoint: object) -> Iterator[str]:
+def iterate_patterns(router: object, endpoint: object, path: str) -> Iterator[str]:
     """Of the routes of a router and its mounts that lead to an endpoint; an older Starlette does
-    not keep which one it took."""
+    not keep which one it took. path: below the mounts."""
     routes = getattr(router, "routes", None)
     for route in routes if endpoint is not None and isinstance(routes, list) else ():
-        pattern = getattr(route, "path", None)
-        if isinstance(pattern, str) and getattr(route, "endpoint", None) is endpoint:
-            yield pattern
-        yield from iterate_patterns(route, endpoint)
+        pattern, regex = getattr(route, "path", None), getattr(route, "path_regex", None)
+        leads_there = isinstance(regex, Pattern) and regex.match(path)
+        if leads_there and getattr(route, "endpoint", None) is endpoint:
+            yield str(pattern)
+        yield from iterate_patterns(route, endpoint, path)
 
 
 def restore_parameters(mounts: str, scope: Scope) -> str:

@@ -103,6 +103,8 @@ class StretchLog:
         self._journal = journal
         self._counters = Counters(loop_thread_id)
         self._holders = HolderLog(watch)
+        first = self._counters.read_clocks(monotonic())  # the GIL may be gone before the first look
+        self._holders.read(first.now_s, first.others_cpu_s, {})
         self._numbers = count(1)
         self._missed: deque[Span] = deque(maxlen=KEPT)
         self._known: deque[Span] = deque(maxlen=KEPT)
