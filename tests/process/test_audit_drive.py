@@ -72,14 +72,14 @@ def build_items_app() -> FastAPI:
 
     @app.get("/items/{item_id}")
     async def read(item_id: int, token: str, x_key: str = Header()) -> int:
-        return item_id
+        return item_id + len(token + x_key)
 
     @app.get("/ping")
     async def ping() -> None: ...
 
     @app.get("/gone/{item_id}")
     async def gone(item_id: int) -> None:
-        raise HTTPException(404)
+        raise HTTPException(404, str(item_id))
 
     @app.get("/events")
     async def events() -> StreamingResponse:
@@ -96,17 +96,19 @@ def build_items_app() -> FastAPI:
     return app
 
 
-class TestOpenApi:
-    @pytest.fixture(scope="class")
-    def seen(self) -> tuple[Service, RequestPlan, Driven, list[str]]:
-        service = Service(build_items_app())
-        with service.serve() as url:
-            plan, driven, said = drive(url, RequestOptions(headers=(f"X-Key: {SECRET}",)))
-        return service, plan, driven, said
+Seen = tuple[Service, RequestPlan, Driven, list[str]]
 
-    def test_each_get_is_asked_and_what_may_write_is_listed(
-        self, seen: tuple[Service, RequestPlan, Driven, list[str]]
-    ) -> None:
+
+@pytest.fixture(scope="module")
+def seen() -> Seen:
+    service = Service(build_items_app())
+    with service.serve() as url:
+        plan, driven, said = drive(url, RequestOptions(headers=(f"X-Key: {SECRET}",)))
+    return service, plan, driven, said
+
+
+class TestOpenApi:
+    def test_each_get_is_asked_and_what_may_write_is_listed(self, seen: Seen) -> None:
         service, plan, driven, _ = seen
         assert set(driven.rows["route"]) == {
             "/items/{item_id}",
@@ -117,9 +119,7 @@ class TestOpenApi:
         assert [(each.method, each.route) for each in plan.unasked] == [("POST", "/items")]
         assert {method for method, _, _ in service.received} == {"GET"}
 
-    def test_the_app_received_each_row_once(
-        self, seen: tuple[Service, RequestPlan, Driven, list[str]]
-    ) -> None:
+    def test_the_app_received_each_row_once(self, seen: Seen) -> None:
         service, _, driven, _ = seen
         assert dict(driven.rows.schema) == ASKED
         ids = [f"{each:016x}" for each in driven.rows["request_id"]]
@@ -127,9 +127,7 @@ class TestOpenApi:
         assert Counter(each for _, _, each in service.received[fetched:]) == Counter(ids)
         assert len(set(ids)) == len(ids)
 
-    def test_phases_are_each_route_alone_and_then_all(
-        self, seen: tuple[Service, RequestPlan, Driven, list[str]]
-    ) -> None:
+    def test_phases_are_each_route_alone_and_then_all(self, seen: Seen) -> None:
         _, _, driven, _ = seen
         names = [each.name for each in driven.phases]
         routes = ["GET /items/{item_id}", "GET /ping", "GET /events"]
@@ -146,9 +144,7 @@ class TestOpenApi:
         assert set(last["user"]) == {0, 1, 2, 3}  # 3 is the background request
         assert last.filter(pl.col("user") == 3)["route"].n_unique() == 1
 
-    def test_a_route_that_refuses_is_reported_and_not_driven(
-        self, seen: tuple[Service, RequestPlan, Driven, list[str]]
-    ) -> None:
+    def test_a_route_that_refuses_is_reported_and_not_driven(self, seen: Seen) -> None:
         _, _, driven, said = seen
         gone = driven.rows.filter(pl.col("route") == "/gone/{item_id}")
         assert list(gone["status"]) == [404]
@@ -157,9 +153,7 @@ class TestOpenApi:
         assert "--request 'GET /gone/ITEM_ID'" in warning
         assert warning in said
 
-    def test_a_stream_without_end_is_measured_to_its_first_byte(
-        self, seen: tuple[Service, RequestPlan, Driven, list[str]]
-    ) -> None:
+    def test_a_stream_without_end_is_measured_to_its_first_byte(self, seen: Seen) -> None:
         _, _, driven, _ = seen
         events = driven.rows.filter(pl.col("route") == "/events")
         assert events["error"][0] == "endless"
@@ -167,9 +161,7 @@ class TestOpenApi:
         assert events["ended_s"][1:].is_not_null().all()
         assert any("GET /events does not end" in each for each in driven.warnings)
 
-    def test_no_secret_is_recorded_or_shown(
-        self, seen: tuple[Service, RequestPlan, Driven, list[str]]
-    ) -> None:
+    def test_no_secret_is_recorded_or_shown(self, seen: Seen) -> None:
         _, plan, driven, said = seen
         assert SECRET not in repr((plan, driven.warnings, driven.phases, said, render_plan(plan)))
         assert SECRET not in driven.rows.write_csv()
@@ -373,6 +365,6 @@ def test_a_locustfile_that_fails_is_an_error_with_its_last_words(tmp_path: Path)
         pytest.raises(UserError, match=r"mine\.py sent no HTTP request.*nothing_of_that_name"),
     ):
         drive(url, options)
+    missing = RequestOptions(drive="locustfile", locustfile=Path("other.py"))
     with pytest.raises(UserError, match=r"finds no other\.py: name yours with --locustfile"):
-        missing = RequestOptions(drive="locustfile", locustfile=Path("other.py"))
         plan_requests("http://other.invalid", missing, Interruption())
