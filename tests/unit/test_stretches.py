@@ -1,0 +1,138 @@
+"""Laws of the probe's account of a blocked loop: sums between two moments, the parts of a silence,
+and a coroutine whose steps are timed."""
+
+import asyncio
+import threading
+from math import isclose
+
+import pytest
+from asgi_probe.blocks import LoopWatch
+from asgi_probe.counters import interpolate, limit, subtract
+from asgi_probe.recorder import Recorder
+from asgi_probe.stretches import subtract_spans
+from asgi_probe.timed_call import wrap_app
+from hypothesis import given
+from hypothesis import strategies as st
+
+moments = st.floats(0, 100, allow_nan=False)
+points = st.lists(st.tuples(moments, moments), min_size=1, max_size=20).map(
+    lambda each: sorted(zip(sorted(a for a, _ in each), sorted(b for _, b in each), strict=True))
+)
+spans = st.tuples(moments, moments).map(lambda each: (min(each), max(each)))
+
+
+def measure(span: tuple[float, float]) -> float:
+    return max(0.0, span[1] - span[0])
+
+
+@given(points, moments, moments)
+def test_sums_that_grow_never_shrink_between_two_moments(
+    looks: list[tuple[float, ...]], first: float, last: float
+) -> None:
+    began, ended = sorted((first, last))
+    (grown,) = subtract(looks, began, ended)
+    assert grown >= -1e-9
+    assert grown <= looks[-1][1] - looks[0][1] + 1e-9
+
+
+@given(points, moments, moments, moments)
+def test_what_two_parts_grew_by_is_what_the_whole_did(
+    looks: list[tuple[float, ...]], first: float, middle: float, last: float
+) -> None:
+    a, b, c = sorted((first, middle, last))
+    (whole,) = subtract(looks, a, c)
+    assert isclose(subtract(looks, a, b)[0] + subtract(looks, b, c)[0], whole, abs_tol=1e-6)
+
+
+@given(points)
+def test_a_look_itself_is_exact(looks: list[tuple[float, ...]]) -> None:
+    times = [look[0] for look in looks]
+    for at_s, value in looks:
+        if times.count(at_s) == 1:
+            assert isclose(interpolate(looks, at_s)[0], value, abs_tol=1e-9)
+
+
+@given(st.floats(allow_nan=False), st.floats(0, 1e9))
+def test_a_share_of_a_stretch_lies_within_it(value: float, most: float) -> None:
+    assert 0 <= limit(value, most) <= most
+
+
+@given(spans, st.lists(spans, max_size=3), st.lists(spans, max_size=6))
+def test_nothing_is_unknown_that_is_known_or_was_looked_at(
+    silence: tuple[float, float],
+    missed: list[tuple[float, float]],
+    known: list[tuple[float, float]],
+) -> None:
+    for part in subtract_spans(silence, missed, known):
+        if measure(part) <= 0:
+            continue
+        middle = (part[0] + part[1]) / 2
+        assert silence[0] <= part[0] < part[1] <= silence[1]
+        assert any(first <= middle <= last for first, last in missed)
+        assert not any(first < middle < last for first, last in known)
+
+
+@given(spans, spans)
+def test_what_nobody_looked_at_is_unknown_as_a_whole(
+    silence: tuple[float, float], missed: tuple[float, float]
+) -> None:
+    overlap = measure((max(silence[0], missed[0]), min(silence[1], missed[1])))
+    assert isclose(sum(map(measure, subtract_spans(silence, [missed], []))), overlap)
+
+
+def make_watch() -> LoopWatch:
+    return LoopWatch(threading.get_ident(), Recorder(), times_handles=False)
+
+
+class OwnError(Exception):
+    pass
+
+
+def test_a_timed_coroutine_passes_on_what_it_awaits_and_raises() -> None:
+    seen: list[object] = []
+
+    async def app(scope: object, *_: object) -> None:
+        assert isinstance(scope, dict)
+        seen.append(await asyncio.sleep(0, "value"))
+        try:
+            await scope["future"]
+        except OwnError as error:
+            seen.append(error)
+            raise LookupError from error
+
+    async def run() -> None:
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        future.set_exception(error)
+        with pytest.raises(LookupError):
+            await wrap_app(app, make_watch())({"future": future}, ignore, ignore)
+
+    error = OwnError()
+    asyncio.run(run())
+    assert seen == ["value", error]
+
+
+def test_a_timed_coroutine_can_be_cancelled_and_times_nothing_afterwards() -> None:
+    watch, cleaned = make_watch(), []
+
+    async def app(*_: object) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cleaned.append(True)
+
+    async def run() -> None:
+        async def call() -> None:
+            await wrap_app(app, watch)({}, ignore, ignore)
+
+        task = asyncio.ensure_future(call())
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(run())
+    assert cleaned == [True]
+    assert watch.running is None
+
+
+async def ignore(*_: object) -> None: ...
