@@ -1,6 +1,7 @@
-"""What the probe costs: `python -m benchmarks.probe_overhead [--rounds 7] [--seconds 2]`.
+"""What the probe costs: `python -m benchmarks.probe_overhead [--rounds 7] [--seconds 2]
+[--loop uvloop]`.
 
-Four servers stand side by side (uvicorn, one worker, uvloop, httptools) and are driven in turn
+Four servers stand side by side (uvicorn, one worker, httptools) and are driven in turn
 against /ping: bare, bare again (what two identical servers differ by), under the probe, and
 behind a BaseHTTPMiddleware that logs threads as the original study's did. Each figure is the
 median over the rounds; the difference is taken within each round before the median.
@@ -52,7 +53,9 @@ class BenchmarkRound:
 
 
 @contextmanager
-def start_benchmark_server(name: str, target: str, folder: Path) -> Iterator[BenchmarkServer]:
+def start_benchmark_server(
+    name: str, target: str, loop: str, folder: Path
+) -> Iterator[BenchmarkServer]:
     port = find_free_port(0)
     entry = ROOT / "probe"
     env = {
@@ -62,7 +65,7 @@ def start_benchmark_server(name: str, target: str, folder: Path) -> Iterator[Ben
         "PROBE_DIR": str(folder),
     }
     argv = (
-        sys.executable, "-m", "uvicorn", target, f"--port={port}", "--loop=uvloop",
+        sys.executable, "-m", "uvicorn", target, f"--port={port}", f"--loop={loop}",
         "--http=httptools", "--no-access-log", "--log-level=warning",
     )  # fmt: skip
     with (folder / "server.log").open("ab") as output:
@@ -88,24 +91,29 @@ def measure(server: BenchmarkServer, seconds: float) -> BenchmarkRound:
 
 
 def print_overhead(names: Sequence[str], rounds: Sequence[Sequence[BenchmarkRound]]) -> None:
-    print(f"{'server':<20}{'rps':>9}{'ratio':>8}{'CPU µs/request':>16}{'over bare':>12}")
+    print(
+        f"{'server':<20}{'rps':>9}{'ratio':>8}{'CPU µs/request':>16}{'over bare':>12}{'ratio':>8}"
+    )
     for place, name in enumerate(names):
         rps = median(each[place].rps for each in rounds)
         ratio = median(each[place].rps / each[0].rps for each in rounds)
         cpu_us = median(each[place].cpu_us for each in rounds)
         over_us = median(each[place].cpu_us - each[0].cpu_us for each in rounds)
-        print(f"{name:<20}{rps:>9,.0f}{ratio:>8.3f}{cpu_us:>16.1f}{over_us:>+12.1f}")
+        share = median(each[place].cpu_us / each[0].cpu_us for each in rounds)
+        print(f"{name:<20}{rps:>9,.0f}{ratio:>8.3f}{cpu_us:>16.1f}{over_us:>+12.1f}{share:>8.3f}")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="What the probe costs per request.")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=2.0, help="of load, each time")
+    parser.add_argument("--loop", choices=("uvloop", "asyncio"), default="uvloop")
     options = parser.parse_args()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         servers = [
-            stack.enter_context(start_benchmark_server(name, app, folder)) for name, app in VARIANTS
+            stack.enter_context(start_benchmark_server(name, app, options.loop, folder))
+            for name, app in VARIANTS
         ]
         for server in servers:
             measure(server, 0.5)  # warm

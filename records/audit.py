@@ -7,6 +7,8 @@ import polars as pl
 from records.rows import Schema
 from scenarios.units import Second
 
+KIND = "audit"
+"""Of a run directory, in its manifest; and the name of its one cell."""
 AUDIT_FILE = "audit.json"
 FINDINGS_FILE = "findings.json"
 
@@ -44,7 +46,7 @@ class AttachedProcess:
     """A process of the service that has the probe inside, as it reports itself.
 
     hook: where the app was found, such as uvicorn's Config.load.
-    gil: whether its interpreter has one.
+    gil: whether its interpreter has one. versions: of the packages that serve.
     """
 
     pid: int
@@ -55,6 +57,7 @@ class AttachedProcess:
     server: str
     hook: str
     app: str
+    versions: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

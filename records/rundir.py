@@ -23,6 +23,7 @@ from records.cpu_profile import (
 from scenarios.errors import UserError
 
 TABLES = ("requests", "handlers", "probe", "machine", "bystander", "upstream")
+"""What every run has. Those of later versions have more: blocks, block_stacks."""
 MANIFEST_SCHEMA = 1
 RECORD = TypeAdapter(CellRecord)
 
@@ -66,6 +67,9 @@ class CellDir:
         path = self.path / f"{name}.parquet"
         with translate_read_errors(path):
             return pl.read_parquet(path, columns=None if columns is None else list(columns))
+
+    def has_table(self, name: str) -> bool:
+        return (self.path / f"{name}.parquet").exists()
 
     def load_stacks(self, level: Level) -> Stacks:
         """Raises UserError where they are missing or damaged."""
@@ -116,7 +120,10 @@ class RunDir:
     def discard_if_empty(self) -> None:
         """Where nothing was measured there is nothing to keep. Cells that were begun stay."""
         if not any((self.path / "cells").iterdir()):
-            shutil.rmtree(self.path)
+            self.discard()
+
+    def discard(self) -> None:
+        shutil.rmtree(self.path)
 
 
 def create_run(parent: Path, name: str, now: datetime | None = None) -> RunDir:

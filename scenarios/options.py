@@ -32,6 +32,7 @@ class Setting:
     sets: where its value goes in a `Scenario`, such as "load.users". sweepable: an example of the
     values that `study sweep` takes. environment: the variable in which the specimen reads it; a
     duration is in milliseconds there. name, group: where they do not follow from the field.
+    alias: a second name.
     """
 
     help: str
@@ -43,6 +44,7 @@ class Setting:
     sweepable: str = ""
     environment: str = ""
     name: str = ""
+    alias: str = ""
     group: str = ""
     metavar: str = ""
 

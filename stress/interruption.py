@@ -32,6 +32,10 @@ class Interruption:
         if self.reason is not None:
             raise CellInterruptedError(self.reason)
 
+    def wait(self) -> None:
+        """For a short while."""
+        sleep(POLL_S)
+
     def poll(self, done: Callable[[], bool], limit_s: Second, every_s: Second = POLL_S) -> bool:
         """Asks until it is so. False when the limit came first. Raises CellInterruptedError."""
         deadline_s = monotonic() + limit_s

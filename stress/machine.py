@@ -106,3 +106,9 @@ def read_cpu_s(process: psutil.Process) -> Second:
         return time.clock_gettime(~process.pid << 3 | 2)
     except OSError as error:
         raise psutil.NoSuchProcess(process.pid) from error
+
+
+def is_listening(port: int) -> bool:
+    """Asks nothing but that a connection is accepted."""
+    with socket.socket() as caller:
+        return caller.connect_ex((HOST, port)) == 0

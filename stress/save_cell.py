@@ -27,6 +27,7 @@ from records.clocks import ClockModel, estimate_clocks
 from records.journal import Journal
 from records.rows import BYSTANDER, MACHINE
 from stress.attached_server import read_live_journals
+from stress.audit.reports import read_reports
 from stress.bystander import BackgroundPing
 from stress.explain import ExplainedCell
 from stress.interruption import Interruption
@@ -81,6 +82,7 @@ def save_results(seen: CellObservations) -> None:
         threads_left=count_threads_before(worked, times.t0_s) if stack.attached else 0,
         # a held-up server's may be of any earlier cell
         journals_lost=() if stack.attached else lost,
+        processes=tuple(each.build_record() for each in read_reports(stack.journals)),
         clocks=clocks,
         faults=read_oha_errors(directory.raw),
         overhead_s=monotonic() - seen.begun_s - (times.build_phases().drain_end_s or 0.0),
@@ -102,10 +104,10 @@ def save_tables(
         "requests": build_requests_table(name, sent, t0_s, by_process)
         if cell.scenario.load.engine == "locust"
         else take_oha_rows(directory.raw, name, times.build_phases().window_start_s or 0.0),
-        "handlers": build_handlers_table(worked, t0_s, end_s),
+        "handlers": strip_column(build_handlers_table(worked, t0_s, end_s), "endpoint", ""),
         "probe": build_probe_table(worked, t0_s, end_s),
-        "blocks": build_blocks_table(worked, t0_s, end_s),
-        "block_stacks": build_block_stacks_table(worked, t0_s, end_s),
+        "blocks": strip_column(build_blocks_table(worked, t0_s, end_s), "holder_stack", '"'),
+        "block_stacks": strip_column(build_block_stacks_table(worked, t0_s, end_s), "stack", '"'),
         "machine": machine,
         "bystander": build_observed_table([astuple(each) for each in seen.pings], BYSTANDER, t0_s),
         "upstream": build_upstream_table(stack.upstream_log, t0_s, end_s),
@@ -183,6 +185,14 @@ def list_commands(phases: PhaseRunner) -> dict[str, list[str]]:
     folder = str(phases.cell.directory.path)
     commands = {**phases.stack.list_commands(), phases.load.role: list(phases.load.argv)}
     return {role: strip_paths(argv, folder) for role, argv in commands.items()}
+
+
+def strip_column(rows: pl.DataFrame, column: str, before: str) -> pl.DataFrame:
+    """Files from the root of what they belong to. before: what stands before each."""
+    text = pl.col(column)
+    for folder, name in ((sys.prefix, "/"), (sys.base_prefix, "/"), (str(ROOT), "")):
+        text = text.str.replace_all(f"{before}{folder}/", f"{before}{name}", literal=True)
+    return rows.with_columns(text)
 
 
 def strip_paths(argv: Sequence[str], folder: str) -> list[str]:

@@ -12,7 +12,17 @@ from rich.box import Box
 from scenarios.errors import ALL_WELL, BROKEN, CANNOT, INTERRUPTED, WRONG_USE, UserError
 from scenarios.options import Setting
 from study import __version__
-from study.commands import capacity, guide, measure, processes, reading, sweep, theory, workshop
+from study.commands import (
+    audit,
+    capacity,
+    guide,
+    measure,
+    processes,
+    reading,
+    sweep,
+    theory,
+    workshop,
+)
 from study.options import declare_command
 
 Shell = Annotated[Literal["bash", "zsh", "fish"], Setting("bash, zsh or fish.", name="SHELL")]
@@ -29,13 +39,24 @@ def completion(shell: Shell, /) -> int:
     return ALL_WELL
 
 
+@declare_command()
+def probe(*arguments: Annotated[str, Parameter(name="ARGUMENT", allow_leading_hyphen=True)]) -> int:
+    """Stands for `study audit --drive none`: your service with the probe inside, asked by you.
+
+    For example:
+        study probe main:app --app-dir ./service
+    """
+    return main([*PROBE, *arguments])
+
+
+PROBE = ("audit", "--drive", "none")
 COMMANDS = {
     "Study": (measure.run, reading.list, theory.predict, sweep.sweep, capacity.capacity),
+    "Your own service": (audit.audit, probe),
     "Recorded runs": (reading.report, reading.compare),
     "Teaching": (workshop.workshop, guide.guide),
     "By hand": (
-        reading.doctor, measure.serve, processes.upstream, processes.load_worker, processes.probe,
-        completion,
+        reading.doctor, measure.serve, processes.upstream, processes.load_worker, completion,
     ),
 }  # fmt: skip
 """As the help has them. What takes a while to import, each imports when it is called."""
@@ -70,6 +91,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if not given:
             raise UserError("Missing command. `study --help` lists the commands.")
+        if given[0] == "probe":  # its options, and what follows a --, are those of the audit
+            given = [*PROBE, *given[1:]]
         code = build_app()(
             given, exit_on_error=False, print_error=False, verbose=False,
             result_action="return_value",

@@ -6,10 +6,11 @@ from pathlib import Path
 
 from analysis.report.comparison_tables import build_comparison_table, export_comparison
 from analysis.report.write import load_run_summary, write_comparison
-from analysis.summary.comparison import compare_runs, ensure_mapping, list_differences
+from analysis.summary.comparison import Comparison, compare_runs, ensure_mapping, list_differences
 from analysis.summary.run import RunSummary
 from records.rundir import RunDir, open_run
 from scenarios.errors import ALL_WELL, UserError
+from study.audit_report import is_audit, print_audit_comparison
 from study.final_output import print_table
 
 MOST_NAMED = 3
@@ -25,6 +26,8 @@ def compare_directories(
     if html is not None and html.suffix != ".html":
         raise UserError(f"--html {html}: end its name in .html")
     runs = {"A": open_run(a), "B": open_run(b)}
+    if any(map(is_audit, runs.values())):
+        return compare_audit_runs(runs, json_output or html is not None)
     unlike = list_differences(*(each.load_manifest() for each in runs.values()))
     differ = f"these runs differ in more than their code: {shorten_differences(unlike)}"
     if unlike and not anyway:
@@ -32,14 +35,11 @@ def compare_directories(
     sides = {letter: (each, load_completed_summary(each)) for letter, each in runs.items()}
     comparison = compare_runs(*(summary.cells for _, summary in sides.values()))
     if not comparison.scenarios:
-        only_a, only_b = ", ".join(comparison.only_a), ", ".join(comparison.only_b)
-        raise UserError(f"these runs have no scenario in common: A has {only_a}; B has {only_b}")
+        raise build_disjoint_error(comparison)
     if html is not None:
         write_comparison(html, sides, comparison, unlike)
     if json_output:
-        heads = {letter.lower(): build_run_header(each) for letter, each in runs.items()}
-        content = {"schema": SCHEMA, **heads, "differences": unlike}
-        print(json.dumps(content | export_comparison(comparison), indent=2, allow_nan=False))
+        print_json(runs, unlike, comparison)
         return ALL_WELL
     if unlike:
         print(f"warning: {differ}")
@@ -48,6 +48,26 @@ def compare_directories(
     if html is not None:
         print(f"\n{html}")
     return ALL_WELL
+
+
+def print_json(runs: Mapping[str, RunDir], unlike: Sequence[str], comparison: Comparison) -> None:
+    heads = {letter.lower(): build_run_header(each) for letter, each in runs.items()}
+    content = {"schema": SCHEMA, **heads, "differences": unlike}
+    print(json.dumps(content | export_comparison(comparison), indent=2, allow_nan=False))
+
+
+def compare_audit_runs(runs: Mapping[str, RunDir], as_file: bool) -> int:
+    """Raises UserError where only one of them is an audit."""
+    if not all(map(is_audit, runs.values())):
+        raise UserError("one of these runs is an audit, the other is not; compare like with like")
+    if as_file:
+        raise UserError("--json and --html: not for audits; their findings.json can be compared")
+    return print_audit_comparison(*runs.values())
+
+
+def build_disjoint_error(comparison: Comparison) -> UserError:
+    only_a, only_b = ", ".join(comparison.only_a), ", ".join(comparison.only_b)
+    return UserError(f"these runs have no scenario in common: A has {only_a}; B has {only_b}")
 
 
 def shorten_differences(unlike: Sequence[str]) -> str:

@@ -77,6 +77,7 @@ def build_parameter(option: Option) -> Parameter:
     shown = option.format_typed(usual) if usual is True else option.format_value(usual)
     return Parameter(
         name=option.name,
+        alias=option.setting.alias or None,
         help=option.setting.help,
         group=build_group(option),
         metavar=option.setting.metavar or (unit.metavar if unit else None),

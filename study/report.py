@@ -6,6 +6,7 @@ from pathlib import Path
 from analysis.report.write import load_run_summary, write_reports
 from records.rundir import open_run
 from scenarios.errors import CANNOT, UserError
+from study.audit_report import is_audit, report_audit
 from study.final_output import (
     judge_expectations,
     print_final_output,
@@ -18,6 +19,8 @@ from study.final_output import (
 def rebuild_reports(directory: Path) -> int:
     """The exit code, as the run's own was. Raises UserError where there is nothing to judge."""
     run = open_run(directory)
+    if is_audit(run):
+        return report_audit(run)
     summary = load_run_summary(run)
     if not summary.cells:
         raise UserError(f"{directory}: no cell of this run was saved; there is nothing to report")

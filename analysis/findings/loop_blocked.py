@@ -56,7 +56,7 @@ class LoopBlocked(AuditFinding):
 
     @classmethod
     def find(cls, evidence: AuditEvidence) -> AuditFindings:
-        finder = PlaceFinder(evidence)
+        finder = PlaceFinder(evidence.record.folder, evidence.endpoints)
         found = attribute_stretches(evidence.stretches, finder, count_requests(evidence))
         victims = find_victims(found.sites, evidence)
         build = partial(cls.build, evidence=evidence, finder=finder)

@@ -2,11 +2,12 @@
 
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import PurePath
 
-from analysis.findings.evidence import AuditEvidence, Stack, StackFrame
+from analysis.findings.evidence import RouteCode, Stack, StackFrame
 from analysis.findings.framework import LIBRARY, PROBE, BlockPhase
 from analysis.findings.phases import classify_phase, find_first, is_boundary
 
@@ -47,9 +48,9 @@ class LocatedStack:
 class PlaceFinder:
     """Knows the user's folder and the code of the routes."""
 
-    def __init__(self, evidence: AuditEvidence) -> None:
-        self._folder = evidence.record.folder
-        self._codes = evidence.endpoints
+    def __init__(self, folder: str, codes: Sequence[RouteCode]) -> None:
+        self._folder = folder
+        self._codes = codes
 
     def locate(self, stack: Stack, route: str | None, in_thread: bool = False) -> LocatedStack:
         """The nearest boundary outwards from the innermost frame of the user's says which phase it
@@ -60,7 +61,7 @@ class PlaceFinder:
         edge = find_first(frames, is_boundary)
         if own is not None and edge is not None and edge < own:
             own = None
-        library, own = frames[:own], skip_expressions(frames, own)
+        library, own = frames[:own], choose_line(frames, own)
         edge = find_first(frames, is_boundary, own or 0)
         route = self._check_route(frames, route)
         codes = [each for each in self._codes if each.route == route]
@@ -97,12 +98,19 @@ class PlaceFinder:
         return shorten_file(file, self._folder)
 
 
-def skip_expressions(frames: Stack, own: int | None) -> int | None:
+def choose_line(frames: Stack, own: int | None) -> int | None:
     """A lambda or a generator expression belongs to the function that it is written in, where that
-    is on the stack."""
-    if own is None or frames[own].function not in EXPRESSIONS:
+    is on the stack. A function that calls itself, and has just been entered, is in the line of the
+    call."""
+    if own is None:
         return own
     inner = frames[own]
+    if inner.function not in EXPRESSIONS:
+        is_recursive = any(
+            (outer.file, outer.first_line) == (inner.file, inner.first_line)
+            for outer in frames[own + 1 : own + 2]
+        )
+        return own + 1 if is_recursive and inner.line == inner.first_line else own
     around = [
         place
         for place, each in enumerate(frames[: find_first(frames, is_boundary, own)])

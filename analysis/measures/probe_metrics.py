@@ -6,6 +6,7 @@ before it in its process, so that a stalled watchdog's one sample stands for all
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,11 +34,13 @@ SITE = ("blocked_route", "blocked_frame")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlockingSite:
-    """seconds: the time that the samples with this site stand for, in all processes together; it
-    begins when the heartbeat is a tenth of a second old. longest_ms: the longest lag of the loop
-    that was seen here. share: of the seconds of all sites. Where the probe knew no line, `function`
-    is "module function" of the innermost frame, and `file` and `line` are None. Today's probe knows
-    neither the whole stack nor the cause."""
+    """seconds: for which this place blocked the loop, in all processes together. longest_ms: the
+    longest stretch. share: of the seconds of all sites. stack: "file:line function", innermost
+    first. cause: as of an audit's findings (`analysis.findings.causes`). Where the probe knew no
+    line, `function` is "module function" of the innermost frame, and `file` and `line` are None.
+
+    Of a run with samples of the heartbeat alone: the seconds that the samples stand for, counted
+    from a tenth of a second on, and the longest lag; `stack` and `cause` are None."""
 
     route: str | None
     file: str | None
@@ -112,6 +115,12 @@ def compute_loop_lag(samples: pl.DataFrame) -> tuple[float | None, float | None,
         return None, None, None
     p99_ms, most_ms, share = np.array(found, dtype=np.float64).max(axis=0)
     return float(p99_ms), float(most_ms), float(share)
+
+
+def compute_observed_time(samples: pl.DataFrame) -> Mapping[int, Second]:
+    """For how long each process's watchdog looked, in s."""
+    seconds = pl.col("at_s").max() - pl.col("at_s").min() + BEAT_S
+    return dict(samples.group_by("pid").agg(seconds).iter_rows())
 
 
 def find_blocking_sites(samples: pl.DataFrame) -> tuple[BlockingSite, ...]:

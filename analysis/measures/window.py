@@ -26,6 +26,9 @@ class CellTables(Protocol):
 
     def load_table(self, name: str, columns: Sequence[str]) -> pl.DataFrame: ...
 
+    def has_table(self, name: str) -> bool:
+        """Runs of an earlier version lack the later tables."""
+
     def load_stacks(self, level: Level) -> Stacks: ...
 
 

@@ -24,6 +24,7 @@ from analysis.measures.window import (
     open_cell,
 )
 from analysis.stats.quantiles import estimate_quantile
+from analysis.summary.blocked_loop import replace_blocked_loop
 from analysis.summary.model import BystanderLatency, CellSummary, Cycle, ErrorCount, WholeRun
 from analysis.verdicts.base import gather_evidence, judge
 from records.cell import ROUND_S, CellRecord, find_death_rounds
@@ -40,7 +41,8 @@ def compute_summary(
 ) -> CellSummary:
     """Table after table: no two large ones are held at once."""
     cell = open_cell(record, tables)
-    probe, threads = compute_probe_metrics(cell), summarize_threads(cell)
+    probe = replace_blocked_loop(cell, compute_probe_metrics(cell))
+    threads = summarize_threads(cell)
     delay, account = measure_arrival_delay(cell), account_for_cell(cell)
     found = gather_evidence(cell, account, prediction)
     throughput, load = measure_throughput(cell), record.scenario.load

@@ -12,7 +12,7 @@ from time import monotonic
 from .attach_report import BY_HAND, DIRECTORY_VARIABLE, AttachReport
 from .blocks import instrument_handles
 from .recorder import Recorder
-from .request_record import RequestRecord, current, instrument_pool
+from .request_record import RequestRecord, current, instrument_executors, instrument_pool
 from .routes import App, Message, Receive, Scope, Send
 from .timed_call import wrap_app
 from .watchdog import Watchdog
@@ -47,12 +47,13 @@ class Probe:
         self.recorder.off = self.recorder.watched = directory is None
         if directory is not None:
             instrument_pool()
+            instrument_executors()
             instrument_handles()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         recorder = self.recorder
         if not recorder.watched:  # after the fork, on the loop: here the watchdog belongs
-            self._start()
+            self._start(scope)
         kind = scope["type"]
         if kind == "lifespan":
             await self.run_lifespan(scope, receive, send)
@@ -69,7 +70,7 @@ class Probe:
             current.reset(token)
             recorder.record_departure(record)
 
-    def _start(self) -> None:
+    def _start(self, scope: Scope) -> None:
         recorder = self.recorder
         recorder.watched = True
         if self.directory is None or (self.report and self.report.is_superfluous()):
@@ -82,7 +83,7 @@ class Probe:
             return
         try:
             if self.report:
-                self.report.note_start()
+                self.report.note_start(has_lifespan=scope["type"] == "lifespan")
             self._watchdog = Watchdog(recorder, self.directory, self.user_root)
             self._watchdog.start(loop)
             watch = self._watchdog.watch

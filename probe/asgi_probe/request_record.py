@@ -4,6 +4,8 @@ which thread of anyio's pool runs an endpoint, and how long requests wait for to
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from concurrent import futures
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import ContextVar
 from functools import partial
 from math import inf, nan
@@ -59,14 +61,20 @@ class RequestRecord:
 
 
 class WorkSpan:
-    """A call that a thread of a pool runs for a request."""
+    """A call that a thread of a pool runs for a request, and the one that it ran before."""
 
-    __slots__ = ("began_s", "ended_s", "record")
+    __slots__ = ("before", "began_s", "ended_s", "record")
 
     def __init__(self, record: RequestRecord, began_s: float) -> None:
+        """Call on the thread that runs it."""
         self.record = record
         self.began_s = began_s
         self.ended_s = inf
+        ident = get_ident()
+        self.before = work_spans.get(ident)
+        if self.before is not None:
+            self.before.before = None
+        work_spans[ident] = self
 
 
 work_spans: dict[int, WorkSpan] = {}
@@ -119,6 +127,37 @@ def parse_request_id(scope: Scope) -> int:
     return 0
 
 
+def instrument_executors() -> None:
+    """Notes for which request a thread of any ThreadPoolExecutor works, asyncio's default one
+    among them. Does nothing the second time."""
+    original = ThreadPoolExecutor.submit
+    if hasattr(original, "probe_original"):
+        return
+
+    def submit(
+        self: ThreadPoolExecutor,
+        function: Callable[..., object],
+        /,
+        *args: object,
+        **options: object,
+    ) -> Future[object]:
+        record = current.get()
+        if record is None:
+            return original(self, function, *args, **options)
+
+        def call_noted() -> object:
+            span = WorkSpan(record, monotonic())
+            try:
+                return function(*args, **options)
+            finally:
+                span.ended_s = monotonic()
+
+        return original(self, call_noted)
+
+    vars(futures)["ThreadPoolExecutor"].submit = submit
+    submit.probe_original = original  # type: ignore[attr-defined]
+
+
 def instrument_pool() -> None:
     """Wraps `anyio.to_thread.run_sync`, which Starlette and FastAPI call by its module. Does
     nothing where anyio is not installed, or the second time."""
@@ -143,7 +182,7 @@ def wrap_run_sync(original: RunSync) -> RunSync:
         def call_timed(*given: object) -> object:
             started_s = monotonic()
             record.pool_wait_s += started_s - asked_s
-            span = work_spans[get_ident()] = WorkSpan(record, started_s)
+            span = WorkSpan(record, started_s)
             if is_endpoint:
                 record_thread_start(record, started_s)
             try:

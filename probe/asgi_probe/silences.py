@@ -4,7 +4,7 @@ is overdue, and the same task, or the same function, has been on the loop's thre
 While the heartbeat is overdue the loop has not gone round once, and in one round a task takes one
 step: a task that two looks have seen is in one and the same step. Moments are right within a beat.
 What one look alone has seen is never said to have blocked the loop, nor is what runs at the end of
-a time in which the watchdog could not look."""
+a time in which the watchdog could not look, unless the loop's own thread computed all the while."""
 
 from __future__ import annotations
 
@@ -14,13 +14,11 @@ from contextvars import Context
 from math import nan
 from types import FrameType
 
-from .blocks import BEAT_S, BLOCKED_AFTER_S, Ended, LoopWatch, Running
+from .blocks import BEAT_S, BLOCKED_AFTER_S, MISSED_S, Ended, LoopWatch, Running
 from .request_record import RequestRecord, current
 
 OVERDUE_S = 0.003
 """A heartbeat that comes this much late is no accident of the timer."""
-MISSED_S = 0.025
-"""Between two looks this far apart anything may have run."""
 TELLS_CONTEXT = sys.version_info >= (3, 12)
 
 
@@ -40,8 +38,15 @@ class SilenceLog:
         """In a plain callback, below which there is only what runs the loop."""
         self._base = sys._getframe().f_back
 
-    def look(self, now_s: float, timed: Running | None, frame: FrameType | None) -> Running | None:
-        """What runs: the timed step, if one does; otherwise what has been seen for long."""
+    def look(
+        self, now_s: float, timed: Running | None, frame: FrameType | None, *, busy: bool
+    ) -> Running | None:
+        """What runs: the timed step, if one does; otherwise what has been seen for long.
+
+        busy: the loop's thread has computed since the look before. Where that was long ago, it had
+        the GIL all the time and has just let go of it for the first time, so that what is seen now
+        is what ran.
+        """
         beat_at_s, seen_until_s = self._watch.beat_at_s, self._last_look_s
         began_before, self._last_look_s = self._beat_at_s == beat_at_s, now_s
         if timed is not None or not is_silent(self._watch, now_s):
@@ -50,12 +55,12 @@ class SilenceLog:
         self._beat_at_s = beat_at_s
         what = self._identify(frame)
         if what is None or what is not self._what:
-            # the first look of a silence sees what runs since the beat, or soon after it
-            began_s = (now_s + seen_until_s) / 2 if began_before else beat_at_s + BEAT_S / 2
+            began_s = beat_at_s + BEAT_S / 2  # if this is the first look since the beat
+            if began_before:
+                began_s = (now_s + seen_until_s) / 2
             self.end(began_s)
             if now_s - seen_until_s > MISSED_S:
-                self._add_unseen(max(seen_until_s, beat_at_s), now_s)
-                began_s = now_s
+                began_s = max(seen_until_s, beat_at_s + BEAT_S / 2) if busy else now_s
             self._what = what
             self._running = None if what is None else Running(began_s, None, timed=False)
         self._last_seen_s = now_s
@@ -71,10 +76,6 @@ class SilenceLog:
         if at_s - running.began_s >= BLOCKED_AFTER_S:
             record = find_record(what)
             self._watch.ended.append(Ended(running.began_s, at_s, nan, record, timed=False))
-
-    def _add_unseen(self, began_s: float, ended_s: float) -> None:
-        if ended_s - began_s >= BLOCKED_AFTER_S:
-            self._watch.ended.append(Ended(began_s, ended_s, nan, None, timed=False))
 
     def _identify(self, frame: FrameType | None) -> object:
         """The task, or of a callback its outermost frame; None between two handles."""

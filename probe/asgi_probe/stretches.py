@@ -4,20 +4,21 @@ samples of the stack, and what the kernel saw meanwhile."""
 from __future__ import annotations
 
 import sys
+from collections import deque
+from collections.abc import Iterable, Iterator
 from itertools import count
 from math import isnan, nan
 from time import monotonic
 from types import FrameType
 from typing import NamedTuple
 
-from .blocks import BLOCKED_AFTER_S, Ended, LoopWatch, Running
-from .counters import Counters
+from .blocks import BLOCKED_AFTER_S, MISSED_S, Ended, LoopWatch, Running
+from .counters import LATE_S, Counters
 from .holders import HolderLog
 from .journal import Columns, ProbeJournal, make_packer
 from .request_record import RequestRecord
 from .routes import find_route
 from .silences import SilenceLog, is_silent
-from .stacks import StackTexts
 
 BLOCKS: Columns = (
     ("stretch", "u4"),
@@ -51,6 +52,10 @@ DENSE_UNTIL_S = 0.2
 SPARSER = 0.05
 """Until DENSE_UNTIL_S a stretch is sampled at each look, then whenever it has lasted this much
 longer, so that one of a minute has some 130 samples."""
+KEPT = 500
+"""Stretches and missed looks that are remembered."""
+Span = tuple[float, float]
+"""Began, ended."""
 
 
 class Blocked(NamedTuple):
@@ -58,7 +63,7 @@ class Blocked(NamedTuple):
     frame: FrameType | None
 
 
-class Stretch:
+class OpenStretch:
     """One that lasts, or has just ended."""
 
     def __init__(self, number: int, began_s: float) -> None:
@@ -69,6 +74,18 @@ class Stretch:
 
 def is_long(running: Running | None, now_s: float) -> bool:
     return running is not None and now_s - running.began_s >= BLOCKED_AFTER_S
+
+
+def subtract_spans(silence: Span, missed: Iterable[Span], known: Iterable[Span]) -> Iterator[Span]:
+    """The parts of a silence of the loop in which nobody looked and no known handle ran: the loop's
+    thread could not run. (What was looked at, and was nothing long, is a backlog of short ones.)"""
+    for first_s, last_s in missed:
+        at_s, until_s = max(silence[0], first_s), min(silence[1], last_s)
+        for began_s, ended_s in sorted(known):
+            if ended_s > at_s and began_s < until_s:
+                yield at_s, began_s
+                at_s = ended_s
+        yield at_s, until_s
 
 
 class StretchLog:
@@ -84,37 +101,56 @@ class StretchLog:
         self._watch = watch
         self._silences = silences
         self._journal = journal
-        self._stacks = StackTexts()
         self._counters = Counters(loop_thread_id)
-        self._holders = HolderLog(watch.thread, loop_thread_id, self._stacks)
+        self._holders = HolderLog(watch)
+        first = self._counters.read_clocks(monotonic())  # the GIL may be gone before the first look
+        self._holders.read(first.now_s, first.others_cpu_s, {})
         self._numbers = count(1)
+        self._missed: deque[Span] = deque(maxlen=KEPT)
+        self._known: deque[Span] = deque(maxlen=KEPT)
         self._running: Running | None = None
-        self._open: Stretch | None = None
+        self._open: OpenStretch | None = None
 
-    def look(self, due_s: float) -> Blocked | None:
-        """At each beat of the watchdog, which wanted to look at due_s. Returns what has the loop's
-        thread, if it is for long."""
-        now_s = monotonic()
-        late = self._counters.read(now_s, due_s)
-        watch = self._watch
-        running = watch.find_running()
-        silent = self._silences is not None and is_silent(watch, now_s)
+    def look(self, due_s: float, *, wrote: bool = False) -> Blocked | None:
+        """At each beat of the watchdog, which wanted to look at due_s, and may have written to the
+        journal since the last look. Returns what has the loop's thread, if it is for long."""
+        watch, look = self._watch, self._counters.read_clocks(due_s)
+        now_s = look.now_s
+        running = watch.find_running(now_s)
         frames: dict[int, FrameType] = {}
-        if silent or late or is_long(running, now_s):
+        doubtful = running is not None or look.late_s > LATE_S or is_silent(watch, now_s)
+        if doubtful:
             frames = sys._current_frames()
         frame = frames.get(watch.thread)
-        if self._silences is not None:
-            running = self._silences.look(now_s, running, frame)
-        elif running is not None and running.began_s != watch.began_s:
+        if running is not None and running.began_s != watch.began_s:
             running = None  # the loop has gone on before the stack was read
-        self._holders.read(now_s, frames)
-        while watch.ended:
-            self._finish(watch.ended.popleft())
+        if self._silences is not None:
+            running = self._silences.look(now_s, running, frame, busy=look.busy)
+        self._holders.read(now_s, look.others_cpu_s, frames)
+        if doubtful or self._counters.is_usage_due(now_s):
+            self._counters.read_usage(look, wrote=wrote)
+        if now_s - look.last_s > MISSED_S:
+            self._missed.append((look.last_s, now_s))
+        self._take_ended(now_s)
         self._running = running if is_long(running, now_s) else None
         if self._running is None:
             return None
         self._sample(self._running, now_s, frame)
         return Blocked(self._running.record, frame)
+
+    def _take_ended(self, now_s: float) -> None:
+        """What ended until the clocks were read: the GIL may have been lost since, and what ended
+        meanwhile is accounted for by the next look, which sees how long that took."""
+        silences, ended = self._watch.silences, self._watch.ended
+        late_beats = []
+        while silences and silences[0][1] <= now_s:
+            late_beats.append(silences.popleft())
+        while ended and ended[0].ended_s <= now_s:
+            self._finish(ended.popleft())
+        for silence in late_beats:
+            for began_s, ended_s in subtract_spans(silence, self._missed, self._known):
+                if ended_s - began_s >= BLOCKED_AFTER_S:
+                    self._finish(Ended(began_s, ended_s, nan, None, timed=False))
 
     def write_open(self) -> None:
         """What lasts, so that it is known of a process that gets killed meanwhile."""
@@ -128,8 +164,8 @@ class StretchLog:
     def _sample(self, running: Running, now_s: float, frame: FrameType | None) -> None:
         stretch = self._open
         if stretch is None or stretch.began_s != running.began_s:
-            stretch = self._open = Stretch(next(self._numbers), running.began_s)
-        text = self._stacks.format_stack(frame) if now_s >= stretch.sample_due_s else None
+            stretch = self._open = OpenStretch(next(self._numbers), running.began_s)
+        text = self._watch.stacks.format_stack(frame) if now_s >= stretch.sample_due_s else None
         if text is None:
             return
         age_s = now_s - stretch.began_s
@@ -141,14 +177,15 @@ class StretchLog:
     def _finish(self, ended: Ended) -> None:
         stretch = self._open
         if stretch is None or stretch.began_s != ended.began_s:
-            stretch = Stretch(next(self._numbers), ended.began_s)
+            stretch = OpenStretch(next(self._numbers), ended.began_s)
         else:
             self._open = None
+        self._known.append((ended.began_s, ended.ended_s))
         self._write(stretch, ended)
         if not isnan(ended.cpu_s):
             self._counters.add_cpu(ended.ended_s, ended.cpu_s)
 
-    def _write(self, stretch: Stretch, ended: Ended) -> None:
+    def _write(self, stretch: OpenStretch, ended: Ended) -> None:
         began_s, until_s = ended.began_s, ended.ended_s
         if isnan(until_s):
             until_s = monotonic()

@@ -15,7 +15,7 @@ from time import monotonic, process_time, sleep
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from .blocks import BEAT_S, unwatch_loop, watch_loop
+from .blocks import BEAT_S, MISSED_S, unwatch_loop, watch_loop
 from .journal import Columns, ProbeJournal, make_packer
 from .recorder import Recorder
 from .request_record import HANDLERS, classify_thread
@@ -27,6 +27,7 @@ from .stretches import BLOCK_STACKS, BLOCKS, Blocked, StretchLog
 if TYPE_CHECKING:
     from anyio import CapacityLimiter
 
+PAGE_BYTES = os.sysconf("SC_PAGESIZE")
 FLUSH_EVERY_S = 0.25
 BLOCKED_AFTER_S = 0.1
 """A heartbeat older than this gets the loop thread's stack read."""
@@ -66,7 +67,7 @@ class Watchdog:
             {"h": HANDLERS, "s": SAMPLES, "b": BLOCKS, "c": BLOCK_STACKS},
             {"pid": os.getpid(), "beat_us": round(BEAT_S * 1e6)},
         )
-        recorder.journal = self._journal
+        recorder.start_journal(self._journal)
         self._limiter: CapacityLimiter | None = None
         self._loop_thread = threading.get_ident()
         self._stopped = False
@@ -99,7 +100,7 @@ class Watchdog:
             self._thread.join(timeout=2.0)
 
     def _record_heartbeat(self) -> None:
-        self.watch.beat_at_s = monotonic()
+        self.watch.note_beat()
         if not self._stopped and not self.recorder.off:
             self._loop.call_later(BEAT_S, self._record_heartbeat)
 
@@ -116,19 +117,24 @@ class Watchdog:
 
     def _watch(self) -> None:
         """Until the loop is closed: a probe that is used on another one begins anew."""
-        flushed_s = monotonic()
+        wrote, flushed_s = False, monotonic()
+        looked_s = flushed_s
         while not self._stopped and not self.recorder.off and not self._loop.is_closed():
-            due_s = monotonic() + BEAT_S
-            sleep(BEAT_S)
-            self._look(due_s)
-            if monotonic() - flushed_s >= FLUSH_EVERY_S:
+            # where the GIL was lost in the middle of a look, the next one follows at once: the
+            # thread that had it is still at the line that took it
+            if monotonic() - looked_s < MISSED_S:
+                sleep(BEAT_S)
+            due_s, looked_s = looked_s + BEAT_S, monotonic()
+            self._look(due_s, wrote=wrote)
+            wrote = looked_s - flushed_s >= FLUSH_EVERY_S
+            if wrote:
                 self._write()
-                flushed_s = monotonic()
-        self._look(monotonic())  # however short the life
+                flushed_s = looked_s
+        self._look(monotonic(), wrote=wrote)  # however short the life
         self._write()
 
-    def _look(self, due_s: float) -> None:
-        blocked = self._stretches.look(due_s)
+    def _look(self, due_s: float, *, wrote: bool) -> None:
+        blocked = self._stretches.look(due_s, wrote=wrote)
         self._journal.add("s", self._sample_loop(monotonic(), blocked))
 
     def _write(self) -> None:
@@ -160,8 +166,10 @@ class Watchdog:
     def _sample_pool(self) -> tuple[float, float, float]:
         if self._limiter is None:
             return nan, nan, nan
-        pool = self._limiter.statistics()
-        return pool.total_tokens, pool.borrowed_tokens, pool.tasks_waiting
+        total, borrowed = self._limiter.total_tokens, self._limiter.borrowed_tokens
+        if borrowed < total:  # asking who waits costs more than all the rest
+            return total, borrowed, 0.0
+        return total, borrowed, self._limiter.statistics().tasks_waiting
 
     def _count_threads(self, now_s: float) -> None:
         """Live threads by kind, this one left out."""
@@ -180,8 +188,13 @@ class Watchdog:
 def read_resident_bytes() -> float:
     """Resident memory of this process; NaN where there is no /proc."""
     try:
-        with open("/proc/self/statm", "rb") as file:  # noqa: PTH123 - ten times a second
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE")
+        file = os.open(
+            "/proc/self/statm", os.O_RDONLY
+        )  # a file object would take five times as long
+        try:
+            return int(os.read(file, 100).split()[1]) * PAGE_BYTES
+        finally:
+            os.close(file)
     except OSError:
         return nan
 

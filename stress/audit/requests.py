@@ -45,17 +45,39 @@ class RequestOptions:
     folder: Path = Path()
 
 
-def plan_requests(url: str, options: RequestOptions, interruption: Interruption) -> RequestPlan:
-    """Raises UserError, CellInterruptedError."""
-    headers = tuple(parse_header(each) for each in options.headers)
-    methods = parse_methods(options.methods)
-    plan = RequestPlan(
-        asks=parse_all(options.requests, "--request", headers, options.folder),
-        before=parse_all(options.before, "--before", headers, options.folder),
-        warnings=(MAY_WRITE,),
-    )
+def check_options(options: RequestOptions) -> None:
+    """What can be refused before anything is started. Raises UserError."""
+    plan = parse_named(options)
+    parse_methods(options.methods)
     if options.drive == "requests" and not plan.asks:
         raise UserError("--drive requests needs at least one --request, such as 'GET /items/1'")
+    if options.drive in ("locustfile", "none") and (plan.asks or plan.before or options.headers):
+        raise UserError(f"--drive {options.drive} sends no --request, no --before and no --header")
+    if options.drive == "locustfile":
+        find_locustfile(options.locustfile, options.folder)
+    elif options.locustfile is not None:
+        raise UserError("--locustfile needs --drive locustfile")
+
+
+def parse_headers(options: RequestOptions) -> Headers:
+    return tuple(parse_header(each) for each in options.headers)
+
+
+def parse_named(options: RequestOptions) -> RequestPlan:
+    """What the user named. Raises UserError."""
+    headers, folder = parse_headers(options), options.folder
+    return RequestPlan(
+        asks=parse_all(options.requests, "--request", headers, folder),
+        before=parse_all(options.before, "--before", headers, folder),
+        warnings=(MAY_WRITE,),
+    )
+
+
+def plan_requests(url: str, options: RequestOptions, interruption: Interruption) -> RequestPlan:
+    """Raises UserError, CellInterruptedError."""
+    check_options(options)
+    headers, methods = parse_headers(options), parse_methods(options.methods)
+    plan = parse_named(options)
     if options.drive in ("locustfile", "none"):
         return plan_other_load(url, options, plan, interruption)
     is_from_document = options.drive == "openapi" or not plan.asks
@@ -80,8 +102,6 @@ def plan_other_load(
     url: str, options: RequestOptions, plan: RequestPlan, interruption: Interruption
 ) -> RequestPlan:
     """The user's own locustfile, or their own traffic. Raises UserError."""
-    if plan.asks or plan.before or options.headers:
-        raise UserError(f"--drive {options.drive} sends no --request, no --before and no --header")
     if options.drive == "none":
         return RequestPlan(is_own_traffic=True)
     document = read_document(url, (), interruption, False) if is_loopback(url) else None

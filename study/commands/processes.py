@@ -1,12 +1,11 @@
-"""Single pieces by hand: the upstream, the probe before any app, a load process for elsewhere."""
+"""Single pieces by hand: the upstream, a load process for elsewhere."""
 
 import os
-from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from scenarios.model import Http, Loop, UpstreamKind
+from scenarios.model import UpstreamKind
 from scenarios.options import Setting
 from scenarios.units import DURATION, Second
 from study import options as o
@@ -32,32 +31,6 @@ def upstream(
     program = find_upstream_program(chosen)
     os.chdir(ROOT)
     os.execvp(program[0], [*program, *arguments])
-
-
-# fmt: off
-@o.declare_command()
-def probe(
-    target: Annotated[str, Setting("An ASGI app.", name="MODULE:ATTR")],
-    /,
-    *,
-    app_dir: Annotated[Path, Setting(
-        "The folder that the module is in.", metavar="FOLDER",
-    )] = Path(),
-    port: o.Port = 8000,
-    workers: Annotated[int, Setting("", bounds=(1, 64))] = 1,
-    loop: Annotated[Loop, Setting("")] = "auto",
-    http: Annotated[Http, Setting("")] = "auto",
-    out: o.Out = o.DEFAULT_OUT,
-) -> int:
-    """Serves any ASGI app under the probe, and says what it saw when you end it.
-
-    For example:
-        study probe main:app --app-dir ./service
-    """
-    # fmt: on
-    from study.probe import ProbeTarget, probe_app
-
-    return probe_app(ProbeTarget(target, app_dir.resolve(), port, workers, loop, http), out)
 
 
 # fmt: off

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from scenarios.model import Scenario
 from stress.interruption import Interruption
-from stress.machine import find_free_port
+from stress.machine import find_free_port, is_listening
 from stress.places import ROOT
 from stress.plan import HOST, Command
 from stress.processes import Process
@@ -16,7 +16,6 @@ from stress.programs import BuildProgress
 from stress.resource_monitor import Families
 from stress.runtime import PhaseProgress
 from study.live.state import LiveState, write_state
-from study.probe import is_listening
 from study.progress import ProgressDisplay
 
 LIVE = "live"

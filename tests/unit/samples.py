@@ -23,11 +23,16 @@ class InMemoryTables:
     machine: pl.DataFrame
     bystander: pl.DataFrame
     upstream: pl.DataFrame
+    blocks: pl.DataFrame | None = None
+    block_stacks: pl.DataFrame | None = None
 
     def load_table(self, name: str, columns: Sequence[str]) -> pl.DataFrame:
         frame = getattr(self, name)
         assert isinstance(frame, pl.DataFrame)
         return frame.select(columns)
+
+    def has_table(self, name: str) -> bool:
+        return getattr(self, name) is not None
 
     def load_stacks(self, level: Level) -> Stacks:
         raise AssertionError(f"no cell of these tests was sampled ({level})")

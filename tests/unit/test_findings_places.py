@@ -331,12 +331,14 @@ def find_route_code() -> RouteCode:
 def test_the_frames_of_the_framework_say_the_phase(name: str, seen: dict[str, Stack]) -> None:
     evidence = replace(AuditBuilder().build(), endpoints=(find_route_code(),))
     evidence = replace(evidence, record=replace(evidence.record, folder=str(HERE.parent)))
-    found = PlaceFinder(evidence).locate(seen[name], None).place
+    found = PlaceFinder(evidence.record.folder, evidence.endpoints).locate(seen[name], None).place
     assert found.file == HERE.name
     assert (found.function, found.phase) == EXPECTED[name]
 
 
 def test_a_websocket_says_its_route_by_its_endpoint(seen: dict[str, Stack]) -> None:
     evidence = replace(AuditBuilder().build(), endpoints=(find_route_code(),))
-    located = PlaceFinder(evidence).locate(seen["websocket"], "/other")
+    located = PlaceFinder(evidence.record.folder, evidence.endpoints).locate(
+        seen["websocket"], "/other"
+    )
     assert located.place.route == "/rooms/{room}"

@@ -1,0 +1,140 @@
+"""`study audit`: what blocks the event loop of the user's own service."""
+
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from scenarios.errors import UserError
+from scenarios.options import Setting
+from scenarios.units import DURATION, Second
+from study import options as o
+
+if TYPE_CHECKING:
+    from stress.audit.command import AuditedCommand
+
+Drive = Literal["requests", "openapi", "locustfile", "none"]
+SECRET = ("--header", "--before", "--request", "--url")
+"""Options whose values stay out of every record."""
+
+
+# fmt: off
+@o.declare_command()
+def audit(
+    *command: Annotated[str, Setting(
+        "An ASGI app, or, after --, the command that starts the service.",
+        name="MODULE:ATTR|-- COMMAND",
+    )],
+    url: Annotated[str | None, Setting(
+        "A running server instead: load and latency only.", metavar="URL",
+    )] = None,
+    requests: Annotated[tuple[str, ...], Setting(
+        "A request to send, such as 'GET /items/1' or 'POST /items {\"a\": 1}'. May be given "
+        "several times. Without it: the GETs of the app's OpenAPI document.",
+        name="--request", metavar="'METHOD PATH [BODY]'",
+    )] = (),
+    methods: Annotated[str, Setting(
+        "Methods that are taken from the OpenAPI document, such as GET,POST.", metavar="NAMES",
+    )] = "GET",
+    headers: Annotated[tuple[str, ...], Setting(
+        "A header of each request, such as 'Authorization: Bearer ...'. May be given several "
+        "times. No record holds it.", name="--header", metavar="'NAME: VALUE'",
+    )] = (),
+    before: Annotated[tuple[str, ...], Setting(
+        "A request that each user sends once, first, such as 'POST /login @login.json'; the user "
+        "keeps the cookies. May be given several times.", metavar="'METHOD PATH [BODY]'",
+    )] = (),
+    drive: Annotated[Drive | None, Setting(
+        "What is sent: requests (those of --request), openapi (with those), locustfile (your own), "
+        "or none: the service waits for your own traffic until Ctrl-C. Left out: requests where "
+        "there are some, otherwise openapi.",
+    )] = None,
+    locustfile: Annotated[Path | None, Setting(
+        "Of --drive locustfile. Left out: locustfile.py in the service's folder.", metavar="FILE",
+    )] = None,
+    users: Annotated[int, Setting("Concurrent users.", bounds=(1, 1000))] = 20,
+    duration: Annotated[Second, Setting(
+        "Length of the part in which all routes are asked together.", unit=DURATION,
+        bounds=(1.0, 3600.0),
+    )] = 10.0,
+    timeout: Annotated[Second, Setting(
+        "How long a user waits for an answer.", unit=DURATION, bounds=(0.1, 600.0),
+    )] = 30.0,
+    app_dir: Annotated[Path, Setting(
+        "The service's folder; its command starts there.", metavar="FOLDER",
+    )] = Path(),
+    python: Annotated[Path | None, Setting(
+        "The interpreter that has the service's packages, for MODULE:ATTR.", metavar="FILE",
+    )] = None,
+    port: Annotated[int, Setting(
+        "Of MODULE:ATTR; 0 picks a free one.", bounds=(0, 65535),
+    )] = 0,
+    out: o.Out = o.DEFAULT_OUT,
+    plan: Annotated[bool, Setting("Print what would be asked; send nothing.")] = False,
+    json: Annotated[bool, Setting("Print findings.json, nothing else.")] = False,
+    verbose: Annotated[bool, Setting("Print stacks, too.", alias="-v")] = False,
+) -> int:
+    """Starts your service unchanged, asks its routes, and names what blocks its event loop.
+
+    For example:
+        study audit -- uvicorn main:app
+        study audit main:app --app-dir ./service --python ./service/.venv/bin/python
+        study audit --request 'GET /items/1' --users 50 -- gunicorn main:app
+        study audit --url http://127.0.0.1:8000
+    """
+    # fmt: on
+    from stress.audit.drive import AuditLoad
+    from stress.audit.requests import RequestOptions
+    from study.audit import AuditOrder, audit_service
+
+    if (url is None) == (not command):
+        raise UserError(
+            "give the command that starts your service, such as study audit -- uvicorn main:app, "
+            "or --url of a server that runs"
+        )
+    if drive == "none" and (url is not None or plan):
+        raise UserError("--drive none sends no requests: leave out --url and --plan")
+    options = RequestOptions(requests, methods, headers, before, drive, locustfile, app_dir)
+    return audit_service(
+        AuditOrder(
+            choose_service(command, app_dir, python, port), url or "", port or None, options,
+            AuditLoad(0.0, users, duration, timeout), out, record_typed(sys.argv[1:]), plan, json,
+            verbose,
+        )
+    )  # fmt: skip
+
+
+def choose_service(
+    command: Sequence[str], app_dir: Path, interpreter: Path | None, port: int
+) -> "AuditedCommand | None":
+    """None where a running server is asked. Raises UserError."""
+    from stress.audit.command import AuditedCommand, build_target_command, reject_command
+
+    if is_target(command):
+        return build_target_command(command[0], app_dir, interpreter or Path(sys.executable), port)
+    if interpreter is not None:
+        raise UserError("--python: for MODULE:ATTR; a command chooses its interpreter itself")
+    if not command:
+        return None
+    audited = AuditedCommand(tuple(command), app_dir)
+    reject_command(audited)  # before a run directory is made
+    return audited
+
+
+def is_target(command: Sequence[str]) -> bool:
+    """One word that names an app; a program's path may have a colon, too."""
+    return len(command) == 1 and ":" in command[0] and "/" not in command[0]
+
+
+def record_typed(argv: Sequence[str]) -> str:
+    """What was typed, for the record, without what may be secret: what an option that takes a
+    request or a header was given, what variables of the command are set to."""
+    shown = []
+    for at, word in enumerate(argv):
+        name, equals, _ = word.partition("=")
+        if equals and (name in SECRET or not name.startswith("-")):
+            shown.append(f"{name}=...")
+        else:
+            shown.append("..." if at and argv[at - 1] in SECRET else word)
+    return shlex.join(("study", *shown))
