@@ -6,36 +6,28 @@ as 1 that the schema accepts: an item 1 exists more often than an item -7310. Wh
 for a pattern, a library generates one, with a fixed seed.
 """
 
+import json
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, cast
+from functools import lru_cache
+from typing import NamedTuple
 from urllib.parse import unquote
 
-import jsonschema
-from hypothesis import HealthCheck, Phase, given, seed, settings
-from hypothesis_jsonschema import from_schema
-from hypothesis_jsonschema._canonicalise import Schema
+from scenarios.units import Second
+from stress.audit.plain_values import find_plain_value
+from stress.places import ROOT
 
 MOST_DEPTH = 24
 MOST_ITEMS = 20
 MOST_SCHEMAS = 500
 """Looked at for one value: alternatives within alternatives multiply."""
-MOST_PATTERN = 200
-MOST_PATTERN_TEXT = 12
-"""Characters of a plain value that is tried on a pattern: where it does not match, the time can
-double with each of them."""
-PLAIN_VALUES: tuple[object, ...] = (
-    1, "1", True, "2026-01-01", "2026-01-01T00:00:00Z", "00:00:00Z",
-    "00000000-0000-4000-8000-000000000001", "a@example.com", "http://example.com/", "127.0.0.1",
-    "::1", "example.com", 0, 10, 100, 1.5, "a", "abc", "AB", "en", "P1D", None,
-)  # fmt: skip
-FORMATS: Mapping[str, object] = {
-    "date": "2026-01-01", "date-time": "2026-01-01T00:00:00Z", "time": "00:00:00Z",
-    "duration": "P1D", "uuid": "00000000-0000-4000-8000-000000000001", "email": "a@example.com",
-    "uri": "http://example.com/", "url": "http://example.com/", "ipv4": "127.0.0.1", "ipv6": "::1",
-    "hostname": "example.com",
-}  # fmt: skip
-"""Also what validators do not check."""
+GENERATOR = """import sys
+sys.path.insert(0, sys.argv[1])
+from stress.audit.generate_value import main
+main()"""
+GENERATOR_S: Second = 8.0
 COMBINERS = ("allOf", "anyOf", "oneOf")
 
 Node = Mapping[str, object]
@@ -191,19 +183,31 @@ def assemble_object(node: Node, document: Node, search: Search) -> dict[str, obj
 
 def choose_plain_value(node: Node) -> Stated:
     """A plain value that the schema accepts; otherwise one that a library generates."""
-    schema = as_json_schema(node)
-    checker = jsonschema.FormatChecker()
     try:
-        validator = jsonschema.Draft202012Validator(schema, format_checker=checker)
-        by_format = FORMATS.get(str(node.get("format")))
-        longest = MOST_PATTERN_TEXT if "pattern" in str(schema) else 100
-        for each in (by_format, *PLAIN_VALUES):
-            if each is not None and len(str(each)) <= longest and validator.is_valid(each):
-                return Stated(each, "schema")
-        return Stated(generate_value(schema), "schema, generated")
+        schema = as_json_schema(node)
+        text = json.dumps(schema)
+        plain = None if "pattern" in text else find_plain_value(schema)
+        return Stated(plain, "schema") if plain is not None else run_generator(text)
     except CannotFillError:
         raise
-    except Exception as error:  # a broken schema fails anywhere in two libraries, with any error
+    except Exception as error:  # a broken schema fails anywhere in a library, with any error
+        raise CannotFillError("no value fits its schema") from error
+
+
+@lru_cache(maxsize=1000)
+def run_generator(schema: str) -> Stated:
+    """In a process that is ended when it takes too long."""
+    try:
+        done = subprocess.run(
+            (sys.executable, "-P", "-c", GENERATOR, str(ROOT)),
+            input=schema, capture_output=True, text=True, timeout=GENERATOR_S, check=True,
+        )  # fmt: skip
+        return Stated(*json.loads(done.stdout))
+    except subprocess.TimeoutExpired as error:
+        raise CannotFillError(
+            f"no value for its schema was found within {GENERATOR_S:g} s"
+        ) from error
+    except subprocess.CalledProcessError as error:
         raise CannotFillError("no value fits its schema") from error
 
 
@@ -218,25 +222,3 @@ def as_json_schema(node: Node) -> dict[str, object]:
         elif isinstance(schema.get(exclusive), bool):
             schema.pop(exclusive)
     return schema
-
-
-def generate_value(schema: dict[str, object]) -> object:
-    """The same value each time. Raises whatever a schema that allows nothing makes of it."""
-    pattern = schema.get("pattern")
-    if isinstance(pattern, str) and len(pattern) > MOST_PATTERN:
-        raise CannotFillError(f"its pattern is longer than {MOST_PATTERN} characters")
-    found: list[object] = []
-
-    @seed(0)
-    @settings(
-        max_examples=1, database=None, deadline=None, phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )  # fmt: skip
-    @given(from_schema(cast(Schema, schema), allow_x00=False, codec="ascii"))
-    def keep(value: object) -> None:
-        found.append(value)
-
-    keep()
-    if not found:
-        raise CannotFillError("no value fits its schema")
-    return found[0]
