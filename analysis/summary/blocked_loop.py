@@ -71,12 +71,12 @@ def scale(value: Second | None, part: float) -> Second | None:
 
 
 def compute_blocked_share(cell: MeasuredCell, stretches: Sequence[Stretch]) -> float | None:
-    """Of the worst process, without the machine's part; None where no probe was seen."""
+    """Of the worst process, by what the code answers for; None where no probe was seen."""
     samples = cell.tables.load_table("probe", ("pid", "at_s")).filter(cell.window.contains("at_s"))
     observed_s = compute_observed_time(samples)
     blocked_s: dict[int, Second] = defaultdict(float)
     for stretch in stretches:
-        blocked_s[stretch.pid] += judge_stretch(stretch.clocks).own_s
+        blocked_s[stretch.pid] += judge_stretch(stretch.clocks).code_s
     shares = [blocked_s[pid] / seconds for pid, seconds in observed_s.items() if seconds]
     return min(1.0, max(shares)) if shares else None
 
