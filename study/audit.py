@@ -1,7 +1,6 @@
 """`study audit`: starts the user's service with the probe inside, asks it, and says what blocks its
 event loop."""
 
-import math
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -29,7 +28,13 @@ from stress.audit.audited_app import AuditedApp
 from stress.audit.command import AuditedCommand
 from stress.audit.drive import AuditLoad, Driven, drive_requests
 from stress.audit.last_words import read_last_words
-from stress.audit.requests import RequestOptions, RequestPlan, plan_requests, render_plan
+from stress.audit.requests import (
+    RequestOptions,
+    RequestPlan,
+    check_options,
+    plan_requests,
+    render_plan,
+)
 from stress.interruption import CellInterruptedError, Interruption, record_signals
 from stress.processes import describe_exit_code
 from study.audit_report import report_audit
@@ -63,23 +68,6 @@ class AuditOrder:
     verbose: bool = False
 
 
-class ServiceWatch(Interruption):
-    """The audit's interruption, and the end of a service that nobody asked to end. Its last words
-    are on stderr alone: what an app says may be secret."""
-
-    def __init__(self, interruption: Interruption, app: AuditedApp | None) -> None:
-        self.interruption = interruption
-        self.app = app
-
-    def check(self) -> None:
-        self.interruption.check()
-        code = self.app.process.get_exit_code() if self.app else None
-        if self.app is not None and code is not None:
-            said = f"your service ended by itself ({describe_exit_code(code)})"
-            print(f"study: {said}: {read_last_words(self.app.process.log)}", file=sys.stderr)
-            raise CellInterruptedError(said)
-
-
 @dataclass(slots=True)
 class Audit:
     """One audit as it goes on: what is known so far, so that an early end loses none of it."""
@@ -105,11 +93,9 @@ class Audit:
         self.show(f"starting {Path(command.argv[0]).name}")
         raw = self.directory.open_cell(KIND).raw
         self.app = start_audited_app(command, raw, self.interruption, self.order.port)
+        self.show(f"it serves {self.app.url} with the probe inside")
         with self.app:
-            if self.order.requests.drive == "none":
-                self.await_traffic(self.app)
-            else:
-                self.ask(self.app.url)
+            self.ask(self.app.url)
 
     def ask(self, url: str) -> None:
         self.plan = plan_requests(url, self.order.requests, self.interruption)
@@ -118,20 +104,21 @@ class Audit:
             return
         for warning in self.plan.warnings:
             self.show(f"warning: {warning}")
-        load, watch = self.order.load, ServiceWatch(self.interruption, self.app)
-        load = replace(load, t0_s=self.t0_s)
-        self.driven = drive_requests(url, self.plan, load, watch, self.show)
+        load = replace(self.order.load, t0_s=self.t0_s)
+        self.driven = drive_requests(
+            url, self.plan, load, self.interruption, self.show, self.is_alive
+        )
         self.ended_by = self.driven.interrupted
+        if self.app is not None and not self.is_alive():  # in no record: it may say a secret
+            words = read_last_words(self.app.process.log)
+            self.show(f"your service ended by itself ({self.describe_end()}): {words}")
 
-    def await_traffic(self, app: AuditedApp) -> None:
-        """The user's own, until Ctrl-C, which is its proper end."""
-        self.show(f"your service listens on {app.url} with the probe inside; Ctrl-C ends the audit")
-        watch = ServiceWatch(self.interruption, app)
-        try:
-            watch.poll(lambda: False, math.inf)
-        except CellInterruptedError as error:
-            if self.interruption.reason is None:
-                self.ended_by = str(error)
+    def is_alive(self) -> bool:
+        return self.app is None or self.app.process.get_exit_code() is None
+
+    def describe_end(self) -> str:
+        code = self.app.process.get_exit_code() if self.app else None
+        return "" if code is None else describe_exit_code(code)
 
     def show(self, text: str) -> None:
         """On stderr: the answer alone goes to stdout."""
@@ -143,7 +130,7 @@ class Audit:
         cell = self.directory.open_cell(KIND)
         cell.path.mkdir(parents=True, exist_ok=True)
         if self.app is not None:
-            self.app.process.log.unlink()  # what an app says may be secret
+            self.app.process.log.unlink()  # it may say a secret
         journals, _ = read_journals(sorted(cell.raw.glob("probe-*.journal")))
         for name, build in PROBE_TABLES.items():
             cell.save_table(name, build(journals, self.t0_s, end_s))
@@ -176,6 +163,7 @@ class Audit:
 
 def audit_service(order: AuditOrder) -> int:
     """The exit code. Raises UserError where the service can't be started or asked."""
+    check_options(order.requests)
     directory = create_run(order.out.resolve(), KIND)
     with record_signals() as interruption:
         audit = Audit(order, directory, interruption)

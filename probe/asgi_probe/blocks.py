@@ -14,13 +14,15 @@ from asyncio import events
 from collections import deque
 from collections.abc import Callable
 from contextvars import Context
+from math import inf
 from threading import get_ident
 from time import monotonic, thread_time
 from types import FrameType
 from typing import NamedTuple
 
 from .recorder import Recorder
-from .request_record import RequestRecord, current
+from .request_record import RequestRecord, current, work_spans
+from .stacks import RUNNER, StackTexts
 
 BEAT_S = 0.010
 """Period of the loop's heartbeat, and of the watchdog's look."""
@@ -31,8 +33,7 @@ MISSED_S = 0.025
 MOST_WAITING = 10_000
 """Ended stretches that the watchdog has not yet taken; it takes them a hundred times a second."""
 RELEVANT_GC_S = 0.001
-RUNNER = "run_handle"
-"""The name of the function that runs a handle."""
+MOST_OTHERS = 16
 
 
 class Ended(NamedTuple):
@@ -72,31 +73,52 @@ class LoopWatch:
         self.collections: deque[tuple[float, float]] = deque(maxlen=1_000)
         """Began and ended, of the garbage collections on the loop's thread."""
         self.collecting_since_s = 0.0
+        self.stacks = StackTexts()
+        self.others: tuple[float, dict[int, str | None]] = (0.0, {})
+        """When, and the stacks of threads that worked for a request, by their ident."""
 
     def note_beat(self) -> None:
         now_s, due_s = monotonic(), self.beat_at_s + BEAT_S
         self.beat_at_s = now_s
         if now_s - due_s >= BLOCKED_AFTER_S:
             self.silences.append((due_s, now_s))
+            self.note_others(now_s)
 
     def note_end(self, running: object, began_s: float, ended_s: float) -> None:
         record = self.find_record(running, began_s)
         self.ended.append(Ended(began_s, ended_s, thread_time(), record))
+        self.note_others(ended_s)
 
-    def find_running(self) -> Running | None:
-        """As the watchdog sees it. None between two handles, or where the loop does not tell."""
+    def note_others(self, now_s: float) -> None:
+        """A thread that had the GIL gives it to this one or to the watchdog, and is then still at
+        the line that took it. Before the other of the two comes, it may have gone on."""
+        working = [ident for ident, span in list(work_spans.items()) if span.ended_s == inf]
+        if working:
+            frames = sys._current_frames()
+            found = working[:MOST_OTHERS]
+            self.others = (
+                now_s,
+                {ident: self.stacks.format_stack(frames.get(ident)) for ident in found},
+            )
+
+    def find_running(self, now_s: float) -> Running | None:
+        """As the watchdog sees it. None between two handles, where the loop does not tell, and in a
+        handle's first 10 ms."""
         running, began_s = self.running, self.began_s
-        if running is None or self.running is not running:
+        if running is None or now_s - began_s < BEAT_S or self.running is not running:
             return None
         return Running(began_s, self.find_record(running, began_s), timed=True)
 
     def find_record(self, running: object, began_s: float) -> RequestRecord | None:
-        """The request that a handle's context carries, or that left while it ran."""
+        """The request that a handle's context carries, or that left while it ran. None where it
+        came only after the handle had run for long: who ran before is not known."""
         if not isinstance(running, Context):
             return running if isinstance(running, RequestRecord) else None
         record, departed = running.get(current), self.recorder.departed
         if record is None and departed is not None and departed.returned_s >= began_s:
-            return departed
+            record = departed
+        if record is not None and record.arrived_s - began_s > BLOCKED_AFTER_S:
+            return None
         return record
 
     def note_collection(self, phase: str, _: dict[str, int]) -> None:

@@ -1,14 +1,12 @@
 """What the kernel knows of a thread: how long it ran, and how long it waited for a core.
 
-On Linux only; elsewhere every figure is NaN. No call here lets go of the GIL where `ctypes` is
-there: the watchdog looks a hundred times a second, and each time that it lets go it waits for up
-to 5 ms until a busy thread gives the GIL back."""
+On Linux only; elsewhere every figure is NaN. Reading a clock keeps the GIL. Reading a file lets go
+of it, and a busy thread may not give it back for 5 ms and longer."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
 from math import nan
 from time import clock_gettime
 from typing import NamedTuple
@@ -57,7 +55,7 @@ class ThreadUsage:
         if self._descriptor < 0:
             return UNKNOWN_USAGE
         try:
-            _, waited_ns, turns = read_start(self._descriptor).split()
+            _, waited_ns, turns = os.pread(self._descriptor, LARGEST_READ, 0).split()
         except (OSError, ValueError):  # the thread is gone, or the kernel keeps no statistics
             return UNKNOWN_USAGE
         return Usage(int(waited_ns) * 1e-9, int(turns))
@@ -66,24 +64,3 @@ class ThreadUsage:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
-
-
-def choose_reader() -> Callable[[int], bytes]:
-    """Of a file's first bytes, by its descriptor; by ctypes, which does not let go of the GIL."""
-    try:
-        from ctypes import PyDLL, c_char_p, c_int, c_long, c_size_t, create_string_buffer
-
-        pread = PyDLL(None).pread
-        pread.argtypes, pread.restype = (c_int, c_char_p, c_size_t, c_long), c_long
-    except (ImportError, OSError, AttributeError):
-        return lambda descriptor: os.pread(descriptor, LARGEST_READ, 0)
-
-    def read(descriptor: int) -> bytes:
-        content = create_string_buffer(LARGEST_READ)
-        length: int = pread(descriptor, content, LARGEST_READ, 0)
-        return content.raw[: max(0, length)]
-
-    return read
-
-
-read_start = choose_reader()

@@ -7,13 +7,12 @@ import threading
 from collections import deque
 from collections.abc import Mapping
 from math import inf
-from time import process_time
 from types import FrameType
 from typing import NamedTuple
 
+from .blocks import LoopWatch
 from .clocks import read_thread_cpu_s
 from .request_record import RequestRecord, work_spans
-from .stacks import StackTexts
 
 RELEVANT_CPU_S = 0.001
 PER_THREAD_S = 0.00025
@@ -46,21 +45,16 @@ class Snapshot(NamedTuple):
 class HolderLog:
     """Read by the watchdog's own thread, which is left out, as the loop's."""
 
-    def __init__(self, loop_thread: int, loop_thread_id: int, stacks: StackTexts) -> None:
-        self._loop_thread = loop_thread
-        self._loop_thread_id = loop_thread_id
-        self._stacks = stacks
+    def __init__(self, watch: LoopWatch) -> None:
+        self._watch = watch
         self._looks: deque[Snapshot] = deque(maxlen=KEPT)
         self._idents: dict[int, int] = {}
-        self._others_cpu_s = 0.0
+        self._others_cpu_s = -inf  # the first look makes the first snapshot
         self._next_s = 0.0
 
-    def read(self, now_s: float, frames: Mapping[int, FrameType]) -> None:
-        """Does nothing where no other thread has computed since the last time. frames: where the
-        loop is blocked, each thread's."""
-        loop_cpu_s = read_thread_cpu_s(self._loop_thread_id)
-        own_cpu_s = read_thread_cpu_s(threading.get_native_id())
-        others_cpu_s = process_time() - loop_cpu_s - own_cpu_s
+    def read(self, now_s: float, others_cpu_s: float, frames: Mapping[int, FrameType]) -> None:
+        """Does nothing where no other thread has computed since the last time. others_cpu_s: of all
+        of them. frames: where the loop is blocked, each thread's."""
         if not others_cpu_s - self._others_cpu_s > RELEVANT_CPU_S or now_s < self._next_s:
             return
         self._others_cpu_s = others_cpu_s
@@ -68,18 +62,25 @@ class HolderLog:
         self._idents = {
             each.native_id: each.ident
             for each in threading.enumerate()
-            if each.native_id and each.ident and each.ident not in (own, self._loop_thread)
+            if each.native_id and each.ident and each.ident not in (own, self._watch.thread)
         }
         self._next_s = now_s + PER_THREAD_S * len(self._idents)
         cpu_s = {native: read_thread_cpu_s(native) for native in self._idents}
         before = self._looks[-1].cpu_s if self._looks else cpu_s
         busiest, used_s = find_busiest(before, cpu_s)
-        ident = self._idents.get(busiest, 0)
-        work = work_spans.get(ident)
-        # a thread that has ended its call was elsewhere when it computed
-        has_gone_on = work is not None and work.ended_s < inf
-        stack = None if has_gone_on else self._stacks.format_stack(frames.get(ident))
+        stack = self._find_stack(self._idents.get(busiest, 0), frames)
         self._looks.append(Snapshot(now_s, cpu_s, busiest, used_s, stack))
+
+    def _find_stack(self, ident: int, frames: Mapping[int, FrameType]) -> str | None:
+        """None of a thread that has ended its call: it was elsewhere when it computed."""
+        since_s = self._looks[-1].at_s if self._looks else 0.0
+        noted_s, others = self._watch.others
+        if noted_s > since_s and others.get(ident):
+            return others[ident]
+        work = work_spans.get(ident)
+        if work is not None and work.ended_s < inf:
+            return None
+        return self._watch.stacks.format_stack(frames.get(ident))
 
     def find_holder(self, began_s: float, ended_s: float) -> Holder:
         """The thread that computed the most between two moments."""
@@ -98,15 +99,19 @@ class HolderLog:
             if each.stack is not None and each.busiest == thread and each.at_s <= last.at_s:
                 stacks[each.stack] = stacks.get(each.stack, 0.0) + each.busiest_cpu_s
         stack = max(stacks, key=stacks.__getitem__) if stacks else None
-        record = self._find_request(thread, (began_s + ended_s) / 2)
+        record = self._find_request(thread, began_s, ended_s, cpu_s)
         return Holder(thread, min(cpu_s, ended_s - began_s), record, stack)
 
-    def _find_request(self, thread: int, middle_s: float) -> RequestRecord | None:
-        """Whose call the thread ran in the middle of a stretch."""
+    def _find_request(
+        self, thread: int, began_s: float, ended_s: float, cpu_s: float
+    ) -> RequestRecord | None:
+        """Whose call the thread ran for at least half of the CPU that it used."""
         work = work_spans.get(self._idents.get(thread, 0))
-        if work is None or work.began_s > middle_s or work.ended_s < middle_s:
-            return None
-        return work.record
+        while work is not None:
+            if min(ended_s, work.ended_s) - max(began_s, work.began_s) > cpu_s / 2:
+                return work.record
+            work = work.before
+        return None
 
 
 def find_busiest(before: Mapping[int, float], after: Mapping[int, float]) -> tuple[int, float]:

@@ -6,6 +6,7 @@ import logging
 from itertools import count
 from math import isnan
 from time import monotonic
+from typing import NamedTuple
 
 from .journal import ProbeJournal, make_packer
 from .request_record import HANDLERS, RequestRecord, parse_request_id
@@ -13,11 +14,22 @@ from .routes import EndpointFacts, Scope, describe_endpoint, find_route
 
 log = logging.getLogger("probe")
 pack = make_packer(HANDLERS)
-UNKNOWN_ENDPOINT = EndpointFacts(None, False, None)
-MOST_ENDPOINTS = 1_000
-"""An app that makes its endpoints anew for each request would fill the memory."""
+UNKNOWN_ENDPOINT = EndpointFacts(None, awaited=False)
+MOST_ROUTES = 1_000
+"""An app that makes its routes anew for each request would fill the memory."""
 numbers = count(1)
 """Of all requests of the process: a task may carry a request that another probe has seen."""
+
+
+class RowTexts(NamedTuple):
+    """Of a request: indices of its texts, and whether its endpoint is awaited on the loop. route: 0
+    where the framework does not tell."""
+
+    route: int
+    endpoint: int
+    method: int
+    protocol: int
+    awaited: bool
 
 
 class Recorder:
@@ -34,7 +46,11 @@ class Recorder:
         """The last request that left: at the end of its last handle no context carries it."""
         self.watched = False
         """Whether a watchdog runs, or has been tried in vain."""
-        self._endpoints: dict[tuple[int, str], EndpointFacts] = {}
+        self._texts: dict[tuple[object, ...], tuple[RowTexts, object]] = {}
+
+    def start_journal(self, journal: ProbeJournal) -> None:
+        self._texts.clear()
+        self.journal = journal
 
     def record_arrival(self, scope: Scope) -> RequestRecord:
         record = RequestRecord(next(numbers), scope, monotonic())
@@ -69,15 +85,14 @@ class Recorder:
 
     def pack_row(self, record: RequestRecord, journal: ProbeJournal) -> bytes:
         scope = record.scope
+        texts = self.find_texts(scope, journal)
         started_s, thread_id, kind = record.started_s, record.thread_id, record.thread_kind
-        method = str(scope.get("method", ""))
-        facts = self.find_facts(scope.get("endpoint"), method)
-        if kind is None and facts.awaited:
+        if kind is None and texts.awaited:
             started_s, thread_id, kind = record.arrived_s, self.loop_thread_id, "loop"
         return pack(
             record.number,
             parse_request_id(scope),
-            journal.intern_text(find_route(scope)),
+            texts.route,
             record.arrived_s,
             record.queued_s,
             started_s,
@@ -87,20 +102,43 @@ class Recorder:
             thread_id,
             journal.intern_text(kind),
             record.status,
-            journal.intern_text(facts.endpoint),
-            journal.intern_text(method or None),
+            texts.endpoint,
+            texts.method,
             record.returned_s,
-            journal.intern_text(str(scope["type"])),
+            texts.protocol,
         )
 
-    def find_facts(self, endpoint: object, method: str) -> EndpointFacts:
-        """Unknown endpoints are not guessed."""
-        if endpoint is None:
-            return UNKNOWN_ENDPOINT
-        key = (id(endpoint), method)
-        facts = self._endpoints.get(key)
-        if facts is None:
-            if len(self._endpoints) >= MOST_ENDPOINTS:
-                self._endpoints.clear()
-            facts = self._endpoints[key] = describe_endpoint(endpoint, method)
-        return facts
+    def find_texts(self, scope: Scope, journal: ProbeJournal) -> RowTexts:
+        """Made once for each route, its mounts and method; without a route, what stands for it is
+        looked for in each request."""
+        route, get = scope.get("route"), scope.get
+        context = get("fastapi")
+        if isinstance(context, dict):
+            context = context.get("effective_route_context")
+        endpoint, method = get("endpoint"), get("method")
+        key = (id(route), id(endpoint), id(context), method, get("root_path"))
+        known = self._texts.get(key)
+        if known is None:
+            if len(self._texts) >= MOST_ROUTES:
+                self._texts.clear()
+            # what the key has the id of is kept, or another could take its id
+            known = make_texts(scope, journal), (route, endpoint, context)
+            self._texts[key] = known
+        if known[0].route:
+            return known[0]
+        return known[0]._replace(route=journal.intern_text(find_route(scope)))
+
+
+def make_texts(scope: Scope, journal: ProbeJournal) -> RowTexts:
+    """Unknown endpoints are not guessed."""
+    method = str(scope.get("method", ""))
+    endpoint = scope.get("endpoint")
+    facts = UNKNOWN_ENDPOINT if endpoint is None else describe_endpoint(endpoint, method)
+    intern = journal.intern_text
+    return RowTexts(
+        route=0 if scope.get("route") is None else intern(find_route(scope)),
+        endpoint=intern(facts.endpoint),
+        method=intern(method or None),
+        protocol=intern(str(scope["type"])),
+        awaited=facts.awaited,
+    )

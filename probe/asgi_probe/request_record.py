@@ -61,14 +61,20 @@ class RequestRecord:
 
 
 class WorkSpan:
-    """A call that a thread of a pool runs for a request."""
+    """A call that a thread of a pool runs for a request, and the one that it ran before."""
 
-    __slots__ = ("began_s", "ended_s", "record")
+    __slots__ = ("before", "began_s", "ended_s", "record")
 
     def __init__(self, record: RequestRecord, began_s: float) -> None:
+        """Call on the thread that runs it."""
         self.record = record
         self.began_s = began_s
         self.ended_s = inf
+        ident = get_ident()
+        self.before = work_spans.get(ident)
+        if self.before is not None:
+            self.before.before = None
+        work_spans[ident] = self
 
 
 work_spans: dict[int, WorkSpan] = {}
@@ -140,7 +146,7 @@ def instrument_executors() -> None:
             return original(self, function, *args, **options)
 
         def call_noted() -> object:
-            span = work_spans[get_ident()] = WorkSpan(record, monotonic())
+            span = WorkSpan(record, monotonic())
             try:
                 return function(*args, **options)
             finally:
@@ -176,7 +182,7 @@ def wrap_run_sync(original: RunSync) -> RunSync:
         def call_timed(*given: object) -> object:
             started_s = monotonic()
             record.pool_wait_s += started_s - asked_s
-            span = work_spans[get_ident()] = WorkSpan(record, started_s)
+            span = WorkSpan(record, started_s)
             if is_endpoint:
                 record_thread_start(record, started_s)
             try:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from functools import partial
 from inspect import iscoroutinefunction, unwrap
+from re import Pattern
 from types import CodeType
 from typing import NamedTuple
 
@@ -17,12 +18,10 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 class EndpointFacts(NamedTuple):
     """endpoint: "file:first_line qualname" of its code; None where it has none in Python. awaited:
-    it is a coroutine function, so it runs on the loop. kept: the endpoint itself, so that no other
-    takes its id."""
+    it is a coroutine function, so it runs on the loop."""
 
     endpoint: str | None
     awaited: bool
-    kept: object
 
 
 def find_route(scope: Scope) -> str:
@@ -49,7 +48,22 @@ def find_pattern(scope: Scope) -> str | None:
     for pattern in (getattr(scope.get("route"), "path", None), scope.get("path_template")):
         if isinstance(pattern, str):
             return pattern
-    return None
+    path, mounts = str(scope.get("path", "")), str(scope.get("root_path", ""))
+    own_path = path[len(mounts) :] if path.startswith(mounts) else path
+    patterns = set(iterate_patterns(scope.get("router"), scope.get("endpoint"), own_path))
+    return patterns.pop() if len(patterns) == 1 else None
+
+
+def iterate_patterns(router: object, endpoint: object, path: str) -> Iterator[str]:
+    """Of the routes of a router and its mounts that lead to an endpoint; an older Starlette does
+    not keep which one it took. path: below the mounts."""
+    routes = getattr(router, "routes", None)
+    for route in routes if endpoint is not None and isinstance(routes, list) else ():
+        pattern, regex = getattr(route, "path", None), getattr(route, "path_regex", None)
+        leads_there = isinstance(regex, Pattern) and regex.match(path)
+        if leads_there and getattr(route, "endpoint", None) is endpoint:
+            yield str(pattern)
+        yield from iterate_patterns(route, endpoint, path)
 
 
 def restore_parameters(mounts: str, scope: Scope) -> str:
@@ -74,7 +88,7 @@ def describe_endpoint(endpoint: object, method: str) -> EndpointFacts:
     if isinstance(code, CodeType):
         name = getattr(own, "__qualname__", code.co_name)
         text = f"{code.co_filename}:{code.co_firstlineno} {name}"
-    return EndpointFacts(text, iscoroutinefunction(function), endpoint)
+    return EndpointFacts(text, iscoroutinefunction(function))
 
 
 def find_function(endpoint: object, method: str) -> object:

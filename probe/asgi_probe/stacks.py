@@ -7,9 +7,9 @@ import json
 from pathlib import Path
 from types import CodeType, FrameType
 
-from .blocks import RUNNER
-
 PROBE_HOME = str(Path(__file__).parent)
+RUNNER = "run_handle"
+"""The name of the probe's function that runs a handle."""
 MOST_FRAMES = 120
 MOST_STACKS = 2_000
 """Distinct stacks kept per process."""

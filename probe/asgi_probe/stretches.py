@@ -12,14 +12,13 @@ from time import monotonic
 from types import FrameType
 from typing import NamedTuple
 
-from .blocks import BEAT_S, BLOCKED_AFTER_S, MISSED_S, Ended, LoopWatch, Running
-from .counters import Counters
+from .blocks import BLOCKED_AFTER_S, MISSED_S, Ended, LoopWatch, Running
+from .counters import LATE_S, Counters
 from .holders import HolderLog
 from .journal import Columns, ProbeJournal, make_packer
 from .request_record import RequestRecord
 from .routes import find_route
 from .silences import SilenceLog, is_silent
-from .stacks import StackTexts
 
 BLOCKS: Columns = (
     ("stretch", "u4"),
@@ -73,8 +72,8 @@ class OpenStretch:
         self.sample_due_s = 0.0
 
 
-def lasts(running: Running | None, now_s: float, at_least_s: float) -> bool:
-    return running is not None and now_s - running.began_s >= at_least_s
+def is_long(running: Running | None, now_s: float) -> bool:
+    return running is not None and now_s - running.began_s >= BLOCKED_AFTER_S
 
 
 def subtract_spans(silence: Span, missed: Iterable[Span], known: Iterable[Span]) -> Iterator[Span]:
@@ -102,9 +101,10 @@ class StretchLog:
         self._watch = watch
         self._silences = silences
         self._journal = journal
-        self._stacks = StackTexts()
         self._counters = Counters(loop_thread_id)
-        self._holders = HolderLog(watch.thread, loop_thread_id, self._stacks)
+        self._holders = HolderLog(watch)
+        first = self._counters.read_clocks(monotonic())  # the GIL may be gone before the first look
+        self._holders.read(first.now_s, first.others_cpu_s, {})
         self._numbers = count(1)
         self._missed: deque[Span] = deque(maxlen=KEPT)
         self._known: deque[Span] = deque(maxlen=KEPT)
@@ -114,32 +114,40 @@ class StretchLog:
     def look(self, due_s: float, *, wrote: bool = False) -> Blocked | None:
         """At each beat of the watchdog, which wanted to look at due_s, and may have written to the
         journal since the last look. Returns what has the loop's thread, if it is for long."""
-        watch, look = self._watch, self._counters.read(due_s, wrote=wrote)
+        watch, look = self._watch, self._counters.read_clocks(due_s)
         now_s = look.now_s
-        running = watch.find_running()
+        running = watch.find_running(now_s)
         frames: dict[int, FrameType] = {}
-        if look.late or is_silent(watch, now_s) or lasts(running, now_s, BEAT_S):
+        doubtful = running is not None or look.late_s > LATE_S or is_silent(watch, now_s)
+        if doubtful:
             frames = sys._current_frames()
         frame = frames.get(watch.thread)
+        if running is not None and running.began_s != watch.began_s:
+            running = None  # the loop has gone on before the stack was read
         if self._silences is not None:
             running = self._silences.look(now_s, running, frame, busy=look.busy)
-        elif running is not None and running.began_s != watch.began_s:
-            running = None  # the loop has gone on before the stack was read
-        self._holders.read(now_s, frames)
+        self._holders.read(now_s, look.others_cpu_s, frames)
+        if doubtful or self._counters.is_usage_due(now_s):
+            self._counters.read_usage(look, wrote=wrote)
         if now_s - look.last_s > MISSED_S:
             self._missed.append((look.last_s, now_s))
-        self._take_ended()
-        self._running = running if lasts(running, now_s, BLOCKED_AFTER_S) else None
+        self._take_ended(now_s)
+        self._running = running if is_long(running, now_s) else None
         if self._running is None:
             return None
         self._sample(self._running, now_s, frame)
         return Blocked(self._running.record, frame)
 
-    def _take_ended(self) -> None:
-        silences = [self._watch.silences.popleft() for _ in range(len(self._watch.silences))]
-        while self._watch.ended:
-            self._finish(self._watch.ended.popleft())
-        for silence in silences:
+    def _take_ended(self, now_s: float) -> None:
+        """What ended until the clocks were read: the GIL may have been lost since, and what ended
+        meanwhile is accounted for by the next look, which sees how long that took."""
+        silences, ended = self._watch.silences, self._watch.ended
+        late_beats = []
+        while silences and silences[0][1] <= now_s:
+            late_beats.append(silences.popleft())
+        while ended and ended[0].ended_s <= now_s:
+            self._finish(ended.popleft())
+        for silence in late_beats:
             for began_s, ended_s in subtract_spans(silence, self._missed, self._known):
                 if ended_s - began_s >= BLOCKED_AFTER_S:
                     self._finish(Ended(began_s, ended_s, nan, None, timed=False))
@@ -157,7 +165,7 @@ class StretchLog:
         stretch = self._open
         if stretch is None or stretch.began_s != running.began_s:
             stretch = self._open = OpenStretch(next(self._numbers), running.began_s)
-        text = self._stacks.format_stack(frame) if now_s >= stretch.sample_due_s else None
+        text = self._watch.stacks.format_stack(frame) if now_s >= stretch.sample_due_s else None
         if text is None:
             return
         age_s = now_s - stretch.began_s

@@ -1,11 +1,14 @@
 """A request that an audit sends, and all that it plans to send."""
 
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import NewType
 
 from records.audit import UnaskedRoute
 
 Headers = tuple[tuple[str, str], ...]
+Templates = tuple[tuple[str, str], ...]
+"""Methods and route templates, those with the fewest placeholders first."""
 SafeText = NewType("SafeText", str)
 """A target that may be shown: no query value that the user typed."""
 
@@ -50,9 +53,14 @@ def hide_query(ask: Ask) -> SafeText:
 
 @dataclass(frozen=True, slots=True)
 class RequestPlan:
-    """before: what each user sends once, before the load. warnings: sentences."""
+    """before: what each user sends once, before the load. warnings: sentences. templates: of the
+    app's document. locustfile: the load instead of asks. is_own_traffic: the user makes the load.
+    """
 
     asks: tuple[Ask, ...] = ()
     unasked: tuple[UnaskedRoute, ...] = ()
     warnings: tuple[str, ...] = ()
     before: tuple[Ask, ...] = ()
+    templates: Templates = ()
+    locustfile: Path | None = None
+    is_own_traffic: bool = False

@@ -9,15 +9,19 @@ import os
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from time import monotonic, sleep
+from time import monotonic, sleep, time
 from urllib.parse import urlsplit
+
+import psutil
 
 from scenarios.units import Second
 from stress.audit.attach_errors import (
     build_end_error,
     build_late_error,
     build_unattached_error,
+    build_unreachable_error,
     build_worker_error,
+    find_reason,
     find_url,
     reject_reports,
 )
@@ -25,7 +29,7 @@ from stress.audit.audited_app import DIRECTORY_VARIABLE, AuditedApp
 from stress.audit.command import AuditedCommand, reject_command
 from stress.audit.last_words import find_exception, read_last_lines
 from stress.audit.listening import Listener, build_url, list_listeners
-from stress.audit.reports import SETTLED_S, ProcessReport, read_reports
+from stress.audit.reports import SETTLED_S, STARTED, ProcessReport, read_reports
 from stress.interruption import Interruption
 from stress.places import ROOT
 from stress.plan import Command
@@ -36,6 +40,8 @@ START_WITHIN_S = 90.0
 """A service may load a model before it listens."""
 ATTACH_WITHIN_S = 5.0
 """From the moment it listens: its workers are still to load the app."""
+LOAD_WITHIN_S = 15.0
+"""Likewise, where nothing keeps the probe out: what answers may be another server of the app's."""
 WORKERS_WITHIN_S = 1.0
 """From the last that came until all are taken to be there."""
 WORKERS_LOST = 3
@@ -89,8 +95,12 @@ def wait_until_served(app: AuditedApp, interruption: Interruption, port: int | N
             return
         if look.count_ended() > WORKERS_LOST and find_exception(read_last_lines(app.process.log)):
             raise build_worker_error(app.command, app.process.log)
+        if look.is_unreachable():
+            raise build_unreachable_error(app.command)
         if look.is_unattached():
-            raise build_unattached_error(app.command, processes, PROBE_FOLDER)
+            reason = find_reason([each for each in processes if look.listens(each)], PROBE_FOLDER)
+            if reason or look.is_unattached(LOAD_WITHIN_S):
+                raise build_unattached_error(app.command, reason, PROBE_FOLDER)
         if monotonic() > deadline_s:
             raise build_late_error(app.command, app.process.log, START_WITHIN_S, look.listeners)
         sleep(LOOK_EVERY_S)
@@ -141,11 +151,23 @@ class StartLook:
         """Processes of the command that are gone, while none has loaded the app."""
         return 0 if self.reports else len(self._ended)
 
-    def is_unattached(self) -> bool:
-        """It answers, and no process of it has the probe inside."""
+    def is_unreachable(self) -> bool:
+        """Its app has started long ago, and it listens nowhere."""
+        if self.listeners or not self.reports:
+            return False
+        return all(
+            each.state == STARTED and time() - each.written > ATTACH_WITHIN_S
+            for each in self.reports
+        )
+
+    def listens(self, process: psutil.Process) -> bool:
+        return process.pid in {each.pid for each in self.listeners}
+
+    def is_unattached(self, patience_s: Second = ATTACH_WITHIN_S) -> bool:
+        """It has listened for so long and answers, and no process of it has the probe inside."""
         if self.reports or self._listening_s is None:
             return False
-        if monotonic() - self._listening_s < ATTACH_WITHIN_S:
+        if monotonic() - self._listening_s < patience_s:
             return False
         if self._answered_s is None:
             self._answered_s = ask(self.listeners)

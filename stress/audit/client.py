@@ -5,7 +5,7 @@ answer holds is counted and dropped, but for a document that is asked for.
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from time import monotonic
 from typing import TypeVar
@@ -17,7 +17,7 @@ from yarl import URL
 from records.ids import format_id_header
 from scenarios.units import Second
 from stress.audit.ask import Ask
-from stress.interruption import CellInterruptedError, Interruption
+from stress.interruption import CellInterruptedError
 
 MOST_BYTES = 16 << 20
 IDLE_S: Second = 4.0
@@ -123,15 +123,15 @@ async def read_body(
 STREAM_TYPES = frozenset({"text/event-stream", "multipart/x-mixed-replace"})
 
 
-def run_in_loop(work: Coroutine[None, None, T], interruption: Interruption) -> T:
-    """In an event loop of its own. Raises CellInterruptedError soon after a signal, when the work
-    has been cancelled."""
+def run_in_loop(work: Coroutine[None, None, T], check: Callable[[], None]) -> T:
+    """In an event loop of its own. check: called often; the CellInterruptedError that it raises
+    comes out when the work has been cancelled."""
 
     async def watch() -> T:
         task = asyncio.ensure_future(work)
         try:
             while not task.done():
-                interruption.check()
+                check()
                 await asyncio.wait({task}, timeout=LOOK_S)
             return task.result()
         except CellInterruptedError:

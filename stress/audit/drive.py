@@ -1,219 +1,24 @@
-"""The load of an audit: users who ask, phase by phase, and a row for each request, by its client.
+"""The load of an audit: the planned requests, the user's own locustfile, or their own traffic."""
 
-Closed loop: each user asks, waits for the answer, and asks again.
-"""
-
-import asyncio
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
-from itertools import chain, repeat
-from random import Random, getrandbits
-from statistics import median
+from collections.abc import Callable
 from time import monotonic
 
-import aiohttp
-import polars as pl
-
-from records.audit import ASKED, Phase
-from records.ids import make_first_id, make_next_id
-from scenarios.errors import UserError, build_cannot_run_error
+from records.audit import Phase
+from scenarios.errors import UserError
 from scenarios.units import Second
-from stress.audit.ask import Ask, RequestPlan
-from stress.audit.client import Answer, ReadLimits, open_session, run_in_loop, send
-from stress.audit.first_answers import judge_first_answer
-from stress.audit.schedule import PlannedPhase, format_users, plan_phases
+from stress.audit.ask import RequestPlan
+from stress.audit.client import run_in_loop
+from stress.audit.drive_locustfile import drive_locustfile
+from stress.audit.driven import AuditLoad, Driven, Show, build_asked_table
+from stress.audit.load_driver import LoadDriver
 from stress.interruption import CellInterruptedError, Interruption
 
-Row = tuple[str, int, int, str, str, float, float | None, int | None, str | None, int]
-FIRST_REST_S: Second = 3.0
-"""A stream that has not ended so long after its first byte is taken for endless."""
-FIRST_PHASE, BEFORE_PHASE = "first requests", "--before"
-BACKGROUND_EVERY_S: Second = 0.1
-AFTER_FAILURE_S: Second = 0.1
-"""A user whose request failed without an answer waits so long: a server that is gone is not
-flooded with rows."""
-BEAT_S, LATE_S = 0.02, 0.1
+__all__ = ["AuditLoad", "Driven", "drive_requests"]
 
-
-@dataclass(frozen=True, slots=True)
-class AuditLoad:
-    """t0_s: of the audit, by time.monotonic(). duration_s: of the phase with all routes."""
-
-    t0_s: float
-    users: int = 20
-    duration_s: Second = 10.0
-    timeout_s: Second = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Driven:
-    """rows: of records.audit.ASKED. interrupted: why the load was cut short; None where it was
-    not. warnings: sentences."""
-
-    rows: pl.DataFrame
-    phases: tuple[Phase, ...]
-    warnings: tuple[str, ...] = ()
-    interrupted: str | None = None
-
-
-@dataclass(slots=True)
-class SimulatedUser:
-    number: int
-    session: aiohttp.ClientSession
-    next_id: int
-
-
-@dataclass(slots=True)
-class Driver:
-    url: str
-    plan: RequestPlan
-    load: AuditLoad
-    show: Callable[[str], None]
-    rows: list[Row] = field(default_factory=list)
-    phases: list[Phase] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-    users: list[SimulatedUser] = field(default_factory=list)
-    latest_beat_s: Second = 0.0
-
-    async def run(self) -> None:
-        cell_number = getrandbits(16)
-        beats = asyncio.create_task(self._measure_pauses())
-        async with AsyncExitStack() as stack:
-            for number in range(self.load.users + 1):
-                session = await stack.enter_async_context(open_session(self.url))
-                self.users.append(
-                    SimulatedUser(number, session, make_first_id(cell_number, 0, number))
-                )
-            try:
-                await self._send_before()
-                asks = await self._send_first()
-                await self._run_phases(asks)
-            finally:
-                beats.cancel()
-
-    async def _measure_pauses(self) -> None:
-        while True:
-            due_s = monotonic() + BEAT_S
-            await asyncio.sleep(BEAT_S)
-            self.latest_beat_s = max(self.latest_beat_s, monotonic() - due_s)
-
-    async def _send_before(self) -> None:
-        """One user first: what fails once is not sent by all."""
-        if not self.plan.before:
-            return
-        self.show(f"Each of {format_users(self.load.users + 1)} sends what --before names.")
-        began_s = monotonic()
-        await self._prepare(self.users[0])
-        await asyncio.gather(*(self._prepare(each) for each in self.users[1:]))
-        self._add_phase(BEFORE_PHASE, began_s, len(self.users), self.plan.before)
-
-    async def _prepare(self, user: SimulatedUser) -> None:
-        for ask in self.plan.before:
-            answer = await self._send(user, ask, BEFORE_PHASE, ReadLimits(self.load.timeout_s))
-            if answer.status is None or answer.status >= 400:
-                said = answer.error if answer.status is None else f"answers {answer.status}"
-                raise build_cannot_run_error(
-                    f"{ask.name} of --before {said}: check its path, its body and --header"
-                )
-
-    async def _send_first(self) -> list[Ask]:
-        """Each request once, alone. Returns those that are driven. Raises UserError: none is."""
-        self.show(f"Each of {len(self.plan.asks)} requests is sent once.")
-        began_s = monotonic()
-        driven = []
-        limits = ReadLimits(self.load.timeout_s, rest_s=FIRST_REST_S)
-        for ask in self.plan.asks:
-            answer = await self._send(self.users[0], ask, FIRST_PHASE, limits)
-            judged = judge_first_answer(ask, answer)
-            if judged.ask is not None:
-                driven.append(judged.ask)
-            if judged.warning:
-                self.warnings.append(judged.warning)
-                self.show(judged.warning)
-        self._add_phase(FIRST_PHASE, began_s, 1, self.plan.asks)
-        if not driven:
-            raise build_cannot_run_error(
-                "No route answered as it should, so none was driven: name one that does with "
-                f"--request. {' '.join(self.warnings[:3])}"
-            )
-        return driven
-
-    async def _run_phases(self, asks: Sequence[Ask]) -> None:
-        planned = plan_phases(asks, self.load.users, self.load.duration_s)
-        total_s = sum(each.length_s for each in planned)
-        routes = len(planned[-1].routes)
-        self.show(
-            f"{routes} route{'s' if routes > 1 else ''}, {format_users(self.load.users)}, "
-            f"{len(planned)} phases: {total_s:.0f} s, and each phase waits for its last answers."
-        )
-        for each in planned:
-            self.show(f"{each.name}: {each.length_s:.1f} s")
-            await self._run_phase(each)
-
-    async def _run_phase(self, phase: PlannedPhase) -> None:
-        began_s = monotonic()
-        until_s = began_s + phase.length_s
-        users = self.users[: phase.users]
-        async with asyncio.TaskGroup() as group:
-            for each in users:
-                group.create_task(self._ask_until(until_s, each, phase))
-            if phase.has_background:
-                group.create_task(self._ask_in_background(until_s, phase))
-        self._add_phase(phase.name, began_s, phase.users, phase.asks)
-
-    async def _ask_until(self, until_s: float, user: SimulatedUser, phase: PlannedPhase) -> None:
-        limits = ReadLimits(self.load.timeout_s)
-        for ask in generate_asks(phase.asks, user.number):
-            if monotonic() >= until_s:
-                return
-            answer = await self._send(user, ask, phase.name, limits)
-            if answer.status is None:
-                await asyncio.sleep(AFTER_FAILURE_S)
-
-    async def _ask_in_background(self, until_s: float, phase: PlannedPhase) -> None:
-        ask = self._find_cheapest(phase.asks)
-        limits = ReadLimits(self.load.timeout_s)
-        while monotonic() < until_s:
-            await self._send(self.users[-1], ask, phase.name, limits)
-            await asyncio.sleep(BACKGROUND_EVERY_S)
-
-    def _find_cheapest(self, asks: Sequence[Ask]) -> Ask:
-        """By the median latency of its first request and its phase with one user."""
-        alone = {FIRST_PHASE, *(each.name for each in self.phases if each.users == 1)}
-        took_s: dict[str, list[float]] = {}
-        for phase, _, _, method, route, started_s, ended_s, *_ in self.rows:
-            if phase in alone and ended_s is not None:
-                took_s.setdefault(f"{method} {route}", []).append(ended_s - started_s)
-        return min(asks, key=lambda each: median(took_s.get(each.name, [float("inf")])))
-
-    async def _send(self, user: SimulatedUser, ask: Ask, phase: str, limits: ReadLimits) -> Answer:
-        answer = Answer(user.next_id)
-        user.next_id = make_next_id(user.next_id)
-        try:
-            await send(user.session, ask, answer, limits)
-        finally:
-            self.rows.append(self._build_row(phase, user, ask, answer))
-        return answer
-
-    def _build_row(self, phase: str, user: SimulatedUser, ask: Ask, answer: Answer) -> Row:
-        ended_s = None if answer.ended_s is None else answer.ended_s - self.load.t0_s
-        started_s = answer.started_s - self.load.t0_s
-        return (
-            phase, user.number, answer.request_id, ask.method, ask.route, started_s, ended_s,
-            answer.status, answer.error, answer.size,
-        )  # fmt: skip
-
-    def _add_phase(self, name: str, began_s: float, users: int, asks: Sequence[Ask]) -> None:
-        t0_s = self.load.t0_s
-        routes = tuple(dict.fromkeys(each.name for each in asks))
-        self.phases.append(Phase(name, began_s - t0_s, monotonic() - t0_s, users, routes))
-
-
-def generate_asks(asks: Sequence[Ask], user: int) -> Iterator[Ask]:
-    """Without end: all asks in an order of the user's own, again and again."""
-    order = Random(user).sample(asks, len(asks))
-    return chain.from_iterable(repeat(order))
+LATE_S: Second = 0.1
+OWN_TRAFFIC = "your own traffic"
+APP_ENDED = "the app ended by itself"
+FOREVER_S: Second = 1e9
 
 
 def drive_requests(
@@ -221,22 +26,53 @@ def drive_requests(
     plan: RequestPlan,
     load: AuditLoad,
     interruption: Interruption,
-    show: Callable[[str], None],
+    show: Show,
+    is_alive: Callable[[], bool] = lambda: True,
 ) -> Driven:
-    """What was measured is returned also where the load was interrupted. Raises UserError: nothing
-    can be driven."""
+    """What was measured is returned also where the load was interrupted or the app ended. Raises
+    UserError: nothing can be driven."""
+    if plan.is_own_traffic:
+        return await_own_traffic(load, interruption, show, is_alive)
+    if plan.locustfile is not None:
+        return drive_locustfile(url, plan, load, interruption, show)
     if not plan.asks:
         raise UserError("Nothing is to be asked: name a request with --request 'GET /items/1'")
-    driver = Driver(url, plan, load, show)
+    driver = LoadDriver(url, plan, load, show)
     interrupted = None
+
+    def check() -> None:
+        interruption.check()
+        if not is_alive():
+            raise CellInterruptedError(APP_ENDED)
+
     try:
-        run_in_loop(driver.run(), interruption)
+        run_in_loop(driver.run(), check)
     except CellInterruptedError as error:
         interrupted = str(error)
-    if driver.latest_beat_s > LATE_S:
-        driver.warnings.append(
-            f"The load generator itself paused for up to {driver.latest_beat_s * 1000:.0f} ms: "
-            "latencies may be too long by as much."
-        )
-    rows = pl.DataFrame(driver.rows, schema=ASKED, orient="row")
-    return Driven(rows, tuple(driver.phases), tuple(driver.warnings), interrupted)
+    warnings = (*driver.warnings, *describe_pauses(driver.latest_beat_s))
+    return Driven(build_asked_table(driver.rows), tuple(driver.phases), warnings, interrupted)
+
+
+def describe_pauses(longest_s: Second) -> tuple[str, ...]:
+    if longest_s <= LATE_S:
+        return ()
+    return (
+        f"The load generator itself paused for up to {longest_s * 1000:.0f} ms: latencies may be "
+        "too long by as much.",
+    )
+
+
+def await_own_traffic(
+    load: AuditLoad, interruption: Interruption, show: Show, is_alive: Callable[[], bool]
+) -> Driven:
+    """Until Ctrl-C, which is its usual end, or until the app ends. No rows: the clients are the
+    user's."""
+    show("Send your own requests now; Ctrl-C ends the audit.")
+    began_s, interrupted = monotonic(), None
+    try:
+        interruption.poll(lambda: not is_alive(), FOREVER_S)
+        interrupted = APP_ENDED
+    except CellInterruptedError:
+        pass
+    phase = Phase(OWN_TRAFFIC, began_s - load.t0_s, monotonic() - load.t0_s, 0)
+    return Driven(build_asked_table([]), (phase,), interrupted=interrupted)

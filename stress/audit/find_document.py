@@ -2,6 +2,7 @@
 
 import html
 import re
+from dataclasses import dataclass
 from random import getrandbits
 from urllib.parse import urljoin, urlsplit
 
@@ -12,16 +13,25 @@ from scenarios.errors import UserError
 from stress.audit.ask import Ask, Headers
 from stress.audit.client import Answer, ReadLimits, open_session, run_in_loop, send
 from stress.audit.example_values import Node
-from stress.audit.openapi import parse_document
+from stress.audit.openapi import find_base_path, parse_document
 from stress.interruption import Interruption
 
 ADDRESSES = (
     "/openapi.json", "/schema/openapi.json", "/api/openapi.json", "/api/v1/openapi.json",
     "/openapi/openapi.json", "/swagger.json",
 )  # fmt: skip
-PAGES = ("/docs", "/redoc", "/api/docs", "/schema", "/")
+PAGES = ("/docs", "/redoc", "/api/docs", "/schema")
 ON_PAGE = re.compile(r"""(?:\burl\s*[:=]|spec-url\s*=|data-url\s*=)\s*["']([^"']{1,300})["']""")
 FETCH = ReadLimits(timeout_s=10.0, most_bytes=8 << 20, keep=True)
+
+
+@dataclass(frozen=True, slots=True)
+class ApiDocument:
+    """base: the path in front of all its paths."""
+
+    address: str
+    base: str
+    content: Node
 
 
 class DocumentFinder:
@@ -63,17 +73,16 @@ class DocumentFinder:
         return answer.body
 
 
-def fetch_document(
-    url: str, headers: Headers, interruption: Interruption
-) -> tuple[str, Node] | None:
-    """Address and document. None where the app has none. Raises UserError, CellInterruptedError."""
+def fetch_document(url: str, headers: Headers, interruption: Interruption) -> ApiDocument | None:
+    """None where the app has none. Raises UserError, CellInterruptedError."""
 
     async def fetch() -> tuple[str, bytes] | None:
         async with open_session(url) as session:
             return await DocumentFinder(session, headers).find()
 
-    found = run_in_loop(fetch(), interruption)
+    found = run_in_loop(fetch(), interruption.check)
     if found is None:
         return None
     address, text = found
-    return address, parse_document(text, address)
+    content = parse_document(text, address)
+    return ApiDocument(address, find_base_path(content, address), content)

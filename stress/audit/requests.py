@@ -2,8 +2,7 @@
 OpenAPI document."""
 
 import ipaddress
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -12,11 +11,11 @@ from urllib.parse import urlsplit
 from records.audit import UnaskedRoute
 from scenarios.errors import UserError
 from stress.audit.ask import Ask, Headers, RequestPlan, hide_query
-from stress.audit.example_values import Node
-from stress.audit.fill_operation import PLACEHOLDER
-from stress.audit.find_document import fetch_document
-from stress.audit.openapi import find_base_path, list_operations, plan_operations
+from stress.audit.drive_locustfile import find_locustfile
+from stress.audit.find_document import ApiDocument, fetch_document
+from stress.audit.openapi import plan_operations
 from stress.audit.parse_requests import parse_header, parse_methods, parse_request
+from stress.audit.routes import find_route, list_templates
 from stress.interruption import Interruption
 
 __all__ = [
@@ -46,37 +45,68 @@ class RequestOptions:
     folder: Path = Path()
 
 
+def check_options(options: RequestOptions) -> None:
+    """What can be refused before anything is started. Raises UserError."""
+    plan = parse_named(options)
+    parse_methods(options.methods)
+    if options.drive == "requests" and not plan.asks:
+        raise UserError("--drive requests needs at least one --request, such as 'GET /items/1'")
+    if options.drive in ("locustfile", "none") and (plan.asks or plan.before or options.headers):
+        raise UserError(f"--drive {options.drive} sends no --request, no --before and no --header")
+    if options.drive == "locustfile":
+        find_locustfile(options.locustfile, options.folder)
+    elif options.locustfile is not None:
+        raise UserError("--locustfile needs --drive locustfile")
+
+
+def parse_headers(options: RequestOptions) -> Headers:
+    return tuple(parse_header(each) for each in options.headers)
+
+
+def parse_named(options: RequestOptions) -> RequestPlan:
+    """What the user named. Raises UserError."""
+    headers, folder = parse_headers(options), options.folder
+    return RequestPlan(
+        asks=parse_all(options.requests, "--request", headers, folder),
+        before=parse_all(options.before, "--before", headers, folder),
+        warnings=(MAY_WRITE,),
+    )
+
+
 def plan_requests(url: str, options: RequestOptions, interruption: Interruption) -> RequestPlan:
     """Raises UserError, CellInterruptedError."""
-    headers = tuple(parse_header(each) for each in options.headers)
-    methods = parse_methods(options.methods)
-    named = tuple(
-        parse_request(each, "--request", options.folder).add_headers(headers)
-        for each in options.requests
-    )
-    before = tuple(
-        parse_request(each, "--before", options.folder).add_headers(headers)
-        for each in options.before
-    )
-    if options.drive == "requests" and not named:
-        raise UserError("--drive requests needs at least one --request, such as 'GET /items/1'")
+    check_options(options)
+    headers, methods = parse_headers(options), parse_methods(options.methods)
+    plan = parse_named(options)
     if options.drive in ("locustfile", "none"):
-        if named or before:
-            raise UserError(f"--drive {options.drive} sends no --request and no --before")
-        return RequestPlan(warnings=(MAY_WRITE,) if options.drive == "locustfile" else ())
-    is_from_document = options.drive == "openapi" or not named
+        return plan_other_load(url, options, plan, interruption)
+    is_from_document = options.drive == "openapi" or not plan.asks
     if not is_loopback(url):
-        if options.drive is None and not named:
+        if options.drive is None and not plan.asks:
             raise UserError(
                 f"{urlsplit(url).hostname} is another machine: name what may be sent there with "
                 "--request, or consent to its OpenAPI document with --drive openapi"
             )
         if not is_from_document:
-            return RequestPlan(named, (), (MAY_WRITE,), before)
+            return plan
     document = read_document(url, headers, interruption, is_from_document)
-    named = tuple(find_routes(named, document))
-    plan = RequestPlan(named, (), (MAY_WRITE,), before)
+    plan = add_templates(plan, document)
     return add_operations(plan, document, methods, headers) if is_from_document else plan
+
+
+def parse_all(texts: Sequence[str], option: str, headers: Headers, folder: Path) -> tuple[Ask, ...]:
+    return tuple(parse_request(each, option, folder).add_headers(headers) for each in texts)
+
+
+def plan_other_load(
+    url: str, options: RequestOptions, plan: RequestPlan, interruption: Interruption
+) -> RequestPlan:
+    """The user's own locustfile, or their own traffic. Raises UserError."""
+    if options.drive == "none":
+        return RequestPlan(is_own_traffic=True)
+    document = read_document(url, (), interruption, False) if is_loopback(url) else None
+    locustfile = find_locustfile(options.locustfile, options.folder)
+    return replace(add_templates(plan, document), locustfile=locustfile)
 
 
 def is_loopback(url: str) -> bool:
@@ -89,7 +119,7 @@ def is_loopback(url: str) -> bool:
 
 def read_document(
     url: str, headers: Headers, interruption: Interruption, is_needed: bool
-) -> tuple[str, Node] | None:
+) -> ApiDocument | None:
     """Where it is not needed it only says which route a path belongs to, and may be broken."""
     try:
         return fetch_document(url, headers, interruption)
@@ -99,36 +129,20 @@ def read_document(
         return None
 
 
-def find_routes(asks: Sequence[Ask], document: tuple[str, Node] | None) -> Iterator[Ask]:
-    """The route of each ask where a template of the document fits it; fewest placeholders first."""
+def add_templates(plan: RequestPlan, document: ApiDocument | None) -> RequestPlan:
+    """The routes of what the user named."""
     if document is None:
-        yield from asks
-        return
-    address, content = document
-    operations = sorted(
-        list_operations(content, find_base_path(content, address)),
-        key=lambda each: len(PLACEHOLDER.findall(each.route)),
+        return plan
+    templates = list_templates(document.content, document.base)
+    asks, before = (
+        tuple(replace(each, route=find_route(each.method, each.route, templates)) for each in group)
+        for group in (plan.asks, plan.before)
     )
-    for ask in asks:
-        fitting = (
-            each.route
-            for each in operations
-            if each.method == ask.method and does_fit(each.route, ask.route)
-        )
-        yield replace(ask, route=next(fitting, ask.route))
-
-
-def does_fit(template: str, path: str) -> bool:
-    """A placeholder fits one segment."""
-    parts = PLACEHOLDER.split(template)[::2]
-    return re.fullmatch("[^/]+".join(re.escape(each) for each in parts), path) is not None
+    return replace(plan, asks=asks, before=before, templates=templates)
 
 
 def add_operations(
-    plan: RequestPlan,
-    document: tuple[str, Node] | None,
-    methods: frozenset[str],
-    headers: Headers,
+    plan: RequestPlan, document: ApiDocument | None, methods: frozenset[str], headers: Headers
 ) -> RequestPlan:
     """What the document has, but for the routes that the user named."""
     if document is None:
@@ -140,15 +154,13 @@ def add_operations(
             "'GET /items/1'."
         )
         return replace(plan, asks=(only,), warnings=(*plan.warnings, said))
-    address, content = document
-    base = find_base_path(content, address)
-    asks, unasked = plan_operations(content, base, methods, headers)
+    asks, unasked = plan_operations(document.content, document.base, methods, headers)
     mine = {each.name for each in plan.asks}
     more = tuple(each.add_headers(headers) for each in asks if each.name not in mine)
     rest = tuple(each for each in unasked if f"{each.method} {each.route}" not in mine)
     if not plan.asks and not more:
         hint = f": {rest[0].how}" if rest else ""
-        raise UserError(f"{address} has no request that can be filled; name one{hint}")
+        raise UserError(f"{document.address} has no request that can be filled; name one{hint}")
     return replace(plan, asks=(*plan.asks, *more), unasked=rest)
 
 
@@ -162,4 +174,8 @@ def render_plan(plan: RequestPlan) -> list[str]:
             f"  {each.method} {each.route}: {each.reason}. To have it asked: {each.how}"
             for each in plan.unasked
         ]
+    if plan.locustfile is not None:
+        lines.append(f"What {plan.locustfile.name} asks.")
+    if plan.is_own_traffic:
+        lines.append("Nothing: the traffic is yours.")
     return [*lines, *plan.warnings]

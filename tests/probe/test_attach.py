@@ -89,7 +89,7 @@ def test_without_another_sitecustomize_there_is_none(tmp_path: Path) -> None:
 
 SERVER_CODE = """
 class Config:
-    loaded_app, reload = None, False
+    loaded_app, reload, is_ssl = None, False, False
     def load(self):
         async def app(scope, receive, send): ...
         self.loaded_app = app

@@ -167,8 +167,8 @@ def test_the_options_of_python_that_keep_the_probe_out(words: str, options: list
 def build_report(pid: int, *ports: int) -> ProcessReport:
     listens = tuple(("127.0.0.1", each) for each in ports)
     return ProcessReport(
-        pid, 1, "3.11.7", "python", True, "", "uvicorn", "hook", "main.app", "asgi", "/srv",
-        listens, False, STARTED,
+        pid, 1, "3.11.7", "python", True, "", {}, "uvicorn", "hook", "main.app", "asgi", "/srv",
+        listens, False, False, STARTED,
     )  # fmt: skip
 
 
@@ -209,3 +209,8 @@ def test_the_port_is_the_asgi_servers(
 def test_what_to_do_is_said_where_the_words_leave_no_doubt(words: str, cure: str) -> None:
     said = describe_cure(AuditedCommand((str(PYTHON), "main.py"), Path()), words)
     assert cure in said if cure else said == ""
+
+
+def test_a_package_that_is_missing_for_an_option_is_not_looked_for_elsewhere() -> None:
+    command = AuditedCommand((str(PYTHON), "-S", "-m", "uvicorn"), Path())
+    assert "-S keeps Python from its" in describe_cure(command, "No module named uvicorn")

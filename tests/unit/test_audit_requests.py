@@ -12,15 +12,16 @@ from pydantic import BaseModel
 
 from scenarios.errors import UserError
 from stress.audit.ask import Ask, RequestPlan, hide_query
+from stress.audit.find_document import ApiDocument
 from stress.audit.openapi import find_base_path, parse_document, plan_operations
 from stress.audit.parse_requests import parse_header, parse_methods, parse_request
 from stress.audit.requests import (
     RequestOptions,
     add_operations,
-    does_fit,
     plan_requests,
     render_plan,
 )
+from stress.audit.routes import does_fit
 from stress.audit.schedule import plan_phases
 from stress.interruption import Interruption
 
@@ -256,7 +257,9 @@ class TestDocument:
     def test_what_the_user_named_is_not_asked_twice(self) -> None:
         document = {"paths": {"/items/{id}": {"get": {"parameters": []}}, "/b": {"get": {"x": 1}}}}
         named = Ask("GET", "/items/3", "/items/{id}", named=True)
-        planned = add_operations(RequestPlan((named,)), ("/openapi.json", document), GET, ())
+        planned = add_operations(
+            RequestPlan((named,)), ApiDocument("/openapi.json", "", document), GET, ()
+        )
         assert [each.target for each in planned.asks] == ["/items/3", "/b"]
         assert not planned.unasked
 

@@ -1,0 +1,382 @@
+"""What blocks the loop, on asyncio: each stretch with its request, its seconds and its evidence.
+
+The blocking calls last a known time, since how long they last is what is measured."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import sys
+import threading
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from asgi_probe import Probe
+from asgi_probe.clocks import read_thread_cpu_s
+from asgi_probe.routes import App, Message, Receive, Scope, Send
+from fastapi import FastAPI
+from starlette.applications import Starlette
+from starlette.middleware.base import BaseHTTPMiddleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.websockets import WebSocket
+
+from tests.probe.support import Calls, ask, get, ignore, observe, read_table
+
+BLOCK_S = 0.1
+ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux keeps these clocks")
+
+
+def block() -> None:
+    time.sleep(BLOCK_S)  # in the loop's thread, as the culprit would
+
+
+def find_blocks(folder: Path) -> list[SimpleNamespace]:
+    """The last row of each stretch, with its stacks."""
+    (path,) = folder.glob("probe-*.journal")
+    content = path.read_bytes()
+    rows = {row.stretch: row for row in read_table(content, "b")}
+    stacks = read_table(content, "c")
+    for row in rows.values():
+        row.seconds = row.ended_s - row.began_s
+        row.stacks = [json.loads(each.stack) for each in stacks if each.stretch == row.stretch]
+        row.lines = {frame[3] for stack in row.stacks for frame in stack}
+    return sorted(rows.values(), key=lambda row: row.began_s)
+
+
+def block_in(app: object, folder: Path, calls: Calls) -> list[SimpleNamespace]:
+    """Those that last as long as `block`: a busy machine makes short ones of its own."""
+    observe(app, folder, calls)
+    return [each for each in find_blocks(folder) if each.seconds > 0.9 * BLOCK_S]
+
+
+def together(*paths: str) -> Calls:
+    async def calls(app: App) -> None:
+        await ask(app, "/nowhere")  # what is loaded with the first request
+        await asyncio.gather(*(ask(app, path) for path in paths))
+
+    return calls
+
+
+def build_service() -> FastAPI:
+    app = FastAPI()
+
+    @app.get("/innocent")
+    async def innocent() -> None: ...
+
+    @app.get("/in-gather")
+    async def in_gather() -> None:
+        async def child() -> None:
+            block()
+
+        await asyncio.gather(child(), asyncio.sleep(0))
+
+    @app.get("/in-task")
+    async def in_task() -> None:
+        async def child() -> None:
+            block()
+
+        await asyncio.create_task(child())
+
+    @app.get("/in-callback")
+    async def in_callback() -> None:
+        done = asyncio.Event()
+
+        def call() -> None:
+            block()
+            done.set()
+
+        asyncio.get_running_loop().call_later(0.001, call)
+        await done.wait()
+
+    @app.get("/twice")
+    async def twice() -> None:
+        block()
+        await asyncio.sleep(0)
+        block()
+
+    return app
+
+
+@pytest.mark.parametrize("path", ["/in-gather", "/in-task", "/in-callback"])
+def test_code_in_a_child_task_or_callback_keeps_its_route(tmp_path: Path, path: str) -> None:
+    (found,) = block_in(build_service(), tmp_path, together("/innocent", path, "/innocent"))
+    assert (found.route, found.timed) == (path, 1)
+    assert BLOCK_S <= found.seconds < 2 * BLOCK_S
+    assert found.stacks
+    assert all(stack[0][3] == "block" for stack in found.stacks)
+
+
+def test_under_base_http_middleware_too(tmp_path: Path) -> None:
+    app = build_service()
+
+    async def passing(
+        request: Request, call_next: Callable[[Request], Awaitable[Response]]
+    ) -> Response:
+        return await call_next(request)
+
+    app.add_middleware(BaseHTTPMiddleware, dispatch=passing)
+    found = block_in(app, tmp_path, together("/innocent", "/twice", "/innocent"))
+    assert [each.route for each in found] == ["/twice", "/twice"]
+    assert len({each.visit for each in found}) == 1
+
+
+def test_seconds_belong_to_the_request_that_took_them(tmp_path: Path) -> None:
+    """Ten at once: one silence of the loop, and of the innocent behind it nobody is accused."""
+    paths = ["/innocent", *["/twice", "/innocent"] * 5]
+    found = block_in(build_service(), tmp_path, together(*paths))
+    assert {each.route for each in found} == {"/twice"}
+    assert len(found) == 10
+    by_visit: dict[int, float] = {}
+    for each in found:
+        by_visit[each.visit] = by_visit.get(each.visit, 0.0) + each.seconds
+    assert len(by_visit) == 5
+    assert all(2 * BLOCK_S <= seconds < 3 * BLOCK_S for seconds in by_visit.values())
+
+
+@ON_LINUX
+def test_a_wait_uses_no_cpu_and_a_computation_does(tmp_path: Path) -> None:
+    app = FastAPI()
+
+    @app.get("/wait")
+    async def wait() -> None:
+        block()
+
+    @app.get("/compute")
+    async def compute() -> None:
+        until_s = time.thread_time() + BLOCK_S
+        while time.thread_time() < until_s:
+            pass
+
+    waited, computed = block_in(app, tmp_path, together("/wait", "/compute"))
+    assert waited.cpu_s < BLOCK_S / 3
+    assert computed.cpu_s > 0.8 * BLOCK_S
+
+
+@ON_LINUX
+def test_another_thread_that_computes_is_the_holder(tmp_path: Path) -> None:
+    """The loop is blocked for as long as a C function keeps the GIL, in whatever it was doing."""
+    app = FastAPI()
+    numbers = list(range(2_000_000, 0, -1)) * 2
+
+    @app.get("/sort")
+    def sort() -> None:
+        sorted(numbers)  # one call in C, which never lets go of the GIL
+
+    async def calls(probed: App) -> None:
+        hog = asyncio.ensure_future(ask(probed, "/sort"))
+        while not hog.done():
+            await asyncio.sleep(0.001)
+
+    found = max(block_in(app, tmp_path, calls), key=lambda each: each.seconds)
+    assert found.holder_route == "/sort"
+    assert found.holder_cpu_s > found.cpu_s
+    assert found.unseen_s > found.cpu_s
+    assert found.holder_stack is None or json.loads(found.holder_stack)[0][3] == "sort"
+
+
+def test_garbage_collection_is_counted(tmp_path: Path) -> None:
+    app = FastAPI()
+    garbage: list[list[object]] = [[] for _ in range(400_000)]
+
+    @app.get("/")
+    async def collect() -> None:
+        until_s = time.monotonic() + 2 * BLOCK_S
+        while time.monotonic() < until_s:
+            gc.collect()
+
+    found = max(block_in(app, tmp_path, get("/")), key=lambda each: each.seconds)
+    assert found.gc_s > found.seconds / 2
+    assert garbage
+
+
+def test_startup_is_blocked_by_no_request(tmp_path: Path) -> None:
+    """The probe itself begins in that very handle."""
+
+    async def app(scope: Scope, _: Receive, send: Send) -> None:
+        assert scope["type"] == "lifespan"
+        block()
+        await send({"type": "lifespan.startup.complete"})
+
+    probe = Probe(app, tmp_path)
+
+    async def start() -> None:
+        async def receive() -> Message:
+            return {"type": "lifespan.startup"}
+
+        await probe({"type": "lifespan"}, receive, ignore)
+
+    asyncio.run(start())
+    probe.stop()
+    found = max(find_blocks(tmp_path), key=lambda each: each.seconds)
+    assert (found.visit, found.route) == (0, None)
+    assert 0.9 * BLOCK_S < found.seconds < 2 * BLOCK_S
+
+
+def test_a_long_stretch_is_sampled_sparsely(tmp_path: Path) -> None:
+    app = FastAPI()
+
+    @app.get("/")
+    async def long() -> None:
+        time.sleep(1.2)
+
+    (found,) = block_in(app, tmp_path, get("/"))
+    assert 10 <= len(found.stacks) <= 60  # of 120 looks
+
+
+def find_watchdogs() -> list[threading.Thread]:
+    return [each for each in threading.enumerate() if each.name == "probe watchdog"]
+
+
+def test_a_watchdog_ends_with_its_loop(tmp_path: Path) -> None:
+    """Without lifespan nobody says that the app has ended."""
+    before = len(find_watchdogs())
+    probes = [Probe(build_service(), tmp_path) for _ in range(5)]
+    for probe in probes:
+        asyncio.run(ask_once(probe))
+    for thread in find_watchdogs():
+        thread.join(5)
+    assert len(find_watchdogs()) <= before
+    journals = len(list(tmp_path.glob("probe-*.journal")))
+    asyncio.run(ask_once(probes[0]))  # on another loop it begins anew
+    assert len(list(tmp_path.glob("probe-*.journal"))) == journals + 1
+    probes[0].stop()
+
+
+async def ask_once(app: App) -> None:
+    await ask(app, "/innocent")
+
+
+def run_without_loop(call: Coroutine[object, None, None]) -> None:
+    with pytest.raises(StopIteration):
+        call.send(None)
+
+
+def test_without_asyncio_it_stays_off_quietly(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As under trio."""
+    reached: list[object] = []
+
+    async def app(scope: Scope, _: Receive, __: Send) -> None:
+        reached.append(scope["type"])
+
+    probe = Probe(app, tmp_path)
+
+    async def receive() -> Message:
+        raise AssertionError
+
+    for _ in range(2):
+        run_without_loop(probe({"type": "http"}, receive, ignore))
+    assert reached == ["http", "http"]
+    assert probe.recorder.off
+    assert not caplog.text
+    assert not list(tmp_path.iterdir())
+
+
+def find_routes(app: object, folder: Path, *paths: str) -> list[SimpleNamespace]:
+    requests: list[SimpleNamespace] = observe(app, folder, get(*paths)).requests
+    return requests
+
+
+async def answer(_: Request) -> Response:
+    return PlainTextResponse("x")
+
+
+def test_two_mounted_apps_are_two_routes(tmp_path: Path) -> None:
+    app = Starlette(
+        routes=[
+            Mount("/first", app=Starlette(routes=[Route("/", answer)])),
+            Mount("/second/{tenant}", app=Starlette(routes=[Route("/items/{item}", answer)])),
+        ]
+    )
+    rows = find_routes(app, tmp_path, "/first/", "/second/acme/items/5", "/second/other/items/acme")
+    assert [row.route for row in rows] == [
+        "/first/", "/second/{tenant}/items/{item}", "/second/{tenant}/items/{item}",
+    ]  # fmt: skip
+
+
+def test_a_mounted_fastapi_and_a_long_name_are_whole(tmp_path: Path) -> None:
+    app, inner = FastAPI(), FastAPI()
+    name = "/a-name-that-is-longer-than-thirty-two-characters"
+
+    @inner.get(name + "/{item}")
+    async def item(item: int) -> int:
+        return item
+
+    app.mount("/v1", inner)
+    (row,) = find_routes(app, tmp_path, f"/v1{name}/7")
+    assert row.route == f"/v1{name}/{{item}}"
+    assert (row.method, row.protocol, row.thread_kind) == ("GET", "http", "loop")
+    first_line = item.__code__.co_firstlineno
+    assert row.endpoint == f"{__file__}:{first_line} {item.__qualname__}"
+    assert row.returned_s >= row.sent_s
+
+
+def test_an_object_with_an_async_call_is_awaited(tmp_path: Path) -> None:
+    class Endpoint:
+        async def __call__(self) -> str:
+            return "x"
+
+    app = FastAPI()
+    app.get("/")(Endpoint())
+    (row,) = find_routes(app, tmp_path, "/")
+    assert row.thread_kind == "loop"
+    assert row.endpoint.endswith("Endpoint.__call__")
+
+
+def test_a_websocket_is_a_row_and_its_blocks_are_its_own(tmp_path: Path) -> None:
+    async def talk(socket: WebSocket) -> None:
+        await socket.accept()
+        block()
+        await socket.close()
+
+    app = Starlette(routes=[WebSocketRoute("/rooms/{room}", talk)])
+
+    async def calls(probed: App) -> None:
+        scope: Scope = {
+            "type": "websocket", "path": "/rooms/5", "raw_path": b"/rooms/5", "root_path": "",
+            "query_string": b"", "headers": [], "scheme": "ws", "subprotocols": [],
+        }  # fmt: skip
+
+        async def receive() -> Message:
+            return {"type": "websocket.connect"}
+
+        await probed(scope, receive, ignore)
+
+    (row,) = observe(app, tmp_path, calls).requests
+    assert (row.route, row.protocol, row.status) == ("/rooms/{room}", "websocket", 101)
+    assert row.thread_kind == "loop"
+    found = max(find_blocks(tmp_path), key=lambda each: each.seconds)
+    assert (found.route, found.visit) == ("/rooms/{room}", row.visit)
+
+
+@ON_LINUX
+def test_the_clock_of_a_gone_thread_is_refused(tmp_path: Path) -> None:
+    gone = threading.Thread(target=tmp_path.exists)
+    gone.start()
+    gone.join()
+    assert gone.native_id is not None
+    # the kernel may take a moment to forget it
+    deadline_s = time.monotonic() + 5
+    while not is_nan(read_thread_cpu_s(gone.native_id)):
+        assert time.monotonic() < deadline_s
+    assert read_thread_cpu_s(threading.get_native_id()) >= 0
+
+
+def is_nan(value: float) -> bool:
+    return value != value
+
+
+@pytest.fixture(autouse=True)
+def collect_first() -> Iterator[None]:
+    """A collection of other tests' garbage would be a block of its own."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
