@@ -10,6 +10,8 @@ was locked out for 0.1 s and longer, and the sampled thread alone computed meanw
 
 A place that fewer than one request in a hundred meets, and never for 0.1 s, is not accused either:
 20 ms now and then are what page faults, other guests of the machine and cold caches do to any code.
+A garbage collection that so few requests meet is not theirs, however long it takes: all that was
+allocated since the last one has led to it.
 
 What is not accused is `unexplained`. The seconds of all places, of the unexplained and of the
 machine's part add up to the length of the stretches.
@@ -228,7 +230,8 @@ def is_rare(shares: Sequence[StretchShare], requests: Mapping[str, int]) -> bool
     """Where the route's requests are not known, nothing is."""
     asked = requests.get(shares[0].located.place.route or "", 0)
     spent = sum_by_request(shares)
-    return len(spent) < RARE_SHARE * asked and max(spent.values()) < NOTED_S
+    is_gc = all(share.cause == "gc" for share in shares)
+    return len(spent) < RARE_SHARE * asked and (is_gc or max(spent.values()) < NOTED_S)
 
 
 def sum_by_request(shares: Sequence[StretchShare]) -> Mapping[object, Second]:

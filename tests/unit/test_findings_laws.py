@@ -312,3 +312,15 @@ def test_threads_that_keep_the_gil_in_turn_answer_for_what_each_burnt() -> None:
     assert [(each.route, each.function) for each in found.findings] == [("/search", "search")]
     assert abs((found.findings[0].seconds or 0) - 3 * 0.48) < 1e-6
     assert abs(found.unexplained_s - 3 * 1.02) < 1e-6
+
+
+@given(st.integers(3, 9), st.booleans())
+def test_a_rare_collection_is_not_the_fault_of_who_meets_it(rare: int, is_gc: bool) -> None:
+    """A rare wait of that length is."""
+    audit = AuditBuilder()
+    for _ in range(1000):
+        audit.handle("/ping")
+    for place in range(rare):
+        gc_s = 0.3 if is_gc else 0.0
+        audit.block(float(place), 0.3, [endpoint("ping", 11)] * 3, route="/ping", gc_s=gc_s)
+    assert len(find_all(audit.build()).findings) == (0 if is_gc else 1)
