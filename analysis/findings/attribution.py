@@ -10,6 +10,8 @@ was locked out for 0.1 s and longer, and the sampled thread alone computed meanw
 
 A place that fewer than one request in a hundred meets, and never for 0.1 s, is not accused either:
 20 ms now and then are what page faults, other guests of the machine and cold caches do to any code.
+A garbage collection that so few requests meet is not theirs, however long it takes: all that was
+allocated since the last one has led to it.
 
 What is not accused is `unexplained`. The seconds of all places, of the unexplained and of the
 machine's part add up to the length of the stretches.
@@ -20,8 +22,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from analysis.findings.causes import EXCUSES, KEPT, Cause, StretchJudgement, judge_stretch
-from analysis.findings.evidence import StackSample, Stretch
+from analysis.findings.causes import EXCUSES, KEPT, MOST, Cause, StretchJudgement, judge_stretch
+from analysis.findings.evidence import GilHolder, StackSample, Stretch
 from analysis.findings.places import BlockPlace, LocatedStack, PlaceFinder
 from scenarios.units import Second
 
@@ -95,13 +97,8 @@ def share_stretch(
     if judgement.code_s <= 0:
         return
     if judgement.cause == "gil":
-        holder = stretch.holder
-        if holder is not None and holder.stack:
-            located = finder.locate(holder.stack, holder.route, in_thread=True)
-            count = MIN_SAMPLES if judgement.code_s >= WITNESSED_S else 1
-            yield StretchShare(
-                stretch, located, judgement.code_s, "gil", count, True, is_holder=True
-            )
+        if stretch.holder is not None:
+            yield share_with_holder(stretch, stretch.holder, judgement.code_s, finder)
         return
     is_alone = judgement.cause == "compute" and (stretch.clocks.unseen_s or 0.0) >= (
         KEPT * judgement.code_s
@@ -116,6 +113,20 @@ def share_stretch(
         seconds, samples = judgement.code_s * part, count if can_accuse else 0
         is_all = len(weights) == 1
         yield StretchShare(stretch, located, seconds, judgement.cause, samples, is_all)
+
+
+def share_with_holder(
+    stretch: Stretch, holder: GilHolder, code_s: Second, finder: PlaceFinder
+) -> StretchShare:
+    """Of a thread that had less than half of the time, only the CPU that it burnt; others had the
+    GIL for the rest. Without a stack it is no evidence of a place."""
+    holder_s, unseen_s = stretch.clocks.holder_cpu_s or 0.0, stretch.clocks.unseen_s or 0.0
+    seconds = code_s if holder_s >= MOST * unseen_s else min(code_s, holder_s)
+    samples = MIN_SAMPLES if code_s >= WITNESSED_S else 1
+    located = finder.locate(holder.stack, holder.route, in_thread=True)
+    if not holder.stack:
+        samples = 0
+    return StretchShare(stretch, located, seconds, "gil", samples, True, is_holder=True)
 
 
 def weigh_samples(stretch: Stretch, cause: Cause) -> Iterator[tuple[StackSample, Second]]:
@@ -161,7 +172,27 @@ def accuse_places(
         for place, line in lines.items():
             is_sure = count_samples(line) >= MIN_SAMPLES and not is_entry(line)
             accused.setdefault(place if is_sure else worst, []).extend(line)
+    for place, unseen in find_unseen_holders(functions.values()):
+        known = [each for each, mine in accused.items() if is_gil_site(each, mine, place.route)]
+        if len(known) == 1:
+            accused[known[0]].extend(unseen)
     return accused
+
+
+def find_unseen_holders(
+    functions: Iterable[Mapping[BlockPlace, list[StretchShare]]],
+) -> Iterator[tuple[BlockPlace, list[StretchShare]]]:
+    """Threads that kept the GIL for a known route, and whose stack was not seen: if one place of
+    that route is known to keep it, they are there."""
+    for lines in functions:
+        for place, line in lines.items():
+            mine = [share for share in line if share.is_holder and not share.located.stack]
+            if mine and place.route is not None:
+                yield place, mine
+
+
+def is_gil_site(place: BlockPlace, shares: Sequence[StretchShare], route: str | None) -> bool:
+    return place.route == route and any(each.is_holder and each.samples for each in shares)
 
 
 def count_samples(shares: Sequence[StretchShare]) -> int:
@@ -199,7 +230,8 @@ def is_rare(shares: Sequence[StretchShare], requests: Mapping[str, int]) -> bool
     """Where the route's requests are not known, nothing is."""
     asked = requests.get(shares[0].located.place.route or "", 0)
     spent = sum_by_request(shares)
-    return len(spent) < RARE_SHARE * asked and max(spent.values()) < NOTED_S
+    is_gc = all(share.cause == "gc" for share in shares)
+    return len(spent) < RARE_SHARE * asked and (is_gc or max(spent.values()) < NOTED_S)
 
 
 def sum_by_request(shares: Sequence[StretchShare]) -> Mapping[object, Second]:

@@ -30,6 +30,10 @@ for a third (one thread) or two thirds (four); of four, one has a quarter of the
 accused that had a quarter of the time in which nobody else came through, if that was four fifths of
 the stretch, and ten turns long."""
 SHARED = 0.25
+ALL, LITTLE = 0.95, 0.1
+"""Of several threads in such functions, one after the other, none may have a quarter. Locked out
+for 95 % means 0.2 s at each look: threads that pass the GIL on would have to be forty, and have a
+fortieth each. So a tenth accuses too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +82,8 @@ def explain_own_part(clocks: StretchClocks, own_s: Second) -> Cause:
     if clocks.cpu_s >= most_s:
         return "compute" if clocks.cpu_s >= BLOCK_S else "unexplained"
     unseen_s, holder_s = clocks.unseen_s or 0.0, clocks.holder_cpu_s or 0.0
-    if unseen_s >= max(KEPT * own_s, KEPT_S) and holder_s >= SHARED * unseen_s:
+    least = LITTLE if unseen_s >= ALL * own_s else SHARED
+    if unseen_s >= max(KEPT * own_s, KEPT_S) and holder_s >= least * unseen_s:
         return "gil"
     is_doubted = unseen_s >= DOUBTED * own_s and holder_s >= SHARED * own_s
     return "unexplained" if is_doubted or unseen_s >= most_s else "wait"

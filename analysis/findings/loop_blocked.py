@@ -110,7 +110,8 @@ class LoopBlocked(AuditFinding):
         lost = sum(each.requests for each in self.victims or ())
         if not lost:
             return said
-        return f"{said} {formats.whole(lost)} requests of other routes lost {self.taken_s:,.1f} s."
+        requests = "1 request" if lost == 1 else f"{lost:,} requests"
+        return f"{said} {requests} of other routes lost {self.taken_s:,.1f} s."
 
 
 def choose_cause(shares: Sequence[StretchShare]) -> Cause:

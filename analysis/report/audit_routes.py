@@ -64,7 +64,10 @@ def build_route_rows(asked: pl.DataFrame, evidence: AuditEvidence) -> list[Row]:
         where = threads.get(str(route))
         title = " ".join(filter(None, (method, route)))
         rows.append(Row(title + (f" on {where}" if where else "")))
-        for (name,), part in mine.group_by("phase", maintain_order=True):
+        parts = list(mine.group_by("phase", maintain_order=True))
+        for (name,), part in parts:
+            if len(parts) > 1 and is_first_request(part):
+                continue
             phase = phases.get(str(name))
             end_s = phase.ended_s if phase is not None else evidence.record.ended_s
             label = describe_phase(phase) if phase is not None else str(name) or "all requests"
@@ -72,11 +75,17 @@ def build_route_rows(asked: pl.DataFrame, evidence: AuditEvidence) -> list[Row]:
     return rows
 
 
+def is_first_request(rows: pl.DataFrame) -> bool:
+    """One that was answered as it should be: the phases after it say more."""
+    good = pl.col("ended_s").is_not_null() & pl.col("error").is_null()
+    return rows.height == 1 and rows.filter(good).height == 1
+
+
 def describe_phase(phase: Phase) -> str:
     users = "1 user" if phase.users == 1 else f"{phase.users} users"
     if not phase.routes:
         return f"own traffic, {users}" if phase.users else "own traffic"
-    return f"{'alone' if len(phase.routes) == 1 else 'with others'}, {users}"
+    return f"alone, {users}" if len(phase.routes) == 1 else phase.name
 
 
 def summarize_requests(rows: pl.DataFrame, end_s: float) -> Iterator[str | int | None]:

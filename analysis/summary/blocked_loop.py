@@ -71,7 +71,7 @@ def scale(value: Second | None, part: float) -> Second | None:
 
 
 def compute_blocked_share(cell: MeasuredCell, stretches: Sequence[Stretch]) -> float | None:
-    """Of the worst process, without the machine's part; None where no probe was seen."""
+    """Of the worst process, by what the code answers for; None where no probe was seen."""
     samples = cell.tables.load_table("probe", ("pid", "at_s")).filter(cell.window.contains("at_s"))
     observed_s = compute_observed_time(samples)
     blocked_s: dict[int, Second] = defaultdict(float)

@@ -90,7 +90,7 @@ class AuditBuilder:
         number = len(self.asked) + 1
         self.asked.append(
             {
-                "phase": "together", "user": 1, "request_id": number, "method": "GET",
+                "phase": self.phases[-1].name, "user": 1, "request_id": number, "method": "GET",
                 "route": route, "started_s": started_s, "ended_s": ended_s,
                 "status": None if ended_s is None else 200,
             }

@@ -82,13 +82,15 @@ def test_the_code_is_not_accused_of_what_the_machine_mostly_did(clocks: StretchC
 
 @given(make_clocks(), SHARES)
 def test_more_delay_never_makes_an_accusation(clocks: StretchClocks, share: float) -> None:
-    """Of the same length: what is excused stays so, and the code's part does not grow, whatever CPU
-    it burnt."""
+    """Of the same length: what is excused stays so, and the code's part does not grow beyond the
+    CPU that it burnt."""
     less = replace(clocks, run_delay_s=clocks.run_delay_s or 0.0)
     more = replace(less, run_delay_s=(less.run_delay_s or 0.0) + share * clocks.length_s)
     before, after = judge_stretch(less), judge_stretch(more)
-    assert after.code_s <= before.code_s + TINY
-    assert not (before.cause in EXCUSES and after.cause not in EXCUSES)
+    burnt_s = 2 * (clocks.cpu_s or 0.0)  # half of a computation is enough to be one
+    assert after.code_s <= max(before.code_s, burnt_s) + TINY
+    if before.cause in EXCUSES and after.cause not in EXCUSES:
+        assert (clocks.cpu_s or 0.0) >= BLOCK_S
 
 
 @given(make_clocks())
@@ -295,3 +297,30 @@ def test_a_function_that_calls_itself_is_in_the_line_of_the_call() -> None:
         audit.block(float(place), 0.2, [[entered, calling, *endpoint("recurse", 90)]] * 4)
     (found,) = find_all(audit.build()).findings
     assert (found.function, found.line) == ("fibonacci", 84)
+
+
+def test_threads_that_keep_the_gil_in_turn_answer_for_what_each_burnt() -> None:
+    """Of three, one has a third of the time; where its stack was not seen, its route says who."""
+    audit = AuditBuilder()
+    for place in range(3):
+        holder = [library("re", "match"), own("search", 21)] if place else []
+        audit.block(
+            3.0 * place, 1.5, [], route=None, visit=0, timed=0, unseen_s=1.45, holder_thread=9,
+            holder_cpu_s=0.48, holder_visit=9 + place, holder_route="/search", holder_stack=holder,
+        )  # fmt: skip
+    found = find_all(audit.build())
+    assert [(each.route, each.function) for each in found.findings] == [("/search", "search")]
+    assert abs((found.findings[0].seconds or 0) - 3 * 0.48) < 1e-6
+    assert abs(found.unexplained_s - 3 * 1.02) < 1e-6
+
+
+@given(st.integers(3, 9), st.booleans())
+def test_a_rare_collection_is_not_the_fault_of_who_meets_it(rare: int, is_gc: bool) -> None:
+    """A rare wait of that length is."""
+    audit = AuditBuilder()
+    for _ in range(1000):
+        audit.handle("/ping")
+    for place in range(rare):
+        gc_s = 0.3 if is_gc else 0.0
+        audit.block(float(place), 0.3, [endpoint("ping", 11)] * 3, route="/ping", gc_s=gc_s)
+    assert len(find_all(audit.build()).findings) == (0 if is_gc else 1)

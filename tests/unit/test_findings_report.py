@@ -22,7 +22,7 @@ def build_busy_audit() -> AuditBuilder:
     audit = AuditBuilder()
     audit.phases = (
         Phase("report alone", 0.0, 4.0, 1, ("GET /report",)),
-        Phase("together", 4.0, 10.0, 20, ("GET /report", "GET /ping")),
+        Phase("all routes, 20 users", 4.0, 10.0, 20, ("GET /report", "GET /ping")),
     )
     lifespan = [library("starlette.routing", "lifespan"), *endpoint("unused", 1)[1:]]
     start = [("main", "/srv/shop/main.py", 5, "load_model", 4), *lifespan]
@@ -97,7 +97,7 @@ latency by the clients        requests failed unanswered  median     p99 maximum
 GET /report on 1 pool thread
   alone, 1 user                      4      0          0     300     300     300
 GET /ping
-  with others, 20 users              6      1          1     2.0  >4,000  >4,000
+  all routes, 20 users               6      1          1     2.0  >4,000  >4,000
 Unanswered requests count with their age (Kaplan–Meier): > is where nobody knows
   more. A failure is an error, or a status from 400 on."""
 
