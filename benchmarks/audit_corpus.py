@@ -4,9 +4,10 @@
     [--seconds 3] [--noise] [--watch] [--rivals] [--keep DIR]
 
 Every app of tests/corpus is audited; what the audit finds is held against the labels. The seconds
-are compared with the app's own clock of the same work. With --noise two processes take both cores
-meanwhile. With --watch the benchmark asks and the audit watches, as it is for the --rivals: other
-detectors, in an environment that is made in the user's cache folder on first use.
+are compared with the app's own clock of the same work: with the CPU time of what computes. With
+--noise two processes take both cores meanwhile. With --watch the benchmark asks and the audit
+watches, as it is for the --rivals: other detectors, in an environment that is made in the user's
+cache folder on first use.
 
 The apps run in --python, in an environment of its version that is made in the same way; without
 it, in this one.

@@ -14,7 +14,7 @@ from typing import Protocol
 from tests.corpus.client import ask, ask_for
 from tests.corpus.labels import Asking, CorpusApp
 from tests.corpus.matching import Match, Report, match_reports
-from tests.corpus.serve import measure_union, read_work
+from tests.corpus.serve import measure_taken, read_work
 
 PING = Asking("GET", "/ping")
 PING_EVERY_S = 0.05
@@ -60,7 +60,12 @@ def run_trial(detector: Detector, trial: Trial) -> Match:
     trial.folder.mkdir(parents=True)
     reports = detector.detect(trial)
     work = read_work(trial.times)
-    return match_reports(trial.app, reports, {name: measure_union(work[name]) for name in work})
+    taken_s = {
+        label.name: measure_taken(work[label.name], label.cause)
+        for label in trial.app.blocking
+        if label.name in work
+    }
+    return match_reports(trial.app, reports, taken_s)
 
 
 def ask_all(port: int, trial: Trial) -> list[AskedAlone]:

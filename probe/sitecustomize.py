@@ -38,4 +38,5 @@ def import_next():
 
 
 watch_imports()
-import_next()
+if sys.version_info[0] > 2:  # Python 2 empties a module that is no longer in sys.modules
+    import_next()

@@ -46,7 +46,7 @@ class AttachedProcess:
     """A process of the service that has the probe inside, as it reports itself.
 
     hook: where the app was found, such as uvicorn's Config.load.
-    gil: whether its interpreter has one.
+    gil: whether its interpreter has one. versions: of the packages that serve.
     """
 
     pid: int
@@ -57,6 +57,7 @@ class AttachedProcess:
     server: str
     hook: str
     app: str
+    versions: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from records.audit import AttachedProcess
 from records.clocks import ClockModel
 from records.cpu_profile import CpuProfile
 from scenarios.model import Scenario
@@ -93,6 +94,8 @@ class CellRecord:
     descriptors_limit: int
     load_timeout_s: Second
     commands: dict[str, list[str]]
+    processes: tuple[AttachedProcess, ...] = ()
+    """Of the server, as they report themselves; a compiled server's do not."""
     overhead_s: Second = 0.0
     """Starting and ending everything; the cell's whole time without ramp to drain."""
     turn_s: Second | None = None

@@ -139,8 +139,8 @@ class Server:
     """Threads of anyio's pool in each worker; anyio's own default is 40."""
     app: App = "app.main"
     """What gunicorn or uvicorn serves; axum and gin are one program each."""
-    access_log: AccessLog = "off"
-    """A line for each request, to a file, or to a terminal that takes them slowly."""
+    access_log: AccessLog = "off"  # a line a request, to a file, or to a slow terminal
+    python: str = ""  # the path of its interpreter; empty for the study's own
 
     @property
     def is_python(self) -> bool:

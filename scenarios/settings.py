@@ -76,6 +76,10 @@ class Overrides:
     http: Annotated[m.Http | None, Setting(
         "h11, httptools or auto.", "server.http", IN_PYTHON,
     )] = None
+    python: Annotated[str | None, Setting(
+        "Path of the Python that runs the server, with the app's packages; the study's own.",
+        "server.python", IN_PYTHON, metavar="FILE",
+    )] = None
     worker_timeout_s: Annotated[Second | None, Setting(
         "Silent seconds before gunicorn kills a worker; 0: never.", "server.worker_timeout_s",
         IN_PYTHON, SECONDS, (0, 3600),

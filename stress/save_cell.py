@@ -27,6 +27,7 @@ from records.clocks import ClockModel, estimate_clocks
 from records.journal import Journal
 from records.rows import BYSTANDER, MACHINE
 from stress.attached_server import read_live_journals
+from stress.audit.reports import read_reports
 from stress.bystander import BackgroundPing
 from stress.explain import ExplainedCell
 from stress.interruption import Interruption
@@ -81,6 +82,7 @@ def save_results(seen: CellObservations) -> None:
         threads_left=count_threads_before(worked, times.t0_s) if stack.attached else 0,
         # a held-up server's may be of any earlier cell
         journals_lost=() if stack.attached else lost,
+        processes=tuple(each.build_record() for each in read_reports(stack.journals)),
         clocks=clocks,
         faults=read_oha_errors(directory.raw),
         overhead_s=monotonic() - seen.begun_s - (times.build_phases().drain_end_s or 0.0),

@@ -4,7 +4,7 @@ event loop."""
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
@@ -26,10 +26,17 @@ from scenarios.errors import ALL_WELL, CANNOT, INTERRUPTED, UserError
 from stress.audit.attach import start_audited_app
 from stress.audit.audited_app import AuditedApp
 from stress.audit.command import AuditedCommand
-from stress.audit.drive import AuditLoad, Driven, drive_requests, estimate_drive_s
-from stress.audit.requests import RequestOptions, RequestPlan, plan_requests, render_plan
+from stress.audit.drive import AuditLoad, Driven, drive_requests
+from stress.audit.last_words import read_last_words
+from stress.audit.requests import (
+    RequestOptions,
+    RequestPlan,
+    check_options,
+    plan_requests,
+    render_plan,
+)
 from stress.interruption import CellInterruptedError, Interruption, record_signals
-from stress.processes import describe_end
+from stress.processes import describe_exit_code
 from study.audit_report import report_audit
 from study.machine_facts import collect_environment
 
@@ -47,15 +54,13 @@ NOT_SEEN = "a running server has no probe inside: its latencies are measured, wh
 @dataclass(frozen=True, slots=True)
 class AuditOrder:
     """What was asked for. command: None where `url` names a server that runs already. port: the one
-    that the service is asked on, if it listens on several. drives: False for the user's own
-    traffic."""
+    that the service is asked on, if it listens on several."""
 
     command: AuditedCommand | None
     url: str
     port: int | None
     requests: RequestOptions
     load: AuditLoad
-    drives: bool
     out: Path
     recorded_command: str
     only_plan: bool = False
@@ -88,11 +93,9 @@ class Audit:
         self.show(f"starting {Path(command.argv[0]).name}")
         raw = self.directory.open_cell(KIND).raw
         self.app = start_audited_app(command, raw, self.interruption, self.order.port)
+        self.show(f"it serves {self.app.url} with the probe inside")
         with self.app:
-            if self.order.drives:
-                self.ask(self.app.url)
-            else:
-                self.await_traffic(self.app)
+            self.ask(self.app.url)
 
     def ask(self, url: str) -> None:
         self.plan = plan_requests(url, self.order.requests, self.interruption)
@@ -101,26 +104,21 @@ class Audit:
             return
         for warning in self.plan.warnings:
             self.show(f"warning: {warning}")
-        seconds = estimate_drive_s(len(self.plan.asks), self.order.load)
-        self.show(f"{len(self.plan.asks)} routes on {url}: {seconds:.0f} s and what answers take")
-        load, t0_s = self.order.load, self.t0_s
-        self.driven = drive_requests(url, self.plan, load, t0_s, self.find_end, self.show)
-        for warning in self.driven.warnings:
-            self.show(f"warning: {warning}")
-        self.ended_by = self.driven.ended_by
+        load = replace(self.order.load, t0_s=self.t0_s)
+        self.driven = drive_requests(
+            url, self.plan, load, self.interruption, self.show, self.is_alive
+        )
+        self.ended_by = self.driven.interrupted
+        if self.app is not None and not self.is_alive():  # in no record: it may say a secret
+            words = read_last_words(self.app.process.log)
+            self.show(f"your service ended by itself ({self.describe_end()}): {words}")
 
-    def await_traffic(self, app: AuditedApp) -> None:
-        """The user's own, until Ctrl-C, which is its proper end."""
-        self.show(f"your service listens on {app.url} with the probe inside; Ctrl-C ends the audit")
-        while (end := self.find_end()) is None:
-            self.interruption.wait()
-        if self.interruption.reason is None:
-            self.ended_by = end
+    def is_alive(self) -> bool:
+        return self.app is None or self.app.process.get_exit_code() is None
 
-    def find_end(self) -> str | None:
-        """A reason to ask no more."""
-        end = describe_end(self.app.process) if self.app else None
-        return self.interruption.reason or end
+    def describe_end(self) -> str:
+        code = self.app.process.get_exit_code() if self.app else None
+        return "" if code is None else describe_exit_code(code)
 
     def show(self, text: str) -> None:
         """On stderr: the answer alone goes to stdout."""
@@ -131,6 +129,8 @@ class Audit:
         end_s = monotonic()
         cell = self.directory.open_cell(KIND)
         cell.path.mkdir(parents=True, exist_ok=True)
+        if self.app is not None:
+            self.app.process.log.unlink()  # it may say a secret
         journals, _ = read_journals(sorted(cell.raw.glob("probe-*.journal")))
         for name, build in PROBE_TABLES.items():
             cell.save_table(name, build(journals, self.t0_s, end_s))
@@ -163,6 +163,7 @@ class Audit:
 
 def audit_service(order: AuditOrder) -> int:
     """The exit code. Raises UserError where the service can't be started or asked."""
+    check_options(order.requests)
     directory = create_run(order.out.resolve(), KIND)
     with record_signals() as interruption:
         audit = Audit(order, directory, interruption)

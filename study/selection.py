@@ -9,6 +9,7 @@ from typing import Literal
 from scenarios.errors import UserError
 from scenarios.model import Scenario, ServerKind
 from stress.extras import check_client_library, check_extra
+from stress.interpreter import check_interpreter
 from stress.servers import find_adapter
 
 Peers = Literal["all", "built", "none"]
@@ -45,6 +46,8 @@ def find_obstacle(scenario: Scenario, peers: Peers) -> UserError | None:
         return UserError(NO_PEERS)
     try:
         is_ready(scenario.server.kind)
+        if scenario.server.python:
+            check_interpreter(scenario.server)
         if scenario.database is not None:
             check_extra("database", "a scenario with a database")
         if scenario.client is not None and scenario.server.is_python:

@@ -33,7 +33,8 @@ SERVERS = frozenset(path.stem for path in (ROOT / "stress" / "servers").glob("[a
     "gunicorn", "uvicorn", "axum", "gin",
 }  # fmt: skip
 LOAD_PROCESSES = tuple(
-    f"stress/load/{each}.py" for each in ("locustfile", "distributed", "process")
+    f"stress/{each}.py"
+    for each in ("load/locustfile", "load/distributed", "load/process", "audit/locust_plugin")
 )
 BAD_WORDS = frozenset({"told", "foretold", "foretell", "dearer", "whoever", "riddle", "somebody"})
 IRREGULAR = frozenset(

@@ -9,6 +9,8 @@ from scenarios.units import Second
 Cause = Literal["wait", "compute", "gil", "gc", "no-cpu", "paused", "unexplained"]
 EXCUSES: frozenset[Cause] = frozenset({"no-cpu", "paused"})
 """The machine's doing: notices, nobody's fault."""
+BURNT: frozenset[Cause] = frozenset({"compute", "gc"})
+"""What takes CPU of the loop's own thread."""
 
 BLOCK_S = 0.02
 """What the probe calls a block, and the CPU that a computation needs to be one. What is left of a
@@ -32,28 +34,35 @@ SHARED = 0.25
 
 @dataclass(frozen=True, slots=True)
 class StretchJudgement:
-    """own_s: what is left without the machine's part; excused_s: that part, and `excuse` which of
-    the two it is, None where there is none. Their sum is the stretch's length."""
+    """code_s: what the code answers for; excused_s: the rest, and `excuse` whose it is, None where
+    there is none. Their sum is the stretch's length."""
 
     cause: Cause
-    own_s: Second
+    code_s: Second
     excused_s: Second
     excuse: Cause | None = None
 
 
 def judge_stretch(clocks: StretchClocks) -> StretchJudgement:
-    """Never accuses where the machine explains most of it, nor where a clock is missing that could
-    tell: then it is `unexplained`."""
+    """Whether the code is accused is decided by its own part, without the run delay and the pauses.
+    Where these explain most of the stretch, only CPU that the thread itself burnt accuses, since
+    nothing else can have burnt it, and the code answers for its own part alone. Otherwise it
+    answers for all but the pauses: that long the loop was blocked in it, on this machine.
+    """
     length_s = max(0.0, clocks.length_s)
     delay_s, paused_s = clocks.run_delay_s or 0.0, clocks.paused_s or 0.0
-    excused_s = min(length_s, delay_s + paused_s)
-    own_s = length_s - excused_s
-    if not excused_s:
-        return StretchJudgement(explain_own_part(clocks, own_s), own_s, 0.0)
+    machine_s = min(length_s, delay_s + paused_s)
+    own_s = length_s - machine_s
+    cause = explain_own_part(clocks, own_s)
+    if not machine_s:
+        return StretchJudgement(cause, length_s, 0.0)
     excuse: Cause = "no-cpu" if delay_s >= paused_s else "paused"
-    if excused_s > MOST * length_s or own_s < BLOCK_S:
+    is_mostly_machine = machine_s > MOST * length_s
+    is_burnt = cause in BURNT and (clocks.cpu_s or 0.0) >= max(BLOCK_S, MOST * own_s)
+    if own_s < BLOCK_S or (is_mostly_machine and not is_burnt):
         return StretchJudgement(excuse, 0.0, length_s, excuse)
-    return StretchJudgement(explain_own_part(clocks, own_s), own_s, excused_s, excuse)
+    code_s = own_s if is_mostly_machine else length_s - paused_s
+    return StretchJudgement(cause, code_s, length_s - code_s, excuse)
 
 
 def explain_own_part(clocks: StretchClocks, own_s: Second) -> Cause:

@@ -40,8 +40,9 @@ STACKS: Mapping[str, pl.DataType] = {
 }
 HANDLERS: Mapping[str, pl.DataType] = {
     **dict.fromkeys(("pid", "request_id", "thread_id"), WHOLE),
-    **dict.fromkeys(("route", "thread_kind", "endpoint", "protocol"), TEXT),
-    "pool_wait_s": NUMBERS,
+    **dict.fromkeys(("method", "route", "thread_kind", "endpoint", "protocol"), TEXT),
+    **dict.fromkeys(("arrived_s", "sent_s", "pool_wait_s"), NUMBERS),
+    "status": WHOLE,
 }
 """Columns that are judged. A table of another age may lack some: they are null then."""
 
@@ -55,17 +56,31 @@ def load_audit_evidence(run: RunDir) -> AuditEvidence:
     schemas = {"asked": ASKED, "handlers": HANDLERS, "blocks": BLOCKS, "block_stacks": STACKS}
     missing = tuple(name for name in schemas if not (cell.path / f"{name}.parquet").exists())
     frames = {
-        name: conform(pl.DataFrame() if name in missing else cell.load_table(name), schema)
+        name: pl.DataFrame(schema=dict(schema))
+        if name in missing
+        else conform(cell.load_table(name), schema)
         for name, schema in schemas.items()
     }
     return AuditEvidence(
         record=record,
-        asked=frames["asked"],
+        asked=resolve_routes(frames["asked"], frames["handlers"]),
         handlers=frames["handlers"],
         stretches=build_stretches(frames["blocks"], frames["block_stacks"]),
         endpoints=list_endpoints(frames["handlers"]),
         missing=missing,
     )
+
+
+def resolve_routes(asked: pl.DataFrame, handlers: pl.DataFrame) -> pl.DataFrame:
+    """Clients may know a path where the app knows the template: what the app took a request for is
+    its route. A request that the app does not know is taken for what others with its path were."""
+    taken = handlers.select("request_id", taken="route").drop_nulls().unique("request_id")
+    rows = asked.join(taken, on="request_id", how="left", maintain_order="left")
+    usual = (
+        rows.drop_nulls("taken").group_by("method", "route").agg(usual=pl.col("taken").mode().min())
+    )
+    rows = rows.join(usual, on=["method", "route"], how="left", maintain_order="left")
+    return rows.with_columns(route=pl.coalesce("taken", "usual", "route")).drop("taken", "usual")
 
 
 def conform(frame: pl.DataFrame, schema: Mapping[str, pl.DataType]) -> pl.DataFrame:

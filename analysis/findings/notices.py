@@ -12,6 +12,8 @@ NOTED_S = 0.1
 LOST: Mapping[str, str] = {
     "NO_CPU": "The event loop waited {:,.1f} s for a processor: the machine was busy. Run the "
     "audit on a quiet machine for exact seconds.",
+    "DELAYED": "Within the seconds of the findings, the event loop waited {:,.1f} s for a "
+    "processor.",
     "PAUSED": "The whole process or machine stood still for {:,.1f} s; no code is to blame.",
     "UNEXPLAINED": "The event loop was blocked for {:,.1f} s without enough evidence against any "
     "code. A longer audit gives more samples.",
@@ -31,6 +33,7 @@ def write_block_notices(found: Attribution) -> tuple[Notice, ...]:
     """What is nobody's."""
     lost_s: Mapping[str, Second] = {
         "NO_CPU": found.excused_s["no-cpu"],
+        "DELAYED": found.delayed_s if found.sites else 0.0,
         "PAUSED": found.excused_s["paused"],
         "UNEXPLAINED": found.unexplained_s,
     }
@@ -53,9 +56,18 @@ def list_limits(evidence: AuditEvidence) -> Iterator[Notice]:
     yield from (Notice(code, LIMITS[code]) for code, is_so in applies.items() if is_so)
     if record.interrupted is not None:
         yield Notice("INTERRUPTED", f"The audit was cut short: {record.interrupted}.")
-    for table in evidence.missing:
+    for table in list_lost_tables(evidence):
         yield Notice("NOT_RECORDED", f"{table}.parquet is missing: nothing is known of it.")
     yield from (Notice("WARNING", each) for each in record.warnings)
     for each in record.unasked:
         text = f"{each.method} {each.route} was not asked: {each.reason}. {each.how}"
         yield Notice("UNASKED", text)
+
+
+def list_lost_tables(evidence: AuditEvidence) -> Iterator[str]:
+    """Those that there should be: from outside of a service there are only the clients' rows, and
+    none where the traffic is the user's own."""
+    is_asked = any(each.routes for each in evidence.record.phases)
+    for table in evidence.missing:
+        if is_asked if table == "asked" else evidence.record.processes:
+            yield table

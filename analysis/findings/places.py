@@ -61,7 +61,7 @@ class PlaceFinder:
         edge = find_first(frames, is_boundary)
         if own is not None and edge is not None and edge < own:
             own = None
-        library, own = frames[:own], skip_expressions(frames, own)
+        library, own = frames[:own], choose_line(frames, own)
         edge = find_first(frames, is_boundary, own or 0)
         route = self._check_route(frames, route)
         codes = [each for each in self._codes if each.route == route]
@@ -98,12 +98,19 @@ class PlaceFinder:
         return shorten_file(file, self._folder)
 
 
-def skip_expressions(frames: Stack, own: int | None) -> int | None:
+def choose_line(frames: Stack, own: int | None) -> int | None:
     """A lambda or a generator expression belongs to the function that it is written in, where that
-    is on the stack."""
-    if own is None or frames[own].function not in EXPRESSIONS:
+    is on the stack. A function that calls itself, and has just been entered, is in the line of the
+    call."""
+    if own is None:
         return own
     inner = frames[own]
+    if inner.function not in EXPRESSIONS:
+        is_recursive = any(
+            (outer.file, outer.first_line) == (inner.file, inner.first_line)
+            for outer in frames[own + 1 : own + 2]
+        )
+        return own + 1 if is_recursive and inner.line == inner.first_line else own
     around = [
         place
         for place, each in enumerate(frames[: find_first(frames, is_boundary, own)])

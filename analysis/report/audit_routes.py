@@ -14,7 +14,6 @@ from records.audit import Phase
 FAILURE = 400
 """The first status that is one."""
 COLUMNS = (
-    Column("latency by the clients", is_text=True, width=29),
     Column("requests"),
     Column("failed", width=6),
     Column("unanswered"),
@@ -32,23 +31,45 @@ NOTE = (
     "Unanswered requests count with their age (Kaplan–Meier): > is where nobody knows more. A "
     "failure is an error, or a status from 400 on."
 )
+APP_NOTE = (
+    "From the moment the app sees a request until its answer is sent: the wait before, for a busy "
+    "event loop to read it, is not in it."
+)
 
 
 def build_routes_table(evidence: AuditEvidence) -> Table:
-    """A heading for each route, and a row for each phase in which it was asked."""
+    """A heading for each route, and a row for each phase in which it was asked. Where the traffic
+    is the user's own, what the app saw."""
+    has_clients = evidence.asked.height > 0
+    asked = evidence.asked if has_clients else take_app_side(evidence)
+    name = f"latency {'by the clients' if has_clients else 'in the app'}"
+    rows = build_route_rows(asked.sort("started_s").drop_nulls("route"), evidence)
+    notes = [NOTE, *([] if has_clients else [APP_NOTE])] if rows else []
+    return Table((Column(name, is_text=True, width=29), *COLUMNS), rows, notes=notes)
+
+
+def take_app_side(evidence: AuditEvidence) -> pl.DataFrame:
+    """Handlers as rows of clients, from arrival in the app until the answer was sent."""
+    return evidence.handlers.select(
+        "method", "route", "status", started_s="arrived_s", ended_s="sent_s",
+        phase=pl.lit(""), error=pl.lit(None, pl.String),
+    )  # fmt: skip
+
+
+def build_route_rows(asked: pl.DataFrame, evidence: AuditEvidence) -> list[Row]:
     phases = {each.name: each for each in evidence.record.phases}
     threads = count_threads(evidence)
     rows: list[Row] = []
-    asked = evidence.asked.sort("started_s").drop_nulls("route")
     for (method, route), mine in asked.group_by("method", "route", maintain_order=True):
         where = threads.get(str(route))
-        rows.append(Row(f"{method} {route}" + (f" on {where}" if where else "")))
+        title = " ".join(filter(None, (method, route)))
+        rows.append(Row(title + (f" on {where}" if where else "")))
         for (name,), part in mine.group_by("phase", maintain_order=True):
             phase = phases.get(str(name))
             end_s = phase.ended_s if phase is not None else evidence.record.ended_s
-            label = describe_phase(phase) if phase is not None else str(name)
+            label = describe_phase(phase) if phase is not None else str(name) or "all requests"
             rows.append(Row(label, list(summarize_requests(part, end_s)), extra=True))
-    return Table(COLUMNS, rows, notes=[NOTE] if rows else [])
+    return rows
 
 
 def describe_phase(phase: Phase) -> str:

@@ -76,7 +76,7 @@ def compute_blocked_share(cell: MeasuredCell, stretches: Sequence[Stretch]) -> f
     observed_s = compute_observed_time(samples)
     blocked_s: dict[int, Second] = defaultdict(float)
     for stretch in stretches:
-        blocked_s[stretch.pid] += judge_stretch(stretch.clocks).own_s
+        blocked_s[stretch.pid] += judge_stretch(stretch.clocks).code_s
     shares = [blocked_s[pid] / seconds for pid, seconds in observed_s.items() if seconds]
     return min(1.0, max(shares)) if shares else None
 

@@ -12,6 +12,8 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from contextvars import ContextVar
 from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
 from time import monotonic
 from typing import Any, Protocol
 
@@ -19,6 +21,7 @@ THRESHOLD_S = 0.05
 """Of every detector that takes one: half of the shortest work of the corpus and more."""
 APPS = Path(os.environ["RIVAL_APPS"])
 LOG = Path(os.environ["RIVAL_LOG"])
+ENTRIES: SimpleQueue[dict[str, object]] = SimpleQueue()
 PATH: ContextVar[str | None] = ContextVar("PATH", default=None)
 
 Message = MutableMapping[str, Any]
@@ -43,8 +46,15 @@ def report(seconds: float | None, frames: Iterable[Frame] = (), path: str | None
     own = [each for each in frames if Path(each[0]).parent == APPS]
     file, line, function = own[-1] if own else (None, None, None)
     entry = {"at_s": monotonic(), "seconds": seconds, "path": path, "file": file, "line": line}
+    ENTRIES.put({**entry, "function": function})
+
+
+def write_entries() -> None:
+    """In a thread of its own: a detector would raise at, or report, a file that the loop writes."""
     with LOG.open("a") as output:
-        output.write(json.dumps({**entry, "function": function}) + "\n")
+        while True:
+            output.write(json.dumps(ENTRIES.get()) + "\n")
+            output.flush()
 
 
 def read_frames(stack: Iterable[traceback.FrameSummary]) -> list[Frame]:
@@ -201,4 +211,5 @@ ATTACH: dict[str, Callable[[App], App]] = {
     "asyncio debug": attach_debug_mode,
 }
 
+Thread(target=write_entries, daemon=True).start()
 app = ATTACH[os.environ["RIVAL"]](importlib.import_module(os.environ["RIVAL_TARGET"]).app)

@@ -42,7 +42,8 @@ class HasSockets(Protocol):
 
 class UvicornConfig(Protocol):
     loaded_app: object
-    reload: bool
+    reload: object
+    is_ssl: object
 
 
 class UvicornServer(Protocol):
@@ -50,7 +51,8 @@ class UvicornServer(Protocol):
 
 
 class GunicornConfig(Protocol):
-    reload: bool
+    reload: object
+    is_ssl: object
 
 
 class GunicornWorker(Protocol):
@@ -103,7 +105,7 @@ def hook_uvicorn_config(module: ModuleType) -> None:
             bare = vars(bare)["app"]
         config.loaded_app = attach(app, "uvicorn", "uvicorn.config.Config.load", bare)
         with keep_from_app("note how the server runs"):
-            note(config.loaded_app, reloads=config.reload)
+            note(config.loaded_app, reloads=bool(config.reload), tls=bool(config.is_ssl))
 
     module.Config.load = load_and_attach
 
@@ -130,7 +132,8 @@ def hook_gunicorn(module: ModuleType) -> None:
         load(worker)
         worker.asgi = attach(worker.asgi, "gunicorn", "gunicorn.workers.gasgi.ASGIWorker.load_wsgi")
         with keep_from_app("note how the server runs"):
-            note(worker.asgi, listens=list_addresses(worker.sockets), reloads=worker.cfg.reload)
+            note(worker.asgi, reloads=bool(worker.cfg.reload), tls=bool(worker.cfg.is_ssl))
+            note(worker.asgi, listens=list_addresses(worker.sockets))
 
     module.ASGIWorker.load_wsgi = load_and_attach
 

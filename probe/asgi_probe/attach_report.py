@@ -17,6 +17,11 @@ ASGI, ASGI_2, WSGI, FACTORY, NOTHING, UNKNOWN = (
 )  # fmt: skip
 NO_ASGI_APPS = (WSGI, FACTORY, NOTHING)
 LOADED, STARTING, STARTED = "loaded", "starting", "started"
+PACKAGES = (
+    "fastapi", "starlette", "pydantic", "anyio", "uvicorn", "gunicorn", "hypercorn", "granian",
+    "uvloop", "httptools", "h11",
+)  # fmt: skip
+"""Whose version belongs to a process that serves, where it has imported them."""
 attached: set[tuple[int, str]] = set()
 """The process and the hook of each probe that has started; a child of fork(2) starts its own."""
 
@@ -33,6 +38,7 @@ class AttachReport:
             "executable": sys.executable,
             "gil": getattr(sys, "_is_gil_enabled", lambda: True)(),
             "loop": "",
+            "versions": list_versions(),
             "server": server,
             "hook": hook,
             "app": describe_callable(app),
@@ -40,6 +46,7 @@ class AttachReport:
             "folder": str(Path.cwd()),
             "listens": [],
             "reloads": False,
+            "tls": False,
             "state": LOADED,
         }
 
@@ -48,11 +55,12 @@ class AttachReport:
         others = {hook for pid, hook in attached if pid == os.getpid()} - {self.hook}
         return self.hook in (BY_HAND, STARLETTE) and bool(others)
 
-    def note_start(self) -> None:
+    def note_start(self, *, has_lifespan: bool) -> None:
         """The app's first scope has arrived: call on its loop."""
         attached.add((os.getpid(), self.hook))
         kind = type(asyncio.get_running_loop())
-        self.update(loop=f"{kind.__module__}.{kind.__qualname__}", state=STARTING)
+        state = STARTING if has_lifespan else STARTED
+        self.update(loop=f"{kind.__module__}.{kind.__qualname__}", state=state)
 
     def note_started(self) -> None:
         """The lifespan's startup has ended, well or not, or the app has none."""
@@ -105,8 +113,18 @@ def describe_server(name: str) -> str:
     return " with ".join(map(describe_version, names))
 
 
+def list_versions() -> dict[str, str]:
+    found = {name: find_version(name) for name in PACKAGES if name in sys.modules}
+    return {name: version for name, version in found.items() if version}
+
+
 def describe_version(name: str) -> str:
+    return f"{name} {find_version(name)}".rstrip()
+
+
+def find_version(name: str) -> str:
+    """Empty where it lies on the path without being installed."""
     try:
-        return f"{name} {metadata.version(name)}"
+        return metadata.version(name)
     except metadata.PackageNotFoundError:
-        return name
+        return ""

@@ -14,6 +14,7 @@ import os
 import sys
 from pathlib import Path
 
+from .attach_report import AttachReport, describe_server
 from .middleware import Probe
 from .request_record import instrument_pool
 
@@ -37,4 +38,6 @@ try:
         raise TypeError(f"a {type(target).__name__} is no ASGI app")
 except (ImportError, AttributeError, ValueError, TypeError) as error:
     sys.exit(f"probe: cannot load {os.environ['PROBE_TARGET']!r}: {error}")
-app = Probe(target, Path(os.environ["PROBE_DIR"]), Path.cwd())
+directory = Path(os.environ["PROBE_DIR"])
+report = AttachReport(directory, target, describe_server("uvicorn"), __name__)
+app = Probe(target, directory, Path.cwd(), report)

@@ -53,7 +53,7 @@ class Probe:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         recorder = self.recorder
         if not recorder.watched:  # after the fork, on the loop: here the watchdog belongs
-            self._start()
+            self._start(scope)
         kind = scope["type"]
         if kind == "lifespan":
             await self.run_lifespan(scope, receive, send)
@@ -70,7 +70,7 @@ class Probe:
             current.reset(token)
             recorder.record_departure(record)
 
-    def _start(self) -> None:
+    def _start(self, scope: Scope) -> None:
         recorder = self.recorder
         recorder.watched = True
         if self.directory is None or (self.report and self.report.is_superfluous()):
@@ -83,7 +83,7 @@ class Probe:
             return
         try:
             if self.report:
-                self.report.note_start()
+                self.report.note_start(has_lifespan=scope["type"] == "lifespan")
             self._watchdog = Watchdog(recorder, self.directory, self.user_root)
             self._watchdog.start(loop)
             watch = self._watchdog.watch

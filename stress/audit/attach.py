@@ -9,21 +9,27 @@ import os
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from time import monotonic, sleep
+from time import monotonic, sleep, time
 from urllib.parse import urlsplit
+
+import psutil
 
 from scenarios.units import Second
 from stress.audit.attach_errors import (
     build_end_error,
     build_late_error,
     build_unattached_error,
+    build_unreachable_error,
+    build_worker_error,
+    find_reason,
     find_url,
     reject_reports,
 )
 from stress.audit.audited_app import DIRECTORY_VARIABLE, AuditedApp
 from stress.audit.command import AuditedCommand, reject_command
+from stress.audit.last_words import find_exception, read_last_lines
 from stress.audit.listening import Listener, build_url, list_listeners
-from stress.audit.reports import SETTLED_S, ProcessReport, read_reports
+from stress.audit.reports import SETTLED_S, STARTED, ProcessReport, read_reports
 from stress.interruption import Interruption
 from stress.places import ROOT
 from stress.plan import Command
@@ -34,6 +40,12 @@ START_WITHIN_S = 90.0
 """A service may load a model before it listens."""
 ATTACH_WITHIN_S = 5.0
 """From the moment it listens: its workers are still to load the app."""
+LOAD_WITHIN_S = 15.0
+"""Likewise, where nothing keeps the probe out: what answers may be another server of the app's."""
+WORKERS_WITHIN_S = 1.0
+"""From the last that came until all are taken to be there."""
+WORKERS_LOST = 3
+"""A server that starts each worker anew when it ends would go on for ever."""
 ASK_WITHIN_S = 2.0
 LOOK_EVERY_S = 0.05
 
@@ -70,20 +82,25 @@ def start_audited_app(
 
 
 def wait_until_served(app: AuditedApp, interruption: Interruption, port: int | None) -> None:
-    look, deadline_s = StartLook(), monotonic() + START_WITHIN_S
+    look, deadline_s = StartLook(app.process.pid), monotonic() + START_WITHIN_S
     while True:
         interruption.check()
         processes, reports = app.list_processes(), read_reports(app.raw)
         reject_reports(app.command, reports)
         if (code := app.process.get_exit_code()) is not None and not processes:
             raise build_end_error(app.command, app.process.log, code)
-        living = {each.pid for each in processes}
-        look.note(list_listeners(processes), [each for each in reports if each.pid in living])
+        look.note({each.pid for each in processes}, list_listeners(processes), reports)
         if look.is_ready():
             app.url = find_url(app.command, look.listeners, reports, port)
             return
+        if look.count_ended() > WORKERS_LOST and find_exception(read_last_lines(app.process.log)):
+            raise build_worker_error(app.command, app.process.log)
+        if look.is_unreachable():
+            raise build_unreachable_error(app.command)
         if look.is_unattached():
-            raise build_unattached_error(app.command, processes, PROBE_FOLDER)
+            reason = find_reason([each for each in processes if look.listens(each)], PROBE_FOLDER)
+            if reason or look.is_unattached(LOAD_WITHIN_S):
+                raise build_unattached_error(app.command, reason, PROBE_FOLDER)
         if monotonic() > deadline_s:
             raise build_late_error(app.command, app.process.log, START_WITHIN_S, look.listeners)
         sleep(LOOK_EVERY_S)
@@ -91,43 +108,66 @@ def wait_until_served(app: AuditedApp, interruption: Interruption, port: int | N
 
 @dataclass(slots=True)
 class StartLook:
-    """What a service that starts shows of itself, look by look."""
+    """What a service that starts shows of itself, look by look. leader: the command's own pid."""
 
+    leader: int
     listeners: list[Listener] = field(default_factory=list)
     reports: list[ProcessReport] = field(default_factory=list)
+    _seen: set[int] = field(default_factory=set)
+    _ended: set[int] = field(default_factory=set)
     _listening_s: float | None = None
     _changed_s: float = 0.0
     _answered_s: float | None = None
 
-    def note(self, listeners: list[Listener], reports: list[ProcessReport]) -> None:
-        """reports: of living processes."""
+    def note(
+        self, living: set[int], listeners: list[Listener], reports: list[ProcessReport]
+    ) -> None:
         now_s = monotonic()
+        self._seen |= living
+        self._ended = self._seen - living
         if {each.pid for each in listeners} != {each.pid for each in self.listeners}:
             self._changed_s = now_s
-        self.listeners, self.reports = listeners, reports
+        self.listeners = listeners
+        self.reports = [each for each in reports if each.pid in living]
         self._listening_s = (self._listening_s or now_s) if listeners else None
 
     def is_ready(self) -> bool:
-        """Each worker has loaded the app and started it. A worker is a process that has the socket
-        and has no child that has it. One that never loads the app is not waited for long; where a
-        parent has the socket, the last worker may be still to come."""
+        """Each worker has loaded the app and started it. A worker is a process that has a listening
+        socket and has no child that has one. One that never loads the app is not waited for long;
+        where the command starts workers, another may be still to come."""
         if not self.listeners or not self.reports:
             return False
         if not all(each.is_ready() for each in self.reports):
             return False
         listening = {each.pid for each in self.listeners}
         attached = {each.pid for each in self.reports}
-        if listening <= attached:
+        if listening == attached == {self.leader}:
             return True
         missing = listening - attached - {each.ppid for each in self.reports}
         quiet_s = monotonic() - self._changed_s
-        return quiet_s > (ATTACH_WITHIN_S if missing else SETTLED_S)
+        return quiet_s > (ATTACH_WITHIN_S if missing else WORKERS_WITHIN_S)
 
-    def is_unattached(self) -> bool:
-        """It answers, and no process of it has the probe inside."""
+    def count_ended(self) -> int:
+        """Processes of the command that are gone, while none has loaded the app."""
+        return 0 if self.reports else len(self._ended)
+
+    def is_unreachable(self) -> bool:
+        """Its app has started long ago, and it listens nowhere."""
+        if self.listeners or not self.reports:
+            return False
+        return all(
+            each.state == STARTED and time() - each.written > ATTACH_WITHIN_S
+            for each in self.reports
+        )
+
+    def listens(self, process: psutil.Process) -> bool:
+        return process.pid in {each.pid for each in self.listeners}
+
+    def is_unattached(self, patience_s: Second = ATTACH_WITHIN_S) -> bool:
+        """It has listened for so long and answers, and no process of it has the probe inside."""
         if self.reports or self._listening_s is None:
             return False
-        if monotonic() - self._listening_s < ATTACH_WITHIN_S:
+        if monotonic() - self._listening_s < patience_s:
             return False
         if self._answered_s is None:
             self._answered_s = ask(self.listeners)

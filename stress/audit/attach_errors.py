@@ -1,5 +1,6 @@
 """One clear line for each way in which a service does not come to be audited."""
 
+import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -18,12 +19,15 @@ from stress.processes import describe_exit_code
 IN_USE = re.compile(
     r"address already in use|address in use|connection in use|can't connect to", re.I
 )
-PORT = re.compile(r"(?:, |:)(\d{2,5})\b")
+PORT = re.compile(r"(?:, |:|port[ =])(\d{2,5})\b")
 NO_MODULE = re.compile(r"No module named '?([\w.]+)'?")
 NO_VARIABLE = re.compile(r"KeyError: '([A-Z][A-Z0-9_]*)'")
 ISOLATED = {"I": "PYTHONPATH", "E": "PYTHONPATH", "S": "sitecustomize"}
 """What a Python does without, by its option."""
-WITH_VALUE = "WXcm"
+OPTIONS = re.compile(r"-([^WXcm]*)([WXcm]?)(.*)", re.DOTALL)
+"""Letters without a value, then at most one with it, and the value if it is in the same word."""
+LAST_OPTIONS = ("c", "m")
+NO_APP_SEEN = "its server loads no ASGI app that the probe can see"
 HOW_FACTORY = (
     "name what it returns: main:create() with study audit, gunicorn or hypercorn, --factory with "
     "uvicorn or granian"
@@ -46,23 +50,34 @@ def reject_reports(command: AuditedCommand, reports: Iterable[ProcessReport]) ->
             raise UserError(
                 "the server restarts the app while it is measured: start it without reload"
             )
+        if each.tls:
+            raise UserError("an audit asks over plain HTTP: start the server without TLS")
 
 
 def build_end_error(command: AuditedCommand, log: Path, code: int) -> UserError:
+    how = f"`{command}` ended before it served ({describe_exit_code(code)})"
+    return build_words_error(command, log, how)
+
+
+def build_worker_error(command: AuditedCommand, log: Path) -> UserError:
+    return build_words_error(command, log, f"`{command}` starts workers, and each one ends")
+
+
+def build_words_error(command: AuditedCommand, log: Path, how: str) -> UserError:
     words = read_last_words(log)
-    how = f"`{command}` ended before it served ({describe_exit_code(code)}): {words}"
-    return build_cannot_run_error(
-        f"{how}{describe_cure(command, words)} (all of its output: {log})"
-    )
+    cure = describe_cure(command, words)
+    return build_cannot_run_error(f"{how}: {words}{cure} (all of its output: {log})")
 
 
 def describe_cure(command: AuditedCommand, words: str) -> str:
     """What to do about the app's last words, where they leave no doubt."""
     if IN_USE.search(words):
-        port = PORT.search(words)
-        owner = describe_port_owner(int(port[1])) if port else ""
+        ports = PORT.findall(f"{words} {command}")
+        owner = next(filter(None, (describe_port_owner(int(each)) for each in ports)), "")
         return f". The port is taken{owner}: end that, or give the command another port"
     if missing := NO_MODULE.search(words):
+        if "S" in find_options(list(command.argv)):
+            return ". -S keeps Python from its installed packages: start it without that option"
         python = find_interpreter(command)
         ran = f"{python} ran it" if python else "the Python that ran it lacks it"
         return (
@@ -74,31 +89,34 @@ def describe_cure(command: AuditedCommand, words: str) -> str:
     return ""
 
 
+def build_unreachable_error(command: AuditedCommand) -> UserError:
+    return build_cannot_run_error(
+        f"`{command}` has started its app and listens on no TCP port: give it one instead of a "
+        "Unix socket"
+    )
+
+
 def build_late_error(
     command: AuditedCommand, log: Path, limit_s: Second, listeners: list[Listener]
 ) -> UserError:
     what = "its app has not started" if listeners else "it listens on no TCP port"
-    return build_cannot_run_error(
-        f"`{command}` has run for {limit_s:.0f} s and {what}: {read_last_words(log)} "
-        f"(all of its output: {log})"
-    )
+    return build_words_error(command, log, f"`{command}` has run for {limit_s:.0f} s and {what}")
 
 
-def build_unattached_error(
-    command: AuditedCommand, processes: Iterable[psutil.Process], folder: Path
-) -> UserError:
+def build_unattached_error(command: AuditedCommand, reason: str | None, folder: Path) -> UserError:
     by_hand = f"import sys; sys.path.insert(0, {str(folder)!r}); import asgi_probe; "
     return build_cannot_run_error(
-        f"`{command}` serves, but the probe is not inside: {find_reason(processes, folder)}. "
+        f"`{command}` serves, but the probe is not inside: {reason or NO_APP_SEEN}. "
         "Attach it by hand, in one line after the app is made: "
         f"{by_hand}app = asgi_probe.Probe(app)"
     )
 
 
-def find_reason(processes: Iterable[psutil.Process], folder: Path) -> str:
-    """As far as the processes themselves show it."""
+def find_reason(listening: Iterable[psutil.Process], folder: Path) -> str | None:
+    """Why the probe cannot get into the processes that listen, as far as they show it themselves;
+    None where nothing keeps it out."""
     pythons = []
-    for process in processes:
+    for process in listening:
         try:
             argv, environment = process.cmdline(), process.environ()
         except psutil.Error:
@@ -106,26 +124,33 @@ def find_reason(processes: Iterable[psutil.Process], folder: Path) -> str:
         if argv and Path(argv[0]).name.startswith(("python", "pypy")):
             pythons.append((argv, environment))
     if not pythons:
-        return "none of its processes is a Python that can be seen"
+        return "what listens is no Python, or hides that it is one"
     for argv, _ in pythons:
         for option in find_options(argv):
-            return f"{argv[0]} runs with -{option}, and so without {ISOLATED[option]}"
+            return (
+                f"{argv[0]} runs with -{option}, and so without {ISOLATED[option]}; start it "
+                "without that option if you can"
+            )
     paths = [environment.get("PYTHONPATH", "") for _, environment in pythons]
-    if not any(str(folder) in each.split(":") for each in paths):
+    if not any(str(folder) in each.split(os.pathsep) for each in paths):
         return "its Python was started with another PYTHONPATH than the audit's"
-    return "its server is none that the probe knows, and its app is not Starlette's"
+    return None
 
 
 def find_options(argv: list[str]) -> list[str]:
     """Those of Python's own options that keep the probe out. A script's are behind its name."""
-    found = []
-    for word in argv[1:]:
+    found: list[str] = []
+    words = iter(argv[1:])
+    for word in words:
         if not word.startswith("-") or word.startswith("--"):
             break
-        letters = re.match(rf"-[^{WITH_VALUE}]*", word)
-        found += [each for each in (letters[0] if letters else "") if each in ISOLATED]
-        if set(word) & set("cm"):
+        if (parts := OPTIONS.fullmatch(word)) is None:
             break
+        found += [each for each in parts[1] if each in ISOLATED]
+        if parts[2] in LAST_OPTIONS:
+            break
+        if parts[2] and not parts[3]:
+            next(words, None)
     return found
 
 

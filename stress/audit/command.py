@@ -55,8 +55,9 @@ def reject_command(command: AuditedCommand) -> None:
         raise UserError(f"{command.folder}: no such folder")
     if find_program(command) is None:
         raise UserError(
-            f"{command.argv[0]!r} is no program that can be started from {command.folder}: correct "
-            "its name, or give its path, such as .venv/bin/uvicorn"
+            f"{command.argv[0]!r} is no program that can be started from "
+            f"{command.folder.resolve()}: correct its name, or give its path, such as "
+            ".venv/bin/uvicorn; for an app give module:attribute, such as main:app"
         )
     reject_reload(command)
 

@@ -13,6 +13,8 @@ ERROR = re.compile(
     r"\b(error|critical|fatal|exception)\b|Error\b|can't|cannot|no module named", re.I
 )
 TEXT_KEYS = ("exception", "error", "event", "message", "msg")
+IN_GROUP = re.compile(r"^\s*[|+]-*\s?")
+"""How Python begins each line of an exception group."""
 NOTHING = "it printed nothing"
 
 
@@ -53,7 +55,7 @@ def find_exception(lines: list[str]) -> str | None:
     starts = [at for at, line in enumerate(lines) if TRACEBACK in line]
     if not starts:
         return None
-    bare = [each.lstrip("|+- ") if each.lstrip().startswith(("|", "+")) else each for each in lines]
+    bare = [IN_GROUP.sub("", each) for each in lines]
     ends = (at for at in range(starts[-1] + 1, len(bare)) if not bare[at].startswith(" "))
     at = next(ends, None)
     if at is None:

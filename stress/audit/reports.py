@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from time import time
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from records.audit import AttachedProcess
 
@@ -25,6 +25,7 @@ class ProcessReport:
     executable: str
     gil: bool
     loop: str
+    versions: dict[str, str]
     server: str
     hook: str
     app: str
@@ -32,6 +33,7 @@ class ProcessReport:
     folder: str
     listens: tuple[tuple[str, int], ...]
     reloads: bool
+    tls: bool
     state: str
     written: float = 0.0
 
@@ -41,7 +43,7 @@ class ProcessReport:
     def build_record(self) -> AttachedProcess:
         return AttachedProcess(
             self.pid, self.python, self.executable, self.gil,
-            self.loop, self.server, self.hook, self.app,
+            self.loop, self.server, self.hook, self.app, self.versions,
         )  # fmt: skip
 
 
@@ -49,12 +51,9 @@ READER = TypeAdapter(ProcessReport)
 
 
 def read_reports(folder: Path) -> list[ProcessReport]:
-    """By pid. A file of another make is not one of ours."""
-    found = []
-    for path in folder.glob("attach-*.json"):
-        try:
-            content = READER.validate_json(path.read_bytes())
-        except (OSError, ValidationError):
-            continue
-        found.append(replace(content, written=path.stat().st_mtime))
+    """By pid. Each is whole: it takes its predecessor's place at once."""
+    found = [
+        replace(READER.validate_json(path.read_bytes()), written=path.stat().st_mtime)
+        for path in folder.glob("attach-*.json")
+    ]
     return sorted(found, key=lambda each: each.pid)

@@ -4,6 +4,7 @@ A module here that defines ADAPTER is a server; its file's name is the name that
 else has to know it.
 """
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -47,6 +48,11 @@ class ServerAdapter:
     """What builds it, where it is built here."""
     variables: tuple[str, ...] = ()
     """How the names of the variables begin that would change it behind our back."""
+
+
+def find_python(server: Server) -> str:
+    """A virtual environment's is a link that must stay as it is."""
+    return str(Path(server.python).expanduser().absolute()) if server.python else sys.executable
 
 
 @cache

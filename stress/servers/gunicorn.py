@@ -1,19 +1,18 @@
 """gunicorn, whose workers are uvicorn's: it ends one whose loop was silent too long."""
 
 import re
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 from scenarios.model import Server
-from stress.servers import CONNECTION_KEPT_S, ServerAdapter
+from stress.servers import CONNECTION_KEPT_S, ServerAdapter, find_python
 
 TIMED_OUT = re.compile(r"WORKER TIMEOUT \(pid:\s*(\d+)\)")
 
 
 def build_argv(server: Server, host: str, port: int) -> tuple[str, ...]:
     return (
-        sys.executable, "-m", "gunicorn", "asgi_probe.entry:app",
+        find_python(server), "-m", "gunicorn", "asgi_probe.entry:app",
         f"--config={Path(__file__).with_name('_gunicorn_conf.py')}",
         f"--bind={host}:{port}",
         f"--workers={server.workers}",

@@ -1,14 +1,12 @@
 """uvicorn with its own worker processes, which nobody watches."""
 
-import sys
-
 from scenarios.model import Server
-from stress.servers import CONNECTION_KEPT_S, ServerAdapter
+from stress.servers import CONNECTION_KEPT_S, ServerAdapter, find_python
 
 
 def build_argv(server: Server, host: str, port: int) -> tuple[str, ...]:
     return (
-        sys.executable, "-m", "uvicorn", "asgi_probe.entry:app",
+        find_python(server), "-m", "uvicorn", "asgi_probe.entry:app",
         f"--host={host}",
         f"--port={port}",
         f"--workers={server.workers}",

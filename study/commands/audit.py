@@ -14,8 +14,7 @@ from study import options as o
 if TYPE_CHECKING:
     from stress.audit.command import AuditedCommand
 
-Drive = Literal["requests", "openapi", "none"]
-METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+Drive = Literal["requests", "openapi", "locustfile", "none"]
 SECRET = ("--header", "--before", "--request", "--url")
 """Options whose values stay out of every record."""
 
@@ -47,8 +46,12 @@ def audit(
         "keeps the cookies. May be given several times.", metavar="'METHOD PATH [BODY]'",
     )] = (),
     drive: Annotated[Drive | None, Setting(
-        "What is sent: requests (those of --request), openapi, or none: the service waits for your "
-        "own traffic until Ctrl-C. Left out: requests where there are some, otherwise openapi.",
+        "What is sent: requests (those of --request), openapi (with those), locustfile (your own), "
+        "or none: the service waits for your own traffic until Ctrl-C. Left out: requests where "
+        "there are some, otherwise openapi.",
+    )] = None,
+    locustfile: Annotated[Path | None, Setting(
+        "Of --drive locustfile. Left out: locustfile.py in the service's folder.", metavar="FILE",
     )] = None,
     users: Annotated[int, Setting("Concurrent users.", bounds=(1, 1000))] = 20,
     duration: Annotated[Second, Setting(
@@ -92,44 +95,36 @@ def audit(
         )
     if drive == "none" and (url is not None or plan):
         raise UserError("--drive none sends no requests: leave out --url and --plan")
-    if (drive == "requests") > bool(requests):
-        raise UserError("--drive requests: give some, such as --request 'GET /items/1'")
-    if drive == "openapi" and requests:
-        raise UserError("--request: not with --drive openapi; leave one of them out")
-    options = RequestOptions(requests, parse_methods(methods), headers, before, app_dir)
+    options = RequestOptions(requests, methods, headers, before, drive, locustfile, app_dir)
     return audit_service(
         AuditOrder(
             choose_service(command, app_dir, python, port), url or "", port or None, options,
-            AuditLoad(users, duration, timeout),
-            drive != "none", out, record_typed(sys.argv[1:]), plan, json, verbose,
+            AuditLoad(0.0, users, duration, timeout), out, record_typed(sys.argv[1:]), plan, json,
+            verbose,
         )
     )  # fmt: skip
 
 
 def choose_service(
-    command: Sequence[str], app_dir: Path, python: Path | None, port: int
+    command: Sequence[str], app_dir: Path, interpreter: Path | None, port: int
 ) -> "AuditedCommand | None":
     """None where a running server is asked. Raises UserError."""
-    from stress.audit.command import AuditedCommand, build_target_command
+    from stress.audit.command import AuditedCommand, build_target_command, reject_command
 
     if is_target(command):
-        return build_target_command(command[0], app_dir, python or Path(sys.executable), port)
-    if python is not None:
+        return build_target_command(command[0], app_dir, interpreter or Path(sys.executable), port)
+    if interpreter is not None:
         raise UserError("--python: for MODULE:ATTR; a command chooses its interpreter itself")
-    return AuditedCommand(tuple(command), app_dir) if command else None
+    if not command:
+        return None
+    audited = AuditedCommand(tuple(command), app_dir)
+    reject_command(audited)  # before a run directory is made
+    return audited
 
 
 def is_target(command: Sequence[str]) -> bool:
     """One word that names an app; a program's path may have a colon, too."""
     return len(command) == 1 and ":" in command[0] and "/" not in command[0]
-
-
-def parse_methods(text: str) -> tuple[str, ...]:
-    """Raises UserError."""
-    names = tuple(each.strip().upper() for each in text.split(",") if each.strip())
-    if not names or not set(names) <= set(METHODS):
-        raise UserError(f"--methods {text!r}: give some of {','.join(METHODS)}, with commas")
-    return names
 
 
 def record_typed(argv: Sequence[str]) -> str:

@@ -48,10 +48,12 @@ def ask_socket(port: int, asking: Asking) -> int:
                 pass
             if status == 101:
                 connection.sendall(bytes((TEXT, 0x80 | 2)) + MASK + b"hi")
-                _, size = answer.read(2)
-                answer.read(size & 0x7F)
-                connection.sendall(bytes((CLOSE, 0x80 | 2)) + MASK + b"\x03\xe8")
-                answer.read()
+                if len(head_of_frame := answer.read(2)) < 2:
+                    raise ConnectionError(f"{asking.target}: closed without an answer")
+                answer.read(head_of_frame[1] & 0x7F)
+                with contextlib.suppress(ConnectionError):  # the server may close it first
+                    connection.sendall(bytes((CLOSE, 0x80 | 2)) + MASK + b"\x03\xe8")
+                    answer.read()
         return status
 
 

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,10 +20,12 @@ START_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """One execution of what a label speaks of. began_s: time.monotonic() of the host."""
+    """One execution of what a label speaks of. began_s: time.monotonic() of the host. cpu_s: of its
+    thread."""
 
     began_s: float
     seconds: float
+    cpu_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,17 +75,14 @@ def read_work(path: Path) -> dict[str, list[Work]]:
     found: dict[str, list[Work]] = {}
     for part in path.parent.glob(f"{path.name}.*"):
         for line in part.read_bytes().rstrip(b"\0").decode().splitlines():
-            label, began_s, seconds = line.split()
-            found.setdefault(label, []).append(Work(float(began_s), float(seconds)))
+            label, *numbers = line.split()
+            found.setdefault(label, []).append(Work(*map(float, numbers)))
     return found
 
 
-def measure_union(works: list[Work]) -> float:
-    """Seconds in which at least one was under way: two threads that want the interpreter's lock
-    do not keep it both."""
-    total_s, until_s = 0.0, float("-inf")
-    for work in sorted(works, key=lambda each: each.began_s):
-        end_s = work.began_s + work.seconds
-        total_s += max(0.0, end_s - max(until_s, work.began_s))
-        until_s = max(until_s, end_s)
-    return total_s
+def measure_taken(works: Sequence[Work], cause: str) -> float:
+    """Seconds in all. What computes takes the CPU time of its thread: neither the wait for a core,
+    which is the machine's, nor a thread's wait for another's GIL is in it."""
+    if cause == "wait":
+        return sum(work.seconds for work in works)
+    return sum(work.cpu_s for work in works)

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from time import monotonic
 from urllib.request import urlopen
@@ -13,7 +14,7 @@ import pytest
 from records.build_tables import build_handlers_table, read_journals
 from stress.audit.attach import start_audited_app
 from stress.audit.audited_app import AuditedApp, find_processes
-from stress.audit.command import AuditedCommand
+from stress.audit.command import AuditedCommand, build_target_command
 from stress.interruption import Interruption
 from stress.machine import find_free_port
 
@@ -72,6 +73,7 @@ SERVERS = {
     ),
     "hypercorn": "-m hypercorn main:app -b 127.0.0.1:{port}",
     "granian": "-m granian --interface asgi main:app --port {port}",
+    "granian, 2 workers": "-m granian --interface asgi --workers 2 main:app --port {port}",
     "a module of the user's": "-m mine {port}",
 }
 WORKERS = {name: 2 if re.search("-w 2|workers 2", words) else 1 for name, words in SERVERS.items()}
@@ -108,7 +110,29 @@ def test_each_process_that_serves_is_attached(name: str, folder: Path, tmp_path:
     assert len(attached) == WORKERS[name]
     assert {each.app for each in attached} == {"fastapi.applications.FastAPI"}
     assert {each.executable for each in attached} == {str(PYTHON)}
+    assert {each.versions["fastapi"] for each in attached} == {version("fastapi")}
     assert count_visits(app) == 3  # the mounted app's requests are recorded once
+    assert not find_processes(app.raw)
+
+
+UV = Path(sys.prefix) / "bin" / "uv"
+WRAPPERS = {
+    "a shell": ("sh", "-c", f"{PYTHON} -m uvicorn main:app --port 0; true"),
+    "uv run": (
+        str(UV), "run", "--offline", "--no-project", "--python", str(PYTHON),
+        "python", "-m", "uvicorn", "main:app", "--port", "0",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRAPPERS)
+def test_what_starts_the_server_may_be_no_server(name: str, folder: Path, tmp_path: Path) -> None:
+    command = AuditedCommand(WRAPPERS[name], folder)
+    with start_audited_app(command, tmp_path / "raw", Interruption()) as app:
+        urlopen(f"{app.url}/inner/ping", timeout=10).close()
+        (process,) = app.attached
+    assert process.executable == str(PYTHON)
+    assert count_visits(app) == 1
     assert not find_processes(app.raw)
 
 
@@ -144,3 +168,26 @@ def test_the_next_sitecustomize_is_imported(
         urlopen(f"{app.url}/modules", timeout=10) as answer,
     ):
         assert json.load(answer)["sitecustomize"] == str(folder / "sitecustomize.py")
+
+
+BARE = """
+async def app(scope, receive, send):
+    if scope["type"] != "http":
+        raise RuntimeError("no lifespan here")
+    await send({"type": "http.response.start", "status": 204, "headers": []})
+    await send({"type": "http.response.body"})
+
+def create():
+    return app
+"""
+
+
+@pytest.mark.parametrize("target", ["bare:app", "bare:create()"])
+def test_any_asgi_app_is_attached_by_its_name(target: str, folder: Path, tmp_path: Path) -> None:
+    (folder / "bare.py").write_text(BARE)
+    command = build_target_command(target, folder, PYTHON, 0)
+    with start_audited_app(command, tmp_path / "raw", Interruption()) as app:
+        urlopen(f"{app.url}/", timeout=10).close()
+        (process,) = app.attached
+    assert process.app == "bare.app"
+    assert count_visits(app) == 1

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.process.support import ROOT, SMALL, cells, only_run, running, study, wait_for
+from tests.process.support import ROOT, SMALL, cells, running, study, wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.untimed, pytest.mark.timeout(120)]
 SHELLS = {
@@ -113,70 +113,6 @@ def test_a_run_file_of_a_server_that_is_gone_is_not_believed(tmp_path: Path) -> 
     (out / "serve.json").write_text(note)
     done = study("run", "async-sleep", "--served", *SMALL, "--port", "0", "--out", str(out))
     assert done.returncode == 0, done.stderr
-
-
-def test_any_app_under_the_probe(tmp_path: Path) -> None:
-    """A foreign app whose modules have our own names: its own are found, ours are not there."""
-    foreign = tmp_path / "foreign"
-    (foreign / "app").mkdir(parents=True)
-    (foreign / "app" / "__init__.py").write_text("NAME = 'theirs'\n")
-    (foreign / "stress.py").write_text("NAME = 'theirs'\n")
-    (foreign / "service.py").write_text(
-        "import time, sys, app, stress\n"
-        "from fastapi import FastAPI\n"
-        "api = FastAPI()\n"
-        "@api.get('/sync')\n"
-        "def sync(): return app.NAME + stress.NAME\n"
-        "@api.get('/blocking')\n"
-        "async def blocking():\n"
-        "    time.sleep(0.5)\n"
-        "@api.get('/path')\n"
-        "async def path(): return sys.path\n"
-    )
-    out, port = tmp_path / "out", free_port()
-    with running(
-        out,
-        "probe",
-        "service:api",
-        "--app-dir",
-        str(foreign),
-        "--port",
-        str(port),
-        "--out",
-        str(out),
-    ) as run:
-        wait_for(lambda: "under the probe on" in run.text(), run.text())
-
-        def get(path: str) -> str:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
-                return str(answer.read().decode())
-
-        wait_for(lambda: get("/sync") == '"theirstheirs"', "the foreign modules")
-        get("/blocking")
-        assert str(ROOT) not in json.loads(get("/path"))
-        run.send(signal.SIGINT)
-        assert run.finish() == 0, run.text()
-    lines = {line.split()[0]: line for line in run.text().splitlines() if line.startswith("/")}
-    assert lines["/sync"].endswith("anyio-worker")
-    assert lines["/blocking"].endswith("loop")
-    assert "held by /blocking at service.py:8 blocking" in run.text()
-    assert (only_run(out) / "handlers.parquet").is_file()
-
-
-def test_a_target_that_is_not_there_is_one_line(tmp_path: Path) -> None:
-    done = study("probe", "nothing:app", "--app-dir", str(tmp_path), "--port", "0",
-                 "--out", str(tmp_path / "out"))  # fmt: skip
-    assert done.returncode == 2
-    assert "cannot load 'nothing:app': No module named 'nothing'" in done.stderr
-    assert done.stderr.count("\n") == 1
-
-
-def test_what_is_no_app_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "number.py").write_text("app = 42\n")
-    done = study("probe", "number:app", "--app-dir", str(tmp_path), "--port", "0",
-                 "--out", str(tmp_path / "out"))  # fmt: skip
-    assert done.returncode == 2
-    assert "cannot load 'number:app': a int is no ASGI app" in done.stderr
 
 
 def test_a_script_called_through_a_link_from_a_path_with_a_blank(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ class AuditBuilder:
         route: str | None = "/report",
         **columns: object,
     ) -> None:
-        """A stretch, by default a wait; its samples at equal distances, the last at its end."""
+        """A stretch, by default a wait; its samples in the middle of equal parts."""
         number = len(self.blocks) + 1
         holder = columns.pop("holder_stack", None)
         row: dict[str, object] = {
@@ -82,7 +82,7 @@ class AuditBuilder:
         }  # fmt: skip
         self.blocks.append(row | columns)
         for place, stack in enumerate(stacks, start=1):
-            at_s = began_s + length_s * place / len(stacks)
+            at_s = began_s + length_s * (place - 0.5) / len(stacks)
             sample = {"pid": PID, "stretch": number, "visit": number, "in_gc": 0}
             self.stacks.append(sample | {"at_s": at_s, "stack": json.dumps(stack)})
 
@@ -138,11 +138,14 @@ def make_table(
     )
 
 
-def save_audit(run: RunDir, audit: AuditBuilder) -> None:
+def save_audit(
+    run: RunDir, audit: AuditBuilder, processes: tuple[AttachedProcess, ...] | None = None
+) -> None:
     """As the audit does it."""
     cell = run.open_cell("audit")
     cell.path.mkdir(parents=True)
-    record = replace(RECORD, phases=audit.phases)
+    inside = RECORD.processes if processes is None else processes
+    record = replace(RECORD, phases=audit.phases, processes=inside)
     (cell.path / AUDIT_FILE).write_bytes(RECORD_TYPE.dump_json(record))
     cell.save_table("asked", make_table(audit.asked, ASKED))
     cell.save_table("handlers", make_table(audit.handlers, HANDLERS))

@@ -179,6 +179,9 @@ def test_an_audit_that_was_cut_short_is_judged_by_what_is_there(tmp_path: Path, 
     (run.open_cell("audit").path / f"{table}.parquet").unlink()
     found = find_all(load_audit_evidence(run))
     assert any(table in each.message for each in found.notices if each.code == "NOT_RECORDED")
+    is_blind = table in ("blocks", "block_stacks")
+    assert (found.findings == ()) == is_blind
+    assert (found.blocked_s == 0) == (table == "blocks")
 
 
 def test_a_damaged_table_is_one_line(tmp_path: Path) -> None:
@@ -187,3 +190,40 @@ def test_a_damaged_table_is_one_line(tmp_path: Path) -> None:
     (run.open_cell("audit").path / "blocks.parquet").write_bytes(b"PAR1 nothing")
     with pytest.raises(UserError, match=r"blocks\.parquet"):
         load_audit_evidence(run)
+
+
+def test_a_path_that_the_app_knows_as_a_template_is_that_route(tmp_path: Path) -> None:
+    """Else a blocking route's own requests would be its victims."""
+    run, audit = create_run(tmp_path, "audit"), AuditBuilder()
+    for turn in range(4):
+        audit.block(float(turn), 0.2, [endpoint("get", 17)] * 4, route="/items/{id}")
+        audit.ask("/items/7", float(turn), turn + 0.2)
+        audit.handlers[-1] |= {"route": "/items/{id}"}
+    audit.ask("/items/7", 5.0, None)  # the app never saw it
+    save_audit(run, audit)
+    evidence = load_audit_evidence(run)
+    assert set(evidence.asked["route"]) == {"/items/{id}"}
+    (found,) = find_all(evidence).findings
+    assert found.victims == ()
+    assert round(found.share or 0, 6) == 0.08
+
+
+def test_own_traffic_is_shown_as_the_app_saw_it() -> None:
+    audit = AuditBuilder()
+    for turn in range(4):
+        sent_s = None if turn == 3 else turn + 0.25
+        audit.handle("/ping", method="GET", arrived_s=float(turn), sent_s=sent_s, status=200)
+    table = build_routes_table(audit.build())
+    assert table.columns[0].heading == "latency in the app"
+    assert [row.name for row in table.rows] == ["GET /ping", "all requests"]
+    assert list(table.rows[1].cells) == [4, 0, 1, "250", ">7,000", ">7,000"]
+
+
+def test_from_outside_only_the_clients_rows_are_missed(tmp_path: Path) -> None:
+    """`study audit --url` has no tables of the app, and says once what that means."""
+    run = create_run(tmp_path, "audit")
+    save_audit(run, build_busy_audit(), processes=())
+    for table in ("handlers", "blocks", "block_stacks"):
+        (run.open_cell("audit").path / f"{table}.parquet").unlink()
+    found = find_all(load_audit_evidence(run))
+    assert [each.code for each in found.notices] == ["NOT_ATTACHED"]

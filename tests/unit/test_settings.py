@@ -97,6 +97,8 @@ def choose_other_value(option: Option) -> object:
         return next(each for each in option.choices if each != usual)
     if option.kind is bool:
         return not usual
+    if option.kind is str:
+        return f"{usual} and more"
     assert option.setting.bounds
     lowest = round(option.setting.bounds[0]) + 1
     return lowest if lowest != usual else lowest + 1

@@ -81,7 +81,7 @@ async def loop(size: int) -> int:
     return total
 
 
-def fibonacci(n: int) -> int:
+def fibonacci(n: int) -> int:  # blocks: recursion
     return n if n < 2 else fibonacci(n - 1) + fibonacci(n - 2)  # blocks: recursion
 
 

@@ -38,4 +38,4 @@ def check() -> bool:
 
 @app.get("/thread")
 async def check_in_thread() -> bool:
-    return await asyncio.get_running_loop().run_in_executor(None, check)
+    return await asyncio.to_thread(check)

@@ -1,5 +1,5 @@
 """The app that CORPUS_APP names, with a heartbeat on its loop: what a blocked loop looks like from
-within. Its gaps go to the file that CORPUS_GAPS names, as `gap began_s seconds`."""
+within. Its gaps go to the file that CORPUS_GAPS names, as works named `gap`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ async def beat() -> None:
         await asyncio.sleep(BEAT_S)
         now_s = monotonic()
         if now_s - before_s - BEAT_S > GAP_S:
-            GAPS.note("gap", before_s, now_s - before_s - BEAT_S)
+            GAPS.note("gap", before_s + BEAT_S, 0.0)
         before_s = now_s
 
 

@@ -1,0 +1,94 @@
+"""A user's own locustfile as the load of an audit: Locust runs it, headless, in its own process."""
+
+import json
+import math
+import sys
+import tempfile
+from pathlib import Path
+from time import monotonic
+
+from records.audit import Phase
+from scenarios.errors import UserError, build_cannot_run_error
+from scenarios.units import Second
+from stress.audit.ask import RequestPlan
+from stress.audit.driven import AuditLoad, Driven, Row, Show, build_asked_table
+from stress.audit.routes import find_route
+from stress.interruption import CellInterruptedError, Interruption
+from stress.plan import Command
+from stress.processes import Process
+
+PLUGIN = Path(__file__).with_name("locust_plugin.py")
+ROWS_VARIABLE = "STUDY_AUDIT_ROWS"
+PHASE = "locustfile"
+GRACE_S: Second = 60.0
+"""For Locust to start, and to stop its users."""
+END_S: Second = 10.0
+
+
+def find_locustfile(given: Path | None, folder: Path) -> Path:
+    """Raises UserError."""
+    path = (folder / (given or "locustfile.py")).resolve()
+    if not path.is_file():
+        raise UserError(f"--drive locustfile finds no {path.name}: name yours with --locustfile")
+    return path
+
+
+def build_locust_command(url: str, locustfile: Path, load: AuditLoad, rows: Path) -> Command:
+    argv = (
+        sys.executable, "-m", "locust", f"--locustfile={locustfile},{PLUGIN}", "--headless",
+        f"--host={url}", f"--users={load.users}", f"--spawn-rate={load.users}",
+        f"--run-time={math.ceil(load.duration_s)}s", "--stop-timeout=5", "--only-summary",
+        "--loglevel=WARNING", "--exit-code-on-error=0",
+    )  # fmt: skip
+    environment = {ROWS_VARIABLE: str(rows)}
+    return Command("locustfile", argv, locustfile.parent, environment, inherits_all=True)
+
+
+def drive_locustfile(
+    url: str, plan: RequestPlan, load: AuditLoad, interruption: Interruption, show: Show
+) -> Driven:
+    """What was measured is returned also where the load was interrupted. Raises UserError."""
+    assert plan.locustfile is not None
+    show(f"Locust runs {plan.locustfile.name} for {math.ceil(load.duration_s)} s.")
+    interrupted = None
+    with tempfile.TemporaryDirectory(prefix="study-audit-") as folder:
+        rows_file = Path(folder) / "rows.jsonl"
+        process = Process("locustfile", Path(folder) / "locust.log")
+        try:
+            process.start(build_locust_command(url, plan.locustfile, load, rows_file))
+            limit_s = load.duration_s + load.timeout_s + GRACE_S
+            interruption.poll(lambda: process.get_exit_code() is not None, limit_s)
+        except CellInterruptedError as error:
+            interrupted = str(error)
+        finally:
+            process.end(END_S)
+        rows = read_rows(rows_file, plan, load.t0_s)
+        if not rows and interrupted is None:
+            raise build_cannot_run_error(
+                f"{plan.locustfile.name} sent no HTTP request: {process.read_last_log_line()}"
+            )
+    ended_s = monotonic() - load.t0_s
+    began_s = min((started_s for *_, started_s, _, _, _, _ in rows), default=ended_s)
+    phase = Phase(PHASE, began_s, ended_s, load.users)
+    return Driven(build_asked_table(rows), (phase,), interrupted=interrupted)
+
+
+def read_rows(file: Path, plan: RequestPlan, t0_s: float) -> list[Row]:
+    """A torn last line is dropped: it is what SIGKILL leaves."""
+    rows: list[Row] = []
+    if not file.exists():
+        return rows
+    with file.open() as lines:
+        for line in lines:
+            if not line.endswith("\n"):
+                break
+            user, request_id, method, name, began_s, ended_s, status, error, size = json.loads(line)
+            route = find_route(method, name, plan.templates)
+            ended_s = None if ended_s is None else ended_s - t0_s
+            rows.append(
+                (
+                    PHASE, user, request_id, method, route, began_s - t0_s, ended_s, status, error,
+                    size,
+                )
+            )  # fmt: skip
+    return rows

@@ -1,0 +1,38 @@
+"""How much load an audit makes, and what comes of it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import polars as pl
+
+from records.audit import ASKED, Phase
+from scenarios.units import Second
+
+Row = tuple[str, int, int, str, str, float, float | None, int | None, str | None, int]
+"""As ASKED has it."""
+Show = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class AuditLoad:
+    """t0_s: of the audit, by time.monotonic(). duration_s: of the phase with all routes."""
+
+    t0_s: float
+    users: int = 20
+    duration_s: Second = 10.0
+    timeout_s: Second = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Driven:
+    """rows: of records.audit.ASKED. interrupted: why the load was cut short; None where it was
+    not. warnings: sentences."""
+
+    rows: pl.DataFrame
+    phases: tuple[Phase, ...]
+    warnings: tuple[str, ...] = ()
+    interrupted: str | None = None
+
+
+def build_asked_table(rows: list[Row]) -> pl.DataFrame:
+    return pl.DataFrame(rows, schema=ASKED, orient="row")

@@ -1,0 +1,94 @@
+"""The app's OpenAPI document, from the running app: at a usual address, or where its page says."""
+
+import html
+import re
+from dataclasses import dataclass
+from random import getrandbits
+from urllib.parse import urljoin, urlsplit
+
+import aiohttp
+
+from records.ids import make_first_id
+from scenarios.errors import UserError
+from stress.audit.ask import Ask, Headers
+from stress.audit.client import Answer, ReadLimits, open_session, run_in_loop, send
+from stress.audit.example_values import Node
+from stress.audit.openapi import find_base_path, parse_document
+from stress.interruption import Interruption
+
+ADDRESSES = (
+    "/openapi.json", "/schema/openapi.json", "/api/openapi.json", "/api/v1/openapi.json",
+    "/openapi/openapi.json", "/swagger.json",
+)  # fmt: skip
+PAGES = ("/docs", "/redoc", "/api/docs", "/schema")
+ON_PAGE = re.compile(r"""(?:\burl\s*[:=]|spec-url\s*=|data-url\s*=)\s*["']([^"']{1,300})["']""")
+FETCH = ReadLimits(timeout_s=10.0, most_bytes=8 << 20, keep=True)
+
+
+@dataclass(frozen=True, slots=True)
+class ApiDocument:
+    """base: the path in front of all its paths."""
+
+    address: str
+    base: str
+    content: Node
+
+
+class DocumentFinder:
+    """Asks one address after the other, each once."""
+
+    def __init__(self, session: aiohttp.ClientSession, headers: Headers) -> None:
+        self._session, self._headers = session, headers
+
+    async def find(self) -> tuple[str, bytes] | None:
+        """Address and text. Raises UserError: it is there, and too long or too slow."""
+        for each in ADDRESSES:
+            if text := await self._fetch(each):
+                return each, text
+        for each in PAGES:
+            page = (await self._fetch(each) or b"").decode(errors="replace")
+            for found in ON_PAGE.findall(page)[:3]:
+                try:
+                    address = urlsplit(urljoin(each, html.unescape(found)))
+                except ValueError:
+                    continue
+                path = address.path
+                if address.netloc or path.startswith("//") or not path.isascii():
+                    continue  # on another host: not what the user named
+                if text := await self._fetch(address.path):
+                    return address.path, text
+        return None
+
+    async def _fetch(self, path: str) -> bytes | None:
+        answer = Answer(make_first_id(getrandbits(16), 0, 0))
+        await send(self._session, Ask("GET", path, path, self._headers), answer, FETCH)
+        if (answer.error or "").startswith("ClientConnector"):
+            raise UserError("no server answers there: is it running, and is --url right?")
+        if answer.status != 200 and answer.error != "timeout":
+            return None
+        if answer.error == "too long":
+            raise UserError(
+                f"GET {path} has more than {FETCH.most_bytes >> 20} MB: name what to ask with "
+                "--request"
+            )
+        if answer.error is not None:
+            raise UserError(
+                f"GET {path} was not answered within {FETCH.timeout_s:g} s: name what to ask with "
+                "--request"
+            )
+        return answer.body
+
+
+def fetch_document(url: str, headers: Headers, interruption: Interruption) -> ApiDocument | None:
+    """None where the app has none. Raises UserError, CellInterruptedError."""
+
+    async def fetch() -> tuple[str, bytes] | None:
+        async with open_session(url) as session:
+            return await DocumentFinder(session, headers).find()
+
+    found = run_in_loop(fetch(), interruption.check)
+    if found is None:
+        return None
+    address, text = found
+    content = parse_document(text, address)
+    return ApiDocument(address, find_base_path(content, address), content)

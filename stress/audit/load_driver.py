@@ -1,0 +1,193 @@
+"""Users who ask, phase by phase, and a row for each request, by its client.
+
+Closed loop: each user asks, waits for the answer, and asks again.
+"""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from itertools import chain, repeat
+from random import Random, getrandbits
+from statistics import median
+from time import monotonic
+
+import aiohttp
+
+from records.audit import Phase
+from records.ids import make_first_id, make_next_id
+from scenarios.errors import build_cannot_run_error
+from scenarios.units import Second
+from stress.audit.ask import Ask, RequestPlan
+from stress.audit.client import Answer, ReadLimits, open_session, send
+from stress.audit.driven import AuditLoad, Row, Show
+from stress.audit.first_answers import judge_first_answer
+from stress.audit.schedule import PlannedPhase, format_users, plan_phases
+
+FIRST_REST_S: Second = 3.0
+"""A stream that has not ended so long after its first byte is taken for endless."""
+FIRST_PHASE, BEFORE_PHASE = "first requests", "--before"
+BACKGROUND_EVERY_S: Second = 0.1
+AFTER_FAILURE_S: Second = 0.1
+"""A user whose request failed without an answer waits so long: a server that is gone is not
+flooded with rows."""
+BEAT_S: Second = 0.02
+
+
+@dataclass(slots=True)
+class SimulatedUser:
+    number: int
+    session: aiohttp.ClientSession
+    next_id: int
+
+
+@dataclass(slots=True)
+class LoadDriver:
+    url: str
+    plan: RequestPlan
+    load: AuditLoad
+    show: Show
+    rows: list[Row] = field(default_factory=list)
+    phases: list[Phase] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    users: list[SimulatedUser] = field(default_factory=list)
+    latest_beat_s: Second = 0.0
+
+    async def run(self) -> None:
+        cell_number = getrandbits(16)
+        beats = asyncio.create_task(self._measure_pauses())
+        async with AsyncExitStack() as stack:
+            for number in range(self.load.users + 1):
+                session = await stack.enter_async_context(open_session(self.url))
+                self.users.append(
+                    SimulatedUser(number, session, make_first_id(cell_number, 0, number))
+                )
+            try:
+                await self._send_before()
+                asks = await self._send_first()
+                await self._run_phases(asks)
+            finally:
+                beats.cancel()
+
+    async def _measure_pauses(self) -> None:
+        while True:
+            due_s = monotonic() + BEAT_S
+            await asyncio.sleep(BEAT_S)
+            self.latest_beat_s = max(self.latest_beat_s, monotonic() - due_s)
+
+    async def _send_before(self) -> None:
+        """One user first: what fails once is not sent by all."""
+        if not self.plan.before:
+            return
+        self.show(f"Each of {format_users(self.load.users + 1)} sends what --before names.")
+        began_s = monotonic()
+        await self._prepare(self.users[0])
+        await asyncio.gather(*(self._prepare(each) for each in self.users[1:]))
+        self._add_phase(BEFORE_PHASE, began_s, len(self.users), self.plan.before)
+
+    async def _prepare(self, user: SimulatedUser) -> None:
+        for ask in self.plan.before:
+            answer = await self._send(user, ask, BEFORE_PHASE, ReadLimits(self.load.timeout_s))
+            if answer.status is None or answer.status >= 400:
+                said = answer.error if answer.status is None else f"answers {answer.status}"
+                raise build_cannot_run_error(
+                    f"{ask.name} of --before {said}: check its path, its body and --header"
+                )
+
+    async def _send_first(self) -> list[Ask]:
+        """Each request once, alone. Returns those that are driven. Raises UserError: none is."""
+        self.show(f"Each of {len(self.plan.asks)} requests is sent once.")
+        began_s = monotonic()
+        driven = []
+        limits = ReadLimits(self.load.timeout_s, rest_s=FIRST_REST_S)
+        for ask in self.plan.asks:
+            answer = await self._send(self.users[0], ask, FIRST_PHASE, limits)
+            judged = judge_first_answer(ask, answer)
+            if judged.ask is not None:
+                driven.append(judged.ask)
+            if judged.warning:
+                self.warnings.append(judged.warning)
+                self.show(judged.warning)
+        self._add_phase(FIRST_PHASE, began_s, 1, self.plan.asks)
+        if not driven:
+            raise build_cannot_run_error(
+                "No route answered as it should, so none was driven: name one that does with "
+                f"--request. {' '.join(self.warnings[:3])}"
+            )
+        return driven
+
+    async def _run_phases(self, asks: Sequence[Ask]) -> None:
+        planned = plan_phases(asks, self.load.users, self.load.duration_s)
+        total_s = sum(each.length_s for each in planned)
+        routes = len(planned[-1].routes)
+        self.show(
+            f"{routes} route{'s' if routes > 1 else ''}, {format_users(self.load.users)}, "
+            f"{len(planned)} phases: {total_s:.0f} s, and each phase waits for its last answers."
+        )
+        for each in planned:
+            self.show(f"{each.name}: {each.length_s:.1f} s")
+            await self._run_phase(each)
+
+    async def _run_phase(self, phase: PlannedPhase) -> None:
+        began_s = monotonic()
+        until_s = began_s + phase.length_s
+        users = self.users[: phase.users]
+        async with asyncio.TaskGroup() as group:
+            for each in users:
+                group.create_task(self._ask_until(until_s, each, phase))
+            if phase.has_background:
+                group.create_task(self._ask_in_background(until_s, phase))
+        self._add_phase(phase.name, began_s, phase.users, phase.asks)
+
+    async def _ask_until(self, until_s: float, user: SimulatedUser, phase: PlannedPhase) -> None:
+        limits = ReadLimits(self.load.timeout_s)
+        for ask in generate_asks(phase.asks, user.number):
+            if monotonic() >= until_s:
+                return
+            answer = await self._send(user, ask, phase.name, limits)
+            if answer.status is None:
+                await asyncio.sleep(AFTER_FAILURE_S)
+
+    async def _ask_in_background(self, until_s: float, phase: PlannedPhase) -> None:
+        ask = self._find_cheapest(phase.asks)
+        limits = ReadLimits(self.load.timeout_s)
+        while monotonic() < until_s:
+            await self._send(self.users[-1], ask, phase.name, limits)
+            await asyncio.sleep(BACKGROUND_EVERY_S)
+
+    def _find_cheapest(self, asks: Sequence[Ask]) -> Ask:
+        """By the median latency of its first request and its phase with one user."""
+        alone = {FIRST_PHASE, *(each.name for each in self.phases if each.users == 1)}
+        took_s: dict[str, list[float]] = {}
+        for phase, _, _, method, route, started_s, ended_s, *_ in self.rows:
+            if phase in alone and ended_s is not None:
+                took_s.setdefault(f"{method} {route}", []).append(ended_s - started_s)
+        return min(asks, key=lambda each: median(took_s.get(each.name, [float("inf")])))
+
+    async def _send(self, user: SimulatedUser, ask: Ask, phase: str, limits: ReadLimits) -> Answer:
+        answer = Answer(user.next_id)
+        user.next_id = make_next_id(user.next_id)
+        try:
+            await send(user.session, ask, answer, limits)
+        finally:
+            self.rows.append(self._build_row(phase, user, ask, answer))
+        return answer
+
+    def _build_row(self, phase: str, user: SimulatedUser, ask: Ask, answer: Answer) -> Row:
+        ended_s = None if answer.ended_s is None else answer.ended_s - self.load.t0_s
+        started_s = answer.started_s - self.load.t0_s
+        return (
+            phase, user.number, answer.request_id, ask.method, ask.route, started_s, ended_s,
+            answer.status, answer.error, answer.size,
+        )  # fmt: skip
+
+    def _add_phase(self, name: str, began_s: float, users: int, asks: Sequence[Ask]) -> None:
+        t0_s = self.load.t0_s
+        routes = tuple(dict.fromkeys(each.name for each in asks))
+        self.phases.append(Phase(name, began_s - t0_s, monotonic() - t0_s, users, routes))
+
+
+def generate_asks(asks: Sequence[Ask], user: int) -> Iterator[Ask]:
+    """Without end: all asks in an order of the user's own, again and again."""
+    order = Random(user).sample(asks, len(asks))
+    return chain.from_iterable(repeat(order))

@@ -1,0 +1,100 @@
+"""What the user typed of requests, headers and methods. Each wrong input is one clear line that
+shows no value: what is typed here may be a secret."""
+
+import json
+import os
+import re
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from scenarios.errors import UserError
+from stress.audit.ask import Ask
+
+TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
+"""A method or a header's name, by RFC 9110."""
+TARGET = re.compile(r"[!-~]+\Z")
+MOST_BODY = 1 << 20
+NOT_SENT = frozenset({"host", "content-length", "transfer-encoding", "connection", "x-request-id"})
+
+
+def parse_request(text: str, option: str, folder: Path) -> Ask:
+    """`GET /items/1`, `POST /login {"a": 1}` or `POST /login @file.json`, the file relative to the
+    folder. Raises UserError."""
+    method, _, rest = text.strip().partition(" ")
+    target, _, body = rest.strip().partition(" ")
+    if not TOKEN.match(method) or not target:
+        raise UserError(f"{option} needs a method and a path, such as {option} 'GET /items/1'")
+    if method != method.upper():
+        raise UserError(f"{option} {method} needs its method in capitals, such as 'GET /items/1'")
+    if not target.startswith("/") or target.startswith("//") or not TARGET.match(target):
+        raise UserError(
+            f"{option} {method} needs a path that begins with one /, with other than plain "
+            "characters as %XX, and no host"
+        )
+    if "{" in target.partition("?")[0]:
+        raise UserError(f"{option} {method} has a {{...}} in its path: write a value there")
+    path = urlsplit(target).path
+    content = read_body(body.strip(), f"{option} {method} {path}", folder)
+    headers = (("Content-Type", guess_type(content)),) if content is not None else ()
+    sent = target.partition("#")[0]
+    return Ask(method, sent, path, headers, content, option, named=True)
+
+
+def read_body(text: str, what: str, folder: Path) -> bytes | None:
+    if not text:
+        return None
+    if not text.startswith("@"):
+        return os.fsencode(text)
+    path = folder / text[1:]
+    if path.exists() and not path.is_file():  # a pipe may never end
+        raise UserError(f"{what} cannot read {text[1:]}: it is no file")
+    try:
+        with path.open("rb") as file:
+            content = file.read(MOST_BODY + 1)
+    except OSError as error:
+        raise UserError(f"{what} cannot read {text[1:]}: {error.strerror}") from error
+    if len(content) > MOST_BODY:
+        raise UserError(f"{what} takes a body of at most {MOST_BODY} bytes; {text[1:]} has more")
+    return content
+
+
+def guess_type(body: bytes) -> str:
+    try:
+        json.loads(body)
+    except (ValueError, RecursionError):
+        return "application/x-www-form-urlencoded"
+    return "application/json"
+
+
+def parse_header(text: str) -> tuple[str, str]:
+    """`Name: value`. Raises UserError."""
+    name, colon, value = text.partition(":")
+    value = value.strip()
+    if not colon or not TOKEN.match(name):
+        raise UserError("--header needs a name, a colon and a value: --header 'Accept: text/html'")
+    if name.lower() in NOT_SENT:
+        raise UserError(f"--header {name} is set by the load itself: leave it out")
+    if not value.isascii() or not value.isprintable():
+        raise UserError(f"--header {name} has a value with characters that cannot be sent")
+    return name, value
+
+
+def parse_host(url: str) -> str:
+    """Raises UserError."""
+    try:
+        parts = urlsplit(url)
+        if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
+            return parts.hostname
+    except ValueError:
+        pass  # such as a port of letters
+    raise UserError("--url needs a scheme and a host, such as http://127.0.0.1:8000")
+
+
+def parse_methods(text: str) -> frozenset[str]:
+    """`GET,POST`. Raises UserError."""
+    methods = [each.strip().upper() for each in text.split(",")]
+    allowed = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+    for each in methods:
+        if each not in allowed:
+            raise UserError(f"--methods {each!r} is not one of {', '.join(allowed)}")
+    return frozenset(methods)

@@ -1,0 +1,27 @@
+"""Which route of the app's document a path belongs to."""
+
+import re
+from functools import lru_cache
+
+from stress.audit.ask import Templates
+from stress.audit.example_values import Node
+from stress.audit.fill_operation import PLACEHOLDER
+from stress.audit.openapi import list_operations
+
+
+def list_templates(document: Node, base: str) -> Templates:
+    found = ((each.method, each.route) for each in list_operations(document, base))
+    return tuple(sorted(found, key=lambda each: len(PLACEHOLDER.findall(each[1]))))
+
+
+@lru_cache(maxsize=10_000)
+def find_route(method: str, path: str, templates: Templates) -> str:
+    """The path itself where no template fits it."""
+    fitting = (route for of, route in templates if of == method and does_fit(route, path))
+    return next(fitting, path)
+
+
+def does_fit(template: str, path: str) -> bool:
+    """A placeholder fits one segment."""
+    pattern = "[^/]+".join(re.escape(each) for each in PLACEHOLDER.split(template)[::2])
+    return re.fullmatch(pattern, path) is not None

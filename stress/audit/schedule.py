@@ -1,0 +1,58 @@
+"""The parts of an audit's load, and how long each lasts."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from scenarios.units import Second
+from stress.audit.ask import Ask
+
+ONE_USER_SHARE, USERS_SHARE = 0.2, 0.5
+"""Of the duration, for each route alone: with the 10 s by default 2 s and 5 s."""
+ALONE_SHARE = 2.0
+"""Of the duration: what all routes alone may take together, each at least LEAST_ALONE_S."""
+LEAST_ALONE_S: Second = 1.4
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedPhase:
+    """has_background: whether one more user asks the cheapest route now and then."""
+
+    name: str
+    users: int
+    asks: tuple[Ask, ...]
+    length_s: Second
+    has_background: bool = False
+
+    @property
+    def routes(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(each.name for each in self.asks))
+
+
+def plan_phases(asks: Sequence[Ask], users: int, duration_s: Second) -> tuple[PlannedPhase, ...]:
+    """Each route alone with one user, each alone with all, and all routes together. With many
+    routes those alone are shorter."""
+    groups = group_by_route(asks)
+    share = ONE_USER_SHARE + USERS_SHARE
+    each_s = min(share * duration_s, max(LEAST_ALONE_S, ALONE_SHARE * duration_s / len(groups)))
+    phases = []
+    for name, group in groups.items():
+        lengths_s = {1: each_s * ONE_USER_SHARE / share, users: each_s * USERS_SHARE / share}
+        phases += [
+            PlannedPhase(f"{name}, {format_users(count)}", count, group, length_s)
+            for count, length_s in lengths_s.items()
+        ]
+    together = PlannedPhase(
+        f"all routes, {format_users(users)}", users, tuple(asks), duration_s, has_background=True
+    )
+    return (*sorted(phases, key=lambda each: each.users), together)
+
+
+def group_by_route(asks: Sequence[Ask]) -> Mapping[str, tuple[Ask, ...]]:
+    groups: dict[str, list[Ask]] = {}
+    for each in asks:
+        groups.setdefault(each.name, []).append(each)
+    return {name: tuple(group) for name, group in groups.items()}
+
+
+def format_users(users: int) -> str:
+    return "1 user" if users == 1 else f"{users} users"

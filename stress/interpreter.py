@@ -1,0 +1,41 @@
+"""Whether another interpreter can run a server of ours: whether it has the packages."""
+
+import os
+import subprocess
+from functools import cache
+
+from scenarios.errors import UserError, build_cannot_run_error
+from scenarios.model import APP_TARGETS, Server
+from stress.places import ROOT, find_specimen_folder
+from stress.processes import clean_environment
+from stress.servers import find_adapter, find_python
+
+CHECK_WITHIN_S = 30.0
+
+
+@cache
+def check_interpreter(server: Server) -> None:
+    """Imports what the server will import. Raises UserError where that fails, with the reason."""
+    python = find_python(server)
+    module = APP_TARGETS[server.app].partition(":")[0]
+    packages = [each.replace("-", "_") for each in find_adapter(server.kind).packages]
+    code = f"import {', '.join(['asgi_probe', *packages, module])}"
+    environment = {**clean_environment(os.environ), "PYTHONPATH": str(ROOT / "probe")}
+    try:
+        done = subprocess.run(
+            (python, "-c", code),
+            cwd=find_specimen_folder(), env=environment, stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, errors="replace", timeout=CHECK_WITHIN_S, check=False,
+        )  # fmt: skip
+    except OSError as error:
+        raise UserError(f"--python {server.python}: cannot be started: {error.strerror}") from error
+    except subprocess.TimeoutExpired as error:
+        raise build_cannot_run_error(
+            f"--python {server.python}: has not imported the app after {CHECK_WITHIN_S:.0f} s"
+        ) from error
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["it gave no reason"])[-1]
+        raise build_cannot_run_error(
+            f"--python {server.python}: it cannot run the server: {reason}. Install that there, or "
+            "name a Python that has it"
+        )

@@ -1,0 +1,258 @@
+"""How the probe gets into a process: nothing before a server is imported, and never in twice."""
+
+import asyncio
+import functools
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import asgi_probe
+import pytest
+from asgi_probe import attach, attach_report, import_hook
+from asgi_probe.attach_report import ASGI, ASGI_2, FACTORY, NOTHING, WSGI, classify_app
+from asgi_probe.middleware import Probe
+
+HOME = Path(asgi_probe.__file__).parent.parent
+LIGHT = {"asgi_probe", "asgi_probe.import_hook"}
+
+
+def run_python(
+    code: str, folder: Path, path: str = "", audited: bool = True
+) -> "subprocess.CompletedProcess[str]":
+    """A process of an audited command; `path` is what the user's PYTHONPATH was."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (str(HOME), path)))}
+    environment.pop("ASGI_PROBE_DIR", None)
+    if audited:
+        environment["ASGI_PROBE_DIR"] = str(folder)
+    return subprocess.run(
+        (sys.executable, "-c", code),
+        cwd=folder, env=environment, capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+
+
+PRINT_OURS = "import sys; print(sorted(each for each in sys.modules if 'asgi_probe' in each))"
+
+
+def test_a_process_that_serves_nothing_has_the_import_hook_alone(tmp_path: Path) -> None:
+    done = run_python(f"import json, asyncio.events; {PRINT_OURS}", tmp_path)
+    assert (done.stdout.strip(), done.stderr) == (str(sorted(LIGHT)), "")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_outside_an_audit_nothing_of_it_is_imported(tmp_path: Path) -> None:
+    done = run_python(PRINT_OURS, tmp_path, audited=False)
+    assert (done.stdout.strip(), done.stderr) == ("[]", "")
+
+
+def test_an_installed_probe_of_another_version_is_not_taken(tmp_path: Path) -> None:
+    for place in ("asgi_probe", "earlier/asgi_probe"):
+        (tmp_path / place).mkdir(parents=True)
+        (tmp_path / place / "__init__.py").write_text("other = True\n")
+    done = run_python(
+        "import asgi_probe; print(asgi_probe.__file__)", tmp_path, str(tmp_path / "earlier")
+    )
+    assert done.stdout.strip() == str(HOME / "asgi_probe" / "__init__.py")
+
+
+def test_the_next_sitecustomize_runs_and_keeps_its_name(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.path.append('added')\n")
+    code = "import sys, sitecustomize as s; print(s.__file__, 'added' in sys.path, sys.path[1])"
+    done = run_python(code, tmp_path, str(tmp_path))
+    assert done.stderr == ""
+    assert done.stdout.split() == [str(tmp_path / "sitecustomize.py"), "True", str(HOME)]
+
+
+def test_a_fault_of_the_next_sitecustomize_is_reported_as_ever(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text("raise RuntimeError('mine')\n")
+    ours = run_python("print('on')", tmp_path, str(tmp_path))
+    alone = subprocess.run(
+        (sys.executable, "-c", "print('on')"),
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+    assert (ours.stdout, ours.stderr) == (alone.stdout, alone.stderr)
+
+
+def test_without_another_sitecustomize_there_is_none(tmp_path: Path) -> None:
+    code = "import sys; print('sitecustomize' in sys.modules)"
+    ours = run_python(code, tmp_path)
+    alone = subprocess.run(
+        (sys.executable, "-c", code),
+        cwd=tmp_path, env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"},
+        capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+    assert (ours.stdout, ours.stderr) == (alone.stdout, "")
+
+
+SERVER_CODE = """
+class Config:
+    loaded_app, reload, is_ssl = None, False, False
+    def load(self):
+        async def app(scope, receive, send): ...
+        self.loaded_app = app
+"""
+
+
+def test_a_server_is_hooked_and_its_loader_stays_what_it_is(tmp_path: Path) -> None:
+    (tmp_path / "uvicorn").mkdir()
+    (tmp_path / "uvicorn" / "__init__.py").write_text("")
+    (tmp_path / "uvicorn" / "config.py").write_text(SERVER_CODE)
+    code = (
+        "import inspect; from uvicorn import config; made = config.Config(); made.load(); "
+        "print(type(made.loaded_app).__name__, type(config.__loader__).__name__, "
+        "'loaded_app' in inspect.getsource(config))"
+    )
+    done = run_python(code, tmp_path)
+    assert (done.stdout.split(), done.stderr) == (["Probe", "SourceFileLoader", "True"], "")
+    (report,) = tmp_path.glob("attach-*.json")
+    content = json.loads(report.read_text())
+    assert content["hook"] == "uvicorn.config.Config.load"
+    assert (content["executable"], content["state"]) == (sys.executable, "loaded")
+
+
+def test_a_server_that_is_built_otherwise_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "uvicorn").mkdir()
+    (tmp_path / "uvicorn" / "__init__.py").write_text("")
+    (tmp_path / "uvicorn" / "config.py").write_text("Settings = 1\n")
+    done = run_python("from uvicorn import config; print(config.Settings)", tmp_path)
+    assert done.stdout.strip() == "1"
+    assert "the probe cannot hook uvicorn.config" in done.stderr
+
+
+def test_each_server_has_a_hook() -> None:
+    assert all(callable(getattr(attach, name)) for name in import_hook.SERVERS.values())
+
+
+class Asynchronous:
+    async def __call__(self, scope: object, receive: object, send: object) -> None: ...
+
+
+class WsgiApp:
+    def __call__(self, environ: object, start_response: object) -> "list[bytes]":
+        raise AssertionError((environ, start_response))
+
+
+class OldApp:
+    def __init__(self, scope: object) -> None: ...
+
+
+async def bare(scope: object, receive: object, send: object) -> None: ...
+
+
+def returns_awaitable(scope: object, receive: object, send: object) -> object:
+    return bare(scope, receive, send)
+
+
+@pytest.mark.parametrize(
+    ("app", "kind"),
+    [
+        (bare, ASGI),
+        (Asynchronous(), ASGI),
+        (returns_awaitable, ASGI),
+        (functools.partial(bare), ASGI),
+        (WsgiApp(), WSGI),
+        (lambda: bare, FACTORY),
+        (OldApp, ASGI_2),
+        (lambda settings: (bare, settings), ASGI_2),
+        (3, NOTHING),
+    ],
+)
+def test_what_a_server_could_call_with_it(app: object, kind: str) -> None:
+    assert classify_app(app) == kind
+
+
+@pytest.fixture
+def audited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("ASGI_PROBE_DIR", str(tmp_path))
+    monkeypatch.setattr(attach, "probes", {})
+    monkeypatch.setattr(attach_report, "attached", set())
+    return tmp_path
+
+
+@pytest.mark.usefixtures("audited")
+def test_one_app_has_one_probe() -> None:
+    first = attach.attach(bare, "", "one place")
+    assert isinstance(first, Probe)
+    assert attach.attach(bare, "", "another place") is first
+
+
+def test_what_is_no_asgi_app_stays_as_it_is_and_is_reported(audited: Path) -> None:
+    app = WsgiApp()
+    assert attach.attach(app, "", "hook") is app
+    (report,) = audited.glob("attach-*.json")
+    assert json.loads(report.read_text())["kind"] == WSGI
+
+
+def serve_lifespan(app: Probe) -> None:
+    async def receive() -> "dict[str, object]":
+        return {"type": "lifespan.startup"}
+
+    async def send(message: object) -> None: ...
+
+    asyncio.run(app({"type": "lifespan"}, receive, send))
+    app.stop()
+
+
+def test_a_probe_by_hand_is_off_behind_one_that_was_attached(audited: Path) -> None:
+    inner = Probe(bare)
+    outer = attach.attach(inner, "", "hook")
+    assert isinstance(outer, Probe)
+    serve_lifespan(outer)
+    assert (outer.recorder.off, inner.recorder.off) == (False, True)
+    assert len(list(audited.glob("probe-*.journal"))) == 1
+
+
+def test_a_probe_by_hand_reports_itself(audited: Path) -> None:
+    serve_lifespan(Probe(bare))
+    (report,) = audited.glob("attach-*.json")
+    content = json.loads(report.read_text())
+    assert (content["hook"], content["state"]) == ("by hand", "started")
+    assert "EventLoop" in content["loop"]
+
+
+def test_a_probe_by_hand_does_nothing_outside_an_audit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ASGI_PROBE_DIR", raising=False)
+    monkeypatch.chdir(tmp_path)
+    probe = Probe(bare)
+    serve_lifespan(probe)
+    assert probe.recorder.off
+    assert list(tmp_path.iterdir()) == []
+
+
+starlette = pytest.mark.skipif(
+    importlib.util.find_spec("starlette") is None, reason="needs Starlette"
+)
+
+
+@starlette
+@pytest.mark.usefixtures("audited")
+def test_only_the_outermost_starlette_app_is_attached(monkeypatch: pytest.MonkeyPatch) -> None:
+    from starlette import applications
+    from starlette.routing import Mount
+
+    monkeypatch.setattr(applications.Starlette, "__call__", applications.Starlette.__call__)
+    attach.hook_starlette(applications)
+    inner = applications.Starlette()
+    outer = applications.Starlette(routes=[Mount("/inner", inner)])
+    sent: list[dict[str, object]] = []
+
+    async def receive() -> "dict[str, object]":
+        return {"type": "http.request", "body": b""}
+
+    async def send(message: "dict[str, object]") -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "path": "/inner/x", "root_path": "", "method": "GET", "headers": []}
+    asyncio.run(outer(scope, receive, send))  # type: ignore[arg-type]
+    assert sent[0]["status"] == 404
+    assert list(attach.probes) == [id(outer)]
+    for probe in attach.probes.values():
+        probe.stop()
+    attach.release_starlette()
+    assert applications.Starlette.__call__.__qualname__ == "Starlette.__call__"
+    assert not hasattr(applications.Starlette.__call__, "__wrapped__")

@@ -1,0 +1,216 @@
+"""What an audit makes of a command, of an app's output, and of what its processes show."""
+
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scenarios.errors import WRONG_USE, UserError
+from stress.audit.attach_errors import choose_ports, describe_cure, find_options
+from stress.audit.command import (
+    AuditedCommand,
+    build_target_command,
+    find_interpreter,
+    reject_command,
+    reject_reload,
+)
+from stress.audit.last_words import LONGEST, NOTHING, READ_BYTES, read_last_words
+from stress.audit.listening import Listener
+from stress.audit.reports import STARTED, ProcessReport
+
+PYTHON = Path(sys.executable)
+TRACEBACK = """\
+INFO:     Started server process [7]
+Traceback (most recent call last):
+  File "/srv/main.py", line 3, in <module>
+    TOKEN = os.environ["TOKEN"]
+            ~~~~~~~~~~^^^^^^^^^
+KeyError: 'TOKEN'
+INFO:     Waiting for application shutdown.
+"""
+
+
+@pytest.mark.parametrize(
+    ("output", "words"),
+    [
+        ("", NOTHING),
+        ("hello\n\n", "hello"),
+        (TRACEBACK, "KeyError: 'TOKEN'"),
+        (f"{TRACEBACK}\n{TRACEBACK.replace('TOKEN', 'URL')}", "KeyError: 'URL'"),
+        (
+            "ERROR: [Errno 98] address already in use\nINFO: Application shutdown complete.\n",
+            "ERROR: [Errno 98] address already in use",
+        ),
+        ('{"level": "error", "event": "no database"}\n', "no database"),
+        (
+            'Traceback (most recent call last):\n  File "a.py", line 1\nValidationError: 1 '
+            "validation error for Settings\ntoken\n  Field required [type=missing]\n",
+            "ValidationError: 1 validation error for Settings token Field required [type=missing]",
+        ),
+        (
+            '  + Exception Group Traceback (most recent call last):\n  |   File "a.py", line 1\n'
+            "  | ExceptionGroup: two (1 sub-exception)\n",
+            "ExceptionGroup: two (1 sub-exception)",
+        ),
+        ('Traceback (most recent call last):\n  File "a.py"', 'File "a.py"'),
+    ],
+)
+def test_the_last_words_are_the_line_that_says_why(output: str, words: str, tmp_path: Path) -> None:
+    (tmp_path / "server.log").write_text(output)
+    assert read_last_words(tmp_path / "server.log") == words
+
+
+@given(content=st.binary(max_size=300), times=st.integers(1, 500))
+def test_any_output_gives_one_short_line(
+    content: bytes, times: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    log = tmp_path_factory.getbasetemp() / "any.log"
+    log.write_bytes(content * times)
+    words = read_last_words(log)
+    assert len(words.splitlines()) == 1
+    assert 0 < len(words) <= LONGEST + 1
+
+
+def test_only_the_end_of_a_long_log_is_read(tmp_path: Path) -> None:
+    log = tmp_path / "long.log"
+    log.write_text(f"KeyError: 'early error'\n{'x' * (READ_BYTES + 10)}\nlast\n")
+    assert read_last_words(log) == "last"
+
+
+@pytest.mark.parametrize(
+    ("typed", "instead"),
+    [
+        ("uvicorn main:app --reload --port 1", "uvicorn main:app --port 1"),
+        ("uv run uvicorn main:app --reload", "uv run uvicorn main:app"),
+        ("fastapi dev main.py --port 1", "fastapi run main.py --port 1"),
+        ("python -m fastapi dev", "python -m fastapi run"),
+        (".venv/bin/fastapi run --reload", ".venv/bin/fastapi run"),
+    ],
+)
+def test_reload_is_refused_with_what_to_type(typed: str, instead: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError) as refused:
+        reject_reload(AuditedCommand(tuple(shlex.split(typed)), tmp_path))
+    assert str(refused.value).endswith(f": type {instead}")
+    assert refused.value.exit_code == WRONG_USE
+
+
+@pytest.mark.parametrize("typed", ["uvicorn main:app --reload-dir x", "fastapi run dev.py"])
+def test_what_does_not_reload_is_not_refused(typed: str, tmp_path: Path) -> None:
+    reject_reload(AuditedCommand(tuple(shlex.split(typed)), tmp_path))
+
+
+@pytest.mark.parametrize("name", ["no-such-program", "./main.py", "sub/no"])
+def test_what_cannot_be_started_is_named(name: str, tmp_path: Path) -> None:
+    (tmp_path / "main.py").write_text("")  # not executable
+    with pytest.raises(UserError, match=f"'{name}' is no program"):
+        reject_command(AuditedCommand((name,), tmp_path))
+
+
+def test_a_target_is_served_by_the_python_that_was_named(tmp_path: Path) -> None:
+    argv = build_target_command("main:create()", tmp_path, PYTHON, 0).argv
+    assert argv[:5] == (str(PYTHON), "-m", "uvicorn", "--factory", "main:create")
+    assert int(argv[-1].removeprefix("--port=")) > 0
+
+
+@pytest.mark.parametrize("target", ["main", "main:", ":app", "main:create(1)", "a b:c", "-x:y"])
+def test_a_target_that_names_no_app_is_refused(target: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="names no app"):
+        build_target_command(target, tmp_path, PYTHON, 0)
+
+
+def test_a_python_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"--python .*gone: no program is there"):
+        build_target_command("main:app", tmp_path, tmp_path / "gone", 0)
+
+
+@pytest.mark.parametrize(
+    ("head", "found"),
+    [
+        ("#!/srv/venv/bin/python3 -E\n", "/srv/venv/bin/python3"),
+        ("#!/usr/bin/env python3\n", "python3"),
+        ("#!/bin/sh\n'''exec' \"/a b/../long/bin/python\" \"$0\"\n", "/long/bin/python"),
+        ("#!/bin/sh\nexec uvicorn\n", None),
+    ],
+)
+def test_a_script_names_its_python(head: str, found: str | None, tmp_path: Path) -> None:
+    script = tmp_path / "serve"
+    script.write_text(head)
+    script.chmod(0o755)
+    python = find_interpreter(AuditedCommand(("./serve",), tmp_path))
+    assert python == found or (found == "/long/bin/python" and (python or "").endswith(found))
+
+
+def test_a_command_that_is_a_python_names_itself(tmp_path: Path) -> None:
+    assert find_interpreter(AuditedCommand((str(PYTHON), "-V"), tmp_path)) == str(PYTHON)
+
+
+@pytest.mark.parametrize(
+    ("words", "options"),
+    [
+        ("python -I -m uvicorn main:app", ["I"]),
+        ("python -bE serve.py -S", ["E"]),
+        ("python -W ignore -S -m uvicorn", ["S"]),
+        ("python -X dev -I main.py", ["I"]),
+        ("python -m uvicorn -I", []),
+        ("python -mSEI", []),
+        ("python -Wignore::ImportWarning main.py -E", []),
+        ("python main.py", []),
+    ],
+)
+def test_the_options_of_python_that_keep_the_probe_out(words: str, options: list[str]) -> None:
+    assert find_options(words.split()) == options
+
+
+def build_report(pid: int, *ports: int) -> ProcessReport:
+    listens = tuple(("127.0.0.1", each) for each in ports)
+    return ProcessReport(
+        pid, 1, "3.11.7", "python", True, "", {}, "uvicorn", "hook", "main.app", "asgi", "/srv",
+        listens, False, False, STARTED,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("words", "listeners", "reports", "chosen"),
+    [
+        ("serve", {5: (80,)}, [build_report(5)], {80}),
+        ("serve", {5: (80, 90)}, [build_report(5, 90)], {90}),  # its hook knows
+        ("serve", {5: (80,), 6: (90,)}, [build_report(6)], {90}),  # its process has it
+        ("serve --port 80", {5: (80, 90)}, [build_report(5)], {80}),  # its words name it
+        ("serve", {5: (80, 90)}, [build_report(5)], {80, 90}),  # nothing tells them apart
+        ("serve --port 80", {5: (80,), 6: (90,)}, [build_report(6)], {90}),
+    ],
+)
+def test_the_port_is_the_asgi_servers(
+    words: str,
+    listeners: dict[int, tuple[int, ...]],
+    reports: list[ProcessReport],
+    chosen: set[int],
+) -> None:
+    command = AuditedCommand(tuple(words.split()), Path())
+    found = [Listener(pid, "127.0.0.1", port) for pid, ports in listeners.items() for port in ports]
+    assert choose_ports(command, found, reports) == chosen
+
+
+@pytest.mark.parametrize(
+    ("words", "cure"),
+    [
+        ("KeyError: 'TOKEN'", "set it before the audit"),
+        ("KeyError: 'token'", ""),  # no variable's name
+        ("ModuleNotFoundError: No module named 'fastapi'", "--python PATH"),
+        ("/usr/bin/python3: No module named uvicorn", "the Python that has uvicorn"),
+        ("[Errno 98] ... ('127.0.0.1', 1): address already in use", "another port"),
+        ("Connection in use: ('0.0.0.0', 1)", "another port"),
+        ("RuntimeError: no", ""),
+    ],
+)
+def test_what_to_do_is_said_where_the_words_leave_no_doubt(words: str, cure: str) -> None:
+    said = describe_cure(AuditedCommand((str(PYTHON), "main.py"), Path()), words)
+    assert cure in said if cure else said == ""
+
+
+def test_a_package_that_is_missing_for_an_option_is_not_looked_for_elsewhere() -> None:
+    command = AuditedCommand((str(PYTHON), "-S", "-m", "uvicorn"), Path())
+    assert "-S keeps Python from its" in describe_cure(command, "No module named uvicorn")
