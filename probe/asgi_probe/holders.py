@@ -94,13 +94,14 @@ class HolderLog:
         thread, cpu_s = find_busiest(first, last.cpu_s)
         if cpu_s < RELEVANT_CPU_S:
             return NO_HOLDER
+        cpu_s = min(cpu_s, ended_s - began_s)
         stacks: dict[str, float] = {}
         for each in during:
             if each.stack is not None and each.busiest == thread and each.at_s <= last.at_s:
                 stacks[each.stack] = stacks.get(each.stack, 0.0) + each.busiest_cpu_s
         stack = max(stacks, key=stacks.__getitem__) if stacks else None
         record = self._find_request(thread, began_s, ended_s, cpu_s)
-        return Holder(thread, min(cpu_s, ended_s - began_s), record, stack)
+        return Holder(thread, cpu_s, record, stack)
 
     def _find_request(
         self, thread: int, began_s: float, ended_s: float, cpu_s: float

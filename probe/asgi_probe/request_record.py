@@ -61,7 +61,7 @@ class RequestRecord:
 
 
 class WorkSpan:
-    """A call that a thread of a pool runs for a request, and the one that it ran before."""
+    """A call that a thread of a pool runs for a request, and the two that it ran before."""
 
     __slots__ = ("before", "began_s", "ended_s", "record")
 
@@ -72,8 +72,8 @@ class WorkSpan:
         self.ended_s = inf
         ident = get_ident()
         self.before = work_spans.get(ident)
-        if self.before is not None:
-            self.before.before = None
+        if self.before is not None and self.before.before is not None:
+            self.before.before.before = None
         work_spans[ident] = self
 
 

@@ -49,10 +49,12 @@ class SilenceLog:
         """
         beat_at_s, seen_until_s = self._watch.beat_at_s, self._last_look_s
         began_before, self._last_look_s = self._beat_at_s == beat_at_s, now_s
-        if timed is not None or not is_silent(self._watch, now_s):
+        silent = is_silent(self._watch, now_s)
+        if silent:
+            self._beat_at_s = beat_at_s
+        if timed is not None or not silent:
             self.end(beat_at_s if timed is None else timed.began_s)
             return timed
-        self._beat_at_s = beat_at_s
         what = self._identify(frame)
         if what is None or what is not self._what:
             began_s = beat_at_s + BEAT_S / 2  # if this is the first look since the beat

@@ -172,9 +172,12 @@ def test_another_thread_that_computes_is_the_holder(tmp_path: Path) -> None:
         hog = asyncio.ensure_future(ask(probed, "/sort"))
         while not hog.done():
             await asyncio.sleep(0.001)
+        for _ in range(3):
+            await ask(probed, "/sort")
 
-    found = max(block_in(app, tmp_path, calls), key=lambda each: each.seconds)
-    assert found.holder_route == "/sort"
+    blocks = block_in(app, tmp_path, calls)
+    assert {each.holder_route for each in blocks} - {None} == {"/sort"}
+    found = next(each for each in blocks if each.holder_route)
     assert found.holder_cpu_s > found.cpu_s
     assert found.unseen_s > found.cpu_s
     assert found.holder_stack is None or json.loads(found.holder_stack)[0][3] == "sort"
