@@ -6,6 +6,7 @@ that a request called with none of the user's code in between."""
 from __future__ import annotations
 
 import asyncio
+import atexit
 import os
 import sys
 import threading
@@ -111,6 +112,8 @@ class Watchdog:
             self.recorder.switch_off(error)
         finally:
             unwatch_loop(self._loop)
+            if not self._stopped:  # otherwise the process may be ending just now
+                atexit.unregister(self.stop)
             self.recorder.journal, self.recorder.watched = None, self.recorder.off
             self._stretches.close()
             self._journal.close()
@@ -130,6 +133,8 @@ class Watchdog:
             if wrote:
                 self._write()
                 flushed_s = looked_s
+                if self._loop_thread not in sys._current_frames():
+                    break  # its loop was never closed
         self._look(monotonic(), wrote=wrote)  # however short the life
         self._write()
 

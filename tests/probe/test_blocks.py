@@ -248,6 +248,24 @@ def test_a_watchdog_ends_with_its_loop(tmp_path: Path) -> None:
     probes[0].stop()
 
 
+def test_a_watchdog_ends_with_its_thread(tmp_path: Path) -> None:
+    """Where the loop was never closed."""
+    before = len(find_watchdogs())
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    def run() -> None:
+        loops.append(asyncio.new_event_loop())
+        loops[0].run_until_complete(ask_once(Probe(build_service(), tmp_path)))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    for each in find_watchdogs():
+        each.join(5)
+    assert len(find_watchdogs()) <= before
+    loops[0].close()
+
+
 async def ask_once(app: App) -> None:
     await ask(app, "/innocent")
 

@@ -22,12 +22,14 @@ STACK = [
 
 def block_for(lasts_s: float, every_s: float, **clocks: float) -> InMemoryTables:
     """One stretch after the other through the window of 10 s, each with three samples."""
-    blocks, stacks = [], []
+    blocks: list[dict[str, object]] = []
+    stacks: list[dict[str, object]] = []
     for number in range(int(WINDOW_S / every_s)):
         began_s = 2.0 + every_s * number
-        row = {"pid": 1, "stretch": number + 1, "visit": number + 1, "timed": True, "route": "/a"}
+        row: dict[str, object] = {"pid": 1, "stretch": number + 1, "visit": number + 1}
         clock = {"cpu_s": 0.0, "run_delay_s": 0.0, "unseen_s": 0.0, "paused_s": 0.0, **clocks}
-        blocks.append({**row, **clock, "began_s": began_s, "ended_s": began_s + lasts_s})
+        times = {"began_s": began_s, "ended_s": began_s + lasts_s, **clock}
+        blocks.append({**row, **times, "timed": True, "route": "/a"})
         stacks += [
             {**row, "at_s": began_s + part * lasts_s, "stack": json.dumps(STACK), "in_gc": False}
             for part in (0.3, 0.6, 0.9)

@@ -9,6 +9,7 @@ import pytest
 from asgi_probe.blocks import LoopWatch
 from asgi_probe.counters import interpolate, limit, subtract
 from asgi_probe.recorder import Recorder
+from asgi_probe.routes import Message
 from asgi_probe.stretches import subtract_spans
 from asgi_probe.timed_call import wrap_app
 from hypothesis import given
@@ -104,7 +105,7 @@ def test_a_timed_coroutine_passes_on_what_it_awaits_and_raises() -> None:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         future.set_exception(error)
         with pytest.raises(LookupError):
-            await wrap_app(app, make_watch())({"future": future}, ignore, ignore)
+            await wrap_app(app, make_watch())({"future": future}, receive, send)
 
     error = OwnError()
     asyncio.run(run())
@@ -122,7 +123,7 @@ def test_a_timed_coroutine_can_be_cancelled_and_times_nothing_afterwards() -> No
 
     async def run() -> None:
         async def call() -> None:
-            await wrap_app(app, watch)({}, ignore, ignore)
+            await wrap_app(app, watch)({}, receive, send)
 
         task = asyncio.ensure_future(call())
         await asyncio.sleep(0)
@@ -135,4 +136,8 @@ def test_a_timed_coroutine_can_be_cancelled_and_times_nothing_afterwards() -> No
     assert watch.running is None
 
 
-async def ignore(*_: object) -> None: ...
+async def receive() -> Message:
+    raise AssertionError
+
+
+async def send(_: Message) -> None: ...
