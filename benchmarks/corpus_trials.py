@@ -60,12 +60,12 @@ def run_trial(detector: Detector, trial: Trial) -> Match:
     trial.folder.mkdir(parents=True)
     reports = detector.detect(trial)
     work = read_work(trial.times)
-    taken_s = {
+    taken = {
         label.name: measure_taken(work[label.name], label.cause)
         for label in trial.app.blocking
         if label.name in work
     }
-    return match_reports(trial.app, reports, taken_s)
+    return match_reports(trial.app, reports, taken)
 
 
 def ask_all(port: int, trial: Trial) -> list[AskedAlone]:

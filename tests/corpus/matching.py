@@ -53,13 +53,23 @@ def parse_findings(document: Mapping[str, object]) -> list[Report]:
 
 
 @dataclass(frozen=True, slots=True)
+class Taken:
+    """Seconds that the work of a label took in all: its own part, and as long as it blocked the
+    loop. They differ where what computes had to wait for a core; either is right."""
+
+    least_s: float
+    most_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Detection:
-    """What was reported of a label. expected_s: what its work took; NaN where that is not known.
+    """What was reported of a label.
+
     The reports at the right line, else in its function, else of its route, else of the time when it
     alone was asked; none: not detected."""
 
     label: BlockingLabel
-    expected_s: float
+    taken: Taken
     reports: tuple[Report, ...]
 
     @property
@@ -77,8 +87,10 @@ class Detection:
 
     @property
     def seconds_error(self) -> float | None:
-        """Relative; None where nothing is reported."""
-        return None if self.seconds is None else self.seconds / self.expected_s - 1.0
+        """Relative, of the nearest that is right; None where nothing is reported."""
+        if self.seconds is None:
+            return None
+        return self.seconds / min(max(self.seconds, self.taken.least_s), self.taken.most_s) - 1.0
 
     @property
     def right(self) -> dict[str, bool]:
@@ -112,12 +124,11 @@ class Match:
     unasked: tuple[str, ...]
 
 
-def match_reports(app: CorpusApp, reports: Sequence[Report], taken_s: Mapping[str, float]) -> Match:
-    """taken_s: what the work of each label took in all, by its name; a label that is not in it was
-    not asked."""
-    asked = [label for label in app.blocking if label.name in taken_s]
+def match_reports(app: CorpusApp, reports: Sequence[Report], taken: Mapping[str, Taken]) -> Match:
+    """taken: by the name of the label; one that is not in it was not asked."""
+    asked = [label for label in app.blocking if label.name in taken]
     detections = tuple(
-        Detection(label, taken_s[label.name], tuple(pick_reports(label, reports, asked)))
+        Detection(label, taken[label.name], tuple(pick_reports(label, reports, asked)))
         for label in asked
     )
     used = {id(report) for each in detections for report in each.reports}
@@ -129,7 +140,7 @@ def match_reports(app: CorpusApp, reports: Sequence[Report], taken_s: Mapping[st
         detections=detections,
         false_alarms=tuple(accusing),
         strays=tuple(each for each in others if each not in accusing),
-        unasked=tuple(label.name for label in app.blocking if label.name not in taken_s),
+        unasked=tuple(label.name for label in app.blocking if label.name not in taken),
     )
 
 

@@ -12,6 +12,7 @@ from tests.corpus.matching import (
     ASPECTS,
     Match,
     Report,
+    Taken,
     match_reports,
     normalise_route,
     parse_findings,
@@ -33,7 +34,9 @@ def describe(label: BlockingLabel) -> Report:
 
 
 def match(app: CorpusApp, reports: Sequence[Report]) -> Match:
-    return match_reports(app, reports, {label.name: TAKEN_S for label in app.blocking})
+    return match_reports(
+        app, reports, {label.name: Taken(TAKEN_S, TAKEN_S) for label in app.blocking}
+    )
 
 
 def get_right(app: str, label: str, *reports: Report) -> dict[str, bool]:
@@ -81,6 +84,15 @@ def test_seconds_are_right_within_a_fifth(app: CorpusApp, factor: float) -> None
     for each in match(app, reports).detections:
         assert each.right["seconds"] == (abs(factor * TAKEN_S / TAKEN_S - 1) <= 0.2)
         assert each.seconds_error == pytest.approx(factor - 1)
+
+
+@pytest.mark.parametrize(("seconds", "error"), [(0.75, -0.25), (1.5, 0.0), (2.5, 0.25)])
+def test_seconds_between_the_own_part_and_the_blocked_time_are_right(
+    seconds: float, error: float
+) -> None:
+    report = replace(get_sleep(), seconds=seconds)
+    found = match_reports(BY_NAME["waits_app"], [report], {"sleep": Taken(1.0, 2.0)})
+    assert found.detections[0].seconds_error == pytest.approx(error)
 
 
 def test_what_is_unexplained_accuses_nobody() -> None:
@@ -139,7 +151,7 @@ def test_a_second_place_of_a_route_is_a_stray_and_takes_nothing_from_the_first()
 
 
 def test_what_never_ran_is_not_asked_for() -> None:
-    found = match_reports(BY_NAME["gil_app"], [], {"gil-sort": 1.0})
+    found = match_reports(BY_NAME["gil_app"], [], {"gil-sort": Taken(1.0, 1.0)})
     assert [each.label.name for each in found.detections] == ["gil-sort"]
     assert found.unasked == ("gil-regex", "gil-thread")
 

@@ -10,16 +10,25 @@ from benchmarks.corpus_rivals import read_reports
 from benchmarks.corpus_trials import AskedAlone, find_route
 from tests.corpus.labels import load_corpus
 from tests.corpus.matching import Report
-from tests.corpus.serve import Work, measure_taken, read_work
+from tests.corpus.serve import Work, measure_taken, measure_union, read_work
 
 works = st.lists(st.builds(Work, st.integers(0, 50), st.integers(1, 20), st.integers(1, 20)))
 
 
 @given(works)
-def test_a_wait_takes_its_time_and_a_computation_its_cpu(found: list[Work]) -> None:
-    assert measure_taken(found, "wait") == sum(each.seconds for each in found)
+def test_the_union_counts_each_second_once(found: list[Work]) -> None:
+    seconds = {s for w in found for s in range(int(w.began_s), int(w.began_s + w.seconds))}
+    assert measure_union(found) == len(seconds)
+
+
+@given(works)
+def test_a_wait_takes_its_time_and_a_computation_its_cpu_or_more(found: list[Work]) -> None:
+    wait = measure_taken(found, "wait")
+    assert wait.least_s == wait.most_s == sum(each.seconds for each in found)
     for cause in ("compute", "gil", "gc"):
-        assert measure_taken(found, cause) == sum(each.cpu_s for each in found)
+        taken = measure_taken(found, cause)
+        assert taken.least_s == sum(each.cpu_s for each in found)
+        assert taken.most_s == max(taken.least_s, measure_union(found))
 
 
 def test_work_is_read_of_all_processes_up_to_the_zeros(tmp_path: Path) -> None:
