@@ -7,6 +7,7 @@ import pytest
 
 from analysis.findings import AuditEvidence, find_all, load_audit_evidence
 from analysis.report.audit_comparison import compare_audits
+from analysis.report.audit_overview import build_overview_table
 from analysis.report.audit_page import write_audit_page
 from analysis.report.audit_routes import build_routes_table
 from analysis.report.findings_table import render_findings
@@ -106,6 +107,26 @@ def test_the_clients_latencies_count_the_unanswered_and_the_failures() -> None:
     lines = render_terminal(build_routes_table(build_busy_audit().build()))
     assert "\n".join(lines) == ROUTES
     assert max(map(len, lines)) <= WIDTH
+
+
+OVERVIEW = """\
+latency by the clients         requests failed     no    1    20    all
+                                               answer user users routes
+GET /report                           4      0      0  300     –      –
+GET /ping                             6      1      1    –     –    2.0
+median by the client, in ms: alone, alone with all users, and while all routes
+  are asked"""
+
+
+def test_a_route_has_one_line_in_the_terminal() -> None:
+    lines = render_terminal(build_overview_table(build_busy_audit().build()))
+    assert "\n".join(lines) == OVERVIEW
+
+
+def test_a_load_that_asked_no_route_alone_has_all_its_rows() -> None:
+    audit = AuditBuilder()
+    audit.ask("/ping", 1.0, 1.001)
+    assert build_overview_table(audit.build()) == build_routes_table(audit.build())
 
 
 def answer(evidence: AuditEvidence) -> str:
