@@ -23,7 +23,7 @@ LIMITS: Mapping[str, str] = {
     "what blocks the event loop.",
     "NO_CLOCKS": "The causes are unexplained: this system does not say how a thread spends its "
     "time (Linux does, in /proc/self/task/TID/schedstat).",
-    "UNTIMED": "The event loop does not time its own steps: seconds are known to 10 ms a block.",
+    "UNTIMED": "Some blocks are known by samples alone: their seconds are right to 10 ms each.",
     "STILL_BLOCKED": "An event loop was still blocked when the recording ended; its last block "
     "counts up to its last sample.",
 }
