@@ -163,11 +163,14 @@ def parse_stack(text: str | None) -> Stack:
 
 
 def list_endpoints(handlers: pl.DataFrame) -> tuple[RouteCode, ...]:
-    """Each route's own code, as far as its handlers say: "file:first_line qualname"."""
-    known = handlers.select("route", "endpoint", "protocol").drop_nulls(["route", "endpoint"])
+    """Each route's own code, as far as its handlers say: "file:first_line qualname". A class that
+    serves a websocket has no such code; its route is known for one all the same."""
+    known = handlers.select("route", "endpoint", "protocol").drop_nulls("route")
     found = []
     for route, text, protocol in known.unique(maintain_order=True).iter_rows():
-        place, _, function = text.partition(" ")
+        if text is None and protocol == "websocket":
+            found.append(RouteCode(route, "", 0, "", protocol))
+        place, _, function = (text or "").partition(" ")
         file, _, line = place.rpartition(":")
         if line.isdecimal():
             found.append(RouteCode(route, file, int(line), function, protocol or "http"))

@@ -75,7 +75,7 @@ class PlaceFinder:
             place = BlockPlace(route, phase, file, frame.line, shorten_function(frame.function))
             return LocatedStack(place, frame, library, shown)
         place = BlockPlace(route, phase)
-        if phase in BY_THE_ROUTE and len(codes) == 1:
+        if phase in BY_THE_ROUTE and len(codes) == 1 and codes[0].file:
             (code,) = codes
             function = shorten_function(code.function)
             file = self.shorten_file(code.file)

@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from analysis.findings.evidence import RouteCode, Stack, StackFrame
 from analysis.findings.places import PlaceFinder
-from tests.unit.audit_samples import AuditBuilder
+from tests.unit.audit_samples import FOLDER, AuditBuilder, library, own
 
 HERE = Path(__file__)
 SEEN: dict[str, Stack] = {}
@@ -342,3 +342,17 @@ def test_a_websocket_says_its_route_by_its_endpoint(seen: dict[str, Stack]) -> N
         seen["websocket"], "/other"
     )
     assert located.place.route == "/rooms/{room}"
+
+
+def test_a_class_that_serves_a_websocket_is_known_by_its_route() -> None:
+    """Starlette's WebSocketEndpoint: the handlers name no function of it."""
+    audit = AuditBuilder()
+    audit.handle("/feed", endpoint=None, protocol="websocket")
+    finder = PlaceFinder(FOLDER, audit.build().endpoints)
+    stack = tuple(
+        StackFrame(*each)
+        for each in (own("on_connect", 12), library("starlette.endpoints", "dispatch"))
+    )
+    place = finder.locate(stack, "/feed").place
+    assert (place.phase, place.line) == ("websocket", 12)
+    assert finder.locate(stack[1:], "/feed").place.file is None
