@@ -20,7 +20,7 @@ Style = Literal[
     "async fn",
     "goroutine",
 ]
-"""The last two are how compiled servers write what `async def` is in Python."""
+"""The last two are how compiled servers write `async def`."""
 Threads = Literal["anyio's pool", "asyncio's executor"]
 THREADS_OF: Mapping[Style, Threads] = {
     "def": "anyio's pool",
@@ -32,21 +32,16 @@ Method = Literal["GET", "POST"]
 Library = Literal["httpx", "httpx2", "aiohttp", "pyreqwest", "urllib3", "requests", "niquests"]
 Form = Literal["blocking", "awaiting"]
 FORMS_OF: Mapping[Library, tuple[Form, ...]] = {
-    "httpx": ("blocking", "awaiting"),
-    "httpx2": ("blocking", "awaiting"),
+    **dict.fromkeys(("httpx", "httpx2", "pyreqwest", "niquests"), ("blocking", "awaiting")),
+    **dict.fromkeys(("urllib3", "requests"), ("blocking",)),
     "aiohttp": ("awaiting",),
-    "pyreqwest": ("blocking", "awaiting"),
-    "urllib3": ("blocking",),
-    "requests": ("blocking",),
-    "niquests": ("blocking", "awaiting"),
 }
 """How a library can be asked: a test compares with the specimen's modules for them."""
 Life = Literal["per-request", "shared"]
 PythonServer = Literal["gunicorn", "uvicorn"]
 ServerKind = Literal["gunicorn", "uvicorn", "axum", "gin", "given"]
 """The last is the user's own: already running, not ours to start, end or settle."""
-App = Literal["app.main", "app.users", "app.tasks", "app.contrast"]
-APP_TARGETS: Mapping[App, str] = {
+APP_TARGETS: Mapping[str, str] = {
     "app.main": "app.main:app",
     "app.users": "app.systems.users:app",
     "app.tasks": "app.systems.tasks:app",
@@ -137,15 +132,20 @@ class Server:
     """gunicorn kills a worker whose loop was silent this long; 0 never."""
     pool: int = 40
     """Threads of anyio's pool in each worker; anyio's own default is 40."""
-    app: App = "app.main"
-    """What gunicorn or uvicorn serves; axum and gin are one program each."""
+    app: str = "app.main"
+    """One of ours, or module:attribute of the user's; axum and gin are one program each."""
+    folder: str = ""  # where the user's module is found
     access_log: AccessLog = "off"  # a line a request, to a file, or to a slow terminal
     python: str = ""  # the path of its interpreter; empty for the study's own
 
     @property
     def is_python(self) -> bool:
-        """Whether it runs our FastAPI apps, with the probe in front of them."""
+        """Whether it runs an ASGI app, with the probe in front of it."""
         return is_python_server(self.kind)
+
+    @property
+    def has_users_app(self) -> bool:
+        return self.is_python and self.app not in APP_TARGETS
 
     @property
     def kills_blocked_workers(self) -> bool:

@@ -10,6 +10,9 @@ from scenarios.options import Condition, Setting, list_given_options, list_optio
 from scenarios.units import DURATION, NUMBER, RATE, SECONDS, Second
 
 HAS_CLIENT = Condition("has a client or an upstream", lambda each: each.client is not None)
+IN_OUR_APPS = Condition(
+    "is an app of ours", lambda each: each.server.is_python and not each.server.has_users_app
+)
 IN_PYTHON = Condition("is served by Python", lambda each: each.server.is_python)
 HAS_DATABASE = Condition("asks a database", lambda each: each.database is not None)
 WAITS = Condition("waits for anything", lambda each: each.delay_s is not None)
@@ -67,7 +70,7 @@ class Overrides:
         "Server processes.", "server.workers", IS_OURS, bounds=(1, 64), sweepable="1,2,4",
     )] = None
     pool: Annotated[int | None, Setting(
-        "Threads of anyio's pool in each worker.", "server.pool", IN_PYTHON,
+        "Threads of anyio's pool in each worker.", "server.pool", IN_OUR_APPS,
         bounds=(1, 10_000), sweepable="10,40,100,500", environment="APP_POOL",
     )] = None
     loop: Annotated[m.Loop | None, Setting(

@@ -6,7 +6,7 @@ from functools import cache
 
 from scenarios.errors import UserError, build_cannot_run_error
 from scenarios.model import APP_TARGETS, Server
-from stress.places import ROOT, find_specimen_folder
+from stress.places import PROBE_FOLDER, find_specimen_folder, put_probe_first
 from stress.processes import clean_environment
 from stress.servers import find_adapter, find_python
 
@@ -17,14 +17,16 @@ CHECK_WITHIN_S = 30.0
 def check_interpreter(server: Server) -> None:
     """Imports what the server will import. Raises UserError where that fails, with the reason."""
     python = find_python(server)
-    module = APP_TARGETS[server.app].partition(":")[0]
+    module = APP_TARGETS.get(server.app, server.app).partition(":")[0]
     packages = [each.replace("-", "_") for each in find_adapter(server.kind).packages]
     code = f"import {', '.join(['asgi_probe', *packages, module])}"
-    environment = {**clean_environment(os.environ), "PYTHONPATH": str(ROOT / "probe")}
+    given = os.environ if server.has_users_app else clean_environment(os.environ)
+    path = put_probe_first() if server.has_users_app else str(PROBE_FOLDER)
+    environment = {**given, "PYTHONPATH": path}
     try:
         done = subprocess.run(
             (python, "-c", code),
-            cwd=find_specimen_folder(), env=environment, stdin=subprocess.DEVNULL,
+            cwd=server.folder or find_specimen_folder(), env=environment, stdin=subprocess.DEVNULL,
             capture_output=True, text=True, errors="replace", timeout=CHECK_WITHIN_S, check=False,
         )  # fmt: skip
     except OSError as error:

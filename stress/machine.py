@@ -108,7 +108,7 @@ def read_cpu_s(process: psutil.Process) -> Second:
         raise psutil.NoSuchProcess(process.pid) from error
 
 
-def is_listening(port: int) -> bool:
+def is_listening(port: int, host: str = HOST) -> bool:
     """Asks nothing but that a connection is accepted."""
     with socket.socket() as caller:
-        return caller.connect_ex((HOST, port)) == 0
+        return caller.connect_ex((host, port)) == 0

@@ -5,6 +5,7 @@ import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, replace
+from functools import partial
 from pathlib import Path
 from time import monotonic
 
@@ -100,14 +101,15 @@ def save_tables(
     machine = build_observed_table(seen.machine, MACHINE, t0_s)
     if clocks:  # load processes on other machines: nobody here sees what they use
         machine = pl.concat([machine, build_usage_table(sent, t0_s, by_process)]).sort("at_s")
+    strip = partial(strip_column, folder=cell.scenario.server.folder or str(ROOT))
     tables = {
         "requests": build_requests_table(name, sent, t0_s, by_process)
         if cell.scenario.load.engine == "locust"
         else take_oha_rows(directory.raw, name, times.build_phases().window_start_s or 0.0),
-        "handlers": strip_column(build_handlers_table(worked, t0_s, end_s), "endpoint", ""),
+        "handlers": strip(build_handlers_table(worked, t0_s, end_s), "endpoint", ""),
         "probe": build_probe_table(worked, t0_s, end_s),
-        "blocks": strip_column(build_blocks_table(worked, t0_s, end_s), "holder_stack", '"'),
-        "block_stacks": strip_column(build_block_stacks_table(worked, t0_s, end_s), "stack", '"'),
+        "blocks": strip(build_blocks_table(worked, t0_s, end_s), "holder_stack", '"'),
+        "block_stacks": strip(build_block_stacks_table(worked, t0_s, end_s), "stack", '"'),
         "machine": machine,
         "bystander": build_observed_table([astuple(each) for each in seen.pings], BYSTANDER, t0_s),
         "upstream": build_upstream_table(stack.upstream_log, t0_s, end_s),
@@ -187,11 +189,12 @@ def list_commands(phases: PhaseRunner) -> dict[str, list[str]]:
     return {role: strip_paths(argv, folder) for role, argv in commands.items()}
 
 
-def strip_column(rows: pl.DataFrame, column: str, before: str) -> pl.DataFrame:
-    """Files from the root of what they belong to. before: what stands before each."""
+def strip_column(rows: pl.DataFrame, column: str, before: str, folder: str) -> pl.DataFrame:
+    """Files from the root of what they belong to. before: what stands before each. folder: the
+    app's."""
     text = pl.col(column)
-    for folder, name in ((sys.prefix, "/"), (sys.base_prefix, "/"), (str(ROOT), "")):
-        text = text.str.replace_all(f"{before}{folder}/", f"{before}{name}", literal=True)
+    for path, name in ((sys.prefix, "/"), (sys.base_prefix, "/"), (folder, "")):
+        text = text.str.replace_all(f"{before}{path}/", f"{before}{name}", literal=True)
     return rows.with_columns(text)
 
 

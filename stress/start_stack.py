@@ -20,8 +20,8 @@ from stress import databases, plan
 from stress.databases import PreparedDatabase
 from stress.extras import check_extra
 from stress.interruption import Interruption
-from stress.machine import find_free_port, is_own_address, list_listening_pids
-from stress.places import ROOT, find_specimen_folder
+from stress.machine import find_free_port, is_listening, is_own_address, list_listening_pids
+from stress.places import PROBE_FOLDER, ROOT, find_specimen_folder, put_probe_first
 from stress.processes import READY_WITHIN_S, ExternalProcess
 from stress.programs import find_upstream_program
 from stress.resource_monitor import WorkerMonitor
@@ -93,7 +93,11 @@ def start_server(stack: Stack, scenario: Scenario, interruption: Interruption) -
     def ready() -> bool:
         workers.record_deaths()
         awaited = scenario.server.workers if scenario.server.is_python else 0
-        return len(workers.alive) >= awaited and is_answering(stack.port, stack.host)
+        if len(workers.alive) < awaited:
+            return False
+        if scenario.server.has_users_app:
+            return is_listening(stack.port, stack.host)
+        return is_answering(stack.port, stack.host)
 
     server.wait_until(ready, interruption)
     server.list_processes()
@@ -125,14 +129,16 @@ def build_server_command(
     server = scenario.server
     adapter = find_adapter(server.kind)
     probe = {
-        "PYTHONPATH": str(ROOT / "probe"),
-        "PROBE_TARGET": APP_TARGETS[server.app],
+        "PYTHONPATH": put_probe_first() if server.has_users_app else str(PROBE_FOLDER),
+        "PROBE_TARGET": APP_TARGETS.get(server.app, server.app),
         "PROBE_DIR": str(journals),
     }
     probe = probe if scenario.server.is_python else {}
-    env = {**probe, **adapter.build_environment(server), **app_env}
+    env = {**probe, **adapter.build_environment(server)}
     argv = adapter.build_argv(server, host, port)
-    return plan.Command("server", argv, find_specimen_folder(), env)
+    if server.has_users_app:  # its variables are the user's
+        return plan.Command("server", argv, Path(server.folder), env, inherits_all=True)
+    return plan.Command("server", argv, find_specimen_folder(), {**env, **app_env})
 
 
 def start_database(

@@ -91,7 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if not given:
             raise UserError("Missing command. `study --help` lists the commands.")
-        if given[0] == "probe":  # its options, and what follows a --, are those of the audit
+        if given[0] == "probe" and "--help" not in given:  # what it takes is the audit's to read
             given = [*PROBE, *given[1:]]
         code = build_app()(
             given, exit_on_error=False, print_error=False, verbose=False,

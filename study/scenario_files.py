@@ -3,6 +3,7 @@
 import re
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from traceback import extract_tb
@@ -11,8 +12,9 @@ from urllib.parse import urlsplit
 
 from scenarios.catalogue import CATALOGUE, GROUPS, select_scenarios
 from scenarios.errors import UserError
-from scenarios.model import Scenario
+from scenarios.model import FOREIGN_BYSTANDER, BackgroundRequest, Scenario
 
+TARGET = re.compile(r"[\w.]+:[\w.]+(\(\))?")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 
 
@@ -45,7 +47,19 @@ def read_scenarios(path: Path) -> tuple[Scenario, ...]:
         raise UserError(f"{path}: there is no Scenario in it; see scenarios/catalogue/ for some")
     for scenario in found:
         check_scenario(path, scenario)
-    return found
+    return tuple(place_app(each, path.resolve().parent) for each in found)
+
+
+def place_app(scenario: Scenario, folder: Path) -> Scenario:
+    """A module of the user's is found from the folder of their file. It may have no /ping."""
+    if not scenario.server.has_users_app:
+        return scenario
+    usual = scenario.bystander == BackgroundRequest()
+    return replace(
+        scenario,
+        server=replace(scenario.server, folder=str(folder)),
+        bystander=FOREIGN_BYSTANDER if usual else scenario.bystander,
+    )
 
 
 def import_file(path: Path) -> ModuleType:
@@ -85,6 +99,10 @@ def check_scenario(path: Path, scenario: Scenario) -> None:
         )
     if not scenario.endpoint.path.startswith("/"):
         raise UserError(f"{path}: {scenario.name}: a path begins with /")
+    if scenario.server.has_users_app and not TARGET.fullmatch(scenario.server.app):
+        raise UserError(f"{path}: {scenario.name}: give Server(app='module:attribute')")
+    if scenario.server.has_users_app and (scenario.client or scenario.database):
+        raise UserError(f"{path}: {scenario.name}: client and database are of our own apps")
     ours = scenario.server.is_python or scenario.server.is_compiled
     if ours != (scenario.url is None):
         raise UserError(f"{path}: {scenario.name}: url= and Server('given') belong together")

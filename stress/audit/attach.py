@@ -5,7 +5,6 @@ folder more in front, and a variable says where the probe writes.
 """
 
 import contextlib
-import os
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -31,11 +30,10 @@ from stress.audit.last_words import find_exception, read_last_lines
 from stress.audit.listening import Listener, build_url, list_listeners
 from stress.audit.reports import SETTLED_S, STARTED, ProcessReport, read_reports
 from stress.interruption import Interruption
-from stress.places import ROOT
+from stress.places import PROBE_FOLDER, put_probe_first
 from stress.plan import Command
 from stress.processes import Process
 
-PROBE_FOLDER = ROOT / "probe"
 START_WITHIN_S = 90.0
 """A service may load a model before it listens."""
 ATTACH_WITHIN_S = 5.0
@@ -51,10 +49,8 @@ LOOK_EVERY_S = 0.05
 
 
 def build_environment(raw: Path) -> dict[str, str]:
-    """What is added to the user's; an empty PYTHONPATH is none."""
-    users = os.environ.get("PYTHONPATH")
-    path = f"{PROBE_FOLDER}{os.pathsep}{users}" if users else str(PROBE_FOLDER)
-    return {"PYTHONPATH": path, DIRECTORY_VARIABLE: str(raw)}
+    """What is added to the user's."""
+    return {"PYTHONPATH": put_probe_first(), DIRECTORY_VARIABLE: str(raw)}
 
 
 def start_audited_app(

@@ -10,12 +10,12 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Match
 
 from scenarios.catalogue import CATALOGUE
-from scenarios.model import APP_TARGETS, App, Scenario
+from scenarios.model import APP_TARGETS, Scenario
 
 PYTHON = tuple(each for each in CATALOGUE if each.server.is_python)
 
 
-def load_app(name: App) -> Starlette:
+def load_app(name: str) -> Starlette:
     module, _, attribute = APP_TARGETS[name].partition(":")
     found = getattr(importlib.import_module(module), attribute)
     assert isinstance(found, Starlette)

@@ -13,11 +13,12 @@ import psutil
 import pytest
 
 from scenarios.errors import CANNOT, WRONG_USE, UserError
-from stress.audit.attach import PROBE_FOLDER, start_audited_app
+from stress.audit.attach import start_audited_app
 from stress.audit.audited_app import find_processes
 from stress.audit.command import AuditedCommand
 from stress.interruption import CellInterruptedError, Interruption
 from stress.machine import find_free_port
+from stress.places import PROBE_FOLDER
 
 pytestmark = [pytest.mark.slow, pytest.mark.untimed, pytest.mark.timeout(170)]
 

@@ -25,6 +25,20 @@ OWN = make(
 THEIRS = make(
     "my-service", endpoint=Endpoint("/orders", "async def"), server=Server("given"), url="%s"
 )
+THEIR_APP = make(
+    "my-app", endpoint=Endpoint("/nap", "async def that blocks"), server=Server(app="shop:api")
+)
+"""
+SHOP = """
+import os, time
+from fastapi import FastAPI
+
+api = FastAPI()
+
+@api.get("/nap")
+async def nap() -> str:
+    time.sleep(0.05)
+    return os.environ["APP_OF_THE_USER"]
 """
 
 
@@ -49,9 +63,13 @@ def service() -> Iterator[str]:
         server.shutdown()
 
 
-def test_both_are_run_and_reported(service: str, tmp_path: Path) -> None:
+def test_all_are_run_and_reported(
+    service: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("APP_OF_THE_USER", "theirs")
     path = tmp_path / "mine.py"
     path.write_text(FILE % service)
+    (tmp_path / "shop.py").write_text(SHOP)
     done = study(
         "run", str(path), "--pool", "7", "--expect", "my-sleep: failures == 0",
         "--no-predict", "--no-report", "--port", "0", "--out", str(tmp_path / "out"),
@@ -61,6 +79,9 @@ def test_both_are_run_and_reported(service: str, tmp_path: Path) -> None:
     assert folder.name.endswith("-mine")
     by_name = {cell["scenario"]: cell for cell in cells(tmp_path / "out")}
     assert by_name["my-sleep"]["pool_total"] == 7
-    for name in ("my-sleep", "my-service"):
+    sites = by_name["my-app"]["blocking_sites"]
+    assert isinstance(sites, list)
+    assert (sites[0]["file"], sites[0]["function"], sites[0]["cause"]) == ("shop.py", "nap", "wait")
+    for name in ("my-sleep", "my-service", "my-app"):
         assert by_name[name]["ok_rps"]
         assert by_name[name]["failures"] == 0

@@ -49,6 +49,7 @@ def visit(number: int, started_s: float, ended_s: float) -> Row:
         "visit": number, "request_id": number, "route": "/x", "arrived_s": started_s,
         "queued_s": float("nan"), "started_s": started_s, "ended_s": ended_s, "sent_s": ended_s,
         "pool_wait_s": 0.0, "thread_id": 7, "thread_kind": "loop", "status": 200,
+        "endpoint": None, "method": "GET", "returned_s": ended_s, "protocol": "http",
     }  # fmt: skip
     return tuple(values[name] for name, _ in HANDLERS)
 

@@ -80,7 +80,7 @@ def test_the_probe_knows_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> object:
         raise FileNotFoundError
 
-    monkeypatch.setattr("builtins.open", refuse)
+    monkeypatch.setattr("os.open", refuse)
     memory = watchdog.read_resident_bytes()
     assert memory != memory  # NaN
 
