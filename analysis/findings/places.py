@@ -124,6 +124,8 @@ def choose_line(frames: Stack, own: int | None) -> int | None:
 def shorten_file(file: str, folder: str) -> str:
     """Of a library below its packages' folder; else relative to the user's folder, up to its
     siblings. Of what is further away only the last names: a path may contain a person's name."""
+    if file.startswith("<"):  # the interpreter's own: <frozen runpy>
+        return file
     if is_library(file):
         return re.split(LIBRARY, file)[-1]
     relative = os.path.relpath(file, folder) if folder else f"/{file}"

@@ -20,7 +20,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from analysis.findings.evidence import RouteCode, Stack, StackFrame
-from analysis.findings.places import PlaceFinder
+from analysis.findings.places import PlaceFinder, shorten_file
 from tests.unit.audit_samples import FOLDER, AuditBuilder, library, own
 
 HERE = Path(__file__)
@@ -356,3 +356,19 @@ def test_a_class_that_serves_a_websocket_is_known_by_its_route() -> None:
     place = finder.locate(stack, "/feed").place
     assert (place.phase, place.line) == ("websocket", 12)
     assert finder.locate(stack[1:], "/feed").place.file is None
+
+
+@pytest.mark.parametrize(
+    ("file", "shown"),
+    [
+        ("/srv/shop/orders/views.py", "orders/views.py"),
+        (
+            "/srv/shop/.venv/lib/python3.13/site-packages/starlette/routing.py",
+            "starlette/routing.py",
+        ),
+        ("/usr/lib/python3.13/json/decoder.py", "json/decoder.py"),
+        ("<frozen runpy>", "<frozen runpy>"),
+    ],
+)
+def test_a_file_is_shown_from_the_root_of_what_it_belongs_to(file: str, shown: str) -> None:
+    assert shorten_file(file, "/srv/shop") == shown
