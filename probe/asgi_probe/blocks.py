@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 from .recorder import Recorder
 from .request_record import RequestRecord, current, work_spans
-from .stacks import RUNNER, StackTexts
+from .stacks import RUNNER, StackTexts, read_stack
 
 BEAT_S = 0.010
 """Period of the loop's heartbeat, and of the watchdog's look."""
@@ -94,11 +94,10 @@ class LoopWatch:
         the line that took it. Before the other of the two comes, it may have gone on."""
         working = [ident for ident, span in list(work_spans.items()) if span.ended_s == inf]
         if working:
-            frames = sys._current_frames()
             found = working[:MOST_OTHERS]
             self.others = (
                 now_s,
-                {ident: self.stacks.format_stack(frames.get(ident)) for ident in found},
+                {ident: self.stacks.format_stack(read_stack(ident)) for ident in found},
             )
 
     def find_running(self, now_s: float) -> Running | None:

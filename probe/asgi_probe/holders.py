@@ -7,12 +7,12 @@ import threading
 from collections import deque
 from collections.abc import Mapping
 from math import inf
-from types import FrameType
 from typing import NamedTuple
 
 from .blocks import LoopWatch
 from .clocks import read_thread_cpu_s
 from .request_record import RequestRecord, work_spans
+from .stacks import read_stack
 
 RELEVANT_CPU_S = 0.001
 PER_THREAD_S = 0.00025
@@ -52,7 +52,7 @@ class HolderLog:
         self._others_cpu_s = -inf  # the first look makes the first snapshot
         self._next_s = 0.0
 
-    def read(self, now_s: float, others_cpu_s: float, frames: Mapping[int, FrameType]) -> None:
+    def read(self, now_s: float, others_cpu_s: float, *, reads_stacks: bool) -> None:
         """Does nothing where no other thread has computed since the last time. others_cpu_s: of all
         of them. frames: where the loop is blocked, each thread's."""
         if not others_cpu_s - self._others_cpu_s > RELEVANT_CPU_S or now_s < self._next_s:
@@ -68,10 +68,10 @@ class HolderLog:
         cpu_s = {native: read_thread_cpu_s(native) for native in self._idents}
         before = self._looks[-1].cpu_s if self._looks else cpu_s
         busiest, used_s = find_busiest(before, cpu_s)
-        stack = self._find_stack(self._idents.get(busiest, 0), frames)
+        stack = self._find_stack(self._idents.get(busiest, 0), reads_stacks)
         self._looks.append(Snapshot(now_s, cpu_s, busiest, used_s, stack))
 
-    def _find_stack(self, ident: int, frames: Mapping[int, FrameType]) -> str | None:
+    def _find_stack(self, ident: int, reads_stacks: bool) -> str | None:
         """None of a thread that has ended its call: it was elsewhere when it computed."""
         since_s = self._looks[-1].at_s if self._looks else 0.0
         noted_s, others = self._watch.others
@@ -80,7 +80,7 @@ class HolderLog:
         work = work_spans.get(ident)
         if work is not None and work.ended_s < inf:
             return None
-        return self._watch.stacks.format_stack(frames.get(ident))
+        return self._watch.stacks.format_stack(read_stack(ident) if reads_stacks else ())
 
     def find_holder(self, began_s: float, ended_s: float) -> Holder:
         """The thread that computed the most between two moments."""

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Sequence
 from contextvars import Context
 from math import nan
-from types import FrameType
+from types import CodeType
 
 from .blocks import BEAT_S, BLOCKED_AFTER_S, MISSED_S, Ended, LoopWatch, Running
 from .request_record import RequestRecord, current
+from .stacks import SeenFrame
 
 OVERDUE_S = 0.003
 """A heartbeat that comes this much late is no accident of the timer."""
@@ -28,7 +30,7 @@ class SilenceLog:
     def __init__(self, watch: LoopWatch, loop: asyncio.AbstractEventLoop) -> None:
         self._watch = watch
         self._loop = loop
-        self._base: FrameType | None = None
+        self._base: CodeType | None = None
         self._running: Running | None = None
         self._what: object = None
         self._last_look_s = self._last_seen_s = self._beat_at_s = 0.0
@@ -36,10 +38,11 @@ class SilenceLog:
 
     def _note_base(self) -> None:
         """In a plain callback, below which there is only what runs the loop."""
-        self._base = sys._getframe().f_back
+        outer = sys._getframe().f_back
+        self._base = None if outer is None else outer.f_code
 
     def look(
-        self, now_s: float, timed: Running | None, frame: FrameType | None, *, busy: bool
+        self, now_s: float, timed: Running | None, stack: Sequence[SeenFrame], *, busy: bool
     ) -> Running | None:
         """What runs: the timed step, if one does; otherwise what has been seen for long.
 
@@ -55,7 +58,7 @@ class SilenceLog:
         if timed is not None or not silent:
             self.end(beat_at_s if timed is None else timed.began_s)
             return timed
-        what = self._identify(frame)
+        what = self._identify(stack)
         if what is None or what is not self._what:
             began_s = beat_at_s + BEAT_S / 2  # if this is the first look since the beat
             if began_before:
@@ -79,14 +82,14 @@ class SilenceLog:
             record = find_record(what)
             self._watch.ended.append(Ended(running.began_s, at_s, nan, record, timed=False))
 
-    def _identify(self, frame: FrameType | None) -> object:
-        """The task, or of a callback its outermost frame; None between two handles."""
+    def _identify(self, stack: Sequence[SeenFrame]) -> object:
+        """The task, or of a callback its outermost code; None between two handles."""
         task = asyncio.current_task(self._loop)
         if task is not None:
             return task
-        while frame is not None and frame.f_back is not self._base:
-            frame = frame.f_back
-        return None if self._base is None else frame
+        codes = [code for code, _, _ in stack]
+        at = codes.index(self._base) if self._base in codes else 0
+        return codes[at - 1] if at else None
 
 
 def is_silent(watch: LoopWatch, now_s: float) -> bool:

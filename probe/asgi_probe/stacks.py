@@ -1,11 +1,17 @@
-"""Stacks as the journal keeps them: a JSON list of frames, innermost first, each
-[module, file, line, function, first line]."""
+"""Stacks, as they are read off another thread, and as the journal keeps them: a JSON list of
+frames, innermost first, each [module, file, line, function, first line]."""
 
 from __future__ import annotations
 
+import gc
 import json
+import sys
+from collections.abc import Callable, Sequence
+from itertools import accumulate, chain, repeat, starmap, takewhile
+from operator import attrgetter, getitem, truth
 from pathlib import Path
-from types import CodeType, FrameType
+from types import CodeType
+from typing import Any, Optional, cast
 
 PROBE_HOME = str(Path(__file__).parent)
 RUNNER = "run_handle"
@@ -15,6 +21,33 @@ MOST_STACKS = 2_000
 """Distinct stacks kept per process."""
 
 Line = tuple[CodeType, int]
+SeenFrame = tuple[CodeType, Optional[int], dict[str, Any]]
+"""Code, line and globals."""
+get_attribute = cast("Callable[[Any, Any], Any]", getattr)
+read_frame = attrgetter("f_code", "f_lineno", "f_globals")
+COLLECTS_ANYWHERE = sys.version_info < (3, 12)
+"""A garbage collection may begin, and call Python code, wherever memory is allocated."""
+
+
+def read_stack(ident: int) -> list[SeenFrame]:
+    """Of a thread, innermost first; empty where it has ended.
+
+    One call into C, in which the GIL cannot be lost: where the thread runs on while its frames are
+    walked, they can be freed under the reader (Python 3.11: a segmentation fault now and then).
+    """
+    top = map(getitem, starmap(sys._current_frames, ((),)), (ident,))
+    steps = chain(top, repeat("f_back", MOST_FRAMES))
+    frames = takewhile(truth, accumulate(steps, get_attribute))
+    pauses = COLLECTS_ANYWHERE and gc.isenabled()
+    if pauses:
+        gc.disable()
+    try:
+        return list(map(read_frame, frames))
+    except KeyError:
+        return []
+    finally:
+        if pauses:
+            gc.enable()
 
 
 class StackTexts:
@@ -23,18 +56,16 @@ class StackTexts:
     def __init__(self) -> None:
         self._texts: dict[tuple[Line, ...], str] = {}
 
-    def format_stack(self, frame: FrameType | None) -> str | None:
-        """None where there is no frame, or where the process has shown too many stacks."""
+    def format_stack(self, stack: Sequence[SeenFrame]) -> str | None:
+        """None where it is empty, or where the process has shown too many stacks."""
         lines: list[Line] = []
         modules: list[object] = []
-        while frame is not None and len(lines) < MOST_FRAMES:
-            code = frame.f_code
+        for code, line, names in stack:
             if not code.co_filename.startswith(PROBE_HOME):
-                lines.append((code, frame.f_lineno or code.co_firstlineno))
-                modules.append(frame.f_globals.get("__name__"))
+                lines.append((code, line or code.co_firstlineno))
+                modules.append(names.get("__name__"))
             elif code.co_name == RUNNER:  # what lies outside it is the loop's own
                 break
-            frame = frame.f_back
         key = tuple(lines)
         text = self._texts.get(key)
         if text is None and lines and len(self._texts) < MOST_STACKS:

@@ -3,13 +3,11 @@ samples of the stack, and what the kernel saw meanwhile."""
 
 from __future__ import annotations
 
-import sys
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import count
 from math import isnan, nan
 from time import monotonic
-from types import FrameType
 from typing import NamedTuple
 
 from .blocks import BLOCKED_AFTER_S, MISSED_S, Ended, LoopWatch, Running
@@ -19,6 +17,7 @@ from .journal import Columns, ProbeJournal, make_packer
 from .request_record import RequestRecord
 from .routes import find_route
 from .silences import SilenceLog, is_silent
+from .stacks import SeenFrame, read_stack
 
 BLOCKS: Columns = (
     ("stretch", "u4"),
@@ -60,7 +59,7 @@ Span = tuple[float, float]
 
 class Blocked(NamedTuple):
     record: RequestRecord | None
-    frame: FrameType | None
+    stack: Sequence[SeenFrame]
 
 
 class OpenStretch:
@@ -104,7 +103,7 @@ class StretchLog:
         self._counters = Counters(loop_thread_id)
         self._holders = HolderLog(watch)
         first = self._counters.read_clocks(monotonic())  # the GIL may be gone before the first look
-        self._holders.read(first.now_s, first.others_cpu_s, {})
+        self._holders.read(first.now_s, first.others_cpu_s, reads_stacks=False)
         self._numbers = count(1)
         self._missed: deque[Span] = deque(maxlen=KEPT)
         self._known: deque[Span] = deque(maxlen=KEPT)
@@ -117,16 +116,13 @@ class StretchLog:
         watch, look = self._watch, self._counters.read_clocks(due_s)
         now_s = look.now_s
         running = watch.find_running(now_s)
-        frames: dict[int, FrameType] = {}
         doubtful = running is not None or look.late_s > LATE_S or is_silent(watch, now_s)
-        if doubtful:
-            frames = sys._current_frames()
-        frame = frames.get(watch.thread)
+        stack = read_stack(watch.thread) if doubtful else []
         if running is not None and running.began_s != watch.began_s:
             running = None  # the loop has gone on before the stack was read
         if self._silences is not None:
-            running = self._silences.look(now_s, running, frame, busy=look.busy)
-        self._holders.read(now_s, look.others_cpu_s, frames)
+            running = self._silences.look(now_s, running, stack, busy=look.busy)
+        self._holders.read(now_s, look.others_cpu_s, reads_stacks=doubtful)
         if doubtful or self._counters.is_usage_due(now_s):
             self._counters.read_usage(look, wrote=wrote)
         if now_s - look.last_s > MISSED_S:
@@ -135,8 +131,8 @@ class StretchLog:
         self._running = running if is_long(running, now_s) else None
         if self._running is None:
             return None
-        self._sample(self._running, now_s, frame)
-        return Blocked(self._running.record, frame)
+        self._sample(self._running, now_s, stack)
+        return Blocked(self._running.record, stack)
 
     def _take_ended(self, now_s: float) -> None:
         """What ended until the clocks were read: the GIL may have been lost since, and what ended
@@ -161,18 +157,18 @@ class StretchLog:
     def close(self) -> None:
         self._counters.close()
 
-    def _sample(self, running: Running, now_s: float, frame: FrameType | None) -> None:
+    def _sample(self, running: Running, now_s: float, stack: Sequence[SeenFrame]) -> None:
         stretch = self._open
         if stretch is None or stretch.began_s != running.began_s:
             stretch = self._open = OpenStretch(next(self._numbers), running.began_s)
-        text = self._watch.stacks.format_stack(frame) if now_s >= stretch.sample_due_s else None
+        text = self._watch.stacks.format_stack(stack) if now_s >= stretch.sample_due_s else None
         if text is None:
             return
         age_s = now_s - stretch.began_s
         stretch.sample_due_s = now_s + (age_s * SPARSER if age_s > DENSE_UNTIL_S else 0.0)
         visit = running.record.number if running.record else 0
-        stack, in_gc = self._journal.intern_text(text), self._watch.collecting_since_s > 0
-        self._journal.add("c", pack_stack(stretch.number, now_s, visit, stack, in_gc))
+        text_id, in_gc = self._journal.intern_text(text), self._watch.collecting_since_s > 0
+        self._journal.add("c", pack_stack(stretch.number, now_s, visit, text_id, in_gc))
 
     def _finish(self, ended: Ended) -> None:
         stretch = self._open

@@ -13,7 +13,7 @@ import threading
 from math import nan
 from pathlib import Path
 from time import monotonic, process_time, sleep
-from types import FrameType
+from types import CodeType
 from typing import TYPE_CHECKING
 
 from .blocks import BEAT_S, MISSED_S, unwatch_loop, watch_loop
@@ -22,7 +22,7 @@ from .recorder import Recorder
 from .request_record import HANDLERS, classify_thread
 from .routes import find_route
 from .silences import SilenceLog
-from .stacks import PROBE_HOME
+from .stacks import PROBE_HOME, read_stack
 from .stretches import BLOCK_STACKS, BLOCKS, Blocked, StretchLog
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ class Watchdog:
             if wrote:
                 self._write()
                 flushed_s = looked_s
-                if self._loop_thread not in sys._current_frames():
+                if not read_stack(self._loop_thread):
                     break  # its loop was never closed
         self._look(monotonic(), wrote=wrote)  # however short the life
         self._write()
@@ -207,23 +207,24 @@ def read_resident_bytes() -> float:
 def find_site(blocked: Blocked, user_root: Path) -> str | None:
     """ "file:line function" of the innermost line of the user's code. Inside a request, but outside
     the user's code (a server that writes its log), "module function" of the innermost line."""
-    frame = blocked.frame
-    while frame is not None and not frame.f_code.co_filename.startswith(PROBE_HOME):
-        site = format_user_frame(frame, user_root)
+    for code, line, _ in blocked.stack:
+        if code.co_filename.startswith(PROBE_HOME):
+            break
+        site = format_user_line(code, line, user_root)
         if site is not None:
             return site
-        frame = frame.f_back
-    if blocked.record is None or blocked.frame is None:
+    if blocked.record is None or not blocked.stack:
         return None
-    return f"{blocked.frame.f_globals.get('__name__')} {blocked.frame.f_code.co_name}"
+    code, _, names = blocked.stack[0]
+    return f"{names.get('__name__')} {code.co_name}"
 
 
-def format_user_frame(frame: FrameType, user_root: Path) -> str | None:
-    path = frame.f_code.co_filename
+def format_user_line(code: CodeType, line: int | None, user_root: Path) -> str | None:
+    path = code.co_filename
     if "site-packages" in path:
         return None
     try:
         near = Path(path).relative_to(user_root)
     except ValueError:
         return None
-    return f"{near}:{frame.f_lineno} {frame.f_code.co_name}"
+    return f"{near}:{line} {code.co_name}"
