@@ -12,6 +12,7 @@ from time import monotonic
 import polars as pl
 import psutil
 
+from records.audit import AttachedProcess
 from records.build_tables import (
     build_block_stacks_table,
     build_blocks_table,
@@ -83,7 +84,7 @@ def save_results(seen: CellObservations) -> None:
         threads_left=count_threads_before(worked, times.t0_s) if stack.attached else 0,
         # a held-up server's may be of any earlier cell
         journals_lost=() if stack.attached else lost,
-        processes=tuple(each.build_record() for each in read_reports(stack.journals)),
+        processes=list_attached_processes(stack.journals),
         clocks=clocks,
         faults=read_oha_errors(directory.raw),
         overhead_s=monotonic() - seen.begun_s - (times.build_phases().drain_end_s or 0.0),
@@ -187,6 +188,14 @@ def list_commands(phases: PhaseRunner) -> dict[str, list[str]]:
     folder = str(phases.cell.directory.path)
     commands = {**phases.stack.list_commands(), phases.load.role: list(phases.load.argv)}
     return {role: strip_paths(argv, folder) for role, argv in commands.items()}
+
+
+def list_attached_processes(journals: Path) -> tuple[AttachedProcess, ...]:
+    """As the server's processes report themselves, without the path of this study's Python."""
+    found = (each.build_record() for each in read_reports(journals))
+    return tuple(
+        replace(each, executable=each.executable.replace(f"{sys.prefix}/", "/")) for each in found
+    )
 
 
 def strip_column(rows: pl.DataFrame, column: str, before: str, folder: str) -> pl.DataFrame:
