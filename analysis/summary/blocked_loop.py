@@ -105,11 +105,12 @@ def describe_site(place: BlockPlace, shares: Sequence[StretchShare], all_s: Seco
     stack = worst.located.stack
     innermost = stack[0] if stack else None
     outside = f"{innermost.module} {innermost.function}" if innermost else None
+    is_own = worst.located.own is not None  # otherwise a library blocks, and not the route's code
     return BlockingSite(
         route=place.route,
-        file=place.file,
-        line=place.line,
-        function=place.function if place.file else outside,
+        file=place.file if is_own else None,
+        line=place.line if is_own else None,
+        function=place.function if is_own else outside,
         stack=tuple(
             f"{shorten_file(each.file, HERE)}:{each.line} {each.function}" for each in stack
         ),
