@@ -47,7 +47,7 @@ PROBE_TABLES: Mapping[str, BuildTable] = {
     "blocks": build_blocks_table,
     "block_stacks": build_block_stacks_table,
 }
-ASSIGNMENT = re.compile(r"(\w+)=.*", re.DOTALL)
+ASSIGNMENT = re.compile(r"([\w-]+)=.*", re.DOTALL)
 NOT_SEEN = "a running server has no probe inside: its latencies are measured, what blocks it is not"
 
 
@@ -93,8 +93,8 @@ class Audit:
         self.show(f"starting {Path(command.argv[0]).name}")
         raw = self.directory.open_cell(KIND).raw
         self.app = start_audited_app(command, raw, self.interruption, self.order.port)
-        self.show(f"it serves {self.app.url} with the probe inside")
         with self.app:
+            self.show(f"it serves {self.app.url} with the probe inside")
             self.ask(self.app.url)
 
     def ask(self, url: str) -> None:
@@ -130,7 +130,7 @@ class Audit:
         cell = self.directory.open_cell(KIND)
         cell.path.mkdir(parents=True, exist_ok=True)
         if self.app is not None:
-            self.app.process.log.unlink()  # it may say a secret
+            self.app.process.log.unlink(missing_ok=True)  # it may say a secret
         journals, _ = read_journals(sorted(cell.raw.glob("probe-*.journal")))
         for name, build in PROBE_TABLES.items():
             cell.save_table(name, build(journals, self.t0_s, end_s))
@@ -172,12 +172,12 @@ def audit_service(order: AuditOrder) -> int:
         except CellInterruptedError as error:
             audit.ended_by = str(error)
         except UserError:
-            directory.discard()  # nothing was asked yet
+            directory.discard()  # at most one request of each route was sent
             raise
-    if order.only_plan:
-        directory.discard()
-        return INTERRUPTED if audit.ended_by else ALL_WELL
-    audit.save()
+        if order.only_plan:
+            directory.discard()
+            return INTERRUPTED if audit.ended_by else ALL_WELL
+        audit.save()  # a signal is only noted here: it cannot tear what was measured
     code = report_audit(directory, json_output=order.json_output, verbose=order.verbose)
     if audit.ended_by is None:
         return code

@@ -19,46 +19,26 @@ from analysis.findings.evidence import (
     Stretch,
     StretchClocks,
 )
-from records.audit import ASKED, AUDIT_FILE, AuditRecord
+from records.audit import ASKED, AUDIT_FILE, KIND, AuditRecord
+from records.rows import BLOCK_STACKS, BLOCKS, HANDLERS, conform_to_schema
 from records.rundir import RunDir, translate_read_errors
 from scenarios.units import Second
 
-CELL = "audit"
 RECORD = TypeAdapter(AuditRecord)
-NUMBERS, TEXT = pl.Float64(), pl.String()
-WHOLE = pl.UInt64()
-BLOCKS: Mapping[str, pl.DataType] = {
-    **dict.fromkeys(("pid", "stretch", "timed", "visit", "holder_thread", "holder_visit"), WHOLE),
-    **dict.fromkeys(("began_s", "ended_s", "cpu_s", "run_delay_s", "gc_s", "unseen_s"), NUMBERS),
-    **dict.fromkeys(("paused_s", "holder_cpu_s"), NUMBERS),
-    **dict.fromkeys(("route", "holder_route", "holder_stack"), TEXT),
-}
-STACKS: Mapping[str, pl.DataType] = {
-    **dict.fromkeys(("pid", "stretch", "visit", "in_gc"), WHOLE),
-    "at_s": NUMBERS,
-    "stack": TEXT,
-}
-HANDLERS: Mapping[str, pl.DataType] = {
-    **dict.fromkeys(("pid", "request_id", "thread_id"), WHOLE),
-    **dict.fromkeys(("method", "route", "thread_kind", "endpoint", "protocol"), TEXT),
-    **dict.fromkeys(("arrived_s", "sent_s", "pool_wait_s"), NUMBERS),
-    "status": WHOLE,
-}
-"""Columns that are judged. A table of another age may lack some: they are null then."""
 
 
 def load_audit_evidence(run: RunDir) -> AuditEvidence:
     """Raises UserError where the record is missing, or a table is damaged."""
-    cell = run.open_cell(CELL)
+    cell = run.open_cell(KIND)
     file = cell.path / AUDIT_FILE
     with translate_read_errors(file):
         record = RECORD.validate_json(file.read_bytes())
-    schemas = {"asked": ASKED, "handlers": HANDLERS, "blocks": BLOCKS, "block_stacks": STACKS}
+    schemas = {"asked": ASKED, "handlers": HANDLERS, "blocks": BLOCKS, "block_stacks": BLOCK_STACKS}
     missing = tuple(name for name in schemas if not (cell.path / f"{name}.parquet").exists())
     frames = {
         name: pl.DataFrame(schema=dict(schema))
         if name in missing
-        else conform(cell.load_table(name), schema)
+        else conform_to_schema(cell.load_table(name), schema)
         for name, schema in schemas.items()
     }
     return AuditEvidence(
@@ -81,15 +61,6 @@ def resolve_routes(asked: pl.DataFrame, handlers: pl.DataFrame) -> pl.DataFrame:
     )
     rows = rows.join(usual, on=["method", "route"], how="left", maintain_order="left")
     return rows.with_columns(route=pl.coalesce("taken", "usual", "route")).drop("taken", "usual")
-
-
-def conform(frame: pl.DataFrame, schema: Mapping[str, pl.DataType]) -> pl.DataFrame:
-    """These columns, null where they are missing; NaN is null too."""
-    found = frame.select(
-        (pl.col(name) if name in frame.columns else pl.lit(None)).cast(kind).alias(name)
-        for name, kind in schema.items()
-    )
-    return found.with_columns(pl.col(pl.Float64).fill_nan(None))
 
 
 def build_stretches(blocks: pl.DataFrame, stacks: pl.DataFrame) -> tuple[Stretch, ...]:

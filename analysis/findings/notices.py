@@ -23,7 +23,8 @@ LIMITS: Mapping[str, str] = {
     "what blocks the event loop.",
     "NO_CLOCKS": "The causes are unexplained: this system does not say how a thread spends its "
     "time (Linux does, in /proc/self/task/TID/schedstat).",
-    "UNTIMED": "Some blocks are known by samples alone: their seconds are right to 10 ms each.",
+    "UNTIMED": "Some blocks were seen from outside and not timed: their seconds are right to 10 ms "
+    "each.",
     "STILL_BLOCKED": "An event loop was still blocked when the recording ended; its last block "
     "counts up to its last sample.",
 }
@@ -60,7 +61,7 @@ def list_limits(evidence: AuditEvidence) -> Iterator[Notice]:
         yield Notice("NOT_RECORDED", f"{table}.parquet is missing: nothing is known of it.")
     yield from (Notice("WARNING", each) for each in record.warnings)
     for each in record.unasked:
-        text = f"{each.method} {each.route} was not asked: {each.reason}. {each.how}"
+        text = f"{each.method} {each.route} was not asked: {each.reason}. To ask it: {each.how}"
         yield Notice("UNASKED", text)
 
 

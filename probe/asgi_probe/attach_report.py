@@ -7,6 +7,7 @@ import inspect
 import json
 import os
 import sys
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 
@@ -72,8 +73,9 @@ class AttachReport:
         content = {"pid": os.getpid(), "ppid": os.getppid(), **self._content}
         path = self.directory / f"attach-{os.getpid()}.json"
         part = path.with_suffix(".part")
-        part.write_text(json.dumps(content), encoding="utf-8")
-        part.replace(path)  # a reader sees the whole or nothing
+        with suppress(OSError):  # a full disk: the app must not notice
+            part.write_text(json.dumps(content), encoding="utf-8")
+            part.replace(path)  # a reader sees the whole or nothing
 
 
 def describe_callable(app: object) -> str:

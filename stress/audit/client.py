@@ -20,6 +20,7 @@ from stress.audit.ask import Ask
 from stress.interruption import CellInterruptedError
 
 MOST_BYTES = 16 << 20
+CONNECTION_ERRORS = ("ClientConnectorError", "ClientConnectorDNSError")
 IDLE_S: Second = 4.0
 """A connection that was idle for longer is not used again: servers close theirs after 5 s, and a
 request that meets the closing would fail."""
@@ -51,6 +52,11 @@ class Answer:
     size: int = 0
     kind: str = ""
     body: bytes = b""
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether no connection came about: its time says nothing of a service."""
+        return self.status is None and self.error in CONNECTION_ERRORS
 
 
 def open_session(url: str) -> aiohttp.ClientSession:

@@ -96,12 +96,14 @@ class LoadDriver:
 
     async def _send_first(self) -> list[Ask]:
         """Each request once, alone. Returns those that are driven. Raises UserError: none is."""
-        self.show(f"Each of {len(self.plan.asks)} requests is sent once.")
+        count = len(self.plan.asks)
+        self.show("1 request is sent." if count == 1 else f"{count} requests are sent, once each.")
         began_s = monotonic()
-        driven = []
+        driven, answers = [], []
         limits = ReadLimits(self.load.timeout_s, rest_s=FIRST_REST_S)
         for ask in self.plan.asks:
             answer = await self._send(self.users[0], ask, FIRST_PHASE, limits)
+            answers.append(answer)
             judged = judge_first_answer(ask, answer)
             if judged.ask is not None:
                 driven.append(judged.ask)
@@ -109,6 +111,11 @@ class LoadDriver:
                 self.warnings.append(judged.warning)
                 self.show(judged.warning)
         self._add_phase(FIRST_PHASE, began_s, 1, self.plan.asks)
+        if all(each.is_refused for each in answers):
+            raise build_cannot_run_error(
+                f"{self.url}: nobody answers ({answers[0].error}); start that server, or correct "
+                "its address"
+            )
         if not driven:
             raise build_cannot_run_error(
                 "No route answered as it should, so none was driven: name one that does with "

@@ -83,11 +83,16 @@ def parse_host(url: str) -> str:
     """Raises UserError."""
     try:
         parts = urlsplit(url)
-        if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
-            return parts.hostname
-    except ValueError:
-        pass  # such as a port of letters
-    raise UserError("--url needs a scheme and a host, such as http://127.0.0.1:8000")
+        fits = parts.scheme in ("http", "https") and parts.port != 0
+    except ValueError:  # such as a port of letters
+        fits = False
+    if not fits or not parts.hostname:
+        raise UserError("--url needs a scheme and a host, such as http://127.0.0.1:8000")
+    if parts.username is not None or parts.query or parts.fragment:  # it is recorded
+        raise UserError(
+            "--url takes no user, query or fragment: give what is secret with --header or --request"
+        )
+    return parts.hostname
 
 
 def parse_methods(text: str) -> frozenset[str]:

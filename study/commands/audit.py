@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from stress.audit.command import AuditedCommand
 
 Drive = Literal["requests", "openapi", "locustfile", "none"]
-SECRET = ("--header", "--before", "--request", "--url")
+SECRET = ("--header", "--before", "--request")
 """Options whose values stay out of every record."""
 
 
@@ -68,7 +68,8 @@ def audit(
         "The interpreter that has the service's packages, for MODULE:ATTR.", metavar="FILE",
     )] = None,
     port: Annotated[int, Setting(
-        "Of MODULE:ATTR; 0 picks a free one.", bounds=(0, 65535),
+        "Of MODULE:ATTR, where 0 picks a free one; of a command that listens on several ports, the "
+        "one to ask.", bounds=(0, 65535),
     )] = 0,
     out: o.Out = o.DEFAULT_OUT,
     plan: Annotated[bool, Setting("Print what would be asked; send nothing.")] = False,
@@ -95,6 +96,8 @@ def audit(
         )
     if drive == "none" and (url is not None or plan):
         raise UserError("--drive none sends no requests: leave out --url and --plan")
+    if url is not None and port:
+        raise UserError("--port: not with --url, which names the port itself")
     options = RequestOptions(requests, methods, headers, before, drive, locustfile, app_dir)
     return audit_service(
         AuditOrder(
@@ -130,11 +133,8 @@ def is_target(command: Sequence[str]) -> bool:
 def record_typed(argv: Sequence[str]) -> str:
     """What was typed, for the record, without what may be secret: what an option that takes a
     request or a header was given, what variables of the command are set to."""
-    shown = []
-    for at, word in enumerate(argv):
-        name, equals, _ = word.partition("=")
-        if equals and (name in SECRET or not name.startswith("-")):
-            shown.append(f"{name}=...")
-        else:
-            shown.append("..." if at and argv[at - 1] in SECRET else word)
-    return shlex.join(("study", *shown))
+    from study.audit import hide_values
+
+    after = ("", *argv)
+    shown = ("..." if before in SECRET else word for before, word in zip(after, argv, strict=False))
+    return shlex.join(("study", *hide_values(tuple(shown))))

@@ -8,16 +8,14 @@ import polars as pl
 
 from analysis.findings import AuditEvidence
 from analysis.findings.load_evidence import (
-    BLOCKS,
-    HANDLERS,
-    STACKS,
+    RECORD as RECORD_TYPE,
+)
+from analysis.findings.load_evidence import (
     build_stretches,
     list_endpoints,
 )
-from analysis.findings.load_evidence import (
-    RECORD as RECORD_TYPE,
-)
 from records.audit import ASKED, AUDIT_FILE, AttachedProcess, AuditRecord, Phase
+from records.rows import BLOCK_STACKS, BLOCKS, HANDLERS
 from records.rundir import RunDir
 
 FOLDER = "/srv/shop"
@@ -109,7 +107,7 @@ class AuditBuilder:
             asked=make_table(self.asked, ASKED),
             handlers=handlers,
             stretches=build_stretches(
-                make_table(self.blocks, BLOCKS), make_table(self.stacks, STACKS)
+                make_table(self.blocks, BLOCKS), make_table(self.stacks, BLOCK_STACKS)
             ),
             endpoints=list_endpoints(handlers),
         )
@@ -150,5 +148,5 @@ def save_audit(
     cell.save_table("asked", make_table(audit.asked, ASKED))
     cell.save_table("handlers", make_table(audit.handlers, HANDLERS))
     cell.save_table("blocks", make_table(audit.blocks, BLOCKS))
-    cell.save_table("block_stacks", make_table(audit.stacks, STACKS))
+    cell.save_table("block_stacks", make_table(audit.stacks, BLOCK_STACKS))
     run.save_manifest({"kind": "audit", "environment": {"cpu": "a <fast> one", "cores": 2}})
