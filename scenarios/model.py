@@ -31,11 +31,11 @@ THREADS_OF: Mapping[Style, Threads] = {
 Method = Literal["GET", "POST"]
 Library = Literal["httpx", "httpx2", "aiohttp", "pyreqwest", "urllib3", "requests", "niquests"]
 Form = Literal["blocking", "awaiting"]
+BOTH: tuple[Form, ...] = ("blocking", "awaiting")
 FORMS_OF: Mapping[Library, tuple[Form, ...]] = {
-    **dict.fromkeys(("httpx", "httpx2", "pyreqwest", "niquests"), ("blocking", "awaiting")),
-    **dict.fromkeys(("urllib3", "requests"), ("blocking",)),
-    "aiohttp": ("awaiting",),
-}
+    **dict.fromkeys(("httpx", "httpx2"), BOTH), "aiohttp": ("awaiting",), "pyreqwest": BOTH,
+    **dict.fromkeys(("urllib3", "requests"), ("blocking",)), "niquests": BOTH,
+}  # fmt: skip
 """How a library can be asked: a test compares with the specimen's modules for them."""
 Life = Literal["per-request", "shared"]
 PythonServer = Literal["gunicorn", "uvicorn"]
