@@ -43,7 +43,7 @@ ORDERS = Scenario(
         ("run contrast --target nonsense", "--target 'nonsense': only http:// is measured"),
         ("run users --target a=http://127.0.0.1:1", "--target is for the group contrast"),
         ("run ping-axum --profile", "--profile: py-spy sees Python servers only"),
-        ("run ping-axum --pool 5", "--pool: none of the chosen scenarios is served by"),
+        ("run ping-axum --pool 5", "--pool: none of the chosen scenarios is one of our"),
         ("run sync-http --db-pool 5", "--db-pool: none of the chosen scenarios asks a"),
         (
             "run contrast-root-def --requests 9 --load-processes 2",
