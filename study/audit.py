@@ -48,7 +48,10 @@ PROBE_TABLES: Mapping[str, BuildTable] = {
     "block_stacks": build_block_stacks_table,
 }
 ASSIGNMENT = re.compile(r"([\w-]+)=.*", re.DOTALL)
-NOT_SEEN = "a running server has no probe inside: its latencies are measured, what blocks it is not"
+NOT_SEEN = (
+    "a server that runs already has no probe inside: the audit measures its latencies and cannot "
+    "see what blocks it"
+)
 
 
 @dataclass(frozen=True, slots=True)

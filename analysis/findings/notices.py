@@ -19,8 +19,8 @@ LOST: Mapping[str, str] = {
     "code. A longer audit gives more samples.",
 }
 LIMITS: Mapping[str, str] = {
-    "NOT_ATTACHED": "The audit was not inside the service: latencies are known, and nothing of "
-    "what blocks the event loop.",
+    "NOT_ATTACHED": "The probe was not inside the service: the audit knows its latencies, and not "
+    "what blocks its event loop.",
     "NO_CLOCKS": "The causes are unexplained: this system does not say how a thread spends its "
     "time (Linux does, in /proc/self/task/TID/schedstat).",
     "UNTIMED": "Some blocks were seen from outside and not timed: their seconds are right to 10 ms "

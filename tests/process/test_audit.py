@@ -43,7 +43,7 @@ async def leave() -> None:
 LINE = SERVICE.splitlines().index(next(each for each in SERVICE.splitlines() if "# blocks" in each))
 PROGRESS = tuple(
     f"study: {each}"
-    for each in ("starting", "a running server", "warning", "1 request is sent", "GET /")
+    for each in ("starting", "a server that runs", "warning", "1 request is sent", "GET /")
 )
 QUICK = ("--users", "4", "--duration", "2s")
 
