@@ -7,18 +7,7 @@ import polars as pl
 
 from records.clocks import ClockModel
 from records.journal import Journal, JournalError, decode_journal
-from records.rows import (
-    BLOCK_STACKS,
-    BLOCKS,
-    HANDLERS,
-    MACHINE,
-    MOMENTS,
-    PROBE,
-    REQUESTS,
-    UPSTREAM,
-    Schema,
-    conform_to_schema,
-)
+from records.rows import MACHINE, MOMENTS, REQUESTS, UPSTREAM, Schema, conform_to_schema
 
 
 def read_journals(paths: Sequence[Path]) -> tuple[list[Journal], tuple[str, ...]]:
@@ -78,76 +67,6 @@ def build_usage_table(
     rows = join_parts(parts, {**MACHINE, "process": pl.UInt32()})
     rows = rows.with_columns(role=pl.lit("load"), pid=pl.col("process"))
     return conform_to_schema(shift_times(rows, t0_s), MACHINE)
-
-
-def build_handlers_table(journals: Sequence[Journal], t0_s: float, end_s: float) -> pl.DataFrame:
-    """One row a request that reached a worker before the load had left: the last snapshot that
-    its journal holds. (A blocked worker goes on serving users who are gone.)"""
-    parts = [
-        journal.tables["h"]
-        .sort("sent_s", nulls_last=False, maintain_order=True)
-        .unique("visit", keep="last", maintain_order=True)
-        .with_columns(pid=pl.lit(journal.about["pid"]))
-        for journal in journals
-    ]
-    rows = (
-        join_parts([conform_to_schema(each, HANDLERS) for each in parts], HANDLERS)
-        .filter(pl.col("arrived_s").is_between(t0_s, end_s))
-        .sort("arrived_s")
-        .with_columns(map(replace_unknown, ("request_id", "thread_id", "status")))
-    )
-    return conform_to_schema(shift_times(rows, t0_s), HANDLERS)
-
-
-def build_probe_table(journals: Sequence[Journal], t0_s: float, end_s: float) -> pl.DataFrame:
-    parts = [
-        journal.tables["s"].with_columns(pid=pl.lit(journal.about["pid"])) for journal in journals
-    ]
-    rows = join_parts(parts, PROBE).filter(pl.col("at_s").is_between(t0_s, end_s)).sort("at_s")
-    return conform_to_schema(shift_times(rows, t0_s), PROBE)
-
-
-def build_blocks_table(journals: Sequence[Journal], t0_s: float, end_s: float) -> pl.DataFrame:
-    """One row a stretch that began before end_s and ended after t0_s. A route that was not yet
-    known when the row was written is the one that its request took in the end."""
-    parts = []
-    for journal in journals:
-        if "b" not in journal.tables:  # an older probe's
-            continue
-        taken = journal.tables["h"].select("visit", taken="route")
-        rows = (
-            journal.tables["b"]
-            .unique("stretch", keep="last", maintain_order=True)
-            .join(taken.unique("visit", keep="last"), "visit", "left", maintain_order="left")
-            .with_columns(
-                pl.coalesce("taken", "route").alias("route"),
-                pl.col("timed") != 0,
-                pid=pl.lit(journal.about["pid"]),
-            )
-        )
-        parts.append(conform_to_schema(rows, BLOCKS))
-    unknown = ("visit", "holder_thread", "holder_visit")
-    rows = (
-        join_parts(parts, BLOCKS)
-        .filter(pl.col("began_s") < end_s, ~(pl.col("ended_s") < t0_s).fill_null(value=False))
-        .sort("began_s")
-        .with_columns(map(replace_unknown, unknown))
-    )
-    return shift_times(rows, t0_s)
-
-
-def build_block_stacks_table(
-    journals: Sequence[Journal], t0_s: float, end_s: float
-) -> pl.DataFrame:
-    parts = [
-        journal.tables["c"].with_columns(
-            pl.col("in_gc") != 0, replace_unknown("visit"), pid=pl.lit(journal.about["pid"])
-        )
-        for journal in journals
-        if "c" in journal.tables
-    ]
-    rows = join_parts([conform_to_schema(each, BLOCK_STACKS) for each in parts], BLOCK_STACKS)
-    return shift_times(rows.filter(pl.col("at_s").is_between(t0_s, end_s)).sort("at_s"), t0_s)
 
 
 def build_observed_table(

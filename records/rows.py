@@ -1,5 +1,7 @@
 """The tables of a cell, column by column. All times are seconds since the cell's t0."""
 
+from collections.abc import Mapping
+
 import polars as pl
 
 from records.journal import Columns, decode_table
@@ -21,7 +23,7 @@ SENT: Columns = (
 U2, U4, U8, F8, TEXT = pl.UInt16(), pl.UInt32(), pl.UInt64(), pl.Float64(), pl.String()
 MOMENTS = (
     "intended_s", "arrived_s", "queued_s", "started_s", "ended_s", "sent_s", "returned_s",
-    "began_s", "at_s",
+    "began_s", "at_s", "asked_s", "granted_s", "entered_s", "inner_s", "answered_s", "passed_s",
 )  # fmt: skip
 """The columns that tell when; all others in seconds tell how long."""
 
@@ -81,6 +83,77 @@ BLOCK_STACKS: Schema = {
 }
 """Samples of the thread's stack within the stretches. A stack is a JSON list of frames, innermost
 first: [module, file, line, function, first line of the function]."""
+
+HANDOVERS: Schema = {
+    "pid": U4,
+    "handover": U4,  # its number in its process
+    "visit": U4,  # null: no request's
+    "route": TEXT,
+    "queue": TEXT,  # anyio's pool: "anyio"; a limiter of the app's: "limiter N"; else the executor
+    "capacity": F8,  # tokens or threads of the queue when it was asked
+    "asked_s": F8,
+    "queued_s": F8,  # null: a token was free at once
+    "granted_s": F8,  # the token was there and the loop went on; null: not yet, or never
+    **dict.fromkeys(("began_s", "ended_s"), F8),  # of the work, on the thread
+    "thread_id": U4,
+    "cpu_s": F8,  # of the thread meanwhile
+    "work": TEXT,  # "file:first_line qualname" of what the thread runs; a C function's name
+    "asker": TEXT,  # the stack that asked, as in BLOCK_STACKS
+    "failed": pl.Boolean(),  # it raised an error, or was given up while it waited
+}
+"""One row a call that was handed to a pool of threads. A row is written while the call waits or
+runs, and again later: the last one counts."""
+
+THREAD_STACKS: Schema = {
+    "pid": U4,
+    "at_s": F8,
+    "thread_id": U4,
+    "handover": U4,  # that it works for; null: none
+    "visit": U4,
+    "route": TEXT,
+    "stack": TEXT,
+    "waits_for": TEXT,  # a lock or pool of the process, with its size: "QueuePool of 10"
+}
+"""Samples of all threads of the pools, while no token of a queue is free, or a request is old."""
+
+MADE: Schema = {
+    "pid": U4,
+    "visit": U4,
+    "route": TEXT,
+    "at_s": F8,
+    "kind": TEXT,  # such as "TLS context", "httpx.AsyncClient", "thread"
+    "took_s": F8,
+    "cpu_s": F8,
+    "stack": TEXT,
+}
+"""What takes much CPU to make, or stays, and was made within a request."""
+
+LAYERS: Schema = {
+    "pid": U4,
+    "visit": U4,
+    "route": TEXT,
+    "layer": TEXT,  # "file:first_line qualname" of the middleware; the endpoint's own: "endpoint"
+    "depth": U2,  # 1 is the outermost
+    "entered_s": F8,
+    "inner_s": F8,  # it called the next layer; null: it answered itself
+    "answered_s": F8,  # the start of the answer came from within
+    "passed_s": F8,  # it handed the start of the answer on
+    "returned_s": F8,
+    "cpu_s": F8,  # the layer's own, where the request was alone in the process; else null
+}
+"""One row a layer around an endpoint, and the endpoint itself."""
+
+PROBE_SCHEMAS: Mapping[str, Schema] = {
+    "handlers": HANDLERS,
+    "probe": PROBE,
+    "blocks": BLOCKS,
+    "block_stacks": BLOCK_STACKS,
+    "handovers": HANDOVERS,
+    "thread_stacks": THREAD_STACKS,
+    "made": MADE,
+    "layers": LAYERS,
+}
+"""By the table's name."""
 
 MACHINE: Schema = {
     "at_s": F8,

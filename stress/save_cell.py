@@ -5,7 +5,6 @@ import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, replace
-from functools import partial
 from pathlib import Path
 from time import monotonic
 
@@ -13,12 +12,9 @@ import polars as pl
 import psutil
 
 from records.audit import AttachedProcess
+from records.build_probe_tables import PATH_COLUMNS, PROBE_TABLES
 from records.build_tables import (
-    build_block_stacks_table,
-    build_blocks_table,
-    build_handlers_table,
     build_observed_table,
-    build_probe_table,
     build_requests_table,
     build_upstream_table,
     build_usage_table,
@@ -42,6 +38,8 @@ from stress.servers import find_adapter
 from stress.stack import Stack
 
 _DESCRIPTORS = re.compile(r".*(?:Too many open files|EMFILE).*", re.IGNORECASE)
+STUDY_TABLES = ("handlers", "probe", "blocks", "block_stacks")
+"""What the probe writes without an audit."""
 MOST_FAULTS = 5
 BY_ITSELF = "ended by itself"
 FLUSH_WITHIN_S = 3.0
@@ -102,15 +100,11 @@ def save_tables(
     machine = build_observed_table(seen.machine, MACHINE, t0_s)
     if clocks:  # load processes on other machines: nobody here sees what they use
         machine = pl.concat([machine, build_usage_table(sent, t0_s, by_process)]).sort("at_s")
-    strip = partial(strip_column, folder=cell.scenario.server.folder or str(ROOT))
     tables = {
         "requests": build_requests_table(name, sent, t0_s, by_process)
         if cell.scenario.load.engine == "locust"
         else take_oha_rows(directory.raw, name, times.build_phases().window_start_s or 0.0),
-        "handlers": strip(build_handlers_table(worked, t0_s, end_s), "endpoint", ""),
-        "probe": build_probe_table(worked, t0_s, end_s),
-        "blocks": strip(build_blocks_table(worked, t0_s, end_s), "holder_stack", '"'),
-        "block_stacks": strip(build_block_stacks_table(worked, t0_s, end_s), "stack", '"'),
+        **build_stripped_tables(worked, t0_s, end_s, cell.scenario.server.folder or str(ROOT)),
         "machine": machine,
         "bystander": build_observed_table([astuple(each) for each in seen.pings], BYSTANDER, t0_s),
         "upstream": build_upstream_table(stack.upstream_log, t0_s, end_s),
@@ -196,6 +190,18 @@ def list_attached_processes(journals: Path) -> tuple[AttachedProcess, ...]:
     return tuple(
         replace(each, executable=each.executable.replace(f"{sys.prefix}/", "/")) for each in found
     )
+
+
+def build_stripped_tables(
+    worked: Sequence[Journal], t0_s: float, end_s: float, folder: str
+) -> dict[str, pl.DataFrame]:
+    """What the probe has seen. folder: the app's, whose files are named from it."""
+    found = {}
+    for name in STUDY_TABLES:
+        found[name] = PROBE_TABLES[name](worked, t0_s, end_s)
+        for column, before in PATH_COLUMNS.get(name, ()):
+            found[name] = strip_column(found[name], column, before, folder)
+    return found
 
 
 def strip_column(rows: pl.DataFrame, column: str, before: str, folder: str) -> pl.DataFrame:

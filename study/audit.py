@@ -3,7 +3,7 @@ event loop."""
 
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,14 +13,8 @@ import polars as pl
 from pydantic import TypeAdapter
 
 from records.audit import ASKED, AUDIT_FILE, KIND, AuditRecord
-from records.build_tables import (
-    build_block_stacks_table,
-    build_blocks_table,
-    build_handlers_table,
-    build_probe_table,
-    read_journals,
-)
-from records.journal import Journal
+from records.build_probe_tables import PROBE_TABLES
+from records.build_tables import read_journals
 from records.rundir import RunDir, create_run
 from scenarios.errors import ALL_WELL, CANNOT, INTERRUPTED, UserError
 from stress.audit.attach import start_audited_app
@@ -40,13 +34,6 @@ from stress.processes import describe_exit_code
 from study.audit_report import report_audit
 from study.machine_facts import collect_environment
 
-BuildTable = Callable[[Sequence[Journal], float, float], pl.DataFrame]
-PROBE_TABLES: Mapping[str, BuildTable] = {
-    "handlers": build_handlers_table,
-    "probe": build_probe_table,
-    "blocks": build_blocks_table,
-    "block_stacks": build_block_stacks_table,
-}
 ASSIGNMENT = re.compile(r"([\w-]+)=.*", re.DOTALL)
 NOT_SEEN = (
     "a server that runs already has no probe inside: the audit measures its latencies and cannot "

@@ -32,6 +32,19 @@ class ShownFrame:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenHolder:
+    """Code that kept threads or tokens of a queue while others waited for one. seconds: of its
+    threads together, while others waited. file: relative to the user's folder."""
+
+    route: str | None
+    phase: str | None
+    file: str | None
+    line: int | None
+    function: str | None
+    seconds: Second
+
+
+@dataclass(frozen=True, slots=True)
 class Notice:
     """What is nobody's fault, and what could not be seen. seconds: None where it has none."""
 
@@ -68,7 +81,7 @@ class AuditFinding(ABC):
     longest_ms: float | None = None
     share: float | None = None
     victims: tuple[Victim, ...] | None = None
-    holders: tuple[ShownFrame, ...] | None = None
+    holders: tuple[TokenHolder, ...] | None = None
     cure: str | None = None
     predicted: float | None = None
     tried: str | None = None

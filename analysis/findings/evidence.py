@@ -1,11 +1,13 @@
 """What an audit has seen, as typed values: the stretches in which a loop was blocked, the samples
 of its stack meanwhile, who asked for what, and which code answers which route."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import polars as pl
 
 from records.audit import AuditRecord
+from records.rows import HANDOVERS, LAYERS, MADE, PROBE, THREAD_STACKS, Schema
 from scenarios.units import Second
 
 
@@ -105,9 +107,15 @@ class RouteCode:
     protocol: str
 
 
+def make_empty(schema: Schema) -> Callable[[], pl.DataFrame]:
+    return lambda: pl.DataFrame(schema=schema)
+
+
 @dataclass(frozen=True, slots=True)
 class AuditEvidence:
-    """asked: client rows. handlers: rows of the app's side. missing: tables that were not saved."""
+    """asked: client rows. handlers: rows of the app's side. handovers, thread_stacks, made, layers,
+    samples: tables of the probe (records/rows.py); `samples` is its table "probe". missing: tables
+    that were not saved."""
 
     record: AuditRecord
     asked: pl.DataFrame
@@ -115,6 +123,11 @@ class AuditEvidence:
     stretches: tuple[Stretch, ...] = ()
     endpoints: tuple[RouteCode, ...] = ()
     missing: tuple[str, ...] = ()
+    handovers: pl.DataFrame = field(default_factory=make_empty(HANDOVERS))
+    thread_stacks: pl.DataFrame = field(default_factory=make_empty(THREAD_STACKS))
+    made: pl.DataFrame = field(default_factory=make_empty(MADE))
+    layers: pl.DataFrame = field(default_factory=make_empty(LAYERS))
+    samples: pl.DataFrame = field(default_factory=make_empty(PROBE))
 
     def count_processes(self) -> int:
         """Those that had the probe inside and answered, or blocked before they could."""

@@ -20,11 +20,12 @@ from analysis.findings.evidence import (
     StretchClocks,
 )
 from records.audit import ASKED, AUDIT_FILE, KIND, AuditRecord
-from records.rows import BLOCK_STACKS, BLOCKS, HANDLERS, conform_to_schema
+from records.rows import PROBE_SCHEMAS, Schema, conform_to_schema
 from records.rundir import RunDir, translate_read_errors
 from scenarios.units import Second
 
 RECORD = TypeAdapter(AuditRecord)
+SCHEMAS: Mapping[str, Schema] = {"asked": ASKED, **PROBE_SCHEMAS}
 
 
 def load_audit_evidence(run: RunDir) -> AuditEvidence:
@@ -33,13 +34,12 @@ def load_audit_evidence(run: RunDir) -> AuditEvidence:
     file = cell.path / AUDIT_FILE
     with translate_read_errors(file):
         record = RECORD.validate_json(file.read_bytes())
-    schemas = {"asked": ASKED, "handlers": HANDLERS, "blocks": BLOCKS, "block_stacks": BLOCK_STACKS}
-    missing = tuple(name for name in schemas if not (cell.path / f"{name}.parquet").exists())
+    missing = tuple(name for name in SCHEMAS if not (cell.path / f"{name}.parquet").exists())
     frames = {
         name: pl.DataFrame(schema=dict(schema))
         if name in missing
         else conform_to_schema(cell.load_table(name), schema)
-        for name, schema in schemas.items()
+        for name, schema in SCHEMAS.items()
     }
     return AuditEvidence(
         record=record,
@@ -48,6 +48,11 @@ def load_audit_evidence(run: RunDir) -> AuditEvidence:
         stretches=build_stretches(frames["blocks"], frames["block_stacks"]),
         endpoints=list_endpoints(frames["handlers"]),
         missing=missing,
+        handovers=frames["handovers"],
+        thread_stacks=frames["thread_stacks"],
+        made=frames["made"],
+        layers=frames["layers"],
+        samples=frames["probe"],
     )
 
 

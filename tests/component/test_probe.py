@@ -11,13 +11,13 @@ import polars as pl
 from asgi_probe import Probe
 from fastapi import FastAPI
 
-from records.build_tables import (
+from records.build_probe_tables import (
     build_block_stacks_table,
     build_blocks_table,
     build_handlers_table,
     build_probe_table,
-    read_journals,
 )
+from records.build_tables import read_journals
 
 BLOCK_S = 0.12
 

@@ -11,7 +11,8 @@ from urllib.request import urlopen
 
 import pytest
 
-from records.build_tables import build_handlers_table, read_journals
+from records.build_probe_tables import build_handlers_table
+from records.build_tables import read_journals
 from stress.audit.attach import start_audited_app
 from stress.audit.audited_app import AuditedApp, find_processes
 from stress.audit.command import AuditedCommand, build_target_command

@@ -15,7 +15,8 @@ import httpx
 import polars as pl
 import pytest
 
-from records.build_tables import build_block_stacks_table, build_blocks_table, read_journals
+from records.build_probe_tables import build_block_stacks_table, build_blocks_table
+from records.build_tables import read_journals
 from stress.audit.attach import start_audited_app
 from stress.audit.audited_app import AuditedApp
 from stress.audit.command import AuditedCommand

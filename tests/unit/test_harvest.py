@@ -4,13 +4,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from records.build_tables import (
-    build_handlers_table,
-    build_probe_table,
-    build_requests_table,
-    build_upstream_table,
-    read_journals,
-)
+from records.build_probe_tables import build_handlers_table, build_probe_table
+from records.build_tables import build_requests_table, build_upstream_table, read_journals
 from records.journal import Journal, JournalWriter, decode_journal
 from records.rows import HANDLERS, PROBE, REQUESTS, SENT, UPSTREAM
 
