@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING
 
 from .attach_report import DIRECTORY_VARIABLE
 from .blocks import BEAT_S, MISSED_S, unwatch_loop, watch_loop
+from .executors import instrument_loop
 from .handovers import HANDOVERS, log
 from .journal import Columns, ProbeJournal, make_packer
+from .limiters import instrument_limiters
 from .recorder import Recorder
 from .request_record import HANDLERS, classify_thread
 from .routes import find_route
@@ -96,7 +98,9 @@ class Watchdog:
             self.watch, self.recorder.loop_thread_id, self._journal, silences
         )
         if self._audits:
-            log.start(self._journal, loop)
+            instrument_limiters()
+            instrument_loop(loop)
+            log.start(self._journal, loop, self._limiter)
         self._record_heartbeat()
         self._thread.start()
 
