@@ -1,6 +1,6 @@
 """All findings of an audit, and findings.json."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from functools import cache
 from importlib import import_module
@@ -63,4 +63,11 @@ def list_findings() -> tuple[type[AuditFinding], ...]:
     """By code."""
     for each in iter_modules(findings.__path__):
         import_module(f"{findings.__name__}.{each.name}")
-    return tuple(sorted(AuditFinding.__subclasses__(), key=lambda each: each.code))
+    kinds = iterate_leaves(AuditFinding.__subclasses__())
+    return tuple(sorted(kinds, key=lambda each: each.code))
+
+
+def iterate_leaves(kinds: Iterable[type[AuditFinding]]) -> Iterator[type[AuditFinding]]:
+    """Classes without subclasses: findings may share a base."""
+    for each in kinds:
+        yield from iterate_leaves(each.__subclasses__()) if each.__subclasses__() else (each,)
