@@ -16,6 +16,7 @@ from time import monotonic, process_time, sleep
 from types import CodeType
 from typing import TYPE_CHECKING
 
+from .attach_report import DIRECTORY_VARIABLE
 from .blocks import BEAT_S, MISSED_S, unwatch_loop, watch_loop
 from .journal import Columns, ProbeJournal, make_packer
 from .recorder import Recorder
@@ -24,6 +25,7 @@ from .routes import find_route
 from .silences import SilenceLog
 from .stacks import PROBE_HOME, read_stack
 from .stretches import BLOCK_STACKS, BLOCKS, Blocked, StretchLog
+from .thread_stacks import THREAD_STACKS, ThreadStackLog
 
 if TYPE_CHECKING:
     from anyio import CapacityLimiter
@@ -63,12 +65,15 @@ class Watchdog:
     def __init__(self, recorder: Recorder, directory: Path, user_root: Path) -> None:
         self.recorder = recorder
         self.user_root = user_root
+        audits = DIRECTORY_VARIABLE in os.environ  # a study's own servers stay as they are
         self._journal = ProbeJournal(
             directory / f"probe-{os.getpid()}-{monotonic():.3f}.journal",
-            {"h": HANDLERS, "s": SAMPLES, "b": BLOCKS, "c": BLOCK_STACKS},
+            {"h": HANDLERS, "s": SAMPLES, "b": BLOCKS, "c": BLOCK_STACKS}
+            | ({"t": THREAD_STACKS} if audits else {}),
             {"pid": os.getpid(), "beat_us": round(BEAT_S * 1e6)},
         )
         recorder.start_journal(self._journal)
+        self._threads = ThreadStackLog(self._journal, recorder) if audits else None
         self._limiter: CapacityLimiter | None = None
         self._loop_thread = threading.get_ident()
         self._stopped = False
@@ -141,6 +146,8 @@ class Watchdog:
     def _look(self, due_s: float, *, wrote: bool) -> None:
         blocked = self._stretches.look(due_s, wrote=wrote)
         self._journal.add("s", self._sample_loop(monotonic(), blocked))
+        if self._threads is not None:
+            self._threads.look(monotonic(), calls_wait=self._sample_pool()[2] > 0)
 
     def _write(self) -> None:
         self.recorder.write_snapshot(self._journal)
