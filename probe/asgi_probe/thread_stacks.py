@@ -24,8 +24,9 @@ THREAD_STACKS: Columns = (
 )
 OLD_S = 1.0
 """A request that is older gets the threads' stacks read."""
-FIRST_GAP_S, MOST_GAP_S, LONGER = 0.3, 2.0, 1.5
-"""Seconds between two looks; each gap is longer than the one before while the reason lasts."""
+PAIR_S, FIRST_GAP_S, MOST_GAP_S, LONGER = 0.3, 0.3, 2.0, 1.5
+"""Seconds between two looks: of a pair, then up to the next pair, which is longer each time while
+the reason lasts. Two looks tell who stands still."""
 OVER_S = 1.0
 """A reason that was away for longer is a new one."""
 ROWS_PER_S, MOST_ROWS = 200, 50_000
@@ -53,6 +54,7 @@ class ThreadStackLog:
         self._reason_at_s = -inf
         self._next_s = -inf
         self._gap_s = FIRST_GAP_S
+        self._is_first_of_pair = True
         self._rows = 0
 
     def look(self, now_s: float, *, calls_wait: bool) -> None:
@@ -60,14 +62,18 @@ class ThreadStackLog:
         if not (calls_wait or self._has_old_request(now_s)) or self._rows >= MOST_ROWS:
             return
         if now_s - self._reason_at_s > OVER_S:
-            self._gap_s = FIRST_GAP_S
+            self._gap_s, self._is_first_of_pair = FIRST_GAP_S, True
         self._reason_at_s = now_s
         if now_s < self._next_s:
             return
         count = self._read_threads(now_s)
         self._rows += count
-        self._next_s = now_s + max(self._gap_s, count / ROWS_PER_S)
-        self._gap_s = min(MOST_GAP_S, self._gap_s * LONGER)
+        if self._is_first_of_pair:
+            self._next_s = now_s + PAIR_S
+        else:
+            self._next_s = now_s + max(self._gap_s, 2 * count / ROWS_PER_S)
+            self._gap_s = min(MOST_GAP_S, self._gap_s * LONGER)
+        self._is_first_of_pair = not self._is_first_of_pair
 
     def _has_old_request(self, now_s: float) -> bool:
         """Requests are in the order of their arrival. The loop's thread changes the dictionary: it
