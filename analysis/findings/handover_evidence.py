@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import polars as pl
 
+from analysis.findings.blamed_loops import blame_loops
 from analysis.findings.evidence import AuditEvidence
 from analysis.findings.load_evidence import parse_stack
 from analysis.findings.phases import classify_handover
@@ -13,8 +14,14 @@ from analysis.findings.places import PlaceFinder, is_library, shorten_function
 from records.rows import TEXT, Schema
 
 ASKER = ("asker", "work", "route")
-LOCATION: Schema = {**dict.fromkeys(("phase", "file"), TEXT), "line": pl.Int64(), "function": TEXT}
-PLACE = ("route", *LOCATION)
+LOCATION: Schema = {
+    "phase": TEXT,
+    "file": TEXT,
+    "line": pl.Int64(),
+    "function": TEXT,
+    "call": TEXT,  # what the thread runs
+}
+PLACE = ("route", "phase", "file", "line", "function")
 """What makes a place of the user's code."""
 WORK = re.compile(r"(.+):(\d+) (.+)")
 
@@ -23,10 +30,11 @@ def locate_handovers(evidence: AuditEvidence) -> pl.DataFrame:
     """The rows of evidence.handovers, and in addition:
 
     phase: of the request, that asked (phases.classify_handover). file, line, function: the user's
-    own code; null where there is none. is_after: it was asked for when the answer had been sent.
-    wait_from_s, wait_until_s: for a token; null where one was free. use_from_s, use_until_s: of the
-    token. token_s, used_s: their lengths; loop_s: all else before the work began. What has not
-    ended lasts until the last sign of life of its process.
+    own code; null where there is none. call: what the thread runs. is_after: it was asked for when
+    the answer had been sent. wait_from_s, wait_until_s: in the queue; null where a token was free.
+    use_from_s, use_until_s: of the token. used_s: how long. token_s: in the queue, while a token
+    was missing; loop_s: all else before the work began. What has not ended lasts until its process
+    was last seen.
     """
     rows = join_answers(join_last_moments(evidence.handovers, evidence), evidence)
     is_executor = pl.col("queue").str.contains("^(executor|asgiref)")
@@ -45,7 +53,9 @@ def locate_handovers(evidence: AuditEvidence) -> pl.DataFrame:
         token_s=measure_length("wait_from_s", "wait_until_s"),
         used_s=measure_length("use_from_s", "use_until_s"),
     )
-    before_s = pl.coalesce("began_s", "until_s") - pl.col("asked_s")
+    bare_s = pl.when(pl.col("work").is_null()).then("granted_s")  # a token, and no thread with it
+    before_s = pl.coalesce("began_s", bare_s, "until_s") - pl.col("asked_s")
+    rows = blame_loops(rows, evidence.stretches)
     rows = rows.with_columns(loop_s=(before_s - pl.col("token_s")).clip(lower_bound=0.0))
     located = list_locations(rows.select(ASKER).unique(), evidence)
     joined = rows.join(located, on=ASKER, how="left", nulls_equal=True, maintain_order="left")
@@ -77,22 +87,28 @@ def list_locations(texts: pl.DataFrame, evidence: AuditEvidence) -> pl.DataFrame
     """texts: distinct, of the columns of ASKER."""
     finder = PlaceFinder(evidence.record.folder, evidence.endpoints)
     schema = {**dict.fromkeys(ASKER, TEXT), **LOCATION}
-    found = [(*key, *locate_handover(*key, finder)) for key in texts.iter_rows()]
+    found = [
+        (asker, work, route, *locate_handover(asker, work, route, finder))
+        for asker, work, route in texts.select(ASKER).iter_rows()
+    ]
     return pl.DataFrame(found, schema=schema, orient="row")
 
 
 def locate_handover(
     asker: str | None, work: str | None, route: str | None, finder: PlaceFinder
-) -> tuple[str | None, str | None, int | None, str | None]:
-    """Phase, file, line, function. The work's own place where the user wrote it; else the line that
-    asked for it."""
+) -> tuple[str | None, str | None, int | None, str | None, str | None]:
+    """Phase, file, line, function, call. The work's own place where the user wrote it; else the
+    line that asked for it."""
     located = finder.locate(parse_stack(asker), route)
     place = located.place
     phase = classify_handover(located.stack, place.phase)
     own = re.fullmatch(WORK, work or "")
-    if own is not None and own[1].startswith("/") and not is_library(own[1]):
-        return phase, finder.shorten_file(own[1]), int(own[2]), shorten_function(own[3])
-    return phase, place.file, place.line, place.function
+    if own is None:
+        return phase, place.file, place.line, place.function, work
+    name = shorten_function(own[3])
+    if own[1].startswith("/") and not is_library(own[1]):
+        return phase, finder.shorten_file(own[1]), int(own[2]), name, name
+    return phase, place.file, place.line, place.function, name
 
 
 def locate_thread_stacks(evidence: AuditEvidence) -> pl.DataFrame:
