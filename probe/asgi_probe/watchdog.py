@@ -28,6 +28,7 @@ from .routes import find_route
 from .silences import SilenceLog
 from .stacks import PROBE_HOME, read_stack
 from .stretches import BLOCK_STACKS, BLOCKS, Blocked, StretchLog
+from .thread_stacks import THREAD_STACKS, ThreadStackLog
 
 if TYPE_CHECKING:
     from anyio import CapacityLimiter
@@ -57,6 +58,8 @@ SAMPLES: Columns = (
     ("blocked_frame", "text"),
 )
 TABLES = {"h": HANDLERS, "s": SAMPLES, "b": BLOCKS, "c": BLOCK_STACKS}
+AUDIT_TABLES = {"w": HANDOVERS, "t": THREAD_STACKS}
+"""A study's own servers stay as they are."""
 THREAD_KINDS = ("loop", "anyio-worker", "executor", "other")
 pack = make_packer(SAMPLES)
 
@@ -71,10 +74,11 @@ class Watchdog:
         self._audits = DIRECTORY_VARIABLE in os.environ
         self._journal = ProbeJournal(
             directory / f"probe-{os.getpid()}-{monotonic():.3f}.journal",
-            TABLES if not self._audits else {**TABLES, "w": HANDOVERS},
+            {**TABLES, **AUDIT_TABLES} if self._audits else TABLES,
             {"pid": os.getpid(), "beat_us": round(BEAT_S * 1e6)},
         )
         recorder.start_journal(self._journal)
+        self._threads = ThreadStackLog(self._journal, recorder) if self._audits else None
         self._limiter: CapacityLimiter | None = None
         self._loop_thread = threading.get_ident()
         self._stopped = False
@@ -152,6 +156,8 @@ class Watchdog:
     def _look(self, due_s: float, *, wrote: bool) -> None:
         blocked = self._stretches.look(due_s, wrote=wrote)
         self._journal.add("s", self._sample_loop(monotonic(), blocked))
+        if self._threads is not None:
+            self._threads.look(monotonic(), calls_wait=self._sample_pool()[2] > 0)
 
     def _write(self, *, is_last: bool) -> None:
         self.recorder.write_snapshot(self._journal, is_last=is_last)
