@@ -132,13 +132,16 @@ LAYERS: Schema = {
     "pid": U4,
     "visit": U4,
     "route": TEXT,
-    "layer": TEXT,  # "file:first_line qualname" of the middleware; the endpoint's own: "endpoint"
+    "layer": TEXT,  # "file:first_line qualname" of the middleware; its name, if it has no code
+    "kind": TEXT,  # BaseHTTPMiddleware, ASGI; inside of all layers: endpoint, or mount
     "depth": U2,  # 1 is the outermost
     "entered_s": F8,
     "inner_s": F8,  # it called the next layer; null: it answered itself
     "answered_s": F8,  # the start of the answer came from within
     "passed_s": F8,  # it handed the start of the answer on
+    "sent_s": F8,  # it handed the last part of the answer on
     "returned_s": F8,
+    "client_s": F8,  # it waited for the request's body before it called the next layer
     "cpu_s": F8,  # the layer's own, where the request was alone in the process; else null
 }
 """One row a layer around an endpoint, and the endpoint itself."""
