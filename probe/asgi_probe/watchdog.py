@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING
 from .attach_report import DIRECTORY_VARIABLE
 from .blocks import BEAT_S, MISSED_S, unwatch_loop, watch_loop
 from .journal import Columns, ProbeJournal, make_packer
-from .layers import LAYERS, record_layers
+from .layer_links import record_layers
+from .layers import LAYERS
 from .recorder import Recorder
 from .request_record import HANDLERS, classify_thread
 from .routes import find_route

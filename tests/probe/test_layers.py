@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 from asgi_probe.attach_report import DIRECTORY_VARIABLE
-from asgi_probe.layers import BASE, Link
+from asgi_probe.layer_links import BASE, Link
 from asgi_probe.routes import App, Message, Receive, Scope, Send
 from fastapi import FastAPI
 from starlette.applications import Starlette
@@ -113,7 +113,8 @@ def test_each_layer_is_a_row_and_its_times_follow_each_other(tmp_path: Path) -> 
     for outer, inner in zip(rows, rows[1:]):
         assert (outer.inner_s, outer.answered_s) == (inner.entered_s, inner.passed_s)
         assert outer.entered_s <= inner.entered_s <= inner.passed_s <= outer.passed_s
-        assert outer.passed_s <= outer.sent_s <= outer.returned_s
+        assert inner.body_s <= outer.body_s
+        assert outer.passed_s <= outer.body_s <= outer.sent_s <= outer.returned_s
         assert inner.returned_s <= outer.returned_s
     assert (rows[-1].inner_s, rows[-1].answered_s) == (None, None)
 
@@ -153,9 +154,10 @@ def test_outside_of_an_audit_nothing_is_noted(
 def test_a_wait_is_the_layers_that_waits(tmp_path: Path) -> None:
     app = build(base(pass_on), base(wait_before), base(wait_after))
     (rows,) = find_layers(app, tmp_path, get("/"))
-    passing, before, after, _ = rows
+    passing, before, after, endpoint = rows
     assert before.inner_s - before.entered_s >= 0.9 * WAIT_S
     assert after.passed_s - after.answered_s >= 0.9 * WAIT_S
+    assert after.body_s - endpoint.body_s >= 0.9 * WAIT_S
     for row in (passing, after):
         assert row.inner_s - row.entered_s < WAIT_S / 2
     for row in (passing, before):
