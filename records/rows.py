@@ -140,6 +140,7 @@ LAYERS: Schema = {
     "inner_s": F8,  # it called the next layer; null: it answered itself
     "answered_s": F8,  # the start of the answer came from within
     "passed_s": F8,  # it handed the start of the answer on
+    "start_wait_s": F8,  # what is outside of it took so long to take the start of the answer
     "body_s": F8,  # it handed the first part of the body on
     "sent_s": F8,  # it handed the last part of the answer on
     "returned_s": F8,

@@ -26,6 +26,7 @@ LAYERS: Columns = (
     ("inner_s", "f8"),
     ("answered_s", "f8"),
     ("passed_s", "f8"),
+    ("start_wait_s", "f8"),
     ("body_s", "f8"),
     ("sent_s", "f8"),
     ("returned_s", "f8"),
@@ -41,12 +42,13 @@ recorders: list[Recorder] = []
 
 class Passage:
     """A request's way through a link, inwards and back. client_s: the layer behind the link waited
-    so long for the request's body before it called the next one."""
+    so long for the request's body before it called the next one. start_wait_s: what is outside
+    took so long to take the start of the answer."""
 
     pass_receive: Receive
     pass_send: Send
     passed_s = body_s = sent_s = returned_s = nan
-    client_s = cpu_s = 0.0
+    client_s = start_wait_s = cpu_s = 0.0
 
     def __init__(self, link: Link, trace: LayerTrace) -> None:
         self.link = link
@@ -68,10 +70,18 @@ class Passage:
     def send(self, message: Message) -> Awaitable[None]:
         kind = message["type"]
         if kind == START:
-            self.passed_s = monotonic()
-        elif kind == BODY:
+            return self.send_start(message)
+        if kind == BODY:
             self.note_body(message)
         return self.send_counted(message) if self.trace.counts_cpu else self.pass_send(message)
+
+    async def send_start(self, message: Message) -> None:
+        began_s = self.passed_s = monotonic()
+        counts_cpu = self.trace.counts_cpu
+        try:
+            await (self.send_counted(message) if counts_cpu else self.pass_send(message))
+        finally:
+            self.start_wait_s = monotonic() - began_s
 
     def note_body(self, message: Message) -> None:
         """A part that is empty brings nothing, unless it is the last."""
@@ -142,6 +152,7 @@ class LayerTrace:
                     inner.entered_s if inner else nan,
                     inner.passed_s if inner else nan,
                     each.passed_s,
+                    each.start_wait_s,
                     each.body_s,
                     each.sent_s,
                     each.returned_s,

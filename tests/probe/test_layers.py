@@ -75,6 +75,15 @@ class ReadBody(PassOn):
         await self.app(scope, again, send)
 
 
+class WaitInSend(PassOn):
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def wait_and_send(message: Message) -> None:
+            await asyncio.sleep(WAIT_S)
+            await send(message)
+
+        await self.app(scope, receive, wait_and_send)
+
+
 class CallTwice(PassOn):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def drop(_: Message) -> None: ...
@@ -162,6 +171,15 @@ def test_a_wait_is_the_layers_that_waits(tmp_path: Path) -> None:
         assert row.inner_s - row.entered_s < WAIT_S / 2
     for row in (passing, before):
         assert row.passed_s - row.answered_s < WAIT_S / 2
+
+
+def test_what_waits_in_its_send_keeps_those_inside(tmp_path: Path) -> None:
+    (outer, inner, endpoint) = find_layers(
+        build(Middleware(WaitInSend), base(pass_on)), tmp_path, get("/")
+    )[0]
+    assert outer.start_wait_s < WAIT_S / 2
+    assert inner.start_wait_s >= 0.9 * WAIT_S
+    assert endpoint.start_wait_s < WAIT_S / 2  # a stream of BaseHTTPMiddleware takes it
 
 
 def test_waiting_for_the_clients_body_is_noted_apart(tmp_path: Path) -> None:
