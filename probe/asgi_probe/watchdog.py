@@ -21,6 +21,8 @@ from .blocks import BEAT_S, MISSED_S, unwatch_loop, watch_loop
 from .executors import instrument_loop
 from .handovers import HANDOVERS, log
 from .journal import Columns, ProbeJournal, make_packer
+from .layer_links import record_layers
+from .layers import LAYERS
 from .limiters import instrument_limiters
 from .recorder import Recorder
 from .request_record import HANDLERS, classify_thread
@@ -58,7 +60,7 @@ SAMPLES: Columns = (
     ("blocked_frame", "text"),
 )
 TABLES = {"h": HANDLERS, "s": SAMPLES, "b": BLOCKS, "c": BLOCK_STACKS}
-AUDIT_TABLES = {"w": HANDOVERS, "t": THREAD_STACKS}
+AUDIT_TABLES = {"w": HANDOVERS, "t": THREAD_STACKS, "l": LAYERS}
 """A study's own servers stay as they are."""
 THREAD_KINDS = ("loop", "anyio-worker", "executor", "other")
 pack = make_packer(SAMPLES)
@@ -72,6 +74,8 @@ class Watchdog:
         self.recorder = recorder
         self.user_root = user_root
         self._audits = DIRECTORY_VARIABLE in os.environ
+        if self._audits:
+            record_layers(recorder)
         self._journal = ProbeJournal(
             directory / f"probe-{os.getpid()}-{monotonic():.3f}.journal",
             {**TABLES, **AUDIT_TABLES} if self._audits else TABLES,
