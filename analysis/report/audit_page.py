@@ -65,9 +65,9 @@ def build_page_table(found: Sequence[AuditFinding]) -> Table:
     rows = []
     for each in found:
         taken_s = None if each.victims is None else each.taken_s
-        figures = [each.count, each.seconds, each.longest_ms, each.share, taken_s]
-        words = [name_finding(each), format_route(each)]
-        rows += [Row(format_place(each), words + figures, badges=((each.severity,) * 2,))]
+        figures = each.count, each.seconds, each.longest_ms, each.share, taken_s
+        cells = [name_finding(each), format_route(each), *figures]
+        rows += [Row(format_place(each), cells, badges=((each.severity, each.severity),))]
     return Table(COLUMNS, rows)
 
 
