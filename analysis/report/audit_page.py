@@ -50,6 +50,7 @@ def render_audit_page(run: RunDir, found: AuditFindings, evidence: AuditEvidence
             (each, format_place(each), format_route(each), list_holders(each)) for each in shown
         ],
         "notices": found.notices,
+        "name_finding": name_finding,
         "table": build_page_table(shown),
         "matrix": found.matrix,
         "culprits": list_shaded_rows(found.matrix),

@@ -57,12 +57,12 @@ class HarmCell:
 
 
 def list_shaded_rows(matrix: HarmMatrix) -> list[tuple[str, str, list[HarmCell]]]:
-    """Place and harm of each culprit, and its cells."""
+    """Place of each culprit; its harm and its route; its cells."""
     most_s = max((each for row in matrix.seconds for each in row), default=0.0) or 1.0
     return [
         (
             format_culprit(culprit),
-            culprit.harm,
+            ", ".join(filter(None, (culprit.harm, culprit.route))),
             [HarmCell(format_seconds(each), round((each / most_s) ** 0.5, 2)) for each in seconds],
         )
         for culprit, seconds in zip(matrix.rows, matrix.seconds, strict=True)
