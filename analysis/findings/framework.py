@@ -13,6 +13,9 @@ BlockPhase = Literal[
     "stream", "websocket", "exception-handler", "callback",
 ]  # fmt: skip
 
+HandoverPhase = BlockPhase | Literal["file"]
+"""What hands work to a thread: a phase of a request, or the reading and writing of a file in it."""
+
 BOUNDARIES: Mapping[tuple[str, str], BlockPhase] = {
     ("fastapi.routing", "run_endpoint_function"): "endpoint",
     ("fastapi.routing", "_run_sync_endpoint"): "endpoint",
@@ -62,6 +65,19 @@ AROUND_ENDPOINT: Mapping[str, BlockPhase] = {
     WRITES_BODY: "response",
 }
 """Modules that the function around an endpoint calls itself, to read and to answer a request."""
+
+HANDS_OVER = ("anyio.", "asyncio.", "concurrent.", "starlette.concurrency", "fastapi.concurrency")
+"""Modules that pass a call on to a thread: who calls them asks for it."""
+FILES = (
+    "anyio._core._fileio",
+    "aiofiles.",
+    "starlette.staticfiles",
+    "starlette.datastructures",
+    WRITES_BODY,
+)
+"""Modules that ask for a thread in order to work with a file."""
+CHUNKS = ("starlette.concurrency", "iterate_in_threadpool")
+"""Takes each chunk of a sync generator in a thread."""
 
 LIBRARY = (
     r"(?:/lib(?:64)?/python\d+\.\d+t?/)(?:(?:site|dist)-packages/|lib-dynload/)?"

@@ -1,6 +1,6 @@
 """All findings of an audit, and findings.json."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from functools import cache
 from importlib import import_module
@@ -70,4 +70,10 @@ def list_findings() -> tuple[type[AuditFinding], ...]:
     """By code."""
     for each in iter_modules(findings.__path__):
         import_module(f"{findings.__name__}.{each.name}")
-    return tuple(sorted(AuditFinding.__subclasses__(), key=lambda each: each.code))
+    return tuple(sorted(iterate_kinds(AuditFinding), key=lambda each: each.code))
+
+
+def iterate_kinds(kind: type[AuditFinding]) -> Iterator[type[AuditFinding]]:
+    """Classes without subclasses: findings may share a base."""
+    for each in kind.__subclasses__():
+        yield from iterate_kinds(each) if each.__subclasses__() else (each,)
