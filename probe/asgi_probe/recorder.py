@@ -78,7 +78,8 @@ class Recorder:
         one number the one that knows the most counts; it need not come last, because requests
         leave while this looks at them."""
         for record in list(self.in_flight):
-            known = 1 + (not isnan(record.queued_s)) + (not isnan(record.started_s))
+            moments = record.queued_s, record.started_s, record.sent_s
+            known = 1 + sum(not isnan(each) for each in moments)
             if known > record.known:
                 record.known = known
                 journal.add("h", self.pack_row(record, journal))

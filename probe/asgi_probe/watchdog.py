@@ -16,8 +16,11 @@ from time import monotonic, process_time, sleep
 from types import CodeType
 from typing import TYPE_CHECKING
 
+from .attach_report import DIRECTORY_VARIABLE
 from .blocks import BEAT_S, MISSED_S, unwatch_loop, watch_loop
 from .journal import Columns, ProbeJournal, make_packer
+from .layer_links import record_layers
+from .layers import LAYERS
 from .recorder import Recorder
 from .request_record import HANDLERS, classify_thread
 from .routes import find_route
@@ -63,9 +66,13 @@ class Watchdog:
     def __init__(self, recorder: Recorder, directory: Path, user_root: Path) -> None:
         self.recorder = recorder
         self.user_root = user_root
+        tables = {"h": HANDLERS, "s": SAMPLES, "b": BLOCKS, "c": BLOCK_STACKS}
+        if DIRECTORY_VARIABLE in os.environ:  # an audit; a study's own servers stay as they are
+            tables["l"] = LAYERS
+            record_layers(recorder)
         self._journal = ProbeJournal(
             directory / f"probe-{os.getpid()}-{monotonic():.3f}.journal",
-            {"h": HANDLERS, "s": SAMPLES, "b": BLOCKS, "c": BLOCK_STACKS},
+            tables,
             {"pid": os.getpid(), "beat_us": round(BEAT_S * 1e6)},
         )
         recorder.start_journal(self._journal)
