@@ -70,10 +70,11 @@ def list_findings() -> tuple[type[AuditFinding], ...]:
     """By code."""
     for each in iter_modules(findings.__path__):
         import_module(f"{findings.__name__}.{each.name}")
-    return tuple(sorted(iterate_kinds(AuditFinding), key=lambda each: each.code))
+    kinds = iterate_leaves(AuditFinding.__subclasses__())
+    return tuple(sorted(kinds, key=lambda each: each.code))
 
 
-def iterate_kinds(kind: type[AuditFinding]) -> Iterator[type[AuditFinding]]:
+def iterate_leaves(kinds: Iterable[type[AuditFinding]]) -> Iterator[type[AuditFinding]]:
     """Classes without subclasses: findings may share a base."""
-    for each in kind.__subclasses__():
-        yield from iterate_kinds(each) if each.__subclasses__() else (each,)
+    for each in kinds:
+        yield from iterate_leaves(each.__subclasses__()) if each.__subclasses__() else (each,)
