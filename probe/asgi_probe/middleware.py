@@ -11,6 +11,7 @@ from time import monotonic
 
 from .attach_report import BY_HAND, DIRECTORY_VARIABLE, AttachReport
 from .blocks import instrument_handles
+from .made import instrument_makers
 from .recorder import Recorder
 from .request_record import RequestRecord, current, instrument_executors, instrument_pool
 from .routes import App, Message, Receive, Scope, Send
@@ -49,6 +50,8 @@ class Probe:
             instrument_pool()
             instrument_executors()
             instrument_handles()
+            if DIRECTORY_VARIABLE in os.environ:  # an audit
+                instrument_makers()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         recorder = self.recorder

@@ -16,6 +16,8 @@ from time import monotonic, process_time, sleep
 from types import CodeType
 from typing import TYPE_CHECKING
 
+from . import made
+from .attach_report import DIRECTORY_VARIABLE
 from .blocks import BEAT_S, MISSED_S, unwatch_loop, watch_loop
 from .journal import Columns, ProbeJournal, make_packer
 from .recorder import Recorder
@@ -63,12 +65,15 @@ class Watchdog:
     def __init__(self, recorder: Recorder, directory: Path, user_root: Path) -> None:
         self.recorder = recorder
         self.user_root = user_root
+        audits = DIRECTORY_VARIABLE in os.environ
         self._journal = ProbeJournal(
             directory / f"probe-{os.getpid()}-{monotonic():.3f}.journal",
-            {"h": HANDLERS, "s": SAMPLES, "b": BLOCKS, "c": BLOCK_STACKS},
+            {"h": HANDLERS, "s": SAMPLES, "b": BLOCKS, "c": BLOCK_STACKS}
+            | ({"m": made.MADE} if audits else {}),
             {"pid": os.getpid(), "beat_us": round(BEAT_S * 1e6)},
         )
         recorder.start_journal(self._journal)
+        self._made = made.open_log(self._journal) if audits else None
         self._limiter: CapacityLimiter | None = None
         self._loop_thread = threading.get_ident()
         self._stopped = False
@@ -116,6 +121,8 @@ class Watchdog:
                 atexit.unregister(self.stop)
             self.recorder.journal, self.recorder.watched = None, self.recorder.off
             self._stretches.close()
+            if self._made is not None:
+                made.close_log(self._made)
             self._journal.close()
 
     def _watch(self) -> None:
@@ -145,6 +152,8 @@ class Watchdog:
     def _write(self) -> None:
         self.recorder.write_snapshot(self._journal)
         self._stretches.write_open()
+        if self._made is not None:
+            self._made.write_ended()
         self._journal.flush()
 
     def _sample_loop(self, now_s: float, blocked: Blocked | None) -> bytes:
