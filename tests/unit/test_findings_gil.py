@@ -29,8 +29,8 @@ def judge(audit: AuditBuilder, *calls: Call) -> AuditEvidence:
 
 
 def block(audit: AuditBuilder, length_s: float, **columns: object) -> None:
-    clocks = {"unseen_s": length_s, "holder_cpu_s": length_s, "route": None, "visit": 0}
-    audit.block(1.0, length_s, [], **{**clocks, **columns})
+    clocks = {"unseen_s": length_s, "holder_cpu_s": length_s, "visit": 0}
+    audit.block(1.0, length_s, [], None, **{**clocks, **columns})
 
 
 def list_blocks(evidence: AuditEvidence) -> dict[tuple[str | None, int | None], AuditFinding]:
