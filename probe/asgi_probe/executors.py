@@ -33,9 +33,9 @@ def instrument_executors() -> None:
     def submit(
         self: ThreadPoolExecutor, function: Call, /, *args: object, **options: object
     ) -> Future[object]:
-        record = current.get()
-        handover = None if log.journal is None else log.ask(record, "")
-        if record is None and handover is None:
+        record, needs_bytes = current.get(), is_of_interpreters(self)
+        handover = None if log.journal is None or needs_bytes else log.ask(record, "")
+        if needs_bytes or (record is None and handover is None):
             return original(self, function, *args, **options)
         call = ExecutorCall(function, record, handover)
         if handover is None:
@@ -52,6 +52,15 @@ def instrument_executors() -> None:
 
     vars(futures)["ThreadPoolExecutor"].submit = submit
     submit.probe_original = original  # type: ignore[attr-defined]
+
+
+def is_of_interpreters(executor: ThreadPoolExecutor) -> bool:
+    """Whether its threads have interpreters of their own (Python 3.14): what they are given goes
+    there as bytes."""
+    kind = type(executor)
+    return kind is not ThreadPoolExecutor and any(
+        each.__module__ == "concurrent.futures.interpreter" for each in kind.__mro__
+    )
 
 
 class ExecutorCall:

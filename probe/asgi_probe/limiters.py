@@ -55,17 +55,16 @@ def instrument_limits(semaphore: type | None) -> None:
 
 
 def name_queue(limiter: object, asker: str | None) -> str:
+    """The default limiter of another loop is a queue of its own."""
     if limiter is log.default_limiter:
         return "anyio"
     queue = limiters.find(limiter) or limiters.add(limiter, asker, 0.0)
     return queue.name
 
 
-def expect_token(handover: Handover, limiter: object) -> object:
-    """The running task asks the limiter for a token next, or anyio's default one. Returns the task,
-    under which `asking` has the call until then."""
-    if limiter is not None:
-        handover.queue = name_queue(limiter, handover.asker)
+def expect_token(handover: Handover) -> object:
+    """The running task asks a limiter for a token next. Returns the task, under which `asking` has
+    the call until then."""
     task = find_task()
     asking[task] = handover
     return task
@@ -98,6 +97,7 @@ def wrap_acquire(original: Acquire) -> Acquire:
             await take_token(token, key, original(limiter, borrower), waits=waits)
             return
         handover.capacity = total
+        handover.queue = name_queue(limiter, handover.asker)
         if has_queue(limiter, total):
             await await_token(handover, (id(limiter), borrower), original(limiter, borrower))
             return

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from itertools import count
 from weakref import ref
 
+from .journal import MORE
+
 MOST_QUEUES = 500
 """Beyond so many at once they share a name."""
 
@@ -40,17 +42,20 @@ class Queues:
         if free:
             name = free.pop()
         elif len(self._known) >= MOST_QUEUES:
-            name = f"{self._kind} (more)"
+            name = f"{self._kind} {MORE}"
         elif name is None:
             name = f"{self._kind} {next(self._numbers)}"
-        queue = Queue(name, capacity)
-        self._known[id(owner)] = (ref(owner, self._make_forget(id(owner), asker, name)), queue)
+        try:
+            end = ref(owner, self._make_forget(id(owner), asker, name))
+        except TypeError:  # its class lets nobody know of its end
+            return Queue(f"{self._kind} {MORE}", capacity)
+        self._known[id(owner)] = (end, queue := Queue(name, capacity))
         return queue
 
     def _make_forget(self, key: int, asker: object, name: str) -> Callable[[object], None]:
         def forget(_: object) -> None:
             self._known.pop(key, None)
-            if not name.endswith("(more)"):
+            if not name.endswith(MORE):
                 self._free.setdefault(asker, []).append(name)
 
         return forget

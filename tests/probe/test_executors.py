@@ -195,3 +195,15 @@ def test_a_study_without_an_audit_knows_whom_a_thread_works_for(
     ((span, of_app),) = found
     assert span.record is of_app is not None
     assert span.began_s <= span.ended_s
+
+
+def test_what_goes_to_another_interpreter_is_left_as_it_is(tmp_path: Path) -> None:
+    """Python 3.14 sends the call there as bytes, and what stands for it here would not arrive."""
+    kind = type("Pool", (ThreadPoolExecutor,), {"__module__": "concurrent.futures.interpreter"})
+
+    async def calls(probed: App) -> None:
+        await ask(probed, "/")
+        with kind(1) as pool:
+            await asyncio.wrap_future(pool.submit(int))
+
+    assert record(answer, tmp_path, calls) == []

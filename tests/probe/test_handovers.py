@@ -4,6 +4,7 @@ Waits are made and ended by events."""
 from __future__ import annotations
 
 import asyncio
+import random
 import sys
 import threading
 import time
@@ -14,6 +15,7 @@ import anyio
 import anyio.to_thread
 import pytest
 from asgi_probe.attach_report import DIRECTORY_VARIABLE
+from asgi_probe.handovers import log
 from asgi_probe.limiters import asking, instrument_limiters, taken, waiting
 from asgi_probe.routes import App, Receive, Scope, Send
 from fastapi import BackgroundTasks, FastAPI
@@ -207,6 +209,65 @@ def test_work_that_goes_on_after_its_caller_gave_up_is_not_failed(tmp_path: Path
     row = find_row(record(answer, tmp_path, calls), "stay")
     assert row.ended_s > row.began_s
     assert not row.failed
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_whatever_is_given_up_nothing_stays_open(seed: int, tmp_path: Path) -> None:
+    """Calls on 2 tokens, by themselves and under limiters of the app's, cancelled at any moment."""
+    chance = random.Random(seed)
+
+    async def call(limiter: anyio.CapacityLimiter) -> None:
+        if chance.random() < 0.5:
+            await anyio.to_thread.run_sync(int, limiter=limiter)
+        async with limiter:
+            await anyio.to_thread.run_sync(str)
+
+    async def calls(probed: App) -> None:
+        await ask(probed, "/")
+        leave_one_token().total_tokens = 2
+        limiters = [anyio.CapacityLimiter(1) for _ in range(3)]
+        tasks = [asyncio.create_task(call(chance.choice(limiters))) for _ in range(100)]
+        for task in chance.sample(tasks, 50):
+            for _ in range(chance.randrange(6)):
+                await asyncio.sleep(0)
+            task.cancel()
+        await asyncio.wait(tasks)
+        assert log.open == {}
+
+    rows = record(answer, tmp_path, calls)
+    assert all(row.ended_s is not None for row in rows)
+    assert any(row.failed for row in rows)
+    assert all((row.began_s is None) == (row.work is None) for row in rows if not row.failed)
+    assert (waiting, asking, taken) == ({}, {}, {})
+
+
+def test_a_limiter_that_was_made_before_the_loop_is_one_queue(tmp_path: Path) -> None:
+    early = anyio.CapacityLimiter(1)
+
+    async def calls(probed: App) -> None:
+        await ask(probed, "/")
+        async with early:
+            await asyncio.sleep(0)
+        await anyio.to_thread.run_sync(int, limiter=early)
+
+    taken_row, row = record(answer, tmp_path, calls)
+    assert taken_row.queue == row.queue
+    assert row.queue.startswith("limiter ")
+
+
+def test_the_pool_of_another_loop_is_another_queue(tmp_path: Path) -> None:
+    async def hand_over() -> None:
+        await anyio.to_thread.run_sync(int)
+
+    async def calls(probed: App) -> None:
+        await ask(probed, "/")
+        other = threading.Thread(target=lambda: asyncio.run(hand_over()))
+        other.start()
+        await hand_over()
+        other.join()
+
+    rows = find_rows(record(answer, tmp_path, calls), "int")
+    assert sorted(row.queue == "anyio" for row in rows) == [False, True]
 
 
 def test_an_error_is_noted_and_passed_on(tmp_path: Path) -> None:
