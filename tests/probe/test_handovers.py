@@ -330,8 +330,8 @@ def test_a_wait_counts_while_it_lasts(tmp_path: Path) -> None:
         first = asyncio.create_task(ask(probed, "/enter"))
         await gate.wait_until_entered()
         second = asyncio.create_task(ask(probed, "/wait"))
-        for is_written in (has_queued, has_grown):
-            copied.append(await wait_until_written(tmp_path, is_written))
+        copied.append(await wait_until_written(tmp_path, has_queued))
+        copied.append(await wait_until_written(tmp_path, has_grown))
         gate.leave.set()
         await asyncio.gather(first, second)
 
