@@ -402,3 +402,45 @@ def test_another_backend_of_anyio_is_left_alone(monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setitem(sys.modules, "anyio._backends._asyncio", backend)
         instrument_limiters()
     assert set(vars(other)) == known
+
+
+def test_beyond_the_most_only_what_has_ended_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("asgi_probe.handovers.MOST_OPEN", 1)
+    gate = Gate()
+
+    async def calls(probed: App) -> None:
+        await ask(probed, "/")
+        first = asyncio.create_task(anyio.to_thread.run_sync(gate.enter))
+        await gate.wait_until_entered()
+        await anyio.to_thread.run_sync(int)
+        assert [each.function for each in log.open] == [gate.enter]
+        gate.leave.set()
+        await first
+
+    rows = record(answer, tmp_path, calls)
+    assert all(row.ended_s for row in rows)
+    assert len(rows) == 2
+
+
+def test_a_fault_ends_the_recording_and_the_app_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> bytes:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("asgi_probe.handovers.pack", fail)
+    answers: list[bytes] = []
+    app = FastAPI()
+
+    @app.get("/")
+    def root() -> str:
+        return "still here"
+
+    async def calls(probed: App) -> None:
+        answers.extend([(await ask(probed, "/")).body for _ in range(3)])
+
+    observe(app, tmp_path, calls)
+    assert answers == [b'"still here"'] * 3
+    assert caplog.text.count("no longer recorded") == 1
