@@ -109,7 +109,7 @@ def locate_handover(
     """The columns of LOCATION."""
     located = finder.locate(parse_stack(asker), route)
     place = located.place
-    phase = classify_handover(located.stack, place.phase)
+    phase = classify_handover(located.stack, place.phase, located.own is not None)
     asks = place.file, place.line, place.function
     own = re.fullmatch(WORK, work or "")
     if own is None:

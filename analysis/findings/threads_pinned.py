@@ -11,9 +11,9 @@ from analysis.findings.base import AuditFinding, AuditFindings, Victim
 from analysis.findings.blamed_loops import QUEUE
 from analysis.findings.evidence import AuditEvidence
 from analysis.findings.handover_evidence import PLACE, locate_handovers
-from analysis.findings.queue_names import QueueName, name_queue
+from analysis.findings.queue_names import name_queue
 from analysis.findings.token_time import StepFunction, is_positive
-from analysis.findings.victims import LEAST_S
+from analysis.findings.victims import LEAST_S, RequestsInFlight, locate_requests
 from analysis.findings.wait_sites import SITE, name_holders
 from analysis.stats.quantiles import Values
 from scenarios.units import Second
@@ -66,14 +66,15 @@ class ThreadsPinned(AuditFinding):
     """
 
     queue: str
-    queue_name: QueueName
     capacity: float
 
     @classmethod
     def find(cls, evidence: AuditEvidence) -> AuditFindings:
         rows = locate_handovers(evidence)
-        is_long = pl.col("phase").is_in(list(SUBJECTS))
-        long = name_holders(rows, evidence).filter(is_long)
+        long = name_holders(rows, evidence).filter(pl.col("phase").is_in(list(SUBJECTS)))
+        if long.is_empty():
+            return AuditFindings()
+        rows = join_clients(rows, evidence)
         queues = rows.partition_by(*QUEUE, as_dict=True)
         found = []
         for site in long.partition_by(*SITE, maintain_order=True):
@@ -92,12 +93,11 @@ class ThreadsPinned(AuditFinding):
         lost = pl.concat([each.lost for each in times]).filter(pl.col("lost_s") >= LEAST_S)
         others = lost.filter(~pl.col("route").eq_missing(pl.lit(first["route"], pl.String)))
         worst_s = others["lost_s"].to_numpy().max(initial=0.0)
-        named = name_queue(first["queue"], ())
         return cls(
             severity="error" if worst_s >= GRAVE_S else "warning",
             confidence="high" if first["file"] else "medium",
             **{name: first[name] for name in PLACE},
-            cause=named.kind,
+            cause=name_queue(first["queue"], None).kind,
             count=len(kept_ms),
             seconds=float(kept_ms.sum()) / 1000,
             median_ms=float(np.median(kept_ms)),
@@ -105,13 +105,12 @@ class ThreadsPinned(AuditFinding):
             share=min(1.0, float(kept_ms.sum()) / 1000 / (any_s * capacity)),
             victims=None if first["route"] is None else tuple(list_victims(others)),
             queue=first["queue"],
-            queue_name=named,
             capacity=capacity,
         )
 
     @property
     def message(self) -> str:
-        named, kept = self.queue_name, (self.share or 0.0) * self.capacity
+        named, kept = name_queue(self.queue, None), (self.share or 0.0) * self.capacity
         subject = SUBJECTS.get(self.phase or "", "The code")
         name = f" {self.function}()" if self.function else ""
         lost = sum(each.requests for each in self.victims or ())
@@ -124,6 +123,17 @@ class ThreadsPinned(AuditFinding):
             requests = "1 request" if lost == 1 else f"{lost:,} requests"
             lines.append(f"{requests} of other routes lost {self.taken_s:,.1f} s.")
         return " ".join([*lines, CURES.get(self.phase or "", CURE)])
+
+
+def join_clients(rows: pl.DataFrame, evidence: AuditEvidence) -> pl.DataFrame:
+    """client_s: when the request's client had its answer, or gave up; null where it is not known.
+    lost_share: of its delays, what made it late (victims.RequestsInFlight)."""
+    clients = locate_requests(evidence).select("pid", "visit", client_s="until_s")
+    shares = pl.Series(RequestsInFlight(evidence).lost_share)
+    known = clients.with_columns(lost_share=shares).drop_nulls(["visit", "client_s"])
+    known = known.unique(["pid", "visit"], keep="first", maintain_order=True)
+    joined = rows.join(known, on=["pid", "visit"], how="left", maintain_order="left")
+    return joined.with_columns(pl.col("lost_share").fill_null(1.0))
 
 
 def measure_pins(uses: pl.DataFrame, queue: pl.DataFrame) -> PinnedTime:
@@ -139,9 +149,11 @@ def measure_pins(uses: pl.DataFrame, queue: pl.DataFrame) -> PinnedTime:
         .agg((pl.col("use_until_s") - pl.col("use_from_s")).clip(lower_bound=0.0).sum())
         .get_column("use_until_s")
     )
-    waits = queue.filter(pl.col("token_s") > 0)
-    waited = level.integrate(waits["wait_from_s"].to_numpy(), waits["wait_until_s"].to_numpy())
+    waits = queue.filter((pl.col("token_s") > 0) & ~pl.col("is_after"))
+    until_s = waits.select(pl.min_horizontal("wait_until_s", "client_s")).to_series()
+    waited = level.integrate(waits["wait_from_s"].to_numpy(), until_s.to_numpy())
     lost_s = np.minimum(waited / max(1.0, capacity), waits["token_s"].to_numpy())
+    lost_s *= waits["lost_share"].to_numpy()
     lost = waits.select("pid", "visit", "route", lost_s=pl.Series(lost_s))
     return PinnedTime(
         kept_s=kept_s.to_numpy(),

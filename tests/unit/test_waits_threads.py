@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from analysis.findings.threads_pinned import ThreadsPinned
 from analysis.findings.trivial_def import MIN_CALLS, TrivialDef
-from tests.unit.audit_samples import FOLDER, own
+from tests.unit.audit_samples import FOLDER, AuditBuilder, own
 from tests.unit.test_waits_evidence import (
     APP,
     BACKGROUND,
@@ -112,6 +112,21 @@ def test_a_queue_of_its_own_is_found_where_others_wait() -> None:
     ]
     (found,) = find_pins(rows)
     assert (found.cause, found.victims and found.victims[0].seconds) == ("limiter", 4.0)
+
+
+def test_a_client_that_has_left_loses_nothing_more() -> None:
+    """Its request waits for 8 s; it gave up after 2, and would have had its answer in 0.5 s."""
+    rows = [keep(9.0, capacity=1.0), wait(8.0, visit=9, capacity=1.0)]
+    audit = AuditBuilder()
+    audit.ask("/quick", 0.9, 3.0)
+    audit.ask("/quick", 0.2, 0.7)
+    audit.handlers[0]["visit"] = 9
+    asked = audit.build()
+    evidence = build_evidence(rows, asked=asked.asked, handlers=asked.handlers)
+    (found,) = ThreadsPinned.find(evidence).findings
+    assert found.victims is not None
+    (victim,) = found.victims
+    assert round(victim.seconds, 6) == 2.1 - 0.5
 
 
 LENGTHS = st.lists(st.integers(1, 80), min_size=1, max_size=4)
