@@ -22,6 +22,8 @@ misses, which would block the event loop."""
 NOTED_S: Second = 0.01
 """A single call that took so long is mentioned."""
 WAITED_S: Second = 0.1
+MOST_US = 1000.0
+"""More is said in milliseconds."""
 CODE = ("phase", "work_file", "work_line", "work_function")
 
 
@@ -84,8 +86,8 @@ class TrivialDef(AuditFinding):
         kind = "dependency" if self.phase == "dependency" else "endpoint"
         said = [
             f"The {kind} {self.function}() takes a thread to compute for "
-            f"{formats.short_number(self.work_us)} µs; the way to the thread takes "
-            f"{formats.short_number(1000 * (self.median_ms or 0.0))} µs."
+            f"{format_short(self.work_us)}; the way to the thread takes "
+            f"{format_short(1000 * (self.median_ms or 0.0))} at the median."
         ]
         if self.waited_s >= LEAST_S:
             said.append(f"Its calls waited {self.waited_s:,.1f} s for a thread.")
@@ -106,3 +108,9 @@ def is_trivial(calls: pl.DataFrame) -> bool:
     work_s, cpu_s = calls["worked_s"].to_numpy(), calls["cpu_s"].to_numpy()
     is_short = np.median(cpu_s) < TRIVIAL_CPU_S and np.median(work_s) < TRIVIAL_S
     return bool(is_short and np.mean(work_s >= SLOW_S) <= SLOW_SHARE)
+
+
+def format_short(time_us: float) -> str:
+    if time_us < MOST_US:
+        return f"{formats.short_number(time_us)} µs"
+    return f"{formats.milliseconds(time_us / 1000)} ms"

@@ -176,7 +176,7 @@ def test_a_trivial_dependency_is_found_with_what_its_hop_costs() -> None:
     assert round(found.seconds or 0, 6) == 0.005
     assert found.message == (
         "The dependency load() takes a thread to compute for 20.0 µs; the way to the thread takes "
-        "250 µs. Declare it `async def`: then it runs on the event loop."
+        "250 µs at the median. Declare it `async def`: then it runs on the event loop."
     )
 
 
