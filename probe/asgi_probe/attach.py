@@ -22,7 +22,7 @@ from .attach_report import (
     describe_server,
 )
 from .middleware import Probe
-from .request_record import instrument_pool
+from .pool_calls import instrument_pool
 from .routes import App, Receive, Scope, Send
 
 log = logging.getLogger("probe")

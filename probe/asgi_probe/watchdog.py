@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from .attach_report import DIRECTORY_VARIABLE
 from .blocks import BEAT_S, MISSED_S, unwatch_loop, watch_loop
+from .handovers import HANDOVERS, log
 from .journal import Columns, ProbeJournal, make_packer
 from .recorder import Recorder
 from .request_record import HANDLERS, classify_thread
@@ -54,6 +55,8 @@ SAMPLES: Columns = (
     ("blocked_route", "text"),
     ("blocked_frame", "text"),
 )
+TABLES = {"h": HANDLERS, "s": SAMPLES, "b": BLOCKS, "c": BLOCK_STACKS}
+AUDIT_TABLES = {"w": HANDOVERS, "t": THREAD_STACKS}
 THREAD_KINDS = ("loop", "anyio-worker", "executor", "other")
 pack = make_packer(SAMPLES)
 
@@ -65,15 +68,14 @@ class Watchdog:
     def __init__(self, recorder: Recorder, directory: Path, user_root: Path) -> None:
         self.recorder = recorder
         self.user_root = user_root
-        audits = DIRECTORY_VARIABLE in os.environ  # a study's own servers stay as they are
+        self._audits = DIRECTORY_VARIABLE in os.environ
         self._journal = ProbeJournal(
             directory / f"probe-{os.getpid()}-{monotonic():.3f}.journal",
-            {"h": HANDLERS, "s": SAMPLES, "b": BLOCKS, "c": BLOCK_STACKS}
-            | ({"t": THREAD_STACKS} if audits else {}),
+            {**TABLES, **AUDIT_TABLES} if self._audits else TABLES,
             {"pid": os.getpid(), "beat_us": round(BEAT_S * 1e6)},
         )
         recorder.start_journal(self._journal)
-        self._threads = ThreadStackLog(self._journal, recorder) if audits else None
+        self._threads = ThreadStackLog(self._journal, recorder)
         self._limiter: CapacityLimiter | None = None
         self._loop_thread = threading.get_ident()
         self._stopped = False
@@ -96,6 +98,8 @@ class Watchdog:
         self._stretches = StretchLog(
             self.watch, self.recorder.loop_thread_id, self._journal, silences
         )
+        if self._audits:
+            log.start(self._journal, loop)
         self._record_heartbeat()
         self._thread.start()
 
@@ -121,6 +125,7 @@ class Watchdog:
                 atexit.unregister(self.stop)
             self.recorder.journal, self.recorder.watched = None, self.recorder.off
             self._stretches.close()
+            log.stop(self._journal)
             self._journal.close()
 
     def _watch(self) -> None:
@@ -136,22 +141,24 @@ class Watchdog:
             self._look(due_s, wrote=wrote)
             wrote = looked_s - flushed_s >= FLUSH_EVERY_S
             if wrote:
-                self._write()
+                self._write(is_last=False)
                 flushed_s = looked_s
                 if not read_stack(self._loop_thread):
                     break  # its loop was never closed
         self._look(monotonic(), wrote=wrote)  # however short the life
-        self._write()
+        self._write(is_last=True)
 
     def _look(self, due_s: float, *, wrote: bool) -> None:
         blocked = self._stretches.look(due_s, wrote=wrote)
         self._journal.add("s", self._sample_loop(monotonic(), blocked))
-        if self._threads is not None:
+        if self._audits:
             self._threads.look(monotonic(), calls_wait=self._sample_pool()[2] > 0)
 
-    def _write(self) -> None:
-        self.recorder.write_snapshot(self._journal)
+    def _write(self, *, is_last: bool) -> None:
+        self.recorder.write_snapshot(self._journal, is_last=is_last)
         self._stretches.write_open()
+        if self._audits:
+            log.write_open()
         self._journal.flush()
 
     def _sample_loop(self, now_s: float, blocked: Blocked | None) -> bytes:

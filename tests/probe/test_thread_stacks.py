@@ -319,3 +319,7 @@ def test_an_audit_writes_them_a_study_does_not(
     visits = {each.visit for each in observed.requests}
     assert {each.visit for each in rows} < visits
     assert len({each.thread_id for each in rows}) == 3
+    calls = {each.handover: each for each in read_table(path.read_bytes(), "w")}
+    assert {(calls[each.handover].visit, calls[each.handover].thread_id) for each in rows} == {
+        (each.visit, each.thread_id) for each in rows
+    }
