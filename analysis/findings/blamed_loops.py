@@ -35,8 +35,9 @@ def blame_loop(rows: pl.DataFrame, stretches: Sequence[Stretch]) -> pl.DataFrame
     capacity = waits["capacity"].min()
 
     def is_idle(blocked: Values, busy: Values) -> Values:
-        is_free = busy < capacity if isinstance(capacity, float) else np.zeros(len(busy))
-        return np.minimum(1.0, blocked) * is_free
+        if not isinstance(capacity, float):
+            return np.zeros(len(busy))
+        return np.logical_and(blocked > 0, busy < capacity).astype(float)
 
     idle = blocked.combine(busy, is_idle)
     begin, end = (waits[name].to_numpy() for name in ("wait_from_s", "wait_until_s"))

@@ -20,17 +20,24 @@ LOCATION: Schema = {
     "line": pl.Int64(),
     "function": TEXT,
     "call": TEXT,  # what the thread runs
+    "work_file": TEXT,
+    "work_line": pl.Int64(),
+    "work_function": TEXT,
 }
 PLACE = ("route", "phase", "file", "line", "function")
-"""What makes a place of the user's code."""
+"""What makes a place that waits."""
+WORK_PLACE = ("route", "phase", "work_file", "work_line", "work_function")
+"""What makes a place that keeps a thread."""
 WORK = re.compile(r"(.+):(\d+) (.+)")
+"""The text of what a thread runs."""
 
 
 def locate_handovers(evidence: AuditEvidence) -> pl.DataFrame:
     """The rows of evidence.handovers, and in addition:
 
     phase: of the request, that asked (phases.classify_handover). file, line, function: the user's
-    own code; null where there is none. call: what the thread runs. is_after: it was asked for when
+    line that asks, or where it has none, the work; null where neither is the user's. work_...: the
+    other way round. call: what the thread runs. is_after: it was asked for when
     the answer had been sent. wait_from_s, wait_until_s: in the queue; null where a token was free.
     use_from_s, use_until_s: of the token. used_s: how long. token_s: in the queue, while a token
     was missing; loop_s: all else before the work began. What has not ended lasts until its process
@@ -96,19 +103,20 @@ def list_locations(texts: pl.DataFrame, evidence: AuditEvidence) -> pl.DataFrame
 
 def locate_handover(
     asker: str | None, work: str | None, route: str | None, finder: PlaceFinder
-) -> tuple[str | None, str | None, int | None, str | None, str | None]:
-    """Phase, file, line, function, call. The work's own place where the user wrote it; else the
-    line that asked for it."""
+) -> tuple[str | int | None, ...]:
+    """The columns of LOCATION."""
     located = finder.locate(parse_stack(asker), route)
     place = located.place
     phase = classify_handover(located.stack, place.phase)
+    asks = place.file, place.line, place.function
     own = re.fullmatch(WORK, work or "")
     if own is None:
-        return phase, place.file, place.line, place.function, work
+        return phase, *asks, work, *asks
     name = shorten_function(own[3])
-    if own[1].startswith("/") and not is_library(own[1]):
-        return phase, finder.shorten_file(own[1]), int(own[2]), name, name
-    return phase, place.file, place.line, place.function, name
+    if not own[1].startswith("/") or is_library(own[1]):
+        return phase, *asks, name, *asks
+    works = finder.shorten_file(own[1]), int(own[2]), name
+    return phase, *(works if located.own is None else asks), name, *works
 
 
 def locate_thread_stacks(evidence: AuditEvidence) -> pl.DataFrame:

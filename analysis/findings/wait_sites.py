@@ -9,7 +9,12 @@ import polars as pl
 from analysis.findings.base import TokenHolder
 from analysis.findings.blamed_loops import QUEUE
 from analysis.findings.evidence import AuditEvidence
-from analysis.findings.handover_evidence import PLACE, locate_handovers, locate_thread_stacks
+from analysis.findings.handover_evidence import (
+    PLACE,
+    WORK_PLACE,
+    locate_handovers,
+    locate_thread_stacks,
+)
 from analysis.findings.token_time import StepFunction, is_positive
 from analysis.stats.quantiles import Values
 from scenarios.units import Second
@@ -19,6 +24,7 @@ LEAST_S = 0.005
 long before it passes the GIL on (sys.getswitchinterval), so work in free threads is as late."""
 KEPT_S = 0.001
 """Code that kept tokens for less, in all, is no holder."""
+LINE = ("file", "line", "function")
 SITE = ("queue", *PLACE)
 REQUEST = ("pid", "visit", "lone")
 """lone: the hand-over's number where no request is known: it stands for itself."""
@@ -61,10 +67,9 @@ def find_wait_sites(evidence: AuditEvidence, queues: str) -> Iterator[WaitSite]:
 
 def build_site(waits: pl.DataFrame, uses: "UsesOfQueues") -> WaitSite:
     first = waits.row(0, named=True)
-    late_s = waits.filter("is_after")["counted_s"].sum()
-    waiting = {
-        (pid, queue): count_waiting(each)
-        for (pid, queue), each in waits.partition_by(*QUEUE, as_dict=True).items()
+    late_s = waits["counted_s"].to_numpy() * waits["is_after"].to_numpy()
+    waiting: Waiting = {
+        key: count_waiting(each) for key, each in waits.partition_by(*QUEUE, as_dict=True).items()
     }
     return WaitSite(
         **{name: first[name] for name in ("queue", *PLACE, "call", "asker")},
@@ -73,7 +78,7 @@ def build_site(waits: pl.DataFrame, uses: "UsesOfQueues") -> WaitSite:
         loop_s=float(np.median(waits["loop_s"].to_numpy())),
         waited_s=sum(each.measure_all() for each in waiting.values()),
         kept_s=uses.measure_kept(waiting),
-        is_after=late_s > 0.5 * waits["counted_s"].sum(),
+        is_after=bool(late_s.sum() > 0.5 * waits["counted_s"].to_numpy().sum()),
         holders=uses.list_holders(waiting),
     )
 
@@ -98,7 +103,7 @@ def sum_by_request(rows: pl.DataFrame) -> pl.DataFrame:
     seen_s = pl.col("wait_until_s").cum_max().shift(1).over(*SITE, *REQUEST)
     new_s = pl.col("wait_until_s") - pl.max_horizontal("wait_from_s", seen_s)
     length_s = pl.col("wait_until_s") - pl.col("wait_from_s")
-    counted_s = pl.col("token_s") * new_s.clip(lower_bound=0.0) / length_s
+    counted_s = pl.col("token_s") * (new_s.clip(lower_bound=0.0) / length_s)
     waits = waits.with_columns(counted_s=counted_s)
     return waits.with_columns(request_s=pl.col("counted_s").sum().over(*SITE, *REQUEST))
 
@@ -107,29 +112,21 @@ def name_holders(rows: pl.DataFrame, evidence: AuditEvidence) -> pl.DataFrame:
     """Uses of tokens. Where the threads of a place were sampled, its line is the one in which they
     were seen most often."""
     uses = rows.filter(pl.col("use_until_s").is_not_null())
-    seen = locate_thread_stacks(evidence).select("pid", "handover", "file", "line", "function")
-    lines = ["seen_file", "seen_line", "seen_function"]
-    seen = seen.rename({name: f"seen_{name}" for name in ("file", "line", "function")})
+    seen = locate_thread_stacks(evidence).select("pid", "handover", *LINE)
     usual = (
-        uses.join(seen, on=["pid", "handover"])
-        .group_by(*PLACE, *lines)
+        uses.select("pid", "handover", *WORK_PLACE)
+        .join(seen, on=["pid", "handover"])
+        .group_by(*WORK_PLACE, *LINE)
         .len()
-        .sort("len", *lines, descending=[True, False, False, False])
-        .unique(PLACE, keep="first", maintain_order=True)
+        .sort("len", *LINE, descending=[True, False, False, False])
+        .unique(WORK_PLACE, keep="first", maintain_order=True)
         .drop("len")
     )
-    known = pl.col("seen_file").is_not_null()
-    return uses.join(usual, on=PLACE, how="left", nulls_equal=True, maintain_order="left").select(
-        *QUEUE,
-        "use_from_s",
-        "use_until_s",
-        "route",
-        "phase",
-        *(
-            pl.when(known).then(f"seen_{name}").otherwise(name).alias(name)
-            for name in ("file", "line", "function")
-        ),
-    )
+    uses = uses.select(*QUEUE, "visit", "handover", "use_from_s", "use_until_s", *WORK_PLACE)
+    uses = uses.join(usual, on=WORK_PLACE, how="left", nulls_equal=True, maintain_order="left")
+    is_seen = pl.col("file").is_not_null()
+    lines = (pl.when(is_seen).then(name).otherwise(f"work_{name}").alias(name) for name in LINE)
+    return uses.with_columns(*lines)
 
 
 Waiting = Mapping[tuple[object, ...], StepFunction]
@@ -154,11 +151,9 @@ class UsesOfQueues:
         for key, each in waiting.items():
             holder, seconds = self._measure(key, each)
             kept_s += np.bincount(holder, seconds, len(kept_s))
-        return tuple(
-            TokenHolder(*self._holders.select(PLACE).row(int(place)), float(kept_s[place]))
-            for place in np.argsort(-kept_s, kind="stable")
-            if kept_s[place] >= KEPT_S
-        )
+        holders = self._holders.with_columns(seconds=pl.Series(kept_s)).drop("holder")
+        worst = holders.filter(pl.col("seconds") >= KEPT_S).sort("seconds", descending=True)
+        return tuple(TokenHolder(**row) for row in worst.iter_rows(named=True))
 
     def _measure(
         self, key: tuple[object, ...], waiting: StepFunction

@@ -3,6 +3,7 @@ asked for, waited, and ran. Recorded in audits only."""
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from asyncio import AbstractEventLoop, events
@@ -40,6 +41,7 @@ MOST_OPEN = 5_000
 MOST_ASKERS = 4_000
 ENDS_OF_ITERATION = ("StopIteration", "_StopIteration", "StopAsyncIteration")
 pack = make_packer(HANDOVERS)
+logger = logging.getLogger("probe")
 
 
 class Handover:
@@ -93,20 +95,25 @@ class HandoverLog:
     def __init__(self) -> None:
         self.journal: ProbeJournal | None = None
         self.loop: AbstractEventLoop | None = None
+        self.default_limiter: object = None
+        """Of anyio, on the loop."""
         self.open: dict[Handover, None] = {}
         self.running: dict[int, Handover] = {}
         """What a thread runs now, by its ident."""
         self._numbers = count(1)
         self._askers = AskerTexts()
 
-    def start(self, journal: ProbeJournal, loop: AbstractEventLoop) -> None:
-        self.loop, self.journal = loop, journal
+    def start(
+        self, journal: ProbeJournal, loop: AbstractEventLoop, default_limiter: object
+    ) -> None:
+        self.loop, self.default_limiter = loop, default_limiter
         self._askers.find_runner()
+        self.journal = journal
 
     def stop(self, journal: ProbeJournal | None = None) -> None:
         """Ends the recording into a journal, or any."""
         if journal is None or journal is self.journal:
-            self.journal = self.loop = None
+            self.journal = self.loop = self.default_limiter = None
             self.open.clear()
 
     def ask(self, record: RequestRecord | None, queue: str, depth: int = 1) -> Handover | None:
@@ -146,8 +153,13 @@ class HandoverLog:
         self.write(handover)
 
     def write(self, handover: Handover) -> None:
-        if handover.journal is self.journal:
+        if handover.journal is not self.journal:
+            return
+        try:
             handover.journal.add("w", handover.pack_row())
+        except Exception as error:  # whatever it is, the app must not notice
+            self.stop()
+            logger.error("hand-overs are no longer recorded: %r", error, exc_info=error)
 
     def write_open(self) -> None:
         """Writes those of which something new is known; call on the thread that flushes."""

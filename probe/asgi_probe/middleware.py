@@ -12,6 +12,7 @@ from time import monotonic
 from .attach_report import BY_HAND, DIRECTORY_VARIABLE, AttachReport
 from .blocks import instrument_handles
 from .executors import instrument_executors
+from .made import instrument_makers
 from .pool_calls import instrument_pool
 from .recorder import Recorder
 from .request_record import RequestRecord, current
@@ -51,6 +52,8 @@ class Probe:
             instrument_pool()
             instrument_executors()
             instrument_handles()
+            if DIRECTORY_VARIABLE in os.environ:  # an audit
+                instrument_makers()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         recorder = self.recorder

@@ -9,6 +9,7 @@ from time import monotonic
 from typing import cast
 
 from .handovers import ENDS_OF_ITERATION, Handover, log
+from .limiters import asking, expect_token
 from .request_record import (
     RequestRecord,
     WorkSpan,
@@ -87,15 +88,20 @@ class PoolCall:
 
 def wrap_run_sync(original: RunSync) -> RunSync:
     async def run_sync(function: Callable[..., object], *args: object, **options: object) -> object:
-        record, handover = current.get(), log.ask(current.get(), "anyio")
-        if handover is not None:
-            handover.function, handover.given = function, args
-        elif record is None:
+        record = current.get()
+        handover = None if log.journal is None else log.ask(record, "anyio")
+        if record is None and handover is None:
             return await original(function, *args, **options)
         call = PoolCall(function, record, handover)
+        task = None
+        if handover is not None:
+            handover.function, handover.given = function, args
+            task = expect_token(handover, options.get("limiter"))
         try:
             return await original(call, *args, **options)
         finally:
+            if task is not None:
+                asking.pop(task, None)
             call.give_up()
 
     run_sync.probe_original = original  # type: ignore[attr-defined]

@@ -78,7 +78,8 @@ class Recorder:
         new when it has grown by a tenth. Of the rows with one number the one that knows the most
         counts; it need not come last, because requests leave while this looks at them."""
         for record in list(self.in_flight):
-            known = 1 + (not isnan(record.queued_s)) + (not isnan(record.started_s))
+            moments = record.queued_s, record.started_s, record.sent_s
+            known = 1 + sum(not isnan(each) for each in moments)
             wait_s = record.measure_pool_wait() if record.waits else 0.0
             if known > record.known or wait_s > (1.0 if is_last else 1.1) * record.written_wait_s:
                 record.known, record.written_wait_s = known, wait_s

@@ -8,9 +8,13 @@ from functools import partial
 from math import inf, nan
 from threading import current_thread, get_ident, get_native_id
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from .journal import Columns
 from .routes import Scope
+
+if TYPE_CHECKING:
+    from .layers import LayerTrace
 
 HANDLERS: Columns = (
     ("visit", "u4"),
@@ -49,6 +53,7 @@ class RequestRecord:
     thread_id = 0
     thread_kind: str | None = None
     status = 0
+    layers: LayerTrace | None = None
 
     def __init__(self, number: int, scope: Scope, arrived_s: float) -> None:
         self.number = number

@@ -16,9 +16,8 @@ from time import monotonic, process_time, sleep
 from types import CodeType
 from typing import TYPE_CHECKING
 
-from .attach_report import DIRECTORY_VARIABLE
+from . import audit_logs
 from .blocks import BEAT_S, MISSED_S, unwatch_loop, watch_loop
-from .handovers import HANDOVERS, log
 from .journal import Columns, ProbeJournal, make_packer
 from .recorder import Recorder
 from .request_record import HANDLERS, classify_thread
@@ -26,7 +25,6 @@ from .routes import find_route
 from .silences import SilenceLog
 from .stacks import PROBE_HOME, read_stack
 from .stretches import BLOCK_STACKS, BLOCKS, Blocked, StretchLog
-from .thread_stacks import THREAD_STACKS, ThreadStackLog
 
 if TYPE_CHECKING:
     from anyio import CapacityLimiter
@@ -56,7 +54,6 @@ SAMPLES: Columns = (
     ("blocked_frame", "text"),
 )
 TABLES = {"h": HANDLERS, "s": SAMPLES, "b": BLOCKS, "c": BLOCK_STACKS}
-AUDIT_TABLES = {"w": HANDOVERS, "t": THREAD_STACKS}
 THREAD_KINDS = ("loop", "anyio-worker", "executor", "other")
 pack = make_packer(SAMPLES)
 
@@ -68,14 +65,14 @@ class Watchdog:
     def __init__(self, recorder: Recorder, directory: Path, user_root: Path) -> None:
         self.recorder = recorder
         self.user_root = user_root
-        self._audits = DIRECTORY_VARIABLE in os.environ
-        self._journal = ProbeJournal(
+        journal = ProbeJournal(
             directory / f"probe-{os.getpid()}-{monotonic():.3f}.journal",
-            {**TABLES, **AUDIT_TABLES} if self._audits else TABLES,
+            {**TABLES, **audit_logs.TABLES} if audit_logs.is_audit() else TABLES,
             {"pid": os.getpid(), "beat_us": round(BEAT_S * 1e6)},
         )
-        recorder.start_journal(self._journal)
-        self._threads = ThreadStackLog(self._journal, recorder)
+        self._journal = journal
+        recorder.start_journal(journal)
+        self._logs = audit_logs.AuditLogs(journal, recorder) if audit_logs.is_audit() else None
         self._limiter: CapacityLimiter | None = None
         self._loop_thread = threading.get_ident()
         self._stopped = False
@@ -98,8 +95,8 @@ class Watchdog:
         self._stretches = StretchLog(
             self.watch, self.recorder.loop_thread_id, self._journal, silences
         )
-        if self._audits:
-            log.start(self._journal, loop)
+        if self._logs is not None:
+            self._logs.start(loop, self._limiter)
         self._record_heartbeat()
         self._thread.start()
 
@@ -125,7 +122,8 @@ class Watchdog:
                 atexit.unregister(self.stop)
             self.recorder.journal, self.recorder.watched = None, self.recorder.off
             self._stretches.close()
-            log.stop(self._journal)
+            if self._logs is not None:
+                self._logs.stop()
             self._journal.close()
 
     def _watch(self) -> None:
@@ -151,14 +149,14 @@ class Watchdog:
     def _look(self, due_s: float, *, wrote: bool) -> None:
         blocked = self._stretches.look(due_s, wrote=wrote)
         self._journal.add("s", self._sample_loop(monotonic(), blocked))
-        if self._audits:
-            self._threads.look(monotonic(), calls_wait=self._sample_pool()[2] > 0)
+        if self._logs is not None:
+            self._logs.look(monotonic(), calls_wait=self._sample_pool()[2] > 0)
 
     def _write(self, *, is_last: bool) -> None:
         self.recorder.write_snapshot(self._journal, is_last=is_last)
         self._stretches.write_open()
-        if self._audits:
-            log.write_open()
+        if self._logs is not None:
+            self._logs.write()
         self._journal.flush()
 
     def _sample_loop(self, now_s: float, blocked: Blocked | None) -> bytes:

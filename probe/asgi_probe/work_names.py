@@ -52,7 +52,8 @@ def look_through(function: object, given: Given) -> tuple[object, Given] | None:
     if name == "thread_handler" and is_module_of(type(owner), "asgiref"):
         return getattr(owner, "func", None), ()
     if name in ("_next", "next") and given and is_step(function):
-        return given[0], ()
+        step = getattr(type(given[0]), "__next__", None)
+        return step if hasattr(step, "__code__") else given[0], ()
     return None
 
 
@@ -72,8 +73,8 @@ def describe_function(work: object) -> str:
     if isinstance(work, type):
         work = find_constructor(work)
     elif not hasattr(work, "__code__") and not hasattr(work, "__self__"):
-        own = getattr(type(work), "__call__", None) or getattr(type(work), "__next__", None)  # noqa: B004
-        work = work if own is None or not hasattr(own, "__code__") else own
+        own = getattr(type(work), "__call__", None)  # noqa: B004
+        work = own if hasattr(own, "__code__") else work
     own = unwrap(work) if callable(work) else work
     code = getattr(own, "__code__", None)
     if isinstance(code, CodeType):

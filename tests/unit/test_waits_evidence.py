@@ -92,16 +92,22 @@ def test_the_stack_that_asks_says_the_phase(phase: str, asker: Sequence[Entry]) 
     assert locate_one(asker=json.dumps(asker))["phase"] == phase
 
 
-def test_the_place_is_the_works_or_else_the_line_that_asks() -> None:
+def read_places(**columns: object) -> tuple[list[object], list[object]]:
+    """Of what waits, and of what works."""
+    found, names = locate_one(**columns), ("file", "line", "function")
+    return [found[each] for each in names], [found[f"work_{each}"] for each in names]
+
+
+def test_the_line_that_asks_waits_and_the_work_keeps_the_thread() -> None:
     asker = json.dumps([*TO_THREAD, own("put", 31), *APP])
-    names = ("file", "line", "function")
-    mine = locate_one(asker=asker, work=f"{FOLDER}/my shop/db.py:7 make.<locals>.load")
-    assert [mine[each] for each in names] == ["my shop/db.py", 7, "load"]
-    for foreign in (f"{SITE}/redis/client.py:7 Redis.get", "sleep", None):
-        found = locate_one(asker=asker, work=foreign)
-        assert [found[each] for each in names] == ["main.py", 31, "put"]
-    nobodys = locate_one(asker=json.dumps(RUN), work="sleep")
-    assert [nobodys[each] for each in names] == [None, None, None]
+    work = f"{FOLDER}/my shop/db.py:7 make.<locals>.load"
+    asks, works = ["main.py", 31, "put"], ["my shop/db.py", 7, "load"]
+    assert read_places(asker=asker, work=work) == (asks, works)
+    assert read_places(work=work) == (works, works)  # the framework asks, for the user's code
+    for foreign in (f"{SITE}/redis/client.py:7 Redis.get", "time.sleep", None):
+        assert read_places(asker=asker, work=foreign) == (asks, asks)
+    nobody = [None] * 3
+    assert read_places(asker=json.dumps(RUN), work="time.sleep") == (nobody, nobody)
 
 
 def test_seconds_are_split_into_token_loop_and_use() -> None:
