@@ -151,4 +151,6 @@ def measure_levels(evidence: AuditEvidence, pids: set[int]) -> tuple[int, int] |
         .group_by("pid")
         .agg(before=pl.col("own").first(), after=pl.col("own").last())
     )
-    return (rows["before"].sum(), rows["after"].sum()) if rows.height else (None, None)
+    if not rows.height:
+        return None, None
+    return sum(rows["before"].to_list()), sum(rows["after"].to_list())
