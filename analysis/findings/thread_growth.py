@@ -18,7 +18,10 @@ LEAST_REQUESTS, LEAST_SHARE = 10, 0.1
 """A place that leaves threads in fewer requests, or in a smaller share of the route's, fills a pool
 or starts a service of its own."""
 LEAST_AGE_S = 1.0
-"""A thread that is younger when the recording ends may be about to end."""
+"""A thread that is younger when the load ends may be about to end."""
+NOTED_S = 0.3
+"""The probe notes an end up to 0.25 s late; what ends later than this after the load is ended by
+the shutdown of the service."""
 STEADY = 0.5
 """Of the share of the requests that left threads before: with less than this in the last third,
 the number has stopped growing."""
@@ -33,7 +36,7 @@ class ThreadGrowth(AuditFinding):
     on. confidence: `high` where each of the route's requests left one."""
 
     threads: int
-    """That still ran when the recording ended."""
+    """That still ran when the load ended."""
     before: int | None = None
     after: int | None = None
     """Threads of the app's own in the process with the most, at the begin and at the end."""
@@ -91,18 +94,22 @@ class ThreadGrowth(AuditFinding):
             cause = "makes an executor whose threads do not end"
         said = (
             f"{self.route} {cause}: {self.threads:,} threads of {self.count:,} requests still ran "
-            "when the audit ended"
+            "when the load ended"
         )
         if self.before is not None and self.after is not None:
             said = f"{said}; the number of threads grew from {self.before:,} to {self.after:,}"
         return f"{said}. End each thread with its request, or share one executor made at startup."
 
 
+def find_load_end(evidence: AuditEvidence) -> Second:
+    return max((each.ended_s for each in evidence.record.phases), default=evidence.record.ended_s)
+
+
 def list_arrivals(evidence: AuditEvidence) -> Mapping[str, Mapping[Visit, Second]]:
     """By route, when each request arrived, of those that arrived early enough to be judged."""
     found: dict[str, dict[Visit, Second]] = defaultdict(dict)
     rows = evidence.handlers.drop_nulls(["route", "visit", "arrived_s"])
-    known = rows.filter(pl.col("arrived_s") <= evidence.record.ended_s - LEAST_AGE_S)
+    known = rows.filter(pl.col("arrived_s") <= find_load_end(evidence) - LEAST_AGE_S)
     for route, pid, visit, at_s in known.select("route", "pid", "visit", "arrived_s").iter_rows():
         found[route][pid, visit] = at_s
     return found
@@ -112,11 +119,13 @@ def list_left(
     started: Sequence[MadeThing], ended: Sequence[MadeThing], evidence: AuditEvidence
 ) -> list[MadeThing]:
     """Threads that outlived their requests and, by the end, any thread of this place that ended."""
+    end_s = find_load_end(evidence)
+    ended = [each for each in ended if each.at_s <= end_s + NOTED_S]
     rows = evidence.handlers.drop_nulls("returned_s").select("pid", "visit")
     returned = set(rows.iter_rows())
     ends = sorted((each.visit[0], each.at_s - (each.took_s or 0.0)) for each in ended)
     longest_s = max((each.took_s or 0.0 for each in ended), default=0.0)
-    until_s = evidence.record.ended_s - max(LEAST_AGE_S, longest_s)
+    until_s = end_s - max(LEAST_AGE_S, longest_s)
     return [
         each
         for each in started
@@ -141,10 +150,11 @@ def is_growth(left: Sequence[MadeThing], arrivals: Mapping[Visit, Second]) -> bo
 
 
 def measure_levels(evidence: AuditEvidence, pids: set[int]) -> tuple[int, int] | tuple[None, None]:
-    """Threads that are neither the loop's nor of anyio's pool, at the first and at the last sample,
-    of all these processes together."""
+    """Threads that are neither the loop's nor of anyio's pool, at the first sample and at the last
+    one of the load, of all these processes together."""
+    within = pl.col("pid").is_in(list(pids)) & (pl.col("at_s") <= find_load_end(evidence))
     rows = (
-        evidence.samples.filter(pl.col("pid").is_in(list(pids)))
+        evidence.samples.filter(within)
         .sort("at_s")
         .with_columns(own=pl.col("threads_other") + pl.col("threads_executor"))
         .drop_nulls("own")

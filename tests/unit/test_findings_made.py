@@ -153,6 +153,14 @@ def test_threads_that_may_still_end_are_no_growth() -> None:
     assert find(ThreadGrowth, build(requests, [*made, *ended])) == ()
 
 
+def test_threads_that_the_shutdown_ends_are_growth() -> None:
+    requests = serve("/watch", 50)
+    made: list[Row] = [make(each, "thread", LEAK) for each in requests]
+    ended = [end(each, 10.6 - float(str(each["at_s"]))) for each in made]
+    (found,) = find(ThreadGrowth, build(requests, [*made, *ended]))
+    assert found.count == 50
+
+
 @pytest.mark.parametrize("size", [1, 8, 40])
 def test_a_pool_that_fills_up_is_no_growth(size: int) -> None:
     requests = serve("/watch", 120)
