@@ -23,7 +23,7 @@ from .attach_report import (
 )
 from .made import instrument_makers
 from .middleware import Probe
-from .request_record import instrument_pool
+from .pool_calls import instrument_pool
 from .routes import App, Receive, Scope, Send
 
 log = logging.getLogger("probe")
