@@ -6,6 +6,7 @@ without; a RuntimeWarning names the first one (CPython 3.13, Python/import.c).""
 from __future__ import annotations
 
 import functools
+import logging
 import os
 import re
 import sys
@@ -13,6 +14,7 @@ import sysconfig
 import warnings
 from collections.abc import Callable
 
+log = logging.getLogger("probe")
 OPTION = "-X gil=1 or PYTHON_GIL=1"
 WARNING = re.compile(r"\(GIL\) has been enabled to load module '([^']+)'")
 modules: list[str] = []
@@ -56,5 +58,8 @@ def note_warning(message: str) -> None:
     found = WARNING.search(message)
     if found is not None:
         modules.append(found.group(1))
-        for observe in observers:
-            observe()
+        try:
+            for observe in observers:
+                observe()
+        except Exception as error:  # whatever it is, the import must go on
+            log.error("the probe cannot report that the GIL is on: %r", error, exc_info=error)

@@ -125,6 +125,15 @@ def test_a_wrapped_class_stays_what_it_is(library: ModuleType) -> None:
     assert pickle.loads(pickle.dumps(OwnClient("z", transport=1))).base == "z"
 
 
+@pytest.mark.parametrize("maker", made.MAKERS, ids=lambda maker: f"{maker.kind}.{maker.name}")
+def test_a_library_that_is_installed_has_what_the_table_names(maker: made.Maker) -> None:
+    made.instrument_makers()
+    module = pytest.importorskip(maker.module)
+    owner = getattr(module, maker.owner) if maker.owner else module
+    assert hasattr(getattr(owner, maker.name), "probe_original")
+    assert not maker.shares or maker.shares in inspect.signature(owner).parameters
+
+
 def test_a_library_of_another_version_is_left_alone() -> None:
     module = ModuleType("httpx")
     made.wrap_makers(module)
