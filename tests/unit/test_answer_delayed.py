@@ -111,6 +111,29 @@ def test_a_loop_with_many_short_handles_is_not_the_layers() -> None:
     assert len(judge(rows)) == 1
 
 
+def test_a_layer_that_always_waits_also_waits_while_the_loop_is_late() -> None:
+    """As long as usual: the loop was late meanwhile, and the wait went on."""
+    rows = [row for visit in range(20) for row in keep_answer(visit + 1, float(visit), 0.3)]
+    audit = AuditBuilder()
+    for turn in range(10, 20):
+        audit.block(turn + 0.02, 0.2, [])
+    evidence = replace(audit.build(), layers=make_table(rows, LAYERS))
+    (found,) = AnswerDelayed.find(evidence).findings
+    assert (found.count, found.seconds) == (20, pytest.approx(20 * 0.3))
+
+
+def test_a_layer_that_sometimes_waits_is_not_charged_for_a_late_loop() -> None:
+    rows = []
+    for visit in range(20):
+        rows += keep_answer(visit + 1, float(visit), 0.0 if visit < 7 else 0.3)
+    audit = AuditBuilder()
+    for turn in range(10, 20):
+        audit.block(turn + 0.015, 0.29, [])
+    evidence = replace(audit.build(), layers=make_table(rows, LAYERS))
+    (found,) = AnswerDelayed.find(evidence).findings
+    assert (found.count, found.seconds) == (3, pytest.approx(3 * 0.3))
+
+
 def test_a_wait_for_a_thread_is_another_findings() -> None:
     rows = [row for visit in range(10) for row in keep_request(visit + 1, float(visit), 0.3)]
     waits: list[Row] = [
