@@ -21,7 +21,7 @@ ROUNDS = 5
 FEW, FEW_S = 3, 1.0
 """Fewer delays are no evidence, unless they take so long together."""
 RARE_SHARE, ALWAYS_SHARE = 0.05, 0.9
-FREE_ROUND_S: Second = 0.01
+FREE_ROUND_S: Second = 0.005
 """A loop that takes longer for a round is busy."""
 GRAVE_MS, SMALL_MS = 1000.0, 100.0
 SAID: Mapping[str, str] = {

@@ -101,10 +101,10 @@ def test_a_blocked_loop_is_not_the_layers() -> None:
 
 
 def test_a_loop_with_many_short_handles_is_not_the_layers() -> None:
-    """Each round takes 15 ms, and a layer that only passes on takes some rounds."""
+    """Each round takes 20 ms, and a layer that only passes on takes some rounds."""
     rows = [row for visit in range(10) for row in keep_answer(visit + 1, float(visit), 0.06)]
     ages = [
-        {"pid": PID, "at_s": turn / 100, "heartbeat_age_s": 0.0125 + 0.0124 * (-1) ** turn}
+        {"pid": PID, "at_s": turn / 100, "heartbeat_age_s": 0.015 + 0.0049 * (-1) ** turn}
         for turn in range(1000)
     ]
     assert AnswerDelayed.find(build(rows, samples=make_table(ages, PROBE))).findings == ()
