@@ -1,0 +1,199 @@
+"""Workers that the server killed because their event loop was blocked, and workers that crashed."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import polars as pl
+
+from analysis.findings.attribution import StretchShare, attribute_stretches
+from analysis.findings.base import AuditFinding, AuditFindings, Notice
+from analysis.findings.calls import name_call
+from analysis.findings.evidence import AuditEvidence, Stretch
+from analysis.findings.loop_blocked import choose_heaviest
+from analysis.findings.places import BlockPlace, PlaceFinder
+from analysis.findings.time_asked import count_requests
+from analysis.findings.victims import sum_by_stretch
+from records.server import EndReason, ServerSettings, WorkerEnd
+from scenarios.units import Second
+
+EXPLAINS = 0.8
+"""Of the seconds without a heartbeat that the kill needs: blocks are known within some 0.25 s."""
+SEEN_S = 0.5
+"""A kill is noticed within this time."""
+ANSWERED = ("timeout", "endless", "too long", "unfinished")
+"""What the client itself gave up."""
+ENDED: Mapping[EndReason, str] = {
+    "recycled": "{} had served as many requests as --max-requests permits and {} replaced: no code "
+    "is to blame.",
+    "unknown": "{} ended while requests were sent, and the server's output does not say why: look "
+    "into its log.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class BlockBeforeKill:
+    """What blocked the loop of a killed worker in the seconds before. place: that took most of
+    them. longest_s: of one block there."""
+
+    place: BlockPlace
+    call: str | None
+    blocked_s: Second
+    longest_s: Second
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerKilled(AuditFinding):
+    """kills: workers that ended. count: requests that got no answer because of it; seconds: that
+    they waited in vain. cause: timeout, killed, signal, exit; unexplained, where no block explains
+    a timeout. longest_ms: of a block there."""
+
+    kills: int
+    detail: str = ""
+    settings: ServerSettings
+
+    @classmethod
+    def find(cls, evidence: AuditEvidence) -> AuditFindings:
+        groups: dict[tuple[str, BlockPlace | None], list[WorkerEnd]] = defaultdict(list)
+        blocks = {end.pid: block for end, block in explain_timeouts(evidence)}
+        ends = evidence.record.server.ends
+        for end in ends:
+            place = blocks[end.pid].place if end.pid in blocks else None
+            groups[f"{end.reason} {end.detail}", place].append(end)
+        findings = tuple(
+            cls.build(mine, [blocks[each.pid] for each in mine if each.pid in blocks], evidence)
+            for mine in groups.values()
+            if mine[0].reason not in ENDED
+        )
+        return AuditFindings(findings=findings, notices=tuple(write_notices(ends)))
+
+    @classmethod
+    def build(
+        cls, ends: Sequence[WorkerEnd], blocks: Sequence[BlockBeforeKill], evidence: AuditEvidence
+    ) -> Self:
+        lost = find_lost_requests(ends, evidence.asked)
+        worst = max(blocks, key=lambda each: each.blocked_s, default=None)
+        place = worst.place if worst else BlockPlace(None, None)
+        reason = ends[0].reason
+        return cls(
+            severity="error",
+            confidence="high" if worst or reason != "timeout" else "medium",
+            route=place.route,
+            phase=place.phase,
+            file=place.file,
+            line=place.line,
+            function=place.function,
+            call=worst.call if worst else "a worker process",
+            cause="unexplained" if reason == "timeout" and worst is None else reason,
+            count=lost.height,
+            seconds=float((lost["ended_s"] - lost["started_s"]).sum()),
+            longest_ms=1000 * max(each.longest_s for each in blocks) if blocks else None,
+            kills=len(ends),
+            detail=ends[0].detail,
+            settings=evidence.record.server.settings,
+        )
+
+    @property
+    def message(self) -> str:
+        return " ".join((*self._say_what(), count_lost(self.count or 0)))
+
+    def _say_what(self) -> Iterator[str]:
+        times = "once" if self.kills == 1 else f"{self.kills:,} times"
+        if self.cause == "signal":
+            yield f"A worker crashed {times} ({self.detail}): look into the server's log."
+        elif self.cause == "exit":
+            yield f"A worker ended by itself {times} (exit code {self.detail}): look into its log."
+        elif self.cause == "killed":
+            yield (
+                f"A worker was killed by SIGKILL {times}, and not for its heartbeat: perhaps the "
+                "system was out of memory."
+            )
+        else:
+            yield from self._say_timeout(times)
+
+    def _say_timeout(self, times: str) -> Iterator[str]:
+        limit_s, every_s = self.settings.timeout_s, self.settings.heartbeat_every_s
+        after = "its --timeout" if limit_s is None else f"--timeout {limit_s:g} s"
+        yield f"gunicorn killed a worker {times} after {after} without a heartbeat."
+        if self.longest_ms is None:
+            yield "The audit saw no block of its event loop that explains it."
+        else:
+            yield f"Its event loop was blocked here for {self.longest_ms / 1000:,.1f} s at once."
+        if limit_s is not None and every_s is not None:
+            yield (
+                f"Without a block a heartbeat comes every {every_s:g} s, so a block of "
+                f"{max(0.0, limit_s - every_s):g} s can suffice."
+            )
+
+
+def count_lost(requests: int) -> str:
+    if not requests:
+        return "No request was lost."
+    return f"{'1 request' if requests == 1 else f'{requests:,} requests'} got no answer."
+
+
+def explain_timeouts(evidence: AuditEvidence) -> Iterator[tuple[WorkerEnd, BlockBeforeKill]]:
+    """Each worker that was killed for its heartbeat, where its blocks explain that."""
+    killed = [each for each in evidence.record.server.ends if each.reason == "timeout"]
+    if not killed:
+        return
+    finder = PlaceFinder(evidence.record.folder, evidence.endpoints)
+    sites = attribute_stretches(evidence.stretches, finder, count_requests(evidence)).sites
+    settings = evidence.record.server.settings
+    for end in killed:
+        found = [
+            measure_block(place, shares, end, settings.timeout_s) for place, shares in sites.items()
+        ]
+        needed_s = max(0.0, (settings.timeout_s or 0.0) - (settings.heartbeat_every_s or 0.0))
+        total_s = sum(each.blocked_s for each in found)
+        if total_s > 0 and total_s >= EXPLAINS * needed_s:
+            yield end, max(found, key=lambda each: each.blocked_s)
+
+
+def measure_block(
+    place: BlockPlace, shares: Sequence[StretchShare], end: WorkerEnd, timeout_s: Second | None
+) -> BlockBeforeKill:
+    """Within the timeout before the kill; where that is unknown, of the block that it cut."""
+    blocked_s = longest_s = 0.0
+    for stretch, seconds in sum_by_stretch(
+        [each for each in shares if each.stretch.pid == end.pid]
+    ):
+        until_s = find_end(stretch, end)
+        part = seconds / stretch.clocks.length_s if stretch.clocks.length_s else 0.0
+        is_cut = until_s >= end.at_s - SEEN_S
+        begin_s = stretch.began_s if timeout_s is None else end.at_s - timeout_s
+        inside_s = min(until_s, end.at_s) - max(stretch.began_s, begin_s)
+        if inside_s > 0 and (is_cut or timeout_s is not None):
+            blocked_s += inside_s * part
+            longest_s = max(longest_s, (until_s - stretch.began_s) * part)
+    calls = ((name_call(each.located, each.cause), each.seconds) for each in shares)
+    return BlockBeforeKill(place, choose_heaviest(calls), blocked_s, longest_s)
+
+
+def find_end(stretch: Stretch, end: WorkerEnd) -> Second:
+    """A block that lasted when its process was killed was last written a little earlier."""
+    is_cut = stretch.is_open and 0 < end.at_s - stretch.ended_s < 2 * SEEN_S
+    return end.at_s if is_cut else stretch.ended_s
+
+
+def find_lost_requests(ends: Sequence[WorkerEnd], asked: pl.DataFrame) -> pl.DataFrame:
+    """Whose connection broke when one of the workers ended."""
+    broken = asked.filter(
+        pl.col("error").is_not_null() & ~pl.col("error").is_in(ANSWERED), pl.col("status").is_null()
+    ).drop_nulls("ended_s")
+    is_lost = pl.lit(False)
+    for end in ends:
+        gone_s = end.at_s if end.gone_s is None else end.gone_s
+        is_lost |= pl.col("ended_s").is_between(end.at_s - SEEN_S, gone_s + SEEN_S) & (
+            pl.col("started_s") <= gone_s
+        )
+    return broken.filter(is_lost)
+
+
+def write_notices(ends: Sequence[WorkerEnd]) -> Iterator[Notice]:
+    for reason, text in ENDED.items():
+        count = sum(each.reason == reason for each in ends)
+        if count:
+            workers = ("1 worker", "was") if count == 1 else (f"{count:,} workers", "were")
+            yield Notice(f"WORKER_{reason.upper()}", text.format(*workers))

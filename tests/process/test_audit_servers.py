@@ -1,0 +1,58 @@
+"""What servers do to requests by themselves, found by `study audit` on real ones."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.process.support import only_run, run_here
+from tests.process.test_scripts import free_port
+
+pytestmark = [pytest.mark.slow, pytest.mark.untimed, pytest.mark.timeout(150)]
+SERVICE = """
+import time
+from fastapi import FastAPI
+
+api = FastAPI()
+
+@api.get("/free")
+async def free() -> str:
+    return "free"
+
+@api.get("/report")
+async def report() -> str:
+    time.sleep(1.6)                    # blocks
+    return "late"
+"""
+LINE = SERVICE.splitlines().index(next(each for each in SERVICE.splitlines() if "# blocks" in each))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "main.py").write_text(SERVICE)
+    return tmp_path
+
+
+def audit(folder: Path, *words: str) -> tuple[dict[str, dict[str, object]], str]:
+    """Findings by their code, and what the terminal says."""
+    out = folder / "out"
+    done = run_here(("audit", "--out", str(out), *words), folder)
+    assert done.returncode == 0, done.stderr
+    found = json.loads((only_run(out) / "findings.json").read_text())
+    return {each["code"]: each for each in found["findings"]}, done.stdout
+
+
+def test_a_worker_killed_for_its_heartbeat_is_named_with_the_block(folder: Path) -> None:
+    server = (sys.executable, "-m", "gunicorn", "main:api", "-k", "uvicorn_worker.UvicornWorker")
+    options = ("--timeout", "2", f"--bind=127.0.0.1:{free_port()}", "--no-control-socket")
+    load = ("--users", "3", "--duration", "8s", "--request", "GET /report")
+    found, said = audit(folder, *load, "--", *server, *options)
+    killed = found["WORKER_KILLED"]
+    assert {key: killed[key] for key in ("route", "file", "line", "cause", "severity")} == {
+        "route": "/report", "file": "main.py", "line": LINE + 1, "cause": "timeout",
+        "severity": "error",
+    }  # fmt: skip
+    assert int(str(killed["count"])) >= 1
+    assert "gunicorn killed a worker" in said
+    assert "--timeout 2 s" in said
