@@ -41,8 +41,26 @@ class ServerSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class QueueStretch:
+    """For so long the accept queue did not become shorter. connections: in it at the end."""
+
+    began_s: Second
+    ended_s: Second
+    connections: int
+
+
+@dataclass(frozen=True, slots=True)
 class ServerRecord:
-    """What was seen of the server while it was asked."""
+    """What was seen of the server while it was asked.
+
+    refusals: how often its output says that it refused a request. queue: the waits of 0.1 s and
+    longer in the accept queue. backlog: of the listening socket, as the system has it; None where
+    it does not say. dropped: connections that were to be made, while that queue was full.
+    """
 
     settings: ServerSettings = ServerSettings()
     ends: tuple[WorkerEnd, ...] = ()
+    refusals: int = 0
+    queue: tuple[QueueStretch, ...] = ()
+    backlog: int | None = None
+    dropped: int = 0

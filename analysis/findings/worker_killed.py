@@ -5,13 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
-import polars as pl
-
 from analysis.findings.attribution import StretchShare, attribute_stretches
 from analysis.findings.base import AuditFinding, AuditFindings, Notice
 from analysis.findings.calls import name_call
 from analysis.findings.evidence import AuditEvidence, Stretch
 from analysis.findings.loop_blocked import choose_heaviest
+from analysis.findings.lost_requests import SEEN_S, list_lost_by_ends
 from analysis.findings.places import BlockPlace, PlaceFinder
 from analysis.findings.time_asked import count_requests
 from analysis.findings.victims import sum_by_stretch
@@ -20,10 +19,6 @@ from scenarios.units import Second
 
 EXPLAINS = 0.8
 """Of the seconds without a heartbeat that the kill needs: blocks are known within some 0.25 s."""
-SEEN_S = 0.5
-"""A kill is noticed within this time."""
-ANSWERED = ("timeout", "endless", "too long", "unfinished")
-"""What the client itself gave up."""
 ENDED: Mapping[EndReason, str] = {
     "recycled": "{} had served as many requests as --max-requests permits and {} replaced: no code "
     "is to blame.",
@@ -72,7 +67,7 @@ class WorkerKilled(AuditFinding):
     def build(
         cls, ends: Sequence[WorkerEnd], blocks: Sequence[BlockBeforeKill], evidence: AuditEvidence
     ) -> Self:
-        lost = find_lost_requests(ends, evidence.asked)
+        lost = list_lost_by_ends(evidence.asked, ends)
         worst = max(blocks, key=lambda each: each.blocked_s, default=None)
         place = worst.place if worst else BlockPlace(None, None)
         reason = ends[0].reason
@@ -175,20 +170,6 @@ def find_end(stretch: Stretch, end: WorkerEnd) -> Second:
     """A block that lasted when its process was killed was last written a little earlier."""
     is_cut = stretch.is_open and 0 < end.at_s - stretch.ended_s < 2 * SEEN_S
     return end.at_s if is_cut else stretch.ended_s
-
-
-def find_lost_requests(ends: Sequence[WorkerEnd], asked: pl.DataFrame) -> pl.DataFrame:
-    """Whose connection broke when one of the workers ended."""
-    broken = asked.filter(
-        pl.col("error").is_not_null() & ~pl.col("error").is_in(ANSWERED), pl.col("status").is_null()
-    ).drop_nulls("ended_s")
-    is_lost = pl.lit(False)
-    for end in ends:
-        gone_s = end.at_s if end.gone_s is None else end.gone_s
-        is_lost |= pl.col("ended_s").is_between(end.at_s - SEEN_S, gone_s + SEEN_S) & (
-            pl.col("started_s") <= gone_s
-        )
-    return broken.filter(is_lost)
 
 
 def write_notices(ends: Sequence[WorkerEnd]) -> Iterator[Notice]:

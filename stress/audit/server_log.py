@@ -26,13 +26,16 @@ class ServerLog:
     path: Path
     read_to: int = field(default=0)
     rest: bytes = b""
+    refusals: int = 0
 
     def skip(self) -> None:
         """What it says already."""
         self.read_to = self.path.stat().st_size if self.path.exists() else 0
 
     def read_ends(self) -> list[LoggedEnd]:
-        return [each for line in self.read_lines() for each in find_end(line)]
+        lines = list(self.read_lines())
+        self.refusals += sum(map(is_refusal, lines))
+        return [each for line in lines for each in find_end(line)]
 
     def read_lines(self) -> Iterator[str]:
         """Whole ones."""
@@ -55,3 +58,8 @@ def find_end(line: str) -> Iterator[LoggedEnd]:
                 groups = found.groupdict()
                 yield LoggedEnd(int(groups["pid"]), reason, groups.get("detail") or "")
                 return
+
+
+def is_refusal(line: str) -> bool:
+    signs = (each.refusal_sign for each in load_adapters().values())
+    return any(sign.search(line) for sign in signs if sign is not None)

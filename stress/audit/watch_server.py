@@ -1,4 +1,5 @@
-"""Watches the server of an audited service while it is asked: which of its workers end, and why."""
+"""Watches the server of an audited service while it is asked: which of its workers end, and why;
+what it refuses; what waits in its accept queue."""
 
 import contextlib
 from collections.abc import Iterator
@@ -6,11 +7,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Event, Thread
 from time import monotonic
+from urllib.parse import urlsplit
 
 import psutil
 
 from records.server import ServerRecord, ServerSettings, WorkerEnd
 from scenarios.units import Second
+from stress.audit.accept_queue import QueueWatch
 from stress.audit.audited_app import AuditedApp
 from stress.audit.server_log import ServerLog
 from stress.server_words import StartedServer
@@ -27,8 +30,14 @@ class ServerWatch:
     t0_s: float
     settings: ServerSettings = field(default_factory=ServerSettings)
     ends: dict[int, WorkerEnd] = field(default_factory=dict)
+    log: ServerLog = field(init=False)
+    queue: QueueWatch = field(init=False)
     _living: set[int] = field(default_factory=set)
     _stop: Event = field(default_factory=Event)
+
+    def __post_init__(self) -> None:
+        self.log = ServerLog(self.app.process.log)
+        self.queue = QueueWatch(urlsplit(self.app.url).port or 0)
 
     @contextlib.contextmanager
     def run(self) -> Iterator[None]:
@@ -43,20 +52,26 @@ class ServerWatch:
 
     def build_record(self) -> ServerRecord:
         ends = sorted(self.ends.values(), key=lambda each: each.at_s)
-        return ServerRecord(self.settings, tuple(ends))
+        queue = self.queue
+        return ServerRecord(
+            self.settings, tuple(ends), self.log.refusals, tuple(queue.stretches), queue.backlog,
+            queue.dropped,
+        )  # fmt: skip
 
     def _look_until_stopped(self) -> None:
-        log = ServerLog(self.app.process.log)
-        log.skip()
+        self.log.skip()
         is_last = False
         while not is_last:
             is_last = self._stop.wait(LOOK_EVERY_S)
-            self._look(log, monotonic() - self.t0_s)
+            now_s = monotonic() - self.t0_s
+            self.queue.look(now_s)
+            self._look_for_ends(now_s)
+        self.queue.close()
 
-    def _look(self, log: ServerLog, now_s: Second) -> None:
+    def _look_for_ends(self, now_s: Second) -> None:
         reports = list_reported_pids(self.app.raw) - {self.app.process.pid}
         gone = {pid for pid in self._living | reports if not is_running(pid)}
-        for each in log.read_ends():
+        for each in self.log.read_ends():
             if each.pid in reports and self._is_unexplained(each.pid):
                 seen = self.ends.get(each.pid) or WorkerEnd(each.pid, now_s)
                 self.ends[each.pid] = replace(seen, reason=each.reason, detail=each.detail)

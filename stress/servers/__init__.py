@@ -38,7 +38,8 @@ class ServerAdapter:
     build_argv: its command line, given host and port; raises UserError where it can't be had.
     build_environment: its own variables, beside those of the app.
     find_death_causes: from its log, by the pid of a worker, why it has ended that worker.
-    log_signs: the first that a line shows counts.
+    log_signs: the first that a line shows counts. refusal_sign: of a request that it refused
+      without calling the app.
     read_settings: of a server that the user starts.
     check_available: raises UserError, before anything runs, where it can't be started; False where
       it must be built first, which takes a while.
@@ -50,6 +51,7 @@ class ServerAdapter:
     build_environment: Callable[[Server], Mapping[str, str]] = lambda _: {}
     find_death_causes: Callable[[str], Mapping[int, str]] = lambda _: {}
     log_signs: LogSigns = ()
+    refusal_sign: re.Pattern[str] | None = None
     read_settings: Callable[[StartedServer], ServerSettings] | None = None
     check_available: Callable[[], bool] = lambda: True
     build_program: "Callable[[BuildWatch], object]" = lambda _: None

@@ -4,6 +4,7 @@ import json
 import sys
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from tests.process.support import only_run, run_here
@@ -56,3 +57,25 @@ def test_a_worker_killed_for_its_heartbeat_is_named_with_the_block(folder: Path)
     assert int(str(killed["count"])) >= 1
     assert "gunicorn killed a worker" in said
     assert "--timeout 2 s" in said
+
+
+def test_requests_that_the_limit_refuses_are_no_fault_of_the_app(folder: Path) -> None:
+    server = (sys.executable, "-m", "uvicorn", "main:api", "--port", str(free_port()))
+    load = ("--users", "20", "--duration", "3s", "--request", "GET /free")
+    found, said = audit(folder, *load, "--", *server, "--limit-concurrency", "5")
+    refused = found["REFUSED_REQUESTS"]
+    rows = pl.read_parquet(only_run(folder / "out") / "cells" / "audit" / "asked.parquet")
+    assert refused["count"] == rows.filter(pl.col("status") == 503).height > 0
+    assert refused["share"] == pytest.approx(int(str(refused["count"])) / rows.height)
+    assert "--limit-concurrency 5 refuses" in " ".join(said.split())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the accept queue is Linux's")
+def test_a_full_accept_queue_is_named_with_the_block_behind_it(folder: Path) -> None:
+    server = (sys.executable, "-m", "uvicorn", "main:api", "--port", str(free_port()))
+    load = ("--users", "12", "--duration", "4s", "--request", "GET /report")
+    found, said = audit(folder, *load, "--", *server, "--backlog", "2")
+    queue = found["ACCEPT_QUEUE"]
+    assert (queue["file"], queue["line"], queue["cause"]) == ("main.py", LINE + 1, "blocked")
+    assert int(str(queue["dropped"])) > 0
+    assert "found the queue full (backlog 2)" in " ".join(said.split())
