@@ -6,10 +6,11 @@ from typing import Literal
 
 from scenarios.units import Second
 
-EndReason = Literal["timeout", "killed", "signal", "exit", "recycled", "unknown"]
+EndReason = Literal["timeout", "killed", "signal", "exit", "stopped", "recycled", "unknown"]
 """timeout: the server killed it because its heartbeat stopped. killed: by SIGKILL, not from the
-server. signal, exit: another signal, or an exit code that is not 0. recycled: it had served as many
-requests as it may. unknown: it is gone, and the server's output does not say why."""
+server. signal, exit: it crashed by another signal, or ended with an exit code that is not 0.
+stopped: a signal asked it to end. recycled: it had served as many requests as it may. unknown: it
+is gone, and the server's output does not say why."""
 
 
 @dataclass(frozen=True, slots=True)

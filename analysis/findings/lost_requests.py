@@ -9,15 +9,18 @@ from scenarios.units import Second
 
 SEEN_S: Second = 0.5
 """The end of a worker is noticed within this time."""
-GIVEN_UP = ("timeout", "endless", "too long", "unfinished")
-"""By the client itself."""
 UNMADE = ("ClientConnectorError", "ClientConnectorDNSError", "ConnectionRefusedError")
+CLOSED = (
+    "ServerDisconnectedError", "ClientOSError", "ClientPayloadError", "ConnectionResetError",
+    "ConnectionAbortedError", "BrokenPipeError", "RemoteDisconnected",
+)  # fmt: skip
+EITHER = ("ConnectionError",)
+"""By the names of aiohttp, of requests, and of Python."""
 
 
 def list_lost(asked: pl.DataFrame) -> pl.DataFrame:
     """Those that ended without a status, and not because their client gave up."""
-    error = pl.col("error")
-    is_broken = error.is_not_null() & ~error.is_in(GIVEN_UP) & pl.col("status").is_null()
+    is_broken = pl.col("error").is_in([*UNMADE, *CLOSED, *EITHER]) & pl.col("status").is_null()
     return asked.filter(is_broken).drop_nulls("ended_s")
 
 

@@ -8,20 +8,20 @@ import polars as pl
 
 from analysis.findings.base import AuditFinding, AuditFindings, Notice, Severity
 from analysis.findings.evidence import AuditEvidence
-from analysis.findings.lost_requests import SEEN_S, UNMADE, list_lost, list_lost_by_ends
+from analysis.findings.lost_requests import CLOSED, SEEN_S, UNMADE, list_lost, list_lost_by_ends
 from analysis.stats import formats
 
 REFUSAL = 503
 GRAVE_SHARE = 0.01
-NOT_MADE = (
+UNMADE_TEXT = (
     "{} got no connection: nobody listened at that moment, or the system refused it. Look whether "
     "the server ended or restarted."
 )
-CLOSED = (
+CLOSED_TEXT = (
     "{} lost the connection before an answer came, and no end of a worker explains it: the server "
     "closed it. Idle connections that it closes early do this (--keep-alive of gunicorn is 2 s)."
 )
-FOREIGN = (
+FOREIGN_TEXT = (
     "{} got status 503 without a call of the app, and the server does not say that it refused "
     "them: something before the app answers."
 )
@@ -88,13 +88,13 @@ def list_refused(evidence: AuditEvidence) -> pl.DataFrame:
 
 def write_notices(foreign: int, evidence: AuditEvidence) -> Iterator[Notice]:
     lost = list_lost(evidence.asked)
-    is_unmade = pl.col("error").is_in(UNMADE)
     by_ends = list_lost_by_ends(evidence.asked, evidence.record.server.ends)
-    closed = lost.filter(~is_unmade).join(by_ends, on="request_id", how="anti")
+    closed = lost.filter(pl.col("error").is_in(CLOSED))
+    without_ends = closed.join(by_ends, on="request_id", how="anti")
     counts = {
-        "ANSWERED_BEFORE_APP": (foreign, FOREIGN),
-        "NO_CONNECTION": (lost.filter(is_unmade).height, NOT_MADE),
-        "CONNECTION_LOST": (closed.height, CLOSED),
+        "ANSWERED_BEFORE_APP": (foreign, FOREIGN_TEXT),
+        "NO_CONNECTION": (lost.filter(pl.col("error").is_in(UNMADE)).height, UNMADE_TEXT),
+        "CONNECTION_LOST": (without_ends.height, CLOSED_TEXT),
     }
     for code, (count, text) in counts.items():
         if count:

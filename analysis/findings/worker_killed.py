@@ -2,8 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
+
+import polars as pl
 
 from analysis.findings.attribution import StretchShare, attribute_stretches
 from analysis.findings.base import AuditFinding, AuditFindings, Notice
@@ -22,6 +24,7 @@ EXPLAINS = 0.8
 ENDED: Mapping[EndReason, str] = {
     "recycled": "{} had served as many requests as --max-requests permits and {} replaced: no code "
     "is to blame.",
+    "stopped": "{} ended because something asked for it (SIGTERM or the like).",
     "unknown": "{} ended while requests were sent, and the server's output does not say why: look "
     "into its log.",
 }
@@ -30,22 +33,27 @@ ENDED: Mapping[EndReason, str] = {
 @dataclass(frozen=True, slots=True)
 class BlockBeforeKill:
     """What blocked the loop of a killed worker in the seconds before. place: that took most of
-    them. longest_s: of one block there."""
+    them. blocked_s: there. longest_s: of one block there. all_s: blocked_s of all places."""
 
     place: BlockPlace
     call: str | None
     blocked_s: Second
     longest_s: Second
+    all_s: Second = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerKilled(AuditFinding):
-    """kills: workers that ended. count: requests that got no answer because of it; seconds: that
-    they waited in vain. cause: timeout, killed, signal, exit; unexplained, where no block explains
-    a timeout. longest_ms: of a block there."""
+    """kills: workers that ended. count: requests that got no answer because of it, None where the
+    clients are the user's own; seconds: that they waited in vain. cause: timeout, killed, signal,
+    exit; unexplained, where no block explains a timeout. longest_ms: of a block there. blocked_s:
+    of the seconds before the kill, at most. memory_mb: of the workers when last seen, at most.
+    """
 
     kills: int
+    blocked_s: Second = 0.0
     detail: str = ""
+    memory_mb: float | None = None
     settings: ServerSettings
 
     @classmethod
@@ -81,17 +89,21 @@ class WorkerKilled(AuditFinding):
             function=place.function,
             call=worst.call if worst else "a worker process",
             cause="unexplained" if reason == "timeout" and worst is None else reason,
-            count=lost.height,
+            count=lost.height if evidence.asked.height else None,
             seconds=float((lost["ended_s"] - lost["started_s"]).sum()),
             longest_ms=1000 * max(each.longest_s for each in blocks) if blocks else None,
             kills=len(ends),
+            blocked_s=worst.all_s if worst else 0.0,
             detail=ends[0].detail,
+            memory_mb=measure_memory_mb(ends, evidence),
             settings=evidence.record.server.settings,
         )
 
     @property
     def message(self) -> str:
-        return " ".join((*self._say_what(), count_lost(self.count or 0)))
+        return " ".join(
+            (*self._say_what(), *([] if self.count is None else [count_lost(self.count)]))
+        )
 
     def _say_what(self) -> Iterator[str]:
         times = "once" if self.kills == 1 else f"{self.kills:,} times"
@@ -104,6 +116,8 @@ class WorkerKilled(AuditFinding):
                 f"A worker was killed by SIGKILL {times}, and not for its heartbeat: perhaps the "
                 "system was out of memory."
             )
+            if self.memory_mb is not None:
+                yield f"It had {self.memory_mb:,.0f} MB when it was last seen."
         else:
             yield from self._say_timeout(times)
 
@@ -114,12 +128,30 @@ class WorkerKilled(AuditFinding):
         if self.longest_ms is None:
             yield "The audit saw no block of its event loop that explains it."
         else:
-            yield f"Its event loop was blocked here for {self.longest_ms / 1000:,.1f} s at once."
-        if limit_s is not None and every_s is not None:
+            within = "" if limit_s is None else f" of the last {limit_s:g} s"
             yield (
-                f"Without a block a heartbeat comes every {every_s:g} s, so a block of "
-                f"{max(0.0, limit_s - every_s):g} s can suffice."
+                f"Its event loop was blocked for {self.blocked_s:,.1f} s{within}, mostly here: for "
+                f"{self.longest_ms / 1000:,.1f} s at once."
             )
+        if limit_s is not None and every_s is not None:
+            yield explain_heartbeat(limit_s, every_s)
+        if self.longest_ms is not None:
+            yield "Remove the blocking call: a longer --timeout only stops the kills."
+
+
+def explain_heartbeat(limit_s: Second, every_s: Second) -> str:
+    """uvicorn's worker counts ten ticks between two looks, and a block delays each tick."""
+    said = f"Without a block, a heartbeat comes every {every_s:g} s"
+    if every_s >= limit_s:
+        return f"{said}: so short a --timeout can kill a worker that is not blocked. Raise it."
+    return f"{said}: a block of {limit_s - every_s:g} s can suffice, and shorter ones add up."
+
+
+def measure_memory_mb(ends: Sequence[WorkerEnd], evidence: AuditEvidence) -> float | None:
+    mine = evidence.samples.filter(pl.col("pid").is_in([each.pid for each in ends]))
+    last = mine.sort("at_s").group_by("pid").agg(pl.col("rss_bytes").drop_nulls().last())
+    values = [each for each in last["rss_bytes"] if each is not None]
+    return max(values) / 1e6 if values else None
 
 
 def count_lost(requests: int) -> str:
@@ -143,7 +175,7 @@ def explain_timeouts(evidence: AuditEvidence) -> Iterator[tuple[WorkerEnd, Block
         needed_s = max(0.0, (settings.timeout_s or 0.0) - (settings.heartbeat_every_s or 0.0))
         total_s = sum(each.blocked_s for each in found)
         if total_s > 0 and total_s >= EXPLAINS * needed_s:
-            yield end, max(found, key=lambda each: each.blocked_s)
+            yield end, replace(max(found, key=lambda each: each.blocked_s), all_s=total_s)
 
 
 def measure_block(

@@ -15,6 +15,7 @@ WORKER = r"Worker (?:\(pid:\s*|with pid )(?P<pid>\d+)\)? (?:was sent|was termina
 LOG_SIGNS: LogSigns = (
     (TIMED_OUT, "timeout"),
     (re.compile(rf"{WORKER}(?:SIGKILL\b|signal 9\b)"), "killed"),
+    (re.compile(rf"{WORKER}(?:SIG(?:TERM|INT|QUIT|HUP)\b|signal (?:1|2|3|15)\b)"), "stopped"),
     (re.compile(rf"{WORKER}(?P<detail>SIG\w+|signal \d+)"), "signal"),
     (re.compile(r"Worker \(pid:\s*(?P<pid>\d+)\) exited with code (?P<detail>\d+)"), "exit"),
     (

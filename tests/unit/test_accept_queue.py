@@ -76,12 +76,12 @@ def test_the_system_says_what_waits_and_how_much_may() -> None:
 
 
 def build_audit(
-    *queue: QueueStretch, dropped: int = 0, free_pid: bool = False, **block: object
+    *queue: QueueStretch, dropped: int = 0, free_pid: bool = False, run_delay_s: float = 0.0
 ) -> AuditEvidence:
     """The one loop is blocked from 2 to 5 s."""
     audit = AuditBuilder()
     stack = endpoint("report", 17, [library("socket", "readinto", 720)])
-    audit.block(2.0, 3.0, [stack] * 9, **block)
+    audit.block(2.0, 3.0, [stack] * 9, run_delay_s=run_delay_s)
     audit.handle("/report", arrived_s=2.0)
     audit.handle("/report", arrived_s=9.0)
     if free_pid:

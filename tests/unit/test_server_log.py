@@ -20,6 +20,7 @@ UVICORN = "gunicorn 27.0.1 with uvicorn 0.54.0"
         ("Worker with pid 77 was terminated due to signal 9", ("killed", "")),
         ("Worker with pid 77 was terminated due to signal 11", ("signal", "signal 11")),
         ("[1] [WARNING] Worker (pid:77) was sent SIGSEGV!", ("signal", "SIGSEGV")),
+        ("[1] [INFO] Worker (pid:77) was sent SIGTERM!", ("stopped", "")),
         ("[1] [ERROR] Worker (pid:77) exited with code 3.", ("exit", "3")),
         ("[77] [INFO] Maximum request limit of 9 exceeded. Terminating process.", ("recycled", "")),
         ("[77] [INFO] Autorestarting worker after current request.", ("recycled", "")),
