@@ -9,8 +9,8 @@ from scenarios.units import Second
 EndReason = Literal["timeout", "killed", "signal", "exit", "stopped", "recycled", "unknown"]
 """timeout: the server killed it because its heartbeat stopped. killed: by SIGKILL, not from the
 server. signal, exit: it crashed by another signal, or ended with an exit code that is not 0.
-stopped: a signal asked it to end. recycled: it had served as many requests as it may. unknown: it
-is gone, and the server's output does not say why."""
+stopped: it ended in good order. recycled: so did it, having served as many requests as it may.
+unknown: it is gone, and the server's output does not say why."""
 
 
 @dataclass(frozen=True, slots=True)

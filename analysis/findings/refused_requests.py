@@ -13,6 +13,8 @@ from analysis.stats import formats
 
 REFUSAL = 503
 GRAVE_SHARE = 0.01
+INSIDE = ("starlette", "by hand")
+"""Hooks of a probe that has layers of the app around it."""
 UNMADE_TEXT = (
     "{} got no connection: nobody listened at that moment, or the system refused it. Look whether "
     "the server ended or restarted."
@@ -36,11 +38,11 @@ class RefusedRequests(AuditFinding):
 
     @classmethod
     def find(cls, evidence: AuditEvidence) -> AuditFindings:
-        refused, server = list_refused(evidence), evidence.record.server
-        has_limit = server.settings.limit_concurrency is not None or server.refusals > 0
-        findings = (cls.build(refused, evidence),) if refused.height and has_limit else ()
-        foreign = 0 if has_limit else refused.height
-        return AuditFindings(findings, tuple(write_notices(foreign, evidence)))
+        rows = list_refused(evidence)
+        refused = rows.head(count_proven(rows.height, evidence))
+        findings = (cls.build(refused, evidence),) if refused.height else ()
+        notices = write_notices(rows.height - refused.height, evidence)
+        return AuditFindings(findings, tuple(notices))
 
     @classmethod
     def build(cls, refused: pl.DataFrame, evidence: AuditEvidence) -> Self:
@@ -71,6 +73,16 @@ class RefusedRequests(AuditFinding):
             f"app: while a process has {many} connections or more, idle ones too, {option} refuses "
             "each request. Raise it above the number of connections that clients keep open."
         )
+
+
+def count_proven(rows: int, evidence: AuditEvidence) -> int:
+    """What the server says in its output counts. One that says nothing, and has a limit, refused
+    all, if the probe stands before everything else that may answer."""
+    server = evidence.record.server
+    if server.refusals:
+        return min(rows, server.refusals)
+    is_outermost = all(not each.hook.startswith(INSIDE) for each in evidence.record.processes)
+    return rows if server.settings.limit_concurrency is not None and is_outermost else 0
 
 
 def list_refused(evidence: AuditEvidence) -> pl.DataFrame:

@@ -24,7 +24,7 @@ EXPLAINS = 0.8
 ENDED: Mapping[EndReason, str] = {
     "recycled": "{} had served as many requests as --max-requests permits and {} replaced: no code "
     "is to blame.",
-    "stopped": "{} ended because something asked for it (SIGTERM or the like).",
+    "stopped": "{} ended in good order: a signal asked for it, or a limit of requests.",
     "unknown": "{} ended while requests were sent, and the server's output does not say why: look "
     "into its log.",
 }

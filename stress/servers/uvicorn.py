@@ -7,7 +7,8 @@ from scenarios.model import Server
 from stress.server_words import StartedServer, read_options
 from stress.servers import CONNECTION_KEPT_S, LogSigns, ServerAdapter, find_python
 
-LOG_SIGNS: LogSigns = ((re.compile(r"Child process \[(?P<pid>\d+)\] died"), "unknown"),)
+COLOUR = r"(?:\x1b\[\d+m)?"
+LOG_SIGNS: LogSigns = ((re.compile(rf"Finished server process \[{COLOUR}(?P<pid>\d+)"), "stopped"),)
 REFUSED = re.compile(r"Exceeded concurrency limit\.")
 OPTIONS = {"limit": ("--limit-concurrency",), "backlog": ("--backlog",)}
 VARIABLES = {"UVICORN_LIMIT_CONCURRENCY": "limit", "UVICORN_BACKLOG": "backlog"}

@@ -64,6 +64,26 @@ def test_a_503_of_something_else_blames_no_limit() -> None:
     assert list_notices(evidence)["ANSWERED_BEFORE_APP"].startswith("3 requests got status 503")
 
 
+def test_what_layers_around_the_probe_answer_is_not_the_servers() -> None:
+    silent = replace(LIMITED, refusals=0)
+    evidence = build_audit(silent, by_server=3)
+    (found,) = find_refusals(evidence)
+    assert (found.count, found.confidence) == (3, "medium")
+    inside = tuple(
+        replace(each, hook="starlette.applications.Starlette.__call__")
+        for each in evidence.record.processes
+    )
+    evidence = replace(evidence, record=replace(evidence.record, processes=inside))
+    assert find_refusals(evidence) == []
+
+
+def test_no_more_are_refused_than_the_server_says() -> None:
+    evidence = build_audit(LIMITED, by_server=5)
+    (found,) = find_refusals(evidence)
+    assert found.count == 3
+    assert list_notices(evidence)["ANSWERED_BEFORE_APP"].startswith("2 requests got status 503")
+
+
 def test_what_a_killed_worker_saw_last_may_be_lost() -> None:
     end = WorkerEnd(PID, 7.2, "timeout")
     assert find_refusals(build_audit(replace(LIMITED, ends=(end,)), by_server=3)) == []

@@ -1,5 +1,6 @@
 """What is read of a server's output and of its command; nothing else of either is kept."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from records.server import ServerSettings
 from stress.audit.server_log import LoggedEnd, ServerLog, find_end
 from stress.server_words import StartedServer
 from stress.servers import find_adapter
+from tests.unit.audit_samples import RECORD, RECORD_TYPE
 
 UVICORN = "gunicorn 27.0.1 with uvicorn 0.54.0"
 
@@ -25,6 +27,8 @@ UVICORN = "gunicorn 27.0.1 with uvicorn 0.54.0"
         ("[77] [INFO] Maximum request limit of 9 exceeded. Terminating process.", ("recycled", "")),
         ("[77] [INFO] Autorestarting worker after current request.", ("recycled", "")),
         ("[77] [INFO] Worker exiting (pid: 77)", None),
+        ("INFO:     Finished server process [77]", ("stopped", "")),
+        ("INFO:     Finished server process [\x1b[36m77\x1b[0m]", ("stopped", "")),
         ("password=hunter2 pid:77", None),
     ],
 )
@@ -92,3 +96,27 @@ def test_a_heartbeat_comes_when_half_of_the_timeout_has_passed(
 ) -> None:
     found = read(tmp_path, "--timeout", str(timeout_s), served_by=served_by)
     assert found.heartbeat_every_s == every_s
+
+
+def test_uvicorns_limit_is_read_from_its_command_and_its_variable(tmp_path: Path) -> None:
+    reads = find_adapter("uvicorn").read_settings
+    assert reads is not None
+    variables = {"UVICORN_LIMIT_CONCURRENCY": "9"}
+    found = reads(StartedServer(("main:app", "--limit-concurrency=5"), variables, tmp_path, ""))
+    assert (found.limit_concurrency, found.backlog, found.timeout_s) == (5, 2048, None)
+    found = reads(StartedServer(("main:app", "--backlog", "3"), variables, tmp_path, ""))
+    assert (found.limit_concurrency, found.backlog) == (9, 3)
+    assert reads(StartedServer(("main:app",), {}, tmp_path, "")).limit_concurrency is None
+
+
+def test_a_refusal_is_counted(tmp_path: Path) -> None:
+    log = ServerLog(tmp_path / "log")
+    log.path.write_text("WARNING:  Exceeded concurrency limit.\nINFO: GET / 503\n")
+    assert log.read_ends() == []
+    assert log.refusals == 1
+
+
+def test_an_older_record_has_no_server() -> None:
+    content = json.loads(RECORD_TYPE.dump_json(RECORD))
+    del content["server"]
+    assert RECORD_TYPE.validate_python(content) == RECORD
