@@ -32,7 +32,8 @@ class ServerWatch:
     ends: dict[int, WorkerEnd] = field(default_factory=dict)
     log: ServerLog = field(init=False)
     queue: QueueWatch = field(init=False)
-    _living: set[int] = field(default_factory=set)
+    _before: set[int] = field(default_factory=set)
+    """Processes that were gone before anything was asked, and the command's own."""
     _stop: Event = field(default_factory=Event)
 
     def __post_init__(self) -> None:
@@ -42,6 +43,9 @@ class ServerWatch:
     @contextlib.contextmanager
     def run(self) -> Iterator[None]:
         self.settings = read_settings(self.app)
+        self.log.skip()
+        pids = list_reported_pids(self.app.raw)
+        self._before = {self.app.process.pid, *(each for each in pids if not is_running(each))}
         thread = Thread(target=self._look_until_stopped, daemon=True)
         thread.start()
         try:
@@ -59,26 +63,24 @@ class ServerWatch:
         )  # fmt: skip
 
     def _look_until_stopped(self) -> None:
-        self.log.skip()
         is_last = False
         while not is_last:
             is_last = self._stop.wait(LOOK_EVERY_S)
             now_s = monotonic() - self.t0_s
             self.queue.look(now_s)
-            self._look_for_ends(now_s)
+            self.look_for_ends(now_s)
         self.queue.close()
 
-    def _look_for_ends(self, now_s: Second) -> None:
-        reports = list_reported_pids(self.app.raw) - {self.app.process.pid}
-        gone = {pid for pid in self._living | reports if not is_running(pid)}
+    def look_for_ends(self, now_s: Second) -> None:
+        pids = list_reported_pids(self.app.raw) - self._before
         for each in self.log.read_ends():
-            if each.pid in reports and self._is_unexplained(each.pid):
+            if each.pid in pids and self._is_unexplained(each.pid):
                 seen = self.ends.get(each.pid) or WorkerEnd(each.pid, now_s)
                 self.ends[each.pid] = replace(seen, reason=each.reason, detail=each.detail)
-        for pid in gone & self._living:
+        for pid in pids:
             seen = self.ends.get(pid) or WorkerEnd(pid, now_s)
-            self.ends[pid] = replace(seen, gone_s=now_s)
-        self._living = reports - gone
+            if seen.gone_s is None and not is_running(pid):
+                self.ends[pid] = replace(seen, gone_s=now_s)
 
     def _is_unexplained(self, pid: int) -> bool:
         return pid not in self.ends or self.ends[pid].reason == "unknown"

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from analysis.findings.load_evidence import RECORD as RECORD_TYPE
 from records.server import ServerSettings
 from stress.audit.server_log import LoggedEnd, ServerLog, find_end
 from stress.server_words import StartedServer
 from stress.servers import find_adapter
-from tests.unit.audit_samples import RECORD, RECORD_TYPE
+from tests.unit.audit_samples import RECORD
 
 UVICORN = "gunicorn 27.0.1 with uvicorn 0.54.0"
 
