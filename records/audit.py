@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from records.rows import Schema
+from records.server import ServerRecord
 from scenarios.units import Second
 
 KIND = "audit"
@@ -81,7 +82,7 @@ class AuditRecord:
     """t0_s: by time.monotonic() of the host. folder: the user's, which file names are relative to.
 
     command: its program and words, without the values of variables. interrupted: why the audit was
-    cut short; None where it was not.
+    cut short; None where it was not. server: empty where the audit started none, or is older.
     """
 
     started_utc: str
@@ -96,3 +97,4 @@ class AuditRecord:
     warnings: tuple[str, ...] = ()
     interrupted: str | None = None
     schema: int = field(default=1)
+    server: ServerRecord = field(default_factory=ServerRecord)
