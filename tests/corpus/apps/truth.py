@@ -52,3 +52,8 @@ def measure(label: str) -> Iterator[None]:
         yield
     finally:
         TIMES.note(label, began_s, cpu_began_s)
+
+
+def note_wait(label: str, asked_s: float) -> None:
+    """What was asked for at that time.monotonic() is there now."""
+    TIMES.note(label, asked_s, thread_time())
