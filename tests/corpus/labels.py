@@ -33,7 +33,9 @@ CODES = (
 )  # fmt: skip
 """Of the audit's findings, those that the corpus plants."""
 WAITS = ("POOL_WAIT", "EXECUTOR_WAIT")
-"""Their seconds are those that requests waited."""
+"""Their seconds are those that requests waited, and each has its holder."""
+CONTENDED = (*WAITS, "POOL_DEADLOCK", "BACKGROUND_BACKLOG")
+"""They need several users: with one, the app's own clock measures next to no wait."""
 TIMED = (LOOP_BLOCKED, *WAITS, "THREADS_PINNED", "ANSWER_DELAYED")
 """The app's own clock measures the seconds that such a finding counts."""
 BLOCKED_ASPECTS = ("detected", "route", "line", "cause", "phase", "seconds")
@@ -73,7 +75,8 @@ class BlockingLabel:
     meanwhile, so any line of the function is right, and none; so it is with all codes but
     LOOP_BLOCKED. call: a word of the library call that blocks. seconds: of one execution, known by
     construction; None where only the app's own clock knows. once: in the process's life. words:
-    that the finding's message has to say, such as the size of a pool.
+    that the finding's message has to say, such as the size of a pool. lines, function: none where
+    the finding is of the whole process.
     """
 
     name: str
@@ -102,7 +105,7 @@ class BlockingLabel:
         known = {
             "detected": True,
             "route": self.route is not None,
-            "line": True,
+            "line": bool(self.lines),
             "phase": bool(self.phases),
             "seconds": self.code in TIMED,
             "holder": self.holder is not None,
@@ -169,12 +172,13 @@ def build_blocking_label(app: str, entry: Entry) -> BlockingLabel:
     name, file = str(entry["name"]), str(entry.get("file", f"{app}.py"))
     asking, code = Asking.parse(str(entry["ask"])), str(entry.get("code", LOOP_BLOCKED))
     inside = bool(entry.get("inside", code != LOOP_BLOCKED))
-    seconds, lines = entry.get("seconds"), find_markers(file)[name]
+    seconds = entry.get("seconds")
+    lines = find_markers(file)[name] if "function" in entry else ()
     return BlockingLabel(
         name=name, app=app, asking=asking, route=get_route(entry, asking),
         phases=get_texts(entry, "phase", "endpoint"), file=file,
-        lines=find_lines_of_function(file, lines[0]) if inside else lines,
-        function=str(entry["function"]), call=str(entry.get("call", "")),
+        lines=find_lines_of_function(file, lines[0]) if inside and lines else lines,
+        function=str(entry.get("function", "")), call=str(entry.get("call", "")),
         cause=str(entry.get("cause", "wait")),
         seconds=float(seconds) if isinstance(seconds, float) else None,
         once=bool(entry.get("once", False)), inside=inside, code=code,

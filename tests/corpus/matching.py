@@ -1,14 +1,14 @@
 """Hold what a detector reports against the labels of an app. Pure: no file, no clock."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Self
 
 from tests.corpus.labels import (
+    CONTENDED,
     LOOP_BLOCKED,
-    WAITS,
     BlockingLabel,
     CorpusApp,
     HolderLabel,
@@ -20,7 +20,6 @@ WAITED_LEAST_S = 0.25
 UNEXPLAINED = "unexplained"
 METHOD = re.compile(r"^[A-Z]+ (?=/)")
 CONVERTER = re.compile(r":\w+(?=})")
-Fits = Callable[["Report", BlockingLabel], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +133,14 @@ class Detection:
             "phase": main.phase in self.label.phases,
             "seconds": error is not None and abs(error) <= SECONDS_WITHIN,
             "holder": is_held_by(main, self.label.holder),
-            "words": all(word in main.message for word in self.label.words),
+            "words": all(says(main, word) for word in self.label.words),
         }
         return {aspect: right[aspect] for aspect in self.label.aspects}
+
+
+def says(report: Report, word: str) -> bool:
+    """As a whole word: 3 is not in 30."""
+    return re.search(rf"(?<![\w.,]){re.escape(word)}(?![\w]|[.,]\d)", report.message) is not None
 
 
 def is_held_by(report: Report, label: HolderLabel | None) -> bool:
@@ -189,7 +193,7 @@ def is_due(label: BlockingLabel, taken: Mapping[str, Taken]) -> bool:
     """Whether a detector has to find it."""
     if label.name not in taken:
         return False
-    return label.code not in WAITS or taken[label.name].most_s >= WAITED_LEAST_S
+    return label.code not in CONTENDED or taken[label.name].most_s >= WAITED_LEAST_S
 
 
 def accuses(report: Report, innocent: set[str], app: CorpusApp) -> bool:
@@ -204,23 +208,30 @@ def pick_reports(
     label: BlockingLabel, reports: Sequence[Report], labels: Sequence[BlockingLabel]
 ) -> list[Report]:
     """The best there are of its code: at its line, in its function, of its route, while it alone
-    was asked. Of the other codes: of its route and phase, of its route, at its line."""
+    was asked. Of the other codes: those that fit no other label better, by place and stage."""
     others = [each for each in labels if each is not label and each.code == label.code]
     of_code = [each for each in reports if each.code == label.code]
-    if label.code == LOOP_BLOCKED:
-        steps: tuple[Fits, ...] = (is_at_line, is_in_function, is_of_route, is_at_the_time)
-        free = [r for r in of_code if r.line is None or not any(is_at_line(r, o) for o in others)]
-    else:
-        steps = (is_of_stage, is_of_route, is_at_line)
-        free = [r for r in of_code if not any(is_of_stage(r, o) for o in others)]
-    for fits in steps:
+    if label.code != LOOP_BLOCKED:
+        ranks = [rank_fit(report, label) for report in of_code]
+        best = max(ranks, default=0)
+        return [
+            report
+            for report, rank in zip(of_code, ranks, strict=True)
+            if rank == best > 0 and all(rank_fit(report, other) <= rank for other in others)
+        ]
+    free = [r for r in of_code if r.line is None or not any(is_at_line(r, o) for o in others)]
+    for fits in (is_at_line, is_in_function, is_of_route, is_at_the_time):
         if found := [each for each in free if fits(each, label)]:
             return found
     return []
 
 
-def is_of_stage(report: Report, label: BlockingLabel) -> bool:
-    return is_of_route(report, label) and report.phase in label.phases
+def rank_fit(report: Report, label: BlockingLabel) -> int:
+    """How well a report of what waits fits: its route, its line and its stage; 0: not at all."""
+    is_there = report.line is not None and is_at_line(report, label)
+    if normalise_route(report.route) != label.route and not is_there:
+        return 0
+    return 1 + is_there + 2 * (report.phase in label.phases)
 
 
 def is_at_line(report: Report, label: BlockingLabel) -> bool:

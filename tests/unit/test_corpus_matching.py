@@ -34,7 +34,8 @@ apps = st.sampled_from(CORPUS)
 def describe(label: BlockingLabel) -> Report:
     """What a perfect detector says of it."""
     return Report(
-        route=label.route, file=f"corpus/{label.file}", line=label.lines[-1],
+        route=label.route, file=f"corpus/{label.file}",
+        line=label.lines[-1] if label.lines else None,
         function=f"Class.{label.function}", phase=label.phases[0] if label.phases else None,
         cause=label.cause, call=label.call, seconds=TAKEN_S, code=label.code,
         message=f"It has {' and '.join(label.words)}.", holders=describe_holders(label),

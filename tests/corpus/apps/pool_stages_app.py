@@ -1,4 +1,4 @@
-"""FastAPI: a pool of two threads that /report fills, and a wait for it at each stage of a request.
+"""FastAPI: a pool of four threads that /report fills, and a wait for it at each stage of a request.
 
 Each wait ends where the thread begins, and begins where the app's own code on the loop ran last
 before it, or where the work before it ended.
@@ -6,6 +6,7 @@ before it, or where the work before it ended.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -22,7 +23,9 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 from truth import note_wait
 
-WORK_S = 0.1
+WORK_S = 0.15
+PACE_S = 0.1
+"""Before what goes on after the answer: users who are answered first would add more and more."""
 DOCUMENTS = Path(__file__).with_name("documents")
 ALL_WAIT = {
     "/file": "wait-for-file",
@@ -34,7 +37,7 @@ ALL_WAIT = {
 
 @asynccontextmanager
 async def shrink_pool(_: FastAPI) -> AsyncIterator[None]:
-    anyio.to_thread.current_default_thread_limiter().total_tokens = 2
+    anyio.to_thread.current_default_thread_limiter().total_tokens = 4
     yield
 
 
@@ -128,6 +131,7 @@ class Mail:
 
 @app.get("/background")
 async def register(tasks: BackgroundTasks) -> str:
+    await asyncio.sleep(PACE_S)
     mail = Mail()
     tasks.add_task(mail.note_asked)
     tasks.add_task(mail.send)
@@ -160,6 +164,7 @@ async def open_cursor() -> AsyncIterator[str]:
 
 @app.get("/teardown")
 async def use_cursor(cursor: Annotated[str, Depends(open_cursor)]) -> str:
+    await asyncio.sleep(PACE_S)
     return cursor
 
 
