@@ -24,6 +24,7 @@ U2, U4, U8, F8, TEXT = pl.UInt16(), pl.UInt32(), pl.UInt64(), pl.Float64(), pl.S
 MOMENTS = (
     "intended_s", "arrived_s", "queued_s", "started_s", "ended_s", "sent_s", "returned_s",
     "began_s", "at_s", "asked_s", "granted_s", "entered_s", "inner_s", "answered_s", "passed_s",
+    "body_s",
 )  # fmt: skip
 """The columns that tell when; all others in seconds tell how long."""
 
@@ -132,13 +133,18 @@ LAYERS: Schema = {
     "pid": U4,
     "visit": U4,
     "route": TEXT,
-    "layer": TEXT,  # "file:first_line qualname" of the middleware; the endpoint's own: "endpoint"
+    "layer": TEXT,  # "file:first_line qualname" of the middleware; its name, if it has no code
+    "kind": TEXT,  # BaseHTTPMiddleware, ASGI; inside of all layers: endpoint, or mount
     "depth": U2,  # 1 is the outermost
     "entered_s": F8,
     "inner_s": F8,  # it called the next layer; null: it answered itself
     "answered_s": F8,  # the start of the answer came from within
     "passed_s": F8,  # it handed the start of the answer on
+    "start_wait_s": F8,  # what is outside of it took so long to take the start of the answer
+    "body_s": F8,  # it handed the first part of the body on
+    "sent_s": F8,  # it handed the last part of the answer on
     "returned_s": F8,
+    "client_s": F8,  # it waited for the request's body before it called the next layer
     "cpu_s": F8,  # the layer's own, where the request was alone in the process; else null
 }
 """One row a layer around an endpoint, and the endpoint itself."""

@@ -10,6 +10,7 @@ from scenarios.units import Second
 
 Severity = Literal["info", "warning", "error"]
 Confidence = Literal["low", "medium", "high"]
+Harm = Literal["blocks the loop", "keeps threads", "keeps answers"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,29 @@ class TokenHolder:
     line: int | None
     function: str | None
     seconds: Second
+
+
+@dataclass(frozen=True, slots=True)
+class Culprit:
+    """A place that takes time from requests of other routes. file: relative to the user's
+    folder."""
+
+    harm: Harm
+    route: str | None
+    phase: str | None
+    file: str | None
+    line: int | None
+    function: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class HarmMatrix:
+    """seconds: by row and by route, what requests of the route lost to the culprit of the row. The
+    worst first."""
+
+    rows: tuple[Culprit, ...] = ()
+    routes: tuple[str, ...] = ()
+    seconds: tuple[tuple[Second, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +135,14 @@ class AuditFinding(ABC):
 @dataclass(frozen=True, slots=True)
 class AuditScope:
     """What an audit could see. routes: that were asked. span_s: how long. processes: with the probe
-    inside; 0 where the audit was outside of the service, and knows latencies alone."""
+    inside; 0 where the audit was outside of the service, and knows latencies alone. sees_waits:
+    hand-overs to threads were recorded."""
 
     requests: int = 0
     routes: tuple[str, ...] = ()
     span_s: Second = 0.0
     processes: int = 0
+    sees_waits: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,3 +157,4 @@ class AuditFindings:
     excused_s: Second = 0.0
     unexplained_s: Second = 0.0
     scope: AuditScope = AuditScope()
+    matrix: HarmMatrix = HarmMatrix()

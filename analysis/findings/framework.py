@@ -13,6 +13,9 @@ BlockPhase = Literal[
     "stream", "websocket", "exception-handler", "callback",
 ]  # fmt: skip
 
+HandoverPhase = BlockPhase | Literal["file"]
+"""What hands work to a thread: a phase of a request, or the reading and writing of a file in it."""
+
 BOUNDARIES: Mapping[tuple[str, str], BlockPhase] = {
     ("fastapi.routing", "run_endpoint_function"): "endpoint",
     ("fastapi.routing", "_run_sync_endpoint"): "endpoint",
@@ -45,6 +48,17 @@ BOUNDARIES: Mapping[tuple[str, str], BlockPhase] = {
     ("uvicorn.lifespan.on", "main"): "startup",
     ("asyncio.events", "_run"): "callback",
 }
+RUNNERS = frozenset(
+    {
+        ("asyncio.runners", "run"),
+        ("uvicorn._compat", "asyncio_run"),
+        ("asyncio.base_events", "run_until_complete"),
+        ("asyncio.base_events", "run_forever"),
+        ("uvloop", "run"),
+    }
+)
+"""Functions that run an event loop: what calls them, a server's start or the user's own main, is
+not what blocks it."""
 MIDDLEWARE = ("starlette.middleware.", "fastapi.middleware.")
 """Every function of these modules that is no boundary itself is one of a middleware."""
 SERVERS = ("uvicorn.", "hypercorn.", "granian.", "gunicorn.")
@@ -62,6 +76,19 @@ AROUND_ENDPOINT: Mapping[str, BlockPhase] = {
     WRITES_BODY: "response",
 }
 """Modules that the function around an endpoint calls itself, to read and to answer a request."""
+
+HANDS_OVER = ("anyio.", "asyncio.", "concurrent.", "starlette.concurrency", "fastapi.concurrency")
+"""Modules that pass a call on to a thread: who calls them asks for it."""
+FILES = (
+    "anyio._core._fileio",
+    "aiofiles.",
+    "starlette.staticfiles",
+    "starlette.datastructures",
+    WRITES_BODY,
+)
+"""Modules that ask for a thread in order to work with a file."""
+CHUNKS = ("starlette.concurrency", "iterate_in_threadpool")
+"""Takes each chunk of a sync generator in a thread."""
 
 LIBRARY = (
     r"(?:/lib(?:64)?/python\d+\.\d+t?/)(?:(?:site|dist)-packages/|lib-dynload/)?"

@@ -1,6 +1,6 @@
 """All findings of an audit, and findings.json."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from functools import cache
 from importlib import import_module
@@ -9,6 +9,7 @@ from pkgutil import iter_modules
 from analysis import findings
 from analysis.findings.base import AuditFinding, AuditFindings, AuditScope
 from analysis.findings.evidence import AuditEvidence
+from analysis.findings.matrix import charge_findings
 from analysis.findings.notices import list_limits
 
 SCHEMA = 1
@@ -18,13 +19,17 @@ SCHEMA = 1
 def find_all(evidence: AuditEvidence) -> AuditFindings:
     """Every finding of this package is asked."""
     found = [each.find(evidence) for each in list_findings()]
+    charged, matrix = charge_findings(
+        [finding for part in found for finding in part.findings], evidence
+    )
     return AuditFindings(
-        findings=sort_findings(finding for part in found for finding in part.findings),
+        findings=sort_findings(charged),
         notices=(*(notice for part in found for notice in part.notices), *list_limits(evidence)),
         blocked_s=sum(each.blocked_s for each in found),
         excused_s=sum(each.excused_s for each in found),
         unexplained_s=sum(each.unexplained_s for each in found),
         scope=measure_scope(evidence),
+        matrix=matrix,
     )
 
 
@@ -36,6 +41,7 @@ def measure_scope(evidence: AuditEvidence) -> AuditScope:
         routes=tuple(sorted(set(rows["route"].drop_nulls()))),
         span_s=evidence.record.ended_s,
         processes=evidence.count_processes(),
+        sees_waits="handovers" not in evidence.missing,
     )
 
 
@@ -55,6 +61,7 @@ def export_findings(found: AuditFindings) -> dict[str, object]:
         "schema": SCHEMA,
         "findings": [each.export() for each in found.findings],
         "notices": [asdict(each) for each in found.notices],
+        "matrix": asdict(found.matrix),
     }
 
 
@@ -63,4 +70,11 @@ def list_findings() -> tuple[type[AuditFinding], ...]:
     """By code."""
     for each in iter_modules(findings.__path__):
         import_module(f"{findings.__name__}.{each.name}")
-    return tuple(sorted(AuditFinding.__subclasses__(), key=lambda each: each.code))
+    kinds = iterate_leaves(AuditFinding.__subclasses__())
+    return tuple(sorted(kinds, key=lambda each: each.code))
+
+
+def iterate_leaves(kinds: Iterable[type[AuditFinding]]) -> Iterator[type[AuditFinding]]:
+    """Classes without subclasses: findings may share a base."""
+    for each in kinds:
+        yield from iterate_leaves(each.__subclasses__()) if each.__subclasses__() else (each,)

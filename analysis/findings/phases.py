@@ -6,13 +6,17 @@ from analysis.findings.evidence import RouteCode, Stack, StackFrame
 from analysis.findings.framework import (
     AROUND_ENDPOINT,
     BOUNDARIES,
+    CHUNKS,
+    FILES,
     HANDLES,
+    HANDS_OVER,
     LEAVES,
     MIDDLEWARE,
     SENDS,
     SERVERS,
     WRITES_BODY,
     BlockPhase,
+    HandoverPhase,
 )
 from analysis.findings.source_code import read_line
 
@@ -73,3 +77,18 @@ def classify_without_framework(frames: Stack, codes: Sequence[RouteCode]) -> Blo
     if "lifespan" in server.module:
         return "startup"
     return "middleware" if codes else "endpoint"
+
+
+def classify_handover(frames: Stack, phase: BlockPhase | None) -> HandoverPhase | None:
+    """frames: that asked for a thread; phase: that they are in. A file that is read after the
+    answer, or before the first one, is a part of that phase."""
+    if phase in ("background", "teardown", "startup"):
+        return phase
+    for frame in frames:
+        if frame.module.startswith(FILES):
+            return "file"
+        if (frame.module, get_name(frame)) == CHUNKS:
+            return "stream"
+        if not frame.module.startswith(HANDS_OVER):
+            return phase
+    return phase

@@ -1,4 +1,5 @@
-"""Who waited while a place blocked the loop: requests of other routes in flight meanwhile."""
+"""Who waited while a place blocked the loop: requests of other routes in flight meanwhile. And how
+late each request was, which is the most that it lost to all places together."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -8,6 +9,8 @@ import polars as pl
 
 from analysis.findings.attribution import StretchShare
 from analysis.findings.base import Victim
+from analysis.findings.causes import BLOCK_S
+from analysis.findings.delays import locate_delays
 from analysis.findings.evidence import AuditEvidence, Stretch
 from analysis.findings.places import BlockPlace
 from analysis.stats.quantiles import Values
@@ -19,9 +22,11 @@ LEAST_S = 0.001
 
 class RequestsInFlight:
     """Client rows of an audit, and how late each of them was: its latency above the median of its
-    route's requests that met no block; where all met one, above the least of them.
+    route's requests that met no block and were hardly delayed; where there is none, above the least
+    of them without its own delays.
 
-    A request that was never answered counts until its phase ended.
+    A request that was never answered counts until its phase ended. blocked_s: of its time; delays:
+    its own (locate_delays); lost_share: the part of both that made it late.
     """
 
     def __init__(self, evidence: AuditEvidence) -> None:
@@ -33,7 +38,22 @@ class RequestsInFlight:
         self.blocked_s: Values = np.zeros(rows.height)
         for stretch in evidence.stretches:
             self.blocked_s += self.measure_overlap(stretch)
+        self.delays = locate_delays(evidence, rows)
+        self.delayed_s: Values = self.sum_delays(self.delays)
         self.late_s = self._measure_lateness(rows["ended_s"].is_not_null().to_numpy())
+        met_s = np.maximum(self.blocked_s + self.delayed_s, 1e-9)
+        self.lost_share: Values = np.minimum(1.0, self.late_s / met_s)
+
+    def sum_delays(self, delays: pl.DataFrame) -> Values:
+        """By request."""
+        rows, seconds = delays["row"].to_numpy(), delays["seconds"].to_numpy()
+        return np.bincount(rows, seconds, len(self.routes)).astype(float)
+
+    def measure_loss(self, which: pl.Expr, route: str) -> Values:
+        """By request, what those of the route lost by their own delays of a sort."""
+        return np.where(
+            self.routes == route, self.sum_delays(self.delays.filter(which)) * self.lost_share, 0.0
+        )
 
     def measure_overlap(self, stretch: Stretch) -> Values:
         """Seconds of the stretch within each request of its process."""
@@ -46,8 +66,8 @@ class RequestsInFlight:
         late_s: Values = np.zeros(len(took_s))
         for route in set(self.routes):
             mine = self.routes == route
-            free = took_s[mine & answered & (self.blocked_s == 0)]
-            known = took_s[mine & answered]
+            free = took_s[mine & answered & (self.blocked_s == 0) & (self.delayed_s < BLOCK_S)]
+            known = (took_s - self.delayed_s)[mine & answered]
             if len(known):
                 usual_s = np.median(free) if len(free) else known.min()
                 late_s[mine] = np.maximum(0.0, took_s[mine] - usual_s)
@@ -55,9 +75,11 @@ class RequestsInFlight:
 
 
 def locate_requests(evidence: AuditEvidence) -> pl.DataFrame:
-    """Client rows with the process that served them, as its handlers say; without them it is known
-    only where there is one process. until_s: when they ended, or were given up."""
-    served = evidence.handlers.select("request_id", "pid").drop_nulls().unique("request_id")
+    """Client rows with the process that served them and their visit in it, as its handlers say;
+    without them the process is known only where there is one. until_s: when they ended, or were
+    given up."""
+    handlers = evidence.handlers.select("request_id", "pid", "visit")
+    served = handlers.drop_nulls(["request_id", "pid"]).unique("request_id", keep="first")
     pids = set(served["pid"]) | {each.pid for each in evidence.stretches}
     only = next(iter(pids)) if len(pids) == 1 else 0
     ends = pl.DataFrame(
@@ -85,15 +107,13 @@ def find_victims(
     No request lost more than it was late, by all places together.
     """
     requests = RequestsInFlight(evidence)
-    blocked_s = np.maximum(requests.blocked_s, 1e-9)
-    lost_share = np.minimum(1.0, requests.late_s / blocked_s)
     found: dict[BlockPlace, tuple[Victim, ...] | None] = {}
     for place, shares in sites.items():
-        lost_s: Values = np.zeros(len(lost_share))
+        lost_s: Values = np.zeros(len(requests.routes))
         for stretch, seconds in sum_by_stretch(shares):
             part = seconds / stretch.clocks.length_s if stretch.clocks.length_s else 0.0
             lost_s += requests.measure_overlap(stretch) * part
-        lost_s *= lost_share
+        lost_s *= requests.lost_share
         found[place] = None if place.route is None else list_victims(place.route, requests, lost_s)
     return found
 

@@ -1,19 +1,22 @@
-"""Two audits side by side: what blocks the event loop no longer, newly, and for how long now."""
+"""Two audits side by side: which findings are gone, which are new, and how long they take now."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from analysis.findings import AuditFinding, AuditFindings
+from analysis.findings.base import AuditScope
+from analysis.report.finding_words import name_finding
 from analysis.report.findings_table import format_route
 from analysis.report.table import Column, Row, Table
 from analysis.stats import formats
 
-Site = tuple[str, str, str, str]
-"""Code, route and phase, file and function, call: lines move when code is changed."""
+Site = tuple[str, str, str | None, str | None]
+"""Code, route and phase, file, function: lines move when code is changed. Without a file the call
+is in place of the function."""
 SAME = 1.1
 """Seconds within a tenth are the same: two audits of one service differ by as much."""
 COLUMNS = (
-    Column("blocks the event loop", is_text=True, width=36),
+    Column("findings", is_text=True, width=36),
     Column("A", "s", formats.decimal, width=6),
     Column("B", "s", formats.decimal, width=6),
     Column("A median", "ms", formats.milliseconds),
@@ -22,7 +25,7 @@ COLUMNS = (
 )
 NOTE = (
     "Seconds grow with the requests of an audit; a median is of one request and does not. What was "
-    "not asked in B is not gone."
+    "not asked in B is not gone. What A could not see is not seen."
 )
 
 
@@ -36,29 +39,42 @@ def compare_audits(a: AuditFindings, b: AuditFindings) -> Table:
         name = f"{shown.file or shown.call or 'a library'} {shown.function or ''}".rstrip()
         seconds = [sum_seconds(each) for each in (before, after)]
         medians = [each[0].median_ms if each else None for each in (before, after)]
-        is_asked = shown.route is None or shown.route in b.scope.routes
-        change = describe_change(seconds[0], seconds[1], is_asked and b.scope.processes > 0)
-        rows += [Row(f"{format_route(shown)}"), Row(name, [*seconds, *medians, change], extra=True)]
+        if before and after:
+            change = describe_change(*seconds)
+        elif after:
+            change = "new" if can_see(a.scope, shown) else "not seen"
+        else:
+            is_asked = shown.route is None or shown.route in b.scope.routes
+            change = "gone" if is_asked and can_see(b.scope, shown) else "not asked"
+        heading = f"{format_route(shown)}: {name_finding(shown)}"
+        rows += [Row(heading), Row(name, [*seconds, *medians, change], extra=True)]
     return Table(COLUMNS, rows, notes=[NOTE] if rows else ["Neither has a finding."])
+
+
+def can_see(scope: AuditScope, found: AuditFinding) -> bool:
+    """Whether an audit would have found it: one from outside, or of an earlier version, has fewer
+    tables."""
+    return scope.processes > 0 and (found.code == "LOOP_BLOCKED" or scope.sees_waits)
 
 
 def group_by_site(found: Sequence[AuditFinding]) -> Mapping[Site, tuple[AuditFinding, ...]]:
     sites: dict[Site, list[AuditFinding]] = defaultdict(list)
     for each in found:
-        place = f"{each.file} {each.function}"
-        sites[each.code, format_route(each), place, each.call or ""].append(each)
+        function = each.function if each.file else each.call
+        sites[each.code, format_route(each), each.file, function].append(each)
     return {site: tuple(mine) for site, mine in sites.items()}
 
 
 def sum_seconds(found: Sequence[AuditFinding]) -> float | None:
-    return sum(each.seconds or 0.0 for each in found) if found else None
+    """None where there are none."""
+    known = [each.seconds for each in found if each.seconds is not None]
+    return sum(known) if known else None
 
 
-def describe_change(before_s: float | None, after_s: float | None, could_see: bool) -> str:
-    if before_s is None:
-        return "new"
-    if after_s is None:
-        return "gone" if could_see else "not asked"
+def describe_change(before_s: float | None, after_s: float | None) -> str:
+    """Of a finding of both audits."""
+    if before_s is None or after_s is None:
+        return "in both"
     if max(before_s, after_s) <= SAME * min(before_s, after_s):
         return "the same"
     return "longer" if after_s > before_s else "shorter"

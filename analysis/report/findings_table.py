@@ -1,54 +1,85 @@
 """The findings of an audit for a terminal: a table, a sentence for each, and the answer last."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 
 from analysis.findings import AuditFinding, AuditFindings, Notice
+from analysis.report.finding_words import count, count_findings, name_finding
+from analysis.report.harm_table import render_matrix
 from analysis.report.table import Column, Row, Table, render_headings, render_rows, wrap_note
 from analysis.stats import formats
 
 MOST_SHOWN = 10
-"""Of the findings, without -v; findings.json has all."""
+"""Errors and warnings, without -v; findings.json has all."""
+MOST_OF_CODE = 2
+"""Findings of one code that are for information, without -v."""
 MANY = ("UNASKED",)
 """Notices of which there may be one a route: they are counted."""
 COLUMNS = (
-    Column("blocks the event loop", is_text=True, width=30),
-    Column("cause", is_text=True, width=11),
+    Column("findings", is_text=True, width=28),
+    Column("what happens", is_text=True, width=25),
     Column("requests"),
     Column("seconds", format=formats.decimal, width=7),
     Column("longest", "ms", formats.milliseconds, width=7),
-    Column("of the", "time", formats.percent, width=6),
 )
 
 
-def build_findings_table(found: AuditFindings) -> Table:
-    """A row for each finding, the worst first."""
+def build_findings_table(found: Sequence[AuditFinding]) -> Table:
+    """A row for each finding."""
     rows = [
         Row(
             format_place(each),
-            [each.cause, each.count, each.seconds, each.longest_ms, each.share],
+            [name_finding(each), each.count, each.seconds, each.longest_ms],
             badges=((each.severity, each.severity),),
         )
-        for each in found.findings
+        for each in found
     ]
     return Table(COLUMNS, rows)
 
 
+def split_grave(found: AuditFindings) -> tuple[list[AuditFinding], list[AuditFinding]]:
+    """Errors and warnings; and what is for information. The worst of each first."""
+    grave = [each for each in found.findings if each.severity != "info"]
+    return grave, [each for each in found.findings if each.severity == "info"]
+
+
+def choose_shown(found: AuditFindings, verbose: bool) -> list[AuditFinding]:
+    """What is for information comes last."""
+    grave, minor = split_grave(found)
+    if verbose:
+        return grave + minor
+    codes, shown = Counter[str](), grave[:MOST_SHOWN]
+    for each in minor:
+        codes[each.code] += 1
+        if codes[each.code] <= MOST_OF_CODE:
+            shown.append(each)
+    return shown
+
+
 def render_findings(found: AuditFindings, width: int | None, verbose: bool = False) -> list[str]:
-    """Lines; sentences fit a terminal. verbose: every finding and notice, and stacks. The answer is
-    last."""
-    table = build_findings_table(found)
-    shown = found.findings if verbose else found.findings[:MOST_SHOWN]
+    """Lines; sentences fit a terminal. verbose: every finding and notice, stacks, and who lost time
+    to whom. The answer is last."""
+    shown = choose_shown(found, verbose)
+    table = build_findings_table(shown)
     lines = render_headings(table) if shown else []
-    for each, row in zip(shown, table.rows, strict=False):
+    for each, row in zip(shown, table.rows, strict=True):
         lines += render_rows(Table(table.columns, [row]), width)
         lines += wrap_note(f"{format_route(each)}: {each.message}", "  ")
         lines += render_stack(each) if verbose else []
-    if len(found.findings) > len(shown):
-        lines.append(f"and {len(found.findings) - len(shown)} more, with -v and in findings.json")
+    lines += count_hidden(found, shown)
     notes = [line for note in write_notices(found.notices, verbose) for line in wrap_note(note)]
-    for part in (notes, wrap_note(write_answer(found))):
+    matrix = render_matrix(found.matrix) if verbose else []
+    for part in (matrix, notes, wrap_note(write_answer(found))):
         lines += ["", *part] if lines and part else part
     return lines
+
+
+def count_hidden(found: AuditFindings, shown: Sequence[AuditFinding]) -> Iterator[str]:
+    """By severity."""
+    for kind, every in zip(("", " for information"), split_grave(found), strict=True):
+        hidden = sum(each not in shown for each in every)
+        if hidden:
+            yield f"and {hidden} more{kind}, with -v and in findings.json"
 
 
 def write_notices(notices: tuple[Notice, ...], verbose: bool) -> Iterator[str]:
@@ -64,12 +95,14 @@ def write_notices(notices: tuple[Notice, ...], verbose: bool) -> Iterator[str]:
 
 def format_place(found: AuditFinding) -> str:
     if found.file is None:
-        return found.call or "code of a library"
+        return found.call or ("code of a library" if found.route else "the server")
     return f"{found.file}:{found.line} {found.function}"
 
 
 def format_route(found: AuditFinding) -> str:
     """Route and phase, as far as they are known."""
+    if found.route is None and found.phase is None and found.code != "LOOP_BLOCKED":
+        return "all routes"
     route = found.route or ("no request" if found.phase == "startup" else "unknown route")
     return f"{route} ({found.phase})" if found.phase else route
 
@@ -85,18 +118,28 @@ def write_answer(found: AuditFindings) -> str:
     scope = found.scope
     requests, routes = count("request", scope.requests), count("route", len(scope.routes))
     looked = f"{requests} of {routes} in {scope.span_s:,.0f} s"
-    if not scope.processes:
-        return f"The audit sent {looked}. It cannot say what blocks the event loop."
+    grave, minor = split_grave(found)
+    blind = "" if scope.processes else " It cannot say what blocks the event loop, or what waits."
     if not found.findings:
-        return f"The audit found no code that blocks the event loop for 20 ms or more, in {looked}."
-    worst = found.findings[0]
-    places = f"{count('place', len(found.findings))} {'block' if found.findings[1:] else 'blocks'}"
-    seconds = sum(each.seconds or 0.0 for each in found.findings)
+        return f"The audit sent {looked}.{blind}" if blind else write_all_is_well(found, looked)
+    if not grave:
+        more = f"{count('finding', len(minor))} {'are' if minor[1:] else 'is'} for information"
+        return f"No error and no warning in {looked}; {more}.{blind}"
+    counted = count_findings(grave)
+    more = ""
+    if minor:
+        more = f"; {len(minor)} more {'are' if minor[1:] else 'is'} for information"
+    worst = f"The worst: {format_worst(grave[0])}."
+    return f"{counted[0].upper()}{counted[1:]}{more}. In {looked}. {worst}{blind}"
+
+
+def write_all_is_well(found: AuditFindings, looked: str) -> str:
+    waits = ", and no pool of threads that makes requests wait" if found.scope.sees_waits else ""
     return (
-        f"{places} the event loop, for {seconds:,.1f} s in all, in {looked}. The worst: "
-        f"{format_place(worst)}, {format_route(worst)}, {worst.seconds or 0.0:,.1f} s."
+        f"The audit found no code that blocks the event loop for 20 ms or more{waits}, in {looked}."
     )
 
 
-def count(noun: str, number: int) -> str:
-    return f"1 {noun}" if number == 1 else f"{number:,} {noun}s"
+def format_worst(worst: AuditFinding) -> str:
+    seconds = "" if worst.seconds is None else f", {worst.seconds:,.1f} s"
+    return f"{format_place(worst)}, {format_route(worst)}{seconds}"

@@ -73,6 +73,9 @@ class LoopWatch:
         self.collections: deque[tuple[float, float]] = deque(maxlen=1_000)
         """Began and ended, of the garbage collections on the loop's thread."""
         self.collecting_since_s = 0.0
+        self.collected: deque[tuple[float, str | None]] = deque(maxlen=MOST_WAITING)
+        """When a long one of them ended, and where: the watchdog, locked out meanwhile, may come
+        too late to see it."""
         self.stacks = StackTexts()
         self.others: tuple[float, dict[int, str | None]] = (0.0, {})
         """When, and the stacks of threads that worked for a request, by their ident."""
@@ -130,6 +133,9 @@ class LoopWatch:
         elif self.collecting_since_s:
             if now_s - self.collecting_since_s > RELEVANT_GC_S:
                 self.collections.append((self.collecting_since_s, now_s))
+            if now_s - self.collecting_since_s >= BLOCKED_AFTER_S:
+                stack = self.stacks.format_stack(read_stack(self.thread))
+                self.collected.append((now_s, stack))
             self.collecting_since_s = 0.0
 
     def measure_gc(self, began_s: float, ended_s: float) -> float:

@@ -166,9 +166,26 @@ class StretchLog:
             return
         age_s = now_s - stretch.began_s
         stretch.sample_due_s = now_s + (age_s * SPARSER if age_s > DENSE_UNTIL_S else 0.0)
-        visit = running.record.number if running.record else 0
-        text_id, in_gc = self._journal.intern_text(text), self._watch.collecting_since_s > 0
-        self._journal.add("c", pack_stack(stretch.number, now_s, visit, text_id, in_gc))
+        self._add_sample(stretch, now_s, running.record, text, self._watch.collecting_since_s > 0)
+
+    def _add_sample(
+        self,
+        stretch: OpenStretch,
+        at_s: float,
+        record: RequestRecord | None,
+        text: str | None,
+        in_gc: bool,
+    ) -> None:
+        visit, text_id = record.number if record else 0, self._journal.intern_text(text)
+        self._journal.add("c", pack_stack(stretch.number, at_s, visit, text_id, in_gc))
+
+    def _take_collections(self, stretch: OpenStretch, ended: Ended) -> None:
+        """Long collections within the stretch, seen by the thread that they ran on."""
+        collected = self._watch.collected
+        while collected and collected[0][0] <= ended.ended_s:
+            at_s, text = collected.popleft()
+            if at_s >= ended.began_s:
+                self._add_sample(stretch, at_s, ended.record, text, in_gc=True)
 
     def _finish(self, ended: Ended) -> None:
         stretch = self._open
@@ -177,6 +194,7 @@ class StretchLog:
         else:
             self._open = None
         self._known.append((ended.began_s, ended.ended_s))
+        self._take_collections(stretch, ended)
         self._write(stretch, ended)
         if not isnan(ended.cpu_s):
             self._counters.add_cpu(ended.ended_s, ended.cpu_s)

@@ -15,7 +15,7 @@ from analysis.findings.load_evidence import (
     list_endpoints,
 )
 from records.audit import ASKED, AUDIT_FILE, AttachedProcess, AuditRecord, Phase
-from records.rows import BLOCK_STACKS, BLOCKS, HANDLERS
+from records.rows import BLOCK_STACKS, BLOCKS, HANDLERS, PROBE_SCHEMAS
 from records.rundir import RunDir
 
 FOLDER = "/srv/shop"
@@ -146,7 +146,7 @@ def save_audit(
     record = replace(RECORD, phases=audit.phases, processes=inside)
     (cell.path / AUDIT_FILE).write_bytes(RECORD_TYPE.dump_json(record))
     cell.save_table("asked", make_table(audit.asked, ASKED))
-    cell.save_table("handlers", make_table(audit.handlers, HANDLERS))
-    cell.save_table("blocks", make_table(audit.blocks, BLOCKS))
-    cell.save_table("block_stacks", make_table(audit.stacks, BLOCK_STACKS))
+    seen = {"handlers": audit.handlers, "blocks": audit.blocks, "block_stacks": audit.stacks}
+    for name, schema in PROBE_SCHEMAS.items():
+        cell.save_table(name, make_table(seen.get(name, []), schema))
     run.save_manifest({"kind": "audit", "environment": {"cpu": "a <fast> one", "cores": 2}})

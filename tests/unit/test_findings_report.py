@@ -5,17 +5,29 @@ from pathlib import Path
 
 import pytest
 
-from analysis.findings import AuditEvidence, find_all, load_audit_evidence
+from analysis.findings import AuditEvidence, AuditFindings, find_all, load_audit_evidence
+from analysis.findings.base import AuditScope, Culprit, HarmMatrix, Victim
+from analysis.findings.judge import list_findings
 from analysis.report.audit_comparison import compare_audits
 from analysis.report.audit_overview import build_overview_table
 from analysis.report.audit_page import write_audit_page
 from analysis.report.audit_routes import build_routes_table
+from analysis.report.finding_words import WORDS
 from analysis.report.findings_table import render_findings
+from analysis.report.harm_table import render_matrix
 from analysis.report.table import WIDTH, render_terminal
 from records.audit import Phase, UnaskedRoute
 from records.rundir import create_run
 from scenarios.errors import UserError
 from tests.unit.audit_samples import AuditBuilder, endpoint, library, save_audit
+from tests.unit.finding_samples import (
+    SampleDeadlock,
+    SampleFinding,
+    SampleKill,
+    SamplePoolWait,
+    SampleTrivialDef,
+    keep_threads,
+)
 
 
 def build_busy_audit() -> AuditBuilder:
@@ -42,22 +54,22 @@ def build_busy_audit() -> AuditBuilder:
 
 
 TERMINAL = """\
-blocks the event loop          cause       requests seconds longest of the
-                                                                 ms   time
+findings                     what happens              requests seconds longest
+                                                                             ms
 main.py:17 build_report_with_a_long_name
-                               wait               4     1.0     250 18.8 %
+                             loop blocked: wait               4     1.0     250
   /report (endpoint): The event loop waits in socket.readinto, which is not
     awaited: 250 ms at most in one request.
-main.py:5 load_model           wait               1     0.5     500      –
+main.py:5 load_model         loop blocked: wait               1     0.5     500
   no request (startup): The event loop waits in load_model(), which is not
     awaited: 500 ms at startup.
 
 The event loop waited 1.0 s for a processor: the machine was busy. Run the audit
   on a quiet machine for exact seconds.
 
-2 places block the event loop, for 1.5 s in all, in 10 requests of 2 routes in
-  10 s. The worst: main.py:17 build_report_with_a_long_name, /report (endpoint),
-  1.0 s."""
+The event loop is blocked at 1 place, for 1.0 s; 1 more is for information. In
+  10 requests of 2 routes in 10 s. The worst: main.py:17
+  build_report_with_a_long_name, /report (endpoint), 1.0 s."""
 
 
 def render_busy_audit(verbose: bool = False) -> str:
@@ -129,6 +141,145 @@ def test_a_load_that_asked_no_route_alone_has_all_its_rows() -> None:
     assert build_overview_table(audit.build()) == build_routes_table(audit.build())
 
 
+KINDS = """\
+findings                     what happens              requests seconds longest
+                                                                             ms
+service.py:36 pay            deadlock of pools               40   400.0       –
+  /pay (endpoint): 40 of 40 threads stand at service.py:36.
+main.py:20 read              waits for a thread             300    90.5   1,200
+  /read (dependency): Something happens.
+the server                   worker killed                    2       –       –
+  all routes: Something happens.
+main.py:60 check             needs no thread                900     2.0       –
+  /health/0 (endpoint): Something happens.
+main.py:61 check             needs no thread                900     2.0       –
+  /health/1 (endpoint): Something happens.
+and 2 more for information, with -v and in findings.json
+
+Pools wait for each other at 1 place, for 400.0 s; requests wait for a thread of
+  the pool at 1 place, for 90.5 s; a worker is killed; 4 more are for
+  information. In 9 requests of 1 route in 60 s. The worst: service.py:36 pay,
+  /pay (endpoint), 400.0 s."""
+
+
+def build_kinds() -> AuditFindings:
+    """What waits, and more that is for information than what is grave."""
+    checks = [
+        SampleTrivialDef(
+            severity="info", confidence="high", route=f"/health/{n}", phase="endpoint",
+            file="main.py", line=60 + n, function="check", count=900, seconds=2.0,
+            victims=(Victim("/read", 1, 500.0 - n),),
+        )
+        for n in range(4)
+    ]  # fmt: skip
+    grave = [
+        SampleDeadlock(
+            severity="error", confidence="high", route="/pay", phase="endpoint", file="service.py",
+            line=36, function="pay", count=40, seconds=400.0,
+            text="40 of 40 threads stand at service.py:36.",
+        ),
+        SamplePoolWait(
+            severity="warning", confidence="high", route="/read", phase="dependency",
+            file="main.py", line=20, function="read", count=300, seconds=90.5, longest_ms=1200.0,
+            holders=(keep_threads("/<pay>", 1234.5),), victims=(Victim("/read", 300, 80.0),),
+        ),
+        SampleKill(severity="error", confidence="high", count=2),
+    ]  # fmt: skip
+    culprit = Culprit("keeps threads", "/<pay>", "endpoint", "service.py", 36, "pay")
+    return AuditFindings(
+        findings=(*checks, *grave),
+        scope=AuditScope(9, ("/read",), 60.0, 1),
+        matrix=HarmMatrix((culprit,), ("/read", "/health"), ((80.0, 0.01),)),
+    )
+
+
+def test_findings_of_all_kinds_are_shown_in_words_and_what_is_for_information_last() -> None:
+    lines = render_findings(build_kinds(), WIDTH)
+    assert "\n".join(lines) == KINDS
+    assert max(map(len, lines)) <= WIDTH
+
+
+def test_every_code_has_words() -> None:
+    """Those of findings that are not there yet, too."""
+    codes = {each.code for each in list_findings() if each is not SampleFinding}
+    assert codes - set(WORDS) == set()
+
+
+MATRIX = """\
+seconds lost to                      A       B       C       D       E  others
+service.py:36 pay                 50.0    40.0    30.0    20.0    10.0     3.5
+app/middleware/with_a_long_name.py:120 Timing.__call__             7.0
+A  /r0
+B  /r1
+C  /r2
+D  /r3
+E  /r4"""
+
+
+def test_the_matrix_fits_a_terminal_and_sums_up_what_has_no_room() -> None:
+    culprits = (
+        Culprit("keeps threads", "/pay", "endpoint", "service.py", 36, "pay"),
+        Culprit(
+            "keeps answers", None, "middleware", "app/middleware/with_a_long_name.py", 120,
+            "Timing.__call__",
+        ),
+    )  # fmt: skip
+    seconds = ((50.0, 40.0, 30.0, 20.0, 10.0, 3.0, 0.5), (0.0, 7.0, 0.01, 0.0, 0.0, 0.0, 0.0))
+    matrix = HarmMatrix(culprits, tuple(f"/r{n}" for n in range(7)), seconds)
+    lines = render_matrix(matrix)
+    assert "\n".join(lines) == MATRIX
+    assert max(map(len, lines)) <= WIDTH
+    assert render_matrix(HarmMatrix()) == []
+    assert lines[0] in render_findings(replace(build_kinds(), matrix=matrix), WIDTH, verbose=True)
+
+
+def test_with_findings_for_information_alone_there_is_no_error() -> None:
+    found = build_kinds()
+    minor = tuple(each for each in found.findings if each.severity == "info")
+    lines = render_findings(replace(found, findings=minor[:1]), WIDTH)
+    assert " ".join(" ".join(lines).split()).endswith(
+        "No error and no warning in 9 requests of 1 route in 60 s; 1 finding is for information."
+    )
+
+
+def test_an_audit_that_did_not_see_waits_does_not_say_that_there_are_none() -> None:
+    scope = replace(build_kinds().scope, sees_waits=False)
+    assert "pool" not in " ".join(render_findings(AuditFindings(scope=scope), WIDTH))
+
+
+def test_two_audits_compare_what_waits() -> None:
+    """A finding is the same when its line and its call have moved; what has no seconds is in both;
+    what an audit could not see is not new in the other."""
+    a = build_kinds()
+    moved = tuple(
+        replace(
+            each, line=99, call=each.file and "other", seconds=each.seconds and each.seconds / 2
+        )
+        for each in a.findings
+        if each.code != "POOL_DEADLOCK"
+    )
+    b = replace(a, findings=moved, scope=replace(a.scope, routes=("/read", "/pay")))
+    changes = [row.cells[-1] for row in compare_audits(a, b).rows if row.cells]
+    assert changes == ["shorter"] * 4 + ["gone", "shorter", "in both"]
+    blind = replace(b, findings=(), scope=replace(a.scope, sees_waits=False))
+    changes = [row.cells[-1] for row in compare_audits(blind, a).rows if row.cells]
+    assert set(changes) == {"not seen"}
+    changes = [row.cells[-1] for row in compare_audits(a, blind).rows if row.cells]
+    assert set(changes) == {"not asked"}
+
+
+def test_the_page_shows_holders_victims_and_the_matrix(tmp_path: Path) -> None:
+    run = create_run(tmp_path, "audit")
+    save_audit(run, build_busy_audit())
+    write_audit_page(run, build_kinds(), load_audit_evidence(run))
+    page = (run.path / "report.html").read_text()
+    assert "main.py:10 keep, /&lt;pay&gt; (endpoint)</code> for 1,234.5 thread-seconds" in page
+    assert "300 requests of <code>/read</code> lost 80.0 s" in page
+    assert '<td style="--shade: 1.0">80.0</td><td style="--shade: 0.01"></td>' in page
+    assert page.index("deadlock of pools") < page.index("needs no thread")
+    assert "/<pay>" not in page
+
+
 def answer(evidence: AuditEvidence) -> str:
     return " ".join(" ".join(render_findings(find_all(evidence), WIDTH)).split())
 
@@ -137,8 +288,8 @@ def test_an_audit_without_findings_says_what_it_looked_at() -> None:
     audit = AuditBuilder()
     audit.ask("/ping", 1.0, 1.001)
     assert answer(audit.build()) == (
-        "The audit found no code that blocks the event loop for 20 ms or more, in 1 request of 1 "
-        "route in 10 s."
+        "The audit found no code that blocks the event loop for 20 ms or more, and no pool of "
+        "threads that makes requests wait, in 1 request of 1 route in 10 s."
     )
 
 
@@ -147,7 +298,7 @@ def test_an_audit_from_outside_does_not_say_that_all_is_well() -> None:
     audit.ask("/ping", 1.0, 1.001)
     evidence = audit.build()
     text = answer(replace(evidence, handlers=evidence.handlers.clear()))
-    assert text.endswith("It cannot say what blocks the event loop.")
+    assert text.endswith("It cannot say what blocks the event loop, or what waits.")
     assert "found no code" not in text
 
 

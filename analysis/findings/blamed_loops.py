@@ -1,0 +1,50 @@
+"""The part of a wait for a token in which none was missing: a thread had ended its work, and the
+event loop, which was blocked, did not pass the token on."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+
+from analysis.findings.evidence import Stretch
+from analysis.findings.token_time import StepFunction
+from analysis.stats.quantiles import Values
+
+QUEUE = ("pid", "queue")
+
+
+def blame_loops(rows: pl.DataFrame, stretches: Sequence[Stretch]) -> pl.DataFrame:
+    """token_s without that part. rows: with wait_from_s, wait_until_s, use_from_s, use_until_s."""
+    parts = [blame_loop(each, stretches) for each in rows.partition_by(QUEUE, maintain_order=True)]
+    blamed = pl.concat(parts) if parts else rows.select(*QUEUE, "handover", blamed_s=pl.lit(0.0))
+    keys = [*QUEUE, "handover"]
+    joined = rows.join(blamed, on=keys, how="left", nulls_equal=True, maintain_order="left")
+    token_s = (pl.col("token_s") - pl.col("blamed_s").fill_null(0.0)).clip(lower_bound=0.0)
+    return joined.with_columns(token_s=token_s).drop("blamed_s")
+
+
+def blame_loop(rows: pl.DataFrame, stretches: Sequence[Stretch]) -> pl.DataFrame:
+    """rows: of one queue of a process. blamed_s: of each that waited."""
+    waits = rows.filter(pl.col("wait_until_s").is_not_null())
+    pid = rows["pid"][0]
+    blocked = StepFunction.count(
+        np.array([each.began_s for each in stretches if each.pid == pid]),
+        np.array([each.ended_s for each in stretches if each.pid == pid]),
+    )
+    busy = count_busy(rows)
+    capacity = waits["capacity"].min()
+
+    def is_idle(blocked: Values, busy: Values) -> Values:
+        if not isinstance(capacity, float):
+            return np.zeros(len(busy))
+        return np.logical_and(blocked > 0, busy < capacity).astype(float)
+
+    idle = blocked.combine(busy, is_idle)
+    begin, end = (waits[name].to_numpy() for name in ("wait_from_s", "wait_until_s"))
+    return waits.select(*QUEUE, "handover", blamed_s=pl.Series(idle.integrate(begin, end)))
+
+
+def count_busy(rows: pl.DataFrame) -> StepFunction:
+    """Tokens of a queue in use."""
+    uses = rows.filter(pl.col("use_until_s").is_not_null())
+    return StepFunction.count(uses["use_from_s"].to_numpy(), uses["use_until_s"].to_numpy())

@@ -1,0 +1,14 @@
+"""Requests that wait for a thread of an executor: asyncio's default one, the app's own, or the one
+thread of asgiref."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from analysis.findings.queue_wait import QueueWait
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExecutorWait(QueueWait):
+    """cause: `executor`."""
+
+    QUEUES: ClassVar[str] = r"^(executor|asgiref)"

@@ -1,0 +1,143 @@
+"""Each call that was handed to a thread: which phase of a request asked for it, in whose code, and
+how long it waited for a token, for the loop, and kept its thread."""
+
+import re
+from collections.abc import Iterator
+
+import polars as pl
+
+from analysis.findings.blamed_loops import blame_loops
+from analysis.findings.evidence import AuditEvidence
+from analysis.findings.load_evidence import parse_stack
+from analysis.findings.phases import classify_handover
+from analysis.findings.places import PlaceFinder, is_library, shorten_function
+from records.rows import TEXT, Schema
+
+ASKER = ("asker", "work", "route")
+LOCATION: Schema = {
+    "phase": TEXT,
+    "file": TEXT,
+    "line": pl.Int64(),
+    "function": TEXT,
+    "call": TEXT,  # what the thread runs
+    "work_file": TEXT,
+    "work_line": pl.Int64(),
+    "work_function": TEXT,
+}
+PLACE = ("route", "phase", "file", "line", "function")
+"""What makes a place that waits."""
+WORK_PLACE = ("route", "phase", "work_file", "work_line", "work_function")
+"""What makes a place that keeps a thread."""
+WORK = re.compile(r"(.+):(\d+) (.+)")
+"""The text of what a thread runs."""
+
+
+def locate_handovers(evidence: AuditEvidence) -> pl.DataFrame:
+    """The rows of evidence.handovers, and in addition:
+
+    phase: of the request, that asked (phases.classify_handover). file, line, function: the user's
+    line that asks, or where it has none, the work; null where neither is the user's. work_...: the
+    other way round. call: what the thread runs. is_after: it was asked for when
+    the answer had been sent. wait_from_s, wait_until_s: in the queue; null where a token was free.
+    use_from_s, use_until_s: of the token. used_s: how long. token_s: in the queue, while a token
+    was missing; loop_s: all else before the work began. What has not ended lasts until its process
+    was last seen.
+    """
+    rows = join_answers(join_last_moments(evidence.handovers, evidence), evidence)
+    is_executor = pl.col("queue").str.contains("^(executor|asgiref)")
+    got_s = pl.when(is_executor).then("began_s").otherwise(pl.coalesce("granted_s", "began_s"))
+    given_up_s = pl.when("failed").then(pl.coalesce("ended_s", "queued_s", "asked_s"))
+    rows = rows.with_columns(got_s=got_s, until_s=pl.coalesce(given_up_s, "ended_s", "last_s"))
+    rows = rows.with_columns(
+        wait_from_s="queued_s",
+        wait_until_s=pl.when(pl.col("queued_s").is_not_null()).then(
+            pl.coalesce("got_s", "until_s")
+        ),
+        use_from_s="got_s",
+        use_until_s=pl.when(pl.col("got_s").is_not_null()).then("until_s"),
+    )
+    rows = rows.with_columns(
+        token_s=measure_length("wait_from_s", "wait_until_s"),
+        used_s=measure_length("use_from_s", "use_until_s"),
+    )
+    bare_s = pl.when(pl.col("work").is_null()).then("granted_s")  # a token, and no thread with it
+    before_s = pl.coalesce("began_s", bare_s, "until_s") - pl.col("asked_s")
+    rows = blame_loops(rows, evidence.stretches)
+    rows = rows.with_columns(loop_s=(before_s - pl.col("token_s")).clip(lower_bound=0.0))
+    located = list_locations(rows.select(ASKER).unique(), evidence)
+    joined = rows.join(located, on=ASKER, how="left", nulls_equal=True, maintain_order="left")
+    return joined.drop("got_s", "until_s", "last_s")
+
+
+def measure_length(begin: str, end: str) -> pl.Expr:
+    return (pl.col(end) - pl.col(begin)).clip(lower_bound=0.0).fill_null(0.0)
+
+
+def join_last_moments(rows: pl.DataFrame, evidence: AuditEvidence) -> pl.DataFrame:
+    """last_s: when the process was last seen; where it was never, the end of the recording."""
+    seen = evidence.samples.group_by("pid").agg(last_s=pl.col("at_s").max())
+    joined = rows.join(seen, on="pid", how="left", maintain_order="left")
+    last_s = pl.col("last_s").fill_null(evidence.record.ended_s)
+    moments = ("asked_s", "queued_s", "granted_s", "began_s")
+    return joined.with_columns(last_s=pl.max_horizontal(last_s, *moments))
+
+
+def join_answers(rows: pl.DataFrame, evidence: AuditEvidence) -> pl.DataFrame:
+    """is_after: the request's answer had been sent when it asked."""
+    sent = evidence.handlers.select("pid", "visit", "sent_s").drop_nulls().unique(["pid", "visit"])
+    joined = rows.join(sent, on=["pid", "visit"], how="left", maintain_order="left")
+    is_after = (pl.col("asked_s") >= pl.col("sent_s")).fill_null(value=False)
+    return joined.with_columns(is_after=is_after).drop("sent_s")
+
+
+def list_locations(texts: pl.DataFrame, evidence: AuditEvidence) -> pl.DataFrame:
+    """texts: distinct, of the columns of ASKER."""
+    finder = PlaceFinder(evidence.record.folder, evidence.endpoints)
+    schema = {**dict.fromkeys(ASKER, TEXT), **LOCATION}
+    found = [
+        (asker, work, route, *locate_handover(asker, work, route, finder))
+        for asker, work, route in texts.select(ASKER).iter_rows()
+    ]
+    return pl.DataFrame(found, schema=schema, orient="row")
+
+
+def locate_handover(
+    asker: str | None, work: str | None, route: str | None, finder: PlaceFinder
+) -> tuple[str | int | None, ...]:
+    """The columns of LOCATION."""
+    located = finder.locate(parse_stack(asker), route)
+    place = located.place
+    phase = classify_handover(located.stack, place.phase)
+    asks = place.file, place.line, place.function
+    own = re.fullmatch(WORK, work or "")
+    if own is None:
+        return phase, *asks, work, *asks
+    name = shorten_function(own[3])
+    if not own[1].startswith("/") or is_library(own[1]):
+        return phase, *asks, name, *asks
+    works = finder.shorten_file(own[1]), int(own[2]), name
+    return phase, *(works if located.own is None else asks), name, *works
+
+
+def locate_thread_stacks(evidence: AuditEvidence) -> pl.DataFrame:
+    """The samples of threads that work for a hand-over: pid, handover, and the user's innermost
+    line; samples without one are left out."""
+    finder = PlaceFinder(evidence.record.folder, evidence.endpoints)
+    samples = evidence.thread_stacks.select("pid", "handover", "stack", "route").drop_nulls(
+        ["handover", "stack"]
+    )
+    texts = samples.select("stack", "route").unique()
+    schema = {"stack": TEXT, "route": TEXT, "file": TEXT, "line": pl.Int64(), "function": TEXT}
+    found = list(locate_lines(texts, finder))
+    lines = pl.DataFrame(found, schema=schema, orient="row")
+    return samples.join(lines, on=["stack", "route"], how="inner", nulls_equal=True).drop("stack")
+
+
+def locate_lines(
+    texts: pl.DataFrame, finder: PlaceFinder
+) -> Iterator[tuple[str, str | None, str | None, int | None, str | None]]:
+    for stack, route in texts.iter_rows():
+        located = finder.locate(parse_stack(stack), route, in_thread=True)
+        if located.own is not None:
+            place = located.place
+            yield stack, route, place.file, place.line, place.function

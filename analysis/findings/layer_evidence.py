@@ -1,0 +1,45 @@
+"""What each layer of middleware did to each request, and its place in the user's code."""
+
+import re
+from typing import NamedTuple
+
+import polars as pl
+
+from analysis.findings.evidence import AuditEvidence
+from analysis.findings.places import shorten_file, shorten_function
+
+CODE = re.compile(r"(.+):(\d+) (.+)", re.DOTALL)
+BASE, MIDDLEWARE = "BaseHTTPMiddleware", ("BaseHTTPMiddleware", "ASGI")
+"""Kinds of layers; the others are inside of all middleware."""
+
+
+class CodePlace(NamedTuple):
+    """file: relative to the user's folder."""
+
+    file: str | None
+    line: int | None
+    function: str
+
+    @classmethod
+    def parse(cls, text: str, folder: str) -> "CodePlace":
+        """From "file:first_line qualname", or from a name alone."""
+        found = CODE.fullmatch(text)
+        if found is None:
+            return cls(None, None, shorten_function(text))
+        return cls(shorten_file(found[1], folder), int(found[2]), shorten_function(found[3]))
+
+
+def join_inner_layers(layers: pl.DataFrame) -> pl.DataFrame:
+    """The rows, and what the next layer inwards did: columns that begin with inner_; null where it
+    was not called."""
+    rows = layers.drop_nulls(["visit", "depth"]).sort("pid", "visit", "depth")
+    return rows.with_columns(
+        pl.col(name).shift(-1).over("pid", "visit").alias(f"inner_{name}")
+        for name in ("start_wait_s", "body_s", "sent_s", "returned_s")
+    )
+
+
+def count_visits(evidence: AuditEvidence) -> pl.DataFrame:
+    """Requests that entered each layer, by route."""
+    rows = evidence.layers.drop_nulls("layer")
+    return rows.group_by("layer", "route").agg(visits=pl.len())

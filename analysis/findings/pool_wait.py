@@ -1,0 +1,13 @@
+"""Requests that wait for anyio's pool of threads, or for another limiter."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from analysis.findings.queue_wait import QueueWait
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolWait(QueueWait):
+    """cause: `pool`; `limiter` where the limit is another than that of the pool."""
+
+    QUEUES: ClassVar[str] = r"^(anyio$|limiter)"

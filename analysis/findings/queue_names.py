@@ -1,0 +1,74 @@
+"""What a queue is called, what makes it shorter, and whose limit it is."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from analysis.findings.evidence import Stack
+from analysis.findings.framework import HANDS_OVER
+from analysis.findings.places import is_library
+
+QueueKind = Literal["pool", "limiter", "executor"]
+BETWEEN = (*HANDS_OVER, "contextlib")
+"""Modules between a limit and who set it."""
+LIMITS_DEPENDENCIES = "fastapi.dependencies."
+
+
+@dataclass(frozen=True, slots=True)
+class QueueName:
+    """name: as in "a thread of ...". is_meant: the app has set this limit itself. cure: a sentence.
+    unit: what it lends."""
+
+    kind: QueueKind
+    name: str
+    cure: str
+    is_meant: bool = False
+    unit: str = "thread"
+
+
+POOL = QueueName(
+    "pool",
+    "anyio's pool",
+    "Shorten what keeps the threads, make it asynchronous, or give it a CapacityLimiter of its "
+    "own; more threads help only if what they call can serve more at once.",
+)
+DEFAULT_EXECUTOR = QueueName(
+    "executor",
+    "asyncio's default executor",
+    "Shorten what keeps the threads, give it a ThreadPoolExecutor of its own, or make the default "
+    "one larger with loop.set_default_executor().",
+)
+ASGIREF = QueueName(
+    "executor",
+    "asgiref, which runs thread-sensitive code in one thread",
+    "Call sync_to_async() with thread_sensitive=False where the code is safe in several threads, "
+    "or make it asynchronous.",
+)
+OWN_CURE = "It is the app's own limit: raise it only if what it protects can serve more at once."
+LIBRARY_CURE = "Shorten that work, or ask for less of it at once."
+
+
+def name_queue(queue: str, asker: Stack) -> QueueName:
+    """asker: the stack of a call that waited."""
+    if queue == "anyio":
+        return POOL
+    if queue == "asgiref":
+        return ASGIREF
+    kind, _, name = queue.partition(" ")
+    if kind == "executor":
+        return name_executor(name) if name else DEFAULT_EXECUTOR
+    setter = next((each for each in asker if not each.module.startswith(BETWEEN)), None)
+    if setter is not None and setter.module.startswith(LIMITS_DEPENDENCIES):
+        return QueueName("limiter", "Depends(max_concurrency=...)", OWN_CURE, True, "place")
+    if setter is not None and is_library(setter.file):
+        name = f"the limiter of {setter.module}"
+        return QueueName("limiter", name, LIBRARY_CURE, unit="token")
+    return QueueName("limiter", f"the app's own {queue}", OWN_CURE, True, "token")
+
+
+def name_executor(prefix: str) -> QueueName:
+    return QueueName(
+        "executor",
+        f"the ThreadPoolExecutor {prefix}",
+        "Shorten what keeps the threads, or raise max_workers if what they call can serve more at "
+        "once.",
+    )

@@ -1,0 +1,177 @@
+"""What the findings of queues for threads have in common."""
+
+from abc import ABC
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import numpy as np
+import polars as pl
+
+from analysis.findings.base import AuditFinding, AuditFindings, Confidence, Severity, TokenHolder
+from analysis.findings.evidence import AuditEvidence
+from analysis.findings.load_evidence import parse_stack
+from analysis.findings.queue_names import QueueName, name_queue
+from analysis.findings.wait_sites import WaitSite, find_wait_sites
+from analysis.stats import formats
+from scenarios.units import Second
+
+GRAVE_SHARE, GRAVE_MS = 0.5, 1000.0
+SMALL_SHARE, SMALL_MS = 0.1, 100.0
+LEAST_SHARE = 0.01
+"""Of the time of a route's requests. A place that takes less of it, and less than 0.1 s of any
+request, hurts nobody: a full pool is no fault by itself."""
+SURE_SHARE, DOUBTED_SHARE = 0.8, 0.5
+"""Of the queue's tokens: how many are known to be in use while others wait."""
+LOWER: Mapping[Severity, Severity] = {"error": "warning", "warning": "info", "info": "info"}
+BEFORE: Mapping[str, str] = {
+    "dependency": "before a dependency runs",
+    "endpoint": "before the endpoint's work runs",
+    "response": "before the answer is validated",
+    "background": "before a background task runs",
+    "file": "before a file is read or written",
+    "stream": "before the chunks of a stream are made",
+    "teardown": "before a dependency's exit code runs",
+    "middleware": "before the work of a middleware runs",
+    "websocket": "before the work of a websocket runs",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueueWait(AuditFinding, ABC):
+    """seconds: waited for a token, by requests together. share: of the time that the route's
+    requests spend in the app; None after the answer. count: requests that waited for 5 ms or more.
+
+    severity: `error` where a request waits for a second, or half of the route's time goes into it;
+    `info` below 0.1 s and a tenth; `warning` between. One less for waits after the answer; an app's
+    own limit is a `warning` at most.
+
+    confidence: by how many of the tokens are known to be in use meanwhile.
+
+    queue: as the probe names it. capacity: its tokens. in_use: of them, while others wait.
+    loop_ms: the median of what the event loop took besides. is_after: when the answer was sent.
+    """
+
+    QUEUES: ClassVar[str]
+    """A regular expression that their names match."""
+
+    queue: str
+    queue_name: QueueName
+    capacity: float | None
+    in_use: float
+    loop_ms: float
+    is_after: bool
+
+    @classmethod
+    def find(cls, evidence: AuditEvidence) -> AuditFindings:
+        return AuditFindings(findings=tuple(cls.build_all(evidence)))
+
+    @classmethod
+    def build_all(cls, evidence: AuditEvidence) -> Iterator[Self]:
+        spent_s = sum_time_in_app(evidence)
+        for site in find_wait_sites(evidence, cls.QUEUES):
+            share = measure_share(site, spent_s)
+            if site.waits_s.max() >= SMALL_MS / 1000 or (share or 0.0) >= LEAST_SHARE:
+                yield cls.build(site, share)
+
+    @classmethod
+    def build(cls, site: WaitSite, share: float | None) -> Self:
+        named = name_queue(site.queue, parse_stack(site.asker))
+        in_use = site.kept_s / site.waited_s if site.waited_s else 0.0
+        longest_ms = 1000 * float(site.waits_s.max())
+        return cls(
+            severity=rate_severity(longest_ms, share, site, named),
+            confidence=rate_confidence(site, in_use),
+            route=site.route,
+            phase=site.phase,
+            file=site.file,
+            line=site.line,
+            function=site.function,
+            call=site.call,
+            cause=named.kind,
+            count=len(site.waits_s),
+            seconds=float(site.waits_s.sum()),
+            median_ms=1000 * float(np.median(site.waits_s)),
+            longest_ms=longest_ms,
+            share=share,
+            holders=site.holders,
+            queue=site.queue,
+            queue_name=named,
+            capacity=site.capacity,
+            in_use=in_use,
+            loop_ms=1000 * site.loop_s,
+            is_after=site.is_after,
+        )
+
+    @property
+    def message(self) -> str:
+        named = self.queue_name
+        who = f"{self.count:,} {'request' if self.count == 1 else 'requests'}"
+        who = f"{who} of {self.route}" if self.route else who
+        verb = "waits" if self.count == 1 else "wait"
+        when = BEFORE.get(self.phase or "", "")
+        if self.is_after:
+            when = f"{when} after the answer, so that no client waits for it".strip()
+        waits = (
+            f"{formats.milliseconds(self.median_ms)} ms at the median, "
+            f"{formats.milliseconds(self.longest_ms)} ms at most"
+        )
+        said = f"{who} {verb} for a {named.unit} of {named.name} {when}".rstrip()
+        loop = f"the event loop and the thread add {formats.milliseconds(self.loop_ms)} ms"
+        return f"{said}: {waits}; {loop}. {self.describe_holders()} {named.cure}"
+
+    def describe_holders(self) -> str:
+        of = "" if self.capacity is None else f" of {self.capacity:,.0f}"
+        one = self.capacity == 1
+        units = f"{self.queue_name.unit}{'' if one else 's'} {'is' if one else 'are'}"
+        is_known = self.capacity and self.in_use >= SURE_SHARE * self.capacity
+        use = "in use" if is_known else "known to be in use"
+        said = f"{self.in_use:,.0f}{of} {units} {use} meanwhile"
+        if not self.holders:
+            return f"{said}."
+        kept_s = sum(each.seconds for each in self.holders)
+        worst = self.holders[0]
+        return f"{said}, {worst.seconds / kept_s:.0%} of the time by {describe_holder(worst)}."
+
+
+def describe_holder(holder: TokenHolder) -> str:
+    name = f"{holder.function}()" if holder.function else "code of a library"
+    place = f" ({holder.file}:{holder.line})" if holder.file else ""
+    return f"{name}{place}" + (f" for {holder.route}" if holder.route else "")
+
+
+def sum_time_in_app(evidence: AuditEvidence) -> Mapping[str, Second]:
+    """Of each route's requests, until the answer was sent, or the recording ended."""
+    until_s = pl.coalesce("sent_s", "returned_s", pl.lit(evidence.record.ended_s))
+    spent_s = (until_s - pl.col("arrived_s")).clip(lower_bound=0.0)
+    rows = evidence.handlers.drop_nulls(["route", "arrived_s"])
+    return dict(rows.group_by("route").agg(spent_s.sum()).iter_rows())
+
+
+def measure_share(site: WaitSite, spent_s: Mapping[str, Second]) -> float | None:
+    """Of the time of the route's requests. A request's waits are a part of its time, but several
+    tasks of it may wait in several places at once."""
+    total_s = spent_s.get(site.route or "", 0.0)
+    if site.is_after or total_s <= 0:
+        return None
+    return min(1.0, float(site.waits_s.sum()) / total_s)
+
+
+def rate_severity(
+    longest_ms: float, share: float | None, site: WaitSite, named: QueueName
+) -> Severity:
+    severity: Severity = "info"
+    if longest_ms >= GRAVE_MS or (share or 0.0) >= GRAVE_SHARE:
+        severity = "error"
+    elif longest_ms >= SMALL_MS or (share or 0.0) >= SMALL_SHARE:
+        severity = "warning"
+    if site.is_after or (named.is_meant and severity == "error"):
+        return LOWER[severity]
+    return severity
+
+
+def rate_confidence(site: WaitSite, in_use: float) -> Confidence:
+    known = in_use / site.capacity if site.capacity else 0.0
+    if known < DOUBTED_SHARE:
+        return "low"
+    return "high" if known >= SURE_SHARE and site.file is not None else "medium"

@@ -1,0 +1,166 @@
+"""The places whose requests wait for a token of a queue, and the code that keeps the tokens."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from analysis.findings.base import TokenHolder
+from analysis.findings.blamed_loops import QUEUE
+from analysis.findings.evidence import AuditEvidence
+from analysis.findings.handover_evidence import (
+    PLACE,
+    WORK_PLACE,
+    locate_handovers,
+    locate_thread_stacks,
+)
+from analysis.findings.token_time import StepFunction, is_positive
+from analysis.stats.quantiles import Values
+from scenarios.units import Second
+
+LEAST_S = 0.005
+"""A request that waits for less in a place is left out: the interpreter lets a thread run for as
+long before it passes the GIL on (sys.getswitchinterval), so work in free threads is as late."""
+KEPT_S = 0.001
+"""Code that kept tokens for less, in all, is no holder."""
+LINE = ("file", "line", "function")
+SITE = ("queue", *PLACE)
+REQUEST = ("pid", "visit", "lone")
+"""lone: the hand-over's number where no request is known: it stands for itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class WaitSite:
+    """waits_s: for a token, by request; in a request that waits for several at once, moments count
+    once. loop_s: the median of what the loop or the thread took besides. waited_s: while any of
+    them waited, by processes together; kept_s: token-seconds in use meanwhile. is_after: most of it
+    after the answer had been sent."""
+
+    queue: str
+    route: str | None
+    phase: str | None
+    file: str | None
+    line: int | None
+    function: str | None
+    call: str | None
+    asker: str | None
+    capacity: float | None
+    waits_s: Values
+    loop_s: Second
+    waited_s: Second
+    kept_s: Second
+    is_after: bool
+    holders: tuple[TokenHolder, ...]
+
+
+def find_wait_sites(evidence: AuditEvidence, queues: str) -> Iterator[WaitSite]:
+    """queues: a regular expression that their names match."""
+    rows = locate_handovers(evidence).filter(pl.col("queue").str.contains(queues))
+    waits = sum_by_request(rows).filter(pl.col("request_s") >= LEAST_S)
+    if waits.is_empty():
+        return
+    uses = UsesOfQueues(name_holders(rows, evidence))
+    for site in waits.partition_by(*SITE, maintain_order=True):
+        yield build_site(site, uses)
+
+
+def build_site(waits: pl.DataFrame, uses: "UsesOfQueues") -> WaitSite:
+    first = waits.row(0, named=True)
+    late_s = waits["counted_s"].to_numpy() * waits["is_after"].to_numpy()
+    waiting: Waiting = {
+        key: count_waiting(each) for key, each in waits.partition_by(*QUEUE, as_dict=True).items()
+    }
+    return WaitSite(
+        **{name: first[name] for name in ("queue", *PLACE, "call", "asker")},
+        capacity=read_capacity(waits),
+        waits_s=waits.unique(REQUEST, maintain_order=True)["request_s"].to_numpy(),
+        loop_s=float(np.median(waits["loop_s"].to_numpy())),
+        waited_s=sum(each.measure_all() for each in waiting.values()),
+        kept_s=uses.measure_kept(waiting),
+        is_after=bool(late_s.sum() > 0.5 * waits["counted_s"].to_numpy().sum()),
+        holders=uses.list_holders(waiting),
+    )
+
+
+def read_capacity(waits: pl.DataFrame) -> float | None:
+    """The last that is known."""
+    known = waits["capacity"].drop_nulls()
+    return float(known[-1]) if len(known) and np.isfinite(known[-1]) else None
+
+
+def count_waiting(waits: pl.DataFrame) -> StepFunction:
+    """1 while any of them waits."""
+    begin, end = (waits[name].to_numpy() for name in ("wait_from_s", "wait_until_s"))
+    return StepFunction.count(begin, end).map(is_positive)
+
+
+def sum_by_request(rows: pl.DataFrame) -> pl.DataFrame:
+    """Those that waited. request_s: of all waits of its request in its place; moments in which
+    several wait count once."""
+    lone = pl.when(pl.col("visit").is_null()).then("handover")
+    waits = rows.filter(pl.col("token_s") > 0).with_columns(lone=lone).sort("wait_from_s")
+    seen_s = pl.col("wait_until_s").cum_max().shift(1).over(*SITE, *REQUEST)
+    new_s = pl.col("wait_until_s") - pl.max_horizontal("wait_from_s", seen_s)
+    length_s = pl.col("wait_until_s") - pl.col("wait_from_s")
+    counted_s = pl.col("token_s") * (new_s.clip(lower_bound=0.0) / length_s)
+    waits = waits.with_columns(counted_s=counted_s)
+    return waits.with_columns(request_s=pl.col("counted_s").sum().over(*SITE, *REQUEST))
+
+
+def name_holders(rows: pl.DataFrame, evidence: AuditEvidence) -> pl.DataFrame:
+    """Uses of tokens. Where the threads of a place were sampled, its line is the one in which they
+    were seen most often."""
+    uses = rows.filter(pl.col("use_until_s").is_not_null())
+    seen = locate_thread_stacks(evidence).select("pid", "handover", *LINE)
+    usual = (
+        uses.select("pid", "handover", *WORK_PLACE)
+        .join(seen, on=["pid", "handover"])
+        .group_by(*WORK_PLACE, *LINE)
+        .len()
+        .sort("len", *LINE, descending=[True, False, False, False])
+        .unique(WORK_PLACE, keep="first", maintain_order=True)
+        .drop("len")
+    )
+    uses = uses.select(*QUEUE, "visit", "handover", "use_from_s", "use_until_s", *WORK_PLACE)
+    uses = uses.join(usual, on=WORK_PLACE, how="left", nulls_equal=True, maintain_order="left")
+    is_seen = pl.col("file").is_not_null()
+    lines = (pl.when(is_seen).then(name).otherwise(f"work_{name}").alias(name) for name in LINE)
+    return uses.with_columns(*lines)
+
+
+Waiting = Mapping[tuple[object, ...], StepFunction]
+"""By process and queue."""
+
+
+class UsesOfQueues:
+    """Who used tokens of which queue, when."""
+
+    def __init__(self, uses: pl.DataFrame) -> None:
+        self._holders = uses.select(PLACE).unique(maintain_order=True).with_row_index("holder")
+        joined = uses.join(self._holders, on=PLACE, nulls_equal=True, maintain_order="left")
+        self._uses = joined.partition_by(*QUEUE, as_dict=True)
+
+    def measure_kept(self, waiting: Waiting) -> Second:
+        """Token-seconds that are known to be in use meanwhile."""
+        return sum(float(self._measure(*each)[1].sum()) for each in waiting.items())
+
+    def list_holders(self, waiting: Waiting) -> tuple[TokenHolder, ...]:
+        """The worst first."""
+        kept_s = np.zeros(self._holders.height)
+        for key, each in waiting.items():
+            holder, seconds = self._measure(key, each)
+            kept_s += np.bincount(holder, seconds, len(kept_s))
+        holders = self._holders.with_columns(seconds=pl.Series(kept_s)).drop("holder")
+        worst = holders.filter(pl.col("seconds") >= KEPT_S).sort("seconds", descending=True)
+        return tuple(TokenHolder(**row) for row in worst.iter_rows(named=True))
+
+    def _measure(
+        self, key: tuple[object, ...], waiting: StepFunction
+    ) -> tuple[np.ndarray[tuple[int], np.dtype[np.int64]], Values]:
+        """The holder of each use, and its seconds while others waited."""
+        uses = self._uses.get(key)
+        if uses is None:
+            return np.zeros(0, dtype=np.int64), np.zeros(0)
+        begin, end = (uses[name].to_numpy() for name in ("use_from_s", "use_until_s"))
+        return uses["holder"].to_numpy().astype(np.int64), waiting.integrate(begin, end)

@@ -1,0 +1,69 @@
+"""The matrix of an audit: which culprit took how many seconds from the requests of which route."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from string import ascii_uppercase
+
+from analysis.findings.base import Culprit, HarmMatrix
+from analysis.report.table import WIDTH, Column, Row, Table, render_terminal
+from analysis.stats import formats
+from scenarios.units import Second
+
+MOST_COLUMNS = 5
+"""Routes that have a column of their own in a terminal."""
+SHOWN_S = 0.05
+"""Less is shown as nothing."""
+TITLE = "seconds lost to"
+
+
+def format_culprit(culprit: Culprit) -> str:
+    where = culprit.route or ("no request" if culprit.harm == "keeps threads" else "all routes")
+    if culprit.file is None:
+        return f"{where} ({culprit.phase})" if culprit.phase else where
+    return f"{culprit.file}:{culprit.line} {culprit.function}"
+
+
+def format_seconds(seconds: Second) -> str:
+    return formats.decimal(seconds) if seconds >= SHOWN_S else ""
+
+
+def render_matrix(matrix: HarmMatrix) -> list[str]:
+    """Lines of at most 80 columns, with letters for the routes; none where nobody lost anything."""
+    if not matrix.rows:
+        return []
+    own = dict(zip(ascii_uppercase[:MOST_COLUMNS], matrix.routes, strict=False))
+    headings = [*own, *(["others"] if len(matrix.routes) > len(own) else [])]
+    columns = [Column(TITLE, is_text=True, width=30), *(Column(each, width=7) for each in headings)]
+    rows = [
+        Row(format_culprit(culprit), shorten_cells(seconds, len(headings)))
+        for culprit, seconds in zip(matrix.rows, matrix.seconds, strict=True)
+    ]
+    legend = [f"{letter}  {route}" for letter, route in own.items()]
+    return [*render_terminal(Table(columns, rows), WIDTH), *legend]
+
+
+def shorten_cells(seconds: Sequence[Second], room: int) -> list[str]:
+    """The last cell has the sum of what would have no room."""
+    few = seconds if len(seconds) <= room else (*seconds[: room - 1], sum(seconds[room - 1 :]))
+    return [format_seconds(each) for each in few]
+
+
+@dataclass(frozen=True, slots=True)
+class HarmCell:
+    """shade: 1 where the most was lost."""
+
+    text: str
+    shade: float
+
+
+def list_shaded_rows(matrix: HarmMatrix) -> list[tuple[str, str, list[HarmCell]]]:
+    """Place of each culprit; its harm and its route; its cells."""
+    most_s = max((each for row in matrix.seconds for each in row), default=0.0) or 1.0
+    return [
+        (
+            format_culprit(culprit),
+            ", ".join(filter(None, (culprit.harm, culprit.route))),
+            [HarmCell(format_seconds(each), round((each / most_s) ** 0.5, 2)) for each in seconds],
+        )
+        for culprit, seconds in zip(matrix.rows, matrix.seconds, strict=True)
+    ]

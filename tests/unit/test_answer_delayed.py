@@ -1,0 +1,178 @@
+"""The finding ANSWER_DELAYED, from records of layers made by hand."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analysis.findings import AuditEvidence
+from analysis.findings.answer_delayed import AnswerDelayed
+from analysis.findings.loop_delays import accumulate_spans
+from records.rows import HANDOVERS, LAYERS, PROBE
+from tests.unit.audit_samples import FOLDER, PID, SITE, AuditBuilder, make_table
+
+TIMING = f"{FOLDER}/timing.py:12 add_timing"
+LIBRARY = f"{SITE}/shield/asgi.py:40 Shield.__call__"
+Row = dict[str, object]
+ENDPOINT: Row = {"layer": "endpoint", "kind": "endpoint"}
+
+
+def pass_through(visit: int, at_s: float, *layers: Row) -> list[Row]:
+    """Rows of a request that passes each layer at once and is answered after 10 ms; the outermost
+    first. A layer's own columns replace what follows from that."""
+    rows: list[Row] = []
+    for depth, columns in enumerate((*layers, ENDPOINT), start=1):
+        answered_s = None if depth > len(layers) else at_s + 0.01
+        rows.append(
+            {
+                "pid": PID, "visit": visit, "route": "/items", "kind": "BaseHTTPMiddleware",
+                "depth": depth, "entered_s": at_s, "inner_s": answered_s and at_s,
+                "answered_s": answered_s, "passed_s": at_s + 0.01, "start_wait_s": 0.0,
+                "body_s": at_s + 0.01, "sent_s": at_s + 0.01, "returned_s": at_s + 0.01,
+                "client_s": 0.0,
+            }
+            | columns
+        )  # fmt: skip
+    return rows
+
+
+def keep_request(visit: int, at_s: float, wait_s: float, layer: str = TIMING) -> list[Row]:
+    rows = pass_through(visit, at_s + wait_s, {"layer": layer})
+    rows[0] |= {"entered_s": at_s}
+    return rows
+
+
+def keep_answer(visit: int, at_s: float, wait_s: float) -> list[Row]:
+    late_s = at_s + 0.01 + wait_s
+    late: Row = dict.fromkeys(("passed_s", "body_s", "sent_s", "returned_s"), late_s)
+    return pass_through(visit, at_s, {"layer": TIMING, **late})
+
+
+def build(rows: Sequence[Row], **tables: object) -> AuditEvidence:
+    return replace(AuditBuilder().build(), layers=make_table(rows, LAYERS), **tables)  # type: ignore[arg-type]
+
+
+def judge(rows: Sequence[Row]) -> tuple[AnswerDelayed, ...]:
+    found = AnswerDelayed.find(build(rows)).findings
+    return tuple(each for each in found if isinstance(each, AnswerDelayed))
+
+
+@pytest.mark.parametrize(("keep", "cause"), [(keep_request, "request"), (keep_answer, "answer")])
+def test_a_layer_that_waits_is_named_with_its_line_and_seconds(keep: object, cause: str) -> None:
+    assert callable(keep)
+    rows = [row for visit in range(10) for row in keep(visit + 1, float(visit), 0.3)]
+    (found,) = judge(rows)
+    assert (found.code, found.cause, found.route, found.phase) == (
+        "ANSWER_DELAYED", cause, "/items", "middleware",
+    )  # fmt: skip
+    assert (found.file, found.line, found.function) == ("timing.py", 12, "add_timing")
+    assert (found.count, found.severity) == (10, "warning")
+    assert found.seconds == pytest.approx(3.0)
+    assert found.median_ms == pytest.approx(found.longest_ms) == pytest.approx(300)
+    assert "300 ms (median of 10 requests)" in found.message
+
+
+def test_layers_that_pass_on_at_once_are_innocent() -> None:
+    layers: list[Row] = [{"layer": TIMING}, {"layer": LIBRARY, "kind": "ASGI"}]
+    assert judge([row for visit in range(99) for row in pass_through(visit, visit, *layers)]) == ()
+
+
+def test_two_late_requests_of_a_hundred_are_no_evidence() -> None:
+    rows = [row for visit in range(98) for row in keep_answer(visit, visit, 0.0)]
+    assert judge([*rows, *keep_answer(98, 98, 0.1), *keep_answer(99, 99, 0.1)]) == ()
+
+
+def test_the_clients_body_is_the_clients() -> None:
+    rows = [row for visit in range(10) for row in keep_request(visit + 1, float(visit), 0.3)]
+    for row in rows[::2]:
+        row["client_s"] = 0.295
+    assert judge(rows) == ()
+
+
+def test_a_blocked_loop_is_not_the_layers() -> None:
+    rows = [row for visit in range(10) for row in keep_answer(visit + 1, float(visit), 0.3)]
+    audit = AuditBuilder()
+    for turn in range(10):
+        audit.block(turn + 0.015, 0.29, [])
+    evidence = replace(audit.build(), layers=make_table(rows, LAYERS))
+    assert AnswerDelayed.find(evidence).findings == ()
+
+
+def test_a_loop_with_many_short_handles_is_not_the_layers() -> None:
+    """Each round takes 15 ms, and a layer that only passes on takes some rounds."""
+    rows = [row for visit in range(10) for row in keep_answer(visit + 1, float(visit), 0.06)]
+    ages = [
+        {"pid": PID, "at_s": turn / 100, "heartbeat_age_s": 0.0125 + 0.0124 * (-1) ** turn}
+        for turn in range(1000)
+    ]
+    assert AnswerDelayed.find(build(rows, samples=make_table(ages, PROBE))).findings == ()
+    assert len(judge(rows)) == 1
+
+
+def test_a_wait_for_a_thread_is_another_findings() -> None:
+    rows = [row for visit in range(10) for row in keep_request(visit + 1, float(visit), 0.3)]
+    waits: list[Row] = [
+        {
+            "pid": PID, "visit": visit + 1, "asked_s": float(visit), "queued_s": float(visit),
+            "granted_s": visit + 0.29,
+        }
+        for visit in range(10)
+    ]  # fmt: skip
+    evidence = build(rows, handovers=make_table(waits, HANDOVERS))
+    assert AnswerDelayed.find(evidence).findings == ()
+
+
+def test_a_layer_that_waits_for_the_whole_body_is_one_too() -> None:
+    rows = []
+    for visit in range(5):
+        mine = keep_answer(visit, float(visit), 0.5)
+        mine[1]["sent_s"] = visit + 0.5
+        rows += mine
+    (found,) = judge(rows)
+    assert found.cause == "buffer"
+    assert "whole body" in found.message
+
+
+def test_the_layer_outside_that_keeps_the_start_is_the_one_that_delays() -> None:
+    """A pure ASGI layer waits in its `send`: whatever is inside waits there too, and its body comes
+    later."""
+    rows = []
+    for visit in range(5):
+        late_s = visit + 0.41
+        body = {"body_s": late_s, "sent_s": late_s, "returned_s": late_s}
+        rows += pass_through(
+            visit, float(visit),
+            {"layer": LIBRARY, "kind": "ASGI", "passed_s": late_s} | body,
+            {"layer": TIMING, "start_wait_s": 0.4} | body,
+        )  # fmt: skip
+    (found,) = judge(rows)
+    assert (found.file, found.function) == ("shield/asgi.py", "Shield.__call__")
+    assert found.seconds == pytest.approx(2.0)
+
+
+def test_a_late_first_part_of_the_body_is_not_the_layers() -> None:
+    """A layer that compresses keeps the start of the answer until there is a body."""
+    rows = []
+    for visit in range(5):
+        late_s = visit + 1.0
+        mine = pass_through(visit, float(visit), {"layer": LIBRARY, "passed_s": late_s})
+        for row in mine:
+            row |= dict.fromkeys(("body_s", "sent_s", "returned_s"), late_s)
+        rows += mine
+    assert judge(rows) == ()
+
+
+def test_a_layer_that_answers_itself_has_no_delay() -> None:
+    row = keep_answer(1, 0.0, 2.0)[0]
+    alone = row | {"inner_s": None, "answered_s": None}
+    assert judge([alone | {"visit": visit} for visit in range(20)]) == ()
+
+
+@given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50)), max_size=20))
+def test_the_union_of_spans_counts_each_moment_once(spans: list[tuple[int, int]]) -> None:
+    edges_s, before_s = accumulate_spans(spans)
+    union = {each for begin, end in spans for each in range(begin, end)}
+    assert before_s[-1] == len(union)
+    assert list(edges_s) == sorted(edges_s)

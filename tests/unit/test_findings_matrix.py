@@ -1,0 +1,337 @@
+"""Who lost time to whom: nobody loses more than it was late, and nothing is counted twice."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+
+import polars as pl
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analysis.findings import AuditEvidence, AuditFinding, export_findings
+from analysis.findings.base import AuditFindings, HarmMatrix
+from analysis.findings.loop_blocked import LoopBlocked
+from analysis.findings.matrix import charge_findings
+from records.rows import HANDOVERS, LAYERS
+from tests.unit.audit_samples import PID, AuditBuilder, endpoint, make_table
+from tests.unit.finding_samples import (
+    SampleDeadlock,
+    SampleExecutorWait,
+    SampleKeptAnswer,
+    SamplePoolWait,
+    keep_threads,
+)
+
+ROUTES = ("/fast", "/slow", "/other")
+LAYER = "/srv/shop/main.py:30 Timing.__call__"
+TINY = 1e-6
+Span = tuple[float, float]
+
+
+@dataclass
+class DelayedAudit:
+    """Requests with delays of their own. spans: by visit, what may have cost it time."""
+
+    audit: AuditBuilder = field(default_factory=AuditBuilder)
+    handovers: list[dict[str, object]] = field(default_factory=list)
+    layers: list[dict[str, object]] = field(default_factory=list)
+    requests: list[tuple[str, Span, list[Span]]] = field(default_factory=list)
+
+    def ask(self, route: str, began_s: float, took_s: float, is_answered: bool = True) -> int:
+        ended_s = began_s + took_s if is_answered else None
+        self.audit.ask(route, began_s, ended_s)
+        visit = len(self.audit.asked)
+        if not is_answered:
+            self.audit.handle(route, request_id=visit)
+        self.audit.handlers[-1]["visit"] = visit
+        until_s = ended_s if ended_s is not None else max(began_s, 10.0)
+        self.requests.append((route, (began_s, until_s), []))
+        return visit
+
+    def wait(self, visit: int, began_s: float, took_s: float | None, queue: str = "anyio") -> None:
+        """took_s: None where it never gets a thread."""
+        granted_s = None if took_s is None else began_s + took_s
+        self.handovers.append({
+            "pid": PID, "handover": len(self.handovers), "visit": visit, "queue": queue,
+            "asked_s": began_s, "queued_s": began_s, "granted_s": granted_s,
+        })  # fmt: skip
+        self.requests[visit - 1][2].append((began_s, 1e9 if granted_s is None else granted_s))
+
+    def keep(self, visit: int, began_s: float, took_s: float) -> None:
+        self.layers.append({
+            "pid": PID, "visit": visit, "layer": LAYER, "depth": 1, "answered_s": began_s,
+            "passed_s": began_s + took_s,
+        })  # fmt: skip
+        self.requests[visit - 1][2].append((began_s, began_s + took_s))
+
+    def build(self) -> AuditEvidence:
+        return replace(
+            self.audit.build(),
+            handovers=make_table(self.handovers, HANDOVERS),
+            layers=make_table(self.layers, LAYERS),
+        )
+
+
+def measure_union(spans: Sequence[Span], within: Span) -> float:
+    """Seconds of the spans within another, by brute force."""
+    edges = sorted({edge for span in [*spans, within] for edge in span})
+    return sum(
+        until_s - from_s
+        for from_s, until_s in pairwise(edges)
+        if within[0] <= from_s and until_s <= within[1]
+        if any(begin <= from_s and until_s <= end for begin, end in spans)
+    )
+
+
+@st.composite
+def make_delayed_audit(draw: st.DrawFn) -> DelayedAudit:
+    made, now_s = DelayedAudit(), 0.0
+    for number in range(draw(st.integers(0, 4))):
+        length_s = draw(st.floats(0.02, 1.5))
+        stack = endpoint("report", 17 + number % 2)
+        made.audit.block(now_s, length_s, [stack] * 4, route=draw(st.sampled_from(ROUTES)))
+        now_s += length_s + draw(st.floats(0, 1))
+    times = st.floats(0, 5), st.floats(0, 3)
+    for _ in range(draw(st.integers(0, 8))):
+        began_s, took_s = draw(times[0]), draw(times[1])
+        visit = made.ask(draw(st.sampled_from(ROUTES)), began_s, took_s, draw(st.booleans()))
+        for _ in range(draw(st.integers(0, 3))):
+            wait_s = draw(st.none() | times[1])
+            queue = draw(st.sampled_from(["anyio", "executor", "limiter 1", "asgiref"]))
+            made.wait(visit, draw(times[0]), wait_s, queue)
+        for _ in range(draw(st.integers(0, 1))):
+            made.keep(visit, draw(times[0]), draw(times[1]))
+    return made
+
+
+@st.composite
+def make_findings(draw: st.DrawFn) -> list[AuditFinding]:
+    kinds = (SamplePoolWait, SampleExecutorWait, SampleDeadlock)
+    holders = st.lists(
+        st.builds(
+            keep_threads,
+            st.sampled_from([*ROUTES, None]),
+            st.floats(0, 100),
+            st.integers(10, 13),
+        ),
+        max_size=4,
+    )
+    found: list[AuditFinding] = [
+        draw(st.sampled_from(kinds))(
+            severity="warning",
+            confidence="high",
+            route=draw(st.sampled_from(ROUTES)),
+            seconds=draw(st.none() | st.floats(0, 50)),
+            count=draw(st.integers(1, 9)),
+            holders=draw(st.none() | holders.map(tuple)),
+        )
+        for _ in range(draw(st.integers(0, 5)))
+    ]
+    if draw(st.booleans()):
+        found += [find_kept_answer(None)]
+    return found
+
+
+def find_kept_answer(route: str | None) -> AuditFinding:
+    return SampleKeptAnswer(
+        severity="warning", confidence="high", route=route, phase="middleware", file="main.py",
+        line=30, function="Timing.__call__", seconds=1.0,
+    )  # fmt: skip
+
+
+def find_wait(holders: Sequence[tuple[str | None, float]]) -> AuditFinding:
+    return SamplePoolWait(
+        severity="error", confidence="high", route="/fast", phase="endpoint", seconds=9.0, count=1,
+        holders=tuple(keep_threads(route, seconds) for route, seconds in holders),
+    )  # fmt: skip
+
+
+def round_cells(matrix: HarmMatrix) -> list[list[float]]:
+    return [[round(each, 6) for each in row] for row in matrix.seconds]
+
+
+def sum_column(matrix: HarmMatrix, route: str) -> float:
+    place = matrix.routes.index(route)
+    return sum(row[place] for row in matrix.seconds)
+
+
+@given(make_delayed_audit(), make_findings())
+def test_no_route_lost_more_than_it_was_late(
+    made: DelayedAudit, samples: list[AuditFinding]
+) -> None:
+    """Late: above the fastest of its route without its own delays, at most. And nothing is lost but
+    in a block or in a delay, where both are at once only once."""
+    evidence = made.build()
+    _, matrix = charge_findings([*LoopBlocked.find(evidence).findings, *samples], evidence)
+    blocks = [(each.began_s, each.ended_s) for each in evidence.stretches]
+    answered = evidence.asked["ended_s"].is_not_null()
+    for route in matrix.routes:
+        mine = [
+            (within, spans, is_answered)
+            for (name, within, spans), is_answered in zip(made.requests, answered, strict=True)
+            if name == route
+        ]
+        fastest_s = min(
+            (end_s - begin_s - measure_union(spans, (begin_s, end_s)))
+            for (begin_s, end_s), spans, is_answered in mine
+            if is_answered
+        )
+        most_s = sum(
+            min(
+                max(0.0, within[1] - within[0] - fastest_s),
+                measure_union([*spans, *blocks], within),
+            )
+            for within, spans, _ in mine
+        )
+        assert sum_column(matrix, route) <= most_s + TINY
+    assert all(cell >= 0 for row in matrix.seconds for cell in row)
+    assert all(len(row) == len(matrix.routes) for row in matrix.seconds)
+
+
+@given(make_delayed_audit(), make_findings())
+def test_a_row_is_what_the_culprit_took(made: DelayedAudit, samples: list[AuditFinding]) -> None:
+    """And all rows are all victims' losses."""
+    evidence = made.build()
+    found, matrix = charge_findings([*LoopBlocked.find(evidence).findings, *samples], evidence)
+    lost_s = sum(each.taken_s for each in found)
+    assert abs(lost_s - sum(map(sum, matrix.seconds))) < TINY
+    for culprit, row in zip(matrix.rows, matrix.seconds, strict=True):
+        assert sum(row) > 0
+        mine = [each for each in found if each.code == "LOOP_BLOCKED" and each.route]
+        if culprit.harm == "blocks the loop":
+            taken_s = sum(
+                each.taken_s
+                for each in mine
+                if (each.route, each.line, each.phase)
+                == (culprit.route, culprit.line, culprit.phase)
+            )
+            assert abs(taken_s - sum(row)) < TINY
+        if culprit.route is not None and culprit.route in matrix.routes:
+            assert row[matrix.routes.index(culprit.route)] == 0
+
+
+def ask_twice(made: DelayedAudit) -> int:
+    """A route that takes 0.1 s, and a request of it that takes 2 s longer."""
+    made.ask("/fast", 0.0, 0.1)
+    return made.ask("/fast", 1.0, 2.1)
+
+
+def test_waits_are_shared_out_among_the_holders() -> None:
+    made = DelayedAudit()
+    made.wait(ask_twice(made), 1.0, 2.0)
+    wait = find_wait([("/slow", 30.0), ("/other", 10.0), ("/fast", 40.0)])
+    (found,), matrix = charge_findings([wait], made.build())
+    assert [(each.route, each.harm, each.file) for each in matrix.rows] == [
+        ("/slow", "keeps threads", "main.py"), ("/other", "keeps threads", "main.py"),
+    ]  # fmt: skip
+    assert matrix.routes == ("/fast",)
+    assert round_cells(matrix) == [[0.75], [0.25]]
+    (victim,) = found.victims or ()
+    assert (victim.route, victim.requests, round(victim.seconds, 6)) == ("/fast", 1, 1.0)
+
+
+def test_where_the_loop_was_blocked_meanwhile_the_block_counts() -> None:
+    made = DelayedAudit()
+    made.wait(ask_twice(made), 1.0, 2.0)
+    made.audit.block(1.5, 1.0, [endpoint("report", 17)] * 5)
+    evidence = made.build()
+    blocked = LoopBlocked.find(evidence).findings
+    _, matrix = charge_findings([*blocked, find_wait([("/slow", 1.0)])], evidence)
+    assert {each.harm for each in matrix.rows} == {"blocks the loop", "keeps threads"}
+    assert round_cells(matrix) == [[1.0], [1.0]]
+
+
+def test_a_request_that_was_not_late_lost_nothing() -> None:
+    """A background task waits after the answer; a wait behind other work costs nothing."""
+    made = DelayedAudit()
+    made.ask("/fast", 0.0, 2.0)
+    visit = made.ask("/fast", 3.0, 2.0)
+    made.wait(visit, 5.1, 3.0)
+    made.wait(visit, 3.1, 1.0)
+    (found,), matrix = charge_findings([find_wait([("/slow", 1.0)])], made.build())
+    assert found.victims == ()
+    assert matrix == HarmMatrix()
+
+
+def test_a_wait_that_never_ends_counts_while_the_request_lasts() -> None:
+    made = DelayedAudit()
+    made.ask("/fast", 0.0, 0.1)
+    made.wait(made.ask("/fast", 4.0, 0.0, is_answered=False), 4.0, None)
+    _, matrix = charge_findings([find_wait([("/slow", 1.0)])], made.build())
+    assert round_cells(matrix) == [[5.9]]
+
+
+def test_two_waits_at_once_cost_a_request_their_union() -> None:
+    made = DelayedAudit()
+    visit = ask_twice(made)
+    made.wait(visit, 1.0, 1.0)
+    made.wait(visit, 1.5, 1.0)
+    _, matrix = charge_findings([find_wait([("/slow", 1.0)])], made.build())
+    assert round_cells(matrix) == [[1.5]]
+
+
+def test_waits_for_executors_are_not_charged_to_who_keeps_the_pool() -> None:
+    made = DelayedAudit()
+    made.wait(ask_twice(made), 1.0, 2.0, "executor")
+    (found,), _ = charge_findings([find_wait([("/slow", 1.0)])], made.build())
+    assert found.victims == ()
+
+
+def test_a_deadlock_answers_for_its_holders() -> None:
+    made = DelayedAudit()
+    made.wait(ask_twice(made), 1.0, 2.0)
+    wait = find_wait([("/slow", 3.0), ("/other", 1.0)])
+    deadlock = SampleDeadlock(
+        severity="error", confidence="high", route="/slow", holders=(keep_threads("/slow", 40.0),)
+    )
+    (waits, stuck), matrix = charge_findings([wait, deadlock], made.build())
+    assert (round(waits.taken_s, 6), round(stuck.taken_s, 6)) == (0.5, 1.5)
+    assert round(sum(map(sum, matrix.seconds)), 6) == 2.0
+
+
+def test_a_middleware_that_keeps_answers_takes_from_every_route() -> None:
+    made = DelayedAudit()
+    made.keep(ask_twice(made), 1.1, 2.0)
+    made.ask("/other", 5.0, 0.2)
+    made.keep(made.ask("/other", 6.0, 1.2), 6.2, 1.0)
+    (found,), matrix = charge_findings([find_kept_answer(None)], made.build())
+    assert matrix.routes == ("/fast", "/other")
+    assert round_cells(matrix) == [[2.0, 1.0]]
+    assert [each.route for each in found.victims or ()] == ["/fast", "/other"]
+
+
+def test_waits_without_known_holders_have_no_known_victims() -> None:
+    made = DelayedAudit()
+    made.wait(ask_twice(made), 1.0, 2.0)
+    (found,), matrix = charge_findings([replace(find_wait([]), holders=None)], made.build())
+    assert found.victims is None
+    assert matrix == HarmMatrix()
+
+
+def test_the_matrix_is_a_key_of_findings_json() -> None:
+    made = DelayedAudit()
+    made.wait(ask_twice(made), 1.0, 2.0)
+    found, matrix = charge_findings([find_wait([("/slow", 1.0)])], made.build())
+    matrix = replace(matrix, seconds=((2.0,),))
+    exported = export_findings(AuditFindings(findings=found, matrix=matrix))
+    assert exported["schema"] == 1
+    assert exported["matrix"] == {
+        "rows": (
+            {
+                "harm": "keeps threads", "route": "/slow", "phase": "endpoint", "file": "main.py",
+                "line": 10, "function": "keep",
+            },
+        ),
+        "routes": ("/fast",),
+        "seconds": ((2.0,),),
+    }  # fmt: skip
+
+
+def test_the_last_row_of_a_handover_counts() -> None:
+    made = DelayedAudit()
+    made.wait(ask_twice(made), 1.0, None)
+    evidence = made.build()
+    later = evidence.handovers.with_columns(granted_s=pl.lit(1.5))
+    evidence = replace(evidence, handovers=pl.concat([evidence.handovers, later]))
+    _, matrix = charge_findings([find_wait([("/slow", 1.0)])], evidence)
+    assert round_cells(matrix) == [[0.5]]

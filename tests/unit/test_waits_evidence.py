@@ -1,0 +1,170 @@
+"""Which phase asked for a thread, in whose code, and how long it waited: records made by hand."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import polars as pl
+import pytest
+
+from analysis.findings.evidence import AuditEvidence
+from analysis.findings.handover_evidence import locate_handovers, locate_thread_stacks
+from records.rows import HANDLERS, HANDOVERS, PROBE, THREAD_STACKS
+from tests.unit.audit_samples import (
+    FOLDER,
+    PID,
+    RUN,
+    SITE,
+    AuditBuilder,
+    Entry,
+    library,
+    make_table,
+    own,
+)
+
+TO_THREAD: Sequence[Entry] = (
+    library("anyio.to_thread", "run_sync"),
+    library("starlette.concurrency", "run_in_threadpool"),
+)
+APP: Sequence[Entry] = (library("fastapi.routing", "app"), *RUN)
+ENDPOINT = (*TO_THREAD, library("fastapi.routing", "run_endpoint_function"), *APP)
+DEPENDENCY = (*TO_THREAD, library("fastapi.dependencies.utils", "solve_dependencies"), *APP)
+BACKGROUND = (*TO_THREAD, library("starlette.background", "__call__"), *APP)
+CHUNK = (
+    TO_THREAD[0],
+    library("starlette.concurrency", "iterate_in_threadpool"),
+    library("starlette.responses", "stream_response"),
+    *APP,
+)
+LOAD = f"{FOLDER}/main.py:10 load"
+
+
+def make_handover(**columns: object) -> dict[str, object]:
+    """By default an endpoint that got a token at once, at second 1, and worked for a second."""
+    return {
+        "pid": PID, "handover": 1, "visit": 1, "route": "/a", "queue": "anyio", "capacity": 40.0,
+        "asked_s": 1.0, "queued_s": None, "granted_s": 1.0, "began_s": 1.0, "ended_s": 2.0,
+        "thread_id": 9, "cpu_s": 0.0, "work": LOAD, "asker": json.dumps(ENDPOINT), "failed": False,
+    } | columns  # fmt: skip
+
+
+def build_evidence(rows: Sequence[Mapping[str, object]], **more: object) -> AuditEvidence:
+    numbered = [{**row, "handover": place} for place, row in enumerate(rows, start=1)]
+    evidence = replace(AuditBuilder().build(), handovers=make_table(numbered, HANDOVERS))
+    return replace(evidence, **more)  # type: ignore[arg-type]
+
+
+def locate_one(**columns: object) -> Mapping[str, object]:
+    return locate_handovers(build_evidence([make_handover(**columns)])).row(0, named=True)
+
+
+@pytest.mark.parametrize(
+    ("phase", "asker"),
+    [
+        ("endpoint", ENDPOINT),
+        ("dependency", DEPENDENCY),
+        ("background", BACKGROUND),
+        ("stream", CHUNK),
+        ("response", [*TO_THREAD, library("fastapi.routing", "serialize_response"), *APP]),
+        ("file", [TO_THREAD[0], library("starlette.responses", "__call__"), *APP]),
+        ("file", [TO_THREAD[0], library("starlette.staticfiles", "get_response"), *APP]),
+        ("file", [*TO_THREAD, library("starlette.datastructures", "read"), own("put", 31), *APP]),
+        ("file", [library("anyio._core._fileio", "read"), own("put", 31), *APP]),
+        ("endpoint", [*TO_THREAD, own("put", 31), *APP]),
+        ("background", [library("anyio._core._fileio", "read"), own("mail", 31), *BACKGROUND[2:]]),
+        (
+            "teardown",
+            [
+                *TO_THREAD,
+                library("fastapi.concurrency", "contextmanager_in_threadpool"),
+                library("contextlib", "__aexit__"),
+                *APP,
+            ],
+        ),
+        ("callback", [*TO_THREAD, own("poll", 41), *RUN]),
+        (
+            "exception-handler",
+            [*TO_THREAD, library("starlette._exception_handler", "wrapped_app"), *RUN],
+        ),
+    ],
+)
+def test_the_stack_that_asks_says_the_phase(phase: str, asker: Sequence[Entry]) -> None:
+    assert locate_one(asker=json.dumps(asker))["phase"] == phase
+
+
+def read_places(**columns: object) -> tuple[list[object], list[object]]:
+    """Of what waits, and of what works."""
+    found, names = locate_one(**columns), ("file", "line", "function")
+    return [found[each] for each in names], [found[f"work_{each}"] for each in names]
+
+
+def test_the_line_that_asks_waits_and_the_work_keeps_the_thread() -> None:
+    asker = json.dumps([*TO_THREAD, own("put", 31), *APP])
+    work = f"{FOLDER}/my shop/db.py:7 make.<locals>.load"
+    asks, works = ["main.py", 31, "put"], ["my shop/db.py", 7, "load"]
+    assert read_places(asker=asker, work=work) == (asks, works)
+    assert read_places(work=work) == (works, works)  # the framework asks, for the user's code
+    for foreign in (f"{SITE}/redis/client.py:7 Redis.get", "time.sleep", None):
+        assert read_places(asker=asker, work=foreign) == (asks, asks)
+    nobody = [None] * 3
+    assert read_places(asker=json.dumps(RUN), work="time.sleep") == (nobody, nobody)
+
+
+def test_seconds_are_split_into_token_loop_and_use() -> None:
+    found = locate_one(asked_s=1.0, queued_s=1.25, granted_s=3.25, began_s=3.75, ended_s=7.75)
+    assert [found[each] for each in ("token_s", "loop_s", "used_s")] == [2.0, 0.75, 4.5]
+    free = locate_one(asked_s=1.0, granted_s=1.5, began_s=2.0, ended_s=7.0)
+    assert [free[each] for each in ("token_s", "loop_s", "used_s")] == [0.0, 1.0, 5.5]
+
+
+def test_an_executors_wait_lasts_until_its_thread_begins() -> None:
+    times = {"asked_s": 1.0, "queued_s": 1.0, "granted_s": None, "began_s": 4.0, "ended_s": 6.0}
+    for queue in ("executor", "executor db", "asgiref"):
+        found = locate_one(queue=queue, **times)
+        assert [found[each] for each in ("token_s", "loop_s", "used_s")] == [3.0, 0.0, 2.0]
+
+
+WAITING = {"queued_s": 1.0, "granted_s": None, "began_s": None, "ended_s": None}
+
+
+def test_what_never_ends_lasts_while_its_process_is_seen() -> None:
+    never = make_handover(**WAITING)
+    works = make_handover(ended_s=None)
+    rows = locate_handovers(build_evidence([never, works]))
+    assert rows["token_s"].to_list() == [9.0, 0.0]  # the recording ends at second 10
+    assert rows["used_s"].to_list() == [0.0, 9.0]
+    killed = make_table([{"pid": PID, "at_s": 6.0}, {"pid": PID, "at_s": 5.0}], PROBE)
+    rows = locate_handovers(build_evidence([never, works], samples=killed))
+    assert (rows["token_s"][0], rows["used_s"][1]) == (5.0, 5.0)
+
+
+def test_a_wait_that_is_given_up_ends() -> None:
+    found = locate_one(**{**WAITING, "ended_s": 3.0}, failed=True)
+    assert [found[each] for each in ("token_s", "loop_s", "used_s")] == [2.0, 0.0, 0.0]
+    unknown = locate_one(**WAITING, failed=True)
+    assert (unknown["token_s"], unknown["used_s"]) == (0.0, 0.0)
+
+
+def test_what_is_asked_after_the_answer_says_so() -> None:
+    sent = make_table([{"pid": PID, "visit": 1, "route": "/a", "sent_s": 1.0}], HANDLERS)
+    rows = [make_handover(asked_s=0.5), make_handover(asked_s=1.5), make_handover(visit=None)]
+    assert locate_handovers(build_evidence(rows, handlers=sent))["is_after"].to_list() == [
+        False, True, False,
+    ]  # fmt: skip
+
+
+def test_no_rows_are_no_rows() -> None:
+    found = locate_handovers(build_evidence([]))
+    assert found.is_empty()
+    assert {"phase", "file", "line", "token_s", "loop_s", "used_s"} <= set(found.columns)
+    assert locate_thread_stacks(build_evidence([])).is_empty()
+
+
+def test_a_threads_stack_gives_the_users_innermost_line() -> None:
+    stack = [library("socket", "recv"), own("query", 36), own("load", 12)]
+    sample = {"pid": PID, "at_s": 1.0, "handover": 1, "route": "/a", "stack": json.dumps(stack)}
+    foreign = {**sample, "stack": json.dumps(stack[:1])}
+    stacks = make_table([sample, foreign, {**sample, "handover": None}], THREAD_STACKS)
+    found = locate_thread_stacks(build_evidence([], thread_stacks=stacks))
+    assert found.select("handover", "line", "function").rows() == [(1, 36, "query")]
+    assert isinstance(found, pl.DataFrame)
