@@ -180,8 +180,9 @@ def print_details(score: Score, matches: Sequence[Match]) -> None:
 def describe_detection(detection: Detection, wrong: Sequence[str]) -> str:
     label = detection.label
     known = Report(
-        label.route, label.file, label.lines[0], label.function, "/".join(label.phases),
-        label.cause if label.code == LOOP_BLOCKED else None, label.call, detection.taken.most_s,
+        route=label.route, file=label.file if label.lines else None,
+        line=next(iter(label.lines), None), function=label.function, phase="/".join(label.phases),
+        cause=label.cause if label.code == LOOP_BLOCKED else None, seconds=detection.taken.most_s,
         holders=(Holder(label.holder.route, label.holder.file, label.holder.lines[0]),)
         if label.holder else (),
     )  # fmt: skip

@@ -12,7 +12,7 @@ import anyio.to_thread
 from fastapi import Depends, FastAPI
 from fastapi.responses import PlainTextResponse
 from starlette.concurrency import run_in_threadpool
-from truth import note_wait
+from truth import note_run, note_wait
 
 WAIT_S = 0.12
 
@@ -20,7 +20,7 @@ WAIT_S = 0.12
 @asynccontextmanager
 async def shrink_pool(_: FastAPI) -> AsyncIterator[None]:
     anyio.to_thread.current_default_thread_limiter().total_tokens = 2
-    note_wait("pool-is-small", monotonic())
+    note_run("pool-is-small")
     yield
 
 
@@ -39,15 +39,6 @@ async def read_clock() -> float:
 Asked = Annotated[float, Depends(read_clock)]
 
 
-async def note_health() -> None:
-    """Not by what is trivial itself: writing it down is work."""
-    note_wait("health-is-trivial", monotonic())
-
-
-async def note_user() -> None:
-    note_wait("user-is-trivial", monotonic())
-
-
 @app.get("/report", response_model=None)
 def write_report(asked_s: Asked) -> PlainTextResponse:
     note_wait("report-behind-reports", asked_s)  # waits: report-behind-reports
@@ -55,18 +46,18 @@ def write_report(asked_s: Asked) -> PlainTextResponse:
     return PlainTextResponse("written")
 
 
-@app.get("/health", response_model=None, dependencies=[Depends(note_health)])
-def check_health(asked_s: Asked) -> PlainTextResponse:  # waits: health-is-trivial
+@app.get("/health", response_model=None)
+def check_health(asked_s: Asked) -> PlainTextResponse:
     note_wait("health-behind-reports", asked_s)  # waits: health-behind-reports
     return PlainTextResponse("well")
 
 
-def find_user(asked_s: Asked) -> str:  # waits: user-is-trivial
+def find_user(asked_s: Asked) -> str:
     note_wait("user-behind-reports", asked_s)  # waits: user-behind-reports
     return "user"
 
 
-@app.get("/user", dependencies=[Depends(note_user)])
+@app.get("/user")
 async def greet(user: Annotated[str, Depends(find_user)]) -> str:
     return user
 

@@ -1,7 +1,8 @@
 """FastAPI: a pool of four threads that /report fills, and a wait for it at each stage of a request.
 
 Each wait ends where the thread begins, and begins where the app's own code on the loop ran last
-before it, or where the work before it ended.
+before it, or where the work before it ended. Every other route paces its users, so that what they
+wait for is not the event loop.
 """
 
 from __future__ import annotations
@@ -19,20 +20,14 @@ from fastapi import BackgroundTasks, Depends, FastAPI, Request
 from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 from pydantic import BaseModel, model_validator
 from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 from truth import note_wait
 
-WORK_S = 0.15
-PACE_S = 0.1
-"""Before what goes on after the answer: users who are answered first would add more and more."""
+WORK_S = 0.4
+PACE_S = 0.05
 DOCUMENTS = Path(__file__).with_name("documents")
-ALL_WAIT = {
-    "/file": "wait-for-file",
-    "/documents/note.txt": "wait-for-static-file",
-    "/stream": "wait-for-chunk",
-}
-"""Routes whose own work is done in no time: all of the request is a wait for the pool."""
 
 
 @asynccontextmanager
@@ -42,19 +37,32 @@ async def shrink_pool(_: FastAPI) -> AsyncIterator[None]:
 
 
 class RequestClock:
+    """The work of these routes is done in no time: from where they note a moment to their end, all
+    is a wait for the pool."""
+
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        asked_s = monotonic()
         await self.app(scope, receive, send)
-        if label := ALL_WAIT.get(scope.get("path", "")):
-            note_wait(label, asked_s)
+        if noted := scope.get("noted"):
+            note_wait(*noted)
+
+
+async def note(scope: Scope, label: str) -> None:
+    await asyncio.sleep(PACE_S)
+    scope["noted"] = label, monotonic()
+
+
+class Documents(StaticFiles):
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        await note(scope, "wait-for-static-file")
+        return await super().get_response(path, scope)  # waits: wait-for-static-file
 
 
 app = FastAPI(lifespan=shrink_pool)
 app.add_middleware(RequestClock)
-app.mount("/documents", StaticFiles(directory=DOCUMENTS))  # waits: wait-for-static-file
+app.mount("/documents", Documents(directory=DOCUMENTS))
 
 
 @app.get("/ping")
@@ -63,14 +71,24 @@ async def ping() -> str:
 
 
 async def read_clock() -> float:
+    await asyncio.sleep(PACE_S)
     return monotonic()
 
 
 Asked = Annotated[float, Depends(read_clock)]
 
 
+async def read_clock_at_once() -> float:
+    return monotonic()
+
+
+AskedAtOnce = Annotated[float, Depends(read_clock_at_once)]
+
+
 @app.get("/report", response_model=None)
-def write_report(asked_s: Asked) -> JSONResponse:  # waits: wait-for-own-kind
+def write_report(
+    asked_s: Annotated[float, Depends(read_clock_at_once)],
+) -> JSONResponse:  # waits: wait-for-own-kind
     note_wait("wait-for-own-kind", asked_s)
     time.sleep(WORK_S)  # holds: report
     return JSONResponse("written")
@@ -139,7 +157,8 @@ async def register(tasks: BackgroundTasks) -> str:
 
 
 @app.get("/file", response_model=None)
-async def send_file() -> FileResponse:
+async def send_file(request: Request) -> FileResponse:
+    await note(request.scope, "wait-for-file")
     return FileResponse(DOCUMENTS / "note.txt")  # waits: wait-for-file
 
 
@@ -149,7 +168,8 @@ def iterate_lines() -> Iterator[str]:
 
 
 @app.get("/stream", response_model=None)
-async def stream() -> StreamingResponse:
+async def stream(request: Request) -> StreamingResponse:
+    await note(request.scope, "wait-for-chunk")
     return StreamingResponse(iterate_lines(), media_type="text/plain")
 
 
@@ -179,6 +199,7 @@ def report_stock(request: Request, _: Exception) -> JSONResponse:
 
 @app.get("/error")
 async def fail(request: Request) -> str:
+    await asyncio.sleep(PACE_S)
     request.state.asked_s = monotonic()
     raise StockError
 
@@ -190,4 +211,5 @@ def look_up(asked_s: float) -> str:
 
 @app.get("/offload")
 async def offload() -> str:
+    await asyncio.sleep(PACE_S)
     return await run_in_threadpool(look_up, monotonic())  # waits: wait-in-own-call

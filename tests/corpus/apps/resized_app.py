@@ -6,11 +6,10 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from time import monotonic
 
 import anyio.to_thread
 from fastapi import FastAPI
-from truth import note_wait
+from truth import note_run
 
 WORK_S = 1.0
 MANY, FEW = 16, 6
@@ -43,7 +42,7 @@ def work() -> None:
 async def shrink() -> str:
     resize(FEW)
     if anyio.to_thread.current_default_thread_limiter().available_tokens < 0:
-        note_wait("pool-exceeded", monotonic())
+        note_run("pool-exceeded")
     await asyncio.sleep(WORK_S)
     resize(MANY)
     return "resized"

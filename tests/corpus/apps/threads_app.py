@@ -9,11 +9,10 @@ from collections.abc import AsyncIterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import cache
-from time import monotonic
 
 import anyio.to_thread
 from fastapi import FastAPI
-from truth import note_wait
+from truth import note_run
 
 PACE_S = 0.3
 NEVER = threading.Event()
@@ -60,7 +59,7 @@ async def ping() -> str:
 async def start_watcher() -> str:
     await asyncio.sleep(PACE_S)
     threading.Thread(target=NEVER.wait, daemon=True).start()  # waits: thread-per-request
-    note_wait("thread-per-request", monotonic())
+    note_run("thread-per-request")
     return "watched"
 
 
@@ -68,7 +67,7 @@ async def start_watcher() -> str:
 async def start_pool() -> int:
     await asyncio.sleep(PACE_S)
     POOLS.append(ThreadPoolExecutor(1))
-    note_wait("pool-per-request", monotonic())
+    note_run("pool-per-request")
     return await asyncio.wrap_future(POOLS[-1].submit(len, POOLS))  # waits: pool-per-request
 
 
