@@ -14,7 +14,6 @@ it, in this one.
 """
 
 import argparse
-import os
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,12 +22,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.corpus_audit import StudyAudit
-from benchmarks.corpus_rivals import APP_PACKAGES, RIVALS, Rival, choose_environment
+from benchmarks.corpus_rivals import APP_PACKAGES, CACHE, RIVALS, Rival, choose_environment
 from benchmarks.corpus_trials import Detector, Trial, keep_cores_busy, run_trial
 from tests.corpus.labels import load_corpus
 from tests.corpus.matching import ASPECTS, Detection, Match, Report
-
-CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "asyncio-vs-threads"
 
 
 def parse_options() -> argparse.Namespace:

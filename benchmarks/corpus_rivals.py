@@ -29,6 +29,7 @@ RIVALS: Mapping[str, str] = {
 }
 """By name, what to install; asyncio's debug mode is Python's own."""
 INSTALL_S = 300
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "asyncio-vs-threads"
 Place = tuple[str | None, str | None, int | None, str | None, str | None]
 
 
@@ -53,6 +54,18 @@ def choose_environment(python: Path, cache: Path, packages: Sequence[str]) -> Pa
     return make_environment(cache / f"{kind}-{done.stdout.strip()}", python, packages)
 
 
+def build_rival_variables(name: str, app: str, log: Path) -> dict[str, str]:
+    """app: a module of the corpus. log: where the detector's reports go."""
+    return {
+        "PYTHONPATH": os.pathsep.join((str(ENTRY), str(APPS))),
+        "RIVAL": name,
+        "RIVAL_TARGET": app,
+        "RIVAL_APPS": str(APPS),
+        "RIVAL_LOG": str(log),
+        "PYTHONASYNCIODEBUG": "1" if name == "asyncio debug" else "",
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class Rival:
     name: str
@@ -61,16 +74,11 @@ class Rival:
         log = trial.folder / "reports.jsonl"
         log.touch()
         variables = {
-            "PYTHONPATH": os.pathsep.join((str(ENTRY), str(APPS))),
+            **build_rival_variables(self.name, trial.app.name, log),
             "CORPUS_TIMES": str(trial.times),
-            "RIVAL": self.name,
-            "RIVAL_TARGET": trial.app.name,
-            "RIVAL_APPS": str(APPS),
-            "RIVAL_LOG": str(log),
-            "PYTHONASYNCIODEBUG": "1" if self.name == "asyncio debug" else "",
         }
         app = ServedApp("rival_entry:app", trial.python, trial.loop, variables)
-        with serve(app, trial.folder / "server.log") as port:
+        with serve(app, trial.folder / "server.log") as (port, _):
             asked = ask_all(port, trial)
         return read_reports(log, trial.app, asked)
 

@@ -1,41 +1,45 @@
 """What the probe costs: `python -m benchmarks.probe_overhead [--rounds 7] [--seconds 2]
-[--loop uvloop]`.
+[--loop uvloop]
+[--rivals PYTHON]`.
 
 Four servers stand side by side (uvicorn, one worker, httptools) and are driven in turn
 against /ping: bare, bare again (what two identical servers differ by), under the probe, and
 behind a BaseHTTPMiddleware that logs threads as the original study's did. Each figure is the
 median over the rounds; the difference is taken within each round before the median.
 
+With --rivals, an interpreter from 3.12 on, an app of the corpus is served with h11 in an
+environment of its own: bare, under an audit's probe, and under each other detector that the corpus
+is measured with.
+
 CPU per request is the server process's own, watchdog and journal included. It is the figure to
 read: rps also holds what the machine's neighbours did.
 """
 
 import argparse
-import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from time import monotonic, sleep
+from time import monotonic
 
 import psutil
 
+from benchmarks.corpus_rivals import (
+    APP_PACKAGES,
+    CACHE,
+    RIVALS,
+    build_rival_variables,
+    choose_environment,
+)
 from benchmarks.raw_load import drive
-from stress.machine import find_free_port
-from stress.stack import is_answering
+from stress.audit.audited_app import DIRECTORY_VARIABLE
+from tests.corpus.serve import ServedApp, serve
 
 ROOT = Path(__file__).resolve().parent.parent
 CONNECTIONS = 16
-VARIANTS = (
-    ("bare", "app.main:app"),
-    ("bare again", "app.main:app"),
-    ("probe", "asgi_probe.entry:app"),
-    ("BaseHTTPMiddleware", "benchmarks.thread_logging:app"),
-)
+OWN_APP, CORPUS_APP = "app.main:app", "innocent_app"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,34 +56,53 @@ class BenchmarkRound:
     """CPU microseconds per request."""
 
 
-@contextmanager
-def start_benchmark_server(
-    name: str, target: str, loop: str, folder: Path
-) -> Iterator[BenchmarkServer]:
-    port = find_free_port(0)
-    entry = ROOT / "probe"
-    env = {
-        **os.environ,
-        "PYTHONPATH": f"{ROOT}:{entry}",
-        "PROBE_TARGET": "app.main:app",
+def list_own_servers(folder: Path, loop: str) -> dict[str, tuple[ServedApp, tuple[str, ...]]]:
+    """By name: what is served, and more words for uvicorn."""
+    variables = {
+        "PYTHONPATH": f"{ROOT}:{ROOT / 'probe'}",
+        "PROBE_TARGET": OWN_APP,
         "PROBE_DIR": str(folder),
     }
-    argv = (
-        sys.executable, "-m", "uvicorn", target, f"--port={port}", f"--loop={loop}",
-        "--http=httptools", "--no-access-log", "--log-level=warning",
-    )  # fmt: skip
-    with (folder / "server.log").open("ab") as output:
-        process = subprocess.Popen(argv, cwd=ROOT, env=env, stdout=output, stderr=output)
-    try:
-        deadline_s = monotonic() + 30
-        while not is_answering(port):
-            if process.poll() is not None or monotonic() > deadline_s:
-                raise SystemExit(f"{name}: no server; see {folder / 'server.log'}")
-            sleep(0.05)
-        yield BenchmarkServer(name, port, psutil.Process(process.pid))
-    finally:
-        process.terminate()
-        process.wait()
+    targets = {
+        "bare": OWN_APP,
+        "bare again": OWN_APP,
+        "probe": "asgi_probe.entry:app",
+        "BaseHTTPMiddleware": "benchmarks.thread_logging:app",
+    }
+    words = ("--http=httptools", "--log-level=warning")
+    return {
+        name: (ServedApp(target, loop=loop, variables=variables), words)
+        for name, target in targets.items()
+    }
+
+
+def list_rivals(
+    folder: Path, loop: str, python: Path
+) -> dict[str, tuple[ServedApp, tuple[str, ...]]]:
+    packages = (*APP_PACKAGES, *filter(None, RIVALS.values()))
+    python = choose_environment(python, CACHE, packages)
+    target = f"{CORPUS_APP}:app"
+    bare = ServedApp(target, python, loop)
+    variables = {"PYTHONPATH": str(ROOT / "probe"), DIRECTORY_VARIABLE: str(folder)}
+    found = {
+        "bare": bare,
+        "bare again": bare,
+        "study audit": ServedApp(target, python, loop, variables),
+    }
+    for name in RIVALS:
+        log = folder / f"{name}.jsonl"
+        log.touch()
+        variables = build_rival_variables(name, CORPUS_APP, log)
+        found[name] = ServedApp("rival_entry:app", python, loop, variables)
+    return {name: (served, ()) for name, served in found.items()}
+
+
+@contextmanager
+def start_benchmark_server(
+    name: str, app: ServedApp, words: Sequence[str], folder: Path
+) -> Iterator[BenchmarkServer]:
+    with serve(app, folder / f"{name}.log", words) as (port, pid):
+        yield BenchmarkServer(name, port, psutil.Process(pid))
 
 
 def measure(server: BenchmarkServer, seconds: float) -> BenchmarkRound:
@@ -108,12 +131,17 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=2.0, help="of load, each time")
     parser.add_argument("--loop", choices=("uvloop", "asyncio"), default="uvloop")
+    parser.add_argument("--rivals", type=Path, help="other detectors, in this Python's environment")
     options = parser.parse_args()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        if options.rivals:
+            listed = list_rivals(folder, options.loop, options.rivals)
+        else:
+            listed = list_own_servers(folder, options.loop)
         servers = [
-            stack.enter_context(start_benchmark_server(name, app, options.loop, folder))
-            for name, app in VARIANTS
+            stack.enter_context(start_benchmark_server(name, *served, folder))
+            for name, served in listed.items()
         ]
         for server in servers:
             measure(server, 0.5)  # warm

@@ -48,6 +48,17 @@ BOUNDARIES: Mapping[tuple[str, str], BlockPhase] = {
     ("uvicorn.lifespan.on", "main"): "startup",
     ("asyncio.events", "_run"): "callback",
 }
+RUNNERS = frozenset(
+    {
+        ("asyncio.runners", "run"),
+        ("uvicorn._compat", "asyncio_run"),
+        ("asyncio.base_events", "run_until_complete"),
+        ("asyncio.base_events", "run_forever"),
+        ("uvloop", "run"),
+    }
+)
+"""Functions that run an event loop: what calls them, a server's start or the user's own main, is
+not what blocks it."""
 MIDDLEWARE = ("starlette.middleware.", "fastapi.middleware.")
 """Every function of these modules that is no boundary itself is one of a middleware."""
 SERVERS = ("uvicorn.", "hypercorn.", "granian.", "gunicorn.")

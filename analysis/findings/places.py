@@ -2,14 +2,14 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import PurePath
 
 from analysis.findings.evidence import RouteCode, Stack, StackFrame
-from analysis.findings.framework import LIBRARY, PROBE, BlockPhase
-from analysis.findings.phases import classify_phase, find_first, is_boundary
+from analysis.findings.framework import LIBRARY, PROBE, RUNNERS, BlockPhase
+from analysis.findings.phases import classify_phase, find_first, get_name, is_boundary
 
 BY_THE_ROUTE: frozenset[BlockPhase] = frozenset(
     {"dependency", "endpoint", "response", "stream", "websocket", "background", "teardown"}
@@ -56,7 +56,7 @@ class PlaceFinder:
         """The nearest boundary outwards from the innermost frame of the user's says which phase it
         is. Where a boundary comes first, the user's frames outside of it only wait for it.
         in_thread: of another thread than the loop's, where only an endpoint can be recognised."""
-        frames = tuple(each for each in stack if each.module.split(".")[0] != PROBE)
+        frames = tuple(cut_at_runner(stack))
         own = find_first(frames, lambda each: not is_library(each.file))
         edge = find_first(frames, is_boundary)
         if own is not None and edge is not None and edge < own:
@@ -96,6 +96,16 @@ class PlaceFinder:
 
     def shorten_file(self, file: str) -> str:
         return shorten_file(file, self._folder)
+
+
+def cut_at_runner(stack: Stack) -> Iterator[StackFrame]:
+    """The frames of what the loop runs, without the probe's. Where the loop's own functions are in
+    Python, the probe has left out what lies outside of them; uvloop's are not."""
+    for frame in stack:
+        if (frame.module, get_name(frame)) in RUNNERS:
+            return
+        if frame.module.split(".")[0] != PROBE:
+            yield frame
 
 
 def choose_line(frames: Stack, own: int | None) -> int | None:

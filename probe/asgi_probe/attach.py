@@ -21,8 +21,9 @@ from .attach_report import (
     AttachReport,
     describe_server,
 )
+from .made import instrument_makers
 from .middleware import Probe
-from .request_record import instrument_pool
+from .pool_calls import instrument_pool
 from .routes import App, Receive, Scope, Send
 
 log = logging.getLogger("probe")
@@ -72,6 +73,7 @@ def keep_from_app(doing: str) -> Iterator[None]:
 
 def run_hook(name: str, module: ModuleType) -> None:
     with keep_from_app(f"hook {module.__name__}"):
+        instrument_makers()  # before the user's modules take names from libraries
         globals()[name](module)
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from .attach_report import AttachReport, describe_server
 from .middleware import Probe
-from .request_record import instrument_pool
+from .pool_calls import instrument_pool
 
 
 def load_target(target: str) -> object:

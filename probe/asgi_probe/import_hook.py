@@ -10,7 +10,7 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from importlib.machinery import ModuleSpec
     from types import ModuleType
 
@@ -26,7 +26,7 @@ SERVERS = {
 
 
 def install() -> None:
-    sys.meta_path.insert(0, ServerFinder())
+    sys.meta_path.insert(0, ModuleFinder(dict.fromkeys(SERVERS, hook)))
     for name in SERVERS:
         if name in sys.modules:  # by a .pth file, before this
             hook(sys.modules[name])
@@ -38,23 +38,27 @@ def hook(module: ModuleType) -> None:
     attach.run_hook(SERVERS[module.__name__], module)
 
 
-class ServerFinder:
-    """Leaves each module to the finders behind it; a server's is hooked once it is executed."""
+class ModuleFinder:
+    """Leaves each module to the finders behind it; one that has a hook is given to it once it is
+    executed."""
+
+    def __init__(self, hooks: Mapping[str, Callable[[ModuleType], None]]) -> None:
+        self.hooks = hooks
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if name not in SERVERS:
+        if name not in self.hooks:
             return None
         others = [each for each in sys.meta_path if each is not self]
         found = (each.find_spec(name, path, target) for each in others)
         spec = next((each for each in found if each is not None), None)
         if spec is not None:
-            hook_when_executed(spec)
+            hook_when_executed(spec, self.hooks[name])
         return spec
 
 
-def hook_when_executed(spec: ModuleSpec) -> None:
+def hook_when_executed(spec: ModuleSpec, run_hook: Callable[[ModuleType], None]) -> None:
     """The loader stays what it is: a service may ask it for source or data."""
     loader = spec.loader
     if loader is None:
@@ -63,7 +67,7 @@ def hook_when_executed(spec: ModuleSpec) -> None:
 
     def execute_and_hook(module: ModuleType) -> None:
         execute(module)
-        hook(module)
+        run_hook(module)
 
     if hasattr(loader, "__dict__"):
         loader.exec_module = execute_and_hook  # type: ignore[method-assign]

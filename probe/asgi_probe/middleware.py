@@ -11,8 +11,11 @@ from time import monotonic
 
 from .attach_report import BY_HAND, DIRECTORY_VARIABLE, AttachReport
 from .blocks import instrument_handles
+from .executors import instrument_executors
+from .made import instrument_makers
+from .pool_calls import instrument_pool
 from .recorder import Recorder
-from .request_record import RequestRecord, current, instrument_executors, instrument_pool
+from .request_record import RequestRecord, current
 from .routes import App, Message, Receive, Scope, Send
 from .timed_call import wrap_app
 from .watchdog import Watchdog
@@ -49,6 +52,8 @@ class Probe:
             instrument_pool()
             instrument_executors()
             instrument_handles()
+            if DIRECTORY_VARIABLE in os.environ:  # an audit
+                instrument_makers()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         recorder = self.recorder

@@ -73,15 +73,16 @@ class Recorder:
             self.off = True
             log.error("the probe is switched off: %r", error, exc_info=error)
 
-    def write_snapshot(self, journal: ProbeJournal) -> None:
-        """Writes rows of unfinished requests, where there is something new. Of the rows with
-        one number the one that knows the most counts; it need not come last, because requests
-        leave while this looks at them."""
+    def write_snapshot(self, journal: ProbeJournal, *, is_last: bool) -> None:
+        """Writes rows of unfinished requests, where there is something new; a wait that lasts is
+        new when it has grown by a tenth. Of the rows with one number the one that knows the most
+        counts; it need not come last, because requests leave while this looks at them."""
         for record in list(self.in_flight):
             moments = record.queued_s, record.started_s, record.sent_s
             known = 1 + sum(not isnan(each) for each in moments)
-            if known > record.known:
-                record.known = known
+            wait_s = record.measure_pool_wait() if record.waits else 0.0
+            if known > record.known or wait_s > (1.0 if is_last else 1.1) * record.written_wait_s:
+                record.known, record.written_wait_s = known, wait_s
                 journal.add("h", self.pack_row(record, journal))
 
     def pack_row(self, record: RequestRecord, journal: ProbeJournal) -> bytes:
@@ -99,7 +100,7 @@ class Recorder:
             started_s,
             record.ended_s,
             record.sent_s,
-            record.pool_wait_s,
+            record.measure_pool_wait() if record.waits else record.pool_wait_s,
             thread_id,
             journal.intern_text(kind),
             record.status,

@@ -1,25 +1,20 @@
-"""One request's passage through a process, what the journal keeps of it, and the wrapper that sees
-which thread of anyio's pool runs an endpoint, and how long requests wait for tokens."""
+"""One request's passage through a process, and what the journal keeps of it."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from concurrent import futures
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
 from contextvars import ContextVar
 from functools import partial
 from math import inf, nan
 from threading import current_thread, get_ident, get_native_id
 from time import monotonic
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from .journal import Columns
 from .routes import Scope
 
 if TYPE_CHECKING:
     from .layers import LayerTrace
-
-RunSync = Callable[..., Awaitable[object]]
 
 HANDLERS: Columns = (
     ("visit", "u4"),
@@ -52,7 +47,9 @@ class RequestRecord:
     ended_s = nan
     sent_s = nan
     returned_s = nan
-    pool_wait_s = 0.0
+    pool_wait_s = 0.0  # of the waits that have ended
+    waits: dict[object, float] | None = None  # when each that lasts was asked for
+    written_wait_s = 0.0  # what the last snapshot said
     thread_id = 0
     thread_kind: str | None = None
     status = 0
@@ -62,6 +59,29 @@ class RequestRecord:
         self.number = number
         self.scope = scope
         self.arrived_s = arrived_s
+
+    def begin_wait(self, key: object, asked_s: float) -> None:
+        """A call waits for a thread of anyio's pool; several may at once."""
+        if self.waits is None:
+            self.waits = {}
+        self.waits[key] = asked_s
+
+    def end_wait(self, key: object, now_s: float) -> None:
+        """Does nothing where it has ended before."""
+        asked_s = None if self.waits is None else self.waits.pop(key, None)
+        if asked_s is not None:
+            self.pool_wait_s += self.measure_wait(asked_s, now_s)
+
+    def measure_wait(self, asked_s: float, now_s: float) -> float:
+        """Up to the answer: what waits after it, such as a background task, delays no answer."""
+        return max(0.0, (self.sent_s if self.sent_s < now_s else now_s) - asked_s)
+
+    def measure_pool_wait(self) -> float:
+        """With the waits that last."""
+        if not self.waits:
+            return self.pool_wait_s
+        now_s, asked = monotonic(), list(self.waits.values())
+        return self.pool_wait_s + sum(self.measure_wait(each, now_s) for each in asked)
 
 
 class WorkSpan:
@@ -129,74 +149,3 @@ def parse_request_id(scope: Scope) -> int:
                 except ValueError:
                     return 0
     return 0
-
-
-def instrument_executors() -> None:
-    """Notes for which request a thread of any ThreadPoolExecutor works, asyncio's default one
-    among them. Does nothing the second time."""
-    original = ThreadPoolExecutor.submit
-    if hasattr(original, "probe_original"):
-        return
-
-    def submit(
-        self: ThreadPoolExecutor,
-        function: Callable[..., object],
-        /,
-        *args: object,
-        **options: object,
-    ) -> Future[object]:
-        record = current.get()
-        if record is None:
-            return original(self, function, *args, **options)
-
-        def call_noted() -> object:
-            span = WorkSpan(record, monotonic())
-            try:
-                return function(*args, **options)
-            finally:
-                span.ended_s = monotonic()
-
-        return original(self, call_noted)
-
-    vars(futures)["ThreadPoolExecutor"].submit = submit
-    submit.probe_original = original  # type: ignore[attr-defined]
-
-
-def instrument_pool() -> None:
-    """Wraps `anyio.to_thread.run_sync`, which Starlette and FastAPI call by its module. Does
-    nothing where anyio is not installed, or the second time."""
-    try:
-        import anyio.to_thread as to_thread
-    except ImportError:
-        return
-    if not hasattr(to_thread.run_sync, "probe_original"):
-        vars(to_thread)["run_sync"] = wrap_run_sync(cast(RunSync, to_thread.run_sync))
-
-
-def wrap_run_sync(original: RunSync) -> RunSync:
-    async def run_sync(function: Callable[..., object], *args: object, **options: object) -> object:
-        record = current.get()
-        if record is None:
-            return await original(function, *args, **options)
-        asked_s = monotonic()
-        is_endpoint = is_endpoint_call(function, record.scope.get("endpoint"))
-        if is_endpoint:
-            record.queued_s = asked_s
-
-        def call_timed(*given: object) -> object:
-            started_s = monotonic()
-            record.pool_wait_s += started_s - asked_s
-            span = WorkSpan(record, started_s)
-            if is_endpoint:
-                record_thread_start(record, started_s)
-            try:
-                return function(*given)
-            finally:
-                span.ended_s = monotonic()
-                if is_endpoint:
-                    record.ended_s = span.ended_s
-
-        return await original(call_timed, *args, **options)
-
-    run_sync.probe_original = original  # type: ignore[attr-defined]
-    return run_sync

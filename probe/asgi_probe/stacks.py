@@ -6,12 +6,12 @@ from __future__ import annotations
 import gc
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate, chain, repeat, starmap, takewhile
 from operator import attrgetter, getitem, truth
 from pathlib import Path
-from types import CodeType
-from typing import Any, Optional, cast
+from types import CodeType, FrameType
+from typing import Any, Optional, TypeVar, cast
 
 PROBE_HOME = str(Path(__file__).parent)
 RUNNER = "run_handle"
@@ -20,6 +20,7 @@ MOST_FRAMES = 120
 MOST_STACKS = 2_000
 """Distinct stacks kept per process."""
 
+T = TypeVar("T")
 Line = tuple[CodeType, int]
 SeenFrame = tuple[CodeType, Optional[int], dict[str, Any]]
 """Code, line and globals."""
@@ -30,19 +31,29 @@ COLLECTS_ANYWHERE = sys.version_info < (3, 12)
 
 
 def read_stack(ident: int) -> list[SeenFrame]:
-    """Of a thread, innermost first; empty where it has ended.
+    """Of a thread, innermost first; empty where it has ended."""
+    return read_at_once(map(read_frame, iterate_frames(ident)))
+
+
+def iterate_frames(ident: int) -> Iterator[FrameType]:
+    """Of a thread, innermost first. Nothing is read before `read_at_once` does it."""
+    top = map(getitem, starmap(sys._current_frames, ((),)), (ident,))
+    steps = chain(top, repeat("f_back", MOST_FRAMES))
+    frames: Iterator[FrameType] = takewhile(truth, accumulate(steps, get_attribute))
+    return frames
+
+
+def read_at_once(values: Iterator[T]) -> list[T]:
+    """What an iterator made in C reads off a thread's frames; empty where a key is missing.
 
     One call into C, in which the GIL cannot be lost: where the thread runs on while its frames are
     walked, they can be freed under the reader (Python 3.11: a segmentation fault now and then).
     """
-    top = map(getitem, starmap(sys._current_frames, ((),)), (ident,))
-    steps = chain(top, repeat("f_back", MOST_FRAMES))
-    frames = takewhile(truth, accumulate(steps, get_attribute))
     pauses = COLLECTS_ANYWHERE and gc.isenabled()
     if pauses:
         gc.disable()
     try:
-        return list(map(read_frame, frames))
+        return list(values)
     except KeyError:
         return []
     finally:

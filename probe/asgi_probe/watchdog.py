@@ -16,11 +16,9 @@ from time import monotonic, process_time, sleep
 from types import CodeType
 from typing import TYPE_CHECKING
 
-from .attach_report import DIRECTORY_VARIABLE
+from . import audit_logs
 from .blocks import BEAT_S, MISSED_S, unwatch_loop, watch_loop
 from .journal import Columns, ProbeJournal, make_packer
-from .layer_links import record_layers
-from .layers import LAYERS
 from .recorder import Recorder
 from .request_record import HANDLERS, classify_thread
 from .routes import find_route
@@ -55,6 +53,7 @@ SAMPLES: Columns = (
     ("blocked_route", "text"),
     ("blocked_frame", "text"),
 )
+TABLES = {"h": HANDLERS, "s": SAMPLES, "b": BLOCKS, "c": BLOCK_STACKS}
 THREAD_KINDS = ("loop", "anyio-worker", "executor", "other")
 pack = make_packer(SAMPLES)
 
@@ -66,16 +65,14 @@ class Watchdog:
     def __init__(self, recorder: Recorder, directory: Path, user_root: Path) -> None:
         self.recorder = recorder
         self.user_root = user_root
-        tables = {"h": HANDLERS, "s": SAMPLES, "b": BLOCKS, "c": BLOCK_STACKS}
-        if DIRECTORY_VARIABLE in os.environ:  # an audit; a study's own servers stay as they are
-            tables["l"] = LAYERS
-            record_layers(recorder)
-        self._journal = ProbeJournal(
+        journal = ProbeJournal(
             directory / f"probe-{os.getpid()}-{monotonic():.3f}.journal",
-            tables,
+            {**TABLES, **audit_logs.TABLES} if audit_logs.is_audit() else TABLES,
             {"pid": os.getpid(), "beat_us": round(BEAT_S * 1e6)},
         )
-        recorder.start_journal(self._journal)
+        self._journal = journal
+        recorder.start_journal(journal)
+        self._logs = audit_logs.AuditLogs(journal, recorder) if audit_logs.is_audit() else None
         self._limiter: CapacityLimiter | None = None
         self._loop_thread = threading.get_ident()
         self._stopped = False
@@ -98,6 +95,8 @@ class Watchdog:
         self._stretches = StretchLog(
             self.watch, self.recorder.loop_thread_id, self._journal, silences
         )
+        if self._logs is not None:
+            self._logs.start(loop, self._limiter)
         self._record_heartbeat()
         self._thread.start()
 
@@ -123,6 +122,8 @@ class Watchdog:
                 atexit.unregister(self.stop)
             self.recorder.journal, self.recorder.watched = None, self.recorder.off
             self._stretches.close()
+            if self._logs is not None:
+                self._logs.stop()
             self._journal.close()
 
     def _watch(self) -> None:
@@ -138,20 +139,24 @@ class Watchdog:
             self._look(due_s, wrote=wrote)
             wrote = looked_s - flushed_s >= FLUSH_EVERY_S
             if wrote:
-                self._write()
+                self._write(is_last=False)
                 flushed_s = looked_s
                 if not read_stack(self._loop_thread):
                     break  # its loop was never closed
         self._look(monotonic(), wrote=wrote)  # however short the life
-        self._write()
+        self._write(is_last=True)
 
     def _look(self, due_s: float, *, wrote: bool) -> None:
         blocked = self._stretches.look(due_s, wrote=wrote)
         self._journal.add("s", self._sample_loop(monotonic(), blocked))
+        if self._logs is not None:
+            self._logs.look(monotonic(), calls_wait=self._sample_pool()[2] > 0)
 
-    def _write(self) -> None:
-        self.recorder.write_snapshot(self._journal)
+    def _write(self, *, is_last: bool) -> None:
+        self.recorder.write_snapshot(self._journal, is_last=is_last)
         self._stretches.write_open()
+        if self._logs is not None:
+            self._logs.write()
         self._journal.flush()
 
     def _sample_loop(self, now_s: float, blocked: Blocked | None) -> bytes:

@@ -39,20 +39,23 @@ class ServedApp:
     variables: Mapping[str, str] = field(default_factory=dict)
 
 
-def build_serve_command(app: ServedApp, port: int) -> tuple[str, ...]:
+def build_serve_command(app: ServedApp, port: int, words: Sequence[str] = ()) -> tuple[str, ...]:
+    """words: more options, the last of a kind counts."""
     return (
         str(app.python), "-m", "uvicorn", app.target, f"--app-dir={APPS}", f"--host={HOST}",
         f"--port={port}", f"--loop={app.loop}", "--http=h11", "--no-access-log",
+        *words,
     )  # fmt: skip
 
 
 @contextmanager
-def serve(app: ServedApp, log: Path) -> Iterator[int]:
-    """Its port. Raises RuntimeError with the end of its log where it does not start."""
+def serve(app: ServedApp, log: Path, words: Sequence[str] = ()) -> Iterator[tuple[int, int]]:
+    """Its port and process id. words: more options for uvicorn. Raises RuntimeError with the end of
+    its log where it does not start."""
     port = find_free_port(0)
     with log.open("wb") as output:
         process = subprocess.Popen(
-            build_serve_command(app, port), env={**os.environ, **app.variables},
+            build_serve_command(app, port, words), env={**os.environ, **app.variables},
             stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
         )  # fmt: skip
     try:
@@ -61,7 +64,7 @@ def serve(app: ServedApp, log: Path) -> Iterator[int]:
             if process.poll() is not None or monotonic() > deadline_s:
                 raise RuntimeError(f"{app.target} did not start:\n{log.read_text()[-2000:]}")
             sleep(0.05)  # a poll: the condition decides
-        yield port
+        yield port, process.pid
     finally:
         process.terminate()
         try:

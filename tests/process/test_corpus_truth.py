@@ -47,7 +47,7 @@ def beating(
     app, folder = request.param, tmp_path_factory.mktemp("corpus")
     times, gaps = folder / "times", folder / "gaps"
     variables = {"CORPUS_APP": app.name, "CORPUS_TIMES": str(times), "CORPUS_GAPS": str(gaps)}
-    with serve(ServedApp("heartbeat:app", variables=variables), folder / "log") as port:
+    with serve(ServedApp("heartbeat:app", variables=variables), folder / "log") as (port, _):
         yield BeatingApp(app, port, times, gaps)
 
 

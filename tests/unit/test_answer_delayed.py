@@ -16,13 +16,14 @@ from tests.unit.audit_samples import FOLDER, PID, SITE, AuditBuilder, make_table
 TIMING = f"{FOLDER}/timing.py:12 add_timing"
 LIBRARY = f"{SITE}/shield/asgi.py:40 Shield.__call__"
 Row = dict[str, object]
+ENDPOINT: Row = {"layer": "endpoint", "kind": "endpoint"}
 
 
 def pass_through(visit: int, at_s: float, *layers: Row) -> list[Row]:
     """Rows of a request that passes each layer at once and is answered after 10 ms; the outermost
     first. A layer's own columns replace what follows from that."""
     rows: list[Row] = []
-    for depth, columns in enumerate((*layers, {"layer": "endpoint", "kind": "endpoint"}), start=1):
+    for depth, columns in enumerate((*layers, ENDPOINT), start=1):
         answered_s = None if depth > len(layers) else at_s + 0.01
         rows.append(
             {
@@ -74,7 +75,7 @@ def test_a_layer_that_waits_is_named_with_its_line_and_seconds(keep: object, cau
 
 
 def test_layers_that_pass_on_at_once_are_innocent() -> None:
-    layers = {"layer": TIMING}, {"layer": LIBRARY, "kind": "ASGI"}
+    layers: list[Row] = [{"layer": TIMING}, {"layer": LIBRARY, "kind": "ASGI"}]
     assert judge([row for visit in range(99) for row in pass_through(visit, visit, *layers)]) == ()
 
 

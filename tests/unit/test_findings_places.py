@@ -336,6 +336,22 @@ def test_the_frames_of_the_framework_say_the_phase(name: str, seen: dict[str, St
     assert (found.function, found.phase) == EXPECTED[name]
 
 
+def test_what_runs_the_loop_is_no_part_of_a_stack() -> None:
+    """uvloop's own functions are not in Python: a callback's stack goes on with the server's start
+    and the user's main."""
+    audit = AuditBuilder()
+    audit.handle("/x", endpoint=f"{FOLDER}/main.py:3 answer")
+    finder = PlaceFinder(FOLDER, audit.build().endpoints)
+    outside = (
+        library("uvicorn._compat", "asyncio_run"), library("uvicorn.server", "run"),
+        own("<module>", 90),
+    )  # fmt: skip
+    stack = tuple(StackFrame(*each) for each in (own("expire", 12), *outside))
+    place = finder.locate(stack, "/x").place
+    assert (place.phase, place.line) == ("callback", 12)
+    assert finder.locate(stack[1:], "/x").place.line is None
+
+
 def test_a_websocket_says_its_route_by_its_endpoint(seen: dict[str, Stack]) -> None:
     evidence = replace(AuditBuilder().build(), endpoints=(find_route_code(),))
     located = PlaceFinder(evidence.record.folder, evidence.endpoints).locate(

@@ -1,0 +1,208 @@
+"""Work after the answer (background tasks) that begins faster than it ends."""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Self
+
+import numpy as np
+import polars as pl
+
+from analysis.findings.base import AuditFinding, AuditFindings, Severity
+from analysis.findings.evidence import AuditEvidence
+from analysis.findings.layer_evidence import CodePlace
+from analysis.findings.time_asked import Span, list_spans
+from analysis.stats import formats
+from analysis.stats.quantiles import Values
+from scenarios.units import Second
+
+LEAST_S: Second = 0.02
+"""Work after the answer that is shorter, at the median, is none."""
+FEWEST = 10
+"""Answers, and unfinished requests at the last of them, that make a backlog."""
+PARTS = 4
+"""Of the time in which the route is asked: at the end of each more is unfinished than before."""
+SLOW_END, GRAVE_END = 0.8, 0.5
+"""Of the rate at which the work begins, in the second half."""
+GROWTH = 1.25
+"""Of the work's duration, from the first half to the second: it waits for something that others
+have. Work that waits for nothing takes as long as before, however much of it there is."""
+
+
+@dataclass(frozen=True, slots=True)
+class AfterWork:
+    """Of one route in one phase. sent_s: of the answers, sorted. returned_s: when the app returned;
+    infinite where it did not while it was recorded. queued_s, granted_s: when its calls began and
+    ended to wait for a thread."""
+
+    sent_s: Values
+    returned_s: Values
+    queued_s: Values
+    granted_s: Values
+    until_s: Second
+
+    @property
+    def lasted_s(self) -> Values:
+        """At least."""
+        lasted_s: Values = np.minimum(self.returned_s, self.until_s) - self.sent_s
+        return lasted_s
+
+    @property
+    def second_half(self) -> Span:
+        return (self.sent_s[0] + self.sent_s[-1]) / 2, self.sent_s[-1]
+
+    def rate_begin(self) -> float:
+        return rate_events(self.sent_s, self.second_half)
+
+    def rate_end(self) -> float:
+        return rate_events(self.returned_s, self.second_half)
+
+    def count_unfinished(self) -> int:
+        return count_open(self.sent_s, self.returned_s, self.sent_s[-1])
+
+    def is_backlog(self) -> bool:
+        if len(self.sent_s) < FEWEST or self.sent_s[-1] <= self.sent_s[0]:
+            return False
+        return (
+            median(self.lasted_s) >= LEAST_S
+            and grows(self.sent_s, self.returned_s, self.sent_s)
+            and self.rate_end() < SLOW_END * self.rate_begin()
+            and (self.lasts_longer() or grows(self.queued_s, self.granted_s, self.sent_s))
+        )
+
+    def lasts_longer(self) -> bool:
+        ended = np.isfinite(self.returned_s)
+        early, late = np.array_split(self.lasted_s[ended], 2)
+        return len(early) >= FEWEST / 2 and median(late) >= GROWTH * median(early)
+
+
+def count_open(begin_s: Values, end_s: Values, at_s: Second) -> int:
+    return int(np.count_nonzero((begin_s <= at_s) & (end_s > at_s)))
+
+
+def grows(begin_s: Values, end_s: Values, sent_s: Values) -> bool:
+    """Whether more and more is open, while the route is asked."""
+    ends_s = np.linspace(sent_s[0], sent_s[-1], PARTS + 1)[1:]
+    counts = [count_open(begin_s, end_s, each) for each in ends_s]
+    return counts[-1] >= FEWEST and all(a < b for a, b in itertools.pairwise(counts))
+
+
+def rate_events(times_s: Values, span: Span) -> float:
+    inside = np.count_nonzero((times_s > span[0]) & (times_s <= span[1]))
+    return float(inside) / (span[1] - span[0])
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackgroundBacklog(AuditFinding):
+    """count: answers of the phases in which the work fell behind. seconds, median_ms, longest_ms:
+    how long requests were unfinished after their answer, as far as it was recorded. rates: of the
+    second half of the worst phase.
+
+    severity: `error` where less than half of it ends, `warning` otherwise.
+    """
+
+    begin_rate: float = field(default=0.0)
+    end_rate: float = field(default=0.0)
+    unfinished: int = field(default=0)
+
+    @classmethod
+    def find(cls, evidence: AuditEvidence) -> AuditFindings:
+        rows = list_after_work(evidence)
+        found = []
+        for (route,), mine in rows.group_by("route", maintain_order=True):
+            works = [each for each in split_phases(mine, str(route), evidence) if each.is_backlog()]
+            if works:
+                found.append(cls.build(str(route), works, find_place(str(route), evidence)))
+        return AuditFindings(findings=tuple(found))
+
+    @classmethod
+    def build(cls, route: str, works: Sequence[AfterWork], place: CodePlace | None) -> Self:
+        worst = max(works, key=lambda each: each.count_unfinished())
+        lasted_s = np.concatenate([each.lasted_s for each in works])
+        is_grave = worst.rate_end() < GRAVE_END * worst.rate_begin()
+        severity: Severity = "error" if is_grave else "warning"
+        return cls(
+            severity=severity,
+            confidence="high" if any(len(each.queued_s) for each in works) else "medium",
+            route=route,
+            phase="background",
+            file=place and place.file,
+            line=place and place.line,
+            function=place and place.function,
+            cause="backlog",
+            count=len(lasted_s),
+            seconds=float(lasted_s.sum()),
+            median_ms=1000 * float(median(lasted_s)),
+            longest_ms=1000 * float(lasted_s.max()),
+            begin_rate=worst.rate_begin(),
+            end_rate=worst.rate_end(),
+            unfinished=worst.count_unfinished(),
+        )
+
+    @property
+    def message(self) -> str:
+        begin, end = formats.short_number(self.begin_rate), formats.short_number(self.end_rate)
+        return (
+            f"The work that follows the answer begins {begin} times a second and ends {end} times "
+            f"a second: {self.unfinished:,} requests were unfinished at the last answer, and what "
+            "begins later waits longer. Give this work to a queue with workers outside of the web "
+            "process, or let it take less."
+        )
+
+
+def list_after_work(evidence: AuditEvidence) -> pl.DataFrame:
+    """pid, visit, route, sent_s, returned_s of requests that were answered. What a middleware does
+    after all inside of it has ended is not theirs."""
+    inside = evidence.layers.filter(pl.col("kind") == "endpoint").select(
+        "pid", "visit", inner_returned_s="returned_s"
+    )
+    rows = evidence.handlers.filter(pl.col("protocol") == "http").drop_nulls(["route", "sent_s"])
+    joined = rows.join(
+        inside.unique(["pid", "visit"]), on=["pid", "visit"], how="left", maintain_order="left"
+    )
+    returned_s = pl.coalesce("inner_returned_s", "returned_s", pl.lit(np.inf))
+    return joined.select("pid", "visit", "route", "sent_s", returned_s=returned_s).sort("sent_s")
+
+
+def split_phases(rows: pl.DataFrame, route: str, evidence: AuditEvidence) -> Iterator[AfterWork]:
+    waits = select_waits(rows, evidence)
+    for begin_s, end_s in list_spans(evidence, route):
+        mine = rows.filter(pl.col("sent_s").is_between(begin_s, end_s))
+        own = waits.filter(pl.col("sent_s").is_between(begin_s, end_s))
+        yield AfterWork(
+            mine["sent_s"].to_numpy(),
+            mine["returned_s"].to_numpy(),
+            own["queued_s"].to_numpy(),
+            own["granted_s"].to_numpy(),
+            evidence.record.ended_s,
+        )
+
+
+def select_waits(rows: pl.DataFrame, evidence: AuditEvidence) -> pl.DataFrame:
+    """Waits for a thread that began after the answer of their request."""
+    after = select_calls(rows, evidence).drop_nulls("queued_s")
+    return after.with_columns(granted_s=pl.coalesce("granted_s", "began_s", pl.lit(np.inf)))
+
+
+def select_calls(rows: pl.DataFrame, evidence: AuditEvidence) -> pl.DataFrame:
+    """Calls that were handed to a thread after the answer of their request."""
+    calls = evidence.handovers.drop("route").drop_nulls(["pid", "visit"])
+    joined = calls.join(rows.select("pid", "visit", "sent_s"), on=["pid", "visit"])
+    return joined.filter(pl.col("asked_s") >= pl.col("sent_s"))
+
+
+def find_place(route: str, evidence: AuditEvidence) -> CodePlace | None:
+    """The work's own code where threads run it, and it has one; else the endpoint's."""
+    rows = list_after_work(evidence).filter(pl.col("route") == route)
+    works = select_calls(rows, evidence)["work"].drop_nulls()
+    folder = evidence.record.folder
+    for text in works.value_counts(sort=True)["work"]:
+        place = CodePlace.parse(text, folder)
+        if place.file is not None:
+            return place
+    codes = {each for each in evidence.endpoints if each.route == route and each.file}
+    if len(codes) != 1:
+        return None
+    code = codes.pop()
+    return CodePlace.parse(f"{code.file}:{code.first_line} {code.function}", folder)

@@ -1,0 +1,125 @@
+"""A client, or its TLS context, that is made anew for each request of a route."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Self
+
+import polars as pl
+
+from analysis.findings.base import AuditFinding, AuditFindings, Severity
+from analysis.findings.evidence import AuditEvidence
+from analysis.findings.places import BlockPlace
+from analysis.findings.things_made import (
+    ENDS,
+    THREADS,
+    MadeThing,
+    group_made,
+    measure_cpu_ms,
+    show_stack,
+)
+from analysis.findings.time_asked import count_requests, list_spans
+from analysis.stats import formats
+from scenarios.units import Second
+
+LEAST_REQUESTS, MOST_OF = 3, 0.5
+"""What fewer requests, or a smaller share of them, make is made once, or renewed now and then."""
+DEAR_MS, DEAR_SHARE = 5.0, 0.01
+CHEAP_MS = 1.0
+"""A context that takes less CPU than this has no trust anchors to load, and costs nothing else."""
+MANY_REQUESTS = 10
+TLS_CONTEXT = "TLS context"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClientPerRequest(AuditFinding):
+    """seconds, median_ms, longest_ms: CPU of the thread that makes it. share: the same of the time
+    in which the route was asked. call: what is made.
+
+    severity: `info` where it takes less than 5 ms and a hundredth of the time. confidence: `high`
+    from ten requests on, with a line of the user's.
+    """
+
+    asked: int
+    """Requests of the route."""
+
+    @classmethod
+    def find(cls, evidence: AuditEvidence) -> AuditFindings:
+        requests = count_requests(evidence)
+        found = group_made(evidence, ~pl.col("kind").is_in([*THREADS, *ENDS]))
+        return AuditFindings(
+            findings=tuple(
+                cls.build(place, kind, things, asked, evidence)
+                for (place, kind), things in found.items()
+                for asked in [requests.get(place.route or "", 0)]
+                if is_made_anew(kind, things, asked)
+            )
+        )
+
+    @classmethod
+    def build(
+        cls,
+        place: BlockPlace,
+        kind: str,
+        things: Sequence[MadeThing],
+        asked: int,
+        evidence: AuditEvidence,
+    ) -> Self:
+        cpu_ms = measure_cpu_ms(things)
+        share = measure_cpu_share(things, place.route, evidence)
+        is_sure = len(cpu_ms) >= MANY_REQUESTS and place.file is not None
+        return cls(
+            severity=rate_severity(median(cpu_ms), share),
+            confidence="high" if is_sure else "medium",
+            route=place.route,
+            phase=place.phase,
+            file=place.file,
+            line=place.line,
+            function=place.function,
+            call=kind,
+            stack=show_stack(things[0].located, evidence),
+            cause="client",
+            count=len(cpu_ms),
+            seconds=sum(cpu_ms) / 1000,
+            median_ms=median(cpu_ms),
+            longest_ms=max(cpu_ms),
+            share=share,
+            asked=asked,
+        )
+
+    @property
+    def message(self) -> str:
+        count = self.count or 0
+        each = "each request" if count >= self.asked else f"{count:,} of {self.asked:,} requests"
+        subject = "A TLS context" if self.call == TLS_CONTEXT else f"{self.call}()"
+        said = (
+            f"{subject} is made in {each} of {self.route} and takes "
+            f"{formats.milliseconds(self.median_ms)} ms of CPU"
+        )
+        if (self.median_ms or 0.0) < CHEAP_MS:
+            said = f"{said}; each one opens connections of its own"
+        return f"{said}: make one at startup and share it."
+
+
+def is_made_anew(kind: str, things: Sequence[MadeThing], asked: int) -> bool:
+    cpu_ms = measure_cpu_ms(things)
+    if kind == TLS_CONTEXT and median(cpu_ms) < CHEAP_MS:
+        return False
+    return len(cpu_ms) >= max(LEAST_REQUESTS, MOST_OF * asked)
+
+
+def rate_severity(median_ms: float, share: float | None) -> Severity:
+    is_dear = median_ms >= DEAR_MS or (median_ms >= CHEAP_MS and (share or 0.0) >= DEAR_SHARE)
+    return "warning" if is_dear else "info"
+
+
+def measure_cpu_share(
+    things: Sequence[MadeThing], route: str | None, evidence: AuditEvidence
+) -> float | None:
+    """Of the time of the phases in which the route was asked, of all processes that answered."""
+    spans = list_spans(evidence, route)
+    total_s: Second = sum(end_s - begin_s for begin_s, end_s in spans)
+    if total_s <= 0:
+        return None
+    spent_s = sum(each.cpu_s or 0.0 for each in things if any(b <= each.at_s < e for b, e in spans))
+    return min(1.0, spent_s / (total_s * max(1, evidence.count_processes())))

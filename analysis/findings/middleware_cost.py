@@ -1,0 +1,106 @@
+"""What each layer of BaseHTTPMiddleware costs the event loop."""
+
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Self
+
+import polars as pl
+
+from analysis.findings.base import AuditFinding, AuditFindings, Severity
+from analysis.findings.evidence import AuditEvidence
+from analysis.findings.layer_evidence import BASE, CodePlace, count_visits, join_inner_layers
+from analysis.stats import formats
+from scenarios.units import Second
+
+LEAST_CPU_S: Second = 50e-6
+"""A layer that costs less is cheap."""
+LONGEST_WAIT_S: Second = 0.01
+"""While a layer waits for longer, other work of the process counts as its own."""
+FEWEST = 10
+"""Requests that were alone in their process."""
+GRAVE_SHARE = 0.25
+
+
+@dataclass(frozen=True, kw_only=True)
+class MiddlewareCost(AuditFinding):
+    """median_ms, longest_ms, seconds: CPU of the event loop's thread, of the `count` requests that
+    were alone in their process; of others it cannot be known. route: None where the layer is
+    around several.
+
+    severity: `warning` where all layers of the kind together take a quarter of the CPU of these
+    requests, otherwise `info`.
+    """
+
+    requests: int = field(default=0)
+    """That passed the layer, alone or not."""
+    layers_share: float = field(default=0.0)
+    """Of the CPU of the measured requests, for all layers of the kind together."""
+
+    @classmethod
+    def find(cls, evidence: AuditEvidence) -> AuditFindings:
+        measured = measure_layers(evidence)
+        share = measure_layers_share(measured, evidence)
+        routes = count_visits(evidence)
+        found = []
+        for (layer,), rows in measured.group_by("layer", maintain_order=True):
+            if rows.height >= FEWEST and median(rows["cpu_s"]) >= LEAST_CPU_S:
+                visits = routes.filter(pl.col("layer") == layer)
+                place = CodePlace.parse(str(layer), evidence.record.folder)
+                found.append(cls.build(place, rows["cpu_s"], visits, share))
+        return AuditFindings(findings=tuple(found))
+
+    @classmethod
+    def build(cls, place: CodePlace, cpu_s: pl.Series, visits: pl.DataFrame, share: float) -> Self:
+        severity: Severity = "warning" if share >= GRAVE_SHARE else "info"
+        return cls(
+            severity=severity,
+            confidence="high",
+            route=visits["route"].item() if visits.height == 1 else None,
+            phase="middleware",
+            file=place.file,
+            line=place.line,
+            function=place.function,
+            call=BASE,
+            cause="compute",
+            count=len(cpu_s),
+            seconds=sum(cpu_s),
+            median_ms=1000 * median(cpu_s),
+            longest_ms=1000 * max(cpu_s),
+            requests=int(visits["visits"].sum()),
+            layers_share=share,
+        )
+
+    @property
+    def message(self) -> str:
+        share = formats.percent(self.layers_share)
+        return (
+            f"{self.function} is a {BASE} and takes {1000 * (self.median_ms or 0.0):,.0f} µs of "
+            f"the event loop's CPU for each request, its own code included (median of "
+            f"{self.count:,} requests that were alone). All layers of this kind take {share} of "
+            "the CPU of these requests. A pure ASGI middleware starts no task and no stream for a "
+            "request: write it as one, if its own code is short."
+        )
+
+
+def measure_layers(evidence: AuditEvidence) -> pl.DataFrame:
+    """Rows of BaseHTTPMiddleware whose CPU is known to be their own."""
+    rows = join_inner_layers(evidence.layers).filter(pl.col("kind") == BASE)
+    passed_s = [
+        pl.col("inner_s") - pl.col("entered_s"),
+        pl.col("body_s") - pl.col("inner_body_s"),
+        pl.col("returned_s") - pl.col("inner_returned_s"),
+    ]
+    waited_s = pl.sum_horizontal(passed_s, ignore_nulls=False) - pl.col("cpu_s")
+    return rows.filter(waited_s <= LONGEST_WAIT_S)
+
+
+def measure_layers_share(measured: pl.DataFrame, evidence: AuditEvidence) -> float:
+    """Of the CPU that the app takes for the measured requests, on the loop and in threads."""
+    keys = ["pid", "visit"]
+    visits = measured.select(keys).unique()
+    tables = evidence.layers, evidence.handovers
+    used_s = sum(
+        float(rows.join(visits, on=keys, how="semi")["cpu_s"].fill_nan(None).sum())
+        for rows in tables
+    )
+    return float(measured["cpu_s"].sum()) / used_s if used_s > 0 else 0.0

@@ -1,0 +1,211 @@
+"""Threads of a pool that all wait for what calls keep which wait for a thread of this pool."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import median
+from typing import Self
+
+from analysis.findings.base import (
+    AuditFinding,
+    AuditFindings,
+    Confidence,
+    Severity,
+    ShownFrame,
+    TokenHolder,
+    Victim,
+)
+from analysis.findings.deadlocks import HANDED_OVER, Deadlock, Resource, find_deadlocks
+from analysis.findings.evidence import AuditEvidence
+from analysis.findings.places import PlaceFinder
+from analysis.findings.stands import Span
+from analysis.stats import formats
+from scenarios.units import Second
+
+SURE_S = 5.0
+"""A deadlock that has not ended is sure when it has lasted so long."""
+QUEUES: Mapping[str, str] = {"anyio": "anyio's pool", "executor": "asyncio's default executor"}
+PHASES: Mapping[str, str] = {"response": "response serialization", "background": "background task"}
+"""What a waiting call is for, where its own word does not say it."""
+Lost = Mapping[tuple[int, int], tuple[str | None, Second]]
+"""Route and seconds of each request, by its process and number; of a call of no request, by the
+call's number below 0."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolDeadlock(AuditFinding):
+    """seconds: of all requests, that stood or waited. count: these requests. call: what the threads
+    wait for. holders: where they stand, in seconds of threads.
+
+    confidence: `high` where as many calls keep the resource as it has parts, or where each thread
+    waits for a call of its own, and it ended with failures or lasted for 5 s; `low` where it had
+    lasted for less when the audit ended; `medium` otherwise.
+    """
+
+    severity: Severity = "error"
+    cause: str | None = "deadlock"
+    queue: str
+    size: int | None
+    stood: int
+    capacity: int
+    keepers: int
+    keeper_phases: tuple[str, ...]
+    failed: int
+    lasted_s: Second
+    times: int
+
+    @classmethod
+    def find(cls, evidence: AuditEvidence) -> AuditFindings:
+        finder = PlaceFinder(evidence.record.folder, evidence.endpoints)
+        found = find_deadlocks(evidence)
+        return AuditFindings(tuple(cls.build(key, each, finder) for key, each in found.items()))
+
+    @classmethod
+    def build(cls, resource: Resource, found: Sequence[Deadlock], finder: PlaceFinder) -> Self:
+        holders = list_holders(found)
+        worst, longest = holders[0], max(found, key=lambda each: each.lasted_s)
+        lost = measure_lost(found)
+        spent_ms = [1000 * seconds for _, seconds in lost.values()]
+        return cls(
+            confidence=rate_confidence(found),
+            route=worst.route,
+            phase=worst.phase,
+            file=worst.file,
+            line=worst.line,
+            function=worst.function,
+            call=resource.waits_for,
+            stack=show_stack(found, worst, finder),
+            count=len(lost),
+            seconds=sum(spent_ms) / 1000,
+            median_ms=median(spent_ms),
+            longest_ms=max(spent_ms),
+            victims=list_victims(worst.route, lost),
+            holders=holders,
+            queue=resource.queue,
+            size=longest.size,
+            stood=min(len(longest.stands), longest.capacity),
+            capacity=longest.capacity,
+            keepers=len(longest.keepers),
+            keeper_phases=longest.keeper_phases,
+            failed=longest.failed,
+            lasted_s=longest.lasted_s,
+            times=len(found),
+        )
+
+    @property
+    def message(self) -> str:
+        at = f"at {self.file}:{self.line}" if self.file else "at one place of a library"
+        pool = QUEUES.get(self.queue, self.queue)
+        stood = f"{self.stood} of {self.capacity} threads of {pool} stood {at}"
+        parts = (
+            f"{stood} and waited for {self.call}.",
+            self.describe_keepers(),
+            self.describe_end(),
+            self.advise(pool),
+        )
+        return " ".join(parts)
+
+    def describe_keepers(self) -> str:
+        """They keep the whole resource only where they are as many as it has parts."""
+        phases = ", ".join(PHASES.get(each, each) for each in self.keeper_phases)
+        calls = count_things(self.keepers, "call")
+        requests = count_things(self.keepers, "request")
+        if self.call in HANDED_OVER:
+            said = f"{calls} that such threads asked for waited for a thread of the same pool"
+        elif self.size is None or self.keepers < self.size:
+            said = f"{requests} that had been through there waited for a thread"
+        else:
+            said = f"{requests} that had taken one waited for a thread"
+        return f"{said} ({phases})."
+
+    def describe_end(self) -> str:
+        lasted = f"{formats.short_number(self.lasted_s)} s"
+        often = "" if self.times == 1 else f"; it was seen {self.times} times"
+        if not self.failed:
+            return f"None of them had gone on after {lasted}{often}."
+        return f"It ended after {lasted}, when {count_things(self.failed, 'call')} failed{often}."
+
+    def advise(self, pool: str) -> str:
+        if self.call in HANDED_OVER:
+            return (
+                "Call the inner function directly in the thread, or give the inner calls a pool of"
+                " their own."
+            )
+        if self.size is None:
+            return "Release it before the request needs another thread, or do not block threads."
+        return (
+            f"Make it as large as {pool} ({self.capacity}), or give it back before the request"
+            " needs another thread, or await it instead."
+        )
+
+
+def count_things(number: int, name: str) -> str:
+    return f"{number:,} {name}" if number == 1 else f"{number:,} {name}s"
+
+
+def rate_confidence(found: Sequence[Deadlock]) -> Confidence:
+    """By the best evidence."""
+    if any(each.is_complete and (each.failed or each.lasted_s >= SURE_S) for each in found):
+        return "high"
+    is_settled = any(each.failed or each.lasted_s >= SURE_S for each in found)
+    return "medium" if is_settled else "low"
+
+
+def list_holders(found: Sequence[Deadlock]) -> tuple[TokenHolder, ...]:
+    """The places where threads stood, the most seconds first."""
+    seconds: dict[TokenHolder, Second] = defaultdict(float)
+    for deadlock in found:
+        for stand in deadlock.stands:
+            place, call = stand.place, stand.call
+            where = (call.route, call.phase, place.file, place.line, place.function)
+            lost_s = deadlock.measure_within(stand.from_s, stand.until_s)
+            seconds[TokenHolder(*where, seconds=0.0)] += lost_s
+    holders = (replace(holder, seconds=lost_s) for holder, lost_s in seconds.items())
+    return tuple(sorted(holders, key=lambda each: -each.seconds))
+
+
+def show_stack(
+    found: Sequence[Deadlock], worst: TokenHolder, finder: PlaceFinder
+) -> tuple[ShownFrame, ...]:
+    stands = (stand for deadlock in found for stand in deadlock.stands)
+    stack = next(
+        each.stack
+        for each in stands
+        if (each.call.route, each.place.file, each.place.line)
+        == (worst.route, worst.file, worst.line)
+    )
+    return tuple(
+        ShownFrame(each.module, finder.shorten_file(each.file), each.line, each.function)
+        for each in stack
+    )
+
+
+def measure_lost(found: Sequence[Deadlock]) -> Lost:
+    """Each request's time from where it began to stand or to wait, to where it ended to."""
+    lost: dict[tuple[int, int], tuple[str | None, Second]] = {}
+    for deadlock in found:
+        spans: dict[tuple[int, int], list[Span]] = defaultdict(list)
+        routes: dict[tuple[int, int], str | None] = {}
+        calls = [(each.call, (each.from_s, each.until_s)) for each in deadlock.stands]
+        calls += [(each, each.waits) for each in deadlock.waiting if each.waits is not None]
+        for call, span in calls:
+            key = call.pid, call.visit or -call.number
+            spans[key].append(span)
+            routes[key] = call.route
+        for key, mine in spans.items():
+            begin_s, end_s = min(each[0] for each in mine), max(each[1] for each in mine)
+            seconds = deadlock.measure_within(begin_s, end_s)
+            lost[key] = routes[key], lost.get(key, (None, 0.0))[1] + seconds
+    return lost
+
+
+def list_victims(route: str | None, lost: Lost) -> tuple[Victim, ...] | None:
+    """Requests of other routes, the most harmed first. None where the route is not known."""
+    if route is None:
+        return None
+    seconds: dict[str, list[Second]] = defaultdict(list)
+    for other, lost_s in lost.values():
+        if other is not None and other != route:
+            seconds[other].append(lost_s)
+    victims = (Victim(other, len(each), sum(each)) for other, each in seconds.items())
+    return tuple(sorted(victims, key=lambda each: -each.seconds))

@@ -1,0 +1,56 @@
+"""What the probe records in an audit alone; a study's own servers keep their costs."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+from . import handovers, made
+from .attach_report import DIRECTORY_VARIABLE
+from .executors import instrument_loop
+from .journal import Columns, ProbeJournal
+from .layer_links import record_layers
+from .layers import LAYERS
+from .limiters import instrument_limiters
+from .recorder import Recorder
+from .thread_stacks import THREAD_STACKS, ThreadStackLog
+
+TABLES: dict[str, Columns] = {
+    "w": handovers.HANDOVERS,
+    "t": THREAD_STACKS,
+    "l": LAYERS,
+    "m": made.MADE,
+}
+
+
+def is_audit() -> bool:
+    return DIRECTORY_VARIABLE in os.environ
+
+
+class AuditLogs:
+    """Of one process, into one journal. `look`, `write` and `stop` are for the watchdog's own
+    thread."""
+
+    def __init__(self, journal: ProbeJournal, recorder: Recorder) -> None:
+        self._journal = journal
+        self._threads = ThreadStackLog(journal, recorder)
+        self._made = made.open_log(journal)
+        record_layers(recorder)
+
+    def start(self, loop: asyncio.AbstractEventLoop, default_limiter: object) -> None:
+        """Call on the loop's own thread. default_limiter: anyio's; None where there is none."""
+        instrument_limiters()
+        instrument_loop(loop)
+        handovers.log.start(self._journal, loop, default_limiter)
+
+    def look(self, now_s: float, *, calls_wait: bool) -> None:
+        self._threads.look(now_s, calls_wait=calls_wait)
+
+    def write(self) -> None:
+        """What is still open, as far as it is known."""
+        handovers.log.write_open()
+        self._made.write_ended()
+
+    def stop(self) -> None:
+        handovers.log.stop(self._journal)
+        made.close_log(self._made)

@@ -1,0 +1,156 @@
+"""Which requests the threads of a ThreadPoolExecutor work for, and what waits for one of them."""
+
+from __future__ import annotations
+
+import sys
+from asyncio import AbstractEventLoop, BaseEventLoop
+from collections.abc import Callable
+from concurrent import futures
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from math import isnan, nan
+from threading import get_ident
+from time import monotonic
+
+from .handovers import ENDS_OF_ITERATION, Handover, log
+from .queues import Queue, Queues
+from .request_record import RequestRecord, WorkSpan, current
+
+Call = Callable[..., object]
+
+executors = Queues("executor")
+asking_default: set[int] = set()
+"""Threads that give a call to the default executor of a loop which does not let it be seen."""
+
+
+def instrument_executors() -> None:
+    """Notes for which request a thread of any ThreadPoolExecutor works, asyncio's default one
+    among them, and in audits what waits for a thread. Does nothing the second time."""
+    original = ThreadPoolExecutor.submit
+    if hasattr(original, "probe_original"):
+        return
+
+    def submit(
+        self: ThreadPoolExecutor, function: Call, /, *args: object, **options: object
+    ) -> Future[object]:
+        record = current.get()
+        handover = None if log.journal is None else log.ask(record, "")
+        if record is None and handover is None:
+            return original(self, function, *args, **options)
+        call = ExecutorCall(function, record, handover)
+        if handover is None:
+            return original(self, call, *args, **options)
+        handover.function, handover.given = function, args
+        call.stand_in(find_queue(self, handover.asker))
+        try:
+            future = original(self, call, *args, **options)
+        except BaseException:
+            call.give_up(None)
+            raise
+        future.add_done_callback(call.give_up)
+        return future
+
+    vars(futures)["ThreadPoolExecutor"].submit = submit
+    submit.probe_original = original  # type: ignore[attr-defined]
+
+
+class ExecutorCall:
+    """A call that is handed to an executor, and what is noted of it on the thread that runs it."""
+
+    __slots__ = ("function", "handover", "queue", "record")
+
+    def __init__(
+        self, function: Call, record: RequestRecord | None, handover: Handover | None
+    ) -> None:
+        self.function = function
+        self.record = record
+        self.handover = handover
+        self.queue: Queue | None = None
+
+    def stand_in(self, queue: Queue) -> None:
+        """Waits where each thread has, or will have, a call that came before."""
+        self.queue, handover = queue, self.handover
+        if handover is not None:
+            handover.queue, handover.capacity = queue.name, queue.capacity
+            if len(queue.open) >= queue.capacity:
+                handover.queued_s = handover.asked_s
+            else:
+                handover.granted_s = handover.asked_s
+        queue.open[self] = None
+
+    def give_up(self, _: Future[object] | None) -> None:
+        """When its future is done: it was cancelled or refused if it never began."""
+        handover = self.handover
+        if handover is not None and isnan(handover.began_s):
+            self.leave()
+            log.give_up(handover)
+
+    def leave(self) -> None:
+        if self.queue is not None:
+            self.queue.open.pop(self, None)
+
+    def __call__(self, *args: object, **options: object) -> object:
+        handover, span = self.handover, None
+        if self.record is not None:
+            span = WorkSpan(self.record, monotonic())
+        if handover is not None:
+            log.begin(handover)
+            if isnan(handover.granted_s):
+                handover.granted_s = handover.began_s
+        try:
+            return self.function(*args, **options)
+        except BaseException as error:
+            if handover is not None:
+                handover.failed = type(error).__name__ not in ENDS_OF_ITERATION
+            raise
+        finally:
+            if span is not None:
+                span.ended_s = monotonic()
+            if handover is not None:
+                self.leave()
+                log.end(handover)
+
+
+def find_queue(executor: ThreadPoolExecutor, asker: str | None) -> Queue:
+    queue = executors.find(executor)
+    if queue is None:
+        capacity = getattr(executor, "_max_workers", nan)
+        queue = executors.add(executor, asker, capacity, name_executor(executor))
+    return queue
+
+
+def name_executor(executor: ThreadPoolExecutor) -> str:
+    """asgiref has one thread for all code that must stay in one thread, or one for each request
+    where a context says so, which no other request waits for."""
+    default = getattr(log.loop, "_default_executor", None)
+    if executor is default or get_ident() in asking_default:
+        return "executor"
+    sensitive = getattr(sys.modules.get("asgiref.sync"), "SyncToAsync", None)
+    if executor is getattr(sensitive, "single_thread_executor", None):
+        return "asgiref"
+    of_contexts = getattr(sensitive, "context_to_thread_executor", None) or {}
+    if executor in list(of_contexts.values()):
+        return "asgiref context"
+    return f"executor {getattr(executor, '_thread_name_prefix', '')}".rstrip()
+
+
+def instrument_loop(loop: AbstractEventLoop) -> None:
+    """For a loop of another make than asyncio's (uvloop), which keeps its executor to itself. Does
+    nothing the second time, or where its class cannot be changed."""
+    kind = type(loop)
+    original: Call = kind.run_in_executor
+    if isinstance(loop, BaseEventLoop) or hasattr(original, "probe_original"):
+        return
+
+    def run_in_executor(self: object, executor: object, *args: object) -> object:
+        ident = get_ident()
+        if executor is None and log.journal is not None:
+            asking_default.add(ident)
+        try:
+            return original(self, executor, *args)
+        finally:
+            asking_default.discard(ident)
+
+    run_in_executor.probe_original = original  # type: ignore[attr-defined]
+    with suppress(TypeError, AttributeError):
+        kind.run_in_executor = run_in_executor  # type: ignore[method-assign,assignment]

@@ -1,0 +1,219 @@
+"""Calls that are handed to a pool of threads, and tokens that are taken without one: when each was
+asked for, waited, and ran. Recorded in audits only."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from asyncio import AbstractEventLoop, events
+from collections.abc import Callable
+from itertools import count
+from math import isnan, nan
+from threading import get_ident, get_native_id
+from time import monotonic, thread_time
+from types import CodeType, FrameType
+
+from .journal import Columns, ProbeJournal, make_packer
+from .request_record import RequestRecord
+from .stacks import MOST_FRAMES, SeenFrame, StackTexts
+from .work_names import Given, describe_work
+
+HANDOVERS: Columns = (
+    ("handover", "u4"),
+    ("visit", "u4"),
+    ("queue", "text"),
+    ("capacity", "f8"),
+    ("asked_s", "f8"),
+    ("queued_s", "f8"),
+    ("granted_s", "f8"),
+    ("began_s", "f8"),
+    ("ended_s", "f8"),
+    ("thread_id", "u4"),
+    ("cpu_s", "f8"),
+    ("work", "text"),
+    ("asker", "text"),
+    ("failed", "u2"),
+)
+"""Times are time.monotonic() in seconds, NaN where not (yet) known; records/rows.py says more."""
+MOST_OPEN = 5_000
+"""Of those that wait or run so many are written before they end."""
+MOST_ASKERS = 4_000
+ENDS_OF_ITERATION = ("StopIteration", "_StopIteration", "StopAsyncIteration")
+pack = make_packer(HANDOVERS)
+logger = logging.getLogger("probe")
+
+
+class Handover:
+    """Filled in as the call goes on, on the loop and then on the thread."""
+
+    queued_s = granted_s = began_s = ended_s = cpu_s = capacity = nan
+    thread_cpu_s = 0.0
+    """Of the thread when the work began."""
+    thread_id = 0
+    failed = False
+    known = 0  # how much of it the last row said
+    function: Callable[..., object] | None = None
+    given: Given = ()
+
+    def __init__(self, number: int, journal: ProbeJournal, visit: int, queue: str) -> None:
+        self.number = number
+        self.journal = journal
+        self.visit = visit
+        self.queue = queue
+        self.asker: str | None = None
+        self.asked_s = monotonic()
+
+    def count_moments(self) -> int:
+        moments = (self.asked_s, self.queued_s, self.granted_s, self.began_s)
+        return sum(not isnan(each) for each in moments)
+
+    def pack_row(self) -> bytes:
+        intern, function = self.journal.intern_text, self.function
+        work = None if function is None else describe_work(function, self.given)
+        return pack(
+            self.number,
+            self.visit,
+            intern(self.queue),
+            self.capacity,
+            self.asked_s,
+            self.queued_s,
+            self.granted_s,
+            self.began_s,
+            self.ended_s,
+            self.thread_id,
+            self.cpu_s,
+            intern(work),
+            intern(self.asker),
+            self.failed,
+        )
+
+
+class HandoverLog:
+    """Of the process. Without a journal nothing is recorded: no audit runs."""
+
+    def __init__(self) -> None:
+        self.journal: ProbeJournal | None = None
+        self.loop: AbstractEventLoop | None = None
+        self.default_limiter: object = None
+        """Of anyio, on the loop."""
+        self.open: dict[Handover, None] = {}
+        self.running: dict[int, Handover] = {}
+        """What a thread runs now, by its ident."""
+        self._numbers = count(1)
+        self._askers = AskerTexts()
+
+    def start(
+        self, journal: ProbeJournal, loop: AbstractEventLoop, default_limiter: object
+    ) -> None:
+        self.loop, self.default_limiter = loop, default_limiter
+        self._askers.find_runner()
+        self.journal = journal
+
+    def stop(self, journal: ProbeJournal | None = None) -> None:
+        """Ends the recording into a journal, or any."""
+        if journal is None or journal is self.journal:
+            self.journal = self.loop = self.default_limiter = None
+            self.open.clear()
+
+    def ask(self, record: RequestRecord | None, queue: str, depth: int = 1) -> Handover | None:
+        """Begins a hand-over; None outside an audit. depth: of the asking frame above the one that
+        calls this."""
+        journal = self.journal
+        if journal is None:
+            return None
+        visit = 0 if record is None else record.number
+        handover = Handover(next(self._numbers), journal, visit, queue)
+        handover.asker = self._askers.read(sys._getframe(depth + 1))
+        if len(self.open) < MOST_OPEN:
+            self.open[handover] = None
+        return handover
+
+    def begin(self, handover: Handover) -> None:
+        """Call on the thread that runs it, when it begins."""
+        handover.thread_id = get_native_id()
+        self.running[get_ident()] = handover
+        handover.began_s = monotonic()
+        handover.thread_cpu_s = thread_time()
+
+    def end(self, handover: Handover) -> None:
+        """Call on the same thread."""
+        handover.cpu_s = thread_time() - handover.thread_cpu_s
+        self.running.pop(get_ident(), None)
+        self.close(handover)
+
+    def give_up(self, handover: Handover) -> None:
+        """It will not run: it was cancelled or refused while it waited."""
+        handover.failed = True
+        self.close(handover)
+
+    def close(self, handover: Handover) -> None:
+        handover.ended_s = monotonic()
+        self.open.pop(handover, None)
+        self.write(handover)
+
+    def write(self, handover: Handover) -> None:
+        if handover.journal is not self.journal:
+            return
+        try:
+            handover.journal.add("w", handover.pack_row())
+        except Exception as error:  # whatever it is, the app must not notice
+            self.stop()
+            logger.error("hand-overs are no longer recorded: %r", error, exc_info=error)
+
+    def write_open(self) -> None:
+        """Writes those of which something new is known; call on the thread that flushes."""
+        for handover in list(self.open):
+            known = handover.count_moments()
+            if known > handover.known:
+                handover.known = known
+                self.write(handover)
+                if handover not in self.open:  # it has ended meanwhile, and its last row counts
+                    self.write(handover)
+
+
+class AskerTexts:
+    """The stack of the code that asks, read on its own thread. A stack that was read before costs
+    one walk over its frames."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, ...], tuple[str | None, list[SeenFrame]]] = {}
+        self._texts = StackTexts()
+        self._runner: CodeType | None = None
+
+    def find_runner(self) -> None:
+        """What lies outside the function that runs the loop's handles belongs to the loop."""
+        self._runner = getattr(events.Handle._run, "__code__", None)
+
+    def read(self, frame: FrameType | None) -> str | None:
+        first, runner = frame, self._runner
+        steps: list[int] = []
+        add = steps.append
+        for _ in range(MOST_FRAMES):
+            if frame is None or frame.f_code is runner:
+                break
+            add(id(frame.f_code))
+            add(frame.f_lasti)
+            frame = frame.f_back
+        key = tuple(steps)
+        known = self._known.get(key)
+        if known is None:
+            if len(self._known) >= MOST_ASKERS:
+                self._known.clear()
+            stack = list_frames(first)
+            # the code whose ids are the key is kept, or another could take its id
+            known = self._known[key] = (self._texts.format_stack(stack), stack)
+        return known[0]
+
+
+def list_frames(frame: FrameType | None) -> list[SeenFrame]:
+    found: list[SeenFrame] = []
+    while frame is not None and len(found) < MOST_FRAMES:
+        found.append((frame.f_code, frame.f_lineno, frame.f_globals))
+        frame = frame.f_back
+    return found
+
+
+log = HandoverLog()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=log.stop)  # nobody there would write what it gathers

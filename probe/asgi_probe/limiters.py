@@ -1,0 +1,186 @@
+"""When the tokens of anyio's limiters, and of FastAPI's limits of a dependency, are asked for,
+given and released. Recorded in audits only."""
+
+from __future__ import annotations
+
+import sys
+from asyncio import current_task
+from collections.abc import Awaitable, Callable
+from math import isnan
+from time import monotonic
+from weakref import WeakKeyDictionary
+
+from .handovers import Handover, log
+from .queues import Queues
+from .request_record import current
+
+Acquire = Callable[..., Awaitable[None]]
+Release = Callable[..., None]
+Key = tuple[int, object]
+
+limiters = Queues("limiter")
+asking: dict[object, Handover] = {}
+"""Calls that will ask for a token of a limiter next, by the task."""
+waiting: dict[Key, Handover] = {}
+"""What waits for a token: by the id of what gives it, and the borrower."""
+taken: dict[Key, Handover] = {}
+"""Tokens that no thread was asked for with, until they are released."""
+limits: WeakKeyDictionary[object, int] = WeakKeyDictionary()
+"""The tokens of FastAPI's semaphores."""
+
+
+def instrument_limiters() -> None:
+    """Does nothing where anyio is not in use, or is of another make, or the second time."""
+    backend = sys.modules.get("anyio._backends._asyncio")
+    limiter = getattr(backend, "CapacityLimiter", None)
+    acquire = getattr(limiter, "acquire_on_behalf_of", None)
+    release = getattr(limiter, "release_on_behalf_of", None)
+    if limiter is None or acquire is None or release is None or hasattr(acquire, "probe_original"):
+        return
+    limiter.acquire_on_behalf_of = wrap_acquire(acquire)
+    limiter.release_on_behalf_of = wrap_release(release)
+    instrument_limits(getattr(backend, "Semaphore", None))
+
+
+def instrument_limits(semaphore: type | None) -> None:
+    """Of FastAPI's dependencies, where it has such limits, and has them as semaphores of anyio."""
+    limit = getattr(sys.modules.get("fastapi.concurrency"), "_DependencyConcurrency", None)
+    get = getattr(limit, "get_semaphore", None)
+    acquire, release = getattr(semaphore, "acquire", None), getattr(semaphore, "release", None)
+    if limit is None or get is None or semaphore is None or acquire is None or release is None:
+        return
+    limit.get_semaphore = wrap_get_semaphore(get)
+    semaphore.acquire = wrap_acquire_semaphore(acquire)  # type: ignore[attr-defined]
+    semaphore.release = wrap_release_semaphore(release)  # type: ignore[attr-defined]
+
+
+def name_queue(limiter: object, asker: str | None) -> str:
+    if limiter is log.default_limiter:
+        return "anyio"
+    queue = limiters.find(limiter) or limiters.add(limiter, asker, 0.0)
+    return queue.name
+
+
+def expect_token(handover: Handover, limiter: object) -> object:
+    """The running task asks the limiter for a token next, or anyio's default one. Returns the task,
+    under which `asking` has the call until then."""
+    if limiter is not None:
+        handover.queue = name_queue(limiter, handover.asker)
+    task = find_task()
+    asking[task] = handover
+    return task
+
+
+def find_task() -> object:
+    try:
+        return current_task()
+    except RuntimeError:  # no loop of asyncio runs here
+        return None
+
+
+def ask_for_token(giver: object, capacity: float) -> Handover | None:
+    """Of a token that is taken without a thread. None outside an audit."""
+    handover = log.ask(current.get(), "", depth=2)
+    if handover is not None:
+        handover.queue = name_queue(giver, handover.asker)
+        handover.capacity = capacity
+    return handover
+
+
+async def await_token(handover: Handover, key: Key, given: Awaitable[None]) -> None:
+    waiting[key] = handover
+    try:
+        await given
+    finally:
+        del waiting[key]
+    if isnan(handover.granted_s):
+        handover.granted_s = monotonic()
+
+
+def wrap_acquire(original: Acquire) -> Acquire:
+    async def acquire_on_behalf_of(limiter: object, borrower: object) -> None:
+        handover = asking.pop(borrower, None)
+        takes_thread = handover is not None
+        total = limiter.total_tokens  # type: ignore[attr-defined]
+        handover = handover or ask_for_token(limiter, total)
+        if handover is None:
+            await original(limiter, borrower)
+            return
+        handover.capacity = total
+        if limiter.borrowed_tokens >= total or getattr(limiter, "_wait_queue", None):  # type: ignore[attr-defined]
+            handover.queued_s = monotonic()
+        key = (id(limiter), borrower)
+        if takes_thread:
+            await await_token(handover, key, original(limiter, borrower))
+            return
+        await take_token(handover, key, original(limiter, borrower))
+
+    acquire_on_behalf_of.probe_original = original  # type: ignore[attr-defined]
+    return acquire_on_behalf_of
+
+
+async def take_token(handover: Handover, key: Key, given: Awaitable[None]) -> None:
+    try:
+        await await_token(handover, key, given)
+    except BaseException:
+        log.give_up(handover)
+        raise
+    taken[key] = handover
+
+
+def wrap_release(original: Release) -> Release:
+    def release_on_behalf_of(limiter: object, borrower: object) -> None:
+        waiters = getattr(limiter, "_wait_queue", None)
+        first = next(iter(waiters), None) if waiters else None
+        original(limiter, borrower)
+        if taken:
+            note_release((id(limiter), borrower))
+        if waiters is not None and first is not None and first not in waiters:
+            note_grant(waiting.get((id(limiter), first)))
+
+    return release_on_behalf_of
+
+
+def note_grant(handover: Handover | None) -> None:
+    """The token is there; the loop may go on with the waiting task only later."""
+    if handover is not None and isnan(handover.granted_s):
+        handover.granted_s = monotonic()
+
+
+def note_release(key: Key) -> None:
+    handover = taken.pop(key, None)
+    if handover is not None:
+        log.close(handover)
+
+
+def wrap_get_semaphore(original: Callable[[object], object]) -> Callable[[object], object]:
+    def get_semaphore(limit: object) -> object:
+        semaphore = original(limit)
+        if log.journal is not None:
+            limits[semaphore] = limit.max_concurrency  # type: ignore[attr-defined]
+        return semaphore
+
+    return get_semaphore
+
+
+def wrap_acquire_semaphore(original: Acquire) -> Acquire:
+    async def acquire(semaphore: object) -> None:
+        total = limits.get(semaphore) if limits else None
+        handover = None if total is None else ask_for_token(semaphore, total)
+        if handover is None:
+            await original(semaphore)
+            return
+        if semaphore.value <= 0:  # type: ignore[attr-defined]
+            handover.queued_s = monotonic()
+        await take_token(handover, (id(semaphore), find_task()), original(semaphore))
+
+    return acquire
+
+
+def wrap_release_semaphore(original: Release) -> Release:
+    def release(semaphore: object) -> None:
+        original(semaphore)
+        if taken:
+            note_release((id(semaphore), find_task()))
+
+    return release

@@ -1,0 +1,233 @@
+"""What requests make that takes much CPU, or stays: TLS contexts, clients, engines and threads.
+
+Nothing runs outside of the calls that make them. Where a client makes a TLS context, or one client
+another, the outermost counts alone. Which classes and functions those are was read in the sources
+of httpx 0.28, httpx2 2.16, aiohttp 3.14, requests 2.34, urllib3 2.8 and SQLAlchemy 2.1."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import sys
+import time
+from collections.abc import Callable
+from concurrent import futures
+from math import inf, nan
+from threading import Thread, get_ident
+from time import monotonic
+from types import FrameType, ModuleType
+from typing import NamedTuple, cast
+from weakref import WeakKeyDictionary
+
+from .import_hook import ModuleFinder
+from .journal import Columns, ProbeJournal, make_packer
+from .request_record import RequestRecord, current, work_spans
+from .stacks import MOST_FRAMES, SeenFrame, StackTexts
+
+MADE: Columns = (
+    ("visit", "u4"),
+    ("at_s", "f8"),
+    ("kind", "text"),
+    ("took_s", "f8"),
+    ("cpu_s", "f8"),
+    ("stack", "text"),
+)
+THREAD, EXECUTOR_THREAD, END = "thread", "executor thread", " end"
+"""A row when the thread starts, and one of kind "thread end" when it has ended: took_s is what it
+lived for. The place of an executor's thread is where the executor was made."""
+TLS_CONTEXT = "TLS context"
+pack = make_packer(MADE)
+log = logging.getLogger("probe")
+read_cpu_s: Callable[[], float] = getattr(time, "thread_time", lambda: nan)
+Call = Callable[..., object]
+
+
+class Maker(NamedTuple):
+    """A method or function that makes a thing. owner: its class; empty for a module's function.
+    shares: the argument that gives the thing another's connections: then it is cheap to make."""
+
+    module: str
+    owner: str
+    name: str
+    kind: str
+    shares: str = ""
+
+
+MAKERS = (
+    Maker("ssl", "SSLContext", "load_verify_locations", TLS_CONTEXT),
+    Maker("ssl", "SSLContext", "load_default_certs", TLS_CONTEXT),
+    Maker("ssl", "SSLContext", "set_default_verify_paths", TLS_CONTEXT),
+    Maker("httpx", "Client", "__init__", "httpx.Client", "transport"),
+    Maker("httpx", "AsyncClient", "__init__", "httpx.AsyncClient", "transport"),
+    Maker("httpx2", "Client", "__init__", "httpx2.Client", "transport"),
+    Maker("httpx2", "AsyncClient", "__init__", "httpx2.AsyncClient", "transport"),
+    Maker("aiohttp", "ClientSession", "__init__", "aiohttp.ClientSession", "connector"),
+    Maker("requests", "Session", "__init__", "requests.Session"),
+    Maker("urllib3", "PoolManager", "__init__", "urllib3.PoolManager"),
+    Maker("sqlalchemy.engine.create", "", "create_engine", "sqlalchemy.create_engine"),
+)
+making: set[int] = set()
+"""The idents of the threads that are within a maker."""
+
+
+class MadeLog:
+    """Rows of one process, from any thread; `write_ended` is the watchdog's."""
+
+    def __init__(self, journal: ProbeJournal) -> None:
+        self._journal = journal
+        self._texts = StackTexts()
+        self._threads: dict[Thread, tuple[int, float, str, int]] = {}
+        self._executors: WeakKeyDictionary[object, tuple[int, int]] = WeakKeyDictionary()
+
+    def note(self, record: RequestRecord, kind: str, began_s: float, cpu_s: float) -> None:
+        """Call within the wrapper that made it."""
+        took_s = monotonic() - began_s
+        self._add(record.number, began_s, kind, took_s, cpu_s, self._intern_stack())
+
+    def note_executor(self, record: RequestRecord, executor: object) -> None:
+        self._executors[executor] = record.number, self._intern_stack()
+
+    def note_thread(self, thread: Thread, record: RequestRecord | None, starter: FrameType) -> None:
+        """An executor that was not made in a request may fill up to its size."""
+        if starter.f_code is ADJUSTS:
+            made = self._executors.get(starter.f_locals.get("self"))
+            kind = EXECUTOR_THREAD
+        else:
+            kind = THREAD
+            made = None if record is None else (record.number, self._intern_stack())
+        if made is not None:
+            visit, stack = made
+            began_s = monotonic()
+            self._threads[thread] = visit, began_s, kind, stack
+            self._add(visit, began_s, kind, nan, nan, stack)
+
+    def write_ended(self) -> None:
+        for thread in [each for each in list(self._threads) if not each.is_alive()]:
+            visit, began_s, kind, stack = self._threads.pop(thread)
+            now_s = monotonic()
+            self._add(visit, now_s, kind + END, now_s - began_s, nan, stack)
+
+    def _add(
+        self, visit: int, at_s: float, kind: str, took_s: float, cpu_s: float, stack: int
+    ) -> None:
+        text = self._journal.intern_text(kind)
+        self._journal.add("m", pack(visit, at_s, text, took_s, cpu_s, stack))
+
+    def _intern_stack(self) -> int:
+        frames: list[SeenFrame] = []
+        frame: FrameType | None = sys._getframe(1)
+        while frame is not None and len(frames) < MOST_FRAMES:
+            frames.append((frame.f_code, frame.f_lineno, frame.f_globals))
+            frame = frame.f_back
+        return self._journal.intern_text(self._texts.format_stack(frames))
+
+
+open_logs: list[MadeLog] = []
+"""The one of this process, while its watchdog runs."""
+ADJUSTS = getattr(getattr(futures.ThreadPoolExecutor, "_adjust_thread_count", None), "__code__", 0)
+"""The code that starts an executor's threads."""
+
+
+def open_log(journal: ProbeJournal) -> MadeLog:
+    open_logs[:] = [MadeLog(journal)]
+    return open_logs[0]
+
+
+def close_log(each: MadeLog) -> None:
+    if each in open_logs:
+        open_logs.remove(each)
+
+
+def note_safely(note: Callable[[MadeLog], None]) -> None:
+    """A fault of the probe's closes the log; the app goes on."""
+    each = open_logs[0] if open_logs else None
+    try:
+        if each is not None:
+            note(each)
+    except Exception as error:
+        open_logs.clear()
+        log.error("the probe no longer notes what is made: %r", error, exc_info=error)
+
+
+def find_record() -> RequestRecord | None:
+    """Of the request that this thread works for. Executors do not carry the context."""
+    record = current.get() if open_logs else None
+    if record is None and open_logs:
+        span = work_spans.get(get_ident())
+        record = span.record if span is not None and span.ended_s == inf else None
+    return record
+
+
+def instrument_makers() -> None:
+    """Wraps what is imported, and the rest as soon as it is. Does nothing the second time."""
+    if hasattr(Thread.start, "probe_original"):
+        return
+    for owner, name, wrap in (
+        (Thread, "start", wrap_thread_start),
+        (futures.ThreadPoolExecutor, "__init__", wrap_executor_init),
+    ):
+        replace_attribute(owner, name, wrap)
+    names = {each.module for each in MAKERS}
+    sys.meta_path.insert(0, ModuleFinder(dict.fromkeys(names, wrap_makers)))
+    for name in names & set(sys.modules):
+        wrap_makers(sys.modules[name])
+
+
+def wrap_makers(module: ModuleType) -> None:
+    """Another version of the library may lack them."""
+    for maker in MAKERS:
+        owner = getattr(module, maker.owner, None) if maker.owner else module
+        if maker.module == module.__name__ and owner is not None:
+            replace_attribute(owner, maker.name, functools.partial(wrap_maker, maker=maker))
+
+
+def replace_attribute(owner: object, name: str, wrap: Callable[[Call], Call]) -> None:
+    original = getattr(owner, name, None)
+    if original is None or hasattr(original, "probe_original"):
+        return
+    replacement = functools.wraps(original)(wrap(original))
+    replacement.probe_original = original  # type: ignore[attr-defined]
+    try:
+        setattr(owner, name, replacement)
+    except (AttributeError, TypeError) as error:  # it may be a class in C
+        log.debug("the probe cannot wrap %s: %r", name, error)
+
+
+def wrap_maker(original: Call, maker: Maker) -> Call:
+    def make(*args: object, **options: object) -> object:
+        record, ident = find_record(), get_ident()
+        is_shared = bool(maker.shares) and options.get(maker.shares) is not None
+        if record is None or ident in making or is_shared:
+            return original(*args, **options)
+        making.add(ident)
+        began_s, cpu_s = monotonic(), read_cpu_s()
+        try:
+            return original(*args, **options)
+        finally:
+            spent_s = read_cpu_s() - cpu_s
+            making.discard(ident)
+            note_safely(lambda each: each.note(record, maker.kind, began_s, spent_s))
+
+    return make
+
+
+def wrap_thread_start(original: Call) -> Call:
+    """anyio's own threads are no more than its tokens, and end when they are idle."""
+
+    def start(thread: Thread) -> None:
+        original(thread)
+        if open_logs and not type(thread).__module__.startswith("anyio."):
+            record, starter = find_record(), sys._getframe(1)
+            note_safely(lambda each: each.note_thread(thread, record, starter))
+
+    return cast(Call, start)
+
+
+def wrap_executor_init(original: Call) -> Call:
+    def init(executor: object, *args: object, **options: object) -> None:
+        original(executor, *args, **options)
+        record = find_record()
+        if record is not None:
+            note_safely(lambda each: each.note_executor(record, executor))
+
+    return init

@@ -1,0 +1,108 @@
+"""What waits for anyio's pool of threads, and which of its threads runs an endpoint: the wrappers
+of `anyio.to_thread.run_sync` and of the limiters that give the tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from math import isnan
+from time import monotonic
+from typing import cast
+
+from .handovers import ENDS_OF_ITERATION, Handover, log
+from .limiters import asking, expect_token
+from .request_record import (
+    RequestRecord,
+    WorkSpan,
+    current,
+    is_endpoint_call,
+    record_thread_start,
+)
+
+RunSync = Callable[..., Awaitable[object]]
+
+
+def instrument_pool() -> None:
+    """Wraps `anyio.to_thread.run_sync`, which Starlette and FastAPI call by its module. Does
+    nothing where anyio is not installed, or the second time."""
+    try:
+        import anyio.to_thread as to_thread
+    except ImportError:
+        return
+    if not hasattr(to_thread.run_sync, "probe_original"):
+        vars(to_thread)["run_sync"] = wrap_run_sync(cast(RunSync, to_thread.run_sync))
+
+
+class PoolCall:
+    """A call that is handed to anyio's pool, and what is noted of it on the thread that runs it."""
+
+    __slots__ = ("asked_s", "function", "handover", "is_endpoint", "record")
+
+    def __init__(
+        self,
+        function: Callable[..., object],
+        record: RequestRecord | None,
+        handover: Handover | None,
+    ) -> None:
+        self.function = function
+        self.record = record
+        self.handover = handover
+        self.is_endpoint = False
+        if record is not None:
+            asked_s = monotonic()
+            record.begin_wait(self, asked_s)
+            if is_endpoint_call(function, record.scope.get("endpoint")):
+                self.is_endpoint = True
+                record.queued_s = asked_s
+
+    def give_up(self) -> None:
+        """On the loop, when it has ended: if it never began, it waited until now."""
+        if self.record is not None:
+            self.record.end_wait(self, monotonic())
+        if self.handover is not None and isnan(self.handover.began_s):
+            log.give_up(self.handover)
+
+    def __call__(self, *given: object) -> object:
+        record, handover, span = self.record, self.handover, None
+        if record is not None:
+            started_s = monotonic()
+            record.end_wait(self, started_s)
+            span = WorkSpan(record, started_s)
+            if self.is_endpoint:
+                record_thread_start(record, started_s)
+        if handover is not None:
+            log.begin(handover)
+        try:
+            return self.function(*given)
+        except BaseException as error:
+            if handover is not None:
+                handover.failed = type(error).__name__ not in ENDS_OF_ITERATION
+            raise
+        finally:
+            if span is not None:
+                span.ended_s = monotonic()
+                if self.is_endpoint:
+                    span.record.ended_s = span.ended_s
+            if handover is not None:
+                log.end(handover)
+
+
+def wrap_run_sync(original: RunSync) -> RunSync:
+    async def run_sync(function: Callable[..., object], *args: object, **options: object) -> object:
+        record = current.get()
+        handover = None if log.journal is None else log.ask(record, "anyio")
+        if record is None and handover is None:
+            return await original(function, *args, **options)
+        call = PoolCall(function, record, handover)
+        task = None
+        if handover is not None:
+            handover.function, handover.given = function, args
+            task = expect_token(handover, options.get("limiter"))
+        try:
+            return await original(call, *args, **options)
+        finally:
+            if task is not None:
+                asking.pop(task, None)
+            call.give_up()
+
+    run_sync.probe_original = original  # type: ignore[attr-defined]
+    return run_sync

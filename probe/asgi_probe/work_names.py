@@ -1,0 +1,102 @@
+"""Which function a thread of a pool finally runs, by what it was given."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from contextlib import _GeneratorContextManager
+from contextvars import Context
+from functools import partial
+from inspect import unwrap
+from types import CodeType, GeneratorType
+
+Given = tuple[object, ...]
+MOST_WRAPPERS = 20
+MOST_TEXTS = 5_000
+texts: dict[int, tuple[CodeType, str]] = {}
+"""By the code's id; the code is kept, or another could take its id."""
+
+
+def describe_work(function: Callable[..., object], given: Given) -> str | None:
+    """ "file:first_line qualname" of Python code, "module.name" of all else; None where the call
+    does not let itself be looked at."""
+    try:
+        return describe_function(find_work(function, given))
+    except Exception:  # the user's objects may answer anything: the app must not notice
+        return None
+
+
+def find_work(function: object, given: Given) -> object:
+    """Looks through what only calls on: partials, contexts, and the wrappers of frameworks. The
+    generator stands for its steps and for its context manager."""
+    for _ in range(MOST_WRAPPERS):
+        step = look_through(function, given)
+        if step is None:
+            break
+        function, given = step
+    return function
+
+
+def look_through(function: object, given: Given) -> tuple[object, Given] | None:
+    if isinstance(function, partial):
+        inner = function.keywords.get("function")  # FastAPI's call of an endpoint
+        if callable(inner) and is_module_of(function.func, "fastapi"):
+            return inner, ()
+        return function.func, (*function.args, *given)
+    owner = getattr(function, "__self__", None)
+    if isinstance(owner, Context) and given:
+        return given[0], given[1:]
+    if isinstance(owner, _GeneratorContextManager):
+        return owner.gen, ()
+    name = getattr(function, "__name__", "")
+    if name == "thread_handler" and is_module_of(type(owner), "asgiref"):
+        return getattr(owner, "func", None), ()
+    if name in ("_next", "next") and given and is_step(function):
+        step = getattr(type(given[0]), "__next__", None)
+        return step if hasattr(step, "__code__") else given[0], ()
+    return None
+
+
+def is_module_of(thing: object, package: str) -> bool:
+    module = getattr(thing, "__module__", None)
+    return isinstance(module, str) and module.split(".")[0] == package
+
+
+def is_step(function: object) -> bool:
+    """Whether a function named as `next` is it, or one that a framework has in its place."""
+    return function is next or is_module_of(function, "starlette")
+
+
+def describe_function(work: object) -> str:
+    if isinstance(work, GeneratorType):
+        return format_code(work.gi_code, work.__qualname__)
+    if isinstance(work, type):
+        work = find_constructor(work)
+    elif not hasattr(work, "__code__") and not hasattr(work, "__self__"):
+        own = getattr(type(work), "__call__", None)  # noqa: B004
+        work = own if hasattr(own, "__code__") else work
+    own = unwrap(work) if callable(work) else work
+    code = getattr(own, "__code__", None)
+    if isinstance(code, CodeType):
+        return format_code(code, getattr(own, "__qualname__", code.co_name))
+    owner = getattr(work, "__self__", None)
+    named = work if hasattr(work, "__qualname__") else type(work)
+    of_object = owner is not None and not isinstance(owner, (type, type(sys)))
+    module = getattr(type(owner) if of_object else named, "__module__", None)
+    return f"{module or '?'}.{named.__qualname__}"
+
+
+def find_constructor(kind: type) -> object:
+    """What runs in Python when it is called; itself where nothing does."""
+    own = kind.__dict__.get("__init__")
+    return own if hasattr(own, "__code__") else kind
+
+
+def format_code(code: CodeType, name: str) -> str:
+    known = texts.get(id(code))
+    if known is None:
+        if len(texts) >= MOST_TEXTS:
+            texts.clear()
+        text = f"{code.co_filename}:{code.co_firstlineno} {name}"
+        known = texts[id(code)] = (code, text)
+    return known[1]

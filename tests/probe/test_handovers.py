@@ -1,0 +1,337 @@
+"""Calls that are handed to anyio's pool, in audits: when each waited, for what, and when it ran.
+Waits are made and ended by events."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import anyio
+import anyio.to_thread
+import pytest
+from asgi_probe.attach_report import DIRECTORY_VARIABLE
+from asgi_probe.limiters import asking, instrument_limiters, taken, waiting
+from asgi_probe.routes import App, Receive, Scope, Send
+from fastapi import BackgroundTasks, FastAPI
+
+from tests.probe.handover_support import (
+    Gate,
+    find_row,
+    find_rows,
+    leave_one_token,
+    read_handovers,
+    record,
+    wait_until_queued,
+)
+from tests.probe.support import ask, get, observe, read_rows
+
+BLOCK_S = 0.05
+
+
+@pytest.fixture(autouse=True)
+def audit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(DIRECTORY_VARIABLE, str(tmp_path))
+
+
+async def answer(_: Scope, __: Receive, send: Send) -> None:
+    await send({"type": "http.response.start", "status": 204, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def test_a_def_endpoint_is_one_handover_of_its_request(tmp_path: Path) -> None:
+    ran_on: list[int] = []
+    app = FastAPI()
+
+    @app.get("/")
+    def root() -> None:
+        ran_on.append(threading.get_native_id())
+
+    (row,) = record(app, tmp_path, get("/"))
+    line = root.__code__.co_firstlineno
+    assert row.work == f"{__file__}:{line} {root.__qualname__}"
+    assert (row.queue, row.capacity, row.failed) == ("anyio", 40, 0)
+    assert (row.visit > 0, row.thread_id) == (True, ran_on[0])
+    assert row.queued_s is None
+    assert row.granted_s <= row.began_s <= row.ended_s
+    assert row.cpu_s >= 0
+    assert '"run_in_threadpool"' in row.asker
+    assert "asgi_probe" not in row.asker
+
+
+def test_without_an_audit_there_is_no_such_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(DIRECTORY_VARIABLE)
+    app = FastAPI()
+
+    @app.get("/")
+    def root() -> None: ...
+
+    observe(app, tmp_path, get("/"))
+    (path,) = tmp_path.glob("probe-*.journal")
+    assert b'"w"' not in path.read_bytes()
+
+
+def test_a_call_that_finds_no_token_stands_in_the_queue(tmp_path: Path) -> None:
+    gate = Gate()
+
+    async def calls(probed: App) -> None:
+        await ask(probed, "/")
+        limiter = leave_one_token()
+        first = asyncio.create_task(anyio.to_thread.run_sync(gate.enter))
+        await gate.wait_until_entered()
+        second = asyncio.create_task(anyio.to_thread.run_sync(int))
+        await wait_until_queued(limiter)
+        gate.leave.set()
+        await asyncio.gather(first, second)
+
+    rows = record(answer, tmp_path, calls)
+    entered, queued = find_row(rows, "enter"), find_row(rows, "int")
+    assert entered.queued_s is None
+    assert entered.began_s < queued.queued_s < entered.ended_s < queued.granted_s
+    assert (queued.work, queued.capacity, queued.visit) == ("builtins.int", 1, 0)
+    assert (waiting, asking, taken) == ({}, {}, {})
+
+
+def test_a_blocked_loop_is_no_wait_for_a_token(tmp_path: Path) -> None:
+    """As "pool wait 995 ms with 1 of 40 tokens in use"."""
+    app = FastAPI()
+
+    @app.get("/")
+    def root() -> None: ...
+
+    async def block() -> None:
+        time.sleep(BLOCK_S)
+
+    async def calls(probed: App) -> None:
+        asked = asyncio.create_task(ask(probed, "/"))
+        while not asking and not asked.done():
+            await asyncio.sleep(0)
+        await asyncio.gather(block(), asked)
+
+    (row,) = record(app, tmp_path, calls)
+    assert row.queued_s is None
+    assert row.began_s - row.asked_s >= BLOCK_S
+
+
+def test_a_token_is_there_when_it_is_released_not_when_the_loop_goes_on(tmp_path: Path) -> None:
+    gate = Gate()
+
+    async def block_after_work() -> None:
+        await anyio.to_thread.run_sync(gate.enter)
+        time.sleep(BLOCK_S)
+
+    async def calls(probed: App) -> None:
+        await ask(probed, "/")
+        leave_one_token()
+        first = asyncio.create_task(block_after_work())
+        await gate.wait_until_entered()
+        second = asyncio.create_task(anyio.to_thread.run_sync(int))
+        await wait_until_queued()
+        gate.leave.set()
+        await asyncio.gather(first, second)
+
+    row = find_row(record(answer, tmp_path, calls), "int")
+    assert row.granted_s is not None
+    assert row.began_s - row.granted_s >= BLOCK_S
+
+
+def test_no_more_run_than_there_are_tokens(tmp_path: Path) -> None:
+    """And a call stands in the queue exactly where all tokens were taken."""
+
+    async def calls(probed: App) -> None:
+        await ask(probed, "/")
+        leave_one_token().total_tokens = 3
+        await asyncio.gather(*(anyio.to_thread.run_sync(int) for _ in range(60)))
+
+    rows = find_rows(record(answer, tmp_path, calls), "int")
+    assert len(rows) == 60
+    for row in rows:
+        others = [each for each in rows if each is not row]
+        running = [each for each in others if each.granted_s <= row.granted_s < each.ended_s]
+        assert len(running) < 3
+    assert sum(row.queued_s is None for row in rows) == 3
+    queued = [row for row in rows if row.queued_s is not None]
+    assert sorted(queued, key=lambda row: row.queued_s) == sorted(
+        queued, key=lambda row: row.granted_s
+    )
+
+
+def test_a_wait_that_is_given_up_has_an_end(tmp_path: Path) -> None:
+    gate = Gate()
+
+    async def calls(probed: App) -> None:
+        await ask(probed, "/")
+        leave_one_token()
+        first = asyncio.create_task(anyio.to_thread.run_sync(gate.enter))
+        await gate.wait_until_entered()
+        second = asyncio.create_task(anyio.to_thread.run_sync(int))
+        await wait_until_queued()
+        second.cancel()
+        await asyncio.wait([second])
+        gate.leave.set()
+        await first
+
+    row = find_row(record(answer, tmp_path, calls), "int")
+    assert (row.failed, row.granted_s, row.began_s, row.thread_id) == (1, None, None, 0)
+    assert row.queued_s <= row.ended_s
+    assert (waiting, asking) == ({}, {})
+
+
+def test_work_that_goes_on_after_its_caller_gave_up_is_not_failed(tmp_path: Path) -> None:
+    gate, left = Gate(), threading.Event()
+
+    def stay() -> None:
+        gate.enter()
+        left.set()
+
+    async def calls(probed: App) -> None:
+        await ask(probed, "/")
+        with anyio.move_on_after(10) as scope:
+            async with anyio.create_task_group() as group:
+                group.start_soon(abandon)
+                await gate.wait_until_entered()
+                scope.cancel()
+        gate.leave.set()
+        while not left.is_set():
+            await asyncio.sleep(0)
+        await anyio.to_thread.run_sync(int)
+
+    async def abandon() -> None:
+        await anyio.to_thread.run_sync(stay, abandon_on_cancel=True)
+
+    row = find_row(record(answer, tmp_path, calls), "stay")
+    assert row.ended_s > row.began_s
+    assert not row.failed
+
+
+def test_an_error_is_noted_and_passed_on(tmp_path: Path) -> None:
+    def fail() -> None:
+        raise LookupError("the app's own")
+
+    async def calls(probed: App) -> None:
+        await ask(probed, "/")
+        with pytest.raises(LookupError, match="the app's own"):
+            await anyio.to_thread.run_sync(fail)
+
+    row = find_row(record(answer, tmp_path, calls), "fail")
+    assert row.failed
+    assert row.began_s <= row.ended_s
+
+
+async def copy_when_written(folder: Path, text: bytes) -> bytes:
+    """The journal, as it is when it has the text; at most 10 s."""
+    (path,) = folder.glob("probe-*.journal")
+    for _ in range(1_000):
+        content = path.read_bytes()
+        if text in content:
+            return content
+        await asyncio.sleep(0.01)
+    raise AssertionError("the watchdog did not write it")
+
+
+def test_a_wait_counts_while_it_lasts(tmp_path: Path) -> None:
+    """In the hand-overs and in the pool wait of its request."""
+    gate = Gate()
+    copied: list[bytes] = []
+    app = FastAPI()
+
+    @app.get("/enter")
+    def enter() -> None:
+        gate.enter()
+
+    @app.get("/wait")
+    def wait_for_token() -> None: ...
+
+    async def calls(probed: App) -> None:
+        await ask(probed, "/none")
+        leave_one_token()
+        first = asyncio.create_task(ask(probed, "/enter"))
+        await gate.wait_until_entered()
+        second = asyncio.create_task(ask(probed, "/wait"))
+        await wait_until_queued()
+        copied.append(await copy_when_written(tmp_path, b"wait_for_token"))
+        await asyncio.sleep(0.3)  # a flush later it has waited for longer
+        copied.append(await copy_when_written(tmp_path, b"wait_for_token"))
+        gate.leave.set()
+        await asyncio.gather(first, second)
+
+    observe(app, tmp_path, calls)
+    row = find_row(read_handovers(copied[0]), "wait_for_token")
+    assert row.queued_s is not None
+    assert (row.granted_s, row.ended_s) == (None, None)
+    waits: list[float] = []
+    for content in copied:
+        (tmp_path / str(len(waits))).mkdir()
+        (tmp_path / str(len(waits)) / "probe-0.journal").write_bytes(content)
+        requests, _ = read_rows(tmp_path / str(len(waits)))
+        waits.append(max(each.pool_wait_s for each in requests if each.route == "/wait"))
+    assert 0 < waits[0] <= waits[1]
+
+
+def test_a_pool_wait_that_was_given_up_counts(tmp_path: Path) -> None:
+    gate = Gate()
+    app = FastAPI()
+
+    @app.get("/enter")
+    def enter() -> None:
+        gate.enter()
+
+    @app.get("/wait")
+    def wait_for_token() -> None: ...
+
+    async def calls(probed: App) -> None:
+        leave_one_token()
+        first = asyncio.create_task(ask(probed, "/enter"))
+        await gate.wait_until_entered()
+        second = asyncio.create_task(ask(probed, "/wait"))
+        await wait_until_queued()
+        await asyncio.sleep(BLOCK_S)
+        second.cancel()
+        await asyncio.wait([second])
+        gate.leave.set()
+        await first
+
+    requests = {row.route: row for row in observe(app, tmp_path, calls).requests}
+    assert requests["/wait"].pool_wait_s >= BLOCK_S
+    assert requests["/enter"].pool_wait_s < requests["/wait"].pool_wait_s
+
+
+def test_a_wait_after_the_answer_is_none_of_the_routes(tmp_path: Path) -> None:
+    gate = Gate()
+    app = FastAPI()
+
+    @app.get("/task")
+    async def give_task(tasks: BackgroundTasks) -> None:
+        tasks.add_task(int)
+
+    async def calls(probed: App) -> None:
+        await ask(probed, "/none")
+        leave_one_token()
+        first = asyncio.create_task(anyio.to_thread.run_sync(gate.enter))
+        await gate.wait_until_entered()
+        second = asyncio.create_task(ask(probed, "/task"))
+        await wait_until_queued()
+        gate.leave.set()
+        await asyncio.gather(first, second)
+
+    seen = observe(app, tmp_path, calls)
+    (request,) = (row for row in seen.requests if row.route == "/task")
+    assert request.pool_wait_s == 0
+    (path,) = tmp_path.glob("probe-*.journal")
+    row = find_row(read_handovers(path.read_bytes()), "int")
+    assert row.visit == request.visit
+    assert row.queued_s >= request.sent_s
+
+
+def test_another_backend_of_anyio_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    other = type("Other", (), {})
+    known = set(vars(other))
+    for backend in (None, SimpleNamespace(), SimpleNamespace(CapacityLimiter=other)):
+        monkeypatch.setitem(sys.modules, "anyio._backends._asyncio", backend)
+        instrument_limiters()
+    assert set(vars(other)) == known

@@ -1,0 +1,129 @@
+"""The finding BACKGROUND_BACKLOG, from records made by hand: a server with so many threads, and
+one that waits for nothing."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analysis.findings import AuditEvidence
+from analysis.findings.background_backlog import BackgroundBacklog
+from records.rows import HANDOVERS, LAYERS
+from tests.unit.audit_samples import FOLDER, PID, AuditBuilder, make_table
+from tests.unit.test_answer_delayed import Row, pass_through
+
+ENDED_S = 10.0
+"""The recording's end. The route is asked for eight seconds."""
+ASKED_S = 8.0
+WORK = f"{FOLDER}/mail.py:5 send_mail"
+
+
+def serve(rate: float, work_s: float, threads: int) -> list[tuple[float, float, float]]:
+    """When each request's work was asked for, began and ended: first come, first served."""
+    free_s = [0.0] * threads
+    served = []
+    for number in range(round(rate * ASKED_S)):
+        asked_s = number / rate
+        free_s.sort()
+        began_s = max(asked_s, free_s[0])
+        free_s[0] = began_s + work_s
+        served.append((asked_s, began_s, free_s[0]))
+    return served
+
+
+def build(
+    served: Sequence[tuple[float, float, float]], by_threads: bool = False, knows_end: bool = True
+) -> AuditEvidence:
+    audit = AuditBuilder()
+    waits: list[Row] = []
+    for visit, (asked_s, began_s, ended_s) in enumerate(served, start=1):
+        audit.ask("/mail", asked_s, asked_s)
+        is_known = knows_end and ended_s <= ENDED_S
+        audit.handlers[-1] |= {
+            "visit": visit, "sent_s": asked_s, "returned_s": ended_s if is_known else None,
+            "endpoint": f"{FOLDER}/main.py:31 order",
+        }  # fmt: skip
+        has_begun = began_s <= ENDED_S
+        waits.append(
+            {
+                "pid": PID, "visit": visit, "work": WORK, "asked_s": asked_s,
+                "queued_s": asked_s if began_s > asked_s else None,
+                "granted_s": began_s if has_begun else None,
+            }
+        )  # fmt: skip
+    evidence = audit.build()
+    return replace(evidence, handovers=make_table(waits if by_threads else [], HANDOVERS))
+
+
+def judge(evidence: AuditEvidence) -> tuple[BackgroundBacklog, ...]:
+    found = BackgroundBacklog.find(evidence).findings
+    return tuple(each for each in found if isinstance(each, BackgroundBacklog))
+
+
+def test_work_that_falls_behind_is_named_with_both_rates() -> None:
+    (found,) = judge(build(serve(rate=50, work_s=0.5, threads=10)))
+    assert (found.code, found.route, found.phase) == ("BACKGROUND_BACKLOG", "/mail", "background")
+    assert (found.file, found.line, found.function) == ("main.py", 31, "order")
+    assert found.begin_rate == pytest.approx(50, rel=0.05)
+    assert found.end_rate == pytest.approx(20, rel=0.05)
+    assert found.unfinished == pytest.approx(8 * (50 - 20), rel=0.1)
+    assert (found.count, found.severity) == (400, "error")
+    assert "begins 50" in found.message
+    assert "ends 20" in found.message
+
+
+def test_the_work_of_threads_has_its_own_line() -> None:
+    (found,) = judge(build(serve(50, 0.5, 10), by_threads=True))
+    assert (found.file, found.line, found.function) == ("mail.py", 5, "send_mail")
+    assert found.confidence == "high"
+
+
+def test_work_of_which_none_has_ended_is_known_by_its_waits_for_threads() -> None:
+    served = serve(rate=25, work_s=30.0, threads=40)
+    assert len(judge(build(served, by_threads=True))) == 1
+    assert judge(build(served)) == ()  # it might wait for nothing
+
+
+@given(rate=st.floats(5, 100), work_s=st.floats(0.001, 30.0))
+def test_work_that_waits_for_nothing_is_innocent(rate: float, work_s: float) -> None:
+    """However long it lasts: as much begins and ends, once the first has ended."""
+    assert judge(build(serve(rate, work_s, threads=1000))) == ()
+
+
+@given(threads=st.integers(1, 20), work_s=st.floats(0.001, 0.5), load=st.floats(0.1, 0.95))
+def test_work_that_keeps_up_is_innocent(threads: int, work_s: float, load: float) -> None:
+    served = serve(min(100.0, load * threads / work_s), work_s, threads)
+    assert judge(build(served, by_threads=True)) == ()
+
+
+@given(threads=st.integers(1, 20), load=st.floats(2.0, 10.0))
+def test_twice_as_much_as_ends_is_always_found(threads: int, load: float) -> None:
+    work_s = 0.02 * threads * load  # 50 begin in a second
+    if ASKED_S / work_s * threads >= 20:
+        assert len(judge(build(serve(50, work_s, threads), by_threads=True))) == 1
+
+
+def test_a_single_long_task_is_innocent() -> None:
+    served = [(each / 10, each / 10, each / 10 + 0.001) for each in range(80)]
+    served[20] = (2.0, 2.0, 9.5)
+    assert judge(build(served, by_threads=True)) == ()
+
+
+def test_what_a_middleware_does_after_the_answer_is_no_background_work() -> None:
+    served = serve(50, 0.5, 10)
+    rows = []
+    for visit, (asked_s, _, _) in enumerate(served, start=1):
+        rows += pass_through(visit, asked_s - 0.01, {"layer": "x"})
+    evidence = replace(build(served), layers=make_table(rows, LAYERS))
+    assert judge(evidence) == ()
+
+
+def test_work_of_unknown_end_is_unfinished() -> None:
+    """A server that is ended leaves no return of its requests."""
+    served = [
+        (each, began, 99.0 if asked > 4 else end)
+        for each, (asked, began, end) in ((s[0], s) for s in serve(50, 0.5, 10))
+    ]
+    assert len(judge(build(served, by_threads=True))) == 1
