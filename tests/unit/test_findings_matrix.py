@@ -101,22 +101,28 @@ def measure_union(spans: Sequence[Span], within: Span) -> float:
     )
 
 
+HALVES = st.integers(0, 10).map(lambda half: half / 2)
+"""Moments that meet each other often."""
+
+
 @st.composite
 def make_delayed_audit(draw: st.DrawFn) -> DelayedAudit:
-    made, now_s = DelayedAudit(), 0.0
-    for number in range(draw(st.integers(0, 4))):
-        length_s = draw(st.floats(0.02, 1.5))
+    made, now_s = DelayedAudit(), draw(HALVES)
+    for number in range(draw(st.integers(0, 3))):
+        length_s = draw(st.floats(0.02, 3))
         stack = endpoint("report", 17 + number % 2)
         made.audit.block(now_s, length_s, [stack] * 4, route=draw(st.sampled_from(ROUTES)))
-        now_s += length_s + draw(st.floats(0, 1))
-    times = st.floats(0, 5), st.floats(0, 3)
-    for _ in range(draw(st.integers(0, 8))):
-        began_s, took_s = draw(times[0]), draw(times[1])
-        visit = made.ask(draw(st.sampled_from(ROUTES)), began_s, took_s, draw(st.booleans()))
+        now_s += length_s + draw(HALVES)
+    for route in ROUTES if draw(st.booleans()) else ():
+        made.ask(route, 9.0, 0.0)
+    for _ in range(draw(st.integers(1, 6))):
+        visit = made.ask(
+            draw(st.sampled_from(ROUTES)), draw(HALVES), draw(HALVES), draw(st.booleans())
+        )
         for _ in range(draw(st.integers(0, 3))):
-            wait_s = draw(st.none() | times[1])
             queue = draw(st.sampled_from(["anyio", "executor", "limiter 1", "asgiref"]))
-            made.wait(visit, draw(times[0]), wait_s, queue, draw(st.integers(20, 21)))
+            wait_s = draw(st.none() | HALVES)
+            made.wait(visit, draw(HALVES), wait_s, queue, draw(st.integers(20, 21)))
         if draw(st.booleans()):  # a middleware runs within its request
             begin_s, end_s = made.requests[visit - 1][1]
             kept_s = draw(st.floats(0, 1)) * (end_s - begin_s)
@@ -124,32 +130,33 @@ def make_delayed_audit(draw: st.DrawFn) -> DelayedAudit:
     return made
 
 
+HOLDERS = st.lists(
+    st.builds(
+        keep_threads, st.sampled_from([*ROUTES, None]), st.floats(0, 100), st.integers(10, 13)
+    ),
+    max_size=4,
+)
+
+
 @st.composite
 def make_findings(draw: st.DrawFn) -> list[AuditFinding]:
-    kinds = (SamplePoolWait, SampleExecutorWait, SampleDeadlock)
-    holders = st.lists(
-        st.builds(
-            keep_threads,
-            st.sampled_from([*ROUTES, None]),
-            st.floats(0, 100),
-            st.integers(10, 13),
-        ),
-        max_size=4,
-    )
+    """Every place has one for each kind of queue, and some have others."""
+    kinds = SamplePoolWait, SampleExecutorWait, SampleDeadlock
+    every = st.tuples(st.sampled_from(kinds), st.sampled_from(ROUTES), st.integers(20, 21))
+    usual = [(kind, route, line) for kind in kinds[:2] for route in ROUTES for line in (20, 21)]
     found: list[AuditFinding] = [
-        draw(st.sampled_from(kinds))(
+        kind(
             severity="warning",
             confidence="high",
-            route=draw(st.sampled_from(ROUTES)),
+            route=route,
             phase="endpoint",
             file="main.py",
-            line=draw(st.integers(20, 21)),
+            line=line,
             function="read",
-            seconds=draw(st.none() | st.floats(0, 50)),
-            count=draw(st.integers(1, 9)),
-            holders=draw(st.none() | holders.map(tuple)),
+            seconds=draw(st.floats(0, 50)),
+            holders=draw(st.just((keep_threads(None, 1.0),)) | st.none() | HOLDERS.map(tuple)),
         )
-        for _ in range(draw(st.integers(0, 5)))
+        for kind, route, line in [*usual, *draw(st.lists(every, max_size=4))]
     ]
     return found + [find_kept_answer(route) for route in ROUTES if draw(st.booleans())]
 
