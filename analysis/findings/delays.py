@@ -13,6 +13,7 @@ from analysis.findings.handover_evidence import PLACE, locate_handovers
 from analysis.findings.layer_evidence import CodePlace
 from analysis.findings.loop_delays import accumulate_spans
 from analysis.findings.pool_wait import PoolWait
+from analysis.findings.wait_sites import LEAST_S
 from analysis.stats.quantiles import Values
 from records.rows import TEXT, Schema
 
@@ -42,7 +43,7 @@ def collect_waits(evidence: AuditEvidence) -> pl.DataFrame:
 
 def cut_waits(waits: pl.DataFrame, stretches: Sequence[Stretch]) -> pl.DataFrame:
     """seconds: of each within its request, after the earlier ones of the request, and while the
-    event loop was not blocked."""
+    event loop was not blocked. Requests that wait for less than LEAST_S in a place are left out."""
     earlier_s = pl.col("wait_until_s").cum_max().shift(1).over("row")
     waits = waits.with_columns(
         wait_from_s=pl.max_horizontal("wait_from_s", "started_s"),
@@ -50,7 +51,8 @@ def cut_waits(waits: pl.DataFrame, stretches: Sequence[Stretch]) -> pl.DataFrame
     ).sort("row", "wait_from_s")
     waits = waits.with_columns(wait_from_s=pl.max_horizontal("wait_from_s", earlier_s))
     waits = waits.filter(pl.col("wait_until_s") > pl.col("wait_from_s"))
-    return waits.with_columns(seconds=pl.Series(measure_unblocked(waits, stretches)))
+    waits = waits.with_columns(seconds=pl.Series(measure_unblocked(waits, stretches)))
+    return waits.filter(pl.col("seconds").sum().over("row", *DELAY_KEY) >= LEAST_S)
 
 
 def measure_unblocked(waits: pl.DataFrame, stretches: Sequence[Stretch]) -> Values:
