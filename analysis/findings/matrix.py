@@ -18,7 +18,7 @@ from analysis.findings.victims import LEAST_S, RequestsInFlight
 from analysis.stats.quantiles import Values
 from scenarios.units import Second
 
-BLOCKS, DEADLOCK = "LOOP_BLOCKED", "POOL_DEADLOCK"
+BLOCKS, DEADLOCK, PINNED = "LOOP_BLOCKED", "POOL_DEADLOCK", "THREADS_PINNED"
 DELAYS: Mapping[str, DelayKind] = {
     "POOL_WAIT": "pool",
     "EXECUTOR_WAIT": "executor",
@@ -48,13 +48,13 @@ def charge_findings(
 
 
 def add_victims(number: int, finding: AuditFinding, charges: Sequence[Charge]) -> AuditFinding:
-    """Those of a wait without holders are not known."""
-    is_wait = finding.code in DELAYS and finding.code != "ANSWER_DELAYED"
-    if finding.code not in (*DELAYS, DEADLOCK):
-        return finding
-    if is_wait and not finding.holders:
-        return replace(finding, victims=None)
+    """Those of a wait without holders are not known. Pinned threads may harm requests that no
+    finding is about: without a charge they are as they were found."""
     mine = [each for each in charges if each.finding == number]
+    if finding.code not in (*DELAYS, DEADLOCK) and not mine:
+        return finding
+    if finding.code in DELAYS and DELAYS[finding.code] != "middleware" and not finding.holders:
+        return replace(finding, victims=None)
     victims = (
         Victim(route, max(each.requests for each in here), sum(each.seconds for each in here))
         for route in dict.fromkeys(each.route for each in mine)
@@ -76,21 +76,21 @@ def charge_blocks(found: Sequence[AuditFinding]) -> Iterator[Charge]:
 
 def charge_delays(found: Sequence[AuditFinding], evidence: AuditEvidence) -> Iterator[Charge]:
     """Where several findings are of one place, they share by their seconds. A deadlock answers for
-    its holders."""
+    its holders, and a finding of pinned threads for its place: the victims are theirs."""
     places: dict[tuple[object, ...], list[int]] = defaultdict(list)
     for number, each in enumerate(found):
         if each.code in DELAYS:
             places[get_delay_key(each)].append(number)
     if not places:
         return
-    requests, deadlocks = RequestsInFlight(evidence), list_deadlocks(found)
+    requests, owners = RequestsInFlight(evidence), list_owners(found)
     for key, rows in requests.delays.partition_by(DELAY_KEY, as_dict=True).items():
         numbers = places.get(key, [])
         total_s = sum(found[number].seconds or 0.0 for number in numbers)
         for route, lost_s in requests.list_losses(rows):
             for number in numbers if total_s else ():
                 part = (found[number].seconds or 0.0) / total_s
-                yield from charge_delay(number, found[number], route, lost_s * part, deadlocks)
+                yield from charge_delay(number, found[number], route, lost_s * part, owners)
 
 
 def get_delay_key(finding: AuditFinding) -> tuple[object, ...]:
@@ -105,24 +105,30 @@ def charge_delay(
     finding: AuditFinding,
     route: str,
     lost_s: Values,
-    deadlocks: Mapping[Culprit, int],
+    owners: Mapping[Culprit, int],
 ) -> Iterator[Charge]:
     """lost_s: by request of the route."""
     requests, seconds = int(np.count_nonzero(lost_s >= LEAST_S)), float(lost_s.sum())
     for culprit, share in share_among_culprits(finding):
         if culprit.route != route and requests and share:
-            owner = deadlocks.get(replace(culprit, line=None), number)
+            owner = owners.get(replace(culprit, line=None), number)
             yield Charge(owner, culprit, route, requests, seconds * share)
 
 
-def list_deadlocks(found: Sequence[AuditFinding]) -> Mapping[Culprit, int]:
-    """By the places where their threads stand, without the line."""
-    return {
-        replace(culprit, line=None): number
+def list_owners(found: Sequence[AuditFinding]) -> Mapping[Culprit, int]:
+    """Findings that are about culprits, by the places of their threads, without the line."""
+    pinned = (
+        (Culprit("keeps threads", each.route, each.phase, each.file, None, each.function), number)
+        for number, each in enumerate(found)
+        if each.code == PINNED
+    )
+    stuck = (
+        (replace(culprit, line=None), number)
         for number, each in enumerate(found)
         if each.code == DEADLOCK
         for culprit, _ in share_among_culprits(each)
-    }
+    )
+    return {**dict(pinned), **dict(stuck)}
 
 
 def share_among_culprits(finding: AuditFinding) -> Iterator[tuple[Culprit, float]]:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.findings import AuditEvidence, AuditFinding, export_findings
-from analysis.findings.base import AuditFindings, HarmMatrix
+from analysis.findings.base import AuditFindings, HarmMatrix, Victim
 from analysis.findings.loop_blocked import LoopBlocked
 from analysis.findings.matrix import charge_findings
 from records.rows import HANDOVERS, LAYERS
@@ -18,6 +18,7 @@ from tests.unit.finding_samples import (
     SampleDeadlock,
     SampleExecutorWait,
     SampleKeptAnswer,
+    SamplePins,
     SamplePoolWait,
     keep_threads,
 )
@@ -141,7 +142,7 @@ HOLDERS = st.lists(
 @st.composite
 def make_findings(draw: st.DrawFn) -> list[AuditFinding]:
     """Every place has one for each kind of queue, and some have others."""
-    kinds = SamplePoolWait, SampleExecutorWait, SampleDeadlock
+    kinds = SamplePoolWait, SampleExecutorWait, SampleDeadlock, SamplePins
     every = st.tuples(st.sampled_from(kinds), st.sampled_from(ROUTES), st.integers(20, 21))
     usual = [(kind, route, line) for kind in kinds[:2] for route in ROUTES for line in (20, 21)]
     found: list[AuditFinding] = [
@@ -304,6 +305,24 @@ def test_a_deadlock_answers_for_its_holders() -> None:
     )
     (waits, stuck), matrix = charge_findings([wait, deadlock], made.build())
     assert (round(waits.taken_s, 6), round(stuck.taken_s, 6)) == (0.5, 1.5)
+    assert round(sum(map(sum, matrix.seconds)), 6) == 2.0
+
+
+def test_pinned_threads_have_the_victims_of_their_place_and_else_what_was_found() -> None:
+    made = DelayedAudit()
+    made.wait(ask_twice(made), 1.0, 2.0)
+    victims = (Victim("/small", 1, 0.2),)
+    pins = [
+        SamplePins(
+            severity="error", confidence="high", route=route, phase="endpoint", file="main.py",
+            line=12, function="keep", victims=victims,
+        )
+        for route in ("/slow", "/idle")
+    ]  # fmt: skip
+    wait = find_wait([("/slow", 3.0), ("/other", 1.0)])
+    (waits, slow, idle), matrix = charge_findings([wait, *pins], made.build())
+    assert [round(each.taken_s, 6) for each in (waits, slow, idle)] == [0.5, 1.5, 0.2]
+    assert [each.route for each in slow.victims or ()] == ["/fast"]
     assert round(sum(map(sum, matrix.seconds)), 6) == 2.0
 
 
