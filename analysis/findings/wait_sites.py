@@ -72,7 +72,7 @@ def find_wait_sites(evidence: AuditEvidence, queues: str) -> Iterator[WaitSite]:
     if waits.is_empty():
         return
     uses = UsesOfQueues(name_holders(rows, evidence), rows)
-    for site in waits.partition_by(*SITE, maintain_order=True):
+    for site in waits.partition_by("site", maintain_order=True):
         yield build_site(site, uses)
 
 
@@ -102,16 +102,19 @@ def read_capacity(waits: pl.DataFrame) -> float | None:
 
 
 def sum_by_request(rows: pl.DataFrame) -> pl.DataFrame:
-    """Those that waited. request_s: of all waits of its request in its place; moments in which
-    several wait count once."""
+    """Those that waited. site: a number of their place. request_s: of all waits of its request in
+    its place; moments in which several wait count once."""
     lone = pl.when(pl.col("visit").is_null()).then("handover")
-    waits = rows.filter(pl.col("token_s") > 0).with_columns(lone=lone).sort("wait_from_s")
-    seen_s = pl.col("wait_until_s").cum_max().shift(1).over(*SITE, *REQUEST)
+    waits = rows.filter(pl.col("token_s") > 0).with_columns(lone=lone)
+    sites = waits.select(SITE).unique(maintain_order=True).with_row_index("site")
+    waits = waits.join(sites, on=SITE, nulls_equal=True).sort("site", *REQUEST, "wait_from_s")
+    waits = waits.with_columns(request=pl.struct("site", *REQUEST).rle_id().set_sorted())
+    seen_s = pl.col("wait_until_s").cum_max().shift(1).over("request")
     new_s = pl.col("wait_until_s") - pl.max_horizontal("wait_from_s", seen_s)
     length_s = pl.col("wait_until_s") - pl.col("wait_from_s")
     counted_s = pl.col("token_s") * (new_s.clip(lower_bound=0.0) / length_s)
     waits = waits.with_columns(counted_s=counted_s)
-    return waits.with_columns(request_s=pl.col("counted_s").sum().over(*SITE, *REQUEST))
+    return waits.with_columns(request_s=pl.col("counted_s").sum().over("request"))
 
 
 def name_holders(rows: pl.DataFrame, evidence: AuditEvidence) -> pl.DataFrame:
