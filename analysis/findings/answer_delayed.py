@@ -101,7 +101,7 @@ def measure_delays(evidence: AuditEvidence) -> pl.DataFrame:
     )
     found = [gaps.clear()]
     for (side,), of_side in gaps.group_by("side", maintain_order=True):
-        for _, rows in of_side.group_by("layer", "route", maintain_order=True):
+        for _, rows in of_side.group_by("layer", "depth", "route", maintain_order=True):
             evident = rows.filter(pl.col("own_s") >= NOTED_S + ROUNDS * pl.col("round_s"))
             if is_evident(evident, rows.height):
                 cause = pl.lit(find_cause(str(side), evident))

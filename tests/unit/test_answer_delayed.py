@@ -79,6 +79,17 @@ def test_layers_that_pass_on_at_once_are_innocent() -> None:
     assert judge([row for visit in range(99) for row in pass_through(visit, visit, *layers)]) == ()
 
 
+def test_one_function_may_be_several_layers() -> None:
+    """Each passes on within 15 ms: together they are no layer that waits."""
+    rows = []
+    for visit in range(20):
+        mine = pass_through(visit, float(visit), *({"layer": TIMING} for _ in range(3)))
+        for row, late_s in zip(mine, (0.055, 0.04, 0.025, 0.01), strict=True):
+            row |= dict.fromkeys(("passed_s", "body_s", "sent_s"), visit + late_s)
+        rows += mine
+    assert judge(rows) == ()
+
+
 def test_two_late_requests_of_a_hundred_are_no_evidence() -> None:
     rows = [row for visit in range(98) for row in keep_answer(visit, visit, 0.0)]
     assert judge([*rows, *keep_answer(98, 98, 0.1), *keep_answer(99, 99, 0.1)]) == ()
