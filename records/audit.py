@@ -12,6 +12,8 @@ KIND = "audit"
 """Of a run directory, in its manifest; and the name of its one cell."""
 AUDIT_FILE = "audit.json"
 FINDINGS_FILE = "findings.json"
+GIL_OPTION = "-X gil=1 or PYTHON_GIL=1"
+"""What turned the GIL on, in the place of a module's name."""
 
 ASKED: Schema = {
     "phase": pl.String(),
@@ -47,7 +49,9 @@ class AttachedProcess:
     """A process of the service that has the probe inside, as it reports itself.
 
     hook: where the app was found, such as uvicorn's Config.load.
-    gil: whether its interpreter has one. versions: of the packages that serve.
+    gil: whether its interpreter runs with one. free_threaded: whether it is built to run without.
+    gil_enabled_by: the module that turned it on, or GIL_OPTION; None where Python did not say.
+    versions: of the packages that serve.
     """
 
     pid: int
@@ -59,6 +63,8 @@ class AttachedProcess:
     hook: str
     app: str
     versions: dict[str, str] = field(default_factory=dict)
+    free_threaded: bool = False
+    gil_enabled_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

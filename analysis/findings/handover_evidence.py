@@ -23,6 +23,7 @@ LOCATION: Schema = {
     "work_file": TEXT,
     "work_line": pl.Int64(),
     "work_function": TEXT,
+    "is_own": pl.Boolean(),
 }
 PLACE = ("route", "phase", "file", "line", "function")
 """What makes a place that waits."""
@@ -37,11 +38,12 @@ def locate_handovers(evidence: AuditEvidence) -> pl.DataFrame:
 
     phase: of the request, that asked (phases.classify_handover). file, line, function: the user's
     line that asks, or where it has none, the work; null where neither is the user's. work_...: the
-    other way round. call: what the thread runs. is_after: it was asked for when
-    the answer had been sent. wait_from_s, wait_until_s: in the queue; null where a token was free.
-    use_from_s, use_until_s: of the token. used_s: how long. token_s: in the queue, while a token
-    was missing; loop_s: all else before the work began. What has not ended lasts until its process
-    was last seen.
+    other way round. call: what the thread runs. is_own: the framework asks, for code of the user's.
+    is_after: it was asked for when the answer had been sent.
+
+    wait_from_s, wait_until_s: in the queue; null where a token was free. use_from_s, use_until_s:
+    of the token. used_s: how long. token_s: in the queue, while a token was missing; loop_s: all
+    else before the work began. What has not ended lasts until its process was last seen.
     """
     rows = join_answers(join_last_moments(evidence.handovers, evidence), evidence)
     is_executor = pl.col("queue").str.contains("^(executor|asgiref)")
@@ -107,16 +109,17 @@ def locate_handover(
     """The columns of LOCATION."""
     located = finder.locate(parse_stack(asker), route)
     place = located.place
-    phase = classify_handover(located.stack, place.phase)
+    phase = classify_handover(located.stack, place.phase, located.own is not None)
     asks = place.file, place.line, place.function
     own = re.fullmatch(WORK, work or "")
     if own is None:
-        return phase, *asks, work, *asks
+        return phase, *asks, work, *asks, False
     name = shorten_function(own[3])
     if not own[1].startswith("/") or is_library(own[1]):
-        return phase, *asks, name, *asks
+        return phase, *asks, name, *asks, False
     works = finder.shorten_file(own[1]), int(own[2]), name
-    return phase, *(works if located.own is None else asks), name, *works
+    is_own = located.own is None
+    return phase, *(works if is_own else asks), name, *works, is_own
 
 
 def locate_thread_stacks(evidence: AuditEvidence) -> pl.DataFrame:

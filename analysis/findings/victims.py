@@ -2,17 +2,17 @@
 late each request was, which is the most that it lost to all places together."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import polars as pl
 
-from analysis.findings.attribution import StretchShare
 from analysis.findings.base import Victim
 from analysis.findings.causes import BLOCK_S
 from analysis.findings.delays import locate_delays
 from analysis.findings.evidence import AuditEvidence, Stretch
 from analysis.findings.places import BlockPlace
+from analysis.findings.shares import StretchShare
 from analysis.stats.quantiles import Values
 from scenarios.units import Second
 
@@ -38,22 +38,28 @@ class RequestsInFlight:
         self.blocked_s: Values = np.zeros(rows.height)
         for stretch in evidence.stretches:
             self.blocked_s += self.measure_overlap(stretch)
-        self.delays = locate_delays(evidence, rows)
+        self.delays = self._limit_delays(locate_delays(evidence, rows))
         self.delayed_s: Values = self.sum_delays(self.delays)
         self.late_s = self._measure_lateness(rows["ended_s"].is_not_null().to_numpy())
         met_s = np.maximum(self.blocked_s + self.delayed_s, 1e-9)
         self.lost_share: Values = np.minimum(1.0, self.late_s / met_s)
+
+    def _limit_delays(self, delays: pl.DataFrame) -> pl.DataFrame:
+        """A middleware may wait longer than the client, who gave up."""
+        took_s, delayed_s = self.ended_s - self.started_s, self.sum_delays(delays)
+        part = np.minimum(1.0, took_s / np.maximum(delayed_s, 1e-9))
+        return delays.with_columns(seconds=pl.col("seconds") * part[delays["row"].to_numpy()])
 
     def sum_delays(self, delays: pl.DataFrame) -> Values:
         """By request."""
         rows, seconds = delays["row"].to_numpy(), delays["seconds"].to_numpy()
         return np.bincount(rows, seconds, len(self.routes)).astype(float)
 
-    def measure_loss(self, which: pl.Expr, route: str) -> Values:
-        """By request, what those of the route lost by their own delays of a sort."""
-        return np.where(
-            self.routes == route, self.sum_delays(self.delays.filter(which)) * self.lost_share, 0.0
-        )
+    def list_losses(self, delays: pl.DataFrame) -> Iterator[tuple[str, Values]]:
+        """By route, what each of its requests lost by these delays."""
+        lost_s = self.sum_delays(delays) * self.lost_share
+        for route in sorted(set(self.routes[lost_s > 0])):
+            yield route, lost_s[self.routes == route]
 
     def measure_overlap(self, stretch: Stretch) -> Values:
         """Seconds of the stretch within each request of its process."""

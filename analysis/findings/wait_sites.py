@@ -53,6 +53,16 @@ class WaitSite:
     is_after: bool
     holders: tuple[TokenHolder, ...]
 
+    @property
+    def in_use(self) -> float:
+        """Tokens, while others wait."""
+        return self.kept_s / self.waited_s if self.waited_s else 0.0
+
+    @property
+    def known_share(self) -> float:
+        """Of the tokens, those that are known to be in use meanwhile."""
+        return self.in_use / self.capacity if self.capacity else 0.0
+
 
 def find_wait_sites(evidence: AuditEvidence, queues: str) -> Iterator[WaitSite]:
     """queues: a regular expression that their names match."""

@@ -81,6 +81,24 @@ def locate_one(**columns: object) -> Mapping[str, object]:
                 *APP,
             ],
         ),
+        (
+            "file",  # Starlette closes a file that it has sent
+            [
+                library("anyio._core._fileio", "aclose"),
+                library("contextlib", "__aexit__"),
+                library("starlette.responses", "_handle_simple"),
+                *APP,
+            ],
+        ),
+        (
+            "teardown",
+            [
+                library("anyio._core._fileio", "aclose"),
+                own("open_log", 51),
+                library("contextlib", "__aexit__"),
+                *APP,
+            ],
+        ),
         ("callback", [*TO_THREAD, own("poll", 41), *RUN]),
         (
             "exception-handler",
