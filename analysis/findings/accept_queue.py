@@ -39,9 +39,9 @@ class BlockedWait:
 @dataclass(frozen=True, kw_only=True)
 class AcceptQueue(AuditFinding):
     """count: connections that waited at once, at most; seconds: for how long some waited.
-    longest_ms: of one, at least. cause: blocked, where the loops of all processes were blocked meanwhile;
-    backlog, where connections were dropped and no block explains it. dropped: attempts to connect,
-    repeated ones too."""
+    longest_ms: of one, at least. cause: blocked, where the loops of all processes were blocked
+    meanwhile; backlog, where connections were dropped and no block explains it. dropped: attempts
+    to connect, repeated ones too."""
 
     dropped: int
     backlog: int | None
@@ -49,7 +49,9 @@ class AcceptQueue(AuditFinding):
     @classmethod
     def find(cls, evidence: AuditEvidence) -> AuditFindings:
         server = evidence.record.server
-        waits = list(explain_waits(server.queue, evidence))
+        least_s = 0.0 if server.dropped else LONG_S
+        queue = [each for each in server.queue if each.ended_s - each.began_s >= least_s]
+        waits = list(explain_waits(queue, evidence))
         is_long = any(each.longest_s >= LONG_S for each in waits)
         found = (cls.build(waits, evidence),) if server.dropped or is_long else ()
         return AuditFindings(found, tuple(write_notices(waits, evidence)))
@@ -100,9 +102,8 @@ class AcceptQueue(AuditFinding):
             yield "Raise --backlog, and net.core.somaxconn where it is lower."
 
 
-def explain_waits(queue: Iterable[QueueStretch], evidence: AuditEvidence) -> Iterator[BlockedWait]:
+def explain_waits(queue: Sequence[QueueStretch], evidence: AuditEvidence) -> Iterator[BlockedWait]:
     """Those that met blocks of every process that lived then."""
-    queue = list(queue)
     if not queue:
         return
     finder = PlaceFinder(evidence.record.folder, evidence.endpoints)
