@@ -1,14 +1,15 @@
 """Who lost time to whom: nobody loses more than it was late, and nothing is counted twice."""
 
 import json
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.findings import AuditEvidence, AuditFinding, export_findings
+from analysis.findings import AuditEvidence, AuditFinding, export_findings, find_all
 from analysis.findings.base import AuditFindings, HarmMatrix, Victim
 from analysis.findings.loop_blocked import LoopBlocked
 from analysis.findings.matrix import charge_findings
@@ -62,10 +63,20 @@ class DelayedAudit:
         self.handovers.append({
             "pid": PID, "handover": len(self.handovers), "visit": visit, "queue": queue,
             "route": self.requests[visit - 1][0], "asked_s": began_s, "queued_s": began_s,
-            "granted_s": granted_s, "began_s": granted_s, "ended_s": granted_s,
+            "granted_s": granted_s, "began_s": granted_s, "ended_s": granted_s, "capacity": 2.0,
             "asker": json.dumps(endpoint("read", line)),
         })  # fmt: skip
         self.requests[visit - 1][2].append((began_s, 1e9 if granted_s is None else granted_s))
+
+    def use(self, visit: int, began_s: float, took_s: float) -> None:
+        """A token of anyio's, that was free at once."""
+        route = self.requests[visit - 1][0]
+        self.handovers.append({
+            "pid": PID, "handover": len(self.handovers), "visit": visit, "queue": "anyio",
+            "route": route, "asked_s": began_s, "granted_s": began_s, "began_s": began_s,
+            "ended_s": began_s + took_s, "asker": json.dumps(endpoint("read", 20)),
+            "work": "/srv/shop/main.py:20 read", "capacity": 2.0,
+        })  # fmt: skip
 
     def keep(self, visit: int, began_s: float, took_s: float) -> None:
         """A middleware keeps the start of the answer."""
@@ -227,6 +238,26 @@ def test_no_route_lost_more_than_it_was_late_and_a_row_is_what_the_culprit_took(
             mine = [each for each in found if (each.route, each.line, each.phase) == key]
             taken_s = sum(each.taken_s for each in mine if each.code == "LOOP_BLOCKED")
             assert abs(taken_s - sum(row)) < TINY
+
+
+@settings(max_examples=40)
+@given(make_delayed_audit(), st.lists(st.tuples(HALVES, HALVES), max_size=6))
+def test_over_all_findings_of_an_audit_nobody_lost_more_than_it_was_late(
+    made: DelayedAudit, uses: list[tuple[float, float]]
+) -> None:
+    """Here the waits, their holders and the middleware are found by the findings themselves."""
+    for began_s, took_s in uses:
+        made.use(made.ask("/slow", began_s, took_s), began_s, took_s)
+    evidence = made.build()
+    found = find_all(evidence)
+    for route in found.matrix.routes:
+        assert sum_column(found.matrix, route) <= measure_most(made, evidence, route) + TINY
+    charged = [each for each in found.findings if each.code != "THREADS_PINNED"]
+    lost: dict[str, float] = defaultdict(float)
+    for victim in (each for finding in charged for each in finding.victims or ()):
+        lost[victim.route] += victim.seconds
+    for route, seconds in lost.items():
+        assert seconds <= sum_column(found.matrix, route) + TINY
 
 
 def ask_twice(made: DelayedAudit) -> int:
