@@ -93,6 +93,8 @@ def find_deadlocks(evidence: AuditEvidence) -> Mapping[Resource, Sequence[Deadlo
 def judge_intervals(stands: Sequence[Stand], calls: Sequence[HandedCall]) -> Iterator[Deadlock]:
     """stands: of one process and resource. calls: of the process."""
     capacity = max(stand.call.capacity for stand in stands)
+    if not math.isfinite(capacity):  # it is not known, or without a limit
+        return
     few = int(capacity // FEW) if stands[0].size is not None else 0
     for began_s, ended_s in find_full_intervals(stands, capacity - few):
         inside = [each for each in stands if each.from_s < ended_s and began_s < each.until_s]

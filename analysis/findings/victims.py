@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import polars as pl
 
-from analysis.findings.attribution import StretchShare
 from analysis.findings.base import Victim
 from analysis.findings.causes import BLOCK_S
 from analysis.findings.delays import locate_delays
 from analysis.findings.evidence import AuditEvidence, Stretch
 from analysis.findings.places import BlockPlace
+from analysis.findings.shares import StretchShare
 from analysis.stats.quantiles import Values
 from scenarios.units import Second
 

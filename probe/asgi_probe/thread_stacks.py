@@ -8,9 +8,10 @@ from itertools import chain
 from math import inf
 from typing import NamedTuple
 
+from .handovers import log
 from .journal import Columns, ProbeJournal, make_packer
 from .recorder import Recorder
-from .request_record import WorkSpan, classify_thread, work_spans
+from .request_record import classify_thread, work_spans
 from .stacks import StackTexts, read_stack
 from .waits import describe_wait, is_idle
 
@@ -34,11 +35,21 @@ POOL_KINDS = ("anyio-worker", "executor")
 pack = make_packer(THREAD_STACKS)
 
 
+class Work(NamedTuple):
+    """The hand-over and the request that a thread works for; 0 is none."""
+
+    handover: int
+    visit: int
+
+
+NO_WORK = Work(0, 0)
+
+
 class Standing(NamedTuple):
     """A thread at one place. waits_for: known from the second look on."""
 
     stack: str | None
-    span: WorkSpan | None
+    work: Work
     waits_for: str | None
     looks: int
 
@@ -89,28 +100,36 @@ class ThreadStackLog:
             ident, native = thread.ident, thread.native_id
             if not ident or not native or ident == own or native == self._recorder.loop_thread_id:
                 continue
-            span = work_spans.get(ident)
-            span = span if span is not None and span.ended_s == inf else None
-            if span is None and classify_thread(thread.name) not in POOL_KINDS:
+            work = find_work(ident)
+            if work == NO_WORK and classify_thread(thread.name) not in POOL_KINDS:
                 continue
-            self._read_thread(ident, span, before.get(ident))
-            if ident in self._standing:
-                self._write(now_s, native, self._standing[ident])
+            standing = self._read_thread(ident, work, before.get(ident))
+            if standing is not None and find_work(ident) == work:  # it has not gone on meanwhile
+                self._standing[ident] = standing
+                self._write(now_s, native, standing)
         return len(self._standing)
 
-    def _read_thread(self, ident: int, span: WorkSpan | None, before: Standing | None) -> None:
+    def _read_thread(self, ident: int, work: Work, before: Standing | None) -> Standing | None:
+        """None of one that waits for its next call."""
         stack = read_stack(ident)
         if not stack or is_idle(stack):
-            return
+            return None
         text = self._stacks.format_stack(stack)
-        if before is None or before.stack != text or before.span is not span or text is None:
-            self._standing[ident] = Standing(text, span, None, 1)
-            return
+        if before is None or before.stack != text or before.work != work or text is None:
+            return Standing(text, work, None, 1)
         waits_for = describe_wait(ident, stack) if before.looks == 1 else before.waits_for
-        self._standing[ident] = Standing(text, span, waits_for, before.looks + 1)
+        return Standing(text, work, waits_for, before.looks + 1)
 
     def _write(self, now_s: float, native: int, standing: Standing) -> None:
-        span, intern = standing.span, self._journal.intern_text
-        visit = 0 if span is None else span.record.number
+        intern = self._journal.intern_text
         texts = intern(standing.stack), intern(standing.waits_for)
-        self._journal.add("t", pack(now_s, native, 0, visit, *texts))
+        self._journal.add("t", pack(now_s, native, *standing.work, *texts))
+
+
+def find_work(ident: int) -> Work:
+    """Of a thread."""
+    handover = log.running.get(ident)
+    if handover is not None:
+        return Work(handover.number, handover.visit)
+    span = work_spans.get(ident)
+    return NO_WORK if span is None or span.ended_s < inf else Work(0, span.record.number)

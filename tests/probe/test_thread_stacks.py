@@ -146,17 +146,28 @@ def test_work_that_was_handed_over() -> None:
 
 def test_work_for_the_loop() -> None:
     loop = asyncio.new_event_loop()
-    runner = threading.Thread(target=loop.run_forever)
+    runner = threading.Thread(target=loop.run_forever, daemon=True)
     runner.start()
-    done = asyncio.Event()
+    began, ends = threading.Event(), asyncio.run_coroutine_threadsafe(make_event(), loop).result()
+
+    async def stay() -> None:
+        began.set()
+        await ends.wait()
 
     def wait() -> None:
-        asyncio.run_coroutine_threadsafe(done.wait(), loop).result()
+        asyncio.run_coroutine_threadsafe(stay(), loop).result()
 
-    assert describe(wait, lambda: loop.call_soon_threadsafe(done.set)) == THE_LOOP
+    found = describe(wait, lambda: loop.call_soon_threadsafe(ends.set))
     loop.call_soon_threadsafe(loop.stop)
-    runner.join()
+    runner.join(PATIENCE_S)
     loop.close()
+    assert found == THE_LOOP
+    assert began.is_set()
+
+
+async def make_event() -> asyncio.Event:
+    """Before Python 3.10 an event belongs to the loop that it is made on."""
+    return asyncio.Event()
 
 
 def test_a_pool_of_sqlalchemy_with_its_overflow() -> None:
@@ -319,3 +330,7 @@ def test_an_audit_writes_them_a_study_does_not(
     visits = {each.visit for each in observed.requests}
     assert {each.visit for each in rows} < visits
     assert len({each.thread_id for each in rows}) == 3
+    calls = {each.handover: each for each in read_table(path.read_bytes(), "w")}
+    assert {(calls[each.handover].visit, calls[each.handover].thread_id) for each in rows} == {
+        (each.visit, each.thread_id) for each in rows
+    }

@@ -101,14 +101,37 @@ def test_a_blocked_loop_is_not_the_layers() -> None:
 
 
 def test_a_loop_with_many_short_handles_is_not_the_layers() -> None:
-    """Each round takes 15 ms, and a layer that only passes on takes some rounds."""
+    """Each round takes 20 ms, and a layer that only passes on takes some rounds."""
     rows = [row for visit in range(10) for row in keep_answer(visit + 1, float(visit), 0.06)]
     ages = [
-        {"pid": PID, "at_s": turn / 100, "heartbeat_age_s": 0.0125 + 0.0124 * (-1) ** turn}
+        {"pid": PID, "at_s": turn / 100, "heartbeat_age_s": 0.015 + 0.0049 * (-1) ** turn}
         for turn in range(1000)
     ]
     assert AnswerDelayed.find(build(rows, samples=make_table(ages, PROBE))).findings == ()
     assert len(judge(rows)) == 1
+
+
+def test_a_layer_that_always_waits_also_waits_while_the_loop_is_late() -> None:
+    """As long as usual: the loop was late meanwhile, and the wait went on."""
+    rows = [row for visit in range(20) for row in keep_answer(visit + 1, float(visit), 0.3)]
+    audit = AuditBuilder()
+    for turn in range(10, 20):
+        audit.block(turn + 0.02, 0.2, [])
+    evidence = replace(audit.build(), layers=make_table(rows, LAYERS))
+    (found,) = AnswerDelayed.find(evidence).findings
+    assert (found.count, found.seconds) == (20, pytest.approx(20 * 0.3))
+
+
+def test_a_layer_that_sometimes_waits_is_not_charged_for_a_late_loop() -> None:
+    rows = []
+    for visit in range(20):
+        rows += keep_answer(visit + 1, float(visit), 0.0 if visit < 7 else 0.3)
+    audit = AuditBuilder()
+    for turn in range(10, 20):
+        audit.block(turn + 0.015, 0.29, [])
+    evidence = replace(audit.build(), layers=make_table(rows, LAYERS))
+    (found,) = AnswerDelayed.find(evidence).findings
+    assert (found.count, found.seconds) == (3, pytest.approx(3 * 0.3))
 
 
 def test_a_wait_for_a_thread_is_another_findings() -> None:

@@ -1,6 +1,7 @@
 """The finding POOL_DEADLOCK, from records made by hand: who stands where, and what is none."""
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -270,8 +271,8 @@ def test_waiting_calls_of_new_requests_alone_are_none() -> None:
 
 
 def test_a_free_thread_is_no_deadlock() -> None:
-    threads = lock_up(Threads(capacity=60.0))
-    assert threads.find() == []
+    assert lock_up(Threads(capacity=60.0)).find() == []
+    assert lock_up(Threads(capacity=math.nan)).find() == []
 
 
 def test_what_has_just_begun_is_not_yet_one() -> None:
