@@ -13,6 +13,7 @@ from analysis.findings import AuditEvidence, AuditFinding, export_findings, find
 from analysis.findings.base import AuditFindings, HarmMatrix, Victim
 from analysis.findings.loop_blocked import LoopBlocked
 from analysis.findings.matrix import charge_findings
+from analysis.findings.victims import RequestsInFlight
 from records.rows import HANDOVERS, LAYERS
 from tests.unit.audit_samples import PID, AuditBuilder, endpoint, make_table
 from tests.unit.finding_samples import (
@@ -372,6 +373,21 @@ def test_a_middleware_that_keeps_answers_takes_from_every_route() -> None:
     assert [(each.route, round(each.seconds, 6)) for each in victims] == [
         ("/fast", 2.0), ("/other", 1.0),
     ]  # fmt: skip
+
+
+def test_of_the_users_own_traffic_the_app_says_who_was_late() -> None:
+    """A websocket is no request that waits for its answer."""
+    made = DelayedAudit()
+    for visit, (arrived_s, sent_s) in enumerate([(0.0, 0.1), (1.0, 3.1)], start=1):
+        made.audit.handle("/fast", visit=visit, arrived_s=arrived_s, sent_s=sent_s)
+        made.requests.append(("/fast", (arrived_s, sent_s), []))
+    made.audit.handle("/live", visit=3, arrived_s=0.0, protocol="websocket")
+    made.wait(2, 1.0, 2.0)
+    evidence = made.build()
+    (found,), matrix = charge_findings([find_wait([("/slow", 1.0)])], evidence)
+    assert [(each.route, each.requests) for each in found.victims or ()] == [("/fast", 1)]
+    assert round_cells(matrix) == [[2.0]]
+    assert set(RequestsInFlight(evidence).routes) == {"/fast"}
 
 
 def test_waits_of_another_place_are_not_charged() -> None:
