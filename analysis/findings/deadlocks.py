@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from analysis.findings.evidence import AuditEvidence
-from analysis.findings.handover_evidence import locate_handovers
 from analysis.findings.queue_names import QueueName, name_queue
 from analysis.findings.stands import HandedCall, Span, Stand, list_calls, list_stands
 from scenarios.units import Second
@@ -80,7 +79,7 @@ class Resource:
 def find_deadlocks(evidence: AuditEvidence) -> Mapping[Resource, Sequence[Deadlock]]:
     if evidence.thread_stacks["waits_for"].drop_nulls().is_empty():
         return {}
-    calls = list_calls(locate_handovers(evidence), evidence.handlers)
+    calls = list_calls(evidence)
     by_process: dict[int, list[HandedCall]] = defaultdict(list)
     for call in calls:
         by_process[call.pid].append(call)
@@ -138,7 +137,7 @@ def judge_intervals(stands: Sequence[Stand], calls: Sequence[HandedCall]) -> Ite
         waiting = mine.find_waiting(span)
         keepers = find_keepers(inside, waiting, passed)
         failed = count_failures(span, inside, keepers, mine.find_ended(span), few)
-        if keepers and failed is not None:
+        if keepers and failed is not None and not works_on(span, inside, calls, passed):
             yield Deadlock(
                 *span,
                 capacity=round(capacity),
@@ -180,6 +179,24 @@ def count_failures(
     if not is_over:
         return 0 if span[1] - span[0] >= LEAST_UNRESOLVED_S else None
     return failed
+
+
+def works_on(
+    span: Span,
+    stands: Sequence[Stand],
+    calls: Sequence[HandedCall],
+    passed: Mapping[int, Second],
+) -> bool:
+    """Whether a thread that was seen elsewhere at the end may have what the others wait for: it
+    runs the same, or works for a request that has been through. It will give it back."""
+    works = {each.call.work for each in stands}
+    places = {each.call.last_seen for each in stands}
+    return any(
+        each.work in works or passed.get(each.visit or 0, math.inf) <= each.uses[0] + AT_ONCE_S
+        for each in calls
+        if each.uses and each.uses[0] + AT_ONCE_S < span[1] <= each.uses[1]
+        if each.last_seen is not None and each.last_seen not in places
+    )
 
 
 def find_passed(stands: Sequence[Stand], calls: Sequence[HandedCall]) -> Mapping[int, Second]:
