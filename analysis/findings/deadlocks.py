@@ -68,8 +68,8 @@ class Deadlock:
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """What threads of a queue wait for. place: of the code, where the resource has no size: two
-    locks are two, and their name does not tell them apart."""
+    """What threads of a queue wait for. place: of the code, where neither a size nor who answers
+    names the resource: two locks are two."""
 
     queue: str
     waits_for: str
@@ -85,7 +85,8 @@ def find_deadlocks(evidence: AuditEvidence) -> Mapping[Resource, Sequence[Deadlo
         by_process[call.pid].append(call)
     groups: dict[tuple[int, Resource], list[Stand]] = defaultdict(list)
     for stand in list_stands(evidence, calls):
-        place = None if stand.size is not None else (stand.place.file, stand.place.line)
+        is_named = stand.size is not None or stand.waits_for in HANDED_OVER
+        place = None if is_named else (stand.place.file, stand.place.line)
         resource = Resource(stand.call.queue, stand.waits_for, place)
         groups[stand.call.pid, resource].append(stand)
     found: dict[Resource, list[Deadlock]] = defaultdict(list)
@@ -168,17 +169,18 @@ def count_failures(
     ended: Sequence[HandedCall],
     few: int,
 ) -> int | None:
-    """Calls with which an interval ended; 0 where it had not ended yet. None where it is no
-    deadlock: more than a few calls went on, or it ended by itself."""
-    concerned = {each.call.number for each in stands} | {each.number for each in keepers}
-    failed = sum(each.failed for each in ended if each.number in concerned)
+    """Calls with which an interval ended, and others that stood and failed then or soon after; 0
+    where it had not ended yet. None where it is no deadlock: more than a few calls went on, or it
+    ended by itself."""
+    concerned = {each.number: each for each in (*(each.call for each in stands), *keepers)}
+    failed = any(each.failed for each in ended if each.number in concerned)
     went_on = sum(not each.failed and each.until_s < span[1] for each in ended)
     is_over = any(each.has_ended and each.until_s <= span[1] for each in stands)
     if went_on > few or (is_over and not failed):
         return None
     if not is_over:
         return 0 if span[1] - span[0] >= LEAST_UNRESOLVED_S else None
-    return failed
+    return sum(each.has_ended and each.failed for each in concerned.values())
 
 
 def works_on(

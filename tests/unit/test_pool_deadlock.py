@@ -175,7 +175,8 @@ def test_nested_hand_overs() -> None:
     """Each thread asks the loop for a call that needs another thread."""
     threads = Threads(capacity=4.0)
     for visit in range(1, 5):
-        threads.stand(visit, 1.0, None, waits_for="the event loop")
+        line = 36 if visit < 4 else 37
+        threads.stand(visit, 1.0, None, waits_for="the event loop", line=line)
         threads.wait(visit, 1.1, None, asker=ask_from("endpoint"))
     (found,) = threads.find()
     assert (found.confidence, found.count) == ("high", 4)
