@@ -1,13 +1,16 @@
-"""How well `study audit` finds what blocks an event loop: `python -m benchmarks.audit_corpus`.
+"""How well `study audit` finds what blocks an event loop, and what waits for threads and behind
+which code: `python -m benchmarks.audit_corpus`.
 
     [--users 1 --users 20] [--only gil --only FastAPI] [--loop asyncio|uvloop] [--python PATH]
     [--seconds 3] [--noise] [--watch] [--rivals] [--keep DIR]
 
-Every app of tests/corpus is audited; what the audit finds is compared with the labels. The seconds
-are compared with the app's own clocks of the same work; those of what computes may be its CPU time
-or, on a busy machine, up to the time that it took. With --noise two processes take both cores. With
---watch the benchmark asks and the audit watches, as it is for the --rivals: other detectors, in an
-environment that is made in the user's cache folder on first use.
+Every app of tests/corpus is audited; what the audit finds is compared with the labels, code by
+code: the route, the line, the phase of the request, the seconds, and the code that keeps the
+threads. One user waits for no thread, so that those labels need several. The seconds are compared
+with the app's own clocks of the same work; those of what computes may be its CPU time or, on a busy
+machine, up to the time that it took. With --noise two processes take both cores. With --watch the
+benchmark asks and the audit watches, as it is for the --rivals: other detectors, in an environment
+that is made in the user's cache folder on first use.
 
 The apps run in --python, in an environment of its version that is made in the same way; without
 it, in this one.
@@ -16,6 +19,7 @@ it, in this one.
 import argparse
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -24,8 +28,8 @@ from pathlib import Path
 from benchmarks.corpus_audit import StudyAudit
 from benchmarks.corpus_rivals import APP_PACKAGES, CACHE, RIVALS, Rival, choose_environment
 from benchmarks.corpus_trials import Detector, Trial, keep_cores_busy, run_trial
-from tests.corpus.labels import load_corpus
-from tests.corpus.matching import ASPECTS, Detection, Match, Report
+from tests.corpus.labels import ASPECTS, CODES, LOOP_BLOCKED, load_corpus
+from tests.corpus.matching import Detection, Holder, Match, Report
 
 
 def parse_options() -> argparse.Namespace:
@@ -78,21 +82,31 @@ def run_trials(
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """What one detector made of the corpus with so many users. right: by aspect, None for what it
-    never says."""
+    """What one detector made of one code's labels with so many users. places: labels that it should
+    find. right, known: by aspect, how often it is right and how often a label has it; None for what
+    the detector never says."""
 
     name: str
+    code: str
     users: int
     places: int
     right: Mapping[str, int | None]
+    known: Mapping[str, int]
     routes_unknown: int
     false_alarms: int
     second_places: int
     errors: Sequence[float]
 
 
-def score_matches(name: str, users: int, matches: Sequence[Match]) -> Score:
-    found = [each for match in matches for each in match.detections]
+def list_codes(matches: Sequence[Match]) -> list[str]:
+    """Of the labels that were asked and of the reports, in the labels' order."""
+    found = {each.label.code for match in matches for each in match.detections}
+    found |= {each.code for match in matches for each in (*match.false_alarms, *match.strays)}
+    return [*(code for code in CODES if code in found), *sorted(found.difference(CODES))]
+
+
+def score_matches(name: str, code: str, users: int, matches: Sequence[Match]) -> Score:
+    found = [e for match in matches for e in match.detections if e.label.code == code]
     mains = [each.main for each in found if each.detected]
     said = {
         "route": any(each.route for each in mains),
@@ -100,57 +114,77 @@ def score_matches(name: str, users: int, matches: Sequence[Match]) -> Score:
         "cause": any(each.cause for each in mains),
         "phase": any(each.phase for each in mains),
         "seconds": any(each.seconds is not None for each in mains),
+        "holder": any(each.holders for each in mains),
     }
+    known = Counter(aspect for each in found for aspect in each.label.aspects)
     return Score(
-        name, users, len(found),
+        name, code, users, len(found),
         right={
-            aspect: sum(each.right[aspect] for each in found) if said.get(aspect, True) else None
+            aspect: sum(each.right.get(aspect, False) for each in found)
+            if said.get(aspect, True) and known[aspect] else None
             for aspect in ASPECTS
         },
+        known=known,
         routes_unknown=sum(
             each.detected and each.main.route is None and each.label.route is not None
             for each in found
         ),
-        false_alarms=sum(len(match.false_alarms) for match in matches),
-        second_places=sum(len(match.strays) for match in matches),
-        errors=sorted(abs(e) for each in found if (e := each.seconds_error) is not None),
+        false_alarms=sum(r.code == code for match in matches for r in match.false_alarms),
+        second_places=sum(r.code == code for match in matches for r in match.strays),
+        errors=sorted(
+            abs(e) for each in found
+            if "seconds" in each.label.aspects and (e := each.seconds_error) is not None
+        ),
     )  # fmt: skip
 
 
 def print_scores(scores: Sequence[Score]) -> None:
+    """Right of those that have the aspect, by code."""
     aspects = "".join(f"{each:>10}" for each in ASPECTS)
-    print(f"{'':<20}{'users':>6}{'places':>8}{aspects}{'error':>9}{'no route':>10}", end="")
-    print(f"{'false alarms':>14}{'second places':>15}")
+    print(f"{'':<20}{'code':<20}{'users':>6}{'places':>8}{aspects}{'error':>9}", end="")
+    print(f"{'no route':>10}{'false alarms':>14}{'second places':>15}")
     for score in scores:
-        right = "".join(f"{'–' if n is None else n:>10}" for n in score.right.values())
+        right = "".join(f"{format_right(score, aspect):>10}" for aspect in ASPECTS)
         error = f"{score.errors[len(score.errors) // 2]:.1%}" if score.errors else "–"
         print(
-            f"{score.name:<20}{score.users:>6}{score.places:>8}{right}{error:>9}"
+            f"{score.name:<20}{score.code:<20}{score.users:>6}{score.places:>8}{right}{error:>9}"
             f"{score.routes_unknown:>10}{score.false_alarms:>14}{score.second_places:>15}"
         )
+
+
+def format_right(score: Score, aspect: str) -> str:
+    count, known = score.right[aspect], score.known.get(aspect, 0)
+    if count is None:
+        return "–"
+    return f"{count}" if known == score.places else f"{count}/{known}"
 
 
 def print_details(score: Score, matches: Sequence[Match]) -> None:
     """What is wrong, of what the detector says at all."""
     said = [aspect for aspect, count in score.right.items() if count is not None]
-    print(f"\n{score.name}, users {score.users}:")
+    print(f"\n{score.name}, {score.code}, users {score.users}:")
     for match in matches:
         for each in match.detections:
-            if wrong := [aspect for aspect in said if not each.right[aspect]]:
+            right = each.right if each.label.code == score.code else {}
+            if wrong := [aspect for aspect in said if not right.get(aspect, True)]:
                 print(f"  {describe_detection(each, wrong)}")
-        for report in match.false_alarms:
-            print(f"  {match.app.name}: false alarm: {describe_report(report)}")
-        for report in match.strays:
-            print(f"  {match.app.name}: second place: {describe_report(report)}")
-        if match.unasked:
-            print(f"  {match.app.name}: never ran: {', '.join(match.unasked)}")
+        for what, reports in (("false alarm", match.false_alarms), ("second place", match.strays)):
+            for report in reports:
+                if report.code == score.code:
+                    print(f"  {match.app.name}: {what}: {describe_report(report)}")
+        names = {each.name for each in match.app.blocking if each.code == score.code}
+        if unasked := [each for each in match.unasked if each in names]:
+            print(f"  {match.app.name}: never ran or never waited: {', '.join(unasked)}")
 
 
 def describe_detection(detection: Detection, wrong: Sequence[str]) -> str:
     label = detection.label
     known = Report(
-        label.route, label.file, label.lines[0], label.function, "/".join(label.phases),
-        label.cause, label.call, detection.taken.most_s,
+        route=label.route, file=label.file if label.lines else None,
+        line=next(iter(label.lines), None), function=label.function, phase="/".join(label.phases),
+        cause=label.cause if label.code == LOOP_BLOCKED else None, seconds=detection.taken.most_s,
+        holders=(Holder(label.holder.route, label.holder.file, label.holder.lines[0]),)
+        if label.holder else (),
     )  # fmt: skip
     if not detection.detected:
         return f"{label.app}: not detected: {describe_report(known)}"
@@ -162,8 +196,16 @@ def describe_detection(detection: Detection, wrong: Sequence[str]) -> str:
 def describe_report(report: Report) -> str:
     place = f"{Path(report.file).name}:{report.line}" if report.file else "no line"
     took = "" if report.seconds is None else f"{report.seconds:.2f} s"
-    words = (report.route or "no route", report.phase, place, report.function, report.cause, took)
+    words = [report.route or "no route", report.phase, place, report.function, report.cause, took]
+    for each in report.holders[:1]:
+        file = Path(each.file).name if each.file else "no file"
+        words.append(f"behind {each.route or 'no route'} {file}:{each.line}")
     return " ".join(each for each in words if each)
+
+
+def choose_codes(detector: Detector, matches: Sequence[Match]) -> list[str]:
+    """Other detectors know of a blocked loop alone."""
+    return list_codes(matches) if isinstance(detector, StudyAudit) else [LOOP_BLOCKED]
 
 
 def main() -> None:
@@ -175,10 +217,11 @@ def main() -> None:
             for users in options.users or (1, 20):
                 with keep_cores_busy(2 if options.noise else 0):
                     matches = list(run_trials(detector, python, users, options, folder))
-                score = score_matches(detector.name, users, matches)
-                print_details(score, matches)
+                for code in choose_codes(detector, matches):
+                    score = score_matches(detector.name, code, users, matches)
+                    print_details(score, matches)
+                    scores.append(score)
                 sys.stdout.flush()
-                scores.append(score)
     print(f"\n{options.loop}, {options.python or sys.executable}")
     print_scores(scores)
 

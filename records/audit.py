@@ -5,12 +5,15 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from records.rows import Schema
+from records.server import ServerRecord
 from scenarios.units import Second
 
 KIND = "audit"
 """Of a run directory, in its manifest; and the name of its one cell."""
 AUDIT_FILE = "audit.json"
 FINDINGS_FILE = "findings.json"
+GIL_OPTION = "-X gil=1 or PYTHON_GIL=1"
+"""What turned the GIL on, in the place of a module's name."""
 
 ASKED: Schema = {
     "phase": pl.String(),
@@ -46,7 +49,9 @@ class AttachedProcess:
     """A process of the service that has the probe inside, as it reports itself.
 
     hook: where the app was found, such as uvicorn's Config.load.
-    gil: whether its interpreter has one. versions: of the packages that serve.
+    gil: whether its interpreter runs with one. free_threaded: whether it is built to run without.
+    gil_enabled_by: the module that turned it on, or GIL_OPTION; None where Python did not say.
+    versions: of the packages that serve.
     """
 
     pid: int
@@ -58,6 +63,8 @@ class AttachedProcess:
     hook: str
     app: str
     versions: dict[str, str] = field(default_factory=dict)
+    free_threaded: bool = False
+    gil_enabled_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +82,7 @@ class AuditRecord:
     """t0_s: by time.monotonic() of the host. folder: the user's, which file names are relative to.
 
     command: its program and words, without the values of variables. interrupted: why the audit was
-    cut short; None where it was not.
+    cut short; None where it was not. server: empty where the audit started none, or is older.
     """
 
     started_utc: str
@@ -90,3 +97,4 @@ class AuditRecord:
     warnings: tuple[str, ...] = ()
     interrupted: str | None = None
     schema: int = field(default=1)
+    server: ServerRecord = field(default_factory=ServerRecord)

@@ -90,12 +90,14 @@ HANDOVERS: Schema = {
     "handover": U4,  # its number in its process
     "visit": U4,  # null: no request's
     "route": TEXT,
-    "queue": TEXT,  # anyio's pool: "anyio"; a limiter of the app's: "limiter N"; else the executor
+    "queue": TEXT,  # anyio's pool: "anyio"; a limiter of the app's: "limiter N"; else the executor:
+    # "executor" (asyncio's default one), "executor PREFIX", "asgiref"
     "capacity": F8,  # tokens or threads of the queue when it was asked
     "asked_s": F8,
     "queued_s": F8,  # null: a token was free at once
-    "granted_s": F8,  # the token was there and the loop went on; null: not yet, or never
-    **dict.fromkeys(("began_s", "ended_s"), F8),  # of the work, on the thread
+    "granted_s": F8,  # the token was given, the loop may go on later; null: not yet, or never
+    **dict.fromkeys(("began_s", "ended_s"), F8),  # of the work, on the thread; without work: none,
+    # and the token's release
     "thread_id": U4,
     "cpu_s": F8,  # of the thread meanwhile
     "work": TEXT,  # "file:first_line qualname" of what the thread runs; a C function's name
@@ -122,12 +124,14 @@ MADE: Schema = {
     "visit": U4,
     "route": TEXT,
     "at_s": F8,
-    "kind": TEXT,  # such as "TLS context", "httpx.AsyncClient", "thread"
-    "took_s": F8,
+    "kind": TEXT,  # "TLS context", "httpx.AsyncClient"; "thread", "executor thread", "thread end"
+    "took_s": F8,  # to make it; what a thread that has ended lived for
     "cpu_s": F8,
     "stack": TEXT,
 }
-"""What takes much CPU to make, or stays, and was made within a request."""
+"""What takes much CPU to make, or stays, and was made within a request. A thread has a row when it
+starts and one when it has ended; the stack of an executor's thread is the one that made the
+executor."""
 
 LAYERS: Schema = {
     "pid": U4,

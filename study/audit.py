@@ -3,7 +3,8 @@ event loop."""
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +17,7 @@ from records.audit import ASKED, AUDIT_FILE, KIND, AuditRecord
 from records.build_probe_tables import PROBE_TABLES
 from records.build_tables import read_journals
 from records.rundir import RunDir, create_run
+from records.server import ServerRecord
 from scenarios.errors import ALL_WELL, CANNOT, INTERRUPTED, UserError
 from stress.audit.attach import start_audited_app
 from stress.audit.audited_app import AuditedApp
@@ -29,6 +31,7 @@ from stress.audit.requests import (
     plan_requests,
     render_plan,
 )
+from stress.audit.watch_server import ServerWatch
 from stress.interruption import CellInterruptedError, Interruption, record_signals
 from stress.processes import describe_exit_code
 from study.audit_report import report_audit
@@ -70,6 +73,7 @@ class Audit:
     app: AuditedApp | None = None
     plan: RequestPlan = field(default_factory=RequestPlan)
     driven: Driven | None = None
+    server: ServerRecord = field(default_factory=ServerRecord)
     ended_by: str | None = None
     """Why it ended before its time."""
 
@@ -95,13 +99,27 @@ class Audit:
         for warning in self.plan.warnings:
             self.show(f"warning: {warning}")
         load = replace(self.order.load, t0_s=self.t0_s)
-        self.driven = drive_requests(
-            url, self.plan, load, self.interruption, self.show, self.is_alive
-        )
+        with self.watch_server():
+            self.driven = drive_requests(
+                url, self.plan, load, self.interruption, self.show, self.is_alive
+            )
         self.ended_by = self.driven.interrupted
         if self.app is not None and not self.is_alive():  # in no record: it may say a secret
             words = read_last_words(self.app.process.log)
             self.show(f"your service ended by itself ({self.describe_end()}): {words}")
+
+    @contextmanager
+    def watch_server(self) -> Iterator[None]:
+        """What happens to the server meanwhile belongs to the record, however it ends."""
+        if self.app is None:
+            yield
+            return
+        watch = ServerWatch(self.app, self.t0_s)
+        try:
+            with watch.run():
+                yield
+        finally:
+            self.server = watch.build_record()
 
     def is_alive(self) -> bool:
         return self.app is None or self.app.process.get_exit_code() is None
@@ -148,6 +166,7 @@ class Audit:
             unasked=self.plan.unasked,
             warnings=(*self.plan.warnings, *(driven.warnings if driven else ())),
             interrupted=self.ended_by,
+            server=self.server,
         )
 
 

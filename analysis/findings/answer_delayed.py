@@ -5,20 +5,13 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Self
 
-import numpy as np
 import polars as pl
 
 from analysis.findings.base import AuditFinding, AuditFindings, Severity
 from analysis.findings.evidence import AuditEvidence
-from analysis.findings.layer_evidence import (
-    MIDDLEWARE,
-    CodePlace,
-    count_visits,
-    join_inner_layers,
-)
-from analysis.findings.loop_delays import LoopDelays
+from analysis.findings.layer_evidence import CodePlace
+from analysis.findings.layer_gaps import measure_gaps
 from analysis.stats import formats
-from analysis.stats.quantiles import Values
 from scenarios.units import Second
 
 NOTED_S: Second = 0.02
@@ -27,7 +20,9 @@ ROUNDS = 5
 """Of the loop, that a request takes through a layer which only passes it on."""
 FEW, FEW_S = 3, 1.0
 """Fewer delays are no evidence, unless they take so long together."""
-RARE_SHARE = 0.05
+RARE_SHARE, ALWAYS_SHARE = 0.05, 0.9
+FREE_ROUND_S: Second = 0.005
+"""A loop that takes longer for a round is busy."""
 GRAVE_MS, SMALL_MS = 1000.0, 100.0
 SAID: Mapping[str, str] = {
     "request": "The middleware {name} waits before it passes a request on",
@@ -53,17 +48,13 @@ class AnswerDelayed(AuditFinding):
 
     @classmethod
     def find(cls, evidence: AuditEvidence) -> AuditFindings:
-        delays = measure_delays(evidence)
-        visits = {(layer, route): n for layer, route, n in count_visits(evidence).iter_rows()}
         found = []
-        for (layer, route, cause), rows in delays.group_by(
+        for (layer, route, cause), rows in measure_delays(evidence).group_by(
             "layer", "route", "cause", maintain_order=True
         ):
-            seconds = rows["delay_s"].to_list()
-            if is_evident(seconds, visits[layer, route]):
-                place = CodePlace.parse(str(layer), evidence.record.folder)
-                known = None if route is None else str(route)
-                found.append(cls.build(place, known, str(cause), seconds))
+            place = CodePlace.parse(str(layer), evidence.record.folder)
+            known = None if route is None else str(route)
+            found.append(cls.build(place, known, str(cause), rows["delay_s"].to_list()))
         return AuditFindings(findings=tuple(found))
 
     @classmethod
@@ -102,88 +93,43 @@ def rate_severity(median_ms: float) -> Severity:
     return "warning" if median_ms >= SMALL_MS else "info"
 
 
-def is_evident(seconds: list[Second], visits: int) -> bool:
-    is_usual = len(seconds) >= max(FEW, RARE_SHARE * visits)
-    return is_usual or sum(seconds) >= FEW_S
-
-
 def measure_delays(evidence: AuditEvidence) -> pl.DataFrame:
-    """layer, route, cause, delay_s: one row a delay of one request that is the layer's own."""
-    rows = join_inner_layers(evidence.layers).filter(pl.col("kind").is_in(MIDDLEWARE))
-    gaps = pl.concat([select_request_gaps(rows), select_start_gaps(rows), select_body_gaps(rows)])
-    gaps = gaps.filter(pl.col("end_s") - pl.col("begin_s") >= NOTED_S)
-    pids, end_s = gaps["pid"].to_numpy(), gaps["end_s"].to_numpy()
-    loop = LoopDelays(evidence)
-    own_s = measure_own_time(gaps, loop, evidence)
-    rounds_s = loop.measure_rounds(pids, end_s)
-    own = gaps.with_columns(delay_s=pl.Series(own_s), round_s=pl.Series(rounds_s))
-    summed = own.group_by("pid", "visit", "layer", "route", "cause", maintain_order=True).agg(
-        pl.col("delay_s").sum(), pl.col("round_s").max()
+    """pid, visit, layer, route, cause, delay_s: one row a request that a layer delays, where there
+    is evidence enough against the layer."""
+    gaps = measure_gaps(evidence).with_columns(
+        own_s=pl.col("gap_s") - pl.col("late_s"), cause=pl.col("side"), delay_s=pl.col("gap_s")
     )
-    return summed.filter(pl.col("delay_s") >= NOTED_S + ROUNDS * pl.col("round_s"))
+    found = [gaps.clear()]
+    for (side,), of_side in gaps.group_by("side", maintain_order=True):
+        for _, rows in of_side.group_by("layer", "depth", "route", maintain_order=True):
+            evident = rows.filter(pl.col("own_s") >= NOTED_S + ROUNDS * pl.col("round_s"))
+            if is_evident(evident, rows.height):
+                cause = pl.lit(find_cause(str(side), evident))
+                found.append(list_delays(rows, evident).with_columns(cause=cause))
+    return pl.concat(found).select("pid", "visit", "layer", "route", "cause", "delay_s")
 
 
-def measure_own_time(gaps: pl.DataFrame, loop: LoopDelays, evidence: AuditEvidence) -> Values:
-    """Of each gap. Not the layer's own: when the loop was late, what is outside of the layer or the
-    client took, and the wait for a thread, which is another finding's."""
-    begin_s, end_s = gaps["begin_s"].to_numpy(), gaps["end_s"].to_numpy()
-    late_s = loop.measure_overlap(gaps["pid"].to_numpy(), begin_s, end_s)
-    others_s = gaps["others_s"].to_numpy() + measure_queues(gaps, evidence)
-    own_s: Values = np.maximum(end_s - begin_s - late_s - others_s, 0.0)
-    return own_s
+def is_evident(evident: pl.DataFrame, visits: int) -> bool:
+    is_usual = evident.height >= max(FEW, RARE_SHARE * visits)
+    return is_usual or float(evident["own_s"].sum()) >= FEW_S
 
 
-def select_gaps(
-    rows: pl.DataFrame, cause: pl.Expr, begin_s: pl.Expr, end_s: pl.Expr, others_s: pl.Expr
-) -> pl.DataFrame:
-    """others_s: of the gap, what the layer waited for others."""
-    keys = "pid", "visit", "route", "layer"
-    gaps = rows.select(*keys, cause=cause, begin_s=begin_s, end_s=end_s, others_s=others_s)
-    return gaps.drop_nulls(["begin_s", "end_s"]).with_columns(pl.col("others_s").fill_null(0.0))
+def list_delays(rows: pl.DataFrame, evident: pl.DataFrame) -> pl.DataFrame:
+    """Of one layer, route and side; evident: those that are longer than what the loop was late for.
+
+    Where the layer waits in each request that meets a free loop, it also waits in those that do
+    not: there as long as usual, at least.
+    """
+    is_free = (pl.col("late_s") == 0) & (pl.col("round_s") <= FREE_ROUND_S)
+    free, evident_free = rows.filter(is_free).height, evident.filter(is_free)
+    if evident_free.height < max(FEW, ALWAYS_SHARE * free):
+        return evident.with_columns(delay_s=pl.col("own_s"))
+    longer_s = pl.max_horizontal("own_s", pl.lit(evident_free["own_s"].median()))
+    late = rows.filter(pl.col("gap_s") >= NOTED_S)
+    return late.with_columns(delay_s=pl.min_horizontal("gap_s", longer_s))
 
 
-def select_request_gaps(rows: pl.DataFrame) -> pl.DataFrame:
-    """From the request to the call of the next layer."""
-    begin_s, end_s = pl.col("entered_s"), pl.col("inner_s")
-    return select_gaps(rows, pl.lit("request"), begin_s, end_s, pl.col("client_s"))
-
-
-def select_start_gaps(rows: pl.DataFrame) -> pl.DataFrame:
-    """While the layer keeps the next one waiting that hands it the start of the answer."""
-    begin_s = pl.col("answered_s")
-    end_s = begin_s + pl.col("inner_start_wait_s")
-    others_s = overlap(*list_own_start(), begin_s, end_s)
-    return select_gaps(rows, pl.lit("answer"), begin_s, end_s, others_s)
-
-
-def select_body_gaps(rows: pl.DataFrame) -> pl.DataFrame:
-    """From the first part of the body that comes to the first that goes. Where more than half of it
-    is the rest of the body on its way, the layer waits for that."""
-    begin_s, end_s, last_s = pl.col("inner_body_s"), pl.col("body_s"), pl.col("inner_sent_s")
-    waits = (last_s <= end_s) & (last_s - begin_s > (end_s - begin_s) / 2)
-    cause = pl.when(waits).then(pl.lit("buffer")).otherwise(pl.lit("answer"))
-    return select_gaps(rows, cause, begin_s, end_s, overlap(*list_own_start(), begin_s, end_s))
-
-
-def list_own_start() -> tuple[pl.Expr, pl.Expr]:
-    """When the layer hands the start of the answer on, and what is outside has taken it."""
-    return pl.col("passed_s"), pl.col("passed_s") + pl.col("start_wait_s")
-
-
-def overlap(begin_s: pl.Expr, end_s: pl.Expr, from_s: pl.Expr, until_s: pl.Expr) -> pl.Expr:
-    both_s = pl.min_horizontal(end_s, until_s) - pl.max_horizontal(begin_s, from_s)
-    return both_s.clip(lower_bound=0.0)
-
-
-def measure_queues(gaps: pl.DataFrame, evidence: AuditEvidence) -> Values:
-    """Seconds of each gap in which its request waited for a thread."""
-    until_s = pl.coalesce("granted_s", "began_s", pl.lit(evidence.record.ended_s))
-    waits = evidence.handovers.drop_nulls(["pid", "visit", "queued_s"]).select(
-        "pid", "visit", "queued_s", until_s=until_s
-    )
-    joined = gaps.with_row_index("gap").join(waits, on=["pid", "visit"])
-    columns = map(pl.col, ("queued_s", "until_s", "begin_s", "end_s"))
-    summed = joined.group_by("gap").agg(overlap(*columns).sum())
-    found: Values = np.zeros(gaps.height)
-    found[summed["gap"].to_numpy()] = summed[summed.columns[-1]].to_numpy()
-    return found
+def find_cause(side: str, evident: pl.DataFrame) -> str:
+    if side == "request":
+        return side
+    return "buffer" if 2 * int(evident["waits"].sum()) > evident.height else "answer"

@@ -19,40 +19,26 @@ machine's part add up to the length of the stretches.
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from analysis.findings.causes import EXCUSES, KEPT, MOST, Cause, StretchJudgement, judge_stretch
-from analysis.findings.evidence import GilHolder, StackSample, Stretch
-from analysis.findings.places import BlockPlace, LocatedStack, PlaceFinder
+from analysis.findings.evidence import StackSample, Stretch
+from analysis.findings.gil_holders import GilPart, ThreadWorks
+from analysis.findings.places import BlockPlace, PlaceFinder
+from analysis.findings.shares import (
+    StretchShare,
+    count_samples,
+    is_entry,
+    sum_by_request,
+    sum_seconds,
+)
 from scenarios.units import Second
 
 MIN_SAMPLES = 3
 WITNESSED_S = 0.1
 RARE_SHARE = 0.01
 NOTED_S = 0.1
-
-
-@dataclass(frozen=True, slots=True)
-class StretchShare:
-    """A place's part of a stretch. samples: how many it counts for; 0 where the cause is too
-    doubtful to accuse anything of it. is_all: it is the only one of its stretch. is_holder: of the
-    thread that kept the GIL."""
-
-    stretch: Stretch
-    located: LocatedStack
-    seconds: Second
-    cause: Cause
-    samples: int
-    is_all: bool = False
-    is_holder: bool = False
-
-    @property
-    def request(self) -> tuple[int, bool, int]:
-        """Whose it is; the stretch by itself where no request is known."""
-        holder = self.stretch.holder if self.is_holder else None
-        visit = holder.visit if holder is not None else self.stretch.visit
-        return self.stretch.pid, visit is not None, visit or self.stretch.number
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +54,21 @@ class Attribution:
 
 
 def attribute_stretches(
-    stretches: Sequence[Stretch], finder: PlaceFinder, requests: Mapping[str, int]
+    stretches: Sequence[Stretch],
+    finder: PlaceFinder,
+    requests: Mapping[str, int],
+    calls: ThreadWorks | None = None,
 ) -> Attribution:
-    """requests: how many each route had."""
+    """requests: how many each route had. calls: in threads of the pools, where they are known."""
     judged = [(stretch, judge_stretch(stretch.clocks)) for stretch in stretches]
+    calls = calls or ThreadWorks()
+    calls.learn_lines(stretch for stretch, each in judged if each.cause == "gil")
     excused_s: dict[Cause, Second] = dict.fromkeys(EXCUSES, 0.0)
     for _, judgement in judged:
         kind = judgement.excuse
         if kind is not None:
             excused_s[kind] += judgement.excused_s
-    shares = [share for each in judged for share in share_stretch(*each, finder)]
+    shares = [share for each in judged for share in share_stretch(*each, finder, calls)]
     sites = accuse_places(shares, requests)
     accused_s = sum(share.seconds for site in sites.values() for share in site)
     code_s = sum(judgement.code_s for _, judgement in judged)
@@ -91,14 +82,13 @@ def attribute_stretches(
 
 
 def share_stretch(
-    stretch: Stretch, judgement: StretchJudgement, finder: PlaceFinder
+    stretch: Stretch, judgement: StretchJudgement, finder: PlaceFinder, calls: ThreadWorks
 ) -> Iterator[StretchShare]:
     """Nothing where it has no samples."""
     if judgement.code_s <= 0:
         return
     if judgement.cause == "gil":
-        if stretch.holder is not None:
-            yield share_with_holder(stretch, stretch.holder, judgement.code_s, finder)
+        yield from share_with_holders(stretch, judgement.code_s, finder, calls)
         return
     is_alone = judgement.cause == "compute" and (stretch.clocks.unseen_s or 0.0) >= (
         KEPT * judgement.code_s
@@ -115,18 +105,29 @@ def share_stretch(
         yield StretchShare(stretch, located, seconds, judgement.cause, samples, is_all)
 
 
-def share_with_holder(
-    stretch: Stretch, holder: GilHolder, code_s: Second, finder: PlaceFinder
-) -> StretchShare:
-    """Of a thread that had less than half of the time, only the CPU that it burnt; others had the
-    GIL for the rest. Without a stack it is no evidence of a place."""
-    holder_s, unseen_s = stretch.clocks.holder_cpu_s or 0.0, stretch.clocks.unseen_s or 0.0
-    seconds = code_s if holder_s >= MOST * unseen_s else min(code_s, holder_s)
-    samples = MIN_SAMPLES if code_s >= WITNESSED_S else 1
-    located = finder.locate(holder.stack, holder.route, in_thread=True)
-    if not holder.stack:
-        samples = 0
-    return StretchShare(stretch, located, seconds, "gil", samples, True, is_holder=True)
+def share_with_holders(
+    stretch: Stretch, code_s: Second, finder: PlaceFinder, calls: ThreadWorks
+) -> Iterator[StretchShare]:
+    """In proportion to the CPU that they used. Of threads that had less than half of the time
+    together, only that CPU; others had the GIL for the rest. Without a stack or a function it is no
+    evidence of a place."""
+    parts = list(calls.list_parts(stretch))
+    if not parts and stretch.holder is not None:
+        holder, cpu_s = stretch.holder, stretch.clocks.holder_cpu_s or 0.0
+        parts = [GilPart(holder.stack, holder.route, None, holder.visit, cpu_s)]
+    total_s = sum(each.cpu_s for each in parts)
+    is_most = total_s >= MOST * (stretch.clocks.unseen_s or 0.0)
+    for part in parts:
+        share_s = code_s * part.cpu_s / total_s if total_s else 0.0
+        seconds = share_s if is_most else min(share_s, part.cpu_s)
+        samples = MIN_SAMPLES if seconds >= WITNESSED_S else 1
+        located = finder.locate(part.stack, part.route, in_thread=True)
+        if part.phase is not None and located.place.phase is None:
+            located = replace(located, place=replace(located.place, phase=part.phase))
+        yield StretchShare(
+            stretch, located, seconds, "gil", samples if part.stack else 0, True,
+            is_holder=True, holder_visit=part.visit,
+        )  # fmt: skip
 
 
 def weigh_samples(stretch: Stretch, cause: Cause) -> Iterator[tuple[StackSample, Second]]:
@@ -195,10 +196,6 @@ def is_gil_site(place: BlockPlace, shares: Sequence[StretchShare], route: str | 
     return place.route == route and any(each.is_holder and each.samples for each in shares)
 
 
-def count_samples(shares: Sequence[StretchShare]) -> int:
-    return sum(share.samples for share in shares)
-
-
 def count_evidence(shares: Sequence[StretchShare]) -> int:
     """Samples of one function, without those that are alone among others in their stretch."""
     by_stretch: dict[tuple[int, int], list[StretchShare]] = defaultdict(list)
@@ -215,27 +212,9 @@ def weigh_line(shares: Sequence[StretchShare]) -> tuple[bool, int, Second]:
     return not is_entry(shares), count_samples(shares), sum_seconds(shares)
 
 
-def is_entry(shares: Sequence[StretchShare]) -> bool:
-    """The line of the `def`: the interpreter passes the GIL on when a function is entered, so this
-    is where many samples are, whichever line of the function takes the time."""
-    own = shares[0].located.own
-    return own is not None and own.line == own.first_line
-
-
-def sum_seconds(shares: Sequence[StretchShare]) -> Second:
-    return sum(share.seconds for share in shares)
-
-
 def is_rare(shares: Sequence[StretchShare], requests: Mapping[str, int]) -> bool:
     """Where the route's requests are not known, nothing is."""
     asked = requests.get(shares[0].located.place.route or "", 0)
     spent = sum_by_request(shares)
     is_gc = all(share.cause == "gc" for share in shares)
     return len(spent) < RARE_SHARE * asked and (is_gc or max(spent.values()) < NOTED_S)
-
-
-def sum_by_request(shares: Sequence[StretchShare]) -> Mapping[object, Second]:
-    found: dict[object, Second] = defaultdict(float)
-    for share in shares:
-        found[share.request] += share.seconds
-    return found

@@ -10,7 +10,7 @@ from scenarios.units import Second
 
 Severity = Literal["info", "warning", "error"]
 Confidence = Literal["low", "medium", "high"]
-Harm = Literal["blocks the loop", "keeps threads", "keeps answers"]
+Harm = Literal["blocks the loop", "keeps threads", "delays answers"]
 
 
 @dataclass(frozen=True, slots=True)

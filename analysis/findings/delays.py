@@ -1,88 +1,84 @@
-"""What delayed single requests by their own records: waits for a thread, and answers that a
-middleware kept."""
+"""What delayed single requests by their own records: waits for a thread, and middleware that waited
+with a request or its answer."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 import polars as pl
 
+from analysis.findings.answer_delayed import NOTED_S, ROUNDS
 from analysis.findings.evidence import AuditEvidence, Stretch
+from analysis.findings.handover_evidence import PLACE, locate_handovers
+from analysis.findings.layer_evidence import CodePlace
+from analysis.findings.layer_gaps import measure_gaps
+from analysis.findings.loop_delays import accumulate_spans
+from analysis.findings.pool_wait import PoolWait
+from analysis.findings.wait_sites import LEAST_S
 from analysis.stats.quantiles import Values
+from records.rows import TEXT, Schema
 
-DelayKind = Literal["pool", "executor", "answer"]
-POOLS = ("anyio", "limiter")
-"""How the names of the queues begin that POOL_WAIT is about; the others are executors."""
-KEPT_S = 0.001
-"""An answer that a layer keeps for less is not delayed."""
+DelayKind = Literal["pool", "executor", "middleware"]
+CODE: Schema = {"file": TEXT, "line": pl.Int64(), "function": TEXT}
+DELAY_KEY = ("kind", *PLACE, "cause")
+COLUMNS = ("row", *DELAY_KEY, "seconds")
 
 
 def locate_delays(evidence: AuditEvidence, requests: pl.DataFrame) -> pl.DataFrame:
-    """The delays of requests that are known by pid and visit, within started_s and until_s. row: of
-    the request. kind: pool, executor, answer. seconds: none of them are counted twice, neither as
-    two delays of one request nor while the event loop was blocked."""
-    known = pl.concat([collect_waits(evidence.handovers), collect_kept_answers(evidence.layers)])
+    """The delays of requests that are known by pid and visit. row: of the request. kind, and the
+    place that waits. cause: the side of a middleware's delay. seconds: none is counted twice,
+    neither as two waits of one request nor while the event loop was blocked."""
     rows = requests.with_row_index("row").select("row", "pid", "visit", "started_s", "until_s")
-    earlier = pl.col("ended_s").cum_max().shift(1).over("row")
-    pieces = (
-        known.join(rows, on=["pid", "visit"])
-        .with_columns(
-            began_s=pl.max_horizontal("began_s", "started_s"),
-            ended_s=pl.min_horizontal(pl.col("ended_s").fill_null(float("inf")), "until_s"),
+    waits = cut_waits(collect_waits(evidence).join(rows, on=["pid", "visit"]), evidence.stretches)
+    kept = collect_kept(evidence).join(rows, on=["pid", "visit"])
+    return pl.concat([waits.select(COLUMNS), kept.select(COLUMNS)])
+
+
+def collect_waits(evidence: AuditEvidence) -> pl.DataFrame:
+    """Calls of requests that had to queue for a token or a thread."""
+    is_pool = pl.col("queue").str.contains(PoolWait.QUEUES)
+    kind = pl.when(is_pool).then(pl.lit("pool")).otherwise(pl.lit("executor"))
+    waits = locate_handovers(evidence).drop_nulls(["visit", "queue", "wait_from_s", "wait_until_s"])
+    return waits.with_columns(kind=kind, cause=pl.lit(None, TEXT))
+
+
+def cut_waits(waits: pl.DataFrame, stretches: Sequence[Stretch]) -> pl.DataFrame:
+    """seconds: of each within its request, after the earlier ones of the request, and while the
+    event loop was not blocked. Requests that wait for less than LEAST_S in a place are left out."""
+    earlier_s = pl.col("wait_until_s").cum_max().shift(1).over("row")
+    waits = waits.with_columns(
+        wait_from_s=pl.max_horizontal("wait_from_s", "started_s"),
+        wait_until_s=pl.min_horizontal("wait_until_s", "until_s"),
+    ).sort("row", "wait_from_s")
+    waits = waits.with_columns(wait_from_s=pl.max_horizontal("wait_from_s", earlier_s))
+    waits = waits.filter(pl.col("wait_until_s") > pl.col("wait_from_s"))
+    waits = waits.with_columns(seconds=pl.Series(measure_unblocked(waits, stretches)))
+    return waits.filter(pl.col("seconds").sum().over("row", *DELAY_KEY) >= LEAST_S)
+
+
+def measure_unblocked(waits: pl.DataFrame, stretches: Sequence[Stretch]) -> Values:
+    """Seconds of each in which the event loop of its process was not blocked."""
+    from_s, until_s = waits["wait_from_s"].to_numpy(), waits["wait_until_s"].to_numpy()
+    pids = waits["pid"].to_numpy()
+    free_s: Values = until_s - from_s
+    for pid in {each.pid for each in stretches}:
+        edges_s, before_s = accumulate_spans(
+            (each.began_s, each.ended_s) for each in stretches if each.pid == pid
         )
-        .filter(pl.col("ended_s") > pl.col("began_s"))
-        .sort("row", "began_s")
-        .with_columns(began_s=pl.max_horizontal("began_s", earlier))
-        .filter(pl.col("ended_s") > pl.col("began_s"))
-    )
-    free_s = measure_unblocked(pieces, evidence.stretches)
-    return pieces.select("row", "kind", "layer").with_columns(seconds=pl.Series(free_s))
-
-
-def collect_waits(handovers: pl.DataFrame) -> pl.DataFrame:
-    """From the moment that a call had to queue for a thread. ended_s: null while it waits."""
-    last = handovers.unique(["pid", "handover"], keep="last", maintain_order=True)
-    is_pool = pl.any_horizontal(pl.col("queue").str.starts_with(name) for name in POOLS)
-    return last.drop_nulls(["visit", "queue", "queued_s"]).select(
-        "pid",
-        "visit",
-        kind=pl.when(is_pool).then(pl.lit("pool")).otherwise(pl.lit("executor")),
-        layer=pl.lit(None, pl.String),
-        began_s="queued_s",
-        ended_s=pl.coalesce("granted_s", "began_s", "ended_s"),
-    )
-
-
-def collect_kept_answers(layers: pl.DataFrame) -> pl.DataFrame:
-    """From the start of the answer within a layer until the layer handed it on."""
-    kept = layers.drop_nulls(["visit", "answered_s", "passed_s"])
-    delayed = kept.filter(pl.col("passed_s") - pl.col("answered_s") >= KEPT_S)
-    return delayed.with_columns(kind=pl.lit("answer")).select(
-        "pid", "visit", "kind", "layer", began_s="answered_s", ended_s="passed_s"
-    )
-
-
-def measure_unblocked(pieces: pl.DataFrame, stretches: Sequence[Stretch]) -> Values:
-    """Seconds of each piece in which the event loop of its process was not blocked."""
-    pids = pieces["pid"].to_numpy()
-    began_s, ended_s = pieces["began_s"].to_numpy(), pieces["ended_s"].to_numpy()
-    free_s: Values = ended_s - began_s
-    for pid, (edges_s, blocked_s) in sum_blocked(stretches).items():
-        mine = pids == pid
-        until_s, from_s = (np.interp(each[mine], edges_s, blocked_s) for each in (ended_s, began_s))
-        free_s[mine] -= until_s - from_s
+        blocked_s = np.interp(until_s, edges_s, before_s) - np.interp(from_s, edges_s, before_s)
+        free_s -= np.where(pids == pid, blocked_s, 0.0)
     return np.maximum(free_s, 0.0)
 
 
-def sum_blocked(stretches: Sequence[Stretch]) -> Mapping[int, tuple[Values, Values]]:
-    """By process: the edges of its stretches, and how long it was blocked until each of them."""
-    found: dict[int, tuple[Values, Values]] = {}
-    for pid in {each.pid for each in stretches}:
-        mine = sorted((each.began_s, each.ended_s) for each in stretches if each.pid == pid)
-        ended_s = np.maximum.accumulate([until_s for _, until_s in mine])
-        began_s = np.array([from_s for from_s, _ in mine])
-        began_s[1:] = np.maximum(began_s[1:], ended_s[:-1])
-        ended_s = np.maximum(ended_s, began_s)
-        lengths_s = np.stack([np.zeros(len(mine)), ended_s - began_s], axis=1).ravel()
-        found[pid] = np.stack([began_s, ended_s], axis=1).ravel(), np.cumsum(lengths_s)
-    return found
+def collect_kept(evidence: AuditEvidence) -> pl.DataFrame:
+    """A middleware's own delays, without what waits for the loop or for a thread meanwhile. cause:
+    the side, request or answer."""
+    own_s = pl.col("gap_s") - pl.col("late_s")
+    gaps = measure_gaps(evidence).with_columns(seconds=own_s)
+    delays = gaps.filter(pl.col("seconds") >= NOTED_S + ROUNDS * pl.col("round_s"))
+    layers = delays["layer"].unique().to_list()
+    found = [(layer, *CodePlace.parse(layer, evidence.record.folder)) for layer in layers]
+    places = pl.DataFrame(found, schema={"layer": TEXT, **CODE}, orient="row")
+    return delays.join(places, on="layer").with_columns(
+        kind=pl.lit("middleware"), phase=pl.lit("middleware"), cause="side"
+    )

@@ -7,13 +7,9 @@ from functools import partial
 from statistics import median
 from typing import Self, TypeVar
 
-from analysis.findings.attribution import (
-    StretchShare,
-    attribute_stretches,
-    count_samples,
-    sum_by_request,
-    sum_seconds,
-)
+import polars as pl
+
+from analysis.findings.attribution import attribute_stretches
 from analysis.findings.base import (
     AuditFinding,
     AuditFindings,
@@ -25,8 +21,11 @@ from analysis.findings.base import (
 from analysis.findings.calls import name_call
 from analysis.findings.causes import Cause
 from analysis.findings.evidence import AuditEvidence, Stack
+from analysis.findings.gil_holders import LEAST_S, ThreadWorks
+from analysis.findings.handover_evidence import ASKER, list_locations
 from analysis.findings.notices import write_block_notices
 from analysis.findings.places import BlockPlace, PlaceFinder
+from analysis.findings.shares import StretchShare, count_samples, sum_by_request, sum_seconds
 from analysis.findings.time_asked import count_requests, measure_share
 from analysis.findings.victims import find_victims
 from analysis.stats import formats
@@ -57,7 +56,9 @@ class LoopBlocked(AuditFinding):
     @classmethod
     def find(cls, evidence: AuditEvidence) -> AuditFindings:
         finder = PlaceFinder(evidence.record.folder, evidence.endpoints)
-        found = attribute_stretches(evidence.stretches, finder, count_requests(evidence))
+        found = attribute_stretches(
+            evidence.stretches, finder, count_requests(evidence), load_thread_works(evidence)
+        )
         victims = find_victims(found.sites, evidence)
         build = partial(cls.build, evidence=evidence, finder=finder)
         findings = (build(place, each, victims[place]) for place, each in found.sites.items())
@@ -112,6 +113,13 @@ class LoopBlocked(AuditFinding):
             return said
         requests = "1 request" if lost == 1 else f"{lost:,} requests"
         return f"{said} {requests} of other routes lost {self.taken_s:,.1f} s."
+
+
+def load_thread_works(evidence: AuditEvidence) -> ThreadWorks:
+    """What ran in threads of the pools, with the phase of the request that asked for it."""
+    rows = evidence.handovers.filter(pl.col("cpu_s") >= LEAST_S)
+    places = list_locations(rows.select(ASKER).unique(), evidence)
+    return ThreadWorks.load(rows.join(places, on=ASKER, how="left", nulls_equal=True))
 
 
 def choose_cause(shares: Sequence[StretchShare]) -> Cause:

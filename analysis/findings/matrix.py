@@ -10,21 +10,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import polars as pl
 
 from analysis.findings.base import AuditFinding, Culprit, HarmMatrix, Victim
-from analysis.findings.delays import DelayKind
+from analysis.findings.delays import DELAY_KEY, DelayKind
 from analysis.findings.evidence import AuditEvidence
-from analysis.findings.places import shorten_file, shorten_function
 from analysis.findings.victims import LEAST_S, RequestsInFlight
 from analysis.stats.quantiles import Values
 from scenarios.units import Second
 
-BLOCKS = "LOOP_BLOCKED"
-WAITS: Mapping[str, DelayKind] = {"POOL_WAIT": "pool", "EXECUTOR_WAIT": "executor"}
-"""Findings whose place waits, and which delays are theirs."""
-DEADLOCK = "POOL_DEADLOCK"
-KEEPS = "ANSWER_DELAYED"
+BLOCKS, DEADLOCK, PINNED = "LOOP_BLOCKED", "POOL_DEADLOCK", "THREADS_PINNED"
+DELAYS: Mapping[str, DelayKind] = {
+    "POOL_WAIT": "pool",
+    "EXECUTOR_WAIT": "executor",
+    "ANSWER_DELAYED": "middleware",
+}
+"""Findings of what delays single requests, and the kind of their delays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,22 +42,19 @@ def charge_findings(
     found: Sequence[AuditFinding], evidence: AuditEvidence
 ) -> tuple[tuple[AuditFinding, ...], HarmMatrix]:
     """The findings with their victims, and all that was lost."""
-    charges: list[Charge] = []
-    if any(each.code in WAITS or each.code == KEEPS for each in found):
-        requests = RequestsInFlight(evidence)
-        charges += charge_waits(found, requests)
-        charges += charge_kept_answers(found, requests, evidence.record.folder)
+    charges = list(charge_delays(found, evidence))
     charged = tuple(add_victims(number, each, charges) for number, each in enumerate(found))
-    charges += charge_blocks(found)
-    return charged, build_matrix(charges)
+    return charged, build_matrix([*charges, *charge_blocks(found)])
 
 
 def add_victims(number: int, finding: AuditFinding, charges: Sequence[Charge]) -> AuditFinding:
-    """Those of a wait without holders are not known."""
-    is_known = finding.code == KEEPS or (finding.code in WAITS and finding.holders)
+    """Those of a wait without holders are not known. Pinned threads may harm requests that no
+    finding is about: without a charge they are as they were found."""
     mine = [each for each in charges if each.finding == number]
-    if not mine and not is_known:
+    if finding.code not in (*DELAYS, DEADLOCK) and not mine:
         return finding
+    if finding.code in DELAYS and DELAYS[finding.code] != "middleware" and not finding.holders:
+        return replace(finding, victims=None)
     victims = (
         Victim(route, max(each.requests for each in here), sum(each.seconds for each in here))
         for route in dict.fromkeys(each.route for each in mine)
@@ -77,66 +74,76 @@ def charge_blocks(found: Sequence[AuditFinding]) -> Iterator[Charge]:
                 yield Charge(number, culprit, victim.route, victim.requests, victim.seconds)
 
 
-def charge_waits(found: Sequence[AuditFinding], requests: RequestsInFlight) -> Iterator[Charge]:
-    """What a route lost by waits of a kind is shared out among its findings of this kind, by their
-    seconds, and of each among its holders, by theirs. A deadlock answers for its holders."""
-    deadlocks = {
-        culprit: number
+def charge_delays(found: Sequence[AuditFinding], evidence: AuditEvidence) -> Iterator[Charge]:
+    """Where several findings are of one place, they share by their seconds. A deadlock answers for
+    its holders, and a finding of pinned threads for its place: the victims are theirs."""
+    places: dict[tuple[object, ...], list[int]] = defaultdict(list)
+    for number, each in enumerate(found):
+        if each.code in DELAYS:
+            places[get_delay_key(each)].append(number)
+    if not places:
+        return
+    requests, owners = RequestsInFlight(evidence), list_owners(found)
+    for key, rows in requests.delays.partition_by(DELAY_KEY, as_dict=True).items():
+        numbers = places.get(key, [])
+        total_s = sum(found[number].seconds or 0.0 for number in numbers)
+        for route, lost_s in requests.list_losses(rows):
+            for number in numbers if total_s else ():
+                part = (found[number].seconds or 0.0) / total_s
+                yield from charge_delay(number, found[number], route, lost_s * part, owners)
+
+
+def get_delay_key(finding: AuditFinding) -> tuple[object, ...]:
+    """As DELAY_KEY. Of causes, only the side of a middleware's delay counts."""
+    kind = DELAYS[finding.code]
+    side = "request" if finding.cause == "request" else "answer"
+    place = finding.route, finding.phase, finding.file, finding.line, finding.function
+    return kind, *place, side if kind == "middleware" else None
+
+
+def charge_delay(
+    number: int,
+    finding: AuditFinding,
+    route: str,
+    lost_s: Values,
+    owners: Mapping[Culprit, int],
+) -> Iterator[Charge]:
+    """lost_s: by request of the route."""
+    requests, seconds = int(np.count_nonzero(lost_s >= LEAST_S)), float(lost_s.sum())
+    for culprit, share in share_among_culprits(finding):
+        if culprit.route != route and requests and share:
+            owner = owners.get(replace(culprit, line=None), number)
+            yield Charge(owner, culprit, route, requests, seconds * share)
+
+
+def list_owners(found: Sequence[AuditFinding]) -> Mapping[Culprit, int]:
+    """Findings that are about culprits, by the places of their threads, without the line."""
+    pinned = (
+        (Culprit("keeps threads", each.route, each.phase, each.file, None, each.function), number)
+        for number, each in enumerate(found)
+        if each.code == PINNED
+    )
+    stuck = (
+        (replace(culprit, line=None), number)
         for number, each in enumerate(found)
         if each.code == DEADLOCK
-        for culprit, _ in share_among_holders(each)
-    }
-    groups: dict[tuple[str, DelayKind], list[tuple[int, AuditFinding]]] = defaultdict(list)
-    for number, each in enumerate(found):
-        if each.code in WAITS and each.route is not None and each.seconds:
-            groups[each.route, WAITS[each.code]].append((number, each))
-    for (route, kind), mine in groups.items():
-        lost_s = requests.measure_loss(pl.col("kind") == kind, route)
-        count, total_s = count_losers(lost_s), sum(each.seconds or 0.0 for _, each in mine)
-        for number, each in mine if count else ():
-            all_s = float(lost_s.sum()) * (each.seconds or 0.0) / total_s
-            concerned = min(count, each.count or count)
-            for culprit, share in share_among_holders(each):
-                if culprit.route != route and share:
-                    owner = deadlocks.get(culprit, number)
-                    yield Charge(owner, culprit, route, concerned, all_s * share)
+        for culprit, _ in share_among_culprits(each)
+    )
+    return {**dict(pinned), **dict(stuck)}
 
 
-def share_among_holders(finding: AuditFinding) -> Iterator[tuple[Culprit, float]]:
-    """Shares of one."""
+def share_among_culprits(finding: AuditFinding) -> Iterator[tuple[Culprit, float]]:
+    """Shares of one: the holders' by their seconds. A middleware is its own culprit, and no
+    route's: every request that it delays is a victim."""
+    if finding.code == "ANSWER_DELAYED":
+        place = finding.phase, finding.file, finding.line, finding.function
+        yield Culprit("delays answers", None, *place), 1.0
+        return
     holders = finding.holders or ()
     total_s = sum(each.seconds for each in holders)
     for each in holders if total_s else ():
-        place = each.route, each.phase, each.file, each.line, each.function
-        yield Culprit("keeps threads", *place), each.seconds / total_s
-
-
-def charge_kept_answers(
-    found: Sequence[AuditFinding], requests: RequestsInFlight, folder: str
-) -> Iterator[Charge]:
-    """A middleware is no route's own: every request whose answer it keeps is a victim."""
-    layers = requests.delays["layer"].drop_nulls().unique().to_list()
-    places = {layer: parse_layer(layer, folder) for layer in layers}
-    for number, each in enumerate(found):
-        if each.code != KEEPS:
-            continue
-        mine = [layer for layer, place in places.items() if place == (each.file, each.function)]
-        culprit = Culprit("keeps answers", None, each.phase, each.file, each.line, each.function)
-        routes = set(requests.routes) if each.route is None else {each.route}
-        for route in sorted(routes):
-            lost_s = requests.measure_loss(pl.col("layer").is_in(mine), route)
-            if count := count_losers(lost_s):
-                yield Charge(number, culprit, route, count, float(lost_s.sum()))
-
-
-def parse_layer(layer: str, folder: str) -> tuple[str, str]:
-    """File and function of "file:first_line qualname"."""
-    place, _, function = layer.partition(" ")
-    return shorten_file(place.rpartition(":")[0], folder), shorten_function(function)
-
-
-def count_losers(lost_s: Values) -> int:
-    return int(np.count_nonzero(lost_s >= LEAST_S))
+        where = each.route, each.phase, each.file, each.line, each.function
+        yield Culprit("keeps threads", *where), each.seconds / total_s
 
 
 def build_matrix(charges: Sequence[Charge]) -> HarmMatrix:

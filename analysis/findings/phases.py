@@ -79,16 +79,22 @@ def classify_without_framework(frames: Stack, codes: Sequence[RouteCode]) -> Blo
     return "middleware" if codes else "endpoint"
 
 
-def classify_handover(frames: Stack, phase: BlockPhase | None) -> HandoverPhase | None:
-    """frames: that asked for a thread; phase: that they are in. A file that is read after the
-    answer, or before the first one, is a part of that phase."""
-    if phase in ("background", "teardown", "startup"):
+def classify_handover(
+    frames: Stack, phase: BlockPhase | None, has_own: bool
+) -> HandoverPhase | None:
+    """frames: that asked for a thread; phase: that they are in; has_own: the user's code is there.
+    What works with a file after the answer, or before the first one, is a part of that phase; the
+    end of a framework's own context is no teardown of the user's."""
+    caller = next((each for each in frames if not is_between(each)), None)
+    if phase in ("background", "startup") or caller is None or (phase == "teardown" and has_own):
         return phase
-    for frame in frames:
-        if frame.module.startswith(FILES):
-            return "file"
-        if (frame.module, get_name(frame)) == CHUNKS:
-            return "stream"
-        if not frame.module.startswith(HANDS_OVER):
-            return phase
-    return phase
+    if caller.module.startswith(FILES):
+        return "file"
+    return "stream" if (caller.module, get_name(caller)) == CHUNKS else phase
+
+
+def is_between(frame: StackFrame) -> bool:
+    """It passes a call on, and asks for nothing itself."""
+    if frame.module.startswith(FILES) or (frame.module, get_name(frame)) == CHUNKS:
+        return False
+    return frame.module.startswith(HANDS_OVER)

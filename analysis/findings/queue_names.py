@@ -47,22 +47,27 @@ OWN_CURE = "It is the app's own limit: raise it only if what it protects can ser
 LIBRARY_CURE = "Shorten that work, or ask for less of it at once."
 
 
-def name_queue(queue: str, asker: Stack) -> QueueName:
-    """asker: the stack of a call that waited."""
+def find_setter(asker: Stack) -> str | None:
+    """The library's module that asks for a token of a limiter, from the stack of such a call. None
+    where the app's own code does."""
+    caller = next((each for each in asker if not each.module.startswith(BETWEEN)), None)
+    return caller.module if caller is not None and is_library(caller.file) else None
+
+
+def name_queue(queue: str, setter: str | None) -> QueueName:
+    """queue: as the probe names it."""
     if queue == "anyio":
         return POOL
-    if queue == "asgiref":
-        return ASGIREF
     kind, _, name = queue.partition(" ")
+    if kind == "asgiref":
+        return ASGIREF
     if kind == "executor":
         return name_executor(name) if name else DEFAULT_EXECUTOR
-    setter = next((each for each in asker if not each.module.startswith(BETWEEN)), None)
-    if setter is not None and setter.module.startswith(LIMITS_DEPENDENCIES):
+    if setter is None:
+        return QueueName("limiter", f"the app's own {queue}", OWN_CURE, True, "token")
+    if setter.startswith(LIMITS_DEPENDENCIES):
         return QueueName("limiter", "Depends(max_concurrency=...)", OWN_CURE, True, "place")
-    if setter is not None and is_library(setter.file):
-        name = f"the limiter of {setter.module}"
-        return QueueName("limiter", name, LIBRARY_CURE, unit="token")
-    return QueueName("limiter", f"the app's own {queue}", OWN_CURE, True, "token")
+    return QueueName("limiter", f"the limiter of {setter}", LIBRARY_CURE, unit="token")
 
 
 def name_executor(prefix: str) -> QueueName:

@@ -11,7 +11,7 @@ import polars as pl
 from analysis.findings.base import AuditFinding, AuditFindings, Confidence, Severity, TokenHolder
 from analysis.findings.evidence import AuditEvidence
 from analysis.findings.load_evidence import parse_stack
-from analysis.findings.queue_names import QueueName, name_queue
+from analysis.findings.queue_names import QueueName, find_setter, name_queue
 from analysis.findings.wait_sites import WaitSite, find_wait_sites
 from analysis.stats import formats
 from scenarios.units import Second
@@ -48,15 +48,16 @@ class QueueWait(AuditFinding, ABC):
 
     confidence: by how many of the tokens are known to be in use meanwhile.
 
-    queue: as the probe names it. capacity: its tokens. in_use: of them, while others wait.
-    loop_ms: the median of what the event loop took besides. is_after: when the answer was sent.
+    queue: as the probe names it. setter: the library's module that a limiter belongs to. capacity:
+    of tokens. in_use: of them, while others wait. loop_ms: the median of what the event loop took
+    besides. is_after: when the answer was sent.
     """
 
     QUEUES: ClassVar[str]
     """A regular expression that their names match."""
 
     queue: str
-    queue_name: QueueName
+    setter: str | None
     capacity: float | None
     in_use: float
     loop_ms: float
@@ -71,17 +72,17 @@ class QueueWait(AuditFinding, ABC):
         spent_s = sum_time_in_app(evidence)
         for site in find_wait_sites(evidence, cls.QUEUES):
             share = measure_share(site, spent_s)
-            if site.waits_s.max() >= SMALL_MS / 1000 or (share or 0.0) >= LEAST_SHARE:
+            if is_noticed(site, share):
                 yield cls.build(site, share)
 
     @classmethod
     def build(cls, site: WaitSite, share: float | None) -> Self:
-        named = name_queue(site.queue, parse_stack(site.asker))
-        in_use = site.kept_s / site.waited_s if site.waited_s else 0.0
+        setter = find_setter(parse_stack(site.asker))
+        named = name_queue(site.queue, setter)
         longest_ms = 1000 * float(site.waits_s.max())
         return cls(
             severity=rate_severity(longest_ms, share, site, named),
-            confidence=rate_confidence(site, in_use),
+            confidence=rate_confidence(site),
             route=site.route,
             phase=site.phase,
             file=site.file,
@@ -96,12 +97,16 @@ class QueueWait(AuditFinding, ABC):
             share=share,
             holders=site.holders,
             queue=site.queue,
-            queue_name=named,
+            setter=setter,
             capacity=site.capacity,
-            in_use=in_use,
+            in_use=site.in_use,
             loop_ms=1000 * site.loop_s,
             is_after=site.is_after,
         )
+
+    @property
+    def queue_name(self) -> QueueName:
+        return name_queue(self.queue, self.setter)
 
     @property
     def message(self) -> str:
@@ -157,6 +162,15 @@ def measure_share(site: WaitSite, spent_s: Mapping[str, Second]) -> float | None
     return min(1.0, float(site.waits_s.sum()) / total_s)
 
 
+def is_noticed(site: WaitSite, share: float | None) -> bool:
+    """Where most tokens were free to go, the event loop or the machine was late to pass them on:
+    only a wait that is longer than that can be is for the queue."""
+    longest_ms = 1000 * float(site.waits_s.max())
+    if site.known_share < DOUBTED_SHARE:
+        return longest_ms >= GRAVE_MS
+    return longest_ms >= SMALL_MS or (share or 0.0) >= LEAST_SHARE
+
+
 def rate_severity(
     longest_ms: float, share: float | None, site: WaitSite, named: QueueName
 ) -> Severity:
@@ -170,8 +184,7 @@ def rate_severity(
     return severity
 
 
-def rate_confidence(site: WaitSite, in_use: float) -> Confidence:
-    known = in_use / site.capacity if site.capacity else 0.0
-    if known < DOUBTED_SHARE:
+def rate_confidence(site: WaitSite) -> Confidence:
+    if site.known_share < DOUBTED_SHARE:
         return "low"
-    return "high" if known >= SURE_SHARE and site.file is not None else "medium"
+    return "high" if site.known_share >= SURE_SHARE and site.file is not None else "medium"

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
-from analysis.findings.attribution import StretchShare
 from analysis.findings.evidence import AuditEvidence
+from analysis.findings.shares import StretchShare
 from scenarios.units import Second
 
 Span = tuple[Second, Second]

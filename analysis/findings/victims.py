@@ -2,17 +2,17 @@
 late each request was, which is the most that it lost to all places together."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import polars as pl
 
-from analysis.findings.attribution import StretchShare
 from analysis.findings.base import Victim
 from analysis.findings.causes import BLOCK_S
 from analysis.findings.delays import locate_delays
 from analysis.findings.evidence import AuditEvidence, Stretch
 from analysis.findings.places import BlockPlace
+from analysis.findings.shares import StretchShare
 from analysis.stats.quantiles import Values
 from scenarios.units import Second
 
@@ -38,22 +38,28 @@ class RequestsInFlight:
         self.blocked_s: Values = np.zeros(rows.height)
         for stretch in evidence.stretches:
             self.blocked_s += self.measure_overlap(stretch)
-        self.delays = locate_delays(evidence, rows)
+        self.delays = self._limit_delays(locate_delays(evidence, rows))
         self.delayed_s: Values = self.sum_delays(self.delays)
         self.late_s = self._measure_lateness(rows["ended_s"].is_not_null().to_numpy())
         met_s = np.maximum(self.blocked_s + self.delayed_s, 1e-9)
         self.lost_share: Values = np.minimum(1.0, self.late_s / met_s)
+
+    def _limit_delays(self, delays: pl.DataFrame) -> pl.DataFrame:
+        """A middleware may wait longer than the client, who gave up."""
+        took_s, delayed_s = self.ended_s - self.started_s, self.sum_delays(delays)
+        part = np.minimum(1.0, took_s / np.maximum(delayed_s, 1e-9))
+        return delays.with_columns(seconds=pl.col("seconds") * part[delays["row"].to_numpy()])
 
     def sum_delays(self, delays: pl.DataFrame) -> Values:
         """By request."""
         rows, seconds = delays["row"].to_numpy(), delays["seconds"].to_numpy()
         return np.bincount(rows, seconds, len(self.routes)).astype(float)
 
-    def measure_loss(self, which: pl.Expr, route: str) -> Values:
-        """By request, what those of the route lost by their own delays of a sort."""
-        return np.where(
-            self.routes == route, self.sum_delays(self.delays.filter(which)) * self.lost_share, 0.0
-        )
+    def list_losses(self, delays: pl.DataFrame) -> Iterator[tuple[str, Values]]:
+        """By route, what each of its requests lost by these delays."""
+        lost_s = self.sum_delays(delays) * self.lost_share
+        for route in sorted(set(self.routes[lost_s > 0])):
+            yield route, lost_s[self.routes == route]
 
     def measure_overlap(self, stretch: Stretch) -> Values:
         """Seconds of the stretch within each request of its process."""
@@ -77,7 +83,9 @@ class RequestsInFlight:
 def locate_requests(evidence: AuditEvidence) -> pl.DataFrame:
     """Client rows with the process that served them and their visit in it, as its handlers say;
     without them the process is known only where there is one. until_s: when they ended, or were
-    given up."""
+    given up. Where the traffic is the user's own, what the app saw."""
+    if evidence.asked.is_empty():
+        return locate_visits(evidence)
     handlers = evidence.handlers.select("request_id", "pid", "visit")
     served = handlers.drop_nulls(["request_id", "pid"]).unique("request_id", keep="first")
     pids = set(served["pid"]) | {each.pid for each in evidence.stretches}
@@ -96,6 +104,19 @@ def locate_requests(evidence: AuditEvidence) -> pl.DataFrame:
             "ended_s", pl.max_horizontal("started_s", "phase_end_s"), evidence.record.ended_s
         ),
     )
+
+
+def locate_visits(evidence: AuditEvidence) -> pl.DataFrame:
+    """From the arrival in the app until the answer was sent. A request that waits for the event
+    loop before that has not arrived."""
+    is_http = pl.col("protocol").fill_null("http") == "http"
+    rows = evidence.handlers.filter(is_http).select(
+        "pid", "visit", "route", started_s="arrived_s", ended_s="sent_s"
+    )
+    until_s = pl.max_horizontal(
+        "started_s", pl.coalesce("ended_s", pl.lit(evidence.record.ended_s))
+    )
+    return rows.drop_nulls(["route", "started_s"]).with_columns(until_s=until_s)
 
 
 def find_victims(

@@ -32,7 +32,7 @@ WORDS: Mapping[str, FindingWords] = {
         ("GIL_REENABLED", "GIL is on again", "the GIL is on again"),
         ("WORKER_KILLED", "worker killed", "a worker is killed"),
         ("REFUSED_REQUESTS", "requests refused", "the server refuses requests"),
-        ("ACCEPT_QUEUE", "accept queue full", "the accept queue is full"),
+        ("ACCEPT_QUEUE", "waits to be accepted", "connections wait to be accepted"),
     )
 }
 

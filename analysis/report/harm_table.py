@@ -1,6 +1,6 @@
 """The matrix of an audit: which culprit took how many seconds from the requests of which route."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from string import ascii_uppercase
 
@@ -17,10 +17,19 @@ TITLE = "seconds lost to"
 
 
 def format_culprit(culprit: Culprit) -> str:
+    """A place may keep threads in several phases: for the endpoint, and for its answer."""
     where = culprit.route or ("no request" if culprit.harm == "keeps threads" else "all routes")
     if culprit.file is None:
         return f"{where} ({culprit.phase})" if culprit.phase else where
-    return f"{culprit.file}:{culprit.line} {culprit.function}"
+    is_usual = culprit.phase in (None, "endpoint", "middleware")
+    phase = "" if is_usual else f" ({culprit.phase})"
+    return f"{culprit.file}:{culprit.line} {culprit.function}{phase}"
+
+
+def list_shown_rows(matrix: HarmMatrix) -> Iterator[tuple[Culprit, Sequence[Second]]]:
+    for culprit, seconds in zip(matrix.rows, matrix.seconds, strict=True):
+        if max(seconds) >= SHOWN_S:
+            yield culprit, seconds
 
 
 def format_seconds(seconds: Second) -> str:
@@ -29,14 +38,15 @@ def format_seconds(seconds: Second) -> str:
 
 def render_matrix(matrix: HarmMatrix) -> list[str]:
     """Lines of at most 80 columns, with letters for the routes; none where nobody lost anything."""
-    if not matrix.rows:
+    shown = list(list_shown_rows(matrix))
+    if not shown:
         return []
     own = dict(zip(ascii_uppercase[:MOST_COLUMNS], matrix.routes, strict=False))
     headings = [*own, *(["others"] if len(matrix.routes) > len(own) else [])]
     columns = [Column(TITLE, is_text=True, width=30), *(Column(each, width=7) for each in headings)]
     rows = [
         Row(format_culprit(culprit), shorten_cells(seconds, len(headings)))
-        for culprit, seconds in zip(matrix.rows, matrix.seconds, strict=True)
+        for culprit, seconds in shown
     ]
     legend = [f"{letter}  {route}" for letter, route in own.items()]
     return [*render_terminal(Table(columns, rows), WIDTH), *legend]
@@ -65,5 +75,5 @@ def list_shaded_rows(matrix: HarmMatrix) -> list[tuple[str, str, list[HarmCell]]
             ", ".join(filter(None, (culprit.harm, culprit.route))),
             [HarmCell(format_seconds(each), round((each / most_s) ** 0.5, 2)) for each in seconds],
         )
-        for culprit, seconds in zip(matrix.rows, matrix.seconds, strict=True)
+        for culprit, seconds in list_shown_rows(matrix)
     ]

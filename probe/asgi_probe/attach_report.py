@@ -11,6 +11,8 @@ from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 
+from . import gil
+
 DIRECTORY_VARIABLE = "ASGI_PROBE_DIR"
 BY_HAND, STARLETTE = "by hand", "starlette.applications.Starlette.__call__"
 ASGI, ASGI_2, WSGI, FACTORY, NOTHING, UNKNOWN = (
@@ -37,7 +39,6 @@ class AttachReport:
         self._content: dict[str, object] = {
             "python": ".".join(map(str, sys.version_info[:3])),
             "executable": sys.executable,
-            "gil": getattr(sys, "_is_gil_enabled", lambda: True)(),
             "loop": "",
             "versions": list_versions(),
             "server": server,
@@ -50,6 +51,7 @@ class AttachReport:
             "tls": False,
             "state": LOADED,
         }
+        gil.observers.append(self.update)
 
     def is_superfluous(self) -> bool:
         """True behind a probe that was attached otherwise: each request is recorded once."""
@@ -70,7 +72,9 @@ class AttachReport:
 
     def update(self, **changes: object) -> None:
         self._content.update(changes)
-        content = {"pid": os.getpid(), "ppid": os.getppid(), **self._content}
+        content = {
+            "pid": os.getpid(), "ppid": os.getppid(), **self._content, **gil.describe_gil()
+        }  # fmt: skip
         path = self.directory / f"attach-{os.getpid()}.json"
         part = path.with_suffix(".part")
         with suppress(OSError):  # a full disk: the app must not notice

@@ -33,9 +33,9 @@ def instrument_executors() -> None:
     def submit(
         self: ThreadPoolExecutor, function: Call, /, *args: object, **options: object
     ) -> Future[object]:
-        record = current.get()
-        handover = None if log.journal is None else log.ask(record, "")
-        if record is None and handover is None:
+        record, needs_bytes = current.get(), is_of_interpreters(self)
+        handover = None if log.journal is None or needs_bytes else log.ask(record, "")
+        if needs_bytes or (record is None and handover is None):
             return original(self, function, *args, **options)
         call = ExecutorCall(function, record, handover)
         if handover is None:
@@ -52,6 +52,15 @@ def instrument_executors() -> None:
 
     vars(futures)["ThreadPoolExecutor"].submit = submit
     submit.probe_original = original  # type: ignore[attr-defined]
+
+
+def is_of_interpreters(executor: ThreadPoolExecutor) -> bool:
+    """Whether its threads have interpreters of their own (Python 3.14): what they are given goes
+    there as bytes."""
+    kind = type(executor)
+    return kind is not ThreadPoolExecutor and any(
+        each.__module__ == "concurrent.futures.interpreter" for each in kind.__mro__
+    )
 
 
 class ExecutorCall:
@@ -112,26 +121,25 @@ class ExecutorCall:
 
 
 def find_queue(executor: ThreadPoolExecutor, asker: str | None) -> Queue:
+    capacity = getattr(executor, "_max_workers", nan)
     queue = executors.find(executor)
     if queue is None:
-        capacity = getattr(executor, "_max_workers", nan)
-        queue = executors.add(executor, asker, capacity, name_executor(executor))
+        name = find_only_name(executor)
+        prefix = getattr(executor, "_thread_name_prefix", "")
+        queue = executors.add(
+            executor, asker, capacity, name or f"executor {prefix}", is_only=bool(name)
+        )
     return queue
 
 
-def name_executor(executor: ThreadPoolExecutor) -> str:
-    """asgiref has one thread for all code that must stay in one thread, or one for each request
-    where a context says so, which no other request waits for."""
+def find_only_name(executor: ThreadPoolExecutor) -> str | None:
+    """Of those that a process has one of: the loop's default one, and asgiref's, which has one
+    thread for all code that must stay in one thread."""
     default = getattr(log.loop, "_default_executor", None)
     if executor is default or get_ident() in asking_default:
         return "executor"
     sensitive = getattr(sys.modules.get("asgiref.sync"), "SyncToAsync", None)
-    if executor is getattr(sensitive, "single_thread_executor", None):
-        return "asgiref"
-    of_contexts = getattr(sensitive, "context_to_thread_executor", None) or {}
-    if executor in list(of_contexts.values()):
-        return "asgiref context"
-    return f"executor {getattr(executor, '_thread_name_prefix', '')}".rstrip()
+    return "asgiref" if executor is getattr(sensitive, "single_thread_executor", None) else None
 
 
 def instrument_loop(loop: AbstractEventLoop) -> None:

@@ -65,8 +65,8 @@ class Handover:
         self.asked_s = monotonic()
 
     def count_moments(self) -> int:
-        moments = (self.asked_s, self.queued_s, self.granted_s, self.began_s)
-        return sum(not isnan(each) for each in moments)
+        """Known ones, but for its end."""
+        return 4 - isnan(self.queued_s) - isnan(self.granted_s) - isnan(self.began_s)
 
     def pack_row(self) -> bytes:
         intern, function = self.journal.intern_text, self.function

@@ -26,6 +26,10 @@ SERVERS = {
 
 
 def install() -> None:
+    if not getattr(sys, "_is_gil_enabled", lambda: True)():  # a module may turn it on
+        from .gil import listen_to_warnings
+
+        listen_to_warnings()
     sys.meta_path.insert(0, ModuleFinder(dict.fromkeys(SERVERS, hook)))
     for name in SERVERS:
         if name in sys.modules:  # by a .pth file, before this

@@ -55,17 +55,16 @@ def instrument_limits(semaphore: type | None) -> None:
 
 
 def name_queue(limiter: object, asker: str | None) -> str:
+    """The default limiter of another loop is a queue of its own."""
     if limiter is log.default_limiter:
         return "anyio"
     queue = limiters.find(limiter) or limiters.add(limiter, asker, 0.0)
     return queue.name
 
 
-def expect_token(handover: Handover, limiter: object) -> object:
-    """The running task asks the limiter for a token next, or anyio's default one. Returns the task,
-    under which `asking` has the call until then."""
-    if limiter is not None:
-        handover.queue = name_queue(limiter, handover.asker)
+def expect_token(handover: Handover) -> object:
+    """The running task asks a limiter for a token next. Returns the task, under which `asking` has
+    the call until then."""
     task = find_task()
     asking[task] = handover
     return task
@@ -87,7 +86,35 @@ def ask_for_token(giver: object, capacity: float) -> Handover | None:
     return handover
 
 
+def wrap_acquire(original: Acquire) -> Acquire:
+    async def acquire_on_behalf_of(limiter: object, borrower: object) -> None:
+        handover = asking.pop(borrower, None)
+        total = limiter.total_tokens  # type: ignore[attr-defined]
+        if handover is None:
+            token = None if log.journal is None else ask_for_token(limiter, total)
+            waits = token is not None and has_queue(limiter, total)
+            key = (id(limiter), borrower)
+            await take_token(token, key, original(limiter, borrower), waits=waits)
+            return
+        handover.capacity = total
+        handover.queue = name_queue(limiter, handover.asker)
+        if has_queue(limiter, total):
+            await await_token(handover, (id(limiter), borrower), original(limiter, borrower))
+            return
+        await original(limiter, borrower)
+        handover.granted_s = monotonic()
+
+    acquire_on_behalf_of.probe_original = original  # type: ignore[attr-defined]
+    return acquire_on_behalf_of
+
+
+def has_queue(limiter: object, total: float) -> bool:
+    """Whether one more has to wait."""
+    return limiter.borrowed_tokens >= total or bool(getattr(limiter, "_wait_queue", None))  # type: ignore[attr-defined]
+
+
 async def await_token(handover: Handover, key: Key, given: Awaitable[None]) -> None:
+    handover.queued_s = monotonic()
     waiting[key] = handover
     try:
         await given
@@ -97,31 +124,19 @@ async def await_token(handover: Handover, key: Key, given: Awaitable[None]) -> N
         handover.granted_s = monotonic()
 
 
-def wrap_acquire(original: Acquire) -> Acquire:
-    async def acquire_on_behalf_of(limiter: object, borrower: object) -> None:
-        handover = asking.pop(borrower, None)
-        takes_thread = handover is not None
-        total = limiter.total_tokens  # type: ignore[attr-defined]
-        handover = handover or ask_for_token(limiter, total)
-        if handover is None:
-            await original(limiter, borrower)
-            return
-        handover.capacity = total
-        if limiter.borrowed_tokens >= total or getattr(limiter, "_wait_queue", None):  # type: ignore[attr-defined]
-            handover.queued_s = monotonic()
-        key = (id(limiter), borrower)
-        if takes_thread:
-            await await_token(handover, key, original(limiter, borrower))
-            return
-        await take_token(handover, key, original(limiter, borrower))
-
-    acquire_on_behalf_of.probe_original = original  # type: ignore[attr-defined]
-    return acquire_on_behalf_of
-
-
-async def take_token(handover: Handover, key: Key, given: Awaitable[None]) -> None:
+async def take_token(
+    handover: Handover | None, key: Key, given: Awaitable[None], *, waits: bool
+) -> None:
+    """Without a thread."""
+    if handover is None:
+        await given
+        return
     try:
-        await await_token(handover, key, given)
+        if waits:
+            await await_token(handover, key, given)
+        else:
+            await given
+            handover.granted_s = monotonic()
     except BaseException:
         log.give_up(handover)
         raise
@@ -166,13 +181,10 @@ def wrap_get_semaphore(original: Callable[[object], object]) -> Callable[[object
 def wrap_acquire_semaphore(original: Acquire) -> Acquire:
     async def acquire(semaphore: object) -> None:
         total = limits.get(semaphore) if limits else None
-        handover = None if total is None else ask_for_token(semaphore, total)
-        if handover is None:
-            await original(semaphore)
-            return
-        if semaphore.value <= 0:  # type: ignore[attr-defined]
-            handover.queued_s = monotonic()
-        await take_token(handover, (id(semaphore), find_task()), original(semaphore))
+        token = None if total is None else ask_for_token(semaphore, total)
+        waits = semaphore.value <= 0  # type: ignore[attr-defined]
+        key = (id(semaphore), find_task())
+        await take_token(token, key, original(semaphore), waits=waits)
 
     return acquire
 

@@ -2,7 +2,8 @@
 
 Nothing runs outside of the calls that make them. Where a client makes a TLS context, or one client
 another, the outermost counts alone. Which classes and functions those are was read in the sources
-of httpx 0.28, httpx2 2.16, aiohttp 3.14, requests 2.34, urllib3 2.8 and SQLAlchemy 2.1."""
+of httpx 0.28, httpx2 2.16, aiohttp 3.14, requests 2.34, urllib3 2.8, boto3 1.44, redis 8.1,
+asyncpg 0.32, psycopg-pool 3.3 and SQLAlchemy 2.1."""
 
 from __future__ import annotations
 
@@ -64,6 +65,15 @@ MAKERS = (
     Maker("aiohttp", "ClientSession", "__init__", "aiohttp.ClientSession", "connector"),
     Maker("requests", "Session", "__init__", "requests.Session"),
     Maker("urllib3", "PoolManager", "__init__", "urllib3.PoolManager"),
+    Maker("boto3.session", "Session", "client", "boto3.client"),
+    Maker("boto3.session", "Session", "resource", "boto3.resource"),
+    Maker("redis.client", "Redis", "__init__", "redis.Redis", "connection_pool"),
+    Maker("redis.connection", "ConnectionPool", "__init__", "redis.ConnectionPool"),
+    Maker("redis.asyncio.client", "Redis", "__init__", "redis.asyncio.Redis", "connection_pool"),
+    Maker("redis.asyncio.connection", "ConnectionPool", "__init__", "redis.asyncio.ConnectionPool"),
+    Maker("asyncpg.pool", "Pool", "__init__", "asyncpg.Pool"),
+    Maker("psycopg_pool", "ConnectionPool", "__init__", "psycopg_pool.ConnectionPool"),
+    Maker("psycopg_pool", "AsyncConnectionPool", "__init__", "psycopg_pool.AsyncConnectionPool"),
     Maker("sqlalchemy.engine.create", "", "create_engine", "sqlalchemy.create_engine"),
 )
 making: set[int] = set()

@@ -89,14 +89,15 @@ class PoolCall:
 def wrap_run_sync(original: RunSync) -> RunSync:
     async def run_sync(function: Callable[..., object], *args: object, **options: object) -> object:
         record = current.get()
-        handover = None if log.journal is None else log.ask(record, "anyio")
+        queue = "anyio" if options.get("limiter") is None else "limiter"
+        handover = None if log.journal is None else log.ask(record, queue)
         if record is None and handover is None:
             return await original(function, *args, **options)
         call = PoolCall(function, record, handover)
         task = None
         if handover is not None:
             handover.function, handover.given = function, args
-            task = expect_token(handover, options.get("limiter"))
+            task = expect_token(handover)
         try:
             return await original(call, *args, **options)
         finally:

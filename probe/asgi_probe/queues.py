@@ -4,8 +4,10 @@ the same where the app makes a new one for each request."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import count
+from itertools import chain, count
 from weakref import ref
+
+from .journal import MORE
 
 MOST_QUEUES = 500
 """Beyond so many at once they share a name."""
@@ -21,36 +23,55 @@ class Queue:
 
 
 class Queues:
-    """By their owners, which are not kept alive. A new one that is asked for by a stack whose
-    earlier one is gone takes over its name."""
+    """By their owners, which are not kept alive. No two that live have the same name; a new one
+    that is asked for by a stack whose earlier one is gone takes over its name."""
 
     def __init__(self, kind: str) -> None:
         self._kind = kind
         self._known: dict[int, tuple[ref[object], Queue]] = {}
         self._free: dict[object, list[str]] = {}
-        self._numbers = count(1)
+        self._names: set[str] = set()
 
     def find(self, owner: object) -> Queue | None:
         known = self._known.get(id(owner))
         return None if known is None else known[1]
 
-    def add(self, owner: object, asker: object, capacity: float, name: str | None = None) -> Queue:
-        """name: of a queue that has one; it is given a number otherwise."""
-        free = self._free.get(asker)
-        if free:
-            name = free.pop()
-        elif len(self._known) >= MOST_QUEUES:
-            name = f"{self._kind} (more)"
-        elif name is None:
-            name = f"{self._kind} {next(self._numbers)}"
-        queue = Queue(name, capacity)
-        self._known[id(owner)] = (ref(owner, self._make_forget(id(owner), asker, name)), queue)
+    def add(
+        self,
+        owner: object,
+        asker: object,
+        capacity: float,
+        name: str = "",
+        *,
+        is_only: bool = False,
+    ) -> Queue:
+        """name: of a queue that has one; it is given a number otherwise, or where it is taken.
+        is_only: there is no other with the name."""
+        if not is_only:
+            name = self._find_name(asker, name)
+        try:
+            end = ref(owner, self._make_forget(id(owner), asker, None if is_only else name))
+        except TypeError:  # its class lets nobody know of its end
+            return Queue(f"{self._kind} {MORE}", capacity)
+        self._known[id(owner)] = (end, queue := Queue(name, capacity))
         return queue
 
-    def _make_forget(self, key: int, asker: object, name: str) -> Callable[[object], None]:
+    def _find_name(self, asker: object, wanted: str) -> str:
+        free = self._free.get(asker)
+        if free:
+            return free.pop()
+        if len(self._names) >= MOST_QUEUES:
+            return f"{self._kind} {MORE}"
+        numbered = (f"{wanted or self._kind} {number}" for number in count(2 if wanted else 1))
+        names = chain([wanted], numbered) if wanted else numbered
+        name = next(each for each in names if each not in self._names)
+        self._names.add(name)
+        return name
+
+    def _make_forget(self, key: int, asker: object, name: str | None) -> Callable[[object], None]:
         def forget(_: object) -> None:
             self._known.pop(key, None)
-            if not name.endswith("(more)"):
+            if name is not None and not name.endswith(MORE):
                 self._free.setdefault(asker, []).append(name)
 
         return forget

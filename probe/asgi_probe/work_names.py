@@ -8,9 +8,11 @@ from contextlib import _GeneratorContextManager
 from contextvars import Context
 from functools import partial
 from inspect import unwrap
-from types import CodeType, GeneratorType
+from types import CodeType, FunctionType, GeneratorType
 
 Given = tuple[object, ...]
+STEPS = ("next", "_next")
+"""A function with such a name may take a step of what it was given."""
 MOST_WRAPPERS = 20
 MOST_TEXTS = 5_000
 texts: dict[int, tuple[CodeType, str]] = {}
@@ -21,6 +23,11 @@ def describe_work(function: Callable[..., object], given: Given) -> str | None:
     """ "file:first_line qualname" of Python code, "module.name" of all else; None where the call
     does not let itself be looked at."""
     try:
+        while type(function) is partial and not function.keywords:  # most calls are no more
+            given = (*function.args, *given)
+            function = function.func
+        if type(function) is FunctionType and function.__name__ not in STEPS and not vars(function):
+            return format_code(function.__code__, function.__qualname__)
         return describe_function(find_work(function, given))
     except Exception:  # the user's objects may answer anything: the app must not notice
         return None
@@ -51,7 +58,7 @@ def look_through(function: object, given: Given) -> tuple[object, Given] | None:
     name = getattr(function, "__name__", "")
     if name == "thread_handler" and is_module_of(type(owner), "asgiref"):
         return getattr(owner, "func", None), ()
-    if name in ("_next", "next") and given and is_step(function):
+    if name in STEPS and given and is_step(function):
         step = getattr(type(given[0]), "__next__", None)
         return step if hasattr(step, "__code__") else given[0], ()
     return None

@@ -36,6 +36,8 @@ class ProcessReport:
     tls: bool
     state: str
     written: float = 0.0
+    free_threaded: bool = False
+    gil_enabled_by: str | None = None
 
     def is_ready(self) -> bool:
         return self.state == STARTED or (self.state == LOADED and time() - self.written > SETTLED_S)
@@ -44,6 +46,7 @@ class ProcessReport:
         return AttachedProcess(
             self.pid, self.python, self.executable, self.gil,
             self.loop, self.server, self.hook, self.app, self.versions,
+            self.free_threaded, self.gil_enabled_by,
         )  # fmt: skip
 
 

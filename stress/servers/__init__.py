@@ -4,6 +4,7 @@ A module here that defines ADAPTER is a server; its file's name is the name that
 else has to know it.
 """
 
+import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,8 +14,10 @@ from pathlib import Path
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING
 
+from records.server import EndReason, ServerSettings
 from scenarios.errors import UserError
 from scenarios.model import Server
+from stress.server_words import StartedServer
 
 if TYPE_CHECKING:
     from stress.programs import BuildWatch
@@ -24,6 +27,10 @@ CONNECTION_KEPT_S = 600
 failures that are nobody's finding."""
 
 
+LogSigns = tuple[tuple[re.Pattern[str], EndReason], ...]
+"""What a line of a server's output says of the end of a worker: groups `pid`, and `detail`."""
+
+
 @dataclass(frozen=True, slots=True)
 class ServerAdapter:
     """What is particular to one kind of server.
@@ -31,6 +38,9 @@ class ServerAdapter:
     build_argv: its command line, given host and port; raises UserError where it can't be had.
     build_environment: its own variables, beside those of the app.
     find_death_causes: from its log, by the pid of a worker, why it has ended that worker.
+    log_signs: the first that a line shows counts. refusal_sign: of a request that it refused
+      without calling the app.
+    read_settings: of a server that the user starts.
     check_available: raises UserError, before anything runs, where it can't be started; False where
       it must be built first, which takes a while.
     build_program: builds it when its turn has come, where it must be; raises UserError,
@@ -40,6 +50,9 @@ class ServerAdapter:
     build_argv: Callable[[Server, str, int], tuple[str, ...]]
     build_environment: Callable[[Server], Mapping[str, str]] = lambda _: {}
     find_death_causes: Callable[[str], Mapping[int, str]] = lambda _: {}
+    log_signs: LogSigns = ()
+    refusal_sign: re.Pattern[str] | None = None
+    read_settings: Callable[[StartedServer], ServerSettings] | None = None
     check_available: Callable[[], bool] = lambda: True
     build_program: "Callable[[BuildWatch], object]" = lambda _: None
     packages: tuple[str, ...] = ()

@@ -2,12 +2,34 @@
 
 import re
 from collections.abc import Mapping
+from math import ceil
 from pathlib import Path
 
+from records.server import ServerSettings
 from scenarios.model import Server
-from stress.servers import CONNECTION_KEPT_S, ServerAdapter, find_python
+from stress.server_words import StartedServer, read_assignments, read_options, read_words
+from stress.servers import CONNECTION_KEPT_S, LogSigns, ServerAdapter, find_python
 
-TIMED_OUT = re.compile(r"WORKER TIMEOUT \(pid:\s*(\d+)\)")
+TIMED_OUT = re.compile(r"WORKER TIMEOUT \(pid:\s*(?P<pid>\d+)\)")
+WORKER = r"Worker (?:\(pid:\s*|with pid )(?P<pid>\d+)\)? (?:was sent|was terminated due to) "
+LOG_SIGNS: LogSigns = (
+    (TIMED_OUT, "timeout"),
+    (re.compile(rf"{WORKER}(?:SIGKILL\b|signal 9\b)"), "killed"),
+    (re.compile(rf"{WORKER}(?:SIG(?:TERM|INT|QUIT|HUP)\b|signal (?:1|2|3|15)\b)"), "stopped"),
+    (re.compile(rf"{WORKER}(?P<detail>SIG\w+|signal \d+)"), "signal"),
+    (re.compile(r"Worker \(pid:\s*(?P<pid>\d+)\) exited with code (?P<detail>\d+)"), "exit"),
+    (
+        re.compile(r"\[(?P<pid>\d+)\] \[\w+\] (?:Maximum request limit of|Autorestarting worker)"),
+        "recycled",
+    ),
+)
+"""gunicorn 20 to 27 word them so; its worker of uvicorn, and its own, say why they are recycled."""
+OPTIONS = {"timeout": ("-t", "--timeout"), "backlog": ("--backlog",), "config": ("-c", "--config")}
+CONFIG_FILE = "gunicorn.conf.py"
+DEFAULTS: Mapping[str, int | None] = {"timeout": 30, "backlog": 2048}
+LOOK_S = 1.0
+"""uvicorn's worker looks at every tenth tick of its main loop, of 0.1 s each, whether more than
+half of the timeout has passed since its last heartbeat. gunicorn's own sends one each second."""
 
 
 def build_argv(server: Server, host: str, port: int) -> tuple[str, ...]:
@@ -33,10 +55,35 @@ def find_death_causes(log: str) -> Mapping[int, str]:
     return {int(pid): cause for pid in TIMED_OUT.findall(log)}
 
 
+def read_settings(started: StartedServer) -> ServerSettings:
+    """The command speaks before the variable, and that before the file. A setting that is no plain
+    number there is unknown."""
+    found = read_options(read_words(started.environment.get("GUNICORN_CMD_ARGS", "")), OPTIONS)
+    found |= read_options(started.words, OPTIONS)
+    file = started.folder / found.pop("config", CONFIG_FILE).removeprefix("file:")
+    values = dict(DEFAULTS) | read_assignments(file, DEFAULTS)
+    values |= {name: int(text) for name, text in found.items() if text.isdecimal()}
+    timeout_s = values["timeout"]
+    return ServerSettings(
+        timeout_s=timeout_s,
+        heartbeat_every_s=measure_heartbeat_s(timeout_s, "with uvicorn" in started.served_by),
+        backlog=values["backlog"],
+    )
+
+
+def measure_heartbeat_s(timeout_s: int | None, is_uvicorn: bool) -> float | None:
+    """Between two heartbeats of a worker whose loop is not blocked."""
+    if not is_uvicorn or timeout_s is None:
+        return None if is_uvicorn else LOOK_S
+    return LOOK_S * max(1, ceil(timeout_s / 2 / LOOK_S))
+
+
 ADAPTER = ServerAdapter(
     build_argv,
     build_environment,
     find_death_causes,
+    log_signs=LOG_SIGNS,
+    read_settings=read_settings,
     packages=("gunicorn", "uvicorn-worker"),
     variables=("GUNICORN_", "SERVER_"),
 )

@@ -1,7 +1,18 @@
 """uvicorn with its own worker processes, which nobody watches."""
 
+import re
+
+from records.server import ServerSettings
 from scenarios.model import Server
-from stress.servers import CONNECTION_KEPT_S, ServerAdapter, find_python
+from stress.server_words import StartedServer, read_options
+from stress.servers import CONNECTION_KEPT_S, LogSigns, ServerAdapter, find_python
+
+COLOUR = r"(?:\x1b\[\d+m)?"
+LOG_SIGNS: LogSigns = ((re.compile(rf"Finished server process \[{COLOUR}(?P<pid>\d+)"), "stopped"),)
+REFUSED = re.compile(r"Exceeded concurrency limit\.")
+OPTIONS = {"limit": ("--limit-concurrency",), "backlog": ("--backlog",)}
+VARIABLES = {"UVICORN_LIMIT_CONCURRENCY": "limit", "UVICORN_BACKLOG": "backlog"}
+DEFAULT_BACKLOG = 2048
 
 
 def build_argv(server: Server, host: str, port: int) -> tuple[str, ...]:
@@ -26,4 +37,24 @@ def build_app_argv(python: str, target: str, host: str, port: int) -> tuple[str,
     return python, "-m", "uvicorn", *factory, name, f"--host={host}", f"--port={port}"
 
 
-ADAPTER = ServerAdapter(build_argv, packages=("uvicorn",), variables=("UVICORN_",))
+def read_settings(started: StartedServer) -> ServerSettings:
+    """The command speaks before the variable."""
+    found = {
+        name: started.environment[variable]
+        for variable, name in VARIABLES.items()
+        if variable in started.environment
+    } | read_options(started.words, OPTIONS)
+    values = {name: int(text) for name, text in found.items() if text.isdecimal()}
+    return ServerSettings(
+        limit_concurrency=values.get("limit"), backlog=values.get("backlog", DEFAULT_BACKLOG)
+    )
+
+
+ADAPTER = ServerAdapter(
+    build_argv,
+    log_signs=LOG_SIGNS,
+    refusal_sign=REFUSED,
+    read_settings=read_settings,
+    packages=("uvicorn",),
+    variables=("UVICORN_",),
+)

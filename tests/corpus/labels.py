@@ -1,7 +1,9 @@
-"""The labels of the corpus: what each route does to the event loop, as its author knows it.
+"""The labels of the corpus: what each route does to others and waits for, as its author knows it.
 
-A label is data beside its app: `apps/NAME_app.toml` speaks of `apps/NAME_app.py`. The line that
-blocks carries a comment `# blocks: LABEL`, so that no number here goes stale.
+A label is data next to its app: `apps/NAME_app.toml` speaks of `apps/NAME_app.py`. The line that
+blocks carries a comment `# blocks: LABEL`, one that does what another code of the audit names
+`# waits: LABEL`, and one that keeps a thread from those who wait `# holds: NAME`, so that no number
+here goes stale.
 """
 
 import ast
@@ -17,11 +19,28 @@ from typing import Self
 APPS = Path(__file__).with_name("apps")
 PHASES = (
     "startup", "middleware", "dependency", "endpoint", "response", "teardown", "background",
-    "stream", "websocket", "exception-handler", "callback",
+    "stream", "websocket", "exception-handler", "callback", "file",
 )  # fmt: skip
 CAUSES = ("wait", "compute", "gil", "gc")
 Function = ast.FunctionDef | ast.AsyncFunctionDef
-MARKER = re.compile(r"#\s*blocks: ([\w-]+)$")
+MARKER = re.compile(r"#\s*(?:blocks|waits): ([\w-]+)$")
+HOLDER_MARKER = re.compile(r"#\s*holds: ([\w-]+)$")
+LOOP_BLOCKED = "LOOP_BLOCKED"
+CODES = (
+    LOOP_BLOCKED, "POOL_WAIT", "EXECUTOR_WAIT", "POOL_DEADLOCK", "THREADS_PINNED", "TRIVIAL_DEF",
+    "CLIENT_PER_REQUEST", "MIDDLEWARE_COST", "ANSWER_DELAYED", "BACKGROUND_BACKLOG",
+    "THREAD_GROWTH", "LIMITER_SIZE",
+)  # fmt: skip
+"""Of the audit's findings, those that the corpus plants."""
+WAITS = ("POOL_WAIT", "EXECUTOR_WAIT")
+"""Their seconds are those that requests waited, and each has its holder."""
+CONTENDED = (*WAITS, "POOL_DEADLOCK", "BACKGROUND_BACKLOG")
+"""They need several users: with one, the app's own clock measures next to no wait."""
+TIMED = (LOOP_BLOCKED, *WAITS, "THREADS_PINNED", "ANSWER_DELAYED")
+"""The app's own clock measures the seconds that such a finding counts."""
+BLOCKED_ASPECTS = ("detected", "route", "line", "cause", "phase", "seconds")
+ASPECTS = (*BLOCKED_ASPECTS, "holder", "words")
+"""What a report may be right in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +58,25 @@ class Asking:
 
 
 @dataclass(frozen=True, slots=True)
-class BlockingLabel:
-    """A place that blocks the loop.
+class HolderLabel:
+    """Code that keeps most of the threads while others wait. lines: those of its function."""
 
-    asking: None for the startup. route: the template with its mounts; None for the startup.
-    phases, lines: any of them is right. inside: no line of the app's runs meanwhile, so any line of
-    the function is right, and none. call: a word of the library call that blocks. seconds: of one
-    execution, known by construction; None where only the app's own clock knows. once: in the
-    process's life.
+    route: str
+    file: str
+    lines: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BlockingLabel:
+    """A place that blocks the loop, or does what another finding of the audit names.
+
+    code: that finding's. asking: None for the startup. route: the template with its mounts; None
+    for the startup. phases, lines: any of them is right. inside: no line of the app's runs
+    meanwhile, so any line of the function is right, and none; so it is with all codes but
+    LOOP_BLOCKED. call: a word of the library call that blocks. seconds: of one execution, known by
+    construction; None where only the app's own clock knows. once: in the process's life. words:
+    that the finding's message has to say, such as the size of a pool. lines, function: none where
+    the finding is of the whole process.
     """
 
     name: str
@@ -62,11 +92,32 @@ class BlockingLabel:
     seconds: float | None
     once: bool
     inside: bool
+    code: str = LOOP_BLOCKED
+    holder: HolderLabel | None = None
+    words: tuple[str, ...] = ()
+
+    @property
+    def aspects(self) -> tuple[str, ...]:
+        """Of ASPECTS, what a report of it should be right in. Most codes have a cause of their own
+        making, and a route where one is asked."""
+        if self.code == LOOP_BLOCKED:
+            return BLOCKED_ASPECTS
+        known = {
+            "detected": True,
+            "route": self.route is not None,
+            "line": bool(self.lines),
+            "phase": bool(self.phases),
+            "seconds": self.code in TIMED,
+            "holder": self.holder is not None,
+            "words": bool(self.words),
+        }
+        return tuple(aspect for aspect, is_known in known.items() if is_known)
 
 
 @dataclass(frozen=True, slots=True)
 class InnocentLabel:
-    """A route that blocks nobody, however slow it is. why: what it does instead."""
+    """A route that no finding may accuse, but of what a label of the same route says: however slow
+    it is, or full a pool. why: what it does instead."""
 
     name: str
     app: str
@@ -118,19 +169,38 @@ def load_app(path: Path) -> CorpusApp:
 
 
 def build_blocking_label(app: str, entry: Entry) -> BlockingLabel:
-    name, file, phase = str(entry["name"]), str(entry.get("file", f"{app}.py")), entry.get("phase")
-    asking = Asking.parse(str(entry["ask"]))
-    seconds, inside = entry.get("seconds"), bool(entry.get("inside", False))
-    lines = find_markers(file)[name]
+    name, file = str(entry["name"]), str(entry.get("file", f"{app}.py"))
+    asking, code = Asking.parse(str(entry["ask"])), str(entry.get("code", LOOP_BLOCKED))
+    inside = bool(entry.get("inside", code != LOOP_BLOCKED))
+    seconds = entry.get("seconds")
+    lines = find_markers(file)[name] if "function" in entry else ()
     return BlockingLabel(
         name=name, app=app, asking=asking, route=get_route(entry, asking),
-        phases=tuple(phase) if isinstance(phase, list) else (str(phase or "endpoint"),),
-        file=file, lines=find_lines_of_function(file, lines[0]) if inside else lines,
-        function=str(entry["function"]), call=str(entry["call"]),
+        phases=get_texts(entry, "phase", "endpoint"), file=file,
+        lines=find_lines_of_function(file, lines[0]) if inside and lines else lines,
+        function=str(entry.get("function", "")), call=str(entry.get("call", "")),
         cause=str(entry.get("cause", "wait")),
         seconds=float(seconds) if isinstance(seconds, float) else None,
-        once=bool(entry.get("once", False)), inside=inside,
+        once=bool(entry.get("once", False)), inside=inside, code=code,
+        holder=build_holder_label(file, entry), words=get_texts(entry, "words"),
     )  # fmt: skip
+
+
+def build_holder_label(file: str, entry: Entry) -> HolderLabel | None:
+    """Of the text `ROUTE NAME`, the name of a holder's marker."""
+    if "holder" not in entry:
+        return None
+    route, _, name = str(entry["holder"]).partition(" ")
+    (line,) = find_markers(file, HOLDER_MARKER)[name]
+    return HolderLabel(route, file, find_lines_of_function(file, line))
+
+
+def get_texts(entry: Entry, key: str, default: str | None = None) -> tuple[str, ...]:
+    """A list of them, or one."""
+    value = entry.get(key, default)
+    if isinstance(value, list):
+        return tuple(value)
+    return () if value is None else (str(value),)
 
 
 def build_innocent_label(app: str, entry: Entry) -> InnocentLabel:
@@ -149,12 +219,12 @@ def get_route(entry: Entry, asking: Asking | None) -> str | None:
 
 
 @cache
-def find_markers(file: str) -> Mapping[str, tuple[int, ...]]:
-    """The lines of a file that carry a label's marker, by label."""
+def find_markers(file: str, marker: re.Pattern[str] = MARKER) -> Mapping[str, tuple[int, ...]]:
+    """The lines of a file that carry such a marker, by the name in it."""
     found: dict[str, list[int]] = defaultdict(list)
     for number, line in enumerate((APPS / file).read_text().splitlines(), 1):
-        if marker := MARKER.search(line):
-            found[marker[1]].append(number)
+        if name := marker.search(line):
+            found[name[1]].append(number)
     return {name: tuple(lines) for name, lines in found.items()}
 
 

@@ -6,10 +6,17 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Self
 
-from tests.corpus.labels import BlockingLabel, CorpusApp
+from tests.corpus.labels import (
+    CONTENDED,
+    LOOP_BLOCKED,
+    BlockingLabel,
+    CorpusApp,
+    HolderLabel,
+)
 
 SECONDS_WITHIN = 0.2
-CODE = "LOOP_BLOCKED"
+WAITED_LEAST_S = 0.25
+"""In all: less is no wait that a finding must name."""
 UNEXPLAINED = "unexplained"
 METHOD = re.compile(r"^[A-Z]+ (?=/)")
 CONVERTER = re.compile(r":\w+(?=})")
@@ -30,26 +37,45 @@ class Report:
     call: str | None = None
     seconds: float | None = None
     during: str | None = None
+    code: str = LOOP_BLOCKED
+    message: str = ""
+    holders: tuple["Holder", ...] = ()
 
     @classmethod
     def parse(cls, finding: Mapping[str, object]) -> Self:
         """Of findings.json, in the types that it promises. Raises TypeError for another."""
         line, seconds = finding.get("line"), finding.get("seconds")
+        holders = finding.get("holders") or []
         if not isinstance(line, int | None) or not isinstance(seconds, float | int | None):
             raise TypeError(f"line {line!r}, seconds {seconds!r}")
+        if not isinstance(holders, list):
+            raise TypeError(f"holders {holders!r}")
         texts = {
             key: None if finding.get(key) is None else str(finding[key])
             for key in ("route", "file", "function", "phase", "cause", "call")
         }
-        return cls(line=line, seconds=seconds, **texts)
+        return cls(
+            line=line, seconds=seconds, **texts, code=str(finding["code"]),
+            message=str(finding.get("message", "")),
+            holders=tuple(Holder(each["route"], each["file"], each["line"]) for each in holders),
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who is said to keep threads from those who wait; the worst is the first."""
+
+    route: str | None
+    file: str | None
+    line: int | None
 
 
 def parse_findings(document: Mapping[str, object]) -> list[Report]:
-    """What blocks the loop, of the content of findings.json. Raises TypeError."""
+    """The content of findings.json. Raises TypeError."""
     findings = document["findings"]
     if not isinstance(findings, list):
         raise TypeError(f"findings {findings!r}")
-    return [Report.parse(each) for each in findings if each["code"] == CODE]
+    return [Report.parse(each) for each in findings]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,28 +120,47 @@ class Detection:
 
     @property
     def right(self) -> dict[str, bool]:
-        """Of each thing that a detector may say: whether it is so. A label that no request asks has
-        no route."""
+        """Of each aspect of the label: whether it is so. A label that no request asks has no
+        route."""
         if not self.reports:
-            return dict.fromkeys(ASPECTS, False)
+            return dict.fromkeys(self.label.aspects, False)
         error, main = self.seconds_error, self.main
-        return {
+        right = {
             "detected": True,
             "route": all(normalise_route(each.route) == self.label.route for each in self.reports),
             "line": is_at_line(main, self.label),
             "cause": main.cause == self.label.cause,
             "phase": main.phase in self.label.phases,
             "seconds": error is not None and abs(error) <= SECONDS_WITHIN,
+            "holder": is_held_by(main, self.label.holder),
+            "words": all(says(main, word) for word in self.label.words),
         }
+        return {aspect: right[aspect] for aspect in self.label.aspects}
 
 
-ASPECTS = ("detected", "route", "line", "cause", "phase", "seconds")
+def says(report: Report, word: str) -> bool:
+    """As a whole word: 3 is not in 30."""
+    return re.search(rf"(?<![\w.,]){re.escape(word)}(?![\w]|[.,]\d)", report.message) is not None
+
+
+def is_held_by(report: Report, label: HolderLabel | None) -> bool:
+    """Whether the worst of the holders is the right one."""
+    if label is None or not report.holders:
+        return False
+    worst = report.holders[0]
+    return (
+        normalise_route(worst.route) == label.route
+        and worst.file is not None
+        and PurePath(worst.file).name == label.file
+        and worst.line in label.lines
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """false_alarms: accuse an innocent route. strays: accuse no label and no innocent route, such
-    as a second place of a route that blocks. unasked: labels whose work never ran."""
+    """false_alarms: accuse an innocent route of what no label says of it. strays: accuse no label
+    and no innocent route, such as a second place of a route that blocks. unasked: labels whose work
+    never ran, or that never had to wait."""
 
     app: CorpusApp
     detections: tuple[Detection, ...]
@@ -126,7 +171,7 @@ class Match:
 
 def match_reports(app: CorpusApp, reports: Sequence[Report], taken: Mapping[str, Taken]) -> Match:
     """taken: by the name of the label; one that is not in it was not asked."""
-    asked = [label for label in app.blocking if label.name in taken]
+    asked = [label for label in app.blocking if is_due(label, taken)]
     detections = tuple(
         Detection(label, taken[label.name], tuple(pick_reports(label, reports, asked)))
         for label in asked
@@ -140,30 +185,53 @@ def match_reports(app: CorpusApp, reports: Sequence[Report], taken: Mapping[str,
         detections=detections,
         false_alarms=tuple(accusing),
         strays=tuple(each for each in others if each not in accusing),
-        unasked=tuple(label.name for label in app.blocking if label.name not in taken),
+        unasked=tuple(label.name for label in app.blocking if label not in asked),
     )
 
 
+def is_due(label: BlockingLabel, taken: Mapping[str, Taken]) -> bool:
+    """Whether a detector has to find it."""
+    if label.name not in taken:
+        return False
+    return label.code not in CONTENDED or taken[label.name].most_s >= WAITED_LEAST_S
+
+
 def accuses(report: Report, innocent: set[str], app: CorpusApp) -> bool:
-    """In an app where nothing blocks, every report does."""
+    """In an app without any label of something bad, every report does."""
     accused = normalise_route(report.route) or (report.during if report.line is None else None)
-    return report.cause != UNEXPLAINED and (accused in innocent or not app.blocking)
+    said = any(each.code == report.code and each.route == accused for each in app.blocking)
+    wrong = (accused in innocent and not said) or not app.blocking
+    return report.cause != UNEXPLAINED and wrong
 
 
 def pick_reports(
     label: BlockingLabel, reports: Sequence[Report], labels: Sequence[BlockingLabel]
 ) -> list[Report]:
-    """The best there are: at its line, in its function, of its route, while it alone was asked."""
-    others = [each for each in labels if each is not label]
-    free = [
-        each
-        for each in reports
-        if not any(is_at_line(each, other) and each.line is not None for other in others)
-    ]
+    """The best there are of its code: at its line, in its function, of its route, while it alone
+    was asked. Of the other codes: those that fit no other label better, by place and stage."""
+    others = [each for each in labels if each is not label and each.code == label.code]
+    of_code = [each for each in reports if each.code == label.code]
+    if label.code != LOOP_BLOCKED:
+        ranks = [rank_fit(report, label) for report in of_code]
+        best = max(ranks, default=0)
+        return [
+            report
+            for report, rank in zip(of_code, ranks, strict=True)
+            if rank == best > 0 and all(rank_fit(report, other) <= rank for other in others)
+        ]
+    free = [r for r in of_code if r.line is None or not any(is_at_line(r, o) for o in others)]
     for fits in (is_at_line, is_in_function, is_of_route, is_at_the_time):
         if found := [each for each in free if fits(each, label)]:
             return found
     return []
+
+
+def rank_fit(report: Report, label: BlockingLabel) -> int:
+    """How well a report of what waits fits: its route, its line and its stage; 0: not at all."""
+    is_there = report.line is not None and is_at_line(report, label)
+    if normalise_route(report.route) != label.route and not is_there:
+        return 0
+    return 1 + is_there + 2 * (report.phase in label.phases)
 
 
 def is_at_line(report: Report, label: BlockingLabel) -> bool:

@@ -4,9 +4,11 @@ Waits are made and ended by events."""
 from __future__ import annotations
 
 import asyncio
+import random
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,6 +16,7 @@ import anyio
 import anyio.to_thread
 import pytest
 from asgi_probe.attach_report import DIRECTORY_VARIABLE
+from asgi_probe.handovers import log
 from asgi_probe.limiters import asking, instrument_limiters, taken, waiting
 from asgi_probe.routes import App, Receive, Scope, Send
 from fastapi import BackgroundTasks, FastAPI
@@ -27,7 +30,7 @@ from tests.probe.handover_support import (
     record,
     wait_until_queued,
 )
-from tests.probe.support import ask, get, observe, read_rows
+from tests.probe.support import ask, get, observe, read_table
 
 BLOCK_S = 0.05
 
@@ -50,7 +53,7 @@ def test_a_def_endpoint_is_one_handover_of_its_request(tmp_path: Path) -> None:
     def root() -> None:
         ran_on.append(threading.get_native_id())
 
-    (row,) = record(app, tmp_path, get("/"))
+    row = find_row(record(app, tmp_path, get("/")), "root")
     line = root.__code__.co_firstlineno
     assert row.work == f"{__file__}:{line} {root.__qualname__}"
     assert (row.queue, row.capacity, row.failed) == ("anyio", 40, 0)
@@ -113,7 +116,7 @@ def test_a_blocked_loop_is_no_wait_for_a_token(tmp_path: Path) -> None:
             await asyncio.sleep(0)
         await asyncio.gather(block(), asked)
 
-    (row,) = record(app, tmp_path, calls)
+    row = find_row(record(app, tmp_path, calls), "root")
     assert row.queued_s is None
     assert row.began_s - row.asked_s >= BLOCK_S
 
@@ -209,6 +212,68 @@ def test_work_that_goes_on_after_its_caller_gave_up_is_not_failed(tmp_path: Path
     assert not row.failed
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_whatever_is_given_up_nothing_stays_open(seed: int, tmp_path: Path) -> None:
+    """Calls on 2 tokens, by themselves and under limiters of the app's, cancelled at any moment."""
+    chance = random.Random(seed)
+
+    async def call(limiter: anyio.CapacityLimiter) -> None:
+        if chance.random() < 0.5:
+            await anyio.to_thread.run_sync(int, limiter=limiter)
+        async with limiter:
+            await anyio.to_thread.run_sync(str)
+
+    async def calls(probed: App) -> None:
+        await ask(probed, "/")
+        leave_one_token().total_tokens = 2
+        limiters = [anyio.CapacityLimiter(1) for _ in range(3)]
+        tasks = [asyncio.create_task(call(chance.choice(limiters))) for _ in range(100)]
+        for task in chance.sample(tasks, 50):
+            for _ in range(chance.randrange(6)):
+                await asyncio.sleep(0)
+            task.cancel()
+        _, lost = await asyncio.wait(tasks, timeout=5)  # some versions of anyio forget a waiter
+        for task in lost:
+            task.cancel()
+        await asyncio.wait(tasks)
+        assert log.open == {}
+
+    rows = record(answer, tmp_path, calls)
+    assert all(row.ended_s is not None for row in rows)
+    assert any(row.failed for row in rows)
+    assert all((row.began_s is None) == (row.work is None) for row in rows if not row.failed)
+    assert (waiting, asking, taken) == ({}, {}, {})
+
+
+def test_a_limiter_that_was_made_before_the_loop_is_one_queue(tmp_path: Path) -> None:
+    early = anyio.CapacityLimiter(1)
+
+    async def calls(probed: App) -> None:
+        await ask(probed, "/")
+        async with early:
+            await asyncio.sleep(0)
+        await anyio.to_thread.run_sync(int, limiter=early)
+
+    taken_row, row = record(answer, tmp_path, calls)
+    assert taken_row.queue == row.queue
+    assert row.queue.startswith("limiter ")
+
+
+def test_the_pool_of_another_loop_is_another_queue(tmp_path: Path) -> None:
+    async def hand_over() -> None:
+        await anyio.to_thread.run_sync(int)
+
+    async def calls(probed: App) -> None:
+        await ask(probed, "/")
+        other = threading.Thread(target=lambda: asyncio.run(hand_over()))
+        other.start()
+        await hand_over()
+        other.join()
+
+    rows = find_rows(record(answer, tmp_path, calls), "int")
+    assert sorted(row.queue == "anyio" for row in rows) == [False, True]
+
+
 def test_an_error_is_noted_and_passed_on(tmp_path: Path) -> None:
     def fail() -> None:
         raise LookupError("the app's own")
@@ -223,19 +288,24 @@ def test_an_error_is_noted_and_passed_on(tmp_path: Path) -> None:
     assert row.began_s <= row.ended_s
 
 
-async def copy_when_written(folder: Path, text: bytes) -> bytes:
-    """The journal, as it is when it has the text; at most 10 s."""
+async def wait_until_written(folder: Path, is_written: Callable[[bytes], bool]) -> bytes:
+    """The journal, as it is when it says so; at most 10 s."""
     (path,) = folder.glob("probe-*.journal")
     for _ in range(1_000):
         content = path.read_bytes()
-        if text in content:
+        if is_written(content):
             return content
         await asyncio.sleep(0.01)
     raise AssertionError("the watchdog did not write it")
 
 
+def read_pool_wait_s(content: bytes) -> float:
+    waits = (row.pool_wait_s for row in read_table(content, "h") if row.route == "/wait")
+    return float(max(waits, default=0.0))
+
+
 def test_a_wait_counts_while_it_lasts(tmp_path: Path) -> None:
-    """In the hand-overs and in the pool wait of its request."""
+    """In the hand-overs and in the pool wait of its request, where it grows."""
     gate = Gate()
     copied: list[bytes] = []
     app = FastAPI()
@@ -247,30 +317,28 @@ def test_a_wait_counts_while_it_lasts(tmp_path: Path) -> None:
     @app.get("/wait")
     def wait_for_token() -> None: ...
 
+    def has_queued(content: bytes) -> bool:
+        rows = find_rows(read_handovers(content), "wait_for_token")
+        return any(row.queued_s is not None for row in rows) and read_pool_wait_s(content) > 0
+
+    def has_grown(content: bytes) -> bool:
+        return read_pool_wait_s(content) > read_pool_wait_s(copied[0])
+
     async def calls(probed: App) -> None:
         await ask(probed, "/none")
         leave_one_token()
         first = asyncio.create_task(ask(probed, "/enter"))
         await gate.wait_until_entered()
         second = asyncio.create_task(ask(probed, "/wait"))
-        await wait_until_queued()
-        copied.append(await copy_when_written(tmp_path, b"wait_for_token"))
-        await asyncio.sleep(0.3)  # a flush later it has waited for longer
-        copied.append(await copy_when_written(tmp_path, b"wait_for_token"))
+        copied.append(await wait_until_written(tmp_path, has_queued))
+        copied.append(await wait_until_written(tmp_path, has_grown))
         gate.leave.set()
         await asyncio.gather(first, second)
 
     observe(app, tmp_path, calls)
-    row = find_row(read_handovers(copied[0]), "wait_for_token")
-    assert row.queued_s is not None
-    assert (row.granted_s, row.ended_s) == (None, None)
-    waits: list[float] = []
     for content in copied:
-        (tmp_path / str(len(waits))).mkdir()
-        (tmp_path / str(len(waits)) / "probe-0.journal").write_bytes(content)
-        requests, _ = read_rows(tmp_path / str(len(waits)))
-        waits.append(max(each.pool_wait_s for each in requests if each.route == "/wait"))
-    assert 0 < waits[0] <= waits[1]
+        row = find_row(read_handovers(content), "wait_for_token")
+        assert (row.granted_s, row.ended_s) == (None, None)
 
 
 def test_a_pool_wait_that_was_given_up_counts(tmp_path: Path) -> None:
@@ -298,7 +366,6 @@ def test_a_pool_wait_that_was_given_up_counts(tmp_path: Path) -> None:
 
     requests = {row.route: row for row in observe(app, tmp_path, calls).requests}
     assert requests["/wait"].pool_wait_s >= BLOCK_S
-    assert requests["/enter"].pool_wait_s < requests["/wait"].pool_wait_s
 
 
 def test_a_wait_after_the_answer_is_none_of_the_routes(tmp_path: Path) -> None:
@@ -335,3 +402,45 @@ def test_another_backend_of_anyio_is_left_alone(monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setitem(sys.modules, "anyio._backends._asyncio", backend)
         instrument_limiters()
     assert set(vars(other)) == known
+
+
+def test_beyond_the_most_only_what_has_ended_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("asgi_probe.handovers.MOST_OPEN", 1)
+    gate = Gate()
+
+    async def calls(probed: App) -> None:
+        await ask(probed, "/")
+        first = asyncio.create_task(anyio.to_thread.run_sync(gate.enter))
+        await gate.wait_until_entered()
+        await anyio.to_thread.run_sync(int)
+        assert [each.function for each in log.open] == [gate.enter]
+        gate.leave.set()
+        await first
+
+    rows = record(answer, tmp_path, calls)
+    assert all(row.ended_s for row in rows)
+    assert len(rows) == 2
+
+
+def test_a_fault_ends_the_recording_and_the_app_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> bytes:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("asgi_probe.handovers.pack", fail)
+    answers: list[bytes] = []
+    app = FastAPI()
+
+    @app.get("/")
+    def root() -> str:
+        return "still here"
+
+    async def calls(probed: App) -> None:
+        answers.extend([(await ask(probed, "/")).body for _ in range(3)])
+
+    observe(app, tmp_path, calls)
+    assert answers == [b'"still here"'] * 3
+    assert caplog.text.count("no longer recorded") == 1

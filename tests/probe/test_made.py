@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import json
+import pickle
 import ssl
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import pytest
+from asgi_probe import made
 from asgi_probe.attach_report import DIRECTORY_VARIABLE
-from fastapi import FastAPI
+from asgi_probe.import_hook import ModuleFinder
+from asgi_probe.routes import App
+from fastapi import Depends, FastAPI
 
-from tests.probe.support import Calls, get, observe, read_table
+from tests.probe.support import Calls, ask, get, observe, read_table
 
 
 def audit(
@@ -52,3 +61,203 @@ def test_a_tls_context_is_one_row_with_its_cpu_and_the_line_that_asked_for_it(
         assert 0 < row.cpu_s <= row.took_s * 1.05
         assert find_functions(row)[0] == "create_default_context"
         assert name in find_functions(row)
+
+
+class Client:
+    """As a library has it."""
+
+    def __init__(self, base: str = "x", *, transport: object = None) -> None:
+        """Makes it."""
+        self.base = base
+        if base == "broken":
+            raise ValueError(base)
+        if transport is None:
+            self.context = ssl.create_default_context()
+
+
+class OwnClient(Client): ...
+
+
+@pytest.fixture
+def library(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """A library named as in a row of the table, which is imported late, with its own class."""
+    module = ModuleType("late_library")
+    vars(module)["Client"] = type("Client", (Client,), {"__init__": Client.__init__})
+    maker = made.Maker("late_library", "Client", "__init__", "late_library.Client", "transport")
+    monkeypatch.setattr(made, "MAKERS", (*made.MAKERS, maker))
+    made.wrap_makers(module)
+    return module
+
+
+def test_a_context_within_a_client_is_the_clients(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, library: ModuleType
+) -> None:
+    app = FastAPI()
+
+    def get_client() -> Client:
+        return library.Client()  # type: ignore[no-any-return]
+
+    @app.get("/one", dependencies=[Depends(get_client)])
+    async def one() -> None:
+        with pytest.raises(ValueError, match="broken"):
+            library.Client("broken")
+
+    @app.get("/shared")
+    async def shared() -> str:
+        return str(library.Client(transport=1).base)
+
+    rows = audit(app, tmp_path, monkeypatch, get("/one", "/shared"))
+    assert [row.kind for row in rows] == ["late_library.Client"] * 2  # the broken one took CPU too
+    assert [find_functions(row)[0] for row in rows] == ["get_client", "one"]
+
+
+def test_a_wrapped_class_stays_what_it_is(library: ModuleType) -> None:
+    client = library.Client
+    assert str(inspect.signature(client)) == str(inspect.signature(Client))
+    assert client.__init__.__doc__ == "Makes it."
+    assert client.__init__.__qualname__ == Client.__init__.__qualname__
+    assert isinstance(client("y", transport=1), Client)
+    before = client.__init__
+    made.wrap_makers(library)
+    assert client.__init__ is before
+    signature = inspect.signature(ssl.SSLContext.load_default_certs)
+    assert list(signature.parameters) == ["self", "purpose"]
+    assert pickle.loads(pickle.dumps(OwnClient("z", transport=1))).base == "z"
+
+
+@pytest.mark.parametrize("maker", made.MAKERS, ids=lambda maker: f"{maker.kind}.{maker.name}")
+def test_a_library_that_is_installed_has_what_the_table_names(maker: made.Maker) -> None:
+    made.instrument_makers()
+    module = pytest.importorskip(maker.module)
+    owner = getattr(module, maker.owner) if maker.owner else module
+    assert hasattr(getattr(owner, maker.name), "probe_original")
+    assert not maker.shares or maker.shares in inspect.signature(owner).parameters
+
+
+def test_a_library_of_another_version_is_left_alone() -> None:
+    module = ModuleType("httpx")
+    made.wrap_makers(module)
+    vars(module)["Client"] = 5
+    made.wrap_makers(module)
+    assert vars(module)["Client"] == 5
+
+
+def test_a_module_that_a_request_imports_is_wrapped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "lately.py").write_text("def create(x=1):\n    return x\n")
+    maker = made.Maker("lately", "", "create", "lately.create")
+    monkeypatch.setattr(made, "MAKERS", (maker,))
+    sys.meta_path.insert(0, ModuleFinder({"lately": made.wrap_makers}))
+    app = FastAPI()
+
+    @app.get("/")
+    async def root() -> int:
+        from lately import create  # type: ignore[import-not-found]
+
+        return int(create(2))
+
+    rows = audit(app, tmp_path, monkeypatch, get("/", "/"))
+    assert [row.kind for row in rows] == ["lately.create"] * 2
+
+
+def test_threads_are_noted_when_they_start_and_when_they_have_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app, stop = FastAPI(), threading.Event()
+    started: list[threading.Thread] = []
+
+    @app.get("/stays")
+    async def stay() -> None:
+        started.append(threading.Thread(target=stop.wait))
+        started[-1].start()
+
+    @app.get("/ends")
+    def finish() -> None:
+        thread = threading.Thread(target=int)
+        thread.start()
+        thread.join()
+
+    rows = audit(app, tmp_path, monkeypatch, get("/stays", "/ends"))
+    stop.set()
+    started[0].join()
+    first = rows[0].visit
+    seen = [(row.visit - first, row.kind, find_functions(row)[0]) for row in rows]
+    assert seen == [(0, "thread", "stay"), (1, "thread", "finish"), (1, "thread end", "finish")]
+    assert rows[2].at_s - rows[2].took_s == pytest.approx(rows[1].at_s, abs=1e-9)
+
+
+def test_threads_of_an_executor_count_where_the_request_made_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A shared one may fill up."""
+    app, shared = FastAPI(), ThreadPoolExecutor(4)
+    kept: list[ThreadPoolExecutor] = []
+
+    def find_length(text: str) -> int:
+        return len(text)
+
+    @app.get("/own")
+    async def make_own() -> None:
+        kept.append(ThreadPoolExecutor(2))
+        kept[-1].submit(find_length, "x").result()
+
+    @app.get("/shared")
+    def use_shared() -> None:
+        shared.submit(find_length, "x").result()
+
+    rows = audit(app, tmp_path, monkeypatch, get("/shared", "/own"))
+    for each in (shared, *kept):
+        each.shutdown()
+    assert [(row.kind, find_functions(row)[0]) for row in rows] == [("executor thread", "make_own")]
+
+
+def test_what_an_executors_thread_makes_belongs_to_its_request(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = FastAPI()
+
+    @app.get("/")
+    async def root() -> None:
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(None, ssl.create_default_context)
+
+    rows = audit(app, tmp_path, monkeypatch, get("/"))
+    (row,) = [each for each in rows if each.kind == "TLS context"]
+    assert row.visit
+
+
+def test_a_fault_of_the_probe_does_not_reach_the_app(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(made.MadeLog, "note", fail)
+    app = FastAPI()
+
+    @app.get("/")
+    async def root() -> None:
+        ssl.create_default_context()
+
+    async def calls(app: App) -> None:
+        for _ in range(2):
+            assert (await ask(app, "/")).status == 200
+
+    assert audit(app, tmp_path, monkeypatch, calls) == []
+    assert len([each for each in caplog.records if "no longer" in each.message]) == 1
+
+
+def test_outside_an_audit_nothing_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = FastAPI()
+
+    @app.get("/")
+    async def root() -> None:
+        ssl.create_default_context()
+
+    monkeypatch.delenv(DIRECTORY_VARIABLE, raising=False)
+    observe(app, tmp_path, get("/"))
+    (path,) = tmp_path.glob("probe-*.journal")
+    assert b'"m"' not in path.read_bytes()

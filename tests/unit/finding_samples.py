@@ -28,6 +28,9 @@ class SampleDeadlock(SampleFinding): ...
 class SampleExecutorWait(SampleFinding): ...
 
 
+class SamplePins(SampleFinding): ...
+
+
 class SamplePoolWait(SampleFinding): ...
 
 
@@ -42,6 +45,7 @@ class SampleKill(SampleFinding): ...
 
 SampleDeadlock.code = "POOL_DEADLOCK"
 SampleExecutorWait.code = "EXECUTOR_WAIT"
+SamplePins.code = "THREADS_PINNED"
 SamplePoolWait.code = "POOL_WAIT"
 SampleKeptAnswer.code = "ANSWER_DELAYED"
 SampleTrivialDef.code = "TRIVIAL_DEF"

@@ -7,9 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.corpus.labels import BlockingLabel, CorpusApp, load_corpus
+from tests.corpus.labels import (
+    BLOCKED_ASPECTS,
+    CODES,
+    BlockingLabel,
+    CorpusApp,
+    load_corpus,
+)
 from tests.corpus.matching import (
-    ASPECTS,
+    WAITED_LEAST_S,
+    Holder,
     Match,
     Report,
     Taken,
@@ -27,10 +34,20 @@ apps = st.sampled_from(CORPUS)
 def describe(label: BlockingLabel) -> Report:
     """What a perfect detector says of it."""
     return Report(
-        route=label.route, file=f"corpus/{label.file}", line=label.lines[-1],
-        function=f"Class.{label.function}", phase=label.phases[0], cause=label.cause,
-        call=label.call, seconds=TAKEN_S,
+        route=label.route, file=f"corpus/{label.file}",
+        line=label.lines[-1] if label.lines else None,
+        function=f"Class.{label.function}", phase=label.phases[0] if label.phases else None,
+        cause=label.cause, call=label.call, seconds=TAKEN_S, code=label.code,
+        message=f"It has {' and '.join(label.words)}.", holders=describe_holders(label),
     )  # fmt: skip
+
+
+def describe_holders(label: BlockingLabel) -> tuple[Holder, ...]:
+    """The right one, and one that keeps less."""
+    if label.holder is None:
+        return ()
+    right = Holder(label.holder.route, f"corpus/{label.holder.file}", label.holder.lines[0])
+    return right, Holder("/ping", None, None)
 
 
 def match(app: CorpusApp, reports: Sequence[Report]) -> Match:
@@ -58,7 +75,7 @@ def test_a_perfect_detector_is_right_in_everything_and_in_any_order(
     app, labels = drawn
     found = match(app, [describe(each) for each in labels])
     assert [each.right for each in found.detections] == [
-        dict.fromkeys(ASPECTS, True) for _ in app.blocking
+        dict.fromkeys(label.aspects, True) for label in app.blocking
     ]
     assert (found.false_alarms, found.strays, found.unasked) == ((), (), ())
 
@@ -70,11 +87,15 @@ def test_silence_detects_nothing_and_accuses_nobody(app: CorpusApp) -> None:
     assert found.false_alarms == ()
 
 
-@given(apps)
-def test_every_innocent_route_that_is_named_is_a_false_alarm(app: CorpusApp) -> None:
-    reports = [Report(route=f"GET {each.route}", cause="wait") for each in app.innocent]
+@given(apps, st.sampled_from(CODES))
+def test_every_innocent_route_that_is_named_is_a_false_alarm(app: CorpusApp, code: str) -> None:
+    reports = [
+        Report(route=f"GET {each.route}", cause="wait", code=code)
+        for each in app.innocent
+        if not any(label.route == each.route and label.code == code for label in app.blocking)
+    ]
     found = match(app, reports)
-    assert len(found.false_alarms) == len(app.innocent)
+    assert len(found.false_alarms) == len(reports)
     assert not any(each.detected for each in found.detections)
 
 
@@ -82,7 +103,8 @@ def test_every_innocent_route_that_is_named_is_a_false_alarm(app: CorpusApp) -> 
 def test_seconds_are_right_within_a_fifth(app: CorpusApp, factor: float) -> None:
     reports = [replace(describe(each), seconds=factor * TAKEN_S) for each in app.blocking]
     for each in match(app, reports).detections:
-        assert each.right["seconds"] == (abs(factor * TAKEN_S / TAKEN_S - 1) <= 0.2)
+        if "seconds" in each.label.aspects:
+            assert each.right["seconds"] == (abs(factor * TAKEN_S / TAKEN_S - 1) <= 0.2)
         assert each.seconds_error == pytest.approx(factor - 1)
 
 
@@ -104,7 +126,7 @@ def test_what_is_unexplained_accuses_nobody() -> None:
 def test_a_wrong_line_in_the_right_function_is_detected_at_a_wrong_line() -> None:
     wrong = replace(get_sleep(), line=1)
     right = get_right("waits_app", "sleep", wrong)
-    assert right == dict.fromkeys(ASPECTS, True) | {"line": False}
+    assert right == dict.fromkeys(BLOCKED_ASPECTS, True) | {"line": False}
 
 
 def test_the_right_line_with_the_route_of_another_is_a_wrong_route() -> None:
@@ -115,13 +137,17 @@ def test_the_right_line_with_the_route_of_another_is_a_wrong_route() -> None:
 
 def test_a_route_without_a_line_is_a_detection() -> None:
     right = get_right("waits_app", "sleep", Report(route="/sleep/{number:int}", seconds=TAKEN_S))
-    assert [aspect for aspect in ASPECTS if right[aspect]] == ["detected", "route", "seconds"]
+    assert [aspect for aspect in BLOCKED_ASPECTS if right[aspect]] == [
+        "detected",
+        "route",
+        "seconds",
+    ]
 
 
 def test_a_report_without_route_and_line_is_of_the_route_that_was_asked_alone() -> None:
     late = Report(seconds=TAKEN_S, during="/short")
     right = get_right("waits_app", "short", late)
-    assert [aspect for aspect in ASPECTS if right[aspect]] == ["detected", "seconds"]
+    assert [each for each in right if right[each]] == ["detected", "seconds"]
     assert match(BY_NAME["waits_app"], [replace(late, during="/ping")]).false_alarms
 
 
@@ -133,7 +159,7 @@ def test_where_nothing_blocks_every_report_is_a_false_alarm() -> None:
 
 def test_of_library_code_alone_no_line_is_as_right_as_the_endpoint() -> None:
     report = Report(route="/encode", phase="response", cause="compute", seconds=TAKEN_S)
-    assert get_right("phases_app", "encode", report) == dict.fromkeys(ASPECTS, True)
+    assert get_right("phases_app", "encode", report) == dict.fromkeys(BLOCKED_ASPECTS, True)
 
 
 def test_seconds_of_several_reports_at_the_lines_of_a_label_add_up() -> None:
@@ -156,12 +182,78 @@ def test_what_never_ran_is_not_asked_for() -> None:
     assert found.unasked == ("gil-regex", "gil-thread")
 
 
-def test_findings_of_other_codes_are_left_out() -> None:
+def test_findings_keep_their_code_their_message_and_their_holders() -> None:
     blocked = {"code": "LOOP_BLOCKED", "route": "/a", "line": 3, "seconds": 1.5, "file": None}
-    document = {"schema": 1, "findings": [blocked, {"code": "POOL_FULL"}], "notices": []}
-    assert parse_findings(document) == [Report(route="/a", line=3, seconds=1.5)]
+    holder = {"route": "/b", "phase": None, "file": "a.py", "line": 7, "seconds": 2.0}
+    waits = {"code": "POOL_WAIT", "message": "It waits.", "holders": [holder]}
+    document = {"schema": 1, "findings": [blocked, waits], "notices": []}
+    assert parse_findings(document) == [
+        Report(route="/a", line=3, seconds=1.5),
+        Report(code="POOL_WAIT", message="It waits.", holders=(Holder("/b", "a.py", 7),)),
+    ]
     with pytest.raises(TypeError, match="line '3'"):
         parse_findings({"findings": [{**blocked, "line": "3"}]})
+    with pytest.raises(TypeError, match="holders 'b'"):
+        parse_findings({"findings": [{**waits, "holders": "b"}]})
+
+
+def get_wait(name: str = "wait-for-dependency") -> Report:
+    (label,) = [each for each in BY_NAME["pool_stages_app"].blocking if each.name == name]
+    return describe(label)
+
+
+def test_a_wait_at_another_stage_is_detected_at_a_wrong_stage() -> None:
+    right = get_right(
+        "pool_stages_app", "wait-for-dependency", replace(get_wait(), phase="endpoint")
+    )
+    assert [aspect for aspect in right if not right[aspect]] == ["phase"]
+
+
+def test_two_stages_of_one_route_are_two_waits() -> None:
+    before, after = get_wait("wait-before-response"), get_wait("wait-for-response")
+    assert before.route == after.route
+    assert all(get_right("pool_stages_app", "wait-for-response", before, after).values())
+    assert not any(get_right("pool_stages_app", "wait-for-response", before).values())
+
+
+@pytest.mark.parametrize(
+    "holders",
+    [
+        (),
+        (Holder("/ping", "pool_stages_app.py", 3),),
+        (Holder("/report", "pool_stages_app.py", 3),),
+        (Holder("/report", None, None),),
+        tuple(reversed(get_wait().holders)),
+    ],
+)
+def test_the_worst_holder_has_to_be_the_right_one(holders: tuple[Holder, ...]) -> None:
+    report = replace(get_wait(), holders=holders)
+    right = get_right("pool_stages_app", "wait-for-dependency", report)
+    assert [aspect for aspect in right if not right[aspect]] == ["holder"]
+
+
+def test_a_report_of_another_code_detects_nothing() -> None:
+    report = replace(get_wait(), code="EXECUTOR_WAIT")
+    assert not any(get_right("pool_stages_app", "wait-for-dependency", report).values())
+
+
+def test_a_label_that_hardly_waited_is_not_asked_for() -> None:
+    app = BY_NAME["pool_stages_app"]
+    for waited_s, is_due in ((WAITED_LEAST_S - 0.01, False), (WAITED_LEAST_S, True)):
+        found = match_reports(app, [], {"wait-for-file": Taken(waited_s, waited_s)})
+        assert ([each.label.name for each in found.detections] == ["wait-for-file"]) == is_due
+        assert ("wait-for-file" not in found.unasked) == is_due
+
+
+def test_an_innocent_route_may_be_accused_of_what_a_label_says_of_it() -> None:
+    app = BY_NAME["full_pool_app"]
+    assert {"/health"} < {each.route for each in app.innocent}
+    (label,) = [e for e in app.blocking if e.route == "/health" and e.code == "POOL_WAIT"]
+    again = replace(describe(label), phase="response")
+    found = match(app, [describe(label), again])
+    assert (found.false_alarms, found.strays) == ((), (again,))
+    blocked = replace(again, code="LOOP_BLOCKED")
+    assert match(app, [blocked]).false_alarms == (blocked,)
 
 
 @pytest.mark.parametrize(

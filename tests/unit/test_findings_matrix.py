@@ -1,23 +1,26 @@
 """Who lost time to whom: nobody loses more than it was late, and nothing is counted twice."""
 
+import json
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
-import polars as pl
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.findings import AuditEvidence, AuditFinding, export_findings
-from analysis.findings.base import AuditFindings, HarmMatrix
+from analysis.findings import AuditEvidence, AuditFinding, export_findings, find_all
+from analysis.findings.base import AuditFindings, HarmMatrix, Victim
 from analysis.findings.loop_blocked import LoopBlocked
 from analysis.findings.matrix import charge_findings
+from analysis.findings.victims import RequestsInFlight
 from records.rows import HANDOVERS, LAYERS
 from tests.unit.audit_samples import PID, AuditBuilder, endpoint, make_table
 from tests.unit.finding_samples import (
     SampleDeadlock,
     SampleExecutorWait,
     SampleKeptAnswer,
+    SamplePins,
     SamplePoolWait,
     keep_threads,
 )
@@ -48,21 +51,49 @@ class DelayedAudit:
         self.requests.append((route, (began_s, until_s), []))
         return visit
 
-    def wait(self, visit: int, began_s: float, took_s: float | None, queue: str = "anyio") -> None:
+    def wait(
+        self,
+        visit: int,
+        began_s: float,
+        took_s: float | None,
+        queue: str = "anyio",
+        line: int = 20,
+    ) -> None:
         """took_s: None where it never gets a thread."""
         granted_s = None if took_s is None else began_s + took_s
         self.handovers.append({
             "pid": PID, "handover": len(self.handovers), "visit": visit, "queue": queue,
-            "asked_s": began_s, "queued_s": began_s, "granted_s": granted_s,
+            "route": self.requests[visit - 1][0], "asked_s": began_s, "queued_s": began_s,
+            "granted_s": granted_s, "began_s": granted_s, "ended_s": granted_s, "capacity": 2.0,
+            "asker": json.dumps(endpoint("read", line)),
         })  # fmt: skip
         self.requests[visit - 1][2].append((began_s, 1e9 if granted_s is None else granted_s))
 
-    def keep(self, visit: int, began_s: float, took_s: float) -> None:
-        self.layers.append({
-            "pid": PID, "visit": visit, "layer": LAYER, "depth": 1, "answered_s": began_s,
-            "passed_s": began_s + took_s,
+    def use(self, visit: int, began_s: float, took_s: float) -> None:
+        """A token of anyio's, that was free at once."""
+        route = self.requests[visit - 1][0]
+        self.handovers.append({
+            "pid": PID, "handover": len(self.handovers), "visit": visit, "queue": "anyio",
+            "route": route, "asked_s": began_s, "granted_s": began_s, "began_s": began_s,
+            "ended_s": began_s + took_s, "asker": json.dumps(endpoint("read", 20)),
+            "work": "/srv/shop/main.py:20 read", "capacity": 2.0,
         })  # fmt: skip
-        self.requests[visit - 1][2].append((began_s, began_s + took_s))
+
+    def keep(self, visit: int, began_s: float, took_s: float) -> None:
+        """A middleware keeps the start of the answer."""
+        route, _, spans = self.requests[visit - 1]
+        late_s = began_s + took_s
+        outer = {
+            "layer": LAYER, "kind": "ASGI", "depth": 1, "entered_s": began_s, "inner_s": began_s,
+            "answered_s": began_s, "passed_s": late_s, "body_s": late_s,
+        }  # fmt: skip
+        inner = {
+            "layer": "endpoint", "kind": "endpoint", "depth": 2, "start_wait_s": took_s,
+            "body_s": late_s, "sent_s": late_s,
+        }  # fmt: skip
+        both = {"pid": PID, "visit": visit, "route": route, "returned_s": late_s}
+        self.layers += [both | {"start_wait_s": 0.0} | each for each in (outer, inner)]
+        spans.append((began_s, late_s))
 
     def build(self) -> AuditEvidence:
         return replace(
@@ -83,65 +114,77 @@ def measure_union(spans: Sequence[Span], within: Span) -> float:
     )
 
 
+HALVES = st.integers(0, 10).map(lambda half: half / 2)
+"""Moments that meet each other often."""
+
+
 @st.composite
 def make_delayed_audit(draw: st.DrawFn) -> DelayedAudit:
-    made, now_s = DelayedAudit(), 0.0
-    for number in range(draw(st.integers(0, 4))):
-        length_s = draw(st.floats(0.02, 1.5))
+    made, now_s = DelayedAudit(), draw(HALVES)
+    for number in range(draw(st.integers(0, 3))):
+        length_s = draw(st.floats(0.02, 3))
         stack = endpoint("report", 17 + number % 2)
         made.audit.block(now_s, length_s, [stack] * 4, route=draw(st.sampled_from(ROUTES)))
-        now_s += length_s + draw(st.floats(0, 1))
-    times = st.floats(0, 5), st.floats(0, 3)
-    for _ in range(draw(st.integers(0, 8))):
-        began_s, took_s = draw(times[0]), draw(times[1])
-        visit = made.ask(draw(st.sampled_from(ROUTES)), began_s, took_s, draw(st.booleans()))
+        now_s += length_s + draw(HALVES)
+    for route in ROUTES if draw(st.booleans()) else ():
+        made.ask(route, 9.0, 0.0)
+    for _ in range(draw(st.integers(1, 6))):
+        visit = made.ask(
+            draw(st.sampled_from(ROUTES)), draw(HALVES), draw(HALVES), draw(st.booleans())
+        )
         for _ in range(draw(st.integers(0, 3))):
-            wait_s = draw(st.none() | times[1])
             queue = draw(st.sampled_from(["anyio", "executor", "limiter 1", "asgiref"]))
-            made.wait(visit, draw(times[0]), wait_s, queue)
-        for _ in range(draw(st.integers(0, 1))):
-            made.keep(visit, draw(times[0]), draw(times[1]))
+            wait_s = draw(st.none() | HALVES)
+            made.wait(visit, draw(HALVES), wait_s, queue, draw(st.integers(20, 21)))
+        if draw(st.booleans()):  # a middleware runs within its request
+            begin_s, end_s = made.requests[visit - 1][1]
+            kept_s = draw(st.floats(0, 1)) * (end_s - begin_s)
+            made.keep(visit, end_s - kept_s, kept_s)
     return made
+
+
+HOLDERS = st.lists(
+    st.builds(
+        keep_threads, st.sampled_from([*ROUTES, None]), st.floats(0, 100), st.integers(10, 13)
+    ),
+    max_size=4,
+)
 
 
 @st.composite
 def make_findings(draw: st.DrawFn) -> list[AuditFinding]:
-    kinds = (SamplePoolWait, SampleExecutorWait, SampleDeadlock)
-    holders = st.lists(
-        st.builds(
-            keep_threads,
-            st.sampled_from([*ROUTES, None]),
-            st.floats(0, 100),
-            st.integers(10, 13),
-        ),
-        max_size=4,
-    )
+    """Every place has one for each kind of queue, and some have others."""
+    kinds = SamplePoolWait, SampleExecutorWait, SampleDeadlock, SamplePins
+    every = st.tuples(st.sampled_from(kinds), st.sampled_from(ROUTES), st.integers(20, 21))
+    usual = [(kind, route, line) for kind in kinds[:2] for route in ROUTES for line in (20, 21)]
     found: list[AuditFinding] = [
-        draw(st.sampled_from(kinds))(
+        kind(
             severity="warning",
             confidence="high",
-            route=draw(st.sampled_from(ROUTES)),
-            seconds=draw(st.none() | st.floats(0, 50)),
-            count=draw(st.integers(1, 9)),
-            holders=draw(st.none() | holders.map(tuple)),
+            route=route,
+            phase="endpoint",
+            file="main.py",
+            line=line,
+            function="read",
+            seconds=draw(st.floats(0, 50)),
+            holders=draw(st.just((keep_threads(None, 1.0),)) | st.none() | HOLDERS.map(tuple)),
         )
-        for _ in range(draw(st.integers(0, 5)))
+        for kind, route, line in [*usual, *draw(st.lists(every, max_size=4))]
     ]
-    if draw(st.booleans()):
-        found += [find_kept_answer(None)]
-    return found
+    return found + [find_kept_answer(route) for route in ROUTES if draw(st.booleans())]
 
 
-def find_kept_answer(route: str | None) -> AuditFinding:
+def find_kept_answer(route: str) -> AuditFinding:
     return SampleKeptAnswer(
         severity="warning", confidence="high", route=route, phase="middleware", file="main.py",
-        line=30, function="Timing.__call__", seconds=1.0,
+        line=30, function="Timing.__call__", seconds=1.0, cause="answer",
     )  # fmt: skip
 
 
 def find_wait(holders: Sequence[tuple[str | None, float]]) -> AuditFinding:
     return SamplePoolWait(
-        severity="error", confidence="high", route="/fast", phase="endpoint", seconds=9.0, count=1,
+        severity="error", confidence="high", route="/fast", phase="endpoint", file="main.py",
+        line=20, function="read", seconds=9.0, count=1, cause="pool",
         holders=tuple(keep_threads(route, seconds) for route, seconds in holders),
     )  # fmt: skip
 
@@ -155,59 +198,67 @@ def sum_column(matrix: HarmMatrix, route: str) -> float:
     return sum(row[place] for row in matrix.seconds)
 
 
+def measure_most(made: DelayedAudit, evidence: AuditEvidence, route: str) -> float:
+    """What requests of the route can have lost: not more than they are later than the fastest of
+    the route without its own delays, and nothing outside of blocks and delays, where several are at
+    once only once."""
+    blocks = [(each.began_s, each.ended_s) for each in evidence.stretches]
+    mine = [each for each in made.requests if each[0] == route]
+    answered = {row["request_id"] for row in made.audit.asked if row["ended_s"] is not None}
+    fastest_s = min(
+        within[1] - within[0] - measure_union(spans, within)
+        for number, (name, within, spans) in enumerate(made.requests, start=1)
+        if name == route and number in answered
+    )
+    return sum(
+        min(
+            max(0.0, within[1] - within[0] - fastest_s),
+            measure_union([*spans, *blocks], within),
+        )
+        for _, within, spans in mine
+    )
+
+
 @given(make_delayed_audit(), make_findings())
-def test_no_route_lost_more_than_it_was_late(
+def test_no_route_lost_more_than_it_was_late_and_a_row_is_what_the_culprit_took(
     made: DelayedAudit, samples: list[AuditFinding]
 ) -> None:
-    """Late: above the fastest of its route without its own delays, at most. And nothing is lost but
-    in a block or in a delay, where both are at once only once."""
-    evidence = made.build()
-    _, matrix = charge_findings([*LoopBlocked.find(evidence).findings, *samples], evidence)
-    blocks = [(each.began_s, each.ended_s) for each in evidence.stretches]
-    answered = evidence.asked["ended_s"].is_not_null()
-    for route in matrix.routes:
-        mine = [
-            (within, spans, is_answered)
-            for (name, within, spans), is_answered in zip(made.requests, answered, strict=True)
-            if name == route
-        ]
-        fastest_s = min(
-            (end_s - begin_s - measure_union(spans, (begin_s, end_s)))
-            for (begin_s, end_s), spans, is_answered in mine
-            if is_answered
-        )
-        most_s = sum(
-            min(
-                max(0.0, within[1] - within[0] - fastest_s),
-                measure_union([*spans, *blocks], within),
-            )
-            for within, spans, _ in mine
-        )
-        assert sum_column(matrix, route) <= most_s + TINY
-    assert all(cell >= 0 for row in matrix.seconds for cell in row)
-    assert all(len(row) == len(matrix.routes) for row in matrix.seconds)
-
-
-@given(make_delayed_audit(), make_findings())
-def test_a_row_is_what_the_culprit_took(made: DelayedAudit, samples: list[AuditFinding]) -> None:
-    """And all rows are all victims' losses."""
     evidence = made.build()
     found, matrix = charge_findings([*LoopBlocked.find(evidence).findings, *samples], evidence)
-    lost_s = sum(each.taken_s for each in found)
-    assert abs(lost_s - sum(map(sum, matrix.seconds))) < TINY
+    for route in matrix.routes:
+        assert sum_column(matrix, route) <= measure_most(made, evidence, route) + TINY
+    assert all(cell >= 0 for row in matrix.seconds for cell in row)
+    assert all(len(row) == len(matrix.routes) for row in matrix.seconds)
+    assert abs(sum(each.taken_s for each in found) - sum(map(sum, matrix.seconds))) < TINY
     for culprit, row in zip(matrix.rows, matrix.seconds, strict=True):
         assert sum(row) > 0
-        mine = [each for each in found if each.code == "LOOP_BLOCKED" and each.route]
-        if culprit.harm == "blocks the loop":
-            taken_s = sum(
-                each.taken_s
-                for each in mine
-                if (each.route, each.line, each.phase)
-                == (culprit.route, culprit.line, culprit.phase)
-            )
-            assert abs(taken_s - sum(row)) < TINY
-        if culprit.route is not None and culprit.route in matrix.routes:
+        if culprit.route in matrix.routes:
             assert row[matrix.routes.index(culprit.route)] == 0
+        if culprit.harm == "blocks the loop":
+            key = culprit.route, culprit.line, culprit.phase
+            mine = [each for each in found if (each.route, each.line, each.phase) == key]
+            taken_s = sum(each.taken_s for each in mine if each.code == "LOOP_BLOCKED")
+            assert abs(taken_s - sum(row)) < TINY
+
+
+@settings(max_examples=40)
+@given(make_delayed_audit(), st.lists(st.tuples(HALVES, HALVES), max_size=6))
+def test_over_all_findings_of_an_audit_nobody_lost_more_than_it_was_late(
+    made: DelayedAudit, uses: list[tuple[float, float]]
+) -> None:
+    """Here the waits, their holders and the middleware are found by the findings themselves."""
+    for began_s, took_s in uses:
+        made.use(made.ask("/slow", began_s, took_s), began_s, took_s)
+    evidence = made.build()
+    found = find_all(evidence)
+    for route in found.matrix.routes:
+        assert sum_column(found.matrix, route) <= measure_most(made, evidence, route) + TINY
+    charged = [each for each in found.findings if each.code != "THREADS_PINNED"]
+    lost: dict[str, float] = defaultdict(float)
+    for victim in (each for finding in charged for each in finding.victims or ()):
+        lost[victim.route] += victim.seconds
+    for route, seconds in lost.items():
+        assert seconds <= sum_column(found.matrix, route) + TINY
 
 
 def ask_twice(made: DelayedAudit) -> int:
@@ -289,15 +340,63 @@ def test_a_deadlock_answers_for_its_holders() -> None:
     assert round(sum(map(sum, matrix.seconds)), 6) == 2.0
 
 
+def test_pinned_threads_have_the_victims_of_their_place_and_else_what_was_found() -> None:
+    made = DelayedAudit()
+    made.wait(ask_twice(made), 1.0, 2.0)
+    victims = (Victim("/small", 1, 0.2),)
+    pins = [
+        SamplePins(
+            severity="error", confidence="high", route=route, phase="endpoint", file="main.py",
+            line=12, function="keep", victims=victims,
+        )
+        for route in ("/slow", "/idle")
+    ]  # fmt: skip
+    wait = find_wait([("/slow", 3.0), ("/other", 1.0)])
+    (waits, slow, idle), matrix = charge_findings([wait, *pins], made.build())
+    assert [round(each.taken_s, 6) for each in (waits, slow, idle)] == [0.5, 1.5, 0.2]
+    assert [each.route for each in slow.victims or ()] == ["/fast"]
+    assert round(sum(map(sum, matrix.seconds)), 6) == 2.0
+
+
 def test_a_middleware_that_keeps_answers_takes_from_every_route() -> None:
     made = DelayedAudit()
     made.keep(ask_twice(made), 1.1, 2.0)
     made.ask("/other", 5.0, 0.2)
     made.keep(made.ask("/other", 6.0, 1.2), 6.2, 1.0)
-    (found,), matrix = charge_findings([find_kept_answer(None)], made.build())
+    kept = [find_kept_answer(route) for route in ("/fast", "/other")]
+    found, matrix = charge_findings(kept, made.build())
+    (culprit,) = matrix.rows
+    assert (culprit.harm, culprit.route, culprit.line) == ("delays answers", None, 30)
     assert matrix.routes == ("/fast", "/other")
     assert round_cells(matrix) == [[2.0, 1.0]]
-    assert [each.route for each in found.victims or ()] == ["/fast", "/other"]
+    victims = [victim for each in found for victim in each.victims or ()]
+    assert [(each.route, round(each.seconds, 6)) for each in victims] == [
+        ("/fast", 2.0), ("/other", 1.0),
+    ]  # fmt: skip
+
+
+def test_of_the_users_own_traffic_the_app_says_who_was_late() -> None:
+    """A websocket is no request that waits for its answer."""
+    made = DelayedAudit()
+    for visit, (arrived_s, sent_s) in enumerate([(0.0, 0.1), (1.0, 3.1)], start=1):
+        made.audit.handle("/fast", visit=visit, arrived_s=arrived_s, sent_s=sent_s)
+        made.requests.append(("/fast", (arrived_s, sent_s), []))
+    made.audit.handle("/live", visit=3, arrived_s=0.0, protocol="websocket")
+    made.wait(2, 1.0, 2.0)
+    evidence = made.build()
+    (found,), matrix = charge_findings([find_wait([("/slow", 1.0)])], evidence)
+    assert [(each.route, each.requests) for each in found.victims or ()] == [("/fast", 1)]
+    assert round_cells(matrix) == [[2.0]]
+    assert set(RequestsInFlight(evidence).routes) == {"/fast"}
+
+
+def test_waits_of_another_place_are_not_charged() -> None:
+    made = DelayedAudit()
+    visit = ask_twice(made)
+    made.wait(visit, 1.0, 0.5)
+    made.wait(visit, 1.5, 1.5, line=21)
+    _, matrix = charge_findings([find_wait([("/slow", 1.0)])], made.build())
+    assert round_cells(matrix) == [[0.5]]
 
 
 def test_waits_without_known_holders_have_no_known_victims() -> None:
@@ -325,13 +424,3 @@ def test_the_matrix_is_a_key_of_findings_json() -> None:
         "routes": ("/fast",),
         "seconds": ((2.0,),),
     }  # fmt: skip
-
-
-def test_the_last_row_of_a_handover_counts() -> None:
-    made = DelayedAudit()
-    made.wait(ask_twice(made), 1.0, None)
-    evidence = made.build()
-    later = evidence.handovers.with_columns(granted_s=pl.lit(1.5))
-    evidence = replace(evidence, handovers=pl.concat([evidence.handovers, later]))
-    _, matrix = charge_findings([find_wait([("/slow", 1.0)])], evidence)
-    assert round_cells(matrix) == [[0.5]]

@@ -220,7 +220,7 @@ def test_the_matrix_fits_a_terminal_and_sums_up_what_has_no_room() -> None:
     culprits = (
         Culprit("keeps threads", "/pay", "endpoint", "service.py", 36, "pay"),
         Culprit(
-            "keeps answers", None, "middleware", "app/middleware/with_a_long_name.py", 120,
+            "delays answers", None, "middleware", "app/middleware/with_a_long_name.py", 120,
             "Timing.__call__",
         ),
     )  # fmt: skip

@@ -108,6 +108,14 @@ def test_a_full_pool_that_hurts_nobody_is_innocent() -> None:
     assert found.severity == "warning"
 
 
+def test_a_queue_with_free_threads_is_innocent() -> None:
+    """One thread of four works meanwhile: the others are late for another reason."""
+    rows = [*fill("executor")[:1], *(wait(0.3, visit, queue="executor") for visit in range(1, 9))]
+    assert find(ExecutorWait, build(rows)) == []
+    full = [*fill("executor"), *(wait(0.3, visit, queue="executor") for visit in range(1, 9))]
+    assert len(find(ExecutorWait, build(full))) == 1
+
+
 def test_many_small_waits_of_a_request_are_one() -> None:
     chunks = [wait(0.004, at_s=1 + 0.01 * turn) for turn in range(50)]
     (found,) = find(PoolWait, build([*fill(), *chunks]))

@@ -7,6 +7,7 @@ import json
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Annotated
 
@@ -25,6 +26,7 @@ ROWS: list[dict[str, object]] = [
 ]
 MEGABYTE = "x" * (1 << 20)
 FOUR = anyio.Semaphore(4)
+MANY = ThreadPoolExecutor(32)
 ONE = threading.Lock()
 
 
@@ -64,7 +66,7 @@ async def sleep_in_thread() -> str:
 
 @app.get("/executor")
 async def sleep_in_executor() -> str:
-    await asyncio.get_running_loop().run_in_executor(None, time.sleep, WAIT_S)
+    await asyncio.get_running_loop().run_in_executor(MANY, time.sleep, WAIT_S)
     return "slept"
 
 

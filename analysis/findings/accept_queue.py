@@ -1,0 +1,167 @@
+"""Connections that waited in the accept queue of the listening socket, or were dropped there."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from analysis.findings.attribution import attribute_stretches
+from analysis.findings.base import AuditFinding, AuditFindings, Notice, Severity
+from analysis.findings.evidence import AuditEvidence
+from analysis.findings.places import BlockPlace, PlaceFinder
+from analysis.findings.spans import intersect, measure, meets, merge, subtract
+from analysis.findings.time_asked import Span, count_requests
+from analysis.findings.victims import sum_by_stretch
+from analysis.stats import formats
+from records.server import QueueStretch
+from scenarios.units import Second
+
+LONG_S = 1.0
+"""A shorter wait is part of what the block itself costs: LOOP_BLOCKED says it."""
+NEAR_S = 0.5
+UNEXPLAINED = "no block of the event loop explains it, perhaps the machine was busy"
+COVERS = 0.8
+"""Of a wait: so much of it must be blocked for the block to explain it."""
+
+
+@dataclass(frozen=True, slots=True)
+class BlockedWait:
+    """While every process was blocked. waited_s: of at least one connection. longest_s: without a
+    gap. In a gap between two blocks the queue may be emptied, and be full again before the next
+    look: what was in it before is not known to have waited for both."""
+
+    stretch: QueueStretch
+    place: BlockPlace
+    waited_s: Second
+    longest_s: Second
+
+
+@dataclass(frozen=True, kw_only=True)
+class AcceptQueue(AuditFinding):
+    """count: connections that waited at once, at most; seconds: for how long some waited.
+    longest_ms: of one, at least. cause: blocked, where the loops of all processes were blocked
+    meanwhile; backlog, where connections were dropped and no block explains it. dropped: attempts
+    to connect, repeated ones too."""
+
+    dropped: int
+    backlog: int | None
+
+    @classmethod
+    def find(cls, evidence: AuditEvidence) -> AuditFindings:
+        server = evidence.record.server
+        least_s = 0.0 if server.dropped else LONG_S
+        queue = [each for each in server.queue if each.ended_s - each.began_s >= least_s]
+        waits = list(explain_waits(queue, evidence))
+        is_long = any(each.longest_s >= LONG_S for each in waits)
+        found = (cls.build(waits, evidence),) if server.dropped or is_long else ()
+        return AuditFindings(found, tuple(write_notices(waits, evidence)))
+
+    @classmethod
+    def build(cls, waits: Sequence[BlockedWait], evidence: AuditEvidence) -> Self:
+        server = evidence.record.server
+        worst = max(waits, key=lambda each: each.longest_s, default=None)
+        place = worst.place if worst else BlockPlace(None, None)
+        severity: Severity = "error" if server.dropped else "warning"
+        stretches = [each.stretch for each in waits] or server.queue
+        return cls(
+            severity=severity,
+            confidence="high" if worst else "medium",
+            route=place.route,
+            phase=place.phase,
+            file=place.file,
+            line=place.line,
+            function=place.function,
+            call="the accept queue",
+            cause="blocked" if worst else "backlog",
+            count=max((each.connections for each in stretches), default=None),
+            seconds=sum(each.waited_s for each in waits),
+            longest_ms=1000 * worst.longest_s if worst else None,
+            dropped=server.dropped,
+            backlog=server.backlog,
+        )
+
+    @property
+    def message(self) -> str:
+        return " ".join(self._say())
+
+    def _say(self) -> Iterator[str]:
+        if self.longest_ms is not None:
+            yield (
+                "New connections waited in the accept queue, one for "
+                f"{formats.milliseconds(self.longest_ms)} ms at least, because the event loop of "
+                "each process was blocked: mostly here."
+            )
+        if self.dropped:
+            yield (
+                f"{'1 attempt' if self.dropped == 1 else f'{self.dropped:,} attempts'} to connect "
+                f"found the queue full (backlog {self.backlog}): a client tries again after 1 s."
+            )
+        if self.cause == "blocked":
+            yield "Remove the blocking call."
+        else:
+            yield "Raise --backlog, and net.core.somaxconn where it is lower."
+
+
+def explain_waits(queue: Sequence[QueueStretch], evidence: AuditEvidence) -> Iterator[BlockedWait]:
+    """Those that met blocks of every process that lived then."""
+    if not queue:
+        return
+    finder = PlaceFinder(evidence.record.folder, evidence.endpoints)
+    sites = attribute_stretches(evidence.stretches, finder, count_requests(evidence)).sites
+    blocked: dict[int, list[tuple[Span, BlockPlace]]] = defaultdict(list)
+    for place, shares in sites.items():
+        for stretch, _ in sum_by_stretch(shares):
+            blocked[stretch.pid].append(((stretch.began_s, stretch.ended_s), place))
+    lives = measure_lives(evidence)
+    loops = {pid: merge(span for span, _ in spans) for pid, spans in blocked.items()}
+    free = merge(
+        span for pid, life in lives.items() for span in subtract([life], loops.get(pid, []))
+    )
+    for each in queue:
+        wait = each.began_s, each.ended_s
+        met = [
+            (span, place)
+            for spans in blocked.values()
+            for span, place in spans
+            if meets(span, wait)
+        ]
+        common = subtract(intersect(merge(span for span, _ in met), wait), free)
+        if measure(common) >= COVERS * (each.ended_s - each.began_s):
+            longest_s = max(end_s - begin_s for begin_s, end_s in common)
+            yield BlockedWait(each, choose_place(met, wait), measure(common), longest_s)
+
+
+def measure_lives(evidence: AuditEvidence) -> dict[int, Span]:
+    """From the first to the last that is known of each process."""
+    known: dict[int, list[Second]] = defaultdict(list)
+    for pid, at_s in evidence.samples.select("pid", "at_s").drop_nulls().iter_rows():
+        known[pid].append(at_s)
+    for stretch in evidence.stretches:
+        known[stretch.pid] += [stretch.began_s, stretch.ended_s]
+    for pid, at_s in evidence.handlers.select("pid", "arrived_s").drop_nulls().iter_rows():
+        known[pid].append(at_s)
+    return {pid: (min(times), max(times)) for pid, times in known.items()}
+
+
+def choose_place(blocks: Iterable[tuple[Span, BlockPlace]], wait: Span) -> BlockPlace:
+    """That blocked for the longest time meanwhile."""
+    found: dict[BlockPlace, Second] = defaultdict(float)
+    for span, place in blocks:
+        found[place] += measure(intersect([span], wait))
+    return max(found, key=lambda each: found[each])
+
+
+def write_notices(waits: Sequence[BlockedWait], evidence: AuditEvidence) -> Iterator[Notice]:
+    """Long waits that no block explains."""
+    explained = {each.stretch for each in waits}
+    left = [each for each in evidence.record.server.queue if each not in explained]
+    worst = max(left, key=lambda each: each.ended_s - each.began_s, default=None)
+    if worst is None or worst.ended_s - worst.began_s < LONG_S:
+        return
+    is_after_end = any(
+        worst.began_s - NEAR_S <= each.at_s <= worst.ended_s for each in evidence.record.server.ends
+    )
+    why = "a worker had ended, and its successor did not serve yet" if is_after_end else UNEXPLAINED
+    length_s = worst.ended_s - worst.began_s
+    said = f"For {length_s:,.1f} s, new connections waited in the accept queue: {why}."
+    yield Notice("ACCEPT_QUEUE_WAIT", said, length_s)

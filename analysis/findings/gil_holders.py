@@ -1,0 +1,125 @@
+"""Which calls in threads of the pools kept the GIL while a loop was blocked: those that used CPU
+meanwhile, by their threads' own clocks. A stack is needed for the line alone."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import polars as pl
+
+from analysis.findings.evidence import GilHolder, Stack, StackFrame, Stretch
+from analysis.findings.framework import BlockPhase
+from analysis.stats.quantiles import Values
+from scenarios.units import Second
+
+LEAST_S = 0.005
+"""Of a call's CPU: the interpreter passes the GIL on this often, so less keeps it from nobody."""
+Code = tuple[str | None, str | None]
+"""A route, and what ran for it."""
+CALL_COLUMNS = (
+    "pid", "visit", "route", "phase", "thread_id", "began_s", "ended_s", "cpu_s", "work",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadWork:
+    """cpu_s: of its thread from its begin to its end. work: "file:first_line name" of what ran."""
+
+    pid: int
+    visit: int | None
+    route: str | None
+    phase: BlockPhase | None
+    thread: int
+    began_s: Second
+    ended_s: Second
+    cpu_s: Second
+    work: str | None
+
+    @property
+    def code(self) -> Code:
+        return self.route, self.work
+
+    def estimate_cpu(self, stretch: Stretch) -> Second:
+        """Within the stretch, as if the call had used it evenly."""
+        overlap_s = min(self.ended_s, stretch.ended_s) - max(self.began_s, stretch.began_s)
+        lasted_s = self.ended_s - self.began_s
+        return max(0.0, min(overlap_s, self.cpu_s * overlap_s / lasted_s)) if lasted_s else 0.0
+
+    def build_stack(self) -> Stack:
+        """Its function alone, at its first line; empty where it is not in Python."""
+        place, _, name = (self.work or "").partition(" ")
+        file, _, line = place.rpartition(":")
+        if not line.isdecimal():
+            return ()
+        return (StackFrame("", file, int(line), name.rpartition(".")[2], int(line)),)
+
+
+@dataclass(frozen=True, slots=True)
+class GilPart:
+    """What one thread answers for in a stretch. stack: its function alone where its own was not
+    seen. cpu_s: that it used meanwhile."""
+
+    stack: Stack
+    route: str | None
+    phase: BlockPhase | None
+    visit: int | None
+    cpu_s: Second
+
+
+@dataclass(slots=True)
+class ThreadWorks:
+    """Of an audit; none where the probe did not record them."""
+
+    calls: Sequence[ThreadWork] = ()
+    _seen: dict[Code, dict[Stack, Second]] = field(default_factory=dict)
+    _began_s: Values = field(init=False)
+    _ended_s: Values = field(init=False)
+    _threads: set[tuple[int, int]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._began_s = np.array([each.began_s for each in self.calls])
+        self._ended_s = np.array([each.ended_s for each in self.calls])
+        self._threads = {(each.pid, each.thread) for each in self.calls}
+
+    @classmethod
+    def load(cls, rows: pl.DataFrame) -> "ThreadWorks":
+        """rows: of CALL_COLUMNS."""
+        known = rows.select(CALL_COLUMNS).drop_nulls(("thread_id", "began_s", "ended_s", "cpu_s"))
+        busy = known.filter(pl.col("cpu_s") >= LEAST_S)
+        return cls([ThreadWork(*each) for each in busy.iter_rows()])
+
+    def find_during(self, stretch: Stretch) -> list[ThreadWork]:
+        during = (self._began_s < stretch.ended_s) & (self._ended_s > stretch.began_s)
+        found = (self.calls[at] for at in np.flatnonzero(during).tolist())
+        return [each for each in found if each.pid == stretch.pid]
+
+    def learn_lines(self, stretches: Iterable[Stretch]) -> None:
+        """From the stacks that were seen, for the stretches in which none was."""
+        found: dict[Code, dict[Stack, Second]] = defaultdict(lambda: defaultdict(float))
+        for stretch in stretches:
+            holder = stretch.holder
+            for call in self.find_during(stretch) if holder and holder.stack else ():
+                if holder and call.thread == holder.thread:
+                    found[call.code][holder.stack] += stretch.clocks.length_s
+        self._seen = dict(found)
+
+    def list_parts(self, stretch: Stretch) -> Iterator[GilPart]:
+        """Of the calls that used CPU meanwhile, and of the busiest thread if it is none of a pool:
+        what those used is in their calls. (The busiest thread may be one that began right after
+        the stretch, before the watchdog came through.) Nothing where no call did."""
+        holder, calls = stretch.holder, self.find_during(stretch)
+        for call in calls:
+            stack = self._find_stack(call, holder)
+            cpu_s = call.estimate_cpu(stretch)
+            if cpu_s > 0:
+                yield GilPart(stack, call.route, call.phase, call.visit, cpu_s)
+        if calls and holder and (stretch.pid, holder.thread) not in self._threads:
+            cpu_s = stretch.clocks.holder_cpu_s or 0.0
+            yield GilPart(holder.stack, holder.route, None, holder.visit, cpu_s)
+
+    def _find_stack(self, call: ThreadWork, holder: GilHolder | None) -> Stack:
+        if holder is not None and holder.thread == call.thread and holder.stack:
+            return holder.stack
+        seen = self._seen.get(call.code, {})
+        return max(seen, key=lambda each: seen[each], default=()) or call.build_stack()

@@ -1,0 +1,52 @@
+"""A free-threaded Python whose GIL is on."""
+
+from dataclasses import dataclass
+
+from analysis.findings.base import AuditFinding, AuditFindings
+from analysis.findings.evidence import AuditEvidence
+from records.audit import GIL_OPTION
+
+
+@dataclass(frozen=True, kw_only=True)
+class GilReenabled(AuditFinding):
+    """call: the module that turned it on; None where Python did not say. severity: `info` where it
+    was turned on by an option."""
+
+    python: str
+    processes: int
+
+    @classmethod
+    def find(cls, evidence: AuditEvidence) -> AuditFindings:
+        found: dict[tuple[str, str | None], int] = {}
+        for each in evidence.record.processes:
+            if each.free_threaded and each.gil:
+                key = each.python, each.gil_enabled_by
+                found[key] = found.get(key, 0) + 1
+        return AuditFindings(
+            findings=tuple(
+                cls(
+                    severity="info" if module == GIL_OPTION else "warning",
+                    confidence="high",
+                    cause="gil",
+                    call=module,
+                    python=python,
+                    processes=count,
+                )
+                for (python, module), count in found.items()
+            )
+        )
+
+    @property
+    def message(self) -> str:
+        said = f"Python {self.python} is free-threaded, but its GIL is on: "
+        if self.call == GIL_OPTION:
+            return f"{said}{self.call} turns it on. Remove the option to run threads in parallel."
+        if self.call is None:
+            return (
+                f"{said}a module that is not made for running without it has turned it on. "
+                "Python names it in a RuntimeWarning when it imports it; update that package."
+            )
+        return (
+            f"{said}the import of {self.call} has turned it on. Update that package to a version "
+            "that is made for running without the GIL."
+        )

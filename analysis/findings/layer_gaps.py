@@ -1,0 +1,105 @@
+"""How long each layer of middleware has a request, or its answer, before it passes it on."""
+
+import numpy as np
+import polars as pl
+
+from analysis.findings.evidence import AuditEvidence
+from analysis.findings.layer_evidence import MIDDLEWARE, join_inner_layers
+from analysis.findings.loop_delays import LoopDelays
+from analysis.stats.quantiles import Values
+
+KEYS = ("pid", "visit", "layer", "depth", "route", "side")
+"""One function may be several layers."""
+
+
+def measure_gaps(evidence: AuditEvidence) -> pl.DataFrame:
+    """One row a layer, request and side (`request`, `answer`):
+
+    gap_s: how long it had it, without what the client, the layers outside of it, and the queues for
+    threads took. late_s: of that, when the loop was late. round_s: how long the loop took for a
+    round then. waits: it waits for the rest of the body.
+    """
+    rows = join_inner_layers(evidence.layers).filter(pl.col("kind").is_in(MIDDLEWARE))
+    gaps = pl.concat([select_request_gaps(rows), select_start_gaps(rows), select_body_gaps(rows)])
+    pids, begin_s = gaps["pid"].to_numpy(), gaps["begin_s"].to_numpy()
+    end_s = gaps["end_s"].to_numpy()
+    loop = LoopDelays(evidence)
+    others_s = gaps["others_s"].to_numpy() + measure_queues(gaps, evidence)
+    columns = {
+        "gap_s": np.maximum(end_s - begin_s - others_s, 0.0),
+        "late_s": loop.measure_overlap(pids, begin_s, end_s),
+        "round_s": loop.measure_rounds(pids, end_s),
+    }
+    measured = gaps.with_columns(pl.Series(name, each) for name, each in columns.items())
+    return measured.group_by(KEYS, maintain_order=True).agg(
+        pl.col("gap_s").sum(),
+        pl.min_horizontal("late_s", "gap_s").sum().alias("late_s"),
+        pl.col("round_s").max(),
+        pl.col("waits").any(),
+    )
+
+
+def select_gaps(
+    rows: pl.DataFrame, side: str, begin_s: pl.Expr, end_s: pl.Expr, others_s: pl.Expr
+) -> pl.DataFrame:
+    """others_s: of the gap, what the layer waited for others."""
+    gaps = rows.select(
+        *KEYS[:-1],
+        side=pl.lit(side),
+        begin_s=begin_s,
+        end_s=end_s,
+        others_s=others_s,
+        waits=waits_for_body() if side == "answer" else pl.lit(value=False),
+    )
+    return gaps.drop_nulls(["begin_s", "end_s"]).with_columns(pl.col("others_s").fill_null(0.0))
+
+
+def select_request_gaps(rows: pl.DataFrame) -> pl.DataFrame:
+    """From the request to the call of the next layer."""
+    begin_s, end_s = pl.col("entered_s"), pl.col("inner_s")
+    return select_gaps(rows, "request", begin_s, end_s, pl.col("client_s"))
+
+
+def select_start_gaps(rows: pl.DataFrame) -> pl.DataFrame:
+    """While the layer keeps the next one waiting that hands it the start of the answer."""
+    begin_s = pl.col("answered_s")
+    end_s = begin_s + pl.col("inner_start_wait_s")
+    others_s = overlap(*list_own_start(), begin_s, end_s)
+    return select_gaps(rows, "answer", begin_s, end_s, others_s)
+
+
+def select_body_gaps(rows: pl.DataFrame) -> pl.DataFrame:
+    """From the first part of the body that comes to the first that goes."""
+    begin_s, end_s = pl.col("inner_body_s"), pl.col("body_s")
+    return select_gaps(rows, "answer", begin_s, end_s, overlap(*list_own_start(), begin_s, end_s))
+
+
+def waits_for_body() -> pl.Expr:
+    """More than half of the time, the rest of the body is on its way."""
+    begin_s, end_s, last_s = pl.col("inner_body_s"), pl.col("body_s"), pl.col("inner_sent_s")
+    waits = (last_s <= end_s) & (last_s - begin_s > (end_s - begin_s) / 2)
+    return waits.fill_null(value=False)
+
+
+def list_own_start() -> tuple[pl.Expr, pl.Expr]:
+    """When the layer hands the start of the answer on, and what is outside has taken it."""
+    return pl.col("passed_s"), pl.col("passed_s") + pl.col("start_wait_s")
+
+
+def overlap(begin_s: pl.Expr, end_s: pl.Expr, from_s: pl.Expr, until_s: pl.Expr) -> pl.Expr:
+    both_s = pl.min_horizontal(end_s, until_s) - pl.max_horizontal(begin_s, from_s)
+    return both_s.clip(lower_bound=0.0)
+
+
+def measure_queues(gaps: pl.DataFrame, evidence: AuditEvidence) -> Values:
+    """Seconds of each gap in which its request waited for a thread."""
+    until_s = pl.coalesce("granted_s", "began_s", pl.lit(evidence.record.ended_s))
+    waits = evidence.handovers.drop_nulls(["pid", "visit", "queued_s"]).select(
+        "pid", "visit", "queued_s", until_s=until_s
+    )
+    joined = gaps.with_row_index("gap").join(waits, on=["pid", "visit"])
+    columns = map(pl.col, ("queued_s", "until_s", "begin_s", "end_s"))
+    summed = joined.group_by("gap").agg(overlap(*columns).sum())
+    found: Values = np.zeros(gaps.height)
+    found[summed["gap"].to_numpy()] = summed[summed.columns[-1]].to_numpy()
+    return found

@@ -1,0 +1,87 @@
+"""A size of anyio's pool of threads that is unlike any that is chosen for its threads, or that the
+pool does not keep."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import inf
+
+import polars as pl
+
+from analysis.findings.base import AuditFinding, AuditFindings
+from analysis.findings.evidence import AuditEvidence
+
+DEFAULT, FEWEST, MOST = 40, 4, 1_000
+"""anyio's own size, and what is unusual: with fewer than 4 a few slow requests stop all `def` code,
+beyond 1,000 the pool is no limit."""
+LEAST_SAMPLES = 3
+"""In a row: the two numbers of one sample are not read at one moment."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LimiterSize(AuditFinding):
+    """cause: "small", "large", or "exceeded"."""
+
+    tokens: float | None
+    """None where there is no limit."""
+    borrowed: float
+    """The most threads at once."""
+
+    @classmethod
+    def find(cls, evidence: AuditEvidence) -> AuditFindings:
+        known = evidence.samples.drop_nulls(["pool_total", "pool_borrowed"]).drop_nans("pool_total")
+        processes = known.sort("pid", "at_s").partition_by("pid", maintain_order=True)
+        found: dict[str, LimiterSize] = {}
+        for rows in processes:  # of several processes with the same the worst counts
+            for each in cls.judge(rows):
+                other = found.get(each.cause or "")
+                if other is None or other.borrowed < each.borrowed:
+                    found[each.cause or ""] = each
+        return AuditFindings(findings=tuple(found.values()))
+
+    @classmethod
+    def judge(cls, rows: pl.DataFrame) -> "Iterator[LimiterSize]":
+        """rows: samples of one process, in order."""
+        usual = max(Counter(rows["pool_total"].to_list()).items(), key=lambda each: each[1])[0]
+        most = max(rows["pool_borrowed"].to_list())
+        if usual < FEWEST or usual > MOST:
+            cause = "small" if usual < FEWEST else "large"
+            yield cls.build(cause, usual, most)
+        exceeded = rows.with_columns(
+            run=(pl.col("pool_borrowed") > pl.col("pool_total")).rle_id(),
+            over=pl.col("pool_borrowed") - pl.col("pool_total"),
+        ).filter(pl.col("over") > 0)
+        runs = exceeded.filter(pl.len().over("run") >= LEAST_SAMPLES).sort("over")
+        if runs.height:
+            yield cls.build("exceeded", runs["pool_total"][-1], runs["pool_borrowed"][-1])
+
+    @classmethod
+    def build(cls, cause: str, tokens: float, borrowed: float) -> "LimiterSize":
+        return cls(
+            severity="info",
+            confidence="high",
+            cause=cause,
+            call="anyio.CapacityLimiter",
+            tokens=None if tokens == inf else tokens,
+            borrowed=borrowed,
+        )
+
+    @property
+    def message(self) -> str:
+        size = "no limit" if self.tokens is None else f"{self.tokens:,.0f} tokens"
+        if self.cause == "exceeded":
+            return (
+                f"anyio's pool lent {self.borrowed:,.0f} tokens and has {size}: more threads ran "
+                "than it allows. Set total_tokens once, at startup, before requests arrive."
+            )
+        if self.cause == "small":
+            size = size.removesuffix("s") if self.tokens == 1 else size
+            return (
+                f"anyio's pool has {size} (anyio's own size is {DEFAULT}): each further `def` "
+                "request, dependency or file waits. Raise total_tokens unless it is meant."
+            )
+        return (
+            f"anyio's pool has {size} (anyio's own size is {DEFAULT}); at most "
+            f"{self.borrowed:,.0f} threads ran at once. Set total_tokens to what the database and "
+            "the memory can serve."
+        )

@@ -1,0 +1,117 @@
+"""Requests that the server refused by itself, without calling the app."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Self
+
+import polars as pl
+
+from analysis.findings.base import AuditFinding, AuditFindings, Notice, Severity
+from analysis.findings.evidence import AuditEvidence
+from analysis.findings.lost_requests import CLOSED, SEEN_S, UNMADE, list_lost, list_lost_by_ends
+from analysis.stats import formats
+
+REFUSAL = 503
+GRAVE_SHARE = 0.01
+INSIDE = ("starlette", "by hand")
+"""Hooks of a probe that has layers of the app around it."""
+UNMADE_TEXT = (
+    "{} got no connection: nobody listened at that moment, or the system refused it. Look whether "
+    "the server ended or restarted."
+)
+CLOSED_TEXT = (
+    "{} lost the connection before an answer came, and no end of a worker explains it: the server "
+    "closed it. Idle connections that it closes early do this (--keep-alive of gunicorn is 2 s)."
+)
+FOREIGN_TEXT = (
+    "{} got status 503 without a call of the app, and the server does not say that it refused "
+    "them: something before the app answers."
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefusedRequests(AuditFinding):
+    """count: requests that uvicorn answered with 503 because of its limit; share: of all that were
+    sent. limit: None where only its output tells that it has one."""
+
+    limit: int | None
+
+    @classmethod
+    def find(cls, evidence: AuditEvidence) -> AuditFindings:
+        rows = list_refused(evidence)
+        refused = rows.head(count_proven(rows.height, evidence))
+        findings = (cls.build(refused, evidence),) if refused.height else ()
+        notices = write_notices(rows.height - refused.height, evidence)
+        return AuditFindings(findings, tuple(notices))
+
+    @classmethod
+    def build(cls, refused: pl.DataFrame, evidence: AuditEvidence) -> Self:
+        share = refused.height / evidence.asked.height
+        routes = refused["route"].drop_nulls().unique()
+        severity: Severity = "error" if share >= GRAVE_SHARE else "warning"
+        took_s = (refused["ended_s"] - refused["started_s"]).drop_nulls()
+        return cls(
+            severity=severity,
+            confidence="high" if evidence.record.server.refusals else "medium",
+            route=routes[0] if len(routes) == 1 else None,
+            call="the server's limit",
+            cause="limit",
+            count=refused.height,
+            seconds=float(took_s.sum()),
+            share=share,
+            limit=evidence.record.server.settings.limit_concurrency,
+        )
+
+    @property
+    def message(self) -> str:
+        requests, share = count_requests_of(self.count or 0), formats.percent(self.share)
+        many, option = "as many", "its limit_concurrency"
+        if self.limit is not None:
+            many, option = f"{self.limit}", f"--limit-concurrency {self.limit}"
+        return (
+            f"uvicorn answered {requests} ({share}) with status 503 at once and did not call the "
+            f"app: while a process has {many} connections or more, idle ones too, {option} refuses "
+            "each request. Raise it above the number of connections that clients keep open."
+        )
+
+
+def count_proven(rows: int, evidence: AuditEvidence) -> int:
+    """What the server says in its output counts. One that says nothing, and has a limit, refused
+    all, if the probe stands before everything else that may answer."""
+    server = evidence.record.server
+    if server.refusals:
+        return min(rows, server.refusals)
+    is_outermost = all(not each.hook.startswith(INSIDE) for each in evidence.record.processes)
+    return rows if server.settings.limit_concurrency is not None and is_outermost else 0
+
+
+def list_refused(evidence: AuditEvidence) -> pl.DataFrame:
+    """Rows of clients with status 503 that the app knows nothing of. What a process saw in the last
+    moments before it was killed may be lost: that says nothing."""
+    known = evidence.handlers.select("request_id").drop_nulls().unique()
+    if not known.height:
+        return evidence.asked.clear()
+    rows = evidence.asked.filter(pl.col("status") == REFUSAL)
+    for end in evidence.record.server.ends:
+        is_near = pl.col("ended_s").is_between(end.at_s - 2 * SEEN_S, end.at_s + SEEN_S)
+        rows = rows.filter(~is_near)
+    return rows.join(known, on="request_id", how="anti")
+
+
+def write_notices(foreign: int, evidence: AuditEvidence) -> Iterator[Notice]:
+    lost = list_lost(evidence.asked)
+    by_ends = list_lost_by_ends(evidence.asked, evidence.record.server.ends)
+    closed = lost.filter(pl.col("error").is_in(CLOSED))
+    without_ends = closed.join(by_ends, on="request_id", how="anti")
+    counts = {
+        "ANSWERED_BEFORE_APP": (foreign, FOREIGN_TEXT),
+        "NO_CONNECTION": (lost.filter(pl.col("error").is_in(UNMADE)).height, UNMADE_TEXT),
+        "CONNECTION_LOST": (without_ends.height, CLOSED_TEXT),
+    }
+    for code, (count, text) in counts.items():
+        if count:
+            yield Notice(code, text.format(count_requests_of(count)))
+
+
+def count_requests_of(count: int) -> str:
+    return "1 request" if count == 1 else f"{count:,} requests"

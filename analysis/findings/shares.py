@@ -1,0 +1,54 @@
+"""A place's part of a blocked stretch, and sums of several."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from analysis.findings.causes import Cause
+from analysis.findings.evidence import Stretch
+from analysis.findings.places import LocatedStack
+from scenarios.units import Second
+
+
+@dataclass(frozen=True, slots=True)
+class StretchShare:
+    """A place's part of a stretch. samples: how many it counts for; 0 where the cause is too
+    doubtful to accuse anything of it. is_all: it is the only one of its stretch. is_holder: of the
+    thread that kept the GIL."""
+
+    stretch: Stretch
+    located: LocatedStack
+    seconds: Second
+    cause: Cause
+    samples: int
+    is_all: bool = False
+    is_holder: bool = False
+    holder_visit: int | None = None
+
+    @property
+    def request(self) -> tuple[int, bool, int]:
+        """Whose it is; the stretch by itself where no request is known."""
+        visit = self.holder_visit if self.is_holder else self.stretch.visit
+        return self.stretch.pid, visit is not None, visit or self.stretch.number
+
+
+def count_samples(shares: Sequence[StretchShare]) -> int:
+    return sum(share.samples for share in shares)
+
+
+def is_entry(shares: Sequence[StretchShare]) -> bool:
+    """The line of the `def`: the interpreter passes the GIL on when a function is entered, so this
+    is where many samples are, whichever line of the function takes the time."""
+    own = shares[0].located.own
+    return own is not None and own.line == own.first_line
+
+
+def sum_seconds(shares: Sequence[StretchShare]) -> Second:
+    return sum(share.seconds for share in shares)
+
+
+def sum_by_request(shares: Sequence[StretchShare]) -> Mapping[object, Second]:
+    found: dict[object, Second] = defaultdict(float)
+    for share in shares:
+        found[share.request] += share.seconds
+    return found

@@ -1,0 +1,183 @@
+"""Streams, background tasks and the like that keep threads of a pool for long."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import polars as pl
+
+from analysis.findings.base import AuditFinding, AuditFindings, Victim
+from analysis.findings.blamed_loops import QUEUE
+from analysis.findings.evidence import AuditEvidence
+from analysis.findings.handover_evidence import PLACE, locate_handovers
+from analysis.findings.queue_names import name_queue
+from analysis.findings.token_time import StepFunction, is_positive
+from analysis.findings.victims import LEAST_S, RequestsInFlight, locate_requests
+from analysis.findings.wait_sites import SITE, name_holders
+from analysis.stats.quantiles import Values
+from scenarios.units import Second
+
+SUBJECTS: Mapping[str, str] = {
+    "stream": "The stream",
+    "background": "The background task",
+    "websocket": "The websocket's call",
+    "callback": "The task's call",
+    "startup": "The call at startup",
+}
+"""By phase, what may last. An endpoint or a dependency that takes long is slow, and no more."""
+CURE = "Run it in a thread of its own, outside of the pool, or make it asynchronous."
+CURES: Mapping[str, str] = {
+    "stream": "Make it an `async def` generator that awaits what it waits for.",
+    "background": "Make it asynchronous, or give it to a queue of jobs with workers of its own.",
+}
+SHARED = ("anyio", "executor")
+"""Queues that all code of the process shares. Another one may be meant to be kept."""
+LONG_S: Second = 5.0
+MOST = 0.5
+"""Of the tokens: whether anybody waits today or not, few are left."""
+HARM_S: Second = 0.1
+GRAVE_S: Second = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class PinnedTime:
+    """Of a place in a queue of a process. kept_s: token-seconds by request. most_s: how long it had
+    half of the tokens or more. any_s: how long it had any. lost: of the requests that waited, with
+    their routes, what this place answers for."""
+
+    kept_s: Values
+    most_s: Second
+    any_s: Second
+    capacity: float
+    lost: pl.DataFrame
+
+
+@dataclass(frozen=True, kw_only=True)
+class ThreadsPinned(AuditFinding):
+    """seconds: of threads together. count: requests that kept one; median_ms, longest_ms: of one
+    request. share: of the queue's tokens, while it has any.
+
+    A place is found if one request keeps a token for 5 s, or all together half of the tokens, and
+    if others wait meanwhile, or half of the tokens are gone for 5 s. Each token that is in use
+    answers for an equal part of a wait.
+
+    severity: `error` where a request of another route loses a second, else `warning`.
+    """
+
+    queue: str
+    capacity: float
+
+    @classmethod
+    def find(cls, evidence: AuditEvidence) -> AuditFindings:
+        rows = locate_handovers(evidence)
+        long = name_holders(rows, evidence).filter(pl.col("phase").is_in(list(SUBJECTS)))
+        if long.is_empty():
+            return AuditFindings()
+        rows = join_clients(rows, evidence)
+        queues = rows.partition_by(*QUEUE, as_dict=True)
+        found = []
+        for site in long.partition_by(*SITE, maintain_order=True):
+            parts = site.partition_by(*QUEUE, as_dict=True).items()
+            times = [measure_pins(part, queues[key]) for key, part in parts]
+            if is_pinned(times, site["queue"][0] in SHARED):
+                found.append(cls.build(site, times))
+        return AuditFindings(findings=tuple(found))
+
+    @classmethod
+    def build(cls, site: pl.DataFrame, times: Sequence[PinnedTime]) -> Self:
+        first = site.row(0, named=True)
+        kept_ms = 1000 * np.concatenate([each.kept_s for each in times])
+        capacity = max(each.capacity for each in times)
+        any_s = sum(each.any_s for each in times)
+        lost = pl.concat([each.lost for each in times]).filter(pl.col("lost_s") >= LEAST_S)
+        others = lost.filter(~pl.col("route").eq_missing(pl.lit(first["route"], pl.String)))
+        worst_s = others["lost_s"].to_numpy().max(initial=0.0)
+        return cls(
+            severity="error" if worst_s >= GRAVE_S else "warning",
+            confidence="high" if first["file"] else "medium",
+            **{name: first[name] for name in PLACE},
+            cause=name_queue(first["queue"], None).kind,
+            count=len(kept_ms),
+            seconds=float(kept_ms.sum()) / 1000,
+            median_ms=float(np.median(kept_ms)),
+            longest_ms=float(kept_ms.max()),
+            share=min(1.0, float(kept_ms.sum()) / 1000 / (any_s * capacity)),
+            victims=None if first["route"] is None else tuple(list_victims(others)),
+            queue=first["queue"],
+            capacity=capacity,
+        )
+
+    @property
+    def message(self) -> str:
+        named, kept = name_queue(self.queue, None), (self.share or 0.0) * self.capacity
+        subject = SUBJECTS.get(self.phase or "", "The code")
+        name = f" {self.function}()" if self.function else ""
+        lost = sum(each.requests for each in self.victims or ())
+        lines = [
+            f"{subject}{name} keeps a {named.unit} of {named.name} for up to "
+            f"{(self.longest_ms or 0.0) / 1000:,.1f} s; together its calls keep {kept:,.1f} of "
+            f"the {self.capacity:,.0f} on average."
+        ]
+        if lost:
+            requests = "1 request" if lost == 1 else f"{lost:,} requests"
+            lines.append(f"{requests} of other routes lost {self.taken_s:,.1f} s.")
+        return " ".join([*lines, CURES.get(self.phase or "", CURE)])
+
+
+def join_clients(rows: pl.DataFrame, evidence: AuditEvidence) -> pl.DataFrame:
+    """client_s: when the request's client had its answer, or gave up; null where it is not known.
+    lost_share: of its delays, what made it late (victims.RequestsInFlight)."""
+    clients = locate_requests(evidence).select("pid", "visit", client_s="until_s")
+    shares = pl.Series(RequestsInFlight(evidence).lost_share)
+    known = clients.with_columns(lost_share=shares).drop_nulls(["visit", "client_s"])
+    known = known.unique(["pid", "visit"], keep="first", maintain_order=True)
+    joined = rows.join(known, on=["pid", "visit"], how="left", maintain_order="left")
+    return joined.with_columns(pl.col("lost_share").fill_null(1.0))
+
+
+def measure_pins(uses: pl.DataFrame, queue: pl.DataFrame) -> PinnedTime:
+    """uses: of one place; queue: all hand-overs of the queue in that process."""
+    begin, end = (uses[name].to_numpy() for name in ("use_from_s", "use_until_s"))
+    level = StepFunction.count(begin, end)
+    known = queue["capacity"].drop_nulls().to_numpy()
+    capacity = float(known.min(initial=np.inf))
+    most = max(1.0, MOST * capacity)
+    lone = pl.when(pl.col("visit").is_null()).then("handover")
+    kept_s = (
+        uses.group_by("visit", lone=lone, maintain_order=True)
+        .agg((pl.col("use_until_s") - pl.col("use_from_s")).clip(lower_bound=0.0).sum())
+        .get_column("use_until_s")
+    )
+    waits = queue.filter((pl.col("token_s") > 0) & ~pl.col("is_after"))
+    until_s = waits.select(pl.min_horizontal("wait_until_s", "client_s")).to_series()
+    waited = level.integrate(waits["wait_from_s"].to_numpy(), until_s.to_numpy())
+    lost_s = np.minimum(waited / max(1.0, capacity), waits["token_s"].to_numpy())
+    lost_s *= waits["lost_share"].to_numpy()
+    lost = waits.select("pid", "visit", "route", lost_s=pl.Series(lost_s))
+    return PinnedTime(
+        kept_s=kept_s.to_numpy(),
+        most_s=level.map(lambda levels: (levels >= most).astype(float)).measure_all(),
+        any_s=level.map(is_positive).measure_all(),
+        capacity=capacity,
+        lost=lost.group_by("pid", "visit", "route", maintain_order=True).agg(
+            pl.col("lost_s").sum()
+        ),
+    )
+
+
+def is_pinned(times: Sequence[PinnedTime], is_shared: bool) -> bool:
+    """is_shared: all code of the process needs the queue; one of its own may be meant for this."""
+    most_s = sum(each.most_s for each in times)
+    longest_s = max(float(each.kept_s.max()) for each in times)
+    if not np.isfinite(times[0].capacity) or (longest_s < LONG_S and most_s < LONG_S):
+        return False
+    harm_s = sum(float(each.lost["lost_s"].sum()) for each in times)
+    return harm_s >= HARM_S or (is_shared and most_s >= LONG_S)
+
+
+def list_victims(others: pl.DataFrame) -> Iterator[Victim]:
+    """The most harmed first. others: requests of other routes and what they lost."""
+    routes = others.drop_nulls("route").group_by("route", maintain_order=True)
+    summed = routes.agg(pl.len(), pl.col("lost_s").sum()).sort("lost_s", descending=True)
+    yield from (Victim(*row) for row in summed.iter_rows())

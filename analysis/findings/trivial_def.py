@@ -1,0 +1,116 @@
+"""A `def` endpoint or dependency that does next to nothing, and takes a thread for it."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import polars as pl
+
+from analysis.findings.base import AuditFinding, AuditFindings
+from analysis.findings.evidence import AuditEvidence
+from analysis.findings.handover_evidence import locate_handovers
+from analysis.findings.wait_sites import LEAST_S
+from analysis.stats import formats
+from scenarios.units import Second
+
+MIN_CALLS = 20
+TRIVIAL_CPU_S, TRIVIAL_S = 50e-6, 300e-6
+"""Of the median call. A hand-over to a thread costs about as much."""
+SLOW_S, SLOW_SHARE = 0.002, 0.05
+"""Where more than one call of twenty takes so long, it does work now and then, such as a cache that
+misses, which would block the event loop."""
+NOTED_S: Second = 0.01
+"""A single call that took so long is mentioned."""
+WAITED_S: Second = 0.1
+MOST_US = 1000.0
+"""More is said in milliseconds."""
+CODE = ("phase", "work_file", "work_line", "work_function")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrivialDef(AuditFinding):
+    """route: None where several use it. count: calls. median_ms: of the way to the thread, without
+    the wait for a token; seconds: of all calls' ways at that rate.
+
+    severity: `warning` where its calls waited 0.1 s for tokens in all, else `info`.
+
+    work_us: the median of what it computes. longest_work_ms: of its calls. waited_s: for tokens.
+    """
+
+    work_us: float
+    longest_work_ms: float
+    waited_s: Second
+
+    @classmethod
+    def find(cls, evidence: AuditEvidence) -> AuditFindings:
+        calls = locate_handovers(evidence).filter(
+            pl.col("phase").is_in(["endpoint", "dependency"]),
+            pl.col("queue") == "anyio",
+            ~pl.col("failed").fill_null(value=False),
+            "is_own",
+        )
+        calls = calls.drop_nulls(["began_s", "ended_s", "cpu_s"]).with_columns(
+            worked_s=pl.col("ended_s") - pl.col("began_s")
+        )
+        by_code = calls.partition_by(CODE, maintain_order=True)
+        return AuditFindings(
+            findings=tuple(cls.build(each) for each in by_code if is_trivial(each))
+        )
+
+    @classmethod
+    def build(cls, calls: pl.DataFrame) -> Self:
+        first = calls.row(0, named=True)
+        routes = calls["route"].unique()
+        way_s = float(np.median(calls["loop_s"].to_numpy()))
+        waits_s = calls.filter(pl.col("token_s") >= LEAST_S)["token_s"].to_numpy()
+        waited_s = float(waits_s.sum())
+        return cls(
+            severity="warning" if waited_s >= WAITED_S else "info",
+            confidence="high",
+            route=routes[0] if len(routes) == 1 else None,
+            phase=first["phase"],
+            file=first["work_file"],
+            line=first["work_line"],
+            function=first["work_function"],
+            cause="hop",
+            count=calls.height,
+            seconds=calls.height * way_s,
+            median_ms=1000 * way_s,
+            work_us=1e6 * float(np.median(calls["cpu_s"].to_numpy())),
+            longest_work_ms=1000 * float(calls["worked_s"].to_numpy().max()),
+            waited_s=waited_s,
+        )
+
+    @property
+    def message(self) -> str:
+        kind = "dependency" if self.phase == "dependency" else "endpoint"
+        said = [
+            f"The {kind} {self.function}() takes a thread to compute for "
+            f"{format_short(self.work_us)}; the way to the thread takes "
+            f"{format_short(1000 * (self.median_ms or 0.0))} at the median."
+        ]
+        if self.waited_s >= LEAST_S:
+            said.append(f"Its calls waited {self.waited_s:,.1f} s for a thread.")
+        if (self.function or "").endswith("__init__"):
+            said.append("Let an `async def` dependency make the object, on the event loop.")
+        else:
+            said.append("Declare it `async def`: then it runs on the event loop.")
+        if self.longest_work_ms >= 1000 * NOTED_S:
+            longest = formats.milliseconds(self.longest_work_ms)
+            said.append(f"Its longest call took {longest} ms: make sure first that it never waits.")
+        return " ".join(said)
+
+
+def is_trivial(calls: pl.DataFrame) -> bool:
+    """calls: of the same code."""
+    if calls.height < MIN_CALLS:
+        return False
+    work_s, cpu_s = calls["worked_s"].to_numpy(), calls["cpu_s"].to_numpy()
+    is_short = np.median(cpu_s) < TRIVIAL_CPU_S and np.median(work_s) < TRIVIAL_S
+    return bool(is_short and np.mean(work_s >= SLOW_S) <= SLOW_SHARE)
+
+
+def format_short(time_us: float) -> str:
+    if time_us < MOST_US:
+        return f"{formats.short_number(time_us)} µs"
+    return f"{formats.milliseconds(time_us / 1000)} ms"

@@ -1,0 +1,212 @@
+"""Workers that the server killed because their event loop was blocked, and workers that crashed."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Self
+
+import polars as pl
+
+from analysis.findings.base import AuditFinding, AuditFindings, Notice
+from analysis.findings.calls import name_call
+from analysis.findings.evidence import AuditEvidence, Stretch
+from analysis.findings.loop_blocked import choose_heaviest
+from analysis.findings.lost_requests import SEEN_S, list_lost_by_ends
+from analysis.findings.places import BlockPlace, PlaceFinder
+from analysis.findings.shares import StretchShare, attribute_stretches
+from analysis.findings.time_asked import count_requests
+from analysis.findings.victims import sum_by_stretch
+from records.server import EndReason, ServerSettings, WorkerEnd
+from scenarios.units import Second
+
+EXPLAINS = 0.8
+"""Of the seconds without a heartbeat that the kill needs: blocks are known within some 0.25 s."""
+ENDED: Mapping[EndReason, str] = {
+    "recycled": "{} had served as many requests as --max-requests permits and {} replaced: no code "
+    "is to blame.",
+    "stopped": "{} ended in good order: a signal asked for it, or a limit of requests.",
+    "unknown": "{} ended while requests were sent, and the server's output does not say why: look "
+    "into its log.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class BlockBeforeKill:
+    """What blocked the loop of a killed worker in the seconds before. place: that took most of
+    them. blocked_s: there. longest_s: of one block there. all_s: blocked_s of all places."""
+
+    place: BlockPlace
+    call: str | None
+    blocked_s: Second
+    longest_s: Second
+    all_s: Second = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerKilled(AuditFinding):
+    """kills: workers that ended. count: requests that got no answer because of it, None where the
+    clients are the user's own; seconds: that they waited in vain. cause: timeout, killed, signal,
+    exit; unexplained, where no block explains a timeout. longest_ms: of a block there. blocked_s:
+    of the seconds before the kill, at most. memory_mb: of the workers when last seen, at most.
+    """
+
+    kills: int
+    blocked_s: Second = 0.0
+    detail: str = ""
+    memory_mb: float | None = None
+    settings: ServerSettings
+
+    @classmethod
+    def find(cls, evidence: AuditEvidence) -> AuditFindings:
+        groups: dict[tuple[str, BlockPlace | None], list[WorkerEnd]] = defaultdict(list)
+        blocks = {end.pid: block for end, block in explain_timeouts(evidence)}
+        ends = evidence.record.server.ends
+        for end in ends:
+            place = blocks[end.pid].place if end.pid in blocks else None
+            groups[f"{end.reason} {end.detail}", place].append(end)
+        findings = tuple(
+            cls.build(mine, [blocks[each.pid] for each in mine if each.pid in blocks], evidence)
+            for mine in groups.values()
+            if mine[0].reason not in ENDED
+        )
+        return AuditFindings(findings=findings, notices=tuple(write_notices(ends)))
+
+    @classmethod
+    def build(
+        cls, ends: Sequence[WorkerEnd], blocks: Sequence[BlockBeforeKill], evidence: AuditEvidence
+    ) -> Self:
+        lost = list_lost_by_ends(evidence.asked, ends)
+        worst = max(blocks, key=lambda each: each.blocked_s, default=None)
+        place = worst.place if worst else BlockPlace(None, None)
+        reason = ends[0].reason
+        return cls(
+            severity="error",
+            confidence="high" if worst or reason != "timeout" else "medium",
+            route=place.route,
+            phase=place.phase,
+            file=place.file,
+            line=place.line,
+            function=place.function,
+            call=worst.call if worst else "a worker process",
+            cause="unexplained" if reason == "timeout" and worst is None else reason,
+            count=lost.height if evidence.asked.height else None,
+            seconds=float((lost["ended_s"] - lost["started_s"]).sum()),
+            longest_ms=1000 * max(each.longest_s for each in blocks) if blocks else None,
+            kills=len(ends),
+            blocked_s=worst.all_s if worst else 0.0,
+            detail=ends[0].detail,
+            memory_mb=measure_memory_mb(ends, evidence),
+            settings=evidence.record.server.settings,
+        )
+
+    @property
+    def message(self) -> str:
+        return " ".join(
+            (*self._say_what(), *([] if self.count is None else [count_lost(self.count)]))
+        )
+
+    def _say_what(self) -> Iterator[str]:
+        times = "once" if self.kills == 1 else f"{self.kills:,} times"
+        if self.cause == "signal":
+            yield f"A worker crashed {times} ({self.detail}): look into the server's log."
+        elif self.cause == "exit":
+            yield f"A worker ended by itself {times} (exit code {self.detail}): look into its log."
+        elif self.cause == "killed":
+            yield (
+                f"A worker was killed by SIGKILL {times}, and not for its heartbeat: perhaps the "
+                "system was out of memory."
+            )
+            if self.memory_mb is not None:
+                yield f"It had {self.memory_mb:,.0f} MB when it was last seen."
+        else:
+            yield from self._say_timeout(times)
+
+    def _say_timeout(self, times: str) -> Iterator[str]:
+        limit_s, every_s = self.settings.timeout_s, self.settings.heartbeat_every_s
+        after = "its --timeout" if limit_s is None else f"--timeout {limit_s:g} s"
+        yield f"gunicorn killed a worker {times} after {after} without a heartbeat."
+        if self.longest_ms is None:
+            yield "The audit saw no block of its event loop that explains it."
+        else:
+            within = "" if limit_s is None else f" of the last {limit_s:g} s"
+            yield (
+                f"Its event loop was blocked for {self.blocked_s:,.1f} s{within}, mostly here: for "
+                f"{self.longest_ms / 1000:,.1f} s at once."
+            )
+        if limit_s is not None and every_s is not None:
+            yield explain_heartbeat(limit_s, every_s)
+        if self.longest_ms is not None:
+            yield "Remove the blocking call: a longer --timeout only stops the kills."
+
+
+def explain_heartbeat(limit_s: Second, every_s: Second) -> str:
+    """uvicorn's worker counts ten ticks between two looks, and a block delays each tick."""
+    said = f"Without a block, a heartbeat comes every {every_s:g} s"
+    if every_s >= limit_s:
+        return f"{said}: so short a --timeout can kill a worker that is not blocked. Raise it."
+    return f"{said}: a block of {limit_s - every_s:g} s can suffice, and shorter ones add up."
+
+
+def measure_memory_mb(ends: Sequence[WorkerEnd], evidence: AuditEvidence) -> float | None:
+    mine = evidence.samples.filter(pl.col("pid").is_in([each.pid for each in ends]))
+    last = mine.sort("at_s").group_by("pid").agg(pl.col("rss_bytes").drop_nulls().last())
+    values = [each for each in last["rss_bytes"] if each is not None]
+    return max(values) / 1e6 if values else None
+
+
+def count_lost(requests: int) -> str:
+    if not requests:
+        return "No request was lost."
+    return f"{'1 request' if requests == 1 else f'{requests:,} requests'} got no answer."
+
+
+def explain_timeouts(evidence: AuditEvidence) -> Iterator[tuple[WorkerEnd, BlockBeforeKill]]:
+    """Each worker that was killed for its heartbeat, where its blocks explain that."""
+    killed = [each for each in evidence.record.server.ends if each.reason == "timeout"]
+    if not killed:
+        return
+    finder = PlaceFinder(evidence.record.folder, evidence.endpoints)
+    sites = attribute_stretches(evidence.stretches, finder, count_requests(evidence)).sites
+    settings = evidence.record.server.settings
+    for end in killed:
+        found = [
+            measure_block(place, shares, end, settings.timeout_s) for place, shares in sites.items()
+        ]
+        needed_s = max(0.0, (settings.timeout_s or 0.0) - (settings.heartbeat_every_s or 0.0))
+        total_s = sum(each.blocked_s for each in found)
+        if total_s > 0 and total_s >= EXPLAINS * needed_s:
+            yield end, replace(max(found, key=lambda each: each.blocked_s), all_s=total_s)
+
+
+def measure_block(
+    place: BlockPlace, shares: Sequence[StretchShare], end: WorkerEnd, timeout_s: Second | None
+) -> BlockBeforeKill:
+    """Within the timeout before the kill; where that is unknown, of the block that it cut."""
+    blocked_s = longest_s = 0.0
+    for stretch, seconds in sum_by_stretch(
+        [each for each in shares if each.stretch.pid == end.pid]
+    ):
+        until_s = find_end(stretch, end)
+        part = seconds / stretch.clocks.length_s if stretch.clocks.length_s else 0.0
+        is_cut = until_s >= end.at_s - SEEN_S
+        begin_s = stretch.began_s if timeout_s is None else end.at_s - timeout_s
+        inside_s = min(until_s, end.at_s) - max(stretch.began_s, begin_s)
+        if inside_s > 0 and (is_cut or timeout_s is not None):
+            blocked_s += inside_s * part
+            longest_s = max(longest_s, (until_s - stretch.began_s) * part)
+    calls = ((name_call(each.located, each.cause), each.seconds) for each in shares)
+    return BlockBeforeKill(place, choose_heaviest(calls), blocked_s, longest_s)
+
+
+def find_end(stretch: Stretch, end: WorkerEnd) -> Second:
+    """A block that lasted when its process was killed was last written a little earlier."""
+    is_cut = stretch.is_open and 0 < end.at_s - stretch.ended_s < 2 * SEEN_S
+    return end.at_s if is_cut else stretch.ended_s
+
+
+def write_notices(ends: Sequence[WorkerEnd]) -> Iterator[Notice]:
+    for reason, text in ENDED.items():
+        count = sum(each.reason == reason for each in ends)
+        if count:
+            workers = ("1 worker", "was") if count == 1 else (f"{count:,} workers", "were")
+            yield Notice(f"WORKER_{reason.upper()}", text.format(*workers))

@@ -1,0 +1,117 @@
+"""What servers do to requests by themselves, found by `study audit` on real ones."""
+
+import json
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from tests.process.support import only_run, run_here
+from tests.process.test_scripts import free_port
+
+pytestmark = [pytest.mark.slow, pytest.mark.untimed, pytest.mark.timeout(150)]
+SERVICE = """
+import os, signal, time
+from fastapi import FastAPI
+
+api = FastAPI()
+
+@api.get("/free")
+async def free() -> str:
+    return "free"
+
+@api.get("/report")
+async def report() -> str:
+    time.sleep(1.6)                    # blocks
+    return "late"
+
+@api.get("/end")
+async def end() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+LINE = SERVICE.splitlines().index(next(each for each in SERVICE.splitlines() if "# blocks" in each))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "main.py").write_text(SERVICE)
+    return tmp_path
+
+
+def serve_gunicorn(worker: str, *options: str) -> tuple[str, ...]:
+    server = (sys.executable, "-m", "gunicorn", "main:api", "-k", worker, "--no-control-socket")
+    return ("--", *server, f"--bind=127.0.0.1:{free_port()}", *options)
+
+
+def serve_uvicorn(*options: str) -> tuple[str, ...]:
+    return ("--", sys.executable, "-m", "uvicorn", "main:api", "--port", str(free_port()), *options)
+
+
+def audit(folder: Path, *words: str) -> tuple[dict[str, dict[str, object]], str]:
+    """Findings by their code, and what the terminal says, in one line."""
+    out = folder / "out"
+    done = run_here(("audit", "--out", str(out), *words), folder)
+    assert done.returncode == 0, done.stderr
+    found = json.loads((only_run(out) / "findings.json").read_text())
+    return {each["code"]: each for each in found["findings"]}, " ".join(done.stdout.split())
+
+
+@pytest.mark.parametrize("worker", ["uvicorn_worker.UvicornWorker", "asgi"])
+def test_a_worker_killed_for_its_heartbeat_is_named_with_the_block(
+    folder: Path, worker: str
+) -> None:
+    load = ("--users", "3", "--duration", "8s", "--request", "GET /report")
+    found, said = audit(folder, *load, *serve_gunicorn(worker, "--timeout", "2"))
+    killed = found["WORKER_KILLED"]
+    assert {key: killed[key] for key in ("route", "file", "line", "cause", "severity")} == {
+        "route": "/report", "file": "main.py", "line": LINE + 1, "cause": "timeout",
+        "severity": "error",
+    }  # fmt: skip
+    assert int(str(killed["count"])) >= 1
+    assert "gunicorn killed a worker" in said
+    assert "after --timeout 2 s without a heartbeat" in said
+    assert "WORKER TIMEOUT" not in said
+
+
+def test_a_worker_killed_from_outside_is_no_fault_of_a_block(folder: Path) -> None:
+    load = ("--users", "2", "--duration", "2s", "--request", "GET /free", "--request", "GET /end")
+    found, said = audit(folder, *load, *serve_gunicorn("uvicorn_worker.UvicornWorker"))
+    killed = found["WORKER_KILLED"]
+    assert (killed["cause"], killed["file"]) == ("killed", None)
+    assert "killed by SIGKILL" in said
+
+
+def test_a_worker_that_served_enough_requests_is_nobodys_fault(folder: Path) -> None:
+    load = ("--users", "2", "--duration", "3s", "--request", "GET /free")
+    server = serve_gunicorn("uvicorn_worker.UvicornWorker", "--max-requests", "50")
+    found, said = audit(folder, *load, *server)
+    assert "WORKER_KILLED" not in found
+    assert "as many requests as --max-requests permits" in said
+
+
+def test_requests_that_the_limit_refuses_are_no_fault_of_the_app(folder: Path) -> None:
+    load = ("--users", "20", "--duration", "3s", "--request", "GET /free")
+    found, said = audit(folder, *load, *serve_uvicorn("--limit-concurrency", "5"))
+    refused = found["REFUSED_REQUESTS"]
+    rows = pl.read_parquet(only_run(folder / "out") / "cells" / "audit" / "asked.parquet")
+    assert refused["count"] == rows.filter(pl.col("status") == 503).height > 0
+    assert refused["share"] == pytest.approx(int(str(refused["count"])) / rows.height)
+    assert "--limit-concurrency 5 refuses" in said
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the accept queue is Linux's")
+def test_a_full_accept_queue_is_named_with_the_block_behind_it(folder: Path) -> None:
+    load = ("--users", "12", "--duration", "4s", "--request", "GET /report")
+    found, said = audit(folder, *load, *serve_uvicorn("--backlog", "2"))
+    queue = found["ACCEPT_QUEUE"]
+    assert (queue["file"], queue["line"], queue["cause"]) == ("main.py", LINE + 1, "blocked")
+    assert int(str(queue["dropped"])) > 0
+    assert "found the queue full (backlog 2)" in said
+
+
+def test_a_server_that_does_none_of_this_is_not_accused(folder: Path) -> None:
+    load = ("--users", "20", "--duration", "2s", "--request", "GET /free")
+    server = serve_gunicorn("uvicorn_worker.UvicornWorker", "--timeout", "2", "--workers", "2")
+    found, _ = audit(folder, *load, *server)
+    assert not {"WORKER_KILLED", "REFUSED_REQUESTS", "ACCEPT_QUEUE"} & set(found)

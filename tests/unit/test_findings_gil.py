@@ -1,0 +1,86 @@
+"""Who kept the GIL, by the CPU of calls in threads: the law, and whose the lines are."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analysis.findings import AuditEvidence, AuditFinding
+from analysis.findings.judge import find_all
+from records.rows import HANDOVERS
+from tests.unit.audit_samples import FOLDER, PID, AuditBuilder, make_table, own
+
+SEARCH, SORT = f"{FOLDER}/main.py:20 search", f"{FOLDER}/main.py:30 sort"
+Call = tuple[str, str, int, float, float, float]
+"""Route, work, thread, began and ended, CPU; seconds."""
+
+
+def judge(audit: AuditBuilder, *calls: Call) -> AuditEvidence:
+    rows = [
+        {
+            "pid": PID, "handover": at, "visit": 100 + at, "route": route, "queue": "anyio",
+            "capacity": 40.0, "asked_s": began_s, "granted_s": began_s, "began_s": began_s,
+            "ended_s": ended_s, "thread_id": thread, "cpu_s": cpu_s, "work": work, "failed": False,
+        }
+        for at, (route, work, thread, began_s, ended_s, cpu_s) in enumerate(calls)
+    ]  # fmt: skip
+    return replace(audit.build(), handovers=make_table(rows, HANDOVERS))
+
+
+def block(audit: AuditBuilder, length_s: float, **columns: object) -> None:
+    clocks = {"unseen_s": length_s, "holder_cpu_s": length_s, "visit": 0}
+    audit.block(1.0, length_s, [], None, **{**clocks, **columns})
+
+
+def list_blocks(evidence: AuditEvidence) -> dict[tuple[str | None, int | None], AuditFinding]:
+    found = find_all(evidence).findings
+    return {(each.route, each.line): each for each in found if each.code == "LOOP_BLOCKED"}
+
+
+def test_calls_share_a_stretch_by_their_cpu_and_the_line_is_seen_elsewhere() -> None:
+    audit = AuditBuilder()
+    block(audit, 0.4, holder_thread=11, holder_route="/search", holder_stack=[own("search", 25)])
+    audit.block(
+        2.0, 0.6, [], None, unseen_s=0.6, holder_cpu_s=0.2, holder_thread=12, visit=0
+    )  # fmt: skip
+    evidence = judge(
+        audit,
+        ("/search", SEARCH, 11, 1.0, 1.4, 0.4),
+        ("/search", SEARCH, 12, 2.0, 2.6, 0.2),
+        ("/sort", SORT, 13, 2.0, 2.6, 0.4),
+    )
+    found = list_blocks(evidence)
+    assert {key: round(each.seconds or 0.0, 3) for key, each in found.items()} == {
+        ("/search", 25): 0.6,
+        ("/sort", 30): 0.4,
+    }
+
+
+def test_a_thread_that_computed_after_the_stretch_is_not_accused() -> None:
+    """The watchdog came through late, when another call had already begun."""
+    audit = AuditBuilder()
+    block(audit, 0.4, holder_thread=12, holder_route="/sort", holder_stack=[own("sort", 35)])
+    evidence = judge(
+        audit,
+        ("/search", SEARCH, 11, 1.0, 1.4, 0.4),
+        ("/sort", SORT, 12, 1.4, 1.9, 0.4),
+    )
+    assert [route for route, _ in list_blocks(evidence)] == ["/search"]
+
+
+@given(
+    cpu=st.lists(st.floats(0.01, 0.5), min_size=1, max_size=6),
+    length_s=st.floats(0.1, 2.0),
+)
+def test_calls_never_answer_for_more_than_the_stretch(cpu: list[float], length_s: float) -> None:
+    audit = AuditBuilder()
+    block(audit, length_s, holder_thread=1, holder_cpu_s=cpu[0])
+    calls = [
+        (f"/{at}", f"{FOLDER}/main.py:{10 * at} work", at, 1.0, 1.0 + length_s, each)
+        for at, each in enumerate(cpu, start=1)
+    ]
+    found = find_all(judge(audit, *calls))
+    seconds = sum(each.seconds or 0.0 for each in found.findings if each.code == "LOOP_BLOCKED")
+    assert seconds <= length_s * 1.000001  # of floating point
+    assert seconds + found.unexplained_s == pytest.approx(length_s)
