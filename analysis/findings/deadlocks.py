@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from analysis.findings.evidence import AuditEvidence
-from analysis.findings.queue_names import QueueName, name_queue
+from analysis.findings.queue_names import QueueName, find_setter, name_queue
 from analysis.findings.stands import HandedCall, Span, Stand, list_calls, list_stands
 from scenarios.units import Second
 
@@ -45,7 +45,7 @@ class Deadlock:
         return self.stands[0].size
 
     def name_queue(self) -> QueueName:
-        return name_queue(self.stands[0].call.queue, self.keepers[0].asker)
+        return name_queue(self.stands[0].call.queue, find_setter(self.keepers[0].asker))
 
     @property
     def keeper_phases(self) -> tuple[str, ...]:
