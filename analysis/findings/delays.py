@@ -7,10 +7,11 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
-from analysis.findings.answer_delayed import measure_delays
+from analysis.findings.answer_delayed import NOTED_S, ROUNDS
 from analysis.findings.evidence import AuditEvidence, Stretch
 from analysis.findings.handover_evidence import PLACE, locate_handovers
 from analysis.findings.layer_evidence import CodePlace
+from analysis.findings.layer_gaps import measure_gaps
 from analysis.findings.loop_delays import accumulate_spans
 from analysis.findings.pool_wait import PoolWait
 from analysis.findings.wait_sites import LEAST_S
@@ -25,8 +26,8 @@ COLUMNS = ("row", *DELAY_KEY, "seconds")
 
 def locate_delays(evidence: AuditEvidence, requests: pl.DataFrame) -> pl.DataFrame:
     """The delays of requests that are known by pid and visit. row: of the request. kind, and the
-    place that waits. cause: of a middleware's. seconds: none is counted twice, neither as two waits
-    of one request nor while the event loop was blocked."""
+    place that waits. cause: the side of a middleware's delay. seconds: none is counted twice,
+    neither as two waits of one request nor while the event loop was blocked."""
     rows = requests.with_row_index("row").select("row", "pid", "visit", "started_s", "until_s")
     waits = cut_waits(collect_waits(evidence).join(rows, on=["pid", "visit"]), evidence.stretches)
     kept = collect_kept(evidence).join(rows, on=["pid", "visit"])
@@ -70,11 +71,14 @@ def measure_unblocked(waits: pl.DataFrame, stretches: Sequence[Stretch]) -> Valu
 
 
 def collect_kept(evidence: AuditEvidence) -> pl.DataFrame:
-    """A middleware's own delays, without what waits for the loop or for a thread meanwhile."""
-    delays = measure_delays(evidence)
+    """A middleware's own delays, without what waits for the loop or for a thread meanwhile. cause:
+    the side, request or answer."""
+    own_s = pl.col("gap_s") - pl.col("late_s")
+    gaps = measure_gaps(evidence).with_columns(seconds=own_s)
+    delays = gaps.filter(pl.col("seconds") >= NOTED_S + ROUNDS * pl.col("round_s"))
     layers = delays["layer"].unique().to_list()
     found = [(layer, *CodePlace.parse(layer, evidence.record.folder)) for layer in layers]
     places = pl.DataFrame(found, schema={"layer": TEXT, **CODE}, orient="row")
     return delays.join(places, on="layer").with_columns(
-        kind=pl.lit("middleware"), phase=pl.lit("middleware"), seconds="delay_s"
+        kind=pl.lit("middleware"), phase=pl.lit("middleware"), cause="side"
     )

@@ -94,10 +94,11 @@ def charge_delays(found: Sequence[AuditFinding], evidence: AuditEvidence) -> Ite
 
 
 def get_delay_key(finding: AuditFinding) -> tuple[object, ...]:
-    """As DELAY_KEY. The cause of a wait is a word for its queue."""
+    """As DELAY_KEY. Of causes, only the side of a middleware's delay counts."""
     kind = DELAYS[finding.code]
+    side = "request" if finding.cause == "request" else "answer"
     place = finding.route, finding.phase, finding.file, finding.line, finding.function
-    return kind, *place, finding.cause if kind == "middleware" else None
+    return kind, *place, side if kind == "middleware" else None
 
 
 def charge_delay(

@@ -83,7 +83,9 @@ class RequestsInFlight:
 def locate_requests(evidence: AuditEvidence) -> pl.DataFrame:
     """Client rows with the process that served them and their visit in it, as its handlers say;
     without them the process is known only where there is one. until_s: when they ended, or were
-    given up."""
+    given up. Where the traffic is the user's own, what the app saw."""
+    if evidence.asked.is_empty():
+        return locate_visits(evidence)
     handlers = evidence.handlers.select("request_id", "pid", "visit")
     served = handlers.drop_nulls(["request_id", "pid"]).unique("request_id", keep="first")
     pids = set(served["pid"]) | {each.pid for each in evidence.stretches}
@@ -102,6 +104,19 @@ def locate_requests(evidence: AuditEvidence) -> pl.DataFrame:
             "ended_s", pl.max_horizontal("started_s", "phase_end_s"), evidence.record.ended_s
         ),
     )
+
+
+def locate_visits(evidence: AuditEvidence) -> pl.DataFrame:
+    """From the arrival in the app until the answer was sent. A request that waits for the event
+    loop before that has not arrived."""
+    is_http = pl.col("protocol").fill_null("http") == "http"
+    rows = evidence.handlers.filter(is_http).select(
+        "pid", "visit", "route", started_s="arrived_s", ended_s="sent_s"
+    )
+    until_s = pl.max_horizontal(
+        "started_s", pl.coalesce("ended_s", pl.lit(evidence.record.ended_s))
+    )
+    return rows.drop_nulls(["route", "started_s"]).with_columns(until_s=until_s)
 
 
 def find_victims(

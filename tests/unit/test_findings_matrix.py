@@ -1,17 +1,19 @@
 """Who lost time to whom: nobody loses more than it was late, and nothing is counted twice."""
 
 import json
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.findings import AuditEvidence, AuditFinding, export_findings
+from analysis.findings import AuditEvidence, AuditFinding, export_findings, find_all
 from analysis.findings.base import AuditFindings, HarmMatrix, Victim
 from analysis.findings.loop_blocked import LoopBlocked
 from analysis.findings.matrix import charge_findings
+from analysis.findings.victims import RequestsInFlight
 from records.rows import HANDOVERS, LAYERS
 from tests.unit.audit_samples import PID, AuditBuilder, endpoint, make_table
 from tests.unit.finding_samples import (
@@ -62,10 +64,20 @@ class DelayedAudit:
         self.handovers.append({
             "pid": PID, "handover": len(self.handovers), "visit": visit, "queue": queue,
             "route": self.requests[visit - 1][0], "asked_s": began_s, "queued_s": began_s,
-            "granted_s": granted_s, "began_s": granted_s, "ended_s": granted_s,
+            "granted_s": granted_s, "began_s": granted_s, "ended_s": granted_s, "capacity": 2.0,
             "asker": json.dumps(endpoint("read", line)),
         })  # fmt: skip
         self.requests[visit - 1][2].append((began_s, 1e9 if granted_s is None else granted_s))
+
+    def use(self, visit: int, began_s: float, took_s: float) -> None:
+        """A token of anyio's, that was free at once."""
+        route = self.requests[visit - 1][0]
+        self.handovers.append({
+            "pid": PID, "handover": len(self.handovers), "visit": visit, "queue": "anyio",
+            "route": route, "asked_s": began_s, "granted_s": began_s, "began_s": began_s,
+            "ended_s": began_s + took_s, "asker": json.dumps(endpoint("read", 20)),
+            "work": "/srv/shop/main.py:20 read", "capacity": 2.0,
+        })  # fmt: skip
 
     def keep(self, visit: int, began_s: float, took_s: float) -> None:
         """A middleware keeps the start of the answer."""
@@ -229,6 +241,26 @@ def test_no_route_lost_more_than_it_was_late_and_a_row_is_what_the_culprit_took(
             assert abs(taken_s - sum(row)) < TINY
 
 
+@settings(max_examples=40)
+@given(make_delayed_audit(), st.lists(st.tuples(HALVES, HALVES), max_size=6))
+def test_over_all_findings_of_an_audit_nobody_lost_more_than_it_was_late(
+    made: DelayedAudit, uses: list[tuple[float, float]]
+) -> None:
+    """Here the waits, their holders and the middleware are found by the findings themselves."""
+    for began_s, took_s in uses:
+        made.use(made.ask("/slow", began_s, took_s), began_s, took_s)
+    evidence = made.build()
+    found = find_all(evidence)
+    for route in found.matrix.routes:
+        assert sum_column(found.matrix, route) <= measure_most(made, evidence, route) + TINY
+    charged = [each for each in found.findings if each.code != "THREADS_PINNED"]
+    lost: dict[str, float] = defaultdict(float)
+    for victim in (each for finding in charged for each in finding.victims or ()):
+        lost[victim.route] += victim.seconds
+    for route, seconds in lost.items():
+        assert seconds <= sum_column(found.matrix, route) + TINY
+
+
 def ask_twice(made: DelayedAudit) -> int:
     """A route that takes 0.1 s, and a request of it that takes 2 s longer."""
     made.ask("/fast", 0.0, 0.1)
@@ -341,6 +373,21 @@ def test_a_middleware_that_keeps_answers_takes_from_every_route() -> None:
     assert [(each.route, round(each.seconds, 6)) for each in victims] == [
         ("/fast", 2.0), ("/other", 1.0),
     ]  # fmt: skip
+
+
+def test_of_the_users_own_traffic_the_app_says_who_was_late() -> None:
+    """A websocket is no request that waits for its answer."""
+    made = DelayedAudit()
+    for visit, (arrived_s, sent_s) in enumerate([(0.0, 0.1), (1.0, 3.1)], start=1):
+        made.audit.handle("/fast", visit=visit, arrived_s=arrived_s, sent_s=sent_s)
+        made.requests.append(("/fast", (arrived_s, sent_s), []))
+    made.audit.handle("/live", visit=3, arrived_s=0.0, protocol="websocket")
+    made.wait(2, 1.0, 2.0)
+    evidence = made.build()
+    (found,), matrix = charge_findings([find_wait([("/slow", 1.0)])], evidence)
+    assert [(each.route, each.requests) for each in found.victims or ()] == [("/fast", 1)]
+    assert round_cells(matrix) == [[2.0]]
+    assert set(RequestsInFlight(evidence).routes) == {"/fast"}
 
 
 def test_waits_of_another_place_are_not_charged() -> None:
