@@ -1,6 +1,6 @@
-"""`study audit` on some apps of the corpus, for one user and for many: everything that blocks is
-found where, why and for as long as its label says, and nothing else is accused. All of the corpus:
-`python -m benchmarks.audit_corpus`."""
+"""`study audit` on some apps of the corpus, for one user and for many: everything that blocks or
+waits is found where, why and for as long as its label says, and nothing else is accused. All of the
+corpus: `python -m benchmarks.audit_corpus`."""
 
 import sys
 from pathlib import Path
@@ -13,7 +13,10 @@ from tests.corpus.labels import CorpusApp, load_corpus
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 ASKED_S = 1.0
-CASES = {"basehttp_app": 1, "startup_app": 1, "mounted_app": 20, "full_pool_app": 20}
+CASES = {
+    "basehttp_app": 1, "startup_app": 1, "mounted_app": 20, "full_pool_app": 20,
+    "limiter_app": 20, "executor_app": 20, "delayed_app": 20, "spare_pool_app": 20,
+}  # fmt: skip
 """Users, by app."""
 
 

@@ -245,6 +245,41 @@ def test_a_label_that_hardly_waited_is_not_asked_for() -> None:
         assert ("wait-for-file" not in found.unasked) == is_due
 
 
+def test_of_layers_around_one_route_each_is_known_by_its_line() -> None:
+    first, second, third = BY_NAME["layers_app"].blocking
+    reports = [describe(third), describe(first)]
+    found = {e.label.name: e.reports for e in match(BY_NAME["layers_app"], reports).detections}
+    assert found == {
+        first.name: (reports[1],),
+        second.name: (),
+        third.name: (reports[0],),
+    }
+
+
+def test_what_is_of_the_process_has_no_route_and_no_line() -> None:
+    report = Report(code="LIMITER_SIZE", message="It has 16 tokens and shrinks to 6.")
+    right = get_right("resized_app", "pool-exceeded", report)
+    assert right == {"detected": True, "words": True}
+
+
+@pytest.mark.parametrize(
+    ("message", "is_right"),
+    [
+        ("7 of 7 threads wait for 3 connections.", True),
+        ("7 of 7 threads, and a pool of 3.", True),
+        ("17 threads wait for 3 connections.", False),
+        ("7 threads wait for 3.5 s.", False),
+    ],
+)
+def test_the_sizes_of_a_deadlock_are_whole_numbers_of_the_message(
+    message: str, is_right: bool
+) -> None:
+    (label,) = BY_NAME["deadlock_sqlalchemy_app"].blocking
+    report = replace(describe(label), message=message)
+    right = get_right("deadlock_sqlalchemy_app", label.name, report)
+    assert [aspect for aspect in right if not right[aspect]] == ([] if is_right else ["words"])
+
+
 def test_an_innocent_route_may_be_accused_of_what_a_label_says_of_it() -> None:
     app = BY_NAME["full_pool_app"]
     assert {"/health"} < {each.route for each in app.innocent}

@@ -6,10 +6,11 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.audit_corpus import format_right, list_codes, score_matches
 from benchmarks.corpus_rivals import read_reports
 from benchmarks.corpus_trials import AskedAlone, find_route
 from tests.corpus.labels import load_corpus
-from tests.corpus.matching import Report
+from tests.corpus.matching import Report, Taken, match_reports
 from tests.corpus.serve import Work, measure_taken, measure_union, read_work
 
 works = st.lists(st.builds(Work, st.integers(0, 50), st.integers(1, 20), st.integers(1, 20)))
@@ -76,3 +77,22 @@ def test_a_detector_that_knows_no_seconds_has_none(tmp_path: Path) -> None:
 
 def test_what_never_began_is_no_work(tmp_path: Path) -> None:
     assert read_work(tmp_path / "times") == {}
+
+
+def test_each_code_is_scored_by_itself() -> None:
+    (app,) = load_corpus(["limiter_app"])
+    render, size = app.blocking
+    reports = [
+        Report(route="/render", phase="endpoint", seconds=2.1, code="POOL_WAIT"),
+        Report(route="/ping", code="EXECUTOR_WAIT"),
+    ]
+    taken = {each.name: Taken(2.0, 2.0) for each in (render, size)}
+    matches = [match_reports(app, reports, taken)]
+    assert list_codes(matches) == ["POOL_WAIT", "EXECUTOR_WAIT"]
+    pool, executor = (score_matches("x", code, 20, matches) for code in list_codes(matches))
+    assert (pool.places, pool.false_alarms) == (2, 0)
+    assert (pool.right["detected"], pool.right["seconds"], pool.right["holder"]) == (1, 1, None)
+    assert [round(each, 3) for each in pool.errors] == [0.05]
+    assert (executor.places, executor.false_alarms) == (0, 1)
+    assert executor.right["detected"] is None
+    assert (format_right(pool, "detected"), format_right(pool, "words")) == ("1", "–")
