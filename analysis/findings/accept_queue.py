@@ -18,25 +18,30 @@ from scenarios.units import Second
 
 LONG_S = 1.0
 """A shorter wait is part of what the block itself costs: LOOP_BLOCKED says it."""
+NEAR_S = 0.5
+UNEXPLAINED = "no block of the event loop explains it, perhaps the machine was busy"
 COVERS = 0.8
 """Of a wait: so much of it must be blocked for the block to explain it."""
 
 
 @dataclass(frozen=True, slots=True)
 class BlockedWait:
-    """waited_s: of the first connection in the queue, while every process was blocked."""
+    """While every process was blocked. waited_s: of at least one connection. longest_s: without a
+    gap. In a gap between two blocks the queue may be emptied, and be full again before the next
+    look: what was in it before is not known to have waited for both."""
 
     stretch: QueueStretch
     place: BlockPlace
     waited_s: Second
+    longest_s: Second
 
 
 @dataclass(frozen=True, kw_only=True)
 class AcceptQueue(AuditFinding):
-    """count: connections that waited, at least; seconds: how long the first ones of them waited
-    together. cause: blocked, where the loops of all processes were blocked meanwhile; backlog,
-    where connections were dropped and no block explains it. dropped: attempts, repeated ones too.
-    """
+    """count: connections that waited at once, at most; seconds: for how long some waited.
+    longest_ms: of one, at least. cause: blocked, where the loops of all processes were blocked
+    meanwhile; backlog, where connections were dropped and no block explains it. dropped: attempts
+    to connect, repeated ones too."""
 
     dropped: int
     backlog: int | None
@@ -44,15 +49,17 @@ class AcceptQueue(AuditFinding):
     @classmethod
     def find(cls, evidence: AuditEvidence) -> AuditFindings:
         server = evidence.record.server
-        waits = list(explain_waits(server.queue, evidence))
-        is_long = any(each.waited_s >= LONG_S for each in waits)
+        least_s = 0.0 if server.dropped else LONG_S
+        queue = [each for each in server.queue if each.ended_s - each.began_s >= least_s]
+        waits = list(explain_waits(queue, evidence))
+        is_long = any(each.longest_s >= LONG_S for each in waits)
         found = (cls.build(waits, evidence),) if server.dropped or is_long else ()
         return AuditFindings(found, tuple(write_notices(waits, evidence)))
 
     @classmethod
     def build(cls, waits: Sequence[BlockedWait], evidence: AuditEvidence) -> Self:
         server = evidence.record.server
-        worst = max(waits, key=lambda each: each.waited_s, default=None)
+        worst = max(waits, key=lambda each: each.longest_s, default=None)
         place = worst.place if worst else BlockPlace(None, None)
         severity: Severity = "error" if server.dropped else "warning"
         stretches = [each.stretch for each in waits] or server.queue
@@ -66,9 +73,9 @@ class AcceptQueue(AuditFinding):
             function=place.function,
             call="the accept queue",
             cause="blocked" if worst else "backlog",
-            count=sum(each.connections for each in stretches),
+            count=max((each.connections for each in stretches), default=None),
             seconds=sum(each.waited_s for each in waits),
-            longest_ms=1000 * worst.waited_s if worst else None,
+            longest_ms=1000 * worst.longest_s if worst else None,
             dropped=server.dropped,
             backlog=server.backlog,
         )
@@ -80,9 +87,9 @@ class AcceptQueue(AuditFinding):
     def _say(self) -> Iterator[str]:
         if self.longest_ms is not None:
             yield (
-                f"New connections waited in the accept queue for up to "
-                f"{formats.milliseconds(self.longest_ms)} ms, because the event loop of each "
-                "process was blocked: mostly here."
+                "New connections waited in the accept queue, one for "
+                f"{formats.milliseconds(self.longest_ms)} ms at least, because the event loop of "
+                "each process was blocked: mostly here."
             )
         if self.dropped:
             yield (
@@ -95,9 +102,8 @@ class AcceptQueue(AuditFinding):
             yield "Raise --backlog, and net.core.somaxconn where it is lower."
 
 
-def explain_waits(queue: Iterable[QueueStretch], evidence: AuditEvidence) -> Iterator[BlockedWait]:
+def explain_waits(queue: Sequence[QueueStretch], evidence: AuditEvidence) -> Iterator[BlockedWait]:
     """Those that met blocks of every process that lived then."""
-    queue = list(queue)
     if not queue:
         return
     finder = PlaceFinder(evidence.record.folder, evidence.endpoints)
@@ -119,9 +125,10 @@ def explain_waits(queue: Iterable[QueueStretch], evidence: AuditEvidence) -> Ite
             for span, place in spans
             if meets(span, wait)
         ]
-        waited_s = measure(subtract(intersect(merge(span for span, _ in met), wait), free))
-        if waited_s >= COVERS * (each.ended_s - each.began_s):
-            yield BlockedWait(each, choose_place(met, wait), waited_s)
+        common = subtract(intersect(merge(span for span, _ in met), wait), free)
+        if measure(common) >= COVERS * (each.ended_s - each.began_s):
+            longest_s = max(end_s - begin_s for begin_s, end_s in common)
+            yield BlockedWait(each, choose_place(met, wait), measure(common), longest_s)
 
 
 def measure_lives(evidence: AuditEvidence) -> dict[int, Span]:
@@ -145,20 +152,16 @@ def choose_place(blocks: Iterable[tuple[Span, BlockPlace]], wait: Span) -> Block
 
 
 def write_notices(waits: Sequence[BlockedWait], evidence: AuditEvidence) -> Iterator[Notice]:
-    """Waits that no block explains: the machine was busy, or no worker was there."""
+    """Long waits that no block explains."""
     explained = {each.stretch for each in waits}
-    longest_s = max(
-        (
-            each.ended_s - each.began_s
-            for each in evidence.record.server.queue
-            if each not in explained
-        ),
-        default=0.0,
+    left = [each for each in evidence.record.server.queue if each not in explained]
+    worst = max(left, key=lambda each: each.ended_s - each.began_s, default=None)
+    if worst is None or worst.ended_s - worst.began_s < LONG_S:
+        return
+    is_after_end = any(
+        worst.began_s - NEAR_S <= each.at_s <= worst.ended_s for each in evidence.record.server.ends
     )
-    if longest_s >= LONG_S:
-        yield Notice(
-            "ACCEPT_QUEUE_UNEXPLAINED",
-            f"New connections waited in the accept queue for up to {longest_s:,.1f} s, and no "
-            "block of the event loop explains it: no worker was there, or the machine was busy.",
-            longest_s,
-        )
+    why = "a worker had ended, and its successor did not serve yet" if is_after_end else UNEXPLAINED
+    length_s = worst.ended_s - worst.began_s
+    said = f"For {length_s:,.1f} s, new connections waited in the accept queue: {why}."
+    yield Notice("ACCEPT_QUEUE_WAIT", said, length_s)

@@ -49,15 +49,12 @@ class AnswerDelayed(AuditFinding):
     @classmethod
     def find(cls, evidence: AuditEvidence) -> AuditFindings:
         found = []
-        gaps = measure_gaps(evidence)
-        for (layer, route, side), rows in gaps.group_by(
-            "layer", "route", "side", maintain_order=True
+        for (layer, route, cause), rows in measure_delays(evidence).group_by(
+            "layer", "route", "cause", maintain_order=True
         ):
-            evident, seconds = list_delays(rows)
-            if is_evident(evident, rows.height):
-                place = CodePlace.parse(str(layer), evidence.record.folder)
-                known = None if route is None else str(route)
-                found.append(cls.build(place, known, find_cause(str(side), evident), seconds))
+            place = CodePlace.parse(str(layer), evidence.record.folder)
+            known = None if route is None else str(route)
+            found.append(cls.build(place, known, str(cause), rows["delay_s"].to_list()))
         return AuditFindings(findings=tuple(found))
 
     @classmethod
@@ -96,29 +93,40 @@ def rate_severity(median_ms: float) -> Severity:
     return "warning" if median_ms >= SMALL_MS else "info"
 
 
+def measure_delays(evidence: AuditEvidence) -> pl.DataFrame:
+    """pid, visit, layer, route, cause, delay_s: one row a request that a layer delays, where there
+    is evidence enough against the layer."""
+    gaps = measure_gaps(evidence).with_columns(
+        own_s=pl.col("gap_s") - pl.col("late_s"), cause=pl.col("side"), delay_s=pl.col("gap_s")
+    )
+    found = [gaps.clear()]
+    for (side,), of_side in gaps.group_by("side", maintain_order=True):
+        for _, rows in of_side.group_by("layer", "depth", "route", maintain_order=True):
+            evident = rows.filter(pl.col("own_s") >= NOTED_S + ROUNDS * pl.col("round_s"))
+            if is_evident(evident, rows.height):
+                cause = pl.lit(find_cause(str(side), evident))
+                found.append(list_delays(rows, evident).with_columns(cause=cause))
+    return pl.concat(found).select("pid", "visit", "layer", "route", "cause", "delay_s")
+
+
 def is_evident(evident: pl.DataFrame, visits: int) -> bool:
     is_usual = evident.height >= max(FEW, RARE_SHARE * visits)
     return is_usual or float(evident["own_s"].sum()) >= FEW_S
 
 
-def list_delays(gaps: pl.DataFrame) -> tuple[pl.DataFrame, list[Second]]:
-    """The evident delays of one layer, route and side, and the seconds of all of them.
+def list_delays(rows: pl.DataFrame, evident: pl.DataFrame) -> pl.DataFrame:
+    """Of one layer, route and side; evident: those that are longer than what the loop was late for.
 
-    A delay is evident where it is longer than what the loop was late for. Where the layer waits in
-    each request that meets a free loop, it also waits in those that do not: there as long as usual,
-    at least.
+    Where the layer waits in each request that meets a free loop, it also waits in those that do
+    not: there as long as usual, at least.
     """
-    own_s = pl.col("gap_s") - pl.col("late_s")
-    rows = gaps.with_columns(own_s=own_s)
-    evident = rows.filter(pl.col("own_s") >= NOTED_S + ROUNDS * pl.col("round_s"))
     is_free = (pl.col("late_s") == 0) & (pl.col("round_s") <= FREE_ROUND_S)
     free, evident_free = rows.filter(is_free).height, evident.filter(is_free)
     if evident_free.height < max(FEW, ALWAYS_SHARE * free):
-        return evident, evident["own_s"].to_list()
-    usual_s = evident_free["own_s"].median()
-    longer_s = pl.max_horizontal("own_s", pl.lit(usual_s))
-    late = rows.filter(pl.col("gap_s") >= NOTED_S).select(pl.min_horizontal("gap_s", longer_s))
-    return evident, late["gap_s"].to_list()
+        return evident.with_columns(delay_s=pl.col("own_s"))
+    longer_s = pl.max_horizontal("own_s", pl.lit(evident_free["own_s"].median()))
+    late = rows.filter(pl.col("gap_s") >= NOTED_S)
+    return late.with_columns(delay_s=pl.min_horizontal("gap_s", longer_s))
 
 
 def find_cause(side: str, evident: pl.DataFrame) -> str:

@@ -1,6 +1,8 @@
 """The part of a wait for a token in which none was missing: a thread had ended its work, and the
-event loop, which was blocked, did not pass the token on."""
+event loop, which was blocked, did not pass the token on; or a thread of an executor did not come
+to its next work, for which it needs no loop."""
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,6 +13,8 @@ from analysis.findings.token_time import StepFunction
 from analysis.stats.quantiles import Values
 
 QUEUE = ("pid", "queue")
+EXECUTORS = "^(executor|asgiref)"
+"""How the names of queues begin whose threads take their work themselves."""
 
 
 def blame_loops(rows: pl.DataFrame, stretches: Sequence[Stretch]) -> pl.DataFrame:
@@ -26,22 +30,27 @@ def blame_loops(rows: pl.DataFrame, stretches: Sequence[Stretch]) -> pl.DataFram
 def blame_loop(rows: pl.DataFrame, stretches: Sequence[Stretch]) -> pl.DataFrame:
     """rows: of one queue of a process. blamed_s: of each that waited."""
     waits = rows.filter(pl.col("wait_until_s").is_not_null())
-    pid = rows["pid"][0]
+    pid, queue = rows.select(QUEUE).row(0)
+    begin, end = (waits[name].to_numpy() for name in ("wait_from_s", "wait_until_s"))
     blocked = StepFunction.count(
         np.array([each.began_s for each in stretches if each.pid == pid]),
         np.array([each.ended_s for each in stretches if each.pid == pid]),
     )
-    busy = count_busy(rows)
-    capacity = waits["capacity"].min()
+    if re.match(EXECUTORS, queue or ""):
+        blocked = StepFunction.count(begin, end)
+    busy, capacity = count_busy(rows), find_capacity(waits)
 
     def is_idle(blocked: Values, busy: Values) -> Values:
-        if not isinstance(capacity, float):
-            return np.zeros(len(busy))
         return np.logical_and(blocked > 0, busy < capacity).astype(float)
 
     idle = blocked.combine(busy, is_idle)
-    begin, end = (waits[name].to_numpy() for name in ("wait_from_s", "wait_until_s"))
     return waits.select(*QUEUE, "handover", blamed_s=pl.Series(idle.integrate(begin, end)))
+
+
+def find_capacity(rows: pl.DataFrame) -> float:
+    """Of one queue: the least that it had. 0 where it is not known: then no thread is idle."""
+    known = rows["capacity"].drop_nulls().to_numpy()
+    return float(known.min()) if len(known) else 0.0
 
 
 def count_busy(rows: pl.DataFrame) -> StepFunction:

@@ -2,12 +2,14 @@
 one of these threads."""
 
 import math
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from analysis.findings.evidence import AuditEvidence
 from analysis.findings.handover_evidence import locate_handovers
+from analysis.findings.queue_names import QueueName, name_queue
 from analysis.findings.stands import HandedCall, Span, Stand, list_calls, list_stands
 from scenarios.units import Second
 
@@ -42,6 +44,9 @@ class Deadlock:
     def size(self) -> int | None:
         """Of the resource."""
         return self.stands[0].size
+
+    def name_queue(self) -> QueueName:
+        return name_queue(self.stands[0].call.queue, self.keepers[0].asker)
 
     @property
     def keeper_phases(self) -> tuple[str, ...]:
@@ -90,74 +95,113 @@ def find_deadlocks(evidence: AuditEvidence) -> Mapping[Resource, Sequence[Deadlo
     return {resource: each for resource, each in found.items() if each}
 
 
+class QueueCalls:
+    """Those of a queue of one process, by time."""
+
+    def __init__(self, calls: Sequence[HandedCall], queue: str) -> None:
+        mine = [each for each in calls if each.queue == queue]
+        self._ended = sorted((each for each in mine if each.has_ended), key=get_end)
+        self._waiting = sorted((each for each in mine if each.waits), key=get_wait_end)
+
+    def find_waiting(self, span: Span) -> list[HandedCall]:
+        first = bisect_right(self._waiting, span[0], key=get_wait_end)
+        return [each for each in self._waiting[first:] if each.waits and each.waits[0] < span[1]]
+
+    def find_ended(self, span: Span) -> list[HandedCall]:
+        first = bisect_right(self._ended, span[0], key=get_end)
+        return self._ended[first : bisect_right(self._ended, span[1] + AT_ONCE_S, key=get_end)]
+
+
+def get_end(call: HandedCall) -> Second:
+    return call.until_s
+
+
+def get_wait_end(call: HandedCall) -> Second:
+    return call.waits[1] if call.waits else math.inf
+
+
 def judge_intervals(stands: Sequence[Stand], calls: Sequence[HandedCall]) -> Iterator[Deadlock]:
     """stands: of one process and resource. calls: of the process."""
     capacity = max(stand.call.capacity for stand in stands)
     if not math.isfinite(capacity):  # it is not known, or without a limit
         return
     few = int(capacity // FEW) if stands[0].size is not None else 0
-    for began_s, ended_s in find_full_intervals(stands, capacity - few):
-        inside = [each for each in stands if each.from_s < ended_s and began_s < each.until_s]
-        found = judge_interval((began_s, ended_s), inside, calls, few)
-        if found is not None:
-            yield found
+    spans = [
+        span for span in find_full_intervals(stands, capacity - few) if span[1] - span[0] >= LEAST_S
+    ]
+    if not spans:
+        return
+    mine = QueueCalls(calls, stands[0].call.queue)
+    passed = find_passed(stands, calls)
+    for span in spans:
+        inside = [each for each in stands if each.from_s < span[1] and span[0] < each.until_s]
+        waiting = mine.find_waiting(span)
+        keepers = find_keepers(inside, waiting, passed)
+        failed = count_failures(span, inside, keepers, mine.find_ended(span), few)
+        if keepers and failed is not None:
+            yield Deadlock(
+                *span,
+                capacity=round(capacity),
+                stands=tuple(inside),
+                waiting=tuple(waiting),
+                keepers=tuple(keepers),
+                failed=failed,
+            )
 
 
-def find_full_intervals(stands: Iterable[Stand], needed: float) -> Iterator[tuple[Second, Second]]:
+def find_full_intervals(stands: Iterable[Stand], needed: float) -> Iterator[Span]:
     """In which so many stood at once."""
     steps = sorted(step for each in stands for step in ((each.from_s, 1), (each.until_s, -1)))
     count, began_s = 0, math.inf
     for at_s, step in steps:
         count += step
-        if count >= needed > 0 and step > 0:
+        if count >= needed > 0:
             began_s = min(began_s, at_s)
-        elif count < needed and began_s < at_s:
+        elif began_s < math.inf:
             yield began_s, at_s
             began_s = math.inf
-        elif count < needed:
-            began_s = math.inf
 
 
-def judge_interval(
-    span: Span, stands: Sequence[Stand], calls: Sequence[HandedCall], few: int
-) -> Deadlock | None:
-    """None where calls went on, where it ended by itself, or where no call that waits for a thread
-    keeps what the threads wait for."""
-    began_s, ended_s = span
-    standing = {each.call.number for each in stands}
-    mine = [each for each in calls if each.queue == stands[0].call.queue]
-    waiting = [each for each in mine if each.waits_within(began_s, ended_s)]
-    keepers = find_keepers(stands, waiting, calls)
-    ended = [each for each in mine if each.ends_within(began_s, ended_s + AT_ONCE_S)]
-    concerned = standing | {each.number for each in keepers}
+def count_failures(
+    span: Span,
+    stands: Sequence[Stand],
+    keepers: Sequence[HandedCall],
+    ended: Sequence[HandedCall],
+    few: int,
+) -> int | None:
+    """Calls with which an interval ended; 0 where it had not ended yet. None where it is no
+    deadlock: more than a few calls went on, or it ended by itself."""
+    concerned = {each.call.number for each in stands} | {each.number for each in keepers}
     failed = sum(each.failed for each in ended if each.number in concerned)
-    went_on = sum(not each.failed and each.until_s < ended_s for each in ended)
-    is_over = any(each.has_ended and each.until_s <= ended_s for each in stands)
-    is_short = ended_s - began_s < (LEAST_S if is_over else LEAST_UNRESOLVED_S)
-    if not keepers or is_short or went_on > few or (is_over and not failed):
+    went_on = sum(not each.failed and each.until_s < span[1] for each in ended)
+    is_over = any(each.has_ended and each.until_s <= span[1] for each in stands)
+    if went_on > few or (is_over and not failed):
         return None
-    capacity = round(max(each.call.capacity for each in stands))
-    everything = tuple(stands), tuple(waiting), tuple(keepers)
-    return Deadlock(began_s, ended_s, capacity, *everything, failed=failed if is_over else 0)
+    if not is_over:
+        return 0 if span[1] - span[0] >= LEAST_UNRESOLVED_S else None
+    return failed
+
+
+def find_passed(stands: Sequence[Stand], calls: Sequence[HandedCall]) -> Mapping[int, Second]:
+    """When each request had first done what the threads are at."""
+    works = {each.call.work for each in stands if each.call.work is not None}
+    passed: dict[int, Second] = {}
+    for each in calls:
+        if each.visit is not None and each.uses and each.has_ended and each.work in works:
+            passed[each.visit] = min(each.uses[1], passed.get(each.visit, math.inf))
+    return passed
 
 
 def find_keepers(
-    stands: Sequence[Stand], waiting: Sequence[HandedCall], calls: Sequence[HandedCall]
+    stands: Sequence[Stand], waiting: Sequence[HandedCall], passed: Mapping[int, Second]
 ) -> list[HandedCall]:
     """Calls that wait for a thread, and keep what threads wait for: a thread waits for the call
     itself; or the call's request has done before what the threads are at, and has been through."""
     if stands[0].waits_for in HANDED_OVER:
         asked = {each.call.visit for each in stands if each.call.visit is not None}
-        return [each for each in waiting if each.nested or each.visit in asked]
-    works = {each.call.work for each in stands if each.call.work is not None}
-    passed = {
-        each.visit: each.uses[1]
-        for each in sorted(calls, key=lambda call: -call.until_s)
-        if each.visit is not None and each.uses and each.has_ended and each.work in works
-    }
+        return [each for each in waiting if each.is_nested or each.visit in asked]
     return [
         each
         for each in waiting
-        if each.waits is not None
-        and passed.get(each.visit or 0, math.inf) <= each.waits[0] + AT_ONCE_S
+        if each.waits and passed.get(each.visit or 0, math.inf) <= each.waits[0] + AT_ONCE_S
     ]

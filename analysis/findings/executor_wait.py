@@ -4,6 +4,7 @@ thread of asgiref."""
 from dataclasses import dataclass
 from typing import ClassVar
 
+from analysis.findings.blamed_loops import EXECUTORS
 from analysis.findings.queue_wait import QueueWait
 
 
@@ -11,4 +12,4 @@ from analysis.findings.queue_wait import QueueWait
 class ExecutorWait(QueueWait):
     """cause: `executor`."""
 
-    QUEUES: ClassVar[str] = r"^(executor|asgiref)"
+    QUEUES: ClassVar[str] = EXECUTORS

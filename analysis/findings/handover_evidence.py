@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from analysis.findings.blamed_loops import blame_loops
+from analysis.findings.blamed_loops import EXECUTORS, blame_loops
 from analysis.findings.evidence import AuditEvidence
 from analysis.findings.load_evidence import parse_stack
 from analysis.findings.phases import classify_handover
@@ -46,7 +46,7 @@ def locate_handovers(evidence: AuditEvidence) -> pl.DataFrame:
     else before the work began. What has not ended lasts until its process was last seen.
     """
     rows = join_answers(join_last_moments(evidence.handovers, evidence), evidence)
-    is_executor = pl.col("queue").str.contains("^(executor|asgiref)")
+    is_executor = pl.col("queue").str.contains(EXECUTORS)
     got_s = pl.when(is_executor).then("began_s").otherwise(pl.coalesce("granted_s", "began_s"))
     given_up_s = pl.when("failed").then(pl.coalesce("ended_s", "queued_s", "asked_s"))
     rows = rows.with_columns(got_s=got_s, until_s=pl.coalesce(given_up_s, "ended_s", "last_s"))
@@ -68,7 +68,7 @@ def locate_handovers(evidence: AuditEvidence) -> pl.DataFrame:
     rows = rows.with_columns(loop_s=(before_s - pl.col("token_s")).clip(lower_bound=0.0))
     located = list_locations(rows.select(ASKER).unique(), evidence)
     joined = rows.join(located, on=ASKER, how="left", nulls_equal=True, maintain_order="left")
-    return joined.drop("got_s", "until_s", "last_s")
+    return locate_bare_tokens(joined.drop("got_s", "until_s", "last_s"))
 
 
 def measure_length(begin: str, end: str) -> pl.Expr:
@@ -110,8 +110,10 @@ def locate_handover(
     located = finder.locate(parse_stack(asker), route)
     place = located.place
     phase = classify_handover(located.stack, place.phase, located.own is not None)
-    asks = place.file, place.line, place.function
+    asks: tuple[str | None, int | None, str | None] = place.file, place.line, place.function
     own = re.fullmatch(WORK, work or "")
+    if not work and phase == "dependency" and located.own is None:
+        asks = None, None, None  # the route's own code is not the dependency
     if own is None:
         return phase, *asks, work, *asks, False
     name = shorten_function(own[3])
@@ -120,6 +122,36 @@ def locate_handover(
     works = finder.shorten_file(own[1]), int(own[2]), name
     is_own = located.own is None
     return phase, *(works if is_own else asks), name, *works, is_own
+
+
+def locate_bare_tokens(rows: pl.DataFrame) -> pl.DataFrame:
+    """A limit of a dependency gives tokens without a thread; what the framework hands over for the
+    same request meanwhile is most often the dependency. Then this is the place."""
+    names = ("file", "line", "function")
+    limit = ("queue", "route", "asker")
+    works = [f"work_{name}" for name in names]
+    bare = rows.filter(pl.col("work").is_null(), pl.col("file").is_null())
+    inner = rows.filter("is_own").select("pid", "visit", "began_s", *works)
+    within = pl.col("began_s").is_between("use_from_s", "use_until_s")
+    usual = (
+        bare.select("pid", "visit", "handover", *limit, "use_from_s", "use_until_s")
+        .join(inner, on=["pid", "visit"])
+        .filter(within)
+        .sort("began_s")
+        .unique(["pid", "handover"], keep="first", maintain_order=True)
+        .group_by(*limit, *works)
+        .len()
+        .sort("len", *works, descending=[True, False, False, False])
+        .unique(limit, keep="first", maintain_order=True)
+        .select(*limit, *(pl.col(f"work_{name}").alias(f"inner_{name}") for name in names))
+    )
+    joined = rows.join(usual, on=limit, how="left", nulls_equal=True, maintain_order="left")
+    is_bare = pl.col("work").is_null() & pl.col("file").is_null()
+    return joined.with_columns(
+        pl.when(is_bare).then(f"inner_{name}").otherwise(column).alias(column)
+        for name in names
+        for column in (name, f"work_{name}")
+    ).drop(f"inner_{name}" for name in names)
 
 
 def locate_thread_stacks(evidence: AuditEvidence) -> pl.DataFrame:

@@ -42,4 +42,4 @@ def join_inner_layers(layers: pl.DataFrame) -> pl.DataFrame:
 def count_visits(evidence: AuditEvidence) -> pl.DataFrame:
     """Requests that entered each layer, by route."""
     rows = evidence.layers.drop_nulls("layer")
-    return rows.group_by("layer", "route").agg(visits=pl.len())
+    return rows.group_by("layer", "depth", "route").agg(visits=pl.len())

@@ -8,7 +8,8 @@ from analysis.findings.layer_evidence import MIDDLEWARE, join_inner_layers
 from analysis.findings.loop_delays import LoopDelays
 from analysis.stats.quantiles import Values
 
-KEYS = ("pid", "visit", "layer", "route", "side")
+KEYS = ("pid", "visit", "layer", "depth", "route", "side")
+"""One function may be several layers."""
 
 
 def measure_gaps(evidence: AuditEvidence) -> pl.DataFrame:

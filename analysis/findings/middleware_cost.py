@@ -42,9 +42,9 @@ class MiddlewareCost(AuditFinding):
         share = measure_layers_share(measured, evidence)
         routes = count_visits(evidence)
         found = []
-        for (layer,), rows in measured.group_by("layer", maintain_order=True):
+        for (layer, depth), rows in measured.group_by("layer", "depth", maintain_order=True):
             if rows.height >= FEWEST and median(rows["cpu_s"]) >= LEAST_CPU_S:
-                visits = routes.filter(pl.col("layer") == layer)
+                visits = routes.filter(pl.col("layer") == layer, pl.col("depth") == depth)
                 place = CodePlace.parse(str(layer), evidence.record.folder)
                 found.append(cls.build(place, rows["cpu_s"], visits, share))
         return AuditFindings(findings=tuple(found))

@@ -13,7 +13,6 @@ from analysis.findings.base import (
     Severity,
     ShownFrame,
     TokenHolder,
-    Victim,
 )
 from analysis.findings.deadlocks import HANDED_OVER, Deadlock, Resource, find_deadlocks
 from analysis.findings.evidence import AuditEvidence
@@ -22,14 +21,11 @@ from analysis.findings.stands import Span
 from analysis.stats import formats
 from scenarios.units import Second
 
-SURE_S = 5.0
-"""A deadlock that has not ended is sure when it has lasted so long."""
-QUEUES: Mapping[str, str] = {"anyio": "anyio's pool", "executor": "asyncio's default executor"}
+SURE_S, LIKELY_S = 2.0, 5.0
+"""A deadlock that has not ended is sure when it has lasted so long and all that is missing is
+accounted for; otherwise it is likely."""
 PHASES: Mapping[str, str] = {"response": "response serialization", "background": "background task"}
 """What a waiting call is for, where its own word does not say it."""
-Lost = Mapping[tuple[int, int], tuple[str | None, Second]]
-"""Route and seconds of each request, by its process and number; of a call of no request, by the
-call's number below 0."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,13 +34,13 @@ class PoolDeadlock(AuditFinding):
     wait for. holders: where they stand, in seconds of threads.
 
     confidence: `high` where as many calls keep the resource as it has parts, or where each thread
-    waits for a call of its own, and it ended with failures or lasted for 5 s; `low` where it had
-    lasted for less when the audit ended; `medium` otherwise.
+    waits for a call of its own, and it ended with failures or lasted for 2 s; `medium` where fewer
+    do, and it ended with failures or lasted for 5 s; `low` otherwise. victims: see matrix.py.
     """
 
     severity: Severity = "error"
     cause: str | None = "deadlock"
-    queue: str
+    pool: str
     size: int | None
     stood: int
     capacity: int
@@ -64,8 +60,9 @@ class PoolDeadlock(AuditFinding):
     def build(cls, resource: Resource, found: Sequence[Deadlock], finder: PlaceFinder) -> Self:
         holders = list_holders(found)
         worst, longest = holders[0], max(found, key=lambda each: each.lasted_s)
-        lost = measure_lost(found)
-        spent_ms = [1000 * seconds for _, seconds in lost.values()]
+        lost_s = measure_lost(found)
+        pool = longest.name_queue()
+        threads = "threads" if pool.unit == "thread" else f"threads with a {pool.unit}"
         return cls(
             confidence=rate_confidence(found),
             route=worst.route,
@@ -75,13 +72,12 @@ class PoolDeadlock(AuditFinding):
             function=worst.function,
             call=resource.waits_for,
             stack=show_stack(found, worst, finder),
-            count=len(lost),
-            seconds=sum(spent_ms) / 1000,
-            median_ms=median(spent_ms),
-            longest_ms=max(spent_ms),
-            victims=list_victims(worst.route, lost),
+            count=len(lost_s),
+            seconds=sum(lost_s),
+            median_ms=1000 * median(lost_s),
+            longest_ms=1000 * max(lost_s),
             holders=holders,
-            queue=resource.queue,
+            pool=f"{threads} of {pool.name}",
             size=longest.size,
             stood=min(len(longest.stands), longest.capacity),
             capacity=longest.capacity,
@@ -95,15 +91,9 @@ class PoolDeadlock(AuditFinding):
     @property
     def message(self) -> str:
         at = f"at {self.file}:{self.line}" if self.file else "at one place of a library"
-        pool = QUEUES.get(self.queue, self.queue)
-        stood = f"{self.stood} of {self.capacity} threads of {pool} stood {at}"
-        parts = (
-            f"{stood} and waited for {self.call}.",
-            self.describe_keepers(),
-            self.describe_end(),
-            self.advise(pool),
-        )
-        return " ".join(parts)
+        call = "a lock" if self.call == "lock" else self.call
+        stood = f"{self.stood} of {self.capacity} {self.pool} stood {at} and waited for {call}."
+        return " ".join((stood, self.describe_keepers(), self.describe_end(), self.advise()))
 
     def describe_keepers(self) -> str:
         """They keep the whole resource only where they are as many as it has parts."""
@@ -111,8 +101,8 @@ class PoolDeadlock(AuditFinding):
         calls = count_things(self.keepers, "call")
         requests = count_things(self.keepers, "request")
         if self.call in HANDED_OVER:
-            said = f"{calls} that such threads asked for waited for a thread of the same pool"
-        elif self.size is None or self.keepers < self.size:
+            return f"{calls} that such threads asked for waited for a thread of the same pool."
+        if self.size is None or self.keepers < self.size:
             said = f"{requests} that had been through there waited for a thread"
         else:
             said = f"{requests} that had taken one waited for a thread"
@@ -125,7 +115,7 @@ class PoolDeadlock(AuditFinding):
             return f"None of them had gone on after {lasted}{often}."
         return f"It ended after {lasted}, when {count_things(self.failed, 'call')} failed{often}."
 
-    def advise(self, pool: str) -> str:
+    def advise(self) -> str:
         if self.call in HANDED_OVER:
             return (
                 "Call the inner function directly in the thread, or give the inner calls a pool of"
@@ -134,8 +124,8 @@ class PoolDeadlock(AuditFinding):
         if self.size is None:
             return "Release it before the request needs another thread, or do not block threads."
         return (
-            f"Make it as large as {pool} ({self.capacity}), or give it back before the request"
-            " needs another thread, or await it instead."
+            f"Make it as large as the pool of threads ({self.capacity}), or give it back before the"
+            " request needs another thread, or await it instead."
         )
 
 
@@ -147,8 +137,8 @@ def rate_confidence(found: Sequence[Deadlock]) -> Confidence:
     """By the best evidence."""
     if any(each.is_complete and (each.failed or each.lasted_s >= SURE_S) for each in found):
         return "high"
-    is_settled = any(each.failed or each.lasted_s >= SURE_S for each in found)
-    return "medium" if is_settled else "low"
+    is_likely = any(each.failed or each.lasted_s >= LIKELY_S for each in found)
+    return "medium" if is_likely else "low"
 
 
 def list_holders(found: Sequence[Deadlock]) -> tuple[TokenHolder, ...]:
@@ -180,32 +170,17 @@ def show_stack(
     )
 
 
-def measure_lost(found: Sequence[Deadlock]) -> Lost:
-    """Each request's time from where it began to stand or to wait, to where it ended to."""
-    lost: dict[tuple[int, int], tuple[str | None, Second]] = {}
+def measure_lost(found: Sequence[Deadlock]) -> Sequence[Second]:
+    """Of each request, from where it began to stand or to wait in a deadlock to where it ended to;
+    of a call that is no request's, likewise."""
+    lost: dict[tuple[int, int], Second] = defaultdict(float)
     for deadlock in found:
         spans: dict[tuple[int, int], list[Span]] = defaultdict(list)
-        routes: dict[tuple[int, int], str | None] = {}
         calls = [(each.call, (each.from_s, each.until_s)) for each in deadlock.stands]
         calls += [(each, each.waits) for each in deadlock.waiting if each.waits is not None]
         for call, span in calls:
-            key = call.pid, call.visit or -call.number
-            spans[key].append(span)
-            routes[key] = call.route
+            spans[call.pid, call.visit or -call.number].append(span)
         for key, mine in spans.items():
             begin_s, end_s = min(each[0] for each in mine), max(each[1] for each in mine)
-            seconds = deadlock.measure_within(begin_s, end_s)
-            lost[key] = routes[key], lost.get(key, (None, 0.0))[1] + seconds
-    return lost
-
-
-def list_victims(route: str | None, lost: Lost) -> tuple[Victim, ...] | None:
-    """Requests of other routes, the most harmed first. None where the route is not known."""
-    if route is None:
-        return None
-    seconds: dict[str, list[Second]] = defaultdict(list)
-    for other, lost_s in lost.values():
-        if other is not None and other != route:
-            seconds[other].append(lost_s)
-    victims = (Victim(other, len(each), sum(each)) for other, each in seconds.items())
-    return tuple(sorted(victims, key=lambda each: -each.seconds))
+            lost[key] += deadlock.measure_within(begin_s, end_s)
+    return list(lost.values())

@@ -25,8 +25,8 @@ IN_THREAD = {("concurrent.futures.thread", "_worker"), ("anyio._backends._asynci
 @dataclass(frozen=True, slots=True)
 class HandedCall:
     """waits: for a token. uses: one. has_ended: otherwise it lasted when its process was last seen.
-    failed: it raised an error, or was given up, or its request was answered with an error. nested:
-    it was asked for by a thread of a pool."""
+    failed: it raised an error, or was given up, or its request was answered with an error. asker:
+    the stack that asked for it."""
 
     pid: int
     number: int
@@ -40,17 +40,16 @@ class HandedCall:
     uses: Span | None
     has_ended: bool
     failed: bool
-    nested: bool
+    asker: Stack
+
+    @property
+    def is_nested(self) -> bool:
+        """Whether a thread of a pool asked for it."""
+        return any((each.module, each.function) in IN_THREAD for each in self.asker)
 
     @property
     def until_s(self) -> Second:
-        return (self.uses or self.waits or (math.nan, math.nan))[1]
-
-    def ends_within(self, began_s: Second, ended_s: Second) -> bool:
-        return self.has_ended and began_s < self.until_s <= ended_s
-
-    def waits_within(self, began_s: Second, ended_s: Second) -> bool:
-        return self.waits is not None and self.waits[0] < ended_s and began_s < self.waits[1]
+        return (self.uses or self.waits or (math.inf, math.inf))[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +84,6 @@ def list_calls(rows: pl.DataFrame, handlers: pl.DataFrame) -> list[HandedCall]:
 
 
 def build_call(row: Mapping[str, object]) -> HandedCall:
-    asker = parse_stack(to_text(row["asker"]))
     return HandedCall(
         pid=to_whole(row["pid"]),
         number=to_whole(row["handover"]),
@@ -99,7 +97,7 @@ def build_call(row: Mapping[str, object]) -> HandedCall:
         uses=read_span(row, "use"),
         has_ended=to_seconds(row["ended_s"]) is not None,
         failed=bool(row["failed"] or row["is_grave"]),
-        nested=any((each.module, each.function) in IN_THREAD for each in asker),
+        asker=parse_stack(to_text(row["asker"])),
     )
 
 

@@ -1,5 +1,6 @@
 """The places whose requests wait for a token of a queue, and the code that keeps the tokens."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -7,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from analysis.findings.base import TokenHolder
-from analysis.findings.blamed_loops import QUEUE
+from analysis.findings.blamed_loops import EXECUTORS, QUEUE, count_busy, find_capacity
 from analysis.findings.evidence import AuditEvidence
 from analysis.findings.handover_evidence import (
     PLACE,
@@ -70,8 +71,8 @@ def find_wait_sites(evidence: AuditEvidence, queues: str) -> Iterator[WaitSite]:
     waits = sum_by_request(rows).filter(pl.col("request_s") >= LEAST_S)
     if waits.is_empty():
         return
-    uses = UsesOfQueues(name_holders(rows, evidence))
-    for site in waits.partition_by(*SITE, maintain_order=True):
+    uses = UsesOfQueues(name_holders(rows, evidence), rows)
+    for site in waits.partition_by("site", maintain_order=True):
         yield build_site(site, uses)
 
 
@@ -79,7 +80,8 @@ def build_site(waits: pl.DataFrame, uses: "UsesOfQueues") -> WaitSite:
     first = waits.row(0, named=True)
     late_s = waits["counted_s"].to_numpy() * waits["is_after"].to_numpy()
     waiting: Waiting = {
-        key: count_waiting(each) for key, each in waits.partition_by(*QUEUE, as_dict=True).items()
+        key: uses.count_lack(key, each)
+        for key, each in waits.partition_by(*QUEUE, as_dict=True).items()
     }
     return WaitSite(
         **{name: first[name] for name in ("queue", *PLACE, "call", "asker")},
@@ -99,23 +101,20 @@ def read_capacity(waits: pl.DataFrame) -> float | None:
     return float(known[-1]) if len(known) and np.isfinite(known[-1]) else None
 
 
-def count_waiting(waits: pl.DataFrame) -> StepFunction:
-    """1 while any of them waits."""
-    begin, end = (waits[name].to_numpy() for name in ("wait_from_s", "wait_until_s"))
-    return StepFunction.count(begin, end).map(is_positive)
-
-
 def sum_by_request(rows: pl.DataFrame) -> pl.DataFrame:
-    """Those that waited. request_s: of all waits of its request in its place; moments in which
-    several wait count once."""
+    """Those that waited. site: a number of their place. request_s: of all waits of its request in
+    its place; moments in which several wait count once."""
     lone = pl.when(pl.col("visit").is_null()).then("handover")
-    waits = rows.filter(pl.col("token_s") > 0).with_columns(lone=lone).sort("wait_from_s")
-    seen_s = pl.col("wait_until_s").cum_max().shift(1).over(*SITE, *REQUEST)
+    waits = rows.filter(pl.col("token_s") > 0).with_columns(lone=lone)
+    sites = waits.select(SITE).unique(maintain_order=True).with_row_index("site")
+    waits = waits.join(sites, on=SITE, nulls_equal=True).sort("site", *REQUEST, "wait_from_s")
+    waits = waits.with_columns(request=pl.struct("site", *REQUEST).rle_id().set_sorted())
+    seen_s = pl.col("wait_until_s").cum_max().shift(1).over("request")
     new_s = pl.col("wait_until_s") - pl.max_horizontal("wait_from_s", seen_s)
     length_s = pl.col("wait_until_s") - pl.col("wait_from_s")
     counted_s = pl.col("token_s") * (new_s.clip(lower_bound=0.0) / length_s)
     waits = waits.with_columns(counted_s=counted_s)
-    return waits.with_columns(request_s=pl.col("counted_s").sum().over(*SITE, *REQUEST))
+    return waits.with_columns(request_s=pl.col("counted_s").sum().over("request"))
 
 
 def name_holders(rows: pl.DataFrame, evidence: AuditEvidence) -> pl.DataFrame:
@@ -146,10 +145,25 @@ Waiting = Mapping[tuple[object, ...], StepFunction]
 class UsesOfQueues:
     """Who used tokens of which queue, when."""
 
-    def __init__(self, uses: pl.DataFrame) -> None:
+    def __init__(self, uses: pl.DataFrame, rows: pl.DataFrame) -> None:
+        self._rows = rows.partition_by(*QUEUE, as_dict=True)
         self._holders = uses.select(PLACE).unique(maintain_order=True).with_row_index("holder")
         joined = uses.join(self._holders, on=PLACE, nulls_equal=True, maintain_order="left")
         self._uses = joined.partition_by(*QUEUE, as_dict=True)
+
+    def count_lack(self, key: tuple[object, ...], waits: pl.DataFrame) -> StepFunction:
+        """1 while any of them waits, and no thread of an executor is idle."""
+        begin, end = (waits[name].to_numpy() for name in ("wait_from_s", "wait_until_s"))
+        waiting = StepFunction.count(begin, end)
+        if not re.match(EXECUTORS, str(key[1])):
+            return waiting.map(is_positive)
+        rows = self._rows[key]
+        capacity = find_capacity(rows)
+
+        def is_lacking(waiting: Values, busy: Values) -> Values:
+            return np.logical_and(waiting > 0, busy >= capacity).astype(float)
+
+        return waiting.combine(count_busy(rows), is_lacking)
 
     def measure_kept(self, waiting: Waiting) -> Second:
         """Token-seconds that are known to be in use meanwhile."""

@@ -90,6 +90,16 @@ def test_around_several_routes_it_names_none() -> None:
     assert found.requests == 20
 
 
+def test_a_function_that_is_two_layers_is_measured_for_each() -> None:
+    rows: list[Row] = []
+    for visit in range(20):
+        mine = pass_through(visit, float(visit), {"layer": TIMING}, {"layer": TIMING})
+        rows += [row | {"cpu_s": MS * row["depth"]} for row in mine]  # type: ignore[operator]
+    first, second = judge(rows)
+    assert (first.count, first.requests, first.median_ms) == (20, 20, 1.0)
+    assert (second.count, second.requests, second.median_ms) == (20, 20, 2.0)
+
+
 def test_each_layer_is_a_finding_and_they_share_the_severity() -> None:
     rows: list[Row] = []
     for visit in range(20):

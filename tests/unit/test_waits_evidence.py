@@ -135,11 +135,30 @@ def test_seconds_are_split_into_token_loop_and_use() -> None:
     assert [free[each] for each in ("token_s", "loop_s", "used_s")] == [0.0, 1.0, 5.5]
 
 
-def test_an_executors_wait_lasts_until_its_thread_begins() -> None:
-    times = {"asked_s": 1.0, "queued_s": 1.0, "granted_s": None, "began_s": 4.0, "ended_s": 6.0}
-    for queue in ("executor", "executor db", "asgiref"):
-        found = locate_one(queue=queue, **times)
-        assert [found[each] for each in ("token_s", "loop_s", "used_s")] == [3.0, 0.0, 2.0]
+@pytest.mark.parametrize("queue", ["executor", "executor db", "asgiref"])
+def test_an_executors_wait_lasts_while_its_threads_work(queue: str) -> None:
+    """Its only thread works until second 3, and comes to the next work at 4."""
+    works = make_handover(queue=queue, capacity=1.0, ended_s=3.0)
+    waits = make_handover(
+        queue=queue, capacity=1.0, queued_s=1.0, granted_s=None, began_s=4.0, ended_s=6.0
+    )
+    found = locate_handovers(build_evidence([works, waits])).row(1, named=True)
+    assert [found[each] for each in ("token_s", "loop_s", "used_s")] == [2.0, 1.0, 2.0]
+
+
+def test_the_limit_of_a_dependency_is_at_the_dependency() -> None:
+    asker = json.dumps([library("fastapi.dependencies.utils", "solve_dependencies"), *APP])
+    token = make_handover(
+        queue="limiter 1", work=None, began_s=None, asker=asker, granted_s=1.0, ended_s=3.0
+    )
+    work = make_handover(asker=json.dumps(DEPENDENCY), began_s=1.5, ended_s=2.5)
+    later = make_handover(work=f"{FOLDER}/main.py:40 answer", began_s=3.5, ended_s=4.0)
+    rows = locate_handovers(build_evidence([token, work, later]))
+    names = ["file", "line", "function", "work_line"]
+    assert rows.select(names).row(0) == ("main.py", 10, "load", 10)
+    alone = locate_handovers(build_evidence([token, later]))
+    assert alone.select(names).row(0) == (None, None, None, None)
+    assert alone["loop_s"][0] == 0.0
 
 
 WAITING = {"queued_s": 1.0, "granted_s": None, "began_s": None, "ended_s": None}

@@ -11,6 +11,7 @@ from truth import measure, note_run
 from upstream import start_upstream
 
 URL = f"http://127.0.0.1:{start_upstream()}/"
+TLS = ssl.create_default_context()
 SHARED = httpx.AsyncClient(trust_env=False, limits=httpx.Limits(max_connections=None))
 
 app = FastAPI()
@@ -52,7 +53,7 @@ async def ask_with_shared_client() -> str:
 
 @cache
 def get_lazy_client() -> httpx.AsyncClient:
-    return httpx.AsyncClient(limits=httpx.Limits(max_connections=None))
+    return httpx.AsyncClient(verify=TLS, limits=httpx.Limits(max_connections=None))
 
 
 @app.get("/lazy")

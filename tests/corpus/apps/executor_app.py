@@ -13,7 +13,8 @@ import aiofiles
 from fastapi import FastAPI
 from truth import note_wait
 
-WORK_S = 0.15
+WORK_S, PAGE_S, PACE_S = 0.4, 0.15, 0.1
+"""PACE_S: before what is done in no time, so that users do not wait for the event loop."""
 NOTE = Path(__file__).with_name("documents") / "note.txt"
 PRINTERS = ThreadPoolExecutor(2, thread_name_prefix="printer")
 DESKS = ThreadPoolExecutor(64, thread_name_prefix="desk")
@@ -39,6 +40,7 @@ async def send_compressed() -> str:
 
 @app.get("/note")
 async def send_note() -> str:
+    await asyncio.sleep(PACE_S)
     asked_s = monotonic()
     async with aiofiles.open(NOTE) as file:  # waits: wait-for-note
         text = await file.read()
@@ -48,6 +50,7 @@ async def send_note() -> str:
 
 @app.get("/resolve")
 async def resolve() -> int:
+    await asyncio.sleep(PACE_S)
     asked_s = monotonic()
     found = await asyncio.get_running_loop().getaddrinfo("localhost", 80)  # waits: wait-to-resolve
     note_wait("wait-to-resolve", asked_s)
@@ -56,7 +59,7 @@ async def resolve() -> int:
 
 def print_page(asked_s: float) -> str:
     note_wait("wait-for-printer", asked_s)
-    time.sleep(WORK_S)  # holds: print
+    time.sleep(PAGE_S)  # holds: print
     return "printed"
 
 
@@ -73,6 +76,7 @@ def count_pages(asked_s: float) -> int:
 
 @app.get("/pages")
 async def send_page_count() -> int:
+    await asyncio.sleep(PACE_S)
     loop = asyncio.get_running_loop()
     return await loop.run_in_executor(PRINTERS, count_pages, monotonic())  # waits: wait-for-count
 

@@ -10,7 +10,7 @@ import anyio.to_thread
 from fastapi import FastAPI
 from truth import note_wait
 
-WORK_S = 0.15
+WORK_S, PACE_S = 0.15, 0.1
 LIMITER = anyio.CapacityLimiter(4)
 
 app = FastAPI()
@@ -41,6 +41,7 @@ def measure_size(asked_s: float) -> str:
 
 @app.get("/size")
 async def send_size() -> str:
+    await anyio.sleep(PACE_S)
     return await anyio.to_thread.run_sync(
         measure_size, monotonic(), limiter=LIMITER
     )  # waits: wait-for-size

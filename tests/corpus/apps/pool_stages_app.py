@@ -20,13 +20,12 @@ from fastapi import BackgroundTasks, Depends, FastAPI, Request
 from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 from pydantic import BaseModel, model_validator
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 from truth import note_wait
 
-WORK_S = 0.4
-PACE_S = 0.05
+WORK_S = 0.6
+PACE_S = 0.1
 DOCUMENTS = Path(__file__).with_name("documents")
 
 
@@ -54,15 +53,18 @@ async def note(scope: Scope, label: str) -> None:
     scope["noted"] = label, monotonic()
 
 
-class Documents(StaticFiles):
-    async def get_response(self, path: str, scope: Scope) -> Response:
+class PacedFiles:
+    def __init__(self, files: StaticFiles) -> None:
+        self.files = files
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await note(scope, "wait-for-static-file")
-        return await super().get_response(path, scope)  # waits: wait-for-static-file
+        await self.files(scope, receive, send)  # waits: wait-for-static-file
 
 
 app = FastAPI(lifespan=shrink_pool)
 app.add_middleware(RequestClock)
-app.mount("/documents", Documents(directory=DOCUMENTS))
+app.mount("/documents", PacedFiles(StaticFiles(directory=DOCUMENTS)))
 
 
 @app.get("/ping")
