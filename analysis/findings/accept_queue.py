@@ -8,7 +8,7 @@ from typing import Self
 from analysis.findings.attribution import attribute_stretches
 from analysis.findings.base import AuditFinding, AuditFindings, Notice, Severity
 from analysis.findings.evidence import AuditEvidence
-from analysis.findings.places import BlockPlace, PlaceFinder
+from analysis.findings.places import BlockPlace, build_finder
 from analysis.findings.spans import intersect, measure, meets, merge, subtract
 from analysis.findings.time_asked import Span, count_requests
 from analysis.findings.victims import sum_by_stretch
@@ -66,11 +66,7 @@ class AcceptQueue(AuditFinding):
         return cls(
             severity=severity,
             confidence="high" if worst else "medium",
-            route=place.route,
-            phase=place.phase,
-            file=place.file,
-            line=place.line,
-            function=place.function,
+            **place.fields,
             call="the accept queue",
             cause="blocked" if worst else "backlog",
             count=max((each.connections for each in stretches), default=None),
@@ -106,7 +102,7 @@ def explain_waits(queue: Sequence[QueueStretch], evidence: AuditEvidence) -> Ite
     """Those that met blocks of every process that lived then."""
     if not queue:
         return
-    finder = PlaceFinder(evidence.record.folder, evidence.endpoints)
+    finder = build_finder(evidence)
     sites = attribute_stretches(evidence.stretches, finder, count_requests(evidence)).sites
     blocked: dict[int, list[tuple[Span, BlockPlace]]] = defaultdict(list)
     for place, shares in sites.items():

@@ -9,8 +9,8 @@ import polars as pl
 
 from analysis.findings.base import AuditFinding, AuditFindings, Severity
 from analysis.findings.evidence import AuditEvidence
-from analysis.findings.layer_evidence import CodePlace
 from analysis.findings.layer_gaps import measure_gaps
+from analysis.findings.places import CodePlace
 from analysis.stats import formats
 from scenarios.units import Second
 
@@ -65,9 +65,7 @@ class AnswerDelayed(AuditFinding):
             confidence="medium" if place.line is None else "high",
             route=route,
             phase="middleware",
-            file=place.file,
-            line=place.line,
-            function=place.function,
+            **place._asdict(),
             cause=cause,
             count=len(seconds),
             seconds=sum(seconds),

@@ -9,14 +9,13 @@ import polars as pl
 
 from analysis.findings.base import AuditFinding, AuditFindings, Severity
 from analysis.findings.evidence import AuditEvidence
-from analysis.findings.places import BlockPlace
+from analysis.findings.places import BlockPlace, build_finder
 from analysis.findings.things_made import (
     ENDS,
     THREADS,
     MadeThing,
     group_made,
     measure_cpu_ms,
-    show_stack,
 )
 from analysis.findings.time_asked import count_requests, list_spans
 from analysis.stats import formats
@@ -71,13 +70,9 @@ class ClientPerRequest(AuditFinding):
         return cls(
             severity=rate_severity(median(cpu_ms), share),
             confidence="high" if is_sure else "medium",
-            route=place.route,
-            phase=place.phase,
-            file=place.file,
-            line=place.line,
-            function=place.function,
+            **place.fields,
             call=kind,
-            stack=show_stack(things[0].located, evidence),
+            stack=build_finder(evidence).show_stack(things[0].located.stack),
             cause="client",
             count=len(cpu_ms),
             seconds=sum(cpu_ms) / 1000,

@@ -10,9 +10,9 @@ import polars as pl
 from analysis.findings.answer_delayed import NOTED_S, ROUNDS
 from analysis.findings.evidence import AuditEvidence, Stretch
 from analysis.findings.handover_evidence import PLACE, locate_handovers
-from analysis.findings.layer_evidence import CodePlace
 from analysis.findings.layer_gaps import measure_gaps
 from analysis.findings.loop_delays import accumulate_spans
+from analysis.findings.places import CodePlace
 from analysis.findings.pool_wait import PoolWait
 from analysis.findings.wait_sites import LEAST_S
 from analysis.stats.quantiles import Values

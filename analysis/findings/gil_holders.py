@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import polars as pl
 
+from analysis.findings.code_texts import parse_code
 from analysis.findings.evidence import GilHolder, Stack, StackFrame, Stretch
 from analysis.findings.framework import BlockPhase
 from analysis.stats.quantiles import Values
@@ -48,11 +49,11 @@ class ThreadWork:
 
     def build_stack(self) -> Stack:
         """Its function alone, at its first line; empty where it is not in Python."""
-        place, _, name = (self.work or "").partition(" ")
-        file, _, line = place.rpartition(":")
-        if not line.isdecimal():
+        code = parse_code(self.work)
+        if code is None:
             return ()
-        return (StackFrame("", file, int(line), name.rpartition(".")[2], int(line)),)
+        file, line, name = code
+        return (StackFrame("", file, line, name.rpartition(".")[2], line),)
 
 
 @dataclass(frozen=True, slots=True)

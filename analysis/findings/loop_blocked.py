@@ -22,7 +22,7 @@ from analysis.findings.evidence import AuditEvidence, Stack
 from analysis.findings.gil_holders import ThreadWorks
 from analysis.findings.handover_evidence import locate_handovers
 from analysis.findings.notices import write_block_notices
-from analysis.findings.places import BlockPlace, PlaceFinder
+from analysis.findings.places import BlockPlace, PlaceFinder, build_finder
 from analysis.findings.shares import StretchShare, count_samples, sum_by_request, sum_seconds
 from analysis.findings.time_asked import count_requests, measure_share
 from analysis.findings.victims import find_victims
@@ -53,7 +53,7 @@ class LoopBlocked(AuditFinding):
 
     @classmethod
     def find(cls, evidence: AuditEvidence) -> AuditFindings:
-        finder = PlaceFinder(evidence.record.folder, evidence.endpoints)
+        finder = build_finder(evidence)
         found = attribute_stretches(
             evidence.stretches, finder, count_requests(evidence), load_thread_works(evidence)
         )
@@ -84,11 +84,7 @@ class LoopBlocked(AuditFinding):
         return cls(
             severity=rate_severity(place, max(spent_ms), share),
             confidence=rate_confidence(place, shares, cause),
-            route=place.route,
-            phase=place.phase,
-            file=place.file,
-            line=place.line,
-            function=place.function,
+            **place.fields,
             call=choose_heaviest((name_call(each.located, cause), each.seconds) for each in shares),
             stack=show_stack(shares, finder),
             cause=cause,
@@ -151,7 +147,4 @@ def rate_confidence(place: BlockPlace, shares: Sequence[StretchShare], cause: Ca
 def show_stack(shares: Sequence[StretchShare], finder: PlaceFinder) -> tuple[ShownFrame, ...]:
     """The one that was seen for the most seconds."""
     stack: Stack = choose_heaviest((each.located.stack, each.seconds) for each in shares) or ()
-    return tuple(
-        ShownFrame(each.module, finder.shorten_file(each.file), each.line, each.function)
-        for each in stack
-    )
+    return finder.show_stack(stack)

@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 
 from analysis.findings.base import AuditFinding, AuditFindings, Confidence, Severity, TokenHolder
+from analysis.findings.code_texts import parse_stack
 from analysis.findings.evidence import AuditEvidence
-from analysis.findings.load_evidence import parse_stack
 from analysis.findings.queue_names import QueueName, find_setter, name_queue
 from analysis.findings.wait_sites import WaitSite, find_wait_sites
 from analysis.stats import formats

@@ -13,7 +13,7 @@ from analysis.findings.calls import name_call
 from analysis.findings.evidence import AuditEvidence, Stretch
 from analysis.findings.loop_blocked import choose_heaviest
 from analysis.findings.lost_requests import SEEN_S, list_lost_by_ends
-from analysis.findings.places import BlockPlace, PlaceFinder
+from analysis.findings.places import BlockPlace, build_finder
 from analysis.findings.shares import StretchShare
 from analysis.findings.time_asked import count_requests
 from analysis.findings.victims import sum_by_stretch
@@ -83,11 +83,7 @@ class WorkerKilled(AuditFinding):
         return cls(
             severity="error",
             confidence="high" if worst or reason != "timeout" else "medium",
-            route=place.route,
-            phase=place.phase,
-            file=place.file,
-            line=place.line,
-            function=place.function,
+            **place.fields,
             call=worst.call if worst else "a worker process",
             cause="unexplained" if reason == "timeout" and worst is None else reason,
             count=lost.height if evidence.asked.height else None,
@@ -166,7 +162,7 @@ def explain_timeouts(evidence: AuditEvidence) -> Iterator[tuple[WorkerEnd, Block
     killed = [each for each in evidence.record.server.ends if each.reason == "timeout"]
     if not killed:
         return
-    finder = PlaceFinder(evidence.record.folder, evidence.endpoints)
+    finder = build_finder(evidence)
     sites = attribute_stretches(evidence.stretches, finder, count_requests(evidence)).sites
     settings = evidence.record.server.settings
     for end in killed:
