@@ -12,7 +12,8 @@ import polars as pl
 from analysis.findings.base import AuditFinding, AuditFindings, Severity
 from analysis.findings.evidence import AuditEvidence
 from analysis.findings.places import CodePlace, shorten_file, shorten_function
-from analysis.findings.time_asked import Span, list_spans
+from analysis.findings.spans import Span
+from analysis.findings.time_asked import list_spans
 from analysis.stats import formats
 from analysis.stats.quantiles import Values
 from scenarios.units import Second

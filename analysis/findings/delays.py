@@ -7,7 +7,6 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
-from analysis.findings.answer_delayed import NOTED_S, ROUNDS
 from analysis.findings.evidence import AuditEvidence, Stretch
 from analysis.findings.handover_evidence import PLACE, locate_handovers
 from analysis.findings.layer_gaps import measure_gaps
@@ -73,9 +72,7 @@ def measure_unblocked(waits: pl.DataFrame, stretches: Sequence[Stretch]) -> Valu
 def collect_kept(evidence: AuditEvidence) -> pl.DataFrame:
     """A middleware's own delays, without what waits for the loop or for a thread meanwhile. cause:
     the side, request or answer."""
-    own_s = pl.col("gap_s") - pl.col("late_s")
-    gaps = measure_gaps(evidence).with_columns(seconds=own_s)
-    delays = gaps.filter(pl.col("seconds") >= NOTED_S + ROUNDS * pl.col("round_s"))
+    delays = measure_gaps(evidence).filter("is_noted").with_columns(seconds="own_s")
     layers = delays["layer"].unique().to_list()
     found = [(layer, *CodePlace.parse(layer, evidence.record.folder)) for layer in layers]
     places = pl.DataFrame(found, schema={"layer": TEXT, **CODE}, orient="row")

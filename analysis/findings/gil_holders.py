@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 import numpy as np
 import polars as pl
 
+from analysis.findings.causes import SWITCH_S
 from analysis.findings.code_texts import parse_code
 from analysis.findings.evidence import GilHolder, Stack, StackFrame, Stretch
 from analysis.findings.framework import BlockPhase
 from analysis.stats.quantiles import Values
 from scenarios.units import Second
 
-LEAST_S = 0.005
+LEAST_S = SWITCH_S
 """Of a call's CPU: the interpreter passes the GIL on this often, so less keeps it from nobody."""
 Code = tuple[str | None, str | None]
 """A route, and what ran for it."""

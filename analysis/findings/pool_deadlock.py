@@ -17,7 +17,7 @@ from analysis.findings.base import (
 from analysis.findings.deadlocks import HANDED_OVER, Deadlock, Resource, find_deadlocks
 from analysis.findings.evidence import AuditEvidence
 from analysis.findings.places import PlaceFinder, build_finder
-from analysis.findings.stands import Span
+from analysis.findings.spans import Span
 from analysis.stats import formats
 from scenarios.units import Second
 

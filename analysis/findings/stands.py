@@ -13,9 +13,9 @@ from analysis.findings.evidence import AuditEvidence, Stack
 from analysis.findings.handover_evidence import locate_handovers
 from analysis.findings.load_evidence import to_seconds, to_text, to_whole
 from analysis.findings.places import BlockPlace, PlaceFinder, build_finder
+from analysis.findings.spans import Span
 from scenarios.units import Second
 
-Span = tuple[Second, Second]
 SIZE = re.compile(r" of (\d+)")
 LEAST_LOOKS, LEAST_STOOD_S = 2, 0.25
 """A thread that was seen less often, or for less time, may be in motion."""

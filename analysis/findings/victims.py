@@ -1,7 +1,6 @@
 """Who waited while a place blocked the loop: requests of other routes in flight meanwhile. And how
 late each request was, which is the most that it lost to all places together."""
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -12,9 +11,8 @@ from analysis.findings.causes import BLOCK_S
 from analysis.findings.delays import locate_delays
 from analysis.findings.evidence import AuditEvidence, Stretch, compute_once
 from analysis.findings.places import BlockPlace
-from analysis.findings.shares import StretchShare
+from analysis.findings.shares import StretchShare, sum_by_stretch
 from analysis.stats.quantiles import Values
-from scenarios.units import Second
 
 LEAST_S = 0.001
 """A request that lost less is no victim."""
@@ -143,14 +141,6 @@ def find_victims(
         lost_s *= requests.lost_share
         found[place] = None if place.route is None else list_victims(place.route, requests, lost_s)
     return found
-
-
-def sum_by_stretch(shares: Sequence[StretchShare]) -> list[tuple[Stretch, Second]]:
-    stretches = {share.stretch.key: share.stretch for share in shares}
-    seconds: dict[tuple[int, int], Second] = defaultdict(float)
-    for share in shares:
-        seconds[share.stretch.key] += share.seconds
-    return [(stretch, seconds[key]) for key, stretch in stretches.items()]
 
 
 def list_victims(route: str, requests: RequestsInFlight, lost_s: Values) -> tuple[Victim, ...]:

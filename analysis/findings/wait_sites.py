@@ -9,6 +9,7 @@ import polars as pl
 
 from analysis.findings.base import TokenHolder
 from analysis.findings.blamed_loops import EXECUTORS, QUEUE, count_busy, find_capacity
+from analysis.findings.causes import SWITCH_S
 from analysis.findings.evidence import AuditEvidence, compute_once
 from analysis.findings.handover_evidence import (
     PLACE,
@@ -20,9 +21,9 @@ from analysis.findings.token_time import StepFunction, is_positive
 from analysis.stats.quantiles import Values
 from scenarios.units import Second
 
-LEAST_S = 0.005
+LEAST_S = SWITCH_S
 """A request that waits for less in a place is left out: the interpreter lets a thread run for as
-long before it passes the GIL on (sys.getswitchinterval), so work in free threads is as late."""
+long, so work in free threads is as late."""
 KEPT_S = 0.001
 """Code that kept tokens for less, in all, is no holder."""
 LINE = ("file", "line", "function")
