@@ -10,7 +10,7 @@ import polars as pl
 from analysis.findings.evidence import AuditEvidence, Stretch
 from analysis.findings.handover_evidence import PLACE, locate_handovers
 from analysis.findings.layer_gaps import measure_gaps
-from analysis.findings.loop_delays import accumulate_spans
+from analysis.findings.loop_delays import CoveredTime
 from analysis.findings.places import CodePlace
 from analysis.findings.pool_wait import PoolWait
 from analysis.findings.wait_sites import LEAST_S
@@ -59,13 +59,8 @@ def measure_unblocked(waits: pl.DataFrame, stretches: Sequence[Stretch]) -> Valu
     """Seconds of each in which the event loop of its process was not blocked."""
     from_s, until_s = waits["wait_from_s"].to_numpy(), waits["wait_until_s"].to_numpy()
     pids = waits["pid"].to_numpy()
-    free_s: Values = until_s - from_s
-    for pid in {each.pid for each in stretches}:
-        edges_s, before_s = accumulate_spans(
-            (each.began_s, each.ended_s) for each in stretches if each.pid == pid
-        )
-        blocked_s = np.interp(until_s, edges_s, before_s) - np.interp(from_s, edges_s, before_s)
-        free_s -= np.where(pids == pid, blocked_s, 0.0)
+    blocked = CoveredTime((each.pid, each.began_s, each.ended_s) for each in stretches)
+    free_s: Values = until_s - from_s - blocked.measure_overlap(pids, from_s, until_s)
     return np.maximum(free_s, 0.0)
 
 

@@ -4,12 +4,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from analysis.findings import AuditEvidence
 from analysis.findings.answer_delayed import AnswerDelayed
-from analysis.findings.loop_delays import accumulate_spans
 from records.rows import HANDOVERS, LAYERS, PROBE
 from tests.unit.audit_samples import FOLDER, PID, SITE, AuditBuilder, make_table
 
@@ -205,11 +202,3 @@ def test_a_layer_that_answers_itself_has_no_delay() -> None:
     row = keep_answer(1, 0.0, 2.0)[0]
     alone = row | {"inner_s": None, "answered_s": None}
     assert judge([alone | {"visit": visit} for visit in range(20)]) == ()
-
-
-@given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50)), max_size=20))
-def test_the_union_of_spans_counts_each_moment_once(spans: list[tuple[int, int]]) -> None:
-    edges_s, before_s = accumulate_spans(spans)
-    union = {each for begin, end in spans for each in range(begin, end)}
-    assert before_s[-1] == len(union)
-    assert list(edges_s) == sorted(edges_s)
