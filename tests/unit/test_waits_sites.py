@@ -16,7 +16,7 @@ from analysis.findings.wait_sites import LEAST_S, find_wait_sites
 from analysis.stats.step_function import StepFunction, is_positive
 from records.rows import THREAD_STACKS
 from tests.unit.audit_samples import FOLDER, PID, library, make_table, own
-from tests.unit.test_waits_evidence import build_evidence, make_handover
+from tests.unit.handover_samples import build_evidence, make_handover
 
 MS = st.integers(0, 400)
 TASKS = st.lists(st.tuples(MS, st.integers(1, 100), st.integers(0, 3)), min_size=1, max_size=25)
