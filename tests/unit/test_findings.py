@@ -1,8 +1,11 @@
 """The finding LOOP_BLOCKED, from records made by hand."""
 
+import gc
 import json
+import weakref
 
-from analysis.findings import export_findings, find_all
+from analysis.findings import AuditEvidence, export_findings, find_all
+from analysis.findings.evidence import compute_once
 from tests.unit.audit_samples import AuditBuilder, endpoint, library
 
 KEYS = {
@@ -50,3 +53,23 @@ def test_findings_json_has_every_key_and_no_path_of_the_machine() -> None:
     assert isinstance(content["findings"], list)
     assert set(content["findings"][0]) >= KEYS
     assert "/srv" not in text
+
+
+def test_what_findings_share_is_computed_once_for_each_evidence_and_goes_with_it() -> None:
+    asked: list[float] = []
+
+    @compute_once
+    def read_end(evidence: AuditEvidence) -> float:
+        asked.append(evidence.record.ended_s)
+        return evidence.record.ended_s
+
+    evidence = AuditBuilder().build()
+    assert read_end(evidence) == read_end(evidence) == evidence.record.ended_s
+    assert len(asked) == 1
+    read_end(AuditBuilder().build())
+    assert len(asked) == 2
+    kept = weakref.ref(evidence)
+    find_all(evidence)
+    del evidence
+    gc.collect()
+    assert kept() is None
