@@ -141,13 +141,12 @@ class BackgroundBacklog(AuditFinding):
         )
 
     @property
-    def message(self) -> str:
+    def facts(self) -> str:
         begin, end = formats.short_number(self.begin_rate), formats.short_number(self.end_rate)
         return (
-            f"The work that follows the answer begins {begin} times a second and ends {end} times "
-            f"a second: {self.unfinished:,} requests were unfinished at the last answer, and what "
-            "begins later waits longer. Give this work to a queue with workers outside of the web "
-            "process, or let it take less."
+            f"The work after the answer begins {begin} times a second and ends {end} times a "
+            f"second: {self.unfinished:,} requests were unfinished at the last answer. Give this "
+            "work to a queue with workers outside the web process, or make it shorter."
         )
 
 

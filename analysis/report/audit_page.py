@@ -6,13 +6,8 @@ from analysis.findings import AuditEvidence, AuditFinding, AuditFindings
 from analysis.findings.base import TokenHolder
 from analysis.report.audit_routes import build_routes_table
 from analysis.report.conditions import MACHINE, build_pairs, build_text_table
-from analysis.report.finding_words import name_finding
-from analysis.report.findings_table import (
-    choose_shown,
-    format_place,
-    format_route,
-    write_answer,
-)
+from analysis.report.finding_words import format_place, format_route, name_finding
+from analysis.report.findings_table import choose_shown, write_answer
 from analysis.report.harm_table import list_shaded_rows
 from analysis.report.table import Column, Row, Table
 from analysis.report.templating import create_html_environment

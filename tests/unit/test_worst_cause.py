@@ -1,0 +1,62 @@
+"""What the terminal says of a full pool: its advice once, and in the answer who keeps it full."""
+
+from analysis.findings import AuditFindings, find_all
+from analysis.findings.base import Victim
+from analysis.report.findings_table import render_findings
+from analysis.report.table import WIDTH
+from analysis.report.worst_cause import describe_worst
+from tests.unit.finding_samples import SampleFinding
+from tests.unit.test_waits_findings import build, fill, wait
+
+ROUTES = ("/a", "/b", "/sync-client", "/d", "/e")
+MOST_LINES = 32
+
+
+def judge_full_pool() -> AuditFindings:
+    """Requests of five routes wait behind those of a sixth."""
+    waits = [
+        wait(1.0 + number / 10, visit, route=route)
+        for number, route in enumerate(ROUTES)
+        for visit in (10 * number + 1, 10 * number + 2)
+    ]
+    return find_all(build([*fill(), *waits]))
+
+
+def test_the_advice_of_a_full_pool_is_said_once_and_fits_a_screen() -> None:
+    found = judge_full_pool()
+    assert len(found.findings) == len(ROUTES)
+    lines = render_findings(found, WIDTH)
+    text = " ".join(" ".join(lines).split())
+    assert text.count("More threads (total_tokens) help only if") == 1
+    assert text.count("Meanwhile, 4 of 4 threads are in use") == 1
+    assert all(f"{route} (dependency): 2 requests wait" in text for route in ROUTES)
+    assert max(map(len, lines)) <= WIDTH
+    assert len(lines) <= MOST_LINES
+    assert not any(line.endswith("-") or line.strip().startswith("%") for line in lines)
+    for each in found.findings:
+        assert "More threads (total_tokens) help only if" in each.message
+
+
+def test_the_answer_names_who_keeps_the_threads_and_how_long_all_waited() -> None:
+    answer = " ".join(" ".join(render_findings(judge_full_pool(), WIDTH)[-5:]).split())
+    assert answer.endswith(
+        "The worst: 4 of 4 threads of anyio's pool are in use while /e (dependency) waits, 100 % "
+        "of their time by load() (main.py:50) for /slow; requests of 5 routes waited 12.0 s for a "
+        "thread."
+    )
+
+
+def test_waits_for_one_queue_together_are_worse_than_one_place_with_more() -> None:
+    block = SampleFinding(
+        severity="error", confidence="high", file="main.py", line=3, function="pay", route="/pay",
+        seconds=7.0,
+    )  # fmt: skip
+    waits = judge_full_pool().findings
+    assert "4 of 4 threads" in describe_worst([block, *waits])
+    harmful = SampleFinding(
+        severity="error", confidence="high", file="main.py", line=3, function="pay", route="/pay",
+        seconds=7.0, victims=(Victim("/a", 9, 99.0),),
+    )  # fmt: skip
+    assert describe_worst([*waits, harmful]) == (
+        "main.py:3 pay, /pay: sample finding, 7.0 s; requests of other routes lost 99.0 s"
+    )
