@@ -7,13 +7,14 @@ from typing import Self
 
 import polars as pl
 
+from analysis.findings.attribution import attribute_stretches
 from analysis.findings.base import AuditFinding, AuditFindings, Notice
 from analysis.findings.calls import name_call
 from analysis.findings.evidence import AuditEvidence, Stretch
 from analysis.findings.loop_blocked import choose_heaviest
 from analysis.findings.lost_requests import SEEN_S, list_lost_by_ends
 from analysis.findings.places import BlockPlace, PlaceFinder
-from analysis.findings.shares import StretchShare, attribute_stretches
+from analysis.findings.shares import StretchShare
 from analysis.findings.time_asked import count_requests
 from analysis.findings.victims import sum_by_stretch
 from records.server import EndReason, ServerSettings, WorkerEnd
