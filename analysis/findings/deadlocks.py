@@ -8,8 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from analysis.findings.evidence import AuditEvidence
-from analysis.findings.handover_evidence import locate_handovers
-from analysis.findings.queue_names import QueueName, name_queue
+from analysis.findings.queue_names import QueueName, find_setter, name_queue
 from analysis.findings.stands import HandedCall, Span, Stand, list_calls, list_stands
 from scenarios.units import Second
 
@@ -46,7 +45,7 @@ class Deadlock:
         return self.stands[0].size
 
     def name_queue(self) -> QueueName:
-        return name_queue(self.stands[0].call.queue, self.keepers[0].asker)
+        return name_queue(self.stands[0].call.queue, find_setter(self.keepers[0].asker))
 
     @property
     def keeper_phases(self) -> tuple[str, ...]:
@@ -69,8 +68,8 @@ class Deadlock:
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """What threads of a queue wait for. place: of the code, where the resource has no size: two
-    locks are two, and their name does not tell them apart."""
+    """What threads of a queue wait for. place: of the code, where neither a size nor who answers
+    names the resource: two locks are two."""
 
     queue: str
     waits_for: str
@@ -80,13 +79,14 @@ class Resource:
 def find_deadlocks(evidence: AuditEvidence) -> Mapping[Resource, Sequence[Deadlock]]:
     if evidence.thread_stacks["waits_for"].drop_nulls().is_empty():
         return {}
-    calls = list_calls(locate_handovers(evidence), evidence.handlers)
+    calls = list_calls(evidence)
     by_process: dict[int, list[HandedCall]] = defaultdict(list)
     for call in calls:
         by_process[call.pid].append(call)
     groups: dict[tuple[int, Resource], list[Stand]] = defaultdict(list)
     for stand in list_stands(evidence, calls):
-        place = None if stand.size is not None else (stand.place.file, stand.place.line)
+        is_named = stand.size is not None or stand.waits_for in HANDED_OVER
+        place = None if is_named else (stand.place.file, stand.place.line)
         resource = Resource(stand.call.queue, stand.waits_for, place)
         groups[stand.call.pid, resource].append(stand)
     found: dict[Resource, list[Deadlock]] = defaultdict(list)
@@ -138,7 +138,7 @@ def judge_intervals(stands: Sequence[Stand], calls: Sequence[HandedCall]) -> Ite
         waiting = mine.find_waiting(span)
         keepers = find_keepers(inside, waiting, passed)
         failed = count_failures(span, inside, keepers, mine.find_ended(span), few)
-        if keepers and failed is not None:
+        if keepers and failed is not None and not works_on(span, inside, calls, passed):
             yield Deadlock(
                 *span,
                 capacity=round(capacity),
@@ -169,17 +169,36 @@ def count_failures(
     ended: Sequence[HandedCall],
     few: int,
 ) -> int | None:
-    """Calls with which an interval ended; 0 where it had not ended yet. None where it is no
-    deadlock: more than a few calls went on, or it ended by itself."""
-    concerned = {each.call.number for each in stands} | {each.number for each in keepers}
-    failed = sum(each.failed for each in ended if each.number in concerned)
+    """Calls with which an interval ended, and others that stood and failed then or soon after; 0
+    where it had not ended yet. None where it is no deadlock: more than a few calls went on, or it
+    ended by itself."""
+    concerned = {each.number: each for each in (*(each.call for each in stands), *keepers)}
+    failed = any(each.failed for each in ended if each.number in concerned)
     went_on = sum(not each.failed and each.until_s < span[1] for each in ended)
     is_over = any(each.has_ended and each.until_s <= span[1] for each in stands)
     if went_on > few or (is_over and not failed):
         return None
     if not is_over:
         return 0 if span[1] - span[0] >= LEAST_UNRESOLVED_S else None
-    return failed
+    return sum(each.has_ended and each.failed for each in concerned.values())
+
+
+def works_on(
+    span: Span,
+    stands: Sequence[Stand],
+    calls: Sequence[HandedCall],
+    passed: Mapping[int, Second],
+) -> bool:
+    """Whether a thread that was seen elsewhere at the end may have what the others wait for: it
+    runs the same, or works for a request that has been through. It will give it back."""
+    works = {each.call.work for each in stands}
+    places = {each.call.last_seen for each in stands}
+    return any(
+        each.work in works or passed.get(each.visit or 0, math.inf) <= each.uses[0] + AT_ONCE_S
+        for each in calls
+        if each.uses and each.uses[0] + AT_ONCE_S < span[1] <= each.uses[1]
+        if each.last_seen is not None and each.last_seen not in places
+    )
 
 
 def find_passed(stands: Sequence[Stand], calls: Sequence[HandedCall]) -> Mapping[int, Second]:

@@ -21,9 +21,8 @@ from analysis.findings.stands import Span
 from analysis.stats import formats
 from scenarios.units import Second
 
-SURE_S, LIKELY_S = 2.0, 5.0
-"""A deadlock that has not ended is sure when it has lasted so long and all that is missing is
-accounted for; otherwise it is likely."""
+LIKELY_S, SURE_S = 2.0, 5.0
+"""A deadlock that has not ended is likely, and sure, when it has lasted so long."""
 PHASES: Mapping[str, str] = {"response": "response serialization", "background": "background task"}
 """What a waiting call is for, where its own word does not say it."""
 
@@ -33,9 +32,10 @@ class PoolDeadlock(AuditFinding):
     """seconds: of all requests, that stood or waited. count: these requests. call: what the threads
     wait for. holders: where they stand, in seconds of threads.
 
-    confidence: `high` where as many calls keep the resource as it has parts, or where each thread
-    waits for a call of its own, and it ended with failures or lasted for 2 s; `medium` where fewer
-    do, and it ended with failures or lasted for 5 s; `low` otherwise. victims: see matrix.py.
+    confidence: `high` where as many calls keep the resource as it has parts, or each thread waits
+    for a call of its own, and it ended with failures or lasted for 5 s; `medium` where it lasted
+    for 2 s, or where fewer calls keep it, and it ended with failures or lasted for 5 s; `low`
+    otherwise. victims: see matrix.py.
     """
 
     severity: Severity = "error"
@@ -137,7 +137,9 @@ def rate_confidence(found: Sequence[Deadlock]) -> Confidence:
     """By the best evidence."""
     if any(each.is_complete and (each.failed or each.lasted_s >= SURE_S) for each in found):
         return "high"
-    is_likely = any(each.failed or each.lasted_s >= LIKELY_S for each in found)
+    is_likely = any(
+        each.failed or each.lasted_s >= (LIKELY_S if each.is_complete else SURE_S) for each in found
+    )
     return "medium" if is_likely else "low"
 
 

@@ -9,6 +9,7 @@ from itertools import groupby
 import polars as pl
 
 from analysis.findings.evidence import AuditEvidence, Stack
+from analysis.findings.handover_evidence import locate_handovers
 from analysis.findings.load_evidence import parse_stack, to_seconds, to_text, to_whole
 from analysis.findings.places import BlockPlace, PlaceFinder
 from scenarios.units import Second
@@ -26,7 +27,8 @@ IN_THREAD = {("concurrent.futures.thread", "_worker"), ("anyio._backends._asynci
 class HandedCall:
     """waits: for a token. uses: one. has_ended: otherwise it lasted when its process was last seen.
     failed: it raised an error, or was given up, or its request was answered with an error. asker:
-    the stack that asked for it."""
+    the stack that asked for it. last_seen: the text of the stack that its thread was last seen in.
+    """
 
     pid: int
     number: int
@@ -41,6 +43,7 @@ class HandedCall:
     has_ended: bool
     failed: bool
     asker: Stack
+    last_seen: str | None
 
     @property
     def is_nested(self) -> bool:
@@ -75,12 +78,14 @@ class Stand:
         return self.call.has_ended or not self.is_last
 
 
-def list_calls(rows: pl.DataFrame, handlers: pl.DataFrame) -> list[HandedCall]:
-    """rows: of handover_evidence.locate_handovers."""
-    grave = handlers.filter(pl.col("status") >= GRAVE_STATUS).select("pid", "visit").drop_nulls()
-    grave = grave.unique().with_columns(is_grave=pl.lit(value=True))
-    joined = rows.join(grave, on=["pid", "visit"], how="left", maintain_order="left")
-    return [build_call(row) for row in joined.iter_rows(named=True)]
+def list_calls(evidence: AuditEvidence) -> list[HandedCall]:
+    grave = evidence.handlers.filter(pl.col("status") >= GRAVE_STATUS).select("pid", "visit")
+    grave = grave.drop_nulls().unique().with_columns(is_grave=pl.lit(value=True))
+    last_seen = pl.col("stack").sort_by("at_s").last()
+    seen = evidence.thread_stacks.group_by("pid", "handover").agg(last_seen=last_seen)
+    rows = locate_handovers(evidence).join(grave, on=["pid", "visit"], how="left")
+    rows = rows.join(seen, on=["pid", "handover"], how="left")
+    return [build_call(row) for row in rows.sort("asked_s").iter_rows(named=True)]
 
 
 def build_call(row: Mapping[str, object]) -> HandedCall:
@@ -98,6 +103,7 @@ def build_call(row: Mapping[str, object]) -> HandedCall:
         has_ended=to_seconds(row["ended_s"]) is not None,
         failed=bool(row["failed"] or row["is_grave"]),
         asker=parse_stack(to_text(row["asker"])),
+        last_seen=to_text(row["last_seen"]),
     )
 
 

@@ -30,7 +30,7 @@ WORDS: Mapping[str, FindingWords] = {
         ("TRIVIAL_DEF", "needs no thread", "a thread is taken for next to nothing"),
         ("LIMITER_SIZE", "size of a pool", "a pool has an unusual size"),
         ("GIL_REENABLED", "GIL is on again", "the GIL is on again"),
-        ("WORKER_KILLED", "worker killed", "a worker is killed"),
+        ("WORKER_KILLED", "worker lost", "workers are killed or crash"),
         ("REFUSED_REQUESTS", "requests refused", "the server refuses requests"),
         ("ACCEPT_QUEUE", "waits to be accepted", "connections wait to be accepted"),
     )

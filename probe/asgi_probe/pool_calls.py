@@ -35,7 +35,7 @@ def instrument_pool() -> None:
 class PoolCall:
     """A call that is handed to anyio's pool, and what is noted of it on the thread that runs it."""
 
-    __slots__ = ("asked_s", "function", "handover", "is_endpoint", "record")
+    __slots__ = ("function", "handover", "is_endpoint", "record")
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class PoolCall:
 
     def give_up(self) -> None:
         """On the loop, when it has ended: if it never began, it waited until now."""
-        if self.record is not None:
+        if self.record is not None and self.record.waits:
             self.record.end_wait(self, monotonic())
         if self.handover is not None and isnan(self.handover.began_s):
             log.give_up(self.handover)
@@ -89,21 +89,38 @@ class PoolCall:
 def wrap_run_sync(original: RunSync) -> RunSync:
     async def run_sync(function: Callable[..., object], *args: object, **options: object) -> object:
         record = current.get()
-        queue = "anyio" if options.get("limiter") is None else "limiter"
-        handover = None if log.journal is None else log.ask(record, queue)
-        if record is None and handover is None:
+        if log.journal is not None:
+            return await run_noted(original, function, args, options)
+        if record is None:
             return await original(function, *args, **options)
-        call = PoolCall(function, record, handover)
-        task = None
-        if handover is not None:
-            handover.function, handover.given = function, args
-            task = expect_token(handover)
+        call = PoolCall(function, record, None)
         try:
             return await original(call, *args, **options)
         finally:
-            if task is not None:
-                asking.pop(task, None)
-            call.give_up()
+            if record.waits:
+                call.give_up()
 
     run_sync.probe_original = original  # type: ignore[attr-defined]
     return run_sync
+
+
+async def run_noted(
+    original: RunSync,
+    function: Callable[..., object],
+    args: tuple[object, ...],
+    options: dict[str, object],
+) -> object:
+    """In an audit."""
+    record = current.get()
+    queue = "anyio" if options.get("limiter") is None else "limiter"
+    handover = log.ask(record, queue, depth=2)
+    call, task = PoolCall(function, record, handover), None
+    if handover is not None:
+        handover.function, handover.given = function, args
+        task = expect_token(handover)
+    try:
+        return await original(call, *args, **options)
+    finally:
+        if task is not None:
+            asking.pop(task, None)
+        call.give_up()

@@ -68,9 +68,10 @@ class RequestRecord:
 
     def end_wait(self, key: object, now_s: float) -> None:
         """Does nothing where it has ended before."""
-        asked_s = None if self.waits is None else self.waits.pop(key, None)
+        asked_s = self.waits.pop(key, None) if self.waits else None
         if asked_s is not None:
-            self.pool_wait_s += self.measure_wait(asked_s, now_s)
+            is_sent = self.sent_s < now_s
+            self.pool_wait_s += self.measure_wait(asked_s, now_s) if is_sent else now_s - asked_s
 
     def measure_wait(self, asked_s: float, now_s: float) -> float:
         """Up to the answer: what waits after it, such as a background task, delays no answer."""

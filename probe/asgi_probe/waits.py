@@ -11,6 +11,7 @@ import dis
 from _thread import LockType, RLock
 from collections.abc import Sequence
 from concurrent.futures import Future
+from functools import lru_cache
 from inspect import getattr_static
 from itertools import islice, repeat, takewhile, tee
 from operator import attrgetter, getitem
@@ -153,6 +154,7 @@ def describe_lock(ident: int, stack: Sequence[SeenFrame]) -> str | None:
     return "lock" if isinstance(found, LOCKS) and repr(found).startswith("<locked") else None
 
 
+@lru_cache(maxsize=512)
 def find_operand(code: CodeType, offset: int) -> list[str]:
     """The names of `a.b` where the instruction at an offset is `with a.b:` or `a.b.acquire(...)`;
     empty where it is none of them."""

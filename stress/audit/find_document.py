@@ -16,6 +16,8 @@ from stress.audit.example_values import Node
 from stress.audit.openapi import find_base_path, parse_document
 from stress.interruption import Interruption
 
+PLAIN = ("accept-encoding", "identity")
+"""The client does not unpack: under load that would be work of ours."""
 ADDRESSES = (
     "/openapi.json", "/schema/openapi.json", "/api/openapi.json", "/api/v1/openapi.json",
     "/openapi/openapi.json", "/swagger.json",
@@ -38,7 +40,8 @@ class DocumentFinder:
     """Asks one address after the other, each once."""
 
     def __init__(self, session: aiohttp.ClientSession, headers: Headers) -> None:
-        self._session, self._headers = session, headers
+        others = (each for each in headers if each[0].lower() != PLAIN[0])
+        self._session, self._headers = session, (*others, PLAIN)
 
     async def find(self) -> tuple[str, bytes] | None:
         """Address and text. Raises UserError: it is there, and too long or too slow."""

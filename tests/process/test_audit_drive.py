@@ -15,6 +15,7 @@ import pytest
 import uvicorn
 from fastapi import Cookie, FastAPI, Header, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse, StreamingResponse
+from starlette.middleware.gzip import GZipMiddleware
 
 from records.audit import ASKED
 from scenarios.errors import CANNOT, UserError
@@ -244,6 +245,19 @@ def test_a_document_is_found_where_the_app_says_and_one_that_is_huge_is_refused(
             plan_requests(url, RequestOptions(), Interruption())
         # a named request needs no document
         assert plan_requests(url, RequestOptions(("GET /a",)), Interruption()).asks
+
+
+@pytest.mark.parametrize("headers", [(), ("Accept-Encoding: gzip",)])
+def test_a_document_is_read_where_the_app_compresses_its_answers(headers: tuple[str, ...]) -> None:
+    app = FastAPI()
+    app.add_middleware(GZipMiddleware, minimum_size=1)
+
+    @app.get("/ping")
+    async def ping() -> None: ...
+
+    with Service(app).serve() as url:
+        plan = plan_requests(url, RequestOptions(headers=headers), Interruption())
+    assert [each.name for each in plan.asks] == ["GET /ping"]
 
 
 def test_a_request_that_is_not_answered_in_time_has_no_end() -> None:

@@ -48,7 +48,16 @@ LINE = 1 + SERVICE[: SERVICE.index("session.execute")].count("\n")
 
 def test_both_sizes_are_named(tmp_path: Path) -> None:
     (tmp_path / "main.py").write_text(SERVICE)
-    order = ("--users", "20", "--duration", "6s", "--request", "/items", "--request", "/health")
+    order = (
+        "--users",
+        "20",
+        "--duration",
+        "6s",
+        "--request",
+        "GET /items",
+        "--request",
+        "GET /health",
+    )
     ended = run_here(("audit", *order, "--out", "audits", "main:app"), tmp_path)
     assert ended.returncode == 0, ended.stderr
     run = only_run(tmp_path / "audits")

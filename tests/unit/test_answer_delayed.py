@@ -83,7 +83,8 @@ def test_one_function_may_be_several_layers() -> None:
     """Each passes on within 15 ms: together they are no layer that waits."""
     rows = []
     for visit in range(20):
-        mine = pass_through(visit, float(visit), *({"layer": TIMING} for _ in range(3)))
+        layer: Row = {"layer": TIMING}
+        mine = pass_through(visit, float(visit), layer, layer, layer)
         for row, late_s in zip(mine, (0.055, 0.04, 0.025, 0.01), strict=True):
             row |= dict.fromkeys(("passed_s", "body_s", "sent_s"), visit + late_s)
         rows += mine

@@ -148,7 +148,7 @@ service.py:36 pay            deadlock of pools               40   400.0       �
   /pay (endpoint): 40 of 40 threads stand at service.py:36.
 main.py:20 read              waits for a thread             300    90.5   1,200
   /read (dependency): Something happens.
-the server                   worker killed                    2       –       –
+the server                   worker lost                      2       –       –
   all routes: Something happens.
 main.py:60 check             needs no thread                900     2.0       –
   /health/0 (endpoint): Something happens.
@@ -157,7 +157,7 @@ main.py:61 check             needs no thread                900     2.0       �
 and 2 more for information, with -v and in findings.json
 
 Pools wait for each other at 1 place, for 400.0 s; requests wait for a thread of
-  the pool at 1 place, for 90.5 s; a worker is killed; 4 more are for
+  the pool at 1 place, for 90.5 s; workers are killed or crash; 4 more are for
   information. In 9 requests of 1 route in 60 s. The worst: service.py:36 pay,
   /pay (endpoint), 400.0 s."""
 

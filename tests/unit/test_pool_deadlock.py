@@ -175,7 +175,8 @@ def test_nested_hand_overs() -> None:
     """Each thread asks the loop for a call that needs another thread."""
     threads = Threads(capacity=4.0)
     for visit in range(1, 5):
-        threads.stand(visit, 1.0, None, waits_for="the event loop")
+        line = 36 if visit < 4 else 37
+        threads.stand(visit, 1.0, None, waits_for="the event loop", line=line)
         threads.wait(visit, 1.1, None, asker=ask_from("endpoint"))
     (found,) = threads.find()
     assert (found.confidence, found.count) == ("high", 4)
@@ -243,6 +244,27 @@ def test_a_few_threads_may_stand_elsewhere() -> None:
     (found,) = threads.find()
     assert found.message.startswith("36 of 40 threads")
     threads.stacks = [each for each in threads.stacks if each["visit"] != 105]
+    assert threads.find() == []
+
+
+def test_threads_that_work_with_what_others_wait_for_are_none() -> None:
+    """Two of forty have the semaphore and wait for a slow upstream: they will give it back. Two
+    requests that had it before wait to be serialized, and have nothing any more."""
+    threads = Threads()
+    for visit in (1, 2):
+        threads.run(visit, 0.5, 0.9)
+        threads.wait(visit, 1.0, None)
+    for visit in range(101, 139):
+        threads.stand(visit, 0.95, None, waits_for="BoundedSemaphore of 2")
+    assert len(threads.find()) == 1
+    for visit in (3, 4):
+        threads.stand(visit, 0.95, None, waits_for=None, line=38)
+    assert threads.find() == []
+    for row in threads.handovers[-2:]:  # another function; but their requests have been through
+        row["work"] = f"{FOLDER}/service.py:50 send"
+    assert len(threads.find()) == 1
+    for visit in (3, 4):
+        threads.run(visit, 0.5, 0.9)
     assert threads.find() == []
 
 
