@@ -54,15 +54,20 @@ def write_report(asked_s: Asked) -> PlainTextResponse:
     return PlainTextResponse("written")
 
 
+def add_up() -> int:
+    """Some work, so that a thread is not taken for nothing."""
+    return sum(number * number % 7 for number in range(20_000))
+
+
 @app.get("/health", response_model=None)
 def check_health(asked_s: AskedLater) -> PlainTextResponse:
     note_wait("health-behind-reports", asked_s)  # waits: health-behind-reports
-    return PlainTextResponse("well")
+    return PlainTextResponse(f"well: {add_up()}")
 
 
 def find_user(asked_s: AskedLater) -> str:
     note_wait("user-behind-reports", asked_s)  # waits: user-behind-reports
-    return "user"
+    return f"user {add_up()}"
 
 
 @app.get("/user")

@@ -24,7 +24,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 from truth import note_wait
 
-WORK_S = 0.6
+WORK_S = 1.0
 PACE_S = 0.1
 DOCUMENTS = Path(__file__).with_name("documents")
 
