@@ -42,8 +42,13 @@ async def send_compressed() -> str:
 async def send_note() -> str:
     await asyncio.sleep(PACE_S)
     asked_s = monotonic()
-    async with aiofiles.open(NOTE) as file:  # waits: wait-for-note
-        text = await file.read()
+    file = await aiofiles.open(NOTE)  # waits: wait-for-note
+    note_wait("wait-for-note", asked_s)
+    asked_s = monotonic()
+    text = await file.read()
+    note_wait("wait-for-note", asked_s)
+    asked_s = monotonic()
+    await file.close()
     note_wait("wait-for-note", asked_s)
     return text
 
