@@ -113,7 +113,7 @@ class BackgroundBacklog(AuditFinding):
         for (route,), mine in rows.group_by("route", maintain_order=True):
             works = [each for each in split_phases(mine, str(route), evidence) if each.is_backlog()]
             if works:
-                found.append(cls.build(str(route), works, find_place(str(route), evidence)))
+                found.append(cls.build(str(route), works, find_place(str(route), mine, evidence)))
         return AuditFindings(findings=tuple(found))
 
     @classmethod
@@ -191,9 +191,9 @@ def select_calls(rows: pl.DataFrame, evidence: AuditEvidence) -> pl.DataFrame:
     return joined.filter(pl.col("asked_s") >= pl.col("sent_s"))
 
 
-def find_place(route: str, evidence: AuditEvidence) -> CodePlace | None:
-    """The work's own code where threads run it, and it has one; else the endpoint's."""
-    rows = list_after_work(evidence).filter(pl.col("route") == route)
+def find_place(route: str, rows: pl.DataFrame, evidence: AuditEvidence) -> CodePlace | None:
+    """The work's own code where threads run it, and it has one; else the endpoint's. rows: of the
+    route."""
     works = select_calls(rows, evidence)["work"].drop_nulls()
     folder = evidence.record.folder
     for text in works.value_counts(sort=True)["work"]:

@@ -3,12 +3,17 @@ of its stack meanwhile, who asked for what, and which code answers which route."
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import wraps
+from typing import TypeVar
+from weakref import WeakKeyDictionary
 
 import polars as pl
 
 from records.audit import AuditRecord
 from records.rows import HANDOVERS, LAYERS, MADE, PROBE, THREAD_STACKS, Schema
 from scenarios.units import Second
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +116,7 @@ def make_empty(schema: Schema) -> Callable[[], pl.DataFrame]:
     return lambda: pl.DataFrame(schema=schema)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class AuditEvidence:
     """asked: client rows. handlers: rows of the app's side. handovers, thread_stacks, made, layers,
     samples: tables of the probe (records/rows.py); `samples` is its table "probe". missing: tables
@@ -132,3 +137,16 @@ class AuditEvidence:
     def count_processes(self) -> int:
         """Those that had the probe inside and answered, or blocked before they could."""
         return len({*self.handlers["pid"].drop_nulls(), *(each.pid for each in self.stretches)})
+
+
+def compute_once(compute: Callable[[AuditEvidence], T]) -> Callable[[AuditEvidence], T]:
+    """For each evidence: several findings ask for it. It is kept for as long as the evidence is."""
+    known: WeakKeyDictionary[AuditEvidence, T] = WeakKeyDictionary()
+
+    @wraps(compute)
+    def look_up(evidence: AuditEvidence) -> T:
+        if evidence not in known:
+            known[evidence] = compute(evidence)
+        return known[evidence]
+
+    return look_up

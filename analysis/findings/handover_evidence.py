@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import polars as pl
 
 from analysis.findings.blamed_loops import EXECUTORS, blame_loops
-from analysis.findings.evidence import AuditEvidence
+from analysis.findings.evidence import AuditEvidence, compute_once
 from analysis.findings.load_evidence import parse_stack
 from analysis.findings.phases import classify_handover
 from analysis.findings.places import PlaceFinder, is_library, shorten_function
@@ -33,6 +33,7 @@ WORK = re.compile(r"(.+):(\d+) (.+)")
 """The text of what a thread runs."""
 
 
+@compute_once
 def locate_handovers(evidence: AuditEvidence) -> pl.DataFrame:
     """The rows of evidence.handovers, and in addition:
 
@@ -154,6 +155,7 @@ def locate_bare_tokens(rows: pl.DataFrame) -> pl.DataFrame:
     ).drop(f"inner_{name}" for name in names)
 
 
+@compute_once
 def locate_thread_stacks(evidence: AuditEvidence) -> pl.DataFrame:
     """The samples of threads that work for a hand-over: pid, handover, and the user's innermost
     line; samples without one are left out."""

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from analysis.findings.evidence import AuditEvidence
+from analysis.findings.evidence import AuditEvidence, compute_once
 from analysis.findings.places import shorten_file, shorten_function
 
 CODE = re.compile(r"(.+):(\d+) (.+)", re.DOTALL)
@@ -29,10 +29,11 @@ class CodePlace(NamedTuple):
         return cls(shorten_file(found[1], folder), int(found[2]), shorten_function(found[3]))
 
 
-def join_inner_layers(layers: pl.DataFrame) -> pl.DataFrame:
+@compute_once
+def join_inner_layers(evidence: AuditEvidence) -> pl.DataFrame:
     """The rows, and what the next layer inwards did: columns that begin with inner_; null where it
     was not called."""
-    rows = layers.drop_nulls(["visit", "depth"]).sort("pid", "visit", "depth")
+    rows = evidence.layers.drop_nulls(["visit", "depth"]).sort("pid", "visit", "depth")
     return rows.with_columns(
         pl.col(name).shift(-1).over("pid", "visit").alias(f"inner_{name}")
         for name in ("start_wait_s", "body_s", "sent_s", "returned_s")

@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 
-from analysis.findings.evidence import AuditEvidence
+from analysis.findings.evidence import AuditEvidence, compute_once
 from analysis.findings.layer_evidence import MIDDLEWARE, join_inner_layers
 from analysis.findings.loop_delays import LoopDelays
 from analysis.stats.quantiles import Values
@@ -12,6 +12,7 @@ KEYS = ("pid", "visit", "layer", "depth", "route", "side")
 """One function may be several layers."""
 
 
+@compute_once
 def measure_gaps(evidence: AuditEvidence) -> pl.DataFrame:
     """One row a layer, request and side (`request`, `answer`):
 
@@ -19,7 +20,7 @@ def measure_gaps(evidence: AuditEvidence) -> pl.DataFrame:
     threads took. late_s: of that, when the loop was late. round_s: how long the loop took for a
     round then. waits: it waits for the rest of the body.
     """
-    rows = join_inner_layers(evidence.layers).filter(pl.col("kind").is_in(MIDDLEWARE))
+    rows = join_inner_layers(evidence).filter(pl.col("kind").is_in(MIDDLEWARE))
     gaps = pl.concat([select_request_gaps(rows), select_start_gaps(rows), select_body_gaps(rows)])
     pids, begin_s = gaps["pid"].to_numpy(), gaps["begin_s"].to_numpy()
     end_s = gaps["end_s"].to_numpy()

@@ -7,8 +7,6 @@ from functools import partial
 from statistics import median
 from typing import Self, TypeVar
 
-import polars as pl
-
 from analysis.findings.attribution import attribute_stretches
 from analysis.findings.base import (
     AuditFinding,
@@ -21,8 +19,8 @@ from analysis.findings.base import (
 from analysis.findings.calls import name_call
 from analysis.findings.causes import Cause
 from analysis.findings.evidence import AuditEvidence, Stack
-from analysis.findings.gil_holders import LEAST_S, ThreadWorks
-from analysis.findings.handover_evidence import ASKER, list_locations
+from analysis.findings.gil_holders import ThreadWorks
+from analysis.findings.handover_evidence import locate_handovers
 from analysis.findings.notices import write_block_notices
 from analysis.findings.places import BlockPlace, PlaceFinder
 from analysis.findings.shares import StretchShare, count_samples, sum_by_request, sum_seconds
@@ -117,9 +115,7 @@ class LoopBlocked(AuditFinding):
 
 def load_thread_works(evidence: AuditEvidence) -> ThreadWorks:
     """What ran in threads of the pools, with the phase of the request that asked for it."""
-    rows = evidence.handovers.filter(pl.col("cpu_s") >= LEAST_S)
-    places = list_locations(rows.select(ASKER).unique(), evidence)
-    return ThreadWorks.load(rows.join(places, on=ASKER, how="left", nulls_equal=True))
+    return ThreadWorks.load(locate_handovers(evidence))
 
 
 def choose_cause(shares: Sequence[StretchShare]) -> Cause:

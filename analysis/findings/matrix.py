@@ -14,7 +14,7 @@ import numpy as np
 from analysis.findings.base import AuditFinding, Culprit, HarmMatrix, Victim
 from analysis.findings.delays import DELAY_KEY, DelayKind
 from analysis.findings.evidence import AuditEvidence
-from analysis.findings.victims import LEAST_S, RequestsInFlight
+from analysis.findings.victims import LEAST_S, find_requests_in_flight
 from analysis.stats.quantiles import Values
 from scenarios.units import Second
 
@@ -83,7 +83,7 @@ def charge_delays(found: Sequence[AuditFinding], evidence: AuditEvidence) -> Ite
             places[get_delay_key(each)].append(number)
     if not places:
         return
-    requests, owners = RequestsInFlight(evidence), list_owners(found)
+    requests, owners = find_requests_in_flight(evidence), list_owners(found)
     for key, rows in requests.delays.partition_by(DELAY_KEY, as_dict=True).items():
         numbers = places.get(key, [])
         total_s = sum(found[number].seconds or 0.0 for number in numbers)

@@ -91,7 +91,7 @@ class MiddlewareCost(AuditFinding):
 
 def measure_layers(evidence: AuditEvidence) -> pl.DataFrame:
     """Rows of BaseHTTPMiddleware whose CPU is known to be their own."""
-    rows = join_inner_layers(evidence.layers).filter(pl.col("kind") == BASE)
+    rows = join_inner_layers(evidence).filter(pl.col("kind") == BASE)
     passed_s = [
         pl.col("inner_s") - pl.col("entered_s"),
         pl.col("body_s") - pl.col("inner_body_s"),

@@ -13,8 +13,8 @@ from analysis.findings.evidence import AuditEvidence
 from analysis.findings.handover_evidence import PLACE, locate_handovers
 from analysis.findings.queue_names import name_queue
 from analysis.findings.token_time import StepFunction, is_positive
-from analysis.findings.victims import LEAST_S, RequestsInFlight, locate_requests
-from analysis.findings.wait_sites import SITE, name_holders
+from analysis.findings.victims import LEAST_S, find_requests_in_flight, locate_requests
+from analysis.findings.wait_sites import SITE, locate_uses
 from analysis.stats.quantiles import Values
 from scenarios.units import Second
 
@@ -71,7 +71,7 @@ class ThreadsPinned(AuditFinding):
     @classmethod
     def find(cls, evidence: AuditEvidence) -> AuditFindings:
         rows = locate_handovers(evidence)
-        long = name_holders(rows, evidence).filter(pl.col("phase").is_in(list(SUBJECTS)))
+        long = locate_uses(evidence).filter(pl.col("phase").is_in(list(SUBJECTS)))
         if long.is_empty():
             return AuditFindings()
         rows = join_clients(rows, evidence)
@@ -135,7 +135,7 @@ def join_clients(rows: pl.DataFrame, evidence: AuditEvidence) -> pl.DataFrame:
     """client_s: when the request's client had its answer, or gave up; null where it is not known.
     lost_share: of its delays, what made it late (victims.RequestsInFlight)."""
     clients = locate_requests(evidence).select("pid", "visit", client_s="until_s")
-    shares = pl.Series(RequestsInFlight(evidence).lost_share)
+    shares = pl.Series(find_requests_in_flight(evidence).lost_share)
     known = clients.with_columns(lost_share=shares).drop_nulls(["visit", "client_s"])
     known = known.unique(["pid", "visit"], keep="first", maintain_order=True)
     joined = rows.join(known, on=["pid", "visit"], how="left", maintain_order="left")

@@ -10,7 +10,7 @@ import polars as pl
 from analysis.findings.base import Victim
 from analysis.findings.causes import BLOCK_S
 from analysis.findings.delays import locate_delays
-from analysis.findings.evidence import AuditEvidence, Stretch
+from analysis.findings.evidence import AuditEvidence, Stretch, compute_once
 from analysis.findings.places import BlockPlace
 from analysis.findings.shares import StretchShare
 from analysis.stats.quantiles import Values
@@ -80,6 +80,12 @@ class RequestsInFlight:
         return late_s
 
 
+@compute_once
+def find_requests_in_flight(evidence: AuditEvidence) -> RequestsInFlight:
+    return RequestsInFlight(evidence)
+
+
+@compute_once
 def locate_requests(evidence: AuditEvidence) -> pl.DataFrame:
     """Client rows with the process that served them and their visit in it, as its handlers say;
     without them the process is known only where there is one. until_s: when they ended, or were
@@ -127,7 +133,7 @@ def find_victims(
 
     No request lost more than it was late, by all places together.
     """
-    requests = RequestsInFlight(evidence)
+    requests = find_requests_in_flight(evidence)
     found: dict[BlockPlace, tuple[Victim, ...] | None] = {}
     for place, shares in sites.items():
         lost_s: Values = np.zeros(len(requests.routes))

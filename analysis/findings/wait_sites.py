@@ -9,7 +9,7 @@ import polars as pl
 
 from analysis.findings.base import TokenHolder
 from analysis.findings.blamed_loops import EXECUTORS, QUEUE, count_busy, find_capacity
-from analysis.findings.evidence import AuditEvidence
+from analysis.findings.evidence import AuditEvidence, compute_once
 from analysis.findings.handover_evidence import (
     PLACE,
     WORK_PLACE,
@@ -67,11 +67,12 @@ class WaitSite:
 
 def find_wait_sites(evidence: AuditEvidence, queues: str) -> Iterator[WaitSite]:
     """queues: a regular expression that their names match."""
-    rows = locate_handovers(evidence).filter(pl.col("queue").str.contains(queues))
+    of_queues = pl.col("queue").str.contains(queues)
+    rows = locate_handovers(evidence).filter(of_queues)
     waits = sum_by_request(rows).filter(pl.col("request_s") >= LEAST_S)
     if waits.is_empty():
         return
-    uses = UsesOfQueues(name_holders(rows, evidence), rows)
+    uses = UsesOfQueues(locate_uses(evidence).filter(of_queues), rows)
     for site in waits.partition_by("site", maintain_order=True):
         yield build_site(site, uses)
 
@@ -117,10 +118,11 @@ def sum_by_request(rows: pl.DataFrame) -> pl.DataFrame:
     return waits.with_columns(request_s=pl.col("counted_s").sum().over("request"))
 
 
-def name_holders(rows: pl.DataFrame, evidence: AuditEvidence) -> pl.DataFrame:
+@compute_once
+def locate_uses(evidence: AuditEvidence) -> pl.DataFrame:
     """Uses of tokens. Where the threads of a place were sampled, its line is the one in which they
     were seen most often."""
-    uses = rows.filter(pl.col("use_until_s").is_not_null())
+    uses = locate_handovers(evidence).filter(pl.col("use_until_s").is_not_null())
     seen = locate_thread_stacks(evidence).select("pid", "handover", *LINE)
     usual = (
         uses.select("pid", "handover", *WORK_PLACE)
