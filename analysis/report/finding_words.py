@@ -37,6 +37,8 @@ WORDS: Mapping[str, FindingWords] = {
 }
 OF_ROUTES = ("MIDDLEWARE_COST", "TRIVIAL_DEF")
 """Findings of code, without a route where several use it."""
+UNCLEAR = ("TRIVIAL_DEF",)
+"""A hand-over takes longer while others block the event loop: not all seconds are the code's."""
 SHOWN_S = 0.05
 """Less would read as nothing."""
 
@@ -61,7 +63,7 @@ def count_findings(found: Sequence[AuditFinding]) -> str:
 
 
 def count_code(code: str, mine: Sequence[AuditFinding]) -> str:
-    seconds = sum(each.seconds or 0.0 for each in mine)
+    seconds = 0.0 if code in UNCLEAR else sum(each.seconds or 0.0 for each in mine)
     is_placed = any(each.file or each.route for each in mine)
     places = f" at {count('place', len(mine))}" if is_placed else ""
     return f"{get_words(code).clause}{places}" + (

@@ -39,7 +39,11 @@ def describe_queue(waits: Sequence[QueueWait]) -> str:
 
 def describe_place(worst: AuditFinding) -> str:
     seconds = "" if (worst.seconds or 0.0) < SHOWN_S else f", {worst.seconds:,.1f} s"
-    place = f"{format_place(worst)}, {format_route(worst)}: {name_finding(worst)}{seconds}"
+    place = f"{format_place(worst)}, {format_route(worst)}"
+    if worst.code == "LOOP_BLOCKED":
+        place = f"{place}, blocks the event loop for {worst.seconds:,.1f} s"
+    else:
+        place = f"{place}: {name_finding(worst)}{seconds}"
     if not worst.taken_s:
         return place
     return f"{place}; requests of other routes lost {worst.taken_s:,.1f} s"

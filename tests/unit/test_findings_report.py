@@ -69,7 +69,8 @@ The event loop waited 1.0 s for a processor: the machine was busy. Run the audit
 
 The event loop is blocked at 1 place, for 1.0 s; 1 more is for information. In
   10 requests of 2 routes in 10 s. The worst: main.py:17
-  build_report_with_a_long_name, /report (endpoint): loop blocked: wait, 1.0 s."""
+  build_report_with_a_long_name, /report (endpoint), blocks the event loop for
+  1.0 s."""
 
 
 def render_busy_audit(verbose: bool = False) -> str:
