@@ -1,7 +1,7 @@
 """Work after the answer (background tasks) that begins faster than it ends."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Self
@@ -145,9 +145,15 @@ class BackgroundBacklog(AuditFinding):
         begin, end = formats.short_number(self.begin_rate), formats.short_number(self.end_rate)
         return (
             f"The work after the answer begins {begin} times a second and ends {end} times a "
-            f"second: {self.unfinished:,} requests were unfinished at the last answer. Give this "
-            "work to a queue with workers outside the web process, or make it shorter."
+            f"second: {self.unfinished:,} requests were unfinished at the last answer."
         )
+
+    @property
+    def advice(self) -> Mapping[str, str]:
+        return {
+            "queue": "Give this work to a queue with workers outside the web process, or make it "
+            "shorter."
+        }
 
 
 def list_after_work(evidence: AuditEvidence) -> pl.DataFrame:

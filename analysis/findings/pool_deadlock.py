@@ -90,13 +90,14 @@ class PoolDeadlock(AuditFinding):
 
     @property
     def facts(self) -> str:
+        stood = f"{self.describe_stand()}."
+        return " ".join((stood, self.describe_keepers(), self.describe_end(), self.advise()))
+
+    def describe_stand(self) -> str:
         at = f"at {self.file}:{self.line}" if self.file else "at one place of a library"
         stand, wait = ("stands", "waits") if self.stood == 1 else ("stand", "wait")
-        stood = (
-            f"{self.stood} of {self.capacity} {self.pool} {stand} {at} and {wait} for "
-            f"{self.name_resource()}."
-        )
-        return " ".join((stood, self.describe_keepers(), self.describe_end(), self.advise()))
+        threads = f"{self.stood} of {self.capacity} {self.pool}"
+        return f"{threads} {stand} {at} and {wait} for {self.name_resource()}"
 
     def name_resource(self) -> str:
         """As the probe names it: "lock", "QueuePool of 10", "the event loop"."""

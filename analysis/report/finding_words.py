@@ -21,7 +21,7 @@ WORDS: Mapping[str, FindingWords] = {
         ("POOL_DEADLOCK", "pool deadlock", "threads and requests wait for each other"),
         ("POOL_WAIT", "waits for a thread", "requests wait for a thread or a limiter"),
         ("EXECUTOR_WAIT", "waits for an executor", "requests wait for a thread of an executor"),
-        ("THREADS_PINNED", "keeps threads for long", "code keeps threads for long"),
+        ("THREADS_PINNED", "keeps threads", "code keeps threads from others"),
         ("ANSWER_DELAYED", "delays the answer", "a middleware delays answers"),
         ("BACKGROUND_BACKLOG", "tasks pile up", "background tasks pile up"),
         ("CLIENT_PER_REQUEST", "client per request", "requests make their own clients"),

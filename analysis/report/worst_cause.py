@@ -4,18 +4,35 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from analysis.findings import AuditFinding
+from analysis.findings.pool_deadlock import PoolDeadlock
 from analysis.findings.queue_wait import QueueWait
 from analysis.report.finding_words import SHOWN_S, count, format_place, format_route, name_finding
 
 
 def describe_worst(found: Sequence[AuditFinding]) -> str:
-    """found: the worst first. Waits for one queue have one cause: together they are one."""
+    """found: the worst first. Waits for one queue have one cause: together they are one, which is
+    the deadlock of the queue where there is one."""
     groups: dict[object, list[AuditFinding]] = defaultdict(list)
     for number, each in enumerate(found):
-        groups[each.queue_name if isinstance(each, QueueWait) else number].append(each)
+        groups[find_queue(each) or number].append(each)
     worst = max(groups.values(), key=measure_harm)
+    stuck = next((each for each in worst if isinstance(each, PoolDeadlock)), None)
     waits = [each for each in worst if isinstance(each, QueueWait)]
+    if stuck is not None:
+        return describe_deadlock(stuck)
     return describe_queue(waits) if waits else describe_place(worst[0])
+
+
+def find_queue(found: AuditFinding) -> str | None:
+    """Its name."""
+    if isinstance(found, PoolDeadlock):
+        return found.pool.partition(" of ")[2]
+    return found.queue_name.name if isinstance(found, QueueWait) else None
+
+
+def describe_deadlock(stuck: PoolDeadlock) -> str:
+    lost = f"{count('request', stuck.count or 0)} lost {stuck.seconds or 0.0:,.1f} s in all"
+    return f"{stuck.describe_stand()}; {lost}"
 
 
 def measure_harm(found: Sequence[AuditFinding]) -> tuple[float, float]:

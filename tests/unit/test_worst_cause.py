@@ -7,6 +7,7 @@ from analysis.report.findings_table import render_findings
 from analysis.report.table import WIDTH
 from analysis.report.worst_cause import describe_worst
 from tests.unit.finding_samples import SampleFinding, SampleTrivialDef
+from tests.unit.test_pool_deadlock import Threads, lock_up
 from tests.unit.test_waits_findings import build, fill, wait
 
 ROUTES = ("/a", "/b", "/sync-client", "/d", "/e")
@@ -69,4 +70,13 @@ def test_code_that_several_routes_share_has_no_unknown_route() -> None:
     assert "9.0" not in count_findings([shared])  # the loop may be what takes its seconds
     assert format_route(SampleFinding(severity="info", confidence="high", phase="stream")) == (
         "unknown route (stream)"
+    )
+
+
+def test_the_deadlock_of_a_queue_is_the_cause_of_its_waits() -> None:
+    found = find_all(lock_up(Threads()).build()).findings
+    assert {each.code for each in found} >= {"POOL_DEADLOCK", "POOL_WAIT"}
+    assert describe_worst(found) == (
+        "40 of 40 threads of anyio's pool stand at service.py:36 and wait for a QueuePool of 10; "
+        "50 requests lost 452.0 s in all"
     )
