@@ -22,6 +22,8 @@ MOST_SHOWN = 10
 MOST_OF_CODE = 2
 """Findings of one code that are for information, without -v."""
 NO_BREAK = "\N{NO-BREAK SPACE}%"
+OF_BLOCKS = ("UNTIMED", "DELAYED")
+"""Notices about the seconds of blocks."""
 MANY = ("UNASKED",)
 """Notices of which there may be one a route: they are counted."""
 COLUMNS = (
@@ -79,7 +81,8 @@ def render_findings(found: AuditFindings, width: int | None, verbose: bool = Fal
         lines += render_stack(each) if verbose else []
         topics.update(each.advice)
     lines += count_hidden(found, shown)
-    notes = [line for note in write_notices(found.notices, verbose) for line in wrap_note(note)]
+    notices = found.notices if verbose else tuple(list_notices(found))
+    notes = [line for note in write_notices(notices, verbose) for line in wrap_note(note)]
     matrix = render_matrix(found.matrix) if verbose else []
     for part in (matrix, notes, wrap_whole(write_answer(found))):
         lines += ["", *part] if lines and part else part
@@ -101,6 +104,12 @@ def count_hidden(found: AuditFindings, shown: Sequence[AuditFinding]) -> Iterato
         hidden = sum(each not in shown for each in every)
         if hidden:
             yield f"and {hidden} more{kind}, with -v and in findings.json"
+
+
+def list_notices(found: AuditFindings) -> Iterator[Notice]:
+    """Without those of blocks where none is found."""
+    is_blocked = any(each.code == "LOOP_BLOCKED" for each in found.findings)
+    yield from (each for each in found.notices if is_blocked or each.code not in OF_BLOCKS)
 
 
 def write_notices(notices: tuple[Notice, ...], verbose: bool) -> Iterator[str]:

@@ -1,11 +1,14 @@
 """What the terminal says of a full pool: its advice once, and in the answer who keeps it full."""
 
+from dataclasses import replace
+
 from analysis.findings import AuditFindings, find_all
-from analysis.findings.base import Victim
+from analysis.findings.base import Notice, Victim
 from analysis.report.finding_words import count_findings, format_route
 from analysis.report.findings_table import render_findings
 from analysis.report.table import WIDTH
 from analysis.report.worst_cause import describe_worst
+from tests.unit.audit_samples import AuditBuilder, endpoint
 from tests.unit.finding_samples import SampleFinding, SampleTrivialDef
 from tests.unit.test_pool_deadlock import Threads, lock_up
 from tests.unit.test_waits_findings import build, fill, wait
@@ -80,3 +83,13 @@ def test_the_deadlock_of_a_queue_is_the_cause_of_its_waits() -> None:
         "40 of 40 threads of anyio's pool stand at service.py:36 and wait for a QueuePool of 10; "
         "50 requests lost 452.0 s in all"
     )
+
+
+def test_how_exact_blocks_are_is_not_said_where_there_is_none() -> None:
+    found = replace(judge_full_pool(), notices=(Notice("UNTIMED", "Not timed."),))
+    assert "Not timed." not in "\n".join(render_findings(found, WIDTH))
+    assert "Not timed." in "\n".join(render_findings(found, WIDTH, verbose=True))
+    audit = AuditBuilder()
+    audit.block(0.0, 0.5, [endpoint("report", 17)] * 9)
+    blocked = replace(find_all(audit.build()), notices=found.notices)
+    assert "Not timed." in "\n".join(render_findings(blocked, WIDTH))
