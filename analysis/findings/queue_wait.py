@@ -135,13 +135,13 @@ class QueueWait(AuditFinding, ABC):
         call = f"{self.call}()" if self.call else "code"
         return PURPOSES.get(self.phase or "", "to run {call}").format(call=call)
 
-    def describe_use(self, of: str = "", when: str = "") -> str:
+    def describe_use(self) -> str:
         """While these requests wait."""
         total = "" if self.capacity is None else f" of {self.capacity:,.0f}"
         is_one = (self.capacity or self.in_use) == 1
-        units = f"{self.queue_name.unit}{'' if is_one else 's'}{of} {'is' if is_one else 'are'}"
+        units = f"{self.queue_name.unit}{'' if is_one else 's'} {'is' if is_one else 'are'}"
         is_known = self.capacity and self.in_use >= SURE_SHARE * self.capacity
-        said = f"{self.in_use:,.0f}{total} {units} {'' if is_known else 'known to be '}in use{when}"
+        said = f"{self.in_use:,.0f}{total} {units} {'' if is_known else 'known to be '}in use"
         if not self.holders:
             return said
         kept_s = sum(each.seconds for each in self.holders)

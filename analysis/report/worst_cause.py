@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from analysis.findings import AuditFinding
 from analysis.findings.pool_deadlock import PoolDeadlock
-from analysis.findings.queue_wait import QueueWait
+from analysis.findings.queue_wait import QueueWait, describe_holder
 from analysis.report.finding_words import SHOWN_S, count, format_place, format_route, name_finding
 
 
@@ -41,17 +41,37 @@ def measure_harm(found: Sequence[AuditFinding]) -> tuple[float, float]:
 
 
 def describe_queue(waits: Sequence[QueueWait]) -> str:
-    """By the holders of the worst wait."""
-    name, worst = waits[0].queue_name, max(waits, key=lambda each: measure_harm([each]))
+    """Who keeps the queue full, and who waits."""
+    named, worst = waits[0].queue_name, max(waits, key=lambda each: measure_harm([each]))
     routes = {each.route for each in waits}
     which = f"of {count('route', len(routes))}"
     if len(routes) == 1:
         which = f"of {worst.route}" if worst.route else "of unknown routes"
     waited_s = sum(each.seconds or 0.0 for each in waits)
+    waited = f"requests {which} waited {waited_s:,.1f} s for"
+    blamed_s = share_waits(waits)
+    if not blamed_s:
+        return f"{waited} a {named.unit} of {named.name}"
+    holder = max(blamed_s, key=lambda each: blamed_s[each])
+    size = "" if worst.capacity is None else f" ({worst.capacity:,.0f} in all)"
+    share = f"{100 * blamed_s[holder] / waited_s:.0f} %"
     return (
-        f"{worst.describe_use(f' of {name.name}', f' while {format_route(worst)} waits')}; "
-        f"requests {which} waited {waited_s:,.1f} s for a {name.unit}"
+        f"{holder} keeps {named.unit}s of {named.name}{size}; {waited} one, {share} of it behind "
+        "this code"
     )
+
+
+def share_waits(waits: Sequence[QueueWait]) -> dict[str, float]:
+    """Seconds of waiting behind each holder. Each token that is in use answers for an equal part of
+    a wait; tokens whose use is not known answer for theirs, and are nobody's."""
+    blamed_s: dict[str, float] = defaultdict(float)
+    for each in waits:
+        kept_s = sum(holder.seconds for holder in each.holders or ())
+        known = min(1.0, each.in_use / each.capacity) if each.capacity else 1.0
+        for holder in each.holders or ():
+            part = known * holder.seconds / kept_s
+            blamed_s[describe_holder(holder)] += (each.seconds or 0.0) * part
+    return blamed_s
 
 
 def describe_place(worst: AuditFinding) -> str:

@@ -4,12 +4,13 @@ from dataclasses import replace
 
 from analysis.findings import AuditFindings, find_all
 from analysis.findings.base import Notice, Victim
+from analysis.findings.queue_wait import QueueWait
 from analysis.report.finding_words import count_findings, format_route
 from analysis.report.findings_table import render_findings
 from analysis.report.table import WIDTH
 from analysis.report.worst_cause import describe_worst
 from tests.unit.audit_samples import AuditBuilder, endpoint
-from tests.unit.finding_samples import SampleFinding, SampleTrivialDef
+from tests.unit.finding_samples import SampleFinding, SampleTrivialDef, keep_threads
 from tests.unit.test_pool_deadlock import Threads, lock_up
 from tests.unit.test_waits_findings import build, fill, wait
 
@@ -45,9 +46,26 @@ def test_the_advice_of_a_full_pool_is_said_once_and_fits_a_screen() -> None:
 def test_the_answer_names_who_keeps_the_threads_and_how_long_all_waited() -> None:
     answer = " ".join(" ".join(render_findings(judge_full_pool(), WIDTH)[-5:]).split())
     assert answer.endswith(
-        "The worst: 4 of 4 threads of anyio's pool are in use while /e (dependency) waits, 100 % "
-        "of their time by load() (main.py:50) for /slow; requests of 5 routes waited 12.0 s for a "
-        "thread."
+        "The worst: load() (main.py:50) for /slow keeps threads of anyio's pool (4 in all); "
+        "requests of 5 routes waited 12.0 s for one, 100 % of it behind this code."
+    )
+
+
+def test_the_answer_names_the_code_that_most_waiting_is_behind() -> None:
+    """Not that which keeps the threads while those wait who lose the most to other routes."""
+    waits = [each for each in judge_full_pool().findings if isinstance(each, QueueWait)]
+    one, other = keep_threads("/one", 6.0, line=1), keep_threads("/other", 4.0, line=2)
+    first = replace(waits[0], seconds=5.0, holders=(one, other), in_use=4.0)
+    second = replace(waits[1], seconds=5.0, holders=(replace(other, seconds=9.0),), in_use=4.0)
+    assert describe_worst([first, second]) == (
+        "keep() (main.py:2) for /other keeps threads of anyio's pool (4 in all); requests of 2 "
+        "routes waited 10.0 s for one, 70 % of it behind this code"
+    )
+    half = [replace(each, in_use=2.0) for each in (first, second)]
+    assert "35 % of it behind this code" in describe_worst(half)
+    unknown = [replace(each, holders=(), in_use=0.0) for each in (first, second)]
+    assert describe_worst(unknown) == (
+        "requests of 2 routes waited 10.0 s for a thread of anyio's pool"
     )
 
 
@@ -57,7 +75,7 @@ def test_waits_for_one_queue_together_are_worse_than_one_place_with_more() -> No
         seconds=7.0,
     )  # fmt: skip
     waits = judge_full_pool().findings
-    assert "4 of 4 threads" in describe_worst([block, *waits])
+    assert "anyio's pool (4 in all)" in describe_worst([block, *waits])
     harmful = SampleFinding(
         severity="error", confidence="high", file="main.py", line=3, function="pay", route="/pay",
         seconds=7.0, victims=(Victim("/a", 9, 99.0),),
