@@ -1,5 +1,6 @@
 """The findings of an audit for a terminal: a table, a sentence for each, and the answer last."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from textwrap import wrap
@@ -21,7 +22,8 @@ MOST_SHOWN = 10
 """Errors and warnings, without -v; findings.json has all."""
 MOST_OF_CODE = 2
 """Findings of one code that are for information, without -v."""
-NO_BREAK = "\N{NO-BREAK SPACE}%"
+NO_BREAK = "\N{NO-BREAK SPACE}"
+BEFORE_UNIT = re.compile(r"(?<=\d) (?=%|(?:µ|m)?s\b)")
 OF_BLOCKS = ("UNTIMED", "DELAYED")
 """Notices about the seconds of blocks."""
 MANY = ("UNASKED",)
@@ -90,12 +92,12 @@ def render_findings(found: AuditFindings, width: int | None, verbose: bool = Fal
 
 
 def wrap_whole(text: str, indent: str = "") -> list[str]:
-    """As wrap_note; a route, a file name, and a number with its per cent sign are not divided."""
+    """As wrap_note; a route, a file name, and a number with its unit are not divided."""
     lines = wrap(
-        text.replace(" %", NO_BREAK), WIDTH, initial_indent=indent,
+        BEFORE_UNIT.sub(NO_BREAK, text), WIDTH, initial_indent=indent,
         subsequent_indent=f"{indent}  ", break_on_hyphens=False,
     )  # fmt: skip
-    return [each.replace(NO_BREAK, " %") for each in lines]
+    return [each.replace(NO_BREAK, " ") for each in lines]
 
 
 def count_hidden(found: AuditFindings, shown: Sequence[AuditFinding]) -> Iterator[str]:
