@@ -5,13 +5,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from analysis.findings.attribution import attribute_stretches
+from analysis.findings.attribution import attribute_blocks
 from analysis.findings.base import AuditFinding, AuditFindings, Notice, Severity
 from analysis.findings.evidence import AuditEvidence
-from analysis.findings.places import BlockPlace, PlaceFinder
-from analysis.findings.spans import intersect, measure, meets, merge, subtract
-from analysis.findings.time_asked import Span, count_requests
-from analysis.findings.victims import sum_by_stretch
+from analysis.findings.places import BlockPlace
+from analysis.findings.shares import sum_by_stretch
+from analysis.findings.spans import Span, intersect, measure, meets, merge, subtract
 from analysis.stats import formats
 from records.server import QueueStretch
 from scenarios.units import Second
@@ -66,11 +65,7 @@ class AcceptQueue(AuditFinding):
         return cls(
             severity=severity,
             confidence="high" if worst else "medium",
-            route=place.route,
-            phase=place.phase,
-            file=place.file,
-            line=place.line,
-            function=place.function,
+            **place.fields,
             call="the accept queue",
             cause="blocked" if worst else "backlog",
             count=max((each.connections for each in stretches), default=None),
@@ -112,8 +107,7 @@ def explain_waits(queue: Sequence[QueueStretch], evidence: AuditEvidence) -> Ite
     """Those that met blocks of every process that lived then."""
     if not queue:
         return
-    finder = PlaceFinder(evidence.record.folder, evidence.endpoints)
-    sites = attribute_stretches(evidence.stretches, finder, count_requests(evidence)).sites
+    sites = attribute_blocks(evidence).sites
     blocked: dict[int, list[tuple[Span, BlockPlace]]] = defaultdict(list)
     for place, shares in sites.items():
         for stretch, _ in sum_by_stretch(shares):

@@ -7,23 +7,19 @@ from typing import Self
 
 import polars as pl
 
-from analysis.findings.base import AuditFinding, AuditFindings, Severity
+from analysis.findings.base import AuditFinding, AuditFindings
 from analysis.findings.evidence import AuditEvidence
-from analysis.findings.layer_evidence import CodePlace
-from analysis.findings.layer_gaps import measure_gaps
+from analysis.findings.layer_gaps import NOTED_S, measure_gaps
+from analysis.findings.places import CodePlace
+from analysis.findings.severity import rate_harm
 from analysis.stats import formats
 from scenarios.units import Second
 
-NOTED_S: Second = 0.02
-"""A shorter delay of one request is none."""
-ROUNDS = 5
-"""Of the loop, that a request takes through a layer which only passes it on."""
 FEW, FEW_S = 3, 1.0
 """Fewer delays are no evidence, unless they take so long together."""
 RARE_SHARE, ALWAYS_SHARE = 0.05, 0.9
 FREE_ROUND_S: Second = 0.005
 """A loop that takes longer for a round is busy."""
-GRAVE_MS, SMALL_MS = 1000.0, 100.0
 SAID: Mapping[str, str] = {
     "request": "The middleware {name} waits before it passes a request on",
     "answer": "The middleware {name} waits before it passes an answer on",
@@ -61,13 +57,11 @@ class AnswerDelayed(AuditFinding):
     def build(cls, place: CodePlace, route: str | None, cause: str, seconds: list[Second]) -> Self:
         median_ms = 1000 * median(seconds)
         return cls(
-            severity=rate_severity(median_ms),
+            severity=rate_harm(median_ms),
             confidence="medium" if place.line is None else "high",
             route=route,
             phase="middleware",
-            file=place.file,
-            line=place.line,
-            function=place.function,
+            **place._asdict(),
             cause=cause,
             count=len(seconds),
             seconds=sum(seconds),
@@ -91,22 +85,14 @@ class AnswerDelayed(AuditFinding):
         return {cause: CURES[cause]}
 
 
-def rate_severity(median_ms: float) -> Severity:
-    if median_ms >= GRAVE_MS:
-        return "error"
-    return "warning" if median_ms >= SMALL_MS else "info"
-
-
 def measure_delays(evidence: AuditEvidence) -> pl.DataFrame:
     """pid, visit, layer, route, cause, delay_s: one row a request that a layer delays, where there
     is evidence enough against the layer."""
-    gaps = measure_gaps(evidence).with_columns(
-        own_s=pl.col("gap_s") - pl.col("late_s"), cause=pl.col("side"), delay_s=pl.col("gap_s")
-    )
+    gaps = measure_gaps(evidence).with_columns(cause=pl.col("side"), delay_s=pl.col("gap_s"))
     found = [gaps.clear()]
     for (side,), of_side in gaps.group_by("side", maintain_order=True):
         for _, rows in of_side.group_by("layer", "depth", "route", maintain_order=True):
-            evident = rows.filter(pl.col("own_s") >= NOTED_S + ROUNDS * pl.col("round_s"))
+            evident = rows.filter("is_noted")
             if is_evident(evident, rows.height):
                 cause = pl.lit(find_cause(str(side), evident))
                 found.append(list_delays(rows, evident).with_columns(cause=cause))

@@ -23,9 +23,10 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from analysis.findings.causes import EXCUSES, KEPT, MOST, Cause, StretchJudgement, judge_stretch
-from analysis.findings.evidence import StackSample, Stretch
+from analysis.findings.evidence import AuditEvidence, StackSample, Stretch, compute_once
 from analysis.findings.gil_holders import GilPart, ThreadWorks
-from analysis.findings.places import BlockPlace, PlaceFinder
+from analysis.findings.handover_evidence import locate_handovers
+from analysis.findings.places import BlockPlace, PlaceFinder, build_finder
 from analysis.findings.shares import (
     StretchShare,
     count_samples,
@@ -33,6 +34,7 @@ from analysis.findings.shares import (
     sum_by_request,
     sum_seconds,
 )
+from analysis.findings.time_asked import count_requests
 from scenarios.units import Second
 
 MIN_SAMPLES = 3
@@ -51,6 +53,14 @@ class Attribution:
     excused_s: Mapping[Cause, Second]
     delayed_s: Second
     unexplained_s: Second
+
+
+@compute_once
+def attribute_blocks(evidence: AuditEvidence) -> Attribution:
+    """By what ran in threads of the pools, too."""
+    works = ThreadWorks.load(locate_handovers(evidence))
+    finder = build_finder(evidence)
+    return attribute_stretches(evidence.stretches, finder, count_requests(evidence), works)
 
 
 def attribute_stretches(

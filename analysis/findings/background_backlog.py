@@ -11,8 +11,9 @@ import polars as pl
 
 from analysis.findings.base import AuditFinding, AuditFindings, Severity
 from analysis.findings.evidence import AuditEvidence
-from analysis.findings.layer_evidence import CodePlace
-from analysis.findings.time_asked import Span, list_spans
+from analysis.findings.places import CodePlace, shorten_file, shorten_function
+from analysis.findings.spans import Span
+from analysis.findings.time_asked import list_spans
 from analysis.stats import formats
 from analysis.stats.quantiles import Values
 from scenarios.units import Second
@@ -210,4 +211,6 @@ def find_place(route: str, rows: pl.DataFrame, evidence: AuditEvidence) -> CodeP
     if len(codes) != 1:
         return None
     code = codes.pop()
-    return CodePlace.parse(f"{code.file}:{code.first_line} {code.function}", folder)
+    return CodePlace(
+        shorten_file(code.file, folder), code.first_line, shorten_function(code.function)
+    )

@@ -4,7 +4,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, TypedDict
 
 from analysis.findings.evidence import AuditEvidence
 from scenarios.units import Second
@@ -12,6 +12,16 @@ from scenarios.units import Second
 Severity = Literal["info", "warning", "error"]
 Confidence = Literal["low", "medium", "high"]
 Harm = Literal["blocks the loop", "keeps threads", "delays answers"]
+
+
+class PlaceFields(TypedDict):
+    """The fields in which a finding says where it is."""
+
+    route: str | None
+    phase: str | None
+    file: str | None
+    line: int | None
+    function: str | None
 
 
 @dataclass(frozen=True, slots=True)

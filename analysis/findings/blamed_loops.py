@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 
 from analysis.findings.evidence import Stretch
-from analysis.findings.token_time import StepFunction
 from analysis.stats.quantiles import Values
+from analysis.stats.step_function import StepFunction
 
 QUEUE = ("pid", "queue")
 EXECUTORS = "^(executor|asgiref)"

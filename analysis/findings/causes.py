@@ -16,6 +16,9 @@ BLOCK_S = 0.02
 """What the probe calls a block, and the CPU that a computation needs to be one. What is left of a
 stretch without the machine's part must be one by itself, or the code would not have blocked the
 loop on a quiet machine."""
+SWITCH_S: Second = 0.005
+"""The interpreter lets a thread run for so long before it passes the GIL on
+(sys.getswitchinterval)."""
 MOST = 0.5
 """Of a stretch: what took more than half of it explains it, and no two causes can both do so."""
 DOUBTED = 0.2

@@ -9,18 +9,16 @@ import polars as pl
 
 from analysis.findings.base import AuditFinding, AuditFindings, Severity
 from analysis.findings.evidence import AuditEvidence
-from analysis.findings.places import BlockPlace
+from analysis.findings.places import BlockPlace, build_finder
 from analysis.findings.things_made import (
     ENDS,
     THREADS,
     MadeThing,
     group_made,
     measure_cpu_ms,
-    show_stack,
 )
-from analysis.findings.time_asked import count_requests, list_spans
+from analysis.findings.time_asked import count_requests, measure_share
 from analysis.stats import formats
-from scenarios.units import Second
 
 LEAST_REQUESTS, MOST_OF = 3, 0.5
 """What fewer requests, or a smaller share of them, make is made once, or renewed now and then."""
@@ -66,18 +64,15 @@ class ClientPerRequest(AuditFinding):
         evidence: AuditEvidence,
     ) -> Self:
         cpu_ms = measure_cpu_ms(things)
-        share = measure_cpu_share(things, place.route, evidence)
+        spent = [(each.at_s, each.cpu_s or 0.0) for each in things]
+        share = measure_share(spent, place.route, evidence)
         is_sure = len(cpu_ms) >= MANY_REQUESTS and place.file is not None
         return cls(
             severity=rate_severity(median(cpu_ms), share),
             confidence="high" if is_sure else "medium",
-            route=place.route,
-            phase=place.phase,
-            file=place.file,
-            line=place.line,
-            function=place.function,
+            **place.fields,
             call=kind,
-            stack=show_stack(things[0].located, evidence),
+            stack=build_finder(evidence).show_stack(things[0].located.stack),
             cause="client",
             count=len(cpu_ms),
             seconds=sum(cpu_ms) / 1000,
@@ -111,15 +106,3 @@ def is_made_anew(kind: str, things: Sequence[MadeThing], asked: int) -> bool:
 def rate_severity(median_ms: float, share: float | None) -> Severity:
     is_dear = median_ms >= DEAR_MS or (median_ms >= CHEAP_MS and (share or 0.0) >= DEAR_SHARE)
     return "warning" if is_dear else "info"
-
-
-def measure_cpu_share(
-    things: Sequence[MadeThing], route: str | None, evidence: AuditEvidence
-) -> float | None:
-    """Of the time of the phases in which the route was asked, of all processes that answered."""
-    spans = list_spans(evidence, route)
-    total_s: Second = sum(end_s - begin_s for begin_s, end_s in spans)
-    if total_s <= 0:
-        return None
-    spent_s = sum(each.cpu_s or 0.0 for each in things if any(b <= each.at_s < e for b, e in spans))
-    return min(1.0, spent_s / (total_s * max(1, evidence.count_processes())))

@@ -7,12 +7,11 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
-from analysis.findings.answer_delayed import NOTED_S, ROUNDS
 from analysis.findings.evidence import AuditEvidence, Stretch
 from analysis.findings.handover_evidence import PLACE, locate_handovers
-from analysis.findings.layer_evidence import CodePlace
 from analysis.findings.layer_gaps import measure_gaps
-from analysis.findings.loop_delays import accumulate_spans
+from analysis.findings.loop_delays import CoveredTime
+from analysis.findings.places import CodePlace
 from analysis.findings.pool_wait import PoolWait
 from analysis.findings.wait_sites import LEAST_S
 from analysis.stats.quantiles import Values
@@ -60,22 +59,15 @@ def measure_unblocked(waits: pl.DataFrame, stretches: Sequence[Stretch]) -> Valu
     """Seconds of each in which the event loop of its process was not blocked."""
     from_s, until_s = waits["wait_from_s"].to_numpy(), waits["wait_until_s"].to_numpy()
     pids = waits["pid"].to_numpy()
-    free_s: Values = until_s - from_s
-    for pid in {each.pid for each in stretches}:
-        edges_s, before_s = accumulate_spans(
-            (each.began_s, each.ended_s) for each in stretches if each.pid == pid
-        )
-        blocked_s = np.interp(until_s, edges_s, before_s) - np.interp(from_s, edges_s, before_s)
-        free_s -= np.where(pids == pid, blocked_s, 0.0)
+    blocked = CoveredTime((each.pid, each.began_s, each.ended_s) for each in stretches)
+    free_s: Values = until_s - from_s - blocked.measure_overlap(pids, from_s, until_s)
     return np.maximum(free_s, 0.0)
 
 
 def collect_kept(evidence: AuditEvidence) -> pl.DataFrame:
     """A middleware's own delays, without what waits for the loop or for a thread meanwhile. cause:
     the side, request or answer."""
-    own_s = pl.col("gap_s") - pl.col("late_s")
-    gaps = measure_gaps(evidence).with_columns(seconds=own_s)
-    delays = gaps.filter(pl.col("seconds") >= NOTED_S + ROUNDS * pl.col("round_s"))
+    delays = measure_gaps(evidence).filter("is_noted").with_columns(seconds="own_s")
     layers = delays["layer"].unique().to_list()
     found = [(layer, *CodePlace.parse(layer, evidence.record.folder)) for layer in layers]
     places = pl.DataFrame(found, schema={"layer": TEXT, **CODE}, orient="row")

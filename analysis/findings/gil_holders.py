@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 import numpy as np
 import polars as pl
 
+from analysis.findings.causes import SWITCH_S
+from analysis.findings.code_texts import parse_code
 from analysis.findings.evidence import GilHolder, Stack, StackFrame, Stretch
 from analysis.findings.framework import BlockPhase
 from analysis.stats.quantiles import Values
 from scenarios.units import Second
 
-LEAST_S = 0.005
+LEAST_S = SWITCH_S
 """Of a call's CPU: the interpreter passes the GIL on this often, so less keeps it from nobody."""
 Code = tuple[str | None, str | None]
 """A route, and what ran for it."""
@@ -48,11 +50,11 @@ class ThreadWork:
 
     def build_stack(self) -> Stack:
         """Its function alone, at its first line; empty where it is not in Python."""
-        place, _, name = (self.work or "").partition(" ")
-        file, _, line = place.rpartition(":")
-        if not line.isdecimal():
+        code = parse_code(self.work)
+        if code is None:
             return ()
-        return (StackFrame("", file, int(line), name.rpartition(".")[2], int(line)),)
+        file, line, name = code
+        return (StackFrame("", file, line, name.rpartition(".")[2], line),)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,15 @@
 """Each call that was handed to a thread: which phase of a request asked for it, in whose code, and
 how long it waited for a token, for the loop, and kept its thread."""
 
-import re
 from collections.abc import Iterator
 
 import polars as pl
 
 from analysis.findings.blamed_loops import EXECUTORS, blame_loops
+from analysis.findings.code_texts import parse_code, parse_stack
 from analysis.findings.evidence import AuditEvidence, compute_once
-from analysis.findings.load_evidence import parse_stack
 from analysis.findings.phases import classify_handover
-from analysis.findings.places import PlaceFinder, is_library, shorten_function
+from analysis.findings.places import PlaceFinder, build_finder, is_library, shorten_function
 from records.rows import TEXT, Schema
 
 ASKER = ("asker", "work", "route")
@@ -29,8 +28,6 @@ PLACE = ("route", "phase", "file", "line", "function")
 """What makes a place that waits."""
 WORK_PLACE = ("route", "phase", "work_file", "work_line", "work_function")
 """What makes a place that keeps a thread."""
-WORK = re.compile(r"(.+):(\d+) (.+)")
-"""The text of what a thread runs."""
 
 
 @compute_once
@@ -95,7 +92,7 @@ def join_answers(rows: pl.DataFrame, evidence: AuditEvidence) -> pl.DataFrame:
 
 def list_locations(texts: pl.DataFrame, evidence: AuditEvidence) -> pl.DataFrame:
     """texts: distinct, of the columns of ASKER."""
-    finder = PlaceFinder(evidence.record.folder, evidence.endpoints)
+    finder = build_finder(evidence)
     schema = {**dict.fromkeys(ASKER, TEXT), **LOCATION}
     found = [
         (asker, work, route, *locate_handover(asker, work, route, finder))
@@ -112,15 +109,15 @@ def locate_handover(
     place = located.place
     phase = classify_handover(located.stack, place.phase, located.own is not None)
     asks: tuple[str | None, int | None, str | None] = place.file, place.line, place.function
-    own = re.fullmatch(WORK, work or "")
+    own = parse_code(work)
     if not work and phase == "dependency" and located.own is None:
         asks = None, None, None  # the route's own code is not the dependency
     if own is None:
         return phase, *asks, work, *asks, False
-    name = shorten_function(own[3])
-    if not own[1].startswith("/") or is_library(own[1]):
+    name = shorten_function(own.name)
+    if not own.file.startswith("/") or is_library(own.file):
         return phase, *asks, name, *asks, False
-    works = finder.shorten_file(own[1]), int(own[2]), name
+    works = finder.shorten_file(own.file), own.first_line, name
     is_own = located.own is None
     return phase, *(works if is_own else asks), name, *works, is_own
 
@@ -159,7 +156,7 @@ def locate_bare_tokens(rows: pl.DataFrame) -> pl.DataFrame:
 def locate_thread_stacks(evidence: AuditEvidence) -> pl.DataFrame:
     """The samples of threads that work for a hand-over: pid, handover, and the user's innermost
     line; samples without one are left out."""
-    finder = PlaceFinder(evidence.record.folder, evidence.endpoints)
+    finder = build_finder(evidence)
     samples = evidence.thread_stacks.select("pid", "handover", "stack", "route").drop_nulls(
         ["handover", "stack"]
     )

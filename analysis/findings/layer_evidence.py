@@ -1,32 +1,11 @@
-"""What each layer of middleware did to each request, and its place in the user's code."""
-
-import re
-from typing import NamedTuple
+"""What each layer of middleware did to each request."""
 
 import polars as pl
 
 from analysis.findings.evidence import AuditEvidence, compute_once
-from analysis.findings.places import shorten_file, shorten_function
 
-CODE = re.compile(r"(.+):(\d+) (.+)", re.DOTALL)
 BASE, MIDDLEWARE = "BaseHTTPMiddleware", ("BaseHTTPMiddleware", "ASGI")
 """Kinds of layers; the others are inside of all middleware."""
-
-
-class CodePlace(NamedTuple):
-    """file: relative to the user's folder."""
-
-    file: str | None
-    line: int | None
-    function: str
-
-    @classmethod
-    def parse(cls, text: str, folder: str) -> "CodePlace":
-        """From "file:first_line qualname", or from a name alone."""
-        found = CODE.fullmatch(text)
-        if found is None:
-            return cls(None, None, shorten_function(text))
-        return cls(shorten_file(found[1], folder), int(found[2]), shorten_function(found[3]))
 
 
 @compute_once

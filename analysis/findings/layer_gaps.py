@@ -7,9 +7,14 @@ from analysis.findings.evidence import AuditEvidence, compute_once
 from analysis.findings.layer_evidence import MIDDLEWARE, join_inner_layers
 from analysis.findings.loop_delays import LoopDelays
 from analysis.stats.quantiles import Values
+from scenarios.units import Second
 
 KEYS = ("pid", "visit", "layer", "depth", "route", "side")
 """One function may be several layers."""
+NOTED_S: Second = 0.02
+"""A shorter delay of one request is none."""
+ROUNDS = 5
+"""Of the loop, that a request takes through a layer which only passes it on."""
 
 
 @compute_once
@@ -17,8 +22,9 @@ def measure_gaps(evidence: AuditEvidence) -> pl.DataFrame:
     """One row a layer, request and side (`request`, `answer`):
 
     gap_s: how long it had it, without what the client, the layers outside of it, and the queues for
-    threads took. late_s: of that, when the loop was late. round_s: how long the loop took for a
-    round then. waits: it waits for the rest of the body.
+    threads took. late_s: of that, when the loop was late; own_s: the rest. round_s: how long the
+    loop took for a round then. waits: it waits for the rest of the body. is_noted: the layer itself
+    delays the request.
     """
     rows = join_inner_layers(evidence).filter(pl.col("kind").is_in(MIDDLEWARE))
     gaps = pl.concat([select_request_gaps(rows), select_start_gaps(rows), select_body_gaps(rows)])
@@ -32,12 +38,14 @@ def measure_gaps(evidence: AuditEvidence) -> pl.DataFrame:
         "round_s": loop.measure_rounds(pids, end_s),
     }
     measured = gaps.with_columns(pl.Series(name, each) for name, each in columns.items())
-    return measured.group_by(KEYS, maintain_order=True).agg(
+    summed = measured.group_by(KEYS, maintain_order=True).agg(
         pl.col("gap_s").sum(),
         pl.min_horizontal("late_s", "gap_s").sum().alias("late_s"),
         pl.col("round_s").max(),
         pl.col("waits").any(),
     )
+    own = summed.with_columns(own_s=pl.col("gap_s") - pl.col("late_s"))
+    return own.with_columns(is_noted=pl.col("own_s") >= NOTED_S + ROUNDS * pl.col("round_s"))
 
 
 def select_gaps(

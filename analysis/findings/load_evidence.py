@@ -1,20 +1,17 @@
 """The evidence of an audit from its run directory. Tables may be missing: it may be cut short."""
 
-import json
 import math
 from collections import defaultdict
 from collections.abc import Mapping
-from functools import lru_cache
 
 import polars as pl
 from pydantic import TypeAdapter
 
+from analysis.findings.code_texts import parse_code, parse_stack
 from analysis.findings.evidence import (
     AuditEvidence,
     GilHolder,
     RouteCode,
-    Stack,
-    StackFrame,
     StackSample,
     Stretch,
     StretchClocks,
@@ -125,19 +122,6 @@ def to_text(value: object) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-@lru_cache(maxsize=4096)
-def parse_stack(text: str | None) -> Stack:
-    """Empty where it is none: a journal's string table may be full."""
-    try:
-        frames = json.loads(text or "[]")
-        return tuple(
-            StackFrame(str(module), str(file), int(line or 0), str(function), int(first or 0))
-            for module, file, line, function, first in frames
-        )
-    except (ValueError, TypeError):
-        return ()
-
-
 def list_endpoints(handlers: pl.DataFrame) -> tuple[RouteCode, ...]:
     """Each route's own code, as far as its handlers say: "file:first_line qualname". A class that
     serves a websocket has no such code; its route is known for one all the same."""
@@ -146,8 +130,7 @@ def list_endpoints(handlers: pl.DataFrame) -> tuple[RouteCode, ...]:
     for route, text, protocol in known.unique(maintain_order=True).iter_rows():
         if text is None and protocol == "websocket":
             found.append(RouteCode(route, "", 0, "", protocol))
-        place, _, function = (text or "").partition(" ")
-        file, _, line = place.rpartition(":")
-        if line.isdecimal():
-            found.append(RouteCode(route, file, int(line), function, protocol or "http"))
+        code = parse_code(text)
+        if code is not None:
+            found.append(RouteCode(route, *code, protocol or "http"))
     return tuple(found)

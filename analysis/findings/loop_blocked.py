@@ -1,13 +1,12 @@
 """Code that blocks the event loop: where, why, for how long, and who waits for it."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from statistics import median
-from typing import Self, TypeVar
+from typing import Self
 
-from analysis.findings.attribution import attribute_stretches
+from analysis.findings.attribution import attribute_blocks
 from analysis.findings.base import (
     AuditFinding,
     AuditFindings,
@@ -19,20 +18,22 @@ from analysis.findings.base import (
 from analysis.findings.calls import name_call
 from analysis.findings.causes import Cause
 from analysis.findings.evidence import AuditEvidence, Stack
-from analysis.findings.gil_holders import ThreadWorks
-from analysis.findings.handover_evidence import locate_handovers
 from analysis.findings.notices import write_block_notices
-from analysis.findings.places import BlockPlace, PlaceFinder
-from analysis.findings.shares import StretchShare, count_samples, sum_by_request, sum_seconds
-from analysis.findings.time_asked import count_requests, measure_share
+from analysis.findings.places import BlockPlace, PlaceFinder, build_finder
+from analysis.findings.severity import rate_harm
+from analysis.findings.shares import (
+    StretchShare,
+    choose_heaviest,
+    count_samples,
+    sum_by_request,
+    sum_seconds,
+)
+from analysis.findings.time_asked import measure_share
 from analysis.findings.victims import find_victims
 from analysis.stats import formats
-from scenarios.units import Second
 
-GRAVE_SHARE, GRAVE_MS = 0.1, 1000.0
-SMALL_SHARE, SMALL_MS = 0.01, 100.0
+GRAVE_SHARE, SMALL_SHARE = 0.1, 0.01
 MANY_SAMPLES = 10
-T = TypeVar("T")
 CAUSES: Mapping[str, str] = {
     "wait": "The event loop waits in {call}, which is not awaited",
     "compute": "{call} computes on the event loop",
@@ -53,10 +54,8 @@ class LoopBlocked(AuditFinding):
 
     @classmethod
     def find(cls, evidence: AuditEvidence) -> AuditFindings:
-        finder = PlaceFinder(evidence.record.folder, evidence.endpoints)
-        found = attribute_stretches(
-            evidence.stretches, finder, count_requests(evidence), load_thread_works(evidence)
-        )
+        finder = build_finder(evidence)
+        found = attribute_blocks(evidence)
         victims = find_victims(found.sites, evidence)
         build = partial(cls.build, evidence=evidence, finder=finder)
         findings = (build(place, each, victims[place]) for place, each in found.sites.items())
@@ -80,15 +79,12 @@ class LoopBlocked(AuditFinding):
         cause = choose_cause(shares)
         spent_ms = [1000 * each for each in sum_by_request(shares).values()]
         is_serving = place.phase != "startup"
-        share = measure_share(shares, place.route, evidence) if is_serving else None
+        taken = [(each.stretch.began_s, each.seconds) for each in shares]
+        share = measure_share(taken, place.route, evidence) if is_serving else None
         return cls(
             severity=rate_severity(place, max(spent_ms), share),
             confidence=rate_confidence(place, shares, cause),
-            route=place.route,
-            phase=place.phase,
-            file=place.file,
-            line=place.line,
-            function=place.function,
+            **place.fields,
             call=choose_heaviest((name_call(each.located, cause), each.seconds) for each in shares),
             stack=show_stack(shares, finder),
             cause=cause,
@@ -113,31 +109,16 @@ class LoopBlocked(AuditFinding):
         return f"{said} {requests} of other routes lost {self.taken_s:,.1f} s."
 
 
-def load_thread_works(evidence: AuditEvidence) -> ThreadWorks:
-    """What ran in threads of the pools, with the phase of the request that asked for it."""
-    return ThreadWorks.load(locate_handovers(evidence))
-
-
 def choose_cause(shares: Sequence[StretchShare]) -> Cause:
     """The one of the most seconds. What was too doubtful to accuse says nothing of the cause."""
     sure = [each for each in shares if each.samples]
     return choose_heaviest([(each.cause, each.seconds) for each in sure]) or "unexplained"
 
 
-def choose_heaviest(weighted: Iterable[tuple[T, Second]]) -> T | None:
-    """What has the most seconds in all."""
-    found: dict[T, Second] = defaultdict(float)
-    for each, seconds in weighted:
-        found[each] += seconds
-    return max(found, key=lambda each: found[each], default=None)
-
-
 def rate_severity(place: BlockPlace, longest_ms: float, share: float | None) -> Severity:
     if place.phase == "startup":
         return "info"
-    if longest_ms >= GRAVE_MS or (share or 0.0) >= GRAVE_SHARE:
-        return "error"
-    return "warning" if longest_ms >= SMALL_MS or (share or 0.0) >= SMALL_SHARE else "info"
+    return rate_harm(longest_ms, share, GRAVE_SHARE, SMALL_SHARE)
 
 
 def rate_confidence(place: BlockPlace, shares: Sequence[StretchShare], cause: Cause) -> Confidence:
@@ -151,7 +132,4 @@ def rate_confidence(place: BlockPlace, shares: Sequence[StretchShare], cause: Ca
 def show_stack(shares: Sequence[StretchShare], finder: PlaceFinder) -> tuple[ShownFrame, ...]:
     """The one that was seen for the most seconds."""
     stack: Stack = choose_heaviest((each.located.stack, each.seconds) for each in shares) or ()
-    return tuple(
-        ShownFrame(each.module, finder.shorten_file(each.file), each.line, each.function)
-        for each in stack
-    )
+    return finder.show_stack(stack)

@@ -7,8 +7,9 @@ import numpy as np
 import polars as pl
 
 from analysis.findings.evidence import AuditEvidence
-from analysis.findings.time_asked import Span
+from analysis.findings.spans import Span
 from analysis.stats.quantiles import Values
+from analysis.stats.step_function import StepFunction
 from scenarios.units import Second
 
 BEAT_S: Second = 0.01
@@ -19,28 +20,39 @@ LATE_S: Second = 0.02
 LATENESS_EVERY_S: Second = 0.5
 
 
+class CoveredTime:
+    """By process, the union of spans."""
+
+    def __init__(self, spans: Iterable[tuple[int, Second, Second]]) -> None:
+        by_process: dict[int, list[Span]] = defaultdict(list)
+        for pid, begin_s, end_s in spans:
+            by_process[pid].append((begin_s, end_s))
+        self._unions = {pid: StepFunction.cover(each) for pid, each in by_process.items()}
+
+    def measure_overlap(self, pids: Values, begin_s: Values, end_s: Values) -> Values:
+        """Of each interval, in its process."""
+        found: Values = np.zeros(len(begin_s))
+        for pid, union in self._unions.items():
+            found += np.where(pids == pid, union.integrate(begin_s, end_s), 0.0)
+        return found
+
+
 class LoopDelays:
     """By process: the stretches in which one handle blocked the loop, and the times in which the
     heartbeat was late (many short handles before it)."""
 
     def __init__(self, evidence: AuditEvidence) -> None:
-        spans: dict[int, list[Span]] = defaultdict(list)
-        for each in evidence.stretches:
-            spans[each.pid].append((each.began_s, each.ended_s))
+        spans = [(each.pid, each.began_s, each.ended_s) for each in evidence.stretches]
         ages = evidence.samples.drop_nulls(["pid", "at_s", "heartbeat_age_s"])
         late = ages.filter(pl.col("heartbeat_age_s") > LATE_S)
         for pid, at_s, age_s in late.select("pid", "at_s", "heartbeat_age_s").iter_rows():
-            spans[pid].append((at_s - age_s + BEAT_S, at_s))
-        self._late = {pid: accumulate_spans(each) for pid, each in spans.items()}
+            spans.append((pid, at_s - age_s + BEAT_S, at_s))
+        self._late = CoveredTime(spans)
         self._rounds = measure_rounds(ages)
 
     def measure_overlap(self, pids: Values, begin_s: Values, end_s: Values) -> Values:
         """Seconds of each interval in which its process's loop was late."""
-        found: Values = np.zeros(len(begin_s))
-        for pid, (edges_s, before_s) in self._late.items():
-            late_s = np.interp(end_s, edges_s, before_s) - np.interp(begin_s, edges_s, before_s)
-            found += np.where(pids == pid, late_s, 0.0)
-        return found
+        return self._late.measure_overlap(pids, begin_s, end_s)
 
     def measure_rounds(self, pids: Values, at_s: Values) -> Values:
         """How long the loop took, about then, to come to a handle that was ready."""
@@ -49,25 +61,6 @@ class LoopDelays:
             place = np.clip(np.searchsorted(times_s, at_s, "right") - 1, 0, len(times_s) - 1)
             found += np.where(pids == pid, rounds_s[place], 0.0)
         return found
-
-
-def accumulate_spans(spans: Iterable[Span]) -> tuple[Values, Values]:
-    """The edges of their union, and how much of it lies before each edge."""
-    edges_s: list[Second] = []
-    before_s: list[Second] = []
-    total_s = 0.0
-    for begin_s, end_s in sorted(spans):
-        if edges_s and begin_s <= edges_s[-1]:
-            more_s = max(0.0, end_s - edges_s[-1])
-            edges_s[-1] += more_s
-            total_s += more_s
-            before_s[-1] = total_s
-        elif end_s > begin_s:
-            edges_s += begin_s, end_s
-            before_s.append(total_s)
-            total_s += end_s - begin_s
-            before_s.append(total_s)
-    return np.array(edges_s or [0.0]), np.array(before_s or [0.0])
 
 
 def measure_rounds(ages: pl.DataFrame) -> Mapping[int, tuple[Values, Values]]:

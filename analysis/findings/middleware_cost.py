@@ -9,7 +9,8 @@ import polars as pl
 
 from analysis.findings.base import AuditFinding, AuditFindings, Severity
 from analysis.findings.evidence import AuditEvidence
-from analysis.findings.layer_evidence import BASE, CodePlace, count_visits, join_inner_layers
+from analysis.findings.layer_evidence import BASE, count_visits, join_inner_layers
+from analysis.findings.places import CodePlace
 from analysis.stats import formats
 from scenarios.units import Second
 
@@ -58,9 +59,7 @@ class MiddlewareCost(AuditFinding):
             confidence="high",
             route=visits["route"].item() if visits.height == 1 else None,
             phase="middleware",
-            file=place.file,
-            line=place.line,
-            function=place.function,
+            **place._asdict(),
             call=BASE,
             cause="compute",
             count=len(cpu_s),

@@ -6,8 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import PurePath
+from typing import NamedTuple, Self
 
-from analysis.findings.evidence import RouteCode, Stack, StackFrame
+from analysis.findings.base import PlaceFields, ShownFrame
+from analysis.findings.code_texts import parse_code
+from analysis.findings.evidence import AuditEvidence, RouteCode, Stack, StackFrame
 from analysis.findings.framework import LIBRARY, PROBE, RUNNERS, BlockPhase
 from analysis.findings.phases import classify_phase, find_first, get_name, is_boundary
 
@@ -32,6 +35,32 @@ class BlockPlace:
     @property
     def function_key(self) -> tuple[str | None, BlockPhase | None, str | None, str | None]:
         return self.route, self.phase, self.file, self.function
+
+    @property
+    def fields(self) -> PlaceFields:
+        return PlaceFields(
+            route=self.route,
+            phase=self.phase,
+            file=self.file,
+            line=self.line,
+            function=self.function,
+        )
+
+
+class CodePlace(NamedTuple):
+    """file: relative to the user's folder."""
+
+    file: str | None
+    line: int | None
+    function: str
+
+    @classmethod
+    def parse(cls, text: str, folder: str) -> Self:
+        """From "file:first_line qualname", or from a name alone."""
+        found = parse_code(text)
+        if found is None:
+            return cls(None, None, shorten_function(text))
+        return cls(shorten_file(found.file, folder), found.first_line, shorten_function(found.name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +125,16 @@ class PlaceFinder:
 
     def shorten_file(self, file: str) -> str:
         return shorten_file(file, self._folder)
+
+    def show_stack(self, stack: Stack) -> tuple[ShownFrame, ...]:
+        return tuple(
+            ShownFrame(each.module, self.shorten_file(each.file), each.line, each.function)
+            for each in stack
+        )
+
+
+def build_finder(evidence: AuditEvidence) -> PlaceFinder:
+    return PlaceFinder(evidence.record.folder, evidence.endpoints)
 
 
 def cut_at_runner(stack: Stack) -> Iterator[StackFrame]:

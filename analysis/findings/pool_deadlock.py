@@ -16,8 +16,8 @@ from analysis.findings.base import (
 )
 from analysis.findings.deadlocks import HANDED_OVER, Deadlock, Resource, find_deadlocks
 from analysis.findings.evidence import AuditEvidence
-from analysis.findings.places import PlaceFinder
-from analysis.findings.stands import Span
+from analysis.findings.places import PlaceFinder, build_finder
+from analysis.findings.spans import Span
 from analysis.stats import formats
 from scenarios.units import Second
 
@@ -52,7 +52,7 @@ class PoolDeadlock(AuditFinding):
 
     @classmethod
     def find(cls, evidence: AuditEvidence) -> AuditFindings:
-        finder = PlaceFinder(evidence.record.folder, evidence.endpoints)
+        finder = build_finder(evidence)
         found = find_deadlocks(evidence)
         return AuditFindings(tuple(cls.build(key, each, finder) for key, each in found.items()))
 
@@ -180,10 +180,7 @@ def show_stack(
         if (each.call.route, each.place.file, each.place.line)
         == (worst.route, worst.file, worst.line)
     )
-    return tuple(
-        ShownFrame(each.module, finder.shorten_file(each.file), each.line, each.function)
-        for each in stack
-    )
+    return finder.show_stack(stack)
 
 
 def measure_lost(found: Sequence[Deadlock]) -> Sequence[Second]:

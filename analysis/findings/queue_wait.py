@@ -9,15 +9,15 @@ import numpy as np
 import polars as pl
 
 from analysis.findings.base import AuditFinding, AuditFindings, Confidence, Severity, TokenHolder
+from analysis.findings.code_texts import parse_stack
 from analysis.findings.evidence import AuditEvidence
-from analysis.findings.load_evidence import parse_stack
 from analysis.findings.queue_names import QueueName, find_setter, name_queue
+from analysis.findings.severity import GRAVE_MS, SMALL_MS, rate_harm
 from analysis.findings.wait_sites import WaitSite, find_wait_sites
 from analysis.stats import formats
 from scenarios.units import Second
 
-GRAVE_SHARE, GRAVE_MS = 0.5, 1000.0
-SMALL_SHARE, SMALL_MS = 0.1, 100.0
+GRAVE_SHARE, SMALL_SHARE = 0.5, 0.1
 LEAST_SHARE = 0.01
 """Of the time of a route's requests. A place that takes less of it, and less than 0.1 s of any
 request, hurts nobody: a full pool is no fault by itself."""
@@ -185,11 +185,7 @@ def is_noticed(site: WaitSite, share: float | None) -> bool:
 def rate_severity(
     longest_ms: float, share: float | None, site: WaitSite, named: QueueName
 ) -> Severity:
-    severity: Severity = "info"
-    if longest_ms >= GRAVE_MS or (share or 0.0) >= GRAVE_SHARE:
-        severity = "error"
-    elif longest_ms >= SMALL_MS or (share or 0.0) >= SMALL_SHARE:
-        severity = "warning"
+    severity = rate_harm(longest_ms, share, GRAVE_SHARE, SMALL_SHARE)
     if site.is_after or (named.is_meant and severity == "error"):
         return LOWER[severity]
     return severity

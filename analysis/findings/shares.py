@@ -1,13 +1,16 @@
 """A place's part of a blocked stretch, and sums of several."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from analysis.findings.causes import Cause
 from analysis.findings.evidence import Stretch
 from analysis.findings.places import LocatedStack
 from scenarios.units import Second
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,3 +55,19 @@ def sum_by_request(shares: Sequence[StretchShare]) -> Mapping[object, Second]:
     for share in shares:
         found[share.request] += share.seconds
     return found
+
+
+def sum_by_stretch(shares: Sequence[StretchShare]) -> list[tuple[Stretch, Second]]:
+    stretches = {share.stretch.key: share.stretch for share in shares}
+    seconds: dict[tuple[int, int], Second] = defaultdict(float)
+    for share in shares:
+        seconds[share.stretch.key] += share.seconds
+    return [(stretch, seconds[key]) for key, stretch in stretches.items()]
+
+
+def choose_heaviest(weighted: Iterable[tuple[T, Second]]) -> T | None:
+    """What has the most seconds in all."""
+    found: dict[T, Second] = defaultdict(float)
+    for each, seconds in weighted:
+        found[each] += seconds
+    return max(found, key=lambda each: found[each], default=None)

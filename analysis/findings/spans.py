@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 
-from analysis.findings.time_asked import Span
 from scenarios.units import Second
+
+Span = tuple[Second, Second]
 
 
 def merge(spans: Iterable[Span]) -> list[Span]:

@@ -8,13 +8,14 @@ from itertools import groupby
 
 import polars as pl
 
+from analysis.findings.code_texts import parse_stack
 from analysis.findings.evidence import AuditEvidence, Stack
 from analysis.findings.handover_evidence import locate_handovers
-from analysis.findings.load_evidence import parse_stack, to_seconds, to_text, to_whole
-from analysis.findings.places import BlockPlace, PlaceFinder
+from analysis.findings.load_evidence import to_seconds, to_text, to_whole
+from analysis.findings.places import BlockPlace, PlaceFinder, build_finder
+from analysis.findings.spans import Span
 from scenarios.units import Second
 
-Span = tuple[Second, Second]
 SIZE = re.compile(r" of (\d+)")
 LEAST_LOOKS, LEAST_STOOD_S = 2, 0.25
 """A thread that was seen less often, or for less time, may be in motion."""
@@ -115,7 +116,7 @@ def read_span(row: Mapping[str, object], name: str) -> Span | None:
 def list_stands(evidence: AuditEvidence, calls: Iterable[HandedCall]) -> Iterator[Stand]:
     """Those that wait for something of the process."""
     by_key = {(each.pid, each.number): each for each in calls}
-    finder = PlaceFinder(evidence.record.folder, evidence.endpoints)
+    finder = build_finder(evidence)
     samples = evidence.thread_stacks.drop_nulls(["handover", "stack"]).sort(
         "pid", "handover", "at_s"
     )

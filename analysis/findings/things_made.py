@@ -7,10 +7,10 @@ from typing import Self
 
 import polars as pl
 
-from analysis.findings.base import ShownFrame
+from analysis.findings.code_texts import parse_stack
 from analysis.findings.evidence import AuditEvidence, Stack
-from analysis.findings.load_evidence import parse_stack, to_seconds
-from analysis.findings.places import BlockPlace, LocatedStack, PlaceFinder
+from analysis.findings.load_evidence import to_seconds
+from analysis.findings.places import BlockPlace, LocatedStack, PlaceFinder, build_finder
 from scenarios.units import Second
 
 THREADS = ("thread", "executor thread")
@@ -57,21 +57,13 @@ def group_made(
     evidence: AuditEvidence, kinds: pl.Expr
 ) -> Mapping[tuple[BlockPlace, str], list[MadeThing]]:
     """By place and kind."""
-    finder = PlaceFinder(evidence.record.folder, evidence.endpoints)
+    finder = build_finder(evidence)
     found: dict[tuple[BlockPlace, str], list[MadeThing]] = defaultdict(list)
     for row in evidence.made.filter(kinds).sort("at_s").iter_rows(named=True):
         thing = MadeThing.from_row(row, finder)
         if thing is not None and thing.located.place.route is not None:
             found[thing.located.place, thing.kind].append(thing)
     return found
-
-
-def show_stack(located: LocatedStack, evidence: AuditEvidence) -> tuple[ShownFrame, ...]:
-    finder = PlaceFinder(evidence.record.folder, evidence.endpoints)
-    return tuple(
-        ShownFrame(each.module, finder.shorten_file(each.file), each.line, each.function)
-        for each in located.stack
-    )
 
 
 def measure_cpu_ms(things: Iterable[MadeThing]) -> list[float]:

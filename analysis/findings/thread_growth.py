@@ -10,8 +10,8 @@ import polars as pl
 
 from analysis.findings.base import AuditFinding, AuditFindings
 from analysis.findings.evidence import AuditEvidence
-from analysis.findings.places import BlockPlace
-from analysis.findings.things_made import ENDS, THREADS, MadeThing, Visit, group_made, show_stack
+from analysis.findings.places import BlockPlace, build_finder
+from analysis.findings.things_made import ENDS, THREADS, MadeThing, Visit, group_made
 from scenarios.units import Second
 
 LEAST_REQUESTS, LEAST_SHARE = 10, 0.1
@@ -67,13 +67,9 @@ class ThreadGrowth(AuditFinding):
         return cls(
             severity="error" if len(left) >= GRAVE_THREADS else "warning",
             confidence="high" if len(visits) >= 0.9 * len(arrivals) and place.file else "medium",
-            route=place.route,
-            phase=place.phase,
-            file=place.file,
-            line=place.line,
-            function=place.function,
+            **place.fields,
             call=CALLS[kind],
-            stack=show_stack(left[0].located, evidence),
+            stack=build_finder(evidence).show_stack(left[0].located.stack),
             cause="threads",
             count=len(visits),
             threads=len(left),

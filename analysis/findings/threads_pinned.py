@@ -12,10 +12,10 @@ from analysis.findings.blamed_loops import QUEUE
 from analysis.findings.evidence import AuditEvidence
 from analysis.findings.handover_evidence import PLACE, locate_handovers
 from analysis.findings.queue_names import name_queue
-from analysis.findings.token_time import StepFunction, is_positive
 from analysis.findings.victims import LEAST_S, find_requests_in_flight, locate_requests
 from analysis.findings.wait_sites import SITE, locate_uses
 from analysis.stats.quantiles import Values
+from analysis.stats.step_function import StepFunction, is_positive
 from scenarios.units import Second
 
 SUBJECTS: Mapping[str, str] = {

@@ -5,10 +5,8 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 
 from analysis.findings.evidence import AuditEvidence
-from analysis.findings.shares import StretchShare
+from analysis.findings.spans import Span
 from scenarios.units import Second
-
-Span = tuple[Second, Second]
 
 
 def count_requests(evidence: AuditEvidence) -> Mapping[str, int]:
@@ -18,18 +16,19 @@ def count_requests(evidence: AuditEvidence) -> Mapping[str, int]:
 
 
 def measure_share(
-    shares: Sequence[StretchShare], route: str | None, evidence: AuditEvidence
+    taken: Sequence[tuple[Second, Second]], route: str | None, evidence: AuditEvidence
 ) -> float | None:
     """Of the time of the phases in which the route was asked, of all processes that answered. Where
-    the route is unknown, of the phases in which it blocked. None where it was in none."""
+    the route is unknown, of the phases in which it took time. None where it was in none. taken:
+    moments, and seconds."""
     spans = list_spans(evidence, route)
     if route is None:
-        spans = [each for each in spans if any(is_within(share, each) for share in shares)]
+        spans = [each for each in spans if any(is_within(at_s, each) for at_s, _ in taken)]
     total_s = sum(end_s - begin_s for begin_s, end_s in spans)
     if total_s <= 0:
         return None
     taken_s = sum(
-        share.seconds for share in shares if any(is_within(share, each) for each in spans)
+        seconds for at_s, seconds in taken if any(is_within(at_s, each) for each in spans)
     )
     return min(1.0, taken_s / (total_s * max(1, evidence.count_processes())))
 
@@ -45,5 +44,5 @@ def list_spans(evidence: AuditEvidence, route: str | None) -> list[Span]:
     ]
 
 
-def is_within(share: StretchShare, span: Span) -> bool:
-    return span[0] <= share.stretch.began_s < span[1]
+def is_within(at_s: Second, span: Span) -> bool:
+    return span[0] <= at_s < span[1]

@@ -1,7 +1,6 @@
 """Who waited while a place blocked the loop: requests of other routes in flight meanwhile. And how
 late each request was, which is the most that it lost to all places together."""
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -12,9 +11,8 @@ from analysis.findings.causes import BLOCK_S
 from analysis.findings.delays import locate_delays
 from analysis.findings.evidence import AuditEvidence, Stretch, compute_once
 from analysis.findings.places import BlockPlace
-from analysis.findings.shares import StretchShare
+from analysis.findings.shares import StretchShare, sum_by_stretch
 from analysis.stats.quantiles import Values
-from scenarios.units import Second
 
 LEAST_S = 0.001
 """A request that lost less is no victim."""
@@ -36,8 +34,11 @@ class RequestsInFlight:
         self.started_s: Values = rows["started_s"].to_numpy()
         self.ended_s: Values = rows["until_s"].to_numpy()
         self.blocked_s: Values = np.zeros(rows.height)
+        self._order = np.argsort(self.started_s, kind="stable")
+        self._starts_s: Values = self.started_s[self._order]
+        self._last_end_s: Values = np.maximum.accumulate(self.ended_s[self._order])
         for stretch in evidence.stretches:
-            self.blocked_s += self.measure_overlap(stretch)
+            self.add_overlap(self.blocked_s, stretch, 1.0)
         self.delays = self._limit_delays(locate_delays(evidence, rows))
         self.delayed_s: Values = self.sum_delays(self.delays)
         self.late_s = self._measure_lateness(rows["ended_s"].is_not_null().to_numpy())
@@ -61,11 +62,15 @@ class RequestsInFlight:
         for route in sorted(set(self.routes[lost_s > 0])):
             yield route, lost_s[self.routes == route]
 
-    def measure_overlap(self, stretch: Stretch) -> Values:
-        """Seconds of the stretch within each request of its process."""
-        begin = np.maximum(self.started_s, stretch.began_s)
-        overlap = np.minimum(self.ended_s, stretch.ended_s) - begin
-        return np.where(self.pids == stretch.pid, np.maximum(overlap, 0.0), 0.0)
+    def add_overlap(self, seconds: Values, stretch: Stretch, part: float) -> None:
+        """To the seconds of each request of its process, so great a part of what of the stretch
+        lies within it."""
+        first = np.searchsorted(self._last_end_s, stretch.began_s, side="right")
+        rows = self._order[first : np.searchsorted(self._starts_s, stretch.ended_s)]
+        rows = rows[self.pids[rows] == stretch.pid]
+        begin_s = np.maximum(self.started_s[rows], stretch.began_s)
+        overlap_s = np.minimum(self.ended_s[rows], stretch.ended_s) - begin_s
+        seconds[rows] += np.maximum(overlap_s, 0.0) * part
 
     def _measure_lateness(self, answered: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Values:
         took_s = self.ended_s - self.started_s
@@ -139,18 +144,10 @@ def find_victims(
         lost_s: Values = np.zeros(len(requests.routes))
         for stretch, seconds in sum_by_stretch(shares):
             part = seconds / stretch.clocks.length_s if stretch.clocks.length_s else 0.0
-            lost_s += requests.measure_overlap(stretch) * part
+            requests.add_overlap(lost_s, stretch, part)
         lost_s *= requests.lost_share
         found[place] = None if place.route is None else list_victims(place.route, requests, lost_s)
     return found
-
-
-def sum_by_stretch(shares: Sequence[StretchShare]) -> list[tuple[Stretch, Second]]:
-    stretches = {share.stretch.key: share.stretch for share in shares}
-    seconds: dict[tuple[int, int], Second] = defaultdict(float)
-    for share in shares:
-        seconds[share.stretch.key] += share.seconds
-    return [(stretch, seconds[key]) for key, stretch in stretches.items()]
 
 
 def list_victims(route: str, requests: RequestsInFlight, lost_s: Values) -> tuple[Victim, ...]:

@@ -9,6 +9,7 @@ import polars as pl
 
 from analysis.findings.base import TokenHolder
 from analysis.findings.blamed_loops import EXECUTORS, QUEUE, count_busy, find_capacity
+from analysis.findings.causes import SWITCH_S
 from analysis.findings.evidence import AuditEvidence, compute_once
 from analysis.findings.handover_evidence import (
     PLACE,
@@ -16,13 +17,13 @@ from analysis.findings.handover_evidence import (
     locate_handovers,
     locate_thread_stacks,
 )
-from analysis.findings.token_time import StepFunction, is_positive
 from analysis.stats.quantiles import Values
+from analysis.stats.step_function import StepFunction, is_positive
 from scenarios.units import Second
 
-LEAST_S = 0.005
+LEAST_S = SWITCH_S
 """A request that waits for less in a place is left out: the interpreter lets a thread run for as
-long before it passes the GIL on (sys.getswitchinterval), so work in free threads is as late."""
+long, so work in free threads is as late."""
 KEPT_S = 0.001
 """Code that kept tokens for less, in all, is no holder."""
 LINE = ("file", "line", "function")
@@ -84,15 +85,16 @@ def build_site(waits: pl.DataFrame, uses: "UsesOfQueues") -> WaitSite:
         key: uses.count_lack(key, each)
         for key, each in waits.partition_by(*QUEUE, as_dict=True).items()
     }
+    kept_s, holders = uses.list_holders(waiting)
     return WaitSite(
         **{name: first[name] for name in ("queue", *PLACE, "call", "asker")},
         capacity=read_capacity(waits),
         waits_s=waits.unique(REQUEST, maintain_order=True)["request_s"].to_numpy(),
         loop_s=float(np.median(waits["loop_s"].to_numpy())),
         waited_s=sum(each.measure_all() for each in waiting.values()),
-        kept_s=uses.measure_kept(waiting),
+        kept_s=kept_s,
         is_after=bool(late_s.sum() > 0.5 * waits["counted_s"].to_numpy().sum()),
-        holders=uses.list_holders(waiting),
+        holders=holders,
     )
 
 
@@ -148,7 +150,10 @@ class UsesOfQueues:
     """Who used tokens of which queue, when."""
 
     def __init__(self, uses: pl.DataFrame, rows: pl.DataFrame) -> None:
-        self._rows = rows.partition_by(*QUEUE, as_dict=True)
+        self._busy = {
+            key: (count_busy(each), find_capacity(each))
+            for key, each in rows.partition_by(*QUEUE, as_dict=True).items()
+        }
         self._holders = uses.select(PLACE).unique(maintain_order=True).with_row_index("holder")
         joined = uses.join(self._holders, on=PLACE, nulls_equal=True, maintain_order="left")
         self._uses = joined.partition_by(*QUEUE, as_dict=True)
@@ -159,27 +164,23 @@ class UsesOfQueues:
         waiting = StepFunction.count(begin, end)
         if not re.match(EXECUTORS, str(key[1])):
             return waiting.map(is_positive)
-        rows = self._rows[key]
-        capacity = find_capacity(rows)
+        busy, capacity = self._busy[key]
 
         def is_lacking(waiting: Values, busy: Values) -> Values:
             return np.logical_and(waiting > 0, busy >= capacity).astype(float)
 
-        return waiting.combine(count_busy(rows), is_lacking)
+        return waiting.combine(busy, is_lacking)
 
-    def measure_kept(self, waiting: Waiting) -> Second:
-        """Token-seconds that are known to be in use meanwhile."""
-        return sum(float(self._measure(*each)[1].sum()) for each in waiting.items())
-
-    def list_holders(self, waiting: Waiting) -> tuple[TokenHolder, ...]:
-        """The worst first."""
-        kept_s = np.zeros(self._holders.height)
+    def list_holders(self, waiting: Waiting) -> tuple[Second, tuple[TokenHolder, ...]]:
+        """Token-seconds that are known to be in use meanwhile, and by whom, the worst first."""
+        total_s, kept_s = 0.0, np.zeros(self._holders.height)
         for key, each in waiting.items():
             holder, seconds = self._measure(key, each)
+            total_s += float(seconds.sum())
             kept_s += np.bincount(holder, seconds, len(kept_s))
         holders = self._holders.with_columns(seconds=pl.Series(kept_s)).drop("holder")
         worst = holders.filter(pl.col("seconds") >= KEPT_S).sort("seconds", descending=True)
-        return tuple(TokenHolder(**row) for row in worst.iter_rows(named=True))
+        return total_s, tuple(TokenHolder(**row) for row in worst.iter_rows(named=True))
 
     def _measure(
         self, key: tuple[object, ...], waiting: StepFunction

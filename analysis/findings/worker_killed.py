@@ -7,16 +7,13 @@ from typing import Self
 
 import polars as pl
 
-from analysis.findings.attribution import attribute_stretches
+from analysis.findings.attribution import attribute_blocks
 from analysis.findings.base import AuditFinding, AuditFindings, Notice
 from analysis.findings.calls import name_call
 from analysis.findings.evidence import AuditEvidence, Stretch
-from analysis.findings.loop_blocked import choose_heaviest
 from analysis.findings.lost_requests import SEEN_S, list_lost_by_ends
-from analysis.findings.places import BlockPlace, PlaceFinder
-from analysis.findings.shares import StretchShare
-from analysis.findings.time_asked import count_requests
-from analysis.findings.victims import sum_by_stretch
+from analysis.findings.places import BlockPlace
+from analysis.findings.shares import StretchShare, choose_heaviest, sum_by_stretch
 from records.server import EndReason, ServerSettings, WorkerEnd
 from scenarios.units import Second
 
@@ -82,11 +79,7 @@ class WorkerKilled(AuditFinding):
         return cls(
             severity="error",
             confidence="high" if worst or reason != "timeout" else "medium",
-            route=place.route,
-            phase=place.phase,
-            file=place.file,
-            line=place.line,
-            function=place.function,
+            **place.fields,
             call=worst.call if worst else "a worker process",
             cause="unexplained" if reason == "timeout" and worst is None else reason,
             count=lost.height if evidence.asked.height else None,
@@ -168,8 +161,7 @@ def explain_timeouts(evidence: AuditEvidence) -> Iterator[tuple[WorkerEnd, Block
     killed = [each for each in evidence.record.server.ends if each.reason == "timeout"]
     if not killed:
         return
-    finder = PlaceFinder(evidence.record.folder, evidence.endpoints)
-    sites = attribute_stretches(evidence.stretches, finder, count_requests(evidence)).sites
+    sites = attribute_blocks(evidence).sites
     settings = evidence.record.server.settings
     for end in killed:
         found = [

@@ -3,10 +3,11 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import polars as pl
 
-from analysis.findings import AuditEvidence
+from analysis.findings import AuditEvidence, AuditFinding
 from analysis.findings.load_evidence import (
     RECORD as RECORD_TYPE,
 )
@@ -24,6 +25,8 @@ PID = 7
 
 Entry = tuple[str, str, int, str, int]
 """module, file, line, function, first line"""
+Row = Mapping[str, object]
+F = TypeVar("F", bound=AuditFinding)
 
 
 def own(function: str, line: int, file: str = f"{FOLDER}/main.py") -> Entry:
@@ -134,6 +137,11 @@ def make_table(
     return pl.DataFrame(
         [[row.get(name) for name in schema] for row in rows], schema=dict(schema), orient="row"
     )
+
+
+def find_kind(kind: type[F], evidence: AuditEvidence) -> tuple[F, ...]:
+    """Its findings."""
+    return tuple(each for each in kind.find(evidence).findings if isinstance(each, kind))
 
 
 def save_audit(

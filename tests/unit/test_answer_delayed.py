@@ -4,50 +4,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from analysis.findings import AuditEvidence
 from analysis.findings.answer_delayed import AnswerDelayed
-from analysis.findings.loop_delays import accumulate_spans
 from records.rows import HANDOVERS, LAYERS, PROBE
-from tests.unit.audit_samples import FOLDER, PID, SITE, AuditBuilder, make_table
-
-TIMING = f"{FOLDER}/timing.py:12 add_timing"
-LIBRARY = f"{SITE}/shield/asgi.py:40 Shield.__call__"
-Row = dict[str, object]
-ENDPOINT: Row = {"layer": "endpoint", "kind": "endpoint"}
-
-
-def pass_through(visit: int, at_s: float, *layers: Row) -> list[Row]:
-    """Rows of a request that passes each layer at once and is answered after 10 ms; the outermost
-    first. A layer's own columns replace what follows from that."""
-    rows: list[Row] = []
-    for depth, columns in enumerate((*layers, ENDPOINT), start=1):
-        answered_s = None if depth > len(layers) else at_s + 0.01
-        rows.append(
-            {
-                "pid": PID, "visit": visit, "route": "/items", "kind": "BaseHTTPMiddleware",
-                "depth": depth, "entered_s": at_s, "inner_s": answered_s and at_s,
-                "answered_s": answered_s, "passed_s": at_s + 0.01, "start_wait_s": 0.0,
-                "body_s": at_s + 0.01, "sent_s": at_s + 0.01, "returned_s": at_s + 0.01,
-                "client_s": 0.0,
-            }
-            | columns
-        )  # fmt: skip
-    return rows
-
-
-def keep_request(visit: int, at_s: float, wait_s: float, layer: str = TIMING) -> list[Row]:
-    rows = pass_through(visit, at_s + wait_s, {"layer": layer})
-    rows[0] |= {"entered_s": at_s}
-    return rows
-
-
-def keep_answer(visit: int, at_s: float, wait_s: float) -> list[Row]:
-    late_s = at_s + 0.01 + wait_s
-    late: Row = dict.fromkeys(("passed_s", "body_s", "sent_s", "returned_s"), late_s)
-    return pass_through(visit, at_s, {"layer": TIMING, **late})
+from tests.unit.audit_samples import PID, AuditBuilder, find_kind, make_table
+from tests.unit.layer_samples import LIBRARY, TIMING, Row, keep_answer, keep_request, pass_through
 
 
 def build(rows: Sequence[Row], **tables: object) -> AuditEvidence:
@@ -55,8 +17,7 @@ def build(rows: Sequence[Row], **tables: object) -> AuditEvidence:
 
 
 def judge(rows: Sequence[Row]) -> tuple[AnswerDelayed, ...]:
-    found = AnswerDelayed.find(build(rows)).findings
-    return tuple(each for each in found if isinstance(each, AnswerDelayed))
+    return find_kind(AnswerDelayed, build(rows))
 
 
 @pytest.mark.parametrize(("keep", "cause"), [(keep_request, "request"), (keep_answer, "answer")])
@@ -205,11 +166,3 @@ def test_a_layer_that_answers_itself_has_no_delay() -> None:
     row = keep_answer(1, 0.0, 2.0)[0]
     alone = row | {"inner_s": None, "answered_s": None}
     assert judge([alone | {"visit": visit} for visit in range(20)]) == ()
-
-
-@given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50)), max_size=20))
-def test_the_union_of_spans_counts_each_moment_once(spans: list[tuple[int, int]]) -> None:
-    edges_s, before_s = accumulate_spans(spans)
-    union = {each for begin, end in spans for each in range(begin, end)}
-    assert before_s[-1] == len(union)
-    assert list(edges_s) == sorted(edges_s)

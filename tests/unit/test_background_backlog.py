@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from analysis.findings import AuditEvidence
 from analysis.findings.background_backlog import BackgroundBacklog
 from records.rows import HANDOVERS, LAYERS
-from tests.unit.audit_samples import FOLDER, PID, AuditBuilder, make_table
-from tests.unit.test_answer_delayed import Row, pass_through
+from tests.unit.audit_samples import FOLDER, PID, AuditBuilder, find_kind, make_table
+from tests.unit.layer_samples import Row, pass_through
 
 ENDED_S = 10.0
 """The recording's end. The route is asked for eight seconds."""
@@ -58,8 +58,7 @@ def build(
 
 
 def judge(evidence: AuditEvidence) -> tuple[BackgroundBacklog, ...]:
-    found = BackgroundBacklog.find(evidence).findings
-    return tuple(each for each in found if isinstance(each, BackgroundBacklog))
+    return find_kind(BackgroundBacklog, evidence)
 
 
 def test_work_that_falls_behind_is_named_with_both_rates() -> None:

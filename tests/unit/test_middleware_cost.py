@@ -8,8 +8,8 @@ import pytest
 from analysis.findings import AuditEvidence
 from analysis.findings.middleware_cost import MiddlewareCost
 from records.rows import HANDOVERS, LAYERS
-from tests.unit.audit_samples import PID, AuditBuilder, make_table
-from tests.unit.test_answer_delayed import LIBRARY, TIMING, Row, keep_answer, pass_through
+from tests.unit.audit_samples import PID, AuditBuilder, find_kind, make_table
+from tests.unit.layer_samples import LIBRARY, TIMING, Row, keep_answer, pass_through
 
 MS = 1e-3
 
@@ -20,8 +20,7 @@ def build(rows: Sequence[Row], waits: Sequence[Row] = ()) -> AuditEvidence:
 
 
 def judge(rows: Sequence[Row], waits: Sequence[Row] = ()) -> tuple[MiddlewareCost, ...]:
-    found = MiddlewareCost.find(build(rows, waits)).findings
-    return tuple(each for each in found if isinstance(each, MiddlewareCost))
+    return find_kind(MiddlewareCost, build(rows, waits))
 
 
 def use_cpu(

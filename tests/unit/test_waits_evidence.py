@@ -2,56 +2,32 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import polars as pl
 import pytest
 
-from analysis.findings.evidence import AuditEvidence
 from analysis.findings.handover_evidence import locate_handovers, locate_thread_stacks
-from records.rows import HANDLERS, HANDOVERS, PROBE, THREAD_STACKS
+from records.rows import HANDLERS, PROBE, THREAD_STACKS
 from tests.unit.audit_samples import (
     FOLDER,
     PID,
     RUN,
     SITE,
-    AuditBuilder,
     Entry,
     library,
     make_table,
     own,
 )
-
-TO_THREAD: Sequence[Entry] = (
-    library("anyio.to_thread", "run_sync"),
-    library("starlette.concurrency", "run_in_threadpool"),
+from tests.unit.handover_samples import (
+    APP,
+    BACKGROUND,
+    CHUNK,
+    DEPENDENCY,
+    ENDPOINT,
+    TO_THREAD,
+    build_evidence,
+    make_handover,
 )
-APP: Sequence[Entry] = (library("fastapi.routing", "app"), *RUN)
-ENDPOINT = (*TO_THREAD, library("fastapi.routing", "run_endpoint_function"), *APP)
-DEPENDENCY = (*TO_THREAD, library("fastapi.dependencies.utils", "solve_dependencies"), *APP)
-BACKGROUND = (*TO_THREAD, library("starlette.background", "__call__"), *APP)
-CHUNK = (
-    TO_THREAD[0],
-    library("starlette.concurrency", "iterate_in_threadpool"),
-    library("starlette.responses", "stream_response"),
-    *APP,
-)
-LOAD = f"{FOLDER}/main.py:10 load"
-
-
-def make_handover(**columns: object) -> dict[str, object]:
-    """By default an endpoint that got a token at once, at second 1, and worked for a second."""
-    return {
-        "pid": PID, "handover": 1, "visit": 1, "route": "/a", "queue": "anyio", "capacity": 40.0,
-        "asked_s": 1.0, "queued_s": None, "granted_s": 1.0, "began_s": 1.0, "ended_s": 2.0,
-        "thread_id": 9, "cpu_s": 0.0, "work": LOAD, "asker": json.dumps(ENDPOINT), "failed": False,
-    } | columns  # fmt: skip
-
-
-def build_evidence(rows: Sequence[Mapping[str, object]], **more: object) -> AuditEvidence:
-    numbered = [{**row, "handover": place} for place, row in enumerate(rows, start=1)]
-    evidence = replace(AuditBuilder().build(), handovers=make_table(numbered, HANDOVERS))
-    return replace(evidence, **more)  # type: ignore[arg-type]
 
 
 def locate_one(**columns: object) -> Mapping[str, object]:

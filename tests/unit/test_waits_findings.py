@@ -1,7 +1,7 @@
 """The findings POOL_WAIT and EXECUTOR_WAIT, from records made by hand."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import pytest
 
@@ -12,17 +12,15 @@ from analysis.findings.executor_wait import ExecutorWait
 from analysis.findings.pool_wait import PoolWait
 from analysis.findings.queue_wait import QueueWait
 from records.rows import HANDLERS
-from tests.unit.audit_samples import FOLDER, PID, Entry, library, make_table, own
-from tests.unit.test_waits_evidence import (
+from tests.unit.audit_samples import FOLDER, PID, Entry, Row, find_kind, library, make_table, own
+from tests.unit.handover_samples import (
     APP,
     BACKGROUND,
-    DEPENDENCY,
     TO_THREAD,
     build_evidence,
     make_handover,
+    wait,
 )
-
-Row = Mapping[str, object]
 
 
 def fill(queue: str = "anyio", threads: int = 4, ended_s: float = 3.0) -> list[Row]:
@@ -36,18 +34,6 @@ def fill(queue: str = "anyio", threads: int = 4, ended_s: float = 3.0) -> list[R
     ]  # fmt: skip
 
 
-def wait(seconds: float, visit: int = 1, at_s: float = 1.0, **columns: object) -> Row:
-    """A dependency of /quick, that works for 1 ms."""
-    got_s = at_s + seconds
-    return make_handover(
-        **{
-            "visit": visit, "route": "/quick", "work": f"{FOLDER}/main.py:20 find_user",
-            "asker": json.dumps(DEPENDENCY), "capacity": 4.0, "asked_s": at_s, "queued_s": at_s,
-            "granted_s": got_s, "began_s": got_s, "ended_s": got_s + 0.001, **columns,
-        }
-    )  # fmt: skip
-
-
 def answer(visit: int, arrived_s: float, sent_s: float) -> Row:
     return {
         "pid": PID, "visit": visit, "route": "/quick", "arrived_s": arrived_s, "sent_s": sent_s,
@@ -59,8 +45,7 @@ def build(rows: Sequence[Row], answers: Sequence[Row] = ()) -> AuditEvidence:
 
 
 def find(kind: type[QueueWait], evidence: AuditEvidence) -> list[QueueWait]:
-    found = kind.find(evidence).findings
-    return [each for each in found if isinstance(each, QueueWait)]
+    return list(find_kind(kind, evidence))
 
 
 def test_a_wait_for_the_pool_names_who_waits_and_who_keeps_the_threads() -> None:

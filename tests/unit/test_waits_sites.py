@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from analysis.findings.evidence import Stretch, StretchClocks
 from analysis.findings.handover_evidence import locate_handovers
-from analysis.findings.token_time import StepFunction, is_positive
 from analysis.findings.wait_sites import LEAST_S, find_wait_sites
+from analysis.stats.step_function import StepFunction, is_positive
 from records.rows import THREAD_STACKS
 from tests.unit.audit_samples import FOLDER, PID, library, make_table, own
-from tests.unit.test_waits_evidence import build_evidence, make_handover
+from tests.unit.handover_samples import build_evidence, make_handover
 
 MS = st.integers(0, 400)
 TASKS = st.lists(st.tuples(MS, st.integers(1, 100), st.integers(0, 3)), min_size=1, max_size=25)
@@ -103,6 +103,7 @@ def test_integrals_are_the_sum_of_all_overlaps(
     covered = {at for a, b in zip(begin, end, strict=True) for at in range(int(a), int(b))}
     union = steps.map(is_positive)
     assert union.measure_all() == len(covered)
+    assert StepFunction.cover(zip(begin, end, strict=True)).measure_all() == len(covered)
     both = steps.combine(union, np.multiply)
     assert np.isclose(both.measure_all(), steps.measure_all())
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from analysis.findings.threads_pinned import ThreadsPinned
 from analysis.findings.trivial_def import MIN_CALLS, TrivialDef
-from tests.unit.audit_samples import FOLDER, AuditBuilder, own
-from tests.unit.test_waits_evidence import (
+from tests.unit.audit_samples import FOLDER, AuditBuilder, Row, find_kind, own
+from tests.unit.handover_samples import (
     APP,
     BACKGROUND,
     CHUNK,
@@ -19,8 +19,8 @@ from tests.unit.test_waits_evidence import (
     TO_THREAD,
     build_evidence,
     make_handover,
+    wait,
 )
-from tests.unit.test_waits_findings import Row, wait
 
 
 def stream(visit: int, chunks: int = 8, capacity: float = 4.0, **columns: object) -> list[Row]:
@@ -48,8 +48,7 @@ def keep(seconds: float, **columns: object) -> Row:
 
 
 def find_pins(rows: Sequence[Row]) -> list[ThreadsPinned]:
-    found = ThreadsPinned.find(build_evidence(rows)).findings
-    return [each for each in found if isinstance(each, ThreadsPinned)]
+    return list(find_kind(ThreadsPinned, build_evidence(rows)))
 
 
 def test_streams_that_keep_all_threads_are_found_with_who_lost_what() -> None:
@@ -166,8 +165,7 @@ def call(turn: int, **columns: object) -> Row:
 
 
 def find_trivial(rows: Sequence[Row]) -> list[TrivialDef]:
-    found = TrivialDef.find(build_evidence(rows)).findings
-    return [each for each in found if isinstance(each, TrivialDef)]
+    return list(find_kind(TrivialDef, build_evidence(rows)))
 
 
 def test_a_trivial_dependency_is_found_with_what_its_hop_costs() -> None:

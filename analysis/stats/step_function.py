@@ -1,6 +1,6 @@
 """How many of some intervals cover each moment, and for how long: by sorting, without a loop."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Self
 
@@ -27,6 +27,12 @@ class StepFunction:
         if len(levels):
             levels[-1] = 0.0
         return cls(moments[order], levels)
+
+    @classmethod
+    def cover(cls, spans: Iterable[tuple[float, float]]) -> "StepFunction":
+        """1 in their union."""
+        begin, end = np.array([*spans], dtype=float).reshape(-1, 2).T
+        return cls.count(begin, end).map(is_positive)
 
     def map(self, change: Callable[[Values], Values]) -> "StepFunction":
         """change: of levels; 0 stays 0."""

@@ -1,0 +1,37 @@
+"""Reads the texts in which the probe names code."""
+
+import json
+import re
+from functools import lru_cache
+from typing import NamedTuple
+
+from analysis.findings.evidence import Stack, StackFrame
+
+CODE = re.compile(r"(.+):(\d+) (.+)", re.DOTALL)
+
+
+class CodeText(NamedTuple):
+    """name: qualified."""
+
+    file: str
+    first_line: int
+    name: str
+
+
+def parse_code(text: str | None) -> CodeText | None:
+    """From "file:first_line qualname"; None where it is a name alone, as of a function in C."""
+    found = CODE.fullmatch(text or "")
+    return CodeText(found[1], int(found[2]), found[3]) if found else None
+
+
+@lru_cache(maxsize=4096)
+def parse_stack(text: str | None) -> Stack:
+    """Empty where it is none: a journal's string table may be full."""
+    try:
+        frames = json.loads(text or "[]")
+        return tuple(
+            StackFrame(str(module), str(file), int(line or 0), str(function), int(first or 0))
+            for module, file, line, function, first in frames
+        )
+    except (ValueError, TypeError):
+        return ()
