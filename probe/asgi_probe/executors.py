@@ -27,7 +27,7 @@ asking_default: set[int] = set()
 def instrument_executors() -> None:
     """Notes for which request a thread of any ThreadPoolExecutor works, asyncio's default one
     among them, and in audits what waits for a thread. Does nothing the second time."""
-    original = ThreadPoolExecutor.submit
+    original: Callable[..., Future[object]] = ThreadPoolExecutor.submit
     if hasattr(original, "probe_original"):
         return
 

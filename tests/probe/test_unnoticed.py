@@ -228,7 +228,7 @@ def test_an_app_whose_middleware_cannot_be_replaced_is_built_as_it_is(tmp_path: 
 
     class Fixed(Starlette):
         @property
-        def user_middleware(self) -> list[Middleware]:  # type: ignore[override]
+        def user_middleware(self) -> list[Middleware]:
             return [Middleware(GZipMiddleware)]
 
         @user_middleware.setter
