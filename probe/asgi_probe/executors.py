@@ -27,7 +27,7 @@ asking_default: set[int] = set()
 def instrument_executors() -> None:
     """Notes for which request a thread of any ThreadPoolExecutor works, asyncio's default one
     among them, and in audits what waits for a thread. Does nothing the second time."""
-    original = ThreadPoolExecutor.submit
+    original: Callable[..., Future[object]] = ThreadPoolExecutor.submit
     if hasattr(original, "probe_original"):
         return
 
@@ -42,7 +42,7 @@ def instrument_executors() -> None:
         if handover is None:
             return original(self, ExecutorCall(function, record, None), *args, **options)
         handover.call = function, args
-        wait = ExecutorWait(handover, find_queue(self, handover.asker))
+        wait = QueuedSubmit(handover, find_queue(self, handover.asker))
         try:
             future = original(self, ExecutorCall(function, record, wait), *args, **options)
         except BaseException:
@@ -64,7 +64,7 @@ def is_of_interpreters(executor: ThreadPoolExecutor) -> bool:
     )
 
 
-class ExecutorWait:
+class QueuedSubmit:
     """A hand-over in its queue. Its future keeps it, so it keeps nothing of the app's."""
 
     __slots__ = ("handover", "queue")
@@ -103,7 +103,7 @@ class ExecutorCall:
     __slots__ = ("function", "record", "wait")
 
     def __init__(
-        self, function: Call, record: RequestRecord | None, wait: ExecutorWait | None
+        self, function: Call, record: RequestRecord | None, wait: QueuedSubmit | None
     ) -> None:
         self.function = function
         self.record = record

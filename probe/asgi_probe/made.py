@@ -99,8 +99,8 @@ class MadeLog:
         self._executors[executor] = record.number, self._intern_stack()
 
     def note_thread(self, thread: Thread, record: RequestRecord | None, starter: FrameType) -> None:
-        """An executor that was not made in a request may fill up to its size. anyio's own threads are
-        no more than its tokens, and end when they are idle."""
+        """An executor that was not made in a request may fill up to its size, and anyio's own
+        threads, no more than its tokens, end when they are idle."""
         if str(type(thread).__module__).startswith("anyio."):
             return
         if starter.f_code is ADJUSTS:

@@ -7,7 +7,7 @@ import functools
 from collections.abc import Awaitable, Callable
 from math import isnan
 from time import monotonic
-from typing import Any, cast
+from typing import cast
 
 from .handovers import ENDS_OF_ITERATION, Handover, log
 from .limiters import asking, expect_token
@@ -89,13 +89,13 @@ class PoolCall:
 
 def wrap_run_sync(original: RunSync) -> RunSync:
     @functools.wraps(original)
-    async def run_sync(*given: Any, **options: Any) -> object:
+    async def run_sync(*given: object, **options: object) -> object:
         record = current.get()
         if not given and "func" in options:
             given = (options.pop("func"),)
         if not given or (record is None and log.journal is None):
             return await original(*given, **options)  # which says what is missing
-        function, args = given[0], given[1:]
+        function, args = cast(Callable[..., object], given[0]), given[1:]
         if log.journal is not None:
             return await run_noted(original, function, args, options)
         call = PoolCall(function, record, None)

@@ -8,7 +8,6 @@ import gc
 import inspect
 import os
 import pickle
-import ssl
 import threading
 import weakref
 from collections.abc import Awaitable, Callable
@@ -34,7 +33,7 @@ def audit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def answer_after(work: Callable[[], Awaitable[object]]) -> App:
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+    async def app(_: Scope, __: Receive, send: Send) -> None:
         await work()
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b""})
@@ -47,7 +46,7 @@ def audit_call(work: Callable[[], Awaitable[object]], folder: Path) -> None:
     observe(answer_after(work), folder, get("/"))
 
 
-class Thing:
+class Kept:
     """Of the app's."""
 
 
@@ -131,7 +130,7 @@ def test_a_thread_class_may_have_no_module(tmp_path: Path) -> None:
 
 def test_a_future_keeps_nothing_of_a_call_that_has_ended(tmp_path: Path) -> None:
     async def work() -> None:
-        thing, gate, executor = Thing(), Gate(), ThreadPoolExecutor(1)
+        thing, gate, executor = Kept(), Gate(), ThreadPoolExecutor(1)
         seen = weakref.ref(thing)
         future = executor.submit(lambda _: gate.enter(), thing)
         del thing
@@ -147,10 +146,10 @@ def test_a_future_keeps_nothing_of_a_call_that_has_ended(tmp_path: Path) -> None
 
 def test_a_requests_state_ends_with_it(tmp_path: Path) -> None:
     """The threads of a pool stay, and know for which requests they worked."""
-    seen: list[weakref.ref[Thing]] = []
+    seen: list[weakref.ref[Kept]] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        thing = Thing()
+        thing = Kept()
         scope["state"] = {"thing": thing}
         seen.append(weakref.ref(thing))
         await answer_after(lambda: anyio.to_thread.run_sync(len, ()))(scope, receive, send)
@@ -167,7 +166,7 @@ def test_the_globals_of_code_that_asks_are_not_kept(tmp_path: Path) -> None:
     """Such as a template's, or a notebook's."""
 
     async def work() -> None:
-        thing = Thing()
+        thing = Kept()
         names: dict[str, object] = {"thing": thing, "pool": pool}
         seen = weakref.ref(thing)
         exec("future = pool.submit(len, ())", names)
@@ -229,7 +228,7 @@ def test_an_app_whose_middleware_cannot_be_replaced_is_built_as_it_is(tmp_path: 
 
     class Fixed(Starlette):
         @property
-        def user_middleware(self) -> list[Middleware]:  # type: ignore[override]
+        def user_middleware(self) -> list[Middleware]:
             return [Middleware(GZipMiddleware)]
 
         @user_middleware.setter

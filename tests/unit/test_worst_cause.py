@@ -11,8 +11,9 @@ from analysis.report.table import WIDTH
 from analysis.report.worst_cause import describe_worst
 from tests.unit.audit_samples import AuditBuilder, endpoint
 from tests.unit.finding_samples import SampleFinding, SampleTrivialDef, keep_threads
+from tests.unit.handover_samples import wait
 from tests.unit.test_pool_deadlock import Threads, lock_up
-from tests.unit.test_waits_findings import build, fill, wait
+from tests.unit.test_waits_findings import build, fill
 
 ROUTES = ("/a", "/b", "/sync-client", "/d", "/e")
 MOST_LINES = 32
