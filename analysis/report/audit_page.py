@@ -67,9 +67,18 @@ def build_page_table(found: Sequence[AuditFinding]) -> Table:
     return Table(COLUMNS, rows)
 
 
+SHOWN_SHARE = 0.01
+"""Of the thread-seconds of all holders; findings.json has the rest."""
+
+
 def list_holders(found: AuditFinding) -> list[tuple[str, float]]:
     """Who kept threads meanwhile, and for how many seconds."""
-    return [(format_holder(each), each.seconds) for each in found.holders or ()]
+    kept_s = sum(each.seconds for each in found.holders or ())
+    return [
+        (format_holder(each), each.seconds)
+        for each in found.holders or ()
+        if each.seconds >= SHOWN_SHARE * kept_s
+    ]
 
 
 def format_holder(holder: TokenHolder) -> str:
