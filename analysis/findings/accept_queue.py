@@ -18,7 +18,7 @@ from scenarios.units import Second
 LONG_S = 1.0
 """A shorter wait is part of what the block itself costs: LOOP_BLOCKED says it."""
 NEAR_S = 0.5
-UNEXPLAINED = "no block of the event loop explains it, perhaps the machine was busy"
+UNEXPLAINED = "no block of the event loop explains it; the machine may have been busy"
 COVERS = 0.8
 """Of a wait: so much of it must be blocked for the block to explain it."""
 
@@ -76,20 +76,26 @@ class AcceptQueue(AuditFinding):
         )
 
     @property
-    def message(self) -> str:
+    def facts(self) -> str:
         return " ".join(self._say())
+
+    def name_place(self) -> str:
+        if self.file is None:
+            return f"for {self.route}" if self.route else "by code of a library"
+        return f"by {self.function}() ({self.file}:{self.line})"
 
     def _say(self) -> Iterator[str]:
         if self.longest_ms is not None:
             yield (
-                "New connections waited in the accept queue, one for "
-                f"{formats.milliseconds(self.longest_ms)} ms at least, because the event loop of "
-                "each process was blocked: mostly here."
+                "New connections waited in the accept queue, one for at least "
+                f"{formats.milliseconds(self.longest_ms)} ms, because the event loop of every "
+                f"process was blocked, mostly {self.name_place()}."
             )
         if self.dropped:
+            size = "" if self.backlog is None else f" (backlog {self.backlog:,})"
             yield (
                 f"{'1 attempt' if self.dropped == 1 else f'{self.dropped:,} attempts'} to connect "
-                f"found the queue full (backlog {self.backlog}): a client tries again after 1 s."
+                f"found the accept queue full{size}: a client tries again after 1 s."
             )
         if self.cause == "blocked":
             yield "Remove the blocking call."

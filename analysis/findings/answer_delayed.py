@@ -23,13 +23,13 @@ FREE_ROUND_S: Second = 0.005
 SAID: Mapping[str, str] = {
     "request": "The middleware {name} waits before it passes a request on",
     "answer": "The middleware {name} waits before it passes an answer on",
-    "buffer": "The middleware {name} waits for the whole body of an answer before it passes the "
-    "first part on",
+    "buffer": "The middleware {name} waits for the whole body of an answer before it passes on the "
+    "first part",
 }
 CURES: Mapping[str, str] = {
-    "request": "Every route waits for it: shorten what it awaits before it calls the next layer, "
-    "keep its result for a while, or do it only on the routes that need it.",
-    "answer": "Let it answer first, and do what it awaits afterwards in a background task.",
+    "request": "Shorten what it awaits before it calls the next layer, cache the result, or do it "
+    "only on the routes that need it.",
+    "answer": "Pass the answer on first, and do the rest in a background task.",
     "buffer": "Pass each part of the body on as it comes.",
 }
 
@@ -70,15 +70,19 @@ class AnswerDelayed(AuditFinding):
         )
 
     @property
-    def message(self) -> str:
+    def facts(self) -> str:
         cause = self.cause or "answer"
         said = SAID[cause].format(name=self.function)
         usual, longest = formats.milliseconds(self.median_ms), formats.milliseconds(self.longest_ms)
-        requests = "1 request" if self.count == 1 else f"{self.count:,} requests"
-        return (
-            f"{said}: {usual} ms (median of {requests}), {longest} ms at most. "
-            f"The event loop is free meanwhile. {CURES[cause]}"
-        )
+        waits = f"{usual} ms (median of {self.count:,} requests), {longest} ms at most"
+        if self.count == 1:
+            waits = f"{usual} ms in 1 request"
+        return f"{said}: {waits}. This does not block the event loop."
+
+    @property
+    def advice(self) -> Mapping[str, str]:
+        cause = self.cause or "answer"
+        return {cause: CURES[cause]}
 
 
 def measure_delays(evidence: AuditEvidence) -> pl.DataFrame:

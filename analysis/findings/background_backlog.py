@@ -1,7 +1,7 @@
 """Work after the answer (background tasks) that begins faster than it ends."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Self
@@ -142,14 +142,19 @@ class BackgroundBacklog(AuditFinding):
         )
 
     @property
-    def message(self) -> str:
+    def facts(self) -> str:
         begin, end = formats.short_number(self.begin_rate), formats.short_number(self.end_rate)
         return (
-            f"The work that follows the answer begins {begin} times a second and ends {end} times "
-            f"a second: {self.unfinished:,} requests were unfinished at the last answer, and what "
-            "begins later waits longer. Give this work to a queue with workers outside of the web "
-            "process, or let it take less."
+            f"The work after the answer begins {begin} times a second and ends {end} times a "
+            f"second: {self.unfinished:,} requests were unfinished at the last answer."
         )
+
+    @property
+    def advice(self) -> Mapping[str, str]:
+        return {
+            "queue": "Give this work to a queue with workers outside the web process, or make it "
+            "shorter."
+        }
 
 
 def list_after_work(evidence: AuditEvidence) -> pl.DataFrame:

@@ -2,6 +2,7 @@
 
 import re
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import ClassVar, Literal, TypedDict
 
@@ -129,8 +130,19 @@ class AuditFinding(ABC):
 
     @property
     @abstractmethod
+    def facts(self) -> str:
+        """What happened here, and the numbers."""
+
+    @property
+    def advice(self) -> Mapping[str, str]:
+        """What several findings have in common, such as what to do: sentences by their topic, which
+        a terminal shows once each."""
+        return {}
+
+    @property
     def message(self) -> str:
         """What happened, the number, what to do."""
+        return " ".join((self.facts, *self.advice.values()))
 
     @property
     def taken_s(self) -> Second:

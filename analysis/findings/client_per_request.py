@@ -83,17 +83,17 @@ class ClientPerRequest(AuditFinding):
         )
 
     @property
-    def message(self) -> str:
+    def facts(self) -> str:
         count = self.count or 0
         each = "each request" if count >= self.asked else f"{count:,} of {self.asked:,} requests"
         subject = "A TLS context" if self.call == TLS_CONTEXT else f"{self.call}()"
         said = (
             f"{subject} is made in {each} of {self.route} and takes "
-            f"{formats.milliseconds(self.median_ms)} ms of CPU"
+            f"{formats.milliseconds(self.median_ms)} ms of CPU (median)."
         )
         if (self.median_ms or 0.0) < CHEAP_MS:
-            said = f"{said}; each one opens connections of its own"
-        return f"{said}: make one at startup and share it."
+            said = f"{said} Each one has a connection pool of its own."
+        return f"{said} Make one at startup and share it."
 
 
 def is_made_anew(kind: str, things: Sequence[MadeThing], asked: int) -> bool:

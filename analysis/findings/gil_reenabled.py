@@ -37,16 +37,16 @@ class GilReenabled(AuditFinding):
         )
 
     @property
-    def message(self) -> str:
+    def facts(self) -> str:
         said = f"Python {self.python} is free-threaded, but its GIL is on: "
         if self.call == GIL_OPTION:
-            return f"{said}{self.call} turns it on. Remove the option to run threads in parallel."
+            return f"{said}{self.call} turned it on. Remove the option to run threads in parallel."
         if self.call is None:
             return (
-                f"{said}a module that is not made for running without it has turned it on. "
-                "Python names it in a RuntimeWarning when it imports it; update that package."
+                f"{said}a module that does not support running without it turned it on. "
+                "Python names the module in a RuntimeWarning at its import. Update that package."
             )
         return (
-            f"{said}the import of {self.call} has turned it on. Update that package to a version "
-            "that is made for running without the GIL."
+            f"{said}the import of {self.call} turned it on. Update that package to a version "
+            "that supports running without the GIL."
         )

@@ -67,21 +67,22 @@ class LimiterSize(AuditFinding):
         )
 
     @property
-    def message(self) -> str:
-        size = "no limit" if self.tokens is None else f"{self.tokens:,.0f} tokens"
+    def facts(self) -> str:
+        size = "no limit of tokens" if self.tokens is None else f"{self.tokens:,.0f} tokens"
+        size = size.removesuffix("s") if self.tokens == 1 else size
         if self.cause == "exceeded":
             return (
-                f"anyio's pool lent {self.borrowed:,.0f} tokens and has {size}: more threads ran "
-                "than it allows. Set total_tokens once, at startup, before requests arrive."
+                f"anyio's pool has {size}, but {self.borrowed:,.0f} were in use at once. Set "
+                "total_tokens once, at startup, before requests arrive."
             )
         if self.cause == "small":
-            size = size.removesuffix("s") if self.tokens == 1 else size
             return (
-                f"anyio's pool has {size} (anyio's own size is {DEFAULT}): each further `def` "
-                "request, dependency or file waits. Raise total_tokens unless it is meant."
+                f"anyio's pool has {size} (the default is {DEFAULT}). While all are in use, every "
+                "further `def` endpoint, `def` dependency and file waits. Raise total_tokens "
+                "unless this is on purpose."
             )
         return (
-            f"anyio's pool has {size} (anyio's own size is {DEFAULT}); at most "
-            f"{self.borrowed:,.0f} threads ran at once. Set total_tokens to what the database and "
-            "the memory can serve."
+            f"anyio's pool has {size} (the default is {DEFAULT}). The audit saw at most "
+            f"{self.borrowed:,.0f} in use at once. Set total_tokens to what the database and the "
+            "memory can serve."
         )

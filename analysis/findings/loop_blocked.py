@@ -97,7 +97,7 @@ class LoopBlocked(AuditFinding):
         )
 
     @property
-    def message(self) -> str:
+    def facts(self) -> str:
         subject = self.call or (self.function and f"{self.function}()") or "code of a library"
         said = CAUSES[self.cause or "unexplained"].format(call=subject)
         when = "at startup" if self.phase == "startup" else "at most in one request"

@@ -17,6 +17,8 @@ BEAT_S: Second = 0.01
 FREE_BEAT_S: Second = 1.5 * BEAT_S
 LATE_S: Second = 0.02
 """A heartbeat older than this is late."""
+MISSED_S: Second = 0.025
+"""Between two looks of the probe this far apart nobody knows of the loop."""
 LATENESS_EVERY_S: Second = 0.5
 
 
@@ -38,8 +40,9 @@ class CoveredTime:
 
 
 class LoopDelays:
-    """By process: the stretches in which one handle blocked the loop, and the times in which the
-    heartbeat was late (many short handles before it)."""
+    """By process: the stretches in which one handle blocked the loop, the times in which the
+    heartbeat was late (many short handles before it), and those in which the probe could not look:
+    what kept its thread, such as the GIL, keeps the loop's."""
 
     def __init__(self, evidence: AuditEvidence) -> None:
         spans = [(each.pid, each.began_s, each.ended_s) for each in evidence.stretches]
@@ -47,6 +50,7 @@ class LoopDelays:
         late = ages.filter(pl.col("heartbeat_age_s") > LATE_S)
         for pid, at_s, age_s in late.select("pid", "at_s", "heartbeat_age_s").iter_rows():
             spans.append((pid, at_s - age_s + BEAT_S, at_s))
+        spans += find_missed_looks(ages).iter_rows()
         self._late = CoveredTime(spans)
         self._rounds = measure_rounds(ages)
 
@@ -61,6 +65,14 @@ class LoopDelays:
             place = np.clip(np.searchsorted(times_s, at_s, "right") - 1, 0, len(times_s) - 1)
             found += np.where(pids == pid, rounds_s[place], 0.0)
         return found
+
+
+def find_missed_looks(ages: pl.DataFrame) -> pl.DataFrame:
+    """pid, and the two looks that nothing lies between."""
+    looks = ages.sort("pid", "at_s").select(
+        "pid", last_s=pl.col("at_s").shift(1).over("pid"), at_s=pl.col("at_s")
+    )
+    return looks.filter(pl.col("at_s") - pl.col("last_s") > MISSED_S)
 
 
 def measure_rounds(ages: pl.DataFrame) -> Mapping[int, tuple[Values, Values]]:

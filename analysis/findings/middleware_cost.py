@@ -1,5 +1,6 @@
 """What each layer of BaseHTTPMiddleware costs the event loop."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Self
@@ -70,15 +71,21 @@ class MiddlewareCost(AuditFinding):
         )
 
     @property
-    def message(self) -> str:
-        share = formats.percent(self.layers_share)
+    def facts(self) -> str:
         return (
-            f"{self.function} is a {BASE} and takes {1000 * (self.median_ms or 0.0):,.0f} µs of "
-            f"the event loop's CPU for each request, its own code included (median of "
-            f"{self.count:,} requests that were alone). All layers of this kind take {share} of "
-            "the CPU of these requests. A pure ASGI middleware starts no task and no stream for a "
-            "request: write it as one, if its own code is short."
+            f"The middleware {self.function} ({BASE}) takes {1000 * (self.median_ms or 0.0):,.0f} "
+            "µs of the event loop's CPU per request, its own code included (median of "
+            f"{self.count:,} requests that ran alone)."
         )
+
+    @property
+    def advice(self) -> Mapping[str, str]:
+        share = formats.percent(self.layers_share)
+        return {
+            share: f"All layers of this kind together take {share} of the CPU of these requests.",
+            "pure": "A pure ASGI middleware starts no task and no stream per request: rewrite it "
+            "as one, unless its own code takes the time.",
+        }
 
 
 def measure_layers(evidence: AuditEvidence) -> pl.DataFrame:

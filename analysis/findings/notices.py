@@ -12,19 +12,19 @@ NOTED_S = 0.1
 LOST: Mapping[str, str] = {
     "NO_CPU": "The event loop waited {:,.1f} s for a processor: the machine was busy. Run the "
     "audit on a quiet machine for exact seconds.",
-    "DELAYED": "Within the seconds of the findings, the event loop waited {:,.1f} s for a "
+    "DELAYED": "The seconds of the findings include {:,.1f} s in which the event loop waited for a "
     "processor.",
-    "PAUSED": "The whole process or machine stood still for {:,.1f} s; no code is to blame.",
+    "PAUSED": "The whole process or machine stopped for {:,.1f} s; no code is to blame.",
     "UNEXPLAINED": "The event loop was blocked for {:,.1f} s without enough evidence against any "
     "code. A longer audit gives more samples.",
 }
 LIMITS: Mapping[str, str] = {
-    "NOT_ATTACHED": "The probe was not inside the service: the audit knows its latencies, and not "
+    "NOT_ATTACHED": "The probe was not inside the service: the audit knows its latencies, but not "
     "what blocks its event loop.",
     "NO_CLOCKS": "The causes are unexplained: this system does not say how a thread spends its "
     "time (Linux does, in /proc/self/task/TID/schedstat).",
-    "UNTIMED": "Some blocks were seen from outside and not timed: their seconds are right to 10 ms "
-    "each.",
+    "UNTIMED": "Some blocks were seen from outside and not timed: their seconds are accurate to 10 "
+    "ms each.",
     "STILL_BLOCKED": "An event loop was still blocked when the recording ended; its last block "
     "counts up to its last sample.",
 }
@@ -58,7 +58,10 @@ def list_limits(evidence: AuditEvidence) -> Iterator[Notice]:
     if record.interrupted is not None:
         yield Notice("INTERRUPTED", f"The audit was cut short: {record.interrupted}.")
     for table in list_lost_tables(evidence):
-        yield Notice("NOT_RECORDED", f"{table}.parquet is missing: nothing is known of it.")
+        yield Notice(
+            "NOT_RECORDED",
+            f"{table}.parquet is missing: the audit knows nothing of what it records.",
+        )
     yield from (Notice("WARNING", each) for each in record.warnings)
     for each in record.unasked:
         text = f"{each.method} {each.route} was not asked: {each.reason}. To ask it: {each.how}"

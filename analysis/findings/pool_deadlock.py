@@ -89,30 +89,43 @@ class PoolDeadlock(AuditFinding):
         )
 
     @property
-    def message(self) -> str:
-        at = f"at {self.file}:{self.line}" if self.file else "at one place of a library"
-        call = "a lock" if self.call == "lock" else self.call
-        stood = f"{self.stood} of {self.capacity} {self.pool} stood {at} and waited for {call}."
+    def facts(self) -> str:
+        stood = f"{self.describe_stand()}."
         return " ".join((stood, self.describe_keepers(), self.describe_end(), self.advise()))
+
+    def describe_stand(self) -> str:
+        at = f"at {self.file}:{self.line}" if self.file else "at one place of a library"
+        stand, wait = ("stands", "waits") if self.stood == 1 else ("stand", "wait")
+        threads = f"{self.stood} of {self.capacity} {self.pool}"
+        return f"{threads} {stand} {at} and {wait} for {self.name_resource()}"
+
+    def name_resource(self) -> str:
+        """As the probe names it: "lock", "QueuePool of 10", "the event loop"."""
+        call = self.call or "lock"
+        if call.startswith(("the ", "a ", "an ")):
+            return call
+        return f"{'an' if call[0] in 'AEIOUaeiou' else 'a'} {call}"
 
     def describe_keepers(self) -> str:
         """They keep the whole resource only where they are as many as it has parts."""
         phases = ", ".join(PHASES.get(each, each) for each in self.keeper_phases)
         calls = count_things(self.keepers, "call")
         requests = count_things(self.keepers, "request")
+        wait = "waits" if self.keepers == 1 else "wait"
         if self.call in HANDED_OVER:
-            return f"{calls} that such threads asked for waited for a thread of the same pool."
+            return f"{calls} from inside these threads {wait} for a thread of the same pool."
         if self.size is None or self.keepers < self.size:
-            said = f"{requests} that had been through there waited for a thread"
+            said = f"{requests} that passed this place {wait} for a thread"
         else:
-            said = f"{requests} that had taken one waited for a thread"
-        return f"{said} ({phases})."
+            use = "uses" if self.keepers == 1 else "use"
+            said = f"{requests} that {use} all of it {wait} for a thread"
+        return f"{said} ({phases})." if phases else f"{said}."
 
     def describe_end(self) -> str:
         lasted = f"{formats.short_number(self.lasted_s)} s"
-        often = "" if self.times == 1 else f"; it was seen {self.times} times"
+        often = "" if self.times == 1 else f"; the audit saw it {self.times} times"
         if not self.failed:
-            return f"None of them had gone on after {lasted}{often}."
+            return f"None of them went on for {lasted}{often}."
         return f"It ended after {lasted}, when {count_things(self.failed, 'call')} failed{often}."
 
     def advise(self) -> str:
@@ -123,9 +136,10 @@ class PoolDeadlock(AuditFinding):
             )
         if self.size is None:
             return "Release it before the request needs another thread, or do not block threads."
+        name = (self.call or "").partition(" of ")[0]
         return (
-            f"Make it as large as the pool of threads ({self.capacity}), or give it back before the"
-            " request needs another thread, or await it instead."
+            f"Make the {name} as large as the pool of threads ({self.capacity}), or release it"
+            " before the request needs another thread, or wait for it with `await`."
         )
 
 

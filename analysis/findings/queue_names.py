@@ -28,23 +28,23 @@ class QueueName:
 POOL = QueueName(
     "pool",
     "anyio's pool",
-    "Shorten what keeps the threads, make it asynchronous, or give it a CapacityLimiter of its "
-    "own; more threads help only if what they call can serve more at once.",
+    "Make the code that keeps the threads faster or asynchronous, or run it with a CapacityLimiter "
+    "of its own. More threads (total_tokens) help only if what they call can serve more at once.",
 )
 DEFAULT_EXECUTOR = QueueName(
     "executor",
     "asyncio's default executor",
-    "Shorten what keeps the threads, give it a ThreadPoolExecutor of its own, or make the default "
-    "one larger with loop.set_default_executor().",
+    "Make the code that keeps the threads faster, give it a ThreadPoolExecutor of its own, or set "
+    "a larger default with loop.set_default_executor().",
 )
 ASGIREF = QueueName(
     "executor",
-    "asgiref, which runs thread-sensitive code in one thread",
-    "Call sync_to_async() with thread_sensitive=False where the code is safe in several threads, "
-    "or make it asynchronous.",
+    "asgiref's executor for thread-sensitive code",
+    "Call sync_to_async() with thread_sensitive=False if the code is safe in several threads, or "
+    "make it asynchronous.",
 )
 OWN_CURE = "It is the app's own limit: raise it only if what it protects can serve more at once."
-LIBRARY_CURE = "Shorten that work, or ask for less of it at once."
+LIBRARY_CURE = "Make that work shorter, or ask for less of it at once."
 
 
 def find_setter(asker: Stack) -> str | None:
@@ -66,7 +66,7 @@ def name_queue(queue: str, setter: str | None) -> QueueName:
     if setter is None:
         return QueueName("limiter", f"the app's own {queue}", OWN_CURE, True, "token")
     if setter.startswith(LIMITS_DEPENDENCIES):
-        return QueueName("limiter", "Depends(max_concurrency=...)", OWN_CURE, True, "place")
+        return QueueName("limiter", "Depends(max_concurrency=...)", OWN_CURE, True, "slot")
     return QueueName("limiter", f"the limiter of {setter}", LIBRARY_CURE, unit="token")
 
 
@@ -74,6 +74,6 @@ def name_executor(prefix: str) -> QueueName:
     return QueueName(
         "executor",
         f"the ThreadPoolExecutor {prefix}",
-        "Shorten what keeps the threads, or raise max_workers if what they call can serve more at "
-        "once.",
+        "Make the code that keeps the threads faster, or raise max_workers if what it calls can "
+        "serve more at once.",
     )

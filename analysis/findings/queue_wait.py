@@ -24,16 +24,17 @@ request, hurts nobody: a full pool is no fault by itself."""
 SURE_SHARE, DOUBTED_SHARE = 0.8, 0.5
 """Of the queue's tokens: how many are known to be in use while others wait."""
 LOWER: Mapping[Severity, Severity] = {"error": "warning", "warning": "info", "info": "info"}
-BEFORE: Mapping[str, str] = {
-    "dependency": "before a dependency runs",
-    "endpoint": "before the endpoint's work runs",
-    "response": "before the answer is validated",
-    "background": "before a background task runs",
-    "file": "before a file is read or written",
-    "stream": "before the chunks of a stream are made",
-    "teardown": "before a dependency's exit code runs",
-    "middleware": "before the work of a middleware runs",
-    "websocket": "before the work of a websocket runs",
+NOTED_PART = 0.1
+"""Of the wait for a token: a shorter time until the work then begins is not worth a sentence."""
+PURPOSES: Mapping[str, str] = {
+    "dependency": "to run the dependency {call}",
+    "response": "to validate the answer",
+    "background": "to run the background task {call}",
+    "file": "to read or write a file",
+    "stream": "to make chunks of a stream",
+    "teardown": "to run a dependency's exit code",
+    "middleware": "to run {call} of a middleware",
+    "websocket": "to run {call} of a websocket",
 }
 
 
@@ -109,34 +110,44 @@ class QueueWait(AuditFinding, ABC):
         return name_queue(self.queue, self.setter)
 
     @property
-    def message(self) -> str:
+    def facts(self) -> str:
         named = self.queue_name
-        who = f"{self.count:,} {'request' if self.count == 1 else 'requests'}"
-        who = f"{who} of {self.route}" if self.route else who
-        verb = "waits" if self.count == 1 else "wait"
-        when = BEFORE.get(self.phase or "", "")
-        if self.is_after:
-            when = f"{when} after the answer, so that no client waits for it".strip()
-        waits = (
-            f"{formats.milliseconds(self.median_ms)} ms at the median, "
-            f"{formats.milliseconds(self.longest_ms)} ms at most"
+        who, verb = (
+            ("1 request", "waits") if self.count == 1 else (f"{self.count:,} requests", "wait")
         )
-        said = f"{who} {verb} for a {named.unit} of {named.name} {when}".rstrip()
-        loop = f"the event loop and the thread add {formats.milliseconds(self.loop_ms)} ms"
-        return f"{said}: {waits}; {loop}. {self.describe_holders()} {named.cure}"
+        said = f"{who} {verb} for a {named.unit} of {named.name} {self.describe_purpose()}".rstrip()
+        usual, longest = formats.milliseconds(self.median_ms), formats.milliseconds(self.longest_ms)
+        waits = f"{usual} ms" if self.count == 1 else f"{usual} ms (median), {longest} ms at most"
+        when = ", mostly after the answer, when no client waits" if self.is_after else ""
+        said = f"{said}: {waits}{when}."
+        if self.loop_ms < NOTED_PART * (self.median_ms or 0.0):
+            return said
+        loop = formats.milliseconds(self.loop_ms)
+        return f"{said} Until the work then begins, another {loop} ms pass (median)."
 
-    def describe_holders(self) -> str:
-        of = "" if self.capacity is None else f" of {self.capacity:,.0f}"
-        one = self.capacity == 1
-        units = f"{self.queue_name.unit}{'' if one else 's'} {'is' if one else 'are'}"
+    @property
+    def advice(self) -> Mapping[str, str]:
+        worst = describe_holder(self.holders[0]) if self.holders else ""
+        use = f"Meanwhile, {self.describe_use()}."
+        return {f"{self.queue_name.name}, {worst}": use, self.queue_name.name: self.queue_name.cure}
+
+    def describe_purpose(self) -> str:
+        call = f"{self.call}()" if self.call else "code"
+        return PURPOSES.get(self.phase or "", "to run {call}").format(call=call)
+
+    def describe_use(self) -> str:
+        """While these requests wait."""
+        total = "" if self.capacity is None else f" of {self.capacity:,.0f}"
+        is_one = (self.capacity or self.in_use) == 1
+        units = f"{self.queue_name.unit}{'' if is_one else 's'} {'is' if is_one else 'are'}"
         is_known = self.capacity and self.in_use >= SURE_SHARE * self.capacity
-        use = "in use" if is_known else "known to be in use"
-        said = f"{self.in_use:,.0f}{of} {units} {use} meanwhile"
+        said = f"{self.in_use:,.0f}{total} {units} {'' if is_known else 'known to be '}in use"
         if not self.holders:
-            return f"{said}."
+            return said
         kept_s = sum(each.seconds for each in self.holders)
-        worst = self.holders[0]
-        return f"{said}, {worst.seconds / kept_s:.0%} of the time by {describe_holder(worst)}."
+        worst, its = self.holders[0], "its" if is_one else "their"
+        share = f"{100 * worst.seconds / kept_s:.0f} %"
+        return f"{said}, {share} of {its} time by {describe_holder(worst)}"
 
 
 def describe_holder(holder: TokenHolder) -> str:

@@ -16,16 +16,16 @@ GRAVE_SHARE = 0.01
 INSIDE = ("starlette", "by hand")
 """Hooks of a probe that has layers of the app around it."""
 UNMADE_TEXT = (
-    "{} got no connection: nobody listened at that moment, or the system refused it. Look whether "
-    "the server ended or restarted."
+    "{} got no connection: nothing listened at that moment, or the system refused it. Check "
+    "whether the server ended or restarted."
 )
 CLOSED_TEXT = (
-    "{} lost the connection before an answer came, and no end of a worker explains it: the server "
-    "closed it. Idle connections that it closes early do this (--keep-alive of gunicorn is 2 s)."
+    "{} lost the connection before an answer came, and no worker ended then: the server closed it. "
+    "A short keep-alive does this (gunicorn's --keep-alive is 2 s)."
 )
 FOREIGN_TEXT = (
-    "{} got status 503 without a call of the app, and the server does not say that it refused "
-    "them: something before the app answers."
+    "{} got status 503 although the app was not called, and the server does not say that it "
+    "refused any: something in front of the app answers."
 )
 
 
@@ -63,15 +63,16 @@ class RefusedRequests(AuditFinding):
         )
 
     @property
-    def message(self) -> str:
+    def facts(self) -> str:
         requests, share = count_requests_of(self.count or 0), formats.percent(self.share)
-        many, option = "as many", "its limit_concurrency"
+        many, option = "that many", "its limit_concurrency"
         if self.limit is not None:
             many, option = f"{self.limit}", f"--limit-concurrency {self.limit}"
         return (
-            f"uvicorn answered {requests} ({share}) with status 503 at once and did not call the "
-            f"app: while a process has {many} connections or more, idle ones too, {option} refuses "
-            "each request. Raise it above the number of connections that clients keep open."
+            f"uvicorn answered {requests} ({share}) with status 503 and did not call the app: "
+            f"{option} refuses every request while a process has {many} connections, idle ones "
+            "too, or that many requests that still run. Raise it above the number of connections "
+            "that clients keep open."
         )
 
 

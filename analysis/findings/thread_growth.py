@@ -84,16 +84,18 @@ class ThreadGrowth(AuditFinding):
         return self.after - self.before < STEADY * self.threads
 
     @property
-    def message(self) -> str:
+    def facts(self) -> str:
         cause = "starts threads that do not end"
         if self.call == CALLS[THREADS[1]]:
             cause = "makes an executor whose threads do not end"
         said = (
-            f"{self.route} {cause}: {self.threads:,} threads of {self.count:,} requests still ran "
-            "when the load ended"
+            f"{self.route} {cause}: {self.threads:,} threads that {self.count:,} requests "
+            "started still ran when the load ended"
         )
         if self.before is not None and self.after is not None:
-            said = f"{said}; the number of threads grew from {self.before:,} to {self.after:,}"
+            said = (
+                f"{said}; threads outside anyio's pool grew from {self.before:,} to {self.after:,}"
+            )
         return f"{said}. End each thread with its request, or share one executor made at startup."
 
 

@@ -26,7 +26,7 @@ SUBJECTS: Mapping[str, str] = {
     "startup": "The call at startup",
 }
 """By phase, what may last. An endpoint or a dependency that takes long is slow, and no more."""
-CURE = "Run it in a thread of its own, outside of the pool, or make it asynchronous."
+CURE = "Run it in a thread of its own, outside the pool, or make it asynchronous."
 CURES: Mapping[str, str] = {
     "stream": "Make it an `async def` generator that awaits what it waits for.",
     "background": "Make it asynchronous, or give it to a queue of jobs with workers of its own.",
@@ -109,20 +109,26 @@ class ThreadsPinned(AuditFinding):
         )
 
     @property
-    def message(self) -> str:
+    def facts(self) -> str:
         named, kept = name_queue(self.queue, None), (self.share or 0.0) * self.capacity
         subject = SUBJECTS.get(self.phase or "", "The code")
         name = f" {self.function}()" if self.function else ""
         lost = sum(each.requests for each in self.victims or ())
-        lines = [
-            f"{subject}{name} keeps a {named.unit} of {named.name} for up to "
-            f"{(self.longest_ms or 0.0) / 1000:,.1f} s; together its calls keep {kept:,.1f} of "
-            f"the {self.capacity:,.0f} on average."
-        ]
-        if lost:
-            requests = "1 request" if lost == 1 else f"{lost:,} requests"
-            lines.append(f"{requests} of other routes lost {self.taken_s:,.1f} s.")
-        return " ".join([*lines, CURES.get(self.phase or "", CURE)])
+        user = "call" if self.route is None else "request"
+        said = (
+            f"{subject}{name} keeps {named.unit}s of {named.name} for up to "
+            f"{(self.longest_ms or 0.0) / 1000:,.1f} s per {user}. While any of its calls runs, "
+            f"they keep {kept:,.1f} of {self.capacity:,.0f} on average."
+        )
+        if not lost:
+            return said
+        requests = "1 request" if lost == 1 else f"{lost:,} requests"
+        return f"{said} {requests} of other routes lost {self.taken_s:,.1f} s."
+
+    @property
+    def advice(self) -> Mapping[str, str]:
+        cure = CURES.get(self.phase or "", CURE)
+        return {cure: cure}
 
 
 def join_clients(rows: pl.DataFrame, evidence: AuditEvidence) -> pl.DataFrame:

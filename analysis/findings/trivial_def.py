@@ -1,5 +1,6 @@
 """A `def` endpoint or dependency that does next to nothing, and takes a thread for it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -22,6 +23,8 @@ misses, which would block the event loop."""
 NOTED_S: Second = 0.01
 """A single call that took so long is mentioned."""
 WAITED_S: Second = 0.1
+NOTED_WAIT_S: Second = 0.05
+"""Less would read as nothing."""
 MOST_US = 1000.0
 """More is said in milliseconds."""
 CODE = ("phase", "work_file", "work_line", "work_function")
@@ -82,23 +85,28 @@ class TrivialDef(AuditFinding):
         )
 
     @property
-    def message(self) -> str:
+    def facts(self) -> str:
         kind = "dependency" if self.phase == "dependency" else "endpoint"
-        said = [
-            f"The {kind} {self.function}() takes a thread to compute for "
-            f"{format_short(self.work_us)}; the way to the thread takes "
-            f"{format_short(1000 * (self.median_ms or 0.0))} at the median."
-        ]
-        if self.waited_s >= LEAST_S:
-            said.append(f"Its calls waited {self.waited_s:,.1f} s for a thread.")
+        said = (
+            f"The {kind} {self.function}() uses {format_short(self.work_us)} of CPU in a thread "
+            "(median); the hand-over to the thread takes "
+            f"{format_short(1000 * (self.median_ms or 0.0))}."
+        )
+        if self.waited_s >= NOTED_WAIT_S:
+            said = f"{said} Its calls waited {self.waited_s:,.1f} s for a thread in all."
+        if self.longest_work_ms < 1000 * NOTED_S:
+            return said
+        longest = formats.milliseconds(self.longest_work_ms)
+        return f"{said} Its longest call took {longest} ms: make sure first that it never waits."
+
+    @property
+    def advice(self) -> Mapping[str, str]:
         if (self.function or "").endswith("__init__"):
-            said.append("Let an `async def` dependency make the object, on the event loop.")
-        else:
-            said.append("Declare it `async def`: then it runs on the event loop.")
-        if self.longest_work_ms >= 1000 * NOTED_S:
-            longest = formats.milliseconds(self.longest_work_ms)
-            said.append(f"Its longest call took {longest} ms: make sure first that it never waits.")
-        return " ".join(said)
+            return {"object": "Make the object in an `async def` dependency, on the event loop."}
+        return {
+            "def": "Declare it `async def`, so that it runs on the event loop, unless it waits for "
+            "a file, a lock or the network."
+        }
 
 
 def is_trivial(calls: pl.DataFrame) -> bool:

@@ -20,11 +20,10 @@ from scenarios.units import Second
 EXPLAINS = 0.8
 """Of the seconds without a heartbeat that the kill needs: blocks are known within some 0.25 s."""
 ENDED: Mapping[EndReason, str] = {
-    "recycled": "{} had served as many requests as --max-requests permits and {} replaced: no code "
-    "is to blame.",
-    "stopped": "{} ended in good order: a signal asked for it, or a limit of requests.",
+    "recycled": "{} reached --max-requests and {} replaced: no code is to blame.",
+    "stopped": "{} shut down cleanly: a signal asked for it, or a limit of requests.",
     "unknown": "{} ended while requests were sent, and the server's output does not say why: look "
-    "into its log.",
+    "at its log.",
 }
 
 
@@ -94,7 +93,7 @@ class WorkerKilled(AuditFinding):
         )
 
     @property
-    def message(self) -> str:
+    def facts(self) -> str:
         return " ".join(
             (*self._say_what(), *([] if self.count is None else [count_lost(self.count)]))
         )
@@ -102,18 +101,21 @@ class WorkerKilled(AuditFinding):
     def _say_what(self) -> Iterator[str]:
         times = "once" if self.kills == 1 else f"{self.kills:,} times"
         if self.cause == "signal":
-            yield f"A worker crashed {times} ({self.detail}): look into the server's log."
+            yield f"A worker crashed {times} ({self.detail}): look at the server's log."
         elif self.cause == "exit":
-            yield f"A worker ended by itself {times} (exit code {self.detail}): look into its log."
+            yield f"A worker ended by itself {times} (exit code {self.detail}): look at its log."
         elif self.cause == "killed":
             yield (
-                f"A worker was killed by SIGKILL {times}, and not for its heartbeat: perhaps the "
-                "system was out of memory."
+                f"SIGKILL ended a worker {times}, and not for its heartbeat: the system may have "
+                "been out of memory."
             )
             if self.memory_mb is not None:
-                yield f"It had {self.memory_mb:,.0f} MB when it was last seen."
+                yield f"It used {self.memory_mb:,.0f} MB when last seen."
         else:
             yield from self._say_timeout(times)
+
+    def name_place(self) -> str:
+        return f"{self.function}() ({self.file}:{self.line})" if self.file else f"{self.call}"
 
     def _say_timeout(self, times: str) -> Iterator[str]:
         limit_s, every_s = self.settings.timeout_s, self.settings.heartbeat_every_s
@@ -124,8 +126,8 @@ class WorkerKilled(AuditFinding):
         else:
             within = "" if limit_s is None else f" of the last {limit_s:g} s"
             yield (
-                f"Its event loop was blocked for {self.blocked_s:,.1f} s{within}, mostly here: for "
-                f"{self.longest_ms / 1000:,.1f} s at once."
+                f"Its event loop was blocked for {self.blocked_s:,.1f} s{within}, mostly by "
+                f"{self.name_place()}, whose longest block lasted {self.longest_ms / 1000:,.1f} s."
             )
         if limit_s is not None and every_s is not None:
             yield explain_heartbeat(limit_s, every_s)

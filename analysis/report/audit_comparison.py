@@ -5,8 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from analysis.findings import AuditFinding, AuditFindings
 from analysis.findings.base import AuditScope
-from analysis.report.finding_words import name_finding
-from analysis.report.findings_table import format_route
+from analysis.report.finding_words import format_route, name_finding
 from analysis.report.table import Column, Row, Table
 from analysis.stats import formats
 

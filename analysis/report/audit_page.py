@@ -6,13 +6,8 @@ from analysis.findings import AuditEvidence, AuditFinding, AuditFindings
 from analysis.findings.base import TokenHolder
 from analysis.report.audit_routes import build_routes_table
 from analysis.report.conditions import MACHINE, build_pairs, build_text_table
-from analysis.report.finding_words import name_finding
-from analysis.report.findings_table import (
-    choose_shown,
-    format_place,
-    format_route,
-    write_answer,
-)
+from analysis.report.finding_words import format_place, format_route, name_finding
+from analysis.report.findings_table import choose_shown, write_answer
 from analysis.report.harm_table import list_shaded_rows
 from analysis.report.table import Column, Row, Table
 from analysis.report.templating import create_html_environment
@@ -72,9 +67,18 @@ def build_page_table(found: Sequence[AuditFinding]) -> Table:
     return Table(COLUMNS, rows)
 
 
+SHOWN_SHARE = 0.01
+"""Of the thread-seconds of all holders; findings.json has the rest."""
+
+
 def list_holders(found: AuditFinding) -> list[tuple[str, float]]:
     """Who kept threads meanwhile, and for how many seconds."""
-    return [(format_holder(each), each.seconds) for each in found.holders or ()]
+    kept_s = sum(each.seconds for each in found.holders or ())
+    return [
+        (format_holder(each), each.seconds)
+        for each in found.holders or ()
+        if each.seconds >= SHOWN_SHARE * kept_s
+    ]
 
 
 def format_holder(holder: TokenHolder) -> str:

@@ -1,4 +1,4 @@
-"""The codes of an audit's findings in words."""
+"""The codes of an audit's findings in words, and their places."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,23 +18,29 @@ WORDS: Mapping[str, FindingWords] = {
     code: FindingWords(short, clause)
     for code, short, clause in (
         ("LOOP_BLOCKED", "loop blocked", "the event loop is blocked"),
-        ("POOL_DEADLOCK", "deadlock of pools", "pools wait for each other"),
-        ("POOL_WAIT", "waits for a thread", "requests wait for a thread of the pool"),
+        ("POOL_DEADLOCK", "pool deadlock", "threads and requests wait for each other"),
+        ("POOL_WAIT", "waits for a thread", "requests wait for a thread or a limiter"),
         ("EXECUTOR_WAIT", "waits for an executor", "requests wait for a thread of an executor"),
-        ("THREADS_PINNED", "keeps threads for long", "threads are kept for long"),
+        ("THREADS_PINNED", "keeps threads", "code keeps threads from others"),
         ("ANSWER_DELAYED", "delays the answer", "a middleware delays answers"),
         ("BACKGROUND_BACKLOG", "tasks pile up", "background tasks pile up"),
-        ("CLIENT_PER_REQUEST", "client per request", "requests make clients of their own"),
+        ("CLIENT_PER_REQUEST", "client per request", "requests make their own clients"),
         ("THREAD_GROWTH", "threads grow", "the number of threads grows"),
         ("MIDDLEWARE_COST", "middleware uses CPU", "a middleware uses much CPU"),
-        ("TRIVIAL_DEF", "needs no thread", "a thread is taken for next to nothing"),
-        ("LIMITER_SIZE", "size of a pool", "a pool has an unusual size"),
-        ("GIL_REENABLED", "GIL is on again", "the GIL is on again"),
+        ("TRIVIAL_DEF", "needs no thread", "`def` code needs no thread"),
+        ("LIMITER_SIZE", "pool size", "a pool has an unusual size"),
+        ("GIL_REENABLED", "GIL is on", "the GIL is on"),
         ("WORKER_KILLED", "worker lost", "workers are killed or crash"),
         ("REFUSED_REQUESTS", "requests refused", "the server refuses requests"),
         ("ACCEPT_QUEUE", "waits to be accepted", "connections wait to be accepted"),
     )
 }
+OF_ROUTES = ("MIDDLEWARE_COST", "TRIVIAL_DEF")
+"""Findings of code, without a route where several use it."""
+UNCLEAR = ("TRIVIAL_DEF",)
+"""A hand-over takes longer while others block the event loop: not all seconds are the code's."""
+SHOWN_S = 0.05
+"""Less would read as nothing."""
 
 
 def name_finding(found: AuditFinding) -> str:
@@ -57,11 +63,28 @@ def count_findings(found: Sequence[AuditFinding]) -> str:
 
 
 def count_code(code: str, mine: Sequence[AuditFinding]) -> str:
-    seconds = sum(each.seconds or 0.0 for each in mine)
+    seconds = 0.0 if code in UNCLEAR else sum(each.seconds or 0.0 for each in mine)
     is_placed = any(each.file or each.route for each in mine)
     places = f" at {count('place', len(mine))}" if is_placed else ""
-    return f"{get_words(code).clause}{places}" + (f", for {seconds:,.1f} s" if seconds else "")
+    return f"{get_words(code).clause}{places}" + (
+        f", for {seconds:,.1f} s" if seconds >= SHOWN_S else ""
+    )
 
 
 def count(noun: str, number: int) -> str:
     return f"1 {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def format_place(found: AuditFinding) -> str:
+    if found.file is None:
+        return found.call or ("code of a library" if found.route else "the server")
+    return f"{found.file}:{found.line} {found.function}"
+
+
+def format_route(found: AuditFinding) -> str:
+    """Route and phase, as far as they are known."""
+    if found.route is None and found.phase is None and found.code != "LOOP_BLOCKED":
+        return "all routes"
+    unknown = "several routes" if found.code in OF_ROUTES else "unknown route"
+    route = found.route or ("no request" if found.phase == "startup" else unknown)
+    return f"{route} ({found.phase})" if found.phase else route

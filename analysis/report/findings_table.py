@@ -1,18 +1,31 @@
 """The findings of an audit for a terminal: a table, a sentence for each, and the answer last."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from textwrap import wrap
 
 from analysis.findings import AuditFinding, AuditFindings, Notice
-from analysis.report.finding_words import count, count_findings, name_finding
+from analysis.report.finding_words import (
+    count,
+    count_findings,
+    format_place,
+    format_route,
+    name_finding,
+)
 from analysis.report.harm_table import render_matrix
-from analysis.report.table import Column, Row, Table, render_headings, render_rows, wrap_note
+from analysis.report.table import WIDTH, Column, Row, Table, render_headings, render_rows, wrap_note
+from analysis.report.worst_cause import describe_worst
 from analysis.stats import formats
 
 MOST_SHOWN = 10
 """Errors and warnings, without -v; findings.json has all."""
 MOST_OF_CODE = 2
 """Findings of one code that are for information, without -v."""
+NO_BREAK = "\N{NO-BREAK SPACE}"
+BEFORE_UNIT = re.compile(r"(?<=\d) (?=%|(?:µ|m)?s\b)")
+OF_BLOCKS = ("UNTIMED", "DELAYED")
+"""Notices about the seconds of blocks."""
 MANY = ("UNASKED",)
 """Notices of which there may be one a route: they are counted."""
 COLUMNS = (
@@ -58,20 +71,33 @@ def choose_shown(found: AuditFindings, verbose: bool) -> list[AuditFinding]:
 
 def render_findings(found: AuditFindings, width: int | None, verbose: bool = False) -> list[str]:
     """Lines; sentences fit a terminal. verbose: every finding and notice, stacks, and who lost time
-    to whom. The answer is last."""
+    to whom. Advice that several findings have in common is at the first of them. The answer is
+    last."""
     shown = choose_shown(found, verbose)
     table = build_findings_table(shown)
-    lines = render_headings(table) if shown else []
+    lines, topics = render_headings(table) if shown else [], set[str]()
     for each, row in zip(shown, table.rows, strict=True):
         lines += render_rows(Table(table.columns, [row]), width)
-        lines += wrap_note(f"{format_route(each)}: {each.message}", "  ")
+        advice = [text for topic, text in each.advice.items() if topic not in topics]
+        lines += wrap_whole(" ".join((f"{format_route(each)}: {each.facts}", *advice)), "  ")
         lines += render_stack(each) if verbose else []
+        topics.update(each.advice)
     lines += count_hidden(found, shown)
-    notes = [line for note in write_notices(found.notices, verbose) for line in wrap_note(note)]
+    notices = found.notices if verbose else tuple(list_notices(found))
+    notes = [line for note in write_notices(notices, verbose) for line in wrap_note(note)]
     matrix = render_matrix(found.matrix) if verbose else []
-    for part in (matrix, notes, wrap_note(write_answer(found))):
+    for part in (matrix, notes, wrap_whole(write_answer(found))):
         lines += ["", *part] if lines and part else part
     return lines
+
+
+def wrap_whole(text: str, indent: str = "") -> list[str]:
+    """As wrap_note; a route, a file name, and a number with its unit are not divided."""
+    lines = wrap(
+        BEFORE_UNIT.sub(NO_BREAK, text), WIDTH, initial_indent=indent,
+        subsequent_indent=f"{indent}  ", break_on_hyphens=False,
+    )  # fmt: skip
+    return [each.replace(NO_BREAK, " ") for each in lines]
 
 
 def count_hidden(found: AuditFindings, shown: Sequence[AuditFinding]) -> Iterator[str]:
@@ -80,6 +106,12 @@ def count_hidden(found: AuditFindings, shown: Sequence[AuditFinding]) -> Iterato
         hidden = sum(each not in shown for each in every)
         if hidden:
             yield f"and {hidden} more{kind}, with -v and in findings.json"
+
+
+def list_notices(found: AuditFindings) -> Iterator[Notice]:
+    """Without those of blocks where none is found."""
+    is_blocked = any(each.code == "LOOP_BLOCKED" for each in found.findings)
+    yield from (each for each in found.notices if is_blocked or each.code not in OF_BLOCKS)
 
 
 def write_notices(notices: tuple[Notice, ...], verbose: bool) -> Iterator[str]:
@@ -91,20 +123,6 @@ def write_notices(notices: tuple[Notice, ...], verbose: bool) -> Iterator[str]:
         if mine:
             more = f" {len(mine) - 1} more like this: see -v." if mine[1:] else ""
             yield f"{mine[0].message}{more}"
-
-
-def format_place(found: AuditFinding) -> str:
-    if found.file is None:
-        return found.call or ("code of a library" if found.route else "the server")
-    return f"{found.file}:{found.line} {found.function}"
-
-
-def format_route(found: AuditFinding) -> str:
-    """Route and phase, as far as they are known."""
-    if found.route is None and found.phase is None and found.code != "LOOP_BLOCKED":
-        return "all routes"
-    route = found.route or ("no request" if found.phase == "startup" else "unknown route")
-    return f"{route} ({found.phase})" if found.phase else route
 
 
 def render_stack(found: AuditFinding) -> Iterator[str]:
@@ -129,8 +147,8 @@ def write_answer(found: AuditFindings) -> str:
     more = ""
     if minor:
         more = f"; {len(minor)} more {'are' if minor[1:] else 'is'} for information"
-    worst = f"The worst: {format_worst(grave[0])}."
-    return f"{counted[0].upper()}{counted[1:]}{more}. In {looked}. {worst}{blind}"
+    worst = f"The worst: {describe_worst(grave)}."
+    return f"{counted[0].upper()}{counted[1:]}{more}. In {looked}.{blind} {worst}"
 
 
 def write_all_is_well(found: AuditFindings, looked: str) -> str:
@@ -138,8 +156,3 @@ def write_all_is_well(found: AuditFindings, looked: str) -> str:
     return (
         f"The audit found no code that blocks the event loop for 20 ms or more{waits}, in {looked}."
     )
-
-
-def format_worst(worst: AuditFinding) -> str:
-    seconds = "" if worst.seconds is None else f", {worst.seconds:,.1f} s"
-    return f"{format_place(worst)}, {format_route(worst)}{seconds}"

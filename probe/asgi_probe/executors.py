@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from asyncio import AbstractEventLoop, BaseEventLoop
 from collections.abc import Callable
@@ -26,10 +27,11 @@ asking_default: set[int] = set()
 def instrument_executors() -> None:
     """Notes for which request a thread of any ThreadPoolExecutor works, asyncio's default one
     among them, and in audits what waits for a thread. Does nothing the second time."""
-    original = ThreadPoolExecutor.submit
+    original: Callable[..., Future[object]] = ThreadPoolExecutor.submit
     if hasattr(original, "probe_original"):
         return
 
+    @functools.wraps(original)
     def submit(
         self: ThreadPoolExecutor, function: Call, /, *args: object, **options: object
     ) -> Future[object]:
@@ -37,17 +39,16 @@ def instrument_executors() -> None:
         handover = None if log.journal is None or needs_bytes else log.ask(record, "")
         if needs_bytes or (record is None and handover is None):
             return original(self, function, *args, **options)
-        call = ExecutorCall(function, record, handover)
         if handover is None:
-            return original(self, call, *args, **options)
-        handover.function, handover.given = function, args
-        call.stand_in(find_queue(self, handover.asker))
+            return original(self, ExecutorCall(function, record, None), *args, **options)
+        handover.call = function, args
+        wait = QueuedSubmit(handover, find_queue(self, handover.asker))
         try:
-            future = original(self, call, *args, **options)
+            future = original(self, ExecutorCall(function, record, wait), *args, **options)
         except BaseException:
-            call.give_up(None)
+            wait.give_up(None)
             raise
-        future.add_done_callback(call.give_up)
+        future.add_done_callback(wait.give_up)
         return future
 
     vars(futures)["ThreadPoolExecutor"].submit = submit
@@ -63,49 +64,56 @@ def is_of_interpreters(executor: ThreadPoolExecutor) -> bool:
     )
 
 
-class ExecutorCall:
-    """A call that is handed to an executor, and what is noted of it on the thread that runs it."""
+class QueuedSubmit:
+    """A hand-over in its queue. Its future keeps it, so it keeps nothing of the app's."""
 
-    __slots__ = ("function", "handover", "queue", "record")
+    __slots__ = ("handover", "queue")
 
-    def __init__(
-        self, function: Call, record: RequestRecord | None, handover: Handover | None
-    ) -> None:
-        self.function = function
-        self.record = record
-        self.handover = handover
-        self.queue: Queue | None = None
-
-    def stand_in(self, queue: Queue) -> None:
-        """Waits where each thread has, or will have, a call that came before."""
-        self.queue, handover = queue, self.handover
-        if handover is not None:
-            handover.queue, handover.capacity = queue.name, queue.capacity
-            if len(queue.open) >= queue.capacity:
-                handover.queued_s = handover.asked_s
-            else:
-                handover.granted_s = handover.asked_s
-        queue.open[self] = None
+    def __init__(self, handover: Handover, queue: Queue) -> None:
+        """It waits where each thread has, or will have, a call that came before."""
+        self.handover, self.queue = handover, queue
+        handover.queue, handover.capacity = queue.name, queue.capacity
+        if len(queue.open) >= queue.capacity:
+            handover.queued_s = handover.asked_s
+        else:
+            handover.granted_s = handover.asked_s
+        queue.open[handover] = None
 
     def give_up(self, _: Future[object] | None) -> None:
         """When its future is done: it was cancelled or refused if it never began."""
-        handover = self.handover
-        if handover is not None and isnan(handover.began_s):
-            self.leave()
-            log.give_up(handover)
+        if isnan(self.handover.began_s):
+            self.queue.open.pop(self.handover, None)
+            log.give_up(self.handover)
 
-    def leave(self) -> None:
-        if self.queue is not None:
-            self.queue.open.pop(self, None)
+    def begin(self) -> Handover:
+        """On the thread that runs it."""
+        log.begin(self.handover)
+        if isnan(self.handover.granted_s):
+            self.handover.granted_s = self.handover.began_s
+        return self.handover
 
-    def __call__(self, *args: object, **options: object) -> object:
-        handover, span = self.handover, None
+    def end(self) -> None:
+        self.queue.open.pop(self.handover, None)
+        log.end(self.handover)
+
+
+class ExecutorCall:
+    """A call that is handed to an executor, and what is noted of it on the thread that runs it."""
+
+    __slots__ = ("function", "record", "wait")
+
+    def __init__(
+        self, function: Call, record: RequestRecord | None, wait: QueuedSubmit | None
+    ) -> None:
+        self.function = function
+        self.record = record
+        self.wait = wait
+
+    def __call__(self, /, *args: object, **options: object) -> object:
+        wait, span = self.wait, None
         if self.record is not None:
             span = WorkSpan(self.record, monotonic())
-        if handover is not None:
-            log.begin(handover)
-            if isnan(handover.granted_s):
-                handover.granted_s = handover.began_s
+        handover = None if wait is None else wait.begin()
         try:
             return self.function(*args, **options)
         except BaseException as error:
@@ -115,9 +123,8 @@ class ExecutorCall:
         finally:
             if span is not None:
                 span.ended_s = monotonic()
-            if handover is not None:
-                self.leave()
-                log.end(handover)
+            if wait is not None:
+                wait.end()
 
 
 def find_queue(executor: ThreadPoolExecutor, asker: str | None) -> Queue:
@@ -150,12 +157,13 @@ def instrument_loop(loop: AbstractEventLoop) -> None:
     if isinstance(loop, BaseEventLoop) or hasattr(original, "probe_original"):
         return
 
-    def run_in_executor(self: object, executor: object, *args: object) -> object:
+    @functools.wraps(original)
+    def run_in_executor(self: object, executor: object, *args: object, **options: object) -> object:
         ident = get_ident()
         if executor is None and log.journal is not None:
             asking_default.add(ident)
         try:
-            return original(self, executor, *args)
+            return original(self, executor, *args, **options)
         finally:
             asking_default.discard(ident)
 

@@ -53,8 +53,9 @@ class Handover:
     thread_id = 0
     failed = False
     known = 0  # how much of it the last row said
-    function: Callable[..., object] | None = None
-    given: Given = ()
+    call: tuple[Callable[..., object], Given] | None = None
+    """What is called, and with what; until it has ended, or it would keep the app's objects."""
+    work: str | None = None
 
     def __init__(self, number: int, journal: ProbeJournal, visit: int, queue: str) -> None:
         self.number = number
@@ -69,8 +70,9 @@ class Handover:
         return 4 - isnan(self.queued_s) - isnan(self.granted_s) - isnan(self.began_s)
 
     def pack_row(self) -> bytes:
-        intern, function = self.journal.intern_text, self.function
-        work = None if function is None else describe_work(function, self.given)
+        intern, call = self.journal.intern_text, self.call
+        if call is not None:
+            self.work = describe_work(*call)
         return pack(
             self.number,
             self.visit,
@@ -83,7 +85,7 @@ class Handover:
             self.ended_s,
             self.thread_id,
             self.cpu_s,
-            intern(work),
+            intern(self.work),
             intern(self.asker),
             self.failed,
         )
@@ -151,6 +153,7 @@ class HandoverLog:
         handover.ended_s = monotonic()
         self.open.pop(handover, None)
         self.write(handover)
+        handover.call = None
 
     def write(self, handover: Handover) -> None:
         if handover.journal is not self.journal:
@@ -177,7 +180,7 @@ class AskerTexts:
     one walk over its frames."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[int, ...], tuple[str | None, list[SeenFrame]]] = {}
+        self._known: dict[tuple[int, ...], tuple[str | None, list[CodeType]]] = {}
         self._texts = StackTexts()
         self._runner: CodeType | None = None
 
@@ -202,7 +205,10 @@ class AskerTexts:
                 self._known.clear()
             stack = list_frames(first)
             # the code whose ids are the key is kept, or another could take its id
-            known = self._known[key] = (self._texts.format_stack(stack), stack)
+            known = self._known[key] = (
+                self._texts.format_stack(stack),
+                [code for code, _, _ in stack],
+            )
         return known[0]
 
 

@@ -40,6 +40,7 @@ class ProbeJournal:
         self._new_strings: dict[str, str] = {}
         self._interning = threading.Lock()
         self._rows: dict[str, deque[bytes]] = {letter: deque() for letter in tables}
+        self._torn = False
         self._file = path.open("ab", buffering=0)
         self._file.write(encode_json_frame({"journal": VERSION, "tables": tables, **about}))
 
@@ -73,12 +74,21 @@ class ProbeJournal:
             strings, self._new_strings = self._new_strings, {}
         if strings:
             content = encode_json_frame({"strings": strings}) + content
-        if content:
-            self._file.write(content)
+        if content and not self._torn:
+            self._write(content)
+
+    def _write(self, content: bytes) -> None:
+        """What a full disk takes in part is the last: a frame behind it would be read wrongly."""
+        self._torn = True
+        while content:
+            content = content[self._file.write(content) :]
+        self._torn = False
 
     def close(self) -> None:
-        self.flush()
-        self._file.close()
+        try:
+            self.flush()
+        finally:
+            self._file.close()
 
 
 def encode_json_frame(content: Mapping[str, object]) -> bytes:

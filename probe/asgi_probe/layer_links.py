@@ -44,7 +44,10 @@ def wrap_builder(build: Callable[[Builder], App]) -> Callable[[Builder], App]:
         linked = insert_links(layers)
         if linked is None:
             return build(app)
-        app.user_middleware = linked
+        try:
+            app.user_middleware = linked
+        except Exception:  # the app's own class will not have it
+            return build(app)
         try:
             return build(app)
         finally:

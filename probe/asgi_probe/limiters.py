@@ -3,6 +3,7 @@ given and released. Recorded in audits only."""
 
 from __future__ import annotations
 
+import functools
 import sys
 from asyncio import current_task
 from collections.abc import Awaitable, Callable
@@ -87,6 +88,7 @@ def ask_for_token(giver: object, capacity: float) -> Handover | None:
 
 
 def wrap_acquire(original: Acquire) -> Acquire:
+    @functools.wraps(original)
     async def acquire_on_behalf_of(limiter: object, borrower: object) -> None:
         handover = asking.pop(borrower, None)
         total = limiter.total_tokens  # type: ignore[attr-defined]
@@ -119,7 +121,7 @@ async def await_token(handover: Handover, key: Key, given: Awaitable[None]) -> N
     try:
         await given
     finally:
-        del waiting[key]
+        waiting.pop(key, None)  # one borrower may wait twice
     if isnan(handover.granted_s):
         handover.granted_s = monotonic()
 
@@ -144,6 +146,7 @@ async def take_token(
 
 
 def wrap_release(original: Release) -> Release:
+    @functools.wraps(original)
     def release_on_behalf_of(limiter: object, borrower: object) -> None:
         waiters = getattr(limiter, "_wait_queue", None)
         first = next(iter(waiters), None) if waiters else None
@@ -169,6 +172,7 @@ def note_release(key: Key) -> None:
 
 
 def wrap_get_semaphore(original: Callable[[object], object]) -> Callable[[object], object]:
+    @functools.wraps(original)
     def get_semaphore(limit: object) -> object:
         semaphore = original(limit)
         if log.journal is not None:
@@ -179,6 +183,7 @@ def wrap_get_semaphore(original: Callable[[object], object]) -> Callable[[object
 
 
 def wrap_acquire_semaphore(original: Acquire) -> Acquire:
+    @functools.wraps(original)
     async def acquire(semaphore: object) -> None:
         total = limits.get(semaphore) if limits else None
         token = None if total is None else ask_for_token(semaphore, total)
@@ -190,6 +195,7 @@ def wrap_acquire_semaphore(original: Acquire) -> Acquire:
 
 
 def wrap_release_semaphore(original: Release) -> Release:
+    @functools.wraps(original)
     def release(semaphore: object) -> None:
         original(semaphore)
         if taken:

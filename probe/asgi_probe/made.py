@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -98,7 +99,10 @@ class MadeLog:
         self._executors[executor] = record.number, self._intern_stack()
 
     def note_thread(self, thread: Thread, record: RequestRecord | None, starter: FrameType) -> None:
-        """An executor that was not made in a request may fill up to its size."""
+        """An executor that was not made in a request may fill up to its size, and anyio's own
+        threads, no more than its tokens, end when they are idle."""
+        if str(type(thread).__module__).startswith("anyio."):
+            return
         if starter.f_code is ADJUSTS:
             made = self._executors.get(starter.f_locals.get("self"))
             kind = EXECUTOR_THREAD
@@ -157,6 +161,10 @@ def note_safely(note: Callable[[MadeLog], None]) -> None:
     except Exception as error:
         open_logs.clear()
         log.error("the probe no longer notes what is made: %r", error, exc_info=error)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=open_logs.clear)  # nobody there would write its rows
 
 
 def find_record() -> RequestRecord | None:
@@ -222,11 +230,9 @@ def wrap_maker(original: Call, maker: Maker) -> Call:
 
 
 def wrap_thread_start(original: Call) -> Call:
-    """anyio's own threads are no more than its tokens, and end when they are idle."""
-
     def start(thread: Thread) -> None:
         original(thread)
-        if open_logs and not type(thread).__module__.startswith("anyio."):
+        if open_logs:
             record, starter = find_record(), sys._getframe(1)
             note_safely(lambda each: each.note_thread(thread, record, starter))
 

@@ -3,6 +3,7 @@ of `anyio.to_thread.run_sync` and of the limiters that give the tokens."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Awaitable, Callable
 from math import isnan
 from time import monotonic
@@ -87,18 +88,21 @@ class PoolCall:
 
 
 def wrap_run_sync(original: RunSync) -> RunSync:
-    async def run_sync(function: Callable[..., object], *args: object, **options: object) -> object:
+    @functools.wraps(original)
+    async def run_sync(*given: object, **options: object) -> object:
         record = current.get()
+        if not given and "func" in options:
+            given = (options.pop("func"),)
+        if not given or (record is None and log.journal is None):
+            return await original(*given, **options)  # which says what is missing
+        function, args = cast(Callable[..., object], given[0]), given[1:]
         if log.journal is not None:
             return await run_noted(original, function, args, options)
-        if record is None:
-            return await original(function, *args, **options)
         call = PoolCall(function, record, None)
         try:
             return await original(call, *args, **options)
         finally:
-            if record.waits:
-                call.give_up()
+            call.give_up()
 
     run_sync.probe_original = original  # type: ignore[attr-defined]
     return run_sync
@@ -116,7 +120,7 @@ async def run_noted(
     handover = log.ask(record, queue, depth=2)
     call, task = PoolCall(function, record, handover), None
     if handover is not None:
-        handover.function, handover.given = function, args
+        handover.call = function, args
         task = expect_token(handover)
     try:
         return await original(call, *args, **options)

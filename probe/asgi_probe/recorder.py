@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from .journal import ProbeJournal, make_packer
 from .request_record import HANDLERS, RequestRecord, parse_request_id
-from .routes import EndpointFacts, Scope, describe_endpoint, find_route
+from .routes import EndpointFacts, Scope, describe_endpoint, find_route, keep_route
 
 log = logging.getLogger("probe")
 pack = make_packer(HANDLERS)
@@ -66,6 +66,7 @@ class Recorder:
                 self.journal.add("h", self.pack_row(record, self.journal))
             except Exception as error:  # whatever it is, the app must not notice
                 self.switch_off(error)
+        record.scope = keep_route(record.scope)  # threads and tasks keep the record for longer
 
     def switch_off(self, error: BaseException) -> None:
         """An instrument that breaks is taken out; the app goes on without it."""

@@ -16,6 +16,12 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
+ROUTE_KEYS = (
+    "path", "root_path", "app_root_path", "path_params", "path_template", "route", "router",
+    "endpoint", "fastapi",
+)  # fmt: skip
+
+
 class EndpointFacts(NamedTuple):
     """endpoint: "file:first_line qualname" of its code; None where it has none in Python. awaited:
     it is a coroutine function, so it runs on the loop."""
@@ -34,6 +40,11 @@ def find_route(scope: Scope) -> str:
     if not isinstance(own, str) or len(mounts) <= len(own):
         return pattern
     return restore_parameters(mounts[len(own) :], scope) + pattern
+
+
+def keep_route(scope: Scope) -> Scope:
+    """What `find_route` reads; all else, such as the request's state, ends with the request."""
+    return {key: scope[key] for key in ROUTE_KEYS if key in scope}
 
 
 def find_pattern(scope: Scope) -> str | None:

@@ -124,7 +124,13 @@ class Watchdog:
             self._stretches.close()
             if self._logs is not None:
                 self._logs.stop()
+            self._close_journal()
+
+    def _close_journal(self) -> None:
+        try:
             self._journal.close()
+        except OSError as error:  # the disk is full
+            self.recorder.switch_off(error)
 
     def _watch(self) -> None:
         """Until the loop is closed: a probe that is used on another one begins anew."""

@@ -99,12 +99,12 @@ class BlockingLabel:
     @property
     def aspects(self) -> tuple[str, ...]:
         """Of ASPECTS, what a report of it should be right in. Most codes have a cause of their own
-        making, and a route where one is asked."""
+        making, and a route where one is asked; a layer may be around several."""
         if self.code == LOOP_BLOCKED:
             return BLOCKED_ASPECTS
         known = {
             "detected": True,
-            "route": self.route is not None,
+            "route": self.route is not None and self.code != "MIDDLEWARE_COST",
             "line": bool(self.lines),
             "phase": bool(self.phases),
             "seconds": self.code in TIMED,

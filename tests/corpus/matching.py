@@ -227,11 +227,12 @@ def pick_reports(
 
 
 def rank_fit(report: Report, label: BlockingLabel) -> int:
-    """How well a report of what waits fits: its route, its line and its stage; 0: not at all."""
+    """How well a report of what waits fits, by its route, its stage and its line; 0: not at all."""
     is_there = report.line is not None and is_at_line(report, label)
-    if normalise_route(report.route) != label.route and not is_there:
+    is_of_it = normalise_route(report.route) == label.route
+    if not is_of_it and not is_there:
         return 0
-    return 1 + is_there + 2 * (report.phase in label.phases)
+    return 4 * is_of_it + 2 * (report.phase in label.phases) + is_there
 
 
 def is_at_line(report: Report, label: BlockingLabel) -> bool:

@@ -415,7 +415,7 @@ def test_beyond_the_most_only_what_has_ended_is_written(
         first = asyncio.create_task(anyio.to_thread.run_sync(gate.enter))
         await gate.wait_until_entered()
         await anyio.to_thread.run_sync(int)
-        assert [each.function for each in log.open] == [gate.enter]
+        assert [each.call for each in log.open] == [(gate.enter, ())]
         gate.leave.set()
         await first
 

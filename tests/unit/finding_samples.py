@@ -18,7 +18,7 @@ class SampleFinding(AuditFinding):
         return AuditFindings()
 
     @property
-    def message(self) -> str:
+    def facts(self) -> str:
         return self.text
 
 

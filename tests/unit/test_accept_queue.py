@@ -101,18 +101,19 @@ def test_a_wait_behind_a_block_is_named_with_its_line() -> None:
     assert (found.file, found.line, found.count) == ("main.py", 17, 3)
     assert found.longest_ms == pytest.approx(2400)
     assert found.message == (
-        "New connections waited in the accept queue, one for 2,400 ms at least, because the event "
-        "loop of each process was blocked: mostly here. Remove the blocking call."
+        "New connections waited in the accept queue, one for at least 2,400 ms, because the event "
+        "loop of every process was blocked, mostly by report() (main.py:17). Remove the blocking "
+        "call."
     )
 
 
 def test_dropped_connections_are_an_error_and_name_the_backlog() -> None:
     (found,) = find_queues(build_audit(QueueStretch(2.5, 3.0, 3), dropped=7))
     assert (found.severity, found.cause, found.line) == ("error", "blocked", 17)
-    assert "7 attempts to connect found the queue full (backlog 2)" in found.message
+    assert "7 attempts to connect found the accept queue full (backlog 2)" in found.message
     (found,) = find_queues(build_audit(dropped=1))
     assert (found.severity, found.cause, found.file) == ("error", "backlog", None)
-    assert found.message.startswith("1 attempt to connect found the queue full (backlog 2)")
+    assert found.message.startswith("1 attempt to connect found the accept queue full (backlog 2)")
 
 
 @pytest.mark.parametrize(

@@ -84,6 +84,14 @@ def test_a_loop_with_many_short_handles_is_not_the_layers() -> None:
     assert len(judge(rows)) == 1
 
 
+def test_a_time_in_which_the_probe_could_not_look_is_not_the_layers() -> None:
+    """Another thread has the GIL, and keeps it from the loop too."""
+    rows = [row for visit in range(10) for row in keep_answer(visit + 1, float(visit), 0.06)]
+    looks_s = [turn / 100 for turn in range(1000) if not 0 < turn % 100 <= 8]
+    ages = [{"pid": PID, "at_s": at_s, "heartbeat_age_s": 0.005} for at_s in looks_s]
+    assert AnswerDelayed.find(build(rows, samples=make_table(ages, PROBE))).findings == ()
+
+
 def test_a_layer_that_always_waits_also_waits_while_the_loop_is_late() -> None:
     """As long as usual: the loop was late meanwhile, and the wait went on."""
     rows = [row for visit in range(20) for row in keep_answer(visit + 1, float(visit), 0.3)]

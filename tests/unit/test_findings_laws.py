@@ -11,6 +11,7 @@ from analysis.findings import AuditEvidence, find_all
 from analysis.findings.attribution import MIN_SAMPLES
 from analysis.findings.causes import BLOCK_S, EXCUSES, judge_stretch
 from analysis.findings.evidence import StretchClocks
+from analysis.findings.loop_blocked import LoopBlocked
 from tests.unit.audit_samples import AuditBuilder, Entry, endpoint, library, own
 
 SHARES = st.floats(0, 1)
@@ -107,7 +108,7 @@ def test_without_clocks_nothing_is_explained_but_a_collection(clocks: StretchClo
 
 @given(make_audit())
 def test_seconds_add_up(evidence: AuditEvidence) -> None:
-    found = find_all(evidence)
+    found = LoopBlocked.find(evidence)
     accused_s = sum(each.seconds or 0.0 for each in found.findings)
     length_s = sum(each.clocks.length_s for each in evidence.stretches)
     assert abs(accused_s + found.unexplained_s + found.excused_s - length_s) < 1e-6
@@ -116,7 +117,7 @@ def test_seconds_add_up(evidence: AuditEvidence) -> None:
 
 @given(make_audit())
 def test_each_place_is_one_finding(evidence: AuditEvidence) -> None:
-    found = find_all(evidence).findings
+    found = LoopBlocked.find(evidence).findings
     keys = [
         (each.route, each.phase, each.file, each.line, each.function, each.call) for each in found
     ]

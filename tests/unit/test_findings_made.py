@@ -82,8 +82,8 @@ def test_a_client_of_each_request_is_found_with_its_line_and_its_cpu() -> None:
     assert found.median_ms == pytest.approx(15.0)
     assert found.share == pytest.approx(0.03)
     assert found.message == (
-        "httpx.AsyncClient() is made in each request of /quote and takes 15.0 ms of CPU: make one "
-        "at startup and share it."
+        "httpx.AsyncClient() is made in each request of /quote and takes 15.0 ms of CPU (median). "
+        "Make one at startup and share it."
     )
 
 
@@ -111,7 +111,7 @@ def test_a_cheap_client_is_worth_a_word_and_a_cheap_context_none() -> None:
     client: list[Row] = [make(each, "aiohttp.ClientSession", CLIENT, 0.0001) for each in requests]
     (found,) = find(ClientPerRequest, build(requests, client))
     assert found.severity == "info"
-    assert "opens connections of its own" in found.message
+    assert "has a connection pool of its own" in found.message
     context: list[Row] = [make(each, "TLS context", CLIENT, 0.0001) for each in requests]
     assert find(ClientPerRequest, build(requests, context)) == ()
 
@@ -188,7 +188,7 @@ def test_an_executor_of_each_request_is_named_as_one() -> None:
     made: list[Row] = [make(each, "executor thread", LEAK) for each in requests * 2]
     (found,) = find(ThreadGrowth, build(requests, made))
     assert (found.call, found.count, found.severity) == ("ThreadPoolExecutor", 20, "warning")
-    assert "40 threads of 20 requests still ran" in found.message
+    assert "40 threads that 20 requests started still ran" in found.message
 
 
 def sample(total: float, borrowed: float, count: int = 10, first: int = 0) -> list[Row]:
@@ -223,7 +223,7 @@ def test_an_unusual_size_is_said_with_its_number(total: float, said: str) -> Non
 def test_a_pool_that_lends_more_than_it_has_is_said() -> None:
     over = sample(40.0, 43.0, 3, first=10)
     (found,) = find(LimiterSize, build(samples=[*sample(40.0, 40.0), *over]))
-    assert "lent 43 tokens and has 40 tokens" in found.message
+    assert "has 40 tokens, but 43 were in use at once" in found.message
     assert find(LimiterSize, build(samples=[*sample(40.0, 40.0), *over[:2]])) == ()
 
 
@@ -232,8 +232,8 @@ def test_a_pool_that_lends_more_than_it_has_is_said() -> None:
     [
         (False, True, None, None),
         (True, False, None, None),
-        (True, True, "orjson.orjson", "the import of orjson.orjson has turned it on"),
-        (True, True, None, "a module that is not made for running without it"),
+        (True, True, "orjson.orjson", "the import of orjson.orjson turned it on"),
+        (True, True, None, "a module that does not support running without it"),
         (True, True, GIL_OPTION, "Remove the option"),
     ],
 )

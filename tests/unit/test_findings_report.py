@@ -69,7 +69,8 @@ The event loop waited 1.0 s for a processor: the machine was busy. Run the audit
 
 The event loop is blocked at 1 place, for 1.0 s; 1 more is for information. In
   10 requests of 2 routes in 10 s. The worst: main.py:17
-  build_report_with_a_long_name, /report (endpoint), 1.0 s."""
+  build_report_with_a_long_name, /report (endpoint), blocks the event loop for
+  1.0 s."""
 
 
 def render_busy_audit(verbose: bool = False) -> str:
@@ -144,7 +145,7 @@ def test_a_load_that_asked_no_route_alone_has_all_its_rows() -> None:
 KINDS = """\
 findings                     what happens              requests seconds longest
                                                                              ms
-service.py:36 pay            deadlock of pools               40   400.0       –
+service.py:36 pay            pool deadlock                   40   400.0       –
   /pay (endpoint): 40 of 40 threads stand at service.py:36.
 main.py:20 read              waits for a thread             300    90.5   1,200
   /read (dependency): Something happens.
@@ -156,10 +157,11 @@ main.py:61 check             needs no thread                900     2.0       �
   /health/1 (endpoint): Something happens.
 and 2 more for information, with -v and in findings.json
 
-Pools wait for each other at 1 place, for 400.0 s; requests wait for a thread of
-  the pool at 1 place, for 90.5 s; workers are killed or crash; 4 more are for
-  information. In 9 requests of 1 route in 60 s. The worst: service.py:36 pay,
-  /pay (endpoint), 400.0 s."""
+Threads and requests wait for each other at 1 place, for 400.0 s; requests wait
+  for a thread or a limiter at 1 place, for 90.5 s; workers are killed or crash;
+  4 more are for information. In 9 requests of 1 route in 60 s. The worst:
+  main.py:20 read, /read (dependency): waits for a thread, 90.5 s; requests of
+  other routes lost 80.0 s."""
 
 
 def build_kinds() -> AuditFindings:
@@ -276,7 +278,7 @@ def test_the_page_shows_holders_victims_and_the_matrix(tmp_path: Path) -> None:
     assert "main.py:10 keep, /&lt;pay&gt; (endpoint)</code> for 1,234.5 thread-seconds" in page
     assert "300 requests of <code>/read</code> lost 80.0 s" in page
     assert '<td style="--shade: 1.0">80.0</td><td style="--shade: 0.01"></td>' in page
-    assert page.index("deadlock of pools") < page.index("needs no thread")
+    assert page.index("pool deadlock") < page.index("needs no thread")
     assert "/<pay>" not in page
 
 

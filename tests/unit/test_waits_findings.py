@@ -66,9 +66,16 @@ def test_a_wait_for_the_pool_names_who_waits_and_who_keeps_the_threads() -> None
     assert (holder.route, holder.phase, holder.line, holder.seconds) == (
         "/slow", "endpoint", 50, 8.0,
     )  # fmt: skip
-    assert "4 of 4 threads are in use meanwhile, 100% of the time by load()" in found.message
-    assert "3 requests of /quick wait for a thread of anyio's pool before a dep" in found.message
-    assert "2,000 ms at the median, 2,000 ms at most" in found.message
+    assert found.facts == (
+        "3 requests wait for a thread of anyio's pool to run the dependency find_user(): 2,000 ms "
+        "(median), 2,000 ms at most."
+    )
+    who, cure = found.advice.values()
+    assert who == (
+        "Meanwhile, 4 of 4 threads are in use, 100 % of their time by load() (main.py:50) for "
+        "/slow."
+    )
+    assert found.message == f"{found.facts} {who} {cure}"
 
 
 def test_a_wait_for_the_loop_is_none_for_the_pool() -> None:
@@ -77,7 +84,7 @@ def test_a_wait_for_the_loop_is_none_for_the_pool() -> None:
     mixed = wait(0.5, began_s=2.5, ended_s=2.6)
     (found,) = find(PoolWait, build([*fill(ended_s=1.5), mixed]))
     assert (found.seconds, found.loop_ms) == (0.5, 1000.0)
-    assert "add 1,000 ms" in found.message
+    assert "another 1,000 ms pass" in found.message
 
 
 def test_a_full_pool_that_hurts_nobody_is_innocent() -> None:
@@ -111,9 +118,32 @@ def test_a_wait_after_the_answer_is_no_latency() -> None:
     late = wait(2.0, asker=json.dumps(BACKGROUND), work=f"{FOLDER}/main.py:30 mail")
     (found,) = find(PoolWait, build([*fill(), late], [answer(1, 0.5, 0.9)]))
     assert (found.phase, found.share, found.severity) == ("background", None, "warning")
-    assert "no client waits for it" in found.message
+    assert "mostly after the answer, when no client waits" in found.message
     (before,) = find(PoolWait, build([*fill(), late], [answer(1, 0.5, 4.0)]))
     assert (before.severity, "no client" in before.message) == ("error", False)
+
+
+def test_waits_of_which_a_client_sees_some_are_not_said_to_be_all_after_the_answer() -> None:
+    asker, work = json.dumps(BACKGROUND), f"{FOLDER}/main.py:30 mail"
+    late = (wait(seconds, visit, asker=asker, work=work) for visit, seconds in ((1, 0.5), (2, 2.0)))
+    rows = [*fill(), *late]
+    (found,) = find(PoolWait, build(rows, [answer(1, 0.5, 4.0), answer(2, 0.5, 0.9)]))
+    assert found.is_after
+    assert "mostly after the answer" in found.message
+
+
+def test_one_request_and_one_thread_are_singular() -> None:
+    (found,) = find(PoolWait, build([*fill(threads=1), wait(2.0, capacity=1.0)]))
+    assert found.facts.startswith("1 request waits for a thread of anyio's pool to run")
+    assert found.facts.endswith("find_user(): 2,000 ms.")
+    assert "1 of 1 thread is in use, 100 % of its time by load()" in found.message
+
+
+def test_waits_for_one_queue_share_their_advice() -> None:
+    rows = [*fill(), wait(2.0), wait(1.0, visit=2, route="/other")]
+    first, second = find(PoolWait, build(rows))
+    assert first.facts != second.facts
+    assert first.advice == second.advice
 
 
 def test_a_wait_that_never_ends_counts() -> None:
@@ -129,7 +159,7 @@ LIMITS: Sequence[tuple[str, Sequence[Entry]]] = [
         [TO_THREAD[0], library("starlette.middleware.gzip", "apply_compression"), *APP],
     ),
     (
-        "a place of Depends(max_concurrency=...)",
+        "a slot of Depends(max_concurrency=...)",
         [library("fastapi.dependencies.utils", "solve_dependencies"), *APP],
     ),
 ]
@@ -151,7 +181,7 @@ def test_a_limiter_is_a_queue_of_its_own(name: str, asker: Sequence[Entry]) -> N
     [
         ("executor", "asyncio's default executor"),
         ("executor db", "the ThreadPoolExecutor db"),
-        ("asgiref", "asgiref, which runs thread-sensitive code in one thread"),
+        ("asgiref", "asgiref's executor for thread-sensitive code"),
     ],
 )
 def test_executors_are_queues_of_their_own(queue: str, name: str) -> None:
@@ -168,7 +198,7 @@ def test_executors_are_queues_of_their_own(queue: str, name: str) -> None:
 def test_without_known_holders_the_confidence_is_low() -> None:
     (found,) = find(PoolWait, build([wait(2.0)]))
     assert (found.confidence, found.holders) == ("low", ())
-    assert "0 of 4 threads are known to be in use meanwhile." in found.message
+    assert "Meanwhile, 0 of 4 threads are known to be in use." in found.message
 
 
 def test_findings_json_takes_the_findings() -> None:

@@ -65,7 +65,10 @@ def test_streams_that_keep_all_threads_are_found_with_who_lost_what() -> None:
     (victim,) = found.victims
     assert (victim.route, victim.requests, round(victim.seconds, 6)) == ("/quick", 5, 4.0)
     assert (found.severity, found.confidence) == ("warning", "high")
-    assert "The stream feed() keeps a thread of anyio's pool for up to 7.2 s" in found.message
+    assert (
+        "The stream feed() keeps threads of anyio's pool for up to 7.2 s per request."
+        in found.message
+    )
     assert "5 requests of other routes lost 4.0 s." in found.message
 
 
@@ -84,7 +87,7 @@ def test_half_of_a_pool_for_long_is_found_before_anybody_waits() -> None:
     rows = [row for visit in (1, 2) for row in stream(visit)]
     (found,) = find_pins(rows)
     assert (found.severity, found.victims) == ("warning", ())
-    assert "together its calls keep 2.0 of the 4 on average" in found.message
+    assert "they keep 2.0 of 4 on average" in found.message
 
 
 @pytest.mark.parametrize(
@@ -173,8 +176,9 @@ def test_a_trivial_dependency_is_found_with_what_its_hop_costs() -> None:
     assert round(found.median_ms or 0, 6) == 0.25
     assert round(found.seconds or 0, 6) == 0.005
     assert found.message == (
-        "The dependency load() takes a thread to compute for 20.0 µs; the way to the thread takes "
-        "250 µs at the median. Declare it `async def`: then it runs on the event loop."
+        "The dependency load() uses 20.0 µs of CPU in a thread (median); the hand-over to the "
+        "thread takes 250 µs. Declare it `async def`, so that it runs on the event loop, unless it "
+        "waits for a file, a lock or the network."
     )
 
 
@@ -183,7 +187,7 @@ def test_it_is_a_warning_where_its_calls_wait_for_threads() -> None:
     late = [{**each, "began_s": 1.5, "ended_s": 1.50001} for each in late]
     (found,) = find_trivial([*(call(turn) for turn in range(MIN_CALLS)), *late])
     assert (found.severity, round(found.waited_s, 6)) == ("warning", 1.5)
-    assert "Its calls waited 1.5 s for a thread." in found.message
+    assert "Its calls waited 1.5 s for a thread in all." in found.message
 
 
 def test_one_function_of_several_routes_is_one_finding() -> None:
@@ -195,7 +199,7 @@ def test_one_function_of_several_routes_is_one_finding() -> None:
 def test_a_constructor_cannot_be_async() -> None:
     work = f"{FOLDER}/main.py:10 Page.__init__"
     (found,) = find_trivial([call(turn, work=work) for turn in range(MIN_CALLS)])
-    assert "Let an `async def` dependency make the object" in found.message
+    assert "Make the object in an `async def` dependency" in found.message
 
 
 @pytest.mark.parametrize(

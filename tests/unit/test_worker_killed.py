@@ -51,9 +51,10 @@ def test_a_kill_names_the_block_before_it_and_the_requests_that_it_cost() -> Non
     assert found.seconds == pytest.approx(3 * 1.02)
     assert found.message == (
         "gunicorn killed a worker once after --timeout 2 s without a heartbeat. Its event loop was "
-        "blocked for 1.6 s of the last 2 s, mostly here: for 1.6 s at once. Without a block, a "
-        "heartbeat comes every 1 s: a block of 1 s can suffice, and shorter ones add up. Remove "
-        "the blocking call: a longer --timeout only stops the kills. 3 requests got no answer."
+        "blocked for 1.6 s of the last 2 s, mostly by report() (main.py:17), whose longest block "
+        "lasted 1.6 s. Without a block, a heartbeat comes every 1 s: a block of 1 s can suffice, "
+        "and shorter ones add up. Remove the blocking call: a longer --timeout only stops the "
+        "kills. 3 requests got no answer."
     )
 
 
@@ -88,7 +89,7 @@ def test_a_block_that_the_kill_cut_lasts_until_it() -> None:
 @pytest.mark.parametrize(
     ("reason", "detail", "said"),
     [
-        ("killed", "", "A worker was killed by SIGKILL once, and not for its heartbeat"),
+        ("killed", "", "SIGKILL ended a worker once, and not for its heartbeat"),
         ("signal", "SIGSEGV", "A worker crashed once (SIGSEGV)"),
         ("exit", "3", "A worker ended by itself once (exit code 3)"),
     ],
@@ -161,4 +162,4 @@ def test_a_worker_killed_from_outside_had_so_much_memory() -> None:
         for pid, at_s, rss in ((PID, 1.0, 9e8), (PID, 7.0, 5e8), (PID + 1, 7.0, 8e8))
     ]
     (found,) = find_kills(replace(evidence, samples=make_table(rows, PROBE)))
-    assert "It had 500 MB when it was last seen." in found.message
+    assert "It used 500 MB when last seen." in found.message

@@ -35,11 +35,11 @@ class SigningLayer:
         async def sign(message: Message) -> None:
             if message["type"] == "http.response.start":
                 with measure("start-delayed"):
-                    await asyncio.sleep(WAIT_S)  # waits: start-delayed
+                    await asyncio.sleep(WAIT_S)
             await send(message)
 
         is_signed = scope.get("path") == "/signed"
-        await self.app(scope, receive, sign if is_signed else send)
+        await self.app(scope, receive, sign if is_signed else send)  # waits: start-delayed
 
 
 class QuotaLayer:

@@ -13,7 +13,7 @@ import aiofiles
 from fastapi import FastAPI
 from truth import note_wait
 
-WORK_S, PAGE_S, PACE_S = 0.4, 0.15, 0.1
+WORK_S, PAGE_S, PACE_S = 0.8, 0.15, 0.1
 """PACE_S: before what is done in no time, so that users do not wait for the event loop."""
 NOTE = Path(__file__).with_name("documents") / "note.txt"
 PRINTERS = ThreadPoolExecutor(2, thread_name_prefix="printer")
@@ -42,8 +42,13 @@ async def send_compressed() -> str:
 async def send_note() -> str:
     await asyncio.sleep(PACE_S)
     asked_s = monotonic()
-    async with aiofiles.open(NOTE) as file:  # waits: wait-for-note
-        text = await file.read()
+    file = await aiofiles.open(NOTE)  # waits: wait-for-note
+    note_wait("wait-for-note", asked_s)
+    asked_s = monotonic()
+    text = await file.read()
+    note_wait("wait-for-note", asked_s)
+    asked_s = monotonic()
+    await file.close()
     note_wait("wait-for-note", asked_s)
     return text
 
@@ -83,10 +88,10 @@ async def send_page_count() -> int:
 
 @app.get("/desk")
 async def sleep_at_desk() -> str:
-    await asyncio.get_running_loop().run_in_executor(DESKS, time.sleep, WORK_S)
+    await asyncio.get_running_loop().run_in_executor(DESKS, time.sleep, PAGE_S)
     return "slept"
 
 
 @app.get("/free", response_model=None)
 def sleep_in_free_pool() -> None:
-    time.sleep(WORK_S)
+    time.sleep(PAGE_S)

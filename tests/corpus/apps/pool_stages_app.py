@@ -21,10 +21,10 @@ from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 from pydantic import BaseModel, model_validator
 from starlette.concurrency import run_in_threadpool
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from truth import note_wait
 
-WORK_S = 0.6
+WORK_S = 1.0
 PACE_S = 0.1
 DOCUMENTS = Path(__file__).with_name("documents")
 
@@ -36,14 +36,22 @@ async def shrink_pool(_: FastAPI) -> AsyncIterator[None]:
 
 
 class RequestClock:
-    """The work of these routes is done in no time: from where they note a moment to their end, all
-    is a wait for the pool."""
+    """The work of these routes is done in no time: from where they note a moment to each message of
+    the answer, and to their end, all is a wait for the pool."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self.app(scope, receive, send)
+        async def send_noted(message: Message) -> None:
+            noted = scope.get("noted")
+            if noted:
+                note_wait(*noted)
+            await send(message)
+            if noted:
+                scope["noted"] = noted[0], monotonic()
+
+        await self.app(scope, receive, send_noted)
         if noted := scope.get("noted"):
             note_wait(*noted)
 
@@ -164,15 +172,19 @@ async def send_file(request: Request) -> FileResponse:
     return FileResponse(DOCUMENTS / "note.txt")  # waits: wait-for-file
 
 
-def iterate_lines() -> Iterator[str]:
+def iterate_lines(asked_s: float) -> Iterator[str]:
+    """Each chunk is asked for as soon as the one before is sent; so is the end."""
     for number in range(4):
+        note_wait("wait-for-chunk", asked_s)
+        asked_s = monotonic()
         yield f"{number}\n"  # waits: wait-for-chunk
+    note_wait("wait-for-chunk", asked_s)
 
 
 @app.get("/stream", response_model=None)
-async def stream(request: Request) -> StreamingResponse:
-    await note(request.scope, "wait-for-chunk")
-    return StreamingResponse(iterate_lines(), media_type="text/plain")
+async def stream() -> StreamingResponse:
+    await asyncio.sleep(PACE_S)
+    return StreamingResponse(iterate_lines(monotonic()), media_type="text/plain")
 
 
 def close_session(asked_s: float) -> None:

@@ -1,0 +1,86 @@
+"""The worst cause that an audit found: of a full queue who keeps it full, and not who waits."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from analysis.findings import AuditFinding
+from analysis.findings.pool_deadlock import PoolDeadlock
+from analysis.findings.queue_wait import QueueWait, describe_holder
+from analysis.report.finding_words import SHOWN_S, count, format_place, format_route, name_finding
+
+
+def describe_worst(found: Sequence[AuditFinding]) -> str:
+    """found: the worst first. Waits for one queue have one cause: together they are one, which is
+    the deadlock of the queue where there is one."""
+    groups: dict[object, list[AuditFinding]] = defaultdict(list)
+    for number, each in enumerate(found):
+        groups[find_queue(each) or number].append(each)
+    worst = max(groups.values(), key=measure_harm)
+    stuck = next((each for each in worst if isinstance(each, PoolDeadlock)), None)
+    waits = [each for each in worst if isinstance(each, QueueWait)]
+    if stuck is not None:
+        return describe_deadlock(stuck)
+    return describe_queue(waits) if waits else describe_place(worst[0])
+
+
+def find_queue(found: AuditFinding) -> str | None:
+    """Its name."""
+    if isinstance(found, PoolDeadlock):
+        return found.pool.partition(" of ")[2]
+    return found.queue_name.name if isinstance(found, QueueWait) else None
+
+
+def describe_deadlock(stuck: PoolDeadlock) -> str:
+    lost = f"{count('request', stuck.count or 0)} lost {stuck.seconds or 0.0:,.1f} s in all"
+    return f"{stuck.describe_stand()}; {lost}"
+
+
+def measure_harm(found: Sequence[AuditFinding]) -> tuple[float, float]:
+    """Seconds of other routes' requests, and their own."""
+    return sum(each.taken_s for each in found), sum(each.seconds or 0.0 for each in found)
+
+
+def describe_queue(waits: Sequence[QueueWait]) -> str:
+    """Who keeps the queue full, and who waits."""
+    named, worst = waits[0].queue_name, max(waits, key=lambda each: measure_harm([each]))
+    routes = {each.route for each in waits}
+    which = f"of {count('route', len(routes))}"
+    if len(routes) == 1:
+        which = f"of {worst.route}" if worst.route else "of unknown routes"
+    waited_s = sum(each.seconds or 0.0 for each in waits)
+    waited = f"requests {which} waited {waited_s:,.1f} s for"
+    blamed_s = share_waits(waits)
+    if not blamed_s:
+        return f"{waited} a {named.unit} of {named.name}"
+    holder = max(blamed_s, key=lambda each: blamed_s[each])
+    size = "" if worst.capacity is None else f" ({worst.capacity:,.0f} in all)"
+    share = f"{100 * blamed_s[holder] / waited_s:.0f} %"
+    return (
+        f"{holder} keeps {named.unit}s of {named.name}{size}; {waited} one, {share} of it behind "
+        "this code"
+    )
+
+
+def share_waits(waits: Sequence[QueueWait]) -> dict[str, float]:
+    """Seconds of waiting behind each holder. Each token that is in use answers for an equal part of
+    a wait; tokens whose use is not known answer for theirs, and are nobody's."""
+    blamed_s: dict[str, float] = defaultdict(float)
+    for each in waits:
+        kept_s = sum(holder.seconds for holder in each.holders or ())
+        known = min(1.0, each.in_use / each.capacity) if each.capacity else 1.0
+        for holder in each.holders or ():
+            part = known * holder.seconds / kept_s
+            blamed_s[describe_holder(holder)] += (each.seconds or 0.0) * part
+    return blamed_s
+
+
+def describe_place(worst: AuditFinding) -> str:
+    seconds = "" if (worst.seconds or 0.0) < SHOWN_S else f", {worst.seconds:,.1f} s"
+    place = f"{format_place(worst)}, {format_route(worst)}"
+    if worst.code == "LOOP_BLOCKED":
+        place = f"{place}, blocks the event loop for {worst.seconds:,.1f} s"
+    else:
+        place = f"{place}: {name_finding(worst)}{seconds}"
+    if not worst.taken_s:
+        return place
+    return f"{place}; requests of other routes lost {worst.taken_s:,.1f} s"
