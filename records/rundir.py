@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from io import BytesIO
 from pathlib import Path
 
 import polars as pl
@@ -81,7 +82,15 @@ class CellDir:
         (self.path / name_stacks_file(level)).write_text(format_stacks(stacks))
 
     def save_table(self, name: str, frame: pl.DataFrame) -> None:
-        frame.write_parquet(self.path / f"{name}.parquet", compression="zstd")
+        """Raises OSError where the disk is full, and leaves no part of it."""
+        content = BytesIO()
+        frame.write_parquet(content, compression="zstd")
+        path = self.path / f"{name}.parquet"
+        try:
+            path.write_bytes(content.getbuffer())
+        except OSError:
+            path.unlink(missing_ok=True)
+            raise
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,13 @@ from records.build_probe_tables import PROBE_TABLES
 from records.build_tables import read_journals
 from records.rundir import RunDir, create_run
 from records.server import ServerRecord
-from scenarios.errors import ALL_WELL, CANNOT, INTERRUPTED, UserError
+from scenarios.errors import (
+    ALL_WELL,
+    CANNOT,
+    INTERRUPTED,
+    UserError,
+    build_cannot_run_error,
+)
 from stress.audit.attach import start_audited_app
 from stress.audit.audited_app import AuditedApp
 from stress.audit.command import AuditedCommand
@@ -132,6 +138,17 @@ class Audit:
         """On stderr: the answer alone goes to stdout."""
         print(f"study: {text}", file=sys.stderr, flush=True)
 
+    def keep(self) -> None:
+        """Raises UserError where the disk is full."""
+        try:
+            self.save()
+        except OSError as error:
+            raise build_cannot_run_error(
+                f"{self.directory.path}: cannot save the audit: {error.strerror or error}. What "
+                "the probe wrote stays in it. Make room, or take another folder (--out), and run "
+                "it again"
+            ) from error
+
     def save(self) -> None:
         """What was seen, as far as it goes."""
         end_s = monotonic()
@@ -186,7 +203,7 @@ def audit_service(order: AuditOrder) -> int:
         if order.only_plan:
             directory.discard()
             return INTERRUPTED if audit.ended_by else ALL_WELL
-        audit.save()  # a signal is only noted here: it cannot tear what was measured
+        audit.keep()  # a signal is only noted here: it cannot tear what was measured
     code = report_audit(directory, json_output=order.json_output, verbose=order.verbose)
     if audit.ended_by is None:
         return code

@@ -104,8 +104,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"study: {' '.join(str(error).split())}", file=sys.stderr)
         return WRONG_USE
     except OSError as error:
-        where = f" {error.filename}" if error.filename else ""
-        print(f"study: cannot go on: {error.strerror or error}:{where}", file=sys.stderr)
+        where = f": {error.filename}" if error.filename else ""
+        print(f"study: cannot go on: {error.strerror or error}{where}", file=sys.stderr)
         return CANNOT
     except KeyboardInterrupt:
         return INTERRUPTED

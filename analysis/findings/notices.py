@@ -1,6 +1,9 @@
 """What is nobody's fault, and what an audit could not see."""
 
 from collections.abc import Iterator, Mapping
+from math import inf
+
+import polars as pl
 
 from analysis.findings.attribution import Attribution
 from analysis.findings.base import Notice
@@ -9,6 +12,8 @@ from scenarios.units import Second
 
 NOTED_S = 0.1
 """Less in a whole audit is not worth a line."""
+UNRECORDED_S: Second = 2.0
+"""A process that says nothing for so long, until the load or its life ends, has no probe."""
 LOST: Mapping[str, str] = {
     "NO_CPU": "The event loop waited {:,.1f} s for a processor: the machine was busy. Run the "
     "audit on a quiet machine for exact seconds.",
@@ -57,6 +62,7 @@ def list_limits(evidence: AuditEvidence) -> Iterator[Notice]:
     yield from (Notice(code, LIMITS[code]) for code, is_so in applies.items() if is_so)
     if record.interrupted is not None:
         yield Notice("INTERRUPTED", f"The audit was cut short: {record.interrupted}.")
+    yield from list_unrecorded(evidence)
     for table in list_lost_tables(evidence):
         yield Notice(
             "NOT_RECORDED",
@@ -66,6 +72,24 @@ def list_limits(evidence: AuditEvidence) -> Iterator[Notice]:
     for each in record.unasked:
         text = f"{each.method} {each.route} was not asked: {each.reason}. To ask it: {each.how}"
         yield Notice("UNASKED", text)
+
+
+def list_unrecorded(evidence: AuditEvidence) -> Iterator[Notice]:
+    """Processes whose probe has written until some time of the load, and nothing since."""
+    phases, samples = evidence.record.phases, evidence.samples
+    if not phases:
+        return
+    gone_s = {each.pid: each.at_s for each in evidence.record.server.ends}
+    last = samples.group_by("pid", maintain_order=True).agg(pl.col("at_s").max())
+    for pid, last_s in last.drop_nulls().iter_rows():
+        silent_s = min(phases[-1].ended_s, gone_s.get(pid, inf)) - last_s
+        if last_s >= phases[0].began_s and silent_s >= UNRECORDED_S:
+            text = (
+                f"The probe in process {pid} wrote nothing for the last {silent_s:,.1f} s of the "
+                "load: the findings and their seconds know nothing of that time. Look for a full "
+                "disk, and for the probe's error in the service's own log."
+            )
+            yield Notice("RECORDING_STOPPED", text, silent_s)
 
 
 def list_lost_tables(evidence: AuditEvidence) -> Iterator[str]:

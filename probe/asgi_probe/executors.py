@@ -42,13 +42,13 @@ def instrument_executors() -> None:
         if handover is None:
             return original(self, ExecutorCall(function, record, None), *args, **options)
         handover.call = function, args
-        wait = QueuedSubmit(handover, find_queue(self, handover.asker))
+        place = ExecutorPlace(handover, find_queue(self, handover.asker))
         try:
-            future = original(self, ExecutorCall(function, record, wait), *args, **options)
+            future = original(self, ExecutorCall(function, record, place), *args, **options)
         except BaseException:
-            wait.give_up(None)
+            place.give_up(None)
             raise
-        future.add_done_callback(wait.give_up)
+        future.add_done_callback(place.give_up)
         return future
 
     vars(futures)["ThreadPoolExecutor"].submit = submit
@@ -64,7 +64,7 @@ def is_of_interpreters(executor: ThreadPoolExecutor) -> bool:
     )
 
 
-class QueuedSubmit:
+class ExecutorPlace:
     """A hand-over in its queue. Its future keeps it, so it keeps nothing of the app's."""
 
     __slots__ = ("handover", "queue")
@@ -100,20 +100,20 @@ class QueuedSubmit:
 class ExecutorCall:
     """A call that is handed to an executor, and what is noted of it on the thread that runs it."""
 
-    __slots__ = ("function", "record", "wait")
+    __slots__ = ("function", "place", "record")
 
     def __init__(
-        self, function: Call, record: RequestRecord | None, wait: QueuedSubmit | None
+        self, function: Call, record: RequestRecord | None, place: ExecutorPlace | None
     ) -> None:
         self.function = function
         self.record = record
-        self.wait = wait
+        self.place = place
 
     def __call__(self, /, *args: object, **options: object) -> object:
-        wait, span = self.wait, None
+        place, span = self.place, None
         if self.record is not None:
             span = WorkSpan(self.record, monotonic())
-        handover = None if wait is None else wait.begin()
+        handover = None if place is None else place.begin()
         try:
             return self.function(*args, **options)
         except BaseException as error:
@@ -123,8 +123,8 @@ class ExecutorCall:
         finally:
             if span is not None:
                 span.ended_s = monotonic()
-            if wait is not None:
-                wait.end()
+            if place is not None:
+                place.end()
 
 
 def find_queue(executor: ThreadPoolExecutor, asker: str | None) -> Queue:

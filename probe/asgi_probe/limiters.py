@@ -24,8 +24,9 @@ asking: dict[object, Handover] = {}
 """Calls that will ask for a token of a limiter next, by the task."""
 waiting: dict[Key, Handover] = {}
 """What waits for a token: by the id of what gives it, and the borrower."""
-taken: dict[Key, Handover] = {}
-"""Tokens that no thread was asked for with, until they are released."""
+taken: dict[Key, list[Handover]] = {}
+"""Tokens that no thread was asked for with, until they are released. One task may have several of a
+semaphore."""
 limits: WeakKeyDictionary[object, int] = WeakKeyDictionary()
 """The tokens of FastAPI's semaphores."""
 
@@ -142,7 +143,7 @@ async def take_token(
     except BaseException:
         log.give_up(handover)
         raise
-    taken[key] = handover
+    taken.setdefault(key, []).append(handover)
 
 
 def wrap_release(original: Release) -> Release:
@@ -166,9 +167,11 @@ def note_grant(handover: Handover | None) -> None:
 
 
 def note_release(key: Key) -> None:
-    handover = taken.pop(key, None)
-    if handover is not None:
-        log.close(handover)
+    handovers = taken.get(key)
+    if handovers:
+        log.close(handovers.pop())
+        if not handovers:
+            del taken[key]
 
 
 def wrap_get_semaphore(original: Callable[[object], object]) -> Callable[[object], object]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import copy_context
 from functools import partial, wraps
@@ -15,6 +15,7 @@ import anyio
 import anyio.to_thread
 import pytest
 from asgi_probe.attach_report import DIRECTORY_VARIABLE
+from asgi_probe.limiters import taken
 from asgi_probe.routes import App
 from asgi_probe.work_names import describe_work
 from fastapi import BackgroundTasks, Depends, FastAPI
@@ -165,10 +166,33 @@ def test_the_place_that_asks_is_of_the_stage(tmp_path: Path) -> None:
     assert own[0].asker == own[1].asker
 
 
-@pytest.mark.skipif(
+has_limits = pytest.mark.skipif(
     "max_concurrency" not in getattr(DependsParameter, "__dataclass_fields__", {}),
     reason="this FastAPI has no such limit",
 )
+
+
+@has_limits
+def test_a_request_may_have_two_tokens_of_a_dependencys_limit(tmp_path: Path) -> None:
+    app = FastAPI()
+
+    async def depend() -> AsyncIterator[None]:
+        yield
+
+    limited = Depends(depend, use_cache=False, max_concurrency=2)  # type: ignore[call-arg,unused-ignore]
+
+    async def depend_on_it(_: None = limited) -> None: ...
+
+    @app.get("/")
+    async def answer(_: None = limited, __: None = Depends(depend_on_it)) -> None: ...
+
+    rows = [row for row in record(app, tmp_path, get("/")) if row.queue.startswith("limiter")]
+    assert len(rows) == 2
+    assert [row for row in rows if row.ended_s is None] == []
+    assert taken == {}
+
+
+@has_limits
 def test_a_limit_of_a_dependency_is_a_queue(tmp_path: Path) -> None:
     gate = Gate()
     app = FastAPI()

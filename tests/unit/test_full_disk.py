@@ -1,0 +1,73 @@
+"""A disk that is full while an audit saves, or was while it recorded."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from analysis.findings.notices import list_limits
+from records.audit import KIND
+from records.rows import PROBE
+from records.rundir import CellDir, create_run
+from records.server import ServerRecord, WorkerEnd
+from scenarios.errors import CANNOT, UserError
+from stress.audit.driven import AuditLoad
+from stress.audit.requests import RequestOptions
+from stress.interruption import Interruption
+from study.audit import Audit, AuditOrder
+from tests.unit.audit_samples import PID, AuditBuilder, make_table
+
+FULL = Path("/dev/full")
+pytestmark = pytest.mark.skipif(not FULL.exists(), reason="this system has no /dev/full")
+
+
+def test_no_part_of_a_table_is_left(tmp_path: Path) -> None:
+    path = tmp_path / "probe.parquet"
+    path.symlink_to(FULL)
+    with pytest.raises(OSError, match="No space left"):
+        CellDir(tmp_path).save_table("probe", pl.DataFrame({"at_s": [1.0]}))
+    assert not path.is_symlink()
+
+
+def test_an_audit_that_cannot_be_saved_is_one_line_and_keeps_the_journals(tmp_path: Path) -> None:
+    directory = create_run(tmp_path, KIND)
+    cell = directory.open_cell(KIND)
+    cell.raw.mkdir(parents=True)
+    journal = cell.raw / "attach-7.json"
+    journal.touch()
+    (cell.path / "asked.parquet").symlink_to(FULL)
+    order = AuditOrder(
+        command=None,
+        url="http://127.0.0.1:1",
+        port=None,
+        requests=RequestOptions(),
+        load=AuditLoad(0.0),
+        out=tmp_path,
+        recorded_command="",
+    )
+    with pytest.raises(UserError, match="cannot save the audit: No space left") as caught:
+        Audit(order, directory, Interruption()).keep()
+    assert caught.value.exit_code == CANNOT
+    assert "\n" not in str(caught.value)
+    assert journal.exists()
+
+
+@pytest.mark.parametrize(
+    ("until_s", "gone_s", "silent_s"),
+    [(9.0, None, None), (4.0, None, 6.0), (4.0, 4.1, None), (4.0, 7.0, 3.0), (-1.0, None, None)],
+)
+def test_a_probe_that_stopped_within_the_load_is_said(
+    until_s: float, gone_s: float | None, silent_s: float | None
+) -> None:
+    """The load is over at 10 s; one that never wrote within it was there before, and is gone."""
+    evidence = AuditBuilder().build()
+    ends = () if gone_s is None else (WorkerEnd(PID, gone_s),)
+    rows = [{"pid": PID, "at_s": at_s, "heartbeat_age_s": 0.0} for at_s in (-2.0, until_s)]
+    evidence = replace(
+        evidence,
+        samples=make_table(rows, PROBE),
+        record=replace(evidence.record, server=ServerRecord(ends=ends)),
+    )
+    said = [each for each in list_limits(evidence) if each.code == "RECORDING_STOPPED"]
+    assert [each.seconds for each in said] == ([] if silent_s is None else [silent_s])
