@@ -179,6 +179,7 @@ def test_the_globals_of_code_that_asks_are_not_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore:This process.*fork:DeprecationWarning")
 def test_a_child_that_is_forked_in_a_request_notes_nothing(tmp_path: Path) -> None:
     async def work() -> None:
         assert made.open_logs
