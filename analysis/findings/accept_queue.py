@@ -94,7 +94,7 @@ class AcceptQueue(AuditFinding):
         if self.dropped:
             size = "" if self.backlog is None else f" (backlog {self.backlog:,})"
             yield (
-                f"{'1 attempt' if self.dropped == 1 else f'{self.dropped:,} attempts'} to connect "
+                f"{formats.count_things(self.dropped, 'attempt')} to connect "
                 f"found the accept queue full{size}: a client tries again after 1 s."
             )
         if self.cause == "blocked":

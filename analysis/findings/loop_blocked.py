@@ -105,7 +105,7 @@ class LoopBlocked(AuditFinding):
         lost = sum(each.requests for each in self.victims or ())
         if not lost:
             return said
-        requests = "1 request" if lost == 1 else f"{lost:,} requests"
+        requests = formats.count_things(lost, "request")
         return f"{said} {requests} of other routes lost {self.taken_s:,.1f} s."
 
 
