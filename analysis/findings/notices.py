@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
-from analysis.findings.attribution import Attribution
 from analysis.findings.base import Notice
+from analysis.findings.blocks.attribution import Attribution
 from analysis.findings.evidence import AuditEvidence
 from scenarios.units import Second
 

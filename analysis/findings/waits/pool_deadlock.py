@@ -14,10 +14,10 @@ from analysis.findings.base import (
     ShownFrame,
     TokenHolder,
 )
-from analysis.findings.deadlocks import HANDED_OVER, Deadlock, Resource, find_deadlocks
 from analysis.findings.evidence import AuditEvidence
 from analysis.findings.places import PlaceFinder, build_finder
 from analysis.findings.spans import Span
+from analysis.findings.waits.deadlocks import HANDED_OVER, Deadlock, Resource, find_deadlocks
 from analysis.stats import formats
 from scenarios.units import Second
 

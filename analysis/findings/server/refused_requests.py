@@ -8,7 +8,13 @@ import polars as pl
 
 from analysis.findings.base import AuditFinding, AuditFindings, Notice, Severity
 from analysis.findings.evidence import AuditEvidence
-from analysis.findings.lost_requests import CLOSED, SEEN_S, UNMADE, list_lost, list_lost_by_ends
+from analysis.findings.server.lost_requests import (
+    CLOSED,
+    SEEN_S,
+    UNMADE,
+    list_lost,
+    list_lost_by_ends,
+)
 from analysis.stats import formats
 
 REFUSAL = 503
