@@ -7,13 +7,13 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
+from analysis.findings.blocks.loop_delays import CoveredTime
 from analysis.findings.evidence import AuditEvidence, Stretch
-from analysis.findings.handover_evidence import PLACE, locate_handovers
-from analysis.findings.layer_gaps import measure_gaps
-from analysis.findings.loop_delays import CoveredTime
+from analysis.findings.layers.layer_gaps import measure_gaps
 from analysis.findings.places import CodePlace
-from analysis.findings.pool_wait import PoolWait
-from analysis.findings.wait_sites import LEAST_S
+from analysis.findings.waits.handover_evidence import PLACE, locate_handovers
+from analysis.findings.waits.pool_wait import PoolWait
+from analysis.findings.waits.wait_sites import LEAST_S
 from analysis.stats.quantiles import Values
 from records.rows import TEXT, Schema
 

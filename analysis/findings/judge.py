@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from functools import cache
 from importlib import import_module
-from pkgutil import iter_modules
+from pkgutil import walk_packages
 
 from analysis import findings
 from analysis.findings.base import AuditFinding, AuditFindings, AuditScope
@@ -68,8 +68,8 @@ def export_findings(found: AuditFindings) -> dict[str, object]:
 @cache
 def list_findings() -> tuple[type[AuditFinding], ...]:
     """By code."""
-    for each in iter_modules(findings.__path__):
-        import_module(f"{findings.__name__}.{each.name}")
+    for each in walk_packages(findings.__path__, f"{findings.__name__}."):
+        import_module(each.name)
     kinds = iterate_leaves(AuditFinding.__subclasses__())
     return tuple(sorted(kinds, key=lambda each: each.code))
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from analysis.findings.base import AuditFinding, Culprit, HarmMatrix, Victim
+from analysis.findings.blocks.victims import LEAST_S, find_requests_in_flight
 from analysis.findings.delays import DELAY_KEY, DelayKind
 from analysis.findings.evidence import AuditEvidence
-from analysis.findings.victims import LEAST_S, find_requests_in_flight
 from analysis.stats.quantiles import Values
 from scenarios.units import Second
 

@@ -5,8 +5,8 @@ from math import inf
 
 import polars as pl
 
-from analysis.findings.attribution import Attribution
 from analysis.findings.base import Notice
+from analysis.findings.blocks.attribution import Attribution
 from analysis.findings.evidence import AuditEvidence
 from scenarios.units import Second
 

@@ -36,8 +36,9 @@ SITE = ("blocked_route", "blocked_frame")
 class BlockingSite:
     """seconds: for which this place blocked the loop, in all processes together. longest_ms: the
     longest stretch. share: of the seconds of all sites. stack: "file:line function", innermost
-    first. cause: as of an audit's findings (`analysis.findings.causes`). Where the probe knew no
-    line, `function` is "module function" of the innermost frame, and `file` and `line` are None.
+    first. cause: as of an audit's findings (`analysis.findings.blocks.causes`). Where the probe
+    knew no line, `function` is "module function" of the innermost frame, and `file` and `line` are
+    None.
 
     Of a run with samples of the heartbeat alone: the seconds that the samples stand for, counted
     from a tenth of a second on, and the longest lag; `stack` and `cause` are None."""

@@ -4,8 +4,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from analysis.findings import AuditFinding
-from analysis.findings.pool_deadlock import PoolDeadlock
-from analysis.findings.queue_wait import QueueWait, describe_holder
+from analysis.findings.waits.pool_deadlock import PoolDeadlock
+from analysis.findings.waits.queue_wait import QueueWait, describe_holder
 from analysis.report.finding_words import SHOWN_S, count, format_place, format_route, name_finding
 
 

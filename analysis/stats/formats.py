@@ -26,6 +26,11 @@ decimal: Format = partial(format_number, whole_from=999.95)
 whole: Format = partial(format_number, whole_from=-math.inf)
 
 
+def count_things(number: int, name: str) -> str:
+    """1 request, 2 requests."""
+    return f"{number:,} {name}" if number == 1 else f"{number:,} {name}s"
+
+
 def bracket_milliseconds(value_ms: float | None) -> str:
     """A latency that must not be read as one: in brackets, and short."""
     if value_ms is None:

@@ -10,12 +10,12 @@ from dataclasses import replace
 
 import polars as pl
 
-from analysis.findings.attribution import attribute_stretches
-from analysis.findings.causes import judge_stretch
+from analysis.findings.blocks.attribution import attribute_stretches
+from analysis.findings.blocks.causes import judge_stretch
+from analysis.findings.blocks.shares import StretchShare
 from analysis.findings.evidence import Stretch, StretchClocks
 from analysis.findings.load_evidence import build_stretches, list_endpoints
 from analysis.findings.places import BlockPlace, PlaceFinder, shorten_file
-from analysis.findings.shares import StretchShare
 from analysis.measures.probe_metrics import BlockingSite, ProbeMetrics, compute_observed_time
 from analysis.measures.window import MeasuredCell, Window
 from records.rows import BLOCK_STACKS, BLOCKS

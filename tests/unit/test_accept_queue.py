@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.findings import AuditEvidence, find_all
-from analysis.findings.accept_queue import AcceptQueue
+from analysis.findings.server.accept_queue import AcceptQueue
 from analysis.findings.spans import Span, intersect, measure, merge, subtract
 from records.server import QueueStretch, ServerRecord, WorkerEnd
 from stress.audit.accept_queue import QueueLook, QueueWatch, look_at_queue

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from analysis.findings import AuditEvidence
-from analysis.findings.answer_delayed import AnswerDelayed
+from analysis.findings.layers.answer_delayed import AnswerDelayed
 from records.rows import HANDOVERS, LAYERS, PROBE
 from tests.unit.audit_samples import PID, AuditBuilder, find_kind, make_table
 from tests.unit.layer_samples import LIBRARY, TIMING, Row, keep_answer, keep_request, pass_through

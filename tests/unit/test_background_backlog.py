@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.findings import AuditEvidence
-from analysis.findings.background_backlog import BackgroundBacklog
+from analysis.findings.layers.background_backlog import BackgroundBacklog
 from records.rows import HANDOVERS, LAYERS
 from tests.unit.audit_samples import FOLDER, PID, AuditBuilder, find_kind, make_table
 from tests.unit.layer_samples import Row, pass_through

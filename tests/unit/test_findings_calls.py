@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from analysis.findings.calls import name_call
-from analysis.findings.causes import Cause
+from analysis.findings.blocks.calls import name_call
+from analysis.findings.blocks.causes import Cause
 from analysis.findings.evidence import StackFrame
 from analysis.findings.places import BlockPlace, LocatedStack
 

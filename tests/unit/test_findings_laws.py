@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.findings import AuditEvidence, find_all
-from analysis.findings.attribution import MIN_SAMPLES
-from analysis.findings.causes import BLOCK_S, EXCUSES, judge_stretch
+from analysis.findings.blocks.attribution import MIN_SAMPLES
+from analysis.findings.blocks.causes import BLOCK_S, EXCUSES, judge_stretch
+from analysis.findings.blocks.loop_blocked import LoopBlocked
 from analysis.findings.evidence import StretchClocks
-from analysis.findings.loop_blocked import LoopBlocked
 from tests.unit.audit_samples import AuditBuilder, Entry, endpoint, library, own
 
 SHARES = st.floats(0, 1)

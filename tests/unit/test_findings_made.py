@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from analysis.findings import AuditEvidence
 from analysis.findings.base import AuditFinding
-from analysis.findings.client_per_request import ClientPerRequest
-from analysis.findings.gil_reenabled import GilReenabled
-from analysis.findings.limiter_size import LimiterSize
-from analysis.findings.thread_growth import ThreadGrowth
+from analysis.findings.resources.client_per_request import ClientPerRequest
+from analysis.findings.resources.gil_reenabled import GilReenabled
+from analysis.findings.resources.limiter_size import LimiterSize
+from analysis.findings.resources.thread_growth import ThreadGrowth
 from records.audit import GIL_OPTION, Phase
 from records.rows import HANDLERS, MADE, PROBE
 from tests.unit.audit_samples import PID, RECORD, Entry, endpoint, library, make_table

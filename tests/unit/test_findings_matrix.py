@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from analysis.findings import AuditEvidence, AuditFinding, export_findings, find_all
 from analysis.findings.base import AuditFindings, HarmMatrix, Victim
-from analysis.findings.loop_blocked import LoopBlocked
+from analysis.findings.blocks.loop_blocked import LoopBlocked
+from analysis.findings.blocks.victims import RequestsInFlight
 from analysis.findings.matrix import charge_findings
-from analysis.findings.victims import RequestsInFlight
 from records.rows import HANDOVERS, LAYERS
 from tests.unit.audit_samples import PID, AuditBuilder, endpoint, make_table
 from tests.unit.finding_samples import (

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from analysis.findings import AuditEvidence
-from analysis.findings.middleware_cost import MiddlewareCost
+from analysis.findings.layers.middleware_cost import MiddlewareCost
 from records.rows import HANDOVERS, LAYERS
 from tests.unit.audit_samples import PID, AuditBuilder, find_kind, make_table
 from tests.unit.layer_samples import LIBRARY, TIMING, Row, keep_answer, pass_through

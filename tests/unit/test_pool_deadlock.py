@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from analysis.findings import AuditEvidence, find_all
-from analysis.findings.pool_deadlock import PoolDeadlock
+from analysis.findings.waits.pool_deadlock import PoolDeadlock
 from records.rows import HANDOVERS, PROBE, THREAD_STACKS
 from tests.unit.audit_samples import FOLDER, PID, AuditBuilder, Entry, library, make_table, own
 

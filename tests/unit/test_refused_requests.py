@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from analysis.findings import AuditEvidence, find_all
-from analysis.findings.refused_requests import RefusedRequests
+from analysis.findings.server.refused_requests import RefusedRequests
 from records.server import ServerRecord, ServerSettings, WorkerEnd
 from tests.unit.audit_samples import PID, AuditBuilder
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 import pytest
 
-from analysis.findings.handover_evidence import locate_handovers, locate_thread_stacks
+from analysis.findings.waits.handover_evidence import locate_handovers, locate_thread_stacks
 from records.rows import HANDLERS, PROBE, THREAD_STACKS
 from tests.unit.audit_samples import (
     FOLDER,

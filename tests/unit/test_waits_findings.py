@@ -8,9 +8,9 @@ import pytest
 from analysis.findings import export_findings, find_all
 from analysis.findings.base import AuditFinding
 from analysis.findings.evidence import AuditEvidence
-from analysis.findings.executor_wait import ExecutorWait
-from analysis.findings.pool_wait import PoolWait
-from analysis.findings.queue_wait import QueueWait
+from analysis.findings.waits.executor_wait import ExecutorWait
+from analysis.findings.waits.pool_wait import PoolWait
+from analysis.findings.waits.queue_wait import QueueWait
 from records.rows import HANDLERS
 from tests.unit.audit_samples import FOLDER, PID, Entry, Row, find_kind, library, make_table, own
 from tests.unit.handover_samples import (

@@ -11,8 +11,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from analysis.findings.evidence import Stretch, StretchClocks
-from analysis.findings.handover_evidence import locate_handovers
-from analysis.findings.wait_sites import LEAST_S, find_wait_sites
+from analysis.findings.waits.handover_evidence import locate_handovers
+from analysis.findings.waits.wait_sites import LEAST_S, find_wait_sites
 from analysis.stats.step_function import StepFunction, is_positive
 from records.rows import THREAD_STACKS
 from tests.unit.audit_samples import FOLDER, PID, library, make_table, own

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.findings.threads_pinned import ThreadsPinned
-from analysis.findings.trivial_def import MIN_CALLS, TrivialDef
+from analysis.findings.waits.threads_pinned import ThreadsPinned
+from analysis.findings.waits.trivial_def import MIN_CALLS, TrivialDef
 from tests.unit.audit_samples import FOLDER, AuditBuilder, Row, find_kind, own
 from tests.unit.handover_samples import (
     APP,

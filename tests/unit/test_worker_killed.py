@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.findings import AuditEvidence, find_all
-from analysis.findings.worker_killed import WorkerKilled
+from analysis.findings.server.worker_killed import WorkerKilled
 from records.rows import PROBE
 from records.server import EndReason, ServerRecord, ServerSettings, WorkerEnd
 from tests.unit.audit_samples import PID, AuditBuilder, endpoint, library, make_table

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from analysis.findings import AuditFindings, find_all
 from analysis.findings.base import Notice, Victim
-from analysis.findings.queue_wait import QueueWait
+from analysis.findings.waits.queue_wait import QueueWait
 from analysis.report.finding_words import count_findings, format_route
 from analysis.report.findings_table import render_findings
 from analysis.report.table import WIDTH

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from analysis.findings.blamed_loops import EXECUTORS, blame_loops
 from analysis.findings.code_texts import parse_code, parse_stack
 from analysis.findings.evidence import AuditEvidence, compute_once
 from analysis.findings.phases import classify_handover
 from analysis.findings.places import PlaceFinder, build_finder, is_library, shorten_function
+from analysis.findings.waits.blamed_loops import EXECUTORS, blame_loops
 from records.rows import TEXT, Schema
 
 ASKER = ("asker", "work", "route")

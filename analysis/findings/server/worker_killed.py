@@ -7,13 +7,14 @@ from typing import Self
 
 import polars as pl
 
-from analysis.findings.attribution import attribute_blocks
 from analysis.findings.base import AuditFinding, AuditFindings, Notice
-from analysis.findings.calls import name_call
+from analysis.findings.blocks.attribution import attribute_blocks
+from analysis.findings.blocks.calls import name_call
+from analysis.findings.blocks.shares import StretchShare, choose_heaviest, sum_by_stretch
 from analysis.findings.evidence import AuditEvidence, Stretch
-from analysis.findings.lost_requests import SEEN_S, list_lost_by_ends
 from analysis.findings.places import BlockPlace
-from analysis.findings.shares import StretchShare, choose_heaviest, sum_by_stretch
+from analysis.findings.server.lost_requests import SEEN_S, list_lost_by_ends
+from analysis.stats import formats
 from records.server import EndReason, ServerSettings, WorkerEnd
 from scenarios.units import Second
 
@@ -153,7 +154,7 @@ def measure_memory_mb(ends: Sequence[WorkerEnd], evidence: AuditEvidence) -> flo
 def count_lost(requests: int) -> str:
     if not requests:
         return "No request was lost."
-    return f"{'1 request' if requests == 1 else f'{requests:,} requests'} got no answer."
+    return f"{formats.count_things(requests, 'request')} got no answer."
 
 
 def explain_timeouts(evidence: AuditEvidence) -> Iterator[tuple[WorkerEnd, BlockBeforeKill]]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from analysis.findings.queue_wait import QueueWait
+from analysis.findings.waits.queue_wait import QueueWait
 
 
 @dataclass(frozen=True, kw_only=True)

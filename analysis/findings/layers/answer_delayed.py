@@ -9,7 +9,7 @@ import polars as pl
 
 from analysis.findings.base import AuditFinding, AuditFindings
 from analysis.findings.evidence import AuditEvidence
-from analysis.findings.layer_gaps import NOTED_S, measure_gaps
+from analysis.findings.layers.layer_gaps import NOTED_S, measure_gaps
 from analysis.findings.places import CodePlace
 from analysis.findings.severity import rate_harm
 from analysis.stats import formats

@@ -6,7 +6,6 @@ from functools import partial
 from statistics import median
 from typing import Self
 
-from analysis.findings.attribution import attribute_blocks
 from analysis.findings.base import (
     AuditFinding,
     AuditFindings,
@@ -15,21 +14,22 @@ from analysis.findings.base import (
     ShownFrame,
     Victim,
 )
-from analysis.findings.calls import name_call
-from analysis.findings.causes import Cause
-from analysis.findings.evidence import AuditEvidence, Stack
-from analysis.findings.notices import write_block_notices
-from analysis.findings.places import BlockPlace, PlaceFinder, build_finder
-from analysis.findings.severity import rate_harm
-from analysis.findings.shares import (
+from analysis.findings.blocks.attribution import attribute_blocks
+from analysis.findings.blocks.calls import name_call
+from analysis.findings.blocks.causes import Cause
+from analysis.findings.blocks.shares import (
     StretchShare,
     choose_heaviest,
     count_samples,
     sum_by_request,
     sum_seconds,
 )
+from analysis.findings.blocks.victims import find_victims
+from analysis.findings.evidence import AuditEvidence, Stack
+from analysis.findings.notices import write_block_notices
+from analysis.findings.places import BlockPlace, PlaceFinder, build_finder
+from analysis.findings.severity import rate_harm
 from analysis.findings.time_asked import measure_share
-from analysis.findings.victims import find_victims
 from analysis.stats import formats
 
 GRAVE_SHARE, SMALL_SHARE = 0.1, 0.01
@@ -105,7 +105,7 @@ class LoopBlocked(AuditFinding):
         lost = sum(each.requests for each in self.victims or ())
         if not lost:
             return said
-        requests = "1 request" if lost == 1 else f"{lost:,} requests"
+        requests = formats.count_things(lost, "request")
         return f"{said} {requests} of other routes lost {self.taken_s:,.1f} s."
 
 

@@ -10,7 +10,7 @@ import polars as pl
 from analysis.findings.base import AuditFinding, AuditFindings, Severity
 from analysis.findings.evidence import AuditEvidence
 from analysis.findings.places import BlockPlace, build_finder
-from analysis.findings.things_made import (
+from analysis.findings.resources.things_made import (
     ENDS,
     THREADS,
     MadeThing,

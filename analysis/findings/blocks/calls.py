@@ -1,6 +1,6 @@
 """The library call that blocks, by name. Functions in C have no frame: the line names them."""
 
-from analysis.findings.causes import Cause
+from analysis.findings.blocks.causes import Cause
 from analysis.findings.evidence import StackFrame
 from analysis.findings.phases import get_name
 from analysis.findings.places import LocatedStack

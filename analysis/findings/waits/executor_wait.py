@@ -4,8 +4,8 @@ thread of asgiref."""
 from dataclasses import dataclass
 from typing import ClassVar
 
-from analysis.findings.blamed_loops import EXECUTORS
-from analysis.findings.queue_wait import QueueWait
+from analysis.findings.waits.blamed_loops import EXECUTORS
+from analysis.findings.waits.queue_wait import QueueWait
 
 
 @dataclass(frozen=True, kw_only=True)

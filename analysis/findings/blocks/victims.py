@@ -7,11 +7,11 @@ import numpy as np
 import polars as pl
 
 from analysis.findings.base import Victim
-from analysis.findings.causes import BLOCK_S
+from analysis.findings.blocks.causes import BLOCK_S
+from analysis.findings.blocks.shares import StretchShare, sum_by_stretch
 from analysis.findings.delays import locate_delays
 from analysis.findings.evidence import AuditEvidence, Stretch, compute_once
 from analysis.findings.places import BlockPlace
-from analysis.findings.shares import StretchShare, sum_by_stretch
 from analysis.stats.quantiles import Values
 
 LEAST_S = 0.001

@@ -14,10 +14,10 @@ from analysis.findings.base import (
     ShownFrame,
     TokenHolder,
 )
-from analysis.findings.deadlocks import HANDED_OVER, Deadlock, Resource, find_deadlocks
 from analysis.findings.evidence import AuditEvidence
 from analysis.findings.places import PlaceFinder, build_finder
 from analysis.findings.spans import Span
+from analysis.findings.waits.deadlocks import HANDED_OVER, Deadlock, Resource, find_deadlocks
 from analysis.stats import formats
 from scenarios.units import Second
 
@@ -109,8 +109,8 @@ class PoolDeadlock(AuditFinding):
     def describe_keepers(self) -> str:
         """They keep the whole resource only where they are as many as it has parts."""
         phases = ", ".join(PHASES.get(each, each) for each in self.keeper_phases)
-        calls = count_things(self.keepers, "call")
-        requests = count_things(self.keepers, "request")
+        calls = formats.count_things(self.keepers, "call")
+        requests = formats.count_things(self.keepers, "request")
         wait = "waits" if self.keepers == 1 else "wait"
         if self.call in HANDED_OVER:
             return f"{calls} from inside these threads {wait} for a thread of the same pool."
@@ -126,7 +126,8 @@ class PoolDeadlock(AuditFinding):
         often = "" if self.times == 1 else f"; the audit saw it {self.times} times"
         if not self.failed:
             return f"None of them went on for {lasted}{often}."
-        return f"It ended after {lasted}, when {count_things(self.failed, 'call')} failed{often}."
+        failed = formats.count_things(self.failed, "call")
+        return f"It ended after {lasted}, when {failed} failed{often}."
 
     def advise(self) -> str:
         if self.call in HANDED_OVER:
@@ -141,10 +142,6 @@ class PoolDeadlock(AuditFinding):
             f"Make the {name} as large as the pool of threads ({self.capacity}), or release it"
             " before the request needs another thread, or wait for it with `await`."
         )
-
-
-def count_things(number: int, name: str) -> str:
-    return f"{number:,} {name}" if number == 1 else f"{number:,} {name}s"
 
 
 def rate_confidence(found: Sequence[Deadlock]) -> Confidence:

@@ -5,11 +5,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from analysis.findings.attribution import attribute_blocks
 from analysis.findings.base import AuditFinding, AuditFindings, Notice, Severity
+from analysis.findings.blocks.attribution import attribute_blocks
+from analysis.findings.blocks.shares import sum_by_stretch
 from analysis.findings.evidence import AuditEvidence
 from analysis.findings.places import BlockPlace
-from analysis.findings.shares import sum_by_stretch
 from analysis.findings.spans import Span, intersect, measure, meets, merge, subtract
 from analysis.stats import formats
 from records.server import QueueStretch
@@ -94,7 +94,7 @@ class AcceptQueue(AuditFinding):
         if self.dropped:
             size = "" if self.backlog is None else f" (backlog {self.backlog:,})"
             yield (
-                f"{'1 attempt' if self.dropped == 1 else f'{self.dropped:,} attempts'} to connect "
+                f"{formats.count_things(self.dropped, 'attempt')} to connect "
                 f"found the accept queue full{size}: a client tries again after 1 s."
             )
         if self.cause == "blocked":

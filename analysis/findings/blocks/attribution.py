@@ -22,19 +22,26 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from analysis.findings.causes import EXCUSES, KEPT, MOST, Cause, StretchJudgement, judge_stretch
-from analysis.findings.evidence import AuditEvidence, StackSample, Stretch, compute_once
-from analysis.findings.gil_holders import GilPart, ThreadWorks
-from analysis.findings.handover_evidence import locate_handovers
-from analysis.findings.places import BlockPlace, PlaceFinder, build_finder
-from analysis.findings.shares import (
+from analysis.findings.blocks.causes import (
+    EXCUSES,
+    KEPT,
+    MOST,
+    Cause,
+    StretchJudgement,
+    judge_stretch,
+)
+from analysis.findings.blocks.gil_holders import GilPart, ThreadWorks
+from analysis.findings.blocks.shares import (
     StretchShare,
     count_samples,
     is_entry,
     sum_by_request,
     sum_seconds,
 )
+from analysis.findings.evidence import AuditEvidence, StackSample, Stretch, compute_once
+from analysis.findings.places import BlockPlace, PlaceFinder, build_finder
 from analysis.findings.time_asked import count_requests
+from analysis.findings.waits.handover_evidence import locate_handovers
 from scenarios.units import Second
 
 MIN_SAMPLES = 3

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from analysis.findings.causes import Cause
+from analysis.findings.blocks.causes import Cause
 from analysis.findings.evidence import Stretch
 from analysis.findings.places import LocatedStack
 from scenarios.units import Second

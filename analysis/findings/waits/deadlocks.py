@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from analysis.findings.evidence import AuditEvidence
-from analysis.findings.queue_names import QueueName, find_setter, name_queue
 from analysis.findings.spans import Span
-from analysis.findings.stands import HandedCall, Stand, list_calls, list_stands
+from analysis.findings.waits.queue_names import QueueName, find_setter, name_queue
+from analysis.findings.waits.stands import HandedCall, Stand, list_calls, list_stands
 from scenarios.units import Second
 
 HANDED_OVER = frozenset({"the event loop", "a thread of the pool"})

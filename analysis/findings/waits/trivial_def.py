@@ -9,8 +9,8 @@ import polars as pl
 
 from analysis.findings.base import AuditFinding, AuditFindings
 from analysis.findings.evidence import AuditEvidence
-from analysis.findings.handover_evidence import locate_handovers
-from analysis.findings.wait_sites import LEAST_S
+from analysis.findings.waits.handover_evidence import locate_handovers
+from analysis.findings.waits.wait_sites import LEAST_S
 from analysis.stats import formats
 from scenarios.units import Second
 

@@ -8,10 +8,10 @@ import numpy as np
 import polars as pl
 
 from analysis.findings.base import TokenHolder
-from analysis.findings.blamed_loops import EXECUTORS, QUEUE, count_busy, find_capacity
-from analysis.findings.causes import SWITCH_S
+from analysis.findings.blocks.causes import SWITCH_S
 from analysis.findings.evidence import AuditEvidence, compute_once
-from analysis.findings.handover_evidence import (
+from analysis.findings.waits.blamed_loops import EXECUTORS, QUEUE, count_busy, find_capacity
+from analysis.findings.waits.handover_evidence import (
     PLACE,
     WORK_PLACE,
     locate_handovers,

@@ -8,12 +8,13 @@ import numpy as np
 import polars as pl
 
 from analysis.findings.base import AuditFinding, AuditFindings, Victim
-from analysis.findings.blamed_loops import QUEUE
+from analysis.findings.blocks.victims import LEAST_S, find_requests_in_flight, locate_requests
 from analysis.findings.evidence import AuditEvidence
-from analysis.findings.handover_evidence import PLACE, locate_handovers
-from analysis.findings.queue_names import name_queue
-from analysis.findings.victims import LEAST_S, find_requests_in_flight, locate_requests
-from analysis.findings.wait_sites import SITE, locate_uses
+from analysis.findings.waits.blamed_loops import QUEUE
+from analysis.findings.waits.handover_evidence import PLACE, locate_handovers
+from analysis.findings.waits.queue_names import name_queue
+from analysis.findings.waits.wait_sites import SITE, locate_uses
+from analysis.stats import formats
 from analysis.stats.quantiles import Values
 from analysis.stats.step_function import StepFunction, is_positive
 from scenarios.units import Second
@@ -122,7 +123,7 @@ class ThreadsPinned(AuditFinding):
         )
         if not lost:
             return said
-        requests = "1 request" if lost == 1 else f"{lost:,} requests"
+        requests = formats.count_things(lost, "request")
         return f"{said} {requests} of other routes lost {self.taken_s:,.1f} s."
 
     @property

@@ -10,10 +10,10 @@ import polars as pl
 
 from analysis.findings.code_texts import parse_stack
 from analysis.findings.evidence import AuditEvidence, Stack
-from analysis.findings.handover_evidence import locate_handovers
 from analysis.findings.load_evidence import to_seconds, to_text, to_whole
 from analysis.findings.places import BlockPlace, PlaceFinder, build_finder
 from analysis.findings.spans import Span
+from analysis.findings.waits.handover_evidence import locate_handovers
 from scenarios.units import Second
 
 SIZE = re.compile(r" of (\d+)")

@@ -3,9 +3,9 @@
 import numpy as np
 import polars as pl
 
+from analysis.findings.blocks.loop_delays import LoopDelays
 from analysis.findings.evidence import AuditEvidence, compute_once
-from analysis.findings.layer_evidence import MIDDLEWARE, join_inner_layers
-from analysis.findings.loop_delays import LoopDelays
+from analysis.findings.layers.layer_evidence import MIDDLEWARE, join_inner_layers
 from analysis.stats.quantiles import Values
 from scenarios.units import Second
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import polars as pl
 
-from analysis.findings.causes import SWITCH_S
+from analysis.findings.blocks.causes import SWITCH_S
 from analysis.findings.code_texts import parse_code
 from analysis.findings.evidence import GilHolder, Stack, StackFrame, Stretch
 from analysis.findings.framework import BlockPhase

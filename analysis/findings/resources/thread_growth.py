@@ -11,7 +11,7 @@ import polars as pl
 from analysis.findings.base import AuditFinding, AuditFindings
 from analysis.findings.evidence import AuditEvidence
 from analysis.findings.places import BlockPlace, build_finder
-from analysis.findings.things_made import ENDS, THREADS, MadeThing, Visit, group_made
+from analysis.findings.resources.things_made import ENDS, THREADS, MadeThing, Visit, group_made
 from scenarios.units import Second
 
 LEAST_REQUESTS, LEAST_SHARE = 10, 0.1

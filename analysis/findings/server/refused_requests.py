@@ -8,7 +8,13 @@ import polars as pl
 
 from analysis.findings.base import AuditFinding, AuditFindings, Notice, Severity
 from analysis.findings.evidence import AuditEvidence
-from analysis.findings.lost_requests import CLOSED, SEEN_S, UNMADE, list_lost, list_lost_by_ends
+from analysis.findings.server.lost_requests import (
+    CLOSED,
+    SEEN_S,
+    UNMADE,
+    list_lost,
+    list_lost_by_ends,
+)
 from analysis.stats import formats
 
 REFUSAL = 503
@@ -64,7 +70,10 @@ class RefusedRequests(AuditFinding):
 
     @property
     def facts(self) -> str:
-        requests, share = count_requests_of(self.count or 0), formats.percent(self.share)
+        requests, share = (
+            formats.count_things(self.count or 0, "request"),
+            formats.percent(self.share),
+        )
         many, option = "that many", "its limit_concurrency"
         if self.limit is not None:
             many, option = f"{self.limit}", f"--limit-concurrency {self.limit}"
@@ -111,8 +120,4 @@ def write_notices(foreign: int, evidence: AuditEvidence) -> Iterator[Notice]:
     }
     for code, (count, text) in counts.items():
         if count:
-            yield Notice(code, text.format(count_requests_of(count)))
-
-
-def count_requests_of(count: int) -> str:
-    return "1 request" if count == 1 else f"{count:,} requests"
+            yield Notice(code, text.format(formats.count_things(count, "request")))

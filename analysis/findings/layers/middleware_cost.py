@@ -9,7 +9,7 @@ import polars as pl
 
 from analysis.findings.base import AuditFinding, AuditFindings, Severity
 from analysis.findings.evidence import AuditEvidence
-from analysis.findings.layer_evidence import BASE, count_visits, join_inner_layers
+from analysis.findings.layers.layer_evidence import BASE, count_visits, join_inner_layers
 from analysis.findings.places import CodePlace
 from analysis.stats import formats
 from scenarios.units import Second

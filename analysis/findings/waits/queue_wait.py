@@ -11,9 +11,9 @@ import polars as pl
 from analysis.findings.base import AuditFinding, AuditFindings, Confidence, Severity, TokenHolder
 from analysis.findings.code_texts import parse_stack
 from analysis.findings.evidence import AuditEvidence
-from analysis.findings.queue_names import QueueName, find_setter, name_queue
 from analysis.findings.severity import GRAVE_MS, SMALL_MS, rate_harm
-from analysis.findings.wait_sites import WaitSite, find_wait_sites
+from analysis.findings.waits.queue_names import QueueName, find_setter, name_queue
+from analysis.findings.waits.wait_sites import WaitSite, find_wait_sites
 from analysis.stats import formats
 from scenarios.units import Second
 

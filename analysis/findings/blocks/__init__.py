@@ -1,0 +1,1 @@
+"""What blocks an event loop, and why."""

@@ -1,0 +1,1 @@
+"""What middleware does to a request, and what follows its answer."""

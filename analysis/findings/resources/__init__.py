@@ -1,0 +1,1 @@
+"""What requests make and leave, and what the process is given."""

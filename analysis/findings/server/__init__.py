@@ -1,0 +1,1 @@
+"""What the server does to requests and workers."""

@@ -1,0 +1,1 @@
+"""Who waits for a thread, and which code keeps the threads."""
