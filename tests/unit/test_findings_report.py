@@ -59,7 +59,8 @@ findings                     what happens              requests seconds longest
 main.py:17 build_report_with_a_long_name
                              loop blocked: wait               4     1.0     250
   /report (endpoint): The event loop waits in socket.readinto, which is not
-    awaited: 250 ms at most in one request.
+    awaited: 250 ms at most in one request. Await an asynchronous call, or let
+    it wait in a thread: `def` in place of `async def`, or asyncio.to_thread.
 main.py:5 load_model         loop blocked: wait               1     0.5     500
   no request (startup): The event loop waits in load_model(), which is not
     awaited: 500 ms at startup.

@@ -41,6 +41,14 @@ CAUSES: Mapping[str, str] = {
     "gc": "The garbage collector runs on the event loop in {call}",
     "unexplained": "{call} blocks the event loop; this system does not say why",
 }
+CURES: Mapping[str, str] = {
+    "wait": "Await an asynchronous call, or let it wait in a thread: `def` in place of `async "
+    "def`, or asyncio.to_thread.",
+    "compute": "Hand it to a thread if it releases the GIL, to a process if not.",
+    "gil": "Hand it to a process.",
+    "gc": "Make fewer objects, or call gc.freeze() after start-up.",
+}
+"""By cause; nothing is to be done about a startup before any request waits."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +115,11 @@ class LoopBlocked(AuditFinding):
             return said
         requests = formats.count_things(lost, "request")
         return f"{said} {requests} of other routes lost {self.taken_s:,.1f} s."
+
+    @property
+    def advice(self) -> Mapping[str, str]:
+        cure = CURES.get(self.cause or "") if self.phase != "startup" else None
+        return {f"loop blocked: {self.cause}": cure} if cure else {}
 
 
 def choose_cause(shares: Sequence[StretchShare]) -> Cause:
