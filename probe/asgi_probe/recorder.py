@@ -23,13 +23,14 @@ numbers = count(1)
 
 class RowTexts(NamedTuple):
     """Of a request: indices of its texts, and whether its endpoint is awaited on the loop. route: 0
-    where the framework does not tell."""
+    where the framework does not tell. scope: what `find_route` reads."""
 
     route: int
     endpoint: int
     method: int
     protocol: int
     awaited: bool
+    scope: Scope
 
 
 class Recorder:
@@ -61,12 +62,16 @@ class Recorder:
         record.returned_s = monotonic()
         self.departed = record
         del self.in_flight[record]
-        if self.journal is not None and not self.off:
-            try:
-                self.journal.add("h", self.pack_row(record, self.journal))
-            except Exception as error:  # whatever it is, the app must not notice
-                self.switch_off(error)
-        record.scope = keep_route(record.scope)  # threads and tasks keep the record for longer
+        journal = self.journal
+        if journal is None or self.off:
+            record.scope = keep_route(record.scope)
+            return
+        try:
+            texts = self.find_texts(record.scope, journal)
+            journal.add("h", self.pack_row(record, texts, journal))
+            record.scope = texts.scope  # threads and tasks keep the record for longer
+        except Exception as error:  # whatever it is, the app must not notice
+            self.switch_off(error)
 
     def switch_off(self, error: BaseException) -> None:
         """An instrument that breaks is taken out; the app goes on without it."""
@@ -84,17 +89,16 @@ class Recorder:
             wait_s = record.measure_pool_wait() if record.waits else 0.0
             if known > record.known or wait_s > (1.0 if is_last else 1.1) * record.written_wait_s:
                 record.known, record.written_wait_s = known, wait_s
-                journal.add("h", self.pack_row(record, journal))
+                texts = self.find_texts(record.scope, journal)
+                journal.add("h", self.pack_row(record, texts, journal))
 
-    def pack_row(self, record: RequestRecord, journal: ProbeJournal) -> bytes:
-        scope = record.scope
-        texts = self.find_texts(scope, journal)
+    def pack_row(self, record: RequestRecord, texts: RowTexts, journal: ProbeJournal) -> bytes:
         started_s, thread_id, kind = record.started_s, record.thread_id, record.thread_kind
         if kind is None and texts.awaited:
             started_s, thread_id, kind = record.arrived_s, self.loop_thread_id, "loop"
         return pack(
             record.number,
-            parse_request_id(scope),
+            parse_request_id(record.scope),
             texts.route,
             record.arrived_s,
             record.queued_s,
@@ -129,7 +133,8 @@ class Recorder:
             self._texts[key] = known
         if known[0].route:
             return known[0]
-        return known[0]._replace(route=journal.intern_text(find_route(scope)))
+        route_text = journal.intern_text(find_route(scope))
+        return known[0]._replace(route=route_text, scope=keep_route(scope))
 
 
 def make_texts(scope: Scope, journal: ProbeJournal) -> RowTexts:
@@ -144,4 +149,5 @@ def make_texts(scope: Scope, journal: ProbeJournal) -> RowTexts:
         method=intern(method or None),
         protocol=intern(str(scope["type"])),
         awaited=facts.awaited,
+        scope=keep_route(scope),
     )

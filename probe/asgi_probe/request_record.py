@@ -141,12 +141,8 @@ def record_thread_start(record: RequestRecord, started_s: float) -> None:
 
 def parse_request_id(scope: Scope) -> int:
     """Our generator's ids are 16 hexadecimal digits; any other id is 0, not known."""
-    headers = scope.get("headers")
-    if isinstance(headers, (list, tuple)):
-        for name, value in headers:
-            if name == b"x-request-id" and len(value) == 16:
-                try:
-                    return int(value, 16)
-                except ValueError:
-                    return 0
-    return 0
+    try:
+        value = dict(scope["headers"]).get(b"x-request-id")  # type: ignore[call-overload]
+        return int(value, 16) if value is not None and len(value) == 16 else 0
+    except (KeyError, TypeError, ValueError):  # a server's headers, or an id, of another kind
+        return 0
