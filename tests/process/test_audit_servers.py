@@ -79,7 +79,7 @@ def test_a_worker_killed_from_outside_is_no_fault_of_a_block(folder: Path) -> No
     found, said = audit(folder, *load, *serve_gunicorn("uvicorn_worker.UvicornWorker"))
     killed = found["WORKER_KILLED"]
     assert (killed["cause"], killed["file"]) == ("killed", None)
-    assert "killed by SIGKILL" in said
+    assert "SIGKILL ended a worker" in said
 
 
 def test_a_worker_that_served_enough_requests_is_nobodys_fault(folder: Path) -> None:
@@ -87,7 +87,7 @@ def test_a_worker_that_served_enough_requests_is_nobodys_fault(folder: Path) -> 
     server = serve_gunicorn("uvicorn_worker.UvicornWorker", "--max-requests", "50")
     found, said = audit(folder, *load, *server)
     assert "WORKER_KILLED" not in found
-    assert "as many requests as --max-requests permits" in said
+    assert "reached --max-requests" in said
 
 
 def test_requests_that_the_limit_refuses_are_no_fault_of_the_app(folder: Path) -> None:
@@ -107,7 +107,7 @@ def test_a_full_accept_queue_is_named_with_the_block_behind_it(folder: Path) -> 
     queue = found["ACCEPT_QUEUE"]
     assert (queue["file"], queue["line"], queue["cause"]) == ("main.py", LINE + 1, "blocked")
     assert int(str(queue["dropped"])) > 0
-    assert "found the queue full (backlog 2)" in said
+    assert "found the accept queue full (backlog 2)" in said
 
 
 def test_a_server_that_does_none_of_this_is_not_accused(folder: Path) -> None:
