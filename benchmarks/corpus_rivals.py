@@ -35,15 +35,17 @@ Place = tuple[str | None, str | None, int | None, str | None, str | None]
 
 
 def make_environment(folder: Path, python: Path, packages: Sequence[str]) -> Path:
-    """Its interpreter. Made once in that folder, by uv. Raises CalledProcessError."""
+    """Its interpreter. Made in that folder, by uv, once for the same packages. Raises
+    CalledProcessError."""
     made, uv = folder / "bin" / "python", str(Path(sys.executable).with_name("uv"))
-    if not (folder / "complete").exists():
+    complete, wanted = folder / "complete", "\n".join(packages)
+    if not complete.exists() or complete.read_text() != wanted:
         for words in (
             ("venv", "--clear", "--python", str(python), str(folder)),
             ("pip", "install", "--python", str(made), *packages),
         ):
             subprocess.run((uv, "--quiet", *words), check=True, timeout=INSTALL_S)
-        (folder / "complete").touch()
+        complete.write_text(wanted)
     return made
 
 
