@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from analysis.findings import AuditFinding
+from analysis.stats import formats
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +66,10 @@ def count_findings(found: Sequence[AuditFinding]) -> str:
 def count_code(code: str, mine: Sequence[AuditFinding]) -> str:
     seconds = 0.0 if code in UNCLEAR else sum(each.seconds or 0.0 for each in mine)
     is_placed = any(each.file or each.route for each in mine)
-    places = f" at {count('place', len(mine))}" if is_placed else ""
+    places = f" at {formats.count_things(len(mine), 'place')}" if is_placed else ""
     return f"{get_words(code).clause}{places}" + (
         f", for {seconds:,.1f} s" if seconds >= SHOWN_S else ""
     )
-
-
-def count(noun: str, number: int) -> str:
-    return f"1 {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def format_place(found: AuditFinding) -> str:

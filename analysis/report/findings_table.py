@@ -7,7 +7,6 @@ from textwrap import wrap
 
 from analysis.findings import AuditFinding, AuditFindings, Notice
 from analysis.report.finding_words import (
-    count,
     count_findings,
     format_place,
     format_route,
@@ -134,14 +133,16 @@ def render_stack(found: AuditFinding) -> Iterator[str]:
 def write_answer(found: AuditFindings) -> str:
     """What the audit came to."""
     scope = found.scope
-    requests, routes = count("request", scope.requests), count("route", len(scope.routes))
+    requests = formats.count_things(scope.requests, "request")
+    routes = formats.count_things(len(scope.routes), "route")
     looked = f"{requests} of {routes} in {scope.span_s:,.0f} s"
     grave, minor = split_grave(found)
     blind = "" if scope.processes else " It cannot say what blocks the event loop, or what waits."
     if not found.findings:
         return f"The audit sent {looked}.{blind}" if blind else write_all_is_well(found, looked)
     if not grave:
-        more = f"{count('finding', len(minor))} {'are' if minor[1:] else 'is'} for information"
+        findings, verb = formats.count_things(len(minor), "finding"), "are" if minor[1:] else "is"
+        more = f"{findings} {verb} for information"
         return f"No error and no warning in {looked}; {more}.{blind}"
     counted = count_findings(grave)
     more = ""

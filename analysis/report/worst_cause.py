@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from analysis.findings import AuditFinding
 from analysis.findings.waits.pool_deadlock import PoolDeadlock
 from analysis.findings.waits.queue_wait import QueueWait, describe_holder
-from analysis.report.finding_words import SHOWN_S, count, format_place, format_route, name_finding
+from analysis.report.finding_words import SHOWN_S, format_place, format_route, name_finding
+from analysis.stats import formats
 
 
 def describe_worst(found: Sequence[AuditFinding]) -> str:
@@ -31,8 +32,8 @@ def find_queue(found: AuditFinding) -> str | None:
 
 
 def describe_deadlock(stuck: PoolDeadlock) -> str:
-    lost = f"{count('request', stuck.count or 0)} lost {stuck.seconds or 0.0:,.1f} s in all"
-    return f"{stuck.describe_stand()}; {lost}"
+    requests = formats.count_things(stuck.count or 0, "request")
+    return f"{stuck.describe_stand()}; {requests} lost {stuck.seconds or 0.0:,.1f} s in all"
 
 
 def measure_harm(found: Sequence[AuditFinding]) -> tuple[float, float]:
@@ -44,7 +45,7 @@ def describe_queue(waits: Sequence[QueueWait]) -> str:
     """Who keeps the queue full, and who waits."""
     named, worst = waits[0].queue_name, max(waits, key=lambda each: measure_harm([each]))
     routes = {each.route for each in waits}
-    which = f"of {count('route', len(routes))}"
+    which = f"of {formats.count_things(len(routes), 'route')}"
     if len(routes) == 1:
         which = f"of {worst.route}" if worst.route else "of unknown routes"
     waited_s = sum(each.seconds or 0.0 for each in waits)

@@ -91,7 +91,11 @@ class PoolDeadlock(AuditFinding):
     @property
     def facts(self) -> str:
         stood = f"{self.describe_stand()}."
-        return " ".join((stood, self.describe_keepers(), self.describe_end(), self.advise()))
+        return " ".join((stood, self.describe_keepers(), self.describe_end()))
+
+    @property
+    def advice(self) -> Mapping[str, str]:
+        return {f"deadlock, {self.call} in {self.pool}": self.describe_cure()}
 
     def describe_stand(self) -> str:
         at = f"at {self.file}:{self.line}" if self.file else "at one place of a library"
@@ -129,7 +133,7 @@ class PoolDeadlock(AuditFinding):
         failed = formats.count_things(self.failed, "call")
         return f"It ended after {lasted}, when {failed} failed{often}."
 
-    def advise(self) -> str:
+    def describe_cure(self) -> str:
         if self.call in HANDED_OVER:
             return (
                 "Call the inner function directly in the thread, or give the inner calls a pool of"
