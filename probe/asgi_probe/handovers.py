@@ -126,7 +126,11 @@ class HandoverLog:
             return None
         visit = 0 if record is None else record.number
         handover = Handover(next(self._numbers), journal, visit, queue)
-        handover.asker = self._askers.read(sys._getframe(depth + 1))
+        try:
+            handover.asker = self._askers.read(sys._getframe(depth + 1))
+        except Exception as error:  # whatever it is, the app must not notice
+            self.break_off(error)
+            return None
         if len(self.open) < MOST_OPEN:
             self.open[handover] = None
         return handover
@@ -161,8 +165,11 @@ class HandoverLog:
         try:
             handover.journal.add("w", handover.pack_row())
         except Exception as error:  # whatever it is, the app must not notice
-            self.stop()
-            logger.error("hand-overs are no longer recorded: %r", error, exc_info=error)
+            self.break_off(error)
+
+    def break_off(self, error: BaseException) -> None:
+        self.stop()
+        logger.error("hand-overs are no longer recorded: %r", error, exc_info=error)
 
     def write_open(self) -> None:
         """Writes those of which something new is known; call on the thread that flushes."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from time import monotonic
 
 from .attach_report import BY_HAND, DIRECTORY_VARIABLE, AttachReport
+from .audit_logs import is_audit
 from .blocks import instrument_handles
 from .executors import instrument_executors
 from .made import instrument_makers
@@ -52,7 +53,7 @@ class Probe:
             instrument_pool()
             instrument_executors()
             instrument_handles()
-            if DIRECTORY_VARIABLE in os.environ:  # an audit
+            if is_audit():
                 instrument_makers()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

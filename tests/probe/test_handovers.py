@@ -424,6 +424,25 @@ def test_beyond_the_most_only_what_has_ended_is_written(
     assert len(rows) == 2
 
 
+def test_a_fault_in_reading_who_asks_is_not_the_apps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: object, __: object) -> str:
+        raise RuntimeError("planted")
+
+    monkeypatch.setattr("asgi_probe.handovers.AskerTexts.read", fail)
+    app, statuses = FastAPI(), []
+
+    @app.get("/")
+    def root() -> None: ...
+
+    async def calls(probed: App) -> None:
+        statuses.extend([(await ask(probed, "/")).status for _ in range(2)])
+
+    assert record(app, tmp_path, calls) == []
+    assert statuses == [200, 200]
+
+
 def test_a_fault_ends_the_recording_and_the_app_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
