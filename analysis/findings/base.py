@@ -99,6 +99,10 @@ class AuditFinding(ABC):
 
     code: ClassVar[str]
     """Stable: other tools rely on it."""
+    short: ClassVar[str]
+    """What happens, in a table."""
+    clause: ClassVar[str]
+    """The same in a sentence that counts places."""
 
     severity: Severity
     confidence: Confidence

@@ -1,15 +1,26 @@
 """Findings of any code, for tests of what is made of them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from analysis.findings import AuditEvidence, AuditFinding, AuditFindings
 from analysis.findings.base import TokenHolder
+from analysis.findings.layers.answer_delayed import AnswerDelayed
+from analysis.findings.server.worker_killed import WorkerKilled
+from analysis.findings.waits.executor_wait import ExecutorWait
+from analysis.findings.waits.pool_deadlock import PoolDeadlock
+from analysis.findings.waits.pool_wait import PoolWait
+from analysis.findings.waits.threads_pinned import ThreadsPinned
+from analysis.findings.waits.trivial_def import TrivialDef
 
 
 @dataclass(frozen=True, kw_only=True)
 class SampleFinding(AuditFinding):
     """Finds nothing by itself."""
 
+    short: ClassVar[str] = "sample finding"
+    clause: ClassVar[str] = "something happens"
     text: str = "Something happens."
 
     @classmethod
@@ -43,13 +54,17 @@ class SampleTrivialDef(SampleFinding): ...
 class SampleKill(SampleFinding): ...
 
 
-SampleDeadlock.code = "POOL_DEADLOCK"
-SampleExecutorWait.code = "EXECUTOR_WAIT"
-SamplePins.code = "THREADS_PINNED"
-SamplePoolWait.code = "POOL_WAIT"
-SampleKeptAnswer.code = "ANSWER_DELAYED"
-SampleTrivialDef.code = "TRIVIAL_DEF"
-SampleKill.code = "WORKER_KILLED"
+STAND_INS: Mapping[type[SampleFinding], type[AuditFinding]] = {
+    SampleDeadlock: PoolDeadlock,
+    SampleExecutorWait: ExecutorWait,
+    SamplePins: ThreadsPinned,
+    SamplePoolWait: PoolWait,
+    SampleKeptAnswer: AnswerDelayed,
+    SampleTrivialDef: TrivialDef,
+    SampleKill: WorkerKilled,
+}
+for sample, real in STAND_INS.items():
+    sample.code, sample.short, sample.clause = real.code, real.short, real.clause
 
 
 def keep_threads(route: str | None, seconds: float, line: int = 10) -> TokenHolder:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from statistics import median
-from typing import Self
+from typing import ClassVar, Self
 
 from analysis.findings.base import (
     AuditFinding,
@@ -59,6 +59,9 @@ class LoopBlocked(AuditFinding):
     confidence: `high` from ten samples on, with a line of the user's and a known cause; `low` with
     neither line nor cause; `medium` otherwise.
     """
+
+    short: ClassVar[str] = "loop blocked"
+    clause: ClassVar[str] = "the event loop is blocked"
 
     @classmethod
     def find(cls, evidence: AuditEvidence) -> AuditFindings:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import median
-from typing import Self
+from typing import ClassVar, Self
 
 import polars as pl
 
@@ -41,6 +41,9 @@ class AnswerDelayed(AuditFinding):
 
     severity: by the median, `error` from 1 s on, `warning` from 0.1 s on.
     """
+
+    short: ClassVar[str] = "delays the answer"
+    clause: ClassVar[str] = "a middleware delays answers"
 
     @classmethod
     def find(cls, evidence: AuditEvidence) -> AuditFindings:

@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 import polars as pl
@@ -103,6 +103,8 @@ class BackgroundBacklog(AuditFinding):
     severity: `error` where less than half of it ends, `warning` otherwise.
     """
 
+    short: ClassVar[str] = "tasks pile up"
+    clause: ClassVar[str] = "background tasks pile up"
     begin_rate: float = field(default=0.0)
     end_rate: float = field(default=0.0)
     unfinished: int = field(default=0)

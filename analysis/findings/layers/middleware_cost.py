@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from statistics import median
-from typing import Self
+from typing import ClassVar, Self
 
 import polars as pl
 
@@ -33,6 +33,8 @@ class MiddlewareCost(AuditFinding):
     requests, otherwise `info`.
     """
 
+    short: ClassVar[str] = "middleware uses CPU"
+    clause: ClassVar[str] = "a middleware uses much CPU"
     requests: int = field(default=0)
     """That passed the layer, alone or not."""
     layers_share: float = field(default=0.0)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Self
+from typing import ClassVar, Self
 
 import polars as pl
 
@@ -38,6 +38,8 @@ class ClientPerRequest(AuditFinding):
     from ten requests on, with a line of the user's.
     """
 
+    short: ClassVar[str] = "client per request"
+    clause: ClassVar[str] = "requests make their own clients"
     asked: int
     """Requests of the route."""
 

@@ -1,6 +1,7 @@
 """A free-threaded Python whose GIL is on."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from analysis.findings.base import AuditFinding, AuditFindings
 from analysis.findings.evidence import AuditEvidence
@@ -12,6 +13,8 @@ class GilReenabled(AuditFinding):
     """call: the module that turned it on; None where Python did not say. severity: `info` where it
     was turned on by an option."""
 
+    short: ClassVar[str] = "GIL is on"
+    clause: ClassVar[str] = "the GIL is on"
     python: str
     processes: int
 

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import inf
+from typing import ClassVar
 
 import polars as pl
 
@@ -22,6 +23,8 @@ LEAST_SAMPLES = 3
 class LimiterSize(AuditFinding):
     """cause: "small", "large", or "exceeded"."""
 
+    short: ClassVar[str] = "pool size"
+    clause: ClassVar[str] = "a pool has an unusual size"
     tokens: float | None
     """None where there is no limit."""
     borrowed: float

@@ -4,7 +4,7 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Self
 
 import polars as pl
 
@@ -35,6 +35,8 @@ class ThreadGrowth(AuditFinding):
     """count: requests that left threads. call: what was made. severity: `error` from 100 threads
     on. confidence: `high` where each of the route's requests left one."""
 
+    short: ClassVar[str] = "threads grow"
+    clause: ClassVar[str] = "the number of threads grows"
     threads: int
     """That still ran when the load ended."""
     before: int | None = None

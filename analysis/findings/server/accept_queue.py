@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Self
 
 from analysis.findings.base import AuditFinding, AuditFindings, Notice, Severity
 from analysis.findings.blocks.attribution import attribute_blocks
@@ -42,6 +42,8 @@ class AcceptQueue(AuditFinding):
     meanwhile; backlog, where connections were dropped and no block explains it. dropped: attempts
     to connect, repeated ones too."""
 
+    short: ClassVar[str] = "waits to be accepted"
+    clause: ClassVar[str] = "connections wait to be accepted"
     dropped: int
     backlog: int | None
 

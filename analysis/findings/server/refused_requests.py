@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Self
 
 import polars as pl
 
@@ -40,6 +40,8 @@ class RefusedRequests(AuditFinding):
     """count: requests that uvicorn answered with 503 because of its limit; share: of all that were
     sent. limit: None where only its output tells that it has one."""
 
+    short: ClassVar[str] = "requests refused"
+    clause: ClassVar[str] = "the server refuses requests"
     limit: int | None
 
     @classmethod

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import ClassVar, Self
 
 import polars as pl
 
@@ -48,6 +48,8 @@ class WorkerKilled(AuditFinding):
     of the seconds before the kill, at most. memory_mb: of the workers when last seen, at most.
     """
 
+    short: ClassVar[str] = "worker lost"
+    clause: ClassVar[str] = "workers are killed or crash"
     kills: int
     blocked_s: Second = 0.0
     detail: str = ""

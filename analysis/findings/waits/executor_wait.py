@@ -12,4 +12,6 @@ from analysis.findings.waits.queue_wait import QueueWait
 class ExecutorWait(QueueWait):
     """cause: `executor`."""
 
+    short: ClassVar[str] = "waits for an executor"
+    clause: ClassVar[str] = "requests wait for a thread of an executor"
     QUEUES: ClassVar[str] = EXECUTORS

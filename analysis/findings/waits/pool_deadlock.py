@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
-from typing import Self
+from typing import ClassVar, Self
 
 from analysis.findings.base import (
     AuditFinding,
@@ -37,6 +37,9 @@ class PoolDeadlock(AuditFinding):
     for 2 s, or where fewer calls keep it, and it ended with failures or lasted for 5 s; `low`
     otherwise. victims: see matrix.py.
     """
+
+    short: ClassVar[str] = "pool deadlock"
+    clause: ClassVar[str] = "threads and requests wait for each other"
 
     severity: Severity = "error"
     cause: str | None = "deadlock"

@@ -10,4 +10,6 @@ from analysis.findings.waits.queue_wait import QueueWait
 class PoolWait(QueueWait):
     """cause: `pool`; `limiter` where the limit is another than that of the pool."""
 
+    short: ClassVar[str] = "waits for a thread"
+    clause: ClassVar[str] = "requests wait for a thread or a limiter"
     QUEUES: ClassVar[str] = r"^(anyio$|limiter)"

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 import polars as pl
@@ -66,6 +66,8 @@ class ThreadsPinned(AuditFinding):
     severity: `error` where a request of another route loses a second, else `warning`.
     """
 
+    short: ClassVar[str] = "keeps threads"
+    clause: ClassVar[str] = "code keeps threads from others"
     queue: str
     capacity: float
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 import polars as pl
@@ -40,6 +40,8 @@ class TrivialDef(AuditFinding):
     work_us: the median of what it computes. longest_work_ms: of its calls. waited_s: for tokens.
     """
 
+    short: ClassVar[str] = "needs no thread"
+    clause: ClassVar[str] = "`def` code needs no thread"
     work_us: float
     longest_work_ms: float
     waited_s: Second
