@@ -27,7 +27,7 @@ def describe_worst(found: Sequence[AuditFinding]) -> str:
 def find_queue(found: AuditFinding) -> str | None:
     """Its name."""
     if isinstance(found, PoolDeadlock):
-        return found.pool.partition(" of ")[2]
+        return found.pool_name
     return found.queue_name.name if isinstance(found, QueueWait) else None
 
 

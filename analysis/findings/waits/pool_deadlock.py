@@ -30,7 +30,8 @@ PHASES: Mapping[str, str] = {"response": "response serialization", "background":
 @dataclass(frozen=True, kw_only=True)
 class PoolDeadlock(AuditFinding):
     """seconds: of all requests, that stood or waited. count: these requests. call: what the threads
-    wait for. holders: where they stand, in seconds of threads.
+    wait for. holders: where they stand, in seconds of threads. unit: what the pool gives, a thread
+    or a token.
 
     confidence: `high` where as many calls keep the resource as it has parts, or each thread waits
     for a call of its own, and it ended with failures or lasted for 5 s; `medium` where it lasted
@@ -43,7 +44,8 @@ class PoolDeadlock(AuditFinding):
 
     severity: Severity = "error"
     cause: str | None = "deadlock"
-    pool: str
+    pool_name: str
+    unit: str
     size: int | None
     stood: int
     capacity: int
@@ -65,7 +67,6 @@ class PoolDeadlock(AuditFinding):
         worst, longest = holders[0], max(found, key=lambda each: each.lasted_s)
         lost_s = measure_lost(found)
         pool = longest.name_queue()
-        threads = "threads" if pool.unit == "thread" else f"threads with a {pool.unit}"
         return cls(
             confidence=rate_confidence(found),
             route=worst.route,
@@ -80,7 +81,8 @@ class PoolDeadlock(AuditFinding):
             median_ms=1000 * median(lost_s),
             longest_ms=1000 * max(lost_s),
             holders=holders,
-            pool=f"{threads} of {pool.name}",
+            pool_name=pool.name,
+            unit=pool.unit,
             size=longest.size,
             stood=min(len(longest.stands), longest.capacity),
             capacity=longest.capacity,
@@ -90,6 +92,11 @@ class PoolDeadlock(AuditFinding):
             lasted_s=longest.lasted_s,
             times=len(found),
         )
+
+    @property
+    def pool(self) -> str:
+        threads = "threads" if self.unit == "thread" else f"threads with a {self.unit}"
+        return f"{threads} of {self.pool_name}"
 
     @property
     def facts(self) -> str:
