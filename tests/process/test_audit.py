@@ -66,11 +66,12 @@ def variables(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_left() -> Iterator[None]:
+def nothing_is_left(tmp_path: Path) -> Iterator[None]:
+    """Of this test: others may audit at the same time."""
     yield
     of_services = [
-        each.pid for each in psutil.process_iter(["cmdline"])
-        if "main:api" in (each.info["cmdline"] or ())
+        each.pid for each in psutil.process_iter(["cwd"])
+        if (each.info["cwd"] or "").startswith(str(tmp_path))
     ]  # fmt: skip
     assert of_services == []
 

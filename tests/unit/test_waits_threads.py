@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -177,8 +178,8 @@ def test_a_trivial_dependency_is_found_with_what_its_hop_costs() -> None:
     assert round(found.seconds or 0, 6) == 0.005
     assert found.message == (
         "The dependency load() uses 20.0 µs of CPU in a thread (median); the hand-over to the "
-        "thread takes 250 µs. Declare it `async def`, so that it runs on the event loop, unless it "
-        "waits for a file, a lock or the network."
+        "thread takes 250 µs, without what blocks the event loop. Declare it `async def`, so that "
+        "it runs on the event loop, unless it waits for a file, a lock or the network."
     )
 
 
@@ -188,6 +189,16 @@ def test_it_is_a_warning_where_its_calls_wait_for_threads() -> None:
     (found,) = find_trivial([*(call(turn) for turn in range(MIN_CALLS)), *late])
     assert (found.severity, round(found.waited_s, 6)) == ("warning", 1.5)
     assert "Its calls waited 1.5 s for a thread in all." in found.message
+
+
+def test_a_block_of_the_loop_is_no_cost_of_the_hop() -> None:
+    """The endpoint blocks the loop, before the next request's dependency comes to its thread."""
+    audit = AuditBuilder()
+    audit.block(0.5, 100.0, [])
+    late = [call(turn, began_s=2.0, ended_s=2.00003) for turn in range(MIN_CALLS)]
+    rows = build_evidence(late)
+    (found,) = find_kind(TrivialDef, replace(rows, stretches=audit.build().stretches))
+    assert (found.median_ms, found.seconds) == (0.0, 0.0)
 
 
 def test_one_function_of_several_routes_is_one_finding() -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from analysis.findings.base import AuditFinding, AuditFindings
+from analysis.findings.blocks.loop_delays import LoopDelays
 from analysis.findings.evidence import AuditEvidence
 from analysis.findings.waits.handover_evidence import locate_handovers
 from analysis.findings.waits.wait_sites import LEAST_S
@@ -33,7 +34,7 @@ CODE = ("phase", "work_file", "work_line", "work_function")
 @dataclass(frozen=True, kw_only=True)
 class TrivialDef(AuditFinding):
     """route: None where several use it. count: calls. median_ms: of the way to the thread, without
-    the wait for a token; seconds: of all calls' ways at that rate.
+    the wait for a token and for a late event loop; seconds: of all calls' ways at that rate.
 
     severity: `warning` where its calls waited 0.1 s for tokens in all, else `info`.
 
@@ -57,7 +58,7 @@ class TrivialDef(AuditFinding):
         calls = calls.drop_nulls(["began_s", "ended_s", "cpu_s"]).with_columns(
             worked_s=pl.col("ended_s") - pl.col("began_s")
         )
-        by_code = calls.partition_by(CODE, maintain_order=True)
+        by_code = take_off_late_loop(calls, evidence).partition_by(CODE, maintain_order=True)
         return AuditFindings(
             findings=tuple(cls.build(each) for each in by_code if is_trivial(each))
         )
@@ -92,7 +93,7 @@ class TrivialDef(AuditFinding):
         said = (
             f"The {kind} {self.function}() uses {format_short(self.work_us)} of CPU in a thread "
             "(median); the hand-over to the thread takes "
-            f"{format_short(1000 * (self.median_ms or 0.0))}."
+            f"{format_short(1000 * (self.median_ms or 0.0))}, without what blocks the event loop."
         )
         if self.waited_s >= NOTED_WAIT_S:
             said = f"{said} Its calls waited {self.waited_s:,.1f} s for a thread in all."
@@ -109,6 +110,13 @@ class TrivialDef(AuditFinding):
             "def": "Declare it `async def`, so that it runs on the event loop, unless it waits for "
             "a file, a lock or the network."
         }
+
+
+def take_off_late_loop(calls: pl.DataFrame, evidence: AuditEvidence) -> pl.DataFrame:
+    """A hand-over takes longer while other code blocks the event loop: that is not its own cost."""
+    moments = (calls[name].to_numpy() for name in ("pid", "asked_s", "began_s"))
+    late_s = pl.Series(LoopDelays(evidence).measure_overlap(*moments))
+    return calls.with_columns(loop_s=(pl.col("loop_s") - late_s).clip(lower_bound=0.0))
 
 
 def is_trivial(calls: pl.DataFrame) -> bool:
