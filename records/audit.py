@@ -6,6 +6,7 @@ import polars as pl
 
 from records.rows import Schema
 from records.server import ServerRecord
+from records.trial import TrialRecord
 from scenarios.units import Second
 
 KIND = "audit"
@@ -83,6 +84,7 @@ class AuditRecord:
 
     command: its program and words, without the values of variables. interrupted: why the audit was
     cut short; None where it was not. server: empty where the audit started none, or is older.
+    trials: of --try.
     """
 
     started_utc: str
@@ -98,3 +100,4 @@ class AuditRecord:
     interrupted: str | None = None
     schema: int = field(default=1)
     server: ServerRecord = field(default_factory=ServerRecord)
+    trials: tuple[TrialRecord, ...] = ()

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import ClassVar, Literal, TypedDict
 
 from analysis.findings.evidence import AuditEvidence
+from analysis.findings.remedies import Cure, Predicted, Tried
 from scenarios.units import Second
 
 Severity = Literal["info", "warning", "error"]
@@ -121,9 +122,9 @@ class AuditFinding(ABC):
     share: float | None = None
     victims: tuple[Victim, ...] | None = None
     holders: tuple[TokenHolder, ...] | None = None
-    cure: str | None = None
-    predicted: float | None = None
-    tried: str | None = None
+    cure: Cure | None = None
+    predicted: Predicted | None = None
+    tried: Tried | None = None
 
     def __init_subclass__(cls) -> None:
         cls.code = re.sub(r"\B(?=[A-Z])", "_", cls.__name__).upper()

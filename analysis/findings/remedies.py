@@ -1,0 +1,76 @@
+"""What takes a finding away: the change of the code, what the model says of it, and what a trial of
+it measured."""
+
+from dataclasses import dataclass
+
+
+__all__ = ["Cure", "Predicted", "RouteChange", "RouteLevel", "Tried"]
+
+
+@dataclass(frozen=True, slots=True)
+class Cure:
+    """A change of the user's code.
+
+    file: relative to the user's folder. line: of the first line of `before`, counted from 1.
+    before, after: source lines as they are and as they should be, without their ends; a line may be
+    a comment that says what belongs there. rule: of the guidance, by its file's name without number
+    and ending. trial: what --try takes to measure the change without an edit; None where nothing
+    does. saves_ms, costs_ms: of one request's time; None where they are not known.
+    """
+
+    file: str | None
+    line: int | None
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+    reason: str
+    rule: str | None = None
+    trial: str | None = None
+    saves_ms: float | None = None
+    costs_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RouteLevel:
+    """How a route answers: requests in a second, and how long they take for their client."""
+
+    route: str
+    rps: float
+    p50_ms: float
+    p99_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Predicted:
+    """What the model says of the audit's load with and without the finding. reason: why the model
+    does not know it; then both are empty."""
+
+    users: int
+    before: tuple[RouteLevel, ...] = ()
+    after: tuple[RouteLevel, ...] = ()
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RouteChange:
+    """How a trial changed a route. ratio: of the medians of latency, before to after: more than 1
+    is better. low, high: its interval, from rounds."""
+
+    route: str
+    before: RouteLevel
+    after: RouteLevel
+    ratio: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What a trial measured. trial: as --try takes it. rounds: of each side. reason: why it is no
+    trial of this finding, or is invalid; then `routes` is empty. worse: routes that became slower,
+    for which the interval leaves no doubt."""
+
+    trial: str | None
+    rounds: int = 0
+    routes: tuple[RouteChange, ...] = ()
+    worse: tuple[str, ...] = ()
+    reason: str | None = None
