@@ -3,7 +3,6 @@ it measured."""
 
 from dataclasses import dataclass
 
-
 __all__ = ["Cure", "Predicted", "RouteChange", "RouteLevel", "Tried"]
 
 
