@@ -168,7 +168,7 @@ def test_requests_that_have_not_made_their_thread_yet_are_no_sign_of_an_end() ->
     ]
     made = [make({**each, "arrived_s": each["returned_s"]}, "thread", LEAK) for each in requests]
     (found,) = find(ThreadGrowth, build(requests, made))
-    judged = [each for each in requests if each["returned_s"] <= 9.0]
+    judged = [each for each in requests if float(str(each["returned_s"])) <= 9.0]
     assert (found.count, found.confidence) == (len(judged), "high")
 
 
