@@ -15,19 +15,19 @@ AWAITING = frozenset({"GET_AWAITABLE", "GET_ANEXT"})
 
 
 def find_obstacle(endpoint: object, method: str = "GET") -> str | None:
-    """Why it cannot: a sentence for people. None where it can."""
+    """Why it cannot: a clause for people. None where it can."""
     function = find_function(endpoint, method)
     if function is None and method == "HEAD":  # Starlette's classes of endpoints
         function = find_function(endpoint, "GET")
     code = getattr(function, "__code__", None)
     if not isinstance(code, CodeType):
-        return "Its endpoint has no Python code, or is not called by FastAPI or Starlette."
+        return "its endpoint has no Python code, or is not called by FastAPI or Starlette"
     name = describe_place(code, code.co_firstlineno)
     if not code.co_flags & CO_COROUTINE:
-        return f"{name} is not an async def, so it does not run on the event loop."
+        return f"{name} is not an async def, so it does not run on the event loop"
     line = find_await(code)
     if line is not None:
-        return f"{name} awaits in line {line}: only an async def that awaits nothing can be moved."
+        return f"{name} awaits in line {line}: only an async def that awaits nothing can be moved"
     return None
 
 

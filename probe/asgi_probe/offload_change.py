@@ -24,7 +24,7 @@ class OffloadChange(TriedChange):
     """The endpoint of one route runs in threads."""
 
     def __init__(self, route: str, update: Update) -> None:
-        super().__init__(f"No request ran the endpoint of {route} in a thread.", update)
+        super().__init__(f"no request ran the endpoint of {route} in a thread", update)
         self.route = route
         self._lock = threading.Lock()
 
@@ -58,4 +58,4 @@ class OffloadChange(TriedChange):
             while place is not None and place.tb_next is not None:
                 place = place.tb_next
             where = "" if place is None else describe_place(place.tb_frame.f_code, place.tb_lineno)
-            self.reject(f"The endpoint of {self.route} fails in a thread: {kind} in {where}.")
+            self.reject(f"the endpoint of {self.route} fails in a thread: {kind} in {where}")

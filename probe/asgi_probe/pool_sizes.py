@@ -18,14 +18,14 @@ class PoolChange(TriedChange):
     """anyio's default limiter has another number of tokens, in each loop that the app runs on."""
 
     def __init__(self, tokens: int, update: Update) -> None:
-        super().__init__("The service does not use anyio's pool of threads.", update)
+        super().__init__("the service does not use anyio's pool of threads", update)
         self.tokens = tokens
         self._serving: WeakKeyDictionary[AbstractEventLoop, CapacityLimiter] = WeakKeyDictionary()
 
     def apply(self, loop: AbstractEventLoop, *, serves: bool) -> None:
         if loop in self._serving:
             if self._serving[loop].total_tokens != self.tokens:
-                self.reject("The app sets the size of anyio's pool while it serves.")
+                self.reject("the app sets the size of anyio's pool while it serves")
         elif "anyio" in sys.modules:
             from anyio.to_thread import current_default_thread_limiter
 
@@ -40,7 +40,7 @@ class ExecutorChange(TriedChange):
     """The default executor of each loop that the app runs on has another number of threads."""
 
     def __init__(self, threads: int, update: Update) -> None:
-        super().__init__("No request reached the app.", update)
+        super().__init__("no request reached the app", update)
         self.threads = threads
         self._executors: WeakKeyDictionary[AbstractEventLoop, ThreadPoolExecutor]
         self._executors = WeakKeyDictionary()
@@ -53,7 +53,7 @@ class ExecutorChange(TriedChange):
         if loop in self._serving:
             # a loop of another make (uvloop) keeps its executor to itself
             if getattr(loop, "_default_executor", executor) is not executor:
-                self.reject("The app sets the loop's default executor while it serves.")
+                self.reject("the app sets the loop's default executor while it serves")
             return
         loop.set_default_executor(executor)
         if serves:

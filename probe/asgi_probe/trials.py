@@ -33,7 +33,7 @@ def read_trial(update: Update) -> TriedChange | None:
         ((name, value),) = json.loads(asked).items()
         return CHANGES[name](value, update)
     except (ValueError, TypeError, AttributeError, KeyError):
-        reason = f"{TRIAL_VARIABLE} is {asked!r}, which the probe does not know."
+        reason = f"{TRIAL_VARIABLE} is {asked!r}, which the probe does not know"
         update(trial={"applied": False, "invalid": reason, "warnings": []})
         return None
 
@@ -56,5 +56,5 @@ def wrap_tried_app(app: App, trial: TriedChange) -> App:
 
 
 def note_fault(trial: TriedChange, error: Exception) -> None:
-    trial.reject(f"The probe cannot make the change: {error!r}.")
+    trial.reject(f"the probe cannot make the change: {error!r}")
     log.error("the probe cannot make the trial's change: %r", error, exc_info=error)

@@ -11,7 +11,7 @@ Update = Callable[..., None]
 
 
 class TriedChange:
-    """`applied`: the process got to it. `invalid`: why it measures nothing; a sentence for people.
+    """`applied`: the process got to it. `invalid`: why it measures nothing, a clause for people.
     `warnings`: likewise, what may go wrong in the service though the change measures well."""
 
     def __init__(self, unused: str, update: Update) -> None:

@@ -17,7 +17,7 @@ earlier than this."""
 @dataclass(frozen=True, slots=True)
 class TrialReport:
     """What became of the change that an audit tries. invalid: why it measures nothing; None where
-    it does. warnings: what may go wrong though it measures well."""
+    it does. warnings: what may go wrong in the service though it measures well. All are clauses."""
 
     applied: bool
     invalid: str | None
@@ -79,7 +79,7 @@ def read_trial(folder: Path) -> TrialReport:
     reports = [each.trial for each in read_reports(folder) if each.trial is not None]
     counted = [each for each in reports if each.applied] or reports
     if not counted:
-        return TrialReport(False, "The service's processes do not know of the trial.", ())
+        return TrialReport(False, "no process of the service took part in it", ())
     return TrialReport(
         applied=counted[0].applied,
         invalid=next((each.invalid for each in counted if each.invalid), None),

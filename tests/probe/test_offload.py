@@ -177,7 +177,7 @@ def test_what_cannot_be_moved_answers_and_says_why(
 def test_a_route_that_nobody_asks_for(run: Offload) -> None:
     found = run(make_fastapi, "/report", "/parts/x", "/nowhere", route="/parts/{count}")
     assert [each.status for each in found.answers] == [200, 422, 404]
-    assert found.trial["invalid"] == "No request ran the endpoint of /parts/{count} in a thread."
+    assert found.trial["invalid"] == "no request ran the endpoint of /parts/{count} in a thread"
     assert not found.trial["applied"]
 
 
@@ -205,7 +205,7 @@ def test_an_endpoint_that_needs_its_thread_makes_the_trial_invalid(
     found = run(make, "/it", route="/it")
     assert "Error" in found.answers[0].error
     line = endpoint.__code__.co_firstlineno + 1
-    assert "The endpoint of /it fails in a thread: " in found.trial["invalid"]
+    assert "the endpoint of /it fails in a thread: " in found.trial["invalid"]
     assert f"(test_offload.py:{line})" in found.trial["invalid"]
 
 
