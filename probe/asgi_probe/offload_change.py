@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from asyncio import AbstractEventLoop
 
 from .endpoint_code import describe_place, find_obstacle
-from .offload import offloads
+from .offload import Call, offloads
 from .offload_hooks import offload_endpoint_classes, offload_fastapi
 from .routes import Scope, find_route
+from .thread_hazards import find_hazards
 from .tried_change import TriedChange, Update
 
 THREAD_WORDS = (
@@ -18,6 +20,9 @@ THREAD_WORDS = (
 )  # fmt: skip
 """In the texts of errors that a call raises because it is in the wrong thread: asyncio's, anyio's,
 sniffio's, sqlite3's, greenlet's and signal's."""
+
+
+log = logging.getLogger("probe")
 
 
 class OffloadChange(TriedChange):
@@ -43,10 +48,13 @@ class OffloadChange(TriedChange):
     def matches(self, scope: Scope) -> bool:
         return find_route(scope) == self.route
 
-    def note_run(self) -> None:
+    def note_run(self, function: Call) -> None:
         """Call in the thread."""
-        if not self.applied:
-            with self._lock:
+        if self.applied:
+            return
+        with self._lock:
+            if not self.applied:
+                self.warnings = find_hazards_safely(function)
                 self.note_applied()
 
     def note_failure(self, error: BaseException) -> None:
@@ -59,3 +67,11 @@ class OffloadChange(TriedChange):
                 place = place.tb_next
             where = "" if place is None else describe_place(place.tb_frame.f_code, place.tb_lineno)
             self.reject(f"the endpoint of {self.route} fails in a thread: {kind} in {where}")
+
+
+def find_hazards_safely(function: Call) -> list[str]:
+    try:
+        return find_hazards(function)
+    except Exception as error:  # whatever it is, the app must not notice
+        log.error("the probe cannot read what an endpoint does: %r", error, exc_info=error)
+        return []

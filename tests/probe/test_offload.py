@@ -243,3 +243,19 @@ def cancel_in_thread(app: App, gate: Gate) -> App:
             asyncio.get_running_loop().call_soon(gate.leave.set)
 
     return call
+
+
+async def count_up() -> int:
+    happened.append("counted")
+    return len(happened)
+
+
+def test_what_requests_share_is_warned_of(run: Offload) -> None:
+    def make() -> FastAPI:
+        app = FastAPI()
+        app.get("/it")(count_up)
+        return app
+
+    (warning,) = run(make, "/it", "/it", route="/it").trial["warnings"]
+    line = count_up.__code__.co_firstlineno + 1
+    assert warning.startswith(f"count_up (test_offload.py:{line}) reads and changes happened")
