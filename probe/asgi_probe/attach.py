@@ -18,15 +18,14 @@ from .attach_report import (
     DIRECTORY_VARIABLE,
     NO_ASGI_APPS,
     STARLETTE,
+    TRIAL_VARIABLE,
     AttachReport,
     describe_server,
 )
 from .made import instrument_makers
 from .middleware import Probe
-from .offload_hooks import offload_routes
 from .pool_calls import instrument_pool
 from .routes import App, Receive, Scope, Send
-from .trials import TRIAL_VARIABLE
 
 log = logging.getLogger("probe")
 probes: dict[int, Probe] = {}
@@ -171,6 +170,8 @@ def hook_granian(module: ModuleType) -> None:
 def hook_starlette_routing(module: ModuleType) -> None:
     """In a trial, before the app makes its routes: each keeps its function then."""
     if "offload" in os.environ.get(TRIAL_VARIABLE, ""):
+        from .offload_hooks import offload_routes
+
         offload_routes(module)
 
 

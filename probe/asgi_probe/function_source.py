@@ -8,10 +8,14 @@ import sysconfig
 import textwrap
 from types import CodeType, FunctionType, MethodType, ModuleType
 
+from .stacks import PROBE_HOME
+
 MISSING = object()
-LIBRARIES = tuple(
-    path for name, path in sysconfig.get_paths().items() if name.endswith(("stdlib", "lib"))
+LIBRARIES = (
+    PROBE_HOME,
+    *(path for name, path in sysconfig.get_paths().items() if name.endswith("lib")),
 )
+PACKAGES = ("/site-packages/", "/dist-packages/")
 
 
 class FunctionSource:
@@ -71,7 +75,8 @@ def find_source(function: object, owner: object = None) -> FunctionSource | None
 
 
 def is_library(code: CodeType) -> bool:
-    return code.co_filename.startswith((*LIBRARIES, "<"))
+    file = code.co_filename
+    return file.startswith((*LIBRARIES, "<")) or any(each in file for each in PACKAGES)
 
 
 def find_attribute(owner: object, name: str) -> object:

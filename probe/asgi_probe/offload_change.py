@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 from asyncio import AbstractEventLoop
 
@@ -22,6 +23,7 @@ THREAD_WORDS = (
 sniffio's, sqlite3's, greenlet's and signal's."""
 
 
+CONVERTOR = re.compile(r":\w+\}")
 log = logging.getLogger("probe")
 
 
@@ -30,7 +32,7 @@ class OffloadChange(TriedChange):
 
     def __init__(self, route: str, update: Update) -> None:
         super().__init__(f"no request ran the endpoint of {route} in a thread", update)
-        self.route = route
+        self.route = drop_convertors(route)
         self._lock = threading.Lock()
 
     def apply(self, _: AbstractEventLoop, *, serves: bool) -> None:
@@ -46,7 +48,7 @@ class OffloadChange(TriedChange):
                 self.reject(obstacle)
 
     def matches(self, scope: Scope) -> bool:
-        return find_route(scope) == self.route
+        return drop_convertors(find_route(scope)) == self.route
 
     def note_run(self, function: Call) -> None:
         """Call in the thread."""
@@ -67,6 +69,11 @@ class OffloadChange(TriedChange):
                 place = place.tb_next
             where = "" if place is None else describe_place(place.tb_frame.f_code, place.tb_lineno)
             self.reject(f"the endpoint of {self.route} fails in a thread: {kind} in {where}")
+
+
+def drop_convertors(route: str) -> str:
+    """An OpenAPI document has {number} where the app has {number:int}."""
+    return CONVERTOR.sub("}", route) if ":" in route else route
 
 
 def find_hazards_safely(function: Call) -> list[str]:

@@ -13,11 +13,10 @@ from types import SimpleNamespace
 import anyio
 import pytest
 from asgi_probe import offload
-from asgi_probe.attach_report import DIRECTORY_VARIABLE
+from asgi_probe.attach_report import DIRECTORY_VARIABLE, TRIAL_VARIABLE
 from asgi_probe.middleware import Probe
 from asgi_probe.offload_hooks import offload_routes
 from asgi_probe.routes import App, Receive, Scope, Send
-from asgi_probe.trials import TRIAL_VARIABLE
 
 pytest.importorskip("fastapi")
 
@@ -92,6 +91,8 @@ FASTAPI_ROUTES = [
 STARLETTE_ROUTES = [
     ("/plain", "/plain"),
     ("/plain/{name}", "/plain/ada"),
+    ("/number/{number}", "/number/7"),
+    ("/number/{number:int}", "/number/7"),
     ("/fail", "/fail"),
     ("/partial", "/partial"),
     ("/page", "/page"),
