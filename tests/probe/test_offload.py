@@ -20,8 +20,13 @@ from asgi_probe.routes import App, Receive, Scope, Send
 
 pytest.importorskip("fastapi")
 
+import fastapi.routing
 from fastapi import FastAPI
 from starlette import routing
+from starlette.applications import Starlette
+from starlette.endpoints import HTTPEndpoint
+from starlette.responses import Response
+from starlette.routing import Route
 
 from tests.probe.handover_support import Gate
 from tests.probe.offload_app import happened, make_fastapi, make_starlette, ran_on
@@ -96,6 +101,7 @@ STARLETTE_ROUTES = [
     ("/fail", "/fail"),
     ("/partial", "/partial"),
     ("/page", "/page"),
+    ("/page", "HEAD /page"),
     ("/sub/plain", "/sub/plain"),
 ]
 
@@ -173,6 +179,33 @@ def test_what_cannot_be_moved_answers_and_says_why(
     assert [each.status for each in found.answers] == [200]
     line = endpoint.__code__.co_firstlineno
     assert found.trial["invalid"].startswith(reason.format(line=line, next=line + 1))
+
+
+def test_a_class_that_awaits_says_why(run: Offload) -> None:
+    class Slow(HTTPEndpoint):
+        async def get(self, _: object) -> Response:
+            await wait()
+            return Response("slow")
+
+    found = run(lambda: Starlette(routes=[Route("/it", Slow)]), "HEAD /it", route="/it")
+    assert found.answers[0].status == 200
+    assert found.trial["invalid"].startswith("get (test_offload.py:")
+
+
+def test_a_framework_sees_the_endpoint_of_the_app(
+    run: Offload, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """FastAPI's telemetry names it."""
+    names: list[str] = []
+    original = fastapi.routing.run_endpoint_function
+
+    async def run_endpoint_function(*, dependant: SimpleNamespace, **options: object) -> object:
+        names.append(dependant.call.__qualname__)
+        return await original(dependant=dependant, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(fastapi.routing, "run_endpoint_function", run_endpoint_function)
+    assert run(make_fastapi, "/report", route="/report").ran_on == [IN_POOL]
+    assert names == ["make_fastapi.<locals>.report"]
 
 
 def test_a_route_that_nobody_asks_for(run: Offload) -> None:

@@ -169,6 +169,14 @@ async def use_lock() -> None:
         cache["x"] += 1
 
 
+async def use_inner() -> None:
+    def change(hits: int) -> None:
+        cache = {"x": hits}
+        cache["x"] += 1
+
+    change(hits)
+
+
 async def use_own() -> None:
     own.count = 1
     own.count += 1
@@ -197,7 +205,7 @@ class PerRequest:
 @pytest.mark.parametrize(
     "endpoint",
     [
-        read_alone, write_alone, change_locals, use_lock, use_own, use_result, recurse,
+        read_alone, write_alone, change_locals, use_lock, use_inner, use_own, use_result, recurse,
         PerRequest().get, len, 3, eval("lambda: 3"),
     ],
 )  # fmt: skip
