@@ -18,17 +18,7 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., int])
 
-GROUPS = (
-    "Load",
-    "Server",
-    "Client",
-    "Upstream",
-    "Database",
-    "Contrast",
-    "Other machines",
-    "Trials",
-    "Run",
-)
+GROUPS = ("Load", "Server", "Client", "Upstream", "Database", "Contrast", "Other machines", "Run")
 """Of the help, in this order."""
 OWN_VALUES = "Left out, a scenario's own value counts; [default] is what most of them have."
 QUICK_USERS = 50

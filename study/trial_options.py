@@ -6,8 +6,6 @@ from typing import Annotated
 from records.trial import LEAST_OF_EACH
 from scenarios.options import Setting
 
-GROUP = "Trials"
-
 
 @dataclass(frozen=True, slots=True)
 class TrialOptions:
@@ -20,7 +18,7 @@ class TrialOptions:
             "pool), executor=64 (threads of asyncio's default executor), workers=4, loop=uvloop, "
             "offload=/ROUTE (an async endpoint in a thread), or auto (what cures the worst "
             "findings). May be given several times.",
-            name="--try", metavar="CHANGE", group=GROUP,
+            name="--try", metavar="CHANGE",
         ),
     ] = ()  # fmt: skip
     rounds: Annotated[
@@ -28,6 +26,6 @@ class TrialOptions:
         Setting(
             "Of --try: how often the service is started without and with each change, in turn. "
             f"Left out: {LEAST_OF_EACH}.",
-            bounds=(LEAST_OF_EACH, 30), group=GROUP,
+            bounds=(LEAST_OF_EACH, 30),
         ),
     ] = None  # fmt: skip

@@ -20,6 +20,10 @@ CLEAR = 1.1
 """A service that is started anew without any change may be faster or slower by less than this. An
 interval that lies beyond it leaves no doubt."""
 LEAST_FAILURES = 0.01
+TOO_FEW = (
+    f"no route was asked {LEAST_REQUESTS} times in each round; name fewer with --request, or give "
+    "more --users"
+)
 
 
 def judge_trial(record: TrialRecord, asked: Mapping[str, pl.DataFrame]) -> Tried:
@@ -35,14 +39,10 @@ def judge_trial(record: TrialRecord, asked: Mapping[str, pl.DataFrame]) -> Tried
     failures = tuple(list_failures(routes))
     failing = {each.route for each in failures if each.after > each.before}
     changes = tuple(list_changes(routes, failing, count))
-    reason = None
-    if not changes and not failures:
-        reason = (
-            f"no route was asked {LEAST_REQUESTS} times in each round: give a longer --duration"
-        )
+    is_empty = not changes and not failures
     return Tried(
         record.trial, count, changes, tuple(each.route for each in changes if is_worse(each)),
-        failures, reason,
+        failures, TOO_FEW if is_empty else None,
     )  # fmt: skip
 
 
