@@ -12,7 +12,6 @@ from stress.audit.command import AuditedCommand
 from stress.audit.driven import Show
 from stress.audit.trial_change import WARNINGS, change_command, find_fault
 from stress.audit.trial_round import FinishedRound, RoundLoad, run_round
-from stress.interruption import CellInterruptedError
 from study.trial_options import TrialOptions
 
 AUTO, MOST_AUTO = "auto", 3
@@ -135,10 +134,6 @@ class TrialRunner:
             change = f"with {trial}" if side == "after" else "again"
             said = f"the service could not be started or asked {change}"
             raise InvalidTrialError(said) from error
-        except CellInterruptedError as error:
-            if self.load.interruption.reason is not None:
-                raise
-            raise InvalidTrialError(f"the service ended by itself in a round {side}") from error
         fault = find_fault(trial, side, done.workers, done.report)
         if fault is not None:
             raise InvalidTrialError(fault)

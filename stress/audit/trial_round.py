@@ -8,6 +8,7 @@ from shutil import rmtree
 import polars as pl
 
 from records.audit import AttachedProcess
+from scenarios.errors import build_cannot_run_error
 from scenarios.units import Second
 from stress.audit.ask import RequestPlan
 from stress.audit.attach import start_audited_app
@@ -16,7 +17,7 @@ from stress.audit.command import AuditedCommand
 from stress.audit.drive import AuditLoad, Driven, drive_requests
 from stress.audit.load_driver import BEFORE_PHASE, FIRST_PHASE
 from stress.audit.reports import TrialReport, read_trial
-from stress.interruption import CellInterruptedError, Interruption
+from stress.interruption import Interruption
 
 LEAST_ROUND_S, MOST_ROUND_S = 3.0, 5.0
 """Of one load. With the start and the end of a service, six rounds take about a minute."""
@@ -70,8 +71,9 @@ def run_round(command: AuditedCommand, raw: Path, order: RoundLoad) -> FinishedR
             driven = drive_requests(
                 app.url, order.plan, order.load, order.interruption, ignore, watch(app)
             )
+            order.interruption.check()
             if driven.interrupted is not None:
-                raise CellInterruptedError(driven.interrupted)
+                raise build_cannot_run_error(f"your service, in a round: {driven.interrupted}")
             workers, report = tuple(app.list_workers()), read_trial(raw)
     finally:
         rmtree(raw, ignore_errors=True)
