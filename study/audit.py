@@ -13,6 +13,7 @@ from time import monotonic
 import polars as pl
 from pydantic import TypeAdapter
 
+from analysis.findings.finding_threshold import FindingGate
 from records.audit import ASKED, AUDIT_FILE, KIND, AuditRecord
 from records.build_probe_tables import PROBE_TABLES
 from records.build_tables import read_journals
@@ -40,7 +41,7 @@ from stress.audit.requests import (
 from stress.audit.watch_server import ServerWatch
 from stress.interruption import CellInterruptedError, Interruption, record_signals
 from stress.processes import describe_exit_code
-from study.audit_report import report_audit
+from study.audit_report import NO_GATE, report_audit
 from study.machine_facts import collect_environment
 
 ASSIGNMENT = re.compile(r"([\w-]+)=.*", re.DOTALL)
@@ -62,6 +63,7 @@ class AuditOrder:
     load: AuditLoad
     out: Path
     recorded_command: str
+    gate: FindingGate = NO_GATE
     only_plan: bool = False
     json_output: bool = False
     verbose: bool = False
@@ -177,6 +179,7 @@ class Audit:
             ended_s=end_s - self.t0_s,
             command=hide_values(command.argv) if command else (),
             folder=str(command.folder.resolve()) if command else "",
+            folder_in_repository=find_in_repository(command.folder) if command else None,
             url=self.app.url if self.app else self.order.url,
             processes=tuple(self.app.attached) if self.app else (),
             phases=driven.phases if driven else (),
@@ -204,11 +207,20 @@ def audit_service(order: AuditOrder) -> int:
             directory.discard()
             return INTERRUPTED if audit.ended_by else ALL_WELL
         audit.keep()  # a signal is only noted here: it cannot tear what was measured
-    code = report_audit(directory, json_output=order.json_output, verbose=order.verbose)
+    code = report_audit(directory, order.gate, json_output=order.json_output, verbose=order.verbose)
     if audit.ended_by is None:
         return code
     audit.show(f"the audit ended early: {audit.ended_by}")
     return INTERRUPTED if interruption.reason else CANNOT
+
+
+def find_in_repository(folder: Path) -> str | None:
+    """The folder's path from the root of its git repository; None where it is in none."""
+    folder = folder.resolve()
+    for root in (folder, *folder.parents):
+        if (root / ".git").exists():  # a file in a worktree
+            return "" if root == folder else folder.relative_to(root).as_posix()
+    return None
 
 
 def hide_values(argv: Sequence[str]) -> tuple[str, ...]:

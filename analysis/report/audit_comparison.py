@@ -1,17 +1,14 @@
 """Two audits side by side: which findings are gone, which are new, and how long they take now."""
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from analysis.findings import AuditFinding, AuditFindings
 from analysis.findings.base import AuditScope
+from analysis.findings.recognition import group_by_site
 from analysis.report.finding_words import format_route, name_finding
 from analysis.report.table import Column, Row, Table
 from analysis.stats import formats
 
-Site = tuple[str, str, str | None, str | None]
-"""Code, route and phase, file, function: lines move when code is changed. Without a file the call
-is in place of the function."""
 SAME = 1.1
 """Seconds within a tenth are the same: two audits of one service differ by as much."""
 COLUMNS = (
@@ -54,14 +51,6 @@ def can_see(scope: AuditScope, found: AuditFinding) -> bool:
     """Whether an audit would have found it: one from outside, or of an earlier version, has fewer
     tables."""
     return scope.processes > 0 and (found.code == "LOOP_BLOCKED" or scope.sees_waits)
-
-
-def group_by_site(found: Sequence[AuditFinding]) -> Mapping[Site, tuple[AuditFinding, ...]]:
-    sites: dict[Site, list[AuditFinding]] = defaultdict(list)
-    for each in found:
-        function = each.function if each.file else each.call
-        sites[each.code, format_route(each), each.file, function].append(each)
-    return {site: tuple(mine) for site, mine in sites.items()}
 
 
 def sum_seconds(found: Sequence[AuditFinding]) -> float | None:

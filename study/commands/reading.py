@@ -40,15 +40,23 @@ def format_group(scenarios: Sequence[Scenario]) -> Iterator[str]:
 
 
 @o.declare_command()
-def report(directory: Annotated[Path, Setting("A run directory.", name="DIRECTORY")], /) -> int:
+def report(
+    directory: Annotated[Path, Setting("A run directory.", name="DIRECTORY")],
+    /,
+    *,
+    fail_on: o.FailOn = (),
+    baseline: o.BaselineFile = None,
+) -> int:
     """Makes every report of a run again, from its records.
 
     For example:
         study report results/20261122T064600Z-classic
+        study report results/20261122T064600Z-audit --fail-on error
     """
+    from analysis.findings.finding_threshold import open_gate
     from study.report import rebuild_reports
 
-    return rebuild_reports(directory)
+    return rebuild_reports(directory, open_gate(fail_on, baseline))
 
 
 @o.declare_command()

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from analysis.findings import AuditEvidence, AuditFinding, AuditFindings
 from analysis.findings.base import TokenHolder
+from analysis.findings.blocks.loop_blocked import LoopBlocked
 from analysis.findings.layers.answer_delayed import AnswerDelayed
 from analysis.findings.server.worker_killed import WorkerKilled
 from analysis.findings.waits.executor_wait import ExecutorWait
@@ -33,6 +34,9 @@ class SampleFinding(AuditFinding):
         return self.text
 
 
+class SampleBlock(SampleFinding): ...
+
+
 class SampleDeadlock(SampleFinding): ...
 
 
@@ -55,6 +59,7 @@ class SampleKill(SampleFinding): ...
 
 
 STAND_INS: Mapping[type[SampleFinding], type[AuditFinding]] = {
+    SampleBlock: LoopBlocked,
     SampleDeadlock: PoolDeadlock,
     SampleExecutorWait: ExecutorWait,
     SamplePins: ThreadsPinned,
