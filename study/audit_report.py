@@ -14,13 +14,20 @@ from analysis.findings import (
     load_audit_evidence,
 )
 from analysis.findings.finding_threshold import FindingGate, FindingOutcome, judge_findings
-from analysis.report.audit_comparison import compare_audits
+from analysis.report.audit_comparison import (
+    build_changes_table,
+    count_changes,
+    export_changes,
+    list_audit_differences,
+)
 from analysis.report.audit_markdown import render_audit_markdown
 from analysis.report.audit_outcomes import describe_finding_outcome
 from analysis.report.audit_overview import build_overview_table
 from analysis.report.audit_page import write_audit_page
 from analysis.report.findings_table import render_findings
 from analysis.report.sarif import export_sarif
+from analysis.report.table import wrap_note
+from analysis.summary.audit_changes import compare_findings
 from analysis.summary.comparison import ensure_mapping
 from records.audit import FINDINGS_FILE, KIND, SARIF_FILE, SUMMARY_FILE
 from records.rundir import RunDir
@@ -29,6 +36,8 @@ from study.final_output import print_table
 from study.progress import get_terminal_width
 
 NO_GATE = FindingGate()
+COMPARISON_SCHEMA = 1
+"""Of what `study compare --json` prints."""
 OTHER_FILES = f"{SUMMARY_FILE}, {FINDINGS_FILE} and {SARIF_FILE}"
 
 
@@ -100,9 +109,22 @@ def write_page(run: RunDir, evidence: AuditEvidence, found: AuditFindings) -> bo
     return True
 
 
-def print_audit_comparison(a: RunDir, b: RunDir) -> int:
+def print_audit_comparison(a: RunDir, b: RunDir, json_output: bool) -> int:
     """Raises UserError where records are missing."""
-    found = [find_all(load_audit_evidence(each)) for each in (a, b)]
+    sides = [load_audit_evidence(each) for each in (a, b)]
+    changes = compare_findings(*map(find_all, sides))
+    differences = list(list_audit_differences(*sides))
+    if json_output:
+        paths = {"a": str(a.path), "b": str(b.path)}
+        content = {"schema": COMPARISON_SCHEMA, **paths, "differences": differences}
+        print(dump_json(content | {"findings": export_changes(changes)}), end="")
+        return ALL_WELL
     print(f"A  {a.path}\nB  {b.path}\n")
-    print_table(compare_audits(*found))
+    print_table(build_changes_table(changes))
+    if differences:
+        print(
+            *wrap_note(f"These audits differ in more than their code: {'; '.join(differences)}."),
+            sep="\n",
+        )
+    print("", count_changes(changes), sep="\n")
     return ALL_WELL

@@ -58,3 +58,18 @@ def group_by_site(found: Sequence[F]) -> Mapping[FindingSite, tuple[F, ...]]:
     for each in found:
         sites[FindingSite.locate(each)].append(each)
     return {site: tuple(mine) for site, mine in sites.items()}
+
+
+def pair_sites(
+    a: Sequence[FindingSite], b: Sequence[FindingSite]
+) -> tuple[tuple[FindingSite | None, FindingSite | None], ...]:
+    """Every site of both, once: those of A in their order, each with its own of B; then what B
+    alone has."""
+    alone = [each for each in b if each not in a]
+    pairs: list[tuple[FindingSite | None, FindingSite | None]] = []
+    for each in a:
+        other = each if each in b else next((one for one in alone if one.matches(each)), None)
+        if other in alone:
+            alone.remove(other)
+        pairs.append((each, other))
+    return (*pairs, *((None, each) for each in alone))
