@@ -32,14 +32,6 @@ Name = Annotated[str, Setting("", name="SCENARIO|GROUP|FILE")]
 Quick = Annotated[bool, Setting("50 users, 100 ms, 3 s: a first look.", group="Load")]
 Port = Annotated[int, Setting("Of the server; 0 picks a free one.", bounds=(0, 65535))]
 Json = Annotated[bool, Setting("Print JSON, nothing else.")]
-FailOn = Annotated[tuple[str, ...], Setting(
-    "What makes the exit code 1: findings of a severity (error, warning, info) or worse; of a code "
-    "such as LOOP_BLOCKED; or a longest time in one request, such as 'blocked>50ms' or "
-    "'waited>200ms'. May be given several times.", name="--fail-on", metavar="THRESHOLD",
-)]  # fmt: skip
-BaselineFile = Annotated[Path | None, Setting(
-    "The findings.json of an earlier audit: its findings fail nothing.", metavar="FILE",
-)]  # fmt: skip
 Out = Annotated[Path, Setting("Folder that run directories go into.", metavar="FOLDER")]
 
 

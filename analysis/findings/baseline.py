@@ -28,41 +28,57 @@ class KnownFinding:
 
 
 @dataclass(frozen=True, slots=True)
-class Baseline:
+class KnownAudit:
+    """A file."""
+
     findings: tuple[KnownFinding, ...] = ()
     schema: int = 0
 
+    def recall(self, site: FindingSite) -> list[KnownFinding]:
+        return [each for each in self.findings if FindingSite.locate(each).matches(site)]
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """What one of several audits has is known: some findings come and go."""
+
+    audits: tuple[KnownAudit, ...] = ()
+
     def find_new(self, found: Sequence[AuditFinding]) -> tuple[AuditFinding, ...]:
-        """found: the worst first. One is known where the file has one of the same site. Of several
-        in one site, those are new that are more than in the file and in a call that is not."""
+        """found: the worst first. One is known where an audit has one of the same site. Of several
+        in one site, those are new that are more than in any audit and in a call that is in none."""
         new: list[AuditFinding] = []
         for site, mine in group_by_site(found).items():
-            known = [each for each in self.findings if FindingSite.locate(each).matches(site)]
-            calls = {each.call for each in known}
-            other = [each for each in mine if each.call not in calls]
-            more = len(mine) - len(known)
-            new += other[: max(0, more)]
+            known = [audit.recall(site) for audit in self.audits]
+            calls = {each.call for audit in known for each in audit}
+            more = len(mine) - max(map(len, known), default=0)
+            new += [each for each in mine if each.call not in calls][: max(0, more)]
         return tuple(each for each in found if each in new)
 
 
-READER = TypeAdapter(Baseline)
+READER = TypeAdapter(KnownAudit)
 
 
-def read_baseline(path: Path) -> Baseline:
+def read_baseline(paths: Sequence[Path]) -> Baseline:
+    """Raises UserError."""
+    return Baseline(tuple(map(read_known_audit, paths)))
+
+
+def read_known_audit(path: Path) -> KnownAudit:
     """Raises UserError."""
     try:
         if path.is_file() and path.stat().st_size > MOST_BYTES:
             raise UserError(f"--baseline {path}: larger than 50 MB; give an audit's findings.json")
-        baseline = READER.validate_json(path.read_bytes())
+        audit = READER.validate_json(path.read_bytes())
     except IsADirectoryError:
         raise UserError(f"--baseline {path}: a folder; give the findings.json in it") from None
     except OSError as error:
         raise UserError(f"--baseline {path}: it can't be read: {error.strerror}") from error
     except ValidationError as error:
         raise build_damage_error(path, str(error.errors()[0]["msg"])) from error
-    if baseline.schema != SCHEMA:
+    if audit.schema != SCHEMA:
         raise build_damage_error(path, f"its schema is not {SCHEMA}")
-    return baseline
+    return audit
 
 
 def build_damage_error(path: Path, reason: str) -> UserError:

@@ -4,11 +4,10 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from pathlib import Path
 from typing import get_args
 
 from analysis.findings.base import AuditFinding, AuditFindings, Severity
-from analysis.findings.baseline import Baseline, read_baseline
+from analysis.findings.baseline import Baseline
 from analysis.findings.judge import list_findings
 from analysis.findings.waits.queue_wait import QueueWait
 from scenarios.errors import UserError
@@ -87,14 +86,6 @@ def parse_finding_threshold(text: str) -> FindingThreshold:
     concerns, bound_ms = MEASURES[bound[1]], 1000 * parse_duration(OPTION, bound[2])
     return FindingThreshold(
         typed, lambda each: concerns(each) and (each.longest_ms or 0.0) > bound_ms
-    )
-
-
-def open_gate(fail_on: Sequence[str], baseline: Path | None) -> FindingGate:
-    """From what was typed. Raises UserError."""
-    return FindingGate(
-        tuple(map(parse_finding_threshold, fail_on)),
-        None if baseline is None else read_baseline(baseline),
     )
 
 

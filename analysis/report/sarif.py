@@ -24,6 +24,7 @@ SCHEMA_URI = "https://json.schemastore.org/sarif-2.1.0.json"
 ROOT = "%SRCROOT%"
 """What the paths are relative to: the root of the repository; without one, the user's folder."""
 FINGERPRINT = "auditFinding/v1"
+TAGS = ("asyncio", "performance")
 LEVELS: Mapping[Severity, Literal["error", "warning", "note"]] = {
     "error": "error",
     "warning": "warning",
@@ -62,15 +63,28 @@ def export_sarif(
 
 
 def build_rules() -> list[Object]:
-    """One for each kind of finding, by code."""
-    return [
-        {
-            "id": each.code,
-            "name": each.__name__,
-            "shortDescription": {"text": f"{each.clause[0].upper()}{each.clause[1:]}."},
-        }
-        for each in list_findings()
-    ]
+    """One for each kind of finding, by code. How bad it is, each result says."""
+    return [build_rule(each) for each in list_findings()]
+
+
+def build_rule(kind: type[AuditFinding]) -> Object:
+    meaning, remedy = begin_sentence(kind.meaning), begin_sentence(kind.remedy)
+    return {
+        "id": kind.code,
+        "name": kind.__name__,
+        "shortDescription": {"text": begin_sentence(kind.clause)},
+        "fullDescription": {"text": meaning},
+        "help": {
+            "text": f"{meaning} What to do: {remedy}",
+            "markdown": f"{meaning}\n\n**What to do:** {remedy}",
+        },
+        "properties": {"tags": list(TAGS)},
+    }
+
+
+def begin_sentence(clause: str) -> str:
+    """Unless it begins with code."""
+    return f"{clause[0].upper()}{clause[1:]}."
 
 
 def find_rule(found: AuditFinding) -> int:

@@ -10,6 +10,7 @@ from scenarios.errors import UserError
 from scenarios.options import Setting
 from scenarios.units import DURATION, Second
 from study import options as o
+from study.gate_options import GateOptions
 
 if TYPE_CHECKING:
     from stress.audit.command import AuditedCommand
@@ -72,8 +73,7 @@ def audit(
         "one to ask.", bounds=(0, 65535),
     )] = 0,
     out: o.Out = o.DEFAULT_OUT,
-    fail_on: o.FailOn = (),
-    baseline: o.BaselineFile = None,
+    gate: GateOptions = GateOptions(),
     plan: Annotated[bool, Setting("Print what would be asked; send nothing.")] = False,
     json: Annotated[bool, Setting("Print findings.json, nothing else.")] = False,
     verbose: Annotated[bool, Setting("Print stacks, too.", alias="-v")] = False,
@@ -88,7 +88,6 @@ def audit(
         study audit --fail-on 'blocked>50ms' --baseline audit-baseline.json main:app
     """
     # fmt: on
-    from analysis.findings.finding_threshold import open_gate
     from stress.audit.drive import AuditLoad
     from stress.audit.requests import RequestOptions
     from study.audit import AuditOrder, audit_service
@@ -102,16 +101,14 @@ def audit(
         raise UserError("--drive none sends no requests: leave out --url and --plan")
     if url is not None and port:
         raise UserError("--port: not with --url, which names the port itself")
-    if fail_on and (url is not None or plan):
-        raise UserError("--fail-on: an audit has findings with the service's command, not with "
-                        "--url or --plan")
-    gate = open_gate(fail_on, baseline)
+    if gate != GateOptions() and (url is not None or plan):
+        raise UserError("--fail-on and --baseline: with --url or --plan an audit has no findings")
     options = RequestOptions(requests, methods, headers, before, drive, locustfile, app_dir)
     return audit_service(
         AuditOrder(
             choose_service(command, app_dir, python, port), url or "", port or None, options,
-            AuditLoad(0.0, users, duration, timeout), out, record_typed(sys.argv[1:]), gate,
-            plan, json, verbose,
+            AuditLoad(0.0, users, duration, timeout), out, record_typed(sys.argv[1:]),
+            gate.open_gate(), plan, json, verbose,
         )
     )  # fmt: skip
 

@@ -8,6 +8,7 @@ from scenarios.catalogue import GROUPS
 from scenarios.model import Scenario
 from scenarios.options import Setting
 from study import options as o
+from study.gate_options import GateOptions
 from study.scenario_files import choose_scenarios
 
 
@@ -44,8 +45,7 @@ def report(
     directory: Annotated[Path, Setting("A run directory.", name="DIRECTORY")],
     /,
     *,
-    fail_on: o.FailOn = (),
-    baseline: o.BaselineFile = None,
+    gate: GateOptions = GateOptions(),
 ) -> int:
     """Makes every report of a run again, from its records.
 
@@ -53,10 +53,9 @@ def report(
         study report results/20261122T064600Z-classic
         study report results/20261122T064600Z-audit --fail-on error
     """
-    from analysis.findings.finding_threshold import open_gate
     from study.report import rebuild_reports
 
-    return rebuild_reports(directory, open_gate(fail_on, baseline))
+    return rebuild_reports(directory, gate.open_gate())
 
 
 @o.declare_command()

@@ -22,6 +22,8 @@ class SampleFinding(AuditFinding):
 
     short: ClassVar[str] = "sample finding"
     clause: ClassVar[str] = "something happens"
+    meaning: ClassVar[str] = "something means something"
+    remedy: ClassVar[str] = "do something"
     text: str = "Something happens."
 
     @classmethod
@@ -70,6 +72,7 @@ STAND_INS: Mapping[type[SampleFinding], type[AuditFinding]] = {
 }
 for sample, real in STAND_INS.items():
     sample.code, sample.short, sample.clause = real.code, real.short, real.clause
+    sample.meaning, sample.remedy = real.meaning, real.remedy
 
 
 def keep_threads(route: str | None, seconds: float, line: int = 10) -> TokenHolder:

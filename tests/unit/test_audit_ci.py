@@ -10,12 +10,11 @@ from hypothesis import strategies as st
 
 from analysis.findings import AuditFinding, AuditFindings, Notice
 from analysis.findings.base import AuditScope
-from analysis.findings.baseline import Baseline, KnownFinding, read_baseline
+from analysis.findings.baseline import Baseline, KnownAudit, KnownFinding, read_baseline
 from analysis.findings.finding_threshold import (
     BLIND,
     FindingGate,
     judge_findings,
-    open_gate,
     parse_finding_threshold,
 )
 from analysis.findings.judge import list_findings
@@ -32,15 +31,15 @@ BLOCK = SampleBlock(
     line=20, function="read", call="time.sleep", cause="wait", longest_ms=120.0,
 )  # fmt: skip
 
+SAMPLE = Path(__file__).resolve().parents[2] / "docs" / "sample-run"
+
 
 def remember(*found: AuditFinding) -> Baseline:
-    return Baseline(
-        tuple(
-            KnownFinding(each.code, each.route, each.phase, each.file, each.function, each.call)
-            for each in found
-        ),
-        1,
-    )
+    known = [
+        KnownFinding(each.code, each.route, each.phase, each.file, each.function, each.call)
+        for each in found
+    ]
+    return Baseline((KnownAudit(tuple(known), 1),))
 
 
 def fail(text: str, *found: AuditFinding) -> bool:
@@ -116,6 +115,14 @@ def test_a_second_call_in_a_known_function_is_new_and_another_name_of_the_first_
     second = replace(BLOCK, call="requests.get", line=22)
     assert remember(BLOCK).find_new([BLOCK, second]) == (second,)
     assert remember(BLOCK).find_new([second]) == ()
+
+
+def test_what_one_of_several_audits_has_is_known_and_two_are_not_twice_as_much() -> None:
+    other, second = replace(BLOCK, function="pay"), replace(BLOCK, call="requests.get", line=22)
+    both = Baseline((*remember(BLOCK).audits, *remember(other).audits))
+    assert both.find_new([BLOCK, other]) == ()
+    twice = Baseline(remember(BLOCK).audits * 2)
+    assert twice.find_new([BLOCK, second]) == (second,)
 
 
 def test_a_route_that_one_audit_does_not_know_is_no_other_route() -> None:
@@ -211,27 +218,41 @@ def test_a_damaged_baseline_is_one_line_before_anything_starts(
 
 def test_a_baseline_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="can't be read: No such file"):
-        read_baseline(tmp_path / "none.json")
+        read_baseline([tmp_path / "none.json"])
     with pytest.raises(UserError, match=r"a folder; give the findings\.json in it"):
-        read_baseline(tmp_path)
+        read_baseline([tmp_path])
 
 
 def test_what_an_audit_wrote_is_a_baseline(tmp_path: Path) -> None:
     found = [BLOCK, SamplePoolWait(severity="error", confidence="low", route="/pay")]
     file = save_baseline(tmp_path / "findings.json", found)
-    assert read_baseline(file).find_new(gather(found).findings) == ()
-    assert open_gate((), file).thresholds == ()
+    assert read_baseline([file]).find_new(gather(found).findings) == ()
 
 
+@pytest.mark.parametrize("option", [("--fail-on", "error"), ("--baseline", "known.json")])
+@pytest.mark.parametrize("other", [("--url", "http://127.0.0.1:9"), ("--plan", "main:app")])
 def test_a_threshold_that_cannot_be_judged_is_refused_before_anything_starts(
+    option: tuple[str, str],
+    other: tuple[str, str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = tmp_path / "out"
+    assert main(["audit", *option, "--out", str(out), *other]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "--fail-on and --baseline: with --url or --plan an audit has no findings" in line
+    assert not out.exists()
+
+
+def test_a_threshold_that_is_none_is_refused_before_anything_starts(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
-    words = ["audit", "--fail-on", "error", "--out", str(out)]
-    assert main([*words, "--url", "http://127.0.0.1:9"]) == 2
     assert main(["audit", "--fail-on", "oops", "--out", str(out), "main:app"]) == 2
-    assert [each[:17] for each in capsys.readouterr().err.splitlines()] == [
-        "study: --fail-on:",
-        "study: --fail-on ",
-    ]
+    assert len(capsys.readouterr().err.splitlines()) == 1
     assert not out.exists()
+
+
+def test_a_run_that_is_no_audit_has_no_findings_to_fail(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_report(SAMPLE, "--fail-on", "error") == 2
+    assert "--fail-on and --baseline: for an audit" in capsys.readouterr().err

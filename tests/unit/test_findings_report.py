@@ -7,6 +7,7 @@ import pytest
 
 from analysis.findings import AuditEvidence, AuditFindings, find_all, load_audit_evidence
 from analysis.findings.base import AuditScope, Culprit, HarmMatrix, Victim
+from analysis.findings.blocks.loop_blocked import LoopBlocked
 from analysis.findings.judge import list_findings
 from analysis.report.audit_overview import build_overview_table
 from analysis.report.audit_page import write_audit_page
@@ -26,6 +27,8 @@ from tests.unit.finding_samples import (
     SampleTrivialDef,
     keep_threads,
 )
+
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "audit.md"
 
 
 def build_busy_audit() -> AuditBuilder:
@@ -203,6 +206,15 @@ def test_findings_of_all_kinds_are_shown_in_words_and_what_is_for_information_la
 def test_every_finding_has_words_of_its_own() -> None:
     real = [each for each in list_findings() if not issubclass(each, SampleFinding)]
     assert len({each.short for each in real}) == len({each.clause for each in real}) == len(real)
+
+
+def test_the_documents_have_each_finding_s_meaning_and_remedy() -> None:
+    rows = [row.split(" | ") for row in DOCUMENT.read_text().splitlines() if row.startswith("| `")]
+    written = {row[0].strip("| `"): (row[1], row[-1].removesuffix(" |")) for row in rows}
+    real = [each for each in list_findings() if not issubclass(each, SampleFinding)]
+    assert {each.code: (each.meaning, each.remedy) for each in real if each.code in written} == {
+        each.code: written[each.code] for each in real if each is not LoopBlocked
+    }
 
 
 MATRIX = """\
