@@ -32,7 +32,7 @@ findings = st.builds(
     line=st.one_of(st.none(), st.integers(1, 99)),
     function=names,
     call=st.sampled_from([None, "time.sleep", "re.match"]),
-    seconds=st.one_of(st.none(), st.floats(0, 1e6)),
+    seconds=st.floats(0, 1e6),
     longest_ms=st.one_of(st.none(), st.floats(0, 1e6)),
     holders=st.sampled_from([None, (keep_threads("/pay", 4.0), keep_threads(None, 2.0))]),
 )

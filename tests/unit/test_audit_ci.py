@@ -200,7 +200,7 @@ def test_only_what_is_new_since_the_baseline_fails(
     (sarif_run,) = json.loads((after / "findings.sarif").read_text())["runs"]
     states = {each["message"]["text"]: each["baselineState"] for each in sarif_run["results"]}
     assert sorted(states.values()) == ["new", "unchanged"]
-    assert "**new** **main.py:17 start**" in (after / "summary.md").read_text()
+    assert "| main.py:17 start (new) |" in (after / "summary.md").read_text()
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"findings": 3}', b"\xff\xfe", b"null"])
