@@ -57,21 +57,11 @@ def drive_locustfile(
     UserError."""
     assert plan.locustfile is not None
     show(f"Locust runs {plan.locustfile.name} for {math.ceil(load.duration_s)} s.")
-    interrupted = None
     with tempfile.TemporaryDirectory(prefix="study-audit-") as folder:
         rows_file = Path(folder) / "rows.jsonl"
         process = Process("locustfile", Path(folder) / "locust.log")
-        try:
-            process.start(build_locust_command(url, plan.locustfile, load, rows_file))
-            limit_s = load.duration_s + load.timeout_s + GRACE_S
-            interruption.poll(
-                lambda: process.get_exit_code() is not None or not is_alive(), limit_s
-            )
-            interrupted = None if is_alive() else APP_ENDED
-        except CellInterruptedError as error:
-            interrupted = str(error)
-        finally:
-            process.end(END_S)
+        command = build_locust_command(url, plan.locustfile, load, rows_file)
+        interrupted = run_locust(process, command, load, interruption, is_alive)
         rows = read_rows(rows_file, plan, load.t0_s)
         if not rows and interrupted is None:
             raise build_cannot_run_error(
@@ -81,6 +71,25 @@ def drive_locustfile(
     began_s = min((started_s for *_, started_s, _, _, _, _ in rows), default=ended_s)
     phase = Phase(PHASE, began_s, ended_s, load.users)
     return Driven(build_asked_table(rows), (phase,), interrupted=interrupted)
+
+
+def run_locust(
+    process: Process,
+    command: Command,
+    load: AuditLoad,
+    interruption: Interruption,
+    is_alive: Callable[[], bool],
+) -> str | None:
+    """Why it ended before its time; None where it did not."""
+    limit_s = load.duration_s + load.timeout_s + GRACE_S
+    try:
+        process.start(command)
+        interruption.poll(lambda: process.get_exit_code() is not None or not is_alive(), limit_s)
+    except CellInterruptedError as error:
+        return str(error)
+    finally:
+        process.end(END_S)
+    return None if is_alive() else APP_ENDED
 
 
 def read_rows(file: Path, plan: RequestPlan, t0_s: float) -> list[Row]:

@@ -7,6 +7,7 @@ import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from time import monotonic
 
@@ -273,6 +274,48 @@ def test_a_request_that_is_not_answered_in_time_has_no_end() -> None:
     assert driven.rows["ended_s"].is_null().all()
     assert driven.rows["status"].is_null().all()
     assert any("did not answer in time; it is driven" in each for each in driven.warnings)
+
+
+def test_a_service_that_answers_nothing_more_ends_the_load() -> None:
+    app, freed = FastAPI(), threading.Event()
+    arrived = count(1)
+
+    @app.get("/ping")
+    async def ping() -> None: ...
+
+    @app.get("/stuck")
+    async def stuck() -> None:
+        if next(arrived) > 1:  # the first request shows nothing of it
+            freed.wait()
+
+    with Service(app).serve() as url:
+        try:
+            _, driven, _ = drive(url, RequestOptions(), timeout_s=0.5)
+        finally:
+            freed.set()
+    assert driven.interrupted == (
+        "after GET /stuck, 1 user, your service answers nothing more: GET /ping, sent alone, got "
+        "no answer within 0.5 s"
+    )
+    assert driven.phases[-1].routes == ("GET /ping",)
+    assert "all routes, 3 users" not in {each.name for each in driven.phases}
+
+
+def test_a_route_that_never_answers_does_not_end_the_load_of_the_others() -> None:
+    app = FastAPI()
+
+    @app.get("/ping")
+    async def ping() -> None: ...
+
+    @app.get("/never")
+    async def never() -> None:
+        await asyncio.sleep(60)
+
+    with Service(app).serve() as url:
+        options = RequestOptions(("GET /ping", "GET /never"))
+        _, driven, _ = drive(url, options, timeout_s=0.3)
+    assert driven.interrupted is None
+    assert driven.phases[-1].name == "all routes, 3 users"
 
 
 @pytest.mark.parametrize("why", ["signal", "app"])
