@@ -43,9 +43,10 @@ def render_audit_markdown(
     baseline: Baseline | None,
     outcomes: Sequence[FindingOutcome],
 ) -> str:
-    """Bounded, whatever there is: a comment has room for 65,536 characters."""
-    shown = choose_shown(found, verbose=True)
+    """What is new comes first. Bounded, whatever there is: a comment has room for 65,536
+    characters."""
     new = () if baseline is None else baseline.find_new(found.findings)
+    shown = sorted(choose_shown(found, verbose=True), key=lambda each: each not in new)
     parts = [
         f"### {write_heading(found, new if baseline else None)}",
         "\n".join(f"- {escape(describe_finding_outcome(each))}" for each in outcomes),

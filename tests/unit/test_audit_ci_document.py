@@ -17,7 +17,7 @@ COMMANDS = [
     line
     for block in BLOCKS
     for line in re.sub(r"\s*>-\s*|\n {10}(?=-)", " ", block).splitlines()
-    if re.match(r"( +- run: +)?study ", line)
+    if re.match(r"( +- run: +)?study (audit|report|compare) ", line)
 ]
 
 

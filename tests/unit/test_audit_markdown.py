@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from analysis.findings import AuditFinding, AuditFindings, Notice, find_all
-from analysis.findings.baseline import Baseline
+from analysis.findings.baseline import Baseline, KnownAudit, KnownFinding
 from analysis.findings.finding_threshold import (
     FindingGate,
     judge_findings,
@@ -65,6 +65,15 @@ def test_with_a_baseline_what_is_new_is_marked() -> None:
     text = render(found, Baseline())
     assert text.startswith("### study audit: 1 for information; 1 new\n")
     assert "| info | a.py:1 None (new) |" in text
+
+
+def test_what_is_new_comes_before_what_is_worse() -> None:
+    worse = SampleBlock(severity="error", confidence="low", file="a.py", line=1, seconds=9.0)
+    new = replace(worse, file="b.py", seconds=1.0)
+    known = KnownAudit((KnownFinding(worse.code, file="a.py"),), 1)
+    text = render(gather([worse, new]), Baseline((known,)))
+    assert text.index("| b.py:1 None (new) |") < text.index("| a.py:1 None |")
+    assert text.index("**b.py:1 None**") < text.index("**a.py:1 None**")
 
 
 def test_an_audit_without_findings_has_no_table_of_them() -> None:
