@@ -42,7 +42,7 @@ from stress.audit.watch_server import ServerWatch
 from stress.interruption import CellInterruptedError, Interruption, record_signals
 from stress.processes import describe_exit_code
 from study.audit_report import NO_GATE, report_audit
-from study.machine_facts import collect_environment
+from study.machine_facts import collect_environment, find_in_repository
 
 ASSIGNMENT = re.compile(r"([\w-]+)=.*", re.DOTALL)
 NOT_SEEN = (
@@ -212,15 +212,6 @@ def audit_service(order: AuditOrder) -> int:
         return code
     audit.show(f"the audit ended early: {audit.ended_by}")
     return INTERRUPTED if interruption.reason else CANNOT
-
-
-def find_in_repository(folder: Path) -> str | None:
-    """The folder's path from the root of its git repository; None where it is in none."""
-    folder = folder.resolve()
-    for root in (folder, *folder.parents):
-        if (root / ".git").exists():  # a file in a worktree
-            return "" if root == folder else folder.relative_to(root).as_posix()
-    return None
 
 
 def hide_values(argv: Sequence[str]) -> tuple[str, ...]:

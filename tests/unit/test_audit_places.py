@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from study.audit import find_in_repository
+from study.machine_facts import find_in_repository
 
 
 @pytest.mark.parametrize(
