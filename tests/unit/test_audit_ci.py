@@ -18,6 +18,9 @@ from analysis.findings.finding_threshold import (
     parse_finding_threshold,
 )
 from analysis.findings.judge import list_findings
+from analysis.findings.waits.executor_wait import ExecutorWait
+from analysis.findings.waits.pool_wait import PoolWait
+from analysis.findings.waits.queue_wait import QueueWait
 from analysis.report.audit_outcomes import describe_finding_outcome
 from records.rundir import create_run
 from scenarios.errors import UserError
@@ -55,6 +58,18 @@ def test_a_bound_is_a_longest_time_of_one_request() -> None:
     assert not fail("waited>50ms", BLOCK)
 
 
+@pytest.mark.parametrize("kind", [PoolWait, ExecutorWait])
+def test_a_wait_fails_where_a_client_waits(kind: type[QueueWait]) -> None:
+    wait = kind(
+        severity="info", confidence="high", longest_ms=300.0, queue="anyio", setter=None,
+        capacity=40.0, in_use=40.0, loop_ms=0.0, is_after=False,
+    )  # fmt: skip
+    assert fail("waited>200ms", wait)
+    assert not fail("waited>300ms", wait)
+    assert not fail("waited>200ms", replace(wait, is_after=True))
+    assert not fail("blocked>200ms", wait)
+
+
 def test_a_severity_fails_with_it_and_with_worse() -> None:
     assert [fail(each, BLOCK) for each in ("error", "warning", "info")] == [False, True, True]
 
@@ -63,6 +78,24 @@ def test_a_code_fails_with_its_findings_alone() -> None:
     kill = SampleKill(severity="error", confidence="high")
     assert [fail(each, kill) for each in ("WORKER_KILLED", "LOOP_BLOCKED")] == [True, False]
     assert not any(fail(each.code) for each in list_findings())
+
+
+def list_failing(text: str, found: list[AuditFinding]) -> tuple[AuditFinding, ...]:
+    (outcome,) = judge_findings(gather(found), FindingGate((parse_finding_threshold(text),)))
+    return outcome.failing
+
+
+@given(st.lists(findings, max_size=6), st.integers(1, 10**6), st.integers(1, 10**6))
+def test_a_stricter_threshold_fails_no_less(
+    found: list[AuditFinding], bound_ms: int, more_ms: int
+) -> None:
+    for measure in ("blocked", "waited"):
+        strict, loose = (
+            list_failing(f"{measure}>{each}ms", found) for each in (bound_ms, bound_ms + more_ms)
+        )
+        assert set(loose) <= set(strict)
+    errors, warnings, every = (list_failing(each, found) for each in ("error", "warning", "info"))
+    assert set(errors) <= set(warnings) <= set(every) == set(found)
 
 
 @pytest.mark.parametrize(
