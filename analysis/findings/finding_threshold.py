@@ -15,7 +15,7 @@ from scenarios.units import parse_duration
 
 OPTION = "--fail-on"
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
-"""The slightest first."""
+"""The least first."""
 BLIND = ("NOT_ATTACHED", "INTERRUPTED", "RECORDING_STOPPED", "NOT_RECORDED")
 """Notices with which it can't be said that there is no finding."""
 KINDS = (

@@ -6,7 +6,7 @@ refused by those who show them.
 """
 
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
@@ -15,7 +15,7 @@ from analysis.findings import AuditEvidence, AuditFinding, AuditFindings
 from analysis.findings.base import Severity, TokenHolder
 from analysis.findings.baseline import Baseline
 from analysis.findings.judge import list_findings
-from analysis.findings.recognition import FindingSite
+from analysis.findings.recognition import FindingSite, group_by_site
 from analysis.report.finding_words import format_place, format_route
 from records.audit import AuditRecord
 
@@ -35,22 +35,21 @@ LEVELS: Mapping[Severity, Literal["error", "warning", "note"]] = {
 def export_sarif(
     found: AuditFindings, evidence: AuditEvidence, version: str, baseline: Baseline | None
 ) -> Object:
-    """The content of findings.sarif. version: of this tool; empty where it is
-    not known."""
+    """The content of findings.sarif. version: of this tool; empty where it is not known."""
     record = evidence.record
-    new = None if baseline is None else baseline.find_new(found.findings)
+    marks = mark_findings(found.findings, baseline)
     results, unplaced = [], []
-    for each in found.findings:
+    for each, mark in zip(found.findings, marks, strict=True):
         place = locate(each.file, each.line, record)
         if place is None:
             unplaced.append(build_notification(each))
-            continue
-        state = {} if new is None else {"baselineState": "new" if each in new else "unchanged"}
-        results.append(build_result(each, place, record) | state)
+        else:
+            results.append(build_result(each, place, record) | mark)
     driver: Object = {"name": "study audit", "rules": build_rules()}
+    root = "The service's folder." if record.folder_in_repository is None else "The repository."
     run: Object = {
         "tool": {"driver": driver | ({"version": version} if version else {})},
-        "originalUriBaseIds": {ROOT: {"description": {"text": "The root of the repository."}}},
+        "originalUriBaseIds": {ROOT: {"description": {"text": root}}},
         "invocations": [
             {
                 "executionSuccessful": record.interrupted is None,
@@ -60,6 +59,20 @@ def export_sarif(
         "results": results,
     }
     return {"$schema": SCHEMA_URI, "version": "2.1.0", "runs": [run]}
+
+
+def mark_findings(found: Sequence[AuditFinding], baseline: Baseline | None) -> list[Object]:
+    """By what each is recognised: its site and, of several in a site, its place by line."""
+    new = None if baseline is None else baseline.find_new(found)
+    sites = group_by_site(found)
+    marks: list[Object] = []
+    for each in found:
+        site = FindingSite.locate(each)
+        place = sum((one.line or 0) < (each.line or 0) for one in sites[site])
+        mark: Object = {"partialFingerprints": {FINGERPRINT: f"{site.fingerprint}:{place}"}}
+        state = "new" if new is not None and each in new else "unchanged"
+        marks.append(mark if new is None else mark | {"baselineState": state})
+    return marks
 
 
 def build_rules() -> list[Object]:
@@ -101,7 +114,6 @@ def build_result(found: AuditFinding, place: Object, record: AuditRecord) -> Obj
         "message": {"text": f"{format_route(found)}: {found.message}"},
         "locations": [place],
         "relatedLocations": [each for each in related if each is not None],
-        "partialFingerprints": {FINGERPRINT: FindingSite.locate(found).fingerprint},
         "properties": {
             name: getattr(found, name)
             for name in ("route", "phase", "cause", "confidence", "count", "seconds", "longest_ms")

@@ -151,3 +151,15 @@ def test_a_fingerprint_stays_when_lines_move_and_differs_between_places() -> Non
         replace(BLOCK, phase="teardown"),
     ]  # fmt: skip
     assert len({print_finger(each) for each in (BLOCK, *others)}) == 5
+
+
+def test_two_lines_of_one_function_have_fingerprints_of_their_own() -> None:
+    lines = [replace(BLOCK, line=30, seconds=9.0), BLOCK]
+    run = export(build_evidence(), *lines)
+    moved = export(build_evidence(), *(replace(each, line=(each.line or 0) + 7) for each in lines))
+    prints = [
+        [get(each, "partialFingerprints", FINGERPRINT) for each in get_list(which, "results")]
+        for which in (run, moved)
+    ]
+    assert prints[0] == prints[1]
+    assert len(set(map(str, prints[0]))) == 2
