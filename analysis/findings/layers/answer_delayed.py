@@ -47,6 +47,10 @@ class AnswerDelayed(AuditFinding):
 
     short: ClassVar[str] = "delays the answer"
     clause: ClassVar[str] = "a middleware delays answers"
+    meaning: ClassVar[str] = (
+        "a middleware waits with a request or its answer while the loop is free"
+    )
+    remedy: ClassVar[str] = "pass the answer on first, and do the rest in a background task"
 
     @classmethod
     def find(cls, evidence: AuditEvidence) -> AuditFindings:
