@@ -3,8 +3,8 @@
 from dataclasses import replace
 from typing import NamedTuple
 
-from stress.audit.ask import Ask
-from stress.audit.client import MOST_BYTES, Answer
+from stress.audit.answer import MOST_BYTES, Answer
+from stress.audit.ask import WEBSOCKET, Ask
 from stress.audit.fill_operation import PLACEHOLDER
 
 REFUSED = (401, 403)
@@ -27,14 +27,24 @@ def judge_first_answer(ask: Ask, answer: Answer) -> Judged:
     if answer.status is not None and answer.status >= 400:
         path = ask.target.partition("?")[0]
         to = f" to {path}" if path != ask.route else ""
-        return refuse(ask, f"{ask.name} answers {answer.status}{to}", answer.status)
+        said = f"{ask.name} answers {answer.status}{to}{explain_handshake(ask, answer)}"
+        return refuse(ask, said, answer.status)
     if answer.status is not None and answer.status >= 300:
         said = f"{ask.name} redirects ({answer.status}); the redirect is measured and not followed."
         return Judged(ask, said)
     return Judged(ask)
 
 
+def explain_handshake(ask: Ask, answer: Answer) -> str:
+    """A server without a websocket library passes the handshake on as a GET."""
+    if ask.method != WEBSOCKET or answer.status != 404:
+        return ""
+    return ": its server may have no websocket library (uvicorn needs websockets or wsproto)"
+
+
 def describe_endless(ask: Ask, answer: Answer) -> str:
+    if ask.method == WEBSOCKET:
+        return f"{ask.name} sends no message in time: it is measured to its handshake."
     why = (
         f"is longer than {MOST_BYTES >> 20} MB"
         if answer.error == "too long"
@@ -44,7 +54,7 @@ def describe_endless(ask: Ask, answer: Answer) -> str:
 
 
 def refuse(ask: Ask, said: str, status: int = 0) -> Judged:
-    if ask.named:
+    if ask.origin == "option":
         return Judged(ask, f"{said}; it is driven because you named it.")
     example = PLACEHOLDER.sub(lambda found: found[1].upper(), ask.route)
     if status in REFUSED:

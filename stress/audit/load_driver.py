@@ -18,8 +18,9 @@ from records.audit import Phase
 from records.ids import make_first_id, make_next_id
 from scenarios.errors import build_cannot_run_error
 from scenarios.units import Second
-from stress.audit.ask import Ask, RequestPlan
-from stress.audit.client import Answer, ReadLimits, open_session, send
+from stress.audit.answer import Answer, ReadLimits
+from stress.audit.ask import WEBSOCKET, Ask, RequestPlan
+from stress.audit.client import open_session, send
 from stress.audit.driven import AuditLoad, Row, Show
 from stress.audit.first_answers import judge_first_answer
 from stress.audit.schedule import PlannedPhase, format_users, plan_phases
@@ -39,6 +40,18 @@ class SimulatedUser:
     number: int
     session: aiohttp.ClientSession
     next_id: int
+    sockets: aiohttp.ClientSession
+    """With the same cookies."""
+
+    def choose_session(self, ask: Ask) -> aiohttp.ClientSession:
+        return self.sockets if ask.method == WEBSOCKET else self.session
+
+
+def open_user(url: str, number: int, first_id: int) -> SimulatedUser:
+    """The caller closes its sessions."""
+    session = open_session(url)
+    sockets = open_session(url, session.cookie_jar, keeps_connections=False)
+    return SimulatedUser(number, session, first_id, sockets)
 
 
 @dataclass(slots=True)
@@ -58,10 +71,10 @@ class LoadDriver:
         beats = asyncio.create_task(self._measure_pauses())
         async with AsyncExitStack() as stack:
             for number in range(self.load.users + 1):
-                session = await stack.enter_async_context(open_session(self.url))
-                self.users.append(
-                    SimulatedUser(number, session, make_first_id(cell_number, 0, number))
-                )
+                user = open_user(self.url, number, make_first_id(cell_number, 0, number))
+                self.users.append(user)
+                await stack.enter_async_context(user.session)
+                await stack.enter_async_context(user.sockets)
             try:
                 await self._send_before()
                 asks = await self._send_first()
@@ -175,7 +188,7 @@ class LoadDriver:
         answer = Answer(user.next_id)
         user.next_id = make_next_id(user.next_id)
         try:
-            await send(user.session, ask, answer, limits)
+            await send(user.choose_session(ask), ask, answer, limits)
         finally:
             self.rows.append(self._build_row(phase, user, ask, answer))
         return answer

@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from scenarios.errors import UserError
-from stress.audit.ask import Ask
+from stress.audit.ask import WEBSOCKET, Ask
 
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
 """A method or a header's name, by RFC 9110."""
@@ -18,8 +18,8 @@ NOT_SENT = frozenset({"host", "content-length", "transfer-encoding", "connection
 
 
 def parse_request(text: str, option: str, folder: Path) -> Ask:
-    """`GET /items/1`, `POST /login {"a": 1}` or `POST /login @file.json`, the file relative to the
-    folder. Raises UserError."""
+    """`GET /items/1`, `POST /login {"a": 1}`, `POST /login @file.json`, the file relative to the
+    folder, or `WS /chat hello`. Raises UserError."""
     method, _, rest = text.strip().partition(" ")
     target, _, body = rest.strip().partition(" ")
     if not TOKEN.match(method) or not target:
@@ -35,9 +35,10 @@ def parse_request(text: str, option: str, folder: Path) -> Ask:
         raise UserError(f"{option} {method} has a {{...}} in its path: write a value there")
     path = urlsplit(target).path
     content = read_body(body.strip(), f"{option} {method} {path}", folder)
-    headers = (("Content-Type", guess_type(content)),) if content is not None else ()
+    has_type = content is not None and method != WEBSOCKET
+    headers = (("Content-Type", guess_type(content or b"")),) if has_type else ()
     sent = target.partition("#")[0]
-    return Ask(method, sent, path, headers, content, option, named=True)
+    return Ask(method, sent, path, headers, content, option, "option")
 
 
 def read_body(text: str, what: str, folder: Path) -> bytes | None:

@@ -30,8 +30,9 @@ def audit(
         "A running server instead: load and latency only.", metavar="URL",
     )] = None,
     requests: Annotated[tuple[str, ...], Setting(
-        "A request to send, such as 'GET /items/1' or 'POST /items {\"a\": 1}'. May be given "
-        "several times. Without it: the GETs of the app's OpenAPI document.",
+        "A request to send, such as 'GET /items/1' or 'POST /items {\"a\": 1}', or a message to a "
+        "websocket: 'WS /chat hello'. May be given several times. Without it: the GETs of the "
+        "app's OpenAPI document.",
         name="--request", metavar="'METHOD PATH [BODY]'",
     )] = (),
     methods: Annotated[str, Setting(
