@@ -13,6 +13,8 @@ from stress.audit.ask import WEBSOCKET, Ask
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
 """A method or a header's name, by RFC 9110."""
 TARGET = re.compile(r"[!-~]+\Z")
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", WEBSOCKET)
+"""That the user can consent to for a whole document or file."""
 MOST_BODY = 1 << 20
 NOT_SENT = frozenset({"host", "content-length", "transfer-encoding", "connection", "x-request-id"})
 
@@ -99,8 +101,7 @@ def parse_host(url: str) -> str:
 def parse_methods(text: str) -> frozenset[str]:
     """`GET,POST`. Raises UserError."""
     methods = [each.strip().upper() for each in text.split(",")]
-    allowed = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
     for each in methods:
-        if each not in allowed:
-            raise UserError(f"--methods {each!r} is not one of {', '.join(allowed)}")
+        if each not in METHODS:
+            raise UserError(f"--methods {each!r} is not one of {', '.join(METHODS)}")
     return frozenset(methods)

@@ -6,6 +6,7 @@ itself is the answer; where none comes, the exchange is measured to its handshak
 
 import asyncio
 from time import monotonic
+from typing import Literal
 
 import aiohttp
 from yarl import URL
@@ -17,6 +18,7 @@ from stress.audit.ask import Ask
 SWITCHED = 101
 NORMAL_CLOSES = (1000, 0)
 """Codes with which the app says that it is done: an answer, though an empty one. 0: no code."""
+Socket = aiohttp.ClientWebSocketResponse[Literal[True]]
 CLOSE_S: Second = 1.0
 """How long a user waits for the app to agree to the end."""
 
@@ -45,19 +47,25 @@ async def exchange_messages(
         return
     answer.status = SWITCHED
     try:
-        await send_message(socket, ask)
-        if not ask.endless:
-            if ask.body is None and limits.rest_s is not None:
-                clock.reschedule(asyncio.get_running_loop().time() + limits.rest_s)
-            read_message(answer, await socket.receive())
-        answer.ended_s = monotonic()
+        await ask_socket(socket, ask, answer, limits, clock)
     finally:
         if not clock.expired():
             clock.reschedule(None)  # the end of the socket is not part of the answer
         await socket.close()
 
 
-async def send_message(socket: "aiohttp.ClientWebSocketResponse[bool]", ask: Ask) -> None:
+async def ask_socket(
+    socket: Socket, ask: Ask, answer: Answer, limits: ReadLimits, clock: asyncio.Timeout
+) -> None:
+    await send_message(socket, ask)
+    if not ask.endless:
+        if ask.body is None and limits.rest_s is not None:
+            clock.reschedule(asyncio.get_running_loop().time() + limits.rest_s)
+        read_message(answer, await socket.receive())
+    answer.ended_s = monotonic()
+
+
+async def send_message(socket: Socket, ask: Ask) -> None:
     """As text where it is text."""
     if ask.body is None:
         return
