@@ -4,6 +4,7 @@ import json
 import math
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
 
@@ -11,7 +12,7 @@ from records.audit import Phase
 from scenarios.errors import UserError, build_cannot_run_error
 from scenarios.units import Second
 from stress.audit.ask import RequestPlan
-from stress.audit.driven import AuditLoad, Driven, Row, Show, build_asked_table
+from stress.audit.driven import APP_ENDED, AuditLoad, Driven, Row, Show, build_asked_table
 from stress.audit.routes import find_route
 from stress.interruption import CellInterruptedError, Interruption
 from stress.plan import Command
@@ -45,9 +46,15 @@ def build_locust_command(url: str, locustfile: Path, load: AuditLoad, rows: Path
 
 
 def drive_locustfile(
-    url: str, plan: RequestPlan, load: AuditLoad, interruption: Interruption, show: Show
+    url: str,
+    plan: RequestPlan,
+    load: AuditLoad,
+    interruption: Interruption,
+    show: Show,
+    is_alive: Callable[[], bool],
 ) -> Driven:
-    """What was measured is returned also where the load was interrupted. Raises UserError."""
+    """What was measured is returned also where the load was interrupted or the app ended. Raises
+    UserError."""
     assert plan.locustfile is not None
     show(f"Locust runs {plan.locustfile.name} for {math.ceil(load.duration_s)} s.")
     interrupted = None
@@ -57,7 +64,10 @@ def drive_locustfile(
         try:
             process.start(build_locust_command(url, plan.locustfile, load, rows_file))
             limit_s = load.duration_s + load.timeout_s + GRACE_S
-            interruption.poll(lambda: process.get_exit_code() is not None, limit_s)
+            interruption.poll(
+                lambda: process.get_exit_code() is not None or not is_alive(), limit_s
+            )
+            interrupted = None if is_alive() else APP_ENDED
         except CellInterruptedError as error:
             interrupted = str(error)
         finally:

@@ -371,6 +371,20 @@ def test_a_locustfile_of_the_user_is_the_load(tmp_path: Path) -> None:
     assert driven.phases[0].began_s <= driven.rows["started_s"].min()  # type: ignore[operator]
 
 
+def test_a_locustfile_s_load_ends_with_the_app(tmp_path: Path) -> None:
+    (tmp_path / "locustfile.py").write_text(LOCUSTFILE)
+    service = Service(build_items_app())
+    with service.serve() as url:
+        options = RequestOptions(drive="locustfile", folder=tmp_path)
+        plan = plan_requests(url, options, Interruption())
+        load = AuditLoad(monotonic(), 2, duration_s=1000.0)
+        driven = drive_requests(
+            url, plan, load, Interruption(), lambda _: None, lambda: len(service.received) < 20
+        )
+    assert driven.interrupted == "the app ended by itself"
+    assert driven.rows.height
+
+
 def test_a_locustfile_that_fails_is_an_error_with_its_last_words(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text("import nothing_of_that_name\n")
     options = RequestOptions(drive="locustfile", folder=tmp_path, locustfile=Path("mine.py"))
