@@ -22,7 +22,8 @@ from stress.audit.answer import Answer, ReadLimits
 from stress.audit.ask import WEBSOCKET, Ask, RequestPlan
 from stress.audit.client import open_session, send
 from stress.audit.driven import AuditLoad, Row, Show
-from stress.audit.first_answers import judge_first_answer
+from stress.audit.first_answers import judge_first_answers
+from stress.audit.learn_routes import learn_routes, rename_ask, rename_phase, rename_row
 from stress.audit.schedule import PlannedPhase, format_users, plan_phases
 
 FIRST_REST_S: Second = 3.0
@@ -112,18 +113,15 @@ class LoadDriver:
         count = len(self.plan.asks)
         self.show("1 request is sent." if count == 1 else f"{count} requests are sent, once each.")
         began_s = monotonic()
-        driven, answers = [], []
         limits = ReadLimits(self.load.timeout_s, rest_s=FIRST_REST_S)
-        for ask in self.plan.asks:
-            answer = await self._send(self.users[0], ask, FIRST_PHASE, limits)
-            answers.append(answer)
-            judged = judge_first_answer(ask, answer)
-            if judged.ask is not None:
-                driven.append(judged.ask)
-            if judged.warning:
-                self.warnings.append(judged.warning)
-                self.show(judged.warning)
+        answers = [
+            await self._send(self.users[0], each, FIRST_PHASE, limits) for each in self.plan.asks
+        ]
         self._add_phase(FIRST_PHASE, began_s, 1, self.plan.asks)
+        driven, warnings = judge_first_answers(await self._learn_routes(), answers)
+        self.warnings += warnings
+        for each in warnings:
+            self.show(each)
         if all(each.is_refused for each in answers):
             raise build_cannot_run_error(
                 f"{self.url}: nobody answers ({answers[0].error}); start that server, or correct "
@@ -135,6 +133,15 @@ class LoadDriver:
                 f"--request. {' '.join(self.warnings[:3])}"
             )
         return driven
+
+    async def _learn_routes(self) -> Sequence[Ask]:
+        """The planned asks, with the routes that the app took them for. So have all rows."""
+        if self.load.journals is None:
+            return self.plan.asks
+        routes = await learn_routes(self.load.journals, self.rows, self.plan.templates)
+        self.rows = [rename_row(each, routes) for each in self.rows]
+        self.phases = [rename_phase(each, routes) for each in self.phases]
+        return [rename_ask(each, routes) for each in self.plan.asks]
 
     async def _run_phases(self, asks: Sequence[Ask]) -> None:
         planned = plan_phases(asks, self.load.users, self.load.duration_s)
