@@ -110,7 +110,8 @@ class Audit:
             return
         for warning in self.plan.warnings:
             self.show(f"warning: {warning}")
-        load = replace(self.order.load, t0_s=self.t0_s)
+        journals = self.directory.open_cell(KIND).raw if self.app else None
+        load = replace(self.order.load, t0_s=self.t0_s, journals=journals)
         with self.watch_server():
             self.driven = drive_requests(
                 url, self.plan, load, self.interruption, self.show, self.is_alive
