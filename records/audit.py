@@ -84,7 +84,8 @@ class AuditRecord:
 
     command: its program and words, without the values of variables. interrupted: why the audit was
     cut short; None where it was not. server: empty where the audit started none, or is older.
-    trials: of --try.
+    trials: of --try. hop_ms: what it takes, alone on this machine, to hand a call to a thread and
+    to await its result; None where it was not measured.
     """
 
     started_utc: str
@@ -101,3 +102,4 @@ class AuditRecord:
     schema: int = field(default=1)
     server: ServerRecord = field(default_factory=ServerRecord)
     trials: tuple[TrialRecord, ...] = ()
+    hop_ms: float | None = None

@@ -123,6 +123,7 @@ class AuditFinding(ABC):
     victims: tuple[Victim, ...] | None = None
     holders: tuple[TokenHolder, ...] | None = None
     cure: Cure | None = None
+    uncured: str | None = None
     predicted: Predicted | None = None
     tried: Tried | None = None
 
@@ -132,6 +133,11 @@ class AuditFinding(ABC):
     @classmethod
     @abstractmethod
     def find(cls, evidence: AuditEvidence) -> "AuditFindings": ...
+
+    def propose_cure(self, evidence: AuditEvidence) -> Cure | str:
+        """A change of the user's code, or of what starts it; a sentence where there is none."""
+        del evidence
+        return "No change of the code is known that takes it away."
 
     @property
     @abstractmethod

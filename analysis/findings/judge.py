@@ -1,7 +1,7 @@
 """All findings of an audit, and findings.json."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cache
 from importlib import import_module
 from pkgutil import walk_packages
@@ -23,13 +23,22 @@ def find_all(evidence: AuditEvidence) -> AuditFindings:
         [finding for part in found for finding in part.findings], evidence
     )
     return AuditFindings(
-        findings=sort_findings(charged),
+        findings=sort_findings(cure_finding(each, evidence) for each in charged),
         notices=(*(notice for part in found for notice in part.notices), *list_limits(evidence)),
         blocked_s=sum(each.blocked_s for each in found),
         excused_s=sum(each.excused_s for each in found),
         unexplained_s=sum(each.unexplained_s for each in found),
         scope=measure_scope(evidence),
         matrix=matrix,
+    )
+
+
+def cure_finding(finding: AuditFinding, evidence: AuditEvidence) -> AuditFinding:
+    cure = finding.propose_cure(evidence)
+    return replace(
+        finding,
+        cure=None if isinstance(cure, str) else cure,
+        uncured=cure if isinstance(cure, str) else None,
     )
 
 

@@ -11,7 +11,6 @@ from analysis.findings.base import (
     AuditFindings,
     Confidence,
     Severity,
-    ShownFrame,
     Victim,
 )
 from analysis.findings.blocks.attribution import attribute_blocks
@@ -19,15 +18,19 @@ from analysis.findings.blocks.calls import name_call
 from analysis.findings.blocks.causes import Cause
 from analysis.findings.blocks.shares import (
     StretchShare,
+    choose_cause,
     choose_heaviest,
     count_samples,
+    show_stack,
     sum_by_request,
     sum_seconds,
 )
 from analysis.findings.blocks.victims import find_victims
-from analysis.findings.evidence import AuditEvidence, Stack
+from analysis.findings.cures.block_cures import cure_blocked_place
+from analysis.findings.evidence import AuditEvidence
 from analysis.findings.notices import write_block_notices
 from analysis.findings.places import BlockPlace, PlaceFinder, build_finder
+from analysis.findings.remedies import Cure
 from analysis.findings.severity import rate_harm
 from analysis.findings.time_asked import measure_share
 from analysis.stats import formats
@@ -107,6 +110,9 @@ class LoopBlocked(AuditFinding):
             victims=victims,
         )
 
+    def propose_cure(self, evidence: AuditEvidence) -> Cure | str:
+        return cure_blocked_place(self, evidence)
+
     @property
     def facts(self) -> str:
         subject = self.call or (self.function and f"{self.function}()") or "code of a library"
@@ -122,13 +128,9 @@ class LoopBlocked(AuditFinding):
     @property
     def advice(self) -> Mapping[str, str]:
         cure = CURES.get(self.cause or "") if self.phase != "startup" else None
+        if cure and self.file is not None:  # then only its cost speaks against it
+            cure = self.uncured or cure
         return {f"loop blocked: {self.cause}": cure} if cure else {}
-
-
-def choose_cause(shares: Sequence[StretchShare]) -> Cause:
-    """The one of the most seconds. What was too doubtful to accuse says nothing of the cause."""
-    sure = [each for each in shares if each.samples]
-    return choose_heaviest([(each.cause, each.seconds) for each in sure]) or "unexplained"
 
 
 def rate_severity(place: BlockPlace, longest_ms: float, share: float | None) -> Severity:
@@ -143,9 +145,3 @@ def rate_confidence(place: BlockPlace, shares: Sequence[StretchShare], cause: Ca
         return "low"
     is_sure = has_line and cause != "unexplained" and count_samples(shares) >= MANY_SAMPLES
     return "high" if is_sure else "medium"
-
-
-def show_stack(shares: Sequence[StretchShare], finder: PlaceFinder) -> tuple[ShownFrame, ...]:
-    """The one that was seen for the most seconds."""
-    stack: Stack = choose_heaviest((each.located.stack, each.seconds) for each in shares) or ()
-    return finder.show_stack(stack)

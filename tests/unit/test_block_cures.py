@@ -1,0 +1,236 @@
+"""The cure of a blocked loop: the change at the user's own line."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from analysis.findings import find_all
+from analysis.findings.base import AuditFinding
+from analysis.findings.remedies import Cure
+from tests.unit.audit_samples import ROUTED, AuditBuilder, Entry
+
+OLD_S = 1_000_000_000
+"""Long before the audit."""
+
+
+def write_app(folder: Path, text: str) -> Path:
+    file = folder / "main.py"
+    file.write_text(dedent(text).lstrip("\n"))
+    os.utime(file, (OLD_S, OLD_S))
+    return file
+
+
+def find_line(file: Path, text: str) -> int:
+    """The only line with the text."""
+    (line,) = [
+        number for number, each in enumerate(file.read_text().splitlines(), start=1) if text in each
+    ]
+    return line
+
+
+def block(
+    file: Path,
+    frames: Sequence[tuple[str, str]],
+    below: Sequence[Entry] = (),
+    hop_ms: float | None = 0.1,
+    **clocks: object,
+) -> AuditFinding:
+    """frames: a piece of the line, and the function; innermost first. Each of ten requests blocks
+    for 0.1 s there."""
+    own = [("main", str(file), find_line(file, text), name, 1) for text, name in frames]
+    audit = AuditBuilder()
+    for number in range(10):
+        audit.ask("/report", number, number + 0.2)
+        audit.block(number, 0.1, [[*below, *own, *ROUTED]] * 5, **clocks)
+    evidence = audit.build()
+    record = replace(evidence.record, folder=str(file.parent), hop_ms=hop_ms)
+    versions = {"anyio": "4.9", "starlette": "0.46"}
+    record = replace(
+        record, processes=tuple(replace(each, versions=versions) for each in record.processes)
+    )
+    (finding,) = find_all(replace(evidence, record=record)).findings
+    return finding
+
+
+def get_cure(finding: AuditFinding) -> Cure:
+    assert finding.cure is not None, finding.uncured
+    return finding.cure
+
+
+ENDPOINT = """
+import time
+import requests
+import subprocess as sub
+from fastapi import FastAPI
+
+app = FastAPI()
+
+
+@app.get("/report")
+async def report(number: int = 1) -> str:
+    {line}
+"""
+EDITS = {
+    "time.sleep(0.1)": "await asyncio.sleep(0.1)",
+    "return requests.get('http://a/', timeout=5).text": (
+        "return (await client.get('http://a/', timeout=5)).text"
+    ),
+    "done = sub.run(['ls'], check=True)": (
+        "done = await anyio.run_process(['ls'], check=True, stdout=None, stderr=None)"
+    ),
+    "out = sub.check_output(['ls'])": (
+        "out = (await anyio.run_process(['ls'], stderr=None)).stdout"
+    ),
+}
+
+
+@pytest.mark.parametrize("line", EDITS)
+def test_the_twin_of_a_call_takes_its_place(line: str, tmp_path: Path) -> None:
+    file = write_app(tmp_path, ENDPOINT.format(line=line))
+    cure = get_cure(block(file, [(line, "report")]))
+    assert (cure.file, cure.line) == ("main.py", find_line(file, line))
+    assert cure.before == (f"    {line}",)
+    assert cure.after == (f"    {EDITS[line]}",)
+    assert (cure.rule, cure.trial, cure.costs_ms) == ("one-blocks-all", "offload=/report", 0.0)
+    assert cure.saves_ms == pytest.approx(100.0)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "return requests.get('http://a/', stream=True).text",
+        "return requests.get('http://a/', timeout=(1, 2)).text",
+        "return str(requests.get('http://a/').ok)",
+        "sub.run('ls', shell=True)",
+        "queue.get()",
+    ],
+)
+def test_without_a_twin_an_endpoint_that_awaits_nothing_becomes_def(
+    line: str, tmp_path: Path
+) -> None:
+    file = write_app(tmp_path, ENDPOINT.format(line=line))
+    cure = get_cure(block(file, [(line, "report")]))
+    assert cure.line == find_line(file, "async def report")
+    assert cure.before == ("async def report(number: int = 1) -> str:",)
+    assert cure.after == ("def report(number: int = 1) -> str:",)
+    assert (cure.rule, cure.trial, cure.costs_ms) == ("offload", "offload=/report", 0.1)
+
+
+AWAITING = """
+import anyio
+from fastapi import FastAPI
+
+app = FastAPI()
+
+
+@app.get("/report")
+async def report(number: int = 1) -> str:
+    await anyio.sleep(0)
+    {line}
+"""
+OFFLOADS = {
+    "return load(number)": "return await anyio.to_thread.run_sync(load, number)",
+    "return load(number).text": (
+        "return await anyio.to_thread.run_sync(lambda: load(number).text)"
+    ),
+    "found = self.queue.get(timeout=1)": (
+        "found = await anyio.to_thread.run_sync(lambda: self.queue.get(timeout=1))"
+    ),
+    "return load(parse(number))": (
+        "return await anyio.to_thread.run_sync(lambda: load(parse(number)))"
+    ),
+    "rows = [load(each) for each in range(9)]": (
+        "rows = await anyio.to_thread.run_sync(lambda: [load(each) for each in range(9)])"
+    ),
+    "assert load('ü', number), 'ä'": (
+        "assert await anyio.to_thread.run_sync(load, 'ü', number), 'ä'"
+    ),
+}
+
+
+@pytest.mark.parametrize("line", OFFLOADS)
+def test_in_an_endpoint_that_awaits_the_call_is_handed_to_a_thread(
+    line: str, tmp_path: Path
+) -> None:
+    file = write_app(tmp_path, AWAITING.format(line=line))
+    cure = get_cure(block(file, [(line, "report")]))
+    assert cure.before == (f"    {line}",)
+    assert cure.after == (f"    {OFFLOADS[line]}",)
+    assert (cure.rule, cure.trial, cure.costs_ms) == ("offload", None, 0.1)
+
+
+def test_the_coroutine_that_calls_the_blocking_function_is_edited(tmp_path: Path) -> None:
+    text = """
+        async def report(number: int) -> str:
+            await start()
+            text = load(number)
+            return text
+
+        def load(number: int) -> str:
+            return FILE.read_text()
+        """
+    file = write_app(tmp_path, text)
+    frames = [("FILE.read_text()", "load"), ("load(number)\n"[:-1], "report")]
+    frames[1] = ("text = load", "report")
+    cure = get_cure(block(file, frames))
+    assert cure.line == find_line(file, "text = load")
+    assert cure.after == ("    text = await anyio.to_thread.run_sync(load, number)",)
+    assert "import anyio.to_thread" in cure.reason
+
+
+def test_a_call_in_a_loop_is_not_handed_over_each_time(tmp_path: Path) -> None:
+    text = """
+        async def report() -> str:
+            await start()
+            for each in range(1000):
+                load(each)
+        """
+    cure = get_cure(block(write_app(tmp_path, text), [("load(each)", "report")]))
+    assert cure.before == ()
+    assert cure.after[0].startswith("        # move this")
+
+
+def test_the_source_must_be_that_which_ran(tmp_path: Path) -> None:
+    text = "async def report():\n    time.sleep(0.1)\n"
+    file = write_app(tmp_path, text)
+    finding = block(file, [("time.sleep", "report")])
+    assert get_cure(finding).before
+    os.utime(file)  # written again since
+    found = get_cure(block(file, [("time.sleep", "report")]))
+    assert (found.before, found.line) == ((), 2)
+    assert all(each.lstrip().startswith("#") for each in found.after)
+    other = block(write_app(tmp_path, text), [("time.sleep", "other_function")])
+    assert get_cure(other).before == ()
+
+
+def test_a_hop_that_costs_more_than_the_block_is_no_cure(tmp_path: Path) -> None:
+    file = write_app(tmp_path, AWAITING.format(line="return load(number)"))
+    finding = block(file, [("load(number)", "report")], hop_ms=150.0)
+    assert finding.cure is None
+    assert finding.uncured is not None
+    assert "150 ms" in finding.uncured
+    assert "150 ms" in finding.message
+
+
+@pytest.mark.parametrize("unseen_s", [0.0, 0.03, 0.09])
+def test_a_computation_goes_where_the_gil_lets_it(unseen_s: float, tmp_path: Path) -> None:
+    """A thread where it releases the GIL; turns in a thread where it passes it on."""
+    file = write_app(tmp_path, ENDPOINT.format(line="return self.render(number)"))
+    finding = block(file, [("self.render", "report")], cpu_s=0.1, unseen_s=unseen_s)
+    cure = get_cure(finding)
+    assert cure.rule == ("offload" if unseen_s == 0 else "cpu")
+    assert cure.trial == ("workers=2" if unseen_s > 0.08 else "offload=/report")
+    assert bool(cure.before) is (unseen_s < 0.08)
+
+
+def test_a_function_of_the_module_goes_to_a_process(tmp_path: Path) -> None:
+    text = "def render(n): ...\n\nasync def report(n):\n    return render(n).encode()\n"
+    file = write_app(tmp_path, text)
+    finding = block(file, [("render(n).", "report")], cpu_s=0.1, unseen_s=0.1)
+    cure = get_cure(finding)
+    assert cure.after == ("    return (await anyio.to_process.run_sync(render, n)).encode()",)
+    assert "import anyio.to_process" in cure.reason
