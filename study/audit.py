@@ -30,6 +30,7 @@ from stress.audit.audited_app import AuditedApp
 from stress.audit.command import AuditedCommand
 from stress.audit.drive import AuditLoad, Driven, drive_requests
 from stress.audit.last_words import read_last_words
+from stress.audit.measure_hop import measure_hop_ms
 from stress.audit.requests import (
     RequestOptions,
     RequestPlan,
@@ -80,6 +81,7 @@ class Audit:
     plan: RequestPlan = field(default_factory=RequestPlan)
     driven: Driven | None = None
     server: ServerRecord = field(default_factory=ServerRecord)
+    hop_ms: float | None = None
     ended_by: str | None = None
     """Why it ended before its time."""
 
@@ -96,6 +98,9 @@ class Audit:
         with self.app:
             self.show(f"it serves {self.app.url} with the probe inside")
             self.ask(self.app.url)
+        if not self.order.only_plan and self.app.attached:
+            executable = self.app.attached[0].executable
+            self.hop_ms = measure_hop_ms(executable, raw, self.interruption)
 
     def ask(self, url: str) -> None:
         self.plan = plan_requests(url, self.order.requests, self.interruption)
@@ -184,6 +189,7 @@ class Audit:
             warnings=(*self.plan.warnings, *(driven.warnings if driven else ())),
             interrupted=self.ended_by,
             server=self.server,
+            hop_ms=self.hop_ms,
         )
 
 

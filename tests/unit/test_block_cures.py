@@ -37,7 +37,8 @@ def block(
     frames: Sequence[tuple[str, str]],
     below: Sequence[Entry] = (),
     hop_ms: float | None = 0.1,
-    **clocks: object,
+    cpu_s: float = 0.0,
+    unseen_s: float = 0.0,
 ) -> AuditFinding:
     """frames: a piece of the line, and the function; innermost first. Each of ten requests blocks
     for 0.1 s there."""
@@ -45,7 +46,8 @@ def block(
     audit = AuditBuilder()
     for number in range(10):
         audit.ask("/report", number, number + 0.2)
-        audit.block(number, 0.1, [[*below, *own, *ROUTED]] * 5, **clocks)
+        stacks = [[*below, *own, *ROUTED]] * 5
+        audit.block(number, 0.1, stacks, cpu_s=cpu_s, unseen_s=unseen_s)
     evidence = audit.build()
     record = replace(evidence.record, folder=str(file.parent), hop_ms=hop_ms)
     versions = {"anyio": "4.9", "starlette": "0.46"}
