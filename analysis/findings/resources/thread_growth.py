@@ -9,8 +9,10 @@ from typing import ClassVar, Self
 import polars as pl
 
 from analysis.findings.base import AuditFinding, AuditFindings
+from analysis.findings.cures.once_cures import cure_made_thing
 from analysis.findings.evidence import AuditEvidence
 from analysis.findings.places import BlockPlace, build_finder
+from analysis.findings.remedies import Cure
 from analysis.findings.resources.things_made import ENDS, THREADS, MadeThing, Visit, group_made
 from scenarios.units import Second
 
@@ -27,6 +29,8 @@ STEADY = 0.5
 the number has stopped growing."""
 GRAVE_THREADS = 100
 SAME_S = 1e-6
+END = "# end the thread with its request, or start one at startup that works for all"
+END_REASON = "Each request leaves a thread behind, with its stack and what it refers to."
 CALLS = {THREADS[0]: "threading.Thread", THREADS[1]: "ThreadPoolExecutor"}
 
 
@@ -78,6 +82,11 @@ class ThreadGrowth(AuditFinding):
             before=before,
             after=after,
         )
+
+    def propose_cure(self, evidence: AuditEvidence) -> Cure | str:
+        if self.call == CALLS[THREADS[1]]:
+            return cure_made_thing(self, evidence, self.call, None)
+        return Cure(self.file, self.line, (), (END,), END_REASON)
 
     def is_contradicted(self) -> bool:
         """The number of live threads does not show it."""
