@@ -16,7 +16,7 @@ from analysis.findings.cures.edits import LineEdit, edit_def
 from analysis.findings.cures.find_awaiting import AwaitingSite
 from analysis.findings.cures.write_twin import write_twin
 from analysis.findings.evidence import AuditEvidence
-from analysis.findings.remedies import Cure
+from analysis.findings.remedies import Cure, CureRule
 from analysis.findings.source_code import get_last_name
 
 MOST_LINES = 12
@@ -31,7 +31,7 @@ UNREAD = "The source of the function is not there, or was changed after the serv
 AWAIT_TOO = "Whatever else waits in it must be awaited too, or it blocks the event loop."
 
 
-def cure_trivial_def(finding: AuditFinding, evidence: AuditEvidence, rule: str) -> Cure | str:
+def cure_trivial_def(finding: AuditFinding, evidence: AuditEvidence, rule: CureRule) -> Cure | str:
     if (finding.function or "").endswith("__init__"):
         comment = "# make it in an `async def` dependency that returns it"
         return Cure(finding.file, finding.line, (), (comment,), MAKES_OBJECT, rule)
@@ -50,7 +50,7 @@ def cure_trivial_def(finding: AuditFinding, evidence: AuditEvidence, rule: str) 
 
 
 def cure_pinning_def(
-    finding: AuditFinding, evidence: AuditEvidence, advice: str, rule: str
+    finding: AuditFinding, evidence: AuditEvidence, advice: str, rule: CureRule
 ) -> Cure | str:
     """Where all that it waits for has a twin that can be awaited, the whole function."""
     site = find_function(finding, evidence)

@@ -8,7 +8,7 @@ from analysis.findings.base import AuditFinding
 from analysis.findings.cures.code_sites import AWAITS, CodeSite, descend, find_site, walk_own
 from analysis.findings.cures.edits import LineEdit, quote, replace_text, spell
 from analysis.findings.evidence import AuditEvidence
-from analysis.findings.remedies import Cure
+from analysis.findings.remedies import Cure, CureRule
 from analysis.findings.source_code import get_last_name
 
 PURE = (
@@ -56,7 +56,7 @@ def cure_middleware_cost(finding: AuditFinding, evidence: AuditEvidence) -> Cure
 
 def cure_delayed_answer(finding: AuditFinding, evidence: AuditEvidence) -> Cure:
     cause = finding.cause or "answer"
-    rule = "background" if cause == "answer" else None
+    rule: CureRule | None = "background" if cause == "answer" else None
     cure = Cure(
         finding.file, finding.line, (), (COMMENTS[cause],), REASONS[cause], rule,
         saves_ms=finding.median_ms,

@@ -8,7 +8,7 @@ from analysis.findings.base import AuditFinding
 from analysis.findings.cures.code_sites import CodeSite, find_site
 from analysis.findings.cures.edits import LineEdit, quote
 from analysis.findings.evidence import AuditEvidence
-from analysis.findings.remedies import Cure
+from analysis.findings.remedies import Cure, CureRule
 from analysis.findings.source_code import get_last_name
 
 MOST_LINES = 12
@@ -18,7 +18,7 @@ ONCE = "# once, at startup"
 
 
 def cure_made_thing(
-    finding: AuditFinding, evidence: AuditEvidence, maker: str, rule: str | None
+    finding: AuditFinding, evidence: AuditEvidence, maker: str, rule: CureRule | None
 ) -> Cure:
     """maker: what makes it, by the last name of its call."""
     cure = Cure(

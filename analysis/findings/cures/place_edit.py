@@ -3,10 +3,12 @@
 from analysis.findings.cures.blocked_code import BlockedCode
 from analysis.findings.cures.code_sites import CodeSite
 from analysis.findings.cures.edits import LineEdit
-from analysis.findings.remedies import Cure
+from analysis.findings.remedies import Cure, CureRule
 
 
-def place_edit(code: BlockedCode, site: CodeSite, edit: LineEdit, reason: str, rule: str) -> Cure:
+def place_edit(
+    code: BlockedCode, site: CodeSite, edit: LineEdit, reason: str, rule: CureRule
+) -> Cure:
     return Cure(
         file=site.file,
         line=edit.line,
@@ -19,7 +21,7 @@ def place_edit(code: BlockedCode, site: CodeSite, edit: LineEdit, reason: str, r
 
 
 def place_comment(
-    code: BlockedCode, site: CodeSite | None, text: str, reason: str, rule: str
+    code: BlockedCode, site: CodeSite | None, text: str, reason: str, rule: CureRule
 ) -> Cure:
     """What belongs there, where no edit of the line itself can be written."""
     indent = site.indent if site is not None else ""

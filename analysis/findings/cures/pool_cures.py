@@ -16,7 +16,7 @@ from analysis.findings.cures.find_numbers import (
     find_number,
 )
 from analysis.findings.evidence import AuditEvidence
-from analysis.findings.remedies import Cure
+from analysis.findings.remedies import Cure, CureRule
 from analysis.findings.source_code import get_last_name
 from analysis.findings.waits.handover_evidence import locate_handovers
 from analysis.findings.waits.queue_names import ASGIREF, DEFAULT_EXECUTOR, POOL, QueueName
@@ -104,7 +104,8 @@ def cure_own_limit(
     edit = found.replace(size) if found else None
     if found is None or edit is None:
         return MINE
-    return Cure(found.file, edit.line, edit.before, edit.after, MINE, "small-pool")
+    rule: CureRule = "second-pool" if queue.startswith("executor") else "small-pool"
+    return Cure(found.file, edit.line, edit.before, edit.after, MINE, rule)
 
 
 def choose_number(queue: str) -> FindNumber:

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 from analysis.findings.base import AuditFinding, AuditFindings, Notice, Severity
@@ -83,7 +83,8 @@ class AcceptQueue(AuditFinding):
 
     def propose_cure(self, evidence: AuditEvidence) -> Cure | str:
         if self.cause == "blocked":
-            return cure_blocked_place(self, evidence)
+            cure = cure_blocked_place(self, evidence)
+            return cure if isinstance(cure, str) else replace(cure, rule="one-blocks-all")
         if self.backlog is None:
             return "The size of its queue is not known."
         return propose_option(evidence, "--backlog", 2 * self.backlog, LONGER)

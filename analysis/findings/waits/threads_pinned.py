@@ -11,7 +11,7 @@ from analysis.findings.base import AuditFinding, AuditFindings, Victim
 from analysis.findings.blocks.victims import LEAST_S, find_requests_in_flight, locate_requests
 from analysis.findings.cures.def_cures import cure_pinning_def
 from analysis.findings.evidence import AuditEvidence
-from analysis.findings.remedies import Cure
+from analysis.findings.remedies import Cure, CureRule
 from analysis.findings.waits.blamed_loops import QUEUE
 from analysis.findings.waits.handover_evidence import PLACE, locate_handovers
 from analysis.findings.waits.queue_names import name_queue
@@ -114,7 +114,7 @@ class ThreadsPinned(AuditFinding):
         )
 
     def propose_cure(self, evidence: AuditEvidence) -> Cure | str:
-        rule = "background" if self.phase == "background" else "small-costs"
+        rule: CureRule = "background" if self.phase == "background" else "small-costs"
         return cure_pinning_def(self, evidence, CURES.get(self.phase or "", CURE), rule)
 
     @property

@@ -11,7 +11,7 @@ from analysis.findings.base import AuditFinding, AuditFindings
 from analysis.findings.blocks.loop_delays import LoopDelays
 from analysis.findings.cures.def_cures import cure_trivial_def
 from analysis.findings.evidence import AuditEvidence
-from analysis.findings.remedies import Cure
+from analysis.findings.remedies import Cure, CureRule
 from analysis.findings.waits.handover_evidence import locate_handovers
 from analysis.findings.waits.wait_sites import LEAST_S
 from analysis.stats import formats
@@ -90,7 +90,7 @@ class TrivialDef(AuditFinding):
         )
 
     def propose_cure(self, evidence: AuditEvidence) -> Cure | str:
-        rule = "depends" if self.phase == "dependency" else "health"
+        rule: CureRule = "depends" if self.phase == "dependency" else "health"
         return cure_trivial_def(self, evidence, rule)
 
     @property
