@@ -28,6 +28,8 @@ from analysis.stats import formats
 STARTUP = "It blocks at startup, before any request waits."
 NO_CAUSE = "Its cause is not known, so no change is known to help."
 NO_LINE = "No line of the app's own code is known."
+ONCE = "It costs CPU each time that it is made, and requests can share it."
+MADE_ONCE = "ssl.create_default_context"
 FREEZE = ("# at the end of the app's startup:", "gc.collect()", "gc.freeze()")
 FROZEN = (
     "Later collections then leave out what was made at startup. It helps where most of the objects "
@@ -61,6 +63,9 @@ def cure_block(code: BlockedCode, evidence: AuditEvidence) -> Cure | str:
         return NO_CAUSE
     if code.place.file is None:
         return NO_LINE
+    if code.call == MADE_ONCE:
+        site = find_site(evidence, code.place.file, code.place.line, code.place.function)
+        return place_comment(code, site, "make one at startup, and share it", ONCE, "client-life")
     if code.cause == "wait" or (code.cause == "compute" and code.unseen_share < DOUBTED):
         return cure_with_thread(code, evidence)
     return cure_with_process(code, evidence)

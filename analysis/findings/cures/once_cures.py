@@ -26,9 +26,11 @@ def cure_made_thing(
         saves_ms=finding.median_ms, costs_ms=0.0,
     )  # fmt: skip
     site = find_site(evidence, finding.file, finding.line, finding.function)
-    edit = take_out(site, maker) if site else None
-    if edit is None:
+    if site is None:
         return cure
+    edit = take_out(site, maker)
+    if edit is None:
+        return replace(cure, after=(site.indent + cure.after[0],))
     return replace(cure, line=edit.line, before=edit.before, after=edit.after)
 
 

@@ -3,7 +3,6 @@
 import ast
 from dataclasses import replace
 
-from analysis.findings.blocks.causes import KEPT
 from analysis.findings.cures.blocked_code import BlockedCode
 from analysis.findings.cures.code_sites import CodeSite, find_site
 from analysis.findings.cures.edits import (
@@ -25,6 +24,9 @@ from analysis.findings.evidence import AuditEvidence
 from analysis.findings.remedies import Cure
 from analysis.findings.source_code import BUILTINS, ParsedSource, resolve_call
 
+MOST_TURNS = 0.4
+"""Of the time: while a thread computes in Python, the watchdog waits for the GIL for 5 ms of 15
+(sys.getswitchinterval), a third. A call in C lets it wait for longer."""
 RUN, SUBMIT = "anyio.to_process.run_sync", "processes.submit"
 COPIED = (
     "A process has a GIL of its own. Arguments and result are copied there and back: pass little."
@@ -34,8 +36,6 @@ TURNS = (
     "meanwhile. A process also uses another core."
 )
 POOL = "`processes` is one concurrent.futures.ProcessPoolExecutor, made at startup."
-ONCE = "It costs CPU each time that it is made, and requests can share it."
-MADE_ONCE = "ssl.create_default_context"
 UNSENT = ("re.", "ssl.", "threading.", "sqlite3.", "socket.", "json.", "copy.", "pickle.")
 """Calls whose results cannot be copied to another process, or whose work is little more than that
 copy."""
@@ -47,8 +47,6 @@ def cure_with_process(code: BlockedCode, evidence: AuditEvidence) -> Cure:
     place = code.place
     site = found.site if found else find_site(evidence, place.file, place.line, place.function)
     workers = f"workers={2 * max(1, evidence.count_processes())}"
-    if code.call == MADE_ONCE:
-        return place_comment(code, site, "make one at startup, and share it", ONCE, "client-life")
     if site is not None and (found or code.cause == "gil"):
         callee = found.callee if found else code.callee_name
         edit = edit_for_process(site, callee, is_awaited=found is not None)
@@ -66,9 +64,12 @@ def cure_with_process(code: BlockedCode, evidence: AuditEvidence) -> Cure:
 
 
 def cure_with_turns(code: BlockedCode, found: AwaitingSite) -> Cure | None:
-    """Where the computation passes the GIL on, as Python code does."""
-    function = found.site.function
-    if function is None or code.unseen_share >= KEPT or not found.can_be_def(code.place):
+    """Where the computation passes the GIL on, as Python code does and one call in C does not."""
+    function, call = found.site.function, code.call or ""
+    is_one_call = call in BUILTINS or call.startswith(UNSENT)
+    if is_one_call or code.unseen_share >= MOST_TURNS:
+        return None
+    if function is None or not found.can_be_def(code.place):
         return None
     edit = edit_def(found.site.source, function)
     if edit is None:
