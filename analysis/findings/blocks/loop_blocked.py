@@ -16,6 +16,7 @@ from analysis.findings.base import (
 from analysis.findings.blocks.attribution import attribute_blocks
 from analysis.findings.blocks.calls import name_call
 from analysis.findings.blocks.causes import Cause
+from analysis.findings.blocks.loop_waits import find_wait
 from analysis.findings.blocks.shares import (
     StretchShare,
     choose_cause,
@@ -33,12 +34,16 @@ from analysis.findings.places import BlockPlace, PlaceFinder, build_finder
 from analysis.findings.remedies import Cure
 from analysis.findings.severity import rate_harm
 from analysis.findings.time_asked import measure_share
+from analysis.findings.waits.queue_names import name_resource
 from analysis.stats import formats
+from scenarios.units import Second
 
 GRAVE_SHARE, SMALL_SHARE = 0.1, 0.01
 MANY_SAMPLES = 10
+NOTED_S: Second = 0.05
+"""Less would read as nothing."""
 CAUSES: Mapping[str, str] = {
-    "wait": "The event loop waits in {call}, which is not awaited",
+    "wait": "The event loop waits in {call}{for_what}, which is not awaited",
     "compute": "{call} computes on the event loop",
     "gil": "{call} keeps the GIL in another thread, so that the event loop cannot run",
     "gc": "The garbage collector runs on the event loop in {call}",
@@ -53,6 +58,11 @@ CURES: Mapping[str, str] = {
 }
 """By cause; nothing is to be done about a startup before any request waits."""
 
+OF_OWN_PROCESS = (
+    "Requests that run on the event loop, or need it to end, cannot give back what it waits for: "
+    "only a thread can. Write the endpoint as `def`, or use an asynchronous client."
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class LoopBlocked(AuditFinding):
@@ -61,10 +71,14 @@ class LoopBlocked(AuditFinding):
 
     confidence: `high` from ten samples on, with a line of the user's and a known cause; `low` with
     neither line nor cause; `medium` otherwise.
+
+    waits_for: what of the process, such as "QueuePool of 5"; None where it is not known.
     """
 
     short: ClassVar[str] = "loop blocked"
     clause: ClassVar[str] = "the event loop is blocked"
+
+    waits_for: str | None = None
 
     @classmethod
     def find(cls, evidence: AuditEvidence) -> AuditFindings:
@@ -108,6 +122,7 @@ class LoopBlocked(AuditFinding):
             longest_ms=max(spent_ms),
             share=share,
             victims=victims,
+            waits_for=find_wait(shares, evidence) if cause == "wait" else None,
         )
 
     def propose_cure(self, evidence: AuditEvidence) -> Cure | str:
@@ -116,20 +131,25 @@ class LoopBlocked(AuditFinding):
     @property
     def facts(self) -> str:
         subject = self.call or (self.function and f"{self.function}()") or "code of a library"
-        said = CAUSES[self.cause or "unexplained"].format(call=subject)
+        for_what = f" for {name_resource(self.waits_for)}" if self.waits_for else ""
+        said = CAUSES[self.cause or "unexplained"].format(call=subject, for_what=for_what)
         when = "at startup" if self.phase == "startup" else "at most in one request"
         said = f"{said}: {formats.milliseconds(self.longest_ms)} ms {when}."
         lost = sum(each.requests for each in self.victims or ())
-        if not lost:
+        if self.taken_s < NOTED_S:
             return said
         requests = formats.count_things(lost, "request")
         return f"{said} {requests} of other routes lost {self.taken_s:,.1f} s."
 
     @property
     def advice(self) -> Mapping[str, str]:
-        cure = CURES.get(self.cause or "") if self.phase != "startup" else None
-        if cure and self.file is not None:  # then only its cost speaks against it
-            cure = self.uncured or cure
+        if self.phase == "startup":
+            return {}
+        if self.cause == "wait" and self.waits_for:
+            return {"loop blocked: own process": OF_OWN_PROCESS}
+        cure = CURES.get(self.cause or "")
+        if cure and self.uncured and self.file is not None:  # its cost speaks against it
+            return {f"loop blocked: {self.file}:{self.line}": self.uncured}
         return {f"loop blocked: {self.cause}": cure} if cure else {}
 
 

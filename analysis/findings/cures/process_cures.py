@@ -55,10 +55,8 @@ def cure_with_process(code: BlockedCode, evidence: AuditEvidence) -> Cure:
             return replace(place_edit(code, site, edit, reason, "cpu"), trial=workers)
     if found is not None and (cure := cure_with_turns(code, found)):
         return cure
-    run = f"await {RUN}" if found else SUBMIT
-    text = (
-        f"move this, with what it loads, into a function of the module, and: {run}(that_function)"
-    )
+    run = f"await {RUN}(f)" if found else f"{SUBMIT}(f).result()"
+    text = f"in a process: {run}, with a function f of the module that loads its data itself"
     reason = COPIED if found else f"{COPIED} {POOL}"
     return replace(place_comment(code, site, text, reason, "cpu"), trial=workers)
 
