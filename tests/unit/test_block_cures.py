@@ -2,9 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
-from textwrap import dedent
 
 import pytest
 
@@ -12,24 +10,7 @@ from analysis.findings import find_all
 from analysis.findings.base import AuditFinding
 from analysis.findings.remedies import Cure
 from tests.unit.audit_samples import ROUTED, AuditBuilder, Entry
-
-OLD_S = 1_000_000_000
-"""Long before the audit."""
-
-
-def write_app(folder: Path, text: str) -> Path:
-    file = folder / "main.py"
-    file.write_text(dedent(text).lstrip("\n"))
-    os.utime(file, (OLD_S, OLD_S))
-    return file
-
-
-def find_line(file: Path, text: str) -> int:
-    """The only line with the text."""
-    (line,) = [
-        number for number, each in enumerate(file.read_text().splitlines(), start=1) if text in each
-    ]
-    return line
+from tests.unit.cure_samples import check_cure, find_line, place_in, write_app
 
 
 def block(
@@ -48,19 +29,12 @@ def block(
         audit.ask("/report", number, number + 0.2)
         stacks = [[*below, *own, *ROUTED]] * 5
         audit.block(number, 0.1, stacks, cpu_s=cpu_s, unseen_s=unseen_s)
-    evidence = audit.build()
-    record = replace(evidence.record, folder=str(file.parent), hop_ms=hop_ms)
-    versions = {"anyio": "4.9", "starlette": "0.46"}
-    record = replace(
-        record, processes=tuple(replace(each, versions=versions) for each in record.processes)
-    )
-    (finding,) = find_all(replace(evidence, record=record)).findings
+    (finding,) = find_all(place_in(audit.build(), file.parent, hop_ms)).findings
     return finding
 
 
 def get_cure(finding: AuditFinding) -> Cure:
-    assert finding.cure is not None, finding.uncured
-    return finding.cure
+    return check_cure(finding.cure, finding.code)
 
 
 ENDPOINT = """
