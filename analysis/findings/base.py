@@ -134,6 +134,16 @@ class AuditFinding(ABC):
     @abstractmethod
     def find(cls, evidence: AuditEvidence) -> "AuditFindings": ...
 
+    @property
+    def place_fields(self) -> PlaceFields:
+        return PlaceFields(
+            route=self.route,
+            phase=self.phase,
+            file=self.file,
+            line=self.line,
+            function=self.function,
+        )
+
     def propose_cure(self, evidence: AuditEvidence) -> Cure | str:
         """A change of the user's code, or of what starts it; a sentence where there is none."""
         del evidence

@@ -8,8 +8,13 @@ import pytest
 
 from analysis.findings import find_all
 from analysis.findings.base import AuditFinding
+from analysis.findings.blocks.causes import Cause
+from analysis.findings.cures.block_cures import cure_block
+from analysis.findings.cures.blocked_code import BlockedCode
+from analysis.findings.framework import BlockPhase
+from analysis.findings.places import BlockPlace
 from analysis.findings.remedies import Cure
-from tests.unit.audit_samples import ROUTED, AuditBuilder, Entry
+from tests.unit.audit_samples import ROUTED, AuditBuilder, Entry, library
 from tests.unit.cure_samples import check_cure, find_line, place_in, write_app
 
 
@@ -210,3 +215,64 @@ def test_a_function_of_the_module_goes_to_a_process(tmp_path: Path) -> None:
     cure = get_cure(finding)
     assert cure.after == ("    return (await anyio.to_process.run_sync(render, n)).encode()",)
     assert "import anyio.to_process" in cure.reason
+
+
+def test_a_client_that_is_made_in_the_request_is_made_once(tmp_path: Path) -> None:
+    text = "async def report():\n    await start()\n    client = Client()\n    await client.get()\n"
+    file = write_app(tmp_path, text)
+    below = [library("ssl", "create_default_context"), library("httpx._client", "__init__")]
+    finding = block(file, [("client = Client()", "report")], below, cpu_s=0.1)
+    cure = get_cure(finding)
+    assert cure.rule == "client-life"
+    assert cure.after == ("    # once, at startup: client = Client()",)
+
+
+def test_an_endpoint_that_needs_the_loop_stays_a_coroutine(tmp_path: Path) -> None:
+    lines = "asyncio.get_running_loop().call_soon(note); load(number)"
+    file = write_app(tmp_path, ENDPOINT.format(line=lines.replace("; ", "\n    ")))
+    cure = get_cure(block(file, [("load(number)", "report")]))
+    assert cure.after == ("    await anyio.to_thread.run_sync(load, number)",)
+    assert cure.trial is None
+    own = "call_later(note); load(number)"  # a function of the app's own
+    (tmp_path / "own").mkdir()
+    file = write_app(tmp_path / "own", ENDPOINT.format(line=own.replace("; ", "\n    ")))
+    assert get_cure(block(file, [("load(number)", "report")])).trial == "offload=/report"
+
+
+@pytest.mark.parametrize("decorator", ["@app.websocket('/report')", "@retry(times=3)"])
+def test_a_function_that_another_one_wraps_stays_a_coroutine(
+    decorator: str, tmp_path: Path
+) -> None:
+    text = ENDPOINT.format(line="return load(number)").replace('@app.get("/report")', decorator)
+    cure = get_cure(block(write_app(tmp_path, text), [("return load(number)", "report")]))
+    assert cure.trial is None
+    assert cure.after == ("    return await anyio.to_thread.run_sync(load, number)",)
+
+
+def test_a_library_alone_has_no_line_to_change(tmp_path: Path) -> None:
+    """As where FastAPI encodes an answer: the place is the endpoint's first line."""
+    file = write_app(tmp_path, ENDPOINT.format(line="return number"))
+    audit = AuditBuilder()
+    for number in range(10):
+        audit.ask("/report", number, number + 0.2)
+        stack = [
+            library("json.encoder", "encode"),
+            library("starlette.responses", "render"),
+            library("fastapi.routing", "serialize_response"),
+            *ROUTED,
+        ]
+        audit.block(number, 0.1, [stack] * 5)
+    endpoint = f"{file}:{find_line(file, 'async def')} report"
+    audit.handlers = [{**row, "endpoint": endpoint} for row in audit.handlers]
+    (finding,) = find_all(place_in(audit.build(), tmp_path)).findings
+    assert finding.cure is None
+    assert finding.uncured
+
+
+@pytest.mark.parametrize(
+    ("phase", "cause"), [("startup", "wait"), ("endpoint", "unexplained"), ("endpoint", "paused")]
+)
+def test_a_startup_and_an_unknown_cause_have_no_cure(phase: BlockPhase, cause: Cause) -> None:
+    place = BlockPlace("/report", phase, "main.py", 1, "report")
+    code = BlockedCode(place, (), cause, "time.sleep", 100.0, 0.0)
+    assert isinstance(cure_block(code, AuditBuilder().build()), str)

@@ -113,14 +113,13 @@ def test_a_limit_of_the_apps_own_is_changed_where_it_is_set(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("queue", ["executor", "executor printer"])
 def test_executors_grow_too(queue: str, tmp_path: Path) -> None:
-    write_app(tmp_path, "PRINTERS = ThreadPoolExecutor(4, thread_name_prefix='printer')\n")
+    printers = "PRINTERS = ThreadPoolExecutor(4, thread_name_prefix='printer')"
+    write_app(tmp_path, f"{printers}\nDESKS = ThreadPoolExecutor(64)\n")
     evidence = build_evidence_in(tmp_path, crowd(9, queue=queue))
     cure = check_cure(wait_for_executor(queue, 1).propose_cure(evidence), "EXECUTOR_WAIT")
     own = queue != "executor"
     assert cure.trial == (None if own else "executor=10")
-    assert cure.before == (
-        ("PRINTERS = ThreadPoolExecutor(4, thread_name_prefix='printer')",) if own else ()
-    )
+    assert cure.before == ((printers,) if own else ())
     assert "(10" in cure.after[-1]
 
 

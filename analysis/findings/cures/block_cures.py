@@ -16,6 +16,7 @@ from analysis.findings.cures.edits import (
     write_thread_call,
 )
 from analysis.findings.cures.find_awaiting import AwaitingSite, find_awaiting_site
+from analysis.findings.cures.once_cures import cure_made_thing
 from analysis.findings.cures.place_edit import place_comment, place_edit
 from analysis.findings.cures.process_cures import cure_with_process
 from analysis.findings.cures.twins import ASYNC_LIBRARIES
@@ -28,7 +29,10 @@ from analysis.stats import formats
 STARTUP = "It blocks at startup, before any request waits."
 NO_CAUSE = "Its cause is not known, so no change is known to help."
 NO_LINE = "No line of the app's own code is known."
-ONCE = "It costs CPU each time that it is made, and requests can share it."
+NO_FRAME = "A library does this for the route by itself; no line of the app's own code calls it."
+STARTS = "threading.start"
+START_ONCE = "start one thread at startup, and give it the work of all requests"
+STARTED = "To start a thread waits until it runs: one that is there already needs no such wait."
 MADE_ONCE = "ssl.create_default_context"
 FREEZE = ("# at the end of the app's startup:", "gc.collect()", "gc.freeze()")
 FROZEN = (
@@ -46,11 +50,9 @@ GOES_ON = "and the event loop goes on meanwhile."
 def cure_blocked_place(finding: AuditFinding, evidence: AuditEvidence) -> Cure | str:
     """Of a finding whose place blocks the loop, by the evidence of its blocks."""
     for place, shares in attribute_blocks(evidence).sites.items():
-        names = (place.route, place.phase, place.file, place.line, place.function)
-        if names == (finding.route, finding.phase, finding.file, finding.line, finding.function):
-            return cure_block(
-                BlockedCode.from_shares(place, shares, build_finder(evidence)), evidence
-            )
+        if place.fields == finding.place_fields:
+            code = BlockedCode.from_shares(place, shares, build_finder(evidence))
+            return cure_block(code, evidence)
     return NO_LINE
 
 
@@ -63,9 +65,14 @@ def cure_block(code: BlockedCode, evidence: AuditEvidence) -> Cure | str:
         return NO_CAUSE
     if code.place.file is None:
         return NO_LINE
-    if code.call == MADE_ONCE:
+    if code.own_index is None:
+        return NO_FRAME
+    if code.call == MADE_ONCE or code.makes_client:
+        maker = MADE_ONCE.rpartition(".")[2] if code.call == MADE_ONCE else None
+        return cure_made_thing(code.place.fields, evidence, maker, code.block_ms)
+    if code.call == STARTS:
         site = find_site(evidence, code.place.file, code.place.line, code.place.function)
-        return place_comment(code, site, "make one at startup, and share it", ONCE, "client-life")
+        return place_comment(code, site, START_ONCE, STARTED, None)
     if code.cause == "wait" or (code.cause == "compute" and code.unseen_share < DOUBTED):
         return cure_with_thread(code, evidence)
     return cure_with_process(code, evidence)

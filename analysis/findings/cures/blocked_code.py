@@ -18,6 +18,8 @@ from analysis.findings.blocks.shares import (
 )
 from analysis.findings.places import BlockPlace, PlaceFinder, shorten_function
 
+MAKE_TLS = ("create_default_context", "create_ssl_context")
+
 
 @dataclass(frozen=True, slots=True)
 class BlockedCode:
@@ -74,6 +76,12 @@ class BlockedCode:
         """Around the place, innermost first."""
         index = self.own_index
         return () if index is None else self.stack[index + 1 :]
+
+    @property
+    def makes_client(self) -> bool:
+        """Whether a TLS context is made below the place, as each client does that is made."""
+        inner = self.stack[: self.own_index or 0]
+        return any(shorten_name(each.function) in MAKE_TLS for each in inner)
 
     @property
     def package(self) -> str:

@@ -67,8 +67,15 @@ class AwaitingSite:
             and called_by in CALLS_CODE
             and all(get_last_name(each) in REGISTERS for each in self.list_decorators())
             and not any(isinstance(each, YIELDS) for each in walk_own(function))
-            and not any(get_last_name(each) in NEEDS_LOOP for each in walk_own(function))
+            and not any(self.needs_loop(each) for each in walk_own(function))
         )
+
+    def needs_loop(self, node: ast.AST) -> bool:
+        """Whether it asks for the event loop, or for a task of it."""
+        if isinstance(node, ast.Name):
+            full = self.site.source.imports.get(node.id, "")
+            return full.startswith("asyncio.") and full.rpartition(".")[2] in NEEDS_LOOP
+        return isinstance(node, ast.Attribute) and node.attr in NEEDS_LOOP
 
     def list_decorators(self) -> Iterator[ast.expr]:
         """The functions that make them."""

@@ -28,7 +28,7 @@ class FoundNumber:
 def find_number(
     evidence: AuditEvidence, file: str | None, size: float | None, find: FindNumber
 ) -> FoundNumber | None:
-    """The only one, in the finding's file and in those of the endpoints. size: that it must be;
+    """The only one, in the finding's file and in those of the endpoints. size: that it must have;
     None for any. None where there are several: nobody knows which of them it is."""
     folder = evidence.record.folder
     files = {file, *(shorten_file(each.file, folder) for each in evidence.endpoints)} - {None}
@@ -36,10 +36,9 @@ def find_number(
         each
         for name in sorted(filter(None, files))
         for each in list_numbers(name, read_source(evidence, name), find)
+        if size in (None, each.node.value)
     ]
-    if len(found) != 1 or size not in (None, found[0].node.value):
-        return None
-    return found[0]
+    return found[0] if len(found) == 1 else None
 
 
 def list_numbers(file: str, source: ParsedSource | None, find: FindNumber) -> Iterator[FoundNumber]:

@@ -4,11 +4,11 @@ import ast
 from dataclasses import replace
 from textwrap import dedent, indent
 
-from analysis.findings.base import AuditFinding
+from analysis.findings.base import PlaceFields
 from analysis.findings.cures.code_sites import CodeSite, find_site
 from analysis.findings.cures.edits import LineEdit, quote
 from analysis.findings.evidence import AuditEvidence
-from analysis.findings.remedies import Cure, CureRule
+from analysis.findings.remedies import Cure
 from analysis.findings.source_code import get_last_name
 
 MOST_LINES = 12
@@ -18,14 +18,16 @@ ONCE = "# once, at startup"
 
 
 def cure_made_thing(
-    finding: AuditFinding, evidence: AuditEvidence, maker: str, rule: CureRule | None
+    place: PlaceFields, evidence: AuditEvidence, maker: str | None, made_ms: float | None
 ) -> Cure:
-    """maker: what makes it, by the last name of its call."""
+    """maker: what makes it, by the last name of its call; None for the only call. made_ms: what it
+    takes."""
+    file, line = place["file"], place["line"]
     cure = Cure(
-        finding.file, finding.line, (), (f"{ONCE}: make it, and share it",), SHARE, rule,
-        saves_ms=finding.median_ms, costs_ms=0.0,
+        file, line, (), (f"{ONCE}: make it, and share it",), SHARE, "client-life",
+        saves_ms=made_ms, costs_ms=0.0,
     )  # fmt: skip
-    site = find_site(evidence, finding.file, finding.line, finding.function)
+    site = find_site(evidence, file, line, place["function"])
     if site is None:
         return cure
     edit = take_out(site, maker)
@@ -34,7 +36,7 @@ def cure_made_thing(
     return replace(cure, line=edit.line, before=edit.before, after=edit.after)
 
 
-def take_out(site: CodeSite, maker: str) -> LineEdit | None:
+def take_out(site: CodeSite, maker: str | None) -> LineEdit | None:
     """The statement that makes it into a variable becomes a comment; of a `with`, its body stays.
     None where it does more."""
     statement = site.statement
@@ -49,7 +51,7 @@ def take_out(site: CodeSite, maker: str) -> LineEdit | None:
 
 
 def take_out_of_with(
-    site: CodeSite, statement: ast.With | ast.AsyncWith, maker: str
+    site: CodeSite, statement: ast.With | ast.AsyncWith, maker: str | None
 ) -> LineEdit | None:
     (item,) = statement.items
     first, last = statement.lineno, statement.end_lineno or statement.lineno
@@ -66,8 +68,8 @@ def take_out_of_with(
     return LineEdit(first, site.source.lines[first - 1 : last], tuple(lines))
 
 
-def is_made(node: ast.expr, maker: str) -> bool:
-    return isinstance(node, ast.Call) and get_last_name(node.func) == maker
+def is_made(node: ast.expr, maker: str | None) -> bool:
+    return isinstance(node, ast.Call) and maker in (None, get_last_name(node.func))
 
 
 def has_long_text(statement: ast.stmt) -> bool:

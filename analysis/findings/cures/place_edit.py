@@ -21,7 +21,7 @@ def place_edit(
 
 
 def place_comment(
-    code: BlockedCode, site: CodeSite | None, text: str, reason: str, rule: CureRule
+    code: BlockedCode, site: CodeSite | None, text: str, reason: str, rule: CureRule | None
 ) -> Cure:
     """What belongs there, where no edit of the line itself can be written."""
     indent = site.indent if site is not None else ""

@@ -2,7 +2,7 @@
 compute."""
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import polars as pl
 
@@ -36,11 +36,18 @@ EXECUTOR_LINE = "asyncio.get_running_loop().set_default_executor(ThreadPoolExecu
 AT_STARTUP = "# in the app's lifespan, before requests come:"
 
 
-def cure_queue(
-    finding: AuditFinding, evidence: AuditEvidence, queue: str, named: QueueName
-) -> Cure | str:
-    """queue: as the probe names it."""
-    rows = locate_handovers(evidence).filter(pl.col("queue") == queue)
+@dataclass(frozen=True, slots=True)
+class AskedQueue:
+    """queue: as the probe names it. capacity: None where it is not known."""
+
+    queue: str
+    named: QueueName
+    capacity: float | None
+
+
+def cure_queue(finding: AuditFinding, evidence: AuditEvidence, queue: AskedQueue) -> Cure | str:
+    named = queue.named
+    rows = locate_handovers(evidence).filter(pl.col("queue") == queue.queue)
     computed = measure_computed(rows)
     if computed >= COMPUTES:
         return (
@@ -50,12 +57,12 @@ def cure_queue(
     if named == ASGIREF:
         return cure_sensitive_call(finding, evidence)
     demand = measure_demand(rows)
-    size = math.ceil((demand + 1) / STEP) * STEP
+    size = math.ceil(demand / STEP) * STEP
     if size > MOST_THREADS:
         return f"{demand:,} calls at once used it or waited for it: no pool is meant for so many."
     reason = (
-        f"At most {demand:,} calls at once used a {named.unit} or waited for one. "
-        "More help only if what they call can serve as many at once."
+        f"At most {demand:,} calls at once used a {named.unit} or waited for one. A larger size "
+        "helps only if what they call can serve as many at once."
     )
     if named == POOL:
         return propose_pool(evidence, size, reason)
@@ -98,13 +105,13 @@ def propose_pool(evidence: AuditEvidence, size: int, reason: str) -> Cure:
 
 
 def cure_own_limit(
-    finding: AuditFinding, evidence: AuditEvidence, queue: str, size: int
+    finding: AuditFinding, evidence: AuditEvidence, queue: AskedQueue, size: int
 ) -> Cure | str:
-    found = find_number(evidence, finding.file, None, choose_number(queue))
+    found = find_number(evidence, finding.file, queue.capacity, choose_number(queue.queue))
     edit = found.replace(size) if found else None
     if found is None or edit is None:
         return MINE
-    rule: CureRule = "second-pool" if queue.startswith("executor") else "small-pool"
+    rule: CureRule = "second-pool" if queue.queue.startswith("executor") else "small-pool"
     return Cure(found.file, edit.line, edit.before, edit.after, MINE, rule)
 
 

@@ -88,7 +88,7 @@ class ClientPerRequest(AuditFinding):
 
     def propose_cure(self, evidence: AuditEvidence) -> Cure | str:
         maker = TLS_MAKER if self.call == TLS_CONTEXT else (self.call or "").rpartition(".")[2]
-        return cure_made_thing(self, evidence, maker, "client-life")
+        return cure_made_thing(self.place_fields, evidence, maker, self.median_ms)
 
     @property
     def facts(self) -> str:

@@ -3,7 +3,7 @@
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 import polars as pl
@@ -85,7 +85,8 @@ class ThreadGrowth(AuditFinding):
 
     def propose_cure(self, evidence: AuditEvidence) -> Cure | str:
         if self.call == CALLS[THREADS[1]]:
-            return cure_made_thing(self, evidence, self.call, None)
+            cure = cure_made_thing(self.place_fields, evidence, self.call, None)
+            return replace(cure, rule=None)
         return Cure(self.file, self.line, (), (END,), END_REASON)
 
     def is_contradicted(self) -> bool:

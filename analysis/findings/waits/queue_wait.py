@@ -10,7 +10,7 @@ import polars as pl
 
 from analysis.findings.base import AuditFinding, AuditFindings, Confidence, Severity, TokenHolder
 from analysis.findings.code_texts import parse_stack
-from analysis.findings.cures.pool_cures import cure_queue
+from analysis.findings.cures.pool_cures import AskedQueue, cure_queue
 from analysis.findings.evidence import AuditEvidence
 from analysis.findings.remedies import Cure
 from analysis.findings.severity import GRAVE_MS, SMALL_MS, rate_harm
@@ -113,7 +113,7 @@ class QueueWait(AuditFinding, ABC):
             return (
                 "Most of its threads are not known to be in use: a larger pool may change nothing."
             )
-        return cure_queue(self, evidence, self.queue, self.queue_name)
+        return cure_queue(self, evidence, AskedQueue(self.queue, self.queue_name, self.capacity))
 
     @property
     def queue_name(self) -> QueueName:
