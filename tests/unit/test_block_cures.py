@@ -1,5 +1,6 @@
 """The cure of a blocked loop: the change at the user's own line."""
 
+import ast
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -276,3 +277,31 @@ def test_a_startup_and_an_unknown_cause_have_no_cure(phase: BlockPhase, cause: C
     place = BlockPlace("/report", phase, "main.py", 1, "report")
     code = BlockedCode(place, (), cause, "time.sleep", 100.0, 0.0)
     assert isinstance(cure_block(code, AuditBuilder().build()), str)
+
+
+def test_a_file_is_opened_and_read_in_threads(tmp_path: Path) -> None:
+    text = """
+        async def report(path):
+            await start()
+            with open(path, encoding="utf-8") as file:
+                head = file.read(10).strip()
+                return head, file.read()
+        """
+    file = write_app(tmp_path, text)
+    cure = get_cure(block(file, [("head =", "report")]))
+    assert cure.after == (
+        '    async with await anyio.open_file(path, encoding="utf-8") as file:',
+        "        head = (await file.read(10)).strip()",
+        "        return head, await file.read()",
+    )
+    assert cure.costs_ms == pytest.approx(0.4)  # opened, read twice, closed
+    ast.parse("async def report():\n" + "\n".join(cure.after))
+
+
+@pytest.mark.parametrize("use", ["for each in file: use(each)", "use(file)", "file.fileno()"])
+def test_a_file_that_is_used_otherwise_is_not(use: str, tmp_path: Path) -> None:
+    text = (
+        f"async def report(path):\n    await start()\n    with open(path) as file:\n        {use}\n"
+    )
+    cure = get_cure(block(write_app(tmp_path, text), [("with open(path)", "report")]))
+    assert "open_file" not in "".join(cure.after)

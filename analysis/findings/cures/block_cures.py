@@ -20,6 +20,7 @@ from analysis.findings.cures.once_cures import cure_made_thing
 from analysis.findings.cures.place_edit import place_comment, place_edit
 from analysis.findings.cures.process_cures import cure_with_process
 from analysis.findings.cures.twins import ASYNC_LIBRARIES
+from analysis.findings.cures.write_file import write_file
 from analysis.findings.cures.write_twin import write_twin
 from analysis.findings.evidence import AuditEvidence
 from analysis.findings.places import build_finder
@@ -44,6 +45,7 @@ FRAMEWORK_CALLS = (
     "`async def` endpoint or dependency, where it can be awaited, and pass the result on."
 )
 UNREAD = "The source is not there, or was changed after the service had started."
+IN_THREADS = "The file is opened, used and closed in threads, one hand-over each."
 GOES_ON = "and the event loop goes on meanwhile."
 
 
@@ -94,6 +96,10 @@ def cure_with_thread(code: BlockedCode, evidence: AuditEvidence) -> Cure | str:
             f"It blocks for {formats.milliseconds(code.block_ms)} ms a request (median); to hand "
             f"it to a thread takes {formats.milliseconds(hop_ms)} ms on this machine."
         )
+    file = write_file(found) if code.cause == "wait" and not can_be_def else None
+    if file is not None and file.hops * (hop_ms or 0.0) < code.block_ms:
+        cure = place_edit(code, found.site, file.edit, IN_THREADS, "offload")
+        return replace(cure, costs_ms=hop_ms and file.hops * hop_ms)
     edit, reason = edit_for_thread(found, can_be_def, evidence)
     library = ASYNC_LIBRARIES.get(code.package)
     if library is not None and code.cause == "wait":
