@@ -46,6 +46,7 @@ FRAMEWORK_CALLS = (
 )
 UNREAD = "The source is not there, or was changed after the service had started."
 IN_THREADS = "The file is opened, used and closed in threads, one hand-over each."
+SQLITE = "A connection of sqlite3 made in another thread needs check_same_thread=False."
 GOES_ON = "and the event loop goes on meanwhile."
 
 
@@ -104,6 +105,8 @@ def cure_with_thread(code: BlockedCode, evidence: AuditEvidence) -> Cure | str:
     library = ASYNC_LIBRARIES.get(code.package)
     if library is not None and code.cause == "wait":
         reason = f"{reason} {library} can be awaited instead."
+    if "sqlite3" in found.site.source.imports.values():
+        reason = f"{reason} {SQLITE}"
     cure = place_edit(code, found.site, edit, reason, "offload")
     return replace(cure, trial=trial, costs_ms=hop_ms)
 

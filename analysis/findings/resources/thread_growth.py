@@ -9,6 +9,7 @@ from typing import ClassVar, Self
 import polars as pl
 
 from analysis.findings.base import AuditFinding, AuditFindings
+from analysis.findings.cures.code_sites import find_site
 from analysis.findings.cures.once_cures import cure_made_thing
 from analysis.findings.evidence import AuditEvidence
 from analysis.findings.places import BlockPlace, build_finder
@@ -87,7 +88,9 @@ class ThreadGrowth(AuditFinding):
         if self.call == CALLS[THREADS[1]]:
             cure = cure_made_thing(self.place_fields, evidence, self.call, None)
             return replace(cure, rule=None)
-        return Cure(self.file, self.line, (), (END,), END_REASON)
+        site = find_site(evidence, self.file, self.line, self.function)
+        comment = f"{site.indent if site else ''}{END}"
+        return Cure(self.file, self.line, (), (comment,), END_REASON)
 
     def is_contradicted(self) -> bool:
         """The number of live threads does not show it."""
