@@ -16,6 +16,8 @@ from scenarios.units import Second
 
 MOST_ANSWERS = 20_000
 """Some seconds of real time."""
+MOST_SETTLING = 100_000
+"""Where few users are that fast, nobody waits for the others to begin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +88,16 @@ class AskingUser:
 
 @dataclass(slots=True)
 class PhaseRun:
-    """Users send nothing after until_s. opens_at, ends_at: counts of answers; what comes before the
-    window opens is not measured."""
+    """Users begin evenly within starting_s, and send nothing after until_s. Of a run that settles
+    first, the window opens when all have begun and so many answers have come (settling); what comes
+    before is not measured. It ends with so many answers (measured)."""
 
     model: ServiceModel
     chance: random.Random
     until_s: Second = math.inf
-    opens_at: int = 0
-    ends_at: int = MOST_ANSWERS
+    starting_s: Second = 0.0
+    settling: int = 0
+    measured: int = MOST_ANSWERS
     clock: SimulatedClock = field(default_factory=SimulatedClock)
     ledger: WaitLedger = field(default_factory=WaitLedger)
     users_left: int = 0
@@ -102,8 +106,7 @@ class PhaseRun:
     answered_s: Second = 0.0
     responses_s: dict[str, list[Second]] = field(default_factory=lambda: defaultdict(list))
 
-    def run(self, users: Sequence[UserPlan], starting_s: Second = 0.0) -> SimulatedPhase:
-        """starting_s: in which the users begin, evenly."""
+    def run(self, users: Sequence[UserPlan]) -> SimulatedPhase:
         processes: dict[int, SimulatedProcess] = {}
         self.users_left = len(users)
         for number, each in enumerate(users):
@@ -111,7 +114,7 @@ class PhaseRun:
                 process = SimulatedProcess(self.clock, self.model.capacities, self.ledger)
                 processes[each.process] = process
             user = AskingUser(self, processes[each.process], cycle(each.routes), each.gaps_s)
-            self.clock.call_later(starting_s * number / len(users), user.ask)
+            self.clock.call_later(self.starting_s * number / len(users), user.ask)
         self.clock.run(self.is_over)
         return SimulatedPhase(self.answered_s - self.opened_s, self.responses_s, self.ledger)
 
@@ -119,13 +122,14 @@ class PhaseRun:
         self.answers += 1
         self.answered_s = self.clock.now_s
         self.responses_s[route].append(self.answered_s - started_s)
-        if self.answers == self.opens_at:
-            self.opened_s = self.answered_s
+        have_begun = self.answered_s >= self.starting_s or self.answers >= MOST_SETTLING
+        if self.settling and self.answers >= self.settling and have_begun:
+            self.settling, self.answers, self.opened_s = 0, 0, self.answered_s
             self.responses_s.clear()
             self.ledger.clear()
 
     def is_over(self) -> bool:
-        return self.users_left == 0 or self.answers >= self.ends_at
+        return self.users_left == 0 or (not self.settling and self.answers >= self.measured)
 
 
 def simulate_phase(
@@ -140,6 +144,7 @@ def simulate_steady_state(
     model: ServiceModel, users: Sequence[UserPlan], answers: int, starting_s: Second, seed: int = 1
 ) -> SimulatedPhase:
     """So many answers after half as many before them."""
-    before = answers // 2
-    run = PhaseRun(model, random.Random(seed), opens_at=before, ends_at=before + answers)
-    return run.run(users, starting_s)
+    chance = random.Random(seed)
+    half = max(1, answers // 2)
+    run = PhaseRun(model, chance, starting_s=starting_s, settling=half, measured=answers)
+    return run.run(users)
