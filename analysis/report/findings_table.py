@@ -13,8 +13,9 @@ from analysis.report.finding_words import (
     name_finding,
 )
 from analysis.report.harm_table import render_matrix
+from analysis.report.remedy_words import describe_cure, format_cure_place, render_cure
 from analysis.report.table import WIDTH, Column, Row, Table, render_headings, render_rows, wrap_note
-from analysis.report.worst_cause import describe_worst
+from analysis.report.worst_cause import choose_worst, describe_worst
 from analysis.stats import formats
 
 MOST_SHOWN = 10
@@ -70,24 +71,37 @@ def choose_shown(found: AuditFindings, verbose: bool) -> list[AuditFinding]:
 
 def render_findings(found: AuditFindings, width: int | None, verbose: bool = False) -> list[str]:
     """Lines; sentences fit a terminal. verbose: every finding and notice, stacks, and who lost time
-    to whom. Advice that several findings have in common is at the first of them. The answer is
-    last."""
+    to whom. Advice that several findings have in common is at the first of them; a cure says
+    more than advice. The answer is last, with the cure of the worst."""
     shown = choose_shown(found, verbose)
     table = build_findings_table(shown)
     lines, topics = render_headings(table) if shown else [], set[str]()
     for each, row in zip(shown, table.rows, strict=True):
         lines += render_rows(Table(table.columns, [row]), width)
-        advice = [text for topic, text in each.advice.items() if topic not in topics]
+        advice = [
+            text for topic, text in each.advice.items() if each.cure is None and topic not in topics
+        ]
         lines += wrap_whole(" ".join((f"{format_route(each)}: {each.facts}", *advice)), "  ")
         lines += render_stack(each) if verbose else []
-        topics.update(each.advice)
+        topics.update(each.advice if each.cure is None else ())
     lines += count_hidden(found, shown)
     notices = found.notices if verbose else tuple(list_notices(found))
     notes = [line for note in write_notices(notices, verbose) for line in wrap_note(note)]
     matrix = render_matrix(found.matrix) if verbose else []
-    for part in (matrix, notes, wrap_whole(write_answer(found))):
+    for part in (matrix, notes, [*wrap_whole(write_answer(found)), *render_worst_cure(found)]):
         lines += ["", *part] if lines and part else part
     return lines
+
+
+def render_worst_cure(found: AuditFindings) -> Iterator[str]:
+    """What to change where the worst is; nothing where no change is known."""
+    grave, _ = split_grave(found)
+    worst = choose_worst(grave) if grave else None
+    if worst is not None and worst.cure is not None:
+        place = format_cure_place(worst.cure)
+        change = f"Change {place}" if place else "Change"
+        yield from wrap_whole(f"{change}: {describe_cure(worst.cure)}")
+        yield from render_cure(worst)
 
 
 def wrap_whole(text: str, indent: str = "") -> list[str]:

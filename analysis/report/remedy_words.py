@@ -1,0 +1,116 @@
+"""What takes a finding away, in words: the change of the code, what is predicted of it, what a
+trial of it measured."""
+
+from collections.abc import Iterator, Sequence
+from math import inf
+from textwrap import dedent
+
+from analysis.findings import AuditFinding
+from analysis.findings.remedies import Cure, Predicted, RouteLevel, Tried
+from analysis.report.table import WIDTH
+from analysis.stats import formats
+
+TIE = 1.05
+"""Medians that differ by less are the same."""
+INDENT = "    "
+CUT = " …"
+
+
+def list_changes(cure: Cure) -> list[tuple[str, str]]:
+    """Lines that go and come, with - or +; what all are indented by is left out."""
+    lines = dedent("\n".join((*cure.before, *cure.after))).split("\n")
+    signs = "-" * len(cure.before) + "+" * len(cure.after)
+    return list(zip(signs, lines, strict=True)) if signs else []
+
+
+def format_cure_place(cure: Cure) -> str:
+    """Empty where it is none of the user's files."""
+    if cure.file is None:
+        return ""
+    return cure.file if cure.line is None else f"{cure.file}:{cure.line}"
+
+
+def describe_cost(cure: Cure) -> str:
+    """Empty where neither is known."""
+    saves = f"saves {formats.milliseconds(cure.saves_ms)} ms" if cure.saves_ms else ""
+    costs = f"costs {formats.milliseconds(cure.costs_ms)} ms" if cure.costs_ms else ""
+    both = " and ".join(filter(None, (saves, costs)))
+    return f"It {both} in each request." if both else ""
+
+
+def describe_cure(cure: Cure) -> str:
+    """Why, what it costs, and how to try it."""
+    return " ".join(filter(None, (cure.reason, describe_cost(cure))))
+
+
+def render_cure(found: AuditFinding) -> Iterator[str]:
+    """Lines of a terminal; one that is too long is cut, and so marked. None without a cure."""
+    if found.cure is None:
+        return
+    room = WIDTH - len(INDENT) - 2
+    for sign, line in list_changes(found.cure):
+        shown = line if len(line) <= room else line[: room - len(CUT)] + CUT
+        yield f"{INDENT}{sign} {shown}".rstrip()
+
+
+def describe_predicted(predicted: Predicted) -> str:
+    """Of the route whose median changes most, and of those that become slower."""
+    if predicted.reason is not None:
+        return f"No prediction: {predicted.reason.rstrip('.')}."
+    pairs = pair_levels(predicted.before, predicted.after)
+    if not pairs:
+        return ""
+    users = formats.count_things(predicted.users, "user")
+    best = max(pairs, key=lambda pair: compute_gain(*pair))
+    if compute_gain(*best) < TIE:
+        changed = "no route becomes faster"
+    else:
+        changed = f"the median of {best[0].route} falls {format_change(*best)}"
+    slower = [pair for pair in pairs if compute_gain(*pair) < 1 / TIE]
+    return join_changes(f"Predicted for {users}: {changed}", slower)
+
+
+def describe_tried(tried: Tried) -> str:
+    """Of the route whose median changes most, with its interval, and of those that become
+    slower."""
+    if tried.reason is not None:
+        return f"Not tried: {tried.reason.rstrip('.')}."
+    if not tried.routes:
+        return ""
+    best = max(tried.routes, key=lambda each: each.ratio)
+    if best.low > 1:
+        interval = f"{formats.short_ratio(best.low)} to {formats.short_ratio(best.high)}"
+        changed = (
+            f"the median of {best.route} falls {format_change(best.before, best.after)}, "
+            f"{formats.short_ratio(best.ratio)} times as fast ({interval})"
+        )
+    else:
+        changed = "no route becomes faster without doubt"
+    rounds = formats.count_things(tried.rounds, "round")
+    slower = [(each.before, each.after) for each in tried.routes if each.route in tried.worse]
+    return join_changes(f"Measured with --try {tried.trial}, {rounds} of each: {changed}", slower)
+
+
+def join_changes(sentence: str, slower: Sequence[tuple[RouteLevel, RouteLevel]]) -> str:
+    worse = "; ".join(f"the median of {a.route} rises {format_change(a, b)}" for a, b in slower)
+    return f"{sentence}; {worse}." if worse else f"{sentence}."
+
+
+def pair_levels(
+    before: Sequence[RouteLevel], after: Sequence[RouteLevel]
+) -> list[tuple[RouteLevel, RouteLevel]]:
+    """Those of one route."""
+    known = {each.route: each for each in after}
+    return [(each, known[each.route]) for each in before if each.route in known]
+
+
+def compute_gain(before: RouteLevel, after: RouteLevel) -> float:
+    """Of the medians: more than 1 is better."""
+    if after.p50_ms:
+        return before.p50_ms / after.p50_ms
+    return inf if before.p50_ms else 1.0
+
+
+def format_change(before: RouteLevel, after: RouteLevel) -> str:
+    old, new = formats.milliseconds(before.p50_ms), formats.milliseconds(after.p50_ms)
+    return f"from {old} ms to {new} ms"
