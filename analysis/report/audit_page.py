@@ -5,10 +5,13 @@ from collections.abc import Sequence
 
 from analysis.findings import AuditEvidence, AuditFindings
 from analysis.report.audit_routes import build_routes_table
+from analysis.report.change_picture import ChangePicture, draw_changes
 from analysis.report.conditions import MACHINE, build_pairs, build_text_table
 from analysis.report.finding_card import FindingCard, build_cards
 from analysis.report.findings_table import choose_shown, split_grave, write_answer
 from analysis.report.harm_table import list_shaded_rows
+from analysis.report.moment_picture import MomentPicture, draw_moment
+from analysis.report.moments import find_moments
 from analysis.report.table import Column, Row, Table
 from analysis.report.templating import create_html_environment
 from analysis.report.worst_cause import choose_worst
@@ -45,6 +48,8 @@ def render_audit_page(run: RunDir, found: AuditFindings, evidence: AuditEvidence
         "answer": write_answer(found),
         "cards": cards,
         "worst": find_worst_card(found, cards),
+        "moments": draw_moments(cards, evidence),
+        "changes": list_changes(cards),
         "notices": found.notices,
         "table": build_page_table(cards),
         "matrix": found.matrix,
@@ -54,6 +59,18 @@ def render_audit_page(run: RunDir, found: AuditFindings, evidence: AuditEvidence
         "machine": build_pairs({words: of for words, of in known.items() if of is not None}),
     }
     return create_html_environment().get_template("audit.html").render(context)
+
+
+def draw_moments(cards: Sequence[FindingCard], evidence: AuditEvidence) -> list[MomentPicture]:
+    """Of the worst finding of each kind that can be drawn."""
+    grave = [each.finding for each in cards if each.finding.severity != "info"]
+    return [draw_moment(each, evidence) for each in find_moments(grave, evidence)]
+
+
+def list_changes(cards: Sequence[FindingCard]) -> list[tuple[FindingCard, list[ChangePicture]]]:
+    """Of the findings whose change was predicted or tried."""
+    drawn = [(each, list(draw_changes(each.finding))) for each in cards]
+    return [(card, pictures) for card, pictures in drawn if pictures]
 
 
 def find_worst_card(found: AuditFindings, cards: Sequence[FindingCard]) -> FindingCard | None:
