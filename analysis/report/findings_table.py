@@ -15,6 +15,7 @@ from analysis.report.finding_words import (
 from analysis.report.harm_table import render_matrix
 from analysis.report.remedy_words import describe_cure, format_cure_place, render_cure
 from analysis.report.table import WIDTH, Column, Row, Table, render_headings, render_rows, wrap_note
+from analysis.report.trial_lines import describe_trials
 from analysis.report.worst_cause import choose_worst, describe_worst
 from analysis.stats import formats
 
@@ -88,7 +89,9 @@ def render_findings(found: AuditFindings, width: int | None, verbose: bool = Fal
     notices = found.notices if verbose else tuple(list_notices(found))
     notes = [line for note in write_notices(notices, verbose) for line in wrap_note(note)]
     matrix = render_matrix(found.matrix) if verbose else []
-    for part in (matrix, notes, [*wrap_whole(write_answer(found)), *render_worst_cure(found)]):
+    trials = [line for each in describe_trials(found.trials) for line in wrap_whole(each)]
+    answer = [*wrap_whole(write_answer(found)), *render_worst_cure(found)]
+    for part in (matrix, notes, trials, answer):
         lines += ["", *part] if lines and part else part
     return lines
 

@@ -23,8 +23,10 @@ from .attach_report import (
 )
 from .made import instrument_makers
 from .middleware import Probe
+from .offload_hooks import offload_routes
 from .pool_calls import instrument_pool
 from .routes import App, Receive, Scope, Send
+from .trials import TRIAL_VARIABLE
 
 log = logging.getLogger("probe")
 probes: dict[int, Probe] = {}
@@ -164,6 +166,12 @@ def hook_granian(module: ModuleType) -> None:
 
     vars(module)["_callback_wrapper"] = attach_and_wrap
     module.LifespanProtocol.__init__ = attach_and_init
+
+
+def hook_starlette_routing(module: ModuleType) -> None:
+    """In a trial, before the app makes its routes: each keeps its function then."""
+    if "offload" in os.environ.get(TRIAL_VARIABLE, ""):
+        offload_routes(module)
 
 
 def hook_starlette(module: ModuleType) -> None:

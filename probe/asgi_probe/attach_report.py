@@ -50,6 +50,7 @@ class AttachReport:
             "reloads": False,
             "tls": False,
             "state": LOADED,
+            "trial": None,
         }
         gil.observers.append(self.update)
 

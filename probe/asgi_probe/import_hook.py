@@ -21,6 +21,7 @@ SERVERS = {
     "hypercorn.utils": "hook_hypercorn",
     "granian.asgi": "hook_granian",
     "starlette.applications": "hook_starlette",
+    "starlette.routing": "hook_starlette_routing",
 }
 """The function in `asgi_probe.attach` that hooks the app where the module's server loads it."""
 

@@ -19,6 +19,7 @@ from .recorder import Recorder
 from .request_record import RequestRecord, current
 from .routes import App, Message, Receive, Scope, Send
 from .timed_call import wrap_app
+from .trials import read_trial, wrap_tried_app
 from .watchdog import Watchdog
 
 LAST_MESSAGES = ("lifespan.shutdown.complete", "lifespan.shutdown.failed")
@@ -93,10 +94,15 @@ class Probe:
             self._watchdog = Watchdog(recorder, self.directory, self.user_root)
             self._watchdog.start(loop)
             watch = self._watchdog.watch
-            self._call = self.app if watch.times_handles else wrap_app(self.app, watch)
+            app = self._wrap_tried()
+            self._call = app if watch.times_handles else wrap_app(app, watch)
             atexit.register(self._watchdog.stop)
         except Exception as error:  # whatever it is, the app must not notice
             recorder.switch_off(error)
+
+    def _wrap_tried(self) -> App:
+        trial = read_trial(self.report.update) if self.report and is_audit() else None
+        return self.app if trial is None else wrap_tried_app(self.app, trial)
 
     async def run_lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Stops the probe with the app's lifespan, the last that it hears of: uvicorn raises the

@@ -10,6 +10,7 @@ from scenarios.errors import UserError
 from scenarios.options import Setting
 from scenarios.units import DURATION, Second
 from study import options as o
+from study.trial_options import TrialOptions
 
 if TYPE_CHECKING:
     from stress.audit.command import AuditedCommand
@@ -71,6 +72,7 @@ def audit(
         "Of MODULE:ATTR, where 0 picks a free one; of a command that listens on several ports, the "
         "one to ask.", bounds=(0, 65535),
     )] = 0,
+    trials: TrialOptions = TrialOptions(),
     out: o.Out = o.DEFAULT_OUT,
     plan: Annotated[bool, Setting("Print what would be asked; send nothing.")] = False,
     json: Annotated[bool, Setting("Print findings.json, nothing else.")] = False,
@@ -82,12 +84,14 @@ def audit(
         study audit -- uvicorn main:app
         study audit main:app --app-dir ./service --python ./service/.venv/bin/python
         study audit --request 'GET /items/1' --users 50 -- gunicorn main:app
+        study audit --try pool=100 --try workers=2 -- uvicorn main:app
         study audit --url http://127.0.0.1:8000
     """
     # fmt: on
     from stress.audit.drive import AuditLoad
     from stress.audit.requests import RequestOptions
     from study.audit import AuditOrder, audit_service
+    from study.audit_trials import read_trial_order
 
     if (url is None) == (not command):
         raise UserError(
@@ -98,12 +102,13 @@ def audit(
         raise UserError("--drive none sends no requests: leave out --url and --plan")
     if url is not None and port:
         raise UserError("--port: not with --url, which names the port itself")
+    service = choose_service(command, app_dir, python, port)
     options = RequestOptions(requests, methods, headers, before, drive, locustfile, app_dir)
     return audit_service(
         AuditOrder(
-            choose_service(command, app_dir, python, port), url or "", port or None, options,
-            AuditLoad(0.0, users, duration, timeout), out, record_typed(sys.argv[1:]), plan, json,
-            verbose,
+            service, url or "", port or None, options, AuditLoad(0.0, users, duration, timeout),
+            out, record_typed(sys.argv[1:]), plan, json, verbose,
+            read_trial_order(trials, service, drive != "none" and not plan),
         )
     )  # fmt: skip
 

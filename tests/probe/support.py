@@ -18,7 +18,7 @@ Calls = Callable[[App], Awaitable[None]]
 
 
 async def ask(app: App, path: str, **headers: str) -> SimpleNamespace:
-    """One GET: status and body."""
+    """One GET: status, headers and body."""
     scope: Scope = {
         "type": "http", "method": "GET", "path": path, "raw_path": path.encode(),
         "query_string": b"", "headers": [(k.encode(), v.encode()) for k, v in headers.items()],
@@ -39,7 +39,8 @@ async def ask(app: App, path: str, **headers: str) -> SimpleNamespace:
 
     await app(scope, receive, send)
     body = b"".join(bytes(message.get("body", b"")) for message in sent)  # type: ignore[call-overload]
-    return SimpleNamespace(status=sent[0]["status"], body=body)
+    start = sent[0]
+    return SimpleNamespace(status=start["status"], headers=start["headers"], body=body)
 
 
 def get(*paths: str, **headers: str) -> Calls:
