@@ -16,6 +16,7 @@ from analysis.report.audit_comparison import compare_audits
 from analysis.report.audit_overview import build_overview_table
 from analysis.report.audit_page import write_audit_page
 from analysis.report.findings_table import render_findings
+from analysis.theory.audit.predictions import predict_findings
 from records.audit import FINDINGS_FILE, KIND
 from records.rundir import RunDir
 from scenarios.errors import ALL_WELL, UserError
@@ -31,7 +32,7 @@ def report_audit(run: RunDir, *, json_output: bool = False, verbose: bool = Fals
     """Writes and prints what the records say. The exit code. Raises UserError where records are
     missing."""
     evidence = load_audit_evidence(run)
-    found = find_all(evidence)
+    found = predict_findings(find_all(evidence), evidence)
     text = json.dumps(export_findings(found), indent=2, allow_nan=False) + "\n"
     (run.path / FINDINGS_FILE).write_text(text)
     page = write_page(run, evidence, found)
