@@ -4,8 +4,9 @@ and under which conditions."""
 from collections.abc import Sequence
 
 from analysis.findings import AuditEvidence, AuditFindings
+from analysis.findings.remedies import Predicted
 from analysis.report.audit_routes import build_routes_table
-from analysis.report.change_picture import ChangePicture, draw_changes
+from analysis.report.change_picture import ChangePicture, draw_predicted, draw_tried
 from analysis.report.conditions import MACHINE, build_pairs, build_text_table
 from analysis.report.finding_card import FindingCard, build_cards
 from analysis.report.findings_table import choose_shown, split_grave, write_answer
@@ -14,6 +15,7 @@ from analysis.report.moment_picture import MomentPicture, draw_moment
 from analysis.report.moments import find_moments
 from analysis.report.table import Column, Row, Table
 from analysis.report.templating import create_html_environment
+from analysis.report.trial_lines import describe_trial
 from analysis.report.worst_cause import choose_worst
 from analysis.stats import formats
 from analysis.summary.comparison import ensure_mapping
@@ -49,7 +51,8 @@ def render_audit_page(run: RunDir, found: AuditFindings, evidence: AuditEvidence
         "cards": cards,
         "worst": find_worst_card(found, cards),
         "moments": draw_moments(cards, evidence),
-        "changes": list_changes(cards),
+        "predictions": list_predictions(cards),
+        "trials": [(draw_tried(each), describe_trial(each), each) for each in found.trials],
         "notices": found.notices,
         "table": build_page_table(cards),
         "matrix": found.matrix,
@@ -67,10 +70,14 @@ def draw_moments(cards: Sequence[FindingCard], evidence: AuditEvidence) -> list[
     return [draw_moment(each, evidence) for each in find_moments(grave, evidence)]
 
 
-def list_changes(cards: Sequence[FindingCard]) -> list[tuple[FindingCard, list[ChangePicture]]]:
-    """Of the findings whose change was predicted or tried."""
-    drawn = [(each, list(draw_changes(each.finding))) for each in cards]
-    return [(card, pictures) for card, pictures in drawn if pictures]
+def list_predictions(cards: Sequence[FindingCard]) -> list[tuple[FindingCard, ChangePicture]]:
+    """Findings that one change takes away have one prediction: it is shown once."""
+    known: dict[Predicted, FindingCard] = {}
+    for each in cards:
+        if each.finding.predicted is not None:
+            known.setdefault(each.finding.predicted, each)
+    drawn = [(card, draw_predicted(predicted)) for predicted, card in known.items()]
+    return [(card, picture) for card, picture in drawn if picture is not None]
 
 
 def find_worst_card(found: AuditFindings, cards: Sequence[FindingCard]) -> FindingCard | None:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from math import floor, log10
 from typing import Literal
 
-from analysis.findings import AuditFinding
-from analysis.findings.remedies import RouteChange, RouteLevel
+from analysis.findings.remedies import Predicted, RouteChange, RouteLevel, Tried
+from analysis.findings.trials.judge_trial import is_better
 from analysis.report.remedy_words import TIE, compute_gain, format_change, pair_levels
 from analysis.report.table import Column, Row, Table
 from analysis.stats import formats
@@ -32,16 +32,16 @@ Level = tuple[RouteLevel, RouteLevel, Change]
 @dataclass(frozen=True, slots=True)
 class ChangeRow:
     """label: the route and its medians. marks: before and after, in percent of the width: of the
-    median, and of the 99th percentile."""
+    median, and of the 99th percentile where both are known."""
 
     label: str
     change: Change
-    marks: tuple[tuple[float, float], tuple[float, float]]
+    marks: tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class ChangePicture:
-    """title: who says so. ticks: places in percent, and latencies."""
+    """title: of how many users, or of which trial. ticks: places in percent, and latencies."""
 
     title: str
     rows: tuple[ChangeRow, ...]
@@ -53,13 +53,24 @@ class LogScale:
     """Milliseconds to percent of the width."""
 
     def __init__(self, levels: Sequence[Level]) -> None:
-        known = [each for a, b, _ in levels for one in (a, b) for each in (one.p50_ms, one.p99_ms)]
+        known = [
+            each
+            for before, after, _ in levels
+            for one in (before, after)
+            for each in (one.p50_ms, one.p99_ms)
+            if each is not None
+        ]
         self.low_ms = max(min(known), SHORTEST_MS) / ROOM
         self.high_ms = max(max(known), SHORTEST_MS) * ROOM
 
     def place(self, latency_ms: float) -> float:
         inside = log10(max(latency_ms, self.low_ms) / self.low_ms)
         return round(100 * inside / log10(self.high_ms / self.low_ms), 2)
+
+    def place_marks(self, before: RouteLevel, after: RouteLevel) -> Iterator[tuple[float, float]]:
+        yield self.place(before.p50_ms), self.place(after.p50_ms)
+        if before.p99_ms is not None and after.p99_ms is not None:
+            yield self.place(before.p99_ms), self.place(after.p99_ms)
 
     def list_ticks(self) -> Iterator[tuple[float, str]]:
         """At powers of ten, and between them where there are few."""
@@ -73,16 +84,18 @@ class LogScale:
             yield self.place(each), f"{each:,g} ms"
 
 
-def draw_changes(found: AuditFinding) -> Iterator[ChangePicture]:
-    """What is predicted of its cure, and what a trial measured."""
-    predicted, tried = found.predicted, found.tried
-    if predicted is not None and (pairs := pair_levels(predicted.before, predicted.after)):
-        users = formats.count_things(predicted.users, "user")
-        yield draw_change(f"Predicted for {users}", [(*pair, compare(*pair)) for pair in pairs])
-    if tried is not None and tried.routes:
-        rounds = formats.count_things(tried.rounds, "round")
-        known = [(each.before, each.after, judge_change(each)) for each in tried.routes]
-        yield draw_change(f"Measured with --try {tried.trial}, {rounds} of each", known)
+def draw_predicted(predicted: Predicted) -> ChangePicture | None:
+    """None where nothing is predicted."""
+    pairs = pair_levels(predicted.before, predicted.after)
+    levels = [(*pair, compare(*pair)) for pair in pairs]
+    return draw_change(f"{predicted.users:,} users", levels) if levels else None
+
+
+def draw_tried(tried: Tried) -> ChangePicture | None:
+    """None where no route was measured."""
+    levels = [(each.before, each.after, judge_change(each, tried)) for each in tried.routes]
+    rounds = formats.count_things(tried.rounds, "round")
+    return draw_change(f"--try {tried.trial}, {rounds} of each", levels) if levels else None
 
 
 def compare(before: RouteLevel, after: RouteLevel) -> Change:
@@ -90,9 +103,11 @@ def compare(before: RouteLevel, after: RouteLevel) -> Change:
     return "better" if gain >= TIE else "worse" if gain <= 1 / TIE else "same"
 
 
-def judge_change(measured: RouteChange) -> Change:
+def judge_change(measured: RouteChange, tried: Tried) -> Change:
     """As far as the interval leaves no doubt."""
-    return "better" if measured.low > 1 else "worse" if measured.high < 1 else "same"
+    if measured.route in tried.worse:
+        return "worse"
+    return "better" if is_better(measured) else "same"
 
 
 def draw_change(title: str, levels: Sequence[Level]) -> ChangePicture:
@@ -101,10 +116,7 @@ def draw_change(title: str, levels: Sequence[Level]) -> ChangePicture:
         ChangeRow(
             f"{before.route}: median {format_change(before, after)}",
             change,
-            (
-                (scale.place(before.p50_ms), scale.place(after.p50_ms)),
-                (scale.place(before.p99_ms), scale.place(after.p99_ms)),
-            ),
+            tuple(scale.place_marks(before, after)),
         )
         for before, after, change in levels
     )

@@ -9,10 +9,10 @@ from analysis.report.finding_words import format_place, format_route, name_findi
 from analysis.report.remedy_words import (
     describe_cure,
     describe_predicted,
-    describe_tried,
     format_cure_place,
     list_changes,
 )
+from analysis.report.trial_lines import describe_trials
 from analysis.stats import formats
 
 SHOWN_SHARE = 0.01
@@ -61,8 +61,8 @@ class FindingCard:
         """What is predicted of the cure, and what was measured."""
         found = self.finding
         predicted = describe_predicted(found.predicted) if found.predicted else ""
-        tried = describe_tried(found.tried) if found.tried else ""
-        return [each for each in (predicted, tried) if each]
+        tried = describe_trials((found.tried,)) if found.tried else ()
+        return list(filter(None, (predicted, *tried)))
 
     @property
     def figures(self) -> list[tuple[str, str]]:

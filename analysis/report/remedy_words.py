@@ -1,12 +1,11 @@
-"""What takes a finding away, in words: the change of the code, what is predicted of it, what a
-trial of it measured."""
+"""What takes a finding away, in words: the change of the code, and what is predicted of it."""
 
 from collections.abc import Iterator, Sequence
 from math import inf
 from textwrap import dedent
 
 from analysis.findings import AuditFinding
-from analysis.findings.remedies import Cure, Predicted, RouteLevel, Tried
+from analysis.findings.remedies import Cure, Predicted, RouteLevel
 from analysis.report.table import WIDTH
 from analysis.stats import formats
 
@@ -66,34 +65,12 @@ def describe_predicted(predicted: Predicted) -> str:
         changed = "no route becomes faster"
     else:
         changed = f"the median of {best[0].route} falls {format_change(*best)}"
-    slower = [pair for pair in pairs if compute_gain(*pair) < 1 / TIE]
-    return join_changes(f"Predicted for {users}: {changed}", slower)
-
-
-def describe_tried(tried: Tried) -> str:
-    """Of the route whose median changes most, with its interval, and of those that become
-    slower."""
-    if tried.reason is not None:
-        return f"Not tried: {tried.reason.rstrip('.')}."
-    if not tried.routes:
-        return ""
-    best = max(tried.routes, key=lambda each: each.ratio)
-    if best.low > 1:
-        interval = f"{formats.short_ratio(best.low)} to {formats.short_ratio(best.high)}"
-        changed = (
-            f"the median of {best.route} falls {format_change(best.before, best.after)}, "
-            f"{formats.short_ratio(best.ratio)} times as fast ({interval})"
-        )
-    else:
-        changed = "no route becomes faster without doubt"
-    rounds = formats.count_things(tried.rounds, "round")
-    slower = [(each.before, each.after) for each in tried.routes if each.route in tried.worse]
-    return join_changes(f"Measured with --try {tried.trial}, {rounds} of each: {changed}", slower)
-
-
-def join_changes(sentence: str, slower: Sequence[tuple[RouteLevel, RouteLevel]]) -> str:
-    worse = "; ".join(f"the median of {a.route} rises {format_change(a, b)}" for a, b in slower)
-    return f"{sentence}; {worse}." if worse else f"{sentence}."
+    worse = "; ".join(
+        f"the median of {pair[0].route} rises {format_change(*pair)}"
+        for pair in pairs
+        if compute_gain(*pair) < 1 / TIE
+    )
+    return f"Predicted for {users}: {changed}" + (f"; {worse}." if worse else ".")
 
 
 def pair_levels(

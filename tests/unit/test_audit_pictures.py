@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from analysis.findings import AuditEvidence, find_all
 from analysis.findings.remedies import Predicted, RouteChange, RouteLevel, Tried
 from analysis.measures.window import Window
-from analysis.report.change_picture import draw_changes
+from analysis.report.change_picture import draw_predicted, draw_tried
 from analysis.report.lanes import Scale, list_ticks
 from analysis.report.moment_picture import (
     BLOCK,
@@ -158,21 +158,27 @@ PAY, WORSE = RouteLevel("/pay", 10.0, 100.0, 200.0), RouteLevel("/pay", 8.0, 130
 
 def test_what_is_predicted_and_what_is_measured_are_two_pictures() -> None:
     clear, unclear = (RouteChange("/ping", SLOW, FAST, 9.0, low, 20.0) for low in (3.0, 0.9))
-    sample = SampleFinding(severity="error", confidence="high")
-    predicted = Predicted(20, (SLOW, PAY), (FAST, WORSE))
-    tried = Tried("pool=100", 3, (clear, unclear))
-    one, other = draw_changes(replace(sample, predicted=predicted, tried=tried))
-    assert (one.title, other.title) == (
-        "Predicted for 20 users", "Measured with --try pool=100, 3 rounds of each",
-    )  # fmt: skip
+    one = draw_predicted(Predicted(20, (SLOW, PAY), (FAST, WORSE)))
+    slower = RouteChange("/pay", PAY, WORSE, 0.77, 0.7, 0.85)
+    other = draw_tried(Tried("pool=100", 3, (clear, unclear, slower), worse=("/pay",)))
+    assert one is not None
+    assert other is not None
+    assert (one.title, other.title) == ("20 users", "--try pool=100, 3 rounds of each")
     assert [row.change for row in one.rows] == ["better", "worse"]
-    assert [row.change for row in other.rows] == ["better", "same"]
+    assert [row.change for row in other.rows] == ["better", "same", "worse"]
     assert one.rows[0].label == "/ping: median from 500 ms to 2.0 ms"
     assert list(one.table.rows[0].cells) == [10.0, 100.0, 500.0, 2.0, 900.0, 9.0]
     for (p50, _), (p99, _) in (row.marks for row in one.rows):
         assert 0 <= p50 < p99 <= 100
-    assert not list(draw_changes(sample))
-    assert not list(draw_changes(replace(sample, predicted=Predicted(20, reason="unknown"))))
+
+
+def test_what_is_not_known_is_not_drawn() -> None:
+    assert draw_predicted(Predicted(20, reason="unknown")) is None
+    assert draw_tried(Tried("pool=100", reason="it fails")) is None
+    unknown = replace(FAST, p99_ms=None)
+    picture = draw_predicted(Predicted(20, (SLOW,), (unknown,)))
+    assert picture is not None
+    assert [len(row.marks) for row in picture.rows] == [1]
 
 
 LATENCIES = st.floats(0.0, 1e6)
@@ -181,8 +187,8 @@ LATENCIES = st.floats(0.0, 1e6)
 @given(LATENCIES, LATENCIES, LATENCIES, LATENCIES)
 def test_any_latency_has_its_place_on_the_scale(a: float, b: float, c: float, d: float) -> None:
     before, after = RouteLevel("/x", 1.0, a, b), RouteLevel("/x", 1.0, c, d)
-    sample = SampleFinding(severity="error", confidence="high")
-    (picture,) = draw_changes(replace(sample, predicted=Predicted(1, (before,), (after,))))
+    picture = draw_predicted(Predicted(1, (before,), (after,)))
+    assert picture is not None
     marks = [place for mark in picture.rows[0].marks for place in mark]
     assert all(0 <= place <= 100 for place in marks)
     assert (marks[0] < marks[1]) <= (a < c)

@@ -8,6 +8,7 @@ import pytest
 from analysis.findings import AuditEvidence, AuditFindings, find_all, load_audit_evidence
 from analysis.findings.base import AuditScope, Culprit, HarmMatrix, Victim
 from analysis.findings.judge import list_findings
+from analysis.findings.remedies import Cure, Predicted, RouteChange, RouteLevel, Tried
 from analysis.report.audit_comparison import compare_audits
 from analysis.report.audit_overview import build_overview_table
 from analysis.report.audit_page import write_audit_page
@@ -279,6 +280,42 @@ def test_the_page_shows_holders_victims_and_the_matrix(tmp_path: Path) -> None:
     assert '<td style="--shade: 1.0">80.0</td><td style="--shade: 0.01"></td>' in page
     assert page.index("pool deadlock") < page.index("needs no thread")
     assert "/<pay>" not in page
+
+
+def test_the_page_shows_cures_predictions_and_trials(tmp_path: Path) -> None:
+    """Five findings of one change have one prediction; a trial of no finding is shown, too."""
+    run = create_run(tmp_path, "audit")
+    save_audit(run, build_busy_audit())
+    before, after = RouteLevel("/<read>", 1.0, 500.0, 900.0), RouteLevel("/<read>", 9.0, 2.0, 3.0)
+    cure = Cure("main.py", 20, ("    <old>()",), ("    <new>()",), "It is <better>.", "small-pool")
+    changed = [
+        replace(each, cure=cure, predicted=Predicted(7, (before,), (after,)))
+        for each in build_kinds().findings
+    ]
+    tried = Tried("loop=uvloop", 3, (RouteChange("/<read>", before, after, 250.0, 90.0, 400.0),))
+    found = replace(build_kinds(), findings=tuple(changed), trials=(tried,))
+    write_audit_page(run, found, load_audit_evidence(run))
+    page = (run.path / "report.html").read_text()
+    assert page.count("<figcaption>Without ") == 1
+    assert page.count("<figcaption>--try loop=uvloop, 3 rounds of each") == 1
+    assert "<del>- &lt;old&gt;()</del><ins>+ &lt;new&gt;()</ins>" in page
+    assert page.count("Predicted for 7 users: the median of /&lt;read&gt; falls") == len(changed)
+    assert "Rule of the guidance: small-pool." in page
+    assert not any(each in page for each in ("/<read>", "<old>", "<better>"))
+
+
+def test_the_worst_is_on_the_first_screen_and_nowhere_else(tmp_path: Path) -> None:
+    run = create_run(tmp_path, "audit")
+    save_audit(run, build_busy_audit())
+    evidence = load_audit_evidence(run)
+    found = find_all(evidence)
+    write_audit_page(run, found, evidence)
+    page = (run.path / "report.html").read_text()
+    first = page[page.index('<section id="answer">') : page.index('<section id="findings">')]
+    assert "The worst: " in first
+    assert found.findings[0].facts in first
+    assert page.count('id="finding-1"') == page.count('id="finding-2"') == 1
+    assert first.count('class="finding ') == 1
 
 
 def answer(evidence: AuditEvidence) -> str:

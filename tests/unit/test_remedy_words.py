@@ -1,13 +1,12 @@
-"""What a cure, a prediction and a trial say to people."""
+"""What a cure and a prediction say to people."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.findings.remedies import Cure, Predicted, RouteChange, RouteLevel, Tried
+from analysis.findings.remedies import Cure, Predicted, RouteLevel
 from analysis.report.remedy_words import (
     describe_cure,
     describe_predicted,
-    describe_tried,
     format_cure_place,
     list_changes,
     render_cure,
@@ -61,22 +60,3 @@ def test_a_prediction_says_the_greatest_gain_and_every_loss() -> None:
         "No prediction: the model fails."
     )
     assert describe_predicted(Predicted(20)) == ""
-
-
-def test_a_trial_says_its_interval_and_what_got_worse() -> None:
-    better = RouteChange("/ping", SLOW, FAST, 250.0, 180.0, 310.0)
-    worse = RouteChange("/pay", PAY, WORSE, 0.77, 0.7, 0.9)
-    tried = Tried("offload=/report", 3, (worse, better), ("/pay",))
-    assert describe_tried(tried) == (
-        "Measured with --try offload=/report, 3 rounds of each: the median of /ping falls from "
-        "500 ms to 2.0 ms, 250 times as fast (180 to 310); the median of /pay rises from 100 ms "
-        "to 130 ms."
-    )
-
-
-def test_a_gain_that_may_be_chance_is_none() -> None:
-    unclear = RouteChange("/ping", SLOW, FAST, 1.3, 0.9, 1.8)
-    text = describe_tried(Tried("pool=100", 2, (unclear,)))
-    assert text.endswith("no route becomes faster without doubt.")
-    assert "1.3" not in text
-    assert describe_tried(Tried(None, reason="it needs an edit")) == "Not tried: it needs an edit."
