@@ -13,9 +13,8 @@ from analysis.findings import (
     load_audit_evidence,
 )
 from analysis.report.audit_comparison import compare_audits
-from analysis.report.audit_overview import build_overview_table
 from analysis.report.audit_page import write_audit_page
-from analysis.report.findings_table import render_findings
+from analysis.report.findings_screen import render_audit
 from analysis.theory.audit.predictions import predict_findings
 from records.audit import FINDINGS_FILE, KIND
 from records.rundir import RunDir
@@ -39,9 +38,7 @@ def report_audit(run: RunDir, *, json_output: bool = False, verbose: bool = Fals
     if json_output:
         print(text, end="")
         return ALL_WELL
-    print_table(build_overview_table(evidence))
-    print()
-    print(*render_findings(found, get_terminal_width(), verbose), sep="\n")
+    print(*render_audit(found, evidence, get_terminal_width(), verbose), sep="\n")
     print(f"\n{'report.html and ' if page else ''}{FINDINGS_FILE} are in\n{run.path}/")
     return ALL_WELL
 

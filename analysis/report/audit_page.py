@@ -9,14 +9,13 @@ from analysis.report.audit_routes import build_routes_table
 from analysis.report.change_picture import ChangePicture, draw_predicted, draw_tried
 from analysis.report.conditions import MACHINE, build_pairs, build_text_table
 from analysis.report.finding_card import FindingCard, build_cards
-from analysis.report.findings_table import choose_shown, split_grave, write_answer
+from analysis.report.findings_table import choose_shown, find_worst, write_answer
 from analysis.report.harm_table import list_shaded_rows
 from analysis.report.moment_picture import MomentPicture, draw_moment
 from analysis.report.moments import find_moments
 from analysis.report.table import Column, Row, Table
 from analysis.report.templating import create_html_environment
 from analysis.report.trial_lines import describe_trial
-from analysis.report.worst_cause import choose_worst
 from analysis.stats import formats
 from analysis.summary.comparison import ensure_mapping
 from records.audit import AttachedProcess
@@ -43,13 +42,13 @@ def render_audit_page(run: RunDir, found: AuditFindings, evidence: AuditEvidence
     """The same text for the same records."""
     environment = ensure_mapping(run.load_manifest().get("environment"))
     known = {words: environment.get(key) for key, words in MACHINE.items()}
-    cards = build_cards(choose_shown(found, verbose=True))
+    cards, worst = build_cards(choose_shown(found, verbose=True)), find_worst(found)
     context = {
         "title": run.path.name,
         "record": evidence.record,
         "answer": write_answer(found),
         "cards": cards,
-        "worst": find_worst_card(found, cards),
+        "worst": next((each for each in cards if each.finding is worst), None),
         "moments": draw_moments(cards, evidence),
         "predictions": list_predictions(cards),
         "trials": [(draw_tried(each), describe_trial(each), each) for each in found.trials],
@@ -78,13 +77,6 @@ def list_predictions(cards: Sequence[FindingCard]) -> list[tuple[FindingCard, Ch
             known.setdefault(each.finding.predicted, each)
     drawn = [(card, draw_predicted(predicted)) for predicted, card in known.items()]
     return [(card, picture) for card, picture in drawn if picture is not None]
-
-
-def find_worst_card(found: AuditFindings, cards: Sequence[FindingCard]) -> FindingCard | None:
-    """That which the answer names."""
-    grave, _ = split_grave(found)
-    worst = choose_worst(grave) if grave else None
-    return next((each for each in cards if each.finding is worst), None)
 
 
 def build_page_table(cards: Sequence[FindingCard]) -> Table:

@@ -1,21 +1,15 @@
-"""The findings of an audit for a terminal: a table, a sentence for each, and the answer last."""
+"""The findings of an audit as text: a table of them, what no finding is about, and the answer."""
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from textwrap import wrap
 
 from analysis.findings import AuditFinding, AuditFindings, Notice
 from analysis.report.finding_words import (
     count_findings,
     format_place,
-    format_route,
     name_finding,
 )
-from analysis.report.harm_table import render_matrix
-from analysis.report.remedy_words import describe_cure, format_cure_place, render_cure
-from analysis.report.table import WIDTH, Column, Row, Table, render_headings, render_rows, wrap_note
-from analysis.report.trial_lines import describe_trials
+from analysis.report.table import Column, Row, Table
 from analysis.report.worst_cause import choose_worst, describe_worst
 from analysis.stats import formats
 
@@ -23,18 +17,16 @@ MOST_SHOWN = 10
 """Errors and warnings, without -v; findings.json has all."""
 MOST_OF_CODE = 2
 """Findings of one code that are for information, without -v."""
-NO_BREAK = "\N{NO-BREAK SPACE}"
-BEFORE_UNIT = re.compile(r"(?<=\d) (?=%|(?:µ|m)?s\b)")
 OF_BLOCKS = ("UNTIMED", "DELAYED")
 """Notices about the seconds of blocks."""
 MANY = ("UNASKED",)
 """Notices of which there may be one a route: they are counted."""
 COLUMNS = (
-    Column("findings", is_text=True, width=28),
+    Column("findings", is_text=True, width=26),
     Column("what happens", is_text=True, width=25),
     Column("requests"),
     Column("seconds", format=formats.decimal, width=7),
-    Column("longest", "ms", formats.milliseconds, width=7),
+    Column("longest ms", format=formats.milliseconds, width=10),
 )
 
 
@@ -57,6 +49,12 @@ def split_grave(found: AuditFindings) -> tuple[list[AuditFinding], list[AuditFin
     return grave, [each for each in found.findings if each.severity == "info"]
 
 
+def find_worst(found: AuditFindings) -> AuditFinding | None:
+    """That which the answer names."""
+    grave, _ = split_grave(found)
+    return choose_worst(grave) if grave else None
+
+
 def choose_shown(found: AuditFindings, verbose: bool) -> list[AuditFinding]:
     """What is for information comes last."""
     grave, minor = split_grave(found)
@@ -68,52 +66,6 @@ def choose_shown(found: AuditFindings, verbose: bool) -> list[AuditFinding]:
         if codes[each.code] <= MOST_OF_CODE:
             shown.append(each)
     return shown
-
-
-def render_findings(found: AuditFindings, width: int | None, verbose: bool = False) -> list[str]:
-    """Lines; sentences fit a terminal. verbose: every finding and notice, stacks, and who lost time
-    to whom. Advice that several findings have in common is at the first of them; a cure says
-    more than advice. The answer is last, with the cure of the worst."""
-    shown = choose_shown(found, verbose)
-    table = build_findings_table(shown)
-    lines, topics = render_headings(table) if shown else [], set[str]()
-    for each, row in zip(shown, table.rows, strict=True):
-        lines += render_rows(Table(table.columns, [row]), width)
-        advice = [
-            text for topic, text in each.advice.items() if each.cure is None and topic not in topics
-        ]
-        lines += wrap_whole(" ".join((f"{format_route(each)}: {each.facts}", *advice)), "  ")
-        lines += render_stack(each) if verbose else []
-        topics.update(each.advice if each.cure is None else ())
-    lines += count_hidden(found, shown)
-    notices = found.notices if verbose else tuple(list_notices(found))
-    notes = [line for note in write_notices(notices, verbose) for line in wrap_note(note)]
-    matrix = render_matrix(found.matrix) if verbose else []
-    trials = [line for each in describe_trials(found.trials) for line in wrap_whole(each)]
-    answer = [*wrap_whole(write_answer(found)), *render_worst_cure(found)]
-    for part in (matrix, notes, trials, answer):
-        lines += ["", *part] if lines and part else part
-    return lines
-
-
-def render_worst_cure(found: AuditFindings) -> Iterator[str]:
-    """What to change where the worst is; nothing where no change is known."""
-    grave, _ = split_grave(found)
-    worst = choose_worst(grave) if grave else None
-    if worst is not None and worst.cure is not None:
-        place = format_cure_place(worst.cure)
-        change = f"Change {place}" if place else "Change"
-        yield from wrap_whole(f"{change}: {describe_cure(worst.cure)}")
-        yield from render_cure(worst)
-
-
-def wrap_whole(text: str, indent: str = "") -> list[str]:
-    """As wrap_note; a route, a file name, and a number with its unit are not divided."""
-    lines = wrap(
-        BEFORE_UNIT.sub(NO_BREAK, text), WIDTH, initial_indent=indent,
-        subsequent_indent=f"{indent}  ", break_on_hyphens=False,
-    )  # fmt: skip
-    return [each.replace(NO_BREAK, " ") for each in lines]
 
 
 def count_hidden(found: AuditFindings, shown: Sequence[AuditFinding]) -> Iterator[str]:
@@ -139,12 +91,6 @@ def write_notices(notices: tuple[Notice, ...], verbose: bool) -> Iterator[str]:
         if mine:
             more = f" {len(mine) - 1} more like this: see -v." if mine[1:] else ""
             yield f"{mine[0].message}{more}"
-
-
-def render_stack(found: AuditFinding) -> Iterator[str]:
-    """Innermost first."""
-    for each in found.stack:
-        yield f"    {each.file}:{each.line} {each.function}"
 
 
 def write_answer(found: AuditFindings) -> str:

@@ -4,9 +4,8 @@ from collections.abc import Iterator, Sequence
 from math import inf
 from textwrap import dedent
 
-from analysis.findings import AuditFinding
 from analysis.findings.remedies import Cure, Predicted, RouteLevel
-from analysis.report.table import WIDTH
+from analysis.report.table import WIDTH, wrap_whole
 from analysis.stats import formats
 
 TIE = 1.05
@@ -42,14 +41,17 @@ def describe_cure(cure: Cure) -> str:
     return " ".join(filter(None, (cure.reason, describe_cost(cure))))
 
 
-def render_cure(found: AuditFinding) -> Iterator[str]:
-    """Lines of a terminal; one that is too long is cut, and so marked. None without a cure."""
-    if found.cure is None:
-        return
-    room = WIDTH - len(INDENT) - 2
-    for sign, line in list_changes(found.cure):
+def render_cure(cure: Cure, indent: str = "") -> Iterator[str]:
+    """Lines of a terminal: why, and the change. A line of code that is too long is cut, and so
+    marked."""
+    place = format_cure_place(cure)
+    yield from wrap_whole(
+        f"{f'Change {place}' if place else 'Change'}: {describe_cure(cure)}", indent
+    )
+    room = WIDTH - len(indent) - len(INDENT) - 2
+    for sign, line in list_changes(cure):
         shown = line if len(line) <= room else line[: room - len(CUT)] + CUT
-        yield f"{INDENT}{sign} {shown}".rstrip()
+        yield f"{indent}{INDENT}{sign} {shown}".rstrip()
 
 
 def describe_predicted(predicted: Predicted) -> str:

@@ -13,7 +13,7 @@ from analysis.report.audit_comparison import compare_audits
 from analysis.report.audit_overview import build_overview_table
 from analysis.report.audit_page import write_audit_page
 from analysis.report.audit_routes import build_routes_table
-from analysis.report.findings_table import render_findings
+from analysis.report.findings_screen import render_findings
 from analysis.report.harm_table import render_matrix
 from analysis.report.table import WIDTH, render_terminal
 from records.audit import Phase, UnaskedRoute
@@ -54,14 +54,13 @@ def build_busy_audit() -> AuditBuilder:
 
 
 TERMINAL = """\
-findings                     what happens              requests seconds longest
-                                                                             ms
+findings                   what happens              requests seconds longest ms
 main.py:17 build_report_with_a_long_name
-                             loop blocked: wait               4     1.0     250
+                           loop blocked: wait               4     1.0        250
   /report (endpoint): The event loop waits in socket.readinto, which is not
     awaited: 250 ms at most in one request. Await an asynchronous call, or let
     it wait in a thread: `def` in place of `async def`, or asyncio.to_thread.
-main.py:5 load_model         loop blocked: wait               1     0.5     500
+main.py:5 load_model       loop blocked: wait               1     0.5        500
   no request (startup): The event loop waits in load_model(), which is not
     awaited: 500 ms at startup.
 
@@ -128,8 +127,7 @@ latency by the clients         requests failed     no    1    20    all
                                                answer user users routes
 GET /report                           4      0      0  300     –      –
 GET /ping                             6      1      1    –     –    2.0
-median by the client, in ms: alone, alone with all users, and while all routes
-  are asked"""
+median by the client, in ms: alone, with all users, and with all routes"""
 
 
 def test_a_route_has_one_line_in_the_terminal() -> None:
@@ -144,17 +142,16 @@ def test_a_load_that_asked_no_route_alone_has_all_its_rows() -> None:
 
 
 KINDS = """\
-findings                     what happens              requests seconds longest
-                                                                             ms
-service.py:36 pay            pool deadlock                   40   400.0       –
+findings                   what happens              requests seconds longest ms
+service.py:36 pay          pool deadlock                   40   400.0          –
   /pay (endpoint): 40 of 40 threads stand at service.py:36.
-main.py:20 read              waits for a thread             300    90.5   1,200
+main.py:20 read            waits for a thread             300    90.5      1,200
   /read (dependency): Something happens.
-the server                   worker lost                      2       –       –
+the server                 worker lost                      2       –          –
   all routes: Something happens.
-main.py:60 check             needs no thread                900     2.0       –
+main.py:60 check           needs no thread                900     2.0          –
   /health/0 (endpoint): Something happens.
-main.py:61 check             needs no thread                900     2.0       –
+main.py:61 check           needs no thread                900     2.0          –
   /health/1 (endpoint): Something happens.
 and 2 more for information, with -v and in findings.json
 

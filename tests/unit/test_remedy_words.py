@@ -12,7 +12,6 @@ from analysis.report.remedy_words import (
     render_cure,
 )
 from analysis.report.table import WIDTH
-from tests.unit.finding_samples import SampleFinding
 
 SLEEP = Cure(
     "main.py", 23, ("        time.sleep(0.1)",), ("        await asyncio.sleep(0.1)",),
@@ -42,8 +41,9 @@ def test_a_cure_outside_of_the_code_has_no_place_and_no_invented_line() -> None:
 
 @given(st.text(st.characters(codec="ascii", categories=("L", "P", "Zs")), min_size=1, max_size=200))
 def test_a_terminal_shows_whole_lines_or_says_that_they_are_cut(line: str) -> None:
-    cure = Cure("main.py", 1, (f"x{line}",), (), "")
-    (shown,) = render_cure(SampleFinding(severity="error", confidence="high", cure=cure))
+    cure = Cure("main.py", 1, (f"x{line}",), (), "Why.")
+    why, shown = render_cure(cure, "  ")
+    assert why == "  Change main.py:1: Why."
     assert len(shown) <= WIDTH
     assert shown.endswith(" …") or shown.strip() == f"- x{line}".strip()
 

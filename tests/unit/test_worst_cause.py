@@ -7,7 +7,7 @@ from analysis.findings.base import Notice, Victim
 from analysis.findings.remedies import Cure
 from analysis.findings.waits.queue_wait import QueueWait
 from analysis.report.finding_words import count_findings, format_route
-from analysis.report.findings_table import render_findings
+from analysis.report.findings_screen import render_findings
 from analysis.report.table import WIDTH
 from analysis.report.worst_cause import describe_worst
 from tests.unit.audit_samples import AuditBuilder, endpoint
