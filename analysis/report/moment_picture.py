@@ -9,7 +9,12 @@ from analysis.findings import AuditEvidence
 from analysis.findings.waits.handover_evidence import locate_handovers
 from analysis.findings.waits.queue_wait import QueueWait
 from analysis.findings.waits.wait_sites import locate_uses
-from analysis.report.finding_words import format_place, format_route, name_finding
+from analysis.report.finding_words import (
+    format_place,
+    format_route,
+    name_finding,
+    shorten_route,
+)
 from analysis.report.lanes import Lane, PictureRow, Scale, list_ticks
 from analysis.report.moment_requests import (
     choose_requests,
@@ -22,7 +27,7 @@ from analysis.report.timeline import MOST_ROWS, number_threads
 from analysis.stats import formats
 from scenarios.units import Second
 
-LONGEST_LABEL = 34
+LONGEST_ROUTE = 34
 KINDS = CULPRIT, BLOCK, WORK, FLIGHT, WAIT = ("culprit", "block", "work", "flight", "wait")
 WORDS: Mapping[str, str] = {
     BLOCK: "other code blocks the event loop",
@@ -184,5 +189,4 @@ def draw_requests(
 
 
 def describe_request(route: str, took_s: Second) -> str:
-    short = route if len(route) <= LONGEST_LABEL else f"{route[: LONGEST_LABEL - 1]}…"
-    return f"{short}: {formats.milliseconds(1000 * took_s)} ms"
+    return f"{shorten_route(route, LONGEST_ROUTE)}: {formats.milliseconds(1000 * took_s)} ms"
