@@ -42,11 +42,13 @@ class TrialRound:
 @dataclass(frozen=True, slots=True)
 class TrialRecord:
     """trial: as --try takes it, such as pool=100 or offload=/report. rounds: in the order in which
-    they ran, both sides in turn. invalid: why the trial says nothing; None where it does."""
+    they ran, both sides in turn. invalid: why the trial says nothing; None where it does. warnings:
+    what may go wrong in the service though it measures well. These are clauses."""
 
     trial: str
     rounds: tuple[TrialRound, ...] = ()
     invalid: str | None = None
+    warnings: tuple[str, ...] = ()
 
 
 def parse_trial(text: str) -> Trial:

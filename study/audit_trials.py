@@ -10,9 +10,8 @@ from scenarios.errors import UserError
 from scenarios.units import Second
 from stress.audit.command import AuditedCommand
 from stress.audit.driven import Show
-from stress.audit.trial_change import change_command, runs_so
+from stress.audit.trial_change import WARNINGS, change_command, find_fault
 from stress.audit.trial_round import FinishedRound, RoundLoad, run_round
-from stress.interruption import CellInterruptedError
 from study.trial_options import TrialOptions
 
 AUTO, MOST_AUTO = "auto", 3
@@ -104,7 +103,7 @@ class TrialRunner:
             "service is started anew for each round."
         )
         for each in trials:
-            self.records.append(TrialRecord(str(each)))
+            self.records.append(TrialRecord(str(each), warnings=WARNINGS.get(each.kind, ())))
             try:
                 self.try_change(each)
             except InvalidTrialError as error:
@@ -121,7 +120,8 @@ class TrialRunner:
                 done = self.run_round(trial, side, command, name)
                 one = TrialRound(side, name, done.began_s, done.ended_s)
                 known = self.records[-1]
-                self.update(replace(known, rounds=(*known.rounds, one)))
+                warnings = tuple(dict.fromkeys((*known.warnings, *done.report.warnings)))
+                self.update(replace(known, rounds=(*known.rounds, one), warnings=warnings))
 
     def run_round(
         self, trial: Trial, side: Side, command: AuditedCommand, name: str
@@ -134,21 +134,12 @@ class TrialRunner:
             change = f"with {trial}" if side == "after" else "again"
             said = f"the service could not be started or asked {change}"
             raise InvalidTrialError(said) from error
-        except CellInterruptedError as error:
-            if self.load.interruption.reason is not None:
-                raise
-            raise InvalidTrialError(f"the service ended by itself in a round {side}") from error
-        check_change(trial, side, done)
+        fault = find_fault(trial, side, done.workers, done.report)
+        if fault is not None:
+            raise InvalidTrialError(fault)
         cell.save_table("asked", done.rows)
         return done
 
     def update(self, record: TrialRecord) -> None:
         self.records[-1] = record
         self.keep()
-
-
-def check_change(trial: Trial, side: Side, done: FinishedRound) -> None:
-    """Raises InvalidTrialError where both sides run alike."""
-    if runs_so(trial, done.workers) is (side == "before"):
-        said = "runs so without it" if side == "before" else "does not run so with it"
-        raise InvalidTrialError(f"the service {said}")

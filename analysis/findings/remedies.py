@@ -79,11 +79,13 @@ class Tried:
     """What a trial measured. trial: as --try takes it. rounds: of each side. reason: why it is no
     trial of this finding, or is invalid; then `routes` is empty. worse: routes that became slower,
     for which the interval leaves no doubt. failures: routes that fail more, or less, than before; a
-    route that fails more is not in `routes`, because the latency of its failures says nothing."""
+    route that fails more is not in `routes`, because the latency of its failures says nothing.
+    warnings: what may go wrong with the change though it measures well."""
 
     trial: str | None
     rounds: int = 0
     routes: tuple[RouteChange, ...] = ()
     worse: tuple[str, ...] = ()
     failures: tuple[FailureChange, ...] = ()
+    warnings: tuple[str, ...] = ()
     reason: str | None = None

@@ -27,6 +27,7 @@ def describe_trial(tried: Tried) -> str:
     if unclear:
         routes = formats.count_things(unclear, "route")
         parts.append(f"{routes} {'show' if unclear > 1 else 'shows'} no clear change.")
+    parts += [f"Mind that {each}." for each in tried.warnings]
     return " ".join(parts)
 
 

@@ -26,8 +26,9 @@ class TrialReport:
 
 @dataclass(frozen=True, slots=True)
 class ProcessReport:
-    """kind: asgi, asgi2, wsgi, factory, not callable, unknown. listens: host and port of each
-    socket of the ASGI server, where the hook knows them. state: loaded, starting, started."""
+    """kind: asgi, asgi2, wsgi, rsgi, factory, not callable, unknown. listens: host and port of each
+    socket of the ASGI server, where the hook knows them. tls: None where the hook does not know it.
+    state: loaded, starting, started."""
 
     pid: int
     ppid: int
@@ -43,7 +44,7 @@ class ProcessReport:
     folder: str
     listens: tuple[tuple[str, int], ...]
     reloads: bool
-    tls: bool
+    tls: bool | None
     state: str
     written: float = 0.0
     free_threaded: bool = False

@@ -1,18 +1,24 @@
 """What a trial changes: a word of the command, or a variable that the probe reads."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from records.audit import AttachedProcess
-from records.trial import Trial
+from records.trial import Side, Trial, TrialKind
 from scenarios.errors import UserError
 from stress.audit.command import AuditedCommand
+from stress.audit.reports import TrialReport
 from stress.audit.trial_words import find_server, load_options
 
 TRIAL_VARIABLE = "ASGI_PROBE_TRIAL"
 NUMBERS = ("pool", "executor")
 BY_COMMAND = ("loop", "workers")
+WARNINGS: Mapping[TrialKind, tuple[str, ...]] = {
+    "pool": ("what the threads call, such as a database, gets as many calls at once",),
+    "workers": ("each worker has its own memory, so that they share no cache and no counter",),
+}
+"""Clauses: what may go wrong with the change though it measures well."""
 
 
 def change_command(command: AuditedCommand, trial: Trial) -> AuditedCommand:
@@ -35,9 +41,19 @@ def change_command(command: AuditedCommand, trial: Trial) -> AuditedCommand:
     return replace(command, argv=(*command.argv, f"{option}={trial.value}"))
 
 
-def runs_so(trial: Trial, workers: Sequence[AttachedProcess]) -> bool | None:
-    """Whether a service runs as the trial has it. None of what the probe changes: it reports that
-    itself."""
+def find_fault(
+    trial: Trial, side: Side, workers: Sequence[AttachedProcess], report: TrialReport
+) -> str | None:
+    """Why a round says nothing of the change: a clause. workers: that served in it. report: of the
+    change, where the probe makes it."""
+    if trial.kind not in BY_COMMAND:
+        return None if side == "before" else report.invalid
+    if runs_so(trial, workers):
+        return "the service runs so without it" if side == "before" else None
+    return "the service does not run so with it" if side == "after" else None
+
+
+def runs_so(trial: Trial, workers: Sequence[AttachedProcess]) -> bool:
     if trial.kind == "loop":
         return bool(workers) and all(trial.value in each.loop for each in workers)
-    return len(workers) == int(trial.value) if trial.kind == "workers" else None
+    return len(workers) == int(trial.value)

@@ -8,6 +8,7 @@ from shutil import rmtree
 import polars as pl
 
 from records.audit import AttachedProcess
+from scenarios.errors import build_cannot_run_error
 from scenarios.units import Second
 from stress.audit.ask import RequestPlan
 from stress.audit.attach import start_audited_app
@@ -15,7 +16,8 @@ from stress.audit.audited_app import AuditedApp
 from stress.audit.command import AuditedCommand
 from stress.audit.drive import AuditLoad, Driven, drive_requests
 from stress.audit.load_driver import BEFORE_PHASE, FIRST_PHASE
-from stress.interruption import CellInterruptedError, Interruption
+from stress.audit.reports import TrialReport, read_trial
+from stress.interruption import Interruption
 
 LEAST_ROUND_S, MOST_ROUND_S = 3.0, 5.0
 """Of one load. With the start and the end of a service, six rounds take about a minute."""
@@ -37,12 +39,14 @@ class RoundLoad:
 @dataclass(frozen=True, slots=True)
 class FinishedRound:
     """rows: of records.audit.ASKED, while all routes were asked. Times are seconds since the
-    audit's t0: from the first request until users sent no more. workers: that served."""
+    audit's t0: from the first request until users sent no more. workers: that served. report: of
+    the change that the probe makes."""
 
     rows: pl.DataFrame
     began_s: Second
     ended_s: Second
     workers: tuple[AttachedProcess, ...]
+    report: TrialReport
 
 
 def build_round_load(
@@ -67,15 +71,16 @@ def run_round(command: AuditedCommand, raw: Path, order: RoundLoad) -> FinishedR
             driven = drive_requests(
                 app.url, order.plan, order.load, order.interruption, ignore, watch(app)
             )
+            order.interruption.check()
             if driven.interrupted is not None:
-                raise CellInterruptedError(driven.interrupted)
-            workers = tuple(app.list_workers())
+                raise build_cannot_run_error(f"your service, in a round: {driven.interrupted}")
+            workers, report = tuple(app.list_workers()), read_trial(raw)
     finally:
         rmtree(raw, ignore_errors=True)
     phase = driven.phases[-1]
     ended_s = min(phase.ended_s, phase.began_s + order.load.duration_s)
     rows = driven.rows.filter(pl.col("phase") == phase.name)
-    return FinishedRound(rows, phase.began_s, ended_s, workers)
+    return FinishedRound(rows, phase.began_s, ended_s, workers, report)
 
 
 def estimate_round_s(driven: Driven, load: AuditLoad, order: RoundLoad) -> Second:

@@ -16,10 +16,11 @@ from analysis.findings.trials.concern import attach_trials
 from analysis.findings.trials.judge_trial import CLEAR, judge_trial
 from analysis.report.trial_lines import describe_trials
 from records.audit import ASKED, AttachedProcess
-from records.trial import parse_trial
+from records.trial import Side, parse_trial
 from scenarios.errors import WRONG_USE
 from stress.audit.command import AuditedCommand
-from stress.audit.trial_change import change_command, runs_so
+from stress.audit.reports import TrialReport
+from stress.audit.trial_change import change_command, find_fault
 from tests.process.support import run_here
 from tests.unit.audit_samples import AuditBuilder, endpoint, make_table
 from tests.unit.trial_samples import make_rows, make_trial
@@ -95,16 +96,25 @@ def test_what_cannot_be_tried_is_one_line_before_anything_starts(
     assert list(service.iterdir()) == []
 
 
-def test_whether_a_service_runs_as_the_trial_has_it() -> None:
+def test_a_round_that_runs_as_the_other_side_says_nothing() -> None:
     one = AttachedProcess(1, "3.13", "python", True, "asyncio.unix_events.Loop", "", "", "")
     fast = AttachedProcess(2, "3.13", "python", True, "uvloop.Loop", "", "", "")
-    assert [runs_so(parse_trial("loop=uvloop"), each) for each in ([fast], [fast, one], [])] == [
-        True, False, False,
-    ]  # fmt: skip
-    assert [runs_so(parse_trial("workers=2"), each) for each in ([one], [one, fast])] == [
-        False, True,
-    ]  # fmt: skip
-    assert runs_so(parse_trial("pool=100"), [one]) is None
+    report = TrialReport(False, "no process took part in it", ())
+
+    def find(trial: str, side: Side, *workers: AttachedProcess) -> str | None:
+        return find_fault(parse_trial(trial), side, workers, report)
+
+    assert find("loop=uvloop", "before", one) is None
+    assert find("loop=uvloop", "before", fast) == "the service runs so without it"
+    assert find("loop=uvloop", "after", fast) is None
+    for workers in ([fast, one], []):
+        assert find("loop=uvloop", "after", *workers) == "the service does not run so with it"
+    assert find("workers=2", "before", one) is None
+    assert find("workers=2", "before", one, one) == "the service runs so without it"
+    assert find("workers=2", "after", one, one) is None
+    assert find("workers=2", "after", one) == "the service does not run so with it"
+    assert find("pool=100", "before", one) is None
+    assert find("pool=100", "after", one) == "no process took part in it"
 
 
 def test_a_clear_change_has_its_interval_and_what_got_worse() -> None:
@@ -113,15 +123,15 @@ def test_a_clear_change_has_its_interval_and_what_got_worse() -> None:
     tried = judge_trial(*make_trial(before, after))
     a, b, c = tried.routes
     assert (tried.rounds, tried.worse, tried.reason) == (3, ("/b",), None)
-    # by hand: of the nine ratios of 200, 210, 220 to 100, 104, 110 the least, the median, the most
-    assert (a.low, a.ratio, a.high) == pytest.approx((200 / 110, 2.0, 220 / 100), rel=1e-6)
+    # of the nine ratios of 200, 210, 220 to 100, 104, 110 the least and the most
+    assert (a.low, a.ratio, a.high) == pytest.approx((200 / 110, 210 / 104, 220 / 100), rel=1e-6)
     assert (a.before.p50_ms, a.after.p50_ms) == pytest.approx((210.0, 104.0))
     assert a.before.rps == pytest.approx(20 / 3.0)
     assert b.high < 1 / CLEAR
     assert c.low < CLEAR
     (said,) = describe_trials([tried])
     assert said.startswith(
-        "--try pool=100: /a got 2.00 times faster (1.82 to 2.20), 210 ms before and 104 ms after. "
+        "--try pool=100: /a got 2.02 times faster (1.82 to 2.20), 210 ms before and 104 ms after. "
         "/b got 5.20 times slower"
     )
     assert said.endswith("1 route shows no clear change.")
@@ -203,8 +213,16 @@ def test_too_little_is_no_comparison(pairs: int, count: int, said: str) -> None:
 
 
 def test_an_invalid_trial_says_why() -> None:
-    record, asked = make_trial([{"/a": 20.0}] * 3, [{"/a": 80.0}] * 3, invalid="it yields")
-    assert judge_trial(record, asked) == Tried("pool=100", 3, reason="it yields")
+    record, asked = make_trial([{"/a": 20.0}] * 3, [{"/a": 80.0}] * 3)
+    tried = judge_trial(replace(record, invalid="it yields"), asked)
+    assert tried == Tried("pool=100", 3, reason="it yields")
+    assert list(describe_trials([tried])) == ["--try pool=100: not measured: it yields."]
+
+
+def test_what_may_go_wrong_is_said() -> None:
+    record, asked = make_trial([{"/a": 200.0}] * 3, [{"/a": 20.0}] * 3)
+    tried = judge_trial(replace(record, warnings=("it sets a global",)), asked)
+    assert next(describe_trials([tried])).endswith("Mind that it sets a global.")
 
 
 def test_each_finding_gets_the_trial_of_its_cure_or_the_first_that_concerns_it() -> None:

@@ -32,7 +32,6 @@ def make_trial(
     before: Sequence[Mapping[str, float | None]],
     after: Sequence[Mapping[str, float | None]],
     trial: str = "pool=100",
-    invalid: str | None = None,
 ) -> tuple[TrialRecord, dict[str, pl.DataFrame]]:
     """A round of each side in turn, by the latency of each route."""
     rounds, asked = [], {}
@@ -42,4 +41,4 @@ def make_trial(
         began_s, name = 100.0 + 10 * number, f"trial-1-{number // 2 + 1}-{SIDES[number % 2]}"
         rounds.append(TrialRound(SIDES[number % 2], name, began_s, began_s + ROUND_S))
         asked[name] = make_table(make_rows(began_s, latencies_ms), ASKED)
-    return TrialRecord(trial, tuple(rounds), invalid), asked
+    return TrialRecord(trial, tuple(rounds)), asked

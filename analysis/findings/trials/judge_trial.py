@@ -42,7 +42,7 @@ def judge_trial(record: TrialRecord, asked: Mapping[str, pl.DataFrame]) -> Tried
     is_empty = not changes and not failures
     return Tried(
         record.trial, count, changes, tuple(each.route for each in changes if is_worse(each)),
-        failures, TOO_FEW if is_empty else None,
+        failures, record.warnings, TOO_FEW if is_empty else None,
     )  # fmt: skip
 
 
@@ -58,9 +58,13 @@ def list_changes(
         if before is None or after is None:
             continue
         medians = [[each.p50_ms for each in side if each.p50_ms is not None] for side in sides]
-        found = compute_ratio_interval(medians[1], medians[0], COVERAGE)
-        if found.ratio is not None and found.low is not None and found.high is not None:
-            yield RouteChange(route, before, after, found.ratio, found.low, found.high)
+        found, ratio = (
+            compute_ratio_interval(*medians[::-1], COVERAGE),
+            before.p50_ms / after.p50_ms,
+        )
+        if found.low is not None and found.high is not None:
+            low, high = min(found.low, ratio), max(found.high, ratio)
+            yield RouteChange(route, before, after, ratio, low, high)
 
 
 def split_sides(rounds: Sequence[RouteRound]) -> tuple[list[RouteRound], list[RouteRound]]:
