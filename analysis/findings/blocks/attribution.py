@@ -32,6 +32,7 @@ from analysis.findings.blocks.causes import (
 )
 from analysis.findings.blocks.doubts import is_doubtful
 from analysis.findings.blocks.gil_holders import GilPart, ThreadWorks
+from analysis.findings.blocks.routes_in_flight import RoutesInFlight
 from analysis.findings.blocks.shares import (
     StretchShare,
     count_samples,
@@ -67,8 +68,9 @@ class Attribution:
 def attribute_blocks(evidence: AuditEvidence) -> Attribution:
     """By what ran in threads of the pools, too."""
     works = ThreadWorks.load(locate_handovers(evidence))
-    finder = build_finder(evidence)
-    return attribute_stretches(evidence.stretches, finder, count_requests(evidence), works)
+    finder, in_flight = build_finder(evidence), RoutesInFlight(evidence)
+    stretches = [in_flight.fill_route(each, finder) for each in evidence.stretches]
+    return attribute_stretches(stretches, finder, count_requests(evidence), works)
 
 
 def attribute_stretches(
