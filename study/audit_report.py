@@ -31,7 +31,7 @@ def report_audit(run: RunDir, *, json_output: bool = False, verbose: bool = Fals
     """Writes and prints what the records say. The exit code. Raises UserError where records are
     missing."""
     evidence = load_audit_evidence(run)
-    found = predict_findings(find_all(evidence), evidence)
+    found = predict_findings(find_all(evidence), evidence, count_cores(run))
     text = json.dumps(export_findings(found), indent=2, allow_nan=False) + "\n"
     (run.path / FINDINGS_FILE).write_text(text)
     page = write_page(run, evidence, found)
@@ -41,6 +41,13 @@ def report_audit(run: RunDir, *, json_output: bool = False, verbose: bool = Fals
     print(*render_audit(found, evidence, get_terminal_width(), verbose), sep="\n")
     print(f"\n{'report.html and ' if page else ''}{FINDINGS_FILE} are in\n{run.path}/")
     return ALL_WELL
+
+
+def count_cores(run: RunDir) -> int:
+    """Of the machine that the audit ran on; 1 where its record does not say."""
+    environment = run.load_manifest().get("environment")
+    cores = environment.get("cores") if isinstance(environment, dict) else None
+    return cores if isinstance(cores, int) else 1
 
 
 def write_page(run: RunDir, evidence: AuditEvidence, found: AuditFindings) -> bool:

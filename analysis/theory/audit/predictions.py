@@ -4,27 +4,33 @@ from dataclasses import replace
 
 from analysis.findings import AuditEvidence, AuditFinding, AuditFindings
 from analysis.findings.remedies import Predicted
-from analysis.theory.audit.changes import find_change
-from analysis.theory.audit.model import AuditModel, build_audit_model, simulate_levels
+from analysis.theory.audit.changes import NOT_MET, find_change
+from analysis.theory.audit.load import simulate_levels
+from analysis.theory.audit.model import AuditModel, build_audit_model
 
 
-def predict_findings(found: AuditFindings, evidence: AuditEvidence) -> AuditFindings:
-    """Each with its prediction."""
+def predict_findings(found: AuditFindings, evidence: AuditEvidence, cores: int) -> AuditFindings:
+    """Each with its prediction. cores: of the machine."""
     if not found.findings:
         return found
     model = build_audit_model(evidence)
-    predicted = (
-        replace(each, predicted=predict_cure(each, model, evidence)) for each in found.findings
+    findings = tuple(
+        replace(each, predicted=predict_cure(each, model, evidence, cores))
+        for each in found.findings
     )
-    return replace(found, findings=tuple(predicted))
+    return replace(found, findings=findings)
 
 
-def predict_cure(finding: AuditFinding, model: AuditModel, evidence: AuditEvidence) -> Predicted:
+def predict_cure(
+    finding: AuditFinding, model: AuditModel, evidence: AuditEvidence, cores: int
+) -> Predicted:
     users = model.load.users
     if model.reason is not None:
         return Predicted(users, reason=model.reason)
-    change = find_change(finding, evidence)
+    change = find_change(finding, evidence, cores)
     if change.reason is not None:
         return Predicted(users, reason=change.reason)
-    after = simulate_levels(change.apply(model.demands), model.capacities, model.load)
-    return Predicted(users, model.levels, after)
+    changed = change.apply(model.service)
+    if changed == model.service:
+        return Predicted(users, reason=NOT_MET)
+    return Predicted(users, model.levels, simulate_levels(changed, model.load))

@@ -3,17 +3,21 @@
 Not in it: the network, the operating system's scheduler, what threads do to each other.
 """
 
+import math
 import random
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import cycle
 
-from analysis.theory.audit.steps import Program, SimulatedClock, SimulatedProcess, Step
+from analysis.theory.audit.stations import SimulatedClock, SimulatedProcess, WaitLedger
+from analysis.theory.audit.steps import Program, Step
 from scenarios.units import Second
 
 MOST_ANSWERS = 20_000
 """Some seconds of real time."""
+MOST_SETTLING = 100_000
+"""Where few users are that fast, nobody waits for the others to begin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,7 @@ class SimulatedPhase:
 
     span_s: Second
     responses_s: Mapping[str, Sequence[Second]]
+    ledger: WaitLedger
 
 
 @dataclass(slots=True)
@@ -83,39 +88,63 @@ class AskingUser:
 
 @dataclass(slots=True)
 class PhaseRun:
-    """All users begin at once, and send nothing after until_s: as an audit's phases are."""
+    """Users begin evenly within starting_s, and send nothing after until_s. Of a run that settles
+    first, the window opens when all have begun and so many answers have come (settling); what comes
+    before is not measured. It ends with so many answers (measured)."""
 
     model: ServiceModel
-    until_s: Second
     chance: random.Random
+    until_s: Second = math.inf
+    starting_s: Second = 0.0
+    settling: int = 0
+    measured: int = MOST_ANSWERS
     clock: SimulatedClock = field(default_factory=SimulatedClock)
+    ledger: WaitLedger = field(default_factory=WaitLedger)
     users_left: int = 0
     answers: int = 0
+    opened_s: Second = 0.0
     answered_s: Second = 0.0
     responses_s: dict[str, list[Second]] = field(default_factory=lambda: defaultdict(list))
 
     def run(self, users: Sequence[UserPlan]) -> SimulatedPhase:
         processes: dict[int, SimulatedProcess] = {}
         self.users_left = len(users)
-        for each in users:
+        for number, each in enumerate(users):
             if each.process not in processes:
-                processes[each.process] = SimulatedProcess(self.clock, self.model.capacities)
+                process = SimulatedProcess(self.clock, self.model.capacities, self.ledger)
+                processes[each.process] = process
             user = AskingUser(self, processes[each.process], cycle(each.routes), each.gaps_s)
-            self.clock.call_later(0.0, user.ask)
+            self.clock.call_later(self.starting_s * number / len(users), user.ask)
         self.clock.run(self.is_over)
-        return SimulatedPhase(self.answered_s, self.responses_s)
+        return SimulatedPhase(self.answered_s - self.opened_s, self.responses_s, self.ledger)
 
     def count_answer(self, route: str, started_s: Second) -> None:
         self.answers += 1
         self.answered_s = self.clock.now_s
         self.responses_s[route].append(self.answered_s - started_s)
+        have_begun = self.answered_s >= self.starting_s or self.answers >= MOST_SETTLING
+        if self.settling and self.answers >= self.settling and have_begun:
+            self.settling, self.answers, self.opened_s = 0, 0, self.answered_s
+            self.responses_s.clear()
+            self.ledger.clear()
 
     def is_over(self) -> bool:
-        return self.users_left == 0 or self.answers >= MOST_ANSWERS
+        return self.users_left == 0 or (not self.settling and self.answers >= self.measured)
 
 
 def simulate_phase(
     model: ServiceModel, users: Sequence[UserPlan], length_s: Second, seed: int = 1
 ) -> SimulatedPhase:
-    """The same seed gives the same result to the last digit."""
-    return PhaseRun(model, length_s, random.Random(seed)).run(users)
+    """All users begin at once, as in an audit. The same seed gives the same result to the last
+    digit."""
+    return PhaseRun(model, random.Random(seed), until_s=length_s).run(users)
+
+
+def simulate_steady_state(
+    model: ServiceModel, users: Sequence[UserPlan], answers: int, starting_s: Second, seed: int = 1
+) -> SimulatedPhase:
+    """So many answers after half as many before them."""
+    chance = random.Random(seed)
+    half = max(1, answers // 2)
+    run = PhaseRun(model, chance, starting_s=starting_s, settling=half, measured=answers)
+    return run.run(users)

@@ -1,23 +1,22 @@
-"""What a request does in simulated time, and what it waits for: an event loop, threads.
+"""What a request does in simulated time."""
 
-The loop keeps asyncio's order. An iteration runs what was ready when it began; what that makes
-ready waits for the next one, behind which come sockets and timers that the loop polls in between
-(asyncio.BaseEventLoop._run_once). A request comes back to the loop several times, and each time it
-waits for what stands before it: this is what a blocked loop costs everybody.
-"""
-
-from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from heapq import heappop, heappush
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from scenarios.units import Second
+
+if TYPE_CHECKING:
+    from analysis.theory.audit.stations import SimulatedProcess
+
+StretchKey = tuple[int, int]
+"""The process, and the number of a stretch in it."""
 
 
 class Visit(Protocol):
     """A request that is served."""
 
+    route: str
     process: "SimulatedProcess"
 
     def advance(self) -> None:
@@ -34,18 +33,16 @@ class Step(Protocol):
         """Whether it takes no time; otherwise it calls visit.advance() when it has ended."""
 
 
-Program = tuple[Step, ...]
-"""What happens to a request, in order."""
-
-
 @dataclass(frozen=True, slots=True)
 class LoopTurn:
     """seconds: for which the loop's thread does nothing else. is_polled: a socket or a timer makes
-    it ready, not other code. gives_back: the queue whose token it returns when it begins."""
+    it ready, not other code. gives_back: the queue whose token it returns when it begins.
+    site: the stretch of an audit that is most of it."""
 
     seconds: Second = 0.0
     is_polled: bool = False
     gives_back: str | None = None
+    site: StretchKey | None = None
 
     def begin(self, visit: "Visit") -> bool:
         visit.process.loop.add(visit, self)
@@ -81,6 +78,19 @@ class ReturnToken:
 
 
 @dataclass(frozen=True, slots=True)
+class RunTogether:
+    """It ends when all of them have."""
+
+    programs: tuple["Program", ...]
+
+    def begin(self, visit: "Visit") -> bool:
+        left = Countdown(len(self.programs), visit)
+        for each in self.programs:
+            RunningTask(visit.route, visit.process, iter(each), left).advance()
+        return False
+
+
+@dataclass(frozen=True, slots=True)
 class SendAnswer:
     """What follows is work after the answer."""
 
@@ -89,83 +99,37 @@ class SendAnswer:
         return True
 
 
-class SimulatedClock:
-    def __init__(self) -> None:
-        self.now_s: Second = 0.0
-        self._due: list[tuple[Second, int, Callable[[], None]]] = []
-        self._count = 0
-
-    def call_later(self, delay_s: Second, action: Callable[[], None]) -> None:
-        self._count += 1  # of two that are due at once, the first one is first
-        heappush(self._due, (self.now_s + delay_s, self._count, action))
-
-    def run(self, is_over: Callable[[], bool]) -> None:
-        while self._due and not is_over():
-            self.now_s, _, action = heappop(self._due)
-            action()
+Program = tuple[Step, ...]
+"""What happens to a request, in order."""
 
 
-Waiting = tuple[Visit, LoopTurn]
+@dataclass(slots=True)
+class Countdown:
+    """Of a request's tasks; with the last one the request goes on."""
+
+    left: int
+    visit: Visit
+
+    def count(self) -> None:
+        self.left -= 1
+        if not self.left:
+            self.visit.advance()
 
 
-class SimulatedLoop:
-    def __init__(self, clock: SimulatedClock) -> None:
-        self._clock = clock
-        self._ready: deque[Waiting] = deque()
-        self._polled: deque[Waiting] = deque()
-        self._left = 0
-        """Of this iteration."""
-        self._running: Visit | None = None
+@dataclass(slots=True)
+class RunningTask:
+    """Of a request, which sends no answer by itself."""
 
-    def add(self, visit: Visit, turn: LoopTurn) -> None:
-        (self._polled if turn.is_polled else self._ready).append((visit, turn))
-        if self._running is None:
-            self._run_next()
+    route: str
+    process: "SimulatedProcess"
+    steps: Iterator[Step]
+    left: Countdown
 
-    def _run_next(self) -> None:
-        if not self._left:
-            self._ready.extend(self._polled)
-            self._polled.clear()
-            self._left = len(self._ready)
-        if not self._left:
-            return
-        self._left -= 1
-        self._running, turn = self._ready.popleft()
-        if turn.gives_back is not None:
-            self._running.process.queues[turn.gives_back].take_back()
-        self._clock.call_later(turn.seconds, self._end_turn)
+    def advance(self) -> None:
+        for step in self.steps:
+            if not step.begin(self):
+                return
+        self.left.count()
 
-    def _end_turn(self) -> None:
-        """What the turn does at its end may make the next ones ready: it is still running."""
-        assert self._running is not None
-        self._running.advance()
-        self._running = None
-        self._run_next()
-
-
-class SimulatedQueue:
-    """First come, first served."""
-
-    def __init__(self, capacity: float) -> None:
-        self._free = capacity
-        self._waiting: deque[Visit] = deque()
-
-    def take(self, visit: Visit) -> bool:
-        if self._free < 1:
-            self._waiting.append(visit)
-            return False
-        self._free -= 1
-        return True
-
-    def take_back(self) -> None:
-        if self._waiting:
-            self._waiting.popleft().advance()
-        else:
-            self._free += 1
-
-
-class SimulatedProcess:
-    def __init__(self, clock: SimulatedClock, capacities: Mapping[str, float]) -> None:
-        self.clock = clock
-        self.loop = SimulatedLoop(clock)
-        self.queues = {name: SimulatedQueue(each) for name, each in capacities.items()}
+    def end_response(self) -> None:
+        raise AssertionError("a task has no answer to send")
