@@ -51,6 +51,7 @@ def render_audit_page(run: RunDir, found: AuditFindings, evidence: AuditEvidence
         "worst": next((each for each in cards if each.finding is worst), None),
         "moments": draw_moments(cards, evidence),
         "predictions": list_predictions(cards),
+        "unpredicted": list_unpredicted(cards),
         "trials": [(draw_tried(each), describe_trial(each), each) for each in found.trials],
         "notices": found.notices,
         "table": build_page_table(cards),
@@ -77,6 +78,15 @@ def list_predictions(cards: Sequence[FindingCard]) -> list[tuple[FindingCard, Ch
             known.setdefault(each.finding.predicted, each)
     drawn = [(card, draw_predicted(predicted)) for predicted, card in known.items()]
     return [(card, picture) for card, picture in drawn if picture is not None]
+
+
+def list_unpredicted(cards: Sequence[FindingCard]) -> list[tuple[str, list[FindingCard]]]:
+    """Why no change was predicted, and of which findings: most often of all of them."""
+    found: dict[str, list[FindingCard]] = {}
+    for each in cards:
+        if each.finding.predicted is not None and each.finding.predicted.reason is not None:
+            found.setdefault(each.finding.predicted.reason.rstrip("."), []).append(each)
+    return list(found.items())
 
 
 def build_page_table(cards: Sequence[FindingCard]) -> Table:

@@ -45,6 +45,12 @@ class FindingCard:
         return name_finding(self.finding)
 
     @property
+    def message(self) -> str:
+        """A cure says more than advice."""
+        found = self.finding
+        return " ".join((found.facts, *found.context.values())) if found.cure else found.message
+
+    @property
     def changes(self) -> list[tuple[str, str]]:
         return list_changes(self.finding.cure) if self.finding.cure else []
 

@@ -135,7 +135,7 @@ class FindingTexts:
     def _show_whole(self, place: int, screen: Screen) -> None:
         found = self._shown[place]
         facts = f"{format_route(found)}: {found.facts}"
-        advice = {} if found.cure else found.advice
+        advice = found.context if found.cure else found.advice
         new = [text for topic, text in advice.items() if topic not in self._topics]
         at_end = place == self._first and not self._verbose
         cure = [] if at_end or found.cure is None else list(render_cure(found.cure, "  "))

@@ -55,9 +55,8 @@ def render_cure(cure: Cure, indent: str = "") -> Iterator[str]:
 
 
 def describe_predicted(predicted: Predicted) -> str:
-    """Of the route whose median changes most, and of those that become slower."""
-    if predicted.reason is not None:
-        return f"No prediction: {predicted.reason.rstrip('.')}."
+    """Of the route whose median changes most, and of those that become slower. Empty where it is
+    not known."""
     pairs = pair_levels(predicted.before, predicted.after)
     if not pairs:
         return ""

@@ -1,5 +1,7 @@
 """What a cure and a prediction say to people."""
 
+from html import unescape
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,6 +14,7 @@ from analysis.report.remedy_words import (
     render_cure,
 )
 from analysis.report.table import WIDTH
+from analysis.report.templating import prose
 
 SLEEP = Cure(
     "main.py", 23, ("        time.sleep(0.1)",), ("        await asyncio.sleep(0.1)",),
@@ -56,7 +59,18 @@ def test_a_prediction_says_the_greatest_gain_and_every_loss() -> None:
     )
     same = Predicted(20, (PAY,), (RouteLevel("/pay", 10.0, 98.0, 200.0),))
     assert describe_predicted(same) == "Predicted for 20 users: no route becomes faster."
-    assert describe_predicted(Predicted(20, reason="the model fails.")) == (
-        "No prediction: the model fails."
-    )
+    assert describe_predicted(Predicted(20, reason="the model fails.")) == ""
     assert describe_predicted(Predicted(20)) == ""
+
+
+@given(st.text(alphabet="ab<&`'\" ", max_size=40))
+def test_what_stands_between_backticks_is_code_and_nothing_becomes_markup(text: str) -> None:
+    html = str(prose(text))
+    assert "<" not in html.replace("<code>", "").replace("</code>", "")
+    assert (
+        html.count("<code>")
+        == html.count("</code>")
+        == text.count("`") // 2 * (text.count("`") % 2 == 0)
+    )
+    plain = html.replace("<code>", "`").replace("</code>", "`")
+    assert unescape(plain) == text
