@@ -67,7 +67,7 @@ class FindingCard:
         """What is predicted of the cure, and what was measured."""
         found = self.finding
         predicted = describe_predicted(found.predicted) if found.predicted else ""
-        tried = describe_trials((found.tried,)) if found.tried else ()
+        tried = describe_trials((found.tried,)) if found.tried and found.tried.trial else ()
         return list(filter(None, (predicted, *tried)))
 
     @property

@@ -14,6 +14,7 @@ from analysis.report.audit_overview import build_overview_table
 from analysis.report.audit_page import write_audit_page
 from analysis.report.audit_routes import build_routes_table
 from analysis.report.findings_screen import render_findings
+from analysis.report.findings_table import write_answer
 from analysis.report.harm_table import render_matrix
 from analysis.report.table import WIDTH, render_terminal
 from records.audit import Phase, UnaskedRoute
@@ -299,6 +300,22 @@ def test_the_page_shows_cures_predictions_and_trials(tmp_path: Path) -> None:
     assert page.count("Predicted for 7 users: the median of /&lt;read&gt; falls") == len(changed)
     assert "Rule of the guidance: small-pool." in page
     assert not any(each in page for each in ("/<read>", "<old>", "<better>"))
+
+
+def test_a_page_without_findings_or_from_outside_says_so(tmp_path: Path) -> None:
+    run = create_run(tmp_path, "audit")
+    audit = AuditBuilder()
+    audit.ask("/ping", 1.0, 1.001)
+    save_audit(run, audit)
+    evidence = load_audit_evidence(run)
+    for known in (evidence, replace(evidence, handlers=evidence.handlers.clear())):
+        found = find_all(known)
+        write_audit_page(run, found, known)
+        page = (run.path / "report.html").read_text()
+        assert write_answer(found) in page
+        for section in ("findings", "moments", "changes", "matrix"):
+            assert f'id="{section}"' not in page
+            assert f'href="#{section}"' not in page
 
 
 def test_the_worst_is_on_the_first_screen_and_nowhere_else(tmp_path: Path) -> None:
