@@ -12,7 +12,7 @@ from analysis.report.audit_routes import (
     note_left_out,
     summarize_requests,
 )
-from analysis.report.table import Column, Row, Table
+from analysis.report.table import Column, Row, Table, shorten
 from analysis.stats import formats
 from analysis.stats.quantiles import estimate_censored_quantiles
 from records.audit import Phase
@@ -36,7 +36,7 @@ def build_overview_table(evidence: AuditEvidence, most: int | None = None) -> Ta
     )  # fmt: skip
     groups = asked.group_by("method", "route", maintain_order=True)
     rows = [
-        Row(f"{method} {route}", list(build_cells(mine, evidence)))
+        Row(shorten(f"{method} {route}"), list(build_cells(mine, evidence)))
         for (method, route), mine in groups
     ]
     return Table(columns, rows, notes=[*note_left_out(left_out), NOTE])

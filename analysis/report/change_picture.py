@@ -8,9 +8,8 @@ from typing import Literal
 
 from analysis.findings.remedies import Predicted, RouteChange, RouteLevel, Tried
 from analysis.findings.trials.judge_trial import is_better
-from analysis.report.finding_words import shorten_route
 from analysis.report.remedy_words import TIE, compute_gain, format_change, pair_levels
-from analysis.report.table import Column, Row, Table
+from analysis.report.table import Column, Row, Table, shorten
 from analysis.stats import formats
 
 ROOM = 1.25
@@ -117,7 +116,7 @@ def draw_change(title: str, levels: Sequence[Level]) -> ChangePicture:
     scale = LogScale(levels)
     rows = tuple(
         ChangeRow(
-            f"{shorten_route(before.route, LONGEST_ROUTE)}: median {format_change(before, after)}",
+            f"{shorten(before.route, LONGEST_ROUTE)}: median {format_change(before, after)}",
             change,
             tuple(scale.place_marks(before, after)),
         )

@@ -48,11 +48,3 @@ def format_route(found: AuditFinding) -> str:
     unknown = "several routes" if found.code in OF_ROUTES else "unknown route"
     route = found.route or ("no request" if found.phase == "startup" else unknown)
     return f"{route} ({found.phase})" if found.phase else route
-
-
-def shorten_route(route: str, most: int) -> str:
-    """To so many characters: its begin and its end."""
-    if len(route) <= most:
-        return route
-    end = (most - 1) // 2
-    return f"{route[: most - 1 - end]}…{route[-end:]}"

@@ -9,7 +9,7 @@ from analysis.report.finding_words import (
     format_place,
     name_finding,
 )
-from analysis.report.table import Column, Row, Table
+from analysis.report.table import Column, Row, Table, shorten
 from analysis.report.worst_cause import choose_worst, describe_worst
 from analysis.stats import formats
 
@@ -34,7 +34,7 @@ def build_findings_table(found: Sequence[AuditFinding]) -> Table:
     """A row for each finding."""
     rows = [
         Row(
-            format_place(each),
+            shorten(format_place(each)),
             [name_finding(each), each.count, each.seconds, each.longest_ms],
             badges=((each.severity, each.severity),),
         )

@@ -9,12 +9,7 @@ from analysis.findings import AuditEvidence
 from analysis.findings.waits.handover_evidence import locate_handovers
 from analysis.findings.waits.queue_wait import QueueWait
 from analysis.findings.waits.wait_sites import locate_uses
-from analysis.report.finding_words import (
-    format_place,
-    format_route,
-    name_finding,
-    shorten_route,
-)
+from analysis.report.finding_words import format_place, format_route, name_finding
 from analysis.report.lanes import Lane, PictureRow, Scale, list_ticks
 from analysis.report.moment_requests import (
     choose_requests,
@@ -23,7 +18,8 @@ from analysis.report.moment_requests import (
     select_requests,
 )
 from analysis.report.moments import Moment
-from analysis.report.timeline import MOST_ROWS, number_threads
+from analysis.report.table import shorten
+from analysis.report.timeline import MOST_BARS, MOST_ROWS, number_threads
 from analysis.stats import formats
 from scenarios.units import Second
 
@@ -135,22 +131,25 @@ def draw_threads(moment: Moment, evidence: AuditEvidence, scale: Scale) -> Lane:
     found = moment.finding
     holder = found.holders[0] if found.holders else found
     threads = number_threads(list_uses(moment, evidence)).partition_by("place")
-    rows = [
-        PictureRow(
-            tuple(
-                scale.draw(
-                    CULPRIT if (route, phase) == (holder.route, holder.phase) else WORK,
-                    from_s, until_s, route or "no request",
+    rows, bars = list[PictureRow](), 0
+    for mine in threads[:MOST_ROWS]:
+        bars += mine.height
+        if rows and bars > MOST_BARS:
+            break
+        uses = mine.select("route", "phase", "use_from_s", "use_until_s").iter_rows()
+        rows.append(
+            PictureRow(
+                tuple(
+                    scale.draw(
+                        CULPRIT if (route, phase) == (holder.route, holder.phase) else WORK,
+                        from_s, until_s, route or "no request",
+                    )
+                    for route, phase, from_s, until_s in uses
                 )
-                for route, phase, from_s, until_s in mine.select(
-                    "route", "phase", "use_from_s", "use_until_s"
-                ).iter_rows()
             )
-        )
-        for mine in threads[:MOST_ROWS]
-    ]  # fmt: skip
+        )  # fmt: skip
     name = formats.count_things(len(threads), "thread")
-    more = f", {MOST_ROWS} of which are shown" if len(threads) > MOST_ROWS else ""
+    more = f", {len(rows)} of which are shown" if len(rows) < len(threads) else ""
     return Lane(name + more, THREAD_HEIGHT, tuple(rows))
 
 
@@ -189,4 +188,4 @@ def draw_requests(
 
 
 def describe_request(route: str, took_s: Second) -> str:
-    return f"{shorten_route(route, LONGEST_ROUTE)}: {formats.milliseconds(1000 * took_s)} ms"
+    return f"{shorten(route, LONGEST_ROUTE)}: {formats.milliseconds(1000 * took_s)} ms"

@@ -118,6 +118,14 @@ def wrap_whole(text: str, indent: str = "") -> list[str]:
     return [each.replace(NO_BREAK, " ") for each in lines]
 
 
+def shorten(text: str, most: int = WIDTH) -> str:
+    """To so many characters: its begin and its end."""
+    if len(text) <= most:
+        return text
+    end = (most - 1) // 2
+    return f"{text[: most - 1 - end]}…{text[-end:]}"
+
+
 def render_headings(table: Table) -> list[str]:
     """One line, or two where there are units."""
     widths = measure_widths(table)

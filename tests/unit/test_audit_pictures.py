@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.findings import AuditEvidence, find_all
@@ -21,6 +21,7 @@ from analysis.report.moment_picture import (
 )
 from analysis.report.moment_requests import MOST_REQUESTS
 from analysis.report.moments import Moment, find_moments
+from analysis.report.timeline import MOST_BARS
 from tests.unit.audit_samples import PID, AuditBuilder, Row, endpoint, library
 from tests.unit.finding_samples import SampleFinding
 from tests.unit.handover_samples import wait
@@ -104,6 +105,18 @@ def test_a_wait_is_shown_with_the_threads_and_those_who_wait_too() -> None:
     )
 
 
+def test_threads_with_very_many_calls_do_not_make_a_very_large_page() -> None:
+    """Of ten threads with 500 calls each, as many are shown as have 4,000 bars."""
+    rows = [
+        dict(each, thread_id=thread % 10, began_s=1.0 + thread / 1e5, granted_s=1.0, ended_s=3.0)
+        for thread, each in enumerate(fill(threads=5_000))
+    ]
+    (picture, *_) = draw(build([*rows, wait(1.9, 1, capacity=5_000.0)], [answer(1, 0.5, 3.5)]))
+    (lane,) = [each for each in picture.lanes if "threads" in each.name]
+    assert sum(len(row.bars) for row in lane.rows) <= MOST_BARS
+    assert lane.name == "10 threads, 8 of which are shown"
+
+
 def test_a_deadlock_is_shown_for_as_long_as_it_lasts() -> None:
     evidence = lock_up(Threads()).build()
     stuck = [each for each in find_all(evidence).findings if each.code == "POOL_DEADLOCK"]
@@ -121,6 +134,7 @@ def test_a_finding_without_a_moment_has_no_picture() -> None:
 TIMES = st.floats(0.0, 10.0)
 
 
+@settings(max_examples=30)
 @given(st.lists(st.tuples(TIMES, TIMES), max_size=30), TIMES, st.floats(0.01, 5.0))
 def test_nothing_is_drawn_outside_of_the_picture(
     requests: list[tuple[float, float]], began_s: float, length_s: float

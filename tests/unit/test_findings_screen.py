@@ -111,6 +111,21 @@ def build_many_routes(routes: int, phases: tuple[Phase, ...]) -> AuditBuilder:
     return audit
 
 
+@given(st.integers(1, 200), st.integers(1, 200), st.booleans())
+def test_long_names_never_make_a_line_longer_than_a_terminal(
+    file: int, route: int, verbose: bool
+) -> None:
+    """The begin and the end of a name are what tells it from others."""
+    sample = SampleFinding(
+        severity="error", confidence="high", file=f"{'a' * file}.py", line=7, function="pay",
+        route=f"/{'b' * route}", seconds=1.0, cure=CURE,
+    )  # fmt: skip
+    found = replace(build_found(0), findings=(sample,))
+    lines = render_findings(found, WIDTH, verbose=verbose)
+    assert max(map(len, lines)) <= WIDTH
+    assert any(".py:7 pay" in line for line in lines)
+
+
 ALONE = (Phase("alone", 0.0, 10.0, 1, ("GET /r00",)),)
 OWN = (Phase("own traffic", 0.0, 10.0, 20),)
 
