@@ -78,7 +78,7 @@ def draw_moment(moment: Moment, evidence: AuditEvidence) -> MomentPicture:
     requests = select_requests(moment, evidence)
     shown = choose_requests(requests)
     lanes = [
-        Lane("event loop", LOOP_HEIGHT, tuple(draw_loop(moment, evidence, scale))),
+        Lane(name_loop(moment, evidence), LOOP_HEIGHT, tuple(draw_loop(moment, evidence, scale))),
         draw_threads(moment, evidence, scale),
         Lane("requests", REQUEST_HEIGHT, tuple(draw_requests(shown, moment, evidence, scale))),
     ]
@@ -112,6 +112,12 @@ def get_unit(moment: Moment) -> str:
     """What the queue gives."""
     found = moment.finding
     return found.queue_name.unit if isinstance(found, QueueWait) else "thread"
+
+
+def name_loop(moment: Moment, evidence: AuditEvidence) -> str:
+    """Of several processes each has one."""
+    several = evidence.count_processes() > 1
+    return f"event loop of process {moment.pid}" if several else "event loop"
 
 
 def draw_loop(moment: Moment, evidence: AuditEvidence, scale: Scale) -> Iterator[PictureRow]:

@@ -83,6 +83,18 @@ def test_a_block_without_requests_of_others_is_a_picture_too() -> None:
     assert "0 requests of other routes are in flight" in picture.description
 
 
+def test_own_traffic_is_drawn_as_the_app_saw_it() -> None:
+    audit = AuditBuilder()
+    for turn in range(3):
+        audit.block(2.0 * turn, 0.25, [endpoint("build", 17, SLEEP)] * 5)
+        visit = turn + 1
+        audit.handle("/report", visit=visit, arrived_s=2.0 * turn, sent_s=2.0 * turn + 0.25)
+        audit.handle("/ping", visit=90 + turn, arrived_s=2.0 * turn + 0.1, sent_s=2.0 * turn + 0.3)
+    (picture,) = draw(audit.build())
+    assert list_kinds(picture, "requests") == [[FLIGHT, CULPRIT], [FLIGHT]]
+    assert "1 request of other routes is in flight meanwhile" in picture.description
+
+
 def build_full_pool() -> AuditEvidence:
     """One of four threads works for another route than the holder."""
     rows = [dict(each, thread_id=place) for place, each in enumerate(fill())]
