@@ -3,12 +3,15 @@
 import json
 import signal
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
-import polars as pl
 import psutil
 import pytest
 
+from analysis.findings import AuditEvidence, find_all, load_audit_evidence
+from records.audit import FINDINGS_FILE
+from records.rundir import RunDir
 from records.trial import parse_trial
 from stress.audit import trial_round
 from stress.audit.attach import start_audited_app
@@ -59,9 +62,8 @@ def serve() -> tuple[str, ...]:
     return ("--", sys.executable, "-m", "uvicorn", "main:api", "--port", str(free_port()))
 
 
-def read_json(out: Path, name: str) -> dict[str, object]:
-    found: dict[str, object] = json.loads((only_run(out) / name).read_text())
-    return found
+def load_evidence(out: Path) -> AuditEvidence:
+    return load_audit_evidence(RunDir(only_run(out)))
 
 
 def list_left(folder: Path) -> list[int]:
@@ -80,28 +82,27 @@ def test_a_larger_pool_is_measured_to_be_better(
     done = run_here(("audit", *QUICK, "--try", "pool=20", "--out", str(out), *serve()), folder)
     assert done.returncode == 0, done.stderr
     assert "pool=20: 3 rounds without and 3 with the change, about" in done.stderr
-    found = read_json(out, "findings.json")
-    (trial,) = found["trials"]
-    changes = {each["route"]: each for each in trial["routes"]}
-    assert (trial["rounds"], trial["worse"], trial["reason"]) == (3, [], None)
-    # 8 users for 2 threads of 50 ms: about 200 ms; alone 50 ms. Half of that remains on a busy box
-    assert changes["/export"]["low"] > 1.5
-    waits = [each for each in found["findings"] if each["code"] == "POOL_WAIT"]
-    assert [each["tried"] for each in waits] == [trial] * len(waits)
-    assert waits
+    evidence = load_evidence(out)
+    found = find_all(evidence)
+    (trial,) = found.trials
+    changes = {each.route: each for each in trial.routes}
+    assert (trial.rounds, trial.worse, trial.reason) == (3, (), None)
+    # about 200 ms before and 50 ms after; a busy machine takes from both
+    assert changes["/export"].low > 1.5
+    waits = [each for each in found.findings if each.code == "POOL_WAIT"]
+    assert [each.tried for each in waits] == [trial]
     assert "--try pool=20: /export got" in " ".join(done.stdout.split())
-    run = only_run(out)
-    rounds = read_json(out, "cells/audit/audit.json")["trials"][0]["rounds"]
-    assert [each["side"] for each in rounds] == ["before", "after"] * 3
-    for each in rounds:
-        cell = run / "cells" / each["cell"]
-        assert [path.name for path in cell.iterdir()] == ["asked.parquet"]
-        assert pl.read_parquet(cell / "asked.parquet")["phase"].unique().to_list() == [
-            "all routes, 8 users"
-        ]
-    again = run_here(("report", str(run)))
+    run, (record,) = RunDir(only_run(out)), evidence.record.trials
+    assert [each.side for each in record.rounds] == ["before", "after"] * 3
+    for each in record.rounds:
+        cell = run.open_cell(each.cell)
+        assert [path.name for path in cell.path.iterdir()] == ["asked.parquet"]
+        assert cell.load_table("asked")["phase"].unique().to_list() == ["all routes, 8 users"]
+    written = (run.path / FINDINGS_FILE).read_text()
+    assert json.loads(written)["trials"] == json.loads(json.dumps([asdict(trial)]))
+    again = run_here(("report", str(run.path)))
     assert again.returncode == 0, again.stderr
-    assert read_json(out, "findings.json") == found
+    assert (run.path / FINDINGS_FILE).read_text() == written
     assert list_left(folder) == []
 
 
@@ -113,17 +114,19 @@ def test_ctrl_c_keeps_the_audit_and_the_rounds_that_ended(folder: Path) -> None:
         run.send(signal.SIGINT)
         assert run.finish() == 130
     assert "the audit ended early: Ctrl-C" in run.text()
-    found = read_json(out, "findings.json")
-    (trial,) = found["trials"]
-    assert trial["reason"] == "only 1 rounds of each side ended; a comparison needs 3"
-    record = read_json(out, "cells/audit/audit.json")
-    assert [each["side"] for each in record["trials"][0]["rounds"]] == ["before", "after"]
-    assert record["interrupted"] is None
+    evidence = load_evidence(out)
+    found = find_all(evidence)
+    assert [each.reason for each in found.trials] == [
+        "1 round of each side ended, and a comparison needs 3"
+    ]
+    (record,) = evidence.record.trials
+    assert [each.side for each in record.rounds] == ["before", "after"]
+    assert evidence.record.interrupted is None
     cells = only_run(out) / "cells"
     assert sorted(each.name for each in cells.iterdir()) == [
         "audit", "trial-1-1-after", "trial-1-1-before",
     ]  # fmt: skip
-    assert [each["code"] for each in found["findings"]].count("POOL_WAIT") > 0
+    assert "POOL_WAIT" in [each.code for each in found.findings]
     assert list_left(folder) == []
 
 
@@ -135,9 +138,9 @@ def test_a_service_that_fails_with_the_change_makes_its_trial_invalid(
     out = folder / "out"
     done = run_here(("audit", *QUICK, "--try", "pool=20", "--out", str(out), *serve()), folder)
     assert done.returncode == 0, done.stderr
-    (trial,) = read_json(out, "findings.json")["trials"]
-    assert trial["reason"] == "the service could not be started or asked with pool=20"
-    assert trial["routes"] == []
+    (trial,) = find_all(load_evidence(out)).trials
+    assert trial.reason == "the service could not be started or asked with pool=20"
+    assert trial.routes == ()
     assert "RuntimeError" in done.stderr
     for path in only_run(out).rglob("*"):
         assert not path.is_file() or b"s3cret" not in path.read_bytes(), path

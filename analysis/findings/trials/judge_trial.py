@@ -11,6 +11,7 @@ from analysis.findings.trials.route_rounds import (
     build_level,
     list_route_rounds,
 )
+from analysis.stats import formats
 from analysis.stats.intervals import compute_ratio_interval
 from records.trial import LEAST_OF_EACH, TrialRecord
 
@@ -33,7 +34,8 @@ def judge_trial(record: TrialRecord, asked: Mapping[str, pl.DataFrame]) -> Tried
     if record.invalid is not None:
         return Tried(record.trial, count, reason=record.invalid)
     if count < LEAST_OF_EACH:
-        said = f"only {count} rounds of each side ended; a comparison needs {LEAST_OF_EACH}"
+        ended = formats.count_things(count, "round")
+        said = f"{ended} of each side ended, and a comparison needs {LEAST_OF_EACH}"
         return Tried(record.trial, count, reason=said)
     routes = list_route_rounds(record.rounds, asked)
     failures = tuple(list_failures(routes))
@@ -58,10 +60,8 @@ def list_changes(
         if before is None or after is None:
             continue
         medians = [[each.p50_ms for each in side if each.p50_ms is not None] for side in sides]
-        found, ratio = (
-            compute_ratio_interval(*medians[::-1], COVERAGE),
-            before.p50_ms / after.p50_ms,
-        )
+        found = compute_ratio_interval(medians[1], medians[0], COVERAGE)
+        ratio = before.p50_ms / after.p50_ms
         if found.low is not None and found.high is not None:
             low, high = min(found.low, ratio), max(found.high, ratio)
             yield RouteChange(route, before, after, ratio, low, high)
