@@ -28,10 +28,11 @@ def predict_audit(directory: Path, users: Sequence[int] | None, json_output: boo
     if max(users) > MOST_USERS:
         raise UserError(f"--users {max(users)}: with --from at most {MOST_USERS} are simulated")
     evidence = load_audit_evidence(run)
-    model = build_audit_model(evidence)
+    cores = count_cores(run)
+    model = build_audit_model(evidence, cores)
     if model.reason is not None:
         raise build_cannot_run_error(f"{directory}: no prediction: {model.reason}")
-    audited = AuditedService(model, find_all(evidence), evidence, count_cores(run))
+    audited = AuditedService(model, find_all(evidence), evidence, cores)
     found = [forecast_users(audited, each) for each in users]
     if json_output:
         print(json.dumps([asdict(each) for each in found], indent=2))

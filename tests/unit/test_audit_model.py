@@ -55,7 +55,8 @@ def test_a_blocked_route_is_predicted_as_it_was_and_as_it_would_be() -> None:
     assert predicted is not None
     assert (predicted.users, predicted.reason) == (USERS, None)
     (before,), (after,) = predicted.before, predicted.after
-    assert (before.route, before.rps) == ("/report", pytest.approx(10, rel=0.01))
+    assert before.route == "/report"
+    assert before.rps == pytest.approx(10, rel=0.01)
     assert before.p50_ms == pytest.approx(1000 * USERS * BLOCK_S, rel=0.01)
     # by Little's law: twenty users, none of whom waits for another
     assert after.rps == pytest.approx(USERS / BLOCK_S, rel=0.02)
@@ -106,7 +107,7 @@ def test_a_prediction_is_part_of_findings_json() -> None:
 @pytest.mark.parametrize("users", [1, 20, 100, 500])
 def test_the_forecast_keeps_littles_law(users: int) -> None:
     evidence = build_blocked_service().build()
-    audited = AuditedService(build_audit_model(evidence), find_all(evidence), evidence, 2)
+    audited = AuditedService(build_audit_model(evidence, 2), find_all(evidence), evidence, 2)
     found = forecast_users(audited, users)
     assert found.rps == pytest.approx(10, rel=0.01)
     assert found.rps * found.mean_ms / 1000 == pytest.approx(users, rel=0.02)

@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.theory.audit.changes import ServiceChange
-from analysis.theory.audit.demands import (
+from analysis.theory.audit.edits import BlockEdit, await_block
+from analysis.theory.audit.load import MeasuredService, PhaseLoad, simulate_levels
+from analysis.theory.audit.parts import (
     AnswerSent,
     AwaitedTime,
     ConcurrentCalls,
@@ -16,12 +18,11 @@ from analysis.theory.audit.demands import (
     ThreadCall,
     VisitDemand,
 )
-from analysis.theory.audit.edits import BlockEdit, await_block
-from analysis.theory.audit.load import MeasuredService, PhaseLoad, simulate_levels
 from analysis.theory.audit.simulation import UserPlan, simulate_phase, simulate_steady_state
+from analysis.theory.audit.stations import ServiceLimits
 
 TINY = 1e-9
-POOL = {"anyio": 40.0}
+POOL = ServiceLimits({"anyio": 40.0})
 
 
 def demand(*parts: LoopBlock | ThreadCall | AwaitedTime, cpu_s: float = 0.0) -> VisitDemand:
@@ -91,8 +92,10 @@ services = st.dictionaries(
     min_size=1,
 )  # fmt: skip
 capacities = st.builds(
-    lambda pool, executor: {"anyio": float(pool), "executor": float(executor)},
-    st.integers(1, 10), st.integers(1, 4),
+    lambda pool, executor, gil: ServiceLimits(
+        {"anyio": float(pool), "executor": float(executor)}, gil, cores=2
+    ),
+    st.integers(1, 10), st.integers(1, 4), st.booleans(),
 )  # fmt: skip
 measured = st.builds(MeasuredService, services, capacities)
 few = settings(deadline=None, max_examples=40)
@@ -162,7 +165,7 @@ def test_each_wait_is_charged_to_what_the_loop_did() -> None:
 
 
 def test_each_wait_for_a_thread_is_charged_to_its_queue() -> None:
-    model = MeasuredService({"/a": (THREADED,)}, {"anyio": 4.0}).build_model()
+    model = MeasuredService({"/a": (THREADED,)}, ServiceLimits({"anyio": 4.0})).build_model()
     found = simulate_steady_state(model, load(20, "/a").plans, 400, 0.1)
     assert found.ledger.queue_s["anyio", "/a"] / 400 == pytest.approx(0.4, rel=0.02)
 
@@ -171,6 +174,6 @@ def test_concurrent_calls_take_as_long_as_the_longest() -> None:
     calls = tuple(ThreadCall("executor", each, (1, 1)) for each in (0.1, 0.3, 0.2))
     visit = VisitDemand((ConcurrentCalls(calls), AnswerSent()), 0.0)
     for threads, took_ms in ((3.0, 300), (1.0, 600)):
-        service = MeasuredService({"/a": (visit,)}, {"executor": threads})
+        service = MeasuredService({"/a": (visit,)}, ServiceLimits({"executor": threads}))
         (level,) = simulate_levels(service, load(1, "/a"))
         assert level.p50_ms == pytest.approx(took_ms)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
@@ -16,7 +16,6 @@ from analysis.findings.waits.handover_evidence import locate_handovers
 from analysis.findings.waits.queue_wait import QueueWait
 from analysis.findings.waits.trivial_def import CODE
 from analysis.findings.waits.wait_sites import SITE, locate_uses
-from analysis.theory.audit.demands import Key
 from analysis.theory.audit.edits import (
     ELSEWHERE,
     AwaitedEdit,
@@ -28,6 +27,7 @@ from analysis.theory.audit.edits import (
     compute_elsewhere,
 )
 from analysis.theory.audit.load import MeasuredService
+from analysis.theory.audit.parts import Key
 from scenarios.units import Second
 
 NOT_MET = "no request that ran alone met it, so that the model does not know what it costs"
@@ -60,7 +60,8 @@ class ServiceChange:
         demands = {
             route: tuple(map(self.edit.apply, each)) for route, each in service.demands.items()
         }
-        return MeasuredService(demands, {**service.capacities, **self.capacities})
+        capacities = {**service.limits.capacities, **self.capacities}
+        return MeasuredService(demands, replace(service.limits, capacities=capacities))
 
 
 FindChange = Callable[[AuditFinding, AuditEvidence, int], ServiceChange]
@@ -84,7 +85,7 @@ def unblock_loop(finding: AuditFinding, evidence: AuditEvidence, cores: int) -> 
         return ServiceChange(BlockEdit(seconds, await_block))
     if finding.cause == "gc":
         return ServiceChange(BlockEdit(seconds, None))
-    if finding.cause == "compute":
+    if finding.cause in ("compute", "gil"):
         processes = {ELSEWHERE: float(max(1, cores - 1))}
         return ServiceChange(BlockEdit(seconds, compute_elsewhere), processes)
     return ServiceChange(reason=UNKNOWN)

@@ -3,14 +3,29 @@ these waited for nobody."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import polars as pl
 
-from analysis.findings.evidence import AuditEvidence, compute_once
+from analysis.findings.blocks.causes import judge_stretch
+from analysis.findings.evidence import AuditEvidence, Stretch, compute_once
+from analysis.findings.load_evidence import to_seconds
 from analysis.theory.audit.cpu import measure_loop_cpu
+from analysis.theory.audit.parts import (
+    AnswerSent,
+    AwaitedTime,
+    ConcurrentCalls,
+    Demands,
+    Key,
+    LoopBlock,
+    Part,
+    ThreadCall,
+    TokenChange,
+    VisitDemand,
+    list_calls,
+)
 from scenarios.units import Second
 
 FIRST = "first requests"
@@ -19,84 +34,6 @@ MOST_VISITS = 200
 """Of a route: more tell nothing new."""
 LEAST_AWAITED_S: Second = 0.001
 """A shorter gap is the way to a thread and back."""
-Key = tuple[int, int]
-"""The process, and the number of a visit, a stretch or a hand-over in it."""
-
-
-@dataclass(frozen=True, slots=True)
-class LoopBlock:
-    """The thread of the event loop does nothing else meanwhile. began_s: as in the records."""
-
-    seconds: Second
-    stretch: Key
-    began_s: Second = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class ThreadCall:
-    """queue: as the probe names it. seconds: on the thread. began_s: as in the records."""
-
-    queue: str
-    seconds: Second
-    handover: Key
-    began_s: Second = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class ConcurrentCalls:
-    """The request goes on when all have ended."""
-
-    calls: tuple[ThreadCall, ...]
-
-    @property
-    def seconds(self) -> Second:
-        return max(each.seconds for each in self.calls)
-
-
-@dataclass(frozen=True, slots=True)
-class AwaitedTime:
-    """What the request awaits, and no thread works for it."""
-
-    seconds: Second
-
-
-@dataclass(frozen=True, slots=True)
-class TokenChange:
-    """Of a queue, without a thread: taken, or given back."""
-
-    queue: str
-    is_taken: bool
-    seconds: Second = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class AnswerSent:
-    """What follows is work after the answer."""
-
-    seconds: Second = 0.0
-
-
-Part = LoopBlock | ThreadCall | ConcurrentCalls | AwaitedTime | TokenChange | AnswerSent
-
-
-@dataclass(frozen=True, slots=True)
-class VisitDemand:
-    """parts: in order. cpu_s: of the loop, without the parts. client_s: of the client and the
-    network. visit: its number in the records."""
-
-    parts: tuple[Part, ...]
-    cpu_s: Second
-    client_s: Second = 0.0
-    visit: Key = (0, 0)
-
-    @property
-    def alone_s(self) -> Second:
-        """Where the request waits for nobody, with its work after the answer."""
-        return self.client_s + self.cpu_s + sum(each.seconds for each in self.parts)
-
-
-Demands = Mapping[str, tuple[VisitDemand, ...]]
-"""By route."""
 
 
 class Event(NamedTuple):
@@ -153,24 +90,45 @@ def list_lone_visits(evidence: AuditEvidence) -> pl.DataFrame:
 def collect_events(evidence: AuditEvidence) -> Mapping[Key, Sequence[Event]]:
     """By process and visit."""
     found: dict[Key, list[Event]] = defaultdict(list)
+    kept: dict[int, list[Stretch]] = defaultdict(list)
     for each in evidence.stretches:
-        if each.visit is not None:
-            block = LoopBlock(each.clocks.length_s, each.key, each.began_s)
+        if judge_stretch(each.clocks).cause == "gil":
+            kept[each.pid].append(each)
+        elif each.visit is not None:
+            length_s = each.clocks.length_s
+            block = LoopBlock(length_s, each.key, min(length_s, each.clocks.cpu_s or 0.0))
             found[each.pid, each.visit].append(Event(each.began_s, each.ended_s, block))
     rows = evidence.handovers.drop_nulls(["visit", "queue", "asked_s", "ended_s"])
-    names = ("pid", "visit", "handover", "queue", "asked_s", "granted_s", "began_s", "ended_s")
-    for pid, visit, number, queue, asked_s, granted_s, began_s, ended_s in rows.select(
-        names
-    ).iter_rows():
-        if began_s is not None:
-            call = ThreadCall(queue, ended_s - began_s, (pid, number), began_s)
-            found[pid, visit].append(Event(asked_s, ended_s, call))
-        elif granted_s is not None:
+    for row in rows.iter_rows(named=True):
+        pid, visit, queue = row["pid"], row["visit"], row["queue"]
+        if row["began_s"] is not None:
+            call = build_call(row, kept[pid])
+            found[pid, visit].append(Event(row["asked_s"], row["ended_s"], call))
+        elif row["granted_s"] is not None:
+            moments = (row["granted_s"], True), (row["ended_s"], False)
             found[pid, visit] += [
-                Event(granted_s, granted_s, TokenChange(queue, is_taken=True)),
-                Event(ended_s, ended_s, TokenChange(queue, is_taken=False)),
+                Event(at_s, at_s, TokenChange(queue, is_taken)) for at_s, is_taken in moments
             ]
     return found
+
+
+def build_call(row: Mapping[str, Any], kept: Sequence[Stretch]) -> ThreadCall:
+    """row: of handovers. kept: stretches of its process in which a thread kept the GIL."""
+    began_s, ended_s = row["began_s"], row["ended_s"]
+    cpu_s = min(ended_s - began_s, to_seconds(row["cpu_s"]) or 0.0)
+    overlaps = {
+        each.key: min(ended_s, each.ended_s) - max(began_s, each.began_s)
+        for each in kept
+        if each.began_s < ended_s and began_s < each.ended_s
+    }
+    return ThreadCall(
+        row["queue"],
+        ended_s - began_s,
+        (row["pid"], row["handover"]),
+        cpu_s,
+        min(cpu_s, sum(overlaps.values())),
+        max(overlaps, key=lambda key: overlaps[key], default=None),
+    )
 
 
 def build_demand(
@@ -197,7 +155,9 @@ def split_at(event: Event, sent_s: Second) -> Iterator[Event]:
         yield event
         return
     for began_s, ended_s in pairwise((event.began_s, sent_s, event.ended_s)):
-        part = replace(block, seconds=ended_s - began_s, began_s=began_s)
+        seconds = ended_s - began_s
+        share = seconds / (event.ended_s - event.began_s)
+        part = replace(block, seconds=seconds, cpu_s=min(seconds, share * block.cpu_s))
         yield Event(began_s, ended_s, part)
 
 
@@ -213,12 +173,6 @@ def join_concurrent(events: Sequence[Event]) -> list[Event]:
         else:
             joined.append(each)
     return joined
-
-
-def list_calls(part: Part) -> tuple[ThreadCall, ...]:
-    if isinstance(part, ConcurrentCalls):
-        return part.calls
-    return (part,) if isinstance(part, ThreadCall) else ()
 
 
 def list_parts(events: Sequence[Event], arrived_s: Second, cpu_s: Second) -> Iterator[Part]:

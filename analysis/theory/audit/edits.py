@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from analysis.theory.audit.demands import (
+from analysis.theory.audit.parts import (
     AwaitedTime,
     ConcurrentCalls,
     Key,
@@ -12,6 +12,7 @@ from analysis.theory.audit.demands import (
     Part,
     ThreadCall,
     VisitDemand,
+    list_calls,
 )
 from scenarios.units import Second
 
@@ -32,10 +33,10 @@ class NoEdit:
 
 @dataclass(frozen=True, slots=True)
 class CpuEdit:
-    """As if what the loop computes took no time."""
+    """As if what is computed under the GIL took no time."""
 
     def apply(self, visit: VisitDemand) -> VisitDemand:
-        return replace(visit, cpu_s=0.0)
+        return visit.scale_cpu(0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +51,18 @@ class BlockEdit:
         return replace(visit, parts=parts)
 
     def _edit(self, part: Part) -> Iterator[Part]:
+        if isinstance(part, ThreadCall) and part.stretch in self.seconds:
+            yield ThreadCall(ELSEWHERE, part.seconds, part.handover)
+            return
         if not isinstance(part, LoopBlock) or part.stretch not in self.seconds:
             yield part
             return
         moved_s = min(part.seconds, self.seconds[part.stretch])
         if self.becomes is not None:
             yield self.becomes(replace(part, seconds=moved_s))
-        if part.seconds > moved_s:
-            yield replace(part, seconds=part.seconds - moved_s)
+        left_s = part.seconds - moved_s
+        if left_s > 0:
+            yield replace(part, seconds=left_s, cpu_s=min(left_s, part.cpu_s))
 
 
 def await_block(block: LoopBlock) -> Part:
@@ -77,7 +82,8 @@ class CallEdit:
     computing: bool = False
 
     def apply(self, visit: VisitDemand) -> VisitDemand:
-        cpu_s = sum(each.seconds for each in list_thread_calls(visit) if self._is_one(each))
+        calls = (call for each in visit.parts for call in list_calls(each))
+        cpu_s = sum(each.seconds for each in calls if self._is_one(each))
         parts = tuple(part for each in visit.parts for part in self._edit(each))
         return replace(visit, parts=parts, cpu_s=visit.cpu_s + (cpu_s if self.computing else 0.0))
 
@@ -101,14 +107,6 @@ class CallEdit:
             yield ConcurrentCalls(left)
         elif not self.computing:
             yield AwaitedTime(max(each.seconds for each in calls))
-
-
-def list_thread_calls(visit: VisitDemand) -> Iterator[ThreadCall]:
-    for part in visit.parts:
-        if isinstance(part, ThreadCall):
-            yield part
-        elif isinstance(part, ConcurrentCalls):
-            yield from part.calls
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,9 +23,7 @@ def fit_cpu_to_clock(
     return replace(
         service,
         demands={
-            route: tuple(
-                replace(each, cpu_s=each.cpu_s * factors.get(route, usual)) for each in visits
-            )
+            route: tuple(each.scale_cpu(factors.get(route, usual)) for each in visits)
             for route, visits in service.demands.items()
         },
     )
@@ -41,7 +39,8 @@ def measure_factors(
         if len(measured) != 1:
             continue
         (seen,), (said,) = measured, simulate_levels(service, plan_load(phase, evidence))
-        cpu_s = service.demands[seen.route][0].cpu_s
+        visits = service.demands[seen.route]
+        cpu_s = sum(each.computing_s for each in visits) / len(visits)
         if said.rps * cpu_s >= FULL * evidence.count_processes():
             factors[seen.route] = said.rps / seen.rps
     return factors

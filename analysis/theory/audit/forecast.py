@@ -9,10 +9,10 @@ from typing import Literal
 from analysis.findings import AuditEvidence, AuditFinding, AuditFindings
 from analysis.findings.remedies import RouteLevel
 from analysis.theory.audit.changes import ServiceChange, find_change, list_stretches
-from analysis.theory.audit.demands import Demands
 from analysis.theory.audit.edits import CpuEdit
 from analysis.theory.audit.load import MeasuredService, PhaseLoad, summarize_levels
 from analysis.theory.audit.model import AuditModel
+from analysis.theory.audit.parts import Demands
 from analysis.theory.audit.simulation import SimulatedPhase, UserPlan, simulate_steady_state
 from scenarios.units import Second
 
@@ -145,7 +145,7 @@ def list_causes(phase: SimulatedPhase, audited: AuditedService) -> Iterator[Wait
     for (queue, route), seconds in phase.ledger.queue_s.items():
         queues[queue][route] = seconds
     for queue, by_route in queues.items():
-        capacity = audited.model.service.capacities[queue]
+        capacity = audited.model.service.limits.capacities[queue]
         cause = build_cause("queue", by_route, requests)
         found = find_queue_wait(queue, audited.found)
         yield replace(cause, queue=queue, capacity=capacity, finding=found)

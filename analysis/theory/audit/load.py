@@ -9,9 +9,11 @@ import polars as pl
 from analysis.findings.evidence import AuditEvidence
 from analysis.findings.remedies import RouteLevel
 from analysis.stats.quantiles import estimate_quantile
-from analysis.theory.audit.demands import Demands, measure_demands
+from analysis.theory.audit.demands import measure_demands
+from analysis.theory.audit.parts import Demands
 from analysis.theory.audit.programs import build_program
 from analysis.theory.audit.simulation import ServiceModel, UserPlan, simulate_phase
+from analysis.theory.audit.stations import ServiceLimits
 from records.audit import Phase
 from scenarios.units import Second
 
@@ -23,14 +25,14 @@ POOL_TOKENS = 40.0
 
 @dataclass(frozen=True, slots=True)
 class MeasuredService:
-    """demands: of requests. capacities: of queues for threads, in each process."""
+    """demands: of requests. limits: of each process."""
 
     demands: Demands
-    capacities: Mapping[str, float]
+    limits: ServiceLimits
 
     def build_model(self) -> ServiceModel:
         programs = {route: tuple(map(build_program, each)) for route, each in self.demands.items()}
-        return ServiceModel(programs, self.capacities)
+        return ServiceModel(programs, self.limits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +45,12 @@ class PhaseLoad:
     users: int
 
 
-def measure_service(evidence: AuditEvidence) -> MeasuredService:
-    """Of a queue's capacities, the last that is known."""
+def measure_service(evidence: AuditEvidence, cores: int) -> MeasuredService:
+    """Of a queue's capacities, the last that is known. cores: of the machine."""
     known = evidence.handovers.drop_nulls(["queue", "capacity"]).sort("asked_s")
     rows = known.group_by("queue", maintain_order=True).agg(pl.col("capacity").last())
     capacities = {"anyio": POOL_TOKENS, **dict(rows.iter_rows())}
-    return MeasuredService(measure_demands(evidence), capacities)
+    return MeasuredService(measure_demands(evidence), ServiceLimits(capacities, cores=cores))
 
 
 def plan_load(phase: Phase, evidence: AuditEvidence) -> PhaseLoad:
@@ -60,9 +62,17 @@ def plan_load(phase: Phase, evidence: AuditEvidence) -> PhaseLoad:
     for _, mine in sorted(rows.partition_by("user", as_dict=True).items()):
         gaps_s = (mine["started_s"].shift(-1) - mine["ended_s"]).drop_nulls().clip(lower_bound=0.0)
         pids = mine["pid"].drop_nulls().mode().to_list()
-        plans.append(UserPlan(tuple(mine["route"]), tuple(gaps_s) or (0.0,), min(pids, default=0)))
+        routes = find_cycle(tuple(mine["route"]))
+        plans.append(UserPlan(routes, tuple(gaps_s) or (0.0,), min(pids, default=0)))
     length_s = max(rows["started_s"], default=0.0) - phase.began_s
     return PhaseLoad(tuple(plans), length_s, phase.users)
+
+
+def find_cycle(routes: tuple[str, ...]) -> tuple[str, ...]:
+    """What is asked again and again. The last round may be cut short, and would count too much."""
+    lengths = range(1, len(routes) + 1)
+    length = next(each for each in lengths if routes[each:] == routes[:-each])
+    return routes[:length]
 
 
 def simulate_levels(service: MeasuredService, load: PhaseLoad) -> tuple[RouteLevel, ...]:

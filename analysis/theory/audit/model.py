@@ -2,13 +2,13 @@
 does not predicts nothing."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
-from analysis.findings.evidence import AuditEvidence, compute_once
+from analysis.findings.evidence import AuditEvidence
 from analysis.findings.remedies import RouteLevel
-from analysis.theory.audit.check import MIDDLE, QUANTILES, find_difference, measure_routes
+from analysis.theory.audit.check import MIDDLE, find_difference, measure_routes
 from analysis.theory.audit.fit_cpu import fit_cpu_to_clock
 from analysis.theory.audit.load import (
     MeasuredService,
@@ -17,6 +17,7 @@ from analysis.theory.audit.load import (
     plan_load,
     simulate_levels,
 )
+from analysis.theory.audit.stations import ServiceLimits
 from records.audit import Phase
 
 MOST_FAILED = 0.01
@@ -36,30 +37,46 @@ class AuditModel:
     reason: str | None = None
 
 
-@compute_once
-def build_audit_model(evidence: AuditEvidence) -> AuditModel:
+def build_audit_model(evidence: AuditEvidence, cores: int) -> AuditModel:
+    """cores: of the machine. Nobody knows which code of threads lets go of the GIL: that it needs
+    it is tried first, then the contrary."""
     phases = list(list_loaded_phases(evidence))
     if not phases:
-        return AuditModel(MeasuredService({}, {}), PhaseLoad((), 0.0, 0), reason=NO_CLIENTS)
-    service, load = measure_service(evidence), plan_load(phases[0], evidence)
+        nothing = MeasuredService({}, ServiceLimits({}))
+        return AuditModel(nothing, PhaseLoad((), 0.0, 0), reason=NO_CLIENTS)
+    service, load = measure_service(evidence, cores), plan_load(phases[0], evidence)
     reason = find_gap(phases[0], service, evidence)
     if reason is not None:
         return AuditModel(service, load, reason=reason)
-    service = fit_cpu_to_clock(service, phases, evidence)
-    reason = next(describe_differences(phases, service, evidence), None)
-    return AuditModel(service, load, simulate_levels(service, load), reason)
+    for needs_gil in (True, False):
+        limits = replace(service.limits, threads_need_gil=needs_gil)
+        fitted = fit_cpu_to_clock(replace(service, limits=limits), phases, evidence)
+        levels = simulate_levels(fitted, load)
+        measured = list(measure_routes(phases[0], evidence))
+        difference = describe_difference(phases[0], find_difference(measured, levels))
+        difference = difference or check_alone(phases[1:], fitted, evidence)
+        if difference is None:
+            return AuditModel(fitted, load, levels)
+        reason = reason or difference
+    return AuditModel(service, load, reason=reason)
 
 
-def describe_differences(
+def check_alone(
     phases: Sequence[Phase], service: MeasuredService, evidence: AuditEvidence
-) -> Iterator[str]:
-    """Of routes that are alone, no 99th percentile counts: nothing is said of theirs."""
+) -> str | None:
+    """Of routes that are asked alone, no 99th percentile counts: nothing is said of theirs."""
     for phase in phases:
         levels = simulate_levels(service, plan_load(phase, evidence))
-        shares = tuple(QUANTILES) if phase is phases[0] else MIDDLE
-        difference = find_difference(list(measure_routes(phase, evidence)), levels, shares)
+        difference = find_difference(list(measure_routes(phase, evidence)), levels, MIDDLE)
         if difference is not None:
-            yield f"the model does not know this service: in the phase {phase.name}, {difference}"
+            return describe_difference(phase, difference)
+    return None
+
+
+def describe_difference(phase: Phase, difference: str | None) -> str | None:
+    if difference is None:
+        return None
+    return f"the model does not know this service: in the phase {phase.name}, {difference}"
 
 
 def list_loaded_phases(evidence: AuditEvidence) -> Iterator[Phase]:

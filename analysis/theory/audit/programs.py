@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from analysis.theory.audit.demands import (
+from analysis.theory.audit.parts import (
     AnswerSent,
     AwaitedTime,
     ConcurrentCalls,
@@ -21,6 +21,7 @@ from analysis.theory.audit.steps import (
     SendAnswer,
     Step,
     TakeToken,
+    ThreadCpu,
 )
 from scenarios.units import Second
 
@@ -60,13 +61,14 @@ def is_loopless(queue: str) -> bool:
     return queue.startswith(LOOPLESS)
 
 
-def lengthen(turn: LoopTurn, seconds: Second) -> LoopTurn:
-    return replace(turn, seconds=turn.seconds + seconds)
+def lengthen(turn: LoopTurn, cpu_s: Second) -> LoopTurn:
+    return replace(turn, cpu_s=turn.cpu_s + cpu_s)
 
 
 def block_turn(turn: LoopTurn, block: LoopBlock) -> LoopTurn:
-    site = block.stretch if block.seconds > turn.seconds else turn.site
-    return replace(lengthen(turn, block.seconds), site=site)
+    site = block.stretch if block.seconds > turn.cpu_s + turn.seconds else turn.site
+    waited_s = block.seconds - block.cpu_s
+    return replace(lengthen(turn, block.cpu_s), seconds=turn.seconds + waited_s, site=site)
 
 
 def call_thread(call: ThreadCall) -> Iterator[Step]:
@@ -74,10 +76,22 @@ def call_thread(call: ThreadCall) -> Iterator[Step]:
     for a token and once after it has it, and keeps the token until the request goes on. An
     executor's threads take their work themselves."""
     if is_loopless(call.queue):
-        yield from (TakeToken(call.queue), Pause(call.seconds), ReturnToken(call.queue))
+        yield TakeToken(call.queue)
+        yield from run_in_thread(call)
+        yield ReturnToken(call.queue)
     else:
-        yield from (LoopTurn(), TakeToken(call.queue), LoopTurn(), Pause(call.seconds))
+        yield from (LoopTurn(), TakeToken(call.queue), LoopTurn())
+        yield from run_in_thread(call)
     yield LoopTurn()
+
+
+def run_in_thread(call: ThreadCall) -> Iterator[Step]:
+    """It waits first, as if for an answer, and then computes."""
+    yield Pause(call.seconds - call.cpu_s)
+    if call.kept_s > 0:
+        yield ThreadCpu(call.kept_s, is_kept=True, site=call.stretch)
+    if call.cpu_s > call.kept_s:
+        yield ThreadCpu(call.cpu_s - call.kept_s)
 
 
 def build_task(call: ThreadCall) -> Program:

@@ -10,7 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import cycle
 
-from analysis.theory.audit.stations import SimulatedClock, SimulatedProcess, WaitLedger
+from analysis.theory.audit.stations import (
+    ServiceLimits,
+    SimulatedClock,
+    SimulatedProcess,
+    WaitLedger,
+)
 from analysis.theory.audit.steps import Program, Step
 from scenarios.units import Second
 
@@ -22,11 +27,10 @@ MOST_SETTLING = 100_000
 
 @dataclass(frozen=True, slots=True)
 class ServiceModel:
-    """programs: of each route, one of which each request draws. capacities: of each queue for
-    threads, in each process."""
+    """programs: of each route, one of which each request draws."""
 
     programs: Mapping[str, tuple[Program, ...]]
-    capacities: Mapping[str, float]
+    limits: ServiceLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +115,7 @@ class PhaseRun:
         self.users_left = len(users)
         for number, each in enumerate(users):
             if each.process not in processes:
-                process = SimulatedProcess(self.clock, self.model.capacities, self.ledger)
+                process = SimulatedProcess(self.clock, self.model.limits, self.ledger)
                 processes[each.process] = process
             user = AskingUser(self, processes[each.process], cycle(each.routes), each.gaps_s)
             self.clock.call_later(self.starting_s * number / len(users), user.ask)

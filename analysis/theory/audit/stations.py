@@ -9,10 +9,21 @@ waits for what stands before it: this is what a blocked loop costs everybody.
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from heapq import heappop, heappush
 
-from analysis.theory.audit.steps import LoopTurn, StretchKey, Visit
+from analysis.theory.audit.steps import SWITCH_S, InterpreterUse, LoopTurn, StretchKey, Visit
 from scenarios.units import Second
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceLimits:
+    """capacities: of each queue for threads, in each process. threads_need_gil: what threads
+    compute is Python, and only one of them computes at a time. cores: of the machine."""
+
+    capacities: Mapping[str, float]
+    threads_need_gil: bool = True
+    cores: int = 1
 
 
 class SimulatedClock:
@@ -33,8 +44,9 @@ class SimulatedClock:
 
 @dataclass(frozen=True, slots=True)
 class WaitLedger:
-    """Seconds that requests waited, together. loop_s: while the loop ran turns of a route, with
-    their site. queue_s: for a token of a queue, by the route that waited."""
+    """Seconds that requests waited, together. loop_s: while the loop ran turns of a route, or an
+    interpreter computed for one, with their site. queue_s: for a token of a queue, by the route
+    that waited."""
 
     loop_s: dict[tuple[str, StretchKey | None], Second] = field(
         default_factory=lambda: defaultdict(float)
@@ -46,9 +58,44 @@ class WaitLedger:
         self.queue_s.clear()
 
 
-class SimulatedLoop:
-    def __init__(self, clock: SimulatedClock, ledger: WaitLedger) -> None:
+class SimulatedInterpreter:
+    """Of some servers, each with a slice for everybody in turn. Of one: the GIL."""
+
+    def __init__(self, clock: SimulatedClock, ledger: WaitLedger, servers: int = 1) -> None:
         self._clock, self._ledger = clock, ledger
+        self._free = servers
+        self._waiting: deque[InterpreterUse] = deque()
+
+    def use(self, usage: InterpreterUse) -> None:
+        self._waiting.append(usage)
+        if self._free:
+            self._free -= 1
+            self._run_next()
+
+    def _run_next(self) -> None:
+        if not self._waiting:
+            self._free += 1
+            return
+        usage = self._waiting.popleft()
+        spent_s = min(usage.seconds, usage.slice_s)
+        usage.seconds -= spent_s
+        self._clock.call_later(spent_s, partial(self._end_slice, usage, spent_s))
+
+    def _end_slice(self, usage: InterpreterUse, spent_s: Second) -> None:
+        waited_s = spent_s * len(self._waiting)
+        self._ledger.loop_s[usage.route, usage.site] += waited_s
+        if usage.seconds > 0:
+            self._waiting.append(usage)
+        else:
+            usage.end()
+        self._run_next()
+
+
+class SimulatedLoop:
+    def __init__(
+        self, clock: SimulatedClock, ledger: WaitLedger, interpreter: SimulatedInterpreter
+    ) -> None:
+        self._clock, self._ledger, self._interpreter = clock, ledger, interpreter
         self._ready: deque[tuple[Visit, LoopTurn]] = deque()
         self._polled: deque[tuple[Visit, LoopTurn]] = deque()
         self._left = 0
@@ -80,7 +127,20 @@ class SimulatedLoop:
         visit, turn = self._running = self._ready.popleft()
         if turn.gives_back is not None:
             visit.process.queues[turn.gives_back].take_back()
-        self._clock.call_later(turn.seconds, self._end_turn)
+        if turn.cpu_s > 0:
+            wait = partial(self._wait, turn)
+            usage = InterpreterUse(visit.route, turn.site, turn.cpu_s, SWITCH_S, wait)
+            self._interpreter.use(usage)
+        else:
+            self._wait(turn)
+
+    def _wait(self, turn: LoopTurn) -> None:
+        if turn.seconds > 0:
+            self._clock.call_later(turn.seconds, self._end_turn)
+        elif turn.cpu_s > 0:
+            self._end_turn()
+        else:  # never at once: a long line of such turns would be as deep a stack
+            self._clock.call_later(0.0, self._end_turn)
 
     def _end_turn(self) -> None:
         """What the turn does at its end may make the next ones ready: it is still running."""
@@ -121,11 +181,15 @@ class SimulatedQueue:
 
 
 class SimulatedProcess:
-    def __init__(
-        self, clock: SimulatedClock, capacities: Mapping[str, float], ledger: WaitLedger
-    ) -> None:
+    """for_threads: where threads compute: with the loop, where they need the GIL."""
+
+    def __init__(self, clock: SimulatedClock, limits: ServiceLimits, ledger: WaitLedger) -> None:
         self.clock = clock
-        self.loop = SimulatedLoop(clock, ledger)
+        self.interpreter = self.for_threads = SimulatedInterpreter(clock, ledger)
+        if not limits.threads_need_gil:
+            self.for_threads = SimulatedInterpreter(clock, ledger, limits.cores)
+        self.loop = SimulatedLoop(clock, ledger, self.interpreter)
         self.queues = {
-            name: SimulatedQueue(name, each, clock, ledger) for name, each in capacities.items()
+            name: SimulatedQueue(name, each, clock, ledger)
+            for name, each in limits.capacities.items()
         }

@@ -1,6 +1,6 @@
 """What a request does in simulated time."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -9,8 +9,23 @@ from scenarios.units import Second
 if TYPE_CHECKING:
     from analysis.theory.audit.stations import SimulatedProcess
 
+SWITCH_S: Second = 0.005
+"""After which the interpreter passes the GIL on (sys.getswitchinterval)."""
+
 StretchKey = tuple[int, int]
 """The process, and the number of a stretch in it."""
+
+
+@dataclass(slots=True)
+class InterpreterUse:
+    """Of an interpreter. site: the stretch of an audit that it is. slice_s: after which others
+    come first."""
+
+    route: str
+    site: StretchKey | None
+    seconds: Second
+    slice_s: Second
+    end: Callable[[], None]
 
 
 class Visit(Protocol):
@@ -35,10 +50,12 @@ class Step(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LoopTurn:
-    """seconds: for which the loop's thread does nothing else. is_polled: a socket or a timer makes
-    it ready, not other code. gives_back: the queue whose token it returns when it begins.
-    site: the stretch of an audit that is most of it."""
+    """cpu_s: that it computes, under the GIL; seconds: for which it then waits, and the loop's
+    thread does nothing else. is_polled: a socket or a timer makes it ready, not other code.
+    gives_back: the queue whose token it returns when it begins. site: the stretch of an audit that
+    is most of it."""
 
+    cpu_s: Second = 0.0
     seconds: Second = 0.0
     is_polled: bool = False
     gives_back: str | None = None
@@ -57,6 +74,25 @@ class Pause:
 
     def begin(self, visit: "Visit") -> bool:
         visit.process.clock.call_later(self.seconds, visit.advance)
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadCpu:
+    """A thread computes. is_kept: a C function, which passes the GIL to nobody. site: the stretch
+    of an audit in which it did so."""
+
+    seconds: Second
+    is_kept: bool = False
+    site: StretchKey | None = None
+
+    def begin(self, visit: "Visit") -> bool:
+        process = visit.process
+        interpreter = process.interpreter if self.is_kept else process.for_threads
+        slice_s = self.seconds if self.is_kept else SWITCH_S
+        interpreter.use(
+            InterpreterUse(visit.route, self.site, self.seconds, slice_s, visit.advance)
+        )
         return False
 
 
