@@ -15,6 +15,7 @@ from analysis.report.findings_table import (
     count_hidden,
     find_worst,
     list_notices,
+    take_turns,
     write_answer,
     write_notices,
 )
@@ -35,7 +36,7 @@ SCREEN_LINES = 30
 CLOSING_LINES = 3
 """That come after it, and say where the files are."""
 MOST_ROUTES = 6
-LEAST_ROWS = 3
+LEAST_ROWS = 4
 """Findings that are shown even where there is no room."""
 ESSENTIAL = ("NOT_ATTACHED", "NOT_RECORDED", "RECORDING_STOPPED", "INTERRUPTED", "NO_CLOCKS")
 """Notices of what the whole answer lacks."""
@@ -103,10 +104,12 @@ def choose_rows(
     if screen.take(sum(map(len, rows))):
         return list(shown), rows
     screen.take(2 - hidden)
-    for place, lines in enumerate(rows):
-        if not screen.take(len(lines)) and place >= LEAST_ROWS:
-            return list(shown[:place]), rows[:place]
-    return list(shown), rows
+    kept = list[int]()
+    for place in take_turns(shown):
+        if not screen.take(len(rows[place])) and len(kept) >= LEAST_ROWS:
+            break
+        kept.append(place)
+    return [shown[place] for place in sorted(kept)], [rows[place] for place in sorted(kept)]
 
 
 class FindingTexts:

@@ -55,12 +55,22 @@ def find_worst(found: AuditFindings) -> AuditFinding | None:
     return choose_worst(grave) if grave else None
 
 
+def take_turns(found: Sequence[AuditFinding]) -> list[int]:
+    """Their places: the first of each kind before the second of any."""
+    codes, turns = Counter[str](), list[int]()
+    for each in found:
+        turns.append(codes[each.code])
+        codes[each.code] += 1
+    return sorted(range(len(turns)), key=lambda place: (turns[place], place))
+
+
 def choose_shown(found: AuditFindings, verbose: bool) -> list[AuditFinding]:
     """What is for information comes last."""
     grave, minor = split_grave(found)
     if verbose:
         return grave + minor
-    codes, shown = Counter[str](), grave[:MOST_SHOWN]
+    codes = Counter[str]()
+    shown = [grave[place] for place in sorted(take_turns(grave)[:MOST_SHOWN])]
     for each in minor:
         codes[each.code] += 1
         if codes[each.code] <= MOST_OF_CODE:

@@ -21,7 +21,7 @@ from analysis.report.findings_screen import (
 from analysis.report.table import WIDTH
 from records.audit import Phase
 from tests.unit.audit_samples import AuditBuilder, endpoint, library
-from tests.unit.finding_samples import SampleFinding
+from tests.unit.finding_samples import SampleFinding, SamplePoolWait
 
 CURE = Cure("main.py", 3, ("    time.sleep(1)",), ("    await asyncio.sleep(1)",), "Await it.")
 LONG = "Requests wait, and this sentence says why, in many words, so that it takes two lines or so."
@@ -49,11 +49,11 @@ def list_shown(lines: Sequence[str], findings: int) -> list[int]:
     return [place for place in range(findings) if any(f"main.py:{place} pay" in x for x in lines)]
 
 
-@given(st.integers(0, 15), st.integers(0, 8), st.integers(16, 40))
+@given(st.integers(0, 15), st.integers(0, 8), st.integers(17, 40))
 def test_what_has_room_is_shown_and_the_rest_is_counted(
     findings: int, notices: int, room: int
 ) -> None:
-    """16 lines are enough for the headings, three findings, how many more there are, the notices'
+    """17 lines are enough for the headings, four findings, how many more there are, the notices'
     number, and the answer with its cure."""
     lines = render_findings(build_found(findings, notices), WIDTH, room=room)
     assert len(lines) <= room
@@ -79,6 +79,18 @@ def test_the_worst_has_its_sentence_before_others_have_theirs() -> None:
         assert not long or 0 in long
     everything = render_findings(order, WIDTH)
     assert all(any(f"/pay/{each}: Requests" in line for line in everything) for each in range(4))
+
+
+def test_the_worst_of_each_kind_is_shown_before_the_second_of_any() -> None:
+    found = build_found(30)
+    wait = SamplePoolWait(
+        severity="error", confidence="high", file="main.py", line=77, function="pay", seconds=0.5
+    )
+    both = replace(found, findings=(*found.findings, wait))
+    for room in (16, 30, 99):
+        lines = render_findings(both, WIDTH, room=room)
+        assert any("main.py:77 pay" in line for line in lines)
+        assert list_shown(lines, 30)[:3] == [0, 1, 2]
 
 
 def test_what_the_answer_lacks_is_said_in_any_case() -> None:
