@@ -17,6 +17,7 @@ from typing import Protocol, cast
 from .attach_report import (
     DIRECTORY_VARIABLE,
     NO_ASGI_APPS,
+    RSGI,
     STARLETTE,
     AttachReport,
     describe_server,
@@ -164,6 +165,22 @@ def hook_granian(module: ModuleType) -> None:
 
     vars(module)["_callback_wrapper"] = attach_and_wrap
     module.LifespanProtocol.__init__ = attach_and_init
+
+
+def hook_granian_rsgi(module: ModuleType) -> None:
+    """What it calls by its own protocol, which it does unless asked otherwise, gets no ASGI scope:
+    it stays as it is, and is reported."""
+    find = module._callbacks_from_target
+
+    @functools.wraps(find)
+    def report_and_find(app: object) -> object:
+        with keep_from_app("report"):
+            directory = Path(os.environ[DIRECTORY_VARIABLE])
+            report = AttachReport(directory, app, describe_server("granian"), "granian.rsgi")
+            report.update(kind=RSGI)
+        return find(app)
+
+    vars(module)["_callbacks_from_target"] = report_and_find
 
 
 def hook_starlette(module: ModuleType) -> None:

@@ -15,8 +15,8 @@ from . import gil
 
 DIRECTORY_VARIABLE = "ASGI_PROBE_DIR"
 BY_HAND, STARLETTE = "by hand", "starlette.applications.Starlette.__call__"
-ASGI, ASGI_2, WSGI, FACTORY, NOTHING, UNKNOWN = (
-    "asgi", "asgi2", "wsgi", "factory", "not callable", "unknown",
+ASGI, ASGI_2, WSGI, RSGI, FACTORY, NOTHING, UNKNOWN = (
+    "asgi", "asgi2", "wsgi", "rsgi", "factory", "not callable", "unknown",
 )  # fmt: skip
 NO_ASGI_APPS = (WSGI, FACTORY, NOTHING)
 LOADED, STARTING, STARTED = "loaded", "starting", "started"
@@ -48,7 +48,7 @@ class AttachReport:
             "folder": str(Path.cwd()),
             "listens": [],
             "reloads": False,
-            "tls": False,
+            "tls": None,
             "state": LOADED,
         }
         gil.observers.append(self.update)

@@ -20,6 +20,7 @@ SERVERS = {
     "gunicorn.workers.gasgi": "hook_gunicorn",
     "hypercorn.utils": "hook_hypercorn",
     "granian.asgi": "hook_granian",
+    "granian.rsgi": "hook_granian_rsgi",
     "starlette.applications": "hook_starlette",
 }
 """The function in `asgi_probe.attach` that hooks the app where the module's server loads it."""

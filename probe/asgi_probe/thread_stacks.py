@@ -1,5 +1,5 @@
-"""Where all threads of the pools stand while calls wait for a thread, or a request is old: read by
-the watchdog, at a modest rate."""
+"""Where all threads of the pools stand, and the loop's where it waits for one of them, while calls
+wait for a thread, or a request is old: read by the watchdog, at a modest rate."""
 
 from __future__ import annotations
 
@@ -98,14 +98,16 @@ class ThreadStackLog:
         before, self._standing = self._standing, {}
         for thread in threading.enumerate():
             ident, native = thread.ident, thread.native_id
-            if not ident or not native or ident == own or native == self._recorder.loop_thread_id:
+            if not ident or not native or ident == own:
                 continue
-            work = find_work(ident)
-            if work == NO_WORK and classify_thread(thread.name) not in POOL_KINDS:
+            is_loop, work = native == self._recorder.loop_thread_id, find_work(ident)
+            if work == NO_WORK and not is_loop and classify_thread(thread.name) not in POOL_KINDS:
                 continue
             standing = self._read_thread(ident, work, before.get(ident))
-            if standing is not None and find_work(ident) == work:  # it has not gone on meanwhile
-                self._standing[ident] = standing
+            if standing is None or find_work(ident) != work:  # it has gone on meanwhile
+                continue
+            self._standing[ident] = standing
+            if not is_loop or standing.waits_for is not None:  # an idle loop waits for its sockets
                 self._write(now_s, native, standing)
         return len(self._standing)
 

@@ -17,6 +17,7 @@ from scenarios.units import Second
 from stress.audit.attach_errors import (
     build_end_error,
     build_late_error,
+    build_tls_error,
     build_unattached_error,
     build_unreachable_error,
     build_worker_error,
@@ -27,7 +28,7 @@ from stress.audit.attach_errors import (
 from stress.audit.audited_app import DIRECTORY_VARIABLE, AuditedApp
 from stress.audit.command import AuditedCommand, reject_command
 from stress.audit.last_words import find_exception, read_last_lines
-from stress.audit.listening import Listener, build_url, list_listeners
+from stress.audit.listening import Listener, build_url, list_listeners, speaks_tls
 from stress.audit.reports import SETTLED_S, STARTED, ProcessReport, read_reports
 from stress.interruption import Interruption
 from stress.places import PROBE_FOLDER, put_probe_first
@@ -88,6 +89,8 @@ def wait_until_served(app: AuditedApp, interruption: Interruption, port: int | N
         look.note({each.pid for each in processes}, list_listeners(processes), reports)
         if look.is_ready():
             app.url = find_url(app.command, look.listeners, reports, port)
+            if any(each.tls is None for each in reports) and speaks_tls(app.url):
+                raise build_tls_error()
             return
         if look.count_ended() > WORKERS_LOST and find_exception(read_last_lines(app.process.log)):
             raise build_worker_error(app.command, app.process.log)

@@ -42,6 +42,11 @@ def reject_reports(command: AuditedCommand, reports: Iterable[ProcessReport]) ->
                 f"{each.app} is a WSGI app: an audit looks at the event loop of an ASGI app, and "
                 "this one has none"
             )
+        if each.kind == "rsgi":
+            raise UserError(
+                f"{each.server} calls the app by RSGI, which is not ASGI: start it with "
+                "--interface asgi"
+            )
         if each.kind == "factory":
             raise UserError(f"{each.app} takes no argument, so it is a factory: {HOW_FACTORY}")
         if each.kind == "not callable":
@@ -51,7 +56,11 @@ def reject_reports(command: AuditedCommand, reports: Iterable[ProcessReport]) ->
                 "the server restarts the app while it is measured: start it without reload"
             )
         if each.tls:
-            raise UserError("an audit asks over plain HTTP: start the server without TLS")
+            raise build_tls_error()
+
+
+def build_tls_error() -> UserError:
+    return UserError("an audit asks over plain HTTP: start the server without TLS")
 
 
 def build_end_error(command: AuditedCommand, log: Path, code: int) -> UserError:

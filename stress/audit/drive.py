@@ -9,7 +9,7 @@ from scenarios.units import Second
 from stress.audit.ask import RequestPlan
 from stress.audit.client import run_in_loop
 from stress.audit.drive_locustfile import drive_locustfile
-from stress.audit.driven import AuditLoad, Driven, Show, build_asked_table
+from stress.audit.driven import APP_ENDED, AuditLoad, Driven, Show, build_asked_table
 from stress.audit.load_driver import LoadDriver
 from stress.interruption import CellInterruptedError, Interruption
 
@@ -17,7 +17,6 @@ __all__ = ["AuditLoad", "Driven", "drive_requests"]
 
 LATE_S: Second = 0.1
 OWN_TRAFFIC = "your own traffic"
-APP_ENDED = "the app ended by itself"
 FOREVER_S: Second = 1e9
 
 
@@ -34,7 +33,7 @@ def drive_requests(
     if plan.is_own_traffic:
         return await_own_traffic(load, interruption, show, is_alive)
     if plan.locustfile is not None:
-        return drive_locustfile(url, plan, load, interruption, show)
+        return drive_locustfile(url, plan, load, interruption, show, is_alive)
     if not plan.asks:
         raise UserError("Nothing is to be asked: name a request with --request 'GET /items/1'")
     driver = LoadDriver(url, plan, load, show)

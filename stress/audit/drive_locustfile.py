@@ -4,6 +4,7 @@ import json
 import math
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
 
@@ -11,7 +12,7 @@ from records.audit import Phase
 from scenarios.errors import UserError, build_cannot_run_error
 from scenarios.units import Second
 from stress.audit.ask import RequestPlan
-from stress.audit.driven import AuditLoad, Driven, Row, Show, build_asked_table
+from stress.audit.driven import APP_ENDED, AuditLoad, Driven, Row, Show, build_asked_table
 from stress.audit.routes import find_route
 from stress.interruption import CellInterruptedError, Interruption
 from stress.plan import Command
@@ -45,23 +46,22 @@ def build_locust_command(url: str, locustfile: Path, load: AuditLoad, rows: Path
 
 
 def drive_locustfile(
-    url: str, plan: RequestPlan, load: AuditLoad, interruption: Interruption, show: Show
+    url: str,
+    plan: RequestPlan,
+    load: AuditLoad,
+    interruption: Interruption,
+    show: Show,
+    is_alive: Callable[[], bool],
 ) -> Driven:
-    """What was measured is returned also where the load was interrupted. Raises UserError."""
+    """What was measured is returned also where the load was interrupted or the app ended. Raises
+    UserError."""
     assert plan.locustfile is not None
     show(f"Locust runs {plan.locustfile.name} for {math.ceil(load.duration_s)} s.")
-    interrupted = None
     with tempfile.TemporaryDirectory(prefix="study-audit-") as folder:
         rows_file = Path(folder) / "rows.jsonl"
         process = Process("locustfile", Path(folder) / "locust.log")
-        try:
-            process.start(build_locust_command(url, plan.locustfile, load, rows_file))
-            limit_s = load.duration_s + load.timeout_s + GRACE_S
-            interruption.poll(lambda: process.get_exit_code() is not None, limit_s)
-        except CellInterruptedError as error:
-            interrupted = str(error)
-        finally:
-            process.end(END_S)
+        command = build_locust_command(url, plan.locustfile, load, rows_file)
+        interrupted = run_locust(process, command, load, interruption, is_alive)
         rows = read_rows(rows_file, plan, load.t0_s)
         if not rows and interrupted is None:
             raise build_cannot_run_error(
@@ -71,6 +71,25 @@ def drive_locustfile(
     began_s = min((started_s for *_, started_s, _, _, _, _ in rows), default=ended_s)
     phase = Phase(PHASE, began_s, ended_s, load.users)
     return Driven(build_asked_table(rows), (phase,), interrupted=interrupted)
+
+
+def run_locust(
+    process: Process,
+    command: Command,
+    load: AuditLoad,
+    interruption: Interruption,
+    is_alive: Callable[[], bool],
+) -> str | None:
+    """Why it ended before its time; None where it did not."""
+    limit_s = load.duration_s + load.timeout_s + GRACE_S
+    try:
+        process.start(command)
+        interruption.poll(lambda: process.get_exit_code() is not None or not is_alive(), limit_s)
+    except CellInterruptedError as error:
+        return str(error)
+    finally:
+        process.end(END_S)
+    return None if is_alive() else APP_ENDED
 
 
 def read_rows(file: Path, plan: RequestPlan, t0_s: float) -> list[Row]:

@@ -11,6 +11,7 @@ from scenarios.units import Second
 Row = tuple[str, int, int, str, str, float, float | None, int | None, str | None, int]
 """As ASKED has it."""
 Show = Callable[[str], None]
+APP_ENDED = "the app ended by itself"
 
 
 @dataclass(frozen=True, slots=True)

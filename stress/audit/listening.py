@@ -2,8 +2,10 @@
 
 import contextlib
 import socket
+import ssl
 from collections.abc import Iterable
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import psutil
 
@@ -43,3 +45,19 @@ def build_url(listeners: Iterable[Listener]) -> str | None:
         with contextlib.suppress(OSError), socket.create_connection(address, CONNECT_WITHIN_S):
             return f"http://{f'[{host}]' if ':' in host else host}:{address[1]}"
     return None
+
+
+def speaks_tls(url: str) -> bool:
+    """Whether what listens there answers a TLS handshake; a plain HTTP server refuses it."""
+    place = urlsplit(url)
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # nothing is sent inside it
+    address = place.hostname or "", place.port or 0
+    try:
+        with socket.create_connection(address, CONNECT_WITHIN_S) as plain:
+            context.wrap_socket(plain).close()
+    except ssl.SSLError as error:  # an alert is TLS, too: it wants a client's certificate
+        return "ALERT" in (error.reason or "")
+    except OSError:
+        return False
+    return True

@@ -23,10 +23,11 @@ from stress.audit.client import Answer, ReadLimits, open_session, send
 from stress.audit.driven import AuditLoad, Row, Show
 from stress.audit.first_answers import judge_first_answer
 from stress.audit.schedule import PlannedPhase, format_users, plan_phases
+from stress.interruption import CellInterruptedError
 
 FIRST_REST_S: Second = 3.0
 """A stream that has not ended so long after its first byte is taken for endless."""
-FIRST_PHASE, BEFORE_PHASE = "first requests", "--before"
+FIRST_PHASE, BEFORE_PHASE, CHECK_PHASE = "first requests", "--before", "does it still answer"
 BACKGROUND_EVERY_S: Second = 0.1
 AFTER_FAILURE_S: Second = 0.1
 """A user whose request failed without an answer waits so long: a server that is gone is not
@@ -134,6 +135,7 @@ class LoadDriver:
         for each in planned:
             self.show(f"{each.name}: {each.length_s:.1f} s")
             await self._run_phase(each)
+            await self._check_answers(each, asks)
 
     async def _run_phase(self, phase: PlannedPhase) -> None:
         began_s = monotonic()
@@ -145,6 +147,26 @@ class LoadDriver:
             if phase.has_background:
                 group.create_task(self._ask_in_background(until_s, phase))
         self._add_phase(phase.name, began_s, phase.users, phase.asks)
+
+    async def _check_answers(self, phase: PlannedPhase, asks: Sequence[Ask]) -> None:
+        """Raises CellInterruptedError where a phase got no answer, and then the cheapest route,
+        which has answered before and is asked alone, gets none either: what is blocked for good
+        would be measured as the latency of every route to come."""
+        ask = self._find_cheapest(asks)
+        answered = [row for row in self.rows if row[7] is not None]
+        if any(row[0] == phase.name for row in answered):
+            return
+        if not any(f"{row[3]} {row[4]}" == ask.name for row in answered):
+            return
+        began_s, timeout_s = monotonic(), self.load.timeout_s
+        self.show(f"{phase.name}: no answer; {ask.name} is asked once more.")
+        answer = await self._send(self.users[-1], ask, CHECK_PHASE, ReadLimits(timeout_s))
+        self._add_phase(CHECK_PHASE, began_s, 1, (ask,))
+        if answer.status is None:
+            raise CellInterruptedError(
+                f"after {phase.name}, your service answers nothing more: {ask.name}, sent alone, "
+                f"got no answer within {timeout_s:g} s"
+            )
 
     async def _ask_until(self, until_s: float, user: SimulatedUser, phase: PlannedPhase) -> None:
         limits = ReadLimits(self.load.timeout_s)

@@ -16,8 +16,9 @@ earlier than this."""
 
 @dataclass(frozen=True, slots=True)
 class ProcessReport:
-    """kind: asgi, asgi2, wsgi, factory, not callable, unknown. listens: host and port of each
-    socket of the ASGI server, where the hook knows them. state: loaded, starting, started."""
+    """kind: asgi, asgi2, wsgi, rsgi, factory, not callable, unknown. listens: host and port of each
+    socket of the ASGI server, where the hook knows them. tls: None where the hook does not know it.
+    state: loaded, starting, started."""
 
     pid: int
     ppid: int
@@ -33,7 +34,7 @@ class ProcessReport:
     folder: str
     listens: tuple[tuple[str, int], ...]
     reloads: bool
-    tls: bool
+    tls: bool | None
     state: str
     written: float = 0.0
     free_threaded: bool = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import queue
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -251,6 +252,23 @@ def test_all_threads_are_read_and_described_from_the_second_look_on(tmp_path: Pa
         assert len({each.thread_id for each in look}) == 4
         assert {each.waits_for for each in look} == {waits_for}
     assert {frame[3] for frame in json.loads(rows[0].stack)} >= {"wait", "get", "_work"}
+
+
+def test_the_loop_is_a_row_where_it_waits_for_something_of_the_process(tmp_path: Path) -> None:
+    shared: queue.Queue[int] = queue.Queue(5)
+    readable, writable = socket.socketpair()
+    with Pool(tmp_path, 1) as pool, stand(shared.get, lambda: shared.put(1)) as waiting:
+        with stand(lambda: readable.recv(1), lambda: writable.send(b"1")) as idle:
+            natives = {each.ident: each.native_id or 0 for each in threading.enumerate()}
+            for at_s, ident in ((10.0, waiting), (20.0, idle)):
+                pool.recorder.loop_thread_id = natives[ident]
+                for now_s in (at_s, at_s + PAIR_S):
+                    pool.log.look(now_s, calls_wait=True)
+        rows = pool.read_rows()
+    readable.close()
+    writable.close()
+    of_loop = [each for each in rows if each.thread_id in (natives[waiting], natives[idle])]
+    assert [(each.at_s, each.waits_for) for each in of_loop] == [(10.0 + PAIR_S, "Queue of 5")]
 
 
 def test_nothing_is_read_without_a_reason(tmp_path: Path) -> None:

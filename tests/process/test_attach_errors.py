@@ -97,6 +97,7 @@ def test_an_app_that_needs_a_variable(served: str, folder: Path) -> None:
         ("-m gunicorn -k asgi factories:create", "factories.create takes no argument", WRONG_USE),
         ("-m uvicorn factories:number", "is no ASGI app, but a builtins.int", WRONG_USE),
         ("-m uvicorn plain:app --uds {folder}/socket", "listens on no TCP port", CANNOT),
+        ("-m granian plain:app --port {port}", "start it with --interface asgi", WRONG_USE),
         ("reloads.py {port}", "restarts the app while it is measured", WRONG_USE),
         ("-I {folder}/other.py {port}", "runs with -I, and so without PYTHONPATH", CANNOT),
         ("-S {folder}/other.py {port}", "runs with -S, and so without sitecustomize", CANNOT),
@@ -110,6 +111,29 @@ def test_the_app_s_own_last_words_are_in_the_line(
     error = fail_to_start(folder, PYTHON, *argv)
     assert says in str(error)
     assert error.exit_code == code
+
+
+TLS = (
+    "-m uvicorn plain:app --port {port} --ssl-keyfile {key} --ssl-certfile {certificate}",
+    "-m gunicorn -k asgi plain:app -b 127.0.0.1:{port} --keyfile {key} --certfile {certificate}",
+    "-m hypercorn plain:app -b 127.0.0.1:{port} --keyfile {key} --certfile {certificate}",
+    "-m granian --interface asgi plain:app --port {port} --ssl-keyfile {key} "
+    "--ssl-certificate {certificate}",
+)
+
+
+@pytest.mark.parametrize("words", TLS)
+def test_a_server_with_tls_is_refused(words: str, folder: Path) -> None:
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
+    subprocess.run(
+        ("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days=2", "-subj=/CN=test",
+         "-keyout", key, "-out", certificate),
+        check=True, capture_output=True,
+    )  # fmt: skip
+    argv = words.format(port=find_free_port(0), key=key, certificate=certificate).split()
+    error = fail_to_start(folder, PYTHON, *argv)
+    assert str(error) == "an audit asks over plain HTTP: start the server without TLS"
+    assert error.exit_code == WRONG_USE
 
 
 def test_another_pythonpath_is_named_and_how_to_attach_by_hand(folder: Path) -> None:

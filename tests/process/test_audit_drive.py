@@ -7,6 +7,7 @@ import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from time import monotonic
 
@@ -275,6 +276,48 @@ def test_a_request_that_is_not_answered_in_time_has_no_end() -> None:
     assert any("did not answer in time; it is driven" in each for each in driven.warnings)
 
 
+def test_a_service_that_answers_nothing_more_ends_the_load() -> None:
+    app, freed = FastAPI(), threading.Event()
+    arrived = count(1)
+
+    @app.get("/ping")
+    async def ping() -> None: ...
+
+    @app.get("/stuck")
+    async def stuck() -> None:
+        if next(arrived) > 1:  # the first request shows nothing of it
+            freed.wait()
+
+    with Service(app).serve() as url:
+        try:
+            _, driven, _ = drive(url, RequestOptions(), timeout_s=0.5)
+        finally:
+            freed.set()
+    assert driven.interrupted == (
+        "after GET /stuck, 1 user, your service answers nothing more: GET /ping, sent alone, got "
+        "no answer within 0.5 s"
+    )
+    assert driven.phases[-1].routes == ("GET /ping",)
+    assert "all routes, 3 users" not in {each.name for each in driven.phases}
+
+
+def test_a_route_that_never_answers_does_not_end_the_load_of_the_others() -> None:
+    app = FastAPI()
+
+    @app.get("/ping")
+    async def ping() -> None: ...
+
+    @app.get("/never")
+    async def never() -> None:
+        await asyncio.sleep(60)
+
+    with Service(app).serve() as url:
+        options = RequestOptions(("GET /ping", "GET /never"))
+        _, driven, _ = drive(url, options, timeout_s=0.3)
+    assert driven.interrupted is None
+    assert driven.phases[-1].name == "all routes, 3 users"
+
+
 @pytest.mark.parametrize("why", ["signal", "app"])
 def test_an_interrupted_load_keeps_what_was_measured(why: str) -> None:
     app, interruption, alive = FastAPI(), Interruption(), [True]
@@ -369,6 +412,20 @@ def test_a_locustfile_of_the_user_is_the_load(tmp_path: Path) -> None:
     assert (driven.rows["ended_s"] > driven.rows["started_s"]).all()
     assert SECRET not in driven.rows.write_csv()
     assert driven.phases[0].began_s <= driven.rows["started_s"].min()  # type: ignore[operator]
+
+
+def test_a_locustfile_s_load_ends_with_the_app(tmp_path: Path) -> None:
+    (tmp_path / "locustfile.py").write_text(LOCUSTFILE)
+    service = Service(build_items_app())
+    with service.serve() as url:
+        options = RequestOptions(drive="locustfile", folder=tmp_path)
+        plan = plan_requests(url, options, Interruption())
+        load = AuditLoad(monotonic(), 2, duration_s=1000.0)
+        driven = drive_requests(
+            url, plan, load, Interruption(), lambda _: None, lambda: len(service.received) < 20
+        )
+    assert driven.interrupted == "the app ended by itself"
+    assert driven.rows.height
 
 
 def test_a_locustfile_that_fails_is_an_error_with_its_last_words(tmp_path: Path) -> None:

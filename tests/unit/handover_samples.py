@@ -24,6 +24,12 @@ TO_THREAD: Sequence[Entry] = (
 APP: Sequence[Entry] = (library("fastapi.routing", "app"), *RUN)
 ENDPOINT = (*TO_THREAD, library("fastapi.routing", "run_endpoint_function"), *APP)
 DEPENDENCY = (*TO_THREAD, library("fastapi.dependencies.utils", "solve_dependencies"), *APP)
+TEARDOWN = (
+    *TO_THREAD,
+    library("fastapi.concurrency", "contextmanager_in_threadpool"),
+    library("contextlib", "__aexit__"),
+    *APP,
+)
 BACKGROUND = (*TO_THREAD, library("starlette.background", "__call__"), *APP)
 CHUNK = (
     TO_THREAD[0],

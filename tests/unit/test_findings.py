@@ -3,10 +3,24 @@
 import gc
 import json
 import weakref
+from dataclasses import replace
+
+import pytest
 
 from analysis.findings import AuditEvidence, export_findings, find_all
+from analysis.findings.base import Victim
+from analysis.findings.blocks.loop_blocked import LoopBlocked
 from analysis.findings.evidence import compute_once
-from tests.unit.audit_samples import AuditBuilder, endpoint, library
+from records.rows import THREAD_STACKS
+from tests.unit.audit_samples import (
+    PID,
+    AuditBuilder,
+    endpoint,
+    find_kind,
+    library,
+    make_table,
+    own,
+)
 
 KEYS = {
     "code", "severity", "confidence", "route", "phase", "file", "line", "function", "call", "stack",
@@ -38,12 +52,34 @@ def test_a_waiting_endpoint_is_found_with_its_place_cause_and_seconds() -> None:
     assert (found.severity, found.confidence) == ("error", "high")
 
 
+def test_what_the_loop_waits_for_is_named_where_its_thread_was_seen_to() -> None:
+    audit = AuditBuilder()
+    stack = endpoint("report", 17, [library("threading", "wait"), library("shop_pool", "take")])
+    audit.block(0.0, 2.0, [stack] * 4)
+    row = {"pid": PID, "at_s": 1.0, "thread_id": 3, "waits_for": "QueuePool of 5"}
+    others = [own("report", 17), library("threading", "_bootstrap")]  # of a thread
+    for seen, expected in ((stack, "QueuePool of 5"), (others, None)):
+        stands = make_table([row | {"stack": json.dumps(seen)}], THREAD_STACKS)
+        (found,) = find_kind(LoopBlocked, replace(audit.build(), thread_stacks=stands))
+        assert found.waits_for == expected
+        assert (" for a QueuePool of 5, which is not awaited" in found.facts) == bool(expected)
+        assert ("only a thread can" in found.message) == bool(expected)
+
+
 def test_a_victim_lost_what_it_was_late_at_most() -> None:
     (found,) = find_all(build_waiting_audit().build()).findings
     assert found.victims is not None
     (victim,) = found.victims
     assert (victim.route, victim.requests) == ("/ping", 5)
     assert round(victim.seconds, 6) == 5 * 0.1  # in flight for 0.1 s of the block, late by 0.1 s
+
+
+@pytest.mark.parametrize(("lost_s", "is_said"), [(0.04, False), (0.06, True)])
+def test_a_loss_that_would_read_as_nothing_is_not_mentioned(lost_s: float, is_said: bool) -> None:
+    (found,) = find_kind(LoopBlocked, build_waiting_audit().build())
+    facts = replace(found, victims=(Victim("/ping", 1, lost_s),)).facts
+    assert ("1 request of other routes lost 0.1 s." in facts) == is_said
+    assert ("lost" in facts) == is_said
 
 
 def test_findings_json_has_every_key_and_no_path_of_the_machine() -> None:

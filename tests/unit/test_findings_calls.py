@@ -72,6 +72,15 @@ def test_a_wait_is_in_the_innermost_call_and_a_computation_in_all_below_the_line
     assert name_call(locate(inner, outer), "compute") == "requests.api.get"
 
 
+def test_a_wait_for_another_thread_is_named_by_what_it_waits_for() -> None:
+    lock = StackFrame("threading", "/nowhere/threading.py", 355, "Condition.wait", 1)
+    queue = StackFrame("sqlalchemy.util.queue", "/nowhere/queue.py", 180, "Queue.get", 1)
+    pool = StackFrame("sqlalchemy.pool.impl", "/nowhere/impl.py", 162, "QueuePool._do_get", 1)
+    result = StackFrame("concurrent.futures._base", "/nowhere/_base.py", 4, "Future.result", 1)
+    assert name_call(locate(lock, queue, pool), "wait") == "sqlalchemy.pool.impl._do_get"
+    assert name_call(locate(lock, result), "wait") == "concurrent.futures._base.result"
+
+
 @pytest.mark.parametrize("content", [b"\x00", b"def broken(", b"\xff\xfe"])
 def test_a_source_that_cannot_be_read_names_nothing(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "main.py"

@@ -24,6 +24,7 @@ from tests.unit.handover_samples import (
     CHUNK,
     DEPENDENCY,
     ENDPOINT,
+    TEARDOWN,
     TO_THREAD,
     build_evidence,
     make_handover,
@@ -48,15 +49,7 @@ def locate_one(**columns: object) -> Mapping[str, object]:
         ("file", [library("anyio._core._fileio", "read"), own("put", 31), *APP]),
         ("endpoint", [*TO_THREAD, own("put", 31), *APP]),
         ("background", [library("anyio._core._fileio", "read"), own("mail", 31), *BACKGROUND[2:]]),
-        (
-            "teardown",
-            [
-                *TO_THREAD,
-                library("fastapi.concurrency", "contextmanager_in_threadpool"),
-                library("contextlib", "__aexit__"),
-                *APP,
-            ],
-        ),
+        ("teardown", TEARDOWN),
         (
             "file",  # Starlette closes a file that it has sent
             [

@@ -17,6 +17,7 @@ from tests.unit.handover_samples import (
     CHUNK,
     DEPENDENCY,
     ENDPOINT,
+    TEARDOWN,
     TO_THREAD,
     build_evidence,
     make_handover,
@@ -199,6 +200,17 @@ def test_a_block_of_the_loop_is_no_cost_of_the_hop() -> None:
     rows = build_evidence(late)
     (found,) = find_kind(TrivialDef, replace(rows, stretches=audit.build().stretches))
     assert (found.median_ms, found.seconds) == (0.0, 0.0)
+
+
+def test_a_dependency_that_closes_something_is_trivial_only_if_that_is_too() -> None:
+    begun = [call(turn) for turn in range(MIN_CALLS)]
+    ends = {"asker": json.dumps(TEARDOWN), "work": begun[0]["work"]}
+    quick = [call(turn, **ends) for turn in range(MIN_CALLS)]
+    slow = [call(turn, **ends, ended_s=3.0) for turn in range(MIN_CALLS)]
+    (found,) = find_trivial([*begun, *quick])
+    assert (found.phase, found.count) == ("dependency", MIN_CALLS)
+    assert find_trivial([*begun, *slow]) == []
+    assert find_trivial(quick) == []  # its own work is not known
 
 
 def test_one_function_of_several_routes_is_one_finding() -> None:

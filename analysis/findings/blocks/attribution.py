@@ -30,7 +30,9 @@ from analysis.findings.blocks.causes import (
     StretchJudgement,
     judge_stretch,
 )
+from analysis.findings.blocks.doubts import is_doubtful
 from analysis.findings.blocks.gil_holders import GilPart, ThreadWorks
+from analysis.findings.blocks.routes_in_flight import RoutesInFlight
 from analysis.findings.blocks.shares import (
     StretchShare,
     count_samples,
@@ -66,8 +68,9 @@ class Attribution:
 def attribute_blocks(evidence: AuditEvidence) -> Attribution:
     """By what ran in threads of the pools, too."""
     works = ThreadWorks.load(locate_handovers(evidence))
-    finder = build_finder(evidence)
-    return attribute_stretches(evidence.stretches, finder, count_requests(evidence), works)
+    finder, in_flight = build_finder(evidence), RoutesInFlight(evidence)
+    stretches = [in_flight.fill_route(each, finder) for each in evidence.stretches]
+    return attribute_stretches(stretches, finder, count_requests(evidence), works)
 
 
 def attribute_stretches(
@@ -117,7 +120,8 @@ def share_stretch(
         located = finder.locate(sample.stack, stretch.route)
         count = MIN_SAMPLES if is_alone and around_s >= WITNESSED_S else 1
         part = around_s / total_s if total_s else 1 / len(weights)
-        seconds, samples = judgement.code_s * part, count if can_accuse else 0
+        is_sure = can_accuse and not is_doubtful(sample.stack, judgement.cause)
+        seconds, samples = judgement.code_s * part, count if is_sure else 0
         is_all = len(weights) == 1
         yield StretchShare(stretch, located, seconds, judgement.cause, samples, is_all)
 

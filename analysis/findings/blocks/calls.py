@@ -1,7 +1,7 @@
 """The library call that blocks, by name. Functions in C have no frame: the line names them."""
 
 from analysis.findings.blocks.causes import Cause
-from analysis.findings.evidence import StackFrame
+from analysis.findings.evidence import Stack, StackFrame
 from analysis.findings.phases import get_name
 from analysis.findings.places import LocatedStack
 from analysis.findings.source_code import (
@@ -10,6 +10,10 @@ from analysis.findings.source_code import (
     quote_only_call,
 )
 
+PRIMITIVES = ("threading", "queue", "concurrent.futures", "sqlalchemy.util")
+"""Modules in which a thread waits for another: which pool or result it waits for, their caller
+knows."""
+
 
 def name_call(found: LocatedStack, cause: Cause) -> str | None:
     """A wait is in the innermost call, such as socket.recv_into; a computation is everything below
@@ -17,7 +21,7 @@ def name_call(found: LocatedStack, cause: Cause) -> str | None:
     if found.library:
         if cause != "wait":
             return name_function(found.library[-1])
-        return name_call_in_library(found.library[0])
+        return name_wait(found.library)
     if found.own is None:
         return None
     named = name_only_call(found.own.file, found.own.line)
@@ -27,6 +31,13 @@ def name_call(found: LocatedStack, cause: Cause) -> str | None:
 
 def name_function(frame: StackFrame) -> str:
     return f"{frame.module}.{get_name(frame)}"
+
+
+def name_wait(library: Stack) -> str:
+    """library: innermost first."""
+    callers = (each for each in library if not each.module.startswith(PRIMITIVES))
+    waits = next(callers, library[-1])
+    return name_call_in_library(waits) if waits is library[0] else name_function(waits)
 
 
 def name_call_in_library(frame: StackFrame) -> str:

@@ -17,6 +17,7 @@ from analysis.findings.base import (
 from analysis.findings.blocks.attribution import attribute_blocks
 from analysis.findings.blocks.calls import name_call
 from analysis.findings.blocks.causes import Cause
+from analysis.findings.blocks.loop_waits import find_wait
 from analysis.findings.blocks.shares import (
     StretchShare,
     choose_heaviest,
@@ -30,12 +31,16 @@ from analysis.findings.notices import write_block_notices
 from analysis.findings.places import BlockPlace, PlaceFinder, build_finder
 from analysis.findings.severity import rate_harm
 from analysis.findings.time_asked import measure_share
+from analysis.findings.waits.queue_names import name_resource
 from analysis.stats import formats
+from scenarios.units import Second
 
 GRAVE_SHARE, SMALL_SHARE = 0.1, 0.01
 MANY_SAMPLES = 10
+NOTED_S: Second = 0.05
+"""Less would read as nothing."""
 CAUSES: Mapping[str, str] = {
-    "wait": "The event loop waits in {call}, which is not awaited",
+    "wait": "The event loop waits in {call}{for_what}, which is not awaited",
     "compute": "{call} computes on the event loop",
     "gil": "{call} keeps the GIL in another thread, so that the event loop cannot run",
     "gc": "The garbage collector runs on the event loop in {call}",
@@ -50,6 +55,11 @@ CURES: Mapping[str, str] = {
 }
 """By cause; nothing is to be done about a startup before any request waits."""
 
+OF_OWN_PROCESS = (
+    "Requests that run on the event loop, or need it to end, cannot give back what it waits for: "
+    "only a thread can. Write the endpoint as `def`, or use an asynchronous client."
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class LoopBlocked(AuditFinding):
@@ -58,10 +68,14 @@ class LoopBlocked(AuditFinding):
 
     confidence: `high` from ten samples on, with a line of the user's and a known cause; `low` with
     neither line nor cause; `medium` otherwise.
+
+    waits_for: what of the process, such as "QueuePool of 5"; None where it is not known.
     """
 
     short: ClassVar[str] = "loop blocked"
     clause: ClassVar[str] = "the event loop is blocked"
+
+    waits_for: str | None = None
 
     @classmethod
     def find(cls, evidence: AuditEvidence) -> AuditFindings:
@@ -105,23 +119,29 @@ class LoopBlocked(AuditFinding):
             longest_ms=max(spent_ms),
             share=share,
             victims=victims,
+            waits_for=find_wait(shares, evidence) if cause == "wait" else None,
         )
 
     @property
     def facts(self) -> str:
         subject = self.call or (self.function and f"{self.function}()") or "code of a library"
-        said = CAUSES[self.cause or "unexplained"].format(call=subject)
+        for_what = f" for {name_resource(self.waits_for)}" if self.waits_for else ""
+        said = CAUSES[self.cause or "unexplained"].format(call=subject, for_what=for_what)
         when = "at startup" if self.phase == "startup" else "at most in one request"
         said = f"{said}: {formats.milliseconds(self.longest_ms)} ms {when}."
         lost = sum(each.requests for each in self.victims or ())
-        if not lost:
+        if self.taken_s < NOTED_S:
             return said
         requests = formats.count_things(lost, "request")
         return f"{said} {requests} of other routes lost {self.taken_s:,.1f} s."
 
     @property
     def advice(self) -> Mapping[str, str]:
-        cure = CURES.get(self.cause or "") if self.phase != "startup" else None
+        if self.phase == "startup":
+            return {}
+        if self.cause == "wait" and self.waits_for:
+            return {"loop blocked: own process": OF_OWN_PROCESS}
+        cure = CURES.get(self.cause or "")
         return {f"loop blocked: {self.cause}": cure} if cure else {}
 
 

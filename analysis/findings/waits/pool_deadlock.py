@@ -18,6 +18,7 @@ from analysis.findings.evidence import AuditEvidence
 from analysis.findings.places import PlaceFinder, build_finder
 from analysis.findings.spans import Span
 from analysis.findings.waits.deadlocks import HANDED_OVER, Deadlock, Resource, find_deadlocks
+from analysis.findings.waits.queue_names import name_resource
 from analysis.stats import formats
 from scenarios.units import Second
 
@@ -111,14 +112,7 @@ class PoolDeadlock(AuditFinding):
         at = f"at {self.file}:{self.line}" if self.file else "at one place of a library"
         stand, wait = ("stands", "waits") if self.stood == 1 else ("stand", "wait")
         threads = f"{self.stood} of {self.capacity} {self.pool}"
-        return f"{threads} {stand} {at} and {wait} for {self.name_resource()}"
-
-    def name_resource(self) -> str:
-        """As the probe names it: "lock", "QueuePool of 10", "the event loop"."""
-        call = self.call or "lock"
-        if call.startswith(("the ", "a ", "an ")):
-            return call
-        return f"{'an' if call[0] in 'AEIOUaeiou' else 'a'} {call}"
+        return f"{threads} {stand} {at} and {wait} for {name_resource(self.call or 'lock')}"
 
     def describe_keepers(self) -> str:
         """They keep the whole resource only where they are as many as it has parts."""

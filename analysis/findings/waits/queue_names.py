@@ -47,6 +47,13 @@ OWN_CURE = "It is the app's own limit: raise it only if what it protects can ser
 LIBRARY_CURE = "Make that work shorter, or ask for less of it at once."
 
 
+def name_resource(waits_for: str) -> str:
+    """As in a sentence, of what the probe names: "lock", "QueuePool of 10", "the event loop"."""
+    if waits_for.startswith(("the ", "a ", "an ")):
+        return waits_for
+    return f"{'an' if waits_for[0] in 'AEIOUaeiou' else 'a'} {waits_for}"
+
+
 def find_setter(asker: Stack) -> str | None:
     """The library's module that asks for a token of a limiter, from the stack of such a call. None
     where the app's own code does."""

@@ -28,7 +28,7 @@ NOTED_WAIT_S: Second = 0.05
 """Less would read as nothing."""
 MOST_US = 1000.0
 """More is said in milliseconds."""
-CODE = ("phase", "work_file", "work_line", "work_function")
+CODE = ("work_file", "work_line", "work_function")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +50,7 @@ class TrivialDef(AuditFinding):
     @classmethod
     def find(cls, evidence: AuditEvidence) -> AuditFindings:
         calls = locate_handovers(evidence).filter(
-            pl.col("phase").is_in(["endpoint", "dependency"]),
+            pl.col("phase").is_in(["endpoint", "dependency", "teardown"]),
             pl.col("queue") == "anyio",
             ~pl.col("failed").fill_null(value=False),
             "is_own",
@@ -59,9 +59,8 @@ class TrivialDef(AuditFinding):
             worked_s=pl.col("ended_s") - pl.col("began_s")
         )
         by_code = take_off_late_loop(calls, evidence).partition_by(CODE, maintain_order=True)
-        return AuditFindings(
-            findings=tuple(cls.build(each) for each in by_code if is_trivial(each))
-        )
+        trivial = (each for each in map(choose_trivial, by_code) if each is not None)
+        return AuditFindings(findings=tuple(map(cls.build, trivial)))
 
     @classmethod
     def build(cls, calls: pl.DataFrame) -> Self:
@@ -117,6 +116,14 @@ def take_off_late_loop(calls: pl.DataFrame, evidence: AuditEvidence) -> pl.DataF
     moments = (calls[name].to_numpy() for name in ("pid", "asked_s", "began_s"))
     late_s = pl.Series(LoopDelays(evidence).measure_overlap(*moments))
     return calls.with_columns(loop_s=(pl.col("loop_s") - late_s).clip(lower_bound=0.0))
+
+
+def choose_trivial(calls: pl.DataFrame) -> pl.DataFrame | None:
+    """The calls that use the code first: a dependency with `yield` is called once more, after the
+    answer. None where either does more than next to nothing."""
+    is_teardown = calls["phase"] == "teardown"
+    first, again = calls.filter(~is_teardown), calls.filter(is_teardown)
+    return first if is_trivial(first) and (again.is_empty() or is_trivial(again)) else None
 
 
 def is_trivial(calls: pl.DataFrame) -> bool:
