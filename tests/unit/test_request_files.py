@@ -96,6 +96,16 @@ class TestHar:
         with pytest.raises(UserError, match=r"no request to it, but to api\.example"):
             plan_har(content, host="none.example")
 
+    def test_a_first_page_that_redirects_is_that_of_the_host_it_leads_to(self) -> None:
+        content = write_har(
+            {**make_entry("GET", "http://shop.example/"), "response": {"status": 301}},
+            make_entry("GET", "https://www.shop.example/"),
+            {**make_entry("GET", "https://www.shop.example/cached"), "response": {"status": 304}},
+        )
+        plan = plan_har(content)
+        assert [each.target for each in plan.asks] == ["/", "/cached"]
+        assert "1 to shop.example" in plan.warnings[0]
+
     def test_methods_need_consent(self) -> None:
         content = write_har(*(make_entry(each, "http://a/x") for each in ("GET", "HEAD", "POST")))
         plan = plan_har(content)
