@@ -270,6 +270,16 @@ class TestHttpFile:
             b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n\xff\x00\r\n--x--'
         )
 
+    @pytest.mark.parametrize("typed", ["ab:c:d", "ab c:d"])
+    def test_a_plain_password_is_encoded(self, typed: str, tmp_path: Path) -> None:
+        text = f"GET /a\nAuthorization: Basic {typed}\n"
+        (ask,) = self.plan(text, tmp_path).asks
+        assert ask.headers == (("Authorization", "Basic YWI6Yzpk"),)
+
+    def test_an_encoded_password_stays(self, tmp_path: Path) -> None:
+        (ask,) = self.plan("GET /a\nAuthorization: Basic YWI6Yzpk\n", tmp_path).asks
+        assert ask.headers == (("Authorization", "Basic YWI6Yzpk"),)
+
     def plan(self, text: str, folder: Path) -> RequestPlan:
         return plan_file(parse_http_file(text, folder / "a.http"), "a.http", ALL, None)
 
