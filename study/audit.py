@@ -13,6 +13,7 @@ from time import monotonic
 import polars as pl
 from pydantic import TypeAdapter
 
+from analysis.findings.finding_threshold import FindingGate
 from records.audit import ASKED, AUDIT_FILE, KIND, AuditRecord
 from records.build_probe_tables import PROBE_TABLES
 from records.build_tables import read_journals
@@ -37,9 +38,9 @@ from stress.audit.trial_round import build_round_load, estimate_round_s
 from stress.audit.watch_server import ServerWatch
 from stress.interruption import CellInterruptedError, Interruption, record_signals
 from stress.processes import describe_exit_code
-from study.audit_report import report_audit
+from study.audit_report import NO_GATE, report_audit
 from study.audit_trials import TrialOrder, TrialRunner, choose_trials
-from study.machine_facts import collect_environment
+from study.machine_facts import collect_environment, find_in_repository
 
 ASSIGNMENT = re.compile(r"([\w-]+)=.*", re.DOTALL)
 NOT_SEEN = (
@@ -60,6 +61,7 @@ class AuditOrder:
     load: AuditLoad
     out: Path
     recorded_command: str
+    gate: FindingGate = NO_GATE
     only_plan: bool = False
     json_output: bool = False
     verbose: bool = False
@@ -108,7 +110,8 @@ class Audit:
             return
         for warning in self.plan.warnings:
             self.show(f"warning: {warning}")
-        load = replace(self.order.load, t0_s=self.t0_s)
+        journals = self.directory.open_cell(KIND).raw if self.app else None
+        load = replace(self.order.load, t0_s=self.t0_s, journals=journals)
         with self.watch_server():
             self.driven = drive_requests(
                 url, self.plan, load, self.interruption, self.show, self.is_alive
@@ -196,6 +199,7 @@ class Audit:
             ended_s=self.ended_s,
             command=hide_values(command.argv) if command else (),
             folder=str(command.folder.resolve()) if command else "",
+            folder_in_repository=find_in_repository(command.folder) if command else None,
             url=self.app.url if self.app else self.order.url,
             processes=tuple(self.app.attached) if self.app else (),
             phases=driven.phases if driven else (),
@@ -230,7 +234,7 @@ def audit_service(order: AuditOrder) -> int:
                 audit.run_trials()
             except CellInterruptedError as error:
                 interrupted_by = str(error)
-    code = report_audit(directory, json_output=order.json_output, verbose=order.verbose)
+    code = report_audit(directory, order.gate, json_output=order.json_output, verbose=order.verbose)
     if interrupted_by is None:
         return code
     audit.show(f"the audit ended early: {interrupted_by}")

@@ -104,6 +104,10 @@ class AuditFinding(ABC):
     """What happens, in a table."""
     clause: ClassVar[str]
     """The same in a sentence that counts places."""
+    meaning: ClassVar[str]
+    """What such a finding says, wherever it is: a clause, as docs/audit.md has it."""
+    remedy: ClassVar[str]
+    """What to do about any of its kind: clauses."""
 
     severity: Severity
     confidence: Confidence

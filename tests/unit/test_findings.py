@@ -5,7 +5,10 @@ import json
 import weakref
 from dataclasses import replace
 
+import pytest
+
 from analysis.findings import AuditEvidence, export_findings, find_all
+from analysis.findings.base import Victim
 from analysis.findings.blocks.loop_blocked import LoopBlocked
 from analysis.findings.evidence import compute_once
 from records.rows import THREAD_STACKS
@@ -69,6 +72,14 @@ def test_a_victim_lost_what_it_was_late_at_most() -> None:
     (victim,) = found.victims
     assert (victim.route, victim.requests) == ("/ping", 5)
     assert round(victim.seconds, 6) == 5 * 0.1  # in flight for 0.1 s of the block, late by 0.1 s
+
+
+@pytest.mark.parametrize(("lost_s", "is_said"), [(0.04, False), (0.06, True)])
+def test_a_loss_that_would_read_as_nothing_is_not_mentioned(lost_s: float, is_said: bool) -> None:
+    (found,) = find_kind(LoopBlocked, build_waiting_audit().build())
+    facts = replace(found, victims=(Victim("/ping", 1, lost_s),)).facts
+    assert ("1 request of other routes lost 0.1 s." in facts) == is_said
+    assert ("lost" in facts) == is_said
 
 
 def test_findings_json_has_every_key_and_no_path_of_the_machine() -> None:

@@ -161,6 +161,17 @@ def test_threads_that_the_shutdown_ends_are_growth() -> None:
     assert found.count == 50
 
 
+def test_requests_that_have_not_made_their_thread_yet_are_no_sign_of_an_end() -> None:
+    """Each makes it at its end, 3 s after it came: the last third of the arrivals are too young."""
+    requests = [
+        {**each, "returned_s": float(str(each["arrived_s"])) + 3.0} for each in serve("/watch", 60)
+    ]
+    made = [make({**each, "arrived_s": each["returned_s"]}, "thread", LEAK) for each in requests]
+    (found,) = find(ThreadGrowth, build(requests, made))
+    judged = [each for each in requests if float(str(each["returned_s"])) <= 9.0]
+    assert (found.count, found.confidence) == (len(judged), "high")
+
+
 @pytest.mark.parametrize("size", [1, 8, 40])
 def test_a_pool_that_fills_up_is_no_growth(size: int) -> None:
     requests = serve("/watch", 120)

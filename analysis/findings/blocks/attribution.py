@@ -23,6 +23,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from analysis.findings.blocks.causes import (
+    BLOCK_S,
     EXCUSES,
     KEPT,
     MOST,
@@ -32,6 +33,7 @@ from analysis.findings.blocks.causes import (
 )
 from analysis.findings.blocks.doubts import is_doubtful
 from analysis.findings.blocks.gil_holders import GilPart, ThreadWorks
+from analysis.findings.blocks.routes_in_flight import RoutesInFlight
 from analysis.findings.blocks.shares import (
     StretchShare,
     count_samples,
@@ -67,8 +69,9 @@ class Attribution:
 def attribute_blocks(evidence: AuditEvidence) -> Attribution:
     """By what ran in threads of the pools, too."""
     works = ThreadWorks.load(locate_handovers(evidence))
-    finder = build_finder(evidence)
-    return attribute_stretches(evidence.stretches, finder, count_requests(evidence), works)
+    finder, in_flight = build_finder(evidence), RoutesInFlight(evidence)
+    stretches = [in_flight.fill_route(each, finder) for each in evidence.stretches]
+    return attribute_stretches(stretches, finder, count_requests(evidence), works)
 
 
 def attribute_stretches(
@@ -139,7 +142,7 @@ def share_with_holders(
     for part in parts:
         share_s = code_s * part.cpu_s / total_s if total_s else 0.0
         seconds = share_s if is_most else min(share_s, part.cpu_s)
-        samples = MIN_SAMPLES if seconds >= WITNESSED_S else 1
+        samples = MIN_SAMPLES if seconds >= WITNESSED_S else int(seconds >= BLOCK_S)
         located = finder.locate(part.stack, part.route, in_thread=True)
         if part.phase is not None and located.place.phase is None:
             located = replace(located, place=replace(located.place, phase=part.phase))

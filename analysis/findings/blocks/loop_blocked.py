@@ -33,9 +33,12 @@ from analysis.findings.severity import rate_harm
 from analysis.findings.time_asked import measure_share
 from analysis.findings.waits.queue_names import name_resource
 from analysis.stats import formats
+from scenarios.units import Second
 
 GRAVE_SHARE, SMALL_SHARE = 0.1, 0.01
 MANY_SAMPLES = 10
+NOTED_S: Second = 0.05
+"""Less would read as nothing."""
 CAUSES: Mapping[str, str] = {
     "wait": "The event loop waits in {call}{for_what}, which is not awaited",
     "compute": "{call} computes on the event loop",
@@ -71,6 +74,13 @@ class LoopBlocked(AuditFinding):
 
     short: ClassVar[str] = "loop blocked"
     clause: ClassVar[str] = "the event loop is blocked"
+    meaning: ClassVar[str] = (
+        "code keeps the event loop's thread, so that every other request waits meanwhile"
+    )
+    remedy: ClassVar[str] = (
+        "await an asynchronous call, or write the route as `def`; hand what computes to a thread "
+        "if it releases the GIL, to a process if not"
+    )
 
     waits_for: str | None = None
 
@@ -127,7 +137,7 @@ class LoopBlocked(AuditFinding):
         when = "at startup" if self.phase == "startup" else "at most in one request"
         said = f"{said}: {formats.milliseconds(self.longest_ms)} ms {when}."
         lost = sum(each.requests for each in self.victims or ())
-        if not lost:
+        if self.taken_s < NOTED_S:
             return said
         requests = formats.count_things(lost, "request")
         return f"{said} {requests} of other routes lost {self.taken_s:,.1f} s."

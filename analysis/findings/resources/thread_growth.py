@@ -37,6 +37,8 @@ class ThreadGrowth(AuditFinding):
 
     short: ClassVar[str] = "threads grow"
     clause: ClassVar[str] = "the number of threads grows"
+    meaning: ClassVar[str] = "requests start threads that do not end"
+    remedy: ClassVar[str] = "end each thread with its request, or share one executor"
     threads: int
     """That still ran when the load ended."""
     before: int | None = None
@@ -106,10 +108,11 @@ def find_load_end(evidence: AuditEvidence) -> Second:
 
 
 def list_arrivals(evidence: AuditEvidence) -> Mapping[str, Mapping[Visit, Second]]:
-    """By route, when each request arrived, of those that arrived early enough to be judged."""
+    """By route, when each request arrived, of those that ended early enough to be judged: what
+    another starts may be too young."""
     found: dict[str, dict[Visit, Second]] = defaultdict(dict)
-    rows = evidence.handlers.drop_nulls(["route", "visit", "arrived_s"])
-    known = rows.filter(pl.col("arrived_s") <= find_load_end(evidence) - LEAST_AGE_S)
+    rows = evidence.handlers.drop_nulls(["route", "visit", "arrived_s", "returned_s"])
+    known = rows.filter(pl.col("returned_s") <= find_load_end(evidence) - LEAST_AGE_S)
     for route, pid, visit, at_s in known.select("route", "pid", "visit", "arrived_s").iter_rows():
         found[route][pid, visit] = at_s
     return found

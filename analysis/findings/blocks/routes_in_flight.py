@@ -1,0 +1,43 @@
+"""The route of a block that no request is known of: uvloop does not tell which handle runs, and a
+middleware runs what it calls in a task of its own."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from analysis.findings.evidence import AuditEvidence, StackSample, Stretch
+from analysis.findings.framework import BlockPhase
+from analysis.findings.places import PlaceFinder
+from analysis.stats.quantiles import Values
+
+OUTSIDE: frozenset[BlockPhase] = frozenset({"startup", "callback"})
+"""Phases of no request."""
+
+
+class RoutesInFlight:
+    """Requests of each process, from their arrival in the app until they left it."""
+
+    def __init__(self, evidence: AuditEvidence) -> None:
+        rows = evidence.handlers.drop_nulls(["pid", "arrived_s"])
+        self._routes = rows["route"].to_list()
+        self._pids = rows["pid"].to_numpy()
+        self._arrived_s: Values = rows["arrived_s"].to_numpy()
+        self._left_s: Values = rows["returned_s"].fill_null(float("inf")).to_numpy()
+
+    def fill_route(self, stretch: Stretch, finder: PlaceFinder) -> Stretch:
+        """With the one route of all requests in flight, where each sample is in a request. None
+        comes or leaves while the loop is blocked, so one moment tells."""
+        if stretch.visit is not None or stretch.route is not None or not stretch.samples:
+            return stretch
+        if any(is_outside(each, finder) for each in stretch.samples):
+            return stretch
+        at_s = stretch.samples[0].at_s
+        is_there = (self._arrived_s <= at_s) & (at_s <= self._left_s)
+        (rows,) = np.nonzero(is_there & (self._pids == stretch.pid))
+        routes = {self._routes[row] for row in rows}
+        return replace(stretch, route=routes.pop()) if len(routes) == 1 else stretch
+
+
+def is_outside(sample: StackSample, finder: PlaceFinder) -> bool:
+    """Of all requests."""
+    return not sample.stack or finder.locate(sample.stack, None).place.phase in OUTSIDE
