@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from analysis.findings import find_all, load_audit_evidence
-from records.rundir import RunDir
+from records.rundir import RunDir, translate_write_errors
 from records.trial import LEAST_OF_EACH, Side, Trial, TrialRecord, TrialRound, parse_trial
 from scenarios.errors import UserError
 from scenarios.units import Second
@@ -53,7 +53,10 @@ def read_trial_order(
         )
     trials = tuple(dict.fromkeys(parse_trial(each) for each in typed.changes if each != AUTO))
     for each in trials:
-        change_command(command, each)
+        try:
+            change_command(command, each)
+        except UserError as error:
+            raise UserError(f"--try {each}: {error}; leave this --try out") from error
     return TrialOrder(trials, AUTO in typed.changes, typed.rounds or LEAST_OF_EACH)
 
 
@@ -70,13 +73,14 @@ def choose_trials(
         try:
             change_command(command, each)
         except UserError as error:
-            show(str(error))
+            show(f"--try {AUTO} leaves {each} out: {error}")
         else:
             possible.append(each)
     if len(possible) > MOST_AUTO:
-        show(f"{AUTO} tries {MOST_AUTO} of {len(possible)}: name others with --try")
+        left = ", ".join(map(str, possible[MOST_AUTO:]))
+        show(f"--try {AUTO} measures the first {MOST_AUTO} cures; name others with --try: {left}")
     if not possible:
-        show("--try auto: no finding has a cure that can be tried without an edit")
+        show(f"--try {AUTO}: no finding has a cure that can be measured without an edit")
     return tuple(dict.fromkeys((*order.trials, *possible[:MOST_AUTO])))
 
 
@@ -104,11 +108,15 @@ class TrialRunner:
         )
         for each in trials:
             self.records.append(TrialRecord(str(each), warnings=WARNINGS.get(each.kind, ())))
-            try:
-                self.try_change(each)
-            except InvalidTrialError as error:
-                self.update(replace(self.records[-1], invalid=str(error)))
-                self.show(f"{each} is no valid trial: {error}")
+            with translate_write_errors(self.directory.path, f"the trial {each}"):
+                self.run_trial(each)
+
+    def run_trial(self, trial: Trial) -> None:
+        try:
+            self.try_change(trial)
+        except InvalidTrialError as error:
+            self.update(replace(self.records[-1], invalid=str(error)))
+            self.show(f"{trial} is no valid trial: {error}")
 
     def try_change(self, trial: Trial) -> None:
         """Raises InvalidTrialError, CellInterruptedError."""
