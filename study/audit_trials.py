@@ -56,7 +56,7 @@ def read_trial_order(
         try:
             change_command(command, each)
         except UserError as error:
-            raise UserError(f"--try {each}: {error}; leave this --try out") from error
+            raise UserError(f"--try {error}; leave it out") from error
     return TrialOrder(trials, AUTO in typed.changes, typed.rounds or LEAST_OF_EACH)
 
 
@@ -73,7 +73,7 @@ def choose_trials(
         try:
             change_command(command, each)
         except UserError as error:
-            show(f"--try {AUTO} leaves {each} out: {error}")
+            show(f"--try {AUTO} leaves out {error}")
         else:
             possible.append(each)
     if len(possible) > MOST_AUTO:

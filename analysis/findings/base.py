@@ -127,6 +127,7 @@ class AuditFinding(ABC):
     victims: tuple[Victim, ...] | None = None
     holders: tuple[TokenHolder, ...] | None = None
     cure: Cure | None = None
+    uncured: str | None = None
     predicted: Predicted | None = None
     tried: Tried | None = None
 
@@ -138,6 +139,21 @@ class AuditFinding(ABC):
     def find(cls, evidence: AuditEvidence) -> "AuditFindings": ...
 
     @property
+    def place_fields(self) -> PlaceFields:
+        return PlaceFields(
+            route=self.route,
+            phase=self.phase,
+            file=self.file,
+            line=self.line,
+            function=self.function,
+        )
+
+    def propose_cure(self, evidence: AuditEvidence) -> Cure | str:
+        """A change of the user's code, or of what starts it; a sentence where there is none."""
+        del evidence
+        return "No change of the code is known that takes it away."
+
+    @property
     @abstractmethod
     def facts(self) -> str:
         """What happened here, and the numbers."""
@@ -146,6 +162,11 @@ class AuditFinding(ABC):
     def advice(self) -> Mapping[str, str]:
         """What several findings have in common, such as what to do: sentences by their topic, which
         a terminal shows once each."""
+        return {}
+
+    @property
+    def context(self) -> Mapping[str, str]:
+        """Of the advice, what says how it is and not what to do: a cure does not replace it."""
         return {}
 
     @property

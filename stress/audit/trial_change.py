@@ -30,10 +30,10 @@ def change_command(command: AuditedCommand, trial: Trial) -> AuditedCommand:
     server = find_server(command.argv)
     if server is None:
         known = ", ".join(load_options())
-        raise UserError(f"{trial} needs a command that names {known}, and yours does not")
+        raise UserError(f"{trial}: it needs a command that names {known}, and yours names none")
     option = load_options()[server].get(trial.kind)
     if option is None:
-        raise UserError(f"{server} has no option for {trial}")
+        raise UserError(f"{trial}: {server} has no option for it")
     return replace(command, argv=(*command.argv, f"{option}={trial.value}"))
 
 

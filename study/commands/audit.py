@@ -109,17 +109,7 @@ def audit(
     from study.audit import AuditOrder, audit_service
     from study.audit_trials import read_trial_order
 
-    if (url is None) == (not command):
-        raise UserError(
-            "give the command that starts your service, such as study audit -- uvicorn main:app, "
-            "or --url of a server that runs"
-        )
-    if drive == "none" and (url is not None or plan):
-        raise UserError("--drive none sends no requests: leave out --url and --plan")
-    if url is not None and port:
-        raise UserError("--port: not with --url, which names the port itself")
-    if gate != GateOptions() and (url is not None or plan):
-        raise UserError("--fail-on and --baseline: with --url or --plan an audit has no findings")
+    reject_contradictions(url, bool(command), drive, plan, port, gate)
     service = choose_service(command, app_dir, python, port)
     options = RequestOptions(
         requests, methods, headers, before, drive, locustfile, app_dir, har, requests_file,
@@ -132,6 +122,24 @@ def audit(
             read_trial_order(trials, service, drive != "none" and not plan),
         )
     )  # fmt: skip
+
+
+def reject_contradictions(
+    url: str | None, has_command: bool, drive: Drive | None, plan: bool, port: int,
+    gate: GateOptions,
+) -> None:  # fmt: skip
+    """Raises UserError for options that exclude each other."""
+    if (url is None) == (not has_command):
+        raise UserError(
+            "give the command that starts your service, such as study audit -- uvicorn main:app, "
+            "or --url of a server that runs"
+        )
+    if drive == "none" and (url is not None or plan):
+        raise UserError("--drive none sends no requests: leave out --url and --plan")
+    if url is not None and port:
+        raise UserError("--port: not with --url, which names the port itself")
+    if (gate.fail_on or gate.baseline) and (url is not None or plan):
+        raise UserError("--fail-on and --baseline: with --url or --plan an audit has no findings")
 
 
 def choose_service(
@@ -159,7 +167,7 @@ def is_target(command: Sequence[str]) -> bool:
 def record_typed(argv: Sequence[str]) -> str:
     """What was typed, for the record, without what may be secret: what an option that takes a
     request or a header was given, what variables of the command are set to."""
-    from study.audit import hide_values
+    from stress.audit.command import hide_values
 
     after = ("", *argv)
     shown = ("..." if before in SECRET else word for before, word in zip(after, argv, strict=False))

@@ -18,8 +18,8 @@ from records.trial import LEAST_OF_EACH, TrialRecord
 COVERAGE = 0.90
 """What three rounds of each side allow: of the 20 orders of six rounds, two set the sides apart."""
 CLEAR = 1.1
-"""An interval that lies beyond it leaves no doubt: chance alone sets one comparison in ten apart, but
-seldom by this much. Of 33 comparisons of a service with itself none was."""
+"""An interval that lies beyond it leaves no doubt: chance alone sets one comparison in ten apart,
+but seldom by this much. Of 33 comparisons of a service with itself none was."""
 LEAST_FAILURES = 0.01
 TOO_FEW = (
     f"no route was asked {LEAST_REQUESTS} times in each round; name fewer with --request, or give "
