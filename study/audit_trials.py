@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from shutil import rmtree
 
 from analysis.findings import find_all, load_audit_evidence
 from records.rundir import RunDir, translate_write_errors
@@ -134,18 +135,22 @@ class TrialRunner:
     def run_round(
         self, trial: Trial, side: Side, command: AuditedCommand, name: str
     ) -> FinishedRound:
+        """Of a round that does not end well no cell is left."""
         cell = self.directory.open_cell(name)
         try:
             done = run_round(command, cell.raw, self.load)
+            fault = find_fault(trial, side, done.workers, done.report)
+            if fault is not None:
+                raise InvalidTrialError(fault)
+            cell.save_table("asked", done.rows)
         except UserError as error:
             self.show(str(error))  # in no record: it may say a secret of the service
             change = f"with {trial}" if side == "after" else "again"
             said = f"the service could not be started or asked {change}"
             raise InvalidTrialError(said) from error
-        fault = find_fault(trial, side, done.workers, done.report)
-        if fault is not None:
-            raise InvalidTrialError(fault)
-        cell.save_table("asked", done.rows)
+        finally:
+            if not cell.has_table("asked"):
+                rmtree(cell.path, ignore_errors=True)
         return done
 
     def update(self, record: TrialRecord) -> None:
