@@ -14,6 +14,8 @@ from analysis.findings import find_all
 from analysis.findings.remedies import Cure, Tried
 from analysis.findings.trials.concern import attach_trials
 from analysis.findings.trials.judge_trial import CLEAR, judge_trial
+from analysis.findings.waits.executor_wait import ExecutorWait
+from analysis.findings.waits.pool_wait import PoolWait
 from analysis.report.trial_lines import describe_trials
 from records.audit import ASKED, AttachedProcess
 from records.trial import Side, parse_trial
@@ -240,3 +242,18 @@ def test_each_finding_gets_the_trial_of_its_cure_or_the_first_that_concerns_it()
         assert attach_trials([found, cured], tried) == (
             replace(found, tried=alone), replace(cured, tried=of_cure),
         )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("queue", "trial"),
+    [("anyio", "pool=100"), ("executor", "executor=64"), ("limiter 1", None)],
+)
+def test_a_wait_gets_the_trial_of_its_own_queue(queue: str, trial: str | None) -> None:
+    kind = ExecutorWait if queue == "executor" else PoolWait
+    wait = kind(
+        severity="warning", confidence="high", queue=queue, setter=None, capacity=40.0,
+        in_use=40.0, loop_ms=0.0, is_after=False,
+    )  # fmt: skip
+    tried = [Tried(each, 3) for each in ("executor=64", "pool=100", "workers=2")]
+    (found,) = attach_trials([wait], tried)
+    assert (found.tried and found.tried.trial) == trial
