@@ -4,13 +4,14 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import patch
 
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.findings import find_all
+from analysis.findings import AuditFindings, find_all
 from analysis.findings.remedies import Cure, Tried
 from analysis.findings.trials.concern import attach_trials
 from analysis.findings.trials.judge_trial import CLEAR, judge_trial
@@ -18,11 +19,14 @@ from analysis.findings.waits.executor_wait import ExecutorWait
 from analysis.findings.waits.pool_wait import PoolWait
 from analysis.report.trial_lines import describe_trials
 from records.audit import ASKED, AttachedProcess
+from records.rundir import RunDir
 from records.trial import Side, parse_trial
 from scenarios.errors import WRONG_USE
 from stress.audit.command import AuditedCommand
 from stress.audit.reports import TrialReport
 from stress.audit.trial_change import change_command, find_fault
+from study.audit_trials import choose_trials, read_trial_order
+from study.trial_options import TrialOptions
 from tests.process.support import run_here
 from tests.unit.audit_samples import AuditBuilder, endpoint, make_table
 from tests.unit.trial_samples import make_rows, make_trial
@@ -257,3 +261,35 @@ def test_a_wait_gets_the_trial_of_its_own_queue(queue: str, trial: str | None) -
     tried = [Tried(each, 3) for each in ("executor=64", "pool=100", "workers=2")]
     (found,) = attach_trials([wait], tried)
     assert (found.tried and found.tried.trial) == trial
+
+
+@pytest.mark.parametrize(
+    ("server", "typed", "chosen", "said"),
+    [
+        ("uvicorn", ("auto",), ["workers=2", "pool=20", "offload=/a"], "name others with --try"),
+        ("uvicorn", ("auto", "pool=20", "pool=9"), ["pool=20", "pool=9", "workers=2", "offload=/a"],
+         "name others with --try: executor=64"),
+        ("fastapi", ("auto",), ["workers=2", "pool=20", "offload=/a"], "name others"),
+        ("python", ("auto",), ["pool=20", "offload=/a", "executor=64"], "leaves out workers=2"),
+        ("uvicorn", ("pool=9",), ["pool=9"], ""),
+    ],
+)  # fmt: skip
+def test_auto_tries_what_cures_the_worst_findings(
+    tmp_path: Path, server: str, typed: tuple[str, ...], chosen: list[str], said: str
+) -> None:
+    trials = ("workers=2", None, "pool=20", "workers=2", "offload=/a", "executor=64")
+    builder = AuditBuilder()
+    builder.block(1.0, 0.2, [endpoint("report", 20)] * 4)
+    (found,) = find_all(builder.build()).findings
+    findings = AuditFindings(
+        tuple(replace(found, cure=Cure(None, None, (), (), "", trial=each)) for each in trials)
+    )
+    command, shown = AuditedCommand((server, "main:app"), Path()), list[str]()
+    order = read_trial_order(TrialOptions(typed), command, is_asked=True)
+    with (
+        patch("study.audit_trials.load_audit_evidence"),
+        patch("study.audit_trials.find_all", return_value=findings),
+    ):
+        asked = choose_trials(order, command, RunDir(tmp_path), shown.append)
+    assert [str(each) for each in asked] == chosen
+    assert said in " ".join(shown)
