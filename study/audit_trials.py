@@ -127,7 +127,7 @@ class TrialRunner:
                 self.show(f"{trial}, round {number} of {self.rounds}, {side}")
                 name = f"trial-{len(self.records)}-{number}-{side}"
                 done = self.run_round(trial, side, command, name)
-                one = TrialRound(side, name, done.began_s, done.ended_s)
+                one = TrialRound(side, name, done.began_s, done.ended_s, done.memory_mb)
                 known = self.records[-1]
                 warnings = tuple(dict.fromkeys((*known.warnings, *done.report.warnings)))
                 self.update(replace(known, rounds=(*known.rounds, one), warnings=warnings))

@@ -225,6 +225,29 @@ def test_an_invalid_trial_says_why() -> None:
     assert list(describe_trials([tried])) == ["--try pool=100: not measured: it yields."]
 
 
+@pytest.mark.parametrize(
+    ("after_mb", "known", "said"),
+    [
+        ((100.0, 110.0, 120.0), (52.0, 110.0), "Memory grew from 52 to 110 MB."),
+        ((30.0, 31.0, 32.0), (52.0, 31.0), "Memory shrank from 52 to 31 MB."),
+        ((53.0, 110.0, 120.0), None, "no clear change."),
+        ((None, 110.0, 120.0), None, "no clear change."),
+    ],
+)
+def test_memory_that_the_change_takes_is_said(
+    after_mb: tuple[float | None, ...], known: tuple[float, float] | None, said: str
+) -> None:
+    record, asked = make_trial([{"/a": 20.0}] * 3, [{"/a": 20.0}] * 3)
+    pairs = zip((50.0, 52.0, 54.0), after_mb, strict=True)
+    memory_mb = [each for pair in pairs for each in pair]
+    rounds = [
+        replace(each, memory_mb=used) for each, used in zip(record.rounds, memory_mb, strict=True)
+    ]
+    tried = judge_trial(replace(record, rounds=tuple(rounds)), asked)
+    assert tried.memory_mb == known
+    assert next(describe_trials([tried])).endswith(said)
+
+
 def test_what_may_go_wrong_is_said() -> None:
     record, asked = make_trial([{"/a": 200.0}] * 3, [{"/a": 20.0}] * 3)
     tried = judge_trial(replace(record, warnings=("it sets a global",)), asked)
