@@ -24,7 +24,7 @@ from scenarios.units import Second
 from stress.audit.attach import start_audited_app
 from stress.audit.audited_app import AuditedApp
 from stress.audit.command import AuditedCommand, hide_values
-from stress.audit.drive import AuditLoad, Driven, drive_requests
+from stress.audit.drive import APP_ENDED, AuditLoad, Driven, drive_requests
 from stress.audit.last_words import read_last_words
 from stress.audit.measure_hop import measure_hop_ms
 from stress.audit.requests import (
@@ -176,6 +176,11 @@ class Audit:
         record = TypeAdapter(AuditRecord).dump_json(self.build_record(), indent=2)
         (self.directory.open_cell(KIND).path / AUDIT_FILE).write_bytes(record + b"\n")
 
+    def can_try(self) -> bool:
+        """A service that deadlocked may be cured; one that ended by itself drove no whole load."""
+        is_over = self.interruption.reason is not None or self.ended_by == APP_ENDED
+        return not is_over and self.driven is not None
+
     def run_trials(self) -> None:
         """Raises UserError where the disk is full, CellInterruptedError; what was measured is
         kept."""
@@ -191,8 +196,7 @@ class Audit:
             command, load, self.directory, self.order.trials.rounds, self.show, self.save_record,
             self.trials,
         )  # fmt: skip
-        with translate_write_errors(self.directory.path, "the trial"):
-            runner.run(trials, self.started_within_s + estimate_round_s(driven, of_audit, load))
+        runner.run(trials, self.started_within_s + estimate_round_s(driven, of_audit, load))
 
     def build_record(self) -> AuditRecord:
         command, driven = self.order.command, self.driven
@@ -233,7 +237,7 @@ def audit_service(order: AuditOrder) -> int:
             return INTERRUPTED if audit.ended_by else ALL_WELL
         audit.keep()  # a signal is only noted here: it cannot tear what was measured
         interrupted_by = audit.ended_by
-        if interrupted_by is None and order.trials.is_asked:
+        if order.trials.is_asked and audit.can_try():
             try:
                 audit.run_trials()
             except CellInterruptedError as error:
