@@ -180,7 +180,7 @@ class AuditScope:
 class AuditFindings:
     """findings: the worst first, by seconds taken from others, then by their own. blocked_s: what
     the loops were blocked for in all; excused_s: for the machine's reasons; unexplained_s: without
-    enough evidence against any code."""
+    enough evidence against any code. trials: of --try, in the order in which they ran."""
 
     findings: tuple[AuditFinding, ...] = ()
     notices: tuple[Notice, ...] = ()
@@ -189,3 +189,4 @@ class AuditFindings:
     unexplained_s: Second = 0.0
     scope: AuditScope = AuditScope()
     matrix: HarmMatrix = HarmMatrix()
+    trials: tuple[Tried, ...] = ()

@@ -56,7 +56,10 @@ def find_pattern(scope: Scope) -> str | None:
         whole = getattr(context, "path_format", None)
         if isinstance(whole, str) and getattr(context, "original_route", 0) is scope.get("route"):
             return whole
-    for pattern in (getattr(scope.get("route"), "path", None), scope.get("path_template")):
+    route = scope.get("route")
+    if hasattr(route, "routes"):  # a mount whose app, such as one of files, has no routes
+        return "/{path}"
+    for pattern in (getattr(route, "path", None), scope.get("path_template")):
         if isinstance(pattern, str):
             return pattern
     path, mounts = str(scope.get("path", "")), str(scope.get("root_path", ""))

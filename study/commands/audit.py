@@ -11,6 +11,7 @@ from scenarios.options import Setting
 from scenarios.units import DURATION, Second
 from study import options as o
 from study.gate_options import GateOptions
+from study.trial_options import TrialOptions
 
 if TYPE_CHECKING:
     from stress.audit.command import AuditedCommand
@@ -31,17 +32,30 @@ def audit(
         "A running server instead: load and latency only.", metavar="URL",
     )] = None,
     requests: Annotated[tuple[str, ...], Setting(
-        "A request to send, such as 'GET /items/1' or 'POST /items {\"a\": 1}'. May be given "
-        "several times. Without it: the GETs of the app's OpenAPI document.",
+        "A request to send, such as 'GET /items/1' or 'POST /items {\"a\": 1}', or a message to a "
+        "websocket: 'WS /chat hello'. May be given several times. Without it: the GETs of the "
+        "app's OpenAPI document.",
         name="--request", metavar="'METHOD PATH [BODY]'",
     )] = (),
     methods: Annotated[str, Setting(
-        "Methods that are taken from the OpenAPI document, such as GET,POST.", metavar="NAMES",
+        "Methods that are taken from the OpenAPI document, --har and --requests-file, such as "
+        "GET,POST,WS.", metavar="NAMES",
     )] = "GET",
     headers: Annotated[tuple[str, ...], Setting(
         "A header of each request, such as 'Authorization: Bearer ...'. May be given several "
         "times. No record holds it.", name="--header", metavar="'NAME: VALUE'",
     )] = (),
+    har: Annotated[Path | None, Setting(
+        "An HTTP archive whose requests are sent, as a browser's network panel saves it. No record "
+        "holds its cookies and bodies.", metavar="FILE",
+    )] = None,
+    requests_file: Annotated[Path | None, Setting(
+        "A file of requests: .http, as editors run it, or targets of vegeta's.", metavar="FILE",
+    )] = None,
+    from_host: Annotated[str | None, Setting(
+        "Of --har and --requests-file: the host whose requests are sent. Left out: that of the "
+        "first one.", metavar="HOST",
+    )] = None,
     before: Annotated[tuple[str, ...], Setting(
         "A request that each user sends once, first, such as 'POST /login @login.json'; the user "
         "keeps the cookies. May be given several times.", metavar="'METHOD PATH [BODY]'",
@@ -72,6 +86,7 @@ def audit(
         "Of MODULE:ATTR, where 0 picks a free one; of a command that listens on several ports, the "
         "one to ask.", bounds=(0, 65535),
     )] = 0,
+    trials: TrialOptions = TrialOptions(),
     out: o.Out = o.DEFAULT_OUT,
     gate: GateOptions = GateOptions(),
     plan: Annotated[bool, Setting("Print what would be asked; send nothing.")] = False,
@@ -84,6 +99,7 @@ def audit(
         study audit -- uvicorn main:app
         study audit main:app --app-dir ./service --python ./service/.venv/bin/python
         study audit --request 'GET /items/1' --users 50 -- gunicorn main:app
+        study audit --try pool=100 --try workers=2 -- uvicorn main:app
         study audit --url http://127.0.0.1:8000
         study audit --fail-on 'blocked>50ms' --baseline audit-baseline.json main:app
     """
@@ -91,6 +107,7 @@ def audit(
     from stress.audit.drive import AuditLoad
     from stress.audit.requests import RequestOptions
     from study.audit import AuditOrder, audit_service
+    from study.audit_trials import read_trial_order
 
     if (url is None) == (not command):
         raise UserError(
@@ -103,12 +120,16 @@ def audit(
         raise UserError("--port: not with --url, which names the port itself")
     if gate != GateOptions() and (url is not None or plan):
         raise UserError("--fail-on and --baseline: with --url or --plan an audit has no findings")
-    options = RequestOptions(requests, methods, headers, before, drive, locustfile, app_dir)
+    service = choose_service(command, app_dir, python, port)
+    options = RequestOptions(
+        requests, methods, headers, before, drive, locustfile, app_dir, har, requests_file,
+        from_host,
+    )  # fmt: skip
     return audit_service(
         AuditOrder(
-            choose_service(command, app_dir, python, port), url or "", port or None, options,
-            AuditLoad(0.0, users, duration, timeout), out, record_typed(sys.argv[1:]),
-            gate.open_gate(), plan, json, verbose,
+            service, url or "", port or None, options, AuditLoad(0.0, users, duration, timeout),
+            out, record_typed(sys.argv[1:]), gate.open_gate(), plan, json, verbose,
+            read_trial_order(trials, service, drive != "none" and not plan),
         )
     )  # fmt: skip
 
