@@ -88,6 +88,8 @@ class AuditRecord:
     cut short; None where it was not. server: empty where the audit started none, or is older.
     trials: of --try. folder_in_repository: where the user's folder is in its git repository, "" for
     its root; None where it is in none, or the audit is older.
+    hop_ms: what it takes, alone on this machine, to hand a call to a thread and
+    to await its result; None where it was not measured.
     """
 
     started_utc: str
@@ -105,3 +107,4 @@ class AuditRecord:
     server: ServerRecord = field(default_factory=ServerRecord)
     trials: tuple[TrialRecord, ...] = ()
     folder_in_repository: str | None = None
+    hop_ms: float | None = None

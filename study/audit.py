@@ -1,9 +1,8 @@
 """`study audit`: starts the user's service with the probe inside, asks it, and says what blocks its
 event loop."""
 
-import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -24,9 +23,10 @@ from scenarios.errors import ALL_WELL, CANNOT, INTERRUPTED, UserError
 from scenarios.units import Second
 from stress.audit.attach import start_audited_app
 from stress.audit.audited_app import AuditedApp
-from stress.audit.command import AuditedCommand
+from stress.audit.command import AuditedCommand, hide_values
 from stress.audit.drive import AuditLoad, Driven, drive_requests
 from stress.audit.last_words import read_last_words
+from stress.audit.measure_hop import measure_hop_ms
 from stress.audit.requests import (
     RequestOptions,
     RequestPlan,
@@ -42,7 +42,6 @@ from study.audit_report import NO_GATE, report_audit
 from study.audit_trials import TrialOrder, TrialRunner, choose_trials
 from study.machine_facts import collect_environment, find_in_repository
 
-ASSIGNMENT = re.compile(r"([\w-]+)=.*", re.DOTALL)
 NOT_SEEN = (
     "a server that runs already has no probe inside: the audit measures its latencies and cannot "
     "see what blocks it"
@@ -81,6 +80,7 @@ class Audit:
     plan: RequestPlan = field(default_factory=RequestPlan)
     driven: Driven | None = None
     server: ServerRecord = field(default_factory=ServerRecord)
+    hop_ms: float | None = None
     ended_by: str | None = None
     """Why it ended before its time."""
     started_within_s: Second = 0.0
@@ -102,6 +102,9 @@ class Audit:
         with self.app:
             self.show(f"it serves {self.app.url} with the probe inside")
             self.ask(self.app.url)
+        if not self.order.only_plan and self.app.attached:
+            executable = self.app.attached[0].executable
+            self.hop_ms = measure_hop_ms(executable, raw, self.interruption)
 
     def ask(self, url: str) -> None:
         self.plan = plan_requests(url, self.order.requests, self.interruption)
@@ -208,6 +211,7 @@ class Audit:
             interrupted=self.ended_by,
             server=self.server,
             trials=tuple(self.trials),
+            hop_ms=self.hop_ms,
         )
 
 
@@ -239,8 +243,3 @@ def audit_service(order: AuditOrder) -> int:
         return code
     audit.show(f"the audit ended early: {interrupted_by}")
     return INTERRUPTED if interruption.reason else CANNOT
-
-
-def hide_values(argv: Sequence[str]) -> tuple[str, ...]:
-    """The words of a command, without what variables in it are set to: they may be secrets."""
-    return tuple(ASSIGNMENT.sub(r"\1=...", word) for word in argv)

@@ -159,7 +159,7 @@ def is_target(command: Sequence[str]) -> bool:
 def record_typed(argv: Sequence[str]) -> str:
     """What was typed, for the record, without what may be secret: what an option that takes a
     request or a header was given, what variables of the command are set to."""
-    from study.audit import hide_values
+    from stress.audit.command import hide_values
 
     after = ("", *argv)
     shown = ("..." if before in SECRET else word for before, word in zip(after, argv, strict=False))

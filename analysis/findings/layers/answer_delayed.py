@@ -9,9 +9,11 @@ from typing import ClassVar, Self
 import polars as pl
 
 from analysis.findings.base import AuditFinding, AuditFindings
+from analysis.findings.cures.layer_cures import cure_delayed_answer
 from analysis.findings.evidence import AuditEvidence
 from analysis.findings.layers.layer_gaps import NOTED_S, measure_gaps
 from analysis.findings.places import CodePlace
+from analysis.findings.remedies import Cure
 from analysis.findings.severity import rate_harm
 from analysis.stats import formats
 from scenarios.units import Second
@@ -78,6 +80,9 @@ class AnswerDelayed(AuditFinding):
             median_ms=median_ms,
             longest_ms=1000 * max(seconds),
         )
+
+    def propose_cure(self, evidence: AuditEvidence) -> Cure | str:
+        return cure_delayed_answer(self, evidence)
 
     @property
     def facts(self) -> str:

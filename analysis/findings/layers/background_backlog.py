@@ -10,8 +10,10 @@ import numpy as np
 import polars as pl
 
 from analysis.findings.base import AuditFinding, AuditFindings, Severity
+from analysis.findings.cures.backlog_cures import cure_backlog
 from analysis.findings.evidence import AuditEvidence
 from analysis.findings.places import CodePlace, shorten_file, shorten_function
+from analysis.findings.remedies import Cure
 from analysis.findings.spans import Span
 from analysis.findings.time_asked import list_spans
 from analysis.stats import formats
@@ -144,6 +146,9 @@ class BackgroundBacklog(AuditFinding):
             end_rate=worst.rate_end(),
             unfinished=worst.count_unfinished(),
         )
+
+    def propose_cure(self, evidence: AuditEvidence) -> Cure | str:
+        return cure_backlog(self, evidence)
 
     @property
     def facts(self) -> str:

@@ -8,8 +8,10 @@ from typing import ClassVar, Self
 import polars as pl
 
 from analysis.findings.base import AuditFinding, AuditFindings, Severity
+from analysis.findings.cures.once_cures import cure_made_thing
 from analysis.findings.evidence import AuditEvidence
 from analysis.findings.places import BlockPlace, build_finder
+from analysis.findings.remedies import Cure
 from analysis.findings.resources.things_made import (
     ENDS,
     THREADS,
@@ -26,7 +28,7 @@ DEAR_MS, DEAR_SHARE = 5.0, 0.01
 CHEAP_MS = 1.0
 """A context that takes less CPU than this has no trust anchors to load, and costs nothing else."""
 MANY_REQUESTS = 10
-TLS_CONTEXT = "TLS context"
+TLS_CONTEXT, TLS_MAKER = "TLS context", "create_default_context"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +87,10 @@ class ClientPerRequest(AuditFinding):
             share=share,
             asked=asked,
         )
+
+    def propose_cure(self, evidence: AuditEvidence) -> Cure | str:
+        maker = TLS_MAKER if self.call == TLS_CONTEXT else (self.call or "").rpartition(".")[2]
+        return cure_made_thing(self.place_fields, evidence, maker, self.median_ms)
 
     @property
     def facts(self) -> str:

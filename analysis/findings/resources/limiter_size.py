@@ -10,7 +10,9 @@ from typing import ClassVar
 import polars as pl
 
 from analysis.findings.base import AuditFinding, AuditFindings
+from analysis.findings.cures.pool_cures import propose_pool
 from analysis.findings.evidence import AuditEvidence
+from analysis.findings.remedies import Cure
 
 DEFAULT, FEWEST, MOST = 40, 4, 1_000
 """anyio's own size, and what is unusual: with fewer than 4 a few slow requests stop all `def` code,
@@ -70,6 +72,11 @@ class LimiterSize(AuditFinding):
             tokens=None if tokens == inf else tokens,
             borrowed=borrowed,
         )
+
+    def propose_cure(self, evidence: AuditEvidence) -> Cure | str:
+        if self.cause == "exceeded":
+            return "Which code changes the size while tokens are in use is not known."
+        return propose_pool(evidence, DEFAULT, f"{DEFAULT} is anyio's own size.")
 
     @property
     def facts(self) -> str:

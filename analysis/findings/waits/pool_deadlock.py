@@ -14,8 +14,10 @@ from analysis.findings.base import (
     ShownFrame,
     TokenHolder,
 )
+from analysis.findings.cures.pool_cures import cure_deadlock
 from analysis.findings.evidence import AuditEvidence
 from analysis.findings.places import PlaceFinder, build_finder
+from analysis.findings.remedies import Cure
 from analysis.findings.spans import Span
 from analysis.findings.waits.deadlocks import HANDED_OVER, Deadlock, Resource, find_deadlocks
 from analysis.findings.waits.queue_names import name_resource
@@ -101,6 +103,9 @@ class PoolDeadlock(AuditFinding):
             lasted_s=longest.lasted_s,
             times=len(found),
         )
+
+    def propose_cure(self, evidence: AuditEvidence) -> Cure | str:
+        return cure_deadlock(self, evidence, self.pool_name, self.call in HANDED_OVER)
 
     @property
     def pool(self) -> str:

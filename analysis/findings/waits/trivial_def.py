@@ -9,7 +9,9 @@ import polars as pl
 
 from analysis.findings.base import AuditFinding, AuditFindings
 from analysis.findings.blocks.loop_delays import LoopDelays
+from analysis.findings.cures.def_cures import cure_trivial_def
 from analysis.findings.evidence import AuditEvidence
+from analysis.findings.remedies import Cure, CureRule
 from analysis.findings.waits.handover_evidence import locate_handovers
 from analysis.findings.waits.wait_sites import LEAST_S
 from analysis.stats import formats
@@ -89,6 +91,10 @@ class TrivialDef(AuditFinding):
             longest_work_ms=1000 * float(calls["worked_s"].to_numpy().max()),
             waited_s=waited_s,
         )
+
+    def propose_cure(self, evidence: AuditEvidence) -> Cure | str:
+        rule: CureRule = "depends" if self.phase == "dependency" else "health"
+        return cure_trivial_def(self, evidence, rule)
 
     @property
     def facts(self) -> str:
