@@ -22,9 +22,8 @@ from analysis.report.audit_comparison import (
 )
 from analysis.report.audit_markdown import render_audit_markdown
 from analysis.report.audit_outcomes import describe_finding_outcome
-from analysis.report.audit_overview import build_overview_table
 from analysis.report.audit_page import write_audit_page
-from analysis.report.findings_table import render_findings
+from analysis.report.findings_screen import render_audit
 from analysis.report.sarif import export_sarif
 from analysis.report.table import wrap_note
 from analysis.summary.audit_changes import compare_findings
@@ -65,9 +64,7 @@ def report_audit(
     if json_output:
         print(text, end="")
     else:
-        print_table(build_overview_table(evidence))
-        print()
-        print(*render_findings(found, get_terminal_width(), verbose), sep="\n")
+        print(*render_audit(found, evidence, get_terminal_width(), verbose), sep="\n")
         print(f"\n{'report.html, ' if page else ''}{OTHER_FILES} are in\n{run.path}/")
     for outcome in outcomes:
         print(describe_finding_outcome(outcome), file=sys.stderr if json_output else sys.stdout)
