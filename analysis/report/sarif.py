@@ -18,6 +18,7 @@ from analysis.findings.baseline import Baseline
 from analysis.findings.judge import list_findings
 from analysis.findings.recognition import FindingSite, group_by_site
 from analysis.report.finding_words import format_place, format_route
+from analysis.report.remedy_words import describe_cure, format_cure_place, list_changes
 from records.audit import AuditRecord
 from scenarios.units import Second
 
@@ -114,7 +115,7 @@ def build_result(found: AuditFinding, place: Object, record: AuditRecord) -> Obj
         "ruleId": found.code,
         "ruleIndex": find_rule(found),
         "level": LEVELS[found.severity],
-        "message": {"text": f"{format_route(found)}: {found.message}"},
+        "message": {"text": f"{format_route(found)}: {describe_with_cure(found)}"},
         "locations": [place],
         "relatedLocations": list(locate_holders(found.holders or (), record)),
         "properties": {
@@ -124,10 +125,22 @@ def build_result(found: AuditFinding, place: Object, record: AuditRecord) -> Obj
     }
 
 
+def describe_with_cure(found: AuditFinding) -> str:
+    """What happened, and the change of the code; without one, what to do."""
+    if found.cure is None:
+        return found.message
+    lines = (f"{sign} {line}".rstrip() for sign, line in list_changes(found.cure))
+    place = format_cure_place(found.cure)
+    change = f"Change {place}: " if place else ""
+    return "\n".join((found.facts, f"{change}{describe_cure(found.cure)}", *lines))
+
+
 def build_notification(found: AuditFinding) -> Object:
     return {
         "level": LEVELS[found.severity],
-        "message": {"text": f"{format_place(found)}, {format_route(found)}: {found.message}"},
+        "message": {
+            "text": f"{format_place(found)}, {format_route(found)}: {describe_with_cure(found)}"
+        },
         "associatedRule": {"id": found.code, "index": find_rule(found)},
     }
 

@@ -12,6 +12,7 @@ from jsonschema import Draft4Validator
 
 from analysis.findings import AuditEvidence, AuditFinding
 from analysis.findings.judge import list_findings
+from analysis.findings.remedies import Cure
 from analysis.report.sarif import FINGERPRINT, export_sarif
 from tests.unit.audit_samples import AuditBuilder
 from tests.unit.ci_samples import HOLDERS, findings, gather
@@ -126,6 +127,15 @@ def test_code_that_is_not_in_the_repository_is_no_annotation(tmp_path: Path) -> 
     assert list_places(run) == [("main.py", 20)]
     codes = [get(each, "associatedRule", "id") for each in list_notes(run)]
     assert sorted(map(str, codes)) == ["LOOP_BLOCKED", "LOOP_BLOCKED", "WORKER_KILLED"]
+
+
+def test_a_cure_is_said_in_the_annotation() -> None:
+    cure = Cure("main.py", 20, ("  time.sleep(1)",), ("  await asyncio.sleep(1)",), "It waits.")
+    run = export(build_evidence(), replace(BLOCK, cure=cure))
+    assert get(run, "results", 0, "message", "text") == (
+        "/read (endpoint): Something happens.\nChange main.py:20: It waits.\n- time.sleep(1)\n"
+        "+ await asyncio.sleep(1)"
+    )
 
 
 def test_who_keeps_the_threads_is_a_related_place() -> None:
