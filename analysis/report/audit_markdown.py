@@ -102,7 +102,7 @@ def describe_findings(shown: Sequence[AuditFinding]) -> Iterator[str]:
         yield f"{place}: {escape(' '.join((each.facts, *new)))}"
         if each.cure is not None:
             yield from describe_cure_in_markdown(each.cure)
-        if each.predicted is not None:
+        if each.predicted is not None and each.predicted.reason is None:
             yield escape(describe_predicted(each.predicted))
 
 
