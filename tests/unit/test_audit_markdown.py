@@ -41,10 +41,7 @@ The event loop is blocked at 1 place, for 1.0 s. In 4 requests of 1 route in 10 
 | --- | --- | --- | --- | ---: | ---: | ---: |
 | error | main.py:17 build | loop blocked: wait | /report (endpoint) | 4 | 1.0 | 250 |
 
-**main.py:17 build**, /report (endpoint): The event loop waits in build(), which is not awaited: 250 ms at most in one request. Await an asynchronous call, or let it wait in a thread: \\`def\\` in place of \\`async def\\`, or asyncio.to\\_thread.
-
-<details><summary>Latency</summary>
-
+**main.py:17 build**, /report (endpoint): The event loop waits in build(), which is not awaited: 250 ms at most in one request.
 """  # noqa: E501
 
 
