@@ -109,7 +109,7 @@ def audit(
     from study.audit import AuditOrder, audit_service
     from study.audit_trials import read_trial_order
 
-    reject_contradictions(url, bool(command), drive, plan, port, gate)
+    reject_contradictions(command, url, port, drive, plan, gate)
     service = choose_service(command, app_dir, python, port)
     options = RequestOptions(
         requests, methods, headers, before, drive, locustfile, app_dir, har, requests_file,
@@ -125,11 +125,15 @@ def audit(
 
 
 def reject_contradictions(
-    url: str | None, has_command: bool, drive: Drive | None, plan: bool, port: int,
+    command: Sequence[str],
+    url: str | None,
+    port: int,
+    drive: Drive | None,
+    plan: bool,
     gate: GateOptions,
-) -> None:  # fmt: skip
-    """Raises UserError for options that exclude each other."""
-    if (url is None) == (not has_command):
+) -> None:
+    """Raises UserError."""
+    if (url is None) == (not command):
         raise UserError(
             "give the command that starts your service, such as study audit -- uvicorn main:app, "
             "or --url of a server that runs"
@@ -138,7 +142,7 @@ def reject_contradictions(
         raise UserError("--drive none sends no requests: leave out --url and --plan")
     if url is not None and port:
         raise UserError("--port: not with --url, which names the port itself")
-    if (gate.fail_on or gate.baseline) and (url is not None or plan):
+    if gate != GateOptions() and (url is not None or plan):
         raise UserError("--fail-on and --baseline: with --url or --plan an audit has no findings")
 
 
