@@ -104,6 +104,10 @@ class AuditFinding(ABC):
     """What happens, in a table."""
     clause: ClassVar[str]
     """The same in a sentence that counts places."""
+    meaning: ClassVar[str]
+    """What such a finding says, wherever it is: a clause, as docs/audit.md has it."""
+    remedy: ClassVar[str]
+    """What to do about any of its kind: clauses."""
 
     severity: Severity
     confidence: Confidence
@@ -192,7 +196,7 @@ class AuditScope:
 class AuditFindings:
     """findings: the worst first, by seconds taken from others, then by their own. blocked_s: what
     the loops were blocked for in all; excused_s: for the machine's reasons; unexplained_s: without
-    enough evidence against any code."""
+    enough evidence against any code. trials: of --try, in the order in which they ran."""
 
     findings: tuple[AuditFinding, ...] = ()
     notices: tuple[Notice, ...] = ()
@@ -201,3 +205,4 @@ class AuditFindings:
     unexplained_s: Second = 0.0
     scope: AuditScope = AuditScope()
     matrix: HarmMatrix = HarmMatrix()
+    trials: tuple[Tried, ...] = ()

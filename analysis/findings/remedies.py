@@ -4,7 +4,7 @@ it measured."""
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["Cure", "CureRule", "Predicted", "RouteChange", "RouteLevel", "Tried"]
+__all__ = ["Cure", "CureRule", "FailureChange", "Predicted", "RouteChange", "RouteLevel", "Tried"]
 
 CureRule = Literal[
     "small-pool", "one-blocks-all", "depends", "health", "client-life", "raise-the-pool",
@@ -37,12 +37,13 @@ class Cure:
 
 @dataclass(frozen=True, slots=True)
 class RouteLevel:
-    """How a route answers: requests in a second, and how long they take for their client."""
+    """How a route answers: requests in a second, and how long they take for their client. p99_ms:
+    None where too many were never answered."""
 
     route: str
     rps: float
     p50_ms: float
-    p99_ms: float
+    p99_ms: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +59,9 @@ class Predicted:
 
 @dataclass(frozen=True, slots=True)
 class RouteChange:
-    """How a trial changed a route. ratio: of the medians of latency, before to after: more than 1
-    is better. low, high: its interval, from rounds."""
+    """How a trial changed a route. before, after: medians of the rounds' figures. ratio: of the
+    medians of latency, before to after: more than 1 is better. low, high: its 90 % interval, from
+    rounds."""
 
     route: str
     before: RouteLevel
@@ -70,13 +72,27 @@ class RouteChange:
 
 
 @dataclass(frozen=True, slots=True)
+class FailureChange:
+    """Shares of a route's requests that failed or were not answered, of all rounds together; each
+    round of one side has a larger share than each of the other."""
+
+    route: str
+    before: float
+    after: float
+
+
+@dataclass(frozen=True, slots=True)
 class Tried:
     """What a trial measured. trial: as --try takes it. rounds: of each side. reason: why it is no
     trial of this finding, or is invalid; then `routes` is empty. worse: routes that became slower,
-    for which the interval leaves no doubt."""
+    for which the interval leaves no doubt. failures: routes that fail more, or less, than before; a
+    route that fails more is not in `routes`, because the latency of its failures says nothing.
+    warnings: what may go wrong with the change though it measures well."""
 
     trial: str | None
     rounds: int = 0
     routes: tuple[RouteChange, ...] = ()
     worse: tuple[str, ...] = ()
+    failures: tuple[FailureChange, ...] = ()
+    warnings: tuple[str, ...] = ()
     reason: str | None = None

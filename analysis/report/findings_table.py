@@ -14,6 +14,7 @@ from analysis.report.finding_words import (
 )
 from analysis.report.harm_table import render_matrix
 from analysis.report.table import WIDTH, Column, Row, Table, render_headings, render_rows, wrap_note
+from analysis.report.trial_lines import describe_trials
 from analysis.report.worst_cause import describe_worst
 from analysis.stats import formats
 
@@ -85,7 +86,8 @@ def render_findings(found: AuditFindings, width: int | None, verbose: bool = Fal
     notices = found.notices if verbose else tuple(list_notices(found))
     notes = [line for note in write_notices(notices, verbose) for line in wrap_note(note)]
     matrix = render_matrix(found.matrix) if verbose else []
-    for part in (matrix, notes, wrap_whole(write_answer(found))):
+    trials = [line for each in describe_trials(found.trials) for line in wrap_whole(each)]
+    for part in (matrix, notes, trials, wrap_whole(write_answer(found))):
         lines += ["", *part] if lines and part else part
     return lines
 

@@ -21,10 +21,12 @@ LONGEST_SHEBANG = 4096
 
 @dataclass(frozen=True, slots=True)
 class AuditedCommand:
-    """The program and its words as the user gave them, and the folder where it runs."""
+    """The program and its words as the user gave them, and the folder where it runs. variables: of
+    a trial, more than the user's."""
 
     argv: tuple[str, ...]
     folder: Path
+    variables: tuple[tuple[str, str], ...] = ()
 
     def __str__(self) -> str:
         return shlex.join(self.argv)

@@ -6,7 +6,7 @@ Closed loop: each user asks, waits for the answer, and asks again.
 import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, repeat
 from random import Random, getrandbits
 from statistics import median
@@ -52,6 +52,7 @@ class LoadDriver:
     phases: list[Phase] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     users: list[SimulatedUser] = field(default_factory=list)
+    driven: list[Ask] = field(default_factory=list)
     latest_beat_s: Second = 0.0
 
     async def run(self) -> None:
@@ -65,8 +66,8 @@ class LoadDriver:
                 )
             try:
                 await self._send_before()
-                asks = await self._send_first()
-                await self._run_phases(asks)
+                await self._send_first()
+                await self._run_phases()
             finally:
                 beats.cancel()
 
@@ -95,19 +96,19 @@ class LoadDriver:
                     f"{ask.name} of --before {said}: check its path, its body and --header"
                 )
 
-    async def _send_first(self) -> list[Ask]:
-        """Each request once, alone. Returns those that are driven. Raises UserError: none is."""
+    async def _send_first(self) -> None:
+        """Each request once, alone: finds those that are driven. Raises UserError: none is."""
         count = len(self.plan.asks)
         self.show("1 request is sent." if count == 1 else f"{count} requests are sent, once each.")
         began_s = monotonic()
-        driven, answers = [], []
+        answers = []
         limits = ReadLimits(self.load.timeout_s, rest_s=FIRST_REST_S)
         for ask in self.plan.asks:
             answer = await self._send(self.users[0], ask, FIRST_PHASE, limits)
             answers.append(answer)
             judged = judge_first_answer(ask, answer)
             if judged.ask is not None:
-                driven.append(judged.ask)
+                self.driven.append(judged.ask)
             if judged.warning:
                 self.warnings.append(judged.warning)
                 self.show(judged.warning)
@@ -117,15 +118,16 @@ class LoadDriver:
                 f"{self.url}: nobody answers ({answers[0].error}); start that server, or correct "
                 "its address"
             )
-        if not driven:
+        if not self.driven:
             raise build_cannot_run_error(
                 "No route answered as it should, so none was driven: name one that does with "
                 f"--request. {' '.join(self.warnings[:3])}"
             )
-        return driven
 
-    async def _run_phases(self, asks: Sequence[Ask]) -> None:
-        planned = plan_phases(asks, self.load.users, self.load.duration_s)
+    async def _run_phases(self) -> None:
+        planned = plan_phases(self.driven, self.load.users, self.load.duration_s)
+        if self.load.only_together:
+            planned = (replace(planned[-1], has_background=False),)
         total_s = sum(each.length_s for each in planned)
         routes = len(planned[-1].routes)
         self.show(
@@ -135,7 +137,8 @@ class LoadDriver:
         for each in planned:
             self.show(f"{each.name}: {each.length_s:.1f} s")
             await self._run_phase(each)
-            await self._check_answers(each, asks)
+            if not self.load.only_together:
+                await self._check_answers(each, self.driven)
 
     async def _run_phase(self, phase: PlannedPhase) -> None:
         began_s = monotonic()

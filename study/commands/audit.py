@@ -10,6 +10,8 @@ from scenarios.errors import UserError
 from scenarios.options import Setting
 from scenarios.units import DURATION, Second
 from study import options as o
+from study.gate_options import GateOptions
+from study.trial_options import TrialOptions
 
 if TYPE_CHECKING:
     from stress.audit.command import AuditedCommand
@@ -71,7 +73,9 @@ def audit(
         "Of MODULE:ATTR, where 0 picks a free one; of a command that listens on several ports, the "
         "one to ask.", bounds=(0, 65535),
     )] = 0,
+    trials: TrialOptions = TrialOptions(),
     out: o.Out = o.DEFAULT_OUT,
+    gate: GateOptions = GateOptions(),
     plan: Annotated[bool, Setting("Print what would be asked; send nothing.")] = False,
     json: Annotated[bool, Setting("Print findings.json, nothing else.")] = False,
     verbose: Annotated[bool, Setting("Print stacks, too.", alias="-v")] = False,
@@ -82,12 +86,15 @@ def audit(
         study audit -- uvicorn main:app
         study audit main:app --app-dir ./service --python ./service/.venv/bin/python
         study audit --request 'GET /items/1' --users 50 -- gunicorn main:app
+        study audit --try pool=100 --try workers=2 -- uvicorn main:app
         study audit --url http://127.0.0.1:8000
+        study audit --fail-on 'blocked>50ms' --baseline audit-baseline.json main:app
     """
     # fmt: on
     from stress.audit.drive import AuditLoad
     from stress.audit.requests import RequestOptions
     from study.audit import AuditOrder, audit_service
+    from study.audit_trials import read_trial_order
 
     if (url is None) == (not command):
         raise UserError(
@@ -98,12 +105,15 @@ def audit(
         raise UserError("--drive none sends no requests: leave out --url and --plan")
     if url is not None and port:
         raise UserError("--port: not with --url, which names the port itself")
+    if gate != GateOptions() and (url is not None or plan):
+        raise UserError("--fail-on and --baseline: with --url or --plan an audit has no findings")
+    service = choose_service(command, app_dir, python, port)
     options = RequestOptions(requests, methods, headers, before, drive, locustfile, app_dir)
     return audit_service(
         AuditOrder(
-            choose_service(command, app_dir, python, port), url or "", port or None, options,
-            AuditLoad(0.0, users, duration, timeout), out, record_typed(sys.argv[1:]), plan, json,
-            verbose,
+            service, url or "", port or None, options, AuditLoad(0.0, users, duration, timeout),
+            out, record_typed(sys.argv[1:]), gate.open_gate(), plan, json, verbose,
+            read_trial_order(trials, service, drive != "none" and not plan),
         )
     )  # fmt: skip
 

@@ -77,6 +77,13 @@ class LoopBlocked(AuditFinding):
 
     short: ClassVar[str] = "loop blocked"
     clause: ClassVar[str] = "the event loop is blocked"
+    meaning: ClassVar[str] = (
+        "code keeps the event loop's thread, so that every other request waits meanwhile"
+    )
+    remedy: ClassVar[str] = (
+        "await an asynchronous call, or write the route as `def`; hand what computes to a thread "
+        "if it releases the GIL, to a process if not"
+    )
 
     waits_for: str | None = None
 

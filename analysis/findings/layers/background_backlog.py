@@ -107,6 +107,8 @@ class BackgroundBacklog(AuditFinding):
 
     short: ClassVar[str] = "tasks pile up"
     clause: ClassVar[str] = "background tasks pile up"
+    meaning: ClassVar[str] = "work after the answer begins faster than it ends"
+    remedy: ClassVar[str] = "hand the work to a queue with workers outside the web process"
     begin_rate: float = field(default=0.0)
     end_rate: float = field(default=0.0)
     unfinished: int = field(default=0)

@@ -37,6 +37,8 @@ class MiddlewareCost(AuditFinding):
 
     short: ClassVar[str] = "middleware uses CPU"
     clause: ClassVar[str] = "a middleware uses much CPU"
+    meaning: ClassVar[str] = "layers of `BaseHTTPMiddleware` use much of the CPU"
+    remedy: ClassVar[str] = "write them as pure ASGI middleware"
     requests: int = field(default=0)
     """That passed the layer, alone or not."""
     layers_share: float = field(default=0.0)

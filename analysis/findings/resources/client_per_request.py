@@ -42,6 +42,8 @@ class ClientPerRequest(AuditFinding):
 
     short: ClassVar[str] = "client per request"
     clause: ClassVar[str] = "requests make their own clients"
+    meaning: ClassVar[str] = "a client or TLS context is made in each request"
+    remedy: ClassVar[str] = "make one at startup and share it"
     asked: int
     """Requests of the route."""
 

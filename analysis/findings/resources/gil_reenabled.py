@@ -21,6 +21,8 @@ class GilReenabled(AuditFinding):
 
     short: ClassVar[str] = "GIL is on"
     clause: ClassVar[str] = "the GIL is on"
+    meaning: ClassVar[str] = "a free-threaded Python runs with its GIL on"
+    remedy: ClassVar[str] = "update the package that turned it on"
     python: str
     processes: int
 

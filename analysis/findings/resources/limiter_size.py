@@ -27,6 +27,8 @@ class LimiterSize(AuditFinding):
 
     short: ClassVar[str] = "pool size"
     clause: ClassVar[str] = "a pool has an unusual size"
+    meaning: ClassVar[str] = "anyio's pool has an unusual size, or more tokens in use than it has"
+    remedy: ClassVar[str] = "choose a size for what the threads call"
     tokens: float | None
     """None where there is no limit."""
     borrowed: float

@@ -42,6 +42,8 @@ class ThreadGrowth(AuditFinding):
 
     short: ClassVar[str] = "threads grow"
     clause: ClassVar[str] = "the number of threads grows"
+    meaning: ClassVar[str] = "requests start threads that do not end"
+    remedy: ClassVar[str] = "end each thread with its request, or share one executor"
     threads: int
     """That still ran when the load ended."""
     before: int | None = None

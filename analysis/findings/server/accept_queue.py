@@ -48,6 +48,8 @@ class AcceptQueue(AuditFinding):
 
     short: ClassVar[str] = "waits to be accepted"
     clause: ClassVar[str] = "connections wait to be accepted"
+    meaning: ClassVar[str] = "connections wait, or are dropped, before the server takes them"
+    remedy: ClassVar[str] = "remove the blocking call; if no loop is blocked, raise `--backlog`"
     dropped: int
     backlog: int | None
 

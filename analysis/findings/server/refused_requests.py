@@ -48,6 +48,8 @@ class RefusedRequests(AuditFinding):
 
     short: ClassVar[str] = "requests refused"
     clause: ClassVar[str] = "the server refuses requests"
+    meaning: ClassVar[str] = "the server answers 503 by its limit, without your app"
+    remedy: ClassVar[str] = "raise `--limit-concurrency` above the number of open connections"
     limit: int | None
 
     @classmethod

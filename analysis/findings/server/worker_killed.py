@@ -53,6 +53,8 @@ class WorkerKilled(AuditFinding):
 
     short: ClassVar[str] = "worker lost"
     clause: ClassVar[str] = "workers are killed or crash"
+    meaning: ClassVar[str] = "the server killed a worker, or a worker crashed"
+    remedy: ClassVar[str] = "remove the block; a longer timeout only stops the kills"
     kills: int
     blocked_s: Second = 0.0
     detail: str = ""

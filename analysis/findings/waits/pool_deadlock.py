@@ -44,6 +44,14 @@ class PoolDeadlock(AuditFinding):
 
     short: ClassVar[str] = "pool deadlock"
     clause: ClassVar[str] = "threads and requests wait for each other"
+    meaning: ClassVar[str] = (
+        "the threads wait for a connection or a lock, and the requests that have it wait for a "
+        "thread"
+    )
+    remedy: ClassVar[str] = (
+        "make the pool of connections as large as the pool of threads, or release a connection "
+        "before the request needs another thread"
+    )
 
     severity: Severity = "error"
     cause: str | None = "deadlock"

@@ -70,6 +70,10 @@ class ThreadsPinned(AuditFinding):
 
     short: ClassVar[str] = "keeps threads"
     clause: ClassVar[str] = "code keeps threads from others"
+    meaning: ClassVar[str] = (
+        "a stream, a background task, a websocket or a start-up call keeps threads for long"
+    )
+    remedy: ClassVar[str] = "make it asynchronous, or run it in a thread outside the pool"
     queue: str
     capacity: float
 

@@ -45,6 +45,10 @@ class TrivialDef(AuditFinding):
 
     short: ClassVar[str] = "needs no thread"
     clause: ClassVar[str] = "`def` code needs no thread"
+    meaning: ClassVar[str] = "a `def` that does next to nothing takes a thread"
+    remedy: ClassVar[str] = (
+        "write it as `async def`, unless it waits for a file, a lock or the network"
+    )
     work_us: float
     longest_work_ms: float
     waited_s: Second
