@@ -97,8 +97,7 @@ class Audit:
             self.ask(self.order.url)
             return
         self.show(f"starting {Path(command.argv[0]).name}")
-        raw = self.directory.open_cell(KIND).raw
-        began_s = monotonic()
+        raw, began_s = self.directory.open_cell(KIND).raw, monotonic()
         self.app = start_audited_app(command, raw, self.interruption, self.order.port)
         self.started_within_s = monotonic() - began_s
         with self.app:
