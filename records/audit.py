@@ -86,10 +86,10 @@ class AuditRecord:
 
     command: its program and words, without the values of variables. interrupted: why the audit was
     cut short; None where it was not. server: empty where the audit started none, or is older.
-    trials: of --try. hop_ms: what it takes, alone on this machine, to hand a call to a thread and
-    to await its result; None where it was not measured. folder_in_repository: where the user's
-    folder is in its git repository, "" for its root; None where it is in none, or the audit is
-    older.
+    trials: of --try. folder_in_repository: where the user's folder is in its git repository, "" for
+    its root; None where it is in none, or the audit is older.
+    hop_ms: what it takes, alone on this machine, to hand a call to a thread and
+    to await its result; None where it was not measured.
     """
 
     started_utc: str
@@ -106,5 +106,5 @@ class AuditRecord:
     schema: int = field(default=1)
     server: ServerRecord = field(default_factory=ServerRecord)
     trials: tuple[TrialRecord, ...] = ()
-    hop_ms: float | None = None
     folder_in_repository: str | None = None
+    hop_ms: float | None = None

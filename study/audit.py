@@ -1,9 +1,8 @@
 """`study audit`: starts the user's service with the probe inside, asks it, and says what blocks its
 event loop."""
 
-import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -24,7 +23,7 @@ from scenarios.errors import ALL_WELL, CANNOT, INTERRUPTED, UserError
 from scenarios.units import Second
 from stress.audit.attach import start_audited_app
 from stress.audit.audited_app import AuditedApp
-from stress.audit.command import AuditedCommand
+from stress.audit.command import AuditedCommand, hide_values
 from stress.audit.drive import AuditLoad, Driven, drive_requests
 from stress.audit.last_words import read_last_words
 from stress.audit.measure_hop import measure_hop_of
@@ -43,7 +42,6 @@ from study.audit_report import NO_GATE, report_audit
 from study.audit_trials import TrialOrder, TrialRunner, choose_trials
 from study.machine_facts import collect_environment, find_in_repository
 
-ASSIGNMENT = re.compile(r"([\w-]+)=.*", re.DOTALL)
 NOT_SEEN = (
     "a server that runs already has no probe inside: the audit measures its latencies and cannot "
     "see what blocks it"
@@ -114,7 +112,8 @@ class Audit:
             return
         for warning in self.plan.warnings:
             self.show(f"warning: {warning}")
-        load = replace(self.order.load, t0_s=self.t0_s)
+        journals = self.directory.open_cell(KIND).raw if self.app else None
+        load = replace(self.order.load, t0_s=self.t0_s, journals=journals)
         with self.watch_server():
             self.driven = drive_requests(
                 url, self.plan, load, self.interruption, self.show, self.is_alive
@@ -210,8 +209,8 @@ class Audit:
             warnings=(*self.plan.warnings, *(driven.warnings if driven else ())),
             interrupted=self.ended_by,
             server=self.server,
-            hop_ms=self.hop_ms,
             trials=tuple(self.trials),
+            hop_ms=self.hop_ms,
         )
 
 
@@ -243,8 +242,3 @@ def audit_service(order: AuditOrder) -> int:
         return code
     audit.show(f"the audit ended early: {interrupted_by}")
     return INTERRUPTED if interruption.reason else CANNOT
-
-
-def hide_values(argv: Sequence[str]) -> tuple[str, ...]:
-    """The words of a command, without what variables in it are set to: they may be secrets."""
-    return tuple(ASSIGNMENT.sub(r"\1=...", word) for word in argv)

@@ -22,13 +22,13 @@ from analysis.report.audit_comparison import (
 )
 from analysis.report.audit_markdown import render_audit_markdown
 from analysis.report.audit_outcomes import describe_finding_outcome
-from analysis.report.audit_overview import build_overview_table
 from analysis.report.audit_page import write_audit_page
-from analysis.report.findings_table import render_findings
+from analysis.report.findings_screen import render_audit
 from analysis.report.sarif import export_sarif
 from analysis.report.table import wrap_note
 from analysis.summary.audit_changes import compare_findings
 from analysis.summary.comparison import ensure_mapping
+from analysis.theory.audit.predictions import predict_findings
 from records.audit import FINDINGS_FILE, KIND, SARIF_FILE, SUMMARY_FILE
 from records.rundir import RunDir
 from scenarios.errors import ALL_WELL, CANNOT, NOT_AS_EXPECTED, UserError
@@ -55,7 +55,7 @@ def report_audit(
     """Writes and prints what the records say. The exit code. Raises UserError where records are
     missing."""
     evidence = load_audit_evidence(run)
-    found = find_all(evidence)
+    found = predict_findings(find_all(evidence), evidence, count_cores(run))
     outcomes = judge_findings(found, gate)
     text = dump_json(export_findings(found))
     (run.path / FINDINGS_FILE).write_text(text)
@@ -64,9 +64,7 @@ def report_audit(
     if json_output:
         print(text, end="")
     else:
-        print_table(build_overview_table(evidence))
-        print()
-        print(*render_findings(found, get_terminal_width(), verbose), sep="\n")
+        print(*render_audit(found, evidence, get_terminal_width(), verbose), sep="\n")
         print(f"\n{'report.html, ' if page else ''}{OTHER_FILES} are in\n{run.path}/")
     for outcome in outcomes:
         print(describe_finding_outcome(outcome), file=sys.stderr if json_output else sys.stdout)
@@ -97,6 +95,13 @@ def write_for_ci(
 
 def dump_json(content: Mapping[str, object]) -> str:
     return json.dumps(content, indent=2, allow_nan=False) + "\n"
+
+
+def count_cores(run: RunDir) -> int:
+    """Of the machine that the audit ran on; 1 where its record does not say."""
+    environment = run.load_manifest().get("environment")
+    cores = environment.get("cores") if isinstance(environment, dict) else None
+    return cores if isinstance(cores, int) else 1
 
 
 def write_page(run: RunDir, evidence: AuditEvidence, found: AuditFindings) -> bool:

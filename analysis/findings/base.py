@@ -165,6 +165,11 @@ class AuditFinding(ABC):
         return {}
 
     @property
+    def context(self) -> Mapping[str, str]:
+        """Of the advice, what says how it is and not what to do: a cure does not replace it."""
+        return {}
+
+    @property
     def message(self) -> str:
         """What happened, the number, what to do."""
         return " ".join((self.facts, *self.advice.values()))

@@ -32,17 +32,30 @@ def audit(
         "A running server instead: load and latency only.", metavar="URL",
     )] = None,
     requests: Annotated[tuple[str, ...], Setting(
-        "A request to send, such as 'GET /items/1' or 'POST /items {\"a\": 1}'. May be given "
-        "several times. Without it: the GETs of the app's OpenAPI document.",
+        "A request to send, such as 'GET /items/1' or 'POST /items {\"a\": 1}', or a message to a "
+        "websocket: 'WS /chat hello'. May be given several times. Without it: the GETs of the "
+        "app's OpenAPI document.",
         name="--request", metavar="'METHOD PATH [BODY]'",
     )] = (),
     methods: Annotated[str, Setting(
-        "Methods that are taken from the OpenAPI document, such as GET,POST.", metavar="NAMES",
+        "Methods that are taken from the OpenAPI document, --har and --requests-file, such as "
+        "GET,POST,WS.", metavar="NAMES",
     )] = "GET",
     headers: Annotated[tuple[str, ...], Setting(
         "A header of each request, such as 'Authorization: Bearer ...'. May be given several "
         "times. No record holds it.", name="--header", metavar="'NAME: VALUE'",
     )] = (),
+    har: Annotated[Path | None, Setting(
+        "An HTTP archive whose requests are sent, as a browser's network panel saves it. No record "
+        "holds its cookies and bodies.", metavar="FILE",
+    )] = None,
+    requests_file: Annotated[Path | None, Setting(
+        "A file of requests: .http, as editors run it, or targets of vegeta's.", metavar="FILE",
+    )] = None,
+    from_host: Annotated[str | None, Setting(
+        "Of --har and --requests-file: the host whose requests are sent. Left out: that of the "
+        "first one.", metavar="HOST",
+    )] = None,
     before: Annotated[tuple[str, ...], Setting(
         "A request that each user sends once, first, such as 'POST /login @login.json'; the user "
         "keeps the cookies. May be given several times.", metavar="'METHOD PATH [BODY]'",
@@ -108,7 +121,10 @@ def audit(
     if gate != GateOptions() and (url is not None or plan):
         raise UserError("--fail-on and --baseline: with --url or --plan an audit has no findings")
     service = choose_service(command, app_dir, python, port)
-    options = RequestOptions(requests, methods, headers, before, drive, locustfile, app_dir)
+    options = RequestOptions(
+        requests, methods, headers, before, drive, locustfile, app_dir, har, requests_file,
+        from_host,
+    )  # fmt: skip
     return audit_service(
         AuditOrder(
             service, url or "", port or None, options, AuditLoad(0.0, users, duration, timeout),
@@ -143,7 +159,7 @@ def is_target(command: Sequence[str]) -> bool:
 def record_typed(argv: Sequence[str]) -> str:
     """What was typed, for the record, without what may be secret: what an option that takes a
     request or a header was given, what variables of the command are set to."""
-    from study.audit import hide_values
+    from stress.audit.command import hide_values
 
     after = ("", *argv)
     shown = ("..." if before in SECRET else word for before, word in zip(after, argv, strict=False))

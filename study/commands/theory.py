@@ -73,6 +73,10 @@ def predict(
     p99: Annotated[Second | None, Setting(
         "99 % are to be answered within this.", unit=DURATION,
     )] = None,
+    audit: Annotated[Path | None, Setting(
+        "The run directory of a study audit: what that service does with so many --users.",
+        name="--from", metavar="DIRECTORY",
+    )] = None,
     plot: Annotated[Path | None, Setting(
         "Draw the range of users into this .svg, .png or .html.", metavar="FILE",
     )] = None,
@@ -84,6 +88,7 @@ def predict(
         study predict sync-http --pool 100
         study predict sync-http --users 100..100000 --cpu 1ms
         study predict sync-http --target 20000/s --p99 2s --cores 8 --cpu 1ms
+        study predict --from results/20261129T061500Z-audit --users 500
     """
     # fmt: on
     from analysis.theory.formulas import parse_users
@@ -91,6 +96,16 @@ def predict(
     from study.predict import PredictionRequest, predict_performance
 
     range_of_users = None if users is None else parse_users(users)
+    given = {option.name for option, _ in list_given_options(overrides)}
+    if audit is not None:
+        from study.predict_audit import predict_audit
+
+        named: dict[str, object] = {
+            "a scenario": names, "--requests": requests, "--quick": quick, "--cpu": cpu,
+            "--cores": cores, "--lifo": lifo, "--target": target, "--p99": p99, "--plot": plot,
+        }  # fmt: skip
+        reject_with_audit([*given, *(name for name, value in named.items() if value)])
+        return predict_audit(audit, range_of_users, json)
     if range_of_users is not None and len(range_of_users) == 1:
         # checked as any run's users are, and then as many as asked for: nothing is started here
         overrides = replace(overrides, users=min(range_of_users[0], MOST_RUN_USERS))
@@ -99,7 +114,6 @@ def predict(
     if (target is None) != (p99 is None):
         raise UserError("--target and --p99 belong together, such as --target 20000/s --p99 2s")
     extra = {"--users": users, "--lifo": lifo, "--requests": requests}
-    given = {option.name for option, _ in list_given_options(overrides)}
     reject_useless_options(question, given | {name for name, value in extra.items() if value})
     chosen = choose_scenarios(names)
     scenarios = apply_overrides(o.shorten_scenarios(chosen) if quick else chosen, overrides)
@@ -125,6 +139,14 @@ def reject_useless_options(question: "PredictionRequest", given: Collection[str]
         reject_options(given, UNKNOWN_TO_FORMULAS, "a range of --users")
     elif "--requests" in given:
         reject_options(given, {"--duration": "so many requests are its length"}, "--requests")
+
+
+def reject_with_audit(given: Sequence[str]) -> None:
+    """Raises UserError."""
+    if given:
+        raise UserError(
+            f"{given[0]}: of no use with --from: the audit has measured its service; leave it out"
+        )
 
 
 def reject_options(given: Collection[str], unknown: Mapping[str, str], asked: str) -> None:

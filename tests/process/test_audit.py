@@ -36,6 +36,12 @@ async def read_item(item_id: int, q: str = "") -> str:
     time.sleep(0.12)                   # blocks
     return app.NAME + stress.NAME
 
+@api.post("/notes/{note_id}")
+async def write_note(note_id: int, request: Request) -> None:
+    assert request.cookies["session"] == "s3cret-cookie"
+    assert request.headers["x-key"] == "s3cret-key"
+    assert await request.body() == b"s3cret-body"
+
 @api.get("/exit")
 async def leave() -> None:
     os._exit(7)
@@ -90,10 +96,24 @@ def read_findings(out: Path) -> list[dict[str, object]]:
     return list(found["findings"])
 
 
+ARCHIVE = {
+    "log": {"entries": [{"request": {
+        "method": "POST", "url": "https://shop.example/notes/1?q=s3cret-query",
+        "headers": [{"name": "X-Key", "value": "s3cret-key"}],
+        "cookies": [{"name": "session", "value": "s3cret-cookie"}],
+        "postData": {"mimeType": "text/plain", "text": "s3cret-body"},
+    }}]}
+}  # fmt: skip
+
+
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 def test_it_names_the_line_that_blocks(folder: Path, loop: str) -> None:
     out = folder.parent / "out"
-    asked = ("--request", "GET /free", "--request", "GET /items/1?q=s3cret-query")
+    (folder / "shop.har").write_text(json.dumps(ARCHIVE))
+    asked = (
+        "--request", "GET /free", "--request", "GET /items/1?q=s3cret-query", "--har", "shop.har",
+        "--methods", "GET,POST",
+    )  # fmt: skip
     # with an =, as base64 has it
     secret = ("--header", "X-Token: s3cret-token", "--header", "Authorization: Basic s3cret==")
     done = audit(folder, *asked, *secret, *QUICK, "--out", str(out), *serve("--loop", loop))
@@ -105,6 +125,8 @@ def test_it_names_the_line_that_blocks(folder: Path, loop: str) -> None:
     }  # fmt: skip
     rows = pl.read_parquet(only_run(out) / "cells" / "audit" / "asked.parquet")
     asked_count = rows.filter(pl.col("route").str.starts_with("/items/")).height
+    notes = rows.filter(pl.col("route") == "/notes/{note_id}")
+    assert set(notes["status"]) == {200}  # what the archive has was sent
     # each blocked for 120 ms, and one in twenty may be cut off by the edges of the window
     assert worst["seconds"] == pytest.approx(0.12 * asked_count, rel=0.1)
     assert f"main.py:{LINE + 1}" in done.stdout

@@ -88,10 +88,15 @@ class MiddlewareCost(AuditFinding):
         )
 
     @property
-    def advice(self) -> Mapping[str, str]:
+    def context(self) -> Mapping[str, str]:
         share = formats.percent(self.layers_share)
+        said = f"All layers of this kind together take {share} of the CPU of these requests."
+        return {share: said}
+
+    @property
+    def advice(self) -> Mapping[str, str]:
         return {
-            share: f"All layers of this kind together take {share} of the CPU of these requests.",
+            **self.context,
             "pure": "A pure ASGI middleware starts no task and no stream per request: rewrite it "
             "as one, unless its own code takes the time.",
         }

@@ -136,10 +136,13 @@ class QueueWait(AuditFinding, ABC):
         return f"{said} Until the work then begins, another {loop} ms pass (median)."
 
     @property
-    def advice(self) -> Mapping[str, str]:
+    def context(self) -> Mapping[str, str]:
         worst = describe_holder(self.holders[0]) if self.holders else ""
-        use = f"Meanwhile, {self.describe_use()}."
-        return {f"{self.queue_name.name}, {worst}": use, self.queue_name.name: self.queue_name.cure}
+        return {f"{self.queue_name.name}, {worst}": f"Meanwhile, {self.describe_use()}."}
+
+    @property
+    def advice(self) -> Mapping[str, str]:
+        return {**self.context, self.queue_name.name: self.queue_name.cure}
 
     def describe_purpose(self) -> str:
         call = f"{self.call}()" if self.call else "code"

@@ -1,0 +1,160 @@
+"""What becomes of an audited service where a finding is cured."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+import polars as pl
+
+from analysis.findings.base import AuditFinding
+from analysis.findings.blocks.attribution import attribute_blocks
+from analysis.findings.blocks.shares import sum_by_stretch
+from analysis.findings.evidence import AuditEvidence
+from analysis.findings.layers.answer_delayed import measure_delays
+from analysis.findings.places import BlockPlace, CodePlace
+from analysis.findings.waits.handover_evidence import locate_handovers
+from analysis.findings.waits.queue_wait import QueueWait
+from analysis.findings.waits.trivial_def import CODE
+from analysis.findings.waits.wait_sites import SITE, locate_uses
+from analysis.theory.audit.edits import (
+    ELSEWHERE,
+    AwaitedEdit,
+    BlockEdit,
+    CallEdit,
+    Edit,
+    NoEdit,
+    await_block,
+    compute_elsewhere,
+)
+from analysis.theory.audit.load import MeasuredService
+from analysis.theory.audit.parts import Key
+from scenarios.units import Second
+
+NOT_MET = "no request that ran alone met it, so that the model does not know what it costs"
+UNKNOWN = "the model does not know what takes the place of this code"
+UNKNOWN_TO_THE_MODEL: Mapping[str, str] = {
+    "ACCEPT_QUEUE": "the model knows no connections that the server does not accept",
+    "BACKGROUND_BACKLOG": "the model does not know which work would be left out",
+    "GIL_REENABLED": "the model knows services with a GIL only",
+    "LIMITER_SIZE": "the model does not know what a limit of that size is for",
+    "MIDDLEWARE_COST": "nobody knows how much of this CPU another middleware would need",
+    "POOL_DEADLOCK": "the model knows no deadlocks",
+    "REFUSED_REQUESTS": "the model knows no requests that the server refuses",
+    "THREAD_GROWTH": "the model does not know what a thread costs that stays",
+    "WORKER_KILLED": "the model knows no workers that are killed",
+}
+LATER = "an answer ends as late as before: only its first part comes earlier"
+PROTECTED = "the limit is the app's own, and the model does not know what it protects"
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceChange:
+    """edit: of requests. capacities: of queues, where they change. reason: why the change is not
+    known."""
+
+    edit: Edit = field(default_factory=NoEdit)
+    capacities: Mapping[str, float] = field(default_factory=dict)
+    reason: str | None = None
+
+    def apply(self, service: MeasuredService) -> MeasuredService:
+        demands = {
+            route: tuple(map(self.edit.apply, each)) for route, each in service.demands.items()
+        }
+        capacities = {**service.limits.capacities, **self.capacities}
+        return MeasuredService(demands, replace(service.limits, capacities=capacities))
+
+
+FindChange = Callable[[AuditFinding, AuditEvidence, int], ServiceChange]
+
+
+def find_change(finding: AuditFinding, evidence: AuditEvidence, cores: int) -> ServiceChange:
+    """cores: of the machine."""
+    if finding.code in UNKNOWN_TO_THE_MODEL:
+        return ServiceChange(reason=UNKNOWN_TO_THE_MODEL[finding.code])
+    find = CHANGES.get(finding.code)
+    return find(finding, evidence, cores) if find else ServiceChange(reason=UNKNOWN)
+
+
+def unblock_loop(finding: AuditFinding, evidence: AuditEvidence, cores: int) -> ServiceChange:
+    """What waits is awaited. What computes does so in other processes, which have all cores but
+    that of the loop. Less garbage takes no time."""
+    seconds = list_stretches(finding, evidence)
+    if finding.phase == "startup":
+        return ServiceChange(reason="no request waits at startup")
+    if finding.cause == "wait":
+        return ServiceChange(BlockEdit(seconds, await_block))
+    if finding.cause == "gc":
+        return ServiceChange(BlockEdit(seconds, None))
+    if finding.cause in ("compute", "gil"):
+        processes = {ELSEWHERE: float(max(1, cores - 1))}
+        return ServiceChange(BlockEdit(seconds, compute_elsewhere), processes)
+    return ServiceChange(reason=UNKNOWN)
+
+
+def list_stretches(finding: AuditFinding, evidence: AuditEvidence) -> Mapping[Key, Second]:
+    """Those in which its place blocked the loop, and for how long."""
+    if finding.code != "LOOP_BLOCKED":
+        return {}
+    place = BlockPlace(**{name: getattr(finding, name) for name in BlockPlace.__slots__})
+    shares = attribute_blocks(evidence).sites.get(place, ())
+    return {stretch.key: seconds for stretch, seconds in sum_by_stretch(shares)}
+
+
+def widen_queue(finding: AuditFinding, evidence: AuditEvidence, cores: int) -> ServiceChange:
+    """As far as the trial of its cure says, else for everybody."""
+    del evidence, cores
+    assert isinstance(finding, QueueWait)
+    if finding.cause == "limiter":
+        return ServiceChange(reason=PROTECTED)
+    return ServiceChange(capacities={finding.queue: read_trial_size(finding) or math.inf})
+
+
+def read_trial_size(finding: AuditFinding) -> float | None:
+    """Of pool=N or executor=N."""
+    trial = (finding.cure and finding.cure.trial) or ""
+    kind, _, size = trial.partition("=")
+    return float(size) if kind in ("pool", "executor") and size.isdigit() else None
+
+
+def free_threads(finding: AuditFinding, evidence: AuditEvidence, cores: int) -> ServiceChange:
+    """What is kept for long is awaited elsewhere."""
+    del cores
+    mine = [pl.col(name).eq_missing(pl.lit(getattr(finding, name))) for name in SITE]
+    return ServiceChange(CallEdit(list_calls(locate_uses(evidence).filter(*mine))))
+
+
+def declare_async(finding: AuditFinding, evidence: AuditEvidence, cores: int) -> ServiceChange:
+    del cores
+    values = finding.phase, finding.file, finding.line, finding.function
+    mine = [pl.col(name).eq_missing(pl.lit(each)) for name, each in zip(CODE, values, strict=True)]
+    calls = locate_handovers(evidence).filter("is_own", *mine)
+    return ServiceChange(CallEdit(list_calls(calls), computing=True))
+
+
+def list_calls(rows: pl.DataFrame) -> frozenset[Key]:
+    return frozenset(rows.select("pid", "handover").iter_rows())
+
+
+def pass_on(finding: AuditFinding, evidence: AuditEvidence, cores: int) -> ServiceChange:
+    """The middleware waits no more."""
+    del cores
+    if finding.cause == "buffer":
+        return ServiceChange(reason=LATER)
+    seconds: dict[Key, Second] = {}
+    for row in measure_delays(evidence).iter_rows(named=True):
+        place = CodePlace.parse(row["layer"], evidence.record.folder)
+        is_its = (finding.file, finding.line, finding.function) == place
+        if is_its and (finding.route, finding.cause) == (row["route"], row["cause"]):
+            key = row["pid"], row["visit"]
+            seconds[key] = seconds.get(key, 0.0) + row["delay_s"]
+    return ServiceChange(AwaitedEdit(seconds))
+
+
+CHANGES: Mapping[str, FindChange] = {
+    "ANSWER_DELAYED": pass_on,
+    "EXECUTOR_WAIT": widen_queue,
+    "LOOP_BLOCKED": unblock_loop,
+    "POOL_WAIT": widen_queue,
+    "THREADS_PINNED": free_threads,
+    "TRIVIAL_DEF": declare_async,
+}

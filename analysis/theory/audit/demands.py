@@ -1,0 +1,189 @@
+"""What a request of each route needs, from the visits of an audit that ran alone in their process:
+these waited for nobody."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from analysis.findings.blocks.causes import judge_stretch
+from analysis.findings.evidence import AuditEvidence, Stretch, compute_once
+from analysis.findings.load_evidence import to_seconds
+from analysis.theory.audit.cpu import measure_loop_cpu
+from analysis.theory.audit.parts import (
+    AnswerSent,
+    AwaitedTime,
+    ConcurrentCalls,
+    Demands,
+    Key,
+    LoopBlock,
+    Part,
+    ThreadCall,
+    TokenChange,
+    VisitDemand,
+    list_calls,
+)
+from scenarios.units import Second
+
+FIRST = "first requests"
+"""The phase in which each request is sent once; it loads and caches what the others find."""
+MOST_VISITS = 200
+"""Of a route: more tell nothing new."""
+LEAST_AWAITED_S: Second = 0.001
+"""A shorter gap is the way to a thread and back."""
+
+
+class Event(NamedTuple):
+    """When it was asked for, and ended. A part without length ends when it begins."""
+
+    began_s: Second
+    ended_s: Second
+    part: Part
+
+
+@compute_once
+def measure_demands(evidence: AuditEvidence) -> Demands:
+    """Of each route that was asked and had a visit that ran alone."""
+    visits, events = list_lone_visits(evidence), collect_events(evidence)
+    cpu_s = measure_loop_cpu(evidence)
+    found: dict[str, tuple[VisitDemand, ...]] = {}
+    for (route,), mine in visits.partition_by("route", as_dict=True).items():
+        rows = mine.gather_every(max(1, mine.height // MOST_VISITS))
+        found[str(route)] = tuple(
+            build_demand(row, events, cpu_s.get(str(route), 0.0))
+            for row in rows.iter_rows(named=True)
+        )
+    return found
+
+
+def list_lone_visits(evidence: AuditEvidence) -> pl.DataFrame:
+    """With their clients' times. Those of the first requests only where there are no others."""
+    clients = evidence.asked.drop_nulls(["ended_s", "status"]).select(
+        "phase", "route", "request_id", asked_s="started_s", answered_s="ended_s"
+    )
+    visits = (
+        evidence.handlers.drop("route")
+        .join(clients, on="request_id", how="left")
+        .drop_nulls("arrived_s")
+        .with_columns(
+            from_s=pl.min_horizontal("asked_s", "arrived_s"),
+            until_s=pl.max_horizontal("answered_s", "sent_s", "returned_s"),
+        )
+        .sort("pid", "from_s")
+        .with_columns(
+            before_s=pl.col("until_s").cum_max().shift(1).over("pid"),
+            next_s=pl.col("from_s").shift(-1).over("pid"),
+        )
+    )
+    is_alone = (pl.col("before_s").fill_null(0.0) <= pl.col("from_s")) & (
+        pl.col("next_s").fill_null(float("inf")) >= pl.col("until_s")
+    )
+    is_http = pl.col("protocol").fill_null("http") == "http"
+    alone = visits.filter(is_alone, is_http).drop_nulls(["answered_s", "sent_s"])
+    others = pl.col("phase") != FIRST
+    return alone.filter(others | ~others.any().over("route"))
+
+
+def collect_events(evidence: AuditEvidence) -> Mapping[Key, Sequence[Event]]:
+    """By process and visit."""
+    found: dict[Key, list[Event]] = defaultdict(list)
+    kept: dict[int, list[Stretch]] = defaultdict(list)
+    for each in evidence.stretches:
+        if judge_stretch(each.clocks).cause == "gil":
+            kept[each.pid].append(each)
+        elif each.visit is not None:
+            length_s = each.clocks.length_s
+            block = LoopBlock(length_s, each.key, min(length_s, each.clocks.cpu_s or 0.0))
+            found[each.pid, each.visit].append(Event(each.began_s, each.ended_s, block))
+    rows = evidence.handovers.drop_nulls(["visit", "queue", "asked_s", "ended_s"])
+    for row in rows.iter_rows(named=True):
+        pid, visit, queue = row["pid"], row["visit"], row["queue"]
+        if row["began_s"] is not None:
+            call = build_call(row, kept[pid])
+            found[pid, visit].append(Event(row["asked_s"], row["ended_s"], call))
+        elif row["granted_s"] is not None:
+            moments = (row["granted_s"], True), (row["ended_s"], False)
+            found[pid, visit] += [
+                Event(at_s, at_s, TokenChange(queue, is_taken)) for at_s, is_taken in moments
+            ]
+    return found
+
+
+def build_call(row: Mapping[str, Any], kept: Sequence[Stretch]) -> ThreadCall:
+    """row: of handovers. kept: stretches of its process in which a thread kept the GIL."""
+    began_s, ended_s = row["began_s"], row["ended_s"]
+    cpu_s = min(ended_s - began_s, to_seconds(row["cpu_s"]) or 0.0)
+    overlaps = {
+        each.key: min(ended_s, each.ended_s) - max(began_s, each.began_s)
+        for each in kept
+        if each.began_s < ended_s and began_s < each.ended_s
+    }
+    return ThreadCall(
+        row["queue"],
+        ended_s - began_s,
+        (row["pid"], row["handover"]),
+        cpu_s,
+        min(cpu_s, sum(overlaps.values())),
+        max(overlaps, key=lambda key: overlaps[key], default=None),
+    )
+
+
+def build_demand(
+    row: Mapping[str, float], events: Mapping[Key, Sequence[Event]], cpu_s: Second
+) -> VisitDemand:
+    """row: of list_lone_visits."""
+    visit, sent_s = (int(row["pid"]), int(row["visit"])), row["sent_s"]
+    mine = [part for each in events.get(visit, ()) for part in split_at(each, sent_s)]
+    mine = sorted([*mine, Event(sent_s, sent_s, AnswerSent())], key=get_moments)
+    parts = tuple(list_parts(join_concurrent(mine), row["arrived_s"], cpu_s))
+    in_app_s = sent_s - row["arrived_s"]
+    client_s = max(0.0, row["answered_s"] - row["asked_s"] - in_app_s - cpu_s / 3)
+    return VisitDemand(parts, cpu_s, client_s, visit)
+
+
+def get_moments(event: Event) -> tuple[Second, Second]:
+    return event.began_s, event.ended_s
+
+
+def split_at(event: Event, sent_s: Second) -> Iterator[Event]:
+    """A block in whose middle the answer was sent blocks before and after it."""
+    block = event.part
+    if not isinstance(block, LoopBlock) or not event.began_s < sent_s < event.ended_s:
+        yield event
+        return
+    for began_s, ended_s in pairwise((event.began_s, sent_s, event.ended_s)):
+        seconds = ended_s - began_s
+        share = seconds / (event.ended_s - event.began_s)
+        part = replace(block, seconds=seconds, cpu_s=min(seconds, share * block.cpu_s))
+        yield Event(began_s, ended_s, part)
+
+
+def join_concurrent(events: Sequence[Event]) -> list[Event]:
+    """events: in order. Calls that run at the same time are one event."""
+    joined: list[Event] = []
+    for each in events:
+        last = joined[-1] if joined else None
+        calls = list_calls(last.part) if last is not None and each.began_s < last.ended_s else ()
+        if last is not None and calls and isinstance(each.part, ThreadCall):
+            together = ConcurrentCalls((*calls, each.part))
+            joined[-1] = Event(last.began_s, max(last.ended_s, each.ended_s), together)
+        else:
+            joined.append(each)
+    return joined
+
+
+def list_parts(events: Sequence[Event], arrived_s: Second, cpu_s: Second) -> Iterator[Part]:
+    """The gaps between events are time that the request awaits, but for its CPU."""
+    gaps_s, last_s = [], arrived_s
+    for each in events:
+        gaps_s.append(max(0.0, each.began_s - last_s))
+        last_s = max(last_s, each.ended_s)
+    total_s = sum(gaps_s)
+    awaited = max(0.0, 1 - cpu_s / total_s) if total_s else 0.0
+    for gap_s, each in zip(gaps_s, events, strict=True):
+        if gap_s * awaited >= LEAST_AWAITED_S:
+            yield AwaitedTime(gap_s * awaited)
+        yield each.part

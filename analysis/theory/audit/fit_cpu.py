@@ -1,0 +1,46 @@
+"""The CPU of requests by the clock: on a machine that has other work, it takes longer."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from statistics import median
+
+from analysis.findings.evidence import AuditEvidence
+from analysis.theory.audit.check import measure_routes
+from analysis.theory.audit.load import MeasuredService, plan_load, simulate_levels
+from records.audit import Phase
+
+FULL = 0.8
+"""Of the loops' time: where a route that is asked alone takes so much CPU, this limits its rate."""
+
+
+def fit_cpu_to_clock(
+    service: MeasuredService, phases: Sequence[Phase], evidence: AuditEvidence
+) -> MeasuredService:
+    """Where CPU limits a route that is asked alone, its rate measures it. Other routes get the
+    median of these factors. phases: those with all users."""
+    factors = measure_factors(service, phases, evidence)
+    usual = median(factors.values()) if factors else 1.0
+    return replace(
+        service,
+        demands={
+            route: tuple(each.scale_cpu(factors.get(route, usual)) for each in visits)
+            for route, visits in service.demands.items()
+        },
+    )
+
+
+def measure_factors(
+    service: MeasuredService, phases: Sequence[Phase], evidence: AuditEvidence
+) -> Mapping[str, float]:
+    """By route: the clock to the CPU."""
+    factors: dict[str, float] = {}
+    for phase in phases:
+        measured = list(measure_routes(phase, evidence))
+        if len(measured) != 1:
+            continue
+        (seen,), (said,) = measured, simulate_levels(service, plan_load(phase, evidence))
+        visits = service.demands[seen.route]
+        cpu_s = sum(each.computing_s for each in visits) / len(visits)
+        if said.rps * cpu_s >= FULL * evidence.count_processes():
+            factors[seen.route] = said.rps / seen.rps
+    return factors

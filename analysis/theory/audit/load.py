@@ -1,0 +1,99 @@
+"""The load of an audit's phase, simulated as it was sent."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from analysis.findings.evidence import AuditEvidence
+from analysis.findings.remedies import RouteLevel
+from analysis.stats.quantiles import estimate_quantile
+from analysis.theory.audit.demands import measure_demands
+from analysis.theory.audit.parts import Demands
+from analysis.theory.audit.programs import build_program
+from analysis.theory.audit.simulation import ServiceModel, UserPlan, simulate_phase
+from analysis.theory.audit.stations import ServiceLimits
+from records.audit import Phase
+from scenarios.units import Second
+
+ENOUGH_ANSWERS, MOST_RUNS = 3000, 8
+"""A phase is simulated again and again for so many answers."""
+POOL_TOKENS = 40.0
+"""Of anyio's pool, where no call of it was seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredService:
+    """demands: of requests. limits: of each process."""
+
+    demands: Demands
+    limits: ServiceLimits
+
+    def build_model(self) -> ServiceModel:
+        programs = {route: tuple(map(build_program, each)) for route, each in self.demands.items()}
+        return ServiceModel(programs, self.limits)
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseLoad:
+    """plans: of each user. length_s: in which they send requests. users: as the phase counts
+    them, without the background one."""
+
+    plans: tuple[UserPlan, ...]
+    length_s: Second
+    users: int
+
+
+def measure_service(evidence: AuditEvidence, cores: int) -> MeasuredService:
+    """Of a queue's capacities, the last that is known. cores: of the machine."""
+    known = evidence.handovers.drop_nulls(["queue", "capacity"]).sort("asked_s")
+    rows = known.group_by("queue", maintain_order=True).agg(pl.col("capacity").last())
+    capacities = {"anyio": POOL_TOKENS, **dict(rows.iter_rows())}
+    return MeasuredService(measure_demands(evidence), ServiceLimits(capacities, cores=cores))
+
+
+def plan_load(phase: Phase, evidence: AuditEvidence) -> PhaseLoad:
+    """As the users asked in the phase: their routes in order, and their pauses."""
+    rows = evidence.asked.filter(pl.col("phase") == phase.name).sort("started_s")
+    served = evidence.handlers.select("request_id", "pid").drop_nulls().unique("request_id")
+    rows = rows.join(served, on="request_id", how="left", maintain_order="left")
+    plans = []
+    for _, mine in sorted(rows.partition_by("user", as_dict=True).items()):
+        gaps_s = (mine["started_s"].shift(-1) - mine["ended_s"]).drop_nulls().clip(lower_bound=0.0)
+        pids = mine["pid"].drop_nulls().mode().to_list()
+        routes = find_cycle(tuple(mine["route"]))
+        plans.append(UserPlan(routes, tuple(gaps_s) or (0.0,), min(pids, default=0)))
+    length_s = max(rows["started_s"], default=0.0) - phase.began_s
+    return PhaseLoad(tuple(plans), length_s, phase.users)
+
+
+def find_cycle(routes: tuple[str, ...]) -> tuple[str, ...]:
+    """What is asked again and again. The last round may be cut short, and would count too much."""
+    lengths = range(1, len(routes) + 1)
+    length = next(each for each in lengths if routes[each:] == routes[:-each])
+    return routes[:length]
+
+
+def simulate_levels(service: MeasuredService, load: PhaseLoad) -> tuple[RouteLevel, ...]:
+    model = service.build_model()
+    responses_s: dict[str, list[Second]] = defaultdict(list)
+    span_s, answers = 0.0, 0
+    for seed in range(MOST_RUNS):
+        found = simulate_phase(model, load.plans, load.length_s, seed)
+        span_s += found.span_s
+        for route, each in found.responses_s.items():
+            responses_s[route] += each
+            answers += len(each)
+        if answers >= ENOUGH_ANSWERS:
+            break
+    return tuple(summarize_levels(responses_s, span_s))
+
+
+def summarize_levels(
+    responses_s: Mapping[str, Sequence[Second]], span_s: Second
+) -> Iterator[RouteLevel]:
+    for route in sorted(responses_s):
+        took_s = responses_s[route]
+        median_s, p99_s = (estimate_quantile(took_s, q) or 0.0 for q in (0.5, 0.99))
+        yield RouteLevel(route, len(took_s) / span_s, 1000 * median_s, 1000 * p99_s)

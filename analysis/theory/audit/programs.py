@@ -1,0 +1,100 @@
+"""What the event loop, threads and timers do for a request, step by step."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from analysis.theory.audit.parts import (
+    AnswerSent,
+    AwaitedTime,
+    ConcurrentCalls,
+    LoopBlock,
+    ThreadCall,
+    TokenChange,
+    VisitDemand,
+)
+from analysis.theory.audit.steps import (
+    LoopTurn,
+    Pause,
+    Program,
+    ReturnToken,
+    RunTogether,
+    SendAnswer,
+    Step,
+    TakeToken,
+    ThreadCpu,
+)
+from scenarios.units import Second
+
+LOOPLESS = ("executor", "asgiref", "processes")
+"""How the names of queues begin whose threads take their work themselves."""
+
+
+def build_program(visit: VisitDemand) -> Program:
+    """A third of the CPU is to read the request, a third before what it waits for, the rest at the
+    end."""
+    part_s = visit.cpu_s / 3
+    steps: list[Step] = [Pause(visit.client_s), LoopTurn(part_s, is_polled=True)]
+    turn = LoopTurn(part_s)
+    for part in visit.parts:
+        match part:
+            case LoopBlock():
+                turn = block_turn(turn, part)
+            case AwaitedTime():
+                steps += [turn, Pause(part.seconds), LoopTurn(is_polled=True)]
+                turn = LoopTurn()
+            case ThreadCall():
+                steps += [turn, *call_thread(part)]
+                turn = LoopTurn(gives_back=None if is_loopless(part.queue) else part.queue)
+            case ConcurrentCalls():
+                steps += [turn, RunTogether(tuple(map(build_task, part.calls)))]
+                turn = LoopTurn()
+            case TokenChange():
+                steps += [turn, TakeToken(part.queue) if part.is_taken else ReturnToken(part.queue)]
+                turn = LoopTurn()
+            case AnswerSent():
+                steps += [lengthen(turn, part_s), SendAnswer()]
+                turn = LoopTurn()
+    return tuple(steps) if turn == LoopTurn() else (*steps, turn)
+
+
+def is_loopless(queue: str) -> bool:
+    return queue.startswith(LOOPLESS)
+
+
+def lengthen(turn: LoopTurn, cpu_s: Second) -> LoopTurn:
+    return replace(turn, cpu_s=turn.cpu_s + cpu_s)
+
+
+def block_turn(turn: LoopTurn, block: LoopBlock) -> LoopTurn:
+    site = block.stretch if block.seconds > turn.cpu_s + turn.seconds else turn.site
+    waited_s = block.seconds - block.cpu_s
+    return replace(lengthen(turn, block.cpu_s), seconds=turn.seconds + waited_s, site=site)
+
+
+def call_thread(call: ThreadCall) -> Iterator[Step]:
+    """Up to the turn in which the request goes on. anyio goes through the loop once before it asks
+    for a token and once after it has it, and keeps the token until the request goes on. An
+    executor's threads take their work themselves."""
+    if is_loopless(call.queue):
+        yield TakeToken(call.queue)
+        yield from run_in_thread(call)
+        yield ReturnToken(call.queue)
+    else:
+        yield from (LoopTurn(), TakeToken(call.queue), LoopTurn())
+        yield from run_in_thread(call)
+    yield LoopTurn()
+
+
+def run_in_thread(call: ThreadCall) -> Iterator[Step]:
+    """It waits first, as if for an answer, and then computes."""
+    yield Pause(call.seconds - call.cpu_s)
+    if call.kept_s > 0:
+        yield ThreadCpu(call.kept_s, is_kept=True, site=call.stretch)
+    if call.cpu_s > call.kept_s:
+        yield ThreadCpu(call.cpu_s - call.kept_s)
+
+
+def build_task(call: ThreadCall) -> Program:
+    """Of a task of its own, of several that run together."""
+    back = LoopTurn(gives_back=None if is_loopless(call.queue) else call.queue)
+    return (LoopTurn(), *call_thread(call), back)

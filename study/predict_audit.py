@@ -1,0 +1,44 @@
+"""`study predict --from`: what an audited service does with more users."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from analysis.findings import find_all, load_audit_evidence
+from analysis.report.forecast_table import build_forecast_table, build_users_table
+from analysis.theory.audit.forecast import AuditedService, forecast_users
+from analysis.theory.audit.model import build_audit_model
+from records.rundir import open_run
+from scenarios.errors import ALL_WELL, UserError, build_cannot_run_error
+from study.audit_report import count_cores, is_audit
+from study.final_output import print_table
+
+MOST_USERS = 5000
+"""That are simulated."""
+
+
+def predict_audit(directory: Path, users: Sequence[int] | None, json_output: bool) -> int:
+    """The exit code. Raises UserError."""
+    if users is None:
+        raise UserError("--from: give --users too, such as --users 500")
+    run = open_run(directory)
+    if not is_audit(run):
+        raise UserError(f"--from {directory}: this run is no audit; name the folder of one")
+    if max(users) > MOST_USERS:
+        raise UserError(f"--users {max(users)}: with --from at most {MOST_USERS} are simulated")
+    evidence = load_audit_evidence(run)
+    cores = count_cores(run)
+    model = build_audit_model(evidence, cores)
+    if model.reason is not None:
+        raise build_cannot_run_error(f"{directory}: no prediction: {model.reason}")
+    audited = AuditedService(model, find_all(evidence), evidence, cores)
+    found = [forecast_users(audited, each) for each in users]
+    if json_output:
+        print(json.dumps([asdict(each) for each in found], indent=2))
+    elif len(found) == 1:
+        now = forecast_users(audited, model.load.users)
+        print_table(build_forecast_table(now, found[0]))
+    else:
+        print_table(build_users_table(found))
+    return ALL_WELL
