@@ -26,7 +26,7 @@ from stress.audit.audited_app import AuditedApp
 from stress.audit.command import AuditedCommand, hide_values
 from stress.audit.drive import APP_ENDED, AuditLoad, Driven, drive_requests
 from stress.audit.last_words import read_last_words
-from stress.audit.measure_hop import measure_hop_ms
+from stress.audit.measure_hop import measure_hop_of
 from stress.audit.requests import (
     RequestOptions,
     RequestPlan,
@@ -95,16 +95,15 @@ class Audit:
             self.ask(self.order.url)
             return
         self.show(f"starting {Path(command.argv[0]).name}")
-        raw = self.directory.open_cell(KIND).raw
-        began_s = monotonic()
+        raw, began_s = self.directory.open_cell(KIND).raw, monotonic()
         self.app = start_audited_app(command, raw, self.interruption, self.order.port)
         self.started_within_s = monotonic() - began_s
         with self.app:
             self.show(f"it serves {self.app.url} with the probe inside")
             self.ask(self.app.url)
-        if not self.order.only_plan and self.app.attached:
-            executable = self.app.attached[0].executable
-            self.hop_ms = measure_hop_ms(executable, raw, self.interruption)
+        self.ended_s = monotonic() - self.t0_s
+        if not self.order.only_plan:
+            self.hop_ms = measure_hop_of(self.app, self.interruption)
 
     def ask(self, url: str) -> None:
         self.plan = plan_requests(url, self.order.requests, self.interruption)
@@ -154,7 +153,7 @@ class Audit:
             self.save()
 
     def save(self) -> None:
-        self.ended_s = monotonic() - self.t0_s
+        self.ended_s = self.ended_s or monotonic() - self.t0_s
         cell = self.directory.open_cell(KIND)
         cell.path.mkdir(parents=True, exist_ok=True)
         if self.app is not None:
