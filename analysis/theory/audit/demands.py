@@ -1,6 +1,7 @@
 """What a request of each route needs, from the visits of an audit that ran alone in their process:
 these waited for nobody."""
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -60,31 +61,32 @@ def measure_demands(evidence: AuditEvidence) -> Demands:
 
 
 def list_lone_visits(evidence: AuditEvidence) -> pl.DataFrame:
-    """With their clients' times. Those of the first requests only where there are no others."""
+    """With their clients' times. Only where a route has no others: those during which others worked
+    on after their answers; those of the first requests."""
     clients = evidence.asked.drop_nulls(["ended_s", "status"]).select(
         "phase", "route", "request_id", asked_s="started_s", answered_s="ended_s"
     )
-    visits = (
-        evidence.handlers.drop("route")
-        .join(clients, on="request_id", how="left")
-        .drop_nulls("arrived_s")
-        .with_columns(
-            from_s=pl.min_horizontal("asked_s", "arrived_s"),
-            until_s=pl.max_horizontal("answered_s", "sent_s", "returned_s"),
-        )
-        .sort("pid", "from_s")
-        .with_columns(
-            before_s=pl.col("until_s").cum_max().shift(1).over("pid"),
-            next_s=pl.col("from_s").shift(-1).over("pid"),
-        )
+    visits = evidence.handlers.drop("route").join(clients, on="request_id", how="left")
+    visits = visits.drop_nulls("arrived_s").with_columns(
+        from_s=pl.min_horizontal("asked_s", "arrived_s"),
+        until_s=pl.max_horizontal("answered_s", "sent_s"),
+        last_s=pl.max_horizontal("answered_s", "sent_s", "returned_s"),
     )
-    is_alone = (pl.col("before_s").fill_null(0.0) <= pl.col("from_s")) & (
-        pl.col("next_s").fill_null(float("inf")) >= pl.col("until_s")
+    visits = visits.sort("pid", "from_s").with_columns(
+        is_alone=check_gaps("until_s"), is_only=check_gaps("last_s")
     )
     is_http = pl.col("protocol").fill_null("http") == "http"
-    alone = visits.filter(is_alone, is_http).drop_nulls(["answered_s", "sent_s"])
-    others = pl.col("phase") != FIRST
-    return alone.filter(others | ~others.any().over("route"))
+    alone = visits.filter("is_alone", is_http).drop_nulls(["answered_s", "sent_s"])
+    for is_better in (pl.col("phase") != FIRST, pl.col("is_only")):
+        alone = alone.filter(is_better | ~is_better.any().over("route"))
+    return alone
+
+
+def check_gaps(until_s: str) -> pl.Expr:
+    """Whether those before have ended when it begins, and those behind begin when it has."""
+    before_s = pl.col(until_s).cum_max().shift(1).over("pid").fill_null(-math.inf)
+    next_s = pl.col("from_s").shift(-1).over("pid").fill_null(math.inf)
+    return (before_s <= pl.col("from_s")) & (next_s >= pl.col(until_s))
 
 
 def collect_events(evidence: AuditEvidence) -> Mapping[Key, Sequence[Event]]:
