@@ -48,7 +48,8 @@ class Event(NamedTuple):
 @compute_once
 def measure_demands(evidence: AuditEvidence) -> Demands:
     """Of each route that was asked and had a visit that ran alone."""
-    visits, events = list_lone_visits(evidence), collect_events(evidence)
+    visits = list_lone_visits(evidence)
+    events = collect_events(evidence, visits.select("pid", "visit"))
     cpu_s = measure_loop_cpu(evidence)
     found: dict[str, tuple[VisitDemand, ...]] = {}
     for (route,), mine in visits.partition_by("route", as_dict=True).items():
@@ -89,8 +90,8 @@ def check_gaps(until_s: str) -> pl.Expr:
     return (before_s <= pl.col("from_s")) & (next_s >= pl.col(until_s))
 
 
-def collect_events(evidence: AuditEvidence) -> Mapping[Key, Sequence[Event]]:
-    """By process and visit."""
+def collect_events(evidence: AuditEvidence, visits: pl.DataFrame) -> Mapping[Key, Sequence[Event]]:
+    """By process and visit. visits: pid and visit of those that are wanted."""
     found: dict[Key, list[Event]] = defaultdict(list)
     kept: dict[int, list[Stretch]] = defaultdict(list)
     for each in evidence.stretches:
@@ -100,7 +101,8 @@ def collect_events(evidence: AuditEvidence) -> Mapping[Key, Sequence[Event]]:
             length_s = each.clocks.length_s
             block = LoopBlock(length_s, each.key, min(length_s, each.clocks.cpu_s or 0.0))
             found[each.pid, each.visit].append(Event(each.began_s, each.ended_s, block))
-    rows = evidence.handovers.drop_nulls(["visit", "queue", "asked_s", "ended_s"])
+    rows = evidence.handovers.join(visits, on=["pid", "visit"], how="semi")
+    rows = rows.drop_nulls(["queue", "asked_s", "ended_s"])
     for row in rows.iter_rows(named=True):
         pid, visit, queue = row["pid"], row["visit"], row["queue"]
         if row["began_s"] is not None:
