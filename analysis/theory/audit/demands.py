@@ -33,6 +33,8 @@ FIRST = "first requests"
 """The phase in which each request is sent once; it loads and caches what the others find."""
 MOST_VISITS = 200
 """Of a route: more tell nothing new."""
+MOST_WAKING_S: Second = 0.005
+"""Of a thread: what takes longer is no property of the call."""
 LEAST_AWAITED_S: Second = 0.001
 """A shorter gap is the way to a thread and back."""
 
@@ -132,6 +134,7 @@ def build_call(row: Mapping[str, Any], kept: Sequence[Stretch]) -> ThreadCall:
         cpu_s,
         min(cpu_s, sum(overlaps.values())),
         max(overlaps, key=lambda key: overlaps[key], default=None),
+        min(MOST_WAKING_S, max(0.0, began_s - (row["granted_s"] or row["asked_s"]))),
     )
 
 
