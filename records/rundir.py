@@ -21,7 +21,7 @@ from records.cpu_profile import (
     name_stacks_file,
     parse_stacks,
 )
-from scenarios.errors import UserError
+from scenarios.errors import UserError, build_cannot_run_error
 
 TABLES = ("requests", "handlers", "probe", "machine", "bystander", "upstream")
 """What every run has. Those of later versions have more: blocks, block_stacks."""
@@ -40,6 +40,18 @@ def translate_read_errors(path: Path) -> Iterator[None]:
         reason = " ".join(str(error).split())[:100]
         raise UserError(
             f"{path} is damaged ({reason}): run it again, or remove the cell"
+        ) from error
+
+
+@contextmanager
+def translate_write_errors(path: Path, what: str) -> Iterator[None]:
+    """Raises UserError where the disk is full. what: is saved, such as "the audit"."""
+    try:
+        yield
+    except OSError as error:
+        raise build_cannot_run_error(
+            f"{path}: cannot save {what}: {error.strerror or error}. What is there already stays. "
+            "Make room, or take another folder (--out), and run it again"
         ) from error
 
 

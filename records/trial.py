@@ -1,19 +1,37 @@
 """What an audit's --try writes down: which change was tried, and the rounds of both sides."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
+from scenarios.errors import UserError
 from scenarios.units import Second
 
-__all__ = ["TrialRecord", "TrialRound"]
+__all__ = ["Trial", "TrialKind", "TrialRecord", "TrialRound", "parse_trial"]
 
 Side = Literal["before", "after"]
+TrialKind = Literal["pool", "executor", "offload", "loop", "workers"]
+LEAST_OF_EACH = 3
+"""Rounds: of fewer, chance alone sets both sides apart too often."""
+MOST: dict[TrialKind, int] = {"pool": 10_000, "executor": 10_000, "workers": 64}
+LOOPS = ("uvloop",)
+HOW = "pool=100, executor=64, workers=4, loop=uvloop, or offload=/ROUTE"
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A change of how the service runs, such as pool=100."""
+
+    kind: TrialKind
+    value: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}={self.value}"
 
 
 @dataclass(frozen=True, slots=True)
 class TrialRound:
     """One start of the service and its load. cell: of the run directory, which has the round's
-    table `asked`. Times are seconds since the audit's t0."""
+    table `asked`. Times are seconds since the audit's t0: while users sent requests."""
 
     side: Side
     cell: str
@@ -24,8 +42,27 @@ class TrialRound:
 @dataclass(frozen=True, slots=True)
 class TrialRecord:
     """trial: as --try takes it, such as pool=100 or offload=/report. rounds: in the order in which
-    they ran, both sides in turn. invalid: why the trial says nothing; None where it does."""
+    they ran, both sides in turn. invalid: why the trial says nothing; None where it does. warnings:
+    what may go wrong in the service though it measures well. These are clauses."""
 
     trial: str
     rounds: tuple[TrialRound, ...] = ()
     invalid: str | None = None
+    warnings: tuple[str, ...] = ()
+
+
+def parse_trial(text: str) -> Trial:
+    """Raises UserError."""
+    kind, mark, value = text.partition("=")
+    known = next((each for each in get_args(TrialKind) if each == kind), None)
+    if known is None or not mark:
+        raise UserError(f"--try {text}: give {HOW}")
+    if known in MOST:
+        if not value.isdecimal() or not 1 <= int(value) <= MOST[known]:
+            raise UserError(f"--try {text}: give a whole number from 1 to {MOST[known]:,}")
+        value = str(int(value))
+    elif known == "loop" and value not in LOOPS:
+        raise UserError(f"--try {text}: give loop={' or loop='.join(LOOPS)}")
+    elif known == "offload" and not value.startswith("/"):
+        raise UserError(f"--try {text}: give a route that begins with /, such as offload=/report")
+    return Trial(known, value)

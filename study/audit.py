@@ -1,9 +1,8 @@
 """`study audit`: starts the user's service with the probe inside, asks it, and says what blocks its
 event loop."""
 
-import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -13,23 +12,21 @@ from time import monotonic
 import polars as pl
 from pydantic import TypeAdapter
 
+from analysis.findings.finding_threshold import FindingGate
 from records.audit import ASKED, AUDIT_FILE, KIND, AuditRecord
 from records.build_probe_tables import PROBE_TABLES
 from records.build_tables import read_journals
-from records.rundir import RunDir, create_run
+from records.rundir import RunDir, create_run, translate_write_errors
 from records.server import ServerRecord
-from scenarios.errors import (
-    ALL_WELL,
-    CANNOT,
-    INTERRUPTED,
-    UserError,
-    build_cannot_run_error,
-)
+from records.trial import TrialRecord
+from scenarios.errors import ALL_WELL, CANNOT, INTERRUPTED, UserError
+from scenarios.units import Second
 from stress.audit.attach import start_audited_app
 from stress.audit.audited_app import AuditedApp
-from stress.audit.command import AuditedCommand
+from stress.audit.command import AuditedCommand, hide_values
 from stress.audit.drive import AuditLoad, Driven, drive_requests
 from stress.audit.last_words import read_last_words
+from stress.audit.measure_hop import measure_hop_ms
 from stress.audit.requests import (
     RequestOptions,
     RequestPlan,
@@ -37,13 +34,14 @@ from stress.audit.requests import (
     plan_requests,
     render_plan,
 )
+from stress.audit.trial_round import build_round_load, estimate_round_s
 from stress.audit.watch_server import ServerWatch
 from stress.interruption import CellInterruptedError, Interruption, record_signals
 from stress.processes import describe_exit_code
-from study.audit_report import report_audit
-from study.machine_facts import collect_environment
+from study.audit_report import NO_GATE, report_audit
+from study.audit_trials import TrialOrder, TrialRunner, choose_trials
+from study.machine_facts import collect_environment, find_in_repository
 
-ASSIGNMENT = re.compile(r"([\w-]+)=.*", re.DOTALL)
 NOT_SEEN = (
     "a server that runs already has no probe inside: the audit measures its latencies and cannot "
     "see what blocks it"
@@ -62,9 +60,11 @@ class AuditOrder:
     load: AuditLoad
     out: Path
     recorded_command: str
+    gate: FindingGate = NO_GATE
     only_plan: bool = False
     json_output: bool = False
     verbose: bool = False
+    trials: TrialOrder = field(default_factory=TrialOrder)
 
 
 @dataclass(slots=True)
@@ -80,8 +80,12 @@ class Audit:
     plan: RequestPlan = field(default_factory=RequestPlan)
     driven: Driven | None = None
     server: ServerRecord = field(default_factory=ServerRecord)
+    hop_ms: float | None = None
     ended_by: str | None = None
     """Why it ended before its time."""
+    started_within_s: Second = 0.0
+    ended_s: Second = 0.0
+    trials: list[TrialRecord] = field(default_factory=list)
 
     def run(self) -> None:
         """Raises UserError, CellInterruptedError."""
@@ -92,10 +96,15 @@ class Audit:
             return
         self.show(f"starting {Path(command.argv[0]).name}")
         raw = self.directory.open_cell(KIND).raw
+        began_s = monotonic()
         self.app = start_audited_app(command, raw, self.interruption, self.order.port)
+        self.started_within_s = monotonic() - began_s
         with self.app:
             self.show(f"it serves {self.app.url} with the probe inside")
             self.ask(self.app.url)
+        if not self.order.only_plan and self.app.attached:
+            executable = self.app.attached[0].executable
+            self.hop_ms = measure_hop_ms(executable, raw, self.interruption)
 
     def ask(self, url: str) -> None:
         self.plan = plan_requests(url, self.order.requests, self.interruption)
@@ -104,7 +113,8 @@ class Audit:
             return
         for warning in self.plan.warnings:
             self.show(f"warning: {warning}")
-        load = replace(self.order.load, t0_s=self.t0_s)
+        journals = self.directory.open_cell(KIND).raw if self.app else None
+        load = replace(self.order.load, t0_s=self.t0_s, journals=journals)
         with self.watch_server():
             self.driven = drive_requests(
                 url, self.plan, load, self.interruption, self.show, self.is_alive
@@ -139,44 +149,60 @@ class Audit:
         print(f"study: {text}", file=sys.stderr, flush=True)
 
     def keep(self) -> None:
-        """Raises UserError where the disk is full."""
-        try:
+        """What was seen, as far as it goes. Raises UserError where the disk is full."""
+        with translate_write_errors(self.directory.path, "the audit"):
             self.save()
-        except OSError as error:
-            raise build_cannot_run_error(
-                f"{self.directory.path}: cannot save the audit: {error.strerror or error}. What "
-                "the probe wrote stays in it. Make room, or take another folder (--out), and run "
-                "it again"
-            ) from error
 
     def save(self) -> None:
-        """What was seen, as far as it goes."""
-        end_s = monotonic()
+        self.ended_s = monotonic() - self.t0_s
         cell = self.directory.open_cell(KIND)
         cell.path.mkdir(parents=True, exist_ok=True)
         if self.app is not None:
             self.app.process.log.unlink(missing_ok=True)  # it may say a secret
         journals, _ = read_journals(sorted(cell.raw.glob("probe-*.journal")))
         for name, build in PROBE_TABLES.items():
-            cell.save_table(name, build(journals, self.t0_s, end_s))
+            cell.save_table(name, build(journals, self.t0_s, self.t0_s + self.ended_s))
         rows = self.driven.rows if self.driven else pl.DataFrame(schema=ASKED)
         cell.save_table("asked", rows)
-        record = TypeAdapter(AuditRecord).dump_json(self.build_record(end_s), indent=2)
-        (cell.path / AUDIT_FILE).write_bytes(record + b"\n")
+        self.save_record()
         self.directory.save_manifest({
             "kind": KIND,
             "command": self.order.recorded_command,
             "environment": collect_environment(),
         })  # fmt: skip
 
-    def build_record(self, end_s: float) -> AuditRecord:
+    def save_record(self) -> None:
+        """Again after each round of a trial."""
+        record = TypeAdapter(AuditRecord).dump_json(self.build_record(), indent=2)
+        (self.directory.open_cell(KIND).path / AUDIT_FILE).write_bytes(record + b"\n")
+
+    def run_trials(self) -> None:
+        """Raises UserError where the disk is full, CellInterruptedError; what was measured is
+        kept."""
+        command, driven = self.order.command, self.driven
+        assert command is not None
+        assert driven is not None
+        trials = choose_trials(self.order.trials, command, self.directory, self.show)
+        if not trials:
+            return
+        of_audit = replace(self.order.load, t0_s=self.t0_s)
+        load = build_round_load(self.plan, driven, of_audit, self.order.port, self.interruption)
+        runner = TrialRunner(
+            command, load, self.directory, self.order.trials.rounds, self.show, self.save_record,
+            self.trials,
+        )  # fmt: skip
+        with translate_write_errors(self.directory.path, "the trial"):
+            runner.run(trials, self.started_within_s + estimate_round_s(driven, of_audit, load))
+
+    def build_record(self) -> AuditRecord:
         command, driven = self.order.command, self.driven
         return AuditRecord(
             started_utc=self.started_utc,
             t0_s=self.t0_s,
-            ended_s=end_s - self.t0_s,
+            ended_s=self.ended_s,
             command=hide_values(command.argv) if command else (),
             folder=str(command.folder.resolve()) if command else "",
+            folder_in_repository=find_in_repository(command.folder) if command else None,
             url=self.app.url if self.app else self.order.url,
             processes=tuple(self.app.attached) if self.app else (),
             phases=driven.phases if driven else (),
@@ -184,6 +210,8 @@ class Audit:
             warnings=(*self.plan.warnings, *(driven.warnings if driven else ())),
             interrupted=self.ended_by,
             server=self.server,
+            trials=tuple(self.trials),
+            hop_ms=self.hop_ms,
         )
 
 
@@ -204,13 +232,14 @@ def audit_service(order: AuditOrder) -> int:
             directory.discard()
             return INTERRUPTED if audit.ended_by else ALL_WELL
         audit.keep()  # a signal is only noted here: it cannot tear what was measured
-    code = report_audit(directory, json_output=order.json_output, verbose=order.verbose)
-    if audit.ended_by is None:
+        interrupted_by = audit.ended_by
+        if interrupted_by is None and order.trials.is_asked:
+            try:
+                audit.run_trials()
+            except CellInterruptedError as error:
+                interrupted_by = str(error)
+    code = report_audit(directory, order.gate, json_output=order.json_output, verbose=order.verbose)
+    if interrupted_by is None:
         return code
-    audit.show(f"the audit ended early: {audit.ended_by}")
+    audit.show(f"the audit ended early: {interrupted_by}")
     return INTERRUPTED if interruption.reason else CANNOT
-
-
-def hide_values(argv: Sequence[str]) -> tuple[str, ...]:
-    """The words of a command, without what variables in it are set to: they may be secrets."""
-    return tuple(ASSIGNMENT.sub(r"\1=...", word) for word in argv)

@@ -104,6 +104,10 @@ class AuditFinding(ABC):
     """What happens, in a table."""
     clause: ClassVar[str]
     """The same in a sentence that counts places."""
+    meaning: ClassVar[str]
+    """What such a finding says, wherever it is: a clause, as docs/audit.md has it."""
+    remedy: ClassVar[str]
+    """What to do about any of its kind: clauses."""
 
     severity: Severity
     confidence: Confidence
@@ -123,6 +127,7 @@ class AuditFinding(ABC):
     victims: tuple[Victim, ...] | None = None
     holders: tuple[TokenHolder, ...] | None = None
     cure: Cure | None = None
+    uncured: str | None = None
     predicted: Predicted | None = None
     tried: Tried | None = None
 
@@ -134,6 +139,21 @@ class AuditFinding(ABC):
     def find(cls, evidence: AuditEvidence) -> "AuditFindings": ...
 
     @property
+    def place_fields(self) -> PlaceFields:
+        return PlaceFields(
+            route=self.route,
+            phase=self.phase,
+            file=self.file,
+            line=self.line,
+            function=self.function,
+        )
+
+    def propose_cure(self, evidence: AuditEvidence) -> Cure | str:
+        """A change of the user's code, or of what starts it; a sentence where there is none."""
+        del evidence
+        return "No change of the code is known that takes it away."
+
+    @property
     @abstractmethod
     def facts(self) -> str:
         """What happened here, and the numbers."""
@@ -142,6 +162,11 @@ class AuditFinding(ABC):
     def advice(self) -> Mapping[str, str]:
         """What several findings have in common, such as what to do: sentences by their topic, which
         a terminal shows once each."""
+        return {}
+
+    @property
+    def context(self) -> Mapping[str, str]:
+        """Of the advice, what says how it is and not what to do: a cure does not replace it."""
         return {}
 
     @property
@@ -176,7 +201,7 @@ class AuditScope:
 class AuditFindings:
     """findings: the worst first, by seconds taken from others, then by their own. blocked_s: what
     the loops were blocked for in all; excused_s: for the machine's reasons; unexplained_s: without
-    enough evidence against any code."""
+    enough evidence against any code. trials: of --try, in the order in which they ran."""
 
     findings: tuple[AuditFinding, ...] = ()
     notices: tuple[Notice, ...] = ()
@@ -185,3 +210,4 @@ class AuditFindings:
     unexplained_s: Second = 0.0
     scope: AuditScope = AuditScope()
     matrix: HarmMatrix = HarmMatrix()
+    trials: tuple[Tried, ...] = ()

@@ -1,7 +1,7 @@
 """What an audit has seen, as typed values: the stretches in which a loop was blocked, the samples
 of its stack meanwhile, who asked for what, and which code answers which route."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import wraps
 from typing import TypeVar
@@ -120,7 +120,7 @@ def make_empty(schema: Schema) -> Callable[[], pl.DataFrame]:
 class AuditEvidence:
     """asked: client rows. handlers: rows of the app's side. handovers, thread_stacks, made, layers,
     samples: tables of the probe (records/rows.py); `samples` is its table "probe". missing: tables
-    that were not saved."""
+    that were not saved. rounds: client rows of each round of a trial, by its cell."""
 
     record: AuditRecord
     asked: pl.DataFrame
@@ -133,6 +133,7 @@ class AuditEvidence:
     made: pl.DataFrame = field(default_factory=make_empty(MADE))
     layers: pl.DataFrame = field(default_factory=make_empty(LAYERS))
     samples: pl.DataFrame = field(default_factory=make_empty(PROBE))
+    rounds: Mapping[str, pl.DataFrame] = field(default_factory=dict)
 
     def count_processes(self) -> int:
         """Those that had the probe inside and answered, or blocked before they could."""

@@ -1,7 +1,7 @@
 """All findings of an audit, and findings.json."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cache
 from importlib import import_module
 from pkgutil import walk_packages
@@ -11,6 +11,8 @@ from analysis.findings.base import AuditFinding, AuditFindings, AuditScope
 from analysis.findings.evidence import AuditEvidence
 from analysis.findings.matrix import charge_findings
 from analysis.findings.notices import list_limits
+from analysis.findings.trials.concern import attach_trials
+from analysis.findings.trials.judge_trial import judge_trial
 
 SCHEMA = 1
 """Of findings.json."""
@@ -22,14 +24,27 @@ def find_all(evidence: AuditEvidence) -> AuditFindings:
     charged, matrix = charge_findings(
         [finding for part in found for finding in part.findings], evidence
     )
+    tried = tuple(judge_trial(each, evidence.rounds) for each in evidence.record.trials)
     return AuditFindings(
-        findings=sort_findings(charged),
+        findings=attach_trials(
+            sort_findings(cure_finding(each, evidence) for each in charged), tried
+        ),
         notices=(*(notice for part in found for notice in part.notices), *list_limits(evidence)),
         blocked_s=sum(each.blocked_s for each in found),
         excused_s=sum(each.excused_s for each in found),
         unexplained_s=sum(each.unexplained_s for each in found),
         scope=measure_scope(evidence),
         matrix=matrix,
+        trials=tried,
+    )
+
+
+def cure_finding(finding: AuditFinding, evidence: AuditEvidence) -> AuditFinding:
+    cure = finding.propose_cure(evidence)
+    return replace(
+        finding,
+        cure=None if isinstance(cure, str) else cure,
+        uncured=cure if isinstance(cure, str) else None,
     )
 
 
@@ -62,6 +77,7 @@ def export_findings(found: AuditFindings) -> dict[str, object]:
         "findings": [each.export() for each in found.findings],
         "notices": [asdict(each) for each in found.notices],
         "matrix": asdict(found.matrix),
+        "trials": [asdict(each) for each in found.trials],
     }
 
 

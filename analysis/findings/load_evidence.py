@@ -19,6 +19,7 @@ from analysis.findings.evidence import (
 from records.audit import ASKED, AUDIT_FILE, KIND, AuditRecord
 from records.rows import PROBE_SCHEMAS, Schema, conform_to_schema
 from records.rundir import RunDir, translate_read_errors
+from records.trial import TrialRound
 from scenarios.units import Second
 
 RECORD = TypeAdapter(AuditRecord)
@@ -40,7 +41,7 @@ def load_audit_evidence(run: RunDir) -> AuditEvidence:
     }
     return AuditEvidence(
         record=record,
-        asked=resolve_routes(frames["asked"], frames["handlers"]),
+        asked=resolve_routes(frames["asked"], frames["handlers"], frames["asked"]),
         handlers=frames["handlers"],
         stretches=build_stretches(frames["blocks"], frames["block_stacks"]),
         endpoints=list_endpoints(frames["handlers"]),
@@ -50,17 +51,31 @@ def load_audit_evidence(run: RunDir) -> AuditEvidence:
         made=frames["made"],
         layers=frames["layers"],
         samples=frames["probe"],
+        rounds={
+            each.cell: resolve_routes(load_round(run, each), frames["handlers"], frames["asked"])
+            for trial in record.trials
+            for each in trial.rounds
+        },
     )
 
 
-def resolve_routes(asked: pl.DataFrame, handlers: pl.DataFrame) -> pl.DataFrame:
+def load_round(run: RunDir, of: TrialRound) -> pl.DataFrame:
+    return conform_to_schema(run.open_cell(of.cell).load_table("asked"), ASKED)
+
+
+def resolve_routes(
+    asked: pl.DataFrame, handlers: pl.DataFrame, of_audit: pl.DataFrame
+) -> pl.DataFrame:
     """Clients may know a path where the app knows the template: what the app took a request for is
-    its route. A request that the app does not know is taken for what others with its path were."""
+    its route. A request that the app does not know is taken for what others with its path were.
+    of_audit: the clients' rows of the requests that the handlers answered."""
     taken = handlers.select("request_id", taken="route").drop_nulls().unique("request_id")
-    rows = asked.join(taken, on="request_id", how="left", maintain_order="left")
     usual = (
-        rows.drop_nulls("taken").group_by("method", "route").agg(usual=pl.col("taken").mode().min())
+        of_audit.join(taken, on="request_id")
+        .group_by("method", "route")
+        .agg(usual=pl.col("taken").mode().min())
     )
+    rows = asked.join(taken, on="request_id", how="left", maintain_order="left")
     rows = rows.join(usual, on=["method", "route"], how="left", maintain_order="left")
     return rows.with_columns(route=pl.coalesce("taken", "usual", "route")).drop("taken", "usual")
 

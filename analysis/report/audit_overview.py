@@ -6,21 +6,28 @@ import numpy as np
 import polars as pl
 
 from analysis.findings import AuditEvidence
-from analysis.report.audit_routes import build_routes_table, summarize_requests
-from analysis.report.table import Column, Row, Table
+from analysis.report.audit_routes import (
+    build_routes_table,
+    keep_slowest,
+    note_left_out,
+    summarize_requests,
+)
+from analysis.report.table import Column, Row, Table, shorten
 from analysis.stats import formats
 from analysis.stats.quantiles import estimate_censored_quantiles
 from records.audit import Phase
 
-NOTE = "median by the client, in ms: alone, alone with all users, and while all routes are asked"
+NOTE = "median by the client, in ms: alone, with all users, and with all routes"
 
 
-def build_overview_table(evidence: AuditEvidence) -> Table:
-    """Of a load that asked each route alone; otherwise all rows of the routes table."""
+def build_overview_table(evidence: AuditEvidence, most: int | None = None) -> Table:
+    """Of a load that asked each route alone; otherwise rows of the routes table. most: as in
+    keep_slowest."""
     phases = [each for each in evidence.record.phases if len(each.routes) == 1]
     asked = evidence.asked.drop_nulls("route").sort("started_s")
     if not phases or asked.is_empty():
-        return build_routes_table(evidence)
+        return build_routes_table(evidence, most and most // 2)
+    asked, left_out = keep_slowest(asked, evidence.record.ended_s, most)
     several = max(each.users for each in evidence.record.phases)
     columns = (
         Column("latency by the clients", is_text=True, width=30),
@@ -29,10 +36,10 @@ def build_overview_table(evidence: AuditEvidence) -> Table:
     )  # fmt: skip
     groups = asked.group_by("method", "route", maintain_order=True)
     rows = [
-        Row(f"{method} {route}", list(build_cells(mine, evidence)))
+        Row(shorten(f"{method} {route}"), list(build_cells(mine, evidence)))
         for (method, route), mine in groups
     ]
-    return Table(columns, rows, notes=[NOTE])
+    return Table(columns, rows, notes=[*note_left_out(left_out), NOTE])
 
 
 def build_cells(rows: pl.DataFrame, evidence: AuditEvidence) -> Iterator[str | int | None]:

@@ -1,16 +1,21 @@
-"""report.html of an audit: the findings first, then who waited, and under which conditions."""
+"""report.html of an audit: the answer and the worst finding first, then all findings, who waited,
+and under which conditions."""
 
 from collections.abc import Sequence
 
-from analysis.findings import AuditEvidence, AuditFinding, AuditFindings
-from analysis.findings.base import TokenHolder
+from analysis.findings import AuditEvidence, AuditFindings
+from analysis.findings.remedies import Predicted
 from analysis.report.audit_routes import build_routes_table
+from analysis.report.change_picture import ChangePicture, draw_predicted, draw_tried
 from analysis.report.conditions import MACHINE, build_pairs, build_text_table
-from analysis.report.finding_words import format_place, format_route, name_finding
-from analysis.report.findings_table import choose_shown, write_answer
+from analysis.report.finding_card import FindingCard, build_cards
+from analysis.report.findings_table import choose_shown, find_worst, write_answer
 from analysis.report.harm_table import list_shaded_rows
+from analysis.report.moment_picture import MomentPicture, draw_moment
+from analysis.report.moments import find_moments
 from analysis.report.table import Column, Row, Table
 from analysis.report.templating import create_html_environment
+from analysis.report.trial_lines import describe_trial
 from analysis.stats import formats
 from analysis.summary.comparison import ensure_mapping
 from records.audit import AttachedProcess
@@ -34,19 +39,22 @@ def write_audit_page(run: RunDir, found: AuditFindings, evidence: AuditEvidence)
 
 
 def render_audit_page(run: RunDir, found: AuditFindings, evidence: AuditEvidence) -> str:
+    """The same text for the same records."""
     environment = ensure_mapping(run.load_manifest().get("environment"))
     known = {words: environment.get(key) for key, words in MACHINE.items()}
-    shown = choose_shown(found, verbose=True)
+    cards, worst = build_cards(choose_shown(found, verbose=True)), find_worst(found)
     context = {
         "title": run.path.name,
         "record": evidence.record,
         "answer": write_answer(found),
-        "findings": [
-            (each, format_place(each), format_route(each), list_holders(each)) for each in shown
-        ],
+        "cards": cards,
+        "worst": next((each for each in cards if each.finding is worst), None),
+        "moments": draw_moments(cards, evidence),
+        "predictions": list_predictions(cards),
+        "unpredicted": list_unpredicted(cards),
+        "trials": [(draw_tried(each), describe_trial(each), each) for each in found.trials],
         "notices": found.notices,
-        "name_finding": name_finding,
-        "table": build_page_table(shown),
+        "table": build_page_table(cards),
         "matrix": found.matrix,
         "culprits": list_shaded_rows(found.matrix),
         "routes": build_routes_table(evidence),
@@ -56,35 +64,43 @@ def render_audit_page(run: RunDir, found: AuditFindings, evidence: AuditEvidence
     return create_html_environment().get_template("audit.html").render(context)
 
 
-def build_page_table(found: Sequence[AuditFinding]) -> Table:
+def draw_moments(cards: Sequence[FindingCard], evidence: AuditEvidence) -> list[MomentPicture]:
+    """Of the worst finding of each kind that can be drawn."""
+    grave = [each.finding for each in cards if each.finding.severity != "info"]
+    return [draw_moment(each, evidence) for each in find_moments(grave, evidence)]
+
+
+def list_predictions(cards: Sequence[FindingCard]) -> list[tuple[FindingCard, ChangePicture]]:
+    """Findings that one change takes away have one prediction: it is shown once."""
+    known: dict[Predicted, FindingCard] = {}
+    for each in cards:
+        if each.finding.predicted is not None:
+            known.setdefault(each.finding.predicted, each)
+    drawn = [(card, draw_predicted(predicted)) for predicted, card in known.items()]
+    return [(card, picture) for card, picture in drawn if picture is not None]
+
+
+def list_unpredicted(cards: Sequence[FindingCard]) -> list[tuple[str, list[FindingCard]]]:
+    """Why no change was predicted, and of which findings: most often of all of them."""
+    found: dict[str, list[FindingCard]] = {}
+    for each in cards:
+        if each.finding.predicted is not None and each.finding.predicted.reason is not None:
+            found.setdefault(each.finding.predicted.reason.rstrip("."), []).append(each)
+    return list(found.items())
+
+
+def build_page_table(cards: Sequence[FindingCard]) -> Table:
     """A row for each finding."""
     rows = []
-    for each in found:
-        taken_s = None if each.victims is None else each.taken_s
-        figures = each.count, each.seconds, each.longest_ms, each.share, taken_s
-        cells = [name_finding(each), format_route(each), *figures]
-        rows += [Row(format_place(each), cells, badges=((each.severity, each.severity),))]
+    for each in cards:
+        found = each.finding
+        taken_s = None if found.victims is None else found.taken_s
+        figures = found.count, found.seconds, found.longest_ms, found.share, taken_s
+        badges = ((found.severity, found.severity),)
+        rows += [
+            Row(f"{each.number}. {each.place}", [each.name, each.route, *figures], badges=badges)
+        ]
     return Table(COLUMNS, rows)
-
-
-SHOWN_SHARE = 0.01
-"""Of the thread-seconds of all holders; findings.json has the rest."""
-
-
-def list_holders(found: AuditFinding) -> list[tuple[str, float]]:
-    """Who kept threads meanwhile, and for how many seconds."""
-    kept_s = sum(each.seconds for each in found.holders or ())
-    return [
-        (format_holder(each), each.seconds)
-        for each in found.holders or ()
-        if each.seconds >= SHOWN_SHARE * kept_s
-    ]
-
-
-def format_holder(holder: TokenHolder) -> str:
-    route = holder.route or "no request"
-    where = f"{route} ({holder.phase})" if holder.phase else route
-    return f"{holder.file}:{holder.line} {holder.function}, {where}" if holder.file else where
 
 
 def build_processes_table(processes: tuple[AttachedProcess, ...]) -> Table:

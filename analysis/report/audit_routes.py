@@ -37,15 +37,33 @@ APP_NOTE = (
 )
 
 
-def build_routes_table(evidence: AuditEvidence) -> Table:
+def build_routes_table(evidence: AuditEvidence, most: int | None = None) -> Table:
     """A heading for each route, and a row for each phase in which it was asked. Where the traffic
-    is the user's own, what the app saw."""
+    is the user's own, what the app saw. most: as in keep_slowest."""
     has_clients = evidence.asked.height > 0
     asked = evidence.asked if has_clients else take_app_side(evidence)
     name = f"latency {'by the clients' if has_clients else 'in the app'}"
-    rows = build_route_rows(asked.sort("started_s").drop_nulls("route"), evidence)
-    notes = [NOTE, *([] if has_clients else [APP_NOTE])] if rows else []
+    asked = asked.sort("started_s").drop_nulls("route")
+    asked, left_out = keep_slowest(asked, evidence.record.ended_s, most)
+    rows = build_route_rows(asked, evidence)
+    notes = [*note_left_out(left_out), NOTE, *([] if has_clients else [APP_NOTE])] if rows else []
     return Table((Column(name, is_text=True, width=29), *COLUMNS), rows, notes=notes)
+
+
+def keep_slowest(asked: pl.DataFrame, end_s: float, most: int | None) -> tuple[pl.DataFrame, int]:
+    """The rows of as many routes, in their order: those whose requests took the most seconds
+    together; and how many routes are left out."""
+    took_s = pl.coalesce("ended_s", pl.lit(end_s)) - pl.col("started_s")
+    routes = asked.group_by("method", "route").agg(took_s=took_s.sum())
+    if most is None or routes.height <= most:
+        return asked, 0
+    kept = routes.sort("took_s", "method", "route", descending=[True, False, False]).head(most)
+    rows = asked.join(kept, on=["method", "route"], how="semi", maintain_order="left")
+    return rows, routes.height - most
+
+
+def note_left_out(routes: int) -> list[str]:
+    return [f"and {formats.count_things(routes, 'more route')}: see -v"] if routes else []
 
 
 def take_app_side(evidence: AuditEvidence) -> pl.DataFrame:

@@ -66,14 +66,30 @@ class HarmCell:
     shade: float
 
 
-def list_shaded_rows(matrix: HarmMatrix) -> list[tuple[str, str, list[HarmCell]]]:
-    """Place of each culprit; its harm and its route; its cells."""
+@dataclass(frozen=True, slots=True)
+class HarmRow:
+    """part: of what the worst culprit took from all routes."""
+
+    place: str
+    harm: str
+    cells: tuple[HarmCell, ...]
+    text: str
+    part: float
+
+
+def list_shaded_rows(matrix: HarmMatrix) -> list[HarmRow]:
+    """Culprits, the worst first, for a map of their harm."""
     most_s = max((each for row in matrix.seconds for each in row), default=0.0) or 1.0
+    worst_s = max(map(sum, matrix.seconds), default=0.0) or 1.0
     return [
-        (
+        HarmRow(
             format_culprit(culprit),
             ", ".join(filter(None, (culprit.harm, culprit.route))),
-            [HarmCell(format_seconds(each), round((each / most_s) ** 0.5, 2)) for each in seconds],
+            tuple(
+                HarmCell(format_seconds(each), round((each / most_s) ** 0.5, 2)) for each in seconds
+            ),
+            format_seconds(sum(seconds)),
+            round(sum(seconds) / worst_s, 3),
         )
         for culprit, seconds in list_shown_rows(matrix)
     ]

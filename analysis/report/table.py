@@ -1,6 +1,7 @@
 """A table as a value: built once, rendered here for a terminal and as Markdown, and as HTML by
 templates/table.html."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -14,6 +15,8 @@ from analysis.summary.predicates import Mark
 
 WIDTH = 80
 """Of a terminal, and of every text that may end up in one."""
+NO_BREAK = "\N{NO-BREAK SPACE}"
+BEFORE_UNIT = re.compile(r"(?<=\d) (?=%|(?:µ|m)?s\b)")
 Value = float | str | None
 
 
@@ -104,6 +107,23 @@ def render_terminal(table: Table, width: int | None = None) -> list[str]:
 
 def wrap_note(note: str, indent: str = "") -> list[str]:
     return wrap(note, WIDTH, initial_indent=indent, subsequent_indent=f"{indent}  ")
+
+
+def wrap_whole(text: str, indent: str = "") -> list[str]:
+    """As wrap_note; a route, a file name, and a number with its unit are not divided."""
+    lines = wrap(
+        BEFORE_UNIT.sub(NO_BREAK, text), WIDTH, initial_indent=indent,
+        subsequent_indent=f"{indent}  ", break_on_hyphens=False,
+    )  # fmt: skip
+    return [each.replace(NO_BREAK, " ") for each in lines]
+
+
+def shorten(text: str, most: int = WIDTH) -> str:
+    """To so many characters: its begin and its end."""
+    if len(text) <= most:
+        return text
+    end = (most - 1) // 2
+    return f"{text[: most - 1 - end]}…{text[-end:]}"
 
 
 def render_headings(table: Table) -> list[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import jinja2
 import vl_convert
+from markupsafe import Markup, escape
 
 from analysis.report.table import format_value, list_headings, place_cells
 
@@ -31,9 +32,21 @@ def create_html_environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.globals |= {
-        each.__name__: each for each in (format_value, list_headings, place_cells)
+        each.__name__: each for each in (format_value, list_headings, place_cells, prose)
     }
     return environment
+
+
+def prose(text: str) -> Markup:
+    """A sentence, with what stands between ` as code."""
+    parts = [escape(each) for each in text.split("`")]
+    if len(parts) % 2 == 0:  # a ` of its own
+        return escape(text)
+    coded = (
+        Markup("<code>{}</code>").format(part) if place % 2 else part
+        for place, part in enumerate(parts)
+    )
+    return Markup().join(coded)
 
 
 @cache

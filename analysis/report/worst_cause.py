@@ -11,17 +11,28 @@ from analysis.stats import formats
 
 
 def describe_worst(found: Sequence[AuditFinding]) -> str:
-    """found: the worst first. Waits for one queue have one cause: together they are one, which is
-    the deadlock of the queue where there is one."""
+    """found: the worst first."""
+    worst = choose_worst(found)
+    if isinstance(worst, PoolDeadlock):
+        return describe_deadlock(worst)
+    waits = [each for each in group_worst(found) if isinstance(each, QueueWait)]
+    return describe_queue(waits) if waits else describe_place(worst)
+
+
+def choose_worst(found: Sequence[AuditFinding]) -> AuditFinding:
+    """The one that stands for the worst cause. found: the worst first."""
+    worst = group_worst(found)
+    stuck = next((each for each in worst if isinstance(each, PoolDeadlock)), None)
+    return stuck or max(worst, key=lambda each: measure_harm([each]))
+
+
+def group_worst(found: Sequence[AuditFinding]) -> list[AuditFinding]:
+    """Waits for one queue have one cause: together they are one, which is the deadlock of the queue
+    where there is one."""
     groups: dict[object, list[AuditFinding]] = defaultdict(list)
     for number, each in enumerate(found):
         groups[find_queue(each) or number].append(each)
-    worst = max(groups.values(), key=measure_harm)
-    stuck = next((each for each in worst if isinstance(each, PoolDeadlock)), None)
-    waits = [each for each in worst if isinstance(each, QueueWait)]
-    if stuck is not None:
-        return describe_deadlock(stuck)
-    return describe_queue(waits) if waits else describe_place(worst[0])
+    return max(groups.values(), key=measure_harm)
 
 
 def find_queue(found: AuditFinding) -> str | None:

@@ -19,6 +19,7 @@ from .attach_report import (
     NO_ASGI_APPS,
     RSGI,
     STARLETTE,
+    TRIAL_VARIABLE,
     AttachReport,
     describe_server,
 )
@@ -181,6 +182,14 @@ def hook_granian_rsgi(module: ModuleType) -> None:
         return find(app)
 
     vars(module)["_callbacks_from_target"] = report_and_find
+
+
+def hook_starlette_routing(module: ModuleType) -> None:
+    """In a trial, before the app makes its routes: each keeps its function then."""
+    if "offload" in os.environ.get(TRIAL_VARIABLE, ""):
+        from .offload_hooks import offload_routes
+
+        offload_routes(module)
 
 
 def hook_starlette(module: ModuleType) -> None:

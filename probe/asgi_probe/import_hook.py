@@ -22,6 +22,7 @@ SERVERS = {
     "granian.asgi": "hook_granian",
     "granian.rsgi": "hook_granian_rsgi",
     "starlette.applications": "hook_starlette",
+    "starlette.routing": "hook_starlette_routing",
 }
 """The function in `asgi_probe.attach` that hooks the app where the module's server loads it."""
 

@@ -67,7 +67,7 @@ def start_audited_app(
     raw.mkdir(parents=True, exist_ok=True)
     app = AuditedApp(command, raw, Process("app", raw / "server.log"))
     try:
-        environment = build_environment(raw)
+        environment = build_environment(raw) | dict(command.variables)
         app.process.start(
             Command("app", command.argv, command.folder, environment, inherits_all=True)
         )

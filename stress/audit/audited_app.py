@@ -36,6 +36,13 @@ class AuditedApp:
         """As they report themselves just now: the loop is known once it runs."""
         return [each.build_record() for each in read_reports(self.raw)]
 
+    def list_workers(self) -> list[AttachedProcess]:
+        """Those that live and serve: one that loads the app for others is their parent."""
+        reports = read_reports(self.raw)
+        idle = {each.ppid for each in reports}
+        living = {each.pid for each in self.list_processes()} - idle
+        return [each.build_record() for each in reports if each.pid in living]
+
     def __enter__(self) -> Self:
         return self
 

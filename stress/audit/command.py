@@ -4,7 +4,7 @@ import os
 import re
 import shlex
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -17,14 +17,17 @@ from stress.servers.uvicorn import build_app_argv
 TARGET = re.compile(r"[\w.]+:[\w.]+(\(\))?")
 RELOAD = re.compile(r"--reload(=.*)?")
 LONGEST_SHEBANG = 4096
+ASSIGNMENT = re.compile(r"([\w-]+)=.*", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
 class AuditedCommand:
-    """The program and its words as the user gave them, and the folder where it runs."""
+    """The program and its words as the user gave them, and the folder where it runs. variables: of
+    a trial, more than the user's."""
 
     argv: tuple[str, ...]
     folder: Path
+    variables: tuple[tuple[str, str], ...] = ()
 
     def __str__(self) -> str:
         return shlex.join(self.argv)
@@ -98,3 +101,8 @@ def read_head(program: Path) -> Iterator[str]:
     if head.startswith(b"#!"):
         for line in head[2:].decode(errors="replace").splitlines()[:2]:
             yield from re.findall(r"[^\s'\"]+", line)
+
+
+def hide_values(argv: Sequence[str]) -> tuple[str, ...]:
+    """The words of a command, without what variables in it are set to: they may be secrets."""
+    return tuple(ASSIGNMENT.sub(r"\1=...", word) for word in argv)

@@ -49,7 +49,8 @@ def drive_requests(
     except CellInterruptedError as error:
         interrupted = str(error)
     warnings = (*driver.warnings, *describe_pauses(driver.latest_beat_s))
-    return Driven(build_asked_table(driver.rows), tuple(driver.phases), warnings, interrupted)
+    rows, asks = build_asked_table(driver.rows), tuple(driver.driven)
+    return Driven(rows, tuple(driver.phases), warnings, interrupted, asks)
 
 
 def describe_pauses(longest_s: Second) -> tuple[str, ...]:

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import polars as pl
 
 from records.audit import ASKED, Phase
 from scenarios.units import Second
+from stress.audit.ask import Ask
 
 Row = tuple[str, int, int, str, str, float, float | None, int | None, str | None, int]
 """As ASKED has it."""
@@ -16,23 +18,28 @@ APP_ENDED = "the app ended by itself"
 
 @dataclass(frozen=True, slots=True)
 class AuditLoad:
-    """t0_s: of the audit, by time.monotonic(). duration_s: of the phase with all routes."""
+    """t0_s: of the audit, by time.monotonic(). duration_s: of the phase with all routes.
+    only_together: no route is asked alone first. journals: the folder that the probe writes to;
+    None where there is no probe."""
 
     t0_s: float
     users: int = 20
     duration_s: Second = 10.0
     timeout_s: Second = 30.0
+    only_together: bool = False
+    journals: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Driven:
     """rows: of records.audit.ASKED. interrupted: why the load was cut short; None where it was
-    not. warnings: sentences."""
+    not. warnings: sentences. asks: that were driven."""
 
     rows: pl.DataFrame
     phases: tuple[Phase, ...]
     warnings: tuple[str, ...] = ()
     interrupted: str | None = None
+    asks: tuple[Ask, ...] = ()
 
 
 def build_asked_table(rows: list[Row]) -> pl.DataFrame:

@@ -6,7 +6,7 @@ Closed loop: each user asks, waits for the answer, and asks again.
 import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, repeat
 from random import Random, getrandbits
 from statistics import median
@@ -18,10 +18,12 @@ from records.audit import Phase
 from records.ids import make_first_id, make_next_id
 from scenarios.errors import build_cannot_run_error
 from scenarios.units import Second
-from stress.audit.ask import Ask, RequestPlan
-from stress.audit.client import Answer, ReadLimits, open_session, send
+from stress.audit.answer import Answer, ReadLimits
+from stress.audit.ask import WEBSOCKET, Ask, RequestPlan
+from stress.audit.client import open_session, send
 from stress.audit.driven import AuditLoad, Row, Show
-from stress.audit.first_answers import judge_first_answer
+from stress.audit.first_answers import judge_first_answers
+from stress.audit.learn_routes import learn_routes, rename_ask, rename_phase, rename_row
 from stress.audit.schedule import PlannedPhase, format_users, plan_phases
 from stress.interruption import CellInterruptedError
 
@@ -40,6 +42,18 @@ class SimulatedUser:
     number: int
     session: aiohttp.ClientSession
     next_id: int
+    sockets: aiohttp.ClientSession
+    """With the same cookies."""
+
+    def choose_session(self, ask: Ask) -> aiohttp.ClientSession:
+        return self.sockets if ask.method == WEBSOCKET else self.session
+
+
+def open_user(url: str, number: int, first_id: int) -> SimulatedUser:
+    """The caller closes its sessions."""
+    session = open_session(url)
+    sockets = open_session(url, session.cookie_jar, keeps_connections=False)
+    return SimulatedUser(number, session, first_id, sockets)
 
 
 @dataclass(slots=True)
@@ -52,6 +66,7 @@ class LoadDriver:
     phases: list[Phase] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     users: list[SimulatedUser] = field(default_factory=list)
+    driven: list[Ask] = field(default_factory=list)
     latest_beat_s: Second = 0.0
 
     async def run(self) -> None:
@@ -59,14 +74,14 @@ class LoadDriver:
         beats = asyncio.create_task(self._measure_pauses())
         async with AsyncExitStack() as stack:
             for number in range(self.load.users + 1):
-                session = await stack.enter_async_context(open_session(self.url))
-                self.users.append(
-                    SimulatedUser(number, session, make_first_id(cell_number, 0, number))
-                )
+                user = open_user(self.url, number, make_first_id(cell_number, 0, number))
+                self.users.append(user)
+                await stack.enter_async_context(user.session)
+                await stack.enter_async_context(user.sockets)
             try:
                 await self._send_before()
-                asks = await self._send_first()
-                await self._run_phases(asks)
+                await self._send_first()
+                await self._run_phases()
             finally:
                 beats.cancel()
 
@@ -95,37 +110,44 @@ class LoadDriver:
                     f"{ask.name} of --before {said}: check its path, its body and --header"
                 )
 
-    async def _send_first(self) -> list[Ask]:
-        """Each request once, alone. Returns those that are driven. Raises UserError: none is."""
+    async def _send_first(self) -> None:
+        """Each request once, alone: finds those that are driven. Raises UserError: none is."""
         count = len(self.plan.asks)
         self.show("1 request is sent." if count == 1 else f"{count} requests are sent, once each.")
         began_s = monotonic()
-        driven, answers = [], []
         limits = ReadLimits(self.load.timeout_s, rest_s=FIRST_REST_S)
-        for ask in self.plan.asks:
-            answer = await self._send(self.users[0], ask, FIRST_PHASE, limits)
-            answers.append(answer)
-            judged = judge_first_answer(ask, answer)
-            if judged.ask is not None:
-                driven.append(judged.ask)
-            if judged.warning:
-                self.warnings.append(judged.warning)
-                self.show(judged.warning)
+        answers = [
+            await self._send(self.users[0], each, FIRST_PHASE, limits) for each in self.plan.asks
+        ]
         self._add_phase(FIRST_PHASE, began_s, 1, self.plan.asks)
+        self.driven, warnings = judge_first_answers(await self._learn_routes(), answers)
+        self.warnings += warnings
+        for each in warnings:
+            self.show(each)
         if all(each.is_refused for each in answers):
             raise build_cannot_run_error(
                 f"{self.url}: nobody answers ({answers[0].error}); start that server, or correct "
                 "its address"
             )
-        if not driven:
+        if not self.driven:
             raise build_cannot_run_error(
                 "No route answered as it should, so none was driven: name one that does with "
                 f"--request. {' '.join(self.warnings[:3])}"
             )
-        return driven
 
-    async def _run_phases(self, asks: Sequence[Ask]) -> None:
-        planned = plan_phases(asks, self.load.users, self.load.duration_s)
+    async def _learn_routes(self) -> Sequence[Ask]:
+        """The planned asks, with the routes that the app took them for. So have all rows."""
+        if self.load.journals is None:
+            return self.plan.asks
+        routes = await learn_routes(self.load.journals, self.rows, self.plan.templates)
+        self.rows = [rename_row(each, routes) for each in self.rows]
+        self.phases = [rename_phase(each, routes) for each in self.phases]
+        return [rename_ask(each, routes) for each in self.plan.asks]
+
+    async def _run_phases(self) -> None:
+        planned = plan_phases(self.driven, self.load.users, self.load.duration_s)
+        if self.load.only_together:
+            planned = (replace(planned[-1], has_background=False),)
         total_s = sum(each.length_s for each in planned)
         routes = len(planned[-1].routes)
         self.show(
@@ -135,7 +157,8 @@ class LoadDriver:
         for each in planned:
             self.show(f"{each.name}: {each.length_s:.1f} s")
             await self._run_phase(each)
-            await self._check_answers(each, asks)
+            if not self.load.only_together:
+                await self._check_answers(each, self.driven)
 
     async def _run_phase(self, phase: PlannedPhase) -> None:
         began_s = monotonic()
@@ -197,7 +220,7 @@ class LoadDriver:
         answer = Answer(user.next_id)
         user.next_id = make_next_id(user.next_id)
         try:
-            await send(user.session, ask, answer, limits)
+            await send(user.choose_session(ask), ask, answer, limits)
         finally:
             self.rows.append(self._build_row(phase, user, ask, answer))
         return answer

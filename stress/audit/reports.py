@@ -15,6 +15,16 @@ earlier than this."""
 
 
 @dataclass(frozen=True, slots=True)
+class TrialReport:
+    """What became of the change that an audit tries. invalid: why it measures nothing; None where
+    it does. warnings: what may go wrong in the service though it measures well. All are clauses."""
+
+    applied: bool
+    invalid: str | None
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ProcessReport:
     """kind: asgi, asgi2, wsgi, rsgi, factory, not callable, unknown. listens: host and port of each
     socket of the ASGI server, where the hook knows them. tls: None where the hook does not know it.
@@ -39,6 +49,7 @@ class ProcessReport:
     written: float = 0.0
     free_threaded: bool = False
     gil_enabled_by: str | None = None
+    trial: TrialReport | None = None
 
     def is_ready(self) -> bool:
         return self.state == STARTED or (self.state == LOADED and time() - self.written > SETTLED_S)
@@ -61,3 +72,17 @@ def read_reports(folder: Path) -> list[ProcessReport]:
         for path in folder.glob("attach-*.json")
     ]
     return sorted(found, key=lambda each: each.pid)
+
+
+def read_trial(folder: Path) -> TrialReport:
+    """Of all processes of a service. One that did not get to make the change, such as a worker that
+    no request reached, counts only where none made it."""
+    reports = [each.trial for each in read_reports(folder) if each.trial is not None]
+    counted = [each for each in reports if each.applied] or reports
+    if not counted:
+        return TrialReport(False, "no process of the service took part in it", ())
+    return TrialReport(
+        applied=counted[0].applied,
+        invalid=next((each.invalid for each in counted if each.invalid), None),
+        warnings=tuple(dict.fromkeys(text for each in counted for text in each.warnings)),
+    )

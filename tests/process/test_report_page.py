@@ -11,12 +11,13 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
 from analysis.metrics import list_metrics
 from analysis.report.run_table import format_metric
 from analysis.report.write import load_run_summary, write_page
 from records.rundir import open_run
+from tests.process.browsing import NEEDS_CHROMIUM, Looked, browser, compute_luminance
 from tests.process.support import ROOT
 
 SAMPLE = ROOT / "docs" / "sample-run"
@@ -24,21 +25,8 @@ MOST_BYTES = 3_000_000
 PHONE = {"width": 360, "height": 740}
 PLANTED = "<script>window.planted = 1</script><img src=x onerror='window.planted = 2'>"
 
-CHROMIUM = shutil.which("chromium")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.untimed,
-    pytest.mark.timeout(120),
-    pytest.mark.skipif(CHROMIUM is None, reason="chromium is missing: apt-get install chromium"),
-]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
+pytestmark = NEEDS_CHROMIUM
+__all__ = ["browser"]
 
 
 def report_of(source: Path, folder: Path) -> Path:
@@ -51,19 +39,6 @@ def report_of(source: Path, folder: Path) -> Path:
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return report_of(SAMPLE, tmp_path_factory.mktemp("report"))
-
-
-class Looked:
-    """A page, with all that it complained of and asked for."""
-
-    def __init__(self, page: Page, path: Path) -> None:
-        self.page = page
-        self.complaints: list[str] = []
-        self.asked: list[str] = []
-        page.on("console", lambda said: self.complaints.append(f"{said.type}: {said.text}"))
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.on("request", lambda request: self.asked.append(request.url))
-        page.goto(path.as_uri())
 
 
 @pytest.fixture
@@ -103,24 +78,18 @@ def test_a_phone_never_scrolls_sideways(browser: Browser, report: Path) -> None:
     page.close()
 
 
-def luminance(colour: str) -> float:
-    """0 to 1, of a computed `rgb(r, g, b)`."""
-    red, green, blue = (int(each) / 255 for each in colour[4:-1].split(", ")[:3])
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_stands_out_from_its_ground_in_light_and_dark(
     browser: Browser, report: Path, scheme: str
 ) -> None:
     page = browser.new_page(color_scheme="dark" if scheme == "dark" else "light")
     page.goto(report.as_uri())
-    ground = luminance(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+    ground = compute_luminance(page.evaluate("getComputedStyle(document.body).backgroundColor"))
     assert (ground < 0.5) is (scheme == "dark")
     for what in ("'h1'", "'td'", "'.picture svg text'"):
         kind = "fill" if "svg" in what else "color"
         ink = page.evaluate(f"getComputedStyle(document.querySelector({what})).{kind}")
-        assert abs(luminance(ink) - ground) > 0.5, (what, ink)
+        assert abs(compute_luminance(ink) - ground) > 0.5, (what, ink)
     page.close()
 
 

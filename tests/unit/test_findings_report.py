@@ -1,5 +1,6 @@
 """What people read of an audit: the terminal, the page, the latencies by route, two audits."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,12 +8,14 @@ import pytest
 
 from analysis.findings import AuditEvidence, AuditFindings, find_all, load_audit_evidence
 from analysis.findings.base import AuditScope, Culprit, HarmMatrix, Victim
+from analysis.findings.blocks.loop_blocked import LoopBlocked
 from analysis.findings.judge import list_findings
-from analysis.report.audit_comparison import compare_audits
+from analysis.findings.remedies import Cure, Predicted, RouteChange, RouteLevel, Tried
 from analysis.report.audit_overview import build_overview_table
 from analysis.report.audit_page import write_audit_page
 from analysis.report.audit_routes import build_routes_table
-from analysis.report.findings_table import render_findings
+from analysis.report.findings_screen import render_findings
+from analysis.report.findings_table import write_answer
 from analysis.report.harm_table import render_matrix
 from analysis.report.table import WIDTH, render_terminal
 from records.audit import Phase, UnaskedRoute
@@ -27,6 +30,8 @@ from tests.unit.finding_samples import (
     SampleTrivialDef,
     keep_threads,
 )
+
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "audit.md"
 
 
 def build_busy_audit() -> AuditBuilder:
@@ -53,14 +58,13 @@ def build_busy_audit() -> AuditBuilder:
 
 
 TERMINAL = """\
-findings                     what happens              requests seconds longest
-                                                                             ms
+findings                   what happens              requests seconds longest ms
 main.py:17 build_report_with_a_long_name
-                             loop blocked: wait               4     1.0     250
+                           loop blocked: wait               4     1.0        250
   /report (endpoint): The event loop waits in socket.readinto, which is not
     awaited: 250 ms at most in one request. Await an asynchronous call, or let
     it wait in a thread: `def` in place of `async def`, or asyncio.to_thread.
-main.py:5 load_model         loop blocked: wait               1     0.5     500
+main.py:5 load_model       loop blocked: wait               1     0.5        500
   no request (startup): The event loop waits in load_model(), which is not
     awaited: 500 ms at startup.
 
@@ -127,8 +131,7 @@ latency by the clients         requests failed     no    1    20    all
                                                answer user users routes
 GET /report                           4      0      0  300     –      –
 GET /ping                             6      1      1    –     –    2.0
-median by the client, in ms: alone, alone with all users, and while all routes
-  are asked"""
+median by the client, in ms: alone, with all users, and with all routes"""
 
 
 def test_a_route_has_one_line_in_the_terminal() -> None:
@@ -143,17 +146,16 @@ def test_a_load_that_asked_no_route_alone_has_all_its_rows() -> None:
 
 
 KINDS = """\
-findings                     what happens              requests seconds longest
-                                                                             ms
-service.py:36 pay            pool deadlock                   40   400.0       –
+findings                   what happens              requests seconds longest ms
+service.py:36 pay          pool deadlock                   40   400.0          –
   /pay (endpoint): 40 of 40 threads stand at service.py:36.
-main.py:20 read              waits for a thread             300    90.5   1,200
+main.py:20 read            waits for a thread             300    90.5      1,200
   /read (dependency): Something happens.
-the server                   worker lost                      2       –       –
+the server                 worker lost                      2       –          –
   all routes: Something happens.
-main.py:60 check             needs no thread                900     2.0       –
+main.py:60 check           needs no thread                900     2.0          –
   /health/0 (endpoint): Something happens.
-main.py:61 check             needs no thread                900     2.0       –
+main.py:61 check           needs no thread                900     2.0          –
   /health/1 (endpoint): Something happens.
 and 2 more for information, with -v and in findings.json
 
@@ -206,6 +208,20 @@ def test_every_finding_has_words_of_its_own() -> None:
     assert len({each.short for each in real}) == len({each.clause for each in real}) == len(real)
 
 
+LINKS = re.compile(r"""<a id="\w+"></a>| \(\[rule [^|]*\)(?= \|)""")
+"""Anchors, and rules of the guidance."""
+
+
+def test_the_documents_have_each_finding_s_meaning_and_remedy() -> None:
+    text = LINKS.sub("", DOCUMENT.read_text())
+    rows = [row.split(" | ") for row in text.splitlines() if row.startswith("| `")]
+    written = {row[0].strip("| `"): (row[1], row[-1].removesuffix(" |")) for row in rows}
+    real = [each for each in list_findings() if not issubclass(each, SampleFinding)]
+    assert {each.code: (each.meaning, each.remedy) for each in real if each.code in written} == {
+        each.code: written[each.code] for each in real if each is not LoopBlocked
+    }
+
+
 MATRIX = """\
 seconds lost to                      A       B       C       D       E  others
 service.py:36 pay                 50.0    40.0    30.0    20.0    10.0     3.5
@@ -248,27 +264,6 @@ def test_an_audit_that_did_not_see_waits_does_not_say_that_there_are_none() -> N
     assert "pool" not in " ".join(render_findings(AuditFindings(scope=scope), WIDTH))
 
 
-def test_two_audits_compare_what_waits() -> None:
-    """A finding is the same when its line and its call have moved; what has no seconds is in both;
-    what an audit could not see is not new in the other."""
-    a = build_kinds()
-    moved = tuple(
-        replace(
-            each, line=99, call=each.file and "other", seconds=each.seconds and each.seconds / 2
-        )
-        for each in a.findings
-        if each.code != "POOL_DEADLOCK"
-    )
-    b = replace(a, findings=moved, scope=replace(a.scope, routes=("/read", "/pay")))
-    changes = [row.cells[-1] for row in compare_audits(a, b).rows if row.cells]
-    assert changes == ["shorter"] * 4 + ["gone", "shorter", "in both"]
-    blind = replace(b, findings=(), scope=replace(a.scope, sees_waits=False))
-    changes = [row.cells[-1] for row in compare_audits(blind, a).rows if row.cells]
-    assert set(changes) == {"not seen"}
-    changes = [row.cells[-1] for row in compare_audits(a, blind).rows if row.cells]
-    assert set(changes) == {"not asked"}
-
-
 def test_the_page_shows_holders_victims_and_the_matrix(tmp_path: Path) -> None:
     run = create_run(tmp_path, "audit")
     save_audit(run, build_busy_audit())
@@ -279,6 +274,58 @@ def test_the_page_shows_holders_victims_and_the_matrix(tmp_path: Path) -> None:
     assert '<td style="--shade: 1.0">80.0</td><td style="--shade: 0.01"></td>' in page
     assert page.index("pool deadlock") < page.index("needs no thread")
     assert "/<pay>" not in page
+
+
+def test_the_page_shows_cures_predictions_and_trials(tmp_path: Path) -> None:
+    """Five findings of one change have one prediction; a trial of no finding is shown, too."""
+    run = create_run(tmp_path, "audit")
+    save_audit(run, build_busy_audit())
+    before, after = RouteLevel("/<read>", 1.0, 500.0, 900.0), RouteLevel("/<read>", 9.0, 2.0, 3.0)
+    cure = Cure("main.py", 20, ("    <old>()",), ("    <new>()",), "It is <better>.", "small-pool")
+    changed = [
+        replace(each, cure=cure, predicted=Predicted(7, (before,), (after,)))
+        for each in build_kinds().findings
+    ]
+    tried = Tried("loop=uvloop", 3, (RouteChange("/<read>", before, after, 250.0, 90.0, 400.0),))
+    found = replace(build_kinds(), findings=tuple(changed), trials=(tried,))
+    write_audit_page(run, found, load_audit_evidence(run))
+    page = (run.path / "report.html").read_text()
+    assert page.count("<figcaption>Without ") == 1
+    assert page.count("<figcaption>--try loop=uvloop, 3 rounds of each") == 1
+    assert "<del>- &lt;old&gt;()</del><ins>+ &lt;new&gt;()</ins>" in page
+    assert page.count("Predicted for 7 users: the median of /&lt;read&gt; falls") == len(changed)
+    assert "Rule of the guidance: small-pool." in page
+    assert not any(each in page for each in ("/<read>", "<old>", "<better>"))
+
+
+def test_a_page_without_findings_or_from_outside_says_so(tmp_path: Path) -> None:
+    run = create_run(tmp_path, "audit")
+    audit = AuditBuilder()
+    audit.ask("/ping", 1.0, 1.001)
+    save_audit(run, audit)
+    evidence = load_audit_evidence(run)
+    for known in (evidence, replace(evidence, handlers=evidence.handlers.clear())):
+        found = find_all(known)
+        write_audit_page(run, found, known)
+        page = (run.path / "report.html").read_text()
+        assert write_answer(found) in page
+        for section in ("findings", "moments", "changes", "matrix"):
+            assert f'id="{section}"' not in page
+            assert f'href="#{section}"' not in page
+
+
+def test_the_worst_is_on_the_first_screen_and_nowhere_else(tmp_path: Path) -> None:
+    run = create_run(tmp_path, "audit")
+    save_audit(run, build_busy_audit())
+    evidence = load_audit_evidence(run)
+    found = find_all(evidence)
+    write_audit_page(run, found, evidence)
+    page = (run.path / "report.html").read_text()
+    first = page[page.index('<section id="answer">') : page.index('<section id="findings">')]
+    assert "The worst: " in first
+    assert found.findings[0].facts in first
+    assert page.count('id="finding-1"') == page.count('id="finding-2"') == 1
+    assert first.count('class="finding ') == 1
 
 
 def answer(evidence: AuditEvidence) -> str:
@@ -301,27 +348,6 @@ def test_an_audit_from_outside_does_not_say_that_all_is_well() -> None:
     text = answer(replace(evidence, handlers=evidence.handlers.clear()))
     assert text.endswith("It cannot say what blocks the event loop, or what waits.")
     assert "found no code" not in text
-
-
-def test_two_audits_side_by_side_say_what_is_gone_new_and_not_asked() -> None:
-    before, after = AuditBuilder(), AuditBuilder()
-    for turn in range(4):
-        before.block(float(turn), 0.2, [endpoint("build", 17)] * 3)
-        after.block(float(turn), 0.2, [endpoint("build", 19)] * 3)  # its line moved
-        before.block(turn + 0.3, 0.2, [endpoint("export", 30)] * 3, route="/export")
-        before.block(turn + 0.6, 0.2, [endpoint("pay", 40)] * 3, route="/pay")
-        after.block(turn + 0.6, 0.05, [endpoint("ping", 50)] * 3, route="/ping")
-    after.ask("/export", 1.0, 1.1)
-    sides = [find_all(each.build()) for each in (before, after)]
-    table = compare_audits(*sides)
-    changes = {row.name: row.cells[-1] for row in table.rows if row.cells}
-    assert changes == {
-        "main.py build": "the same",
-        "main.py export": "gone",
-        "main.py pay": "not asked",
-        "main.py ping": "new",
-    }
-    assert max(map(len, render_terminal(table))) <= WIDTH
 
 
 def test_the_page_has_the_findings_first_and_escapes_what_it_shows(tmp_path: Path) -> None:

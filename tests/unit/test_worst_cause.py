@@ -4,9 +4,10 @@ from dataclasses import replace
 
 from analysis.findings import AuditFindings, find_all
 from analysis.findings.base import Notice, Victim
+from analysis.findings.remedies import Cure
 from analysis.findings.waits.queue_wait import QueueWait
 from analysis.report.finding_words import count_findings, format_route
-from analysis.report.findings_table import render_findings
+from analysis.report.findings_screen import render_findings
 from analysis.report.table import WIDTH
 from analysis.report.worst_cause import describe_worst
 from tests.unit.audit_samples import AuditBuilder, endpoint
@@ -112,3 +113,23 @@ def test_how_exact_blocks_are_is_not_said_where_there_is_none() -> None:
     audit.block(0.0, 0.5, [endpoint("report", 17)] * 9)
     blocked = replace(find_all(audit.build()), notices=found.notices)
     assert "Not timed." in "\n".join(render_findings(blocked, WIDTH))
+
+
+def test_the_answer_ends_with_what_to_change_where_the_worst_is() -> None:
+    """Advice would say less than the cure: it is left out."""
+    cure = Cure("main.py", 3, ("    time.sleep(1)",), ("    await asyncio.sleep(1)",), "Await it.")
+    sample = SampleFinding(
+        severity="error", confidence="high", file="main.py", line=3, function="pay", seconds=7.0
+    )
+    minor = replace(sample, severity="info", seconds=99.0, cure=replace(cure, reason="Not this."))
+    found = AuditFindings(findings=(minor, replace(sample, cure=cure)))
+    assert render_findings(found, WIDTH)[-3:] == [
+        "Change main.py:3: Await it.",
+        "    - time.sleep(1)",
+        "    + await asyncio.sleep(1)",
+    ]
+    waits = judge_full_pool()
+    cured = tuple(replace(each, cure=cure) for each in waits.findings)
+    text = "\n".join(render_findings(replace(waits, findings=cured), WIDTH))
+    assert "total_tokens" not in text
+    assert "Change main.py:3: Await it." in text

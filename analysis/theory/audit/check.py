@@ -47,7 +47,7 @@ class MeasuredRoute:
         if said is None or abs(said_rps - rps) > RPS_OFF * rps + REQUESTS_OFF / self.span_s:
             return self.compare(formats.rate(said_rps), formats.rate(rps), "requests/s")
         for share, said_ms in ((0.5, said.p50_ms), (0.99, said.p99_ms)):
-            if share in shares and not self.allows(share, said_ms):
+            if said_ms is not None and share in shares and not self.allows(share, said_ms):
                 seen_ms = float(np.quantile(self.took_ms, share, method="inverted_cdf"))
                 texts = formats.milliseconds(said_ms), formats.milliseconds(seen_ms)
                 return self.compare(*texts, f"ms {QUANTILES[share][0]}")

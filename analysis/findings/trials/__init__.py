@@ -1,0 +1,1 @@
+"""What trials measured, and which findings they concern."""

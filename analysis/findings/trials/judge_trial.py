@@ -1,0 +1,98 @@
+"""What a trial changed, from its rounds."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import polars as pl
+
+from analysis.findings.remedies import FailureChange, RouteChange, Tried
+from analysis.findings.trials.route_rounds import (
+    LEAST_REQUESTS,
+    RouteRound,
+    build_level,
+    list_route_rounds,
+)
+from analysis.stats import formats
+from analysis.stats.intervals import compute_ratio_interval
+from records.trial import LEAST_OF_EACH, TrialRecord
+
+COVERAGE = 0.90
+"""What three rounds of each side allow: of the 20 orders of six rounds, two set the sides apart."""
+CLEAR = 1.1
+"""A service that is started anew without any change may be faster or slower by less than this. An
+interval that lies beyond it leaves no doubt."""
+LEAST_FAILURES = 0.01
+TOO_FEW = (
+    f"no route was asked {LEAST_REQUESTS} times in each round; name fewer with --request, or give "
+    "more --users"
+)
+
+
+def judge_trial(record: TrialRecord, asked: Mapping[str, pl.DataFrame]) -> Tried:
+    """asked: the table of each round's cell."""
+    sides = [each.side for each in record.rounds]
+    count = min(sides.count("before"), sides.count("after"))
+    if record.invalid is not None:
+        return Tried(record.trial, count, reason=record.invalid)
+    if count < LEAST_OF_EACH:
+        ended = formats.count_things(count, "round")
+        said = f"{ended} of each side ended, and a comparison needs {LEAST_OF_EACH}"
+        return Tried(record.trial, count, reason=said)
+    routes = list_route_rounds(record.rounds, asked)
+    failures = tuple(list_failures(routes))
+    failing = {each.route for each in failures if each.after > each.before}
+    changes = tuple(list_changes(routes, failing, count))
+    is_empty = not changes and not failures
+    return Tried(
+        record.trial, count, changes, tuple(each.route for each in changes if is_worse(each)),
+        failures, record.warnings, TOO_FEW if is_empty else None,
+    )  # fmt: skip
+
+
+def list_changes(
+    routes: Mapping[str, Sequence[RouteRound]], failing: set[str], count: int
+) -> Iterator[RouteChange]:
+    """Of routes that every round measured."""
+    for route, rounds in routes.items():
+        sides = split_sides([each for each in rounds if each.requests >= LEAST_REQUESTS])
+        if route in failing or any(len(side) < count for side in sides):
+            continue
+        before, after = (build_level(route, side) for side in sides)
+        if before is None or after is None:
+            continue
+        medians = [[each.p50_ms for each in side if each.p50_ms is not None] for side in sides]
+        found = compute_ratio_interval(medians[1], medians[0], COVERAGE)
+        ratio = before.p50_ms / after.p50_ms
+        if found.low is not None and found.high is not None:
+            low, high = min(found.low, ratio), max(found.high, ratio)
+            yield RouteChange(route, before, after, ratio, low, high)
+
+
+def split_sides(rounds: Sequence[RouteRound]) -> tuple[list[RouteRound], list[RouteRound]]:
+    """Before and after."""
+    before = [each for each in rounds if each.side == "before"]
+    return before, [each for each in rounds if each.side == "after"]
+
+
+def list_failures(routes: Mapping[str, Sequence[RouteRound]]) -> Iterator[FailureChange]:
+    """Where each round of one side has a larger share of failures than each of the other."""
+    for route, rounds in routes.items():
+        before, after = split_sides(rounds)
+        if len(before) < LEAST_OF_EACH or len(after) < LEAST_OF_EACH:
+            continue
+        shares = [[each.failed_share for each in side] for side in (before, after)]
+        is_apart = min(shares[1]) > max(shares[0]) or min(shares[0]) > max(shares[1])
+        change = FailureChange(route, measure_failures(before), measure_failures(after))
+        if is_apart and abs(change.after - change.before) >= LEAST_FAILURES:
+            yield change
+
+
+def measure_failures(rounds: Sequence[RouteRound]) -> float:
+    return sum(each.failed for each in rounds) / sum(each.requests for each in rounds)
+
+
+def is_better(change: RouteChange) -> bool:
+    return change.low >= CLEAR
+
+
+def is_worse(change: RouteChange) -> bool:
+    return change.high <= 1 / CLEAR

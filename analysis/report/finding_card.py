@@ -1,0 +1,116 @@
+"""All that a page says of one finding."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from analysis.findings import AuditFinding
+from analysis.findings.base import TokenHolder
+from analysis.report.finding_words import format_place, format_route, name_finding
+from analysis.report.remedy_words import (
+    describe_cure,
+    describe_predicted,
+    format_cure_place,
+    list_changes,
+)
+from analysis.report.trial_lines import describe_trials
+from analysis.stats import formats
+
+SHOWN_SHARE = 0.01
+"""Of the thread-seconds of all holders; findings.json has the rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class FindingCard:
+    """number: its place in the list of findings, from 1. changes: sign and line of its cure.
+    same_place: numbers of the other findings at its line."""
+
+    number: int
+    finding: AuditFinding
+    same_place: tuple[int, ...] = ()
+
+    @property
+    def anchor(self) -> str:
+        return f"finding-{self.number}"
+
+    @property
+    def place(self) -> str:
+        return format_place(self.finding)
+
+    @property
+    def route(self) -> str:
+        return format_route(self.finding)
+
+    @property
+    def name(self) -> str:
+        return name_finding(self.finding)
+
+    @property
+    def message(self) -> str:
+        """A cure says more than advice."""
+        found = self.finding
+        return " ".join((found.facts, *found.context.values())) if found.cure else found.message
+
+    @property
+    def changes(self) -> list[tuple[str, str]]:
+        return list_changes(self.finding.cure) if self.finding.cure else []
+
+    @property
+    def cure_place(self) -> str:
+        return format_cure_place(self.finding.cure) if self.finding.cure else ""
+
+    @property
+    def cure_text(self) -> str:
+        return describe_cure(self.finding.cure) if self.finding.cure else ""
+
+    @property
+    def outlook(self) -> list[str]:
+        """What is predicted of the cure, and what was measured."""
+        found = self.finding
+        predicted = describe_predicted(found.predicted) if found.predicted else ""
+        tried = describe_trials((found.tried,)) if found.tried and found.tried.trial else ()
+        return list(filter(None, (predicted, *tried)))
+
+    @property
+    def figures(self) -> list[tuple[str, str]]:
+        """What is known, with its words."""
+        found = self.finding
+        known = {
+            "requests": found.count is not None and formats.whole(found.count),
+            "in all": found.seconds is not None and f"{formats.decimal(found.seconds)} s",
+            "median": found.median_ms is not None and f"{formats.milliseconds(found.median_ms)} ms",
+            "longest": found.longest_ms is not None
+            and f"{formats.milliseconds(found.longest_ms)} ms",
+            "share of the time": found.share is not None and formats.percent(found.share),
+            "confidence": found.confidence,
+        }
+        return [(words, figure) for words, figure in known.items() if figure]
+
+    @property
+    def holders(self) -> list[tuple[str, float]]:
+        """Who kept threads meanwhile, and for how many seconds."""
+        holders = self.finding.holders or ()
+        least_s = SHOWN_SHARE * sum(each.seconds for each in holders)
+        return [(format_holder(each), each.seconds) for each in holders if each.seconds >= least_s]
+
+
+def build_cards(found: Sequence[AuditFinding]) -> list[FindingCard]:
+    """In the order of the findings."""
+    places = [(each.file, each.line) for each in found]
+    return [
+        FindingCard(
+            number,
+            each,
+            tuple(
+                other
+                for other, place in enumerate(places, start=1)
+                if each.file and place == (each.file, each.line) and other != number
+            ),
+        )
+        for number, each in enumerate(found, start=1)
+    ]
+
+
+def format_holder(holder: TokenHolder) -> str:
+    route = holder.route or "no request"
+    where = f"{route} ({holder.phase})" if holder.phase else route
+    return f"{holder.file}:{holder.line} {holder.function}, {where}" if holder.file else where

@@ -1,0 +1,191 @@
+"""What an audit says in a terminal: on one screen, the worst first and the answer last.
+
+What there is no room for is counted; -v shows all of it.
+"""
+
+from collections.abc import Iterator, Sequence
+from sys import maxsize
+
+from analysis.findings import AuditEvidence, AuditFinding, AuditFindings
+from analysis.report.audit_overview import build_overview_table
+from analysis.report.finding_words import format_route
+from analysis.report.findings_table import (
+    build_findings_table,
+    choose_shown,
+    count_hidden,
+    find_worst,
+    list_notices,
+    take_turns,
+    write_answer,
+    write_notices,
+)
+from analysis.report.harm_table import render_matrix
+from analysis.report.remedy_words import render_cure
+from analysis.report.table import (
+    Table,
+    render_headings,
+    render_rows,
+    render_terminal,
+    wrap_note,
+    wrap_whole,
+)
+from analysis.report.trial_lines import describe_trials
+from analysis.stats import formats
+
+SCREEN_LINES = 30
+CLOSING_LINES = 3
+"""That come after it, and say where the files are."""
+MOST_ROUTES = 6
+LEAST_ROWS = 4
+"""Findings that are shown even where there is no room."""
+ESSENTIAL = ("NOT_ATTACHED", "NOT_RECORDED", "RECORDING_STOPPED", "INTERRUPTED", "NO_CLOCKS")
+"""Notices of what the whole answer lacks."""
+
+
+class Screen:
+    """Lines that are free."""
+
+    def __init__(self, room: int) -> None:
+        self.room = room
+
+    def take(self, lines: int) -> bool:
+        """Whether there was so much room."""
+        has_room = lines <= self.room
+        self.room -= lines if has_room else 0
+        return has_room
+
+
+def render_audit(
+    found: AuditFindings, evidence: AuditEvidence, width: int | None, verbose: bool = False
+) -> list[str]:
+    """Lines: of the routes, then of the findings."""
+    table = build_overview_table(evidence, None if verbose else MOST_ROUTES)
+    routes = render_terminal(table, width)
+    room = maxsize if verbose else SCREEN_LINES - CLOSING_LINES - len(routes) - 1
+    return [*routes, "", *render_findings(found, width, verbose, room)]
+
+
+def render_findings(
+    found: AuditFindings, width: int | None, verbose: bool = False, room: int = maxsize
+) -> list[str]:
+    """Lines; sentences fit a terminal. verbose: every finding and notice, stacks, and who lost time
+    to whom. Advice that several findings have in common is at the first of them; a cure says more
+    than advice. room: in lines."""
+    trials = [line for each in describe_trials(found.trials) for line in wrap_whole(each)]
+    worst = find_worst(found)
+    cure = [] if worst is None or worst.cure is None else list(render_cure(worst.cure))
+    ending = [trials, [*wrap_whole(write_answer(found)), *cure]]
+    notices = NoticeLines(found, verbose)
+    screen = Screen(room - sum(1 + len(each) for each in ending if each) - notices.least)
+    shown, rows = choose_rows(found, choose_shown(found, verbose), width, screen)
+    first = next((place for place, each in enumerate(shown) if each is worst), 0)
+    texts = FindingTexts(shown, first, verbose)
+    texts.show_first(screen)
+    notices.show_more(screen)
+    texts.show_more(screen)
+    lines = render_headings(build_findings_table(shown)) if shown else []
+    for row, text in zip(rows, texts.lines, strict=True):
+        lines += [*row, *text]
+    lines += count_hidden(found, shown)
+    matrix = render_matrix(found.matrix) if verbose else []
+    for part in (matrix, notices.lines, *ending):
+        lines += ["", *part] if lines and part else part
+    return lines
+
+
+def choose_rows(
+    found: AuditFindings, shown: Sequence[AuditFinding], width: int | None, screen: Screen
+) -> tuple[list[AuditFinding], list[list[str]]]:
+    """As many as have room, with their lines."""
+    table = build_findings_table(shown)
+    rows = [list(render_rows(Table(table.columns, [each]), width)) for each in table.rows]
+    hidden = len(list(count_hidden(found, shown)))
+    screen.take(1 + hidden)  # the headings, and how many are left out
+    if screen.take(sum(map(len, rows))):
+        return list(shown), rows
+    screen.take(2 - hidden)
+    kept = list[int]()
+    for place in take_turns(shown):
+        if not screen.take(len(rows[place])) and len(kept) >= LEAST_ROWS:
+            break
+        kept.append(place)
+    return [shown[place] for place in sorted(kept)], [rows[place] for place in sorted(kept)]
+
+
+class FindingTexts:
+    """What is said below the row of each finding, as far as there is room: of the worst all, of
+    others at least the route."""
+
+    def __init__(self, shown: Sequence[AuditFinding], first: int, verbose: bool) -> None:
+        self.lines: list[list[str]] = [[] for _ in shown]
+        self._shown = shown
+        self._first = first
+        self._verbose = verbose
+        self._topics = set[str]()
+
+    def show_first(self, screen: Screen) -> None:
+        if self._shown:
+            self._show_whole(self._first, screen)
+        for place, each in enumerate(self._shown):
+            if not self.lines[place]:
+                self._show(place, wrap_whole(format_route(each), "  "), screen)
+
+    def show_more(self, screen: Screen) -> None:
+        for place in range(len(self._shown)):
+            if place != self._first:
+                self._show_whole(place, screen)
+
+    def _show_whole(self, place: int, screen: Screen) -> None:
+        found = self._shown[place]
+        facts = f"{format_route(found)}: {found.facts}"
+        advice = found.context if found.cure else found.advice
+        new = [text for topic, text in advice.items() if topic not in self._topics]
+        at_end = place == self._first and not self._verbose
+        cure = [] if at_end or found.cure is None else list(render_cure(found.cure, "  "))
+        stack = list(render_stack(found)) if self._verbose else []
+        if self._show(place, [*wrap_whole(" ".join((facts, *new)), "  "), *cure, *stack], screen):
+            self._topics.update(advice)
+        else:
+            self._show(place, wrap_whole(facts, "  "), screen)
+
+    def _show(self, place: int, lines: list[str], screen: Screen) -> bool:
+        if screen.take(len(lines) - len(self.lines[place])):
+            self.lines[place] = lines
+            return True
+        return False
+
+
+class NoticeLines:
+    """What is said of the audit itself. What the whole answer depends on is there in any case."""
+
+    def __init__(self, found: AuditFindings, verbose: bool) -> None:
+        notices = found.notices if verbose else tuple(list_notices(found))
+        essential = tuple(each for each in notices if each.code in ESSENTIAL)
+        others = tuple(each for each in notices if each.code not in ESSENTIAL)
+        self.lines = [
+            line for each in write_notices(essential, verbose) for line in wrap_note(each)
+        ]
+        self._others = [wrap_note(each) for each in write_notices(others, verbose)]
+
+    @property
+    def least(self) -> int:
+        """Lines: the essential ones, how many others there are, and a blank one."""
+        least = len(self.lines) + bool(self._others)
+        return least + bool(least)
+
+    def show_more(self, screen: Screen) -> None:
+        """As many as have room; how many have none."""
+        for place, lines in enumerate(self._others):
+            is_last = place == len(self._others) - 1  # it may have the line that would count it
+            if not screen.take(len(lines) - is_last):
+                hidden = len(self._others) - place
+                name = "more notice" if self.lines else "notice"
+                self.lines += [f"{formats.count_things(hidden, name)}: see -v and report.html."]
+                return
+            self.lines += lines
+
+
+def render_stack(found: AuditFinding) -> Iterator[str]:
+    """Innermost first."""
+    for each in found.stack:
+        yield f"    {each.file}:{each.line} {each.function}"

@@ -1,0 +1,61 @@
+"""Trials: another size of anyio's pool of threads, or of asyncio's default executor."""
+
+from __future__ import annotations
+
+import sys
+from asyncio import AbstractEventLoop
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary, WeakSet
+
+from .tried_change import TriedChange, Update
+
+if TYPE_CHECKING:
+    from anyio import CapacityLimiter
+
+
+class PoolChange(TriedChange):
+    """anyio's default limiter has another number of tokens, in each loop that the app runs on."""
+
+    def __init__(self, tokens: int, update: Update) -> None:
+        super().__init__("the service does not use anyio's pool of threads", update)
+        self.tokens = tokens
+        self._serving: WeakKeyDictionary[AbstractEventLoop, CapacityLimiter] = WeakKeyDictionary()
+
+    def apply(self, loop: AbstractEventLoop, *, serves: bool) -> None:
+        if loop in self._serving:
+            if self._serving[loop].total_tokens != self.tokens:
+                self.reject("the app sets the size of anyio's pool while it serves")
+        elif "anyio" in sys.modules:
+            from anyio.to_thread import current_default_thread_limiter
+
+            limiter = current_default_thread_limiter()
+            limiter.total_tokens = self.tokens
+            if serves:
+                self._serving[loop] = limiter
+            self.note_applied()
+
+
+class ExecutorChange(TriedChange):
+    """The default executor of each loop that the app runs on has another number of threads."""
+
+    def __init__(self, threads: int, update: Update) -> None:
+        super().__init__("no request reached the app", update)
+        self.threads = threads
+        self._executors: WeakKeyDictionary[AbstractEventLoop, ThreadPoolExecutor]
+        self._executors = WeakKeyDictionary()
+        self._serving: WeakSet[AbstractEventLoop] = WeakSet()
+
+    def apply(self, loop: AbstractEventLoop, *, serves: bool) -> None:
+        executor = self._executors.get(loop)
+        if executor is None:
+            executor = self._executors[loop] = ThreadPoolExecutor(self.threads, "asyncio")
+        if loop in self._serving:
+            # a loop of another make (uvloop) keeps its executor to itself
+            if getattr(loop, "_default_executor", executor) is not executor:
+                self.reject("the app sets the loop's default executor while it serves")
+            return
+        loop.set_default_executor(executor)
+        if serves:
+            self._serving.add(loop)
+        self.note_applied()

@@ -1,0 +1,59 @@
+"""What a trial changes: a word of the command, or a variable that the probe reads."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from records.audit import AttachedProcess
+from records.trial import Side, Trial, TrialKind
+from scenarios.errors import UserError
+from stress.audit.command import AuditedCommand
+from stress.audit.reports import TrialReport
+from stress.audit.trial_words import find_server, load_options
+
+TRIAL_VARIABLE = "ASGI_PROBE_TRIAL"
+NUMBERS = ("pool", "executor")
+BY_COMMAND = ("loop", "workers")
+WARNINGS: Mapping[TrialKind, tuple[str, ...]] = {
+    "pool": ("what the threads call, such as a database, gets as many calls at once",),
+    "workers": ("each worker has its own memory, so that they share no cache and no counter",),
+}
+"""Clauses: what may go wrong with the change though it measures well."""
+
+
+def change_command(command: AuditedCommand, trial: Trial) -> AuditedCommand:
+    """The command of the rounds after the change. Raises UserError where nobody knows how."""
+    if trial.kind not in BY_COMMAND:
+        value = int(trial.value) if trial.kind in NUMBERS else trial.value
+        variable = (TRIAL_VARIABLE, json.dumps({trial.kind: value}))
+        return replace(command, variables=(*command.variables, variable))
+    server = find_server(command.argv)
+    if server is None:
+        raise UserError(
+            f"--try {trial}: only a command of {', '.join(load_options())} can be changed, and "
+            "yours names none of them; leave this --try out"
+        )
+    option = load_options()[server].get(trial.kind)
+    if option is None:
+        raise UserError(
+            f"--try {trial}: {server} has no option for its {trial.kind}; leave this --try out"
+        )
+    return replace(command, argv=(*command.argv, f"{option}={trial.value}"))
+
+
+def find_fault(
+    trial: Trial, side: Side, workers: Sequence[AttachedProcess], report: TrialReport
+) -> str | None:
+    """Why a round says nothing of the change: a clause. workers: that served in it. report: of the
+    change, where the probe makes it."""
+    if trial.kind not in BY_COMMAND:
+        return None if side == "before" else report.invalid
+    if runs_so(trial, workers):
+        return "the service runs so without it" if side == "before" else None
+    return "the service does not run so with it" if side == "after" else None
+
+
+def runs_so(trial: Trial, workers: Sequence[AttachedProcess]) -> bool:
+    if trial.kind == "loop":
+        return bool(workers) and all(trial.value in each.loop for each in workers)
+    return len(workers) == int(trial.value)

@@ -1,0 +1,5 @@
+"""uvicorn."""
+
+from stress.audit.trial_words import Options
+
+OPTIONS: Options = {"workers": "--workers", "loop": "--loop"}

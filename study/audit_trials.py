@@ -1,0 +1,145 @@
+"""--try: rounds of the user's service without and with a change, in turn."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from analysis.findings import find_all, load_audit_evidence
+from records.rundir import RunDir
+from records.trial import LEAST_OF_EACH, Side, Trial, TrialRecord, TrialRound, parse_trial
+from scenarios.errors import UserError
+from scenarios.units import Second
+from stress.audit.command import AuditedCommand
+from stress.audit.driven import Show
+from stress.audit.trial_change import WARNINGS, change_command, find_fault
+from stress.audit.trial_round import FinishedRound, RoundLoad, run_round
+from study.trial_options import TrialOptions
+
+AUTO, MOST_AUTO = "auto", 3
+"""MOST_AUTO: three trials take three minutes."""
+SIDES: tuple[Side, Side] = ("before", "after")
+
+
+@dataclass(frozen=True, slots=True)
+class TrialOrder:
+    """What the user asks to be tried. is_auto: also what cures the findings. rounds: of each
+    side."""
+
+    trials: tuple[Trial, ...] = ()
+    is_auto: bool = False
+    rounds: int = LEAST_OF_EACH
+
+    @property
+    def is_asked(self) -> bool:
+        return bool(self.trials) or self.is_auto
+
+
+class InvalidTrialError(Exception):
+    """Why a trial says nothing; the next one may."""
+
+
+def read_trial_order(
+    typed: TrialOptions, command: AuditedCommand | None, is_asked: bool
+) -> TrialOrder:
+    """is_asked: whether the audit sends requests of its own. Raises UserError for what cannot be
+    tried, before anything starts."""
+    if not typed.changes:
+        if typed.rounds is not None:
+            raise UserError("--rounds: only with --try, such as --try pool=100")
+        return TrialOrder()
+    if command is None or not is_asked:
+        raise UserError(
+            "--try starts your service and sends it requests: leave out --url, --plan and "
+            "--drive none"
+        )
+    trials = tuple(dict.fromkeys(parse_trial(each) for each in typed.changes if each != AUTO))
+    for each in trials:
+        change_command(command, each)
+    return TrialOrder(trials, AUTO in typed.changes, typed.rounds or LEAST_OF_EACH)
+
+
+def choose_trials(
+    order: TrialOrder, command: AuditedCommand, directory: RunDir, show: Show
+) -> tuple[Trial, ...]:
+    """What the user named, and with auto what cures the worst findings."""
+    if not order.is_auto:
+        return order.trials
+    found = find_all(load_audit_evidence(directory)).findings
+    cures = dict.fromkeys(each.cure.trial for each in found if each.cure and each.cure.trial)
+    possible = []
+    for each in map(parse_trial, cures):
+        try:
+            change_command(command, each)
+        except UserError as error:
+            show(str(error))
+        else:
+            possible.append(each)
+    if len(possible) > MOST_AUTO:
+        show(f"{AUTO} tries {MOST_AUTO} of {len(possible)}: name others with --try")
+    if not possible:
+        show("--try auto: no finding has a cure that can be tried without an edit")
+    return tuple(dict.fromkeys((*order.trials, *possible[:MOST_AUTO])))
+
+
+@dataclass(slots=True)
+class TrialRunner:
+    """rounds: of each side. t0_s: of the audit, by time.monotonic(). keep: saves `records` as they
+    are by then."""
+
+    command: AuditedCommand
+    load: RoundLoad
+    directory: RunDir
+    rounds: int
+    show: Show
+    keep: Callable[[], None]
+    records: list[TrialRecord] = field(default_factory=list)
+
+    def run(self, trials: Sequence[Trial], round_s: Second) -> None:
+        """round_s: how long a round takes, for what is said beforehand. Raises UserError where
+        nothing can be saved, CellInterruptedError; what was measured is kept."""
+        count = 2 * self.rounds * len(trials)
+        self.show(
+            f"{', '.join(map(str, trials))}: {self.rounds} rounds without and {self.rounds} with "
+            f"the change{'' if len(trials) == 1 else ' each'}, about {count * round_s:.0f} s. Your "
+            "service is started anew for each round."
+        )
+        for each in trials:
+            self.records.append(TrialRecord(str(each), warnings=WARNINGS.get(each.kind, ())))
+            try:
+                self.try_change(each)
+            except InvalidTrialError as error:
+                self.update(replace(self.records[-1], invalid=str(error)))
+                self.show(f"{each} is no valid trial: {error}")
+
+    def try_change(self, trial: Trial) -> None:
+        """Raises InvalidTrialError, CellInterruptedError."""
+        changed = change_command(self.command, trial)
+        for number in range(1, self.rounds + 1):
+            for side, command in zip(SIDES, (self.command, changed), strict=True):
+                self.show(f"{trial}, round {number} of {self.rounds}, {side}")
+                name = f"trial-{len(self.records)}-{number}-{side}"
+                done = self.run_round(trial, side, command, name)
+                one = TrialRound(side, name, done.began_s, done.ended_s)
+                known = self.records[-1]
+                warnings = tuple(dict.fromkeys((*known.warnings, *done.report.warnings)))
+                self.update(replace(known, rounds=(*known.rounds, one), warnings=warnings))
+
+    def run_round(
+        self, trial: Trial, side: Side, command: AuditedCommand, name: str
+    ) -> FinishedRound:
+        cell = self.directory.open_cell(name)
+        try:
+            done = run_round(command, cell.raw, self.load)
+        except UserError as error:
+            self.show(str(error))  # in no record: it may say a secret of the service
+            change = f"with {trial}" if side == "after" else "again"
+            said = f"the service could not be started or asked {change}"
+            raise InvalidTrialError(said) from error
+        fault = find_fault(trial, side, done.workers, done.report)
+        if fault is not None:
+            raise InvalidTrialError(fault)
+        cell.save_table("asked", done.rows)
+        return done
+
+    def update(self, record: TrialRecord) -> None:
+        self.records[-1] = record
+        self.keep()

@@ -1,0 +1,163 @@
+"""The terminal of an audit: one screen, with what matters most on it."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analysis.findings import AuditFindings, find_all
+from analysis.findings.base import AuditScope, Notice
+from analysis.findings.remedies import Cure
+from analysis.report.audit_overview import build_overview_table
+from analysis.report.audit_routes import build_routes_table
+from analysis.report.findings_screen import (
+    CLOSING_LINES,
+    MOST_ROUTES,
+    SCREEN_LINES,
+    render_audit,
+    render_findings,
+)
+from analysis.report.table import WIDTH
+from records.audit import Phase
+from tests.unit.audit_samples import AuditBuilder, endpoint, library
+from tests.unit.finding_samples import SampleFinding, SamplePoolWait
+
+CURE = Cure("main.py", 3, ("    time.sleep(1)",), ("    await asyncio.sleep(1)",), "Await it.")
+LONG = "Requests wait, and this sentence says why, in many words, so that it takes two lines or so."
+
+
+def build_found(findings: int, notices: int = 0, text: str = LONG) -> AuditFindings:
+    """The first is the worst, and has a cure."""
+    found = [
+        SampleFinding(
+            severity="error", confidence="high", file="main.py", line=place, function="pay",
+            route=f"/pay/{place}", seconds=100.0 - place, text=text,
+        )
+        for place in range(findings)
+    ]  # fmt: skip
+    if found:
+        found[0] = replace(found[0], cure=CURE)
+    return AuditFindings(
+        findings=tuple(found),
+        notices=tuple(Notice("WARNING", f"Notice {place}.") for place in range(notices)),
+        scope=AuditScope(9, ("/read",), 60.0, 1),
+    )
+
+
+def list_shown(lines: Sequence[str], findings: int) -> list[int]:
+    return [place for place in range(findings) if any(f"main.py:{place} pay" in x for x in lines)]
+
+
+@given(st.integers(0, 15), st.integers(0, 8), st.integers(17, 40))
+def test_what_has_room_is_shown_and_the_rest_is_counted(
+    findings: int, notices: int, room: int
+) -> None:
+    """17 lines are enough for the headings, four findings, how many more there are, the notices'
+    number, and the answer with its cure."""
+    lines = render_findings(build_found(findings, notices), WIDTH, room=room)
+    assert len(lines) <= room
+    shown = list_shown(lines[: -lines[::-1].index("")] if "" in lines else lines, findings)
+    assert shown == list(range(len(shown)))
+    hidden = findings - len(shown)
+    assert (f"and {hidden} more, with -v and in findings.json" in lines) is (hidden > 0)
+    noted = sum(each.startswith("Notice ") for each in lines)
+    more = [each for each in lines if each.endswith("see -v and report.html.")]
+    assert [each.split()[0] for each in more] == [str(notices - noted)] * (noted < notices)
+    if findings:
+        assert lines[-3:] == [
+            "Change main.py:3: Await it.", "    - time.sleep(1)", "    + await asyncio.sleep(1)",
+        ]  # fmt: skip
+
+
+def test_the_worst_has_its_sentence_before_others_have_theirs() -> None:
+    found = build_found(4)
+    order = replace(found, findings=(*found.findings[1:], found.findings[0]))
+    for room in range(20, 31):
+        lines = render_findings(order, WIDTH, room=room)
+        long = [each for each in range(4) if any(f"/pay/{each}: Requests" in x for x in lines)]
+        assert not long or 0 in long
+    everything = render_findings(order, WIDTH)
+    assert all(any(f"/pay/{each}: Requests" in line for line in everything) for each in range(4))
+
+
+def test_the_worst_of_each_kind_is_shown_before_the_second_of_any() -> None:
+    found = build_found(30)
+    wait = SamplePoolWait(
+        severity="error", confidence="high", file="main.py", line=77, function="pay", seconds=0.5
+    )
+    both = replace(found, findings=(*found.findings, wait))
+    for room in (16, 30, 99):
+        lines = render_findings(both, WIDTH, room=room)
+        assert any("main.py:77 pay" in line for line in lines)
+        assert list_shown(lines, 30)[:3] == [0, 1, 2]
+
+
+def test_what_the_answer_lacks_is_said_in_any_case() -> None:
+    found = build_found(9, notices=9)
+    cut = Notice("INTERRUPTED", "The audit was cut short: Ctrl-C.")
+    lines = render_findings(replace(found, notices=(*found.notices, cut)), WIDTH, room=10)
+    assert cut.message in lines
+    assert list_shown(lines, 9)[:3] == [0, 1, 2]
+
+
+def test_verbose_shows_each_cure_below_its_finding() -> None:
+    found = build_found(2)
+    both = replace(found, findings=tuple(replace(each, cure=CURE) for each in found.findings))
+    text = "\n".join(render_findings(both, WIDTH, verbose=True))
+    below = "  Change main.py:3: Await it.\n      - time.sleep(1)\n      + await asyncio.sleep(1)"
+    assert text.count(below) == 2
+
+
+def build_many_routes(routes: int, phases: tuple[Phase, ...]) -> AuditBuilder:
+    """Each is slower than the one before it."""
+    audit = AuditBuilder()
+    audit.phases = phases
+    for each in range(routes):
+        for turn in range(5):
+            began_s = 1.0 + turn
+            audit.ask(f"/r{each:02}", began_s, began_s + 0.1 + each / 100, phase=phases[0].name)
+    for turn in range(5):
+        stack = endpoint("build", 17, [library("socket", "readinto")])
+        audit.block(1.0 + turn, 0.25, [stack] * 5, route="/r00")
+    return audit
+
+
+@given(st.integers(1, 200), st.integers(1, 200), st.booleans())
+def test_long_names_never_make_a_line_longer_than_a_terminal(
+    file: int, route: int, verbose: bool
+) -> None:
+    """The begin and the end of a name are what tells it from others."""
+    sample = SampleFinding(
+        severity="error", confidence="high", file=f"{'a' * file}.py", line=7, function="pay",
+        route=f"/{'b' * route}", seconds=1.0, cure=CURE,
+    )  # fmt: skip
+    found = replace(build_found(0), findings=(sample,))
+    lines = render_findings(found, WIDTH, verbose=verbose)
+    assert max(map(len, lines)) <= WIDTH
+    assert any(".py:7 pay" in line for line in lines)
+
+
+ALONE = (Phase("alone", 0.0, 10.0, 1, ("GET /r00",)),)
+OWN = (Phase("own traffic", 0.0, 10.0, 20),)
+
+
+def test_an_audit_of_many_routes_fits_a_screen() -> None:
+    for phases in (ALONE, OWN):
+        evidence = build_many_routes(30, phases).build()
+        lines = render_audit(find_all(evidence), evidence, WIDTH)
+        assert len(lines) + CLOSING_LINES <= SCREEN_LINES
+        assert max(map(len, lines)) <= WIDTH
+        assert any("GET /r29" in line for line in lines)
+        assert not any("GET /r01" in line for line in lines)
+        everything = render_audit(find_all(evidence), evidence, WIDTH, verbose=True)
+        assert all(any(f"GET /r{n:02}" in line for line in everything) for n in range(30))
+
+
+def test_routes_that_are_left_out_are_counted() -> None:
+    evidence = build_many_routes(30, ALONE).build()
+    table = build_overview_table(evidence, MOST_ROUTES)
+    assert len(table.rows) == MOST_ROUTES
+    assert table.notes[0] == "and 24 more routes: see -v"
+    assert len(build_overview_table(evidence, 30).rows) == 30
+    assert len(build_routes_table(evidence).rows) == 60
