@@ -13,6 +13,7 @@ from .attach_report import BY_HAND, DIRECTORY_VARIABLE, TRIAL_VARIABLE, AttachRe
 from .audit_logs import is_audit
 from .blocks import instrument_handles
 from .executors import instrument_executors
+from .frameworks import record_routes
 from .made import instrument_makers
 from .pool_calls import instrument_pool
 from .recorder import Recorder
@@ -90,6 +91,7 @@ class Probe:
         try:
             if self.report:
                 self.report.note_start(has_lifespan=scope["type"] == "lifespan")
+            record_routes()
             self._watchdog = Watchdog(recorder, self.directory, self.user_root)
             self._watchdog.start(loop)
             watch = self._watchdog.watch
