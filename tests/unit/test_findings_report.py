@@ -154,7 +154,7 @@ main.py:60 check           needs no thread                900     2.0          â
   /health/0 (endpoint): Something happens.
 main.py:61 check           needs no thread                900     2.0          â€“
   /health/1 (endpoint): Something happens.
-and 2 more for information, with -v and in findings.json
+and 2 more for information: see -v and report.html
 
 Threads and requests wait for each other at 1 place, for 400.0 s; requests wait
   for a thread or a limiter at 1 place, for 90.5 s; workers are killed or crash;

@@ -19,6 +19,7 @@ from analysis.report.findings_screen import (
     render_findings,
 )
 from analysis.report.table import WIDTH
+from analysis.stats import formats
 from records.audit import Phase
 from tests.unit.audit_samples import AuditBuilder, endpoint, library
 from tests.unit.finding_samples import SampleFinding, SamplePoolWait
@@ -59,11 +60,11 @@ def test_what_has_room_is_shown_and_the_rest_is_counted(
     assert len(lines) <= room
     shown = list_shown(lines[: -lines[::-1].index("")] if "" in lines else lines, findings)
     assert shown == list(range(len(shown)))
-    hidden = findings - len(shown)
-    assert (f"and {hidden} more, with -v and in findings.json" in lines) is (hidden > 0)
-    noted = sum(each.startswith("Notice ") for each in lines)
-    more = [each for each in lines if each.endswith("see -v and report.html.")]
-    assert [each.split()[0] for each in more] == [str(notices - noted)] * (noted < notices)
+    hidden = findings - len(shown), notices - sum(each.startswith("Notice ") for each in lines)
+    parts = [f"{hidden[0]} more"] * (hidden[0] > 0)
+    parts += [formats.count_things(hidden[1], "notice")] * (hidden[1] > 0)
+    counted = [f"and {', '.join(parts)}: see -v and report.html"] if parts else []
+    assert [each for each in lines if "see -v" in each] == counted
     if findings:
         assert lines[-3:] == [
             "Change main.py:3: Await it.", "    - time.sleep(1)", "    + await asyncio.sleep(1)",
