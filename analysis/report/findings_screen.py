@@ -72,7 +72,7 @@ def render_findings(
     than advice. room: in lines."""
     trials = [line for each in describe_trials(found.trials) for line in wrap_whole(each)]
     worst = find_worst(found)
-    cure = [] if worst is None or worst.cure is None else list(render_cure(worst.cure))
+    cure = [] if worst is None or worst.cure is None else list(render_cure(worst.cure, worst.tried))
     answer = [*wrap_whole(write_answer(found)), *cure]
     notices = NoticeLines(found, verbose)
     screen = Screen(room - 1 - len(trials) - len(answer) - notices.least)
@@ -137,7 +137,9 @@ class FindingTexts:
         advice = found.context if found.cure else found.advice
         new = [text for topic, text in advice.items() if topic not in self._topics]
         at_end = place == self._first and not self._verbose
-        cure = [] if at_end or found.cure is None else list(render_cure(found.cure, "  "))
+        cure = (
+            [] if at_end or found.cure is None else list(render_cure(found.cure, found.tried, "  "))
+        )
         stack = list(render_stack(found)) if self._verbose else []
         if self._show(place, [*wrap_whole(" ".join((facts, *new)), "  "), *cure, *stack], screen):
             self._topics.update(advice)
