@@ -17,8 +17,8 @@ from tests.corpus.serve import ServedApp, serve
 
 ENTRY = Path(__file__).with_name("rivals")
 APP_PACKAGES = (
-    "aiofiles", "fastapi", "httpx", "jinja2", "requests", "sqlalchemy", "urllib3", "uvicorn",
-    "uvloop", "wsproto",
+    "aiofiles", "django", "fastapi", "httpx", "jinja2", "litestar", "quart", "requests",
+    "sqlalchemy", "urllib3", "uvicorn", "uvloop", "wsproto",
 )  # fmt: skip
 RIVALS: Mapping[str, str] = {
     "fastapi-loopguard": "fastapi-loopguard==0.9.0",

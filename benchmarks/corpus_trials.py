@@ -61,7 +61,9 @@ def run_trial(detector: Detector, trial: Trial) -> Match:
     reports = detector.detect(trial)
     work = read_work(trial.times)
     taken = {
-        label.name: measure_taken(work[label.name], label.cause)
+        label.name: measure_taken(
+            work[label.name], label.cause, work.get(f"{label.name}-briefly", ())
+        )
         for label in trial.app.blocking
         if label.name in work
     }

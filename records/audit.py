@@ -13,6 +13,8 @@ KIND = "audit"
 """Of a run directory, in its manifest; and the name of its one cell."""
 AUDIT_FILE = "audit.json"
 FINDINGS_FILE = "findings.json"
+SARIF_FILE = "findings.sarif"
+SUMMARY_FILE = "summary.md"
 GIL_OPTION = "-X gil=1 or PYTHON_GIL=1"
 """What turned the GIL on, in the place of a module's name."""
 
@@ -84,7 +86,10 @@ class AuditRecord:
 
     command: its program and words, without the values of variables. interrupted: why the audit was
     cut short; None where it was not. server: empty where the audit started none, or is older.
-    trials: of --try.
+    trials: of --try. folder_in_repository: where the user's folder is in its git repository, "" for
+    its root; None where it is in none, or the audit is older.
+    hop_ms: what it takes, alone on this machine, to hand a call to a thread and
+    to await its result; None where it was not measured.
     """
 
     started_utc: str
@@ -101,3 +106,5 @@ class AuditRecord:
     schema: int = field(default=1)
     server: ServerRecord = field(default_factory=ServerRecord)
     trials: tuple[TrialRecord, ...] = ()
+    folder_in_repository: str | None = None
+    hop_ms: float | None = None

@@ -124,14 +124,14 @@ MADE: Schema = {
     "visit": U4,
     "route": TEXT,
     "at_s": F8,
-    "kind": TEXT,  # "TLS context", "httpx.AsyncClient"; "thread", "executor thread", "thread end"
+    "kind": TEXT,  # "TLS context", "httpx.AsyncClient"; "thread", "thread end"; "background task"
     "took_s": F8,  # to make it; what a thread that has ended lived for
     "cpu_s": F8,
     "stack": TEXT,
 }
 """What takes much CPU to make, or stays, and was made within a request. A thread has a row when it
 starts and one when it has ended; the stack of an executor's thread is the one that made the
-executor."""
+executor. A background task has a row when it begins; its stack is the code of its function."""
 
 LAYERS: Schema = {
     "pid": U4,

@@ -1,9 +1,8 @@
 """`study audit`: starts the user's service with the probe inside, asks it, and says what blocks its
 event loop."""
 
-import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -13,6 +12,7 @@ from time import monotonic
 import polars as pl
 from pydantic import TypeAdapter
 
+from analysis.findings.finding_threshold import FindingGate
 from records.audit import ASKED, AUDIT_FILE, KIND, AuditRecord
 from records.build_probe_tables import PROBE_TABLES
 from records.build_tables import read_journals
@@ -23,9 +23,10 @@ from scenarios.errors import ALL_WELL, CANNOT, INTERRUPTED, UserError
 from scenarios.units import Second
 from stress.audit.attach import start_audited_app
 from stress.audit.audited_app import AuditedApp
-from stress.audit.command import AuditedCommand
+from stress.audit.command import AuditedCommand, hide_values
 from stress.audit.drive import AuditLoad, Driven, drive_requests
 from stress.audit.last_words import read_last_words
+from stress.audit.measure_hop import measure_hop_ms
 from stress.audit.requests import (
     RequestOptions,
     RequestPlan,
@@ -37,11 +38,10 @@ from stress.audit.trial_round import build_round_load, estimate_round_s
 from stress.audit.watch_server import ServerWatch
 from stress.interruption import CellInterruptedError, Interruption, record_signals
 from stress.processes import describe_exit_code
-from study.audit_report import report_audit
+from study.audit_report import NO_GATE, report_audit
 from study.audit_trials import TrialOrder, TrialRunner, choose_trials
-from study.machine_facts import collect_environment
+from study.machine_facts import collect_environment, find_in_repository
 
-ASSIGNMENT = re.compile(r"([\w-]+)=.*", re.DOTALL)
 NOT_SEEN = (
     "a server that runs already has no probe inside: the audit measures its latencies and cannot "
     "see what blocks it"
@@ -60,6 +60,7 @@ class AuditOrder:
     load: AuditLoad
     out: Path
     recorded_command: str
+    gate: FindingGate = NO_GATE
     only_plan: bool = False
     json_output: bool = False
     verbose: bool = False
@@ -79,6 +80,7 @@ class Audit:
     plan: RequestPlan = field(default_factory=RequestPlan)
     driven: Driven | None = None
     server: ServerRecord = field(default_factory=ServerRecord)
+    hop_ms: float | None = None
     ended_by: str | None = None
     """Why it ended before its time."""
     started_within_s: Second = 0.0
@@ -100,6 +102,9 @@ class Audit:
         with self.app:
             self.show(f"it serves {self.app.url} with the probe inside")
             self.ask(self.app.url)
+        if not self.order.only_plan and self.app.attached:
+            executable = self.app.attached[0].executable
+            self.hop_ms = measure_hop_ms(executable, raw, self.interruption)
 
     def ask(self, url: str) -> None:
         self.plan = plan_requests(url, self.order.requests, self.interruption)
@@ -108,7 +113,8 @@ class Audit:
             return
         for warning in self.plan.warnings:
             self.show(f"warning: {warning}")
-        load = replace(self.order.load, t0_s=self.t0_s)
+        journals = self.directory.open_cell(KIND).raw if self.app else None
+        load = replace(self.order.load, t0_s=self.t0_s, journals=journals)
         with self.watch_server():
             self.driven = drive_requests(
                 url, self.plan, load, self.interruption, self.show, self.is_alive
@@ -196,6 +202,7 @@ class Audit:
             ended_s=self.ended_s,
             command=hide_values(command.argv) if command else (),
             folder=str(command.folder.resolve()) if command else "",
+            folder_in_repository=find_in_repository(command.folder) if command else None,
             url=self.app.url if self.app else self.order.url,
             processes=tuple(self.app.attached) if self.app else (),
             phases=driven.phases if driven else (),
@@ -204,6 +211,7 @@ class Audit:
             interrupted=self.ended_by,
             server=self.server,
             trials=tuple(self.trials),
+            hop_ms=self.hop_ms,
         )
 
 
@@ -230,13 +238,8 @@ def audit_service(order: AuditOrder) -> int:
                 audit.run_trials()
             except CellInterruptedError as error:
                 interrupted_by = str(error)
-    code = report_audit(directory, json_output=order.json_output, verbose=order.verbose)
+    code = report_audit(directory, order.gate, json_output=order.json_output, verbose=order.verbose)
     if interrupted_by is None:
         return code
     audit.show(f"the audit ended early: {interrupted_by}")
     return INTERRUPTED if interruption.reason else CANNOT
-
-
-def hide_values(argv: Sequence[str]) -> tuple[str, ...]:
-    """The words of a command, without what variables in it are set to: they may be secrets."""
-    return tuple(ASSIGNMENT.sub(r"\1=...", word) for word in argv)

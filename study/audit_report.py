@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
@@ -12,35 +13,88 @@ from analysis.findings import (
     find_all,
     load_audit_evidence,
 )
-from analysis.report.audit_comparison import compare_audits
+from analysis.findings.finding_threshold import FindingGate, FindingOutcome, judge_findings
+from analysis.report.audit_comparison import (
+    build_changes_table,
+    count_changes,
+    export_changes,
+    list_audit_differences,
+)
+from analysis.report.audit_markdown import render_audit_markdown
+from analysis.report.audit_outcomes import describe_finding_outcome
 from analysis.report.audit_page import write_audit_page
 from analysis.report.findings_screen import render_audit
+from analysis.report.sarif import export_sarif
+from analysis.report.table import wrap_note
+from analysis.summary.audit_changes import compare_findings
+from analysis.summary.comparison import ensure_mapping
 from analysis.theory.audit.predictions import predict_findings
-from records.audit import FINDINGS_FILE, KIND
+from records.audit import FINDINGS_FILE, KIND, SARIF_FILE, SUMMARY_FILE
 from records.rundir import RunDir
-from scenarios.errors import ALL_WELL, UserError
+from scenarios.errors import ALL_WELL, CANNOT, NOT_AS_EXPECTED, UserError
 from study.final_output import print_table
 from study.progress import get_terminal_width
+
+NO_GATE = FindingGate()
+COMPARISON_SCHEMA = 1
+"""Of what `study compare --json` prints."""
+OTHER_FILES = f"{SUMMARY_FILE}, {FINDINGS_FILE} and {SARIF_FILE}"
 
 
 def is_audit(run: RunDir) -> bool:
     return run.load_manifest().get("kind") == KIND
 
 
-def report_audit(run: RunDir, *, json_output: bool = False, verbose: bool = False) -> int:
+def report_audit(
+    run: RunDir,
+    gate: FindingGate = NO_GATE,
+    *,
+    json_output: bool = False,
+    verbose: bool = False,
+) -> int:
     """Writes and prints what the records say. The exit code. Raises UserError where records are
     missing."""
     evidence = load_audit_evidence(run)
     found = predict_findings(find_all(evidence), evidence, count_cores(run))
-    text = json.dumps(export_findings(found), indent=2, allow_nan=False) + "\n"
+    outcomes = judge_findings(found, gate)
+    text = dump_json(export_findings(found))
     (run.path / FINDINGS_FILE).write_text(text)
+    write_for_ci(run, evidence, found, gate, outcomes)
     page = write_page(run, evidence, found)
     if json_output:
         print(text, end="")
-        return ALL_WELL
-    print(*render_audit(found, evidence, get_terminal_width(), verbose), sep="\n")
-    print(f"\n{'report.html and ' if page else ''}{FINDINGS_FILE} are in\n{run.path}/")
-    return ALL_WELL
+    else:
+        print(*render_audit(found, evidence, get_terminal_width(), verbose), sep="\n")
+        print(f"\n{'report.html, ' if page else ''}{OTHER_FILES} are in\n{run.path}/")
+    for outcome in outcomes:
+        print(describe_finding_outcome(outcome), file=sys.stderr if json_output else sys.stdout)
+    return choose_exit_code(outcomes)
+
+
+def choose_exit_code(outcomes: Sequence[FindingOutcome]) -> int:
+    """Where it is not known whether a threshold is kept, the audit could not do what was asked."""
+    if any(each.failing for each in outcomes):
+        return NOT_AS_EXPECTED
+    return CANNOT if any(each.why is not None for each in outcomes) else ALL_WELL
+
+
+def write_for_ci(
+    run: RunDir,
+    evidence: AuditEvidence,
+    found: AuditFindings,
+    gate: FindingGate,
+    outcomes: Sequence[FindingOutcome],
+) -> None:
+    """findings.sarif and summary.md."""
+    environment = ensure_mapping(run.load_manifest().get("environment"))
+    sarif = export_sarif(found, evidence, str(environment.get("study", "")), gate.baseline)
+    (run.path / SARIF_FILE).write_text(dump_json(sarif))
+    summary = render_audit_markdown(found, evidence, gate.baseline, outcomes)
+    (run.path / SUMMARY_FILE).write_text(summary)
+
+
+def dump_json(content: Mapping[str, object]) -> str:
+    return json.dumps(content, indent=2, allow_nan=False) + "\n"
 
 
 def count_cores(run: RunDir) -> int:
@@ -60,9 +114,22 @@ def write_page(run: RunDir, evidence: AuditEvidence, found: AuditFindings) -> bo
     return True
 
 
-def print_audit_comparison(a: RunDir, b: RunDir) -> int:
+def print_audit_comparison(a: RunDir, b: RunDir, json_output: bool) -> int:
     """Raises UserError where records are missing."""
-    found = [find_all(load_audit_evidence(each)) for each in (a, b)]
+    sides = [load_audit_evidence(each) for each in (a, b)]
+    changes = compare_findings(*map(find_all, sides))
+    differences = list(list_audit_differences(*sides))
+    if json_output:
+        paths = {"a": str(a.path), "b": str(b.path)}
+        content = {"schema": COMPARISON_SCHEMA, **paths, "differences": differences}
+        print(dump_json(content | {"findings": export_changes(changes)}), end="")
+        return ALL_WELL
     print(f"A  {a.path}\nB  {b.path}\n")
-    print_table(compare_audits(*found))
+    print_table(build_changes_table(changes))
+    if differences:
+        print(
+            *wrap_note(f"These audits differ in more than their code: {'; '.join(differences)}."),
+            sep="\n",
+        )
+    print("", count_changes(changes), sep="\n")
     return ALL_WELL

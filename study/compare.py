@@ -27,7 +27,7 @@ def compare_directories(
         raise UserError(f"--html {html}: end its name in .html")
     runs = {"A": open_run(a), "B": open_run(b)}
     if any(map(is_audit, runs.values())):
-        return compare_audit_runs(runs, json_output or html is not None)
+        return compare_audit_runs(runs, json_output, html)
     unlike = list_differences(*(each.load_manifest() for each in runs.values()))
     differ = f"these runs differ in more than their code: {shorten_differences(unlike)}"
     if unlike and not anyway:
@@ -56,13 +56,13 @@ def print_json(runs: Mapping[str, RunDir], unlike: Sequence[str], comparison: Co
     print(json.dumps(content | export_comparison(comparison), indent=2, allow_nan=False))
 
 
-def compare_audit_runs(runs: Mapping[str, RunDir], as_file: bool) -> int:
+def compare_audit_runs(runs: Mapping[str, RunDir], json_output: bool, html: Path | None) -> int:
     """Raises UserError where only one of them is an audit."""
     if not all(map(is_audit, runs.values())):
         raise UserError("one of these runs is an audit, the other is not; compare like with like")
-    if as_file:
-        raise UserError("--json and --html: not for audits; their findings.json can be compared")
-    return print_audit_comparison(*runs.values())
+    if html is not None:
+        raise UserError("--html: not for audits; --json prints what changed")
+    return print_audit_comparison(runs["A"], runs["B"], json_output)
 
 
 def build_disjoint_error(comparison: Comparison) -> UserError:

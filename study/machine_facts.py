@@ -103,3 +103,12 @@ def capture_output(*argv: str) -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip()
+
+
+def find_in_repository(folder: Path) -> str | None:
+    """The folder's path from the root of its git repository; None where it is in none."""
+    folder = folder.resolve()
+    for root in (folder, *folder.parents):
+        if (root / ".git").exists():  # a file in a worktree
+            return "" if root == folder else folder.relative_to(root).as_posix()
+    return None

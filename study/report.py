@@ -3,10 +3,11 @@
 import sys
 from pathlib import Path
 
+from analysis.findings.finding_threshold import FindingGate
 from analysis.report.write import load_run_summary, write_reports
 from records.rundir import open_run
 from scenarios.errors import CANNOT, UserError
-from study.audit_report import is_audit, report_audit
+from study.audit_report import NO_GATE, is_audit, report_audit
 from study.final_output import (
     judge_expectations,
     print_final_output,
@@ -16,11 +17,13 @@ from study.final_output import (
 )
 
 
-def rebuild_reports(directory: Path) -> int:
+def rebuild_reports(directory: Path, gate: FindingGate = NO_GATE) -> int:
     """The exit code, as the run's own was. Raises UserError where there is nothing to judge."""
     run = open_run(directory)
     if is_audit(run):
-        return report_audit(run)
+        return report_audit(run, gate)
+    if gate != NO_GATE:
+        raise UserError("--fail-on and --baseline: for an audit; this run has its own --expect")
     summary = load_run_summary(run)
     if not summary.cells:
         raise UserError(f"{directory}: no cell of this run was saved; there is nothing to report")

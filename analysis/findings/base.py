@@ -104,6 +104,10 @@ class AuditFinding(ABC):
     """What happens, in a table."""
     clause: ClassVar[str]
     """The same in a sentence that counts places."""
+    meaning: ClassVar[str]
+    """What such a finding says, wherever it is: a clause, as docs/audit.md has it."""
+    remedy: ClassVar[str]
+    """What to do about any of its kind: clauses."""
 
     severity: Severity
     confidence: Confidence
@@ -123,6 +127,7 @@ class AuditFinding(ABC):
     victims: tuple[Victim, ...] | None = None
     holders: tuple[TokenHolder, ...] | None = None
     cure: Cure | None = None
+    uncured: str | None = None
     predicted: Predicted | None = None
     tried: Tried | None = None
 
@@ -132,6 +137,21 @@ class AuditFinding(ABC):
     @classmethod
     @abstractmethod
     def find(cls, evidence: AuditEvidence) -> "AuditFindings": ...
+
+    @property
+    def place_fields(self) -> PlaceFields:
+        return PlaceFields(
+            route=self.route,
+            phase=self.phase,
+            file=self.file,
+            line=self.line,
+            function=self.function,
+        )
+
+    def propose_cure(self, evidence: AuditEvidence) -> Cure | str:
+        """A change of the user's code, or of what starts it; a sentence where there is none."""
+        del evidence
+        return "No change of the code is known that takes it away."
 
     @property
     @abstractmethod

@@ -1,7 +1,9 @@
-"""What the frames of Starlette, FastAPI and the servers mean, as data.
+"""What the frames of the frameworks and the servers mean, as data.
 
 From the sources of Starlette 1.10 and FastAPI 0.165 (routing, dependencies/utils, responses,
-background, endpoints, middleware/base, errors, exceptions, _exception_handler). A boundary is a
+background, endpoints, middleware/base, errors, exceptions, _exception_handler), of Litestar 2.25
+(routes, di, response, background_tasks, middleware), Quart 0.22 (app, asgi) and Django 5.2
+(core/handlers). A boundary is a
 function that calls code of the app's: what runs below it, up to the next boundary, is that phase.
 """
 
@@ -16,6 +18,7 @@ BlockPhase = Literal[
 HandoverPhase = BlockPhase | Literal["file"]
 """What hands work to a thread: a phase of a request, or the reading and writing of a file in it."""
 
+LITESTAR_ERRORS = "litestar.middleware._internal.exceptions.middleware"
 BOUNDARIES: Mapping[tuple[str, str], BlockPhase] = {
     ("fastapi.routing", "run_endpoint_function"): "endpoint",
     ("fastapi.routing", "_run_sync_endpoint"): "endpoint",
@@ -45,6 +48,43 @@ BOUNDARIES: Mapping[tuple[str, str], BlockPhase] = {
     ("starlette._exception_handler", "wrapped_app"): "exception-handler",
     ("starlette.middleware.base", "coro"): "middleware",
     ("starlette.applications", "__call__"): "middleware",
+    ("litestar.routes.http", "_call_handler_function"): "endpoint",
+    ("litestar.routes.http", "handle"): "endpoint",
+    ("litestar.routes.websocket", "handle"): "websocket",
+    ("litestar.handlers.base", "authorize_connection"): "dependency",
+    ("litestar.handlers.http_handlers.base", "to_response"): "response",
+    ("litestar._kwargs.dependencies", "resolve_dependency"): "dependency",
+    ("litestar._kwargs.cleanup", "close"): "teardown",
+    ("litestar._kwargs.kwargs_model", "to_kwargs"): "dependency",
+    ("litestar._signature.model", "parse_values_from_connection_kwargs"): "dependency",
+    ("litestar.response.base", "__call__"): "response",
+    ("litestar.response.streaming", "_stream"): "stream",
+    ("litestar.background_tasks", "__call__"): "background",
+    ("litestar._asgi.asgi_router", "__call__"): "middleware",
+    ("litestar._asgi.asgi_router", "lifespan"): "startup",
+    (LITESTAR_ERRORS, "handle_request_exception"): "exception-handler",
+    (LITESTAR_ERRORS, "handle_websocket_exception"): "exception-handler",
+    ("quart.app", "dispatch_request"): "endpoint",
+    ("quart.app", "dispatch_websocket"): "websocket",
+    ("quart.app", "preprocess_request"): "middleware",
+    ("quart.app", "preprocess_websocket"): "middleware",
+    ("quart.app", "process_response"): "middleware",
+    ("quart.app", "postprocess_websocket"): "middleware",
+    ("quart.app", "finalize_request"): "response",
+    ("quart.app", "do_teardown_request"): "teardown",
+    ("quart.app", "do_teardown_websocket"): "teardown",
+    ("quart.app", "do_teardown_appcontext"): "teardown",
+    ("quart.app", "handle_user_exception"): "exception-handler",
+    ("quart.app", "handle_http_exception"): "exception-handler",
+    ("quart.app", "handle_exception"): "exception-handler",
+    ("quart.app", "handle_websocket_exception"): "exception-handler",
+    ("quart.app", "_wrapper"): "background",
+    ("quart.app", "startup"): "startup",
+    ("quart.asgi", "_send_response"): "stream",
+    ("django.core.handlers.base", "_get_response_async"): "endpoint",
+    ("django.core.handlers.exception", "inner"): "middleware",
+    ("django.core.handlers.asgi", "run_get_response"): "middleware",
+    ("django.core.handlers.asgi", "send_response"): "stream",
     ("uvicorn.lifespan.on", "main"): "startup",
     ("asyncio.events", "_run"): "callback",
 }
@@ -59,7 +99,7 @@ RUNNERS = frozenset(
 )
 """Functions that run an event loop: what calls them, a server's start or the user's own main, is
 not what blocks it."""
-MIDDLEWARE = ("starlette.middleware.", "fastapi.middleware.")
+MIDDLEWARE = ("starlette.middleware.", "fastapi.middleware.", "litestar.middleware.")
 """Every function of these modules that is no boundary itself is one of a middleware."""
 SERVERS = ("uvicorn.", "hypercorn.", "granian.", "gunicorn.")
 """Code that a server calls directly is an app of its own, or the outermost middleware."""

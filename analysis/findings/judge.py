@@ -1,7 +1,7 @@
 """All findings of an audit, and findings.json."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cache
 from importlib import import_module
 from pkgutil import walk_packages
@@ -26,7 +26,9 @@ def find_all(evidence: AuditEvidence) -> AuditFindings:
     )
     tried = tuple(judge_trial(each, evidence.rounds) for each in evidence.record.trials)
     return AuditFindings(
-        findings=attach_trials(sort_findings(charged), tried),
+        findings=attach_trials(
+            sort_findings(cure_finding(each, evidence) for each in charged), tried
+        ),
         notices=(*(notice for part in found for notice in part.notices), *list_limits(evidence)),
         blocked_s=sum(each.blocked_s for each in found),
         excused_s=sum(each.excused_s for each in found),
@@ -34,6 +36,15 @@ def find_all(evidence: AuditEvidence) -> AuditFindings:
         scope=measure_scope(evidence),
         matrix=matrix,
         trials=tried,
+    )
+
+
+def cure_finding(finding: AuditFinding, evidence: AuditEvidence) -> AuditFinding:
+    cure = finding.propose_cure(evidence)
+    return replace(
+        finding,
+        cure=None if isinstance(cure, str) else cure,
+        uncured=cure if isinstance(cure, str) else None,
     )
 
 

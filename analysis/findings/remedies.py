@@ -2,19 +2,26 @@
 it measured."""
 
 from dataclasses import dataclass
+from typing import Literal
 
-__all__ = ["Cure", "FailureChange", "Predicted", "RouteChange", "RouteLevel", "Tried"]
+__all__ = ["Cure", "CureRule", "FailureChange", "Predicted", "RouteChange", "RouteLevel", "Tried"]
+
+CureRule = Literal[
+    "small-pool", "one-blocks-all", "depends", "health", "client-life", "raise-the-pool",
+    "gunicorn-timeout", "offload", "second-pool", "background", "cpu", "small-costs",
+]  # fmt: skip
+"""Rules of the guidance that cures rest on, by their file's name without number and ending."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cure:
-    """A change of the user's code.
+    """A change of the user's code, or of what starts it.
 
     file: relative to the user's folder. line: of the first line of `before`, counted from 1.
     before, after: source lines as they are and as they should be, without their ends; a line may be
-    a comment that says what belongs there. rule: of the guidance, by its file's name without number
-    and ending. trial: what --try takes to measure the change without an edit; None where nothing
-    does. saves_ms, costs_ms: of one request's time; None where they are not known.
+    a comment that says what belongs there. trial: what --try takes to measure the change without an
+    edit; None where nothing does. saves_ms, costs_ms: of one request's time; None where they are
+    not known.
     """
 
     file: str | None
@@ -22,7 +29,7 @@ class Cure:
     before: tuple[str, ...]
     after: tuple[str, ...]
     reason: str
-    rule: str | None = None
+    rule: CureRule | None = None
     trial: str | None = None
     saves_ms: float | None = None
     costs_ms: float | None = None

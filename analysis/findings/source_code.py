@@ -19,6 +19,7 @@ BUILTINS = frozenset(dir(builtins))
 class ParsedSource:
     """calls: by line. imports: what a name stands for, where it stands for that alone."""
 
+    tree: ast.Module
     lines: tuple[str, ...]
     calls: Mapping[int, tuple[ast.Call, ...]]
     imports: Mapping[str, str]
@@ -42,6 +43,7 @@ def parse_source(file: str) -> ParsedSource | None:
             for line in {node.lineno, node.func.end_lineno or node.lineno}:
                 calls.setdefault(line, []).append(node)
     return ParsedSource(
+        tree,
         tuple(text.splitlines()),
         {line: tuple(found) for line, found in calls.items()},
         dict(find_imports(tree)),
@@ -86,8 +88,11 @@ def name_only_call(file: str, line: int) -> str | None:
     where there are several, or where the name may stand for anything."""
     call = find_only_call(file, line)
     source = parse_source(file)
-    if call is None or source is None:
-        return None
+    return None if call is None or source is None else resolve_call(source, call)
+
+
+def resolve_call(source: ParsedSource, call: ast.Call) -> str | None:
+    """The full name of what is called. None where the name may stand for anything."""
     root, path = split_name(call.func)
     if root is None or root in source.assigned:
         return None
@@ -130,3 +135,10 @@ def split_name(node: ast.expr) -> tuple[str | None, list[str]]:
         path.insert(0, node.attr)
         node = node.value
     return (node.id if isinstance(node, ast.Name) else None), path
+
+
+def get_last_name(node: ast.AST) -> str | None:
+    """`c` of a.b.c; None of what is no name."""
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return node.id if isinstance(node, ast.Name) else None

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import polars as pl
 
 from analysis.findings.evidence import AuditEvidence
@@ -13,6 +14,17 @@ def count_requests(evidence: AuditEvidence) -> Mapping[str, int]:
     """By route, as the app saw them: clients may be the user's own."""
     counted = evidence.handlers.drop_nulls("route").group_by("route").len()
     return dict(counted.iter_rows())
+
+
+def count_most_at_once(evidence: AuditEvidence) -> int:
+    """Requests at most that were in the app at once, summed over its processes."""
+    most = 0
+    for _, rows in evidence.handlers.drop_nulls("arrived_s").group_by("pid"):
+        begins_s = np.sort(rows["arrived_s"].to_numpy())
+        ends_s = np.sort(rows["returned_s"].drop_nulls().to_numpy())
+        ended = np.searchsorted(ends_s, begins_s, side="right")
+        most += int((np.arange(1, len(begins_s) + 1) - ended).max())
+    return most
 
 
 def measure_share(

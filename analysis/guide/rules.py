@@ -11,6 +11,7 @@ from typing import Annotated
 from jinja2 import Environment, TemplateSyntaxError, nodes
 from pydantic import AfterValidator, BeforeValidator
 
+from analysis.findings.judge import list_findings
 from analysis.guide.recorded import Records, load_experiments
 from analysis.guide.text_files import (
     LEAD,
@@ -65,6 +66,16 @@ def check_template(text: str) -> str:
 
 Template = Annotated[Prose, AfterValidator(check_template)]
 """With figures from the records, such as `{{ rps('fair/sync-http-shared') }}`."""
+
+
+def check_code(code: str) -> str:
+    """The same code. Raises ValueError."""
+    if code not in {each.code for each in list_findings()}:
+        raise ValueError(f"{code!r} is no finding of `study audit`")
+    return code
+
+
+FindingCode = Annotated[str, AfterValidator(check_code)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +156,8 @@ class Rule:
     measured: Template
     do: Prose
     relations: tuple[Relation, ...]
+    findings: tuple[FindingCode, ...] = ()
+    """Of `study audit`, by their code: what the rule says of a service of the reader's own."""
 
 
 @dataclass(frozen=True, slots=True)

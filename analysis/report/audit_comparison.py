@@ -1,79 +1,90 @@
-"""Two audits side by side: which findings are gone, which are new, and how long they take now."""
+"""Two audits side by side: which findings are new, gone, worse and better."""
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import get_args
 
-from analysis.findings import AuditFinding, AuditFindings
-from analysis.findings.base import AuditScope
+from analysis.findings import AuditEvidence
 from analysis.report.finding_words import format_route, name_finding
 from analysis.report.table import Column, Row, Table
 from analysis.stats import formats
+from analysis.summary.audit_changes import Change, SiteChange, SiteFigures
+from records.audit import AuditRecord
 
-Site = tuple[str, str, str | None, str | None]
-"""Code, route and phase, file, function: lines move when code is changed. Without a file the call
-is in place of the function."""
-SAME = 1.1
-"""Seconds within a tenth are the same: two audits of one service differ by as much."""
 COLUMNS = (
-    Column("findings", is_text=True, width=36),
-    Column("A", "s", formats.decimal, width=6),
-    Column("B", "s", formats.decimal, width=6),
-    Column("A median", "ms", formats.milliseconds),
-    Column("B median", "ms", formats.milliseconds),
+    Column("findings", is_text=True, width=37),
+    Column("median", "A, ms", formats.milliseconds, width=7),
+    Column("median", "B, ms", formats.milliseconds, width=7),
+    Column("longest", "A, ms", formats.milliseconds, width=7),
+    Column("longest", "B, ms", formats.milliseconds, width=7),
     Column("B is", is_text=True, width=9),
 )
 NOTE = (
-    "Seconds grow with the requests of an audit; a median is of one request and does not. What was "
-    "not asked in B is not gone. What A could not see is not seen."
+    "Worse: the median and the longest time of one request both became 1.5 times as long; better: "
+    "the same the other way. New route: A did not ask it. Not asked: B did not ask the route."
 )
 
 
-def compare_audits(a: AuditFindings, b: AuditFindings) -> Table:
-    """A row for each place of either, the worst of A first."""
-    sides = group_by_site(a.findings), group_by_site(b.findings)
+def build_changes_table(changes: Sequence[SiteChange]) -> Table:
+    """A row for each place of either."""
     rows = []
-    for site in dict.fromkeys([*sides[0], *sides[1]]):
-        before, after = (side.get(site, ()) for side in sides)
-        shown = (before or after)[0]
-        name = f"{shown.file or shown.call or 'a library'} {shown.function or ''}".rstrip()
-        seconds = [sum_seconds(each) for each in (before, after)]
-        medians = [each[0].median_ms if each else None for each in (before, after)]
-        if before and after:
-            change = describe_change(*seconds)
-        elif after:
-            change = "new" if can_see(a.scope, shown) else "not seen"
-        else:
-            is_asked = shown.route is None or shown.route in b.scope.routes
-            change = "gone" if is_asked and can_see(b.scope, shown) else "not asked"
-        heading = f"{format_route(shown)}: {name_finding(shown)}"
-        rows += [Row(heading), Row(name, [*seconds, *medians, change], extra=True)]
-    return Table(COLUMNS, rows, notes=[NOTE] if rows else ["Neither has a finding."])
+    for each in changes:
+        found, sides = each.found, (each.before, each.after)
+        name = f"{found.file or found.call or 'a library'} {found.function or ''}".rstrip()
+        figures = [
+            None if side is None else getattr(side, key)
+            for key in ("median_ms", "longest_ms")
+            for side in sides
+        ]
+        heading = f"{format_route(found)}: {name_finding(found)}"
+        rows += [Row(heading), Row(name, [*figures, each.change], extra=True)]
+    return Table(COLUMNS, rows, notes=[NOTE] if rows else [])
 
 
-def can_see(scope: AuditScope, found: AuditFinding) -> bool:
-    """Whether an audit would have found it: one from outside, or of an earlier version, has fewer
-    tables."""
-    return scope.processes > 0 and (found.code == "LOOP_BLOCKED" or scope.sees_waits)
+def count_changes(changes: Sequence[SiteChange]) -> str:
+    """The answer, in one line."""
+    if not changes:
+        return "Neither audit has a finding."
+    counts = Counter(each.change for each in changes)
+    named = [f"{counts[each]} {each}" for each in get_args(Change) if counts[each]]
+    return f"Findings of B against A: {', '.join(named)}."
 
 
-def group_by_site(found: Sequence[AuditFinding]) -> Mapping[Site, tuple[AuditFinding, ...]]:
-    sites: dict[Site, list[AuditFinding]] = defaultdict(list)
-    for each in found:
-        function = each.function if each.file else each.call
-        sites[each.code, format_route(each), each.file, function].append(each)
-    return {site: tuple(mine) for site, mine in sites.items()}
+def export_changes(changes: Sequence[SiteChange]) -> list[dict[str, object]]:
+    return [
+        {
+            **each.site._asdict(),
+            "change": each.change,
+            "before": export_figures(each.before),
+            "after": export_figures(each.after),
+        }
+        for each in changes
+    ]
 
 
-def sum_seconds(found: Sequence[AuditFinding]) -> float | None:
-    """None where there are none."""
-    known = [each.seconds for each in found if each.seconds is not None]
-    return sum(known) if known else None
+def export_figures(figures: SiteFigures | None) -> Mapping[str, object] | None:
+    return None if figures is None else asdict(figures)
 
 
-def describe_change(before_s: float | None, after_s: float | None) -> str:
-    """Of a finding of both audits."""
-    if before_s is None or after_s is None:
-        return "in both"
-    if max(before_s, after_s) <= SAME * min(before_s, after_s):
-        return "the same"
-    return "longer" if after_s > before_s else "shorter"
+def list_audit_differences(a: AuditEvidence, b: AuditEvidence) -> Iterator[str]:
+    """What two audits have unlike, other than the code: with another load or machine, times differ
+    without it."""
+    sides = [describe_conditions(each.record) for each in (a, b)]
+    for name in dict.fromkeys([*sides[0], *sides[1]]):
+        before, after = (side.get(name, "none") for side in sides)
+        if before != after:
+            yield f"{name}: {before} in A, {after} in B"
+
+
+def describe_conditions(record: AuditRecord) -> Mapping[str, str]:
+    found: dict[str, set[str]] = {}
+    for each in record.processes:
+        known = {"Python": each.python, "event loop": each.loop, "server": each.server}
+        for name, value in (known | each.versions).items():
+            found.setdefault(name, set()).add(value)
+    return {
+        "users": f"{max((each.users for each in record.phases), default=0)}",
+        "processes": f"{len(record.processes)}",
+        **{name: ", ".join(sorted(values)) for name, values in found.items()},
+    }

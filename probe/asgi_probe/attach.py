@@ -19,15 +19,14 @@ from .attach_report import (
     NO_ASGI_APPS,
     RSGI,
     STARLETTE,
+    TRIAL_VARIABLE,
     AttachReport,
     describe_server,
 )
 from .made import instrument_makers
 from .middleware import Probe
-from .offload_hooks import offload_routes
 from .pool_calls import instrument_pool
 from .routes import App, Receive, Scope, Send
-from .trials import TRIAL_VARIABLE
 
 log = logging.getLogger("probe")
 probes: dict[int, Probe] = {}
@@ -169,12 +168,6 @@ def hook_granian(module: ModuleType) -> None:
     module.LifespanProtocol.__init__ = attach_and_init
 
 
-def hook_starlette_routing(module: ModuleType) -> None:
-    """In a trial, before the app makes its routes: each keeps its function then."""
-    if "offload" in os.environ.get(TRIAL_VARIABLE, ""):
-        offload_routes(module)
-
-
 def hook_granian_rsgi(module: ModuleType) -> None:
     """What it calls by its own protocol, which it does unless asked otherwise, gets no ASGI scope:
     it stays as it is, and is reported."""
@@ -189,6 +182,14 @@ def hook_granian_rsgi(module: ModuleType) -> None:
         return find(app)
 
     vars(module)["_callbacks_from_target"] = report_and_find
+
+
+def hook_starlette_routing(module: ModuleType) -> None:
+    """In a trial, before the app makes its routes: each keeps its function then."""
+    if "offload" in os.environ.get(TRIAL_VARIABLE, ""):
+        from .offload_hooks import offload_routes
+
+        offload_routes(module)
 
 
 def hook_starlette(module: ModuleType) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from . import gil
 
-DIRECTORY_VARIABLE = "ASGI_PROBE_DIR"
+DIRECTORY_VARIABLE, TRIAL_VARIABLE = "ASGI_PROBE_DIR", "ASGI_PROBE_TRIAL"
 BY_HAND, STARLETTE = "by hand", "starlette.applications.Starlette.__call__"
 ASGI, ASGI_2, WSGI, RSGI, FACTORY, NOTHING, UNKNOWN = (
     "asgi", "asgi2", "wsgi", "rsgi", "factory", "not callable", "unknown",

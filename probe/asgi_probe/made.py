@@ -1,9 +1,8 @@
-"""What requests make that takes much CPU, or stays: TLS contexts, clients, engines and threads.
+"""What requests make that takes much CPU, or stays: TLS contexts, clients, connections to
+databases, engines, tasks after the answer and threads.
 
 Nothing runs outside of the calls that make them. Where a client makes a TLS context, or one client
-another, the outermost counts alone. Which classes and functions those are was read in the sources
-of httpx 0.28, httpx2 2.16, aiohttp 3.14, requests 2.34, urllib3 2.8, boto3 1.44, redis 8.1,
-asyncpg 0.32, psycopg-pool 3.3 and SQLAlchemy 2.1."""
+another, the outermost counts alone."""
 
 from __future__ import annotations
 
@@ -12,18 +11,21 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent import futures
+from inspect import iscoroutinefunction, unwrap
 from math import inf, nan
 from threading import Thread, get_ident
 from time import monotonic
-from types import FrameType, ModuleType
-from typing import NamedTuple, cast
+from types import CodeType, FrameType, ModuleType
+from typing import cast
 from weakref import WeakKeyDictionary
 
 from .import_hook import ModuleFinder
 from .journal import Columns, ProbeJournal, make_packer
+from .makers import MAKERS, TASK, Call, Maker, replace_attribute
 from .request_record import RequestRecord, current, work_spans
+from .routes import find_function
 from .stacks import MOST_FRAMES, SeenFrame, StackTexts
 
 MADE: Columns = (
@@ -37,46 +39,11 @@ MADE: Columns = (
 THREAD, EXECUTOR_THREAD, END = "thread", "executor thread", " end"
 """A row when the thread starts, and one of kind "thread end" when it has ended: took_s is what it
 lived for. The place of an executor's thread is where the executor was made."""
-TLS_CONTEXT = "TLS context"
 pack = make_packer(MADE)
 log = logging.getLogger("probe")
 read_cpu_s: Callable[[], float] = getattr(time, "thread_time", lambda: nan)
-Call = Callable[..., object]
 
 
-class Maker(NamedTuple):
-    """A method or function that makes a thing. owner: its class; empty for a module's function.
-    shares: the argument that gives the thing another's connections: then it is cheap to make."""
-
-    module: str
-    owner: str
-    name: str
-    kind: str
-    shares: str = ""
-
-
-MAKERS = (
-    Maker("ssl", "SSLContext", "load_verify_locations", TLS_CONTEXT),
-    Maker("ssl", "SSLContext", "load_default_certs", TLS_CONTEXT),
-    Maker("ssl", "SSLContext", "set_default_verify_paths", TLS_CONTEXT),
-    Maker("httpx", "Client", "__init__", "httpx.Client", "transport"),
-    Maker("httpx", "AsyncClient", "__init__", "httpx.AsyncClient", "transport"),
-    Maker("httpx2", "Client", "__init__", "httpx2.Client", "transport"),
-    Maker("httpx2", "AsyncClient", "__init__", "httpx2.AsyncClient", "transport"),
-    Maker("aiohttp", "ClientSession", "__init__", "aiohttp.ClientSession", "connector"),
-    Maker("requests", "Session", "__init__", "requests.Session"),
-    Maker("urllib3", "PoolManager", "__init__", "urllib3.PoolManager"),
-    Maker("boto3.session", "Session", "client", "boto3.client"),
-    Maker("boto3.session", "Session", "resource", "boto3.resource"),
-    Maker("redis.client", "Redis", "__init__", "redis.Redis", "connection_pool"),
-    Maker("redis.connection", "ConnectionPool", "__init__", "redis.ConnectionPool"),
-    Maker("redis.asyncio.client", "Redis", "__init__", "redis.asyncio.Redis", "connection_pool"),
-    Maker("redis.asyncio.connection", "ConnectionPool", "__init__", "redis.asyncio.ConnectionPool"),
-    Maker("asyncpg.pool", "Pool", "__init__", "asyncpg.Pool"),
-    Maker("psycopg_pool", "ConnectionPool", "__init__", "psycopg_pool.ConnectionPool"),
-    Maker("psycopg_pool", "AsyncConnectionPool", "__init__", "psycopg_pool.AsyncConnectionPool"),
-    Maker("sqlalchemy.engine.create", "", "create_engine", "sqlalchemy.create_engine"),
-)
 making: set[int] = set()
 """The idents of the threads that are within a maker."""
 
@@ -94,6 +61,16 @@ class MadeLog:
         """Call within the wrapper that made it."""
         took_s = monotonic() - began_s
         self._add(record.number, began_s, kind, took_s, cpu_s, self._intern_stack())
+
+    def note_task(self, record: RequestRecord, task: object) -> None:
+        """The stack is the code of the task's function alone."""
+        given = getattr(task, "func", getattr(task, "fn", None))
+        function = find_function(given, "")
+        own = unwrap(function) if callable(function) else None
+        code, names = getattr(own, "__code__", None), getattr(own, "__globals__", {})
+        if isinstance(code, CodeType):
+            stack = self._texts.format_stack([(code, code.co_firstlineno, names)])
+            self._add(record.number, monotonic(), TASK, nan, nan, self._journal.intern_text(stack))
 
     def note_executor(self, record: RequestRecord, executor: object) -> None:
         self._executors[executor] = record.number, self._intern_stack()
@@ -196,22 +173,19 @@ def wrap_makers(module: ModuleType) -> None:
     for maker in MAKERS:
         owner = getattr(module, maker.owner, None) if maker.owner else module
         if maker.module == module.__name__ and owner is not None:
-            replace_attribute(owner, maker.name, functools.partial(wrap_maker, maker=maker))
+            replace_attribute(owner, maker.name, choose_wrapper(maker))
 
 
-def replace_attribute(owner: object, name: str, wrap: Callable[[Call], Call]) -> None:
-    original = getattr(owner, name, None)
-    if original is None or hasattr(original, "probe_original"):
-        return
-    replacement = functools.wraps(original)(wrap(original))
-    replacement.probe_original = original  # type: ignore[attr-defined]
-    try:
-        setattr(owner, name, replacement)
-    except (AttributeError, TypeError) as error:  # it may be a class in C
-        log.debug("the probe cannot wrap %s: %r", name, error)
+def choose_wrapper(maker: Maker) -> Callable[[Call], Call]:
+    if maker.kind == TASK:
+        return wrap_task
+    return functools.partial(wrap_maker, maker=maker)
 
 
 def wrap_maker(original: Call, maker: Maker) -> Call:
+    if iscoroutinefunction(original):
+        return wrap_awaited_maker(original, maker)
+
     def make(*args: object, **options: object) -> object:
         record, ident = find_record(), get_ident()
         is_shared = bool(maker.shares) and options.get(maker.shares) is not None
@@ -227,6 +201,30 @@ def wrap_maker(original: Call, maker: Maker) -> Call:
             note_safely(lambda each: each.note(record, maker.kind, began_s, spent_s))
 
     return make
+
+
+def wrap_awaited_maker(original: Call, maker: Maker) -> Call:
+    """Its CPU is not known: the loop does other work meanwhile."""
+
+    async def make(*args: object, **options: object) -> object:
+        record, began_s = find_record(), monotonic()
+        try:
+            return await cast("Awaitable[object]", original(*args, **options))
+        finally:
+            if record is not None:
+                note_safely(lambda each: each.note(record, maker.kind, began_s, nan))
+
+    return make
+
+
+def wrap_task(original: Call) -> Call:
+    def run(task: object) -> object:
+        record = find_record()
+        if record is not None:
+            note_safely(lambda each: each.note_task(record, task))
+        return original(task)
+
+    return run
 
 
 def wrap_thread_start(original: Call) -> Call:

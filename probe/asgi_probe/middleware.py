@@ -9,17 +9,17 @@ from collections.abc import Awaitable
 from pathlib import Path
 from time import monotonic
 
-from .attach_report import BY_HAND, DIRECTORY_VARIABLE, AttachReport
+from .attach_report import BY_HAND, DIRECTORY_VARIABLE, TRIAL_VARIABLE, AttachReport
 from .audit_logs import is_audit
 from .blocks import instrument_handles
 from .executors import instrument_executors
+from .frameworks import record_routes
 from .made import instrument_makers
 from .pool_calls import instrument_pool
 from .recorder import Recorder
 from .request_record import RequestRecord, current
 from .routes import App, Message, Receive, Scope, Send
 from .timed_call import wrap_app
-from .trials import read_trial, wrap_tried_app
 from .watchdog import Watchdog
 
 LAST_MESSAGES = ("lifespan.shutdown.complete", "lifespan.shutdown.failed")
@@ -91,18 +91,22 @@ class Probe:
         try:
             if self.report:
                 self.report.note_start(has_lifespan=scope["type"] == "lifespan")
+            record_routes()
             self._watchdog = Watchdog(recorder, self.directory, self.user_root)
             self._watchdog.start(loop)
             watch = self._watchdog.watch
-            app = self._wrap_tried()
+            app = self._try_change()
             self._call = app if watch.times_handles else wrap_app(app, watch)
             atexit.register(self._watchdog.stop)
         except Exception as error:  # whatever it is, the app must not notice
             recorder.switch_off(error)
 
-    def _wrap_tried(self) -> App:
-        trial = read_trial(self.report.update) if self.report and is_audit() else None
-        return self.app if trial is None else wrap_tried_app(self.app, trial)
+    def _try_change(self) -> App:
+        if self.report is None or not is_audit() or TRIAL_VARIABLE not in os.environ:
+            return self.app
+        from .trials import try_change  # it imports much, and most audits try nothing
+
+        return try_change(self.app, self.report.update)
 
     async def run_lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Stops the probe with the app's lifespan, the last that it hears of: uvicorn raises the

@@ -21,7 +21,7 @@ class Offload(Protocol):
 
     def matches(self, scope: Scope) -> bool: ...
 
-    def note_run(self) -> None: ...
+    def note_run(self, function: Call) -> None: ...
 
     def note_failure(self, error: BaseException) -> None: ...
 
@@ -72,7 +72,7 @@ def drive(offload: Offload, *, function: Call, given: Given) -> EndpointOutcome:
     """Call in the thread."""
     before, value = copy_context(), None
     error: BaseException | None = None
-    offload.note_run()
+    offload.note_run(function)
     try:
         coroutine = cast("Coroutine[object, None, object]", function(*given[0], **given[1]))
         coroutine.send(None)

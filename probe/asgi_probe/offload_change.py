@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+import re
 import threading
 from asyncio import AbstractEventLoop
 
 from .endpoint_code import describe_place, find_obstacle
-from .offload import offloads
+from .offload import Call, offloads
 from .offload_hooks import offload_endpoint_classes, offload_fastapi
 from .routes import Scope, find_route
+from .thread_hazards import find_hazards
 from .tried_change import TriedChange, Update
 
 THREAD_WORDS = (
@@ -20,12 +23,16 @@ THREAD_WORDS = (
 sniffio's, sqlite3's, greenlet's and signal's."""
 
 
+CONVERTOR = re.compile(r":\w+\}")
+log = logging.getLogger("probe")
+
+
 class OffloadChange(TriedChange):
     """The endpoint of one route runs in threads."""
 
     def __init__(self, route: str, update: Update) -> None:
         super().__init__(f"no request ran the endpoint of {route} in a thread", update)
-        self.route = route
+        self.route = drop_convertors(route)
         self._lock = threading.Lock()
 
     def apply(self, _: AbstractEventLoop, *, serves: bool) -> None:
@@ -41,12 +48,15 @@ class OffloadChange(TriedChange):
                 self.reject(obstacle)
 
     def matches(self, scope: Scope) -> bool:
-        return find_route(scope) == self.route
+        return drop_convertors(find_route(scope)) == self.route
 
-    def note_run(self) -> None:
+    def note_run(self, function: Call) -> None:
         """Call in the thread."""
-        if not self.applied:
-            with self._lock:
+        if self.applied:
+            return
+        with self._lock:
+            if not self.applied:
+                self.warnings = find_hazards_safely(function)
                 self.note_applied()
 
     def note_failure(self, error: BaseException) -> None:
@@ -59,3 +69,16 @@ class OffloadChange(TriedChange):
                 place = place.tb_next
             where = "" if place is None else describe_place(place.tb_frame.f_code, place.tb_lineno)
             self.reject(f"the endpoint of {self.route} fails in a thread: {kind} in {where}")
+
+
+def drop_convertors(route: str) -> str:
+    """An OpenAPI document has {number} where the app has {number:int}."""
+    return CONVERTOR.sub("}", route) if ":" in route else route
+
+
+def find_hazards_safely(function: Call) -> list[str]:
+    try:
+        return find_hazards(function)
+    except Exception as error:  # whatever it is, the app must not notice
+        log.error("the probe cannot read what an endpoint does: %r", error, exc_info=error)
+        return []

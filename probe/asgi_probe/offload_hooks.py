@@ -22,9 +22,7 @@ def offload_routes(module: ModuleType) -> None:
 
     @functools.wraps(original)
     def request_response(function: Call) -> object:
-        # FastAPI's own handler solves dependencies and is left to `offload_fastapi`
-        is_own = getattr(function, "__module__", "") == "fastapi.routing"
-        if is_own or find_obstacle(function) is not None:
+        if find_obstacle(function) is not None:  # as FastAPI's own, which solves dependencies
             return original(function)
 
         async def call(request: object) -> object:
@@ -68,7 +66,7 @@ def offload_fastapi() -> None:
     async def run_endpoint_function(*, dependant: object, **options: object) -> object:
         record, function = current.get(), dependant.call  # type: ignore[attr-defined]
         offload = None if record is None else find_offload(record.scope)
-        if offload is not None and find_obstacle(function) is None:
+        if offload is not None and options["is_coroutine"] and find_obstacle(function) is None:
 
             async def call(**named: object) -> object:
                 return await run_in_pool(offload, function, **named)

@@ -10,7 +10,15 @@ from typing import NamedTuple
 
 from .journal import ProbeJournal, make_packer
 from .request_record import HANDLERS, RequestRecord, parse_request_id
-from .routes import EndpointFacts, Scope, describe_endpoint, find_route, keep_route
+from .routes import (
+    EndpointFacts,
+    Scope,
+    describe_endpoint,
+    find_endpoint,
+    find_route,
+    is_mount,
+    keep_route,
+)
 
 log = logging.getLogger("probe")
 pack = make_packer(HANDLERS)
@@ -122,7 +130,7 @@ class Recorder:
         context = get("fastapi")
         if isinstance(context, dict):
             context = context.get("effective_route_context")
-        endpoint, method = get("endpoint"), get("method")
+        endpoint, method = find_endpoint(scope), get("method")
         key = (id(route), id(endpoint), id(context), method, get("root_path"))
         known = self._texts.get(key)
         if known is None:
@@ -140,11 +148,11 @@ class Recorder:
 def make_texts(scope: Scope, journal: ProbeJournal) -> RowTexts:
     """Unknown endpoints are not guessed."""
     method = str(scope.get("method", ""))
-    endpoint = scope.get("endpoint")
+    endpoint, route = find_endpoint(scope), scope.get("route")
     facts = UNKNOWN_ENDPOINT if endpoint is None else describe_endpoint(endpoint, method)
     intern = journal.intern_text
     return RowTexts(
-        route=0 if scope.get("route") is None else intern(find_route(scope)),
+        route=0 if route is None or is_mount(route) else intern(find_route(scope)),
         endpoint=intern(facts.endpoint),
         method=intern(method or None),
         protocol=intern(str(scope["type"])),

@@ -49,20 +49,39 @@ def keep_route(scope: Scope) -> Scope:
 
 def find_pattern(scope: Scope) -> str | None:
     """Starlette and FastAPI keep the route, a FastAPI with routers that are not copied the route as
-    its router has it too, Litestar the template."""
+    its router has it too, Litestar the template; for Django and Quart, `frameworks` does. A mount
+    is known as far as what is mounted has no routes of its own."""
     fastapi = scope.get("fastapi")
     if isinstance(fastapi, dict):
         context = fastapi.get("effective_route_context")
         whole = getattr(context, "path_format", None)
         if isinstance(whole, str) and getattr(context, "original_route", 0) is scope.get("route"):
             return whole
-    for pattern in (getattr(scope.get("route"), "path", None), scope.get("path_template")):
-        if isinstance(pattern, str):
-            return pattern
+    own, template = getattr(scope.get("route"), "path", None), scope.get("path_template")
+    if isinstance(own, str) and not is_mount(scope.get("route")):
+        return own
+    if isinstance(template, str):
+        return template
+    if isinstance(own, str):
+        return "/{path}"
     path, mounts = str(scope.get("path", "")), str(scope.get("root_path", ""))
     own_path = path[len(mounts) :] if path.startswith(mounts) else path
     patterns = set(iterate_patterns(scope.get("router"), scope.get("endpoint"), own_path))
     return patterns.pop() if len(patterns) == 1 else None
+
+
+def is_mount(route: object) -> bool:
+    """Whether its path stands in `root_path` too."""
+    return hasattr(route, "routes")
+
+
+def find_endpoint(scope: Scope) -> object:
+    """Litestar keeps it in its own place; where it is mounted, `endpoint` is the whole app."""
+    handler, route = scope.get("route_handler"), scope.get("route")
+    if handler is None or not (route is None or is_mount(route)):
+        return scope.get("endpoint")
+    function = getattr(handler, "fn", None)
+    return getattr(function, "func", function)  # of what Litestar runs in a thread
 
 
 def iterate_patterns(router: object, endpoint: object, path: str) -> Iterator[str]:

@@ -9,26 +9,29 @@ import logging
 import os
 from collections.abc import Callable
 
+from .attach_report import TRIAL_VARIABLE
 from .offload_change import OffloadChange
 from .pool_sizes import ExecutorChange, PoolChange
 from .routes import App, Receive, Scope, Send
 from .tried_change import TriedChange, Update
 
-TRIAL_VARIABLE = "ASGI_PROBE_TRIAL"
-"""JSON: {"pool": 100}, {"executor": 64} or {"offload": "/report"}."""
 CHANGES: dict[str, Callable[..., TriedChange]] = {
     "pool": PoolChange,
     "executor": ExecutorChange,
     "offload": OffloadChange,
 }
+"""By the key of the variable's JSON, such as {"pool": 100} or {"offload": "/report"}."""
 log = logging.getLogger("probe")
 
 
-def read_trial(update: Update) -> TriedChange | None:
-    """The one that the process was asked for; None without one. A wrong one is in the report."""
-    asked = os.environ.get(TRIAL_VARIABLE)
-    if asked is None:
-        return None
+def try_change(app: App, update: Update) -> App:
+    """The app with the change that the process is asked for. update: of its report, where a wrong
+    one is named."""
+    trial = read_trial(os.environ[TRIAL_VARIABLE], update)
+    return app if trial is None else wrap_tried_app(app, trial)
+
+
+def read_trial(asked: str, update: Update) -> TriedChange | None:
     try:
         ((name, value),) = json.loads(asked).items()
         return CHANGES[name](value, update)

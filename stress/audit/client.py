@@ -6,21 +6,22 @@ answer holds is counted and dropped, but for a document that is asked for.
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import replace
 from time import monotonic
 from typing import TypeVar
 
 import aiohttp
 import uvloop
+from aiohttp.abc import AbstractCookieJar
 from yarl import URL
 
 from records.ids import format_id_header
 from scenarios.units import Second
-from stress.audit.ask import Ask
+from stress.audit.answer import Answer, ReadLimits
+from stress.audit.ask import WEBSOCKET, Ask
+from stress.audit.websocket import exchange_messages
 from stress.interruption import CellInterruptedError
 
-MOST_BYTES = 16 << 20
-CONNECTION_ERRORS = ("ClientConnectorError", "ClientConnectorDNSError")
 IDLE_S: Second = 4.0
 """A connection that was idle for longer is not used again: servers close theirs after 5 s, and a
 request that meets the closing would fail."""
@@ -28,43 +29,20 @@ LOOK_S: Second = 0.05
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class ReadLimits:
-    """timeout_s: to the last byte. rest_s: where it is first seen whether an answer ends: from the
-    first to the last byte of a stream. keep: whether the body is wanted."""
-
-    timeout_s: Second
-    most_bytes: int = MOST_BYTES
-    rest_s: Second | None = None
-    keep: bool = False
-
-
-@dataclass(slots=True)
-class Answer:
-    """Times by time.monotonic(). ended_s: None while it has not ended. error: a word without an
-    address or a value."""
-
-    request_id: int
-    started_s: float = 0.0
-    ended_s: float | None = None
-    status: int | None = None
-    error: str | None = None
-    size: int = 0
-    kind: str = ""
-    body: bytes = b""
-
-    @property
-    def is_refused(self) -> bool:
-        """Whether no connection came about: its time says nothing of a service."""
-        return self.status is None and self.error in CONNECTION_ERRORS
-
-
-def open_session(url: str) -> aiohttp.ClientSession:
-    """In a running event loop; the caller closes it."""
+def open_session(
+    url: str, cookies: AbstractCookieJar | None = None, *, keeps_connections: bool = True
+) -> aiohttp.ClientSession:
+    """In a running event loop; the caller closes it. cookies: shared with another one."""
+    connector = (
+        aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE_S)
+        if keeps_connections
+        else aiohttp.TCPConnector(limit=0, force_close=True)
+    )
     session = aiohttp.ClientSession(
         base_url=URL(url).origin(),
-        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE_S),
-        cookie_jar=aiohttp.CookieJar(unsafe=True),  # an address without a name has cookies too
+        connector=connector,
+        # an address without a name has cookies too
+        cookie_jar=aiohttp.CookieJar(unsafe=True) if cookies is None else cookies,
         auto_decompress=False,
         trust_env=False,
         headers={"Accept": "*/*", "User-Agent": "study-audit"},
@@ -80,24 +58,13 @@ async def send(
 ) -> None:
     """Send once, read to the end or the limit, and fill the answer in. Only a cancellation is
     raised."""
-    headers = [*ask.headers, ("x-request-id", format_id_header(answer.request_id))]
+    headers = (*ask.headers, ("x-request-id", format_id_header(answer.request_id)))
+    sent = replace(ask, headers=headers)
+    exchange = exchange_messages if ask.method == WEBSOCKET else request
     answer.started_s = monotonic()
     try:
         async with asyncio.timeout(limits.timeout_s) as clock:
-            async with session.request(
-                ask.method,
-                URL(ask.target, encoded=True),
-                data=ask.body,
-                headers=headers,
-                allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(),
-            ) as response:
-                answer.status, answer.kind = response.status, response.content_type
-                if ask.endless:
-                    response.close()
-                else:
-                    await read_body(response, answer, limits, clock)
-                answer.ended_s = monotonic()
+            await exchange(session, sent, answer, limits, clock)
     except TimeoutError:
         is_endless = limits.rest_s is not None and answer.status is not None
         answer.error = "endless" if is_endless else "timeout"
@@ -106,6 +73,29 @@ async def send(
     except asyncio.CancelledError:
         answer.error = "unfinished"
         raise
+
+
+async def request(
+    session: aiohttp.ClientSession,
+    ask: Ask,
+    answer: Answer,
+    limits: ReadLimits,
+    clock: asyncio.Timeout,
+) -> None:
+    async with session.request(
+        ask.method,
+        URL(ask.target, encoded=True),
+        data=ask.body,
+        headers=ask.headers,
+        allow_redirects=False,
+        timeout=aiohttp.ClientTimeout(),
+    ) as response:
+        answer.status, answer.kind = response.status, response.content_type
+        if ask.endless:
+            response.close()
+        else:
+            await read_body(response, answer, limits, clock)
+        answer.ended_s = monotonic()
 
 
 async def read_body(

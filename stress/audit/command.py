@@ -4,7 +4,7 @@ import os
 import re
 import shlex
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -17,6 +17,7 @@ from stress.servers.uvicorn import build_app_argv
 TARGET = re.compile(r"[\w.]+:[\w.]+(\(\))?")
 RELOAD = re.compile(r"--reload(=.*)?")
 LONGEST_SHEBANG = 4096
+ASSIGNMENT = re.compile(r"([\w-]+)=.*", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,3 +101,8 @@ def read_head(program: Path) -> Iterator[str]:
     if head.startswith(b"#!"):
         for line in head[2:].decode(errors="replace").splitlines()[:2]:
             yield from re.findall(r"[^\s'\"]+", line)
+
+
+def hide_values(argv: Sequence[str]) -> tuple[str, ...]:
+    """The words of a command, without what variables in it are set to: they may be secrets."""
+    return tuple(ASSIGNMENT.sub(r"\1=...", word) for word in argv)

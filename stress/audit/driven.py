@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import polars as pl
 
@@ -18,13 +19,15 @@ APP_ENDED = "the app ended by itself"
 @dataclass(frozen=True, slots=True)
 class AuditLoad:
     """t0_s: of the audit, by time.monotonic(). duration_s: of the phase with all routes.
-    only_together: no route is asked alone first."""
+    only_together: no route is asked alone first. journals: the folder that the probe writes to;
+    None where there is no probe."""
 
     t0_s: float
     users: int = 20
     duration_s: Second = 10.0
     timeout_s: Second = 30.0
     only_together: bool = False
+    journals: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

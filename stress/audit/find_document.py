@@ -10,8 +10,9 @@ import aiohttp
 
 from records.ids import make_first_id
 from scenarios.errors import UserError
+from stress.audit.answer import Answer, ReadLimits
 from stress.audit.ask import Ask, Headers
-from stress.audit.client import Answer, ReadLimits, open_session, run_in_loop, send
+from stress.audit.client import open_session, run_in_loop, send
 from stress.audit.example_values import Node
 from stress.audit.openapi import find_base_path, parse_document
 from stress.interruption import Interruption

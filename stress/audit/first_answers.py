@@ -1,13 +1,17 @@
 """What the first answer of each route says: whether it is driven, how, and what to tell."""
 
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import starmap
 from typing import NamedTuple
 
-from stress.audit.ask import Ask
-from stress.audit.client import MOST_BYTES, Answer
+from stress.audit.answer import MOST_BYTES, Answer
+from stress.audit.ask import WEBSOCKET, Ask
 from stress.audit.fill_operation import PLACEHOLDER
 
 REFUSED = (401, 403)
+LOGGED_OUT = tuple(f"answers {each}" for each in REFUSED)
+LOG_IN = "add --header 'Authorization: ...' or --before 'POST /LOGIN'"
 
 
 class Judged(NamedTuple):
@@ -17,24 +21,63 @@ class Judged(NamedTuple):
     warning: str = ""
 
 
+def judge_first_answers(
+    asks: Sequence[Ask], answers: Sequence[Answer]
+) -> tuple[list[Ask], list[str]]:
+    """Those that are driven, and sentences. Of a file's requests many may fail alike: they are one
+    sentence."""
+    driven: list[Ask] = []
+    warnings: dict[str, None] = {}
+    failed: dict[tuple[str, str], list[Ask]] = {}
+    for ask, answer in zip(asks, answers, strict=True):
+        failure = find_failure(ask, answer)
+        if ask.origin == "file" and failure:
+            failed.setdefault((ask.source, failure), []).append(ask)
+            continue
+        judged = judge_first_answer(ask, answer)
+        if judged.ask is not None:
+            driven.append(judged.ask)
+        if judged.warning:
+            warnings[judged.warning] = None
+    return driven, [*warnings, *starmap(describe_failed, failed.items())]
+
+
 def judge_first_answer(ask: Ask, answer: Answer) -> Judged:
-    """What the user named is driven however it answers."""
-    if answer.status is not None and answer.error in ("endless", "too long"):
+    """What the user typed is driven however it answers."""
+    if is_endless(answer):
         return Judged(replace(ask, endless=True), describe_endless(ask, answer))
-    if answer.error is not None:
-        said = "did not answer in time" if answer.error == "timeout" else f"fails: {answer.error}"
-        return refuse(ask, f"{ask.name} {said}")
-    if answer.status is not None and answer.status >= 400:
-        path = ask.target.partition("?")[0]
-        to = f" to {path}" if path != ask.route else ""
-        return refuse(ask, f"{ask.name} answers {answer.status}{to}", answer.status)
+    failure = find_failure(ask, answer)
+    if failure and ask.origin == "option":
+        return Judged(ask, f"{ask.name} {failure}; it is driven because you named it.")
+    if failure:
+        return Judged(None, describe_refused(ask, failure, answer.status))
     if answer.status is not None and answer.status >= 300:
         said = f"{ask.name} redirects ({answer.status}); the redirect is measured and not followed."
         return Judged(ask, said)
     return Judged(ask)
 
 
+def is_endless(answer: Answer) -> bool:
+    return answer.status is not None and answer.error in ("endless", "too long")
+
+
+def find_failure(ask: Ask, answer: Answer) -> str:
+    """What its sentence says after its name; "" where it did not fail."""
+    if is_endless(answer):
+        return ""
+    if answer.error is not None:
+        return "did not answer in time" if answer.error == "timeout" else f"fails: {answer.error}"
+    if answer.status is None or answer.status < 400:
+        return ""
+    said = f"answers {answer.status}"
+    if ask.method == WEBSOCKET and answer.status == 404:  # to a GET, which the handshake is
+        said += " (its server may have no websocket library: uvicorn needs websockets or wsproto)"
+    return said
+
+
 def describe_endless(ask: Ask, answer: Answer) -> str:
+    if ask.method == WEBSOCKET:
+        return f"{ask.name} sends no message in time: it is measured to its handshake."
     why = (
         f"is longer than {MOST_BYTES >> 20} MB"
         if answer.error == "too long"
@@ -43,13 +86,21 @@ def describe_endless(ask: Ask, answer: Answer) -> str:
     return f"The answer of {ask.name} {why}: it is measured to its first byte."
 
 
-def refuse(ask: Ask, said: str, status: int = 0) -> Judged:
-    if ask.named:
-        return Judged(ask, f"{said}; it is driven because you named it.")
-    example = PLACEHOLDER.sub(lambda found: found[1].upper(), ask.route)
+def describe_refused(ask: Ask, failure: str, status: int | None) -> str:
+    """Of a document's request."""
+    path = ask.target.partition("?")[0]
+    said = f"{ask.name} {failure}" + (f" to {path}" if status and path != ask.route else "")
     if status in REFUSED:
-        return Judged(None, f"{said}; add --header 'Authorization: ...' or --before 'POST /LOGIN'.")
+        return f"{said}; {LOG_IN}."
+    example = PLACEHOLDER.sub(lambda found: found[1].upper(), ask.route)
     exists = "one that exists" if status == 404 else "one that works"
-    return Judged(
-        None, f"{said} and is not driven; give {exists}: --request '{ask.method} {example}'"
-    )
+    return f"{said} and is not driven; give {exists}: --request '{ask.method} {example}'"
+
+
+def describe_failed(failed: tuple[str, str], asks: Sequence[Ask]) -> str:
+    """Of requests of one file that failed alike."""
+    file, failure = failed
+    others = len(asks) - 1
+    more = f", nor {'is' if others == 1 else 'are'} {others} more that failed alike" * (others > 0)
+    said = f"{asks[0].name} of {file} {failure} and is not driven{more}"
+    return f"{said}; {LOG_IN}." if failure in LOGGED_OUT else f"{said}."

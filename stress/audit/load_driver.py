@@ -18,10 +18,12 @@ from records.audit import Phase
 from records.ids import make_first_id, make_next_id
 from scenarios.errors import build_cannot_run_error
 from scenarios.units import Second
-from stress.audit.ask import Ask, RequestPlan
-from stress.audit.client import Answer, ReadLimits, open_session, send
+from stress.audit.answer import Answer, ReadLimits
+from stress.audit.ask import WEBSOCKET, Ask, RequestPlan
+from stress.audit.client import open_session, send
 from stress.audit.driven import AuditLoad, Row, Show
-from stress.audit.first_answers import judge_first_answer
+from stress.audit.first_answers import judge_first_answers
+from stress.audit.learn_routes import learn_routes, rename_ask, rename_phase, rename_row
 from stress.audit.schedule import PlannedPhase, format_users, plan_phases
 from stress.interruption import CellInterruptedError
 
@@ -40,6 +42,18 @@ class SimulatedUser:
     number: int
     session: aiohttp.ClientSession
     next_id: int
+    sockets: aiohttp.ClientSession
+    """With the same cookies."""
+
+    def choose_session(self, ask: Ask) -> aiohttp.ClientSession:
+        return self.sockets if ask.method == WEBSOCKET else self.session
+
+
+def open_user(url: str, number: int, first_id: int) -> SimulatedUser:
+    """The caller closes its sessions."""
+    session = open_session(url)
+    sockets = open_session(url, session.cookie_jar, keeps_connections=False)
+    return SimulatedUser(number, session, first_id, sockets)
 
 
 @dataclass(slots=True)
@@ -60,10 +74,10 @@ class LoadDriver:
         beats = asyncio.create_task(self._measure_pauses())
         async with AsyncExitStack() as stack:
             for number in range(self.load.users + 1):
-                session = await stack.enter_async_context(open_session(self.url))
-                self.users.append(
-                    SimulatedUser(number, session, make_first_id(cell_number, 0, number))
-                )
+                user = open_user(self.url, number, make_first_id(cell_number, 0, number))
+                self.users.append(user)
+                await stack.enter_async_context(user.session)
+                await stack.enter_async_context(user.sockets)
             try:
                 await self._send_before()
                 await self._send_first()
@@ -101,18 +115,15 @@ class LoadDriver:
         count = len(self.plan.asks)
         self.show("1 request is sent." if count == 1 else f"{count} requests are sent, once each.")
         began_s = monotonic()
-        answers = []
         limits = ReadLimits(self.load.timeout_s, rest_s=FIRST_REST_S)
-        for ask in self.plan.asks:
-            answer = await self._send(self.users[0], ask, FIRST_PHASE, limits)
-            answers.append(answer)
-            judged = judge_first_answer(ask, answer)
-            if judged.ask is not None:
-                self.driven.append(judged.ask)
-            if judged.warning:
-                self.warnings.append(judged.warning)
-                self.show(judged.warning)
+        answers = [
+            await self._send(self.users[0], each, FIRST_PHASE, limits) for each in self.plan.asks
+        ]
         self._add_phase(FIRST_PHASE, began_s, 1, self.plan.asks)
+        self.driven, warnings = judge_first_answers(await self._learn_routes(), answers)
+        self.warnings += warnings
+        for each in warnings:
+            self.show(each)
         if all(each.is_refused for each in answers):
             raise build_cannot_run_error(
                 f"{self.url}: nobody answers ({answers[0].error}); start that server, or correct "
@@ -123,6 +134,15 @@ class LoadDriver:
                 "No route answered as it should, so none was driven: name one that does with "
                 f"--request. {' '.join(self.warnings[:3])}"
             )
+
+    async def _learn_routes(self) -> Sequence[Ask]:
+        """The planned asks, with the routes that the app took them for. So have all rows."""
+        if self.load.journals is None:
+            return self.plan.asks
+        routes = await learn_routes(self.load.journals, self.rows, self.plan.templates)
+        self.rows = [rename_row(each, routes) for each in self.rows]
+        self.phases = [rename_phase(each, routes) for each in self.phases]
+        return [rename_ask(each, routes) for each in self.plan.asks]
 
     async def _run_phases(self) -> None:
         planned = plan_phases(self.driven, self.load.users, self.load.duration_s)
@@ -200,7 +220,7 @@ class LoadDriver:
         answer = Answer(user.next_id)
         user.next_id = make_next_id(user.next_id)
         try:
-            await send(user.session, ask, answer, limits)
+            await send(user.choose_session(ask), ask, answer, limits)
         finally:
             self.rows.append(self._build_row(phase, user, ask, answer))
         return answer

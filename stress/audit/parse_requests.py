@@ -8,18 +8,20 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from scenarios.errors import UserError
-from stress.audit.ask import Ask
+from stress.audit.ask import WEBSOCKET, Ask
 
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
 """A method or a header's name, by RFC 9110."""
 TARGET = re.compile(r"[!-~]+\Z")
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", WEBSOCKET)
+"""That the user can consent to for a whole document or file."""
 MOST_BODY = 1 << 20
 NOT_SENT = frozenset({"host", "content-length", "transfer-encoding", "connection", "x-request-id"})
 
 
 def parse_request(text: str, option: str, folder: Path) -> Ask:
-    """`GET /items/1`, `POST /login {"a": 1}` or `POST /login @file.json`, the file relative to the
-    folder. Raises UserError."""
+    """`GET /items/1`, `POST /login {"a": 1}`, `POST /login @file.json`, the file relative to the
+    folder, or `WS /chat hello`. Raises UserError."""
     method, _, rest = text.strip().partition(" ")
     target, _, body = rest.strip().partition(" ")
     if not TOKEN.match(method) or not target:
@@ -35,9 +37,10 @@ def parse_request(text: str, option: str, folder: Path) -> Ask:
         raise UserError(f"{option} {method} has a {{...}} in its path: write a value there")
     path = urlsplit(target).path
     content = read_body(body.strip(), f"{option} {method} {path}", folder)
-    headers = (("Content-Type", guess_type(content)),) if content is not None else ()
+    has_type = content is not None and method != WEBSOCKET
+    headers = (("Content-Type", guess_type(content or b"")),) if has_type else ()
     sent = target.partition("#")[0]
-    return Ask(method, sent, path, headers, content, option, named=True)
+    return Ask(method, sent, path, headers, content, option, "option")
 
 
 def read_body(text: str, what: str, folder: Path) -> bytes | None:
@@ -98,8 +101,7 @@ def parse_host(url: str) -> str:
 def parse_methods(text: str) -> frozenset[str]:
     """`GET,POST`. Raises UserError."""
     methods = [each.strip().upper() for each in text.split(",")]
-    allowed = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
     for each in methods:
-        if each not in allowed:
-            raise UserError(f"--methods {each!r} is not one of {', '.join(allowed)}")
+        if each not in METHODS:
+            raise UserError(f"--methods {each!r} is not one of {', '.join(METHODS)}")
     return frozenset(methods)

@@ -17,6 +17,8 @@ from stress.audit.drive_locustfile import find_locustfile
 from stress.audit.find_document import ApiDocument, fetch_document
 from stress.audit.openapi import plan_operations
 from stress.audit.parse_requests import parse_header, parse_host, parse_methods, parse_request
+from stress.audit.read_requests import read_requests
+from stress.audit.request_file import plan_file
 from stress.audit.routes import find_route, list_templates
 from stress.interruption import Interruption
 
@@ -46,20 +48,28 @@ class RequestOptions:
     drive: Drive | None = None
     locustfile: Path | None = None
     folder: Path = Path()
+    har: Path | None = None
+    requests_file: Path | None = None
+    from_host: str | None = None
 
 
-def check_options(options: RequestOptions) -> None:
-    """What can be refused before anything is started. Raises UserError."""
+def check_options(options: RequestOptions) -> RequestPlan:
+    """What the user named. What can be refused before anything is started is refused: raises
+    UserError."""
     plan = parse_named(options)
     parse_methods(options.methods)
     if options.drive == "requests" and not plan.asks:
         raise UserError("--drive requests needs at least one --request, such as 'GET /items/1'")
     if options.drive in ("locustfile", "none") and (plan.asks or plan.before or options.headers):
-        raise UserError(f"--drive {options.drive} sends no --request, no --before and no --header")
+        raise UserError(
+            f"--drive {options.drive} sends no requests of --request, --har or --requests-file, no "
+            "--before and no --header"
+        )
     if options.drive == "locustfile":
         find_locustfile(options.locustfile, options.folder)
     elif options.locustfile is not None:
         raise UserError("--locustfile needs --drive locustfile")
+    return plan
 
 
 def parse_headers(options: RequestOptions) -> Headers:
@@ -69,18 +79,36 @@ def parse_headers(options: RequestOptions) -> Headers:
 def parse_named(options: RequestOptions) -> RequestPlan:
     """What the user named. Raises UserError."""
     headers, folder = parse_headers(options), options.folder
-    return RequestPlan(
+    plan = RequestPlan(
         asks=parse_all(options.requests, "--request", headers, folder),
         before=parse_all(options.before, "--before", headers, folder),
         warnings=(MAY_WRITE,),
+    )
+    files = (("--har", options.har), ("--requests-file", options.requests_file))
+    if options.from_host is not None and not any(file for _, file in files):
+        raise UserError("--from-host needs --har or --requests-file")
+    for option, file in files:
+        if file is not None:
+            plan = add_file(plan, options, option, folder / file)
+    return plan
+
+
+def add_file(plan: RequestPlan, options: RequestOptions, option: str, file: Path) -> RequestPlan:
+    """Raises UserError."""
+    headers, methods = parse_headers(options), parse_methods(options.methods)
+    more = plan_file(read_requests(file, option), file.name, methods, options.from_host)
+    return replace(
+        plan,
+        asks=(*plan.asks, *(each.add_headers(headers) for each in more.asks)),
+        unasked=(*plan.unasked, *more.unasked),
+        warnings=(*plan.warnings, *more.warnings),
     )
 
 
 def plan_requests(url: str, options: RequestOptions, interruption: Interruption) -> RequestPlan:
     """Raises UserError, CellInterruptedError."""
-    check_options(options)
+    plan = check_options(options)
     headers, methods = parse_headers(options), parse_methods(options.methods)
-    plan = parse_named(options)
     if options.drive in ("locustfile", "none"):
         return plan_other_load(url, options, plan, interruption)
     is_from_document = options.drive == "openapi" or not plan.asks
@@ -133,15 +161,22 @@ def read_document(
 
 
 def add_templates(plan: RequestPlan, document: ApiDocument | None) -> RequestPlan:
-    """The routes of what the user named."""
-    if document is None:
-        return plan
-    templates = list_templates(document.content, document.base)
+    """The routes of what the user named. What is not asked of a file may be asked by --request."""
+    templates = list_templates(document.content, document.base) if document else ()
     asks, before = (
         tuple(replace(each, route=find_route(each.method, each.route, templates)) for each in group)
         for group in (plan.asks, plan.before)
     )
-    return replace(plan, asks=asks, before=before, templates=templates)
+    named = {each.name for each in asks}
+    unasked = {
+        (each.method, route): replace(each, route=route)
+        for each in plan.unasked
+        for route in [find_route(each.method, each.route, templates)]
+        if f"{each.method} {route}" not in named
+    }
+    return replace(
+        plan, asks=asks, before=before, unasked=tuple(unasked.values()), templates=templates
+    )
 
 
 def add_operations(
@@ -164,7 +199,7 @@ def add_operations(
     if not plan.asks and not more:
         hint = f": {rest[0].how}" if rest else ""
         raise UserError(f"{document.address} has no request that can be filled; name one{hint}")
-    return replace(plan, asks=(*plan.asks, *more), unasked=rest)
+    return replace(plan, asks=(*plan.asks, *more), unasked=(*plan.unasked, *rest))
 
 
 def render_plan(plan: RequestPlan) -> list[str]:

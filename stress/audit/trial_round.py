@@ -53,7 +53,7 @@ def build_round_load(
     plan: RequestPlan, driven: Driven, load: AuditLoad, port: int | None, interruption: Interruption
 ) -> RoundLoad:
     """The requests that the audit drove, however they answer now: a failure counts."""
-    asks = tuple(replace(each, named=True) for each in driven.asks)
+    asks = tuple(replace(each, origin="option") for each in driven.asks)
     length_s = min(max(load.duration_s, LEAST_ROUND_S), MOST_ROUND_S)
     return RoundLoad(
         replace(plan, asks=asks),

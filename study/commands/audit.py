@@ -10,6 +10,7 @@ from scenarios.errors import UserError
 from scenarios.options import Setting
 from scenarios.units import DURATION, Second
 from study import options as o
+from study.gate_options import GateOptions
 from study.trial_options import TrialOptions
 
 if TYPE_CHECKING:
@@ -31,17 +32,30 @@ def audit(
         "A running server instead: load and latency only.", metavar="URL",
     )] = None,
     requests: Annotated[tuple[str, ...], Setting(
-        "A request to send, such as 'GET /items/1' or 'POST /items {\"a\": 1}'. May be given "
-        "several times. Without it: the GETs of the app's OpenAPI document.",
+        "A request to send, such as 'GET /items/1' or 'POST /items {\"a\": 1}', or a message to a "
+        "websocket: 'WS /chat hello'. May be given several times. Without it: the GETs of the "
+        "app's OpenAPI document.",
         name="--request", metavar="'METHOD PATH [BODY]'",
     )] = (),
     methods: Annotated[str, Setting(
-        "Methods that are taken from the OpenAPI document, such as GET,POST.", metavar="NAMES",
+        "Methods that are taken from the OpenAPI document, --har and --requests-file, such as "
+        "GET,POST,WS.", metavar="NAMES",
     )] = "GET",
     headers: Annotated[tuple[str, ...], Setting(
         "A header of each request, such as 'Authorization: Bearer ...'. May be given several "
         "times. No record holds it.", name="--header", metavar="'NAME: VALUE'",
     )] = (),
+    har: Annotated[Path | None, Setting(
+        "An HTTP archive whose requests are sent, as a browser's network panel saves it. No record "
+        "holds its cookies and bodies.", metavar="FILE",
+    )] = None,
+    requests_file: Annotated[Path | None, Setting(
+        "A file of requests: .http, as editors run it, or targets of vegeta's.", metavar="FILE",
+    )] = None,
+    from_host: Annotated[str | None, Setting(
+        "Of --har and --requests-file: the host whose requests are sent. Left out: that of the "
+        "first one.", metavar="HOST",
+    )] = None,
     before: Annotated[tuple[str, ...], Setting(
         "A request that each user sends once, first, such as 'POST /login @login.json'; the user "
         "keeps the cookies. May be given several times.", metavar="'METHOD PATH [BODY]'",
@@ -74,6 +88,7 @@ def audit(
     )] = 0,
     trials: TrialOptions = TrialOptions(),
     out: o.Out = o.DEFAULT_OUT,
+    gate: GateOptions = GateOptions(),
     plan: Annotated[bool, Setting("Print what would be asked; send nothing.")] = False,
     json: Annotated[bool, Setting("Print findings.json, nothing else.")] = False,
     verbose: Annotated[bool, Setting("Print stacks, too.", alias="-v")] = False,
@@ -86,6 +101,7 @@ def audit(
         study audit --request 'GET /items/1' --users 50 -- gunicorn main:app
         study audit --try pool=100 --try workers=2 -- uvicorn main:app
         study audit --url http://127.0.0.1:8000
+        study audit --fail-on 'blocked>50ms' --baseline audit-baseline.json main:app
     """
     # fmt: on
     from stress.audit.drive import AuditLoad
@@ -102,12 +118,17 @@ def audit(
         raise UserError("--drive none sends no requests: leave out --url and --plan")
     if url is not None and port:
         raise UserError("--port: not with --url, which names the port itself")
+    if gate != GateOptions() and (url is not None or plan):
+        raise UserError("--fail-on and --baseline: with --url or --plan an audit has no findings")
     service = choose_service(command, app_dir, python, port)
-    options = RequestOptions(requests, methods, headers, before, drive, locustfile, app_dir)
+    options = RequestOptions(
+        requests, methods, headers, before, drive, locustfile, app_dir, har, requests_file,
+        from_host,
+    )  # fmt: skip
     return audit_service(
         AuditOrder(
             service, url or "", port or None, options, AuditLoad(0.0, users, duration, timeout),
-            out, record_typed(sys.argv[1:]), plan, json, verbose,
+            out, record_typed(sys.argv[1:]), gate.open_gate(), plan, json, verbose,
             read_trial_order(trials, service, drive != "none" and not plan),
         )
     )  # fmt: skip
@@ -138,7 +159,7 @@ def is_target(command: Sequence[str]) -> bool:
 def record_typed(argv: Sequence[str]) -> str:
     """What was typed, for the record, without what may be secret: what an option that takes a
     request or a header was given, what variables of the command are set to."""
-    from study.audit import hide_values
+    from stress.audit.command import hide_values
 
     after = ("", *argv)
     shown = ("..." if before in SECRET else word for before, word in zip(after, argv, strict=False))

@@ -8,6 +8,7 @@ from scenarios.catalogue import GROUPS
 from scenarios.model import Scenario
 from scenarios.options import Setting
 from study import options as o
+from study.gate_options import GateOptions
 from study.scenario_files import choose_scenarios
 
 
@@ -40,15 +41,21 @@ def format_group(scenarios: Sequence[Scenario]) -> Iterator[str]:
 
 
 @o.declare_command()
-def report(directory: Annotated[Path, Setting("A run directory.", name="DIRECTORY")], /) -> int:
+def report(
+    directory: Annotated[Path, Setting("A run directory.", name="DIRECTORY")],
+    /,
+    *,
+    gate: GateOptions = GateOptions(),
+) -> int:
     """Makes every report of a run again, from its records.
 
     For example:
         study report results/20261122T064600Z-classic
+        study report results/20261122T064600Z-audit --fail-on error
     """
     from study.report import rebuild_reports
 
-    return rebuild_reports(directory)
+    return rebuild_reports(directory, gate.open_gate())
 
 
 @o.declare_command()

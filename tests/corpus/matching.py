@@ -81,7 +81,8 @@ def parse_findings(document: Mapping[str, object]) -> list[Report]:
 @dataclass(frozen=True, slots=True)
 class Taken:
     """Seconds that the work of a label took in all: its own part, and as long as it blocked the
-    loop. They differ where what computes had to wait for a core; either is right."""
+    loop; or what it waited, and with what may have been the way to a free thread. They differ where
+    what computes had to wait for a core, and where waits were short; either is right."""
 
     least_s: float
     most_s: float
@@ -193,7 +194,7 @@ def is_due(label: BlockingLabel, taken: Mapping[str, Taken]) -> bool:
     """Whether a detector has to find it."""
     if label.name not in taken:
         return False
-    return label.code not in CONTENDED or taken[label.name].most_s >= WAITED_LEAST_S
+    return label.code not in CONTENDED or taken[label.name].least_s >= WAITED_LEAST_S
 
 
 def accuses(report: Report, innocent: set[str], app: CorpusApp) -> bool:

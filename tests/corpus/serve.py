@@ -84,12 +84,13 @@ def read_work(path: Path) -> dict[str, list[Work]]:
     return found
 
 
-def measure_taken(works: Sequence[Work], cause: str) -> Taken:
-    """What computes takes at least the CPU time of its thread, and at most the time in which one
-    thread or several were at it: two that want the interpreter's lock do not have it both."""
+def measure_taken(works: Sequence[Work], cause: str, brief: Sequence[Work] = ()) -> Taken:
+    """brief: what may have been waits, too. What computes takes at least the CPU time of its
+    thread, and at most the time in which one thread or several were at it: two that want the
+    interpreter's lock do not have it both."""
     if cause == "wait":
         seconds = sum(work.seconds for work in works)
-        return Taken(seconds, seconds)
+        return Taken(seconds, seconds + sum(work.seconds for work in brief))
     cpu_s = sum(work.cpu_s for work in works)
     return Taken(cpu_s, max(cpu_s, measure_union(works)))
 

@@ -137,7 +137,7 @@ class Page(HTTPEndpoint):
 
 async def plain(request: Request) -> Response:
     note_thread()
-    return PlainTextResponse(request.path_params.get("name", "plain"))
+    return PlainTextResponse(str(request.path_params))
 
 
 async def fail(_: Request) -> Response:
@@ -150,6 +150,7 @@ def make_starlette() -> Starlette:
         routes=[
             Route("/plain", plain),
             Route("/plain/{name}", plain),
+            Route("/number/{number:int}", plain),
             Route("/fail", fail),
             Route("/partial", functools.partial(plain)),
             Route("/page", Page),

@@ -18,10 +18,13 @@ Calls = Callable[[App], Awaitable[None]]
 
 
 async def ask(app: App, path: str, **headers: str) -> SimpleNamespace:
-    """One GET: status, headers and body."""
+    """One GET, or what stands before the path: status, headers and body."""
+    method, _, path = path.rpartition(" ")
+    path, _, query = path.partition("?")
+    encoded = [(name.encode(), value.encode()) for name, value in headers.items()]
     scope: Scope = {
-        "type": "http", "method": "GET", "path": path, "raw_path": path.encode(),
-        "query_string": b"", "headers": [(k.encode(), v.encode()) for k, v in headers.items()],
+        "type": "http", "method": method or "GET", "path": path, "raw_path": path.encode(),
+        "query_string": query.encode(), "headers": encoded,
         "http_version": "1.1", "scheme": "http", "server": ("app", 80), "client": ("me", 1),
         "root_path": "", "asgi": {"version": "3.0"},
     }  # fmt: skip

@@ -15,6 +15,9 @@ from asgi_probe import attach, attach_report, import_hook
 from asgi_probe.attach_report import ASGI, ASGI_2, FACTORY, NOTHING, WSGI, classify_app
 from asgi_probe.middleware import Probe
 
+starlette = pytest.mark.skipif(
+    importlib.util.find_spec("starlette") is None, reason="needs Starlette"
+)
 HOME = Path(asgi_probe.__file__).parent.parent
 LIGHT = {"asgi_probe", "asgi_probe.import_hook"}
 
@@ -40,6 +43,14 @@ def test_a_process_that_serves_nothing_has_the_import_hook_alone(tmp_path: Path)
     done = run_python(f"import json, asyncio.events; {PRINT_OURS}", tmp_path)
     assert (done.stdout.strip(), done.stderr) == (str(sorted(LIGHT)), "")
     assert list(tmp_path.iterdir()) == []
+
+
+@starlette
+def test_what_trials_need_is_not_imported_without_one(tmp_path: Path) -> None:
+    code = "import starlette.routing, starlette.applications; " + PRINT_OURS
+    found = run_python(code, tmp_path).stdout
+    assert "'asgi_probe.attach'" in found
+    assert not [each for each in ("trial", "offload", "hazard") if each in found]
 
 
 def test_outside_an_audit_nothing_of_it_is_imported(tmp_path: Path) -> None:
@@ -222,11 +233,6 @@ def test_a_probe_by_hand_does_nothing_outside_an_audit(
     serve_lifespan(probe)
     assert probe.recorder.off
     assert list(tmp_path.iterdir()) == []
-
-
-starlette = pytest.mark.skipif(
-    importlib.util.find_spec("starlette") is None, reason="needs Starlette"
-)
 
 
 @starlette

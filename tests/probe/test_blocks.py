@@ -348,6 +348,19 @@ def test_two_mounted_apps_are_two_routes(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_what_is_mounted_without_routes_is_one_route(tmp_path: Path) -> None:
+    tells: list[bool] = []
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        tells.append("route" in scope)  # older frameworks do not keep it
+        await PlainTextResponse("x")(scope, receive, send)
+
+    app = Starlette(routes=[Mount("/{tenant}", routes=[Mount("/files", app=serve)])])
+    paths = ("/acme/files/a", "/other/files/b/c")
+    rows = find_routes(app, tmp_path, *paths)
+    assert {row.route for row in rows} == ({"/{tenant}/files/{path}"} if all(tells) else set(paths))
+
+
 def test_a_mounted_fastapi_and_a_long_name_are_whole(tmp_path: Path) -> None:
     app, inner = FastAPI(), FastAPI()
     name = "/a-name-that-is-longer-than-thirty-two-characters"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import inspect
 import json
 import pickle
@@ -17,8 +18,9 @@ import pytest
 from asgi_probe import made
 from asgi_probe.attach_report import DIRECTORY_VARIABLE
 from asgi_probe.import_hook import ModuleFinder
+from asgi_probe.makers import MAKERS, Maker
 from asgi_probe.routes import App
-from fastapi import Depends, FastAPI
+from fastapi import BackgroundTasks, Depends, FastAPI
 
 from tests.probe.support import Calls, ask, get, observe, read_table
 
@@ -83,8 +85,8 @@ def library(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """A library named as in a row of the table, which is imported late, with its own class."""
     module = ModuleType("late_library")
     vars(module)["Client"] = type("Client", (Client,), {"__init__": Client.__init__})
-    maker = made.Maker("late_library", "Client", "__init__", "late_library.Client", "transport")
-    monkeypatch.setattr(made, "MAKERS", (*made.MAKERS, maker))
+    maker = Maker("late_library", "Client", "__init__", "late_library.Client", "transport")
+    monkeypatch.setattr(made, "MAKERS", (*MAKERS, maker))
     made.wrap_makers(module)
     return module
 
@@ -125,8 +127,8 @@ def test_a_wrapped_class_stays_what_it_is(library: ModuleType) -> None:
     assert pickle.loads(pickle.dumps(OwnClient("z", transport=1))).base == "z"
 
 
-@pytest.mark.parametrize("maker", made.MAKERS, ids=lambda maker: f"{maker.kind}.{maker.name}")
-def test_a_library_that_is_installed_has_what_the_table_names(maker: made.Maker) -> None:
+@pytest.mark.parametrize("maker", MAKERS, ids=lambda maker: f"{maker.kind}.{maker.name}")
+def test_a_library_that_is_installed_has_what_the_table_names(maker: Maker) -> None:
     made.instrument_makers()
     module = pytest.importorskip(maker.module)
     owner = getattr(module, maker.owner) if maker.owner else module
@@ -148,7 +150,7 @@ def test_a_module_that_a_request_imports_is_wrapped(
     monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
     monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / "lately.py").write_text("def create(x=1):\n    return x\n")
-    maker = made.Maker("lately", "", "create", "lately.create")
+    maker = Maker("lately", "", "create", "lately.create")
     monkeypatch.setattr(made, "MAKERS", (maker,))
     sys.meta_path.insert(0, ModuleFinder({"lately": made.wrap_makers}))
     app = FastAPI()
@@ -161,6 +163,70 @@ def test_a_module_that_a_request_imports_is_wrapped(
 
     rows = audit(app, tmp_path, monkeypatch, get("/", "/"))
     assert [row.kind for row in rows] == ["lately.create"] * 2
+
+
+def test_a_connection_is_one_row_also_of_a_class_method_and_where_it_is_awaited(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module, app = ModuleType("late_database"), FastAPI()
+
+    class Connection:
+        @classmethod
+        def connect(cls) -> type:
+            return cls
+
+        @classmethod
+        async def connect_later(cls) -> type:
+            await asyncio.sleep(0.05)
+            return cls
+
+    class Mine(Connection): ...
+
+    vars(module)["Connection"] = Connection
+    makers = [
+        Maker("late_database", "Connection", each, each) for each in ("connect", "connect_later")
+    ]
+    monkeypatch.setattr(made, "MAKERS", makers)
+    made.wrap_makers(module)
+
+    @app.get("/sync")
+    def find() -> bool:
+        return Mine.connect() is Mine
+
+    @app.get("/async")
+    async def find_later() -> bool:
+        return await Mine.connect_later() is Mine
+
+    async def calls(probed: App) -> None:
+        for path in ("/sync", "/async"):
+            assert (await ask(probed, path)).body == b"true"
+
+    first, second = audit(app, tmp_path, monkeypatch, calls)
+    assert (first.kind, find_functions(first)[0]) == ("connect", "find")
+    assert (second.kind, find_functions(second)[0]) == ("connect_later", "find_later")
+    assert second.took_s >= 0.05
+    assert second.cpu_s is None
+    assert inspect.iscoroutinefunction(Mine.connect_later)
+
+
+def test_a_task_after_the_answer_has_the_code_of_its_function(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = FastAPI()
+
+    async def send_mail(to: str) -> None:
+        assert to == "you"
+
+    @app.get("/mail")
+    async def order(tasks: BackgroundTasks) -> None:
+        tasks.add_task(functools.partial(send_mail, "you"))
+        tasks.add_task(print, end="")  # has no code in Python
+
+    (row,) = audit(app, tmp_path, monkeypatch, get("/mail"))
+    code = send_mail.__code__
+    assert row.kind == "background task"
+    ((_, file, line, name, first_line),) = json.loads(row.stack)
+    assert (file, line, name, first_line) == (__file__, code.co_firstlineno, "send_mail", line)
 
 
 def test_threads_are_noted_when_they_start_and_when_they_have_ended(

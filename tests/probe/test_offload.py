@@ -13,16 +13,20 @@ from types import SimpleNamespace
 import anyio
 import pytest
 from asgi_probe import offload
-from asgi_probe.attach_report import DIRECTORY_VARIABLE
+from asgi_probe.attach_report import DIRECTORY_VARIABLE, TRIAL_VARIABLE
 from asgi_probe.middleware import Probe
 from asgi_probe.offload_hooks import offload_routes
 from asgi_probe.routes import App, Receive, Scope, Send
-from asgi_probe.trials import TRIAL_VARIABLE
 
 pytest.importorskip("fastapi")
 
+import fastapi.routing
 from fastapi import FastAPI
 from starlette import routing
+from starlette.applications import Starlette
+from starlette.endpoints import HTTPEndpoint
+from starlette.responses import Response
+from starlette.routing import Route
 
 from tests.probe.handover_support import Gate
 from tests.probe.offload_app import happened, make_fastapi, make_starlette, ran_on
@@ -92,9 +96,12 @@ FASTAPI_ROUTES = [
 STARLETTE_ROUTES = [
     ("/plain", "/plain"),
     ("/plain/{name}", "/plain/ada"),
+    ("/number/{number}", "/number/7"),
+    ("/number/{number:int}", "/number/7"),
     ("/fail", "/fail"),
     ("/partial", "/partial"),
     ("/page", "/page"),
+    ("/page", "HEAD /page"),
     ("/sub/plain", "/sub/plain"),
 ]
 
@@ -174,6 +181,33 @@ def test_what_cannot_be_moved_answers_and_says_why(
     assert found.trial["invalid"].startswith(reason.format(line=line, next=line + 1))
 
 
+def test_a_class_that_awaits_says_why(run: Offload) -> None:
+    class Slow(HTTPEndpoint):
+        async def get(self, _: object) -> Response:
+            await wait()
+            return Response("slow")
+
+    found = run(lambda: Starlette(routes=[Route("/it", Slow)]), "HEAD /it", route="/it")
+    assert found.answers[0].status == 200
+    assert found.trial["invalid"].startswith("get (test_offload.py:")
+
+
+def test_a_framework_sees_the_endpoint_of_the_app(
+    run: Offload, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """FastAPI's telemetry names it."""
+    names: list[str] = []
+    original = fastapi.routing.run_endpoint_function
+
+    async def run_endpoint_function(*, dependant: SimpleNamespace, **options: object) -> object:
+        names.append(dependant.call.__qualname__)
+        return await original(dependant=dependant, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(fastapi.routing, "run_endpoint_function", run_endpoint_function)
+    assert run(make_fastapi, "/report", route="/report").ran_on == [IN_POOL]
+    assert names == ["make_fastapi.<locals>.report"]
+
+
 def test_a_route_that_nobody_asks_for(run: Offload) -> None:
     found = run(make_fastapi, "/report", "/parts/x", "/nowhere", route="/parts/{count}")
     assert [each.status for each in found.answers] == [200, 422, 404]
@@ -243,3 +277,19 @@ def cancel_in_thread(app: App, gate: Gate) -> App:
             asyncio.get_running_loop().call_soon(gate.leave.set)
 
     return call
+
+
+async def count_up() -> int:
+    happened.append("counted")
+    return len(happened)
+
+
+def test_what_requests_share_is_warned_of(run: Offload) -> None:
+    def make() -> FastAPI:
+        app = FastAPI()
+        app.get("/it")(count_up)
+        return app
+
+    (warning,) = run(make, "/it", "/it", route="/it").trial["warnings"]
+    line = count_up.__code__.co_firstlineno + 1
+    assert warning.startswith(f"count_up (test_offload.py:{line}) reads and changes happened")

@@ -12,10 +12,9 @@ from types import SimpleNamespace
 
 import anyio.to_thread
 import pytest
-from asgi_probe.attach_report import DIRECTORY_VARIABLE
+from asgi_probe.attach_report import DIRECTORY_VARIABLE, TRIAL_VARIABLE
 from asgi_probe.middleware import Probe
 from asgi_probe.routes import App, Message, Receive, Scope, Send
-from asgi_probe.trials import TRIAL_VARIABLE
 
 from tests.probe.support import Calls, ask, get
 

@@ -36,6 +36,12 @@ async def read_item(item_id: int, q: str = "") -> str:
     time.sleep(0.12)                   # blocks
     return app.NAME + stress.NAME
 
+@api.post("/notes/{note_id}")
+async def write_note(note_id: int, request: Request) -> None:
+    assert request.cookies["session"] == "s3cret-cookie"
+    assert request.headers["x-key"] == "s3cret-key"
+    assert await request.body() == b"s3cret-body"
+
 @api.get("/exit")
 async def leave() -> None:
     os._exit(7)
@@ -90,10 +96,24 @@ def read_findings(out: Path) -> list[dict[str, object]]:
     return list(found["findings"])
 
 
+ARCHIVE = {
+    "log": {"entries": [{"request": {
+        "method": "POST", "url": "https://shop.example/notes/1?q=s3cret-query",
+        "headers": [{"name": "X-Key", "value": "s3cret-key"}],
+        "cookies": [{"name": "session", "value": "s3cret-cookie"}],
+        "postData": {"mimeType": "text/plain", "text": "s3cret-body"},
+    }}]}
+}  # fmt: skip
+
+
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 def test_it_names_the_line_that_blocks(folder: Path, loop: str) -> None:
     out = folder.parent / "out"
-    asked = ("--request", "GET /free", "--request", "GET /items/1?q=s3cret-query")
+    (folder / "shop.har").write_text(json.dumps(ARCHIVE))
+    asked = (
+        "--request", "GET /free", "--request", "GET /items/1?q=s3cret-query", "--har", "shop.har",
+        "--methods", "GET,POST",
+    )  # fmt: skip
     # with an =, as base64 has it
     secret = ("--header", "X-Token: s3cret-token", "--header", "Authorization: Basic s3cret==")
     done = audit(folder, *asked, *secret, *QUICK, "--out", str(out), *serve("--loop", loop))
@@ -105,6 +125,8 @@ def test_it_names_the_line_that_blocks(folder: Path, loop: str) -> None:
     }  # fmt: skip
     rows = pl.read_parquet(only_run(out) / "cells" / "audit" / "asked.parquet")
     asked_count = rows.filter(pl.col("route").str.starts_with("/items/")).height
+    notes = rows.filter(pl.col("route") == "/notes/{note_id}")
+    assert set(notes["status"]) == {200}  # what the archive has was sent
     # each blocked for 120 ms, and one in twenty may be cut off by the edges of the window
     assert worst["seconds"] == pytest.approx(0.12 * asked_count, rel=0.1)
     assert f"main.py:{LINE + 1}" in done.stdout
@@ -115,10 +137,24 @@ def test_it_names_the_line_that_blocks(folder: Path, loop: str) -> None:
 
 
 def test_a_recorded_audit_is_reported_and_compared(folder: Path) -> None:
-    out = folder.parent / "out"
-    done = audit(folder, "--request", "GET /items/1", *QUICK, "--json", "--out", str(out), *serve())
+    """Of a service in a folder of its repository; with a threshold that it does not keep, until
+    what was found is known."""
+    (folder.parent / ".git").mkdir()
+    out, gate = folder.parent / "out", ("--fail-on", "blocked>50ms")
+    asked = ("--request", "GET /items/1", *QUICK, "--json", "--out", str(out))
+    done = audit(folder, *asked, *gate, *serve())
     assert json.loads(done.stdout)["findings"][0]["line"] == LINE + 1
+    assert done.returncode == 1
+    assert f"✗ --fail-on blocked>50ms: main.py:{LINE + 1} read_item" in done.stderr
     run = str(only_run(out))
+    (sarif,) = json.loads((only_run(out) / "findings.sarif").read_text())["runs"]
+    place = sarif["results"][0]["locations"][0]["physicalLocation"]
+    assert place["artifactLocation"]["uri"] == "service/main.py"
+    assert place["region"] == {"startLine": LINE + 1}
+    assert run_here(("report", run, *gate)).returncode == 1
+    known = run_here(("report", run, *gate, "--baseline", f"{run}/findings.json"))
+    assert known.returncode == 0
+    assert known.stdout.endswith("no new finding; 1 finding of the baseline is left out\n")
     again = run_here(("report", run))
     assert again.returncode == 0, again.stderr
     assert f"main.py:{LINE + 1}" in again.stdout
@@ -126,7 +162,7 @@ def test_a_recorded_audit_is_reported_and_compared(folder: Path) -> None:
     compared = run_here(("compare", run, run))
     assert compared.returncode == 0, compared.stderr
     assert "main.py read_item" in compared.stdout
-    assert "the same" in compared.stdout
+    assert "1 similar" in compared.stdout.splitlines()[-1]
     other = run_here(("compare", run, str(ROOT / "docs" / "sample-run")))
     assert other.returncode == 2
     assert "one of these runs is an audit" in other.stderr
@@ -159,7 +195,7 @@ def test_the_users_own_traffic_until_ctrl_c(folder: Path) -> None:
 def test_ctrl_c_keeps_what_was_measured(folder: Path) -> None:
     out = folder.parent / "out"
     words = ("audit", "--app-dir", str(folder), "--request", "GET /items/1", "--out", str(out))
-    with running(out, *words, *serve()) as run:
+    with running(out, *words, "--fail-on", "info", *serve()) as run:
         wait_for(lambda: "users" in run.text(), run.text())
         run.send(signal.SIGINT)
         assert run.finish() == 130, run.text()
@@ -170,7 +206,7 @@ def test_ctrl_c_keeps_what_was_measured(folder: Path) -> None:
 def test_a_service_that_ends_in_the_middle(folder: Path) -> None:
     out = folder.parent / "out"
     asked = ("--request", "GET /items/1", "--request", "GET /exit")
-    done = audit(folder, *asked, *QUICK, "--out", str(out), *serve())
+    done = audit(folder, *asked, *QUICK, "--fail-on", "info", "--out", str(out), *serve())
     assert done.returncode == 3
     assert "ended by itself (exit code 7)" in done.stderr
     assert pl.read_parquet(only_run(out) / "cells" / "audit" / "asked.parquet").height >= 1

@@ -8,7 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from scenarios.model import Database
+from stress.interruption import Interruption
 from stress.machine import find_free_port
+from stress.stack import Stack
+from stress.start_stack import start_database
 from tests.corpus.matching import Report, parse_findings
 from tests.process.support import ROOT, only_run, run_here
 
@@ -16,12 +20,12 @@ pytestmark = [pytest.mark.slow, pytest.mark.untimed, pytest.mark.timeout(170)]
 WAITS = ("POOL_WAIT", "EXECUTOR_WAIT")
 
 
-def audit(out: Path, users: int, routes: Sequence[str]) -> list[Report]:
-    """Of GETs of the app that APP_DELAY_MS slows down, on asyncio's own loop: uvloop resolves names
-    outside of the executor."""
+def audit(out: Path, users: int, routes: Sequence[str], app: str = "app.main:app") -> list[Report]:
+    """Of GETs of an app of the specimen's, which APP_DELAY_MS slows down, on asyncio's own loop:
+    uvloop resolves names outside of the executor."""
     asked = [word for route in routes for word in ("--request", f"GET {route}")]
     options = ("--users", str(users), "--duration", "3s", "--out", str(out))
-    server = ("uvicorn", "app.main:app", "--port", str(find_free_port(0)), "--loop", "asyncio")
+    server = ("uvicorn", app, "--port", str(find_free_port(0)), "--loop", "asyncio")
     done = run_here(("audit", *asked, *options, "--", sys.executable, "-m", *server), ROOT)
     assert done.returncode == 0, done.stderr
     return parse_findings(json.loads((only_run(out) / "findings.json").read_text()))
@@ -96,3 +100,22 @@ def test_stream_each_piece_of_a_def_generator_asks_for_a_thread(out: Path) -> No
     reports = audit(out, 20, ("/stream/sync", "/stream/async"))
     assert not find_waits(reports)
     assert "THREADS_PINNED" not in {each.code for each in reports}
+
+
+def test_tasks_per_request_each_request_connects_to_the_database(
+    out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (out.parent / "journals").mkdir()
+    own = Stack(0, out.parent, None)
+    own.database = start_database(own, Database("postgresql", life="per-request"), Interruption())
+    try:
+        for name, value in own.database.env.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("APP_DATABASE_LIFE", "per-request")
+        reports = audit(out, 10, ("/tasks", "/ping"), "app.systems.tasks:app")
+    finally:
+        own.close()
+    (found,) = [each for each in reports if each.code == "CLIENT_PER_REQUEST"]
+    assert (found.route, found.phase, found.cause) == ("/tasks", "dependency", "connection")
+    assert (found.file, found.function) == ("app/systems/tasks.py", "open_connection")
+    assert found.call == "psycopg.AsyncConnection.connect"

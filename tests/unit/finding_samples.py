@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from analysis.findings import AuditEvidence, AuditFinding, AuditFindings
 from analysis.findings.base import TokenHolder
+from analysis.findings.blocks.loop_blocked import LoopBlocked
 from analysis.findings.layers.answer_delayed import AnswerDelayed
 from analysis.findings.server.worker_killed import WorkerKilled
 from analysis.findings.waits.executor_wait import ExecutorWait
@@ -21,6 +22,8 @@ class SampleFinding(AuditFinding):
 
     short: ClassVar[str] = "sample finding"
     clause: ClassVar[str] = "something happens"
+    meaning: ClassVar[str] = "something means something"
+    remedy: ClassVar[str] = "do something"
     text: str = "Something happens."
 
     @classmethod
@@ -31,6 +34,9 @@ class SampleFinding(AuditFinding):
     @property
     def facts(self) -> str:
         return self.text
+
+
+class SampleBlock(SampleFinding): ...
 
 
 class SampleDeadlock(SampleFinding): ...
@@ -55,6 +61,7 @@ class SampleKill(SampleFinding): ...
 
 
 STAND_INS: Mapping[type[SampleFinding], type[AuditFinding]] = {
+    SampleBlock: LoopBlocked,
     SampleDeadlock: PoolDeadlock,
     SampleExecutorWait: ExecutorWait,
     SamplePins: ThreadsPinned,
@@ -65,6 +72,7 @@ STAND_INS: Mapping[type[SampleFinding], type[AuditFinding]] = {
 }
 for sample, real in STAND_INS.items():
     sample.code, sample.short, sample.clause = real.code, real.short, real.clause
+    sample.meaning, sample.remedy = real.meaning, real.remedy
 
 
 def keep_threads(route: str | None, seconds: float, line: int = 10) -> TokenHolder:

@@ -57,6 +57,24 @@ def test_two_late_requests_of_a_hundred_are_no_evidence() -> None:
     assert judge([*rows, *keep_answer(98, 98, 0.1), *keep_answer(99, 99, 0.1)]) == ()
 
 
+@pytest.mark.parametrize(("moments", "count"), [(2, 0), (3, 1)])
+def test_what_happened_to_many_at_once_happened_once(moments: int, count: int) -> None:
+    rows = [
+        row
+        for moment in range(moments)
+        for visit in range(20)
+        for row in keep_answer(20 * moment + visit, moment + visit / 1000, 0.1)
+    ]
+    assert len(judge(rows)) == count
+
+
+@pytest.mark.parametrize(("late", "late_s", "count"), [(4, 0.06, 1), (4, 0.04, 0), (12, 0.04, 1)])
+def test_what_is_seldom_and_short_is_the_machine_s(late: int, late_s: float, count: int) -> None:
+    quick = [row for visit in range(20 - late) for row in keep_answer(visit, visit, 0.0)]
+    slow = [row for visit in range(20 - late, 20) for row in keep_answer(visit, visit, late_s)]
+    assert len(judge([*quick, *slow])) == count
+
+
 def test_the_clients_body_is_the_clients() -> None:
     rows = [row for visit in range(10) for row in keep_request(visit + 1, float(visit), 0.3)]
     for row in rows[::2]:

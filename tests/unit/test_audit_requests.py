@@ -269,7 +269,7 @@ class TestDocument:
 
     def test_what_the_user_named_is_not_asked_twice(self) -> None:
         document = {"paths": {"/items/{id}": {"get": {"parameters": []}}, "/b": {"get": {"x": 1}}}}
-        named = Ask("GET", "/items/3", "/items/{id}", named=True)
+        named = Ask("GET", "/items/3", "/items/{id}", origin="option")
         planned = add_operations(
             RequestPlan((named,)), ApiDocument("/openapi.json", "", document), GET, ()
         )

@@ -1,8 +1,10 @@
 """The finding BACKGROUND_BACKLOG, from records made by hand: a server with so many threads, and
 one that waits for nothing."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 
 from analysis.findings import AuditEvidence
 from analysis.findings.layers.background_backlog import BackgroundBacklog
-from records.rows import HANDOVERS, LAYERS
+from records.rows import HANDOVERS, LAYERS, MADE
 from tests.unit.audit_samples import FOLDER, PID, AuditBuilder, find_kind, make_table
 from tests.unit.layer_samples import Row, pass_through
 
@@ -85,6 +87,35 @@ def test_work_of_which_none_has_ended_is_known_by_its_waits_for_threads() -> Non
     assert judge(build(served)) == ()  # it might wait for nothing
 
 
+def test_a_task_that_the_loop_runs_has_its_own_line() -> None:
+    evidence = build(serve(50, 0.5, 10))
+    stack = json.dumps([["mail", f"{FOLDER}/mail.py", 5, "send_mail", 5]])
+    rows: list[Row] = [
+        {"pid": PID, "visit": visit, "kind": "background task", "stack": stack, "at_s": 1.0}
+        for visit in range(1, 400)
+    ]
+    (found,) = judge(replace(evidence, made=make_table(rows, MADE)))
+    assert (found.file, found.line, found.function) == ("mail.py", 5, "send_mail")
+
+
+def test_work_of_which_three_have_ended_one_after_the_other_waits_for_its_turn() -> None:
+    """Four users: six answers a second, and a worker that takes two seconds."""
+    (found,) = judge(build(serve(rate=6, work_s=2.0, threads=1)))
+    assert (found.count, found.severity, found.confidence) == (48, "error", "medium")
+    assert judge(build(serve(rate=6, work_s=4.0, threads=1))) == ()  # two say nothing of the order
+
+
+@given(seed=st.integers(0, 10_000), long_part=st.floats(0.2, 0.8), rate=st.floats(5, 50))
+def test_short_work_and_long_work_that_wait_for_nothing_are_innocent(
+    seed: int, long_part: float, rate: float
+) -> None:
+    """More and more is unfinished while the long work lasts, which is longer than the recording."""
+    draw = Random(seed)
+    begins = [number / rate for number in range(round(rate * ASKED_S))]
+    ends = [at_s + (30.0 if draw.random() < long_part else 0.1) for at_s in begins]
+    assert judge(build(list(zip(begins, begins, ends, strict=True)))) == ()
+
+
 @given(rate=st.floats(5, 100), work_s=st.floats(0.001, 30.0))
 def test_work_that_waits_for_nothing_is_innocent(rate: float, work_s: float) -> None:
     """However long it lasts: as much begins and ends, once the first has ended."""
@@ -102,6 +133,16 @@ def test_twice_as_much_as_ends_is_always_found(threads: int, load: float) -> Non
     work_s = 0.02 * threads * load  # 50 begin in a second
     if ASKED_S / work_s * threads >= 20:
         assert len(judge(build(serve(50, work_s, threads), by_threads=True))) == 1
+
+
+def test_work_that_differs_is_no_work_that_grows() -> None:
+    """Of ten that ended the later are longer at the median, but not than the longest before."""
+    ended_s = [0.1, 0.1, 0.1, 0.2, 0.2, 0.1, 0.1, 0.2, 0.2, 0.2]
+    served = [(each / 10, each / 10, each / 10 + 30) for each in range(80)]
+    for place, lasted_s in enumerate(ended_s):
+        at_s, begun_s, _ = served[3 * place + 1]
+        served[3 * place + 1] = at_s, begun_s, at_s + lasted_s
+    assert judge(build(served)) == ()
 
 
 def test_a_single_long_task_is_innocent() -> None:

@@ -26,6 +26,7 @@ def test_the_union_counts_each_second_once(found: list[Work]) -> None:
 def test_a_wait_takes_its_time_and_a_computation_its_cpu_or_more(found: list[Work]) -> None:
     wait = measure_taken(found, "wait")
     assert wait.least_s == wait.most_s == sum(each.seconds for each in found)
+    assert measure_taken([], "wait", found) == Taken(0, wait.most_s)
     for cause in ("compute", "gil", "gc"):
         taken = measure_taken(found, cause)
         assert taken.least_s == sum(each.cpu_s for each in found)

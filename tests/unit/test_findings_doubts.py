@@ -21,6 +21,7 @@ WRITE: Sequence[Entry] = (
     library("asgi_probe.attach_report", "update"),
 )
 SSL: Entry = ("ssl", f"{STDLIB}/ssl.py", 500, "load_default_certs", 1)
+WAIT: Entry = ("threading", f"{STDLIB}/threading.py", 355, "Condition.wait", 1)
 SEND: Entry = ("asyncio.selector_events", f"{STDLIB}/asyncio/selector_events.py", 1067, "write", 1)
 
 
@@ -48,6 +49,10 @@ def find_blocks(stack: Sequence[Entry], cpu_s: float = 0.0) -> int:
         ([library("logging", "emit"), library("uvicorn.protocols.http.h11_impl", "send")], 1),
         ([SSL, library("asgi_probe.made", "note"), library("httpx", "__init__")], 1),
         ([library("sqlalchemy", "connect"), *WRITE], 1),  # called by the probe, and not its own
+        ([WAIT, ("threading", f"{STDLIB}/threading.py", 979, "Thread.start", 1)], 0),
+        ([WAIT, ("threading", f"{STDLIB}/threading.py", 1090, "Thread.join", 1)], 1),
+        ([("subprocess", f"{STDLIB}/subprocess.py", 1900, "Popen._execute_child", 1)], 0),
+        ([("subprocess", f"{STDLIB}/subprocess.py", 1200, "Popen.communicate", 1)], 1),
     ],
 )
 def test_a_wait_of_a_server_s_socket_or_of_the_probe_s_file_is_unexplained(

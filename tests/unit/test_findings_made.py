@@ -116,6 +116,43 @@ def test_a_cheap_client_is_worth_a_word_and_a_cheap_context_none() -> None:
     assert find(ClientPerRequest, build(requests, context)) == ()
 
 
+def connect(requests: Sequence[Row]) -> list[Row]:
+    stack = endpoint("order", 12, [library("psycopg.connection_async", "connect", 100)])
+    made = [make(each, "psycopg.AsyncConnection.connect", stack) for each in requests]
+    return [{**each, "took_s": 0.012} for each in made]
+
+
+def test_a_connection_of_each_request_is_found_with_its_line_and_how_long_it_takes() -> None:
+    requests = serve("/order", 40)
+    (found,) = find(ClientPerRequest, build(requests, connect(requests)))
+    assert (found.file, found.line, found.cause, found.count) == ("main.py", 12, "connection", 40)
+    assert (found.median_ms, found.severity, found.share) == (12.0, "warning", None)
+    assert found.message == (
+        "psycopg.AsyncConnection.connect() connects to the database in each request of /order and "
+        "takes 12.0 ms (median). Take connections from a pool that is made at startup."
+    )
+
+
+@given(size=st.integers(1, 40), later=st.integers(0, 40))
+def test_a_pool_that_grows_while_it_is_asked_is_nobodys_fault(size: int, later: int) -> None:
+    """So many are asked at once, and each makes the connection that all share from then on."""
+    first: list[Row] = [
+        {**each, "arrived_s": 0.0, "returned_s": 1.0} for each in serve("/order", size)
+    ]
+    rest = serve("/order", later, first_visit=size + 1)
+    rest = [
+        {**each, "arrived_s": 2.0 + turn, "returned_s": 2.5 + turn}
+        for turn, each in enumerate(rest)
+    ]
+    assert find(ClientPerRequest, build([*first, *rest], connect(first))) == ()
+
+
+def test_a_task_after_the_answer_is_no_client() -> None:
+    requests = serve("/order", 20)
+    made: list[Row] = [make(each, "background task", CLIENT) for each in requests]
+    assert find(ClientPerRequest, build(requests, made)) == ()
+
+
 def test_threads_that_outlive_their_requests_are_growth() -> None:
     requests = serve("/watch", 120)
     made: list[Row] = [make(each, "thread", LEAK) for each in requests]

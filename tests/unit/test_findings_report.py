@@ -7,9 +7,9 @@ import pytest
 
 from analysis.findings import AuditEvidence, AuditFindings, find_all, load_audit_evidence
 from analysis.findings.base import AuditScope, Culprit, HarmMatrix, Victim
+from analysis.findings.blocks.loop_blocked import LoopBlocked
 from analysis.findings.judge import list_findings
 from analysis.findings.remedies import Cure, Predicted, RouteChange, RouteLevel, Tried
-from analysis.report.audit_comparison import compare_audits
 from analysis.report.audit_overview import build_overview_table
 from analysis.report.audit_page import write_audit_page
 from analysis.report.audit_routes import build_routes_table
@@ -29,6 +29,8 @@ from tests.unit.finding_samples import (
     SampleTrivialDef,
     keep_threads,
 )
+
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "audit.md"
 
 
 def build_busy_audit() -> AuditBuilder:
@@ -205,6 +207,15 @@ def test_every_finding_has_words_of_its_own() -> None:
     assert len({each.short for each in real}) == len({each.clause for each in real}) == len(real)
 
 
+def test_the_documents_have_each_finding_s_meaning_and_remedy() -> None:
+    rows = [row.split(" | ") for row in DOCUMENT.read_text().splitlines() if row.startswith("| `")]
+    written = {row[0].strip("| `"): (row[1], row[-1].removesuffix(" |")) for row in rows}
+    real = [each for each in list_findings() if not issubclass(each, SampleFinding)]
+    assert {each.code: (each.meaning, each.remedy) for each in real if each.code in written} == {
+        each.code: written[each.code] for each in real if each is not LoopBlocked
+    }
+
+
 MATRIX = """\
 seconds lost to                      A       B       C       D       E  others
 service.py:36 pay                 50.0    40.0    30.0    20.0    10.0     3.5
@@ -245,27 +256,6 @@ def test_with_findings_for_information_alone_there_is_no_error() -> None:
 def test_an_audit_that_did_not_see_waits_does_not_say_that_there_are_none() -> None:
     scope = replace(build_kinds().scope, sees_waits=False)
     assert "pool" not in " ".join(render_findings(AuditFindings(scope=scope), WIDTH))
-
-
-def test_two_audits_compare_what_waits() -> None:
-    """A finding is the same when its line and its call have moved; what has no seconds is in both;
-    what an audit could not see is not new in the other."""
-    a = build_kinds()
-    moved = tuple(
-        replace(
-            each, line=99, call=each.file and "other", seconds=each.seconds and each.seconds / 2
-        )
-        for each in a.findings
-        if each.code != "POOL_DEADLOCK"
-    )
-    b = replace(a, findings=moved, scope=replace(a.scope, routes=("/read", "/pay")))
-    changes = [row.cells[-1] for row in compare_audits(a, b).rows if row.cells]
-    assert changes == ["shorter"] * 4 + ["gone", "shorter", "in both"]
-    blind = replace(b, findings=(), scope=replace(a.scope, sees_waits=False))
-    changes = [row.cells[-1] for row in compare_audits(blind, a).rows if row.cells]
-    assert set(changes) == {"not seen"}
-    changes = [row.cells[-1] for row in compare_audits(a, blind).rows if row.cells]
-    assert set(changes) == {"not asked"}
 
 
 def test_the_page_shows_holders_victims_and_the_matrix(tmp_path: Path) -> None:
@@ -352,27 +342,6 @@ def test_an_audit_from_outside_does_not_say_that_all_is_well() -> None:
     text = answer(replace(evidence, handlers=evidence.handlers.clear()))
     assert text.endswith("It cannot say what blocks the event loop, or what waits.")
     assert "found no code" not in text
-
-
-def test_two_audits_side_by_side_say_what_is_gone_new_and_not_asked() -> None:
-    before, after = AuditBuilder(), AuditBuilder()
-    for turn in range(4):
-        before.block(float(turn), 0.2, [endpoint("build", 17)] * 3)
-        after.block(float(turn), 0.2, [endpoint("build", 19)] * 3)  # its line moved
-        before.block(turn + 0.3, 0.2, [endpoint("export", 30)] * 3, route="/export")
-        before.block(turn + 0.6, 0.2, [endpoint("pay", 40)] * 3, route="/pay")
-        after.block(turn + 0.6, 0.05, [endpoint("ping", 50)] * 3, route="/ping")
-    after.ask("/export", 1.0, 1.1)
-    sides = [find_all(each.build()) for each in (before, after)]
-    table = compare_audits(*sides)
-    changes = {row.name: row.cells[-1] for row in table.rows if row.cells}
-    assert changes == {
-        "main.py build": "the same",
-        "main.py export": "gone",
-        "main.py pay": "not asked",
-        "main.py ping": "new",
-    }
-    assert max(map(len, render_terminal(table))) <= WIDTH
 
 
 def test_the_page_has_the_findings_first_and_escapes_what_it_shows(tmp_path: Path) -> None:

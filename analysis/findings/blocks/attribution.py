@@ -23,6 +23,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from analysis.findings.blocks.causes import (
+    BLOCK_S,
     EXCUSES,
     KEPT,
     MOST,
@@ -141,7 +142,7 @@ def share_with_holders(
     for part in parts:
         share_s = code_s * part.cpu_s / total_s if total_s else 0.0
         seconds = share_s if is_most else min(share_s, part.cpu_s)
-        samples = MIN_SAMPLES if seconds >= WITNESSED_S else 1
+        samples = MIN_SAMPLES if seconds >= WITNESSED_S else int(seconds >= BLOCK_S)
         located = finder.locate(part.stack, part.route, in_thread=True)
         if part.phase is not None and located.place.phase is None:
             located = replace(located, place=replace(located.place, phase=part.phase))

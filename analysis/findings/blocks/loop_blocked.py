@@ -11,7 +11,6 @@ from analysis.findings.base import (
     AuditFindings,
     Confidence,
     Severity,
-    ShownFrame,
     Victim,
 )
 from analysis.findings.blocks.attribution import attribute_blocks
@@ -20,15 +19,19 @@ from analysis.findings.blocks.causes import Cause
 from analysis.findings.blocks.loop_waits import find_wait
 from analysis.findings.blocks.shares import (
     StretchShare,
+    choose_cause,
     choose_heaviest,
     count_samples,
+    show_stack,
     sum_by_request,
     sum_seconds,
 )
 from analysis.findings.blocks.victims import find_victims
-from analysis.findings.evidence import AuditEvidence, Stack
+from analysis.findings.cures.block_cures import cure_blocked_place
+from analysis.findings.evidence import AuditEvidence
 from analysis.findings.notices import write_block_notices
 from analysis.findings.places import BlockPlace, PlaceFinder, build_finder
+from analysis.findings.remedies import Cure
 from analysis.findings.severity import rate_harm
 from analysis.findings.time_asked import measure_share
 from analysis.findings.waits.queue_names import name_resource
@@ -74,6 +77,13 @@ class LoopBlocked(AuditFinding):
 
     short: ClassVar[str] = "loop blocked"
     clause: ClassVar[str] = "the event loop is blocked"
+    meaning: ClassVar[str] = (
+        "code keeps the event loop's thread, so that every other request waits meanwhile"
+    )
+    remedy: ClassVar[str] = (
+        "await an asynchronous call, or write the route as `def`; hand what computes to a thread "
+        "if it releases the GIL, to a process if not"
+    )
 
     waits_for: str | None = None
 
@@ -122,6 +132,9 @@ class LoopBlocked(AuditFinding):
             waits_for=find_wait(shares, evidence) if cause == "wait" else None,
         )
 
+    def propose_cure(self, evidence: AuditEvidence) -> Cure | str:
+        return cure_blocked_place(self, evidence)
+
     @property
     def facts(self) -> str:
         subject = self.call or (self.function and f"{self.function}()") or "code of a library"
@@ -142,13 +155,9 @@ class LoopBlocked(AuditFinding):
         if self.cause == "wait" and self.waits_for:
             return {"loop blocked: own process": OF_OWN_PROCESS}
         cure = CURES.get(self.cause or "")
+        if cure and self.uncured and self.file is not None:  # its cost speaks against it
+            return {f"loop blocked: {self.file}:{self.line}": self.uncured}
         return {f"loop blocked: {self.cause}": cure} if cure else {}
-
-
-def choose_cause(shares: Sequence[StretchShare]) -> Cause:
-    """The one of the most seconds. What was too doubtful to accuse says nothing of the cause."""
-    sure = [each for each in shares if each.samples]
-    return choose_heaviest([(each.cause, each.seconds) for each in sure]) or "unexplained"
 
 
 def rate_severity(place: BlockPlace, longest_ms: float, share: float | None) -> Severity:
@@ -163,9 +172,3 @@ def rate_confidence(place: BlockPlace, shares: Sequence[StretchShare], cause: Ca
         return "low"
     is_sure = has_line and cause != "unexplained" and count_samples(shares) >= MANY_SAMPLES
     return "high" if is_sure else "medium"
-
-
-def show_stack(shares: Sequence[StretchShare], finder: PlaceFinder) -> tuple[ShownFrame, ...]:
-    """The one that was seen for the most seconds."""
-    stack: Stack = choose_heaviest((each.located.stack, each.seconds) for each in shares) or ()
-    return finder.show_stack(stack)

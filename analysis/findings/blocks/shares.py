@@ -5,9 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from analysis.findings.base import ShownFrame
 from analysis.findings.blocks.causes import Cause
-from analysis.findings.evidence import Stretch
-from analysis.findings.places import LocatedStack
+from analysis.findings.evidence import Stack, Stretch
+from analysis.findings.places import LocatedStack, PlaceFinder
 from scenarios.units import Second
 
 T = TypeVar("T")
@@ -71,3 +72,15 @@ def choose_heaviest(weighted: Iterable[tuple[T, Second]]) -> T | None:
     for each, seconds in weighted:
         found[each] += seconds
     return max(found, key=lambda each: found[each], default=None)
+
+
+def choose_cause(shares: Sequence[StretchShare]) -> Cause:
+    """The one of the most seconds. What was too doubtful to accuse says nothing of the cause."""
+    sure = [each for each in shares if each.samples]
+    return choose_heaviest([(each.cause, each.seconds) for each in sure]) or "unexplained"
+
+
+def show_stack(shares: Sequence[StretchShare], finder: PlaceFinder) -> tuple[ShownFrame, ...]:
+    """The one that was seen for the most seconds."""
+    stack: Stack = choose_heaviest((each.located.stack, each.seconds) for each in shares) or ()
+    return finder.show_stack(stack)

@@ -10,8 +10,12 @@ import numpy as np
 import polars as pl
 
 from analysis.findings.base import AuditFinding, AuditFindings, Severity
-from analysis.findings.evidence import AuditEvidence
+from analysis.findings.code_texts import parse_stack
+from analysis.findings.cures.backlog_cures import cure_backlog
+from analysis.findings.evidence import AuditEvidence, RouteCode, StackFrame
 from analysis.findings.places import CodePlace, shorten_file, shorten_function
+from analysis.findings.remedies import Cure
+from analysis.findings.resources.things_made import TASK
 from analysis.findings.spans import Span
 from analysis.findings.time_asked import list_spans
 from analysis.stats import formats
@@ -22,6 +26,9 @@ LEAST_S: Second = 0.02
 """Work after the answer that is shorter, at the median, is none."""
 FEWEST = 10
 """Answers, and unfinished requests at the last of them, that make a backlog."""
+FEWEST_ENDED, NOT_SHORTER, MUCH_LONGER = 3, 0.9, 2.0
+"""Works that say that each waits for the one before it, and how long the next and the last of them
+last: clocks and work differ by less."""
 PARTS = 4
 """Of the time in which the route is asked: at the end of each more is unfinished than before."""
 SLOW_END, GRAVE_END = 0.8, 0.5
@@ -69,13 +76,31 @@ class AfterWork:
             median(self.lasted_s) >= LEAST_S
             and grows(self.sent_s, self.returned_s, self.sent_s)
             and self.rate_end() < SLOW_END * self.rate_begin()
-            and (self.lasts_longer() or grows(self.queued_s, self.granted_s, self.sent_s))
+            and (
+                self.lasts_longer()
+                or self.is_served_in_order()
+                or grows(self.queued_s, self.granted_s, self.sent_s)
+            )
         )
 
     def lasts_longer(self) -> bool:
+        """Not by chance: most of the later work lasts longer than most of the earlier."""
         ended = np.isfinite(self.returned_s)
         early, late = np.array_split(self.lasted_s[ended], 2)
-        return len(early) >= FEWEST / 2 and median(late) >= GROWTH * median(early)
+        if len(early) < FEWEST / 2 or np.quantile(late, 0.25) < np.quantile(early, 0.75):
+            return False
+        return bool(median(late) >= GROWTH * median(early))
+
+    def is_served_in_order(self) -> bool:
+        """Whether all that has ended began before all that has not, and each lasted as long as the
+        one before it or longer: so it is with work that waits for its turn, however little of it
+        ends. Of work that waits for nothing, what is quick overtakes what is long."""
+        count = int(np.isfinite(self.returned_s).sum())
+        ended_s = self.lasted_s[:count]
+        if count < FEWEST_ENDED or not np.isfinite(self.returned_s[:count]).all():
+            return False
+        is_growing = bool((ended_s[1:] >= NOT_SHORTER * ended_s[:-1]).all())
+        return is_growing and bool(ended_s[-1] >= MUCH_LONGER * ended_s[0])
 
 
 def count_open(begin_s: Values, end_s: Values, at_s: Second) -> int:
@@ -105,6 +130,8 @@ class BackgroundBacklog(AuditFinding):
 
     short: ClassVar[str] = "tasks pile up"
     clause: ClassVar[str] = "background tasks pile up"
+    meaning: ClassVar[str] = "work after the answer begins faster than it ends"
+    remedy: ClassVar[str] = "hand the work to a queue with workers outside the web process"
     begin_rate: float = field(default=0.0)
     end_rate: float = field(default=0.0)
     unfinished: int = field(default=0)
@@ -142,6 +169,9 @@ class BackgroundBacklog(AuditFinding):
             end_rate=worst.rate_end(),
             unfinished=worst.count_unfinished(),
         )
+
+    def propose_cure(self, evidence: AuditEvidence) -> Cure | str:
+        return cure_backlog(self, evidence)
 
     @property
     def facts(self) -> str:
@@ -201,18 +231,23 @@ def select_calls(rows: pl.DataFrame, evidence: AuditEvidence) -> pl.DataFrame:
 
 
 def find_place(route: str, rows: pl.DataFrame, evidence: AuditEvidence) -> CodePlace | None:
-    """The work's own code where threads run it, and it has one; else the endpoint's. rows: of the
-    route."""
+    """The work's own code where threads run it, or a framework as a task after the answer; else the
+    endpoint's. rows: of the route."""
     works = select_calls(rows, evidence)["work"].drop_nulls()
     folder = evidence.record.folder
     for text in works.value_counts(sort=True)["work"]:
         place = CodePlace.parse(text, folder)
         if place.file is not None:
             return place
+    made = evidence.made.filter(pl.col("kind") == TASK).join(rows, on=["pid", "visit"], how="semi")
+    for text in made["stack"].drop_nulls().value_counts(sort=True)["stack"]:
+        for frame in parse_stack(text):
+            return locate_code(frame, folder)
     codes = {each for each in evidence.endpoints if each.route == route and each.file}
-    if len(codes) != 1:
-        return None
-    code = codes.pop()
+    return locate_code(codes.pop(), folder) if len(codes) == 1 else None
+
+
+def locate_code(code: StackFrame | RouteCode, folder: str) -> CodePlace:
     return CodePlace(
         shorten_file(code.file, folder), code.first_line, shorten_function(code.function)
     )

@@ -21,10 +21,10 @@ ROUNDS = 5
 def measure_gaps(evidence: AuditEvidence) -> pl.DataFrame:
     """One row a layer, request and side (`request`, `answer`):
 
-    gap_s: how long it had it, without what the client, the layers outside of it, and the queues for
-    threads took. late_s: of that, when the loop was late; own_s: the rest. round_s: how long the
-    loop took for a round then. waits: it waits for the rest of the body. is_noted: the layer itself
-    delays the request.
+    begin_s, end_s: from when to when. gap_s: how long it had it, without what the client, the
+    layers outside of it, and the queues for threads took. late_s: of that, when the loop was late;
+    own_s: the rest. round_s: how long the loop took for a round then. waits: it waits for the rest
+    of the body. is_noted: the layer itself delays the request.
     """
     rows = join_inner_layers(evidence).filter(pl.col("kind").is_in(MIDDLEWARE))
     gaps = pl.concat([select_request_gaps(rows), select_start_gaps(rows), select_body_gaps(rows)])
@@ -39,6 +39,8 @@ def measure_gaps(evidence: AuditEvidence) -> pl.DataFrame:
     }
     measured = gaps.with_columns(pl.Series(name, each) for name, each in columns.items())
     summed = measured.group_by(KEYS, maintain_order=True).agg(
+        pl.col("begin_s").min(),
+        pl.col("end_s").max(),
         pl.col("gap_s").sum(),
         pl.min_horizontal("late_s", "gap_s").sum().alias("late_s"),
         pl.col("round_s").max(),

@@ -8,9 +8,11 @@ from typing import ClassVar, Self
 import polars as pl
 
 from analysis.findings.base import AuditFinding, AuditFindings, Severity
+from analysis.findings.cures.layer_cures import cure_middleware_cost
 from analysis.findings.evidence import AuditEvidence
 from analysis.findings.layers.layer_evidence import BASE, count_visits, join_inner_layers
 from analysis.findings.places import CodePlace
+from analysis.findings.remedies import Cure
 from analysis.stats import formats
 from scenarios.units import Second
 
@@ -35,6 +37,8 @@ class MiddlewareCost(AuditFinding):
 
     short: ClassVar[str] = "middleware uses CPU"
     clause: ClassVar[str] = "a middleware uses much CPU"
+    meaning: ClassVar[str] = "layers of `BaseHTTPMiddleware` use much of the CPU"
+    remedy: ClassVar[str] = "write them as pure ASGI middleware"
     requests: int = field(default=0)
     """That passed the layer, alone or not."""
     layers_share: float = field(default=0.0)
@@ -71,6 +75,9 @@ class MiddlewareCost(AuditFinding):
             requests=int(visits["visits"].sum()),
             layers_share=share,
         )
+
+    def propose_cure(self, evidence: AuditEvidence) -> Cure | str:
+        return cure_middleware_cost(self, evidence)
 
     @property
     def facts(self) -> str:

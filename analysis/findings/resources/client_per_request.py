@@ -1,4 +1,5 @@
-"""A client, or its TLS context, that is made anew for each request of a route."""
+"""A client, its TLS context, or a connection to a database, that is made anew for each request of a
+route."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,16 +9,20 @@ from typing import ClassVar, Self
 import polars as pl
 
 from analysis.findings.base import AuditFinding, AuditFindings, Severity
+from analysis.findings.cures.once_cures import cure_made_thing
 from analysis.findings.evidence import AuditEvidence
 from analysis.findings.places import BlockPlace, build_finder
+from analysis.findings.remedies import Cure
 from analysis.findings.resources.things_made import (
+    CONNECTIONS,
     ENDS,
+    TASK,
     THREADS,
     MadeThing,
     group_made,
-    measure_cpu_ms,
+    measure_spent_ms,
 )
-from analysis.findings.time_asked import count_requests, measure_share
+from analysis.findings.time_asked import count_most_at_once, count_requests, measure_share
 from analysis.stats import formats
 
 LEAST_REQUESTS, MOST_OF = 3, 0.5
@@ -26,13 +31,14 @@ DEAR_MS, DEAR_SHARE = 5.0, 0.01
 CHEAP_MS = 1.0
 """A context that takes less CPU than this has no trust anchors to load, and costs nothing else."""
 MANY_REQUESTS = 10
-TLS_CONTEXT = "TLS context"
+TLS_CONTEXT, TLS_MAKER = "TLS context", "create_default_context"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClientPerRequest(AuditFinding):
-    """seconds, median_ms, longest_ms: CPU of the thread that makes it. share: the same of the time
-    in which the route was asked. call: what is made.
+    """seconds, median_ms, longest_ms: CPU of the thread that makes it, and of a connection how long
+    the request waits for it. share: of that CPU, of the time in which the route was asked. call:
+    what is made.
 
     severity: `info` where it takes less than 5 ms and a hundredth of the time. confidence: `high`
     from ten requests on, with a line of the user's.
@@ -40,19 +46,23 @@ class ClientPerRequest(AuditFinding):
 
     short: ClassVar[str] = "client per request"
     clause: ClassVar[str] = "requests make their own clients"
+    meaning: ClassVar[str] = "a client or TLS context is made in each request"
+    remedy: ClassVar[str] = "make one at startup and share it"
     asked: int
     """Requests of the route."""
 
     @classmethod
     def find(cls, evidence: AuditEvidence) -> AuditFindings:
-        requests = count_requests(evidence)
-        found = group_made(evidence, ~pl.col("kind").is_in([*THREADS, *ENDS]))
+        requests, most_at_once = count_requests(evidence), count_most_at_once(evidence)
+        found = group_made(evidence, ~pl.col("kind").is_in([*THREADS, *ENDS, TASK]))
         return AuditFindings(
             findings=tuple(
                 cls.build(place, kind, things, asked, evidence)
                 for (place, kind), things in found.items()
                 for asked in [requests.get(place.route or "", 0)]
                 if is_made_anew(kind, things, asked)
+                # a pool that grows makes no more than are asked at once
+                if kind not in CONNECTIONS or len(things) > most_at_once
             )
         )
 
@@ -65,44 +75,51 @@ class ClientPerRequest(AuditFinding):
         asked: int,
         evidence: AuditEvidence,
     ) -> Self:
-        cpu_ms = measure_cpu_ms(things)
-        spent = [(each.at_s, each.cpu_s or 0.0) for each in things]
-        share = measure_share(spent, place.route, evidence)
-        is_sure = len(cpu_ms) >= MANY_REQUESTS and place.file is not None
+        spent_ms = measure_spent_ms(things)
+        spent = [(each.at_s, each.spent_s) for each in things]
+        is_awaited = kind in CONNECTIONS
+        share = None if is_awaited else measure_share(spent, place.route, evidence)
+        is_sure = len(spent_ms) >= MANY_REQUESTS and place.file is not None
         return cls(
-            severity=rate_severity(median(cpu_ms), share),
+            severity=rate_severity(median(spent_ms), share),
             confidence="high" if is_sure else "medium",
             **place.fields,
             call=kind,
             stack=build_finder(evidence).show_stack(things[0].located.stack),
-            cause="client",
-            count=len(cpu_ms),
-            seconds=sum(cpu_ms) / 1000,
-            median_ms=median(cpu_ms),
-            longest_ms=max(cpu_ms),
+            cause="connection" if is_awaited else "client",
+            count=len(spent_ms),
+            seconds=sum(spent_ms) / 1000,
+            median_ms=median(spent_ms),
+            longest_ms=max(spent_ms),
             share=share,
             asked=asked,
         )
 
+    def propose_cure(self, evidence: AuditEvidence) -> Cure | str:
+        maker = TLS_MAKER if self.call == TLS_CONTEXT else (self.call or "").rpartition(".")[2]
+        return cure_made_thing(self.place_fields, evidence, maker, self.median_ms)
+
     @property
     def facts(self) -> str:
-        count = self.count or 0
+        count, took = self.count or 0, formats.milliseconds(self.median_ms)
         each = "each request" if count >= self.asked else f"{count:,} of {self.asked:,} requests"
+        if self.call in CONNECTIONS:
+            return (
+                f"{self.call}() connects to the database in {each} of {self.route} and takes "
+                f"{took} ms (median). Take connections from a pool that is made at startup."
+            )
         subject = "A TLS context" if self.call == TLS_CONTEXT else f"{self.call}()"
-        said = (
-            f"{subject} is made in {each} of {self.route} and takes "
-            f"{formats.milliseconds(self.median_ms)} ms of CPU (median)."
-        )
+        said = f"{subject} is made in {each} of {self.route} and takes {took} ms of CPU (median)."
         if (self.median_ms or 0.0) < CHEAP_MS:
             said = f"{said} Each one has a connection pool of its own."
         return f"{said} Make one at startup and share it."
 
 
 def is_made_anew(kind: str, things: Sequence[MadeThing], asked: int) -> bool:
-    cpu_ms = measure_cpu_ms(things)
-    if kind == TLS_CONTEXT and median(cpu_ms) < CHEAP_MS:
+    spent_ms = measure_spent_ms(things)
+    if kind == TLS_CONTEXT and median(spent_ms) < CHEAP_MS:
         return False
-    return len(cpu_ms) >= max(LEAST_REQUESTS, MOST_OF * asked)
+    return len(spent_ms) >= max(LEAST_REQUESTS, MOST_OF * asked)
 
 
 def rate_severity(median_ms: float, share: float | None) -> Severity:

@@ -5,7 +5,13 @@ from typing import ClassVar
 
 from analysis.findings.base import AuditFinding, AuditFindings
 from analysis.findings.evidence import AuditEvidence
+from analysis.findings.remedies import Cure
 from records.audit import GIL_OPTION
+
+PARALLEL = "Without the option, threads run in parallel."
+SUPPORTED = (
+    "A version that supports running without the GIL leaves it off. If there is none, replace it."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,6 +21,8 @@ class GilReenabled(AuditFinding):
 
     short: ClassVar[str] = "GIL is on"
     clause: ClassVar[str] = "the GIL is on"
+    meaning: ClassVar[str] = "a free-threaded Python runs with its GIL on"
+    remedy: ClassVar[str] = "update the package that turned it on"
     python: str
     processes: int
 
@@ -38,6 +46,15 @@ class GilReenabled(AuditFinding):
                 for (python, module), count in found.items()
             )
         )
+
+    def propose_cure(self, evidence: AuditEvidence) -> Cure | str:
+        del evidence
+        if self.call is None:
+            return "Python did not say which module turned the GIL on."
+        if self.call == GIL_OPTION:
+            return Cure(None, None, (f"# {GIL_OPTION}",), (), PARALLEL)
+        package = self.call.partition(".")[0]
+        return Cure(None, None, (), (f"pip install --upgrade {package}",), SUPPORTED)
 
     @property
     def facts(self) -> str:

@@ -10,7 +10,9 @@ from typing import ClassVar
 import polars as pl
 
 from analysis.findings.base import AuditFinding, AuditFindings
+from analysis.findings.cures.pool_cures import propose_pool
 from analysis.findings.evidence import AuditEvidence
+from analysis.findings.remedies import Cure
 
 DEFAULT, FEWEST, MOST = 40, 4, 1_000
 """anyio's own size, and what is unusual: with fewer than 4 a few slow requests stop all `def` code,
@@ -25,6 +27,8 @@ class LimiterSize(AuditFinding):
 
     short: ClassVar[str] = "pool size"
     clause: ClassVar[str] = "a pool has an unusual size"
+    meaning: ClassVar[str] = "anyio's pool has an unusual size, or more tokens in use than it has"
+    remedy: ClassVar[str] = "choose a size for what the threads call"
     tokens: float | None
     """None where there is no limit."""
     borrowed: float
@@ -68,6 +72,11 @@ class LimiterSize(AuditFinding):
             tokens=None if tokens == inf else tokens,
             borrowed=borrowed,
         )
+
+    def propose_cure(self, evidence: AuditEvidence) -> Cure | str:
+        if self.cause == "exceeded":
+            return "Which code changes the size while tokens are in use is not known."
+        return propose_pool(evidence, DEFAULT, f"{DEFAULT} is anyio's own size.")
 
     @property
     def facts(self) -> str:

@@ -15,6 +15,16 @@ from scenarios.units import Second
 
 THREADS = ("thread", "executor thread")
 ENDS = tuple(f"{each} end" for each in THREADS)
+TASK = "background task"
+CONNECTIONS = frozenset(
+    {
+        "psycopg.connect",
+        "psycopg.AsyncConnection.connect",
+        "psycopg2.connect",
+        "asyncpg.connect",
+        "pymysql.connect",
+    }
+)
 """Kinds of rows; every other kind is a TLS context or a client."""
 Visit = tuple[int, int]
 """The process and the request's number in it."""
@@ -31,6 +41,11 @@ class MadeThing:
     took_s: Second | None
     cpu_s: Second | None
     located: LocatedStack
+
+    @property
+    def spent_s(self) -> Second:
+        """A client takes CPU; a connection is waited for."""
+        return (self.took_s if self.kind in CONNECTIONS else self.cpu_s) or 0.0
 
     @classmethod
     def from_row(cls, row: Mapping[str, object], finder: PlaceFinder) -> Self | None:
@@ -66,9 +81,9 @@ def group_made(
     return found
 
 
-def measure_cpu_ms(things: Iterable[MadeThing]) -> list[float]:
+def measure_spent_ms(things: Iterable[MadeThing]) -> list[float]:
     """Of each request that made some."""
     found: dict[Visit, float] = defaultdict(float)
     for each in things:
-        found[each.visit] += 1000 * (each.cpu_s or 0.0)
+        found[each.visit] += 1000 * each.spent_s
     return list(found.values())

@@ -3,14 +3,17 @@
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 import polars as pl
 
 from analysis.findings.base import AuditFinding, AuditFindings
+from analysis.findings.cures.code_sites import find_site
+from analysis.findings.cures.once_cures import cure_made_thing
 from analysis.findings.evidence import AuditEvidence
 from analysis.findings.places import BlockPlace, build_finder
+from analysis.findings.remedies import Cure
 from analysis.findings.resources.things_made import ENDS, THREADS, MadeThing, Visit, group_made
 from scenarios.units import Second
 
@@ -27,6 +30,8 @@ STEADY = 0.5
 the number has stopped growing."""
 GRAVE_THREADS = 100
 SAME_S = 1e-6
+END = "# end the thread with its request, or start one at startup that works for all"
+END_REASON = "Each request leaves a thread behind, with its stack and what it refers to."
 CALLS = {THREADS[0]: "threading.Thread", THREADS[1]: "ThreadPoolExecutor"}
 
 
@@ -37,6 +42,8 @@ class ThreadGrowth(AuditFinding):
 
     short: ClassVar[str] = "threads grow"
     clause: ClassVar[str] = "the number of threads grows"
+    meaning: ClassVar[str] = "requests start threads that do not end"
+    remedy: ClassVar[str] = "end each thread with its request, or share one executor"
     threads: int
     """That still ran when the load ended."""
     before: int | None = None
@@ -78,6 +85,14 @@ class ThreadGrowth(AuditFinding):
             before=before,
             after=after,
         )
+
+    def propose_cure(self, evidence: AuditEvidence) -> Cure | str:
+        if self.call == CALLS[THREADS[1]]:
+            cure = cure_made_thing(self.place_fields, evidence, self.call, None)
+            return replace(cure, rule=None)
+        site = find_site(evidence, self.file, self.line, self.function)
+        comment = f"{site.indent if site else ''}{END}"
+        return Cure(self.file, self.line, (), (comment,), END_REASON)
 
     def is_contradicted(self) -> bool:
         """The number of live threads does not show it."""

@@ -2,19 +2,23 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 from analysis.findings.base import AuditFinding, AuditFindings, Notice, Severity
 from analysis.findings.blocks.attribution import attribute_blocks
 from analysis.findings.blocks.shares import sum_by_stretch
+from analysis.findings.cures.block_cures import cure_blocked_place
+from analysis.findings.cures.server_cures import propose_option
 from analysis.findings.evidence import AuditEvidence
 from analysis.findings.places import BlockPlace
+from analysis.findings.remedies import Cure
 from analysis.findings.spans import Span, intersect, measure, meets, merge, subtract
 from analysis.stats import formats
 from records.server import QueueStretch
 from scenarios.units import Second
 
+LONGER = "net.core.somaxconn must be as large."
 LONG_S = 1.0
 """A shorter wait is part of what the block itself costs: LOOP_BLOCKED says it."""
 NEAR_S = 0.5
@@ -44,6 +48,8 @@ class AcceptQueue(AuditFinding):
 
     short: ClassVar[str] = "waits to be accepted"
     clause: ClassVar[str] = "connections wait to be accepted"
+    meaning: ClassVar[str] = "connections wait, or are dropped, before the server takes them"
+    remedy: ClassVar[str] = "remove the blocking call; if no loop is blocked, raise `--backlog`"
     dropped: int
     backlog: int | None
 
@@ -76,6 +82,14 @@ class AcceptQueue(AuditFinding):
             dropped=server.dropped,
             backlog=server.backlog,
         )
+
+    def propose_cure(self, evidence: AuditEvidence) -> Cure | str:
+        if self.cause == "blocked":
+            cure = cure_blocked_place(self, evidence)
+            return cure if isinstance(cure, str) else replace(cure, rule="one-blocks-all")
+        if self.backlog is None:
+            return "The size of its queue is not known."
+        return propose_option(evidence, "--backlog", 2 * self.backlog, LONGER)
 
     @property
     def facts(self) -> str:

@@ -7,7 +7,13 @@ from typing import ClassVar, Self
 import polars as pl
 
 from analysis.findings.base import AuditFinding, AuditFindings, Notice, Severity
+from analysis.findings.cures.server_cures import (
+    count_connections,
+    propose_option,
+    round_up,
+)
 from analysis.findings.evidence import AuditEvidence
+from analysis.findings.remedies import Cure
 from analysis.findings.server.lost_requests import (
     CLOSED,
     SEEN_S,
@@ -42,6 +48,8 @@ class RefusedRequests(AuditFinding):
 
     short: ClassVar[str] = "requests refused"
     clause: ClassVar[str] = "the server refuses requests"
+    meaning: ClassVar[str] = "the server answers 503 by its limit, without your app"
+    remedy: ClassVar[str] = "raise `--limit-concurrency` above the number of open connections"
     limit: int | None
 
     @classmethod
@@ -69,6 +77,11 @@ class RefusedRequests(AuditFinding):
             share=share,
             limit=evidence.record.server.settings.limit_concurrency,
         )
+
+    def propose_cure(self, evidence: AuditEvidence) -> Cure | str:
+        connections = count_connections(evidence)
+        reason = f"Clients kept up to {connections:,} connections open: the limit must be larger."
+        return propose_option(evidence, "--limit-concurrency", round_up(2 * connections), reason)
 
     @property
     def facts(self) -> str:

@@ -11,13 +11,16 @@ from analysis.findings.base import AuditFinding, AuditFindings, Notice
 from analysis.findings.blocks.attribution import attribute_blocks
 from analysis.findings.blocks.calls import name_call
 from analysis.findings.blocks.shares import StretchShare, choose_heaviest, sum_by_stretch
+from analysis.findings.cures.block_cures import cure_blocked_place
 from analysis.findings.evidence import AuditEvidence, Stretch
 from analysis.findings.places import BlockPlace
+from analysis.findings.remedies import Cure
 from analysis.findings.server.lost_requests import SEEN_S, list_lost_by_ends
 from analysis.stats import formats
 from records.server import EndReason, ServerSettings, WorkerEnd
 from scenarios.units import Second
 
+NO_BLOCK = "No block of the event loop explains it: read the server's log."
 EXPLAINS = 0.8
 """Of the seconds without a heartbeat that the kill needs: blocks are known within some 0.25 s."""
 ENDED: Mapping[EndReason, str] = {
@@ -50,6 +53,8 @@ class WorkerKilled(AuditFinding):
 
     short: ClassVar[str] = "worker lost"
     clause: ClassVar[str] = "workers are killed or crash"
+    meaning: ClassVar[str] = "the server killed a worker, or a worker crashed"
+    remedy: ClassVar[str] = "remove the block; a longer timeout only stops the kills"
     kills: int
     blocked_s: Second = 0.0
     detail: str = ""
@@ -94,6 +99,13 @@ class WorkerKilled(AuditFinding):
             memory_mb=measure_memory_mb(ends, evidence),
             settings=evidence.record.server.settings,
         )
+
+    def propose_cure(self, evidence: AuditEvidence) -> Cure | str:
+        """Of the block that it was killed for."""
+        if self.cause != "timeout":
+            return NO_BLOCK
+        cure = cure_blocked_place(self, evidence)
+        return cure if isinstance(cure, str) else replace(cure, rule="gunicorn-timeout")
 
     @property
     def facts(self) -> str:

@@ -14,4 +14,9 @@ class ExecutorWait(QueueWait):
 
     short: ClassVar[str] = "waits for an executor"
     clause: ClassVar[str] = "requests wait for a thread of an executor"
+    meaning: ClassVar[str] = (
+        "requests wait for asyncio's default executor, an executor of your own, or asgiref's one "
+        "thread"
+    )
+    remedy: ClassVar[str] = "give slow work an executor of its own"
     QUEUES: ClassVar[str] = EXECUTORS

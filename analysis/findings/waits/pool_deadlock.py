@@ -14,8 +14,10 @@ from analysis.findings.base import (
     ShownFrame,
     TokenHolder,
 )
+from analysis.findings.cures.pool_cures import cure_deadlock
 from analysis.findings.evidence import AuditEvidence
 from analysis.findings.places import PlaceFinder, build_finder
+from analysis.findings.remedies import Cure
 from analysis.findings.spans import Span
 from analysis.findings.waits.deadlocks import HANDED_OVER, Deadlock, Resource, find_deadlocks
 from analysis.findings.waits.queue_names import name_resource
@@ -42,6 +44,14 @@ class PoolDeadlock(AuditFinding):
 
     short: ClassVar[str] = "pool deadlock"
     clause: ClassVar[str] = "threads and requests wait for each other"
+    meaning: ClassVar[str] = (
+        "the threads wait for a connection or a lock, and the requests that have it wait for a "
+        "thread"
+    )
+    remedy: ClassVar[str] = (
+        "make the pool of connections as large as the pool of threads, or release a connection "
+        "before the request needs another thread"
+    )
 
     severity: Severity = "error"
     cause: str | None = "deadlock"
@@ -93,6 +103,9 @@ class PoolDeadlock(AuditFinding):
             lasted_s=longest.lasted_s,
             times=len(found),
         )
+
+    def propose_cure(self, evidence: AuditEvidence) -> Cure | str:
+        return cure_deadlock(self, evidence, self.pool_name, self.call in HANDED_OVER)
 
     @property
     def pool(self) -> str:

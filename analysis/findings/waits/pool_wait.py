@@ -12,4 +12,11 @@ class PoolWait(QueueWait):
 
     short: ClassVar[str] = "waits for a thread"
     clause: ClassVar[str] = "requests wait for a thread or a limiter"
+    meaning: ClassVar[str] = (
+        "requests wait for one of anyio's threads (40 by default), or for another limiter"
+    )
+    remedy: ClassVar[str] = (
+        "make the code that keeps the threads faster or asynchronous; more threads help only if "
+        "what they call can serve more at once"
+    )
     QUEUES: ClassVar[str] = r"^(anyio$|limiter)"

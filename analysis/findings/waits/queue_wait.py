@@ -10,7 +10,9 @@ import polars as pl
 
 from analysis.findings.base import AuditFinding, AuditFindings, Confidence, Severity, TokenHolder
 from analysis.findings.code_texts import parse_stack
+from analysis.findings.cures.pool_cures import AskedQueue, cure_queue
 from analysis.findings.evidence import AuditEvidence
+from analysis.findings.remedies import Cure
 from analysis.findings.severity import GRAVE_MS, SMALL_MS, rate_harm
 from analysis.findings.waits.queue_names import QueueName, find_setter, name_queue
 from analysis.findings.waits.wait_sites import WaitSite, find_wait_sites
@@ -24,6 +26,7 @@ request, hurts nobody: a full pool is no fault by itself."""
 SURE_SHARE, DOUBTED_SHARE = 0.8, 0.5
 """Of the queue's tokens: how many are known to be in use while others wait."""
 LOWER: Mapping[Severity, Severity] = {"error": "warning", "warning": "info", "info": "info"}
+IDLE = "Most of its threads are not known to be in use: a larger pool may change nothing."
 NOTED_PART = 0.1
 """Of the wait for a token: a shorter time until the work then begins is not worth a sentence."""
 PURPOSES: Mapping[str, str] = {
@@ -104,6 +107,13 @@ class QueueWait(AuditFinding, ABC):
             loop_ms=1000 * site.loop_s,
             is_after=site.is_after,
         )
+
+    def propose_cure(self, evidence: AuditEvidence) -> Cure | str:
+        if self.capacity and self.in_use < DOUBTED_SHARE * self.capacity:
+            return (
+                "Most of its threads are not known to be in use: a larger pool may change nothing."
+            )
+        return cure_queue(self, evidence, AskedQueue(self.queue, self.queue_name, self.capacity))
 
     @property
     def queue_name(self) -> QueueName:

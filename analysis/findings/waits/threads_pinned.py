@@ -9,7 +9,9 @@ import polars as pl
 
 from analysis.findings.base import AuditFinding, AuditFindings, Victim
 from analysis.findings.blocks.victims import LEAST_S, find_requests_in_flight, locate_requests
+from analysis.findings.cures.def_cures import cure_pinning_def
 from analysis.findings.evidence import AuditEvidence
+from analysis.findings.remedies import Cure, CureRule
 from analysis.findings.waits.blamed_loops import QUEUE
 from analysis.findings.waits.handover_evidence import PLACE, locate_handovers
 from analysis.findings.waits.queue_names import name_queue
@@ -68,6 +70,10 @@ class ThreadsPinned(AuditFinding):
 
     short: ClassVar[str] = "keeps threads"
     clause: ClassVar[str] = "code keeps threads from others"
+    meaning: ClassVar[str] = (
+        "a stream, a background task, a websocket or a start-up call keeps threads for long"
+    )
+    remedy: ClassVar[str] = "make it asynchronous, or run it in a thread outside the pool"
     queue: str
     capacity: float
 
@@ -110,6 +116,10 @@ class ThreadsPinned(AuditFinding):
             queue=first["queue"],
             capacity=capacity,
         )
+
+    def propose_cure(self, evidence: AuditEvidence) -> Cure | str:
+        rule: CureRule = "background" if self.phase == "background" else "small-costs"
+        return cure_pinning_def(self, evidence, CURES.get(self.phase or "", CURE), rule)
 
     @property
     def facts(self) -> str:

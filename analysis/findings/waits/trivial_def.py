@@ -9,7 +9,9 @@ import polars as pl
 
 from analysis.findings.base import AuditFinding, AuditFindings
 from analysis.findings.blocks.loop_delays import LoopDelays
+from analysis.findings.cures.def_cures import cure_trivial_def
 from analysis.findings.evidence import AuditEvidence
+from analysis.findings.remedies import Cure, CureRule
 from analysis.findings.waits.handover_evidence import locate_handovers
 from analysis.findings.waits.wait_sites import LEAST_S
 from analysis.stats import formats
@@ -43,6 +45,10 @@ class TrivialDef(AuditFinding):
 
     short: ClassVar[str] = "needs no thread"
     clause: ClassVar[str] = "`def` code needs no thread"
+    meaning: ClassVar[str] = "a `def` that does next to nothing takes a thread"
+    remedy: ClassVar[str] = (
+        "write it as `async def`, unless it waits for a file, a lock or the network"
+    )
     work_us: float
     longest_work_ms: float
     waited_s: Second
@@ -85,6 +91,10 @@ class TrivialDef(AuditFinding):
             longest_work_ms=1000 * float(calls["worked_s"].to_numpy().max()),
             waited_s=waited_s,
         )
+
+    def propose_cure(self, evidence: AuditEvidence) -> Cure | str:
+        rule: CureRule = "depends" if self.phase == "dependency" else "health"
+        return cure_trivial_def(self, evidence, rule)
 
     @property
     def facts(self) -> str:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic, thread_time
 
-WAY_S = 0.05
+WAY_S, LEAST_S = 0.05, 0.001
 SIZE = 1 << 22
 """Some 80,000 entries: an hour of work that takes tens of milliseconds each."""
 
@@ -56,10 +56,11 @@ def measure(label: str) -> Iterator[None]:
 
 
 def note_wait(label: str, asked_s: float) -> None:
-    """What was asked for at that time.monotonic() is there now. A shorter time is the way to a
-    thread that is free, over a loop that is busy."""
-    if monotonic() - asked_s >= WAY_S:
-        TIMES.note(label, asked_s, thread_time())
+    """What was asked for at that time.monotonic() is there now. A short time may be a wait, or the
+    way to a thread that is free, over a loop that is busy: it has a label of its own."""
+    waited_s = monotonic() - asked_s
+    if waited_s >= LEAST_S:
+        TIMES.note(label if waited_s >= WAY_S else f"{label}-briefly", asked_s, thread_time())
 
 
 def note_run(label: str) -> None:

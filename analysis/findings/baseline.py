@@ -1,0 +1,86 @@
+"""Findings that are known already: the findings.json of an earlier audit."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from analysis.findings.base import AuditFinding
+from analysis.findings.judge import SCHEMA
+from analysis.findings.recognition import FindingSite, group_by_site
+from scenarios.errors import UserError
+
+MOST_BYTES = 50_000_000
+"""Of the file: a thousand times what an audit of a large service writes."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownFinding:
+    """What is read of a finding in the file."""
+
+    code: str
+    route: str | None = None
+    phase: str | None = None
+    file: str | None = None
+    function: str | None = None
+    call: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KnownAudit:
+    """A file."""
+
+    findings: tuple[KnownFinding, ...] = ()
+    schema: int = 0
+
+    def recall(self, site: FindingSite) -> list[KnownFinding]:
+        return [each for each in self.findings if FindingSite.locate(each).matches(site)]
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """What one of several audits has is known: some findings come and go."""
+
+    audits: tuple[KnownAudit, ...] = ()
+
+    def find_new(self, found: Sequence[AuditFinding]) -> tuple[AuditFinding, ...]:
+        """found: the worst first. One is known where an audit has one of the same site. Of several
+        in one site, those are new that are more than in any audit and in a call that is in none."""
+        new: list[AuditFinding] = []
+        for site, mine in group_by_site(found).items():
+            known = [audit.recall(site) for audit in self.audits]
+            calls = {each.call for audit in known for each in audit}
+            more = len(mine) - max(map(len, known), default=0)
+            new += [each for each in mine if each.call not in calls][: max(0, more)]
+        return tuple(each for each in found if each in new)
+
+
+READER = TypeAdapter(KnownAudit)
+
+
+def read_baseline(paths: Sequence[Path]) -> Baseline:
+    """Raises UserError."""
+    return Baseline(tuple(map(read_known_audit, paths)))
+
+
+def read_known_audit(path: Path) -> KnownAudit:
+    """Raises UserError."""
+    try:
+        if path.is_file() and path.stat().st_size > MOST_BYTES:
+            raise UserError(f"--baseline {path}: larger than 50 MB; give an audit's findings.json")
+        audit = READER.validate_json(path.read_bytes())
+    except IsADirectoryError:
+        raise UserError(f"--baseline {path}: a folder; give the findings.json in it") from None
+    except OSError as error:
+        raise UserError(f"--baseline {path}: it can't be read: {error.strerror}") from error
+    except ValidationError as error:
+        raise build_damage_error(path, str(error.errors()[0]["msg"])) from error
+    if audit.schema != SCHEMA:
+        raise build_damage_error(path, f"its schema is not {SCHEMA}")
+    return audit
+
+
+def build_damage_error(path: Path, reason: str) -> UserError:
+    reason = " ".join(reason.split())
+    return UserError(f"--baseline {path}: no findings.json of an audit ({reason})")

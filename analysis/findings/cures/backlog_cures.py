@@ -1,0 +1,43 @@
+"""What takes work after the answer out of the web process."""
+
+import ast
+from dataclasses import replace
+
+from analysis.findings.base import AuditFinding
+from analysis.findings.cures.code_sites import read_source
+from analysis.findings.evidence import AuditEvidence
+from analysis.findings.remedies import Cure
+from analysis.findings.source_code import ParsedSource, get_last_name
+
+QUEUE = "# put it into a queue of jobs, whose workers are outside the web process"
+REASON = (
+    "A queue keeps what is not done yet, and has as many workers as the work needs. Background "
+    "tasks have no limit: what begins faster than it ends uses up threads and memory."
+)
+
+
+def cure_backlog(finding: AuditFinding, evidence: AuditEvidence) -> Cure:
+    """Where the task is added, if that is known; else at its code."""
+    cure = Cure(finding.file, finding.line, (), (QUEUE,), REASON, "background")
+    source = read_source(evidence, finding.file)
+    added = find_added(source, finding.function) if source else None
+    if source is None or added is None:
+        return cure
+    text = source.lines[added.lineno - 1]
+    indent = text[: len(text) - len(text.lstrip())]
+    return replace(cure, line=added.lineno, before=(text,), after=(f"{indent}{QUEUE}",))
+
+
+def find_added(source: ParsedSource, function: str | None) -> ast.stmt | None:
+    """The only statement that adds this function as a task, where it is one line."""
+    found = [
+        each
+        for each in ast.walk(source.tree)
+        if isinstance(each, ast.Expr)
+        and isinstance(each.value, ast.Call)
+        and get_last_name(each.value.func) == "add_task"
+        and each.value.args
+        and get_last_name(each.value.args[0]) == function
+    ]
+    is_sure = len(found) == 1 and found[0].lineno == found[0].end_lineno
+    return found[0] if is_sure else None

@@ -1,0 +1,143 @@
+"""What takes a block off the event loop: the call's awaitable twin, a thread, or a process."""
+
+from dataclasses import replace
+
+from analysis.findings.base import AuditFinding
+from analysis.findings.blocks.attribution import attribute_blocks
+from analysis.findings.blocks.causes import DOUBTED
+from analysis.findings.cures.blocked_code import BlockedCode
+from analysis.findings.cures.code_sites import find_site
+from analysis.findings.cures.edits import (
+    LineEdit,
+    choose_expression,
+    edit_def,
+    replace_text,
+    spell,
+    write_thread_call,
+)
+from analysis.findings.cures.find_awaiting import AwaitingSite, find_awaiting_site
+from analysis.findings.cures.once_cures import cure_made_thing
+from analysis.findings.cures.place_edit import place_comment, place_edit
+from analysis.findings.cures.process_cures import cure_with_process
+from analysis.findings.cures.twins import ASYNC_LIBRARIES
+from analysis.findings.cures.write_file import write_file
+from analysis.findings.cures.write_twin import write_twin
+from analysis.findings.evidence import AuditEvidence
+from analysis.findings.places import build_finder
+from analysis.findings.remedies import Cure
+from analysis.stats import formats
+
+STARTUP = "It blocks at startup, before any request waits."
+NO_CAUSE = "Its cause is not known, so no change is known to help."
+NO_LINE = "No line of the app's own code is known."
+NO_FRAME = "A library does this for the route by itself; no line of the app's own code calls it."
+STARTS = "threading.start"
+START_ONCE = "start one thread at startup, and give it the work of all requests"
+STARTED = "To start a thread waits until it runs: one that is there already needs no such wait."
+MADE_ONCE = "ssl.create_default_context"
+FREEZE = ("# at the end of the app's startup:", "gc.collect()", "gc.freeze()")
+FROZEN = (
+    "Later collections then leave out what was made at startup. It helps where most of the objects "
+    "are made there; otherwise make fewer."
+)
+FRAMEWORK_CALLS = (
+    "The framework calls this function on the event loop and cannot await it. Do this work in an "
+    "`async def` endpoint or dependency, where it can be awaited, and pass the result on."
+)
+UNREAD = "The source is not there, or was changed after the service had started."
+IN_THREADS = "The file is opened, used and closed in threads, one hand-over each."
+SQLITE = "A connection of sqlite3 made in another thread needs check_same_thread=False."
+GOES_ON = "and the event loop goes on meanwhile."
+
+
+def cure_blocked_place(finding: AuditFinding, evidence: AuditEvidence) -> Cure | str:
+    """Of a finding whose place blocks the loop, by the evidence of its blocks."""
+    for place, shares in attribute_blocks(evidence).sites.items():
+        if place.fields == finding.place_fields:
+            code = BlockedCode.from_shares(place, shares, build_finder(evidence))
+            return cure_block(code, evidence)
+    return NO_LINE
+
+
+def cure_block(code: BlockedCode, evidence: AuditEvidence) -> Cure | str:
+    if code.place.phase == "startup":
+        return STARTUP
+    if code.cause == "gc":
+        return Cure(None, None, (), FREEZE, FROZEN, saves_ms=code.block_ms)
+    if code.cause not in ("wait", "compute", "gil"):
+        return NO_CAUSE
+    if code.place.file is None:
+        return NO_LINE
+    if code.own_index is None:
+        return NO_FRAME
+    if code.call == MADE_ONCE or code.makes_client:
+        maker = MADE_ONCE.rpartition(".")[2] if code.call == MADE_ONCE else None
+        return cure_made_thing(code.place.fields, evidence, maker, code.block_ms)
+    if code.call == STARTS:
+        site = find_site(evidence, code.place.file, code.place.line, code.place.function)
+        return place_comment(code, site, START_ONCE, STARTED, None)
+    if code.cause == "wait" or (code.cause == "compute" and code.unseen_share < DOUBTED):
+        return cure_with_thread(code, evidence)
+    return cure_with_process(code, evidence)
+
+
+def cure_with_thread(code: BlockedCode, evidence: AuditEvidence) -> Cure | str:
+    found = find_awaiting_site(code, evidence)
+    if found is None:
+        return cure_from_afar(code, evidence)
+    can_be_def = found.can_be_def(code.place)
+    trial = f"offload={code.place.route}" if can_be_def and code.place.route else None
+    twin = write_twin(found) if code.cause == "wait" else None
+    if twin is not None:
+        cure = place_edit(code, found.site, twin.edit, twin.reason, "one-blocks-all")
+        return replace(cure, trial=trial, costs_ms=0.0)
+    hop_ms = evidence.record.hop_ms
+    if hop_ms is not None and hop_ms >= code.block_ms:
+        return (
+            f"It blocks for {formats.milliseconds(code.block_ms)} ms a request (median); to hand "
+            f"it to a thread takes {formats.milliseconds(hop_ms)} ms on this machine."
+        )
+    file = write_file(found) if code.cause == "wait" and not can_be_def else None
+    if file is not None and file.hops * (hop_ms or 0.0) < code.block_ms:
+        cure = place_edit(code, found.site, file.edit, IN_THREADS, "offload")
+        return replace(cure, costs_ms=hop_ms and file.hops * hop_ms)
+    edit, reason = edit_for_thread(found, can_be_def, evidence)
+    library = ASYNC_LIBRARIES.get(code.package)
+    if library is not None and code.cause == "wait":
+        reason = f"{reason} {library} can be awaited instead."
+    if "sqlite3" in found.site.source.imports.values():
+        reason = f"{reason} {SQLITE}"
+    cure = place_edit(code, found.site, edit, reason, "offload")
+    return replace(cure, trial=trial, costs_ms=hop_ms)
+
+
+def edit_for_thread(
+    found: AwaitingSite, can_be_def: bool, evidence: AuditEvidence
+) -> tuple[LineEdit, str]:
+    """The whole function where it awaits nothing; else the call."""
+    site, function = found.site, found.site.function
+    if can_be_def and function is not None and (edit := edit_def(site.source, function)):
+        awaits_nothing = f"{function.name}() awaits nothing"
+        return edit, f"{awaits_nothing}: as a `def` it runs in a thread, {GOES_ON}"
+    has_anyio = any("anyio" in each.versions for each in evidence.record.processes)
+    full = "anyio.to_thread.run_sync" if has_anyio else "asyncio.to_thread"
+    runner, missing = spell(site.source, full)
+    node = choose_expression(site, found.callee)
+    if node is not None and not site.is_repeated:
+        text = write_thread_call(site.source, node, runner)
+        if edit := replace_text(site.source, node, text):
+            return replace(edit, missing=missing), f"It then runs in a thread, {GOES_ON}"
+    text = f"# move this into a function of its own, and: await {runner}(that_function)"
+    reason = "All of it then runs in a thread, with one hand-over."
+    return LineEdit(site.line, (), (site.indent + text,), missing), reason
+
+
+def cure_from_afar(code: BlockedCode, evidence: AuditEvidence) -> Cure:
+    """Where no line is known in which the work can be awaited."""
+    place = code.place
+    site = find_site(evidence, place.file, place.line, place.function)
+    if site is not None:
+        text = "do this before, in a coroutine that awaits it"
+        return place_comment(code, site, text, FRAMEWORK_CALLS, "one-blocks-all")
+    text = "await an asynchronous call here, or hand it to a thread"
+    return place_comment(code, None, text, UNREAD, "offload")

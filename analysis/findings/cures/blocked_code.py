@@ -1,0 +1,95 @@
+"""Code that blocks the event loop, as far as its cure asks for it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Self
+
+from analysis.findings.base import ShownFrame
+from analysis.findings.blocks.calls import name_call
+from analysis.findings.blocks.causes import Cause
+from analysis.findings.blocks.shares import (
+    StretchShare,
+    choose_cause,
+    choose_heaviest,
+    show_stack,
+    sum_by_request,
+    sum_by_stretch,
+)
+from analysis.findings.places import BlockPlace, PlaceFinder, shorten_function
+
+MAKE_TLS = ("create_default_context", "create_ssl_context")
+
+
+@dataclass(frozen=True, slots=True)
+class BlockedCode:
+    """stack: innermost first. block_ms: in one request, the median. unseen_share: of the time, in
+    which no other thread got the GIL."""
+
+    place: BlockPlace
+    stack: Sequence[ShownFrame]
+    cause: Cause
+    call: str | None
+    block_ms: float
+    unseen_share: float
+
+    @classmethod
+    def from_shares(
+        cls, place: BlockPlace, shares: Sequence[StretchShare], finder: PlaceFinder
+    ) -> Self:
+        cause = choose_cause(shares)
+        stretches = [each for each, _ in sum_by_stretch(shares)]
+        length_s = sum(each.clocks.length_s for each in stretches)
+        unseen_s = sum(each.clocks.unseen_s or 0.0 for each in stretches)
+        return cls(
+            place=place,
+            stack=show_stack(shares, finder),
+            cause=cause,
+            call=choose_heaviest((name_call(each.located, cause), each.seconds) for each in shares),
+            block_ms=1000 * median(sum_by_request(shares).values()),
+            unseen_share=unseen_s / length_s if length_s else 0.0,
+        )
+
+    @property
+    def own_index(self) -> int | None:
+        """Of the place's frame; None where the stack is another one's."""
+        for index, frame in enumerate(self.stack):
+            if (frame.file, shorten_function(frame.function)) == (
+                self.place.file,
+                self.place.function,
+            ):
+                return index
+        return None
+
+    @property
+    def callee(self) -> ShownFrame | None:
+        """What the place's line calls; None of code in C."""
+        index = self.own_index
+        return self.stack[index - 1] if index else None
+
+    @property
+    def callee_name(self) -> str | None:
+        return shorten_name(self.callee.function) if self.callee else None
+
+    @property
+    def callers(self) -> Sequence[ShownFrame]:
+        """Around the place, innermost first."""
+        index = self.own_index
+        return () if index is None else self.stack[index + 1 :]
+
+    @property
+    def makes_client(self) -> bool:
+        """Whether a TLS context is made below the place, as each client does that is made."""
+        inner = self.stack[: self.own_index or 0]
+        return any(shorten_name(each.function) in MAKE_TLS for each in inner)
+
+    @property
+    def package(self) -> str:
+        """Of the call that blocks."""
+        module = self.callee.module if self.callee else self.call or ""
+        return module.partition(".")[0]
+
+
+def shorten_name(name: str) -> str:
+    """Without its class and the functions around it."""
+    return name.rpartition(".")[2]

@@ -1,0 +1,140 @@
+"""A line of the user's source, and the function and the statement that it is in."""
+
+import ast
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from analysis.findings.evidence import AuditEvidence
+from analysis.findings.places import EXPRESSIONS
+from analysis.findings.source_code import ParsedSource, parse_source
+
+CodeFunction = ast.FunctionDef | ast.AsyncFunctionDef
+SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
+AWAITS = (ast.Await, ast.AsyncFor, ast.AsyncWith)
+YIELDS = (ast.Yield, ast.YieldFrom)
+
+
+@dataclass(frozen=True, slots=True)
+class CodeSite:
+    """file: as the finding names it. function: the innermost around the line."""
+
+    file: str
+    line: int
+    source: ParsedSource
+    statement: ast.stmt
+    function: CodeFunction | None
+
+    @property
+    def is_async(self) -> bool:
+        return isinstance(self.function, ast.AsyncFunctionDef)
+
+    @property
+    def indent(self) -> str:
+        text = self.source.lines[self.statement.lineno - 1]
+        return text[: len(text) - len(text.lstrip())]
+
+    @property
+    def is_repeated(self) -> bool:
+        """Whether the statement stands in a loop of its function."""
+        if self.function is None:
+            return False
+        around = list(descend(self.function.body, self.line))
+        loops = ast.For | ast.AsyncFor | ast.While
+        return any(isinstance(each, loops) for each in around if each is not self.statement)
+
+
+def find_site(
+    evidence: AuditEvidence, file: str | None, line: int | None, function: str | None = None
+) -> CodeSite | None:
+    """None where the source is not there, is younger than the audit, has other code there, or
+    several statements in the line.
+
+    function: as the finding names it, which must be around the line.
+    """
+    source = read_source(evidence, file)
+    if source is None or file is None or line is None:
+        return None
+    around = list(descend(source.tree.body, line))
+    if sum(find_header_end(each) >= line for each in around) != 1:
+        return None
+    functions = [each for each in around if isinstance(each, CodeFunction)]
+    inner = functions[-1] if functions else None
+    name = (function or "").rpartition(".")[2]
+    if name and name not in EXPRESSIONS and (inner is None or inner.name != name):
+        return None
+    return CodeSite(file, line, source, around[-1], inner)
+
+
+def read_source(evidence: AuditEvidence, file: str | None) -> ParsedSource | None:
+    """None where it cannot be read, or was written after the service had started: its lines may
+    be others than those that ran."""
+    folder = evidence.record.folder
+    if not folder or file is None:
+        return None
+    path = Path(folder) / file
+    started = datetime.fromisoformat(evidence.record.started_utc).timestamp()
+    try:
+        if path.stat().st_mtime > started:
+            return None
+    except OSError:
+        return None
+    return parse_source(str(path))
+
+
+def descend(body: Sequence[ast.stmt], line: int) -> Iterator[ast.stmt]:
+    """Statements around the line, the outermost first."""
+    for each in body:
+        if find_first_line(each) <= line <= (each.end_lineno or each.lineno):
+            yield each
+            for inner in list_bodies(each):
+                yield from descend(inner, line)
+
+
+def find_first_line(node: ast.stmt) -> int:
+    """With decorators: the interpreter counts them to the function."""
+    if not isinstance(node, CodeFunction | ast.ClassDef) or not node.decorator_list:
+        return node.lineno
+    return node.decorator_list[0].lineno
+
+
+def find_header_end(node: ast.stmt) -> int:
+    """The last line before its body; of a simple statement, its last one."""
+    if not any(list_bodies(node)):
+        return node.end_lineno or node.lineno
+    parts = (each for part in list_header(node) for each in ast.walk(part))
+    return max([node.lineno, *(getattr(each, "end_lineno", 0) for each in parts)])
+
+
+def list_bodies(node: ast.stmt) -> Iterator[Sequence[ast.stmt]]:
+    for name in ("body", "orelse", "finalbody"):
+        yield getattr(node, name, ())
+    for name in ("handlers", "cases"):
+        yield from (each.body for each in getattr(node, name, ()))
+
+
+def list_header(node: ast.stmt) -> Iterator[ast.AST]:
+    """The parts of a statement that are not statements of its body."""
+    bodies = {id(each) for body in list_bodies(node) for each in body}
+    for child in ast.iter_child_nodes(node):
+        if id(child) not in bodies and not isinstance(child, ast.excepthandler | ast.match_case):
+            yield child
+
+
+def walk_own(function: CodeFunction) -> Iterator[ast.AST]:
+    """Its nodes, without those of functions and classes inside of it."""
+    pending: list[ast.AST] = list(function.body)
+    while pending:
+        node = pending.pop()
+        yield node
+        if not isinstance(node, SCOPES):
+            pending += ast.iter_child_nodes(node)
+
+
+def has_await(function: CodeFunction) -> bool:
+    """Whether it awaits anything, asynchronous comprehensions included."""
+    return any(
+        isinstance(each, AWAITS) or (isinstance(each, ast.comprehension) and bool(each.is_async))
+        for each in walk_own(function)
+    )

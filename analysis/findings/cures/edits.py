@@ -1,0 +1,177 @@
+"""Edits of source lines, as text."""
+
+import ast
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from analysis.findings.cures.code_sites import SCOPES, CodeFunction, CodeSite, list_header
+from analysis.findings.source_code import ParsedSource, get_last_name, is_quick, split_name
+
+MOST_LINES = 8
+"""Of a statement: a longer one is no hint any more."""
+LAZY = (ast.Lambda, ast.GeneratorExp, ast.ListComp, ast.SetComp, ast.DictComp)
+"""Code in them cannot be awaited, or runs another time, or many times."""
+BOUND = (ast.Await, ast.Yield, ast.YieldFrom, ast.NamedExpr)
+"""What cannot stand in a lambda, or means something else there."""
+
+
+@dataclass(frozen=True, slots=True)
+class LineEdit:
+    """line: of the first line of `before`. missing: what the file has to import for it."""
+
+    line: int
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+    missing: str | None = None
+
+
+def replace_text(source: ParsedSource, node: ast.expr, text: str) -> LineEdit | None:
+    """None where the expression is too long for a hint."""
+    first, last = node.lineno, node.end_lineno or node.lineno
+    before = source.lines[first - 1 : last]
+    if len(before) > MOST_LINES or len(before) != last - first + 1:
+        return None
+    head = before[0].encode()[: node.col_offset].decode()
+    tail = before[-1].encode()[node.end_col_offset :].decode()
+    return LineEdit(first, before, tuple(f"{head}{text}{tail}".splitlines()))
+
+
+def quote(source: ParsedSource, node: ast.expr) -> str:
+    """As it is written."""
+    first, last = node.lineno, node.end_lineno or node.lineno
+    lines = [each.encode() for each in source.lines[first - 1 : last]]
+    lines[-1] = lines[-1][: node.end_col_offset]
+    lines[0] = lines[0][node.col_offset :]
+    return b"\n".join(lines).decode()
+
+
+def edit_def(source: ParsedSource, function: CodeFunction) -> LineEdit | None:
+    """`async def` becomes `def`, or the other way round."""
+    line = source.lines[function.lineno - 1]
+    head, rest = line[: function.col_offset], line[function.col_offset :]
+    if isinstance(function, ast.AsyncFunctionDef):
+        changed = rest.removeprefix("async").lstrip()
+        return LineEdit(function.lineno, (line,), (head + changed,)) if changed != rest else None
+    return LineEdit(function.lineno, (line,), (f"{head}async {rest}",))
+
+
+def spell(source: ParsedSource, full: str) -> tuple[str, str | None]:
+    """How the file has to call `full`, such as anyio.to_thread.run_sync; and what it has to import
+    for that, None where it does already."""
+    for name, target in source.imports.items():
+        if full == target:
+            return name, None
+    module = full.rpartition(".")[0]
+    for name, target in source.imports.items():
+        if module == target:
+            return name + full.removeprefix(module), None
+    for name, target in source.imports.items():
+        if module.startswith(f"{target}."):
+            return name + full.removeprefix(target), f"import {module}"
+    return full, f"import {module}"
+
+
+def list_calls(site: CodeSite) -> Iterator[ast.Call]:
+    """Of the statement's own line, without quick ones."""
+    for part in list_header(site.statement):
+        for node in walk_now(part):
+            if isinstance(node, ast.Call) and not is_quick(node.func):
+                last = node.func.end_lineno or node.lineno
+                if node.lineno <= site.line <= last:
+                    yield node
+
+
+def walk_now(node: ast.AST) -> Iterator[ast.AST]:
+    """What runs when the statement does: without nested functions."""
+    yield node
+    if not isinstance(node, SCOPES):
+        for child in ast.iter_child_nodes(node):
+            yield from walk_now(child)
+
+
+def find_call(site: CodeSite, callee: str | None) -> ast.Call | None:
+    """The call that blocks: by the name of the function that it leads to; else the only one. None
+    where it cannot be known."""
+    calls = list(list_calls(site))
+    named = [each for each in calls if get_last_name(each.func) == callee]
+    if callee is not None and len(named) == 1:
+        return named[0]
+    return calls[0] if len(calls) == 1 and callee is None else None
+
+
+def list_parents(statement: ast.stmt) -> Mapping[ast.AST, ast.AST]:
+    parents: dict[ast.AST, ast.AST] = {}
+    for part in list_header(statement):
+        for node in walk_now(part):
+            parents.update((child, node) for child in ast.iter_child_nodes(node))
+    return parents
+
+
+def list_ancestors(node: ast.AST, parents: Mapping[ast.AST, ast.AST]) -> Iterator[ast.AST]:
+    while node in parents:
+        node = parents[node]
+        yield node
+
+
+def grow_chain(node: ast.expr, parents: Mapping[ast.AST, ast.AST]) -> ast.expr:
+    """`get(url).json()` around `get(url)`."""
+    parent = parents.get(node)
+    while isinstance(parent, ast.expr) and is_begin_of(node, parent):
+        node, parent = parent, parents.get(parent)
+    return node
+
+
+def is_begin_of(node: ast.AST, parent: ast.AST) -> bool:
+    if isinstance(parent, ast.Attribute | ast.Subscript):
+        return parent.value is node
+    return isinstance(parent, ast.Call) and parent.func is node
+
+
+def choose_expression(site: CodeSite, callee: str | None) -> ast.expr | None:
+    """What to hand to a thread or a process: the call that blocks with what hangs on it; else all
+    that the statement computes. None where that cannot stand alone."""
+    parents = list_parents(site.statement)
+    call = find_call(site, callee)
+    whole = get_value(site.statement)
+    if call is not None and not any(
+        isinstance(each, LAZY) for each in list_ancestors(call, parents)
+    ):
+        node: ast.expr | None = grow_chain(call, parents)
+    else:
+        node = whole
+    if node is None or isinstance(parents.get(node), ast.Await):
+        return None
+    return None if any(isinstance(each, BOUND) for each in ast.walk(node)) else node
+
+
+def get_value(statement: ast.stmt) -> ast.expr | None:
+    if isinstance(statement, ast.Expr | ast.Assign | ast.AnnAssign | ast.AugAssign | ast.Return):
+        return statement.value
+    return None
+
+
+def is_plain_call(node: ast.expr) -> bool:
+    """Whether its function and its arguments can be passed on as they are: what computes them stays
+    where it was, and must not be what blocks."""
+    return (
+        isinstance(node, ast.Call)
+        and split_name(node.func)[0] is not None
+        and not node.keywords
+        and not any(isinstance(each, ast.Starred) for each in node.args)
+        and not any(is_slow_part(part) for each in node.args for part in ast.walk(each))
+    )
+
+
+def is_slow_part(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call | ast.comprehension) and not (
+        isinstance(node, ast.Call) and is_quick(node.func)
+    )
+
+
+def write_thread_call(source: ParsedSource, node: ast.expr, runner: str) -> str:
+    """`await runner(f, x)` for f(x)."""
+    if is_plain_call(node):
+        assert isinstance(node, ast.Call)
+        parts = (quote(source, each) for each in (node.func, *node.args))
+        return f"await {runner}({', '.join(parts)})"
+    return f"await {runner}(lambda: {quote(source, node)})"

@@ -1,0 +1,122 @@
+"""What a middleware that costs much, or delays answers, becomes."""
+
+import ast
+from collections.abc import Iterator
+from dataclasses import replace
+
+from analysis.findings.base import AuditFinding
+from analysis.findings.cures.code_sites import AWAITS, CodeSite, descend, find_site, walk_own
+from analysis.findings.cures.edits import LineEdit, quote, replace_text, spell
+from analysis.findings.evidence import AuditEvidence
+from analysis.findings.remedies import Cure, CureRule
+from analysis.findings.source_code import get_last_name
+
+PURE = (
+    "    def __init__(self, app):",
+    "        self.app = app",
+    "",
+    "    async def __call__(self, scope, receive, send):",
+    "        # what dispatch() does before call_next()",
+    "        await self.app(scope, receive, send)",
+)
+NO_TASK = (
+    "A pure ASGI middleware starts no task and no stream for a request. What changes the answer "
+    "wraps `send`."
+)
+LATER = "It then runs after the answer was sent."
+NEXT_NAMES = ("call_next", "app")
+"""What a middleware calls to pass a request on."""
+COMMENTS = {
+    "request": "# cache what this awaits, or await it only for the routes that need it",
+    "answer": "# pass the answer on first, and do this in a background task",
+    "buffer": "# pass each part of the body on as it comes, in a wrapper of `send`",
+}
+REASONS = {
+    "request": "Each request waits here before the app sees it.",
+    "answer": "The answer is there, and its client waits for this.",
+    "buffer": "The first part of the body is there, and its client waits for the last one.",
+}
+
+
+def cure_middleware_cost(finding: AuditFinding, evidence: AuditEvidence) -> Cure:
+    """The class as pure ASGI, where its source is there."""
+    cure = Cure(
+        finding.file, finding.line, (), PURE, NO_TASK, "small-costs", saves_ms=finding.median_ms
+    )
+    site = find_site(evidence, finding.file, finding.line, finding.function)
+    around = descend(site.source.tree.body, site.line) if site else ()
+    kind = next((each for each in around if isinstance(each, ast.ClassDef)), None)
+    if site is None or kind is None:
+        return cure
+    line = site.source.lines[kind.lineno - 1]
+    indent = line[: kind.col_offset]
+    after = (f"{indent}class {kind.name}:", *(f"{indent}{each}".rstrip() for each in PURE))
+    return replace(cure, line=kind.lineno, before=(line,), after=after)
+
+
+def cure_delayed_answer(finding: AuditFinding, evidence: AuditEvidence) -> Cure:
+    cause = finding.cause or "answer"
+    rule: CureRule | None = "background" if cause == "answer" else None
+    cure = Cure(
+        finding.file, finding.line, (), (COMMENTS[cause],), REASONS[cause], rule,
+        saves_ms=finding.median_ms,
+    )  # fmt: skip
+    site = find_site(evidence, finding.file, finding.line, finding.function)
+    waits = list(list_waits(site, cause)) if site else []
+    if site is None or len(waits) != 1:
+        return cure
+    (wait,) = waits
+    line = site.source.lines[wait.lineno - 1]
+    indent = line[: len(line) - len(line.lstrip())]
+    edit = defer_to_background(site, wait) if cause == "answer" else None
+    if edit is None:
+        return replace(cure, line=wait.lineno, after=(indent + COMMENTS[cause],))
+    needs = f" Add `{edit.missing}`." if edit.missing else ""
+    reason = f"{REASONS[cause]} {LATER}{needs}"
+    return replace(cure, line=edit.line, before=edit.before, after=edit.after, reason=reason)
+
+
+def list_waits(site: CodeSite, cause: str) -> Iterator[ast.Await | ast.AsyncFor]:
+    """What its own function awaits on the side of the request, or of the answer."""
+    kind = ast.AsyncFor if cause == "buffer" else ast.Await
+    nodes = list(walk_own(site.function)) if site.function else []
+    passed = [each.lineno for each in nodes if isinstance(each, ast.Await) and is_passing_on(each)]
+    for node in nodes if len(passed) == 1 else ():
+        if isinstance(node, ast.Await | ast.AsyncFor) and not is_passing_on(node):
+            is_before = node.lineno < passed[0]
+            if isinstance(node, kind) and is_before is (cause == "request"):
+                yield node
+
+
+def is_passing_on(node: ast.AST) -> bool:
+    return (
+        isinstance(node, ast.Await)
+        and isinstance(node.value, ast.Call)
+        and get_last_name(node.value.func) in NEXT_NAMES
+    )
+
+
+def defer_to_background(site: CodeSite, wait: ast.AST) -> LineEdit | None:
+    """`response.background = BackgroundTask(f, x)` for `await f(x)`, where the function has the
+    response in a variable and nothing uses the result."""
+    response = find_response(site)
+    body = site.function.body if site.function else []
+    if response is None or not isinstance(wait, ast.Await) or not isinstance(wait.value, ast.Call):
+        return None
+    call, statement = wait.value, list(descend(body, wait.lineno))[-1]
+    is_alone = isinstance(statement, ast.Expr) and statement.value is wait
+    if not is_alone or any(isinstance(each, AWAITS) for each in ast.walk(call)):
+        return None
+    task, missing = spell(site.source, "starlette.background.BackgroundTask")
+    parts = [quote(site.source, each) for each in (call.func, *call.args)]
+    parts += [f"{each.arg}={quote(site.source, each.value)}" for each in call.keywords if each.arg]
+    edit = replace_text(site.source, wait, f"{response}.background = {task}({', '.join(parts)})")
+    return edit and replace(edit, missing=missing)
+
+
+def find_response(site: CodeSite) -> str | None:
+    """The variable that has the answer of the next layer."""
+    for node in walk_own(site.function) if site.function else ():
+        if isinstance(node, ast.Assign) and is_passing_on(node.value) and len(node.targets) == 1:
+            return get_last_name(node.targets[0])
+    return None

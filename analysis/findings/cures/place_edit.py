@@ -1,0 +1,37 @@
+"""An edit as the cure of code that blocks."""
+
+from analysis.findings.cures.blocked_code import BlockedCode
+from analysis.findings.cures.code_sites import CodeSite
+from analysis.findings.cures.edits import LineEdit
+from analysis.findings.remedies import Cure, CureRule
+
+
+def place_edit(
+    code: BlockedCode, site: CodeSite, edit: LineEdit, reason: str, rule: CureRule
+) -> Cure:
+    return Cure(
+        file=site.file,
+        line=edit.line,
+        before=edit.before,
+        after=edit.after,
+        reason=f"{reason} Add `{edit.missing}`." if edit.missing else reason,
+        rule=rule,
+        saves_ms=code.block_ms,
+    )
+
+
+def place_comment(
+    code: BlockedCode, site: CodeSite | None, text: str, reason: str, rule: CureRule | None
+) -> Cure:
+    """What belongs there, where no edit of the line itself can be written."""
+    indent = site.indent if site is not None else ""
+    place = code.place
+    return Cure(
+        file=site.file if site else place.file,
+        line=site.line if site else place.line,
+        before=(),
+        after=(f"{indent}# {text}",),
+        reason=reason,
+        rule=rule,
+        saves_ms=code.block_ms,
+    )

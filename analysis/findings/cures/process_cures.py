@@ -1,0 +1,111 @@
+"""What takes a computation that keeps the GIL off the event loop: another process."""
+
+import ast
+from dataclasses import replace
+
+from analysis.findings.cures.blocked_code import BlockedCode
+from analysis.findings.cures.code_sites import CodeSite, find_site
+from analysis.findings.cures.edits import (
+    LAZY,
+    LineEdit,
+    edit_def,
+    find_call,
+    is_begin_of,
+    is_plain_call,
+    list_ancestors,
+    list_parents,
+    quote,
+    replace_text,
+    spell,
+)
+from analysis.findings.cures.find_awaiting import AwaitingSite, find_awaiting_site
+from analysis.findings.cures.place_edit import place_comment, place_edit
+from analysis.findings.evidence import AuditEvidence
+from analysis.findings.remedies import Cure
+from analysis.findings.source_code import BUILTINS, ParsedSource, resolve_call
+
+MOST_TURNS = 0.4
+"""Of the time: while a thread computes in Python, the watchdog waits for the GIL for 5 ms of 15
+(sys.getswitchinterval), a third. A call in C lets it wait for longer."""
+RUN, SUBMIT = "anyio.to_process.run_sync", "processes.submit"
+COPIED = (
+    "A process has a GIL of its own. Arguments and result are copied there and back: pass little."
+)
+TURNS = (
+    "As a `def` it is as slow, but it runs in a thread, and other requests get their turns "
+    "meanwhile. A process also uses another core."
+)
+POOL = "`processes` is one concurrent.futures.ProcessPoolExecutor, made at startup."
+UNSENT = ("re.", "ssl.", "threading.", "sqlite3.", "socket.", "json.", "copy.", "pickle.")
+"""Calls whose results cannot be copied to another process, or whose work is little more than that
+copy."""
+
+
+def cure_with_process(code: BlockedCode, evidence: AuditEvidence) -> Cure:
+    """gil: the place is in a thread, which then waits for the process."""
+    found = None if code.cause == "gil" else find_awaiting_site(code, evidence)
+    place = code.place
+    site = found.site if found else find_site(evidence, place.file, place.line, place.function)
+    workers = f"workers={2 * max(1, evidence.count_processes())}"
+    if site is not None and (found or code.cause == "gil"):
+        callee = found.callee if found else code.callee_name
+        edit = edit_for_process(site, callee, is_awaited=found is not None)
+        if edit is not None:
+            reason = COPIED if found else f"{COPIED} {POOL}"
+            return replace(place_edit(code, site, edit, reason, "cpu"), trial=workers)
+    if found is not None and (cure := cure_with_turns(code, found)):
+        return cure
+    run = f"await {RUN}(f)" if found else f"{SUBMIT}(f).result()"
+    text = f"in a process: {run}, with a function f of the module that loads its data itself"
+    reason = COPIED if found else f"{COPIED} {POOL}"
+    return replace(place_comment(code, site, text, reason, "cpu"), trial=workers)
+
+
+def cure_with_turns(code: BlockedCode, found: AwaitingSite) -> Cure | None:
+    """Where the computation passes the GIL on, as Python code does and one call in C does not."""
+    function, call = found.site.function, code.call or ""
+    is_one_call = call in BUILTINS or call.startswith(UNSENT)
+    if is_one_call or code.unseen_share >= MOST_TURNS:
+        return None
+    if function is None or not found.can_be_def(code.place):
+        return None
+    edit = edit_def(found.site.source, function)
+    if edit is None:
+        return None
+    return replace(
+        place_edit(code, found.site, edit, TURNS, "cpu"), trial=f"offload={code.place.route}"
+    )
+
+
+def edit_for_process(site: CodeSite, callee: str | None, is_awaited: bool) -> LineEdit | None:
+    """None where the call cannot be passed to a process by its name and its arguments."""
+    call = find_call(site, callee)
+    if call is None or not is_plain_call(call) or not is_sent_by_name(site.source, call):
+        return None
+    ancestors = list(list_ancestors(call, list_parents(site.statement)))
+    if any(isinstance(each, (*LAZY, ast.Await)) for each in ancestors):
+        return None
+    passed = ", ".join(quote(site.source, each) for each in (call.func, *call.args))
+    if not is_awaited:
+        return replace_text(site.source, call, f"{SUBMIT}({passed}).result()")
+    run, missing = spell(site.source, RUN)
+    text = f"await {run}({passed})"
+    is_begun = bool(ancestors) and is_begin_of(call, ancestors[0])
+    edit = replace_text(site.source, call, f"({text})" if is_begun else text)
+    return edit and replace(edit, missing=missing)
+
+
+def is_sent_by_name(source: ParsedSource, call: ast.Call) -> bool:
+    """A function of the module, or an imported one."""
+    if isinstance(call.func, ast.Name) and call.func.id in source.assigned:
+        name, nodes = call.func.id, list(ast.walk(source.tree))
+        is_bound = any(isinstance(each, ast.Name) and is_stored(each, name) for each in nodes)
+        is_argument = any(isinstance(each, ast.arg) and each.arg == name for each in nodes)
+        own = [each for each in source.tree.body if isinstance(each, ast.FunctionDef)]
+        return not is_bound and not is_argument and name in {each.name for each in own}
+    full = resolve_call(source, call)
+    return full is not None and full not in BUILTINS and not full.startswith(UNSENT)
+
+
+def is_stored(node: ast.Name, name: str) -> bool:
+    return node.id == name and isinstance(node.ctx, ast.Store)

@@ -1,0 +1,90 @@
+"""Blocking calls and the calls that do the same and can be awaited, as data.
+
+From the documentation of asyncio, of anyio 4 and of httpx 0.28: arguments that are not listed mean
+something else there, or do not exist.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+ASKS = frozenset({"params", "headers", "cookies", "timeout", "auth"})
+SENDS = ASKS | {"data", "json", "files"}
+RUNS = frozenset({"check", "input", "cwd", "env", "stdin", "stdout", "stderr"})
+
+
+class Twin(NamedTuple):
+    """awaited: by its full name; without a dot it is an object that the app has to have. keywords:
+    that mean the same; other ones make it no twin. defaults: what the twin does otherwise, if the
+    keyword is missing. suffix: after the awaited call. unlike: attributes of the result that the
+    twin's has not. note: what the app needs."""
+
+    awaited: str
+    keywords: frozenset[str] = frozenset()
+    defaults: tuple[tuple[str, str], ...] = ()
+    suffix: str = ""
+    unlike: frozenset[str] = frozenset()
+    note: str = ""
+
+
+CLIENT = "client"
+REQUESTS_NOTE = (
+    "`client` is one httpx.AsyncClient(follow_redirects=True), made at startup and shared; "
+    "it gives up after 5 s unless `timeout` says otherwise."
+)
+HTTPX_NOTE = "`client` is one httpx.AsyncClient, made at startup and shared."
+UNLIKE_REQUESTS = frozenset({"ok", "iter_content", "iter_lines", "raw", "apparent_encoding"})
+QUIET = (("check", "False"), ("stdout", "None"), ("stderr", "None"))
+
+TWINS: Mapping[str, Twin] = {
+    "time.sleep": Twin("asyncio.sleep"),
+    "subprocess.run": Twin("anyio.run_process", RUNS, QUIET),
+    "subprocess.check_output": Twin(
+        "anyio.run_process", RUNS - {"check", "stdout"}, (("stderr", "None"),), ".stdout"
+    ),
+    **{
+        f"requests.{verb}": Twin(
+            f"{CLIENT}.{verb}", ASKS, unlike=UNLIKE_REQUESTS, note=REQUESTS_NOTE
+        )
+        for verb in ("get", "head", "options", "delete")
+    },
+    **{
+        f"requests.{verb}": Twin(
+            f"{CLIENT}.{verb}", SENDS, unlike=UNLIKE_REQUESTS, note=REQUESTS_NOTE
+        )
+        for verb in ("post", "put", "patch")
+    },
+    **{
+        f"httpx.{verb}": Twin(f"{CLIENT}.{verb}", ASKS, note=HTTPX_NOTE)
+        for verb in ("get", "head", "options", "delete")
+    },
+    **{
+        f"httpx.{verb}": Twin(f"{CLIENT}.{verb}", SENDS | {"content"}, note=HTTPX_NOTE)
+        for verb in ("post", "put", "patch")
+    },
+}
+"""By the full name of the call."""
+
+ASYNC_LIBRARIES: Mapping[str, str] = {
+    "requests": "httpx.AsyncClient",
+    "urllib3": "httpx.AsyncClient",
+    "urllib": "httpx.AsyncClient",
+    "http": "httpx.AsyncClient",
+    "httpx": "httpx.AsyncClient",
+    "sqlite3": "aiosqlite",
+    "psycopg": "psycopg.AsyncConnection",
+    "psycopg2": "psycopg.AsyncConnection",
+    "pymysql": "aiomysql",
+    "sqlalchemy": "sqlalchemy.ext.asyncio",
+    "pymongo": "pymongo.AsyncMongoClient",
+    "redis": "redis.asyncio",
+    "botocore": "aiobotocore",
+    "boto3": "aiobotocore",
+    "smtplib": "aiosmtplib",
+    "paramiko": "asyncssh",
+    "elasticsearch": "elasticsearch.AsyncElasticsearch",
+    "openai": "openai.AsyncOpenAI",
+    "anthropic": "anthropic.AsyncAnthropic",
+    "grpc": "grpc.aio",
+    "kafka": "aiokafka",
+}
+"""By the package of the blocking call: what it, or another one, has to be awaited."""

@@ -1,0 +1,86 @@
+"""Puts a call that can be awaited in the place of one that blocks."""
+
+import ast
+from dataclasses import replace
+from typing import NamedTuple
+
+from analysis.findings.cures.code_sites import walk_own
+from analysis.findings.cures.edits import (
+    LAZY,
+    LineEdit,
+    find_call,
+    is_begin_of,
+    list_ancestors,
+    list_parents,
+    quote,
+    replace_text,
+    spell,
+)
+from analysis.findings.cures.find_awaiting import AwaitingSite
+from analysis.findings.cures.twins import CLIENT, TWINS, Twin
+from analysis.findings.source_code import resolve_call
+
+OTHER_CLIENT = f"http_{CLIENT}"
+
+
+class TwinEdit(NamedTuple):
+    edit: LineEdit
+    reason: str
+
+
+def write_twin(found: AwaitingSite) -> TwinEdit | None:
+    """None where the call has none, or where it has arguments that mean something else there."""
+    site = found.site
+    call = find_call(site, found.callee)
+    full = call and resolve_call(site.source, call)
+    twin = TWINS.get(full or "")
+    if call is None or twin is None or not fits(call, twin) or uses_unlike(found, twin):
+        return None
+    parents = list_parents(site.statement)
+    ancestors = list(list_ancestors(call, parents))
+    if any(isinstance(each, (*LAZY, ast.Await)) for each in ancestors):
+        return None
+    is_begun = bool(twin.suffix) or (bool(ancestors) and is_begin_of(call, ancestors[0]))
+    name, missing = name_twin(found, twin)
+    text = write_call(found, call, twin, name)
+    edit = replace_text(site.source, call, f"({text}){twin.suffix}" if is_begun else text)
+    if edit is None:
+        return None
+    reason = f"{twin.awaited} can be awaited: the event loop goes on meanwhile."
+    reason = f"{reason} {twin.note}".rstrip().replace(f"`{CLIENT}`", f"`{name.split('.')[0]}`")
+    return TwinEdit(replace(edit, missing=missing), reason)
+
+
+def name_twin(found: AwaitingSite, twin: Twin) -> tuple[str, str | None]:
+    """As the file has to write it, and what it has to import for that."""
+    source = found.site.source
+    if not twin.awaited.startswith(f"{CLIENT}."):
+        return spell(source, twin.awaited)
+    is_taken = CLIENT in source.assigned or CLIENT in source.imports
+    verb = twin.awaited.removeprefix(CLIENT)
+    return f"{OTHER_CLIENT if is_taken else CLIENT}{verb}", None
+
+
+def write_call(found: AwaitingSite, call: ast.Call, twin: Twin, name: str) -> str:
+    source = found.site.source
+    parts = [quote(source, each) for each in call.args]
+    parts += [f"{each.arg}={quote(source, each.value)}" for each in call.keywords]
+    given = {each.arg for each in call.keywords}
+    parts += [f"{key}={value}" for key, value in twin.defaults if key not in given]
+    return f"await {name}({', '.join(parts)})"
+
+
+def fits(call: ast.Call, twin: Twin) -> bool:
+    """A further positional argument would need to be known by its place."""
+    return (
+        len(call.args) <= 1
+        and not any(isinstance(each, ast.Starred) for each in call.args)
+        and all(each.arg in twin.keywords for each in call.keywords)
+        and not any(isinstance(each.value, ast.Tuple) for each in call.keywords)
+    )
+
+
+def uses_unlike(found: AwaitingSite, twin: Twin) -> bool:
+    function = found.site.function
+    nodes = walk_own(function) if function is not None else ()
+    return any(isinstance(each, ast.Attribute) and each.attr in twin.unlike for each in nodes)

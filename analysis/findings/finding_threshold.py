@@ -1,0 +1,118 @@
+"""What --fail-on takes: parsed before an audit, judged after it."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import get_args
+
+from analysis.findings.base import AuditFinding, AuditFindings, Severity
+from analysis.findings.baseline import Baseline
+from analysis.findings.judge import list_findings
+from analysis.findings.waits.queue_wait import QueueWait
+from scenarios.errors import UserError
+from scenarios.units import parse_duration
+
+OPTION = "--fail-on"
+SEVERITIES: tuple[Severity, ...] = get_args(Severity)
+"""The least first."""
+BLIND = ("NOT_ATTACHED", "INTERRUPTED", "RECORDING_STOPPED", "NOT_RECORDED")
+"""Notices with which it can't be said that there is no finding."""
+KINDS = (
+    "a severity (error, warning, info), a code such as LOOP_BLOCKED, or a longest time such as "
+    "'blocked>50ms' or 'waited>200ms'"
+)
+
+_BOUND = re.compile(r"(\w+)\s*>\s*(\S+)", re.ASCII)
+
+
+def is_serving_block(found: AuditFinding) -> bool:
+    """At startup no request waits."""
+    return found.code == "LOOP_BLOCKED" and found.phase != "startup"
+
+
+def is_noticed_wait(found: AuditFinding) -> bool:
+    """After the answer no client waits."""
+    return isinstance(found, QueueWait) and not found.is_after
+
+
+MEASURES: Mapping[str, Callable[[AuditFinding], bool]] = {
+    "blocked": is_serving_block,
+    "waited": is_noticed_wait,
+}
+"""Of one request at most: for how long it blocks the event loop, or waits for a thread, an executor
+or a limiter."""
+
+
+@dataclass(frozen=True, slots=True)
+class FindingThreshold:
+    """text: as it was typed. fails: whether a finding is over it."""
+
+    text: str
+    fails: Callable[[AuditFinding], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class FindingGate:
+    """What may fail an audit, and what is known already."""
+
+    thresholds: tuple[FindingThreshold, ...] = ()
+    baseline: Baseline | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FindingOutcome:
+    """failing: findings over the threshold, without those of the baseline, of which there are
+    `known`. why: what keeps it from being kept for sure; None where nothing does."""
+
+    threshold: FindingThreshold
+    failing: tuple[AuditFinding, ...]
+    known: int
+    why: str | None
+
+
+def parse_finding_threshold(text: str) -> FindingThreshold:
+    """Raises UserError."""
+    typed = text.strip()
+    codes = [each.code for each in list_findings()]
+    bound = _BOUND.fullmatch(typed)
+    if typed in SEVERITIES:
+        least = SEVERITIES.index(typed)
+        return FindingThreshold(typed, lambda each: SEVERITIES.index(each.severity) >= least)
+    if typed in codes:
+        return FindingThreshold(typed, lambda each: each.code == typed)
+    if bound is None or bound[1] not in MEASURES:
+        raise build_unknown_error(text, (*SEVERITIES, *codes, *MEASURES))
+    concerns, bound_ms = MEASURES[bound[1]], 1000 * parse_duration(OPTION, bound[2])
+    return FindingThreshold(
+        typed, lambda each: concerns(each) and (each.longest_ms or 0.0) > bound_ms
+    )
+
+
+def build_unknown_error(text: str, known: Sequence[str]) -> UserError:
+    names = {each.upper(): each for each in known}
+    word = re.split(r"[<>=,]", text, maxsplit=1)[0].strip().upper()
+    close = get_close_matches(word, names, n=1)
+    hint = f"did you mean {names[close[0]]}? It" if close else "it"
+    return UserError(f"{OPTION} {text!r}: {hint} takes {KINDS}")
+
+
+def judge_findings(found: AuditFindings, gate: FindingGate) -> tuple[FindingOutcome, ...]:
+    """One outcome for each threshold."""
+    known = gate.baseline
+    new = found.findings if known is None else known.find_new(found.findings)
+    why = explain_blindness(found)
+    outcomes = []
+    for each in gate.thresholds:
+        over = [finding for finding in found.findings if each.fails(finding)]
+        failing = tuple(finding for finding in over if finding in new)
+        outcomes.append(FindingOutcome(each, failing, len(over) - len(failing), why))
+    return tuple(outcomes)
+
+
+def explain_blindness(found: AuditFindings) -> str | None:
+    """Why an audit without a finding does not show that there is none."""
+    blind = next((each.message for each in found.notices if each.code in BLIND), None)
+    if blind is None and not found.scope.requests:
+        return "No request was seen."
+    return blind

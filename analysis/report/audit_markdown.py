@@ -1,0 +1,122 @@
+"""summary.md of an audit: the answer first, fit for a pull request and for a job's summary."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from analysis.findings import AuditEvidence, AuditFinding, AuditFindings
+from analysis.findings.baseline import Baseline
+from analysis.findings.finding_threshold import FindingOutcome
+from analysis.report.audit_outcomes import describe_finding_outcome
+from analysis.report.audit_overview import build_overview_table
+from analysis.report.finding_words import format_place, format_route, name_finding
+from analysis.report.findings_table import (
+    choose_shown,
+    list_notices,
+    write_answer,
+    write_notices,
+)
+from analysis.report.table import Column, Row, Table, escape_markdown, render_markdown
+from analysis.stats import formats
+
+MOST_ROWS = 25
+MOST_DETAILED = 5
+"""Findings with their sentences."""
+MOST_NOTES = 10
+MOST_IN_NAME, MOST_IN_SENTENCE = 120, 1000
+"""Characters: a route can be as long as the first line of a request."""
+COLUMNS = (
+    Column("severity", is_text=True),
+    Column("finding", is_text=True),
+    Column("what happens", is_text=True),
+    Column("route", is_text=True),
+    Column("requests"),
+    Column("seconds", format=formats.decimal),
+    Column("longest", "ms", formats.milliseconds),
+)
+
+
+def render_audit_markdown(
+    found: AuditFindings,
+    evidence: AuditEvidence,
+    baseline: Baseline | None,
+    outcomes: Sequence[FindingOutcome],
+) -> str:
+    """What is new comes first. Bounded, whatever there is: a comment has room for 65,536
+    characters."""
+    new = () if baseline is None else baseline.find_new(found.findings)
+    shown = sorted(choose_shown(found, verbose=True), key=lambda each: each not in new)
+    parts = [
+        f"### {write_heading(found, new if baseline else None)}",
+        "\n".join(f"- {escape(describe_finding_outcome(each))}" for each in outcomes),
+        escape(write_answer(found)),
+        render_rows(build_markdown_table(shown, new)) if shown else "",
+        *describe_findings(shown[:MOST_DETAILED]),
+        fold("Latency", render_rows(build_overview_table(evidence))),
+        "\n".join(f"- {escape(each)}" for each in list_notes(found)),
+    ]
+    return "\n\n".join(each.strip() for each in parts if each.strip()) + "\n"
+
+
+def write_heading(found: AuditFindings, new: Sequence[AuditFinding] | None) -> str:
+    """new: None without a baseline."""
+    counts = Counter(each.severity for each in found.findings)
+    named = [
+        formats.count_things(counts[each], each) for each in ("error", "warning") if counts[each]
+    ]
+    named += [f"{counts['info']:,} for information"] if counts["info"] else []
+    said = ", ".join(named) or "no finding"
+    return f"study audit: {said}" + ("" if new is None else f"; {len(new):,} new")
+
+
+def build_markdown_table(shown: Sequence[AuditFinding], new: Sequence[AuditFinding]) -> Table:
+    rows = []
+    for each in shown:
+        place = f"{format_place(each)} (new)" if each in new else format_place(each)
+        figures = each.count, each.seconds, each.longest_ms
+        cells = [cut(place), name_finding(each), cut(format_route(each)), *figures]
+        rows.append(Row(each.severity, cells))
+    return Table(COLUMNS, rows)
+
+
+def describe_findings(shown: Sequence[AuditFinding]) -> Iterator[str]:
+    """Advice that several have in common is at the first of them."""
+    topics = set[str]()
+    for each in shown:
+        advice = [text for topic, text in each.advice.items() if topic not in topics]
+        topics.update(each.advice)
+        sentences = " ".join((each.facts, *advice))
+        place = f"**{escape(cut(format_place(each)))}**, {escape(cut(format_route(each)))}"
+        yield f"{place}: {escape(sentences)}"
+
+
+def render_rows(table: Table) -> str:
+    """The first of them."""
+    rows = [replace(each, name=cut(each.name)) for each in table.rows[:MOST_ROWS]]
+    notes = (*count_more(len(table.rows) - MOST_ROWS), *table.notes)
+    return render_markdown(replace(table, rows=rows, notes=notes))
+
+
+def count_more(hidden: int) -> list[str]:
+    return [f"and {hidden:,} more in report.html"] if hidden > 0 else []
+
+
+def fold(title: str, text: str) -> str:
+    """Shown on demand."""
+    return f"<details><summary>{title}</summary>\n\n{text.strip()}\n\n</details>"
+
+
+def list_notes(found: AuditFindings) -> list[str]:
+    notes = list(write_notices(tuple(list_notices(found)), verbose=False))
+    return [*notes[:MOST_NOTES], *count_more(len(notes) - MOST_NOTES)]
+
+
+def escape(text: str) -> str:
+    """As escape_markdown; and a route such as /@name calls no one of that name."""
+    escaped = escape_markdown(cut(text, MOST_IN_SENTENCE))
+    return re.sub(r"@(?=\w)", "@\N{ZERO WIDTH NON-JOINER}", escaped)
+
+
+def cut(text: str, most: int = MOST_IN_NAME) -> str:
+    return text if len(text) <= most else f"{text[:most]}…"

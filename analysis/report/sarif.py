@@ -1,0 +1,151 @@
+"""findings.sarif: the findings as annotations of lines, in the Static Analysis Results Interchange
+Format 2.1.0 of OASIS.
+
+A finding without a line of the user's is a notification of the run: an annotation without a line is
+refused by those who show them.
+"""
+
+import posixpath
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+from urllib.parse import quote
+
+from analysis.findings import AuditEvidence, AuditFinding, AuditFindings
+from analysis.findings.base import Severity, TokenHolder
+from analysis.findings.baseline import Baseline
+from analysis.findings.judge import list_findings
+from analysis.findings.recognition import FindingSite, group_by_site
+from analysis.report.finding_words import format_place, format_route
+from records.audit import AuditRecord
+
+Object = dict[str, object]
+SCHEMA_URI = "https://json.schemastore.org/sarif-2.1.0.json"
+ROOT = "%SRCROOT%"
+"""What the paths are relative to: the root of the repository; without one, the user's folder."""
+FINGERPRINT = "auditFinding/v1"
+TAGS = ("asyncio", "performance")
+LEVELS: Mapping[Severity, Literal["error", "warning", "note"]] = {
+    "error": "error",
+    "warning": "warning",
+    "info": "note",
+}
+
+
+def export_sarif(
+    found: AuditFindings, evidence: AuditEvidence, version: str, baseline: Baseline | None
+) -> Object:
+    """The content of findings.sarif. version: of this tool; empty where it is not known."""
+    record = evidence.record
+    marks = mark_findings(found.findings, baseline)
+    results, unplaced = [], []
+    for each, mark in zip(found.findings, marks, strict=True):
+        place = locate(each.file, each.line, record)
+        if place is None:
+            unplaced.append(build_notification(each))
+        else:
+            results.append(build_result(each, place, record) | mark)
+    driver: Object = {"name": "study audit", "rules": build_rules()}
+    root = "The service's folder." if record.folder_in_repository is None else "The repository."
+    run: Object = {
+        "tool": {"driver": driver | ({"version": version} if version else {})},
+        "originalUriBaseIds": {ROOT: {"description": {"text": root}}},
+        "invocations": [
+            {
+                "executionSuccessful": record.interrupted is None,
+                "toolExecutionNotifications": unplaced,
+            }
+        ],
+        "results": results,
+    }
+    return {"$schema": SCHEMA_URI, "version": "2.1.0", "runs": [run]}
+
+
+def mark_findings(found: Sequence[AuditFinding], baseline: Baseline | None) -> list[Object]:
+    """By what each is recognised: its site and, of several in a site, its place by line."""
+    new = None if baseline is None else baseline.find_new(found)
+    sites = group_by_site(found)
+    marks: list[Object] = []
+    for each in found:
+        site = FindingSite.locate(each)
+        place = sum((one.line or 0) < (each.line or 0) for one in sites[site])
+        mark: Object = {"partialFingerprints": {FINGERPRINT: f"{site.fingerprint}:{place}"}}
+        state = "new" if new is not None and each in new else "unchanged"
+        marks.append(mark if new is None else mark | {"baselineState": state})
+    return marks
+
+
+def build_rules() -> list[Object]:
+    """One for each kind of finding, by code. How bad it is, each result says."""
+    return [build_rule(each) for each in list_findings()]
+
+
+def build_rule(kind: type[AuditFinding]) -> Object:
+    meaning, remedy = begin_sentence(kind.meaning), begin_sentence(kind.remedy)
+    return {
+        "id": kind.code,
+        "name": kind.__name__,
+        "shortDescription": {"text": begin_sentence(kind.clause)},
+        "fullDescription": {"text": meaning},
+        "help": {
+            "text": f"{meaning} What to do: {remedy}",
+            "markdown": f"{meaning}\n\n**What to do:** {remedy}",
+        },
+        "properties": {"tags": list(TAGS)},
+    }
+
+
+def begin_sentence(clause: str) -> str:
+    """Unless it begins with code."""
+    return f"{clause[0].upper()}{clause[1:]}."
+
+
+def find_rule(found: AuditFinding) -> int:
+    """Its place among the rules."""
+    return [each.code for each in list_findings()].index(found.code)
+
+
+def build_result(found: AuditFinding, place: Object, record: AuditRecord) -> Object:
+    related = [locate_holder(each, record) for each in found.holders or ()]
+    return {
+        "ruleId": found.code,
+        "ruleIndex": find_rule(found),
+        "level": LEVELS[found.severity],
+        "message": {"text": f"{format_route(found)}: {found.message}"},
+        "locations": [place],
+        "relatedLocations": [each for each in related if each is not None],
+        "properties": {
+            name: getattr(found, name)
+            for name in ("route", "phase", "cause", "confidence", "count", "seconds", "longest_ms")
+        },
+    }
+
+
+def build_notification(found: AuditFinding) -> Object:
+    return {
+        "level": LEVELS[found.severity],
+        "message": {"text": f"{format_place(found)}, {format_route(found)}: {found.message}"},
+        "associatedRule": {"id": found.code, "index": find_rule(found)},
+    }
+
+
+def locate_holder(holder: TokenHolder, record: AuditRecord) -> Object | None:
+    place = locate(holder.file, holder.line, record)
+    name = f"{holder.function}()" if holder.function else "code"
+    text = f"{name} keeps threads for {holder.seconds:,.1f} s in all meanwhile."
+    return None if place is None else place | {"message": {"text": text}}
+
+
+def locate(file: str | None, line: int | None, record: AuditRecord) -> Object | None:
+    """None where no line of the repository's is known. Where the user's folder is on this machine,
+    a file that is not below it is a library's, or far away."""
+    if file is None or not line or file.startswith("<"):
+        return None
+    folder = Path(record.folder)
+    if record.folder and folder.is_dir() and not (folder / file).is_file():
+        return None
+    path = posixpath.normpath(posixpath.join(record.folder_in_repository or "", file))
+    if record.folder_in_repository is not None and path.startswith("../"):
+        return None
+    artifact = {"uri": quote(path), "uriBaseId": ROOT}
+    return {"physicalLocation": {"artifactLocation": artifact, "region": {"startLine": line}}}

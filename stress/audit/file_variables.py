@@ -1,0 +1,42 @@
+"""The variables of an `.http` file: `@name = value`, and `{{name}}` where it is used."""
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from time import time
+from uuid import uuid4
+
+from stress.audit.parse_requests import MOST_BODY
+
+USE = re.compile(r"\{\{ *([$A-Za-z0-9_][ -z|~]*?) *\}\}")
+"""Names in plain characters: they are shown where they are not set."""
+OF_ENVIRONMENT = re.compile(r"\$(?:processEnv\s+|env\.)(\w+)\Z")
+UNIQUE = frozenset({"$uuid", "$guid", "$random.uuid"})
+MOST_NESTED = 10
+"""A value may use other variables; two that use each other stay as they are."""
+
+
+def fill_variables(text: str, variables: Mapping[str, str]) -> str:
+    """What is not set stays as it is."""
+    for _ in range(MOST_NESTED):
+        filled = USE.sub(lambda use: look_up(use, variables), text)
+        if filled == text or len(filled) > MOST_BODY:
+            break
+        text = filled
+    return text
+
+
+def look_up(use: re.Match[str], variables: Mapping[str, str]) -> str:
+    name = use[1]
+    if name in UNIQUE:
+        return str(uuid4())
+    if name == "$timestamp":
+        return str(int(time()))
+    if of_environment := OF_ENVIRONMENT.match(name):
+        return os.environ.get(of_environment[1], use[0])
+    return variables.get(name, use[0])
+
+
+def list_unset(text: str) -> Sequence[str]:
+    """Of a text that is filled. A name may come with arguments."""
+    return [found.split()[0] for found in USE.findall(text)]

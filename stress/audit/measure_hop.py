@@ -1,0 +1,35 @@
+"""What it costs to hand a call to a thread, on this machine and in the service's interpreter."""
+
+from contextlib import suppress
+from pathlib import Path
+
+from scenarios.errors import UserError
+from stress.interruption import Interruption
+from stress.plan import Command
+from stress.processes import Process
+
+PROGRAM = Path(__file__).with_name("hop_program.py")
+WITHIN_S = 5.0
+"""It measures for 0.4 s; an interpreter takes some tenths to start on a busy machine."""
+
+
+def measure_hop_ms(executable: str, folder: Path, interruption: Interruption) -> float | None:
+    """The median of one call alone. None where the interpreter cannot tell.
+
+    folder: for the program's output, which is removed. Raises CellInterruptedError.
+    """
+    log = folder / "hop.log"
+    process = Process("measurement of a hand-over", log)
+    command = Command(process.role, (executable, "-I", str(PROGRAM)), folder, {})
+    try:
+        with suppress(UserError):
+            process.start(command)
+            interruption.poll(lambda: process.get_exit_code() is not None, WITHIN_S)
+        if process.get_exit_code() != 0:
+            return None
+        with suppress(ValueError):
+            return float(log.read_text())
+        return None
+    finally:
+        process.end(gentle_s=0.0)
+        log.unlink(missing_ok=True)

@@ -1,0 +1,133 @@
+"""What an HTTP archive says was asked: the HAR file that a browser's network panel saves.
+
+Format: HAR 1.2, and Chrome's `_webSocketMessages`. Its answers are not looked at.
+"""
+
+import base64
+import binascii
+from collections.abc import Sequence
+from urllib.parse import urlencode
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from scenarios.errors import UserError
+from stress.audit.file_request import FileRequest
+
+BINARY = 2
+"""The opcode of a websocket's message; its data are base64."""
+NOT_IN_FILE = "its body is not in the file"
+
+
+class HarPart(BaseModel):
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+
+class HarPair(HarPart):
+    name: str
+    value: str = ""
+
+
+class HarBody(HarPart):
+    mime_type: str = Field(default="", alias="mimeType")
+    text: str | None = None
+    params: tuple[HarPair, ...] = ()
+
+
+class HarRequest(HarPart):
+    """body_size: -1 where the browser did not say."""
+
+    method: str
+    url: str
+    headers: tuple[HarPair, ...] = ()
+    cookies: tuple[HarPair, ...] = ()
+    body: HarBody | None = Field(default=None, alias="postData")
+    body_size: int = Field(default=-1, alias="bodySize")
+
+
+class HarMessage(HarPart):
+    type: str = ""
+    opcode: int = 1
+    data: str = ""
+
+
+class HarEntry(HarPart):
+    request: HarRequest
+    page: str | None = Field(default=None, alias="pageref")
+    messages: tuple[HarMessage, ...] | None = Field(default=None, alias="_webSocketMessages")
+
+
+class HarPage(HarPart):
+    id: str
+
+
+class HarLog(HarPart):
+    entries: tuple[HarEntry, ...]
+    pages: tuple[HarPage, ...] = ()
+
+
+class HarFile(HarPart):
+    log: HarLog
+
+
+def parse_har(content: bytes, name: str) -> tuple[FileRequest, ...]:
+    """In order, those of the first page first. Raises UserError."""
+    try:
+        log = HarFile.model_validate_json(content).log
+    except ValidationError as error:
+        raise UserError(f"{name} is no HAR file: {describe_fault(error)}") from error
+    first = log.pages[0].id if log.pages else None
+    ordered = sorted(log.entries, key=lambda each: each.page != first)
+    return tuple(build_har_request(each) for each in ordered if is_sent(each))
+
+
+def describe_fault(error: ValidationError) -> str:
+    """Where it is, without a value."""
+    fault = error.errors(include_input=False, include_url=False, include_context=False)[0]
+    place = ".".join(map(str, fault["loc"]))
+    return "it is not valid JSON" if not place else f"{place} is not as it should be"
+
+
+def is_sent(entry: HarEntry) -> bool:
+    """An archive has the addresses of data and of a browser's extensions, too."""
+    return entry.request.url.startswith(("http:", "https:", "ws:", "wss:"))
+
+
+def build_har_request(entry: HarEntry) -> FileRequest:
+    request = entry.request
+    headers = [(each.name, each.value) for each in request.headers]
+    names = {name.lower() for name, _ in headers}
+    if request.cookies and "cookie" not in names:
+        cookies = "; ".join(f"{each.name}={each.value}" for each in request.cookies)
+        headers.append(("Cookie", cookies))
+    body, problem = read_har_body(entry)
+    if request.body is not None and request.body.mime_type and "content-type" not in names:
+        headers.append(("Content-Type", request.body.mime_type))
+    return FileRequest(request.method.upper(), request.url, tuple(headers), body, problem)
+
+
+def read_har_body(entry: HarEntry) -> tuple[bytes | None, str]:
+    """And why it cannot be had; "" where it can."""
+    body, size = entry.request.body, entry.request.body_size
+    if entry.messages is not None:
+        return read_first_message(entry.messages)
+    if body is None:
+        return (None, NOT_IN_FILE) if size > 0 else (None, "")
+    if body.text:
+        return body.text.encode(), ""
+    if body.params and body.mime_type.startswith("multipart/"):
+        return None, NOT_IN_FILE
+    if body.params:
+        return urlencode([(each.name, each.value) for each in body.params]).encode(), ""
+    return (None, NOT_IN_FILE) if size > 0 else (None, "")
+
+
+def read_first_message(messages: Sequence[HarMessage]) -> tuple[bytes | None, str]:
+    sent = next((each for each in messages if each.type == "send"), None)
+    if sent is None:
+        return None, ""
+    if sent.opcode != BINARY:
+        return sent.data.encode(), ""
+    try:
+        return base64.b64decode(sent.data), ""
+    except binascii.Error:
+        return None, NOT_IN_FILE

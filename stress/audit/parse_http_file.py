@@ -1,0 +1,123 @@
+"""`.http` files, as the HTTP clients of JetBrains' IDEs and of VS Code's REST Client read them.
+
+Requests are separated by `###`. What an editor does around a request is left out: scripts, files of
+environments, answers of other requests. A request that needs them cannot be sent.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from scenarios.errors import UserError
+from stress.audit.ask import WEBSOCKET, Headers
+from stress.audit.file_request import FileRequest
+from stress.audit.file_variables import fill_variables, list_unset
+from stress.audit.parse_requests import read_body
+
+ASSIGNMENT = re.compile(r"@([\w.-]+)\s*=\s*(.*)")
+COMMENT = re.compile(r"\s*(#|//)")
+SCRIPT = re.compile(r"^\s*[<>]\s*\{%.*?%\}", re.MULTILINE | re.DOTALL)
+"""Of JetBrains: what runs before a request, or with its answer."""
+ANSWER = re.compile(r"\s*(>>?!?\s|<>\s)")
+"""A script's file, or the file that an answer is kept in."""
+METHOD = re.compile(r"([A-Z]+)\s+(\S.*)")
+VERSION = re.compile(r"\s+HTTP/[\d.]+\s*\Z")
+UNSET_HOST = re.compile(r"([^/?{}]*://)?[^/?]*\{\{[^/?]*")
+"""The service that is audited stands in the place of any host."""
+INCLUDED = re.compile(r"\s*<\s+(\S.*)")
+"""A line of a body that stands for a file."""
+MESSAGE_END = re.compile(r"^===.*", re.MULTILINE | re.DOTALL)
+FORM = "application/x-www-form-urlencoded"
+
+
+@dataclass(slots=True)
+class HttpBlock:
+    """The lines of one request, as they stand there."""
+
+    request: str = ""
+    headers: list[str] = field(default_factory=list)
+    body: Sequence[str] = ()
+
+
+def parse_http_file(text: str, file: Path) -> tuple[FileRequest, ...]:
+    variables: dict[str, str] = {}
+    lines = SCRIPT.sub("", text).splitlines()
+    blocks = [read_block(each, variables) for each in split_blocks(lines)]
+    return tuple(build_http_request(each, variables, file) for each in blocks if each.request)
+
+
+def split_blocks(lines: Sequence[str]) -> Iterator[Sequence[str]]:
+    begin = 0
+    for number, line in enumerate(lines):
+        if line.startswith("###"):
+            yield lines[begin:number]
+            begin = number + 1
+    yield lines[begin:]
+
+
+def read_block(lines: Sequence[str], variables: dict[str, str]) -> HttpBlock:
+    """variables: those that the block sets are added."""
+    block = HttpBlock()
+    for number, line in enumerate(lines):
+        if block.request and not line.strip():
+            block.body = [each for each in lines[number + 1 :] if not ANSWER.match(each)]
+            break
+        if assigned := ASSIGNMENT.match(line):
+            variables[assigned[1]] = assigned[2].strip()
+        elif not line.strip() or COMMENT.match(line) or ANSWER.match(line):
+            continue
+        elif not block.request:
+            block.request = line.strip()
+        elif line[0].isspace() and not block.headers:  # the address goes on
+            block.request += line.strip()
+        else:
+            block.headers.append(line.strip())
+    return block
+
+
+def build_http_request(block: HttpBlock, variables: Mapping[str, str], file: Path) -> FileRequest:
+    method, url = split_request_line(fill_variables(block.request, variables))
+    lines = [fill_variables(each, variables) for each in block.headers]
+    pairs = [each.partition(":") for each in lines]
+    headers = tuple((name, value.strip()) for name, _, value in pairs)
+    text = fill_variables("\n".join(block.body), variables)
+    try:
+        body, problem = build_body(method, headers, text, file.parent), ""
+    except UserError as error:
+        body, problem = None, str(error)
+    if not all(colon for _, colon, _ in pairs):
+        problem = "a line of it is no header"
+    for name in list_unset("\n".join((url, *lines, text))):
+        problem = f"{file.name} does not set its {{{{{name}}}}}"
+    return FileRequest(method, url, headers, body, problem)
+
+
+def split_request_line(line: str) -> tuple[str, str]:
+    line = VERSION.sub("", line)
+    found = METHOD.match(line)
+    method, url = (found[1], found[2].strip()) if found else ("GET", line)
+    if UNSET_HOST.match(url):
+        url = UNSET_HOST.sub("", url, count=1)
+        url = url if url.startswith("/") else f"/{url}"
+    elif "://" not in url.partition("?")[0] and not url.startswith("/"):
+        url = f"http://{url}"
+    return WEBSOCKET if method == "WEBSOCKET" else method, url
+
+
+def build_body(method: str, headers: Headers, text: str, folder: Path) -> bytes | None:
+    """Raises UserError: a file cannot be read."""
+    kind = next((value for name, value in headers if name.lower() == "content-type"), "")
+    if method == WEBSOCKET:
+        text = MESSAGE_END.sub("", text)
+    lines = [read_line(each, folder) for each in text.rstrip().split("\n")]
+    if kind.startswith(FORM):
+        return b"".join(each.strip() for each in lines) or None
+    return (b"\r\n" if kind.startswith("multipart/") else b"\n").join(lines) or None
+
+
+def read_line(line: str, folder: Path) -> bytes:
+    included = INCLUDED.match(line)
+    if included is None:
+        return line.encode()
+    return read_body(f"@{included[1].strip()}", "it", folder) or b""

@@ -1,0 +1,90 @@
+"""Asks routes of an app of the corpus as it is, and again with the route's endpoint in a thread.
+
+    python -m tests.corpus.compare_answers mounted_app
+
+Prints a line of JSON for each: the route, why its endpoint could not be moved or null, and both
+answers. In a process of its own, because an app is made when its module is imported.
+"""
+
+import asyncio
+import importlib
+import json
+import os
+import sys
+import tempfile
+
+from asgi_probe import import_hook, offload
+from asgi_probe.attach_report import DIRECTORY_VARIABLE, TRIAL_VARIABLE
+from asgi_probe.middleware import Probe
+from asgi_probe.offload_change import OffloadChange
+from asgi_probe.routes import App, Message
+
+from tests.corpus.labels import APPS, load_corpus
+from tests.probe.support import ask
+
+NO_ROUTE = "/no-route"
+CHANGING = (b"date", b"last-modified", b"etag")
+
+
+def list_routes(name: str) -> dict[str, str]:
+    """What is asked with GET, and its route."""
+    (app,) = load_corpus([name])
+    asked = ((each.asking, each.route) for each in app.labels)
+    return {one.target: route for one, route in asked if one and route and one.method == "GET"}
+
+
+async def start(app: App) -> "asyncio.Future[None]":
+    """Its lifespan, which goes on while it is kept."""
+
+    async def receive() -> Message:
+        if messages:
+            return messages.pop()
+        await asyncio.Event().wait()  # it goes on until the loop ends
+        raise AssertionError
+
+    async def send(_: Message) -> None:
+        started.set()
+
+    messages: list[Message] = [{"type": "lifespan.startup"}]
+    started = asyncio.Event()
+    lifespan = asyncio.ensure_future(app({"type": "lifespan"}, receive, send))
+    await started.wait()
+    return lifespan
+
+
+async def describe_answer(app: App, target: str) -> str:
+    try:
+        answer = await ask(app, target, host="app")
+    except Exception as error:  # the server's to answer
+        return repr(error)
+    headers = [each for each in answer.headers if each[0] not in CHANGING]
+    return f"{answer.status} {headers} {answer.body}"
+
+
+async def compare(app: App, routes: dict[str, str]) -> None:
+    lifespan = await start(app)
+    await describe_answer(app, NO_ROUTE)  # from now on the change is made
+    (change,) = offload.offloads
+    assert isinstance(change, OffloadChange)
+    for target, route in routes.items():
+        change.route = NO_ROUTE
+        before = await describe_answer(app, target)
+        change.route, change.applied, change.invalid = route, False, "not asked"
+        after = await describe_answer(app, target)
+        print(json.dumps((route, change.invalid, before, after)), flush=True)
+    lifespan.cancel()
+
+
+def main() -> None:
+    (name,) = sys.argv[1:]
+    os.environ[DIRECTORY_VARIABLE] = tempfile.mkdtemp()
+    os.environ[TRIAL_VARIABLE] = json.dumps({"offload": NO_ROUTE})
+    import_hook.install()
+    sys.path.insert(0, str(APPS))
+    app = importlib.import_module(name).app
+    asyncio.run(compare(Probe(app), list_routes(name)))
+    os._exit(0)  # some apps start threads that never end
+
+
+if __name__ == "__main__":
+    main()

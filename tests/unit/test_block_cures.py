@@ -1,0 +1,307 @@
+"""The cure of a blocked loop: the change at the user's own line."""
+
+import ast
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from analysis.findings import find_all
+from analysis.findings.base import AuditFinding
+from analysis.findings.blocks.causes import Cause
+from analysis.findings.cures.block_cures import cure_block
+from analysis.findings.cures.blocked_code import BlockedCode
+from analysis.findings.framework import BlockPhase
+from analysis.findings.places import BlockPlace
+from analysis.findings.remedies import Cure
+from tests.unit.audit_samples import ROUTED, AuditBuilder, Entry, library
+from tests.unit.cure_samples import check_cure, find_line, place_in, write_app
+
+
+def block(
+    file: Path,
+    frames: Sequence[tuple[str, str]],
+    below: Sequence[Entry] = (),
+    hop_ms: float | None = 0.1,
+    cpu_s: float = 0.0,
+    unseen_s: float = 0.0,
+) -> AuditFinding:
+    """frames: a piece of the line, and the function; innermost first. Each of ten requests blocks
+    for 0.1 s there."""
+    own = [("main", str(file), find_line(file, text), name, 1) for text, name in frames]
+    audit = AuditBuilder()
+    for number in range(10):
+        audit.ask("/report", number, number + 0.2)
+        stacks = [[*below, *own, *ROUTED]] * 5
+        audit.block(number, 0.1, stacks, cpu_s=cpu_s, unseen_s=unseen_s)
+    (finding,) = find_all(place_in(audit.build(), file.parent, hop_ms)).findings
+    return finding
+
+
+def get_cure(finding: AuditFinding) -> Cure:
+    return check_cure(finding.cure, finding.code)
+
+
+ENDPOINT = """
+import time
+import requests
+import subprocess as sub
+from fastapi import FastAPI
+
+app = FastAPI()
+
+
+@app.get("/report")
+async def report(number: int = 1) -> str:
+    {line}
+"""
+EDITS = {
+    "time.sleep(0.1)": "await asyncio.sleep(0.1)",
+    "return requests.get('http://a/', timeout=5).text": (
+        "return (await client.get('http://a/', timeout=5)).text"
+    ),
+    "done = sub.run(['ls'], check=True)": (
+        "done = await anyio.run_process(['ls'], check=True, stdout=None, stderr=None)"
+    ),
+    "out = sub.check_output(['ls'])": (
+        "out = (await anyio.run_process(['ls'], stderr=None)).stdout"
+    ),
+}
+
+
+@pytest.mark.parametrize("line", EDITS)
+def test_the_twin_of_a_call_takes_its_place(line: str, tmp_path: Path) -> None:
+    file = write_app(tmp_path, ENDPOINT.format(line=line))
+    cure = get_cure(block(file, [(line, "report")]))
+    assert (cure.file, cure.line) == ("main.py", find_line(file, line))
+    assert cure.before == (f"    {line}",)
+    assert cure.after == (f"    {EDITS[line]}",)
+    assert (cure.rule, cure.trial, cure.costs_ms) == ("one-blocks-all", "offload=/report", 0.0)
+    assert cure.saves_ms == pytest.approx(100.0)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "return requests.get('http://a/', stream=True).text",
+        "return requests.get('http://a/', timeout=(1, 2)).text",
+        "return str(requests.get('http://a/').ok)",
+        "sub.run('ls', shell=True)",
+        "queue.get()",
+    ],
+)
+def test_without_a_twin_an_endpoint_that_awaits_nothing_becomes_def(
+    line: str, tmp_path: Path
+) -> None:
+    file = write_app(tmp_path, ENDPOINT.format(line=line))
+    cure = get_cure(block(file, [(line, "report")]))
+    assert cure.line == find_line(file, "async def report")
+    assert cure.before == ("async def report(number: int = 1) -> str:",)
+    assert cure.after == ("def report(number: int = 1) -> str:",)
+    assert (cure.rule, cure.trial, cure.costs_ms) == ("offload", "offload=/report", 0.1)
+
+
+AWAITING = """
+import anyio
+from fastapi import FastAPI
+
+app = FastAPI()
+
+
+@app.get("/report")
+async def report(number: int = 1) -> str:
+    await anyio.sleep(0)
+    {line}
+"""
+OFFLOADS = {
+    "return load(number)": "return await anyio.to_thread.run_sync(load, number)",
+    "return load(number).text": (
+        "return await anyio.to_thread.run_sync(lambda: load(number).text)"
+    ),
+    "found = self.queue.get(timeout=1)": (
+        "found = await anyio.to_thread.run_sync(lambda: self.queue.get(timeout=1))"
+    ),
+    "return load(parse(number))": (
+        "return await anyio.to_thread.run_sync(lambda: load(parse(number)))"
+    ),
+    "rows = [load(each) for each in range(9)]": (
+        "rows = await anyio.to_thread.run_sync(lambda: [load(each) for each in range(9)])"
+    ),
+    "assert load('ü', number), 'ä'": (
+        "assert await anyio.to_thread.run_sync(load, 'ü', number), 'ä'"
+    ),
+}
+
+
+@pytest.mark.parametrize("line", OFFLOADS)
+def test_in_an_endpoint_that_awaits_the_call_is_handed_to_a_thread(
+    line: str, tmp_path: Path
+) -> None:
+    file = write_app(tmp_path, AWAITING.format(line=line))
+    cure = get_cure(block(file, [(line, "report")]))
+    assert cure.before == (f"    {line}",)
+    assert cure.after == (f"    {OFFLOADS[line]}",)
+    assert (cure.rule, cure.trial, cure.costs_ms) == ("offload", None, 0.1)
+
+
+def test_the_coroutine_that_calls_the_blocking_function_is_edited(tmp_path: Path) -> None:
+    text = """
+        async def report(number: int) -> str:
+            await start()
+            text = load(number)
+            return text
+
+        def load(number: int) -> str:
+            return FILE.read_text()
+        """
+    file = write_app(tmp_path, text)
+    frames = [("FILE.read_text()", "load"), ("load(number)\n"[:-1], "report")]
+    frames[1] = ("text = load", "report")
+    cure = get_cure(block(file, frames))
+    assert cure.line == find_line(file, "text = load")
+    assert cure.after == ("    text = await anyio.to_thread.run_sync(load, number)",)
+    assert "import anyio.to_thread" in cure.reason
+
+
+def test_a_call_in_a_loop_is_not_handed_over_each_time(tmp_path: Path) -> None:
+    text = """
+        async def report() -> str:
+            await start()
+            for each in range(1000):
+                load(each)
+        """
+    cure = get_cure(block(write_app(tmp_path, text), [("load(each)", "report")]))
+    assert cure.before == ()
+    assert cure.after[0].startswith("        # move this")
+
+
+def test_the_source_must_be_that_which_ran(tmp_path: Path) -> None:
+    text = "async def report():\n    time.sleep(0.1)\n"
+    file = write_app(tmp_path, text)
+    finding = block(file, [("time.sleep", "report")])
+    assert get_cure(finding).before
+    os.utime(file)  # written again since
+    found = get_cure(block(file, [("time.sleep", "report")]))
+    assert (found.before, found.line) == ((), 2)
+    assert all(each.lstrip().startswith("#") for each in found.after)
+    other = block(write_app(tmp_path, text), [("time.sleep", "other_function")])
+    assert get_cure(other).before == ()
+
+
+def test_a_hop_that_costs_more_than_the_block_is_no_cure(tmp_path: Path) -> None:
+    file = write_app(tmp_path, AWAITING.format(line="return load(number)"))
+    finding = block(file, [("load(number)", "report")], hop_ms=150.0)
+    assert finding.cure is None
+    assert finding.uncured is not None
+    assert "150 ms" in finding.uncured
+    assert "150 ms" in finding.message
+
+
+@pytest.mark.parametrize("unseen_s", [0.0, 0.033, 0.06])
+def test_a_computation_goes_where_the_gil_lets_it(unseen_s: float, tmp_path: Path) -> None:
+    """A thread where it releases the GIL; turns in a thread where it passes it on."""
+    file = write_app(tmp_path, ENDPOINT.format(line="return self.render(number)"))
+    finding = block(file, [("self.render", "report")], cpu_s=0.1, unseen_s=unseen_s)
+    cure = get_cure(finding)
+    assert cure.rule == ("offload" if unseen_s == 0 else "cpu")
+    assert cure.trial == ("workers=2" if unseen_s > 0.05 else "offload=/report")
+    assert bool(cure.before) is (unseen_s < 0.05)
+
+
+def test_a_function_of_the_module_goes_to_a_process(tmp_path: Path) -> None:
+    text = "def render(n): ...\n\nasync def report(n):\n    return render(n).encode()\n"
+    file = write_app(tmp_path, text)
+    finding = block(file, [("render(n).", "report")], cpu_s=0.1, unseen_s=0.1)
+    cure = get_cure(finding)
+    assert cure.after == ("    return (await anyio.to_process.run_sync(render, n)).encode()",)
+    assert "import anyio.to_process" in cure.reason
+
+
+def test_a_client_that_is_made_in_the_request_is_made_once(tmp_path: Path) -> None:
+    text = "async def report():\n    await start()\n    client = Client()\n    await client.get()\n"
+    file = write_app(tmp_path, text)
+    below = [library("ssl", "create_default_context"), library("httpx._client", "__init__")]
+    finding = block(file, [("client = Client()", "report")], below, cpu_s=0.1)
+    cure = get_cure(finding)
+    assert cure.rule == "client-life"
+    assert cure.after == ("    # once, at startup: client = Client()",)
+
+
+def test_an_endpoint_that_needs_the_loop_stays_a_coroutine(tmp_path: Path) -> None:
+    lines = "asyncio.get_running_loop().call_soon(note); load(number)"
+    file = write_app(tmp_path, ENDPOINT.format(line=lines.replace("; ", "\n    ")))
+    cure = get_cure(block(file, [("load(number)", "report")]))
+    assert cure.after == ("    await anyio.to_thread.run_sync(load, number)",)
+    assert cure.trial is None
+    own = "call_later(note); load(number)"  # a function of the app's own
+    (tmp_path / "own").mkdir()
+    file = write_app(tmp_path / "own", ENDPOINT.format(line=own.replace("; ", "\n    ")))
+    assert get_cure(block(file, [("load(number)", "report")])).trial == "offload=/report"
+
+
+@pytest.mark.parametrize("decorator", ["@app.websocket('/report')", "@retry(times=3)"])
+def test_a_function_that_another_one_wraps_stays_a_coroutine(
+    decorator: str, tmp_path: Path
+) -> None:
+    text = ENDPOINT.format(line="return load(number)").replace('@app.get("/report")', decorator)
+    cure = get_cure(block(write_app(tmp_path, text), [("return load(number)", "report")]))
+    assert cure.trial is None
+    assert cure.after == ("    return await anyio.to_thread.run_sync(load, number)",)
+
+
+def test_a_library_alone_has_no_line_to_change(tmp_path: Path) -> None:
+    """As where FastAPI encodes an answer: the place is the endpoint's first line."""
+    file = write_app(tmp_path, ENDPOINT.format(line="return number"))
+    audit = AuditBuilder()
+    for number in range(10):
+        audit.ask("/report", number, number + 0.2)
+        stack = [
+            library("json.encoder", "encode"),
+            library("starlette.responses", "render"),
+            library("fastapi.routing", "serialize_response"),
+            *ROUTED,
+        ]
+        audit.block(number, 0.1, [stack] * 5)
+    endpoint = f"{file}:{find_line(file, 'async def')} report"
+    audit.handlers = [{**row, "endpoint": endpoint} for row in audit.handlers]
+    (finding,) = find_all(place_in(audit.build(), tmp_path)).findings
+    assert finding.cure is None
+    assert finding.uncured
+
+
+@pytest.mark.parametrize(
+    ("phase", "cause"), [("startup", "wait"), ("endpoint", "unexplained"), ("endpoint", "paused")]
+)
+def test_a_startup_and_an_unknown_cause_have_no_cure(phase: BlockPhase, cause: Cause) -> None:
+    place = BlockPlace("/report", phase, "main.py", 1, "report")
+    code = BlockedCode(place, (), cause, "time.sleep", 100.0, 0.0)
+    assert isinstance(cure_block(code, AuditBuilder().build()), str)
+
+
+def test_a_file_is_opened_and_read_in_threads(tmp_path: Path) -> None:
+    text = """
+        async def report(path):
+            await start()
+            with open(path, encoding="utf-8") as file:
+                head = file.read(10).strip()
+                return head, file.read()
+        """
+    file = write_app(tmp_path, text)
+    cure = get_cure(block(file, [("head =", "report")]))
+    assert cure.after == (
+        '    async with await anyio.open_file(path, encoding="utf-8") as file:',
+        "        head = (await file.read(10)).strip()",
+        "        return head, await file.read()",
+    )
+    assert cure.costs_ms == pytest.approx(0.4)  # opened, read twice, closed
+    ast.parse("async def report():\n" + "\n".join(cure.after))
+
+
+@pytest.mark.parametrize("use", ["for each in file: use(each)", "use(file)", "file.fileno()"])
+def test_a_file_that_is_used_otherwise_is_not(use: str, tmp_path: Path) -> None:
+    text = (
+        f"async def report(path):\n    await start()\n    with open(path) as file:\n        {use}\n"
+    )
+    cure = get_cure(block(write_app(tmp_path, text), [("with open(path)", "report")]))
+    assert "open_file" not in "".join(cure.after)

@@ -1,0 +1,357 @@
+"""The cures of findings that are no blocked loop."""
+
+import ast
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from analysis.findings.evidence import RouteCode
+from analysis.findings.layers.answer_delayed import AnswerDelayed
+from analysis.findings.layers.background_backlog import BackgroundBacklog
+from analysis.findings.layers.middleware_cost import MiddlewareCost
+from analysis.findings.remedies import Cure
+from analysis.findings.resources.client_per_request import ClientPerRequest
+from analysis.findings.resources.gil_reenabled import GilReenabled
+from analysis.findings.resources.limiter_size import LimiterSize
+from analysis.findings.resources.thread_growth import ThreadGrowth
+from analysis.findings.server.accept_queue import AcceptQueue
+from analysis.findings.server.refused_requests import RefusedRequests
+from analysis.findings.waits.executor_wait import ExecutorWait
+from analysis.findings.waits.pool_deadlock import PoolDeadlock
+from analysis.findings.waits.pool_wait import PoolWait
+from analysis.findings.waits.threads_pinned import ThreadsPinned
+from analysis.findings.waits.trivial_def import TrivialDef
+from records.audit import GIL_OPTION, Phase
+from tests.unit.audit_samples import Row
+from tests.unit.cure_samples import (
+    apply_cure,
+    build_evidence_in,
+    check_cure,
+    find_line,
+    write_app,
+)
+from tests.unit.handover_samples import make_handover
+
+THREADS = 4
+
+
+def crowd(calls: int, cpu_s: float = 0.0, **columns: object) -> list[Row]:
+    """So many calls at once for THREADS threads, one second each."""
+    rows: list[Row] = []
+    for number in range(calls):
+        begin_s = 1.0 + number // THREADS
+        waits = {"queued_s": 1.0} if begin_s > 1.0 else {}
+        times = {"granted_s": begin_s, "began_s": begin_s, "ended_s": begin_s + 1.0}
+        who = {"visit": number, "capacity": float(THREADS), "cpu_s": cpu_s}
+        rows.append(make_handover(**{"asked_s": 1.0, **waits, **times, **who, **columns}))
+    return rows
+
+
+def wait_for_pool(in_use: float = 4.0, queue: str = "anyio", line: int = 1) -> PoolWait:
+    return PoolWait(
+        severity="warning", confidence="high", route="/a", file="main.py", line=line,
+        function=None, queue=queue, setter=None, capacity=4.0, in_use=in_use, loop_ms=0.0,
+        is_after=False,
+    )  # fmt: skip
+
+
+def wait_for_executor(queue: str, line: int | None, function: str | None = None) -> ExecutorWait:
+    return ExecutorWait(
+        severity="warning", confidence="high", route="/a", file="main.py", line=line,
+        function=function, queue=queue, setter=None, capacity=4.0, in_use=4.0, loop_ms=0.0,
+        is_after=False,
+    )  # fmt: skip
+
+
+def test_the_pool_gets_as_many_threads_as_calls_wanted_one_at_once(tmp_path: Path) -> None:
+    cure = check_cure(
+        wait_for_pool().propose_cure(build_evidence_in(tmp_path, crowd(23))), "POOL_WAIT"
+    )
+    assert cure.trial == "pool=30"
+    assert (cure.file, cure.before) == (None, ())
+    assert cure.after[-1].endswith("total_tokens = 30")
+    assert "23 calls" in cure.reason
+
+
+def test_the_line_that_sets_the_size_is_changed(tmp_path: Path) -> None:
+    text = "async def start(app):\n    limiter.total_tokens = 4\n    yield\n"
+    write_app(tmp_path, text)
+    evidence = build_evidence_in(tmp_path, crowd(11))
+    evidence = replace(evidence, endpoints=(make_code(tmp_path),))
+    cure = check_cure(wait_for_pool().propose_cure(evidence), "POOL_WAIT")
+    assert (cure.file, cure.line) == ("main.py", 2)
+    assert cure.before == ("    limiter.total_tokens = 4",)
+    assert cure.after == ("    limiter.total_tokens = 20",)
+
+
+def make_code(folder: Path) -> RouteCode:
+    return RouteCode("/a", str(folder / "main.py"), 1, "start", "http")
+
+
+def test_more_threads_are_no_cure_where_they_compute_or_are_idle(tmp_path: Path) -> None:
+    computing = wait_for_pool().propose_cure(build_evidence_in(tmp_path, crowd(23, cpu_s=0.9)))
+    assert isinstance(computing, str)
+    assert "90.0 %" in computing
+    idle = wait_for_pool(in_use=1.0).propose_cure(build_evidence_in(tmp_path, crowd(23)))
+    assert isinstance(idle, str)
+
+
+def test_a_limit_of_the_apps_own_is_changed_where_it_is_set(tmp_path: Path) -> None:
+    write_app(tmp_path, "import anyio\nLIMITER = anyio.CapacityLimiter(4)\n")
+    rows = crowd(12, queue="limiter 1")
+    cure = check_cure(
+        wait_for_pool(queue="limiter 1").propose_cure(build_evidence_in(tmp_path, rows)),
+        "POOL_WAIT",
+    )
+    assert cure.after == ("LIMITER = anyio.CapacityLimiter(20)",)
+    assert cure.trial is None
+    write_app(tmp_path, "A = anyio.CapacityLimiter(4)\nB = anyio.CapacityLimiter(4)\n")
+    other = build_evidence_in(tmp_path / "none", rows)
+    assert isinstance(wait_for_pool(queue="limiter 1").propose_cure(other), str)
+
+
+@pytest.mark.parametrize("queue", ["executor", "executor printer"])
+def test_executors_grow_too(queue: str, tmp_path: Path) -> None:
+    printers = "PRINTERS = ThreadPoolExecutor(4, thread_name_prefix='printer')"
+    write_app(tmp_path, f"{printers}\nDESKS = ThreadPoolExecutor(64)\n")
+    evidence = build_evidence_in(tmp_path, crowd(9, queue=queue))
+    cure = check_cure(wait_for_executor(queue, 1).propose_cure(evidence), "EXECUTOR_WAIT")
+    own = queue != "executor"
+    assert cure.trial == (None if own else "executor=10")
+    assert cure.before == ((printers,) if own else ())
+    assert "(10" in cure.after[-1]
+
+
+def test_code_for_the_one_thread_of_asgiref_may_run_in_several(tmp_path: Path) -> None:
+    text = """
+        async def a(request):
+            return await sync_to_async(load)(1)
+        """
+    file = write_app(tmp_path, text)
+    evidence = build_evidence_in(tmp_path, crowd(9, queue="asgiref"))
+    finding = wait_for_executor("asgiref", find_line(file, "sync_to_async"), "a")
+    cure = check_cure(finding.propose_cure(evidence), "EXECUTOR_WAIT")
+    assert cure.after == ("    return await sync_to_async(load, thread_sensitive=False)(1)",)
+
+
+def test_a_deadlock_goes_with_more_threads_than_calls(tmp_path: Path) -> None:
+    finding = PoolDeadlock(
+        confidence="high", call="QueuePool of 3", pool_name="anyio's pool", unit="thread", size=3,
+        stood=4, capacity=4, keepers=3, keeper_phases=("response",), failed=0, lasted_s=5.0,
+        times=1,
+    )  # fmt: skip
+    evidence = build_evidence_in(tmp_path, crowd(20))
+    cure = check_cure(finding.propose_cure(evidence), "POOL_DEADLOCK")
+    assert cure.trial == "pool=30"
+    assert "QueuePool" in cure.reason
+
+
+def make_trivial(line: int, function: str, phase: str = "endpoint") -> TrivialDef:
+    return TrivialDef(
+        severity="info", confidence="high", phase=phase, file="main.py", line=line,
+        function=function, median_ms=0.4, work_us=3.0, longest_work_ms=0.1, waited_s=0.0,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("phase", ["endpoint", "dependency"])
+def test_a_def_that_needs_no_thread_becomes_a_coroutine(phase: str, tmp_path: Path) -> None:
+    write_app(tmp_path, "@app.get('/health')\ndef check():\n    return 1\n")
+    cure = check_cure(
+        make_trivial(1, "check", phase).propose_cure(build_evidence_in(tmp_path)), "TRIVIAL_DEF"
+    )
+    assert (cure.line, cure.before, cure.after) == (2, ("def check():",), ("async def check():",))
+    assert (cure.saves_ms, cure.costs_ms) == (0.4, 0.0)
+
+
+def test_a_def_that_is_called_stays_one(tmp_path: Path) -> None:
+    write_app(tmp_path, "def check():\n    return 1\n\ndef other():\n    return check()\n")
+    assert isinstance(make_trivial(1, "check").propose_cure(build_evidence_in(tmp_path)), str)
+
+
+def pin(line: int, function: str, phase: str) -> ThreadsPinned:
+    return ThreadsPinned(
+        severity="warning", confidence="high", phase=phase, file="main.py", line=line,
+        function=function, queue="anyio", capacity=40.0,
+    )  # fmt: skip
+
+
+def test_a_stream_that_keeps_a_thread_is_awaited(tmp_path: Path) -> None:
+    text = """
+        import time
+
+        def follow():
+            for number in range(3):
+                time.sleep(1)
+                yield str(number)
+
+        def stream():
+            return StreamingResponse(follow())
+        """
+    file = write_app(tmp_path, text)
+    line = find_line(file, "def follow")
+    cure = check_cure(
+        pin(line, "follow", "stream").propose_cure(build_evidence_in(tmp_path)), "THREADS_PINNED"
+    )
+    assert cure.line == line
+    assert cure.after[0] == "async def follow():"
+    assert cure.after[2] == "        await asyncio.sleep(1)"
+    assert "import asyncio" in cure.reason
+    apply_cure(file, cure)
+    ast.parse(file.read_text())
+
+
+def delay(line: int, function: str, cause: str) -> AnswerDelayed:
+    return AnswerDelayed(
+        severity="warning", confidence="high", file="main.py", line=line, function=function,
+        cause=cause, median_ms=200.0,
+    )  # fmt: skip
+
+
+MIDDLEWARE = """
+class Report(BaseHTTPMiddleware):
+    async def dispatch(self, request, call_next):
+        await check(request)
+        response = await call_next(request)
+        await write(request, status=response.status_code)
+        return response
+"""
+
+
+def test_what_delays_an_answer_runs_after_it(tmp_path: Path) -> None:
+    file = write_app(tmp_path, MIDDLEWARE)
+    line = find_line(file, "async def dispatch")
+    evidence = build_evidence_in(tmp_path)
+    found = delay(line, "Report.dispatch", "answer")
+    cure = check_cure(found.propose_cure(evidence), "ANSWER_DELAYED")
+    task = "starlette.background.BackgroundTask(write, request, status=response.status_code)"
+    assert cure.before == ("        await write(request, status=response.status_code)",)
+    assert cure.after == (f"        response.background = {task}",)
+    early = check_cure(delay(line, "dispatch", "request").propose_cure(evidence), "ANSWER_DELAYED")
+    assert (early.line, early.before) == (find_line(file, "await check"), ())
+    buffer = check_cure(delay(line, "dispatch", "buffer").propose_cure(evidence), "ANSWER_DELAYED")
+    assert buffer.before == ()
+
+
+def test_a_dear_middleware_becomes_pure_asgi(tmp_path: Path) -> None:
+    file = write_app(tmp_path, MIDDLEWARE)
+    finding = MiddlewareCost(
+        severity="info", confidence="high", file="main.py", function="dispatch",
+        line=find_line(file, "async def dispatch"), median_ms=0.3,
+    )  # fmt: skip
+    cure = check_cure(finding.propose_cure(build_evidence_in(tmp_path)), "MIDDLEWARE_COST")
+    assert cure.before == ("class Report(BaseHTTPMiddleware):",)
+    assert cure.after[0] == "class Report:"
+    ast.parse("\n".join(cure.after))
+
+
+def test_tasks_that_pile_up_go_to_a_queue(tmp_path: Path) -> None:
+    text = "def index(): ...\n\nasync def save(tasks):\n    tasks.add_task(index)\n"
+    file = write_app(tmp_path, text)
+    finding = BackgroundBacklog(
+        severity="error", confidence="high", file="main.py", line=1, function="index"
+    )
+    cure = check_cure(finding.propose_cure(build_evidence_in(tmp_path)), "BACKGROUND_BACKLOG")
+    assert (cure.line, cure.before) == (find_line(file, "add_task"), ("    tasks.add_task(index)",))
+
+
+def make_client(line: int, function: str, call: str) -> ClientPerRequest:
+    return ClientPerRequest(
+        severity="warning", confidence="high", file="main.py", line=line, function=function,
+        call=call, median_ms=20.0, asked=9,
+    )  # fmt: skip
+
+
+def test_a_client_for_all_requests_is_made_once(tmp_path: Path) -> None:
+    text = """
+        async def ask():
+            async with httpx.AsyncClient(timeout=5) as client:
+                answer = await client.get(URL)
+                return answer.text
+        """
+    file = write_app(tmp_path, text)
+    finding = make_client(2, "ask", "httpx.AsyncClient")
+    cure = check_cure(finding.propose_cure(build_evidence_in(tmp_path)), "CLIENT_PER_REQUEST")
+    assert cure.after == (
+        "    # once, at startup: client = httpx.AsyncClient(timeout=5)",
+        "    answer = await client.get(URL)",
+        "    return answer.text",
+    )
+    apply_cure(file, cure)
+    ast.parse(file.read_text())
+
+
+def test_a_context_or_an_executor_is_made_once(tmp_path: Path) -> None:
+    text = """
+        def one():
+            context = ssl.create_default_context()
+
+        def two():
+            pool = ThreadPoolExecutor(4)
+        """
+    file = write_app(tmp_path, text)
+    evidence = build_evidence_in(tmp_path)
+    tls = make_client(find_line(file, "context ="), "one", "TLS context")
+    cure = check_cure(tls.propose_cure(evidence), "CLIENT_PER_REQUEST")
+    assert cure.after == ("    # once, at startup: context = ssl.create_default_context()",)
+    growth = ThreadGrowth(
+        severity="error", confidence="high", file="main.py", line=find_line(file, "pool ="),
+        function="two", call="ThreadPoolExecutor", threads=200,
+    )  # fmt: skip
+    made = check_cure(growth.propose_cure(evidence), growth.code)
+    assert made.after == ("    # once, at startup: pool = ThreadPoolExecutor(4)",)
+    thread = check_cure(
+        replace(growth, call="threading.Thread").propose_cure(evidence), growth.code
+    )
+    assert thread.before == ()
+
+
+def test_an_unusual_pool_gets_its_usual_size(tmp_path: Path) -> None:
+    finding = LimiterSize(
+        severity="info", confidence="high", cause="small", tokens=1.0, borrowed=1.0
+    )
+    evidence = build_evidence_in(tmp_path)
+    assert check_cure(finding.propose_cure(evidence), finding.code).trial == "pool=40"
+    assert isinstance(replace(finding, cause="exceeded").propose_cure(evidence), str)
+
+
+@pytest.mark.parametrize("call", ["numpy.core", GIL_OPTION, None])
+def test_the_gil_goes_off(call: str | None, tmp_path: Path) -> None:
+    finding = GilReenabled(
+        severity="warning", confidence="high", call=call, python="3.14.0", processes=1
+    )
+    cure = finding.propose_cure(build_evidence_in(tmp_path))
+    assert isinstance(cure, str) is (call is None)
+    if isinstance(cure, Cure) and call != GIL_OPTION:
+        assert cure.after == ("pip install --upgrade numpy",)
+
+
+@pytest.mark.parametrize(
+    ("words", "before"),
+    [
+        (("--limit-concurrency", "5"), "--limit-concurrency 5"),
+        (("--limit-concurrency=5",), "--limit-concurrency=5"),
+        ((), None),
+    ],
+)
+def test_a_limit_of_the_server_is_raised(
+    words: tuple[str, ...], before: str | None, tmp_path: Path
+) -> None:
+    evidence = build_evidence_in(tmp_path)
+    record = replace(
+        evidence.record,
+        command=("uvicorn", "main:app", *words),
+        phases=(Phase("together", 0.0, 9.0, 20),),
+    )
+    finding = RefusedRequests(severity="error", confidence="high", limit=5)
+    cure = check_cure(finding.propose_cure(replace(evidence, record=record)), finding.code)
+    assert cure.before == (() if before is None else (before,))
+    assert cure.after[0].endswith("50")  # twice 20 users and the background request's
+
+
+def test_a_full_accept_queue_gets_longer(tmp_path: Path) -> None:
+    finding = AcceptQueue(
+        severity="error", confidence="medium", cause="backlog", dropped=3, backlog=64
+    )
+    cure = check_cure(finding.propose_cure(build_evidence_in(tmp_path)), finding.code)
+    assert cure.after == ("--backlog 128",)

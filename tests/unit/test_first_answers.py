@@ -1,0 +1,63 @@
+"""What an audit says of the first answer of each request."""
+
+import pytest
+
+from stress.audit.answer import Answer
+from stress.audit.ask import Ask, Origin
+from stress.audit.first_answers import judge_first_answers
+
+SECRET = "s3cr3t-value"
+
+
+def make_ask(origin: Origin, path: str = f"/users/{SECRET}", method: str = "GET") -> Ask:
+    return Ask(method, path, "/users/{name}", source="a.har", origin=origin)
+
+
+def make_answer(status: int | None = 200, error: str | None = None) -> Answer:
+    return Answer(1, 0.0, 1.0, status, error)
+
+
+def test_requests_of_a_file_that_fail_alike_are_one_sentence_and_not_driven() -> None:
+    asks = [Ask("GET", f"/{each}", f"/{each}", source="a.har", origin="file") for each in "abcde"]
+    answers = [
+        make_answer(404), make_answer(), make_answer(404), make_answer(401),
+        make_answer(None, "timeout"),
+    ]  # fmt: skip
+    driven, warnings = judge_first_answers(asks, answers)
+    assert driven == [asks[1]]
+    assert warnings == [
+        "GET /a of a.har answers 404 and is not driven, nor is 1 more that failed alike.",
+        "GET /d of a.har answers 401 and is not driven; add --header 'Authorization: ...' or "
+        "--before 'POST /LOGIN'.",
+        "GET /e of a.har did not answer in time and is not driven.",
+    ]
+
+
+@pytest.mark.parametrize("origin", ["file", "option"])
+@pytest.mark.parametrize("status", [200, 302, 403, 404])
+def test_no_sentence_has_a_path_of_the_users(origin: Origin, status: int) -> None:
+    driven, warnings = judge_first_answers([make_ask(origin)], [make_answer(status)])
+    assert SECRET not in repr(warnings)
+    assert len(driven) == (status < 400 or origin == "option")
+
+
+def test_the_path_of_a_documents_request_is_shown_where_it_fails() -> None:
+    _, (said,) = judge_first_answers([make_ask("document", "/users/1")], [make_answer(404)])
+    assert "GET /users/{name} answers 404 to /users/1 and is not driven" in said
+    assert "--request 'GET /users/NAME'" in said
+
+
+def test_a_handshake_that_meets_no_websocket_says_why() -> None:
+    asks = [make_ask("option", method="WS"), make_ask("option")]
+    _, (socket, page) = judge_first_answers(asks, [make_answer(404)] * 2)
+    assert "no websocket library" in socket
+    assert "library" not in page
+
+
+def test_an_answer_without_end_is_measured_to_its_first_byte() -> None:
+    asks = [make_ask("file"), make_ask("file", method="WS")]
+    answers = [make_answer(200, "too long"), make_answer(101, "endless")]
+    driven, warnings = judge_first_answers(asks, answers)
+    assert [each.endless for each in driven] == [True, True]
+    assert "is longer than 16 MB" in warnings[0]
+    assert "sends no message in time: it is measured to its handshake" in warnings[1]
