@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from sys import maxsize
 
 from analysis.findings import AuditEvidence, AuditFinding, AuditFindings
+from analysis.findings.remedies import Cure
 from analysis.report.audit_overview import build_overview_table
 from analysis.report.finding_words import format_route
 from analysis.report.findings_table import (
@@ -110,7 +111,7 @@ def choose_rows(
 
 class FindingTexts:
     """What is said below the row of each finding, as far as there is room: of the worst all, of
-    others at least the route."""
+    others at least the route. A cure that several have in common is shown once."""
 
     def __init__(self, shown: Sequence[AuditFinding], first: int, verbose: bool) -> None:
         self.lines: list[list[str]] = [[] for _ in shown]
@@ -118,6 +119,9 @@ class FindingTexts:
         self._first = first
         self._verbose = verbose
         self._topics = set[str]()
+        self._cures: set[Cure | None] = {None}
+        if shown and not verbose:
+            self._cures.add(shown[first].cure)  # it is at the end
 
     def show_first(self, screen: Screen) -> None:
         if self._shown:
@@ -136,13 +140,15 @@ class FindingTexts:
         facts = f"{format_route(found)}: {found.facts}"
         advice = found.context if found.cure else found.advice
         new = [text for topic, text in advice.items() if topic not in self._topics]
-        at_end = place == self._first and not self._verbose
         cure = (
-            [] if at_end or found.cure is None else list(render_cure(found.cure, found.tried, "  "))
+            []
+            if found.cure is None or found.cure in self._cures
+            else list(render_cure(found.cure, found.tried, "  "))
         )
         stack = list(render_stack(found)) if self._verbose else []
         if self._show(place, [*wrap_whole(" ".join((facts, *new)), "  "), *cure, *stack], screen):
             self._topics.update(advice)
+            self._cures.add(found.cure)
         else:
             self._show(place, wrap_whole(facts, "  "), screen)
 

@@ -102,12 +102,18 @@ def test_what_the_answer_lacks_is_said_in_any_case() -> None:
     assert list_shown(lines, 9)[:3] == [0, 1, 2]
 
 
-def test_verbose_shows_each_cure_below_its_finding() -> None:
-    found = build_found(2)
-    both = replace(found, findings=tuple(replace(each, cure=CURE) for each in found.findings))
-    text = "\n".join(render_findings(both, WIDTH, verbose=True))
-    below = "  Change main.py:3: Await it.\n      - time.sleep(1)\n      + await asyncio.sleep(1)"
-    assert text.count(below) == 2
+def test_verbose_shows_each_cure_below_its_finding_and_one_of_several_once() -> None:
+    found = build_found(3)
+    other = replace(CURE, line=4)
+    cured = [replace(each, cure=one) for each, one in zip(found.findings, (CURE, CURE, other))]
+    text = "\n".join(render_findings(replace(found, findings=tuple(cured)), WIDTH, verbose=True))
+    for line in (3, 4):
+        below = (
+            f"  Change main.py:{line}: Await it.\n      - time.sleep(1)\n"
+            "      + await asyncio.sleep(1)"
+        )
+        assert text.count(below) == 1
+    assert text.index("main.py:0 pay") < text.index("  Change main.py:3") < text.index("main.py:1 ")
 
 
 def build_many_routes(routes: int, phases: tuple[Phase, ...]) -> AuditBuilder:
