@@ -46,8 +46,10 @@ class ClientPerRequest(AuditFinding):
 
     short: ClassVar[str] = "client per request"
     clause: ClassVar[str] = "requests make their own clients"
-    meaning: ClassVar[str] = "a client or TLS context is made in each request"
-    remedy: ClassVar[str] = "make one at startup and share it"
+    meaning: ClassVar[str] = (
+        "a client, a TLS context or a connection to a database is made in each request"
+    )
+    remedy: ClassVar[str] = "make one at startup and share it; take connections from a pool"
     asked: int
     """Requests of the route."""
 
