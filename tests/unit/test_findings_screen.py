@@ -105,7 +105,10 @@ def test_what_the_answer_lacks_is_said_in_any_case() -> None:
 def test_verbose_shows_each_cure_below_its_finding_and_one_of_several_once() -> None:
     found = build_found(3)
     other = replace(CURE, line=4)
-    cured = [replace(each, cure=one) for each, one in zip(found.findings, (CURE, CURE, other))]
+    cured = [
+        replace(each, cure=one)
+        for each, one in zip(found.findings, (CURE, CURE, other), strict=True)
+    ]
     text = "\n".join(render_findings(replace(found, findings=tuple(cured)), WIDTH, verbose=True))
     for line in (3, 4):
         below = (
