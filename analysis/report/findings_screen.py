@@ -111,7 +111,7 @@ def choose_rows(
 
 class FindingTexts:
     """What is said below the row of each finding, as far as there is room: of the worst all, of
-    others at least the route. A cure that several have in common is shown once."""
+    others at least the route, or of none. A cure that several have in common is shown once."""
 
     def __init__(self, shown: Sequence[AuditFinding], first: int, verbose: bool) -> None:
         self.lines: list[list[str]] = [[] for _ in shown]
@@ -126,9 +126,10 @@ class FindingTexts:
     def show_first(self, screen: Screen) -> None:
         if self._shown:
             self._show_whole(self._first, screen)
-        for place, each in enumerate(self._shown):
-            if not self.lines[place]:
-                self._show(place, wrap_whole(format_route(each), "  "), screen)
+        routes = [wrap_whole(format_route(each), "  ") for each in self._shown]
+        both = [said or route for route, said in zip(routes, self.lines, strict=True)]
+        if screen.take(sum(map(len, both)) - sum(map(len, self.lines))):
+            self.lines = both
 
     def show_more(self, screen: Screen) -> None:
         for place in range(len(self._shown)):
