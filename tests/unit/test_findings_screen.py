@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,7 +23,11 @@ from analysis.report.findings_screen import (
 from analysis.report.table import WIDTH
 from analysis.stats import formats
 from records.audit import Phase
-from tests.unit.audit_samples import AuditBuilder, endpoint, library
+from records.rundir import create_run
+from scenarios.errors import UserError
+from study.report import rebuild_reports
+from tests.process.support import ROOT
+from tests.unit.audit_samples import AuditBuilder, endpoint, library, save_audit
 from tests.unit.finding_samples import SampleFinding, SamplePoolWait
 
 CURE = Cure("main.py", 3, ("    time.sleep(1)",), ("    await asyncio.sleep(1)",), "Await it.")
@@ -171,3 +177,21 @@ def test_routes_that_are_left_out_are_counted() -> None:
     assert table.notes[0] == "and 24 more routes: see -v"
     assert len(build_overview_table(evidence, 30).rows) == 30
     assert len(build_routes_table(evidence).rows) == 60
+
+
+def test_an_audit_is_reported_again_with_everything(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = create_run(tmp_path, "audit")
+    save_audit(run, build_many_routes(9, ALONE))
+    assert rebuild_reports(run.path) == rebuild_reports(run.path, verbose=True) == 0
+    short, whole = capsys.readouterr().out.split("findings.sarif are in")[:2]
+    assert "GET /r01" not in short
+    assert "GET /r01" in whole
+    assert "socket.py:1 readinto" not in short
+    assert "socket.py:1 readinto" in whole
+
+
+def test_a_run_that_is_no_audit_has_no_verbose_report() -> None:
+    with pytest.raises(UserError, match="-v: for an audit"):
+        rebuild_reports(ROOT / "docs" / "sample-run", verbose=True)
