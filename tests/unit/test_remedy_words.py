@@ -1,7 +1,6 @@
-from dataclasses import replace
-
 """What a cure and a prediction say to people."""
 
+from dataclasses import replace
 from html import unescape
 
 from hypothesis import given
