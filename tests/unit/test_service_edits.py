@@ -79,7 +79,8 @@ def test_a_shorter_wait_is_that_of_its_own_visit() -> None:
     waits = AwaitedTime(0.05), AwaitedTime(0.2)
     short, shorter = apply_to(AwaitedEdit({VISIT: 0.15}), *waits)
     assert isinstance(shorter, AwaitedTime)
-    assert (short, shorter.seconds) == (waits[0], pytest.approx(0.05))
+    assert short == waits[0]
+    assert shorter.seconds == pytest.approx(0.05)
     assert apply_to(AwaitedEdit({OTHER: 0.15}), *waits) == waits
 
 
