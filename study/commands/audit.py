@@ -98,7 +98,7 @@ def reject_contradictions(
         raise UserError("--drive none sends no requests: leave out --url and --plan")
     if url is not None and port:
         raise UserError("--port: not with --url, which names the port itself")
-    if gate != GateOptions() and (url is not None or plan):
+    if (gate.fail_on or gate.baseline) and (url is not None or plan):
         raise UserError("--fail-on and --baseline: with --url or --plan an audit has no findings")
 
 
