@@ -31,12 +31,14 @@ class Trial:
 @dataclass(frozen=True, slots=True)
 class TrialRound:
     """One start of the service and its load. cell: of the run directory, which has the round's
-    table `asked`. Times are seconds since the audit's t0: while users sent requests."""
+    table `asked`. Times are seconds since the audit's t0: while users sent requests. memory_mb: of
+    all processes after it, without what they share; None where it is not known."""
 
     side: Side
     cell: str
     began_s: Second
     ended_s: Second
+    memory_mb: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,9 +24,9 @@ from scenarios.units import Second
 from stress.audit.attach import start_audited_app
 from stress.audit.audited_app import AuditedApp
 from stress.audit.command import AuditedCommand, hide_values
-from stress.audit.drive import AuditLoad, Driven, drive_requests
+from stress.audit.drive import APP_ENDED, AuditLoad, Driven, drive_requests
 from stress.audit.last_words import read_last_words
-from stress.audit.measure_hop import measure_hop_ms
+from stress.audit.measure_hop import measure_hop_of
 from stress.audit.requests import (
     RequestOptions,
     RequestPlan,
@@ -95,16 +95,15 @@ class Audit:
             self.ask(self.order.url)
             return
         self.show(f"starting {Path(command.argv[0]).name}")
-        raw = self.directory.open_cell(KIND).raw
-        began_s = monotonic()
+        raw, began_s = self.directory.open_cell(KIND).raw, monotonic()
         self.app = start_audited_app(command, raw, self.interruption, self.order.port)
         self.started_within_s = monotonic() - began_s
         with self.app:
             self.show(f"it serves {self.app.url} with the probe inside")
             self.ask(self.app.url)
-        if not self.order.only_plan and self.app.attached:
-            executable = self.app.attached[0].executable
-            self.hop_ms = measure_hop_ms(executable, raw, self.interruption)
+        self.ended_s = monotonic() - self.t0_s
+        if not self.order.only_plan:
+            self.hop_ms = measure_hop_of(self.app, self.interruption)
 
     def ask(self, url: str) -> None:
         self.plan = plan_requests(url, self.order.requests, self.interruption)
@@ -154,7 +153,7 @@ class Audit:
             self.save()
 
     def save(self) -> None:
-        self.ended_s = monotonic() - self.t0_s
+        self.ended_s = self.ended_s or monotonic() - self.t0_s
         cell = self.directory.open_cell(KIND)
         cell.path.mkdir(parents=True, exist_ok=True)
         if self.app is not None:
@@ -176,6 +175,11 @@ class Audit:
         record = TypeAdapter(AuditRecord).dump_json(self.build_record(), indent=2)
         (self.directory.open_cell(KIND).path / AUDIT_FILE).write_bytes(record + b"\n")
 
+    def can_try(self) -> bool:
+        """A service that deadlocked may be cured; one that ended by itself drove no whole load."""
+        is_over = self.interruption.reason is not None or self.ended_by == APP_ENDED
+        return not is_over and self.driven is not None
+
     def run_trials(self) -> None:
         """Raises UserError where the disk is full, CellInterruptedError; what was measured is
         kept."""
@@ -191,8 +195,7 @@ class Audit:
             command, load, self.directory, self.order.trials.rounds, self.show, self.save_record,
             self.trials,
         )  # fmt: skip
-        with translate_write_errors(self.directory.path, "the trial"):
-            runner.run(trials, self.started_within_s + estimate_round_s(driven, of_audit, load))
+        runner.run(trials, self.started_within_s + estimate_round_s(driven, of_audit, load))
 
     def build_record(self) -> AuditRecord:
         command, driven = self.order.command, self.driven
@@ -233,7 +236,7 @@ def audit_service(order: AuditOrder) -> int:
             return INTERRUPTED if audit.ended_by else ALL_WELL
         audit.keep()  # a signal is only noted here: it cannot tear what was measured
         interrupted_by = audit.ended_by
-        if interrupted_by is None and order.trials.is_asked:
+        if order.trials.is_asked and audit.can_try():
             try:
                 audit.run_trials()
             except CellInterruptedError as error:

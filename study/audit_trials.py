@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from shutil import rmtree
 
 from analysis.findings import find_all, load_audit_evidence
-from records.rundir import RunDir
+from records.rundir import RunDir, translate_write_errors
 from records.trial import LEAST_OF_EACH, Side, Trial, TrialRecord, TrialRound, parse_trial
 from scenarios.errors import UserError
 from scenarios.units import Second
@@ -53,7 +54,10 @@ def read_trial_order(
         )
     trials = tuple(dict.fromkeys(parse_trial(each) for each in typed.changes if each != AUTO))
     for each in trials:
-        change_command(command, each)
+        try:
+            change_command(command, each)
+        except UserError as error:
+            raise UserError(f"--try {error}; leave it out") from error
     return TrialOrder(trials, AUTO in typed.changes, typed.rounds or LEAST_OF_EACH)
 
 
@@ -70,13 +74,14 @@ def choose_trials(
         try:
             change_command(command, each)
         except UserError as error:
-            show(str(error))
+            show(f"--try {AUTO} leaves out {error}")
         else:
             possible.append(each)
     if len(possible) > MOST_AUTO:
-        show(f"{AUTO} tries {MOST_AUTO} of {len(possible)}: name others with --try")
+        left = ", ".join(map(str, possible[MOST_AUTO:]))
+        show(f"--try {AUTO} measures the first {MOST_AUTO} cures; name others with --try: {left}")
     if not possible:
-        show("--try auto: no finding has a cure that can be tried without an edit")
+        show(f"--try {AUTO}: no finding has a cure that can be measured without an edit")
     return tuple(dict.fromkeys((*order.trials, *possible[:MOST_AUTO])))
 
 
@@ -104,11 +109,15 @@ class TrialRunner:
         )
         for each in trials:
             self.records.append(TrialRecord(str(each), warnings=WARNINGS.get(each.kind, ())))
-            try:
-                self.try_change(each)
-            except InvalidTrialError as error:
-                self.update(replace(self.records[-1], invalid=str(error)))
-                self.show(f"{each} is no valid trial: {error}")
+            with translate_write_errors(self.directory.path, f"the trial {each}"):
+                self.run_trial(each)
+
+    def run_trial(self, trial: Trial) -> None:
+        try:
+            self.try_change(trial)
+        except InvalidTrialError as error:
+            self.update(replace(self.records[-1], invalid=str(error)))
+            self.show(f"{trial} is no valid trial: {error}")
 
     def try_change(self, trial: Trial) -> None:
         """Raises InvalidTrialError, CellInterruptedError."""
@@ -118,7 +127,7 @@ class TrialRunner:
                 self.show(f"{trial}, round {number} of {self.rounds}, {side}")
                 name = f"trial-{len(self.records)}-{number}-{side}"
                 done = self.run_round(trial, side, command, name)
-                one = TrialRound(side, name, done.began_s, done.ended_s)
+                one = TrialRound(side, name, done.began_s, done.ended_s, done.memory_mb)
                 known = self.records[-1]
                 warnings = tuple(dict.fromkeys((*known.warnings, *done.report.warnings)))
                 self.update(replace(known, rounds=(*known.rounds, one), warnings=warnings))
@@ -126,18 +135,22 @@ class TrialRunner:
     def run_round(
         self, trial: Trial, side: Side, command: AuditedCommand, name: str
     ) -> FinishedRound:
+        """Of a round that does not end well no cell is left."""
         cell = self.directory.open_cell(name)
         try:
             done = run_round(command, cell.raw, self.load)
+            fault = find_fault(trial, side, done.workers, done.report)
+            if fault is not None:
+                raise InvalidTrialError(fault)
+            cell.save_table("asked", done.rows)
         except UserError as error:
             self.show(str(error))  # in no record: it may say a secret of the service
             change = f"with {trial}" if side == "after" else "again"
             said = f"the service could not be started or asked {change}"
             raise InvalidTrialError(said) from error
-        fault = find_fault(trial, side, done.workers, done.report)
-        if fault is not None:
-            raise InvalidTrialError(fault)
-        cell.save_table("asked", done.rows)
+        finally:
+            if not cell.has_table("asked"):
+                rmtree(cell.path, ignore_errors=True)
         return done
 
     def update(self, record: TrialRecord) -> None:

@@ -17,11 +17,13 @@ from study.final_output import (
 )
 
 
-def rebuild_reports(directory: Path, gate: FindingGate = NO_GATE) -> int:
+def rebuild_reports(directory: Path, gate: FindingGate = NO_GATE, *, verbose: bool = False) -> int:
     """The exit code, as the run's own was. Raises UserError where there is nothing to judge."""
     run = open_run(directory)
     if is_audit(run):
-        return report_audit(run, gate)
+        return report_audit(run, gate, verbose=verbose)
+    if verbose:
+        raise UserError("-v: for an audit; report.html of this run has everything")
     if gate != NO_GATE:
         raise UserError("--fail-on and --baseline: for an audit; this run has its own --expect")
     summary = load_run_summary(run)

@@ -24,11 +24,10 @@ def find_all(evidence: AuditEvidence) -> AuditFindings:
     charged, matrix = charge_findings(
         [finding for part in found for finding in part.findings], evidence
     )
+    cured = (cure_finding(each, evidence) for each in charged)
     tried = tuple(judge_trial(each, evidence.rounds) for each in evidence.record.trials)
     return AuditFindings(
-        findings=attach_trials(
-            sort_findings(cure_finding(each, evidence) for each in charged), tried
-        ),
+        findings=attach_trials(sort_findings(cured), tried),
         notices=(*(notice for part in found for notice in part.notices), *list_limits(evidence)),
         blocked_s=sum(each.blocked_s for each in found),
         excused_s=sum(each.excused_s for each in found),

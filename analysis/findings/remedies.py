@@ -87,6 +87,7 @@ class Tried:
     trial of this finding, or is invalid; then `routes` is empty. worse: routes that became slower,
     for which the interval leaves no doubt. failures: routes that fail more, or less, than before; a
     route that fails more is not in `routes`, because the latency of its failures says nothing.
+    memory_mb: of the service before and after, medians of the rounds; None where they overlap.
     warnings: what may go wrong with the change though it measures well."""
 
     trial: str | None
@@ -94,5 +95,6 @@ class Tried:
     routes: tuple[RouteChange, ...] = ()
     worse: tuple[str, ...] = ()
     failures: tuple[FailureChange, ...] = ()
+    memory_mb: tuple[float, float] | None = None
     warnings: tuple[str, ...] = ()
     reason: str | None = None

@@ -8,6 +8,7 @@ from dataclasses import replace
 from analysis.findings import AuditEvidence, AuditFinding, AuditFindings
 from analysis.findings.baseline import Baseline
 from analysis.findings.finding_threshold import FindingOutcome
+from analysis.findings.remedies import Cure
 from analysis.report.audit_outcomes import describe_finding_outcome
 from analysis.report.audit_overview import build_overview_table
 from analysis.report.finding_words import format_place, format_route, name_finding
@@ -17,12 +18,21 @@ from analysis.report.findings_table import (
     write_answer,
     write_notices,
 )
+from analysis.report.remedy_words import (
+    describe_cure,
+    describe_predicted,
+    format_cure_place,
+    list_changes,
+)
 from analysis.report.table import Column, Row, Table, escape_markdown, render_markdown
+from analysis.report.trial_lines import describe_trials
 from analysis.stats import formats
 
 MOST_ROWS = 25
 MOST_DETAILED = 5
 """Findings with their sentences."""
+MOST_LINES = 20
+"""Of a change of code."""
 MOST_NOTES = 10
 MOST_IN_NAME, MOST_IN_SENTENCE = 120, 1000
 """Characters: a route can be as long as the first line of a request."""
@@ -53,6 +63,7 @@ def render_audit_markdown(
         escape(write_answer(found)),
         render_rows(build_markdown_table(shown, new)) if shown else "",
         *describe_findings(shown[:MOST_DETAILED]),
+        "\n".join(f"- {escape(each)}" for each in describe_trials(found.trials)),
         fold("Latency", render_rows(build_overview_table(evidence))),
         "\n".join(f"- {escape(each)}" for each in list_notes(found)),
     ]
@@ -81,14 +92,28 @@ def build_markdown_table(shown: Sequence[AuditFinding], new: Sequence[AuditFindi
 
 
 def describe_findings(shown: Sequence[AuditFinding]) -> Iterator[str]:
-    """Advice that several have in common is at the first of them."""
+    """Advice that several have in common is at the first of them; a cure says more."""
     topics = set[str]()
     for each in shown:
-        advice = [text for topic, text in each.advice.items() if topic not in topics]
-        topics.update(each.advice)
-        sentences = " ".join((each.facts, *advice))
+        advice = {} if each.cure is not None else each.advice
+        new = [text for topic, text in advice.items() if topic not in topics]
+        topics.update(advice)
         place = f"**{escape(cut(format_place(each)))}**, {escape(cut(format_route(each)))}"
-        yield f"{place}: {escape(sentences)}"
+        yield f"{place}: {escape(' '.join((each.facts, *new)))}"
+        if each.cure is not None:
+            yield from describe_cure_in_markdown(each.cure)
+        if each.predicted is not None and each.predicted.reason is None:
+            yield escape(describe_predicted(each.predicted))
+
+
+def describe_cure_in_markdown(cure: Cure) -> Iterator[str]:
+    """Why, and the change as a diff."""
+    yield escape(describe_cure(cure))
+    lines = [cut(f"{sign} {line}".rstrip()) for sign, line in list_changes(cure)[:MOST_LINES]]
+    if lines:
+        place = f"@@ {cut(format_cure_place(cure))} @@"
+        fence = "`" * (1 + max(map(len, ("``", *re.findall("`+", "".join(lines))))))
+        yield "\n".join([f"{fence}diff", place, *lines, fence])
 
 
 def render_rows(table: Table) -> str:

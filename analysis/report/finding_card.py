@@ -60,7 +60,8 @@ class FindingCard:
 
     @property
     def cure_text(self) -> str:
-        return describe_cure(self.finding.cure) if self.finding.cure else ""
+        cure = self.finding.cure
+        return describe_cure(cure, self.finding.tried) if cure else ""
 
     @property
     def outlook(self) -> list[str]:

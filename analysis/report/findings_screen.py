@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from sys import maxsize
 
 from analysis.findings import AuditEvidence, AuditFinding, AuditFindings
+from analysis.findings.remedies import Cure
 from analysis.report.audit_overview import build_overview_table
 from analysis.report.finding_words import format_route
 from analysis.report.findings_table import (
@@ -30,7 +31,6 @@ from analysis.report.table import (
     wrap_whole,
 )
 from analysis.report.trial_lines import describe_trials
-from analysis.stats import formats
 
 SCREEN_LINES = 30
 CLOSING_LINES = 3
@@ -73,37 +73,34 @@ def render_findings(
     than advice. room: in lines."""
     trials = [line for each in describe_trials(found.trials) for line in wrap_whole(each)]
     worst = find_worst(found)
-    cure = [] if worst is None or worst.cure is None else list(render_cure(worst.cure))
-    ending = [trials, [*wrap_whole(write_answer(found)), *cure]]
+    cure = [] if worst is None or worst.cure is None else list(render_cure(worst.cure, worst.tried))
+    answer = [*wrap_whole(write_answer(found)), *cure]
     notices = NoticeLines(found, verbose)
-    screen = Screen(room - sum(1 + len(each) for each in ending if each) - notices.least)
-    shown, rows = choose_rows(found, choose_shown(found, verbose), width, screen)
+    screen = Screen(room - 1 - len(trials) - len(answer) - notices.least)
+    shown, rows = choose_rows(choose_shown(found, verbose), width, screen)
     first = next((place for place, each in enumerate(shown) if each is worst), 0)
     texts = FindingTexts(shown, first, verbose)
     texts.show_first(screen)
     notices.show_more(screen)
     texts.show_more(screen)
+    gap = [""] if trials and screen.take(1) else []
     lines = render_headings(build_findings_table(shown)) if shown else []
     for row, text in zip(rows, texts.lines, strict=True):
         lines += [*row, *text]
-    lines += count_hidden(found, shown)
+    lines += count_hidden(found, shown, notices.hidden)
     matrix = render_matrix(found.matrix) if verbose else []
-    for part in (matrix, notices.lines, *ending):
+    for part in (matrix, notices.lines, [*trials, *gap, *answer]):
         lines += ["", *part] if lines and part else part
     return lines
 
 
 def choose_rows(
-    found: AuditFindings, shown: Sequence[AuditFinding], width: int | None, screen: Screen
+    shown: Sequence[AuditFinding], width: int | None, screen: Screen
 ) -> tuple[list[AuditFinding], list[list[str]]]:
     """As many as have room, with their lines."""
     table = build_findings_table(shown)
     rows = [list(render_rows(Table(table.columns, [each]), width)) for each in table.rows]
-    hidden = len(list(count_hidden(found, shown)))
-    screen.take(1 + hidden)  # the headings, and how many are left out
-    if screen.take(sum(map(len, rows))):
-        return list(shown), rows
-    screen.take(2 - hidden)
+    screen.take(2)  # the headings, and how many are left out
     kept = list[int]()
     for place in take_turns(shown):
         if not screen.take(len(rows[place])) and len(kept) >= LEAST_ROWS:
@@ -114,7 +111,7 @@ def choose_rows(
 
 class FindingTexts:
     """What is said below the row of each finding, as far as there is room: of the worst all, of
-    others at least the route."""
+    others at least the route, or of none. A cure that several have in common is shown once."""
 
     def __init__(self, shown: Sequence[AuditFinding], first: int, verbose: bool) -> None:
         self.lines: list[list[str]] = [[] for _ in shown]
@@ -122,13 +119,17 @@ class FindingTexts:
         self._first = first
         self._verbose = verbose
         self._topics = set[str]()
+        self._cures: set[Cure | None] = {None}
+        if shown and not verbose:
+            self._cures.add(shown[first].cure)  # it is at the end
 
     def show_first(self, screen: Screen) -> None:
         if self._shown:
             self._show_whole(self._first, screen)
-        for place, each in enumerate(self._shown):
-            if not self.lines[place]:
-                self._show(place, wrap_whole(format_route(each), "  "), screen)
+        routes = [wrap_whole(format_route(each), "  ") for each in self._shown]
+        both = [said or route for route, said in zip(routes, self.lines, strict=True)]
+        if screen.take(sum(map(len, both)) - sum(map(len, self.lines))):
+            self.lines = both
 
     def show_more(self, screen: Screen) -> None:
         for place in range(len(self._shown)):
@@ -140,11 +141,15 @@ class FindingTexts:
         facts = f"{format_route(found)}: {found.facts}"
         advice = found.context if found.cure else found.advice
         new = [text for topic, text in advice.items() if topic not in self._topics]
-        at_end = place == self._first and not self._verbose
-        cure = [] if at_end or found.cure is None else list(render_cure(found.cure, "  "))
+        cure = (
+            []
+            if found.cure is None or found.cure in self._cures
+            else list(render_cure(found.cure, found.tried, "  "))
+        )
         stack = list(render_stack(found)) if self._verbose else []
         if self._show(place, [*wrap_whole(" ".join((facts, *new)), "  "), *cure, *stack], screen):
             self._topics.update(advice)
+            self._cures.add(found.cure)
         else:
             self._show(place, wrap_whole(facts, "  "), screen)
 
@@ -165,22 +170,19 @@ class NoticeLines:
         self.lines = [
             line for each in write_notices(essential, verbose) for line in wrap_note(each)
         ]
+        self.hidden = 0
         self._others = [wrap_note(each) for each in write_notices(others, verbose)]
 
     @property
     def least(self) -> int:
-        """Lines: the essential ones, how many others there are, and a blank one."""
-        least = len(self.lines) + bool(self._others)
-        return least + bool(least)
+        """Lines: the essential ones, and a blank one."""
+        return len(self.lines) + bool(self.lines)
 
     def show_more(self, screen: Screen) -> None:
-        """As many as have room; how many have none."""
+        """As many as have room."""
         for place, lines in enumerate(self._others):
-            is_last = place == len(self._others) - 1  # it may have the line that would count it
-            if not screen.take(len(lines) - is_last):
-                hidden = len(self._others) - place
-                name = "more notice" if self.lines else "notice"
-                self.lines += [f"{formats.count_things(hidden, name)}: see -v and report.html."]
+            if not screen.take(len(lines) + (not self.lines)):
+                self.hidden = len(self._others) - place
                 return
             self.lines += lines
 

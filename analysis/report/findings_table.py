@@ -78,12 +78,19 @@ def choose_shown(found: AuditFindings, verbose: bool) -> list[AuditFinding]:
     return shown
 
 
-def count_hidden(found: AuditFindings, shown: Sequence[AuditFinding]) -> Iterator[str]:
-    """By severity."""
+def count_hidden(
+    found: AuditFindings, shown: Sequence[AuditFinding], notices: int
+) -> Iterator[str]:
+    """One line, or none. notices: so many are hidden."""
+    more = list[str]()
     for kind, every in zip(("", " for information"), split_grave(found), strict=True):
         hidden = sum(each not in shown for each in every)
         if hidden:
-            yield f"and {hidden} more{kind}, with -v and in findings.json"
+            more.append(f"{hidden} more{kind}")
+    if notices:
+        more.append(formats.count_things(notices, "notice"))
+    if more:
+        yield f"and {', '.join(more)}: see -v and report.html"
 
 
 def list_notices(found: AuditFindings) -> Iterator[Notice]:

@@ -4,12 +4,14 @@ from collections.abc import Iterator, Sequence
 from math import inf
 from textwrap import dedent
 
-from analysis.findings.remedies import Cure, Predicted, RouteLevel
+from analysis.findings.remedies import Cure, Predicted, RouteLevel, Tried
+from analysis.findings.trials.judge_trial import is_better
 from analysis.report.table import WIDTH, wrap_whole
 from analysis.stats import formats
 
 TIE = 1.05
 """Medians that differ by less are the same."""
+REFUTED = "But its trial made requests slower, and none faster."
 INDENT = "    "
 CUT = " …"
 
@@ -36,18 +38,23 @@ def describe_cost(cure: Cure) -> str:
     return f"It {both} in each request." if both else ""
 
 
-def describe_cure(cure: Cure) -> str:
-    """Why, what it costs, and how to try it."""
-    return " ".join(filter(None, (cure.reason, describe_cost(cure))))
+def describe_cure(cure: Cure, tried: Tried | None = None) -> str:
+    """Why, and what it saves and costs; or that a trial speaks against it."""
+    last = REFUTED if tried is not None and is_refuted(cure, tried) else describe_cost(cure)
+    return " ".join(filter(None, (cure.reason, last)))
 
 
-def render_cure(cure: Cure, indent: str = "") -> Iterator[str]:
+def is_refuted(cure: Cure, tried: Tried) -> bool:
+    """Whether a trial of just this change made requests slower, and none faster."""
+    is_its_own = tried.trial is not None and tried.trial == cure.trial
+    return is_its_own and bool(tried.worse) and not any(map(is_better, tried.routes))
+
+
+def render_cure(cure: Cure, tried: Tried | None, indent: str = "") -> Iterator[str]:
     """Lines of a terminal: why, and the change. A line of code that is too long is cut, and so
     marked."""
-    place = format_cure_place(cure)
-    yield from wrap_whole(
-        f"{f'Change {place}' if place else 'Change'}: {describe_cure(cure)}", indent
-    )
+    change = f"Change {format_cure_place(cure)}".rstrip()
+    yield from wrap_whole(f"{change}: {describe_cure(cure, tried)}", indent)
     room = WIDTH - len(indent) - len(INDENT) - 2
     for sign, line in list_changes(cure):
         shown = line if len(line) <= room else line[: room - len(CUT)] + CUT

@@ -6,7 +6,8 @@ refused by those who show them.
 """
 
 import posixpath
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
@@ -17,13 +18,17 @@ from analysis.findings.baseline import Baseline
 from analysis.findings.judge import list_findings
 from analysis.findings.recognition import FindingSite, group_by_site
 from analysis.report.finding_words import format_place, format_route
+from analysis.report.remedy_words import describe_cure, format_cure_place, list_changes
 from records.audit import AuditRecord
+from scenarios.units import Second
 
 Object = dict[str, object]
 SCHEMA_URI = "https://json.schemastore.org/sarif-2.1.0.json"
 ROOT = "%SRCROOT%"
 """What the paths are relative to: the root of the repository; without one, the user's folder."""
 FINGERPRINT = "auditFinding/v1"
+LEAST_SHARE = 0.01
+"""Of the thread-seconds of all holders."""
 TAGS = ("asyncio", "performance")
 LEVELS: Mapping[Severity, Literal["error", "warning", "note"]] = {
     "error": "error",
@@ -106,14 +111,13 @@ def find_rule(found: AuditFinding) -> int:
 
 
 def build_result(found: AuditFinding, place: Object, record: AuditRecord) -> Object:
-    related = [locate_holder(each, record) for each in found.holders or ()]
     return {
         "ruleId": found.code,
         "ruleIndex": find_rule(found),
         "level": LEVELS[found.severity],
-        "message": {"text": f"{format_route(found)}: {found.message}"},
+        "message": {"text": f"{format_route(found)}: {describe_with_cure(found)}"},
         "locations": [place],
-        "relatedLocations": [each for each in related if each is not None],
+        "relatedLocations": list(locate_holders(found.holders or (), record)),
         "properties": {
             name: getattr(found, name)
             for name in ("route", "phase", "cause", "confidence", "count", "seconds", "longest_ms")
@@ -121,19 +125,39 @@ def build_result(found: AuditFinding, place: Object, record: AuditRecord) -> Obj
     }
 
 
+def describe_with_cure(found: AuditFinding) -> str:
+    """What happened, and the change of the code; without one, what to do."""
+    if found.cure is None:
+        return found.message
+    lines = (f"{sign} {line}".rstrip() for sign, line in list_changes(found.cure))
+    place = format_cure_place(found.cure)
+    change = f"Change {place}: " if place else ""
+    return "\n".join((found.facts, f"{change}{describe_cure(found.cure)}", *lines))
+
+
 def build_notification(found: AuditFinding) -> Object:
     return {
         "level": LEVELS[found.severity],
-        "message": {"text": f"{format_place(found)}, {format_route(found)}: {found.message}"},
+        "message": {
+            "text": f"{format_place(found)}, {format_route(found)}: {describe_with_cure(found)}"
+        },
         "associatedRule": {"id": found.code, "index": find_rule(found)},
     }
 
 
-def locate_holder(holder: TokenHolder, record: AuditRecord) -> Object | None:
-    place = locate(holder.file, holder.line, record)
-    name = f"{holder.function}()" if holder.function else "code"
-    text = f"{name} keeps threads for {holder.seconds:,.1f} s in all meanwhile."
-    return None if place is None else place | {"message": {"text": text}}
+def locate_holders(holders: Sequence[TokenHolder], record: AuditRecord) -> Iterator[Object]:
+    """Places that kept threads meanwhile, each once, whatever the routes; those with a small share
+    are left out."""
+    kept_s: dict[tuple[str | None, int | None, str | None], Second] = defaultdict(float)
+    for each in holders:
+        kept_s[each.file, each.line, each.function] += each.seconds
+    least_s = LEAST_SHARE * sum(kept_s.values())
+    for (file, line, function), seconds in kept_s.items():
+        place = locate(file, line, record)
+        if place is not None and seconds >= least_s:
+            name = f"{function}()" if function else "Code"
+            text = f"{name} keeps threads meanwhile, for {seconds:,.1f} thread-seconds."
+            yield place | {"message": {"text": text}}
 
 
 def locate(file: str | None, line: int | None, record: AuditRecord) -> Object | None:

@@ -27,6 +27,10 @@ def describe_trial(tried: Tried) -> str:
     if unclear:
         routes = formats.count_things(unclear, "route")
         parts.append(f"{routes} {'show' if unclear > 1 else 'shows'} no clear change.")
+    if tried.memory_mb is not None:
+        before, after = tried.memory_mb
+        verb = "grew" if after > before else "shrank"
+        parts.append(f"Memory {verb} from {before:,.0f} to {after:,.0f} MB.")
     parts += [f"Mind that {each}." for each in tried.warnings]
     return " ".join(parts)
 

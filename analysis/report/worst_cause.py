@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from analysis.findings import AuditFinding
+from analysis.findings.waits.find_queue import find_queue
 from analysis.findings.waits.pool_deadlock import PoolDeadlock
 from analysis.findings.waits.queue_wait import QueueWait, describe_holder
 from analysis.report.finding_words import SHOWN_S, format_place, format_route, name_finding
@@ -33,13 +34,6 @@ def group_worst(found: Sequence[AuditFinding]) -> list[AuditFinding]:
     for number, each in enumerate(found):
         groups[find_queue(each) or number].append(each)
     return max(groups.values(), key=measure_harm)
-
-
-def find_queue(found: AuditFinding) -> str | None:
-    """Its name."""
-    if isinstance(found, PoolDeadlock):
-        return found.pool_name
-    return found.queue_name.name if isinstance(found, QueueWait) else None
 
 
 def describe_deadlock(stuck: PoolDeadlock) -> str:

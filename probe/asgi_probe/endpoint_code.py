@@ -22,13 +22,13 @@ def find_obstacle(endpoint: object, method: str = "GET") -> str | None:
     code = getattr(function, "__code__", None)
     if not isinstance(code, CodeType):
         return "its endpoint has no Python code, or is not called by FastAPI or Starlette"
+    is_awaited, line = bool(code.co_flags & CO_COROUTINE), find_await(code)
+    if is_awaited and line is None:
+        return None
     name = describe_place(code, code.co_firstlineno)
-    if not code.co_flags & CO_COROUTINE:
+    if not is_awaited:
         return f"{name} is not an async def, so it does not run on the event loop"
-    line = find_await(code)
-    if line is not None:
-        return f"{name} awaits in line {line}: only an async def that awaits nothing can be moved"
-    return None
+    return f"{name} awaits in line {line}: only an async def that awaits nothing can be moved"
 
 
 @functools.lru_cache(maxsize=1_000)

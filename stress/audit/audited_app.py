@@ -43,6 +43,14 @@ class AuditedApp:
         living = {each.pid for each in self.list_processes()} - idle
         return [each.build_record() for each in reports if each.pid in living]
 
+    def measure_memory_mb(self) -> float | None:
+        """Of all its processes, without what they share. None where one does not tell, or ends."""
+        try:
+            used = [each.memory_full_info().uss for each in self.list_processes()]
+        except psutil.Error:
+            return None
+        return sum(used) / 1e6
+
     def __enter__(self) -> Self:
         return self
 

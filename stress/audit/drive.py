@@ -13,7 +13,7 @@ from stress.audit.driven import APP_ENDED, AuditLoad, Driven, Show, build_asked_
 from stress.audit.load_driver import LoadDriver
 from stress.interruption import CellInterruptedError, Interruption
 
-__all__ = ["AuditLoad", "Driven", "drive_requests"]
+__all__ = ["APP_ENDED", "AuditLoad", "Driven", "drive_requests"]
 
 LATE_S: Second = 0.1
 OWN_TRAFFIC = "your own traffic"

@@ -4,6 +4,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from scenarios.errors import UserError
+from stress.audit.audited_app import AuditedApp
 from stress.interruption import Interruption
 from stress.plan import Command
 from stress.processes import Process
@@ -11,6 +12,12 @@ from stress.processes import Process
 PROGRAM = Path(__file__).with_name("hop_program.py")
 WITHIN_S = 5.0
 """It measures for 0.4 s; an interpreter takes some tenths to start on a busy machine."""
+
+
+def measure_hop_of(app: AuditedApp, interruption: Interruption) -> float | None:
+    """In the interpreter of a service that has ended. Raises CellInterruptedError."""
+    executables = [each.executable for each in app.attached]
+    return measure_hop_ms(executables[0], app.raw, interruption) if executables else None
 
 
 def measure_hop_ms(executable: str, folder: Path, interruption: Interruption) -> float | None:

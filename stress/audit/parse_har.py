@@ -1,6 +1,6 @@
 """What an HTTP archive says was asked: the HAR file that a browser's network panel saves.
 
-Format: HAR 1.2, and Chrome's `_webSocketMessages`. Its answers are not looked at.
+Format: HAR 1.2, and Chrome's `_webSocketMessages`. Of its answers only the status is looked at.
 """
 
 import base64
@@ -15,6 +15,7 @@ from stress.audit.file_request import FileRequest
 
 BINARY = 2
 """The opcode of a websocket's message; its data are base64."""
+REDIRECTS = (301, 302, 303, 307, 308)
 NOT_IN_FILE = "its body is not in the file"
 
 
@@ -50,8 +51,13 @@ class HarMessage(HarPart):
     data: str = ""
 
 
+class HarResponse(HarPart):
+    status: int = 0
+
+
 class HarEntry(HarPart):
     request: HarRequest
+    response: HarResponse | None = None
     page: str | None = Field(default=None, alias="pageref")
     messages: tuple[HarMessage, ...] | None = Field(default=None, alias="_webSocketMessages")
 
@@ -70,13 +76,14 @@ class HarFile(HarPart):
 
 
 def parse_har(content: bytes, name: str) -> tuple[FileRequest, ...]:
-    """In order, those of the first page first. Raises UserError."""
+    """In order, those of the first page first, and redirects last: the page that one leads to may
+    be another host's. Raises UserError."""
     try:
         log = HarFile.model_validate_json(content).log
     except ValidationError as error:
         raise UserError(f"{name} is no HAR file: {describe_fault(error)}") from error
     first = log.pages[0].id if log.pages else None
-    ordered = sorted(log.entries, key=lambda each: each.page != first)
+    ordered = sorted(log.entries, key=lambda each: (is_redirect(each), each.page != first))
     return tuple(build_har_request(each) for each in ordered if is_sent(each))
 
 
@@ -85,6 +92,10 @@ def describe_fault(error: ValidationError) -> str:
     fault = error.errors(include_input=False, include_url=False, include_context=False)[0]
     place = ".".join(map(str, fault["loc"]))
     return "it is not valid JSON" if not place else f"{place} is not as it should be"
+
+
+def is_redirect(entry: HarEntry) -> bool:
+    return entry.response is not None and entry.response.status in REDIRECTS
 
 
 def is_sent(entry: HarEntry) -> bool:

@@ -5,6 +5,7 @@ environments, answers of other requests. A request that needs them cannot be sen
 """
 
 import re
+from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,7 @@ METHOD = re.compile(r"([A-Z]+)\s+(\S.*)")
 VERSION = re.compile(r"\s+HTTP/[\d.]+\s*\Z")
 UNSET_HOST = re.compile(r"([^/?{}]*://)?[^/?]*\{\{[^/?]*")
 """The service that is audited stands in the place of any host."""
+BASIC = re.compile(r"Basic +([^\s:]+)(?::| +)(\S+)\Z")
 INCLUDED = re.compile(r"\s*<\s+(\S.*)")
 """A line of a body that stands for a file."""
 MESSAGE_END = re.compile(r"^===.*", re.MULTILINE | re.DOTALL)
@@ -80,7 +82,7 @@ def build_http_request(block: HttpBlock, variables: Mapping[str, str], file: Pat
     method, url = split_request_line(fill_variables(block.request, variables))
     lines = [fill_variables(each, variables) for each in block.headers]
     pairs = [each.partition(":") for each in lines]
-    headers = tuple((name, value.strip()) for name, _, value in pairs)
+    headers = tuple((name, encode_basic(value.strip())) for name, _, value in pairs)
     text = fill_variables("\n".join(block.body), variables)
     try:
         body, problem = build_body(method, headers, text, file.parent), ""
@@ -91,6 +93,12 @@ def build_http_request(block: HttpBlock, variables: Mapping[str, str], file: Pat
     for name in list_unset("\n".join((url, *lines, text))):
         problem = f"{file.name} does not set its {{{{{name}}}}}"
     return FileRequest(method, url, headers, body, problem)
+
+
+def encode_basic(value: str) -> str:
+    """Editors encode a user and a password that stand there in plain text."""
+    plain = BASIC.match(value)
+    return f"Basic {b64encode(':'.join(plain.groups()).encode()).decode()}" if plain else value
 
 
 def split_request_line(line: str) -> tuple[str, str]:

@@ -29,15 +29,11 @@ def change_command(command: AuditedCommand, trial: Trial) -> AuditedCommand:
         return replace(command, variables=(*command.variables, variable))
     server = find_server(command.argv)
     if server is None:
-        raise UserError(
-            f"--try {trial}: only a command of {', '.join(load_options())} can be changed, and "
-            "yours names none of them; leave this --try out"
-        )
+        known = ", ".join(load_options())
+        raise UserError(f"{trial}: it needs a command that names {known}, and yours names none")
     option = load_options()[server].get(trial.kind)
     if option is None:
-        raise UserError(
-            f"--try {trial}: {server} has no option for its {trial.kind}; leave this --try out"
-        )
+        raise UserError(f"{trial}: {server} has no option for it")
     return replace(command, argv=(*command.argv, f"{option}={trial.value}"))
 
 

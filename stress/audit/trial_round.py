@@ -47,6 +47,7 @@ class FinishedRound:
     ended_s: Second
     workers: tuple[AttachedProcess, ...]
     report: TrialReport
+    memory_mb: float | None
 
 
 def build_round_load(
@@ -75,12 +76,13 @@ def run_round(command: AuditedCommand, raw: Path, order: RoundLoad) -> FinishedR
             if driven.interrupted is not None:
                 raise build_cannot_run_error(f"your service, in a round: {driven.interrupted}")
             workers, report = tuple(app.list_workers()), read_trial(raw)
+            memory_mb = app.measure_memory_mb()
     finally:
         rmtree(raw, ignore_errors=True)
     phase = driven.phases[-1]
     ended_s = min(phase.ended_s, phase.began_s + order.load.duration_s)
     rows = driven.rows.filter(pl.col("phase") == phase.name)
-    return FinishedRound(rows, phase.began_s, ended_s, workers, report)
+    return FinishedRound(rows, phase.began_s, ended_s, workers, report, memory_mb)
 
 
 def estimate_round_s(driven: Driven, load: AuditLoad, order: RoundLoad) -> Second:

@@ -109,17 +109,7 @@ def audit(
     from study.audit import AuditOrder, audit_service
     from study.audit_trials import read_trial_order
 
-    if (url is None) == (not command):
-        raise UserError(
-            "give the command that starts your service, such as study audit -- uvicorn main:app, "
-            "or --url of a server that runs"
-        )
-    if drive == "none" and (url is not None or plan):
-        raise UserError("--drive none sends no requests: leave out --url and --plan")
-    if url is not None and port:
-        raise UserError("--port: not with --url, which names the port itself")
-    if gate != GateOptions() and (url is not None or plan):
-        raise UserError("--fail-on and --baseline: with --url or --plan an audit has no findings")
+    reject_contradictions(command, url, port, drive, plan, gate)
     service = choose_service(command, app_dir, python, port)
     options = RequestOptions(
         requests, methods, headers, before, drive, locustfile, app_dir, har, requests_file,
@@ -132,6 +122,28 @@ def audit(
             read_trial_order(trials, service, drive != "none" and not plan),
         )
     )  # fmt: skip
+
+
+def reject_contradictions(
+    command: Sequence[str],
+    url: str | None,
+    port: int,
+    drive: Drive | None,
+    plan: bool,
+    gate: GateOptions,
+) -> None:
+    """Raises UserError."""
+    if (url is None) == (not command):
+        raise UserError(
+            "give the command that starts your service, such as study audit -- uvicorn main:app, "
+            "or --url of a server that runs"
+        )
+    if drive == "none" and (url is not None or plan):
+        raise UserError("--drive none sends no requests: leave out --url and --plan")
+    if url is not None and port:
+        raise UserError("--port: not with --url, which names the port itself")
+    if gate != GateOptions() and (url is not None or plan):
+        raise UserError("--fail-on and --baseline: with --url or --plan an audit has no findings")
 
 
 def choose_service(

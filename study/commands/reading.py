@@ -40,12 +40,16 @@ def format_group(scenarios: Sequence[Scenario]) -> Iterator[str]:
         yield f"  {'':<26}expect: {scenarios[0].expect}"
 
 
+# fmt: off
 @o.declare_command()
 def report(
     directory: Annotated[Path, Setting("A run directory.", name="DIRECTORY")],
     /,
     *,
     gate: GateOptions = GateOptions(),
+    verbose: Annotated[bool, Setting(
+        "Of an audit: all findings and notices with their sentences, and stacks.", alias="-v",
+    )] = False,
 ) -> int:
     """Makes every report of a run again, from its records.
 
@@ -53,9 +57,10 @@ def report(
         study report results/20261122T064600Z-classic
         study report results/20261122T064600Z-audit --fail-on error
     """
+    # fmt: on
     from study.report import rebuild_reports
 
-    return rebuild_reports(directory, gate.open_gate())
+    return rebuild_reports(directory, gate.open_gate(), verbose=verbose)
 
 
 @o.declare_command()

@@ -28,13 +28,8 @@ async def report() -> str:
 async def list_items() -> str:
     await asyncio.sleep(0.05)
     return "items"
-
-@api.get("/rows")
-def list_rows() -> str:
-    time.sleep(0.05)
-    return "rows"
 """
-ROUTES = ("/items", "/report", "/rows")
+ROUTES = ("/items", "/report")
 OFF = 0.25
 """As far as the model may be off (analysis/theory/audit/check.py)."""
 

@@ -20,6 +20,8 @@ from tests.unit.finding_samples import (
 
 KINDS: Sequence[type[SampleFinding]] = (SampleBlock, SampleDeadlock, SamplePoolWait, SampleKill)
 SCOPE = AuditScope(9, ("/read", "/pay", "/å/{id}"), 60.0, 1)
+HOLDERS = (keep_threads("/pay", 4.0), keep_threads(None, 2.0), keep_threads("/read", 2.0))
+"""The code of one place, for several routes."""
 names = st.sampled_from([None, "read", "pay", "<lambda>"])
 findings = st.builds(
     lambda kind, **fields: kind(**fields),
@@ -34,7 +36,7 @@ findings = st.builds(
     call=st.sampled_from([None, "time.sleep", "re.match"]),
     seconds=st.floats(0, 1e6),
     longest_ms=st.one_of(st.none(), st.floats(0, 1e6)),
-    holders=st.sampled_from([None, (keep_threads("/pay", 4.0), keep_threads(None, 2.0))]),
+    holders=st.sampled_from([None, HOLDERS]),
 )
 
 

@@ -13,6 +13,7 @@ from analysis.findings.finding_threshold import (
     judge_findings,
     parse_finding_threshold,
 )
+from analysis.findings.remedies import Cure
 from analysis.report.audit_markdown import render_audit_markdown
 from tests.unit.audit_samples import AuditBuilder, endpoint
 from tests.unit.ci_samples import findings, gather
@@ -40,10 +41,7 @@ The event loop is blocked at 1 place, for 1.0 s. In 4 requests of 1 route in 10 
 | --- | --- | --- | --- | ---: | ---: | ---: |
 | error | main.py:17 build | loop blocked: wait | /report (endpoint) | 4 | 1.0 | 250 |
 
-**main.py:17 build**, /report (endpoint): The event loop waits in build(), which is not awaited: 250 ms at most in one request. Await an asynchronous call, or let it wait in a thread: \\`def\\` in place of \\`async def\\`, or asyncio.to\\_thread.
-
-<details><summary>Latency</summary>
-
+**main.py:17 build**, /report (endpoint): The event loop waits in build(), which is not awaited: 250 ms at most in one request.
 """  # noqa: E501
 
 
@@ -74,6 +72,30 @@ def test_what_is_new_comes_before_what_is_worse() -> None:
     text = render(gather([worse, new]), Baseline((known,)))
     assert text.index("| b.py:1 None (new) |") < text.index("| a.py:1 None |")
     assert text.index("**b.py:1 None**") < text.index("**a.py:1 None**")
+
+
+CURE = Cure(
+    file="main.py", line=17, before=("    time.sleep(0.1)  # ```",),
+    after=("    await asyncio.sleep(0.1)",), reason="It waits without blocking.",
+)  # fmt: skip
+CHANGE = """\
+It waits without blocking.
+
+````diff
+@@ main.py:17 @@
+- time.sleep(0.1)  # ```
++ await asyncio.sleep(0.1)
+````
+"""
+
+
+def test_a_cure_is_a_diff_in_place_of_advice() -> None:
+    found = SampleBlock(
+        severity="error", confidence="low", file="a.py", line=1, seconds=1.0, cure=CURE
+    )
+    assert CHANGE in render(gather([found]))
+    without = replace(CURE, file=None, line=None, before=(), after=())
+    assert "diff" not in render(gather([replace(found, cure=without)]))
 
 
 def test_an_audit_without_findings_has_no_table_of_them() -> None:

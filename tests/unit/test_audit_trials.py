@@ -4,23 +4,29 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import patch
 
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.findings import find_all
+from analysis.findings import AuditFindings, find_all
 from analysis.findings.remedies import Cure, Tried
 from analysis.findings.trials.concern import attach_trials
 from analysis.findings.trials.judge_trial import CLEAR, judge_trial
+from analysis.findings.waits.executor_wait import ExecutorWait
+from analysis.findings.waits.pool_wait import PoolWait
 from analysis.report.trial_lines import describe_trials
 from records.audit import ASKED, AttachedProcess
+from records.rundir import RunDir
 from records.trial import Side, parse_trial
 from scenarios.errors import WRONG_USE
 from stress.audit.command import AuditedCommand
 from stress.audit.reports import TrialReport
 from stress.audit.trial_change import change_command, find_fault
+from study.audit_trials import choose_trials, read_trial_order
+from study.trial_options import TrialOptions
 from tests.process.support import run_here
 from tests.unit.audit_samples import AuditBuilder, endpoint, make_table
 from tests.unit.trial_samples import make_rows, make_trial
@@ -70,8 +76,8 @@ def test_a_server_is_given_what_it_changes(command: str, trial: str, word: str) 
         (("--try", "workers=65", "--", "uvicorn", "main:app"), "whole number from 1 to 64"),
         (("--try", "loop=trio", "--", "uvicorn", "main:app"), "give loop=uvloop"),
         (("--try", "offload=report", "--", "uvicorn", "main:app"), "begins with /"),
-        (("--try", "workers=2", "--", "python", "main.py"), "yours names none of them"),
-        (("--try", "loop=uvloop", "--", "fastapi", "run"), "fastapi has no option for its loop"),
+        (("--try", "workers=2", "--", "python", "main.py"), "--try workers=2: it needs"),
+        (("--try", "loop=uvloop", "--", "fastapi", "run"), "loop=uvloop: fastapi has no"),
         (("--try", "pool=9", "--url", "http://127.0.0.1:1"), "leave out --url"),
         (("--try", "auto", "--drive", "none", "main:app"), "leave out --url"),
         (("--try", "auto", "--plan", "main:app"), "leave out --url"),
@@ -219,6 +225,29 @@ def test_an_invalid_trial_says_why() -> None:
     assert list(describe_trials([tried])) == ["--try pool=100: not measured: it yields."]
 
 
+@pytest.mark.parametrize(
+    ("after_mb", "known", "said"),
+    [
+        ((100.0, 110.0, 120.0), (52.0, 110.0), "Memory grew from 52 to 110 MB."),
+        ((30.0, 31.0, 32.0), (52.0, 31.0), "Memory shrank from 52 to 31 MB."),
+        ((53.0, 110.0, 120.0), None, "no clear change."),
+        ((None, 110.0, 120.0), None, "no clear change."),
+    ],
+)
+def test_memory_that_the_change_takes_is_said(
+    after_mb: tuple[float | None, ...], known: tuple[float, float] | None, said: str
+) -> None:
+    record, asked = make_trial([{"/a": 20.0}] * 3, [{"/a": 20.0}] * 3)
+    pairs = zip((50.0, 52.0, 54.0), after_mb, strict=True)
+    memory_mb = [each for pair in pairs for each in pair]
+    rounds = [
+        replace(each, memory_mb=used) for each, used in zip(record.rounds, memory_mb, strict=True)
+    ]
+    tried = judge_trial(replace(record, rounds=tuple(rounds)), asked)
+    assert tried.memory_mb == known
+    assert next(describe_trials([tried])).endswith(said)
+
+
 def test_what_may_go_wrong_is_said() -> None:
     record, asked = make_trial([{"/a": 200.0}] * 3, [{"/a": 20.0}] * 3)
     tried = judge_trial(replace(record, warnings=("it sets a global",)), asked)
@@ -240,3 +269,50 @@ def test_each_finding_gets_the_trial_of_its_cure_or_the_first_that_concerns_it()
         assert attach_trials([found, cured], tried) == (
             replace(found, tried=alone), replace(cured, tried=of_cure),
         )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("queue", "trial"),
+    [("anyio", "pool=100"), ("executor", "executor=64"), ("limiter 1", None)],
+)
+def test_a_wait_gets_the_trial_of_its_own_queue(queue: str, trial: str | None) -> None:
+    kind = ExecutorWait if queue == "executor" else PoolWait
+    wait = kind(
+        severity="warning", confidence="high", queue=queue, setter=None, capacity=40.0,
+        in_use=40.0, loop_ms=0.0, is_after=False,
+    )  # fmt: skip
+    tried = [Tried(each, 3) for each in ("executor=64", "pool=100", "workers=2")]
+    (found,) = attach_trials([wait], tried)
+    assert (found.tried and found.tried.trial) == trial
+
+
+@pytest.mark.parametrize(
+    ("server", "typed", "chosen", "said"),
+    [
+        ("uvicorn", ("auto",), ["workers=2", "pool=20", "offload=/a"], "name others with --try"),
+        ("uvicorn", ("auto", "pool=20", "pool=9"), ["pool=20", "pool=9", "workers=2", "offload=/a"],
+         "name others with --try: executor=64"),
+        ("fastapi", ("auto",), ["workers=2", "pool=20", "offload=/a"], "name others"),
+        ("python", ("auto",), ["pool=20", "offload=/a", "executor=64"], "leaves out workers=2"),
+        ("uvicorn", ("pool=9",), ["pool=9"], ""),
+    ],
+)  # fmt: skip
+def test_auto_tries_what_cures_the_worst_findings(
+    tmp_path: Path, server: str, typed: tuple[str, ...], chosen: list[str], said: str
+) -> None:
+    trials = ("workers=2", None, "pool=20", "workers=2", "offload=/a", "executor=64")
+    builder = AuditBuilder()
+    builder.block(1.0, 0.2, [endpoint("report", 20)] * 4)
+    (found,) = find_all(builder.build()).findings
+    findings = AuditFindings(
+        tuple(replace(found, cure=Cure(None, None, (), (), "", trial=each)) for each in trials)
+    )
+    command, shown = AuditedCommand((server, "main:app"), Path()), list[str]()
+    order = read_trial_order(TrialOptions(typed), command, is_asked=True)
+    with (
+        patch("study.audit_trials.load_audit_evidence"),
+        patch("study.audit_trials.find_all", return_value=findings),
+    ):
+        asked = choose_trials(order, command, RunDir(tmp_path), shown.append)
+    assert [str(each) for each in asked] == chosen
+    assert said in " ".join(shown)

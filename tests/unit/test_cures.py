@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from analysis.findings import find_all
 from analysis.findings.evidence import RouteCode
 from analysis.findings.layers.answer_delayed import AnswerDelayed
 from analysis.findings.layers.background_backlog import BackgroundBacklog
@@ -23,12 +24,14 @@ from analysis.findings.waits.pool_wait import PoolWait
 from analysis.findings.waits.threads_pinned import ThreadsPinned
 from analysis.findings.waits.trivial_def import TrivialDef
 from records.audit import GIL_OPTION, Phase
-from tests.unit.audit_samples import Row
+from records.server import ServerRecord, ServerSettings, WorkerEnd
+from tests.unit.audit_samples import PID, ROUTED, AuditBuilder, Row
 from tests.unit.cure_samples import (
     apply_cure,
     build_evidence_in,
     check_cure,
     find_line,
+    place_in,
     write_app,
 )
 from tests.unit.handover_samples import make_handover
@@ -355,3 +358,27 @@ def test_a_full_accept_queue_gets_longer(tmp_path: Path) -> None:
     )
     cure = check_cure(finding.propose_cure(build_evidence_in(tmp_path)), finding.code)
     assert cure.after == ("--backlog 128",)
+
+
+def test_a_kill_and_a_full_queue_have_the_cure_of_the_block_behind_them(tmp_path: Path) -> None:
+    file = write_app(tmp_path, "import time\n\nasync def report():\n    time.sleep(2)\n")
+    audit = AuditBuilder()
+    audit.block(6.4, 1.6, [[("main", str(file), 4, "report", 3), *ROUTED]] * 9)
+    audit.ask("/report", 7.0, None)
+    audit.asked[-1] |= {"ended_s": 8.02, "error": "ServerDisconnectedError"}
+    evidence = place_in(audit.build(), tmp_path)
+    ends = (WorkerEnd(PID, 8.0, "timeout", "", gone_s=8.1),)
+    server = ServerRecord(ServerSettings(timeout_s=2.0, heartbeat_every_s=1.0), ends)
+    evidence = replace(evidence, record=replace(evidence.record, server=server))
+    found = {each.code: each for each in find_all(evidence).findings}
+    killed, blocked = found["WORKER_KILLED"], found["LOOP_BLOCKED"]
+    cure = check_cure(killed.cure, killed.code)
+    assert cure.after == ("    await asyncio.sleep(2)",)
+    assert blocked.cure == replace(cure, rule="one-blocks-all")
+    queue = AcceptQueue(
+        severity="error", confidence="high", cause="blocked", route="/report", phase="endpoint",
+        file="main.py", line=4, function="report", dropped=0, backlog=64,
+    )  # fmt: skip
+    assert check_cure(queue.propose_cure(evidence), queue.code) == blocked.cure
+    crashed = replace(killed, cause="signal")
+    assert isinstance(crashed.propose_cure(evidence), str)

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,8 +21,13 @@ from analysis.report.findings_screen import (
     render_findings,
 )
 from analysis.report.table import WIDTH
+from analysis.stats import formats
 from records.audit import Phase
-from tests.unit.audit_samples import AuditBuilder, endpoint, library
+from records.rundir import create_run
+from scenarios.errors import UserError
+from study.report import rebuild_reports
+from tests.process.support import ROOT
+from tests.unit.audit_samples import AuditBuilder, endpoint, library, save_audit
 from tests.unit.finding_samples import SampleFinding, SamplePoolWait
 
 CURE = Cure("main.py", 3, ("    time.sleep(1)",), ("    await asyncio.sleep(1)",), "Await it.")
@@ -59,11 +66,11 @@ def test_what_has_room_is_shown_and_the_rest_is_counted(
     assert len(lines) <= room
     shown = list_shown(lines[: -lines[::-1].index("")] if "" in lines else lines, findings)
     assert shown == list(range(len(shown)))
-    hidden = findings - len(shown)
-    assert (f"and {hidden} more, with -v and in findings.json" in lines) is (hidden > 0)
-    noted = sum(each.startswith("Notice ") for each in lines)
-    more = [each for each in lines if each.endswith("see -v and report.html.")]
-    assert [each.split()[0] for each in more] == [str(notices - noted)] * (noted < notices)
+    hidden = findings - len(shown), notices - sum(each.startswith("Notice ") for each in lines)
+    parts = [f"{hidden[0]} more"] * (hidden[0] > 0)
+    parts += [formats.count_things(hidden[1], "notice")] * (hidden[1] > 0)
+    counted = [f"and {', '.join(parts)}: see -v and report.html"] if parts else []
+    assert [each for each in lines if "see -v" in each] == counted
     if findings:
         assert lines[-3:] == [
             "Change main.py:3: Await it.", "    - time.sleep(1)", "    + await asyncio.sleep(1)",
@@ -101,12 +108,21 @@ def test_what_the_answer_lacks_is_said_in_any_case() -> None:
     assert list_shown(lines, 9)[:3] == [0, 1, 2]
 
 
-def test_verbose_shows_each_cure_below_its_finding() -> None:
-    found = build_found(2)
-    both = replace(found, findings=tuple(replace(each, cure=CURE) for each in found.findings))
-    text = "\n".join(render_findings(both, WIDTH, verbose=True))
-    below = "  Change main.py:3: Await it.\n      - time.sleep(1)\n      + await asyncio.sleep(1)"
-    assert text.count(below) == 2
+def test_verbose_shows_each_cure_below_its_finding_and_one_of_several_once() -> None:
+    found = build_found(3)
+    other = replace(CURE, line=4)
+    cured = [
+        replace(each, cure=one)
+        for each, one in zip(found.findings, (CURE, CURE, other), strict=True)
+    ]
+    text = "\n".join(render_findings(replace(found, findings=tuple(cured)), WIDTH, verbose=True))
+    for line in (3, 4):
+        below = (
+            f"  Change main.py:{line}: Await it.\n      - time.sleep(1)\n"
+            "      + await asyncio.sleep(1)"
+        )
+        assert text.count(below) == 1
+    assert text.index("main.py:0 pay") < text.index("  Change main.py:3") < text.index("main.py:1 ")
 
 
 def build_many_routes(routes: int, phases: tuple[Phase, ...]) -> AuditBuilder:
@@ -161,3 +177,21 @@ def test_routes_that_are_left_out_are_counted() -> None:
     assert table.notes[0] == "and 24 more routes: see -v"
     assert len(build_overview_table(evidence, 30).rows) == 30
     assert len(build_routes_table(evidence).rows) == 60
+
+
+def test_an_audit_is_reported_again_with_everything(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = create_run(tmp_path, "audit")
+    save_audit(run, build_many_routes(9, ALONE))
+    assert rebuild_reports(run.path) == rebuild_reports(run.path, verbose=True) == 0
+    short, whole = capsys.readouterr().out.split("findings.sarif are in")[:2]
+    assert "GET /r01" not in short
+    assert "GET /r01" in whole
+    assert "socket.py:1 readinto" not in short
+    assert "socket.py:1 readinto" in whole
+
+
+def test_a_run_that_is_no_audit_has_no_verbose_report() -> None:
+    with pytest.raises(UserError, match="-v: for an audit"):
+        rebuild_reports(ROOT / "docs" / "sample-run", verbose=True)

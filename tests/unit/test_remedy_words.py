@@ -1,11 +1,12 @@
 """What a cure and a prediction say to people."""
 
+from dataclasses import replace
 from html import unescape
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.findings.remedies import Cure, Predicted, RouteLevel
+from analysis.findings.remedies import Cure, Predicted, RouteChange, RouteLevel, Tried
 from analysis.report.remedy_words import (
     describe_cure,
     describe_predicted,
@@ -42,10 +43,26 @@ def test_a_cure_outside_of_the_code_has_no_place_and_no_invented_line() -> None:
     assert describe_cure(cure) == "Raise --backlog."
 
 
+def test_a_change_that_a_trial_made_slower_is_not_said_to_save_time() -> None:
+    worse = RouteChange("/pay", PAY, WORSE, 0.77, 0.6, 0.8)
+    better = RouteChange("/ping", SLOW, FAST, 250.0, 180.0, 310.0)
+    refuted = Tried("offload=/report", 3, (worse,), ("/pay",))
+    assert describe_cure(SLEEP, refuted) == (
+        "Await it. But its trial made requests slower, and none faster."
+    )
+    for tried in (
+        replace(refuted, routes=(worse, better)),
+        replace(refuted, trial="pool=100"),  # another change
+        Tried("offload=/report", 3, (better,)),
+        None,
+    ):
+        assert describe_cure(SLEEP, tried) == describe_cure(SLEEP)
+
+
 @given(st.text(st.characters(codec="ascii", categories=("L", "P", "Zs")), min_size=1, max_size=200))
 def test_a_terminal_shows_whole_lines_or_says_that_they_are_cut(line: str) -> None:
     cure = Cure("main.py", 1, (f"x{line}",), (), "Why.")
-    why, shown = render_cure(cure, "  ")
+    why, shown = render_cure(cure, None, "  ")
     assert why == "  Change main.py:1: Why."
     assert len(shown) <= WIDTH
     assert shown.endswith(" …") or shown.strip() == f"- x{line}".strip()

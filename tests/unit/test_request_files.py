@@ -96,6 +96,16 @@ class TestHar:
         with pytest.raises(UserError, match=r"no request to it, but to api\.example"):
             plan_har(content, host="none.example")
 
+    def test_a_first_page_that_redirects_is_that_of_the_host_it_leads_to(self) -> None:
+        content = write_har(
+            {**make_entry("GET", "http://shop.example/"), "response": {"status": 301}},
+            make_entry("GET", "https://www.shop.example/"),
+            {**make_entry("GET", "https://www.shop.example/cached"), "response": {"status": 304}},
+        )
+        plan = plan_har(content)
+        assert [each.target for each in plan.asks] == ["/", "/cached"]
+        assert "1 to shop.example" in plan.warnings[0]
+
     def test_methods_need_consent(self) -> None:
         content = write_har(*(make_entry(each, "http://a/x") for each in ("GET", "HEAD", "POST")))
         plan = plan_har(content)
@@ -259,6 +269,16 @@ class TestHttpFile:
         assert ask.body == (
             b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n\xff\x00\r\n--x--'
         )
+
+    @pytest.mark.parametrize("typed", ["ab:c:d", "ab c:d"])
+    def test_a_plain_password_is_encoded(self, typed: str, tmp_path: Path) -> None:
+        text = f"GET /a\nAuthorization: Basic {typed}\n"
+        (ask,) = self.plan(text, tmp_path).asks
+        assert ask.headers == (("Authorization", "Basic YWI6Yzpk"),)
+
+    def test_an_encoded_password_stays(self, tmp_path: Path) -> None:
+        (ask,) = self.plan("GET /a\nAuthorization: Basic YWI6Yzpk\n", tmp_path).asks
+        assert ask.headers == (("Authorization", "Basic YWI6Yzpk"),)
 
     def plan(self, text: str, folder: Path) -> RequestPlan:
         return plan_file(parse_http_file(text, folder / "a.http"), "a.http", ALL, None)

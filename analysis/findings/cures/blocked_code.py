@@ -78,6 +78,11 @@ class BlockedCode:
         return () if index is None else self.stack[index + 1 :]
 
     @property
+    def is_of_endpoint(self) -> bool:
+        """Whether a trial can hand it to a thread."""
+        return self.place.phase == "endpoint" and self.place.route is not None
+
+    @property
     def makes_client(self) -> bool:
         """Whether a TLS context is made below the place, as each client does that is made."""
         inner = self.stack[: self.own_index or 0]

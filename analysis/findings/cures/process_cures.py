@@ -72,9 +72,8 @@ def cure_with_turns(code: BlockedCode, found: AwaitingSite) -> Cure | None:
     edit = edit_def(found.site.source, function)
     if edit is None:
         return None
-    return replace(
-        place_edit(code, found.site, edit, TURNS, "cpu"), trial=f"offload={code.place.route}"
-    )
+    trial = f"offload={code.place.route}" if code.is_of_endpoint else None
+    return replace(place_edit(code, found.site, edit, TURNS, "cpu"), trial=trial)
 
 
 def edit_for_process(site: CodeSite, callee: str | None, is_awaited: bool) -> LineEdit | None:

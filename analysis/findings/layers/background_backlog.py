@@ -208,13 +208,9 @@ def split_phases(rows: pl.DataFrame, route: str, evidence: AuditEvidence) -> Ite
     for begin_s, end_s in list_spans(evidence, route):
         mine = rows.filter(pl.col("sent_s").is_between(begin_s, end_s))
         own = waits.filter(pl.col("sent_s").is_between(begin_s, end_s))
-        yield AfterWork(
-            mine["sent_s"].to_numpy(),
-            mine["returned_s"].to_numpy(),
-            own["queued_s"].to_numpy(),
-            own["granted_s"].to_numpy(),
-            evidence.record.ended_s,
-        )
+        sent_s, returned_s = (mine[each].to_numpy() for each in ("sent_s", "returned_s"))
+        queued_s, granted_s = (own[each].to_numpy() for each in ("queued_s", "granted_s"))
+        yield AfterWork(sent_s, returned_s, queued_s, granted_s, evidence.record.ended_s)
 
 
 def select_waits(rows: pl.DataFrame, evidence: AuditEvidence) -> pl.DataFrame:

@@ -5,16 +5,18 @@ from dataclasses import replace
 
 from analysis.findings.base import AuditFinding
 from analysis.findings.remedies import Tried
+from analysis.findings.waits.find_queue import find_queue
+from analysis.findings.waits.queue_names import DEFAULT_EXECUTOR, POOL, name_queue
+from analysis.findings.waits.threads_pinned import ThreadsPinned
 from records.trial import Trial, parse_trial
 
+QUEUES: Mapping[str, str] = {"pool": POOL.name, "executor": DEFAULT_EXECUTOR.name}
 CODES: Mapping[str, tuple[str, ...]] = {
-    "pool": ("POOL_WAIT", "POOL_DEADLOCK", "THREADS_PINNED", "LIMITER_SIZE"),
-    "executor": ("EXECUTOR_WAIT",),
+    "pool": ("LIMITER_SIZE",),
     "offload": ("LOOP_BLOCKED",),
     "workers": ("LOOP_BLOCKED", "WORKER_KILLED", "ACCEPT_QUEUE", "REFUSED_REQUESTS"),
-    "loop": (),
 }
-"""By kind: findings that the change may take away, or make smaller."""
+"""By kind: findings, but for those of the kind's queue, that the change may make smaller."""
 
 
 def attach_trials(
@@ -38,7 +40,10 @@ def choose_trial(found: AuditFinding, tried: Sequence[Tried]) -> Tried | None:
 
 def concerns(trial: Trial, found: AuditFinding) -> bool:
     """A thread takes over what an endpoint does, and nothing else of its route."""
-    if found.code not in CODES[trial.kind]:
+    pinned = name_queue(found.queue, None).name if isinstance(found, ThreadsPinned) else None
+    if QUEUES.get(trial.kind, "") in (find_queue(found), pinned):
+        return True
+    if found.code not in CODES.get(trial.kind, ()):
         return False
     if trial.kind == "offload":
         return found.route == trial.value and found.phase == "endpoint"

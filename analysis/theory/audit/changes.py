@@ -12,6 +12,7 @@ from analysis.findings.blocks.shares import sum_by_stretch
 from analysis.findings.evidence import AuditEvidence
 from analysis.findings.layers.answer_delayed import measure_delays
 from analysis.findings.places import BlockPlace, CodePlace
+from analysis.findings.resources.things_made import group_made
 from analysis.findings.waits.handover_evidence import locate_handovers
 from analysis.findings.waits.queue_wait import QueueWait
 from analysis.findings.waits.trivial_def import CODE
@@ -22,6 +23,7 @@ from analysis.theory.audit.edits import (
     BlockEdit,
     CallEdit,
     Edit,
+    MakingEdit,
     NoEdit,
     await_block,
     compute_elsewhere,
@@ -150,8 +152,20 @@ def pass_on(finding: AuditFinding, evidence: AuditEvidence, cores: int) -> Servi
     return ServiceChange(AwaitedEdit(seconds))
 
 
+def share_client(finding: AuditFinding, evidence: AuditEvidence, cores: int) -> ServiceChange:
+    """Nothing is made in requests."""
+    del cores
+    place = BlockPlace(**{name: getattr(finding, name) for name in BlockPlace.__slots__})
+    made = group_made(evidence, pl.col("kind") == finding.call).get((place, finding.call or ""), ())
+    seconds: dict[Key, Second] = {}
+    for each in made:
+        seconds[each.visit] = seconds.get(each.visit, 0.0) + (each.cpu_s or 0.0)
+    return ServiceChange(MakingEdit(seconds))
+
+
 CHANGES: Mapping[str, FindChange] = {
     "ANSWER_DELAYED": pass_on,
+    "CLIENT_PER_REQUEST": share_client,
     "EXECUTOR_WAIT": widen_queue,
     "LOOP_BLOCKED": unblock_loop,
     "POOL_WAIT": widen_queue,

@@ -1,6 +1,7 @@
 """What a request of each route needs, from the visits of an audit that ran alone in their process:
 these waited for nobody."""
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -32,6 +33,8 @@ FIRST = "first requests"
 """The phase in which each request is sent once; it loads and caches what the others find."""
 MOST_VISITS = 200
 """Of a route: more tell nothing new."""
+MOST_WAKING_S: Second = 0.005
+"""Of a thread: what takes longer is no property of the call."""
 LEAST_AWAITED_S: Second = 0.001
 """A shorter gap is the way to a thread and back."""
 
@@ -47,7 +50,8 @@ class Event(NamedTuple):
 @compute_once
 def measure_demands(evidence: AuditEvidence) -> Demands:
     """Of each route that was asked and had a visit that ran alone."""
-    visits, events = list_lone_visits(evidence), collect_events(evidence)
+    visits = list_lone_visits(evidence)
+    events = collect_events(evidence, visits.select("pid", "visit"))
     cpu_s = measure_loop_cpu(evidence)
     found: dict[str, tuple[VisitDemand, ...]] = {}
     for (route,), mine in visits.partition_by("route", as_dict=True).items():
@@ -60,35 +64,36 @@ def measure_demands(evidence: AuditEvidence) -> Demands:
 
 
 def list_lone_visits(evidence: AuditEvidence) -> pl.DataFrame:
-    """With their clients' times. Those of the first requests only where there are no others."""
+    """With their clients' times. Only where a route has no others: those during which others worked
+    on after their answers; those of the first requests."""
     clients = evidence.asked.drop_nulls(["ended_s", "status"]).select(
         "phase", "route", "request_id", asked_s="started_s", answered_s="ended_s"
     )
-    visits = (
-        evidence.handlers.drop("route")
-        .join(clients, on="request_id", how="left")
-        .drop_nulls("arrived_s")
-        .with_columns(
-            from_s=pl.min_horizontal("asked_s", "arrived_s"),
-            until_s=pl.max_horizontal("answered_s", "sent_s", "returned_s"),
-        )
-        .sort("pid", "from_s")
-        .with_columns(
-            before_s=pl.col("until_s").cum_max().shift(1).over("pid"),
-            next_s=pl.col("from_s").shift(-1).over("pid"),
-        )
+    visits = evidence.handlers.drop("route").join(clients, on="request_id", how="left")
+    visits = visits.drop_nulls("arrived_s").with_columns(
+        from_s=pl.min_horizontal("asked_s", "arrived_s"),
+        until_s=pl.max_horizontal("answered_s", "sent_s"),
+        last_s=pl.max_horizontal("answered_s", "sent_s", "returned_s"),
     )
-    is_alone = (pl.col("before_s").fill_null(0.0) <= pl.col("from_s")) & (
-        pl.col("next_s").fill_null(float("inf")) >= pl.col("until_s")
+    visits = visits.sort("pid", "from_s").with_columns(
+        is_alone=check_gaps("until_s"), is_only=check_gaps("last_s")
     )
     is_http = pl.col("protocol").fill_null("http") == "http"
-    alone = visits.filter(is_alone, is_http).drop_nulls(["answered_s", "sent_s"])
-    others = pl.col("phase") != FIRST
-    return alone.filter(others | ~others.any().over("route"))
+    alone = visits.filter("is_alone", is_http).drop_nulls(["answered_s", "sent_s"])
+    for is_better in (pl.col("phase") != FIRST, pl.col("is_only")):
+        alone = alone.filter(is_better | ~is_better.any().over("route"))
+    return alone
 
 
-def collect_events(evidence: AuditEvidence) -> Mapping[Key, Sequence[Event]]:
-    """By process and visit."""
+def check_gaps(until_s: str) -> pl.Expr:
+    """Whether those before have ended when it begins, and those behind begin when it has."""
+    before_s = pl.col(until_s).cum_max().shift(1).over("pid").fill_null(-math.inf)
+    next_s = pl.col("from_s").shift(-1).over("pid").fill_null(math.inf)
+    return (before_s <= pl.col("from_s")) & (next_s >= pl.col(until_s))
+
+
+def collect_events(evidence: AuditEvidence, visits: pl.DataFrame) -> Mapping[Key, Sequence[Event]]:
+    """By process and visit. visits: pid and visit of those that are wanted."""
     found: dict[Key, list[Event]] = defaultdict(list)
     kept: dict[int, list[Stretch]] = defaultdict(list)
     for each in evidence.stretches:
@@ -98,7 +103,8 @@ def collect_events(evidence: AuditEvidence) -> Mapping[Key, Sequence[Event]]:
             length_s = each.clocks.length_s
             block = LoopBlock(length_s, each.key, min(length_s, each.clocks.cpu_s or 0.0))
             found[each.pid, each.visit].append(Event(each.began_s, each.ended_s, block))
-    rows = evidence.handovers.drop_nulls(["visit", "queue", "asked_s", "ended_s"])
+    rows = evidence.handovers.join(visits, on=["pid", "visit"], how="semi")
+    rows = rows.drop_nulls(["queue", "asked_s", "ended_s"])
     for row in rows.iter_rows(named=True):
         pid, visit, queue = row["pid"], row["visit"], row["queue"]
         if row["began_s"] is not None:
@@ -128,6 +134,7 @@ def build_call(row: Mapping[str, Any], kept: Sequence[Stretch]) -> ThreadCall:
         cpu_s,
         min(cpu_s, sum(overlaps.values())),
         max(overlaps, key=lambda key: overlaps[key], default=None),
+        min(MOST_WAKING_S, max(0.0, began_s - (row["granted_s"] or row["asked_s"]))),
     )
 
 

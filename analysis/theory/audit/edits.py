@@ -125,3 +125,22 @@ class AwaitedEdit:
         place = visit.parts.index(longest)
         shorter = AwaitedTime(max(0.0, longest.seconds - less_s))
         return replace(visit, parts=(*visit.parts[:place], shorter, *visit.parts[place + 1 :]))
+
+
+@dataclass(frozen=True, slots=True)
+class MakingEdit:
+    """seconds: by visit, that are no longer needed to make things, on the loop or on a thread."""
+
+    seconds: Mapping[Key, Second]
+
+    def apply(self, visit: VisitDemand) -> VisitDemand:
+        """Where they were is where there is most: in a block, in a call, else in the rest."""
+        less_s = self.seconds.get(visit.visit, 0.0)
+        works = [each for each in visit.parts if isinstance(each, LoopBlock | ThreadCall)]
+        longest = max(works, key=lambda each: each.seconds, default=None)
+        if longest is None or longest.seconds < less_s:
+            return replace(visit, cpu_s=max(0.0, visit.cpu_s - less_s))
+        cpu_s = max(0.0, longest.cpu_s - less_s)
+        shorter = replace(longest, seconds=longest.seconds - less_s, cpu_s=cpu_s)
+        place = visit.parts.index(longest)
+        return replace(visit, parts=(*visit.parts[:place], shorter, *visit.parts[place + 1 :]))

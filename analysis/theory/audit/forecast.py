@@ -14,6 +14,7 @@ from analysis.theory.audit.load import MeasuredService, PhaseLoad, summarize_lev
 from analysis.theory.audit.model import AuditModel
 from analysis.theory.audit.parts import Demands
 from analysis.theory.audit.simulation import SimulatedPhase, UserPlan, simulate_steady_state
+from scenarios.errors import CANNOT, UserError
 from scenarios.units import Second
 
 CauseKind = Literal["block", "cpu", "queue"]
@@ -93,7 +94,14 @@ def simulate_users(service: MeasuredService, load: PhaseLoad, users: int) -> Sim
     routes = {route for each in plans for route in each.routes}
     answers = min(MOST_ANSWERS, max(FEWEST_ANSWERS, TURNS * users * len(routes)))
     starting_s = sum(measure_alone_s(service.demands, each) for each in routes)
-    return simulate_steady_state(service.build_model(), plans, answers, starting_s)
+    phase = simulate_steady_state(service.build_model(), plans, answers, starting_s)
+    if not phase.responses_s:
+        raise UserError(
+            f"--users {users}: no request is answered: calls that have a thread wait for others "
+            "that need one; give fewer users",
+            CANNOT,
+        )
+    return phase
 
 
 def summarize(phase: SimulatedPhase, users: int) -> Forecast:

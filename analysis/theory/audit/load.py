@@ -1,5 +1,6 @@
 """The load of an audit's phase, simulated as it was sent."""
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ ENOUGH_ANSWERS, MOST_RUNS = 3000, 8
 """A phase is simulated again and again for so many answers."""
 POOL_TOKENS = 40.0
 """Of anyio's pool, where no call of it was seen."""
+MOST_CYCLE = 200
+"""Requests: users who ask more than so many without a repetition have no order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +50,9 @@ class PhaseLoad:
 
 def measure_service(evidence: AuditEvidence, cores: int) -> MeasuredService:
     """Of a queue's capacities, the last that is known. cores: of the machine."""
-    known = evidence.handovers.drop_nulls(["queue", "capacity"]).sort("asked_s")
-    rows = known.group_by("queue", maintain_order=True).agg(pl.col("capacity").last())
+    known = evidence.handovers.drop_nulls("queue").sort("asked_s")
+    last = pl.col("capacity").drop_nulls().last().fill_null(math.inf)
+    rows = known.group_by("queue", maintain_order=True).agg(last)
     capacities = {"anyio": POOL_TOKENS, **dict(rows.iter_rows())}
     return MeasuredService(measure_demands(evidence), ServiceLimits(capacities, cores=cores))
 
@@ -70,9 +74,9 @@ def plan_load(phase: Phase, evidence: AuditEvidence) -> PhaseLoad:
 
 def find_cycle(routes: tuple[str, ...]) -> tuple[str, ...]:
     """What is asked again and again. The last round may be cut short, and would count too much."""
-    lengths = range(1, len(routes) + 1)
-    length = next(each for each in lengths if routes[each:] == routes[:-each])
-    return routes[:length]
+    lengths = range(1, min(MOST_CYCLE, len(routes)) + 1)
+    found = (each for each in lengths if routes[each:] == routes[:-each])
+    return routes[: next(found, len(routes))]
 
 
 def simulate_levels(service: MeasuredService, load: PhaseLoad) -> tuple[RouteLevel, ...]:

@@ -48,6 +48,7 @@ def build_audit_model(evidence: AuditEvidence, cores: int) -> AuditModel:
     reason = find_gap(phases[0], service, evidence)
     if reason is not None:
         return AuditModel(service, load, reason=reason)
+    phases = [each for each in phases if service.demands.keys() >= list_routes(each, evidence)]
     for needs_gil in (True, False):
         limits = replace(service.limits, threads_need_gil=needs_gil)
         fitted = fit_cpu_to_clock(replace(service, limits=limits), phases, evidence)
@@ -88,6 +89,10 @@ def list_loaded_phases(evidence: AuditEvidence) -> Iterator[Phase]:
             yield each
 
 
+def list_routes(phase: Phase, evidence: AuditEvidence) -> set[str]:
+    return set(evidence.asked.filter(pl.col("phase") == phase.name)["route"])
+
+
 def find_gap(phase: Phase, service: MeasuredService, evidence: AuditEvidence) -> str | None:
     """What the model would need and does not have."""
     rows = evidence.asked.filter(pl.col("phase") == phase.name)
@@ -96,7 +101,7 @@ def find_gap(phase: Phase, service: MeasuredService, evidence: AuditEvidence) ->
     failed = rows.filter(pl.col("ended_s").is_null() | pl.col("status").is_null()).height
     if failed > MOST_FAILED * rows.height:
         return f"{failed:,} of {rows.height:,} requests got no answer: the model knows no failures"
-    unknown = [each for each in rows["route"].unique().sort() if not service.demands.get(each)]
+    unknown = list_routes(phase, evidence) - service.demands.keys()
     if unknown:
-        return f"no request of {unknown[0]} ran alone, so that the model does not know its needs"
+        return f"no request of {min(unknown)} ran alone, so that the model does not know its needs"
     return None

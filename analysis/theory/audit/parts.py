@@ -21,7 +21,8 @@ class LoopBlock:
 @dataclass(frozen=True, slots=True)
 class ThreadCall:
     """queue: as the probe names it. seconds: on the thread. cpu_s: of it, that it computes; kept_s:
-    of that, while a C function keeps the GIL. stretch: in which it does so for the longest."""
+    of that, while a C function keeps the GIL. stretch: in which it does so for the longest.
+    waking_s: from the token, or where none is missing, to the begin on the thread."""
 
     queue: str
     seconds: Second
@@ -29,6 +30,7 @@ class ThreadCall:
     cpu_s: Second = 0.0
     kept_s: Second = 0.0
     stretch: Key | None = None
+    waking_s: Second = 0.0
 
     def scale_cpu(self, factor: float) -> "ThreadCall":
         longer_s = (factor - 1) * self.cpu_s

@@ -1,6 +1,6 @@
 """What the event loop, threads and timers do for a request, step by step."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from analysis.theory.audit.parts import (
@@ -30,11 +30,9 @@ LOOPLESS = ("executor", "asgiref", "processes")
 
 
 def build_program(visit: VisitDemand) -> Program:
-    """A third of the CPU is to read the request, a third before what it waits for, the rest at the
-    end."""
-    part_s = visit.cpu_s / 3
-    steps: list[Step] = [Pause(visit.client_s), LoopTurn(part_s, is_polled=True)]
-    turn = LoopTurn(part_s)
+    """The CPU is shared out evenly among the turns of the loop, up to the answer."""
+    steps: list[Step] = [Pause(visit.client_s), LoopTurn(is_polled=True)]
+    turn, answered = LoopTurn(), len(steps)
     for part in visit.parts:
         match part:
             case LoopBlock():
@@ -52,23 +50,32 @@ def build_program(visit: VisitDemand) -> Program:
                 steps += [turn, TakeToken(part.queue) if part.is_taken else ReturnToken(part.queue)]
                 turn = LoopTurn()
             case AnswerSent():
-                steps += [lengthen(turn, part_s), SendAnswer()]
-                turn = LoopTurn()
-    return tuple(steps) if turn == LoopTurn() else (*steps, turn)
+                steps += [turn, SendAnswer()]
+                turn, answered = LoopTurn(), len(steps)
+    rest = () if turn == LoopTurn() else (turn,)
+    return (*add_cpu(steps[:answered], visit.cpu_s), *steps[answered:], *rest)
+
+
+def add_cpu(steps: Sequence[Step], cpu_s: Second) -> Iterator[Step]:
+    turns = sum(isinstance(each, LoopTurn) for each in steps)
+    for each in steps:
+        if isinstance(each, LoopTurn):
+            yield replace(each, cpu_s=each.cpu_s + cpu_s / turns)
+        else:
+            yield each
 
 
 def is_loopless(queue: str) -> bool:
     return queue.startswith(LOOPLESS)
 
 
-def lengthen(turn: LoopTurn, cpu_s: Second) -> LoopTurn:
-    return replace(turn, cpu_s=turn.cpu_s + cpu_s)
-
-
 def block_turn(turn: LoopTurn, block: LoopBlock) -> LoopTurn:
-    site = block.stretch if block.seconds > turn.cpu_s + turn.seconds else turn.site
-    waited_s = block.seconds - block.cpu_s
-    return replace(lengthen(turn, block.cpu_s), seconds=turn.seconds + waited_s, site=site)
+    return replace(
+        turn,
+        cpu_s=turn.cpu_s + block.cpu_s,
+        seconds=turn.seconds + block.seconds - block.cpu_s,
+        site=block.stretch if block.seconds > turn.cpu_s + turn.seconds else turn.site,
+    )
 
 
 def call_thread(call: ThreadCall) -> Iterator[Step]:
@@ -87,7 +94,7 @@ def call_thread(call: ThreadCall) -> Iterator[Step]:
 
 def run_in_thread(call: ThreadCall) -> Iterator[Step]:
     """It waits first, as if for an answer, and then computes."""
-    yield Pause(call.seconds - call.cpu_s)
+    yield Pause(call.waking_s + call.seconds - call.cpu_s)
     if call.kept_s > 0:
         yield ThreadCpu(call.kept_s, is_kept=True, site=call.stretch)
     if call.cpu_s > call.kept_s:
