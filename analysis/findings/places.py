@@ -63,6 +63,12 @@ class CodePlace(NamedTuple):
         return cls(shorten_file(found.file, folder), found.first_line, shorten_function(found.name))
 
 
+def locate_code(code: StackFrame | RouteCode, folder: str) -> CodePlace:
+    return CodePlace(
+        shorten_file(code.file, folder), code.first_line, shorten_function(code.function)
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class LocatedStack:
     """own: the user's frame; None where a library alone is on the stack. library: the frames of

@@ -12,6 +12,7 @@ from time import monotonic
 from weakref import WeakKeyDictionary
 
 from .handovers import Handover, log
+from .limiter_names import find_limiter_name
 from .queues import Queues
 from .request_record import current
 
@@ -60,7 +61,9 @@ def name_queue(limiter: object, asker: str | None) -> str:
     """The default limiter of another loop is a queue of its own."""
     if limiter is log.default_limiter:
         return "anyio"
-    queue = limiters.find(limiter) or limiters.add(limiter, asker, 0.0)
+    queue = limiters.find(limiter)
+    if queue is None:
+        queue = limiters.add(limiter, asker, 0.0, find_limiter_name(limiter))
     return queue.name
 
 

@@ -34,6 +34,9 @@ BACKGROUND_EVERY_S: Second = 0.1
 AFTER_FAILURE_S: Second = 0.1
 """A user whose request failed without an answer waits so long: a server that is gone is not
 flooded with rows."""
+ALONE_PAUSE_S: Second = 0.005
+"""With one user a request has ended in the app too before the next comes: what it costs is its
+own."""
 BEAT_S: Second = 0.02
 
 
@@ -199,6 +202,8 @@ class LoadDriver:
             answer = await self._send(user, ask, phase.name, limits)
             if answer.status is None:
                 await asyncio.sleep(AFTER_FAILURE_S)
+            elif phase.is_alone:
+                await asyncio.sleep(ALONE_PAUSE_S)
 
     async def _ask_in_background(self, until_s: float, phase: PlannedPhase) -> None:
         ask = self._find_cheapest(phase.asks)

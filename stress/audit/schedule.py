@@ -27,6 +27,11 @@ class PlannedPhase:
     def routes(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(each.name for each in self.asks))
 
+    @property
+    def is_alone(self) -> bool:
+        """Whether no two requests are in the app at once."""
+        return self.users == 1 and not self.has_background
+
 
 def plan_phases(asks: Sequence[Ask], users: int, duration_s: Second) -> tuple[PlannedPhase, ...]:
     """Each route alone with one user, each alone with all, and all routes together. With many

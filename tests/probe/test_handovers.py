@@ -259,6 +259,31 @@ def test_a_limiter_that_was_made_before_the_loop_is_one_queue(tmp_path: Path) ->
     assert row.queue.startswith("limiter ")
 
 
+SHARED = anyio.CapacityLimiter(1)
+
+
+class Kitchen:
+    def __init__(self) -> None:
+        self.stove = anyio.CapacityLimiter(1)
+
+    async def cook(self) -> None:
+        await anyio.to_thread.run_sync(int, limiter=self.stove)
+
+
+def test_a_limiter_is_named_as_the_module_or_the_object_that_asks_it_does(tmp_path: Path) -> None:
+    async def calls(probed: App) -> None:
+        await ask(probed, "/")
+        await anyio.to_thread.run_sync(int, limiter=SHARED)
+        first, second = Kitchen(), Kitchen()
+        for each in (first, second, first):
+            await each.cook()
+
+    assert [row.queue for row in record(answer, tmp_path, calls)] == [
+        f"limiter {__name__}.SHARED", "limiter Kitchen.stove", "limiter Kitchen.stove 2",
+        "limiter Kitchen.stove",
+    ]  # fmt: skip
+
+
 def test_the_pool_of_another_loop_is_another_queue(tmp_path: Path) -> None:
     async def hand_over() -> None:
         await anyio.to_thread.run_sync(int)

@@ -16,7 +16,7 @@ ASKED_S = 1.0
 CASES = {
     "basehttp_app": 1, "startup_app": 1, "mounted_app": 20, "full_pool_app": 20,
     "limiter_app": 20, "executor_app": 20, "delayed_app": 20, "spare_pool_app": 20,
-    "django_app": 4,
+    "django_app": 1, "layers_app": 20,
 }  # fmt: skip
 """Users, by app."""
 

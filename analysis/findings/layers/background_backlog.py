@@ -11,9 +11,9 @@ import polars as pl
 from analysis.findings.base import AuditFinding, AuditFindings, Severity
 from analysis.findings.code_texts import parse_stack
 from analysis.findings.cures.backlog_cures import cure_backlog
-from analysis.findings.evidence import AuditEvidence, RouteCode, StackFrame
+from analysis.findings.evidence import AuditEvidence
 from analysis.findings.layers.after_work import AfterWork
-from analysis.findings.places import CodePlace, shorten_file, shorten_function
+from analysis.findings.places import CodePlace, locate_code
 from analysis.findings.remedies import Cure
 from analysis.findings.resources.things_made import TASK
 from analysis.findings.time_asked import list_spans
@@ -145,9 +145,3 @@ def find_place(route: str, rows: pl.DataFrame, evidence: AuditEvidence) -> CodeP
             return locate_code(frame, folder)
     codes = {each for each in evidence.endpoints if each.route == route and each.file}
     return locate_code(codes.pop(), folder) if len(codes) == 1 else None
-
-
-def locate_code(code: StackFrame | RouteCode, folder: str) -> CodePlace:
-    return CodePlace(
-        shorten_file(code.file, folder), code.first_line, shorten_function(code.function)
-    )
