@@ -20,8 +20,9 @@ class Cure:
     file: relative to the user's folder. line: of the first line of `before`, counted from 1.
     before, after: source lines as they are and as they should be, without their ends; a line may be
     a comment that says what belongs there. trial: what --try takes to measure the change without an
-    edit; None where nothing does. saves_ms, costs_ms: of one request's time; None where they are
-    not known.
+    edit; None where nothing does. saves_ms, costs_ms: in each request; None where they are
+    not known. frees_loop: what it saves is time of the event loop, which other requests get; the
+    request itself may take as long as before.
     """
 
     file: str | None
@@ -33,6 +34,7 @@ class Cure:
     trial: str | None = None
     saves_ms: float | None = None
     costs_ms: float | None = None
+    frees_loop: bool = False
 
 
 @dataclass(frozen=True, slots=True)

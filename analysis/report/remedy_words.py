@@ -32,7 +32,8 @@ def format_cure_place(cure: Cure) -> str:
 
 def describe_cost(cure: Cure) -> str:
     """Empty where neither is known."""
-    saves = f"saves {formats.milliseconds(cure.saves_ms)} ms" if cure.saves_ms else ""
+    verb = "frees the event loop for" if cure.frees_loop else "saves"
+    saves = f"{verb} {formats.milliseconds(cure.saves_ms)} ms" if cure.saves_ms else ""
     costs = f"costs {formats.milliseconds(cure.costs_ms)} ms" if cure.costs_ms else ""
     both = " and ".join(filter(None, (saves, costs)))
     return f"It {both} in each request." if both else ""

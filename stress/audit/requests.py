@@ -4,10 +4,9 @@ OpenAPI document."""
 import ipaddress
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from textwrap import wrap
-from typing import Literal
 from urllib.parse import urlsplit
 
 from records.audit import UnaskedRoute
@@ -19,6 +18,7 @@ from stress.audit.openapi import plan_operations
 from stress.audit.parse_requests import parse_header, parse_host, parse_methods, parse_request
 from stress.audit.read_requests import read_requests
 from stress.audit.request_file import plan_file
+from stress.audit.request_options import RequestOptions
 from stress.audit.routes import find_route, list_templates
 from stress.interruption import Interruption
 
@@ -26,31 +26,10 @@ __all__ = [
     "Ask", "RequestOptions", "RequestPlan", "UnaskedRoute", "plan_requests", "render_plan",
 ]  # fmt: skip
 
-Drive = Literal["requests", "openapi", "locustfile", "none"]
 OPTION, GLUE = re.compile(r"--[a-z]+ ('[^']*'|\S+)"), "\0"
 MAY_WRITE = (
     "A request may write, even a GET, and the app uses the database that its configuration names."
 )
-
-
-@dataclass(frozen=True, slots=True)
-class RequestOptions:
-    """As the user typed them.
-
-    drive: None: requests where there are any, otherwise openapi. methods: "GET,POST". folder: what
-    files are relative to.
-    """
-
-    requests: tuple[str, ...] = field(default=(), repr=False)
-    methods: str = "GET"
-    headers: tuple[str, ...] = field(default=(), repr=False)
-    before: tuple[str, ...] = field(default=(), repr=False)
-    drive: Drive | None = None
-    locustfile: Path | None = None
-    folder: Path = Path()
-    har: Path | None = None
-    requests_file: Path | None = None
-    from_host: str | None = None
 
 
 def check_options(options: RequestOptions) -> RequestPlan:
@@ -66,7 +45,7 @@ def check_options(options: RequestOptions) -> RequestPlan:
             "--before and no --header"
         )
     if options.drive == "locustfile":
-        find_locustfile(options.locustfile, options.folder)
+        find_locustfile(options.locustfile, options.app_dir)
     elif options.locustfile is not None:
         raise UserError("--locustfile needs --drive locustfile")
     return plan
@@ -78,7 +57,7 @@ def parse_headers(options: RequestOptions) -> Headers:
 
 def parse_named(options: RequestOptions) -> RequestPlan:
     """What the user named. Raises UserError."""
-    headers, folder = parse_headers(options), options.folder
+    headers, folder = parse_headers(options), options.app_dir
     plan = RequestPlan(
         asks=parse_all(options.requests, "--request", headers, folder),
         before=parse_all(options.before, "--before", headers, folder),
@@ -136,7 +115,7 @@ def plan_other_load(
     if options.drive == "none":
         return RequestPlan(is_own_traffic=True)
     document = read_document(url, (), interruption, False) if is_loopback(url) else None
-    locustfile = find_locustfile(options.locustfile, options.folder)
+    locustfile = find_locustfile(options.locustfile, options.app_dir)
     return replace(add_templates(plan, document), locustfile=locustfile)
 
 

@@ -4,11 +4,12 @@ import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from scenarios.errors import UserError
 from scenarios.options import Setting
 from scenarios.units import DURATION, Second
+from stress.audit.request_options import Drive, RequestOptions
 from study import options as o
 from study.gate_options import GateOptions
 from study.trial_options import TrialOptions
@@ -16,7 +17,6 @@ from study.trial_options import TrialOptions
 if TYPE_CHECKING:
     from stress.audit.command import AuditedCommand
 
-Drive = Literal["requests", "openapi", "locustfile", "none"]
 SECRET = ("--header", "--before", "--request")
 """Options whose values stay out of every record."""
 
@@ -31,43 +31,7 @@ def audit(
     url: Annotated[str | None, Setting(
         "A running server instead: load and latency only.", metavar="URL",
     )] = None,
-    requests: Annotated[tuple[str, ...], Setting(
-        "A request to send, such as 'GET /items/1' or 'POST /items {\"a\": 1}', or a message to a "
-        "websocket: 'WS /chat hello'. May be given several times. Without it: the GETs of the "
-        "app's OpenAPI document.",
-        name="--request", metavar="'METHOD PATH [BODY]'",
-    )] = (),
-    methods: Annotated[str, Setting(
-        "Methods that are taken from the OpenAPI document, --har and --requests-file, such as "
-        "GET,POST,WS.", metavar="NAMES",
-    )] = "GET",
-    headers: Annotated[tuple[str, ...], Setting(
-        "A header of each request, such as 'Authorization: Bearer ...'. May be given several "
-        "times. No record holds it.", name="--header", metavar="'NAME: VALUE'",
-    )] = (),
-    har: Annotated[Path | None, Setting(
-        "An HTTP archive whose requests are sent, as a browser's network panel saves it. No record "
-        "holds its cookies and bodies.", metavar="FILE",
-    )] = None,
-    requests_file: Annotated[Path | None, Setting(
-        "A file of requests: .http, as editors run it, or targets of vegeta's.", metavar="FILE",
-    )] = None,
-    from_host: Annotated[str | None, Setting(
-        "Of --har and --requests-file: the host whose requests are sent. Left out: that of the "
-        "first one.", metavar="HOST",
-    )] = None,
-    before: Annotated[tuple[str, ...], Setting(
-        "A request that each user sends once, first, such as 'POST /login @login.json'; the user "
-        "keeps the cookies. May be given several times.", metavar="'METHOD PATH [BODY]'",
-    )] = (),
-    drive: Annotated[Drive | None, Setting(
-        "What is sent: requests (those of --request), openapi (with those), locustfile (your own), "
-        "or none: the service waits for your own traffic until Ctrl-C. Left out: requests where "
-        "there are some, otherwise openapi.",
-    )] = None,
-    locustfile: Annotated[Path | None, Setting(
-        "Of --drive locustfile. Left out: locustfile.py in the service's folder.", metavar="FILE",
-    )] = None,
+    asks: RequestOptions = RequestOptions(),
     users: Annotated[int, Setting("Concurrent users.", bounds=(1, 1000))] = 20,
     duration: Annotated[Second, Setting(
         "Length of the part in which all routes are asked together.", unit=DURATION,
@@ -76,9 +40,6 @@ def audit(
     timeout: Annotated[Second, Setting(
         "How long a user waits for an answer.", unit=DURATION, bounds=(0.1, 600.0),
     )] = 30.0,
-    app_dir: Annotated[Path, Setting(
-        "The service's folder; its command starts there.", metavar="FOLDER",
-    )] = Path(),
     python: Annotated[Path | None, Setting(
         "The interpreter that has the service's packages, for MODULE:ATTR.", metavar="FILE",
     )] = None,
@@ -105,21 +66,16 @@ def audit(
     """
     # fmt: on
     from stress.audit.drive import AuditLoad
-    from stress.audit.requests import RequestOptions
     from study.audit import AuditOrder, audit_service
     from study.audit_trials import read_trial_order
 
-    reject_contradictions(command, url, port, drive, plan, gate)
-    service = choose_service(command, app_dir, python, port)
-    options = RequestOptions(
-        requests, methods, headers, before, drive, locustfile, app_dir, har, requests_file,
-        from_host,
-    )  # fmt: skip
+    reject_contradictions(command, url, port, asks.drive, plan, gate)
+    service = choose_service(command, asks.app_dir, python, port)
     return audit_service(
         AuditOrder(
-            service, url or "", port or None, options, AuditLoad(0.0, users, duration, timeout),
+            service, url or "", port or None, asks, AuditLoad(0.0, users, duration, timeout),
             out, record_typed(sys.argv[1:]), gate.open_gate(), plan, json, verbose,
-            read_trial_order(trials, service, drive != "none" and not plan),
+            read_trial_order(trials, service, asks.drive != "none" and not plan),
         )
     )  # fmt: skip
 
@@ -142,7 +98,7 @@ def reject_contradictions(
         raise UserError("--drive none sends no requests: leave out --url and --plan")
     if url is not None and port:
         raise UserError("--port: not with --url, which names the port itself")
-    if gate != GateOptions() and (url is not None or plan):
+    if (gate.fail_on or gate.baseline) and (url is not None or plan):
         raise UserError("--fail-on and --baseline: with --url or --plan an audit has no findings")
 
 

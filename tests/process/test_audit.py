@@ -143,8 +143,8 @@ def test_a_recorded_audit_is_reported_and_compared(folder: Path) -> None:
     out, gate = folder.parent / "out", ("--fail-on", "blocked>50ms")
     asked = ("--request", "GET /items/1", *QUICK, "--json", "--out", str(out))
     done = audit(folder, *asked, *gate, *serve())
+    assert done.returncode == 1, done.stderr
     assert json.loads(done.stdout)["findings"][0]["line"] == LINE + 1
-    assert done.returncode == 1
     assert f"✗ --fail-on blocked>50ms: main.py:{LINE + 1} read_item" in done.stderr
     run = str(only_run(out))
     (sarif,) = json.loads((only_run(out) / "findings.sarif").read_text())["runs"]

@@ -185,7 +185,9 @@ def test_each_user_logs_in_once_and_keeps_its_cookie(tmp_path: Path) -> None:
         logins[session] += 1
 
     (tmp_path / "creds.json").write_text(json.dumps({"password": SECRET}))
-    options = RequestOptions(("GET /me?q=1",), before=("POST /login @creds.json",), folder=tmp_path)
+    options = RequestOptions(
+        ("GET /me?q=1",), before=("POST /login @creds.json",), app_dir=tmp_path
+    )
     with Service(app).serve() as url:
         _, driven, said = drive(url, options)
         with pytest.raises(UserError, match="POST /login of --before answers 401") as caught:
@@ -404,7 +406,7 @@ def test_a_locustfile_of_the_user_is_the_load(tmp_path: Path) -> None:
     (tmp_path / "locustfile.py").write_text(LOCUSTFILE)
     service = Service(build_items_app())
     with service.serve() as url:
-        _, driven, _ = drive(url, RequestOptions(drive="locustfile", folder=tmp_path))
+        _, driven, _ = drive(url, RequestOptions(drive="locustfile", app_dir=tmp_path))
     received = {each for _, path, each in service.received if path != "/openapi.json"}
     assert {f"{each:016x}" for each in driven.rows["request_id"]} == received
     assert set(driven.rows["route"]) == {"/ping", "/items/{item_id}"}
@@ -418,7 +420,7 @@ def test_a_locustfile_s_load_ends_with_the_app(tmp_path: Path) -> None:
     (tmp_path / "locustfile.py").write_text(LOCUSTFILE)
     service = Service(build_items_app())
     with service.serve() as url:
-        options = RequestOptions(drive="locustfile", folder=tmp_path)
+        options = RequestOptions(drive="locustfile", app_dir=tmp_path)
         plan = plan_requests(url, options, Interruption())
         load = AuditLoad(monotonic(), 2, duration_s=1000.0)
         driven = drive_requests(
@@ -430,7 +432,7 @@ def test_a_locustfile_s_load_ends_with_the_app(tmp_path: Path) -> None:
 
 def test_a_locustfile_that_fails_is_an_error_with_its_last_words(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text("import nothing_of_that_name\n")
-    options = RequestOptions(drive="locustfile", folder=tmp_path, locustfile=Path("mine.py"))
+    options = RequestOptions(drive="locustfile", app_dir=tmp_path, locustfile=Path("mine.py"))
     with (
         Service(build_items_app()).serve() as url,
         pytest.raises(UserError, match=r"mine\.py sent no HTTP request.*nothing_of_that_name"),

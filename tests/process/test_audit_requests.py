@@ -103,6 +103,6 @@ def test_every_request_that_is_planned_is_accepted(url: str) -> None:
 
 def test_a_named_request_has_its_template(url: str, tmp_path: Path) -> None:
     texts = ("GET /items/9?on=2026-01-01", "GET /elsewhere/1", "POST /orders {}")
-    plan = plan_requests(url, RequestOptions(texts, folder=tmp_path), Interruption())
+    plan = plan_requests(url, RequestOptions(texts, app_dir=tmp_path), Interruption())
     assert [each.route for each in plan.asks] == ["/items/{item_id}", "/elsewhere/1", "/orders"]
     assert plan.asks[0].target == "/items/9?on=2026-01-01"

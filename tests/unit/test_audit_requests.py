@@ -104,7 +104,9 @@ class TestWhatUsersType:
         headers = (parse_header(f"Authorization: Bearer {SECRET}"),)
         ask = parse_request(f"POST /login?token={SECRET}&a=1 {SECRET}", "--request", HERE)
         ask = ask.add_headers(headers)
-        options = RequestOptions((f"GET /?t={SECRET}",), "GET", (f"A: {SECRET}",), (SECRET,))
+        options = RequestOptions(
+            (f"GET /?t={SECRET}",), headers=(f"A: {SECRET}",), before=(SECRET,)
+        )
         shown = [repr(ask), repr(options), *render_plan(RequestPlan((ask,), before=(ask,)))]
         assert not any(SECRET in each for each in shown)
         assert hide_query(ask) == "/login?token=…&a=…"

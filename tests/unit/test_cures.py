@@ -15,6 +15,7 @@ from analysis.findings.remedies import Cure
 from analysis.findings.resources.client_per_request import ClientPerRequest
 from analysis.findings.resources.gil_reenabled import GilReenabled
 from analysis.findings.resources.limiter_size import LimiterSize
+from analysis.findings.resources.things_made import CONNECTIONS
 from analysis.findings.resources.thread_growth import ThreadGrowth
 from analysis.findings.server.accept_queue import AcceptQueue
 from analysis.findings.server.refused_requests import RefusedRequests
@@ -282,6 +283,14 @@ def test_a_client_for_all_requests_is_made_once(tmp_path: Path) -> None:
     )
     apply_cure(file, cure)
     ast.parse(file.read_text())
+
+
+def test_a_connection_is_taken_from_a_pool_and_not_shared(tmp_path: Path) -> None:
+    file = write_app(tmp_path, "def one():\n    connection = psycopg.connect(DSN)\n")
+    finding = make_client(2, "one", min(CONNECTIONS))
+    cure = check_cure(finding.propose_cure(build_evidence_in(tmp_path)), finding.code)
+    assert (cure.line, cure.before) == (find_line(file, "connection ="), ())
+    assert "pool" in cure.after[0]
 
 
 def test_a_context_or_an_executor_is_made_once(tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ The event loop is blocked at 1 place, for 1.0 s; 1 more is for information. In
   build_report_with_a_long_name, /report (endpoint), blocks the event loop for
   1.0 s.
 Change main.py:17: The source is not there, or was changed after the service had
-  started. It saves 250 ms in each request.
+  started. It frees the event loop for 250 ms in each request.
     + # await an asynchronous call here, or hand it to a thread"""
 
 

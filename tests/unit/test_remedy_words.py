@@ -29,6 +29,9 @@ def test_a_change_is_a_diff_without_its_common_indentation() -> None:
     assert list_changes(SLEEP) == [("-", "time.sleep(0.1)"), ("+", "await asyncio.sleep(0.1)")]
     assert format_cure_place(SLEEP) == "main.py:23"
     assert describe_cure(SLEEP) == "Await it. It saves 100 ms and costs 0.3 ms in each request."
+    assert describe_cure(replace(SLEEP, frees_loop=True)) == (
+        "Await it. It frees the event loop for 100 ms and costs 0.3 ms in each request."
+    )
 
 
 def test_lines_keep_their_indentation_to_each_other() -> None:

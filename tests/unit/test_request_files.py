@@ -338,7 +338,7 @@ class TestOptions:
             make_entry("POST", f"http://b/x?token={SECRET}"),
         )  # fmt: skip
         (tmp_path / "a.har").write_bytes(har)
-        options = RequestOptions(methods="POST", folder=tmp_path, har=Path("a.har"))
+        options = RequestOptions(methods="POST", app_dir=tmp_path, har=Path("a.har"))
         plan = check_options(options)
         assert SECRET in repr([(each.target, each.headers) for each in plan.asks])
         assert "POST /x?token=…  (a.har)" in render_plan(plan)
@@ -354,7 +354,7 @@ class TestOptions:
         if content is not None:
             (tmp_path / "a.http").write_bytes(content)
         with pytest.raises(UserError, match=said) as caught:
-            check_options(RequestOptions(folder=tmp_path, requests_file=Path("a.http")))
+            check_options(RequestOptions(app_dir=tmp_path, requests_file=Path("a.http")))
         assert "\n" not in str(caught.value)
 
     def test_a_host_without_a_file_and_a_load_that_is_no_files_are_refused(
@@ -363,7 +363,7 @@ class TestOptions:
         with pytest.raises(UserError, match="--from-host needs"):
             check_options(RequestOptions(from_host="a"))
         (tmp_path / "a.txt").write_text("GET /a\n")
-        options = RequestOptions(drive="none", folder=tmp_path, requests_file=Path("a.txt"))
+        options = RequestOptions(drive="none", app_dir=tmp_path, requests_file=Path("a.txt"))
         with pytest.raises(UserError, match="--drive none sends no requests of"):
             check_options(options)
 

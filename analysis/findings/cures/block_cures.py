@@ -63,7 +63,7 @@ def cure_block(code: BlockedCode, evidence: AuditEvidence) -> Cure | str:
     if code.place.phase == "startup":
         return STARTUP
     if code.cause == "gc":
-        return Cure(None, None, (), FREEZE, FROZEN, saves_ms=code.block_ms)
+        return Cure(None, None, (), FREEZE, FROZEN, saves_ms=code.block_ms, frees_loop=True)
     if code.cause not in ("wait", "compute", "gil"):
         return NO_CAUSE
     if code.place.file is None:

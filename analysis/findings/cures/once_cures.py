@@ -14,6 +14,8 @@ from analysis.findings.source_code import get_last_name
 MOST_LINES = 12
 """Of a `with` that goes away, its body included."""
 SHARE = "One that is made at startup serves all requests."
+POOLED = "# take it from a pool of connections that is made at startup"
+KEEPS = "A pool keeps the connection for the next request."
 ONCE = "# once, at startup"
 
 
@@ -34,6 +36,14 @@ def cure_made_thing(
     if edit is None:
         return replace(cure, after=(site.indent + cure.after[0],))
     return replace(cure, line=edit.line, before=edit.before, after=edit.after)
+
+
+def cure_connection(place: PlaceFields, evidence: AuditEvidence, made_ms: float | None) -> Cure:
+    """Of a database, which serves one request at a time."""
+    file, line = place["file"], place["line"]
+    site = find_site(evidence, file, line, place["function"])
+    comment = f"{site.indent if site else ''}{POOLED}"
+    return Cure(file, line, (), (comment,), KEEPS, "client-life", saves_ms=made_ms)
 
 
 def take_out(site: CodeSite, maker: str | None) -> LineEdit | None:

@@ -17,6 +17,7 @@ def place_edit(
         reason=f"{reason} Add `{edit.missing}`." if edit.missing else reason,
         rule=rule,
         saves_ms=code.block_ms,
+        frees_loop=True,
     )
 
 
@@ -34,4 +35,5 @@ def place_comment(
         reason=reason,
         rule=rule,
         saves_ms=code.block_ms,
+        frees_loop=True,
     )

@@ -9,7 +9,7 @@ from typing import ClassVar, Self
 import polars as pl
 
 from analysis.findings.base import AuditFinding, AuditFindings, Severity
-from analysis.findings.cures.once_cures import cure_made_thing
+from analysis.findings.cures.once_cures import cure_connection, cure_made_thing
 from analysis.findings.evidence import AuditEvidence
 from analysis.findings.places import BlockPlace, build_finder
 from analysis.findings.remedies import Cure
@@ -98,6 +98,8 @@ class ClientPerRequest(AuditFinding):
         )
 
     def propose_cure(self, evidence: AuditEvidence) -> Cure | str:
+        if self.call in CONNECTIONS:
+            return cure_connection(self.place_fields, evidence, self.median_ms)
         maker = TLS_MAKER if self.call == TLS_CONTEXT else (self.call or "").rpartition(".")[2]
         return cure_made_thing(self.place_fields, evidence, maker, self.median_ms)
 

@@ -127,7 +127,7 @@ def free_threads(finding: AuditFinding, evidence: AuditEvidence, cores: int) -> 
 
 def declare_async(finding: AuditFinding, evidence: AuditEvidence, cores: int) -> ServiceChange:
     del cores
-    values = finding.phase, finding.file, finding.line, finding.function
+    values = finding.file, finding.line, finding.function
     mine = [pl.col(name).eq_missing(pl.lit(each)) for name, each in zip(CODE, values, strict=True)]
     calls = locate_handovers(evidence).filter("is_own", *mine)
     return ServiceChange(CallEdit(list_calls(calls), computing=True))

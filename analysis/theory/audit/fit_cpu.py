@@ -38,9 +38,14 @@ def measure_factors(
         measured = list(measure_routes(phase, evidence))
         if len(measured) != 1:
             continue
-        (seen,), (said,) = measured, simulate_levels(service, plan_load(phase, evidence))
+        (seen,) = measured
         visits = service.demands[seen.route]
         cpu_s = sum(each.computing_s for each in visits) / len(visits)
-        if said.rps * cpu_s >= FULL * evidence.count_processes():
+        alone_s = sum(each.alone_s for each in visits) / len(visits)
+        full = FULL * evidence.count_processes()
+        if phase.users * cpu_s < full * alone_s:
+            continue  # not even if nobody waited
+        (said,) = simulate_levels(service, plan_load(phase, evidence))
+        if said.rps * cpu_s >= full:
             factors[seen.route] = said.rps / seen.rps
     return factors

@@ -19,8 +19,8 @@ from analysis.theory.audit.stations import (
 from analysis.theory.audit.steps import Program, Step
 from scenarios.units import Second
 
-MOST_ANSWERS = 20_000
-"""Some seconds of real time."""
+MOST_ANSWERS = 6000
+"""Of a phase: about a second of real time."""
 MOST_SETTLING = 100_000
 """Where few users are that fast, nobody waits for the others to begin."""
 
