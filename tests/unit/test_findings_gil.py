@@ -69,6 +69,14 @@ def test_a_thread_that_computed_after_the_stretch_is_not_accused() -> None:
     assert [route for route, _ in list_blocks(evidence)] == ["/search"]
 
 
+def test_a_line_that_the_thread_ran_before_is_not_accused() -> None:
+    """The watchdog saw the thread before the call began, and then no more for the whole block."""
+    audit = AuditBuilder()
+    block(audit, 0.4, holder_thread=11, holder_route="/search", holder_stack=[own("sort", 35)])
+    found = list_blocks(judge(audit, ("/search", SEARCH, 11, 1.0, 1.4, 0.4)))
+    assert list(found) == [("/search", 20)]
+
+
 @given(
     cpu=st.lists(st.floats(0.01, 0.5), min_size=1, max_size=6),
     length_s=st.floats(0.1, 2.0),

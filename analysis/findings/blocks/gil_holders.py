@@ -48,6 +48,16 @@ class ThreadWork:
         lasted_s = self.ended_s - self.began_s
         return max(0.0, min(overlap_s, self.cpu_s * overlap_s / lasted_s)) if lasted_s else 0.0
 
+    def is_in(self, stack: Stack) -> bool:
+        """Whether the stack is of this call, and not of what its thread ran before or afterwards.
+        Empty stacks are of none; of a function in C nothing can be seen."""
+        code = parse_code(self.work)
+        if code is None:
+            return bool(stack)
+        file, _, name = code
+        own = (file, name.rpartition(".")[2])
+        return any((each.file, each.function.rpartition(".")[2]) == own for each in stack)
+
     def build_stack(self) -> Stack:
         """Its function alone, at its first line; empty where it is not in Python."""
         code = parse_code(self.work)
@@ -102,7 +112,7 @@ class ThreadWorks:
         for stretch in stretches:
             holder = stretch.holder
             for call in self.find_during(stretch) if holder and holder.stack else ():
-                if holder and call.thread == holder.thread:
+                if holder and call.thread == holder.thread and call.is_in(holder.stack):
                     found[call.code][holder.stack] += stretch.clocks.length_s
         self._seen = dict(found)
 
@@ -121,7 +131,7 @@ class ThreadWorks:
             yield GilPart(holder.stack, holder.route, None, holder.visit, cpu_s)
 
     def _find_stack(self, call: ThreadWork, holder: GilHolder | None) -> Stack:
-        if holder is not None and holder.thread == call.thread and holder.stack:
+        if holder is not None and holder.thread == call.thread and call.is_in(holder.stack):
             return holder.stack
         seen = self._seen.get(call.code, {})
         return max(seen, key=lambda each: seen[each], default=()) or call.build_stack()
