@@ -159,6 +159,10 @@ LIMITS: Sequence[tuple[str, Sequence[Entry]]] = [
         [TO_THREAD[0], library("starlette.middleware.gzip", "apply_compression"), *APP],
     ),
     (
+        "a token of the limiter of anyio.to_process",
+        [library("anyio.to_process", "run_sync"), own("put", 31), *APP],
+    ),
+    (
         "a slot of Depends(max_concurrency=...)",
         [library("fastapi.dependencies.utils", "solve_dependencies"), *APP],
     ),
@@ -171,9 +175,11 @@ def test_a_limiter_is_a_queue_of_its_own(name: str, asker: Sequence[Entry]) -> N
     (found,) = find(PoolWait, build(rows))
     assert (found.cause, found.queue) == ("limiter", "limiter 1")
     assert f"waits for {name}" in found.message
+    is_cores = "to_process" in name
     is_meant = "gzip" not in name
     assert (found.severity == "warning") == is_meant
-    assert ("app's own limit: raise it only" in found.message) == is_meant
+    assert ("app's own limit: raise it only" in found.message) == (is_meant and not is_cores)
+    assert ("more processes do not compute faster" in found.message) == is_cores
 
 
 @pytest.mark.parametrize(

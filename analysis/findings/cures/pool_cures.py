@@ -19,7 +19,13 @@ from analysis.findings.evidence import AuditEvidence
 from analysis.findings.remedies import Cure, CureRule
 from analysis.findings.source_code import get_last_name
 from analysis.findings.waits.handover_evidence import locate_handovers
-from analysis.findings.waits.queue_names import ASGIREF, DEFAULT_EXECUTOR, POOL, QueueName
+from analysis.findings.waits.queue_names import (
+    ASGIREF,
+    DEFAULT_EXECUTOR,
+    POOL,
+    PROCESSES,
+    QueueName,
+)
 from analysis.stats import formats
 from analysis.stats.step_function import StepFunction
 
@@ -54,6 +60,8 @@ def cure_queue(finding: AuditFinding, evidence: AuditEvidence, queue: AskedQueue
             f"The code in its threads computes for {formats.percent(computed)} of the time: more "
             "threads do not compute faster."
         )
+    if named == PROCESSES:
+        return named.cure
     if named == ASGIREF:
         return cure_sensitive_call(finding, evidence)
     demand = measure_demand(rows)

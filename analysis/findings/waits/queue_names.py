@@ -1,5 +1,6 @@
 """What a queue is called, what makes it shorter, and whose limit it is."""
 
+import itertools
 from dataclasses import dataclass
 from typing import Literal
 
@@ -43,6 +44,15 @@ ASGIREF = QueueName(
     "Call sync_to_async() with thread_sensitive=False if the code is safe in several threads, or "
     "make it asynchronous.",
 )
+PROCESSES = QueueName(
+    "limiter",
+    "the limiter of anyio.to_process",
+    "It is as large as the machine has cores, unless the app sets another: more processes do not "
+    "compute faster. Compute less, or outside the web process.",
+    is_meant=True,
+    unit="token",
+)
+RUNS_PROCESSES = "anyio.to_process"
 OWN_CURE = "It is the app's own limit: raise it only if what it protects can serve more at once."
 LIBRARY_CURE = "Make that work shorter, or ask for less of it at once."
 
@@ -57,7 +67,10 @@ def name_resource(waits_for: str) -> str:
 def find_setter(asker: Stack) -> str | None:
     """The library's module that asks for a token of a limiter, from the stack of such a call. None
     where the app's own code does."""
-    caller = next((each for each in asker if not each.module.startswith(BETWEEN)), None)
+    between = list(itertools.takewhile(lambda each: each.module.startswith(BETWEEN), asker))
+    if any(each.module == RUNS_PROCESSES for each in between):
+        return RUNS_PROCESSES
+    caller = asker[len(between)] if len(between) < len(asker) else None
     return caller.module if caller is not None and is_library(caller.file) else None
 
 
@@ -70,6 +83,8 @@ def name_queue(queue: str, setter: str | None) -> QueueName:
         return ASGIREF
     if kind == "executor":
         return name_executor(name) if name else DEFAULT_EXECUTOR
+    if setter == RUNS_PROCESSES:
+        return PROCESSES
     if setter is None:
         return QueueName("limiter", f"the app's own {queue}", OWN_CURE, True, "token")
     if setter.startswith(LIMITS_DEPENDENCIES):
