@@ -87,7 +87,7 @@ class CuredService:
             (folder / name).write_text(text)
         server = (sys.executable, "-m", "uvicorn", "main:app", f"--port={free_port()}")
         asked = [word for route in self.routes for word in ("--request", f"GET {route}")]
-        load = ("--users", str(USERS), "--duration", "2s", "--out", str(folder / "out"))
+        load = ("--users", str(USERS), "--duration", "1.5s", "--out", str(folder / "out"))
         done = run_here(("audit", *load, *asked, "--", *server), folder)
         assert done.returncode == 0, done.stderr
         return only_run(folder / "out")

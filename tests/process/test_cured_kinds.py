@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from analysis.findings.judge import list_findings
 from tests.process.cured_service import (
     CuredService,
     Fault,
@@ -238,6 +239,18 @@ async def trim() -> int:
     },
 )
 SERVICES = {"pools": POOLS, "kept threads": KEPT, "blocks": BLOCKS}
+
+ELSEWHERE = {
+    "ANSWER_DELAYED", "CLIENT_PER_REQUEST", "POOL_WAIT",
+    "ACCEPT_QUEUE", "REFUSED_REQUESTS", "WORKER_KILLED",
+}  # fmt: skip
+UNMEASURED = {"GIL_REENABLED"}
+"""It needs an interpreter without GIL."""
+
+
+def test_each_kind_of_finding_is_measured() -> None:
+    here = {fault.code for each in SERVICES.values() for fault in each.faults}
+    assert {each.code for each in list_findings()} == here | ELSEWHERE | UNMEASURED
 
 
 @pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)
