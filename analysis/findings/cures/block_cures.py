@@ -6,7 +6,7 @@ from analysis.findings.base import AuditFinding
 from analysis.findings.blocks.attribution import attribute_blocks
 from analysis.findings.blocks.causes import DOUBTED
 from analysis.findings.cures.blocked_code import BlockedCode
-from analysis.findings.cures.code_sites import find_site
+from analysis.findings.cures.code_sites import find_site, read_source
 from analysis.findings.cures.edits import (
     LineEdit,
     choose_expression,
@@ -105,10 +105,19 @@ def cure_with_thread(code: BlockedCode, evidence: AuditEvidence) -> Cure | str:
     library = ASYNC_LIBRARIES.get(code.package)
     if library is not None and code.cause == "wait":
         reason = f"{reason} {library} can be awaited instead."
-    if "sqlite3" in found.site.source.imports.values():
+    if uses_sqlite(code, found, evidence):
         reason = f"{reason} {SQLITE}"
     cure = place_edit(code, found.site, edit, reason, "offload")
     return replace(cure, trial=trial, costs_ms=hop_ms)
+
+
+def uses_sqlite(code: BlockedCode, found: AwaitingSite, evidence: AuditEvidence) -> bool:
+    """Whether the file that blocks, or the one that awaits it, imports it."""
+    blocking = read_source(evidence, code.place.file)
+    sources = [found.site.source, *([blocking] if blocking else [])]
+    return any(
+        name.partition(".")[0] == "sqlite3" for each in sources for name in each.imports.values()
+    )
 
 
 def edit_for_thread(
@@ -126,7 +135,10 @@ def edit_for_thread(
     if node is not None and not site.is_repeated:
         text = write_thread_call(site.source, node, runner)
         if edit := replace_text(site.source, node, text):
-            return replace(edit, missing=missing), f"It then runs in a thread, {GOES_ON}"
+            callee = found.callee or ""
+            is_named = callee.isidentifier() and not callee.startswith("__")
+            runs = f"{callee}()" if is_named else "It"
+            return replace(edit, missing=missing), f"{runs} then runs in a thread, {GOES_ON}"
     text = f"# move this into a function of its own, and: await {runner}(that_function)"
     reason = "All of it then runs in a thread, with one hand-over."
     return LineEdit(site.line, (), (site.indent + text,), missing), reason
