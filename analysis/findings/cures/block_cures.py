@@ -6,7 +6,7 @@ from analysis.findings.base import AuditFinding
 from analysis.findings.blocks.attribution import attribute_blocks
 from analysis.findings.blocks.causes import DOUBTED
 from analysis.findings.cures.blocked_code import BlockedCode
-from analysis.findings.cures.code_sites import find_site, read_source
+from analysis.findings.cures.code_sites import find_site
 from analysis.findings.cures.edits import (
     LineEdit,
     choose_expression,
@@ -19,6 +19,7 @@ from analysis.findings.cures.find_awaiting import AwaitingSite, find_awaiting_si
 from analysis.findings.cures.once_cures import cure_made_thing
 from analysis.findings.cures.place_edit import place_comment, place_edit
 from analysis.findings.cures.process_cures import cure_with_process
+from analysis.findings.cures.sqlite_cures import OWN_CONNECTION, uses_sqlite
 from analysis.findings.cures.twins import ASYNC_LIBRARIES
 from analysis.findings.cures.write_file import write_file
 from analysis.findings.cures.write_twin import write_twin
@@ -46,7 +47,6 @@ FRAMEWORK_CALLS = (
 )
 UNREAD = "The source is not there, or was changed after the service had started."
 IN_THREADS = "The file is opened, used and closed in threads, one hand-over each."
-SQLITE = "A connection of sqlite3 made in another thread needs check_same_thread=False."
 GOES_ON = "and the event loop goes on meanwhile."
 
 
@@ -105,19 +105,10 @@ def cure_with_thread(code: BlockedCode, evidence: AuditEvidence) -> Cure | str:
     library = ASYNC_LIBRARIES.get(code.package)
     if library is not None and code.cause == "wait":
         reason = f"{reason} {library} can be awaited instead."
-    if uses_sqlite(code, found, evidence):
-        reason = f"{reason} {SQLITE}"
+    if uses_sqlite(code, found.site, evidence):
+        reason = f"{reason} {OWN_CONNECTION}"
     cure = place_edit(code, found.site, edit, reason, "offload")
     return replace(cure, trial=trial, costs_ms=hop_ms)
-
-
-def uses_sqlite(code: BlockedCode, found: AwaitingSite, evidence: AuditEvidence) -> bool:
-    """Whether the file that blocks, or the one that awaits it, imports it."""
-    blocking = read_source(evidence, code.place.file)
-    sources = [found.site.source, *([blocking] if blocking else [])]
-    return any(
-        name.partition(".")[0] == "sqlite3" for each in sources for name in each.imports.values()
-    )
 
 
 def edit_for_thread(
