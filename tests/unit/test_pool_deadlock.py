@@ -125,7 +125,7 @@ def test_forty_threads_and_ten_connections() -> None:
         " 10 requests that use all of it wait for a thread (response serialization)."
         " None of them went on for 9.1 s."
     )
-    assert "Make the QueuePool as large as the pool of threads (40)" in found.message
+    assert "Make the QueuePool as large as the number of requests at once" in found.message
     (holder,) = found.holders or ()
     assert (holder.file, holder.line) == ("service.py", 36)
     assert holder.seconds == pytest.approx(40 * 9.05)

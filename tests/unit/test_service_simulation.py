@@ -98,6 +98,13 @@ capacities = st.builds(
     st.integers(1, 10), st.integers(1, 4), st.booleans(),
 )  # fmt: skip
 measured = st.builds(MeasuredService, services, capacities)
+steady = st.builds(
+    MeasuredService,
+    st.dictionaries(st.sampled_from(["/a", "/b", "/c"]), visits.map(lambda each: (each,)),
+                    min_size=1),
+    capacities,
+)  # fmt: skip
+"""Services in which all requests of a route are the same: what is left is no chance of draws."""
 few = settings(deadline=None, max_examples=40)
 
 
@@ -121,9 +128,9 @@ def measure_steady(service: MeasuredService, users: int) -> tuple[float, float]:
     return len(took_s) / found.span_s, sum(took_s) / len(took_s)
 
 
-OF_CHANCE = 0.1
-"""Of a rate over 60 requests of each user, which are drawn from up to three kinds; and of queues
-that are not fair to the routes."""
+OF_CHANCE = 0.15
+"""Of a rate over 60 requests of each user: up to two of them are cut at each end of the window, and
+queues need not be fair to the routes."""
 
 
 @few
@@ -135,7 +142,7 @@ def test_littles_law_of_a_steady_state(service: MeasuredService, users: int) -> 
 
 
 @few
-@given(measured, st.integers(1, 20))
+@given(steady, st.integers(1, 20))
 def test_no_block_is_no_loss(service: MeasuredService, users: int) -> None:
     edit = ServiceChange(BlockEdit({(1, 1): math.inf}, await_block))
     before, after = (measure_steady(each, users)[0] for each in (service, edit.apply(service)))
@@ -143,7 +150,7 @@ def test_no_block_is_no_loss(service: MeasuredService, users: int) -> None:
 
 
 @few
-@given(measured, st.integers(1, 10), st.integers(2, 3))
+@given(steady, st.integers(1, 10), st.integers(2, 3))
 def test_more_users_are_served_no_slower(service: MeasuredService, users: int, times: int) -> None:
     few_rps, many_rps = (measure_steady(service, each)[0] for each in (users, times * users))
     assert many_rps >= (1 - OF_CHANCE) * few_rps

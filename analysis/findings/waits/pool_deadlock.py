@@ -49,8 +49,8 @@ class PoolDeadlock(AuditFinding):
         "thread"
     )
     remedy: ClassVar[str] = (
-        "make the pool of connections as large as the pool of threads, or release a connection "
-        "before the request needs another thread"
+        "make the pool of connections as large as the number of requests at once, or release a "
+        "connection before the request needs another thread"
     )
 
     severity: Severity = "error"
@@ -160,8 +160,9 @@ class PoolDeadlock(AuditFinding):
             return "Release it before the request needs another thread, or do not block threads."
         name = (self.call or "").partition(" of ")[0]
         return (
-            f"Make the {name} as large as the pool of threads ({self.capacity}), or release it"
-            " before the request needs another thread, or wait for it with `await`."
+            f"Make the {name} as large as the number of requests at once (requests that wait for"
+            " a thread keep theirs, too), or release it before the request needs another thread,"
+            " or wait for it with `await`."
         )
 
 

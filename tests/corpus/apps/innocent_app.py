@@ -147,6 +147,7 @@ async def register(tasks: BackgroundTasks) -> str:
 
 @app.get("/background/pool")
 async def register_in_pool(tasks: BackgroundTasks) -> str:
+    await asyncio.sleep(WAIT_S)  # twenty users begin no more than forty threads can end
     tasks.add_task(time.sleep, WAIT_S)
     return "registered"
 
