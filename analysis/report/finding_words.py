@@ -32,7 +32,9 @@ def count_code(mine: Sequence[AuditFinding]) -> str:
     seconds = 0.0 if mine[0].code in UNCLEAR else sum(each.seconds or 0.0 for each in mine)
     is_placed = any(each.file or each.route for each in mine)
     places = f" at {formats.count_things(count_places(mine), 'place')}" if is_placed else ""
-    return f"{mine[0].clause}{places}" + (f", for {seconds:,.1f} s" if seconds >= SHOWN_S else "")
+    comma = "," if places else ""
+    lasts = f"{comma} for {seconds:,.1f} s" if seconds >= SHOWN_S else ""
+    return f"{mine[0].clause}{places}{lasts}"
 
 
 def count_places(found: Sequence[AuditFinding]) -> int:

@@ -38,8 +38,8 @@ STARTED = "To start a thread waits until it runs: one that is there already need
 MADE_ONCE = "ssl.create_default_context"
 FREEZE = ("# at the end of the app's startup:", "gc.collect()", "gc.freeze()")
 FROZEN = (
-    "Later collections then leave out what was made at startup. It helps where most of the objects "
-    "are made there; otherwise make fewer."
+    "Later collections then leave out what was made at startup. That helps where most of the "
+    "objects are made there; otherwise make fewer."
 )
 FRAMEWORK_CALLS = (
     "The framework calls this function on the event loop and cannot await it. Do this work in an "
@@ -63,7 +63,7 @@ def cure_block(code: BlockedCode, evidence: AuditEvidence) -> Cure | str:
     if code.place.phase == "startup":
         return STARTUP
     if code.cause == "gc":
-        return Cure(None, None, (), FREEZE, FROZEN, saves_ms=code.block_ms, frees_loop=True)
+        return Cure(None, None, (), FREEZE, FROZEN)  # few requests meet a collection
     if code.cause not in ("wait", "compute", "gil"):
         return NO_CAUSE
     if code.place.file is None:
