@@ -87,7 +87,8 @@ def list_unrecorded(evidence: AuditEvidence) -> Iterator[Notice]:
             text = (
                 f"The probe in process {pid} wrote nothing for the last {silent_s:,.1f} s of the "
                 "load: the findings and their seconds know nothing of that time. Look for a full "
-                "disk, and for the probe's error in the service's own log."
+                "disk. Where the probe broke, your service's output has the line \"the probe is "
+                'switched off": send the output to a file, and run the audit again.'
             )
             yield Notice("RECORDING_STOPPED", text, silent_s)
 

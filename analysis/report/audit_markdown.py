@@ -92,16 +92,17 @@ def build_markdown_table(shown: Sequence[AuditFinding], new: Sequence[AuditFindi
 
 
 def describe_findings(shown: Sequence[AuditFinding]) -> Iterator[str]:
-    """Advice that several have in common is at the first of them; a cure says more."""
-    topics = set[str]()
+    """Advice or a cure that several have in common is at the first of them; a cure says more."""
+    topics, cures = set[str](), set[Cure]()
     for each in shown:
         advice = {} if each.cure is not None else each.advice
         new = [text for topic, text in advice.items() if topic not in topics]
         topics.update(advice)
         place = f"**{escape(cut(format_place(each)))}**, {escape(cut(format_route(each)))}"
         yield f"{place}: {escape(' '.join((each.facts, *new)))}"
-        if each.cure is not None:
+        if each.cure is not None and each.cure not in cures:
             yield from describe_cure_in_markdown(each.cure)
+            cures.add(each.cure)
         if each.predicted is not None and each.predicted.reason is None:
             yield escape(describe_predicted(each.predicted))
 
@@ -111,9 +112,10 @@ def describe_cure_in_markdown(cure: Cure) -> Iterator[str]:
     yield escape(describe_cure(cure))
     lines = [cut(f"{sign} {line}".rstrip()) for sign, line in list_changes(cure)[:MOST_LINES]]
     if lines:
-        place = f"@@ {cut(format_cure_place(cure))} @@"
+        place = format_cure_place(cure)
+        head = [f"@@ {cut(place)} @@"] if place else []
         fence = "`" * (1 + max(map(len, ("``", *re.findall("`+", "".join(lines))))))
-        yield "\n".join([f"{fence}diff", place, *lines, fence])
+        yield "\n".join([f"{fence}diff", *head, *lines, fence])
 
 
 def render_rows(table: Table) -> str:

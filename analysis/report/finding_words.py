@@ -31,8 +31,15 @@ def count_code(mine: Sequence[AuditFinding]) -> str:
     """mine: of one code."""
     seconds = 0.0 if mine[0].code in UNCLEAR else sum(each.seconds or 0.0 for each in mine)
     is_placed = any(each.file or each.route for each in mine)
-    places = f" at {formats.count_things(len(mine), 'place')}" if is_placed else ""
-    return f"{mine[0].clause}{places}" + (f", for {seconds:,.1f} s" if seconds >= SHOWN_S else "")
+    places = f" at {formats.count_things(count_places(mine), 'place')}" if is_placed else ""
+    comma = "," if places else ""
+    lasts = f"{comma} for {seconds:,.1f} s" if seconds >= SHOWN_S else ""
+    return f"{mine[0].clause}{places}{lasts}"
+
+
+def count_places(found: Sequence[AuditFinding]) -> int:
+    """One line of code is one place, whatever routes come by."""
+    return len({(each.file, each.line) if each.file else (each.call, each.route) for each in found})
 
 
 def format_place(found: AuditFinding) -> str:

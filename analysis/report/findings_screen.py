@@ -84,7 +84,7 @@ def render_findings(
     notices.show_more(screen)
     texts.show_more(screen)
     gap = [""] if trials and screen.take(1) else []
-    lines = render_headings(build_findings_table(shown)) if shown else []
+    lines = render_headings(build_findings_table(shown, width)) if shown else []
     for row, text in zip(rows, texts.lines, strict=True):
         lines += [*row, *text]
     lines += count_hidden(found, shown, notices.hidden)
@@ -98,7 +98,7 @@ def choose_rows(
     shown: Sequence[AuditFinding], width: int | None, screen: Screen
 ) -> tuple[list[AuditFinding], list[list[str]]]:
     """As many as have room, with their lines."""
-    table = build_findings_table(shown)
+    table = build_findings_table(shown, width)
     rows = [list(render_rows(Table(table.columns, [each]), width)) for each in table.rows]
     screen.take(2)  # the headings, and how many are left out
     kept = list[int]()

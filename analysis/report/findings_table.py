@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from analysis.findings import AuditFinding, AuditFindings, Notice
 from analysis.report.finding_words import (
@@ -30,8 +31,9 @@ COLUMNS = (
 )
 
 
-def build_findings_table(found: Sequence[AuditFinding]) -> Table:
-    """A row for each finding."""
+def build_findings_table(found: Sequence[AuditFinding], width: int | None) -> Table:
+    """A row for each finding. width: of a terminal, where a long name has a line of its own.
+    Without one the names' column is as wide as the longest."""
     rows = [
         Row(
             shorten(format_place(each)),
@@ -40,7 +42,9 @@ def build_findings_table(found: Sequence[AuditFinding]) -> Table:
         )
         for each in found
     ]
-    return Table(COLUMNS, rows)
+    longest = max((len(each.name) for each in rows if width is None), default=0)
+    names = replace(COLUMNS[0], width=max(COLUMNS[0].width, longest))
+    return Table((names, *COLUMNS[1:]), rows)
 
 
 def split_grave(found: AuditFindings) -> tuple[list[AuditFinding], list[AuditFinding]]:

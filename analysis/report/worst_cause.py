@@ -89,4 +89,6 @@ def describe_place(worst: AuditFinding) -> str:
         place = f"{place}: {name_finding(worst)}{seconds}"
     if not worst.taken_s:
         return place
-    return f"{place}; requests of other routes lost {worst.taken_s:,.1f} s"
+    is_own = any(each.route == worst.route for each in worst.victims or ())
+    victims = "its requests" if is_own else "requests of other routes"
+    return f"{place}; {victims} lost {worst.taken_s:,.1f} s"

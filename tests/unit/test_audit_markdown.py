@@ -94,6 +94,10 @@ def test_a_cure_is_a_diff_in_place_of_advice() -> None:
         severity="error", confidence="low", file="a.py", line=1, seconds=1.0, cure=CURE
     )
     assert CHANGE in render(gather([found]))
+    twice = render(gather([found, replace(found, file="b.py")]))
+    assert twice.count("await asyncio.sleep(0.1)") == 1
+    unplaced = render(gather([replace(found, cure=replace(CURE, file=None, line=None))]))
+    assert "@@" not in unplaced
     without = replace(CURE, file=None, line=None, before=(), after=())
     assert "diff" not in render(gather([replace(found, cure=without)]))
 

@@ -8,6 +8,7 @@ import pytest
 
 from analysis.findings import AuditEvidence, find_all
 from analysis.findings.blocks.loop_blocked import LoopBlocked
+from analysis.theory.audit.changes import find_change
 from analysis.theory.audit.forecast import AuditedService, forecast_users
 from analysis.theory.audit.model import NO_CLIENTS, build_audit_model
 from analysis.theory.audit.predictions import predict_findings
@@ -71,6 +72,20 @@ def test_a_model_that_misses_the_measurement_predicts_nothing() -> None:
     assert predicted.reason is not None
     assert "the model does not know this service" in predicted.reason
     assert "/report should have 10.0 requests/s and had 5.0" in predicted.reason
+
+
+def test_blocks_that_lone_requests_met_unseen_predict_nothing() -> None:
+    """Removing those that were seen would remove a part of the work only."""
+    audit = build_blocked_service()
+    short = [{**row, "ended_s": float(str(row["began_s"])) + 0.025} for row in audit.blocks]
+    evidence = replace(audit, blocks=short[5:]).build()
+    (found,) = find_all(evidence).findings
+    change = find_change(found, evidence, 2)
+    assert change.reason is not None
+    assert "met it unseen" in change.reason
+    whole = replace(audit, blocks=short).build()
+    (found,) = find_all(whole).findings
+    assert find_change(found, whole, 2).reason is None
 
 
 def test_without_clients_of_its_own_there_is_no_prediction() -> None:

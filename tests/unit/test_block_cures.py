@@ -16,7 +16,7 @@ from analysis.findings.framework import BlockPhase
 from analysis.findings.places import BlockPlace
 from analysis.findings.remedies import Cure
 from tests.unit.audit_samples import ROUTED, AuditBuilder, Entry, library
-from tests.unit.cure_samples import check_cure, find_line, place_in, write_app
+from tests.unit.cure_samples import OLD_S, check_cure, find_line, place_in, write_app
 
 
 def block(
@@ -161,7 +161,27 @@ def test_the_coroutine_that_calls_the_blocking_function_is_edited(tmp_path: Path
     cure = get_cure(block(file, frames))
     assert cure.line == find_line(file, "text = load")
     assert cure.after == ("    text = await anyio.to_thread.run_sync(load, number)",)
+    assert cure.reason.startswith("load() then runs in a thread")
     assert "import anyio.to_thread" in cure.reason
+    assert "sqlite3" not in cure.reason
+
+
+def test_that_the_blocking_file_uses_sqlite_is_said_at_the_line_that_awaits(
+    tmp_path: Path,
+) -> None:
+    """Its connection must know of threads, in whatever file it is made."""
+    awaiting = "async def report(number):\n    await start()\n    text = load(number)\n"
+    file = write_app(tmp_path, awaiting)
+    store = tmp_path / "store.py"
+    store.write_text("import sqlite3\ndef load(number):\n    return DB.execute(QUERY)\n")
+    os.utime(store, (OLD_S, OLD_S))
+    frames = [
+        ("store", str(store), 3, "load", 2),
+        ("main", str(file), find_line(file, "text = load"), "report", 1),
+    ]
+    cure = get_cure(block(file, [], below=frames))
+    assert cure.file == "main.py"
+    assert "check_same_thread=False" in cure.reason
 
 
 def test_a_call_in_a_loop_is_not_handed_over_each_time(tmp_path: Path) -> None:

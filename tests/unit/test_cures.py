@@ -249,6 +249,19 @@ def test_a_dear_middleware_becomes_pure_asgi(tmp_path: Path) -> None:
     ast.parse("\n".join(cure.after))
 
 
+def test_a_dear_function_becomes_a_class_that_is_pure_asgi(tmp_path: Path) -> None:
+    text = "async def report_all(request, call_next):\n    return await call_next(request)\n"
+    write_app(tmp_path, text)
+    finding = MiddlewareCost(
+        severity="info", confidence="high", file="main.py", function="report_all", line=1,
+        median_ms=0.3,
+    )  # fmt: skip
+    cure = check_cure(finding.propose_cure(build_evidence_in(tmp_path)), "MIDDLEWARE_COST")
+    assert (cure.before, cure.after[1]) == ((), "class ReportAll:")
+    assert "app.add_middleware(ReportAll)" in cure.after[0]
+    ast.parse("\n".join(cure.after))
+
+
 def test_tasks_that_pile_up_go_to_a_queue(tmp_path: Path) -> None:
     text = "def index(): ...\n\nasync def save(tasks):\n    tasks.add_task(index)\n"
     file = write_app(tmp_path, text)

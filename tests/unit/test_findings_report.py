@@ -164,8 +164,8 @@ and 2 more for information: see -v and report.html
 Threads and requests wait for each other at 1 place, for 400.0 s; requests wait
   for a thread or a limiter at 1 place, for 90.5 s; workers are killed or crash;
   4 more are for information. In 9 requests of 1 route in 60 s. The worst:
-  main.py:20 read, /read (dependency): waits for a thread, 90.5 s; requests of
-  other routes lost 80.0 s."""
+  main.py:20 read, /read (dependency): waits for a thread, 90.5 s; its requests
+  lost 80.0 s."""
 
 
 def build_kinds() -> AuditFindings:

@@ -100,6 +100,16 @@ def test_the_worst_of_each_kind_is_shown_before_the_second_of_any() -> None:
         assert list_shown(lines, 30)[:3] == [0, 1, 2]
 
 
+def test_in_a_pipe_the_numbers_of_a_long_name_stand_below_each_other() -> None:
+    found = build_found(2)
+    long = replace(found.findings[1], file="package/of/many/modules.py", function="a_long_name")
+    mixed = replace(found, findings=(found.findings[0], long))
+    lines = render_findings(mixed, None)
+    ends = [line.index("sample finding") for line in lines if "sample finding  " in line]
+    assert len(ends) == 2
+    assert ends == [lines[0].index("what happens")] * 2
+
+
 def test_what_the_answer_lacks_is_said_in_any_case() -> None:
     found = build_found(9, notices=9)
     cut = Notice("INTERRUPTED", "The audit was cut short: Ctrl-C.")

@@ -1,8 +1,18 @@
 """What a request needs, from what the probe saw of it."""
 
-import pytest
+from dataclasses import replace
 
-from analysis.theory.audit.demands import Event, join_concurrent, list_parts, split_at
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analysis.theory.audit.demands import (
+    Event,
+    join_concurrent,
+    list_parts,
+    measure_demands,
+    split_at,
+)
 from analysis.theory.audit.parts import (
     AnswerSent,
     AwaitedTime,
@@ -10,7 +20,11 @@ from analysis.theory.audit.parts import (
     LoopBlock,
     ThreadCall,
 )
+from records.audit import Phase
+from records.rows import PROBE
+from tests.unit.audit_samples import PID, AuditBuilder, make_table
 
+COMPUTING_S = 0.02
 CALLS = tuple(ThreadCall("executor", 0.1, (7, number)) for number in range(3))
 ANSWER = AnswerSent()
 
@@ -56,3 +70,37 @@ def test_a_block_in_whose_middle_the_answer_was_sent_goes_on_after_it() -> None:
         assert isinstance(each, LoopBlock)
         assert (each.seconds, each.cpu_s) == pytest.approx((seconds, seconds / 2))
     assert tuple(split_at(event, 2.0)) == (event,)
+
+
+@given(st.integers(0, 10), st.integers(0, 40))
+def test_the_cpu_of_a_route_is_all_its_own_whatever_is_long_enough_for_a_block(
+    lone_blocks: int, blocks: int
+) -> None:
+    """Work that takes about 20 ms is a block in some visits only. A lone visit computes as long as
+    any other, on average."""
+    alone, together = Phase("alone", 0.0, 1.0, 1, ()), Phase("together", 1.0, 2.0, 4, ())
+    audit = AuditBuilder(phases=(alone, together))
+    compute(audit, alone, 10, lone_blocks)
+    compute(audit, together, 40, blocks)
+    samples = [
+        {"pid": PID, "at_s": at_s, "cpu_s": cpu_s}
+        for at_s, cpu_s in ((0.0, 0.0), (0.999, 0.2), (1.001, 0.2), (2.0, 1.0))
+    ]
+    evidence = replace(audit.build(), samples=make_table(samples, PROBE))
+    found = measure_demands(evidence)["/report"]
+    in_blocks_s = (x.cpu_s for each in found for x in each.parts if isinstance(x, LoopBlock))
+    mean_s = (sum(each.cpu_s for each in found) + sum(in_blocks_s)) / len(found)
+    # the rest that grows with time alone is fitted, too, of two phases
+    assert mean_s == pytest.approx(COMPUTING_S, rel=0.05)
+
+
+def compute(audit: AuditBuilder, phase: Phase, requests: int, blocks: int) -> None:
+    """The first ones are blocks. Alone, one after the other; otherwise all at once."""
+    for number in range(requests):
+        began_s = phase.began_s + number / requests if phase.users == 1 else phase.began_s
+        ended_s = began_s + COMPUTING_S
+        audit.ask("/report", began_s, ended_s, phase=phase.name)
+        visit = len(audit.asked)
+        audit.handlers[-1] |= {"visit": visit, "arrived_s": began_s, "sent_s": ended_s}
+        if number < blocks:
+            audit.block(began_s, COMPUTING_S, [], cpu_s=COMPUTING_S, visit=visit)

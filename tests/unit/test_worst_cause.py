@@ -96,6 +96,27 @@ def test_code_that_several_routes_share_has_no_unknown_route() -> None:
     )
 
 
+def test_one_line_is_one_place_whatever_routes_come_by() -> None:
+    found = [
+        SampleFinding(
+            severity="error", confidence="high", file="main.py", line=line, function="pay",
+            route=route,
+        )
+        for line, route in ((3, "/a"), (3, "/b"), (4, "/a"))
+    ]  # fmt: skip
+    assert "at 2 places" in count_findings(found)
+    unplaced = [replace(each, file=None, line=None) for each in found[:2]]
+    assert "at 2 places" in count_findings(unplaced)
+
+
+def test_a_middleware_takes_seconds_from_the_requests_of_the_route_itself() -> None:
+    found = SampleFinding(
+        severity="error", confidence="high", file="main.py", line=3, function="report",
+        route="/a", phase="middleware", seconds=7.0, victims=(Victim("/a", 9, 6.0),),
+    )  # fmt: skip
+    assert describe_worst([found]).endswith("7.0 s; its requests lost 6.0 s")
+
+
 def test_the_deadlock_of_a_queue_is_the_cause_of_its_waits() -> None:
     found = find_all(lock_up(Threads()).build()).findings
     assert {each.code for each in found} >= {"POOL_DEADLOCK", "POOL_WAIT"}

@@ -19,6 +19,7 @@ from analysis.findings.cures.find_awaiting import AwaitingSite, find_awaiting_si
 from analysis.findings.cures.once_cures import cure_made_thing
 from analysis.findings.cures.place_edit import place_comment, place_edit
 from analysis.findings.cures.process_cures import cure_with_process
+from analysis.findings.cures.sqlite_cures import OWN_CONNECTION, uses_sqlite
 from analysis.findings.cures.twins import ASYNC_LIBRARIES
 from analysis.findings.cures.write_file import write_file
 from analysis.findings.cures.write_twin import write_twin
@@ -37,8 +38,8 @@ STARTED = "To start a thread waits until it runs: one that is there already need
 MADE_ONCE = "ssl.create_default_context"
 FREEZE = ("# at the end of the app's startup:", "gc.collect()", "gc.freeze()")
 FROZEN = (
-    "Later collections then leave out what was made at startup. It helps where most of the objects "
-    "are made there; otherwise make fewer."
+    "Later collections then leave out what was made at startup. That helps where most of the "
+    "objects are made there; otherwise make fewer."
 )
 FRAMEWORK_CALLS = (
     "The framework calls this function on the event loop and cannot await it. Do this work in an "
@@ -46,7 +47,6 @@ FRAMEWORK_CALLS = (
 )
 UNREAD = "The source is not there, or was changed after the service had started."
 IN_THREADS = "The file is opened, used and closed in threads, one hand-over each."
-SQLITE = "A connection of sqlite3 made in another thread needs check_same_thread=False."
 GOES_ON = "and the event loop goes on meanwhile."
 
 
@@ -63,7 +63,7 @@ def cure_block(code: BlockedCode, evidence: AuditEvidence) -> Cure | str:
     if code.place.phase == "startup":
         return STARTUP
     if code.cause == "gc":
-        return Cure(None, None, (), FREEZE, FROZEN, saves_ms=code.block_ms, frees_loop=True)
+        return Cure(None, None, (), FREEZE, FROZEN)  # few requests meet a collection
     if code.cause not in ("wait", "compute", "gil"):
         return NO_CAUSE
     if code.place.file is None:
@@ -105,8 +105,8 @@ def cure_with_thread(code: BlockedCode, evidence: AuditEvidence) -> Cure | str:
     library = ASYNC_LIBRARIES.get(code.package)
     if library is not None and code.cause == "wait":
         reason = f"{reason} {library} can be awaited instead."
-    if "sqlite3" in found.site.source.imports.values():
-        reason = f"{reason} {SQLITE}"
+    if uses_sqlite(code, found.site, evidence):
+        reason = f"{reason} {OWN_CONNECTION}"
     cure = place_edit(code, found.site, edit, reason, "offload")
     return replace(cure, trial=trial, costs_ms=hop_ms)
 
@@ -126,7 +126,10 @@ def edit_for_thread(
     if node is not None and not site.is_repeated:
         text = write_thread_call(site.source, node, runner)
         if edit := replace_text(site.source, node, text):
-            return replace(edit, missing=missing), f"It then runs in a thread, {GOES_ON}"
+            callee = found.callee or ""
+            is_named = callee.isidentifier() and not callee.startswith("__")
+            runs = f"{callee}()" if is_named else "It"
+            return replace(edit, missing=missing), f"{runs} then runs in a thread, {GOES_ON}"
     text = f"# move this into a function of its own, and: await {runner}(that_function)"
     reason = "All of it then runs in a thread, with one hand-over."
     return LineEdit(site.line, (), (site.indent + text,), missing), reason

@@ -20,8 +20,8 @@ PURE = (
     "        await self.app(scope, receive, send)",
 )
 NO_TASK = (
-    "A pure ASGI middleware starts no task and no stream for a request. What changes the answer "
-    "wraps `send`."
+    "A pure ASGI middleware starts no task and no stream for a request. To change the answer, wrap "
+    "`send`."
 )
 LATER = "It then runs after the answer was sent."
 NEXT_NAMES = ("call_next", "app")
@@ -39,19 +39,28 @@ REASONS = {
 
 
 def cure_middleware_cost(finding: AuditFinding, evidence: AuditEvidence) -> Cure:
-    """The class as pure ASGI, where its source is there."""
+    """The class as pure ASGI, where its source is there; a function becomes a class."""
     cure = Cure(
         finding.file, finding.line, (), PURE, NO_TASK, "small-costs", saves_ms=finding.median_ms
     )
     site = find_site(evidence, finding.file, finding.line, finding.function)
     around = descend(site.source.tree.body, site.line) if site else ()
     kind = next((each for each in around if isinstance(each, ast.ClassDef)), None)
-    if site is None or kind is None:
+    if site is None or (kind is None and site.function is None):
         return cure
+    if kind is None:
+        return replace(cure, after=(*write_class_head(finding.function or ""), *PURE))
     line = site.source.lines[kind.lineno - 1]
     indent = line[: kind.col_offset]
     after = (f"{indent}class {kind.name}:", *(f"{indent}{each}".rstrip() for each in PURE))
     return replace(cure, line=kind.lineno, before=(line,), after=after)
+
+
+def write_class_head(function: str) -> tuple[str, str]:
+    """Of the class in place of a function that `@app.middleware("http")` adds."""
+    words = function.rpartition(".")[2].split("_")
+    name = "".join(f"{each[:1].upper()}{each[1:]}" for each in words)
+    return f"# instead of this function; app.add_middleware({name}) adds it", f"class {name}:"
 
 
 def cure_delayed_answer(finding: AuditFinding, evidence: AuditEvidence) -> Cure:

@@ -20,6 +20,7 @@ from analysis.findings.cures.edits import (
 )
 from analysis.findings.cures.find_awaiting import AwaitingSite, find_awaiting_site
 from analysis.findings.cures.place_edit import place_comment, place_edit
+from analysis.findings.cures.sqlite_cures import cure_shared_connection
 from analysis.findings.evidence import AuditEvidence
 from analysis.findings.remedies import Cure
 from analysis.findings.source_code import BUILTINS, ParsedSource, resolve_call
@@ -46,6 +47,8 @@ def cure_with_process(code: BlockedCode, evidence: AuditEvidence) -> Cure:
     found = None if code.cause == "gil" else find_awaiting_site(code, evidence)
     place = code.place
     site = found.site if found else find_site(evidence, place.file, place.line, place.function)
+    if shared := cure_shared_connection(code, site):
+        return shared
     workers = f"workers={2 * max(1, evidence.count_processes())}"
     if site is not None and (found or code.cause == "gil"):
         callee = found.callee if found else code.callee_name

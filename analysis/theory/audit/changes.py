@@ -17,6 +17,7 @@ from analysis.findings.waits.handover_evidence import locate_handovers
 from analysis.findings.waits.queue_wait import QueueWait
 from analysis.findings.waits.trivial_def import CODE
 from analysis.findings.waits.wait_sites import SITE, locate_uses
+from analysis.theory.audit.demands import list_lone_visits
 from analysis.theory.audit.edits import (
     ELSEWHERE,
     AwaitedEdit,
@@ -45,6 +46,13 @@ UNKNOWN_TO_THE_MODEL: Mapping[str, str] = {
     "THREAD_GROWTH": "the model does not know what a thread costs that stays",
     "WORKER_KILLED": "the model knows no workers that are killed",
 }
+IN_PART = (
+    "it takes about as long as the shortest block: some requests that ran alone met it unseen, so "
+    "that the model does not know what it costs"
+)
+CLEAR_MS = 40.0
+"""Twice the shortest block: what takes so long in the usual request is seen in each."""
+ALWAYS_SHARE = 0.9
 LATER = "an answer ends as late as before: only its first part comes earlier"
 PROTECTED = "the limit is the app's own, and the model does not know what it protects"
 
@@ -83,14 +91,29 @@ def unblock_loop(finding: AuditFinding, evidence: AuditEvidence, cores: int) -> 
     seconds = list_stretches(finding, evidence)
     if finding.phase == "startup":
         return ServiceChange(reason="no request waits at startup")
-    if finding.cause == "wait":
-        return ServiceChange(BlockEdit(seconds, await_block))
     if finding.cause == "gc":
         return ServiceChange(BlockEdit(seconds, None))
+    if is_seen_in_part(finding, seconds, evidence):
+        return ServiceChange(reason=IN_PART)
+    if finding.cause == "wait":
+        return ServiceChange(BlockEdit(seconds, await_block))
     if finding.cause in ("compute", "gil"):
         processes = {ELSEWHERE: float(max(1, cores - 1))}
         return ServiceChange(BlockEdit(seconds, compute_elsewhere), processes)
     return ServiceChange(reason=UNKNOWN)
+
+
+def is_seen_in_part(
+    finding: AuditFinding, seconds: Mapping[Key, Second], evidence: AuditEvidence
+) -> bool:
+    """Whether requests that ran alone do the same work in less time than a block takes. seconds: of
+    the finding's stretches."""
+    if (finding.median_ms or 0.0) >= CLEAR_MS:
+        return False
+    met = {(each.pid, each.visit) for each in evidence.stretches if each.key in seconds}
+    alone = list_lone_visits(evidence).filter(pl.col("route") == finding.route)
+    visits = alone.select("pid", "visit").rows()
+    return sum(each in met for each in visits) < ALWAYS_SHARE * len(visits)
 
 
 def list_stretches(finding: AuditFinding, evidence: AuditEvidence) -> Mapping[Key, Second]:

@@ -12,8 +12,8 @@ from scenarios.units import Second
 
 
 def measure_loop_cpu(evidence: AuditEvidence) -> Mapping[str, Second]:
-    """By route, without what blocks the loop visibly, and without threads' work. Fitted to the CPU
-    of all phases: a rest that grows with time alone, and so much for each request."""
+    """By route, with what blocks the loop, and without threads' work. Fitted to the CPU of all
+    phases: a rest that grows with time alone, and so much for each request."""
     rows = [each for phase in evidence.record.phases if (each := measure_phase(phase, evidence))]
     routes = sorted({route for _, _, counts in rows for route in counts})
     if not rows:
@@ -41,17 +41,7 @@ def measure_phase(
     if seen.is_empty() or asked.is_empty():
         return None
     cpu_s = float((seen["cpu_s"] / seen["span_s"]).sum()) * span_s
-    other_s = measure_other_cpu(phase, evidence)
+    works = evidence.handovers.filter(pl.col("ended_s").is_between(phase.began_s, phase.ended_s))
+    other_s = float(works["cpu_s"].fill_nan(None).sum() or 0.0)
     counts = dict(asked.group_by("route").len().iter_rows())
     return max(0.0, cpu_s - other_s), span_s, counts
-
-
-def measure_other_cpu(phase: Phase, evidence: AuditEvidence) -> Second:
-    """Of threads' work and of blocks within the phase."""
-    works = evidence.handovers.filter(pl.col("ended_s").is_between(phase.began_s, phase.ended_s))
-    in_threads_s = float(works["cpu_s"].fill_nan(None).sum() or 0.0)
-    return in_threads_s + sum(
-        each.clocks.cpu_s or 0.0
-        for each in evidence.stretches
-        if phase.began_s <= each.began_s < phase.ended_s
-    )

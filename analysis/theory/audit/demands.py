@@ -55,12 +55,18 @@ def measure_demands(evidence: AuditEvidence) -> Demands:
     cpu_s = measure_loop_cpu(evidence)
     found: dict[str, tuple[VisitDemand, ...]] = {}
     for (route,), mine in visits.partition_by("route", as_dict=True).items():
-        rows = mine.gather_every(max(1, mine.height // MOST_VISITS))
-        found[str(route)] = tuple(
-            build_demand(row, events, cpu_s.get(str(route), 0.0))
-            for row in rows.iter_rows(named=True)
-        )
+        rows = list(mine.gather_every(max(1, mine.height // MOST_VISITS)).iter_rows(named=True))
+        keys = [(int(row["pid"]), int(row["visit"])) for row in rows]
+        blocks_s = [measure_blocks_cpu(events.get(each, ())) for each in keys]
+        rest_s = max(0.0, cpu_s.get(str(route), 0.0) - sum(blocks_s) / len(blocks_s))
+        found[str(route)] = tuple(build_demand(row, events, rest_s) for row in rows)
     return found
+
+
+def measure_blocks_cpu(events: Sequence[Event]) -> Second:
+    """Of a visit. Work that takes about as long as the shortest block is a block in some visits
+    only; in the others it is among the rest of the route's CPU."""
+    return sum(each.part.cpu_s for each in events if isinstance(each.part, LoopBlock))
 
 
 def list_lone_visits(evidence: AuditEvidence) -> pl.DataFrame:
