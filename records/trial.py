@@ -1,5 +1,6 @@
 """What an audit's --try writes down: which change was tried, and the rounds of both sides."""
 
+import re
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -14,6 +15,9 @@ LEAST_OF_EACH = 3
 """Rounds: of fewer, chance alone sets both sides apart too often."""
 MOST: dict[TrialKind, int] = {"pool": 10_000, "executor": 10_000, "workers": 64}
 LOOPS = ("uvloop",)
+NUMBER = re.compile(r"[0-9]{1,9}")
+ROUTE = re.compile(r"/[^\x00-\x20\x7f?#\ud800-\udfff]*")
+"""Without a query, which is no part of a route."""
 HOW = "pool=100, executor=64, workers=4, loop=uvloop, or offload=/ROUTE"
 
 
@@ -58,13 +62,13 @@ def parse_trial(text: str) -> Trial:
     kind, mark, value = text.partition("=")
     known = next((each for each in get_args(TrialKind) if each == kind), None)
     if known is None or not mark:
-        raise UserError(f"--try {text}: give {HOW}")
+        raise UserError(f"--try {text!r}: give {HOW}")
     if known in MOST:
-        if not value.isdecimal() or not 1 <= int(value) <= MOST[known]:
-            raise UserError(f"--try {text}: give a whole number from 1 to {MOST[known]:,}")
+        if not NUMBER.fullmatch(value) or not 1 <= int(value) <= MOST[known]:
+            raise UserError(f"--try {text!r}: give a whole number from 1 to {MOST[known]:,}")
         value = str(int(value))
     elif known == "loop" and value not in LOOPS:
-        raise UserError(f"--try {text}: give loop={' or loop='.join(LOOPS)}")
-    elif known == "offload" and not value.startswith("/"):
-        raise UserError(f"--try {text}: give a route that begins with /, such as offload=/report")
+        raise UserError(f"--try {text!r}: give loop={' or loop='.join(LOOPS)}")
+    elif known == "offload" and not ROUTE.fullmatch(value):
+        raise UserError(f"--try {text!r}: give a route that begins with /, such as offload=/report")
     return Trial(known, value)

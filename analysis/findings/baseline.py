@@ -10,6 +10,7 @@ from analysis.findings.base import AuditFinding
 from analysis.findings.judge import SCHEMA
 from analysis.findings.recognition import FindingSite, group_by_site
 from scenarios.errors import UserError
+from scenarios.user_files import read_user_file
 
 MOST_BYTES = 50_000_000
 """Of the file: a thousand times what an audit of a large service writes."""
@@ -31,8 +32,10 @@ class KnownFinding:
 class KnownAudit:
     """A file."""
 
-    findings: tuple[KnownFinding, ...] = ()
-    schema: int = 0
+    findings: tuple[KnownFinding, ...]
+    schema: int
+    notices: tuple[object, ...]
+    """No other JSON of this tool has them."""
 
     def recall(self, site: FindingSite) -> list[KnownFinding]:
         return [each for each in self.findings if FindingSite.locate(each).matches(site)]
@@ -66,18 +69,18 @@ def read_baseline(paths: Sequence[Path]) -> Baseline:
 
 def read_known_audit(path: Path) -> KnownAudit:
     """Raises UserError."""
+    what = f"--baseline {path}: it can't be read"
     try:
-        if path.is_file() and path.stat().st_size > MOST_BYTES:
-            raise UserError(f"--baseline {path}: larger than 50 MB; give an audit's findings.json")
-        audit = READER.validate_json(path.read_bytes())
-    except IsADirectoryError:
-        raise UserError(f"--baseline {path}: a folder; give the findings.json in it") from None
-    except OSError as error:
-        raise UserError(f"--baseline {path}: it can't be read: {error.strerror}") from error
+        audit = READER.validate_json(read_user_file(path, what, MOST_BYTES))
     except ValidationError as error:
-        raise build_damage_error(path, str(error.errors()[0]["msg"])) from error
+        fault = error.errors()[0]
+        place = ".".join(map(str, fault["loc"]))
+        reason = f"{place}: {fault['msg']}" if place else str(fault["msg"])
+        raise build_damage_error(path, reason) from error
     if audit.schema != SCHEMA:
-        raise build_damage_error(path, f"its schema is not {SCHEMA}")
+        raise build_damage_error(
+            path, f"its schema is {audit.schema}, and this version reads {SCHEMA}: audit it again"
+        )
     return audit
 
 

@@ -90,7 +90,8 @@ def parse_finding_threshold(text: str) -> FindingThreshold:
 
 
 def build_unknown_error(text: str, known: Sequence[str]) -> UserError:
-    names = {each.upper(): each for each in known}
+    bounds = {each: f"{each}>50ms" for each in MEASURES}
+    names = {each.upper(): bounds.get(each, each) for each in known}
     word = re.split(r"[<>=,]", text, maxsplit=1)[0].strip().upper()
     close = get_close_matches(word, names, n=1)
     hint = f"did you mean {names[close[0]]}? It" if close else "it"

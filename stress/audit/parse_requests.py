@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from scenarios.errors import UserError
+from scenarios.user_files import read_user_file
 from stress.audit.ask import WEBSOCKET, Ask
 
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
@@ -16,6 +17,8 @@ TARGET = re.compile(r"[!-~]+\Z")
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", WEBSOCKET)
 """That the user can consent to for a whole document or file."""
 MOST_BODY = 1 << 20
+LONGEST_SHOWN = 200
+"""Characters of a file's name."""
 NOT_SENT = frozenset({"host", "content-length", "transfer-encoding", "connection", "x-request-id"})
 
 
@@ -48,17 +51,9 @@ def read_body(text: str, what: str, folder: Path) -> bytes | None:
         return None
     if not text.startswith("@"):
         return os.fsencode(text)
-    path = folder / text[1:]
-    if path.exists() and not path.is_file():  # a pipe may never end
-        raise UserError(f"{what} cannot read {text[1:]}: it is no file")
-    try:
-        with path.open("rb") as file:
-            content = file.read(MOST_BODY + 1)
-    except OSError as error:
-        raise UserError(f"{what} cannot read {text[1:]}: {error.strerror}") from error
-    if len(content) > MOST_BODY:
-        raise UserError(f"{what} takes a body of at most {MOST_BODY} bytes; {text[1:]} has more")
-    return content
+    name = text[1:]
+    shown = name if len(name) <= LONGEST_SHOWN and name.isprintable() else "the file of its body"
+    return read_user_file(folder / name, f"{what} cannot read {shown}", MOST_BODY)
 
 
 def guess_type(body: bytes) -> str:

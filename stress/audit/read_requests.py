@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from scenarios.errors import UserError
+from scenarios.user_files import read_user_file
 from stress.audit.file_request import FileRequest
 from stress.audit.parse_har import parse_har
 from stress.audit.parse_http_file import parse_http_file
@@ -14,15 +15,7 @@ HTTP_FILES = (".http", ".rest")
 
 def read_requests(file: Path, option: str) -> tuple[FileRequest, ...]:
     """By the option and the file's suffix. Raises UserError."""
-    if file.exists() and not file.is_file():  # a pipe may never end
-        raise UserError(f"{option} cannot read {file.name}: it is no file")
-    try:
-        with file.open("rb") as opened:
-            content = opened.read(MOST_FILE + 1)
-    except OSError as error:
-        raise UserError(f"{option} cannot read {file.name}: {error.strerror}") from error
-    if len(content) > MOST_FILE:
-        raise UserError(f"{option} takes at most {MOST_FILE >> 20} MB: {file.name} has more")
+    content = read_user_file(file, f"{option} cannot read {file.name}", MOST_FILE)
     content = content.removeprefix(b"\xef\xbb\xbf")  # some editors begin a file with it
     if option == "--har" or file.suffix == ".har":
         return parse_har(content, file.name)

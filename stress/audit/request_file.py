@@ -15,10 +15,9 @@ from stress.audit.file_request import (
     FileRequest,
     build_ask,
     choose_method,
-    escape,
     parse_address,
 )
-from stress.audit.parse_requests import METHODS
+from stress.audit.parse_requests import METHODS, TOKEN
 
 MOST_REQUESTS = 1000
 MOST_HOSTS = 3
@@ -36,13 +35,18 @@ class FilePlan:
     asks: dict[tuple[str, str, bytes | None], Ask] = field(default_factory=dict)
     unasked: dict[tuple[str, str], UnaskedRoute] = field(default_factory=dict)
     elsewhere: Counter[str] = field(default_factory=Counter)
+    count: int = 0
+    """Of the file's requests, so far."""
 
     def add(self, request: FileRequest) -> None:
+        self.count += 1
         method = choose_method(request)
         try:
             address = parse_address(request)
         except CannotFillError as error:
-            self.refuse(method, escape(request.url.partition("?")[0]), str(error))
+            # what stands where its address should be may be a secret
+            shown = method if TOKEN.match(method) else "?"
+            self.refuse(shown, f"(request {self.count})", str(error))
             return
         self.host = self.host or address.host or None
         if address.host not in ("", self.host):

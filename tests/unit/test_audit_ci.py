@@ -1,6 +1,7 @@
 """--fail-on and --baseline: what fails, what is known already, and the exit code."""
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,7 +43,7 @@ def remember(*found: AuditFinding) -> Baseline:
         KnownFinding(each.code, each.route, each.phase, each.file, each.function, each.call)
         for each in found
     ]
-    return Baseline((KnownAudit(tuple(known), 1),))
+    return Baseline((KnownAudit(tuple(known), 1, ()),))
 
 
 def fail(text: str, *found: AuditFinding) -> bool:
@@ -105,11 +106,11 @@ def test_a_stricter_threshold_fails_no_less(
         ("errors", "did you mean error?"),
         ("loop_blocked", "did you mean LOOP_BLOCKED?"),
         ("LOOP_BLOKED", "did you mean LOOP_BLOCKED?"),
-        ("blocking>50ms", "did you mean blocked?"),
+        ("blocking>50ms", "did you mean blocked>50ms?"),
         ("blocked>50", "with its unit"),
         ("blocked>-5ms", "with its unit"),
         ("blocked>=5ms", "with its unit"),
-        ("blocked<50ms", "did you mean blocked?"),
+        ("blocked<50ms", "did you mean blocked>50ms?"),
         ("error, warning", "did you mean error?"),
         ("fast", "it takes a severity"),
     ],
@@ -252,7 +253,7 @@ def test_a_damaged_baseline_is_one_line_before_anything_starts(
 def test_a_baseline_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="can't be read: No such file"):
         read_baseline([tmp_path / "none.json"])
-    with pytest.raises(UserError, match=r"a folder; give the findings\.json in it"):
+    with pytest.raises(UserError, match="it is a folder; name a file in it"):
         read_baseline([tmp_path])
 
 
@@ -289,3 +290,25 @@ def test_a_threshold_that_is_none_is_refused_before_anything_starts(
 def test_a_run_that_is_no_audit_has_no_findings_to_fail(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_report(SAMPLE, "--fail-on", "error") == 2
     assert "--fail-on and --baseline: for an audit" in capsys.readouterr().err
+
+
+def test_a_baseline_that_may_never_end_is_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UserError, match="it is no file"):
+        read_baseline([tmp_path / "pipe"])
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ('{"schema": 1, "kind": "audit"}', "findings: "),
+        ('{"schema": 1, "findings": [], "differences": []}', "notices: "),
+        ('{"schema": 2, "findings": [], "notices": []}', "its schema is 2, and this version reads"),
+    ],
+    ids=["a manifest", "a comparison", "a newer schema"],
+)
+def test_another_json_of_this_tool_is_no_baseline(content: str, said: str, tmp_path: Path) -> None:
+    file = tmp_path / "findings.json"
+    file.write_text(content)
+    with pytest.raises(UserError, match=said):
+        read_baseline([file])

@@ -68,7 +68,7 @@ def test_with_a_baseline_what_is_new_is_marked() -> None:
 def test_what_is_new_comes_before_what_is_worse() -> None:
     worse = SampleBlock(severity="error", confidence="low", file="a.py", line=1, seconds=9.0)
     new = replace(worse, file="b.py", seconds=1.0)
-    known = KnownAudit((KnownFinding(worse.code, file="a.py"),), 1)
+    known = KnownAudit((KnownFinding(worse.code, file="a.py"),), 1, ())
     text = render(gather([worse, new]), Baseline((known,)))
     assert text.index("| b.py:1 None (new) |") < text.index("| a.py:1 None |")
     assert text.index("**b.py:1 None**") < text.index("**a.py:1 None**")

@@ -21,7 +21,7 @@ from analysis.report.trial_lines import describe_trials
 from records.audit import ASKED, AttachedProcess
 from records.rundir import RunDir
 from records.trial import Side, parse_trial
-from scenarios.errors import WRONG_USE
+from scenarios.errors import WRONG_USE, UserError
 from stress.audit.command import AuditedCommand
 from stress.audit.reports import TrialReport
 from stress.audit.trial_change import change_command, find_fault
@@ -71,7 +71,7 @@ def test_a_server_is_given_what_it_changes(command: str, trial: str, word: str) 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--try", "pool", "--", "uvicorn", "main:app"), "--try pool: give pool=100"),
+        (("--try", "pool", "--", "uvicorn", "main:app"), "--try 'pool': give pool=100"),
         (("--try", "pool=0", "--", "uvicorn", "main:app"), "whole number from 1 to 10,000"),
         (("--try", "workers=65", "--", "uvicorn", "main:app"), "whole number from 1 to 64"),
         (("--try", "loop=trio", "--", "uvicorn", "main:app"), "give loop=uvloop"),
@@ -316,3 +316,13 @@ def test_auto_tries_what_cures_the_worst_findings(
         asked = choose_trials(order, command, RunDir(tmp_path), shown.append)
     assert [str(each) for each in asked] == chosen
     assert said in " ".join(shown)
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [f"pool={'9' * 5000}", "pool=٣", "offload=/a\x1b[31m", "offload=/a\udcff", "offload=/a?b=1"],
+)
+def test_no_value_of_a_trial_is_more_than_its_kind_takes(typed: str) -> None:
+    with pytest.raises(UserError, match="give a") as refused:
+        parse_trial(typed)
+    assert str(refused.value).isprintable()

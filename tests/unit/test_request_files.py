@@ -408,3 +408,27 @@ def test_any_text_is_planned_or_refused_in_one_line(text: str) -> None:
 def test_any_json_is_an_archive_or_refused_in_one_line(entries: object) -> None:
     content = json.dumps({"log": {"entries": entries}}).encode()
     check_plan(lambda: parse_har(content, "a.har"))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"GET http://user:{SECRET}@h:99x/a",
+        f"Authorization: Bearer {SECRET}",
+        f'curl -H "Authorization: {SECRET}" http://h/a',
+        f"GET http://h:port/#{SECRET}",
+    ],
+)
+def test_what_is_no_address_is_not_shown(line: str) -> None:
+    requests = parse_http_file(f"GET /a\n###\n{line}\n", Path("a.http"))
+    plan = plan_file(requests, "a.http", GET, None)
+    assert [each.route for each in plan.unasked] == ["(request 2)"]
+    assert SECRET not in "".join(render_plan(plan))
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "a\0b"])
+def test_a_name_that_no_file_can_have_is_the_reason_why_it_is_not_sent(name: str) -> None:
+    text = f"GET /a\n###\nPOST /b\n\n< {name}\n"
+    requests = parse_http_file(text, HERE / "a.http")
+    (unasked,) = plan_file(requests, "a.http", ALL, None).unasked
+    assert "cannot read the file of its body" in unasked.reason
