@@ -54,7 +54,7 @@ class AttachedProcess:
     hook: where the app was found, such as uvicorn's Config.load.
     gil: whether its interpreter runs with one. free_threaded: whether it is built to run without.
     gil_enabled_by: the module that turned it on, or GIL_OPTION; None where Python did not say.
-    versions: of the packages that serve.
+    versions: of the packages that serve. stopped: where the probe broke; None where it did not.
     """
 
     pid: int
@@ -68,6 +68,7 @@ class AttachedProcess:
     versions: dict[str, str] = field(default_factory=dict)
     free_threaded: bool = False
     gil_enabled_by: str | None = None
+    stopped: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,14 +81,15 @@ def list_unrecorded(evidence: AuditEvidence) -> Iterator[Notice]:
         return
     gone_s = {each.pid: each.at_s for each in evidence.record.server.ends}
     last = samples.group_by("pid", maintain_order=True).agg(pl.col("at_s").max())
+    stopped = {each.pid: each.stopped for each in evidence.record.processes}
     for pid, last_s in last.drop_nulls().iter_rows():
         silent_s = min(phases[-1].ended_s, gone_s.get(pid, inf)) - last_s
         if last_s >= phases[0].began_s and silent_s >= UNRECORDED_S:
+            why = stopped.get(pid)
             text = (
                 f"The probe in process {pid} wrote nothing for the last {silent_s:,.1f} s of the "
-                "load: the findings and their seconds know nothing of that time. Look for a full "
-                "disk. Where the probe broke, your service's output has the line \"the probe is "
-                'switched off": send the output to a file, and run the audit again.'
+                "load: the findings and their seconds know nothing of that time. "
+                + (f"It broke: {why}." if why else "Look for a full disk.")
             )
             yield Notice("RECORDING_STOPPED", text, silent_s)
 

@@ -44,7 +44,8 @@ def count_places(found: Sequence[AuditFinding]) -> int:
 
 def format_place(found: AuditFinding) -> str:
     if found.file is None:
-        return found.call or ("code of a library" if found.route else "the server")
+        is_library = found.route or found.cause == "gc"
+        return found.call or ("code of a library" if is_library else "the server")
     return f"{found.file}:{found.line} {found.function}"
 
 

@@ -51,6 +51,7 @@ class AttachReport:
             "tls": None,
             "state": LOADED,
             "trial": None,
+            "stopped": None,
         }
         gil.observers.append(self.update)
 

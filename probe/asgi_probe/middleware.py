@@ -46,7 +46,7 @@ class Probe:
         self.directory = directory
         self.user_root = user_root or Path.cwd()
         self.recorder = Recorder()
-        self.report = report
+        self.recorder.report = self.report = report
         self._call = app
         self._watchdog: Watchdog | None = None
         self.recorder.off = self.recorder.watched = directory is None

@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 from itertools import count
 from math import isnan
+from pathlib import PurePath
 from time import monotonic
 from typing import NamedTuple
 
+from .attach_report import AttachReport
 from .journal import ProbeJournal, make_packer
 from .request_record import HANDLERS, RequestRecord, parse_request_id
 from .routes import (
@@ -48,6 +50,7 @@ class Recorder:
 
     def __init__(self) -> None:
         self.off = False
+        self.report: AttachReport | None = None
         self.in_flight: dict[RequestRecord, None] = {}
         self.loop_thread_id = 0
         self.journal: ProbeJournal | None = None
@@ -85,6 +88,8 @@ class Recorder:
         """An instrument that breaks is taken out; the app goes on without it."""
         if not self.off:
             self.off = True
+            if self.report is not None:
+                self.report.update(stopped=describe_fault(error))
             log.error("the probe is switched off: %r", error, exc_info=error)
 
     def write_snapshot(self, journal: ProbeJournal, *, is_last: bool) -> None:
@@ -143,6 +148,17 @@ class Recorder:
             return known[0]
         route_text = journal.intern_text(find_route(scope))
         return known[0]._replace(route=route_text, scope=keep_route(scope))
+
+
+def describe_fault(error: BaseException) -> str:
+    """Where the probe broke, without the error's own words: they may contain what an app said."""
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    if frame is None:
+        return type(error).__name__
+    file = PurePath(frame.tb_frame.f_code.co_filename).name
+    return f"{type(error).__name__} in {file}:{frame.tb_lineno}"
 
 
 def make_texts(scope: Scope, journal: ProbeJournal) -> RowTexts:

@@ -49,6 +49,7 @@ class ProcessReport:
     written: float = 0.0
     free_threaded: bool = False
     gil_enabled_by: str | None = None
+    stopped: str | None = None
     trial: TrialReport | None = None
 
     def is_ready(self) -> bool:
@@ -58,7 +59,7 @@ class ProcessReport:
         return AttachedProcess(
             self.pid, self.python, self.executable, self.gil,
             self.loop, self.server, self.hook, self.app, self.versions,
-            self.free_threaded, self.gil_enabled_by,
+            self.free_threaded, self.gil_enabled_by, self.stopped,
         )  # fmt: skip
 
 

@@ -4,6 +4,8 @@ Runs on every Python that the probe supports (probe/check.sh), so with pytest an
 """
 
 import asyncio
+import inspect
+import json
 import threading
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -13,6 +15,8 @@ from typing import Annotated
 import anyio.to_thread
 import pytest
 from asgi_probe import Probe
+from asgi_probe.attach_report import AttachReport
+from asgi_probe.recorder import Recorder
 from asgi_probe.request_record import classify_thread, is_endpoint_call
 from asgi_probe.routes import App, Message, Receive, Scope, Send
 from fastapi import BackgroundTasks, Depends, FastAPI
@@ -273,6 +277,21 @@ def test_a_fault_of_the_probe_switches_it_off_and_the_app_goes_on(
     assert asyncio.run(calls()) == [b'"still here"'] * 3
     assert probe.recorder.off
     assert caplog.text.count("the probe is switched off") == 1
+
+
+def test_the_report_says_where_it_broke_and_not_what_the_error_said(tmp_path: Path) -> None:
+    recorder = Recorder()
+    recorder.report = AttachReport(tmp_path, recorder, "", "by hand")
+    try:
+        raise KeyError("s3cr3t-value")
+    except KeyError as error:
+        recorder.switch_off(error)
+    (file,) = tmp_path.iterdir()
+    line = inspect.getsourcelines(test_the_report_says_where_it_broke_and_not_what_the_error_said)[
+        1
+    ]
+    assert json.loads(file.read_text())["stopped"] == f"KeyError in test_probe.py:{line + 4}"
+    assert "s3cr3t" not in file.read_text()
 
 
 def test_a_fault_in_the_watchdog_is_the_same(

@@ -35,6 +35,18 @@ def test_a_layer_that_waits_is_named_with_its_line_and_seconds(keep: object, cau
     assert "300 ms (median of 10 requests)" in found.message
 
 
+@pytest.mark.parametrize(("took_s", "severity"), [(0.5, "warning"), (1.0, "info")])
+def test_a_delay_that_is_a_tenth_of_the_route_s_time_is_a_warning(
+    took_s: float, severity: str
+) -> None:
+    rows = [row for visit in range(10) for row in keep_answer(visit + 1, float(visit), 0.08)]
+    audit = AuditBuilder()
+    for visit in range(10):
+        audit.handle("/items", visit=visit + 1, arrived_s=float(visit), sent_s=visit + took_s)
+    (found,) = find_kind(AnswerDelayed, replace(audit.build(), layers=make_table(rows, LAYERS)))
+    assert found.severity == severity
+
+
 def test_layers_that_pass_on_at_once_are_innocent() -> None:
     layers: list[Row] = [{"layer": TIMING}, {"layer": LIBRARY, "kind": "ASGI"}]
     assert judge([row for visit in range(99) for row in pass_through(visit, visit, *layers)]) == ()

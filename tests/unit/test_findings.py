@@ -66,6 +66,22 @@ def test_what_the_loop_waits_for_is_named_where_its_thread_was_seen_to() -> None
         assert ("only a thread can" in found.message) == bool(expected)
 
 
+def test_collections_in_libraries_are_one_finding_without_a_place() -> None:
+    audit = AuditBuilder()
+    for turn in range(6):
+        stack = endpoint("report", 17, [library(f"library_{turn}", "make")])
+        audit.block(float(turn), 0.2, [stack[:1] + stack[2:]] * 4, gc_s=0.2)
+        audit.ask("/report", float(turn), turn + 0.3)
+    (found,) = find_kind(LoopBlocked, audit.build())
+    assert (found.cause, found.count, found.route, found.file) == ("gc", 6, None, None)
+    assert found.facts.startswith(
+        "The garbage collector runs on the event loop in code of a library: 200 ms"
+    )
+    for _ in range(600):  # one request in a hundred is rare
+        audit.ask("/report", 9.0, 9.1)
+    assert find_kind(LoopBlocked, audit.build()) == ()
+
+
 def test_a_victim_lost_what_it_was_late_at_most() -> None:
     (found,) = find_all(build_waiting_audit().build()).findings
     assert found.victims is not None

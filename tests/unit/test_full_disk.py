@@ -71,3 +71,8 @@ def test_a_probe_that_stopped_within_the_load_is_said(
     )
     said = [each for each in list_limits(evidence) if each.code == "RECORDING_STOPPED"]
     assert [each.seconds for each in said] == ([] if silent_s is None else [silent_s])
+    broken = replace(evidence.record.processes[0], stopped="KeyError in waits.py:7")
+    record = replace(evidence.record, processes=(broken,))
+    for notice in list_limits(replace(evidence, record=record)):
+        if notice.code == "RECORDING_STOPPED":
+            assert notice.message.endswith("It broke: KeyError in waits.py:7.")

@@ -50,6 +50,8 @@ from scenarios.units import Second
 MIN_SAMPLES = 3
 WITNESSED_S = 0.1
 RARE_SHARE = 0.01
+ANYWHERE = BlockPlace(None, None)
+"""A collection of garbage in a library's code would have come in any other, too."""
 NOTED_S = 0.1
 
 
@@ -119,6 +121,8 @@ def share_stretch(
     total_s = sum(around_s for _, around_s in weights)
     for sample, around_s in weights:
         located = finder.locate(sample.stack, stretch.route)
+        if judgement.cause == "gc" and located.own is None:
+            located = replace(located, place=ANYWHERE)
         count = MIN_SAMPLES if is_alone and around_s >= WITNESSED_S else 1
         part = around_s / total_s if total_s else 1 / len(weights)
         is_sure = can_accuse and not is_doubtful(sample.stack, judgement.cause)
@@ -236,7 +240,8 @@ def weigh_line(shares: Sequence[StretchShare]) -> tuple[bool, int, Second]:
 
 def is_rare(shares: Sequence[StretchShare], requests: Mapping[str, int]) -> bool:
     """Where the route's requests are not known, nothing is."""
-    asked = requests.get(shares[0].located.place.route or "", 0)
+    route = shares[0].located.place.route
     spent = sum_by_request(shares)
     is_gc = all(share.cause == "gc" for share in shares)
+    asked = sum(requests.values()) if is_gc and route is None else requests.get(route or "", 0)
     return len(spent) < RARE_SHARE * asked and (is_gc or max(spent.values()) < NOTED_S)

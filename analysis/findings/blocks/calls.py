@@ -18,6 +18,8 @@ knows."""
 def name_call(found: LocatedStack, cause: Cause) -> str | None:
     """A wait is in the innermost call, such as socket.recv_into; a computation is everything below
     the call in the user's line, such as jinja2.environment.render. None where nothing is sure."""
+    if cause == "gc" and found.own is None:
+        return None
     if found.library:
         if cause != "wait":
             return name_function(found.library[-1])

@@ -21,6 +21,7 @@ from scenarios.units import Second
 FEW, FEW_S = 3, 1.0
 """Fewer delays, one after the other, are no evidence, unless they take so long together."""
 RARE_SHARE, ALWAYS_SHARE = 0.05, 0.9
+SMALL_PART = 0.1
 USUAL_SHARE, SELDOM_S = 0.5, 0.05
 """In less than half of its requests, each layer has some that wait for 40 ms on a busy machine."""
 FREE_ROUND_S: Second = 0.005
@@ -44,7 +45,8 @@ class AnswerDelayed(AuditFinding):
     """cause: `request` (it waited before it called the next layer), `answer` (it had the first part
     of the answer and did not pass it on), `buffer` (it waited for the rest of the answer first).
 
-    severity: by the median, `error` from 1 s on, `warning` from 0.1 s on.
+    severity: by the median, `error` from 1 s on, `warning` from 0.1 s on, or where it is a tenth of
+    the time that the route's requests are in the app.
     """
 
     short: ClassVar[str] = "delays the answer"
@@ -62,14 +64,23 @@ class AnswerDelayed(AuditFinding):
         ):
             place = CodePlace.parse(str(layer), evidence.record.folder)
             known = None if route is None else str(route)
-            found.append(cls.build(place, known, str(cause), rows["delay_s"].to_list()))
+            seconds = rows["delay_s"].to_list()
+            part = measure_part(known, sum(seconds), evidence)
+            found.append(cls.build(place, known, str(cause), seconds, part))
         return AuditFindings(findings=tuple(found))
 
     @classmethod
-    def build(cls, place: CodePlace, route: str | None, cause: str, seconds: list[Second]) -> Self:
+    def build(
+        cls,
+        place: CodePlace,
+        route: str | None,
+        cause: str,
+        seconds: list[Second],
+        part: float | None = None,
+    ) -> Self:
         median_ms = 1000 * median(seconds)
         return cls(
-            severity=rate_harm(median_ms),
+            severity=rate_harm(median_ms, part, small_share=SMALL_PART),
             confidence="medium" if place.line is None else "high",
             route=route,
             phase="middleware",
@@ -98,6 +109,13 @@ class AnswerDelayed(AuditFinding):
     def advice(self) -> Mapping[str, str]:
         cause = self.cause or "answer"
         return {cause: CURES[cause]}
+
+
+def measure_part(route: str | None, seconds: Second, evidence: AuditEvidence) -> float | None:
+    """Of the time that the route's requests are in the app, until their answers are sent."""
+    rows = evidence.handlers.filter(pl.col("route").eq_missing(pl.lit(route, pl.String)))
+    total_s = float((rows["sent_s"] - rows["arrived_s"]).sum())
+    return min(1.0, seconds / total_s) if total_s > 0 else None
 
 
 def measure_delays(evidence: AuditEvidence) -> pl.DataFrame:
