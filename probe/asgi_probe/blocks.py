@@ -95,7 +95,9 @@ class LoopWatch:
     def note_others(self, now_s: float) -> None:
         """A thread that had the GIL gives it to this one or to the watchdog, and is then still at
         the line that took it. Before the other of the two comes, it may have gone on."""
-        working = [ident for ident, span in list(work_spans.items()) if span.ended_s == inf]
+        # a list of keys is made in one call into C: of items, a garbage collection may begin within
+        spans = ((ident, work_spans.get(ident)) for ident in list(work_spans))
+        working = [ident for ident, span in spans if span is not None and span.ended_s == inf]
         if working:
             found = working[:MOST_OTHERS]
             self.others = (

@@ -43,7 +43,8 @@ def list_namespaces(frame: FrameType) -> Iterator[tuple[str, Mapping[str, object
 
 def find_name(limiter: object, names: Mapping[str, object]) -> str | None:
     """A limiter that is made before the loop runs stands for the loop's own."""
-    for name, value in list(names.items()):
+    for name in list(names):  # in one call into C: another thread may import something meanwhile
+        value = names.get(name)
         if value is limiter:
             return name
         is_anyios = str(type(value).__module__).startswith("anyio.")
