@@ -102,8 +102,9 @@ class Audit:
             self.show(f"it serves {self.app.url} with the probe inside")
             self.ask(self.app.url)
         self.ended_s = monotonic() - self.t0_s
-        if not self.order.only_plan:
-            self.hop_ms = measure_hop_of(self.app, self.interruption)
+        if not self.order.only_plan and self.ended_by is None:
+            noted = self.interruption.reason  # Ctrl-C is the usual end of the user's own traffic
+            self.hop_ms = measure_hop_of(self.app, Interruption() if noted else self.interruption)
 
     def ask(self, url: str) -> None:
         self.plan = plan_requests(url, self.order.requests, self.interruption)

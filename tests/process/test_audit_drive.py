@@ -287,8 +287,9 @@ def test_a_service_that_answers_nothing_more_ends_the_load() -> None:
 
     @app.get("/stuck")
     async def stuck() -> None:
-        if next(arrived) > 1:  # the first request shows nothing of it
+        if next(arrived) > 1:  # the first request shows nothing of it, and is no cheaper
             freed.wait()
+        await asyncio.sleep(0.2)
 
     with Service(app).serve() as url:
         try:
