@@ -33,8 +33,12 @@ def search_frames(limiter: object, frame: FrameType | None) -> str:
 
 
 def list_namespaces(frame: FrameType) -> Iterator[tuple[str, Mapping[str, object]]]:
-    """Of the module, and of the object whose method it is."""
-    yield str(frame.f_globals.get("__name__")), frame.f_globals
+    """Of the module, and of the object whose method it is; none of anyio's own, which gives a
+    limiter that is made before the loop runs to another one."""
+    module = str(frame.f_globals.get("__name__"))
+    if module.startswith("anyio."):
+        return
+    yield module, frame.f_globals
     owner = frame.f_locals.get("self")
     names = getattr(owner, "__dict__", None)
     if isinstance(names, dict):
