@@ -83,7 +83,6 @@ ASYNC_LIBRARIES: Mapping[str, str] = {
     "paramiko": "asyncssh",
     "elasticsearch": "elasticsearch.AsyncElasticsearch",
     "openai": "openai.AsyncOpenAI",
-    "anthropic": "anthropic.AsyncAnthropic",
     "grpc": "grpc.aio",
     "kafka": "aiokafka",
 }
