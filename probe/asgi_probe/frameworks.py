@@ -74,7 +74,9 @@ def read_django(_: object, match: DjangoMatch) -> Scope:
 
 
 def read_quart(context: QuartContext, _: object) -> Scope:
-    rule = context.request_websocket.url_rule
+    """From 0.23 on the request is in another place."""
+    request = getattr(context, "_request_websocket", None) or context.request_websocket
+    rule = request.url_rule
     return describe_match(rule.rule, context.app.view_functions[rule.endpoint])
 
 
@@ -97,4 +99,5 @@ def write_template(route: str) -> str:
 RESOLVERS: tuple[tuple[str, str, str, Read], ...] = (
     ("django.core.handlers.base", "BaseHandler", "resolve_request", read_django),
     ("quart.ctx", "_BaseRequestWebsocketContext", "match_request", read_quart),
+    ("quart.ctx", "AppContext", "match_request", read_quart),
 )
