@@ -13,7 +13,7 @@ from litestar.di import Provide
 from litestar.handlers.base import BaseRouteHandler
 from litestar.response import Stream
 from litestar.types import ASGIApp, Receive, Scope, Send
-from truth import measure
+from truth import measure, note_wait
 
 WAIT_S = 0.12
 
@@ -37,10 +37,16 @@ def get_plain() -> str:
     return "plain"
 
 
-@get("/thread", sync_to_thread=True)
-def sleep_in_thread() -> str:
-    time.sleep(WAIT_S)
-    return "slept"
+async def read_clock() -> float:
+    return time.monotonic()
+
+
+@get("/thread", sync_to_thread=True, dependencies={"asked_s": Provide(read_clock)})
+def sleep_in_thread(asked_s: float) -> str:
+    """In asyncio's default executor, which has few threads."""
+    note_wait("litestar-thread", asked_s)
+    time.sleep(WAIT_S)  # holds: thread
+    return "slept"  # waits: litestar-thread
 
 
 class Orders(Controller):
