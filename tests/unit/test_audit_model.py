@@ -8,14 +8,17 @@ import pytest
 
 from analysis.findings import AuditEvidence, find_all
 from analysis.findings.blocks.loop_blocked import LoopBlocked
-from analysis.theory.audit.changes import find_change
+from analysis.findings.remedies import Cure, CureRule
+from analysis.theory.audit.changes import NO_CURE, find_change
+from analysis.theory.audit.edits import ELSEWHERE
 from analysis.theory.audit.forecast import AuditedService, forecast_users
 from analysis.theory.audit.model import NO_CLIENTS, build_audit_model
+from analysis.theory.audit.parts import AwaitedTime, LoopBlock, Part, ThreadCall, VisitDemand
 from analysis.theory.audit.predictions import predict_findings
 from records.audit import Phase
 from records.rundir import create_run
 from study.cli import main
-from tests.unit.audit_samples import AuditBuilder, endpoint, library, save_audit
+from tests.unit.audit_samples import PID, AuditBuilder, endpoint, library, save_audit
 
 BLOCK_S = 0.1
 USERS, TURNS = 20, 5
@@ -86,6 +89,32 @@ def test_blocks_that_lone_requests_met_unseen_predict_nothing() -> None:
     whole = replace(audit, blocks=short).build()
     (found,) = find_all(whole).findings
     assert find_change(found, whole, 2).reason is None
+
+
+@pytest.mark.parametrize(
+    ("rule", "trial", "cause", "parts"),
+    [
+        ("client-life", None, "compute", ()),
+        ("one-blocks-all", None, "wait", (AwaitedTime(BLOCK_S),)),
+        ("offload", None, "wait", (ThreadCall("anyio", BLOCK_S, (PID, 1)),)),
+        ("cpu", "workers=2", "compute", (ThreadCall(ELSEWHERE, BLOCK_S, (PID, 1)),)),
+        ("cpu", "offload=/report", "compute", None),  # a thread that computes in turns
+        ("offload", None, "gil", None),  # a connection of sqlite3 for each thread
+        (None, None, "wait", None),
+    ],
+)
+def test_the_model_changes_what_the_cure_changes(
+    rule: CureRule | None, trial: str | None, cause: str, parts: tuple[Part, ...] | None
+) -> None:
+    evidence = build_blocked_service().build()
+    (found,) = find_all(evidence).findings
+    cure = Cure(None, None, (), (), "", rule, trial)
+    change = find_change(replace(found, cure=cure, cause=cause), evidence, 2)
+    visit = VisitDemand((LoopBlock(BLOCK_S, (PID, 1)),), 0.0)
+    assert (change.reason is None) == (parts is not None)
+    if parts is not None:
+        assert change.edit.apply(visit).parts == parts
+    assert find_change(replace(found, cure=None), evidence, 2).reason == NO_CURE
 
 
 def test_without_clients_of_its_own_there_is_no_prediction() -> None:

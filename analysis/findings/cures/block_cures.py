@@ -142,5 +142,7 @@ def cure_from_afar(code: BlockedCode, evidence: AuditEvidence) -> Cure:
     if site is not None:
         text = "do this before, in a coroutine that awaits it"
         return place_comment(code, site, text, FRAMEWORK_CALLS, "one-blocks-all")
-    text = "await an asynchronous call here, or hand it to a thread"
-    return place_comment(code, None, text, UNREAD, "offload")
+    if code.cause == "wait":
+        text = "await an asynchronous call here, or hand it to a thread"
+        return place_comment(code, None, text, UNREAD, "one-blocks-all")
+    return place_comment(code, None, "hand it to a thread here", UNREAD, "offload")

@@ -28,12 +28,14 @@ from analysis.theory.audit.edits import (
     NoEdit,
     await_block,
     compute_elsewhere,
+    hand_over,
 )
 from analysis.theory.audit.load import MeasuredService
 from analysis.theory.audit.parts import Key
 from scenarios.units import Second
 
 NOT_MET = "no request that ran alone met it, so that the model does not know what it costs"
+NO_CURE = "no change of the code is known that takes it away"
 UNKNOWN = "the model does not know what takes the place of this code"
 UNKNOWN_TO_THE_MODEL: Mapping[str, str] = {
     "ACCEPT_QUEUE": "the model knows no connections that the server does not accept",
@@ -86,8 +88,8 @@ def find_change(finding: AuditFinding, evidence: AuditEvidence, cores: int) -> S
 
 
 def unblock_loop(finding: AuditFinding, evidence: AuditEvidence, cores: int) -> ServiceChange:
-    """What waits is awaited. What computes does so in other processes, which have all cores but
-    that of the loop. Less garbage takes no time."""
+    """As its cure says: what is made once takes no time in requests, less garbage neither; a
+    thread is one of anyio's; processes have all cores but that of the loop."""
     seconds = list_stretches(finding, evidence)
     if finding.phase == "startup":
         return ServiceChange(reason="no request waits at startup")
@@ -95,9 +97,15 @@ def unblock_loop(finding: AuditFinding, evidence: AuditEvidence, cores: int) -> 
         return ServiceChange(BlockEdit(seconds, None))
     if is_seen_in_part(finding, seconds, evidence):
         return ServiceChange(reason=IN_PART)
-    if finding.cause == "wait":
+    if finding.cure is None:
+        return ServiceChange(reason=NO_CURE)
+    if finding.cure.rule == "client-life":
+        return ServiceChange(BlockEdit(seconds, None))
+    if finding.cure.rule == "one-blocks-all":
         return ServiceChange(BlockEdit(seconds, await_block))
-    if finding.cause in ("compute", "gil"):
+    if finding.cure.rule == "offload" and finding.cause != "gil":
+        return ServiceChange(BlockEdit(seconds, hand_over))
+    if (finding.cure.trial or "").startswith("workers="):
         processes = {ELSEWHERE: float(max(1, cores - 1))}
         return ServiceChange(BlockEdit(seconds, compute_elsewhere), processes)
     return ServiceChange(reason=UNKNOWN)

@@ -69,6 +69,11 @@ def await_block(block: LoopBlock) -> Part:
     return AwaitedTime(block.seconds)
 
 
+def hand_over(block: LoopBlock) -> Part:
+    """To anyio's pool, of what waits there, or computes without the GIL."""
+    return ThreadCall("anyio", block.seconds, block.stretch)
+
+
 def compute_elsewhere(block: LoopBlock) -> Part:
     return ThreadCall(ELSEWHERE, block.seconds, block.stretch)
 
