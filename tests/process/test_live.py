@@ -1,33 +1,18 @@
 """The live page: it moves while the run goes on, reads files only, and is gone at the end."""
 
 import re
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
-import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
+from tests.process.browsing import NEEDS_CHROMIUM, browser
 from tests.process.support import cells, only_run, running, wait_for
 
-CHROMIUM = shutil.which("chromium")
 LOAD = ("--users", "10", "--delay", "100ms", "--duration", "6s", "--no-predict", "--port", "0")
 SEEN_WITHIN_MS = 30_000
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.untimed,
-    pytest.mark.timeout(150),
-    pytest.mark.skipif(CHROMIUM is None, reason="chromium is missing: apt-get install chromium"),
-]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
+pytestmark = NEEDS_CHROMIUM
+__all__ = ["browser"]
 
 
 def number(page: Page, name: str) -> float:
