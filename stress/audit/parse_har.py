@@ -31,6 +31,7 @@ class HarPair(HarPart):
 class HarBody(HarPart):
     mime_type: str = Field(default="", alias="mimeType")
     text: str | None = None
+    encoding: str = ""
     params: tuple[HarPair, ...] = ()
 
 
@@ -124,7 +125,7 @@ def read_har_body(entry: HarEntry) -> tuple[bytes | None, str]:
     if body is None:
         return (None, NOT_IN_FILE) if size > 0 else (None, "")
     if body.text:
-        return body.text.encode(), ""
+        return decode_text(body.text, is_base64=body.encoding == "base64")
     if body.params and body.mime_type.startswith("multipart/"):
         return None, NOT_IN_FILE
     if body.params:
@@ -136,9 +137,12 @@ def read_first_message(messages: Sequence[HarMessage]) -> tuple[bytes | None, st
     sent = next((each for each in messages if each.type == "send"), None)
     if sent is None:
         return None, ""
-    if sent.opcode != BINARY:
-        return sent.data.encode(), ""
+    return decode_text(sent.data, is_base64=sent.opcode == BINARY)
+
+
+def decode_text(text: str, *, is_base64: bool) -> tuple[bytes | None, str]:
+    """What is binary stands in base64."""
     try:
-        return base64.b64decode(sent.data), ""
-    except binascii.Error:
+        return base64.b64decode(text, validate=True) if is_base64 else text.encode(), ""
+    except (binascii.Error, ValueError):
         return None, NOT_IN_FILE

@@ -16,6 +16,9 @@ from stress.audit.file_request import FileRequest
 from stress.audit.file_variables import fill_variables, list_unset
 from stress.audit.parse_requests import read_body
 
+UNREAD_FILE = "it cannot read the file of its body, which a line that begins with < names"
+FILE_NAME = re.compile(r"[\w./-]{1,100}\.\w{1,5}")
+"""What is shown: a line of a body may begin with < too, and be a secret."""
 ASSIGNMENT = re.compile(r"@([\w.-]+)\s*=\s*(.*)")
 COMMENT = re.compile(r"\s*(#|//)")
 SCRIPT = re.compile(r"^\s*[<>]\s*\{%.*?%\}", re.MULTILINE | re.DOTALL)
@@ -87,7 +90,9 @@ def build_http_request(block: HttpBlock, variables: Mapping[str, str], file: Pat
     try:
         body, problem = build_body(method, headers, text, file.parent), ""
     except UserError as error:
-        body, problem = None, str(error)
+        names = [found[1].strip() for each in text.split("\n") if (found := INCLUDED.match(each))]
+        is_name = all(map(FILE_NAME.fullmatch, names))
+        body, problem = None, str(error) if is_name else UNREAD_FILE
     if not all(colon for _, colon, _ in pairs):
         problem = "a line of it is no header"
     for name in list_unset("\n".join((url, *lines, text))):

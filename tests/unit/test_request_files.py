@@ -140,6 +140,12 @@ class TestHar:
             "/up": "its body is not in the file", "/form": "its body is not in the file",
         }  # fmt: skip
 
+    @pytest.mark.parametrize(("text", "body"), [("aGVsbG8=", b"hello"), ("no base64", None)])
+    def test_a_binary_body_is_decoded(self, text: str, body: bytes | None) -> None:
+        entry = make_entry("POST", "http://a/", postData={"text": text, "encoding": "base64"})
+        (request,) = parse_har(json.dumps({"log": {"entries": [entry]}}).encode(), "a.har")
+        assert (request.body, bool(request.problem)) == (body, body is None)
+
     @pytest.mark.parametrize(("opcode", "data"), [(1, "hello"), (2, "aGVsbG8=")])
     def test_a_websocket_sends_its_first_message(self, opcode: int, data: str) -> None:
         messages = [
@@ -426,9 +432,10 @@ def test_what_is_no_address_is_not_shown(line: str) -> None:
     assert SECRET not in "".join(render_plan(plan))
 
 
-@pytest.mark.parametrize("name", ["x" * 300, "a\0b"])
-def test_a_name_that_no_file_can_have_is_the_reason_why_it_is_not_sent(name: str) -> None:
+@pytest.mark.parametrize("name", ["x" * 300, "a\0b", f"{SECRET} of a body", SECRET])
+def test_a_line_that_may_be_no_file_name_is_not_shown(name: str) -> None:
     text = f"GET /a\n###\nPOST /b\n\n< {name}\n"
     requests = parse_http_file(text, HERE / "a.http")
     (unasked,) = plan_file(requests, "a.http", ALL, None).unasked
     assert "cannot read the file of its body" in unasked.reason
+    assert name not in unasked.reason
