@@ -19,7 +19,7 @@ from asgi_probe.middleware import Probe
 from asgi_probe.offload_change import OffloadChange
 from asgi_probe.routes import App, Message
 
-from tests.corpus.labels import APPS, load_corpus
+from tests.corpus.labels import APPS, load_app
 from tests.probe.support import ask
 
 NO_ROUTE = "/no-route"
@@ -28,7 +28,7 @@ CHANGING = (b"date", b"last-modified", b"etag")
 
 def list_routes(name: str) -> dict[str, str]:
     """What is asked with GET, and its route."""
-    (app,) = load_corpus([name])
+    app = load_app(APPS / f"{name}.toml")
     asked = ((each.asking, each.route) for each in app.labels)
     return {one.target: route for one, route in asked if one and route and one.method == "GET"}
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import random
 import sys
 import threading
 import time
@@ -165,11 +166,12 @@ def test_a_wait_uses_no_cpu_and_a_computation_does(tmp_path: Path) -> None:
 def test_another_thread_that_computes_is_the_holder(tmp_path: Path) -> None:
     """The loop is blocked for as long as a C function keeps the GIL, in whatever it was doing."""
     app = FastAPI()
-    numbers = list(range(2_000_000, 0, -1)) * 2
+    dice = random.Random(0)
+    numbers = [dice.random() for _ in range(2_000_000)]
 
     @app.get("/sort")
     def sort() -> None:
-        sorted(numbers)  # one call in C, which never lets go of the GIL
+        sorted(numbers)  # one call in C that never lets go of the GIL, for several times BLOCK_S
 
     async def calls(probed: App) -> None:
         hog = asyncio.ensure_future(ask(probed, "/sort"))

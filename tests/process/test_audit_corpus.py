@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.corpus_audit import StudyAudit
 from benchmarks.corpus_trials import Trial, run_trial
-from tests.corpus.labels import CorpusApp, load_corpus
+from tests.corpus.labels import APPS, CorpusApp, load_app
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 ASKED_S = 1.0
@@ -21,7 +21,9 @@ CASES = {
 """Users, by app."""
 
 
-@pytest.mark.parametrize("app", load_corpus(list(CASES)), ids=lambda app: app.name)
+@pytest.mark.parametrize(
+    "app", [load_app(APPS / f"{name}.toml") for name in CASES], ids=list(CASES)
+)
 def test_the_audit_says_what_the_labels_say(app: CorpusApp, tmp_path: Path) -> None:
     users = CASES[app.name]
     trial = Trial(app, users, Path(sys.executable), "asyncio", ASKED_S, tmp_path / "trial")
