@@ -53,8 +53,7 @@ class PredictionRequest:
 
 def predict_performance(scenarios: Sequence[Scenario], question: PredictionRequest) -> int:
     """Raises UserError. INTERRUPTED while calibrating."""
-    if question.plot is not None and question.plot.suffix not in PICTURES:
-        raise UserError(f"--plot {question.plot}: end its name in {', '.join(PICTURES)}")
+    check_plot(question.plot)
     cores = question.cores or psutil.cpu_count() or 1
     target, offered = question.target, detect_resources()
     settled = [resolve_scenario(size_for_most_users(each, question), offered) for each in scenarios]
@@ -83,6 +82,12 @@ def predict_performance(scenarios: Sequence[Scenario], question: PredictionReque
             ]
         print_answers(found, print_predictions, question.json_output)
     return 0
+
+
+def check_plot(plot: Path | None) -> None:
+    """Raises UserError."""
+    if plot is not None and plot.suffix not in PICTURES:
+        raise UserError(f"--plot {plot}: end its name in {', '.join(PICTURES)}")
 
 
 def size_for_most_users(scenario: Scenario, question: PredictionRequest) -> Scenario:

@@ -22,6 +22,7 @@ from study.scenario_files import choose_scenarios
 
 if TYPE_CHECKING:
     from analysis.summary.thresholds import Threshold
+    from stress.stack import Stack
 
 BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 LOAD_OF_A_RUN = (
@@ -73,9 +74,7 @@ def run(
         study run ./mine.py --trials 5
     """
     # fmt: on
-    from study.machine_facts import detect_resources
     from study.run import run_study
-    from study.serve import attach_served_stack, print_attached_stack
 
     spread = build_distribution(distribution, overrides.load_processes, served)
     if spread:
@@ -84,14 +83,6 @@ def run(
     set_database_url(database_url)
     chosen = choose_measured_scenarios(names, targets, endpoints)
     scenarios = apply_overrides(o.shorten_scenarios(chosen) if quick else chosen, overrides)
-    stack = None
-    if served:
-        offered = detect_resources()
-        stack = attach_served_stack(
-            flags.out, tuple(resolve_scenario(each, offered) for each in scenarios)
-        )
-        if not flags.quiet:
-            print_attached_stack(stack, flags.out)
     order = replace(
         build_run_options(flags, names, quick=quick),
         expectations=parse_expectations(expect),
@@ -99,7 +90,20 @@ def run(
         profile=profile,
         explain=not (quick or profile),
     )
-    return run_study(scenarios, order, stack)
+    return run_study(scenarios, order, find_served_stack(scenarios, flags) if served else None)
+
+
+def find_served_stack(scenarios: Sequence[Scenario], flags: RunFlags) -> "Stack | None":
+    """None where none runs: says so. Raises UserError where it does not fit."""
+    from study.machine_facts import detect_resources
+    from study.serve import attach_served_stack, print_attached_stack
+
+    offered = detect_resources()
+    resolved = tuple(resolve_scenario(each, offered) for each in scenarios)
+    stack = attach_served_stack(flags.out, resolved)
+    if not flags.quiet:
+        print_attached_stack(stack, flags.out)
+    return stack
 
 
 def parse_expectations(given: Sequence[str]) -> "tuple[Threshold, ...]":

@@ -53,15 +53,13 @@ def predict(
         "Concurrent users, or a range such as 100..100000.", group="Load", metavar="N|A..B",
     )] = None,
     requests: Annotated[int | None, Setting(
-        "Length of an open loop's test in requests, where more is offered than is served.",
-        group="Load",
+        "Length of an overloaded open loop's test, in requests.", group="Load",
         bounds=(1, 1_000_000_000),
     )] = None,
     overrides: Overrides = Overrides(),
     quick: o.Quick = False,
     cpu: Annotated[Second | None, Setting(
-        "CPU of one request, such as 0.5ms; without it a calibration measures it here.",
-        unit=DURATION,
+        "CPU of one request, such as 0.5ms; without it a calibration measures it.", unit=DURATION,
     )] = None,
     cores: Annotated[int | None, Setting(
         "Cores of each machine; without it those of this machine.", bounds=(1, 4096),
@@ -70,11 +68,10 @@ def predict(
         "A pool that wakes its newest waiter first (anyio < 3.7).",
     )] = False,
     target: Annotated[float | None, Setting(
-        "The rate to be served, such as 20000/s: how many workers and machines does it take? With "
-        "--p99.", unit=RATE,
+        "Rate to be served, with --p99: how many workers and machines does it take?", unit=RATE,
     )] = None,
     p99: Annotated[Second | None, Setting(
-        "The time within which 99 % are to be answered.", unit=DURATION,
+        "Time within which 99 % are to be answered.", unit=DURATION,
     )] = None,
     audit: Annotated[Path | None, Setting(
         "Run directory of a `study audit`: predict that service with so many --users.",
