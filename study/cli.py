@@ -23,7 +23,7 @@ from study.commands import (
     theory,
     workshop,
 )
-from study.messages import print_message
+from study.messages import announce_loading, print_message
 from study.options import declare_command
 
 Shell = Annotated[Literal["bash", "zsh", "fish"], Setting("bash, zsh or fish.", name="SHELL")]
@@ -63,6 +63,11 @@ COMMANDS = {
     ),
 }  # fmt: skip
 """As the help has them. What takes a while to import, each imports when it is called."""
+SLOW_TO_LOAD = frozenset(
+    ["run", "sweep", "capacity", "predict", "audit", "probe", "report", "compare", "workshop",
+     "guide", "serve", "doctor"]
+)  # fmt: skip
+"""Commands that import for some seconds."""
 OPEN = Box("    \n" * 8)
 """Panels of the help have a title and no lines."""
 
@@ -94,6 +99,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if not given:
             raise UserError("Missing command. `study --help` lists the commands.")
+        if given[0] in SLOW_TO_LOAD and "--help" not in given:
+            announce_loading()
         if given[0] == "probe" and "--help" not in given:  # what it takes is the audit's to read
             given = [*PROBE, *given[1:]]
         code = build_app()(

@@ -5,6 +5,12 @@ import sys
 from analysis.report.table import wrap_whole
 
 
+def announce_loading() -> None:
+    """On a terminal; the next line that is printed takes its place."""
+    if sys.stderr.isatty():
+        print("loading ...", end="\r", file=sys.stderr, flush=True)
+
+
 def print_message(text: str) -> None:
     """In lines of a terminal; a pipe and a log get one line."""
     message = f"study: {text}"

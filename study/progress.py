@@ -1,7 +1,9 @@
 """What is shown while a command works: a live panel on a terminal, plain lines elsewhere."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread
 from time import monotonic
@@ -22,6 +24,7 @@ PLAIN_EVERY_S, SELDOM_S = 8.0, 60.0
 """No display is silent for ten seconds; a log of what lasts for hours is not flooded."""
 LONG_S = 300.0
 REFRESHES_PER_S = 2
+TICKER = Path(__file__).with_name("ticker.py")
 LINE = WIDTH - len(": 1000 s so far")
 ACTIVITIES = {
     "start": "starting upstream and server",
@@ -98,11 +101,10 @@ class QuietDisplay:
 
 class PlainDisplay:
     """For logs and pipes: a line for each step, and one now and then while it lasts. Rows go to
-    stdout, unless `rows` is False, the rest to stderr. `brief`: an activity has no line before it
-    has lasted for a while."""
+    stdout, unless `rows` is False, the rest to stderr."""
 
-    def __init__(self, *, rows: bool = True, brief: bool = False) -> None:
-        self._rows, self._brief = rows, brief
+    def __init__(self, *, rows: bool = True) -> None:
+        self._rows = rows
         self._phase = ""
         self._shown_s = 0.0
         self._of = ""
@@ -119,8 +121,7 @@ class PlainDisplay:
 
     def show_activity(self, activity: str) -> None:
         line = f"{self._of}{activity}"
-        if not self._brief:
-            self._errors.print(line)
+        self._errors.print(line)
         self._over.set()
         self._over = Event()
         Thread(target=self._repeat, args=(line, self._over), daemon=True).start()
@@ -224,19 +225,25 @@ class TerminalDisplay:
         self._live.stop()
 
 
-def choose_display(quiet: bool, *, rows: bool = True, brief: bool = False) -> ProgressDisplay:
+def choose_display(quiet: bool, *, rows: bool = True) -> ProgressDisplay:
     """Without `rows` all goes to stderr, and stdout is left to the caller."""
     if quiet:
         return QuietDisplay()
     console = Console(stderr=not rows, highlight=False, markup=False)
     if console.is_terminal and not console.is_dumb_terminal:
         return TerminalDisplay(console, rows=rows)
-    return PlainDisplay(rows=rows, brief=brief)
+    return PlainDisplay(rows=rows)
 
 
 @contextmanager
 def show_activity(activity: str, *, quiet: bool = False) -> Iterator[None]:
-    """While the caller works, on stderr."""
-    with closing(choose_display(quiet, rows=False, brief=True)) as display:
-        display.show_activity(activity)
+    """While the caller works: its seconds, on stderr. It may keep the interpreter lock."""
+    if quiet:
         yield
+        return
+    command = (sys.executable, "-S", "-E", str(TICKER), activity)
+    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as ticker:
+        try:
+            yield
+        finally:
+            ticker.stdin and ticker.stdin.close()
