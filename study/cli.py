@@ -44,6 +44,8 @@ def completion(shell: Shell, /) -> int:
 def probe(*arguments: Annotated[str, Parameter(name="ARGUMENT", allow_leading_hyphen=True)]) -> int:
     """Start your service with the probe inside; you send the requests (audit --drive none).
 
+    Its options are those of `study audit`.
+
     For example:
         study probe main:app --app-dir ./service
     """

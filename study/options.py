@@ -29,8 +29,16 @@ QUICK_DURATION_S = 3.0
 DEFAULT_PORT = 4242
 DEFAULT_OUT = Path("results")
 
-Names = Annotated[str, Setting("classic and fair if none is named.", name="SCENARIO|GROUP|FILE")]
-Name = Annotated[str, Setting("", name="SCENARIO|GROUP|FILE")]
+Names = Annotated[
+    str,
+    Setting(
+        "What to run: `study list` shows it. Without a name: classic and fair.",
+        name="SCENARIO|GROUP|FILE",
+    ),
+]
+Name = Annotated[
+    str, Setting("One or several; `study list` shows them.", name="SCENARIO|GROUP|FILE")
+]
 Quick = Annotated[bool, Setting("50 users, 100 ms, 3 s: a first look.", group="Load")]
 Port = Annotated[int, Setting("Port of the server; 0 picks a free one.", bounds=(0, 65535))]
 Json = Annotated[bool, Setting("Print JSON, nothing else.")]
@@ -86,7 +94,7 @@ def build_parameter(option: Option) -> Parameter:
         converter=build_converter(option, unit) if unit else None,
         n_tokens=1 if unit else None,
         negative="" if option.default is False else None,
-        show_default=False if usual is False or usual in (None, ()) else lambda _: shown,
+        show_default=False if usual is False or usual in (None, (), "") else lambda _: shown,
         show_choices=False,
     )
 
