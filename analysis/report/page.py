@@ -9,6 +9,7 @@ from statistics import median_low
 import polars as pl
 from pydantic import TypeAdapter
 
+from analysis.answers.compose import Answer
 from analysis.measures.window import MeasuredCell, Window, open_cell
 from analysis.report import charts
 from analysis.report.comparison_tables import build_contrast_tables, build_overall_table
@@ -89,7 +90,7 @@ class Section:
     slices: Mapping[str, object] | None
 
 
-def render_report(run: RunDir, summary: RunSummary) -> Page:
+def render_report(run: RunDir, summary: RunSummary, answer: Answer) -> Page:
     """The same text for the same records. Raises UserError where one is missing or damaged."""
     manifest = run.load_manifest()
     cells = [load_report_cell(*each) for each in select_median_cells(run, summary)]
@@ -102,6 +103,7 @@ def render_report(run: RunDir, summary: RunSummary) -> Page:
     }
     context = {
         "title": run.path.name,
+        "answer": answer,
         "summary": summary,
         "sections": sections,
         "profiles": [
