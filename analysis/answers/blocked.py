@@ -1,10 +1,14 @@
-"""What makes the event loop or the interpreter work for one request at a time."""
+"""Who leaves the event loop no time for other requests: a blocking call, or making clients."""
 
 from analysis.answers.base import Statement
-from analysis.answers.factors import join_words, list_rates
-from analysis.answers.results import Results
-from analysis.answers.slower import Slower, find_worst, select_caused
+from analysis.answers.factors import join_words, list_served
+from analysis.answers.harm import describe_harm
+from analysis.answers.results import Results, Served
+from analysis.answers.slower import Slower, select_caused, sort_by_harm
 from analysis.stats import formats
+
+MOST_LISTED = 2
+"""Further pairs that a sentence lists."""
 
 
 class BlockingCall(Statement):
@@ -12,17 +16,17 @@ class BlockingCall(Statement):
 
     rank = 20
 
-    rates: tuple[float, ...]
-    names: tuple[str, ...]
-    reference: str
-    reference_rps: float
-    place: str | None
-    """The line that blocked the loop most."""
+    served: tuple[Served, ...]
+    reference: Served
+    one_in: int
+    """Of how many requests one blocks."""
+    place: str
+    """The line that blocked the loop most; empty where it is not known."""
     path: str
     """Of the background request."""
     wait_ms: float | None
     wait_is_bound: bool
-    users: int | None
+    users: int
     unanswered: int | None
     """Users without any answer in the window."""
 
@@ -32,42 +36,35 @@ class BlockingCall(Statement):
 
     @classmethod
     def build(cls, slower: tuple[Slower, ...]) -> Statement:
-        worst = find_worst(slower)
-        case, cells = worst.case, worst.case.usable_trials
-        limit = case.limit
+        worst = sort_by_harm(slower)[0]
+        case, scenario = worst.case, worst.case.scenario
+        sites = [one for each in case.usable_trials for one in each.blocking_sites[:1]]
+        rare = None if scenario.endpoint.blocks_the_loop else scenario.rare
         return cls(
-            rates=tuple(each.case.rate for each in slower),
-            names=tuple(each.case.name for each in slower),
-            reference=worst.reference.name,
-            reference_rps=worst.reference.rate,
-            place=limit.whose if limit else None,
-            path=case.scenario.bystander.path,
-            wait_ms=case.get_median("bystander.median_ms"),
-            wait_is_bound=any(each.bystander.median_is_lower_bound for each in cells),
-            users=case.scenario.load.users if not case.scenario.load.is_open else None,
+            served=tuple(each.case.served for each in slower),
+            reference=worst.reference.served,
+            one_in=rare.one_in if rare else 1,
+            place=str(sites[0]) if sites else "",
+            path=scenario.bystander.path,
+            wait_ms=case.background_ms,
+            wait_is_bound=case.is_background_bound,
+            users=scenario.load.users,
             unanswered=case.unanswered,
         )
 
     @property
-    def rule(self) -> str | None:
-        return "one-blocks-all"
+    def message(self) -> str:
+        rare = "" if self.one_in == 1 else f" for one request in {self.one_in}"
+        found = (
+            f"A blocking call in async def{rare} leaves {list_served(self.served)}, where "
+            f"{self.reference.name} serves {self.reference}"
+        )
+        harm = describe_harm(self)
+        return f"{found}; {harm}." if harm else f"{found}."
 
     @property
-    def message(self) -> str:
-        left = list_rates(self.rates)
-        found = (
-            f"A blocking call in async def leaves {left} requests/s ({join_words(self.names)}), "
-            f"where {self.reference} serves {formats.short_number(self.reference_rps)}"
-        )
-        harm = []
-        if self.wait_ms is not None:
-            least = "at least " if self.wait_is_bound else ""
-            harm.append(
-                f"background requests to {self.path} wait {least}{formats.duration(self.wait_ms)}"
-            )
-        if self.unanswered:
-            harm.append(f"{self.unanswered} of {self.users} users get no answer at all")
-        return f"{found}; {join_words(harm)}." if harm else f"{found}."
+    def rule(self) -> str | None:
+        return "one-blocks-all" if self.one_in == 1 else "one-in-a-hundred"
 
     @property
     def change(self) -> str:
@@ -80,13 +77,10 @@ class ClientPerRequest(Statement):
 
     rank = 30
 
-    names: tuple[str, ...]
-    rates: tuple[float, ...]
-    reference: str
-    reference_rps: float
-    ratio: float | None
+    pairs: tuple[tuple[Served, Served], ...]
+    """With a client for each request, and with one for all; what costs most first."""
     cpu_ms: float | None
-    """Of a request of the worst; and with one client for all."""
+    """Of a request of the first; and with one client for all."""
     shared_cpu_ms: float | None
 
     @classmethod
@@ -95,34 +89,39 @@ class ClientPerRequest(Statement):
 
     @classmethod
     def build(cls, slower: tuple[Slower, ...]) -> Statement:
-        worst = find_worst(slower)
+        worst_first = sort_by_harm(slower)
+        worst = worst_first[0]
         return cls(
-            names=tuple(each.case.name for each in slower),
-            rates=tuple(each.case.rate for each in slower),
-            reference=worst.reference.name,
-            reference_rps=worst.reference.rate,
-            ratio=worst.ratio,
+            pairs=tuple((each.case.served, each.reference.served) for each in worst_first),
             cpu_ms=worst.case.get_median("cpu_ms_per_request"),
             shared_cpu_ms=worst.reference.get_median("cpu_ms_per_request"),
         )
+
+    @property
+    def message(self) -> str:
+        (case, shared), *others = self.pairs
+        found = (
+            f"Making a client for each request leaves {case} requests/s ({case.name}), where one "
+            f"client for all serves {shared} ({shared.name})"
+        )
+        if self.cpu_ms is not None and self.shared_cpu_ms is not None:
+            cpu, less = map(formats.milliseconds, (self.cpu_ms, self.shared_cpu_ms))
+            found += f": a request takes {cpu} ms of CPU instead of {less}"
+        if not others:
+            return f"{found}."
+        if len(others) > MOST_LISTED:
+            mildest = describe_pair(*others[-1])
+            return f"{found}; so it is in {len(others)} other pairs, the mildest {mildest}."
+        return f"{found}; also {join_words([describe_pair(*each) for each in others])}."
 
     @property
     def rule(self) -> str | None:
         return "client-life"
 
     @property
-    def message(self) -> str:
-        left = list_rates(self.rates)
-        found = (
-            f"Making a client for each request leaves {left} requests/s "
-            f"({join_words(self.names)}), where one client for all serves "
-            f"{formats.short_number(self.reference_rps)} ({self.reference})"
-        )
-        if self.cpu_ms is None or self.shared_cpu_ms is None:
-            return f"{found}."
-        cpu, less = formats.milliseconds(self.cpu_ms), formats.milliseconds(self.shared_cpu_ms)
-        return f"{found}: a request takes {cpu} ms of CPU instead of {less}."
-
-    @property
     def change(self) -> str:
         return "make one client when the app starts, and use it for all requests"
+
+
+def describe_pair(case: Served, reference: Served) -> str:
+    return f"{case} instead of {reference} ({case.name})"

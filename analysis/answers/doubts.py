@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 
 from analysis.answers.base import Statement
-from analysis.answers.factors import join_words, list_rates, name_some
-from analysis.answers.results import Case, Family, Results, serve_alike, serves_more
+from analysis.answers.factors import MOST_NAMED, join_words, list_rates, name_some
+from analysis.answers.results import Case, Family, Results, Served, serve_alike, serves_more
+from analysis.stats import formats
 
 WORDS: Mapping[str, str] = {
     "GENERATOR_SATURATED": "the load generator may have been the limit",
-    "MACHINE_BUSY": "other programs kept the machine busy",
+    "MACHINE_BUSY": "the machine was busy with other work",
     "UPSTREAM_LATE": "the upstream answered late",
     "COUNTS_DISAGREE": "its requests were counted differently at their two ends",
     "DESCRIPTORS": "file descriptors ran out",
@@ -25,8 +26,7 @@ class LowerBound(Statement):
 
     rank = 85
 
-    names: tuple[str, ...]
-    rates: tuple[float, ...]
+    served: tuple[Served, ...]
     doubts: tuple[str, ...]
 
     @classmethod
@@ -34,8 +34,7 @@ class LowerBound(Statement):
         bounds = [each for each in results.cases if each.is_usable and not each.is_comparable]
         return tuple(
             cls(
-                names=tuple(each.name for each in those),
-                rates=tuple(each.rate for each in those),
+                served=tuple(each.served for each in those),
                 doubts=doubts,
             )
             for doubts, those in group_by_doubts(bounds).items()
@@ -43,11 +42,10 @@ class LowerBound(Statement):
 
     @property
     def message(self) -> str:
-        verb = "serves" if len(self.names) == 1 else "serve"
-        return (
-            f"{join_words(self.names)} {verb} at least {list_rates(self.rates)} requests/s: "
-            f"{describe_doubts(self.doubts)}."
-        )
+        names, why = [each.name for each in self.served], describe_doubts(self.doubts)
+        rates = [formats.short_number(each.rps) for each in self.served]
+        than = f"{join_words(rates)} requests/s" if len(rates) <= MOST_NAMED else "they did"
+        return f"{name_some(names)} may serve more than {than}: {why}."
 
 
 class NotCompared(Statement):
@@ -79,11 +77,9 @@ class Undecided(Statement):
 
     rank = 80
 
-    names: tuple[str, ...]
-    rates: tuple[float, ...]
+    served: tuple[Served, ...]
+    """The best one last."""
     trials: int
-    best: str
-    best_rps: float
 
     @classmethod
     def find(cls, results: Results) -> tuple[Statement, ...]:
@@ -101,11 +97,8 @@ class Undecided(Statement):
         if not open_cases:
             return None
         return cls(
-            names=tuple(each.name for each in open_cases),
-            rates=tuple(each.rate for each in open_cases),
+            served=tuple(each.served for each in (*open_cases, best)),
             trials=min(len(each.rates) for each in (best, *open_cases)),
-            best=best.name,
-            best_rps=best.rate,
         )
 
     @property
@@ -113,9 +106,8 @@ class Undecided(Statement):
         trials = "one trial does" if self.trials == 1 else f"{self.trials} trials do"
         more = f" (--trials {ENOUGH_TRIALS})" if self.trials < ENOUGH_TRIALS else ""
         return (
-            f"{join_words((*self.names, self.best))} serve "
-            f"{list_rates((*self.rates, self.best_rps))} requests/s: {trials} not tell whether "
-            f"that is a difference{more}."
+            f"{join_words([each.name for each in self.served])} serve {list_rates(self.served)} "
+            f"requests/s: {trials} not tell whether that is a difference{more}."
         )
 
 

@@ -3,8 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from analysis.answers.results import Case
-from analysis.stats import formats
+from analysis.answers.results import Case, Served
 from scenarios.model import THREADS_OF, Scenario, Style
 
 STYLE_WORDS: Mapping[Style, str] = {
@@ -16,7 +15,13 @@ STYLE_WORDS: Mapping[Style, str] = {
     "goroutine": "a goroutine",
 }
 """Of the others the style is its own word."""
+STYLE, LIFE, LIBRARY = "the endpoint's style", "the life of the client", "the client library"
 LIFE_WORDS = {"shared": "one client for all requests", "per-request": "a client for each request"}
+LOG_WORDS = {
+    "off": "no access log",
+    "file": "an access log in a file",
+    "terminal": "an access log on a slow terminal",
+}
 DATABASE_WORDS = {
     "pool": "a pool of database connections",
     "per-request": "a database connection for each request",
@@ -54,14 +59,14 @@ def describe_pool(scenario: Scenario) -> str:
 
 
 FACTORS: Sequence[Factor] = (
-    Factor("the endpoint's style", lambda s: s.endpoint.style, describe_style),
+    Factor(STYLE, lambda s: s.endpoint.style, describe_style),
     Factor(
-        "the life of the client",
+        LIFE,
         lambda s: s.client.life if s.client else None,
         lambda s: LIFE_WORDS[s.client.life] if s.client else "no client",
     ),
     Factor(
-        "the client library",
+        LIBRARY,
         lambda s: s.client.library if s.client else None,
         lambda s: s.client.library if s.client else "no client",
     ),
@@ -87,7 +92,7 @@ FACTORS: Sequence[Factor] = (
     Factor(
         "the access log",
         lambda s: s.server.access_log,
-        lambda s: f"access log: {s.server.access_log}",
+        lambda s: LOG_WORDS[s.server.access_log],
     ),
     Factor(
         "the life of database connections",
@@ -118,13 +123,15 @@ def list_differences(one: Scenario, other: Scenario) -> tuple[Factor, ...]:
     found = tuple(each for each in FACTORS if each.get(one) != each.get(other))
     names = {each.name for each in found}
     implied: set[str] = set()
-    if "the endpoint's style" in names:
+    if LIFE in names:
+        implied |= {"the client's connections"}
+    if STYLE in names:
         implied |= {"the endpoint"}
         if None in (get_pool(one), get_pool(other)):
             implied |= {"the number of threads"}
     if one.server.is_compiled or other.server.is_compiled:
-        implied |= {"the event loop", "the HTTP parser", "the client library", "the endpoint"}
-        implied |= {"the client's connections", "the client's timeout", "the life of the client"}
+        implied |= {"the event loop", "the HTTP parser", LIBRARY, LIFE, "the endpoint"}
+        implied |= {"the client's connections", "the client's timeout"}
     return tuple(each for each in found if each.name not in implied)
 
 
@@ -161,9 +168,14 @@ def name_some(names: Sequence[str]) -> str:
     return f"{', '.join(shown)} and {len(names) - len(shown)} others"
 
 
-def list_rates(rates: Sequence[float]) -> str:
+def list_rates(served: Sequence[Served]) -> str:
     """As in "1.0 and 0.9"."""
-    return join_words([formats.short_number(each) for each in rates])
+    return join_words([str(each) for each in served])
+
+
+def list_served(served: Sequence[Served]) -> str:
+    """As in "1.0 and 0.9 requests/s (one and other)"."""
+    return f"{list_rates(served)} requests/s ({join_words([each.name for each in served])})"
 
 
 def describe_places(scenario: Scenario, resource: str) -> str:

@@ -3,10 +3,16 @@
 from collections.abc import Mapping
 
 from analysis.answers.base import Statement
-from analysis.answers.factors import describe_places, join_words, list_rates
+from analysis.answers.factors import (
+    LIBRARY,
+    STYLE,
+    describe_places,
+    list_served,
+    name_some,
+)
 from analysis.answers.limit_words import CHANGES, RULES
-from analysis.answers.results import Results
-from analysis.answers.slower import Cause, Slower, find_worst, select_caused
+from analysis.answers.results import Results, Served
+from analysis.answers.slower import Cause, Slower, select_caused, sort_by_harm
 from analysis.stats import formats
 
 WORDS: Mapping[Cause, str] = {
@@ -22,13 +28,11 @@ class FullPlaces(Statement):
     rank = 40
 
     resource: Cause
-    names: tuple[str, ...]
-    rates: tuple[float, ...]
+    served: tuple[Served, ...]
     places: float
     used: float
     users: int | None
-    reference: str
-    reference_rps: float
+    reference: Served
     difference: str
     """What the reference has instead, in words."""
 
@@ -40,18 +44,16 @@ class FullPlaces(Statement):
 
     @classmethod
     def build(cls, cause: Cause, slower: tuple[Slower, ...]) -> Statement:
-        worst = find_worst(slower)
+        worst = sort_by_harm(slower)[0]
         load, limit = worst.case.scenario.load, worst.case.limit
         assert limit is not None  # it is the cause
         return cls(
             resource=cause,
-            names=tuple(each.case.name for each in slower),
-            rates=tuple(each.case.rate for each in slower),
+            served=tuple(each.case.served for each in slower),
             places=limit.capacity or 0.0,
             used=limit.used or 0.0,
             users=None if load.is_open else load.users,
-            reference=worst.reference.name,
-            reference_rps=worst.reference.rate,
+            reference=worst.reference.served,
             difference=describe_places(worst.reference.scenario, cause),
         )
 
@@ -59,19 +61,18 @@ class FullPlaces(Statement):
     def message(self) -> str:
         many = f" for {self.users} users" if self.users else ""
         return (
-            f"{self.places:g} {WORDS[self.resource]}{many} leave {list_rates(self.rates)} "
-            f"requests/s ({join_words(self.names)}), since {formats.short_number(self.used)} of "
-            f"them are taken at a time; {self.difference} serves "
-            f"{formats.short_number(self.reference_rps)} ({self.reference})."
+            f"{self.places:g} {WORDS[self.resource]}{many} leave {list_served(self.served)}, since "
+            f"{formats.short_number(self.used)} of them are taken at a time; {self.difference} "
+            f"serves {self.reference} ({self.reference.name})."
         )
-
-    @property
-    def change(self) -> str:
-        return CHANGES[self.resource]
 
     @property
     def rule(self) -> str | None:
         return RULES.get(self.resource)
+
+    @property
+    def change(self) -> str:
+        return CHANGES[self.resource]
 
 
 class FullInterpreter(Statement):
@@ -80,11 +81,14 @@ class FullInterpreter(Statement):
     rank = 45
 
     names: tuple[str, ...]
-    rates: tuple[float, ...]
+    worst: Served
     cpu_ms: float
-    reference: str
-    reference_rps: float
+    reference: Served
     reference_cpu_ms: float | None
+    library: str
+    """Of the reference's client, where the library is all that differs."""
+    has_processes: bool
+    """Whether the reference hands its work to processes."""
 
     @classmethod
     def find(cls, results: Results) -> tuple[Statement, ...]:
@@ -93,30 +97,41 @@ class FullInterpreter(Statement):
 
     @classmethod
     def build(cls, slower: tuple[Slower, ...]) -> Statement | None:
-        worst = find_worst(slower)
+        worst = sort_by_harm(slower)[0]
         cpu_ms = worst.case.get_median("cpu_ms_per_request")
         if cpu_ms is None:
             return None
+        other, names = worst.reference.scenario, {each.name for each in worst.differences}
         return cls(
             names=tuple(each.case.name for each in slower),
-            rates=tuple(each.case.rate for each in slower),
+            worst=worst.case.served,
             cpu_ms=cpu_ms,
-            reference=worst.reference.name,
-            reference_rps=worst.reference.rate,
+            reference=worst.reference.served,
             reference_cpu_ms=worst.reference.get_median("cpu_ms_per_request"),
+            library=other.client.library if names == {LIBRARY} and other.client else "",
+            has_processes=names == {STYLE} and other.endpoint.style == "async def with processes",
         )
 
     @property
     def message(self) -> str:
-        cpu = formats.milliseconds(self.cpu_ms)
-        instead = (
-            ""
-            if self.reference_cpu_ms is None
-            else f" and {formats.milliseconds(self.reference_cpu_ms)} ms of CPU a request"
+        some = f", in {self.worst.name} worst of all" if len(self.names) > 1 else ""
+        found = (
+            f"The interpreter computes all the time in {name_some(self.names)}{some}: {self.worst} "
+            f"requests/s with {formats.milliseconds(self.cpu_ms)} ms of CPU each, where "
+            f"{self.reference.name} serves {self.reference}"
         )
-        worst = self.names[self.rates.index(min(self.rates))]
-        return (
-            f"The interpreter computes all the time in {join_words(self.names)}: "
-            f"{list_rates(self.rates)} requests/s, with {cpu} ms of CPU a request in {worst}; "
-            f"{self.reference} serves {formats.short_number(self.reference_rps)}{instead}."
-        )
+        if self.reference_cpu_ms is None:
+            return f"{found}."
+        return f"{found} with {formats.milliseconds(self.reference_cpu_ms)} ms."
+
+    @property
+    def rule(self) -> str | None:
+        if self.library:
+            return "which-library"
+        return "cpu" if self.has_processes else None
+
+    @property
+    def change(self) -> str:
+        if self.library:
+            return f"call with {self.library}, or bound the connections of the client"
+        return "hand the work to a process pool" if self.has_processes else ""

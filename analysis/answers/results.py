@@ -8,6 +8,7 @@ from functools import cached_property
 from itertools import groupby
 from statistics import median
 
+from analysis.stats import formats
 from analysis.stats.intervals import compute_ratio_interval
 from analysis.summary.capacity import Knee, select_share_cells
 from analysis.summary.contrast import Contrast, compute_overall
@@ -29,6 +30,24 @@ CLEAR_RATIO = 1.25
 nearer than this, single trials tell no difference."""
 REACHED_SHARE = 0.95
 """Of what the users can ask for: from here on they are what limits, and not the server."""
+
+TINY_RPS = 0.05
+"""Below it one decimal shows nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """Good answers a second of a scenario. is_bound: it may be more, since something that is not
+    the service may have cost throughput."""
+
+    name: str
+    rps: float
+    is_bound: bool = False
+
+    def __str__(self) -> str:
+        least = "at least " if self.is_bound else ""
+        tiny = 0.0 < self.rps < TINY_RPS
+        return f"{least}{f'{self.rps:.1g}' if tiny else formats.short_number(self.rps)}"
 
 
 @dataclass(frozen=True)
@@ -88,6 +107,10 @@ class Case:
         return median(self.rates)
 
     @property
+    def served(self) -> Served:
+        return Served(self.name, self.rate, not self.is_comparable)
+
+    @property
     def ceiling_rps(self) -> float | None:
         """What its users can ask for at most; None where only the server decides it."""
         return compute_load_limit_rps(self.scenario)
@@ -115,6 +138,16 @@ class Case:
         if not trials or not all(has_starved_users(each) for each in trials):
             return None
         return min(each.users_unanswered or 0 for each in trials) or None
+
+    @property
+    def background_ms(self) -> float | None:
+        """The median latency of its background requests."""
+        return self.get_median("bystander.median_ms")
+
+    @property
+    def is_background_bound(self) -> bool:
+        """Whether background requests wait longer than was seen."""
+        return any(each.bystander.median_is_lower_bound for each in self.usable_trials)
 
     def get_median(self, key: str) -> float | None:
         """A metric over the usable trials; None where no trial has it."""
@@ -168,6 +201,12 @@ class Family:
     @property
     def best(self) -> Case:
         return max(self.cases, key=lambda each: each.rate)
+
+    @property
+    def has_clear_best(self) -> bool:
+        """Whether each of the others serves clearly less."""
+        others = [each for each in self.cases if each is not self.best]
+        return bool(others) and all(serves_more(self.best, each) for each in others)
 
     @property
     def fastest(self) -> tuple[Case, ...]:

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from analysis.answers.base import Statement
 from analysis.answers.factors import describe_common, join_words, list_rates, name_cases
-from analysis.answers.results import Case, Results
+from analysis.answers.limit_words import describe_limit
+from analysis.answers.results import Case, Results, Served
 from analysis.stats import formats
 
 
@@ -14,14 +15,17 @@ class SameThroughput(Statement):
     rank = 10
 
     names: tuple[str, ...]
-    rates: tuple[float, ...]
+    served: tuple[Served, ...]
     peers: tuple[str, ...]
     """Compiled servers that serve as much as they do."""
-    peer_rates: tuple[float, ...]
+    peers_served: tuple[Served, ...]
     common: str
     """What all but the compiled ones have in common; may be empty."""
     ceiling_rps: float | None
-    """What their users ask for, where all of them reach it."""
+    """What the load asks for; None where only the servers decide it."""
+    limit: str
+    """What was full in each of them, in words; empty where that is not known or not the same, and
+    where they serve all that the load asks for."""
 
     @classmethod
     def find(cls, results: Results) -> tuple[Statement, ...]:
@@ -34,34 +38,34 @@ class SameThroughput(Statement):
         others = [each for each in cases if each not in peers]
         if len(others) < 2:
             peers, others = [], list(cases)
-        reach = all(each.reaches_ceiling for each in cases)
+        limits = {each.limit and describe_limit(each.limit) for each in cases}
+        why = limits.pop() if len(limits) == 1 else None
         return cls(
             names=name_cases(others),
-            rates=tuple(each.rate for each in others),
+            served=tuple(each.served for each in others),
             peers=name_cases(peers),
-            peer_rates=tuple(each.rate for each in peers),
+            peers_served=tuple(each.served for each in peers),
             common=describe_common(others),
-            ceiling_rps=cases[0].ceiling_rps if reach else None,
+            ceiling_rps=cases[0].ceiling_rps,
+            limit="" if why is None or all(each.reaches_ceiling for each in cases) else why,
         )
 
     @property
     def message(self) -> str:
         start = f"With {self.common}, " if self.common else ""
-        possible = "" if self.ceiling_rps is None else f" of {self.ceiling} possible"
+        most = self.ceiling_rps
+        possible = "" if most is None else f" of {formats.short_number(most)} possible"
+        why = f", since {self.limit}" if self.limit else ""
         return (
-            f"{start}{join_words(self.names)} serve the same: {list_rates(self.rates)}{possible} "
-            f"requests/s{self.describe_peers()}."
+            f"{start}{join_words(self.names)} serve the same: {list_rates(self.served)}{possible} "
+            f"requests/s{why}{self.describe_peers()}."
         )
-
-    @property
-    def ceiling(self) -> str:
-        return formats.short_number(self.ceiling_rps)
 
     def describe_peers(self) -> str:
         if not self.peers:
             return ""
         verb = "does" if len(self.peers) == 1 else "do"
-        return f"; so {verb} {join_words(self.peers)} ({list_rates(self.peer_rates)})"
+        return f"; so {verb} {join_words(self.peers)} ({list_rates(self.peers_served)})"
 
     @property
     def rule(self) -> str | None:

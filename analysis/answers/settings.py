@@ -2,12 +2,14 @@
 
 from analysis.answers.base import Statement
 from analysis.answers.factors import join_words
-from analysis.answers.results import Results
+from analysis.answers.results import Results, Served
 from analysis.answers.slower import Slower, select_caused
 from analysis.stats import formats
 
 MOST_NAMED = 3
 """Differences that a sentence can name."""
+MUCH = 2.0
+"""Times the CPU: cores that others share add less to a request."""
 
 
 class OneSetting(Statement):
@@ -15,12 +17,10 @@ class OneSetting(Statement):
 
     rank = 50
 
-    name: str
+    served: Served
     value: str
-    rps: float
-    reference: str
+    reference: Served
     reference_value: str
-    reference_rps: float
     ratio: float | None
 
     @classmethod
@@ -32,12 +32,10 @@ class OneSetting(Statement):
     def build(cls, slower: Slower) -> Statement:
         (setting,) = slower.differences
         return cls(
-            name=slower.case.name,
+            served=slower.case.served,
             value=setting.describe(slower.case.scenario),
-            rps=slower.case.rate,
-            reference=slower.reference.name,
+            reference=slower.reference.served,
             reference_value=setting.describe(slower.reference.scenario),
-            reference_rps=slower.reference.rate,
             ratio=slower.ratio,
         )
 
@@ -45,9 +43,8 @@ class OneSetting(Statement):
     def message(self) -> str:
         times = "" if self.ratio is None else f", {formats.short_ratio(self.ratio)} times as many"
         return (
-            f"With {self.value}, {self.name} serves {formats.short_number(self.rps)} requests/s; "
-            f"with {self.reference_value}, {self.reference} serves "
-            f"{formats.short_number(self.reference_rps)}{times}."
+            f"With {self.value}, {self.served.name} serves {self.served} requests/s; with "
+            f"{self.reference_value}, {self.reference.name} serves {self.reference}{times}."
         )
 
 
@@ -56,11 +53,11 @@ class SeveralSettings(Statement):
 
     rank = 60
 
-    name: str
-    rps: float
-    reference: str
-    reference_rps: float
+    served: Served
+    reference: Served
     differences: tuple[str, ...]
+    cpu_ms: tuple[float, float] | None
+    """Of a request of both, where the first one takes much more."""
 
     @classmethod
     def find(cls, results: Results) -> tuple[Statement, ...]:
@@ -70,11 +67,10 @@ class SeveralSettings(Statement):
     @classmethod
     def build(cls, slower: Slower) -> Statement:
         return cls(
-            name=slower.case.name,
-            rps=slower.case.rate,
-            reference=slower.reference.name,
-            reference_rps=slower.reference.rate,
+            served=slower.case.served,
+            reference=slower.reference.served,
             differences=tuple(each.name for each in slower.differences),
+            cpu_ms=compare_cpu(slower),
         )
 
     @property
@@ -83,6 +79,17 @@ class SeveralSettings(Statement):
         if len(self.differences) > MOST_NAMED:
             named.append(f"{len(self.differences) - MOST_NAMED} other settings")
         return (
-            f"{self.name} serves {formats.short_number(self.rps)} requests/s and {self.reference} "
-            f"{formats.short_number(self.reference_rps)}; they differ in {join_words(named)}."
+            f"{self.served.name} serves {self.served} requests/s and {self.reference.name} "
+            f"{self.reference}; they differ in {join_words(named)}{self.describe_cpu()}."
         )
+
+    def describe_cpu(self) -> str:
+        if self.cpu_ms is None:
+            return ""
+        more, less = map(formats.milliseconds, self.cpu_ms)
+        return f", and a request takes {more} ms of CPU instead of {less}"
+
+
+def compare_cpu(slower: Slower) -> tuple[float, float] | None:
+    more, less = (each.get_median("cpu_ms_per_request") for each in (slower.case, slower.reference))
+    return None if more is None or less is None or more < MUCH * less else (more, less)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from analysis.answers.factors import Factor, list_differences
+from analysis.answers.factors import LIFE, Factor, list_differences
 from analysis.answers.results import Case, Family, Results, serves_more
 from analysis.summary.model import CellSummary
 
@@ -24,8 +24,8 @@ MOST_OF_THE_TIME = 0.5
 
 @dataclass(frozen=True)
 class Slower:
-    """reference: of the cases that clearly serve more, the one that differs in the fewest settings,
-    and of several such the fastest."""
+    """reference: of the cases that clearly serve more and show the cause, the one that differs in
+    the fewest settings, and of several such the fastest."""
 
     case: Case
     reference: Case
@@ -61,29 +61,58 @@ def compare_case(case: Case, family: Family) -> Slower | None:
     faster = [each for each in family.cases if serves_more(each, case)]
     if not faster:
         return None
+    if shared := select_sharing(case, faster):
+        return Slower(case, find_nearest(case, shared), "client per request")
+    reference = find_nearest(case, faster)
+    return Slower(case, reference, find_cause(case, reference))
+
+
+def find_nearest(case: Case, others: Sequence[Case]) -> Case:
+    """The one that differs in the fewest settings; of several such the fastest."""
 
     def rank_reference(other: Case) -> tuple[int, float]:
         return len(list_differences(case.scenario, other.scenario)), -other.rate
 
-    reference = min(faster, key=rank_reference)
-    return Slower(case, reference, find_cause(case, reference))
+    return min(others, key=rank_reference)
+
+
+def select_sharing(case: Case, faster: Sequence[Case]) -> list[Case]:
+    """Cases with one client for all that show what a client for each request costs: those that
+    differ in nothing else; of a case in which making clients blocks the event loop, all."""
+    if not makes_clients(case):
+        return []
+    shared = [each for each in faster if (own := each.scenario.client) and own.life == "shared"]
+    if is_blocked_by_clients(case):
+        return shared
+    return [each for each in shared if list_names(case, each) == [LIFE]]
+
+
+def list_names(case: Case, other: Case) -> list[str]:
+    return [each.name for each in list_differences(case.scenario, other.scenario)]
 
 
 def find_cause(case: Case, reference: Case) -> Cause:
     """By what was measured in the case: what blocked its event loop, which resource was full. Where
     nothing tells, by the settings in which the two differ."""
-    differences = [each.name for each in list_differences(case.scenario, reference.scenario)]
-    if makes_clients(case) and (differences == [LIFE] or is_blocked_by_clients(case)):
-        return "client per request"
-    limit = case.limit.resource if case.limit else "unexplained"
-    if case.scenario.endpoint.blocks_the_loop and limit in ("event loop", "worker restarts"):
+    if is_blocked_by_call(case):
         return "blocking call"
+    limit = case.limit.resource if case.limit else "unexplained"
     if limit in ("pool threads", "client connections", "database connections", "interpreter"):
         return limit
-    return "one setting" if len(differences) == 1 else "several settings"
+    return "one setting" if len(list_names(case, reference)) == 1 else "several settings"
 
 
-LIFE = "the life of the client"
+def is_blocked_by_call(case: Case) -> bool:
+    """Whether the scenario has a blocking call, the event loop was blocked for most of the time in
+    every trial, and not because the interpreter computed."""
+    scenario, limit = case.scenario, case.limit
+    blocks = scenario.endpoint.blocks_the_loop or (
+        scenario.rare is not None and scenario.rare.style == "async def that blocks"
+    )
+    if not blocks or (limit is not None and limit.resource == "interpreter"):
+        return False
+    shares = [each.loop_blocked_share or 0.0 for each in case.usable_trials]
+    return min(shares) > MOST_OF_THE_TIME
 
 
 def makes_clients(case: Case) -> bool:
@@ -109,6 +138,6 @@ def is_blocked_opening(cell: CellSummary, case: Case) -> bool:
     return opening * (cell.loop_blocked_share or 0.0) > MOST_OF_THE_TIME
 
 
-def find_worst(slower: Sequence[Slower]) -> Slower:
-    """The one that serves the least of what its reference does."""
-    return max(slower, key=lambda each: each.ratio or float("inf"))
+def sort_by_harm(slower: Sequence[Slower]) -> list[Slower]:
+    """The one that serves the least of what its reference does comes first."""
+    return sorted(slower, key=lambda each: each.case.rate / each.reference.rate)
