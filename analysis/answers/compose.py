@@ -55,3 +55,19 @@ def choose_statements(found: Sequence[tuple[Statement, ...]]) -> tuple[Statement
     others = [(turn, each.rank, each) for turn, each in flat if each.rank < CAVEATS]
     chosen = sorted(others, key=lambda each: each[:2])[: MOST - len(caveats)]
     return (*(each for _, _, each in sorted(chosen, key=lambda each: each[1])), *caveats)
+
+
+def export_answer(answer: Answer) -> dict[str, object]:
+    """ "answer" in summary.json; a rule by its name."""
+    return {
+        "title": answer.title,
+        "question": answer.question,
+        "statements": [
+            {"kind": type(each).__name__, "message": each.message, "rule": each.rule}
+            for each in answer.statements
+        ],
+        "changes": [
+            {"text": each.text, "rule": each.rule.name if each.rule else None}
+            for each in answer.changes
+        ],
+    }

@@ -1,12 +1,13 @@
 """The question that the chosen scenarios put: a title, and a line with what they share."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from analysis.answers.factors import join_words
 from analysis.answers.results import Results
+from analysis.stats import formats
 from scenarios.model import Scenario
 from scenarios.sweep import format_setting_value
-from scenarios.units import format_duration
+from scenarios.units import Second
 
 
 def write_title(results: Results) -> str:
@@ -26,36 +27,41 @@ def write_title(results: Results) -> str:
 
 
 def write_question(results: Results) -> str:
-    """What is compared, what a request waits for, and how many ask; what differs between the
-    scenarios is left out."""
+    """What a request waits for, how many ask, and what is asked of which scenarios; what differs
+    between them is left out of the first two."""
     exercise, scenarios = results.exercise, [each.scenario for each in results.cases]
     if exercise is not None and exercise.question:
         return f"{exercise.asked_words}?" if exercise.edited else exercise.question
     if not scenarios:
         return "Nothing was measured."
-    shared = [describe_work(scenarios), describe_load(scenarios)]
-    return "; ".join(filter(None, (write_subject(results), *shared))) + "."
+    shared = ", ".join(filter(None, (describe_work(scenarios), describe_load(scenarios))))
+    if len(scenarios) == 1 and results.knee is None:
+        (only,) = scenarios
+        return f"{only.question} ({shared})" if shared else only.question
+    asked = ask(results)
+    return (
+        f"{shared[0].upper()}{shared[1:]}: {asked}" if shared else f"{asked[0].upper()}{asked[1:]}"
+    )
 
 
-def write_subject(results: Results) -> str:
+def ask(results: Results) -> str:
     if results.sweeps:
-        return describe_sweep(results)
+        return f"what {describe_sweep(results)}?"
     if results.knee is not None:
-        return f"{len(results.cases)} rates were offered"
-    if len(results.cases) == 1:
-        return results.cases[0].scenario.question.rstrip(".")
+        return f"which rate does {results.searched or 'the service'} sustain?"
     subjects = tuple(dict.fromkeys(each.subject for each in results.contrasts))
-    if len(subjects) == 1 and len(results.families) == 1:
-        return f"{len(results.cases)} scenarios: {subjects[0]}"
-    many = f" on {len(subjects)} endpoints" if len(subjects) > 1 else ""
-    return f"{len(results.cases)} scenarios{many}"
+    of_endpoints = f" on {len(subjects)} endpoints" if len(subjects) > 1 else ""
+    which = f"which of {len(results.cases)} scenarios{of_endpoints}"
+    return f"{which} serves the most, and what limits the others?"
 
 
 def describe_sweep(results: Results) -> str:
     setting = results.sweeps[0].setting
     values = sorted({point.value for each in results.sweeps for point in each.points})
     shown = join_words([format_setting_value(setting, each) for each in values])
-    return f"{join_words([each.scenario for each in results.sweeps])} with {setting} {shown}"
+    names = [each.scenario for each in results.sweeps]
+    verb = "does" if len(names) == 1 else "do"
+    return f"{verb} {join_words(names)} serve with --{setting} {shown}"
 
 
 def describe_work(scenarios: Sequence[Scenario]) -> str:
@@ -64,19 +70,23 @@ def describe_work(scenarios: Sequence[Scenario]) -> str:
     if len(delays) != 1 or (delay_s := delays.pop()) is None:
         return ""
     upstream = all(each.upstream for each in scenarios)
-    return f"{'an upstream' if upstream else 'a wait'} that takes {format_duration(delay_s)}"
+    return f"{'an upstream' if upstream else 'a wait'} that takes {describe_delay(delay_s)}"
+
+
+def describe_delay(delay_s: Second) -> str:
+    return f"{delay_s:g} s" if delay_s >= 1 else f"{1000 * delay_s:g} ms"
 
 
 def describe_load(scenarios: Sequence[Scenario]) -> str:
-    loads = {tuple(list_load_words(each)) for each in scenarios}
-    return ", ".join(loads.pop()) if len(loads) == 1 else ""
+    loads = {describe_users(each) for each in scenarios}
+    return loads.pop() if len(loads) == 1 else ""
 
 
-def list_load_words(scenario: Scenario) -> Iterator[str]:
+def describe_users(scenario: Scenario) -> str:
     load = scenario.load
     if load.arrival_rate is not None:
-        yield f"{load.arrival_rate:g} requests/s arrive, whatever the answers do"
-        return
-    yield f"{load.users} user{'' if load.users == 1 else 's'}"
-    if load.think_s:
-        yield f"who pause for {format_duration(load.think_s)} after each answer"
+        return f"{load.arrival_rate:g} requests/s that arrive whatever the answers do"
+    pause = (
+        f" who pause for {describe_delay(load.think_s)} after each answer" if load.think_s else ""
+    )
+    return f"{formats.count_things(load.users, 'user')}{pause}"

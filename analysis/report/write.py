@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from analysis.answers.compose import Answer, compose_answer
+from analysis.answers.compose import Answer, compose_answer, export_answer
 from analysis.answers.results import collect_results
 from analysis.report.answer_lines import render_answer_markdown
 from analysis.report.comparison_tables import (
@@ -66,6 +66,7 @@ def render_summary_json(summary: RunSummary) -> str:
         "cells": [asdict(cell) for cell in summary.cells],
         "scenarios": [asdict(each, dict_factory=name_reasons) for each in summary.scenarios],
     }
+    content["answer"] = export_answer(compose_run_answer(summary))
     if summary.knee is not None:
         content["capacity"] = asdict(summary.knee)
     if summary.sweeps:

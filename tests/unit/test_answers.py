@@ -14,7 +14,7 @@ from analysis.answers.compose import MOST, choose_statements, compose_answer
 from analysis.answers.doubts import LowerBound, NotCompared, Undecided
 from analysis.answers.full_resources import FullPlaces
 from analysis.answers.guidance import load_rule_references
-from analysis.answers.results import Case, Results, serve_alike, serves_more
+from analysis.answers.results import Case, Results, Served, serve_alike, serves_more
 from analysis.answers.same_throughput import SameThroughput
 from analysis.guide.rules import load_rules
 from analysis.measures.probe_metrics import BlockingSite
@@ -72,7 +72,10 @@ def find(kind: type[Statement], *cases: Case) -> tuple[Statement, ...]:
 def test_the_default_study_is_answered_in_one_screen() -> None:
     answer = compose_answer(plant_results(FORTY, EACH, DEF, AWAITS, BLOCKED))
     assert answer.title == "def or async def?"
-    assert answer.question == "5 scenarios; an upstream that takes 1s; 500 users."
+    assert answer.question == (
+        "An upstream that takes 1 s, 500 users: which of 5 scenarios serves the most, and what "
+        "limits the others?"
+    )
     assert [type(each) for each in answer.statements] == [
         SameThroughput, BlockingCall, ClientPerRequest, FullPlaces,
     ]  # fmt: skip
