@@ -23,10 +23,11 @@ from analysis.report.write import save_pictures
 from analysis.summary.run import ExerciseRecord
 from scenarios.errors import UserError
 from stress.places import IS_CLONE, ROOT, find_specimen_folder
-from study.final_output import choose_exit_code
+from study.final_output import OTHERS, choose_exit_code, print_report_location
 from study.guide import publish_texts, wrap_command
+from study.paths import format_path
 from study.run import RunOptions, RunResult, run_scenarios
-from study.specimen import build_restore_command, name_file, name_path, place_specimen
+from study.specimen import build_restore_command, name_file, place_specimen
 
 ATTEMPTS = 3
 KEPT = ROOT / "docs" / "evidence" / "workshop"
@@ -108,7 +109,7 @@ class WorkshopSession:
             print(wrap_paragraph(f"Look at: {which.look}"))
             print(f"\nNow change {name_file(which.file)}:\n\n{describe_edit(which)}")
             print(f"What will happen? Then: study workshop {which.number} --edited")
-        print(f"\n{'report.html and ' if done.page else ''}workshop.png are in\n{folder}/")
+        print_report_location(done.directory, done.page, ("workshop.png", *OTHERS))
 
 
 def ask_prediction(which: Exercise) -> float:
@@ -208,5 +209,7 @@ def print_exercises() -> int:
     for each in load_exercises():
         print(f"{each.number}  {each.title} ({each.minutes} minutes)")
         print(wrap_paragraph(each.question, "   "))
-    print(f"\nstudy workshop 1 begins; {name_path(PAGE)} has all of it, and a page for the teacher")
+    print(
+        f"\nstudy workshop 1 begins; {format_path(PAGE)} has all of it, and a page for the teacher"
+    )
     return 0

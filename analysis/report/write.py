@@ -144,7 +144,7 @@ def render_contrasts(found: Sequence[Contrast]) -> str:
     text = "".join(f"\n{render_markdown(each)}" for each in tables)
     if overall := compute_overall(found):
         base = escape_markdown(overall[0].contender)
-        text += f"\n**Over all {overall[0].subjects}, beside {base}** "
+        text += f"\n**Over all {overall[0].subjects}, compared with {base}** "
         text += "(geometric means of the ratios)\n\n"
         text += render_markdown(build_overall_table(overall))
     return text
