@@ -106,14 +106,16 @@ class PathWait(Statement):
     @property
     def message(self) -> str:
         least = "at least " if self.are_bounds else ""
+        takes = "take" if len(self.slow) > 1 else "takes"
         found = (
-            f"Under the same load, {join_words(self.slow)} take {least}"
+            f"Under the same load, {join_words(self.slow)} {takes} {least}"
             f"{join_words(self.slow_waits)} (median), {join_words(self.quick)} "
             f"{join_words(self.quick_waits)}"
         )
         if self.threads is None:
             return f"{found}."
-        return f"{found}; the slow ones wait for a thread of {self.threads}."
+        waits = "they wait" if len(self.slow) > 1 else "it waits"
+        return f"{found}; {waits} for a thread of {self.threads}."
 
     @property
     def rule(self) -> str | None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from analysis.answers.factors import join_words
 from analysis.answers.results import Results
 from analysis.stats import formats
+from scenarios.catalogue import CATALOGUE, GROUP_QUESTIONS
 from scenarios.model import Scenario
 from scenarios.sweep import format_setting_value
 from scenarios.units import Second
@@ -20,10 +21,25 @@ def write_title(results: Results) -> str:
         return f"How much can {results.searched or 'it'} serve?"
     if len(results.cases) == 1:
         return f"What does {results.cases[0].name} serve?"
+    if question := find_group_question([each.scenario for each in results.cases]):
+        return f"{question[0].upper()}{question[1:]}"
     styles = {each.scenario.endpoint.style for each in results.cases}
     if {"def", "async def"} <= styles and not results.contrasts:
         return "def or async def?"
     return "Which serves more?"
+
+
+def find_group_question(scenarios: Sequence[Scenario]) -> str:
+    """Of a group of the catalogue that ran as a whole, but for compiled servers that may not be
+    built; empty of others."""
+    groups = {each.group for each in scenarios}
+    if len(groups) != 1:
+        return ""
+    (group,) = groups
+    members = [each for each in CATALOGUE if each.group == group]
+    needed = {each.name for each in members if not each.server.is_compiled}
+    is_whole = bool(needed) and needed <= {each.name for each in scenarios}
+    return GROUP_QUESTIONS[group] if is_whole else ""
 
 
 def write_question(results: Results) -> str:
