@@ -1,6 +1,7 @@
 """Which resource is full where another scenario serves more."""
 
 from collections.abc import Mapping
+from typing import Literal
 
 from analysis.answers.base import Statement
 from analysis.answers.factors import (
@@ -12,10 +13,11 @@ from analysis.answers.factors import (
 )
 from analysis.answers.limit_words import CHANGES, RULES
 from analysis.answers.results import Results, Served
-from analysis.answers.slower import Cause, Slower, select_caused, sort_by_harm
+from analysis.answers.slower import Slower, select_caused, sort_by_harm
 from analysis.stats import formats
 
-WORDS: Mapping[Cause, str] = {
+Places = Literal["pool threads", "client connections", "database connections"]
+WORDS: Mapping[Places, str] = {
     "pool threads": "threads of the pool",
     "client connections": "connections of the client",
     "database connections": "connections to the database",
@@ -27,7 +29,7 @@ class FullPlaces(Statement):
 
     rank = 40
 
-    resource: Cause
+    resource: Places
     served: tuple[Served, ...]
     places: float
     used: float
@@ -43,7 +45,7 @@ class FullPlaces(Statement):
         )
 
     @classmethod
-    def build(cls, cause: Cause, slower: tuple[Slower, ...]) -> Statement:
+    def build(cls, cause: Places, slower: tuple[Slower, ...]) -> Statement:
         worst = sort_by_harm(slower)[0]
         load, limit = worst.case.scenario.load, worst.case.limit
         assert limit is not None  # it is the cause

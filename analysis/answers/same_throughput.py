@@ -38,8 +38,8 @@ class SameThroughput(Statement):
         others = [each for each in cases if each not in peers]
         if len(others) < 2:
             peers, others = [], list(cases)
-        limits = {each.limit and describe_limit(each.limit) for each in cases}
-        why = limits.pop() if len(limits) == 1 else None
+        limits = {describe_limit(each.limit) if each.limit else "" for each in cases}
+        is_same = len(limits) == 1 and not all(each.reaches_ceiling for each in cases)
         return cls(
             names=name_cases(others),
             served=tuple(each.served for each in others),
@@ -47,7 +47,7 @@ class SameThroughput(Statement):
             peers_served=tuple(each.served for each in peers),
             common=describe_common(others),
             ceiling_rps=cases[0].ceiling_rps,
-            limit="" if why is None or all(each.reaches_ceiling for each in cases) else why,
+            limit=limits.pop() if is_same else "",
         )
 
     @property

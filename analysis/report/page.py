@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import chain, groupby
 from operator import attrgetter
 from statistics import median_low
@@ -12,14 +11,13 @@ from pydantic import TypeAdapter
 
 from analysis.answers.compose import Answer
 from analysis.measures.window import MeasuredCell, Window, open_cell
-from analysis.report.answer_picture import draw_answer
+from analysis.report.answer_picture import render_answer
 from analysis.report.comparison_tables import build_contrast_tables, build_overall_table
 from analysis.report.conditions import build_machine_load_table, collect_conditions
 from analysis.report.cpu_chart import draw_cpu_growth
 from analysis.report.drawing import (
     Chart,
     RenderedChart,
-    render_both,
     render_chart,
     render_groups,
 )
@@ -115,7 +113,7 @@ def render_report(run: RunDir, summary: RunSummary, answer: Answer) -> Page:
     groups = dict(render_together(cells, manifest))
     contrast, swept = render_contrast_chart(summary.contrasts), render_sweep_chart(summary.sweeps)
     whole = swept or (contrast if compute_overall(summary.contrasts) else None)
-    compared = None if whole else render_answer(cells)
+    compared = None if whole else render_answer([(each.summary, each.scenario) for each in cells])
     pictures = {"contrast": contrast, "swept": swept, "compared": compared}
     context = {
         "title": run.path.name,
@@ -137,12 +135,6 @@ def render_report(run: RunDir, summary: RunSummary, answer: Answer) -> Page:
     files = (*pictures.values(), *chain.from_iterable(groups.values()), *own)
     template = create_html_environment().get_template("report.html")
     return template.render(context | groups | pictures | describe_results(summary)), files
-
-
-def render_answer(cells: Sequence[ReportCell]) -> RenderedChart | None:
-    """The comparison of all scenarios; None of none."""
-    pairs = [(each.summary, each.scenario) for each in cells]
-    return render_both("answer", partial(draw_answer, pairs)) if pairs else None
 
 
 def describe_results(summary: RunSummary) -> dict[str, object]:
