@@ -34,8 +34,8 @@ from scenarios.model import Scenario
 TITLE = "Throughput and latency"
 MEASURED, LIMIT, PREDICTED = "measured", "limit set by the load", "predicted range"
 MEDIAN, P99, AT_LEAST = "median", "99th percentile", "at least so long"
-RANGE = "M-1,-0.18H1V0.18H-1Z"
-"""A short thick line, as Vega's symbols are drawn: from -1 to 1."""
+RANGE = "M-1,-0.6H-0.7V-0.15H0.7V-0.6H1V0.6H0.7V0.15H-0.7V0.6H-1Z"
+"""A line with its two ends, as Vega's symbols are drawn: from -1 to 1."""
 LOOKS = {
     MEASURED: (BLUE, "square"),
     LIMIT: (PALE_SKY, "square"),
@@ -44,8 +44,9 @@ LOOKS = {
     P99: (RED, "diamond"),
     AT_LEAST: (RED, "triangle-right"),
 }
-ROW_HEIGHT, NAME_HEIGHT = 38, 22
-LIMIT_HEIGHT, MEASURED_HEIGHT, RANGE_HEIGHT = 24, 14, 5
+ROW_HEIGHT, NAME_HEIGHT = 34, 20
+LIMIT_HEIGHT, MEASURED_HEIGHT, RANGE_HEIGHT = 24, 14, 4
+RANGE_END = 18
 GAP, EDGE = 24, 12
 TEXT_ROOM = 10 * CHARACTER
 LEAST_SPAN = 2.0
@@ -87,16 +88,17 @@ def draw_answer(
 
 
 def draw_panels(rows: Sequence[AnswerRow], width: float) -> alt.HConcatChart | alt.VConcatChart:
-    kinds, texts = list_kinds(rows), CHARACTER * max(len(each.rate) for each in rows) + EDGE
+    legend = build_legend(list_kinds(rows), width)
+    texts = CHARACTER * max(len(each.rate) for each in rows) + EDGE
     if width >= WIDE:
         names = CHARACTER * min(LONGEST_NAME, max(len(each.name) for each in rows)) + EDGE
         room, height = (width - names - texts - GAP) / 2, ROW_HEIGHT * len(rows)
-        rates, waits = draw_rates(rows, names=True), draw_latencies(rows, kinds, room)
+        rates, waits = draw_rates(rows, names=True), draw_latencies(rows, legend, room)
         drawn = [each.properties(width=room, height=height) for each in (rates, waits)]
         return alt.hconcat(*drawn, spacing=GAP)
     room, height = width - EDGE, (ROW_HEIGHT + NAME_HEIGHT) * len(rows)
     rates = alt.layer(draw_rates(rows), write_names(rows)).properties(width=width - texts)
-    waits = alt.layer(draw_latencies(rows, kinds, room), write_names(rows)).properties(width=room)
+    waits = alt.layer(draw_latencies(rows, legend, room), write_names(rows)).properties(width=room)
     return alt.vconcat(*(each.properties(height=height) for each in (rates, waits)))
 
 
@@ -169,18 +171,24 @@ def draw_rates(rows: Sequence[AnswerRow], *, names: bool = False) -> alt.LayerCh
         base.mark_bar(color=PALE_SKY, height=LIMIT_HEIGHT).encode(x="limit_rps:Q"),
         base.mark_bar(color=BLUE, height=MEASURED_HEIGHT).encode(x=x),
         base.mark_bar(color=ORANGE, height=RANGE_HEIGHT).encode(x="low:Q", x2="high:Q"),
+        *(
+            base.mark_tick(color=ORANGE, size=RANGE_END, thickness=RANGE_HEIGHT).encode(
+                x=f"{end}:Q"
+            )
+            for end in ("low", "high")
+        ),
         base.mark_text(align="left", dx=6).encode(x="end:Q", text="rate:N"),
     )
 
 
-def draw_latencies(rows: Sequence[AnswerRow], kinds: Sequence[str], room: float) -> alt.LayerChart:
+def draw_latencies(rows: Sequence[AnswerRow], legend: alt.Legend, room: float) -> alt.LayerChart:
     """From the median to the 99th percentile, logarithmic. Their texts stand on the outer sides, so
     that they never meet."""
     y = place_rows(rows)
     points = tabulate_latencies(rows)
     base = alt.Chart(points).encode(x=build_latency_axis(points["ms"], room), y=y)
     line = base.mark_line(color="#888", strokeWidth=2).encode(detail="name:N")
-    legend = build_legend(kinds, room)
+    kinds = list_kinds(rows)
     colours, shapes = ([LOOKS[kind][place] for kind in kinds] for place in (0, 1))
     marks = base.mark_point(filled=True, size=110, opacity=1).encode(
         color=alt.Color("kind:N").scale(domain=list(kinds), range=colours).legend(legend),
@@ -217,7 +225,7 @@ def build_latency_axis(values: pl.Series, room: float) -> alt.X:
     low, high = min(known), max(*known, LEAST_SPAN * min(known))
     more = (high / low) ** (TEXT_ROOM / (room - 2 * TEXT_ROOM))
     low, high = low / more, high * more
-    ticks = [*list_log_ticks(low, high, MOST_TICKS)]
+    ticks = [*list_log_ticks(max(low, min(known) / 2), min(high, 2 * max(known)), MOST_TICKS)]
     scale = alt.Scale(type="log", domain=[low, high], nice=False)
     return alt.X("ms:Q", title="latency, ms (logarithmic)", scale=scale).axis(values=ticks)
 

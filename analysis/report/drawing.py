@@ -21,7 +21,7 @@ where its text is shown no smaller than it is drawn."""
 FONT_SIZE, TITLE_SIZE = 13, 15
 CHARACTER = 6.8
 """Pixels of an average letter of that size."""
-SYMBOL_WIDTH = 36
+SYMBOL_WIDTH = 26
 """Pixels of a legend's symbol, with the space around it."""
 AXIS_WIDTH = 48
 """Pixels of the numbers at the left of a panel: the panels of a picture begin at one place."""
@@ -67,14 +67,25 @@ def style_chart(chart: Chart) -> Chart:
             labelFontSize=FONT_SIZE,
             titleFontSize=FONT_SIZE,
             labelOverlap="greedy",
+            labelSeparation=6,
+            labelFlush=False,
         )
         .configure_axisLeft(minExtent=AXIS_WIDTH)
         .configure_legend(
-            orient="top", title=None, labelLimit=0, labelFontSize=FONT_SIZE, symbolSize=110
+            orient="top",
+            offset=6,
+            title=None,
+            labelLimit=0,
+            labelFontSize=FONT_SIZE,
+            symbolSize=110,
         )
         .configure_text(fontSize=FONT_SIZE)
         .configure_title(
-            anchor="start", frame="bounds", fontSize=TITLE_SIZE, subtitleFontSize=FONT_SIZE
+            anchor="start",
+            frame="bounds",
+            offset=8,
+            fontSize=TITLE_SIZE,
+            subtitleFontSize=FONT_SIZE,
         )
     )
     return styled
@@ -108,8 +119,11 @@ def build_name_colours(
 
 def build_legend(names: Sequence[str], width: float) -> alt.Legend:
     """In as many columns as the width has room for."""
-    longest = CHARACTER * max(map(len, names), default=1) + SYMBOL_WIDTH
-    return alt.Legend(columns=max(1, min(len(names), int(width / longest))))
+    widths = [CHARACTER * len(each) + SYMBOL_WIDTH for each in names]
+    columns = len(names)
+    while columns > 1 and sum(max(widths[place::columns]) for place in range(columns)) > width:
+        columns -= 1
+    return alt.Legend(columns=columns)
 
 
 def build_log_scale(values: Iterable[float], most: int) -> tuple[alt.Scale, list[float]]:
