@@ -1,7 +1,17 @@
 """The answer of a run for a terminal and for summary.md."""
 
+import re
+
 from analysis.answers.compose import Answer, Change
 from analysis.report.table import escape_markdown, wrap_whole
+
+LEAD = re.compile(r"(?=: |; |, where |, since )")
+
+
+def split_lead(message: str) -> tuple[str, str]:
+    """What a sentence says first, and its reason or its consequence; the latter may be empty."""
+    lead, *rest = LEAD.split(message, maxsplit=1)
+    return lead, "".join(rest)
 
 
 def render_answer_lines(answer: Answer) -> list[str]:
