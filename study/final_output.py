@@ -6,6 +6,7 @@ from typing import TextIO
 
 import polars as pl
 
+from analysis.report.answer_lines import render_answer_lines
 from analysis.report.cell_notes import render_notes
 from analysis.report.comparison_tables import build_contrast_tables, build_overall_table
 from analysis.report.notes import describe_outcome
@@ -13,7 +14,7 @@ from analysis.report.run_table import build_run_table
 from analysis.report.search_tables import build_sweep_table, render_capacity
 from analysis.report.table import Table, render_terminal, wrap_note
 from analysis.report.trials_table import build_narrow_trials_table, select_repeated
-from analysis.report.write import write_page
+from analysis.report.write import compose_run_answer, write_page
 from analysis.summary.contrast import Contrast, compute_overall
 from analysis.summary.run import RunSummary
 from analysis.summary.thresholds import ThresholdOutcome
@@ -55,6 +56,7 @@ def print_final_output(summary: RunSummary) -> None:
     if summary.outcomes:
         print()
         print_outcomes(summary.outcomes, sys.stdout)
+    print("", *render_answer_lines(compose_run_answer(summary)), sep="\n")
 
 
 def print_contrasts(found: Sequence[Contrast]) -> None:

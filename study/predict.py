@@ -150,11 +150,12 @@ def print_sizings(target: LoadTarget, sizes: Sequence[tuple[str, Sizing | None]]
 
 
 def draw_curves(curves: Sequence[tuple[str, Curve]], plot: Path) -> None:
-    from analysis.report.predicted_curves import draw_curves  # altair takes a while to import
+    from analysis.report.drawing import style_chart  # altair takes a while to import
+    from analysis.report.predicted_curves import PredictedCell, draw_predictions
 
     try:
         with show_activity(f"drawing {plot}"):
-            chart = draw_curves(curves)
+            chart = style_chart(draw_predictions([PredictedCell(*each) for each in curves]))
             if plot.suffix == ".html":
                 chart.save(str(plot), inline=True)  # no network needed to look at it
             else:

@@ -3,7 +3,7 @@
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from difflib import unified_diff
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from analysis.guide.workshop_page import (
     wrap_paragraph,
 )
 from analysis.report.write import save_pictures
+from analysis.summary.run import ExerciseRecord
 from scenarios.errors import UserError
 from stress.places import IS_CLONE, ROOT, find_specimen_folder
 from study.final_output import OTHERS, choose_exit_code, print_report_location
@@ -69,12 +70,24 @@ class WorkshopSession:
             out=self.out,
             command=self.command,
             closing=False,
-            workshop={"exercise": which.number, "edited": self.edited, "guess": guess},
+            workshop=asdict(self.build_record(guess)),
         )
         done = run_scenarios([scenario], order)
         if done.summary.cells and not done.summary.cells[0].interrupted:
             self.print_outcome(done, guess)
         return choose_exit_code(done.summary, done.directory, done.ended)
+
+    def build_record(self, guess: float | None) -> ExerciseRecord:
+        which = self.exercise
+        return ExerciseRecord(
+            exercise=which.number,
+            edited=self.edited,
+            guess=guess,
+            title=which.title,
+            question=which.question,
+            asked=which.asked,
+            asked_words=which.asked_words,
+        )
 
     def print_outcome(self, done: RunResult, guess: float | None) -> None:
         from analysis.report.summary_charts import render_bars_chart  # altair imports slowly

@@ -3,13 +3,14 @@ a picture of medians and 99th percentiles, and a table."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import floor, log10
+from math import log10
 from typing import Literal
 
 from analysis.findings.remedies import Predicted, RouteChange, RouteLevel, Tried
 from analysis.findings.trials.judge_trial import is_better
 from analysis.report.remedy_words import TIE, compute_gain, format_change, pair_levels
 from analysis.report.table import Column, Row, Table, shorten
+from analysis.report.ticks import list_log_ticks
 from analysis.stats import formats
 
 ROOM = 1.25
@@ -75,14 +76,7 @@ class LogScale:
             yield self.place(before.p99_ms), self.place(after.p99_ms)
 
     def list_ticks(self) -> Iterator[tuple[float, str]]:
-        """At powers of ten, and between them where there are few."""
-        powers = range(floor(log10(self.low_ms)), floor(log10(self.high_ms)) + 1)
-        for factors in ((1, 2, 5), (1, 3), (1,)):
-            places = [factor * 10.0**power for power in powers for factor in factors]
-            inside = [each for each in places if self.low_ms <= each <= self.high_ms]
-            if len(inside) <= MOST_TICKS:
-                break
-        for each in inside[:: 1 + len(inside) // (MOST_TICKS + 1)]:
+        for each in list_log_ticks(self.low_ms, self.high_ms, MOST_TICKS):
             yield self.place(each), f"{each:,g} ms"
 
 

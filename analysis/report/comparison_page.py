@@ -25,7 +25,7 @@ def render_comparison(sides: Sides, comparison: Comparison, unlike: Sequence[str
     curves, compared = load_quantiles(sides), []
     pictures: list[RenderedChart | None] = []
     for each in comparison.scenarios:
-        own = curves.filter(pl.col("scenario") == each.scenario)
+        own = [(run, found) for run, scenario, found in curves if scenario == each.scenario]
         pair = render_ratios_chart(each), render_run_quantiles(each.scenario, own)
         compared.append((each, build_scenario_table(each), *pair))
         pictures += pair
@@ -41,15 +41,16 @@ def render_comparison(sides: Sides, comparison: Comparison, unlike: Sequence[str
     return create_html_environment().get_template("compare.html").render(context), pictures
 
 
-def load_quantiles(sides: Sides) -> pl.DataFrame:
-    """run (A or B), scenario, nines, latency_ms; of the trial whose throughput is the median. Each
-    side has a cell that was completed, or it would not be compared."""
+def load_quantiles(sides: Sides) -> list[tuple[str, str, pl.DataFrame]]:
+    """Run (A or B), scenario, and the curve of those who were answered; of the trial whose
+    throughput is the median. Each side has a cell that was completed, or it would not be
+    compared."""
     found = []
     for letter, side in sides.items():
         for cell, summary in select_median_cells(*side):
             measured = open_cell(cell.load_record(), cell)
             if measured.window.length_s:
                 curves = compute_distribution(measured).quantiles
-                names = {"run": pl.lit(letter), "scenario": pl.lit(summary.scenario)}
-                found.append(curves.filter(pl.col("series") == ANSWERED).with_columns(**names))
-    return pl.concat(found)
+                answered = curves.filter(pl.col("series") == ANSWERED)
+                found.append((letter, summary.scenario, answered))
+    return found

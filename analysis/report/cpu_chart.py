@@ -3,45 +3,59 @@
 from collections.abc import Mapping
 
 import altair as alt
-import polars as pl
 
 from analysis.measures.cpu_attribution import CodeCpu, name_library
 from analysis.measures.cpu_profile import CpuGrowth
-from analysis.report.drawing import BLUE, ORANGE, WIDTH, Chart, build_name_colours, separate_colours
+from analysis.report.drawing import (
+    BLUE,
+    CHARACTER,
+    NARROW,
+    ORANGE,
+    Chart,
+    build_frame,
+    build_name_colours,
+    build_title,
+    title_panel,
+)
 
 MOST_BARS = 8
-BAR_HEIGHT, BARS_WIDTH, NAMES_WIDTH = 26, WIDTH * 0.6, WIDTH * 0.7
+BAR_HEIGHT, EDGE = 30, 14
+LONGEST_NAME = 24
+"""Letters of a function: more leave a phone no room for the bars."""
 PHASES = {"alone": BLUE, "under load": ORANGE}
 
 
-def draw_cpu_growth(found: CpuGrowth) -> Chart:
-    """By library and, below it, by function: what grew most stands first."""
+def draw_cpu_growth(name: str, found: CpuGrowth) -> Chart:
+    """By library and, below it, by function: what grew most stands first. `name`: of the cell."""
     libraries = {each.name: each for each in found.by_library[:MOST_BARS]}
     functions = dict[str, CodeCpu]()
     for each in found.by_function[:MOST_BARS]:
-        name = name_function(each.name)
-        functions[each.name if name in functions else name] = each
-    return separate_colours(
-        (draw_bars(libraries, "by library"), draw_bars(functions, "by function")), spacing=14
-    )
+        function = name_function(each.name)
+        functions[each.name if function in functions else function] = each
+    longest = min(LONGEST_NAME, max(map(len, (*libraries, *functions))))
+    room = NARROW - CHARACTER * longest - EDGE
+    parts = {"By library": libraries, "By function": functions}
+    bars = [draw_bars(codes, title).properties(width=room) for title, codes in parts.items()]
+    title = build_title(NARROW, name, "CPU per request, ms")
+    return alt.vconcat(*bars, spacing=14, title=title)
 
 
 def draw_bars(codes: Mapping[str, CodeCpu], title: str) -> alt.Chart:
     rows = [
-        {"code": name, "phase": phase, "cpu_ms": value}
+        (name, phase, value)
         for name, each in codes.items()
         for phase, value in zip(PHASES, (each.alone_ms, each.load_ms), strict=True)
     ]
     colours = build_name_colours("phase", list(PHASES), list(PHASES.values()))
     return (
-        alt.Chart(pl.DataFrame(rows), mark="bar")
+        alt.Chart(build_frame(rows, "code phase", "cpu_ms"), mark="bar", title=title_panel(title))
         .encode(
-            x=alt.X("cpu_ms:Q", title=f"CPU per request {title}, ms").axis(tickCount=4),
-            y=alt.Y("code:N", title=None, sort=None).axis(labelLimit=NAMES_WIDTH),
+            x=alt.X("cpu_ms:Q", title=None).axis(tickCount=3),
+            y=alt.Y("code:N", title=None, sort=None).axis(labelLimit=CHARACTER * LONGEST_NAME),
             yOffset=alt.YOffset("phase:N", sort=None),
-            color=colours.legend(orient="top", title=None, offset=0),
+            color=colours,
         )
-        .properties(width=BARS_WIDTH, height=BAR_HEIGHT * len(codes))
+        .properties(height=BAR_HEIGHT * len(codes))
     )
 
 

@@ -2,20 +2,38 @@
 network."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import cycle, islice
+from functools import partial
+from itertools import cycle, islice, pairwise
+from textwrap import wrap
+from typing import TypeVar
 
 import altair as alt
 import polars as pl
 import vl_convert
 
-WIDTH, PANEL_HEIGHT, ROW_HEIGHT = 330, 62, 9
+from analysis.report.ticks import list_log_ticks
+
+WIDE, NARROW = 820, 345
+"""Pixels of a whole picture: of one that has the page's width, and of one for a phone or a column,
+where its text is shown no smaller than it is drawn."""
+FONT_SIZE, TITLE_SIZE = 13, 15
+CHARACTER = 6.8
+"""Pixels of an average letter of that size."""
+SYMBOL_WIDTH = 26
+"""Pixels of a legend's symbol, with the space around it."""
+AXIS_WIDTH = 48
+"""Pixels of the numbers at the left of a panel: the panels of a picture begin at one place."""
 COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#000000"]
 """Told apart by colour-blind people too (Okabe and Ito, 2008). Grey would be lost in light and
 dark."""
 BLUE, ORANGE, GREEN, PINK, RED, SKY, BLACK = COLOURS
+MOST_TOGETHER = 6
+"""Lines on one axis: as many as there are colours, without black, which is none in the dark."""
+PALE_SKY = "rgba(86,180,233,0.35)"
 ROOM = 1.2
+Cell = TypeVar("Cell")
 Chart = alt.Chart | alt.LayerChart | alt.VConcatChart | alt.FacetChart
 
 PNG_SCALE = 2
@@ -27,10 +45,12 @@ _IDENTITY = re.compile(r'(?<=id="|rl\(#)(clip|gradient_|marker)(\d+)')
 
 @dataclass(frozen=True, slots=True)
 class RenderedChart:
-    """A picture as SVG, fit to stand in a page beside others."""
+    """A picture as SVG, fit to stand in a page among others. narrow: the same for a phone, of one
+    that has the page's width elsewhere."""
 
     name: str
     svg: str
+    narrow: str | None = None
 
     def render_png(self) -> bytes:
         return vl_convert.svg_to_png(self.svg, scale=PNG_SCALE)
@@ -41,16 +61,52 @@ def style_chart(chart: Chart) -> Chart:
     styled: Chart = (
         chart.configure(background="white", font="sans-serif", aria=False)  # the page tells it
         .configure_view(strokeOpacity=0.25)
-        .configure_axis(gridOpacity=0.5, titleFontWeight="normal")
-        .configure_legend(orient="top", title=None, labelLimit=0)
+        .configure_axis(
+            gridOpacity=0.5,
+            titleFontWeight="normal",
+            labelFontSize=FONT_SIZE,
+            titleFontSize=FONT_SIZE,
+            labelOverlap="greedy",
+            labelSeparation=6,
+            labelFlush=False,
+        )
+        .configure_axisLeft(minExtent=AXIS_WIDTH)
+        .configure_legend(
+            orient="top",
+            offset=6,
+            title=None,
+            labelLimit=0,
+            labelFontSize=FONT_SIZE,
+            symbolSize=110,
+        )
+        .configure_text(fontSize=FONT_SIZE)
+        .configure_title(
+            anchor="start",
+            frame="bounds",
+            offset=8,
+            fontSize=TITLE_SIZE,
+            subtitleFontSize=FONT_SIZE,
+        )
     )
     return styled
 
 
-def separate_colours(parts: Iterable[Chart], spacing: int) -> Chart:
-    """One below the other, each with colours of its own."""
-    found: Chart = alt.vconcat(*parts, spacing=spacing).resolve_scale(color="independent")
-    return found
+def build_title(width: float, text: str, *notes: str) -> alt.Title:
+    """At most so wide: a title of a few lines, and sentences below it in smaller letters."""
+    letters = int(width / CHARACTER)
+    lines = [line for each in notes for line in wrap(each, letters)]
+    return alt.Title(wrap(text, int(letters * FONT_SIZE / TITLE_SIZE)), subtitle=lines)
+
+
+def title_panel(text: str) -> alt.Title:
+    """What its values are: above it, since a phone has no room at its side."""
+    return alt.Title(text, fontSize=FONT_SIZE, fontWeight="normal", offset=4)
+
+
+def build_frame(rows: Sequence[tuple[object, ...]], names: str, *figures: str) -> pl.DataFrame:
+    """`names`: the columns that are text, separated by spaces."""
+    schema = dict.fromkeys(names.split(), pl.String()) | dict.fromkeys(figures, pl.Float64())
+    return pl.DataFrame(rows, schema, orient="row")
 
 
 def build_name_colours(
@@ -61,11 +117,22 @@ def build_name_colours(
     return alt.Color(f"{field}:N").scale(domain=list(names), range=colours)
 
 
-def build_log_scale(values: Iterable[float]) -> alt.Scale:
-    """Around these values, with a little room."""
-    known = list(values)
-    domain = [min(known) / ROOM, max(known) * ROOM] if known else [1.0, 10.0]
-    return alt.Scale(type="log", domain=domain, nice=False)
+def build_legend(names: Sequence[str], width: float) -> alt.Legend:
+    """In as many columns as the width has room for."""
+    widths = [CHARACTER * len(each) + SYMBOL_WIDTH for each in names]
+    columns = len(names)
+    while columns > 1 and sum(max(widths[place::columns]) for place in range(columns)) > width:
+        columns -= 1
+    return alt.Legend(columns=columns)
+
+
+def build_log_scale(values: Iterable[float], most: int) -> tuple[alt.Scale, list[float]]:
+    """Around those of these values that are positive, with a little room; and at most so many
+    ticks."""
+    known = [each for each in values if each > 0] or [1.0, 10.0]
+    low, high = min(known) / ROOM, max(known) * ROOM
+    scale = alt.Scale(type="log", domain=[low, high], nice=False, clamp=True)
+    return scale, [*list_log_ticks(low, high, most)]
 
 
 def draw_uprights(field: str, values: Iterable[float | None]) -> alt.Chart:
@@ -76,10 +143,32 @@ def draw_uprights(field: str, values: Iterable[float | None]) -> alt.Chart:
 
 def render_chart(name: str, chart: Chart) -> RenderedChart:
     """`name`: of its files."""
+    return RenderedChart(name, render_svg(name, chart))
+
+
+def render_both(name: str, draw: Callable[[float], Chart]) -> RenderedChart:
+    """As wide as the page and, for a phone, narrow. `draw`: by the width in pixels."""
+    narrow = render_svg(f"{name}-narrow", draw(NARROW))
+    return RenderedChart(name, render_svg(name, draw(WIDE)), narrow)
+
+
+def render_groups(
+    name: str, cells: Sequence[Cell], draw: Callable[[Sequence[Cell], float], Chart]
+) -> list[RenderedChart]:
+    """Pictures of no more cells each than have colours of their own; none of no cell."""
+    count = -(-len(cells) // MOST_TOGETHER)
+    edges = [round(place * len(cells) / count) for place in range(count + 1)] if count else []
+    return [
+        render_both(f"{name}-{number}" if count > 1 else name, partial(draw, cells[first:end]))
+        for number, (first, end) in enumerate(pairwise(edges), start=1)
+    ]
+
+
+def render_svg(name: str, chart: Chart) -> str:
+    """`name`: what its ids begin with."""
     with alt.data_transformers.enable("default", max_rows=None):
         svg = vl_convert.vegalite_to_svg(style_chart(chart).to_json())
-    small = _PLACES.sub(lambda place: _DECIMALS.sub(r"\1", place[0]), prefix_svg_ids(svg, name))
-    return RenderedChart(name, small)
+    return _PLACES.sub(lambda place: _DECIMALS.sub(r"\1", place[0]), prefix_svg_ids(svg, name))
 
 
 def prefix_svg_ids(svg: str, name: str) -> str:

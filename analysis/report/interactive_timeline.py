@@ -1,7 +1,9 @@
 """The timeline of a cell as a picture, and as a browser moves through it: a chart without rows, and
 the rows."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import cast
 
 import altair as alt
@@ -11,12 +13,13 @@ from analysis.measures.window import Window
 from analysis.report.drawing import (
     BLUE,
     GREEN,
+    NARROW,
     ORANGE,
     PINK,
     RED,
-    ROW_HEIGHT,
     SKY,
-    WIDTH,
+    WIDE,
+    build_title,
     style_chart,
 )
 from analysis.report.timeline import KINDS, WAITING, Timeline
@@ -27,7 +30,10 @@ BARS = "bars"
 LENGTHS_S = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 20.0)
 
 KIND_COLOURS = dict(zip(KINDS, (ORANGE, BLUE, SKY, RED, PINK, GREEN), strict=True))
-ROW_AXIS = alt.Axis(labelOverlap=True, labelFontSize=8, ticks=False, domain=False)
+ROW_HEIGHT, TALL_ROW_HEIGHT, FEW_ROWS = 9, 16, 8
+LABEL_WIDTH = 84
+GROUPS = {"loop": "event loop", "thread": "threads", "await": "awaiting"}
+"""What stands at the first row of each, by the word that its rows' names begin with."""
 SHOWN = [cast("float", alt.ExprRef(each)) for each in ("begin_s", "begin_s + length_s")]
 TOOLTIP = [
     alt.Tooltip("kind:N", title="it"),
@@ -37,11 +43,11 @@ TOOLTIP = [
 ]
 
 
-def build_slices(found: Timeline, identity: str, shown: Window) -> dict[str, object]:
+def build_slices(found: Timeline, name: str, identity: str, shown: Window) -> dict[str, object]:
     """spec: a Vega-Lite chart with the parameters begin_s and length_s, which now show `shown`.
     rows: see `encode_rows`."""
     length_s = round(shown.length_s, 3)
-    chart = style_chart(draw_timeline(found, shown, alt.NamedData(name=BARS)))
+    chart = style_chart(draw_timeline(found, name, shown, alt.NamedData(name=BARS)))
     lengths = {each for each in LENGTHS_S if each <= found.span.length_s} | {length_s}
     return {
         "identity": identity,
@@ -56,21 +62,40 @@ def build_slices(found: Timeline, identity: str, shown: Window) -> dict[str, obj
 
 
 def draw_timeline(
-    found: Timeline, shown: Window, bars: alt.NamedData | pl.DataFrame
+    found: Timeline, name: str, shown: Window, bars: alt.NamedData | pl.DataFrame
 ) -> alt.LayerChart:
-    """A slice, which a page may move over `bars`."""
+    """A slice, which a page may move over `bars`. `name`: of the cell."""
     kinds = [kind for kind in KINDS if kind in set(found.bars["kind"])]
-    rows = alt.Y("row:N", title=None).scale(domain=list(found.rows)).axis(ROW_AXIS)
+    groups = [list(rows) for _, rows in groupby(found.rows, key=get_word)]
+    places = [row for number, rows in enumerate(groups) for row in (*rows, f"gap {number}")][:-1]
+    labels = {rows[0]: GROUPS[get_word(rows[0])] for rows in groups}
+    rows = alt.Y("row:N", title=None).scale(domain=places).axis(build_row_axis(labels))
     chart = draw_bar_layers(bars, rows, kinds, "seconds since the cell began", shown)
-    return chart.properties(width=WIDTH, height=ROW_HEIGHT * len(found.rows) + 4)
+    height = TALL_ROW_HEIGHT if len(found.rows) <= FEW_ROWS else ROW_HEIGHT
+    title = build_title(NARROW, name, "Threads, event loop and requests")
+    return chart.properties(
+        width=NARROW - LABEL_WIDTH, height=height * len(places) + 4, title=title
+    )
+
+
+def get_word(row: str) -> str:
+    return row.split()[0]
+
+
+def build_row_axis(labels: Mapping[str, str]) -> alt.Axis:
+    """With a label at some of its rows: for one at each they are too low."""
+    chosen = f"{json.dumps(labels)}[datum.value] || ''"
+    return alt.Axis(labelExpr=chosen, labelOverlap=False, ticks=False, domain=False, grid=False)
 
 
 def build_live_spec(shown_s: Second) -> dict[str, object]:
-    """A chart of the last seconds, for rows that come and go; they bring their `place`."""
-    rows = alt.Y("row:N", title=None).sort(field="place", op="min").axis(ROW_AXIS)
+    """A chart of the last seconds, for rows that come and go; they bring their `place`. Labels
+    stand at the second row, so that none meets that of the event loop above it."""
+    labels = {"loop": GROUPS["loop"], "thread   2": GROUPS["thread"], "await   2": GROUPS["await"]}
+    rows = alt.Y("row:N", title=None).sort(field="place", op="min").axis(build_row_axis(labels))
     bars, shown = alt.NamedData(name=BARS), Window(-shown_s, 0.0)
     chart = draw_bar_layers(bars, rows, KINDS, "seconds ago", shown)
-    sized = style_chart(chart.properties(width=2 * WIDTH, height=alt.Step(ROW_HEIGHT)))
+    sized = style_chart(chart.properties(width=WIDE - LABEL_WIDTH, height=alt.Step(ROW_HEIGHT)))
     return cast("dict[str, object]", sized.to_dict())
 
 
@@ -96,7 +121,7 @@ def draw_bar_layers(
             y=rows,
             color=alt.Color("kind:N", title=None)
             .scale(domain=list(kinds), range=[KIND_COLOURS[kind] for kind in kinds])
-            .legend(symbolOpacity=1, symbolStrokeWidth=0, columns=3),
+            .legend(symbolOpacity=1, symbolStrokeWidth=0, columns=2),
             tooltip=TOOLTIP,
         )
     )

@@ -2,29 +2,37 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain, groupby
 from operator import attrgetter
 from statistics import median_low
 
 import polars as pl
 from pydantic import TypeAdapter
 
+from analysis.answers.compose import Answer
 from analysis.measures.window import MeasuredCell, Window, open_cell
-from analysis.report import charts
+from analysis.report.answer_picture import render_answer
 from analysis.report.comparison_tables import build_contrast_tables, build_overall_table
 from analysis.report.conditions import build_machine_load_table, collect_conditions
 from analysis.report.cpu_chart import draw_cpu_growth
-from analysis.report.drawing import Chart, RenderedChart, render_chart
+from analysis.report.drawing import (
+    Chart,
+    RenderedChart,
+    render_chart,
+    render_groups,
+)
 from analysis.report.interactive_timeline import build_slices, draw_timeline
+from analysis.report.latency_picture import draw_quantiles, draw_spreads
 from analysis.report.latency_shape import LatencyDistribution, compute_distribution
 from analysis.report.notes import describe_outcome, write_headline, write_notes
 from analysis.report.over_time import compute_time_series
-from analysis.report.predicted_curves import draw_prediction
+from analysis.report.predicted_curves import PredictedCell, draw_predictions
 from analysis.report.run_table import build_page_table, format_cell_name
 from analysis.report.search_tables import build_shares_table, build_sweep_table, describe_capacity
 from analysis.report.summary_charts import render_contrast_chart, render_sweep_chart
 from analysis.report.table import Table
 from analysis.report.templating import Page, create_html_environment, encode_script_json, load_vega
+from analysis.report.time_picture import CellCourse, draw_over_time, draw_threads, find_maxima
 from analysis.report.timeline import Timeline, build_timeline
 from analysis.report.trials_table import build_narrow_trials_table, select_repeated
 from analysis.summary.comparison import ensure_mapping
@@ -37,7 +45,7 @@ from records.prediction import Calibration
 from records.rundir import CellDir, RunDir
 from scenarios.model import Scenario
 
-PARTS = ("lanes", "time", "latency", "prediction", "cpu")
+PARTS = ("lanes", "threads", "cpu")
 SLICE_TURNS = 4
 SHORTEST_SLICE_S, LONGEST_SLICE_S = 0.2, 8.0
 FEWEST_USERS, USERS_BEYOND = 1, 4
@@ -71,6 +79,13 @@ class ReportCell:
         return write_headline(self.summary, self.scenario)
 
     @property
+    def course(self) -> CellCourse:
+        measured = self.measured
+        deaths = tuple(each.at_s for each in measured.record.deaths)
+        points = self.through_time
+        return CellCourse(self.name, points, measured.window, measured.end_s, deaths)
+
+    @property
     def first_slice(self) -> Window:
         """A few turns of the endpoint, from where the window opens."""
         span = self.lanes.span
@@ -89,19 +104,21 @@ class Section:
     slices: Mapping[str, object] | None
 
 
-def render_report(run: RunDir, summary: RunSummary) -> Page:
+def render_report(run: RunDir, summary: RunSummary, answer: Answer) -> Page:
     """The same text for the same records. Raises UserError where one is missing or damaged."""
     manifest = run.load_manifest()
     cells = [load_report_cell(*each) for each in select_median_cells(run, summary)]
-    highest = find_panel_maxima(cells) if cells else {}
-    sections = [build_section(each, highest, compute_theory(each, manifest)) for each in cells]
-    pictures = {
-        "together": render_quantiles_chart(cells),
-        "contrast": render_contrast_chart(summary.contrasts),
-        "swept": render_sweep_chart(summary.sweeps),
-    }
+    highest = find_maxima([each.course for each in cells]) if cells else {}
+    sections = [build_section(each, highest) for each in cells]
+    groups = dict(render_together(cells, manifest))
+    contrast, swept = render_contrast_chart(summary.contrasts), render_sweep_chart(summary.sweeps)
+    whole = swept or (contrast if compute_overall(summary.contrasts) else None)
+    compared = None if whole else render_answer([(each.summary, each.scenario) for each in cells])
+    pictures = {"contrast": contrast, "swept": swept, "compared": compared}
     context = {
         "title": run.path.name,
+        "answer": answer,
+        "first": whole or compared,
         "summary": summary,
         "sections": sections,
         "profiles": [
@@ -114,9 +131,10 @@ def render_report(run: RunDir, summary: RunSummary) -> Page:
         "vega": load_vega(),
         "meanwhile": build_machine_load_table({each.name: each.summary for each in cells}),
     }
-    files = (*pictures.values(), *(each for one in sections for each in one.pictures.values()))
+    own = [each for one in sections for each in one.pictures.values()]
+    files = (*pictures.values(), *chain.from_iterable(groups.values()), *own)
     template = create_html_environment().get_template("report.html")
-    return template.render(context | pictures | describe_results(summary)), files
+    return template.render(context | groups | pictures | describe_results(summary)), files
 
 
 def describe_results(summary: RunSummary) -> dict[str, object]:
@@ -169,12 +187,6 @@ def load_report_cell(cell: CellDir, summary: CellSummary) -> ReportCell:
     return ReportCell(measured, summary, build_timeline(measured), series, latency)
 
 
-def find_panel_maxima(cells: Sequence[ReportCell]) -> dict[str, float]:
-    """Of each panel over time: those of all cells are on one scale."""
-    points = pl.concat(each.through_time for each in cells)
-    return dict(points.group_by("panel").agg(pl.col("value").max().fill_null(0.0)).iter_rows())
-
-
 def compute_theory(found: ReportCell, manifest: Mapping[str, object]) -> Curve | None:
     """Over users, by formulas; of a closed loop that was calibrated."""
     known = TypeAdapter(dict[str, Calibration]).validate_python(manifest.get("calibrations") or {})
@@ -192,36 +204,42 @@ def compute_theory(found: ReportCell, manifest: Mapping[str, object]) -> Curve |
     return compute_curve(system, users, scenario.load.think_s)
 
 
-def build_section(found: ReportCell, highest: Mapping[str, float], theory: Curve | None) -> Section:
-    drawn = draw_pictures(found, highest, theory)
+def render_together(
+    cells: Sequence[ReportCell], manifest: Mapping[str, object]
+) -> Iterator[tuple[str, list[RenderedChart]]]:
+    """The pictures in which all cells are on one axis, by the part of the page."""
+    yield "time", render_groups("time", [each.course for each in cells], draw_over_time)
+    curves = [(each.name, each.latency.quantiles) for each in cells]
+    spreads = [(each.name, each.latency.spread) for each in cells]
+    known = [each for each in curves if not each[1].is_empty()]
+    yield "quantiles", render_groups("quantiles", known, draw_quantiles)
+    counted = [each for each in spreads if not each[1].is_empty()]
+    yield "spreads", render_groups("latency", counted, draw_spreads)
+    theories = [(each, compute_theory(each, manifest)) for each in cells]
+    predicted = [PredictedCell(each.name, curve, each.summary) for each, curve in theories if curve]
+    yield "predictions", render_groups("prediction", predicted, draw_predictions)
+
+
+def build_section(found: ReportCell, highest: Mapping[str, float]) -> Section:
+    drawn = draw_pictures(found, highest)
     known = {part: render_chart(f"{found.identity}-{part}", chart) for part, chart in drawn}
     pictures = {part: known.get(part) for part in PARTS}
     lanes = found.lanes
-    slices = None if lanes.is_empty else build_slices(lanes, found.identity, found.first_slice)
+    slices = (
+        None
+        if lanes.is_empty
+        else build_slices(lanes, found.name, found.identity, found.first_slice)
+    )
     return Section(found, pictures, slices)
 
 
-def draw_pictures(
-    found: ReportCell, highest: Mapping[str, float], theory: Curve | None
-) -> Iterator[tuple[str, Chart]]:
+def draw_pictures(found: ReportCell, highest: Mapping[str, float]) -> Iterator[tuple[str, Chart]]:
     """Each with the part of the page that shows it."""
-    lanes, shown, latency = found.lanes, found.first_slice, found.latency
+    lanes, shown, course = found.lanes, found.first_slice, found.course
     if not lanes.is_empty:
         inside = pl.col("end_s") > shown.start_s, pl.col("start_s") < shown.end_s
-        yield "lanes", draw_timeline(lanes, shown, lanes.bars.filter(inside))
-    yield "time", charts.draw_over_time(found.through_time, highest, found.measured)
-    if not (latency.quantiles.is_empty() or latency.spread.is_empty()):
-        yield "latency", charts.draw_latency(latency)
-    if theory is not None:
-        yield "prediction", draw_prediction(theory, found.summary)
+        yield "lanes", draw_timeline(lanes, found.name, shown, lanes.bars.filter(inside))
+    if course.uses_threads:
+        yield "threads", draw_threads(course, highest)
     if (growth := found.summary.cpu_growth) is not None and growth.by_library:
-        yield "cpu", draw_cpu_growth(growth)
-
-
-def render_quantiles_chart(cells: Sequence[ReportCell]) -> RenderedChart | None:
-    """None of fewer than two."""
-    curves = {each.name: each.latency.quantiles for each in cells}
-    found = {name: curve for name, curve in curves.items() if not curve.is_empty()}
-    if len(found) < 2:
-        return None
-    return render_chart("quantiles", charts.draw_all_quantiles(found))
+        yield "cpu", draw_cpu_growth(found.name, growth)

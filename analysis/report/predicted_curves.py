@@ -1,93 +1,93 @@
 """The charts of what is predicted over the number of users."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import altair as alt
 import polars as pl
 
 from analysis.metrics import get_value
 from analysis.report.drawing import (
-    BLUE,
-    COLOURS,
-    ORANGE,
-    PANEL_HEIGHT,
-    RED,
-    WIDTH,
+    AXIS_WIDTH,
+    WIDE,
     Chart,
+    build_frame,
+    build_legend,
     build_log_scale,
-    draw_uprights,
+    build_name_colours,
+    build_title,
+    title_panel,
 )
 from analysis.summary.model import CellSummary
 from analysis.theory.formulas import Curve
 
-CURVE_WIDTH, CURVE_HEIGHT = 560, 240
 FIGURES = {"ok_rps": "good answers / s", "mean_ms": "mean response, ms"}
+PANEL_HEIGHT, GAP = 210, 30
+MOST_TICKS = 5
+KNEE = "Dashed uprights: beyond so many users more only wait longer."
+POINTS = "Circles: predicted for this run. Diamonds: measured."
 
 
-def tabulate_curve(name: str, curve: Curve) -> pl.DataFrame:
-    columns = {"scenario": pl.lit(name), "mean_ms": pl.col("mean_s") * 1000}
-    return pl.DataFrame(curve.points).with_columns(**columns)
+@dataclass(frozen=True, slots=True)
+class PredictedCell:
+    """What formulas say over users, and the run that it was said of, if there was one."""
+
+    name: str
+    curve: Curve
+    summary: CellSummary | None = None
+
+    def tabulate(self) -> pl.DataFrame:
+        columns = {"scenario": pl.lit(self.name), "mean_ms": pl.col("mean_s") * 1000}
+        return pl.DataFrame(self.curve.points).with_columns(**columns)
 
 
-def draw_curves(curves: Sequence[tuple[str, Curve]]) -> alt.VConcatChart:
-    """Throughput and mean response over the users, both logarithmic; a rule at each knee."""
-    points = pl.concat(tabulate_curve(*each) for each in curves)
-    knees = pl.DataFrame(
-        [{"scenario": name, "users": curve.knee_users} for name, curve in curves],
-        schema={"scenario": pl.String, "users": pl.Float64},
-    ).drop_nulls()
-    return alt.vconcat(
-        draw_curve_panel(points, knees, "ok_rps", "throughput, requests a second"),
-        draw_curve_panel(points, knees, "mean_ms", "mean response, ms"),
-    ).properties(title="Predicted, with the knee (dashed): more users only wait longer beyond it")
+def draw_predictions(cells: Sequence[PredictedCell], width: float = WIDE) -> Chart:
+    """Throughput and mean response over the users, both logarithmic; a rule at each knee. A circle
+    is what was predicted of a run, by simulation where no formula holds."""
+    names = [each.name for each in cells]
+    colours = build_name_colours("scenario", names).legend(build_legend(names, width))
+    is_wide = width >= WIDE
+    room = (width - 2 * AXIS_WIDTH - GAP) / 2 - 6 if is_wide else width - AXIS_WIDTH - 6
+    panels = [
+        draw_panel(cells, figure, colours).properties(width=room, height=PANEL_HEIGHT)
+        for figure in FIGURES
+    ]
+    notes = [KNEE] if any(each.curve.knee_users for each in cells) else []
+    notes += [POINTS] if any(each.summary for each in cells) else []
+    title = build_title(width, "Predicted, over the number of users", *notes)
+    if is_wide:
+        return alt.hconcat(*panels, spacing=GAP, title=title)
+    return alt.vconcat(*panels, spacing=GAP, title=title)
 
 
-def draw_curve_panel(points: pl.DataFrame, knees: pl.DataFrame, what: str, title: str) -> Chart:
-    colour = alt.Color("scenario:N", title="scenario").scale(range=COLOURS)
-    users = alt.X("users:Q", title="users").scale(type="log")
-    line = (
+def draw_panel(cells: Sequence[PredictedCell], figure: str, colours: alt.Color) -> alt.LayerChart:
+    lines = pl.concat(each.tabulate() for each in cells)
+    knees = build_frame([(each.name, each.curve.knee_users) for each in cells], "scenario", "users")
+    predicted, measured = (tabulate_points(cells, figure, key) for key in ("predicted.", ""))
+    values = pl.concat([lines[figure], predicted[figure], measured[figure]])
+    users = pl.concat([lines["users"].cast(pl.Float64), measured["users"]])
+    scale, ticks = build_log_scale(values, MOST_TICKS)
+    y = alt.Y(f"{figure}:Q", title=None, scale=scale).axis(values=ticks)
+    scale, ticks = build_log_scale(users, MOST_TICKS)
+    x = alt.X("users:Q", title="users (logarithmic)", scale=scale).axis(values=ticks)
+    tooltip = ["scenario", "users", figure, alt.Tooltip("limited_by", title="limited by")]
+    line = alt.Chart(lines).mark_line(strokeWidth=2).encode(x=x, y=y, color=colours)
+    rules = alt.Chart(knees.drop_nulls()).mark_rule(strokeDash=[4, 4], opacity=0.7)
+    marks = [
         alt.Chart(points)
-        .mark_line(point=True)
-        .encode(
-            x=users,
-            y=alt.Y(f"{what}:Q", title=title).scale(type="log"),
-            color=colour,
-            shape=alt.Shape("scenario:N", title="scenario"),
-            tooltip=["scenario", "users", what, alt.Tooltip("limited_by", title="limited by")],
-        )
-    )
-    knee = alt.Chart(knees).mark_rule(strokeDash=[4, 4]).encode(x="users:Q", color=colour)
-    return alt.layer(line, knee).properties(width=CURVE_WIDTH, height=CURVE_HEIGHT)
+        .mark_point(shape=shape, size=size, strokeWidth=2, opacity=1)
+        .encode(x=x, y=y, color=colours)
+        for points, shape, size in ((predicted, "circle", 150), (measured, "diamond", 70))
+    ]
+    knee = rules.encode(x=x, color=colours)
+    return alt.layer(line.encode(tooltip=tooltip), knee, *marks, title=title_panel(FIGURES[figure]))
 
 
-def draw_prediction(curve: Curve, cell: CellSummary) -> Chart:
-    """What formulas say over users, with the knee dashed. A circle: what was predicted of the run,
-    by simulation where no formula holds; a diamond: what was measured."""
-    rows = tabulate_curve("", curve)
-    knee = draw_uprights("users", [curve.knee_users]).mark_rule(strokeDash=[4, 4], color=ORANGE)
-    parts = []
-    for figure, title in FIGURES.items():
-        values = [get_value(cell, f"predicted.{figure}"), get_value(cell, figure)]
-        scale = build_log_scale([*rows[figure], *filter(None, values)])
-        x = alt.X("users:Q", title="users" if figure == "mean_ms" else None)
-        line = alt.Chart(rows).encode(
-            x=x.scale(type="log", nice=False).axis(tickCount=4),
-            y=alt.Y(f"{figure}:Q", title=title, scale=scale).axis(tickCount=4),
-        )
-        circle, diamond = (draw_point(cell.users, figure, value) for value in values)
-        layers = alt.layer(
-            line.mark_line(color=BLUE),
-            knee,
-            circle.mark_point(color=BLUE, size=110, shape="circle", strokeWidth=1.5, opacity=1),
-            diamond.mark_point(color=RED, filled=True, size=70, shape="diamond", opacity=1),
-        )
-        parts.append(layers.properties(width=WIDTH, height=1.5 * PANEL_HEIGHT))
-    return alt.vconcat(*parts, spacing=8)
-
-
-def draw_point(users: int | None, figure: str, value: float | None) -> alt.Chart:
-    """One point, or none where there is no value that a logarithm knows."""
-    point = pl.DataFrame(
-        {"users": [users], figure: [value]}, {"users": pl.Float64, figure: pl.Float64}
-    )
-    return alt.Chart(point.filter(pl.col(figure) > 0)).encode(x="users:Q", y=f"{figure}:Q")
+def tabulate_points(cells: Sequence[PredictedCell], figure: str, group: str) -> pl.DataFrame:
+    """scenario, users, and the figure: of each run where a logarithm knows it."""
+    found = [
+        (each.name, each.summary.users, get_value(each.summary, f"{group}{figure}"))
+        for each in cells
+        if each.summary is not None
+    ]
+    return build_frame(found, "scenario", "users", figure).filter(pl.col(figure) > 0)

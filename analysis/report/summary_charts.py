@@ -1,29 +1,43 @@
 """The pictures of a run as a whole, of two, and of an exercise."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import altair as alt
 import polars as pl
 
-from analysis.report.charts import QUANTILES_HEIGHT, build_dashes, draw_quantile_lines
 from analysis.report.drawing import (
+    AXIS_WIDTH,
     BLUE,
+    CHARACTER,
+    NARROW,
     ORANGE,
-    PANEL_HEIGHT,
     SKY,
-    WIDTH,
+    WIDE,
     Chart,
     RenderedChart,
+    build_frame,
+    build_legend,
     build_log_scale,
     build_name_colours,
+    build_title,
     draw_uprights,
+    render_both,
     render_chart,
+    title_panel,
 )
+from analysis.report.latency_picture import draw_quantiles
+from analysis.report.ticks import list_log_ticks
 from analysis.summary.comparison import ScenarioComparison
 from analysis.summary.contrast import Contrast
 from analysis.summary.sweep import Sweep
 
-CONTRAST_WIDTH, CONTRAST_ROW_HEIGHT, BAR_HEIGHT = 300, 14, 22
+CONTRAST_ROW_HEIGHT, BAR_HEIGHT, PANEL_HEIGHT = 18, 24, 130
+LONGEST_NAME = 26
+GAP, EDGE = 24, 12
+MOST_TICKS = 5
+LONGEST_NUMBER = 9
+CONTRAST_PANELS = {"ok_rps": "good answers / s", "p95_ms": "95 % took at most, ms"}
 SWEEP_PANELS = {
     "ok_rps": "good answers / s",
     "median_ms": "median, ms",
@@ -34,50 +48,66 @@ NARROWEST, WIDEST = 0.5, 2.0
 """The axis of ratios shows at least so much, or a difference of 1 % would fill it."""
 
 
-def build_frame(rows: Sequence[tuple[object, ...]], names: str, *figures: str) -> pl.DataFrame:
-    """`names`: the columns that are text, separated by spaces."""
-    schema = dict.fromkeys(names.split(), pl.String()) | dict.fromkeys(figures, pl.Float64())
-    return pl.DataFrame(rows, schema, orient="row")
-
-
 def render_contrast_chart(found: Sequence[Contrast]) -> RenderedChart | None:
     """None where nothing stands side by side."""
-    if not found:
-        return None
-    rate = draw_contrast_points(found, "ok_rps", "good answers / s (logarithmic)")
-    tail = draw_contrast_points(found, "p95_ms", "95 % took at most, ms (logarithmic)")
-    return render_chart("contrast", alt.vconcat(rate, tail, spacing=18))
+    return render_both("contrast", partial(draw_contrast, found)) if found else None
 
 
-def draw_contrast_points(found: Sequence[Contrast], figure: str, title: str) -> alt.Chart:
+def draw_contrast(found: Sequence[Contrast], width: float = WIDE) -> Chart:
     """Logarithmic, since what is compared is a ratio: equal ratios are equal lengths. Such an axis
     has no zero, so these are points on lines and no bars that would begin somewhere."""
-    names = list(dict.fromkeys(each.contender for one in found for each in one.results))
+    is_wide = width >= WIDE
+    labels = [each.subject for each in found] if len(found) > 1 else list_contenders(found)
+    names = CHARACTER * min(LONGEST_NAME, max(map(len, labels))) + EDGE
+    room = (width - names - GAP) / 2 - EDGE if is_wide else width - names - EDGE
+    panels = [
+        draw_contrast_points(found, figure, width).properties(width=room)
+        for figure in CONTRAST_PANELS
+    ]
+    title = build_title(width, "Side by side", "Both axes are logarithmic.")
+    if is_wide:
+        return alt.hconcat(*panels, spacing=GAP, title=title)
+    return alt.vconcat(*panels, spacing=GAP, title=title)
+
+
+def list_contenders(found: Sequence[Contrast]) -> list[str]:
+    return list(dict.fromkeys(each.contender for one in found for each in one.results))
+
+
+def draw_contrast_points(found: Sequence[Contrast], figure: str, width: float) -> alt.Chart:
+    names, many = list_contenders(found), len(found) > 1
     rows = [
         (one.subject, each.contender, each.figures[figure])
         for one in found
         for each in one.results
         if each.figures.get(figure)
     ]
-    many = len(found) > 1
-    height = CONTRAST_ROW_HEIGHT * len(found) * (len(names) + 2 * many)
-    rows_axis = alt.Y("subject:N" if many else "contender:N", title=None, sort=None)
-    mark = alt.MarkDef("point", filled=True, size=60, opacity=1)
     points = build_frame(rows, "subject contender", "value")
-    return alt.Chart(points, mark=mark, width=CONTRAST_WIDTH, height=height).encode(
-        x=alt.X("value:Q", title=title).scale(type="log", nice=True),
-        y=rows_axis.axis(grid=True, labelLimit=190),
-        yOffset=alt.YOffset("contender:N", sort=names) if many else alt.Undefined,
-        color=build_name_colours("contender", names).sort(None),
+    labels = [each.subject for each in found] if many else names
+    is_second = figure != "ok_rps" and width >= WIDE
+    axis = None if is_second else alt.Axis(grid=True, labelLimit=CHARACTER * LONGEST_NAME)
+    y = alt.Y("subject:N" if many else "contender:N", title=None, sort=None)
+    scale, ticks = build_log_scale(points["value"], MOST_TICKS)
+    legend = build_legend(names, width) if many else None
+    mark = alt.MarkDef("point", filled=True, size=80, opacity=1)
+    return (
+        alt.Chart(points, mark=mark, title=title_panel(CONTRAST_PANELS[figure]))
+        .encode(
+            x=alt.X("value:Q", title=None, scale=scale).axis(values=ticks),
+            y=y.scale(domain=labels).axis(axis),
+            yOffset=alt.YOffset("contender:N", sort=names) if many else alt.Undefined,
+            color=build_name_colours("contender", names).sort(None).legend(legend),
+        )
+        .properties(height=CONTRAST_ROW_HEIGHT * len(found) * (len(names) + 2 * many))
     )
 
 
 def render_sweep_chart(found: Sequence[Sweep]) -> RenderedChart | None:
     """None without a sweep."""
-    return render_chart("sweep", draw_sweeps(found)) if found else None
+    return render_both("sweep", partial(draw_sweeps, found)) if found else None
 
 
-def draw_sweeps(found: Sequence[Sweep]) -> Chart:
+def draw_sweeps(found: Sequence[Sweep], width: float = WIDE) -> Chart:
     """Throughput, latency and CPU per request over the setting that was varied: a line for each
     scenario, a point for each value; dashed is what was predicted, an upright where more stops
     paying. Where the setting decides how many requests are in flight, these are the axis."""
@@ -89,24 +119,31 @@ def draw_sweeps(found: Sequence[Sweep]) -> Chart:
     ]
     enough = [(each.scenario, each.enough) for each in found if each.enough is not None]
     rows = build_frame(points, "scenario", "value", *SWEPT)
-    stops = build_frame(enough, "scenario", "value")
-    values = rows["value"].unique().sort().to_list()
-    title = "delay, s" if first.setting == "delay" else first.setting
-    x = alt.X("value:Q", title="requests in flight" if first.arrival_rate else title)
-    x = x.scale(type="log" if values[0] > 0 else "symlog", nice=False, padding=12)
-    x = x.axis(values=values, labelOverlap=True)
-    colour = build_name_colours("scenario", [each.scenario for each in found]).title(None)
-    stop = alt.Chart(stops).mark_rule(strokeDash=[2, 3]).encode(x="value:Q", color=colour)
+    names = [each.scenario for each in found]
+    colours = build_name_colours("scenario", names).legend(build_legend(names, width))
+    x = build_setting_axis(first, rows["value"])
+    stop = alt.Chart(build_frame(enough, "scenario", "value")).mark_rule(strokeDash=[2, 3])
     lines = alt.Chart(rows).mark_line(strokeDash=[4, 4], opacity=0.7)
-    predicted = lines.encode(x=x, y=alt.Y("predicted\\.ok_rps:Q"), color=colour)
-    rate, wait, cpu = (
-        draw_sweep_line(rows, x, colour, figure, title) for figure, title in SWEEP_PANELS.items()
-    )
-    panels = [
-        each.properties(width=WIDTH, height=2 * PANEL_HEIGHT)
-        for each in (alt.layer(stop, predicted, rate), alt.layer(wait), alt.layer(cpu))
-    ]
-    return alt.vconcat(*panels, spacing=8)
+    predicted = lines.encode(x=x, y=alt.Y("predicted\\.ok_rps:Q"), color=colours)
+    behind = {"ok_rps": [stop.encode(x="value:Q", color=colours), predicted]}
+    panels = []
+    for figure, title in SWEEP_PANELS.items():
+        if (rows[figure] > 0).any():
+            line = draw_sweep_line(rows, figure).encode(x=x, color=colours)
+            layers = alt.layer(*behind.get(figure, []), line, title=title_panel(title))
+            panels.append(layers.properties(width=width - AXIS_WIDTH - EDGE, height=PANEL_HEIGHT))
+    notes = ["Dashed lines: predicted."] if rows["predicted.ok_rps"].count() else []
+    notes += ["Dotted uprights: beyond them more brings less than 5 %."] if enough else []
+    title = build_title(width, f"What {first.setting} changes", *notes)
+    return alt.vconcat(*panels, spacing=12, title=title)
+
+
+def build_setting_axis(sweep: Sweep, values: pl.Series) -> alt.X:
+    name = "delay, s" if sweep.setting == "delay" else sweep.setting
+    shown = values.unique().sort().to_list()
+    axis = alt.X("value:Q", title="requests in flight" if sweep.arrival_rate else name)
+    axis = axis.scale(type="log" if shown[0] > 0 else "symlog", nice=False, padding=12)
+    return axis.axis(values=shown)
 
 
 def place_value(sweep: Sweep, value: float) -> float:
@@ -114,13 +151,13 @@ def place_value(sweep: Sweep, value: float) -> float:
     return (sweep.count_in_flight(value) or value) if sweep.arrival_rate else value
 
 
-def draw_sweep_line(
-    rows: pl.DataFrame, x: alt.X, colour: alt.Color, figure: str, title: str
-) -> alt.Chart:
+def draw_sweep_line(rows: pl.DataFrame, figure: str) -> alt.Chart:
+    """The throughput with room for its prediction."""
     known = rows.filter(pl.col(figure) > 0)
-    y = alt.Y(f"{figure}:Q", title=title, scale=build_log_scale(known[figure]))
-    line = alt.Chart(known, mark=alt.MarkDef("line", point=True))
-    return line.encode(x=x, y=y, color=colour)
+    predicted = rows["predicted.ok_rps"].drop_nulls() if figure == "ok_rps" else []
+    scale, ticks = build_log_scale([*known[figure], *predicted], MOST_TICKS)
+    y = alt.Y(f"{figure}:Q", title=None, scale=scale).axis(values=ticks)
+    return alt.Chart(known, mark=alt.MarkDef("line", point=True, strokeWidth=2)).encode(y=y)
 
 
 def render_ratios_chart(compared: ScenarioComparison) -> RenderedChart | None:
@@ -134,25 +171,30 @@ def render_ratios_chart(compared: ScenarioComparison) -> RenderedChart | None:
         return None
     known = build_frame(rows, "figure", "ratio", "low", "high")
     values = [each for row in rows for each in row[1:] if each is not None]
-    domain = [min(NARROWEST, *values), max(WIDEST, *values)]
-    ratios = alt.X("ratio:Q", title="B / A").scale(type="log", domain=domain, nice=False)
-    figures = alt.Y("figure:N", title=None).sort(None)
+    low, high = min(NARROWEST, *values), max(WIDEST, *values)
+    ticks = [*list_log_ticks(low, high, MOST_TICKS)]
+    ratios = alt.X("ratio:Q", title="B / A (logarithmic)")
+    ratios = ratios.scale(type="log", domain=[low, high], nice=False).axis(values=ticks)
+    names = [each.figure for each in compared.figures if each.ratio.ratio is not None]
+    figures = alt.Y("figure:N", title=None).sort(None).scale(domain=names)
     bounds = alt.Chart(known.drop_nulls()).mark_rule(strokeWidth=3, color=SKY)
-    intervals = bounds.encode(x=alt.X("low:Q", title="B / A"), x2="high:Q", y=figures)
-    points = alt.Chart(known).mark_point(filled=True, size=60, color=BLUE, opacity=1)
+    intervals = bounds.encode(x=alt.X("low:Q"), x2="high:Q", y=figures)
+    points = alt.Chart(known).mark_point(filled=True, size=80, color=BLUE, opacity=1)
     same = draw_uprights("ratio", [1.0]).mark_rule(strokeDash=[4, 4], color=ORANGE)
-    chart = alt.layer(same, intervals, points.encode(x=ratios, y=figures)).properties(width=WIDTH)
+    room = NARROW - CHARACTER * max(map(len, names)) - 2 * EDGE
+    chart = alt.layer(same, intervals, points.encode(x=ratios, y=figures)).properties(
+        width=room,
+        height=BAR_HEIGHT * len(names),
+        title=build_title(NARROW, f"{compared.scenario}: B / A", "Bars: 95 % intervals."),
+    )
     return render_chart(f"{compared.scenario}-ratios", chart)
 
 
-def render_run_quantiles(scenario: str, curves: pl.DataFrame) -> RenderedChart | None:
-    """`curves`: run (A or B), nines, latency_ms; None where there are none."""
-    if curves.is_empty():
+def render_run_quantiles(scenario: str, curves: Mapping[str, pl.DataFrame]) -> RenderedChart | None:
+    """`curves`: by the run (A or B), of `compute_distribution`; None where there are none."""
+    if not curves:
         return None
-    lines = draw_quantile_lines(curves, build_name_colours("run", "AB"), build_dashes("run", "AB"))
-    return render_chart(
-        f"{scenario}-quantiles", lines.properties(width=WIDTH, height=QUANTILES_HEIGHT)
-    )
+    return render_chart(f"{scenario}-quantiles", draw_quantiles(curves, NARROW))
 
 
 def render_bars_chart(
@@ -160,12 +202,14 @@ def render_bars_chart(
 ) -> RenderedChart:
     """`panels`: by their titles, the bars with their names, which come in one order."""
     drawn = []
+    room = NARROW - CHARACTER * (max(map(len, order)) + LONGEST_NUMBER) - EDGE
     for title, bars in panels.items():
-        base = alt.Chart(build_frame(bars, "name", "value"), title=title).encode(
-            x=alt.X("value:Q", title=None), y=alt.Y("name:N", title=None, sort=list(order))
+        base = alt.Chart(build_frame(bars, "name", "value"), title=title_panel(title)).encode(
+            x=alt.X("value:Q", title=None).axis(tickCount=3),
+            y=alt.Y("name:N", title=None, sort=list(order)),
         )
         bar = base.mark_bar().encode(color=build_name_colours("name", order).legend(None))
         text = alt.Text("value:Q", format=",.4~g")
         layers = alt.layer(bar, base.mark_text(align="left", dx=4).encode(text=text))
-        drawn.append(layers.properties(width=WIDTH, height=BAR_HEIGHT * len(bars)))
-    return render_chart(name, alt.vconcat(*drawn, spacing=12))
+        drawn.append(layers.properties(width=room, height=BAR_HEIGHT * len(bars)))
+    return render_chart(name, alt.vconcat(*drawn, spacing=GAP))

@@ -252,7 +252,7 @@ def test_an_interval_holds_its_estimate(count: int, more: int) -> None:
 def test_functions_of_one_name_have_bars_of_their_own() -> None:
     twin = "Connection.is_idle (site-packages/httpx/other.py)"
     stacks: dict[Stack, int] = {(ENDPOINT, IS_IDLE): 60, (ENDPOINT, twin): 60}
-    chart = draw_cpu_growth(compare(Sampling(1.0, stacks), Sampling(3.0, stacks)))
+    chart = draw_cpu_growth("a cell", compare(Sampling(1.0, stacks), Sampling(3.0, stacks)))
     text = str(chart.to_dict())
     assert "httpx: Connection.is_idle" in text
     assert f"'{IS_IDLE}'" in text or f"'{twin}'" in text

@@ -1,0 +1,105 @@
+"""How long requests took: all quantiles of several cells on one axis, and how many took so long."""
+
+from collections.abc import Sequence
+
+import altair as alt
+import polars as pl
+
+from analysis.report import latency_shape as shape
+from analysis.report.drawing import (
+    AXIS_WIDTH,
+    BLUE,
+    ORANGE,
+    RED,
+    WIDE,
+    Chart,
+    build_legend,
+    build_log_scale,
+    build_name_colours,
+    build_title,
+    title_panel,
+)
+
+QUANTILES_HEIGHT, SPREAD_HEIGHT = 250, 44
+NINES_LABELS = "['0 %', '90 %', '99 %', '99.9 %', '99.99 %'][datum.value]"
+SHORTEST_MS = 0.01
+CURVES = {
+    shape.ANSWERED: ([1, 0], ""),
+    shape.COUNTING: ([5, 3], "Dashed: requests without an answer are counted (Kaplan–Meier)."),
+    shape.FROM_SEND: (
+        [2, 2],
+        "Dotted: from the moment when a request was sent, not when it was due.",
+    ),
+}
+"""How each is drawn, and the sentence about it."""
+FATES = {shape.GOOD: BLUE, shape.FAILED: RED, shape.OPEN: ORANGE}
+MOST_TICKS = 6
+
+
+def draw_quantiles(found: Sequence[tuple[str, pl.DataFrame]], width: float = WIDE) -> Chart:
+    """Each name's curves of `compute_distribution` in a colour of its own."""
+    rows = pl.concat(curves.with_columns(name=pl.lit(name)) for name, curves in found)
+    present = set(rows["series"])
+    notes = [said for series, (_, said) in CURVES.items() if said and series in present]
+    names = [name for name, _ in found]
+    colours = build_name_colours("name", names).legend(build_legend(names, width))
+    chart = draw_quantile_lines(rows, colours).properties(
+        width=width - AXIS_WIDTH - 12, height=QUANTILES_HEIGHT
+    )
+    title = build_title(width, "Latency: how many requests were quicker", *notes)
+    return chart.properties(title=title)
+
+
+def draw_quantile_lines(rows: pl.DataFrame, colours: alt.Color) -> alt.Chart:
+    finest = max(rows["nines"], default=1.0)
+    shares = (
+        alt.X("nines:Q", title="share of requests that were quicker")
+        .scale(domain=[0, finest], nice=False)
+        .axis(values=[0, 1, 2, 3, 4], labelExpr=NINES_LABELS)
+    )
+    scale, ticks = build_log_scale(rows["latency_ms"].clip(SHORTEST_MS), MOST_TICKS)
+    axis = alt.Y("latency_ms:Q", title="latency, ms (logarithmic)", scale=scale).axis(values=ticks)
+    dashes = alt.StrokeDash("series:N", legend=None)
+    dashes = dashes.scale(domain=list(CURVES), range=[dash for dash, _ in CURVES.values()])
+    lines = alt.Chart(rows, mark=alt.MarkDef("line", strokeWidth=2))
+    return lines.encode(x=shares, y=axis, color=colours, strokeDash=dashes)
+
+
+def draw_spreads(found: Sequence[tuple[str, pl.DataFrame]], width: float = WIDE) -> Chart:
+    """A row of bars for each name, all on one axis."""
+    together = pl.concat(spread for _, spread in found)
+    present = set(together["what"])
+    fates = [each for each in FATES if each in present]
+    colours = build_name_colours("what", fates, [FATES[each] for each in fates])
+    colours = colours.legend(build_legend(fates, width) if fates != [shape.GOOD] else None)
+    limits = together.select(pl.min("from_ms"), pl.max("to_ms")).row(0)
+    drawn = []
+    for place, (name, spread) in enumerate(found, start=1):
+        bars = draw_spread(spread, colours, limits, is_last=place == len(found))
+        sized = bars.properties(width=width - AXIS_WIDTH - 12, height=SPREAD_HEIGHT)
+        drawn.append(sized.properties(title=title_panel(name)))
+    title = build_title(width, "Latency: how many requests took how long", *describe(fates))
+    spreads: Chart = alt.vconcat(*drawn, spacing=8, title=title)
+    return spreads
+
+
+def describe(fates: Sequence[str]) -> tuple[str, ...]:
+    if shape.OPEN not in fates:
+        return ()
+    return ("A request without an answer is counted with its age at the end.",)
+
+
+def draw_spread(
+    spread: pl.DataFrame, colours: alt.Color, limits: tuple[float, ...], *, is_last: bool
+) -> alt.Chart:
+    top = pl.col("requests").cum_sum().over("from_ms")
+    piled = spread.with_columns(top=top, bottom=top - pl.col("requests"))
+    scale, ticks = build_log_scale(limits, MOST_TICKS)
+    axis = alt.X("from_ms:Q", title="latency, ms (logarithmic)" if is_last else None, scale=scale)
+    return alt.Chart(piled, mark="rect").encode(
+        x=axis.axis(values=ticks, labels=is_last),
+        x2="to_ms",
+        y=alt.Y("bottom:Q", title=None).axis(tickCount=2),
+        y2="top",
+        color=colours,
+    )

@@ -1,0 +1,20 @@
+"""Where the marks of a logarithmic axis stand."""
+
+from collections.abc import Sequence
+from math import floor, log10
+
+FACTORS = ((1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9), (1, 2, 5), (1, 3), (1,))
+"""Of a power of ten. The first are close enough for an axis that spans a third of its value."""
+
+
+def list_log_ticks(low: float, high: float, most: int) -> Sequence[float]:
+    """At powers of ten, and between them where there are few: from `low` to `high`, both positive,
+    at most `most`."""
+    powers = range(floor(log10(low)), floor(log10(high)) + 1)
+    inside = list[float]()
+    for factors in FACTORS:
+        places = [factor * 10.0**power for power in powers for factor in factors]
+        inside = [each for each in places if low <= each <= high]
+        if len(inside) <= most:
+            break
+    return inside[:: 1 + (len(inside) - 1) // most] if inside else inside
