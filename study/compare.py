@@ -4,7 +4,11 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from analysis.report.comparison_tables import build_comparison_table, export_comparison
+from analysis.report.comparison_tables import (
+    build_comparison_table,
+    export_comparison,
+    write_comparison_answer,
+)
 from analysis.report.table import wrap_note
 from analysis.report.write import load_run_summary, write_comparison
 from analysis.summary.comparison import Comparison, compare_runs, ensure_mapping, list_differences
@@ -50,8 +54,11 @@ def compare_directories(
         print(*wrap_note(f"Warning: {differ}."), sep="\n")
     print(*(format_run_header(*each) for each in runs.items()), "", sep="\n")
     print_table(build_comparison_table(comparison))
+    print()
+    for sentence in write_comparison_answer(comparison):
+        print(*wrap_note(sentence), sep="\n")
     if html is not None:
-        print(f"\n{html}")
+        print(f"\nPage: {format_path(html)}")
     return ALL_WELL
 
 
