@@ -50,16 +50,25 @@ def compare_directories(
     if json_output:
         print_json(runs, unlike, comparison)
         return ALL_WELL
+    print_comparison(runs, unlike, comparison)
+    if html is not None:
+        print(f"\nPage: {format_path(html)}")
+    return ALL_WELL
+
+
+def print_comparison(
+    runs: Mapping[str, RunDir], unlike: Sequence[str], comparison: Comparison
+) -> None:
+    """The answer last."""
     if unlike:
-        print(*wrap_note(f"Warning: {differ}."), sep="\n")
+        differences = shorten_differences(unlike)
+        warning = f"Warning: these runs differ in more than their code: {differences}."
+        print(*wrap_note(warning), sep="\n")
     print(*(format_run_header(*each) for each in runs.items()), "", sep="\n")
     print_table(build_comparison_table(comparison))
     print()
     for sentence in write_comparison_answer(comparison):
         print(*wrap_note(sentence), sep="\n")
-    if html is not None:
-        print(f"\nPage: {format_path(html)}")
-    return ALL_WELL
 
 
 def print_json(runs: Mapping[str, RunDir], unlike: Sequence[str], comparison: Comparison) -> None:

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from analysis.report.table import WIDTH, shorten
+from analysis.report.table import WIDTH, shorten, wrap_whole
 from stress.load.command import WAITING
 from stress.programs import BuildPrinter, BuildProgress, format_build
 from stress.runtime import PhaseProgress
@@ -214,7 +214,7 @@ class TerminalDisplay:
         self._live.update(render_panel(head, self._follower.try_sample()), refresh=True)
 
     def print_step(self, line: str) -> None:
-        self._console.print(line, soft_wrap=True)
+        self._console.print("\n".join(wrap_whole(line)), soft_wrap=True)
         self._live.update(ElapsedLine("  so far"), refresh=True)
 
     def print_line(self, line: str) -> None:

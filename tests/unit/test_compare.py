@@ -349,8 +349,8 @@ def test_unlike_runs_are_refused_with_the_first_three_differences(tmp_path: Path
 def test_anyway_warns_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     other = like_sample(tmp_path, cores=999)
     assert compare_directories(SAMPLE, other, anyway=True, json_output=False) == 0
-    first = capsys.readouterr().out.splitlines()[0]
-    assert first.startswith("warning: ")
+    first = capsys.readouterr().out.partition("\nA  ")[0].replace("\n  ", " ")
+    assert first.startswith("Warning: ")
     assert f"{CORES}999 in B" in first
 
 
