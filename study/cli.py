@@ -3,6 +3,7 @@
 import sys
 import traceback
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Annotated, Literal
 
 from cyclopts import App, CycloptsError, Group, Parameter
@@ -23,7 +24,7 @@ from study.commands import (
     theory,
     workshop,
 )
-from study.messages import announce_loading, print_message
+from study.messages import print_message, show_activity
 from study.options import declare_command
 
 Shell = Annotated[Literal["bash", "zsh", "fish"], Setting("bash, zsh or fish.", name="SHELL")]
@@ -65,11 +66,13 @@ COMMANDS = {
     ),
 }  # fmt: skip
 """As the help has them. What takes a while to import, each imports when it is called."""
-SLOW_TO_LOAD = frozenset(
-    ["run", "sweep", "capacity", "predict", "audit", "probe", "report", "compare", "workshop",
-     "guide", "serve", "doctor"]
-)  # fmt: skip
-"""Commands that import for some seconds."""
+MODULES = {
+    "run": "study.run", "sweep": "study.run", "capacity": "study.capacity",
+    "predict": "study.predict", "audit": "study.audit_service", "report": "study.report",
+    "compare": "study.compare", "workshop": "study.workshop", "guide": "study.guide",
+    "serve": "study.serve", "doctor": "study.doctor",
+}  # fmt: skip
+"""What a command imports for some seconds."""
 OPEN = Box("    \n" * 8)
 """Panels of the help have a title and no lines."""
 
@@ -95,17 +98,27 @@ def build_app() -> App:
     return app
 
 
+def load_command(app: App, given: Sequence[str]) -> None:
+    """On a terminal, where the seconds that it takes are shown. Raises CycloptsError for wrong use,
+    before anything is imported."""
+    module = MODULES.get(given[0])
+    if module and sys.stderr.isatty() and "--help" not in given:
+        app.parse_args(given, exit_on_error=False, print_error=False)
+        with show_activity("loading"):
+            import_module(module)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The exit code; errors that a user can cause are one line on stderr."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         if not given:
             raise UserError("Missing command. `study --help` lists the commands.")
-        if given[0] in SLOW_TO_LOAD and "--help" not in given:
-            announce_loading()
         if given[0] == "probe" and "--help" not in given:  # what it takes is the audit's to read
             given = [*PROBE, *given[1:]]
-        code = build_app()(
+        app = build_app()
+        load_command(app, given)
+        code = app(
             given, exit_on_error=False, print_error=False, verbose=False,
             result_action="return_value",
         )  # fmt: skip

@@ -17,8 +17,8 @@ from records.rundir import RunDir, open_run
 from scenarios.errors import ALL_WELL, UserError
 from study.audit_report import is_audit, print_audit_comparison
 from study.final_output import print_table
+from study.messages import show_activity
 from study.paths import format_path
-from study.progress import show_activity
 
 MOST_NAMED = 3
 REVISION_SHOWN = 10

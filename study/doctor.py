@@ -16,7 +16,7 @@ from stress.extras import check_extra
 from stress.machine import find_free_port
 from stress.servers import load_adapters
 from study.machine_facts import collect_environment, detect_resources, read_go_version
-from study.progress import show_activity
+from study.messages import show_activity
 
 
 @dataclass(frozen=True, slots=True)

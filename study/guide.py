@@ -32,9 +32,9 @@ from analysis.report.table import WIDTH, wrap_note
 from scenarios.errors import ALL_WELL, INTERRUPTED, NOT_AS_EXPECTED, UserError
 from stress.interruption import record_signals
 from stress.places import IS_CLONE, ROOT
-from study.messages import print_message
+from study.messages import print_message, show_activity
 from study.paths import format_path
-from study.progress import choose_display, show_activity
+from study.progress import choose_display
 
 KEPT = ROOT / "docs" / "evidence" / "guidance"
 LOOK_S = 0.2

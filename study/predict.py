@@ -30,8 +30,9 @@ from scenarios.units import Second, format_duration
 from stress.interruption import CellInterruptedError, record_signals
 from study.final_output import print_table
 from study.machine_facts import detect_resources
+from study.messages import show_activity
 from study.predictions import calibrate_scenarios
-from study.progress import choose_display, show_activity
+from study.progress import choose_display
 
 PICTURES = (".png", ".svg", ".html")
 Answer = TypeVar("Answer")

@@ -1,9 +1,5 @@
 """What is shown while a command works: a live panel on a terminal, plain lines elsewhere."""
 
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread
 from time import monotonic
@@ -24,7 +20,6 @@ PLAIN_EVERY_S, SELDOM_S = 8.0, 60.0
 """No display is silent for ten seconds; a log of what lasts for hours is not flooded."""
 LONG_S = 300.0
 REFRESHES_PER_S = 2
-TICKER = Path(__file__).with_name("ticker.py")
 LINE = WIDTH - len(": 1000 s so far")
 ACTIVITIES = {
     "start": "starting upstream and server",
@@ -233,17 +228,3 @@ def choose_display(quiet: bool, *, rows: bool = True) -> ProgressDisplay:
     if console.is_terminal and not console.is_dumb_terminal:
         return TerminalDisplay(console, rows=rows)
     return PlainDisplay(rows=rows)
-
-
-@contextmanager
-def show_activity(activity: str, *, quiet: bool = False) -> Iterator[None]:
-    """While the caller works: its seconds, on stderr. It may keep the interpreter lock."""
-    if quiet:
-        yield
-        return
-    command = (sys.executable, "-S", "-E", str(TICKER), activity)
-    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as ticker:
-        try:
-            yield
-        finally:
-            ticker.stdin and ticker.stdin.close()

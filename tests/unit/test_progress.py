@@ -16,14 +16,14 @@ from rich.console import Console
 from stress.load.protocol import LoadProgress
 from stress.programs import BuildProgress
 from stress.runtime import PhaseProgress
-from study import progress
+from study import messages, progress
+from study.messages import show_activity
 from study.progress import (
     PLAIN_EVERY_S,
     PlainDisplay,
     ProgressDisplay,
     QuietDisplay,
     TerminalDisplay,
-    show_activity,
 )
 
 LONGEST_SILENCE_S = 10.0
@@ -108,7 +108,7 @@ def test_what_is_soon_over_needs_no_line_and_leaves_no_process(
 def test_seconds_are_counted_until_the_input_ends() -> None:
     """As on a terminal, which is a pseudo one here."""
     ours, terminal = os.openpty()
-    command = (sys.executable, str(progress.TICKER), "drawing report.html")
+    command = (sys.executable, str(messages.TICKER), "drawing report.html")
     with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=terminal) as ticker:
         os.close(terminal)
         assert ticker.stdin is not None
