@@ -2,9 +2,10 @@
 with it, and where all others serve less."""
 
 from analysis.answers.base import Statement
+from analysis.answers.case import Case, Served
 from analysis.answers.harm import describe_harm
 from analysis.answers.limit_words import CHANGES, RULES, describe_limit
-from analysis.answers.results import Case, Results, Served
+from analysis.answers.results import Results
 from analysis.answers.slower import is_blocked_by_call, is_blocked_by_clients
 from analysis.stats import formats
 from analysis.summary.limit import Resource

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from analysis.answers.base import Statement
+from analysis.answers.case import Case
 from analysis.answers.factors import join_words
-from analysis.answers.results import Case, Family, Results
+from analysis.answers.results import Family, Results
 from analysis.answers.slower import find_slower
 from analysis.stats import formats
 from analysis.summary.predicates import BYSTANDER_NOTED_MS

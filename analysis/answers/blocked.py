@@ -1,9 +1,10 @@
 """Who leaves the event loop no time for other requests: a blocking call, or making clients."""
 
 from analysis.answers.base import Statement
+from analysis.answers.case import Served
 from analysis.answers.factors import join_words, list_served
 from analysis.answers.harm import describe_harm
-from analysis.answers.results import Results, Served
+from analysis.answers.results import Results
 from analysis.answers.slower import Slower, select_caused, sort_by_harm
 from analysis.stats import formats
 
@@ -72,7 +73,7 @@ class BlockingCall(Statement):
         return f"await what blocks{line}, or hand it to a thread with run_sync"
 
 
-class ClientPerRequest(Statement):
+class ClientForEachRequest(Statement):
     """Making a client for each request is what the server does most."""
 
     rank = 30

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from analysis.answers.base import Statement
+from analysis.answers.case import Served
 from analysis.answers.factors import (
     LIBRARY,
     STYLE,
@@ -12,7 +13,7 @@ from analysis.answers.factors import (
     name_some,
 )
 from analysis.answers.limit_words import CHANGES, RULES
-from analysis.answers.results import Results, Served
+from analysis.answers.results import Results
 from analysis.answers.slower import Slower, select_caused, sort_by_harm
 from analysis.stats import formats
 

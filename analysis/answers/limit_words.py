@@ -21,43 +21,29 @@ RULES: Mapping[Resource, str] = {
 }
 
 
+FULL: Mapping[Resource, str] = {
+    "users": "the users ask for no more",
+    "arrivals": "it keeps up with what arrives",
+    "interpreter": "the interpreter computes all the time",
+    "load generator": "the load generator can't send more",
+    "upstream": "the upstream answers late",
+    "unexplained": "nothing that was measured is full",
+    "pool threads": "all {capacity:g} threads of the pool are taken",
+    "client connections": "all {capacity:g} connections of the client are taken",
+    "database connections": "all {capacity:g} connections to the database are taken",
+    "worker restarts": "the worker is killed again and again",
+}
+"""The capacity of these places is known where they are full."""
+
+
 def describe_limit(limit: MeasuredLimit | None) -> str:
     """What was full, as in "all 40 threads of the pool are taken"."""
     if limit is None:
-        return "nothing that was measured is full"
-    full = formats.short_number(limit.capacity)
-    match limit.resource:
-        case "users":
-            return "the users ask for no more"
-        case "arrivals":
-            return "it keeps up with what arrives"
-        case "interpreter":
-            return "the interpreter computes all the time"
-        case "event loop":
-            return f"the event loop is blocked {describe_share(limit)}{describe_place(limit)}"
-        case "worker restarts":
-            return f"the worker is killed {formats.count_things(int(limit.used or 0), 'time')}"
-        case "pool threads":
-            return f"all {limit.capacity:g} threads of the pool are taken"
-        case "client connections":
-            return f"all {limit.capacity:g} connections of the client are taken"
-        case "database connections":
-            return f"all {limit.capacity:g} connections to the database are taken"
-        case "cores" if limit.whose == "machine":
-            return f"server and load together use all {limit.capacity:g} cores of the machine"
-        case "cores":
-            return f"the server uses all of its {full} cores"
-        case "load generator":
-            return "the load generator can't send more"
-        case "upstream":
-            return "the upstream answers late"
-        case _:
-            return "nothing that was measured is full"
-
-
-def describe_share(limit: MeasuredLimit) -> str:
-    return f"for {formats.percent(limit.share)} of the time"
-
-
-def describe_place(limit: MeasuredLimit) -> str:
-    return f" at {limit.whose}" if limit.whose else ""
+        return FULL["unexplained"]
+    if limit.resource == "event loop":
+        place = f" at {limit.whose}" if limit.whose else ""
+        return f"the event loop is blocked for {formats.percent(limit.share)} of the time{place}"
+    if limit.resource == "cores":
+        who = "server and load together use" if limit.whose == "machine" else "the server uses"
+        return f"{who} all of {formats.count_things(round(limit.capacity or 0.0), 'core')}"
+    return FULL[limit.resource].format(capacity=limit.capacity)

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 from analysis.answers.base import Statement
+from analysis.answers.case import Case, Served
 from analysis.answers.factors import describe_common, join_words, list_rates, name_cases
 from analysis.answers.limit_words import describe_limit
-from analysis.answers.results import Case, Results, Served
+from analysis.answers.results import Results
 from analysis.stats import formats
 
 

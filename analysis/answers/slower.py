@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from analysis.answers.case import Case, serves_more
 from analysis.answers.factors import LIFE, Factor, list_differences
-from analysis.answers.results import Case, Family, Results, serves_more
+from analysis.answers.results import Family, Results
 from analysis.summary.model import CellSummary
 
 Cause = Literal[

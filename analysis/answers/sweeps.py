@@ -4,16 +4,10 @@ from collections.abc import Sequence
 from itertools import combinations
 
 from analysis.answers.base import Statement
+from analysis.answers.case import Case, Served, are_of_service, serve_alike, serves_more
 from analysis.answers.factors import join_words
 from analysis.answers.limit_words import CHANGES, RULES, describe_limit
-from analysis.answers.results import (
-    Case,
-    Results,
-    Served,
-    are_of_service,
-    serve_alike,
-    serves_more,
-)
+from analysis.answers.results import Results
 from analysis.stats import formats
 from analysis.summary.limit import MeasuredLimit
 from analysis.summary.sweep import Sweep

@@ -2,7 +2,7 @@
 
 import re
 
-from analysis.answers.compose import Answer, Change
+from analysis.answers.compose import Change, RunAnswer
 from analysis.report.table import escape_markdown, wrap_whole
 
 LEAD = re.compile(r"(?=: |; |, where |, since )")
@@ -14,7 +14,7 @@ def split_lead(message: str) -> tuple[str, str]:
     return lead, "".join(rest)
 
 
-def render_answer_lines(answer: Answer) -> list[str]:
+def render_answer_lines(answer: RunAnswer) -> list[str]:
     """The question, the statements, and what to change, in the width of a terminal."""
     lines = [answer.title, *wrap_whole(answer.question)]
     said = [line for each in answer.statements for line in wrap_whole(f"- {each.message}")]
@@ -28,7 +28,7 @@ def describe_change(change: Change) -> str:
     return f"- {change.text}{rule}"
 
 
-def render_answer_markdown(answer: Answer) -> str:
+def render_answer_markdown(answer: RunAnswer) -> str:
     text = f"# {escape_markdown(answer.title)}\n\n{escape_markdown(answer.question)}\n\n"
     text += "".join(f"- {escape_markdown(each.message)}\n" for each in answer.statements)
     if answer.changes:

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from analysis.answers.results import Case, Results
+from analysis.answers.case import Case
+from analysis.answers.results import Results
 from analysis.summary.cell import compute_summary
 from analysis.summary.model import BystanderLatency, CellSummary
 from analysis.verdicts.base import VerdictRecord

@@ -11,14 +11,15 @@ from hypothesis import strategies as st
 from analysis.answers.alone import BestScenario, OneScenario
 from analysis.answers.background import BackgroundWait, PathWait
 from analysis.answers.base import Statement, list_statements
-from analysis.answers.blocked import BlockingCall, ClientPerRequest
+from analysis.answers.blocked import BlockingCall, ClientForEachRequest
+from analysis.answers.case import Case, Served, serve_alike, serves_more
 from analysis.answers.compose import MOST, choose_statements, compose_answer
 from analysis.answers.doubts import LowerBound, NotCompared, Undecided
 from analysis.answers.failures import FailingAnswers
 from analysis.answers.full_resources import FullInterpreter, FullPlaces
 from analysis.answers.guidance import load_rule_references
 from analysis.answers.killed import WorkersKilled
-from analysis.answers.results import Case, Results, Served, serve_alike, serves_more
+from analysis.answers.results import Results
 from analysis.answers.same_throughput import SameThroughput
 from analysis.answers.settings import OneSetting, SeveralSettings
 from analysis.answers.slower import find_slower
@@ -83,7 +84,7 @@ def test_the_default_study_is_answered_in_one_screen() -> None:
         "limits the others?"
     )
     assert [type(each) for each in answer.statements] == [
-        SameThroughput, BlockingCall, ClientPerRequest, FullPlaces,
+        SameThroughput, BlockingCall, ClientForEachRequest, FullPlaces,
     ]  # fmt: skip
     same, blocked, client, full = (each.message for each in answer.statements)
     assert same == (
@@ -195,15 +196,15 @@ def test_a_wait_that_nobody_saw_the_end_of_is_at_least_so_long() -> None:
 
 def test_a_client_is_blamed_by_what_blocked_the_loop() -> None:
     elsewhere = plant_case("async-http", 49.0, loop_blocked_share=0.97, blocking_sites=(SITE,))
-    assert find(ClientPerRequest, AWAITS, elsewhere) == ()
+    assert find(ClientForEachRequest, AWAITS, elsewhere) == ()
     now_and_then = plant_case("async-http", 49.0, loop_blocked_share=0.3, blocking_sites=(OPENING,))
-    assert find(ClientPerRequest, AWAITS, now_and_then) == ()
+    assert find(ClientForEachRequest, AWAITS, now_and_then) == ()
 
 
 def test_a_client_is_blamed_where_nothing_else_differs() -> None:
     shared = get_scenario("call-async-httpx2")
     each = get_scenario("call-async-httpx2-each")
-    (found,) = find(ClientPerRequest, plant_case(shared, 980.0), plant_case(each, 55.0))
+    (found,) = find(ClientForEachRequest, plant_case(shared, 980.0), plant_case(each, 55.0))
     assert "leaves 55.0 requests/s" in found.message
 
 
