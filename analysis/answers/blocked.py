@@ -2,6 +2,7 @@
 
 from analysis.answers.base import Statement
 from analysis.answers.case import Served
+from analysis.answers.explanation import ONE_CLIENT
 from analysis.answers.factors import join_words, list_served
 from analysis.answers.harm import describe_harm
 from analysis.answers.results import Results
@@ -121,7 +122,7 @@ class ClientForEachRequest(Statement):
 
     @property
     def change(self) -> str:
-        return "make one client when the app starts, and use it for all requests"
+        return ONE_CLIENT
 
 
 def describe_pair(case: Served, reference: Served) -> str:

@@ -5,6 +5,7 @@ from typing import Literal
 
 from analysis.answers.base import Statement
 from analysis.answers.case import Served
+from analysis.answers.explanation import KNOWN
 from analysis.answers.factors import (
     LIBRARY,
     STYLE,
@@ -12,7 +13,6 @@ from analysis.answers.factors import (
     list_served,
     name_some,
 )
-from analysis.answers.limit_words import CHANGES, RULES
 from analysis.answers.results import Results
 from analysis.answers.slower import Slower, select_caused, sort_by_harm
 from analysis.stats import formats
@@ -71,11 +71,11 @@ class FullPlaces(Statement):
 
     @property
     def rule(self) -> str | None:
-        return RULES.get(self.resource)
+        return KNOWN[self.resource].rule
 
     @property
     def change(self) -> str:
-        return CHANGES[self.resource]
+        return KNOWN[self.resource].change
 
 
 class FullInterpreter(Statement):

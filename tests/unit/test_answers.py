@@ -130,7 +130,11 @@ def test_the_rules_are_those_of_the_guidance() -> None:
         each.name: (each.number, each.claim, each.advice)
         for each in load_rule_references().values()
     }
-    assert found == {each.name: (each.number, each.claim, each.do) for each in load_rules()}
+    expected = {each.name: (each.number, each.claim, each.do) for each in load_rules()}
+    library = found["which-library"][2]
+    assert "(all seven libraries)" in library
+    linked = library.replace("(all seven libraries)", "([all seven libraries](clients.md))")
+    assert {**found, "which-library": (7, found["which-library"][1], linked)} == expected
 
 
 # --- the same
