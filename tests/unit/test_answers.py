@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -24,48 +23,20 @@ from analysis.answers.same_throughput import SameThroughput
 from analysis.answers.settings import OneSetting, SeveralSettings
 from analysis.answers.slower import find_slower
 from analysis.guide.rules import load_rules
-from analysis.measures.probe_metrics import BlockingSite
 from analysis.summary.model import BystanderLatency
-from tests.unit.answer_samples import get_scenario, plant_case, plant_results
-
-SITE = BlockingSite(
-    route="/async/http/sync",
-    file="app/clients.py",
-    line=57,
-    function="fetch",
-    cause="wait",
-    seconds=29.0,
-    longest_ms=1000.0,
-    share=1.0,
-)
-OPENING = replace(
+from tests.unit.answer_samples import (
+    AWAITS,
+    BLOCKED,
+    DEF,
+    EACH,
+    FORTY,
+    FULL_POOL,
+    OPENING,
     SITE,
-    route="/async/http",
-    file="app/systems/clients/httpx_client.py",
-    line=26,
-    function="open_awaiting",
-    cause="compute",
-)
-SLOW_PING = BystanderLatency(median_ms=9000.0, p99_ms=None, failures=9, pings=9, unanswered=0)
-FULL_POOL: dict[str, Any] = {"threads_active_mean": 39.6, "pool_waiting_peak": 460}
-DEF = plant_case("sync-http-shared", 487.0)
-AWAITS = plant_case("async-http-shared", 491.0)
-BLOCKED = plant_case(
-    "async-http-sync-shared",
-    1.0,
-    loop_blocked_share=0.99,
-    blocking_sites=(SITE,),
-    bystander=SLOW_PING,
-    users_unanswered=471,
-    errors=("LITTLE_MISMATCH",),
-)
-FORTY = plant_case("sync-http", 38.0, **FULL_POOL)
-EACH = plant_case(
-    "async-http",
-    49.0,
-    loop_blocked_share=0.97,
-    blocking_sites=(OPENING,),
-    cpu_ms_per_request=20.0,
+    SLOW_PING,
+    get_scenario,
+    plant_case,
+    plant_results,
 )
 
 
