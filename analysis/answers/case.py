@@ -8,7 +8,8 @@ from functools import cached_property
 from statistics import median
 
 from analysis.stats import formats
-from analysis.stats.intervals import compute_ratio_interval
+from analysis.stats.intervals import find_direction, find_pair_rank
+from analysis.summary.comparison import CONFIDENCE
 from analysis.summary.limit import MeasuredLimit, find_measured_limit
 from analysis.summary.load_limit import compute_load_limit_rps
 from analysis.summary.model import CellSummary
@@ -45,9 +46,9 @@ class Served:
         return f"{least}{f'{self.rps:.1g}' if tiny else formats.short_number(self.rps)}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Case:
-    """A scenario and its completed trials, in which something was measured."""
+    """A scenario and its completed trials; the same only as itself."""
 
     scenario: Scenario
     trials: tuple[CellSummary, ...]
@@ -96,7 +97,7 @@ class Case:
         found = (get_rate(each) for each in self.usable_trials)
         return tuple(each for each in found if each is not None)
 
-    @property
+    @cached_property
     def rate(self) -> float:
         """The median of the trials. Raises StatisticsError where nothing is usable."""
         return median(self.rates)
@@ -181,7 +182,30 @@ def serves_more(one: Case, other: Case) -> bool:
     more than what two runs of the same thing differ by where they are not."""
     if not other.is_clean or one.rate <= APART * other.rate:
         return False
-    found = compute_ratio_interval(other.rates, one.rates)
-    if found.low is not None:
-        return found.other_is == "higher"
+    rank, _ = find_pair_rank(len(other.rates), len(one.rates), CONFIDENCE)
+    if rank:
+        return find_direction(other.rates, one.rates, rank) == "higher"
     return one.rate >= CLEAR_RATIO * other.rate and min(one.rates) > max(other.rates)
+
+
+@dataclass(frozen=True)
+class Family:
+    """Cases that the same load asks for the same work, so that their throughput compares."""
+
+    cases: tuple[Case, ...]
+
+    @cached_property
+    def best(self) -> Case:
+        return max(self.cases, key=lambda each: each.rate)
+
+    @property
+    def has_clear_best(self) -> bool:
+        """Whether each of the others serves clearly less."""
+        others = [each for each in self.cases if each is not self.best]
+        return bool(others) and all(serves_more(self.best, each) for each in others)
+
+    @cached_property
+    def fastest(self) -> tuple[Case, ...]:
+        """Those that serve as much as the best one, which is among them."""
+        best = self.best
+        return tuple(each for each in self.cases if each is best or serve_alike(each, best))

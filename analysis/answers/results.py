@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import groupby
 
-from analysis.answers.case import Case, serve_alike, serves_more
+from analysis.answers.case import Case, Family
+from analysis.answers.slower import Cause, Slower, compare_case
 from analysis.summary.capacity import Knee, select_share_cells
 from analysis.summary.contrast import Contrast, compute_overall
 from analysis.summary.model import CellSummary
@@ -13,29 +14,6 @@ from analysis.summary.run import ExerciseRecord, RunSummary
 from analysis.summary.sweep import Sweep
 from analysis.summary.trials import group_completed_trials
 from scenarios.model import Scenario
-
-
-@dataclass(frozen=True)
-class Family:
-    """Cases that the same load asks for the same work, so that their throughput compares."""
-
-    cases: tuple[Case, ...]
-
-    @property
-    def best(self) -> Case:
-        return max(self.cases, key=lambda each: each.rate)
-
-    @property
-    def has_clear_best(self) -> bool:
-        """Whether each of the others serves clearly less."""
-        others = [each for each in self.cases if each is not self.best]
-        return bool(others) and all(serves_more(self.best, each) for each in others)
-
-    @property
-    def fastest(self) -> tuple[Case, ...]:
-        """Those that serve as much as the best one, which is among them."""
-        best = self.best
-        return tuple(each for each in self.cases if each is best or serve_alike(each, best))
 
 
 @dataclass(frozen=True)
@@ -53,6 +31,20 @@ class Results:
     exercise: ExerciseRecord | None = None
     missing: tuple[str, ...] = ()
     """Scenarios of which no trial ran to its end."""
+
+    @cached_property
+    def slower(self) -> tuple[Slower, ...]:
+        """Cases that clearly serve less than another one of their family, in their order."""
+        found = (compare_case(each, family) for family in self.families for each in family.cases)
+        return tuple(each for each in found if each is not None)
+
+    def select_caused(self, cause: Cause) -> list[tuple[Slower, ...]]:
+        """The slower cases with that cause, those of a family together."""
+        slower = [each for each in self.slower if each.cause == cause]
+        groups = (
+            tuple(each for each in slower if each.case in family.cases) for family in self.families
+        )
+        return [each for each in groups if each]
 
     def find_case(self, name: str) -> Case | None:
         return next((each for each in self.cases if each.name == name), None)

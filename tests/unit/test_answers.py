@@ -21,7 +21,6 @@ from analysis.answers.killed import WorkersKilled
 from analysis.answers.results import Results
 from analysis.answers.same_throughput import SameThroughput
 from analysis.answers.settings import OneSetting, SeveralSettings
-from analysis.answers.slower import find_slower
 from analysis.guide.rules import load_rules
 from analysis.summary.model import BystanderLatency
 from tests.unit.answer_samples import (
@@ -383,7 +382,7 @@ def test_whatever_was_measured_no_statement_contradicts_it(cases: tuple[Case, ..
     for family in results.families:
         for each in family.fastest:
             assert each.rate * 1.051 >= family.best.rate
-    for found in find_slower(results):
+    for found in results.slower:
         assert found.case.is_clean
         assert found.case.rate < found.reference.rate
         if found.cause == "blocking call":
