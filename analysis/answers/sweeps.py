@@ -12,6 +12,9 @@ from analysis.stats import formats
 from analysis.summary.sweep import Sweep
 from scenarios.sweep import format_setting_value
 
+LESS = 1 / CLEAR_RATIO
+"""Of the most: below it, two runs of the same thing do not differ by as much."""
+
 
 class SweepComparison(Statement):
     """Two scenarios at the values of a sweep: where they serve the same, and where one serves
@@ -128,14 +131,14 @@ class SweepThroughput(Statement):
         last = self.describe_point(-1)
         if self.enough is None:
             return f"{first}{bracket(self.first_why)} and {last}{bracket(self.last_why)}."
+        brings = "costs throughput" if self.rates[-1] < LESS * max(self.rates) else "brings nothing"
         if self.enough == self.values[0]:
             return (
-                f"{first}{bracket(self.first_why)}; more brings nothing: {last}"
-                f"{bracket(self.last_why)}."
+                f"{first}{bracket(self.first_why)}; more {brings}: {last}{bracket(self.last_why)}."
             )
         enough = self.describe_point(self.values.index(self.enough))
         return (
-            f"{first}{bracket(self.first_why)} and {enough}; from there on more brings nothing: "
+            f"{first}{bracket(self.first_why)} and {enough}; from there on more {brings}: "
             f"{last}{bracket(self.last_why)}."
         )
 

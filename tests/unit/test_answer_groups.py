@@ -85,7 +85,7 @@ def test_a_sweep_says_from_where_on_more_brings_nothing() -> None:
     (found,) = answer.statements
     assert found.message == (
         "sync-http-shared serves 49.6 requests/s with --pool 10 and 733 with --pool 250; from "
-        "there on more brings nothing: 526 with --pool 500."
+        "there on more costs throughput: 526 with --pool 500."
     )
     (change,) = answer.changes
     assert change.text == "give the pool 250 threads for this load, and no more"
