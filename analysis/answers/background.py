@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from analysis.answers.base import Statement
+from analysis.answers.case import Case, Family
 from analysis.answers.factors import join_words
-from analysis.answers.results import Case, Family, Results
-from analysis.answers.slower import find_slower
+from analysis.answers.results import Results
 from analysis.stats import formats
 from analysis.summary.predicates import BYSTANDER_NOTED_MS
 from scenarios.model import Threads
@@ -44,7 +44,7 @@ def find_waits(results: Results) -> list[Waits]:
     about these says it."""
     explained = {
         each.case.name
-        for each in find_slower(results)
+        for each in results.slower
         if each.cause in ("blocking call", "client per request")
     }
     found = (divide_family(each, explained) for each in results.families)

@@ -1,10 +1,12 @@
 """Who leaves the event loop no time for other requests: a blocking call, or making clients."""
 
 from analysis.answers.base import Statement
+from analysis.answers.case import Served
+from analysis.answers.explanation import ONE_CLIENT
 from analysis.answers.factors import join_words, list_served
 from analysis.answers.harm import describe_harm
-from analysis.answers.results import Results, Served
-from analysis.answers.slower import Slower, select_caused, sort_by_harm
+from analysis.answers.results import Results
+from analysis.answers.slower import Slower, sort_by_harm
 from analysis.stats import formats
 
 MOST_LISTED = 2
@@ -32,7 +34,7 @@ class BlockingCall(Statement):
 
     @classmethod
     def find(cls, results: Results) -> tuple[Statement, ...]:
-        return tuple(cls.build(each) for each in select_caused(results, "blocking call"))
+        return tuple(cls.build(each) for each in results.select_caused("blocking call"))
 
     @classmethod
     def build(cls, slower: tuple[Slower, ...]) -> Statement:
@@ -72,7 +74,7 @@ class BlockingCall(Statement):
         return f"await what blocks{line}, or hand it to a thread with run_sync"
 
 
-class ClientPerRequest(Statement):
+class ClientForEachRequest(Statement):
     """Making a client for each request is what the server does most."""
 
     rank = 30
@@ -85,7 +87,7 @@ class ClientPerRequest(Statement):
 
     @classmethod
     def find(cls, results: Results) -> tuple[Statement, ...]:
-        return tuple(cls.build(each) for each in select_caused(results, "client per request"))
+        return tuple(cls.build(each) for each in results.select_caused("client per request"))
 
     @classmethod
     def build(cls, slower: tuple[Slower, ...]) -> Statement:
@@ -120,7 +122,7 @@ class ClientPerRequest(Statement):
 
     @property
     def change(self) -> str:
-        return "make one client when the app starts, and use it for all requests"
+        return ONE_CLIENT
 
 
 def describe_pair(case: Served, reference: Served) -> str:

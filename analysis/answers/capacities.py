@@ -1,10 +1,9 @@
 """How much a service sustains, and what limits it there."""
 
 from analysis.answers.base import Statement
-from analysis.answers.limit_words import CHANGES, RULES, describe_limit
+from analysis.answers.explanation import Explanation, explain
 from analysis.answers.results import Results
 from analysis.stats import formats
-from analysis.summary.limit import MeasuredLimit
 
 
 class SustainedRate(Statement):
@@ -16,7 +15,7 @@ class SustainedRate(Statement):
     sustained_rps: float | None
     overloaded_rps: float | None
     generator_limit: float | None
-    limit: MeasuredLimit | None
+    why: Explanation | None
     """At the lowest rate that was not sustained."""
 
     @classmethod
@@ -31,7 +30,7 @@ class SustainedRate(Statement):
                 sustained_rps=knee.sustained_rps,
                 overloaded_rps=knee.overloaded_rps,
                 generator_limit=knee.generator_limit,
-                limit=over.limit if over else None,
+                why=explain(over) if over and over.limit else None,
             ),
         )
 
@@ -45,15 +44,15 @@ class SustainedRate(Statement):
             found = f"{self.name} sustains at least {sustained} requests/s"
         else:
             found = f"{self.name} sustains {sustained} requests/s and not {over}"
-        return f"{found}: {describe_limit(self.limit)}." if self.limit else f"{found}."
+        return f"{found}: {self.why.clause}." if self.why else f"{found}."
 
     @property
     def rule(self) -> str | None:
-        return RULES.get(self.limit.resource) if self.limit else None
+        return self.why.rule if self.why else None
 
     @property
     def change(self) -> str:
-        return CHANGES.get(self.limit.resource, "") if self.limit else ""
+        return self.why.change if self.why else ""
 
 
 class LatencyBelowCapacity(Statement):

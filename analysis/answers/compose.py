@@ -22,7 +22,7 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class RunAnswer:
     title: str
     question: str
     statements: tuple[Statement, ...]
@@ -35,10 +35,10 @@ class Answer:
         return tuple(sorted(found, key=lambda each: each.number))
 
 
-def compose_answer(results: Results) -> Answer:
+def compose_answer(results: Results) -> RunAnswer:
     found = choose_statements([each.find(results) for each in list_statements()])
     changes = (Change(each.change, get_rule(each)) for each in found if each.change)
-    return Answer(
+    return RunAnswer(
         write_title(results), write_question(results), found, tuple(dict.fromkeys(changes))
     )
 
@@ -57,7 +57,7 @@ def choose_statements(found: Sequence[tuple[Statement, ...]]) -> tuple[Statement
     return (*(each for _, _, each in sorted(chosen, key=lambda each: each[1])), *caveats)
 
 
-def export_answer(answer: Answer) -> dict[str, object]:
+def export_answer(answer: RunAnswer) -> dict[str, object]:
     """ "answer" in summary.json; a rule by its name."""
     return {
         "title": answer.title,

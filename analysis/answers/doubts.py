@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 
 from analysis.answers.base import Statement
+from analysis.answers.case import Case, Family, Served, serve_alike, serves_more
 from analysis.answers.factors import MOST_NAMED, join_words, list_rates, name_some
-from analysis.answers.results import Case, Family, Results, Served, serve_alike, serves_more
+from analysis.answers.results import Results
 from analysis.stats import formats
 
 WORDS: Mapping[str, str] = {

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from analysis.answers.results import Case, Served
+from analysis.answers.case import Case, Served
 from scenarios.model import THREADS_OF, Scenario, Style
 
 STYLE_WORDS: Mapping[Style, str] = {

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from typing import Literal
 
 from analysis.answers.base import Statement
+from analysis.answers.case import Served
+from analysis.answers.explanation import KNOWN
 from analysis.answers.factors import (
     LIBRARY,
     STYLE,
@@ -11,9 +13,8 @@ from analysis.answers.factors import (
     list_served,
     name_some,
 )
-from analysis.answers.limit_words import CHANGES, RULES
-from analysis.answers.results import Results, Served
-from analysis.answers.slower import Slower, select_caused, sort_by_harm
+from analysis.answers.results import Results
+from analysis.answers.slower import Slower, sort_by_harm
 from analysis.stats import formats
 
 Places = Literal["pool threads", "client connections", "database connections"]
@@ -41,7 +42,7 @@ class FullPlaces(Statement):
     @classmethod
     def find(cls, results: Results) -> tuple[Statement, ...]:
         return tuple(
-            cls.build(cause, each) for cause in WORDS for each in select_caused(results, cause)
+            cls.build(cause, each) for cause in WORDS for each in results.select_caused(cause)
         )
 
     @classmethod
@@ -70,11 +71,11 @@ class FullPlaces(Statement):
 
     @property
     def rule(self) -> str | None:
-        return RULES.get(self.resource)
+        return KNOWN[self.resource].rule
 
     @property
     def change(self) -> str:
-        return CHANGES[self.resource]
+        return KNOWN[self.resource].change
 
 
 class FullInterpreter(Statement):
@@ -94,7 +95,7 @@ class FullInterpreter(Statement):
 
     @classmethod
     def find(cls, results: Results) -> tuple[Statement, ...]:
-        found = (cls.build(each) for each in select_caused(results, "interpreter"))
+        found = (cls.build(each) for each in results.select_caused("interpreter"))
         return tuple(each for each in found if each is not None)
 
     @classmethod

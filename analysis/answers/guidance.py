@@ -9,10 +9,13 @@ RULES = files("analysis") / "guide" / "texts" / "rules"
 FILE_NAME = re.compile(r"(\d+)-(.+)\.md")
 BODY = re.compile(r"^# (?P<claim>.+?)\n.*^## Do\n(?P<advice>.+)", re.MULTILINE | re.DOTALL)
 
+LINK = re.compile(r"\[([^]]+)\]\([^)]+\)")
+
 
 @dataclass(frozen=True, slots=True)
 class RuleReference:
-    """`claim` and `advice` are Markdown, in one line each."""
+    """`claim` and `advice` are in one line each, with code between ` and no links: those of the
+    texts are relative to docs/."""
 
     number: int
     name: str
@@ -38,5 +41,6 @@ def load_rule_references() -> dict[str, RuleReference]:
             continue
         if (text := BODY.search(file.read_text("utf-8"))) is not None:
             claim, advice = (" ".join(text[part].split()) for part in ("claim", "advice"))
+            advice = LINK.sub(r"\1", advice)
             found[named[2]] = RuleReference(int(named[1]), named[2], claim, advice)
     return found

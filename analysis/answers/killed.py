@@ -1,8 +1,9 @@
 """Workers that the server's manager killed because their event loop was blocked."""
 
 from analysis.answers.base import Statement
+from analysis.answers.case import Case
 from analysis.answers.factors import join_words
-from analysis.answers.results import Case, Results
+from analysis.answers.results import Results
 from analysis.stats import formats
 
 NOTICED_SHARE = 0.5

@@ -67,6 +67,8 @@ def ask(results: Results) -> str:
         return f"which rate does {results.searched or 'the service'} sustain?"
     subjects = tuple(dict.fromkeys(each.subject for each in results.contrasts))
     of_endpoints = f" on {len(subjects)} endpoints" if len(subjects) > 1 else ""
+    if len(results.cases) == 2:
+        return "which of the two scenarios serves more, and why?"
     which = f"which of {len(results.cases)} scenarios{of_endpoints}"
     return f"{which} serves the most, and what limits the others?"
 

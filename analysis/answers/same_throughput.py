@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 from analysis.answers.base import Statement
+from analysis.answers.case import Case, Served
+from analysis.answers.explanation import explain_limit
 from analysis.answers.factors import describe_common, join_words, list_rates, name_cases
-from analysis.answers.limit_words import describe_limit
-from analysis.answers.results import Case, Results, Served
+from analysis.answers.results import Results
 from analysis.stats import formats
 
 
@@ -38,7 +39,7 @@ class SameThroughput(Statement):
         others = [each for each in cases if each not in peers]
         if len(others) < 2:
             peers, others = [], list(cases)
-        limits = {describe_limit(each.limit) if each.limit else "" for each in cases}
+        limits = {explain_limit(each.limit).clause if each.limit else "" for each in cases}
         is_same = len(limits) == 1 and not all(each.reaches_ceiling for each in cases)
         return cls(
             names=name_cases(others),

@@ -1,9 +1,10 @@
 """What a setting makes of the throughput where no full resource explains the difference."""
 
 from analysis.answers.base import Statement
+from analysis.answers.case import Served
 from analysis.answers.factors import join_words
-from analysis.answers.results import Results, Served
-from analysis.answers.slower import Slower, select_caused
+from analysis.answers.results import Results
+from analysis.answers.slower import Slower
 from analysis.stats import formats
 
 MOST_NAMED = 3
@@ -25,7 +26,7 @@ class OneSetting(Statement):
 
     @classmethod
     def find(cls, results: Results) -> tuple[Statement, ...]:
-        groups = select_caused(results, "one setting")
+        groups = results.select_caused("one setting")
         return tuple(cls.build(each) for group in groups for each in group)
 
     @classmethod
@@ -61,7 +62,7 @@ class SeveralSettings(Statement):
 
     @classmethod
     def find(cls, results: Results) -> tuple[Statement, ...]:
-        groups = select_caused(results, "several settings")
+        groups = results.select_caused("several settings")
         return tuple(cls.build(each) for group in groups for each in group)
 
     @classmethod

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from analysis.answers.case import Case, Family, serves_more
 from analysis.answers.factors import LIFE, Factor, list_differences
-from analysis.answers.results import Case, Family, Results, serves_more
 from analysis.summary.model import CellSummary
 
 Cause = Literal[
@@ -39,21 +39,6 @@ class Slower:
     def ratio(self) -> float | None:
         """How many times as much the reference serves; None where the case serves nothing."""
         return self.reference.rate / self.case.rate if self.case.rate else None
-
-
-def find_slower(results: Results) -> tuple[Slower, ...]:
-    """Of every family, in the order of its cases."""
-    found = (compare_case(each, family) for family in results.families for each in family.cases)
-    return tuple(each for each in found if each is not None)
-
-
-def select_caused(results: Results, cause: Cause) -> list[tuple[Slower, ...]]:
-    """The slower cases with that cause, those of a family together."""
-    slower = [each for each in find_slower(results) if each.cause == cause]
-    groups = (
-        tuple(each for each in slower if each.case in family.cases) for family in results.families
-    )
-    return [each for each in groups if each]
 
 
 def compare_case(case: Case, family: Family) -> Slower | None:

@@ -4,20 +4,16 @@ from collections.abc import Sequence
 from itertools import combinations
 
 from analysis.answers.base import Statement
+from analysis.answers.case import Case, Served, are_of_service, serve_alike, serves_more
+from analysis.answers.explanation import Explanation, explain
 from analysis.answers.factors import join_words
-from analysis.answers.limit_words import CHANGES, RULES, describe_limit
-from analysis.answers.results import (
-    Case,
-    Results,
-    Served,
-    are_of_service,
-    serve_alike,
-    serves_more,
-)
+from analysis.answers.results import Results
 from analysis.stats import formats
-from analysis.summary.limit import MeasuredLimit
 from analysis.summary.sweep import Sweep
 from scenarios.sweep import format_setting_value
+
+LESS = 1 / CLEAR_RATIO
+"""Of the most: below it, two runs of the same thing do not differ by as much."""
 
 
 class SweepComparison(Statement):
@@ -100,8 +96,9 @@ class SweepThroughput(Statement):
     rates: tuple[float, ...]
     enough: float | None
     """None of a delay, where a value is doubted, and where more still pays at the last one."""
-    first_limit: MeasuredLimit | None
-    last_limit: MeasuredLimit | None
+    first_why: Explanation | None
+    """None where no resource was full."""
+    last_why: Explanation | None
 
     @classmethod
     def find(cls, results: Results) -> tuple[Statement, ...]:
@@ -124,8 +121,8 @@ class SweepThroughput(Statement):
             values=tuple(each.value for each, _ in points),
             rates=tuple(rate for _, rate in points),
             enough=sweep.enough if is_whole and not pays else None,
-            first_limit=first.limit if first else None,
-            last_limit=last.limit if last else None,
+            first_why=explain(first) if first and first.limit else None,
+            last_why=explain(last) if last and last.limit else None,
         )
 
     @property
@@ -133,16 +130,16 @@ class SweepThroughput(Statement):
         first = f"{self.name} serves {self.describe_point(0, 'requests/s ')}"
         last = self.describe_point(-1)
         if self.enough is None:
-            return f"{first}{clause(self.first_limit)} and {last}{clause(self.last_limit)}."
+            return f"{first}{bracket(self.first_why)} and {last}{bracket(self.last_why)}."
+        brings = "costs throughput" if self.rates[-1] < LESS * max(self.rates) else "brings nothing"
         if self.enough == self.values[0]:
             return (
-                f"{first}{clause(self.first_limit)}; more brings nothing: {last}"
-                f"{clause(self.last_limit)}."
+                f"{first}{bracket(self.first_why)}; more {brings}: {last}{bracket(self.last_why)}."
             )
         enough = self.describe_point(self.values.index(self.enough))
         return (
-            f"{first}{clause(self.first_limit)} and {enough}; from there on more brings nothing: "
-            f"{last}{clause(self.last_limit)}."
+            f"{first}{bracket(self.first_why)} and {enough}; from there on more {brings}: "
+            f"{last}{bracket(self.last_why)}."
         )
 
     def describe_point(self, place: int, unit: str = "") -> str:
@@ -153,18 +150,17 @@ class SweepThroughput(Statement):
     def rule(self) -> str | None:
         if self.setting == "pool":
             return "raise-the-pool"
-        return RULES.get(self.last_limit.resource) if self.last_limit else None
+        return self.last_why.rule if self.last_why else None
 
     @property
     def change(self) -> str:
         if self.setting == "pool" and self.enough is not None:
             return f"give the pool {self.enough:g} threads for this load, and no more"
-        return CHANGES.get(self.last_limit.resource, "") if self.last_limit else ""
+        return self.last_why.change if self.last_why else ""
 
 
-def clause(limit: MeasuredLimit | None) -> str:
-    """In brackets; empty where no resource was full."""
-    return f" ({describe_limit(limit)})" if limit else ""
+def bracket(why: Explanation | None) -> str:
+    return f" ({why.clause})" if why else ""
 
 
 class SweepCollapse(Statement):

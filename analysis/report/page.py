@@ -9,7 +9,7 @@ from statistics import median_low
 import polars as pl
 from pydantic import TypeAdapter
 
-from analysis.answers.compose import Answer
+from analysis.answers.compose import RunAnswer
 from analysis.measures.window import MeasuredCell, Window, open_cell
 from analysis.report.answer_picture import render_answer
 from analysis.report.comparison_tables import build_contrast_tables, build_overall_table
@@ -104,7 +104,7 @@ class Section:
     slices: Mapping[str, object] | None
 
 
-def render_report(run: RunDir, summary: RunSummary, answer: Answer) -> Page:
+def render_report(run: RunDir, summary: RunSummary, answer: RunAnswer) -> Page:
     """The same text for the same records. Raises UserError where one is missing or damaged."""
     manifest = run.load_manifest()
     cells = [load_report_cell(*each) for each in select_median_cells(run, summary)]

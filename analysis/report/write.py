@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from analysis.answers.compose import Answer, compose_answer, export_answer
+from analysis.answers.compose import RunAnswer, compose_answer, export_answer
 from analysis.answers.results import collect_results
 from analysis.report.answer_lines import render_answer_markdown
 from analysis.report.comparison_tables import (
@@ -113,7 +113,7 @@ def is_flat(value: object) -> bool:
     return not any(isinstance(each, dict) for each in values)
 
 
-def compose_run_answer(summary: RunSummary) -> Answer:
+def compose_run_answer(summary: RunSummary) -> RunAnswer:
     return compose_answer(collect_results(summary))
 
 

@@ -2,8 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
-from analysis.answers.results import Case, Results
+from analysis.answers.case import Case
+from analysis.answers.results import Results
+from analysis.measures.probe_metrics import BlockingSite
 from analysis.summary.cell import compute_summary
 from analysis.summary.model import BystanderLatency, CellSummary
 from analysis.verdicts.base import VerdictRecord
@@ -75,3 +78,44 @@ def plant_case(scenario: Scenario | str, *rates: float, **figures: object) -> Ca
 
 def plant_results(*cases: Case) -> Results:
     return Results(cases=cases)
+
+
+SITE = BlockingSite(
+    route="/async/http/sync",
+    file="app/clients.py",
+    line=57,
+    function="fetch",
+    cause="wait",
+    seconds=29.0,
+    longest_ms=1000.0,
+    share=1.0,
+)
+OPENING = replace(
+    SITE,
+    route="/async/http",
+    file="app/systems/clients/httpx_client.py",
+    line=26,
+    function="open_awaiting",
+    cause="compute",
+)
+SLOW_PING = BystanderLatency(median_ms=9000.0, p99_ms=None, failures=9, pings=9, unanswered=0)
+FULL_POOL: dict[str, Any] = {"threads_active_mean": 39.6, "pool_waiting_peak": 460}
+DEF = plant_case("sync-http-shared", 487.0)
+AWAITS = plant_case("async-http-shared", 491.0)
+BLOCKED = plant_case(
+    "async-http-sync-shared",
+    1.0,
+    loop_blocked_share=0.99,
+    blocking_sites=(SITE,),
+    bystander=SLOW_PING,
+    users_unanswered=471,
+    errors=("LITTLE_MISMATCH",),
+)
+FORTY = plant_case("sync-http", 38.0, **FULL_POOL)
+EACH = plant_case(
+    "async-http",
+    49.0,
+    loop_blocked_share=0.97,
+    blocking_sites=(OPENING,),
+    cpu_ms_per_request=20.0,
+)

@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,60 +10,32 @@ from hypothesis import strategies as st
 from analysis.answers.alone import BestScenario, OneScenario
 from analysis.answers.background import BackgroundWait, PathWait
 from analysis.answers.base import Statement, list_statements
-from analysis.answers.blocked import BlockingCall, ClientPerRequest
+from analysis.answers.blocked import BlockingCall, ClientForEachRequest
+from analysis.answers.case import Case, Served, serve_alike, serves_more
 from analysis.answers.compose import MOST, choose_statements, compose_answer
 from analysis.answers.doubts import LowerBound, NotCompared, Undecided
 from analysis.answers.failures import FailingAnswers
 from analysis.answers.full_resources import FullInterpreter, FullPlaces
 from analysis.answers.guidance import load_rule_references
 from analysis.answers.killed import WorkersKilled
-from analysis.answers.results import Case, Results, Served, serve_alike, serves_more
+from analysis.answers.results import Results
 from analysis.answers.same_throughput import SameThroughput
 from analysis.answers.settings import OneSetting, SeveralSettings
-from analysis.answers.slower import find_slower
 from analysis.guide.rules import load_rules
-from analysis.measures.probe_metrics import BlockingSite
 from analysis.summary.model import BystanderLatency
-from tests.unit.answer_samples import get_scenario, plant_case, plant_results
-
-SITE = BlockingSite(
-    route="/async/http/sync",
-    file="app/clients.py",
-    line=57,
-    function="fetch",
-    cause="wait",
-    seconds=29.0,
-    longest_ms=1000.0,
-    share=1.0,
-)
-OPENING = replace(
+from tests.unit.answer_samples import (
+    AWAITS,
+    BLOCKED,
+    DEF,
+    EACH,
+    FORTY,
+    FULL_POOL,
+    OPENING,
     SITE,
-    route="/async/http",
-    file="app/systems/clients/httpx_client.py",
-    line=26,
-    function="open_awaiting",
-    cause="compute",
-)
-SLOW_PING = BystanderLatency(median_ms=9000.0, p99_ms=None, failures=9, pings=9, unanswered=0)
-FULL_POOL: dict[str, Any] = {"threads_active_mean": 39.6, "pool_waiting_peak": 460}
-DEF = plant_case("sync-http-shared", 487.0)
-AWAITS = plant_case("async-http-shared", 491.0)
-BLOCKED = plant_case(
-    "async-http-sync-shared",
-    1.0,
-    loop_blocked_share=0.99,
-    blocking_sites=(SITE,),
-    bystander=SLOW_PING,
-    users_unanswered=471,
-    errors=("LITTLE_MISMATCH",),
-)
-FORTY = plant_case("sync-http", 38.0, **FULL_POOL)
-EACH = plant_case(
-    "async-http",
-    49.0,
-    loop_blocked_share=0.97,
-    blocking_sites=(OPENING,),
-    cpu_ms_per_request=20.0,
+    SLOW_PING,
+    get_scenario,
+    plant_case,
+    plant_results,
 )
 
 
@@ -83,7 +54,7 @@ def test_the_default_study_is_answered_in_one_screen() -> None:
         "limits the others?"
     )
     assert [type(each) for each in answer.statements] == [
-        SameThroughput, BlockingCall, ClientPerRequest, FullPlaces,
+        SameThroughput, BlockingCall, ClientForEachRequest, FullPlaces,
     ]  # fmt: skip
     same, blocked, client, full = (each.message for each in answer.statements)
     assert same == (
@@ -129,7 +100,11 @@ def test_the_rules_are_those_of_the_guidance() -> None:
         each.name: (each.number, each.claim, each.advice)
         for each in load_rule_references().values()
     }
-    assert found == {each.name: (each.number, each.claim, each.do) for each in load_rules()}
+    expected = {each.name: (each.number, each.claim, each.do) for each in load_rules()}
+    library = found["which-library"][2]
+    assert "(all seven libraries)" in library
+    linked = library.replace("(all seven libraries)", "([all seven libraries](clients.md))")
+    assert {**found, "which-library": (7, found["which-library"][1], linked)} == expected
 
 
 # --- the same
@@ -195,15 +170,15 @@ def test_a_wait_that_nobody_saw_the_end_of_is_at_least_so_long() -> None:
 
 def test_a_client_is_blamed_by_what_blocked_the_loop() -> None:
     elsewhere = plant_case("async-http", 49.0, loop_blocked_share=0.97, blocking_sites=(SITE,))
-    assert find(ClientPerRequest, AWAITS, elsewhere) == ()
+    assert find(ClientForEachRequest, AWAITS, elsewhere) == ()
     now_and_then = plant_case("async-http", 49.0, loop_blocked_share=0.3, blocking_sites=(OPENING,))
-    assert find(ClientPerRequest, AWAITS, now_and_then) == ()
+    assert find(ClientForEachRequest, AWAITS, now_and_then) == ()
 
 
 def test_a_client_is_blamed_where_nothing_else_differs() -> None:
     shared = get_scenario("call-async-httpx2")
     each = get_scenario("call-async-httpx2-each")
-    (found,) = find(ClientPerRequest, plant_case(shared, 980.0), plant_case(each, 55.0))
+    (found,) = find(ClientForEachRequest, plant_case(shared, 980.0), plant_case(each, 55.0))
     assert "leaves 55.0 requests/s" in found.message
 
 
@@ -407,7 +382,7 @@ def test_whatever_was_measured_no_statement_contradicts_it(cases: tuple[Case, ..
     for family in results.families:
         for each in family.fastest:
             assert each.rate * 1.051 >= family.best.rate
-    for found in find_slower(results):
+    for found in results.slower:
         assert found.case.is_clean
         assert found.case.rate < found.reference.rate
         if found.cause == "blocking call":
