@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from analysis.measures.throughput import RampGrowth
 from analysis.report.cpu_notes import write_growth_note
 from analysis.stats import formats
-from analysis.summary.model import CellSummary
+from analysis.summary.model import BystanderLatency, CellSummary
 from analysis.summary.predicates import (
     has_affected_bystander,
     has_blocked_loop,
@@ -115,8 +115,9 @@ def write_notes(cell: CellSummary) -> list[str]:
         found.append(f"per cycle of {lengths} s: {ok} good answers, {failed} failures")
     found += write_latency_notes(cell)
     if has_blocked_loop(cell):
-        lag = formats.milliseconds(cell.loop_lag_max_ms)
-        found.append(f"the loop was held by {cell.blocking_sites[0]} (silent for up to {lag} ms)")
+        site = cell.blocking_sites[0]
+        longest = f"its longest block lasted {formats.milliseconds(site.longest_ms)} ms"
+        found.append(f"the event loop was blocked by {site}; {longest}")
     if has_affected_bystander(cell):
         found.append(write_bystander_note(cell))
     if growth := write_growth_note(cell):
@@ -155,13 +156,25 @@ def write_latency_notes(cell: CellSummary) -> Iterator[str]:
 def write_bystander_note(cell: CellSummary) -> str:
     other = cell.bystander
     least = "at least " if other.median_is_lower_bound else ""
-    note = (
-        f"a bystander's {other.path} took {least}{formats.milliseconds(other.median_ms)} ms "
-        f"(median), {other.failures} of {other.pings} got no answer"
-    )
+    if not other.pings:
+        return f"no background request ({other.path}) was due in the window"
+    took = f"took {least}{formats.milliseconds(other.median_ms)} ms (median)"
+    if other.median_ms is None:
+        took = "was never answered well"
+    note = f"a bystander's {other.path} {took}; {count_answers(other)}"
     if cell.predicted is None or cell.predicted.bystander_ms is None:
         return note
     return f"{note}; predicted: {formats.milliseconds(cell.predicted.bystander_ms)} ms"
+
+
+def count_answers(other: BystanderLatency) -> str:
+    """A refusal is an answer too, and no good one."""
+    refused = other.failures - other.unanswered
+    if not other.failures:
+        return f"all {other.pings} were answered"
+    found = {"failed": refused, "had no answer when the load ended": other.unanswered}
+    parts = [f"{count} {what}" for what, count in found.items() if count]
+    return f"of {other.pings} {' and '.join(parts)}"
 
 
 def write_ramp_note(grown: RampGrowth) -> str:

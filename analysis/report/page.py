@@ -112,6 +112,7 @@ def render_report(run: RunDir, summary: RunSummary) -> Page:
         "conditions": collect_conditions(manifest),
         "slices": encode_script_json([each.slices for each in sections if each.slices]),
         "vega": load_vega(),
+        "unmeasured": [each.name for each in cells if each.latency.quantiles.is_empty()],
         "meanwhile": build_machine_load_table({each.name: each.summary for each in cells}),
     }
     files = (*pictures.values(), *(each for one in sections for each in one.pictures.values()))

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from math import ceil
 from pathlib import Path
 
+from records.cell import BY_SERVER
 from records.server import ServerSettings
 from scenarios.model import Server
 from stress.server_words import StartedServer, read_assignments, read_options, read_words
@@ -51,7 +52,7 @@ def build_environment(server: Server) -> Mapping[str, str]:
 
 
 def find_death_causes(log: str) -> Mapping[int, str]:
-    cause = "killed by gunicorn: its loop was silent too long"
+    cause = f"{BY_SERVER} gunicorn: its event loop was blocked too long"
     return {int(pid): cause for pid in TIMED_OUT.findall(log)}
 
 
