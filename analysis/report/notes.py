@@ -129,6 +129,12 @@ def write_notes(cell: CellSummary) -> list[str]:
     return found + [f"{each.count} × {each.error}" for each in cell.errors[:3]]
 
 
+def list_advice(cell: CellSummary) -> list[str]:
+    """What to do about its verdicts. What is for information asks for nothing."""
+    grave = (each for each in cell.verdicts if each.severity != "info")
+    return [f"→ {each.code}: {each.advice}" for each in grave]
+
+
 def write_latency_notes(cell: CellSummary) -> Iterator[str]:
     """What its latencies leave out, and what they depend on."""
     if has_starved_users(cell):
@@ -180,8 +186,8 @@ def count_answers(other: BystanderLatency) -> str:
 def write_ramp_note(grown: RampGrowth) -> str:
     alone = f"one user alone got {formats.rate(grown.levels[0][1])} rps"
     if grown.saturated_from is None:
-        return f"in the ramp {alone}, and more users always got more"
-    return f"in the ramp {alone}; from {grown.saturated_from} users on it grew no more"
+        return f"in the ramp {alone}, and throughput grew until the last user came"
+    return f"in the ramp {alone}; throughput saturates at {grown.saturated_from} users"
 
 
 def describe_outcome(outcome: ThresholdOutcome) -> str:

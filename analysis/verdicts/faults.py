@@ -87,11 +87,11 @@ class JournalLost(Verdict):
 
 
 class LoadProcessDied(Verdict):
-    """A load process died in the window. Its users are missing from the load, and its last quarter
+    """A load process died. Its users are missing from the load, and its last quarter
     second from the records."""
 
     rank = 50
-    text = "{processes} load process(es) died in the window, with their users"
+    text = "{processes} load process(es) died, with their users"
     advice = "the load was not what was asked for; run it again"
     severity = "error"
 
@@ -108,7 +108,7 @@ class ProbeStopped(Verdict):
     of threads and loop then ends early."""
 
     rank = 60
-    text = "the probe of a worker wrote nothing for the last {silent_s:.0f} s"
+    text = "the probe of a worker wrote nothing in its last {silent_s:.0f} s"
     advice = "the figures of threads, pool and event loop are of a part of the window: run it again"
     severity = "error"
 

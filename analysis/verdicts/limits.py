@@ -32,8 +32,6 @@ class Descriptors(Verdict):
     """File descriptors ran out, or nearly."""
 
     rank = 30
-    text = "file descriptors: {faults} failure(s), {peak} of {limit} in use at the peak"
-
     limit: int
     peak: int
     faults: int
@@ -52,6 +50,14 @@ class Descriptors(Verdict):
     @property
     def severity(self) -> Severity:
         return "error" if self.faults else "warning"
+
+    @property
+    def message(self) -> str:
+        """A failed request and a line of a log may be about the same lack."""
+        used = f"{self.peak} of {self.limit} file descriptors were in use at the peak"
+        if not self.faults:
+            return used
+        return f"{used}, and {self.faults} error(s) of requests and logs are about a lack of them"
 
     @property
     def advice(self) -> str:
@@ -151,6 +157,8 @@ class InterpreterFull(Verdict):
     """The code that most of its CPU went to, where it was sampled."""
     whose_percent: float | None
     is_predicted: bool
+    keeps_up: bool = False
+    """Whether all that was offered is served: then it limits nothing yet."""
 
     @classmethod
     def check(cls, evidence: Evidence) -> Verdict | None:
@@ -162,6 +170,8 @@ class InterpreterFull(Verdict):
             return None
         if style in THREADS_OF and (busiest[0] > THREADED_SHARE or CoresFull.check(evidence)):
             return None
+        if style in THREADS_OF and not all(each.gil for each in evidence.record.processes):
+            return None  # one thread after the other is not all that it can
         theory, growth = evidence.prediction, evidence.cpu_growth
         most = growth.dominant if growth is not None else None
         if most is not None and most.library == REST:
@@ -174,6 +184,7 @@ class InterpreterFull(Verdict):
             is_predicted=theory is not None
             and theory.limited_by == "interpreter"
             and not (growth is not None and growth.has_grown),
+            keeps_up=evidence.backlog is not None and not evidence.is_overloaded,
         )
 
     @property
@@ -183,7 +194,8 @@ class InterpreterFull(Verdict):
     @property
     def message(self) -> str:
         whose = "" if self.whose is None else f"; {self.whose_percent:.0f} % of it is {self.whose}"
+        limits = "it can serve no more" if self.keeps_up else "Python's own speed is what limits"
         return (
             f"each of {self.workers} worker(s) used {self.cores:.2f} cores, all that one "
-            f"interpreter can: Python's own speed limits the throughput{whose}"
+            f"interpreter can: {limits}{whose}"
         )

@@ -341,7 +341,12 @@ def test_a_full_interpreter_is_the_limit() -> None:
     verdict = only_verdict(judge_server(0.97))
     assert (verdict.code, verdict.severity) == ("INTERPRETER_FULL", "warning")
     assert verdict.message.startswith("each of 1 worker(s) used 0.97 cores")
-    assert verdict.data == {"cores": pytest.approx(0.97), "workers": 1, "is_predicted": False}
+    assert verdict.data == {
+        "cores": pytest.approx(0.97),
+        "workers": 1,
+        "is_predicted": False,
+        "keeps_up": False,
+    }
 
 
 def test_a_server_with_time_to_spare_is_not_full() -> None:
