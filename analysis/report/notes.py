@@ -30,6 +30,7 @@ LIMITS = {
 }
 """By the names that analysis.theory has for them."""
 NOTED_FAILURES = 0.001
+SHOWN_ERRORS = 3
 EXTRAPOLATED = (
     "extrapolated: CPU may limit the throughput, and was calibrated with fewer requests in flight"
 )
@@ -126,7 +127,14 @@ def write_notes(cell: CellSummary) -> list[str]:
         found.append(f"the prediction is {EXTRAPOLATED}")
     if cell.predicted is not None and cell.predicted.reason is not None:
         found.append(f"prediction: {cell.predicted.reason}")
-    return found + [f"{each.count} × {each.error}" for each in cell.errors[:3]]
+    return found + list(list_errors(cell))
+
+
+def list_errors(cell: CellSummary) -> Iterator[str]:
+    """The most frequent, and how many are not shown."""
+    yield from (f"{each.count} × {each.error}" for each in cell.errors[:SHOWN_ERRORS])
+    if rest := sum(each.count for each in cell.errors[SHOWN_ERRORS:]):
+        yield f"{rest} × other errors (`errors` in summary.json)"
 
 
 def list_advice(cell: CellSummary) -> list[str]:

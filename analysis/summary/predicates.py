@@ -91,9 +91,18 @@ def is_worth_praise(cell: CellSummary, metric: Metric) -> bool:
 
 
 def mark_extremes(cells: Sequence[CellSummary], metric: Metric) -> Mapping[int, Mark]:
-    """By the cell's place. Those within 5 % of the best are all best; nothing is marked where all
-    are alike."""
-    values = {place: get_comparable_value(cell, metric) for place, cell in enumerate(cells)}
+    """By the cell's place. Cells are compared with those that had as many users: others were asked
+    something else."""
+    marks: dict[int, Mark] = {}
+    for users in dict.fromkeys(each.users for each in cells):
+        alike = {place: cell for place, cell in enumerate(cells) if cell.users == users}
+        marks |= mark_alike(alike, metric)
+    return marks
+
+
+def mark_alike(cells: Mapping[int, CellSummary], metric: Metric) -> Mapping[int, Mark]:
+    """Those within 5 % of the best are all best; nothing is marked where all are alike."""
+    values = {place: get_comparable_value(cell, metric) for place, cell in cells.items()}
     known = {place: each for place, each in values.items() if each is not None}
     praised = {place for place in known if is_worth_praise(cells[place], metric)}
     if len(known) < 2 or max(known.values()) <= min(known.values()) * APART:
@@ -104,7 +113,7 @@ def mark_extremes(cells: Sequence[CellSummary], metric: Metric) -> Mapping[int, 
     marks: dict[int, Mark] = {place: "worst" for place in known if are_alike(known[place], worst)}
     if not are_alike(best, worst):
         marks |= {place: "best" for place in praised if are_alike(known[place], best)}
-    return dict(sorted(marks.items()))
+    return marks
 
 
 def are_alike(one: float, other: float) -> bool:

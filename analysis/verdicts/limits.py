@@ -194,7 +194,9 @@ class InterpreterFull(Verdict):
     @property
     def message(self) -> str:
         whose = "" if self.whose is None else f"; {self.whose_percent:.0f} % of it is {self.whose}"
-        limits = "it can serve no more" if self.keeps_up else "Python's own speed is what limits"
+        limits = "Python's own speed limits the throughput"
+        if self.keeps_up:
+            limits = "what arrives is served, and hardly more could be"
         return (
             f"each of {self.workers} worker(s) used {self.cores:.2f} cores, all that one "
             f"interpreter can: {limits}{whose}"
