@@ -187,8 +187,9 @@ def count_answers(other: BystanderLatency) -> str:
     if not other.failures:
         return f"all {other.pings} were answered"
     found = {"failed": refused, "had no answer when the load ended": other.unanswered}
-    parts = [f"{count} {what}" for what, count in found.items() if count]
-    return f"of {other.pings} {' and '.join(parts)}"
+    first, *more = ((count, what) for what, count in found.items() if count)
+    parts = [f"{first[0]} of {other.pings} {first[1]}", *(f"{n} {what}" for n, what in more)]
+    return " and ".join(parts)
 
 
 def write_ramp_note(grown: RampGrowth) -> str:
