@@ -33,7 +33,12 @@ Resource = Literal[
 KEPT_UP = 1 - GAP_LIMIT
 """Of what users or arrivals ask for: Little's law itself is met within so much in a window."""
 FULL_PLACES = 0.9
-"""Of threads or connections, and of a loop's time: a place stands empty between two requests."""
+"""Of threads or connections: a place stands empty between two requests."""
+FULL_LOOP = 0.85
+"""Of an event loop's time: what blocks it for less than 20 ms at a time is not counted."""
+HAND_OVER_MS = 5.0
+"""A thread that is idle begins within so much: another thread keeps the interpreter no longer
+(sys.getswitchinterval)."""
 NOTED_SHARE = 0.5
 """Below it, the resource that was used most explains nothing."""
 
@@ -141,14 +146,24 @@ def name_blocking_site(cell: CellSummary) -> str | None:
 
 
 def measure_pool(cell: CellSummary, scenario: Scenario) -> MeasuredLimit | None:
-    """None where no request waited for a thread, and of threads that the probe did not count."""
+    """None where no request waited for a thread. What older records lack is taken from the threads
+    inside of endpoints, or from the waits."""
     style, server = scenario.endpoint.style, scenario.server
     if THREADS_OF.get(style) != "anyio's pool" or not cell.pool_waiting_peak:
         return None
     inside = cell.threads_active_mean if style == "def" else count_waiting(cell, scenario)
-    if inside is None:
+    busy = inside if cell.pool_busy_mean is None else cell.pool_busy_mean
+    if busy is None:
         return None
-    return MeasuredLimit("pool threads", inside, server.pool * server.workers, THREADS_OF[style])
+    return MeasuredLimit("pool threads", busy, server.pool * server.workers, THREADS_OF[style])
+
+
+def measure_executor_use(cell: CellSummary, _: Scenario) -> MeasuredLimit | None:
+    """None where a call found a thread at once."""
+    use = cell.executor
+    if use is None or use.wait_median_ms <= HAND_OVER_MS:
+        return None
+    return MeasuredLimit("pool threads", use.busy_mean, use.threads, "asyncio's executor")
 
 
 def count_waiting(cell: CellSummary, scenario: Scenario) -> float | None:
@@ -215,8 +230,9 @@ USES: Sequence[tuple[Measure, float]] = (
     (measure_interpreter, FULL_INTERPRETER),
     (measure_compiled_server, FULL_INTERPRETER),
     (measure_restarts, 0.0),
-    (measure_event_loop, FULL_PLACES),
+    (measure_event_loop, FULL_LOOP),
     (measure_pool, FULL_PLACES),
+    (measure_executor_use, FULL_PLACES),
     (measure_connections, FULL_PLACES),
     (measure_database, FULL_PLACES),
     (measure_machine, 0.0),
