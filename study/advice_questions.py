@@ -2,12 +2,11 @@
 
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 
 from analysis.guide.advice import load_advice_table
 from scenarios.advice import AdviceOptions
 from scenarios.errors import UserError
-from scenarios.options import Option, list_options
+from scenarios.options import Option, list_options, replace_value
 
 ATTEMPTS = 3
 ASKED = ("waits", "delay_s", "rate", "workers")
@@ -29,7 +28,7 @@ def complete_options(given: AdviceOptions) -> AdviceOptions:
         raise UserError(f"study advise: give what is missing, such as {typed}")
     for option in missing:
         if option in list_missing(given):  # where nothing waits no delay is asked for
-            given = replace(given, **{option.field: ask_option(option)})
+            given = replace_value(given, option.field, ask_option(option))
     return given
 
 

@@ -5,6 +5,7 @@ from contextlib import closing
 from dataclasses import replace
 from math import ceil
 from pathlib import Path
+from textwrap import wrap
 
 import psutil
 
@@ -15,15 +16,13 @@ from analysis.guide.advice import (
     compute_advice,
     fill_rows,
     find_kind,
-    format_duration,
-    format_three_digits,
 )
 from analysis.guide.advice_page import render_advice_page
 from analysis.guide.page import TemplateFiller
 from analysis.guide.recorded import Records
 from analysis.guide.rules import load_decision_table, load_rules
-from analysis.report.table import Column, Row, Table, wrap_whole
-from analysis.stats.formats import count_things
+from analysis.report.table import WIDTH, Column, Row, Table, wrap_whole
+from analysis.stats import formats
 from analysis.theory.model import build_server_model
 from scenarios.advice import AdviceOptions, Waits
 from scenarios.catalogue import select_scenarios
@@ -126,19 +125,19 @@ def build_calibrated(name: str, question: AdviceQuestion) -> Scenario:
 
 def describe_cpu(question: AdviceQuestion, given_s: Second | None) -> str:
     if given_s is not None:
-        return f"CPU of one request: {format_duration(given_s)}, as --cpu says."
+        return f"CPU of one request: {formats.duration(given_s)}, as --cpu says."
     awaited, threaded = list_stands(question.waits)
     return (
         "CPU of one request, measured now on this machine: "
-        f"{format_duration(question.cpu_s)} in an async def ({awaited}), "
-        f"{format_duration(question.thread_cpu_s)} in a def ({threaded}). "
+        f"{formats.duration(question.cpu_s)} in an async def ({awaited}), "
+        f"{formats.duration(question.thread_cpu_s)} in a def ({threaded}). "
         "Your own code takes more: measure it, and give --cpu."
     )
 
 
 def print_advice(question: AdviceQuestion, advice: Advice, cpu: str) -> None:
-    workers = count_things(question.workers, "worker")
-    print_wrapped(f"{advice.load}. {workers}, {count_things(question.cores, 'core')}.\n")
+    workers = formats.count_things(question.workers, "worker")
+    print_wrapped(f"{advice.load}. {workers}, {formats.count_things(question.cores, 'core')}.\n")
     print()
     print_labelled("Write", strip_markup(advice.write))
     print_labelled("Because", strip_markup(advice.because))
@@ -163,7 +162,7 @@ def build_ways_table(advice: Advice) -> Table:
             (
                 each.highest_rps,
                 each.served_rps,
-                "grows" if each.mean_s is None else format_three_digits(1000 * each.mean_s),
+                "grows" if each.mean_s is None else formats.three_digits(1000 * each.mean_s),
                 each.limited_by,
             ),
         )
@@ -171,8 +170,8 @@ def build_ways_table(advice: Advice) -> Table:
     ]
     columns = (
         Column("predicted", is_text=True),
-        Column("at most", "rps", format_three_digits),
-        Column("served", "rps", format_three_digits),
+        Column("at most", "rps", formats.three_digits),
+        Column("served", "rps", formats.three_digits),
         Column("mean", "ms"),
         Column("full first", is_text=True),
     )
@@ -183,9 +182,9 @@ def print_rows(places: tuple[int, ...], records: Records) -> None:
     """Of the decision table, as they were recorded."""
     rows = load_decision_table().rows
     machines = dict.fromkeys(str(each) for each in records.machines.values())
+    print_wrapped(f"\nNearest in the decision table, measured on {'; '.join(machines)}:")
     for texts in fill_rows([rows[place] for place in places], TemplateFiller(records)):
         print()
-        print_wrapped(f"The row of the decision table, measured on {'; '.join(machines)}:")
         for label, text in zip(ROW_LABELS, texts, strict=True):
             print_labelled(label, strip_markup(text))
 
@@ -196,10 +195,10 @@ def strip_markup(text: str) -> str:
 
 
 def print_labelled(label: str, text: str) -> None:
-    first, *rest = wrap_whole(f"{label:{LABEL}}{text}")
-    print(first)
-    for line in rest:
-        print(f"{'':{LABEL}}{line.strip()}")
+    """The text in a column of its own."""
+    lines = wrap(text, WIDTH - LABEL, break_on_hyphens=False)
+    for place, line in enumerate(lines):
+        print(f"{'' if place else label:{LABEL}}{line}")
 
 
 def print_wrapped(text: str) -> None:

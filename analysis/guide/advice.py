@@ -3,73 +3,28 @@ for `study advise`, and in a browser by the form that templates/advice.html make
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from decimal import ROUND_HALF_UP, Context, Decimal
 from functools import cache
-from typing import Annotated
 
-import jinja2
-from pydantic import AfterValidator
-
+from analysis.guide.expressions import Expression, Figures, evaluate, meet_all
 from analysis.guide.page import TemplateFiller
 from analysis.guide.rules import Decision, load_decision_table
 from analysis.guide.text_files import TEXTS, Prose, load_toml
 from analysis.stats import formats
-from analysis.theory.formulas import compute_erlang_b, estimate_mgc_wait_s
 from scenarios.advice import Waits
 from scenarios.model import Client, Server
 from scenarios.units import Second
 
-Figures = Mapping[str, float]
 CONSTANTS: Figures = {"threads": Server().pool, "connections": Client().connections}
 """Of a server and a client that nobody has configured."""
 ROW_LABELS = ("work", "delay", "users", "write", "because", "costs", "limits", "next")
 """Of the decision table."""
 PLACE = re.compile(r"\{(\w+)\}")
-SHARED_SYNTAX = re.compile(r"(?:[a-z_0-9.,() ]|(?<!\*)[*](?!\*)|(?<!/)/(?!/)|[-+]|[<>]=?)+")
-"""What Python and JavaScript read alike."""
-
-
-def compute_wait_s(rate: float, service_s: Second, variation: float, servers: float) -> Second:
-    """Infinite where there is no steady state."""
-    found = estimate_mgc_wait_s(rate, service_s, variation, int(servers))
-    return math.inf if found is None else found
-
-
-FUNCTIONS: Mapping[str, Callable[..., float]] = {
-    "min": min,
-    "max": max,
-    "ceil": math.ceil,
-    "sqrt": math.sqrt,
-    "erlang_b": lambda load, servers: compute_erlang_b(load, int(servers)),
-    "queue_wait_s": compute_wait_s,
-}
-"""Of the expressions; templates/advice.js has the last two for a browser."""
-
-
-def check_expression(text: str) -> str:
-    """The same text. Raises ValueError."""
-    if not SHARED_SYNTAX.fullmatch(text):
-        raise ValueError(f"{text!r} is no expression that Python and JavaScript read alike")
-    compile_expression(text)
-    return text
-
-
-@cache
-def compile_expression(text: str) -> Callable[..., float]:
-    """Raises ValueError."""
-    try:
-        return jinja2.Environment().compile_expression(text, undefined_to_none=False)
-    except jinja2.TemplateSyntaxError as error:
-        raise ValueError(f"{text!r}: {error}") from error
-
-
-Expression = Annotated[str, AfterValidator(check_expression)]
 
 
 @dataclass(frozen=True, slots=True)
-class Stand:
+class StudyEndpoint:
     """An endpoint of this study that stands for the reader's."""
 
     scenario: str
@@ -83,8 +38,8 @@ class Kind:
     name: Waits
     label: str
     load: str
-    awaited: Stand
-    threaded: Stand
+    awaited: StudyEndpoint
+    threaded: StudyEndpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,14 +150,6 @@ def compute_figures(question: AdviceQuestion) -> dict[str, float]:
     return known
 
 
-def evaluate(expression: Expression, figures: Figures) -> float:
-    return compile_expression(expression)(figures, **FUNCTIONS)
-
-
-def meet_all(conditions: Sequence[Expression], figures: Figures) -> bool:
-    return all(evaluate(each, figures) for each in conditions)
-
-
 def compute_advice(question: AdviceQuestion) -> Advice:
     table, figures = load_advice_table(), compute_figures(question)
 
@@ -246,21 +193,4 @@ def fill_sentence(sentence: str, figures: Figures) -> str:
 
 
 def format_figure(name: str, value: float) -> str:
-    return format_duration(value) if name.endswith("_s") else format_three_digits(value)
-
-
-def format_duration(value: Second) -> str:
-    if value >= 1:
-        return f"{format_three_digits(value)} s"
-    return f"{format_three_digits(1000 * value)} ms"
-
-
-def format_three_digits(value: float | None) -> str:
-    """Three digits, and all of a whole number: 0.0167, 66.7, 1,234. Halves go up, as JavaScript
-    has it."""
-    if value is None:
-        return formats.UNKNOWN
-    exact = Decimal(value)
-    if value >= 99.95:
-        return f"{exact.quantize(Decimal(1), ROUND_HALF_UP):,}"
-    return f"{Context(prec=3, rounding=ROUND_HALF_UP).plus(exact).normalize():f}"
+    return (formats.duration if name.endswith("_s") else formats.three_digits)(value)

@@ -7,7 +7,7 @@ from analysis.guide.advice import (
     CONSTANTS,
     ROW_LABELS,
     AdviceQuestion,
-    Stand,
+    StudyEndpoint,
     fill_rows,
     list_names,
     load_advice_table,
@@ -71,7 +71,7 @@ def collect_bounds() -> dict[str, dict[str, object]]:
     return found
 
 
-def quote_cpu(stand: Stand, records: Records) -> float:
+def quote_cpu(stand: StudyEndpoint, records: Records) -> float:
     """In ms, with two digits: the reader's own differs by more."""
     found = records.get_median(stand.cell, "cpu_ms_per_request")
     return float(f"{found:.2g}") if found else 1.0

@@ -4,7 +4,7 @@ measured, what to do; and the relations that must hold, in the records and where
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Annotated
 
@@ -174,8 +174,8 @@ class Decision:
     costs: Template
     limits: Template
     look_next: Template
-    waits: str = ""
-    when: tuple[str, ...] = ()
+    waits: str = field(default="", kw_only=True)
+    when: tuple[str, ...] = field(default=(), kw_only=True)
 
     @property
     def texts(self) -> tuple[Template, ...]:

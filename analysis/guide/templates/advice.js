@@ -19,6 +19,7 @@ function queue_wait_s(rate, service_s, variation, servers) {
 }
 
 function formatDigits(value) {
+  if (value > 0 && value < 0.001) return "<0.001";
   if (value >= 99.95) return Number(value.toFixed(0)).toLocaleString("en-US");
   return String(Number(value.toPrecision(3)));
 }
