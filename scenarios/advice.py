@@ -7,6 +7,7 @@ from scenarios.options import Setting
 from scenarios.units import DURATION, RATE, Second
 
 Waits = Literal["network", "disk", "database", "cpu", "nothing"]
+CPU_BOUNDS_S = (0.000001, 3600.0)
 
 
 # fmt: off
@@ -31,5 +32,9 @@ class AdviceOptions:
     )] = None
     cpu_s: Annotated[Second | None, Setting(
         "CPU of one request, such as 2ms; measured here if left out.", unit=DURATION,
-        bounds=(0.000001, 3600),
+        bounds=CPU_BOUNDS_S,
+    )] = None
+    thread_cpu_s: Annotated[Second | None, Setting(
+        "CPU of one request in a def, with the way to its thread; --cpu if left out.",
+        unit=DURATION, bounds=CPU_BOUNDS_S,
     )] = None

@@ -19,9 +19,9 @@ QUESTIONS = {
 
 
 def complete_options(given: AdviceOptions) -> AdviceOptions:
-    """With what is missing asked for, on a terminal. Raises UserError elsewhere, and for a delay
-    where nothing waits."""
-    reject_useless_delay(given)
+    """With what is missing asked for, on a terminal. Raises UserError elsewhere, and for
+    options that do not go together."""
+    reject_useless_options(given)
     missing = list_missing(given)
     if missing and not sys.stdin.isatty():
         typed = " ".join(f"{each.name} {EXAMPLES[each.field]}" for each in missing)
@@ -38,9 +38,11 @@ def list_missing(given: AdviceOptions) -> Sequence[Option]:
     return [known[each] for each in asked if getattr(given, each) is None]
 
 
-def reject_useless_delay(given: AdviceOptions) -> None:
+def reject_useless_options(given: AdviceOptions) -> None:
     if given.waits == "nothing" and given.delay_s is not None:
         raise UserError("--delay: of no use with --waits nothing; leave it out")
+    if given.thread_cpu_s is not None and given.cpu_s is None:
+        raise UserError("--thread-cpu: give --cpu too, or neither: then both are measured")
 
 
 def ask_option(option: Option) -> object:

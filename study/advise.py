@@ -14,8 +14,9 @@ from analysis.guide.advice import (
     Advice,
     AdviceQuestion,
     compute_advice,
-    fill_rows,
+    fill_row,
     find_kind,
+    load_advice_table,
 )
 from analysis.guide.advice_page import render_advice_page
 from analysis.guide.page import TemplateFiller
@@ -29,17 +30,16 @@ from scenarios.catalogue import select_scenarios
 from scenarios.errors import ALL_WELL, INTERRUPTED, UserError
 from scenarios.model import Load, Scenario
 from scenarios.resolution import resolve_scenario
-from scenarios.units import Second
 from stress.interruption import CellInterruptedError, record_signals
 from study.advice_questions import complete_options
 from study.final_output import print_table
-from study.guide import KEPT, load_records
+from study.guide import KEPT, PAGE, load_records
 from study.machine_facts import detect_resources
 from study.predictions import calibrate_scenarios
 from study.progress import choose_display
 
 LINK = re.compile(r"\[([^\]]+)\]\([^)]*\)")
-LABEL = 9
+LABEL = 10
 """Characters of a label before its text."""
 BRISK_RATE = 100
 """Requests a second of a worker; below it its CPU is never full, and one request alone is measured:
@@ -70,14 +70,16 @@ def give_advice(given: AdviceOptions) -> int:
         workers=asked.workers,
         cores=asked.cores or psutil.cpu_count() or 1,
         cpu_s=asked.cpu_s or 0.0,
-        thread_cpu_s=asked.cpu_s or 0.0,
+        thread_cpu_s=asked.thread_cpu_s or asked.cpu_s or 0.0,
     )
     if asked.cpu_s is None:
         try:
             question = measure_cpu(question)
         except CellInterruptedError:
             return INTERRUPTED
-    print_advice(question, compute_advice(question), describe_cpu(question, asked.cpu_s))
+    print_advice(
+        question, compute_advice(question), describe_cpu(question, measured=asked.cpu_s is None)
+    )
     return ALL_WELL
 
 
@@ -123,21 +125,29 @@ def build_calibrated(name: str, question: AdviceQuestion) -> Scenario:
     )
 
 
-def describe_cpu(question: AdviceQuestion, given_s: Second | None) -> str:
-    if given_s is not None:
-        return f"CPU of one request: {formats.duration(given_s)}, as --cpu says."
+def describe_cpu(question: AdviceQuestion, measured: bool) -> str:
+    awaited_s, threaded_s = (
+        formats.duration(each) for each in (question.cpu_s, question.thread_cpu_s)
+    )
+    if not measured:
+        return f"CPU of one request, as given: {awaited_s} in an async def, {threaded_s} in a def."
     awaited, threaded = list_stands(question.waits)
     return (
-        "CPU of one request, measured now on this machine: "
-        f"{formats.duration(question.cpu_s)} in an async def ({awaited}), "
-        f"{formats.duration(question.thread_cpu_s)} in a def ({threaded}). "
-        "Your own code takes more: measure it, and give --cpu."
+        f"CPU of one request, measured now on this machine: {awaited_s} in an async def "
+        f"({awaited}), {threaded_s} in a def ({threaded}). Your own code takes more: measure it, "
+        "and give --cpu."
     )
 
 
 def print_advice(question: AdviceQuestion, advice: Advice, cpu: str) -> None:
+    """What to write comes last: there it is on the screen when the command ends."""
     workers = formats.count_things(question.workers, "worker")
-    print_wrapped(f"{advice.load}. {workers}, {formats.count_things(question.cores, 'core')}.\n")
+    print_wrapped(f"{advice.load}. {workers}, {formats.count_things(question.cores, 'core')}.")
+    print()
+    print_table(build_ways_table(advice))
+    print_wrapped(cpu)
+    print()
+    print_rows(advice.rows, load_records([KEPT]))
     print()
     print_labelled("Write", strip_markup(advice.write))
     print_labelled("Because", strip_markup(advice.because))
@@ -146,12 +156,7 @@ def print_advice(question: AdviceQuestion, advice: Advice, cpu: str) -> None:
     rules = {each.name: each for each in load_rules()}
     for name in advice.rules:
         print_labelled(f"Rule {rules[name].number}", strip_markup(rules[name].claim))
-        print(f"{'':{LABEL}}docs/guidance.md#rule-{name}")
-    print()
-    print_table(build_ways_table(advice))
-    print()
-    print_wrapped(cpu)
-    print_rows(advice.rows, load_records([KEPT]))
+        print(f"{'':{LABEL}}{format_place(PAGE)}#rule-{name}")
 
 
 def build_ways_table(advice: Advice) -> Table:
@@ -175,18 +180,25 @@ def build_ways_table(advice: Advice) -> Table:
         Column("mean", "ms"),
         Column("full first", is_text=True),
     )
-    return Table(columns, rows)
+    return Table(columns, rows, notes=(load_advice_table().note,))
 
 
 def print_rows(places: tuple[int, ...], records: Records) -> None:
     """Of the decision table, as they were recorded."""
-    rows = load_decision_table().rows
+    filler, table = TemplateFiller(records), load_decision_table()
     machines = dict.fromkeys(str(each) for each in records.machines.values())
-    print_wrapped(f"\nNearest in the decision table, measured on {'; '.join(machines)}:")
-    for texts in fill_rows([rows[place] for place in places], TemplateFiller(records)):
-        print()
-        for label, text in zip(ROW_LABELS, texts, strict=True):
-            print_labelled(label, strip_markup(text))
+    print_wrapped(f"Nearest in the decision table, measured on {'; '.join(machines)}:")
+    for place in places:
+        row = fill_row(table.rows[place], filler)
+        print_wrapped(f"- {row.measured}")
+        for label, text in zip(ROW_LABELS, row.texts, strict=True):
+            print_labelled(f"  {label}", strip_markup(text))
+
+
+def format_place(path: Path) -> str:
+    """From where the user stands, if it is below."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def strip_markup(text: str) -> str:

@@ -3,7 +3,7 @@ for `study advise`, and in a browser by the form that templates/advice.html make
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import cache
 
@@ -18,8 +18,8 @@ from scenarios.units import Second
 
 CONSTANTS: Figures = {"threads": Server().pool, "connections": Client().connections}
 """Of a server and a client that nobody has configured."""
-ROW_LABELS = ("work", "delay", "users", "write", "because", "costs", "limits", "next")
-"""Of the decision table."""
+ROW_LABELS = ("write", "because", "costs", "limits", "next")
+"""Of the decision table's columns, behind those which say what was measured."""
 PLACE = re.compile(r"\{(\w+)\}")
 
 
@@ -80,6 +80,7 @@ class Remark:
 
 @dataclass(frozen=True, slots=True)
 class AdviceTable:
+    note: Prose
     formulas: Mapping[str, Expression]
     kinds: tuple[Kind, ...]
     ways: tuple[Way, ...]
@@ -123,6 +124,14 @@ class Advice:
     remarks: tuple[str, ...]
     ways: tuple[WayPrediction, ...]
     rows: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FilledRow:
+    """Of the decision table. `texts`: Markdown, one for each of ROW_LABELS."""
+
+    measured: str
+    texts: tuple[str, ...]
 
 
 @cache
@@ -183,9 +192,11 @@ def predict_way(way: Way, figures: Figures) -> WayPrediction:
     )  # fmt: skip
 
 
-def fill_rows(rows: Sequence[Decision], filler: TemplateFiller) -> list[list[str]]:
-    """Their texts; a row whose figures were not recorded has dashes."""
-    return [filler.fill(*each.texts) or [formats.UNKNOWN] * len(ROW_LABELS) for each in rows]
+def fill_row(row: Decision, filler: TemplateFiller) -> FilledRow:
+    """A row whose figures were not recorded has dashes."""
+    found = filler.fill(*row.texts) or [formats.UNKNOWN] * len(row.texts)
+    work, delay, users, *texts = found
+    return FilledRow(f"{work}: {delay}, {users} users", tuple(texts))
 
 
 def fill_sentence(sentence: str, figures: Figures) -> str:

@@ -7,8 +7,9 @@ from analysis.guide.advice import (
     CONSTANTS,
     ROW_LABELS,
     AdviceQuestion,
+    FilledRow,
     StudyEndpoint,
-    fill_rows,
+    fill_row,
     list_names,
     load_advice_table,
 )
@@ -22,7 +23,7 @@ from scenarios.units import DURATION
 LINK = re.compile(r"\[([^\]]+)\]\(#[^)]*\)")
 LABELS = {
     "delay": "How long", "rate": "Requests a second", "workers": "Workers", "cores": "Cores",
-    "cpu": "CPU in an async def", "thread_cpu": "CPU in a def",
+    "cpu": "CPU in an async def", "thread-cpu": "CPU in a def",
 }  # fmt: skip
 """Of the fields, as a message names them."""
 
@@ -48,26 +49,29 @@ def render_advice_form(records: Records, guidance: str) -> str:
     return environment.get_template("advice-form.html").render(
         table=table,
         computing=computing,
-        bounds=collect_bounds(),
+        fields=collect_fields(),
         cpu={
             each.name: [quote_cpu(stand, records) for stand in (each.awaited, each.threaded)]
             for each in table.kinds
         },
         rules={each.name: [each.number, each.claim] for each in load_rules()},
-        row_texts=[render_row(texts, bool(guidance)) for texts in fill_rows(rows, filler)],
+        row_texts=[render_row(fill_row(each, filler), bool(guidance)) for each in rows],
         guidance=guidance,
+        note=table.note,
     )
 
 
-def collect_bounds() -> dict[str, dict[str, object]]:
-    """Of each field that takes a number: as `study advise` has them, durations in ms."""
-    options = {each.name.removeprefix("--"): each for each in list_options(AdviceOptions)}
-    options["thread_cpu"] = options["cpu"]
+def collect_fields() -> dict[str, dict[str, object]]:
+    """Those that take a number: the bounds of `study advise`, and durations in ms."""
     found: dict[str, dict[str, object]] = {}
-    for name, label in LABELS.items():
-        low, high = options[name].setting.bounds or (0.0, 0.0)
-        scale = 1000 if options[name].unit is DURATION else 1
-        found[name] = {"scale": scale, "low": low, "high": high, "label": label}
+    for option in list_options(AdviceOptions):
+        name, bounds = option.name.removeprefix("--"), option.setting.bounds
+        if bounds is not None:
+            scale = 1000 if option.unit is DURATION else 1
+            found[name] = {
+                "field": option.field, "scale": scale, "low": bounds[0], "high": bounds[1],
+                "label": LABELS[name],
+            }  # fmt: skip
     return found
 
 
@@ -77,12 +81,12 @@ def quote_cpu(stand: StudyEndpoint, records: Records) -> float:
     return float(f"{found:.2g}") if found else 1.0
 
 
-def render_row(texts: list[str], alone: bool) -> list[tuple[str, str]]:
-    """Label and HTML. On a page of its own the figures lead nowhere."""
+def render_row(row: FilledRow, alone: bool) -> tuple[str, list[tuple[str, str]]]:
+    """Heading, and labels with their HTML. On a page of its own the figures lead nowhere."""
     from markdown_it import MarkdownIt  # some tenths of a second to import
 
     markdown = MarkdownIt("commonmark")
-    return [
+    return row.measured, [
         (label, markdown.renderInline(LINK.sub(r"\1", text) if alone else text))
-        for label, text in zip(ROW_LABELS, texts, strict=True)
+        for label, text in zip(ROW_LABELS, row.texts, strict=True)
     ]

@@ -17,7 +17,7 @@ from analysis.guide.rules import (
 )
 from analysis.stats import formats
 
-RULES_HEADING = "<h2>The rules</h2>"
+AFTER_TABLE = "<h2>If you write only one rule</h2>"
 GENERATOR_LIMIT = 90.0
 """Percent of its core: beyond it a load process can't ask any faster."""
 
@@ -48,15 +48,15 @@ def create_markdown_environment() -> jinja2.Environment:
 
 def render_print_page(markdown: str, title: str, form: str) -> str:
     """HTML that prints its decision table on one sheet, from our own Markdown, which may hold
-    anchors. `form`: HTML that is shown above the rules, and not printed."""
+    anchors. `form`: HTML that is shown below that table, and not printed."""
     from markdown_it import MarkdownIt  # some tenths of a second to import
 
     body = MarkdownIt("commonmark").enable("table").render(markdown)
-    above, rules, below = body.partition(RULES_HEADING)
+    above, heading, below = body.partition(AFTER_TABLE)
     return (
         create_markdown_environment()
         .get_template("printed.html")
-        .render(title=title, body=f"{above}{form}{rules}{below}")
+        .render(title=title, body=f"{above}{form}{heading}{below}")
     )
 
 

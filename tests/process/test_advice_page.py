@@ -94,20 +94,22 @@ def test_what_is_typed_is_answered_as_the_command_answers(
     looked = Looked(browser.new_page(), form)
     page = looked.page
     page.get_by_label("What does a request wait for?").select_option("disk")
-    for label, text in {
-        "How long, in ms?": "20", "Requests a second": "4000", "Workers": "2", "Cores": "4",
-        "async def, ms": "0.6", " def, ms": "0.6",
-    }.items():  # fmt: skip
-        page.get_by_label(label).last.fill(text)
-    words = "--waits disk --delay 20ms --rate 4000/s --workers 2 --cores 4 --cpu 0.6ms"
-    assert main(["advise", *words.split()]) == 0
+    page.get_by_text("The machine, and the CPU").click()
+    typed = {"delay": "20", "rate": "4000", "workers": "2", "cores": "4", "cpu": "0.6",
+             "thread-cpu": "0.65"}  # fmt: skip
+    for name, text in typed.items():
+        page.locator(f"input[name={name}]").fill(text)
+    words = "--waits disk --delay 20ms --rate 4000/s --workers 2"
+    machine = "--cores 4 --cpu 0.6ms --thread-cpu 0.65ms"
+    assert main(["advise", *words.split(), *machine.split()]) == 0
     printed = " ".join(capsys.readouterr().out.split())
-    assert page.locator("#answer h3").inner_text() in printed
+    assert " ".join(page.locator("#answer h3").inner_text().split()) in printed
     rows = page.locator("#answer tbody tr").all()
     assert len(rows) == 4
     for row in rows:
         assert " ".join(row.inner_text().split()) in printed
-    assert page.locator("#answer dd").nth(4).inner_text() in printed
+    assert page.locator("#answer dd").nth(1).inner_text() in printed
+    assert f"study advise {words}" in page.locator("#answer").inner_text()
     assert looked.complaints == []
     assert looked.asked == [form.as_uri()]
 
@@ -125,8 +127,8 @@ def test_what_cannot_be_is_said_at_its_place(browser: Browser, form: Path) -> No
 def test_nothing_is_asked_for_no_delay(browser: Browser, form: Path) -> None:
     page = Looked(browser.new_page(), form).page
     page.get_by_label("What does a request wait for?").select_option("nothing")
-    assert page.get_by_label("How long, in ms?").is_hidden()
-    assert page.locator("#answer h3").inner_text() == "async def"
+    assert page.get_by_label("How long, ms").is_hidden()
+    assert page.locator("#answer h3").inner_text() == "Write async def"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

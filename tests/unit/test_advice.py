@@ -16,7 +16,7 @@ from analysis.guide.advice import (
     AdviceQuestion,
     compute_advice,
     compute_figures,
-    fill_rows,
+    fill_row,
     list_names,
     load_advice_table,
 )
@@ -28,9 +28,10 @@ from analysis.stats import formats
 from analysis.theory.formulas import compute_erlang_b, estimate_poisson_mean_s, find_bottleneck
 from analysis.theory.model import ServerModel
 from analysis.theory.networks import compute_highest_rps
-from scenarios.advice import Waits
+from scenarios.advice import AdviceOptions, Waits
 from scenarios.catalogue import select_scenarios
 from scenarios.errors import WRONG_USE
+from scenarios.options import list_options
 from study.cli import main
 from study.guide import KEPT, load_records
 
@@ -154,10 +155,11 @@ def test_all_names_and_texts_are_known() -> None:
         assert row.waits in KINDS
         for condition in row.when:
             evaluate(check_expression(condition), figures)
+    records = load_records([KEPT])
     for kind in table.kinds:
         for stand in (kind.awaited, kind.threaded):
             assert select_scenarios((stand.scenario,))
-            assert load_records([KEPT]).get_median(stand.cell, "cpu_ms_per_request")
+            assert records.get_median(stand.cell, "cpu_ms_per_request")
 
 
 @pytest.mark.parametrize("text", ["a // b", "a ** b", "a and b", "a == b", "a if b else c", "a[0]"])
@@ -180,11 +182,12 @@ def test_the_answer_has_rule_figures_and_row(capsys: pytest.CaptureFixture[str])
     printed = capsys.readouterr().out
     assert "60 requests wait at once" in printed
     assert "guidance.md#rule-small-pool" in printed
-    assert "0.6 ms, as --cpu says" in printed
+    assert "0.6 ms in an async def, 0.6 ms in a def" in printed
     assert "def, 84 threads" in printed
     assert all(len(line) <= 80 for line in printed.splitlines() if "docs/" not in line)
-    first = fill_rows(load_decision_table().rows[1:2], TemplateFiller(load_records([KEPT])))[0]
-    assert first[3].strip("`") in printed
+    row = fill_row(load_decision_table().rows[1], TemplateFiller(load_records([KEPT])))
+    assert row.measured in printed
+    assert row.texts[0].strip("`") in printed
 
 
 @pytest.mark.parametrize(
@@ -199,6 +202,7 @@ def test_the_answer_has_rule_figures_and_row(capsys: pytest.CaptureFixture[str])
         ([*ASKED[:2], "--delay", "0ms"], "--delay 0: give 1e-05 to 3600 s"),
         (["--rate", "200"], "--rate '200': give a plain number with its unit"),
         (["--waits", "tape"], "tape"),
+        ([*ASKED, "--thread-cpu", "1ms"], "--thread-cpu: give --cpu too"),
         (["--html", "x.html", "--rate", "3/s"], "--html"),
         (["--html", "no/such/folder/x.html"], "can't be written"),
     ],
@@ -254,10 +258,11 @@ def test_no_answer_is_one_line(
 
 
 def test_the_form_asks_for_what_the_command_asks() -> None:
-    fields = set(advice_page.collect_bounds()) - {"thread_cpu"}
-    options = {"delay", "rate", "workers", "cores", "cpu"}
-    assert fields == options
-    page = render_advice_page(load_records([KEPT]))
-    assert page == render_advice_page(load_records([KEPT]))
+    assert {"waits", *advice_page.collect_fields()} == {
+        each.name.removeprefix("--") for each in list_options(AdviceOptions)
+    }
+    records = load_records([KEPT])
+    page = render_advice_page(records)
+    assert page == render_advice_page(records)
     assert "http://" not in page
     assert "https://" not in page

@@ -12,23 +12,24 @@ function make(tag, text, ...children) {
 
 function readForm() {
   const question = { waits: form.waits.value };
-  for (const [name, { scale, low, high, label }] of Object.entries(BOUNDS)) {
+  for (const [name, { field, scale, low, high, label }] of Object.entries(FIELDS)) {
     if (name === "delay" && question.waits === "nothing") {
-      question.delay_s = 0;
+      question[field] = 0;
       continue;
     }
     const value = form[name].valueAsNumber, whole = form[name].step !== "1" || Number.isInteger(value);
     if (!(value / scale >= low && value / scale <= high) || !whole) {
       throw new RangeError(`${label}: give ${whole ? "" : "a whole number, "}${low * scale} to ${high * scale}`);
     }
-    question[scale === 1 ? name : `${name}_s`] = value / scale;
+    question[field] = value / scale;
   }
   return question;
 }
 
-function writeCommand({ waits, rate, workers, cores }) {
-  const delay = waits === "nothing" ? "" : ` --delay ${form.delay.value}ms`;
-  return `study advise --waits ${waits}${delay} --rate ${form.rate.value}/s --workers ${workers}`;
+function writeCommand(waits) {
+  const typed = (name, unit) => ` --${name} ${form[name].value}${unit}`;
+  const delay = waits === "nothing" ? "" : typed("delay", "ms");
+  return `study advise --waits ${waits}${delay}${typed("rate", "/s")}${typed("workers", "")}`;
 }
 
 function makeTable(ways) {
@@ -44,14 +45,14 @@ function makeTable(ways) {
 }
 
 function makeRow(place) {
-  const list = document.createElement("dl");
-  for (const [label, html] of ROWS[place]) {
+  const [measured, texts] = ROWS[place], list = document.createElement("dl");
+  for (const [label, html] of texts) {
     list.append(make("dt", label));
     const text = document.createElement("dd");
     text.innerHTML = html;
     list.append(text);
   }
-  return list;
+  return make("div", "", make("p", measured), list);
 }
 
 function makeLink(name) {
@@ -66,25 +67,26 @@ function showAnswer() {
   try {
     question = readForm();
   } catch (error) {
-    answer.replaceChildren(make("p", error.message));
+    answer.replaceChildren(Object.assign(make("p", error.message), { className: "wrong" }));
     return;
   }
   const found = computeAdvice(question);
   answer.replaceChildren(
     make("p", `${found.load}.`),
-    make("h3", found.write),
+    make("h3", `Write ${found.write}`),
     make("p", `${found.because}.`),
     make("ul", "", ...found.remarks.map((text) => make("li", text))),
     makeTable(found.ways),
+    Object.assign(make("p", NOTE), { className: "small" }),
     make("ul", "", ...found.rules.map(makeLink)),
-    make("h4", found.rows.length > 1 ? "The rows of the decision table" : "The row of the decision table"),
+    make("h4", "Nearest in the decision table"),
     ...found.rows.map(makeRow),
-    make("p", `On your own machine: \`${writeCommand(question)}\``),
+    make("p", `With the CPU of your machine: \`${writeCommand(question.waits)}\``),
   );
 }
 
 function setCpu() {
-  [form.cpu.value, form.thread_cpu.value] = CPU[form.waits.value];
+  [form.cpu.value, form["thread-cpu"].value] = CPU[form.waits.value];
 }
 
 form.waits.addEventListener("change", setCpu);
