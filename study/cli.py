@@ -60,7 +60,7 @@ COMMANDS = {
     ),
     "Your own service": (audit.audit, probe),
     "Recorded runs": (reading.report, reading.compare),
-    "Teaching": (workshop.workshop, guide.guide),
+    "Teaching": (guide.advise, guide.guide, workshop.workshop),
     "By hand": (
         reading.doctor, measure.serve, processes.upstream, processes.load_worker, completion,
     ),
