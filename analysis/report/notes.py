@@ -8,7 +8,7 @@ from analysis.report.cpu_notes import write_growth_note
 from analysis.report.limit_words import describe_measured_limit, describe_model_limit
 from analysis.stats import formats
 from analysis.summary.limit import find_measured_limit
-from analysis.summary.model import CellSummary
+from analysis.summary.model import BystanderLatency, CellSummary
 from analysis.summary.predicates import (
     has_affected_bystander,
     has_blocked_loop,
@@ -21,6 +21,7 @@ from scenarios.model import THREADS_OF, Scenario
 from scenarios.units import format_plain_number
 
 NOTED_FAILURES = 0.001
+SHOWN_ERRORS = 3
 EXTRAPOLATED = (
     "extrapolated: CPU may limit the throughput, and was calibrated with fewer requests in flight"
 )
@@ -109,8 +110,9 @@ def write_notes(cell: CellSummary) -> list[str]:
         found.append(f"per cycle of {lengths} s: {ok} good answers, {failed} failures")
     found += write_latency_notes(cell)
     if has_blocked_loop(cell):
-        lag = formats.milliseconds(cell.loop_lag_max_ms)
-        found.append(f"the loop was held by {cell.blocking_sites[0]} (silent for up to {lag} ms)")
+        site = cell.blocking_sites[0]
+        longest = f"its longest block lasted {formats.milliseconds(site.longest_ms)} ms"
+        found.append(f"the event loop was blocked by {site}; {longest}")
     if cell.bystander.lacks_path:
         found.append(f"no background request: the server answers 404 to {cell.bystander.path}")
     if has_affected_bystander(cell):
@@ -121,7 +123,20 @@ def write_notes(cell: CellSummary) -> list[str]:
         found.append(f"the prediction is {EXTRAPOLATED}")
     if cell.predicted is not None and cell.predicted.reason is not None:
         found.append(f"prediction: {cell.predicted.reason}")
-    return found + [f"{each.count} × {each.error}" for each in cell.errors[:3]]
+    return found + list(list_errors(cell))
+
+
+def list_errors(cell: CellSummary) -> Iterator[str]:
+    """The most frequent, and how many are not shown."""
+    yield from (f"{each.count} × {each.error}" for each in cell.errors[:SHOWN_ERRORS])
+    if rest := sum(each.count for each in cell.errors[SHOWN_ERRORS:]):
+        yield f"{rest} × other errors (`errors` in summary.json)"
+
+
+def list_advice(cell: CellSummary) -> list[str]:
+    """What to do about its verdicts. What is for information asks for nothing."""
+    grave = (each for each in cell.verdicts if each.severity != "info")
+    return [f"→ {each.code}: {each.advice}" for each in grave]
 
 
 def write_latency_notes(cell: CellSummary) -> Iterator[str]:
@@ -151,20 +166,33 @@ def write_latency_notes(cell: CellSummary) -> Iterator[str]:
 def write_bystander_note(cell: CellSummary) -> str:
     other = cell.bystander
     least = "at least " if other.median_is_lower_bound else ""
-    note = (
-        f"a bystander's {other.path} took {least}{formats.milliseconds(other.median_ms)} ms "
-        f"(median), {other.failures} of {other.pings} got no answer"
-    )
+    if not other.pings:
+        return f"no background request ({other.path}) was due in the window"
+    took = f"took {least}{formats.milliseconds(other.median_ms)} ms (median)"
+    if other.median_ms is None:
+        took = "was never answered well"
+    note = f"a bystander's {other.path} {took}; {count_answers(other)}"
     if cell.predicted is None or cell.predicted.bystander_ms is None:
         return note
     return f"{note}; predicted: {formats.milliseconds(cell.predicted.bystander_ms)} ms"
 
 
+def count_answers(other: BystanderLatency) -> str:
+    """A refusal is an answer too, and no good one."""
+    refused = other.failures - other.unanswered
+    if not other.failures:
+        return f"all {other.pings} were answered"
+    found = {"failed": refused, "had no answer when the load ended": other.unanswered}
+    first, *more = ((count, what) for what, count in found.items() if count)
+    parts = [f"{first[0]} of {other.pings} {first[1]}", *(f"{n} {what}" for n, what in more)]
+    return " and ".join(parts)
+
+
 def write_ramp_note(grown: RampGrowth) -> str:
     alone = f"one user alone got {formats.rate(grown.levels[0][1])} rps"
     if grown.saturated_from is None:
-        return f"in the ramp {alone}, and more users always got more"
-    return f"in the ramp {alone}; from {grown.saturated_from} users on it grew no more"
+        return f"in the ramp {alone}, and throughput grew until the last user came"
+    return f"in the ramp {alone}; throughput saturates at {grown.saturated_from} users"
 
 
 def describe_outcome(outcome: ThresholdOutcome) -> str:
