@@ -1,7 +1,5 @@
 """`--quick`: what it runs, how long that takes, and that a blocked loop looks bad in it."""
 
-from pathlib import Path
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,8 +11,8 @@ from scenarios.catalogue import CATALOGUE, select_scenarios
 from scenarios.model import Scenario
 from scenarios.resolution import MachineResources, resolve_scenario
 from study.cli import main
+from study.estimates import estimate_run_s
 from study.options import QUICK_SCENARIOS, choose_run_scenarios, shorten_scenarios
-from study.run import RunOptions, estimate_run_s
 from study.run_flags import RunFlags, build_run_options
 
 MACHINE = MachineResources(uvloop=True, httptools=True, go=True)
@@ -55,8 +53,7 @@ def test_its_blocked_loop_leaves_most_users_without_an_answer() -> None:
 
 
 def test_it_takes_no_longer_than_it_may() -> None:
-    order = RunOptions("test", 1, 0, Path(), "study run --quick")
-    assert estimate_run_s(list(choose_quick().values()), order) <= LONGEST_S
+    assert estimate_run_s(list(choose_quick().values())) <= LONGEST_S
 
 
 def test_scenarios_that_are_named_are_run_and_keep_their_delay() -> None:
