@@ -82,14 +82,16 @@ def draw_answer(
 
 
 def draw_panels(rows: Sequence[AnswerRow], width: float) -> alt.HConcatChart | alt.VConcatChart:
-    legend = build_legend(list_kinds(rows), width)
+    kinds = list_kinds(rows)
     if width >= WIDE:
         names = CHARACTER * min(LONGEST_NAME, max(len(each.name) for each in rows)) + EDGE
         room, height = (width - names - GAP) / 2, ROW_HEIGHT * len(rows)
-        rates, waits = draw_rates(rows, room, names=True), draw_latencies(rows, legend, room)
+        waits = draw_latencies(rows, build_legend(kinds, width - names), room)
+        rates = draw_rates(rows, room, names=True)
         return alt.hconcat(rates.properties(height=height), waits.properties(height=height))
     room, height = width - EDGE, (ROW_HEIGHT + NAME_HEIGHT) * len(rows)
-    panels = draw_rates(rows, room), draw_latencies(rows, legend, room)
+    waits = draw_latencies(rows, build_legend(kinds, width), room)
+    panels = draw_rates(rows, room), waits
     named = [
         alt.layer(*each.layer, write_names(rows)).properties(width=each.width) for each in panels
     ]
