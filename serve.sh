@@ -2,6 +2,6 @@
 # The upstream, and gunicorn with one uvicorn worker on 127.0.0.1:4242, until Ctrl-C.
 # Options are those of `study serve`: --port, --workers, --pool, --loop, --delay 500ms, ...
 set -eu
-cd "$(dirname "$(readlink -f "$0")")"
-sh setup.sh
-exec .venv/bin/study serve "$@"
+root=$(dirname "$(readlink -f "$0")")
+sh "$root/setup.sh"
+exec "$root/.venv/bin/study" serve "$@"

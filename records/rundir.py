@@ -26,6 +26,8 @@ from scenarios.errors import UserError, build_cannot_run_error
 TABLES = ("requests", "handlers", "probe", "machine", "bystander", "upstream")
 """What every run has. Those of later versions have more: blocks, block_stacks."""
 MANIFEST_SCHEMA = 1
+MOST_NAME = 32
+"""Characters: `Report: results/<UTC time>-<name>/report.html` is a line of a terminal."""
 RECORD = TypeAdapter(CellRecord)
 
 
@@ -150,7 +152,7 @@ class RunDir:
 def create_run(parent: Path, name: str, now: datetime | None = None) -> RunDir:
     """Makes `<parent>/<UTC time>-<name>`, before anything is measured. Raises UserError."""
     stamp = (now or datetime.now(UTC)).strftime("%Y%m%dT%H%M%SZ")
-    safe_name = re.sub(r"[^A-Za-z0-9._-]+", "-", name)[:60]
+    safe_name = re.sub(r"[^A-Za-z0-9._-]+", "-", name)[:MOST_NAME]
     path = parent / f"{stamp}-{safe_name}"
     count = 1
     while True:

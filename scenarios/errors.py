@@ -1,5 +1,8 @@
 """The one class of errors that a user can cause, or cure."""
 
+from collections.abc import Collection
+from difflib import get_close_matches
+
 ALL_WELL, NOT_AS_EXPECTED, WRONG_USE, CANNOT, BROKEN, INTERRUPTED = 0, 1, 2, 3, 4, 130
 """Exit codes. NOT_AS_EXPECTED: a threshold was not met, the user's or that of a sentence which they
 have checked, and nothing else; CANNOT: this machine, or what was asked to be measured, can't;
@@ -16,3 +19,9 @@ class UserError(Exception):
 
 def build_cannot_run_error(message: str) -> UserError:
     return UserError(message, CANNOT)
+
+
+def suggest_name(name: str, known: Collection[str]) -> str | None:
+    """A question; None where no known name is like it."""
+    found = get_close_matches(name, known, n=1)
+    return f"did you mean {found[0]}?" if found else None

@@ -32,40 +32,40 @@ class Overrides:
         bounds=(1, 100_000), sweepable="10,100,500",
     )] = None
     spawn_rate: Annotated[float | None, Setting(
-        "Users that begin in a second.", "load.spawn_rate", HAS_USERS,
+        "Users started per second.", "load.spawn_rate", HAS_USERS,
         NUMBER, (0.1, 10_000), needs_locust=True,
     )] = None
     duration_s: Annotated[Second | None, Setting(
         "Length of the window, such as 30s.", "load.duration_s", None, DURATION, (0.5, 3600),
     )] = None
     think_s: Annotated[Second | None, Setting(
-        "Pause of a user between requests.", "load.think_s", HAS_USERS,
+        "Pause of each user between requests.", "load.think_s", HAS_USERS,
         DURATION, (0, 3600), needs_locust=True, name="--think-time",
     )] = None
     think_spread_s: Annotated[Second | None, Setting(
-        "How much shorter or longer each pause is at most, at random.", "load.think_spread_s",
+        "How much shorter or longer a pause is at most, at random.", "load.think_spread_s",
         HAS_USERS, DURATION, (0, 3600), needs_locust=True, name="--think-spread",
     )] = None
     delay_s: Annotated[Second | None, Setting(
-        "How long the upstream waits, such as 1000ms.", "delay_s", WAITS, DURATION, (0, 60),
-        sweepable="1ms,10ms,100ms,1s", environment="APP_DELAY_MS", group="Upstream",
+        "Time that the upstream, or the sleep, takes, such as 1000ms.", "delay_s", WAITS, DURATION,
+        (0, 60), sweepable="1ms,10ms,100ms,1s", environment="APP_DELAY_MS", group="Upstream",
     )] = None
     user_class: Annotated[m.UserClass | None, Setting(
         "fast (FastHttpUser) or requests (HttpUser).", "load.user_class", HAS_USERS,
         needs_locust=True,
     )] = None
     load_processes: Annotated[int | None, Setting(
-        "Load generator processes.", "load.processes", bounds=(1, 64),
+        "Processes of the load generator.", "load.processes", bounds=(1, 64),
     )] = None
     arrival_rate: Annotated[float | None, Setting(
         "Open loop: requests leave at this rate, such as 300/s.", "load.arrival_rate", None,
         RATE, ARRIVAL_RATES, needs_locust=True,
     )] = None
     arrivals: Annotated[m.Arrivals | None, Setting(
-        "Of an open loop: constant or poisson.", "load.arrivals",
+        "Arrivals of an open loop: constant or poisson.", "load.arrivals",
     )] = None
     server: Annotated[m.PythonServer | None, Setting(
-        "gunicorn or uvicorn.", "server.kind", IN_PYTHON,
+        "Server: gunicorn or uvicorn.", "server.kind", IN_PYTHON,
     )] = None
     workers: Annotated[int | None, Setting(
         "Server processes.", "server.workers", IS_OURS, bounds=(1, 64), sweepable="1,2,4",
@@ -75,52 +75,56 @@ class Overrides:
         bounds=(1, 10_000), sweepable="10,40,100,500", environment="APP_POOL",
     )] = None
     loop: Annotated[m.Loop | None, Setting(
-        "asyncio, uvloop or auto.", "server.loop", IN_PYTHON,
+        "Event loop: asyncio, uvloop or auto.", "server.loop", IN_PYTHON,
     )] = None
     http: Annotated[m.Http | None, Setting(
-        "h11, httptools or auto.", "server.http", IN_PYTHON,
+        "HTTP parser: h11, httptools or auto.", "server.http", IN_PYTHON,
     )] = None
     python: Annotated[str | None, Setting(
-        "Path of the Python that runs the server, with the app's packages; the study's own.",
+        "Python that runs the server and has the app's packages; without it the study's own.",
         "server.python", IN_PYTHON, metavar="FILE",
     )] = None
     worker_timeout_s: Annotated[Second | None, Setting(
-        "Silent seconds before gunicorn kills a worker; 0: never.", "server.worker_timeout_s",
+        "Seconds with a blocked event loop before gunicorn kills a worker; 0: never.",
+        "server.worker_timeout_s",
         IN_PYTHON, SECONDS, (0, 3600),
     )] = None
     client: Annotated[m.Library | None, Setting(
-        f"{', '.join(m.FORMS_OF)}.", "client.library", HAS_CLIENT, environment="APP_CLIENT",
+        f"Client library: {', '.join(m.FORMS_OF)}.", "client.library", HAS_CLIENT,
+        environment="APP_CLIENT",
     )] = None
     client_life: Annotated[m.Life | None, Setting(
-        "shared or per-request.", "client.life", HAS_CLIENT, environment="APP_CLIENT_LIFE",
+        "One client for all requests (shared), or one per-request.", "client.life", HAS_CLIENT,
+        environment="APP_CLIENT_LIFE",
     )] = None
     client_timeout_s: Annotated[Second | None, Setting(
-        "The app's own timeout, such as 60s.", "client.timeout_s", HAS_CLIENT,
+        "Timeout of the app's client, such as 60s.", "client.timeout_s", HAS_CLIENT,
         DURATION, (0.001, 600), environment="APP_CLIENT_TIMEOUT_MS",
     )] = None
     client_connections: Annotated[int | None, Setting(
-        "Connections of the app's client at the most, in each worker.", "client.connections",
+        "Most connections of the app's client, in each worker.", "client.connections",
         HAS_CLIENT, bounds=(1, 100_000), environment="APP_CLIENT_CONNECTIONS",
     )] = None
     upstream: Annotated[m.UpstreamKind | None, Setting(
-        "auto, python or go.", "upstream.kind", HAS_CLIENT,
+        "Upstream program: auto, python or go.", "upstream.kind", HAS_CLIENT,
     )] = None
     database_pool: Annotated[int | None, Setting(
-        "Connections of the app's pool, in each worker.", "database.pool", HAS_DATABASE,
+        "Connections of the app's database pool, in each worker.", "database.pool", HAS_DATABASE,
         bounds=(1, 1000), environment="APP_DATABASE_POOL", name="--db-pool",
     )] = None
     keep_alive: Annotated[bool | None, Setting(
-        "Whether users keep their connections, or not.", "load.keep_alive",
+        "Users keep their connections; --no-keep-alive: a new one for each request.",
+        "load.keep_alive",
     )] = None
     requests: Annotated[int | None, Setting(
-        "The window ends when so many have completed, or after --duration.", "load.requests",
+        "End the window after so many requests, or after --duration.", "load.requests",
         HAS_USERS, bounds=(1, 10_000_000), needs_locust=True,
     )] = None
     engine: Annotated[m.Engine | None, Setting(
         "What makes the load: locust or oha.", "load.engine",
     )] = None
     access_log: Annotated[m.AccessLog | None, Setting(
-        "off, to a file, or to a terminal that is slow.", "server.access_log", IN_PYTHON,
+        "off, file, or terminal (a slow one).", "server.access_log", IN_PYTHON,
     )] = None
 # fmt: on
 

@@ -79,8 +79,8 @@ def wait_until_idle(stack: Stack, interruption: Interruption) -> None:
     asked of it. Raises UserError when it does not come to rest."""
     if not interruption.poll(lambda: is_stack_idle(stack), IDLE_WITHIN_S, LOOK_EVERY_S):
         raise UserError(
-            "the held-up server still works for users who are gone (waited "
-            f"{IDLE_WITHIN_S:.0f} s): end it, and start serve.sh again"
+            "the running server still works for users who are gone (waited "
+            f"{IDLE_WITHIN_S:.0f} s): end it, and start `study serve` again"
         )
 
 
@@ -108,7 +108,7 @@ def reject_differences(served: ServerFile, scenario: Scenario) -> None:
     if found:
         raise UserError(
             f"the server on port {served.port} does not fit {scenario.name}: {'; '.join(found)}. "
-            "End serve.sh (then a fitting server is started), or give both the same options"
+            "End that server (then a fitting one is started), or give both the same options"
         )
 
 

@@ -15,13 +15,12 @@ from stress.bystander import BackgroundRequester
 from stress.explain import LoadExplainer, is_explainable
 from stress.load.command import await_load_workers, build_load_command
 from stress.load.oha import OhaPhaseRunner
-from stress.load.protocol import LoadProgress
 from stress.machine import find_free_port, raise_descriptor_limit
 from stress.phases import PhaseRunner
 from stress.processes import Process
 from stress.profiler import WRITES_WITHIN_S, Profiler
 from stress.resource_monitor import Families, ResourceMonitor
-from stress.runtime import CellRun, PhaseProgress, Runtime
+from stress.runtime import CellRun, Runtime
 from stress.save_cell import CellObservations, save_results
 from stress.stack import Stack
 from stress.start_stack import start_stack
@@ -41,7 +40,7 @@ def run_cell(cell: CellRun, runtime: Runtime) -> None:
     limit = raise_descriptor_limit(
         plan.count_needed_descriptors(scenario), plan.count_wanted_descriptors(scenario)
     )
-    runtime.listener(PhaseProgress(scenario.name, "start", 0.0, LoadProgress(), 0))
+    runtime.announce(scenario.name, "start")
     if served is not None:
         wait_until_idle(served, runtime.interruption)
     port = served.port if served else find_free_port(runtime.port, choose_host(runtime))
@@ -51,12 +50,15 @@ def run_cell(cell: CellRun, runtime: Runtime) -> None:
         stack = served or start_own_stack(cell, runtime, port)
         try:
             seen = drive_load(cell, runtime, stack, load)
+            runtime.announce(scenario.name, "save")
         finally:
             if served is None:
                 stack.close()
     finally:
         load.end()
     if seen.phases.explainer is not None and not seen.interrupted:
+        if seen.phases.times.profile_end_s is not None:
+            runtime.announce(scenario.name, "alone")
         known, interruption = runtime.profiles, runtime.interruption
         seen.explained = seen.phases.explainer.complete(known, interruption)
     seen.started_utc, seen.begun_s = started_utc, begun_s

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 from tempfile import TemporaryFile
 from time import monotonic
@@ -21,6 +22,7 @@ from stress.servers import ServerAdapter
 LONG_BUILD_S = 2.0
 """From here on a build is worth a word."""
 LOOK_S = 0.1
+PRINTED_EVERY_S = 8.0
 SHOWN_LINES = 20
 """Of what a compiler complains of."""
 KEPT = "--kept"
@@ -42,26 +44,38 @@ class BuildProgress:
     last_words: str = ""
 
 
-def print_build(moment: BuildProgress) -> None:
-    if moment.state == "begins":
-        print(f"study: building {moment.program} (once) ...", file=sys.stderr, flush=True)
+def format_build(moment: BuildProgress) -> str:
     if moment.state == "ended":
-        print(f"study: built {moment.program} in {moment.since_s:.0f} s", file=sys.stderr)
+        return f"built {moment.program} in {moment.since_s:.0f} s"
+    last_words = f" ({moment.last_words})" if moment.last_words else ""
+    return f"building {moment.program}, once: {moment.since_s:.0f} s so far{last_words}"
+
+
+@dataclass(slots=True)
+class BuildPrinter:
+    """A line on stderr when a build begins, one now and then, and one when it has ended."""
+
+    _printed_s: Second = -inf
+
+    def __call__(self, moment: BuildProgress) -> None:
+        if moment.state != "goes on" or moment.since_s - self._printed_s >= PRINTED_EVERY_S:
+            self._printed_s = moment.since_s
+            print(f"study: {format_build(moment)}", file=sys.stderr, flush=True)
 
 
 @dataclass(frozen=True, slots=True)
 class BuildWatch:
     """Who hears of a build that takes a while, and may end it."""
 
-    listener: Callable[[BuildProgress], None] = print_build
+    listener: Callable[[BuildProgress], None] = field(default_factory=BuildPrinter)
     interruption: Interruption = field(default_factory=Interruption)
 
 
-def find_upstream_program(kind: str) -> tuple[str, ...]:
-    """Raises UserError."""
+def find_upstream_program(kind: str, watch: BuildWatch | None = None) -> tuple[str, ...]:
+    """Built where it is not yet. Raises UserError, CellInterruptedError."""
     if kind == "python":
         return sys.executable, "-m", "slow_upstream"
-    return (run_build_script(UPSTREAM, WITHOUT_GO),)
+    return (run_build_script(UPSTREAM, WITHOUT_GO, watch),)
 
 
 def find_peer_program(kind: str, watch: BuildWatch | None = None) -> str:

@@ -1,7 +1,6 @@
 """`study audit`: starts the user's service with the probe inside, asks it, and says what blocks its
 event loop."""
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -16,10 +15,9 @@ from analysis.findings.finding_threshold import FindingGate
 from records.audit import ASKED, AUDIT_FILE, KIND, AuditRecord
 from records.build_probe_tables import PROBE_TABLES
 from records.build_tables import read_journals
-from records.rundir import RunDir, create_run, translate_write_errors
+from records.rundir import RunDir, translate_write_errors
 from records.server import ServerRecord
 from records.trial import TrialRecord
-from scenarios.errors import ALL_WELL, CANNOT, INTERRUPTED, UserError
 from scenarios.units import Second
 from stress.audit.attach import start_audited_app
 from stress.audit.audited_app import AuditedApp
@@ -30,17 +28,16 @@ from stress.audit.measure_hop import measure_hop_of
 from stress.audit.requests import (
     RequestOptions,
     RequestPlan,
-    check_options,
     plan_requests,
-    render_plan,
 )
 from stress.audit.trial_round import build_round_load, estimate_round_s
 from stress.audit.watch_server import ServerWatch
-from stress.interruption import CellInterruptedError, Interruption, record_signals
+from stress.interruption import Interruption
 from stress.processes import describe_exit_code
-from study.audit_report import NO_GATE, report_audit
+from study.audit_report import NO_GATE
 from study.audit_trials import TrialOrder, TrialRunner, choose_trials
 from study.machine_facts import collect_environment, find_in_repository
+from study.progress import ProgressDisplay
 
 NOT_SEEN = (
     "a server that runs already has no probe inside: the audit measures its latencies and cannot "
@@ -74,6 +71,7 @@ class Audit:
     order: AuditOrder
     directory: RunDir
     interruption: Interruption
+    display: ProgressDisplay
     t0_s: float = field(default_factory=monotonic)
     started_utc: str = field(default_factory=lambda: datetime.now(UTC).isoformat())
     app: AuditedApp | None = None
@@ -109,7 +107,6 @@ class Audit:
     def ask(self, url: str) -> None:
         self.plan = plan_requests(url, self.order.requests, self.interruption)
         if self.order.only_plan:
-            print(*render_plan(self.plan), sep="\n")
             return
         for warning in self.plan.warnings:
             self.show(f"warning: {warning}")
@@ -146,7 +143,7 @@ class Audit:
 
     def show(self, text: str) -> None:
         """On stderr: the answer alone goes to stdout."""
-        print(f"study: {text}", file=sys.stderr, flush=True)
+        self.display.print_step(f"study: {text}")
 
     def keep(self) -> None:
         """What was seen, as far as it goes. Raises UserError where the disk is full."""
@@ -217,33 +214,3 @@ class Audit:
             trials=tuple(self.trials),
             hop_ms=self.hop_ms,
         )
-
-
-def audit_service(order: AuditOrder) -> int:
-    """The exit code. Raises UserError where the service can't be started or asked."""
-    check_options(order.requests)
-    directory = create_run(order.out.resolve(), KIND)
-    with record_signals() as interruption:
-        audit = Audit(order, directory, interruption)
-        try:
-            audit.run()
-        except CellInterruptedError as error:
-            audit.ended_by = str(error)
-        except UserError:
-            directory.discard()  # at most one request of each route was sent
-            raise
-        if order.only_plan:
-            directory.discard()
-            return INTERRUPTED if audit.ended_by else ALL_WELL
-        audit.keep()  # a signal is only noted here: it cannot tear what was measured
-        interrupted_by = audit.ended_by
-        if order.trials.is_asked and audit.can_try():
-            try:
-                audit.run_trials()
-            except CellInterruptedError as error:
-                interrupted_by = str(error)
-    code = report_audit(directory, order.gate, json_output=order.json_output, verbose=order.verbose)
-    if interrupted_by is None:
-        return code
-    audit.show(f"the audit ended early: {interrupted_by}")
-    return INTERRUPTED if interruption.reason else CANNOT

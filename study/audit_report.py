@@ -32,13 +32,14 @@ from analysis.theory.audit.predictions import predict_findings
 from records.audit import FINDINGS_FILE, KIND, SARIF_FILE, SUMMARY_FILE
 from records.rundir import RunDir
 from scenarios.errors import ALL_WELL, CANNOT, NOT_AS_EXPECTED, UserError
-from study.final_output import print_table
-from study.progress import get_terminal_width
+from study.final_output import print_report_location, print_table
+from study.messages import print_message
+from study.paths import format_path
+from study.progress import get_terminal_width, show_activity
 
 NO_GATE = FindingGate()
 COMPARISON_SCHEMA = 1
 """Of what `study compare --json` prints."""
-OTHER_FILES = f"{SUMMARY_FILE}, {FINDINGS_FILE} and {SARIF_FILE}"
 
 
 def is_audit(run: RunDir) -> bool:
@@ -54,8 +55,9 @@ def report_audit(
 ) -> int:
     """Writes and prints what the records say. The exit code. Raises UserError where records are
     missing."""
-    evidence = load_audit_evidence(run)
-    found = predict_findings(find_all(evidence), evidence, count_cores(run))
+    with show_activity("judging what was recorded"):
+        evidence = load_audit_evidence(run)
+        found = predict_findings(find_all(evidence), evidence, count_cores(run))
     outcomes = judge_findings(found, gate)
     text = dump_json(export_findings(found))
     (run.path / FINDINGS_FILE).write_text(text)
@@ -65,7 +67,7 @@ def report_audit(
         print(text, end="")
     else:
         print(*render_audit(found, evidence, get_terminal_width(), verbose), sep="\n")
-        print(f"\n{'report.html, ' if page else ''}{OTHER_FILES} are in\n{run.path}/")
+        print_report_location(run, page, (SUMMARY_FILE, FINDINGS_FILE, SARIF_FILE))
     for outcome in outcomes:
         print(describe_finding_outcome(outcome), file=sys.stderr if json_output else sys.stdout)
     return choose_exit_code(outcomes)
@@ -107,9 +109,10 @@ def count_cores(run: RunDir) -> int:
 def write_page(run: RunDir, evidence: AuditEvidence, found: AuditFindings) -> bool:
     """Whatever keeps report.html from being drawn is one line: the records are safe by now."""
     try:
-        write_audit_page(run, found, evidence)
+        with show_activity("drawing report.html"):
+            write_audit_page(run, found, evidence)
     except (UserError, OSError, ValueError, pl.exceptions.PolarsError) as error:
-        print(f"study: report.html could not be made: {error}", file=sys.stderr)
+        print_message(f"report.html could not be made: {error}")
         return False
     return True
 
@@ -124,7 +127,7 @@ def print_audit_comparison(a: RunDir, b: RunDir, json_output: bool) -> int:
         content = {"schema": COMPARISON_SCHEMA, **paths, "differences": differences}
         print(dump_json(content | {"findings": export_changes(changes)}), end="")
         return ALL_WELL
-    print(f"A  {a.path}\nB  {b.path}\n")
+    print(f"A  {format_path(a.path)}\nB  {format_path(b.path)}\n")
     print_table(build_changes_table(changes))
     if differences:
         print(

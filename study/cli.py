@@ -23,6 +23,7 @@ from study.commands import (
     theory,
     workshop,
 )
+from study.messages import print_message
 from study.options import declare_command
 
 Shell = Annotated[Literal["bash", "zsh", "fish"], Setting("bash, zsh or fish.", name="SHELL")]
@@ -30,7 +31,7 @@ Shell = Annotated[Literal["bash", "zsh", "fish"], Setting("bash, zsh or fish.", 
 
 @declare_command()
 def completion(shell: Shell, /) -> int:
-    """Prints what completes commands and options in a shell.
+    """Print the script that completes commands and options in a shell.
 
     For example:
         study completion bash >~/.local/share/bash-completion/completions/study
@@ -41,7 +42,7 @@ def completion(shell: Shell, /) -> int:
 
 @declare_command()
 def probe(*arguments: Annotated[str, Parameter(name="ARGUMENT", allow_leading_hyphen=True)]) -> int:
-    """Stands for `study audit --drive none`: your service with the probe inside, asked by you.
+    """Start your service with the probe inside; you send the requests (audit --drive none).
 
     For example:
         study probe main:app --app-dir ./service
@@ -51,7 +52,9 @@ def probe(*arguments: Annotated[str, Parameter(name="ARGUMENT", allow_leading_hy
 
 PROBE = ("audit", "--drive", "none")
 COMMANDS = {
-    "Study": (measure.run, reading.list, theory.predict, sweep.sweep, capacity.capacity),
+    "Study": (
+        measure.run, reading.list, reading.show, theory.predict, sweep.sweep, capacity.capacity,
+    ),
     "Your own service": (audit.audit, probe),
     "Recorded runs": (reading.report, reading.compare),
     "Teaching": (workshop.workshop, guide.guide),
@@ -67,7 +70,7 @@ OPEN = Box("    \n" * 8)
 def build_app() -> App:
     app = App(
         name="study",
-        help="What a web endpoint does with its threads and its event loop: measured.",
+        help="Measure what a web endpoint does with its threads and its event loop.",
         help_flags=["--help"],
         help_format="plaintext",
         help_formatter=DefaultFormatter(panel_spec=PanelSpec(box=OPEN, padding=(0, 0, 0, 3))),
@@ -98,19 +101,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
             result_action="return_value",
         )  # fmt: skip
     except UserError as problem:
-        print(f"study: {problem}", file=sys.stderr)
+        print_message(str(problem))
         return problem.exit_code
     except CycloptsError as error:
-        print(f"study: {' '.join(str(error).split())}", file=sys.stderr)
+        print_message(" ".join(str(error).split()))
         return WRONG_USE
     except OSError as error:
         where = f": {error.filename}" if error.filename else ""
-        print(f"study: cannot go on: {error.strerror or error}{where}", file=sys.stderr)
+        print_message(f"cannot go on: {error.strerror or error}{where}")
         return CANNOT
     except KeyboardInterrupt:
         return INTERRUPTED
     except Exception:
         traceback.print_exc()
-        print("study: broke; please report it with what is above", file=sys.stderr)
+        print_message("broke; please report it with what is above")
         return BROKEN
     return code if isinstance(code, int) else 0

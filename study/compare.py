@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from analysis.report.comparison_tables import build_comparison_table, export_comparison
+from analysis.report.table import wrap_note
 from analysis.report.write import load_run_summary, write_comparison
 from analysis.summary.comparison import Comparison, compare_runs, ensure_mapping, list_differences
 from analysis.summary.run import RunSummary
@@ -12,6 +13,8 @@ from records.rundir import RunDir, open_run
 from scenarios.errors import ALL_WELL, UserError
 from study.audit_report import is_audit, print_audit_comparison
 from study.final_output import print_table
+from study.paths import format_path
+from study.progress import show_activity
 
 MOST_NAMED = 3
 REVISION_SHOWN = 10
@@ -32,17 +35,19 @@ def compare_directories(
     differ = f"these runs differ in more than their code: {shorten_differences(unlike)}"
     if unlike and not anyway:
         raise UserError(f"{differ}; compare like with like, or give --anyway")
-    sides = {letter: (each, load_completed_summary(each)) for letter, each in runs.items()}
+    with show_activity("reading the records"):
+        sides = {letter: (each, load_completed_summary(each)) for letter, each in runs.items()}
     comparison = compare_runs(*(summary.cells for _, summary in sides.values()))
     if not comparison.scenarios:
         raise build_disjoint_error(comparison)
     if html is not None:
-        write_comparison(html, sides, comparison, unlike)
+        with show_activity(f"drawing {html}"):
+            write_comparison(html, sides, comparison, unlike)
     if json_output:
         print_json(runs, unlike, comparison)
         return ALL_WELL
     if unlike:
-        print(f"warning: {differ}")
+        print(*wrap_note(f"Warning: {differ}."), sep="\n")
     print(*(format_run_header(*each) for each in runs.items()), "", sep="\n")
     print_table(build_comparison_table(comparison))
     if html is not None:
@@ -100,6 +105,6 @@ def format_run_header(name: str, run: RunDir) -> str:
     told = build_run_header(run)
     revision = told["git_revision"]
     if not isinstance(revision, str):
-        return f"{name}  {run.path}  (code unknown)"
+        return f"{name}  {format_path(run.path)}\n   code unknown"
     changed = ", with changes" if told["git_changed"] else ""
-    return f"{name}  {run.path}  (code {revision[:REVISION_SHOWN]}{changed})"
+    return f"{name}  {format_path(run.path)}\n   code {revision[:REVISION_SHOWN]}{changed}"

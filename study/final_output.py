@@ -6,20 +6,25 @@ from typing import TextIO
 
 import polars as pl
 
+from analysis.report.answer_lines import render_answer_lines
+from analysis.report.cell_notes import render_notes
 from analysis.report.comparison_tables import build_contrast_tables, build_overall_table
-from analysis.report.notes import describe_outcome, write_notes
-from analysis.report.run_table import build_run_table, format_cell_name
+from analysis.report.notes import describe_outcome
+from analysis.report.run_table import build_run_table
 from analysis.report.search_tables import build_sweep_table, render_capacity
 from analysis.report.table import Table, render_terminal, wrap_note
 from analysis.report.trials_table import build_narrow_trials_table, select_repeated
-from analysis.report.write import write_page
+from analysis.report.write import compose_run_answer, write_page
 from analysis.summary.contrast import Contrast, compute_overall
-from analysis.summary.model import CellSummary
 from analysis.summary.run import RunSummary
 from analysis.summary.thresholds import ThresholdOutcome
 from records.rundir import RunDir
 from scenarios.errors import ALL_WELL, BROKEN, INTERRUPTED, NOT_AS_EXPECTED, UserError
-from study.progress import get_terminal_width
+from study.messages import print_message
+from study.paths import format_path
+from study.progress import get_terminal_width, show_activity
+
+OTHERS = ("summary.md", "summary.csv", "summary.json")
 
 
 def print_tables(summary: RunSummary) -> None:
@@ -39,10 +44,9 @@ def print_trials(summary: RunSummary) -> None:
 
 
 def print_final_output(summary: RunSummary) -> None:
-    for cell in summary.cells:
-        print_notes(cell)
-    for remark in list_engine_notes(summary.cells):
-        print("", *wrap_note(remark), sep="\n")
+    """What the table does not say."""
+    for line in render_notes(summary.cells):
+        print(line)
     print_contrasts(summary.contrasts)
     for each in summary.sweeps:
         print()
@@ -52,6 +56,7 @@ def print_final_output(summary: RunSummary) -> None:
     if summary.outcomes:
         print()
         print_outcomes(summary.outcomes, sys.stdout)
+    print("", *render_answer_lines(compose_run_answer(summary)), sep="\n")
 
 
 def print_contrasts(found: Sequence[Contrast]) -> None:
@@ -60,44 +65,30 @@ def print_contrasts(found: Sequence[Contrast]) -> None:
         for table in build_contrast_tables(each, narrow=True):
             print_table(table)
     if overall := compute_overall(found):
-        title = f"over all {overall[0].subjects}, beside {overall[0].contender}"
+        title = f"over all {overall[0].subjects}, compared with {overall[0].contender}"
         print()
         print_table(build_overall_table(overall, f"{title} (geometric means of the ratios)"))
 
 
-def write_report_page(summary: RunSummary, directory: RunDir) -> bool:
+def write_report_page(summary: RunSummary, directory: RunDir, *, quiet: bool = False) -> bool:
     """Draws report.html and charts/. Whatever keeps it from being drawn is one line: what was
     measured is safe by now."""
     if not summary.cells:
         return False
     try:
-        write_page(directory, summary)
+        with show_activity("drawing report.html", quiet=quiet):
+            write_page(directory, summary)
     except (UserError, OSError, ValueError, pl.exceptions.PolarsError) as error:
-        print(f"study: report.html could not be made: {error}", file=sys.stderr)
+        print_message(f"report.html could not be made: {error}")
         return False
     return True
 
 
-def print_report_location(directory: RunDir, page: bool) -> None:
-    files = "report.html, " if page else ""
-    print(f"\n{files}summary.md, summary.csv and summary.json are in\n{directory.path}/")
-
-
-def list_engine_notes(cells: Sequence[CellSummary]) -> list[str]:
-    """What another load program does not tell, once for the run and not for each of its cells."""
-    of_engines = (each for cell in cells for each in cell.verdicts if each.code == "OTHER_ENGINE")
-    return list(dict.fromkeys(each.message for each in of_engines))
-
-
-def print_notes(cell: CellSummary) -> None:
-    told = [note for note in write_notes(cell) if not note.startswith("OTHER_ENGINE")]
-    if not told:
-        return
-    print(f"\n{format_cell_name(cell)}")
-    grave = [verdict for verdict in cell.verdicts if verdict.severity != "info"]
-    told += [f"→ {verdict.code}: {verdict.advice}" for verdict in grave]
-    for note in told:
-        print(*wrap_note(note, "  "), sep="\n")
+def print_report_location(directory: RunDir, page: bool, others: Sequence[str] = OTHERS) -> None:
+    """The last line says what to open."""
+    print(f"\nWritten: {', '.join(others)}")
+    place = directory.path / "report.html" if page else directory.path
+    print(f"{'Report' if page else 'Folder'}: {format_path(place)}")
 
 
 def print_outcomes(outcomes: Sequence[ThresholdOutcome], file: TextIO) -> None:
@@ -109,10 +100,7 @@ def choose_exit_code(summary: RunSummary, directory: RunDir, interrupted_by: str
     """Says what cut a run short: a signal (`interrupted_by`), or a load that broke down."""
     broken = next((cell.interrupted for cell in summary.cells if cell.interrupted), None)
     if reason := interrupted_by or broken:
-        print(
-            f"study: interrupted ({reason}); {describe_kept_results(summary, directory)}",
-            file=sys.stderr,
-        )
+        print_message(f"interrupted ({reason}); {describe_kept_results(summary, directory)}")
         return INTERRUPTED if interrupted_by else BROKEN
     return judge_expectations(summary)
 
@@ -123,6 +111,6 @@ def judge_expectations(summary: RunSummary) -> int:
 
 def describe_kept_results(summary: RunSummary, directory: RunDir) -> str:
     if summary.cells:
-        return f"kept: {directory.path}"
+        return f"kept: {format_path(directory.path)}"
     directory.discard_if_empty()
     return "nothing had been measured yet"

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import wrap
@@ -31,6 +32,9 @@ from analysis.report.table import WIDTH, wrap_note
 from scenarios.errors import ALL_WELL, INTERRUPTED, NOT_AS_EXPECTED, UserError
 from stress.interruption import record_signals
 from stress.places import IS_CLONE, ROOT
+from study.messages import print_message
+from study.paths import format_path
+from study.progress import choose_display, show_activity
 
 KEPT = ROOT / "docs" / "evidence" / "guidance"
 LOOK_S = 0.2
@@ -43,13 +47,15 @@ PAGE = ROOT / "docs" / "guidance.md"
 def write_guidance(
     paths: Sequence[Path], page: Path | None, kept: Path | None, html: Path | None = None
 ) -> int:
-    """NOT_AS_EXPECTED where the records do not bear out a sentence: then nothing is written. Raises
+    """`page` is as Markdown, by default docs/guidance.md unless `html` alone is asked for.
+    NOT_AS_EXPECTED where the records do not bear out a sentence: then nothing is written. Raises
     UserError."""
-    if page is None and not IS_CLONE:
-        raise UserError("--out: name the page to write, such as guidance.md")
-    records = load_records(paths)
+    if page is None and html is None and not IS_CLONE:
+        raise UserError("name the page to write: --out guidance.md or --html guidance.html")
+    with show_activity("reading the records"):
+        records = load_records(paths)
     made = build_guidance(records)
-    texts = {page or PAGE: made.text}
+    texts = {} if page is None and html is not None else {page or PAGE: made.text}
     if html is not None:
         texts[html] = render_print_page(made.text, "def or async def?")
     code = publish_texts(texts, made.relations, records, kept)
@@ -64,13 +70,13 @@ def publish_texts(
     records: Records,
     kept: Path | None,
 ) -> int:
-    """Writes texts, the first of them by name, and what they rest on; nothing, and 1, where a
-    relation fails. Raises UserError."""
-    first = next(iter(texts))
+    """Writes texts and what they rest on; nothing, and NOT_AS_EXPECTED, where a relation fails.
+    Raises UserError."""
     if wrong := select_broken(relations):
         for each in wrong:
             print_wrapped(render_relation_result(each), sys.stderr)
-        print(f"study: {first} is not written: the runs do not bear it out", file=sys.stderr)
+        names = " and ".join(format_path(each) for each in texts)
+        print_message(f"{names}: not written, because the runs do not bear it out")
         return NOT_AS_EXPECTED
     try:
         for path, text in texts.items():
@@ -81,7 +87,8 @@ def publish_texts(
     except OSError as error:
         raise UserError(f"{error.filename}: can't be written: {error.strerror}") from error
     held = sum(each.holds is True for each in relations)
-    print(f"{first}: {held} sentences hold in {len(records.runs)} runs")
+    print(*(format_path(each) for each in texts), sep="\n")
+    print(f"The records of {len(records.runs)} runs bear out all {held} sentences.")
     return ALL_WELL
 
 
@@ -131,8 +138,10 @@ class GuidanceCheck:
         records = Records()
         with tempfile.TemporaryDirectory(prefix="guide-") as scratch:
             for number, experiment in enumerate(needed, start=1):
-                print(f"[{number}/{len(needed)}] {experiment.quick}", file=sys.stderr, flush=True)
-                code = self.measure_experiment(experiment, Path(scratch) / experiment.name, records)
+                with closing(choose_display(quiet=False, rows=False)) as display:
+                    display.show_activity(f"[{number}/{len(needed)}] {experiment.quick}")
+                    folder = Path(scratch) / experiment.name
+                    code = self.measure_experiment(experiment, folder, records)
                 if code == INTERRUPTED:
                     return code
         return self.print_verdicts(records)

@@ -20,7 +20,9 @@ Command = TypeVar("Command", bound=Callable[..., int])
 
 GROUPS = ("Load", "Server", "Client", "Upstream", "Database", "Contrast", "Other machines", "Run")
 """Of the help, in this order."""
-OWN_VALUES = "Left out, a scenario's own value counts; [default] is what most of them have."
+OWN_VALUES = (
+    "Without an option the scenario's own value counts; [default] is that of most scenarios."
+)
 QUICK_USERS = 50
 QUICK_DELAY_S = 0.1
 QUICK_DURATION_S = 3.0
@@ -30,9 +32,9 @@ DEFAULT_OUT = Path("results")
 Names = Annotated[str, Setting("classic and fair if none is named.", name="SCENARIO|GROUP|FILE")]
 Name = Annotated[str, Setting("", name="SCENARIO|GROUP|FILE")]
 Quick = Annotated[bool, Setting("50 users, 100 ms, 3 s: a first look.", group="Load")]
-Port = Annotated[int, Setting("Of the server; 0 picks a free one.", bounds=(0, 65535))]
+Port = Annotated[int, Setting("Port of the server; 0 picks a free one.", bounds=(0, 65535))]
 Json = Annotated[bool, Setting("Print JSON, nothing else.")]
-Out = Annotated[Path, Setting("Folder that run directories go into.", metavar="FOLDER")]
+Out = Annotated[Path, Setting("Folder for run directories.", metavar="FOLDER")]
 
 
 def declare_command(

@@ -31,7 +31,7 @@ from stress.interruption import CellInterruptedError, record_signals
 from study.final_output import print_table
 from study.machine_facts import detect_resources
 from study.predictions import calibrate_scenarios
-from study.progress import choose_display
+from study.progress import choose_display, show_activity
 
 PICTURES = (".png", ".svg", ".html")
 Answer = TypeVar("Answer")
@@ -64,7 +64,8 @@ def predict_performance(scenarios: Sequence[Scenario], question: PredictionReque
         return INTERRUPTED
     if target is not None:
         reject_unseen_limits(systems)
-        sizes = [(each.name, compute_sizing(target, model, cores)) for each, model in systems]
+        with show_activity("simulating servers of several sizes"):
+            sizes = [(each.name, compute_sizing(target, model, cores)) for each, model in systems]
         print_answers(sizes, partial(print_sizings, target), question.json_output)
     elif question.users is not None and len(question.users) > 1:
         curves = [
@@ -75,10 +76,11 @@ def predict_performance(scenarios: Sequence[Scenario], question: PredictionReque
         if question.plot is not None:
             draw_curves(curves, question.plot)
     else:
-        found = [
-            (each.name, add_range(predict_steady_state(model, each.load), model, each.load))
-            for each, model in systems
-        ]
+        with show_activity("simulating"):
+            found = [
+                (each.name, add_range(predict_steady_state(model, each.load), model, each.load))
+                for each, model in systems
+            ]
         print_answers(found, print_predictions, question.json_output)
     return 0
 
@@ -102,7 +104,7 @@ def build_systems(
         )
     costs = {}
     if question.cpu_s is None:
-        progress = choose_display(quiet=question.json_output)
+        progress = choose_display(quiet=False, rows=False)
         with closing(progress), record_signals() as interruption:
             costs = calibrate_scenarios(scenarios, interruption, progress.show_calibration)
     systems = []
@@ -147,11 +149,12 @@ def draw_curves(curves: Sequence[tuple[str, Curve]], plot: Path) -> None:
     from analysis.report.predicted_curves import PredictedCell, draw_predictions
 
     try:
-        chart = style_chart(draw_predictions([PredictedCell(*each) for each in curves]))
-        if plot.suffix == ".html":
-            chart.save(str(plot), inline=True)  # no network needed to look at it
-        else:
-            chart.save(str(plot), scale_factor=2)
+        with show_activity(f"drawing {plot}"):
+            chart = style_chart(draw_predictions([PredictedCell(*each) for each in curves]))
+            if plot.suffix == ".html":
+                chart.save(str(plot), inline=True)  # no network needed to look at it
+            else:
+                chart.save(str(plot), scale_factor=2)
     except OSError as error:
         raise UserError(f"--plot {plot}: can't be written: {error.strerror}") from error
     print(f"\n{plot}")

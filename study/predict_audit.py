@@ -13,6 +13,7 @@ from records.rundir import open_run
 from scenarios.errors import ALL_WELL, UserError, build_cannot_run_error
 from study.audit_report import count_cores, is_audit
 from study.final_output import print_table
+from study.progress import show_activity
 
 MOST_USERS = 5000
 """That are simulated."""
@@ -27,17 +28,19 @@ def predict_audit(directory: Path, users: Sequence[int] | None, json_output: boo
         raise UserError(f"--from {directory}: this run is no audit; name the folder of one")
     if max(users) > MOST_USERS:
         raise UserError(f"--users {max(users)}: with --from at most {MOST_USERS} are simulated")
-    evidence = load_audit_evidence(run)
+    with show_activity("reading the records"):
+        evidence = load_audit_evidence(run)
     cores = count_cores(run)
     model = build_audit_model(evidence, cores)
     if model.reason is not None:
         raise build_cannot_run_error(f"{directory}: no prediction: {model.reason}")
     audited = AuditedService(model, find_all(evidence), evidence, cores)
-    found = [forecast_users(audited, each) for each in users]
+    with show_activity("simulating"):
+        now = forecast_users(audited, model.load.users)
+        found = [forecast_users(audited, each) for each in users]
     if json_output:
         print(json.dumps([asdict(each) for each in found], indent=2))
     elif len(found) == 1:
-        now = forecast_users(audited, model.load.users)
         print_table(build_forecast_table(now, found[0]))
     else:
         print_table(build_users_table(found))

@@ -1,6 +1,5 @@
 """What theory says of the scenarios of a run: calibrated and written down before any load."""
 
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from math import inf
@@ -12,13 +11,14 @@ from analysis.theory.model import build_server_model
 from analysis.theory.prediction import compute_prediction
 from records.prediction import Calibration, Prediction
 from scenarios.errors import UserError
-from scenarios.model import Client, Database, Endpoint, Scenario, Server
+from scenarios.model import Scenario
 from scenarios.units import Second
 from stress.calibrate import calibrate
 from stress.interruption import Interruption
 from stress.runtime import ExplainIf
+from study.estimates import Alike, select_calibrated
+from study.messages import print_message
 
-Alike = tuple[Endpoint, Server, Client | None, Database | None]
 SHARED_FOR_S = 600.0
 """Scenarios that are alike share a calibration this long: a shared machine is not as fast now as it
 was an hour ago."""
@@ -43,10 +43,6 @@ def share_out_idle_cpu(found: Prediction, idle_cores: float) -> Prediction:
     return replace(found, cpu_idle_ms=idle_ms, cpu_loaded_ms=found.cpu_loaded_ms + idle_ms)
 
 
-def print_warning(line: str) -> None:
-    print(f"study: {line}", file=sys.stderr)
-
-
 @dataclass(slots=True)
 class Predictor:
     """Calibrates each scenario right before its first trial, unless one that is alike has been
@@ -59,7 +55,7 @@ class Predictor:
     interruption: Interruption
     tell: Callable[[str], None]
     base: Scenario | None = None
-    miss: Callable[[str], None] = print_warning
+    miss: Callable[[str], None] = print_message
     calibrations: dict[str, Calibration] = field(default_factory=dict)
     predictions: dict[str, Prediction] = field(default_factory=dict)
     """Both by the scenario's name."""
@@ -108,11 +104,6 @@ class Predictor:
             "calibrations": {name: asdict(each) for name, each in self.calibrations.items()},
             "predictions": {name: asdict(each) for name, each in self.predictions.items()},
         }
-
-
-def select_calibrated(scenario: Scenario) -> Alike:
-    """All that a calibration depends on: it has a load and a delay of its own."""
-    return scenario.endpoint, scenario.server, scenario.client, scenario.database
 
 
 def calibrate_scenarios(

@@ -1,20 +1,34 @@
-"""What is shown while a run goes on: a live line on a terminal, plain lines elsewhere."""
+"""What is shown while a command works: a live panel on a terminal, plain lines elsewhere."""
 
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
+from threading import Event, Thread
 from time import monotonic
 from typing import Protocol
 
 from rich.console import Console
 from rich.live import Live
+from rich.text import Text
 
-from analysis.report.table import WIDTH
+from analysis.report.table import WIDTH, shorten
 from stress.load.command import WAITING
-from stress.programs import BuildProgress, print_build
+from stress.programs import BuildPrinter, BuildProgress, format_build
 from stress.runtime import PhaseProgress
 from study.live.follow import CellFollower
-from study.live.panel import render_panel
+from study.live.panel import fit_line, render_panel
 
-PLAIN_EVERY_S = 10.0
+PLAIN_EVERY_S, SELDOM_S = 8.0, 60.0
+"""No display is silent for ten seconds; a log of what lasts for hours is not flooded."""
+LONG_S = 300.0
+REFRESHES_PER_S = 2
+LINE = WIDTH - len(": 1000 s so far")
+ACTIVITIES = {
+    "start": "starting upstream and server",
+    "alone": "measuring the CPU of one user alone, for comparison",
+    "save": "ending the server, saving what was measured",
+}
+"""Phases of a cell whose length no plan says."""
 
 
 class ProgressDisplay(Protocol):
@@ -24,11 +38,18 @@ class ProgressDisplay(Protocol):
     def show_build(self, moment: BuildProgress) -> None:
         """A server is compiled, which takes up to some minutes."""
 
+    def show_activity(self, activity: str) -> None:
+        """What goes on from now on; shown with the seconds that it takes so far."""
+
     def show_calibration(self, scenario: str) -> None: ...
 
     def show_phase(self, moment: PhaseProgress) -> None: ...
 
-    def print_line(self, line: str) -> None: ...
+    def print_step(self, line: str) -> None:
+        """As an activity; the line stays."""
+
+    def print_line(self, line: str) -> None:
+        """A row of the result."""
 
     def close(self) -> None: ...
 
@@ -38,122 +59,184 @@ def get_terminal_width() -> int | None:
     return WIDTH if Console().is_terminal else None
 
 
+def format_calibration(scenario: str) -> str:
+    return f"calibrating {scenario}: what one request costs"
+
+
 def format_phase(moment: PhaseProgress) -> str:
     now = moment.progress
     deaths = f", {moment.deaths} worker deaths" if moment.deaths else ""
-    if moment.phase == "start":
-        return "starting upstream and server"
+    if moment.phase in ACTIVITIES:
+        return ACTIVITIES[moment.phase]
     if moment.phase == WAITING:
         return f"{now.ready} have come"
     if moment.engine != "locust":
-        return f"{moment.engine} makes the load, and tells at its end{deaths}"
+        return f"{moment.engine} makes the load, and reports at its end{deaths}"
     return (
         f"{now.users} users, {now.completed} answered, {now.failed} failed, "
-        f"{now.in_flight} open{deaths}"
+        f"{now.in_flight} waiting{deaths}"
     )
 
 
 class QuietDisplay:
     def start_cell(self, number: int, of: int, folder: Path) -> None: ...
 
-    def show_build(self, moment: BuildProgress) -> None:
-        print_build(moment)
+    def show_build(self, moment: BuildProgress) -> None: ...
+
+    def show_activity(self, activity: str) -> None: ...
 
     def show_calibration(self, scenario: str) -> None: ...
 
     def show_phase(self, moment: PhaseProgress) -> None: ...
+
+    def print_step(self, line: str) -> None: ...
 
     def print_line(self, line: str) -> None: ...
 
     def close(self) -> None: ...
 
 
-def format_build(moment: BuildProgress) -> str:
-    if moment.state == "ended":
-        return f"built {moment.program} in {moment.since_s:.0f} s"
-    last_words = f" ({moment.last_words})" if moment.last_words else ""
-    return f"building {moment.program}, once: {moment.since_s:.0f} s so far{last_words}"
-
-
-CALIBRATION = "what does one request cost by itself?"
-
-
 class PlainDisplay:
-    """For logs and pipes: a line for each phase, and one now and then. Rows go to stdout, the
-    rest to stderr."""
+    """For logs and pipes: a line for each step, and one now and then while it lasts. Rows go to
+    stdout, unless `rows` is False, the rest to stderr. `brief`: an activity has no line before it
+    has lasted for a while."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, rows: bool = True, brief: bool = False) -> None:
+        self._rows, self._brief = rows, brief
         self._phase = ""
-        self._told_s = 0.0
+        self._shown_s = 0.0
         self._of = ""
         self._errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+        self._print_build = BuildPrinter()
+        self._over = Event()
 
     def start_cell(self, number: int, of: int, folder: Path) -> None:  # noqa: ARG002
-        self._of, self._phase = f"{number}/{of}", ""
+        self._of, self._phase = f"[{number}/{of}] ", ""
 
     def show_build(self, moment: BuildProgress) -> None:
-        if moment.state != "goes on" or monotonic() - self._told_s >= PLAIN_EVERY_S:
-            self._told_s = monotonic()
-            self._errors.print(f"[build] {format_build(moment)}")
+        self._over.set()
+        self._print_build(moment)
+
+    def show_activity(self, activity: str) -> None:
+        line = f"{self._of}{activity}"
+        if not self._brief:
+            self._errors.print(line)
+        self._over.set()
+        self._over = Event()
+        Thread(target=self._repeat, args=(line, self._over), daemon=True).start()
+
+    def _repeat(self, line: str, over: Event) -> None:
+        begun_s, lasts_s = monotonic(), 0.0
+        while not over.wait(PLAIN_EVERY_S if lasts_s < LONG_S else SELDOM_S):
+            lasts_s = monotonic() - begun_s
+            self._errors.print(f"{shorten(line, LINE)}: {lasts_s:.0f} s so far")
 
     def show_calibration(self, scenario: str) -> None:
-        self._errors.print(f"[calibration] {scenario}: {CALIBRATION}")
+        self.show_activity(format_calibration(scenario))
 
     def show_phase(self, moment: PhaseProgress) -> None:
         new = moment.phase != self._phase
-        if new or monotonic() - self._told_s >= PLAIN_EVERY_S:
-            self._phase, self._told_s = moment.phase, monotonic()
-            line = f"[{self._of}] {moment.scenario} {moment.phase}: {format_phase(moment)}"
-            self._errors.print(line)
+        self._phase = moment.phase
+        text = f"{moment.scenario} {moment.phase}: {format_phase(moment)}"
+        if moment.phase in ACTIVITIES:
+            if new:
+                self.show_activity(text)
+        elif new or monotonic() - self._shown_s >= PLAIN_EVERY_S:
+            self._over.set()
+            self._shown_s = monotonic()
+            self._errors.print(f"{self._of}{text}")
+
+    def print_step(self, line: str) -> None:
+        self.show_activity(line)
 
     def print_line(self, line: str) -> None:
-        print(line, flush=True)
+        self._over.set()
+        if self._rows:
+            print(line, flush=True)
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        self._over.set()
+
+
+class ElapsedLine:
+    """A line with the seconds since it was made, rendered anew again and again."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._begun_s = monotonic()
+
+    def __rich__(self) -> Text:
+        return Text(fit_line(f"{self.text}: {monotonic() - self._begun_s:.0f} s"), style="bold")
 
 
 class TerminalDisplay:
-    """A panel that changes, below the rows that stay."""
+    """A panel that changes, below the rows that stay. `rows`: whether they are shown here."""
 
-    def __init__(self) -> None:
-        self._console = Console(highlight=False, markup=False)
-        self._live = Live(console=self._console, transient=True, auto_refresh=False)
+    def __init__(self, console: Console, *, rows: bool = True) -> None:
+        self._console, self._rows = console, rows
+        self._live = Live(
+            console=console, transient=True, refresh_per_second=REFRESHES_PER_S,
+            redirect_stdout=rows,
+        )  # fmt: skip
         self._live.start()
         self._of = ""
         self._follower: CellFollower | None = None
 
     def start_cell(self, number: int, of: int, folder: Path) -> None:
-        self._of = f"{number}/{of}"
+        self._of = f"{number}/{of} "
         self._follower = CellFollower(folder / "raw")
 
     def show_build(self, moment: BuildProgress) -> None:
         if moment.state == "ended":
-            self.print_line(format_build(moment))
+            self._console.print(format_build(moment))
         else:
-            self._live.update(format_build(moment), refresh=True)
+            self._live.update(fit_line(format_build(moment)))
+
+    def show_activity(self, activity: str) -> None:
+        shown = self._live.renderable
+        text = f"{self._of}{activity}"
+        if not isinstance(shown, ElapsedLine) or shown.text != text:
+            self._live.update(ElapsedLine(text), refresh=True)
 
     def show_calibration(self, scenario: str) -> None:
-        self._live.update(f"calibration, {scenario}: {CALIBRATION}", refresh=True)
+        self.show_activity(format_calibration(scenario))
 
     def show_phase(self, moment: PhaseProgress) -> None:
-        if moment.phase in ("start", WAITING) or self._follower is None:
-            head, look = f"{self._of} {moment.scenario}: {format_phase(moment)}", None
-        else:
-            deaths = f", {moment.deaths} worker deaths" if moment.deaths else ""
-            if moment.engine != "locust":
-                deaths = f", by {moment.engine}{deaths}"
-            left = f"{moment.phase}, {max(0.0, moment.left_s):.0f} s left{deaths}"
-            head, look = f"{self._of} {moment.scenario}: {left}", self._follower.try_sample()
-        self._live.update(render_panel(head, look), refresh=True)
+        if moment.phase in ACTIVITIES or moment.phase == WAITING or self._follower is None:
+            self.show_activity(f"{moment.scenario}: {format_phase(moment)}")
+            return
+        deaths = f", {moment.deaths} worker deaths" if moment.deaths else ""
+        if moment.engine != "locust":
+            deaths = f", by {moment.engine}{deaths}"
+        left = f"{moment.phase}, {max(0.0, moment.left_s):.0f} s left{deaths}"
+        head = f"{self._of}{moment.scenario}: {left}"
+        self._live.update(render_panel(head, self._follower.try_sample()), refresh=True)
+
+    def print_step(self, line: str) -> None:
+        self._console.print(line, soft_wrap=True)
+        self._live.update(ElapsedLine("  so far"), refresh=True)
 
     def print_line(self, line: str) -> None:
-        self._console.print(line, soft_wrap=True)
+        if self._rows:
+            self._console.print(line, soft_wrap=True)
 
     def close(self) -> None:
         self._live.stop()
 
 
-def choose_display(quiet: bool) -> ProgressDisplay:
+def choose_display(quiet: bool, *, rows: bool = True, brief: bool = False) -> ProgressDisplay:
+    """Without `rows` all goes to stderr, and stdout is left to the caller."""
     if quiet:
         return QuietDisplay()
-    return TerminalDisplay() if Console().is_terminal else PlainDisplay()
+    console = Console(stderr=not rows, highlight=False, markup=False)
+    if console.is_terminal and not console.is_dumb_terminal:
+        return TerminalDisplay(console, rows=rows)
+    return PlainDisplay(rows=rows, brief=brief)
+
+
+@contextmanager
+def show_activity(activity: str, *, quiet: bool = False) -> Iterator[None]:
+    """While the caller works, on stderr."""
+    with closing(choose_display(quiet, rows=False, brief=True)) as display:
+        display.show_activity(activity)
+        yield

@@ -1,6 +1,5 @@
 """`study report`: everything that a run said and wrote, once more, from its records."""
 
-import sys
 from pathlib import Path
 
 from analysis.findings.finding_threshold import FindingGate
@@ -15,6 +14,8 @@ from study.final_output import (
     print_tables,
     write_report_page,
 )
+from study.messages import print_message
+from study.progress import show_activity
 
 
 def rebuild_reports(directory: Path, gate: FindingGate = NO_GATE, *, verbose: bool = False) -> int:
@@ -26,7 +27,8 @@ def rebuild_reports(directory: Path, gate: FindingGate = NO_GATE, *, verbose: bo
         raise UserError("-v: for an audit; report.html of this run has everything")
     if gate != NO_GATE:
         raise UserError("--fail-on and --baseline: for an audit; this run has its own --expect")
-    summary = load_run_summary(run)
+    with show_activity("reading the records"):
+        summary = load_run_summary(run)
     if not summary.cells:
         raise UserError(f"{directory}: no cell of this run was saved; there is nothing to report")
     print_tables(summary)
@@ -39,5 +41,5 @@ def rebuild_reports(directory: Path, gate: FindingGate = NO_GATE, *, verbose: bo
     print_final_output(summary)
     print_report_location(run, write_report_page(summary, run))
     for name in run.list_unsaved_cells():
-        print(f"study: {name} was begun and never saved; it is left out", file=sys.stderr)
+        print_message(f"{name} was begun and never saved; it is left out")
     return judge_expectations(summary)

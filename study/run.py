@@ -2,8 +2,8 @@
 
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
-from math import ceil
 from pathlib import Path
 from secrets import randbelow
 
@@ -16,18 +16,18 @@ from records.rundir import RunDir, create_run
 from scenarios.errors import UserError
 from scenarios.model import Scenario
 from scenarios.resolution import resolve_scenario
-from scenarios.units import Second
 from stress.databases import check_given_database
 from stress.extras import check_extra
 from stress.interruption import record_signals
 from stress.load.oha import check_engine_installed
 from stress.machine import find_free_port, raise_descriptor_limit
-from stress.plan import count_needed_descriptors, estimate_cell_s
-from stress.programs import find_upstream_program
+from stress.plan import count_needed_descriptors
+from stress.programs import BuildWatch, find_upstream_program
 from stress.runtime import Distribution, Runtime
 from stress.stack import Stack
 from stress.start_stack import resolve_target
 from study.distribution import check_ports
+from study.estimates import estimate_run_s, format_estimate
 from study.final_output import (
     choose_exit_code,
     print_final_output,
@@ -39,17 +39,15 @@ from study.final_output import (
 )
 from study.live.session import open_display
 from study.machine_facts import collect_environment, detect_resources
-from study.predictions import Predictor, select_calibrated
-from study.progress import choose_display
+from study.messages import print_message
+from study.predictions import Predictor
+from study.progress import ProgressDisplay, choose_display
 from study.runner import Runner
 from study.schedule import FixedPlan, Plan, schedule_trials
 from study.selection import Peers, select_possible
 
 SEEDS = 2**32
 EXPLAINING = "15 seconds more for each whose CPU is to be explained"
-CALIBRATION_TAKES_S: Second = 10.0
-"""With the starts of its servers."""
-SHOWN_IN_SECONDS_S: Second = 150.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +102,7 @@ def run_study(scenarios: Sequence[Scenario], order: RunOptions, served: Stack | 
 
 def finish_run(done: RunResult, order: RunOptions) -> int:
     """Says where everything is. The exit code."""
-    if done.summary.cells and not order.json_output:
+    if done.summary.cells and not (order.json_output or order.quiet):
         print_report_location(done.directory, done.page)
     return choose_exit_code(done.summary, done.directory, done.ended)
 
@@ -126,7 +124,7 @@ def run_scenarios(
     manifest = build_manifest(plan, order, seed)
 
     def announce() -> None:
-        if not (order.quiet or order.json_output):
+        if not order.quiet:
             print_estimate(settled, order, selection.unbuilt)
 
     return run_plan(settled, order, manifest, served, lambda _: plan, announce)
@@ -136,27 +134,13 @@ def print_estimate(
     scenarios: Sequence[Scenario], order: RunOptions, unbuilt: Collection[str]
 ) -> None:
     """How long the run takes, but for what must be built."""
-    duration = format_duration(estimate_run_s(scenarios, order))
+    duration = format_estimate(estimate_run_s(scenarios, order.trials, order.predict))
     trials = f" x {order.trials} trials" if order.trials > 1 else ""
     kinds = {each.server.kind for each in scenarios if each.name in unbuilt}
     builds = f", and the time that it takes to build {' and '.join(sorted(kinds))}" if kinds else ""
     many = f"{len(scenarios)} scenario{'s' if len(scenarios) > 1 else ''}"
     more = f"; {EXPLAINING}" if order.explain and order.predict else ""
-    print(f"study: {many}{trials}: about {duration}{builds}{more}", file=sys.stderr)
-
-
-def estimate_run_s(scenarios: Sequence[Scenario], order: RunOptions) -> Second:
-    """By the plans of its cells."""
-    alike = {select_calibrated(each) for each in scenarios} if order.predict else ()
-    cells_s = order.trials * sum(map(estimate_cell_s, scenarios))
-    return cells_s + CALIBRATION_TAKES_S * len(alike)
-
-
-def format_duration(seconds: Second) -> str:
-    """To the minute; a short one to ten seconds."""
-    if seconds < SHOWN_IN_SECONDS_S:
-        return f"{10 * ceil(seconds / 10)} seconds"
-    return f"{ceil(seconds / 60)} minutes"
+    print_message(f"{many}{trials}: about {duration}{builds}{more}")
 
 
 def run_plan(
@@ -169,12 +153,13 @@ def run_plan(
 ) -> RunResult:
     """Of resolved scenarios, in a run directory of their own. `announce`: called when nothing is
     refused any more. Raises UserError."""
-    check_machine(scenarios, order, served)
+    with closing(choose_display(order.quiet, rows=False)) as progress:
+        check_machine(scenarios, order, served, progress)
     directory = create_run(order.out, order.name)
     content = {**build_head(scenarios, order), **manifest}
     directory.save_manifest(content)
     announce()
-    progress = choose_display(order.quiet or order.json_output)
+    progress = choose_display(order.quiet, rows=not order.json_output)
     with (
         open_display(order.live, progress, directory.path, order.command, scenarios) as view,
         record_signals() as interruption,
@@ -188,7 +173,7 @@ def run_plan(
         runner.run_plan(make_plan)
     summary = runner.summarize()
     print_results(summary, order)
-    page = order.report and write_report_page(summary, directory)
+    page = order.report and write_report_page(summary, directory, quiet=order.quiet)
     return RunResult(summary, directory, interruption.reason, page)
 
 
@@ -221,17 +206,23 @@ def print_results(summary: RunSummary, order: RunOptions) -> None:
     if order.json_output:
         print(render_summary_json(summary), end="")
         print_outcomes(summary.outcomes, sys.stderr)
+    elif order.quiet:
+        print_tables(summary)
+        print_outcomes([each for each in summary.outcomes if not each.met], sys.stderr)
     elif summary.cells:
-        if order.quiet:
-            print_tables(summary)
-        elif select_repeated(summary.scenarios):  # the rows stand above
+        if select_repeated(summary.scenarios):  # the rows stand above
             print()
             print_trials(summary)
         if order.closing:
             print_final_output(summary)
 
 
-def check_machine(scenarios: Sequence[Scenario], order: RunOptions, served: Stack | None) -> None:
+def check_machine(
+    scenarios: Sequence[Scenario],
+    order: RunOptions,
+    served: Stack | None,
+    progress: ProgressDisplay,
+) -> None:
     """All that can be refused is refused before the first cell, not in the middle of the night."""
     raise_descriptor_limit(max(count_needed_descriptors(each) for each in scenarios))
     if order.distribution:
@@ -239,7 +230,7 @@ def check_machine(scenarios: Sequence[Scenario], order: RunOptions, served: Stac
     elif served is None:
         find_free_port(order.port)
     for kind in {each.upstream.kind for each in scenarios if each.upstream}:
-        find_upstream_program(kind)
+        find_upstream_program(kind, BuildWatch(progress.show_build))
     for each in scenarios:
         if each.url is not None:
             resolve_target(each, each.url)

@@ -19,24 +19,28 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RunFlags:
-    trials: Annotated[int, Setting("How often each scenario is run.", bounds=(1, 1000))] = 1
+    trials: Annotated[
+        int, Setting("Trials of each scenario, in shuffled rounds.", bounds=(1, 1000))
+    ] = 1
     seed: Annotated[
         int | None,
-        Setting("Of the order in which several trials are shuffled.", bounds=(0, inf)),
+        Setting("Random seed of the order of several trials.", bounds=(0, inf)),
     ] = None
-    predict: Annotated[bool, Setting("Calibrate, and say first what theory expects.")] = True
-    live: Annotated[bool, Setting("Show the run on a page on loopback while it goes on.")] = False
-    report: Annotated[bool, Setting("Draw report.html at the end, in some seconds.")] = True
+    predict: Annotated[bool, Setting("Calibrate each scenario first, and predict its result.")] = (
+        True
+    )
+    live: Annotated[bool, Setting("Show the run on a page of this machine while it goes on.")] = (
+        False
+    )
+    report: Annotated[bool, Setting("Draw report.html at the end.")] = True
     peers: Annotated[
         bool,
-        Setting(
-            "Axum and gin, built when their turn comes; --no-peers leaves their scenarios out."
-        ),
+        Setting("Run the scenarios of Axum and gin, too, which are compiled once."),
     ] = True
     port: Port = DEFAULT_PORT
     out: Out = DEFAULT_OUT
     json: Annotated[bool, Setting("Print summary.json, nothing else.")] = False
-    quiet: Annotated[bool, Setting("Print only the table.")] = False
+    quiet: Annotated[bool, Setting("Print the table at the end, nothing else.")] = False
 
 
 def build_run_options(

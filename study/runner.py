@@ -18,6 +18,7 @@ from stress.interruption import CellInterruptedError
 from stress.programs import BuildWatch
 from stress.runtime import CellRun, Runtime
 from stress.servers import find_adapter
+from study.paths import format_path
 from study.predictions import Predictor, choose_condition
 from study.progress import ProgressDisplay, get_terminal_width
 from study.schedule import Plan, ScheduledTrial
@@ -83,10 +84,12 @@ class Runner:
         self.progress.start_cell(len(self.cells) + 1, length, cell.path)
         prediction = None
         if self.predictor is not None:
+            self.progress.show_activity(f"{turn.scenario.name}: computing the prediction")
             prediction = self.predictor.predict(turn.scenario)
             self.directory.save_manifest({**self.manifest, **self.predictor.export()})
         explain_if = choose_condition(prediction) if self.explain else None
         run_cell(CellRun(turn.scenario, turn.trial, cell, explain_if=explain_if), self.runtime)
+        self.progress.show_activity(f"{turn.scenario.name}: computing its figures")
         summary = load_cell_summary(cell, prediction)
         self.cells.append(summary)
         write_reports(self.directory.path, self.summarize())
@@ -94,7 +97,7 @@ class Runner:
         return summary
 
     def _build_error(self, message: str, exit_code: int) -> UserError:
-        kept = f"; {self.directory.path} keeps the {len(self.cells)} before it"
+        kept = f"; {format_path(self.directory.path)} keeps the {len(self.cells)} before it"
         return UserError(f"{self._name}{message}{kept if self.cells else ''}", exit_code)
 
     def _save_traceback(self) -> None:

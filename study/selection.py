@@ -1,6 +1,5 @@
 """Which of the chosen scenarios can run here: the others are left out, with a reason."""
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -11,6 +10,7 @@ from scenarios.model import Scenario, ServerKind
 from stress.extras import check_client_library, check_extra
 from stress.interpreter import check_interpreter
 from stress.servers import find_adapter
+from study.messages import print_message
 
 Peers = Literal["all", "built", "none"]
 """Which compiled servers take part: "built" are those that need no compiler any more."""
@@ -66,4 +66,4 @@ def is_ready(server: ServerKind) -> bool:
 def print_left_out(missing: Mapping[str, UserError]) -> None:
     for reason in dict.fromkeys(map(str, missing.values())):
         skipped = ", ".join(name for name, each in missing.items() if str(each) == reason)
-        print(f"study: left out {skipped}: {reason}", file=sys.stderr)
+        print_message(f"left out {skipped}: {reason}")

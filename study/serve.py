@@ -1,4 +1,4 @@
-"""`study serve`: upstream and server held up by hand, until Ctrl-C."""
+"""`study serve`: upstream and server run by hand, until Ctrl-C."""
 
 import time
 from pathlib import Path
@@ -17,6 +17,9 @@ from stress.plan import HOST, count_needed_descriptors
 from stress.stack import Stack
 from stress.start_stack import start_stack
 from study.machine_facts import detect_resources
+from study.messages import print_message
+from study.paths import format_path
+from study.progress import show_activity
 
 SERVED_FILE = "serve.json"
 LOOK_EVERY_S = 0.2
@@ -34,13 +37,14 @@ def serve_stack(overrides: Overrides, port: int, out: Path) -> int:
     note = get_server_file_path(out)
     if held := attached_server.read_server_file(note):
         raise UserError(
-            f"a server is already held up on port {held.port} (see {note}); end it first"
+            f"a server already runs on port {held.port} (see {format_path(note)}); end it first"
         )
     raise_descriptor_limit(count_needed_descriptors(scenario))
     with record_signals() as interruption:
         folder = create_run(out, "serve").path.resolve()
         try:
-            stack = start_stack(scenario, find_free_port(port), folder, interruption)
+            with show_activity("starting upstream and server"):
+                stack = start_stack(scenario, find_free_port(port), folder, interruption)
         except CellInterruptedError:
             return INTERRUPTED
         try:
@@ -53,21 +57,25 @@ def serve_stack(overrides: Overrides, port: int, out: Path) -> int:
             stack.close()
     if interruption.reason:
         return INTERRUPTED
-    raise UserError(f"{fallen}; its log is in {folder}", BROKEN)
+    raise UserError(f"{fallen}; its log is in {format_path(folder)}", BROKEN)
 
 
 def print_stack_address(stack: Stack, scenario: Scenario) -> None:
     server = scenario.server
+    workers = f"{server.workers} worker{'s' if server.workers > 1 else ''}"
     print(f"serving http://{HOST}:{stack.port}  (upstream {stack.upstream_url})")
     print(
-        f"{server.kind}, {server.workers} worker(s), {server.loop}, {server.http}, "
-        f"pool {server.pool}, worker timeout {server.worker_timeout_s:.0f} s; Ctrl-C ends it",
+        f"{server.kind}, {workers}, {server.loop}, {server.http}, pool {server.pool}, "
+        f"worker timeout {server.worker_timeout_s:.0f} s"
+    )
+    print(
+        "Measure it from another terminal: study run async-http --served. Ctrl-C ends it.",
         flush=True,
     )
 
 
 def attach_served_stack(out: Path, scenarios: tuple[Scenario, ...]) -> Stack | None:
-    """The held-up stack if there is one and it fits the (resolved) scenarios, else None.
+    """The running stack if there is one and it fits the (resolved) scenarios, else None.
 
     Raises UserError where it does not fit.
     """
@@ -77,3 +85,13 @@ def attach_served_stack(out: Path, scenarios: tuple[Scenario, ...]) -> Stack | N
     for scenario in scenarios:
         attached_server.reject_differences(held, scenario)
     return attached_server.attach_stack(held)
+
+
+def print_attached_stack(stack: Stack | None, out: Path) -> None:
+    """Which server is measured."""
+    if stack is None:
+        note = format_path(get_server_file_path(out))
+        text = f"no server runs (there is no {note}): each scenario starts one of its own"
+    else:
+        text = f"measuring the server that already runs on port {stack.port}"
+    print_message(text)

@@ -5,6 +5,7 @@ import shlex
 from pathlib import Path
 
 from stress.places import IS_CLONE, ROOT, SPECIMEN_VARIABLE, find_specimen_folder
+from study.paths import format_path
 
 
 def place_specimen(out: Path) -> None:
@@ -23,15 +24,13 @@ def place_specimen(out: Path) -> None:
 
 
 def build_restore_command() -> str:
-    """What takes all edits back."""
-    return "git restore app" if IS_CLONE else shlex.join(("rm", "-r", name_file("app")))
+    """What takes all edits back, from the folder where the user stands."""
+    if not IS_CLONE:
+        return shlex.join(("rm", "-r", name_file("app")))
+    folder = () if Path.cwd() == ROOT else ("-C", str(ROOT))
+    return shlex.join(("git", *folder, "restore", "app"))
 
 
 def name_file(file: str) -> str:
-    """In a clone as it is called there, and elsewhere as it is reached from here."""
-    return file if IS_CLONE else name_path(find_specimen_folder() / file)
-
-
-def name_path(path: Path) -> str:
-    here = Path.cwd()
-    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+    """As it is reached from here."""
+    return format_path(find_specimen_folder() / file)

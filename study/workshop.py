@@ -3,7 +3,7 @@
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from difflib import unified_diff
 from pathlib import Path
 
@@ -20,12 +20,14 @@ from analysis.guide.workshop_page import (
     wrap_paragraph,
 )
 from analysis.report.write import save_pictures
+from analysis.summary.run import ExerciseRecord
 from scenarios.errors import UserError
 from stress.places import IS_CLONE, ROOT, find_specimen_folder
-from study.final_output import choose_exit_code
+from study.final_output import OTHERS, choose_exit_code, print_report_location
 from study.guide import publish_texts, wrap_command
+from study.paths import format_path
 from study.run import RunOptions, RunResult, run_scenarios
-from study.specimen import build_restore_command, name_file, name_path, place_specimen
+from study.specimen import build_restore_command, name_file, place_specimen
 
 ATTEMPTS = 3
 KEPT = ROOT / "docs" / "evidence" / "workshop"
@@ -68,12 +70,24 @@ class WorkshopSession:
             out=self.out,
             command=self.command,
             closing=False,
-            workshop={"exercise": which.number, "edited": self.edited, "guess": guess},
+            workshop=asdict(self.build_record(guess)),
         )
         done = run_scenarios([scenario], order)
         if done.summary.cells and not done.summary.cells[0].interrupted:
             self.print_outcome(done, guess)
         return choose_exit_code(done.summary, done.directory, done.ended)
+
+    def build_record(self, guess: float | None) -> ExerciseRecord:
+        which = self.exercise
+        return ExerciseRecord(
+            exercise=which.number,
+            edited=self.edited,
+            guess=guess,
+            title=which.title,
+            question=which.question,
+            asked=which.asked,
+            asked_words=which.asked_words,
+        )
 
     def print_outcome(self, done: RunResult, guess: float | None) -> None:
         from analysis.report.summary_charts import render_bars_chart  # altair imports slowly
@@ -95,7 +109,7 @@ class WorkshopSession:
             print(wrap_paragraph(f"Look at: {which.look}"))
             print(f"\nNow change {name_file(which.file)}:\n\n{describe_edit(which)}")
             print(f"What will happen? Then: study workshop {which.number} --edited")
-        print(f"\n{'report.html and ' if done.page else ''}workshop.png are in\n{folder}/")
+        print_report_location(done.directory, done.page, ("workshop.png", *OTHERS))
 
 
 def ask_prediction(which: Exercise) -> float:
@@ -195,5 +209,7 @@ def print_exercises() -> int:
     for each in load_exercises():
         print(f"{each.number}  {each.title} ({each.minutes} minutes)")
         print(wrap_paragraph(each.question, "   "))
-    print(f"\nstudy workshop 1 begins; {name_path(PAGE)} has all of it, and a page for the teacher")
+    print(
+        f"\nstudy workshop 1 begins; {format_path(PAGE)} has all of it, and a page for the teacher"
+    )
     return 0

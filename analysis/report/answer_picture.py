@@ -3,6 +3,7 @@ the limit that the load sets and the predicted range, and its median and 99th pe
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import altair as alt
 import polars as pl
@@ -16,9 +17,11 @@ from analysis.report.drawing import (
     RED,
     WIDE,
     Chart,
+    RenderedChart,
     build_frame,
     build_legend,
     build_title,
+    render_both,
 )
 from analysis.report.run_table import COUNTING_UNANSWERED, format_cell_name
 from analysis.report.ticks import list_log_ticks
@@ -68,6 +71,11 @@ class AnswerRow:
     high: float | None
     latencies: tuple[tuple[str, float, str], ...]
     missing: str
+
+
+def render_answer(cells: Sequence[tuple[CellSummary, Scenario]]) -> RenderedChart | None:
+    """For a desk and for a phone; None of no cell."""
+    return render_both("answer", partial(draw_answer, cells)) if cells else None
 
 
 def draw_answer(

@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 from analysis.metrics import get_metric, list_metrics
 from analysis.report.table import Column, Row, Table, build_column
-from analysis.report.trials_table import explain_missing, name_reasons
+from analysis.report.trials_table import describe_doubts, explain_missing, name_reasons
 from analysis.stats import formats
 from analysis.stats.intervals import RatioInterval
 from analysis.summary.comparison import (
@@ -44,7 +44,7 @@ def build_figures_table(contrast: Contrast, shown: slice) -> Table:
         Row(each.contender, [each.trials, *(each.figures.get(one.key) for one in metrics)][shown])
         for each in contrast.results
     ]
-    title = f"{contrast.subject}, beside {contrast.base.contender}"
+    title = f"{contrast.subject}, compared with {contrast.base.contender}"
     return Table((Column("", is_text=True, width=NAME_ROOM), *columns[shown]), rows, title)
 
 
@@ -105,9 +105,9 @@ def write_contrast_remarks(contrast: Contrast) -> Iterator[str]:
             f"no difference in rps to {contrast.base.contender} is shown for "
             f"{', '.join(undecided)}: the interval holds 1"
         )
-    for each in contrast.results:
-        for code, count in each.doubts.items():
-            yield f"{each.contender}: {count} of {each.trials} trials say {code}"
+    yield from describe_doubts(
+        (each.contender, each.doubts, each.trials) for each in contrast.results
+    )
 
 
 def export_contrasts(found: Sequence[Contrast]) -> dict[str, object]:

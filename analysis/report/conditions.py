@@ -84,20 +84,23 @@ class Conditions:
 
 def collect_conditions(manifest: Mapping[str, object]) -> Conditions:
     environment = ensure_mapping(manifest.get("environment"))
-    scenarios = read_scenarios(manifest)
-    asked = {
-        words: [format_condition(get_setting(each, key)) for each in scenarios.values()]
-        for key, words in SETTINGS.items()
-    }
     known = {words: environment.get(key) for key, words in MACHINE.items()}
     return Conditions(
         command=str(manifest.get("command") or ""),
         machine=build_pairs({words: of for words, of in known.items() if of is not None}),
         packages=build_pairs(ensure_mapping(environment.get("packages"))),
-        settings=build_text_table(
-            "Settings", scenarios, {words: texts for words, texts in asked.items() if any(texts)}
-        ),
+        settings=build_settings_table(read_scenarios(manifest)),
     )
+
+
+def build_settings_table(scenarios: Mapping[str, Mapping[str, object]]) -> Table:
+    """Of what `read_scenarios` finds, but for what means nothing to any of them."""
+    rows = {
+        words: [format_condition(get_setting(each, key)) for each in scenarios.values()]
+        for key, words in SETTINGS.items()
+    }
+    known = {words: texts for words, texts in rows.items() if any(texts)}
+    return build_text_table("Settings", scenarios, known)
 
 
 def build_pairs(pairs: Mapping[str, object]) -> Table:

@@ -67,18 +67,12 @@ def describe_latency(cell: CellSummary) -> str:
     if is_overloaded(cell):
         return "how long they took only says how long the test was"
     if has_starved_users(cell) and cell.users_longest_wait_median_ms is not None:
-        longest = format_duration(cell.users_longest_wait_median_ms)
+        longest = formats.duration(cell.users_longest_wait_median_ms)
         return f"half of the users waited {longest} or more for one of theirs"
     if has_starved_users(cell):
         return "many were never answered, and what the others waited tells little"
-    median, p99 = format_duration(cell.median_ms), format_duration(cell.p99_ms)
+    median, p99 = formats.duration(cell.median_ms), formats.duration(cell.p99_ms)
     return f"half of the answers took {median} or less, 99 % {p99}"
-
-
-def format_duration(value_ms: float | None) -> str:
-    if value_ms is None or value_ms < 1000:
-        return f"{formats.milliseconds(value_ms)} ms"
-    return f"{formats.decimal(value_ms / 1000)} s"
 
 
 def describe_threads(cell: CellSummary, scenario: Scenario) -> str:
@@ -96,7 +90,7 @@ def describe_bystander(cell: CellSummary) -> str:
     if not has_own_bystander(cell) or other.median_ms is None:
         return ""
     least = "at least " if other.median_is_lower_bound else ""
-    return f"Somebody else's {other.path} took {least}{format_duration(other.median_ms)} (median)."
+    return f"Somebody else's {other.path} took {least}{formats.duration(other.median_ms)} (median)."
 
 
 def describe_limit(cell: CellSummary) -> str:

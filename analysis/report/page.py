@@ -9,11 +9,18 @@ from statistics import median_low
 import polars as pl
 from pydantic import TypeAdapter
 
+from analysis.answers.compose import RunAnswer
 from analysis.measures.window import MeasuredCell, Window, open_cell
+from analysis.report.answer_picture import render_answer
 from analysis.report.comparison_tables import build_contrast_tables, build_overall_table
 from analysis.report.conditions import build_machine_load_table, collect_conditions
 from analysis.report.cpu_chart import draw_cpu_growth
-from analysis.report.drawing import Chart, RenderedChart, render_chart, render_groups
+from analysis.report.drawing import (
+    Chart,
+    RenderedChart,
+    render_chart,
+    render_groups,
+)
 from analysis.report.interactive_timeline import build_slices, draw_timeline
 from analysis.report.latency_picture import draw_quantiles, draw_spreads
 from analysis.report.latency_shape import LatencyDistribution, compute_distribution
@@ -97,18 +104,20 @@ class Section:
     slices: Mapping[str, object] | None
 
 
-def render_report(run: RunDir, summary: RunSummary) -> Page:
+def render_report(run: RunDir, summary: RunSummary, answer: RunAnswer) -> Page:
     """The same text for the same records. Raises UserError where one is missing or damaged."""
     manifest = run.load_manifest()
     cells = [load_report_cell(*each) for each in select_median_cells(run, summary)]
     sections = [build_section(each) for each in cells]
     groups = dict(render_together(cells, manifest))
-    pictures = {
-        "contrast": render_contrast_chart(summary.contrasts),
-        "swept": render_sweep_chart(summary.sweeps),
-    }
+    contrast, swept = render_contrast_chart(summary.contrasts), render_sweep_chart(summary.sweeps)
+    whole = swept or (contrast if compute_overall(summary.contrasts) else None)
+    compared = None if whole else render_answer([(each.summary, each.scenario) for each in cells])
+    pictures = {"contrast": contrast, "swept": swept, "compared": compared}
     context = {
         "title": run.path.name,
+        "answer": answer,
+        "first": whole or compared,
         "summary": summary,
         "sections": sections,
         "profiles": [

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from analysis.metrics import list_metrics
 from analysis.report.table import Column, Row, Table, build_column, render_terminal
+from analysis.report.trials_table import describe_doubts
 from analysis.stats import formats
 from analysis.summary import capacity
 from analysis.summary.model import CellSummary
@@ -36,10 +37,14 @@ def write_sweep_remarks(found: Sweep) -> Iterator[str]:
         yield growth
     if found.setting == "users" and found.grows:
         yield f"with the users grew {found.grows}, as the scenario has it"
-    for each in found.points:
-        step = f"{found.setting} {format_setting_value(found.setting, each.value)}"
-        for code, count in each.doubts.items():
-            yield f"{step}: {count} of {each.trials} trials say {code}"
+    yield from describe_doubts(
+        (
+            f"{found.setting} {format_setting_value(found.setting, each.value)}",
+            each.doubts,
+            each.trials,
+        )
+        for each in found.points
+    )
 
 
 def describe_collapse(found: Sweep, collapse: Collapse) -> str:

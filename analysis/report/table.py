@@ -6,12 +6,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from textwrap import wrap
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 
 from analysis.metrics import Format, Metric, View
 from analysis.stats import formats
-from analysis.summary.predicates import Mark
+
+if TYPE_CHECKING:  # its dataframes take a second to import: `study list` must not wait for them
+    from analysis.summary.predicates import Mark
 
 WIDTH = 80
 """Of a terminal, and of every text that may end up in one."""
@@ -26,7 +29,7 @@ class Cell:
     `span`: over so many columns."""
 
     value: Value
-    mark: Mark | None = None
+    mark: "Mark | None" = None
     below: str = ""
     span: int = 1
 
@@ -106,7 +109,9 @@ def render_terminal(table: Table, width: int | None = None) -> list[str]:
 
 
 def wrap_note(note: str, indent: str = "") -> list[str]:
-    return wrap(note, WIDTH, initial_indent=indent, subsequent_indent=f"{indent}  ")
+    return wrap(
+        note, WIDTH, initial_indent=indent, subsequent_indent=f"{indent}  ", break_on_hyphens=False
+    )
 
 
 def wrap_whole(text: str, indent: str = "") -> list[str]:

@@ -10,6 +10,7 @@ import jinja2
 import vl_convert
 from markupsafe import Markup, escape
 
+from analysis.report.answer_lines import split_lead
 from analysis.report.table import format_value, list_headings, place_cells
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ def create_html_environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.globals |= {
-        each.__name__: each for each in (format_value, list_headings, place_cells, prose)
+        each.__name__: each
+        for each in (format_value, list_headings, place_cells, prose, split_lead)
     }
     return environment
 

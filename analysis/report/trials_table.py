@@ -1,6 +1,6 @@
 """The table over the trials of each scenario, how far to trust it, and why there is no interval."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from analysis.metrics import Metric, list_metrics
 from analysis.report.table import Column, Row, Table, build_column
@@ -80,12 +80,19 @@ def write_trial_remarks(summaries: Sequence[ScenarioSummary]) -> Iterator[str]:
                 f"{summary.scenario}: in {summary.starved_trials} of {summary.trials} trials "
                 "requests stayed unanswered; they are missing from the median and the p99"
             )
-    for summary in summaries:
-        for code, count in summary.errors.items():
-            yield (
-                f"{summary.scenario}: {count} of {summary.trials} trials say {code}: see there "
-                "before you believe these"
-            )
+    yield from describe_doubts((each.scenario, each.errors, each.trials) for each in summaries)
+
+
+def describe_doubts(found: Iterable[tuple[str, Mapping[str, int], int]]) -> Iterator[str]:
+    """A sentence for each code of a verdict. `found`: what it is about, in how many of its trials
+    there is each code, and how many trials there are."""
+    names: dict[str, list[str]] = {}
+    for name, codes, trials in found:
+        for code, count in codes.items():
+            share = "" if count == trials else f" ({count} of {trials} trials)"
+            names.setdefault(code, []).append(f"{name}{share}")
+    for code, each in names.items():
+        yield f"{code} makes these figures doubtful: {', '.join(each)}"
 
 
 def explain_missing(why: WhyNone) -> str:

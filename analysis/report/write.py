@@ -8,6 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from analysis.answers.compose import RunAnswer, compose_answer, export_answer
+from analysis.answers.results import collect_results
+from analysis.report.answer_lines import render_answer_markdown
 from analysis.report.comparison_tables import (
     build_contrast_tables,
     build_overall_table,
@@ -63,6 +66,7 @@ def render_summary_json(summary: RunSummary) -> str:
         "cells": [asdict(cell) for cell in summary.cells],
         "scenarios": [asdict(each, dict_factory=name_reasons) for each in summary.scenarios],
     }
+    content["answer"] = export_answer(compose_run_answer(summary))
     if summary.knee is not None:
         content["capacity"] = asdict(summary.knee)
     if summary.sweeps:
@@ -109,10 +113,14 @@ def is_flat(value: object) -> bool:
     return not any(isinstance(each, dict) for each in values)
 
 
+def compose_run_answer(summary: RunSummary) -> RunAnswer:
+    return compose_answer(collect_results(summary))
+
+
 def render_summary_markdown(summary: RunSummary) -> str:
     """summary.md: what a run came to, fit for a pull request."""
     cells = summary.cells
-    text = f"`{summary.command}`\n\n"
+    text = f"{render_answer_markdown(compose_run_answer(summary))}\n`{summary.command}`\n\n"
     if repeated := select_repeated(summary.scenarios):
         text += f"Over the trials, {escape_markdown(HEADING)}:\n\n"
         text += render_markdown(build_trials_table(repeated)) + "\nEach trial by itself:\n\n"
@@ -136,7 +144,7 @@ def render_contrasts(found: Sequence[Contrast]) -> str:
     text = "".join(f"\n{render_markdown(each)}" for each in tables)
     if overall := compute_overall(found):
         base = escape_markdown(overall[0].contender)
-        text += f"\n**Over all {overall[0].subjects}, beside {base}** "
+        text += f"\n**Over all {overall[0].subjects}, compared with {base}** "
         text += "(geometric means of the ratios)\n\n"
         text += render_markdown(build_overall_table(overall))
     return text
@@ -154,7 +162,7 @@ def write_page(run: RunDir, summary: RunSummary) -> Path:
     """report.html, and its pictures in charts/ as SVG and PNG. It takes seconds: at a run's end."""
     from analysis.report.page import render_report  # altair and vl-convert take a while to import
 
-    html, pictures = render_report(run, summary)
+    html, pictures = render_report(run, summary, compose_run_answer(summary))
     save_pictures(run.path / "charts", pictures)
     path = run.path / "report.html"
     path.write_text(html)

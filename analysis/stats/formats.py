@@ -26,6 +26,13 @@ decimal: Format = partial(format_number, whole_from=999.95)
 whole: Format = partial(format_number, whole_from=-math.inf)
 
 
+def duration(value_ms: float | None) -> str:
+    """In ms, or in seconds from one on."""
+    if value_ms is None or value_ms < 999.5:
+        return f"{milliseconds(value_ms)} ms"
+    return f"{decimal(value_ms / 1000)} s"
+
+
 def count_things(number: int, name: str) -> str:
     """1 request, 2 requests."""
     return f"{number:,} {name}" if number == 1 else f"{number:,} {name}s"

@@ -17,9 +17,28 @@ from analysis.summary.thresholds import (
 )
 from analysis.summary.trials import ScenarioSummary, summarize_trials
 from records.prediction import Prediction
+from scenarios.model import Scenario
 
 PREDICTIONS = TypeAdapter(dict[str, Prediction])
 SWEEP = TypeAdapter[SweepSettings | None](SweepSettings | None)
+
+
+@dataclass(frozen=True, slots=True)
+class ExerciseRecord:
+    """Of a workshop's exercise: which, and what was asked in which words. `asked`: a metric's key.
+    `guess`: None where nobody was asked for one."""
+
+    exercise: int
+    edited: bool = False
+    guess: float | None = None
+    title: str = ""
+    question: str = ""
+    asked: str = ""
+    asked_words: str = ""
+
+
+EXERCISE = TypeAdapter[ExerciseRecord | None](ExerciseRecord | None)
+DEFINITIONS = TypeAdapter(list[Scenario])
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +55,9 @@ class RunSettings:
     capacity: bool = False
     """Whether the cells are the steps of a search for the capacity."""
     sweep: SweepSettings | None = None
+    definitions: Mapping[str, Scenario] = field(default_factory=dict)
+    """The scenarios themselves by name, with nothing left open."""
+    exercise: ExerciseRecord | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +73,8 @@ class RunSummary:
     knee: Knee | None = None
     """Of a search for the capacity."""
     sweeps: tuple[Sweep, ...] = ()
+    definitions: Mapping[str, Scenario] = field(default_factory=dict)
+    exercise: ExerciseRecord | None = None
 
 
 def read_run_settings(manifest: Mapping[str, object]) -> RunSettings:
@@ -72,7 +96,14 @@ def read_run_settings(manifest: Mapping[str, object]) -> RunSettings:
         ),
         capacity=manifest.get("capacity") is not None,
         sweep=SWEEP.validate_python(manifest.get("sweep")),
+        definitions={each.name: each for each in read_definitions(scenarios)},
+        exercise=EXERCISE.validate_python(manifest.get("workshop")),
     )
+
+
+def read_definitions(recorded: Sequence[Mapping[object, object]]) -> list[Scenario]:
+    """Of a manifest; one that has the name alone is left out."""
+    return DEFINITIONS.validate_python([each for each in recorded if "endpoint" in each])
 
 
 def ensure_list(value: object) -> list[object]:
@@ -89,6 +120,8 @@ def summarize_run(cells: Sequence[CellSummary], asked: RunSettings) -> RunSummar
         contrasts=compute_contrasts(ordered, asked.entrants),
         knee=compute_knee(ordered) if asked.capacity else None,
         sweeps=summarize_sweeps(ordered, asked.sweep),
+        definitions=asked.definitions,
+        exercise=asked.exercise,
     )
 
 

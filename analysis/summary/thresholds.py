@@ -6,7 +6,6 @@ import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import get_args
 
@@ -15,7 +14,7 @@ from analysis.stats import formats
 from analysis.summary.model import CellSummary
 from analysis.summary.trials import count_error_verdicts
 from scenarios.catalogue import CATALOGUE, GROUPS
-from scenarios.errors import UserError
+from scenarios.errors import UserError, suggest_name
 from scenarios.model import Library
 from scenarios.units import format_plain_number
 
@@ -136,11 +135,6 @@ def validate_thresholds(expectations: Sequence[Threshold], scenarios: Sequence[s
             names = (*scenarios, *groups)
             close = suggest_name(each.target, names) or f"there is {', '.join(names)}"
             raise UserError(f"expectation {each}: this run has no {each.target!r}; {close}")
-
-
-def suggest_name(name: str, known: Sequence[str]) -> str | None:
-    found = get_close_matches(name, known, n=1)
-    return f"did you mean {found[0]}?" if found else None
 
 
 def select_scenarios(target: str, scenarios: Sequence[str]) -> list[str]:

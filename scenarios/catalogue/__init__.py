@@ -1,13 +1,15 @@
 """The catalogue. A new scenario is one entry in the module of its subject, and nothing else.
 
 A module here is found by itself: its `SCENARIOS` are listed after those of every module with a
-lower `RANK`.
+lower `RANK`, and its `QUESTIONS` say what each of its groups asks.
 """
 
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pkgutil import iter_modules
+from types import ModuleType
 
-from scenarios.errors import UserError
+from scenarios.errors import UserError, suggest_name
 from scenarios.model import Scenario
 
 LAST_RANK = 1000
@@ -15,27 +17,37 @@ LAST_RANK = 1000
 
 
 def collect_scenarios() -> tuple[Scenario, ...]:
-    """Of all modules in this folder, by rank, then by name."""
-    modules = [import_module(f"{__name__}.{each.name}") for each in iter_modules(__path__)]
+    """Of all modules, by rank, then by name."""
     ranked = sorted(
-        modules, key=lambda module: (getattr(module, "RANK", LAST_RANK), module.__name__)
+        iterate_modules(), key=lambda module: (getattr(module, "RANK", LAST_RANK), module.__name__)
     )
     return tuple(scenario for module in ranked for scenario in module.SCENARIOS)
 
 
+def collect_questions() -> Mapping[str, str]:
+    """By group."""
+    modules = iterate_modules()
+    return {name: text for each in modules for name, text in getattr(each, "QUESTIONS", {}).items()}
+
+
+def iterate_modules() -> Iterator[ModuleType]:
+    """Those in this folder."""
+    for each in iter_modules(__path__):
+        yield import_module(f"{__name__}.{each.name}")
+
+
 CATALOGUE = collect_scenarios()
 GROUPS: tuple[str, ...] = tuple(dict.fromkeys(scenario.group for scenario in CATALOGUE))
+GROUP_QUESTIONS = collect_questions()
 DEFAULT_GROUPS = ("classic", "fair")
 
 
 def select_scenarios(names: tuple[str, ...]) -> tuple[Scenario, ...]:
     """The scenarios named, or of the groups named, each once, in catalogue order."""
-    known = {scenario.name for scenario in CATALOGUE} | set(GROUPS)
+    known = [*GROUPS, *(scenario.name for scenario in CATALOGUE)]
     for name in names:
         if name not in known:
-            raise UserError(
-                f"no scenario or group is called {name!r}; "
-                f"groups: {', '.join(GROUPS)}; `study list` shows all scenarios"
-            )
+            close = suggest_name(name, known) or "`study list` shows the groups"
+            raise UserError(f"no scenario or group is called {name!r}; {close}")
     wanted = set(names or DEFAULT_GROUPS)
     return tuple(each for each in CATALOGUE if {each.name, each.group} & wanted)

@@ -15,6 +15,10 @@ from scenarios.model import (
 )
 
 RANK = 30
+QUESTIONS = {
+    "clients": "seven HTTP clients: what does one call cost?",
+    "connections": "too few connections: who fails, and what helps?",
+}
 
 WORDS: dict[Life, str] = {"shared": "one client for all", "per-request": "a client a request"}
 SHARED = "nearly as many rps as users / delay: 1,000"

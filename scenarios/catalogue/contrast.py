@@ -27,6 +27,7 @@ from scenarios.model import (
 
 RANK = 80
 GROUP = "contrast"
+QUESTIONS = {GROUP: "one API as def, async def, Axum, gin: which is faster?"}
 PLAIN = "/:?#[]@!$&'()*+,;=%~"
 """Characters of an address that stand for themselves; all else is sent as bytes of UTF-8."""
 

@@ -5,6 +5,11 @@ from functools import partial
 from scenarios.model import BackgroundRequest, Endpoint, Load, Scenario, Server
 
 RANK = 50
+QUESTIONS = {
+    "disk": "a small file: does reading it need a thread?",
+    "disk-large": "a file of 64 MiB: does reading it block the loop?",
+    "cpu": "CPU work: what do threads and processes bring?",
+}
 
 FILE_MIB = 64
 """Some 6 ms of copying out of the page cache: enough to hold a loop up."""

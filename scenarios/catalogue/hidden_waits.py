@@ -6,6 +6,12 @@ from functools import partial
 from scenarios.model import BackgroundRequest, Endpoint, Load, RareRequest, Scenario, Server
 
 RANK = 20
+QUESTIONS = {
+    "full-pool": "the thread pool is full: which other endpoints wait?",
+    "rare": "1 % of the requests block the event loop: who waits?",
+    "executor": "asyncio's executor is full: what else waits for it?",
+    "background": "a task goes on after the answer: who waits for it?",
+}
 
 OFTEN_S = 0.37
 """No whole part of a delay: users who wait in lockstep would be met at the same point each time."""

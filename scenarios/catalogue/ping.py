@@ -9,6 +9,7 @@ from functools import partial
 from scenarios.model import Endpoint, Load, Scenario, Server
 
 RANK = 90
+QUESTIONS = {"ping": "the smallest answer: how fast can one process go?"}
 
 ping = partial(Scenario, group="ping", load=Load(users=50, spawn_rate=5.0), subject="GET /ping")
 python = partial(ping, endpoint=Endpoint("/ping", "async def"))

@@ -5,6 +5,11 @@ from functools import partial
 from scenarios.model import AS_USERS, Client, Endpoint, Scenario, Server, Upstream
 
 RANK = 10
+QUESTIONS = {
+    "classic": "the published code, a client per call: what limits it?",
+    "fair": "one shared client, enough threads: does def cost more?",
+    "control": "a sleep and no client: what do the styles alone do?",
+}
 
 upstream = partial(Scenario, delay_s=1.0, upstream=Upstream())
 classic = partial(upstream, group="classic", server=Server(), client=Client())

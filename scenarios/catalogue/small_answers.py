@@ -6,6 +6,11 @@ from functools import partial
 from scenarios.model import Endpoint, Load, Scenario, Server
 
 RANK = 40
+QUESTIONS = {
+    "nothing": "an answer at once: what does the way to a thread cost?",
+    "stream": "an answer in 100 pieces: what does each piece cost?",
+    "layers": "five middlewares that do nothing: what do they cost?",
+}
 
 small = partial(
     Scenario,

@@ -8,6 +8,7 @@ from functools import partial
 from scenarios.model import Database, Endpoint, Load, Scenario, Server
 
 RANK = 100
+QUESTIONS = {"tasks": "PostgreSQL: a pool, or a connection per request?"}
 
 CREATE = Endpoint("/tasks", "async def", "POST", '{"title": "write it down"}')
 tasks = partial(Scenario, group="tasks", load=Load(users=200, spawn_rate=20.0))

@@ -9,6 +9,10 @@ from functools import partial
 from scenarios.model import Database, Endpoint, Load, Scenario, Server
 
 RANK = 70
+QUESTIONS = {
+    "users": "one PostgreSQL query: what do ORM and driver cost?",
+    "overload": "more requests than it can serve: what is its latency?",
+}
 
 PYTHON = Server("uvicorn", loop="auto", http="auto", worker_timeout_s=0.0, app="app.users")
 POSTGRESQL = Database("postgresql", pool=5)

@@ -29,7 +29,7 @@ def audit(
         name="MODULE:ATTR|-- COMMAND",
     )],
     url: Annotated[str | None, Setting(
-        "A running server instead: load and latency only.", metavar="URL",
+        "A server that runs already: load and latency only.", metavar="URL",
     )] = None,
     asks: RequestOptions = RequestOptions(),
     users: Annotated[int, Setting("Concurrent users.", bounds=(1, 1000))] = 20,
@@ -44,17 +44,17 @@ def audit(
         "The interpreter that has the service's packages, for MODULE:ATTR.", metavar="FILE",
     )] = None,
     port: Annotated[int, Setting(
-        "Of MODULE:ATTR, where 0 picks a free one; of a command that listens on several ports, the "
+        "Port of MODULE:ATTR, 0 picks a free one; of a command that listens on several ports, the "
         "one to ask.", bounds=(0, 65535),
     )] = 0,
     trials: TrialOptions = TrialOptions(),
     out: o.Out = o.DEFAULT_OUT,
     gate: GateOptions = GateOptions(),
-    plan: Annotated[bool, Setting("Print what would be asked; send nothing.")] = False,
+    plan: Annotated[bool, Setting("Print what would be asked, and send nothing.")] = False,
     json: Annotated[bool, Setting("Print findings.json, nothing else.")] = False,
     verbose: Annotated[bool, Setting("Print stacks, too.", alias="-v")] = False,
 ) -> int:
-    """Starts your service unchanged, asks its routes, and names what blocks its event loop.
+    """Start your service unchanged, ask its routes, and name what blocks its event loop.
 
     For example:
         study audit -- uvicorn main:app
@@ -66,7 +66,8 @@ def audit(
     """
     # fmt: on
     from stress.audit.drive import AuditLoad
-    from study.audit import AuditOrder, audit_service
+    from study.audit import AuditOrder
+    from study.audit_service import audit_service
     from study.audit_trials import read_trial_order
 
     reject_contradictions(command, url, port, asks.drive, plan, gate)

@@ -27,14 +27,14 @@ def capacity(
         "Window of each step, such as 15s.", unit=DURATION, bounds=(0.5, 3600),
     )] = 15.0,
     first_rate: Annotated[float | None, Setting(
-        "Where to begin, such as 300/s; theory's ceiling if not.", unit=RATE,
+        "First rate to try, such as 300/s; without it the predicted ceiling.", unit=RATE,
     )] = None,
-    steps: Annotated[int, Setting("The most steps of the search.", bounds=(1, 20))] = 8,
+    steps: Annotated[int, Setting("Most steps of the search.", bounds=(1, 20))] = 8,
     overrides: Overrides = Overrides(),
     port: o.Port = o.DEFAULT_PORT,
     out: o.Out = o.DEFAULT_OUT,
 ) -> int:
-    """Finds the highest rate that is sustained, and the latency at 50, 70 and 90 % of it.
+    """Find the highest rate that is sustained, and the latency at 50, 70 and 90 % of it.
 
     For example:
         study capacity async-http-shared --delay 100ms

@@ -16,10 +16,11 @@ def guide(
         name="DIR",
     )],
     out: Annotated[Path | None, Setting(
-        "The page to write; in a clone docs/guidance.md if not given.", metavar="FILE",
+        "The page as Markdown; in a clone docs/guidance.md if neither this nor --html is given.",
+        metavar="FILE",
     )] = None,
     html: Annotated[Path | None, Setting(
-        "Also as a page that prints, such as guidance.html.", metavar="FILE",
+        "The page as HTML that prints well, such as guidance.html.", metavar="FILE",
     )] = None,
     keep: Annotated[Path | None, Setting(
         "Copy there what the page needs of these runs.", metavar="FOLDER",
@@ -33,9 +34,10 @@ def guide(
         "Show the commands whose runs the guidance is made from.", name="--list",
     )] = False,
 ) -> int:
-    """Writes docs/guidance.md from recorded runs; --check measures its sentences again.
+    """Write the guidance from recorded runs, or measure its sentences again.
 
     For example:
+        study guide --html guidance.html
         study guide --check
         study guide --check --rule small-pool
     """

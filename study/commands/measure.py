@@ -38,17 +38,18 @@ def run(
     quick: o.Quick = False,
     overrides: Overrides = Overrides(),
     targets: Annotated[tuple[str, ...], Setting(
-        "contrast: a server that is running, such as a=http://127.0.0.1:8000/api; the first is "
-        "the one that the others are compared with. May be given several times.",
+        "A running server, such as a=http://127.0.0.1:8000/api; the others are compared with the "
+        "first. For the group contrast; may be given several times.",
         name="--target", metavar="NAME=URL", group="Contrast",
     )] = (),
     endpoints: Annotated[tuple[str, ...], Setting(
-        "contrast: instead of the eight, such as 'POST /echo {\"a\": 1}'. May be given several "
-        "times.", name="--endpoint", metavar="'METHOD PATH [JSON]'", group="Contrast",
+        "A request instead of the eight, such as 'POST /echo {\"a\": 1}'. For the group contrast; "
+        "may be given several times.", name="--endpoint", metavar="'METHOD PATH [JSON]'",
+        group="Contrast",
     )] = (),
     database_url: Annotated[str | None, Setting(
-        "A PostgreSQL server of yours instead of the embedded one: "
-        "postgresql://user:password@host:port/name. A database is made there, and dropped. "
+        "Your own PostgreSQL server instead of the embedded one: "
+        "postgresql://user:password@host:port/name. A database is created there, and dropped. "
         "Or in STUDY_DATABASE_URL.", group="Database", metavar="URL",
     )] = None,
     expect: Annotated[tuple[str, ...], Setting(
@@ -58,11 +59,13 @@ def run(
     distribution: DistributionOptions = DistributionOptions(),
     flags: RunFlags = RunFlags(),
     profile: Annotated[bool, Setting(
-        "A flame graph of each Python server, by py-spy; it costs some speed.",
+        "Flame graph of each Python server by py-spy, which costs some speed.",
     )] = False,
-    served: Annotated[bool, Setting("Drive the server of serve.sh, if there is one.")] = False,
+    served: Annotated[bool, Setting(
+        "Measure the server that `study serve` runs; if none runs, start one for each scenario.",
+    )] = False,
 ) -> int:
-    """Runs scenarios: a fresh server for each, a row as each ends, reports at the end.
+    """Run scenarios: a fresh server for each, a row as each ends, the answer at the end.
 
     For example:
         study run --quick
@@ -72,7 +75,7 @@ def run(
     # fmt: on
     from study.machine_facts import detect_resources
     from study.run import run_study
-    from study.serve import attach_served_stack
+    from study.serve import attach_served_stack, print_attached_stack
 
     spread = build_distribution(distribution, overrides.load_processes, served)
     if spread:
@@ -87,6 +90,8 @@ def run(
         stack = attach_served_stack(
             flags.out, tuple(resolve_scenario(each, offered) for each in scenarios)
         )
+        if not flags.quiet:
+            print_attached_stack(stack, flags.out)
     order = replace(
         build_run_options(flags, names, quick=quick),
         expectations=parse_expectations(expect),
@@ -153,7 +158,7 @@ def set_database_url(url: str | None) -> None:
 def serve(
     *, overrides: Overrides = Overrides(), port: o.Port = o.DEFAULT_PORT, out: o.Out = o.DEFAULT_OUT
 ) -> int:
-    """Holds up the classic stack, upstream and server, until Ctrl-C.
+    """Run the classic upstream and server until Ctrl-C, to be measured from another terminal.
 
     For example:
         study serve --delay 500ms --pool 10

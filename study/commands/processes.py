@@ -18,7 +18,7 @@ def upstream(
     *arguments: Annotated[str, Parameter(name="OPTION", allow_leading_hyphen=True)],
     kind: Kind = "auto",
 ) -> int:
-    """Runs the slow upstream by hand; further options are its own (--port, --distribution ...).
+    """Run the slow upstream by hand; other options are its own (--port, --distribution ...).
 
     For example:
         study upstream --port 5000 --default-ms 200
@@ -38,13 +38,13 @@ def upstream(
 def load_worker(
     *,
     master: Annotated[str, Setting(
-        "Where study run --distributed listens.", metavar="HOST[:PORT]",
+        "Address where `study run --distributed` listens.", metavar="HOST[:PORT]",
     )],
     idle: Annotated[Second, Setting(
-        "Ends when no master was heard for so long.", unit=DURATION,
+        "End when no master has answered for this long.", unit=DURATION,
     )] = 600.0,
 ) -> int:
-    """Sends load for a study on another machine, cell after cell, until Ctrl-C.
+    """Send load for a study on another machine, scenario after scenario, until Ctrl-C.
 
     For example:
         study load-worker --master 192.168.1.10

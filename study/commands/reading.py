@@ -1,11 +1,10 @@
 """Looking: at the catalogue, at this machine, at runs that were recorded."""
 
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
 from scenarios.catalogue import GROUPS
-from scenarios.model import Scenario
+from scenarios.errors import ALL_WELL
 from scenarios.options import Setting
 from study import options as o
 from study.gate_options import GateOptions
@@ -14,30 +13,36 @@ from study.scenario_files import choose_scenarios
 
 @o.declare_command()
 def list(
-    *names: Annotated[str, Setting("All if none is named.", name="SCENARIO|GROUP|FILE")],
+    *names: Annotated[str, Setting("A group, a scenario or a file.", name="GROUP|SCENARIO|FILE")],
+    all_: Annotated[bool, Setting("Every scenario of every group.", name="--all")] = False,
 ) -> int:
-    """Scenarios by group: the question each asks, and what to expect.
+    """List the groups of scenarios, or the scenarios of a group, and the question of each.
 
     For example:
-        study list classic clients
+        study list
+        study list fair clients
     """
-    chosen = choose_scenarios(names, GROUPS)
-    for group in dict.fromkeys(each.group for each in chosen):
-        print(group)
-        print("\n".join(format_group([each for each in chosen if each.group == group])))
-        print()
-    return 0
+    from study.catalogue import list_groups, list_scenarios
+
+    if not (names or all_):
+        lines = list_groups()
+    else:
+        lines = list_scenarios(choose_scenarios(GROUPS if all_ else names))
+    print(*lines, sep="\n")
+    return ALL_WELL
 
 
-def format_group(scenarios: Sequence[Scenario]) -> Iterator[str]:
-    """What all of them expect is said once, at the end."""
-    together = len(scenarios) > 1 and len({each.expect for each in scenarios}) == 1
-    for scenario in scenarios:
-        yield f"  {scenario.name:<26}{scenario.question}"
-        if not together:
-            yield f"  {'':<26}expect: {scenario.expect}"
-    if together:
-        yield f"  {'':<26}expect: {scenarios[0].expect}"
+@o.declare_command()
+def show(name: o.Name, /, *more: o.Name) -> int:
+    """Show a scenario: its settings, what to expect and why, and how long it takes.
+
+    For example:
+        study show sync-http-shared
+    """
+    from study.catalogue import show_scenarios
+
+    print(*show_scenarios(choose_scenarios((name, *more))), sep="\n")
+    return ALL_WELL
 
 
 # fmt: off
@@ -51,7 +56,7 @@ def report(
         "Of an audit: all findings and notices with their sentences, and stacks.", alias="-v",
     )] = False,
 ) -> int:
-    """Makes every report of a run again, from its records.
+    """Print the results of a recorded run, and make its reports again from its records.
 
     For example:
         study report results/20261122T064600Z-classic
@@ -66,17 +71,17 @@ def report(
 @o.declare_command()
 def compare(
     a: Annotated[Path, Setting("The run directory to compare with.", name="A")],
-    b: Annotated[Path, Setting("The one that may have changed.", name="B")],
+    b: Annotated[Path, Setting("The run directory that may have changed.", name="B")],
     /,
     *,
-    anyway: Annotated[bool, Setting("Even where more than the code is unlike.")] = False,
+    anyway: Annotated[bool, Setting("Compare runs that differ in settings, too.")] = False,
     html: Annotated[
         Path | None,
-        Setting("Also as a page with pictures, such as compared.html.", metavar="FILE"),
+        Setting("Page with pictures, such as compared.html.", metavar="FILE"),
     ] = None,
     json: o.Json = False,
 ) -> int:
-    """Is run B different from run A: figure by figure, with what chance alone would make.
+    """Compare two runs, figure by figure: is B different from A, or is it chance?
 
     For example:
         study compare results/A results/B --html compared.html
@@ -88,7 +93,7 @@ def compare(
 
 @o.declare_command()
 def doctor(*, port: o.Port = o.DEFAULT_PORT) -> int:
-    """Can this machine run the study: ports, descriptors, cores, toolchains, versions.
+    """Check whether this machine can run the study: cores, descriptors, port, compilers.
 
     For example:
         study doctor

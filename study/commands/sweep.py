@@ -53,7 +53,7 @@ def sweep(
     overrides: Overrides = Overrides(),
     flags: RunFlags = RunFlags(),
 ) -> int:
-    """Runs scenarios with one setting at several values, and says where more stops paying.
+    """Run scenarios with one setting at several values, and say where more stops paying.
 
     For example:
         study sweep sync-http-shared --pool 10,40,100,500 --delay 200ms

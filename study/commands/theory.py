@@ -50,39 +50,42 @@ UNKNOWN_TO_THEORY = (
 def predict(
     *names: o.Names,
     users: Annotated[str | None, Setting(
-        "500, or a range: 100..100000.", group="Load", metavar="N|A..B",
+        "Concurrent users, or a range such as 100..100000.", group="Load", metavar="N|A..B",
     )] = None,
     requests: Annotated[int | None, Setting(
-        "Requests of an open loop's test, where more is offered than is served.", group="Load",
+        "Length of an open loop's test in requests, where more is offered than is served.",
+        group="Load",
         bounds=(1, 1_000_000_000),
     )] = None,
     overrides: Overrides = Overrides(),
     quick: o.Quick = False,
     cpu: Annotated[Second | None, Setting(
-        "CPU of one request, such as 0.5ms; measured here if left out.", unit=DURATION,
+        "CPU of one request, such as 0.5ms; without it a calibration measures it here.",
+        unit=DURATION,
     )] = None,
     cores: Annotated[int | None, Setting(
-        "Of each machine; this one's if left out.", bounds=(1, 4096),
+        "Cores of each machine; without it those of this machine.", bounds=(1, 4096),
     )] = None,
     lifo: Annotated[bool, Setting(
         "A pool that wakes its newest waiter first (anyio < 3.7).",
     )] = False,
     target: Annotated[float | None, Setting(
-        "How many workers, threads, machines for this rate? With --p99.", unit=RATE,
+        "The rate to be served, such as 20000/s: how many workers and machines does it take? With "
+        "--p99.", unit=RATE,
     )] = None,
     p99: Annotated[Second | None, Setting(
-        "99 % are to be answered within this.", unit=DURATION,
+        "The time within which 99 % are to be answered.", unit=DURATION,
     )] = None,
     audit: Annotated[Path | None, Setting(
-        "The run directory of a study audit: what that service does with so many --users.",
+        "Run directory of a `study audit`: predict that service with so many --users.",
         name="--from", metavar="DIRECTORY",
     )] = None,
     plot: Annotated[Path | None, Setting(
-        "Draw the range of users into this .svg, .png or .html.", metavar="FILE",
+        "Picture of the range of users: a .svg, .png or .html file.", metavar="FILE",
     )] = None,
     json: o.Json = False,
 ) -> int:
-    """What queueing theory and simulation say, before anything runs: rates, latencies, limits.
+    """Predict rates, latencies and limits by queueing theory and simulation, without any load.
 
     For example:
         study predict sync-http --pool 100

@@ -30,7 +30,7 @@ def workshop(
     port: o.Port = 0,
     out: o.Out = o.DEFAULT_OUT,
 ) -> int:
-    """An exercise: your prediction, the run, and both beside what theory says.
+    """Do an exercise: your prediction, then the run, then both compared with theory.
 
     For example:
         study workshop 1

@@ -16,7 +16,7 @@ from stress.programs import BuildProgress
 from stress.resource_monitor import Families
 from stress.runtime import PhaseProgress
 from study.live.state import LiveState, write_state
-from study.progress import ProgressDisplay
+from study.progress import ACTIVITIES, ProgressDisplay
 
 LIVE = "live"
 """The role under which the page's CPU is recorded."""
@@ -42,6 +42,9 @@ class PublishedProgress:
         self._progress.show_build(moment)
         self._write(replace(self._state, scenario=moment.program, phase="build", left_s=0.0))
 
+    def show_activity(self, activity: str) -> None:
+        self._progress.show_activity(activity)
+
     def show_calibration(self, scenario: str) -> None:
         self._progress.show_calibration(scenario)
         self._write(replace(self._state, scenario=scenario, phase="calibration", left_s=0.0))
@@ -52,12 +55,15 @@ class PublishedProgress:
             replace(
                 self._state,
                 scenario=moment.scenario,
-                phase=moment.phase,
+                phase=ACTIVITIES.get(moment.phase, moment.phase),
                 left_s=moment.left_s,
                 deaths=moment.deaths,
                 blocks=self._blocks.get(moment.scenario, False),
             )
         )
+
+    def print_step(self, line: str) -> None:
+        self._progress.print_step(line)
 
     def print_line(self, line: str) -> None:
         self._progress.print_line(line)

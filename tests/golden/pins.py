@@ -25,9 +25,13 @@ SVG = re.compile(r"<svg.*?</svg>", re.DOTALL)
 """Its text widths depend on a machine's fonts."""
 CODE = re.compile(r"<(script|style)\b.*?</\1>", re.DOTALL)
 TAG = re.compile(r"<[^>]*>")
+PROGRESS = re.compile(r"^.*: \d+ s so far\n", re.MULTILINE)
+"""Of what takes long on this machine."""
 PREDICT = ("--cpu", "0.5ms", "--cores", "2")
 COMMANDS: Mapping[str, tuple[str, ...]] = {
     "list": ("list",),
+    "list-group": ("list", "classic", "rare"),
+    "show": ("show", "sync-sleep"),
     "predict": ("predict", "sync-http-shared", "async-http", "async-http-sync-shared", *PREDICT),
     "predict-json": ("predict", "sync-http-shared", "--json", *PREDICT),
     "predict-range": ("predict", "fair", "--users", "10..1000", *PREDICT),
@@ -96,7 +100,8 @@ def run_main(*arguments: str) -> str:
     out, err = io.StringIO(), io.StringIO()
     with redirect_stdout(out), redirect_stderr(err):
         code = main(arguments)
-    text = f"$ study {' '.join(arguments)}\n{out.getvalue()}{err.getvalue()}exit code {code}\n"
+    said = PROGRESS.sub("", err.getvalue())
+    text = f"$ study {' '.join(arguments)}\n{out.getvalue()}{said}exit code {code}\n"
     return text.replace(str(ROOT), "ROOT").replace(str(Path.cwd()), "HERE")
 
 

@@ -153,7 +153,7 @@ def use_everything(command: Path, where: Path) -> None:
         assert done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
         return done.stdout
 
-    assert "async-http-shared" in study("list")
+    assert "async-http-shared" in study("list", "fair")
     assert "sync-sleep" in study("run", "sync-sleep", *LOAD, "--delay", "50ms")
     assert "async-http-shared" in study("run", "async-http-shared", *LOAD, "--live")
     assert "interpreter" in study("predict", "sync-http-shared", "--cpu", "5ms")

@@ -7,8 +7,6 @@ from pathlib import Path
 import pytest
 
 from scenarios import catalogue
-from scenarios.catalogue import CATALOGUE
-from study.cli import main
 
 MODULE = """
 from scenarios.model import Endpoint, Scenario, Server
@@ -51,9 +49,3 @@ def test_no_two_modules_have_the_same_rank() -> None:
     ]
     assert None not in ranks
     assert len(set(ranks)) == len(ranks)
-
-
-def test_everything_in_it_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["list"]) == 0
-    listed = capsys.readouterr().out
-    assert all(each.name in listed for each in CATALOGUE)

@@ -111,7 +111,7 @@ def test_an_error_of_a_trial_stands_below_its_ratios() -> None:
         for each in cells("GET / b", 5.0)
     ]
     (found,) = compute_contrasts(cells("GET / a", 5.0) + doubtful, entrants("a", "b"))
-    assert "b: 1 of 1 trials say GENERATOR_SATURATED" in render_lines([found])
+    assert "GENERATOR_SATURATED makes these figures doubtful: b" in render_lines([found])
 
 
 def test_who_did_not_run_or_stands_alone_is_not_compared() -> None:

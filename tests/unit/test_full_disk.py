@@ -16,6 +16,7 @@ from stress.audit.driven import AuditLoad
 from stress.audit.requests import RequestOptions
 from stress.interruption import Interruption
 from study.audit import Audit, AuditOrder
+from study.progress import QuietDisplay
 from tests.unit.audit_samples import PID, AuditBuilder, make_table
 
 FULL = Path("/dev/full")
@@ -47,7 +48,7 @@ def test_an_audit_that_cannot_be_saved_is_one_line_and_keeps_the_journals(tmp_pa
         recorded_command="",
     )
     with pytest.raises(UserError, match="cannot save the audit: No space left") as caught:
-        Audit(order, directory, Interruption()).keep()
+        Audit(order, directory, Interruption(), QuietDisplay()).keep()
     assert caught.value.exit_code == CANNOT
     assert "\n" not in str(caught.value)
     assert journal.exists()

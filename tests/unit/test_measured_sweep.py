@@ -216,7 +216,7 @@ def test_a_step_that_nobody_should_believe_is_named() -> None:
     ]
     (one,) = summarize_sweeps(cells, SweepSettings("users", steps))
     told = render_terminal(build_sweep_table(one, "x"))
-    assert told[-1] == "users 2: 1 of 1 trials say GENERATOR_SATURATED"
+    assert told[-1] == "GENERATOR_SATURATED makes these figures doubtful: users 2"
 
 
 def test_the_table_fits_80_columns() -> None:

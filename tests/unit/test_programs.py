@@ -12,8 +12,13 @@ import pytest
 from scenarios.errors import UserError
 from stress import programs
 from stress.interruption import CellInterruptedError, Interruption
-from stress.programs import BuildProgress, BuildWatch, is_built, run_build_script
-from study.progress import format_build
+from stress.programs import (
+    BuildProgress,
+    BuildWatch,
+    format_build,
+    is_built,
+    run_build_script,
+)
 
 
 @pytest.fixture

@@ -58,6 +58,8 @@ def test_what_it_takes_from_the_catalogue_is_not_its_own(tmp_path: Path) -> None
 def test_list_and_predict_take_it(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list", str(mine)]) == 0
     assert "And mine?" in capsys.readouterr().out
+    assert main(["show", str(mine)]) == 0
+    assert "study run FILE" in capsys.readouterr().out
     assert main(["predict", str(mine), "--cpu", "1ms", "--users", "3"]) == 0
     printed = capsys.readouterr().out
     assert "first" in printed

@@ -10,13 +10,8 @@ from scenarios.errors import UserError, build_cannot_run_error
 from scenarios.model import Endpoint, ServerKind
 from scenarios.resolution import MachineResources, resolve_scenario
 from stress.plan import estimate_cell_s
-from study.run import (
-    CALIBRATION_TAKES_S,
-    RunOptions,
-    estimate_run_s,
-    format_duration,
-    print_estimate,
-)
+from study.estimates import CALIBRATION_TAKES_S, estimate_run_s, format_estimate
+from study.run import RunOptions, print_estimate
 from study.run_flags import RunFlags, build_run_options
 from study.selection import NO_PEERS, Peers, select_possible
 
@@ -133,14 +128,14 @@ def test_what_is_alike_is_calibrated_once() -> None:
     (first,) = (resolve_scenario(each, ALL) for each in select_scenarios(("sync-sleep",)))
     alike, other = replace(first, delay_s=2.0), replace(first, endpoint=Endpoint("/", "def"))
     for chosen, calibrations in (([first] * 3, 1), ([first, alike], 1), ([first, other], 2)):
-        without_s = estimate_run_s(chosen, options(4, predict=False))
-        assert estimate_run_s(chosen, options(4)) - without_s == pytest.approx(
+        without_s = estimate_run_s(chosen, 4, predict=False)
+        assert estimate_run_s(chosen, 4) - without_s == pytest.approx(
             calibrations * CALIBRATION_TAKES_S
         )
         assert without_s == pytest.approx(4 * sum(estimate_cell_s(each) for each in chosen))
 
 
 def test_durations_read_well() -> None:
-    assert [format_duration(each) for each in (3.0, 61.0, 149.0, 151.0, 3000.0)] == [
+    assert [format_estimate(each) for each in (3.0, 61.0, 149.0, 151.0, 3000.0)] == [
         "10 seconds", "70 seconds", "150 seconds", "3 minutes", "50 minutes",
     ]  # fmt: skip

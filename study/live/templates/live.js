@@ -59,7 +59,8 @@
       return;
     }
     if (state.scenario) by("scenario").textContent = `${state.number} of ${state.of}: ${state.scenario}`;
-    say("phase", `${state.phase}, ${Math.max(0, Math.round(state.left_s))} s left`);
+    const left = Math.round(state.left_s);
+    say("phase", left > 0 ? `${state.phase}, ${left} s left` : state.phase);
     if (look) {
       counters(look, state.deaths);
       lanes(found);

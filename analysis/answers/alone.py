@@ -1,0 +1,98 @@
+"""What a scenario serves of what its load asks, and why it is no more: where no other one compares
+with it, and where all others serve less."""
+
+from analysis.answers.base import Statement
+from analysis.answers.case import Case, Served
+from analysis.answers.explanation import Explanation, explain
+from analysis.answers.harm import describe_harm
+from analysis.answers.results import Results
+from analysis.stats import formats
+from analysis.summary.predicates import has_affected_bystander
+
+
+class OneScenario(Statement):
+    """No other one has the same load and the same work."""
+
+    rank = 14
+
+    served: Served
+    ceiling_rps: float | None
+    why: Explanation
+    unanswered: int | None
+    users: int
+    path: str
+    """Of the background request."""
+    wait_ms: float | None
+    """Where it is long, or what the scenario asks."""
+    wait_is_bound: bool
+
+    @classmethod
+    def find(cls, results: Results) -> tuple[Statement, ...]:
+        alone = (each.cases[0] for each in results.families if len(each.cases) == 1)
+        return tuple(cls.build(each) for each in alone)
+
+    @classmethod
+    def build(cls, case: Case) -> Statement:
+        notable = any(map(has_affected_bystander, case.usable_trials))
+        return cls(
+            served=case.served,
+            ceiling_rps=case.ceiling_rps,
+            why=explain(case),
+            unanswered=case.unanswered,
+            users=case.scenario.load.users,
+            path=case.scenario.bystander.path,
+            wait_ms=case.background_ms if notable else None,
+            wait_is_bound=case.is_background_bound,
+        )
+
+    @property
+    def message(self) -> str:
+        most = self.ceiling_rps
+        possible = "" if most is None else f" of {formats.short_number(most)} possible"
+        found = f"{self.served.name} serves {self.served}{possible} requests/s: {self.why.clause}"
+        harm = describe_harm(self)
+        return f"{found}; {harm}." if harm else f"{found}."
+
+    @property
+    def rule(self) -> str | None:
+        return self.why.rule
+
+    @property
+    def change(self) -> str:
+        return self.why.change
+
+
+class BestScenario(Statement):
+    """The best of a family does not reach what its load asks for."""
+
+    rank = 18
+
+    served: Served
+    ceiling_rps: float
+    why: Explanation
+
+    @classmethod
+    def find(cls, results: Results) -> tuple[Statement, ...]:
+        best = (each.best for each in results.families if each.has_clear_best)
+        return tuple(
+            cls(served=each.served, ceiling_rps=most, why=explain(each))
+            for each in best
+            if (most := each.ceiling_rps) is not None
+            and not each.reaches_ceiling
+            and each.limit is not None
+        )
+
+    @property
+    def message(self) -> str:
+        return (
+            f"{self.served.name} serves the most, {self.served} of "
+            f"{formats.short_number(self.ceiling_rps)} possible requests/s: {self.why.clause}."
+        )
+
+    @property
+    def rule(self) -> str | None:
+        return self.why.rule
+
+    @property
+    def change(self) -> str:
+        return self.why.change

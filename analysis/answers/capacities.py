@@ -1,0 +1,83 @@
+"""How much a service sustains, and what limits it there."""
+
+from analysis.answers.base import Statement
+from analysis.answers.explanation import Explanation, explain
+from analysis.answers.results import Results
+from analysis.stats import formats
+
+
+class SustainedRate(Statement):
+    """The highest rate that a search found sustained, and the lowest that was not."""
+
+    rank = 10
+
+    name: str
+    sustained_rps: float | None
+    overloaded_rps: float | None
+    generator_limit: float | None
+    why: Explanation | None
+    """At the lowest rate that was not sustained."""
+
+    @classmethod
+    def find(cls, results: Results) -> tuple[Statement, ...]:
+        knee = results.knee
+        if knee is None or (knee.sustained_rps is None and knee.overloaded_rps is None):
+            return ()
+        over = results.find_step(knee.overloaded_rps)
+        return (
+            cls(
+                name=results.searched,
+                sustained_rps=knee.sustained_rps,
+                overloaded_rps=knee.overloaded_rps,
+                generator_limit=knee.generator_limit,
+                why=explain(over) if over and over.limit else None,
+            ),
+        )
+
+    @property
+    def message(self) -> str:
+        sustained = formats.short_number(self.sustained_rps)
+        over = formats.short_number(self.overloaded_rps)
+        if self.sustained_rps is None:
+            found = f"{self.name} sustains less than {over} requests/s, the lowest rate tried"
+        elif self.overloaded_rps is None:
+            found = f"{self.name} sustains at least {sustained} requests/s"
+        else:
+            found = f"{self.name} sustains {sustained} requests/s and not {over}"
+        return f"{found}: {self.why.clause}." if self.why else f"{found}."
+
+    @property
+    def rule(self) -> str | None:
+        return self.why.rule if self.why else None
+
+    @property
+    def change(self) -> str:
+        return self.why.change if self.why else ""
+
+
+class LatencyBelowCapacity(Statement):
+    """What a request takes at shares of the sustained rate."""
+
+    rank = 20
+
+    shares: tuple[tuple[float, float, float], ...]
+    """Share of the sustained rate, median and 99th percentile in ms."""
+
+    @classmethod
+    def find(cls, results: Results) -> tuple[Statement, ...]:
+        known = tuple(
+            (share, cell.median_ms, cell.p99_ms)
+            for share, cell in results.share_cells
+            if cell.median_ms is not None and cell.p99_ms is not None
+        )
+        return (cls(shares=known),) if known else ()
+
+    @property
+    def message(self) -> str:
+        clauses = [
+            f"at {100 * share:.0f} % of that half of the answers take "
+            f"{formats.duration(median_ms)} or less and 1 % take {formats.duration(p99_ms)} or more"
+            for share, median_ms, p99_ms in (self.shares[0], self.shares[-1])[: len(self.shares)]
+        ]
+        found = "; ".join(clauses)
+        return f"{found[0].upper()}{found[1:]}."

@@ -1,0 +1,46 @@
+"""What a workshop's exercise asked for: the guess, the measurement, and the model."""
+
+from analysis.answers.base import Statement
+from analysis.answers.results import Results
+from analysis.metrics import get_metric
+from analysis.stats import formats
+
+
+class ExerciseOutcome(Statement):
+    rank = 5
+
+    words: str
+    """What was asked for, with its unit."""
+    key: str
+    measured: float
+    guess: float | None
+    predicted: float | None
+
+    @classmethod
+    def find(cls, results: Results) -> tuple[Statement, ...]:
+        exercise = results.exercise
+        if exercise is None or not exercise.asked or len(results.cases) != 1:
+            return ()
+        case, metric = results.cases[0], get_metric(exercise.asked)
+        measured = case.get_median(metric.key)
+        if measured is None or not case.is_clean:
+            return ()
+        return (
+            cls(
+                words=exercise.asked_words,
+                key=metric.key,
+                measured=measured,
+                guess=exercise.guess,
+                predicted=case.get_median(metric.predicted) if metric.predicted else None,
+            ),
+        )
+
+    @property
+    def message(self) -> str:
+        show = get_metric(self.key).format
+        parts = [f"{show(self.measured)} measured"]
+        if self.guess is not None:
+            parts.insert(0, f"{formats.short_number(self.guess)} guessed")
+        if self.predicted is not None:
+            parts.append(f"{show(self.predicted)} by the model")
+        return f"{self.words[0].upper()}{self.words[1:]}: {', '.join(parts)}."

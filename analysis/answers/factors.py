@@ -1,0 +1,187 @@
+"""In which settings scenarios differ, what they have in common, and how a sentence says it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from analysis.answers.case import Case, Served
+from scenarios.model import THREADS_OF, Scenario, Style
+
+STYLE_WORDS: Mapping[Style, str] = {
+    "async def that blocks": "async def around a blocking call",
+    "async def that offloads": "async def that hands its call to a thread",
+    "async def to the executor": "async def that hands its call to asyncio's executor",
+    "async def with processes": "async def that hands its work to processes",
+    "async fn": "Rust's async fn",
+    "goroutine": "a goroutine",
+}
+"""Of the others the style is its own word."""
+STYLE, LIFE, LIBRARY = "the endpoint's style", "the life of the client", "the client library"
+LIFE_WORDS = {"shared": "one client for all requests", "per-request": "a client for each request"}
+LOG_WORDS = {
+    "off": "no access log",
+    "file": "an access log in a file",
+    "terminal": "an access log on a slow terminal",
+}
+DATABASE_WORDS = {
+    "pool": "a pool of database connections",
+    "per-request": "a database connection for each request",
+}
+MOST_NAMED = 4
+"""Scenarios that a sentence about many names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Factor:
+    """A setting that may make a difference. `get`: its value in a scenario, None where it has
+    none. `describe`: the value in words, as in "with ..."."""
+
+    name: str
+    get: Callable[[Scenario], object]
+    describe: Callable[[Scenario], str]
+
+
+def get_pool(scenario: Scenario) -> int | None:
+    """The threads that a request may have to wait for."""
+    return (
+        scenario.server.pool if THREADS_OF.get(scenario.endpoint.style) == "anyio's pool" else None
+    )
+
+
+def describe_style(scenario: Scenario) -> str:
+    style = scenario.endpoint.style
+    return STYLE_WORDS.get(style, style)
+
+
+def describe_pool(scenario: Scenario) -> str:
+    if get_pool(scenario) == scenario.load.users and not scenario.load.is_open:
+        return "a thread for each user"
+    return f"{scenario.server.pool} threads"
+
+
+FACTORS: Sequence[Factor] = (
+    Factor(STYLE, lambda s: s.endpoint.style, describe_style),
+    Factor(
+        LIFE,
+        lambda s: s.client.life if s.client else None,
+        lambda s: LIFE_WORDS[s.client.life] if s.client else "no client",
+    ),
+    Factor(
+        LIBRARY,
+        lambda s: s.client.library if s.client else None,
+        lambda s: s.client.library if s.client else "no client",
+    ),
+    Factor("the number of threads", get_pool, describe_pool),
+    Factor(
+        "the client's connections",
+        lambda s: s.client.connections if s.client and s.client.life == "shared" else None,
+        lambda s: f"{s.client.connections} connections" if s.client else "no client",
+    ),
+    Factor(
+        "the client's timeout",
+        lambda s: s.client.timeout_s if s.client else None,
+        lambda s: f"a client timeout of {s.client.timeout_s:g} s" if s.client else "no client",
+    ),
+    Factor("the server", lambda s: s.server.kind, lambda s: s.server.kind),
+    Factor("the event loop", lambda s: s.server.loop, lambda s: s.server.loop),
+    Factor("the HTTP parser", lambda s: s.server.http, lambda s: s.server.http),
+    Factor(
+        "the number of workers",
+        lambda s: s.server.workers,
+        lambda s: f"{s.server.workers} worker{'s' if s.server.workers > 1 else ''}",
+    ),
+    Factor(
+        "the access log",
+        lambda s: s.server.access_log,
+        lambda s: LOG_WORDS[s.server.access_log],
+    ),
+    Factor(
+        "the life of database connections",
+        lambda s: s.database.life if s.database else None,
+        lambda s: DATABASE_WORDS[s.database.life] if s.database else "no database",
+    ),
+    Factor(
+        "the size of the database pool",
+        lambda s: s.database.pool if s.database and s.database.life == "pool" else None,
+        lambda s: f"{s.database.pool} database connections" if s.database else "no database",
+    ),
+    Factor(
+        "one request in a hundred",
+        lambda s: s.rare.style if s.rare else None,
+        lambda s: f"1 % of the requests to {s.rare.path} ({s.rare.style})" if s.rare else "",
+    ),
+    Factor(
+        "the endpoint",
+        lambda s: (s.endpoint.method, s.endpoint.path, s.endpoint.body),
+        lambda s: s.endpoint.path,
+    ),
+)
+
+
+def list_differences(one: Scenario, other: Scenario) -> tuple[Factor, ...]:
+    """The settings in which they differ. What follows from another one is not counted: the path
+    and the threads from the style; loop, parser and style from the language of the server."""
+    found = tuple(each for each in FACTORS if each.get(one) != each.get(other))
+    names = {each.name for each in found}
+    implied: set[str] = set()
+    if LIFE in names:
+        implied |= {"the client's connections"}
+    if STYLE in names:
+        implied |= {"the endpoint"}
+        if None in (get_pool(one), get_pool(other)):
+            implied |= {"the number of threads"}
+    if one.server.is_compiled or other.server.is_compiled:
+        implied |= {"the event loop", "the HTTP parser", LIBRARY, LIFE, "the endpoint"}
+        implied |= {"the client's connections", "the client's timeout"}
+    return tuple(each for each in found if each.name not in implied)
+
+
+def name_cases(cases: Sequence[Case]) -> tuple[str, ...]:
+    """In words where those tell them apart, else by the scenarios' names."""
+    words = tuple(describe_style(each.scenario) for each in cases)
+    if len(set(words)) == len(words):
+        return words
+    return tuple(each.name for each in cases)
+
+
+def describe_common(cases: Sequence[Case]) -> str:
+    """What all of them have that matters where they wait: one client or a client for each request,
+    and the threads of those that need some. Empty where there is no such thing."""
+    scenarios = [each.scenario for each in cases]
+    lives = {each.client.life if each.client else None for each in scenarios}
+    pools = {describe_pool(each) for each in scenarios if get_pool(each) is not None}
+    parts = [LIFE_WORDS[life] for life in lives if life and len(lives) == 1]
+    parts += [*pools] if len(pools) == 1 else []
+    return " and ".join(parts)
+
+
+def join_words(words: Sequence[str]) -> str:
+    """a, b and c."""
+    *first, last = words
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def name_some(names: Sequence[str]) -> str:
+    """All of a few; of many the first ones, and how many more there are."""
+    if len(names) <= MOST_NAMED:
+        return join_words(names)
+    shown = names[: MOST_NAMED - 1]
+    return f"{', '.join(shown)} and {len(names) - len(shown)} others"
+
+
+def list_rates(served: Sequence[Served]) -> str:
+    """As in "1.0 and 0.9"."""
+    return join_words([str(each) for each in served])
+
+
+def list_served(served: Sequence[Served]) -> str:
+    """As in "1.0 and 0.9 requests/s (one and other)"."""
+    return f"{list_rates(served)} requests/s ({join_words([each.name for each in served])})"
+
+
+def describe_places(scenario: Scenario, resource: str) -> str:
+    """What a scenario has instead of a resource that is full in another one."""
+    if resource == "client connections" and scenario.client is not None:
+        return f"a client with {scenario.client.connections} connections"
+    if resource == "database connections" and scenario.database is not None:
+        return f"a pool of {scenario.database.pool} connections"
+    return describe_style(scenario) if get_pool(scenario) is None else describe_pool(scenario)

@@ -1,0 +1,140 @@
+"""Which resource is full where another scenario serves more."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from analysis.answers.base import Statement
+from analysis.answers.case import Served
+from analysis.answers.explanation import KNOWN
+from analysis.answers.factors import (
+    LIBRARY,
+    STYLE,
+    describe_places,
+    list_served,
+    name_some,
+)
+from analysis.answers.results import Results
+from analysis.answers.slower import Slower, select_caused, sort_by_harm
+from analysis.stats import formats
+
+Places = Literal["pool threads", "client connections", "database connections"]
+WORDS: Mapping[Places, str] = {
+    "pool threads": "threads of the pool",
+    "client connections": "connections of the client",
+    "database connections": "connections to the database",
+}
+
+
+class FullPlaces(Statement):
+    """All threads or connections are taken, and requests wait for one."""
+
+    rank = 40
+
+    resource: Places
+    served: tuple[Served, ...]
+    places: float
+    used: float
+    users: int | None
+    reference: Served
+    difference: str
+    """What the reference has instead, in words."""
+
+    @classmethod
+    def find(cls, results: Results) -> tuple[Statement, ...]:
+        return tuple(
+            cls.build(cause, each) for cause in WORDS for each in select_caused(results, cause)
+        )
+
+    @classmethod
+    def build(cls, cause: Places, slower: tuple[Slower, ...]) -> Statement:
+        worst = sort_by_harm(slower)[0]
+        load, limit = worst.case.scenario.load, worst.case.limit
+        assert limit is not None  # it is the cause
+        return cls(
+            resource=cause,
+            served=tuple(each.case.served for each in slower),
+            places=limit.capacity or 0.0,
+            used=limit.used or 0.0,
+            users=None if load.is_open else load.users,
+            reference=worst.reference.served,
+            difference=describe_places(worst.reference.scenario, cause),
+        )
+
+    @property
+    def message(self) -> str:
+        many = f" for {self.users} users" if self.users else ""
+        return (
+            f"{self.places:g} {WORDS[self.resource]}{many} leave {list_served(self.served)}, since "
+            f"{formats.short_number(self.used)} of them are taken at a time; {self.difference} "
+            f"serves {self.reference} ({self.reference.name})."
+        )
+
+    @property
+    def rule(self) -> str | None:
+        return KNOWN[self.resource].rule
+
+    @property
+    def change(self) -> str:
+        return KNOWN[self.resource].change
+
+
+class FullInterpreter(Statement):
+    """One interpreter computes all the time, and a request costs more than elsewhere."""
+
+    rank = 45
+
+    names: tuple[str, ...]
+    worst: Served
+    cpu_ms: float
+    reference: Served
+    reference_cpu_ms: float | None
+    library: str
+    """Of the reference's client, where the library is all that differs."""
+    has_processes: bool
+    """Whether the reference hands its work to processes."""
+
+    @classmethod
+    def find(cls, results: Results) -> tuple[Statement, ...]:
+        found = (cls.build(each) for each in select_caused(results, "interpreter"))
+        return tuple(each for each in found if each is not None)
+
+    @classmethod
+    def build(cls, slower: tuple[Slower, ...]) -> Statement | None:
+        worst = sort_by_harm(slower)[0]
+        cpu_ms = worst.case.get_median("cpu_ms_per_request")
+        if cpu_ms is None:
+            return None
+        other, names = worst.reference.scenario, {each.name for each in worst.differences}
+        return cls(
+            names=tuple(each.case.name for each in slower),
+            worst=worst.case.served,
+            cpu_ms=cpu_ms,
+            reference=worst.reference.served,
+            reference_cpu_ms=worst.reference.get_median("cpu_ms_per_request"),
+            library=other.client.library if names == {LIBRARY} and other.client else "",
+            has_processes=names == {STYLE} and other.endpoint.style == "async def with processes",
+        )
+
+    @property
+    def message(self) -> str:
+        some = f", in {self.worst.name} worst of all" if len(self.names) > 1 else ""
+        found = (
+            f"The interpreter computes all the time in {name_some(self.names)}{some}: {self.worst} "
+            f"requests/s with {formats.milliseconds(self.cpu_ms)} ms of CPU each, where "
+            f"{self.reference.name} serves {self.reference}"
+        )
+        if self.reference_cpu_ms is None:
+            return f"{found}."
+        return f"{found} with {formats.milliseconds(self.reference_cpu_ms)} ms."
+
+    @property
+    def rule(self) -> str | None:
+        if self.library:
+            return "which-library"
+        return "cpu" if self.has_processes else None
+
+    @property
+    def change(self) -> str:
+        if self.library:
+            return f"call with {self.library}, or bound the connections of the client"
+        return "hand the work to a process pool" if self.has_processes else ""

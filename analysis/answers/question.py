@@ -1,0 +1,108 @@
+"""The question that the chosen scenarios put: a title, and a line with what they share."""
+
+from collections.abc import Sequence
+
+from analysis.answers.factors import join_words
+from analysis.answers.results import Results
+from analysis.stats import formats
+from scenarios.catalogue import CATALOGUE, GROUP_QUESTIONS
+from scenarios.model import Scenario
+from scenarios.sweep import format_setting_value
+from scenarios.units import Second
+
+
+def write_title(results: Results) -> str:
+    if (exercise := results.exercise) is not None and exercise.title:
+        edited = ", after the edit" if exercise.edited else ""
+        return f"Exercise {exercise.exercise}: {exercise.title}{edited}"
+    if results.sweeps:
+        return f"What does --{results.sweeps[0].setting} change?"
+    if results.knee is not None:
+        return f"How much can {results.searched or 'it'} serve?"
+    if len(results.cases) == 1:
+        return f"What does {results.cases[0].name} serve?"
+    if question := find_group_question([each.scenario for each in results.cases]):
+        return f"{question[0].upper()}{question[1:]}"
+    styles = {each.scenario.endpoint.style for each in results.cases}
+    if {"def", "async def"} <= styles and not results.contrasts:
+        return "def or async def?"
+    return "Which serves more?"
+
+
+def find_group_question(scenarios: Sequence[Scenario]) -> str:
+    """Of a group of the catalogue that ran as a whole, but for compiled servers that may not be
+    built; empty of others."""
+    groups = {each.group for each in scenarios}
+    if len(groups) != 1:
+        return ""
+    (group,) = groups
+    members = [each for each in CATALOGUE if each.group == group]
+    needed = {each.name for each in members if not each.server.is_compiled}
+    is_whole = bool(needed) and needed <= {each.name for each in scenarios}
+    return GROUP_QUESTIONS[group] if is_whole else ""
+
+
+def write_question(results: Results) -> str:
+    """What a request waits for, how many ask, and what is asked of which scenarios; what differs
+    between them is left out of the first two."""
+    exercise, scenarios = results.exercise, [each.scenario for each in results.cases]
+    if exercise is not None and exercise.question:
+        return f"{exercise.asked_words}?" if exercise.edited else exercise.question
+    if not scenarios:
+        return "Nothing was measured."
+    shared = ", ".join(filter(None, (describe_work(scenarios), describe_load(scenarios))))
+    if len(scenarios) == 1 and results.knee is None:
+        (only,) = scenarios
+        return f"{only.question} ({shared})" if shared else only.question
+    asked = ask(results)
+    return (
+        f"{shared[0].upper()}{shared[1:]}: {asked}" if shared else f"{asked[0].upper()}{asked[1:]}"
+    )
+
+
+def ask(results: Results) -> str:
+    if results.sweeps:
+        return f"what {describe_sweep(results)}?"
+    if results.knee is not None:
+        return f"which rate does {results.searched or 'the service'} sustain?"
+    subjects = tuple(dict.fromkeys(each.subject for each in results.contrasts))
+    of_endpoints = f" on {len(subjects)} endpoints" if len(subjects) > 1 else ""
+    which = f"which of {len(results.cases)} scenarios{of_endpoints}"
+    return f"{which} serves the most, and what limits the others?"
+
+
+def describe_sweep(results: Results) -> str:
+    setting = results.sweeps[0].setting
+    values = sorted({point.value for each in results.sweeps for point in each.points})
+    shown = join_words([format_setting_value(setting, each) for each in values])
+    names = [each.scenario for each in results.sweeps]
+    verb = "does" if len(names) == 1 else "do"
+    return f"{verb} {join_words(names)} serve with --{setting} {shown}"
+
+
+def describe_work(scenarios: Sequence[Scenario]) -> str:
+    """Empty where they wait for different times, or for nothing."""
+    delays = {each.delay_s for each in scenarios}
+    if len(delays) != 1 or (delay_s := delays.pop()) is None:
+        return ""
+    upstream = all(each.upstream for each in scenarios)
+    return f"{'an upstream' if upstream else 'a wait'} that takes {describe_delay(delay_s)}"
+
+
+def describe_delay(delay_s: Second) -> str:
+    return f"{delay_s:g} s" if delay_s >= 1 else f"{1000 * delay_s:g} ms"
+
+
+def describe_load(scenarios: Sequence[Scenario]) -> str:
+    loads = {describe_users(each) for each in scenarios}
+    return loads.pop() if len(loads) == 1 else ""
+
+
+def describe_users(scenario: Scenario) -> str:
+    load = scenario.load
+    if load.arrival_rate is not None:
+        return f"{load.arrival_rate:g} requests/s that arrive whatever the answers do"
+    pause = (
+        f" who pause for {describe_delay(load.think_s)} after each answer" if load.think_s else ""
+    )
+    return f"{formats.count_things(load.users, 'user')}{pause}"

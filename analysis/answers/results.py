@@ -1,0 +1,116 @@
+"""What statements are found in: the scenarios of a run, and which of them compare."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import groupby
+
+from analysis.answers.case import Case, serve_alike, serves_more
+from analysis.summary.capacity import Knee, select_share_cells
+from analysis.summary.contrast import Contrast, compute_overall
+from analysis.summary.model import CellSummary
+from analysis.summary.run import ExerciseRecord, RunSummary
+from analysis.summary.sweep import Sweep
+from analysis.summary.trials import group_completed_trials
+from scenarios.model import Scenario
+
+
+@dataclass(frozen=True)
+class Family:
+    """Cases that the same load asks for the same work, so that their throughput compares."""
+
+    cases: tuple[Case, ...]
+
+    @property
+    def best(self) -> Case:
+        return max(self.cases, key=lambda each: each.rate)
+
+    @property
+    def has_clear_best(self) -> bool:
+        """Whether each of the others serves clearly less."""
+        others = [each for each in self.cases if each is not self.best]
+        return bool(others) and all(serves_more(self.best, each) for each in others)
+
+    @property
+    def fastest(self) -> tuple[Case, ...]:
+        """Those that serve as much as the best one, which is among them."""
+        best = self.best
+        return tuple(each for each in self.cases if each is best or serve_alike(each, best))
+
+
+@dataclass(frozen=True)
+class Results:
+    """Of a run."""
+
+    cases: tuple[Case, ...]
+    contrasts: tuple[Contrast, ...] = ()
+    sweeps: tuple[Sweep, ...] = ()
+    knee: Knee | None = None
+    share_cells: tuple[tuple[float, CellSummary], ...] = ()
+    """Of a search for the capacity: shares of the sustained rate, each with a cell at that rate."""
+    searched: str = ""
+    """The scenario whose capacity was searched for."""
+    exercise: ExerciseRecord | None = None
+    missing: tuple[str, ...] = ()
+    """Scenarios of which no trial ran to its end."""
+
+    def find_case(self, name: str) -> Case | None:
+        return next((each for each in self.cases if each.name == name), None)
+
+    def find_step(self, rate: float | None) -> Case | None:
+        """Of a search for the capacity."""
+        rates = ((each, each.scenario.load.arrival_rate) for each in self.cases)
+        return next((each for each, own in rates if own is not None and own == rate), None)
+
+    @cached_property
+    def families(self) -> tuple[Family, ...]:
+        """In order of their first case; those without a usable one are left out. None of a sweep
+        and of a search for the capacity, whose cases are steps, and of several endpoints, which
+        are compared over all."""
+        if self.sweeps or self.knee or compute_overall(self.contrasts):
+            return ()
+        usable = sorted((each for each in self.cases if each.is_usable), key=find_subject)
+        groups = [Family(tuple(each)) for _, each in groupby(usable, key=find_subject)]
+        order = {each.name: place for place, each in enumerate(self.cases)}
+        return tuple(sorted(groups, key=lambda each: order[each.cases[0].name]))
+
+
+def find_subject(case: Case) -> tuple[str, ...]:
+    """What is asked for, and how: the same for all cases whose throughput compares."""
+    scenario, load = case.scenario, case.scenario.load
+    work = scenario.subject or ("upstream" if scenario.upstream else scenario.group)
+    asked = (load.users, load.think_s, load.arrival_rate, load.arrivals, load.keep_alive)
+    return (work, *map(str, (scenario.delay_s, scenario.file_mib, *asked)))
+
+
+def collect_results(summary: RunSummary) -> Results:
+    """A scenario that was not recorded as a whole is left out."""
+    trials = group_completed_trials(summary.cells)
+    definitions, searched = summary.definitions, ""
+    if summary.knee is not None and len(definitions) == 1:
+        ((searched, base),) = definitions.items()
+        definitions = define_steps(base, summary.cells)
+    known = ((definitions.get(name), those) for name, those in trials.items())
+    return Results(
+        cases=tuple(Case(each, tuple(those)) for each, those in known if each is not None),
+        contrasts=summary.contrasts,
+        sweeps=summary.sweeps,
+        knee=summary.knee,
+        share_cells=tuple(select_share_cells(summary.cells) or ()) if summary.knee else (),
+        searched=searched,
+        exercise=summary.exercise,
+        missing=tuple(each for each in definitions if each not in trials),
+    )
+
+
+def define_steps(base: Scenario, cells: Sequence[CellSummary]) -> dict[str, Scenario]:
+    """Each step of a search is the scenario at another rate."""
+    return {
+        each.scenario: replace(
+            base,
+            name=each.scenario,
+            load=replace(base.load, arrival_rate=each.open_loop.arrival_rate),
+        )
+        for each in cells
+        if each.open_loop is not None
+    }

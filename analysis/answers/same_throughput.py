@@ -1,0 +1,74 @@
+"""Scenarios that serve the same: what makes no difference."""
+
+from collections.abc import Sequence
+
+from analysis.answers.base import Statement
+from analysis.answers.case import Case, Served
+from analysis.answers.explanation import explain_limit
+from analysis.answers.factors import describe_common, join_words, list_rates, name_cases
+from analysis.answers.results import Results
+from analysis.stats import formats
+
+
+class SameThroughput(Statement):
+    """Scenarios that serve as much as the best of their family."""
+
+    rank = 10
+
+    names: tuple[str, ...]
+    served: tuple[Served, ...]
+    peers: tuple[str, ...]
+    """Compiled servers that serve as much as they do."""
+    peers_served: tuple[Served, ...]
+    common: str
+    """What all but the compiled ones have in common; may be empty."""
+    ceiling_rps: float | None
+    """What the load asks for; None where only the servers decide it."""
+    limit: str
+    """What was full in each of them, in words; empty where that is not known or not the same, and
+    where they serve all that the load asks for."""
+
+    @classmethod
+    def find(cls, results: Results) -> tuple[Statement, ...]:
+        groups = (each.fastest for each in results.families)
+        return tuple(cls.build(each) for each in groups if len(each) > 1)
+
+    @classmethod
+    def build(cls, cases: Sequence[Case]) -> Statement:
+        peers = [each for each in cases if each.scenario.server.is_compiled]
+        others = [each for each in cases if each not in peers]
+        if len(others) < 2:
+            peers, others = [], list(cases)
+        limits = {explain_limit(each.limit).clause if each.limit else "" for each in cases}
+        is_same = len(limits) == 1 and not all(each.reaches_ceiling for each in cases)
+        return cls(
+            names=name_cases(others),
+            served=tuple(each.served for each in others),
+            peers=name_cases(peers),
+            peers_served=tuple(each.served for each in peers),
+            common=describe_common(others),
+            ceiling_rps=cases[0].ceiling_rps,
+            limit=limits.pop() if is_same else "",
+        )
+
+    @property
+    def message(self) -> str:
+        start = f"With {self.common}, " if self.common else ""
+        most = self.ceiling_rps
+        possible = "" if most is None else f" of {formats.short_number(most)} possible"
+        why = f", since {self.limit}" if self.limit else ""
+        return (
+            f"{start}{join_words(self.names)} serve the same: {list_rates(self.served)}{possible} "
+            f"requests/s{why}{self.describe_peers()}."
+        )
+
+    def describe_peers(self) -> str:
+        if not self.peers:
+            return ""
+        verb = "does" if len(self.peers) == 1 else "do"
+        return f"; so {verb} {join_words(self.peers)} ({list_rates(self.peers_served)})"
+
+    @property
+    def rule(self) -> str | None:
+        """Of the choice of the style, where it makes no difference."""
+        return "small-pool" if {"def", "async def"} <= {*self.names} else None

@@ -1,0 +1,96 @@
+"""What a setting makes of the throughput where no full resource explains the difference."""
+
+from analysis.answers.base import Statement
+from analysis.answers.case import Served
+from analysis.answers.factors import join_words
+from analysis.answers.results import Results
+from analysis.answers.slower import Slower, select_caused
+from analysis.stats import formats
+
+MOST_NAMED = 3
+"""Differences that a sentence can name."""
+MUCH = 2.0
+"""Times the CPU: cores that others share add less to a request."""
+
+
+class OneSetting(Statement):
+    """Two scenarios that differ in one setting, which so makes the difference."""
+
+    rank = 50
+
+    served: Served
+    value: str
+    reference: Served
+    reference_value: str
+    ratio: float | None
+
+    @classmethod
+    def find(cls, results: Results) -> tuple[Statement, ...]:
+        groups = select_caused(results, "one setting")
+        return tuple(cls.build(each) for group in groups for each in group)
+
+    @classmethod
+    def build(cls, slower: Slower) -> Statement:
+        (setting,) = slower.differences
+        return cls(
+            served=slower.case.served,
+            value=setting.describe(slower.case.scenario),
+            reference=slower.reference.served,
+            reference_value=setting.describe(slower.reference.scenario),
+            ratio=slower.ratio,
+        )
+
+    @property
+    def message(self) -> str:
+        times = "" if self.ratio is None else f", {formats.short_ratio(self.ratio)} times as many"
+        return (
+            f"With {self.value}, {self.served.name} serves {self.served} requests/s; with "
+            f"{self.reference_value}, {self.reference.name} serves {self.reference}{times}."
+        )
+
+
+class SeveralSettings(Statement):
+    """Scenarios that differ in several settings: which of them counts is not known."""
+
+    rank = 60
+
+    served: Served
+    reference: Served
+    differences: tuple[str, ...]
+    cpu_ms: tuple[float, float] | None
+    """Of a request of both, where the first one takes much more."""
+
+    @classmethod
+    def find(cls, results: Results) -> tuple[Statement, ...]:
+        groups = select_caused(results, "several settings")
+        return tuple(cls.build(each) for group in groups for each in group)
+
+    @classmethod
+    def build(cls, slower: Slower) -> Statement:
+        return cls(
+            served=slower.case.served,
+            reference=slower.reference.served,
+            differences=tuple(each.name for each in slower.differences),
+            cpu_ms=compare_cpu(slower),
+        )
+
+    @property
+    def message(self) -> str:
+        named = list(self.differences[:MOST_NAMED])
+        if len(self.differences) > MOST_NAMED:
+            named.append(f"{len(self.differences) - MOST_NAMED} other settings")
+        return (
+            f"{self.served.name} serves {self.served} requests/s and {self.reference.name} "
+            f"{self.reference}; they differ in {join_words(named)}{self.describe_cpu()}."
+        )
+
+    def describe_cpu(self) -> str:
+        if self.cpu_ms is None:
+            return ""
+        more, less = map(formats.milliseconds, self.cpu_ms)
+        return f", and a request takes {more} ms of CPU instead of {less}"
+
+
+def compare_cpu(slower: Slower) -> tuple[float, float] | None:
+    more, less = (each.get_median("cpu_ms_per_request") for each in (slower.case, slower.reference))
+    return None if more is None or less is None or more < MUCH * less else (more, less)

@@ -1,0 +1,144 @@
+"""Scenarios that clearly serve less than another one of their family, and by what."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from analysis.answers.case import Case, serves_more
+from analysis.answers.factors import LIFE, Factor, list_differences
+from analysis.answers.results import Family, Results
+from analysis.summary.model import CellSummary
+
+Cause = Literal[
+    "blocking call",
+    "client per request",
+    "pool threads",
+    "client connections",
+    "database connections",
+    "interpreter",
+    "one setting",
+    "several settings",
+]
+MOST_OF_THE_TIME = 0.5
+"""Of the window, or of what blocked the event loop in it."""
+
+
+@dataclass(frozen=True)
+class Slower:
+    """reference: of the cases that clearly serve more and show the cause, the one that differs in
+    the fewest settings, and of several such the fastest."""
+
+    case: Case
+    reference: Case
+    cause: Cause
+
+    @property
+    def differences(self) -> tuple[Factor, ...]:
+        return list_differences(self.case.scenario, self.reference.scenario)
+
+    @property
+    def ratio(self) -> float | None:
+        """How many times as much the reference serves; None where the case serves nothing."""
+        return self.reference.rate / self.case.rate if self.case.rate else None
+
+
+def find_slower(results: Results) -> tuple[Slower, ...]:
+    """Of every family, in the order of its cases."""
+    found = (compare_case(each, family) for family in results.families for each in family.cases)
+    return tuple(each for each in found if each is not None)
+
+
+def select_caused(results: Results, cause: Cause) -> list[tuple[Slower, ...]]:
+    """The slower cases with that cause, those of a family together."""
+    slower = [each for each in find_slower(results) if each.cause == cause]
+    groups = (
+        tuple(each for each in slower if each.case in family.cases) for family in results.families
+    )
+    return [each for each in groups if each]
+
+
+def compare_case(case: Case, family: Family) -> Slower | None:
+    """None where no other case clearly serves more."""
+    faster = [each for each in family.cases if serves_more(each, case)]
+    if not faster:
+        return None
+    if shared := select_sharing(case, faster):
+        return Slower(case, find_nearest(case, shared), "client per request")
+    reference = find_nearest(case, faster)
+    return Slower(case, reference, find_cause(case, reference))
+
+
+def find_nearest(case: Case, others: Sequence[Case]) -> Case:
+    """The one that differs in the fewest settings; of several such the fastest."""
+
+    def rank_reference(other: Case) -> tuple[int, float]:
+        return len(list_differences(case.scenario, other.scenario)), -other.rate
+
+    return min(others, key=rank_reference)
+
+
+def select_sharing(case: Case, faster: Sequence[Case]) -> list[Case]:
+    """Cases with one client for all that show what a client for each request costs: those that
+    differ in nothing else; of a case in which making clients blocks the event loop, all."""
+    if not makes_clients(case):
+        return []
+    shared = [each for each in faster if (own := each.scenario.client) and own.life == "shared"]
+    if is_blocked_by_clients(case):
+        return shared
+    return [each for each in shared if list_names(case, each) == [LIFE]]
+
+
+def list_names(case: Case, other: Case) -> list[str]:
+    return [each.name for each in list_differences(case.scenario, other.scenario)]
+
+
+def find_cause(case: Case, reference: Case) -> Cause:
+    """By what was measured in the case: what blocked its event loop, which resource was full. Where
+    nothing tells, by the settings in which the two differ."""
+    if is_blocked_by_call(case):
+        return "blocking call"
+    limit = case.limit.resource if case.limit else "unexplained"
+    if limit in ("pool threads", "client connections", "database connections", "interpreter"):
+        return limit
+    return "one setting" if len(list_names(case, reference)) == 1 else "several settings"
+
+
+def is_blocked_by_call(case: Case) -> bool:
+    """Whether the scenario has a blocking call, the event loop was blocked for most of the time in
+    every trial, and not because the interpreter computed."""
+    scenario, limit = case.scenario, case.limit
+    blocks = scenario.endpoint.blocks_the_loop or (
+        scenario.rare is not None and scenario.rare.style == "async def that blocks"
+    )
+    if not blocks or (limit is not None and limit.resource == "interpreter"):
+        return False
+    shares = [each.loop_blocked_share or 0.0 for each in case.usable_trials]
+    return min(shares) > MOST_OF_THE_TIME
+
+
+def makes_clients(case: Case) -> bool:
+    client = case.scenario.client
+    return client is not None and client.life == "per-request"
+
+
+def is_blocked_by_clients(case: Case) -> bool:
+    """Whether making its clients blocked the event loop for most of the time in every trial."""
+    return all(is_blocked_opening(each, case) for each in case.usable_trials)
+
+
+def is_blocked_opening(cell: CellSummary, case: Case) -> bool:
+    client = case.scenario.client
+    if client is None:
+        return False
+    module = f"{client.library}_client.py"
+    opening = sum(
+        each.share
+        for each in cell.blocking_sites
+        if (each.file or "").endswith(f"/{module}") and (each.function or "").startswith("open_")
+    )
+    return opening * (cell.loop_blocked_share or 0.0) > MOST_OF_THE_TIME
+
+
+def sort_by_harm(slower: Sequence[Slower]) -> list[Slower]:
+    """The one that serves the least of what its reference does comes first."""
+    return sorted(slower, key=lambda each: each.case.rate / each.reference.rate)

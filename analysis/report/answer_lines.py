@@ -1,0 +1,45 @@
+"""The answer of a run for a terminal and for summary.md."""
+
+import re
+
+from analysis.answers.compose import Change, RunAnswer
+from analysis.report.table import escape_markdown, wrap_whole
+
+RULES_PLACE = "The rules: docs/guidance.md, or as a page: study guide --html guidance.html"
+LEAD = re.compile(r"(?=: |; |, where |, since )")
+
+
+def split_lead(message: str) -> tuple[str, str]:
+    """What a sentence says first, and its reason or its consequence; the latter may be empty."""
+    lead, *rest = LEAD.split(message, maxsplit=1)
+    return lead, "".join(rest)
+
+
+def render_answer_lines(answer: RunAnswer) -> list[str]:
+    """The question, the statements, and what to change, in the width of a terminal."""
+    lines = [answer.title, *wrap_whole(answer.question)]
+    said = [line for each in answer.statements for line in wrap_whole(f"- {each.message}")]
+    lines += ["", *said] if said else []
+    if not answer.changes:
+        return lines
+    changes = [f"- {each.text}{name_rule(each)}" for each in answer.changes]
+    lines += ["", "What to change:", *(line for each in changes for line in wrap_whole(each))]
+    return lines + ([RULES_PLACE] if any(each.rule for each in answer.changes) else [])
+
+
+def name_rule(change: Change) -> str:
+    return f" (rule {change.rule.number})" if change.rule else ""
+
+
+def render_answer_markdown(answer: RunAnswer) -> str:
+    text = f"# {escape_markdown(answer.title)}\n\n{escape_markdown(answer.question)}\n\n"
+    text += "".join(f"- {escape_markdown(each.message)}\n" for each in answer.statements)
+    if answer.changes:
+        text += "\n**What to change**\n\n"
+        text += "".join(f"- {render_change(each)}\n" for each in answer.changes)
+    return text
+
+
+def render_change(change: Change) -> str:
+    text, rule = escape_markdown(change.text), change.rule
+    return f"{text} (rule {rule.number}: {rule.address})" if rule else text

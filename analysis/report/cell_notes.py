@@ -1,0 +1,75 @@
+"""The notes below a run's table in a terminal: what was seen in each cell, then each verdict once,
+with the cells that it concerns. summary.md and report.html have all notes of all cells."""
+
+from collections.abc import Iterator, Sequence
+
+from analysis.report.notes import write_notes
+from analysis.report.run_table import format_cell_name
+from analysis.report.table import wrap_note
+from analysis.summary.model import CellSummary
+from analysis.verdicts.base import VerdictRecord
+
+MOST_MESSAGES = 2
+"""Of more cells than that one is the example."""
+MOST_NAMES = 3
+SEVERITIES = ("error", "warning", "info")
+Finding = tuple[CellSummary, VerdictRecord]
+
+
+def render_notes(cells: Sequence[CellSummary]) -> Iterator[str]:
+    """A blank line before each block."""
+    for cell in select_first_trials(cells):
+        if notes := list_observations(cell):
+            yield from ("", describe_cell(cell, cells))
+            for note in notes:
+                yield from wrap_note(note, "  ")
+    for found in group_verdicts(cells):
+        yield ""
+        yield from render_verdict(found, len(cells))
+
+
+def select_first_trials(cells: Sequence[CellSummary]) -> list[CellSummary]:
+    """What happens in one trial happens in the others: their notes differ in digits."""
+    return list({each.scenario: each for each in reversed(cells)}.values())[::-1]
+
+
+def describe_cell(cell: CellSummary, cells: Sequence[CellSummary]) -> str:
+    trials = sum(each.scenario == cell.scenario for each in cells)
+    return f"{cell.scenario} (trial {cell.trial} of {trials})" if trials > 1 else cell.scenario
+
+
+def list_observations(cell: CellSummary) -> list[str]:
+    """Its notes without the verdicts."""
+    codes = tuple(f"{each.code}: " for each in cell.verdicts)
+    return [note for note in write_notes(cell) if not note.startswith(codes)]
+
+
+def group_verdicts(cells: Sequence[CellSummary]) -> list[list[Finding]]:
+    """By code, the gravest first."""
+    groups: dict[str, list[Finding]] = {}
+    for cell in cells:
+        for each in cell.verdicts:
+            groups.setdefault(each.code, []).append((cell, each))
+    return sorted(groups.values(), key=lambda found: SEVERITIES.index(found[0][1].severity))
+
+
+def render_verdict(found: Sequence[Finding], count: int) -> Iterator[str]:
+    """`count`: of all cells."""
+    _, verdict = found[0]
+    names = [format_cell_name(cell) for cell, _ in found]
+    messages = dict.fromkeys(each.message for _, each in found)
+    yield from wrap_note(f"{verdict.code}: {describe_cells(names, count)}")
+    if len(messages) == 1:
+        yield from wrap_note(verdict.message, "  ")
+    else:
+        shown = len(found) if len(found) <= MOST_MESSAGES else 1
+        for name, (_, each) in list(zip(names, found, strict=True))[:shown]:
+            yield from wrap_note(f"{name}: {each.message}", "  ")
+    if verdict.severity != "info":
+        yield from wrap_note(f"→ {verdict.advice}", "  ")
+
+
+def describe_cells(names: Sequence[str], count: int) -> str:
+    if len(names) <= MOST_NAMES:
+        return ", ".join(names)
+    return f"all {count} rows" if len(names) == count else f"{len(names)} of {count} rows"

@@ -1,0 +1,106 @@
+"""What `study list` and `study show` print of the scenarios that can be run."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from math import ceil
+from textwrap import wrap
+
+from analysis.report.table import WIDTH, Column, Row, Table, render_terminal
+from scenarios.catalogue import CATALOGUE, DEFAULT_GROUPS, GROUP_QUESTIONS, GROUPS
+from scenarios.model import Scenario
+from scenarios.resolution import resolve_scenario
+from study.estimates import estimate_run_s, format_estimate
+from study.machine_facts import detect_resources
+
+NAMES_WIDTH = 26
+"""The longest name of the catalogue, and a space."""
+GROUPS_HELP = {
+    "study list GROUP": "the scenarios of one group",
+    "study list --all": "every scenario",
+    "study show SCENARIO": "one scenario: its settings, what to expect and why",
+    "study run GROUP": f"measure; without a name: {' and '.join(DEFAULT_GROUPS)}",
+}
+SCENARIOS_HELP = {
+    "study show NAME": "its settings, what to expect and why",
+    "study run NAME": "measure it",
+}
+ESTIMATED = "min: about how many minutes all scenarios of the group take."
+
+
+def list_groups() -> Iterator[str]:
+    """Each with its question, and how to see more."""
+    yield from render_terminal(build_groups_table())
+    yield ""
+    yield from list_commands(GROUPS_HELP)
+
+
+def build_groups_table() -> Table:
+    offered = detect_resources()
+    columns = (
+        Column("group", is_text=True),
+        Column("scenarios"),
+        Column("min"),
+        Column("question", is_text=True),
+    )
+    rows = []
+    for group in GROUPS:
+        members = [resolve_scenario(each, offered) for each in CATALOGUE if each.group == group]
+        minutes = ceil(estimate_run_s(members) / 60)
+        rows.append(Row(group, (len(members), minutes, GROUP_QUESTIONS.get(group, ""))))
+    return Table(columns, rows, notes=(ESTIMATED,))
+
+
+def list_scenarios(scenarios: Sequence[Scenario]) -> Iterator[str]:
+    """By group: name and question."""
+    for group in dict.fromkeys(each.group for each in scenarios):
+        question = GROUP_QUESTIONS.get(group)
+        yield from wrap(f"{group}: {question}" if question else group, WIDTH)
+        for each in scenarios:
+            if each.group == group:
+                yield from align_text(f"  {each.name}", NAMES_WIDTH + 2, each.question)
+        yield ""
+    yield from list_commands(SCENARIOS_HELP)
+
+
+def show_scenarios(scenarios: Sequence[Scenario]) -> Iterator[str]:
+    for place, each in enumerate(scenarios):
+        if place:
+            yield ""
+        yield from show_scenario(resolve_scenario(each, detect_resources()))
+
+
+def show_scenario(scenario: Scenario) -> Iterator[str]:
+    """All that is known of a resolved scenario before it runs."""
+    from analysis.report.conditions import build_settings_table  # their dataframes import slowly
+    from analysis.summary.comparison import read_scenarios
+
+    yield f"{scenario.name} (group {scenario.group})"
+    yield from wrap(scenario.question, WIDTH)
+    yield ""
+    for name, text in (("expect", scenario.expect), ("why", scenario.why)):
+        yield from align_text(name, 8, text)
+    yield ""
+    (settings,) = read_scenarios({"scenarios": [asdict(scenario)]}).values()
+    yield from render_terminal(build_settings_table({"": settings}))
+    yield ""
+    about = format_estimate(estimate_run_s([scenario]))
+    name = scenario.name if scenario.group in GROUPS else "FILE"
+    yield from list_commands(
+        {
+            f"study run {name}": f"measure it, in about {about}",
+            f"study predict {name}": "what theory expects, after a short calibration",
+        }
+    )
+
+
+def list_commands(commands: Mapping[str, str]) -> Iterator[str]:
+    width = 2 + max(map(len, commands))
+    for command, text in commands.items():
+        yield from align_text(command, width, text)
+
+
+def align_text(name: str, width: int, text: str) -> Iterator[str]:
+    """In a column of its own to the right of the name."""
+    lines = wrap(text, WIDTH - width) or [""]
+    yield f"{name:<{width}}{lines[0]}".rstrip()
+    yield from (f"{'':<{width}}{line}" for line in lines[1:])

@@ -1,0 +1,31 @@
+"""About how long a run takes, before it starts."""
+
+from collections.abc import Sequence
+from math import ceil
+
+from scenarios.model import Client, Database, Endpoint, Scenario, Server
+from scenarios.units import Second
+from stress.plan import estimate_cell_s
+
+CALIBRATION_TAKES_S: Second = 10.0
+"""With the starts of its servers."""
+SHOWN_IN_SECONDS_S: Second = 150.0
+Alike = tuple[Endpoint, Server, Client | None, Database | None]
+
+
+def estimate_run_s(scenarios: Sequence[Scenario], trials: int = 1, predict: bool = True) -> Second:
+    """By the plans of its cells. `scenarios` are resolved."""
+    alike = {select_calibrated(each) for each in scenarios} if predict else ()
+    return trials * sum(map(estimate_cell_s, scenarios)) + CALIBRATION_TAKES_S * len(alike)
+
+
+def select_calibrated(scenario: Scenario) -> Alike:
+    """All that a calibration depends on: it has a load and a delay of its own."""
+    return scenario.endpoint, scenario.server, scenario.client, scenario.database
+
+
+def format_estimate(seconds: Second) -> str:
+    """To the minute; a short one to ten seconds."""
+    if seconds < SHOWN_IN_SECONDS_S:
+        return f"{10 * ceil(seconds / 10)} seconds"
+    return f"{ceil(seconds / 60)} minutes"

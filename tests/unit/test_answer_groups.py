@@ -1,0 +1,296 @@
+"""Sweeps, contrasts, searches for the capacity and exercises have a question and an answer of their
+own."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analysis.answers.capacities import LatencyBelowCapacity, SustainedRate
+from analysis.answers.compose import compose_answer, export_answer
+from analysis.answers.contrasts import OverallContrast
+from analysis.answers.exercises import ExerciseOutcome
+from analysis.answers.results import Results, collect_results
+from analysis.answers.sweeps import SweepCollapse, SweepComparison, SweepThroughput
+from analysis.measures.throughput import OpenLoopSummary
+from analysis.report.answer_lines import render_answer_lines, render_answer_markdown
+from analysis.report.table import WIDTH
+from analysis.summary.contrast import Entrant
+from analysis.summary.model import CellSummary
+from analysis.summary.run import ExerciseRecord, RunSettings, summarize_run
+from analysis.summary.sweep import SweepSettings
+from records.prediction import Prediction
+from scenarios.model import Scenario
+from scenarios.sweep import SweepStep
+from tests.unit.answer_samples import (
+    AWAITS,
+    BLOCKED,
+    DEF,
+    EACH,
+    FORTY,
+    get_scenario,
+    plant_cell,
+    plant_results,
+)
+
+BASE = replace(get_scenario("sync-http-shared"), delay_s=0.2)
+
+
+def collect(
+    cells: Sequence[CellSummary], scenarios: Sequence[Scenario], settings: RunSettings
+) -> Results:
+    asked = replace(
+        settings,
+        scenarios=tuple(each.name for each in scenarios),
+        definitions={each.name: each for each in scenarios},
+    )
+    return collect_results(summarize_run(cells, asked))
+
+
+SETTINGS = RunSettings("study run", (), 1, ())
+
+
+# --- sweeps
+
+
+def build_step(base: Scenario, pool: int) -> Scenario:
+    return replace(base, name=f"{base.name}.pool-{pool}", server=replace(base.server, pool=pool))
+
+
+def sweep_pools(
+    rates: Mapping[int, float], others: Mapping[int, float] | None = None, **figures: object
+) -> Results:
+    """Of one scenario, or of two."""
+    bases = {BASE: rates} | ({get_scenario("async-http-offload"): others} if others else {})
+    scenarios, cells, steps = [], [], []
+    for base, known in bases.items():
+        for pool, rate in known.items():
+            step = build_step(replace(base, delay_s=0.2), pool)
+            scenarios.append(step)
+            cells.append(plant_cell(step, rate, **figures))  # type: ignore[arg-type]
+            steps.append(SweepStep(step.name, base.name, pool))
+    settings = replace(SETTINGS, sweep=SweepSettings("pool", tuple(steps)))
+    return collect(cells, scenarios, settings)
+
+
+def test_a_sweep_says_from_where_on_more_brings_nothing() -> None:
+    answer = compose_answer(sweep_pools({10: 49.6, 40: 196.0, 250: 733.0, 500: 526.0}))
+    assert answer.title == "What does --pool change?"
+    assert answer.question == (
+        "An upstream that takes 200 ms, 500 users: what does sync-http-shared serve with --pool "
+        "10, 40, 250 and 500?"
+    )
+    (found,) = answer.statements
+    assert found.message == (
+        "sync-http-shared serves 49.6 requests/s with --pool 10 and 733 with --pool 250; from "
+        "there on more brings nothing: 526 with --pool 500."
+    )
+    (change,) = answer.changes
+    assert change.text == "give the pool 250 threads for this load, and no more"
+    assert change.rule is not None
+    assert change.rule.address == "docs/guidance.md#rule-raise-the-pool"
+
+
+def test_a_sweep_that_still_pays_at_its_end_has_no_end() -> None:
+    (found,) = compose_answer(sweep_pools({10: 50.0, 40: 200.0})).statements
+    assert found.message == (
+        "sync-http-shared serves 50.0 requests/s with --pool 10 and 200 with --pool 40."
+    )
+
+
+def test_a_sweep_with_a_doubted_step_does_not_say_where_it_ends() -> None:
+    results = sweep_pools({10: 50.0, 40: 200.0, 250: 200.0}, errors=("GENERATOR_SATURATED",))
+    assert SweepThroughput.find(results) == ()
+    assert "may serve more" in compose_answer(results).statements[0].message
+
+
+def test_two_scenarios_of_a_sweep_are_compared_at_each_value() -> None:
+    results = sweep_pools({10: 50.0, 40: 200.0}, {10: 50.5, 40: 100.0})
+    (found,) = SweepComparison.find(results)
+    assert found.message == (
+        "sync-http-shared and async-http-offload serve the same with --pool 10; with --pool 40 "
+        "sync-http-shared serves 200 requests/s and async-http-offload 100."
+    )
+
+
+@given(st.dictionaries(st.integers(1, 500), st.floats(0.0, 500.0), min_size=2, max_size=6))
+def test_what_a_sweep_says_is_enough_serves_nearly_the_most(rates: dict[int, float]) -> None:
+    results = sweep_pools(dict(sorted(rates.items())))
+    for found in SweepThroughput.find(results):
+        assert isinstance(found, SweepThroughput)
+        if found.enough is not None:
+            assert rates[int(found.enough)] >= 0.95 * max(rates.values())
+
+
+def test_a_collapse_says_where_it_begins() -> None:
+    scenarios = [
+        replace(BASE, name=f"s.users-{users}", load=replace(BASE.load, users=users))
+        for users in (50, 100, 500)
+    ]
+    cells = [
+        plant_cell(each, rate, cpu_ms_per_request=cpu_ms)
+        for each, rate, cpu_ms in zip(
+            scenarios, (240.0, 450.0, 200.0), (1.0, 1.0, 5.0), strict=True
+        )
+    ]
+    steps = tuple(SweepStep(each.name, "s", each.load.users) for each in scenarios)
+    results = collect(cells, scenarios, replace(SETTINGS, sweep=SweepSettings("users", steps)))
+    (found,) = SweepCollapse.find(results)
+    assert found.message == (
+        "s serves the most at 100 users, and less from 500 users on, since each request costs more "
+        "CPU: 55.6 % less at 500 users."
+    )
+
+
+# --- contrasts
+
+
+def contrast(rates: Mapping[str, Mapping[str, float]], **errors: tuple[str, ...]) -> Results:
+    """By subject and contender; `errors` by contender."""
+    scenarios, cells = [], []
+    for subject, contenders in rates.items():
+        for contender, rate in contenders.items():
+            each = replace(
+                get_scenario("contrast-root-def"),
+                name=f"{subject[1:]}-{contender}",
+                subject=subject,
+                contender=contender,
+            )
+            scenarios.append(each)
+            cells.append(plant_cell(each, rate, errors.get(contender, ())))
+    entrants = tuple(Entrant(each.subject, each.contender, each.name) for each in scenarios)
+    return collect(cells, scenarios, replace(SETTINGS, entrants=entrants))
+
+
+TWO = {"/a": {"base": 100.0, "fast": 200.0}, "/b": {"base": 100.0, "fast": 800.0}}
+
+
+def test_a_contrast_is_over_all_endpoints() -> None:
+    answer = compose_answer(contrast(TWO))
+    assert answer.title == "Which serves more?"
+    assert answer.question.endswith("which of 4 scenarios on 2 endpoints serves the most, and what "
+                                    "limits the others?")  # fmt: skip
+    (found,) = answer.statements
+    assert found.message == (
+        "fast serves 4.00 times as much as base over 2 endpoints (geometric mean): from 2.00 times "
+        "on /a to 8.00 times on /b."
+    )
+
+
+def test_a_contrast_says_no_difference_where_there_is_none() -> None:
+    found = OverallContrast.find(
+        contrast({"/a": {"base": 100.0, "fast": 101.0}, "/b": {"base": 100.0, "fast": 98.0}})
+    )
+    assert [each.message for each in found] == [
+        "fast serves as much as base on each of the 2 endpoints."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("errors", "said"),
+    [
+        ({"fast": ("GENERATOR_SATURATED",)}, ["fast serves at least 4.00 times"]),
+        ({"base": ("GENERATOR_SATURATED",)}, []),
+        ({"fast": ("COUNTS_DISAGREE",)}, []),
+    ],
+)
+def test_a_doubted_base_is_no_base(errors: dict[str, tuple[str, ...]], said: list[str]) -> None:
+    found = OverallContrast.find(contrast(TWO, **errors))
+    assert [each.message[:31] for each in found] == said
+
+
+# --- capacity
+
+
+def search(rates: Mapping[float, bool]) -> Results:
+    """Steps at these rates, and whether each is sustained."""
+    cells = []
+    for rate, sustained in rates.items():
+        step = replace(
+            BASE, name=f"{BASE.name}-at-{rate:g}", load=replace(BASE.load, arrival_rate=rate)
+        )
+        blank = plant_cell(step, rate)
+        loop = build_loop(rate, sustained)
+        pool = {"threads_active_mean": 499.0, "pool_waiting_peak": 0 if sustained else 90}
+        cells.append(
+            replace(blank, users=None, open_loop=loop, requests=100, **pool)  # type: ignore[arg-type]
+        )
+    return collect(cells, [BASE], replace(SETTINGS, capacity=True))
+
+
+def build_loop(rate: float, sustained: bool) -> OpenLoopSummary:
+    return OpenLoopSummary(
+        arrival_rate=rate,
+        arrivals="constant",
+        offered_rps=rate,
+        sustained_rps=rate if sustained else 80.0,
+        backlog_growth_per_s=0.0 if sustained else 30.0,
+        overloaded=not sustained,
+        service_median_ms=200.0,
+        service_p99_ms=210.0,
+        formula_median_ms=None,
+    )
+
+
+def test_a_search_says_what_is_sustained_and_what_limits() -> None:
+    results = search({60.0: True, 120.0: False, 78.0: True, 82.0: False})
+    answer = compose_answer(results)
+    assert answer.title == "How much can sync-http-shared serve?"
+    assert answer.question == (
+        "An upstream that takes 200 ms: which rate does sync-http-shared sustain?"
+    )
+    (found,) = SustainedRate.find(results)
+    assert found.message == (
+        "sync-http-shared sustains 78.0 requests/s and not 82.0: all 500 threads of the pool are "
+        "taken."
+    )
+    assert all(each.rule in ("small-pool", None) for each in answer.statements)
+
+
+def test_latencies_below_the_capacity_are_of_shares_of_it() -> None:
+    assert LatencyBelowCapacity.find(search({60.0: True})) == ()
+    (found,) = LatencyBelowCapacity.find(search({39.0: True, 78.0: True, 82.0: False}))
+    assert found.message.startswith("At 50 % of that half of the answers take ")
+
+
+# --- exercises
+
+
+def build_exercise(edited: bool = False, errors: tuple[str, ...] = ()) -> Results:
+    record = ExerciseRecord(
+        exercise=1, edited=edited, guess=200.0, title="Forty at a time",
+        question="How many?", asked="ok_rps", asked_words="good answers a second",
+    )  # fmt: skip
+    cell = plant_cell(BASE, 79.8, errors, predicted=Prediction(ok_rps=80.0))
+    return collect([cell], [BASE], replace(SETTINGS, exercise=record))
+
+
+def test_an_exercise_compares_the_guess_with_what_was_measured() -> None:
+    answer = compose_answer(build_exercise())
+    assert answer.title == "Exercise 1: Forty at a time"
+    assert answer.question == "How many?"
+    assert answer.statements[0].message == (
+        "Good answers a second: 200 guessed, 79.8 measured, 80.0 by the model."
+    )
+    edited = compose_answer(build_exercise(edited=True))
+    assert edited.title == "Exercise 1: Forty at a time, after the edit"
+    assert edited.question == "good answers a second?"
+    assert ExerciseOutcome.find(build_exercise(errors=("MACHINE_BUSY",))) == ()
+
+
+# --- how it is shown
+
+
+def test_the_terminal_has_it_in_its_width_and_markdown_escapes_it() -> None:
+    answer = compose_answer(plant_results(FORTY, EACH, DEF, AWAITS, BLOCKED))
+    lines = render_answer_lines(answer)
+    assert max(map(len, lines)) <= WIDTH
+    assert lines[0] == "def or async def?"
+    assert sum(each.startswith("- ") for each in lines) == 7
+    text = render_answer_markdown(answer)
+    assert text.startswith("# def or async def?\n\nAn upstream that takes 1 s, 500 users: ")
+    assert lines[-1].startswith("The rules: docs/guidance.md")
+    assert "(rule 2: docs/guidance.md#rule-one-blocks-all)" in text
+    assert export_answer(answer)["title"] == "def or async def?"

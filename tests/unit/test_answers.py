@@ -1,0 +1,399 @@
+"""An answer says what the records support, and nothing that planted records make false."""
+
+import re
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analysis.answers.alone import BestScenario, OneScenario
+from analysis.answers.background import BackgroundWait, PathWait
+from analysis.answers.base import Statement, list_statements
+from analysis.answers.blocked import BlockingCall, ClientForEachRequest
+from analysis.answers.case import Case, Served, serve_alike, serves_more
+from analysis.answers.compose import MOST, choose_statements, compose_answer
+from analysis.answers.doubts import LowerBound, NotCompared, Undecided
+from analysis.answers.failures import FailingAnswers
+from analysis.answers.full_resources import FullInterpreter, FullPlaces
+from analysis.answers.guidance import load_rule_references
+from analysis.answers.killed import WorkersKilled
+from analysis.answers.results import Results
+from analysis.answers.same_throughput import SameThroughput
+from analysis.answers.settings import OneSetting, SeveralSettings
+from analysis.answers.slower import find_slower
+from analysis.guide.rules import load_rules
+from analysis.summary.model import BystanderLatency
+from tests.unit.answer_samples import (
+    AWAITS,
+    BLOCKED,
+    DEF,
+    EACH,
+    FORTY,
+    FULL_POOL,
+    OPENING,
+    SITE,
+    SLOW_PING,
+    get_scenario,
+    plant_case,
+    plant_results,
+)
+
+
+def find(kind: type[Statement], *cases: Case) -> tuple[Statement, ...]:
+    return kind.find(plant_results(*cases))
+
+
+# --- the whole answer
+
+
+def test_the_default_study_is_answered_in_one_screen() -> None:
+    answer = compose_answer(plant_results(FORTY, EACH, DEF, AWAITS, BLOCKED))
+    assert answer.title == "def or async def?"
+    assert answer.question == (
+        "An upstream that takes 1 s, 500 users: which of 5 scenarios serves the most, and what "
+        "limits the others?"
+    )
+    assert [type(each) for each in answer.statements] == [
+        SameThroughput, BlockingCall, ClientForEachRequest, FullPlaces,
+    ]  # fmt: skip
+    same, blocked, client, full = (each.message for each in answer.statements)
+    assert same == (
+        "With one client for all requests and a thread for each user, def and async def serve the "
+        "same: 487 and 491 of 500 possible requests/s."
+    )
+    assert "leaves 1.0 requests/s" in blocked
+    assert "async-http-shared serves 491" in blocked
+    assert "background requests to /ping wait 9.0 s and 471 of 500 users" in blocked
+    assert "Making a client for each request leaves 49.0 requests/s (async-http)" in client
+    assert "40 threads of the pool for 500 users leave 38.0 requests/s (sync-http)" in full
+    assert [each.rule.number for each in answer.changes if each.rule] == [2, 6, 1]
+
+
+def test_an_empty_run_has_an_answer_too() -> None:
+    answer = compose_answer(Results(cases=()))
+    assert (answer.statements, answer.changes) == ((), ())
+    assert answer.question == "Nothing was measured."
+
+
+def test_every_kind_has_a_rank_of_its_own_order_and_what_is_not_told_is_always_said() -> None:
+    ranks = [each.rank for each in list_statements()]
+    assert ranks == sorted(ranks)
+    assert len(set(list_statements())) == len(ranks)
+    lowered = LowerBound(served=(Served("a", 1.0),), doubts=("MACHINE_BUSY",))
+    (same,) = find(SameThroughput, DEF, AWAITS)
+    chosen = choose_statements([(same,) * 9, (lowered,)])
+    assert len(chosen) == MOST
+    assert chosen[-1] is lowered
+
+
+def test_one_of_each_kind_comes_before_the_second_of_any() -> None:
+    (same,) = find(SameThroughput, DEF, AWAITS)
+    (blocked,) = find(BlockingCall, AWAITS, BLOCKED)
+    assert choose_statements([(same,) * 9, (blocked,)])[-1] is blocked
+
+
+# --- rules of the guidance
+
+
+def test_the_rules_are_those_of_the_guidance() -> None:
+    found = {
+        each.name: (each.number, each.claim, each.advice)
+        for each in load_rule_references().values()
+    }
+    expected = {each.name: (each.number, each.claim, each.do) for each in load_rules()}
+    library = found["which-library"][2]
+    assert "(all seven libraries)" in library
+    linked = library.replace("(all seven libraries)", "([all seven libraries](clients.md))")
+    assert {**found, "which-library": (7, found["which-library"][1], linked)} == expected
+
+
+# --- the same
+
+
+@given(st.floats(0.01, 1e5), st.floats(0.5, 2.0))
+def test_alike_and_more_exclude_each_other(rate: float, factor: float) -> None:
+    one, other = (
+        plant_case("sync-http-shared", rate),
+        plant_case("async-http-shared", rate * factor),
+    )
+    found = [serve_alike(one, other), serves_more(one, other), serves_more(other, one)]
+    assert sum(found) <= 1
+    assert serve_alike(one, other) == serve_alike(other, one)
+
+
+@given(st.floats(300.0, 440.0))
+def test_who_serves_clearly_less_is_not_among_the_same(rate: float) -> None:
+    found = find(SameThroughput, AWAITS, plant_case("sync-http-shared", rate))
+    assert found == ()
+
+
+def test_a_lower_bound_is_the_same_only_where_it_is_all_that_users_ask_for() -> None:
+    reaches = plant_case("sync-http-shared", 487.0, errors=("GENERATOR_SATURATED",))
+    assert len(find(SameThroughput, AWAITS, reaches)) == 1
+    slow = (
+        plant_case("async-http-shared", 300.0),
+        plant_case("sync-http-shared", 300.0, errors=("GENERATOR_SATURATED",)),
+    )
+    assert find(SameThroughput, *slow) == ()
+
+
+# --- the blocked loop
+
+
+def test_a_loop_that_was_not_blocked_is_not_blamed() -> None:
+    idle = plant_case("async-http-sync-shared", 1.0)
+    assert find(BlockingCall, AWAITS, idle) == ()
+
+
+def test_nobody_waits_where_the_ping_was_not_measured() -> None:
+    unknown = BystanderLatency(median_ms=None, p99_ms=None, failures=0, pings=0, unanswered=0)
+    silent = replace(
+        BLOCKED, trials=(replace(BLOCKED.trials[0], bystander=unknown, users_unanswered=None),)
+    )
+    (found,) = find(BlockingCall, AWAITS, silent)
+    assert "wait" not in found.message
+    assert "no answer" not in found.message
+
+
+def test_a_wait_that_nobody_saw_the_end_of_is_at_least_so_long() -> None:
+    bound = replace(SLOW_PING, unanswered=9)
+    (found,) = find(
+        BlockingCall,
+        AWAITS,
+        replace(BLOCKED, trials=(replace(BLOCKED.trials[0], bystander=bound),)),
+    )
+    assert "wait at least 9.0 s" in found.message
+
+
+# --- a client for each request
+
+
+def test_a_client_is_blamed_by_what_blocked_the_loop() -> None:
+    elsewhere = plant_case("async-http", 49.0, loop_blocked_share=0.97, blocking_sites=(SITE,))
+    assert find(ClientForEachRequest, AWAITS, elsewhere) == ()
+    now_and_then = plant_case("async-http", 49.0, loop_blocked_share=0.3, blocking_sites=(OPENING,))
+    assert find(ClientForEachRequest, AWAITS, now_and_then) == ()
+
+
+def test_a_client_is_blamed_where_nothing_else_differs() -> None:
+    shared = get_scenario("call-async-httpx2")
+    each = get_scenario("call-async-httpx2-each")
+    (found,) = find(ClientForEachRequest, plant_case(shared, 980.0), plant_case(each, 55.0))
+    assert "leaves 55.0 requests/s" in found.message
+
+
+# --- full pools
+
+
+def test_a_pool_whose_threads_are_free_is_not_full() -> None:
+    half = plant_case("sync-http", 20.0, threads_active_mean=20.0, pool_waiting_peak=0)
+    assert find(FullPlaces, AWAITS, half) == ()
+
+
+# --- doubts
+
+
+@pytest.mark.parametrize("code", ["COUNTS_DISAGREE", "PROBE_STOPPED", "OF_LATER"])
+def test_a_case_that_is_not_the_services_is_not_compared(code: str) -> None:
+    doubted = plant_case("sync-http", 40.0, errors=(code,), **FULL_POOL)
+    answer = compose_answer(plant_results(doubted, AWAITS, DEF))
+    named = [each for each in answer.statements if "sync-http " in f"{each.message} "]
+    assert [type(each) for each in named] == [NotCompared]
+    assert code in named[0].message
+
+
+@pytest.mark.parametrize("code", ["GENERATOR_SATURATED", "MACHINE_BUSY", "UPSTREAM_LATE"])
+def test_a_lower_bound_is_never_the_slower_one(code: str) -> None:
+    slow = plant_case("sync-http-shared", 40.0, errors=(code,))
+    assert not serves_more(AWAITS, slow)
+    (found,) = find(LowerBound, AWAITS, slow)
+    assert "may serve more than 40.0 requests/s" in found.message
+    assert code in found.message
+
+
+def test_a_lower_bound_may_be_the_faster_one() -> None:
+    fast = plant_case("async-http-shared", 400.0, errors=("MACHINE_BUSY",))
+    assert serves_more(fast, FORTY)
+
+
+def test_single_trials_that_differ_by_a_sixth_decide_nothing() -> None:
+    pair = plant_case("cpu-async", 98.0), plant_case("cpu-sync", 114.0)
+    assert find(SameThroughput, *pair) == ()
+    (found,) = find(Undecided, *pair)
+    assert re.search(r"98\.0 and 114 requests/s: one trial does not tell", found.message)
+
+
+def test_five_trials_each_tell_a_difference_that_one_does_not() -> None:
+    low = plant_case("cpu-async", 98.0, 99.0, 97.0, 98.5, 97.5)
+    high = plant_case("cpu-sync", 108.0, 109.0, 107.0, 108.5, 107.5)
+    assert serves_more(high, low)
+    mixed = plant_case("cpu-sync", 108.0, 90.0, 107.0, 95.0, 150.0)
+    assert not serves_more(mixed, low)
+
+
+# --- background requests
+
+
+def ping(median_ms: float, path: str = "/ping", unanswered: int = 0) -> BystanderLatency:
+    return BystanderLatency(
+        median_ms=median_ms, p99_ms=None, failures=0, pings=9, unanswered=unanswered, path=path
+    )
+
+
+def test_the_path_that_needs_a_thread_waits_under_the_same_load() -> None:
+    cases = (
+        plant_case("health-async", 79.9, bystander=ping(2.3, "/health"), **FULL_POOL),
+        plant_case("health-sync", 79.7, bystander=ping(761.0, "/sync/health"), **FULL_POOL),
+    )
+    (found,) = find(PathWait, *cases)
+    assert found.message == (
+        "Under the same load, /sync/health takes 761 ms (median), /health 2.3 ms; it waits for a "
+        "thread of anyio's pool."
+    )
+    assert (found.rule, find(BackgroundWait, *cases)) == ("health", ())
+
+
+def test_who_waits_a_little_does_not_wait() -> None:
+    cases = (
+        plant_case("cpu-async", 98.0, bystander=ping(90.0)),
+        plant_case("cpu-process", 207.0, bystander=ping(2.0)),
+    )
+    assert find(BackgroundWait, *cases) == ()
+
+
+def test_who_waits_behind_the_same_scenarios_is_named_with_them() -> None:
+    cases = (
+        plant_case("cpu-async", 98.0, bystander=ping(1302.0, unanswered=9)),
+        plant_case("cpu-process", 207.0, bystander=ping(2.5)),
+    )
+    (found,) = find(BackgroundWait, *cases)
+    assert found.message == (
+        "Background requests to /ping take at least 1.3 s (median) in cpu-async, and 2.5 ms in "
+        "cpu-process."
+    )
+
+
+# --- the interpreter
+
+
+def test_the_interpreter_is_full_only_where_it_used_a_core() -> None:
+    busy = plant_case("call-async-httpx", 86.0, cpu_ms_per_request=11.6)
+    idle = plant_case("call-async-httpx", 86.0, cpu_ms_per_request=1.0)
+    quick = plant_case("call-async-aiohttp", 982.0, cpu_ms_per_request=0.4)
+    (found,) = find(FullInterpreter, busy, quick)
+    assert found.message == (
+        "The interpreter computes all the time in call-async-httpx: 86.0 requests/s with 11.6 ms "
+        "of CPU each, where call-async-aiohttp serves 982 with 0.4 ms."
+    )
+    assert (found.rule, found.change[:17]) == ("which-library", "call with aiohttp")
+    assert find(FullInterpreter, idle, quick) == ()
+    (plain,) = find(OneSetting, idle, quick)
+    assert plain.message.startswith("With httpx, call-async-httpx serves 86.0 requests/s")
+
+
+# --- one scenario
+
+
+def test_one_scenario_says_what_it_serves_of_what_is_asked_and_why_no_more() -> None:
+    answer = compose_answer(plant_results(FORTY))
+    assert answer.title == "What does sync-http serve?"
+    assert [each.message for each in answer.statements] == [
+        "sync-http serves 38.0 of 500 possible requests/s: all 40 threads of the pool are taken."
+    ]
+
+
+def test_nothing_is_blamed_where_nothing_was_full() -> None:
+    (found,) = find(OneScenario, plant_case("sync-http", 38.0))
+    assert found.message.endswith("requests/s: nothing that was measured is full.")
+    assert (found.rule, found.change) == (None, "")
+
+
+def test_the_best_of_several_is_explained_where_users_ask_for_more() -> None:
+    (found,) = find(BestScenario, EACH, plant_case("async-http-sync", 1.0))
+    assert found.message == (
+        "async-http serves the most, 49.0 of 500 possible requests/s: making a client for each "
+        "request blocks the event loop."
+    )
+    assert find(BestScenario, EACH, plant_case("sync-http", 47.0)) == ()
+    assert find(BestScenario, AWAITS, FORTY) == ()
+
+
+# --- failures and kills
+
+
+def test_failures_are_said_above_one_percent() -> None:
+    assert find(FailingAnswers, plant_case("async-http", 49.0, failure_ratio=0.01)) == ()
+    (found,) = find(FailingAnswers, plant_case("async-http", 49.0, failure_ratio=0.945))
+    assert found.message == "94.5 % of the answers of async-http are failures."
+
+
+def test_a_worker_that_ended_with_a_free_loop_was_not_killed_for_blocking() -> None:
+    free = plant_case("async-http-sync", 1.0, worker_restarts=2, loop_lag_max_ms=900.0)
+    assert find(WorkersKilled, free) == ()
+    blocked = plant_case("async-http-sync", 1.0, worker_restarts=2, loop_lag_max_ms=30_100.0)
+    (found,) = find(WorkersKilled, blocked)
+    assert "killed the worker 2 times (async-http-sync)" in found.message
+    assert "blocked for up to 30.1 s, and --worker-timeout is 30 s" in found.message
+
+
+# --- several settings
+
+
+def test_of_several_settings_none_is_made_the_cause() -> None:
+    fair, classic = AWAITS, plant_case("async-http", 49.0)
+    (found,) = find(SeveralSettings, fair, classic)
+    assert found.message.startswith(
+        "async-http serves 49.0 requests/s and async-http-shared 491; they differ in the life of "
+        "the client, the client library,"
+    )
+    assert found.change == ""
+
+
+# --- laws
+
+NAMES = ("sync-http-shared", "async-http-shared", "async-http-sync-shared", "sync-http",
+         "async-http", "async-http-offload", "axum-http-shared")  # fmt: skip
+ERRORS = ("MACHINE_BUSY", "LITTLE_MISMATCH", "COUNTS_DISAGREE", "WORKER_DEATHS")
+FIGURES = st.fixed_dictionaries(
+    {
+        "errors": st.lists(st.sampled_from(ERRORS), max_size=2, unique=True).map(tuple),
+        "loop_blocked_share": st.floats(0.0, 1.0),
+        "threads_active_mean": st.floats(0.0, 600.0),
+        "pool_waiting_peak": st.integers(0, 500),
+        "cpu_ms_per_request": st.none() | st.floats(0.01, 100.0),
+        "users_unanswered": st.integers(0, 500),
+        "failure_ratio": st.floats(0.0, 1.0),
+    }
+)
+RATES = st.lists(st.floats(0.0, 500.0), min_size=1, max_size=5)
+
+
+@st.composite
+def draw_cases(draw: st.DrawFn) -> tuple[Case, ...]:
+    names = draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=5, unique=True))
+    return tuple(plant_case(name, *draw(RATES), **draw(FIGURES)) for name in names)
+
+
+@given(draw_cases())
+def test_whatever_was_measured_no_statement_contradicts_it(cases: tuple[Case, ...]) -> None:
+    results = plant_results(*cases)
+    answer = compose_answer(results)
+    assert len(answer.statements) <= MOST
+    for family in results.families:
+        for each in family.fastest:
+            assert each.rate * 1.051 >= family.best.rate
+    for found in find_slower(results):
+        assert found.case.is_clean
+        assert found.case.rate < found.reference.rate
+        if found.cause == "blocking call":
+            assert found.case.scenario.endpoint.blocks_the_loop
+            assert min(each.loop_blocked_share or 0 for each in found.case.usable_trials) > 0.5
+        if found.cause == "client per request":
+            assert "shared" in str(found.reference.scenario.client)
+            assert "per-request" in str(found.case.scenario.client)
+    hidden = {each.name for each in cases if not each.is_usable}
+    for statement in answer.statements:
+        assert statement.message.endswith(".")
+        named = hidden & set(re.findall(r"[\w-]+", statement.message))
+        assert not named or isinstance(statement, NotCompared | FailingAnswers | WorkersKilled)
