@@ -64,7 +64,8 @@ def draw_contrast(found: Sequence[Contrast], width: float = WIDE) -> Chart:
         draw_contrast_points(found, figure, width).properties(width=room)
         for figure in CONTRAST_PANELS
     ]
-    title = build_title(width, "Side by side", "Both axes are logarithmic.")
+    text = found[0].subject if len(found) == 1 else "Throughput and latency"
+    title = build_title(width, text, "Both axes are logarithmic.")
     if is_wide:
         return alt.hconcat(*panels, spacing=GAP, title=title)
     return alt.vconcat(*panels, spacing=GAP, title=title)
@@ -190,7 +191,9 @@ def render_ratios_chart(compared: ScenarioComparison) -> RenderedChart | None:
     return render_chart(f"{compared.scenario}-ratios", chart)
 
 
-def render_run_quantiles(scenario: str, curves: Mapping[str, pl.DataFrame]) -> RenderedChart | None:
+def render_run_quantiles(
+    scenario: str, curves: Sequence[tuple[str, pl.DataFrame]]
+) -> RenderedChart | None:
     """`curves`: by the run (A or B), of `compute_distribution`; None where there are none."""
     if not curves:
         return None
