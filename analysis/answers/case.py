@@ -19,7 +19,7 @@ from scenarios.model import Scenario
 
 DESCRIBING = frozenset({"LITTLE_MISMATCH", "OVERLOADED", "UNFINISHED", "WORKER_DEATHS"})
 """Errors that say what became of the service's users: the throughput is as it was measured."""
-LOWERING = frozenset({"GENERATOR_SATURATED", "MACHINE_BUSY", "UPSTREAM_LATE"})
+LOWERING = frozenset({"CPU_THROTTLED", "GENERATOR_SATURATED", "MACHINE_BUSY", "UPSTREAM_LATE"})
 """Errors of what is not under study. They can only cost throughput: it was at least as much."""
 CLEAR_RATIO = 1.25
 """Two runs of the same thing differ by up to a fifth where cores are shared (guidance, rule 1):

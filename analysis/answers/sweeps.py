@@ -4,7 +4,14 @@ from collections.abc import Sequence
 from itertools import combinations
 
 from analysis.answers.base import Statement
-from analysis.answers.case import Case, Served, are_of_service, serve_alike, serves_more
+from analysis.answers.case import (
+    CLEAR_RATIO,
+    Case,
+    Served,
+    are_of_service,
+    serve_alike,
+    serves_more,
+)
 from analysis.answers.explanation import Explanation, explain
 from analysis.answers.factors import join_words
 from analysis.answers.results import Results

@@ -11,9 +11,9 @@ from analysis.answers.alone import BestScenario, OneScenario
 from analysis.answers.background import BackgroundWait, PathWait
 from analysis.answers.base import Statement, list_statements
 from analysis.answers.blocked import BlockingCall, ClientForEachRequest
-from analysis.answers.case import Case, Served, serve_alike, serves_more
+from analysis.answers.case import DESCRIBING, LOWERING, Case, Served, serve_alike, serves_more
 from analysis.answers.compose import MOST, choose_statements, compose_answer
-from analysis.answers.doubts import LowerBound, NotCompared, Undecided
+from analysis.answers.doubts import WORDS, LowerBound, NotCompared, Undecided
 from analysis.answers.failures import FailingAnswers
 from analysis.answers.full_resources import FullInterpreter, FullPlaces
 from analysis.answers.guidance import load_rule_references
@@ -23,6 +23,7 @@ from analysis.answers.same_throughput import SameThroughput
 from analysis.answers.settings import OneSetting, SeveralSettings
 from analysis.guide.rules import load_rules
 from analysis.summary.model import BystanderLatency
+from analysis.verdicts.base import list_verdicts
 from tests.unit.answer_samples import (
     AWAITS,
     BLOCKED,
@@ -105,6 +106,15 @@ def test_the_rules_are_those_of_the_guidance() -> None:
     assert "(all seven libraries)" in library
     linked = library.replace("(all seven libraries)", "([all seven libraries](clients.md))")
     assert {**found, "which-library": (7, found["which-library"][1], linked)} == expected
+
+
+# --- verdicts
+
+
+def test_what_is_said_of_an_error_is_of_an_error_that_there_is() -> None:
+    codes = {each.code for each in list_verdicts()}
+    assert (DESCRIBING | LOWERING | set(WORDS)) <= codes
+    assert set(WORDS) >= LOWERING
 
 
 # --- the same
@@ -202,7 +212,7 @@ def test_a_case_that_is_not_the_services_is_not_compared(code: str) -> None:
     assert code in named[0].message
 
 
-@pytest.mark.parametrize("code", ["GENERATOR_SATURATED", "MACHINE_BUSY", "UPSTREAM_LATE"])
+@pytest.mark.parametrize("code", sorted(LOWERING))
 def test_a_lower_bound_is_never_the_slower_one(code: str) -> None:
     slow = plant_case("sync-http-shared", 40.0, errors=(code,))
     assert not serves_more(AWAITS, slow)
