@@ -48,7 +48,9 @@ ROW_HEIGHT, NAME_HEIGHT = 34, 20
 LIMIT_HEIGHT, MEASURED_HEIGHT, RANGE_HEIGHT = 24, 14, 4
 RANGE_END = 18
 GAP, EDGE = 24, 12
-TEXT_ROOM = 10 * CHARACTER
+TEXT_ROOM, TICK_ROOM = 10 * CHARACTER, 80
+LEAST_RPS, SHORTEST_BAR = 1.0, 0.01
+"""Of the axis of throughput; and of a bar, as a part of it."""
 LEAST_SPAN = 2.0
 """Of the latency axis, where all latencies are alike."""
 LONGEST_NAME = 26
@@ -88,18 +90,20 @@ def draw_answer(
 
 
 def draw_panels(rows: Sequence[AnswerRow], width: float) -> alt.HConcatChart | alt.VConcatChart:
-    legend = build_legend(list_kinds(rows), width)
-    texts = CHARACTER * max(len(each.rate) for each in rows) + EDGE
+    kinds = list_kinds(rows)
     if width >= WIDE:
         names = CHARACTER * min(LONGEST_NAME, max(len(each.name) for each in rows)) + EDGE
-        room, height = (width - names - texts - GAP) / 2, ROW_HEIGHT * len(rows)
-        rates, waits = draw_rates(rows, names=True), draw_latencies(rows, legend, room)
-        drawn = [each.properties(width=room, height=height) for each in (rates, waits)]
-        return alt.hconcat(*drawn, spacing=GAP)
+        room, height = (width - names - GAP) / 2, ROW_HEIGHT * len(rows)
+        waits = draw_latencies(rows, build_legend(kinds, width - names), room)
+        rates = draw_rates(rows, room, names=True)
+        return alt.hconcat(rates.properties(height=height), waits.properties(height=height))
     room, height = width - EDGE, (ROW_HEIGHT + NAME_HEIGHT) * len(rows)
-    rates = alt.layer(draw_rates(rows), write_names(rows)).properties(width=width - texts)
-    waits = alt.layer(draw_latencies(rows, legend, room), write_names(rows)).properties(width=room)
-    return alt.vconcat(*(each.properties(height=height) for each in (rates, waits)))
+    waits = draw_latencies(rows, build_legend(kinds, width), room)
+    panels = draw_rates(rows, room), waits
+    named = [
+        alt.layer(*each.layer, write_names(rows)).properties(width=each.width) for each in panels
+    ]
+    return alt.vconcat(*(each.properties(height=height) for each in named))
 
 
 def write_names(rows: Sequence[AnswerRow]) -> alt.Chart:
@@ -158,27 +162,32 @@ def format_latency(value_ms: float) -> str:
     return f"{formats.decimal(value_ms / 1000)} s"
 
 
-def draw_rates(rows: Sequence[AnswerRow], *, names: bool = False) -> alt.LayerChart:
-    """Bars from 0 on; what was predicted lies across them."""
+def draw_rates(rows: Sequence[AnswerRow], room: float, *, names: bool = False) -> alt.LayerChart:
+    """Bars from 0 on; the prediction lies across them. `room`: in pixels, of the bars and of the
+    texts at their ends."""
     figures = "ok_rps", "limit_rps", "low", "high"
     found = [(each.name, each.rate, *(getattr(each, key) for key in figures)) for each in rows]
     bars = build_frame(found, "name rate", *figures)
-    base = alt.Chart(
-        bars.with_columns(end=pl.max_horizontal("ok_rps", "high", "limit_rps"))
-    ).encode(y=place_rows(rows, names=names))
-    x = alt.X("ok_rps:Q", title="good answers / s").axis(tickCount=MOST_TICKS)
-    return alt.layer(
+    ends = bars.with_columns(end=pl.max_horizontal("ok_rps", "high", "limit_rps"))
+    highest = max(*ends["end"], LEAST_RPS)
+    texts = CHARACTER * ends["rate"].str.len_chars() + EDGE
+    width = min((room - texts) / (ends["end"] / highest).clip(SHORTEST_BAR))
+    base = alt.Chart(ends).encode(y=place_rows(rows, names=names))
+    scale = alt.Scale(domain=[0, highest], nice=False)
+    x = alt.X("ok_rps:Q", title="good answers / s", scale=scale).axis(tickCount=MOST_TICKS)
+    layers = alt.layer(
         base.mark_bar(color=PALE_SKY, height=LIMIT_HEIGHT).encode(x="limit_rps:Q"),
         base.mark_bar(color=BLUE, height=MEASURED_HEIGHT).encode(x=x),
         base.mark_bar(color=ORANGE, height=RANGE_HEIGHT).encode(x="low:Q", x2="high:Q"),
         *(
-            base.mark_tick(color=ORANGE, size=RANGE_END, thickness=RANGE_HEIGHT).encode(
+            base.mark_tick(color=ORANGE, size=RANGE_END, thickness=RANGE_HEIGHT, opacity=1).encode(
                 x=f"{end}:Q"
             )
             for end in ("low", "high")
         ),
         base.mark_text(align="left", dx=6).encode(x="end:Q", text="rate:N"),
     )
+    return layers.properties(width=min(room, width))
 
 
 def draw_latencies(rows: Sequence[AnswerRow], legend: alt.Legend, room: float) -> alt.LayerChart:
@@ -200,13 +209,14 @@ def draw_latencies(rows: Sequence[AnswerRow], legend: alt.Legend, room: float) -
     )
     missing = build_frame([(each.name, each.missing) for each in rows if each.missing], "name text")
     why = alt.Chart(missing).encode(x=alt.value(6), y=y, text="text:N")
-    return alt.layer(
+    layers = alt.layer(
         line,
         marks,
         left.mark_text(align="right", dx=-9),
         right.mark_text(align="left", dx=9),
         why.mark_text(align="left"),
     )
+    return layers.properties(width=room)
 
 
 def tabulate_latencies(rows: Sequence[AnswerRow]) -> pl.DataFrame:
@@ -225,7 +235,8 @@ def build_latency_axis(values: pl.Series, room: float) -> alt.X:
     low, high = min(known), max(*known, LEAST_SPAN * min(known))
     more = (high / low) ** (TEXT_ROOM / (room - 2 * TEXT_ROOM))
     low, high = low / more, high * more
-    ticks = [*list_log_ticks(max(low, min(known) / 2), min(high, 2 * max(known)), MOST_TICKS)]
+    most = int(room / TICK_ROOM)
+    ticks = [*list_log_ticks(max(low, min(known) / 2), min(high, 2 * max(known)), most)]
     scale = alt.Scale(type="log", domain=[low, high], nice=False)
     return alt.X("ms:Q", title="latency, ms (logarithmic)", scale=scale).axis(values=ticks)
 

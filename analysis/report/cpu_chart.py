@@ -8,7 +8,6 @@ from analysis.measures.cpu_attribution import CodeCpu, name_library
 from analysis.measures.cpu_profile import CpuGrowth
 from analysis.report.drawing import (
     BLUE,
-    CHARACTER,
     NARROW,
     ORANGE,
     Chart,
@@ -17,11 +16,13 @@ from analysis.report.drawing import (
     build_title,
     title_panel,
 )
+from analysis.report.table import shorten
 
-MOST_BARS = 8
-BAR_HEIGHT, EDGE = 30, 14
-LONGEST_NAME = 24
-"""Letters of a function: more leave a phone no room for the bars."""
+MOST_BARS = 6
+ROW_HEIGHT, BETWEEN, EDGE, NAME_OFFSET = 46, 0.55, 14, 18
+"""BETWEEN: the part of a row above its bars, where its name stands."""
+LONGEST_NAME = 48
+"""Letters: what a phone has room for."""
 PHASES = {"alone": BLUE, "under load": ORANGE}
 
 
@@ -32,31 +33,31 @@ def draw_cpu_growth(name: str, found: CpuGrowth) -> Chart:
     for each in found.by_function[:MOST_BARS]:
         function = name_function(each.name)
         functions[each.name if function in functions else function] = each
-    longest = min(LONGEST_NAME, max(map(len, (*libraries, *functions))))
-    room = NARROW - CHARACTER * longest - EDGE
     parts = {"By library": libraries, "By function": functions}
-    bars = [draw_bars(codes, title).properties(width=room) for title, codes in parts.items()]
+    bars = [draw_bars(codes, title) for title, codes in parts.items()]
     title = build_title(NARROW, name, "CPU per request, ms")
     return alt.vconcat(*bars, spacing=14, title=title)
 
 
-def draw_bars(codes: Mapping[str, CodeCpu], title: str) -> alt.Chart:
+def draw_bars(codes: Mapping[str, CodeCpu], title: str) -> alt.LayerChart:
     rows = [
-        (name, phase, value)
+        (name, shorten(name, LONGEST_NAME), phase, value)
         for name, each in codes.items()
         for phase, value in zip(PHASES, (each.alone_ms, each.load_ms), strict=True)
     ]
+    places = alt.Y("code:N", title=None, sort=None, axis=None)
+    places = places.scale(paddingInner=BETWEEN, paddingOuter=BETWEEN)
+    base = alt.Chart(build_frame(rows, "code text phase", "cpu_ms")).encode(y=places)
     colours = build_name_colours("phase", list(PHASES), list(PHASES.values()))
-    return (
-        alt.Chart(build_frame(rows, "code phase", "cpu_ms"), mark="bar", title=title_panel(title))
-        .encode(
-            x=alt.X("cpu_ms:Q", title=None).axis(tickCount=3),
-            y=alt.Y("code:N", title=None, sort=None).axis(labelLimit=CHARACTER * LONGEST_NAME),
-            yOffset=alt.YOffset("phase:N", sort=None),
-            color=colours,
-        )
-        .properties(height=BAR_HEIGHT * len(codes))
+    bars = base.mark_bar().encode(
+        x=alt.X("cpu_ms:Q", title=None).axis(tickCount=3),
+        yOffset=alt.YOffset("phase:N", sort=None),
+        color=colours,
     )
+    names = base.transform_filter(alt.datum.phase == next(iter(PHASES)))
+    text = names.mark_text(align="left", dy=-NAME_OFFSET).encode(x=alt.value(2), text="text:N")
+    layers = alt.layer(bars, text, title=title_panel(title))
+    return layers.properties(width=NARROW - EDGE, height=ROW_HEIGHT * len(codes))
 
 
 def name_function(frame: str) -> str:

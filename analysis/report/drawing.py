@@ -67,9 +67,9 @@ def style_chart(chart: Chart) -> Chart:
             labelFontSize=FONT_SIZE,
             titleFontSize=FONT_SIZE,
             labelOverlap="greedy",
-            labelSeparation=6,
             labelFlush=False,
         )
+        .configure_axisX(labelSeparation=6)
         .configure_axisLeft(minExtent=AXIS_WIDTH)
         .configure_legend(
             orient="top",
@@ -94,8 +94,9 @@ def style_chart(chart: Chart) -> Chart:
 def build_title(width: float, text: str, *notes: str) -> alt.Title:
     """At most so wide: a title of a few lines, and sentences below it in smaller letters."""
     letters = int(width / CHARACTER)
+    title = wrap(text, int(letters * FONT_SIZE / TITLE_SIZE))
     lines = [line for each in notes for line in wrap(each, letters)]
-    return alt.Title(wrap(text, int(letters * FONT_SIZE / TITLE_SIZE)), subtitle=lines)
+    return alt.Title(title, subtitle=lines) if lines else alt.Title(title)
 
 
 def title_panel(text: str) -> alt.Title:
@@ -117,13 +118,14 @@ def build_name_colours(
     return alt.Color(f"{field}:N").scale(domain=list(names), range=colours)
 
 
-def build_legend(names: Sequence[str], width: float) -> alt.Legend:
-    """In as many columns as the width has room for."""
+def build_legend(names: Sequence[str], width: float, symbols: str = "") -> alt.Legend:
+    """In as many columns as the width has room for. `symbols`: of Vega, where not the marks'."""
     widths = [CHARACTER * len(each) + SYMBOL_WIDTH for each in names]
     columns = len(names)
     while columns > 1 and sum(max(widths[place::columns]) for place in range(columns)) > width:
         columns -= 1
-    return alt.Legend(columns=columns)
+    shape = symbols or alt.Undefined
+    return alt.Legend(columns=columns, symbolOpacity=1, symbolType=shape)
 
 
 def build_log_scale(values: Iterable[float], most: int) -> tuple[alt.Scale, list[float]]:

@@ -116,7 +116,9 @@ def draw_bar_layers(
             took_ms="1000 * (datum.end_s - datum.start_s)",
         )
         .encode(
-            x=alt.X("shown_from_s:Q", title=title).scale(domain=SHOWN, nice=False),
+            x=alt.X("shown_from_s:Q", title=title)
+            .scale(domain=SHOWN, nice=False)
+            .axis(tickCount=5),
             x2="shown_to_s:Q",
             y=rows,
             color=alt.Color("kind:N", title=None)

@@ -1,6 +1,7 @@
 """How long requests took: all quantiles of several cells on one axis, and how many took so long."""
 
 from collections.abc import Sequence
+from math import log
 
 import altair as alt
 import polars as pl
@@ -20,7 +21,8 @@ from analysis.report.drawing import (
     title_panel,
 )
 
-QUANTILES_HEIGHT, SPREAD_HEIGHT = 250, 44
+QUANTILES_HEIGHT, SPREAD_HEIGHT, EDGE = 250, 44, 12
+BINS = 48
 NINES_LABELS = "['0 %', '90 %', '99 %', '99.9 %', '99.99 %'][datum.value]"
 SHORTEST_MS = 0.01
 CURVES = {
@@ -33,6 +35,7 @@ CURVES = {
 }
 """How each is drawn, and the sentence about it."""
 FATES = {shape.GOOD: BLUE, shape.FAILED: RED, shape.OPEN: ORANGE}
+COUNTED = "A request without an answer is counted with its age at the end."
 MOST_TICKS = 6
 
 
@@ -44,7 +47,7 @@ def draw_quantiles(found: Sequence[tuple[str, pl.DataFrame]], width: float = WID
     names = [name for name, _ in found]
     colours = build_name_colours("name", names).legend(build_legend(names, width))
     chart = draw_quantile_lines(rows, colours).properties(
-        width=width - AXIS_WIDTH - 12, height=QUANTILES_HEIGHT
+        width=width - AXIS_WIDTH - EDGE, height=QUANTILES_HEIGHT
     )
     title = build_title(width, "Latency: how many requests were quicker", *notes)
     return chart.properties(title=title)
@@ -72,34 +75,51 @@ def draw_spreads(found: Sequence[tuple[str, pl.DataFrame]], width: float = WIDE)
     fates = [each for each in FATES if each in present]
     colours = build_name_colours("what", fates, [FATES[each] for each in fates])
     colours = colours.legend(build_legend(fates, width) if fates != [shape.GOOD] else None)
-    limits = together.select(pl.min("from_ms"), pl.max("to_ms")).row(0)
+    edges = build_bins(together)
     drawn = []
     for place, (name, spread) in enumerate(found, start=1):
-        bars = draw_spread(spread, colours, limits, is_last=place == len(found))
-        sized = bars.properties(width=width - AXIS_WIDTH - 12, height=SPREAD_HEIGHT)
-        drawn.append(sized.properties(title=title_panel(name)))
-    title = build_title(width, "Latency: how many requests took how long", *describe(fates))
-    spreads: Chart = alt.vconcat(*drawn, spacing=8, title=title)
+        bars = draw_spread(pile_up(spread, edges), edges, is_last=place == len(found))
+        sized = bars.encode(color=colours).properties(width=width - AXIS_WIDTH - EDGE)
+        drawn.append(sized.properties(title=title_panel(name), height=SPREAD_HEIGHT))
+    notes = [COUNTED] if shape.OPEN in fates else []
+    title = build_title(width, "Latency: how many requests took how long", *notes)
+    spreads: Chart = alt.vconcat(*drawn, spacing=4, title=title)
     return spreads
 
 
-def describe(fates: Sequence[str]) -> tuple[str, ...]:
-    if shape.OPEN not in fates:
-        return ()
-    return ("A request without an answer is counted with its age at the end.",)
+def build_bins(spreads: pl.DataFrame) -> list[float]:
+    """Edges of equal ratio, from the quickest to the slowest."""
+    low, high = spreads.select(pl.min("from_ms"), pl.max("to_ms")).row(0)
+    return [low * (high / low) ** (place / BINS) for place in range(BINS + 1)]
 
 
-def draw_spread(
-    spread: pl.DataFrame, colours: alt.Color, limits: tuple[float, ...], *, is_last: bool
-) -> alt.Chart:
-    top = pl.col("requests").cum_sum().over("from_ms")
-    piled = spread.with_columns(top=top, bottom=top - pl.col("requests"))
-    scale, ticks = build_log_scale(limits, MOST_TICKS)
+def pile_up(spread: pl.DataFrame, edges: Sequence[float]) -> pl.DataFrame:
+    """Requests in these bins, one kind upon the other: what, from_ms, to_ms, bottom, top."""
+    middles = (pl.col("from_ms") * pl.col("to_ms")).sqrt()
+    places = middles.log().sub(log(edges[0])).truediv(log(edges[-1] / edges[0]) / BINS)
+    counted = (
+        spread.with_columns(bin=places.floor().clip(0, BINS - 1).cast(pl.Int64))
+        .group_by("what", "bin", maintain_order=True)
+        .agg(pl.col("requests").sum())
+    )
+    top = pl.col("requests").cum_sum().over("bin")
+    limits = pl.Series(edges)
+    return counted.with_columns(top=top, bottom=top - pl.col("requests")).select(
+        "what",
+        "bottom",
+        "top",
+        from_ms=pl.lit(limits).gather(pl.col("bin")),
+        to_ms=pl.lit(limits).gather(pl.col("bin") + 1),
+    )
+
+
+def draw_spread(piled: pl.DataFrame, edges: Sequence[float], *, is_last: bool) -> alt.Chart:
+    scale, ticks = build_log_scale([edges[0], edges[-1]], MOST_TICKS)
     axis = alt.X("from_ms:Q", title="latency, ms (logarithmic)" if is_last else None, scale=scale)
+    highest = piled["top"].max()
     return alt.Chart(piled, mark="rect").encode(
-        x=axis.axis(values=ticks, labels=is_last),
+        x=axis.axis(values=ticks, labels=is_last, ticks=is_last),
         x2="to_ms",
-        y=alt.Y("bottom:Q", title=None).axis(tickCount=2),
+        y=alt.Y("bottom:Q", title=None).scale(domain=[0, highest]).axis(values=[0, highest]),
         y2="top",
-        color=colours,
     )

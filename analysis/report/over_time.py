@@ -10,8 +10,8 @@ from analysis.measures.probe_metrics import BUCKET_S
 from analysis.measures.window import CellTables
 from scenarios.units import Second
 
-STEPS = 150
-"""In a picture of some 400 pixels more cannot be told apart."""
+STEPS, RATE_STEPS = 150, 40
+"""More cannot be told apart in a picture; of rates fewer, since several lines share an axis."""
 SHORTEST_RATE_S = 0.5
 """A rate over less is the noise of single requests."""
 LENGTHS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 60.0)
@@ -33,16 +33,18 @@ def compute_time_series(cell: CellTables, end_s: Second) -> pl.DataFrame:
     step_s = choose_step(end_s)
     requests = cell.load_table("requests", ("started_s", "ended_s", "error"))
     frames = [
-        compute_throughput_series(requests, max(step_s, SHORTEST_RATE_S), end_s),
+        compute_throughput_series(
+            requests, max(choose_step(end_s, RATE_STEPS), SHORTEST_RATE_S), end_s
+        ),
         compute_in_flight_series(requests, step_s, end_s),
         compute_probe_series(cell.load_table("probe", PROBED), step_s, end_s),
     ]
     return pl.concat(frames)
 
 
-def choose_step(length_s: Second) -> Second:
-    """The shortest round step that gives no more than STEPS of them."""
-    return next((each for each in LENGTHS if length_s / each <= STEPS), LENGTHS[-1])
+def choose_step(length_s: Second, most: int = STEPS) -> Second:
+    """The shortest round step that gives no more than so many of them."""
+    return next((each for each in LENGTHS if length_s / each <= most), LENGTHS[-1])
 
 
 def build_step_edges(step_s: Second, end_s: Second) -> npt.NDArray[np.floating]:

@@ -32,7 +32,7 @@ from analysis.report.search_tables import build_shares_table, build_sweep_table,
 from analysis.report.summary_charts import render_contrast_chart, render_sweep_chart
 from analysis.report.table import Table
 from analysis.report.templating import Page, create_html_environment, encode_script_json, load_vega
-from analysis.report.time_picture import CellCourse, draw_over_time, draw_threads, find_maxima
+from analysis.report.time_picture import CellCourse, draw_over_time
 from analysis.report.timeline import Timeline, build_timeline
 from analysis.report.trials_table import build_narrow_trials_table, select_repeated
 from analysis.summary.comparison import ensure_mapping
@@ -45,7 +45,7 @@ from records.prediction import Calibration
 from records.rundir import CellDir, RunDir
 from scenarios.model import Scenario
 
-PARTS = ("lanes", "threads", "cpu")
+PARTS = ("lanes", "cpu")
 SLICE_TURNS = 4
 SHORTEST_SLICE_S, LONGEST_SLICE_S = 0.2, 8.0
 FEWEST_USERS, USERS_BEYOND = 1, 4
@@ -108,8 +108,7 @@ def render_report(run: RunDir, summary: RunSummary, answer: RunAnswer) -> Page:
     """The same text for the same records. Raises UserError where one is missing or damaged."""
     manifest = run.load_manifest()
     cells = [load_report_cell(*each) for each in select_median_cells(run, summary)]
-    highest = find_maxima([each.course for each in cells]) if cells else {}
-    sections = [build_section(each, highest) for each in cells]
+    sections = [build_section(each) for each in cells]
     groups = dict(render_together(cells, manifest))
     contrast, swept = render_contrast_chart(summary.contrasts), render_sweep_chart(summary.sweeps)
     whole = swept or (contrast if compute_overall(summary.contrasts) else None)
@@ -220,8 +219,8 @@ def render_together(
     yield "predictions", render_groups("prediction", predicted, draw_predictions)
 
 
-def build_section(found: ReportCell, highest: Mapping[str, float]) -> Section:
-    drawn = draw_pictures(found, highest)
+def build_section(found: ReportCell) -> Section:
+    drawn = draw_pictures(found)
     known = {part: render_chart(f"{found.identity}-{part}", chart) for part, chart in drawn}
     pictures = {part: known.get(part) for part in PARTS}
     lanes = found.lanes
@@ -233,13 +232,11 @@ def build_section(found: ReportCell, highest: Mapping[str, float]) -> Section:
     return Section(found, pictures, slices)
 
 
-def draw_pictures(found: ReportCell, highest: Mapping[str, float]) -> Iterator[tuple[str, Chart]]:
+def draw_pictures(found: ReportCell) -> Iterator[tuple[str, Chart]]:
     """Each with the part of the page that shows it."""
-    lanes, shown, course = found.lanes, found.first_slice, found.course
+    lanes, shown = found.lanes, found.first_slice
     if not lanes.is_empty:
         inside = pl.col("end_s") > shown.start_s, pl.col("start_s") < shown.end_s
         yield "lanes", draw_timeline(lanes, found.name, shown, lanes.bars.filter(inside))
-    if course.uses_threads:
-        yield "threads", draw_threads(course, highest)
     if (growth := found.summary.cpu_growth) is not None and growth.by_library:
         yield "cpu", draw_cpu_growth(found.name, growth)

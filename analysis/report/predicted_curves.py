@@ -45,7 +45,7 @@ def draw_predictions(cells: Sequence[PredictedCell], width: float = WIDE) -> Cha
     """Throughput and mean response over the users, both logarithmic; a rule at each knee. A circle
     is what was predicted of a run, by simulation where no formula holds."""
     names = [each.name for each in cells]
-    colours = build_name_colours("scenario", names).legend(build_legend(names, width))
+    colours = build_name_colours("scenario", names).legend(build_legend(names, width, "stroke"))
     is_wide = width >= WIDE
     room = (width - 2 * AXIS_WIDTH - GAP) / 2 - 6 if is_wide else width - AXIS_WIDTH - 6
     panels = [
@@ -54,7 +54,7 @@ def draw_predictions(cells: Sequence[PredictedCell], width: float = WIDE) -> Cha
     ]
     notes = [KNEE] if any(each.curve.knee_users for each in cells) else []
     notes += [POINTS] if any(each.summary for each in cells) else []
-    title = build_title(width, "Predicted, over the number of users", *notes)
+    title = build_title(width, "Predicted throughput and response time", *notes)
     if is_wide:
         return alt.hconcat(*panels, spacing=GAP, title=title)
     return alt.vconcat(*panels, spacing=GAP, title=title)

@@ -64,7 +64,8 @@ def draw_contrast(found: Sequence[Contrast], width: float = WIDE) -> Chart:
         draw_contrast_points(found, figure, width).properties(width=room)
         for figure in CONTRAST_PANELS
     ]
-    title = build_title(width, "Side by side", "Both axes are logarithmic.")
+    text = found[0].subject if len(found) == 1 else "Throughput and latency"
+    title = build_title(width, text, "Both axes are logarithmic.")
     if is_wide:
         return alt.hconcat(*panels, spacing=GAP, title=title)
     return alt.vconcat(*panels, spacing=GAP, title=title)

@@ -1,6 +1,6 @@
 """What the cells of a run did over time: all of them on one axis, and of each its threads."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import altair as alt
@@ -10,11 +10,6 @@ from analysis.measures.window import Window
 from analysis.report import over_time as time
 from analysis.report.drawing import (
     AXIS_WIDTH,
-    BLUE,
-    GREEN,
-    NARROW,
-    ORANGE,
-    PINK,
     SKY,
     WIDE,
     Chart,
@@ -27,29 +22,31 @@ from analysis.report.drawing import (
 )
 from scenarios.units import Second
 
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """dashed: the second of two series, for which the title has more words."""
+
+    title: str
+    height: int = 70
+    dashed: str = ""
+    more: str = ""
+
+
 PANELS = {
-    time.THROUGHPUT: "good answers / s",
-    time.IN_FLIGHT: "requests in flight",
-    time.THREAD_COUNT: "threads",
-    time.HEARTBEAT: "age of the event loop's last heartbeat, ms",
+    time.THROUGHPUT: Panel("good answers / s", 110, "failed", " (dashed: failed answers / s)"),
+    time.IN_FLIGHT: Panel("requests in flight"),
+    time.THREAD_COUNT: Panel("threads"),
+    time.POOL: Panel("pool threads in use", 70, "waiting", " (dashed: requests that wait for one)"),
+    time.HEARTBEAT: Panel("age of the event loop's last heartbeat, ms", 80),
 }
-WITH_FAILED = "answers / s (dashed: failed)"
-PANEL_HEIGHTS = {time.THROUGHPUT: 110, time.HEARTBEAT: 80}
-USUAL_HEIGHT = 70
+BEFORE, AFTER = 1.0, 0.5
+"""Lengths of the longest window: what is shown before and after it, at most."""
 SHORTEST_BEAT_MS = 10.0
 """A younger heartbeat is that of a loop with nothing in its way."""
 MOST_TICKS = 4
-KIND_COLOURS = {
-    time.THREAD_COUNT: {
-        "loop": GREEN,
-        "anyio worker": BLUE,
-        "executor": ORANGE,
-        "other": PINK,
-    },
-    time.POOL: {"borrowed": BLUE, "waiting": ORANGE},
-}
-KIND_TITLES = {time.THREAD_COUNT: "threads", time.POOL: "pool: threads borrowed, requests waiting"}
-AXIS_TITLE = "seconds since the window opened"
+EDGE = 12
+DASH = [4, 3]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,64 +65,66 @@ class CellCourse:
         since = pl.col("at_s") - self.window.start_s
         return self.points.with_columns(at_s=since, scenario=pl.lit(self.name))
 
-    @property
-    def uses_threads(self) -> bool:
-        """Whether a pool or an executor served it."""
-        pooled = pl.col("panel").eq(time.POOL) | pl.col("series").is_in(
-            ["anyio worker", "executor"]
-        )
-        return bool((self.points.filter(pooled)["value"] > 0).any())
-
 
 def draw_over_time(cells: Sequence[CellCourse], width: float = WIDE) -> Chart:
     """A line for each cell, in panels on one time axis."""
     points = combine_points(cells)
     names = [each.name for each in cells]
     colours = build_name_colours("scenario", names).legend(build_legend(names, width))
-    seconds = build_seconds(cells)
+    present = [each for each in PANELS if each in set(points["panel"])]
     behind = draw_windows(cells), draw_deaths(cells, colours)
     drawn = []
-    for panel, title in PANELS.items():
-        own = points.filter(pl.col("panel") == panel, pl.col("value").is_not_null())
-        if own.is_empty():
-            continue
-        has_failed = "failed" in set(own["series"])
+    for panel in present:
+        own = points.filter(pl.col("panel") == panel)
+        seconds = build_seconds(cells, is_last=panel == present[-1])
         lines = draw_lines(own, panel, colours).encode(x=seconds)
-        layers = alt.layer(*behind, lines, title=title_panel(WITH_FAILED if has_failed else title))
-        height = PANEL_HEIGHTS.get(panel, USUAL_HEIGHT)
-        drawn.append(layers.properties(width=width - AXIS_WIDTH, height=height))
-    found: Chart = alt.vconcat(*drawn, spacing=8, title=build_title(width, *describe(cells)))
+        layers = alt.layer(*behind, lines, title=title_panel(name_panel(own, PANELS[panel])))
+        drawn.append(
+            layers.properties(width=width - AXIS_WIDTH - EDGE, height=PANELS[panel].height)
+        )
+    together = alt.vconcat(*drawn, spacing=4, title=build_title(width, *describe(cells)))
+    found: Chart = together.resolve_scale(strokeDash="independent")
     return found
 
 
+def name_panel(own: pl.DataFrame, panel: Panel) -> str:
+    has_dashed = panel.dashed in set(own["series"])
+    return panel.title + panel.more * has_dashed
+
+
 def describe(cells: Sequence[CellCourse]) -> tuple[str, ...]:
-    notes = ["Over time", "Shaded: the window. Only the answers in it count."]
+    notes = ["Answers and threads over time"]
+    notes.append("Shaded: the window. Only the answers in it count.")
     if any(each.deaths_s for each in cells):
         notes.append("Dashed uprights: a worker dies.")
     return tuple(notes)
 
 
 def combine_points(cells: Sequence[CellCourse]) -> pl.DataFrame:
-    """Of all cells; threads of all kinds together, and failures only where there are any."""
-    points = pl.concat(each.shown for each in cells)
+    """Of all cells; threads of all kinds together. Without unknown values, and without a series
+    that is 0 in all cells where it is the second of its panel, or where no cell has a pool."""
+    points = pl.concat(each.shown for each in cells).drop_nulls("value")
     is_threads = pl.col("panel") == time.THREAD_COUNT
-    total = pl.when(pl.col("value").count() > 0).then(pl.col("value").sum())
     threads = (
         points.filter(is_threads)
         .group_by("scenario", "at_s", "panel", maintain_order=True)
-        .agg(series=pl.lit("threads"), value=total)
+        .agg(series=pl.lit("threads"), value=pl.col("value").sum())
     )
-    failed = points.filter(pl.col("series") == "failed")["value"].max()
-    has_failed = isinstance(failed, float) and failed > 0
-    rest = points.filter(~is_threads, (pl.col("series") != "failed") | has_failed)
+    dashed = [each.dashed for each in PANELS.values() if each.dashed]
+    is_optional = pl.col("series").is_in(dashed) | pl.col("panel").eq(time.POOL)
+    is_there = pl.col("value").max().over("panel", "series") > 0
+    rest = points.filter(~is_threads, ~is_optional | is_there)
     return pl.concat([rest, threads.select(rest.columns)])
 
 
-def build_seconds(cells: Sequence[CellCourse]) -> alt.X:
-    begin_s = min(-each.window.start_s for each in cells)
+def build_seconds(cells: Sequence[CellCourse], *, is_last: bool) -> alt.X:
+    """Of the panels only the last has numbers."""
+    longest_s = max(each.window.length_s for each in cells) or max(each.end_s for each in cells)
+    begin_s = max(-BEFORE * longest_s, min(-each.window.start_s for each in cells))
     end_s = max(each.end_s - each.window.start_s for each in cells)
-    scale = alt.Scale(domain=[begin_s, end_s], nice=False)
-    return alt.X("at_s:Q", title=AXIS_TITLE, scale=scale).axis(tickCount=6)
+    scale = alt.Scale(domain=[begin_s, min(end_s, (1 + AFTER) * longest_s)], nice=False)
+    axis = alt.X("at_s:Q", title="seconds since the window opened" if is_last else None)
+    return axis.scale(scale).axis(tickCount=6, labels=is_last, ticks=is_last)
 
 
 def draw_lines(own: pl.DataFrame, panel: str, colours: alt.Color) -> alt.Chart:
@@ -135,8 +134,12 @@ def draw_lines(own: pl.DataFrame, panel: str, colours: alt.Color) -> alt.Chart:
         scale, ticks = build_log_scale([SHORTEST_BEAT_MS, highest], MOST_TICKS)
         axis = alt.Y("value:Q", title=None, scale=scale).axis(values=ticks)
     dashes = alt.StrokeDash("series:N", legend=None)
-    dashes = dashes.scale(domain=["good", "failed"], range=[[1, 0], [4, 3]])
-    mark = alt.MarkDef("line", strokeWidth=1.6, interpolate="step")
+    series = own["series"].unique(maintain_order=True).to_list()
+    dashed = PANELS[panel].dashed
+    dashes = dashes.scale(
+        domain=series, range=[DASH if each == dashed else [1, 0] for each in series]
+    )
+    mark = alt.MarkDef("line", strokeWidth=1.8, interpolate="step", clip=True)
     return alt.Chart(own, mark=mark).encode(y=axis, color=colours, strokeDash=dashes)
 
 
@@ -144,39 +147,16 @@ def draw_windows(cells: Sequence[CellCourse]) -> alt.Chart:
     """Those of one length once."""
     lengths = sorted({round(each.window.length_s, 1) for each in cells})
     spans = build_frame([(0.0, each) for each in lengths], "", "from_s", "to_s")
-    return alt.Chart(spans).mark_rect(opacity=0.12, color=SKY).encode(x="from_s:Q", x2="to_s:Q")
+    return (
+        alt.Chart(spans)
+        .mark_rect(opacity=0.12, color=SKY, clip=True)
+        .encode(x="from_s:Q", x2="to_s:Q")
+    )
 
 
 def draw_deaths(cells: Sequence[CellCourse], colours: alt.Color) -> alt.Chart:
     deaths = [(each.name, at_s - each.window.start_s) for each in cells for at_s in each.deaths_s]
-    rules = alt.Chart(build_frame(deaths, "scenario", "at_s")).mark_rule(strokeDash=[3, 2])
+    rules = alt.Chart(build_frame(deaths, "scenario", "at_s")).mark_rule(
+        strokeDash=[3, 2], clip=True
+    )
     return rules.encode(x="at_s:Q", color=colours)
-
-
-def find_maxima(cells: Sequence[CellCourse]) -> dict[str, float]:
-    """Of each panel: small pictures of several cells have one scale."""
-    points = pl.concat(each.points for each in cells)
-    return dict(points.group_by("panel").agg(pl.col("value").max().fill_null(0.0)).iter_rows())
-
-
-def draw_threads(cell: CellCourse, highest: Mapping[str, float], width: float = NARROW) -> Chart:
-    """Of one cell, by kind, and how many requests wait for one."""
-    drawn = []
-    for panel, colours in KIND_COLOURS.items():
-        own = cell.shown.filter(pl.col("panel") == panel, pl.col("value").is_not_null())
-        peaks = own.group_by("series", maintain_order=True).agg(pl.col("value").max())
-        present = peaks.filter(pl.col("value") > 0)["series"].to_list()
-        if not present:
-            continue
-        scale = alt.Scale(domain=[0, max(1.0, highest[panel])], nice=True)
-        mark = alt.MarkDef("line", strokeWidth=1.6, interpolate="step")
-        lines = alt.Chart(own.filter(pl.col("series").is_in(present)), mark=mark).encode(
-            x=build_seconds([cell]),
-            y=alt.Y("value:Q", title=None, scale=scale).axis(tickCount=3),
-            color=build_name_colours("series", present, [colours[each] for each in present]),
-        )
-        layers = alt.layer(draw_windows([cell]), lines, title=title_panel(KIND_TITLES[panel]))
-        drawn.append(layers.properties(width=width - AXIS_WIDTH - 6, height=USUAL_HEIGHT))
-    title = build_title(width, f"{cell.name}: threads")
-    found: Chart = alt.vconcat(*drawn, spacing=8, title=title).resolve_scale(color="independent")
-    return found
