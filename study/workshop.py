@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from analysis.guide.agreement import explain_differences
+from analysis.guide.agreement import AGREEMENT, explain_differences
 from analysis.guide.exercises import Exercise, build_exercise_scenario, load_exercises
 from analysis.guide.recorded import Records, find_runs
 from analysis.guide.workshop_page import (
@@ -82,11 +82,12 @@ class WorkshopSession:
         found = compare_exercise(which, cell, guess)
         print("\n" + "\n".join(render_exercise_table(found)))
         print("\n" + "\n".join(render_bars(found[0])))
-        for line in explain_differences(which, cell):
+        for line in explain_differences(which, self.edited, cell) or [AGREEMENT]:
             print("\n" + wrap_paragraph(line))
         grave = [verdict.code for verdict in cell.verdicts if verdict.severity == "error"]
         if grave:
-            print("\n" + wrap_paragraph(f"doubtful: {', '.join(grave)}; report.html says why"))
+            doubt = f"Do not rely on these figures: {', '.join(grave)}; report.html says why."
+            print("\n" + wrap_paragraph(doubt))
         print("\ndrawing report.html ...", flush=True)
         files = draw_pictures(done, found)
         print(f"{files} in\n{name_path(done.directory.path)}/")
@@ -95,7 +96,7 @@ class WorkshopSession:
             print(f"\nTake the edit back: {build_restore_command()}")
         else:
             print("\n" + wrap_paragraph(f"Why: {which.why}"))
-            print(wrap_paragraph(f"Look at: {which.look}"))
+            print("\n" + wrap_paragraph(f"Look at: {which.look}"))
             print("\nNow take out the lines with -, and put in those with +.")
             print(f"\n{render_edit(which)}\n")
             print(wrap_paragraph(f"Predict again: {which.edited_question}"))

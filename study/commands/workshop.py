@@ -30,7 +30,7 @@ def workshop(
     port: o.Port = 0,
     out: o.Out = o.DEFAULT_OUT,
 ) -> int:
-    """An exercise: your prediction, the run, and both beside what theory says.
+    """An exercise: your prediction, the run, and what theory says.
 
     For example:
         study workshop 1
