@@ -139,7 +139,8 @@ METRICS: tuple[Metric, ...] = (
     *declare_plain("samples", WHOLE, "cpu_growth.alone_samples", "cpu_growth.load_samples"),
     *declare_plain("s", formats.decimal, "warm_up_cut_s"),
     *declare_plain("%", WHOLE, "live_cpu_percent_peak", "generator_cpu_percent_peak"),
-    *declare_plain("cores", formats.decimal, "other_load_cores", "stolen_cores"),
+    *declare_plain("cores", formats.decimal, "other_load_cores", "stolen_cores",
+                   "throttled_cores"),
     *declare_plain("requests", WHOLE, "bystander.failures", "bystander.pings",
                    "bystander.unanswered", "whole_run.requests", "whole_run.failures",
                    *(f"fates.{each}" for each in (

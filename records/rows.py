@@ -167,7 +167,7 @@ PROBE_SCHEMAS: Mapping[str, Schema] = {
 
 MACHINE: Schema = {
     "at_s": F8,
-    "role": TEXT,  # server, database, load, upstream, runner, live; machine, stolen: all
+    "role": TEXT,  # server, database, load, upstream, runner, live; of all: machine, stolen, throttled
     "pid": U4,
     "cpu_s": F8,
     "rss_bytes": U8,

@@ -2,14 +2,12 @@
 what with others in flight?"""
 
 import tempfile
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field, replace
-from http.client import HTTPConnection, HTTPException
+from dataclasses import dataclass, replace
 from itertools import pairwise
+from math import ceil
 from pathlib import Path
-from threading import Event
 from time import monotonic
 
 import psutil
@@ -20,6 +18,7 @@ from scenarios.model import Scenario
 from scenarios.units import Second
 from stress import plan
 from stress.agreement import reject_disagreement
+from stress.callers import ANSWERS_WITHIN_S, Callers, start_callers
 from stress.interruption import Interruption
 from stress.machine import (
     compute_other_cores,
@@ -36,9 +35,14 @@ WARM_UP_S: Second = 0.5
 IDLE_S: Second = 0.3
 MOST_IDLE_CORES = 0.2
 SAMPLES = 4
+MOST_SAMPLES = 8
+"""Of which the last SAMPLES count: a server whose connections and statements are still being
+prepared gets cheaper for some seconds."""
+STEADY_RATIO = 1.1
+"""Between the two halves of the samples that count; equal halves of half a second each are mostly
+nearer."""
 ALONE_SAMPLE_S: Second = 0.4
 SAMPLE_S: Second = 0.5
-ANSWERS_WITHIN_S: Second = 10.0
 LARGEST_SHARE = 5
 """The largest level is a fifth of what the run has in flight."""
 MOST_CALLERS = 100
@@ -47,50 +51,6 @@ ROUND_S: Second = 0.5
 LEVEL_RATIO = 3
 FEW_CALLERS = 10
 """Up to so many, one level is enough."""
-
-
-@dataclass(slots=True)
-class Callers:
-    """Users of a calibration: each asks, waits for the answer and asks again."""
-
-    stack: Stack
-    scenario: Scenario
-    answered: list[int]
-    """By each of them, so far."""
-    stop: Event = field(default_factory=Event)
-    calls: list[Future[None]] = field(default_factory=list)
-
-    def call(self, place: int, starts_in_s: Second) -> None:
-        """Raises UserError where the endpoint does not answer well."""
-        self.stop.wait(starts_in_s)
-        host, port = self.stack.host, self.stack.port
-        with closing(HTTPConnection(host, port, timeout=ANSWERS_WITHIN_S)) as connection:
-            while not self.stop.is_set():
-                send_request(connection, self.scenario)
-                self.answered[place] += 1
-
-    def has_ended(self) -> bool:
-        """Whether one of them gave up."""
-        return any(each.done() for each in self.calls)
-
-
-@contextmanager
-def start_callers(
-    stack: Stack, scenario: Scenario, in_flight: int, spread_s: Second = 0.0
-) -> Iterator[Callers]:
-    """They start evenly within `spread_s`. Raises UserError where the endpoint did not answer
-    well."""
-    callers = Callers(stack, scenario, [0] * in_flight)
-    with ThreadPoolExecutor(in_flight) as threads:
-        for place in range(in_flight):
-            starts_in_s = spread_s * place / in_flight
-            callers.calls.append(threads.submit(callers.call, place, starts_in_s))
-        try:
-            yield callers
-        finally:
-            callers.stop.set()
-    for each in callers.calls:
-        each.result()
 
 
 def calibrate(scenario: Scenario, interruption: Interruption) -> Calibration:
@@ -175,17 +135,28 @@ def measure_level(
     spread_s = scenario.delay_s or 0.0 if in_flight > 1 else 0.0
     idle_cores = measure_idle_cores(stack, interruption)
     with start_callers(stack, scenario, in_flight, spread_s) as callers:
-
-        def has_answered() -> bool:
-            return callers.has_ended() or sum(callers.answered) >= marks[-1].answered + in_flight
-
         interruption.poll(callers.has_ended, WARM_UP_S + spread_s)
         marks = [read_mark(callers)]
-        while len(marks) <= SAMPLES and not callers.has_ended():
+        while len(marks) <= MOST_SAMPLES and not is_steady(marks) and not callers.has_ended():
             interruption.poll(callers.has_ended, sample_s)
-            interruption.poll(has_answered, ANSWERS_WITHIN_S)
+            await_whole_rounds(callers, marks[-1], interruption)
             marks.append(read_mark(callers))
-    return [build_sample(in_flight, *pair, idle_cores) for pair in pairwise(marks)]
+    counted = marks[-SAMPLES - 1 :]
+    return [build_sample(in_flight, *pair, idle_cores) for pair in pairwise(counted)]
+
+
+def await_whole_rounds(callers: Callers, begin: "Mark", interruption: Interruption) -> None:
+    """Until each caller has been answered equally often since then. A loop serves those who began
+    together together: a sample that ends amid them has the work of requests that it does not count.
+    """
+    at_once = len(callers.answered)
+    rounds = max(1, ceil((sum(callers.answered) - begin.answered) / at_once))
+    wanted = begin.answered + rounds * at_once
+
+    def has_answered() -> bool:
+        return callers.has_ended() or sum(callers.answered) >= wanted
+
+    interruption.poll(has_answered, ANSWERS_WITHIN_S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +168,18 @@ class Mark:
 
 def read_mark(callers: Callers) -> Mark:
     return Mark(monotonic(), sum_cpu_s(callers.stack), sum(callers.answered))
+
+
+def is_steady(marks: Sequence[Mark]) -> bool:
+    """Whether a request of the last SAMPLES cost the same in both halves of them."""
+    if len(marks) <= SAMPLES:
+        return False
+    ends = marks[-SAMPLES - 1], marks[-SAMPLES // 2 - 1], marks[-1]
+    costs_s = [
+        (end.cpu_s - begin.cpu_s) / max(1, end.answered - begin.answered)
+        for begin, end in pairwise(ends)
+    ]
+    return max(costs_s) <= STEADY_RATIO * min(costs_s)
 
 
 def build_sample(in_flight: int, begin: Mark, end: Mark, idle_cores: float) -> CpuSample:
@@ -216,25 +199,6 @@ def measure_idle_cores(stack: Stack, interruption: Interruption) -> float:
     interruption.poll(lambda: False, IDLE_S)
     idle_cores = (sum_cpu_s(stack) - cpu_s) / (monotonic() - before_s)
     return idle_cores if idle_cores < MOST_IDLE_CORES else 0.0
-
-
-def send_request(user: HTTPConnection, scenario: Scenario) -> None:
-    """On a connection that is kept if the run keeps its own. Raises UserError."""
-    asked = scenario.endpoint
-    headers = {} if asked.body is None else {"content-type": "application/json"}
-    try:
-        body = None if asked.body is None else asked.body.encode()
-        user.request(asked.method, asked.path, body, headers)
-        answer = user.getresponse()
-        answer.read()
-    except (OSError, HTTPException) as error:
-        raise build_cannot_run_error(
-            f"calibration: {asked.path} did not answer: {error}"
-        ) from error
-    if answer.status // 100 != 2:
-        raise build_cannot_run_error(f"calibration: {asked.path} answered {answer.status}")
-    if not scenario.load.keep_alive:
-        user.close()
 
 
 def sum_cpu_s(stack: Stack) -> Second:

@@ -17,9 +17,9 @@ from stress.calibrate import (
     measure_idle_cores,
     read_mark,
     start_calibrated_stack,
-    start_callers,
     sum_cpu_s,
 )
+from stress.callers import start_callers
 from stress.cpu_sampler import SAMPLES_PER_S, Alike, Sampled, StackSampler
 from stress.interruption import CellInterruptedError, Interruption
 from stress.load.protocol import read_progress

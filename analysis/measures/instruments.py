@@ -34,6 +34,8 @@ class InstrumentSummary:
     other_load_cores: float | None
     """What was no part of the cell kept so many cores busy."""
     stolen_cores: float | None
+    throttled_cores: float | None = None
+    """On which a CPU quota stopped the processes of this container, on average."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +72,7 @@ def measure_instruments(cell: MeasuredCell) -> Instruments:
         upstream_late_share=compute_upstream_late_share(cell),
         other_load_cores=compute_other_load_cores(cores),
         stolen_cores=cores.get("stolen"),
+        throttled_cores=cores.get("throttled"),
         typical_ms=estimate_quantile(compute_latencies_ms(record, cell.completions), 0.5),
         load_processes_died=max(record.load_processes_lost, count_dead_load_processes(machine)),
         cores_by_role=cores,

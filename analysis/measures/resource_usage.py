@@ -94,7 +94,7 @@ def compute_cpu_percent_peak(machine: pl.DataFrame, role: str) -> float | None:
 def compute_cores_used(machine: pl.DataFrame) -> dict[str, float]:
     """By role: CPU seconds used in each second, between the first sweep and the last; nothing where
     these are one. `machine` is what all processes used, `stolen` the time that the hypervisor gave
-    to others while we wanted it (Linux; steal)."""
+    to others while we wanted it (Linux; steal), `throttled` that for which a quota stopped us."""
     first_s, last_s = machine["at_s"].min(), machine["at_s"].max()
     if not isinstance(first_s, float) or not isinstance(last_s, float) or first_s == last_s:
         return {}

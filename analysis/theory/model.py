@@ -26,7 +26,9 @@ class ServerModel:
     """`loop_cpu_s` is the CPU of one request, half of it before the upstream is called and half
     after; a request that uses it holds the worker's one interpreter. "exponential" draws each half
     at random around its mean, as the formulas of `analysis.theory.networks` assume.
-    `cpu_law`: how much CPU with how many in flight at a worker, where that was measured.
+    `cpu_law`: how much CPU with how many in flight at a worker, where that was measured; `cpu_s`
+    is then what the law has for `loop_cpu_s`, which is less by the clock where threads of one
+    worker use several cores, and more where workers share one.
     `cores` are those that the workers get turns on; None has one for each of them.
 
     `pool` is the threads of one worker; `connections` those of its client, None without limit.
@@ -51,6 +53,7 @@ class ServerModel:
     delay_s: Second = 1.0
     loop_cpu_s: Second = 0.0
     cpu_law: CpuLaw | None = None
+    cpu_s: Second | None = None
     cores: int | None = None
     cpu_jitter: Literal["none", "exponential"] = "none"
     queue: Literal["fifo", "lifo"] = "fifo"
@@ -138,7 +141,12 @@ class ServerModel:
         """With the CPU that a request takes while so many are in flight at its worker."""
         if self.cpu_law is None or not math.isfinite(in_flight):
             return self
-        return replace(self, loop_cpu_s=self.cpu_law.compute_cpu_s(in_flight))
+        law = self.cpu_law
+        return replace(
+            self,
+            loop_cpu_s=law.compute_interpreter_s(in_flight),
+            cpu_s=law.compute_cpu_s(in_flight),
+        )
 
     def estimate_rps(self, users: int, think_s: Second) -> float:
         """What bounds allow, without any queueing."""
@@ -148,9 +156,13 @@ class ServerModel:
         return min(many / each_s for many, each_s in bounds if each_s > 0)
 
     def _share_cores(self, busy: int) -> "ServerModel":
-        crowding = 1.0 if self.cores is None else max(1.0, busy / self.cores)
-        law = self.cpu_law and self.cpu_law.multiply_by(crowding)
-        return replace(self, loop_cpu_s=self.loop_cpu_s * crowding, cpu_law=law, cores=None)
+        if self.cores is None:
+            return self
+        crowding = busy / self.cores
+        law = self.cpu_law and self.cpu_law.crowd(crowding)
+        return replace(
+            self, loop_cpu_s=self.loop_cpu_s * max(1.0, crowding), cpu_law=law, cores=None
+        )
 
 
 def build_server_model(

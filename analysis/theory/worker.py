@@ -143,7 +143,7 @@ class SimulatedWorker:
 
     def draw_half_cpu_s(self) -> Second:
         law = self.model.cpu_law
-        cpu_s = law.compute_cpu_s(len(self.in_flight)) if law else self.model.loop_cpu_s
+        cpu_s = law.compute_interpreter_s(len(self.in_flight)) if law else self.model.loop_cpu_s
         mean_s = cpu_s / 2
         if self.model.cpu_jitter == "none" or mean_s == 0:
             return mean_s

@@ -102,6 +102,25 @@ class MachineBusy(Verdict):
         return f"end what else runs here, or {slower}"
 
 
+class CpuThrottled(Verdict):
+    """A CPU quota stopped the processes of this container: server, load or both."""
+
+    rank = 115
+    text = (
+        "the CPU quota of this container stopped its processes: {throttled_cores:.2f} cores stood "
+        "still on average"
+    )
+    advice = "raise the quota, or read the figures as those of a smaller machine"
+    severity = "error"
+
+    throttled_cores: float
+
+    @classmethod
+    def check(cls, evidence: Evidence) -> Verdict | None:
+        throttled = evidence.instruments.throttled_cores or 0.0
+        return cls(throttled_cores=throttled) if throttled > STOLEN_LIMIT_CORES else None
+
+
 class CoresFull(Verdict):
     """All cores were busy. No part is then the limit by itself, and on more cores each may be
     faster. parts: cores that each used, the largest first, where it is enough to matter."""

@@ -24,8 +24,8 @@ PRINTABLE = "".join(map(chr, range(33, 127)))
 
 @dataclass(frozen=True, slots=True)
 class FileRequest:
-    """url: absolute, or a path where the file names no host. problem: why it cannot be sent; ""
-    where it can. Its repr shows no secret."""
+    """url: absolute, or a path where the file names no host; "" where it cannot be read. problem:
+    why it cannot be sent; "" where it can. Its repr shows no secret."""
 
     method: str
     url: str = field(repr=False)
@@ -46,6 +46,8 @@ class Address:
 
 def parse_address(request: FileRequest) -> Address:
     """Raises CannotFillError."""
+    if not request.url and request.problem:
+        raise CannotFillError(request.problem)
     if not TOKEN.match(request.method):
         raise CannotFillError("its method is none")
     try:

@@ -68,7 +68,8 @@ class HarPage(HarPart):
 
 
 class HarLog(HarPart):
-    entries: tuple[HarEntry, ...]
+    entries: tuple[object, ...]
+    """Each is parsed by itself: one that is damaged is no reason not to ask the others."""
     pages: tuple[HarPage, ...] = ()
 
 
@@ -84,14 +85,23 @@ def parse_har(content: bytes, name: str) -> tuple[FileRequest, ...]:
     except ValidationError as error:
         raise UserError(f"{name} is no HAR file: {describe_fault(error)}") from error
     first = log.pages[0].id if log.pages else None
-    ordered = sorted(log.entries, key=lambda each: (is_redirect(each), each.page != first))
-    return tuple(build_har_request(each) for each in ordered if is_sent(each))
+    entries, damaged = [], []
+    for place, each in enumerate(log.entries):
+        try:
+            entries.append(HarEntry.model_validate(each))
+        except ValidationError as error:
+            problem = describe_fault(error, f"log.entries.{place}")
+            damaged.append(FileRequest("?", "", problem=problem))
+    if damaged and not entries:
+        raise UserError(f"{name} is no HAR file: {damaged[0].problem}")
+    entries.sort(key=lambda each: (is_redirect(each), each.page != first))
+    return *(build_har_request(each) for each in entries if is_sent(each)), *damaged
 
 
-def describe_fault(error: ValidationError) -> str:
+def describe_fault(error: ValidationError, *within: str) -> str:
     """Where it is, without a value."""
     fault = error.errors(include_input=False, include_url=False, include_context=False)[0]
-    place = ".".join(map(str, fault["loc"]))
+    place = ".".join([*within, *map(str, fault["loc"])])
     return "it is not valid JSON" if not place else f"{place} is not as it should be"
 
 

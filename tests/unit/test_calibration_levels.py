@@ -1,6 +1,7 @@
 """With how many requests in flight an endpoint is calibrated."""
 
 from dataclasses import replace
+from itertools import accumulate
 
 import pytest
 from hypothesis import given
@@ -13,8 +14,11 @@ from stress.calibrate import (
     LARGEST_SHARE,
     MOST_CALLERS,
     ROUND_S,
+    SAMPLES,
+    Mark,
     choose_levels,
     count_in_flight,
+    is_steady,
     shorten_delay,
 )
 
@@ -55,3 +59,17 @@ def test_the_classic_numbers() -> None:
 @pytest.mark.parametrize("name", ["async-http-sync", "axum-http-shared", "background-sync"])
 def test_a_blocked_loop_a_compiled_server_and_later_work_have_one_level(name: str) -> None:
     assert choose_levels(get_scenario(name), 0.001) == ()
+
+
+def mark(costs_ms: list[float]) -> list[Mark]:
+    """After each half second, in which a hundred were answered that cost so much each."""
+    spent_s = [0.0, *accumulate(0.1 * each for each in costs_ms)]
+    return [Mark(0.5 * place, each, 100 * place) for place, each in enumerate(spent_s)]
+
+
+def test_a_server_that_still_gets_cheaper_is_not_steady() -> None:
+    assert not is_steady(mark([1.0] * (SAMPLES - 1)))
+    assert is_steady(mark([1.0] * SAMPLES))
+    assert not is_steady(mark([1.23, 1.15, 0.87, 0.74]))
+    assert is_steady(mark([1.23, 1.15, 0.87, 0.74, 0.75, 0.73]))  # the last four count
+    assert not is_steady(mark([0.74, 0.74, 1.1, 1.1]))

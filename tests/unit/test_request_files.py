@@ -439,3 +439,13 @@ def test_a_line_that_may_be_no_file_name_is_not_shown(name: str) -> None:
     (unasked,) = plan_file(requests, "a.http", ALL, None).unasked
     assert "cannot read the file of its body" in unasked.reason
     assert name not in unasked.reason
+
+
+def test_a_damaged_entry_of_an_archive_is_named_and_the_others_are_asked() -> None:
+    good = {"request": {"method": "GET", "url": "http://a/items"}}
+    bad = {"request": {"method": "GET", "url": 7}}
+    content = json.dumps({"log": {"entries": [bad, good]}}).encode()
+    plan = plan_file(parse_har(content, "a.har"), "a.har", frozenset({"GET"}), None)
+    assert [each.target for each in plan.asks] == ["/items"]
+    (unasked,) = plan.unasked
+    assert unasked.reason == "log.entries.0.request.url is not as it should be"

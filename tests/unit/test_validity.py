@@ -144,6 +144,21 @@ def test_others_on_the_machine(
     assert cell.stolen_cores == pytest.approx(stolen_cores, abs=1e-9)
 
 
+@pytest.mark.parametrize(
+    ("throttled", "expected"), [(0.0, []), (0.02, []), (0.7, ["CPU_THROTTLED"])]
+)
+def test_a_quota_that_stops_the_container_is_named(throttled: float, expected: list[str]) -> None:
+    quiet = machine(server_cpu=0.5, load_cpu=0.1)
+    stopped = quiet.filter(pl.col("role") == "stolen").with_columns(
+        role=pl.lit("throttled"), cpu_s=pl.col("at_s") * throttled
+    )
+    rows = pl.concat([quiet, stopped])
+    cell = compute_summary(record(), with_table(tables(healthy()), machine=rows))
+    assert codes(cell) == expected
+    assert cell.throttled_cores == pytest.approx(throttled, abs=1e-9)
+    assert compute_summary(record(), tables(healthy())).throttled_cores is None
+
+
 def test_a_late_generator_is_a_saturated_one() -> None:
     found = tables(healthy())
     late = found.requests.with_columns(intended_s=pl.col("started_s") - 0.2)

@@ -1,0 +1,76 @@
+"""Users of a calibration: each asks, waits for the answer and asks again."""
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from http.client import HTTPConnection, HTTPException
+from threading import Event
+
+from scenarios.errors import build_cannot_run_error
+from scenarios.model import Scenario
+from scenarios.units import Second
+from stress.stack import Stack
+
+ANSWERS_WITHIN_S: Second = 10.0
+
+
+@dataclass(slots=True)
+class Callers:
+    stack: Stack
+    scenario: Scenario
+    answered: list[int]
+    """By each of them, so far."""
+    stop: Event = field(default_factory=Event)
+    calls: list[Future[None]] = field(default_factory=list)
+
+    def call(self, place: int, starts_in_s: Second) -> None:
+        """Raises UserError where the endpoint does not answer well."""
+        self.stop.wait(starts_in_s)
+        host, port = self.stack.host, self.stack.port
+        with closing(HTTPConnection(host, port, timeout=ANSWERS_WITHIN_S)) as connection:
+            while not self.stop.is_set():
+                send_request(connection, self.scenario)
+                self.answered[place] += 1
+
+    def has_ended(self) -> bool:
+        """Whether one of them gave up."""
+        return any(each.done() for each in self.calls)
+
+
+@contextmanager
+def start_callers(
+    stack: Stack, scenario: Scenario, in_flight: int, spread_s: Second = 0.0
+) -> Iterator[Callers]:
+    """They start evenly within `spread_s`. Raises UserError where the endpoint did not answer
+    well."""
+    callers = Callers(stack, scenario, [0] * in_flight)
+    with ThreadPoolExecutor(in_flight) as threads:
+        for place in range(in_flight):
+            starts_in_s = spread_s * place / in_flight
+            callers.calls.append(threads.submit(callers.call, place, starts_in_s))
+        try:
+            yield callers
+        finally:
+            callers.stop.set()
+    for each in callers.calls:
+        each.result()
+
+
+def send_request(user: HTTPConnection, scenario: Scenario) -> None:
+    """On a connection that is kept if the run keeps its own. Raises UserError."""
+    asked = scenario.endpoint
+    headers = {} if asked.body is None else {"content-type": "application/json"}
+    try:
+        body = None if asked.body is None else asked.body.encode()
+        user.request(asked.method, asked.path, body, headers)
+        answer = user.getresponse()
+        answer.read()
+    except (OSError, HTTPException) as error:
+        raise build_cannot_run_error(
+            f"calibration: {asked.path} did not answer: {error}"
+        ) from error
+    if answer.status // 100 != 2:
+        raise build_cannot_run_error(f"calibration: {asked.path} answered {answer.status}")
+    if not scenario.load.keep_alive:
+        user.close()
