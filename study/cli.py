@@ -54,7 +54,7 @@ COMMANDS = {
     "Study": (measure.run, reading.list, theory.predict, sweep.sweep, capacity.capacity),
     "Your own service": (audit.audit, probe),
     "Recorded runs": (reading.report, reading.compare),
-    "Teaching": (workshop.workshop, guide.guide),
+    "Teaching": (guide.advise, guide.guide, workshop.workshop),
     "By hand": (
         reading.doctor, measure.serve, processes.upstream, processes.load_worker, completion,
     ),

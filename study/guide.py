@@ -10,6 +10,7 @@ from pathlib import Path
 from textwrap import wrap
 from typing import TextIO
 
+from analysis.guide.advice_page import render_advice_form
 from analysis.guide.page import build_guidance, render_print_page
 from analysis.guide.recorded import (
     Experiment,
@@ -51,7 +52,9 @@ def write_guidance(
     made = build_guidance(records)
     texts = {page or PAGE: made.text}
     if html is not None:
-        texts[html] = render_print_page(made.text, "def or async def?")
+        texts[html] = render_print_page(
+            made.text, "def or async def?", render_advice_form(records, guidance="")
+        )
     code = publish_texts(texts, made.relations, records, kept)
     for absent in made.missing if code == ALL_WELL else ():
         print_wrapped(f"left out, because it was not measured: {absent}")

@@ -5,7 +5,9 @@ from collections.abc import Iterator
 
 from analysis.measures.throughput import RampGrowth
 from analysis.report.cpu_notes import write_growth_note
+from analysis.report.limit_words import describe_measured_limit, describe_model_limit
 from analysis.stats import formats
+from analysis.summary.limit import find_measured_limit
 from analysis.summary.model import BystanderLatency, CellSummary
 from analysis.summary.predicates import (
     has_affected_bystander,
@@ -15,20 +17,9 @@ from analysis.summary.predicates import (
     is_overloaded,
 )
 from analysis.summary.thresholds import ThresholdOutcome
-from scenarios.model import Scenario
+from scenarios.model import THREADS_OF, Scenario
 from scenarios.units import format_plain_number
 
-LIMITS = {
-    "pool": "all threads of the pool are taken, the others queue for one",
-    "interpreter": "the interpreter is busy all the time",
-    "connections": "the client's connections are all taken",
-    "blocked loop": "the loop serves one request at a time",
-    "worker kills": "the worker is killed again and again",
-    "client timeout": "clients give up",
-    "users": "nothing limits it but the number of users",
-    "arrivals": "it keeps up with what arrives",
-}
-"""By the names that analysis.theory has for them."""
 NOTED_FAILURES = 0.001
 SHOWN_ERRORS = 3
 EXTRAPOLATED = (
@@ -44,7 +35,8 @@ def write_headline(cell: CellSummary, scenario: Scenario) -> str:
     sentences = (
         f"Cut short ({cut}): {found}" if cut else found,
         describe_threads(cell, scenario),
-        describe_limit(cell),
+        describe_measured_limit(find_measured_limit(cell, scenario)),
+        describe_model_limit(cell.predicted),
         describe_bystander(cell),
     )
     return " ".join(filter(None, sentences))
@@ -83,12 +75,17 @@ def format_duration(value_ms: float | None) -> str:
 
 
 def describe_threads(cell: CellSummary, scenario: Scenario) -> str:
-    style = scenario.endpoint.style
-    if cell.threads_spawned is None or cell.threads_active_mean is None:
+    """Of calls that are handed over, the threads that run them; where no record has these, none."""
+    style, busy = scenario.endpoint.style, cell.threads_active_mean
+    if style != "def" and (pool := THREADS_OF.get(style)) is not None:
+        executor = cell.executor.busy_mean if cell.executor else None
+        busy = cell.pool_busy_mean if pool == "anyio's pool" else executor
+    if cell.threads_spawned is None:
         return f"The endpoint is {style}."
     lived = "one thread" if cell.threads_spawned == 1 else f"{cell.threads_spawned:,} threads"
-    active = formats.decimal(cell.threads_active_mean)
-    return f"The endpoint is {style}: {lived}, {active} of them inside it on average."
+    if busy is None:
+        return f"The endpoint is {style}: {lived}."
+    return f"The endpoint is {style}: {lived}, {formats.decimal(busy)} of them in use on average."
 
 
 def describe_bystander(cell: CellSummary) -> str:
@@ -98,12 +95,6 @@ def describe_bystander(cell: CellSummary) -> str:
         return ""
     least = "at least " if other.median_is_lower_bound else ""
     return f"Somebody else's {other.path} took {least}{format_duration(other.median_ms)} (median)."
-
-
-def describe_limit(cell: CellSummary) -> str:
-    limit = cell.predicted.limited_by if cell.predicted is not None else None
-    why = LIMITS.get(limit or "")
-    return f"What limits it, by theory: {why}." if why else ""
 
 
 def write_notes(cell: CellSummary) -> list[str]:

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 
 from analysis.measures.window import MeasuredCell, Window, open_cell
 from analysis.report import charts
+from analysis.report.cell_timeline import build_timeline
 from analysis.report.comparison_tables import build_contrast_tables, build_overall_table
 from analysis.report.conditions import build_machine_load_table, collect_conditions
 from analysis.report.cpu_chart import draw_cpu_growth
@@ -25,7 +26,7 @@ from analysis.report.search_tables import build_shares_table, build_sweep_table,
 from analysis.report.summary_charts import render_contrast_chart, render_sweep_chart
 from analysis.report.table import Table
 from analysis.report.templating import Page, create_html_environment, encode_script_json, load_vega
-from analysis.report.timeline import Timeline, build_timeline
+from analysis.report.timeline import Timeline
 from analysis.report.trials_table import build_narrow_trials_table, select_repeated
 from analysis.summary.comparison import ensure_mapping
 from analysis.summary.contrast import Contrast, compute_overall
