@@ -131,6 +131,12 @@ def test_alike_and_more_exclude_each_other(rate: float, factor: float) -> None:
     assert serve_alike(one, other) == serve_alike(other, one)
 
 
+def test_trials_far_from_each_other_are_not_the_same_whatever_their_median() -> None:
+    wild = plant_case("sync-http-shared", 300.0, 491.0, 500.0)
+    assert find(SameThroughput, AWAITS, wild) == ()
+    assert len(find(Undecided, AWAITS, wild)) == 1
+
+
 @given(st.floats(300.0, 440.0))
 def test_who_serves_clearly_less_is_not_among_the_same(rate: float) -> None:
     found = find(SameThroughput, AWAITS, plant_case("sync-http-shared", rate))
@@ -198,6 +204,17 @@ def test_a_client_is_blamed_where_nothing_else_differs() -> None:
 def test_a_pool_whose_threads_are_free_is_not_full() -> None:
     half = plant_case("sync-http", 20.0, threads_active_mean=20.0, pool_waiting_peak=0)
     assert find(FullPlaces, AWAITS, half) == ()
+
+
+def test_a_full_pool_explains_nothing_beside_one_that_is_as_large() -> None:
+    other = replace(FORTY.scenario, name="other", client=get_scenario("sync-http-shared").client)
+    found = find(FullPlaces, FORTY, plant_case(other, 80.0, **FULL_POOL))
+    assert found == ()
+
+
+def test_an_interpreter_explains_nothing_beside_one_that_takes_as_much() -> None:
+    busy = plant_case("call-async-httpx", 86.0, cpu_ms_per_request=11.6)
+    assert find(FullInterpreter, busy, plant_case("call-async-aiohttp", 982.0)) == ()
 
 
 # --- doubts
