@@ -376,6 +376,40 @@ def test_of_several_settings_none_is_made_the_cause() -> None:
     assert found.change == ""
 
 
+def test_a_driver_that_no_scenario_names_is_not_called_the_style() -> None:
+    orm, driver = plant_case("users-sync", 254.0), plant_case("users-async", 962.0)
+    assert find(OneSetting, orm, driver) == ()
+    (found,) = find(SeveralSettings, orm, driver)
+    assert "they differ in the endpoint's style and the endpoint's code" in found.message
+
+
+def test_of_a_server_that_is_not_ours_only_its_address_is_named() -> None:
+    base = get_scenario("ping-uvicorn")
+    both = [
+        replace(
+            base,
+            name=name,
+            url=f"http://127.0.0.1:{port}",
+            server=replace(base.server, kind="given", workers=workers),
+            endpoint=replace(base.endpoint, style="unknown"),
+        )
+        for name, port, workers in (("a", 1, 1), ("b", 2, 4))
+    ]
+    (found,) = find(OneSetting, plant_case(both[0], 100.0), plant_case(both[1], 300.0))
+    assert found.message == (
+        "With the server at http://127.0.0.1:1, a serves 100 requests/s; with the server at "
+        "http://127.0.0.1:2, b serves 300, 3.00 times as many."
+    )
+    (same,) = find(SameThroughput, plant_case(both[0], 100.0), plant_case(both[1], 101.0))
+    assert same.message == "a and b serve the same: 100 and 101 requests/s."
+
+
+def test_scenarios_that_differ_in_nothing_known_have_no_cause() -> None:
+    twin = replace(get_scenario("sync-http"), name="twin", file_mib=None)
+    found = compose_answer(plant_results(FORTY, plant_case(twin, 400.0)))
+    assert [type(each) for each in found.statements] == [BestScenario] or not found.changes
+
+
 # --- laws
 
 NAMES = ("sync-http-shared", "async-http-shared", "async-http-sync-shared", "sync-http",
