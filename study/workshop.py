@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from analysis.guide.agreement import explain_differences
+from analysis.guide.agreement import AGREEMENT, explain_differences
 from analysis.guide.exercises import Exercise, build_exercise_scenario, load_exercises
 from analysis.guide.recorded import Records, find_runs
 from analysis.guide.workshop_page import (
@@ -90,7 +90,7 @@ class WorkshopSession:
             edited=self.edited,
             guess=guess,
             title=which.title,
-            question=which.question,
+            question=which.edited_question if self.edited else which.question,
             asked=which.asked,
             asked_words=which.asked_words,
         )
@@ -101,11 +101,12 @@ class WorkshopSession:
         found = compare_exercise(which, cell, guess)
         print("\n" + "\n".join(render_exercise_table(found)))
         print("\n" + "\n".join(render_bars(found[0])))
-        for line in explain_differences(which, cell):
+        for line in explain_differences(which, self.edited, cell) or [AGREEMENT]:
             print("\n" + wrap_paragraph(line))
         grave = [verdict.code for verdict in cell.verdicts if verdict.severity == "error"]
         if grave:
-            print("\n" + wrap_paragraph(f"doubtful: {', '.join(grave)}; report.html says why"))
+            doubt = f"Do not rely on these figures: {', '.join(grave)}; report.html says why."
+            print("\n" + wrap_paragraph(doubt))
         page = draw_pictures(done, found)
         print_report_location(done.directory, page, ("workshop.png", *OTHERS))
         if self.edited:
@@ -113,7 +114,7 @@ class WorkshopSession:
             print(f"\nTake the edit back: {build_restore_command()}")
         else:
             print("\n" + wrap_paragraph(f"Why: {which.why}"))
-            print(wrap_paragraph(f"Look at: {which.look}"))
+            print("\n" + wrap_paragraph(f"Look at: {which.look}"))
             print("\nNow take out the lines with -, and put in those with +.")
             print(f"\n{render_edit(which)}\n")
             print(wrap_paragraph(f"Predict again: {which.edited_question}"))

@@ -19,7 +19,7 @@ from scenarios.model import Scenario
 
 DESCRIBING = frozenset({"LITTLE_MISMATCH", "OVERLOADED", "UNFINISHED", "WORKER_DEATHS"})
 """Errors that say what became of the service's users: the throughput is as it was measured."""
-LOWERING = frozenset({"GENERATOR_SATURATED", "MACHINE_BUSY", "UPSTREAM_LATE"})
+LOWERING = frozenset({"CPU_THROTTLED", "GENERATOR_SATURATED", "MACHINE_BUSY", "UPSTREAM_LATE"})
 """Errors of what is not under study. They can only cost throughput: it was at least as much."""
 CLEAR_RATIO = 1.25
 """Two runs of the same thing differ by up to a fifth where cores are shared (guidance, rule 1):
@@ -169,9 +169,10 @@ def get_rate(cell: CellSummary) -> float | None:
 
 
 def serve_alike(one: Case, other: Case) -> bool:
-    """Whether their throughput is the same: within 5 %, and both as measured, or both all that
-    their users ask for."""
-    if not are_alike(one.rate, other.rate):
+    """Whether their throughput is the same: within 5 %, both as measured, or both all that their
+    users ask for, and no trial far from any other."""
+    trials = (*one.rates, *other.rates)
+    if not are_alike(one.rate, other.rate) or max(trials) > CLEAR_RATIO * min(trials):
         return False
     return (one.is_clean and other.is_clean) or (one.reaches_ceiling and other.reaches_ceiling)
 

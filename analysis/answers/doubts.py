@@ -11,6 +11,7 @@ from analysis.stats import formats
 WORDS: Mapping[str, str] = {
     "GENERATOR_SATURATED": "the load generator may have been the limit",
     "MACHINE_BUSY": "the machine was busy with other work",
+    "CPU_THROTTLED": "a CPU quota stopped this container",
     "UPSTREAM_LATE": "the upstream answered late",
     "COUNTS_DISAGREE": "its requests were counted differently at their two ends",
     "DESCRIPTORS": "file descriptors ran out",

@@ -47,7 +47,7 @@ def write_question(results: Results) -> str:
     between them is left out of the first two."""
     exercise, scenarios = results.exercise, [each.scenario for each in results.cases]
     if exercise is not None and exercise.question:
-        return f"{exercise.asked_words}?" if exercise.edited else exercise.question
+        return exercise.question
     if not scenarios:
         return "Nothing was measured."
     shared = ", ".join(filter(None, (describe_work(scenarios), describe_load(scenarios))))

@@ -63,7 +63,7 @@ class SeveralSettings(Statement):
     @classmethod
     def find(cls, results: Results) -> tuple[Statement, ...]:
         groups = results.select_caused("several settings")
-        return tuple(cls.build(each) for group in groups for each in group)
+        return tuple(cls.build(each) for group in groups for each in group if each.differences)
 
     @classmethod
     def build(cls, slower: Slower) -> Statement:

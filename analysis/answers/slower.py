@@ -1,11 +1,11 @@
 """Scenarios that clearly serve less than another one of their family, and by what."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from analysis.answers.case import Case, Family, serves_more
-from analysis.answers.factors import LIFE, Factor, list_differences
+from analysis.answers.factors import LIFE, Factor, get_pool, list_differences
 from analysis.summary.model import CellSummary
 
 Cause = Literal[
@@ -81,10 +81,46 @@ def find_cause(case: Case, reference: Case) -> Cause:
     nothing tells, by the settings in which the two differ."""
     if is_blocked_by_call(case):
         return "blocking call"
-    limit = case.limit.resource if case.limit else "unexplained"
-    if limit in ("pool threads", "client connections", "database connections", "interpreter"):
-        return limit
+    for cause, has_more in HAS_MORE.items():
+        if case.limit and case.limit.resource == cause and has_more(case, reference):
+            return cause
     return "one setting" if len(list_names(case, reference)) == 1 else "several settings"
+
+
+def has_more_threads(case: Case, reference: Case) -> bool:
+    """Or needs none."""
+    own, other = get_pool(case.scenario), get_pool(reference.scenario)
+    workers = case.scenario.server.workers, reference.scenario.server.workers
+    return other is None or (own is not None and own * workers[0] < other * workers[1])
+
+
+def has_more_connections(case: Case, reference: Case) -> bool:
+    own, other = case.scenario.client, reference.scenario.client
+    return own is not None and (other is None or own.connections < other.connections)
+
+
+def has_more_database_connections(case: Case, reference: Case) -> bool:
+    own, other = case.scenario.database, reference.scenario.database
+    return own is not None and other is not None and own.pool < other.pool
+
+
+def needs_less_cpu(case: Case, reference: Case) -> bool:
+    """A request of the reference, or it may use more interpreters."""
+    own, other = (each.get_median("cpu_ms_per_request") for each in (case, reference))
+    server, style = reference.scenario.server, reference.scenario.endpoint.style
+    if style == "async def with processes" or server.workers > case.scenario.server.workers:
+        return True
+    return own is not None and other is not None and other < own
+
+
+HAS_MORE: Mapping[Cause, Callable[[Case, Case], bool]] = {
+    "pool threads": has_more_threads,
+    "client connections": has_more_connections,
+    "database connections": has_more_database_connections,
+    "interpreter": needs_less_cpu,
+}
+"""Of a resource that is full: whether the reference has more of it, or takes less. Where it has as
+much, something else makes the difference."""
 
 
 def is_blocked_by_call(case: Case) -> bool:

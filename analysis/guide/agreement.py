@@ -13,16 +13,18 @@ GROWN_CPU = 1.25
 """CPU per request of the same code differs by a quarter from one run to the next where cores are
 shared: less explains nothing."""
 BUSY = "MACHINE_BUSY"
+AGREEMENT = "Theory and measurement agree in each figure."
 UNKNOWN_CAUSE = (
     "Theory does not explain this. Close other programs and run the exercise again; if it stays, "
     "report.html shows where the time goes."
 )
 
 
-def explain_differences(which: Exercise, cell: CellSummary) -> list[str]:
+def explain_differences(which: Exercise, edited: bool, cell: CellSummary) -> list[str]:
     """A paragraph for each figure that theory does not have, or has otherwise, and one for what
     the run knows of the machine."""
     figures = {each: get_metric(each) for each in which.shown}
+    reasons = which.apart.get("after" if edited else "before", {})
     apart = [
         each
         for each, metric in figures.items()
@@ -32,7 +34,7 @@ def explain_differences(which: Exercise, cell: CellSummary) -> list[str]:
     found = []
     for each in apart:
         difference = describe_difference(which.shown[each], figures[each], cell)
-        reason = which.apart.get(each) or ("" if here else UNKNOWN_CAUSE)
+        reason = reasons.get(each) or ("" if here else UNKNOWN_CAUSE)
         found.append(f"{difference} {reason}".strip())
     return found + here
 

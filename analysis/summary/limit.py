@@ -12,7 +12,8 @@ from typing import Literal
 from analysis.measures.littles_law import GAP_LIMIT
 from analysis.summary.model import CellSummary
 from analysis.summary.predicates import has_many_failures
-from analysis.verdicts.limits import CPU_LIMIT_PERCENT, HELPERS, THREADED_SHARE
+from analysis.verdicts.instruments import CPU_LIMIT_PERCENT
+from analysis.verdicts.limits import HELPERS, THREADED_SHARE
 from records.cpu_profile import FULL_INTERPRETER
 from scenarios.model import THREADS_OF, Scenario
 

@@ -48,7 +48,7 @@ def test_a_figure_agrees_within_a_tenth_of_theory(ratio: float) -> None:
     cell = build_cell(ratio * OK_RPS)
     near = abs(1 - ratio) <= AGREES_SHARE * ratio
     assert is_as_predicted(RATE, cell) is near
-    assert (explain_differences(EXERCISES[0], cell) == []) is near
+    assert (explain_differences(EXERCISES[0], False, cell) == []) is near
 
 
 def test_a_throughput_in_the_predicted_range_agrees_however_far_its_middle_is() -> None:
@@ -58,40 +58,41 @@ def test_a_throughput_in_the_predicted_range_agrees_however_far_its_middle_is() 
 
 
 def test_a_difference_without_a_known_cause_says_so() -> None:
-    (line,) = explain_differences(EXERCISES[0], build_cell(2 * OK_RPS))
+    (line,) = explain_differences(EXERCISES[0], False, build_cell(2 * OK_RPS))
     assert line.startswith("good answers a second: measured ")
     assert line.endswith(UNKNOWN_CAUSE)
 
 
 def test_a_request_that_took_more_cpu_than_known_is_the_cause() -> None:
     cell = build_cell(2 * OK_RPS, cpu_ms=1.0, cpu_loaded_ms=1.0)
-    rate, cause = explain_differences(EXERCISES[0], replace(cell, cpu_ms_per_request=4.0))
+    rate, cause = explain_differences(EXERCISES[0], False, replace(cell, cpu_ms_per_request=4.0))
     assert UNKNOWN_CAUSE not in rate
     assert cause.startswith("In this run a request takes 4.0 ms of CPU under load")
-    (rate,) = explain_differences(EXERCISES[0], replace(cell, cpu_ms_per_request=1.1))
+    (rate,) = explain_differences(EXERCISES[0], False, replace(cell, cpu_ms_per_request=1.1))
     assert rate.endswith(UNKNOWN_CAUSE)  # as much as it differs from run to run
 
 
 def test_where_all_agrees_the_machine_is_no_cause() -> None:
     cell = replace(build_cell(OK_RPS), cpu_ms_per_request=1000.0)
-    assert explain_differences(EXERCISES[0], cell) == []
+    assert explain_differences(EXERCISES[0], False, cell) == []
 
 
 def test_a_figure_that_theory_does_not_have_is_explained_by_the_exercise() -> None:
     figure = "bystander.median_ms"
-    (line,) = explain_differences(EXERCISES[5], build_cell(OK_RPS, bystander_ms=None))
+    (line,) = explain_differences(EXERCISES[5], True, build_cell(OK_RPS, bystander_ms=None))
     assert "theory has no figure" in line
-    assert EXERCISES[5].apart[figure] in line
+    assert EXERCISES[5].apart["after"][figure] in line
 
 
 @pytest.mark.parametrize("which", EXERCISES, ids=lambda each: f"exercise-{each.number}")
 def test_what_was_recorded_agrees_or_is_explained(which: Exercise) -> None:
+    runs = [(run.load_manifest()["workshop"], run) for run in find_runs([KEPT])]
     recorded = [
-        cell
-        for run in find_runs([KEPT])
-        if run.load_manifest()["workshop"]["exercise"] == which.number  # type: ignore[index]
+        (bool(about["edited"]), cell)
+        for about, run in runs
+        if isinstance(about, dict) and about["exercise"] == which.number
         for cell in read_cells(run)
     ]
-    assert len(recorded) == 2
-    for cell in recorded:
-        assert UNKNOWN_CAUSE not in " ".join(explain_differences(which, cell))
+    assert sorted(edited for edited, _ in recorded) == [False, True]
+    for edited, cell in recorded:
+        assert UNKNOWN_CAUSE not in " ".join(explain_differences(which, edited, cell))

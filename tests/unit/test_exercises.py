@@ -28,19 +28,38 @@ from analysis.summary.cell import compute_summary
 from records.prediction import Prediction
 from scenarios.errors import UserError
 from scenarios.model import Scenario
+from scenarios.resolution import MachineResources, resolve_scenario
 from stress.places import ROOT, SPECIMEN_VARIABLE
 from study.cli import main
-from study.run import RunOptions
+from study.run import RunOptions, estimate_run_s
 from study.workshop import ask_prediction
 from study.workshop_edit import build_diff, check_edits, render_edit
 from tests.unit.samples import healthy, record, tables
 
+MACHINE = MachineResources(uvloop=True, httptools=True, go=True)
 CELL = replace(
     compute_summary(record(), tables(healthy())),
     predicted=Prediction(500.0, 1000.0, 1000.0, 1002.0, None, "users", bystander_ms=3.0),
 )
 EXERCISES = load_exercises()
 every = pytest.mark.parametrize("which", EXERCISES, ids=lambda each: f"exercise-{each.number}")
+
+
+@every
+@pytest.mark.parametrize("edited", [False, True])
+def test_a_run_takes_less_than_a_minute_of_its_exercise(which: Exercise, edited: bool) -> None:
+    """By the estimate that a run announces; the teacher's page plans a minute."""
+    scenario = resolve_scenario(build_exercise_scenario(which, edited), MACHINE)
+    order = RunOptions("test", 1, 0, Path(), "study workshop")
+    assert estimate_run_s([scenario], order) <= 45.0
+
+
+@every
+def test_what_to_look_at_is_a_part_of_the_report(which: Exercise) -> None:
+    template = (ROOT / "analysis" / "report" / "templates" / "report.html").read_text()
+    named = re.findall(r"\*([^*]+)\*", which.look)
+    assert named != []
+    assert set(named) <= set(re.findall(r"<h2>([^<]+)</h2>", template))
 
 
 def test_an_hour_is_an_hour() -> None:

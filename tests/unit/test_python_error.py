@@ -11,7 +11,7 @@ FOLDER = Path("/home/a/study")
 AWAITED = """
 [2026-11-29 04:50:00 +0000] [77] [ERROR] Exception in ASGI application
 Traceback (most recent call last):
-  File "/home/a/.venv/lib/site-packages/uvicorn/protocols/http/h11_impl.py", line 403, in run
+  File "/home/a/study/.venv/site-packages/uvicorn/protocols/http/h11_impl.py", line 403, in run
     result = await app(
              ^^^^^^^^^^
   File "/home/a/study/app/endpoints.py", line 32, in async_http_sync
