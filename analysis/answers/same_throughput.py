@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from analysis.answers.base import Statement
-from analysis.answers.case import Case, Served
 from analysis.answers.explanation import explain_limit
 from analysis.answers.factors import describe_common, join_words, list_rates, name_cases
+from analysis.answers.measured_scenario import MeasuredScenario, Served
 from analysis.answers.results import Results
 from analysis.stats import formats
 
@@ -34,7 +34,7 @@ class SameThroughput(Statement):
         return tuple(cls.build(each) for each in groups if len(each) > 1)
 
     @classmethod
-    def build(cls, cases: Sequence[Case]) -> Statement:
+    def build(cls, cases: Sequence[MeasuredScenario]) -> Statement:
         peers = [each for each in cases if each.scenario.server.is_compiled]
         others = [each for each in cases if each not in peers]
         if len(others) < 2:

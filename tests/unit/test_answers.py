@@ -11,13 +11,20 @@ from analysis.answers.alone import BestScenario, OneScenario
 from analysis.answers.background import BackgroundWait, PathWait
 from analysis.answers.base import Statement, list_statements
 from analysis.answers.blocked import BlockingCall, ClientForEachRequest
-from analysis.answers.case import DESCRIBING, LOWERING, Case, Served, serve_alike, serves_more
 from analysis.answers.compose import MOST, choose_statements, compose_answer
 from analysis.answers.doubts import WORDS, LowerBound, NotCompared, Undecided
 from analysis.answers.failures import FailingAnswers
 from analysis.answers.full_resources import FullInterpreter, FullPlaces
 from analysis.answers.guidance import load_rule_references
 from analysis.answers.killed import WorkersKilled
+from analysis.answers.measured_scenario import (
+    DESCRIBING,
+    LOWERING,
+    MeasuredScenario,
+    Served,
+    serve_alike,
+    serves_more,
+)
 from analysis.answers.results import Results
 from analysis.answers.same_throughput import SameThroughput
 from analysis.answers.settings import OneSetting, SeveralSettings
@@ -40,7 +47,7 @@ from tests.unit.answer_samples import (
 )
 
 
-def find(kind: type[Statement], *cases: Case) -> tuple[Statement, ...]:
+def find(kind: type[Statement], *cases: MeasuredScenario) -> tuple[Statement, ...]:
     return kind.find(plant_results(*cases))
 
 
@@ -430,13 +437,15 @@ RATES = st.lists(st.floats(0.0, 500.0), min_size=1, max_size=5)
 
 
 @st.composite
-def draw_cases(draw: st.DrawFn) -> tuple[Case, ...]:
+def draw_cases(draw: st.DrawFn) -> tuple[MeasuredScenario, ...]:
     names = draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=5, unique=True))
     return tuple(plant_case(name, *draw(RATES), **draw(FIGURES)) for name in names)
 
 
 @given(draw_cases())
-def test_whatever_was_measured_no_statement_contradicts_it(cases: tuple[Case, ...]) -> None:
+def test_whatever_was_measured_no_statement_contradicts_it(
+    cases: tuple[MeasuredScenario, ...],
+) -> None:
     results = plant_results(*cases)
     answer = compose_answer(results)
     assert len(answer.statements) <= MOST
