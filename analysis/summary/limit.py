@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from analysis.measures.littles_law import GAP_LIMIT
+from analysis.summary.load_limit import compute_load_limit_rps
 from analysis.summary.model import CellSummary
 from analysis.summary.predicates import has_many_failures
 from analysis.verdicts.limits import CPU_LIMIT_PERCENT, HELPERS, THREADED_SHARE
@@ -72,14 +73,12 @@ def find_measured_limit(cell: CellSummary, scenario: Scenario) -> MeasuredLimit:
 
 def measure_users(cell: CellSummary, scenario: Scenario) -> MeasuredLimit | None:
     """A user who is alone waits for nobody else."""
-    load, ok_rps = scenario.load, cell.ok_rps or 0.0
+    ok_rps, most_rps = cell.ok_rps or 0.0, compute_load_limit_rps(scenario)
     if cell.users is None:
         return None
     if cell.users == 1 and ok_rps:
         return MeasuredLimit("users", ok_rps, ok_rps)
-    wait_s = 0.0 if scenario.endpoint.answers_first else scenario.delay_s or 0.0
-    cycle_s = wait_s + load.think_s
-    return MeasuredLimit("users", ok_rps, cell.users / cycle_s) if cycle_s else None
+    return MeasuredLimit("users", ok_rps, most_rps) if most_rps else None
 
 
 def measure_arrivals(cell: CellSummary, _: Scenario) -> MeasuredLimit | None:
