@@ -8,7 +8,7 @@ import pytest
 
 from analysis.report.drawing import COLOURS, PALE_SKY, RenderedChart
 from analysis.report.page import render_report
-from analysis.report.write import load_run_summary
+from analysis.report.write import compose_run_answer, load_run_summary
 from records.rundir import open_run
 from tests.unit.svg_reading import Picture
 
@@ -32,7 +32,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.untimed]
 @cache
 def draw_run(name: str) -> tuple[RenderedChart, ...]:
     run = open_run(RUNS[name])
-    _, pictures = render_report(run, load_run_summary(run))
+    summary = load_run_summary(run)
+    _, pictures = render_report(run, summary, compose_run_answer(summary))
     return tuple(each for each in pictures if each is not None)
 
 
