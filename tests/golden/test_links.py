@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from analysis.report.page import render_report
-from analysis.report.write import load_run_summary
+from analysis.report.write import compose_run_answer, load_run_summary
 from records.rundir import open_run
 from study.cli import main
 from tests.golden.links import find_dead_links
@@ -44,7 +44,8 @@ def test_a_page_without_a_timeline_does_not_link_to_one(tmp_path: Path) -> None:
     for table in run.glob("cells/*/handlers.parquet"):
         pl.read_parquet(table).clear().write_parquet(table)
     opened = open_run(run)
-    text, _ = render_report(opened, load_run_summary(opened))
+    summary = load_run_summary(opened)
+    text, _ = render_report(opened, summary, compose_run_answer(summary))
     assert 'id="lanes"' not in text
     assert not list(find_dead_links(text, run))
 

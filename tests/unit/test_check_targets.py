@@ -25,7 +25,8 @@ from scenarios.model import Endpoint, Load, Scenario, Server
 from stress.check_targets import check_targets
 from stress.interruption import Interruption
 from study.cli import main
-from study.predictions import Predictor, select_calibrated
+from study.estimates import select_calibrated
+from study.predictions import Predictor
 from tests.unit.samples import healthy, record, tables
 
 STATUSES = {"/": 200, "/broken": 500, "/echo": 405}
