@@ -9,6 +9,9 @@ from analysis.answers.measured_scenario import MeasuredScenario, Served
 from analysis.answers.results import Results
 from analysis.stats import formats
 
+OF_LOAD = ("users", "arrivals")
+"""Limits that are none of the service."""
+
 
 class SameThroughput(Statement):
     """Scenarios that serve as much as the best of their family."""
@@ -40,7 +43,7 @@ class SameThroughput(Statement):
         if len(others) < 2:
             peers, others = [], list(cases)
         limits = {explain_limit(each.limit).clause if each.limit else "" for each in cases}
-        is_same = len(limits) == 1 and not all(each.reaches_ceiling for each in cases)
+        of_load = any(each.limit and each.limit.resource in OF_LOAD for each in cases)
         return cls(
             names=name_cases(others),
             served=tuple(each.served for each in others),
@@ -48,7 +51,7 @@ class SameThroughput(Statement):
             peers_served=tuple(each.served for each in peers),
             common=describe_common(others),
             ceiling_rps=cases[0].ceiling_rps,
-            limit=limits.pop() if is_same else "",
+            limit=limits.pop() if len(limits) == 1 and not of_load else "",
         )
 
     @property
