@@ -74,7 +74,7 @@ def list_waits(cases: Sequence[MeasuredScenario]) -> tuple[str, ...]:
 
 
 class PathWait(Statement):
-    """Beside the same load, background requests to some paths wait, and those to others do not."""
+    """Under the same load, background requests to some paths wait, and those to others do not."""
 
     rank = 8
 

@@ -1,4 +1,4 @@
-"""What a run does not tell, and why."""
+"""What was not compared, or not as measured, and why."""
 
 from collections.abc import Mapping
 

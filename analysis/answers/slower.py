@@ -80,7 +80,7 @@ def list_names(case: MeasuredScenario, other: MeasuredScenario) -> list[str]:
 
 def find_cause(case: MeasuredScenario, reference: MeasuredScenario) -> Cause:
     """By what was measured in the case: what blocked its event loop, which resource was full. Where
-    nothing tells, by the settings in which the two differ."""
+    nothing does, by the settings in which the two differ."""
     if is_blocked_by_call(case):
         return "blocking call"
     for cause, has_more in HAS_MORE.items():

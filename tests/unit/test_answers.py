@@ -83,7 +83,7 @@ def test_an_empty_run_has_an_answer_too() -> None:
     assert answer.question == "Nothing was measured."
 
 
-def test_every_kind_has_a_rank_of_its_own_order_and_what_is_not_told_is_always_said() -> None:
+def test_every_kind_has_a_rank_of_its_own_order_and_what_was_not_compared_is_always_said() -> None:
     ranks = [each.rank for each in list_statements()]
     assert ranks == sorted(ranks)
     assert len(set(list_statements())) == len(ranks)
@@ -213,13 +213,13 @@ def test_a_pool_whose_threads_are_free_is_not_full() -> None:
     assert find(FullPlaces, AWAITS, half) == ()
 
 
-def test_a_full_pool_explains_nothing_beside_one_that_is_as_large() -> None:
+def test_a_full_pool_explains_nothing_next_to_one_that_is_as_large() -> None:
     other = replace(FORTY.scenario, name="other", client=get_scenario("sync-http-shared").client)
     found = find(FullPlaces, FORTY, plant_case(other, 80.0, **FULL_POOL))
     assert found == ()
 
 
-def test_an_interpreter_explains_nothing_beside_one_that_takes_as_much() -> None:
+def test_an_interpreter_explains_nothing_next_to_one_that_takes_as_much() -> None:
     busy = plant_case("call-async-httpx", 86.0, cpu_ms_per_request=11.6)
     assert find(FullInterpreter, busy, plant_case("call-async-aiohttp", 982.0)) == ()
 
