@@ -77,6 +77,12 @@ def test_the_default_study_is_answered_in_one_screen() -> None:
     assert [each.rule.number for each in answer.changes if each.rule] == [2, 6, 1]
 
 
+def test_several_trials_are_said_with_the_question() -> None:
+    cases = plant_case("sync-http", 38.0, 39.0), plant_case("async-http-shared", 491.0)
+    question = compose_answer(plant_results(*cases)).question
+    assert question.endswith("serves more, and why? Figures are medians of 1 to 2 trials.")
+
+
 def test_an_empty_run_has_an_answer_too() -> None:
     answer = compose_answer(Results(cases=()))
     assert (answer.statements, answer.changes) == ((), ())
