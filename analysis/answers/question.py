@@ -59,9 +59,9 @@ def write_question(results: Results) -> str:
 
 
 def describe_trials(results: Results) -> str:
-    """Empty of single trials."""
+    """Empty of single trials, and of a search, which tries a rate again where it doubts."""
     trials = {len(each.trials) for each in results.cases}
-    if trials == {1}:
+    if trials == {1} or results.knee is not None:
         return ""
     few, many = min(trials), max(trials)
     return f" Figures are medians of {few if few == many else f'{few} to {many}'} trials."
