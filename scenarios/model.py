@@ -11,16 +11,11 @@ from typing import Literal
 from scenarios.units import Second
 
 Style = Literal[
-    "def",
-    "async def",
-    "async def that blocks",
-    "async def that offloads",
-    "async def to the executor",
-    "async def with processes",
-    "async fn",
-    "goroutine",
-]
-"""The last two are how compiled servers write `async def`."""
+    "def", "async def", "async def that blocks", "async def that offloads",
+    "async def to the executor", "async def with processes", "async fn", "goroutine", "unknown",
+]  # fmt: skip
+"""`async fn` and `goroutine` are how compiled servers write `async def`; unknown: of a server that
+is not ours."""
 Threads = Literal["anyio's pool", "asyncio's executor"]
 THREADS_OF: Mapping[Style, Threads] = {
     "def": "anyio's pool",
@@ -129,7 +124,7 @@ class Server:
     loop: Loop = "asyncio"
     http: Http = "h11"
     worker_timeout_s: Second = 30.0
-    """gunicorn kills a worker whose loop was silent this long; 0 never."""
+    """gunicorn kills a worker that gave no heartbeat for so long; 0 never."""
     pool: int = 40
     """Threads of anyio's pool in each worker; anyio's own default is 40."""
     app: str = "app.main"
@@ -149,7 +144,7 @@ class Server:
 
     @property
     def kills_blocked_workers(self) -> bool:
-        """Whether it watches its workers' loops, and ends one that is silent too long."""
+        """Whether it watches its workers' loops, and ends one that gives no heartbeat."""
         return self.kind == "gunicorn"
 
     @property

@@ -56,14 +56,20 @@ def run_cell(cell: CellRun, runtime: Runtime) -> None:
                 stack.close()
     finally:
         load.end()
-    if seen.phases.explainer is not None and not seen.interrupted:
-        if seen.phases.times.profile_end_s is not None:
-            runtime.announce(scenario.name, "alone")
-        known, interruption = runtime.profiles, runtime.interruption
-        seen.explained = seen.phases.explainer.complete(known, interruption)
+    explain_cell(seen, runtime)
     seen.started_utc, seen.begun_s = started_utc, begun_s
     seen.descriptors_limit = limit if served is None else served.read_descriptor_limit(limit)
     save_results(seen)
+
+
+def explain_cell(seen: CellObservations, runtime: Runtime) -> None:
+    """Where the cell asked for it, and ran to its end."""
+    phases = seen.phases
+    if phases.explainer is None or seen.interrupted:
+        return
+    if phases.times.profile_end_s is not None:
+        runtime.announce(phases.scenario.name, "alone")
+    seen.explained = phases.explainer.complete(runtime.profiles, runtime.interruption)
 
 
 def choose_host(runtime: Runtime) -> str:

@@ -33,9 +33,9 @@ from records.audit import FINDINGS_FILE, KIND, SARIF_FILE, SUMMARY_FILE
 from records.rundir import RunDir
 from scenarios.errors import ALL_WELL, CANNOT, NOT_AS_EXPECTED, UserError
 from study.final_output import print_report_location, print_table
-from study.messages import print_message
+from study.messages import print_message, show_activity
 from study.paths import format_path
-from study.progress import get_terminal_width, show_activity
+from study.progress import get_terminal_width
 
 NO_GATE = FindingGate()
 COMPARISON_SCHEMA = 1

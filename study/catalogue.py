@@ -5,7 +5,7 @@ from dataclasses import asdict
 from math import ceil
 from textwrap import wrap
 
-from analysis.report.table import WIDTH, Column, Row, Table, render_terminal
+from analysis.report.table import WIDTH, Column, Row, Table, hang_text, render_terminal
 from scenarios.catalogue import CATALOGUE, DEFAULT_GROUPS, GROUP_QUESTIONS, GROUPS
 from scenarios.model import Scenario
 from scenarios.resolution import resolve_scenario
@@ -57,7 +57,7 @@ def list_scenarios(scenarios: Sequence[Scenario]) -> Iterator[str]:
         yield from wrap(f"{group}: {question}" if question else group, WIDTH)
         for each in scenarios:
             if each.group == group:
-                yield from align_text(f"  {each.name}", NAMES_WIDTH + 2, each.question)
+                yield from hang_text(f"  {each.name}", NAMES_WIDTH + 2, each.question)
         yield ""
     yield from list_commands(SCENARIOS_HELP)
 
@@ -78,7 +78,7 @@ def show_scenario(scenario: Scenario) -> Iterator[str]:
     yield from wrap(scenario.question, WIDTH)
     yield ""
     for name, text in (("expect", scenario.expect), ("why", scenario.why)):
-        yield from align_text(name, 8, text)
+        yield from hang_text(name, 8, text)
     yield ""
     (settings,) = read_scenarios({"scenarios": [asdict(scenario)]}).values()
     yield from render_terminal(build_settings_table({"": settings}))
@@ -96,11 +96,4 @@ def show_scenario(scenario: Scenario) -> Iterator[str]:
 def list_commands(commands: Mapping[str, str]) -> Iterator[str]:
     width = 2 + max(map(len, commands))
     for command, text in commands.items():
-        yield from align_text(command, width, text)
-
-
-def align_text(name: str, width: int, text: str) -> Iterator[str]:
-    """In a column of its own to the right of the name."""
-    lines = wrap(text, WIDTH - width) or [""]
-    yield f"{name:<{width}}{lines[0]}".rstrip()
-    yield from (f"{'':<{width}}{line}" for line in lines[1:])
+        yield from hang_text(command, width, text)

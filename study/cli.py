@@ -3,6 +3,7 @@
 import sys
 import traceback
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Annotated, Literal
 
 from cyclopts import App, CycloptsError, Group, Parameter
@@ -23,7 +24,7 @@ from study.commands import (
     theory,
     workshop,
 )
-from study.messages import print_message
+from study.messages import print_message, show_activity
 from study.options import declare_command
 
 Shell = Annotated[Literal["bash", "zsh", "fish"], Setting("bash, zsh or fish.", name="SHELL")]
@@ -44,6 +45,8 @@ def completion(shell: Shell, /) -> int:
 def probe(*arguments: Annotated[str, Parameter(name="ARGUMENT", allow_leading_hyphen=True)]) -> int:
     """Start your service with the probe inside; you send the requests (audit --drive none).
 
+    Its options are those of `study audit`.
+
     For example:
         study probe main:app --app-dir ./service
     """
@@ -57,12 +60,19 @@ COMMANDS = {
     ),
     "Your own service": (audit.audit, probe),
     "Recorded runs": (reading.report, reading.compare),
-    "Teaching": (workshop.workshop, guide.guide),
+    "Teaching": (guide.advise, guide.guide, workshop.workshop),
     "By hand": (
         reading.doctor, measure.serve, processes.upstream, processes.load_worker, completion,
     ),
 }  # fmt: skip
 """As the help has them. What takes a while to import, each imports when it is called."""
+MODULES = {
+    "run": "study.run", "sweep": "study.run", "capacity": "study.capacity",
+    "predict": "study.predict", "audit": "study.audit_service", "report": "study.report",
+    "compare": "study.compare", "workshop": "study.workshop", "guide": "study.guide",
+    "serve": "study.serve", "doctor": "study.doctor",
+}  # fmt: skip
+"""What a command imports for some seconds."""
 OPEN = Box("    \n" * 8)
 """Panels of the help have a title and no lines."""
 
@@ -88,6 +98,16 @@ def build_app() -> App:
     return app
 
 
+def load_command(app: App, given: Sequence[str]) -> None:
+    """On a terminal, where the seconds that it takes are shown. Raises CycloptsError for wrong use,
+    before anything is imported."""
+    module = MODULES.get(given[0])
+    if module and sys.stderr.isatty() and "--help" not in given:
+        app.parse_args(given, exit_on_error=False, print_error=False)
+        with show_activity("loading"):
+            import_module(module)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The exit code; errors that a user can cause are one line on stderr."""
     given = list(sys.argv[1:] if arguments is None else arguments)
@@ -96,7 +116,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise UserError("Missing command. `study --help` lists the commands.")
         if given[0] == "probe" and "--help" not in given:  # what it takes is the audit's to read
             given = [*PROBE, *given[1:]]
-        code = build_app()(
+        app = build_app()
+        load_command(app, given)
+        code = app(
             given, exit_on_error=False, print_error=False, verbose=False,
             result_action="return_value",
         )  # fmt: skip

@@ -4,7 +4,11 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from analysis.report.comparison_tables import build_comparison_table, export_comparison
+from analysis.report.comparison_tables import (
+    build_comparison_table,
+    export_comparison,
+    write_comparison_answer,
+)
 from analysis.report.table import wrap_note
 from analysis.report.write import load_run_summary, write_comparison
 from analysis.summary.comparison import Comparison, compare_runs, ensure_mapping, list_differences
@@ -13,8 +17,8 @@ from records.rundir import RunDir, open_run
 from scenarios.errors import ALL_WELL, UserError
 from study.audit_report import is_audit, print_audit_comparison
 from study.final_output import print_table
+from study.messages import show_activity
 from study.paths import format_path
-from study.progress import show_activity
 
 MOST_NAMED = 3
 REVISION_SHOWN = 10
@@ -46,13 +50,25 @@ def compare_directories(
     if json_output:
         print_json(runs, unlike, comparison)
         return ALL_WELL
+    print_comparison(runs, unlike, comparison)
+    if html is not None:
+        print(f"\nPage: {format_path(html)}")
+    return ALL_WELL
+
+
+def print_comparison(
+    runs: Mapping[str, RunDir], unlike: Sequence[str], comparison: Comparison
+) -> None:
+    """The answer last."""
     if unlike:
-        print(*wrap_note(f"Warning: {differ}."), sep="\n")
+        differences = shorten_differences(unlike)
+        warning = f"Warning: these runs differ in more than their code: {differences}."
+        print(*wrap_note(warning), sep="\n")
     print(*(format_run_header(*each) for each in runs.items()), "", sep="\n")
     print_table(build_comparison_table(comparison))
-    if html is not None:
-        print(f"\n{html}")
-    return ALL_WELL
+    print()
+    for sentence in write_comparison_answer(comparison):
+        print(*wrap_note(sentence), sep="\n")
 
 
 def print_json(runs: Mapping[str, RunDir], unlike: Sequence[str], comparison: Comparison) -> None:

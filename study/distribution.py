@@ -27,12 +27,12 @@ class DistributionOptions:
 
     distributed: Annotated[
         bool,
-        Setting("The load comes from other machines: study load-worker on each.", group=GROUP),
+        Setting("Load from other machines: run `study load-worker` on each.", group=GROUP),
     ] = False
     expect_workers: Annotated[
         int | None,
         Setting(
-            "How many load workers of other machines to wait for.",
+            "Number of load workers of other machines to wait for.",
             bounds=(1, MOST_WORKERS),
             group=GROUP,
         ),
@@ -48,11 +48,16 @@ class DistributionOptions:
     ] = None
     master_port: Annotated[
         int | None,
-        Setting("Where load workers report; 5557.", bounds=(1, 65535), group=GROUP),
+        Setting("Port for the load workers; 5557 if not given.", bounds=(1, 65535), group=GROUP),
     ] = None
     wait_s: Annotated[
         Second | None,
-        Setting("How long for, such as 60s.", unit=DURATION, name="--wait-workers", group=GROUP),
+        Setting(
+            "How long to wait for them; 60s if not given.",
+            unit=DURATION,
+            name="--wait-workers",
+            group=GROUP,
+        ),
     ] = None
 
 

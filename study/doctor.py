@@ -3,20 +3,20 @@
 import resource
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import psutil
 
-from analysis.report.table import Column, Row, Table
+from analysis.report.table import hang_text, wrap_whole
 from scenarios.errors import ALL_WELL, CANNOT, UserError
 from scenarios.model import Load
 from stress.databases import check_nobody_available, find_embedded_programs
 from stress.extras import check_extra
 from stress.machine import find_free_port
 from stress.servers import load_adapters
-from study.final_output import print_table
 from study.machine_facts import collect_environment, detect_resources, read_go_version
+from study.messages import show_activity
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def check_machine() -> list[Finding]:
         Finding("cores", cores >= 2, f"{cores}",
                 "the generator and the server share one core: expect GENERATOR_SATURATED"),
         Finding("idle", busy < 20, f"{100 - busy:.0f} % of the machine is idle",
-                "something else is running; the figures will tell of it too"),
+                "something else is running, and will slow down what is measured"),
         Finding("memory", free_mib > 1024, f"{free_mib} MiB free",
                 "1 GiB is needed for 500 users and 500 threads"),
         Finding("descriptors", enough, f"hard limit {hard}",
@@ -102,16 +102,28 @@ def find_problem(*checks: Callable[[], object]) -> str:
 
 
 def print_findings(port: int) -> int:
-    """Prints a line for each finding; CANNOT if something needed is missing."""
-    findings = check_installation(port)
-    print_table(build_findings_table(findings))
-    return CANNOT if any(each.needed and not each.good for each in findings) else ALL_WELL
+    """Prints each finding and what they come to; CANNOT if something needed is missing."""
+    with show_activity("checking this machine"):
+        findings = check_installation(port)
+    print(*render_findings(findings), sep="\n")
+    return CANNOT if list_missing(findings) else ALL_WELL
 
 
-def build_findings_table(findings: Sequence[Finding]) -> Table:
-    rows = []
+def list_missing(findings: Sequence[Finding]) -> list[str]:
+    """Without them nothing can run."""
+    return [each.what for each in findings if each.needed and not each.good]
+
+
+def render_findings(findings: Sequence[Finding]) -> Iterator[str]:
+    width = max(len(each.what) for each in findings) + len("✓  ")
     for each in findings:
         mark = "✓" if each.good else "✗" if each.needed else "!"
-        advice = "" if each.good else f" – {each.advice}"
-        rows.append(Row(f"{mark} {each.what}", [f"{each.found}{advice}"]))
-    return Table((Column("", is_text=True), Column("", is_text=True)), rows)
+        advice = "" if each.good else f": {each.advice}"
+        yield from hang_text(f"{mark} {each.what}", width, f"{each.found}{advice}")
+    yield ""
+    if missing := list_missing(findings):
+        yield from wrap_whole(f"This machine cannot run the study: see {', '.join(missing)}.")
+    elif all(each.good for each in findings):
+        yield "This machine can run the study."
+    else:
+        yield "This machine can run the study. A line with ! says what is missing or doubtful."

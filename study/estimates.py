@@ -10,7 +10,7 @@ from stress.plan import estimate_cell_s
 CALIBRATION_TAKES_S: Second = 10.0
 """With the starts of its servers."""
 SHOWN_IN_SECONDS_S: Second = 150.0
-Alike = tuple[Endpoint, Server, Client | None, Database | None]
+Alike = tuple[Endpoint, Server, Client | None, Database | None, str | None]
 
 
 def estimate_run_s(scenarios: Sequence[Scenario], trials: int = 1, predict: bool = True) -> Second:
@@ -21,7 +21,8 @@ def estimate_run_s(scenarios: Sequence[Scenario], trials: int = 1, predict: bool
 
 def select_calibrated(scenario: Scenario) -> Alike:
     """All that a calibration depends on: it has a load and a delay of its own."""
-    return scenario.endpoint, scenario.server, scenario.client, scenario.database
+    url = scenario.url
+    return scenario.endpoint, scenario.server, scenario.client, scenario.database, url
 
 
 def format_estimate(seconds: Second) -> str:

@@ -20,9 +20,9 @@ from analysis.summary.run import RunSummary
 from analysis.summary.thresholds import ThresholdOutcome
 from records.rundir import RunDir
 from scenarios.errors import ALL_WELL, BROKEN, INTERRUPTED, NOT_AS_EXPECTED, UserError
-from study.messages import print_message
+from study.messages import print_message, show_activity
 from study.paths import format_path
-from study.progress import get_terminal_width, show_activity
+from study.progress import get_terminal_width
 
 OTHERS = ("summary.md", "summary.csv", "summary.json")
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from textwrap import wrap
 from typing import TextIO
 
+from analysis.guide.advice_page import render_advice_form
 from analysis.guide.page import build_guidance, render_print_page
 from analysis.guide.recorded import (
     Experiment,
@@ -32,9 +33,9 @@ from analysis.report.table import WIDTH, wrap_note
 from scenarios.errors import ALL_WELL, INTERRUPTED, NOT_AS_EXPECTED, UserError
 from stress.interruption import record_signals
 from stress.places import IS_CLONE, ROOT
-from study.messages import print_message
+from study.messages import print_message, show_activity
 from study.paths import format_path
-from study.progress import choose_display, show_activity
+from study.progress import choose_display
 
 KEPT = ROOT / "docs" / "evidence" / "guidance"
 LOOK_S = 0.2
@@ -57,7 +58,9 @@ def write_guidance(
     made = build_guidance(records)
     texts = {} if page is None and html is not None else {page or PAGE: made.text}
     if html is not None:
-        texts[html] = render_print_page(made.text, "def or async def?")
+        texts[html] = render_print_page(
+            made.text, "def or async def?", render_advice_form(records, guidance="")
+        )
     code = publish_texts(texts, made.relations, records, kept)
     for absent in made.missing if code == ALL_WELL else ():
         print_wrapped(f"left out, because it was not measured: {absent}")

@@ -1,8 +1,14 @@
-"""What `study` says besides its results: on stderr, under its own name."""
+"""What `study` says besides its results, on stderr. Imported before all that takes a while."""
 
+import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 from analysis.report.table import wrap_whole
+
+TICKER = Path(__file__).with_name("ticker.py")
 
 
 def print_message(text: str) -> None:
@@ -10,3 +16,17 @@ def print_message(text: str) -> None:
     message = f"study: {text}"
     lines = wrap_whole(message) if sys.stderr.isatty() else [message]
     print(*lines, sep="\n", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def show_activity(activity: str, *, quiet: bool = False) -> Iterator[None]:
+    """While the caller works: its seconds, on stderr. It may keep the interpreter lock."""
+    if quiet:
+        yield
+        return
+    command = (sys.executable, "-S", "-E", str(TICKER), activity)
+    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as ticker:
+        try:
+            yield
+        finally:
+            ticker.stdin and ticker.stdin.close()

@@ -1,7 +1,9 @@
 """`study predict`: what theory says, with no load at all."""
 
 import json
-from collections.abc import Callable, Sequence
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -13,6 +15,7 @@ import psutil
 from analysis.report.prediction_tables import (
     build_curve_table,
     build_predictions_table,
+    describe_calibration,
     describe_sizing,
 )
 from analysis.report.table import wrap_note
@@ -22,7 +25,7 @@ from analysis.theory.ordered import keeps_order
 from analysis.theory.prediction_range import add_range
 from analysis.theory.sizing import LoadTarget, Sizing, compute_sizing
 from analysis.theory.steady import compute_steady_curve, predict_steady_state
-from records.prediction import Prediction
+from records.prediction import Calibration, Prediction
 from scenarios.errors import INTERRUPTED, UserError
 from scenarios.model import NEVER_BINDS, Scenario
 from scenarios.resolution import resolve_scenario
@@ -30,8 +33,9 @@ from scenarios.units import Second, format_duration
 from stress.interruption import CellInterruptedError, record_signals
 from study.final_output import print_table
 from study.machine_facts import detect_resources
+from study.messages import show_activity
 from study.predictions import calibrate_scenarios
-from study.progress import choose_display, show_activity
+from study.progress import choose_display
 
 PICTURES = (".png", ".svg", ".html")
 Answer = TypeVar("Answer")
@@ -53,8 +57,7 @@ class PredictionRequest:
 
 def predict_performance(scenarios: Sequence[Scenario], question: PredictionRequest) -> int:
     """Raises UserError. INTERRUPTED while calibrating."""
-    if question.plot is not None and question.plot.suffix not in PICTURES:
-        raise UserError(f"--plot {question.plot}: end its name in {', '.join(PICTURES)}")
+    check_plot(question.plot)
     cores = question.cores or psutil.cpu_count() or 1
     target, offered = question.target, detect_resources()
     settled = [resolve_scenario(size_for_most_users(each, question), offered) for each in scenarios]
@@ -85,6 +88,12 @@ def predict_performance(scenarios: Sequence[Scenario], question: PredictionReque
     return 0
 
 
+def check_plot(plot: Path | None) -> None:
+    """Raises UserError."""
+    if plot is not None and plot.suffix not in PICTURES:
+        raise UserError(f"--plot {plot}: end its name in {', '.join(PICTURES)}")
+
+
 def size_for_most_users(scenario: Scenario, question: PredictionRequest) -> Scenario:
     """What is to be as large as the number of users is so for the most of them."""
     most = max(question.users or (scenario.load.users,))
@@ -107,6 +116,7 @@ def build_systems(
         progress = choose_display(quiet=False, rows=False)
         with closing(progress), record_signals() as interruption:
             costs = calibrate_scenarios(scenarios, interruption, progress.show_calibration)
+        print_calibrations(costs)
     systems = []
     for scenario in scenarios:
         cost = costs.get(scenario.name)
@@ -114,6 +124,15 @@ def build_systems(
         model = build_server_model(scenario, cpu_s, cores, wait_s, cost.samples if cost else ())
         systems.append((scenario, replace(model, queue="lifo") if question.lifo else model))
     return systems
+
+
+def print_calibrations(costs: Mapping[str, Calibration]) -> None:
+    """Each once, with all scenarios that share it."""
+    shared: dict[Calibration, list[str]] = defaultdict(list)
+    for name, cost in costs.items():
+        shared[cost].append(name)
+    for cost, names in shared.items():
+        print(*wrap_note(describe_calibration(names, cost)), sep="\n", file=sys.stderr)
 
 
 def print_answers(

@@ -13,7 +13,7 @@ from records.rundir import open_run
 from scenarios.errors import ALL_WELL, UserError, build_cannot_run_error
 from study.audit_report import count_cores, is_audit
 from study.final_output import print_table
-from study.progress import show_activity
+from study.messages import show_activity
 
 MOST_USERS = 5000
 """That are simulated."""

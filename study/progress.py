@@ -1,7 +1,5 @@
 """What is shown while a command works: a live panel on a terminal, plain lines elsewhere."""
 
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from pathlib import Path
 from threading import Event, Thread
 from time import monotonic
@@ -11,7 +9,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from analysis.report.table import WIDTH, shorten
+from analysis.report.table import WIDTH, shorten, wrap_whole
 from stress.load.command import WAITING
 from stress.programs import BuildPrinter, BuildProgress, format_build
 from stress.runtime import PhaseProgress
@@ -98,11 +96,10 @@ class QuietDisplay:
 
 class PlainDisplay:
     """For logs and pipes: a line for each step, and one now and then while it lasts. Rows go to
-    stdout, unless `rows` is False, the rest to stderr. `brief`: an activity has no line before it
-    has lasted for a while."""
+    stdout, unless `rows` is False, the rest to stderr."""
 
-    def __init__(self, *, rows: bool = True, brief: bool = False) -> None:
-        self._rows, self._brief = rows, brief
+    def __init__(self, *, rows: bool = True) -> None:
+        self._rows = rows
         self._phase = ""
         self._shown_s = 0.0
         self._of = ""
@@ -119,8 +116,7 @@ class PlainDisplay:
 
     def show_activity(self, activity: str) -> None:
         line = f"{self._of}{activity}"
-        if not self._brief:
-            self._errors.print(line)
+        self._errors.print(line)
         self._over.set()
         self._over = Event()
         Thread(target=self._repeat, args=(line, self._over), daemon=True).start()
@@ -213,7 +209,7 @@ class TerminalDisplay:
         self._live.update(render_panel(head, self._follower.try_sample()), refresh=True)
 
     def print_step(self, line: str) -> None:
-        self._console.print(line, soft_wrap=True)
+        self._console.print("\n".join(wrap_whole(line)), soft_wrap=True)
         self._live.update(ElapsedLine("  so far"), refresh=True)
 
     def print_line(self, line: str) -> None:
@@ -224,19 +220,11 @@ class TerminalDisplay:
         self._live.stop()
 
 
-def choose_display(quiet: bool, *, rows: bool = True, brief: bool = False) -> ProgressDisplay:
+def choose_display(quiet: bool, *, rows: bool = True) -> ProgressDisplay:
     """Without `rows` all goes to stderr, and stdout is left to the caller."""
     if quiet:
         return QuietDisplay()
     console = Console(stderr=not rows, highlight=False, markup=False)
     if console.is_terminal and not console.is_dumb_terminal:
         return TerminalDisplay(console, rows=rows)
-    return PlainDisplay(rows=rows, brief=brief)
-
-
-@contextmanager
-def show_activity(activity: str, *, quiet: bool = False) -> Iterator[None]:
-    """While the caller works, on stderr."""
-    with closing(choose_display(quiet, rows=False, brief=True)) as display:
-        display.show_activity(activity)
-        yield
+    return PlainDisplay(rows=rows)

@@ -14,8 +14,7 @@ from study.final_output import (
     print_tables,
     write_report_page,
 )
-from study.messages import print_message
-from study.progress import show_activity
+from study.messages import print_message, show_activity
 
 
 def rebuild_reports(directory: Path, gate: FindingGate = NO_GATE, *, verbose: bool = False) -> int:

@@ -16,6 +16,7 @@ from records.rundir import RunDir, create_run
 from scenarios.errors import UserError
 from scenarios.model import Scenario
 from scenarios.resolution import resolve_scenario
+from stress.check_targets import check_targets
 from stress.databases import check_given_database
 from stress.extras import check_extra
 from stress.interruption import record_signals
@@ -25,7 +26,6 @@ from stress.plan import count_needed_descriptors
 from stress.programs import BuildWatch, find_upstream_program
 from stress.runtime import Distribution, Runtime
 from stress.stack import Stack
-from stress.start_stack import resolve_target
 from study.distribution import check_ports
 from study.estimates import estimate_run_s, format_estimate
 from study.final_output import (
@@ -231,9 +231,7 @@ def check_machine(
         find_free_port(order.port)
     for kind in {each.upstream.kind for each in scenarios if each.upstream}:
         find_upstream_program(kind, BuildWatch(progress.show_build))
-    for each in scenarios:
-        if each.url is not None:
-            resolve_target(each, each.url)
+    check_targets(scenarios)
     for engine in {each.load.engine for each in scenarios}:
         check_engine_installed(engine)
     if any(each.database for each in scenarios):

@@ -17,9 +17,8 @@ from stress.plan import HOST, count_needed_descriptors
 from stress.stack import Stack
 from stress.start_stack import start_stack
 from study.machine_facts import detect_resources
-from study.messages import print_message
+from study.messages import print_message, show_activity
 from study.paths import format_path
-from study.progress import show_activity
 
 SERVED_FILE = "serve.json"
 LOOK_EVERY_S = 0.2

@@ -1,12 +1,12 @@
 """Who leaves the event loop no time for other requests: a blocking call, or making clients."""
 
 from analysis.answers.base import Statement
-from analysis.answers.case import Served
 from analysis.answers.explanation import ONE_CLIENT
 from analysis.answers.factors import join_words, list_served
 from analysis.answers.harm import describe_harm
+from analysis.answers.measured_scenario import Served
 from analysis.answers.results import Results
-from analysis.answers.slower import Slower, select_caused, sort_by_harm
+from analysis.answers.slower import Slower, sort_by_harm
 from analysis.stats import formats
 
 MOST_LISTED = 2
@@ -34,7 +34,7 @@ class BlockingCall(Statement):
 
     @classmethod
     def find(cls, results: Results) -> tuple[Statement, ...]:
-        return tuple(cls.build(each) for each in select_caused(results, "blocking call"))
+        return tuple(cls.build(each) for each in results.select_caused("blocking call"))
 
     @classmethod
     def build(cls, slower: tuple[Slower, ...]) -> Statement:
@@ -87,7 +87,7 @@ class ClientForEachRequest(Statement):
 
     @classmethod
     def find(cls, results: Results) -> tuple[Statement, ...]:
-        return tuple(cls.build(each) for each in select_caused(results, "client per request"))
+        return tuple(cls.build(each) for each in results.select_caused("client per request"))
 
     @classmethod
     def build(cls, slower: tuple[Slower, ...]) -> Statement:

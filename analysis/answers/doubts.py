@@ -1,16 +1,23 @@
-"""What a run does not tell, and why."""
+"""What was not compared, or not as measured, and why."""
 
 from collections.abc import Mapping
 
 from analysis.answers.base import Statement
-from analysis.answers.case import Case, Served, serve_alike, serves_more
 from analysis.answers.factors import MOST_NAMED, join_words, list_rates, name_some
-from analysis.answers.results import Family, Results
+from analysis.answers.measured_scenario import (
+    Family,
+    MeasuredScenario,
+    Served,
+    serve_alike,
+    serves_more,
+)
+from analysis.answers.results import Results
 from analysis.stats import formats
 
 WORDS: Mapping[str, str] = {
     "GENERATOR_SATURATED": "the load generator may have been the limit",
     "MACHINE_BUSY": "the machine was busy with other work",
+    "CPU_THROTTLED": "a CPU quota stopped this container",
     "UPSTREAM_LATE": "the upstream answered late",
     "COUNTS_DISAGREE": "its requests were counted differently at their two ends",
     "DESCRIPTORS": "file descriptors ran out",
@@ -112,12 +119,12 @@ class Undecided(Statement):
         )
 
 
-def is_slower(case: Case, family: Family) -> bool:
+def is_slower(case: MeasuredScenario, family: Family) -> bool:
     return any(serves_more(each, case) for each in family.cases)
 
 
-def group_by_doubts(cases: list[Case]) -> dict[tuple[str, ...], list[Case]]:
-    found: dict[tuple[str, ...], list[Case]] = {}
+def group_by_doubts(cases: list[MeasuredScenario]) -> dict[tuple[str, ...], list[MeasuredScenario]]:
+    found: dict[tuple[str, ...], list[MeasuredScenario]] = {}
     for each in cases:
         found.setdefault(each.doubts, []).append(each)
     return found

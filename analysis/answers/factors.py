@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from analysis.answers.case import Case, Served
+from analysis.answers.measured_scenario import MeasuredScenario, Served
 from scenarios.model import THREADS_OF, Scenario, Style
 
 STYLE_WORDS: Mapping[Style, str] = {
@@ -15,7 +15,10 @@ STYLE_WORDS: Mapping[Style, str] = {
     "goroutine": "a goroutine",
 }
 """Of the others the style is its own word."""
-STYLE, LIFE, LIBRARY = "the endpoint's style", "the life of the client", "the client library"
+STYLE, CODE, THREADS = "the endpoint's style", "the endpoint's code", "the number of threads"
+LIFE, LIBRARY = "the life of the client", "the client library"
+CONNECTIONS, TIMEOUT = "the client's connections", "the client's timeout"
+SERVER = "the server"
 LIFE_WORDS = {"shared": "one client for all requests", "per-request": "a client for each request"}
 LOG_WORDS = {
     "off": "no access log",
@@ -70,18 +73,22 @@ FACTORS: Sequence[Factor] = (
         lambda s: s.client.library if s.client else None,
         lambda s: s.client.library if s.client else "no client",
     ),
-    Factor("the number of threads", get_pool, describe_pool),
+    Factor(THREADS, get_pool, describe_pool),
     Factor(
-        "the client's connections",
+        CONNECTIONS,
         lambda s: s.client.connections if s.client and s.client.life == "shared" else None,
         lambda s: f"{s.client.connections} connections" if s.client else "no client",
     ),
     Factor(
-        "the client's timeout",
+        TIMEOUT,
         lambda s: s.client.timeout_s if s.client else None,
         lambda s: f"a client timeout of {s.client.timeout_s:g} s" if s.client else "no client",
     ),
-    Factor("the server", lambda s: s.server.kind, lambda s: s.server.kind),
+    Factor(
+        SERVER,
+        lambda s: s.url or s.server.kind,
+        lambda s: f"the server at {s.url}" if s.url else s.server.kind,
+    ),
     Factor("the event loop", lambda s: s.server.loop, lambda s: s.server.loop),
     Factor("the HTTP parser", lambda s: s.server.http, lambda s: s.server.http),
     Factor(
@@ -89,6 +96,15 @@ FACTORS: Sequence[Factor] = (
         lambda s: s.server.workers,
         lambda s: f"{s.server.workers} worker{'s' if s.server.workers > 1 else ''}",
     ),
+    Factor(
+        "the worker timeout",
+        lambda s: s.server.worker_timeout_s,
+        lambda s: f"a worker timeout of {s.server.worker_timeout_s:g} s",
+    ),
+    Factor(
+        "the interpreter", lambda s: s.server.python, lambda s: s.server.python or "the study's"
+    ),
+    Factor("the app", lambda s: s.server.app, lambda s: s.server.app),
     Factor(
         "the access log",
         lambda s: s.server.access_log,
@@ -105,45 +121,66 @@ FACTORS: Sequence[Factor] = (
         lambda s: f"{s.database.pool} database connections" if s.database else "no database",
     ),
     Factor(
+        "the database",
+        lambda s: s.database.kind if s.database else None,
+        lambda s: s.database.kind if s.database else "no database",
+    ),
+    Factor(
+        "the upstream",
+        lambda s: s.upstream.kind if s.upstream else None,
+        lambda s: f"an upstream in {s.upstream.kind}" if s.upstream else "no upstream",
+    ),
+    Factor(
+        "the load program",
+        lambda s: (s.load.engine, s.load.user_class, s.load.processes),
+        lambda s: f"{s.load.processes} x {s.load.engine} ({s.load.user_class} users)",
+    ),
+    Factor(
         "one request in a hundred",
         lambda s: s.rare.style if s.rare else None,
         lambda s: f"1 % of the requests to {s.rare.path} ({s.rare.style})" if s.rare else "",
     ),
     Factor(
-        "the endpoint",
+        CODE,
         lambda s: (s.endpoint.method, s.endpoint.path, s.endpoint.body),
         lambda s: s.endpoint.path,
     ),
 )
 
 
+COMPILED = frozenset(
+    {LIFE, LIBRARY, CODE, CONNECTIONS, TIMEOUT}
+    | {"the event loop", "the HTTP parser", "the app", "the worker timeout"}
+)
+"""What follows from the language of a compiled server."""
+
+
 def list_differences(one: Scenario, other: Scenario) -> tuple[Factor, ...]:
-    """The settings in which they differ. What follows from another one is not counted: the path
-    and the threads from the style; loop, parser and style from the language of the server."""
+    """The settings in which they differ. What follows from another one is not counted: the code and
+    the threads from the style, unless it asks a database, by a driver that no scenario names; the
+    connections from the life of the client. Of a server that is not ours nothing else is known."""
     found = tuple(each for each in FACTORS if each.get(one) != each.get(other))
+    if one.url or other.url:
+        return tuple(each for each in found if each.name == SERVER)
     names = {each.name for each in found}
-    implied: set[str] = set()
-    if LIFE in names:
-        implied |= {"the client's connections"}
-    if STYLE in names:
-        implied |= {"the endpoint"}
-        if None in (get_pool(one), get_pool(other)):
-            implied |= {"the number of threads"}
+    implied = {CONNECTIONS} if LIFE in names else set[str]()
+    if STYLE in names and None in (get_pool(one), get_pool(other)):
+        implied |= {THREADS}
+    if STYLE in names and not (one.database or other.database):
+        implied |= {CODE}
     if one.server.is_compiled or other.server.is_compiled:
-        implied |= {"the event loop", "the HTTP parser", LIBRARY, LIFE, "the endpoint"}
-        implied |= {"the client's connections", "the client's timeout"}
+        implied |= COMPILED
     return tuple(each for each in found if each.name not in implied)
 
 
-def name_cases(cases: Sequence[Case]) -> tuple[str, ...]:
+def name_cases(cases: Sequence[MeasuredScenario]) -> tuple[str, ...]:
     """In words where those tell them apart, else by the scenarios' names."""
     words = tuple(describe_style(each.scenario) for each in cases)
-    if len(set(words)) == len(words):
-        return words
-    return tuple(each.name for each in cases)
+    is_known = all(each.scenario.endpoint.style != "unknown" for each in cases)
+    return words if is_known and len({*words}) == len(words) else tuple(each.name for each in cases)
 
 
-def describe_common(cases: Sequence[Case]) -> str:
+def describe_common(cases: Sequence[MeasuredScenario]) -> str:
     """What all of them have that matters where they wait: one client or a client for each request,
     and the threads of those that need some. Empty where there is no such thing."""
     scenarios = [each.scenario for each in cases]

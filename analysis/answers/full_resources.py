@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Literal
 
 from analysis.answers.base import Statement
-from analysis.answers.case import Served
 from analysis.answers.explanation import KNOWN
 from analysis.answers.factors import (
     LIBRARY,
@@ -13,8 +12,9 @@ from analysis.answers.factors import (
     list_served,
     name_some,
 )
+from analysis.answers.measured_scenario import Served
 from analysis.answers.results import Results
-from analysis.answers.slower import Slower, select_caused, sort_by_harm
+from analysis.answers.slower import Slower, sort_by_harm
 from analysis.stats import formats
 
 Places = Literal["pool threads", "client connections", "database connections"]
@@ -42,7 +42,7 @@ class FullPlaces(Statement):
     @classmethod
     def find(cls, results: Results) -> tuple[Statement, ...]:
         return tuple(
-            cls.build(cause, each) for cause in WORDS for each in select_caused(results, cause)
+            cls.build(cause, each) for cause in WORDS for each in results.select_caused(cause)
         )
 
     @classmethod
@@ -95,7 +95,7 @@ class FullInterpreter(Statement):
 
     @classmethod
     def find(cls, results: Results) -> tuple[Statement, ...]:
-        found = (cls.build(each) for each in select_caused(results, "interpreter"))
+        found = (cls.build(each) for each in results.select_caused("interpreter"))
         return tuple(each for each in found if each is not None)
 
     @classmethod

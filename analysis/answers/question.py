@@ -47,17 +47,24 @@ def write_question(results: Results) -> str:
     between them is left out of the first two."""
     exercise, scenarios = results.exercise, [each.scenario for each in results.cases]
     if exercise is not None and exercise.question:
-        return f"{exercise.asked_words}?" if exercise.edited else exercise.question
+        return exercise.question
     if not scenarios:
         return "Nothing was measured."
     shared = ", ".join(filter(None, (describe_work(scenarios), describe_load(scenarios))))
     if len(scenarios) == 1 and results.knee is None:
         (only,) = scenarios
         return f"{only.question} ({shared})" if shared else only.question
-    asked = ask(results)
-    return (
-        f"{shared[0].upper()}{shared[1:]}: {asked}" if shared else f"{asked[0].upper()}{asked[1:]}"
-    )
+    question = f"{shared}: {ask(results)}" if shared else ask(results)
+    return f"{question[0].upper()}{question[1:]}{describe_trials(results)}"
+
+
+def describe_trials(results: Results) -> str:
+    """Empty of single trials, and of a search, which tries a rate again where it doubts."""
+    trials = {len(each.trials) for each in results.cases}
+    if trials == {1} or results.knee is not None:
+        return ""
+    few, many = min(trials), max(trials)
+    return f" Figures are medians of {few if few == many else f'{few} to {many}'} trials."
 
 
 def ask(results: Results) -> str:
@@ -67,6 +74,8 @@ def ask(results: Results) -> str:
         return f"which rate does {results.searched or 'the service'} sustain?"
     subjects = tuple(dict.fromkeys(each.subject for each in results.contrasts))
     of_endpoints = f" on {len(subjects)} endpoints" if len(subjects) > 1 else ""
+    if len(results.cases) == 2:
+        return "which of the two scenarios serves more, and why?"
     which = f"which of {len(results.cases)} scenarios{of_endpoints}"
     return f"{which} serves the most, and what limits the others?"
 

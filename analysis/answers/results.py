@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import groupby
 
-from analysis.answers.case import Case, serve_alike, serves_more
+from analysis.answers.measured_scenario import Family, MeasuredScenario
+from analysis.answers.slower import Cause, Slower, compare_case
 from analysis.summary.capacity import Knee, select_share_cells
 from analysis.summary.contrast import Contrast, compute_overall
 from analysis.summary.model import CellSummary
@@ -16,33 +17,10 @@ from scenarios.model import Scenario
 
 
 @dataclass(frozen=True)
-class Family:
-    """Cases that the same load asks for the same work, so that their throughput compares."""
-
-    cases: tuple[Case, ...]
-
-    @property
-    def best(self) -> Case:
-        return max(self.cases, key=lambda each: each.rate)
-
-    @property
-    def has_clear_best(self) -> bool:
-        """Whether each of the others serves clearly less."""
-        others = [each for each in self.cases if each is not self.best]
-        return bool(others) and all(serves_more(self.best, each) for each in others)
-
-    @property
-    def fastest(self) -> tuple[Case, ...]:
-        """Those that serve as much as the best one, which is among them."""
-        best = self.best
-        return tuple(each for each in self.cases if each is best or serve_alike(each, best))
-
-
-@dataclass(frozen=True)
 class Results:
     """Of a run."""
 
-    cases: tuple[Case, ...]
+    cases: tuple[MeasuredScenario, ...]
     contrasts: tuple[Contrast, ...] = ()
     sweeps: tuple[Sweep, ...] = ()
     knee: Knee | None = None
@@ -54,10 +32,24 @@ class Results:
     missing: tuple[str, ...] = ()
     """Scenarios of which no trial ran to its end."""
 
-    def find_case(self, name: str) -> Case | None:
+    @cached_property
+    def slower(self) -> tuple[Slower, ...]:
+        """Cases that clearly serve less than another one of their family, in their order."""
+        found = (compare_case(each, family) for family in self.families for each in family.cases)
+        return tuple(each for each in found if each is not None)
+
+    def select_caused(self, cause: Cause) -> list[tuple[Slower, ...]]:
+        """The slower cases with that cause, those of a family together."""
+        slower = [each for each in self.slower if each.cause == cause]
+        groups = (
+            tuple(each for each in slower if each.case in family.cases) for family in self.families
+        )
+        return [each for each in groups if each]
+
+    def find_case(self, name: str) -> MeasuredScenario | None:
         return next((each for each in self.cases if each.name == name), None)
 
-    def find_step(self, rate: float | None) -> Case | None:
+    def find_step(self, rate: float | None) -> MeasuredScenario | None:
         """Of a search for the capacity."""
         rates = ((each, each.scenario.load.arrival_rate) for each in self.cases)
         return next((each for each, own in rates if own is not None and own == rate), None)
@@ -75,7 +67,7 @@ class Results:
         return tuple(sorted(groups, key=lambda each: order[each.cases[0].name]))
 
 
-def find_subject(case: Case) -> tuple[str, ...]:
+def find_subject(case: MeasuredScenario) -> tuple[str, ...]:
     """What is asked for, and how: the same for all cases whose throughput compares."""
     scenario, load = case.scenario, case.scenario.load
     work = scenario.subject or ("upstream" if scenario.upstream else scenario.group)
@@ -90,9 +82,13 @@ def collect_results(summary: RunSummary) -> Results:
     if summary.knee is not None and len(definitions) == 1:
         ((searched, base),) = definitions.items()
         definitions = define_steps(base, summary.cells)
-    known = ((definitions.get(name), those) for name, those in trials.items())
+    cases = (
+        MeasuredScenario(definitions[name], tuple(those))
+        for name, those in trials.items()
+        if name in definitions
+    )
     return Results(
-        cases=tuple(Case(each, tuple(those)) for each, those in known if each is not None),
+        cases=tuple(cases),
         contrasts=summary.contrasts,
         sweeps=summary.sweeps,
         knee=summary.knee,

@@ -1,10 +1,10 @@
 """What a setting makes of the throughput where no full resource explains the difference."""
 
 from analysis.answers.base import Statement
-from analysis.answers.case import Served
 from analysis.answers.factors import join_words
+from analysis.answers.measured_scenario import Served
 from analysis.answers.results import Results
-from analysis.answers.slower import Slower, select_caused
+from analysis.answers.slower import Slower
 from analysis.stats import formats
 
 MOST_NAMED = 3
@@ -26,7 +26,7 @@ class OneSetting(Statement):
 
     @classmethod
     def find(cls, results: Results) -> tuple[Statement, ...]:
-        groups = select_caused(results, "one setting")
+        groups = results.select_caused("one setting")
         return tuple(cls.build(each) for group in groups for each in group)
 
     @classmethod
@@ -62,8 +62,8 @@ class SeveralSettings(Statement):
 
     @classmethod
     def find(cls, results: Results) -> tuple[Statement, ...]:
-        groups = select_caused(results, "several settings")
-        return tuple(cls.build(each) for group in groups for each in group)
+        groups = results.select_caused("several settings")
+        return tuple(cls.build(each) for group in groups for each in group if each.differences)
 
     @classmethod
     def build(cls, slower: Slower) -> Statement:

@@ -4,7 +4,7 @@ edit of the app."""
 import re
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, TypeAdapter
 
@@ -23,12 +23,16 @@ from scenarios.options import replace_value
 from scenarios.overrides import apply_overrides
 from scenarios.settings import Overrides
 
+Form = Literal["before", "after"]
+"""Of the app: as it is, or edited."""
+MetricName = Annotated[str, AfterValidator(check_metric)]
 EXERCISE_SECTIONS = {
     TITLE: "title",
     LEAD: "question",
     "Look at": "look",
     "Explanation": "why",
     "Change": "diffs",
+    "Question after the change": "edited_question",
     "What should happen": "then",
 }
 
@@ -60,16 +64,19 @@ class Exercise:
     question: Prose
     scenario: str
     overrides: Overrides
-    shown: dict[Annotated[str, AfterValidator(check_metric)], str]
+    shown: dict[MetricName, str]
     look: Prose
     why: Prose
     file: str
     diffs: Annotated[tuple[str, ...], BeforeValidator(find_diffs)]
+    edited_question: Prose
     then: Prose
     times: float
     because: Prose
     """Why `times` is no nearer to what theory says."""
     changes: dict[str, str] = field(default_factory=dict)
+    apart: dict[Form, dict[MetricName, Prose]] = field(default_factory=dict)
+    """Why theory and measurement may differ, by the figure."""
     instead: Prose = ""
     """What would do as well, as it stands in the file."""
 

@@ -1,8 +1,9 @@
 """docs/guidance.md: the template filled from records."""
 
+import re
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import jinja2
@@ -17,6 +18,7 @@ from analysis.guide.rules import (
 )
 from analysis.stats import formats
 
+AFTER_TABLE = "<h2>If you write only one rule</h2>"
 GENERATOR_LIMIT = 90.0
 """Percent of its core: beyond it a load process can't ask any faster."""
 
@@ -45,13 +47,23 @@ def create_markdown_environment() -> jinja2.Environment:
     )
 
 
-def render_print_page(markdown: str, title: str) -> str:
+OTHER_FILE = re.compile(r'<a href="(?!#|https?:)[^"]*">(.*?)</a>')
+"""A link to another page of the documentation."""
+
+
+def render_print_page(markdown: str, title: str, form: str) -> str:
     """HTML that prints its decision table on one sheet, from our own Markdown, which may hold
-    anchors."""
+    anchors. `form`: HTML that is shown below that table, and not printed. The page stands by
+    itself, wherever it is put: what leads to other files is text."""
     from markdown_it import MarkdownIt  # some tenths of a second to import
 
-    body = MarkdownIt("commonmark").enable("table").render(markdown)
-    return create_markdown_environment().get_template("printed.html").render(title=title, body=body)
+    body = OTHER_FILE.sub(r"\1", MarkdownIt("commonmark").enable("table").render(markdown))
+    above, heading, below = body.partition(AFTER_TABLE)
+    return (
+        create_markdown_environment()
+        .get_template("printed.html")
+        .render(title=title, body=f"{above}{form}{heading}{below}")
+    )
 
 
 class TemplateFiller:
@@ -103,7 +115,7 @@ def build_anchor(cell: str) -> str:
 
 def build_guidance(records: Records) -> Guidance:
     filling, table = TemplateFiller(records), load_decision_table()
-    rows = [(each, filling.fill(*astuple(each))) for each in table.rows]
+    rows = [(each, filling.fill(*each.texts)) for each in table.rows]
     rules = [(each, filling.fill(each.measured)) for each in load_rules()]
     missing = [f"the row {row.work}, {row.delay}, {row.users}" for row, texts in rows if not texts]
     missing += [f"the rule {rule.claim!r}" for rule, texts in rules if not texts]

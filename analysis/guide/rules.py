@@ -4,7 +4,7 @@ measured, what to do; and the relations that must hold, in the records and where
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Annotated
 
@@ -163,7 +163,8 @@ class Rule:
 @dataclass(frozen=True, slots=True)
 class Decision:
     """A row: by kind of work, delay and how many wait at once, what to write and why. `users` ask
-    again as soon as they are answered."""
+    again as soon as they are answered. `waits` and `when`: the questions of `study advise` that it
+    answers, as in advice.toml."""
 
     work: Template
     delay: Template
@@ -173,6 +174,15 @@ class Decision:
     costs: Template
     limits: Template
     look_next: Template
+    waits: str = field(default="", kw_only=True)
+    when: tuple[str, ...] = field(default=(), kw_only=True)
+
+    @property
+    def texts(self) -> tuple[Template, ...]:
+        return (
+            self.work, self.delay, self.users, self.write, self.why, self.costs, self.limits,
+            self.look_next,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

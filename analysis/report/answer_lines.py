@@ -5,7 +5,7 @@ import re
 from analysis.answers.compose import Change, RunAnswer
 from analysis.report.table import escape_markdown, wrap_whole
 
-RULES_PLACE = "The rules: docs/guidance.md, or as a page: study guide --html guidance.html"
+RULES_PLACE = "The rules with their measurements: study guide --html guidance.html"
 LEAD = re.compile(r"(?=: |; |, where |, since )")
 
 

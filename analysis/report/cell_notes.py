@@ -70,6 +70,6 @@ def render_verdict(found: Sequence[Finding], count: int) -> Iterator[str]:
 
 
 def describe_cells(names: Sequence[str], count: int) -> str:
-    if len(names) <= MOST_NAMES:
-        return ", ".join(names)
-    return f"all {count} rows" if len(names) == count else f"{len(names)} of {count} rows"
+    if len(names) == count > 1:
+        return f"all {count} rows"
+    return ", ".join(names) if len(names) <= MOST_NAMES else f"{len(names)} of {count} rows"

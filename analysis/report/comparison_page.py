@@ -5,7 +5,11 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 
 from analysis.measures.window import open_cell
-from analysis.report.comparison_tables import build_scenario_table, write_comparison_remarks
+from analysis.report.comparison_tables import (
+    build_scenario_table,
+    write_comparison_answer,
+    write_comparison_remarks,
+)
 from analysis.report.conditions import collect_conditions
 from analysis.report.drawing import RenderedChart
 from analysis.report.latency_shape import ANSWERED, compute_distribution
@@ -34,6 +38,7 @@ def render_comparison(sides: Sides, comparison: Comparison, unlike: Sequence[str
         "conditions": {
             letter: collect_conditions(run.load_manifest()) for letter, (run, _) in sides.items()
         },
+        "answer": write_comparison_answer(comparison),
         "compared": compared,
         "remarks": write_comparison_remarks(comparison),
         "unlike": unlike,

@@ -174,6 +174,30 @@ def summarize_figure(compared: FigureComparison) -> str:
     return f"{found} [{bounds}]" if bounds else found
 
 
+def write_comparison_answer(comparison: Comparison) -> list[str]:
+    """Is B different from A: what is shown to be, by scenario, and where nothing can be shown."""
+    found = [
+        f"{each.scenario}: {said}" for each in comparison.scenarios if (said := name_changes(each))
+    ]
+    if found:
+        return ["B differs from A.", *found]
+    if any(one.change == "too few trials" for each in comparison.scenarios for one in each.figures):
+        return ["Too few trials to tell whether B differs from A."]
+    return ["No figure is shown to differ between A and B."]
+
+
+def name_changes(scenario: ScenarioComparison) -> str:
+    """Empty where none is shown."""
+    changed = [each for each in scenario.figures if each.change in ("higher", "lower")]
+    return ", ".join(f"B's {each.figure} is {compare_with_a(each)}" for each in changed)
+
+
+def compare_with_a(compared: FigureComparison) -> str:
+    """Without a ratio, where one of them is 0, the direction."""
+    ratio = compared.ratio.ratio
+    return compared.change if ratio is None else f"{formats.short_ratio(ratio)} × A's"
+
+
 def write_comparison_remarks(comparison: Comparison) -> Iterator[str]:
     figures = [each for scenario in comparison.scenarios for each in scenario.figures]
     unsure = [each.ratio for each in figures if each.change == "too few trials"]
@@ -191,9 +215,9 @@ def write_comparison_remarks(comparison: Comparison) -> Iterator[str]:
     for each in comparison.scenarios:
         if each.starved_a or each.starved_b:
             yield (
-                f"{each.scenario}: requests stayed unanswered in {each.starved_a} of "
-                f"{each.trials_a} trials of A and {each.starved_b} of {each.trials_b} of B; "
-                "they are missing from its latencies"
+                f"{each.scenario}: users starved in {each.starved_a} of {each.trials_a} trials of "
+                f"A and {each.starved_b} of {each.trials_b} of B; what they waited is missing from "
+                "its latencies"
             )
     cut_a, cut_b = comparison.interrupted_a, comparison.interrupted_b
     if cut_a or cut_b:

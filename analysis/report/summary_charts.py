@@ -207,7 +207,9 @@ def render_ratios_chart(compared: ScenarioComparison) -> RenderedChart | None:
     return render_chart(f"{compared.scenario}-ratios", chart)
 
 
-def render_run_quantiles(scenario: str, curves: Mapping[str, pl.DataFrame]) -> RenderedChart | None:
+def render_run_quantiles(
+    scenario: str, curves: Sequence[tuple[str, pl.DataFrame]]
+) -> RenderedChart | None:
     """`curves`: by the run (A or B), of `compute_distribution`; None where there are none."""
     if not curves:
         return None

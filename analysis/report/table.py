@@ -123,6 +123,12 @@ def wrap_whole(text: str, indent: str = "") -> list[str]:
     return [each.replace(NO_BREAK, " ") for each in lines]
 
 
+def hang_text(name: str, width: int, text: str) -> list[str]:
+    """The text in a column of its own, `width` characters from the left, to the right of a name."""
+    first, *others = wrap(text, WIDTH - width, break_on_hyphens=False) or [""]
+    return [f"{name:<{width}}{first}".rstrip(), *(f"{'':<{width}}{line}" for line in others)]
+
+
 def shorten(text: str, most: int = WIDTH) -> str:
     """To so many characters: its begin and its end."""
     if len(text) <= most:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from decimal import ROUND_HALF_UP, Context, Decimal
 from functools import partial
 
 UNKNOWN = "–"
@@ -31,6 +32,22 @@ def duration(value_ms: float | None) -> str:
     if value_ms is None or value_ms < 999.5:
         return f"{milliseconds(value_ms)} ms"
     return f"{decimal(value_ms / 1000)} s"
+
+
+def three_digits(value: float | None) -> str:
+    """And all of a whole number: 0.0167, 66.7, 1,234. Halves go up, as in a browser."""
+    if value is None:
+        return UNKNOWN
+    if 0 < value < 0.001:
+        return "<0.001"
+    if value >= 99.95:
+        return f"{Decimal(value).quantize(Decimal(1), ROUND_HALF_UP):,}"
+    return f"{Context(prec=3, rounding=ROUND_HALF_UP).plus(Decimal(value)).normalize():f}"
+
+
+def duration_three_digits(value_s: float) -> str:
+    """300 ms, 1.5 s."""
+    return f"{three_digits(value_s)} s" if value_s >= 1 else f"{three_digits(1000 * value_s)} ms"
 
 
 def count_things(number: int, name: str) -> str:

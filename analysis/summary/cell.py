@@ -10,6 +10,7 @@ from analysis.measures.littles_law import UserSummary
 from analysis.measures.probe_metrics import compute_probe_metrics
 from analysis.measures.request_accounting import account_for_cell
 from analysis.measures.resource_usage import measure_server_usage
+from analysis.measures.thread_calls import measure_pool_use
 from analysis.measures.threads import summarize_threads
 from analysis.measures.throughput import (
     measure_ramp_growth,
@@ -33,7 +34,8 @@ from records.prediction import Prediction
 FIGURES = frozenset(each.name for each in fields(CellSummary))
 SETTLE_S = 0.5
 MOST_ERRORS = 20
-PINGS = ("intended_s", "ended_s", "error")
+NO_PATH = 404
+PINGS = ("intended_s", "ended_s", "status", "error")
 
 
 def compute_summary(
@@ -41,14 +43,14 @@ def compute_summary(
 ) -> CellSummary:
     """Table after table: no two large ones are held at once."""
     cell = open_cell(record, tables)
-    probe = replace_blocked_loop(cell, compute_probe_metrics(cell))
-    threads = summarize_threads(cell)
-    delay, account = measure_arrival_delay(cell), account_for_cell(cell)
-    found = gather_evidence(cell, account, prediction)
+    found = gather_evidence(cell, account_for_cell(cell), prediction)
     throughput, load = measure_throughput(cell), record.scenario.load
-    latency, usage = summarize_latency(cell), measure_server_usage(cell)
-    users, steady = found.littles_law or UserSummary(), found.steadiness
-    groups = (throughput, latency, users, steady, threads, probe, usage, found.instruments, delay)
+    groups = (
+        throughput, summarize_latency(cell), found.littles_law or UserSummary(), found.steadiness,
+        summarize_threads(cell), measure_pool_use(cell), measure_server_usage(cell),
+        replace_blocked_loop(cell, compute_probe_metrics(cell)), found.instruments,
+        measure_arrival_delay(cell),
+    )  # fmt: skip
     measured = {name: value for group in groups for name, value in vars(group).items()}
     return CellSummary(
         scenario=record.scenario.name,
@@ -59,7 +61,7 @@ def compute_summary(
         growth=measure_ramp_growth(record, cell.requests, throughput.ok_rps),
         bystander=summarize_bystander(cell),
         whole_run=summarize_whole_run(cell),
-        fates=account,
+        fates=found.counts,
         interrupted=record.interrupted,
         predicted=prediction,
         cycles=summarize_cycles(cell),
@@ -71,7 +73,10 @@ def compute_summary(
 
 def summarize_bystander(cell: MeasuredCell) -> BystanderLatency:
     pings = cell.tables.load_table("bystander", PINGS)
+    path = cell.record.scenario.bystander.path
     asked = pings.filter(cell.window.contains("intended_s"))
+    if asked.height and asked.filter(pl.col("status") == NO_PATH).height == asked.height:
+        return BystanderLatency(None, None, 0, 0, 0, path, lacks_path=True)
     good = asked.filter(pl.col("error").is_null())
     waited_ms = 1000 * (good["ended_s"].fill_null(cell.end_s) - good["intended_s"]).to_numpy()
     unanswered = asked["ended_s"].null_count()
@@ -81,7 +86,7 @@ def summarize_bystander(cell: MeasuredCell) -> BystanderLatency:
         failures=asked.filter(pl.col("error").is_not_null()).height + unanswered,
         pings=asked.height,
         unanswered=unanswered,
-        path=cell.record.scenario.bystander.path,
+        path=path,
     )
 
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from analysis.measures.littles_law import GAP_LIMIT
-from analysis.summary.load_limit import compute_load_limit_rps
 from analysis.summary.model import CellSummary
 from analysis.summary.predicates import has_many_failures
-from analysis.verdicts.limits import CPU_LIMIT_PERCENT, HELPERS, THREADED_SHARE
+from analysis.verdicts.instruments import CPU_LIMIT_PERCENT
+from analysis.verdicts.limits import HELPERS, THREADED_SHARE
 from records.cpu_profile import FULL_INTERPRETER
 from scenarios.model import THREADS_OF, Scenario
 
@@ -34,7 +34,14 @@ Resource = Literal[
 KEPT_UP = 1 - GAP_LIMIT
 """Of what users or arrivals ask for: Little's law itself is met within so much in a window."""
 FULL_PLACES = 0.9
-"""Of threads or connections, and of a loop's time: a place stands empty between two requests."""
+"""Of threads or connections: a place stands empty between two requests."""
+FULL_LOOP = 0.85
+"""Of an event loop's time: what blocks it for less than 20 ms at a time is not counted."""
+HAND_OVER_MS = 5.0
+"""A thread that is idle begins within so much: another thread keeps the interpreter no longer
+(sys.getswitchinterval)."""
+NOTED_SHARE = 0.5
+"""Below it, the resource that was used most explains nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +52,7 @@ class MeasuredLimit:
     process; the upstream's wait over the wait that it was asked for; restarts. None where unknown.
 
     whose: the blocking place, the threads, the library, or the processes. closest: of an
-    unexplained limit, the resource that was used most, which was not full.
+    unexplained limit, the resource that was used most and was not full, if any was used for half.
     """
 
     resource: Resource
@@ -66,19 +73,26 @@ def find_measured_limit(cell: CellSummary, scenario: Scenario) -> MeasuredLimit:
     limits = (use for use, full in found if use.share >= full)
     if (limit := next(limits, None)) is not None:
         return limit
-    inner = [use for use, _ in found if use.resource not in ("users", "arrivals")]
+    inner = [
+        use
+        for use, _ in found
+        if use.resource not in ("users", "arrivals") and use.share >= NOTED_SHARE
+    ]
     closest = max(inner, key=lambda each: each.share, default=None)
     return MeasuredLimit("unexplained", closest=closest)
 
 
 def measure_users(cell: CellSummary, scenario: Scenario) -> MeasuredLimit | None:
-    """A user who is alone waits for nobody else."""
-    ok_rps, most_rps = cell.ok_rps or 0.0, compute_load_limit_rps(scenario)
+    """Of what they can ask for if none waits for another. A user who is alone never does."""
+    ok_rps = cell.ok_rps or 0.0
     if cell.users is None:
         return None
     if cell.users == 1 and ok_rps:
         return MeasuredLimit("users", ok_rps, ok_rps)
-    return MeasuredLimit("users", ok_rps, most_rps) if most_rps else None
+    wait_s = 0.0 if scenario.endpoint.answers_first else scenario.delay_s or 0.0
+    wait_s *= 1 + (cell.upstream_late_share or 0.0)
+    cycle_s = scenario.load.think_s + wait_s + (cell.cpu_ms_per_request or 0.0) / 1000
+    return MeasuredLimit("users", ok_rps, cell.users / cycle_s) if cycle_s else None
 
 
 def measure_arrivals(cell: CellSummary, _: Scenario) -> MeasuredLimit | None:
@@ -89,12 +103,13 @@ def measure_arrivals(cell: CellSummary, _: Scenario) -> MeasuredLimit | None:
 
 
 def measure_interpreter(cell: CellSummary, scenario: Scenario) -> MeasuredLimit | None:
-    """None of processes that work beside the workers, and of more CPU than Python itself can use:
-    how much of that is Python is unknown."""
+    """None where it is unknown how much of the CPU is Python: of processes that work for the
+    workers, of more CPU than Python itself can use, of threads that had to share full cores."""
     server, cores = scenario.server, compute_server_cores(cell)
-    if cores is None or not server.is_python or scenario.endpoint.style == HELPERS:
+    style = scenario.endpoint.style
+    if cores is None or not server.is_python or style == HELPERS:
         return None
-    if cores > THREADED_SHARE * server.workers:
+    if cores > THREADED_SHARE * server.workers or (style in THREADS_OF and measure_machine(cell)):
         return None
     return MeasuredLimit("interpreter", cores, server.workers)
 
@@ -112,10 +127,14 @@ def measure_restarts(cell: CellSummary, _: Scenario) -> MeasuredLimit | None:
 
 
 def measure_event_loop(cell: CellSummary, scenario: Scenario) -> MeasuredLimit | None:
-    """Blocked; where mostly by calls that wait, with what it computes in between."""
-    if cell.loop_blocked_share is None or not cell.blocking_sites:
+    """Blocked; where mostly by calls that wait, with what it computes in between. Records of older
+    probes have no places."""
+    sites = cell.blocking_sites
+    if cell.loop_blocked_share is None:
         return None
-    waits = sum(each.share for each in cell.blocking_sites if each.cause in ("wait", None))
+    if not sites and not scenario.endpoint.blocks_the_loop:
+        return None
+    waits = sum(each.share for each in sites if each.cause in ("wait", None)) if sites else 1.0
     cores = (compute_server_cores(cell) or 0.0) / scenario.server.workers
     waited, busy = waits * cell.loop_blocked_share, cell.loop_blocked_share
     if waited > cores:
@@ -128,14 +147,24 @@ def name_blocking_site(cell: CellSummary) -> str | None:
 
 
 def measure_pool(cell: CellSummary, scenario: Scenario) -> MeasuredLimit | None:
-    """None where no request waited for a thread, and of threads that the probe did not count."""
+    """None where no request waited for a thread. What older records lack is taken from the threads
+    inside of endpoints, or from the waits."""
     style, server = scenario.endpoint.style, scenario.server
     if THREADS_OF.get(style) != "anyio's pool" or not cell.pool_waiting_peak:
         return None
     inside = cell.threads_active_mean if style == "def" else count_waiting(cell, scenario)
-    if inside is None:
+    busy = inside if cell.pool_busy_mean is None else cell.pool_busy_mean
+    if busy is None:
         return None
-    return MeasuredLimit("pool threads", inside, server.pool * server.workers, THREADS_OF[style])
+    return MeasuredLimit("pool threads", busy, server.pool * server.workers, THREADS_OF[style])
+
+
+def measure_executor_use(cell: CellSummary, _: Scenario) -> MeasuredLimit | None:
+    """None where a call found a thread at once."""
+    use = cell.executor
+    if use is None or use.wait_median_ms <= HAND_OVER_MS:
+        return None
+    return MeasuredLimit("pool threads", use.busy_mean, use.threads, "asyncio's executor")
 
 
 def count_waiting(cell: CellSummary, scenario: Scenario) -> float | None:
@@ -180,7 +209,7 @@ def measure_compiled_server(cell: CellSummary, scenario: Scenario) -> MeasuredLi
     return MeasuredLimit("cores", cores, server.workers, "server")
 
 
-def measure_machine(cell: CellSummary, _: Scenario) -> MeasuredLimit | None:
+def measure_machine(cell: CellSummary, _: Scenario | None = None) -> MeasuredLimit | None:
     for each in cell.verdicts:
         if each.code == "CORES_FULL":
             used, cores = each.data.get("used"), each.data.get("cores")
@@ -202,8 +231,9 @@ USES: Sequence[tuple[Measure, float]] = (
     (measure_interpreter, FULL_INTERPRETER),
     (measure_compiled_server, FULL_INTERPRETER),
     (measure_restarts, 0.0),
-    (measure_event_loop, FULL_PLACES),
+    (measure_event_loop, FULL_LOOP),
     (measure_pool, FULL_PLACES),
+    (measure_executor_use, FULL_PLACES),
     (measure_connections, FULL_PLACES),
     (measure_database, FULL_PLACES),
     (measure_machine, 0.0),

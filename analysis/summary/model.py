@@ -14,6 +14,7 @@ from analysis.measures.probe_metrics import ProbeMetrics
 from analysis.measures.request_accounting import RequestAccounting
 from analysis.measures.resource_usage import ServerUsage
 from analysis.measures.steadiness import SteadinessSummary
+from analysis.measures.thread_calls import PoolUse
 from analysis.measures.threads import ThreadSummary
 from analysis.measures.throughput import OpenLoopSummary, RampGrowth, Throughput
 from analysis.verdicts.base import VerdictRecord
@@ -37,6 +38,8 @@ class BystanderLatency:
     pings: int
     unanswered: int
     path: str = "/ping"
+    lacks_path: bool = False
+    """Whether each answer was 404: then nothing is known of it, and all else is 0 or None."""
 
     @property
     def median_is_lower_bound(self) -> bool:
@@ -84,6 +87,7 @@ class CellSummary(
     InstrumentSummary,
     ServerUsage,
     ProbeMetrics,
+    PoolUse,
     ThreadSummary,
     SteadinessSummary,
     UserSummary,

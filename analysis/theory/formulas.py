@@ -206,19 +206,23 @@ def add_queue_wait_s(rate: float, service_s: Second, cpu_s: Second, servers: int
     return None if wait_s is None else wait_s + service_s
 
 
-def compute_erlang_c(load: float, servers: int) -> float | None:
-    """The share of Poisson arrivals that find all servers busy and wait (M/M/c). `load` is in
-    erlangs: arrivals a second × seconds of service, the mean number of busy servers.
-
-    A. K. Erlang, 1917. By the recursion of the loss formula, which neither overflows nor
-    cancels. None where there is no steady state: load >= servers.
-    """
-    if load >= servers:
-        return None
+def compute_erlang_b(load: float, servers: int) -> float:
+    """The share of Poisson arrivals that find all servers busy and are lost (M/G/c/c). `load` is in
+    erlangs: arrivals a second × seconds of service. By the recursion, which neither overflows nor
+    cancels (A. K. Erlang, 1917)."""
     lost = 1.0
     for count in range(1, servers + 1):
         lost = load * lost / (count + load * lost)
-    busy = load / servers
+    return lost
+
+
+def compute_erlang_c(load: float, servers: int) -> float | None:
+    """The share of Poisson arrivals that find all servers busy and wait (M/M/c). `load` is in
+    erlangs: the mean number of busy servers. None where there is no steady state: load >= servers.
+    """
+    if load >= servers:
+        return None
+    lost, busy = compute_erlang_b(load, servers), load / servers
     return lost / (1 - busy * (1 - lost))
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 from analysis.theory.cpu_law import CpuLaw, fit_cpu_law
 from records.prediction import CpuSample
 from scenarios.errors import UserError
-from scenarios.heartbeat import compute_blocking_s, exceeds_worker_timeout
+from scenarios.heartbeat import compute_blocking_s, delays_heartbeat, exceeds_worker_timeout
 from scenarios.model import THREADS_OF, Load, RareRequest, Scenario, Style
 from scenarios.units import Second
 from scenarios.warm_up import find_serving_places
@@ -98,8 +98,12 @@ class ServerModel:
         return self.held_s < self.delay_s
 
     def is_killed_by(self, users: int) -> bool:
-        """Whether a worker is: as the runner expects it when it plans its windows."""
+        """Whether a worker is, in each round: as the runner expects it where it plans windows."""
         return exceeds_worker_timeout(users, self.workers, self.held_s, self.worker_timeout_s)
+
+    def is_killed_sometime_by(self, users: int) -> bool:
+        """Whether a worker is, if the load lasts long enough."""
+        return delays_heartbeat(users, self.workers, self.held_s, self.worker_timeout_s)
 
     def can_warm_up(self, load: Load) -> bool:
         """Whether the runner waits for it: as it plans its windows."""
@@ -169,8 +173,8 @@ def build_server_model(
     samples: Sequence[CpuSample] = (),
 ) -> ServerModel:
     """A resolved scenario as theory sees it. `cpu_s`: of one request alone, on a core of its own;
-    `samples`: of more, where there are any; `wait_s`: how long a database took for it, where it
-    asks one. A database is an upstream with
+    `samples`: of more, where there are any; `wait_s`: how long it did not compute, where a database
+    or a server of the user's is asked. A database is an upstream with
     that delay and as many connections as the app's pool has.
 
     CPU times are drawn at random around their mean, as the formulas assume. Raises UserError if a
@@ -202,7 +206,10 @@ def build_server_model(
 
 
 def find_delay_s(scenario: Scenario, cpu_s: Second, wait_s: Second) -> Second:
-    delay_s = scenario.delay_s or (wait_s if scenario.database else 0.0)
+    """A server that is not ours waits for something too: for what it does not compute, the
+    delay is what one user alone waits."""
+    waits = scenario.database is not None or scenario.url is not None
+    delay_s = scenario.delay_s or (wait_s if waits else 0.0)
     if cpu_s + delay_s <= 0:
         raise UserError(
             f"{scenario.name}: with no CPU and no delay a request takes no time, and nothing "

@@ -12,15 +12,15 @@ from study import options as o
 from study.scenario_files import choose_scenarios
 
 OF_A_CLOSED_LOOP = (
-    "--users", "--spawn-rate", "--think-time", "--user-class", "--requests", "--engine",
-    "--arrival-rate", "--duration",
+    "--users", "--spawn-rate", "--think-time", "--think-spread", "--user-class", "--requests",
+    "--engine", "--arrival-rate", "--duration",
 )  # fmt: skip
 
 
 # fmt: off
 @o.declare_command(OF_A_CLOSED_LOOP)
 def capacity(
-    name: Annotated[str, Setting("", name="SCENARIO|FILE")],
+    name: Annotated[str, Setting("One; `study list` shows them.", name="SCENARIO|FILE")],
     /,
     *,
     duration: Annotated[Second, Setting(

@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Annotated
 
+from scenarios.advice import AdviceOptions
 from scenarios.errors import UserError
-from scenarios.options import Setting
+from scenarios.options import Setting, list_given_options
 from study import options as o
 
 
@@ -53,3 +54,27 @@ def guide(
     if rule:
         raise UserError("--rule chooses what --check measures: give --check too")
     return guiding.write_guidance(directories or [guiding.KEPT], out, keep, html)
+
+
+@o.declare_command()
+def advise(
+    *,
+    options: AdviceOptions = AdviceOptions(),
+    html: Annotated[
+        Path | None,
+        Setting("Write the same as a form, for a browser without a network.", metavar="FILE"),
+    ] = None,
+) -> int:
+    """Should an endpoint be def or async def: the rule, predicted figures, the row of the table.
+
+    For example:
+        study advise
+        study advise --waits network --delay 300ms --rate 200/s --workers 1
+    """
+    from study import advise as advising
+
+    if html is not None:
+        if list_given_options(options):
+            raise UserError("--html writes a form that asks itself: leave the other options out")
+        return advising.write_form(html)
+    return advising.give_advice(options)

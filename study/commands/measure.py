@@ -18,16 +18,16 @@ from scenarios.settings import Overrides
 from study import options as o
 from study.distribution import DistributionOptions, build_distribution
 from study.run_flags import RunFlags, build_run_options
-from study.scenario_files import choose_scenarios
 
 if TYPE_CHECKING:
     from analysis.summary.thresholds import Threshold
+    from stress.stack import Stack
 
 BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 LOAD_OF_A_RUN = (
-    "--spawn-rate", "--duration", "--think-time", "--user-class", "--load-processes",
-    "--arrival-rate", "--arrivals", "--keep-alive", "--requests", "--engine", "--access-log",
-    "--db-pool",
+    "--spawn-rate", "--duration", "--think-time", "--think-spread", "--user-class",
+    "--load-processes", "--arrival-rate", "--arrivals", "--keep-alive", "--requests", "--engine",
+    "--access-log", "--db-pool",
 )  # fmt: skip
 
 
@@ -73,25 +73,15 @@ def run(
         study run ./mine.py --trials 5
     """
     # fmt: on
-    from study.machine_facts import detect_resources
     from study.run import run_study
-    from study.serve import attach_served_stack, print_attached_stack
 
     spread = build_distribution(distribution, overrides.load_processes, served)
     if spread:
         reject_local_load_options(overrides, targets)
         overrides = replace(overrides, load_processes=spread.expect_workers)
     set_database_url(database_url)
-    chosen = choose_measured_scenarios(names, targets, endpoints)
-    scenarios = apply_overrides(o.shorten_scenarios(chosen) if quick else chosen, overrides)
-    stack = None
-    if served:
-        offered = detect_resources()
-        stack = attach_served_stack(
-            flags.out, tuple(resolve_scenario(each, offered) for each in scenarios)
-        )
-        if not flags.quiet:
-            print_attached_stack(stack, flags.out)
+    chosen = choose_measured_scenarios(names, targets, endpoints, quick)
+    scenarios = apply_overrides(chosen, overrides)
     order = replace(
         build_run_options(flags, names, quick=quick),
         expectations=parse_expectations(expect),
@@ -99,7 +89,20 @@ def run(
         profile=profile,
         explain=not (quick or profile),
     )
-    return run_study(scenarios, order, stack)
+    return run_study(scenarios, order, find_served_stack(scenarios, flags) if served else None)
+
+
+def find_served_stack(scenarios: Sequence[Scenario], flags: RunFlags) -> "Stack | None":
+    """None where none runs: says so. Raises UserError where it does not fit."""
+    from study.machine_facts import detect_resources
+    from study.serve import attach_served_stack, print_attached_stack
+
+    offered = detect_resources()
+    resolved = tuple(resolve_scenario(each, offered) for each in scenarios)
+    stack = attach_served_stack(flags.out, resolved)
+    if not flags.quiet:
+        print_attached_stack(stack, flags.out)
+    return stack
 
 
 def parse_expectations(given: Sequence[str]) -> "tuple[Threshold, ...]":
@@ -114,14 +117,15 @@ def parse_expectations(given: Sequence[str]) -> "tuple[Threshold, ...]":
 
 
 def choose_measured_scenarios(
-    names: Sequence[str], targets: Sequence[str], endpoints: Sequence[str]
+    names: Sequence[str], targets: Sequence[str], endpoints: Sequence[str], quick: bool
 ) -> tuple[Scenario, ...]:
     if not targets and not endpoints:
-        return choose_scenarios(names)
+        return o.choose_run_scenarios(names, quick)
     if list(names) != [contrast.GROUP]:
         given = "--target" if targets else "--endpoint"
         raise UserError(f"{given} is for the group contrast alone: study run contrast {given} ...")
-    return contrast.choose_contrast_scenarios(targets, endpoints)
+    chosen = contrast.choose_contrast_scenarios(targets, endpoints)
+    return o.shorten_scenarios(chosen) if quick else chosen
 
 
 def reject_local_load_options(overrides: Overrides, targets: Sequence[str]) -> None:

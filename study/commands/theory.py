@@ -12,7 +12,6 @@ from scenarios.overrides import apply_overrides
 from scenarios.settings import Overrides
 from scenarios.units import DURATION, RATE, Second
 from study import options as o
-from study.scenario_files import choose_scenarios
 
 if TYPE_CHECKING:
     from study.predict import PredictionRequest
@@ -53,15 +52,13 @@ def predict(
         "Concurrent users, or a range such as 100..100000.", group="Load", metavar="N|A..B",
     )] = None,
     requests: Annotated[int | None, Setting(
-        "Length of an open loop's test in requests, where more is offered than is served.",
-        group="Load",
+        "Length of an overloaded open loop's test, in requests.", group="Load",
         bounds=(1, 1_000_000_000),
     )] = None,
     overrides: Overrides = Overrides(),
     quick: o.Quick = False,
     cpu: Annotated[Second | None, Setting(
-        "CPU of one request, such as 0.5ms; without it a calibration measures it here.",
-        unit=DURATION,
+        "CPU of one request, such as 0.5ms; without it a calibration measures it.", unit=DURATION,
     )] = None,
     cores: Annotated[int | None, Setting(
         "Cores of each machine; without it those of this machine.", bounds=(1, 4096),
@@ -70,11 +67,10 @@ def predict(
         "A pool that wakes its newest waiter first (anyio < 3.7).",
     )] = False,
     target: Annotated[float | None, Setting(
-        "The rate to be served, such as 20000/s: how many workers and machines does it take? With "
-        "--p99.", unit=RATE,
+        "Rate to be served, with --p99: how many workers and machines does it take?", unit=RATE,
     )] = None,
     p99: Annotated[Second | None, Setting(
-        "The time within which 99 % are to be answered.", unit=DURATION,
+        "Time within which 99 % are to be answered.", unit=DURATION,
     )] = None,
     audit: Annotated[Path | None, Setting(
         "Run directory of a `study audit`: predict that service with so many --users.",
@@ -118,8 +114,7 @@ def predict(
         raise UserError("--target and --p99 belong together, such as --target 20000/s --p99 2s")
     extra = {"--users": users, "--lifo": lifo, "--requests": requests}
     reject_useless_options(question, given | {name for name, value in extra.items() if value})
-    chosen = choose_scenarios(names)
-    scenarios = apply_overrides(o.shorten_scenarios(chosen) if quick else chosen, overrides)
+    scenarios = apply_overrides(o.choose_run_scenarios(names, quick), overrides)
     return predict_performance(set_test_length(scenarios, requests), question)
 
 

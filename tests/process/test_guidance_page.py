@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import sync_playwright
 
+from study import guide
 from study.cli import main
 
 CHROMIUM = shutil.which("chromium")
@@ -20,7 +21,10 @@ SHEET = {"width": 1040, "height": 711}
 
 def test_the_decision_table_is_one_sheet(tmp_path: Path) -> None:
     page_file = tmp_path / "guidance.html"
-    assert main(["guide", "--out", str(tmp_path / "x.md"), "--html", str(page_file)]) == 0
+    markdown = guide.PAGE.stat().st_mtime_ns
+    assert main(["guide", "--html", str(page_file)]) == 0
+    assert list(tmp_path.iterdir()) == [page_file]
+    assert guide.PAGE.stat().st_mtime_ns == markdown
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         page = chromium.new_page(viewport={"width": SHEET["width"], "height": SHEET["height"]})

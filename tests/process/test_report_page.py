@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, expect
 
 from analysis.metrics import list_metrics
 from analysis.report.run_table import format_metric
-from analysis.report.write import load_run_summary, write_page
+from analysis.report.write import compose_run_answer, load_run_summary, write_page
 from records.rundir import open_run
 from tests.process.browsing import NEEDS_CHROMIUM, Looked, browser, compute_luminance
 from tests.process.support import ROOT
@@ -53,6 +53,28 @@ def test_it_opens_without_complaint_and_asks_nobody(looked: Looked, report: Path
     assert looked.complaints == []
     assert [each for each in looked.asked if not each.startswith(("file:", "data:"))] == []
     assert report.stat().st_size < MOST_BYTES
+
+
+def test_the_answer_is_on_the_first_screen_and_its_rules_are_one_click_below(
+    browser: Browser, report: Path
+) -> None:
+    page = browser.new_page(viewport={"width": 1400, "height": 1000})
+    page.goto(report.as_uri())
+    answer = compose_run_answer(load_run_summary(open_run(report.parent)))
+    assert page.locator("h1").inner_text() == answer.title
+    said = page.locator(".statements p")
+    assert [each.inner_text() for each in said.all()] == [
+        each.message for each in answer.statements
+    ]
+    box = page.locator("figure").first.bounding_box()
+    assert box is not None
+    assert box["y"] + box["height"] <= 1000, "question, answer and picture are on one screen"
+    links = page.locator("#answers a").all()
+    assert len(links) == sum(each.rule is not None for each in answer.changes) > 0
+    for link in links:
+        target = page.locator(link.get_attribute("href") or "")
+        assert (target.inner_text().split(":")[0]).lower() == link.inner_text()
+    page.close()
 
 
 def test_the_table_says_what_summary_json_says(looked: Looked, report: Path) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.process.support import ROOT, SMALL, cells, running, study, wait_for
+from tests.process.support import ROOT, SMALL, cells, only_run, running, study, wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.untimed, pytest.mark.timeout(120)]
 SHELLS = {
@@ -52,13 +52,17 @@ def test_every_style_has_its_script() -> None:
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_a_script_works_from_its_own_folder(shell: str, tmp_path: Path) -> None:
-    out = tmp_path / "an out"  # with a blank: arguments are quoted on their way
-    done = script(shell, "stress_async_http.sh", *SMALL, "--client", "httpx2", "--port", "0",
-                  "--out", str(out), cwd=ROOT / "stress")  # fmt: skip
+def test_a_script_works_in_the_folder_where_the_user_stands(shell: str, tmp_path: Path) -> None:
+    here = tmp_path / "a folder"
+    here.mkdir()
+    done = script(shell, str(ROOT / "stress" / "stress_async_http.sh"), *SMALL, "--client",
+                  "httpx2", "--port", "0", "--out", "an out", cwd=here)  # fmt: skip
     assert done.returncode == 0, done.stderr
-    (cell,) = cells(out)
+    (cell,) = cells(here / "an out")  # with a blank: arguments are quoted on their way
     assert cell["scenario"] == "async-http-httpx2"
+    assert "no server runs (there is no an out/serve.json)" in done.stderr
+    name, _, path = done.stdout.splitlines()[-1].partition(": ")
+    assert (name, here / path) == ("Folder", only_run(here / "an out"))
 
 
 def test_a_script_passes_wrong_use_through() -> None:
@@ -79,6 +83,7 @@ def test_the_script_drives_the_server_that_serves(tmp_path: Path) -> None:
             options = SMALL if name == "async-http" else (*SMALL[:2], *SMALL[4:])
             done = study("run", name, "--served", *options, "--out", str(out))
             assert done.returncode == 0, done.stderr
+            assert f"measuring the server that already runs on port {port}" in done.stderr
         os.kill(note["pids"]["server"], 0)  # it is alive and was not ours to end
     runs = sorted(each for each in out.iterdir() if "-serve" not in each.name)
     for directory in runs:

@@ -11,19 +11,26 @@ from analysis.answers.alone import BestScenario, OneScenario
 from analysis.answers.background import BackgroundWait, PathWait
 from analysis.answers.base import Statement, list_statements
 from analysis.answers.blocked import BlockingCall, ClientForEachRequest
-from analysis.answers.case import Case, Served, serve_alike, serves_more
 from analysis.answers.compose import MOST, choose_statements, compose_answer
-from analysis.answers.doubts import LowerBound, NotCompared, Undecided
+from analysis.answers.doubts import WORDS, LowerBound, NotCompared, Undecided
 from analysis.answers.failures import FailingAnswers
 from analysis.answers.full_resources import FullInterpreter, FullPlaces
 from analysis.answers.guidance import load_rule_references
 from analysis.answers.killed import WorkersKilled
+from analysis.answers.measured_scenario import (
+    DESCRIBING,
+    LOWERING,
+    MeasuredScenario,
+    Served,
+    serve_alike,
+    serves_more,
+)
 from analysis.answers.results import Results
 from analysis.answers.same_throughput import SameThroughput
 from analysis.answers.settings import OneSetting, SeveralSettings
-from analysis.answers.slower import find_slower
 from analysis.guide.rules import load_rules
 from analysis.summary.model import BystanderLatency
+from analysis.verdicts.base import list_verdicts
 from tests.unit.answer_samples import (
     AWAITS,
     BLOCKED,
@@ -40,7 +47,7 @@ from tests.unit.answer_samples import (
 )
 
 
-def find(kind: type[Statement], *cases: Case) -> tuple[Statement, ...]:
+def find(kind: type[Statement], *cases: MeasuredScenario) -> tuple[Statement, ...]:
     return kind.find(plant_results(*cases))
 
 
@@ -70,13 +77,19 @@ def test_the_default_study_is_answered_in_one_screen() -> None:
     assert [each.rule.number for each in answer.changes if each.rule] == [2, 6, 1]
 
 
+def test_several_trials_are_said_with_the_question() -> None:
+    cases = plant_case("sync-http", 38.0, 39.0), plant_case("async-http-shared", 491.0)
+    question = compose_answer(plant_results(*cases)).question
+    assert question.endswith("serves more, and why? Figures are medians of 1 to 2 trials.")
+
+
 def test_an_empty_run_has_an_answer_too() -> None:
     answer = compose_answer(Results(cases=()))
     assert (answer.statements, answer.changes) == ((), ())
     assert answer.question == "Nothing was measured."
 
 
-def test_every_kind_has_a_rank_of_its_own_order_and_what_is_not_told_is_always_said() -> None:
+def test_every_kind_has_a_rank_of_its_own_order_and_what_was_not_compared_is_always_said() -> None:
     ranks = [each.rank for each in list_statements()]
     assert ranks == sorted(ranks)
     assert len(set(list_statements())) == len(ranks)
@@ -108,6 +121,15 @@ def test_the_rules_are_those_of_the_guidance() -> None:
     assert {**found, "which-library": (7, found["which-library"][1], linked)} == expected
 
 
+# --- verdicts
+
+
+def test_what_is_said_of_an_error_is_of_an_error_that_there_is() -> None:
+    codes = {each.code for each in list_verdicts()}
+    assert (DESCRIBING | LOWERING | set(WORDS)) <= codes
+    assert set(WORDS) >= LOWERING
+
+
 # --- the same
 
 
@@ -120,6 +142,12 @@ def test_alike_and_more_exclude_each_other(rate: float, factor: float) -> None:
     found = [serve_alike(one, other), serves_more(one, other), serves_more(other, one)]
     assert sum(found) <= 1
     assert serve_alike(one, other) == serve_alike(other, one)
+
+
+def test_trials_far_from_each_other_are_not_the_same_whatever_their_median() -> None:
+    wild = plant_case("sync-http-shared", 300.0, 491.0, 500.0)
+    assert find(SameThroughput, AWAITS, wild) == ()
+    assert len(find(Undecided, AWAITS, wild)) == 1
 
 
 @given(st.floats(300.0, 440.0))
@@ -191,6 +219,17 @@ def test_a_pool_whose_threads_are_free_is_not_full() -> None:
     assert find(FullPlaces, AWAITS, half) == ()
 
 
+def test_a_full_pool_explains_nothing_next_to_one_that_is_as_large() -> None:
+    other = replace(FORTY.scenario, name="other", client=get_scenario("sync-http-shared").client)
+    found = find(FullPlaces, FORTY, plant_case(other, 80.0, **FULL_POOL))
+    assert found == ()
+
+
+def test_an_interpreter_explains_nothing_next_to_one_that_takes_as_much() -> None:
+    busy = plant_case("call-async-httpx", 86.0, cpu_ms_per_request=11.6)
+    assert find(FullInterpreter, busy, plant_case("call-async-aiohttp", 982.0)) == ()
+
+
 # --- doubts
 
 
@@ -203,7 +242,7 @@ def test_a_case_that_is_not_the_services_is_not_compared(code: str) -> None:
     assert code in named[0].message
 
 
-@pytest.mark.parametrize("code", ["GENERATOR_SATURATED", "MACHINE_BUSY", "UPSTREAM_LATE"])
+@pytest.mark.parametrize("code", sorted(LOWERING))
 def test_a_lower_bound_is_never_the_slower_one(code: str) -> None:
     slow = plant_case("sync-http-shared", 40.0, errors=(code,))
     assert not serves_more(AWAITS, slow)
@@ -350,6 +389,40 @@ def test_of_several_settings_none_is_made_the_cause() -> None:
     assert found.change == ""
 
 
+def test_a_driver_that_no_scenario_names_is_not_called_the_style() -> None:
+    orm, driver = plant_case("users-sync", 254.0), plant_case("users-async", 962.0)
+    assert find(OneSetting, orm, driver) == ()
+    (found,) = find(SeveralSettings, orm, driver)
+    assert "they differ in the endpoint's style and the endpoint's code" in found.message
+
+
+def test_of_a_server_that_is_not_ours_only_its_address_is_named() -> None:
+    base = get_scenario("ping-uvicorn")
+    both = [
+        replace(
+            base,
+            name=name,
+            url=f"http://127.0.0.1:{port}",
+            server=replace(base.server, kind="given", workers=workers),
+            endpoint=replace(base.endpoint, style="unknown"),
+        )
+        for name, port, workers in (("a", 1, 1), ("b", 2, 4))
+    ]
+    (found,) = find(OneSetting, plant_case(both[0], 100.0), plant_case(both[1], 300.0))
+    assert found.message == (
+        "With the server at http://127.0.0.1:1, a serves 100 requests/s; with the server at "
+        "http://127.0.0.1:2, b serves 300, 3.00 times as many."
+    )
+    (same,) = find(SameThroughput, plant_case(both[0], 100.0), plant_case(both[1], 101.0))
+    assert same.message == "a and b serve the same: 100 and 101 requests/s."
+
+
+def test_scenarios_that_differ_in_nothing_known_have_no_cause() -> None:
+    twin = replace(get_scenario("sync-http"), name="twin", file_mib=None)
+    answer = compose_answer(plant_results(FORTY, plant_case(twin, 400.0)))
+    assert (answer.statements, answer.changes) == ((), ())
+
+
 # --- laws
 
 NAMES = ("sync-http-shared", "async-http-shared", "async-http-sync-shared", "sync-http",
@@ -370,20 +443,22 @@ RATES = st.lists(st.floats(0.0, 500.0), min_size=1, max_size=5)
 
 
 @st.composite
-def draw_cases(draw: st.DrawFn) -> tuple[Case, ...]:
+def draw_cases(draw: st.DrawFn) -> tuple[MeasuredScenario, ...]:
     names = draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=5, unique=True))
     return tuple(plant_case(name, *draw(RATES), **draw(FIGURES)) for name in names)
 
 
 @given(draw_cases())
-def test_whatever_was_measured_no_statement_contradicts_it(cases: tuple[Case, ...]) -> None:
+def test_whatever_was_measured_no_statement_contradicts_it(
+    cases: tuple[MeasuredScenario, ...],
+) -> None:
     results = plant_results(*cases)
     answer = compose_answer(results)
     assert len(answer.statements) <= MOST
     for family in results.families:
         for each in family.fastest:
             assert each.rate * 1.051 >= family.best.rate
-    for found in find_slower(results):
+    for found in results.slower:
         assert found.case.is_clean
         assert found.case.rate < found.reference.rate
         if found.cause == "blocking call":

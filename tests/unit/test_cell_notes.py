@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.report.cell_notes import MOST_MESSAGES, render_notes
+from analysis.report.cell_notes import MOST_MESSAGES, MOST_NAMES, render_notes
 from analysis.report.table import WIDTH
 from analysis.report.write import load_run_summary
 from analysis.summary.model import CellSummary
@@ -52,7 +52,9 @@ def test_each_verdict_is_said_once_with_its_cells_and_its_cure(found: list[set[s
         assert len(heads) == bool(having)
         assert text.count(f"cure of {code}") == (bool(having) and severity != "info")
         assert text.count(f"{code} by ") == (len(having) if len(having) <= MOST_MESSAGES else 1)
-        if 0 < len(having) <= MOST_MESSAGES:
+        if len(having) == len(cells) > 1:
+            assert heads == [f"{code}: all {len(cells)} rows"]
+        elif 0 < len(having) <= MOST_NAMES:
             assert heads == [f"{code}: {', '.join(having)}"]
 
 

@@ -3,13 +3,14 @@
 import shlex
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import pytest
 
 from scenarios.options import list_options
 from scenarios.settings import Overrides
 from study import __version__
-from study.cli import COMMANDS, build_app, main
+from study.cli import COMMANDS, MODULES, build_app, main
 from study.options import GROUPS
 
 NAMES = [
@@ -108,6 +109,11 @@ def test_of_an_option_given_twice_the_last_one_counts(
 ) -> None:
     assert main(["run", "ping", "--users", "5", "--users", "0"]) == 2
     assert "--users 0: give" in capsys.readouterr().err
+
+
+def test_what_a_terminal_waits_for_is_a_module_of_the_command() -> None:
+    assert set(MODULES) < set(NAMES)
+    assert all(find_spec(module) for module in MODULES.values())
 
 
 def test_the_help_imports_no_command() -> None:

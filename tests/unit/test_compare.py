@@ -14,6 +14,7 @@ from analysis.report.comparison_tables import (
     build_comparison_table,
     describe_change,
     export_comparison,
+    write_comparison_answer,
 )
 from analysis.report.table import render_terminal
 from analysis.stats.formats import short_ratio
@@ -29,6 +30,7 @@ from analysis.verdicts.base import VerdictRecord
 from scenarios.catalogue import CATALOGUE
 from scenarios.errors import UserError
 from study.compare import compare_directories
+from study.paths import format_path
 from tests.unit.samples import record, tables
 
 SAMPLE = Path(__file__).resolve().parents[2] / "docs" / "sample-run"
@@ -227,6 +229,32 @@ def test_the_line_of_a_figure() -> None:
     ]
 
 
+@given(rates, rates)
+def test_the_answer_names_what_is_shown_to_differ_and_nothing_else(
+    a: list[float], b: list[float]
+) -> None:
+    found = compare_runs(trials(*a), trials(*b))
+    (scenario,) = found.scenarios
+    changed = {each.figure for each in scenario.figures if each.change in ("higher", "lower")}
+    first, *others = write_comparison_answer(found)
+    assert bool(changed) == (first == "B differs from A.") == bool(others)
+    said = " ".join(others)
+    assert {each.figure for each in scenario.figures if f"B's {each.figure} is " in said} == changed
+
+
+@pytest.mark.parametrize(
+    ("b", "said"),
+    [
+        ((80, 82, 84, 86, 88), "sync-http: B's ok_rps is 2.00 × A's"),
+        ((40, 41, 42, 43, 44), "No figure is shown to differ between A and B."),
+        ((80, 82), "Too few trials to tell whether B differs from A."),
+    ],
+)
+def test_the_answer_in_words(b: tuple[float, ...], said: str) -> None:
+    found = compare_runs(trials(40, 41, 42, 43, 44)[: len(b)], trials(*b))
+    assert write_comparison_answer(found)[-1].startswith(said)
+
+
 def test_a_p_that_ties_make_approximate_is_marked() -> None:
     few, many = (1.0, 1.0, 2.0, 3.0, 4.0), (1.0, 2.0, 3.0, 4.0, 5.0)
     text = "\n".join(render_lines(compare_runs(trials(*few), trials(*many))))
@@ -299,9 +327,11 @@ def test_runs_that_differ_in_code_alone_are_compared(
     other = like_sample(tmp_path, git_revision="f" * 40, git_changed=False)
     assert compare_directories(SAMPLE, other, anyway=False, json_output=False) == 0
     said = capsys.readouterr().out
-    head_a, head_b, *rest = said.splitlines()
-    assert head_a.startswith(f"A  {SAMPLE}  (code {AROUND['git_revision'][:10]}")
-    assert head_b == f"B  {other}  (code ffffffffff)"
+    head_a, code_a, head_b, code_b, *rest = said.splitlines()
+    assert head_a == f"A  {format_path(SAMPLE)}"
+    assert code_a.startswith(f"   code {AROUND['git_revision'][:10]}")
+    assert (head_b, code_b) == (f"B  {other}", "   code ffffffffff")
+    assert rest[-1] == "Too few trials to tell whether B differs from A."
     assert "async-http-shared, 1 v 1 trials" in rest
 
 
@@ -319,8 +349,8 @@ def test_unlike_runs_are_refused_with_the_first_three_differences(tmp_path: Path
 def test_anyway_warns_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     other = like_sample(tmp_path, cores=999)
     assert compare_directories(SAMPLE, other, anyway=True, json_output=False) == 0
-    first = capsys.readouterr().out.splitlines()[0]
-    assert first.startswith("warning: ")
+    first = capsys.readouterr().out.partition("\nA  ")[0].replace("\n  ", " ")
+    assert first.startswith("Warning: ")
     assert f"{CORES}999 in B" in first
 
 

@@ -74,8 +74,9 @@ The event loop is blocked at 1 place, for 1.0 s; 1 more is for information. In
   10 requests of 2 routes in 10 s. The worst: main.py:17
   build_report_with_a_long_name, /report (endpoint), blocks the event loop for
   1.0 s.
-Change main.py:17: The source is not there, or was changed after the service had
-  started. It frees the event loop for 250 ms in each request.
+Change main.py:17: The source is not there, was changed after the service had
+  started, or has several statements in this line. It frees the event loop for
+  250 ms in each request.
     + # await an asynchronous call here, or hand it to a thread"""
 
 

@@ -1,25 +1,29 @@
 """What is shown while a command works: never long nothing, and nothing where it is not wanted."""
 
 import io
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
 
+import psutil
 import pytest
 from rich.console import Console
 
 from stress.load.protocol import LoadProgress
 from stress.programs import BuildProgress
 from stress.runtime import PhaseProgress
-from study import progress
+from study import messages, progress
+from study.messages import show_activity
 from study.progress import (
     PLAIN_EVERY_S,
     PlainDisplay,
     ProgressDisplay,
     QuietDisplay,
     TerminalDisplay,
-    show_activity,
 )
 
 LONGEST_SILENCE_S = 10.0
@@ -92,10 +96,28 @@ def test_what_lasts_is_said_again_until_it_is_over(
     wait_for(lambda: set(threading.enumerate()) <= before)
 
 
-def test_what_is_soon_over_needs_no_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_soon_over_needs_no_line_and_leaves_no_process(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
     with show_activity("drawing report.html"):
-        pass
-    assert capsys.readouterr() == ("", "")
+        assert psutil.Process().children()
+    assert not psutil.Process().children()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_seconds_are_counted_until_the_input_ends() -> None:
+    """As on a terminal, which is a pseudo one here."""
+    ours, terminal = os.openpty()
+    command = (sys.executable, str(messages.TICKER), "drawing report.html")
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=terminal) as ticker:
+        os.close(terminal)
+        assert ticker.stdin is not None
+        said = b""
+        while b"drawing report.html: 1 s" not in said:
+            said += os.read(ours, 1000)
+        ticker.stdin.close()
+        assert ticker.wait(PATIENCE_S) == 0
+    os.close(ours)
 
 
 def test_a_terminal_counts_the_seconds_and_keeps_the_rows() -> None:

@@ -45,7 +45,10 @@ FRAMEWORK_CALLS = (
     "The framework calls this function on the event loop and cannot await it. Do this work in an "
     "`async def` endpoint or dependency, where it can be awaited, and pass the result on."
 )
-UNREAD = "The source is not there, or was changed after the service had started."
+UNREAD = (
+    "The source is not there, was changed after the service had started, or has several statements "
+    "in this line."
+)
 IN_THREADS = "The file is opened, used and closed in threads, one hand-over each."
 GOES_ON = "and the event loop goes on meanwhile."
 

@@ -1,0 +1,70 @@
+"""Expressions that Python and JavaScript read alike: a formula is written once, computed here, and
+put as it is into the script of a page."""
+
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import cache
+from typing import Annotated
+
+import jinja2
+from jinja2.environment import TemplateExpression
+from pydantic import AfterValidator
+
+from analysis.theory.formulas import compute_erlang_b, estimate_mgc_wait_s
+from scenarios.units import Second
+
+Figures = Mapping[str, float]
+SHARED_SYNTAX = re.compile(r"(?:[a-z_0-9.,() ]|(?<!\*)[*](?!\*)|(?<!/)/(?!/)|[-+]|[<>]=?)+")
+WORDS = frozenset({"and", "or", "not", "if", "else", "in", "is", "true", "false", "none"})
+"""What Python and JavaScript read alike is in that syntax, without these words of Jinja's."""
+
+
+def compute_wait_s(rate: float, service_s: Second, variation: float, servers: float) -> Second:
+    """Infinite where there is no steady state, or none that a float can tell from it."""
+    with suppress(ZeroDivisionError):
+        found = estimate_mgc_wait_s(rate, service_s, variation, int(servers))
+        return math.inf if found is None else found
+    return math.inf
+
+
+FUNCTIONS: Mapping[str, Callable[..., float]] = {
+    "min": min,
+    "max": max,
+    "ceil": math.ceil,
+    "sqrt": math.sqrt,
+    "erlang_b": lambda load, servers: compute_erlang_b(load, int(servers)),
+    "queue_wait_s": compute_wait_s,
+}
+"""Of the expressions; templates/advice.js has the last two for a browser."""
+
+
+def check_expression(text: str) -> str:
+    """The same text. Raises ValueError."""
+    if not SHARED_SYNTAX.fullmatch(text) or WORDS & set(re.findall(r"\w+", text)):
+        raise ValueError(f"{text!r} is no expression that Python and JavaScript read alike")
+    compile_expression(text)
+    return text
+
+
+@cache
+def compile_expression(text: str) -> TemplateExpression:
+    """Raises ValueError."""
+    try:
+        return jinja2.Environment().compile_expression(text, undefined_to_none=False)
+    except jinja2.TemplateSyntaxError as error:
+        raise ValueError(f"{text!r}: {error}") from error
+
+
+Expression = Annotated[str, AfterValidator(check_expression)]
+
+
+def evaluate(expression: Expression, figures: Figures) -> float:
+    found = compile_expression(expression)(figures, **FUNCTIONS)
+    assert isinstance(found, int | float)
+    return found
+
+
+def meet_all(conditions: Sequence[Expression], figures: Figures) -> bool:
+    return all(evaluate(each, figures) for each in conditions)

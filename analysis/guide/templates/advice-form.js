@@ -1,0 +1,96 @@
+const form = document.getElementById("question"), answer = document.getElementById("answer");
+
+function make(tag, text, ...children) {
+  const made = document.createElement(tag);
+  // a text with `code` in it
+  String(text).split("`").forEach((part, place) => {
+    if (part) made.append(place % 2 ? Object.assign(document.createElement("code"), { textContent: part }) : part);
+  });
+  made.append(...children);
+  return made;
+}
+
+function readForm() {
+  const question = { waits: form.waits.value };
+  for (const [name, { field, scale, low, high, label }] of Object.entries(FIELDS)) {
+    if (name === "delay" && question.waits === "nothing") {
+      question[field] = 0;
+      continue;
+    }
+    const value = form[name].valueAsNumber, whole = form[name].step !== "1" || Number.isInteger(value);
+    if (!(value / scale >= low && value / scale <= high) || !whole) {
+      throw new RangeError(`${label}: give ${whole ? "" : "a whole number, "}${low * scale} to ${high * scale}`);
+    }
+    question[field] = value / scale;
+  }
+  return question;
+}
+
+function writeCommand(waits) {
+  const typed = (name, unit) => ` --${name} ${form[name].value}${unit}`;
+  const delay = waits === "nothing" ? "" : typed("delay", "ms");
+  return `study advise --waits ${waits}${delay}${typed("rate", "/s")}${typed("workers", "")}`;
+}
+
+function makeTable(ways) {
+  const head = make("tr", "");
+  for (const text of ["predicted", "at most, a second", "served, a second", "mean, ms", "full first"]) head.append(make("th", text));
+  const body = document.createElement("tbody");
+  for (const way of ways) {
+    const row = make("tr", "");
+    way.forEach((text, place) => row.append(make(place ? "td" : "th", text)));
+    body.append(row);
+  }
+  return make("table", "", make("thead", "", head), body);
+}
+
+function makeRow(place) {
+  const [measured, texts] = ROWS[place], list = document.createElement("dl");
+  for (const [label, html] of texts) {
+    list.append(make("dt", label));
+    const text = document.createElement("dd");
+    text.innerHTML = html;
+    list.append(text);
+  }
+  return make("div", "", make("p", measured), list);
+}
+
+function makeLink(name) {
+  const [number, claim] = RULES[name], link = make("a", `Rule ${number}: ${claim}`);
+  link.href = `${GUIDANCE}#rule-${name}`;
+  return make("li", "", link);
+}
+
+function showAnswer() {
+  form.querySelector("#delay").hidden = form.waits.value === "nothing";
+  let question;
+  try {
+    question = readForm();
+  } catch (error) {
+    answer.replaceChildren(Object.assign(make("p", error.message), { className: "wrong" }));
+    return;
+  }
+  const found = computeAdvice(question);
+  answer.replaceChildren(
+    make("p", `${found.load}.`),
+    make("h3", `Write ${found.write}`),
+    make("p", `${found.because}.`),
+    make("ul", "", ...found.remarks.map((text) => make("li", text))),
+    makeTable(found.ways),
+    Object.assign(make("p", NOTE), { className: "small" }),
+    make("ul", "", ...found.rules.map(makeLink)),
+    make("h4", "Nearest in the decision table"),
+    ...found.rows.map(makeRow),
+    make("p", `With the CPU of your machine: \`${writeCommand(question.waits)}\``),
+  );
+}
+
+function setCpu() {
+  [form.cpu.value, form["thread-cpu"].value] = CPU[form.waits.value];
+}
+
+form.waits.addEventListener("change", setCpu);
+form.addEventListener("input", showAnswer);
+form.addEventListener("submit", (event) => event.preventDefault());
+setCpu();
+showAnswer();

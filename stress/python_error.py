@@ -1,0 +1,70 @@
+"""What Python says of an app that does not answer well: the app is started and asked once."""
+
+import re
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
+from http.client import HTTPConnection
+from pathlib import Path
+
+from scenarios.errors import UserError
+from scenarios.model import Endpoint, Scenario
+from scenarios.units import Second
+from stress.audit.last_words import IN_GROUP, TRACEBACK, find_exception, read_last_lines
+from stress.callers import send_request
+from stress.interruption import Interruption
+from stress.machine import find_free_port
+from stress.stack import Stack
+from stress.start_stack import start_stack
+
+ANSWERS_WITHIN_S: Second = 10.0
+FRAME = re.compile(r'^\s*File "(?P<path>[^"]+)", line \d+')
+
+
+def find_python_error(scenario: Scenario, folder: Path, interruption: Interruption) -> str | None:
+    """Ask each path of a resolved scenario once, on fresh servers that are ended again.
+
+    The last traceback of the server, with the frames of the app in `folder` only. None where all
+    paths answer well. Raises UserError where one fails without a traceback, CellInterruptedError.
+    """
+    with tempfile.TemporaryDirectory(prefix="edit-") as logs:
+        try:
+            stack = start_stack(scenario, find_free_port(0), Path(logs), interruption)
+            with closing(stack):
+                for path in list_paths(scenario):
+                    ask(stack, replace(scenario, endpoint=Endpoint(path, scenario.endpoint.style)))
+        except UserError:
+            lines = read_last_lines(Path(logs) / "server.log")
+            if not (error := "\n".join(select_error(lines, folder))):
+                raise  # whatever it is, the app did not say it
+            return error
+    return None
+
+
+def ask(stack: Stack, scenario: Scenario) -> None:
+    """Raises UserError where it is not answered well."""
+    with closing(HTTPConnection(stack.host, stack.port, timeout=ANSWERS_WITHIN_S)) as connection:
+        send_request(connection, scenario)
+
+
+def list_paths(scenario: Scenario) -> tuple[str, ...]:
+    rare = () if scenario.rare is None else (scenario.rare.path,)
+    return tuple(dict.fromkeys((scenario.endpoint.path, *rare, scenario.bystander.path)))
+
+
+def select_error(lines: Sequence[str], folder: Path) -> Iterator[str]:
+    """Of the last traceback the exception, and the frames of the app, with paths from `folder`."""
+    starts = [at for at, line in enumerate(lines) if TRACEBACK in line]
+    exception = find_exception(list(lines))
+    if not starts or exception is None:
+        return
+    is_own = False
+    for line in (IN_GROUP.sub("", each) for each in lines[starts[-1] + 1 :]):
+        if not line.startswith(" "):
+            break
+        if frame := FRAME.match(line):
+            is_own = Path(frame["path"]).is_relative_to(folder / "app")
+        if is_own:
+            yield line.replace(f"{folder}/", "")
+    yield exception

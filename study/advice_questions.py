@@ -1,0 +1,79 @@
+"""The questions of `study advise`, asked one by one where they were not answered by options."""
+
+import sys
+from collections.abc import Sequence
+
+from analysis.guide.advice import load_advice_table
+from scenarios.advice import AdviceOptions
+from scenarios.errors import UserError
+from scenarios.options import Option, list_options, replace_value
+
+ATTEMPTS = 3
+ASKED = ("waits", "delay_s", "rate", "workers")
+EXAMPLES = {"waits": "network", "delay_s": "300ms", "rate": "200/s", "workers": "1"}
+QUESTIONS = {
+    "delay_s": "How long does it wait, or compute",
+    "rate": "How many requests arrive, at all workers together",
+    "workers": "How many workers (server processes) are there",
+}
+
+
+def complete_options(given: AdviceOptions) -> AdviceOptions:
+    """With what is missing asked for, on a terminal. Raises UserError elsewhere, and for
+    options that do not go together."""
+    reject_useless_options(given)
+    missing = list_missing(given)
+    if missing and not sys.stdin.isatty():
+        typed = " ".join(f"{each.name} {EXAMPLES[each.field]}" for each in missing)
+        raise UserError(f"study advise: give what is missing, such as {typed}")
+    for option in missing:
+        if option in list_missing(given):  # where nothing waits no delay is asked for
+            given = replace_value(given, option.field, ask_option(option))
+    return given
+
+
+def list_missing(given: AdviceOptions) -> Sequence[Option]:
+    known = {each.field: each for each in list_options(AdviceOptions)}
+    asked = [each for each in ASKED if not (each == "delay_s" and given.waits == "nothing")]
+    return [known[each] for each in asked if getattr(given, each) is None]
+
+
+def reject_useless_options(given: AdviceOptions) -> None:
+    if given.waits == "nothing" and given.delay_s is not None:
+        raise UserError("--delay: of no use with --waits nothing; leave it out")
+    if given.thread_cpu_s is not None and given.cpu_s is None:
+        raise UserError("--thread-cpu: give --cpu too, or neither: then both are measured")
+
+
+def ask_option(option: Option) -> object:
+    """Raises UserError where no fitting answer comes."""
+    if option.field == "waits":
+        print("What does a request wait for?")
+        for number, kind in enumerate(load_advice_table().kinds, start=1):
+            print(f"  {number}  {kind.name:<10}{kind.label}")
+        question = "A number or a name"
+    else:
+        question = QUESTIONS[option.field]
+    for _ in range(ATTEMPTS):
+        print(f"{question}, such as {EXAMPLES[option.field]}: ", end="", flush=True)
+        line = sys.stdin.readline()
+        if not line:
+            raise UserError(f"no answer came on standard input; {option.name} gives it")
+        try:
+            return parse_answer(option, line.strip())
+        except UserError as problem:
+            print(problem)
+    raise UserError(f"no answer in {ATTEMPTS} attempts; {option.name} gives it")
+
+
+def parse_answer(option: Option, text: str) -> object:
+    """Raises UserError."""
+    if option.unit is None:
+        names = [each.name for each in load_advice_table().kinds]
+        numbers = {str(number): name for number, name in enumerate(names, start=1)}
+        if (found := numbers.get(text, text)) not in names:
+            raise UserError(f"{text!r}: give 1 to {len(names)}, or {', '.join(names)}")
+        return found
+    value = option.unit.parse(option.name, text)
+    option.check_bounds(value)
+    return value

@@ -1,0 +1,217 @@
+"""`study advise`: what to write for a load, with the figures of this machine."""
+
+import re
+from contextlib import closing
+from dataclasses import replace
+from math import ceil
+from pathlib import Path
+from textwrap import wrap
+
+import psutil
+
+from analysis.guide.advice import (
+    ROW_LABELS,
+    Advice,
+    AdviceQuestion,
+    compute_advice,
+    fill_row,
+    find_kind,
+    load_advice_table,
+)
+from analysis.guide.advice_page import render_advice_page
+from analysis.guide.page import TemplateFiller
+from analysis.guide.recorded import Records
+from analysis.guide.rules import load_decision_table, load_rules
+from analysis.report.table import WIDTH, Column, Row, Table, wrap_whole
+from analysis.stats import formats
+from analysis.theory.model import build_server_model
+from scenarios.advice import AdviceOptions, Waits
+from scenarios.catalogue import select_scenarios
+from scenarios.errors import ALL_WELL, INTERRUPTED, UserError
+from scenarios.model import Load, Scenario
+from scenarios.resolution import resolve_scenario
+from stress.interruption import CellInterruptedError, record_signals
+from study.advice_questions import complete_options
+from study.final_output import print_table
+from study.guide import KEPT, PAGE, load_records
+from study.machine_facts import detect_resources
+from study.predictions import calibrate_scenarios
+from study.progress import choose_display
+
+LINK = re.compile(r"\[([^\]]+)\]\([^)]*\)")
+LABEL = 10
+"""Characters of a label before its text."""
+BRISK_RATE = 100
+"""Requests a second of a worker; below it its CPU is never full, and one request alone is measured:
+with many in flight, a calibration would take as long as they wait."""
+MOST_IN_FLIGHT = 500
+
+
+def write_form(path: Path) -> int:
+    """Raises UserError."""
+    try:
+        path.write_text(render_advice_page(load_records([KEPT])))
+    except OSError as error:
+        raise UserError(f"--html {path}: can't be written: {error.strerror}") from error
+    print(path)
+    return ALL_WELL
+
+
+def give_advice(given: AdviceOptions) -> int:
+    """Raises UserError. INTERRUPTED while calibrating."""
+    asked = complete_options(given)
+    assert asked.waits is not None
+    assert asked.rate is not None
+    assert asked.workers is not None
+    question = AdviceQuestion(
+        waits=asked.waits,
+        delay_s=asked.delay_s or 0.0,
+        rate=asked.rate,
+        workers=asked.workers,
+        cores=asked.cores or psutil.cpu_count() or 1,
+        cpu_s=asked.cpu_s or 0.0,
+        thread_cpu_s=asked.thread_cpu_s or asked.cpu_s or 0.0,
+    )
+    if asked.cpu_s is None:
+        try:
+            question = measure_cpu(question)
+        except CellInterruptedError:
+            return INTERRUPTED
+    print_advice(
+        question, compute_advice(question), describe_cpu(question, measured=asked.cpu_s is None)
+    )
+    return ALL_WELL
+
+
+def measure_cpu(question: AdviceQuestion) -> AdviceQuestion:
+    """With the CPU of one request on this machine. Raises UserError, CellInterruptedError."""
+    resources = detect_resources()
+    chosen = [
+        resolve_scenario(build_calibrated(name, question), resources)
+        for name in list_stands(question.waits)
+    ]
+    progress = choose_display(quiet=False)
+    with closing(progress), record_signals() as interruption:
+        found = calibrate_scenarios(chosen, interruption, progress.show_calibration)
+    rate_each = question.rate / question.workers
+    awaited_s, threaded_s = (
+        replace(
+            build_server_model(each, cost.cpu_s, samples=cost.samples), delay_s=question.delay_s
+        )
+        .scale_cpu_to_rate(rate_each)
+        .loop_cpu_s
+        for each, cost in ((each, found[each.name]) for each in chosen)
+    )
+    return replace(question, cpu_s=awaited_s, thread_cpu_s=threaded_s)
+
+
+def list_stands(waits: Waits) -> tuple[str, str]:
+    """The scenarios whose CPU is measured."""
+    kind = find_kind(waits)
+    return kind.awaited.scenario, kind.threaded.scenario
+
+
+def build_calibrated(name: str, question: AdviceQuestion) -> Scenario:
+    """With as many users as requests are in flight at one worker."""
+    (scenario,) = select_scenarios((name,))
+    rate_each = question.rate / question.workers
+    in_flight = min(MOST_IN_FLIGHT, max(1, ceil(rate_each * question.delay_s)))
+    waits = scenario.delay_s is not None
+    return replace(
+        scenario,
+        load=Load(users=in_flight if waits and rate_each >= BRISK_RATE else 1),
+        delay_s=question.delay_s if waits else None,
+        server=replace(scenario.server, workers=1),
+    )
+
+
+def describe_cpu(question: AdviceQuestion, measured: bool) -> str:
+    awaited_s, threaded_s = (
+        formats.duration_three_digits(each) for each in (question.cpu_s, question.thread_cpu_s)
+    )
+    if not measured:
+        return f"CPU of one request, as given: {awaited_s} in an async def, {threaded_s} in a def."
+    awaited, threaded = list_stands(question.waits)
+    return (
+        f"CPU of one request, measured now on this machine: {awaited_s} in an async def "
+        f"({awaited}), {threaded_s} in a def ({threaded}). Your own code takes more: measure it, "
+        "and give --cpu."
+    )
+
+
+def print_advice(question: AdviceQuestion, advice: Advice, cpu: str) -> None:
+    """What to write comes last: there it is on the screen when the command ends."""
+    workers = formats.count_things(question.workers, "worker")
+    print_wrapped(f"{advice.load}. {workers}, {formats.count_things(question.cores, 'core')}.")
+    print()
+    print_table(build_ways_table(advice))
+    print_wrapped(cpu)
+    print()
+    print_rows(advice.rows, load_records([KEPT]))
+    print()
+    print_labelled("Write", strip_markup(advice.write))
+    print_labelled("Because", strip_markup(advice.because))
+    for text in advice.remarks:
+        print_labelled("Also", strip_markup(text))
+    rules = {each.name: each for each in load_rules()}
+    for name in advice.rules:
+        print_labelled(f"Rule {rules[name].number}", strip_markup(rules[name].claim))
+        print(f"{'':{LABEL}}{format_place(PAGE)}#rule-{name}")
+
+
+def build_ways_table(advice: Advice) -> Table:
+    """`mean_s` as milliseconds; what arrives faster than it is served has none."""
+    rows = [
+        Row(
+            strip_markup(each.name),
+            (
+                each.highest_rps,
+                each.served_rps,
+                "grows" if each.mean_s is None else formats.three_digits(1000 * each.mean_s),
+                each.limited_by,
+            ),
+        )
+        for each in advice.ways
+    ]
+    columns = (
+        Column("predicted", is_text=True),
+        Column("at most", "rps", formats.three_digits),
+        Column("served", "rps", formats.three_digits),
+        Column("mean", "ms"),
+        Column("full first", is_text=True),
+    )
+    return Table(columns, rows, notes=(load_advice_table().note,))
+
+
+def print_rows(places: tuple[int, ...], records: Records) -> None:
+    """Of the decision table, as they were recorded."""
+    filler, table = TemplateFiller(records), load_decision_table()
+    machines = dict.fromkeys(str(each) for each in records.machines.values())
+    print_wrapped(f"Nearest in the decision table, measured on {'; '.join(machines)}:")
+    for place in places:
+        row = fill_row(table.rows[place], filler)
+        print_wrapped(f"- {row.measured}")
+        for label, text in zip(ROW_LABELS, row.texts, strict=True):
+            print_labelled(f"  {label}", strip_markup(text))
+
+
+def format_place(path: Path) -> str:
+    """From where the user stands, if it is below."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
+def strip_markup(text: str) -> str:
+    """Markdown as plain text."""
+    return LINK.sub(r"\1", text).replace("`", "")
+
+
+def print_labelled(label: str, text: str) -> None:
+    """The text in a column of its own."""
+    lines = wrap(text, WIDTH - LABEL, break_on_hyphens=False)
+    for place, line in enumerate(lines):
+        print(f"{'' if place else label:{LABEL}}{line}")
+
+
+def print_wrapped(text: str) -> None:
+    print(*wrap_whole(text), sep="\n")
