@@ -12,7 +12,8 @@ from typing import Literal
 from analysis.measures.littles_law import GAP_LIMIT
 from analysis.summary.model import CellSummary
 from analysis.summary.predicates import has_many_failures
-from analysis.verdicts.limits import CPU_LIMIT_PERCENT, HELPERS, THREADED_SHARE
+from analysis.verdicts.instruments import CPU_LIMIT_PERCENT
+from analysis.verdicts.limits import HELPERS, THREADED_SHARE
 from records.cpu_profile import FULL_INTERPRETER
 from scenarios.model import THREADS_OF, Scenario
 
@@ -103,12 +104,15 @@ def measure_arrivals(cell: CellSummary, _: Scenario) -> MeasuredLimit | None:
 
 def measure_interpreter(cell: CellSummary, scenario: Scenario) -> MeasuredLimit | None:
     """None where it is unknown how much of the CPU is Python: of processes that work for the
-    workers, of more CPU than Python itself can use, of threads that had to share full cores."""
+    workers, of more CPU than Python itself can use, of threads that had to share full cores, or
+    that no GIL makes take turns."""
     server, cores = scenario.server, compute_server_cores(cell)
     style = scenario.endpoint.style
     if cores is None or not server.is_python or style == HELPERS:
         return None
-    if cores > THREADED_SHARE * server.workers or (style in THREADS_OF and measure_machine(cell)):
+    if cores > THREADED_SHARE * server.workers:
+        return None
+    if style in THREADS_OF and (measure_machine(cell) or cell.gil is False):
         return None
     return MeasuredLimit("interpreter", cores, server.workers)
 
