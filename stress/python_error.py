@@ -12,7 +12,7 @@ from scenarios.errors import UserError
 from scenarios.model import Endpoint, Scenario
 from scenarios.units import Second
 from stress.audit.last_words import IN_GROUP, TRACEBACK, find_exception, read_last_lines
-from stress.calibrate import send_request
+from stress.callers import send_request
 from stress.interruption import Interruption
 from stress.machine import find_free_port
 from stress.start_stack import start_stack
