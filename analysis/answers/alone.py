@@ -2,9 +2,9 @@
 with it, and where all others serve less."""
 
 from analysis.answers.base import Statement
-from analysis.answers.case import Case, Served
 from analysis.answers.explanation import Explanation, explain
 from analysis.answers.harm import describe_harm
+from analysis.answers.measured_scenario import MeasuredScenario, Served
 from analysis.answers.results import Results
 from analysis.stats import formats
 from analysis.summary.predicates import has_affected_bystander
@@ -32,7 +32,7 @@ class OneScenario(Statement):
         return tuple(cls.build(each) for each in alone)
 
     @classmethod
-    def build(cls, case: Case) -> Statement:
+    def build(cls, case: MeasuredScenario) -> Statement:
         notable = any(map(has_affected_bystander, case.usable_trials))
         return cls(
             served=case.served,

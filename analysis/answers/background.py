@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from analysis.answers.base import Statement
-from analysis.answers.case import Case, Family
 from analysis.answers.factors import join_words
+from analysis.answers.measured_scenario import Family, MeasuredScenario
 from analysis.answers.results import Results
 from analysis.stats import formats
 from analysis.summary.predicates import BYSTANDER_NOTED_MS
@@ -27,8 +27,8 @@ THREAD_RULES: Mapping[Threads, str] = {
 class Waits:
     """Of a family: cases whose background requests wait long, and cases where they do not."""
 
-    slow: tuple[Case, ...]
-    quick: tuple[Case, ...]
+    slow: tuple[MeasuredScenario, ...]
+    quick: tuple[MeasuredScenario, ...]
 
     @property
     def paths(self) -> set[str]:
@@ -65,16 +65,16 @@ def divide_family(family: Family, explained: set[str]) -> Waits:
     return Waits(slow, tuple(sorted(quick, key=get_wait_ms)[:MOST_QUICK]))
 
 
-def get_wait_ms(case: Case) -> float:
+def get_wait_ms(case: MeasuredScenario) -> float:
     return case.background_ms or 0.0
 
 
-def list_waits(cases: Sequence[Case]) -> tuple[str, ...]:
+def list_waits(cases: Sequence[MeasuredScenario]) -> tuple[str, ...]:
     return tuple(formats.duration(get_wait_ms(each)) for each in cases)
 
 
 class PathWait(Statement):
-    """Beside the same load, background requests to some paths wait, and those to others do not."""
+    """Under the same load, background requests to some paths wait, and those to others do not."""
 
     rank = 8
 

@@ -1,10 +1,10 @@
 """Who leaves the event loop no time for other requests: a blocking call, or making clients."""
 
 from analysis.answers.base import Statement
-from analysis.answers.case import Served
 from analysis.answers.explanation import ONE_CLIENT
 from analysis.answers.factors import join_words, list_served
 from analysis.answers.harm import describe_harm
+from analysis.answers.measured_scenario import Served
 from analysis.answers.results import Results
 from analysis.answers.slower import Slower, sort_by_harm
 from analysis.stats import formats

@@ -74,10 +74,10 @@ class LatencyBelowCapacity(Statement):
 
     @property
     def message(self) -> str:
+        ends = (self.shares[0], self.shares[-1])[: len(self.shares)]
         clauses = [
-            f"at {100 * share:.0f} % of that half of the answers take "
-            f"{formats.duration(median_ms)} or less and 1 % take {formats.duration(p99_ms)} or more"
-            for share, median_ms, p99_ms in (self.shares[0], self.shares[-1])[: len(self.shares)]
+            f"at {100 * share:.0f} % of that rate the median is {formats.duration(median_ms)} and "
+            f"99 % of the answers take {formats.duration(p99_ms)} or less"
+            for share, median_ms, p99_ms in ends
         ]
-        found = "; ".join(clauses)
-        return f"{found[0].upper()}{found[1:]}."
+        return f"A{'; '.join(clauses)[1:]}."

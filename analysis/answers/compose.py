@@ -10,7 +10,7 @@ from analysis.answers.results import Results
 
 MOST, MOST_CAVEATS = 5, 2
 CAVEATS = 85
-"""Ranks from here on say what the run does not tell."""
+"""Ranks from here on are of what was not compared, or not as measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +48,8 @@ def get_rule(statement: Statement) -> RuleReference | None:
 
 
 def choose_statements(found: Sequence[tuple[Statement, ...]]) -> tuple[Statement, ...]:
-    """By kind, in the order of their ranks. What is not told is always said; of the rest, one of
-    each kind comes before the second of any."""
+    """By kind, in the order of their ranks. What was not compared is always said; of the rest, one
+    of each kind comes before the second of any."""
     flat = [(turn, each) for kind in found for turn, each in enumerate(kind)]
     caveats = [each for _, each in flat if each.rank >= CAVEATS][:MOST_CAVEATS]
     others = [(turn, each.rank, each) for turn, each in flat if each.rank < CAVEATS]

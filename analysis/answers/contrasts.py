@@ -1,7 +1,7 @@
 """Several contenders on several endpoints: who is faster on the whole, and where not."""
 
 from analysis.answers.base import Statement
-from analysis.answers.case import DESCRIBING, LOWERING, are_of_service
+from analysis.answers.measured_scenario import DESCRIBING, LOWERING, are_of_service
 from analysis.answers.results import Results
 from analysis.stats import formats
 from analysis.summary.contrast import Contrast, compute_overall

@@ -1,10 +1,16 @@
-"""What a run does not tell, and why."""
+"""What was not compared, or not as measured, and why."""
 
 from collections.abc import Mapping
 
 from analysis.answers.base import Statement
-from analysis.answers.case import Case, Family, Served, serve_alike, serves_more
 from analysis.answers.factors import MOST_NAMED, join_words, list_rates, name_some
+from analysis.answers.measured_scenario import (
+    Family,
+    MeasuredScenario,
+    Served,
+    serve_alike,
+    serves_more,
+)
 from analysis.answers.results import Results
 from analysis.stats import formats
 
@@ -113,12 +119,12 @@ class Undecided(Statement):
         )
 
 
-def is_slower(case: Case, family: Family) -> bool:
+def is_slower(case: MeasuredScenario, family: Family) -> bool:
     return any(serves_more(each, case) for each in family.cases)
 
 
-def group_by_doubts(cases: list[Case]) -> dict[tuple[str, ...], list[Case]]:
-    found: dict[tuple[str, ...], list[Case]] = {}
+def group_by_doubts(cases: list[MeasuredScenario]) -> dict[tuple[str, ...], list[MeasuredScenario]]:
+    found: dict[tuple[str, ...], list[MeasuredScenario]] = {}
     for each in cases:
         found.setdefault(each.doubts, []).append(each)
     return found

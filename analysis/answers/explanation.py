@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from analysis.answers.case import Case
+from analysis.answers.measured_scenario import MeasuredScenario
 from analysis.answers.slower import is_blocked_by_call, is_blocked_by_clients
 from analysis.stats import formats
 from analysis.summary.limit import MeasuredLimit, Resource
@@ -52,7 +52,7 @@ KNOWN: Mapping[Resource, Explanation] = {
 """Where places are full, their number is known."""
 
 
-def explain(case: Case) -> Explanation:
+def explain(case: MeasuredScenario) -> Explanation:
     if is_blocked_by_clients(case):
         clause = "making a client for each request blocks the event loop"
         return Explanation(clause, ONE_CLIENT, "client-life")

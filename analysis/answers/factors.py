@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from analysis.answers.case import Case, Served
+from analysis.answers.measured_scenario import MeasuredScenario, Served
 from scenarios.model import THREADS_OF, Scenario, Style
 
 STYLE_WORDS: Mapping[Style, str] = {
@@ -173,14 +173,14 @@ def list_differences(one: Scenario, other: Scenario) -> tuple[Factor, ...]:
     return tuple(each for each in found if each.name not in implied)
 
 
-def name_cases(cases: Sequence[Case]) -> tuple[str, ...]:
+def name_cases(cases: Sequence[MeasuredScenario]) -> tuple[str, ...]:
     """In words where those tell them apart, else by the scenarios' names."""
     words = tuple(describe_style(each.scenario) for each in cases)
     is_known = all(each.scenario.endpoint.style != "unknown" for each in cases)
     return words if is_known and len({*words}) == len(words) else tuple(each.name for each in cases)
 
 
-def describe_common(cases: Sequence[Case]) -> str:
+def describe_common(cases: Sequence[MeasuredScenario]) -> str:
     """What all of them have that matters where they wait: one client or a client for each request,
     and the threads of those that need some. Empty where there is no such thing."""
     scenarios = [each.scenario for each in cases]

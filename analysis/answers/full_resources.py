@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Literal
 
 from analysis.answers.base import Statement
-from analysis.answers.case import Served
 from analysis.answers.explanation import KNOWN
 from analysis.answers.factors import (
     LIBRARY,
@@ -13,6 +12,7 @@ from analysis.answers.factors import (
     list_served,
     name_some,
 )
+from analysis.answers.measured_scenario import Served
 from analysis.answers.results import Results
 from analysis.answers.slower import Slower, sort_by_harm
 from analysis.stats import formats

@@ -1,8 +1,8 @@
 """Workers that the server's manager killed because their event loop was blocked."""
 
 from analysis.answers.base import Statement
-from analysis.answers.case import Case
 from analysis.answers.factors import join_words
+from analysis.answers.measured_scenario import MeasuredScenario
 from analysis.answers.results import Results
 from analysis.stats import formats
 
@@ -48,7 +48,7 @@ class WorkersKilled(Statement):
         return "gunicorn-timeout"
 
 
-def was_killed(case: Case) -> bool:
+def was_killed(case: MeasuredScenario) -> bool:
     """Whether in some trial a worker ended whose event loop had been blocked for long enough."""
     server = case.scenario.server
     if not server.kills_blocked_workers or not server.worker_timeout_s:
@@ -59,5 +59,5 @@ def was_killed(case: Case) -> bool:
     )
 
 
-def find_longest_lag_ms(case: Case) -> float:
+def find_longest_lag_ms(case: MeasuredScenario) -> float:
     return max(each.loop_lag_max_ms or 0.0 for each in case.trials)

@@ -54,10 +54,17 @@ def write_question(results: Results) -> str:
     if len(scenarios) == 1 and results.knee is None:
         (only,) = scenarios
         return f"{only.question} ({shared})" if shared else only.question
-    asked = ask(results)
-    return (
-        f"{shared[0].upper()}{shared[1:]}: {asked}" if shared else f"{asked[0].upper()}{asked[1:]}"
-    )
+    question = f"{shared}: {ask(results)}" if shared else ask(results)
+    return f"{question[0].upper()}{question[1:]}{describe_trials(results)}"
+
+
+def describe_trials(results: Results) -> str:
+    """Empty of single trials, and of a search, which tries a rate again where it doubts."""
+    trials = {len(each.trials) for each in results.cases}
+    if trials == {1} or results.knee is not None:
+        return ""
+    few, many = min(trials), max(trials)
+    return f" Figures are medians of {few if few == many else f'{few} to {many}'} trials."
 
 
 def ask(results: Results) -> str:

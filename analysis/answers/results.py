@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import groupby
 
-from analysis.answers.case import Case, Family
+from analysis.answers.measured_scenario import Family, MeasuredScenario
 from analysis.answers.slower import Cause, Slower, compare_case
 from analysis.summary.capacity import Knee, select_share_cells
 from analysis.summary.contrast import Contrast, compute_overall
@@ -20,7 +20,7 @@ from scenarios.model import Scenario
 class Results:
     """Of a run."""
 
-    cases: tuple[Case, ...]
+    cases: tuple[MeasuredScenario, ...]
     contrasts: tuple[Contrast, ...] = ()
     sweeps: tuple[Sweep, ...] = ()
     knee: Knee | None = None
@@ -46,10 +46,10 @@ class Results:
         )
         return [each for each in groups if each]
 
-    def find_case(self, name: str) -> Case | None:
+    def find_case(self, name: str) -> MeasuredScenario | None:
         return next((each for each in self.cases if each.name == name), None)
 
-    def find_step(self, rate: float | None) -> Case | None:
+    def find_step(self, rate: float | None) -> MeasuredScenario | None:
         """Of a search for the capacity."""
         rates = ((each, each.scenario.load.arrival_rate) for each in self.cases)
         return next((each for each, own in rates if own is not None and own == rate), None)
@@ -67,7 +67,7 @@ class Results:
         return tuple(sorted(groups, key=lambda each: order[each.cases[0].name]))
 
 
-def find_subject(case: Case) -> tuple[str, ...]:
+def find_subject(case: MeasuredScenario) -> tuple[str, ...]:
     """What is asked for, and how: the same for all cases whose throughput compares."""
     scenario, load = case.scenario, case.scenario.load
     work = scenario.subject or ("upstream" if scenario.upstream else scenario.group)
@@ -82,9 +82,13 @@ def collect_results(summary: RunSummary) -> Results:
     if summary.knee is not None and len(definitions) == 1:
         ((searched, base),) = definitions.items()
         definitions = define_steps(base, summary.cells)
-    known = ((definitions.get(name), those) for name, those in trials.items())
+    cases = (
+        MeasuredScenario(definitions[name], tuple(those))
+        for name, those in trials.items()
+        if name in definitions
+    )
     return Results(
-        cases=tuple(Case(each, tuple(those)) for each, those in known if each is not None),
+        cases=tuple(cases),
         contrasts=summary.contrasts,
         sweeps=summary.sweeps,
         knee=summary.knee,

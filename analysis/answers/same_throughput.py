@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 
 from analysis.answers.base import Statement
-from analysis.answers.case import Case, Served
 from analysis.answers.explanation import explain_limit
 from analysis.answers.factors import describe_common, join_words, list_rates, name_cases
+from analysis.answers.measured_scenario import MeasuredScenario, Served
 from analysis.answers.results import Results
 from analysis.stats import formats
+
+OF_LOAD = ("users", "arrivals")
+"""Limits that are none of the service."""
 
 
 class SameThroughput(Statement):
@@ -34,13 +37,13 @@ class SameThroughput(Statement):
         return tuple(cls.build(each) for each in groups if len(each) > 1)
 
     @classmethod
-    def build(cls, cases: Sequence[Case]) -> Statement:
+    def build(cls, cases: Sequence[MeasuredScenario]) -> Statement:
         peers = [each for each in cases if each.scenario.server.is_compiled]
         others = [each for each in cases if each not in peers]
         if len(others) < 2:
             peers, others = [], list(cases)
         limits = {explain_limit(each.limit).clause if each.limit else "" for each in cases}
-        is_same = len(limits) == 1 and not all(each.reaches_ceiling for each in cases)
+        of_load = any(each.limit and each.limit.resource in OF_LOAD for each in cases)
         return cls(
             names=name_cases(others),
             served=tuple(each.served for each in others),
@@ -48,7 +51,7 @@ class SameThroughput(Statement):
             peers_served=tuple(each.served for each in peers),
             common=describe_common(others),
             ceiling_rps=cases[0].ceiling_rps,
-            limit=limits.pop() if is_same else "",
+            limit=limits.pop() if len(limits) == 1 and not of_load else "",
         )
 
     @property

@@ -1,8 +1,8 @@
 """What a setting makes of the throughput where no full resource explains the difference."""
 
 from analysis.answers.base import Statement
-from analysis.answers.case import Served
 from analysis.answers.factors import join_words
+from analysis.answers.measured_scenario import Served
 from analysis.answers.results import Results
 from analysis.answers.slower import Slower
 from analysis.stats import formats

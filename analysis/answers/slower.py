@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from analysis.answers.case import Case, Family, serves_more
 from analysis.answers.factors import LIFE, Factor, get_pool, list_differences
+from analysis.answers.measured_scenario import Family, MeasuredScenario, serves_more
 from analysis.summary.model import CellSummary
 
 Cause = Literal[
@@ -27,8 +27,8 @@ class Slower:
     """reference: of the cases that clearly serve more and show the cause, the one that differs in
     the fewest settings, and of several such the fastest."""
 
-    case: Case
-    reference: Case
+    case: MeasuredScenario
+    reference: MeasuredScenario
     cause: Cause
 
     @property
@@ -41,7 +41,7 @@ class Slower:
         return self.reference.rate / self.case.rate if self.case.rate else None
 
 
-def compare_case(case: Case, family: Family) -> Slower | None:
+def compare_case(case: MeasuredScenario, family: Family) -> Slower | None:
     """None where no other case clearly serves more."""
     faster = [each for each in family.cases if serves_more(each, case)]
     if not faster:
@@ -52,16 +52,18 @@ def compare_case(case: Case, family: Family) -> Slower | None:
     return Slower(case, reference, find_cause(case, reference))
 
 
-def find_nearest(case: Case, others: Sequence[Case]) -> Case:
+def find_nearest(case: MeasuredScenario, others: Sequence[MeasuredScenario]) -> MeasuredScenario:
     """The one that differs in the fewest settings; of several such the fastest."""
 
-    def rank_reference(other: Case) -> tuple[int, float]:
+    def rank_reference(other: MeasuredScenario) -> tuple[int, float]:
         return len(list_differences(case.scenario, other.scenario)), -other.rate
 
     return min(others, key=rank_reference)
 
 
-def select_sharing(case: Case, faster: Sequence[Case]) -> list[Case]:
+def select_sharing(
+    case: MeasuredScenario, faster: Sequence[MeasuredScenario]
+) -> list[MeasuredScenario]:
     """Cases with one client for all that show what a client for each request costs: those that
     differ in nothing else; of a case in which making clients blocks the event loop, all."""
     if not makes_clients(case):
@@ -72,13 +74,13 @@ def select_sharing(case: Case, faster: Sequence[Case]) -> list[Case]:
     return [each for each in shared if list_names(case, each) == [LIFE]]
 
 
-def list_names(case: Case, other: Case) -> list[str]:
+def list_names(case: MeasuredScenario, other: MeasuredScenario) -> list[str]:
     return [each.name for each in list_differences(case.scenario, other.scenario)]
 
 
-def find_cause(case: Case, reference: Case) -> Cause:
+def find_cause(case: MeasuredScenario, reference: MeasuredScenario) -> Cause:
     """By what was measured in the case: what blocked its event loop, which resource was full. Where
-    nothing tells, by the settings in which the two differ."""
+    nothing does, by the settings in which the two differ."""
     if is_blocked_by_call(case):
         return "blocking call"
     for cause, has_more in HAS_MORE.items():
@@ -87,24 +89,24 @@ def find_cause(case: Case, reference: Case) -> Cause:
     return "one setting" if len(list_names(case, reference)) == 1 else "several settings"
 
 
-def has_more_threads(case: Case, reference: Case) -> bool:
+def has_more_threads(case: MeasuredScenario, reference: MeasuredScenario) -> bool:
     """Or needs none."""
     own, other = get_pool(case.scenario), get_pool(reference.scenario)
     workers = case.scenario.server.workers, reference.scenario.server.workers
     return other is None or (own is not None and own * workers[0] < other * workers[1])
 
 
-def has_more_connections(case: Case, reference: Case) -> bool:
+def has_more_connections(case: MeasuredScenario, reference: MeasuredScenario) -> bool:
     own, other = case.scenario.client, reference.scenario.client
     return own is not None and (other is None or own.connections < other.connections)
 
 
-def has_more_database_connections(case: Case, reference: Case) -> bool:
+def has_more_database_connections(case: MeasuredScenario, reference: MeasuredScenario) -> bool:
     own, other = case.scenario.database, reference.scenario.database
     return own is not None and other is not None and own.pool < other.pool
 
 
-def needs_less_cpu(case: Case, reference: Case) -> bool:
+def needs_less_cpu(case: MeasuredScenario, reference: MeasuredScenario) -> bool:
     """A request of the reference, or it may use more interpreters."""
     own, other = (each.get_median("cpu_ms_per_request") for each in (case, reference))
     server, style = reference.scenario.server, reference.scenario.endpoint.style
@@ -113,7 +115,7 @@ def needs_less_cpu(case: Case, reference: Case) -> bool:
     return own is not None and other is not None and other < own
 
 
-HAS_MORE: Mapping[Cause, Callable[[Case, Case], bool]] = {
+HAS_MORE: Mapping[Cause, Callable[[MeasuredScenario, MeasuredScenario], bool]] = {
     "pool threads": has_more_threads,
     "client connections": has_more_connections,
     "database connections": has_more_database_connections,
@@ -123,7 +125,7 @@ HAS_MORE: Mapping[Cause, Callable[[Case, Case], bool]] = {
 much, something else makes the difference."""
 
 
-def is_blocked_by_call(case: Case) -> bool:
+def is_blocked_by_call(case: MeasuredScenario) -> bool:
     """Whether the scenario has a blocking call, the event loop was blocked for most of the time in
     every trial, and not because the interpreter computed."""
     scenario, limit = case.scenario, case.limit
@@ -136,17 +138,17 @@ def is_blocked_by_call(case: Case) -> bool:
     return min(shares) > MOST_OF_THE_TIME
 
 
-def makes_clients(case: Case) -> bool:
+def makes_clients(case: MeasuredScenario) -> bool:
     client = case.scenario.client
     return client is not None and client.life == "per-request"
 
 
-def is_blocked_by_clients(case: Case) -> bool:
+def is_blocked_by_clients(case: MeasuredScenario) -> bool:
     """Whether making its clients blocked the event loop for most of the time in every trial."""
     return all(is_blocked_opening(each, case) for each in case.usable_trials)
 
 
-def is_blocked_opening(cell: CellSummary, case: Case) -> bool:
+def is_blocked_opening(cell: CellSummary, case: MeasuredScenario) -> bool:
     client = case.scenario.client
     if client is None:
         return False

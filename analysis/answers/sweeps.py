@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from itertools import combinations
 
 from analysis.answers.base import Statement
-from analysis.answers.case import (
+from analysis.answers.explanation import Explanation, explain
+from analysis.answers.factors import join_words
+from analysis.answers.measured_scenario import (
     CLEAR_RATIO,
-    Case,
+    MeasuredScenario,
     Served,
     are_of_service,
     serve_alike,
     serves_more,
 )
-from analysis.answers.explanation import Explanation, explain
-from analysis.answers.factors import join_words
 from analysis.answers.results import Results
 from analysis.stats import formats
 from analysis.summary.sweep import Sweep
@@ -21,6 +21,8 @@ from scenarios.sweep import format_setting_value
 
 LESS = 1 / CLEAR_RATIO
 """Of the most: below it, two runs of the same thing do not differ by as much."""
+Pair = tuple[float, MeasuredScenario, MeasuredScenario]
+"""A value, and what was measured at it of two scenarios."""
 
 
 class SweepComparison(Statement):
@@ -72,11 +74,13 @@ class SweepComparison(Statement):
         return f"W{'; '.join(clauses)[1:]}."
 
 
-def rename(case: Case, name: str) -> Served:
+def rename(case: MeasuredScenario, name: str) -> Served:
     return Served(name, case.rate, case.served.is_bound)
 
 
-def pair_points(one: Sweep, other: Sweep, results: Results) -> Sequence[tuple[float, Case, Case]]:
+def pair_points(
+    one: Sweep, other: Sweep, results: Results
+) -> Sequence[tuple[float, MeasuredScenario, MeasuredScenario]]:
     """The usable cases of both at each value that both were measured at."""
     names = {each.value: each.scenario for each in other.points}
     pairs = (

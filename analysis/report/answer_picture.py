@@ -97,7 +97,7 @@ def draw_panels(rows: Sequence[AnswerRow], width: float) -> alt.HConcatChart | a
         waits = draw_latencies(rows, build_legend(kinds, width - names), room)
         rates = draw_rates(rows, room, names=True)
         return alt.hconcat(rates.properties(height=height), waits.properties(height=height))
-    room, height = width - EDGE, (ROW_HEIGHT + NAME_HEIGHT) * len(rows)
+    room, height = width - 2 * EDGE, (ROW_HEIGHT + NAME_HEIGHT) * len(rows)
     waits = draw_latencies(rows, build_legend(kinds, width), room)
     panels = draw_rates(rows, room), waits
     named = [

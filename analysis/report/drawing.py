@@ -25,12 +25,14 @@ SYMBOL_WIDTH = 26
 """Pixels of a legend's symbol, with the space around it."""
 AXIS_WIDTH = 48
 """Pixels of the numbers at the left of a panel: the panels of a picture begin at one place."""
-COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#000000"]
-"""Told apart by colour-blind people too (Okabe and Ito, 2008). Grey would be lost in light and
-dark."""
-BLUE, ORANGE, GREEN, PINK, RED, SKY, BLACK = COLOURS
-MOST_TOGETHER = 6
-"""Lines on one axis: as many as there are colours, without black, which is none in the dark."""
+COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9"]
+"""Colour-blind people tell them apart too (Okabe and Ito, 2008). Their black and a grey would be
+lost in the dark or in the light."""
+SHAPES = ["circle", "diamond", "triangle-up", "square", "cross"]
+"""Of points: one for each turn of the colours, where there are more names than these."""
+BLUE, ORANGE, GREEN, PINK, RED, SKY = COLOURS
+MOST_TOGETHER = len(COLOURS)
+"""Lines on one axis."""
 PALE_SKY = "rgba(86,180,233,0.35)"
 ROOM = 1.2
 Cell = TypeVar("Cell")
@@ -116,6 +118,12 @@ def build_name_colours(
     """A colour for each, and once more from the first where there are more names."""
     colours = [*islice(cycle(palette), len(names))]
     return alt.Color(f"{field}:N").scale(domain=list(names), range=colours)
+
+
+def build_name_shapes(field: str, names: Sequence[str]) -> alt.Shape:
+    """So that names of one colour differ."""
+    shapes = [SHAPES[place // len(COLOURS) % len(SHAPES)] for place in range(len(names))]
+    return alt.Shape(f"{field}:N").scale(domain=list(names), range=shapes)
 
 
 def build_legend(names: Sequence[str], width: float, symbols: str = "") -> alt.Legend:

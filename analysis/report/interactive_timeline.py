@@ -19,6 +19,7 @@ from analysis.report.drawing import (
     RED,
     SKY,
     WIDE,
+    build_legend,
     build_title,
     style_chart,
 )
@@ -123,7 +124,7 @@ def draw_bar_layers(
             y=rows,
             color=alt.Color("kind:N", title=None)
             .scale(domain=list(kinds), range=[KIND_COLOURS[kind] for kind in kinds])
-            .legend(symbolOpacity=1, symbolStrokeWidth=0, columns=2),
+            .legend(build_legend(kinds, NARROW - LABEL_WIDTH)),
             tooltip=TOOLTIP,
         )
     )

@@ -1,6 +1,6 @@
 """The pictures of a run as a whole, of two, and of an exercise."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
 import altair as alt
@@ -20,6 +20,7 @@ from analysis.report.drawing import (
     build_legend,
     build_log_scale,
     build_name_colours,
+    build_name_shapes,
     build_title,
     draw_uprights,
     render_both,
@@ -32,7 +33,7 @@ from analysis.summary.comparison import ScenarioComparison
 from analysis.summary.contrast import Contrast
 from analysis.summary.sweep import Sweep
 
-CONTRAST_ROW_HEIGHT, BAR_HEIGHT, PANEL_HEIGHT = 18, 24, 130
+CONTRAST_ROW_HEIGHT, BAR_HEIGHT, PANEL_HEIGHT = 18, 24, 150
 LONGEST_NAME = 26
 GAP, EDGE = 24, 12
 MOST_TICKS = 5
@@ -89,17 +90,23 @@ def draw_contrast_points(found: Sequence[Contrast], figure: str, width: float) -
     axis = None if is_second else alt.Axis(grid=True, labelLimit=CHARACTER * LONGEST_NAME)
     y = alt.Y("subject:N" if many else "contender:N", title=None, sort=None)
     scale, ticks = build_log_scale(points["value"], MOST_TICKS)
-    legend = build_legend(names, width) if many else None
-    mark = alt.MarkDef("point", filled=True, size=80, opacity=1)
-    return (
-        alt.Chart(points, mark=mark, title=title_panel(CONTRAST_PANELS[figure]))
-        .encode(
-            x=alt.X("value:Q", title=None, scale=scale).axis(values=ticks),
-            y=y.scale(domain=labels).axis(axis),
-            yOffset=alt.YOffset("contender:N", sort=names) if many else alt.Undefined,
-            color=build_name_colours("contender", names).sort(None).legend(legend),
-        )
-        .properties(height=CONTRAST_ROW_HEIGHT * len(found) * (len(names) + 2 * many))
+    mark = alt.MarkDef("point", filled=True, size=80, opacity=1, color=BLUE)
+    height = CONTRAST_ROW_HEIGHT * len(found) * (len(names) + 2 * many)
+    title = title_panel(CONTRAST_PANELS[figure])
+    chart = alt.Chart(points, mark=mark, title=title, height=height).encode(
+        x=alt.X("value:Q", title=None, scale=scale).axis(values=ticks),
+        y=y.scale(domain=labels).axis(axis),
+    )
+    return mark_contenders(chart, names, width) if many else chart
+
+
+def mark_contenders(chart: alt.Chart, names: Sequence[str], width: float) -> alt.Chart:
+    """Where a row is a subject, and has them all."""
+    legend = build_legend(names, width)
+    return chart.encode(
+        yOffset=alt.YOffset("contender:N", sort=list(names)),
+        color=build_name_colours("contender", names).sort(None).legend(legend),
+        shape=build_name_shapes("contender", names).sort(None).legend(legend),
     )
 
 
@@ -112,37 +119,55 @@ def draw_sweeps(found: Sequence[Sweep], width: float = WIDE) -> Chart:
     """Throughput, latency and CPU per request over the setting that was varied: a line for each
     scenario, a point for each value; dashed is what was predicted, an upright where more stops
     paying. Where the setting decides how many requests are in flight, these are the axis."""
-    first = found[0]
     points = [
         (each.scenario, place_value(each, one.value), *(one.figures[key] for key in SWEPT))
         for each in found
         for one in each.points
     ]
-    enough = [(each.scenario, each.enough) for each in found if each.enough is not None]
-    rows = build_frame(points, "scenario", "value", *SWEPT)
-    names = [each.scenario for each in found]
-    colours = build_name_colours("scenario", names).legend(build_legend(names, width))
-    x = build_setting_axis(first, rows["value"])
-    stop = alt.Chart(build_frame(enough, "scenario", "value")).mark_rule(strokeDash=[2, 3])
-    lines = alt.Chart(rows).mark_line(strokeDash=[4, 4], opacity=0.7)
-    predicted = lines.encode(x=x, y=alt.Y("predicted\\.ok_rps:Q"), color=colours)
-    behind = {"ok_rps": [stop.encode(x="value:Q", color=colours), predicted]}
+    rows, is_wide = build_frame(points, "scenario", "value", *SWEPT), width >= WIDE
+    shown = [each for each in SWEEP_PANELS if (rows[each] > 0).any()]
+    room = (width - GAP) / len(SWEEP_PANELS) - AXIS_WIDTH - EDGE if is_wide else width - AXIS_WIDTH
     panels = []
-    for figure, title in SWEEP_PANELS.items():
-        if (rows[figure] > 0).any():
-            line = draw_sweep_line(rows, figure).encode(x=x, color=colours)
-            layers = alt.layer(*behind.get(figure, []), line, title=title_panel(title))
-            panels.append(layers.properties(width=width - AXIS_WIDTH - EDGE, height=PANEL_HEIGHT))
+    for figure in shown:
+        x = build_setting_axis(found[0], rows["value"], is_titled=is_wide or figure == shown[-1])
+        layers = [each.encode(x=x) for each in draw_sweep_layers(found, rows, figure, width)]
+        panel = alt.layer(*layers, title=title_panel(SWEEP_PANELS[figure]))
+        panels.append(panel.properties(width=room - EDGE, height=PANEL_HEIGHT))
     notes = ["Dashed lines: predicted."] if rows["predicted.ok_rps"].count() else []
-    notes += ["Dotted uprights: beyond them more brings less than 5 %."] if enough else []
-    title = build_title(width, f"What {first.setting} changes", *notes)
-    return alt.vconcat(*panels, spacing=12, title=title)
+    if any(each.enough is not None for each in found):
+        notes.append("Dotted uprights: beyond them more brings less than 5 %.")
+    title = build_title(width, f"What {found[0].setting} changes", *notes)
+    return alt.hconcat(*panels, title=title) if is_wide else alt.vconcat(*panels, title=title)
 
 
-def build_setting_axis(sweep: Sweep, values: pl.Series) -> alt.X:
+def draw_sweep_layers(
+    found: Sequence[Sweep], rows: pl.DataFrame, figure: str, width: float
+) -> Iterator[alt.Chart]:
+    """The throughput with room for its prediction."""
+    names = [each.scenario for each in found]
+    legend = build_legend(names, width)
+    colours = build_name_colours("scenario", names).legend(legend)
+    shapes = build_name_shapes("scenario", names).legend(legend)
+    known, predicted = rows.filter(pl.col(figure) > 0), rows.drop_nulls("predicted.ok_rps")
+    values = [*known[figure], *(predicted["predicted.ok_rps"] if figure == "ok_rps" else ())]
+    scale, ticks = build_log_scale(values, MOST_TICKS)
+    y = alt.Y(f"{figure}:Q", title=None, scale=scale).axis(values=ticks)
+    base = alt.Chart(known).encode(y=y, color=colours)
+    if figure == "ok_rps":
+        stops = [(each.scenario, each.enough) for each in found if each.enough is not None]
+        stop = alt.Chart(build_frame(stops, "scenario", "value")).mark_rule(strokeDash=[2, 3])
+        yield stop.encode(color=colours)
+        line = alt.Chart(predicted).mark_line(strokeDash=[4, 4], opacity=0.7)
+        yield line.encode(y=alt.Y("predicted\\.ok_rps:Q"), color=colours)
+    yield base.mark_line(strokeWidth=2)
+    yield base.mark_point(filled=True, size=60, opacity=1).encode(shape=shapes)
+
+
+def build_setting_axis(sweep: Sweep, values: pl.Series, *, is_titled: bool) -> alt.X:
     name = "delay, s" if sweep.setting == "delay" else sweep.setting
     shown = values.unique().sort().to_list()
-    axis = alt.X("value:Q", title="requests in flight" if sweep.arrival_rate else name)
+    name = "requests in flight" if sweep.arrival_rate else name
+    axis = alt.X("value:Q", title=name if is_titled else None)
     axis = axis.scale(type="log" if shown[0] > 0 else "symlog", nice=False, padding=12)
     return axis.axis(values=shown)
 
@@ -150,15 +175,6 @@ def build_setting_axis(sweep: Sweep, values: pl.Series) -> alt.X:
 def place_value(sweep: Sweep, value: float) -> float:
     """Where a value stands on the axis."""
     return (sweep.count_in_flight(value) or value) if sweep.arrival_rate else value
-
-
-def draw_sweep_line(rows: pl.DataFrame, figure: str) -> alt.Chart:
-    """The throughput with room for its prediction."""
-    known = rows.filter(pl.col(figure) > 0)
-    predicted = rows["predicted.ok_rps"].drop_nulls() if figure == "ok_rps" else []
-    scale, ticks = build_log_scale([*known[figure], *predicted], MOST_TICKS)
-    y = alt.Y(f"{figure}:Q", title=None, scale=scale).axis(values=ticks)
-    return alt.Chart(known, mark=alt.MarkDef("line", point=True, strokeWidth=2)).encode(y=y)
 
 
 def render_ratios_chart(compared: ScenarioComparison) -> RenderedChart | None:

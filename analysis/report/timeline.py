@@ -40,11 +40,11 @@ HANDLED = (
 PROBED = ("pid", "at_s", "heartbeat_age_s", *SITE)
 KINDS = WAITING, HANDLING, AWAITING, HOLDING, SILENT, SENDING = (
     "waits for a thread",
-    "holds its thread",
+    "uses its thread",
     "awaits",
-    "blocks the loop",
-    "loop is silent",
-    "is being sent",
+    "blocks the event loop",
+    "event loop unresponsive",
+    "answer is being sent",
 )
 Span = tuple[Second, Second]
 

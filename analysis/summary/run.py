@@ -1,9 +1,10 @@
 """A run as a whole: cells in reading order, scenarios over their trials, what was expected."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from analysis.summary.capacity import Knee, compute_knee
 from analysis.summary.contrast import Contrast, Entrant, compute_contrasts
@@ -38,7 +39,7 @@ class ExerciseRecord:
 
 
 EXERCISE = TypeAdapter[ExerciseRecord | None](ExerciseRecord | None)
-DEFINITIONS = TypeAdapter(list[Scenario])
+DEFINITION = TypeAdapter(Scenario)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +102,12 @@ def read_run_settings(manifest: Mapping[str, object]) -> RunSettings:
     )
 
 
-def read_definitions(recorded: Sequence[Mapping[object, object]]) -> list[Scenario]:
-    """Of a manifest; one that has the name alone is left out."""
-    return DEFINITIONS.validate_python([each for each in recorded if "endpoint" in each])
+def read_definitions(recorded: Sequence[Mapping[object, object]]) -> Iterator[Scenario]:
+    """Of a manifest. One that has its name alone, or a value that is no longer known, is left
+    out: an answer does not speak of it."""
+    for each in recorded:
+        with suppress(ValidationError):
+            yield DEFINITION.validate_python(each)
 
 
 def ensure_list(value: object) -> list[object]:

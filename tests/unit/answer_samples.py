@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from analysis.answers.case import Case
+from analysis.answers.measured_scenario import MeasuredScenario
 from analysis.answers.results import Results
 from analysis.measures.probe_metrics import BlockingSite
 from analysis.summary.cell import compute_summary
@@ -62,12 +62,12 @@ def plant_cell(
     return replace(BLANK, **(known | figures))  # type: ignore[arg-type]
 
 
-def plant_case(scenario: Scenario | str, *rates: float, **figures: object) -> Case:
+def plant_case(scenario: Scenario | str, *rates: float, **figures: object) -> MeasuredScenario:
     """A trial for each rate, all else alike."""
     found = get_scenario(scenario) if isinstance(scenario, str) else scenario
     errors = figures.pop("errors", ())
     assert isinstance(errors, tuple)
-    return Case(
+    return MeasuredScenario(
         found,
         tuple(
             plant_cell(found, rate, errors, trial, **figures)
@@ -76,7 +76,7 @@ def plant_case(scenario: Scenario | str, *rates: float, **figures: object) -> Ca
     )
 
 
-def plant_results(*cases: Case) -> Results:
+def plant_results(*cases: MeasuredScenario) -> Results:
     return Results(cases=cases)
 
 

@@ -252,7 +252,7 @@ def test_a_search_says_what_is_sustained_and_what_limits() -> None:
 def test_latencies_below_the_capacity_are_of_shares_of_it() -> None:
     assert LatencyBelowCapacity.find(search({60.0: True})) == ()
     (found,) = LatencyBelowCapacity.find(search({39.0: True, 78.0: True, 82.0: False}))
-    assert found.message.startswith("At 50 % of that half of the answers take ")
+    assert found.message.startswith("At 50 % of that rate the median is ")
 
 
 # --- exercises

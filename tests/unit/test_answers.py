@@ -11,13 +11,20 @@ from analysis.answers.alone import BestScenario, OneScenario
 from analysis.answers.background import BackgroundWait, PathWait
 from analysis.answers.base import Statement, list_statements
 from analysis.answers.blocked import BlockingCall, ClientForEachRequest
-from analysis.answers.case import DESCRIBING, LOWERING, Case, Served, serve_alike, serves_more
 from analysis.answers.compose import MOST, choose_statements, compose_answer
 from analysis.answers.doubts import WORDS, LowerBound, NotCompared, Undecided
 from analysis.answers.failures import FailingAnswers
 from analysis.answers.full_resources import FullInterpreter, FullPlaces
 from analysis.answers.guidance import load_rule_references
 from analysis.answers.killed import WorkersKilled
+from analysis.answers.measured_scenario import (
+    DESCRIBING,
+    LOWERING,
+    MeasuredScenario,
+    Served,
+    serve_alike,
+    serves_more,
+)
 from analysis.answers.results import Results
 from analysis.answers.same_throughput import SameThroughput
 from analysis.answers.settings import OneSetting, SeveralSettings
@@ -40,7 +47,7 @@ from tests.unit.answer_samples import (
 )
 
 
-def find(kind: type[Statement], *cases: Case) -> tuple[Statement, ...]:
+def find(kind: type[Statement], *cases: MeasuredScenario) -> tuple[Statement, ...]:
     return kind.find(plant_results(*cases))
 
 
@@ -70,13 +77,19 @@ def test_the_default_study_is_answered_in_one_screen() -> None:
     assert [each.rule.number for each in answer.changes if each.rule] == [2, 6, 1]
 
 
+def test_several_trials_are_said_with_the_question() -> None:
+    cases = plant_case("sync-http", 38.0, 39.0), plant_case("async-http-shared", 491.0)
+    question = compose_answer(plant_results(*cases)).question
+    assert question.endswith("serves more, and why? Figures are medians of 1 to 2 trials.")
+
+
 def test_an_empty_run_has_an_answer_too() -> None:
     answer = compose_answer(Results(cases=()))
     assert (answer.statements, answer.changes) == ((), ())
     assert answer.question == "Nothing was measured."
 
 
-def test_every_kind_has_a_rank_of_its_own_order_and_what_is_not_told_is_always_said() -> None:
+def test_every_kind_has_a_rank_of_its_own_order_and_what_was_not_compared_is_always_said() -> None:
     ranks = [each.rank for each in list_statements()]
     assert ranks == sorted(ranks)
     assert len(set(list_statements())) == len(ranks)
@@ -206,13 +219,13 @@ def test_a_pool_whose_threads_are_free_is_not_full() -> None:
     assert find(FullPlaces, AWAITS, half) == ()
 
 
-def test_a_full_pool_explains_nothing_beside_one_that_is_as_large() -> None:
+def test_a_full_pool_explains_nothing_next_to_one_that_is_as_large() -> None:
     other = replace(FORTY.scenario, name="other", client=get_scenario("sync-http-shared").client)
     found = find(FullPlaces, FORTY, plant_case(other, 80.0, **FULL_POOL))
     assert found == ()
 
 
-def test_an_interpreter_explains_nothing_beside_one_that_takes_as_much() -> None:
+def test_an_interpreter_explains_nothing_next_to_one_that_takes_as_much() -> None:
     busy = plant_case("call-async-httpx", 86.0, cpu_ms_per_request=11.6)
     assert find(FullInterpreter, busy, plant_case("call-async-aiohttp", 982.0)) == ()
 
@@ -430,13 +443,15 @@ RATES = st.lists(st.floats(0.0, 500.0), min_size=1, max_size=5)
 
 
 @st.composite
-def draw_cases(draw: st.DrawFn) -> tuple[Case, ...]:
+def draw_cases(draw: st.DrawFn) -> tuple[MeasuredScenario, ...]:
     names = draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=5, unique=True))
     return tuple(plant_case(name, *draw(RATES), **draw(FIGURES)) for name in names)
 
 
 @given(draw_cases())
-def test_whatever_was_measured_no_statement_contradicts_it(cases: tuple[Case, ...]) -> None:
+def test_whatever_was_measured_no_statement_contradicts_it(
+    cases: tuple[MeasuredScenario, ...],
+) -> None:
     results = plant_results(*cases)
     answer = compose_answer(results)
     assert len(answer.statements) <= MOST

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -41,6 +41,15 @@ def test_what_was_asked_is_read_from_the_manifest() -> None:
 @pytest.mark.parametrize("manifest", [{}, {"scenarios": "none", "trials": "x", "command": 3}])
 def test_a_manifest_that_says_less_asked_for_one_trial(manifest: dict[str, object]) -> None:
     assert read_run_settings(manifest) == RunSettings("", (), 1, ())
+
+
+def test_a_scenario_that_is_no_longer_known_is_left_out_of_the_definitions() -> None:
+    known = asdict(record().scenario)
+    odd = known | {"name": "odd", "load": known["load"] | {"engine": "of the past"}}
+    found = read_run_settings({"scenarios": [known, odd, {"name": "alone"}]})
+    assert list(found.definitions) == [known["name"]]
+    assert found.definitions[known["name"]] == record().scenario
+    assert found.scenarios == (known["name"], "odd", "alone")
 
 
 def test_a_manifest_with_an_expectation_that_nobody_can_read() -> None:

@@ -47,7 +47,7 @@ class Served:
 
 
 @dataclass(frozen=True, eq=False)
-class Case:
+class MeasuredScenario:
     """A scenario and its completed trials; the same only as itself."""
 
     scenario: Scenario
@@ -168,7 +168,7 @@ def get_rate(cell: CellSummary) -> float | None:
     return cell.ok_rps if cell.open_loop is None else cell.open_loop.sustained_rps
 
 
-def serve_alike(one: Case, other: Case) -> bool:
+def serve_alike(one: MeasuredScenario, other: MeasuredScenario) -> bool:
     """Whether their throughput is the same: within 5 %, both as measured, or both all that their
     users ask for, and no trial far from any other."""
     trials = (*one.rates, *other.rates)
@@ -177,7 +177,7 @@ def serve_alike(one: Case, other: Case) -> bool:
     return (one.is_clean and other.is_clean) or (one.reaches_ceiling and other.reaches_ceiling)
 
 
-def serves_more(one: Case, other: Case) -> bool:
+def serves_more(one: MeasuredScenario, other: MeasuredScenario) -> bool:
     """Whether the first clearly has the higher throughput. The slower one must be as measured, the
     faster one may be a lower bound. By the interval over trials where they are enough for one, by
     more than what two runs of the same thing differ by where they are not."""
@@ -193,10 +193,10 @@ def serves_more(one: Case, other: Case) -> bool:
 class Family:
     """Cases that the same load asks for the same work, so that their throughput compares."""
 
-    cases: tuple[Case, ...]
+    cases: tuple[MeasuredScenario, ...]
 
     @cached_property
-    def best(self) -> Case:
+    def best(self) -> MeasuredScenario:
         return max(self.cases, key=lambda each: each.rate)
 
     @property
@@ -206,7 +206,7 @@ class Family:
         return bool(others) and all(serves_more(self.best, each) for each in others)
 
     @cached_property
-    def fastest(self) -> tuple[Case, ...]:
+    def fastest(self) -> tuple[MeasuredScenario, ...]:
         """Those that serve as much as the best one, which is among them."""
         best = self.best
         return tuple(each for each in self.cases if each is best or serve_alike(each, best))
