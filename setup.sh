@@ -53,6 +53,19 @@ mkdir -p .venv/.temporary
 : >"$unfinished"
 export TMPDIR="$PWD/.venv/.temporary"
 printf 'setup: making .venv (once, some minutes): loads about %s, takes %s of disk ...\n' "$loads" "$takes" >&2
+# Nothing else speaks while packages load. It holds no lock, and ends with this shell, however that ends.
+count_seconds() {
+    seconds=0
+    while sleep 8 >/dev/null 2>&1 && kill -0 $$ 2>/dev/null; do
+        seconds=$((seconds + 8))
+        printf 'setup: %s s so far\n' "$seconds" >&2
+    done
+}
+count_seconds 9<&- &
+counter=$!
+trap 'kill "$counter" 2>/dev/null || :' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
 log=.venv/.setup.log
 "$python" - "$extras" >.venv/.wanted <<'PY'
 import sys

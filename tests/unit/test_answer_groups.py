@@ -290,6 +290,6 @@ def test_the_terminal_has_it_in_its_width_and_markdown_escapes_it() -> None:
     assert sum(each.startswith("- ") for each in lines) == 7
     text = render_answer_markdown(answer)
     assert text.startswith("# def or async def?\n\nAn upstream that takes 1 s, 500 users: ")
-    assert lines[-1].startswith("The rules: docs/guidance.md")
+    assert lines[-1].startswith("The rules with their measurements: study guide --html")
     assert "(rule 2: docs/guidance.md#rule-one-blocks-all)" in text
     assert export_answer(answer)["title"] == "def or async def?"

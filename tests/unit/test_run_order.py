@@ -143,6 +143,23 @@ def test_a_threshold_that_fails_is_exit_code_1(
 
 
 @pytest.mark.usefixtures("ran")
+def test_quiet_prints_the_table_and_what_failed_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    expected = parse_thresholds("async-sleep: failures < 5, failures > 5")
+    order = subject.RunOptions(
+        "test", 1, 0, tmp_path, "study run control",
+        quiet=True, expectations=expected, predict=False, report=False,
+    )  # fmt: skip
+    assert subject.run_study(select_scenarios(("control",)), order) == 1
+    said = capsys.readouterr()
+    heading, _, *rows = said.out.splitlines()
+    assert heading.startswith("scenario")
+    assert [row.split()[0] for row in rows] == NAMES
+    assert said.err == "✗ async-sleep: failures 0 > 5\n"
+
+
+@pytest.mark.usefixtures("ran")
 @pytest.mark.parametrize("text", ["disk: failures == 0", "control: p98_ms < 5"])
 def test_what_can_never_be_judged_is_refused_before_anything_is_written(
     text: str, tmp_path: Path
