@@ -276,7 +276,7 @@ def test_latencies_that_lack_starved_requests_are_not_shown_without_that() -> No
         replace(cell, verdicts=(VerdictRecord("UNFINISHED", "warning"),)) for cell in trials(1, 2)
     ]
     text = " ".join(" ".join(render_lines(compare_runs(starved, trials(1, 2)))).split())
-    assert "unanswered in 2 of 2 trials of A and 0 of 2 of B" in text
+    assert "users starved in 2 of 2 trials of A and 0 of 2 of B" in text
 
 
 @given(
