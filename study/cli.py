@@ -70,7 +70,7 @@ MODULES = {
     "run": "study.run", "sweep": "study.run", "capacity": "study.capacity",
     "predict": "study.predict", "audit": "study.audit_service", "report": "study.report",
     "compare": "study.compare", "workshop": "study.workshop", "guide": "study.guide",
-    "serve": "study.serve", "doctor": "study.doctor",
+    "serve": "study.serve", "doctor": "study.doctor", "advise": "study.advise",
 }  # fmt: skip
 """What a command imports for some seconds."""
 OPEN = Box("    \n" * 8)

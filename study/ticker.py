@@ -1,7 +1,7 @@
 """Counts seconds on stderr until its standard input ends; its argument says what takes them.
 
 A process of its own: what draws pictures keeps Python's interpreter lock for seconds, so that no
-thread beside it could count. Imports nothing of the study: it starts in some milliseconds.
+thread of the same process can count. Imports nothing of the study: it starts in some milliseconds.
 """
 
 import select
