@@ -21,6 +21,7 @@ from analysis.report.drawing import (
     build_frame,
     build_legend,
     build_title,
+    layer_charts,
     render_both,
 )
 from analysis.report.run_table import COUNTING_UNANSWERED, format_cell_name
@@ -108,9 +109,10 @@ def draw_panels(rows: Sequence[AnswerRow], width: float) -> alt.HConcatChart | a
 
 def write_names(rows: Sequence[AnswerRow]) -> alt.Chart:
     """Above what each row shows."""
-    names = alt.Chart(build_frame([(each.name,) for each in rows], "name"))
-    mark = names.mark_text(align="left", dy=-(LIMIT_HEIGHT + NAME_HEIGHT) / 2, fontWeight="bold")
-    return mark.encode(x=alt.value(0), y=place_rows(rows), text="name:N")
+    above = -(LIMIT_HEIGHT + NAME_HEIGHT) / 2
+    mark = alt.MarkDef("text", align="left", dy=above, fontWeight="bold")
+    names = alt.Chart(build_frame([(each.name,) for each in rows], "name"), mark=mark)
+    return names.encode(x=alt.value(0), y=place_rows(rows), text="name:N")
 
 
 def place_rows(rows: Sequence[AnswerRow], *, names: bool = False) -> alt.Y:
@@ -175,16 +177,13 @@ def draw_rates(rows: Sequence[AnswerRow], room: float, *, names: bool = False) -
     base = alt.Chart(ends).encode(y=place_rows(rows, names=names))
     scale = alt.Scale(domain=[0, highest], nice=False)
     x = alt.X("ok_rps:Q", title="good answers / s", scale=scale).axis(tickCount=MOST_TICKS)
-    layers = alt.layer(
+    end = base.mark_tick(color=ORANGE, size=RANGE_END, thickness=RANGE_HEIGHT, opacity=1)
+    layers = layer_charts(
         base.mark_bar(color=PALE_SKY, height=LIMIT_HEIGHT).encode(x="limit_rps:Q"),
         base.mark_bar(color=BLUE, height=MEASURED_HEIGHT).encode(x=x),
         base.mark_bar(color=ORANGE, height=RANGE_HEIGHT).encode(x="low:Q", x2="high:Q"),
-        *(
-            base.mark_tick(color=ORANGE, size=RANGE_END, thickness=RANGE_HEIGHT, opacity=1).encode(
-                x=f"{end}:Q"
-            )
-            for end in ("low", "high")
-        ),
+        end.encode(x="low:Q"),
+        end.encode(x="high:Q"),
         base.mark_text(align="left", dx=6).encode(x="end:Q", text="rate:N"),
     )
     return layers.properties(width=min(room, width))
@@ -209,7 +208,7 @@ def draw_latencies(rows: Sequence[AnswerRow], legend: alt.Legend, room: float) -
     )
     missing = build_frame([(each.name, each.missing) for each in rows if each.missing], "name text")
     why = alt.Chart(missing).encode(x=alt.value(6), y=y, text="text:N")
-    layers = alt.layer(
+    layers = layer_charts(
         line,
         marks,
         left.mark_text(align="right", dx=-9),

@@ -14,6 +14,7 @@ from analysis.report.drawing import (
     build_frame,
     build_name_colours,
     build_title,
+    layer_charts,
     title_panel,
 )
 from analysis.report.table import shorten
@@ -56,7 +57,7 @@ def draw_bars(codes: Mapping[str, CodeCpu], title: str) -> alt.LayerChart:
     )
     names = base.transform_filter(alt.datum.phase == next(iter(PHASES)))
     text = names.mark_text(align="left", dy=-NAME_OFFSET).encode(x=alt.value(2), text="text:N")
-    layers = alt.layer(bars, text, title=title_panel(title))
+    layers = layer_charts(bars, text).properties(title=title_panel(title))
     return layers.properties(width=NARROW - EDGE, height=ROW_HEIGHT * len(codes))
 
 

@@ -36,7 +36,7 @@ MOST_TOGETHER = len(COLOURS)
 PALE_SKY = "rgba(86,180,233,0.35)"
 ROOM = 1.2
 Cell = TypeVar("Cell")
-Chart = alt.Chart | alt.LayerChart | alt.VConcatChart | alt.FacetChart
+Chart = alt.Chart | alt.LayerChart | alt.HConcatChart | alt.VConcatChart | alt.FacetChart
 
 PNG_SCALE = 2
 _PLACES = re.compile(r'(?<= )(?:d|transform|x|y|x1|x2|y1|y2|width|height)="[^"]*"')
@@ -60,35 +60,24 @@ class RenderedChart:
 
 def style_chart(chart: Chart) -> Chart:
     """White behind the files; the page shows its own background through."""
+    plain = chart.configure(background="white", font="sans-serif", aria=False)  # the page tells it
+    axes = plain.configure_axis(
+        gridOpacity=0.5,
+        titleFontWeight="normal",
+        labelFontSize=FONT_SIZE,
+        titleFontSize=FONT_SIZE,
+        labelOverlap="greedy",
+        labelFlush=False,
+    )
+    legend = {"orient": "top", "offset": 6, "labelLimit": 0, "symbolSize": 110}
+    title = {"anchor": "start", "frame": "bounds", "offset": 8, "fontSize": TITLE_SIZE}
     styled: Chart = (
-        chart.configure(background="white", font="sans-serif", aria=False)  # the page tells it
-        .configure_view(strokeOpacity=0.25)
-        .configure_axis(
-            gridOpacity=0.5,
-            titleFontWeight="normal",
-            labelFontSize=FONT_SIZE,
-            titleFontSize=FONT_SIZE,
-            labelOverlap="greedy",
-            labelFlush=False,
-        )
-        .configure_axisX(labelSeparation=6)
+        axes.configure_axisX(labelSeparation=6)
         .configure_axisLeft(minExtent=AXIS_WIDTH)
-        .configure_legend(
-            orient="top",
-            offset=6,
-            title=None,
-            labelLimit=0,
-            labelFontSize=FONT_SIZE,
-            symbolSize=110,
-        )
+        .configure_view(strokeOpacity=0.25)
+        .configure_legend(title=None, labelFontSize=FONT_SIZE, **legend)
         .configure_text(fontSize=FONT_SIZE)
-        .configure_title(
-            anchor="start",
-            frame="bounds",
-            offset=8,
-            fontSize=TITLE_SIZE,
-            subtitleFontSize=FONT_SIZE,
-        )
+        .configure_title(subtitleFontSize=FONT_SIZE, **title)
     )
     return styled
 
@@ -143,6 +132,13 @@ def build_log_scale(values: Iterable[float], most: int) -> tuple[alt.Scale, list
     low, high = min(known) / ROOM, max(known) * ROOM
     scale = alt.Scale(type="log", domain=[low, high], nice=False, clamp=True)
     return scale, [*list_log_ticks(low, high, most)]
+
+
+def layer_charts(*parts: alt.Chart) -> alt.LayerChart:
+    """One upon the other, the last in front."""
+    found = alt.layer(*parts)
+    assert isinstance(found, alt.LayerChart)  # none of them is a facet
+    return found
 
 
 def draw_uprights(field: str, values: Iterable[float | None]) -> alt.Chart:

@@ -108,6 +108,7 @@ def draw_bar_layers(
     shown: Window,
 ) -> alt.LayerChart:
     """The bars in the slice from begin_s on, length_s long: parameters that a page may change."""
+    scale = alt.Scale(domain=SHOWN, nice=False)
     base = (
         alt.Chart(data)
         .transform_filter("datum.end_s > begin_s && datum.start_s < begin_s + length_s")
@@ -117,9 +118,7 @@ def draw_bar_layers(
             took_ms="1000 * (datum.end_s - datum.start_s)",
         )
         .encode(
-            x=alt.X("shown_from_s:Q", title=title)
-            .scale(domain=SHOWN, nice=False)
-            .axis(tickCount=5),
+            x=alt.X("shown_from_s:Q", title=title, scale=scale).axis(tickCount=5),
             x2="shown_to_s:Q",
             y=rows,
             color=alt.Color("kind:N", title=None)

@@ -116,7 +116,7 @@ def pile_up(spread: pl.DataFrame, edges: Sequence[float]) -> pl.DataFrame:
 def draw_spread(piled: pl.DataFrame, edges: Sequence[float], *, is_last: bool) -> alt.Chart:
     scale, ticks = build_log_scale([edges[0], edges[-1]], MOST_TICKS)
     axis = alt.X("from_ms:Q", title="latency, ms (logarithmic)" if is_last else None, scale=scale)
-    highest = piled["top"].max()
+    highest = max(piled["top"])
     return alt.Chart(piled, mark="rect").encode(
         x=axis.axis(values=ticks, labels=is_last, ticks=is_last),
         x2="to_ms",

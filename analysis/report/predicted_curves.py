@@ -16,6 +16,7 @@ from analysis.report.drawing import (
     build_log_scale,
     build_name_colours,
     build_title,
+    layer_charts,
     title_panel,
 )
 from analysis.summary.model import CellSummary
@@ -80,7 +81,8 @@ def draw_panel(cells: Sequence[PredictedCell], figure: str, colours: alt.Color) 
         for points, shape, size in ((predicted, "circle", 150), (measured, "diamond", 70))
     ]
     knee = rules.encode(x=x, color=colours)
-    return alt.layer(line.encode(tooltip=tooltip), knee, *marks, title=title_panel(FIGURES[figure]))
+    layers = layer_charts(line.encode(tooltip=tooltip), knee, *marks)
+    return layers.properties(title=title_panel(FIGURES[figure]))
 
 
 def tabulate_points(cells: Sequence[PredictedCell], figure: str, group: str) -> pl.DataFrame:

@@ -147,16 +147,12 @@ def draw_windows(cells: Sequence[CellCourse]) -> alt.Chart:
     """Those of one length once."""
     lengths = sorted({round(each.window.length_s, 1) for each in cells})
     spans = build_frame([(0.0, each) for each in lengths], "", "from_s", "to_s")
-    return (
-        alt.Chart(spans)
-        .mark_rect(opacity=0.12, color=SKY, clip=True)
-        .encode(x="from_s:Q", x2="to_s:Q")
-    )
+    mark = alt.MarkDef("rect", opacity=0.12, color=SKY, clip=True)
+    return alt.Chart(spans, mark=mark).encode(x="from_s:Q", x2="to_s:Q")
 
 
 def draw_deaths(cells: Sequence[CellCourse], colours: alt.Color) -> alt.Chart:
     deaths = [(each.name, at_s - each.window.start_s) for each in cells for at_s in each.deaths_s]
-    rules = alt.Chart(build_frame(deaths, "scenario", "at_s")).mark_rule(
-        strokeDash=[3, 2], clip=True
-    )
+    mark = alt.MarkDef("rule", strokeDash=[3, 2], clip=True)
+    rules = alt.Chart(build_frame(deaths, "scenario", "at_s"), mark=mark)
     return rules.encode(x="at_s:Q", color=colours)

@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 LETTER = 0.45
 """Of a letter's height is the width of an average one in the usual sans-serif fonts, rather less:
 what overlaps by it does overlap."""
+MARGIN = 10.0
 CAPITAL, LINE = 0.7, 1.15
 """Of the font's size: a capital's height, and the distance of two lines."""
 _TRANSFORM = re.compile(r"(translate|rotate)\(([-\d.e]+)(?:,\s*([-\d.e]+))?\)")
@@ -62,8 +63,9 @@ class Picture:
 
     @property
     def cut_off(self) -> list[str]:
-        """Texts that leave the picture."""
-        return [each.words for each in self.texts if each.left < 0 or each.right > self.width]
+        """Texts that leave the picture, by more than an estimate of their width may be off."""
+        low, high = -MARGIN, self.width + MARGIN
+        return [each.words for each in self.texts if each.left < low or each.right > high]
 
     @property
     def font_sizes(self) -> set[float]:

@@ -21,6 +21,7 @@ from analysis.report.answer_picture import (
 from analysis.report.drawing import NARROW, WIDE, render_both
 from analysis.summary.cell import compute_summary
 from analysis.summary.load_limit import compute_load_limit_rps
+from analysis.summary.model import CellSummary
 from analysis.verdicts.base import VerdictRecord
 from records.prediction import Prediction
 from scenarios.model import Load
@@ -36,6 +37,7 @@ STARVED = replace(
     p99_censored_ms=None,
     p99_lower_bound_ms=15_000.0,
 )
+OVERLOAD = OpenLoopSummary(9.0, "constant", 9.0, 4.0, 5.0, True, 1.0, 2.0)
 PREDICTION = Prediction(ok_rps=3.0, low=2.0, high=4.0)
 
 
@@ -52,18 +54,15 @@ def test_the_starved_are_counted_and_a_bound_is_no_latency() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "why"),
+    ("cell", "why"),
     [
-        ({"failure_ratio": 0.5}, "too many failures"),
-        ({"requests": 0}, "no answer"),
-        (
-            {"open_loop": OpenLoopSummary(9.0, "constant", 9.0, 4.0, 5.0, True, 1.0, 2.0)},
-            "the queue grows",
-        ),
+        (replace(CELL, failure_ratio=0.5), "too many failures"),
+        (replace(CELL, requests=0), "no answer"),
+        (replace(CELL, open_loop=OVERLOAD), "the queue grows"),
     ],
 )
-def test_what_is_no_latency_is_not_drawn_as_one(changes: dict[str, object], why: str) -> None:
-    row = build_row(replace(CELL, **changes), SCENARIO)
+def test_what_is_no_latency_is_not_drawn_as_one(cell: CellSummary, why: str) -> None:
+    row = build_row(cell, SCENARIO)
     assert row.latencies == ()
     assert row.missing.startswith(why)
 
