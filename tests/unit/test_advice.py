@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import get_args
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.guide import advice_page
@@ -25,7 +25,12 @@ from analysis.guide.expressions import check_expression, evaluate
 from analysis.guide.page import TemplateFiller
 from analysis.guide.rules import load_decision_table, load_rules
 from analysis.stats import formats
-from analysis.theory.formulas import compute_erlang_b, estimate_poisson_mean_s, find_bottleneck
+from analysis.theory.formulas import (
+    compute_erlang_b,
+    estimate_mgc_wait_s,
+    estimate_poisson_mean_s,
+    find_bottleneck,
+)
 from analysis.theory.model import ServerModel
 from analysis.theory.networks import compute_highest_rps
 from scenarios.advice import AdviceOptions, Waits
@@ -104,9 +109,11 @@ def test_computing_is_predicted_as_theory_has_it(asked: AdviceQuestion) -> None:
     check_against_theory(
         threaded, asked.rate, found["thread_work_rps"], found["thread_work_mean_s"]
     )
-    elsewhere = replace(on_loop, style="async def", workers=asked.cores)
-    assume(found["process_rps"] < found["await_rps"])  # the loop that hands over is no limit
-    check_against_theory(elsewhere, asked.rate, found["process_rps"], found["process_mean_s"])
+    # processes take their work from one queue: M/G/c
+    wait_s = estimate_mgc_wait_s(asked.rate, work, 0.5, asked.cores)
+    mean_s = math.inf if wait_s is None else wait_s + work
+    assert found["process_mean_s"] == pytest.approx(mean_s, rel=EXACT)
+    assert found["process_rps"] == pytest.approx(min(asked.cores / work, found["await_rps"]))
 
 
 @given(questions)

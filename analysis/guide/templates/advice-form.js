@@ -26,10 +26,12 @@ function readForm() {
   return question;
 }
 
+// In pieces that no line break divides.
 function writeCommand(waits) {
   const typed = (name, unit) => ` --${name} ${form[name].value}${unit}`;
   const delay = waits === "nothing" ? "" : typed("delay", "ms");
-  return `study advise --waits ${waits}${delay}${typed("rate", "/s")}${typed("workers", "")}`;
+  const line = `study advise --waits ${waits}${delay}${typed("rate", "/s")}${typed("workers", "")}`;
+  return line.split(" ").map((word) => `\`${word}\``).join(" ");
 }
 
 function makeTable(ways) {
@@ -81,7 +83,7 @@ function showAnswer() {
     make("ul", "", ...found.rules.map(makeLink)),
     make("h4", "Nearest in the decision table"),
     ...found.rows.map(makeRow),
-    make("p", `With the CPU of your machine: \`${writeCommand(question.waits)}\``),
+    make("p", `With the CPU of your machine: ${writeCommand(question.waits)}`),
   );
 }
 
