@@ -15,6 +15,7 @@ from records.rows import (
     LAYERS,
     MADE,
     PROBE,
+    THREAD_CALLS,
     THREAD_STACKS,
     Schema,
     conform_to_schema,
@@ -133,6 +134,7 @@ HANDOVERS_TABLE = JournalTable(
 THREAD_STACKS_TABLE = JournalTable(
     "t", THREAD_STACKS, "at_s", unknown=("visit", "thread_id", "handover")
 )
+THREAD_CALLS_TABLE = JournalTable("k", THREAD_CALLS, "began_s")
 MADE_TABLE = JournalTable("m", MADE, "at_s")
 LAYERS_TABLE = JournalTable("l", LAYERS, "entered_s")
 
@@ -144,6 +146,7 @@ PROBE_TABLES: Mapping[str, BuildTable] = {
     "blocks": build_blocks_table,
     "block_stacks": build_block_stacks_table,
     "handovers": HANDOVERS_TABLE.build,
+    "thread_calls": THREAD_CALLS_TABLE.build,
     "thread_stacks": THREAD_STACKS_TABLE.build,
     "made": MADE_TABLE.build,
     "layers": LAYERS_TABLE.build,

@@ -27,6 +27,10 @@ class Phases:
     they did not. The drain follows."""
 
 
+BY_SERVER = "killed by"
+"""A cause that begins so: the server took the worker for dead, whose event loop did not respond."""
+
+
 @dataclass(frozen=True, slots=True)
 class WorkerDeath:
     at_s: Second

@@ -55,10 +55,16 @@ def format_stacks(stacks: Stacks) -> str:
 
 
 def parse_stacks(text: str) -> Stacks:
-    """Raises ValueError."""
-    found = dict[Stack, int]()
+    """A frame may have a line's end in its name: a stack goes on until its count. Raises
+    ValueError."""
+    found, begin = dict[Stack, int](), ""
     for line in text.splitlines():
-        frames, _, count = line.rpartition(" ")
-        stack = tuple(frames.split(";"))
+        frames, _, count = f"{begin}{line}".rpartition(" ")
+        if not count.isdecimal():
+            begin = f"{begin}{line} "
+            continue
+        stack, begin = tuple(frames.split(";")), ""
         found[stack] = found.get(stack, 0) + int(count)
+    if begin:
+        raise ValueError(f"a stack without a count: {begin}")
     return found

@@ -26,6 +26,7 @@ class Calibration:
     response_s: mean seconds per request as that user sees them.
     samples: of that user, then of several at a time. Empty in older records.
     idle_cores: what a worker uses while nobody asks; it is in cpu_s of no sample.
+    other_cores: what other programs of the machine used meanwhile; None where that is unknown.
     """
 
     requests: int
@@ -34,6 +35,7 @@ class Calibration:
     response_s: Second
     samples: tuple[CpuSample, ...] = ()
     idle_cores: float = 0.0
+    other_cores: float | None = None
 
     @property
     def wait_s(self) -> Second:

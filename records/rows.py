@@ -107,6 +107,17 @@ HANDOVERS: Schema = {
 """One row a call that was handed to a pool of threads. A row is written while the call waits or
 runs, and again later: the last one counts."""
 
+THREAD_CALLS: Schema = {
+    "pid": U4,
+    "visit": U4,
+    "route": TEXT,
+    "thread_id": U4,
+    "thread_kind": TEXT,
+    **dict.fromkeys(("asked_s", "began_s", "ended_s"), F8),
+}
+"""One row a call that a request handed to a thread of a pool, but for its endpoint, written when it
+has ended; of one request the first eight at most. An audit has HANDOVERS instead."""
+
 THREAD_STACKS: Schema = {
     "pid": U4,
     "at_s": F8,
@@ -159,6 +170,7 @@ PROBE_SCHEMAS: Mapping[str, Schema] = {
     "blocks": BLOCKS,
     "block_stacks": BLOCK_STACKS,
     "handovers": HANDOVERS,
+    "thread_calls": THREAD_CALLS,
     "thread_stacks": THREAD_STACKS,
     "made": MADE,
     "layers": LAYERS,
@@ -167,7 +179,7 @@ PROBE_SCHEMAS: Mapping[str, Schema] = {
 
 MACHINE: Schema = {
     "at_s": F8,
-    "role": TEXT,  # server, database, load, upstream, runner, live; machine, stolen: all
+    "role": TEXT,  # server, database, load, upstream, runner, live; of all: machine, stolen, throttled
     "pid": U4,
     "cpu_s": F8,
     "rss_bytes": U8,

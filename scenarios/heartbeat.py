@@ -1,6 +1,15 @@
-"""When gunicorn takes a worker for dead whose event loop is only blocked."""
+"""When gunicorn takes a worker for dead whose event loop is only blocked.
+
+uvicorn's worker counts the ticks of its main loop, a tenth of a second each. At every tenth it
+looks whether half of the timeout has passed since its last heartbeat, and gives one only then. A
+block delays a tick, and a loop that goes round more slowly than ten times a second ticks once a
+round.
+"""
 
 from scenarios.units import Second
+
+TICK_S: Second = 0.1
+TICKS_A_LOOK = 10
 
 
 def compute_blocking_s(delay_s: Second, client_timeout_s: Second | None) -> Second:
@@ -12,6 +21,13 @@ def compute_blocking_s(delay_s: Second, client_timeout_s: Second | None) -> Seco
 def exceeds_worker_timeout(
     users: int, workers: int, held_s: Second, worker_timeout_s: Second
 ) -> bool:
-    """The heartbeat runs on the loop, which serves a worker's users one after the other: it is
-    silent until all have had their turn. A timeout of 0 kills nobody."""
+    """Whether one round, in which each of a worker's users has its turn, is longer than the
+    timeout: then kills come in cycles, however short the run is. A timeout of 0 kills nobody."""
     return 0 < worker_timeout_s < users / workers * held_s
+
+
+def delays_heartbeat(users: int, workers: int, held_s: Second, worker_timeout_s: Second) -> bool:
+    """Whether ten rounds are, so that a run that lasts long enough has kills. In some orders of
+    events a tick takes two rounds, and half of that suffices (docs/methods.md has measurements)."""
+    round_s = max(1.0, users / workers) * held_s
+    return 0 < worker_timeout_s < TICKS_A_LOOK * max(TICK_S, round_s)

@@ -129,7 +129,7 @@ class Server:
     loop: Loop = "asyncio"
     http: Http = "h11"
     worker_timeout_s: Second = 30.0
-    """gunicorn kills a worker whose loop was silent this long; 0 never."""
+    """gunicorn kills a worker that gave no heartbeat for so long; 0 never."""
     pool: int = 40
     """Threads of anyio's pool in each worker; anyio's own default is 40."""
     app: str = "app.main"
@@ -149,7 +149,7 @@ class Server:
 
     @property
     def kills_blocked_workers(self) -> bool:
-        """Whether it watches its workers' loops, and ends one that is silent too long."""
+        """Whether it watches its workers' loops, and ends one that gives no heartbeat."""
         return self.kind == "gunicorn"
 
     @property

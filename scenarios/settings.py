@@ -85,7 +85,7 @@ class Overrides:
         "server.python", IN_PYTHON, metavar="FILE",
     )] = None
     worker_timeout_s: Annotated[Second | None, Setting(
-        "Silent seconds before gunicorn kills a worker; 0: never.", "server.worker_timeout_s",
+        "Worker timeout in seconds; 0 disables it (gunicorn only).", "server.worker_timeout_s",
         IN_PYTHON, SECONDS, (0, 3600),
     )] = None
     client: Annotated[m.Library | None, Setting(

@@ -17,9 +17,16 @@ from scenarios.errors import build_cannot_run_error
 from scenarios.model import Scenario
 from scenarios.units import Second
 from stress import plan
+from stress.agreement import reject_disagreement
 from stress.callers import ANSWERS_WITHIN_S, Callers, start_callers
 from stress.interruption import Interruption
-from stress.machine import find_free_port, raise_descriptor_limit, read_cpu_s
+from stress.machine import (
+    compute_other_cores,
+    find_free_port,
+    mark_machine,
+    raise_descriptor_limit,
+    read_cpu_s,
+)
 from stress.stack import Stack
 from stress.start_stack import start_stack
 
@@ -53,9 +60,10 @@ def calibrate(scenario: Scenario, interruption: Interruption) -> Calibration:
     delay is as much shorter as they are fewer than in the run: requests come at its rate, and what
     happens at each second happens as often.
 
-    Raises UserError where the endpoint does not answer well, CellInterruptedError.
+    Raises UserError where the endpoint does not answer well, and where samples disagree, which is
+    what a busy machine makes of them; CellInterruptedError.
     """
-    delay_s = scenario.delay_s
+    delay_s, begin = scenario.delay_s, mark_machine()
     with start_calibrated_stack(scenario, delay_s and 0.0, interruption) as stack:
         samples = measure_level(stack, scenario, 1, ALONE_SAMPLE_S, interruption)
         requests = sum(each.requests for each in samples)
@@ -69,7 +77,13 @@ def calibrate(scenario: Scenario, interruption: Interruption) -> Calibration:
         shorter = shorten_delay(scenario, in_flight)
         with start_calibrated_stack(shorter, shorter.delay_s, interruption) as stack:
             samples += measure_level(stack, shorter, in_flight, SAMPLE_S, interruption)
-    return Calibration(requests, lasting_s, cpu_s, lasting_s / requests, tuple(samples), idle_cores)
+    reject_disagreement(samples)
+    # a database is no child of ours: it would be taken for another program
+    others = None if scenario.database else compute_other_cores(begin)
+    response_s = lasting_s / requests
+    return Calibration(
+        requests, lasting_s, cpu_s, response_s, tuple(samples), idle_cores, other_cores=others
+    )
 
 
 def shorten_delay(scenario: Scenario, in_flight: int) -> Scenario:

@@ -73,11 +73,14 @@ class StackSampler(Process):
         return GREETING in self.log.read_text(errors="replace") or self.get_exit_code() is not None
 
     def finish(self) -> Stacks:
-        """What it saw; empty where it could not look."""
+        """What it saw; empty where it could not look, or was cut short while it wrote."""
         self.end(WRITES_WITHIN_S)
         text = self.file.read_text() if self.file.exists() else ""
         self.file.unlink(missing_ok=True)
-        return shorten_stacks(parse_stacks(text), find_specimen_folder())
+        try:
+            return shorten_stacks(parse_stacks(text), find_specimen_folder())
+        except ValueError:
+            return {}
 
     def describe_failure(self) -> str:
         return f"py-spy saw nothing: {self.read_last_log_line()} {ATTACH_HINT}"

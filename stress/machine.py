@@ -5,6 +5,7 @@ import resource
 import socket
 import sys
 import time
+from dataclasses import dataclass
 
 import psutil
 
@@ -106,6 +107,32 @@ def read_cpu_s(process: psutil.Process) -> Second:
         return time.clock_gettime(~process.pid << 3 | 2)
     except OSError as error:
         raise psutil.NoSuchProcess(process.pid) from error
+
+
+@dataclass(frozen=True, slots=True)
+class MachineMark:
+    """CPU seconds so far: of all processes of the machine, and of this one with its children that
+    have ended."""
+
+    at_s: Second
+    machine_s: Second
+    own_s: Second
+
+
+def mark_machine() -> MachineMark:
+    machine, own = psutil.cpu_times(), psutil.Process().cpu_times()
+    return MachineMark(
+        time.monotonic(),
+        machine.user + machine.system + getattr(machine, "nice", 0.0),
+        own.user + own.system + own.children_user + own.children_system,
+    )
+
+
+def compute_other_cores(since: MachineMark) -> float:
+    """What was used by programs that are not ours, once all children have ended."""
+    now = mark_machine()
+    others_s = (now.machine_s - since.machine_s) - (now.own_s - since.own_s)
+    return max(0.0, others_s / (now.at_s - since.at_s))
 
 
 def is_listening(port: int, host: str = HOST) -> bool:

@@ -9,6 +9,7 @@ from time import monotonic
 import psutil
 
 from records.cell import WorkerDeath
+from stress.cpu_quota import find_cpu_stats, read_throttled_s
 
 PERIOD_S = 0.5
 FORKING = ("database",)
@@ -26,6 +27,7 @@ class ResourceMonitor:
     def __init__(self, families: Families) -> None:
         self._families = families
         self._rows: list[MachineRow] = []
+        self._cpu_stats = find_cpu_stats()
         self._leave = threading.Event()
         self._thread = threading.Thread(target=self._run, name="resource watch", daemon=True)
         self._thread.start()
@@ -42,7 +44,7 @@ class ResourceMonitor:
                 for process in family():
                     with contextlib.suppress(psutil.Error):
                         self._rows.append(sample_process(sweep_s, role, process, role in FORKING))
-            self._rows += sample_machine(sweep_s)
+            self._rows += sample_machine(sweep_s, self._cpu_stats)
             if self._leave.wait(PERIOD_S):
                 return
 
@@ -65,14 +67,16 @@ def sample_process(
         )
 
 
-def sample_machine(sweep_s: float) -> list[MachineRow]:
-    """CPU seconds that the whole machine has spent in processes, and those stolen from it where
-    the system tells (Linux)."""
+def sample_machine(sweep_s: float, cpu_stats: tuple[Path, ...] = ()) -> list[MachineRow]:
+    """CPU seconds that the whole machine has spent in processes, those stolen from it, and those
+    for which a quota stopped the processes of this container, where the system says so (Linux)."""
     cpu = psutil.cpu_times()
     in_processes_s = cpu.user + cpu.system + getattr(cpu, "nice", 0.0)
     spent = {"machine": in_processes_s}
     if hasattr(cpu, "steal"):
         spent["stolen"] = cpu.steal
+    if (throttled_s := read_throttled_s(cpu_stats)) is not None:
+        spent["throttled"] = throttled_s
     return [(sweep_s, role, 0, cpu_s, 0, 0, 0) for role, cpu_s in spent.items()]
 
 

@@ -38,7 +38,7 @@ from stress.servers import find_adapter
 from stress.stack import Stack
 
 _DESCRIPTORS = re.compile(r".*(?:Too many open files|EMFILE).*", re.IGNORECASE)
-STUDY_TABLES = ("handlers", "probe", "blocks", "block_stacks")
+STUDY_TABLES = ("handlers", "probe", "blocks", "block_stacks", "thread_calls")
 """What the probe writes without an audit."""
 MOST_FAULTS = 5
 BY_ITSELF = "ended by itself"

@@ -7,7 +7,7 @@ from typing import TextIO
 import polars as pl
 
 from analysis.report.comparison_tables import build_contrast_tables, build_overall_table
-from analysis.report.notes import describe_outcome, write_notes
+from analysis.report.notes import describe_outcome, list_advice, write_notes
 from analysis.report.run_table import build_run_table, format_cell_name
 from analysis.report.search_tables import build_sweep_table, render_capacity
 from analysis.report.table import Table, render_terminal, wrap_note
@@ -94,9 +94,7 @@ def print_notes(cell: CellSummary) -> None:
     if not told:
         return
     print(f"\n{format_cell_name(cell)}")
-    grave = [verdict for verdict in cell.verdicts if verdict.severity != "info"]
-    told += [f"→ {verdict.code}: {verdict.advice}" for verdict in grave]
-    for note in told:
+    for note in (*told, *list_advice(cell)):
         print(*wrap_note(note, "  "), sep="\n")
 
 

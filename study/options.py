@@ -12,6 +12,7 @@ from cyclopts import Group, Parameter, Token
 from scenarios.model import Scenario
 from scenarios.options import Option, Setting, build_option, list_options
 from scenarios.units import Unit
+from study.scenario_files import choose_scenarios
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -22,14 +23,20 @@ GROUPS = ("Load", "Server", "Client", "Upstream", "Database", "Contrast", "Other
 """Of the help, in this order."""
 OWN_VALUES = "Left out, a scenario's own value counts; [default] is what most of them have."
 QUICK_USERS = 50
-QUICK_DELAY_S = 0.1
-QUICK_DURATION_S = 3.0
+QUICK_DURATION_S = 4.0
+QUICK_SCENARIOS = (
+    "sync-http-shared", "async-http-shared", "async-http-sync-shared", "async-http-offload",
+)  # fmt: skip
+"""The three styles and the repair, where nothing but the style differs."""
 DEFAULT_PORT = 4242
 DEFAULT_OUT = Path("results")
 
 Names = Annotated[str, Setting("classic and fair if none is named.", name="SCENARIO|GROUP|FILE")]
 Name = Annotated[str, Setting("", name="SCENARIO|GROUP|FILE")]
-Quick = Annotated[bool, Setting("50 users, 100 ms, 3 s: a first look.", group="Load")]
+Quick = Annotated[bool, Setting(
+    "A first look: at most 50 users, windows of 4 s, and four scenarios if none is named.",
+    group="Load",
+)]  # fmt: skip
 Port = Annotated[int, Setting("Of the server; 0 picks a free one.", bounds=(0, 65535))]
 Json = Annotated[bool, Setting("Print JSON, nothing else.")]
 Out = Annotated[Path, Setting("Folder that run directories go into.", metavar="FOLDER")]
@@ -108,14 +115,22 @@ def build_converter(option: Option, unit: Unit) -> Callable[[type, Sequence[Toke
     return convert
 
 
+def choose_run_scenarios(names: Sequence[str], quick: bool) -> tuple[Scenario, ...]:
+    """Raises UserError."""
+    if not quick:
+        return choose_scenarios(names)
+    return shorten_scenarios(choose_scenarios(names, QUICK_SCENARIOS))
+
+
 def shorten_scenarios(scenarios: Sequence[Scenario]) -> tuple[Scenario, ...]:
+    """With fewer users and a shorter window. The delay stays: with a short one a blocked loop
+    serves more requests a second, and the difference between the styles is smaller."""
     return tuple(
         replace(
             each,
             load=replace(
                 each.load, users=min(QUICK_USERS, each.load.users), duration_s=QUICK_DURATION_S
             ),
-            delay_s=None if each.delay_s is None else QUICK_DELAY_S,
         )
         for each in scenarios
     )

@@ -1,7 +1,9 @@
 """`study predict`: what theory says, with no load at all."""
 
 import json
-from collections.abc import Callable, Sequence
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -13,6 +15,7 @@ import psutil
 from analysis.report.prediction_tables import (
     build_curve_table,
     build_predictions_table,
+    describe_calibration,
     describe_sizing,
 )
 from analysis.report.table import wrap_note
@@ -22,7 +25,7 @@ from analysis.theory.ordered import keeps_order
 from analysis.theory.prediction_range import add_range
 from analysis.theory.sizing import LoadTarget, Sizing, compute_sizing
 from analysis.theory.steady import compute_steady_curve, predict_steady_state
-from records.prediction import Prediction
+from records.prediction import Calibration, Prediction
 from scenarios.errors import INTERRUPTED, UserError
 from scenarios.model import NEVER_BINDS, Scenario
 from scenarios.resolution import resolve_scenario
@@ -105,6 +108,7 @@ def build_systems(
         progress = choose_display(quiet=question.json_output)
         with closing(progress), record_signals() as interruption:
             costs = calibrate_scenarios(scenarios, interruption, progress.show_calibration)
+        print_calibrations(costs)
     systems = []
     for scenario in scenarios:
         cost = costs.get(scenario.name)
@@ -112,6 +116,15 @@ def build_systems(
         model = build_server_model(scenario, cpu_s, cores, wait_s, cost.samples if cost else ())
         systems.append((scenario, replace(model, queue="lifo") if question.lifo else model))
     return systems
+
+
+def print_calibrations(costs: Mapping[str, Calibration]) -> None:
+    """Each once, with all scenarios that share it."""
+    shared: dict[Calibration, list[str]] = defaultdict(list)
+    for name, cost in costs.items():
+        shared[cost].append(name)
+    for cost, names in shared.items():
+        print(*wrap_note(describe_calibration(names, cost)), sep="\n", file=sys.stderr)
 
 
 def print_answers(

@@ -47,8 +47,9 @@ def build_run_options(
 
     peers: Peers = ("built" if quick else "all") if flags.peers else "none"
     words = [Path(each).stem if is_scenario_file(each) else each for each in names]
+    words = words or ["quick" if quick else "all"]
     return RunOptions(
-        name=prefix + "-".join(words or ["all"]), command=record_command(sys.argv[1:]),
+        name=prefix + "-".join(words), command=record_command(sys.argv[1:]),
         trials=flags.trials, port=flags.port, out=flags.out, json_output=flags.json,
         quiet=flags.quiet, seed=flags.seed, predict=flags.predict, live=flags.live,
         report=flags.report, peers=peers,

@@ -1,16 +1,16 @@
 """`study workshop`: an exercise: first your prediction, then the run, then both with theory."""
 
-import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import unified_diff
 from pathlib import Path
 
+from analysis.guide.agreement import explain_differences
 from analysis.guide.exercises import Exercise, build_exercise_scenario, load_exercises
 from analysis.guide.recorded import Records, find_runs
 from analysis.guide.workshop_page import (
     ORDER,
+    ExerciseMetric,
     build_command,
     build_workshop_texts,
     compare_exercise,
@@ -20,12 +20,18 @@ from analysis.guide.workshop_page import (
     wrap_paragraph,
 )
 from analysis.report.write import save_pictures
-from scenarios.errors import UserError
+from scenarios.errors import INTERRUPTED, UserError
+from scenarios.model import Scenario
+from scenarios.resolution import resolve_scenario
+from stress.interruption import CellInterruptedError, record_signals
 from stress.places import IS_CLONE, ROOT, find_specimen_folder
-from study.final_output import choose_exit_code
+from stress.python_error import find_python_error
+from study.final_output import choose_exit_code, write_report_page
 from study.guide import publish_texts, wrap_command
+from study.machine_facts import detect_resources
 from study.run import RunOptions, RunResult, run_scenarios
 from study.specimen import build_restore_command, name_file, name_path, place_specimen
+from study.workshop_edit import build_diff, check_edits, render_edit
 
 ATTEMPTS = 3
 KEPT = ROOT / "docs" / "evidence" / "workshop"
@@ -49,16 +55,10 @@ class WorkshopSession:
         which = self.exercise
         place_specimen(self.out)
         scenario = build_exercise_scenario(which, self.edited)
-        check_edits(which, self.edited)
-        print(f"Exercise {which.number}: {which.title}")
-        print(wrap_paragraph(which.question))
-        if self.edited:
-            print(
-                "\n"
-                + wrap_paragraph(
-                    f"After your edit of {name_file(which.file)}: {which.asked_words}?"
-                )
-            )
+        check_edits(which, self.edited, lambda: try_app(scenario))
+        after = f", after your edit of {name_file(which.file)}" if self.edited else ""
+        print(wrap_paragraph(f"Exercise {which.number}: {which.title}{after}"))
+        print(wrap_paragraph(which.edited_question if self.edited else which.question))
         guess = ask_prediction(which) if self.ask else None
         print("" if self.edited else f"\n{wrap_command(build_command(which))}\n", flush=True)
         order = RunOptions(
@@ -68,6 +68,7 @@ class WorkshopSession:
             out=self.out,
             command=self.command,
             closing=False,
+            report=False,
             workshop={"exercise": which.number, "edited": self.edited, "guess": guess},
         )
         done = run_scenarios([scenario], order)
@@ -76,26 +77,49 @@ class WorkshopSession:
         return choose_exit_code(done.summary, done.directory, done.ended)
 
     def print_outcome(self, done: RunResult, guess: float | None) -> None:
-        from analysis.report.summary_charts import render_bars_chart  # altair imports slowly
-
-        which, cell, folder = self.exercise, done.summary.cells[0], done.directory.path
+        """The figures first: drawing the pictures takes some seconds."""
+        which, cell = self.exercise, done.summary.cells[0]
         found = compare_exercise(which, cell, guess)
-        bars = {each.words: each.bars for each in found}
-        save_pictures(folder, [render_bars_chart("workshop", bars, ORDER)])
         print("\n" + "\n".join(render_exercise_table(found)))
         print("\n" + "\n".join(render_bars(found[0])))
+        for line in explain_differences(which, cell):
+            print("\n" + wrap_paragraph(line))
         grave = [verdict.code for verdict in cell.verdicts if verdict.severity == "error"]
         if grave:
             print("\n" + wrap_paragraph(f"doubtful: {', '.join(grave)}; report.html says why"))
+        print("\ndrawing report.html ...", flush=True)
+        files = draw_pictures(done, found)
+        print(f"{files} in\n{name_path(done.directory.path)}/")
         if self.edited:
             print("\n" + wrap_paragraph(f"What should have happened: {which.then}"))
             print(f"\nTake the edit back: {build_restore_command()}")
         else:
             print("\n" + wrap_paragraph(f"Why: {which.why}"))
             print(wrap_paragraph(f"Look at: {which.look}"))
-            print(f"\nNow change {name_file(which.file)}:\n\n{describe_edit(which)}")
-            print(f"What will happen? Then: study workshop {which.number} --edited")
-        print(f"\n{'report.html and ' if done.page else ''}workshop.png are in\n{folder}/")
+            print("\nNow take out the lines with -, and put in those with +.")
+            print(f"\n{render_edit(which)}\n")
+            print(wrap_paragraph(f"Predict again: {which.edited_question}"))
+            print(f"\nThen: study workshop {which.number} --edited")
+
+
+def draw_pictures(done: RunResult, found: Sequence[ExerciseMetric]) -> str:
+    """What was drawn, in words."""
+    from analysis.report.summary_charts import render_bars_chart  # altair imports slowly
+
+    bars = {each.words: each.bars for each in found}
+    save_pictures(done.directory.path, [render_bars_chart("workshop", bars, ORDER)])
+    drawn = write_report_page(done.summary, done.directory)
+    return "report.html and workshop.png are" if drawn else "workshop.png is"
+
+
+def try_app(scenario: Scenario) -> str | None:
+    """What Python says of it. Raises UserError on Ctrl-C."""
+    resolved = resolve_scenario(scenario, detect_resources())
+    try:
+        with record_signals() as interruption:
+            return find_python_error(resolved, find_specimen_folder(), interruption)
+    except CellInterruptedError as end:
+        raise UserError(f"interrupted ({end}); nothing was measured", INTERRUPTED) from end
 
 
 def ask_prediction(which: Exercise) -> float:
@@ -114,59 +138,6 @@ def ask_prediction(which: Exercise) -> float:
             return value
         print("a number from 0 on")
     raise UserError(f"no prediction in {ATTEMPTS} attempts; --no-prompt runs without one")
-
-
-def is_edit_applied(which: Exercise) -> bool:
-    """However its lines are broken."""
-    text = strip_formatting((find_specimen_folder() / which.file).read_text())
-    hunks = [(strip_formatting(before), strip_formatting(after)) for before, after in which.hunks]
-    as_said = all(new in text and (old in new or old not in text) for old, new in hunks)
-    return as_said or bool(which.instead and strip_formatting(which.instead) in text)
-
-
-def strip_formatting(code: str) -> str:
-    """Without what a formatter may change."""
-    return re.sub(r"[\s,]+", "", code)
-
-
-def check_edits(which: Exercise, edited: bool) -> None:
-    """Raises UserError where the app is not as this form of the exercise needs it; edits of other
-    exercises are reported."""
-    if edited and not is_edit_applied(which):
-        raise UserError(
-            f"{name_file(which.file)} is not edited as exercise {which.number} says: "
-            + "; ".join(describe_edit(which).splitlines())
-        )
-    if not edited and is_edit_applied(which):
-        raise UserError(
-            f"{name_file(which.file)} still has the edit of exercise {which.number}: take it back "
-            f"with `{build_restore_command()}`, or run --edited"
-        )
-    for other in load_exercises():
-        if other is not which and is_edit_applied(other):
-            print(
-                f"study: {name_file(other.file)} still has the edit of exercise {other.number}; "
-                f"`{build_restore_command()}` takes it back",
-                file=sys.stderr,
-            )
-
-
-def describe_edit(which: Exercise) -> str:
-    """What to take out and what to put in."""
-    lines = [line for diff in which.diffs for line in diff.splitlines() if line[0] != " "]
-    return "".join(f"{line[0]} {line[1:]}\n" for line in lines)
-
-
-def build_diff(which: Exercise) -> str:
-    """For `git apply`. Raises UserError where the file does not hold what the edit replaces."""
-    before = after = (ROOT / which.file).read_text()
-    for old, new in which.hunks:
-        if before.count(old) != 1:
-            raise UserError(f"{which.file} does not hold {old!r} once: the edit no longer fits it")
-        after = after.replace(old, new)
-    names = f"a/{which.file}", f"b/{which.file}"
-    lines = unified_diff(before.splitlines(True), after.splitlines(True), *names, n=2)
-    return "".join(lines)
 
 
 def write_workshop_page(paths: Sequence[Path], out: Path, kept: Path | None) -> int:

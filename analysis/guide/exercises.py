@@ -29,6 +29,7 @@ EXERCISE_SECTIONS = {
     "Look at": "look",
     "Explanation": "why",
     "Change": "diffs",
+    "Question after the change": "edited_question",
     "What should happen": "then",
 }
 
@@ -65,11 +66,14 @@ class Exercise:
     why: Prose
     file: str
     diffs: Annotated[tuple[str, ...], BeforeValidator(find_diffs)]
+    edited_question: Prose
     then: Prose
     times: float
     because: Prose
     """Why `times` is no nearer to what theory says."""
     changes: dict[str, str] = field(default_factory=dict)
+    apart: dict[Annotated[str, AfterValidator(check_metric)], Prose] = field(default_factory=dict)
+    """Why theory and measurement may differ, by the figure."""
     instead: Prose = ""
     """What would do as well, as it stands in the file."""
 

@@ -1,5 +1,6 @@
 """docs/guidance.md: the template filled from records."""
 
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -46,12 +47,17 @@ def create_markdown_environment() -> jinja2.Environment:
     )
 
 
+OTHER_FILE = re.compile(r'<a href="(?!#|https?:)[^"]*">(.*?)</a>')
+"""A link to another page of the documentation."""
+
+
 def render_print_page(markdown: str, title: str, form: str) -> str:
     """HTML that prints its decision table on one sheet, from our own Markdown, which may hold
-    anchors. `form`: HTML that is shown below that table, and not printed."""
+    anchors. `form`: HTML that is shown below that table, and not printed. The page stands by
+    itself, wherever it is put: what leads to other files is text."""
     from markdown_it import MarkdownIt  # some tenths of a second to import
 
-    body = MarkdownIt("commonmark").enable("table").render(markdown)
+    body = OTHER_FILE.sub(r"\1", MarkdownIt("commonmark").enable("table").render(markdown))
     above, heading, below = body.partition(AFTER_TABLE)
     return (
         create_markdown_environment()

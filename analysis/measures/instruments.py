@@ -1,13 +1,14 @@
 """How well generator, upstream, machine and probe did: a measurement is no better than they."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import polars as pl
 
 from analysis.measures.resource_usage import (
     compute_cores_by_process,
-    compute_cores_used,
     compute_cpu_percent_peak,
+    compute_local_cores,
     compute_other_load_cores,
 )
 from analysis.measures.window import MeasuredCell, compute_latencies_ms
@@ -33,6 +34,8 @@ class InstrumentSummary:
     other_load_cores: float | None
     """What was no part of the cell kept so many cores busy."""
     stolen_cores: float | None
+    throttled_cores: float | None = None
+    """On which a CPU quota stopped the processes of this container, on average."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,8 +45,8 @@ class Instruments(InstrumentSummary):
     typical_ms: float | None
     """The median latency: what a late send is to be compared with."""
     load_processes_died: int
-    cores_used: float | None
-    """By all processes of this machine together."""
+    cores_by_role: Mapping[str, float]
+    """Of this machine; nothing where it was not looked at. `machine` is all of its processes."""
     descriptors_peak: int | None
     descriptor_errors: int
     server_cores: tuple[float, ...]
@@ -57,7 +60,7 @@ def measure_instruments(cell: MeasuredCell) -> Instruments:
     sweeps = cell.tables.load_table("machine", ("at_s", "role", "pid", "cpu_s", "descriptors"))
     descriptors = sweeps.filter(pl.col("role") == "server")["descriptors"].max()
     machine = sweeps.filter(window.contains("at_s"))
-    cores, percents = compute_cores_used(machine), compute_generator_cpu_percent(record, machine)
+    cores, percents = compute_local_cores(machine), compute_generator_cpu_percent(record, machine)
     sent = requests.filter(window.contains("started_s"))
     late_ms = 1000 * (sent["started_s"] - sent["intended_s"]).drop_nulls().to_numpy()
     without = requests.filter(pl.col("error").str.contains("Too many open files"))
@@ -67,11 +70,12 @@ def measure_instruments(cell: MeasuredCell) -> Instruments:
         generator_lateness_median_ms=estimate_quantile(late_ms, 0.5),
         generator_lateness_p99_ms=estimate_quantile(late_ms, 0.99),
         upstream_late_share=compute_upstream_late_share(cell),
-        other_load_cores=compute_other_load_cores(machine),
+        other_load_cores=compute_other_load_cores(cores),
         stolen_cores=cores.get("stolen"),
+        throttled_cores=cores.get("throttled"),
         typical_ms=estimate_quantile(compute_latencies_ms(record, cell.completions), 0.5),
         load_processes_died=max(record.load_processes_lost, count_dead_load_processes(machine)),
-        cores_used=cores.get("machine"),
+        cores_by_role=cores,
         descriptors_peak=descriptors if isinstance(descriptors, int) else None,
         descriptor_errors=without.height,
         server_cores=compute_cores_by_process(machine, "server"),

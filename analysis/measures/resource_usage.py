@@ -4,6 +4,7 @@ A sweep looks at every process and stamps all of its rows with one time: what is
 there together, also around a worker's death.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import polars as pl
@@ -93,7 +94,7 @@ def compute_cpu_percent_peak(machine: pl.DataFrame, role: str) -> float | None:
 def compute_cores_used(machine: pl.DataFrame) -> dict[str, float]:
     """By role: CPU seconds used in each second, between the first sweep and the last; nothing where
     these are one. `machine` is what all processes used, `stolen` the time that the hypervisor gave
-    to others while we wanted it (Linux; steal)."""
+    to others while we wanted it (Linux; steal), `throttled` that for which a quota stopped us."""
     first_s, last_s = machine["at_s"].min(), machine["at_s"].max()
     if not isinstance(first_s, float) or not isinstance(last_s, float) or first_s == last_s:
         return {}
@@ -115,14 +116,15 @@ def compute_cores_by_process(machine: pl.DataFrame, role: str) -> tuple[float, .
     return tuple(sorted(found["cores"].drop_nans().drop_nulls(), reverse=True))
 
 
-def compute_other_load_cores(machine: pl.DataFrame) -> float | None:
-    """How many cores were kept busy by what is no part of the cell; None where it was not
-    looked at. Interrupts belong to nobody and are not in it.
+def compute_local_cores(machine: pl.DataFrame) -> dict[str, float]:
+    """Of this machine alone. Load processes of other machines report their CPU themselves, and
+    nothing of descriptors: what they use is not taken from here."""
+    return compute_cores_used(machine.filter(pl.col("descriptors").is_not_null()))
 
-    Load processes of other machines tell their CPU themselves, and nothing of descriptors: what
-    they use is not taken from here.
-    """
-    used = compute_cores_used(machine.filter(pl.col("descriptors").is_not_null()))
+
+def compute_other_load_cores(used: Mapping[str, float]) -> float | None:
+    """How many cores were kept busy by what is no part of the cell; None where it was not
+    looked at. Interrupts belong to nobody and are not in it. used: by role, on this machine."""
     ours = sum(used.get(role, 0.0) for role in OURS)
     return max(0.0, used["machine"] - ours) if "machine" in used else None
 

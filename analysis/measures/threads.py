@@ -70,6 +70,12 @@ def merge_spans(start: Moments, end: Moments) -> tuple[Moments, Moments]:
     return start[fresh], reach[np.roll(fresh, -1)]
 
 
+def load_last_seen(cell: MeasuredCell) -> pl.DataFrame:
+    """When each process was: pid, seen_s."""
+    samples = cell.tables.load_table("probe", ("pid", "at_s"))
+    return samples.group_by("pid").agg(seen_s=pl.col("at_s").max())
+
+
 @dataclass(frozen=True, kw_only=True)
 class ThreadSummary:
     """unique: distinct threads that ran a handler, ever; spawned: live threads at the most; active:
@@ -89,10 +95,7 @@ def summarize_threads(cell: MeasuredCell) -> ThreadSummary:
     )
     own = cell.tables.load_table("handlers", HANDLED).filter(of_load).drop("request_id")
     known = own.filter(pl.col("thread_id").is_not_null())
-    last_seen = cell.tables.load_table("probe", ("pid", "at_s")).group_by("pid")
-    mean, peak = compute_active_threads(
-        own, last_seen.agg(seen_s=pl.col("at_s").max()), cell.window
-    )
+    mean, peak = compute_active_threads(own, load_last_seen(cell), cell.window)
     if cell.record.scenario.server.is_python:
         spawned = compute_simultaneous_peak(cell.tables.load_table("probe", COUNTED), THREADS)
     else:

@@ -2,9 +2,9 @@
 chart out."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import altair as alt
-import numpy as np
 import polars as pl
 
 from analysis.measures.window import MeasuredCell
@@ -118,16 +118,25 @@ def draw_spread(spread: pl.DataFrame) -> alt.Chart:
 
 
 def draw_all_quantiles(found: Mapping[str, pl.DataFrame]) -> Chart:
-    """Of all cells in one picture: only who was answered, dashed with the unanswered. Of more cells
-    than there are colours the first, the last, and some between."""
-    places = np.linspace(0, len(found) - 1, min(len(found), len(COLOURS))).round().astype(int)
-    names = [list(found)[place] for place in places]
-    rows = pl.concat(found[name].with_columns(scenario=pl.lit(name)) for name in names)
-    return draw_quantile_lines(
-        rows.filter(pl.col("series") != shape.FROM_SEND),
-        build_name_colours("scenario", names).legend(columns=2),
-        build_dashes("series", CURVES[:2]).legend(None),
-    ).properties(width=2 * WIDTH, height=1.4 * QUANTILES_HEIGHT)
+    """Of all cells in one picture: only who was answered, dashed with the unanswered. More cells
+    than there are colours are shared out over panels with the same axes: none is left out."""
+    rows = pl.concat(each.with_columns(scenario=pl.lit(name)) for name, each in found.items())
+    rows = rows.filter(pl.col("series") != shape.FROM_SEND)
+    panels = []
+    for names in share_out(list(found), len(COLOURS)):
+        own = rows.filter(pl.col("scenario").is_in(names))
+        colours = build_name_colours("scenario", names).legend(columns=2)
+        dashes = build_dashes("series", CURVES[:2]).legend(None)
+        lines = draw_quantile_lines(own, colours, dashes, rows)
+        panels.append(lines.properties(width=2 * WIDTH, height=1.4 * QUANTILES_HEIGHT))
+    return separate_colours(panels, spacing=12)
+
+
+def share_out(names: Sequence[str], most: int) -> list[list[str]]:
+    """In order, into as few parts as can be, of nearly the same length."""
+    parts = -(-len(names) // most)
+    limits = [len(names) * place // parts for place in range(parts + 1)]
+    return [list(names[begin:end]) for begin, end in pairwise(limits)]
 
 
 def build_dashes(field: str, names: Sequence[str]) -> alt.StrokeDash:
@@ -136,15 +145,20 @@ def build_dashes(field: str, names: Sequence[str]) -> alt.StrokeDash:
 
 
 def draw_quantile_lines(
-    quantiles: pl.DataFrame, colour: alt.Color, dash: alt.StrokeDash
+    quantiles: pl.DataFrame,
+    colour: alt.Color,
+    dash: alt.StrokeDash,
+    reach: pl.DataFrame | None = None,
 ) -> alt.Chart:
-    finest = max(quantiles["nines"], default=1.0)
+    """reach: what the axes are for, where that is more than these lines."""
+    everything = quantiles if reach is None else reach
+    finest = max(everything["nines"], default=1.0)
     shares = (
         alt.X("nines:Q", title="share of requests that were quicker")
         .scale(domain=[0, finest], nice=False)
         .axis(values=[0, 1, 2, 3, 4], labelExpr=NINES_LABELS)
     )
-    scale = build_log_scale(quantiles["latency_ms"].clip(SHORTEST_MS))
+    scale = build_log_scale(everything["latency_ms"].clip(SHORTEST_MS))
     latencies = alt.Y("latency_ms:Q", title="latency, ms", scale=scale)
     lines = alt.Chart(quantiles, mark=alt.MarkDef("line", strokeWidth=1.6))
     return lines.encode(x=shares, y=latencies, color=colour, strokeDash=dash)

@@ -191,9 +191,9 @@ def write_comparison_remarks(comparison: Comparison) -> Iterator[str]:
     for each in comparison.scenarios:
         if each.starved_a or each.starved_b:
             yield (
-                f"{each.scenario}: requests stayed unanswered in {each.starved_a} of "
-                f"{each.trials_a} trials of A and {each.starved_b} of {each.trials_b} of B; "
-                "they are missing from its latencies"
+                f"{each.scenario}: users starved in {each.starved_a} of {each.trials_a} trials of "
+                f"A and {each.starved_b} of {each.trials_b} of B; what they waited is missing from "
+                "its latencies"
             )
     cut_a, cut_b = comparison.interrupted_a, comparison.interrupted_b
     if cut_a or cut_b:

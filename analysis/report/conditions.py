@@ -70,6 +70,7 @@ MACHINE_LOAD = {
     "upstream_late_share": "upstream late by",
     "other_load_cores": "cores used by others",
     "stolen_cores": "cores taken by the hypervisor",
+    "throttled_cores": "cores stopped by a CPU quota",
 }
 
 

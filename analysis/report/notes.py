@@ -5,8 +5,10 @@ from collections.abc import Iterator
 
 from analysis.measures.throughput import RampGrowth
 from analysis.report.cpu_notes import write_growth_note
+from analysis.report.limit_words import describe_measured_limit, describe_model_limit
 from analysis.stats import formats
-from analysis.summary.model import CellSummary
+from analysis.summary.limit import find_measured_limit
+from analysis.summary.model import BystanderLatency, CellSummary
 from analysis.summary.predicates import (
     has_affected_bystander,
     has_blocked_loop,
@@ -15,21 +17,11 @@ from analysis.summary.predicates import (
     is_overloaded,
 )
 from analysis.summary.thresholds import ThresholdOutcome
-from scenarios.model import Scenario
+from scenarios.model import THREADS_OF, Scenario
 from scenarios.units import format_plain_number
 
-LIMITS = {
-    "pool": "all threads of the pool are taken, the others queue for one",
-    "interpreter": "the interpreter is busy all the time",
-    "connections": "the client's connections are all taken",
-    "blocked loop": "the loop serves one request at a time",
-    "worker kills": "the worker is killed again and again",
-    "client timeout": "clients give up",
-    "users": "nothing limits it but the number of users",
-    "arrivals": "it keeps up with what arrives",
-}
-"""By the names that analysis.theory has for them."""
 NOTED_FAILURES = 0.001
+SHOWN_ERRORS = 3
 EXTRAPOLATED = (
     "extrapolated: CPU may limit the throughput, and was calibrated with fewer requests in flight"
 )
@@ -43,7 +35,8 @@ def write_headline(cell: CellSummary, scenario: Scenario) -> str:
     sentences = (
         f"Cut short ({cut}): {found}" if cut else found,
         describe_threads(cell, scenario),
-        describe_limit(cell),
+        describe_measured_limit(find_measured_limit(cell, scenario)),
+        describe_model_limit(cell.predicted),
         describe_bystander(cell),
     )
     return " ".join(filter(None, sentences))
@@ -82,12 +75,17 @@ def format_duration(value_ms: float | None) -> str:
 
 
 def describe_threads(cell: CellSummary, scenario: Scenario) -> str:
-    style = scenario.endpoint.style
-    if cell.threads_spawned is None or cell.threads_active_mean is None:
+    """Of calls that are handed over, the threads that run them; where no record has these, none."""
+    style, busy = scenario.endpoint.style, cell.threads_active_mean
+    if style != "def" and (pool := THREADS_OF.get(style)) is not None:
+        executor = cell.executor.busy_mean if cell.executor else None
+        busy = cell.pool_busy_mean if pool == "anyio's pool" else executor
+    if cell.threads_spawned is None:
         return f"The endpoint is {style}."
     lived = "one thread" if cell.threads_spawned == 1 else f"{cell.threads_spawned:,} threads"
-    active = formats.decimal(cell.threads_active_mean)
-    return f"The endpoint is {style}: {lived}, {active} of them inside it on average."
+    if busy is None:
+        return f"The endpoint is {style}: {lived}."
+    return f"The endpoint is {style}: {lived}, {formats.decimal(busy)} of them in use on average."
 
 
 def describe_bystander(cell: CellSummary) -> str:
@@ -97,12 +95,6 @@ def describe_bystander(cell: CellSummary) -> str:
         return ""
     least = "at least " if other.median_is_lower_bound else ""
     return f"Somebody else's {other.path} took {least}{format_duration(other.median_ms)} (median)."
-
-
-def describe_limit(cell: CellSummary) -> str:
-    limit = cell.predicted.limited_by if cell.predicted is not None else None
-    why = LIMITS.get(limit or "")
-    return f"What limits it, by theory: {why}." if why else ""
 
 
 def write_notes(cell: CellSummary) -> list[str]:
@@ -115,8 +107,9 @@ def write_notes(cell: CellSummary) -> list[str]:
         found.append(f"per cycle of {lengths} s: {ok} good answers, {failed} failures")
     found += write_latency_notes(cell)
     if has_blocked_loop(cell):
-        lag = formats.milliseconds(cell.loop_lag_max_ms)
-        found.append(f"the loop was held by {cell.blocking_sites[0]} (silent for up to {lag} ms)")
+        site = cell.blocking_sites[0]
+        longest = f"its longest block lasted {formats.milliseconds(site.longest_ms)} ms"
+        found.append(f"the event loop was blocked by {site}; {longest}")
     if has_affected_bystander(cell):
         found.append(write_bystander_note(cell))
     if growth := write_growth_note(cell):
@@ -125,7 +118,20 @@ def write_notes(cell: CellSummary) -> list[str]:
         found.append(f"the prediction is {EXTRAPOLATED}")
     if cell.predicted is not None and cell.predicted.reason is not None:
         found.append(f"prediction: {cell.predicted.reason}")
-    return found + [f"{each.count} × {each.error}" for each in cell.errors[:3]]
+    return found + list(list_errors(cell))
+
+
+def list_errors(cell: CellSummary) -> Iterator[str]:
+    """The most frequent, and how many are not shown."""
+    yield from (f"{each.count} × {each.error}" for each in cell.errors[:SHOWN_ERRORS])
+    if rest := sum(each.count for each in cell.errors[SHOWN_ERRORS:]):
+        yield f"{rest} × other errors (`errors` in summary.json)"
+
+
+def list_advice(cell: CellSummary) -> list[str]:
+    """What to do about its verdicts. What is for information asks for nothing."""
+    grave = (each for each in cell.verdicts if each.severity != "info")
+    return [f"→ {each.code}: {each.advice}" for each in grave]
 
 
 def write_latency_notes(cell: CellSummary) -> Iterator[str]:
@@ -155,20 +161,33 @@ def write_latency_notes(cell: CellSummary) -> Iterator[str]:
 def write_bystander_note(cell: CellSummary) -> str:
     other = cell.bystander
     least = "at least " if other.median_is_lower_bound else ""
-    note = (
-        f"a bystander's {other.path} took {least}{formats.milliseconds(other.median_ms)} ms "
-        f"(median), {other.failures} of {other.pings} got no answer"
-    )
+    if not other.pings:
+        return f"no background request ({other.path}) was due in the window"
+    took = f"took {least}{formats.milliseconds(other.median_ms)} ms (median)"
+    if other.median_ms is None:
+        took = "was never answered well"
+    note = f"a bystander's {other.path} {took}; {count_answers(other)}"
     if cell.predicted is None or cell.predicted.bystander_ms is None:
         return note
     return f"{note}; predicted: {formats.milliseconds(cell.predicted.bystander_ms)} ms"
 
 
+def count_answers(other: BystanderLatency) -> str:
+    """A refusal is an answer too, and no good one."""
+    refused = other.failures - other.unanswered
+    if not other.failures:
+        return f"all {other.pings} were answered"
+    found = {"failed": refused, "had no answer when the load ended": other.unanswered}
+    first, *more = ((count, what) for what, count in found.items() if count)
+    parts = [f"{first[0]} of {other.pings} {first[1]}", *(f"{n} {what}" for n, what in more)]
+    return " and ".join(parts)
+
+
 def write_ramp_note(grown: RampGrowth) -> str:
     alone = f"one user alone got {formats.rate(grown.levels[0][1])} rps"
     if grown.saturated_from is None:
-        return f"in the ramp {alone}, and more users always got more"
-    return f"in the ramp {alone}; from {grown.saturated_from} users on it grew no more"
+        return f"in the ramp {alone}, and throughput grew until the last user came"
+    return f"in the ramp {alone}; throughput saturates at {grown.saturated_from} users"
 
 
 def describe_outcome(outcome: ThresholdOutcome) -> str:

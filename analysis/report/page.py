@@ -11,13 +11,14 @@ from pydantic import TypeAdapter
 
 from analysis.measures.window import MeasuredCell, Window, open_cell
 from analysis.report import charts
+from analysis.report.cell_timeline import build_timeline
 from analysis.report.comparison_tables import build_contrast_tables, build_overall_table
 from analysis.report.conditions import build_machine_load_table, collect_conditions
 from analysis.report.cpu_chart import draw_cpu_growth
 from analysis.report.drawing import Chart, RenderedChart, render_chart
 from analysis.report.interactive_timeline import build_slices, draw_timeline
 from analysis.report.latency_shape import LatencyDistribution, compute_distribution
-from analysis.report.notes import describe_outcome, write_headline, write_notes
+from analysis.report.notes import describe_outcome, list_advice, write_headline, write_notes
 from analysis.report.over_time import compute_time_series
 from analysis.report.predicted_curves import draw_prediction
 from analysis.report.run_table import build_page_table, format_cell_name
@@ -25,7 +26,7 @@ from analysis.report.search_tables import build_shares_table, build_sweep_table,
 from analysis.report.summary_charts import render_contrast_chart, render_sweep_chart
 from analysis.report.table import Table
 from analysis.report.templating import Page, create_html_environment, encode_script_json, load_vega
-from analysis.report.timeline import Timeline, build_timeline
+from analysis.report.timeline import Timeline
 from analysis.report.trials_table import build_narrow_trials_table, select_repeated
 from analysis.summary.comparison import ensure_mapping
 from analysis.summary.contrast import Contrast, compute_overall
@@ -112,6 +113,7 @@ def render_report(run: RunDir, summary: RunSummary) -> Page:
         "conditions": collect_conditions(manifest),
         "slices": encode_script_json([each.slices for each in sections if each.slices]),
         "vega": load_vega(),
+        "unmeasured": [each.name for each in cells if each.latency.quantiles.is_empty()],
         "meanwhile": build_machine_load_table({each.name: each.summary for each in cells}),
     }
     files = (*pictures.values(), *(each for one in sections for each in one.pictures.values()))
@@ -124,7 +126,9 @@ def describe_results(summary: RunSummary) -> dict[str, object]:
     repeated, searched = select_repeated(summary.scenarios), summary.knee is not None
     return {
         "table": build_page_table(summary.cells),
-        "notes": [(cell, format_cell_name(cell), write_notes(cell)) for cell in summary.cells],
+        "notes": [
+            (format_cell_name(cell), write_notes(cell), list_advice(cell)) for cell in summary.cells
+        ],
         "outcomes": [(each.met, describe_outcome(each)) for each in summary.outcomes],
         "trials": build_narrow_trials_table(repeated) if repeated else None,
         "capacity": describe_capacity(summary.cells) if searched else [],

@@ -1,6 +1,8 @@
 """Predictions as tables and sentences."""
 
+from collections import defaultdict
 from collections.abc import Sequence
+from statistics import mean
 
 from analysis.report.notes import EXTRAPOLATED
 from analysis.report.run_table import format_range
@@ -8,7 +10,14 @@ from analysis.report.table import Column, Row, Table
 from analysis.stats import formats
 from analysis.theory.formulas import Curve
 from analysis.theory.sizing import Sizing
-from records.prediction import OverloadLatencies, OverloadPrediction, Prediction
+from analysis.verdicts.limits import OTHER_LOAD_LIMIT_CORES
+from records.prediction import (
+    Calibration,
+    CpuSample,
+    OverloadLatencies,
+    OverloadPrediction,
+    Prediction,
+)
 
 NAME_ROOM, BAR = 22, 24
 RATE, TIME = formats.rate, formats.milliseconds
@@ -36,6 +45,25 @@ def build_predictions_table(predictions: Sequence[tuple[str, Prediction]]) -> Ta
             served = "users are never served; the latencies are of the others"
             rows.append(Row(f"  {each.starved} {served}"))
     return Table(columns, rows, notes=notes)
+
+
+def describe_calibration(names: Sequence[str], found: Calibration) -> str:
+    """What the predictions of these scenarios rest on, and whether the machine was quiet."""
+    requests: dict[int, list[CpuSample]] = defaultdict(list)
+    for each in found.samples:
+        requests[each.in_flight].append(each)
+    costs = [f"{TIME(1000 * found.cpu_s)} ms alone"] + [
+        f"{TIME(1000 * mean(each.cpu_s for each in level))} ms with {in_flight} in flight"
+        for in_flight, level in requests.items()
+        if in_flight > 1
+    ]
+    text = f"{', '.join(names)}: CPU of a request, measured just now: {', '.join(costs)}"
+    other = found.other_cores
+    if other is None or other <= OTHER_LOAD_LIMIT_CORES:
+        return text
+    return (
+        f"{text}; other programs used {formats.decimal(other)} cores meanwhile, so it may be less"
+    )
 
 
 def describe_overload(found: OverloadLatencies) -> str:

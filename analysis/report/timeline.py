@@ -1,8 +1,8 @@
 """Who was where: a row for each thread and for each request that waits on a loop, a bar a request.
 
-A thread of a pool holds one request at a time, and its bar is solid. A loop holds many that only
-await: each such request takes a row of its own, drawn light, and the loop's own row shows only
-what is known to have run on it or to have held it.
+A thread of a pool runs one request at a time, or a call that one has handed to it, and its bar is
+solid. A loop has many that only await: each such request takes a row of its own, drawn light, and
+the loop's own row shows only what is known to have run on it or to have blocked it.
 """
 
 from collections.abc import Iterable, Iterator
@@ -15,7 +15,7 @@ import polars as pl
 
 from analysis.measures.probe_metrics import BEAT_S, SITE
 from analysis.measures.request_accounting import is_bystander_request
-from analysis.measures.window import MeasuredCell, Window
+from analysis.measures.window import Window
 from scenarios.units import Second
 
 MOST_ROWS = 48
@@ -62,19 +62,12 @@ class Timeline:
     span: Window
     is_shortened: bool = False
     """Whether the span ends before what was asked for."""
+    lacks_calls: bool = False
+    """Whether requests handed calls to threads, and no record says to which."""
 
     @property
     def is_empty(self) -> bool:
         return self.bars.is_empty()
-
-
-def build_timeline(cell: MeasuredCell) -> Timeline:
-    """Of the window, or of as much of it as is worth a page; of a cell cut short before it, of
-    all."""
-    tables, blocks = cell.tables, cell.record.scenario.endpoint.blocks_the_loop
-    handlers, probe = tables.load_table("handlers", HANDLED), tables.load_table("probe", PROBED)
-    window = cell.window if cell.window.length_s else Window(0.0, cell.end_s)
-    return build_timeline_from_rows(handlers, probe, window, blocks=blocks)
 
 
 def build_timeline_from_rows(

@@ -78,7 +78,7 @@ def write_trial_remarks(summaries: Sequence[ScenarioSummary]) -> Iterator[str]:
         if summary.starved_trials:
             yield (
                 f"{summary.scenario}: in {summary.starved_trials} of {summary.trials} trials "
-                "requests stayed unanswered; they are missing from the median and the p99"
+                "users starved; what they waited is missing from the median and the p99"
             )
     for summary in summaries:
         for code, count in summary.errors.items():

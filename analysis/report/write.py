@@ -13,7 +13,7 @@ from analysis.report.comparison_tables import (
     build_overall_table,
     export_contrasts,
 )
-from analysis.report.notes import describe_outcome, write_notes
+from analysis.report.notes import describe_outcome, list_advice, write_notes
 from analysis.report.run_table import build_run_table, format_cell_name
 from analysis.report.search_tables import build_sweep_table, render_capacity
 from analysis.report.table import escape_markdown, render_markdown
@@ -147,7 +147,7 @@ def list_cell_notes(cells: Sequence[CellSummary]) -> Iterator[str]:
         if notes := write_notes(cell):
             yield from ("", f"**{escape_markdown(format_cell_name(cell))}**", "")
             yield from (f"- {escape_markdown(note)}" for note in notes)
-            yield from (f"- {verdict.code}: {verdict.advice}" for verdict in cell.verdicts)
+            yield from (f"- {escape_markdown(each)}" for each in list_advice(cell))
 
 
 def write_page(run: RunDir, summary: RunSummary) -> Path:

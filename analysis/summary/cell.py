@@ -10,6 +10,7 @@ from analysis.measures.littles_law import UserSummary
 from analysis.measures.probe_metrics import compute_probe_metrics
 from analysis.measures.request_accounting import account_for_cell
 from analysis.measures.resource_usage import measure_server_usage
+from analysis.measures.thread_calls import measure_pool_use
 from analysis.measures.threads import summarize_threads
 from analysis.measures.throughput import (
     measure_ramp_growth,
@@ -41,14 +42,15 @@ def compute_summary(
 ) -> CellSummary:
     """Table after table: no two large ones are held at once."""
     cell = open_cell(record, tables)
-    probe = replace_blocked_loop(cell, compute_probe_metrics(cell))
-    threads = summarize_threads(cell)
-    delay, account = measure_arrival_delay(cell), account_for_cell(cell)
+    account = account_for_cell(cell)
     found = gather_evidence(cell, account, prediction)
     throughput, load = measure_throughput(cell), record.scenario.load
-    latency, usage = summarize_latency(cell), measure_server_usage(cell)
-    users, steady = found.littles_law or UserSummary(), found.steadiness
-    groups = (throughput, latency, users, steady, threads, probe, usage, found.instruments, delay)
+    groups = (
+        throughput, summarize_latency(cell), found.littles_law or UserSummary(), found.steadiness,
+        summarize_threads(cell), measure_pool_use(cell), measure_server_usage(cell),
+        replace_blocked_loop(cell, compute_probe_metrics(cell)), found.instruments,
+        measure_arrival_delay(cell),
+    )  # fmt: skip
     measured = {name: value for group in groups for name, value in vars(group).items()}
     return CellSummary(
         scenario=record.scenario.name,

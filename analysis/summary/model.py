@@ -14,6 +14,7 @@ from analysis.measures.probe_metrics import ProbeMetrics
 from analysis.measures.request_accounting import RequestAccounting
 from analysis.measures.resource_usage import ServerUsage
 from analysis.measures.steadiness import SteadinessSummary
+from analysis.measures.thread_calls import PoolUse
 from analysis.measures.threads import ThreadSummary
 from analysis.measures.throughput import OpenLoopSummary, RampGrowth, Throughput
 from analysis.verdicts.base import VerdictRecord
@@ -84,6 +85,7 @@ class CellSummary(
     InstrumentSummary,
     ServerUsage,
     ProbeMetrics,
+    PoolUse,
     ThreadSummary,
     SteadinessSummary,
     UserSummary,

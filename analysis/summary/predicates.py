@@ -81,24 +81,39 @@ def get_comparable_value(cell: CellSummary, metric: Metric) -> float | None:
     return None if metric.is_latency and doubted else get_value(cell, metric.key)
 
 
+def is_worth_praise(cell: CellSummary, metric: Metric) -> bool:
+    """Whether a good figure may be called one. A cell that serves few has few threads, failures and
+    bytes to show for it: where users starve, the loop is blocked or workers die, only how much it
+    serves counts."""
+    fails = has_many_failures(cell) or is_overloaded(cell) or bool(cell.worker_restarts)
+    serves = not (has_starved_users(cell) or has_blocked_loop(cell) or fails)
+    return metric.key == "ok_rps" or serves
+
+
 def mark_extremes(cells: Sequence[CellSummary], metric: Metric) -> Mapping[int, Mark]:
-    """By the cell's place. Those within 5 % of the best are all best; nothing is marked where all
-    are alike."""
-    values = {place: get_comparable_value(cell, metric) for place, cell in enumerate(cells)}
+    """By the cell's place. Cells are compared with those that had as many users: others were asked
+    something else."""
+    marks: dict[int, Mark] = {}
+    for users in dict.fromkeys(each.users for each in cells):
+        alike = {place: cell for place, cell in enumerate(cells) if cell.users == users}
+        marks |= mark_alike(alike, metric)
+    return marks
+
+
+def mark_alike(cells: Mapping[int, CellSummary], metric: Metric) -> Mapping[int, Mark]:
+    """Those within 5 % of the best are all best; nothing is marked where all are alike."""
+    values = {place: get_comparable_value(cell, metric) for place, cell in cells.items()}
     known = {place: each for place, each in values.items() if each is not None}
-    if len(known) < 2:
+    praised = {place for place in known if is_worth_praise(cells[place], metric)}
+    if len(known) < 2 or max(known.values()) <= min(known.values()) * APART:
         return {}
-    low, high = min(known.values()), max(known.values())
-    if high <= low * APART:
-        return {}
-    best, worst = (high, low) if metric.better == "higher" else (low, high)
-    extremes: Sequence[tuple[Mark, float]] = (("worst", worst), ("best", best))
-    return {
-        place: mark
-        for mark, extreme in extremes
-        for place, each in known.items()
-        if are_alike(each, extreme)
-    }
+    choose_best, choose_worst = (max, min) if metric.better == "higher" else (min, max)
+    worst = choose_worst(known.values())
+    best = choose_best((known[place] for place in praised), default=worst)
+    marks: dict[int, Mark] = {place: "worst" for place in known if are_alike(known[place], worst)}
+    if not are_alike(best, worst):
+        marks |= {place: "best" for place in praised if are_alike(known[place], best)}
+    return marks
 
 
 def are_alike(one: float, other: float) -> bool:

@@ -10,9 +10,10 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import get_args
 
-from analysis.metrics import METRICS, get_value
+from analysis.metrics import METRICS, get_metric, get_value
 from analysis.stats import formats
 from analysis.summary.model import CellSummary
+from analysis.summary.predicates import has_starved_users
 from analysis.summary.trials import count_error_verdicts
 from scenarios.catalogue import CATALOGUE, GROUPS
 from scenarios.errors import UserError
@@ -187,16 +188,27 @@ def judge_threshold(
         value = get_value(cell, expectation.figure)
         if value is None:
             return build_unjudged("not measured", cell.trial)
-        doubts = [each for each in count_error_verdicts([cell]) if each in UNBELIEVABLE]
-        if doubts and expectation.figure.endswith("_ms"):
+        if doubt := find_doubt(cell, expectation.figure):
             near = formats.near_bound(value, expectation.bound)
-            return build_unjudged(f"{near}, but {doubts[0]}", cell.trial)
+            return build_unjudged(f"{near}, but {doubt}", cell.trial)
         values.append((value, cell.trial))
     if len(trials) < asked_trials:
         return build_unjudged(f"only {len(trials)} of {asked_trials} trials were measured")
     value, trial = max(values, key=lambda pair: compute_excess(pair[0], expectation))
     met = HOLDS[expectation.operator](value, expectation.bound)
     return ThresholdOutcome(scenario, expectation, met, value, trial, len(trials), None)
+
+
+def find_doubt(cell: CellSummary, figure: str) -> str | None:
+    """The verdict with which this latency may pass no threshold. Where users starve, those that
+    count the unanswered with their age still may."""
+    if not figure.endswith("_ms"):
+        return None
+    errors = [each for each in count_error_verdicts([cell]) if each in UNBELIEVABLE]
+    if errors:
+        return errors[0]
+    counts_them = figure.startswith("bystander.") or not get_metric(figure).is_latency
+    return None if counts_them or not has_starved_users(cell) else "UNFINISHED"
 
 
 def compute_excess(value: float, expectation: Threshold) -> float:

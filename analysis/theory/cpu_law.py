@@ -124,8 +124,8 @@ def fit_cpu_law(samples: Sequence[CpuSample], most: float) -> CpuLaw:
     rows = np.array([weigh(each.in_flight, most) for each in samples])
     costs_s = np.array([each.cpu_s for each in samples])
     terms = select_terms(rows)
-    alone_s = float(costs_s[rows[:, COMPANY] == 0].mean())
-    lowest = [0.0, (LEAST_SHARE - 1) * alone_s, 0.0, 0.0]
+    lone_s = float(costs_s[rows[:, COMPANY] == 0].mean())
+    lowest = [0.0, (LEAST_SHARE - 1) * lone_s, 0.0, 0.0]
     chosen, freedom = rows[:, terms], costs_s.size - len(terms)
     found = lsq_linear(chosen, costs_s, (np.take(lowest, terms), np.inf), method="bvls").x
     law, spread = np.zeros(4), np.zeros((4, 4))
@@ -137,8 +137,10 @@ def fit_cpu_law(samples: Sequence[CpuSample], most: float) -> CpuLaw:
     largest = max(each.in_flight for each in samples)
     # of two levels, all that differs may as well come with each other request, and go on growing
     open_each_s = abs(float(law[COMPANY])) / largest if len(terms) == 2 else 0.0
+    alone, company, each, waiting = map(float, law)
     return CpuLaw(
-        *map(float, law), most, largest, tuple(tuple(map(float, row)) for row in spread),
+        alone, company, each, waiting, most, largest,
+        tuple((float(a), float(b), float(c), float(d)) for a, b, c, d in spread),
         open_each_s=open_each_s, parallel=count_parallel_cores(samples, largest),
     )  # fmt: skip
 

@@ -8,7 +8,7 @@ from typing import Literal
 from analysis.theory.cpu_law import CpuLaw, fit_cpu_law
 from records.prediction import CpuSample
 from scenarios.errors import UserError
-from scenarios.heartbeat import compute_blocking_s, exceeds_worker_timeout
+from scenarios.heartbeat import compute_blocking_s, delays_heartbeat, exceeds_worker_timeout
 from scenarios.model import THREADS_OF, Load, RareRequest, Scenario, Style
 from scenarios.units import Second
 from scenarios.warm_up import find_serving_places
@@ -98,8 +98,12 @@ class ServerModel:
         return self.held_s < self.delay_s
 
     def is_killed_by(self, users: int) -> bool:
-        """Whether a worker is: as the runner expects it when it plans its windows."""
+        """Whether a worker is, in each round: as the runner expects it where it plans windows."""
         return exceeds_worker_timeout(users, self.workers, self.held_s, self.worker_timeout_s)
+
+    def is_killed_sometime_by(self, users: int) -> bool:
+        """Whether a worker is, if the load lasts long enough."""
+        return delays_heartbeat(users, self.workers, self.held_s, self.worker_timeout_s)
 
     def can_warm_up(self, load: Load) -> bool:
         """Whether the runner waits for it: as it plans its windows."""

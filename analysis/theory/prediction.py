@@ -22,8 +22,8 @@ from analysis.theory.networks import compute_highest_rps
 from analysis.theory.prediction_range import add_range, scale_cpu_to_load
 from analysis.theory.reasons import explain_missing
 from analysis.theory.simulation import MOST_REQUESTS, RESTART_S, SimulationResult, simulate
-from analysis.theory.worker import TICKS_A_LOOK
 from records.prediction import Prediction
+from scenarios.heartbeat import TICKS_A_LOOK
 from scenarios.model import Load
 from scenarios.units import Second
 

@@ -99,7 +99,7 @@ class SimulatedServer:
             worker = self.workers[place]
             beat_s = worker.last_beat_s
             yield self.clock.timeout(beat_s + self.model.worker_timeout_s - self.clock.now)
-            if worker.last_beat_s == beat_s:
+            if worker.read_last_beat_s() == beat_s:
                 # the next one first: those who lose their connection ask again at once
                 self.workers[place] = successor = self.create_worker(RESTART_S)
                 self.killed_at_s.append(self.clock.now)

@@ -28,7 +28,7 @@ from scenarios.errors import UserError
 from scenarios.model import Load
 from scenarios.units import Second, format_duration
 
-KILLS = "gunicorn kills a worker whose event loop has no turn left for longer than --worker-timeout"
+KILLS = "gunicorn kills a worker whose event loop gives no heartbeat within --worker-timeout"
 MOST_SIMULATED = 20_000
 """Users of a simulation with events: it takes 0.1 ms of CPU for each request."""
 
@@ -41,7 +41,9 @@ def find_failure(model: ServerModel, users: int) -> str | None:
     share = math.ceil(users / model.workers)
     inside = min(share, model.pool) if model.needs_tokens else share
     queue_s = (inside * model.loop_cpu_s - model.undisturbed_s) / 2
-    late = model.is_killed_by(users) if model.blocks else 0 < model.worker_timeout_s < queue_s
+    late = 0 < model.worker_timeout_s < queue_s
+    if model.blocks:
+        late = model.is_killed_sometime_by(users)
     if not late:
         return None
     return (

@@ -11,19 +11,16 @@ import simpy
 from simpy.resources.resource import Request
 
 from analysis.theory.model import ServerModel
+from scenarios.heartbeat import TICK_S, TICKS_A_LOOK
 from scenarios.model import Style
 from scenarios.units import Second
 
 Steps = Generator[simpy.Event, object, None]
 """A SimPy process, or a part of one: it yields what it waits for."""
 
-TICK_S: Second = 0.1
 TURNS_OF_A_CONNECTION = 2
 """The loop takes a new connection, and later reads and runs what it asks for. Seen in real runs of
 rare-blocks: 350 to 430 ms, where one turn would be 216."""
-TICKS_A_LOOK = 10
-"""uvicorn looks at every tenth tick whether its heartbeat is due; a loop that goes round more
-slowly than ten times a second ticks once a round."""
 
 
 class ClientTimeout(Exception):
@@ -183,6 +180,10 @@ class SimulatedWorker:
             yield from self.hold(self.interpreter)
             if self.clock.now - self.last_beat_s > self.model.worker_timeout_s / 2:
                 self.last_beat_s = self.clock.now
+
+    def read_last_beat_s(self) -> Second:
+        """When the master last saw it alive."""
+        return self.last_beat_s
 
     def abandon(self) -> None:
         """The simulation is over, and requests may still wait."""

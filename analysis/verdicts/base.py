@@ -96,7 +96,6 @@ class Verdict(ABC):
     """Where it stands among a cell's verdicts: the gravest have the lowest."""
     text: ClassVar[str]
     """The message, with fields in braces, where it always has the same form."""
-    advice: ClassVar[str]
 
     def __init_subclass__(cls) -> None:
         cls.code = re.sub(r"\B(?=[A-Z])", "_", cls.__name__).upper()
@@ -114,6 +113,12 @@ class Verdict(ABC):
     def message(self) -> str:
         """One sentence, with the verdict's numbers in it."""
         return self.text.format_map(vars(self))
+
+    @property
+    @abstractmethod
+    def advice(self) -> str:
+        """What to do, wherever it is read: it names no line of an output, and no option that does
+        not help here."""
 
     @property
     def data(self) -> Data:

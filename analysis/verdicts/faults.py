@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from analysis.verdicts.base import Data, Evidence, Severity, Verdict
+from records.cell import BY_SERVER
 from scenarios.units import Second
 
 SILENCE_LIMIT_S = 1.0
@@ -30,7 +31,7 @@ class CountsDisagree(Verdict):
     by their names in the request accounting."""
 
     rank = 20
-    advice = "do not use this cell; see the fates in summary.json and the logs in raw/"
+    advice = "do not use this cell; `fates` in summary.json counts what became of each request"
     severity = "error"
 
     sent: int
@@ -66,15 +67,15 @@ class CountsDisagree(Verdict):
     @property
     def message(self) -> str:
         numbers = ", ".join(f"{key} {value}" for key, value in self.data.items())
-        return f"generator, app and upstream do not tell the same story: {numbers}"
+        return f"the request counts disagree: {numbers}"
 
 
 class JournalLost(Verdict):
     """A worker died before it had written anything to its journal."""
 
     rank = 40
-    text = "{journals} worker(s) died before they wrote anything down"
-    advice = "their requests are missing from handlers and threads"
+    text = "{journals} worker(s) died before the probe in them wrote anything"
+    advice = "their requests and threads are missing from the figures of the server"
     severity = "warning"
 
     journals: int
@@ -86,11 +87,11 @@ class JournalLost(Verdict):
 
 
 class LoadProcessDied(Verdict):
-    """A load process died in the window. Its users are missing from the load, and its last quarter
+    """A load process died. Its users are missing from the load, and its last quarter
     second from the records."""
 
     rank = 50
-    text = "{processes} load process(es) died in the window, with their users"
+    text = "{processes} load process(es) died, with their users"
     advice = "the load was not what was asked for; run it again"
     severity = "error"
 
@@ -107,8 +108,8 @@ class ProbeStopped(Verdict):
     of threads and loop then ends early."""
 
     rank = 60
-    text = "the probe of a worker fell silent {silent_s:.0f} s before the end"
-    advice = "threads, pool and loop are told for a part only; server.log says why"
+    text = "the probe of a worker wrote nothing in its last {silent_s:.0f} s"
+    advice = "the figures of threads, pool and event loop are of a part of the window: run it again"
     severity = "error"
 
     silent_s: Second
@@ -125,8 +126,10 @@ class ThreadsLeft(Verdict):
     """A server that was kept running still had threads from earlier runs."""
 
     rank = 70
-    text = "the held-up server still had {threads} threads from earlier runs"
-    advice = "threads live counts them too; `study run` without --served starts fresh"
+    text = "the server was already running, and still had {threads} threads from earlier runs"
+    advice = (
+        "the number of live threads includes them; restart the server for a number without them"
+    )
     severity = "warning"
 
     threads: int
@@ -142,7 +145,6 @@ class WorkerDeaths(Verdict):
 
     rank = 80
     text = "{deaths} worker death(s): {causes}"
-    advice = "each death resets all open connections; --worker-timeout 0 ends the killing"
     severity = "error"
 
     deaths: int
@@ -154,6 +156,14 @@ class WorkerDeaths(Verdict):
         causes = ", ".join(sorted({death.cause for death in deaths}))
         return cls(deaths=len(deaths), causes=causes) if deaths else None
 
+    @property
+    def advice(self) -> str:
+        """A longer timeout is no help for a worker that ended by itself."""
+        lost = "each death resets all connections of its worker"
+        if BY_SERVER not in self.causes:
+            return f"{lost}; the server's log says why it ended"
+        return f"{lost}: remove what blocks the event loop; --worker-timeout 0 only ends the kills"
+
 
 class OtherEngine(Verdict):
     """Another engine than Locust made the load, and records less."""
@@ -162,7 +172,7 @@ class OtherEngine(Verdict):
     text = (
         "{engine} made the load: its requests carry no id, so nothing follows them through the app"
     )
-    advice = "what it does not tell is left empty; --engine locust tells all"
+    advice = "what it does not record is left empty; --engine locust records everything"
     severity = "info"
 
     engine: str
@@ -177,7 +187,7 @@ class Profiled(Verdict):
     """py-spy profiled the server, which slows it. fault: why there is no flame graph."""
 
     rank = 140
-    advice = "the server was stopped for each look: measure again without --profile"
+    advice = "py-spy stopped the server for each sample: measure again without --profile"
 
     fault: str | None
 
@@ -194,4 +204,4 @@ class Profiled(Verdict):
     def message(self) -> str:
         if self.fault:
             return f"no flame graph: {self.fault}"
-        return "py-spy looked on: its flame graph is profile.svg, in the cell's folder"
+        return "py-spy sampled the server: its flame graph is profile.svg, in the cell's folder"

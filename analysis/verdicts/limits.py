@@ -1,18 +1,15 @@
-"""What limited a cell other than the server under study: generator, upstream, machine."""
+"""What a cell ran out of: file descriptors, cores, what one interpreter can do."""
+
+from collections.abc import Mapping
 
 from analysis.measures.cpu_attribution import REST
-from analysis.verdicts.base import Evidence, Severity, Verdict
+from analysis.measures.resource_usage import OURS
+from analysis.verdicts.base import Data, Evidence, Severity, Verdict
+from analysis.verdicts.instruments import suggest_less_load
 from records.cpu_profile import FULL_INTERPRETER
 from scenarios.model import THREADS_OF, Style
 
 NEAR_SHARE = 0.95
-CPU_LIMIT_PERCENT = 90.0
-"""Of one core: a load process is single-threaded. Locust itself warns at the same figure."""
-LATENESS_LIMIT_MS = 20.0
-LATENESS_LIMIT_SHARE = 0.05
-"""Sends this late at p99 change the load; below 20 ms it is the scheduler of a busy machine."""
-LATE_LIMIT_SHARE = 0.05
-"""Mean lateness over the mean wait asked for: the mean is what Little's law sees."""
 OTHER_LOAD_LIMIT_CORES = 0.15
 STOLEN_LIMIT_CORES = 0.05
 """Cells of an idle machine showed others using up to 0.03 cores and nothing stolen."""
@@ -20,6 +17,10 @@ SPOILT_CORES = 0.5
 """Beyond, the figures are of a machine that nobody knows."""
 FULL_SHARE = 0.95
 """Of all cores: what is left is the kernel's, which belongs to no process."""
+NAMED_CORES = 0.05
+"""Of a part that used less, the kernel's counting of CPU in steps of 10 ms says little."""
+OTHERS = "other programs"
+PART_NAMES: Mapping[str, str] = {"runner": "the study itself", "live": "the live page"}
 HELPERS: Style = "async def with processes"
 """Its CPU is that of processes which are no workers."""
 THREADED_SHARE = 1.15
@@ -31,12 +32,11 @@ class Descriptors(Verdict):
     """File descriptors ran out, or nearly."""
 
     rank = 30
-    text = "file descriptors: {faults} failure(s), {peak} of {limit} in use at the peak"
-    advice = "raise the limit (ulimit -n) or use fewer users"
-
     limit: int
     peak: int
     faults: int
+    less: str
+    """What would need fewer of them."""
 
     @classmethod
     def check(cls, evidence: Evidence) -> Verdict | None:
@@ -44,66 +44,24 @@ class Descriptors(Verdict):
         faults = evidence.instruments.descriptor_errors + len(evidence.record.log_faults)
         if not faults and peak < NEAR_SHARE * limit:
             return None
-        return cls(limit=limit, peak=peak, faults=faults)
+        less = suggest_less_load(evidence.record.scenario.load)
+        return cls(limit=limit, peak=peak, faults=faults, less=less)
 
     @property
     def severity(self) -> Severity:
         return "error" if self.faults else "warning"
 
-
-class GeneratorSaturated(Verdict):
-    """The load generator was the limit, or may have been. By its CPU, or by how late its requests
-    left, measured against how long they took. Where the window has too few samples of
-    the load processes their CPU is unknown, and the lateness alone counts."""
-
-    rank = 90
-    advice = "the rps may be the generator's; --load-processes 2, --engine oha or fewer users"
-    severity = "error"
-
-    cpu_percent: float | None
-    processes: int | None
-    lateness_p99_ms: float | None
-
-    @classmethod
-    def check(cls, evidence: Evidence) -> Verdict | None:
-        own = evidence.instruments
-        busiest = max(own.generator_cpu_percent, default=None)
-        late_ms = own.generator_lateness_p99_ms
-        bearable_ms = max(LATENESS_LIMIT_MS, LATENESS_LIMIT_SHARE * (own.typical_ms or 0.0))
-        if (busiest or 0.0) <= CPU_LIMIT_PERCENT and (late_ms or 0.0) <= bearable_ms:
-            return None
-        processes = len(own.generator_cpu_percent) or None
-        return cls(cpu_percent=busiest, processes=processes, lateness_p99_ms=late_ms)
-
     @property
     def message(self) -> str:
-        late = (
-            ""
-            if self.lateness_p99_ms is None
-            else f"; 1 % of the requests left {self.lateness_p99_ms:.0f} ms late or more"
-        )
-        if self.cpu_percent is None:
-            return f"the CPU of the load is unknown: the window has too few samples of it{late}"
-        return (
-            f"of {self.processes} load process(es) the busiest used "
-            f"{self.cpu_percent:.0f} % of its core{late}"
-        )
+        """A failed request and a line of a log may be about the same lack."""
+        used = f"{self.peak} of {self.limit} file descriptors were in use at the peak"
+        if not self.faults:
+            return used
+        return f"{used}, and {self.faults} error(s) of requests and logs are about a lack of them"
 
-
-class UpstreamLate(Verdict):
-    """The upstream took longer than it was asked to."""
-
-    rank = 100
-    text = "the upstream waited {late_percent:.1f} % longer than it was asked to"
-    advice = "the latency is partly the upstream's; try --upstream go or fewer users"
-    severity = "error"
-
-    late_percent: float
-
-    @classmethod
-    def check(cls, evidence: Evidence) -> Verdict | None:
-        share = evidence.instruments.upstream_late_share or 0.0
-        return cls(late_percent=100 * share) if share > LATE_LIMIT_SHARE else None
+    @property
+    def advice(self) -> str:
+        return f"raise the limit (ulimit -n), or try {self.less}"
 
 
 class MachineBusy(Verdict):
@@ -111,11 +69,6 @@ class MachineBusy(Verdict):
     that the hypervisor gave to other machines."""
 
     rank = 110
-    text = (
-        "others kept {other_cores:.2f} cores of this machine busy meanwhile, and "
-        "{stolen_cores:.2f} were taken from it"
-    )
-    advice = "end what else runs here, or take the figures as those of a smaller machine"
 
     other_cores: float
     stolen_cores: float
@@ -132,28 +85,81 @@ class MachineBusy(Verdict):
     def severity(self) -> Severity:
         return "error" if self.other_cores + self.stolen_cores > SPOILT_CORES else "warning"
 
+    @property
+    def message(self) -> str:
+        taken = []
+        if self.other_cores > OTHER_LOAD_LIMIT_CORES:
+            taken.append(f"other programs used {self.other_cores:.2f} cores of this machine")
+        if self.stolen_cores > STOLEN_LIMIT_CORES:
+            taken.append(f"its host gave {self.stolen_cores:.2f} of its cores to other machines")
+        return " and ".join(taken)
+
+    @property
+    def advice(self) -> str:
+        slower = "take the figures as those of a smaller machine"
+        if self.other_cores <= OTHER_LOAD_LIMIT_CORES:
+            return f"measure again when the host is quieter, or {slower}"
+        return f"end what else runs here, or {slower}"
+
+
+class CpuThrottled(Verdict):
+    """A CPU quota stopped the processes of this container: server, load or both."""
+
+    rank = 115
+    text = (
+        "the CPU quota of this container stopped its processes: {throttled_cores:.2f} cores stood "
+        "still on average"
+    )
+    advice = "raise the quota, or read the figures as those of a smaller machine"
+    severity = "error"
+
+    throttled_cores: float
+
+    @classmethod
+    def check(cls, evidence: Evidence) -> Verdict | None:
+        throttled = evidence.instruments.throttled_cores or 0.0
+        return cls(throttled_cores=throttled) if throttled > STOLEN_LIMIT_CORES else None
+
 
 class CoresFull(Verdict):
-    """Server, database and load together used all cores. No part is then the limit by itself, and
-    on more cores each would be faster."""
+    """All cores were busy. No part is then the limit by itself, and on more cores each may be
+    faster. parts: cores that each used, the largest first, where it is enough to matter."""
 
     rank = 120
-    text = (
-        "all together used {used:.2f} of {cores} cores: server, database and load took each "
-        "other's turns"
-    )
-    advice = "on more cores it would be faster; read ratios, not rates"
     severity = "warning"
 
     used: float
     cores: int
+    parts: Mapping[str, float]
 
     @classmethod
     def check(cls, evidence: Evidence) -> Verdict | None:
-        used, cores = evidence.instruments.cores_used, evidence.record.cores
+        by_role, cores = evidence.instruments.cores_by_role, evidence.record.cores
+        used = by_role.get("machine")
         if used is None or cores is None or used <= FULL_SHARE * cores:
             return None
-        return cls(used=used, cores=cores)
+        other = evidence.instruments.other_load_cores or 0.0
+        parts = {PART_NAMES.get(role, role): by_role.get(role, 0.0) for role in OURS}
+        named = {
+            name: each for name, each in (parts | {OTHERS: other}).items() if each > NAMED_CORES
+        }
+        by_size = sorted(named.items(), key=lambda each: -each[1])
+        return cls(used=min(used, float(cores)), cores=cores, parts=dict(by_size))
+
+    @property
+    def data(self) -> Data:
+        return {"used": self.used, "cores": self.cores, **self.parts}
+
+    @property
+    def message(self) -> str:
+        parts = ", ".join(f"{name} {each:.2f}" for name, each in self.parts.items())
+        return f"{self.used:.2f} of {self.cores} cores were busy: {parts}"
+
+    @property
+    def advice(self) -> str:
+        if next(iter(self.parts), None) == OTHERS:
+            return "end what else runs here: it had more of the cores than server or load"
+        return "on more cores it may be faster: compare cells of this machine, not rates of others"
 
 
 class InterpreterFull(Verdict):
@@ -170,6 +176,8 @@ class InterpreterFull(Verdict):
     """The code that most of its CPU went to, where it was sampled."""
     whose_percent: float | None
     is_predicted: bool
+    keeps_up: bool = False
+    """Whether all that was offered is served: then it limits nothing yet."""
 
     @classmethod
     def check(cls, evidence: Evidence) -> Verdict | None:
@@ -181,6 +189,8 @@ class InterpreterFull(Verdict):
             return None
         if style in THREADS_OF and (busiest[0] > THREADED_SHARE or CoresFull.check(evidence)):
             return None
+        if style in THREADS_OF and not all(each.gil for each in evidence.record.processes):
+            return None  # one thread after the other is not all that it can
         theory, growth = evidence.prediction, evidence.cpu_growth
         most = growth.dominant if growth is not None else None
         if most is not None and most.library == REST:
@@ -193,6 +203,7 @@ class InterpreterFull(Verdict):
             is_predicted=theory is not None
             and theory.limited_by == "interpreter"
             and not (growth is not None and growth.has_grown),
+            keeps_up=evidence.backlog is not None and not evidence.is_overloaded,
         )
 
     @property
@@ -202,7 +213,10 @@ class InterpreterFull(Verdict):
     @property
     def message(self) -> str:
         whose = "" if self.whose is None else f"; {self.whose_percent:.0f} % of it is {self.whose}"
+        limits = "Python's own speed limits the throughput"
+        if self.keeps_up:
+            limits = "what arrives is served, and hardly more could be"
         return (
             f"each of {self.workers} worker(s) used {self.cores:.2f} cores, all that one "
-            f"interpreter can: Python's own speed limits the throughput{whose}"
+            f"interpreter can: {limits}{whose}"
         )

@@ -1,15 +1,19 @@
-"""What a window does not show: too short, not steady, or with requests that nobody answered."""
+"""What a window does not show: too short, overloaded, or not steady."""
 
+from functools import partial
 from typing import Literal
 
-from analysis.verdicts.base import Data, Evidence, Severity, Verdict
+from analysis.verdicts.base import Evidence, Verdict
+from analysis.verdicts.instruments import suggest_less_load
 from scenarios.units import Second
 from scenarios.warm_up import WARM_UP_LIMIT_S
 
 TURNS = 3.0
 """A queue has forgotten how it began after everybody was served about three times."""
-LONGER = 1.1
-"""In a fair queue the last to wait may wait a little longer than any before."""
+LONGEST_S: Second = 600.0
+"""A longer window is nobody's next step: then another load is."""
+SHORT_S: Second = 3.0
+"""A longer window has a whole second of the clock in it, and the two looks that it needs."""
 
 
 class TooShort(Verdict):
@@ -20,18 +24,25 @@ class TooShort(Verdict):
     text = (
         "the window lasted {window_s:.2f} s: too short to see whether the load itself was the limit"
     )
-    advice = "count more --requests, or give a --duration instead"
     severity = "error"
 
     window_s: Second
+    counts_requests: bool
 
     @classmethod
     def check(cls, evidence: Evidence) -> Verdict | None:
         window_s = evidence.steadiness.window.length_s
         known = evidence.instruments.generator_cpu_percent
-        if known or not window_s or evidence.record.interrupted:
+        if known or not 0 < window_s < SHORT_S or evidence.record.interrupted:
             return None
-        return cls(window_s=window_s)
+        counts = evidence.record.scenario.load.requests is not None
+        return cls(window_s=window_s, counts_requests=counts)
+
+    @property
+    def advice(self) -> str:
+        if self.counts_requests:
+            return "count more --requests, or give a --duration instead"
+        return "give a longer --duration"
 
 
 class Overloaded(Verdict):
@@ -78,64 +89,12 @@ class Overloaded(Verdict):
         )
 
 
-class LittleMismatch(Verdict):
-    """The completed requests do not account for all users. users_seen: throughput × (response +
-    think); users_seen_exactly: those in an answered request at any moment. gap_percent is that of
-    the nearer one."""
-
-    rank = 170
-    advice = "read the line of the unanswered, and mistrust the survivors' latencies"
-
-    users: int
-    users_seen: float
-    users_seen_exactly: float
-    gap_percent: float
-    unanswered: int
-
-    @classmethod
-    def check(cls, evidence: Evidence) -> Verdict | None:
-        """A worker's death ends requests of the cycle before: the window's edges are then too
-        coarse for the law, and the request accounting says what became of them."""
-        law = evidence.littles_law
-        if law is None or law.holds or evidence.record.deaths or evidence.record.interrupted:
-            return None
-        if evidence.instruments.load_processes_died:  # its users are missing: another verdict
-            return None
-        return cls(
-            users=law.users_started,
-            users_seen=law.users_seen,
-            users_seen_exactly=law.users_seen_exactly,
-            gap_percent=100 * law.gap,
-            unanswered=law.users_unanswered,
-        )
-
-    @property
-    def starves(self) -> bool:
-        """Fewer users are accounted for than there are, and some were never answered."""
-        return self.gap_percent > 0 and self.unanswered > 0
-
-    @property
-    def severity(self) -> Severity:
-        return "error" if self.starves else "warning"
-
-    @property
-    def message(self) -> str:
-        law = (
-            f"throughput × (response + think) accounts for {self.users_seen:.0f} of "
-            f"{self.users} users, and {self.users_seen_exactly:.0f} are in an answered request at "
-            f"any moment ({abs(self.gap_percent):.0f} % off at best)"
-        )
-        if self.starves:
-            return f"{law}; {self.unanswered} got no answer in the whole window"
-        return f"{law}: the window is no steady state, or too short against a response"
-
-
 class NotSteady(Verdict):
     """The window was not in a steady state. longer_s: how much longer to run, estimated from how
-    long a turn of all users takes. percent: by how much response or throughput drifted."""
+    long a turn of all users takes; None where no longer window would be steady. percent: by how
+    much response or throughput drifted. less: what load would be."""
 
     rank = 180
-    advice = "use a longer --duration, or take the figures as what a growing queue looks like"
     severity = "warning"
 
     cause: Literal["no warm-up", "warm-up", "late", "response", "throughput"]
@@ -143,7 +102,10 @@ class NotSteady(Verdict):
     warm_up_limit_s: Second | None = None
     unwarmed: int | None = None
     percent: float | None = None
-    longer_s: Second
+    longer_s: Second | None = None
+    blocks: bool = False
+    """Whether the endpoint blocks the event loop."""
+    less: str
 
     @classmethod
     def check(cls, evidence: Evidence) -> Verdict | None:
@@ -152,87 +114,54 @@ class NotSteady(Verdict):
             return None
         if evidence.is_overloaded:
             return None  # it never will be steady, and that verdict says so
-        longer_s = max(found.window.length_s, TURNS * (found.turn_s or 0.0))
+        build = partial(
+            cls,
+            turn_s=record.turn_s or found.turn_s,
+            blocks=record.scenario.endpoint.blocks_the_loop,
+            less=suggest_less_load(record.scenario.load),
+        )
         if not record.phases.steady and record.turn_s is not None:
-            longer_s = max(longer_s, record.turn_s)
-            return cls(cause="no warm-up", turn_s=record.turn_s, longer_s=longer_s)
-        if not record.phases.steady:
-            return cls(
-                cause="warm-up",
-                warm_up_limit_s=record.warm_up_limit_s,
-                unwarmed=found.unwarmed,
-                longer_s=longer_s,
-            )
+            return build(cause="no warm-up")
+        if not record.phases.steady and found.unwarmed > 0:
+            limit_s = record.warm_up_limit_s
+            return build(cause="warm-up", warm_up_limit_s=limit_s, unwarmed=found.unwarmed)
+        longer_s = max(found.window.length_s, TURNS * (found.turn_s or 0.0))
+        build = partial(build, longer_s=longer_s if longer_s <= LONGEST_S else None)
         if found.window.settles_late:
-            return cls(cause="late", longer_s=longer_s)
+            return build(cause="late")
         for cause, drift in found.drifts.items():
             if drift.matters:
-                return cls(cause=cause, percent=100 * drift.share, longer_s=longer_s)
+                return build(cause=cause, percent=100 * drift.share)
         return None
 
     @property
     def message(self) -> str:
-        longer = f"run about {max(1.0, self.longer_s):,.0f} s longer"
+        longer = (
+            "" if self.longer_s is None else f": run about {max(1.0, self.longer_s):,.0f} s longer"
+        )
         if self.cause == "no warm-up":
             return (
                 f"the window opened with no warm-up: until each user is served once, "
                 f"{self.turn_s:,.0f} s pass at least, and a warm-up lasts {WARM_UP_LIMIT_S:.0f} s "
-                f"at most: {longer}"
+                "at most"
             )
         if self.cause == "warm-up":
             return (
                 f"{self.unwarmed} users were not served once within {self.warm_up_limit_s:.0f} s "
-                f"of warm-up; the window opened on a queue that still grew: {longer}"
+                "of warm-up: the window opened before the queue was steady"
             )
         if self.cause == "late":
-            return f"the responses came to their level only after a fifth of the window: {longer}"
-        return f"the {self.cause} drifted by {self.percent:+.0f} % over the window: {longer}"
-
-
-class Unfinished(Verdict):
-    """Requests that nobody had answered when the drain ended. A closed loop always ends with users
-    in the queue. It is worth a warning when one of them waited longer than any user who was
-    answered: then the answered tell too good a story."""
-
-    rank = 190
-    advice = "read the line `with the unanswered`, which counts them with their age"
-
-    unfinished: int
-    completed: int
-    oldest_s: Second | None
-    slowest_s: Second | None
-
-    @classmethod
-    def check(cls, evidence: Evidence) -> Verdict | None:
-        """Where the load itself ended, what it left behind says nothing of the server."""
-        load_ended = evidence.record.interrupted or evidence.instruments.load_processes_died
-        if not evidence.unfinished or load_ended:
-            return None
-        return cls(
-            unfinished=evidence.unfinished,
-            completed=evidence.completed,
-            oldest_s=evidence.oldest_unfinished_s,
-            slowest_s=evidence.slowest_completed_s,
-        )
+            return f"the responses came to their level only after a fifth of the window{longer}"
+        return f"the {self.cause} drifted by {self.percent:+.0f} % over the window{longer}"
 
     @property
-    def severity(self) -> Severity:
-        longer = self.slowest_s is None or (self.oldest_s or 0.0) > LONGER * self.slowest_s
-        return "warning" if longer else "info"
-
-    @property
-    def data(self) -> Data:
-        return {name: value for name, value in super().data.items() if name != "slowest_s"}
-
-    @property
-    def message(self) -> str:
-        if self.severity == "info":
+    def advice(self) -> str:
+        """The warm-up has its limit however long the window is."""
+        if self.longer_s is not None:
+            return "use a longer --duration, or mistrust the latencies: the queue still changed"
+        if self.blocks:
             return (
-                f"{self.unfinished} requests were still in the queue when the drain "
-                "ended, none for longer than the slowest that was answered"
+                f"no --duration helps while the endpoint blocks the event loop: remove the "
+                f"blocking call, or try {self.less}"
             )
-        oldest = "" if self.oldest_s is None else f", the oldest for {self.oldest_s:.0f} s"
-        return (
-            f"{self.unfinished} requests were not answered{oldest}, longer than any that "
-            f"was; the median is of the {self.completed} that were answered"
-        )
+        return f"a longer --duration is no help: try {self.less}"

@@ -13,6 +13,7 @@ from math import isnan, nan
 from threading import get_ident
 from time import monotonic
 
+from . import thread_calls
 from .handovers import ENDS_OF_ITERATION, Handover, log
 from .queues import Queue, Queues
 from .request_record import RequestRecord, WorkSpan, current
@@ -100,11 +101,12 @@ class ExecutorPlace:
 class ExecutorCall:
     """A call that is handed to an executor, and what is noted of it on the thread that runs it."""
 
-    __slots__ = ("function", "place", "record")
+    __slots__ = ("asked_s", "function", "place", "record")
 
     def __init__(
         self, function: Call, record: RequestRecord | None, place: ExecutorPlace | None
     ) -> None:
+        self.asked_s = monotonic()
         self.function = function
         self.record = record
         self.place = place
@@ -123,6 +125,7 @@ class ExecutorCall:
         finally:
             if span is not None:
                 span.ended_s = monotonic()
+                thread_calls.log.write(span.record, "executor", self.asked_s, span.began_s)
             if place is not None:
                 place.end()
 

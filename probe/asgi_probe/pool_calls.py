@@ -9,6 +9,7 @@ from math import isnan
 from time import monotonic
 from typing import cast
 
+from . import thread_calls
 from .handovers import ENDS_OF_ITERATION, Handover, log
 from .limiters import asking, expect_token
 from .request_record import (
@@ -36,7 +37,7 @@ def instrument_pool() -> None:
 class PoolCall:
     """A call that is handed to anyio's pool, and what is noted of it on the thread that runs it."""
 
-    __slots__ = ("function", "handover", "is_endpoint", "record")
+    __slots__ = ("asked_s", "function", "handover", "is_endpoint", "record")
 
     def __init__(
         self,
@@ -48,12 +49,12 @@ class PoolCall:
         self.record = record
         self.handover = handover
         self.is_endpoint = False
+        self.asked_s = monotonic()
         if record is not None:
-            asked_s = monotonic()
-            record.begin_wait(self, asked_s)
+            record.begin_wait(self, self.asked_s)
             if is_endpoint_call(function, record.scope.get("endpoint")):
                 self.is_endpoint = True
-                record.queued_s = asked_s
+                record.queued_s = self.asked_s
 
     def give_up(self) -> None:
         """On the loop, when it has ended: if it never began, it waited until now."""
@@ -83,6 +84,8 @@ class PoolCall:
                 span.ended_s = monotonic()
                 if self.is_endpoint:
                     span.record.ended_s = span.ended_s
+                else:
+                    thread_calls.log.write(span.record, "anyio-worker", self.asked_s, span.began_s)
             if handover is not None:
                 log.end(handover)
 

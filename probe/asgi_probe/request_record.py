@@ -54,6 +54,7 @@ class RequestRecord:
     thread_kind: str | None = None
     status = 0
     layers: LayerTrace | None = None
+    thread_calls = 0  # recorded ones (`thread_calls`)
 
     def __init__(self, number: int, scope: Scope, arrived_s: float) -> None:
         self.number = number

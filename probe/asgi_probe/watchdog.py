@@ -16,7 +16,7 @@ from time import monotonic, process_time, sleep
 from types import CodeType
 from typing import TYPE_CHECKING
 
-from . import audit_logs
+from . import audit_logs, thread_calls
 from .blocks import BEAT_S, MISSED_S, unwatch_loop, watch_loop
 from .journal import Columns, ProbeJournal, make_packer
 from .recorder import Recorder
@@ -25,6 +25,7 @@ from .routes import find_route
 from .silences import SilenceLog
 from .stacks import PROBE_HOME, read_stack
 from .stretches import BLOCK_STACKS, BLOCKS, Blocked, StretchLog
+from .thread_calls import THREAD_CALLS
 
 if TYPE_CHECKING:
     from anyio import CapacityLimiter
@@ -53,14 +54,13 @@ SAMPLES: Columns = (
     ("blocked_route", "text"),
     ("blocked_frame", "text"),
 )
-TABLES = {"h": HANDLERS, "s": SAMPLES, "b": BLOCKS, "c": BLOCK_STACKS}
+TABLES = {"h": HANDLERS, "s": SAMPLES, "b": BLOCKS, "c": BLOCK_STACKS, "k": THREAD_CALLS}
 THREAD_KINDS = ("loop", "anyio-worker", "executor", "other")
 pack = make_packer(SAMPLES)
 
 
 class Watchdog:
-    """Samples the loop, the pool and the process every BEAT_S from its own thread, and writes the
-    journal."""
+    """Samples loop, pool and process every BEAT_S from its own thread, and writes the journal."""
 
     def __init__(self, recorder: Recorder, directory: Path, user_root: Path) -> None:
         self.recorder = recorder
@@ -97,6 +97,8 @@ class Watchdog:
         )
         if self._logs is not None:
             self._logs.start(loop, self._limiter)
+        else:
+            thread_calls.log.start(self._journal)
         self._record_heartbeat()
         self._thread.start()
 
@@ -122,6 +124,7 @@ class Watchdog:
                 atexit.unregister(self.stop)
             self.recorder.journal, self.recorder.watched = None, self.recorder.off
             self._stretches.close()
+            thread_calls.log.stop(self._journal)
             if self._logs is not None:
                 self._logs.stop()
             self._close_journal()
@@ -211,9 +214,8 @@ class Watchdog:
 def read_resident_bytes() -> float:
     """Resident memory of this process; NaN where there is no /proc."""
     try:
-        file = os.open(
-            "/proc/self/statm", os.O_RDONLY
-        )  # a file object would take five times as long
+        # a file object would take five times as long
+        file = os.open("/proc/self/statm", os.O_RDONLY)
         try:
             return int(os.read(file, 100).split()[1]) * PAGE_BYTES
         finally:

@@ -1,11 +1,13 @@
-"""gunicorn, whose workers are uvicorn's: it ends one whose loop was silent too long."""
+"""gunicorn, whose workers are uvicorn's: it ends one that gives no heartbeat for too long."""
 
 import re
 from collections.abc import Mapping
 from math import ceil
 from pathlib import Path
 
+from records.cell import BY_SERVER
 from records.server import ServerSettings
+from scenarios.heartbeat import TICK_S, TICKS_A_LOOK
 from scenarios.model import Server
 from stress.server_words import StartedServer, read_assignments, read_options, read_words
 from stress.servers import CONNECTION_KEPT_S, LogSigns, ServerAdapter, find_python
@@ -27,9 +29,8 @@ LOG_SIGNS: LogSigns = (
 OPTIONS = {"timeout": ("-t", "--timeout"), "backlog": ("--backlog",), "config": ("-c", "--config")}
 CONFIG_FILE = "gunicorn.conf.py"
 DEFAULTS: Mapping[str, int | None] = {"timeout": 30, "backlog": 2048}
-LOOK_S = 1.0
-"""uvicorn's worker looks at every tenth tick of its main loop, of 0.1 s each, whether more than
-half of the timeout has passed since its last heartbeat. gunicorn's own sends one each second."""
+LOOK_S = TICKS_A_LOOK * TICK_S
+"""Of uvicorn's worker. gunicorn's own sends a heartbeat each second."""
 
 
 def build_argv(server: Server, host: str, port: int) -> tuple[str, ...]:
@@ -51,7 +52,7 @@ def build_environment(server: Server) -> Mapping[str, str]:
 
 
 def find_death_causes(log: str) -> Mapping[int, str]:
-    cause = "killed by gunicorn: its loop was silent too long"
+    cause = f"{BY_SERVER} gunicorn: its event loop was blocked too long"
     return {int(pid): cause for pid in TIMED_OUT.findall(log)}
 
 

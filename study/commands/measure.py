@@ -18,7 +18,6 @@ from scenarios.settings import Overrides
 from study import options as o
 from study.distribution import DistributionOptions, build_distribution
 from study.run_flags import RunFlags, build_run_options
-from study.scenario_files import choose_scenarios
 
 if TYPE_CHECKING:
     from analysis.summary.thresholds import Threshold
@@ -79,8 +78,8 @@ def run(
         reject_local_load_options(overrides, targets)
         overrides = replace(overrides, load_processes=spread.expect_workers)
     set_database_url(database_url)
-    chosen = choose_measured_scenarios(names, targets, endpoints)
-    scenarios = apply_overrides(o.shorten_scenarios(chosen) if quick else chosen, overrides)
+    chosen = choose_measured_scenarios(names, targets, endpoints, quick)
+    scenarios = apply_overrides(chosen, overrides)
     stack = None
     if served:
         offered = detect_resources()
@@ -109,14 +108,15 @@ def parse_expectations(given: Sequence[str]) -> "tuple[Threshold, ...]":
 
 
 def choose_measured_scenarios(
-    names: Sequence[str], targets: Sequence[str], endpoints: Sequence[str]
+    names: Sequence[str], targets: Sequence[str], endpoints: Sequence[str], quick: bool
 ) -> tuple[Scenario, ...]:
     if not targets and not endpoints:
-        return choose_scenarios(names)
+        return o.choose_run_scenarios(names, quick)
     if list(names) != [contrast.GROUP]:
         given = "--target" if targets else "--endpoint"
         raise UserError(f"{given} is for the group contrast alone: study run contrast {given} ...")
-    return contrast.choose_contrast_scenarios(targets, endpoints)
+    chosen = contrast.choose_contrast_scenarios(targets, endpoints)
+    return o.shorten_scenarios(chosen) if quick else chosen
 
 
 def reject_local_load_options(overrides: Overrides, targets: Sequence[str]) -> None:

@@ -12,7 +12,6 @@ from scenarios.sweep import SWEEPABLE, build_sweep_steps, parse_values, select_s
 from scenarios.units import Unit
 from study import options as o
 from study.run_flags import RunFlags, build_run_options
-from study.scenario_files import choose_scenarios
 
 VALUES = Unit("VALUES", lambda option, text: parse_values(option.removeprefix("--"), text))
 
@@ -69,10 +68,8 @@ def sweep(
             f"--{swept.setting}: of an open loop (--arrival-rate) only the delay can be swept: it "
             "decides how many requests are in flight"
         )
-    chosen = choose_scenarios((first, *more))
-    scenarios, steps = build_sweep_steps(
-        o.shorten_scenarios(chosen) if quick else chosen, swept, settled
-    )
+    chosen = o.choose_run_scenarios((first, *more), quick)
+    scenarios, steps = build_sweep_steps(chosen, swept, settled)
     grows = describe_user_sized_values(chosen, settled)
     prefix = f"sweep-{swept.setting}-"
     order = build_run_options(flags, (first, *more), prefix, quick=quick)

@@ -12,7 +12,6 @@ from scenarios.overrides import apply_overrides
 from scenarios.settings import Overrides
 from scenarios.units import DURATION, RATE, Second
 from study import options as o
-from study.scenario_files import choose_scenarios
 
 if TYPE_CHECKING:
     from study.predict import PredictionRequest
@@ -115,8 +114,7 @@ def predict(
         raise UserError("--target and --p99 belong together, such as --target 20000/s --p99 2s")
     extra = {"--users": users, "--lifo": lifo, "--requests": requests}
     reject_useless_options(question, given | {name for name, value in extra.items() if value})
-    chosen = choose_scenarios(names)
-    scenarios = apply_overrides(o.shorten_scenarios(chosen) if quick else chosen, overrides)
+    scenarios = apply_overrides(o.choose_run_scenarios(names, quick), overrides)
     return predict_performance(set_test_length(scenarios, requests), question)
 
 

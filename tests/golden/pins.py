@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from study.cli import main
+from tests.golden.links import find_dead_links
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -113,7 +114,9 @@ def run_main(*arguments: str) -> str:
 
 
 def read_page(path: Path) -> str:
-    """The page's text, a line an element; its pictures and their code are left out."""
+    """The page's text, a line an element; its pictures and their code are left out. Raises
+    AssertionError where one of its links leads nowhere."""
+    assert not list(find_dead_links(path.read_text(), path.parent))
     text = TAG.sub("\n", CODE.sub("", SVG.sub("(picture)", path.read_text())))
     return "\n".join(line.strip() for line in text.splitlines() if line.strip()) + "\n"
 

@@ -99,6 +99,47 @@ def test_an_exercise_goes_as_written(which: Exercise, copy: Path) -> None:
     assert found.holds, found
 
 
+@pytest.mark.untimed
+@pytest.mark.parametrize(
+    ("before", "after", "error"),
+    [
+        (
+            "PlainTextResponse(upstream.fetch())",
+            "PlainTextResponse(await upstream.fetch())",
+            "TypeError: object bytes can't be used in 'await' expression",
+        ),
+        (
+            "PlainTextResponse(upstream.fetch())",
+            "PlainTextResponse(await run_sink(upstream.fetch))",
+            "NameError: name 'run_sink' is not defined",
+        ),
+        (
+            "async def async_http_sync() -> Response:",
+            "async def async_http_sync() -> Answer:",
+            "NameError: name 'Answer' is not defined",
+        ),
+    ],
+)
+def test_a_wrong_edit_gets_pythons_own_error(
+    before: str, after: str, error: str, copy: Path
+) -> None:
+    """Where the endpoint fails, and where the app does not start."""
+    path = copy / "app" / "endpoints.py"
+    kept = path.read_text()
+    head, place, rest = kept.partition('@add("/async/http/sync")')
+    wrong = f"{head}{place}{rest.replace(before, after, 1)}"
+    path.write_text(wrong)
+    try:
+        done = run_here(["workshop", "2", "--edited", "--no-prompt"], copy, "")
+    finally:
+        path.write_text(kept)
+    assert done.returncode == 2
+    assert error in done.stderr.splitlines()
+    (line,) = re.findall(r'^ *File "app/endpoints.py", line (\d+), in ', done.stderr, re.MULTILINE)
+    assert after in wrong.splitlines()[int(line) - 1]
+    assert "Traceback" not in done.stderr
+
+
 def test_every_other_command_of_the_text_is_one(copy: Path) -> None:
     """Those inside of sentences: they name what the exercises run, or answer at once."""
     known = {build_command(each) for each in load_exercises()}

@@ -25,6 +25,7 @@ class InMemoryTables:
     upstream: pl.DataFrame
     blocks: pl.DataFrame | None = None
     block_stacks: pl.DataFrame | None = None
+    thread_calls: pl.DataFrame | None = None
 
     def load_table(self, name: str, columns: Sequence[str]) -> pl.DataFrame:
         frame = getattr(self, name)

@@ -203,6 +203,14 @@ def test_equal_stacks_of_a_file_are_added() -> None:
     }
 
 
+def test_a_name_with_a_line_end_in_it_is_a_part_of_its_stack() -> None:
+    """SQLAlchemy compiles functions from texts of several lines."""
+    torn = "a (x.py);b (<text of\n bind)>) 2\na (x.py) 3\n"
+    assert parse_stacks(torn) == {("a (x.py)", "b (<text of  bind)>)"): 2, ("a (x.py)",): 3}
+    with pytest.raises(ValueError, match="without a count"):
+        parse_stacks("a (x.py) 3\na (x.py);b")
+
+
 def test_no_path_of_this_machine_is_kept() -> None:
     packages = "/home/me/.venv/lib/python3.11/site-packages"
     raw: dict[Stack, int] = {

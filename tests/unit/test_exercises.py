@@ -31,7 +31,8 @@ from scenarios.model import Scenario
 from stress.places import ROOT, SPECIMEN_VARIABLE
 from study.cli import main
 from study.run import RunOptions
-from study.workshop import ask_prediction, build_diff, check_edits, describe_edit
+from study.workshop import ask_prediction
+from study.workshop_edit import build_diff, check_edits, render_edit
 from tests.unit.samples import healthy, record, tables
 
 CELL = replace(
@@ -59,15 +60,27 @@ def test_the_edit_fits_the_app_and_git_can_apply_it(which: Exercise, tmp_path: P
 
 
 @every
-def test_what_is_shown_of_the_edit_is_all_of_it(which: Exercise) -> None:
-    in_diff = [
-        line
-        for line in build_diff(which).splitlines()
-        if re.match(r"[+-](?![+-])", line)  # not the files' names
+def test_the_edit_is_shown_with_its_lines_and_what_stands_around_them(which: Exercise) -> None:
+    """In the terminal all of the diff that git can apply, and where."""
+    _, _, *diff = build_diff(which).splitlines()
+    shown = render_edit(which).splitlines()
+    assert [line for line in shown if line.startswith(f"{which.file}, lines ")] != []
+    assert [line for line in shown if line[:1] in ("+", "-")] == [
+        f"{line[0]} {line[1:]}".rstrip() for line in diff if line[0] in "+-"
     ]
-    shown = [line[0] + line[2:] for line in describe_edit(which).splitlines()]
-    for line in in_diff:
-        assert any(line.startswith(each[:1]) and each[1:] in line for each in shown), line
+
+
+@every
+def test_the_edit_names_the_one_place_that_is_meant(which: Exercise) -> None:
+    """What is shown of each place stands at the lines that are named, and only there."""
+    text = (ROOT / which.file).read_text()
+    shown = f"{render_edit(which)}\n"
+    _, *places = re.split(r"^.*, lines (\d+) to (\d+):\n", shown, flags=re.MULTILINE)
+    assert len(places) == 3 * len(which.hunks)
+    for first, last, place in zip(places[::3], places[1::3], places[2::3], strict=True):
+        kept = [line[2:] for line in place.splitlines() if line[:1] != "+"]
+        assert kept == text.splitlines()[int(first) - 1 : int(last)]
+        assert text.count("\n".join(kept)) == 1
 
 
 @every
@@ -107,6 +120,14 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def fail_to_start() -> str:
+    pytest.fail("the app is started though its edit is the exercise's, or none")
+
+
+def answer_well() -> None:
+    """No error of Python's."""
+
+
 def make(which: Exercise, project: Path) -> None:
     path = project / which.file
     text = path.read_text()
@@ -117,14 +138,14 @@ def make(which: Exercise, project: Path) -> None:
 
 @every
 def test_the_app_must_be_as_the_exercise_needs_it(which: Exercise, project: Path) -> None:
-    check_edits(which, edited=False)
+    check_edits(which, False, fail_to_start)
     with pytest.raises(UserError) as caught:
-        check_edits(which, edited=True)
+        check_edits(which, True, answer_well)
     assert f"{which.file} is not edited" in str(caught.value)
     make(which, project)
-    check_edits(which, edited=True)
+    check_edits(which, True, answer_well)
     with pytest.raises(UserError) as caught:
-        check_edits(which, edited=False)
+        check_edits(which, False, fail_to_start)
     assert "git restore app" in str(caught.value)
 
 
@@ -139,20 +160,96 @@ def test_an_edit_may_be_broken_into_lines_or_be_another_that_does(project: Path)
     )
     assert wrapped != path.read_text()
     path.write_text(wrapped)
-    check_edits(EXERCISES[4], edited=True)
+    check_edits(EXERCISES[4], True, fail_to_start)
     other = project / EXERCISES[1].file
     (before, _), *_ = EXERCISES[1].hunks
     instead = "async def async_http_sync() -> Response:\n"
     instead += "        return PlainTextResponse(await upstream.fetch_async())\n"
     other.write_text(other.read_text().replace(before.lstrip(), instead))
-    check_edits(EXERCISES[1], edited=True)
+    check_edits(EXERCISES[1], True, fail_to_start)
+
+
+def edit(which: Exercise, project: Path, before: str, after: str) -> None:
+    path = project / which.file
+    text = path.read_text()
+    assert text.count(before) == 1
+    path.write_text(text.replace(before, after))
+
+
+@pytest.mark.usefixtures("project")
+def test_what_is_not_edited_yet_is_shown_and_not_started(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(UserError, match=r"app/endpoints.py is not edited yet"):
+        check_edits(EXERCISES[1], True, fail_to_start)
+    assert render_edit(EXERCISES[1]) in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("edited", [False, True])
+@pytest.mark.parametrize(
+    ("before", "after", "error"),
+    [
+        (
+            "PlainTextResponse(await run_sync(upstream.fetch))",
+            "PlainTextResponse(await run_sync(upstream.fetch)",
+            "SyntaxError: '(' was never closed",
+        ),
+        ('    @add("/sync/http")', '   @add("/sync/http")', "IndentationError: "),
+        (
+            "async def async_http_sync() -> Response:\n        return PlainTextResponse(up",
+            "def async_http_sync() -> Response:\n        return PlainTextResponse(await up",
+            "SyntaxError: 'await' outside async function",
+        ),
+    ],
+)
+def test_an_edit_that_is_no_python_gets_its_own_error(
+    edited: bool,
+    before: str,
+    after: str,
+    error: str,
+    project: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    which = EXERCISES[1]
+    edit(which, project, before, after)
+    with pytest.raises(
+        UserError, match=r"Python cannot read app/endpoints.py: correct line"
+    ) as one:
+        check_edits(which, edited, fail_to_start)
+    printed = capsys.readouterr().err
+    assert error in printed
+    (line,) = re.findall(r'^  File "app/endpoints.py", line (\d+)$', printed, re.MULTILINE)
+    assert f"correct line {line}," in str(one.value)
+
+
+def test_an_edit_that_fails_gets_the_error_of_its_app(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    which = EXERCISES[1]
+    edit(which, project, which.hunks[0][0], which.hunks[0][0].replace("upstream", "await upstream"))
+    with pytest.raises(UserError, match="the app fails as shown above"):
+        check_edits(which, True, lambda: "TypeError: object bytes can't be awaited")
+    assert capsys.readouterr().err.endswith("\nTypeError: object bytes can't be awaited\n")
+
+
+def test_another_edit_that_works_is_no_edit_of_the_exercise(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    which = EXERCISES[0]
+    edit(which, project, *(each.replace("async_http", "sync_http") for each in which.hunks[0]))
+    path = project / which.file
+    path.write_text(path.read_text().replace("await upstream.fetch_async())", "b'quick')", 1))
+    with pytest.raises(UserError, match="Your edit works") as caught:
+        check_edits(which, True, answer_well)
+    assert build_command(which) in str(caught.value)
+    assert which.diffs[0] in capsys.readouterr().err
 
 
 def test_an_edit_left_from_another_exercise_is_told_of(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     make(EXERCISES[0], project)
-    check_edits(EXERCISES[2], edited=False)
+    check_edits(EXERCISES[2], False, fail_to_start)
     assert "still has the edit of exercise 1" in capsys.readouterr().err
 
 

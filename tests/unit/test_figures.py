@@ -202,7 +202,7 @@ def planted() -> dict[str, CellRecord]:
     plain = record()
     return {
         "WORKER_DEATHS": replace(plain, deaths=deaths(5.0)),
-        "NOT_STEADY": replace(plain, phases=replace(plain.phases, steady=False)),
+        "NOT_STEADY": replace(plain, phases=replace(plain.phases, steady=False, ramp_end_s=1.25)),
         "DESCRIPTORS": replace(plain, descriptors_limit=21),
         "JOURNAL_LOST": replace(plain, journals_lost=("probe-1-2.journal",)),
         "INTERRUPTED": replace(plain, interrupted="SIGTERM"),

@@ -1,13 +1,15 @@
 """Who was where: what may overlap and what may not."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.measures.window import Window
+from analysis.measures.window import MeasuredCell, Window, open_cell
+from analysis.report.cell_timeline import build_timeline
 from analysis.report.timeline import (
     AWAITING,
     HANDLING,
@@ -20,7 +22,8 @@ from analysis.report.timeline import (
     build_timeline_from_rows,
 )
 from records.ids import BYSTANDER_PROCESS, make_first_id
-from records.rows import HANDLERS, PROBE, conform_to_schema
+from records.rows import HANDLERS, PROBE, THREAD_CALLS, conform_to_schema
+from tests.unit.samples import CELL_NUMBER, healthy, record, tables
 
 WINDOW = Window(0.0, 10.0)
 Visit = tuple[int, str, float | None, float, float]
@@ -163,3 +166,40 @@ def test_what_a_bystander_asked_is_no_load() -> None:
     for process, empty in ((BYSTANDER_PROCESS, True), (0, False)):
         asked = handlers(visits, make_first_id(5, process, 0))
         assert build_timeline_from_rows(asked, probe(), WINDOW, blocks=False).is_empty is empty
+
+
+def test_a_call_that_is_handed_over_is_drawn_on_its_thread_and_no_background_request_is() -> None:
+    """The request itself awaits on the loop meanwhile."""
+    cell = healthy_cell("async-http-offload")
+    found = build_timeline(cell)
+    calls = found.bars.filter(pl.col("kind") == HANDLING)
+    assert set(calls["row"]) == {"thread   1"}
+    assert calls.select("start_s", "end_s").rows() == [(3.2, 3.4)]
+    (wait,) = found.bars.filter(pl.col("kind") == WAITING).iter_rows(named=True)
+    assert (wait["row"], wait["start_s"], wait["end_s"]) == ("thread   1", 3.1, 3.2)
+    assert AWAITING in set(found.bars["kind"])
+    assert not found.lacks_calls
+
+
+def test_a_record_without_such_calls_says_so() -> None:
+    for name, lacks in (("async-http-offload", True), ("async-http", False), ("sync-http", False)):
+        cell = open_cell(record(name), tables(healthy()))
+        assert build_timeline(cell).lacks_calls == lacks
+
+
+def healthy_cell(name: str) -> MeasuredCell:
+    """With a call of a request, and one of a background request at the same time."""
+    found = tables(healthy())
+    ids = found.handlers["request_id"].to_list()
+    background = make_first_id(CELL_NUMBER, BYSTANDER_PROCESS, 0)
+    handlers = found.handlers.with_columns(
+        visit=pl.int_range(pl.len(), dtype=pl.UInt32),
+        request_id=pl.Series([*ids[:-1], background], dtype=pl.UInt64),
+    )
+    call = {"pid": 1, "route": "/", "thread_kind": "anyio-worker", "asked_s": 3.1, "began_s": 3.2}
+    rows = [
+        {**call, "visit": visit, "thread_id": thread, "ended_s": 3.4}
+        for visit, thread in ((0, 21), (len(ids) - 1, 22))
+    ]
+    calls = conform_to_schema(pl.DataFrame(rows), THREAD_CALLS)
+    return open_cell(record(name), replace(found, handlers=handlers, thread_calls=calls))

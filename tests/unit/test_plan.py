@@ -102,7 +102,7 @@ def test_each_server_that_a_scenario_may_name_has_an_adapter() -> None:
 def test_a_death_is_explained_by_the_server_that_caused_it() -> None:
     log = "[1] [CRITICAL] WORKER TIMEOUT (pid:77)"
     assert find_adapter("gunicorn").find_death_causes(log) == {
-        77: "killed by gunicorn: its loop was silent too long"
+        77: "killed by gunicorn: its event loop was blocked too long"
     }
     assert find_adapter("uvicorn").find_death_causes(log) == {}
     assert Server("gunicorn").kills_blocked_workers

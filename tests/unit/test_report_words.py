@@ -11,7 +11,7 @@ from analysis.measures.throughput import OpenLoopSummary
 from analysis.metrics import get_metric
 from analysis.report.conditions import collect_conditions
 from analysis.report.drawing import render_chart
-from analysis.report.notes import LIMITS, write_headline
+from analysis.report.notes import write_headline
 from analysis.report.page import select_median_trial
 from analysis.summary.cell import compute_summary
 from analysis.summary.model import CellSummary
@@ -76,7 +76,10 @@ def test_a_sentence_has_the_figures_and_what_limits() -> None:
     told = write_headline(replace(CELL, predicted=THEORY), SCENARIO)
     assert "4.0 good answers a second for 2 users" in told
     assert "half of the answers took 500 ms or less" in told
-    assert told.endswith(f"What limits it, by theory: {LIMITS['users']}.")
+    assert told.endswith(
+        "No resource was full: the number of users limits the throughput. "
+        "The limit of the model: nothing but the number of users."
+    )
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from analysis.theory.model import ServerModel
 from analysis.theory.networks import compute_throughput
 from analysis.theory.simulation import SimulationResult, simulate
 from analysis.theory.users import SimulationCounters
+from scenarios.heartbeat import delays_heartbeat
 from scenarios.model import Load, Style
 
 CROWD = Load(users=500)
@@ -100,6 +101,33 @@ def test_a_blocked_loop_with_pauses_keeps_its_worker_alive() -> None:
     system = ServerModel("async def that blocks", worker_timeout_s=6)
     found = simulate(system, Load(1, think_s=1.0), 5, 60)
     assert found.kills == found.failures == 0
+
+
+@pytest.mark.parametrize(
+    ("held_s", "kills"),
+    [(0.1, False), (0.2, False), (0.3, False), (0.5, True), (0.8, True), (1.2, True), (1.9, True)],
+)
+def test_calls_without_a_pause_kill_a_worker_where_they_did(held_s: float, kills: bool) -> None:
+    """gunicorn 27 with uvicorn's worker and a timeout of 4 s, one user, 45 s of each."""
+    system = ServerModel("async def that blocks", delay_s=held_s, worker_timeout_s=4)
+    assert bool(simulate(system, Load(1), 0, 45).kills) is kills
+    assert delays_heartbeat(1, 1, held_s, 4) is kills
+
+
+@pytest.mark.parametrize(
+    ("held_s", "kills"), [(1.6, False), (1.9, False), (3.0, True), (3.9, True)]
+)
+def test_a_single_call_kills_a_worker_where_it_did(held_s: float, kills: bool) -> None:
+    """The same server, one call in 3.5 to 5.5 s: of calls of 2.1 s none of nine was followed by a
+    kill, of 2.4 s three. Half of the timeout is where it begins."""
+    system = ServerModel("async def that blocks", delay_s=held_s, worker_timeout_s=4)
+    paused = Load(1, think_s=4.5, think_spread_s=1.0)
+    assert bool(simulate(system, paused, 0, 200).kills) is kills
+
+
+def test_an_idle_worker_is_not_killed() -> None:
+    system = ServerModel("async def that blocks", delay_s=0.1, worker_timeout_s=4)
+    assert simulate(system, Load(1, think_s=30.0), 0, 200).kills == 0
 
 
 def test_an_upstream_slower_than_the_clients_patience_is_a_failure_after_it() -> None:

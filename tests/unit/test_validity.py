@@ -144,6 +144,21 @@ def test_others_on_the_machine(
     assert cell.stolen_cores == pytest.approx(stolen_cores, abs=1e-9)
 
 
+@pytest.mark.parametrize(
+    ("throttled", "expected"), [(0.0, []), (0.02, []), (0.7, ["CPU_THROTTLED"])]
+)
+def test_a_quota_that_stops_the_container_is_named(throttled: float, expected: list[str]) -> None:
+    quiet = machine(server_cpu=0.5, load_cpu=0.1)
+    stopped = quiet.filter(pl.col("role") == "stolen").with_columns(
+        role=pl.lit("throttled"), cpu_s=pl.col("at_s") * throttled
+    )
+    rows = pl.concat([quiet, stopped])
+    cell = compute_summary(record(), with_table(tables(healthy()), machine=rows))
+    assert codes(cell) == expected
+    assert cell.throttled_cores == pytest.approx(throttled, abs=1e-9)
+    assert compute_summary(record(), tables(healthy())).throttled_cores is None
+
+
 def test_a_late_generator_is_a_saturated_one() -> None:
     found = tables(healthy())
     late = found.requests.with_columns(intended_s=pl.col("started_s") - 0.2)
@@ -163,7 +178,7 @@ def test_a_late_generator_of_unknown_cpu_is_judged_by_its_lateness_and_says_so()
         "the CPU of the load is unknown: the window has too few samples of it; "
         "1 % of the requests left 200 ms late or more"
     )
-    assert set(verdict.data) == {"lateness_p99_ms"}
+    assert set(verdict.data) == {"lateness_p99_ms", "options"}
     in_time = compute_summary(record(), with_table(found, machine=unseen))
     assert "GENERATOR_SATURATED" not in codes(in_time)
 
@@ -202,10 +217,11 @@ def test_a_response_that_drifts_is_not_steady_and_says_how_long_to_run() -> None
 
 def test_a_warm_up_that_ran_out_says_how_many_were_not_served() -> None:
     plain = record()
-    cold = replace(plain, phases=replace(plain.phases, steady=False))
+    ramp_end_s = 1.25  # what they sent after it ends at 2 s, as the window opens
+    cold = replace(plain, phases=replace(plain.phases, steady=False, ramp_end_s=ramp_end_s))
     verdict = only_verdict(compute_summary(cold, tables(healthy(), users=2)))
     assert verdict.data["cause"] == "warm-up"
-    assert verdict.data["unwarmed"] == 0  # in the sample both were
+    assert verdict.data["unwarmed"] == 2
 
 
 def test_a_warm_up_that_could_not_be_enough_was_left_out_and_says_how_long_it_would_last() -> None:
@@ -217,9 +233,9 @@ def test_a_warm_up_that_could_not_be_enough_was_left_out_and_says_how_long_it_wo
         if each.code == "NOT_STEADY"
     )
     assert (verdict.data["cause"], verdict.data["turn_s"]) == ("no warm-up", 500.0)
-    assert verdict.message.startswith(
+    assert verdict.message == (
         "the window opened with no warm-up: until each user is served once, 500 s pass at least, "
-        "and a warm-up lasts 30 s at most: run about "
+        "and a warm-up lasts 30 s at most"
     )
     assert verdict.severity == "warning"
     warm = replace(cold, phases=plain.phases)  # all were served in the ramp
@@ -340,7 +356,12 @@ def test_a_full_interpreter_is_the_limit() -> None:
     verdict = only_verdict(judge_server(0.97))
     assert (verdict.code, verdict.severity) == ("INTERPRETER_FULL", "warning")
     assert verdict.message.startswith("each of 1 worker(s) used 0.97 cores")
-    assert verdict.data == {"cores": pytest.approx(0.97), "workers": 1, "is_predicted": False}
+    assert verdict.data == {
+        "cores": pytest.approx(0.97),
+        "workers": 1,
+        "is_predicted": False,
+        "keeps_up": False,
+    }
 
 
 def test_a_server_with_time_to_spare_is_not_full() -> None:

@@ -1,0 +1,48 @@
+"""The CPU quota of a container: how long the kernel stopped its processes for it (Linux).
+
+Control groups, version 1 and 2: `cpu.stat` of the group and of those that it lies in.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from scenarios.units import Second
+
+MEMBERSHIP = Path("/proc/self/cgroup")
+GROUPS = Path("/sys/fs/cgroup")
+PER_S = {"throttled_usec": 1e6, "throttled_time": 1e9}
+"""By the name in cpu.stat, of version 2 and of version 1."""
+
+
+def find_cpu_stats(membership: Path = MEMBERSHIP, groups: Path = GROUPS) -> tuple[Path, ...]:
+    """Of this process; none where there are no control groups."""
+    try:
+        lines = membership.read_text().splitlines()
+    except OSError:
+        return ()
+    return tuple(dict.fromkeys(each for line in lines for each in list_stats(line, groups)))
+
+
+def list_stats(line: str, groups: Path) -> Iterator[Path]:
+    """`hierarchy:controllers:group`; version 2 names no controllers."""
+    _, controllers, group = line.split(":", 2)
+    if controllers and "cpu" not in controllers.split(","):
+        return
+    own = Path(group.lstrip("/"))
+    for folder in (own, *own.parents):
+        path = groups / controllers / folder / "cpu.stat"
+        if path.is_file():
+            yield path
+
+
+def read_throttled_s(stats: tuple[Path, ...]) -> Second | None:
+    """Since the group was made, over all cores: of that group which was stopped the longest. None
+    where no group has a quota."""
+    found = []
+    for path in stats:
+        try:
+            fields = dict(line.split() for line in path.read_text().splitlines())
+        except (OSError, ValueError):
+            continue  # the group has gone
+        found += [int(fields[name]) / per_s for name, per_s in PER_S.items() if name in fields]
+    return max(found, default=None)
