@@ -241,10 +241,10 @@ def test_on_a_terminal_what_is_missing_is_asked(
     by_options = capsys.readouterr().out
     answer(monkeypatch, "7", "1", "300", "300ms", "200/s", "1")
     assert main(["advise", *MACHINE]) == 0
-    by_answers = capsys.readouterr().out
-    assert by_answers.endswith(by_options)
-    assert "'7': give 1 to 5" in by_answers
-    assert "'300': give a plain number with its unit" in by_answers
+    by_answers = capsys.readouterr()
+    assert by_answers.out == by_options
+    assert "'7': give 1 to 5" in by_answers.err
+    assert "'300': give a plain number with its unit" in by_answers.err
 
 
 def test_what_waits_for_nothing_is_asked_for_no_delay(
@@ -252,7 +252,7 @@ def test_what_waits_for_nothing_is_asked_for_no_delay(
 ) -> None:
     answer(monkeypatch, "nothing", "200/s", "2")
     assert main(["advise", *MACHINE]) == 0
-    assert "How long" not in capsys.readouterr().out
+    assert "How long" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("lines", [[], ["network"], ["network", "x", "y", "z", "300ms"]])
