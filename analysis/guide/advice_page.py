@@ -95,4 +95,4 @@ def render_inline(markdown: str) -> str:
     """HTML of our own Markdown, without a paragraph around it."""
     from markdown_it import MarkdownIt  # some tenths of a second to import
 
-    return MarkdownIt("commonmark").renderInline(markdown)
+    return str(MarkdownIt("commonmark").renderInline(markdown))
