@@ -30,6 +30,8 @@ def complete_options(given: AdviceOptions) -> AdviceOptions:
     for option in missing:
         if option in list_missing(given):  # where nothing waits no delay is asked for
             given = replace_value(given, option.field, ask_option(option))
+    if missing:
+        ask("")
     return given
 
 

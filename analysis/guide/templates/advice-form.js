@@ -76,7 +76,7 @@ function showAnswer() {
   answer.replaceChildren(
     make("p", `${found.load}.`),
     make("h3", `Write ${found.write}`),
-    make("p", `${found.because}.`),
+    make("p", `Because ${found.because}.`),
     make("ul", "", ...found.remarks.map((text) => make("li", text))),
     makeTable(found.ways),
     Object.assign(make("p", NOTE), { className: "small" }),
