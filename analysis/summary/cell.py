@@ -42,14 +42,13 @@ def compute_summary(
 ) -> CellSummary:
     """Table after table: no two large ones are held at once."""
     cell = open_cell(record, tables)
-    account = account_for_cell(cell)
-    found = gather_evidence(cell, account, prediction)
-    throughput, load = measure_throughput(cell), record.scenario.load
+    account, load = account_for_cell(cell), record.scenario.load
+    throughput, found = measure_throughput(cell), gather_evidence(cell, account, prediction)
     groups = (
         throughput, summarize_latency(cell), found.littles_law or UserSummary(), found.steadiness,
         summarize_threads(cell), measure_pool_use(cell), measure_server_usage(cell),
-        replace_blocked_loop(cell, compute_probe_metrics(cell)), found.instruments,
-        measure_arrival_delay(cell),
+        found.instruments, measure_arrival_delay(cell),
+        replace_blocked_loop(cell, compute_probe_metrics(cell)),
     )  # fmt: skip
     measured = {name: value for group in groups for name, value in vars(group).items()}
     return CellSummary(
