@@ -51,10 +51,12 @@ def probe(*arguments: Annotated[str, Parameter(name="ARGUMENT", allow_leading_hy
 
 PROBE = ("audit", "--drive", "none")
 COMMANDS = {
-    "Study": (measure.run, reading.list, theory.predict, sweep.sweep, capacity.capacity),
+    "Study": (
+        measure.run, reading.list, guide.advise, theory.predict, sweep.sweep, capacity.capacity,
+    ),
     "Your own service": (audit.audit, probe),
     "Recorded runs": (reading.report, reading.compare),
-    "Teaching": (guide.advise, guide.guide, workshop.workshop),
+    "Teaching": (workshop.workshop, guide.guide),
     "By hand": (
         reading.doctor, measure.serve, processes.upstream, processes.load_worker, completion,
     ),
