@@ -118,7 +118,7 @@ def test_what_the_intervals_are_is_said_once_for_each_number_of_trials() -> None
 def test_a_median_without_its_starved_requests_is_not_shown_without_that() -> None:
     hungry = replace(trial(2), verdicts=(VerdictRecord("UNFINISHED", "warning"),))
     text = " ".join(" ".join(render_lines(summarize_trials([trial(1), hungry]))).split())
-    assert "sync-http: in 1 of 2 trials requests stayed unanswered" in text
+    assert "sync-http: in 1 of 2 trials users starved" in text
 
 
 @given(st.integers(2, 7), st.floats(0, 99_999.9), st.floats(0, 999_999), st.data())
