@@ -11,16 +11,11 @@ from typing import Literal
 from scenarios.units import Second
 
 Style = Literal[
-    "def",
-    "async def",
-    "async def that blocks",
-    "async def that offloads",
-    "async def to the executor",
-    "async def with processes",
-    "async fn",
-    "goroutine",
-]
-"""The last two are how compiled servers write `async def`."""
+    "def", "async def", "async def that blocks", "async def that offloads",
+    "async def to the executor", "async def with processes", "async fn", "goroutine", "unknown",
+]  # fmt: skip
+"""`async fn` and `goroutine` are how compiled servers write `async def`; unknown: of a server that
+is not ours."""
 Threads = Literal["anyio's pool", "asyncio's executor"]
 THREADS_OF: Mapping[Style, Threads] = {
     "def": "anyio's pool",

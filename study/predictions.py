@@ -10,6 +10,7 @@ import psutil
 
 from analysis.theory.model import build_server_model
 from analysis.theory.prediction import compute_prediction
+from analysis.theory.unknown_server import describe_unknown_server
 from records.prediction import Calibration, Prediction
 from scenarios.errors import UserError
 from scenarios.model import Client, Database, Endpoint, Scenario, Server
@@ -18,7 +19,7 @@ from stress.calibrate import calibrate
 from stress.interruption import Interruption
 from stress.runtime import ExplainIf
 
-Alike = tuple[Endpoint, Server, Client | None, Database | None]
+Alike = tuple[Endpoint, Server, Client | None, Database | None, str | None]
 SHARED_FOR_S = 600.0
 """Scenarios that are alike share a calibration this long: a shared machine is not as fast now as it
 was an hour ago."""
@@ -82,6 +83,9 @@ class Predictor:
             return Prediction(reason=self._missed[measured.name])
         try:
             found = self.calibrations.get(measured.name) or self._share_calibration(measured)
+            if measured.endpoint.style == "unknown":
+                self.calibrations[measured.name] = found
+                return describe_unknown_server(found, scenario.load)
             system = build_server_model(
                 scenario, found.cpu_s, psutil.cpu_count(), found.wait_s, found.samples
             )
@@ -113,7 +117,8 @@ class Predictor:
 
 def select_calibrated(scenario: Scenario) -> Alike:
     """All that a calibration depends on: it has a load and a delay of its own."""
-    return scenario.endpoint, scenario.server, scenario.client, scenario.database
+    url = scenario.url
+    return scenario.endpoint, scenario.server, scenario.client, scenario.database, url
 
 
 def calibrate_scenarios(

@@ -17,6 +17,7 @@ from scenarios.errors import UserError
 from scenarios.model import Scenario
 from scenarios.resolution import resolve_scenario
 from scenarios.units import Second
+from stress.check_targets import check_targets
 from stress.databases import check_given_database
 from stress.extras import check_extra
 from stress.interruption import record_signals
@@ -26,7 +27,6 @@ from stress.plan import count_needed_descriptors, estimate_cell_s
 from stress.programs import find_upstream_program
 from stress.runtime import Distribution, Runtime
 from stress.stack import Stack
-from stress.start_stack import resolve_target
 from study.distribution import check_ports
 from study.final_output import (
     choose_exit_code,
@@ -240,9 +240,7 @@ def check_machine(scenarios: Sequence[Scenario], order: RunOptions, served: Stac
         find_free_port(order.port)
     for kind in {each.upstream.kind for each in scenarios if each.upstream}:
         find_upstream_program(kind)
-    for each in scenarios:
-        if each.url is not None:
-            resolve_target(each, each.url)
+    check_targets(scenarios)
     for engine in {each.load.engine for each in scenarios}:
         check_engine_installed(engine)
     if any(each.database for each in scenarios):

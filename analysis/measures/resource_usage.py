@@ -39,6 +39,8 @@ class ServerUsage:
     rss_mib_peak: float | None
     live_cpu_percent_peak: float | None
     """Of the page of `--live`; None without one."""
+    gil: bool | None = None
+    """Whether each Python of the server has one; None where they do not say."""
 
 
 def measure_server_usage(cell: MeasuredCell) -> ServerUsage:
@@ -47,12 +49,14 @@ def measure_server_usage(cell: MeasuredCell) -> ServerUsage:
     around = sweeps.filter(cell.window.widen(SWEEP_S).contains("at_s"))
     cores, requests = compute_cores_used(machine).get("server"), cell.completions.height
     memory = compute_peak_together(around, "server", "rss_bytes")
+    processes = cell.record.processes
     return ServerUsage(
         worker_restarts=len(cell.record.deaths),
         cpu_percent_peak=compute_cpu_percent_peak(machine, "server"),
         cpu_ms_per_request=compute_cpu_ms_per_request(cores, requests, cell.window.length_s),
         rss_mib_peak=None if memory is None else memory / 2**20,
         live_cpu_percent_peak=compute_cpu_percent_peak(machine, "live"),
+        gil=all(each.gil for each in processes) if processes else None,
     )
 
 

@@ -80,12 +80,15 @@ def describe_threads(cell: CellSummary, scenario: Scenario) -> str:
     if style != "def" and (pool := THREADS_OF.get(style)) is not None:
         executor = cell.executor.busy_mean if cell.executor else None
         busy = cell.pool_busy_mean if pool == "anyio's pool" else executor
+    endpoint = f"The endpoint is {style}"
+    if style == "unknown":
+        endpoint = "The style of the endpoint is unknown"
     if cell.threads_spawned is None:
-        return f"The endpoint is {style}."
+        return f"{endpoint}."
     lived = "one thread" if cell.threads_spawned == 1 else f"{cell.threads_spawned:,} threads"
     if busy is None:
-        return f"The endpoint is {style}: {lived}."
-    return f"The endpoint is {style}: {lived}, {formats.decimal(busy)} of them in use on average."
+        return f"{endpoint}: {lived}."
+    return f"{endpoint}: {lived}, {formats.decimal(busy)} of them in use on average."
 
 
 def describe_bystander(cell: CellSummary) -> str:
@@ -110,6 +113,8 @@ def write_notes(cell: CellSummary) -> list[str]:
         site = cell.blocking_sites[0]
         longest = f"its longest block lasted {formats.milliseconds(site.longest_ms)} ms"
         found.append(f"the event loop was blocked by {site}; {longest}")
+    if cell.bystander.lacks_path:
+        found.append(f"no background request: the server answers 404 to {cell.bystander.path}")
     if has_affected_bystander(cell):
         found.append(write_bystander_note(cell))
     if growth := write_growth_note(cell):

@@ -183,7 +183,10 @@ def compute_theory(found: ReportCell, manifest: Mapping[str, object]) -> Curve |
     """Over users, by formulas; of a closed loop that was calibrated."""
     known = TypeAdapter(dict[str, Calibration]).validate_python(manifest.get("calibrations") or {})
     scenario, calibration = found.scenario, known.get(found.summary.scenario)
-    if calibration is None or found.summary.predicted is None or scenario.load.is_open:
+    predicted = found.summary.predicted
+    if calibration is None or predicted is None or predicted.ok_rps is None:
+        return None
+    if scenario.load.is_open:
         return None
     cores = ensure_mapping(manifest.get("environment")).get("cores")
     system = build_server_model(

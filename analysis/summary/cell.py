@@ -34,7 +34,8 @@ from records.prediction import Prediction
 FIGURES = frozenset(each.name for each in fields(CellSummary))
 SETTLE_S = 0.5
 MOST_ERRORS = 20
-PINGS = ("intended_s", "ended_s", "error")
+NO_PATH = 404
+PINGS = ("intended_s", "ended_s", "status", "error")
 
 
 def compute_summary(
@@ -42,8 +43,8 @@ def compute_summary(
 ) -> CellSummary:
     """Table after table: no two large ones are held at once."""
     cell = open_cell(record, tables)
-    account, load = account_for_cell(cell), record.scenario.load
-    throughput, found = measure_throughput(cell), gather_evidence(cell, account, prediction)
+    found = gather_evidence(cell, account_for_cell(cell), prediction)
+    throughput, load = measure_throughput(cell), record.scenario.load
     groups = (
         throughput, summarize_latency(cell), found.littles_law or UserSummary(), found.steadiness,
         summarize_threads(cell), measure_pool_use(cell), measure_server_usage(cell),
@@ -60,7 +61,7 @@ def compute_summary(
         growth=measure_ramp_growth(record, cell.requests, throughput.ok_rps),
         bystander=summarize_bystander(cell),
         whole_run=summarize_whole_run(cell),
-        fates=account,
+        fates=found.counts,
         interrupted=record.interrupted,
         predicted=prediction,
         cycles=summarize_cycles(cell),
@@ -72,7 +73,10 @@ def compute_summary(
 
 def summarize_bystander(cell: MeasuredCell) -> BystanderLatency:
     pings = cell.tables.load_table("bystander", PINGS)
+    path = cell.record.scenario.bystander.path
     asked = pings.filter(cell.window.contains("intended_s"))
+    if asked.height and asked.filter(pl.col("status") == NO_PATH).height == asked.height:
+        return BystanderLatency(None, None, 0, 0, 0, path, lacks_path=True)
     good = asked.filter(pl.col("error").is_null())
     waited_ms = 1000 * (good["ended_s"].fill_null(cell.end_s) - good["intended_s"]).to_numpy()
     unanswered = asked["ended_s"].null_count()
@@ -82,7 +86,7 @@ def summarize_bystander(cell: MeasuredCell) -> BystanderLatency:
         failures=asked.filter(pl.col("error").is_not_null()).height + unanswered,
         pings=asked.height,
         unanswered=unanswered,
-        path=cell.record.scenario.bystander.path,
+        path=path,
     )
 
 

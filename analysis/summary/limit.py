@@ -104,12 +104,15 @@ def measure_arrivals(cell: CellSummary, _: Scenario) -> MeasuredLimit | None:
 
 def measure_interpreter(cell: CellSummary, scenario: Scenario) -> MeasuredLimit | None:
     """None where it is unknown how much of the CPU is Python: of processes that work for the
-    workers, of more CPU than Python itself can use, of threads that had to share full cores."""
+    workers, of more CPU than Python itself can use, of threads that had to share full cores, or
+    that no GIL makes take turns."""
     server, cores = scenario.server, compute_server_cores(cell)
     style = scenario.endpoint.style
     if cores is None or not server.is_python or style == HELPERS:
         return None
-    if cores > THREADED_SHARE * server.workers or (style in THREADS_OF and measure_machine(cell)):
+    if cores > THREADED_SHARE * server.workers:
+        return None
+    if style in THREADS_OF and (measure_machine(cell) or cell.gil is False):
         return None
     return MeasuredLimit("interpreter", cores, server.workers)
 

@@ -38,6 +38,8 @@ class BystanderLatency:
     pings: int
     unanswered: int
     path: str = "/ping"
+    lacks_path: bool = False
+    """Whether each answer was 404: then nothing is known of it, and all else is 0 or None."""
 
     @property
     def median_is_lower_bound(self) -> bool:

@@ -173,8 +173,8 @@ def build_server_model(
     samples: Sequence[CpuSample] = (),
 ) -> ServerModel:
     """A resolved scenario as theory sees it. `cpu_s`: of one request alone, on a core of its own;
-    `samples`: of more, where there are any; `wait_s`: how long a database took for it, where it
-    asks one. A database is an upstream with
+    `samples`: of more, where there are any; `wait_s`: how long it did not compute, where a database
+    or a server of the user's is asked. A database is an upstream with
     that delay and as many connections as the app's pool has.
 
     CPU times are drawn at random around their mean, as the formulas assume. Raises UserError if a
@@ -206,7 +206,10 @@ def build_server_model(
 
 
 def find_delay_s(scenario: Scenario, cpu_s: Second, wait_s: Second) -> Second:
-    delay_s = scenario.delay_s or (wait_s if scenario.database else 0.0)
+    """A server that is not ours waits for something too: for what it does not compute, the
+    delay is what one user alone waits."""
+    waits = scenario.database is not None or scenario.url is not None
+    delay_s = scenario.delay_s or (wait_s if waits else 0.0)
     if cpu_s + delay_s <= 0:
         raise UserError(
             f"{scenario.name}: with no CPU and no delay a request takes no time, and nothing "

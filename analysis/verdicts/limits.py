@@ -102,8 +102,9 @@ class CoresFull(Verdict):
 
 class InterpreterFull(Verdict):
     """Each worker's Python used a whole core, which is all that one interpreter can use: it was the
-    limit, whatever else the machine did. Of code in several threads that is known only where cores
-    were left over: C code without the GIL would have used them."""
+    limit, whatever else the machine did. Of more than that it is unknown how much is Python. Of
+    code in several threads it is so too where no cores were left over: C code without the GIL would
+    have used them."""
 
     rank = 125
     advice = "make its code do less, or start more workers (--workers) where cores are left"
@@ -125,8 +126,8 @@ class InterpreterFull(Verdict):
             return None
         if busiest[-1] < FULL_INTERPRETER:
             return None
-        if style in THREADS_OF and (busiest[0] > THREADED_SHARE or CoresFull.check(evidence)):
-            return None
+        if busiest[0] > THREADED_SHARE or (style in THREADS_OF and CoresFull.check(evidence)):
+            return None  # C code in threads of its own, an awaited file's or client's too
         if style in THREADS_OF and not all(each.gil for each in evidence.record.processes):
             return None  # one thread after the other is not all that it can
         theory, growth = evidence.prediction, evidence.cpu_growth

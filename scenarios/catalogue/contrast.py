@@ -65,7 +65,9 @@ def build_contrast_scenarios(
             name=f"{GROUP}-{each.name}-{contender.name}",
             group=GROUP,
             question=f"{each.subject} on {contender.name}: how many requests a second?",
-            expect="def < async def < the compiled ones",
+            expect="nothing: this server is not ours"
+            if contender.url
+            else "def < async def < the compiled ones",
             why=f"It stresses {each.why}." if each.why else "An endpoint of the user's.",
             endpoint=Endpoint(contender.base + each.path, contender.style, each.method, each.body),
             server=contender.server,
@@ -125,7 +127,7 @@ def parse_target(text: str) -> Contender:
         raise UserError(f"--target {text!r}: only http:// is measured; give NAME=http://host:port")
     return Contender(
         name=name,
-        style="async def",
+        style="unknown",
         server=Server("given", worker_timeout_s=0.0),
         base=parts.path.rstrip("/"),
         url=f"http://{parts.hostname}:{port}",

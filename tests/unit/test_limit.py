@@ -133,6 +133,12 @@ def test_threads_that_wait_for_the_interpreter_are_not_the_limit() -> None:
     )
 
 
+def test_threads_without_a_gil_share_no_interpreter() -> None:
+    cell, scenario = PLANTED["pool threads"]
+    busy = replace(cell, cpu_ms_per_request=25.0, gil=False)
+    assert find_measured_limit(busy, scenario).resource == "pool threads"
+
+
 @given(st.floats(1.16, 8))
 def test_more_cpu_than_python_can_use_is_not_called_pythons(cores: float) -> None:
     cell = replace(QUIET, cpu_ms_per_request=1000 * cores / 334.0)

@@ -1,0 +1,50 @@
+"""Whether servers that run already have the endpoints that they are to be asked for."""
+
+from collections.abc import Sequence
+from contextlib import closing
+from http.client import HTTPConnection, HTTPException
+
+from scenarios.catalogue import contrast
+from scenarios.errors import build_cannot_run_error
+from scenarios.model import Scenario
+from stress.callers import ANSWERS_WITHIN_S
+from stress.start_stack import resolve_target
+
+NO_ENDPOINT = (404, 405)
+
+
+def check_targets(scenarios: Sequence[Scenario]) -> None:
+    """Sends each of their requests once. Raises UserError where nobody listens, or where a path or
+    its method does not exist; what else is wrong with an answer is worth measuring."""
+    given = [each for each in scenarios if each.url is not None]
+    statuses = [(each, fetch_status(each)) for each in given]
+    missing = [(each, status) for each, status in statuses if status in NO_ENDPOINT]
+    if not missing:
+        return
+    first, status = missing[0]
+    endpoint = first.endpoint
+    more = f", and {len(missing) - 1} more of {len(given)} requests fail so" if missing[1:] else ""
+    hint = (
+        ". Name endpoints that each target has: --endpoint 'GET /path', once for each"
+        if first.group == contrast.GROUP
+        else ". Correct the endpoint of the scenario"
+    )
+    name = first.contender or first.name
+    raise build_cannot_run_error(
+        f"{name}: {endpoint.method} {endpoint.path} answers {status}{more}{hint}"
+    )
+
+
+def fetch_status(scenario: Scenario) -> int | None:
+    """None without an answer. Raises UserError where nobody listens."""
+    assert scenario.url is not None
+    host, port = resolve_target(scenario, scenario.url)
+    endpoint = scenario.endpoint
+    headers = {} if endpoint.body is None else {"content-type": "application/json"}
+    with closing(HTTPConnection(host, port, timeout=ANSWERS_WITHIN_S)) as connection:
+        try:
+            body = None if endpoint.body is None else endpoint.body.encode()
+            connection.request(endpoint.method, endpoint.path, body, headers)
+            return connection.getresponse().status
+        except (OSError, HTTPException):
+            return None
