@@ -16,6 +16,7 @@ from stress.explain import LoadExplainer, is_explainable
 from stress.load.command import await_load_workers, build_load_command
 from stress.load.oha import OhaPhaseRunner
 from stress.machine import find_free_port, raise_descriptor_limit
+from stress.machine_speed import time_reference_work
 from stress.phases import PhaseRunner
 from stress.processes import Process
 from stress.profiler import WRITES_WITHIN_S, Profiler
@@ -105,17 +106,15 @@ def drive_load(cell: CellRun, runtime: Runtime, stack: Stack, load: Process) -> 
     explainer = LoadExplainer(cell, stack) if is_explainable(cell) else None
     phases = kind(cell, runtime, stack, load, profiler.begin, explainer)
     bystander = BackgroundRequester(cell, stack.host, stack.port)
+    samplers = [profiler, *([explainer.sampler] if explainer else ())]
     families: Families = {
         **{role: partial(stack.list_processes, role) for role in STACK_ROLES},
         "load": load.list_processes,
         "runner": lambda: [psutil.Process()],
-        "profiler": lambda: [
-            *profiler.list_processes(),
-            *(explainer.sampler.list_processes() if explainer else ()),
-        ],
+        "profiler": lambda: [process for each in samplers for process in each.list_processes()],
         **runtime.others,
     }
-    resources = ResourceMonitor(families)
+    resources, reference_s = ResourceMonitor(families), time_reference_work()
     try:
         interrupted = phases.lead_cell()
     finally:
@@ -126,4 +125,5 @@ def drive_load(cell: CellRun, runtime: Runtime, stack: Stack, load: Process) -> 
             explainer.sampler.end()
         pings, machine = bystander.stop(), resources.stop()
     upstream, profile = stack.fetch_upstream_summary(), profiler.build_profile()
-    return CellObservations(phases, end_s, pings, machine, interrupted, upstream, profile)
+    speeds = reference_s, time_reference_work()
+    return CellObservations(phases, end_s, pings, machine, interrupted, upstream, profile, speeds)

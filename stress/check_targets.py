@@ -7,7 +7,7 @@ from http.client import HTTPConnection, HTTPException
 from scenarios.catalogue import contrast
 from scenarios.errors import build_cannot_run_error
 from scenarios.model import Scenario
-from stress.calibrate import ANSWERS_WITHIN_S
+from stress.callers import ANSWERS_WITHIN_S
 from stress.start_stack import resolve_target
 
 NO_ENDPOINT = (404, 405)

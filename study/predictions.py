@@ -9,7 +9,7 @@ import psutil
 
 from analysis.theory.model import build_server_model
 from analysis.theory.prediction import compute_prediction
-from analysis.theory.unknown_server import bound_unknown_server
+from analysis.theory.unknown_server import describe_unknown_server
 from records.prediction import Calibration, Prediction
 from scenarios.errors import UserError
 from scenarios.model import Scenario
@@ -81,7 +81,7 @@ class Predictor:
             found = self.calibrations.get(measured.name) or self._share_calibration(measured)
             if measured.endpoint.style == "unknown":
                 self.calibrations[measured.name] = found
-                return bound_unknown_server(found, scenario.load)
+                return describe_unknown_server(found, scenario.load)
             system = build_server_model(
                 scenario, found.cpu_s, psutil.cpu_count(), found.wait_s, found.samples
             )
@@ -90,9 +90,10 @@ class Predictor:
             self.miss(f"no prediction: {why}")
             return Prediction(reason=why)
         self.calibrations[measured.name] = found
-        return share_out_idle_cpu(
-            compute_prediction(system, scenario.load), found.idle_cores * scenario.server.workers
+        prediction = replace(
+            compute_prediction(system, scenario.load), reference_s=found.reference_s
         )
+        return share_out_idle_cpu(prediction, found.idle_cores * scenario.server.workers)
 
     def _share_calibration(self, scenario: Scenario) -> Calibration:
         """Raises UserError, CellInterruptedError."""

@@ -47,7 +47,7 @@ from study.schedule import FixedPlan, Plan, schedule_trials
 from study.selection import Peers, select_possible
 
 SEEDS = 2**32
-EXPLAINING = "15 seconds more for each whose CPU is to be explained"
+EXPLAINING = "15 seconds more for each whose CPU is not as predicted"
 
 
 @dataclass(frozen=True, slots=True)

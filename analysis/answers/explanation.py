@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from analysis.answers.measured_scenario import MeasuredScenario
-from analysis.answers.slower import is_blocked_by_call, is_blocked_by_clients
+from analysis.answers.slower import is_blocked_by_clients
 from analysis.stats import formats
 from analysis.summary.limit import MeasuredLimit, Resource
 
@@ -56,8 +56,8 @@ def explain(case: MeasuredScenario) -> Explanation:
     if is_blocked_by_clients(case):
         clause = "making a client for each request blocks the event loop"
         return Explanation(clause, ONE_CLIENT, "client-life")
-    if is_blocked_by_call(case):
-        share = formats.percent(case.get_median("loop_blocked_share"))
+    if case.blocked_share is not None:
+        share = formats.percent(case.blocked_share)
         clause = f"a blocking call blocks the event loop for {share} of the time"
         return Explanation(clause, AWAIT, "one-blocks-all")
     return explain_limit(case.limit)

@@ -24,6 +24,8 @@ LOWERING = frozenset({"CPU_THROTTLED", "GENERATOR_SATURATED", "MACHINE_BUSY", "U
 CLEAR_RATIO = 1.25
 """Two runs of the same thing differ by up to a fifth where cores are shared (guidance, rule 1):
 nearer than this, single trials tell no difference."""
+MOST_OF_THE_TIME = 0.5
+"""Of the window, or of what blocked the event loop in it."""
 REACHED_SHARE = 0.95
 """Of what the users can ask for: from here on they are what limits, and not the server."""
 
@@ -83,7 +85,10 @@ class MeasuredScenario:
     @property
     def is_comparable(self) -> bool:
         """Whether its throughput is as measured, or all that its load asks for."""
-        return self.is_usable and (self.is_clean or self.reaches_ceiling)
+        if not self.is_usable:
+            return False
+        most = self.most_rps
+        return self.reaches_ceiling or (most is not None and most <= APART * self.rate)
 
     @property
     def doubts(self) -> tuple[str, ...]:
@@ -101,6 +106,31 @@ class MeasuredScenario:
     def rate(self) -> float:
         """The median of the trials. Raises StatisticsError where nothing is usable."""
         return median(self.rates)
+
+    @cached_property
+    def blocked_share(self) -> float | None:
+        """Of the time, in the trial with the least, for which a blocking call of the scenario
+        blocked the event loop; None where that is not most of it, and where the interpreter
+        computed instead."""
+        scenario, limit = self.scenario, self.limit
+        blocks = scenario.endpoint.blocks_the_loop or (
+            scenario.rare is not None and scenario.rare.style == "async def that blocks"
+        )
+        if not blocks or (limit is not None and limit.resource == "interpreter"):
+            return None
+        share = min(each.loop_blocked_share or 0.0 for each in self.usable_trials)
+        return share if share > MOST_OF_THE_TIME else None
+
+    @property
+    def most_rps(self) -> float | None:
+        """What it serves at most, also on a machine that does nothing else: as measured, or, where
+        a blocking call takes most of the time, as much more as would fill all of it. None where
+        that is not known."""
+        if self.is_clean:
+            return self.rate
+        if self.blocked_share is None or "UPSTREAM_LATE" in self.doubts:
+            return None
+        return self.rate / self.blocked_share
 
     @property
     def served(self) -> Served:
@@ -178,15 +208,16 @@ def serve_alike(one: MeasuredScenario, other: MeasuredScenario) -> bool:
 
 
 def serves_more(one: MeasuredScenario, other: MeasuredScenario) -> bool:
-    """Whether the first clearly has the higher throughput. The slower one must be as measured, the
-    faster one may be a lower bound. By the interval over trials where they are enough for one, by
-    more than what two runs of the same thing differ by where they are not."""
-    if not other.is_clean or one.rate <= APART * other.rate:
+    """Whether the first clearly has the higher throughput. The most that the slower one serves must
+    be known, the faster one may be a lower bound. By the interval over trials where they are enough
+    for one, by more than what two runs of the same thing differ by where they are not."""
+    most_rps = other.most_rps
+    if most_rps is None or one.rate <= APART * most_rps:
         return False
     rank, _ = find_pair_rank(len(other.rates), len(one.rates), CONFIDENCE)
-    if rank:
+    if rank and other.is_clean:
         return find_direction(other.rates, one.rates, rank) == "higher"
-    return one.rate >= CLEAR_RATIO * other.rate and min(one.rates) > max(other.rates)
+    return one.rate >= CLEAR_RATIO * most_rps and min(one.rates) > max(other.rates)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from analysis.answers.factors import LIFE, Factor, get_pool, list_differences
-from analysis.answers.measured_scenario import Family, MeasuredScenario, serves_more
+from analysis.answers.measured_scenario import (
+    MOST_OF_THE_TIME,
+    Family,
+    MeasuredScenario,
+    serves_more,
+)
 from analysis.summary.model import CellSummary
 
 Cause = Literal[
@@ -18,8 +23,6 @@ Cause = Literal[
     "one setting",
     "several settings",
 ]
-MOST_OF_THE_TIME = 0.5
-"""Of the window, or of what blocked the event loop in it."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,7 @@ def list_names(case: MeasuredScenario, other: MeasuredScenario) -> list[str]:
 def find_cause(case: MeasuredScenario, reference: MeasuredScenario) -> Cause:
     """By what was measured in the case: what blocked its event loop, which resource was full. Where
     nothing does, by the settings in which the two differ."""
-    if is_blocked_by_call(case):
+    if case.blocked_share is not None:
         return "blocking call"
     for cause, has_more in HAS_MORE.items():
         if case.limit and case.limit.resource == cause and has_more(case, reference):
@@ -123,19 +126,6 @@ HAS_MORE: Mapping[Cause, Callable[[MeasuredScenario, MeasuredScenario], bool]] =
 }
 """Of a resource that is full: whether the reference has more of it, or takes less. Where it has as
 much, something else makes the difference."""
-
-
-def is_blocked_by_call(case: MeasuredScenario) -> bool:
-    """Whether the scenario has a blocking call, the event loop was blocked for most of the time in
-    every trial, and not because the interpreter computed."""
-    scenario, limit = case.scenario, case.limit
-    blocks = scenario.endpoint.blocks_the_loop or (
-        scenario.rare is not None and scenario.rare.style == "async def that blocks"
-    )
-    if not blocks or (limit is not None and limit.resource == "interpreter"):
-        return False
-    shares = [each.loop_blocked_share or 0.0 for each in case.usable_trials]
-    return min(shares) > MOST_OF_THE_TIME
 
 
 def makes_clients(case: MeasuredScenario) -> bool:

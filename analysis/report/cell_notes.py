@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from analysis.report.notes import write_notes
 from analysis.report.run_table import format_cell_name
-from analysis.report.table import wrap_note
+from analysis.report.table import wrap_whole
 from analysis.summary.model import CellSummary
 from analysis.verdicts.base import VerdictRecord
 
@@ -22,7 +22,7 @@ def render_notes(cells: Sequence[CellSummary]) -> Iterator[str]:
         if notes := list_observations(cell):
             yield from ("", describe_cell(cell, cells))
             for note in notes:
-                yield from wrap_note(note, "  ")
+                yield from wrap_whole(note, "  ")
     for found in group_verdicts(cells):
         yield ""
         yield from render_verdict(found, len(cells))
@@ -54,19 +54,19 @@ def group_verdicts(cells: Sequence[CellSummary]) -> list[list[Finding]]:
 
 
 def render_verdict(found: Sequence[Finding], count: int) -> Iterator[str]:
-    """`count`: of all cells."""
-    _, verdict = found[0]
+    """`count`: of all cells. What to do is that for the messages that are shown."""
     names = [format_cell_name(cell) for cell, _ in found]
-    messages = dict.fromkeys(each.message for _, each in found)
-    yield from wrap_note(f"{verdict.code}: {describe_cells(names, count)}")
-    if len(messages) == 1:
-        yield from wrap_note(verdict.message, "  ")
+    yield from wrap_whole(f"{found[0][1].code}: {describe_cells(names, count)}")
+    verdicts = [verdict for _, verdict in found]
+    if len({each.message for each in verdicts}) == 1:
+        names, shown = [""], 1
     else:
         shown = len(found) if len(found) <= MOST_MESSAGES else 1
-        for name, (_, each) in list(zip(names, found, strict=True))[:shown]:
-            yield from wrap_note(f"{name}: {each.message}", "  ")
-    if verdict.severity != "info":
-        yield from wrap_note(f"→ {verdict.advice}", "  ")
+    for name, each in zip(names, verdicts[:shown], strict=False):
+        yield from wrap_whole(f"{name}: {each.message}" if name else each.message, "  ")
+    grave = (each for each in verdicts[:shown] if each.severity != "info")
+    for advice in dict.fromkeys(each.advice for each in grave):
+        yield from wrap_whole(f"→ {advice}", "  ")
 
 
 def describe_cells(names: Sequence[str], count: int) -> str:

@@ -161,7 +161,7 @@ def write_bystander_note(cell: CellSummary) -> str:
     other = cell.bystander
     least = "at least " if other.median_is_lower_bound else ""
     if not other.pings:
-        return f"no background request ({other.path}) was due in the window"
+        return f"nothing is known of background requests ({other.path}) in the window"
     took = f"took {least}{formats.milliseconds(other.median_ms)} ms (median)"
     if other.median_ms is None:
         took = "was never answered well"

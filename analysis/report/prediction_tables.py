@@ -10,7 +10,7 @@ from analysis.report.table import Column, Row, Table
 from analysis.stats import formats
 from analysis.theory.formulas import Curve
 from analysis.theory.sizing import Sizing
-from analysis.verdicts.limits import OTHER_LOAD_LIMIT_CORES
+from analysis.verdicts.machine import OTHER_LOAD_LIMIT_CORES
 from records.prediction import (
     Calibration,
     CpuSample,

@@ -48,8 +48,8 @@ def compute_summary(
     groups = (
         throughput, summarize_latency(cell), found.littles_law or UserSummary(), found.steadiness,
         summarize_threads(cell), measure_pool_use(cell), measure_server_usage(cell),
-        replace_blocked_loop(cell, compute_probe_metrics(cell)), found.instruments,
-        measure_arrival_delay(cell),
+        found.instruments, measure_arrival_delay(cell),
+        replace_blocked_loop(cell, compute_probe_metrics(cell)),
     )  # fmt: skip
     measured = {name: value for group in groups for name, value in vars(group).items()}
     return CellSummary(

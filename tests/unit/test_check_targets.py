@@ -16,7 +16,7 @@ from analysis.report.notes import write_headline, write_notes
 from analysis.summary.cell import compute_summary
 from analysis.theory.model import build_server_model
 from analysis.theory.prediction import compute_prediction
-from analysis.theory.unknown_server import CALLER_S, SHORTEST_S, bound_unknown_server
+from analysis.theory.unknown_server import SHORTEST_S, describe_unknown_server
 from records.prediction import Calibration
 from records.rows import BYSTANDER, conform_to_schema
 from scenarios.catalogue.contrast import choose_contrast_scenarios
@@ -116,29 +116,31 @@ def test_of_a_foreign_server_no_style_is_claimed_and_nothing_is_expected() -> No
     assert "The style of the endpoint is unknown" in write_headline(cell, scenario)
 
 
-@given(
-    st.floats(SHORTEST_S, 10.0), st.floats(0, 1), st.integers(1, 5000), st.integers(1, 5000),
-    st.floats(0, 5),
-)  # fmt: skip
-def test_a_bound_of_a_foreign_server_is_none_that_any_server_breaks(
-    alone_s: float, part: float, users: int, places: int, think_s: float
+@given(st.floats(SHORTEST_S, 10.0), st.integers(1, 5000), st.floats(0, 5))
+def test_of_a_foreign_server_only_a_condition_is_said(
+    alone_s: float, users: int, think_s: float
 ) -> None:
-    """One that serves so many at a time, each as long as one that is alone."""
-    found = Calibration(100, 1.0, part * alone_s, alone_s)
-    bound = bound_unknown_server(found, Load(users=users, think_s=think_s))
-    assert (bound.ok_rps, bound.median_ms, bound.limited_by) == (None, None, None)
-    most = users / (think_s + alone_s - CALLER_S)
-    served = min(users / (think_s + alone_s), places / alone_s)
-    assert served <= most
-    assert bound.reason is not None
-    said = float(bound.reason.rpartition("at most ")[2].removesuffix(" rps").replace(",", ""))
-    assert said == pytest.approx(most, rel=0.01, abs=0.06)  # as it is rounded
+    found = Calibration(100, 1.0, 0.1 * alone_s, alone_s)
+    shown = describe_unknown_server(found, Load(users=users, think_s=think_s))
+    assert (shown.ok_rps, shown.median_ms, shown.limited_by) == (None, None, None)
+    assert shown.reason is not None
+    assert f"if it serves {users:,} users at a time" in shown.reason
+    said = float(shown.reason.rpartition("about ")[2].split(" ")[0].replace(",", ""))
+    all_at_a_time = users / (think_s + alone_s)
+    assert said == pytest.approx(all_at_a_time, rel=0.01, abs=0.06)  # as it is rounded
 
 
-def test_of_quick_requests_no_bound_is_claimed() -> None:
-    found = bound_unknown_server(Calibration(100, 1.0, 0.0, SHORTEST_S / 2), Load(users=20))
+def test_where_the_server_computes_its_users_do_not_wait_side_by_side() -> None:
+    shown = describe_unknown_server(Calibration(100, 1.0, 0.09, 0.1), Load(users=20))
+    assert shown.reason is not None
+    assert "mostly CPU of the server" in shown.reason
+    assert "rps" not in shown.reason
+
+
+def test_of_quick_requests_no_rate_is_said() -> None:
+    found = describe_unknown_server(Calibration(100, 1.0, 0.0, SHORTEST_S / 2), Load(users=20))
     assert found.reason is not None
-    assert "at most" not in found.reason
+    assert "rps" not in found.reason
     assert found.cpu_ms is None  # its processes could not be seen
 
 
@@ -154,13 +156,13 @@ def test_what_a_user_alone_waits_for_is_a_delay_unless_the_server_computed() -> 
         assert found.ok_rps == pytest.approx(ceiling, rel=0.02)
 
 
-def test_a_prediction_of_a_target_is_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_prediction_of_a_target_has_no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     scenario, _ = make_scenarios()
     known = Calibration(100, 1.0, 0.0, 0.1)
     monkeypatch.setattr("study.predictions.calibrate", lambda *_: known)
     found = Predictor(Interruption(), lambda _: None).predict(scenario)
     assert found.ok_rps is None
-    assert "at most" in (found.reason or "")
+    assert "about 500.0 rps, otherwise fewer" in (found.reason or "")
 
 
 @pytest.mark.parametrize(("statuses", "lacks"), [([404] * 3, True), ([404, 200, 404], False)])

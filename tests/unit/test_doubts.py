@@ -21,7 +21,8 @@ from analysis.summary.thresholds import judge_thresholds, parse_thresholds
 from analysis.verdicts.base import Verdict, VerdictRecord, list_verdicts
 from analysis.verdicts.faults import WorkerDeaths
 from analysis.verdicts.instruments import MOST_PROCESSES, list_stronger_loads, suggest_less_load
-from analysis.verdicts.limits import FULL_SHARE, NAMED_CORES, MachineBusy
+from analysis.verdicts.limits import FULL_SHARE, NAMED_CORES
+from analysis.verdicts.machine import MachineBusy
 from analysis.verdicts.unanswered import LONGER, Unfinished
 from analysis.verdicts.window import NotSteady, TooShort
 from records.cell import BY_SERVER, UpstreamSummary

@@ -1,0 +1,101 @@
+"""What the machine did meanwhile: work of others, a quota, another speed."""
+
+from typing import Literal
+
+from analysis.verdicts.base import Evidence, Severity, Verdict
+
+CHANGED_SPEED = 1.25
+"""Of a core: predictions within some percent of what is measured need no such explanation."""
+OTHER_LOAD_LIMIT_CORES = 0.15
+STOLEN_LIMIT_CORES = 0.05
+"""Cells of an idle machine showed others using up to 0.03 cores and nothing stolen."""
+SPOILT_CORES = 0.5
+"""Beyond, the figures are of a machine that nobody knows."""
+
+
+class MachineBusy(Verdict):
+    """Work that is no part of the cell took CPU from it. Other processes of this machine, or time
+    that the hypervisor gave to other machines."""
+
+    rank = 110
+
+    other_cores: float
+    stolen_cores: float
+
+    @classmethod
+    def check(cls, evidence: Evidence) -> Verdict | None:
+        other = evidence.instruments.other_load_cores or 0.0
+        stolen = evidence.instruments.stolen_cores or 0.0
+        if other <= OTHER_LOAD_LIMIT_CORES and stolen <= STOLEN_LIMIT_CORES:
+            return None
+        return cls(other_cores=other, stolen_cores=stolen)
+
+    @property
+    def severity(self) -> Severity:
+        return "error" if self.other_cores + self.stolen_cores > SPOILT_CORES else "warning"
+
+    @property
+    def message(self) -> str:
+        taken = []
+        if self.other_cores > OTHER_LOAD_LIMIT_CORES:
+            taken.append(f"other programs used {self.other_cores:.2f} cores of this machine")
+        if self.stolen_cores > STOLEN_LIMIT_CORES:
+            taken.append(f"its host gave {self.stolen_cores:.2f} of its cores to other machines")
+        return " and ".join(taken)
+
+    @property
+    def advice(self) -> str:
+        slower = "take the figures as those of a smaller machine"
+        if self.other_cores <= OTHER_LOAD_LIMIT_CORES:
+            return f"measure again when the host is quieter, or {slower}"
+        return f"end what else runs here, or {slower}"
+
+
+class CpuThrottled(Verdict):
+    """A CPU quota stopped the processes of this container: server, load or both."""
+
+    rank = 115
+    text = (
+        "the CPU quota of this container stopped its processes: {throttled_cores:.2f} cores stood "
+        "still on average"
+    )
+    advice = "raise the quota, or read the figures as those of a smaller machine"
+    severity = "error"
+
+    throttled_cores: float
+
+    @classmethod
+    def check(cls, evidence: Evidence) -> Verdict | None:
+        throttled = evidence.instruments.throttled_cores or 0.0
+        return cls(throttled_cores=throttled) if throttled > STOLEN_LIMIT_CORES else None
+
+
+class MachineSpeedChanged(Verdict):
+    """A core did the same work in another time when the endpoint was calibrated. Other machines on
+    the same hardware do that, or a clock that is lowered when it gets warm."""
+
+    rank = 117
+    text = (
+        "a core of this machine was {times:.1f} times as {change} as when the endpoint was "
+        "calibrated: the prediction is of that speed"
+    )
+    advice = "run it again: several trials show how far this machine's figures vary"
+    severity = "info"
+
+    times: float
+    change: Literal["slow", "fast"]
+
+    @classmethod
+    def check(cls, evidence: Evidence) -> Verdict | None:
+        """Before the ramp or after the drain, whichever is further away."""
+        calibrated_s = evidence.prediction.reference_s if evidence.prediction else None
+        seen_s = [each for each in evidence.record.reference_s if each > 0]
+        if not calibrated_s or not seen_s:
+            return None
+        slower = max(seen_s) / calibrated_s
+        faster = calibrated_s / min(seen_s)
+        if max(slower, faster) <= CHANGED_SPEED:
+            return None
+        if slower >= faster:
+            return cls(times=slower, change="slow")
+        return cls(times=faster, change="fast")
