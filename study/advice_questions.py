@@ -25,10 +25,13 @@ def complete_options(given: AdviceOptions) -> AdviceOptions:
     missing = list_missing(given)
     if missing and not sys.stdin.isatty():
         typed = " ".join(f"{each.name} {EXAMPLES[each.field]}" for each in missing)
-        raise UserError(f"study advise: give what is missing, such as {typed}")
+        names = ", ".join(each.name for each in missing)
+        raise UserError(f"not given, and no terminal to ask: {names}; such as {typed}")
     for option in missing:
         if option in list_missing(given):  # where nothing waits no delay is asked for
             given = replace_value(given, option.field, ask_option(option))
+    if missing:
+        ask("")
     return given
 
 
@@ -48,22 +51,27 @@ def reject_useless_options(given: AdviceOptions) -> None:
 def ask_option(option: Option) -> object:
     """Raises UserError where no fitting answer comes."""
     if option.field == "waits":
-        print("What does a request wait for?")
+        ask("What does a request wait for?")
         for number, kind in enumerate(load_advice_table().kinds, start=1):
-            print(f"  {number}  {kind.name:<10}{kind.label}")
+            ask(f"  {number}  {kind.name:<10}{kind.label}")
         question = "A number or a name"
     else:
         question = QUESTIONS[option.field]
     for _ in range(ATTEMPTS):
-        print(f"{question}, such as {EXAMPLES[option.field]}: ", end="", flush=True)
+        ask(f"{question}, such as {EXAMPLES[option.field]}: ", end="")
         line = sys.stdin.readline()
         if not line:
             raise UserError(f"no answer came on standard input; {option.name} gives it")
         try:
             return parse_answer(option, line.strip())
         except UserError as problem:
-            print(problem)
+            ask(str(problem))
     raise UserError(f"no answer in {ATTEMPTS} attempts; {option.name} gives it")
+
+
+def ask(text: str, end: str = "\n") -> None:
+    """On stderr: the answer on stdout may go to a file."""
+    print(text, end=end, file=sys.stderr, flush=True)
 
 
 def parse_answer(option: Option, text: str) -> object:

@@ -41,9 +41,9 @@ from study.progress import choose_display
 LINK = re.compile(r"\[([^\]]+)\]\([^)]*\)")
 LABEL = 10
 """Characters of a label before its text."""
-BRISK_RATE = 100
-"""Requests a second of a worker; below it its CPU is never full, and one request alone is measured:
-with many in flight, a calibration would take as long as they wait."""
+BUSY_SHARE = 0.3
+"""Of a worker's interpreter: from there on it matters what a request costs among many others, and
+calibrations with many in flight are worth their time."""
 MOST_IN_FLIGHT = 500
 
 
@@ -84,43 +84,54 @@ def give_advice(given: AdviceOptions) -> int:
 
 
 def measure_cpu(question: AdviceQuestion) -> AdviceQuestion:
-    """With the CPU of one request on this machine. Raises UserError, CellInterruptedError."""
-    resources = detect_resources()
+    """With the CPU of one request on this machine: of one alone, and where that keeps a worker
+    busy, of as many as are in flight. Raises UserError, CellInterruptedError."""
+    rate_each = question.rate / question.workers
+    in_flight = min(MOST_IN_FLIGHT, ceil(rate_each * question.delay_s))
+    alone = calibrate_endpoints(question, 1)
+    busy = rate_each * max(alone.cpu_s, alone.thread_cpu_s) >= BUSY_SHARE
+    if not busy or in_flight < 2 or not is_delayed(question.waits):
+        return alone
+    return calibrate_endpoints(question, in_flight)
+
+
+def calibrate_endpoints(question: AdviceQuestion, in_flight: int) -> AdviceQuestion:
+    """With so many in flight at one worker. Raises UserError, CellInterruptedError."""
+    resources, progress = detect_resources(), choose_display(quiet=False)
     chosen = [
-        resolve_scenario(build_calibrated(name, question), resources)
-        for name in list_stands(question.waits)
+        resolve_scenario(build_calibrated(name, question, in_flight), resources)
+        for name in list_endpoints(question.waits)
     ]
-    progress = choose_display(quiet=False)
     with closing(progress), record_signals() as interruption:
         found = calibrate_scenarios(chosen, interruption, progress.show_calibration)
-    rate_each = question.rate / question.workers
     awaited_s, threaded_s = (
         replace(
             build_server_model(each, cost.cpu_s, samples=cost.samples), delay_s=question.delay_s
         )
-        .scale_cpu_to_rate(rate_each)
+        .scale_cpu_to_rate(question.rate / question.workers)
         .loop_cpu_s
         for each, cost in ((each, found[each.name]) for each in chosen)
     )
     return replace(question, cpu_s=awaited_s, thread_cpu_s=threaded_s)
 
 
-def list_stands(waits: Waits) -> tuple[str, str]:
+def list_endpoints(waits: Waits) -> tuple[str, str]:
     """The scenarios whose CPU is measured."""
     kind = find_kind(waits)
     return kind.awaited.scenario, kind.threaded.scenario
 
 
-def build_calibrated(name: str, question: AdviceQuestion) -> Scenario:
-    """With as many users as requests are in flight at one worker."""
+def is_delayed(waits: Waits) -> bool:
+    """Whether the study's endpoint waits as long as it is asked to."""
+    return all(each.delay_s is not None for each in select_scenarios(list_endpoints(waits)))
+
+
+def build_calibrated(name: str, question: AdviceQuestion, in_flight: int) -> Scenario:
     (scenario,) = select_scenarios((name,))
-    rate_each = question.rate / question.workers
-    in_flight = min(MOST_IN_FLIGHT, max(1, ceil(rate_each * question.delay_s)))
-    waits = scenario.delay_s is not None
     return replace(
         scenario,
-        load=Load(users=in_flight if waits and rate_each >= BRISK_RATE else 1),
-        delay_s=question.delay_s if waits else None,
+        load=Load(users=in_flight),
+        delay_s=None if scenario.delay_s is None else question.delay_s,
         server=replace(scenario.server, workers=1),
     )
 
@@ -131,7 +142,7 @@ def describe_cpu(question: AdviceQuestion, measured: bool) -> str:
     )
     if not measured:
         return f"CPU of one request, as given: {awaited_s} in an async def, {threaded_s} in a def."
-    awaited, threaded = list_stands(question.waits)
+    awaited, threaded = list_endpoints(question.waits)
     return (
         f"CPU of one request, measured now on this machine: {awaited_s} in an async def "
         f"({awaited}), {threaded_s} in a def ({threaded}). Your own code takes more: measure it, "

@@ -56,11 +56,12 @@ def probe(*arguments: Annotated[str, Parameter(name="ARGUMENT", allow_leading_hy
 PROBE = ("audit", "--drive", "none")
 COMMANDS = {
     "Study": (
-        measure.run, reading.list, reading.show, theory.predict, sweep.sweep, capacity.capacity,
+        measure.run, reading.list, reading.show, guide.advise, theory.predict, sweep.sweep,
+        capacity.capacity,
     ),
     "Your own service": (audit.audit, probe),
     "Recorded runs": (reading.report, reading.compare),
-    "Teaching": (guide.advise, guide.guide, workshop.workshop),
+    "Teaching": (workshop.workshop, guide.guide),
     "By hand": (
         reading.doctor, measure.serve, processes.upstream, processes.load_worker, completion,
     ),

@@ -20,6 +20,7 @@ WORDS: Mapping[str, str] = {
     "CPU_THROTTLED": "a CPU quota stopped this container",
     "UPSTREAM_LATE": "the upstream answered late",
     "COUNTS_DISAGREE": "its requests were counted differently at their two ends",
+    "CPU_THROTTLED": "a CPU quota stopped it",
     "DESCRIPTORS": "file descriptors ran out",
     "LOAD_PROCESS_DIED": "a load process died",
     "PROBE_STOPPED": "the probe stopped",

@@ -54,7 +54,9 @@ def render_advice_form(records: Records, guidance: str) -> str:
             each.name: [quote_cpu(stand, records) for stand in (each.awaited, each.threaded)]
             for each in table.kinds
         },
-        rules={each.name: [each.number, each.claim] for each in load_rules()},
+        rules={
+            each.name: [each.number, each.claim, render_inline(each.do)] for each in load_rules()
+        },
         row_texts=[render_row(fill_row(each, filler), bool(guidance)) for each in rows],
         guidance=guidance,
         note=table.note,
@@ -83,10 +85,14 @@ def quote_cpu(stand: StudyEndpoint, records: Records) -> float:
 
 def render_row(row: FilledRow, alone: bool) -> tuple[str, list[tuple[str, str]]]:
     """Heading, and labels with their HTML. On a page of its own the figures lead nowhere."""
-    from markdown_it import MarkdownIt  # some tenths of a second to import
-
-    markdown = MarkdownIt("commonmark")
     return row.measured, [
-        (label, markdown.renderInline(LINK.sub(r"\1", text) if alone else text))
+        (label, render_inline(LINK.sub(r"\1", text) if alone else text))
         for label, text in zip(ROW_LABELS, row.texts, strict=True)
     ]
+
+
+def render_inline(markdown: str) -> str:
+    """HTML of our own Markdown, without a paragraph around it."""
+    from markdown_it import MarkdownIt  # some tenths of a second to import
+
+    return str(MarkdownIt("commonmark").renderInline(markdown))

@@ -38,11 +38,14 @@ def replace_blocked_loop(cell: MeasuredCell, probe: ProbeMetrics) -> ProbeMetric
 
 
 def load_stretches(cell: MeasuredCell) -> tuple[Stretch, ...]:
-    """Those that reach into the window, cut to it."""
+    """Those that reach into the window, cut to it. One that lasted when its worker died ended with
+    it."""
     blocks = cell.tables.load_table("blocks", tuple(BLOCKS))
     stacks = cell.tables.load_table("block_stacks", tuple(BLOCK_STACKS))
-    known = pl.col("ended_s").fill_null(cell.end_s)
-    inside = blocks.with_columns(ended_s=known).filter(
+    died_s = {each.pid: each.at_s for each in cell.record.deaths}
+    pids = blocks["pid"].to_list()
+    ends_s = pl.Series([died_s.get(each, cell.end_s) for each in pids], dtype=pl.Float64)
+    inside = blocks.with_columns(ended_s=pl.col("ended_s").fill_null(ends_s)).filter(
         pl.col("began_s") < cell.window.end_s, pl.col("ended_s") > cell.window.start_s
     )
     return tuple(cut_stretch(each, cell.window) for each in build_stretches(inside, stacks))

@@ -37,6 +37,18 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
     "predict-json": ("predict", "sync-http-shared", "--json", *PREDICT),
     "predict-range": ("predict", "fair", "--users", "10..1000", *PREDICT),
     "predict-size": ("predict", "sync-http-shared", "--target", "900/s", "--p99", "2s", *PREDICT),
+    "advise": (
+        "advise",
+        "--waits",
+        "network",
+        "--delay",
+        "300ms",
+        "--rate",
+        "200/s",
+        "--workers",
+        "1",
+        *PREDICT,
+    ),
     "predict-open": ("predict", "sync-http-shared", "--arrival-rate", "100/s", *PREDICT),
 }
 REFUSED: tuple[tuple[str, ...], ...] = (

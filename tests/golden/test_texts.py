@@ -23,6 +23,12 @@ def test_the_guidance_is_what_its_runs_say(tmp_path: Path) -> None:
     assert page.read_text() == guide.PAGE.read_text()
 
 
+def test_the_form_is_what_its_runs_say(tmp_path: Path) -> None:
+    page = tmp_path / "advise.html"
+    assert main(["advise", "--html", str(page)]) == 0
+    assert page.read_text() == guide.PAGE.with_name("advise.html").read_text()
+
+
 def test_the_workshop_is_what_its_runs_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Written where it goes outside a clone."""
     page = tmp_path / "workshop.md"

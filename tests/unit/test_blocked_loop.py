@@ -8,6 +8,7 @@ import pytest
 
 from analysis.summary.cell import compute_summary
 from analysis.summary.model import CellSummary
+from records.cell import WorkerDeath
 from records.rows import BLOCK_STACKS, BLOCKS, conform_to_schema
 from tests.unit.samples import InMemoryTables, healthy, record, tables
 
@@ -89,3 +90,17 @@ def test_a_stretch_counts_as_far_as_it_lies_in_the_window() -> None:
 def test_a_run_of_an_older_probe_keeps_what_its_samples_say() -> None:
     summary = summarize(tables(healthy()))
     assert (summary.loop_blocked_share, summary.blocking_sites) == (0.0, ())
+
+
+def test_a_block_ends_with_the_worker_that_is_killed_in_it() -> None:
+    """And not with the cell: 0.4 s of the last one, which began at 11 s."""
+    found = block_for(0.3, 1.0)
+    assert found.blocks is not None
+    is_last = pl.col("stretch") == pl.col("stretch").max()
+    cut = pl.when(is_last).then(None).otherwise(pl.col("ended_s"))
+    open_one = replace(found, blocks=found.blocks.with_columns(ended_s=cut))
+    plain = record("async-http-sync-shared")
+    killed = replace(plain, deaths=(WorkerDeath(11.4, 1, "killed"),))
+    for cell, longest_ms in ((killed, 400.0), (plain, 1000.0)):
+        (site,) = compute_summary(cell, open_one).blocking_sites
+        assert site.longest_ms == pytest.approx(longest_ms)

@@ -98,8 +98,8 @@ def test_a_bystander_that_got_no_answer_is_told_by_its_age() -> None:
         )
         return " ".join(write_notes(replace(a_cell(), bystander=pings)))
 
-    assert "/ping took at least 5,661 ms (median), 5 of 5" in told(5)
-    assert "/ping took 5,661 ms (median), 1 of 5" in told(1)
+    assert "/ping took at least 5,661 ms (median); 5 of 5" in told(5)
+    assert "/ping took 5,661 ms (median); 1 of 5" in told(1)
 
 
 def test_a_few_failures_never_read_as_none() -> None:

@@ -26,10 +26,12 @@ function readForm() {
   return question;
 }
 
+// In pieces that no line break divides.
 function writeCommand(waits) {
   const typed = (name, unit) => ` --${name} ${form[name].value}${unit}`;
   const delay = waits === "nothing" ? "" : typed("delay", "ms");
-  return `study advise --waits ${waits}${delay}${typed("rate", "/s")}${typed("workers", "")}`;
+  const line = `study advise --waits ${waits}${delay}${typed("rate", "/s")}${typed("workers", "")}`;
+  return line.split(" ").map((word) => `\`${word}\``).join(" ");
 }
 
 function makeTable(ways) {
@@ -44,21 +46,21 @@ function makeTable(ways) {
   return make("table", "", make("thead", "", head), body);
 }
 
+// Of our own texts, which are HTML.
+function makeText(tag, html) {
+  return Object.assign(document.createElement(tag), { innerHTML: html });
+}
+
 function makeRow(place) {
   const [measured, texts] = ROWS[place], list = document.createElement("dl");
-  for (const [label, html] of texts) {
-    list.append(make("dt", label));
-    const text = document.createElement("dd");
-    text.innerHTML = html;
-    list.append(text);
-  }
+  for (const [label, html] of texts) list.append(make("dt", label), makeText("dd", html));
   return make("div", "", make("p", measured), list);
 }
 
-function makeLink(name) {
-  const [number, claim] = RULES[name], link = make("a", `Rule ${number}: ${claim}`);
+function makeRule(name) {
+  const [number, claim, todo] = RULES[name], link = make("a", "In the guidance");
   link.href = `${GUIDANCE}#rule-${name}`;
-  return make("li", "", link);
+  return make("details", "", make("summary", `Rule ${number}: ${claim}`), makeText("p", todo), make("p", "", link));
 }
 
 function showAnswer() {
@@ -74,14 +76,14 @@ function showAnswer() {
   answer.replaceChildren(
     make("p", `${found.load}.`),
     make("h3", `Write ${found.write}`),
-    make("p", `${found.because}.`),
+    make("p", `Because ${found.because}.`),
     make("ul", "", ...found.remarks.map((text) => make("li", text))),
     makeTable(found.ways),
     Object.assign(make("p", NOTE), { className: "small" }),
-    make("ul", "", ...found.rules.map(makeLink)),
+    ...found.rules.map(makeRule),
     make("h4", "Nearest in the decision table"),
     ...found.rows.map(makeRow),
-    make("p", `With the CPU of your machine: \`${writeCommand(question.waits)}\``),
+    make("p", `With the CPU of your machine: ${writeCommand(question.waits)}`),
   );
 }
 
