@@ -46,16 +46,14 @@ LOOKS = {
     AT_LEAST: (RED, "triangle-right"),
 }
 ROW_HEIGHT, NAME_HEIGHT = 34, 20
-LIMIT_HEIGHT, MEASURED_HEIGHT, RANGE_HEIGHT = 24, 14, 4
-RANGE_END = 18
+LIMIT_HEIGHT, MEASURED_HEIGHT, RANGE_HEIGHT, RANGE_END = 24, 14, 4, 18
 GAP, EDGE = 24, 12
 TEXT_ROOM, TICK_ROOM = 10 * CHARACTER, 80
 LEAST_RPS, SHORTEST_BAR = 1.0, 0.01
 """Of the axis of throughput; and of a bar, as a part of it."""
 LEAST_SPAN = 2.0
 """Of the latency axis, where all latencies are alike."""
-LONGEST_NAME = 26
-MOST_TICKS = 4
+LONGEST_NAME, MOST_TICKS = 26, 4
 LATENCIES = {MEDIAN: "median_ms", P99: "p99_ms"}
 
 
@@ -99,12 +97,10 @@ def draw_panels(rows: Sequence[AnswerRow], width: float) -> alt.HConcatChart | a
         rates = draw_rates(rows, room, names=True)
         return alt.hconcat(rates.properties(height=height), waits.properties(height=height))
     room, height = width - 2 * EDGE, (ROW_HEIGHT + NAME_HEIGHT) * len(rows)
-    waits = draw_latencies(rows, build_legend(kinds, width), room)
-    panels = draw_rates(rows, room), waits
-    named = [
-        alt.layer(*each.layer, write_names(rows)).properties(width=each.width) for each in panels
-    ]
-    return alt.vconcat(*(each.properties(height=height) for each in named))
+    above = write_names(rows)
+    waits = draw_latencies(rows, build_legend(kinds, width), room, above)
+    rates = draw_rates(rows, room, above)
+    return alt.vconcat(rates.properties(height=height), waits.properties(height=height))
 
 
 def write_names(rows: Sequence[AnswerRow]) -> alt.Chart:
@@ -164,7 +160,9 @@ def format_latency(value_ms: float) -> str:
     return f"{formats.decimal(value_ms / 1000)} s"
 
 
-def draw_rates(rows: Sequence[AnswerRow], room: float, *, names: bool = False) -> alt.LayerChart:
+def draw_rates(
+    rows: Sequence[AnswerRow], room: float, *above: alt.Chart, names: bool = False
+) -> alt.LayerChart:
     """Bars from 0 on; the prediction lies across them. `room`: in pixels, of the bars and of the
     texts at their ends."""
     figures = "ok_rps", "limit_rps", "low", "high"
@@ -185,11 +183,14 @@ def draw_rates(rows: Sequence[AnswerRow], room: float, *, names: bool = False) -
         end.encode(x="low:Q"),
         end.encode(x="high:Q"),
         base.mark_text(align="left", dx=6).encode(x="end:Q", text="rate:N"),
+        *above,
     )
     return layers.properties(width=min(room, width))
 
 
-def draw_latencies(rows: Sequence[AnswerRow], legend: alt.Legend, room: float) -> alt.LayerChart:
+def draw_latencies(
+    rows: Sequence[AnswerRow], legend: alt.Legend, room: float, *above: alt.Chart
+) -> alt.LayerChart:
     """From the median to the 99th percentile, logarithmic. Their texts stand on the outer sides, so
     that they never meet."""
     y = place_rows(rows)
@@ -214,6 +215,7 @@ def draw_latencies(rows: Sequence[AnswerRow], legend: alt.Legend, room: float) -
         left.mark_text(align="right", dx=-9),
         right.mark_text(align="left", dx=9),
         why.mark_text(align="left"),
+        *above,
     )
     return layers.properties(width=room)
 

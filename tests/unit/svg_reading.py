@@ -76,6 +76,9 @@ class Picture:
         panels = [each for each in self.root.iter() if _PANEL.search(each.get("class", ""))]
         return [each.attrib["class"] for each in panels or [self.root] if not has_marks(each)]
 
+    def count_fills(self, colour: str) -> int:
+        return sum(each.get("fill") == colour and bool(each.get("d")) for each in self.root.iter())
+
     @property
     def colours(self) -> set[str]:
         found = {each.get(kind) for each in self.root.iter() for kind in ("fill", "stroke")}

@@ -18,7 +18,7 @@ from analysis.report.answer_picture import (
     draw_answer,
     list_kinds,
 )
-from analysis.report.drawing import NARROW, WIDE, render_both
+from analysis.report.drawing import BLUE, NARROW, WIDE, render_both
 from analysis.summary.cell import compute_summary
 from analysis.summary.load_limit import compute_load_limit_rps
 from analysis.summary.model import CellSummary
@@ -109,11 +109,13 @@ def test_it_can_be_read_on_a_desk_and_on_a_phone() -> None:
         assert picture.overlapping == []
         assert picture.cut_off == []
         assert picture.empty_panels == []
+        assert picture.count_fills(BLUE) >= len(cells) + 1, "a bar for each, and a symbol"
         words = [each.words for each in picture.texts]
         for name in (
             "quick",
             "async-http-sync-shared #12",
             "> 15.0 s",
+            "4,321.0",
             "1.2 ms",
             "predicted range",
         ):
