@@ -47,7 +47,7 @@ def create_markdown_environment() -> jinja2.Environment:
     )
 
 
-OTHER_FILE = re.compile(r'<a href="(?!#|https?:)[^"]*">(.*?)</a>')
+OTHER_FILE = re.compile(r'<a href="(?!#|https?:)[^"]*">(.*?)</a>', re.DOTALL)
 """A link to another page of the documentation."""
 
 

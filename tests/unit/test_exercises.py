@@ -237,7 +237,7 @@ def test_an_edit_that_is_no_python_gets_its_own_error(
         check_edits(which, edited, fail_to_start)
     printed = capsys.readouterr().err
     assert error in printed
-    (line,) = re.findall(r'^  File "app/endpoints.py", line (\d+)$', printed, re.MULTILINE)
+    (line,) = re.findall(r'^  File "\S*app/endpoints.py", line (\d+)$', printed, re.MULTILINE)
     assert f"correct line {line}," in str(one.value)
 
 

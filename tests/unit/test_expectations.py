@@ -139,7 +139,7 @@ def test_the_figures_are_the_numbers_of_summary_json() -> None:
         for key, value in content.items():
             if isinstance(value, dict):
                 found |= numbers(value, f"{prefix}{key}.")
-            elif isinstance(value, int | float):
+            elif isinstance(value, int | float) and not isinstance(value, bool):
                 found.add(prefix + key)
         return found
 
