@@ -130,12 +130,14 @@ def format_condition(value: object) -> str:
 
 
 def build_machine_load_table(cells: Mapping[str, CellSummary]) -> Table:
-    """What generator, upstream and everything else on the machine did during each cell."""
+    """What generator, upstream and everything else on the machine did during each cell, as far as
+    it was looked at in any."""
     rows = {
         words: [format_machine_load(cell, key) for cell in cells.values()]
         for key, words in MACHINE_LOAD.items()
     }
-    return build_text_table("What the machine did meanwhile", cells, rows)
+    known = {words: row for words, row in rows.items() if set(row) != {formats.UNKNOWN}}
+    return build_text_table("What the machine did meanwhile", cells, known)
 
 
 def format_machine_load(cell: CellSummary, key: str) -> str:

@@ -80,7 +80,7 @@ def describe_threads(cell: CellSummary, scenario: Scenario) -> str:
     if cell.threads_spawned is None:
         return f"{endpoint}."
     lived = "one thread" if cell.threads_spawned == 1 else f"{cell.threads_spawned:,} threads"
-    if busy is None:
+    if busy is None or cell.threads_spawned == 1:
         return f"{endpoint}: {lived}."
     return f"{endpoint}: {lived}, {formats.decimal(busy)} of them in use on average."
 

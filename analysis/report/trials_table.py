@@ -106,7 +106,7 @@ def explain_missing(why: WhyNone) -> str:
             )
         case TooFewPairs(base, other, by_chance, needed):
             return (
-                f"{base} v {other} trials: chance alone sets them fully apart in "
+                f"{base} and {other} trials: chance alone would order them like this in "
                 f"{formats.percent(by_chance)} of cases; {needed} of each are enough"
             )
         case ZeroValues(zeros, values):

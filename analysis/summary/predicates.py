@@ -101,7 +101,8 @@ def mark_extremes(cells: Sequence[CellSummary], metric: Metric) -> Mapping[int, 
 
 
 def mark_alike(cells: Mapping[int, CellSummary], metric: Metric) -> Mapping[int, Mark]:
-    """Those within 5 % of the best are all best; nothing is marked where all are alike."""
+    """Those within 5 % of the best are all best; nothing is marked where all are alike, and none as
+    the best or the worst where most are."""
     values = {place: get_comparable_value(cell, metric) for place, cell in cells.items()}
     known = {place: each for place, each in values.items() if each is not None}
     praised = {place for place in known if is_worth_praise(cells[place], metric)}
@@ -110,10 +111,14 @@ def mark_alike(cells: Mapping[int, CellSummary], metric: Metric) -> Mapping[int,
     choose_best, choose_worst = (max, min) if metric.better == "higher" else (min, max)
     worst = choose_worst(known.values())
     best = choose_best((known[place] for place in praised), default=worst)
-    marks: dict[int, Mark] = {place: "worst" for place in known if are_alike(known[place], worst)}
-    if not are_alike(best, worst):
-        marks |= {place: "best" for place in praised if are_alike(known[place], best)}
-    return marks
+    slowest = [place for place in known if are_alike(known[place], worst)]
+    fastest = [place for place in praised if are_alike(known[place], best)]
+    marked: Sequence[tuple[Mark, Sequence[int]]] = (
+        ("worst", slowest),
+        ("best", [] if are_alike(best, worst) else fastest),
+    )
+    few = {mark: places for mark, places in marked if 2 * len(places) <= len(known)}
+    return {place: mark for mark, places in few.items() for place in places}
 
 
 def are_alike(one: float, other: float) -> bool:

@@ -74,7 +74,7 @@ class JournalLost(Verdict):
     """A worker died before it had written anything to its journal."""
 
     rank = 40
-    text = "{journals} worker(s) died before the probe in them wrote anything"
+    text = "workers that died before the probe in them wrote anything: {journals}"
     advice = "their requests and threads are missing from the figures of the server"
     severity = "warning"
 
@@ -91,7 +91,7 @@ class LoadProcessDied(Verdict):
     second from the records."""
 
     rank = 50
-    text = "{processes} load process(es) died, with their users"
+    text = "load processes that died, with their users: {processes}"
     advice = "the load was not what was asked for; run it again"
     severity = "error"
 

@@ -151,11 +151,11 @@ class InterpreterFull(Verdict):
 
     @property
     def message(self) -> str:
+        each = "the worker" if self.workers == 1 else f"each of {self.workers} workers"
         whose = "" if self.whose is None else f"; {self.whose_percent:.0f} % of it is {self.whose}"
         limits = "Python's own speed limits the throughput"
         if self.keeps_up:
             limits = "what arrives is served, and hardly more could be"
         return (
-            f"each of {self.workers} worker(s) used {self.cores:.2f} cores, all that one "
-            f"interpreter can: {limits}{whose}"
+            f"{each} used {self.cores:.2f} cores, all that one interpreter can: {limits}{whose}"
         )

@@ -355,7 +355,7 @@ def judge_server(
 def test_a_full_interpreter_is_the_limit() -> None:
     verdict = only_verdict(judge_server(0.97))
     assert (verdict.code, verdict.severity) == ("INTERPRETER_FULL", "warning")
-    assert verdict.message.startswith("each of 1 worker(s) used 0.97 cores")
+    assert verdict.message.startswith("the worker used 0.97 cores")
     assert verdict.data == {
         "cores": pytest.approx(0.97),
         "workers": 1,
