@@ -201,6 +201,27 @@ def test_a_doubted_base_is_no_base(errors: dict[str, tuple[str, ...]], said: lis
     assert [each.message[:31] for each in found] == said
 
 
+OTHERS = {"/c": {"own": 100.0, "base": 300.0}, "/d": {"own": 100.0, "base": 1200.0}}
+
+
+def test_endpoints_with_another_base_have_a_mean_of_their_own() -> None:
+    found = OverallContrast.find(contrast({"/c": OTHERS["/c"], **TWO, "/d": OTHERS["/d"]}))
+    assert [each.message for each in found] == [
+        "base serves 6.00 times as much as own over 2 endpoints (geometric mean): from 3.00 times "
+        "on /c to 12.0 times on /d.",
+        "fast serves 4.00 times as much as base over 2 endpoints (geometric mean): from 2.00 times "
+        "on /a to 8.00 times on /b.",
+    ]
+
+
+def test_what_is_not_compared_over_several_endpoints_is_compared_by_itself() -> None:
+    results = contrast({**TWO, "/c": OTHERS["/c"]})
+    assert [(each.case.name, each.reference.name) for each in results.slower] == [
+        ("c-own", "c-base")
+    ]
+    assert len(OverallContrast.find(results)) == 1
+
+
 # --- capacity
 
 
