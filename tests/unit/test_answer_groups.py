@@ -225,14 +225,18 @@ def test_what_is_not_compared_over_several_endpoints_is_compared_by_itself() -> 
 # --- capacity
 
 
-def search(rates: Mapping[float, bool]) -> Results:
-    """Steps at these rates, and whether each is sustained."""
+def search(
+    rates: Mapping[float, bool], errors: tuple[str, ...] = (), failure_ratio: float = 0.0
+) -> Results:
+    """Steps at these rates, and whether each is sustained; the errors and failures are of the
+    last."""
     cells = []
     for rate, sustained in rates.items():
         step = replace(
             BASE, name=f"{BASE.name}-at-{rate:g}", load=replace(BASE.load, arrival_rate=rate)
         )
-        blank = plant_cell(step, rate)
+        own, failing = (errors, failure_ratio) if rate == max(rates) else ((), 0.0)
+        blank = plant_cell(step, rate, own, failure_ratio=failing)
         loop = build_loop(rate, sustained)
         pool = {"threads_active_mean": 499.0, "pool_waiting_peak": 0 if sustained else 90}
         cells.append(
@@ -274,6 +278,36 @@ def test_latencies_below_the_capacity_are_of_shares_of_it() -> None:
     assert LatencyBelowCapacity.find(search({60.0: True})) == ()
     (found,) = LatencyBelowCapacity.find(search({39.0: True, 78.0: True, 82.0: False}))
     assert found.message.startswith("At 50 % of that rate the median is ")
+
+
+def test_a_step_that_says_nothing_of_the_service_explains_nothing() -> None:
+    results = search({60.0: True, 82.0: False}, errors=("DESCRIPTORS", "OVERLOADED"))
+    first, second = compose_answer(results).statements
+    assert first.message == "sync-http-shared sustains 60.0 requests/s and not 82.0."
+    assert second.message == (
+        "sync-http-shared-at-82 is not compared: file descriptors ran out (DESCRIPTORS)."
+    )
+
+
+def test_who_keeps_up_with_failures_is_not_limited_by_what_arrives() -> None:
+    results = search({60.0: True, 82.0: True}, failure_ratio=0.015)
+    assert [each.message for each in SustainedRate.find(results)] == [
+        "sync-http-shared sustains 60.0 requests/s and not 82.0."
+    ]
+
+
+def test_a_search_without_its_scenario_is_still_answered() -> None:
+    known = search({60.0: True, 82.0: False})
+    answer = compose_answer(replace(known, cases=(), searched=""))
+    assert answer.question == "Which rate does the service sustain?"
+    assert answer.statements[0].message == "The service sustains 60.0 requests/s and not 82.0."
+
+
+def test_latencies_of_an_overload_are_not_those_below_the_capacity() -> None:
+    results = search({39.0: True, 78.0: True, 82.0: False})
+    (share, cell) = results.share_cells[0]
+    for bad in (replace(cell, open_loop=build_loop(39.0, False)), replace(cell, failure_ratio=0.5)):
+        assert LatencyBelowCapacity.find(replace(results, share_cells=((share, bad),))) == ()
 
 
 # --- exercises
