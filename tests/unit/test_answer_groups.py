@@ -144,6 +144,42 @@ def test_a_collapse_says_where_it_begins() -> None:
     )
 
 
+def collapse(base: Scenario) -> Results:
+    """At 1 user already."""
+    scenarios = [
+        replace(base, name=f"s.users-{users}", load=replace(base.load, users=users))
+        for users in (1, 10)
+    ]
+    cells = [
+        plant_cell(each, rate, cpu_ms_per_request=cpu_ms)
+        for each, rate, cpu_ms in zip(scenarios, (300.0, 100.0), (1.0, 4.0), strict=True)
+    ]
+    steps = tuple(SweepStep(each.name, "s", each.load.users) for each in scenarios)
+    return collect(cells, scenarios, replace(SETTINGS, sweep=SweepSettings("users", steps)))
+
+
+def test_a_collapse_is_the_librarys_only_where_there_is_a_client() -> None:
+    (found,) = SweepCollapse.find(collapse(get_scenario("nothing-async")))
+    assert found.message.startswith("s serves the most at 1 user, and less from 10 users on, ")
+    assert found.change == "let no more than about 1 request be under way at once"
+    assert found.rule is None
+    (client,) = SweepCollapse.find(collapse(BASE))
+    assert client.rule == "which-library"
+
+
+def test_a_pool_that_no_request_needs_is_not_advised_on() -> None:
+    base, cells, scenarios = get_scenario("async-http-shared"), [], []
+    for pool, rate in ((10, 490.0), (500, 489.0)):
+        scenarios.append(build_step(base, pool))
+        cells.append(plant_cell(scenarios[-1], rate))
+    steps = tuple(SweepStep(each.name, base.name, each.server.pool) for each in scenarios)
+    settings = replace(SETTINGS, sweep=SweepSettings("pool", steps))
+    (found,) = SweepThroughput.find(collect(cells, scenarios, settings))
+    assert (found.rule, found.change) == (None, "")
+    (one,) = SweepThroughput.find(sweep_pools({1: 40.0, 10: 40.5}))
+    assert one.change == "give the pool 1 thread for this load, and no more"
+
+
 # --- contrasts
 
 
