@@ -30,6 +30,7 @@ from tests.unit.answer_samples import (
     DEF,
     EACH,
     FORTY,
+    SLOW_PING,
     get_scenario,
     plant_cell,
     plant_results,
@@ -368,6 +369,16 @@ def test_an_exercise_compares_the_guess_with_what_was_measured() -> None:
     edited = compose_answer(build_exercise(edited=True))
     assert edited.title == "Exercise 1: Forty at a time, after the edit"
     assert ExerciseOutcome.find(build_exercise(errors=("MACHINE_BUSY",))) == ()
+
+
+def test_a_wait_that_nobody_saw_the_end_of_is_a_bound_in_an_exercise_too() -> None:
+    record = ExerciseRecord(
+        exercise=2, edited=False, guess=3.0, title="", question="", asked="bystander.median_ms",
+        asked_words="ms of a background request",
+    )  # fmt: skip
+    cell = plant_cell(BASE, 79.8, bystander=replace(SLOW_PING, unanswered=9))
+    (found,) = ExerciseOutcome.find(collect([cell], [BASE], replace(SETTINGS, exercise=record)))
+    assert "3.0 guessed, at least 9,000" in found.message
 
 
 # --- how it is shown
