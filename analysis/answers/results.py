@@ -13,6 +13,7 @@ from analysis.summary.model import CellSummary
 from analysis.summary.run import ExerciseRecord, RunSummary
 from analysis.summary.sweep import Sweep
 from analysis.summary.trials import group_completed_trials
+from scenarios.catalogue import GROUPS
 from scenarios.model import Scenario
 
 
@@ -79,9 +80,17 @@ class Results:
 def find_subject(case: MeasuredScenario) -> tuple[str, ...]:
     """What is asked for, and how: the same for all cases whose throughput compares."""
     scenario, load = case.scenario, case.scenario.load
-    work = scenario.subject or ("upstream" if scenario.upstream else scenario.group)
+    work = scenario.subject or ("upstream" if scenario.upstream else name_work(scenario))
     asked = (load.users, load.think_s, load.arrival_rate, load.arrivals, load.keep_alive)
     return (work, *map(str, (scenario.delay_s, scenario.file_mib, *asked)))
+
+
+def name_work(scenario: Scenario) -> str:
+    """The group, whose scenarios do the same in the catalogue; in a file of the user's own they may
+    do anything."""
+    if scenario.group in GROUPS:
+        return scenario.group
+    return f"{scenario.group} {scenario.endpoint.method} {scenario.endpoint.path}"
 
 
 def collect_results(summary: RunSummary) -> Results:
