@@ -156,6 +156,4 @@ class InterpreterFull(Verdict):
         limits = "Python's own speed limits the throughput"
         if self.keeps_up:
             limits = "what arrives is served, and hardly more could be"
-        return (
-            f"{each} used {self.cores:.2f} cores, all that one interpreter can: {limits}{whose}"
-        )
+        return f"{each} used {self.cores:.2f} cores, all that one interpreter can: {limits}{whose}"

@@ -96,7 +96,7 @@ def test_five_trials_make_an_interval_and_three_do_not() -> None:
     assert ratio.low <= 3.0 <= ratio.high
     (few,) = of_rates(a=five[:3], b=faster[:3])
     assert few.results[1].ratios["ok_rps"].low is None
-    assert any("no intervals: 3 v 3 trials" in line for line in render_lines([few]))
+    assert any("no intervals: 3 and 3 trials" in line for line in render_lines([few]))
 
 
 def test_no_difference_is_said_to_be_none() -> None:
