@@ -5,8 +5,16 @@ from dataclasses import replace
 from analysis.answers.base import Statement
 from analysis.answers.full_resources import FullPlaces
 from analysis.answers.measured_scenario import MeasuredScenario
+from analysis.answers.question import describe_users, write_question
 from scenarios.model import Scenario
-from tests.unit.answer_samples import AWAITS, FORTY, get_scenario, plant_case, plant_results
+from tests.unit.answer_samples import (
+    AWAITS,
+    FORTY,
+    get_scenario,
+    plant_case,
+    plant_cell,
+    plant_results,
+)
 
 
 def find_messages(kind: type[Statement], *cases: MeasuredScenario) -> list[str]:
@@ -39,3 +47,24 @@ def test_one_thread_is_not_called_threads() -> None:
         "1 thread of the pool for 500 users leaves 1.0 requests/s (sync-http-pool-1), since it is "
         "taken all the time; with 40 threads, sync-http serves 38.0."
     ]
+
+
+# --- trials
+
+
+def test_trials_that_are_left_out_are_no_part_of_a_median() -> None:
+    scenario = get_scenario("async-http-shared")
+    errors = ((), ("MACHINE_BUSY",), ("COUNTS_DISAGREE",))
+    trials = (plant_cell(scenario, 491.0 / n, each, n) for n, each in enumerate(errors, start=1))
+    partly = MeasuredScenario(scenario, tuple(trials))
+    left_out = "2 of 3 trials of async-http-shared are left out: COUNTS_DISAGREE and MACHINE_BUSY."
+    question = write_question(plant_results(partly, plant_case("sync-http", 38.0, 39.0, 40.0)))
+    assert question.endswith(f"and why? Figures are medians of 1 to 3 trials. {left_out}")
+    question = write_question(plant_results(partly, plant_case("sync-http", 38.0)))
+    assert question.endswith(f"and why? {left_out}")
+
+
+def test_one_user_pauses() -> None:
+    scenario = get_scenario("async-http-shared")
+    alone = replace(scenario, load=replace(scenario.load, users=1, think_s=2.0))
+    assert describe_users(alone) == "1 user who pauses for 2 s after each answer"
