@@ -3,6 +3,8 @@
 from dataclasses import replace
 
 from analysis.answers.base import Statement
+from analysis.answers.compose import compose_answer
+from analysis.answers.doubts import LowerBound, NotCompared, Undecided
 from analysis.answers.full_resources import FullPlaces
 from analysis.answers.measured_scenario import MeasuredScenario
 from analysis.answers.question import describe_users, write_question
@@ -68,3 +70,51 @@ def test_one_user_pauses() -> None:
     scenario = get_scenario("async-http-shared")
     alone = replace(scenario, load=replace(scenario.load, users=1, think_s=2.0))
     assert describe_users(alone) == "1 user who pauses for 2 s after each answer"
+
+
+# --- doubts
+
+
+def test_all_doubts_are_said_and_what_is_not_compared_comes_first() -> None:
+    answer = compose_answer(
+        plant_results(
+            plant_case("sync-http-shared", 40.0, errors=("MACHINE_BUSY",)),
+            plant_case("async-http", 41.0, errors=("GENERATOR_SATURATED",)),
+            plant_case("sync-http", 42.0, errors=("COUNTS_DISAGREE",)),
+            AWAITS,
+        )
+    )
+    assert [type(each) for each in answer.statements[-2:]] == [NotCompared, LowerBound]
+    assert [each.message for each in answer.statements[-2:]] == [
+        "sync-http is not compared: its requests were counted differently at their two ends "
+        "(COUNTS_DISAGREE).",
+        "sync-http-shared may serve more than 40.0 requests/s: the machine was busy with other "
+        "work (MACHINE_BUSY); async-http may serve more than 41.0 requests/s: the load generator "
+        "may have been the limit (GENERATOR_SATURATED).",
+    ]
+
+
+def test_trials_that_differ_among_themselves_leave_it_open_not_their_number() -> None:
+    wild = plant_case("sync-http-shared", 300.0, 491.0, 500.0)
+    assert find_messages(Undecided, AWAITS, wild) == [
+        "sync-http-shared and async-http-shared serve 491 and 491 requests/s: the trials of "
+        "sync-http-shared lie between 300 and 500."
+    ]
+    apart = (
+        plant_case("async-http-shared", 420.0, 490.0, 520.0),
+        plant_case("sync-http-shared", 410.0, 490.0, 500.0),
+    )
+    assert find_messages(Undecided, *apart) == [
+        "sync-http-shared and async-http-shared serve 490 and 490 requests/s: the trials of "
+        "sync-http-shared and async-http-shared lie between 410 and 520."
+    ]
+
+
+def test_more_trials_tell_nothing_of_a_lower_bound_or_of_failures() -> None:
+    doubted = plant_case("sync-http-shared", 303.0, errors=("GENERATOR_SATURATED",))
+    assert find_messages(Undecided, plant_case("async-http-shared", 300.0), doubted) == []
+    both = [
+        plant_case(name, 0.0, rps=800.0, failure_ratio=1.0)
+        for name in ("sync-http-shared", "async-http-shared")
+    ]
+    assert find_messages(Undecided, *both) == []
