@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 
+from analysis.answers.alone import OneScenario
 from analysis.answers.base import Statement
 from analysis.answers.compose import compose_answer
 from analysis.answers.doubts import LowerBound, NotCompared, Undecided
 from analysis.answers.full_resources import FullPlaces
 from analysis.answers.measured_scenario import MeasuredScenario
 from analysis.answers.question import describe_users, write_question
+from analysis.answers.same_throughput import SameThroughput
 from scenarios.model import Scenario
 from tests.unit.answer_samples import (
     AWAITS,
@@ -30,6 +32,11 @@ def with_pool(name: str, pool: int) -> Scenario:
 
 TEN = plant_case(with_pool("sync-http", 10), 9.6, threads_active_mean=9.9, pool_waiting_peak=490)
 
+
+FAILING = tuple(
+    plant_case(name, 0.0, rps=800.0, failure_ratio=1.0, cpu_ms_per_request=1.2)
+    for name in ("sync-http-shared", "async-http-shared")
+)
 
 # --- places
 
@@ -113,8 +120,14 @@ def test_trials_that_differ_among_themselves_leave_it_open_not_their_number() ->
 def test_more_trials_tell_nothing_of_a_lower_bound_or_of_failures() -> None:
     doubted = plant_case("sync-http-shared", 303.0, errors=("GENERATOR_SATURATED",))
     assert find_messages(Undecided, plant_case("async-http-shared", 300.0), doubted) == []
-    both = [
-        plant_case(name, 0.0, rps=800.0, failure_ratio=1.0)
-        for name in ("sync-http-shared", "async-http-shared")
+    assert find_messages(Undecided, *FAILING) == []
+
+
+# --- failures
+
+
+def test_who_serves_nothing_serves_not_the_same_and_is_no_slow_service() -> None:
+    assert find_messages(SameThroughput, *FAILING) == []
+    assert find_messages(OneScenario, FAILING[0]) == [
+        "sync-http-shared serves 0.0 of 500 possible requests/s: all of its answers are failures."
     ]
-    assert find_messages(Undecided, *both) == []
