@@ -37,6 +37,7 @@ EXECUTOR = Explanation(
     "second-pool",
 )
 BY_ITSELF = Explanation("each request takes that long by itself, and waits for no other")
+FILLED_BY_FAILURES = frozenset({"interpreter", "cores", "load generator"})
 KNOWN: Mapping[Resource, Explanation] = {
     "users": Explanation("the users ask for no more"),
     "arrivals": Explanation("it keeps up with what arrives"),
@@ -71,6 +72,9 @@ def explain(case: MeasuredScenario) -> Explanation:
     if is_blocked_by_clients(case):
         clause = "making a client for each request blocks the event loop"
         return Explanation(clause, ONE_CLIENT, "client-life")
+    has_cause = case.limit is not None and case.limit.resource not in FILLED_BY_FAILURES
+    if case.get_median("failure_ratio") == 1 and case.blocked_share is None and not has_cause:
+        return Explanation("all of its answers are failures")
     if case.blocked_share is not None:
         share = formats.percent(case.blocked_share)
         clause = f"a blocking call blocks the event loop for {share} of the time"

@@ -1,6 +1,7 @@
 """Which resource is full where another scenario serves more."""
 
 from collections.abc import Mapping
+from itertools import groupby
 from typing import Literal
 
 from analysis.answers.base import Statement
@@ -18,10 +19,10 @@ from analysis.answers.slower import Slower, sort_by_harm
 from analysis.stats import formats
 
 Places = Literal["pool threads", "client connections", "database connections"]
-WORDS: Mapping[Places, str] = {
-    "pool threads": "threads of the pool",
-    "client connections": "connections of the client",
-    "database connections": "connections to the database",
+WORDS: Mapping[Places, tuple[str, str]] = {
+    "pool threads": ("thread", "of the pool"),
+    "client connections": ("connection", "of the client"),
+    "database connections": ("connection", "to the database"),
 }
 
 
@@ -32,7 +33,7 @@ class FullPlaces(Statement):
 
     resource: Places
     served: tuple[Served, ...]
-    places: float
+    places: int
     used: float
     users: int | None
     reference: Served
@@ -41,8 +42,12 @@ class FullPlaces(Statement):
 
     @classmethod
     def find(cls, results: Results) -> tuple[Statement, ...]:
+        """One for each number of places."""
         return tuple(
-            cls.build(cause, each) for cause in WORDS for each in results.select_caused(cause)
+            cls.build(cause, tuple(each))
+            for cause in WORDS
+            for slower in results.select_caused(cause)
+            for _, each in groupby(sorted(slower, key=count_places), key=count_places)
         )
 
     @classmethod
@@ -53,7 +58,7 @@ class FullPlaces(Statement):
         return cls(
             resource=cause,
             served=tuple(each.case.served for each in slower),
-            places=limit.capacity or 0.0,
+            places=count_places(worst),
             used=limit.used or 0.0,
             users=None if load.is_open else load.users,
             reference=worst.reference.served,
@@ -62,11 +67,15 @@ class FullPlaces(Statement):
 
     @property
     def message(self) -> str:
-        many = f" for {self.users} users" if self.users else ""
+        many = f" for {formats.count_things(self.users, 'user')}" if self.users else ""
+        noun, of = WORDS[self.resource]
+        leave, taken = "leave", f"{formats.short_number(self.used)} of them are taken at a time"
+        if self.places == 1:
+            leave, taken = "leaves", "it is taken all the time"
         return (
-            f"{self.places:g} {WORDS[self.resource]}{many} leave {list_served(self.served)}, since "
-            f"{formats.short_number(self.used)} of them are taken at a time; {self.difference} "
-            f"serves {self.reference} ({self.reference.name})."
+            f"{formats.count_things(self.places, noun)} {of}{many} {leave} "
+            f"{list_served(self.served)}, since {taken}; with {self.difference}, "
+            f"{self.reference.name} serves {self.reference}."
         )
 
     @property
@@ -76,6 +85,11 @@ class FullPlaces(Statement):
     @property
     def change(self) -> str:
         return KNOWN[self.resource].change
+
+
+def count_places(slower: Slower) -> int:
+    limit = slower.case.limit
+    return round(limit.capacity or 0.0) if limit is not None else 0
 
 
 class FullInterpreter(Statement):

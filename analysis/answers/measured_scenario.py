@@ -201,9 +201,11 @@ def get_rate(cell: CellSummary) -> float | None:
 
 def serve_alike(one: MeasuredScenario, other: MeasuredScenario) -> bool:
     """Whether their throughput is the same: within 5 %, both as measured, or both all that their
-    users ask for, and no trial far from any other."""
+    users ask for, and no trial far from any other. Two whose answers all fail serve nothing."""
     trials = (*one.rates, *other.rates)
     if not are_alike(one.rate, other.rate) or max(trials) > CLEAR_RATIO * min(trials):
+        return False
+    if not one.rate:
         return False
     return (one.is_clean and other.is_clean) or (one.reaches_ceiling and other.reaches_ceiling)
 

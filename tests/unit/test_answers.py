@@ -95,7 +95,7 @@ def test_every_kind_has_a_rank_of_its_own_order_and_what_was_not_compared_is_alw
     ranks = [each.rank for each in list_statements()]
     assert ranks == sorted(ranks)
     assert len(set(list_statements())) == len(ranks)
-    lowered = LowerBound(served=(Served("a", 1.0),), doubts=("MACHINE_BUSY",))
+    lowered = LowerBound(groups=(((Served("a", 1.0),), ("MACHINE_BUSY",)),))
     (same,) = find(SameThroughput, DEF, AWAITS)
     chosen = choose_statements([(same,) * 9, (lowered,)])
     assert len(chosen) == MOST
