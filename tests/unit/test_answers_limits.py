@@ -7,12 +7,14 @@ import pytest
 from analysis.answers.alone import OneScenario
 from analysis.answers.base import Statement
 from analysis.answers.blocked import BlockingCall, ClientForEachRequest
+from analysis.answers.full_resources import FullPlaces
 from analysis.answers.killed import WorkersKilled
 from analysis.answers.measured_scenario import MeasuredScenario
 from analysis.measures.thread_calls import ExecutorUse
 from analysis.verdicts.base import VerdictRecord
 from scenarios.model import Scenario
 from tests.unit.answer_samples import (
+    AWAITS,
     EACH,
     FULL_POOL,
     KILLED,
@@ -159,6 +161,18 @@ def test_the_executor_is_not_called_the_pool() -> None:
     assert explain_one(full) == (clause, "second-pool")
     (found,) = find(OneScenario, full)
     assert found.change.startswith("give the executor as many threads as requests wait at once")
+    awaits = replace(full.scenario, name="mine", endpoint=AWAITS.scenario.endpoint)
+    (found,) = find(FullPlaces, full, plant_case(awaits, 240.0))
+    assert found.message == (
+        "8 threads of asyncio's executor for 50 users leave 38.0 requests/s (executor-ping), since "
+        "7.9 of them are taken at a time; with async def, mine serves 240."
+    )
+    assert (found.rule, found.change[:17]) == ("second-pool", "give the executor")
+
+
+def test_an_executor_next_to_an_executor_explains_nothing() -> None:
+    full = plant_case("executor-ping", 38.0, **EXECUTOR)
+    assert find(FullPlaces, full, plant_case(replace(full.scenario, name="mine"), 240.0)) == ()
 
 
 def test_one_thread_is_not_all_threads() -> None:
