@@ -68,6 +68,13 @@ KNOWN: Mapping[Resource, Explanation] = {
 }
 
 
+def get_possible_rps(case: MeasuredScenario) -> float | None:
+    """What its load asks for; None where that is not known, and where random arrivals are all
+    served, of which a window may have had more."""
+    is_random = case.scenario.load.arrivals == "poisson"
+    return None if is_random and case.reaches_ceiling else case.ceiling_rps
+
+
 def explain(case: MeasuredScenario) -> Explanation:
     if is_blocked_by_clients(case):
         clause = "making a client for each request blocks the event loop"

@@ -152,6 +152,8 @@ class MeasuredScenario:
         """The resource that was full in most of its trials, as measured in the one with the median
         throughput of these; None where no resource was full in most."""
         found = [(find_measured_limit(each, self.scenario), each) for each in self.usable_trials]
+        if not found:
+            return None
         ((resource, count),) = Counter(limit.resource for limit, _ in found).most_common(1)
         if resource == "unexplained" or 2 * count <= len(found):
             return None

@@ -138,7 +138,8 @@ def makes_clients(case: MeasuredScenario) -> bool:
 
 def is_blocked_by_clients(case: MeasuredScenario) -> bool:
     """Whether making its clients blocked the event loop for most of the time in every trial."""
-    return all(is_blocked_opening(each, case) for each in case.usable_trials)
+    trials = case.usable_trials
+    return bool(trials) and all(is_blocked_opening(each, case) for each in trials)
 
 
 def is_blocked_opening(cell: CellSummary, case: MeasuredScenario) -> bool:
