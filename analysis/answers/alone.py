@@ -2,7 +2,7 @@
 with it, and where all others serve less."""
 
 from analysis.answers.base import Statement
-from analysis.answers.explanation import Explanation, explain
+from analysis.answers.explanation import Explanation, explain, get_possible_rps
 from analysis.answers.harm import Harm, describe_harm, find_harm
 from analysis.answers.measured_scenario import MeasuredScenario, Served
 from analysis.answers.results import Results
@@ -31,7 +31,7 @@ class OneScenario(Statement):
         notable = any(map(has_affected_bystander, case.usable_trials))
         return cls(
             served=case.served,
-            ceiling_rps=case.ceiling_rps,
+            ceiling_rps=get_possible_rps(case),
             why=explain(case),
             harm=find_harm(case, notable),
         )

@@ -2,8 +2,10 @@
 
 from analysis.answers.base import Statement
 from analysis.answers.explanation import Explanation, explain
+from analysis.answers.measured_scenario import MeasuredScenario
 from analysis.answers.results import Results
 from analysis.stats import formats
+from analysis.summary.predicates import has_many_failures, is_overloaded
 
 
 class SustainedRate(Statement):
@@ -26,11 +28,11 @@ class SustainedRate(Statement):
         over = results.find_step(knee.overloaded_rps)
         return (
             cls(
-                name=results.searched,
+                name=results.searched or "The service",
                 sustained_rps=knee.sustained_rps,
                 overloaded_rps=knee.overloaded_rps,
                 generator_limit=knee.generator_limit,
-                why=explain(over) if over and over.limit else None,
+                why=explain(over) if over and is_limited(over) else None,
             ),
         )
 
@@ -55,6 +57,11 @@ class SustainedRate(Statement):
         return self.why.change if self.why else ""
 
 
+def is_limited(case: MeasuredScenario) -> bool:
+    """Whether something is known to be full; one whose answers fail may keep up all the same."""
+    return case.is_usable and case.limit is not None and case.limit.resource != "arrivals"
+
+
 class LatencyBelowCapacity(Statement):
     """What a request takes at shares of the sustained rate."""
 
@@ -68,7 +75,10 @@ class LatencyBelowCapacity(Statement):
         known = tuple(
             (share, cell.median_ms, cell.p99_ms)
             for share, cell in results.share_cells
-            if cell.median_ms is not None and cell.p99_ms is not None
+            if cell.median_ms is not None
+            and cell.p99_ms is not None
+            and not is_overloaded(cell)
+            and not has_many_failures(cell)
         )
         return (cls(shares=known),) if known else ()
 

@@ -4,7 +4,7 @@ from analysis.answers.base import Statement
 from analysis.answers.measured_scenario import DESCRIBING, LOWERING, are_of_service
 from analysis.answers.results import Results
 from analysis.stats import formats
-from analysis.summary.contrast import Contrast, compute_overall
+from analysis.summary.contrast import Contrast, compute_overall, group_by_base
 from analysis.summary.predicates import APART
 
 
@@ -27,8 +27,11 @@ class OverallContrast(Statement):
     @classmethod
     def find(cls, results: Results) -> tuple[Statement, ...]:
         sound = [each for each in results.contrasts if is_sound(each)]
-        overall = compute_overall(sound)
-        found = (cls.build(each.contender, each.throughput_ratio, sound) for each in overall[1:])
+        found = (
+            cls.build(each.contender, each.throughput_ratio, those)
+            for those in group_by_base(sound)
+            for each in compute_overall(those)[1:]
+        )
         return tuple(each for each in found if each is not None)
 
     @classmethod

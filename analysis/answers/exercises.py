@@ -13,6 +13,8 @@ class ExerciseOutcome(Statement):
     """What was asked for, with its unit."""
     key: str
     measured: float
+    is_bound: bool
+    """Whether it may be more."""
     guess: float | None
     predicted: float | None
 
@@ -30,6 +32,7 @@ class ExerciseOutcome(Statement):
                 words=exercise.asked_words,
                 key=metric.key,
                 measured=measured,
+                is_bound=metric.key.startswith("bystander.") and case.is_background_bound,
                 guess=exercise.guess,
                 predicted=case.get_median(metric.predicted) if metric.predicted else None,
             ),
@@ -38,7 +41,8 @@ class ExerciseOutcome(Statement):
     @property
     def message(self) -> str:
         show = get_metric(self.key).format
-        parts = [f"{show(self.measured)} measured"]
+        least = "at least " if self.is_bound else ""
+        parts = [f"{least}{show(self.measured)} measured"]
         if self.guess is not None:
             parts.insert(0, f"{formats.short_number(self.guess)} guessed")
         if self.predicted is not None:

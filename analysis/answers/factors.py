@@ -20,6 +20,7 @@ STYLE, CODE, THREADS = "the endpoint's style", "the endpoint's code", "the numbe
 LIFE, LIBRARY = "the life of the client", "the client library"
 CONNECTIONS, TIMEOUT = "the client's connections", "the client's timeout"
 SERVER = "the server"
+DATABASE_LIFE, DATABASE_POOL = "the life of database connections", "the size of the database pool"
 LIFE_WORDS = {"shared": "one client for all requests", "per-request": "a client for each request"}
 LOG_WORDS = {
     "off": "no access log",
@@ -114,12 +115,12 @@ FACTORS: Sequence[Factor] = (
         lambda s: LOG_WORDS[s.server.access_log],
     ),
     Factor(
-        "the life of database connections",
+        DATABASE_LIFE,
         lambda s: s.database.life if s.database else None,
         lambda s: DATABASE_WORDS[s.database.life] if s.database else "no database",
     ),
     Factor(
-        "the size of the database pool",
+        DATABASE_POOL,
         lambda s: s.database.pool if s.database and s.database.life == "pool" else None,
         lambda s: (
             formats.count_things(s.database.pool, "database connection")
@@ -165,12 +166,14 @@ COMPILED = frozenset(
 def list_differences(one: Scenario, other: Scenario) -> tuple[Factor, ...]:
     """The settings in which they differ. What follows from another one is not counted: the code and
     the threads from the style, unless it asks a database, by a driver that no scenario names; the
-    connections from the life of the client. Of a server that is not ours nothing else is known."""
+    number of connections from the life of the client, or of those to a database. Of a server that
+    is not ours nothing else is known."""
     found = tuple(each for each in FACTORS if each.get(one) != each.get(other))
     if one.url or other.url:
         return tuple(each for each in found if each.name == SERVER)
     names = {each.name for each in found}
     implied = {CONNECTIONS} if LIFE in names else set[str]()
+    implied |= {DATABASE_POOL} if DATABASE_LIFE in names else set()
     if STYLE in names and None in (get_pool(one), get_pool(other)):
         implied |= {THREADS}
     if STYLE in names and not (one.database or other.database):

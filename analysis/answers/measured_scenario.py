@@ -13,7 +13,7 @@ from analysis.summary.comparison import CONFIDENCE
 from analysis.summary.limit import MeasuredLimit, find_measured_limit
 from analysis.summary.load_limit import compute_load_limit_rps
 from analysis.summary.model import CellSummary
-from analysis.summary.predicates import APART, are_alike, has_starved_users
+from analysis.summary.predicates import APART, are_alike, computes_on_loop, has_starved_users
 from analysis.summary.trials import collect_values
 from scenarios.model import Scenario
 
@@ -110,15 +110,16 @@ class MeasuredScenario:
     @cached_property
     def blocked_share(self) -> float | None:
         """Of the time, in the trial with the least, for which a blocking call of the scenario
-        blocked the event loop; None where that is not most of it, and where the interpreter
-        computed instead."""
+        blocked the event loop; None where that is not most of it, and where it computed instead."""
         scenario, limit = self.scenario, self.limit
         blocks = scenario.endpoint.blocks_the_loop or (
             scenario.rare is not None and scenario.rare.style == "async def that blocks"
         )
         if not blocks or (limit is not None and limit.resource == "interpreter"):
             return None
-        share = min(each.loop_blocked_share or 0.0 for each in self.usable_trials)
+        if any(map(computes_on_loop, self.usable_trials)):
+            return None
+        share = min((each.loop_blocked_share or 0.0 for each in self.usable_trials), default=0.0)
         return share if share > MOST_OF_THE_TIME else None
 
     @property
@@ -151,6 +152,8 @@ class MeasuredScenario:
         """The resource that was full in most of its trials, as measured in the one with the median
         throughput of these; None where no resource was full in most."""
         found = [(find_measured_limit(each, self.scenario), each) for each in self.usable_trials]
+        if not found:
+            return None
         ((resource, count),) = Counter(limit.resource for limit, _ in found).most_common(1)
         if resource == "unexplained" or 2 * count <= len(found):
             return None

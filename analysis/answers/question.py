@@ -50,7 +50,7 @@ def write_question(results: Results) -> str:
     exercise, scenarios = results.exercise, [each.scenario for each in results.cases]
     if exercise is not None and exercise.question:
         return exercise.question
-    if not scenarios:
+    if not scenarios and results.knee is None:
         return "Nothing was measured."
     shared = ", ".join(filter(None, (describe_work(scenarios), describe_load(scenarios))))
     if len(scenarios) == 1 and results.knee is None:

@@ -8,11 +8,12 @@ from itertools import groupby
 from analysis.answers.measured_scenario import Family, MeasuredScenario
 from analysis.answers.slower import Cause, Slower, compare_case
 from analysis.summary.capacity import Knee, select_share_cells
-from analysis.summary.contrast import Contrast, compute_overall
+from analysis.summary.contrast import Contrast, group_by_base
 from analysis.summary.model import CellSummary
 from analysis.summary.run import ExerciseRecord, RunSummary
 from analysis.summary.sweep import Sweep
 from analysis.summary.trials import group_completed_trials
+from scenarios.catalogue import GROUPS
 from scenarios.model import Scenario
 
 
@@ -55,13 +56,22 @@ class Results:
         return next((each for each, own in rates if own is not None and own == rate), None)
 
     @cached_property
+    def contrasted(self) -> frozenset[str]:
+        """The scenarios that are compared over several endpoints."""
+        several = (those for those in group_by_base(self.contrasts) if len(those) > 1)
+        return frozenset(
+            one.scenario for those in several for each in those for one in each.results
+        )
+
+    @cached_property
     def families(self) -> tuple[Family, ...]:
         """In order of their first case; those without a usable one are left out. None of a sweep
-        and of a search for the capacity, whose cases are steps, and of several endpoints, which
-        are compared over all."""
-        if self.sweeps or self.knee or compute_overall(self.contrasts):
+        and of a search for the capacity, whose cases are steps, and of those that are compared
+        over several endpoints."""
+        if self.sweeps or self.knee:
             return ()
-        usable = sorted((each for each in self.cases if each.is_usable), key=find_subject)
+        rest = (each for each in self.cases if each.name not in self.contrasted)
+        usable = sorted((each for each in rest if each.is_usable), key=find_subject)
         groups = [Family(tuple(each)) for _, each in groupby(usable, key=find_subject)]
         order = {each.name: place for place, each in enumerate(self.cases)}
         return tuple(sorted(groups, key=lambda each: order[each.cases[0].name]))
@@ -70,9 +80,17 @@ class Results:
 def find_subject(case: MeasuredScenario) -> tuple[str, ...]:
     """What is asked for, and how: the same for all cases whose throughput compares."""
     scenario, load = case.scenario, case.scenario.load
-    work = scenario.subject or ("upstream" if scenario.upstream else scenario.group)
+    work = scenario.subject or ("upstream" if scenario.upstream else name_work(scenario))
     asked = (load.users, load.think_s, load.arrival_rate, load.arrivals, load.keep_alive)
     return (work, *map(str, (scenario.delay_s, scenario.file_mib, *asked)))
+
+
+def name_work(scenario: Scenario) -> str:
+    """The group, whose scenarios do the same in the catalogue; in a file of the user's own they may
+    do anything."""
+    if scenario.group in GROUPS:
+        return scenario.group
+    return f"{scenario.group} {scenario.endpoint.method} {scenario.endpoint.path}"
 
 
 def collect_results(summary: RunSummary) -> Results:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from analysis.answers.base import Statement
-from analysis.answers.explanation import explain_limit
+from analysis.answers.explanation import explain_limit, get_possible_rps
 from analysis.answers.factors import describe_common, join_words, list_rates, name_cases
 from analysis.answers.measured_scenario import MeasuredScenario, Served
 from analysis.answers.results import Results
@@ -50,7 +50,7 @@ class SameThroughput(Statement):
             peers=name_cases(peers),
             peers_served=tuple(each.served for each in peers),
             common=describe_common(others),
-            ceiling_rps=cases[0].ceiling_rps,
+            ceiling_rps=get_possible_rps(cases[0]),
             limit=limits.pop() if len(limits) == 1 and not of_load else "",
         )
 

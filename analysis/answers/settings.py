@@ -42,7 +42,9 @@ class OneSetting(Statement):
 
     @property
     def message(self) -> str:
-        times = "" if self.ratio is None else f", {formats.short_ratio(self.ratio)} times as many"
+        least = "at least " if self.reference.is_bound else ""
+        ratio = "" if self.ratio is None else formats.short_ratio(self.ratio)
+        times = f", {least}{ratio} times as many" if ratio else ""
         return (
             f"With {self.value}, {self.served.name} serves {self.served} requests/s; with "
             f"{self.reference_value}, {self.reference.name} serves {self.reference}{times}."

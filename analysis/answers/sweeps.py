@@ -5,7 +5,7 @@ from itertools import combinations
 
 from analysis.answers.base import Statement
 from analysis.answers.explanation import Explanation, explain
-from analysis.answers.factors import join_words
+from analysis.answers.factors import get_pool, join_words
 from analysis.answers.measured_scenario import (
     CLEAR_RATIO,
     MeasuredScenario,
@@ -110,6 +110,8 @@ class SweepThroughput(Statement):
     first_why: Explanation | None
     """None where no resource was full."""
     last_why: Explanation | None
+    has_pool: bool
+    """Whether the values are of a pool that its requests have to wait for."""
 
     @classmethod
     def find(cls, results: Results) -> tuple[Statement, ...]:
@@ -134,6 +136,7 @@ class SweepThroughput(Statement):
             enough=sweep.enough if is_whole and not pays else None,
             first_why=explain(first) if first and first.limit else None,
             last_why=explain(last) if last and last.limit else None,
+            has_pool=sweep.setting == "pool" and bool(last and get_pool(last.scenario)),
         )
 
     @property
@@ -159,14 +162,15 @@ class SweepThroughput(Statement):
 
     @property
     def rule(self) -> str | None:
-        if self.setting == "pool":
+        if self.has_pool:
             return "raise-the-pool"
         return self.last_why.rule if self.last_why else None
 
     @property
     def change(self) -> str:
-        if self.setting == "pool" and self.enough is not None:
-            return f"give the pool {self.enough:g} threads for this load, and no more"
+        if self.has_pool and self.enough is not None:
+            threads = formats.count_things(int(self.enough), "thread")
+            return f"give the pool {threads} for this load, and no more"
         return self.last_why.change if self.last_why else ""
 
 
@@ -184,6 +188,7 @@ class SweepCollapse(Statement):
     start: float
     lost: float
     most: float
+    has_client: bool
 
     @classmethod
     def find(cls, results: Results) -> tuple[Statement, ...]:
@@ -194,23 +199,28 @@ class SweepCollapse(Statement):
                 start=each.collapse.start,
                 lost=each.collapse.lost,
                 most=each.points[-1].value,
+                has_client=bool(last and last.scenario.client),
             )
             for each in results.sweeps
             if each.collapse is not None
+            for last in [results.find_case(each.points[-1].scenario)]
         )
 
     @property
     def message(self) -> str:
+        peak, start, most = (
+            formats.count_things(int(each), "user") for each in (self.peak, self.start, self.most)
+        )
         return (
-            f"{self.name} serves the most at {self.peak:g} users, and less from {self.start:g} "
-            f"users on, since each request costs more CPU: {formats.percent(self.lost)} less at "
-            f"{self.most:g} users."
+            f"{self.name} serves the most at {peak}, and less from {start} on, since each request "
+            f"costs more CPU: {formats.percent(self.lost)} less at {most}."
         )
 
     @property
     def rule(self) -> str | None:
-        return "which-library"
+        return "which-library" if self.has_client else None
 
     @property
     def change(self) -> str:
-        return f"let no more than about {self.peak:g} requests be under way at once"
+        requests = formats.count_things(int(self.peak), "request")
+        return f"let no more than about {requests} be under way at once"

@@ -133,12 +133,20 @@ def classify_ratio(found: float | None) -> str | None:
 def compute_overall(found: Sequence[Contrast]) -> tuple[OverallResult, ...]:
     """Of the contenders that are there in every subject with the first one's base, if there are
     several."""
-    found = [each for each in found if each.base.contender == found[0].base.contender]
-    if len(found) < 2:  # of none there is no first either, and nothing to filter
+    found = next(iter(group_by_base(found)), [])
+    if len(found) < 2:
         return ()
     names = [each.contender for each in found[0].results]
     everywhere = [name for name in names if all(find_result(each, name) for each in found)]
     return tuple(compute_contender_overall(name, found) for name in everywhere)
+
+
+def group_by_base(found: Sequence[Contrast]) -> list[list[Contrast]]:
+    """Ratios against different bases have no mean."""
+    groups: dict[str, list[Contrast]] = {}
+    for each in found:
+        groups.setdefault(each.base.contender, []).append(each)
+    return list(groups.values())
 
 
 def find_result(contrast: Contrast, contender: str) -> ContrastResult | None:

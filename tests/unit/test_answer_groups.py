@@ -30,6 +30,7 @@ from tests.unit.answer_samples import (
     DEF,
     EACH,
     FORTY,
+    SLOW_PING,
     get_scenario,
     plant_cell,
     plant_results,
@@ -144,6 +145,42 @@ def test_a_collapse_says_where_it_begins() -> None:
     )
 
 
+def collapse(base: Scenario) -> Results:
+    """At 1 user already."""
+    scenarios = [
+        replace(base, name=f"s.users-{users}", load=replace(base.load, users=users))
+        for users in (1, 10)
+    ]
+    cells = [
+        plant_cell(each, rate, cpu_ms_per_request=cpu_ms)
+        for each, rate, cpu_ms in zip(scenarios, (300.0, 100.0), (1.0, 4.0), strict=True)
+    ]
+    steps = tuple(SweepStep(each.name, "s", each.load.users) for each in scenarios)
+    return collect(cells, scenarios, replace(SETTINGS, sweep=SweepSettings("users", steps)))
+
+
+def test_a_collapse_is_the_librarys_only_where_there_is_a_client() -> None:
+    (found,) = SweepCollapse.find(collapse(get_scenario("nothing-async")))
+    assert found.message.startswith("s serves the most at 1 user, and less from 10 users on, ")
+    assert found.change == "let no more than about 1 request be under way at once"
+    assert found.rule is None
+    (client,) = SweepCollapse.find(collapse(BASE))
+    assert client.rule == "which-library"
+
+
+def test_a_pool_that_no_request_needs_is_not_advised_on() -> None:
+    base, cells, scenarios = get_scenario("async-http-shared"), [], []
+    for pool, rate in ((10, 490.0), (500, 489.0)):
+        scenarios.append(build_step(base, pool))
+        cells.append(plant_cell(scenarios[-1], rate))
+    steps = tuple(SweepStep(each.name, base.name, each.server.pool) for each in scenarios)
+    settings = replace(SETTINGS, sweep=SweepSettings("pool", steps))
+    (found,) = SweepThroughput.find(collect(cells, scenarios, settings))
+    assert (found.rule, found.change) == (None, "")
+    (one,) = SweepThroughput.find(sweep_pools({1: 40.0, 10: 40.5}))
+    assert one.change == "give the pool 1 thread for this load, and no more"
+
+
 # --- contrasts
 
 
@@ -201,17 +238,42 @@ def test_a_doubted_base_is_no_base(errors: dict[str, tuple[str, ...]], said: lis
     assert [each.message[:31] for each in found] == said
 
 
+OTHERS = {"/c": {"own": 100.0, "base": 300.0}, "/d": {"own": 100.0, "base": 1200.0}}
+
+
+def test_endpoints_with_another_base_have_a_mean_of_their_own() -> None:
+    found = OverallContrast.find(contrast({"/c": OTHERS["/c"], **TWO, "/d": OTHERS["/d"]}))
+    assert [each.message for each in found] == [
+        "base serves 6.00 times as much as own over 2 endpoints (geometric mean): from 3.00 times "
+        "on /c to 12.0 times on /d.",
+        "fast serves 4.00 times as much as base over 2 endpoints (geometric mean): from 2.00 times "
+        "on /a to 8.00 times on /b.",
+    ]
+
+
+def test_what_is_not_compared_over_several_endpoints_is_compared_by_itself() -> None:
+    results = contrast({**TWO, "/c": OTHERS["/c"]})
+    assert [(each.case.name, each.reference.name) for each in results.slower] == [
+        ("c-own", "c-base")
+    ]
+    assert len(OverallContrast.find(results)) == 1
+
+
 # --- capacity
 
 
-def search(rates: Mapping[float, bool]) -> Results:
-    """Steps at these rates, and whether each is sustained."""
+def search(
+    rates: Mapping[float, bool], errors: tuple[str, ...] = (), failure_ratio: float = 0.0
+) -> Results:
+    """Steps at these rates, and whether each is sustained; the errors and failures are of the
+    last."""
     cells = []
     for rate, sustained in rates.items():
         step = replace(
             BASE, name=f"{BASE.name}-at-{rate:g}", load=replace(BASE.load, arrival_rate=rate)
         )
-        blank = plant_cell(step, rate)
+        own, failing = (errors, failure_ratio) if rate == max(rates) else ((), 0.0)
+        blank = plant_cell(step, rate, own, failure_ratio=failing)
         loop = build_loop(rate, sustained)
         pool = {"threads_active_mean": 499.0, "pool_waiting_peak": 0 if sustained else 90}
         cells.append(
@@ -255,6 +317,36 @@ def test_latencies_below_the_capacity_are_of_shares_of_it() -> None:
     assert found.message.startswith("At 50 % of that rate the median is ")
 
 
+def test_a_step_that_says_nothing_of_the_service_explains_nothing() -> None:
+    results = search({60.0: True, 82.0: False}, errors=("DESCRIPTORS", "OVERLOADED"))
+    first, second = compose_answer(results).statements
+    assert first.message == "sync-http-shared sustains 60.0 requests/s and not 82.0."
+    assert second.message == (
+        "sync-http-shared-at-82 is not compared: file descriptors ran out (DESCRIPTORS)."
+    )
+
+
+def test_who_keeps_up_with_failures_is_not_limited_by_what_arrives() -> None:
+    results = search({60.0: True, 82.0: True}, failure_ratio=0.015)
+    assert [each.message for each in SustainedRate.find(results)] == [
+        "sync-http-shared sustains 60.0 requests/s and not 82.0."
+    ]
+
+
+def test_a_search_without_its_scenario_is_still_answered() -> None:
+    known = search({60.0: True, 82.0: False})
+    answer = compose_answer(replace(known, cases=(), searched=""))
+    assert answer.question == "Which rate does the service sustain?"
+    assert answer.statements[0].message == "The service sustains 60.0 requests/s and not 82.0."
+
+
+def test_latencies_of_an_overload_are_not_those_below_the_capacity() -> None:
+    results = search({39.0: True, 78.0: True, 82.0: False})
+    (share, cell) = results.share_cells[0]
+    for bad in (replace(cell, open_loop=build_loop(39.0, False)), replace(cell, failure_ratio=0.5)):
+        assert LatencyBelowCapacity.find(replace(results, share_cells=((share, bad),))) == ()
+
+
 # --- exercises
 
 
@@ -277,6 +369,16 @@ def test_an_exercise_compares_the_guess_with_what_was_measured() -> None:
     edited = compose_answer(build_exercise(edited=True))
     assert edited.title == "Exercise 1: Forty at a time, after the edit"
     assert ExerciseOutcome.find(build_exercise(errors=("MACHINE_BUSY",))) == ()
+
+
+def test_a_wait_that_nobody_saw_the_end_of_is_a_bound_in_an_exercise_too() -> None:
+    record = ExerciseRecord(
+        exercise=2, edited=False, guess=3.0, title="", question="", asked="bystander.median_ms",
+        asked_words="ms of a background request",
+    )  # fmt: skip
+    cell = plant_cell(BASE, 79.8, bystander=replace(SLOW_PING, unanswered=9))
+    (found,) = ExerciseOutcome.find(collect([cell], [BASE], replace(SETTINGS, exercise=record)))
+    assert "3.0 guessed, at least 9,000" in found.message
 
 
 # --- how it is shown
