@@ -3,7 +3,7 @@
 from analysis.answers.base import Statement
 from analysis.answers.explanation import ONE_CLIENT, explain_limit
 from analysis.answers.factors import join_words, list_served
-from analysis.answers.harm import describe_harm
+from analysis.answers.harm import Harm, describe_harm, find_harm
 from analysis.answers.measured_scenario import MOST_OF_THE_TIME, MeasuredScenario, Served
 from analysis.answers.results import Results
 from analysis.answers.slower import Slower, sort_by_harm
@@ -24,13 +24,7 @@ class BlockingCall(Statement):
     """Of how many requests one blocks."""
     place: str
     """The line that blocked the loop most; empty where it is not known."""
-    path: str
-    """Of the background request."""
-    wait_ms: float | None
-    wait_is_bound: bool
-    users: int
-    unanswered: int | None
-    """Users without any answer in the window."""
+    harm: Harm
 
     @classmethod
     def find(cls, results: Results) -> tuple[Statement, ...]:
@@ -47,11 +41,7 @@ class BlockingCall(Statement):
             reference=worst.reference.served,
             one_in=rare.one_in if rare else 1,
             place=str(sites[0]) if sites else "",
-            path=scenario.bystander.path,
-            wait_ms=case.background_ms,
-            wait_is_bound=case.is_background_bound,
-            users=scenario.load.users,
-            unanswered=case.unanswered,
+            harm=find_harm(case),
         )
 
     @property
@@ -61,7 +51,7 @@ class BlockingCall(Statement):
             f"A blocking call in async def{rare} leaves {list_served(self.served)}, where "
             f"{self.reference.name} serves {self.reference}"
         )
-        harm = describe_harm(self)
+        harm = describe_harm(self.harm)
         return f"{found}; {harm}." if harm else f"{found}."
 
     @property

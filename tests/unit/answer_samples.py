@@ -104,7 +104,7 @@ OPENING = replace(
     function="open_awaiting",
     cause="compute",
 )
-SLOW_PING = BystanderLatency(median_ms=9000.0, p99_ms=None, failures=9, pings=9, unanswered=0)
+SLOW_PING = BystanderLatency(median_ms=9000.0, p99_ms=None, failures=0, pings=9, unanswered=0)
 FULL_POOL: dict[str, Any] = {"threads_active_mean": 39.6, "pool_waiting_peak": 460}
 DEF = plant_case("sync-http-shared", 487.0)
 AWAITS = plant_case("async-http-shared", 491.0)

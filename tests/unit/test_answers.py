@@ -187,7 +187,7 @@ def test_nobody_waits_where_the_ping_was_not_measured() -> None:
 
 
 def test_a_wait_that_nobody_saw_the_end_of_is_at_least_so_long() -> None:
-    bound = replace(SLOW_PING, unanswered=9)
+    bound = replace(SLOW_PING, failures=9, unanswered=9)
     (found,) = find(
         BlockingCall,
         AWAITS,

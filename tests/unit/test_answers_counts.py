@@ -2,18 +2,26 @@
 
 from dataclasses import replace
 
+import pytest
+
 from analysis.answers.alone import OneScenario
+from analysis.answers.background import BackgroundWait
 from analysis.answers.base import Statement
+from analysis.answers.blocked import BlockingCall
 from analysis.answers.compose import compose_answer
 from analysis.answers.doubts import LowerBound, NotCompared, Undecided
+from analysis.answers.failures import FailingBackground
 from analysis.answers.full_resources import FullPlaces
 from analysis.answers.measured_scenario import MeasuredScenario
 from analysis.answers.question import describe_users, write_question
 from analysis.answers.same_throughput import SameThroughput
+from analysis.summary.model import BystanderLatency
 from scenarios.model import Scenario
 from tests.unit.answer_samples import (
     AWAITS,
+    BLOCKED,
     FORTY,
+    SLOW_PING,
     get_scenario,
     plant_case,
     plant_cell,
@@ -131,3 +139,49 @@ def test_who_serves_nothing_serves_not_the_same_and_is_no_slow_service() -> None
     assert find_messages(OneScenario, FAILING[0]) == [
         "sync-http-shared serves 0.0 of 500 possible requests/s: all of its answers are failures."
     ]
+
+
+# --- background requests
+
+
+def refuse(count: int, median_ms: float | None = 3.0) -> BystanderLatency:
+    """Of 30."""
+    return BystanderLatency(
+        median_ms=median_ms, p99_ms=None, failures=count, pings=30, unanswered=0
+    )
+
+
+@pytest.mark.parametrize(
+    ("ping", "said"),
+    [
+        (refuse(25), "25 of 30 background requests to /ping fail"),
+        (refuse(30, None), "30 of 30 background requests to /ping fail"),
+        (refuse(1), "1 of 30 background requests to /ping fails"),
+        (refuse(9, 700.0), "background requests to /ping wait 700 ms and 9 of 30 fail"),
+    ],
+)
+def test_a_quick_refusal_is_no_quick_answer(ping: BystanderLatency, said: str) -> None:
+    (found,) = find_messages(OneScenario, plant_case("async-http-shared", 300.0, bystander=ping))
+    assert found.endswith(f"nothing that was measured is full; {said}.")
+
+
+def test_who_refuses_background_requests_is_not_the_quick_one() -> None:
+    slow = plant_case("cpu-async", 98.0, bystander=SLOW_PING)
+    refusing = plant_case("cpu-process", 207.0, bystander=refuse(27))
+    assert find_messages(BackgroundWait, slow, refusing) == []
+    assert find_messages(FailingBackground, slow, refusing) == [
+        "Background requests to /ping fail: 27 of 30 in cpu-process."
+    ]
+    assert find_messages(FailingBackground, refusing) == []
+
+
+def test_one_user_gets_no_answer_and_many_have_a_comma() -> None:
+    scenario = BLOCKED.scenario
+    many = replace(scenario, load=replace(scenario.load, users=12_000))
+    figures = {"loop_blocked_share": 0.99, "errors": ("LITTLE_MISMATCH",)}
+    (found,) = find_messages(BlockingCall, BLOCKED, AWAITS)
+    assert found.endswith("wait 9.0 s and 471 of 500 users get no answer at all.")
+    (found,) = find_messages(OneScenario, plant_case(many, 1.0, users_unanswered=11_970, **figures))
+    assert found.endswith("; 11,970 of 12,000 users get no answer at all.")
+    (found,) = find_messages(OneScenario, plant_case(scenario, 1.0, users_unanswered=1, **figures))
+    assert found.endswith("; 1 of 500 users gets no answer at all.")
