@@ -3,7 +3,7 @@ with it, and where all others serve less."""
 
 from analysis.answers.base import Statement
 from analysis.answers.explanation import Explanation, explain, get_possible_rps
-from analysis.answers.harm import describe_harm
+from analysis.answers.harm import Harm, describe_harm, find_harm
 from analysis.answers.measured_scenario import MeasuredScenario, Served
 from analysis.answers.results import Results
 from analysis.stats import formats
@@ -18,13 +18,8 @@ class OneScenario(Statement):
     served: Served
     ceiling_rps: float | None
     why: Explanation
-    unanswered: int | None
-    users: int
-    path: str
-    """Of the background request."""
-    wait_ms: float | None
-    """Where it is long, or what the scenario asks."""
-    wait_is_bound: bool
+    harm: Harm
+    """With the wait where it is long, or what the scenario asks."""
 
     @classmethod
     def find(cls, results: Results) -> tuple[Statement, ...]:
@@ -38,11 +33,7 @@ class OneScenario(Statement):
             served=case.served,
             ceiling_rps=get_possible_rps(case),
             why=explain(case),
-            unanswered=case.unanswered,
-            users=case.scenario.load.users,
-            path=case.scenario.bystander.path,
-            wait_ms=case.background_ms if notable else None,
-            wait_is_bound=case.is_background_bound,
+            harm=find_harm(case, notable),
         )
 
     @property
@@ -50,7 +41,7 @@ class OneScenario(Statement):
         most = self.ceiling_rps
         possible = "" if most is None else f" of {formats.short_number(most)} possible"
         found = f"{self.served.name} serves {self.served}{possible} requests/s: {self.why.clause}"
-        harm = describe_harm(self)
+        harm = describe_harm(self.harm)
         return f"{found}; {harm}." if harm else f"{found}."
 
     @property

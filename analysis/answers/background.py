@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from analysis.answers.base import Statement
 from analysis.answers.factors import join_words
+from analysis.answers.harm import count_refused
 from analysis.answers.measured_scenario import Family, MeasuredScenario
 from analysis.answers.results import Results
 from analysis.stats import formats
@@ -61,7 +62,8 @@ def divide_family(family: Family, explained: set[str]) -> Waits:
     least_ms, most_ms = min(waits_ms, default=0.0), max(waits_ms, default=0.0)
     long_ms = max(BYSTANDER_NOTED_MS, LONGER * least_ms)
     slow = tuple(each for each in known if get_wait_ms(each) >= long_ms)
-    quick = [each for each in known if each not in slow and LONGER * get_wait_ms(each) <= most_ms]
+    sound = [each for each in known if each not in slow and not count_refused(each)[0]]
+    quick = [each for each in sound if LONGER * get_wait_ms(each) <= most_ms]
     return Waits(slow, tuple(sorted(quick, key=get_wait_ms)[:MOST_QUICK]))
 
 

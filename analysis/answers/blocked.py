@@ -1,10 +1,10 @@
 """Who leaves the event loop no time for other requests: a blocking call, or making clients."""
 
 from analysis.answers.base import Statement
-from analysis.answers.explanation import ONE_CLIENT
+from analysis.answers.explanation import ONE_CLIENT, explain_limit
 from analysis.answers.factors import join_words, list_served
-from analysis.answers.harm import describe_harm
-from analysis.answers.measured_scenario import Served
+from analysis.answers.harm import Harm, describe_harm, find_harm
+from analysis.answers.measured_scenario import MOST_OF_THE_TIME, MeasuredScenario, Served
 from analysis.answers.results import Results
 from analysis.answers.slower import Slower, sort_by_harm
 from analysis.stats import formats
@@ -24,13 +24,7 @@ class BlockingCall(Statement):
     """Of how many requests one blocks."""
     place: str
     """The line that blocked the loop most; empty where it is not known."""
-    path: str
-    """Of the background request."""
-    wait_ms: float | None
-    wait_is_bound: bool
-    users: int
-    unanswered: int | None
-    """Users without any answer in the window."""
+    harm: Harm
 
     @classmethod
     def find(cls, results: Results) -> tuple[Statement, ...]:
@@ -47,11 +41,7 @@ class BlockingCall(Statement):
             reference=worst.reference.served,
             one_in=rare.one_in if rare else 1,
             place=str(sites[0]) if sites else "",
-            path=scenario.bystander.path,
-            wait_ms=case.background_ms,
-            wait_is_bound=case.is_background_bound,
-            users=scenario.load.users,
-            unanswered=case.unanswered,
+            harm=find_harm(case),
         )
 
     @property
@@ -61,7 +51,7 @@ class BlockingCall(Statement):
             f"A blocking call in async def{rare} leaves {list_served(self.served)}, where "
             f"{self.reference.name} serves {self.reference}"
         )
-        harm = describe_harm(self)
+        harm = describe_harm(self.harm)
         return f"{found}; {harm}." if harm else f"{found}."
 
     @property
@@ -84,6 +74,8 @@ class ClientForEachRequest(Statement):
     cpu_ms: float | None
     """Of a request of the first; and with one client for all."""
     shared_cpu_ms: float | None
+    harm: tuple[str, ...]
+    """As clauses, where most answers of the first fail: its CPU then is no reason."""
 
     @classmethod
     def find(cls, results: Results) -> tuple[Statement, ...]:
@@ -97,6 +89,7 @@ class ClientForEachRequest(Statement):
             pairs=tuple((each.case.served, each.reference.served) for each in worst_first),
             cpu_ms=worst.case.get_median("cpu_ms_per_request"),
             shared_cpu_ms=worst.reference.get_median("cpu_ms_per_request"),
+            harm=tuple(list_failures(worst.case)),
         )
 
     @property
@@ -106,7 +99,9 @@ class ClientForEachRequest(Statement):
             f"Making a client for each request leaves {case} requests/s ({case.name}), where one "
             f"client for all serves {shared} ({shared.name})"
         )
-        if self.cpu_ms is not None and self.shared_cpu_ms is not None:
+        if self.harm:
+            found += f": {join_words(self.harm)}"
+        elif self.cpu_ms and self.shared_cpu_ms and self.cpu_ms > self.shared_cpu_ms:
             cpu, less = map(formats.milliseconds, (self.cpu_ms, self.shared_cpu_ms))
             found += f": a request takes {cpu} ms of CPU instead of {less}"
         if not others:
@@ -127,3 +122,14 @@ class ClientForEachRequest(Statement):
 
 def describe_pair(case: Served, reference: Served) -> str:
     return f"{case} instead of {reference} ({case.name})"
+
+
+def list_failures(case: MeasuredScenario) -> list[str]:
+    """Why it serves so little where most of its answers fail; nothing where they don't."""
+    ratio, limit = case.get_median("failure_ratio") or 0.0, case.limit
+    if ratio <= MOST_OF_THE_TIME:
+        return []
+    found = [f"{formats.percent(ratio)} of its answers are failures"]
+    if limit is not None and limit.resource == "worker restarts":
+        found.append(explain_limit(limit).clause)
+    return found

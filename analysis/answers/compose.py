@@ -8,7 +8,7 @@ from analysis.answers.guidance import RuleReference, load_rule_references
 from analysis.answers.question import write_question, write_title
 from analysis.answers.results import Results
 
-MOST, MOST_CAVEATS = 5, 2
+MOST = 5
 CAVEATS = 85
 """Ranks from here on are of what was not compared, or not as measured."""
 
@@ -51,7 +51,7 @@ def choose_statements(found: Sequence[tuple[Statement, ...]]) -> tuple[Statement
     """By kind, in the order of their ranks. What was not compared is always said; of the rest, one
     of each kind comes before the second of any."""
     flat = [(turn, each) for kind in found for turn, each in enumerate(kind)]
-    caveats = [each for _, each in flat if each.rank >= CAVEATS][:MOST_CAVEATS]
+    caveats = [each for _, each in flat if each.rank >= CAVEATS]
     others = [(turn, each.rank, each) for turn, each in flat if each.rank < CAVEATS]
     chosen = sorted(others, key=lambda each: each[:2])[: MOST - len(caveats)]
     return (*(each for _, _, each in sorted(chosen, key=lambda each: each[1])), *caveats)

@@ -1,10 +1,11 @@
 """What was not compared, or not as measured, and why."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from analysis.answers.base import Statement
 from analysis.answers.factors import MOST_NAMED, join_words, list_rates, name_some
 from analysis.answers.measured_scenario import (
+    CLEAR_RATIO,
     Family,
     MeasuredScenario,
     Served,
@@ -13,6 +14,7 @@ from analysis.answers.measured_scenario import (
 )
 from analysis.answers.results import Results
 from analysis.stats import formats
+from analysis.summary.predicates import are_alike
 
 WORDS: Mapping[str, str] = {
     "GENERATOR_SATURATED": "the load generator may have been the limit",
@@ -29,55 +31,57 @@ ENOUGH_TRIALS = 5
 """From 4 trials of each on, an interval of 95 % is possible."""
 
 
-class LowerBound(Statement):
-    """Scenarios that serve at least so much: something else may have cost throughput."""
+class NotCompared(Statement):
+    """Scenarios whose figures are not those of the service."""
 
     rank = 85
 
-    served: tuple[Served, ...]
-    doubts: tuple[str, ...]
+    groups: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]
+    """Names with the same doubts; without any where no trial ran to its end."""
+
+    @classmethod
+    def find(cls, results: Results) -> tuple[Statement, ...]:
+        groups = group_by_doubts([each for each in results.cases if not each.is_usable])
+        found = [(tuple(each.name for each in those), doubts) for doubts, those in groups.items()]
+        if results.missing:
+            found.append((results.missing, ()))
+        return (cls(groups=tuple(found)),) if found else ()
+
+    @property
+    def message(self) -> str:
+        clauses = (
+            f"{name_some(names)} {'is' if len(names) == 1 else 'are'} not compared: "
+            f"{describe_doubts(doubts) if doubts else 'no trial ran to its end'}"
+            for names, doubts in self.groups
+        )
+        return "; ".join(clauses) + "."
+
+
+class LowerBound(Statement):
+    """Scenarios that serve at least so much: something else may have cost throughput."""
+
+    rank = 90
+
+    groups: tuple[tuple[tuple[Served, ...], tuple[str, ...]], ...]
+    """What those with the same doubts serve."""
 
     @classmethod
     def find(cls, results: Results) -> tuple[Statement, ...]:
         bounds = [each for each in results.cases if each.is_usable and not each.is_comparable]
-        return tuple(
-            cls(
-                served=tuple(each.served for each in those),
-                doubts=doubts,
-            )
-            for doubts, those in group_by_doubts(bounds).items()
-        )
+        groups = group_by_doubts(bounds)
+        found = ((tuple(each.served for each in those), doubts) for doubts, those in groups.items())
+        return (cls(groups=tuple(found)),) if groups else ()
 
     @property
     def message(self) -> str:
-        names, why = [each.name for each in self.served], describe_doubts(self.doubts)
-        rates = [formats.short_number(each.rps) for each in self.served]
-        than = f"{join_words(rates)} requests/s" if len(rates) <= MOST_NAMED else "they did"
-        return f"{name_some(names)} may serve more than {than}: {why}."
+        return "; ".join(describe_bound(*each) for each in self.groups) + "."
 
 
-class NotCompared(Statement):
-    """Scenarios whose figures are not those of the service."""
-
-    rank = 90
-
-    names: tuple[str, ...]
-    doubts: tuple[str, ...]
-
-    @classmethod
-    def find(cls, results: Results) -> tuple[Statement, ...]:
-        unusable = [each for each in results.cases if not each.is_usable]
-        found = [
-            cls(names=tuple(each.name for each in those), doubts=doubts)
-            for doubts, those in group_by_doubts(unusable).items()
-        ]
-        return (*found, *([cls(names=results.missing, doubts=())] if results.missing else []))
-
-    @property
-    def message(self) -> str:
-        verb = "is" if len(self.names) == 1 else "are"
-        why = describe_doubts(self.doubts) if self.doubts else "no trial ran to its end"
-        return f"{name_some(self.names)} {verb} not compared: {why}."
+def describe_bound(served: Sequence[Served], doubts: tuple[str, ...]) -> str:
+    rates = [formats.short_number(each.rps) for each in served]
+    than = f"{join_words(rates)} requests/s" if len(rates) <= MOST_NAMED else "they did"
+    names = name_some([each.name for each in served])
+    return f"{names} may serve more than {than}: {describe_doubts(doubts)}"
 
 
 class Undecided(Statement):
@@ -88,6 +92,9 @@ class Undecided(Statement):
     served: tuple[Served, ...]
     """The best one last."""
     trials: int
+    wild: tuple[str, ...]
+    """Whose trials lie far from each other."""
+    between: tuple[float, float]
 
     @classmethod
     def find(cls, results: Results) -> tuple[Statement, ...]:
@@ -96,27 +103,42 @@ class Undecided(Statement):
 
     @classmethod
     def build(cls, family: Family) -> Statement | None:
-        best = family.best
-        open_cases = [
-            each
-            for each in family.cases
-            if each.is_clean and not serve_alike(each, best) and not is_slower(each, family)
+        """Among those whose throughput is as measured; where all fails there is nothing to tell."""
+        known = [each for each in family.cases if each.is_comparable and each.rate]
+        best = max(known, key=lambda each: each.rate, default=family.best)
+        others = [each for each in known if each is not best and each.is_clean]
+        found = [
+            each for each in others if not serve_alike(each, best) and not is_slower(each, family)
         ]
-        if not open_cases:
+        if not found:
             return None
+        found.append(best)
+        wild = [each for each in found if is_wild(each)]
+        if not wild and all(are_alike(each.rate, best.rate) for each in found):
+            wild = found
+        rates = [rate for each in wild for rate in each.rates]
         return cls(
-            served=tuple(each.served for each in (*open_cases, best)),
-            trials=min(len(each.rates) for each in (best, *open_cases)),
+            served=tuple(each.served for each in found),
+            trials=min(len(each.rates) for each in found),
+            wild=tuple(each.name for each in wild),
+            between=(min(rates, default=0.0), max(rates, default=0.0)),
         )
 
     @property
     def message(self) -> str:
+        names = join_words([each.name for each in self.served])
+        found = f"{names} serve {list_rates(self.served)} requests/s"
+        if self.wild:
+            low, high = map(formats.short_number, self.between)
+            return f"{found}: the trials of {join_words(self.wild)} lie between {low} and {high}."
         trials = "one trial does" if self.trials == 1 else f"{self.trials} trials do"
         more = f" (--trials {ENOUGH_TRIALS})" if self.trials < ENOUGH_TRIALS else ""
-        return (
-            f"{join_words([each.name for each in self.served])} serve {list_rates(self.served)} "
-            f"requests/s: {trials} not tell whether that is a difference{more}."
-        )
+        return f"{found}: {trials} not tell whether that is a difference{more}."
+
+
+def is_wild(case: MeasuredScenario) -> bool:
+    """Whether its own trials differ by more than those of two runs of the same thing."""
+    return max(case.rates) > CLEAR_RATIO * min(case.rates)
 
 
 def is_slower(case: MeasuredScenario, family: Family) -> bool:

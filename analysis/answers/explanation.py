@@ -1,12 +1,14 @@
 """Why a scenario serves no more, as measured: a clause, what takes it away, and the rule on it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from analysis.answers.measured_scenario import MeasuredScenario
+from analysis.answers.measured_scenario import REACHED_SHARE, MeasuredScenario
 from analysis.answers.slower import is_blocked_by_clients
 from analysis.stats import formats
-from analysis.summary.limit import MeasuredLimit, Resource
+from analysis.summary.limit import MeasuredLimit, Resource, find_measured_limit
+from analysis.summary.predicates import are_kills
+from analysis.verdicts.limits import OTHERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +22,22 @@ class Explanation:
 
 
 ONE_CLIENT = "make one client when the app starts, and use it for all requests"
+PROCESSES = "hand the work to a process pool"
 AWAIT = "await what blocks, or hand it to a thread with run_sync"
+PLACES: Mapping[Resource, tuple[str, str]] = {
+    "pool threads": ("thread", "of the pool"),
+    "client connections": ("connection", "of the client"),
+    "database connections": ("connection", "to the database"),
+}
+"""In an explanation, their clause says how many there are."""
+EXECUTOR = Explanation(
+    "",
+    "give the executor as many threads as requests wait at once (set_default_executor), or await "
+    "instead",
+    "second-pool",
+)
+BY_ITSELF = Explanation("each request takes that long by itself, and waits for no other")
+FILLED_BY_FAILURES = frozenset({"interpreter", "cores", "load generator"})
 KNOWN: Mapping[Resource, Explanation] = {
     "users": Explanation("the users ask for no more"),
     "arrivals": Explanation("it keeps up with what arrives"),
@@ -32,24 +49,23 @@ KNOWN: Mapping[Resource, Explanation] = {
     "upstream": Explanation("the upstream answers late"),
     "unexplained": Explanation("nothing that was measured is full"),
     "pool threads": Explanation(
-        "all {capacity:g} threads of the pool are taken",
+        "",
         "give the pool as many threads as requests wait at once, or await instead",
         "small-pool",
     ),
     "client connections": Explanation(
-        "all {capacity:g} connections of the client are taken",
+        "",
         "give the client as many connections as calls are under way at once",
         "client-life",
     ),
     "database connections": Explanation(
-        "all {capacity:g} connections to the database are taken",
+        "",
         "give the pool as many connections as queries run at once",
     ),
     "worker restarts": Explanation(
         "the worker is killed again and again", AWAIT, "gunicorn-timeout"
     ),
 }
-"""Where places are full, their number is known."""
 
 
 def get_possible_rps(case: MeasuredScenario) -> float | None:
@@ -63,25 +79,83 @@ def explain(case: MeasuredScenario) -> Explanation:
     if is_blocked_by_clients(case):
         clause = "making a client for each request blocks the event loop"
         return Explanation(clause, ONE_CLIENT, "client-life")
+    has_cause = case.limit is not None and case.limit.resource not in FILLED_BY_FAILURES
+    if case.get_median("failure_ratio") == 1 and case.blocked_share is None and not has_cause:
+        return Explanation("all of its answers are failures")
     if case.blocked_share is not None:
         share = formats.percent(case.blocked_share)
         clause = f"a blocking call blocks the event loop for {share} of the time"
         return Explanation(clause, AWAIT, "one-blocks-all")
-    return explain_limit(case.limit)
-
-
-def explain_limit(limit: MeasuredLimit | None) -> Explanation:
-    """None: nothing was full."""
+    limit = case.limit
     if limit is None:
+        return explain_disagreement(case)
+    if limit.resource == "users" and not case.reaches_ceiling:
+        late = 1 + (case.get_median("upstream_late_share") or 0.0)
+        most = case.ceiling_rps
+        is_late = most is not None and late * case.rate >= REACHED_SHARE * most
+        return KNOWN["upstream"] if is_late else BY_ITSELF
+    return explain_limit(limit)
+
+
+def explain_disagreement(case: MeasuredScenario) -> Explanation:
+    """Of trials among which no limit has a majority."""
+    found = {find_measured_limit(each, case.scenario).resource for each in case.usable_trials}
+    if len(found) < 2:
         return KNOWN["unexplained"]
+    named = ", ".join(sorted("none" if each == "unexplained" else each for each in found))
+    return Explanation(f"its trials have different limits ({named})")
+
+
+def explain_limit(limit: MeasuredLimit) -> Explanation:
     if limit.resource == "event loop":
-        place = f" at {limit.whose}" if limit.whose else ""
-        share = formats.percent(limit.share)
-        clause = f"the event loop is blocked for {share} of the time{place}"
-        return Explanation(clause, AWAIT, "one-blocks-all")
+        return explain_loop(limit)
+    if limit.resource == "worker restarts":
+        return explain_deaths(limit)
     if limit.resource == "cores":
-        who = "server and load together use" if limit.whose == "machine" else "the server uses"
-        cores = formats.count_things(round(limit.capacity or 0.0), "core")
-        return Explanation(f"{who} all of {cores}")
-    found = KNOWN[limit.resource]
-    return Explanation(found.clause.format(capacity=limit.capacity), found.change, found.rule)
+        return Explanation(describe_cores(limit))
+    is_executor = limit.whose == "asyncio's executor"
+    found = EXECUTOR if is_executor else KNOWN[limit.resource]
+    if limit.resource not in PLACES:
+        return found
+    places = count_places(limit)
+    is_one = places.startswith("1 ")
+    clause = f"the only {places[2:]} is taken" if is_one else f"all {places} are taken"
+    return replace(found, clause=clause)
+
+
+def count_places(limit: MeasuredLimit) -> str:
+    """40 threads of the pool."""
+    thing, whose = PLACES[limit.resource]
+    if limit.whose == "asyncio's executor":
+        whose = f"of {limit.whose}"
+    return f"{formats.count_things(round(limit.capacity or 0.0), thing)} {whose}"
+
+
+def explain_loop(limit: MeasuredLimit) -> Explanation:
+    place = f" at {limit.whose}" if limit.whose else ""
+    share = formats.percent(limit.share)
+    if limit.computes:
+        clause = f"code computes on the event loop for {share} of the time{place}"
+        return Explanation(clause, PROCESSES, "cpu")
+    clause = f"the event loop is blocked for {share} of the time{place}"
+    return Explanation(clause, AWAIT, "one-blocks-all")
+
+
+def explain_deaths(limit: MeasuredLimit) -> Explanation:
+    """Only a worker that the server killed has a rule."""
+    causes, count = limit.whose.split(", ") if limit.whose else [], round(limit.used or 0.0)
+    if are_kills(causes):
+        killed = KNOWN["worker restarts"]
+        return killed if count > 1 else replace(killed, clause="a worker is killed")
+    clause = f"{formats.count_things(count, 'worker')} ended"
+    if causes and not any(are_kills([each]) for each in causes):
+        clause += " by itself" if count == 1 else " by themselves"
+    return Explanation(clause)
+
+
+def describe_cores(limit: MeasuredLimit) -> str:
+    cores = formats.count_things(round(limit.capacity or 0.0), "core")
+    if limit.whose == OTHERS:
+        return f"other programs use more of {cores} than server or load"
+    who = "server and load together use" if limit.whose == "machine" else "the server uses"
+    return f"{who} all of {cores}"

@@ -4,10 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from analysis.answers.measured_scenario import MeasuredScenario, Served
+from analysis.stats import formats
 from scenarios.model import THREADS_OF, Scenario, Style
 
 STYLE_WORDS: Mapping[Style, str] = {
-    "async def that blocks": "async def around a blocking call",
+    "async def that blocks": "async def that blocks the event loop",
     "async def that offloads": "async def that hands its call to a thread",
     "async def to the executor": "async def that hands its call to asyncio's executor",
     "async def with processes": "async def that hands its work to processes",
@@ -59,7 +60,7 @@ def describe_style(scenario: Scenario) -> str:
 def describe_pool(scenario: Scenario) -> str:
     if get_pool(scenario) == scenario.load.users and not scenario.load.is_open:
         return "a thread for each user"
-    return f"{scenario.server.pool} threads"
+    return formats.count_things(scenario.server.pool, "thread")
 
 
 FACTORS: Sequence[Factor] = (
@@ -78,7 +79,9 @@ FACTORS: Sequence[Factor] = (
     Factor(
         CONNECTIONS,
         lambda s: s.client.connections if s.client and s.client.life == "shared" else None,
-        lambda s: f"{s.client.connections} connections" if s.client else "no client",
+        lambda s: (
+            formats.count_things(s.client.connections, "connection") if s.client else "no client"
+        ),
     ),
     Factor(
         TIMEOUT,
@@ -95,7 +98,7 @@ FACTORS: Sequence[Factor] = (
     Factor(
         "the number of workers",
         lambda s: s.server.workers,
-        lambda s: f"{s.server.workers} worker{'s' if s.server.workers > 1 else ''}",
+        lambda s: formats.count_things(s.server.workers, "worker"),
     ),
     Factor(
         "the worker timeout",
@@ -119,7 +122,11 @@ FACTORS: Sequence[Factor] = (
     Factor(
         DATABASE_POOL,
         lambda s: s.database.pool if s.database and s.database.life == "pool" else None,
-        lambda s: f"{s.database.pool} database connections" if s.database else "no database",
+        lambda s: (
+            formats.count_things(s.database.pool, "database connection")
+            if s.database
+            else "no database"
+        ),
     ),
     Factor(
         "the database",
@@ -221,7 +228,7 @@ def list_served(served: Sequence[Served]) -> str:
 def describe_places(scenario: Scenario, resource: str) -> str:
     """What a scenario has instead of a resource that is full in another one."""
     if resource == "client connections" and scenario.client is not None:
-        return f"a client with {scenario.client.connections} connections"
+        return f"a client with {formats.count_things(scenario.client.connections, 'connection')}"
     if resource == "database connections" and scenario.database is not None:
-        return f"a pool of {scenario.database.pool} connections"
+        return f"a pool of {formats.count_things(scenario.database.pool, 'connection')}"
     return describe_style(scenario) if get_pool(scenario) is None else describe_pool(scenario)

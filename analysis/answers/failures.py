@@ -2,6 +2,7 @@
 
 from analysis.answers.base import Statement
 from analysis.answers.factors import name_some
+from analysis.answers.harm import count_refused
 from analysis.answers.results import Results
 from analysis.stats import formats
 from analysis.summary.predicates import FAILURES_LIMIT_RATIO
@@ -37,3 +38,31 @@ class FailingAnswers(Statement):
             f"Answers of {name_some(self.names)} are failures: {worst} in {self.names[0]}, "
             f"{formats.percent(min(self.ratios))} in {self.names[-1]}."
         )
+
+
+class FailingBackground(Statement):
+    """Background requests that fail, in scenarios that are compared."""
+
+    rank = 56
+
+    path: str
+    failing: tuple[tuple[str, int, int], ...]
+    """Scenario, and how many of its background requests fail."""
+
+    @classmethod
+    def find(cls, results: Results) -> tuple[Statement, ...]:
+        """Without scenarios that stand alone or are blocked: the statements about these say it."""
+        said = [each.case for each in results.slower if each.cause == "blocking call"]
+        cases = [one for each in results.families if len(each.cases) > 1 for one in each.cases]
+        failing: dict[str, list[tuple[str, int, int]]] = {}
+        for each in cases:
+            refused, pings = count_refused(each)
+            if refused and each not in said:
+                path = each.scenario.bystander.path
+                failing.setdefault(path, []).append((each.name, refused, pings))
+        return tuple(cls(path=path, failing=tuple(each)) for path, each in failing.items())
+
+    @property
+    def message(self) -> str:
+        some = [f"{failures:,} of {pings:,} in {name}" for name, failures, pings in self.failing]
+        return f"Background requests to {self.path} fail: {name_some(some)}."

@@ -1,10 +1,10 @@
 """Which resource is full where another scenario serves more."""
 
-from collections.abc import Mapping
-from typing import Literal
+from itertools import groupby
+from typing import Literal, get_args
 
 from analysis.answers.base import Statement
-from analysis.answers.explanation import KNOWN
+from analysis.answers.explanation import Explanation, count_places, explain_limit
 from analysis.answers.factors import (
     LIBRARY,
     STYLE,
@@ -18,11 +18,7 @@ from analysis.answers.slower import Slower, sort_by_harm
 from analysis.stats import formats
 
 Places = Literal["pool threads", "client connections", "database connections"]
-WORDS: Mapping[Places, str] = {
-    "pool threads": "threads of the pool",
-    "client connections": "connections of the client",
-    "database connections": "connections to the database",
-}
+PLACES: tuple[Places, ...] = get_args(Places)
 
 
 class FullPlaces(Statement):
@@ -30,9 +26,9 @@ class FullPlaces(Statement):
 
     rank = 40
 
-    resource: Places
+    why: Explanation
     served: tuple[Served, ...]
-    places: float
+    places: str
     used: float
     users: int | None
     reference: Served
@@ -41,8 +37,12 @@ class FullPlaces(Statement):
 
     @classmethod
     def find(cls, results: Results) -> tuple[Statement, ...]:
+        """One for each number of places."""
         return tuple(
-            cls.build(cause, each) for cause in WORDS for each in results.select_caused(cause)
+            cls.build(cause, tuple(each))
+            for cause in PLACES
+            for slower in results.select_caused(cause)
+            for _, each in groupby(sorted(slower, key=rank_places), key=rank_places)
         )
 
     @classmethod
@@ -51,9 +51,9 @@ class FullPlaces(Statement):
         load, limit = worst.case.scenario.load, worst.case.limit
         assert limit is not None  # it is the cause
         return cls(
-            resource=cause,
+            why=explain_limit(limit),
             served=tuple(each.case.served for each in slower),
-            places=limit.capacity or 0.0,
+            places=count_places(limit),
             used=limit.used or 0.0,
             users=None if load.is_open else load.users,
             reference=worst.reference.served,
@@ -62,20 +62,27 @@ class FullPlaces(Statement):
 
     @property
     def message(self) -> str:
-        many = f" for {self.users} users" if self.users else ""
+        many = f" for {formats.count_things(self.users, 'user')}" if self.users else ""
+        leave, taken = "leave", f"{formats.short_number(self.used)} of them are taken at a time"
+        if self.places.startswith("1 "):
+            leave, taken = "leaves", "it is taken all the time"
         return (
-            f"{self.places:g} {WORDS[self.resource]}{many} leave {list_served(self.served)}, since "
-            f"{formats.short_number(self.used)} of them are taken at a time; {self.difference} "
-            f"serves {self.reference} ({self.reference.name})."
+            f"{self.places}{many} {leave} {list_served(self.served)}, since {taken}; "
+            f"with {self.difference}, {self.reference.name} serves {self.reference}."
         )
 
     @property
     def rule(self) -> str | None:
-        return KNOWN[self.resource].rule
+        return self.why.rule
 
     @property
     def change(self) -> str:
-        return KNOWN[self.resource].change
+        return self.why.change
+
+
+def rank_places(slower: Slower) -> tuple[float, str]:
+    limit = slower.case.limit
+    return (limit.capacity or 0.0, count_places(limit)) if limit is not None else (0.0, "")
 
 
 class FullInterpreter(Statement):

@@ -5,6 +5,8 @@ from analysis.answers.factors import join_words
 from analysis.answers.measured_scenario import MeasuredScenario
 from analysis.answers.results import Results
 from analysis.stats import formats
+from analysis.summary.model import CellSummary
+from analysis.summary.predicates import are_kills, list_death_causes
 
 NOTICED_SHARE = 0.5
 """Of the timeout: a shorter block cannot end in a kill, since a heartbeat comes in between."""
@@ -21,26 +23,27 @@ class WorkersKilled(Statement):
 
     @classmethod
     def find(cls, results: Results) -> tuple[Statement, ...]:
-        killed = [each for each in results.cases if was_killed(each)]
-        if not killed:
+        found = [(each, killed) for each in results.cases if (killed := select_killed(each))]
+        if not found:
             return ()
         return (
             cls(
-                names=tuple(each.name for each in killed),
-                kills=tuple(max(one.worker_restarts for one in each.trials) for each in killed),
-                timeout_s=min(each.scenario.server.worker_timeout_s for each in killed),
-                lag_ms=max(find_longest_lag_ms(each) for each in killed),
+                names=tuple(each.name for each, _ in found),
+                kills=tuple(max(one.worker_restarts for one in killed) for _, killed in found),
+                timeout_s=min(each.scenario.server.worker_timeout_s for each, _ in found),
+                lag_ms=max(one.loop_lag_max_ms or 0.0 for _, killed in found for one in killed),
             ),
         )
 
     @property
     def message(self) -> str:
-        times = join_words([str(each) for each in self.kills])
-        unit = "time" if self.kills == (1,) else "times"
+        counted = [
+            f"{formats.count_things(kills, 'time')} ({name})"
+            for name, kills in zip(self.names, self.kills, strict=True)
+        ]
         return (
-            f"gunicorn killed the worker {times} {unit} ({join_words(self.names)}): the event loop "
-            f"was blocked for up to {formats.duration(self.lag_ms)}, and --worker-timeout is "
-            f"{self.timeout_s:g} s."
+            f"gunicorn killed the worker {join_words(counted)}: the event loop was blocked for up "
+            f"to {formats.duration(self.lag_ms)}, and --worker-timeout is {self.timeout_s:g} s."
         )
 
     @property
@@ -48,16 +51,14 @@ class WorkersKilled(Statement):
         return "gunicorn-timeout"
 
 
-def was_killed(case: MeasuredScenario) -> bool:
-    """Whether in some trial a worker ended whose event loop had been blocked for long enough."""
+def select_killed(case: MeasuredScenario) -> list[CellSummary]:
+    """Trials in which the server killed workers whose event loop had been blocked long enough."""
     server = case.scenario.server
     if not server.kills_blocked_workers or not server.worker_timeout_s:
-        return False
+        return []
     least_ms = 1000 * NOTICED_SHARE * server.worker_timeout_s
-    return any(
-        each.worker_restarts and (each.loop_lag_max_ms or 0.0) >= least_ms for each in case.trials
-    )
-
-
-def find_longest_lag_ms(case: MeasuredScenario) -> float:
-    return max(each.loop_lag_max_ms or 0.0 for each in case.trials)
+    return [
+        each
+        for each in case.trials
+        if are_kills(list_death_causes(each)) and (each.loop_lag_max_ms or 0.0) >= least_ms
+    ]

@@ -13,7 +13,7 @@ from analysis.summary.comparison import CONFIDENCE
 from analysis.summary.limit import MeasuredLimit, find_measured_limit
 from analysis.summary.load_limit import compute_load_limit_rps
 from analysis.summary.model import CellSummary
-from analysis.summary.predicates import APART, are_alike, has_starved_users
+from analysis.summary.predicates import APART, are_alike, computes_on_loop, has_starved_users
 from analysis.summary.trials import collect_values
 from scenarios.model import Scenario
 
@@ -110,15 +110,16 @@ class MeasuredScenario:
     @cached_property
     def blocked_share(self) -> float | None:
         """Of the time, in the trial with the least, for which a blocking call of the scenario
-        blocked the event loop; None where that is not most of it, and where the interpreter
-        computed instead."""
+        blocked the event loop; None where that is not most of it, and where it computed instead."""
         scenario, limit = self.scenario, self.limit
         blocks = scenario.endpoint.blocks_the_loop or (
             scenario.rare is not None and scenario.rare.style == "async def that blocks"
         )
         if not blocks or (limit is not None and limit.resource == "interpreter"):
             return None
-        share = min(each.loop_blocked_share or 0.0 for each in self.usable_trials)
+        if any(map(computes_on_loop, self.usable_trials)):
+            return None
+        share = min((each.loop_blocked_share or 0.0 for each in self.usable_trials), default=0.0)
         return share if share > MOST_OF_THE_TIME else None
 
     @property
@@ -202,9 +203,11 @@ def get_rate(cell: CellSummary) -> float | None:
 
 def serve_alike(one: MeasuredScenario, other: MeasuredScenario) -> bool:
     """Whether their throughput is the same: within 5 %, both as measured, or both all that their
-    users ask for, and no trial far from any other."""
+    users ask for, and no trial far from any other. Two whose answers all fail serve nothing."""
     trials = (*one.rates, *other.rates)
     if not are_alike(one.rate, other.rate) or max(trials) > CLEAR_RATIO * min(trials):
+        return False
+    if not one.rate:
         return False
     return (one.is_clean and other.is_clean) or (one.reaches_ceiling and other.reaches_ceiling)
 

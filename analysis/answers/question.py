@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 
-from analysis.answers.factors import join_words
+from analysis.answers.factors import join_words, name_some
+from analysis.answers.measured_scenario import DESCRIBING, MeasuredScenario, list_errors
 from analysis.answers.results import Results
 from analysis.stats import formats
+from analysis.summary.model import CellSummary
 from scenarios.catalogue import CATALOGUE, GROUP_QUESTIONS
 from scenarios.model import Scenario
 from scenarios.sweep import format_setting_value
@@ -60,11 +62,33 @@ def write_question(results: Results) -> str:
 
 def describe_trials(results: Results) -> str:
     """Empty of single trials, and of a search, which tries a rate again where it doubts."""
-    trials = {len(each.trials) for each in results.cases}
-    if trials == {1} or results.knee is not None:
+    usable = [each for each in results.cases if each.is_usable]
+    if results.knee is not None or not usable:
         return ""
+    trials = {len(each.rates) for each in usable}
     few, many = min(trials), max(trials)
-    return f" Figures are medians of {few if few == many else f'{few} to {many}'} trials."
+    found = f" Figures are medians of {few if few == many else f'{few} to {many}'} trials."
+    return f"{found if many > 1 else ''}{describe_left_out(usable)}"
+
+
+def describe_left_out(cases: Sequence[MeasuredScenario]) -> str:
+    """Trials of scenarios that have better ones."""
+    left_out = {each: list_left_out(each) for each in cases}
+    some = [
+        f"{len(those)} of {len(each.trials)} trials of {each.name}"
+        for each, those in left_out.items()
+        if those
+    ]
+    if not some:
+        return ""
+    found = [each for those in left_out.values() for each in those]
+    codes = {code for each in found for code in list_errors(each) - DESCRIBING}
+    verb = "is" if len(found) == 1 else "are"
+    return f" {name_some(some)} {verb} left out: {join_words(sorted(codes))}."
+
+
+def list_left_out(case: MeasuredScenario) -> list[CellSummary]:
+    return [each for each in case.trials if each not in case.usable_trials]
 
 
 def ask(results: Results) -> str:
@@ -111,7 +135,8 @@ def describe_users(scenario: Scenario) -> str:
     load = scenario.load
     if load.arrival_rate is not None:
         return f"{load.arrival_rate:g} requests/s that arrive whatever the answers do"
-    pause = (
-        f" who pause for {describe_delay(load.think_s)} after each answer" if load.think_s else ""
-    )
-    return f"{formats.count_things(load.users, 'user')}{pause}"
+    users = formats.count_things(load.users, "user")
+    if not load.think_s:
+        return users
+    pause = "pauses" if load.users == 1 else "pause"
+    return f"{users} who {pause} for {describe_delay(load.think_s)} after each answer"

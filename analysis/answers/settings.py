@@ -80,7 +80,7 @@ class SeveralSettings(Statement):
     def message(self) -> str:
         named = list(self.differences[:MOST_NAMED])
         if len(self.differences) > MOST_NAMED:
-            named.append(f"{len(self.differences) - MOST_NAMED} other settings")
+            named.append(formats.count_things(len(self.differences) - MOST_NAMED, "other setting"))
         return (
             f"{self.served.name} serves {self.served} requests/s and {self.reference.name} "
             f"{self.reference}; they differ in {join_words(named)}{self.describe_cpu()}."

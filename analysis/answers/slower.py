@@ -12,6 +12,7 @@ from analysis.answers.measured_scenario import (
     serves_more,
 )
 from analysis.summary.model import CellSummary
+from scenarios.model import THREADS_OF
 
 Cause = Literal[
     "blocking call",
@@ -93,7 +94,9 @@ def find_cause(case: MeasuredScenario, reference: MeasuredScenario) -> Cause:
 
 
 def has_more_threads(case: MeasuredScenario, reference: MeasuredScenario) -> bool:
-    """Or needs none."""
+    """Or needs none. How many asyncio's executor has is not among the settings."""
+    if THREADS_OF.get(reference.scenario.endpoint.style) == "asyncio's executor":
+        return False
     own, other = get_pool(case.scenario), get_pool(reference.scenario)
     workers = case.scenario.server.workers, reference.scenario.server.workers
     return other is None or (own is not None and own * workers[0] < other * workers[1])

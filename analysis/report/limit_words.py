@@ -4,13 +4,14 @@ from collections.abc import Mapping
 
 from analysis.stats import formats
 from analysis.summary.limit import MeasuredLimit, Resource
+from analysis.verdicts.limits import OTHERS
 from records.prediction import Prediction
 
 TEXTS: Mapping[Resource, str] = {
     "users": "No resource was full: the number of users limits the throughput.",
     "arrivals": "No resource was full: the server keeps up with the requests that arrive.",
-    "interpreter": "The Python interpreter was full: {used} of {capacity} cores in use.",
-    "worker restarts": "{used} worker restarts broke off the requests of that worker.",
+    "interpreter": "The Python interpreter was full: {used} of {cores} in use.",
+    "worker restarts": "{restarts} broke off the requests of that worker.",
     "event loop": "The event loop was full: it was blocked or computing for {percent} of the time",
     "pool threads": "The threads of {whose} were full: {used} of {capacity} in use.",
     "client connections": "The connections of {whose} were full: {used} of {capacity} in use.",
@@ -36,23 +37,26 @@ MODEL_LIMITS = {
 def describe_measured_limit(limit: MeasuredLimit) -> str:
     text = TEXTS[limit.resource].format(
         used=format_used(limit),
+        cores=formats.count_things(round(limit.capacity or 0.0), "core"),
+        restarts=formats.count_things(round(limit.used or 0.0), "worker restart"),
         capacity=formats.whole(limit.capacity),
         percent=formats.percent(limit.share),
         late=formats.percent(limit.share - 1),
-        whose=limit.whose,
+        whose="machine" if limit.whose == OTHERS else limit.whose,
     )
     if limit.resource == "event loop":
         return f"{text}, mostly at {limit.whose}." if limit.whose else f"{text}."
+    if limit.whose == OTHERS:
+        return f"{text[:-1]}, mostly by {OTHERS}."
     if limit.resource != "unexplained":
         return text
     if (most := limit.closest) is None:
         return f"{text}."
-    return f"{text}; the {most.resource} was used most, by {formats.percent(most.share)}."
+    verb = "were" if most.resource.endswith("s") else "was"
+    return f"{text}; the {most.resource} {verb} used most, by {formats.percent(most.share)}."
 
 
 def format_used(limit: MeasuredLimit) -> str:
-    if limit.resource == "worker restarts":
-        return formats.whole(limit.used)
     if limit.resource in ("interpreter", "cores"):
         return f"{limit.used:.2f}"
     return formats.decimal(limit.used)

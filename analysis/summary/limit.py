@@ -11,9 +11,9 @@ from typing import Literal
 
 from analysis.measures.littles_law import GAP_LIMIT
 from analysis.summary.model import CellSummary
-from analysis.summary.predicates import has_many_failures
+from analysis.summary.predicates import computes_on_loop, has_many_failures, list_death_causes
 from analysis.verdicts.instruments import CPU_LIMIT_PERCENT
-from analysis.verdicts.limits import HELPERS, THREADED_SHARE
+from analysis.verdicts.limits import HELPERS, OTHERS, THREADED_SHARE
 from records.cpu_profile import FULL_INTERPRETER
 from scenarios.model import THREADS_OF, Scenario
 
@@ -51,14 +51,16 @@ class MeasuredLimit:
     part of the time that the event loop was blocked; threads; connections; cores of one load
     process; the upstream's wait over the wait that it was asked for; restarts. None where unknown.
 
-    whose: the blocking place, the threads, the library, or the processes. closest: of an
-    unexplained limit, the resource that was used most and was not full, if any was used for half.
+    whose: the blocking place, the threads, the library, the processes, or the causes of restarts.
+    computes: whether what keeps the event loop computes. closest: of an unexplained limit, the
+    resource that was used most and was not full, if any was used for half.
     """
 
     resource: Resource
     used: float | None = None
     capacity: float | None = None
     whose: str | None = None
+    computes: bool = False
     closest: "MeasuredLimit | None" = None
 
     @property
@@ -83,11 +85,12 @@ def find_measured_limit(cell: CellSummary, scenario: Scenario) -> MeasuredLimit:
 
 
 def measure_users(cell: CellSummary, scenario: Scenario) -> MeasuredLimit | None:
-    """Of what they can ask for if none waits for another. A user who is alone never does."""
+    """Of what they can ask for if none waits for another. A user who is alone never does: what then
+    is missing are failures."""
     ok_rps = cell.ok_rps or 0.0
     if cell.users is None:
         return None
-    if cell.users == 1 and ok_rps:
+    if cell.users == 1 and ok_rps and not has_many_failures(cell):
         return MeasuredLimit("users", ok_rps, ok_rps)
     wait_s = 0.0 if scenario.endpoint.answers_first else scenario.delay_s or 0.0
     wait_s *= 1 + (cell.upstream_late_share or 0.0)
@@ -126,7 +129,8 @@ def compute_server_cores(cell: CellSummary) -> float | None:
 def measure_restarts(cell: CellSummary, _: Scenario) -> MeasuredLimit | None:
     if not cell.worker_restarts or not has_many_failures(cell):
         return None
-    return MeasuredLimit("worker restarts", cell.worker_restarts, whose=name_blocking_site(cell))
+    causes = ", ".join(list_death_causes(cell)) or None
+    return MeasuredLimit("worker restarts", cell.worker_restarts, whose=causes)
 
 
 def measure_event_loop(cell: CellSummary, scenario: Scenario) -> MeasuredLimit | None:
@@ -142,11 +146,8 @@ def measure_event_loop(cell: CellSummary, scenario: Scenario) -> MeasuredLimit |
     waited, busy = waits * cell.loop_blocked_share, cell.loop_blocked_share
     if waited > cores:
         busy = min(1.0, max(busy, waited + cores))
-    return MeasuredLimit("event loop", busy, 1.0, name_blocking_site(cell))
-
-
-def name_blocking_site(cell: CellSummary) -> str | None:
-    return str(cell.blocking_sites[0]) if cell.blocking_sites else None
+    place = str(sites[0]) if sites else None
+    return MeasuredLimit("event loop", busy, 1.0, place, computes_on_loop(cell))
 
 
 def measure_pool(cell: CellSummary, scenario: Scenario) -> MeasuredLimit | None:
@@ -205,9 +206,9 @@ def measure_generator(cell: CellSummary, _: Scenario) -> MeasuredLimit | None:
 
 
 def measure_compiled_server(cell: CellSummary, scenario: Scenario) -> MeasuredLimit | None:
-    """A thread for each worker, which is all that it can use."""
+    """A thread for each worker; None of one that uses more, of which the most is unknown."""
     cores, server = compute_server_cores(cell), scenario.server
-    if cores is None or not server.is_compiled:
+    if cores is None or not server.is_compiled or cores > THREADED_SHARE * server.workers:
         return None
     return MeasuredLimit("cores", cores, server.workers, "server")
 
@@ -217,7 +218,9 @@ def measure_machine(cell: CellSummary, _: Scenario | None = None) -> MeasuredLim
         if each.code == "CORES_FULL":
             used, cores = each.data.get("used"), each.data.get("cores")
             if isinstance(used, float) and isinstance(cores, int):
-                return MeasuredLimit("cores", used, cores, "machine")
+                largest = list(each.data)[2:3]  # after "used" and "cores"
+                whose = OTHERS if largest == [OTHERS] else "machine"
+                return MeasuredLimit("cores", used, cores, whose)
     return None
 
 

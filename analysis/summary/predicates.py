@@ -6,6 +6,7 @@ from typing import Literal
 
 from analysis.metrics import Metric, get_value
 from analysis.summary.model import CellSummary
+from records.cell import BY_SERVER
 from scenarios.model import FOREIGN_BYSTANDER, BackgroundRequest
 
 Mark = Literal["best", "worst"]
@@ -45,6 +46,22 @@ def is_overloaded(cell: CellSummary) -> bool:
 def has_blocked_loop(cell: CellSummary) -> bool:
     """Whether the event loop was blocked for a share of the window that matters, by known code."""
     return bool(cell.blocking_sites) and (cell.loop_blocked_share or 0) > BLOCKED_NOTED_SHARE
+
+
+def computes_on_loop(cell: CellSummary) -> bool:
+    """Whether computing, and no call that waits, is most of what blocks the event loop."""
+    return sum(each.share for each in cell.blocking_sites if each.cause == "compute") > 0.5
+
+
+def list_death_causes(cell: CellSummary) -> list[str]:
+    """Of workers, each cause once; nothing where none is recorded."""
+    found = (each.data.get("causes") for each in cell.verdicts if each.code == "WORKER_DEATHS")
+    return [cause for each in found if isinstance(each, str) for cause in each.split(", ")]
+
+
+def are_kills(causes: Sequence[str]) -> bool:
+    """Whether the server killed each worker that ended, since its event loop did not respond."""
+    return bool(causes) and all(each.startswith(BY_SERVER) for each in causes)
 
 
 def has_affected_bystander(cell: CellSummary) -> bool:

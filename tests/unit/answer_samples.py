@@ -10,6 +10,7 @@ from analysis.measures.probe_metrics import BlockingSite
 from analysis.summary.cell import compute_summary
 from analysis.summary.model import BystanderLatency, CellSummary
 from analysis.verdicts.base import VerdictRecord
+from records.cell import BY_SERVER
 from scenarios.catalogue import select_scenarios
 from scenarios.model import Scenario
 from scenarios.resolution import MachineResources, resolve_scenario
@@ -28,6 +29,10 @@ def get_scenario(name: str) -> Scenario:
 
 def plant_error(code: str) -> VerdictRecord:
     return VerdictRecord(code, "error")
+
+
+def plant_deaths(deaths: int, causes: str) -> VerdictRecord:
+    return VerdictRecord("WORKER_DEATHS", "error", data={"deaths": deaths, "causes": causes})
 
 
 def plant_cell(
@@ -80,6 +85,7 @@ def plant_results(*cases: MeasuredScenario) -> Results:
     return Results(cases=cases)
 
 
+KILLED = f"{BY_SERVER} gunicorn: its event loop was blocked too long"
 SITE = BlockingSite(
     route="/async/http/sync",
     file="app/clients.py",
@@ -98,7 +104,7 @@ OPENING = replace(
     function="open_awaiting",
     cause="compute",
 )
-SLOW_PING = BystanderLatency(median_ms=9000.0, p99_ms=None, failures=9, pings=9, unanswered=0)
+SLOW_PING = BystanderLatency(median_ms=9000.0, p99_ms=None, failures=0, pings=9, unanswered=0)
 FULL_POOL: dict[str, Any] = {"threads_active_mean": 39.6, "pool_waiting_peak": 460}
 DEF = plant_case("sync-http-shared", 487.0)
 AWAITS = plant_case("async-http-shared", 491.0)

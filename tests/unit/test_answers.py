@@ -38,11 +38,13 @@ from tests.unit.answer_samples import (
     EACH,
     FORTY,
     FULL_POOL,
+    KILLED,
     OPENING,
     SITE,
     SLOW_PING,
     get_scenario,
     plant_case,
+    plant_deaths,
     plant_results,
 )
 
@@ -93,7 +95,7 @@ def test_every_kind_has_a_rank_of_its_own_order_and_what_was_not_compared_is_alw
     ranks = [each.rank for each in list_statements()]
     assert ranks == sorted(ranks)
     assert len(set(list_statements())) == len(ranks)
-    lowered = LowerBound(served=(Served("a", 1.0),), doubts=("MACHINE_BUSY",))
+    lowered = LowerBound(groups=(((Served("a", 1.0),), ("MACHINE_BUSY",)),))
     (same,) = find(SameThroughput, DEF, AWAITS)
     chosen = choose_statements([(same,) * 9, (lowered,)])
     assert len(chosen) == MOST
@@ -185,7 +187,7 @@ def test_nobody_waits_where_the_ping_was_not_measured() -> None:
 
 
 def test_a_wait_that_nobody_saw_the_end_of_is_at_least_so_long() -> None:
-    bound = replace(SLOW_PING, unanswered=9)
+    bound = replace(SLOW_PING, failures=9, unanswered=9)
     (found,) = find(
         BlockingCall,
         AWAITS,
@@ -387,9 +389,10 @@ def test_failures_are_said_above_one_percent() -> None:
 
 
 def test_a_worker_that_ended_with_a_free_loop_was_not_killed_for_blocking() -> None:
-    free = plant_case("async-http-sync", 1.0, worker_restarts=2, loop_lag_max_ms=900.0)
+    deaths = {"worker_restarts": 2, "verdicts": (plant_deaths(2, KILLED),)}
+    free = plant_case("async-http-sync", 1.0, loop_lag_max_ms=900.0, **deaths)
     assert find(WorkersKilled, free) == ()
-    blocked = plant_case("async-http-sync", 1.0, worker_restarts=2, loop_lag_max_ms=30_100.0)
+    blocked = plant_case("async-http-sync", 1.0, loop_lag_max_ms=30_100.0, **deaths)
     (found,) = find(WorkersKilled, blocked)
     assert "killed the worker 2 times (async-http-sync)" in found.message
     assert "blocked for up to 30.1 s, and --worker-timeout is 30 s" in found.message

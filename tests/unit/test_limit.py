@@ -4,6 +4,7 @@ theory says changes nothing."""
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import assume, given
@@ -149,6 +150,52 @@ def test_a_pool_that_nobody_waited_for_is_not_the_limit() -> None:
     cell, scenario = PLANTED["pool threads"]
     assert find_measured_limit(replace(cell, pool_waiting_peak=0), scenario).resource == (
         "unexplained"
+    )
+
+
+def test_a_compiled_server_that_uses_more_than_its_workers_is_not_full() -> None:
+    cell = replace(QUIET, cpu_ms_per_request=2300 / 334.0)
+    assert find_measured_limit(cell, COMPILED).resource == "unexplained"
+
+
+FOREIGN = {"used": 3.95, "cores": 4, "other programs": 3.2, "server": 0.5, "load": 0.2}
+
+
+@pytest.mark.parametrize(
+    ("figures", "sentence"),
+    [
+        (
+            {"worker_restarts": 1, "failure_ratio": 0.2},
+            "1 worker restart broke off the requests of that worker.",
+        ),
+        (
+            {"worker_restarts": 4, "failure_ratio": 0.2},
+            "4 worker restarts broke off the requests of that worker.",
+        ),
+        (
+            {"cpu_ms_per_request": 970 / 334.0},
+            "The Python interpreter was full: 0.97 of 1 core in use.",
+        ),
+        (
+            {"verdicts": (VerdictRecord("CORES_FULL", "warning", data=FOREIGN),)},
+            "The cores of the machine were full: 3.95 of 4 in use, mostly by other programs.",
+        ),
+        (
+            {"cpu_ms_per_request": 2.0},
+            "No measured resource was full; the interpreter was used most, by 66.8 %.",
+        ),
+    ],
+)
+def test_a_limit_is_said_in_plain_words(figures: dict[str, Any], sentence: str) -> None:
+    assert describe_measured_limit(find_measured_limit(replace(QUIET, **figures), AWAITS)) == (
+        sentence
+    )
+
+
+def test_threads_were_used_most() -> None:
+    cell = replace(QUIET, ok_rps=30.0, rps=30.0, threads_active_mean=32.0, pool_waiting_peak=3)
+    assert describe_measured_limit(find_measured_limit(cell, DEF)) == (
+        "No measured resource was full; the pool threads were used most, by 80.0 %."
     )
 
 

@@ -1,0 +1,187 @@
+"""Counts in the sentences of an answer: of whom they are, and how a sentence says one of a kind."""
+
+from dataclasses import replace
+
+import pytest
+
+from analysis.answers.alone import OneScenario
+from analysis.answers.background import BackgroundWait
+from analysis.answers.base import Statement
+from analysis.answers.blocked import BlockingCall
+from analysis.answers.compose import compose_answer
+from analysis.answers.doubts import LowerBound, NotCompared, Undecided
+from analysis.answers.failures import FailingBackground
+from analysis.answers.full_resources import FullPlaces
+from analysis.answers.measured_scenario import MeasuredScenario
+from analysis.answers.question import describe_users, write_question
+from analysis.answers.same_throughput import SameThroughput
+from analysis.summary.model import BystanderLatency
+from scenarios.model import Scenario
+from tests.unit.answer_samples import (
+    AWAITS,
+    BLOCKED,
+    FORTY,
+    SLOW_PING,
+    get_scenario,
+    plant_case,
+    plant_cell,
+    plant_results,
+)
+
+
+def find_messages(kind: type[Statement], *cases: MeasuredScenario) -> list[str]:
+    return [each.message for each in kind.find(plant_results(*cases))]
+
+
+def with_pool(name: str, pool: int) -> Scenario:
+    found = get_scenario(name)
+    return replace(found, name=f"{name}-pool-{pool}", server=replace(found.server, pool=pool))
+
+
+TEN = plant_case(with_pool("sync-http", 10), 9.6, threads_active_mean=9.9, pool_waiting_peak=490)
+
+
+FAILING = tuple(
+    plant_case(name, 0.0, rps=800.0, failure_ratio=1.0, cpu_ms_per_request=1.2)
+    for name in ("sync-http-shared", "async-http-shared")
+)
+
+# --- places
+
+
+def test_each_size_of_a_pool_has_its_own_sentence() -> None:
+    assert find_messages(FullPlaces, FORTY, TEN, AWAITS) == [
+        "10 threads of the pool for 500 users leave 9.6 requests/s (sync-http-pool-10), since 9.9 "
+        "of them are taken at a time; with 40 threads, sync-http serves 38.0.",
+        "40 threads of the pool for 500 users leave 38.0 requests/s (sync-http), since 39.6 of "
+        "them are taken at a time; with async def, async-http-shared serves 491.",
+    ]
+
+
+def test_one_thread_is_not_called_threads() -> None:
+    one = plant_case(with_pool("sync-http", 1), 1.0, threads_active_mean=1.0, pool_waiting_peak=400)
+    assert find_messages(FullPlaces, one, FORTY) == [
+        "1 thread of the pool for 500 users leaves 1.0 requests/s (sync-http-pool-1), since it is "
+        "taken all the time; with 40 threads, sync-http serves 38.0."
+    ]
+
+
+# --- trials
+
+
+def test_trials_that_are_left_out_are_no_part_of_a_median() -> None:
+    scenario = get_scenario("async-http-shared")
+    errors = ((), ("MACHINE_BUSY",), ("COUNTS_DISAGREE",))
+    trials = (plant_cell(scenario, 491.0 / n, each, n) for n, each in enumerate(errors, start=1))
+    partly = MeasuredScenario(scenario, tuple(trials))
+    left_out = "2 of 3 trials of async-http-shared are left out: COUNTS_DISAGREE and MACHINE_BUSY."
+    question = write_question(plant_results(partly, plant_case("sync-http", 38.0, 39.0, 40.0)))
+    assert question.endswith(f"and why? Figures are medians of 1 to 3 trials. {left_out}")
+    question = write_question(plant_results(partly, plant_case("sync-http", 38.0)))
+    assert question.endswith(f"and why? {left_out}")
+
+
+def test_one_user_pauses() -> None:
+    scenario = get_scenario("async-http-shared")
+    alone = replace(scenario, load=replace(scenario.load, users=1, think_s=2.0))
+    assert describe_users(alone) == "1 user who pauses for 2 s after each answer"
+
+
+# --- doubts
+
+
+def test_all_doubts_are_said_and_what_is_not_compared_comes_first() -> None:
+    answer = compose_answer(
+        plant_results(
+            plant_case("sync-http-shared", 40.0, errors=("MACHINE_BUSY",)),
+            plant_case("async-http", 41.0, errors=("GENERATOR_SATURATED",)),
+            plant_case("sync-http", 42.0, errors=("COUNTS_DISAGREE",)),
+            AWAITS,
+        )
+    )
+    assert [type(each) for each in answer.statements[-2:]] == [NotCompared, LowerBound]
+    assert [each.message for each in answer.statements[-2:]] == [
+        "sync-http is not compared: its requests were counted differently at their two ends "
+        "(COUNTS_DISAGREE).",
+        "sync-http-shared may serve more than 40.0 requests/s: the machine was busy with other "
+        "work (MACHINE_BUSY); async-http may serve more than 41.0 requests/s: the load generator "
+        "may have been the limit (GENERATOR_SATURATED).",
+    ]
+
+
+def test_trials_that_differ_among_themselves_leave_it_open_not_their_number() -> None:
+    wild = plant_case("sync-http-shared", 300.0, 491.0, 500.0)
+    assert find_messages(Undecided, AWAITS, wild) == [
+        "sync-http-shared and async-http-shared serve 491 and 491 requests/s: the trials of "
+        "sync-http-shared lie between 300 and 500."
+    ]
+    apart = (
+        plant_case("async-http-shared", 420.0, 490.0, 520.0),
+        plant_case("sync-http-shared", 410.0, 490.0, 500.0),
+    )
+    assert find_messages(Undecided, *apart) == [
+        "sync-http-shared and async-http-shared serve 490 and 490 requests/s: the trials of "
+        "sync-http-shared and async-http-shared lie between 410 and 520."
+    ]
+
+
+def test_more_trials_tell_nothing_of_a_lower_bound_or_of_failures() -> None:
+    doubted = plant_case("sync-http-shared", 303.0, errors=("GENERATOR_SATURATED",))
+    assert find_messages(Undecided, plant_case("async-http-shared", 300.0), doubted) == []
+    assert find_messages(Undecided, *FAILING) == []
+
+
+# --- failures
+
+
+def test_who_serves_nothing_serves_not_the_same_and_is_no_slow_service() -> None:
+    assert find_messages(SameThroughput, *FAILING) == []
+    assert find_messages(OneScenario, FAILING[0]) == [
+        "sync-http-shared serves 0.0 of 500 possible requests/s: all of its answers are failures."
+    ]
+
+
+# --- background requests
+
+
+def refuse(count: int, median_ms: float | None = 3.0) -> BystanderLatency:
+    """Of 30."""
+    return BystanderLatency(
+        median_ms=median_ms, p99_ms=None, failures=count, pings=30, unanswered=0
+    )
+
+
+@pytest.mark.parametrize(
+    ("ping", "said"),
+    [
+        (refuse(25), "25 of 30 background requests to /ping fail"),
+        (refuse(30, None), "30 of 30 background requests to /ping fail"),
+        (refuse(1), "1 of 30 background requests to /ping fails"),
+        (refuse(9, 700.0), "background requests to /ping wait 700 ms and 9 of 30 fail"),
+    ],
+)
+def test_a_quick_refusal_is_no_quick_answer(ping: BystanderLatency, said: str) -> None:
+    (found,) = find_messages(OneScenario, plant_case("async-http-shared", 300.0, bystander=ping))
+    assert found.endswith(f"nothing that was measured is full; {said}.")
+
+
+def test_who_refuses_background_requests_is_not_the_quick_one() -> None:
+    slow = plant_case("cpu-async", 98.0, bystander=SLOW_PING)
+    refusing = plant_case("cpu-process", 207.0, bystander=refuse(27))
+    assert find_messages(BackgroundWait, slow, refusing) == []
+    assert find_messages(FailingBackground, slow, refusing) == [
+        "Background requests to /ping fail: 27 of 30 in cpu-process."
+    ]
+    assert find_messages(FailingBackground, refusing) == []
+
+
+def test_one_user_gets_no_answer_and_many_have_a_comma() -> None:
+    scenario = BLOCKED.scenario
+    many = replace(scenario, load=replace(scenario.load, users=12_000))
+    figures = {"loop_blocked_share": 0.99, "errors": ("LITTLE_MISMATCH",)}
+    (found,) = find_messages(BlockingCall, BLOCKED, AWAITS)
+    assert found.endswith("wait 9.0 s and 471 of 500 users get no answer at all.")
+    (found,) = find_messages(OneScenario, plant_case(many, 1.0, users_unanswered=11_970, **figures))
+    assert found.endswith("; 11,970 of 12,000 users get no answer at all.")
+    (found,) = find_messages(OneScenario, plant_case(scenario, 1.0, users_unanswered=1, **figures))
+    assert found.endswith("; 1 of 500 users gets no answer at all.")
