@@ -8,7 +8,7 @@ from analysis.stats import formats
 from scenarios.model import THREADS_OF, Scenario, Style
 
 STYLE_WORDS: Mapping[Style, str] = {
-    "async def that blocks": "async def around a blocking call",
+    "async def that blocks": "async def that blocks the event loop",
     "async def that offloads": "async def that hands its call to a thread",
     "async def to the executor": "async def that hands its call to asyncio's executor",
     "async def with processes": "async def that hands its work to processes",
