@@ -82,6 +82,8 @@ def test_trials_that_are_left_out_are_no_part_of_a_median() -> None:
     assert question.endswith(f"and why? Figures are medians of 1 to 3 trials. {left_out}")
     question = write_question(plant_results(partly, plant_case("sync-http", 38.0)))
     assert question.endswith(f"and why? {left_out}")
+    alone = write_question(plant_results(partly))
+    assert alone.endswith(f"(an upstream that takes 1 s, 500 users). {left_out}")
 
 
 def test_one_user_pauses() -> None:
