@@ -158,4 +158,4 @@ def describe_cores(limit: MeasuredLimit) -> str:
     if limit.whose == OTHERS:
         return f"other programs use more of {cores} than server or load"
     who = "server and load together use" if limit.whose == "machine" else "the server uses"
-    return f"{who} all of {cores}"
+    return f"{who} {'a whole core' if limit.capacity == 1 else f'all of {cores}'}"

@@ -52,12 +52,14 @@ def write_question(results: Results) -> str:
         return exercise.question
     if not scenarios and results.knee is None:
         return "Nothing was measured."
+    trials = describe_trials(results)
     shared = ", ".join(filter(None, (describe_work(scenarios), describe_load(scenarios))))
     if len(scenarios) == 1 and results.knee is None:
         (only,) = scenarios
-        return f"{only.question} ({shared})" if shared else only.question
+        question = f"{only.question} ({shared})" if shared else only.question
+        return f"{question}{'.' if shared and trials else ''}{trials}"
     question = f"{shared}: {ask(results)}" if shared else ask(results)
-    return f"{question[0].upper()}{question[1:]}{describe_trials(results)}"
+    return f"{question[0].upper()}{question[1:]}{trials}"
 
 
 def describe_trials(results: Results) -> str:

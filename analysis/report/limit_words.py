@@ -46,6 +46,9 @@ def describe_measured_limit(limit: MeasuredLimit) -> str:
     )
     if limit.resource == "event loop":
         return f"{text}, mostly at {limit.whose}." if limit.whose else f"{text}."
+    if limit.whose == "server":
+        workers = formats.count_things(round(limit.capacity or 0.0), "worker")
+        return f"The server was full: {format_used(limit)} cores in use by {workers}."
     if limit.whose == OTHERS:
         return f"{text[:-1]}, mostly by {OTHERS}."
     if limit.resource != "unexplained":

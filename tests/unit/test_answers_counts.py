@@ -10,11 +10,14 @@ from analysis.answers.base import Statement
 from analysis.answers.blocked import BlockingCall
 from analysis.answers.compose import compose_answer
 from analysis.answers.doubts import LowerBound, NotCompared, Undecided
+from analysis.answers.explanation import explain_limit
 from analysis.answers.failures import FailingBackground
 from analysis.answers.full_resources import FullPlaces
 from analysis.answers.measured_scenario import MeasuredScenario
 from analysis.answers.question import describe_users, write_question
 from analysis.answers.same_throughput import SameThroughput
+from analysis.report.limit_words import describe_measured_limit
+from analysis.summary.limit import MeasuredLimit
 from analysis.summary.model import BystanderLatency
 from scenarios.model import Scenario
 from tests.unit.answer_samples import (
@@ -79,6 +82,8 @@ def test_trials_that_are_left_out_are_no_part_of_a_median() -> None:
     assert question.endswith(f"and why? Figures are medians of 1 to 3 trials. {left_out}")
     question = write_question(plant_results(partly, plant_case("sync-http", 38.0)))
     assert question.endswith(f"and why? {left_out}")
+    alone = write_question(plant_results(partly))
+    assert alone.endswith(f"(an upstream that takes 1 s, 500 users). {left_out}")
 
 
 def test_one_user_pauses() -> None:
@@ -185,3 +190,40 @@ def test_one_user_gets_no_answer_and_many_have_a_comma() -> None:
     assert found.endswith("; 11,970 of 12,000 users get no answer at all.")
     (found,) = find_messages(OneScenario, plant_case(scenario, 1.0, users_unanswered=1, **figures))
     assert found.endswith("; 1 of 500 users gets no answer at all.")
+
+
+# --- limits
+
+
+@pytest.mark.parametrize(
+    ("limit", "clause", "sentence"),
+    [
+        (
+            MeasuredLimit("cores", 2.3, 1, "server"),
+            "the server uses a whole core",
+            "The server was full: 2.30 cores in use by 1 worker.",
+        ),
+        (
+            MeasuredLimit("cores", 3.95, 4, "machine"),
+            "server and load together use all of 4 cores",
+            "The cores of the machine were full: 3.95 of 4 in use.",
+        ),
+        (
+            MeasuredLimit("interpreter", 0.97, 1),
+            "the interpreter computes all the time",
+            "The Python interpreter was full: 0.97 of 1 core in use.",
+        ),
+        (
+            MeasuredLimit("pool threads", 1.0, 1, "anyio's pool"),
+            "the only thread of the pool is taken",
+            "The threads of anyio's pool were full: 1.0 of 1 in use.",
+        ),
+        (
+            MeasuredLimit("unexplained", closest=MeasuredLimit("pool threads", 32.0, 40)),
+            "nothing that was measured is full",
+            "No measured resource was full; the pool threads were used most, by 80.0 %.",
+        ),
+    ],
+)
+def test_one_of_a_kind_is_said_as_one(limit: MeasuredLimit, clause: str, sentence: str) -> None:
+    assert (explain_limit(limit).clause, describe_measured_limit(limit)) == (clause, sentence)
