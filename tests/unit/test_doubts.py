@@ -170,7 +170,7 @@ def test_no_mark_praises_a_cell_whose_users_starve(
     marks = mark_extremes(cells, metric)
     praised = {place for place, mark in marks.items() if mark == "best"}
     assert metric.key == "ok_rps" or not praised & starved
-    assert not praised or "worst" in marks.values()
+    assert all(2 * list(marks.values()).count(mark) <= len(cells) for mark in ("best", "worst"))
 
 
 # which part of the machine was full, and whose it was
