@@ -30,10 +30,13 @@ GROWN_CPU = 1.5
 
 def choose_condition(prediction: Prediction | None) -> ExplainIf | None:
     """What a window must show to be explained: CPU per request that is more than half above what
-    one alone takes, or a throughput outside of what was predicted. None where nothing was."""
+    one alone takes, or a throughput outside of what was predicted. Without a range only a full
+    interpreter is. None where nothing was predicted."""
     found = prediction
-    if found is None or found.low is None or found.high is None or not found.cpu_ms:
+    if found is None:
         return None
+    if found.low is None or found.high is None or not found.cpu_ms:
+        return ExplainIf(inf, 0.0, inf)
     return ExplainIf(GROWN_CPU * (found.cpu_ms + found.cpu_idle_ms) / 1000, found.low, found.high)
 
 

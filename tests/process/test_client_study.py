@@ -8,7 +8,7 @@ import pytest
 from tests.process.support import cells, only_run, study
 
 pytestmark = pytest.mark.slow
-SMALL = ("--no-predict", "--no-report", "--upstream", "python", "--port", "0", "--quiet")
+SMALL = ("--no-predict", "--no-report", "--upstream", "python", "--port", "0")
 
 
 def test_who_waits_too_long_for_a_connection_gets_a_504(tmp_path: Path) -> None:

@@ -50,9 +50,13 @@ def test_what_is_as_predicted_is_not_explained(
     assert condition.is_met(cpu_s * dearness, ok_rps * 1.11)
 
 
-@pytest.mark.parametrize("unknown", [None, predict(None, 1.0), predict(100.0, None)])
-def test_without_a_prediction_nothing_is_missed(unknown: Prediction | None) -> None:
-    assert choose_condition(unknown) is None
+@pytest.mark.parametrize("unknown", [predict(None, 1.0), predict(100.0, None)])
+def test_without_a_range_nothing_is_missed(unknown: Prediction) -> None:
+    """A full interpreter is explained all the same."""
+    condition = choose_condition(unknown)
+    assert condition is not None
+    assert not condition.is_met(1.0, 0.0)
+    assert choose_condition(None) is None
 
 
 def test_a_closed_loop_of_a_python_server_can_be_explained(tmp_path: Path) -> None:
