@@ -13,9 +13,9 @@ import psutil
 import pytest
 
 from analysis.measures.cpu_attribution import APP
-from analysis.report.write import load_cell_summary
+from analysis.report.write import load_run_summary
 from analysis.summary.model import CellSummary
-from records.rundir import CellDir
+from records.rundir import CellDir, RunDir
 from stress.places import SPECIMEN_VARIABLE
 from tests.process.support import ROOT, cells, codes, only_run, study
 
@@ -77,7 +77,7 @@ def measure(out: Path, users: int, delay: str) -> CellSummary:
     assert done.returncode == 0, done.stderr
     (cell,) = cells(out)
     directory = CellDir(only_run(out) / "cells" / f"{CELL}.1")
-    summary = load_cell_summary(directory)
+    (summary,) = load_run_summary(RunDir(only_run(out))).cells
     assert [each.code for each in summary.verdicts] == codes(cell)
     check_order(directory)
     if summary.cpu_growth is not None and "ptrace" in (summary.cpu_growth.fault or ""):
