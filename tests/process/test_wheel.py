@@ -144,7 +144,7 @@ def test_the_tool_does_everything_from_another_folder(tool: Path, elsewhere: Pat
     refused = run(str(tool / "bin/study"), "workshop", "1", "--edited", where=elsewhere)
     assert refused.returncode == 2
     named = edited.relative_to(elsewhere)
-    assert f"study: {named} is not edited as exercise 1 says" in refused.stderr
+    assert f"study: {named} is not edited yet" in refused.stderr
 
 
 def use_everything(command: Path, where: Path) -> None:
