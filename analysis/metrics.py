@@ -141,7 +141,6 @@ METRICS: tuple[Metric, ...] = (
     *declare_plain("ms", MS, "executor.wait_median_ms"),
     *declare_plain("samples", WHOLE, "cpu_growth.alone_samples", "cpu_growth.load_samples"),
     *declare_plain("s", formats.decimal, "warm_up_cut_s"),
-    *declare_plain("s", formats.short_number, "predicted.reference_s"),
     *declare_plain("%", WHOLE, "live_cpu_percent_peak", "generator_cpu_percent_peak"),
     *declare_plain("cores", formats.decimal, "other_load_cores", "stolen_cores",
                    "throttled_cores"),

@@ -113,8 +113,6 @@ class CellRecord:
     cpu_profile: CpuProfile | None = None
     """None where nothing was to be explained."""
     cores: int | None = None
-    reference_s: tuple[Second, ...] = ()
-    """CPU of a fixed piece of work before the ramp and after the drain: the machine's speed."""
     faults: dict[str, int] = field(default_factory=dict)
     """Requests of the window without an answer that are no rows, by the load's own words."""
     database: str | None = None

@@ -4,14 +4,6 @@ from dataclasses import dataclass
 
 from scenarios.units import Second
 
-SAME_SPEED = 1.1
-"""Two looks at a machine that has not changed differ by less."""
-
-
-def is_as_fast(one_s: Second, other_s: Second) -> bool:
-    """By the CPU of the reference work."""
-    return max(one_s, other_s) <= SAME_SPEED * min(one_s, other_s)
-
 
 @dataclass(frozen=True, slots=True)
 class CpuSample:
@@ -22,8 +14,6 @@ class CpuSample:
     requests: int
     lasting_s: Second
     cpu_s: Second
-    reference_s: Second | None = None
-    """CPU of a fixed piece of work just before: how fast the machine was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +27,6 @@ class Calibration:
     samples: of that user, then of several at a time. Empty in older records.
     idle_cores: what a worker uses while nobody asks; it is in cpu_s of no sample.
     other_cores: what other programs of the machine used meanwhile; None where that is unknown.
-    reference_s: CPU of a fixed piece of work at its last level. The seconds of all others are as
-      they would be on a machine as fast as then.
     """
 
     requests: int
@@ -48,7 +36,6 @@ class Calibration:
     samples: tuple[CpuSample, ...] = ()
     idle_cores: float = 0.0
     other_cores: float | None = None
-    reference_s: Second | None = None
 
     @property
     def wait_s(self) -> Second:
@@ -86,8 +73,6 @@ class Prediction:
     far off, and the range is wide."""
     bystander_ms: float | None = None
     """The median latency of the background request; a run has one, `study predict` has none."""
-    reference_s: Second | None = None
-    """CPU of a fixed piece of work when it was calibrated: how fast the machine was."""
     transient: bool | None = None
     """Whether mean and quantiles are those of a run in which the queue still changes: they are no
     property of the service, and together with the throughput they break Little's law. None where

@@ -7,13 +7,12 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import ceil
-from operator import attrgetter
 from pathlib import Path
 from time import monotonic
 
 import psutil
 
-from records.prediction import Calibration, CpuSample, is_as_fast
+from records.prediction import Calibration, CpuSample
 from scenarios.errors import build_cannot_run_error
 from scenarios.model import Scenario
 from scenarios.units import Second
@@ -28,7 +27,6 @@ from stress.machine import (
     raise_descriptor_limit,
     read_cpu_s,
 )
-from stress.machine_speed import time_reference_work
 from stress.stack import Stack
 from stress.start_stack import start_stack
 
@@ -68,8 +66,11 @@ def calibrate(scenario: Scenario, interruption: Interruption) -> Calibration:
     delay_s, begin = scenario.delay_s, mark_machine()
     with start_calibrated_stack(scenario, delay_s and 0.0, interruption) as stack:
         samples = measure_level(stack, scenario, 1, ALONE_SAMPLE_S, interruption)
+        requests = sum(each.requests for each in samples)
+        lasting_s = sum(each.lasting_s for each in samples)
+        cpu_s = sum(each.requests * each.cpu_s for each in samples) / requests
         idle_cores = measure_idle_cores(stack, interruption)
-        levels = choose_levels(scenario, compute_mean_cpu_s(samples))
+        levels = choose_levels(scenario, cpu_s)
         for in_flight in () if delay_s else levels:
             samples += measure_level(stack, scenario, in_flight, SAMPLE_S, interruption)
     for in_flight in levels if delay_s else ():
@@ -77,37 +78,12 @@ def calibrate(scenario: Scenario, interruption: Interruption) -> Calibration:
         with start_calibrated_stack(shorter, shorter.delay_s, interruption) as stack:
             samples += measure_level(stack, shorter, in_flight, SAMPLE_S, interruption)
     reject_disagreement(samples)
-    samples = adjust_to_last_speed(samples)
     # a database is no child of ours: it would be taken for another program
     others = None if scenario.database else compute_other_cores(begin)
-    alone = [each for each in samples if each.in_flight == 1]
-    requests, lasting_s = (sum(map(attrgetter(name), alone)) for name in ("requests", "lasting_s"))
+    response_s = lasting_s / requests
     return Calibration(
-        requests, lasting_s, compute_mean_cpu_s(alone), lasting_s / requests, tuple(samples),
-        idle_cores, other_cores=others, reference_s=samples[-1].reference_s,
-    )  # fmt: skip
-
-
-def compute_mean_cpu_s(samples: Sequence[CpuSample]) -> Second:
-    return sum(each.requests * each.cpu_s for each in samples) / sum(
-        each.requests for each in samples
+        requests, lasting_s, cpu_s, response_s, tuple(samples), idle_cores, other_cores=others
     )
-
-
-def adjust_to_last_speed(samples: Sequence[CpuSample]) -> list[CpuSample]:
-    """Those of a level that was measured when the machine was faster or slower than at the last
-    one, as they would be at its speed: nearest to the run's."""
-    last_s = samples[-1].reference_s
-    return [
-        replace(
-            each,
-            lasting_s=each.lasting_s * last_s / each.reference_s,
-            cpu_s=each.cpu_s * last_s / each.reference_s,
-        )
-        if last_s and each.reference_s and not is_as_fast(last_s, each.reference_s)
-        else each
-        for each in samples
-    ]
 
 
 def shorten_delay(scenario: Scenario, in_flight: int) -> Scenario:
@@ -157,7 +133,7 @@ def measure_level(
     """With so many callers, who start evenly within one delay. Raises UserError,
     CellInterruptedError."""
     spread_s = scenario.delay_s or 0.0 if in_flight > 1 else 0.0
-    idle_cores, reference_s = measure_idle_cores(stack, interruption), time_reference_work()
+    idle_cores = measure_idle_cores(stack, interruption)
     with start_callers(stack, scenario, in_flight, spread_s) as callers:
         interruption.poll(callers.has_ended, WARM_UP_S + spread_s)
         marks = [read_mark(callers)]
@@ -166,14 +142,12 @@ def measure_level(
             await_whole_rounds(callers, marks[-1], interruption)
             marks.append(read_mark(callers))
     counted = marks[-SAMPLES - 1 :]
-    found = (build_sample(in_flight, *pair, idle_cores) for pair in pairwise(counted))
-    return [replace(each, reference_s=reference_s) for each in found]
+    return [build_sample(in_flight, *pair, idle_cores) for pair in pairwise(counted)]
 
 
 def await_whole_rounds(callers: Callers, begin: "Mark", interruption: Interruption) -> None:
-    """Until each caller has been answered equally often since then. A loop serves those who began
-    together together: a sample that ends amid them has the work of requests that it does not count.
-    """
+    """Wait until the answers since then are as many for each caller. A loop serves its requests in
+    rounds: a sample that ends within one has the work of requests that it does not count."""
     at_once = len(callers.answered)
     rounds = max(1, ceil((sum(callers.answered) - begin.answered) / at_once))
     wanted = begin.answered + rounds * at_once

@@ -16,7 +16,6 @@ from stress.explain import LoadExplainer, is_explainable
 from stress.load.command import await_load_workers, build_load_command
 from stress.load.oha import OhaPhaseRunner
 from stress.machine import find_free_port, raise_descriptor_limit
-from stress.machine_speed import time_reference_work
 from stress.phases import PhaseRunner
 from stress.processes import Process
 from stress.profiler import WRITES_WITHIN_S, Profiler
@@ -114,7 +113,7 @@ def drive_load(cell: CellRun, runtime: Runtime, stack: Stack, load: Process) -> 
         "profiler": lambda: [process for each in samplers for process in each.list_processes()],
         **runtime.others,
     }
-    resources, reference_s = ResourceMonitor(families), time_reference_work()
+    resources = ResourceMonitor(families)
     try:
         interrupted = phases.lead_cell()
     finally:
@@ -125,5 +124,4 @@ def drive_load(cell: CellRun, runtime: Runtime, stack: Stack, load: Process) -> 
             explainer.sampler.end()
         pings, machine = bystander.stop(), resources.stop()
     upstream, profile = stack.fetch_upstream_summary(), profiler.build_profile()
-    speeds = reference_s, time_reference_work()
-    return CellObservations(phases, end_s, pings, machine, interrupted, upstream, profile, speeds)
+    return CellObservations(phases, end_s, pings, machine, interrupted, upstream, profile)

@@ -58,7 +58,6 @@ class CellObservations:
     interrupted: str | None
     upstream: UpstreamSummary | None
     profile: Profile | None
-    reference_s: tuple[float, ...] = ()
     explained: ExplainedCell | None = None
     started_utc: str = ""
     begun_s: float = 0.0
@@ -85,7 +84,6 @@ def save_results(seen: CellObservations) -> None:
         journals_lost=() if stack.attached else lost,
         processes=list_attached_processes(stack.journals),
         clocks=clocks,
-        reference_s=seen.reference_s,
         faults=read_oha_errors(directory.raw),
         overhead_s=monotonic() - seen.begun_s - (times.build_phases().drain_end_s or 0.0),
     )

@@ -93,10 +93,9 @@ class Predictor:
             self.miss(f"no prediction: {why}")
             return Prediction(reason=why)
         self.calibrations[measured.name] = found
-        prediction = replace(
-            compute_prediction(system, scenario.load), reference_s=found.reference_s
+        return share_out_idle_cpu(
+            compute_prediction(system, scenario.load), found.idle_cores * scenario.server.workers
         )
-        return share_out_idle_cpu(prediction, found.idle_cores * scenario.server.workers)
 
     def _share_calibration(self, scenario: Scenario) -> Calibration:
         """Raises UserError, CellInterruptedError."""

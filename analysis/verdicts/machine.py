@@ -1,11 +1,7 @@
-"""What the machine did meanwhile: work of others, a quota, another speed."""
-
-from typing import Literal
+"""What the machine did meanwhile: work of others, a quota."""
 
 from analysis.verdicts.base import Evidence, Severity, Verdict
 
-CHANGED_SPEED = 1.25
-"""Of a core: predictions within some percent of what is measured need no such explanation."""
 OTHER_LOAD_LIMIT_CORES = 0.15
 STOLEN_LIMIT_CORES = 0.05
 """Cells of an idle machine showed others using up to 0.03 cores and nothing stolen."""
@@ -68,34 +64,3 @@ class CpuThrottled(Verdict):
     def check(cls, evidence: Evidence) -> Verdict | None:
         throttled = evidence.instruments.throttled_cores or 0.0
         return cls(throttled_cores=throttled) if throttled > STOLEN_LIMIT_CORES else None
-
-
-class MachineSpeedChanged(Verdict):
-    """A core did the same work in another time when the endpoint was calibrated. Other machines on
-    the same hardware do that, or a clock that is lowered when it gets warm."""
-
-    rank = 117
-    text = (
-        "a core of this machine was {times:.1f} times as {change} as when the endpoint was "
-        "calibrated: the prediction is of that speed"
-    )
-    advice = "run it again: several trials show how far this machine's figures vary"
-    severity = "info"
-
-    times: float
-    change: Literal["slow", "fast"]
-
-    @classmethod
-    def check(cls, evidence: Evidence) -> Verdict | None:
-        """Before the ramp or after the drain, whichever is further away."""
-        calibrated_s = evidence.prediction.reference_s if evidence.prediction else None
-        seen_s = [each for each in evidence.record.reference_s if each > 0]
-        if not calibrated_s or not seen_s:
-            return None
-        slower = max(seen_s) / calibrated_s
-        faster = calibrated_s / min(seen_s)
-        if max(slower, faster) <= CHANGED_SPEED:
-            return None
-        if slower >= faster:
-            return cls(times=slower, change="slow")
-        return cls(times=faster, change="fast")

@@ -20,7 +20,7 @@ from analysis.verdicts.faults import (
 )
 from analysis.verdicts.instruments import GeneratorSaturated, UpstreamLate
 from analysis.verdicts.limits import CoresFull, Descriptors, InterpreterFull
-from analysis.verdicts.machine import CpuThrottled, MachineBusy, MachineSpeedChanged
+from analysis.verdicts.machine import CpuThrottled, MachineBusy
 from analysis.verdicts.unanswered import LittleMismatch, Unfinished
 from analysis.verdicts.window import NotSteady, Overloaded, TooShort
 
@@ -39,7 +39,6 @@ EXAMPLES: tuple[Verdict, ...] = (
     UpstreamLate(late_percent=7.0, options="--upstream go"),
     MachineBusy(other_cores=0.3, stolen_cores=0.3),
     CpuThrottled(throttled_cores=0.7),
-    MachineSpeedChanged(times=1.7, change="slow"),
     CoresFull(used=1.99, cores=2, parts={"server": 1.0, "load": 0.9}),
     InterpreterFull(cores=0.99, workers=1, whose=None, whose_percent=None, is_predicted=False),
     OtherEngine(engine="oha"),
@@ -57,7 +56,7 @@ EXAMPLES: tuple[Verdict, ...] = (
 
 def test_every_verdict_is_found_once_the_gravest_first() -> None:
     assert list_verdicts() == tuple(type(each) for each in EXAMPLES)
-    assert len({each.rank for each in EXAMPLES}) == len({each.code for each in EXAMPLES}) == 22
+    assert len({each.rank for each in EXAMPLES}) == len({each.code for each in EXAMPLES}) == 21
 
 
 @pytest.mark.parametrize("verdict", EXAMPLES, ids=lambda each: each.code)
@@ -77,9 +76,9 @@ def test_a_recorded_verdict_of_a_code_that_nobody_knows_is_readable() -> None:
 
 def test_data_is_what_is_known() -> None:
     assert EXAMPLES[1].data == {"sent": 9, "vanished": 2, "app_received": 7}
-    assert list(EXAMPLES[13].data) == ["used", "cores", "server", "load"]
-    assert list(EXAMPLES[20].data) == ["cause", "percent", "longer_s", "blocks", "less"]
-    assert list(EXAMPLES[21].data) == ["unfinished", "completed", "oldest_s", "slowest_s"]
+    assert list(EXAMPLES[12].data) == ["used", "cores", "server", "load"]
+    assert list(EXAMPLES[19].data) == ["cause", "percent", "longer_s", "blocks", "less"]
+    assert list(EXAMPLES[20].data) == ["unfinished", "completed", "oldest_s", "slowest_s"]
     assert Profiled(fault=None).data == {}
 
 
