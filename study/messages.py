@@ -20,13 +20,11 @@ def print_message(text: str) -> None:
 
 @contextmanager
 def show_activity(activity: str, *, quiet: bool = False) -> Iterator[None]:
-    """While the caller works: its seconds, on stderr. It may keep the interpreter lock."""
+    """Count on stderr the seconds that the caller works, which may keep the interpreter lock."""
     if quiet:
         yield
         return
     command = (sys.executable, "-S", "-E", str(TICKER), activity)
-    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as ticker:
-        try:
-            yield
-        finally:
-            ticker.stdin and ticker.stdin.close()
+    # its end closes the input, and waits for the ticker's
+    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True):
+        yield
