@@ -15,18 +15,9 @@ from analysis.answers.measured_scenario import (
 from analysis.answers.results import Results
 from analysis.stats import formats
 from analysis.summary.predicates import are_alike
+from analysis.verdicts.base import list_verdicts
 
-WORDS: Mapping[str, str] = {
-    "GENERATOR_SATURATED": "the load generator may have been the limit",
-    "MACHINE_BUSY": "the machine was busy with other work",
-    "CPU_THROTTLED": "a CPU quota stopped this container",
-    "UPSTREAM_LATE": "the upstream answered late",
-    "COUNTS_DISAGREE": "its requests were counted differently at their two ends",
-    "DESCRIPTORS": "file descriptors ran out",
-    "LOAD_PROCESS_DIED": "a load process died",
-    "PROBE_STOPPED": "the probe stopped",
-    "TOO_SHORT": "the window was too short",
-}
+WORDS: Mapping[str, str] = {each.code: each.doubt for each in list_verdicts() if each.doubt}
 ENOUGH_TRIALS = 5
 """From 4 trials of each on, an interval of 95 % is possible."""
 

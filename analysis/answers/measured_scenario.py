@@ -15,12 +15,14 @@ from analysis.summary.load_limit import compute_load_limit_rps
 from analysis.summary.model import CellSummary
 from analysis.summary.predicates import APART, are_alike, computes_on_loop, has_starved_users
 from analysis.summary.trials import collect_values
+from analysis.verdicts.base import list_verdicts
 from scenarios.model import Scenario
 
-DESCRIBING = frozenset({"LITTLE_MISMATCH", "OVERLOADED", "UNFINISHED", "WORKER_DEATHS"})
-"""Errors that say what became of the service's users: the throughput is as it was measured."""
-LOWERING = frozenset({"CPU_THROTTLED", "GENERATOR_SATURATED", "MACHINE_BUSY", "UPSTREAM_LATE"})
-"""Errors of what is not under study. They can only cost throughput: it was at least as much."""
+DESCRIBING, LOWERING = (
+    frozenset(each.code for each in list_verdicts() if each.error_means == meaning)
+    for meaning in ("as measured", "at least")
+)
+"""Errors that say what became of the service's users, and those that can only cost throughput."""
 CLEAR_RATIO = 1.25
 """Two runs of the same thing differ by up to a fifth where cores are shared (guidance, rule 1):
 nearer than this, single trials tell no difference."""

@@ -94,6 +94,11 @@ class Verdict(ABC):
     """Stable: other tools rely on it."""
     rank: ClassVar[int]
     """Where it stands among a cell's verdicts: the gravest have the lowest."""
+    doubt: ClassVar[str] = ""
+    """Of a figure, in a clause such as "the machine was busy with other work"."""
+    error_means: ClassVar[Literal["no figure", "at least", "as measured"]] = "no figure"
+    """What the throughput is where it is an error: none of the service's, a lower bound, or what
+    was measured, since the verdict says what became of the service's users."""
     text: ClassVar[str]
     """The message, with fields in braces, where it always has the same form."""
 

@@ -31,6 +31,7 @@ class CountsDisagree(Verdict):
     by their names in the request accounting."""
 
     rank = 20
+    doubt = "its requests were counted differently at their two ends"
     advice = "do not use this cell; `fates` in summary.json counts what became of each request"
     severity = "error"
 
@@ -91,6 +92,7 @@ class LoadProcessDied(Verdict):
     second from the records."""
 
     rank = 50
+    doubt = "a load process died"
     text = "load processes that died, with their users: {processes}"
     advice = "the load was not what was asked for; run it again"
     severity = "error"
@@ -108,6 +110,7 @@ class ProbeStopped(Verdict):
     of threads and loop then ends early."""
 
     rank = 60
+    doubt = "the probe stopped"
     text = "the probe of a worker wrote nothing in its last {silent_s:.0f} s"
     advice = "the figures of threads, pool and event loop are of a part of the window: run it again"
     severity = "error"
@@ -144,6 +147,7 @@ class WorkerDeaths(Verdict):
     """Workers of the server died."""
 
     rank = 80
+    error_means = "as measured"
     text = "{deaths} worker death(s): {causes}"
     severity = "error"
 

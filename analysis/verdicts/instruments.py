@@ -45,6 +45,8 @@ class GeneratorSaturated(Verdict):
     the load processes their CPU is unknown, and the lateness alone counts."""
 
     rank = 90
+    doubt = "the load generator may have been the limit"
+    error_means = "at least"
     severity = "error"
 
     cpu_percent: float | None
@@ -91,6 +93,8 @@ class UpstreamLate(Verdict):
     """The upstream took longer than it was asked to."""
 
     rank = 100
+    doubt = "the upstream answered late"
+    error_means = "at least"
     text = "the upstream waited {late_percent:.1f} % longer than it was asked to"
     severity = "error"
 

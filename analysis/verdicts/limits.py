@@ -27,6 +27,7 @@ class Descriptors(Verdict):
     """File descriptors ran out, or nearly."""
 
     rank = 30
+    doubt = "file descriptors ran out"
     limit: int
     peak: int
     faults: int

@@ -14,6 +14,8 @@ class MachineBusy(Verdict):
     that the hypervisor gave to other machines."""
 
     rank = 110
+    doubt = "the machine was busy with other work"
+    error_means = "at least"
 
     other_cores: float
     stolen_cores: float
@@ -51,6 +53,8 @@ class CpuThrottled(Verdict):
     """A CPU quota stopped the processes of this container: server, load or both."""
 
     rank = 115
+    doubt = "a CPU quota stopped this container"
+    error_means = "at least"
     text = (
         "the CPU quota of this container stopped its processes: {throttled_cores:.2f} cores stood "
         "still on average"

@@ -13,6 +13,7 @@ class LittleMismatch(Verdict):
     the nearer one."""
 
     rank = 170
+    error_means = "as measured"
 
     users: int
     users_seen: float
@@ -77,6 +78,7 @@ class Unfinished(Verdict):
     requests do not account for them."""
 
     rank = 190
+    error_means = "as measured"
 
     unfinished: int
     completed: int

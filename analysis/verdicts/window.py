@@ -21,6 +21,7 @@ class TooShort(Verdict):
     whole one in the window, whether the load was the limit is not known."""
 
     rank = 150
+    doubt = "the window was too short"
     text = (
         "the window lasted {window_s:.2f} s: too short to see whether the load itself was the limit"
     )
@@ -50,6 +51,7 @@ class Overloaded(Verdict):
     was: request k waits k (1/C - 1/λ)."""
 
     rank = 160
+    error_means = "as measured"
     advice = "offer less than is served; `study capacity` finds how much that is"
     severity = "error"
 
