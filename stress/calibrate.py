@@ -41,6 +41,8 @@ prepared gets cheaper for some seconds."""
 STEADY_RATIO = 1.1
 """Between the two halves of the samples that count; equal halves of half a second each are mostly
 nearer."""
+MOST_LEVEL_S: Second = 5.0
+"""Where a request takes so long that a round of all callers does: two samples are the least."""
 ALONE_SAMPLE_S: Second = 0.4
 SAMPLE_S: Second = 0.5
 LARGEST_SHARE = 5
@@ -137,7 +139,7 @@ def measure_level(
     with start_callers(stack, scenario, in_flight, spread_s) as callers:
         interruption.poll(callers.has_ended, WARM_UP_S + spread_s)
         marks = [read_mark(callers)]
-        while len(marks) <= MOST_SAMPLES and not is_steady(marks) and not callers.has_ended():
+        while not (is_enough(marks) or callers.has_ended()):
             interruption.poll(callers.has_ended, sample_s)
             await_whole_rounds(callers, marks[-1], interruption)
             marks.append(read_mark(callers))
@@ -167,6 +169,12 @@ class Mark:
 
 def read_mark(callers: Callers) -> Mark:
     return Mark(monotonic(), sum_cpu_s(callers.stack), sum(callers.answered))
+
+
+def is_enough(marks: Sequence[Mark]) -> bool:
+    lasting_s = marks[-1].at_s - marks[0].at_s
+    too_long = len(marks) > 2 and lasting_s >= MOST_LEVEL_S
+    return too_long or len(marks) > MOST_SAMPLES or is_steady(marks)
 
 
 def is_steady(marks: Sequence[Mark]) -> bool:

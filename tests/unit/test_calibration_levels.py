@@ -18,6 +18,7 @@ from stress.calibrate import (
     Mark,
     choose_levels,
     count_in_flight,
+    is_enough,
     is_steady,
     shorten_delay,
 )
@@ -73,3 +74,12 @@ def test_a_server_that_still_gets_cheaper_is_not_steady() -> None:
     assert not is_steady(mark([1.23, 1.15, 0.87, 0.74]))
     assert is_steady(mark([1.23, 1.15, 0.87, 0.74, 0.75, 0.73]))  # the last four count
     assert not is_steady(mark([0.74, 0.74, 1.1, 1.1]))
+
+
+def test_a_level_has_an_end() -> None:
+    changing = mark([1.5**sample for sample in range(2 * SAMPLES)])
+    assert [is_enough(changing[:count]) for count in (2, SAMPLES + 1, 2 * SAMPLES + 1)] == [
+        False, False, True,
+    ]  # fmt: skip
+    slow = [replace(each, at_s=6 * each.at_s) for each in changing]  # rounds of three seconds
+    assert [is_enough(slow[:count]) for count in (2, 3)] == [False, True]
