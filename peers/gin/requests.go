@@ -33,7 +33,7 @@ func pathNumber(c *gin.Context, name string, lowest, highest int64) (int, error)
 	return number(name, text, lowest, highest)
 }
 
-// query parses the whole query string; unlike gin's, it refuses malformed parts instead of skipping them.
+// query parses the whole query string; unlike gin's, it refuses malformed parts.
 func query(c *gin.Context) (url.Values, error) {
 	values, err := url.ParseQuery(c.Request.URL.RawQuery)
 	if err != nil {
