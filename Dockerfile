@@ -1,4 +1,4 @@
-# The command `study` in a container, with everything but compilers:
+# The command `study` in a container, without compilers:
 #   docker build -t asyncio-vs-threads .
 #   docker run --rm -v "$PWD/results:/home/study/results" asyncio-vs-threads run --quick
 FROM python:3.13-slim

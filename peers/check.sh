@@ -1,5 +1,5 @@
 #!/bin/sh
-# Formatters, linters and tests of the compiled servers, each where its toolchain is.
+# Run formatters, linters and tests of the compiled servers whose toolchains are installed.
 set -eu
 cd "$(CDPATH='' cd "$(dirname "$0")" && pwd)"
 
@@ -12,8 +12,8 @@ else
 fi
 
 if command -v cargo >/dev/null 2>&1; then
-    # Apart from what is measured: another profile. Nobody debugs it, and without symbols it is
-    # built in half the time.
+    # Another profile than the measured binary, in a folder of its own. Without symbols it builds in
+    # half the time.
     cache=${XDG_CACHE_HOME:-${HOME:+$HOME/.cache}}
     [ -z "$cache" ] || export CARGO_TARGET_DIR="$cache/asyncio-vs-threads/axum-checks"
     (
@@ -27,7 +27,7 @@ else
     echo 'left out: no cargo on the PATH for peers/axum'
 fi
 
-# What the tests will start: a first build takes minutes, and a test has one.
+# Build the servers for the tests: a first build takes minutes, and a test may take one.
 if command -v go >/dev/null 2>&1; then
     sh gin/build.sh >/dev/null
     sh ../slow_upstream/build.sh >/dev/null

@@ -1,6 +1,5 @@
 #!/bin/sh
-# Builds the peer unless it is kept already; prints its path, and only that. --kept: see
-# stress/build_go.sh.
+# Build the peer unless it is in the cache; print only its path. --kept: see stress/build_go.sh.
 set -eu
 cd "$(CDPATH='' cd "$(dirname "$0")" && pwd -P)"
 export ONLY="${1-}"

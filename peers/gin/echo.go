@@ -9,7 +9,7 @@ import (
 )
 
 type echoed struct {
-	// The text as it came, for a number of Go's would lose digits.
+	// The text as sent, because one of Go's number types would lose digits.
 	Echo  json.RawMessage `json:"echo"`
 	Bytes int             `json:"bytes"`
 }

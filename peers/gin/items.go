@@ -12,7 +12,7 @@ type item struct {
 	PriceCents int64  `json:"price_cents"`
 }
 
-// columns are where a row of items goes, in the order in which both statements name them.
+// columns returns the targets of a row, in the order of columns in both statements.
 func (i *item) columns() []any { return []any{&i.ItemID, &i.Name, &i.PriceCents} }
 
 func (s *sqlite) listItems(c *gin.Context) error {

@@ -21,9 +21,9 @@ const (
 	broken   = 1
 	wrongUse = 2
 
-	// Longer than any client here keeps an idle connection: none must ever find one closed by us.
+	// Longer than any client here keeps an idle connection, so that the server never closes one first.
 	idleTimeout = 15 * time.Minute
-	// What is still being answered may take this long after SIGTERM; the contract allows a second.
+	// Requests in flight may take this long after SIGTERM; the contract allows a second.
 	gracePeriod = 700 * time.Millisecond
 )
 
@@ -44,7 +44,7 @@ func main() {
 	services.close()
 }
 
-// exitOn prints one line, whatever the error's text has been made of.
+// exitOn prints the error as one line and exits.
 func exitOn(err error, code int) {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "gin-peer:", strings.Join(strings.Fields(err.Error()), " "))
@@ -59,7 +59,7 @@ func serve(listener net.Listener, handler http.Handler) error {
 	server := &http.Server{
 		Handler:     handler,
 		IdleTimeout: idleTimeout,
-		// `OPTIONS *` gets its 404 from the router, like every other unknown target.
+		// `OPTIONS *` gets its 404 from the router, like every other unknown path.
 		DisableGeneralOptionsHandler: true,
 	}
 	failed := make(chan error, 1)
@@ -79,9 +79,9 @@ func serve(listener net.Listener, handler http.Handler) error {
 	return nil
 }
 
-// announce writes the one line by which whoever started this learns the port.
+// announce prints the line with the port for the parent process.
 func announce(listener net.Listener) {
 	line := map[string]string{"listening": listener.Addr().String()}
-	// A string always encodes, and nobody is left to tell of a closed pipe.
+	// A string always encodes, and an error of a closed pipe could not be reported.
 	_ = json.NewEncoder(os.Stdout).Encode(line)
 }

@@ -21,11 +21,11 @@ func (o options) address() string { return net.JoinHostPort(o.host, strconv.Itoa
 func parseOptions(args []string) (options, error) {
 	opts := options{host: "127.0.0.1", port: 8000, workers: 1}
 	set := flag.NewFlagSet("gin-peer", flag.ContinueOnError)
-	// The error comes back and is printed once; the package would add its whole usage to it.
+	// main prints the returned error; the package would also print its usage.
 	set.SetOutput(io.Discard)
 	set.Func("host", "`address` to listen on (default 127.0.0.1)", func(text string) error {
 		if opts.host = text; text == "" {
-			// It would mean every interface of the machine.
+			// An empty host means every interface of the machine.
 			return errors.New("must not be empty")
 		}
 		return nil
@@ -44,7 +44,7 @@ func parseOptions(args []string) (options, error) {
 	return opts, err
 }
 
-// whole reads numbers for package flag, whose own would accept 0x10 and 1_000.
+// whole parses numbers for package flag, whose own parser accepts 0x10 and 1_000.
 func whole(target *int, lowest, highest int64) func(string) error {
 	return func(text string) error {
 		value, err := wholeNumber(text, lowest, highest)
@@ -53,7 +53,7 @@ func whole(target *int, lowest, highest int64) func(string) error {
 	}
 }
 
-// wholeNumber takes plain decimal digits only.
+// wholeNumber accepts plain decimal digits only.
 func wholeNumber(text string, lowest, highest int64) (int64, error) {
 	value, err := strconv.ParseUint(text, 10, 63)
 	if err != nil || int64(value) < lowest || int64(value) > highest {

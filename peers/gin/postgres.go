@@ -7,14 +7,14 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// postgres has no pool when no database is set.
+// postgres has no pool if no database is set.
 type postgres struct {
 	pool *pgxpool.Pool
-	// perRequest is how a connection is opened for one request; nil if /tasks uses the pool.
+	// perRequest opens one connection per request; nil if /tasks uses the pool.
 	perRequest *pgx.ConnConfig
 }
 
-// querier is what a pool and a single connection have in common.
+// querier is a pool or a single connection.
 type querier interface {
 	Query(ctx context.Context, sql string, values ...any) (pgx.Rows, error)
 }
@@ -23,7 +23,7 @@ func newPostgres(conf settings) *postgres {
 	if conf.postgres == nil {
 		return &postgres{}
 	}
-	// Opens nothing yet; its only error is a configuration that was not parsed.
+	// Opens no connection yet; its only error is a configuration that ParseConfig did not create.
 	pool, _ := pgxpool.NewWithConfig(context.Background(), conf.postgres)
 	if conf.perRequest {
 		return &postgres{pool, conf.postgres.ConnConfig}
@@ -37,8 +37,8 @@ func (p *postgres) close() {
 	}
 }
 
-// withTasks lends the pool, or a connection that is opened for this request and then closed. Of
-// those there is no limit but the database's own.
+// withTasks lends the pool, or opens a connection for this request and closes it. Only the database
+// limits the number of these connections.
 func withTasks[T any](
 	ctx context.Context, p *postgres, work func(querier) ([]T, error),
 ) ([]T, error) {
@@ -56,7 +56,7 @@ func withTasks[T any](
 	return work(conn)
 }
 
-// collect reads all rows into structs, whose fields are in the order of the columns.
+// collect reads all rows into structs, with fields in the order of the columns.
 func collect[T any](ctx context.Context, from querier, sql string, values ...any) ([]T, error) {
 	rows, err := from.Query(ctx, sql, values...)
 	if err != nil {

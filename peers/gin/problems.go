@@ -9,7 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// problem is an answer other than the one asked for.
+// problem is an error response.
 type problem struct {
 	status int
 	detail string
@@ -25,7 +25,7 @@ func notSet(variable string) error {
 	return problem{http.StatusServiceUnavailable, variable + " is not set"}
 }
 
-// answering lets a handler return what went wrong.
+// answering turns a handler's error into a response.
 func answering(handle func(*gin.Context) error) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		if err := handle(c); err != nil {
@@ -34,7 +34,7 @@ func answering(handle func(*gin.Context) error) gin.HandlerFunc {
 	}
 }
 
-// problemOf takes an error that is no problem yet for a database's: nothing else here fails so.
+// problemOf treats every other error as a database's: only databases return such errors here.
 func problemOf(err error) problem {
 	if known, ok := errors.AsType[problem](err); ok {
 		return known

@@ -16,7 +16,7 @@ import (
 
 const maxBody = 65_536
 
-// pathText is a segment of the path, percent-decoded.
+// pathText returns a segment of the path, percent-decoded.
 func pathText(c *gin.Context, name string) (string, error) {
 	text, err := url.PathUnescape(c.Param(name))
 	if err != nil || !utf8.ValidString(text) {
@@ -33,7 +33,7 @@ func pathNumber(c *gin.Context, name string, lowest, highest int64) (int, error)
 	return number(name, text, lowest, highest)
 }
 
-// query is the whole query string; unlike gin's it refuses what is malformed instead of skipping it.
+// query parses the whole query string; unlike gin's, it refuses malformed parts.
 func query(c *gin.Context) (url.Values, error) {
 	values, err := url.ParseQuery(c.Request.URL.RawQuery)
 	if err != nil {
@@ -47,7 +47,7 @@ func limit(values url.Values, absent int) (int, error) {
 	if len(given) == 0 {
 		return absent, nil
 	}
-	// The last one wins, as in FastAPI.
+	// The last one counts, as in FastAPI.
 	return number("limit", given[len(given)-1], 1, 100)
 }
 
@@ -62,20 +62,20 @@ func number(name, text string, lowest, highest int64) (int, error) {
 func readBody(c *gin.Context) ([]byte, error) {
 	body, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, maxBody))
 	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
-		return nil, problem{http.StatusRequestEntityTooLarge, "the body must be of 65,536 bytes at most"}
+		return nil, problem{http.StatusRequestEntityTooLarge, "the body must have at most 65,536 bytes"}
 	}
 	if err != nil {
 		return nil, invalid("the body ends too early: %v", err)
 	}
-	// Package json would put U+FFFD in the place of what is no UTF-8.
+	// Package json would replace invalid UTF-8 with U+FFFD.
 	if !utf8.Valid(body) {
 		return nil, invalid("the body must be UTF-8")
 	}
 	return body, nil
 }
 
-// fields are an object's values by their exact names; a struct would also take TITLE for title,
-// and null for false.
+// fields maps exact names to an object's values; a struct would also accept TITLE for title, and
+// null for false.
 type fields map[string]json.RawMessage
 
 func readFields(c *gin.Context) (fields, error) {
@@ -99,7 +99,7 @@ func (f fields) text(name string, longest int) (string, error) {
 		return "", invalid("%s must have 1 to %d characters", name, longest)
 	}
 	if strings.ContainsRune(*text, 0) {
-		return "", invalid("%s must not hold NUL", name)
+		return "", invalid("%s must not contain NUL", name)
 	}
 	return *text, nil
 }
@@ -122,7 +122,7 @@ func (f fields) number(name string, lowest, highest int64) (int, error) {
 var pairedEscapes = regexp.MustCompile(
 	`^(?:[^\\]|\\[^u]|\\u[dD][89abAB]..\\u[dD][c-fC-F]..|\\u(?:[^dD].|[dD][0-7])..)*$`)
 
-// surrogatesPaired is false where half a character is escaped, which package json turns into U+FFFD.
+// surrogatesPaired returns false for an escaped lone surrogate, which package json turns into U+FFFD.
 func surrogatesPaired(literal json.RawMessage) bool {
 	return !bytes.Contains(literal, []byte(`\u`)) || pairedEscapes.Match(literal)
 }

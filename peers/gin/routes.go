@@ -6,7 +6,7 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// services are what the handlers talk to, each of them shared by all requests.
+// services are the databases and the upstream, shared by all requests.
 type services struct {
 	postgres *postgres
 	sqlite   *sqlite
@@ -41,7 +41,7 @@ func newRouter(s services) http.Handler {
 	return router
 }
 
-// newEngine takes a path as it came: no redirects, and an escaped slash is no slash.
+// newEngine uses each path as sent: no redirects, and an escaped slash does not separate segments.
 func newEngine() *gin.Engine {
 	gin.SetMode(gin.ReleaseMode)
 	engine := gin.New()
@@ -49,7 +49,7 @@ func newEngine() *gin.Engine {
 	engine.RedirectFixedPath = false
 	engine.HandleMethodNotAllowed = true
 	engine.UseEscapedPath = true
-	// gin would unescape as in a query, where + is a space; see pathText.
+	// gin would unescape it like a query, where + is a space; see pathText.
 	engine.UnescapePathValues = false
 	engine.Use(gin.CustomRecovery(func(c *gin.Context, _ any) {
 		refuse(c, problem{http.StatusInternalServerError, "a bug; see stderr"})

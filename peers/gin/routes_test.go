@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// ask needs neither database nor upstream: none is set.
+// ask uses a router without database and upstream.
 func ask(method, target, body string) *httptest.ResponseRecorder {
 	answer := httptest.NewRecorder()
 	router := newRouter(newServices(settings{pool: 5}))

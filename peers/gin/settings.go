@@ -9,7 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// settings come from the environment. What is not given is empty, and off.
+// settings come from the environment. A setting that is absent is empty, and its feature off.
 type settings struct {
 	postgres      *pgxpool.Config
 	pool          int
@@ -18,7 +18,7 @@ type settings struct {
 	upstreamQuery string
 }
 
-// settingsFrom names the variable in its error, and what would do.
+// settingsFrom returns errors that name the variable and a valid value.
 func settingsFrom(lookup func(string) (string, bool)) (settings, error) {
 	reader := settingsReader{lookup: lookup}
 	conf := settings{
@@ -39,7 +39,7 @@ func settingsFrom(lookup func(string) (string, bool)) (settings, error) {
 	return conf, reader.err
 }
 
-// settingsReader keeps the first error, so that its user asks once, at the end.
+// settingsReader keeps the first error, so that the caller checks once, at the end.
 type settingsReader struct {
 	lookup func(string) (string, bool)
 	err    error
@@ -93,7 +93,7 @@ func postgresConfig(text string, pool int) (*pgxpool.Config, error) {
 	}
 	query := address.Query()
 	if !query.Has("sslmode") {
-		// Otherwise pgx asks for TLS first, and connects a second time when that is refused.
+		// Otherwise pgx tries TLS first, and connects a second time when that is refused.
 		query.Set("sslmode", "disable")
 		address.RawQuery = query.Encode()
 	}

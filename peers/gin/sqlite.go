@@ -17,7 +17,7 @@ const (
 	selectOne = `SELECT 1`
 )
 
-// sqlite has no database when no file is set.
+// sqlite has no database if no file is set.
 type sqlite struct {
 	database             *sql.DB
 	list, insert, health statement
@@ -27,7 +27,7 @@ func newSQLite(conf settings) *sqlite {
 	if conf.sqlitePath == "" {
 		return &sqlite{}
 	}
-	// Opens nothing yet, and the driver's name is known.
+	// Opens no file yet; its only error is an unknown driver.
 	database, _ := sql.Open("sqlite", sqliteURI(conf.sqlitePath))
 	database.SetMaxOpenConns(conf.pool)
 	database.SetMaxIdleConns(conf.pool)
@@ -39,7 +39,7 @@ func newSQLite(conf settings) *sqlite {
 	}
 }
 
-// sqliteURI asks for a file that exists: without a mode, SQLite would make an empty one.
+// sqliteURI requires an existing file: without a mode, SQLite would create an empty one.
 func sqliteURI(path string) string {
 	if absolute, err := filepath.Abs(path); err == nil {
 		path = absolute
@@ -57,8 +57,8 @@ func (s *sqlite) close() {
 	}
 }
 
-// statement is prepared when first asked, as the file may come later than this process; package sql
-// then prepares it once for each connection.
+// statement is prepared on first use, because the file may be created after this process starts;
+// package sql then prepares it once per connection.
 type statement struct {
 	database *sql.DB
 	sql      string
@@ -90,7 +90,7 @@ func (s *statement) query(ctx context.Context, values ...any) (*sql.Rows, error)
 	return prepared.QueryContext(ctx, values...)
 }
 
-// row scans the one row that the statement gives.
+// row scans the one row that the statement returns.
 func (s *statement) row(ctx context.Context, values, targets []any) error {
 	prepared, err := s.ready(ctx)
 	if err != nil {

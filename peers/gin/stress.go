@@ -18,7 +18,7 @@ func stressCPU(c *gin.Context) error {
 	return nil
 }
 
-// congruential is the n-th number of a linear congruential generator that starts with 1.
+// congruential returns the n-th number of a linear congruential generator that starts with 1.
 func congruential(n int) uint64 {
 	result := uint64(1)
 	for range n {
@@ -42,7 +42,7 @@ func touchPages(mb int) (pages int) {
 		block[at] = 1
 		pages++
 	}
-	// Otherwise nobody would read what was written, and the compiler might write nothing.
+	// Otherwise the compiler could drop writes that are never read.
 	runtime.KeepAlive(block)
 	return pages
 }

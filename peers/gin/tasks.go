@@ -24,8 +24,8 @@ type taskPage struct {
 	Next  *string `json:"next"`
 }
 
-// newTaskPage takes one task more than the page may have, if there is one: that one says that the
-// page has a next.
+// newTaskPage takes one task more than fits on the page, if there is one: it shows that another page
+// follows.
 func newTaskPage(tasks []task, limit int) taskPage {
 	if len(tasks) <= limit {
 		return taskPage{Items: tasks}
@@ -39,17 +39,17 @@ func encodeCursor(id int64) string {
 }
 
 func decodeCursor(cursor string) (int64, error) {
-	// What is no base64 leaves no number either.
+	// Invalid base64 is not a number either, and fails below.
 	decimal, _ := base64.RawURLEncoding.DecodeString(cursor)
 	id, err := strconv.ParseInt(string(decimal), 10, 64)
-	// Package base64 skips newlines, and an id could be written as +7 or 007: a cursor has one form.
+	// Package base64 skips newlines, and ParseInt accepts +7 and 007; a cursor has one form.
 	if err != nil || id < 0 || encodeCursor(id) != cursor {
-		return 0, invalid("after must be the next of an earlier answer")
+		return 0, invalid("after must be the next of an earlier response")
 	}
 	return id, nil
 }
 
-// pageAsked is what a query asks of a list that goes on: how many, and after which id.
+// pageAsked returns the requested page: its size, and the id that it follows.
 func pageAsked(c *gin.Context) (most int, after int64, err error) {
 	values, err := query(c)
 	if err != nil {

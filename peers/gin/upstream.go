@@ -17,14 +17,14 @@ const (
 	requestIDHeader = "X-Request-Id"
 )
 
-// upstream has no query when no URL is set.
+// upstream has no query if no URL is set.
 type upstream struct {
 	client *http.Client
 	query  string
 }
 
 func newUpstream(conf settings) *upstream {
-	// Neither Proxy nor any limit but one, whose zero would mean 2.
+	// No proxy, and no limit except this one, whose zero would mean 2.
 	transport := &http.Transport{MaxIdleConnsPerHost: 10_000}
 	return &upstream{
 		client: &http.Client{
@@ -61,7 +61,7 @@ func (u *upstream) fetch(ctx context.Context, requestID string) ([]byte, error) 
 		return nil, upstreamProblem(err)
 	}
 	defer answer.Body.Close()
-	// Read in any case: a connection whose answer is read can be used again.
+	// Read the body in any case, so that the connection can be reused.
 	body, err := io.ReadAll(answer.Body)
 	if err != nil {
 		return nil, upstreamProblem(err)

@@ -1,4 +1,4 @@
-//! Limits of what a caller may say.
+//! Limits on input.
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;

@@ -1,4 +1,4 @@
-//! Where a page of tasks ends: the last id in decimal, as base64url without padding.
+//! The cursor of a page of tasks: its last id in decimal, as base64url without padding.
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -14,9 +14,9 @@ pub fn decode(cursor: &str) -> Result<i64, ApiError> {
         .decode(cursor)
         .ok()
         .and_then(|bytes| String::from_utf8(bytes).ok()?.parse().ok())
-        // There is one cursor for an id: no sign, no leading zero.
+        // One cursor per id: no sign, no leading zero.
         .filter(|&id| id >= 0 && encode(id) == cursor)
-        .ok_or_else(|| ApiError::invalid("after must be a cursor that a page of tasks gave"))
+        .ok_or_else(|| ApiError::invalid("after must be the cursor of an earlier page"))
 }
 
 #[cfg(test)]
@@ -37,8 +37,8 @@ mod tests {
 
     #[test]
     fn anything_else_is_refused() {
-        // "MjV" has bits that no byte holds; the others are padded, "-1", "+1", "01", "1.0",
-        // 2⁶³, no number, and no base64url at all.
+        // "MjV" has bits beyond the last byte; the others are padded, "-1", "+1", "01", "1.0",
+        // 2⁶³, not a number, and not base64url.
         let wrong = [
             "",
             "MjV",

@@ -1,4 +1,4 @@
-//! Connections, from a pool or one for each request.
+//! Connections, from a pool or one per request.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use sqlx::Connection;
 
 use crate::errors::ApiError;
 
-/// Longer unused, a connection is tried before it is given out: its database may have restarted.
+/// A connection idle for longer is pinged before use: its database may have restarted.
 const TRUSTED_FOR: Duration = Duration::from_secs(1);
 
 pub type Pool<C> = managed::Pool<Opener<C>>;
@@ -29,7 +29,7 @@ impl<C: Connection + 'static> Database<C> {
     }
 }
 
-/// A connection goes back into the pool only after its answer: none comes back half used.
+/// Returns a connection to the pool only after its response, never half used.
 async fn pooled<C: Connection + 'static, T>(
     pool: &Pool<C>,
     question: impl AsyncFnOnce(&mut C) -> sqlx::Result<T>,
@@ -50,12 +50,12 @@ async fn per_request<C: Connection + 'static, T>(
 ) -> Result<T, ApiError> {
     let mut connection = C::connect_with(options).await?;
     let answer = question(&mut connection).await;
-    // However the connection ends, the answer stays what it is.
+    // An error on close does not change the response.
     let _ = connection.close().await;
     Ok(answer?)
 }
 
-/// It waits for a connection without limit, and opens none before one is asked for.
+/// A pool that waits for a connection without a timeout, and opens connections on first use.
 pub fn pool<C: Connection + 'static>(options: C::Options, size: usize) -> Pool<C> {
     let builder = Pool::builder(Opener(options)).max_size(size);
     builder
@@ -63,7 +63,7 @@ pub fn pool<C: Connection + 'static>(options: C::Options, size: usize) -> Pool<C
         .expect("only a pool with timeouts needs a runtime")
 }
 
-/// sqlx's own pool goes on trying for a while when a database refuses; here the caller is told.
+/// Reports a database's refusal at once; sqlx's own pool would retry for a while.
 pub struct Opener<C: Connection + 'static>(C::Options);
 
 impl<C: Connection + 'static> Manager for Opener<C> {

@@ -1,4 +1,4 @@
-//! Answers that ask nobody.
+//! Responses that need no database and no upstream.
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
@@ -20,7 +20,7 @@ pub async fn hello() -> Json<Value> {
     Json(json!({ "message": "hello", "server": "axum" }))
 }
 
-/// The text as it came: a number of Rust's would lose digits.
+/// The text as sent, because one of Rust's number types would lose digits.
 #[derive(Serialize)]
 struct Echoed<'body> {
     echo: &'body RawValue,

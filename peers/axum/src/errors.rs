@@ -1,4 +1,4 @@
-//! What can go wrong before the server listens, and what can go wrong in an answer.
+//! Errors before the server listens, and errors of a request.
 
 use axum::Json;
 use axum::http::StatusCode;
@@ -66,11 +66,11 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// Whatever a database refuses or fails at, it is not the caller's fault, and not ours.
+/// A database error is neither the caller's fault nor the server's: 503.
 impl From<sqlx::Error> for ApiError {
     fn from(error: sqlx::Error) -> Self {
         match error {
-            // Without what sqlx adds to it.
+            // Without the text that sqlx adds.
             sqlx::Error::Database(error) => Self::unavailable(error.message()),
             error => Self::unavailable(error),
         }

@@ -1,4 +1,4 @@
-//! Axum's extractors, with the contract's answers to what cannot be extracted.
+//! Axum's extractors, with the contract's error responses.
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -29,7 +29,7 @@ where
         let Path(text) = Path::<String>::from_request_parts(parts, state)
             .await
             .map_err(|rejection| ApiError::invalid(rejection.body_text()))?;
-        // `%2F` is a slash like any other: what has one is a longer path.
+        // `%2F` is a slash like any other: a segment with one is a longer path.
         if text.contains('/') {
             return Err(ApiError::not_found());
         }
@@ -64,7 +64,7 @@ impl<S: Send + Sync> FromRequest<S> for Payload {
         match Limited::new(&mut body, BODY_LIMIT).collect().await {
             Ok(whole) => Ok(Self(whole.to_bytes())),
             Err(error) if error.is::<LengthLimitError>() => {
-                // Who is still sending would find the connection closed and not read why.
+                // A caller that is still sending would see a closed connection, not the response.
                 while let Some(Ok(_)) = body.frame().await {}
                 Err(ApiError::new(
                     StatusCode::PAYLOAD_TOO_LARGE,
@@ -84,7 +84,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Object<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let Payload(body) = Payload::from_request(request, state).await?;
-        // serde would also take an array for a struct, and no key twice.
+        // serde would also accept an array for a struct, and would refuse a duplicate key.
         serde_json::from_slice::<Map<String, Value>>(&body)
             .and_then(T::deserialize)
             .map(Self)

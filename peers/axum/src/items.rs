@@ -1,4 +1,4 @@
-//! Items, from SQLite, and whether it answers.
+//! Items from SQLite, and its health check.
 
 use axum::Json;
 use axum::extract::State;

@@ -1,4 +1,4 @@
-//! Which path is answered by whom, and with what.
+//! The routes and the state that their handlers share.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::settings::{Life, Settings};
 use crate::upstream::Upstream;
 use crate::{echo, items, stress, tasks, upstream, users};
 
-/// What the handlers share. What is absent was not given in the environment.
+/// The state that the handlers share. A part is absent if its setting is.
 pub struct App {
     users: Option<Database<PgConnection>>,
     tasks: Option<Database<PgConnection>>,
@@ -85,7 +85,7 @@ pub fn router(app: Shared) -> Router {
         .with_state(app)
 }
 
-/// Axum's own also answers HEAD, which the contract does not know.
+/// Axum's own `get` also accepts HEAD, which is not in the contract.
 fn get<H: Handler<T, Shared>, T: 'static>(handler: H) -> MethodRouter<Shared> {
     routing::get(handler).head(async || ApiError::method_not_allowed())
 }

@@ -1,4 +1,4 @@
-//! The socket, the runtime, and the end.
+//! The socket, the runtime, and shutdown.
 
 use std::future::IntoFuture;
 use std::io::{self, Write};
@@ -17,11 +17,11 @@ use crate::errors::Problem;
 use crate::options::Options;
 
 const BACKLOG: u32 = 2048;
-/// Within a second of the signal the process is gone.
+/// The process must end within a second of the signal.
 const GRACE: Duration = Duration::from_millis(700);
 
 pub fn run(options: &Options, router: Router) -> Result<(), Problem> {
-    // Thousands of callers are thousands of sockets. If the limit stays, it is the user's.
+    // Thousands of callers need thousands of sockets. If this fails, the user's limit applies.
     let _ = rlimit::increase_nofile_limit(u64::MAX);
     let address = resolve(options)?;
     let runtime = Builder::new_multi_thread()
@@ -30,7 +30,7 @@ pub fn run(options: &Options, router: Router) -> Result<(), Problem> {
         .build()
         .map_err(Problem::cannot_run_here)?;
     let ended = runtime.block_on(serve(address, router));
-    // What runs yet has had its time.
+    // Tasks that still run have had their grace period.
     runtime.shutdown_background();
     ended.map_err(|error| Problem::cannot_run_here(format!("{address}: {error}")))
 }
@@ -56,7 +56,7 @@ async fn serve(address: SocketAddr, router: Router) -> io::Result<()> {
     let serving = axum::serve(listener, router).with_graceful_shutdown(async {
         let _ = asked_to_end.await;
     });
-    // Spawned, it runs on the workers; this thread, which is none of them, only waits for a signal.
+    // A spawned task runs on the workers; this thread, which is not a worker, waits for a signal.
     let serving = tokio::spawn(serving.into_future());
     tokio::select! {
         _ = interrupt.recv() => (),

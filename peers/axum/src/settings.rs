@@ -1,4 +1,4 @@
-//! Settings from the environment. What is not given is off.
+//! Settings from the environment. A feature without its setting is off.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -59,7 +59,7 @@ impl<L: Fn(&str) -> Option<OsString>> Environment<L> {
         };
         match parse(&text) {
             Ok(value) => Ok(Some(value)),
-            // Without the value: an address may hold a password.
+            // Without the value, because an address may contain a password.
             Err(reason) => Err(Problem::wrong_use(format!("{key}: {reason}"))),
         }
     }
@@ -95,7 +95,7 @@ fn life(text: &str) -> Result<Life, String> {
 }
 
 fn postgres_options(text: &str) -> Result<PgConnectOptions, String> {
-    // sqlx takes any scheme.
+    // sqlx accepts any scheme.
     if !text.starts_with("postgresql://") && !text.starts_with("postgres://") {
         return Err("give postgresql://user@host:port/name".to_owned());
     }
@@ -110,7 +110,7 @@ fn sqlite_options(path: PathBuf) -> SqliteConnectOptions {
         .busy_timeout(Duration::from_millis(5000))
 }
 
-/// The address with its path and query, made once and asked for ever.
+/// The address with its path and query, built once.
 fn upstream(text: &str, delay_ms: usize) -> Result<Url, String> {
     let url = format!("{}/?waitms={delay_ms}", text.trim_end_matches('/'));
     match Url::parse(&url) {

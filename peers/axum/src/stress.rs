@@ -1,5 +1,4 @@
-//! Work for the processor and for the memory, on the worker that took the request: what `async def`
-//! does, without the interpreter.
+//! CPU and memory work on the worker that got the request, like `async def` without the interpreter.
 
 use std::hint::black_box;
 
@@ -23,8 +22,8 @@ pub async fn memory(Segment(mb): Segment<usize>) -> Result<Json<Value>, ApiError
     Ok(Json(json!({ "mb": mb, "pages": touched_pages(mb) })))
 }
 
-/// The state of a linear congruential generator after `n` steps from 1, each of them taken: the
-/// compiler would make one step of several.
+/// The state of a linear congruential generator after `n` steps from 1. The compiler must not merge
+/// steps.
 fn congruential(n: u32) -> u64 {
     let step = |state, _| black_box((state * 1_103_515_245 + 12_345) % (1 << 31));
     (0..n).fold(1, step)
@@ -37,7 +36,7 @@ fn touched_pages(mb: usize) -> usize {
         page[0] = 1;
         pages += 1;
     }
-    // Memory that nobody looks at would never be taken.
+    // The compiler could drop an allocation that is never read.
     black_box(&memory);
     pages
 }

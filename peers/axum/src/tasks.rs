@@ -1,4 +1,4 @@
-//! Tasks, from PostgreSQL, in pages.
+//! Tasks from PostgreSQL, in pages.
 
 use axum::Json;
 use axum::extract::State;
@@ -55,7 +55,7 @@ pub struct Page {
 }
 
 impl Page {
-    /// Of one task more than fit in, which says that another page follows.
+    /// From up to one task more than fits; that one shows that another page follows.
     fn new(mut items: Vec<Task>, limit: usize) -> Self {
         let more = items.len() > limit;
         items.truncate(limit);

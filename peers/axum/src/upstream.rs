@@ -1,4 +1,4 @@
-//! The upstream, asked with one client that all requests share.
+//! Calls to the upstream with one client that all requests share.
 
 use std::time::Duration;
 

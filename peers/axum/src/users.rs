@@ -1,4 +1,4 @@
-//! Users, from PostgreSQL.
+//! Users from PostgreSQL.
 
 use axum::Json;
 use axum::extract::State;
