@@ -81,8 +81,8 @@ class HarmMatrix:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A condition that no code is to blame for, or something the audit could not see. seconds: None
-    if it has no duration."""
+    """What no code is to blame for, or what the audit could not see. seconds: if it has a
+    duration."""
 
     code: str
     message: str
@@ -149,8 +149,7 @@ class AuditFinding(ABC):
         )
 
     def propose_cure(self, evidence: AuditEvidence) -> Cure | str:
-        """Propose a change of the user's code or of the command that starts it; return a sentence
-        if there is none."""
+        """Propose a change of the code or of the start command; else return a sentence."""
         del evidence
         return "No code change is known to fix it."
 
@@ -161,8 +160,7 @@ class AuditFinding(ABC):
 
     @property
     def advice(self) -> Mapping[str, str]:
-        """Sentences that several findings share, such as what to do, by topic. A terminal shows
-        each topic once."""
+        """Sentences by topic that several findings share; a terminal shows each topic once."""
         return {}
 
     @property

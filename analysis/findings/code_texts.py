@@ -19,8 +19,7 @@ class CodeText(NamedTuple):
 
 
 def parse_code(text: str | None) -> CodeText | None:
-    """Parse "file:first_line qualname"; return None for a name alone, such as that of a C
-    function."""
+    """Parse "file:first_line qualname"; return None for a name alone, as of a C function."""
     found = CODE.fullmatch(text or "")
     return CodeText(found[1], int(found[2]), found[3]) if found else None
 

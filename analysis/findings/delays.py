@@ -1,5 +1,4 @@
-"""Delays of single requests from their own records: waits for a thread, and middleware that delayed
-a request or its response."""
+"""Delays of single requests from their own records: waits for a thread, and middleware."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -66,8 +65,7 @@ def measure_unblocked(waits: pl.DataFrame, stretches: Sequence[Stretch]) -> Valu
 
 
 def collect_kept(evidence: AuditEvidence) -> pl.DataFrame:
-    """List the middleware's own delays, without waits for the loop or for a thread. cause: the
-    side, request or answer."""
+    """List the middleware's own delays, without waits for the loop or a thread. cause: the side."""
     delays = measure_gaps(evidence).filter("is_noted").with_columns(seconds="own_s")
     layers = delays["layer"].unique().to_list()
     found = [(layer, *CodePlace.parse(layer, evidence.record.folder)) for layer in layers]

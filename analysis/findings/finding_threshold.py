@@ -40,8 +40,7 @@ MEASURES: Mapping[str, Callable[[AuditFinding], bool]] = {
     "blocked": is_serving_block,
     "waited": is_noticed_wait,
 }
-"""The longest time per request: how long it blocks the event loop, or waits for a thread, an
-executor or a limiter."""
+"""Per request: the longest block of the event loop; the longest wait in a queue."""
 
 
 @dataclass(frozen=True, slots=True)

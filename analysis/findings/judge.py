@@ -48,8 +48,7 @@ def cure_finding(finding: AuditFinding, evidence: AuditEvidence) -> AuditFinding
 
 
 def measure_scope(evidence: AuditEvidence) -> AuditScope:
-    """Measure the scope from the clients' rows, or from the app's rows for the user's own
-    traffic."""
+    """Use the clients' rows; for the user's own traffic, the app's rows."""
     rows = evidence.asked if evidence.asked.height else evidence.handlers
     return AuditScope(
         requests=rows.height,

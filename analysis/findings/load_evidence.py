@@ -1,5 +1,4 @@
-"""Load the evidence of an audit from its run directory. Tables may be missing if the audit was cut
-short."""
+"""The evidence of an audit from its run directory. If it was cut short, tables may be missing."""
 
 import math
 from collections import defaultdict

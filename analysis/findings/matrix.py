@@ -29,8 +29,7 @@ DELAYS: Mapping[str, DelayKind] = {
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """What requests of a route lost to a culprit. finding: the number of the finding whose victims
-    they are."""
+    """What requests of a route lost to a culprit. finding: the number of the victims' finding."""
 
     finding: int
     culprit: Culprit
@@ -95,8 +94,7 @@ def charge_delays(found: Sequence[AuditFinding], evidence: AuditEvidence) -> Ite
 
 
 def get_delay_key(finding: AuditFinding) -> tuple[object, ...]:
-    """Return the finding's DELAY_KEY. The cause counts only for a middleware, as the side of its
-    delay."""
+    """Return the DELAY_KEY. The cause counts only as the side of a middleware's delay."""
     kind = DELAYS[finding.code]
     side = "request" if finding.cause == "request" else "answer"
     place = finding.route, finding.phase, finding.file, finding.line, finding.function

@@ -13,8 +13,7 @@ from scenarios.units import Second
 NOTED_S = 0.1
 """A shorter total is not worth a line."""
 UNRECORDED_S: Second = 2.0
-"""A process without a sample for this long, until the load or the process ends, has lost its
-probe."""
+"""A process without samples for this long, before the load or its life ends, lost its probe."""
 LOST: Mapping[str, str] = {
     "NO_CPU": "The event loop waited {:,.1f} s for a processor: the machine was busy. For exact "
     "times, run the audit on a quiet machine.",

@@ -41,8 +41,7 @@ class FindingSite(NamedTuple):
         return cls(found.code, found.file, name, found.route, found.phase)
 
     def matches(self, other: "FindingSite") -> bool:
-        """Return True if both sites are the same. A route or phase that one audit does not know
-        matches any."""
+        """Return True for the same site. An unknown route or phase matches any."""
         is_here = self[:3] == other[:3]
         pairs = zip(self[3:], other[3:], strict=True)
         return is_here and all(None in pair or len(set(pair)) == 1 for pair in pairs)

@@ -1,5 +1,4 @@
-"""Remedies of a finding: the code change, the model's prediction of it, and the measurement of a
-trial."""
+"""Remedies of a finding: the change, the model's prediction of it, and its trial."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -39,8 +38,7 @@ class Cure:
 
 @dataclass(frozen=True, slots=True)
 class RouteLevel:
-    """A route's requests per second and client latencies. p99_ms: None if too many requests were
-    never answered."""
+    """A route's rps and client latencies. p99_ms: None if too many requests were never answered."""
 
     route: str
     rps: float

@@ -102,8 +102,7 @@ def resolve_call(source: ParsedSource, call: ast.Call) -> str | None:
 
 
 def quote_only_call(file: str, line: int) -> str | None:
-    """Return the only call as it is written, such as `connection.execute`; None if there are
-    several, or if it has no name."""
+    """Return the only call as written, such as `connection.execute`; None if it has no name."""
     call = find_only_call(file, line)
     root, path = split_name(call.func) if call is not None else (None, [])
     return None if root is None else ".".join([root, *path])

@@ -46,8 +46,7 @@ def measure_share(
 
 
 def list_spans(evidence: AuditEvidence, route: str | None) -> list[Span]:
-    """List the phases in which a client called the route; all phases of the audit for an unknown
-    route."""
+    """List the phases in which a client called the route; all phases if it is unknown."""
     mine = evidence.asked if route is None else evidence.asked.filter(pl.col("route") == route)
     asked = set(mine["phase"])
     return [

@@ -222,8 +222,7 @@ def is_gil_site(place: BlockPlace, shares: Sequence[StretchShare], route: str | 
 
 
 def count_evidence(shares: Sequence[StretchShare]) -> int:
-    """Count the samples of one function, without those that are alone among others in their
-    stretch."""
+    """Count a function's samples, without those alone among others in their stretch."""
     by_stretch: dict[tuple[int, int], list[StretchShare]] = defaultdict(list)
     for share in shares:
         by_stretch[share.stretch.key].append(share)

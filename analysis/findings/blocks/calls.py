@@ -1,5 +1,4 @@
-"""The name of the library call that blocks. C functions have no frame: the source line names
-them."""
+"""The name of the blocking library call. C functions have no frame: the source line names them."""
 
 from analysis.findings.blocks.causes import Cause
 from analysis.findings.evidence import Stack, StackFrame
@@ -12,8 +11,7 @@ from analysis.findings.source_code import (
 )
 
 PRIMITIVES = ("threading", "queue", "concurrent.futures", "sqlalchemy.util")
-"""Modules in which one thread waits for another: only their caller knows which pool or result it
-waits for."""
+"""Modules in which threads wait for each other: only the caller knows the pool or result."""
 
 
 def name_call(found: LocatedStack, cause: Cause) -> str | None:

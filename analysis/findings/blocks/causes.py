@@ -17,11 +17,9 @@ BLOCK_S = 0.02
 stretch without the machine's part must still be this long, or the code would not have blocked the
 loop on a quiet machine."""
 SWITCH_S: Second = 0.005
-"""How long the interpreter lets a thread run before it passes the GIL on
-(sys.getswitchinterval)."""
+"""How long a thread keeps the GIL before it passes it on (sys.getswitchinterval)."""
 MOST = 0.5
-"""The share of a stretch from which a cause explains it: no two causes can both take more than
-half."""
+"""A cause explains a stretch if it took more than half of it: no two causes can both do so."""
 DOUBTED = 0.2
 """The watchdog wakes every 10 ms. While one thread computes in Python, it waits 5 ms for the GIL
 (sys.getswitchinterval) each time, a third of the stretch. From a fifth on, a wait in a call and a

@@ -16,8 +16,7 @@ from analysis.stats.quantiles import Values
 from scenarios.units import Second
 
 LEAST_S = SWITCH_S
-"""Least CPU time of a call: the interpreter passes the GIL on this often, so a shorter call delays
-no other thread."""
+"""The interpreter passes the GIL on this often: a call with less CPU delays no other thread."""
 Code = tuple[str | None, str | None]
 """A route, and the code that ran for it."""
 CALL_COLUMNS = (
@@ -27,8 +26,7 @@ CALL_COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class ThreadWork:
-    """cpu_s: of its thread, from begin to end. work: "file:first_line name" of the code that
-    ran."""
+    """cpu_s: of its thread meanwhile. work: "file:first_line name" of the code that ran."""
 
     pid: int
     visit: int | None
@@ -71,8 +69,8 @@ class ThreadWork:
 
 @dataclass(frozen=True, slots=True)
 class GilPart:
-    """What is attributed to one thread of a stretch. stack: its function alone if none was sampled.
-    cpu_s: used during the stretch."""
+    """One thread's part of a stretch. stack: its function alone if none was sampled. cpu_s: within
+    it."""
 
     stack: Stack
     route: str | None

@@ -46,8 +46,7 @@ class RequestsInFlight:
         self.lost_share: Values = np.minimum(1.0, self.late_s / met_s)
 
     def _limit_delays(self, delays: pl.DataFrame) -> pl.DataFrame:
-        """Limit delays to the request's latency: a middleware may wait longer than a client that
-        gave up."""
+        """Limit delays to the latency: a middleware may outlast a client that gave up."""
         took_s, delayed_s = self.ended_s - self.started_s, self.sum_delays(delays)
         part = np.minimum(1.0, took_s / np.maximum(delayed_s, 1e-9))
         return delays.with_columns(seconds=pl.col("seconds") * part[delays["row"].to_numpy()])
@@ -64,8 +63,7 @@ class RequestsInFlight:
             yield route, lost_s[self.routes == route]
 
     def add_overlap(self, seconds: Values, stretch: Stretch, part: float) -> None:
-        """Add the stretch's overlap with each request of its process to that request's seconds,
-        times `part`."""
+        """Add `part` of the overlap with each request of its process to that request's seconds."""
         first = np.searchsorted(self._last_end_s, stretch.began_s, side="right")
         rows = self._order[first : np.searchsorted(self._starts_s, stretch.ended_s)]
         rows = rows[self.pids[rows] == stretch.pid]

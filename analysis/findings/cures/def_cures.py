@@ -1,5 +1,4 @@
-"""The cure that turns a `def` into a coroutine, because it needs no thread or holds one for
-long."""
+"""The cure for a `def` that needs no thread or holds one for long: a coroutine."""
 
 import ast
 from collections.abc import Iterator

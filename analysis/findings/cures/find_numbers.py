@@ -28,9 +28,8 @@ class FoundNumber:
 def find_number(
     evidence: AuditEvidence, file: str | None, size: float | None, find: FindNumber
 ) -> FoundNumber | None:
-    """Return the only such number in the finding's file and in those of the endpoints. size: its
-    required value; None for any. Return None if there are several, since the right one is
-    unknown."""
+    """Return the only such number in the finding's file and in those of the endpoints; None if
+    there are several. size: its required value; None for any."""
     folder = evidence.record.folder
     files = {file, *(shorten_file(each.file, folder) for each in evidence.endpoints)} - {None}
     found = [

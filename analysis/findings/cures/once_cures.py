@@ -22,8 +22,7 @@ ONCE = "# once, at startup"
 def cure_made_thing(
     place: PlaceFields, evidence: AuditEvidence, maker: str | None, made_ms: float | None
 ) -> Cure:
-    """maker: the last name of the call that creates it; None for the only call. made_ms: the time
-    that takes."""
+    """maker: the last name of the creating call; None for the only call. made_ms: its duration."""
     file, line = place["file"], place["line"]
     cure = Cure(
         file, line, (), (f"{ONCE}: create it, and share it",), SHARE, "client-life",

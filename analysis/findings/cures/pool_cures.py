@@ -33,8 +33,7 @@ STEP = 10
 MOST_THREADS = 500
 """No measurement showed a gain from more."""
 COMPUTES = 0.5
-"""Share of the time in threads: code that computes for longer holds the GIL, and other threads
-wait."""
+"""Share of the time in threads: code that computes for longer holds the GIL."""
 MINE = "This is the app's own limit: raise it only if what it protects can serve more at once."
 SENSITIVE = "Correct only if the code may run in several threads at once."
 POOL_LINE = "anyio.to_thread.current_default_thread_limiter().total_tokens = {size}"
@@ -83,8 +82,7 @@ def cure_queue(finding: AuditFinding, evidence: AuditEvidence, queue: AskedQueue
 def cure_deadlock(
     finding: AuditFinding, evidence: AuditEvidence, pool: str, is_nested: bool
 ) -> Cure | str:
-    """Propose more threads than concurrent calls, so that a call that other threads wait for gets
-    one."""
+    """Propose more threads than concurrent calls, so that the awaited call gets one."""
     if pool != POOL.name:
         return "No size of this pool is known to be enough."
     demand = measure_demand(locate_handovers(evidence).filter(pl.col("queue") == "anyio"))
@@ -163,8 +161,7 @@ def measure_computed(rows: pl.DataFrame) -> float:
 
 
 def measure_demand(rows: pl.DataFrame) -> int:
-    """Return the maximum number of concurrent calls in one process that use a token or wait for
-    one."""
+    """Return the most concurrent calls of a process that use a token or wait for one."""
     spans = rows.select(
         "pid",
         begin=pl.coalesce("wait_from_s", "use_from_s"),

@@ -38,8 +38,7 @@ TURNS = (
 )
 POOL = "`processes` is one concurrent.futures.ProcessPoolExecutor, created at startup."
 UNSENT = ("re.", "ssl.", "threading.", "sqlite3.", "socket.", "json.", "copy.", "pickle.")
-"""Calls whose results cannot be copied to another process, or whose work is little more than that
-copy."""
+"""Calls whose results cannot be copied to another process, or that do little more than copy."""
 
 
 def cure_with_process(code: BlockedCode, evidence: AuditEvidence) -> Cure:
@@ -65,8 +64,7 @@ def cure_with_process(code: BlockedCode, evidence: AuditEvidence) -> Cure:
 
 
 def cure_with_turns(code: BlockedCode, found: AwaitingSite) -> Cure | None:
-    """Propose a `def` if the computation passes the GIL on, as Python code does and a single C call
-    does not."""
+    """Propose a `def` if the computation passes the GIL on, unlike a single C call."""
     function, call = found.site.function, code.call or ""
     is_one_call = call in BUILTINS or call.startswith(UNSENT)
     if is_one_call or code.unseen_share >= MOST_TURNS:

@@ -19,8 +19,7 @@ def propose_option(evidence: AuditEvidence, option: str, value: int, reason: str
 
 
 def count_connections(evidence: AuditEvidence) -> int:
-    """Return the maximum number of connections that clients kept open: one per user, plus the
-    background request's."""
+    """Return the most connections of clients: one per user, and the background request's."""
     return 1 + max((each.users for each in evidence.record.phases), default=1)
 
 

@@ -22,8 +22,7 @@ def imports_sqlite(source: ParsedSource | None) -> bool:
 
 
 def uses_sqlite(code: BlockedCode, site: CodeSite, evidence: AuditEvidence) -> bool:
-    """Return True if the file that blocks, or the one that awaits it, imports sqlite3. site: of the
-    latter."""
+    """Return True if the blocking file or the awaiting one (site) imports sqlite3."""
     return imports_sqlite(site.source) or imports_sqlite(read_source(evidence, code.place.file))
 
 

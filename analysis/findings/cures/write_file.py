@@ -43,7 +43,7 @@ class Splice(NamedTuple):
 
 
 def write_file(found: AwaitingSite) -> FileEdit | None:
-    """Return None if the line is in no such `with`, or if the file is used for more than a few
+    """Return None if the line is in no such `with`, or if the file is used for anything but simple
     method calls."""
     site = found.site
     body = site.function.body if site.function else []

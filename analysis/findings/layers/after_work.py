@@ -13,8 +13,7 @@ from scenarios.units import Second
 LEAST_S: Second = 0.02
 """Work with a shorter median is ignored."""
 FEWEST = 10
-"""The fewest responses, and the fewest unfinished requests at the last of them, that make a
-backlog."""
+"""The fewest responses, and unfinished requests at the last of them, that make a backlog."""
 FEWEST_ENDED, NOT_SHORTER, MUCH_LONGER = 3, 0.9, 2.0
 """The fewest finished jobs that show that each waits for the one before it; how long the next and
 the last must take relative to the previous and the first. Clocks and work vary by less."""
@@ -73,8 +72,7 @@ class AfterWork:
         )
 
     def lasts_longer(self) -> bool:
-        """Return True if most of the later work lasts longer than most of the earlier, so not by
-        chance."""
+        """Return True if most later work lasts longer than most earlier work."""
         ended = np.isfinite(self.returned_s)
         early, late = np.array_split(self.lasted_s[ended], 2)
         if len(early) < FEWEST / 2 or np.quantile(late, 0.25) < np.quantile(early, 0.75):

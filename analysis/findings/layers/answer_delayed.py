@@ -23,8 +23,7 @@ FEW, FEW_S = 3, 1.0
 RARE_SHARE, ALWAYS_SHARE = 0.05, 0.9
 SMALL_PART = 0.1
 USUAL_SHARE, SELDOM_S = 0.5, 0.05
-"""On a busy machine, every layer waits for 40 ms in some requests, but in fewer than half of
-them."""
+"""On a busy machine, every layer waits for 40 ms in some requests, but in less than half."""
 FREE_ROUND_S: Second = 0.005
 """A loop with longer rounds is busy."""
 SAID: Mapping[str, str] = {
@@ -114,8 +113,7 @@ class AnswerDelayed(AuditFinding):
 
 
 def measure_part(route: str | None, seconds: Second, evidence: AuditEvidence) -> float | None:
-    """Measure the share of the time that the route's requests spend in the app before their
-    responses are sent."""
+    """Measure the share of the requests' time in the app before their responses."""
     rows = evidence.handlers.filter(pl.col("route").eq_missing(pl.lit(route, pl.String)))
     total_s = float((rows["sent_s"] - rows["arrived_s"]).sum())
     return min(1.0, seconds / total_s) if total_s > 0 else None

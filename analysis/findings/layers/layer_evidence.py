@@ -10,8 +10,7 @@ BASE, MIDDLEWARE = "BaseHTTPMiddleware", ("BaseHTTPMiddleware", "ASGI")
 
 @compute_once
 def join_inner_layers(evidence: AuditEvidence) -> pl.DataFrame:
-    """Join each row with the next layer inwards, in columns that begin with inner_; null if that
-    layer was not called."""
+    """Join each row with the next inner layer (inner_...), null if it was not called."""
     rows = evidence.layers.drop_nulls(["visit", "depth"]).sort("pid", "visit", "depth")
     return rows.with_columns(
         pl.col(name).shift(-1).over("pid", "visit").alias(f"inner_{name}")

@@ -115,8 +115,7 @@ def measure_layers(evidence: AuditEvidence) -> pl.DataFrame:
 
 
 def measure_layers_share(measured: pl.DataFrame, evidence: AuditEvidence) -> float:
-    """Measure the layers' share of the app's CPU for the measured requests, on the loop and in
-    threads."""
+    """Measure the layers' share of the app's CPU for these requests, on the loop and in threads."""
     keys = ["pid", "visit"]
     visits = measured.select(keys).unique()
     tables = evidence.layers, evidence.handovers

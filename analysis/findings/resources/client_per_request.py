@@ -25,8 +25,7 @@ from analysis.findings.time_asked import count_most_at_once, count_requests, mea
 from analysis.stats import formats
 
 LEAST_REQUESTS, MOST_OF = 3, 0.5
-"""If fewer requests, or a smaller share of them, create it, it is created once or renewed
-occasionally."""
+"""If fewer requests, or a smaller share, create it, it is created once or renewed occasionally."""
 DEAR_MS, DEAR_SHARE = 5.0, 0.01
 CHEAP_MS = 1.0
 """A TLS context that takes less CPU has no trust anchors to load and no other cost."""

@@ -18,8 +18,7 @@ from analysis.findings.resources.things_made import ENDS, THREADS, MadeThing, Vi
 from scenarios.units import Second
 
 LEAST_REQUESTS, LEAST_SHARE = 10, 0.1
-"""If fewer requests, or a smaller share of the route's, leave threads, they fill a pool or start a
-service."""
+"""Fewer requests, or a smaller share of the route's, only fill a pool or start a service."""
 LEAST_AGE_S = 1.0
 """A younger thread may be about to end when the load ends."""
 NOTED_S = 0.3
@@ -123,8 +122,7 @@ def find_load_end(evidence: AuditEvidence) -> Second:
 
 
 def list_arrivals(evidence: AuditEvidence) -> Mapping[str, Mapping[Visit, Second]]:
-    """Map each route to the arrivals of its requests, except those that ended too late: their
-    threads may be too young to judge."""
+    """Map each route to the arrivals of requests that ended early enough to judge."""
     found: dict[str, dict[Visit, Second]] = defaultdict(dict)
     rows = evidence.handlers.drop_nulls(["route", "visit", "arrived_s", "returned_s"])
     known = rows.filter(pl.col("returned_s") <= find_load_end(evidence) - LEAST_AGE_S)
@@ -136,8 +134,7 @@ def list_arrivals(evidence: AuditEvidence) -> Mapping[str, Mapping[Visit, Second
 def list_left(
     started: Sequence[MadeThing], ended: Sequence[MadeThing], evidence: AuditEvidence
 ) -> list[MadeThing]:
-    """List threads that outlived their requests and, at the end, are older than any thread of this
-    place that ended."""
+    """List threads that outlived their requests and every ended thread of this place."""
     end_s = find_load_end(evidence)
     ended = [each for each in ended if each.at_s <= end_s + NOTED_S]
     rows = evidence.handlers.drop_nulls("returned_s").select("pid", "visit")

@@ -30,8 +30,8 @@ COVERS = 0.8
 @dataclass(frozen=True, slots=True)
 class BlockedWait:
     """A wait while every process was blocked. waited_s: of at least one connection. longest_s:
-    without a gap. Between two blocks the queue may empty and fill again before the next sample: its
-    connections are not known to have waited for both."""
+    without a gap. Between two blocks the queue may empty and fill again unseen: no connection is
+    known to have waited for both."""
 
     stretch: QueueStretch
     place: BlockPlace

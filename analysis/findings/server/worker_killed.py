@@ -209,8 +209,7 @@ def measure_block(
 
 
 def find_end(stretch: Stretch, end: WorkerEnd) -> Second:
-    """Return the end of a block. One that lasted until the kill was last recorded a little
-    earlier."""
+    """Return a block's end. If a kill cut it, its last record is a little earlier."""
     is_cut = stretch.is_open and 0 < end.at_s - stretch.ended_s < 2 * SEEN_S
     return end.at_s if is_cut else stretch.ended_s
 

@@ -22,8 +22,7 @@ CODES: Mapping[str, tuple[str, ...]] = {
 def attach_trials(
     found: Sequence[AuditFinding], tried: Sequence[Tried]
 ) -> tuple[AuditFinding, ...]:
-    """Attach to each finding the trial of its own cure, or else the first trial that concerns
-    it."""
+    """Attach the trial of each finding's own cure, or else the first that concerns it."""
     return tuple(replace(each, tried=choose_trial(each, tried)) for each in found)
 
 
@@ -40,8 +39,7 @@ def choose_trial(found: AuditFinding, tried: Sequence[Tried]) -> Tried | None:
 
 
 def concerns(trial: Trial, found: AuditFinding) -> bool:
-    """Return True if the trial concerns the finding. A thread runs only the endpoint, nothing else
-    of its route."""
+    """Return True if the trial changes the finding. offload moves only the endpoint itself."""
     pinned = name_queue(found.queue, None).name if isinstance(found, ThreadsPinned) else None
     if QUEUES.get(trial.kind, "") in (find_queue(found), pinned):
         return True

@@ -17,8 +17,7 @@ from analysis.stats.intervals import compute_ratio_interval
 from records.trial import LEAST_OF_EACH, TrialRecord
 
 COVERAGE = 0.90
-"""The confidence level that three rounds per side allow: of the 20 orders of six rounds, two
-separate the sides."""
+"""What three rounds per side allow: two of the 20 orders of six rounds separate the sides."""
 CLEAR = 1.1
 """An interval beyond this ratio is clear: chance separates one comparison in ten, but seldom by
 this much. None of 33 comparisons of a service with itself was clear."""
@@ -76,8 +75,7 @@ def split_sides(rounds: Sequence[RouteRound]) -> tuple[list[RouteRound], list[Ro
 
 
 def list_failures(routes: Mapping[str, Sequence[RouteRound]]) -> Iterator[FailureChange]:
-    """Yield routes with a larger share of failures in every round of one side than in every round
-    of the other."""
+    """Yield routes whose shares of failures do not overlap between the sides."""
     for route, rounds in routes.items():
         before, after = split_sides(rounds)
         if len(before) < LEAST_OF_EACH or len(after) < LEAST_OF_EACH:
@@ -90,8 +88,7 @@ def list_failures(routes: Mapping[str, Sequence[RouteRound]]) -> Iterator[Failur
 
 
 def compare_memory(record: TrialRecord) -> tuple[float, float] | None:
-    """Return both sides' medians in MB if every round of one side used more than every round of the
-    other."""
+    """Return both sides' medians in MB, unless their rounds overlap."""
     sides = [
         [each.memory_mb for each in record.rounds if each.side == side and each.memory_mb]
         for side in ("before", "after")

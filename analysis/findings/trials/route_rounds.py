@@ -1,5 +1,4 @@
-"""The measurement of each route in each round of a trial. The unit is the round, not the
-request."""
+"""Each route in each round of a trial. The unit is the round, not the request."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
