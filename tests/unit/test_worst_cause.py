@@ -121,8 +121,8 @@ def test_the_deadlock_of_a_queue_is_the_cause_of_its_waits() -> None:
     found = find_all(lock_up(Threads()).build()).findings
     assert {each.code for each in found} >= {"POOL_DEADLOCK", "POOL_WAIT"}
     assert describe_worst(found) == (
-        "40 of 40 threads of anyio's pool stand at service.py:36 and wait for a QueuePool of 10; "
-        "50 requests lost 452.0 s in all"
+        "40 of 40 threads of anyio's pool are stuck at service.py:36, waiting for a QueuePool of "
+        "10; 50 requests lost 452.0 s in all"
     )
 
 
