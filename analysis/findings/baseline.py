@@ -64,12 +64,12 @@ READER = TypeAdapter(KnownAudit)
 
 
 def read_baseline(paths: Sequence[Path]) -> Baseline:
-    """Raises UserError."""
+    """Raise UserError if a file is not the findings.json of an audit."""
     return Baseline(tuple(map(read_known_audit, paths)))
 
 
 def read_known_audit(path: Path) -> KnownAudit:
-    """Raises UserError."""
+    """Raise UserError if the file is not a findings.json of this schema."""
     what = f"--baseline {path} can't be read"
     try:
         audit = READER.validate_json(read_user_file(path, what, MOST_BYTES))

@@ -71,7 +71,7 @@ class FindingOutcome:
 
 
 def parse_finding_threshold(text: str) -> FindingThreshold:
-    """Raises UserError."""
+    """Raise UserError for an unknown threshold."""
     typed = text.strip()
     codes = [each.code for each in list_findings()]
     bound = _BOUND.fullmatch(typed)

@@ -179,8 +179,8 @@ def test_a_trivial_dependency_is_found_with_what_its_hop_costs() -> None:
     assert round(found.seconds or 0, 6) == 0.005
     assert found.message == (
         "The dependency load() uses 20.0 µs of CPU in a thread (median); moving the call to "
-        "the thread takes 250 µs, without blocks of the event loop. Declare it `async def`, so "
-        "that it runs on the event loop, unless it waits for a file, a lock or the network."
+        "the thread takes 250 µs, not counting blocks of the event loop. Declare it `async def`, "
+        "so that it runs on the event loop, unless it waits for a file, a lock or the network."
     )
 
 

@@ -49,7 +49,7 @@ def test_the_answer_names_who_keeps_the_threads_and_how_long_all_waited() -> Non
     text = " ".join(" ".join(render_findings(judge_full_pool(), WIDTH)).split())
     assert (
         "The worst: load() (main.py:50) for /slow keeps threads of anyio's pool (4 in all); "
-        "requests of 5 routes waited 12.0 s for one, 100 % of it behind this code. Change: At "
+        "requests of 5 routes waited 12.0 s for one, 100 % of it behind this code. Change: Up "
     ) in text
 
 

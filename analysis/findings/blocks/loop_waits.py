@@ -1,4 +1,4 @@
-"""What the event loop's thread waits for within its own process, such as a connection of a pool."""
+"""What the event loop's thread waits for in its own process, such as a connection of a pool."""
 
 from collections.abc import Mapping, Sequence
 

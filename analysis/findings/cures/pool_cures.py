@@ -68,7 +68,7 @@ def cure_queue(finding: AuditFinding, evidence: AuditEvidence, queue: AskedQueue
     if size > MOST_THREADS:
         return f"{demand:,} calls used it or waited for it at once: no pool is meant for that many."
     reason = (
-        f"At most {demand:,} calls at once used a {named.unit} or waited for one. A larger size "
+        f"Up to {demand:,} calls at once used a {named.unit} or waited for one. A larger size "
         "helps only if what they call can serve that many at once."
     )
     if named == POOL:
@@ -94,7 +94,7 @@ def cure_deadlock(
         if is_nested
         else f"Better: release the {finding.call} before the request needs another thread."
     )
-    reason = f"At most {demand:,} calls at once used a thread or waited for one. {better}"
+    reason = f"Up to {demand:,} calls at once used a thread or waited for one. {better}"
     return propose_pool(evidence, size, reason)
 
 

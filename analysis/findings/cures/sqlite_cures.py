@@ -9,7 +9,7 @@ from analysis.findings.remedies import Cure
 from analysis.findings.source_code import ParsedSource, get_last_name
 
 OWN_CONNECTION = (
-    "Give each thread its own connection: sqlite3 refuses one from another thread, and with "
+    "Give each thread its own connection: sqlite3 refuses that of another thread, and with "
     "check_same_thread=False, threads that share one wait for each other and hold the GIL."
 )
 SHARED = "Threads that share an sqlite3 connection wait for each other, and hold the GIL meanwhile."

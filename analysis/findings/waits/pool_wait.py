@@ -1,4 +1,4 @@
-"""Requests that wait for anyio's pool of threads, or for another limiter."""
+"""Requests that wait for anyio's thread pool, or for another limiter."""
 
 from dataclasses import dataclass
 from typing import ClassVar

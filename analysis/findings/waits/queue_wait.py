@@ -111,7 +111,7 @@ class QueueWait(AuditFinding, ABC):
 
     def propose_cure(self, evidence: AuditEvidence) -> Cure | str:
         if self.capacity and self.in_use < DOUBTED_SHARE * self.capacity:
-            return "Most of its threads are not known to be in use: a larger pool may not help."
+            return IDLE
         return cure_queue(self, evidence, AskedQueue(self.queue, self.queue_name, self.capacity))
 
     @property

@@ -1,4 +1,4 @@
-"""Streams, background tasks and similar code that holds threads of a pool for long."""
+"""Streams, background tasks and similar code that holds threads of a pool for a long time."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -71,7 +71,7 @@ class ThreadsPinned(AuditFinding):
     short: ClassVar[str] = "holds threads"
     clause: ClassVar[str] = "code holds threads that other requests need"
     meaning: ClassVar[str] = (
-        "a stream, a background task, a websocket or a startup call holds threads for long"
+        "a stream, a background task, a websocket or a startup call holds threads for a long time"
     )
     remedy: ClassVar[str] = "make it asynchronous, or run it in a thread outside the pool"
     queue: str
