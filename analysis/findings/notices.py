@@ -20,8 +20,8 @@ LOST: Mapping[str, str] = {
     "DELAYED": "The seconds in the findings include {:,.1f} s in which the event loop waited for a "
     "processor.",
     "PAUSED": "The whole process or machine was paused for {:,.1f} s; no code is to blame.",
-    "UNEXPLAINED": "The event loop was blocked for {:,.1f} s with too few samples to blame any code. "
-    "A longer audit takes more samples.",
+    "UNEXPLAINED": "The event loop was blocked for {:,.1f} s with too few samples to blame any "
+    "code. A longer audit takes more samples.",
 }
 LIMITS: Mapping[str, str] = {
     "NOT_ATTACHED": "The probe did not run inside the service: the audit measured latencies, but "

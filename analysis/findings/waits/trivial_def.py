@@ -102,7 +102,8 @@ class TrivialDef(AuditFinding):
         said = (
             f"The {kind} {self.function}() uses {format_short(self.work_us)} of CPU in a thread "
             "(median); moving the call to the thread takes "
-            f"{format_short(1000 * (self.median_ms or 0.0))}, not counting blocks of the event loop."
+            f"{format_short(1000 * (self.median_ms or 0.0))}, not counting blocks of the event "
+            "loop."
         )
         if self.waited_s >= NOTED_WAIT_S:
             said = f"{said} Its calls waited {self.waited_s:,.1f} s for a thread in total."
