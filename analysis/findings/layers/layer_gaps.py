@@ -86,14 +86,15 @@ def select_body_gaps(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def waits_for_body() -> pl.Expr:
-    """Whether the rest of the body is in flight for more than half of the time."""
+    """Return True if the rest of the body is in flight for more than half of the time."""
     begin_s, end_s, last_s = pl.col("inner_body_s"), pl.col("body_s"), pl.col("inner_sent_s")
     waits = (last_s <= end_s) & (last_s - begin_s > (end_s - begin_s) / 2)
     return waits.fill_null(value=False)
 
 
 def list_own_start() -> tuple[pl.Expr, pl.Expr]:
-    """When the layer passes the start of the response on, and when the outer layer has taken it."""
+    """Return when the layer passes the start of the response on, and when the outer layer took
+    it."""
     return pl.col("passed_s"), pl.col("passed_s") + pl.col("start_wait_s")
 
 

@@ -31,7 +31,7 @@ class LimiterSize(AuditFinding):
     tokens: float | None
     """None if there is no limit."""
     borrowed: float
-    """The maximum of threads at once."""
+    """The maximum number of threads at once."""
 
     @classmethod
     def find(cls, evidence: AuditEvidence) -> AuditFindings:

@@ -177,11 +177,7 @@ def write_notices(waits: Sequence[BlockedWait], evidence: AuditEvidence) -> Iter
     is_after_end = any(
         worst.began_s - NEAR_S <= each.at_s <= worst.ended_s for each in evidence.record.server.ends
     )
-    why = (
-        "a worker had ended, and its replacement was not serving yet"
-        if is_after_end
-        else UNEXPLAINED
-    )
+    why = "a worker had ended; its successor was not serving yet" if is_after_end else UNEXPLAINED
     length_s = worst.ended_s - worst.began_s
     said = f"For {length_s:,.1f} s, new connections waited in the accept queue: {why}."
     yield Notice("ACCEPT_QUEUE_WAIT", said, length_s)
