@@ -1,4 +1,4 @@
-"""What an audit finds: one class per finding, found by its base class."""
+"""The findings of an audit, one class per finding; the base class discovers its subclasses."""
 
 from analysis.findings.base import (
     AuditFinding,

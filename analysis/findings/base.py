@@ -1,4 +1,4 @@
-"""What a finding of the audit is."""
+"""The base class of the audit's findings, and the values that findings consist of."""
 
 import re
 from abc import ABC, abstractmethod
@@ -16,7 +16,7 @@ Harm = Literal["blocks the loop", "keeps threads", "delays answers"]
 
 
 class PlaceFields(TypedDict):
-    """The fields in which a finding says where it is."""
+    """Where a finding is."""
 
     route: str | None
     phase: str | None
@@ -27,7 +27,7 @@ class PlaceFields(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Victim:
-    """Requests of another route that waited meanwhile, and how long in all."""
+    """The requests of another route that waited, and for how long in total."""
 
     route: str
     requests: int
@@ -36,7 +36,7 @@ class Victim:
 
 @dataclass(frozen=True, slots=True)
 class ShownFrame:
-    """file: relative to the user's folder."""
+    """A stack frame in a report. file: relative to the user's folder."""
 
     module: str
     file: str
@@ -46,8 +46,8 @@ class ShownFrame:
 
 @dataclass(frozen=True, slots=True)
 class TokenHolder:
-    """Code that kept threads or tokens of a queue while others waited for one. seconds: of its
-    threads together, while others waited. file: relative to the user's folder."""
+    """Code that held threads or tokens of a queue while requests waited for one. seconds: summed
+    over its threads, only while requests waited. file: relative to the user's folder."""
 
     route: str | None
     phase: str | None
@@ -59,8 +59,7 @@ class TokenHolder:
 
 @dataclass(frozen=True, slots=True)
 class Culprit:
-    """A place that takes time from requests of other routes. file: relative to the user's
-    folder."""
+    """Code that delays requests of other routes. file: relative to the user's folder."""
 
     harm: Harm
     route: str | None
@@ -72,8 +71,8 @@ class Culprit:
 
 @dataclass(frozen=True, slots=True)
 class HarmMatrix:
-    """seconds: by row and by route, what requests of the route lost to the culprit of the row. The
-    worst first."""
+    """The time that requests of each route (columns) lost to each culprit (rows), in seconds. The
+    worst culprit comes first."""
 
     rows: tuple[Culprit, ...] = ()
     routes: tuple[str, ...] = ()
@@ -82,7 +81,8 @@ class HarmMatrix:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What is nobody's fault, and what could not be seen. seconds: None where it has none."""
+    """What no code is to blame for, or what the audit could not see. seconds: if it has a
+    duration."""
 
     code: str
     message: str
@@ -91,23 +91,23 @@ class Notice:
 
 @dataclass(frozen=True, kw_only=True)
 class AuditFinding(ABC):
-    """A place in the user's code and what it costs. A subclass in a module of this package is found
-    by itself. What a finding does not know is None.
+    """A place in the user's code and what it costs. Subclasses in this package are discovered
+    automatically. An unknown value is None.
 
-    count: requests that met it. median_ms, longest_ms: of one request there. share: of the time in
-    which the route was asked. victims: None where they are not known.
+    count: affected requests. median_ms, longest_ms: per request. share: of the time in which the
+    route was called. victims: None if they are unknown.
     """
 
     code: ClassVar[str]
     """Stable: other tools rely on it."""
     short: ClassVar[str]
-    """What happens, in a table."""
+    """What happens, for a table."""
     clause: ClassVar[str]
-    """The same in a sentence that counts places."""
+    """What happens, for a sentence that counts places."""
     meaning: ClassVar[str]
-    """What such a finding says, wherever it is: a clause, as docs/audit.md has it."""
+    """What the finding means at any place, as a clause. docs/audit.md quotes it."""
     remedy: ClassVar[str]
-    """What to do about any of its kind: clauses."""
+    """What to do about any finding of this class, as clauses."""
 
     severity: Severity
     confidence: Confidence
@@ -149,24 +149,23 @@ class AuditFinding(ABC):
         )
 
     def propose_cure(self, evidence: AuditEvidence) -> Cure | str:
-        """A change of the user's code, or of what starts it; a sentence where there is none."""
+        """Propose a change of the code or of the start command; else return a sentence."""
         del evidence
-        return "No change of the code is known that takes it away."
+        return "No code change is known to fix it."
 
     @property
     @abstractmethod
     def facts(self) -> str:
-        """What happened here, and the numbers."""
+        """What happened here, with the numbers."""
 
     @property
     def advice(self) -> Mapping[str, str]:
-        """What several findings have in common, such as what to do: sentences by their topic, which
-        a terminal shows once each."""
+        """Sentences by topic that several findings share; a terminal shows each topic once."""
         return {}
 
     @property
     def context(self) -> Mapping[str, str]:
-        """Of the advice, what says how it is and not what to do: a cure does not replace it."""
+        """The part of the advice that describes the situation; a cure does not replace it."""
         return {}
 
     @property
@@ -176,19 +175,19 @@ class AuditFinding(ABC):
 
     @property
     def taken_s(self) -> Second:
-        """From requests of other routes."""
+        """The time that requests of other routes lost."""
         return sum(each.seconds for each in self.victims or ())
 
     def export(self) -> dict[str, object]:
-        """As findings.json has it."""
+        """Build the finding's entry in findings.json."""
         return {"code": self.code, **asdict(self), "message": self.message}
 
 
 @dataclass(frozen=True, slots=True)
 class AuditScope:
-    """What an audit could see. routes: that were asked. span_s: how long. processes: with the probe
-    inside; 0 where the audit was outside of the service, and knows latencies alone. sees_waits:
-    hand-overs to threads were recorded."""
+    """What the audit could see. routes: that clients called. span_s: its length. processes: with
+    the probe inside; 0 if the audit ran outside the service and measured only latencies.
+    sees_waits: calls moved to threads were recorded."""
 
     requests: int = 0
     routes: tuple[str, ...] = ()
@@ -199,9 +198,13 @@ class AuditScope:
 
 @dataclass(frozen=True, slots=True)
 class AuditFindings:
-    """findings: the worst first, by seconds taken from others, then by their own. blocked_s: what
-    the loops were blocked for in all; excused_s: for the machine's reasons; unexplained_s: without
-    enough evidence against any code. trials: of --try, in the order in which they ran."""
+    """The findings of an audit, the worst first: by the seconds that other routes lost, then by
+    their own seconds.
+
+    blocked_s: how long the event loops were blocked in total; excused_s: because of the machine;
+    unexplained_s: without enough evidence against any code. trials: those of --try, in the order in
+    which they ran.
+    """
 
     findings: tuple[AuditFinding, ...] = ()
     notices: tuple[Notice, ...] = ()

@@ -1,4 +1,4 @@
-"""Findings that are known already: the findings.json of an earlier audit."""
+"""Known findings: the findings.json of earlier audits."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from scenarios.errors import UserError
 from scenarios.user_files import read_user_file
 
 MOST_BYTES = 50_000_000
-"""Of the file: a thousand times what an audit of a large service writes."""
+"""Maximum file size, a thousand times what an audit of a large service writes."""
 
 
 @dataclass(frozen=True, slots=True)
 class KnownFinding:
-    """What is read of a finding in the file."""
+    """The fields of a finding that are read from the file."""
 
     code: str
     route: str | None = None
@@ -30,12 +30,12 @@ class KnownFinding:
 
 @dataclass(frozen=True, slots=True)
 class KnownAudit:
-    """A file."""
+    """A findings.json."""
 
     findings: tuple[KnownFinding, ...]
     schema: int
     notices: tuple[object, ...]
-    """No other JSON of this tool has them."""
+    """Read only to recognise the file: no other JSON file of this tool has them."""
 
     def recall(self, site: FindingSite) -> list[KnownFinding]:
         return [each for each in self.findings if FindingSite.locate(each).matches(site)]
@@ -43,13 +43,14 @@ class KnownAudit:
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """What one of several audits has is known: some findings come and go."""
+    """Earlier audits. A finding of any of them is known, because some findings come and go."""
 
     audits: tuple[KnownAudit, ...] = ()
 
     def find_new(self, found: Sequence[AuditFinding]) -> tuple[AuditFinding, ...]:
-        """found: the worst first. One is known where an audit has one of the same site. Of several
-        in one site, those are new that are more than in any audit and in a call that is in none."""
+        """Return the findings that no audit knows. found: the worst first. A finding is known if an
+        audit has one at the same site. Of several findings at one site, those are new that exceed
+        the number in every audit and whose call is in none."""
         new: list[AuditFinding] = []
         for site, mine in group_by_site(found).items():
             known = [audit.recall(site) for audit in self.audits]
@@ -63,13 +64,13 @@ READER = TypeAdapter(KnownAudit)
 
 
 def read_baseline(paths: Sequence[Path]) -> Baseline:
-    """Raises UserError."""
+    """Raise UserError if a file is not the findings.json of an audit."""
     return Baseline(tuple(map(read_known_audit, paths)))
 
 
 def read_known_audit(path: Path) -> KnownAudit:
-    """Raises UserError."""
-    what = f"--baseline {path}: it can't be read"
+    """Raise UserError if the file is not a findings.json of this schema."""
+    what = f"--baseline {path} can't be read"
     try:
         audit = READER.validate_json(read_user_file(path, what, MOST_BYTES))
     except ValidationError as error:
@@ -79,11 +80,11 @@ def read_known_audit(path: Path) -> KnownAudit:
         raise build_damage_error(path, reason) from error
     if audit.schema != SCHEMA:
         raise build_damage_error(
-            path, f"its schema is {audit.schema}, and this version reads {SCHEMA}: audit it again"
+            path, f"its schema is {audit.schema}, this version reads {SCHEMA}: run the audit again"
         )
     return audit
 
 
 def build_damage_error(path: Path, reason: str) -> UserError:
     reason = " ".join(reason.split())
-    return UserError(f"--baseline {path}: no findings.json of an audit ({reason})")
+    return UserError(f"--baseline {path} is not the findings.json of an audit ({reason})")

@@ -1,4 +1,4 @@
-"""Reads the texts in which the probe names code."""
+"""Parsers of the texts in which the probe names code."""
 
 import json
 import re
@@ -11,7 +11,7 @@ CODE = re.compile(r"(.+):(\d+) (.+)", re.DOTALL)
 
 
 class CodeText(NamedTuple):
-    """name: qualified."""
+    """name: the qualified name."""
 
     file: str
     first_line: int
@@ -19,14 +19,14 @@ class CodeText(NamedTuple):
 
 
 def parse_code(text: str | None) -> CodeText | None:
-    """From "file:first_line qualname"; None where it is a name alone, as of a function in C."""
+    """Parse "file:first_line qualname"; return None for a name alone, as of a C function."""
     found = CODE.fullmatch(text or "")
     return CodeText(found[1], int(found[2]), found[3]) if found else None
 
 
 @lru_cache(maxsize=4096)
 def parse_stack(text: str | None) -> Stack:
-    """Empty where it is none: a journal's string table may be full."""
+    """Parse a stack; return an empty one for invalid text: a journal's string table may be full."""
     try:
         frames = json.loads(text or "[]")
         return tuple(

@@ -1,5 +1,4 @@
-"""What delayed single requests by their own records: waits for a thread, and middleware that waited
-with a request or its answer."""
+"""Delays of single requests from their own records: waits for a thread, and middleware."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -24,9 +23,9 @@ COLUMNS = ("row", *DELAY_KEY, "seconds")
 
 
 def locate_delays(evidence: AuditEvidence, requests: pl.DataFrame) -> pl.DataFrame:
-    """The delays of requests that are known by pid and visit. row: of the request. kind, and the
-    place that waits. cause: the side of a middleware's delay. seconds: none is counted twice,
-    neither as two waits of one request nor while the event loop was blocked."""
+    """List the delays of the requests that are known by pid and visit. row: the request's. kind,
+    and the place that waits. cause: the side of a middleware's delay. seconds: counted once, even
+    if two waits of a request overlap or the event loop was blocked meanwhile."""
     rows = requests.with_row_index("row").select("row", "pid", "visit", "started_s", "until_s")
     waits = cut_waits(collect_waits(evidence).join(rows, on=["pid", "visit"]), evidence.stretches)
     kept = collect_kept(evidence).join(rows, on=["pid", "visit"])
@@ -34,7 +33,7 @@ def locate_delays(evidence: AuditEvidence, requests: pl.DataFrame) -> pl.DataFra
 
 
 def collect_waits(evidence: AuditEvidence) -> pl.DataFrame:
-    """Calls of requests that had to queue for a token or a thread."""
+    """List calls of requests that queued for a token or a thread."""
     is_pool = pl.col("queue").str.contains(PoolWait.QUEUES)
     kind = pl.when(is_pool).then(pl.lit("pool")).otherwise(pl.lit("executor"))
     waits = locate_handovers(evidence).drop_nulls(["visit", "queue", "wait_from_s", "wait_until_s"])
@@ -42,8 +41,9 @@ def collect_waits(evidence: AuditEvidence) -> pl.DataFrame:
 
 
 def cut_waits(waits: pl.DataFrame, stretches: Sequence[Stretch]) -> pl.DataFrame:
-    """seconds: of each within its request, after the earlier ones of the request, and while the
-    event loop was not blocked. Requests that wait for less than LEAST_S in a place are left out."""
+    """Cut each wait to its request and to the time after the request's earlier waits. seconds:
+    without the time in which the event loop was blocked. Drop requests that wait for less than
+    LEAST_S at a place."""
     earlier_s = pl.col("wait_until_s").cum_max().shift(1).over("row")
     waits = waits.with_columns(
         wait_from_s=pl.max_horizontal("wait_from_s", "started_s"),
@@ -56,7 +56,7 @@ def cut_waits(waits: pl.DataFrame, stretches: Sequence[Stretch]) -> pl.DataFrame
 
 
 def measure_unblocked(waits: pl.DataFrame, stretches: Sequence[Stretch]) -> Values:
-    """Seconds of each in which the event loop of its process was not blocked."""
+    """Measure the seconds of each wait in which the event loop of its process was not blocked."""
     from_s, until_s = waits["wait_from_s"].to_numpy(), waits["wait_until_s"].to_numpy()
     pids = waits["pid"].to_numpy()
     blocked = CoveredTime((each.pid, each.began_s, each.ended_s) for each in stretches)
@@ -65,8 +65,7 @@ def measure_unblocked(waits: pl.DataFrame, stretches: Sequence[Stretch]) -> Valu
 
 
 def collect_kept(evidence: AuditEvidence) -> pl.DataFrame:
-    """A middleware's own delays, without what waits for the loop or for a thread meanwhile. cause:
-    the side, request or answer."""
+    """List the middleware's own delays, without waits for the loop or a thread. cause: the side."""
     delays = measure_gaps(evidence).filter("is_noted").with_columns(seconds="own_s")
     layers = delays["layer"].unique().to_list()
     found = [(layer, *CodePlace.parse(layer, evidence.record.folder)) for layer in layers]

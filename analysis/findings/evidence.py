@@ -1,5 +1,5 @@
-"""What an audit has seen, as typed values: the stretches in which a loop was blocked, the samples
-of its stack meanwhile, who asked for what, and which code answers which route."""
+"""The evidence of an audit as typed values: when each loop was blocked, its stack samples, the
+clients' requests, and the code of each route."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class StackFrame:
-    """file: absolute, as the interpreter names it. first_line: of the function."""
+    """file: absolute, as the interpreter names it. first_line: the function's."""
 
     module: str
     file: str
@@ -28,12 +28,12 @@ class StackFrame:
 
 
 Stack = tuple[StackFrame, ...]
-"""Innermost first."""
+"""Innermost frame first."""
 
 
 @dataclass(frozen=True, slots=True)
 class StackSample:
-    """visit: None where no request is known."""
+    """visit: None if no request is known."""
 
     at_s: Second
     visit: int | None
@@ -43,11 +43,11 @@ class StackSample:
 
 @dataclass(frozen=True, slots=True)
 class StretchClocks:
-    """How a stretch was spent, in seconds; None where the system does not tell.
+    """How a blocked stretch was spent, in seconds; None if the system does not report it.
 
-    length_s: by the wall clock. cpu_s, run_delay_s: of the loop's thread. unseen_s: the watchdog
-    waited for the GIL. paused_s: the process or the machine stood still. holder_cpu_s: of the other
-    thread with the most CPU.
+    length_s: wall-clock time. cpu_s, run_delay_s: of the loop's thread. unseen_s: the watchdog
+    waited for the GIL. paused_s: the process or the machine was stopped. holder_cpu_s: CPU of the
+    busiest other thread.
     """
 
     length_s: Second
@@ -60,13 +60,13 @@ class StretchClocks:
 
     @property
     def are_known(self) -> bool:
-        """Whether the system tells what the thread did: Linux does."""
+        """Whether the system reports what the thread did: Linux does."""
         return self.cpu_s is not None and self.run_delay_s is not None
 
 
 @dataclass(frozen=True, slots=True)
 class GilHolder:
-    """The other thread of the process with the most CPU during a stretch."""
+    """The other thread of the process that used the most CPU during a stretch."""
 
     thread: int
     visit: int | None
@@ -76,9 +76,10 @@ class GilHolder:
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """The loop's thread ran one handle, or one visit, for so long.
+    """Time in which the loop's thread ran a single handle or a single visit.
 
-    is_timed: the handle's own times; otherwise within ±10 ms. is_open: its end was never written.
+    is_timed: from the handle's own clock; otherwise within ±10 ms. is_open: its end was never
+    written.
     """
 
     pid: int
@@ -103,7 +104,7 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class RouteCode:
-    """The code that answers a route. protocol: http or websocket."""
+    """The code that serves a route. protocol: http or websocket."""
 
     route: str
     file: str
@@ -136,12 +137,12 @@ class AuditEvidence:
     rounds: Mapping[str, pl.DataFrame] = field(default_factory=dict)
 
     def count_processes(self) -> int:
-        """Those that had the probe inside and answered, or blocked before they could."""
+        """Count the processes with the probe that responded or that blocked before they could."""
         return len({*self.handlers["pid"].drop_nulls(), *(each.pid for each in self.stretches)})
 
 
 def compute_once(compute: Callable[[AuditEvidence], T]) -> Callable[[AuditEvidence], T]:
-    """For each evidence: several findings ask for it. It is kept for as long as the evidence is."""
+    """Cache the result for each evidence while that evidence is alive: several findings need it."""
     known: WeakKeyDictionary[AuditEvidence, T] = WeakKeyDictionary()
 
     @wraps(compute)

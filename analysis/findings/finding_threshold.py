@@ -1,4 +1,4 @@
-"""What --fail-on takes: parsed before an audit, judged after it."""
+"""The thresholds of --fail-on: parsed before an audit, judged after it."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -15,11 +15,11 @@ from scenarios.units import parse_duration
 
 OPTION = "--fail-on"
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
-"""The least first."""
+"""In ascending order."""
 BLIND = ("NOT_ATTACHED", "INTERRUPTED", "RECORDING_STOPPED", "NOT_RECORDED")
-"""Notices with which it can't be said that there is no finding."""
+"""Notices after which an audit without findings proves nothing."""
 KINDS = (
-    "a severity (error, warning, info), a code such as LOOP_BLOCKED, or a longest time such as "
+    "a severity (error, warning, info), a code such as LOOP_BLOCKED, or a time limit such as "
     "'blocked>50ms' or 'waited>200ms'"
 )
 
@@ -27,12 +27,12 @@ _BOUND = re.compile(r"(\w+)\s*>\s*(\S+)", re.ASCII)
 
 
 def is_serving_block(found: AuditFinding) -> bool:
-    """At startup no request waits."""
+    """Return True for a block while serving: at startup no request waits."""
     return found.code == "LOOP_BLOCKED" and found.phase != "startup"
 
 
 def is_noticed_wait(found: AuditFinding) -> bool:
-    """After the answer no client waits."""
+    """Return True for a wait before the response: after it no client waits."""
     return isinstance(found, QueueWait) and not found.is_after
 
 
@@ -40,13 +40,12 @@ MEASURES: Mapping[str, Callable[[AuditFinding], bool]] = {
     "blocked": is_serving_block,
     "waited": is_noticed_wait,
 }
-"""Of one request at most: for how long it blocks the event loop, or waits for a thread, an executor
-or a limiter."""
+"""Per request: the longest block of the event loop; the longest wait in a queue."""
 
 
 @dataclass(frozen=True, slots=True)
 class FindingThreshold:
-    """text: as it was typed. fails: whether a finding is over it."""
+    """text: as typed. fails: whether a finding exceeds it."""
 
     text: str
     fails: Callable[[AuditFinding], bool]
@@ -54,7 +53,7 @@ class FindingThreshold:
 
 @dataclass(frozen=True, slots=True)
 class FindingGate:
-    """What may fail an audit, and what is known already."""
+    """What can fail an audit, and which findings are known."""
 
     thresholds: tuple[FindingThreshold, ...] = ()
     baseline: Baseline | None = None
@@ -62,8 +61,8 @@ class FindingGate:
 
 @dataclass(frozen=True, slots=True)
 class FindingOutcome:
-    """failing: findings over the threshold, without those of the baseline, of which there are
-    `known`. why: what keeps it from being kept for sure; None where nothing does."""
+    """failing: new findings that exceed the threshold. known: how many others the baseline has.
+    why: the reason why an audit without failing findings proves nothing; None if it does."""
 
     threshold: FindingThreshold
     failing: tuple[AuditFinding, ...]
@@ -72,7 +71,7 @@ class FindingOutcome:
 
 
 def parse_finding_threshold(text: str) -> FindingThreshold:
-    """Raises UserError."""
+    """Raise UserError for an unknown threshold."""
     typed = text.strip()
     codes = [each.code for each in list_findings()]
     bound = _BOUND.fullmatch(typed)
@@ -94,12 +93,12 @@ def build_unknown_error(text: str, known: Sequence[str]) -> UserError:
     names = {each.upper(): bounds.get(each, each) for each in known}
     word = re.split(r"[<>=,]", text, maxsplit=1)[0].strip().upper()
     close = get_close_matches(word, names, n=1)
-    hint = f"did you mean {names[close[0]]}? It" if close else "it"
+    hint = f"did you mean {names[close[0]]}? It" if close else "unknown; it"
     return UserError(f"{OPTION} {text!r}: {hint} takes {KINDS}")
 
 
 def judge_findings(found: AuditFindings, gate: FindingGate) -> tuple[FindingOutcome, ...]:
-    """One outcome for each threshold."""
+    """Return one outcome per threshold."""
     known = gate.baseline
     new = found.findings if known is None else known.find_new(found.findings)
     why = explain_blindness(found)
@@ -112,8 +111,8 @@ def judge_findings(found: AuditFindings, gate: FindingGate) -> tuple[FindingOutc
 
 
 def explain_blindness(found: AuditFindings) -> str | None:
-    """Why an audit without a finding does not show that there is none."""
+    """Explain why an audit without a finding does not prove that there is none."""
     blind = next((each.message for each in found.notices if each.code in BLIND), None)
     if blind is None and not found.scope.requests:
-        return "No request was seen."
+        return "The audit saw no request."
     return blind

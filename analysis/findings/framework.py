@@ -1,10 +1,10 @@
-"""What the frames of the frameworks and the servers mean, as data.
+"""What the stack frames of frameworks and servers mean, as data.
 
 From the sources of Starlette 1.10 and FastAPI 0.165 (routing, dependencies/utils, responses,
 background, endpoints, middleware/base, errors, exceptions, _exception_handler), of Litestar 2.25
 (routes, di, response, background_tasks, middleware), Quart 0.22 (app, asgi) and Django 5.2
-(core/handlers). A boundary is a
-function that calls code of the app's: what runs below it, up to the next boundary, is that phase.
+(core/handlers). A boundary is a function that calls code of the app: everything below it, up to the
+next boundary, runs in that phase.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ BlockPhase = Literal[
 ]  # fmt: skip
 
 HandoverPhase = BlockPhase | Literal["file"]
-"""What hands work to a thread: a phase of a request, or the reading and writing of a file in it."""
+"""The origin of an offloaded call: a phase of a request, or file access within it."""
 
 LITESTAR_ERRORS = "litestar.middleware._internal.exceptions.middleware"
 BOUNDARIES: Mapping[tuple[str, str], BlockPhase] = {
@@ -97,28 +97,28 @@ RUNNERS = frozenset(
         ("uvloop", "run"),
     }
 )
-"""Functions that run an event loop: what calls them, a server's start or the user's own main, is
-not what blocks it."""
+"""Functions that run an event loop. Their callers, a server's start or the user's own main, do not
+block it."""
 MIDDLEWARE = ("starlette.middleware.", "fastapi.middleware.", "litestar.middleware.")
-"""Every function of these modules that is no boundary itself is one of a middleware."""
+"""All functions of these modules belong to a middleware, except boundaries."""
 SERVERS = ("uvicorn.", "hypercorn.", "granian.", "gunicorn.")
-"""Code that a server calls directly is an app of its own, or the outermost middleware."""
+"""Code that a server calls directly is an app, or the outermost middleware."""
 
 SENDS = "send("
-"""In a framework's line: it calls what a middleware put around `send`."""
+"""In a framework's line: it calls the `send` that a middleware wrapped."""
 HANDLES = "self.handler("
 """In a line of ServerErrorMiddleware: it calls the handler of error 500."""
 LEAVES = ("__aexit__", "__exit__", "aclose", "_shutdown", "shutdown")
-"""Functions that leave a context: what they call below a route's stack is a dependency's end."""
+"""Functions that leave a context. Below a route's stack, they call a dependency's exit code."""
 WRITES_BODY = "starlette.responses"
 AROUND_ENDPOINT: Mapping[str, BlockPhase] = {
     "starlette.requests": "dependency",
     WRITES_BODY: "response",
 }
-"""Modules that the function around an endpoint calls itself, to read and to answer a request."""
+"""Modules that the function around an endpoint calls to read a request and to respond."""
 
 HANDS_OVER = ("anyio.", "asyncio.", "concurrent.", "starlette.concurrency", "fastapi.concurrency")
-"""Modules that pass a call on to a thread: who calls them asks for it."""
+"""Modules that move a call to a thread on behalf of their caller."""
 FILES = (
     "anyio._core._fileio",
     "aiofiles.",
@@ -126,13 +126,13 @@ FILES = (
     "starlette.datastructures",
     WRITES_BODY,
 )
-"""Modules that ask for a thread in order to work with a file."""
+"""Modules that use a thread to access a file."""
 CHUNKS = ("starlette.concurrency", "iterate_in_threadpool")
-"""Takes each chunk of a sync generator in a thread."""
+"""Fetches each chunk of a sync generator in a thread."""
 
 LIBRARY = (
     r"(?:/lib(?:64)?/python\d+\.\d+t?/)(?:(?:site|dist)-packages/|lib-dynload/)?"
     r"|/(?:site|dist)-packages/|^<"
 )
-"""Of a frame's file: not the user's own code."""
+"""Matches the file of a frame that is not the user's own code."""
 PROBE = "asgi_probe"

@@ -15,11 +15,11 @@ from analysis.findings.trials.concern import attach_trials
 from analysis.findings.trials.judge_trial import judge_trial
 
 SCHEMA = 1
-"""Of findings.json."""
+"""The version of findings.json."""
 
 
 def find_all(evidence: AuditEvidence) -> AuditFindings:
-    """Every finding of this package is asked."""
+    """Run every finding class of this package on the evidence."""
     found = [each.find(evidence) for each in list_findings()]
     charged, matrix = charge_findings(
         [finding for part in found for finding in part.findings], evidence
@@ -48,7 +48,7 @@ def cure_finding(finding: AuditFinding, evidence: AuditEvidence) -> AuditFinding
 
 
 def measure_scope(evidence: AuditEvidence) -> AuditScope:
-    """By the clients; where the traffic is the user's own, by the app."""
+    """Use the clients' rows; for the user's own traffic, the app's rows."""
     rows = evidence.asked if evidence.asked.height else evidence.handlers
     return AuditScope(
         requests=rows.height,
@@ -60,7 +60,7 @@ def measure_scope(evidence: AuditEvidence) -> AuditScope:
 
 
 def sort_findings(found: Iterable[AuditFinding]) -> tuple[AuditFinding, ...]:
-    """The worst first."""
+    """Sort the worst first."""
 
     def rank(each: AuditFinding) -> tuple[float, float, str, str, int]:
         place = each.route or "", each.file or "", each.line or 0
@@ -70,7 +70,7 @@ def sort_findings(found: Iterable[AuditFinding]) -> tuple[AuditFinding, ...]:
 
 
 def export_findings(found: AuditFindings) -> dict[str, object]:
-    """The content of findings.json."""
+    """Build the content of findings.json."""
     return {
         "schema": SCHEMA,
         "findings": [each.export() for each in found.findings],
@@ -82,7 +82,7 @@ def export_findings(found: AuditFindings) -> dict[str, object]:
 
 @cache
 def list_findings() -> tuple[type[AuditFinding], ...]:
-    """By code."""
+    """List the finding classes, sorted by code."""
     for each in walk_packages(findings.__path__, f"{findings.__name__}."):
         import_module(each.name)
     kinds = iterate_leaves(AuditFinding.__subclasses__())
@@ -90,6 +90,6 @@ def list_findings() -> tuple[type[AuditFinding], ...]:
 
 
 def iterate_leaves(kinds: Iterable[type[AuditFinding]]) -> Iterator[type[AuditFinding]]:
-    """Classes without subclasses: findings may share a base."""
+    """Yield the classes without subclasses: findings may share a base."""
     for each in kinds:
         yield from iterate_leaves(each.__subclasses__()) if each.__subclasses__() else (each,)

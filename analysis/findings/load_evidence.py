@@ -1,4 +1,4 @@
-"""The evidence of an audit from its run directory. Tables may be missing: it may be cut short."""
+"""The evidence of an audit from its run directory. If it was cut short, tables may be missing."""
 
 import math
 from collections import defaultdict
@@ -27,7 +27,7 @@ SCHEMAS: Mapping[str, Schema] = {"asked": ASKED, **PROBE_SCHEMAS}
 
 
 def load_audit_evidence(run: RunDir) -> AuditEvidence:
-    """Raises UserError where the record is missing, or a table is damaged."""
+    """Raise UserError if the record is missing or a table is damaged."""
     cell = run.open_cell(KIND)
     file = cell.path / AUDIT_FILE
     with translate_read_errors(file):
@@ -66,9 +66,9 @@ def load_round(run: RunDir, of: TrialRound) -> pl.DataFrame:
 def resolve_routes(
     asked: pl.DataFrame, handlers: pl.DataFrame, of_audit: pl.DataFrame
 ) -> pl.DataFrame:
-    """Clients may know a path where the app knows the template: what the app took a request for is
-    its route. A request that the app does not know is taken for what others with its path were.
-    of_audit: the clients' rows of the requests that the handlers answered."""
+    """Replace each client path by the app's route template. A request that never reached the app
+    gets the usual route of its path. of_audit: client rows of the requests that the handlers
+    served."""
     taken = handlers.select("request_id", taken="route").drop_nulls().unique("request_id")
     usual = (
         of_audit.join(taken, on="request_id")
@@ -81,7 +81,7 @@ def resolve_routes(
 
 
 def build_stretches(blocks: pl.DataFrame, stacks: pl.DataFrame) -> tuple[Stretch, ...]:
-    """In order. Of several rows of a stretch the last one counts."""
+    """Build the stretches in order of time. The last of several rows of a stretch counts."""
     samples: dict[tuple[int, int], list[StackSample]] = defaultdict(list)
     for row in stacks.sort("at_s").iter_rows(named=True):
         sample = StackSample(
@@ -96,7 +96,7 @@ def build_stretches(blocks: pl.DataFrame, stacks: pl.DataFrame) -> tuple[Stretch
 
 
 def build_stretch(row: Mapping[str, object], samples: tuple[StackSample, ...]) -> Stretch:
-    """One that lasts still ends, as far as is known, with its last sample."""
+    """Build a stretch. One that has not ended lasts until its last sample."""
     began_s, ended_s = to_seconds(row["began_s"]) or 0.0, to_seconds(row["ended_s"])
     known_s = ended_s if ended_s is not None else samples[-1].at_s if samples else began_s
     names = ("cpu_s", "run_delay_s", "gc_s", "unseen_s", "paused_s", "holder_cpu_s")
@@ -138,8 +138,8 @@ def to_text(value: object) -> str | None:
 
 
 def list_endpoints(handlers: pl.DataFrame) -> tuple[RouteCode, ...]:
-    """Each route's own code, as far as its handlers say: "file:first_line qualname". A class that
-    serves a websocket has no such code; its route is known for one all the same."""
+    """Parse each route's own code ("file:first_line qualname") from its handlers. A class that
+    serves a websocket has none; its route is still listed."""
     known = handlers.select("route", "endpoint", "protocol").drop_nulls("route")
     found = []
     for route, text, protocol in known.unique(maintain_order=True).iter_rows():

@@ -1,8 +1,8 @@
-"""Who lost time to whom: culprits by routes, in seconds, over all findings of an audit.
+"""The harm matrix: the seconds that requests of each route lost to each culprit, over all findings.
 
-A culprit is a place that blocks the event loop, one that keeps threads while requests wait for
-them, or a middleware that keeps answers. A request loses no more than it was late, to all culprits
-together (victims.RequestsInFlight). Waits behind requests of the same route are no loss to others.
+A culprit is code that blocks the event loop, code that holds threads while requests wait for them,
+or a middleware that delays responses. A request loses at most its own lateness to all culprits
+together (victims.RequestsInFlight). Waits behind requests of the same route do not count.
 """
 
 from collections import defaultdict
@@ -24,12 +24,12 @@ DELAYS: Mapping[str, DelayKind] = {
     "EXECUTOR_WAIT": "executor",
     "ANSWER_DELAYED": "middleware",
 }
-"""Findings of what delays single requests, and the kind of their delays."""
+"""The findings that delay single requests, with the kind of their delays."""
 
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """What requests of a route lost to a culprit. finding: its number, whose victims they are."""
+    """What requests of a route lost to a culprit. finding: the number of the victims' finding."""
 
     finding: int
     culprit: Culprit
@@ -41,15 +41,15 @@ class Charge:
 def charge_findings(
     found: Sequence[AuditFinding], evidence: AuditEvidence
 ) -> tuple[tuple[AuditFinding, ...], HarmMatrix]:
-    """The findings with their victims, and all that was lost."""
+    """Return the findings with their victims, and the harm matrix."""
     charges = list(charge_delays(found, evidence))
     charged = tuple(add_victims(number, each, charges) for number, each in enumerate(found))
     return charged, build_matrix([*charges, *charge_blocks(found)])
 
 
 def add_victims(number: int, finding: AuditFinding, charges: Sequence[Charge]) -> AuditFinding:
-    """Those of a wait without holders are not known. Pinned threads may harm requests that no
-    finding is about: without a charge they are as they were found."""
+    """Add the charged victims. A wait without known holders has unknown victims. Pinned threads may
+    harm requests without any other finding: without a charge, the finding stays unchanged."""
     mine = [each for each in charges if each.finding == number]
     if finding.code not in (*DELAYS, DEADLOCK) and not mine:
         return finding
@@ -64,7 +64,7 @@ def add_victims(number: int, finding: AuditFinding, charges: Sequence[Charge]) -
 
 
 def charge_blocks(found: Sequence[AuditFinding]) -> Iterator[Charge]:
-    """Their victims are known (victims.find_victims)."""
+    """Charge the victims of each block, which are known (victims.find_victims)."""
     for number, each in enumerate(found):
         if each.code == BLOCKS:
             culprit = Culprit(
@@ -75,8 +75,8 @@ def charge_blocks(found: Sequence[AuditFinding]) -> Iterator[Charge]:
 
 
 def charge_delays(found: Sequence[AuditFinding], evidence: AuditEvidence) -> Iterator[Charge]:
-    """Where several findings are of one place, they share by their seconds. A deadlock answers for
-    its holders, and a finding of pinned threads for its place: the victims are theirs."""
+    """Charge the delays. Several findings at one place share them in proportion to their seconds. A
+    deadlock is charged for its holders, and a finding of pinned threads for its place."""
     places: dict[tuple[object, ...], list[int]] = defaultdict(list)
     for number, each in enumerate(found):
         if each.code in DELAYS:
@@ -94,7 +94,7 @@ def charge_delays(found: Sequence[AuditFinding], evidence: AuditEvidence) -> Ite
 
 
 def get_delay_key(finding: AuditFinding) -> tuple[object, ...]:
-    """As DELAY_KEY. Of causes, only the side of a middleware's delay counts."""
+    """Return the DELAY_KEY. The cause counts only as the side of a middleware's delay."""
     kind = DELAYS[finding.code]
     side = "request" if finding.cause == "request" else "answer"
     place = finding.route, finding.phase, finding.file, finding.line, finding.function
@@ -108,7 +108,7 @@ def charge_delay(
     lost_s: Values,
     owners: Mapping[Culprit, int],
 ) -> Iterator[Charge]:
-    """lost_s: by request of the route."""
+    """lost_s: per request of the route."""
     requests, seconds = int(np.count_nonzero(lost_s >= LEAST_S)), float(lost_s.sum())
     for culprit, share in share_among_culprits(finding):
         if culprit.route != route and requests and share:
@@ -117,7 +117,7 @@ def charge_delay(
 
 
 def list_owners(found: Sequence[AuditFinding]) -> Mapping[Culprit, int]:
-    """Findings that are about culprits, by the places of their threads, without the line."""
+    """Map culprits, without their line, to the findings about them."""
     pinned = (
         (Culprit("keeps threads", each.route, each.phase, each.file, None, each.function), number)
         for number, each in enumerate(found)
@@ -133,8 +133,8 @@ def list_owners(found: Sequence[AuditFinding]) -> Mapping[Culprit, int]:
 
 
 def share_among_culprits(finding: AuditFinding) -> Iterator[tuple[Culprit, float]]:
-    """Shares of one: the holders' by their seconds. A middleware is its own culprit, and no
-    route's: every request that it delays is a victim."""
+    """Yield each culprit's share, from 0 to 1, in proportion to the holders' seconds. A middleware
+    is itself the culprit and has no route: every request that it delays is a victim."""
     if finding.code == "ANSWER_DELAYED":
         place = finding.phase, finding.file, finding.line, finding.function
         yield Culprit("delays answers", None, *place), 1.0
@@ -147,7 +147,7 @@ def share_among_culprits(finding: AuditFinding) -> Iterator[tuple[Culprit, float
 
 
 def build_matrix(charges: Sequence[Charge]) -> HarmMatrix:
-    """The worst culprits and the most harmed routes first."""
+    """Sort the worst culprits and the most harmed routes first."""
     cells: dict[tuple[Culprit, str], Second] = defaultdict(float)
     rows: dict[Culprit, Second] = defaultdict(float)
     columns: dict[str, Second] = defaultdict(float)

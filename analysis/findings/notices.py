@@ -1,4 +1,4 @@
-"""What is nobody's fault, and what an audit could not see."""
+"""Notices: conditions that no code is to blame for, and what an audit could not see."""
 
 from collections.abc import Iterator, Mapping
 from math import inf
@@ -11,32 +11,31 @@ from analysis.findings.evidence import AuditEvidence
 from scenarios.units import Second
 
 NOTED_S = 0.1
-"""Less in a whole audit is not worth a line."""
+"""A shorter total is not worth a line."""
 UNRECORDED_S: Second = 2.0
-"""A process that says nothing for so long, until the load or its life ends, has no probe."""
+"""A process without samples for this long, before the load or its life ends, lost its probe."""
 LOST: Mapping[str, str] = {
-    "NO_CPU": "The event loop waited {:,.1f} s for a processor: the machine was busy. Run the "
-    "audit on a quiet machine for exact seconds.",
-    "DELAYED": "The seconds of the findings include {:,.1f} s in which the event loop waited for a "
+    "NO_CPU": "The event loop waited {:,.1f} s for a processor: the machine was busy. For exact "
+    "times, run the audit on a quiet machine.",
+    "DELAYED": "The seconds in the findings include {:,.1f} s in which the event loop waited for a "
     "processor.",
-    "PAUSED": "The whole process or machine stopped for {:,.1f} s; no code is to blame.",
-    "UNEXPLAINED": "The event loop was blocked for {:,.1f} s without enough evidence against any "
-    "code. A longer audit gives more samples.",
+    "PAUSED": "The whole process or machine was paused for {:,.1f} s; no code is to blame.",
+    "UNEXPLAINED": "The event loop was blocked for {:,.1f} s with too few samples to blame any "
+    "code. A longer audit takes more samples.",
 }
 LIMITS: Mapping[str, str] = {
-    "NOT_ATTACHED": "The probe was not inside the service: the audit knows its latencies, but not "
-    "what blocks its event loop.",
-    "NO_CLOCKS": "The causes are unexplained: this system does not say how a thread spends its "
+    "NOT_ATTACHED": "The probe did not run inside the service: the audit measured latencies, but "
+    "cannot tell what blocks the event loop.",
+    "NO_CLOCKS": "The causes are unexplained: this system does not report how a thread spends its "
     "time (Linux does, in /proc/self/task/TID/schedstat).",
-    "UNTIMED": "Some blocks were seen from outside and not timed: their seconds are accurate to 10 "
-    "ms each.",
+    "UNTIMED": "Some blocks were sampled, not timed: the length of each is accurate to 10 ms.",
     "STILL_BLOCKED": "An event loop was still blocked when the recording ended; its last block "
-    "counts up to its last sample.",
+    "counts only up to its last sample.",
 }
 
 
 def write_block_notices(found: Attribution) -> tuple[Notice, ...]:
-    """What is nobody's."""
+    """Write the notices about blocked time that no code caused."""
     lost_s: Mapping[str, Second] = {
         "NO_CPU": found.excused_s["no-cpu"],
         "DELAYED": found.delayed_s if found.sites else 0.0,
@@ -51,7 +50,7 @@ def write_block_notices(found: Attribution) -> tuple[Notice, ...]:
 
 
 def list_limits(evidence: AuditEvidence) -> Iterator[Notice]:
-    """What could not be seen, and what was not asked."""
+    """List what the audit could not see or did not request."""
     record, stretches = evidence.record, evidence.stretches
     applies = {
         "NOT_ATTACHED": not evidence.count_processes(),
@@ -66,16 +65,16 @@ def list_limits(evidence: AuditEvidence) -> Iterator[Notice]:
     for table in list_lost_tables(evidence):
         yield Notice(
             "NOT_RECORDED",
-            f"{table}.parquet is missing: the audit knows nothing of what it records.",
+            f"{table}.parquet is missing: the audit cannot report what this table records.",
         )
     yield from (Notice("WARNING", each) for each in record.warnings)
     for each in record.unasked:
-        text = f"{each.method} {each.route} was not asked: {each.reason}. To ask it: {each.how}"
+        text = f"{each.method} {each.route} was not called: {each.reason}. To call it: {each.how}"
         yield Notice("UNASKED", text)
 
 
 def list_unrecorded(evidence: AuditEvidence) -> Iterator[Notice]:
-    """Processes whose probe has written until some time of the load, and nothing since."""
+    """List processes whose probe stopped writing during the load."""
     phases, samples = evidence.record.phases, evidence.samples
     if not phases:
         return
@@ -88,15 +87,15 @@ def list_unrecorded(evidence: AuditEvidence) -> Iterator[Notice]:
             why = stopped.get(pid)
             text = (
                 f"The probe in process {pid} wrote nothing for the last {silent_s:,.1f} s of the "
-                "load: the findings and their seconds know nothing of that time. "
-                + (f"It broke: {why}." if why else "Look for a full disk.")
+                "load: the findings do not include that time. "
+                + (f"The probe failed: {why}." if why else "Check whether the disk is full.")
             )
             yield Notice("RECORDING_STOPPED", text, silent_s)
 
 
 def list_lost_tables(evidence: AuditEvidence) -> Iterator[str]:
-    """Those that there should be: from outside of a service there are only the clients' rows, and
-    none where the traffic is the user's own."""
+    """List expected tables that are missing. An audit from outside has only client rows, and none
+    of the user's own traffic."""
     is_asked = any(each.routes for each in evidence.record.phases)
     for table in evidence.missing:
         if is_asked if table == "asked" else evidence.record.processes:

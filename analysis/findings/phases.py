@@ -1,4 +1,4 @@
-"""Which phase of a request a stack is in, by the framework's frames around the user's code."""
+"""The phase of a request that a stack is in, from the framework's frames around the user's code."""
 
 from collections.abc import Callable, Sequence
 
@@ -26,7 +26,7 @@ def find_first(frames: Stack, matches: Callable[[StackFrame], bool], begin: int 
 
 
 def get_name(frame: StackFrame) -> str:
-    """Without its class and the functions around it."""
+    """Return the name without its class and the enclosing functions."""
     return frame.function.rpartition(".")[2]
 
 
@@ -44,7 +44,7 @@ def is_boundary(frame: StackFrame) -> bool:
 def classify_phase(
     frames: Stack, own: int | None, edge: int | None, codes: Sequence[RouteCode]
 ) -> BlockPhase:
-    """own: the user's frame; None where a library alone is on the stack. edge: the nearest boundary
+    """own: the user's frame; None if the stack has only library frames. edge: the nearest boundary
     outwards from it. codes: of the route."""
     phase = get_boundary(frames[edge]) if edge is not None else None
     if edge is None or phase is None or phase == "callback":
@@ -67,7 +67,7 @@ def is_websocket(codes: Sequence[RouteCode]) -> bool:
 
 
 def classify_without_framework(frames: Stack, codes: Sequence[RouteCode]) -> BlockPhase:
-    """Of another framework, an app without one, a child task or a callback."""
+    """Classify a stack of another framework, a bare app, a child task or a callback."""
     places = {(each.file, each.first_line) for each in codes}
     if any((each.file, each.first_line) in places for each in frames):
         return "websocket" if is_websocket(codes) else "endpoint"
@@ -82,9 +82,9 @@ def classify_without_framework(frames: Stack, codes: Sequence[RouteCode]) -> Blo
 def classify_handover(
     frames: Stack, phase: BlockPhase | None, has_own: bool
 ) -> HandoverPhase | None:
-    """frames: that asked for a thread; phase: that they are in; has_own: the user's code is there.
-    What works with a file after the answer, or before the first one, is a part of that phase; the
-    end of a framework's own context is no teardown of the user's."""
+    """frames: that requested a thread; phase: that they are in; has_own: the user's code is among
+    them. File access after the response, or before the first one, belongs to that phase; the end of
+    a framework's own context is no teardown of the user's."""
     caller = next((each for each in frames if not is_between(each)), None)
     if phase in ("background", "startup") or caller is None or (phase == "teardown" and has_own):
         return phase
@@ -94,7 +94,7 @@ def classify_handover(
 
 
 def is_between(frame: StackFrame) -> bool:
-    """It passes a call on, and asks for nothing itself."""
+    """Return True for a frame that only passes a call on."""
     if frame.module.startswith(FILES) or (frame.module, get_name(frame)) == CHUNKS:
         return False
     return frame.module.startswith(HANDS_OVER)

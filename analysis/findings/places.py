@@ -1,4 +1,4 @@
-"""Where a stack is: the innermost line of the user's own code, and the phase of the request."""
+"""The place of a stack: the innermost line of the user's own code, and the phase of the request."""
 
 import os
 import re
@@ -17,14 +17,14 @@ from analysis.findings.phases import classify_phase, find_first, get_name, is_bo
 BY_THE_ROUTE: frozenset[BlockPhase] = frozenset(
     {"dependency", "endpoint", "response", "stream", "websocket", "background", "teardown"}
 )
-"""Where a library alone is on the stack, it does this for the route's own code."""
+"""In these phases, a stack of library frames alone works for the route's own code."""
 MOST_FRAMES = 40
 EXPRESSIONS = frozenset({"<lambda>", "<genexpr>", "<listcomp>", "<setcomp>", "<dictcomp>"})
 
 
 @dataclass(frozen=True, slots=True)
 class BlockPlace:
-    """file: relative to the user's folder; None where no code of the user's is known."""
+    """file: relative to the user's folder; None if no code of the user's is known."""
 
     route: str | None
     phase: BlockPhase | None
@@ -56,7 +56,7 @@ class CodePlace(NamedTuple):
 
     @classmethod
     def parse(cls, text: str, folder: str) -> Self:
-        """From "file:first_line qualname", or from a name alone."""
+        """Parse "file:first_line qualname", or a name alone."""
         found = parse_code(text)
         if found is None:
             return cls(None, None, shorten_function(text))
@@ -71,8 +71,8 @@ def locate_code(code: StackFrame | RouteCode, folder: str) -> CodePlace:
 
 @dataclass(frozen=True, slots=True)
 class LocatedStack:
-    """own: the user's frame; None where a library alone is on the stack. library: the frames of
-    libraries below it, innermost first."""
+    """own: the user's frame; None if the stack has only library frames. library: the library frames
+    below it, innermost first."""
 
     place: BlockPlace
     own: StackFrame | None
@@ -81,16 +81,16 @@ class LocatedStack:
 
 
 class PlaceFinder:
-    """Knows the user's folder and the code of the routes."""
+    """Locates stacks from the user's folder and the code of the routes."""
 
     def __init__(self, folder: str, codes: Sequence[RouteCode]) -> None:
         self._folder = folder
         self._codes = codes
 
     def locate(self, stack: Stack, route: str | None, in_thread: bool = False) -> LocatedStack:
-        """The nearest boundary outwards from the innermost frame of the user's says which phase it
-        is. Where a boundary comes first, the user's frames outside of it only wait for it.
-        in_thread: of another thread than the loop's, where only an endpoint can be recognised."""
+        """Locate a stack. The nearest boundary outwards from the user's innermost frame determines
+        the phase. If a boundary comes first, the user's frames outside it only wait for it.
+        in_thread: the stack is not of the loop's thread, so only an endpoint can be recognised."""
         frames = tuple(cut_at_runner(stack))
         own = find_first(frames, lambda each: not is_library(each.file))
         edge = find_first(frames, is_boundary)
@@ -118,7 +118,7 @@ class PlaceFinder:
         return LocatedStack(place, None, frames[:edge], shown)
 
     def _check_route(self, frames: Stack, route: str | None) -> str | None:
-        """An endpoint on the stack is evidence of the route: it replaces one that disagrees."""
+        """Return the route of the endpoint on the stack if it contradicts the given one."""
         found = {
             code.route
             for frame in frames
@@ -144,8 +144,8 @@ def build_finder(evidence: AuditEvidence) -> PlaceFinder:
 
 
 def cut_at_runner(stack: Stack) -> Iterator[StackFrame]:
-    """The frames of what the loop runs, without the probe's. Where the loop's own functions are in
-    Python, the probe has left out what lies outside of them; uvloop's are not."""
+    """Yield the frames of what the loop runs, without the probe's. The probe has already cut a loop
+    written in Python; this cuts uvloop's frames."""
     for frame in stack:
         if (frame.module, get_name(frame)) in RUNNERS:
             return
@@ -154,9 +154,9 @@ def cut_at_runner(stack: Stack) -> Iterator[StackFrame]:
 
 
 def choose_line(frames: Stack, own: int | None) -> int | None:
-    """A lambda or a generator expression belongs to the function that it is written in, where that
-    is on the stack. A function that calls itself, and has just been entered, is in the line of the
-    call."""
+    """Return the index of the frame whose line to show. A lambda or a generator expression belongs
+    to the function that contains it, if that is on the stack. A recursive function that has just
+    been entered is shown at the line of the call."""
     if own is None:
         return own
     inner = frames[own]
@@ -177,8 +177,9 @@ def choose_line(frames: Stack, own: int | None) -> int | None:
 
 @lru_cache(maxsize=1024)
 def shorten_file(file: str, folder: str) -> str:
-    """Of a library below its packages' folder; else relative to the user's folder, up to its
-    siblings. Of what is further away only the last names: a path may contain a person's name."""
+    """Return a library's file below its packages' folder, or else a path relative to the user's
+    folder, up to its siblings. Keep only the last names of a path further away: it may contain a
+    person's name."""
     if file.startswith("<"):  # the interpreter's own: <frozen runpy>
         return file
     if is_library(file):

@@ -1,4 +1,4 @@
-"""Which findings of two audits are the same one, although lines of the code have moved."""
+"""Match findings of two audits although lines of the code have moved."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ F = TypeVar("F", bound="LocatedFinding")
 
 
 class LocatedFinding(Protocol):
-    """A finding, of this audit or as an earlier one wrote it down."""
+    """A finding of this audit, or one read from an earlier audit."""
 
     @property
     def code(self) -> str: ...
@@ -26,7 +26,7 @@ class LocatedFinding(Protocol):
 
 
 class FindingSite(NamedTuple):
-    """What stays of a finding while the code around it is edited: no line. name: of the function;
+    """The part of a finding that survives edits around it, so no line. name: of the function;
     without a file, of the call."""
 
     code: str
@@ -41,7 +41,7 @@ class FindingSite(NamedTuple):
         return cls(found.code, found.file, name, found.route, found.phase)
 
     def matches(self, other: "FindingSite") -> bool:
-        """A route or a phase that one of two audits does not know may be the other's."""
+        """Return True for the same site. An unknown route or phase matches any."""
         is_here = self[:3] == other[:3]
         pairs = zip(self[3:], other[3:], strict=True)
         return is_here and all(None in pair or len(set(pair)) == 1 for pair in pairs)
@@ -53,7 +53,7 @@ class FindingSite(NamedTuple):
 
 
 def group_by_site(found: Sequence[F]) -> Mapping[FindingSite, tuple[F, ...]]:
-    """In the order in which they are given."""
+    """Keep the given order."""
     sites: dict[FindingSite, list[F]] = defaultdict(list)
     for each in found:
         sites[FindingSite.locate(each)].append(each)
@@ -63,8 +63,7 @@ def group_by_site(found: Sequence[F]) -> Mapping[FindingSite, tuple[F, ...]]:
 def pair_sites(
     a: Sequence[FindingSite], b: Sequence[FindingSite]
 ) -> tuple[tuple[FindingSite | None, FindingSite | None], ...]:
-    """Every site of both, once: those of A in their order, each with its own of B; then what B
-    alone has."""
+    """Pair every site of A, in order, with its match in B; then list the sites that only B has."""
     alone = [each for each in b if each not in a]
     pairs: list[tuple[FindingSite | None, FindingSite | None]] = []
     for each in a:

@@ -1,5 +1,4 @@
-"""What takes a finding away: the change of the code, what the model says of it, and what a trial of
-it measured."""
+"""Remedies of a finding: the change, the model's prediction of it, and its trial."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -10,19 +9,19 @@ CureRule = Literal[
     "small-pool", "one-blocks-all", "depends", "health", "client-life", "raise-the-pool",
     "gunicorn-timeout", "offload", "second-pool", "background", "cpu", "small-costs",
 ]  # fmt: skip
-"""Rules of the guidance that cures rest on, by their file's name without number and ending."""
+"""Rules of the guidance behind cures: their file names without number and extension."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cure:
-    """A change of the user's code, or of what starts it.
+    """A change of the user's code or of the command that starts it.
 
     file: relative to the user's folder. line: of the first line of `before`, counted from 1.
-    before, after: source lines as they are and as they should be, without their ends; a line may be
-    a comment that says what belongs there. trial: what --try takes to measure the change without an
-    edit; None where nothing does. saves_ms, costs_ms: in each request; None where they are
-    not known. frees_loop: what it saves is time of the event loop, which other requests get; the
-    request itself may take as long as before.
+    before, after: source lines without line ends, as they are and as they should be; a line may be
+    a comment that says what belongs there. trial: the value of --try that measures the change
+    without an edit; None if there is none. saves_ms, costs_ms: per request; None if unknown.
+    frees_loop: it saves time of the event loop, which other requests get; the request itself may
+    take as long as before.
     """
 
     file: str | None
@@ -39,8 +38,7 @@ class Cure:
 
 @dataclass(frozen=True, slots=True)
 class RouteLevel:
-    """How a route answers: requests in a second, and how long they take for their client. p99_ms:
-    None where too many were never answered."""
+    """A route's rps and client latencies. p99_ms: None if too many requests were never answered."""
 
     route: str
     rps: float
@@ -50,8 +48,8 @@ class RouteLevel:
 
 @dataclass(frozen=True, slots=True)
 class Predicted:
-    """What the model says of the audit's load with and without the finding. reason: why the model
-    does not know it; then both are empty."""
+    """The model's prediction for the audit's load with (before) and without (after) the finding.
+    reason: why there is no prediction; then both are empty."""
 
     users: int
     before: tuple[RouteLevel, ...] = ()
@@ -62,8 +60,8 @@ class Predicted:
 @dataclass(frozen=True, slots=True)
 class RouteChange:
     """How a trial changed a route. before, after: medians of the rounds' figures. ratio: of the
-    medians of latency, before to after: more than 1 is better. low, high: its 90 % interval, from
-    rounds."""
+    median latencies, before to after; more than 1 is better. low, high: its 90 % confidence
+    interval over rounds."""
 
     route: str
     before: RouteLevel
@@ -75,8 +73,8 @@ class RouteChange:
 
 @dataclass(frozen=True, slots=True)
 class FailureChange:
-    """Shares of a route's requests that failed or were not answered, of all rounds together; each
-    round of one side has a larger share than each of the other."""
+    """Shares of a route's requests that failed or were not answered, over all rounds. Every round
+    of one side has a larger share than every round of the other."""
 
     route: str
     before: float
@@ -85,12 +83,12 @@ class FailureChange:
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """What a trial measured. trial: as --try takes it. rounds: of each side. reason: why it is no
-    trial of this finding, or is invalid; then `routes` is empty. worse: routes that became slower,
-    for which the interval leaves no doubt. failures: routes that fail more, or less, than before; a
-    route that fails more is not in `routes`, because the latency of its failures says nothing.
-    memory_mb: of the service before and after, medians of the rounds; None where they overlap.
-    warnings: what may go wrong with the change though it measures well."""
+    """The result of a trial. trial: the value of --try. rounds: per side. reason: why the trial is
+    invalid or does not test this finding; then `routes` is empty. worse: routes whose interval
+    shows that they became slower. failures: routes whose failures changed; a route that fails more
+    is not in `routes`, because the latency of failures says nothing. memory_mb: of the service
+    before and after, medians of the rounds; None if they overlap. warnings: what may go wrong
+    although the change measures well."""
 
     trial: str | None
     rounds: int = 0

@@ -1,4 +1,4 @@
-"""How bad a finding is, by what it costs the requests that meet it."""
+"""The severity of a finding, from what it costs each affected request."""
 
 from math import inf
 
@@ -13,8 +13,8 @@ def rate_harm(
     grave_share: float = inf,
     small_share: float = inf,
 ) -> Severity:
-    """`error` where a request loses a second, or a grave share of the time goes into it; `info`
-    below 0.1 s and a small share; `warning` between."""
+    """Return `error` if a request loses a second or the share is grave, `info` below 0.1 s and a
+    small share, and `warning` in between."""
     if longest_ms >= GRAVE_MS or (share or 0.0) >= grave_share:
         return "error"
     return "warning" if longest_ms >= SMALL_MS or (share or 0.0) >= small_share else "info"

@@ -1,4 +1,4 @@
-"""What the user's source says of a line: which call stands there."""
+"""Read from the user's source which call a line contains."""
 
 import ast
 import builtins
@@ -8,16 +8,16 @@ from functools import lru_cache
 from pathlib import Path
 
 MOST_BYTES = 2_000_000
-"""Of a source file; a larger one is generated."""
+"""Maximum size of a source file; a larger one is generated."""
 QUICK = frozenset({"int", "float", "str", "len", "bool", "range", "isinstance", "getattr"})
 QUICK_METHODS = frozenset({"hex", "decode", "encode", "strip", "lower", "upper", "hexdigest"})
-"""Calls that no loop waits for."""
+"""Calls too short to block a loop."""
 BUILTINS = frozenset(dir(builtins))
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedSource:
-    """calls: by line. imports: what a name stands for, where it stands for that alone."""
+    """calls: by line. imports: what each unambiguous name stands for."""
 
     tree: ast.Module
     lines: tuple[str, ...]
@@ -28,7 +28,7 @@ class ParsedSource:
 
 @lru_cache(maxsize=256)
 def parse_source(file: str) -> ParsedSource | None:
-    """None where it cannot be read, or is of another Python's grammar."""
+    """Return None if the file cannot be read or has the grammar of another Python version."""
     path = Path(file)
     try:
         if not path.is_file() or path.stat().st_size > MOST_BYTES:
@@ -52,7 +52,7 @@ def parse_source(file: str) -> ParsedSource | None:
 
 
 def find_imports(tree: ast.Module) -> Iterator[tuple[str, str]]:
-    """Name and what it stands for; the same name for two things is left out."""
+    """Yield each name and its target, without names that have two targets."""
     found: dict[str, set[str]] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -67,7 +67,7 @@ def find_imports(tree: ast.Module) -> Iterator[tuple[str, str]]:
 
 
 def find_assigned(tree: ast.Module) -> Iterator[str]:
-    """Names that the file itself binds: they may stand for anything."""
+    """Yield the names that the file itself binds: they may stand for anything."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             yield node.id
@@ -78,21 +78,21 @@ def find_assigned(tree: ast.Module) -> Iterator[str]:
 
 
 def read_line(file: str, line: int) -> str:
-    """Empty where the source is not there."""
+    """Return an empty line if the source is missing."""
     source = parse_source(file)
     return source.lines[line - 1] if source and 0 < line <= len(source.lines) else ""
 
 
 def name_only_call(file: str, line: int) -> str | None:
-    """The one call that begins in this line, by its full name, such as hashlib.pbkdf2_hmac. None
-    where there are several, or where the name may stand for anything."""
+    """Return the full name of the only call that begins in this line, such as hashlib.pbkdf2_hmac;
+    None if there are several, or if the name may stand for anything."""
     call = find_only_call(file, line)
     source = parse_source(file)
     return None if call is None or source is None else resolve_call(source, call)
 
 
 def resolve_call(source: ParsedSource, call: ast.Call) -> str | None:
-    """The full name of what is called. None where the name may stand for anything."""
+    """Return the full name of the called function; None if the name may stand for anything."""
     root, path = split_name(call.func)
     if root is None or root in source.assigned:
         return None
@@ -102,14 +102,14 @@ def resolve_call(source: ParsedSource, call: ast.Call) -> str | None:
 
 
 def quote_only_call(file: str, line: int) -> str | None:
-    """As it is written: `connection.execute`. None where there are several, or it has no name."""
+    """Return the only call as written, such as `connection.execute`; None if it has no name."""
     call = find_only_call(file, line)
     root, path = split_name(call.func) if call is not None else (None, [])
     return None if root is None else ".".join([root, *path])
 
 
 def name_called_attribute(file: str, line: int) -> str | None:
-    """`recv_into` of the only call self._sock.recv_into(b)."""
+    """Return `recv_into` for the only call self._sock.recv_into(b)."""
     call = find_only_call(file, line)
     return call.func.attr if call is not None and isinstance(call.func, ast.Attribute) else None
 
@@ -129,7 +129,7 @@ def is_quick(function: ast.expr) -> bool:
 
 
 def split_name(node: ast.expr) -> tuple[str | None, list[str]]:
-    """a.b.c is a and [b, c]; None where it does not begin with a name."""
+    """Split a.b.c into a and [b, c]; return None if it does not begin with a name."""
     path: list[str] = []
     while isinstance(node, ast.Attribute):
         path.insert(0, node.attr)
@@ -138,7 +138,7 @@ def split_name(node: ast.expr) -> tuple[str | None, list[str]]:
 
 
 def get_last_name(node: ast.AST) -> str | None:
-    """`c` of a.b.c; None of what is no name."""
+    """Return `c` for a.b.c; None for other expressions."""
     if isinstance(node, ast.Attribute):
         return node.attr
     return node.id if isinstance(node, ast.Name) else None

@@ -1,4 +1,4 @@
-"""Sets of moments: spans in order and without overlaps."""
+"""Sets of moments: sorted spans without overlaps."""
 
 from collections.abc import Iterable, Sequence
 
@@ -8,7 +8,7 @@ Span = tuple[Second, Second]
 
 
 def merge(spans: Iterable[Span]) -> list[Span]:
-    """In order and without overlaps."""
+    """Sort the spans and merge overlaps."""
     merged: list[Span] = []
     for begin_s, end_s in sorted(spans):
         if merged and begin_s <= merged[-1][1]:
@@ -29,7 +29,7 @@ def intersect(spans: Iterable[Span], other: Span) -> list[Span]:
 
 
 def subtract(spans: Iterable[Span], others: Sequence[Span]) -> list[Span]:
-    """What no other covers. others: in order and without overlaps."""
+    """Return the parts that no other span covers. others: sorted, without overlaps."""
     left = []
     for begin_s, end_s in spans:
         for other in others:

@@ -1,4 +1,4 @@
-"""How often a route was asked, and which part of that time a place took."""
+"""How often a route was called, and what share of that time a place took."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,13 +11,13 @@ from scenarios.units import Second
 
 
 def count_requests(evidence: AuditEvidence) -> Mapping[str, int]:
-    """By route, as the app saw them: clients may be the user's own."""
+    """Count the app's requests by route: the client rows do not include the user's own traffic."""
     counted = evidence.handlers.drop_nulls("route").group_by("route").len()
     return dict(counted.iter_rows())
 
 
 def count_most_at_once(evidence: AuditEvidence) -> int:
-    """Requests at most that were in the app at once, summed over its processes."""
+    """Return the maximum number of concurrent requests in the app, summed over its processes."""
     most = 0
     for _, rows in evidence.handlers.drop_nulls("arrived_s").group_by("pid"):
         begins_s = np.sort(rows["arrived_s"].to_numpy())
@@ -30,9 +30,9 @@ def count_most_at_once(evidence: AuditEvidence) -> int:
 def measure_share(
     taken: Sequence[tuple[Second, Second]], route: str | None, evidence: AuditEvidence
 ) -> float | None:
-    """Of the time of the phases in which the route was asked, of all processes that answered. Where
-    the route is unknown, of the phases in which it took time. None where it was in none. taken:
-    moments, and seconds."""
+    """Measure the share of the phases in which the route was called, over all processes that
+    responded. For an unknown route, use the phases in which the place took time. Return None if
+    there is no such phase. taken: moments and seconds."""
     spans = list_spans(evidence, route)
     if route is None:
         spans = [each for each in spans if any(is_within(at_s, each) for at_s, _ in taken)]
@@ -46,7 +46,7 @@ def measure_share(
 
 
 def list_spans(evidence: AuditEvidence, route: str | None) -> list[Span]:
-    """Phases in which a client asked the route; all of the audit's where it is not known."""
+    """List the phases in which a client called the route; all phases if it is unknown."""
     mine = evidence.asked if route is None else evidence.asked.filter(pl.col("route") == route)
     asked = set(mine["phase"])
     return [

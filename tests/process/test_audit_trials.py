@@ -116,7 +116,7 @@ def test_ctrl_c_keeps_the_audit_and_the_rounds_that_ended(folder: Path) -> None:
     evidence = load_evidence(out)
     found = find_all(evidence)
     assert [each.reason for each in found.trials] == [
-        "0 rounds of each side ended, and a comparison needs 3"
+        "0 rounds per side ended, but a comparison needs 3"
     ]
     (record,) = evidence.record.trials
     assert [each.side for each in record.rounds] == ["before"]

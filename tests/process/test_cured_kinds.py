@@ -172,7 +172,7 @@ async def title(
     by_hand={
         "    # startup\n": "    # startup\n    global jobs\n    jobs = subprocess.Popen("
         "[sys.executable, 'worker.py'], stdin=subprocess.PIPE, text=True)\n",
-        "    # put it into a queue of jobs, whose workers are outside the web process": "    "
+        "    # put it into a job queue whose workers run outside the web process": "    "
         "print(time.monotonic(), file=jobs.stdin, flush=True)",
     },
     files={

@@ -186,7 +186,7 @@ def test_an_audit_that_saw_too_little_keeps_no_threshold(code: str) -> None:
     (outcome,) = judge_findings(replace(gather([]), notices=(Notice(code, "Half."),)), gate)
     assert describe_finding_outcome(outcome) == "? --fail-on error: not known. Half."
     (outcome,) = judge_findings(AuditFindings(scope=AuditScope(0, (), 1.0, 1)), gate)
-    assert outcome.why == "No request was seen."
+    assert outcome.why == "The audit saw no request."
 
 
 def save_blocked_audit(folder: Path, *functions: str) -> Path:
@@ -303,7 +303,7 @@ def test_a_baseline_that_may_never_end_is_not_read(tmp_path: Path) -> None:
     [
         ('{"schema": 1, "kind": "audit"}', "findings: "),
         ('{"schema": 1, "findings": [], "differences": []}', "notices: "),
-        ('{"schema": 2, "findings": [], "notices": []}', "its schema is 2, and this version reads"),
+        ('{"schema": 2, "findings": [], "notices": []}', "its schema is 2, this version reads"),
     ],
     ids=["a manifest", "a comparison", "a newer schema"],
 )

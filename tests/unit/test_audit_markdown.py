@@ -41,7 +41,7 @@ The event loop is blocked at 1 place, for 1.0 s. In 4 requests of 1 route in 10 
 | --- | --- | --- | --- | ---: | ---: | ---: |
 | error | main.py:17 build | loop blocked: wait | /report (endpoint) | 4 | 1.0 | 250 |
 
-**main.py:17 build**, /report (endpoint): The event loop waits in build(), which is not awaited: 250 ms at most in one request.
+**main.py:17 build**, /report (endpoint): The event loop is blocked while build() waits: up to 250 ms per request.
 """  # noqa: E501
 
 

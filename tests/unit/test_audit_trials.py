@@ -207,7 +207,7 @@ def test_a_route_of_two_methods_is_two_routes() -> None:
 
 @pytest.mark.parametrize(
     ("pairs", "count", "said"),
-    [(2, 20, "2 rounds of each side ended"), (3, 4, "no route was asked 5 times")],
+    [(2, 20, "2 rounds per side ended"), (3, 4, "no route was called 5 times")],
 )
 def test_too_little_is_no_comparison(pairs: int, count: int, said: str) -> None:
     record, asked = make_trial([{"/a": 20.0}] * pairs, [{"/a": 80.0}] * pairs)

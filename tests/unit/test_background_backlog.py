@@ -71,8 +71,8 @@ def test_work_that_falls_behind_is_named_with_both_rates() -> None:
     assert found.end_rate == pytest.approx(20, rel=0.05)
     assert found.unfinished == pytest.approx(8 * (50 - 20), rel=0.1)
     assert (found.count, found.severity) == (400, "error")
-    assert "begins 50" in found.message
-    assert "ends 20" in found.message
+    assert "starts 50" in found.message
+    assert "finishes 20" in found.message
 
 
 def test_the_work_of_threads_has_its_own_line() -> None:

@@ -82,8 +82,8 @@ def test_a_client_of_each_request_is_found_with_its_line_and_its_cpu() -> None:
     assert found.median_ms == pytest.approx(15.0)
     assert found.share == pytest.approx(0.03)
     assert found.message == (
-        "httpx.AsyncClient() is made in each request of /quote and takes 15.0 ms of CPU (median). "
-        "Make one at startup and share it."
+        "httpx.AsyncClient() is created in each request to /quote and takes 15.0 ms of CPU "
+        "(median). Create one at startup and share it."
     )
 
 
@@ -111,7 +111,7 @@ def test_a_cheap_client_is_worth_a_word_and_a_cheap_context_none() -> None:
     client: list[Row] = [make(each, "aiohttp.ClientSession", CLIENT, 0.0001) for each in requests]
     (found,) = find(ClientPerRequest, build(requests, client))
     assert found.severity == "info"
-    assert "has a connection pool of its own" in found.message
+    assert "has its own connection pool" in found.message
     context: list[Row] = [make(each, "TLS context", CLIENT, 0.0001) for each in requests]
     assert find(ClientPerRequest, build(requests, context)) == ()
 
@@ -128,8 +128,8 @@ def test_a_connection_of_each_request_is_found_with_its_line_and_how_long_it_tak
     assert (found.file, found.line, found.cause, found.count) == ("main.py", 12, "connection", 40)
     assert (found.median_ms, found.severity, found.share) == (12.0, "warning", None)
     assert found.message == (
-        "psycopg.AsyncConnection.connect() connects to the database in each request of /order and "
-        "takes 12.0 ms (median). Take connections from a pool that is made at startup."
+        "psycopg.AsyncConnection.connect() connects to the database in each request to /order and "
+        "takes 12.0 ms (median). Take connections from a pool created at startup."
     )
 
 
@@ -236,7 +236,7 @@ def test_an_executor_of_each_request_is_named_as_one() -> None:
     made: list[Row] = [make(each, "executor thread", LEAK) for each in requests * 2]
     (found,) = find(ThreadGrowth, build(requests, made))
     assert (found.call, found.count, found.severity) == ("ThreadPoolExecutor", 20, "warning")
-    assert "40 threads that 20 requests started still ran" in found.message
+    assert "40 threads that 20 requests started were still running" in found.message
 
 
 def sample(total: float, borrowed: float, count: int = 10, first: int = 0) -> list[Row]:

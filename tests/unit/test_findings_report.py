@@ -61,23 +61,23 @@ TERMINAL = """\
 findings                   what happens              requests seconds longest ms
 main.py:17 build_report_with_a_long_name
                            loop blocked: wait               4     1.0        250
-  /report (endpoint): The event loop waits in socket.readinto, which is not
-    awaited: 250 ms at most in one request.
+  /report (endpoint): The event loop is blocked while socket.readinto waits: up
+    to 250 ms per request.
 main.py:5 load_model       loop blocked: wait               1     0.5        500
-  no request (startup): The event loop waits in load_model(), which is not
-    awaited: 500 ms at startup.
+  no request (startup): The event loop is blocked while load_model() waits: 500
+    ms at startup.
 
-The event loop waited 1.0 s for a processor: the machine was busy. Run the audit
-  on a quiet machine for exact seconds.
+The event loop waited 1.0 s for a processor: the machine was busy. For exact
+  times, run the audit on a quiet machine.
 
 The event loop is blocked at 1 place, for 1.0 s; 1 more is for information. In
   10 requests of 2 routes in 10 s. The worst: main.py:17
   build_report_with_a_long_name, /report (endpoint), blocks the event loop for
   1.0 s.
-Change main.py:17: The source is not there, was changed after the service had
-  started, or has several statements in this line. It frees the event loop for
-  250 ms in each request.
-    + # await an asynchronous call here, or hand it to a thread"""
+Change main.py:17: The source is missing, was changed after the service started,
+  or has several statements in this line. It frees the event loop for 250 ms in
+  each request.
+    + # await an asynchronous call here, or move the call to a thread"""
 
 
 def render_busy_audit(verbose: bool = False) -> str:
@@ -106,7 +106,7 @@ def test_what_was_not_asked_is_counted_and_with_verbose_named() -> None:
     evidence = build_busy_audit().build()
     found = find_all(replace(evidence, record=replace(evidence.record, unasked=unasked)))
     short, whole = ("\n".join(render_findings(found, WIDTH, each)) for each in (False, True))
-    assert "POST /orders/0 was not asked: a POST may write." in short
+    assert "POST /orders/0 was not called: a POST may write." in short
     assert "2 more like this" in short
     assert "/orders/2" not in short
     assert "/orders/2" in whole
@@ -151,7 +151,7 @@ def test_a_load_that_asked_no_route_alone_has_all_its_rows() -> None:
 KINDS = """\
 findings                   what happens              requests seconds longest ms
 service.py:36 pay          pool deadlock                   40   400.0          –
-  /pay (endpoint): 40 of 40 threads stand at service.py:36.
+  /pay (endpoint): 40 of 40 threads are stuck at service.py:36.
 main.py:20 read            waits for a thread             300    90.5      1,200
   /read (dependency): Something happens.
 the server                 worker lost                      2       –          –
@@ -183,7 +183,7 @@ def build_kinds() -> AuditFindings:
         SampleDeadlock(
             severity="error", confidence="high", route="/pay", phase="endpoint", file="service.py",
             line=36, function="pay", count=40, seconds=400.0,
-            text="40 of 40 threads stand at service.py:36.",
+            text="40 of 40 threads are stuck at service.py:36.",
         ),
         SamplePoolWait(
             severity="warning", confidence="high", route="/read", phase="dependency",

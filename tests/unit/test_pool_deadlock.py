@@ -121,11 +121,11 @@ def test_forty_threads_and_ten_connections() -> None:
     assert found.seconds == pytest.approx(40 * 9.05 + 10 * 9.0)
     assert found.longest_ms == pytest.approx(9050.0)
     assert found.message.startswith(
-        "40 of 40 threads of anyio's pool stand at service.py:36 and wait for a QueuePool of 10."
-        " 10 requests that use all of it wait for a thread (response serialization)."
-        " None of them went on for 9.1 s."
+        "40 of 40 threads of anyio's pool are stuck at service.py:36, waiting for a QueuePool of "
+        "10. 10 requests that hold all of it wait for a thread (response serialization)."
+        " None of them made progress for 9.1 s."
     )
-    assert "Make the QueuePool as large as the number of requests at once" in found.message
+    assert "Make the QueuePool as large as the number of concurrent requests" in found.message
     (holder,) = found.holders or ()
     assert (holder.file, holder.line) == ("service.py", 36)
     assert holder.seconds == pytest.approx(40 * 9.05)
@@ -162,7 +162,7 @@ def test_requests_of_other_routes_count_and_keep_nothing() -> None:
     (found,) = threads.find()
     assert found.count == 51
     assert found.seconds == pytest.approx(40 * 9.05 + 10 * 9.0 + 6.0)
-    assert "10 requests that use all of it" in found.message
+    assert "10 requests that hold all of it" in found.message
 
 
 def test_fewer_keepers_than_connections_are_less_evidence() -> None:
@@ -181,8 +181,8 @@ def test_nested_hand_overs() -> None:
     (found,) = threads.find()
     assert (found.confidence, found.count) == ("high", 4)
     assert found.message.startswith(
-        "4 of 4 threads of anyio's pool stand at service.py:36 and wait for the event loop."
-        " 4 calls from inside these threads wait for a thread of the same pool."
+        "4 of 4 threads of anyio's pool are stuck at service.py:36, waiting for the event loop."
+        " 4 calls made inside these threads wait for a thread of the same pool."
     )
 
 
@@ -224,7 +224,9 @@ def test_a_lock_that_a_waiting_request_keeps() -> None:
     threads.wait(1, 1.1, None)
     (found,) = threads.find()
     assert found.confidence == "medium"
-    assert "wait for a lock. 1 request that passed this place waits for a thread" in found.message
+    assert (
+        "waiting for a lock. 1 request that passed this place waits for a thread" in found.message
+    )
 
 
 def test_two_locks_are_two_places() -> None:

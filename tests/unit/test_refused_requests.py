@@ -40,9 +40,9 @@ def test_a_refusal_is_counted_with_the_limit() -> None:
     assert (found.count, found.share, found.limit) == (3, 0.2, 5)
     assert (found.route, found.confidence) == ("/report", "high")
     assert found.message == (
-        "uvicorn answered 3 requests (20.0 %) with status 503 and did not call the app: "
+        "uvicorn responded 503 to 3 requests (20.0 %) without calling the app: "
         "--limit-concurrency 5 refuses every request while a process has 5 connections, idle ones "
-        "too, or that many requests that still run. Raise it above the number of connections that "
+        "included, or that many unfinished requests. Raise it above the number of connections that "
         "clients keep open."
     )
 

@@ -95,9 +95,9 @@ def test_every_code_has_a_rule_and_a_result_points_to_its_own() -> None:
     place = get(run, "results", 0, "ruleIndex")
     assert isinstance(place, int)
     assert get(run, "tool", "driver", "rules", place, "help", "text") == (
-        "Code keeps the event loop's thread, so that every other request waits meanwhile. What to "
-        "do: Await an asynchronous call, or write the route as `def`; hand what computes to a "
-        "thread if it releases the GIL, to a process if not."
+        "Code blocks the event loop's thread, and every other request waits meanwhile. What to "
+        "do: Await an asynchronous call, or write the route as `def`; move a computation to a "
+        "thread if it releases the GIL, otherwise to a process."
     )
     assert rules[place] == get(run, "results", 0, "ruleId") == "LOOP_BLOCKED"
 

@@ -72,8 +72,8 @@ def test_a_wait_for_the_pool_names_who_waits_and_who_keeps_the_threads() -> None
     )
     who, cure = found.advice.values()
     assert who == (
-        "Meanwhile, 4 of 4 threads are in use, 100 % of their time by load() (main.py:50) for "
-        "/slow."
+        "Meanwhile, 4 of 4 threads are in use; load() (main.py:50) for /slow takes 100 % of their "
+        "time."
     )
     assert found.message == f"{found.facts} {who} {cure}"
 
@@ -84,7 +84,7 @@ def test_a_wait_for_the_loop_is_none_for_the_pool() -> None:
     mixed = wait(0.5, began_s=2.5, ended_s=2.6)
     (found,) = find(PoolWait, build([*fill(ended_s=1.5), mixed]))
     assert (found.seconds, found.loop_ms) == (0.5, 1000.0)
-    assert "another 1,000 ms pass" in found.message
+    assert "Another 1,000 ms pass" in found.message
 
 
 def test_a_full_pool_that_hurts_nobody_is_innocent() -> None:
@@ -118,7 +118,7 @@ def test_a_wait_after_the_answer_is_no_latency() -> None:
     late = wait(2.0, asker=json.dumps(BACKGROUND), work=f"{FOLDER}/main.py:30 mail")
     (found,) = find(PoolWait, build([*fill(), late], [answer(1, 0.5, 0.9)]))
     assert (found.phase, found.share, found.severity) == ("background", None, "warning")
-    assert "mostly after the answer, when no client waits" in found.message
+    assert "mostly after the response, when no client waits" in found.message
     (before,) = find(PoolWait, build([*fill(), late], [answer(1, 0.5, 4.0)]))
     assert (before.severity, "no client" in before.message) == ("error", False)
 
@@ -129,14 +129,17 @@ def test_waits_of_which_a_client_sees_some_are_not_said_to_be_all_after_the_answ
     rows = [*fill(), *late]
     (found,) = find(PoolWait, build(rows, [answer(1, 0.5, 4.0), answer(2, 0.5, 0.9)]))
     assert found.is_after
-    assert "mostly after the answer" in found.message
+    assert "mostly after the response" in found.message
 
 
 def test_one_request_and_one_thread_are_singular() -> None:
     (found,) = find(PoolWait, build([*fill(threads=1), wait(2.0, capacity=1.0)]))
     assert found.facts.startswith("1 request waits for a thread of anyio's pool to run")
     assert found.facts.endswith("find_user(): 2,000 ms.")
-    assert "1 of 1 thread is in use, 100 % of its time by load()" in found.message
+    assert (
+        "1 of 1 thread is in use; load() (main.py:50) for /slow takes 100 % of its time"
+        in found.message
+    )
 
 
 def test_waits_for_one_queue_share_their_advice() -> None:
@@ -179,7 +182,7 @@ def test_a_limiter_is_a_queue_of_its_own(name: str, asker: Sequence[Entry]) -> N
     is_meant = "gzip" not in name
     assert (found.severity == "warning") == is_meant
     assert ("app's own limit: raise it only" in found.message) == (is_meant and not is_cores)
-    assert ("more processes do not compute faster" in found.message) == is_cores
+    assert ("more processes would not compute faster" in found.message) == is_cores
 
 
 @pytest.mark.parametrize(

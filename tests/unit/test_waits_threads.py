@@ -68,10 +68,10 @@ def test_streams_that_keep_all_threads_are_found_with_who_lost_what() -> None:
     assert (victim.route, victim.requests, round(victim.seconds, 6)) == ("/quick", 5, 4.0)
     assert (found.severity, found.confidence) == ("warning", "high")
     assert (
-        "The stream feed() keeps threads of anyio's pool for up to 7.2 s per request."
+        "The stream feed() holds threads of anyio's pool for up to 7.2 s per request."
         in found.message
     )
-    assert "5 requests of other routes lost 4.0 s." in found.message
+    assert "5 requests to other routes lost 4.0 s in total." in found.message
 
 
 def test_a_background_task_answers_for_its_own_tokens_alone() -> None:
@@ -82,14 +82,14 @@ def test_a_background_task_answers_for_its_own_tokens_alone() -> None:
     assert found.victims is not None
     assert [each.seconds for each in found.victims] == [1.0]
     assert found.severity == "error"
-    assert "give it to a queue of jobs" in found.message
+    assert "move it to a job queue" in found.message
 
 
 def test_half_of_a_pool_for_long_is_found_before_anybody_waits() -> None:
     rows = [row for visit in (1, 2) for row in stream(visit)]
     (found,) = find_pins(rows)
     assert (found.severity, found.victims) == ("warning", ())
-    assert "they keep 2.0 of 4 on average" in found.message
+    assert "they hold 2.0 of 4 on average" in found.message
 
 
 @pytest.mark.parametrize(
@@ -178,9 +178,9 @@ def test_a_trivial_dependency_is_found_with_what_its_hop_costs() -> None:
     assert round(found.median_ms or 0, 6) == 0.25
     assert round(found.seconds or 0, 6) == 0.005
     assert found.message == (
-        "The dependency load() uses 20.0 µs of CPU in a thread (median); the hand-over to the "
-        "thread takes 250 µs, without what blocks the event loop. Declare it `async def`, so that "
-        "it runs on the event loop, unless it waits for a file, a lock or the network."
+        "The dependency load() uses 20.0 µs of CPU in a thread (median); moving the call to "
+        "the thread takes 250 µs, not counting blocks of the event loop. Declare it `async def`, "
+        "so that it runs on the event loop, unless it waits for a file, a lock or the network."
     )
 
 
@@ -189,7 +189,7 @@ def test_it_is_a_warning_where_its_calls_wait_for_threads() -> None:
     late = [{**each, "began_s": 1.5, "ended_s": 1.50001} for each in late]
     (found,) = find_trivial([*(call(turn) for turn in range(MIN_CALLS)), *late])
     assert (found.severity, round(found.waited_s, 6)) == ("warning", 1.5)
-    assert "Its calls waited 1.5 s for a thread in all." in found.message
+    assert "Its calls waited 1.5 s for a thread in total." in found.message
 
 
 def test_a_block_of_the_loop_is_no_cost_of_the_hop() -> None:
@@ -222,7 +222,7 @@ def test_one_function_of_several_routes_is_one_finding() -> None:
 def test_a_constructor_cannot_be_async() -> None:
     work = f"{FOLDER}/main.py:10 Page.__init__"
     (found,) = find_trivial([call(turn, work=work) for turn in range(MIN_CALLS)])
-    assert "Make the object in an `async def` dependency" in found.message
+    assert "Create the object in an `async def` dependency" in found.message
 
 
 @pytest.mark.parametrize(
@@ -248,4 +248,4 @@ def test_what_is_seldom_seen_or_works_now_and_then_is_innocent() -> None:
     misses = [call(turn, ended_s=1 + turn / 100 + 0.01) for turn in range(90, 96)]
     assert find_trivial([*(call(turn) for turn in range(80)), *misses]) == []
     (found,) = find_trivial([*(call(turn) for turn in range(80)), {**misses[0], "ended_s": 2.0}])
-    assert "make sure first that it never waits" in found.message
+    assert "first make sure that it never waits" in found.message

@@ -52,9 +52,9 @@ def test_a_kill_names_the_block_before_it_and_the_requests_that_it_cost() -> Non
     assert found.message == (
         "gunicorn killed a worker once after --timeout 2 s without a heartbeat. Its event loop was "
         "blocked for 1.6 s of the last 2 s, mostly by report() (main.py:17), whose longest block "
-        "lasted 1.6 s. Without a block, a heartbeat comes every 1 s: a block of 1 s can suffice, "
-        "and shorter ones add up. Remove the blocking call: a longer --timeout only stops the "
-        "kills. 3 requests got no answer."
+        "lasted 1.6 s. Without a block, a heartbeat comes every 1 s: a block of 1 s can be "
+        "enough, and shorter blocks add up. Remove the blocking call: a longer --timeout only "
+        "stops the kills. 3 requests got no response."
     )
 
 
@@ -62,7 +62,7 @@ def test_a_kill_names_the_block_before_it_and_the_requests_that_it_cost() -> Non
 def test_a_kill_without_a_block_that_explains_it_blames_no_line(blocked_s: float) -> None:
     (found,) = find_kills(build_audit(blocked_s, end("timeout")))
     assert (found.cause, found.file, found.route) == ("unexplained", None, None)
-    assert "saw no block" in found.message
+    assert "No block of its event loop explains it." in found.message
 
 
 def test_a_block_of_another_process_explains_no_kill() -> None:
@@ -89,9 +89,9 @@ def test_a_block_that_the_kill_cut_lasts_until_it() -> None:
 @pytest.mark.parametrize(
     ("reason", "detail", "said"),
     [
-        ("killed", "", "SIGKILL ended a worker once, and not for its heartbeat"),
+        ("killed", "", "SIGKILL ended a worker once, not because of its heartbeat"),
         ("signal", "SIGSEGV", "A worker crashed once (SIGSEGV)"),
-        ("exit", "3", "A worker ended by itself once (exit code 3)"),
+        ("exit", "3", "A worker exited by itself once (exit code 3)"),
     ],
 )
 def test_a_worker_that_ends_otherwise_is_no_fault_of_a_block(
@@ -162,4 +162,4 @@ def test_a_worker_killed_from_outside_had_so_much_memory() -> None:
         for pid, at_s, rss in ((PID, 1.0, 9e8), (PID, 7.0, 5e8), (PID + 1, 7.0, 8e8))
     ]
     (found,) = find_kills(replace(evidence, samples=make_table(rows, PROBE)))
-    assert "It used 500 MB when last seen." in found.message
+    assert "The worker used 500 MB when last sampled." in found.message

@@ -49,7 +49,7 @@ def test_the_answer_names_who_keeps_the_threads_and_how_long_all_waited() -> Non
     text = " ".join(" ".join(render_findings(judge_full_pool(), WIDTH)).split())
     assert (
         "The worst: load() (main.py:50) for /slow keeps threads of anyio's pool (4 in all); "
-        "requests of 5 routes waited 12.0 s for one, 100 % of it behind this code. Change: At "
+        "requests of 5 routes waited 12.0 s for one, 100 % of it behind this code. Change: Up "
     ) in text
 
 
@@ -121,8 +121,8 @@ def test_the_deadlock_of_a_queue_is_the_cause_of_its_waits() -> None:
     found = find_all(lock_up(Threads()).build()).findings
     assert {each.code for each in found} >= {"POOL_DEADLOCK", "POOL_WAIT"}
     assert describe_worst(found) == (
-        "40 of 40 threads of anyio's pool stand at service.py:36 and wait for a QueuePool of 10; "
-        "50 requests lost 452.0 s in all"
+        "40 of 40 threads of anyio's pool are stuck at service.py:36, waiting for a QueuePool of "
+        "10; 50 requests lost 452.0 s in all"
     )
 
 

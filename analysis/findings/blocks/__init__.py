@@ -1,1 +1,1 @@
-"""What blocks an event loop, and why."""
+"""Blocks of the event loop and their causes."""

@@ -1,19 +1,18 @@
-"""Shares each blocked stretch out among the places that its samples show, and drops what has too
-little evidence.
+"""Attribute each blocked stretch to the places that its samples show, and drop weak evidence.
 
-The rule of evidence. A stack is a moment: it shows where the thread was, not that the place took
-the time since the last look; so one sample is a coincidence and two may be one (an answer's `send`
-that a busy machine stretched twice). A function is accused from the third sample on, of one request
-or of several. A single sample among others in its stretch does not count: it may be the edge of
-what the others show. One sample speaks for three where the clocks witness the rest: the watchdog
-was locked out for 0.1 s and longer, and the sampled thread alone computed meanwhile.
+The rule of evidence. A sample shows where the thread was at one moment, not that the place took all
+the time since the last sample. One sample is a coincidence, and two may come from one event (a
+response's `send` that a busy machine stretched). A function is accused from the third sample on,
+from one request or from several. A single sample among others in its stretch does not count: it may
+be the edge of what the others show. One sample counts as three if the clocks confirm it: the
+watchdog was locked out for 0.1 s or longer, and only the sampled thread computed meanwhile.
 
 A place that fewer than one request in a hundred meets, and never for 0.1 s, is not accused either:
-20 ms now and then are what page faults, other guests of the machine and cold caches do to any code.
-A garbage collection that so few requests meet is not theirs, however long it takes: all that was
-allocated since the last one has led to it.
+page faults, other guests of the machine and cold caches cost any code 20 ms now and then. A garbage
+collection that so few requests meet is never theirs, however long it takes: all allocations since
+the last one led to it.
 
-What is not accused is `unexplained`. The seconds of all places, of the unexplained and of the
+The remaining time is `unexplained`. The seconds of all places, of the unexplained part and of the
 machine's part add up to the length of the stretches.
 """
 
@@ -51,14 +50,14 @@ MIN_SAMPLES = 3
 WITNESSED_S = 0.1
 RARE_SHARE = 0.01
 ANYWHERE = BlockPlace(None, None)
-"""A collection of garbage in a library's code would have come in any other, too."""
+"""A garbage collection in a library's code could have started in any other code, too."""
 NOTED_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class Attribution:
-    """sites: the shares of each accused place. excused_s: by cause. delayed_s: run delay within
-    what the code answers for."""
+    """sites: the shares of each accused place. excused_s: by cause. delayed_s: run delay within the
+    time attributed to code."""
 
     sites: Mapping[BlockPlace, Sequence[StretchShare]]
     blocked_s: Second
@@ -69,7 +68,7 @@ class Attribution:
 
 @compute_once
 def attribute_blocks(evidence: AuditEvidence) -> Attribution:
-    """By what ran in threads of the pools, too."""
+    """Attribute the blocks, also to the calls that ran in threads of the pools."""
     works = ThreadWorks.load(locate_handovers(evidence))
     finder, in_flight = build_finder(evidence), RoutesInFlight(evidence)
     stretches = [in_flight.fill_route(each, finder) for each in evidence.stretches]
@@ -82,7 +81,7 @@ def attribute_stretches(
     requests: Mapping[str, int],
     calls: ThreadWorks | None = None,
 ) -> Attribution:
-    """requests: how many each route had. calls: in threads of the pools, where they are known."""
+    """requests: count per route. calls: in threads of the pools, if they are known."""
     judged = [(stretch, judge_stretch(stretch.clocks)) for stretch in stretches]
     calls = calls or ThreadWorks()
     calls.learn_lines(stretch for stretch, each in judged if each.cause == "gil")
@@ -107,7 +106,7 @@ def attribute_stretches(
 def share_stretch(
     stretch: Stretch, judgement: StretchJudgement, finder: PlaceFinder, calls: ThreadWorks
 ) -> Iterator[StretchShare]:
-    """Nothing where it has no samples."""
+    """Yield the stretch's shares; nothing if it has no samples."""
     if judgement.code_s <= 0:
         return
     if judgement.cause == "gil":
@@ -134,9 +133,9 @@ def share_stretch(
 def share_with_holders(
     stretch: Stretch, code_s: Second, finder: PlaceFinder, calls: ThreadWorks
 ) -> Iterator[StretchShare]:
-    """In proportion to the CPU that they used. Of threads that had less than half of the time
-    together, only that CPU; others had the GIL for the rest. Without a stack or a function it is no
-    evidence of a place."""
+    """Share the stretch among the GIL holders in proportion to their CPU time. If they used less
+    than half of the stretch together, attribute only that CPU time: other threads held the GIL for
+    the rest. A holder without a stack or a function is no evidence of a place."""
     parts = list(calls.list_parts(stretch))
     if not parts and stretch.holder is not None:
         holder, cpu_s = stretch.holder, stretch.clocks.holder_cpu_s or 0.0
@@ -157,12 +156,12 @@ def share_with_holders(
 
 
 def weigh_samples(stretch: Stretch, cause: Cause) -> Iterator[tuple[StackSample, Second]]:
-    """Each sample with the time around it, up to the middle between two; but the whole time since
-    the one before it where that is long: a thread that was locked out, or that locked out the
-    watchdog, is seen where it comes out.
+    """Yield each sample with the time around it, up to the middle between two samples. After a long
+    gap, a sample gets all the time since the one before it: a thread that was locked out, or that
+    locked out the watchdog, is sampled only at the end.
 
-    Samples of another request are the backlog behind a block: they are left out. Of a stretch that
-    garbage collection explains, those in a collection count.
+    Leave out samples of another request: they are the backlog behind a block. In a stretch that
+    garbage collection explains, only samples taken during a collection count.
     """
     mine = [
         each
@@ -185,7 +184,7 @@ def find_edge(at_s: Second, next_s: Second) -> Second:
 def accuse_places(
     shares: Iterable[StretchShare], requests: Mapping[str, int]
 ) -> Mapping[BlockPlace, Sequence[StretchShare]]:
-    """Lines of a function with too few samples are folded into the worst of that function."""
+    """Merge lines with too few samples into the function's worst line."""
     functions: dict[object, dict[BlockPlace, list[StretchShare]]] = defaultdict(dict)
     for share in shares:
         place = share.located.place
@@ -209,8 +208,8 @@ def accuse_places(
 def find_unseen_holders(
     functions: Iterable[Mapping[BlockPlace, list[StretchShare]]],
 ) -> Iterator[tuple[BlockPlace, list[StretchShare]]]:
-    """Threads that kept the GIL for a known route, and whose stack was not seen: if one place of
-    that route is known to keep it, they are there."""
+    """Yield threads that held the GIL for a known route and whose stack was not sampled. If exactly
+    one place of that route is known to hold the GIL, they are attributed to it."""
     for lines in functions:
         for place, line in lines.items():
             mine = [share for share in line if share.is_holder and not share.located.stack]
@@ -223,7 +222,7 @@ def is_gil_site(place: BlockPlace, shares: Sequence[StretchShare], route: str | 
 
 
 def count_evidence(shares: Sequence[StretchShare]) -> int:
-    """Samples of one function, without those that are alone among others in their stretch."""
+    """Count a function's samples, without those alone among others in their stretch."""
     by_stretch: dict[tuple[int, int], list[StretchShare]] = defaultdict(list)
     for share in shares:
         by_stretch[share.stretch.key].append(share)
@@ -239,7 +238,7 @@ def weigh_line(shares: Sequence[StretchShare]) -> tuple[bool, int, Second]:
 
 
 def is_rare(shares: Sequence[StretchShare], requests: Mapping[str, int]) -> bool:
-    """Where the route's requests are not known, nothing is."""
+    """Return True if few requests met the place; False if the route's requests are unknown."""
     route = shares[0].located.place.route
     spent = sum_by_request(shares)
     is_gc = all(share.cause == "gc" for share in shares)

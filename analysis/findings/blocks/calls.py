@@ -1,4 +1,4 @@
-"""The library call that blocks, by name. Functions in C have no frame: the line names them."""
+"""The name of the blocking library call. C functions have no frame: the source line names them."""
 
 from analysis.findings.blocks.causes import Cause
 from analysis.findings.evidence import Stack, StackFrame
@@ -11,13 +11,13 @@ from analysis.findings.source_code import (
 )
 
 PRIMITIVES = ("threading", "queue", "concurrent.futures", "sqlalchemy.util")
-"""Modules in which a thread waits for another: which pool or result it waits for, their caller
-knows."""
+"""Modules in which threads wait for each other: only the caller knows the pool or result."""
 
 
 def name_call(found: LocatedStack, cause: Cause) -> str | None:
-    """A wait is in the innermost call, such as socket.recv_into; a computation is everything below
-    the call in the user's line, such as jinja2.environment.render. None where nothing is sure."""
+    """Name the call. For a wait, that is the innermost call, such as socket.recv_into; for a
+    computation, the call in the user's line, such as jinja2.environment.render. None if nothing is
+    certain."""
     if cause == "gc" and found.own is None:
         return None
     if found.library:
@@ -27,7 +27,7 @@ def name_call(found: LocatedStack, cause: Cause) -> str | None:
     if found.own is None:
         return None
     named = name_only_call(found.own.file, found.own.line)
-    # a thread that waits is in the call, whatever its object is; one that computes may be anywhere
+    # a waiting thread is inside the call, whatever its object is; a computing one may be anywhere
     return named or (quote_only_call(found.own.file, found.own.line) if cause == "wait" else None)
 
 
@@ -36,14 +36,14 @@ def name_function(frame: StackFrame) -> str:
 
 
 def name_wait(library: Stack) -> str:
-    """library: innermost first."""
+    """library: innermost frame first."""
     callers = (each for each in library if not each.module.startswith(PRIMITIVES))
     waits = next(callers, library[-1])
     return name_call_in_library(waits) if waits is library[0] else name_function(waits)
 
 
 def name_call_in_library(frame: StackFrame) -> str:
-    """The call in C that its line makes, else the function itself."""
+    """Name the C call in the frame's line, or else the function itself."""
     named = name_only_call(frame.file, frame.line)
     attribute = None if named else name_called_attribute(frame.file, frame.line)
     return named or (f"{frame.module}.{attribute}" if attribute else name_function(frame))

@@ -1,4 +1,4 @@
-"""Why a stretch lasted as long as it did: one law, from the clocks alone."""
+"""The cause of a blocked stretch, from its clocks alone."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,41 +8,40 @@ from scenarios.units import Second
 
 Cause = Literal["wait", "compute", "gil", "gc", "no-cpu", "paused", "unexplained"]
 EXCUSES: frozenset[Cause] = frozenset({"no-cpu", "paused"})
-"""The machine's doing: notices, nobody's fault."""
+"""Causes in the machine: they become notices, not findings."""
 BURNT: frozenset[Cause] = frozenset({"compute", "gc"})
-"""What takes CPU of the loop's own thread."""
+"""Causes that use CPU of the loop's own thread."""
 
 BLOCK_S = 0.02
-"""What the probe calls a block, and the CPU that a computation needs to be one. What is left of a
-stretch without the machine's part must be one by itself, or the code would not have blocked the
+"""The shortest block that the probe reports, and the least CPU time of a computation that blocks. A
+stretch without the machine's part must still be this long, or the code would not have blocked the
 loop on a quiet machine."""
 SWITCH_S: Second = 0.005
-"""The interpreter lets a thread run for so long before it passes the GIL on
-(sys.getswitchinterval)."""
+"""How long a thread keeps the GIL before it passes it on (sys.getswitchinterval)."""
 MOST = 0.5
-"""Of a stretch: what took more than half of it explains it, and no two causes can both do so."""
+"""A cause explains a stretch if it took more than half of it: no two causes can both do so."""
 DOUBTED = 0.2
-"""The watchdog wakes every 10 ms. Where one thread computes in Python, it waits 5 ms for the GIL
-(sys.getswitchinterval) each time: a third of the stretch. From a fifth on, a wait in a call and a
-wait for the GIL look alike, if another thread computed meanwhile."""
+"""The watchdog wakes every 10 ms. While one thread computes in Python, it waits 5 ms for the GIL
+(sys.getswitchinterval) each time, a third of the stretch. From a fifth on, a wait in a call and a
+wait for the GIL look the same if another thread computed meanwhile."""
 KEPT = 0.8
 KEPT_S = 0.05
-"""A thread in a C function that keeps the GIL locks the watchdog out for as long as that takes:
-nearly all of the stretch. Threads that compute in Python pass the GIL on every 5 ms and lock it out
-for a third (one thread) or two thirds (four); of four, one has a quarter of the CPU. So a thread is
-accused that had a quarter of the time in which nobody else came through, if that was four fifths of
-the stretch, and ten turns long."""
+"""A thread in a C function that holds the GIL locks the watchdog out for nearly all of the stretch.
+Threads that compute in Python pass the GIL on every 5 ms and lock it out for a third (one thread)
+or two thirds (four threads); each of four has a quarter of the CPU. So a thread is accused if it
+had a quarter of the time in which no other thread ran, and that time was four fifths of the stretch
+and ten switch intervals long."""
 SHARED = 0.25
 ALL, LITTLE = 0.95, 0.1
-"""Of several threads in such functions, one after the other, none may have a quarter. Locked out
-for 95 % means 0.2 s at each look: threads that pass the GIL on would have to be forty, and have a
-fortieth each. So a tenth accuses too."""
+"""If several threads run such C functions one after the other, none may have a quarter. A watchdog
+locked out for 95 % waits 0.2 s for each sample: forty threads that pass the GIL on could do that,
+each with a fortieth. So a tenth is enough to accuse."""
 
 
 @dataclass(frozen=True, slots=True)
 class StretchJudgement:
-    """code_s: what the code answers for; excused_s: the rest, and `excuse` whose it is, None where
-    there is none. Their sum is the stretch's length."""
+    """code_s: the time attributed to code; excused_s: the rest, with `excuse` as its cause, None if
+    there is none. They add up to the stretch's length."""
 
     cause: Cause
     code_s: Second
@@ -51,11 +50,10 @@ class StretchJudgement:
 
 
 def judge_stretch(clocks: StretchClocks) -> StretchJudgement:
-    """Whether the code is accused is decided by its own part, without the run delay and the pauses.
-    Where these explain most of the stretch, only CPU that the thread itself burnt accuses, since
-    nothing else can have burnt it, and the code answers for its own part alone. Otherwise it
-    answers for all but the pauses: that long the loop was blocked in it, on this machine.
-    """
+    """Judge the code by its own part, without run delay and pauses. If these explain most of the
+    stretch, accuse the code only for CPU that its thread used, since nothing else can have used it,
+    and attribute only its own part. Otherwise attribute all but the pauses: the loop was blocked in
+    the code for that long on this machine."""
     length_s = max(0.0, clocks.length_s)
     delay_s, paused_s = clocks.run_delay_s or 0.0, clocks.paused_s or 0.0
     machine_s = min(length_s, delay_s + paused_s)
@@ -73,8 +71,8 @@ def judge_stretch(clocks: StretchClocks) -> StretchJudgement:
 
 
 def explain_own_part(clocks: StretchClocks, own_s: Second) -> Cause:
-    """The loop's own CPU speaks first: a thread that computes has the GIL. What it neither burnt
-    nor was unseen for, it spent in a call."""
+    """Test the loop's own CPU first: a thread that computes holds the GIL. Time that it neither
+    computed nor was unseen, it spent waiting in a call."""
     most_s = MOST * own_s
     if own_s <= 0:
         return "unexplained"

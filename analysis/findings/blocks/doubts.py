@@ -1,4 +1,4 @@
-"""Stacks that accuse nobody: of the probe's own work, and of calls that cannot wait."""
+"""Stacks that accuse no code: the probe's own work, and calls that cannot wait."""
 
 from itertools import takewhile
 
@@ -9,13 +9,13 @@ from analysis.findings.phases import get_name
 from analysis.findings.places import is_library
 
 PROBE_WRITES = (f"{PROBE}.attach_report", f"{PROBE}.journal")
-"""The probe's own files. Its other modules only stand between the app and what that calls."""
+"""The probe's own files. Its other modules only sit between the app and its callees."""
 NEVER_WAITS = (
     "asyncio.selector_events", "asyncio.sslproto", "uvicorn.protocols", "gunicorn.asgi",
     "hypercorn.asyncio", "hypercorn.protocol", "h11", "websockets",
 )  # fmt: skip
-"""What an event loop and its servers do with sockets that never block. Seen to last for 150 ms on a
-busy machine, with neither CPU nor run delay."""
+"""Socket code of event loops and servers that never blocks. Samples of 150 ms were seen on a busy
+machine, with neither CPU nor run delay."""
 
 STARTS = frozenset(
     {
@@ -25,7 +25,7 @@ STARTS = frozenset(
         ("asyncio.subprocess", "create_subprocess_shell"),
     }
 )
-"""Until a thread or a child runs, which is at once where there is a processor for it."""
+"""Calls that last until a thread or a child runs: at once if a processor is free."""
 
 
 def is_doubtful(stack: Stack, cause: Cause) -> bool:
@@ -41,5 +41,5 @@ def is_doubtful(stack: Stack, cause: Cause) -> bool:
 
 
 def is_of_python(frame: StackFrame) -> bool:
-    """Of its own library."""
+    """Return True for Python's standard library."""
     return is_library(frame.file) and "-packages" not in frame.file

@@ -1,5 +1,5 @@
-"""Which calls in threads of the pools kept the GIL while a loop was blocked: those that used CPU
-meanwhile, by their threads' own clocks. A stack is needed for the line alone."""
+"""Calls in threads of the pools that held the GIL while a loop was blocked: those that used CPU
+meanwhile, by their threads' own clocks. A stack is needed only for the line."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,9 +16,9 @@ from analysis.stats.quantiles import Values
 from scenarios.units import Second
 
 LEAST_S = SWITCH_S
-"""Of a call's CPU: the interpreter passes the GIL on this often, so less keeps it from nobody."""
+"""The interpreter passes the GIL on this often: a call with less CPU delays no other thread."""
 Code = tuple[str | None, str | None]
-"""A route, and what ran for it."""
+"""A route, and the code that ran for it."""
 CALL_COLUMNS = (
     "pid", "visit", "route", "phase", "thread_id", "began_s", "ended_s", "cpu_s", "work",
 )  # fmt: skip
@@ -26,7 +26,7 @@ CALL_COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class ThreadWork:
-    """cpu_s: of its thread from its begin to its end. work: "file:first_line name" of what ran."""
+    """cpu_s: of its thread meanwhile. work: "file:first_line name" of the code that ran."""
 
     pid: int
     visit: int | None
@@ -43,14 +43,14 @@ class ThreadWork:
         return self.route, self.work
 
     def estimate_cpu(self, stretch: Stretch) -> Second:
-        """Within the stretch, as if the call had used it evenly."""
+        """Estimate the CPU time within the stretch, assuming that the call used it evenly."""
         overlap_s = min(self.ended_s, stretch.ended_s) - max(self.began_s, stretch.began_s)
         lasted_s = self.ended_s - self.began_s
         return max(0.0, min(overlap_s, self.cpu_s * overlap_s / lasted_s)) if lasted_s else 0.0
 
     def is_in(self, stack: Stack) -> bool:
-        """Whether the stack is of this call, and not of what its thread ran before or afterwards.
-        Empty stacks are of none; of a function in C nothing can be seen."""
+        """Return True if the stack belongs to this call, not to what its thread ran before or
+        afterwards. A C function cannot be seen: any stack that is not empty matches."""
         code = parse_code(self.work)
         if code is None:
             return bool(stack)
@@ -59,7 +59,7 @@ class ThreadWork:
         return any((each.file, each.function.rpartition(".")[2]) == own for each in stack)
 
     def build_stack(self) -> Stack:
-        """Its function alone, at its first line; empty where it is not in Python."""
+        """Build a stack of its function alone, at its first line; empty for C code."""
         code = parse_code(self.work)
         if code is None:
             return ()
@@ -69,8 +69,8 @@ class ThreadWork:
 
 @dataclass(frozen=True, slots=True)
 class GilPart:
-    """What one thread answers for in a stretch. stack: its function alone where its own was not
-    seen. cpu_s: that it used meanwhile."""
+    """One thread's part of a stretch. stack: its function alone if none was sampled. cpu_s: within
+    it."""
 
     stack: Stack
     route: str | None
@@ -81,7 +81,7 @@ class GilPart:
 
 @dataclass(slots=True)
 class ThreadWorks:
-    """Of an audit; none where the probe did not record them."""
+    """The calls of an audit; empty if the probe did not record them."""
 
     calls: Sequence[ThreadWork] = ()
     _seen: dict[Code, dict[Stack, Second]] = field(default_factory=dict)
@@ -96,7 +96,7 @@ class ThreadWorks:
 
     @classmethod
     def load(cls, rows: pl.DataFrame) -> "ThreadWorks":
-        """rows: of CALL_COLUMNS."""
+        """rows: with CALL_COLUMNS."""
         known = rows.select(CALL_COLUMNS).drop_nulls(("thread_id", "began_s", "ended_s", "cpu_s"))
         busy = known.filter(pl.col("cpu_s") >= LEAST_S)
         return cls([ThreadWork(*each) for each in busy.iter_rows()])
@@ -107,7 +107,7 @@ class ThreadWorks:
         return [each for each in found if each.pid == stretch.pid]
 
     def learn_lines(self, stretches: Iterable[Stretch]) -> None:
-        """From the stacks that were seen, for the stretches in which none was."""
+        """Learn the stacks of calls, for the stretches in which none was sampled."""
         found: dict[Code, dict[Stack, Second]] = defaultdict(lambda: defaultdict(float))
         for stretch in stretches:
             holder = stretch.holder
@@ -117,9 +117,9 @@ class ThreadWorks:
         self._seen = dict(found)
 
     def list_parts(self, stretch: Stretch) -> Iterator[GilPart]:
-        """Of the calls that used CPU meanwhile, and of the busiest thread if it is none of a pool:
-        what those used is in their calls. (The busiest thread may be one that began right after
-        the stretch, before the watchdog came through.) Nothing where no call did."""
+        """List the calls that used CPU during the stretch, and the busiest thread if it belongs to
+        no pool: pool threads are counted by their calls. (The busiest thread may have started right
+        after the stretch, before the watchdog ran.) Yield nothing if no call used CPU."""
         holder, calls = stretch.holder, self.find_during(stretch)
         for call in calls:
             stack = self._find_stack(call, holder)

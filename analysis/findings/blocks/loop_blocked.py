@@ -1,4 +1,4 @@
-"""Code that blocks the event loop: where, why, for how long, and who waits for it."""
+"""Code that blocks the event loop: where, why, for how long, and which requests wait."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -41,48 +41,48 @@ from scenarios.units import Second
 GRAVE_SHARE, SMALL_SHARE = 0.1, 0.01
 MANY_SAMPLES = 10
 NOTED_S: Second = 0.05
-"""Less would read as nothing."""
+"""A smaller value would be shown as zero."""
 CAUSES: Mapping[str, str] = {
-    "wait": "The event loop waits in {call}{for_what}, which is not awaited",
-    "compute": "{call} computes on the event loop",
-    "gil": "{call} keeps the GIL in another thread, so that the event loop cannot run",
-    "gc": "The garbage collector runs on the event loop in {call}",
-    "unexplained": "{call} blocks the event loop; this system does not say why",
+    "wait": "The event loop is blocked while {call} waits{for_what}",
+    "compute": "The event loop is blocked while {call} computes",
+    "gil": "The event loop cannot run while {call} holds the GIL in another thread",
+    "gc": "The event loop is blocked while the garbage collector runs in {call}",
+    "unexplained": "The event loop is blocked in {call}; this system does not report why",
 }
 CURES: Mapping[str, str] = {
-    "wait": "Await an asynchronous call, or let it wait in a thread: `def` in place of `async "
-    "def`, or asyncio.to_thread.",
-    "compute": "Hand it to a thread if it releases the GIL, to a process if not.",
-    "gil": "Hand it to a process.",
-    "gc": "Make fewer objects, or call gc.freeze() after start-up.",
+    "wait": "Await an asynchronous call instead, or move the call to a thread: write `def` instead "
+    "of `async def`, or use asyncio.to_thread.",
+    "compute": "Move it to a thread if it releases the GIL, otherwise to a process.",
+    "gil": "Move it to a process.",
+    "gc": "Create fewer objects, or call gc.freeze() after startup.",
 }
-"""By cause; nothing is to be done about a startup before any request waits."""
+"""By cause."""
 
 OF_OWN_PROCESS = (
-    "Requests that run on the event loop, or need it to end, cannot give back what it waits for: "
-    "only a thread can. Write the endpoint as `def`, or use an asynchronous client."
+    "While the event loop is blocked, no request on it can release what this call waits for: only "
+    "a thread can. Write the endpoint as `def`, or use an asynchronous client."
 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class LoopBlocked(AuditFinding):
-    """severity: `error` where it takes a tenth of the time, or a second of one request; `info`
-    below a hundredth and 0.1 s, and at startup, when no request waits yet; `warning` between.
+    """severity: `error` if it takes a tenth of the time, or a second of one request; `info` below a
+    hundredth and 0.1 s, and at startup, when no request waits yet; `warning` in between.
 
     confidence: `high` from ten samples on, with a line of the user's and a known cause; `low` with
     neither line nor cause; `medium` otherwise.
 
-    waits_for: what of the process, such as "QueuePool of 5"; None where it is not known.
+    waits_for: a resource of the process, such as "QueuePool of 5"; None if unknown.
     """
 
     short: ClassVar[str] = "loop blocked"
     clause: ClassVar[str] = "the event loop is blocked"
     meaning: ClassVar[str] = (
-        "code keeps the event loop's thread, so that every other request waits meanwhile"
+        "code blocks the event loop's thread, and every other request waits meanwhile"
     )
     remedy: ClassVar[str] = (
-        "await an asynchronous call, or write the route as `def`; hand what computes to a thread "
-        "if it releases the GIL, to a process if not"
+        "await an asynchronous call, or write the route as `def`; move a computation to a thread "
+        "if it releases the GIL, otherwise to a process"
     )
 
     waits_for: str | None = None
@@ -137,16 +137,16 @@ class LoopBlocked(AuditFinding):
 
     @property
     def facts(self) -> str:
-        subject = self.call or (self.function and f"{self.function}()") or "code of a library"
+        subject = self.call or (self.function and f"{self.function}()") or "library code"
         for_what = f" for {name_resource(self.waits_for)}" if self.waits_for else ""
         said = CAUSES[self.cause or "unexplained"].format(call=subject, for_what=for_what)
-        when = "at startup" if self.phase == "startup" else "at most in one request"
-        said = f"{said}: {formats.milliseconds(self.longest_ms)} ms {when}."
+        when = "{} ms at startup" if self.phase == "startup" else "up to {} ms per request"
+        said = f"{said}: {when.format(formats.milliseconds(self.longest_ms))}."
         lost = sum(each.requests for each in self.victims or ())
         if self.taken_s < NOTED_S:
             return said
         requests = formats.count_things(lost, "request")
-        return f"{said} {requests} of other routes lost {self.taken_s:,.1f} s."
+        return f"{said} {requests} to other routes lost {self.taken_s:,.1f} s in total."
 
     @property
     def advice(self) -> Mapping[str, str]:
@@ -155,7 +155,7 @@ class LoopBlocked(AuditFinding):
         if self.cause == "wait" and self.waits_for:
             return {"loop blocked: own process": OF_OWN_PROCESS}
         cure = CURES.get(self.cause or "")
-        if cure and self.uncured and self.file is not None:  # its cost speaks against it
+        if cure and self.uncured and self.file is not None:  # the reason not to offload it
             return {f"loop blocked: {self.file}:{self.line}": self.uncured}
         return {f"loop blocked: {self.cause}": cure} if cure else {}
 

@@ -1,4 +1,4 @@
-"""When the event loop of a process did not come round: what waits meanwhile waits for the loop."""
+"""When the event loop of a process was late: everything that waits then waits for the loop."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -13,17 +13,17 @@ from analysis.stats.step_function import StepFunction
 from scenarios.units import Second
 
 BEAT_S: Second = 0.01
-"""The probe's heartbeat is renewed this often, by a loop that is free."""
+"""How often an idle loop renews the probe's heartbeat."""
 FREE_BEAT_S: Second = 1.5 * BEAT_S
 LATE_S: Second = 0.02
-"""A heartbeat older than this is late."""
+"""An older heartbeat is late."""
 MISSED_S: Second = 0.025
-"""Between two looks of the probe this far apart nobody knows of the loop."""
+"""Between two samples further apart than this, the state of the loop is unknown."""
 LATENESS_EVERY_S: Second = 0.5
 
 
 class CoveredTime:
-    """By process, the union of spans."""
+    """The union of spans, by process."""
 
     def __init__(self, spans: Iterable[tuple[int, Second, Second]]) -> None:
         by_process: dict[int, list[Span]] = defaultdict(list)
@@ -32,7 +32,7 @@ class CoveredTime:
         self._unions = {pid: StepFunction.cover(each) for pid, each in by_process.items()}
 
     def measure_overlap(self, pids: Values, begin_s: Values, end_s: Values) -> Values:
-        """Of each interval, in its process."""
+        """Measure the covered seconds of each interval in its process."""
         found: Values = np.zeros(len(begin_s))
         for pid, union in self._unions.items():
             found += np.where(pids == pid, union.integrate(begin_s, end_s), 0.0)
@@ -40,9 +40,9 @@ class CoveredTime:
 
 
 class LoopDelays:
-    """By process: the stretches in which one handle blocked the loop, the times in which the
-    heartbeat was late (many short handles before it), and those in which the probe could not look:
-    what kept its thread, such as the GIL, keeps the loop's."""
+    """The lateness of each process's loop: stretches in which one handle blocked it, times with a
+    late heartbeat (many short handles before it), and times without samples: whatever delays the
+    probe's thread, such as the GIL, delays the loop's."""
 
     def __init__(self, evidence: AuditEvidence) -> None:
         spans = [(each.pid, each.began_s, each.ended_s) for each in evidence.stretches]
@@ -55,11 +55,11 @@ class LoopDelays:
         self._rounds = measure_rounds(ages)
 
     def measure_overlap(self, pids: Values, begin_s: Values, end_s: Values) -> Values:
-        """Seconds of each interval in which its process's loop was late."""
+        """Measure the seconds of each interval in which its process's loop was late."""
         return self._late.measure_overlap(pids, begin_s, end_s)
 
     def measure_rounds(self, pids: Values, at_s: Values) -> Values:
-        """How long the loop took, about then, to come to a handle that was ready."""
+        """Measure how long the loop took around that time to run a handle that was ready."""
         found: Values = np.zeros(len(at_s))
         for pid, (times_s, rounds_s) in self._rounds.items():
             place = np.clip(np.searchsorted(times_s, at_s, "right") - 1, 0, len(times_s) - 1)
@@ -68,7 +68,7 @@ class LoopDelays:
 
 
 def find_missed_looks(ages: pl.DataFrame) -> pl.DataFrame:
-    """pid, and the two looks that nothing lies between."""
+    """Find consecutive samples that are too far apart; return pid and both moments."""
     looks = ages.sort("pid", "at_s").select(
         "pid", last_s=pl.col("at_s").shift(1).over("pid"), at_s=pl.col("at_s")
     )
@@ -76,9 +76,9 @@ def find_missed_looks(ages: pl.DataFrame) -> pl.DataFrame:
 
 
 def measure_rounds(ages: pl.DataFrame) -> Mapping[int, tuple[Values, Values]]:
-    """By process: moments, and from each on the length of a usual round. An age grows from nothing
-    to a beat and a round, so that twice its median, without the beat, is a round. What a free
-    loop reads, half a beat for its timers, is left out."""
+    """Map each process to moments and to the usual length of a round from each on. A heartbeat's
+    age grows from 0 to one beat plus one round, so a round is twice the median age minus the beat,
+    and minus the half beat that the timers of an idle loop take."""
     rows = (
         ages.with_columns(bin=(pl.col("at_s") / LATENESS_EVERY_S).floor() * LATENESS_EVERY_S)
         .group_by("pid", "bin")

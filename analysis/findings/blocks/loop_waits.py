@@ -1,4 +1,4 @@
-"""What the event loop's thread waits for within its own process, such as a connection of a pool."""
+"""What the event loop's thread waits for in its own process, such as a connection of a pool."""
 
 from collections.abc import Mapping, Sequence
 
@@ -9,16 +9,16 @@ from analysis.findings.evidence import AuditEvidence, Stack, compute_once
 
 @compute_once
 def index_waits(evidence: AuditEvidence) -> Mapping[tuple[int, Stack], str]:
-    """By the process and the stack of a thread that no call was handed to: threads of pools among
-    them."""
+    """Index waits by process and stack, for threads without an offloaded call. These include idle
+    threads of pools."""
     rows = evidence.thread_stacks.drop_nulls(["stack", "waits_for"])
     rows = rows.filter(rows["handover"].is_null()).select("pid", "stack", "waits_for").unique()
     return {(pid, parse_stack(stack)): waits_for for pid, stack, waits_for in rows.iter_rows()}
 
 
 def find_wait(shares: Sequence[StretchShare], evidence: AuditEvidence) -> str | None:
-    """As the probe names it: "QueuePool of 5". The stack of a block tells the loop's thread from
-    others. None where nothing of the process is known that it waits for."""
+    """Find what the loop waits for, as the probe names it: "QueuePool of 5". A block's stack
+    identifies the loop's thread. None if no resource of the process is known."""
     known = index_waits(evidence)
     if not known:
         return None

@@ -1,5 +1,5 @@
-"""The route of a block that no request is known of: uvloop does not tell which handle runs, and a
-middleware runs what it calls in a task of its own."""
+"""The route of a block without a known request: uvloop does not report which handle runs, and a
+middleware runs its callees in a separate task."""
 
 from dataclasses import replace
 
@@ -11,7 +11,7 @@ from analysis.findings.places import PlaceFinder
 from analysis.stats.quantiles import Values
 
 OUTSIDE: frozenset[BlockPhase] = frozenset({"startup", "callback"})
-"""Phases of no request."""
+"""Phases outside of requests."""
 
 
 class RoutesInFlight:
@@ -25,8 +25,8 @@ class RoutesInFlight:
         self._left_s: Values = rows["returned_s"].fill_null(float("inf")).to_numpy()
 
     def fill_route(self, stretch: Stretch, finder: PlaceFinder) -> Stretch:
-        """With the one route of all requests in flight, where each sample is in a request. None
-        comes or leaves while the loop is blocked, so one moment tells."""
+        """Fill in the route if all requests in flight have the same one and each sample is inside a
+        request. No request arrives or leaves while the loop is blocked, so one moment is enough."""
         if stretch.visit is not None or stretch.route is not None or not stretch.samples:
             return stretch
         if any(is_outside(each, finder) for each in stretch.samples):
@@ -39,5 +39,5 @@ class RoutesInFlight:
 
 
 def is_outside(sample: StackSample, finder: PlaceFinder) -> bool:
-    """Of all requests."""
+    """Return True if the sample belongs to no request."""
     return not sample.stack or finder.locate(sample.stack, None).place.phase in OUTSIDE

@@ -1,4 +1,4 @@
-"""A place's part of a blocked stretch, and sums of several."""
+"""A place's part of a blocked stretch, and sums over several stretches."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,9 +16,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class StretchShare:
-    """A place's part of a stretch. samples: how many it counts for; 0 where the cause is too
-    doubtful to accuse anything of it. is_all: it is the only one of its stretch. is_holder: of the
-    thread that kept the GIL."""
+    """A place's part of a stretch. samples: the number that it counts for; 0 if the cause is too
+    doubtful to accuse code. is_all: it is the only share of its stretch. is_holder: it belongs to
+    the thread that held the GIL."""
 
     stretch: Stretch
     located: LocatedStack
@@ -31,7 +31,7 @@ class StretchShare:
 
     @property
     def request(self) -> tuple[int, bool, int]:
-        """Whose it is; the stretch by itself where no request is known."""
+        """Identify the request; the stretch itself if no request is known."""
         visit = self.holder_visit if self.is_holder else self.stretch.visit
         return self.stretch.pid, visit is not None, visit or self.stretch.number
 
@@ -41,8 +41,8 @@ def count_samples(shares: Sequence[StretchShare]) -> int:
 
 
 def is_entry(shares: Sequence[StretchShare]) -> bool:
-    """The line of the `def`: the interpreter passes the GIL on when a function is entered, so this
-    is where many samples are, whichever line of the function takes the time."""
+    """Return True for the line of the `def`. The interpreter passes the GIL on when a function is
+    entered, so many samples are there, whichever line takes the time."""
     own = shares[0].located.own
     return own is not None and own.line == own.first_line
 
@@ -67,7 +67,7 @@ def sum_by_stretch(shares: Sequence[StretchShare]) -> list[tuple[Stretch, Second
 
 
 def choose_heaviest(weighted: Iterable[tuple[T, Second]]) -> T | None:
-    """What has the most seconds in all."""
+    """Return the item with the most seconds in total."""
     found: dict[T, Second] = defaultdict(float)
     for each, seconds in weighted:
         found[each] += seconds
@@ -75,12 +75,12 @@ def choose_heaviest(weighted: Iterable[tuple[T, Second]]) -> T | None:
 
 
 def choose_cause(shares: Sequence[StretchShare]) -> Cause:
-    """The one of the most seconds. What was too doubtful to accuse says nothing of the cause."""
+    """Return the cause with the most seconds. Doubtful shares do not count."""
     sure = [each for each in shares if each.samples]
     return choose_heaviest([(each.cause, each.seconds) for each in sure]) or "unexplained"
 
 
 def show_stack(shares: Sequence[StretchShare], finder: PlaceFinder) -> tuple[ShownFrame, ...]:
-    """The one that was seen for the most seconds."""
+    """Show the stack that was sampled for the most seconds."""
     stack: Stack = choose_heaviest((each.located.stack, each.seconds) for each in shares) or ()
     return finder.show_stack(stack)

@@ -1,5 +1,5 @@
-"""Who waited while a place blocked the loop: requests of other routes in flight meanwhile. And how
-late each request was, which is the most that it lost to all places together."""
+"""The requests of other routes that were in flight while a place blocked the loop, and how late
+each request was: the most that it lost to all places together."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -19,12 +19,12 @@ LEAST_S = 0.001
 
 
 class RequestsInFlight:
-    """Client rows of an audit, and how late each of them was: its latency above the median of its
-    route's requests that met no block and were hardly delayed; where there is none, above the least
-    of them without its own delays.
+    """Client rows of an audit, and the lateness of each: its latency above the median of its
+    route's requests without a block and with little delay. If there are none, it is the latency
+    above the route's minimum without own delays.
 
-    A request that was never answered counts until its phase ended. blocked_s: of its time; delays:
-    its own (locate_delays); lost_share: the part of both that made it late.
+    A request that was never answered lasts until its phase ended. blocked_s: of its time; delays:
+    its own (locate_delays); lost_share: the share of both that made it late.
     """
 
     def __init__(self, evidence: AuditEvidence) -> None:
@@ -46,25 +46,24 @@ class RequestsInFlight:
         self.lost_share: Values = np.minimum(1.0, self.late_s / met_s)
 
     def _limit_delays(self, delays: pl.DataFrame) -> pl.DataFrame:
-        """A middleware may wait longer than the client, who gave up."""
+        """Limit delays to the latency: a middleware may outlast a client that gave up."""
         took_s, delayed_s = self.ended_s - self.started_s, self.sum_delays(delays)
         part = np.minimum(1.0, took_s / np.maximum(delayed_s, 1e-9))
         return delays.with_columns(seconds=pl.col("seconds") * part[delays["row"].to_numpy()])
 
     def sum_delays(self, delays: pl.DataFrame) -> Values:
-        """By request."""
+        """Sum the delays by request."""
         rows, seconds = delays["row"].to_numpy(), delays["seconds"].to_numpy()
         return np.bincount(rows, seconds, len(self.routes)).astype(float)
 
     def list_losses(self, delays: pl.DataFrame) -> Iterator[tuple[str, Values]]:
-        """By route, what each of its requests lost by these delays."""
+        """Yield, by route, what each of its requests lost through these delays."""
         lost_s = self.sum_delays(delays) * self.lost_share
         for route in sorted(set(self.routes[lost_s > 0])):
             yield route, lost_s[self.routes == route]
 
     def add_overlap(self, seconds: Values, stretch: Stretch, part: float) -> None:
-        """To the seconds of each request of its process, so great a part of what of the stretch
-        lies within it."""
+        """Add `part` of the overlap with each request of its process to that request's seconds."""
         first = np.searchsorted(self._last_end_s, stretch.began_s, side="right")
         rows = self._order[first : np.searchsorted(self._starts_s, stretch.ended_s)]
         rows = rows[self.pids[rows] == stretch.pid]
@@ -92,9 +91,9 @@ def find_requests_in_flight(evidence: AuditEvidence) -> RequestsInFlight:
 
 @compute_once
 def locate_requests(evidence: AuditEvidence) -> pl.DataFrame:
-    """Client rows with the process that served them and their visit in it, as its handlers say;
-    without them the process is known only where there is one. until_s: when they ended, or were
-    given up. Where the traffic is the user's own, what the app saw."""
+    """Join client rows with the process and the visit that served them. Without handler rows, the
+    process is known only if there is just one. until_s: when a request ended or was given up. For
+    the user's own traffic, use the app's rows."""
     if evidence.asked.is_empty():
         return locate_visits(evidence)
     handlers = evidence.handlers.select("request_id", "pid", "visit")
@@ -118,8 +117,8 @@ def locate_requests(evidence: AuditEvidence) -> pl.DataFrame:
 
 
 def locate_visits(evidence: AuditEvidence) -> pl.DataFrame:
-    """From the arrival in the app until the answer was sent. A request that waits for the event
-    loop before that has not arrived."""
+    """Measure from the arrival in the app until the response was sent. A request that waits for the
+    event loop before that has not arrived yet."""
     is_http = pl.col("protocol").fill_null("http") == "http"
     rows = evidence.handlers.filter(is_http).select(
         "pid", "visit", "route", started_s="arrived_s", ended_s="sent_s"
@@ -133,10 +132,10 @@ def locate_visits(evidence: AuditEvidence) -> pl.DataFrame:
 def find_victims(
     sites: Mapping[BlockPlace, Sequence[StretchShare]], evidence: AuditEvidence
 ) -> Mapping[BlockPlace, tuple[Victim, ...] | None]:
-    """The most harmed first. None where the blocking route is not known: nobody can say which
-    requests are its own then.
+    """Find the victims, the most harmed first. None if the blocking route is unknown: then its own
+    requests cannot be told apart.
 
-    No request lost more than it was late, by all places together.
+    No request loses more than its lateness, to all places together.
     """
     requests = find_requests_in_flight(evidence)
     found: dict[BlockPlace, tuple[Victim, ...] | None] = {}

@@ -1,1 +1,1 @@
-"""What takes a finding away: a change at the user's own line, from the source and the evidence."""
+"""Changes at the user's own line that fix a finding, from the source and the evidence."""

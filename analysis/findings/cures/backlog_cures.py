@@ -1,4 +1,4 @@
-"""What takes work after the answer out of the web process."""
+"""The cure that moves work after the response out of the web process."""
 
 import ast
 from dataclasses import replace
@@ -9,15 +9,15 @@ from analysis.findings.evidence import AuditEvidence
 from analysis.findings.remedies import Cure
 from analysis.findings.source_code import ParsedSource, get_last_name
 
-QUEUE = "# put it into a queue of jobs, whose workers are outside the web process"
+QUEUE = "# put it into a job queue whose workers run outside the web process"
 REASON = (
-    "A queue keeps what is not done yet, and has as many workers as the work needs. Background "
-    "tasks have no limit: what begins faster than it ends uses up threads and memory."
+    "A job queue stores pending work and has as many workers as the work needs. Background tasks "
+    "have no limit: work that starts faster than it finishes uses up threads and memory."
 )
 
 
 def cure_backlog(finding: AuditFinding, evidence: AuditEvidence) -> Cure:
-    """Where the task is added, if that is known; else at its code."""
+    """Propose the change where the task is added, if that is known, or else at the task's code."""
     cure = Cure(finding.file, finding.line, (), (QUEUE,), REASON, "background")
     source = read_source(evidence, finding.file)
     added = find_added(source, finding.function) if source else None
@@ -29,7 +29,7 @@ def cure_backlog(finding: AuditFinding, evidence: AuditEvidence) -> Cure:
 
 
 def find_added(source: ParsedSource, function: str | None) -> ast.stmt | None:
-    """The only statement that adds this function as a task, where it is one line."""
+    """Return the only statement that adds this function as a task, if it is a single line."""
     found = [
         each
         for each in ast.walk(source.tree)

@@ -1,4 +1,4 @@
-"""What takes a block off the event loop: the call's awaitable twin, a thread, or a process."""
+"""The cure for a blocked event loop: an awaitable version of the call, a thread, or a process."""
 
 from dataclasses import replace
 
@@ -29,32 +29,32 @@ from analysis.findings.remedies import Cure
 from analysis.stats import formats
 
 STARTUP = "It blocks at startup, before any request waits."
-NO_CAUSE = "Its cause is not known, so no change is known to help."
+NO_CAUSE = "The cause is not known, so the audit proposes no change."
 NO_LINE = "No line of the app's own code is known."
-NO_FRAME = "A library does this for the route by itself; no line of the app's own code calls it."
+NO_FRAME = "A library does this for the route; no line of the app's own code calls it."
 STARTS = "threading.start"
-START_ONCE = "start one thread at startup, and give it the work of all requests"
-STARTED = "To start a thread waits until it runs: one that is there already needs no such wait."
+START_ONCE = "start one thread at startup, and let it do the work of all requests"
+STARTED = "Starting a thread waits until it runs. An existing thread needs no such wait."
 MADE_ONCE = "ssl.create_default_context"
 FREEZE = ("# at the end of the app's startup:", "gc.collect()", "gc.freeze()")
 FROZEN = (
-    "Later collections then leave out what was made at startup. That helps where most of the "
-    "objects are made there; otherwise make fewer."
+    "Later collections then skip the objects created at startup. This helps if most objects are "
+    "created there; otherwise create fewer."
 )
 FRAMEWORK_CALLS = (
     "The framework calls this function on the event loop and cannot await it. Do this work in an "
     "`async def` endpoint or dependency, where it can be awaited, and pass the result on."
 )
 UNREAD = (
-    "The source is not there, was changed after the service had started, or has several statements "
-    "in this line."
+    "The source is missing, was changed after the service started, or has several statements in "
+    "this line."
 )
-IN_THREADS = "The file is opened, used and closed in threads, one hand-over each."
-GOES_ON = "and the event loop goes on meanwhile."
+IN_THREADS = "The file is opened, used and closed in threads, one offloaded call for each step."
+GOES_ON = "and the event loop keeps running."
 
 
 def cure_blocked_place(finding: AuditFinding, evidence: AuditEvidence) -> Cure | str:
-    """Of a finding whose place blocks the loop, by the evidence of its blocks."""
+    """Propose a cure for a finding whose place blocks the loop, from the evidence of its blocks."""
     for place, shares in attribute_blocks(evidence).sites.items():
         if place.fields == finding.place_fields:
             code = BlockedCode.from_shares(place, shares, build_finder(evidence))
@@ -97,7 +97,7 @@ def cure_with_thread(code: BlockedCode, evidence: AuditEvidence) -> Cure | str:
     hop_ms = evidence.record.hop_ms
     if hop_ms is not None and hop_ms >= code.block_ms:
         return (
-            f"It blocks for {formats.milliseconds(code.block_ms)} ms a request (median); to hand "
+            f"It blocks for {formats.milliseconds(code.block_ms)} ms per request (median); moving "
             f"it to a thread takes {formats.milliseconds(hop_ms)} ms on this machine."
         )
     file = write_file(found) if code.cause == "wait" and not can_be_def else None
@@ -117,7 +117,7 @@ def cure_with_thread(code: BlockedCode, evidence: AuditEvidence) -> Cure | str:
 def edit_for_thread(
     found: AwaitingSite, can_be_def: bool, evidence: AuditEvidence
 ) -> tuple[LineEdit, str]:
-    """The whole function where it awaits nothing; else the call."""
+    """Move the whole function if it awaits nothing, or else the call."""
     site, function = found.site, found.site.function
     if can_be_def and function is not None and (edit := edit_def(site.source, function)):
         awaits_nothing = f"{function.name}() awaits nothing"
@@ -133,19 +133,19 @@ def edit_for_thread(
             is_named = callee.isidentifier() and not callee.startswith("__")
             runs = f"{callee}()" if is_named else "It"
             return replace(edit, missing=missing), f"{runs} then runs in a thread, {GOES_ON}"
-    text = f"# move this into a function of its own, and: await {runner}(that_function)"
-    reason = "All of it then runs in a thread, with one hand-over."
+    text = f"# move this into its own function, and: await {runner}(that_function)"
+    reason = "All of it then runs in a thread, in one offloaded call."
     return LineEdit(site.line, (), (site.indent + text,), missing), reason
 
 
 def cure_from_afar(code: BlockedCode, evidence: AuditEvidence) -> Cure:
-    """Where no line is known in which the work can be awaited."""
+    """Propose a comment if no line is known in which the work can be awaited."""
     place = code.place
     site = find_site(evidence, place.file, place.line, place.function)
     if site is not None:
-        text = "do this before, in a coroutine that awaits it"
+        text = "do this earlier, in a coroutine that awaits it"
         return place_comment(code, site, text, FRAMEWORK_CALLS, "one-blocks-all")
     if code.cause == "wait":
-        text = "await an asynchronous call here, or hand it to a thread"
+        text = "await an asynchronous call here, or move the call to a thread"
         return place_comment(code, None, text, UNREAD, "one-blocks-all")
-    return place_comment(code, None, "hand it to a thread here", UNREAD, "offload")
+    return place_comment(code, None, "move it to a thread here", UNREAD, "offload")

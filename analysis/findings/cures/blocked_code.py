@@ -1,4 +1,4 @@
-"""Code that blocks the event loop, as far as its cure asks for it."""
+"""Code that blocks the event loop, as its cure needs it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,8 +23,8 @@ MAKE_TLS = ("create_default_context", "create_ssl_context")
 
 @dataclass(frozen=True, slots=True)
 class BlockedCode:
-    """stack: innermost first. block_ms: in one request, the median. unseen_share: of the time, in
-    which no other thread got the GIL."""
+    """stack: innermost first. block_ms: median per request. unseen_share: of the time, without the
+    GIL for any other thread."""
 
     place: BlockPlace
     stack: Sequence[ShownFrame]
@@ -52,7 +52,7 @@ class BlockedCode:
 
     @property
     def own_index(self) -> int | None:
-        """Of the place's frame; None where the stack is another one's."""
+        """The index of the place's frame; None if the stack does not contain it."""
         for index, frame in enumerate(self.stack):
             if (frame.file, shorten_function(frame.function)) == (
                 self.place.file,
@@ -63,7 +63,7 @@ class BlockedCode:
 
     @property
     def callee(self) -> ShownFrame | None:
-        """What the place's line calls; None of code in C."""
+        """What the place's line calls; None for C code."""
         index = self.own_index
         return self.stack[index - 1] if index else None
 
@@ -73,28 +73,28 @@ class BlockedCode:
 
     @property
     def callers(self) -> Sequence[ShownFrame]:
-        """Around the place, innermost first."""
+        """The frames around the place, innermost first."""
         index = self.own_index
         return () if index is None else self.stack[index + 1 :]
 
     @property
     def is_of_endpoint(self) -> bool:
-        """Whether a trial can hand it to a thread."""
+        """Whether a trial can move it to a thread."""
         return self.place.phase == "endpoint" and self.place.route is not None
 
     @property
     def makes_client(self) -> bool:
-        """Whether a TLS context is made below the place, as each client does that is made."""
+        """Whether a TLS context is created below the place, as every new client does."""
         inner = self.stack[: self.own_index or 0]
         return any(shorten_name(each.function) in MAKE_TLS for each in inner)
 
     @property
     def package(self) -> str:
-        """Of the call that blocks."""
+        """The package of the blocking call."""
         module = self.callee.module if self.callee else self.call or ""
         return module.partition(".")[0]
 
 
 def shorten_name(name: str) -> str:
-    """Without its class and the functions around it."""
+    """Return the name without its class and the enclosing functions."""
     return name.rpartition(".")[2]

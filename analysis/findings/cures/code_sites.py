@@ -1,4 +1,4 @@
-"""A line of the user's source, and the function and the statement that it is in."""
+"""A line of the user's source, with its function and its statement."""
 
 import ast
 from collections.abc import Iterator, Sequence
@@ -37,7 +37,7 @@ class CodeSite:
 
     @property
     def is_repeated(self) -> bool:
-        """Whether the statement stands in a loop of its function."""
+        """Whether the statement is inside a loop of its function."""
         if self.function is None:
             return False
         around = list(descend(self.function.body, self.line))
@@ -48,10 +48,10 @@ class CodeSite:
 def find_site(
     evidence: AuditEvidence, file: str | None, line: int | None, function: str | None = None
 ) -> CodeSite | None:
-    """None where the source is not there, is younger than the audit, has other code there, or
-    several statements in the line.
+    """Return None if the source is missing, newer than the audit, different at this line, or has
+    several statements in it.
 
-    function: as the finding names it, which must be around the line.
+    function: as the finding names it; it must contain the line.
     """
     source = read_source(evidence, file)
     if source is None or file is None or line is None:
@@ -68,8 +68,8 @@ def find_site(
 
 
 def read_source(evidence: AuditEvidence, file: str | None) -> ParsedSource | None:
-    """None where it cannot be read, or was written after the service had started: its lines may
-    be others than those that ran."""
+    """Return None if the source cannot be read, or was written after the service started: its lines
+    may differ from those that ran."""
     folder = evidence.record.folder
     if not folder or file is None:
         return None
@@ -84,7 +84,7 @@ def read_source(evidence: AuditEvidence, file: str | None) -> ParsedSource | Non
 
 
 def descend(body: Sequence[ast.stmt], line: int) -> Iterator[ast.stmt]:
-    """Statements around the line, the outermost first."""
+    """Yield the statements around the line, the outermost first."""
     for each in body:
         if find_first_line(each) <= line <= (each.end_lineno or each.lineno):
             yield each
@@ -93,14 +93,14 @@ def descend(body: Sequence[ast.stmt], line: int) -> Iterator[ast.stmt]:
 
 
 def find_first_line(node: ast.stmt) -> int:
-    """With decorators: the interpreter counts them to the function."""
+    """Include decorators: the interpreter counts them as part of the function."""
     if not isinstance(node, CodeFunction | ast.ClassDef) or not node.decorator_list:
         return node.lineno
     return node.decorator_list[0].lineno
 
 
 def find_header_end(node: ast.stmt) -> int:
-    """The last line before its body; of a simple statement, its last one."""
+    """Return the last line before the body; for a simple statement, its last line."""
     if not any(list_bodies(node)):
         return node.end_lineno or node.lineno
     parts = (each for part in list_header(node) for each in ast.walk(part))
@@ -115,7 +115,7 @@ def list_bodies(node: ast.stmt) -> Iterator[Sequence[ast.stmt]]:
 
 
 def list_header(node: ast.stmt) -> Iterator[ast.AST]:
-    """The parts of a statement that are not statements of its body."""
+    """Yield the parts of a statement outside its body."""
     bodies = {id(each) for body in list_bodies(node) for each in body}
     for child in ast.iter_child_nodes(node):
         if id(child) not in bodies and not isinstance(child, ast.excepthandler | ast.match_case):
@@ -123,7 +123,7 @@ def list_header(node: ast.stmt) -> Iterator[ast.AST]:
 
 
 def walk_own(function: CodeFunction) -> Iterator[ast.AST]:
-    """Its nodes, without those of functions and classes inside of it."""
+    """Yield the function's nodes, without those of nested functions and classes."""
     pending: list[ast.AST] = list(function.body)
     while pending:
         node = pending.pop()
@@ -133,7 +133,7 @@ def walk_own(function: CodeFunction) -> Iterator[ast.AST]:
 
 
 def has_await(function: CodeFunction) -> bool:
-    """Whether it awaits anything, asynchronous comprehensions included."""
+    """Return True if it awaits anything, including asynchronous comprehensions."""
     return any(
         isinstance(each, AWAITS) or (isinstance(each, ast.comprehension) and bool(each.is_async))
         for each in walk_own(function)

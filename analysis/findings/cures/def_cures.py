@@ -1,4 +1,4 @@
-"""What a `def` that needs no thread, or keeps one for long, becomes: a coroutine."""
+"""The cure for a `def` that needs no thread or holds one for long: a coroutine."""
 
 import ast
 from collections.abc import Iterator
@@ -20,20 +20,20 @@ from analysis.findings.remedies import Cure, CureRule
 from analysis.findings.source_code import get_last_name
 
 MOST_LINES = 12
-"""Of a function that is shown as a whole."""
-NO_HOP = "On the event loop it needs no thread, and no hand-over."
+"""Longest function that is shown as a whole."""
+NO_HOP = "On the event loop it needs no thread."
 MAKES_OBJECT = (
-    "The object is made in a thread: an `async def` dependency that returns it is made on the "
-    "event loop."
+    "The object is created in a thread; an `async def` dependency that returns it creates it on "
+    "the event loop."
 )
-CALLED = "Other code of the file calls it as a function: as a coroutine it would have to await it."
-UNREAD = "The source of the function is not there, or was changed after the service had started."
-AWAIT_TOO = "Whatever else waits in it must be awaited too, or it blocks the event loop."
+CALLED = "Other code in this file calls it, and would have to await a coroutine."
+UNREAD = "The source of the function is missing, or was changed after the service started."
+AWAIT_TOO = "Every other call in it that waits must be awaited too, or it blocks the event loop."
 
 
 def cure_trivial_def(finding: AuditFinding, evidence: AuditEvidence, rule: CureRule) -> Cure | str:
     if (finding.function or "").endswith("__init__"):
-        comment = "# make it in an `async def` dependency that returns it"
+        comment = "# create it in an `async def` dependency that returns it"
         return Cure(finding.file, finding.line, (), (comment,), MAKES_OBJECT, rule)
     site = find_function(finding, evidence)
     if site is None or not isinstance(site.function, ast.FunctionDef):
@@ -52,7 +52,7 @@ def cure_trivial_def(finding: AuditFinding, evidence: AuditEvidence, rule: CureR
 def cure_pinning_def(
     finding: AuditFinding, evidence: AuditEvidence, advice: str, rule: CureRule
 ) -> Cure | str:
-    """Where all that it waits for has a twin that can be awaited, the whole function."""
+    """Rewrite the whole function if every call that waits has an awaitable version."""
     site = find_function(finding, evidence)
     if site is None or not isinstance(site.function, ast.FunctionDef):
         comment = "# make this asynchronous"
@@ -60,7 +60,7 @@ def cure_pinning_def(
     edit = edit_whole(site, site.function)
     if edit is not None and not is_called(site, site.function):
         needs = f" Add `{edit.missing}`." if edit.missing else ""
-        reason = f"It then keeps no thread while it waits. {AWAIT_TOO}{needs}"
+        reason = f"It then holds no thread while it waits. {AWAIT_TOO}{needs}"
         return Cure(site.file, edit.line, edit.before, edit.after, reason, rule, costs_ms=0.0)
     line = edit_def(site.source, site.function)
     if line is None:
@@ -69,13 +69,13 @@ def cure_pinning_def(
 
 
 def find_function(finding: AuditFinding, evidence: AuditEvidence) -> CodeSite | None:
-    """By a line of it, or by its first one, which may be its decorator's."""
+    """Find the function by one of its lines or by its first line, which may be a decorator's."""
     return find_site(evidence, finding.file, finding.line, finding.function)
 
 
 def is_called(site: CodeSite, function: CodeFunction) -> bool:
-    """Whether the file itself calls it by its name: a coroutine would not run there. A response
-    takes both kinds of generators."""
+    """Return True if the file itself calls it by name: a coroutine would not run there. A response
+    accepts both kinds of generators."""
     nodes = list(ast.walk(site.source.tree))
     calls = [each for each in nodes if isinstance(each, ast.Call)]
     streamed = {
@@ -90,8 +90,8 @@ def is_called(site: CodeSite, function: CodeFunction) -> bool:
 
 
 def edit_whole(site: CodeSite, function: ast.FunctionDef) -> LineEdit | None:
-    """`async def`, and each call that has a twin awaited. None where there is no such call, or the
-    function is too long for a hint."""
+    """Write `async def`, and await each call with an awaitable version. Return None if there is no
+    such call, or if the function is too long for a hint."""
     first, last = function.lineno, function.end_lineno or function.lineno
     head = edit_def(site.source, function)
     edits = list(list_twins(site, function))

@@ -8,16 +8,16 @@ from analysis.findings.cures.code_sites import SCOPES, CodeFunction, CodeSite, l
 from analysis.findings.source_code import ParsedSource, get_last_name, is_quick, split_name
 
 MOST_LINES = 8
-"""Of a statement: a longer one is no hint any more."""
+"""Maximum of a statement: a longer one is no hint any more."""
 LAZY = (ast.Lambda, ast.GeneratorExp, ast.ListComp, ast.SetComp, ast.DictComp)
-"""Code in them cannot be awaited, or runs another time, or many times."""
+"""Code in them cannot be awaited, or runs at another time or many times."""
 BOUND = (ast.Await, ast.Yield, ast.YieldFrom, ast.NamedExpr)
-"""What cannot stand in a lambda, or means something else there."""
+"""Expressions that cannot be in a lambda, or mean something else there."""
 
 
 @dataclass(frozen=True, slots=True)
 class LineEdit:
-    """line: of the first line of `before`. missing: what the file has to import for it."""
+    """line: of the first line of `before`. missing: the import that the file needs for it."""
 
     line: int
     before: tuple[str, ...]
@@ -26,7 +26,7 @@ class LineEdit:
 
 
 def replace_text(source: ParsedSource, node: ast.expr, text: str) -> LineEdit | None:
-    """None where the expression is too long for a hint."""
+    """Return None if the expression is too long for a hint."""
     first, last = node.lineno, node.end_lineno or node.lineno
     before = source.lines[first - 1 : last]
     if len(before) > MOST_LINES or len(before) != last - first + 1:
@@ -37,7 +37,7 @@ def replace_text(source: ParsedSource, node: ast.expr, text: str) -> LineEdit | 
 
 
 def quote(source: ParsedSource, node: ast.expr) -> str:
-    """As it is written."""
+    """Return the expression as it is written."""
     first, last = node.lineno, node.end_lineno or node.lineno
     lines = [each.encode() for each in source.lines[first - 1 : last]]
     lines[-1] = lines[-1][: node.end_col_offset]
@@ -46,7 +46,7 @@ def quote(source: ParsedSource, node: ast.expr) -> str:
 
 
 def edit_def(source: ParsedSource, function: CodeFunction) -> LineEdit | None:
-    """`async def` becomes `def`, or the other way round."""
+    """Change `async def` to `def`, or the reverse."""
     line = source.lines[function.lineno - 1]
     head, rest = line[: function.col_offset], line[function.col_offset :]
     if isinstance(function, ast.AsyncFunctionDef):
@@ -56,8 +56,8 @@ def edit_def(source: ParsedSource, function: CodeFunction) -> LineEdit | None:
 
 
 def spell(source: ParsedSource, full: str) -> tuple[str, str | None]:
-    """How the file has to call `full`, such as anyio.to_thread.run_sync; and what it has to import
-    for that, None where it does already."""
+    """Return how the file must write `full`, such as anyio.to_thread.run_sync, and the import that
+    it needs; None if it has it already."""
     for name, target in source.imports.items():
         if full == target:
             return name, None
@@ -72,7 +72,7 @@ def spell(source: ParsedSource, full: str) -> tuple[str, str | None]:
 
 
 def list_calls(site: CodeSite) -> Iterator[ast.Call]:
-    """Of the statement's own line, without quick ones."""
+    """List calls in the statement's own line, without quick ones."""
     for part in list_header(site.statement):
         for node in walk_now(part):
             if isinstance(node, ast.Call) and not is_quick(node.func):
@@ -82,7 +82,7 @@ def list_calls(site: CodeSite) -> Iterator[ast.Call]:
 
 
 def walk_now(node: ast.AST) -> Iterator[ast.AST]:
-    """What runs when the statement does: without nested functions."""
+    """Yield what runs with the statement, so no nested functions."""
     yield node
     if not isinstance(node, SCOPES):
         for child in ast.iter_child_nodes(node):
@@ -90,8 +90,8 @@ def walk_now(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def find_call(site: CodeSite, callee: str | None) -> ast.Call | None:
-    """The call that blocks: by the name of the function that it leads to; else the only one. None
-    where it cannot be known."""
+    """Find the blocking call by the name of the function that it leads to, or else the only call.
+    Return None if it is unknown."""
     calls = list(list_calls(site))
     named = [each for each in calls if get_last_name(each.func) == callee]
     if callee is not None and len(named) == 1:
@@ -114,7 +114,7 @@ def list_ancestors(node: ast.AST, parents: Mapping[ast.AST, ast.AST]) -> Iterato
 
 
 def grow_chain(node: ast.expr, parents: Mapping[ast.AST, ast.AST]) -> ast.expr:
-    """`get(url).json()` around `get(url)`."""
+    """Extend `get(url)` to `get(url).json()`."""
     parent = parents.get(node)
     while isinstance(parent, ast.expr) and is_begin_of(node, parent):
         node, parent = parent, parents.get(parent)
@@ -128,8 +128,8 @@ def is_begin_of(node: ast.AST, parent: ast.AST) -> bool:
 
 
 def choose_expression(site: CodeSite, callee: str | None) -> ast.expr | None:
-    """What to hand to a thread or a process: the call that blocks with what hangs on it; else all
-    that the statement computes. None where that cannot stand alone."""
+    """Choose what to move to a thread or a process: the blocking call with the expression that
+    continues it, or else the statement's whole value. Return None if that cannot stand alone."""
     parents = list_parents(site.statement)
     call = find_call(site, callee)
     whole = get_value(site.statement)
@@ -151,8 +151,8 @@ def get_value(statement: ast.stmt) -> ast.expr | None:
 
 
 def is_plain_call(node: ast.expr) -> bool:
-    """Whether its function and its arguments can be passed on as they are: what computes them stays
-    where it was, and must not be what blocks."""
+    """Return True if its function and arguments can be passed on unchanged: their computation stays
+    where it is, and must not be what blocks."""
     return (
         isinstance(node, ast.Call)
         and split_name(node.func)[0] is not None
@@ -169,7 +169,7 @@ def is_slow_part(node: ast.AST) -> bool:
 
 
 def write_thread_call(source: ParsedSource, node: ast.expr, runner: str) -> str:
-    """`await runner(f, x)` for f(x)."""
+    """Write `await runner(f, x)` for f(x)."""
     if is_plain_call(node):
         assert isinstance(node, ast.Call)
         parts = (quote(source, each) for each in (node.func, *node.args))

@@ -1,4 +1,4 @@
-"""Where a blocking call could be awaited: the line of the nearest coroutine on its stack."""
+"""Find where a blocking call can be awaited: the line of the nearest coroutine on its stack."""
 
 import ast
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from analysis.findings.places import BlockPlace
 from analysis.findings.source_code import get_last_name
 
 FRAMEWORKS = ("fastapi.", "starlette.", "uvicorn.", "hypercorn.", "granian.", "asyncio.")
-"""Where the stack reaches them, no code of the user's can await the call any more."""
+"""Beyond these frames, no code of the user's can await the call."""
 CALLS_CODE = frozenset(
     {
         ("fastapi.routing", "run_endpoint_function"),
@@ -28,36 +28,36 @@ CALLS_CODE = frozenset(
         ("starlette._exception_handler", "wrapped_app"),
     }
 )
-"""Functions that call the app's, in a thread where it is declared with `def`."""
+"""Functions that call the app's functions, in a thread if they are declared with `def`."""
 MAY_BE_DEF = ("endpoint", "dependency", "background", "exception-handler")
-"""Of a websocket, nothing may."""
+"""In a websocket, no function can be."""
 REGISTERS = frozenset(
     {
         "get", "post", "put", "patch", "delete", "head", "options", "trace", "route", "api_route",
         "exception_handler",
     }
 )  # fmt: skip
-"""Decorators that leave the function as it is."""
+"""Decorators that do not change the function."""
 NEEDS_LOOP = frozenset(
     {
         "get_running_loop", "get_event_loop", "create_task", "ensure_future", "current_task",
         "call_soon", "call_later", "call_at",
     }
 )  # fmt: skip
-"""In a thread, they fail or mean another loop."""
+"""In a thread, they fail or refer to another loop."""
 
 
 @dataclass(frozen=True, slots=True)
 class AwaitingSite:
-    """site: in a coroutine of the user's. callee: the function that its line calls; None where
-    that is not known. caller: what runs the coroutine."""
+    """site: in a coroutine of the user's. callee: the function that its line calls; None if
+    unknown. caller: what runs the coroutine."""
 
     site: CodeSite
     callee: str | None
     caller: ShownFrame | None
 
     def can_be_def(self, place: BlockPlace) -> bool:
-        """Whether the framework may run the whole function in a thread instead."""
+        """Return True if the framework can run the whole function in a thread instead."""
         function = self.site.function
         if function is None or self.caller is None or has_await(function):
             return False
@@ -71,21 +71,21 @@ class AwaitingSite:
         )
 
     def needs_loop(self, node: ast.AST) -> bool:
-        """Whether it asks for the event loop, or for a task of it."""
+        """Return True if it uses the event loop or a task of it."""
         if isinstance(node, ast.Name):
             full = self.site.source.imports.get(node.id, "")
             return full.startswith("asyncio.") and full.rpartition(".")[2] in NEEDS_LOOP
         return isinstance(node, ast.Attribute) and node.attr in NEEDS_LOOP
 
     def list_decorators(self) -> Iterator[ast.expr]:
-        """The functions that make them."""
+        """Yield the decorators without their arguments."""
         for each in self.site.function.decorator_list if self.site.function else ():
             yield each.func if isinstance(each, ast.Call) else each
 
 
 def find_awaiting_site(code: BlockedCode, evidence: AuditEvidence) -> AwaitingSite | None:
-    """Outwards from the place that blocks. None where the framework comes first, or the source is
-    not there."""
+    """Search outwards from the blocking place. Return None if the framework comes first, or if the
+    source is missing."""
     place, callee = code.place, code.callee_name
     frames = [
         ShownFrame("", place.file or "", place.line or 0, place.function or ""),

@@ -1,4 +1,4 @@
-"""A number in the user's source that sets a size, such as CapacityLimiter(4)."""
+"""Find a number in the user's source that sets a size, such as CapacityLimiter(4)."""
 
 import ast
 from collections.abc import Callable, Iterator
@@ -28,8 +28,8 @@ class FoundNumber:
 def find_number(
     evidence: AuditEvidence, file: str | None, size: float | None, find: FindNumber
 ) -> FoundNumber | None:
-    """The only one, in the finding's file and in those of the endpoints. size: that it must have;
-    None for any. None where there are several: nobody knows which of them it is."""
+    """Return the only such number in the finding's file and in those of the endpoints; None if
+    there are several. size: its required value; None for any."""
     folder = evidence.record.folder
     files = {file, *(shorten_file(each.file, folder) for each in evidence.endpoints)} - {None}
     found = [
@@ -51,7 +51,7 @@ def list_numbers(file: str, source: ParsedSource | None, find: FindNumber) -> It
 
 
 def find_argument(function: str, keyword: str | None = None, place: int | None = 0) -> FindNumber:
-    """The argument of calls of a function, by its keyword or its place."""
+    """Match the argument of a function's calls, by its keyword or its position."""
 
     def find(node: ast.AST) -> ast.expr | None:
         if not isinstance(node, ast.Call) or get_last_name(node.func) != function:
@@ -65,7 +65,7 @@ def find_argument(function: str, keyword: str | None = None, place: int | None =
 
 
 def find_assigned_value(attribute: str) -> FindNumber:
-    """What is assigned to the attribute of any object."""
+    """Match a value assigned to this attribute of any object."""
 
     def find(node: ast.AST) -> ast.expr | None:
         if not isinstance(node, ast.Assign) or len(node.targets) != 1:

@@ -1,4 +1,4 @@
-"""What a middleware that costs much, or delays answers, becomes."""
+"""The cure for a middleware that uses a lot of CPU or delays responses."""
 
 import ast
 from collections.abc import Iterator
@@ -20,26 +20,26 @@ PURE = (
     "        await self.app(scope, receive, send)",
 )
 NO_TASK = (
-    "A pure ASGI middleware starts no task and no stream for a request. To change the answer, wrap "
+    "A pure ASGI middleware starts no task and no stream per request. To change the response, wrap "
     "`send`."
 )
-LATER = "It then runs after the answer was sent."
+LATER = "It then runs after the response is sent."
 NEXT_NAMES = ("call_next", "app")
-"""What a middleware calls to pass a request on."""
+"""Names that a middleware calls to pass a request on."""
 COMMENTS = {
     "request": "# cache what this awaits, or await it only for the routes that need it",
-    "answer": "# pass the answer on first, and do this in a background task",
-    "buffer": "# pass each part of the body on as it comes, in a wrapper of `send`",
+    "answer": "# pass the response on first, and do this in a background task",
+    "buffer": "# pass each part of the body on as it arrives, in a wrapper of `send`",
 }
 REASONS = {
     "request": "Each request waits here before the app sees it.",
-    "answer": "The answer is there, and its client waits for this.",
-    "buffer": "The first part of the body is there, and its client waits for the last one.",
+    "answer": "The response is ready, but the client waits for this.",
+    "buffer": "The first part of the body is ready, but the client waits for the last one.",
 }
 
 
 def cure_middleware_cost(finding: AuditFinding, evidence: AuditEvidence) -> Cure:
-    """The class as pure ASGI, where its source is there; a function becomes a class."""
+    """Rewrite the class as pure ASGI, if its source is available; a function becomes a class."""
     cure = Cure(
         finding.file, finding.line, (), PURE, NO_TASK, "small-costs", saves_ms=finding.median_ms
     )
@@ -57,7 +57,7 @@ def cure_middleware_cost(finding: AuditFinding, evidence: AuditEvidence) -> Cure
 
 
 def write_class_head(function: str) -> tuple[str, str]:
-    """Of the class in place of a function that `@app.middleware("http")` adds."""
+    """Write the head of the class that replaces a function added by `@app.middleware("http")`."""
     words = function.rpartition(".")[2].split("_")
     name = "".join(f"{each[:1].upper()}{each[1:]}" for each in words)
     return f"# instead of this function; app.add_middleware({name}) adds it", f"class {name}:"
@@ -86,7 +86,7 @@ def cure_delayed_answer(finding: AuditFinding, evidence: AuditEvidence) -> Cure:
 
 
 def list_waits(site: CodeSite, cause: str) -> Iterator[ast.Await | ast.AsyncFor]:
-    """What its own function awaits on the side of the request, or of the answer."""
+    """List what the function awaits on the side of the request, or of the response."""
     kind = ast.AsyncFor if cause == "buffer" else ast.Await
     nodes = list(walk_own(site.function)) if site.function else []
     passed = [each.lineno for each in nodes if isinstance(each, ast.Await) and is_passing_on(each)]
@@ -106,8 +106,8 @@ def is_passing_on(node: ast.AST) -> bool:
 
 
 def defer_to_background(site: CodeSite, wait: ast.AST) -> LineEdit | None:
-    """`response.background = BackgroundTask(f, x)` for `await f(x)`, where the function has the
-    response in a variable and nothing uses the result."""
+    """Write `response.background = BackgroundTask(f, x)` for `await f(x)`, if the function has the
+    response in a variable and does not use the result."""
     response = find_response(site)
     body = site.function.body if site.function else []
     if response is None or not isinstance(wait, ast.Await) or not isinstance(wait.value, ast.Call):
@@ -124,7 +124,7 @@ def defer_to_background(site: CodeSite, wait: ast.AST) -> LineEdit | None:
 
 
 def find_response(site: CodeSite) -> str | None:
-    """The variable that has the answer of the next layer."""
+    """Return the variable that has the next layer's response."""
     for node in walk_own(site.function) if site.function else ():
         if isinstance(node, ast.Assign) and is_passing_on(node.value) and len(node.targets) == 1:
             return get_last_name(node.targets[0])

@@ -1,4 +1,4 @@
-"""What each request makes anew, and one for all can do."""
+"""The cure for an object that each request creates and all could share."""
 
 import ast
 from dataclasses import replace
@@ -12,9 +12,9 @@ from analysis.findings.remedies import Cure
 from analysis.findings.source_code import get_last_name
 
 MOST_LINES = 12
-"""Of a `with` that goes away, its body included."""
-SHARE = "One that is made at startup serves all requests."
-POOLED = "# take it from a pool of connections that is made at startup"
+"""Longest `with` that is removed, including its body."""
+SHARE = "One created at startup serves all requests."
+POOLED = "# take it from a connection pool that is created at startup"
 KEEPS = "A pool keeps the connection for the next request."
 ONCE = "# once, at startup"
 
@@ -22,11 +22,10 @@ ONCE = "# once, at startup"
 def cure_made_thing(
     place: PlaceFields, evidence: AuditEvidence, maker: str | None, made_ms: float | None
 ) -> Cure:
-    """maker: what makes it, by the last name of its call; None for the only call. made_ms: what it
-    takes."""
+    """maker: the last name of the creating call; None for the only call. made_ms: its duration."""
     file, line = place["file"], place["line"]
     cure = Cure(
-        file, line, (), (f"{ONCE}: make it, and share it",), SHARE, "client-life",
+        file, line, (), (f"{ONCE}: create it, and share it",), SHARE, "client-life",
         saves_ms=made_ms, costs_ms=0.0,
     )  # fmt: skip
     site = find_site(evidence, file, line, place["function"])
@@ -39,7 +38,7 @@ def cure_made_thing(
 
 
 def cure_connection(place: PlaceFields, evidence: AuditEvidence, made_ms: float | None) -> Cure:
-    """Of a database, which serves one request at a time."""
+    """Propose a pool: a database connection serves one request at a time."""
     file, line = place["file"], place["line"]
     site = find_site(evidence, file, line, place["function"])
     comment = f"{site.indent if site else ''}{POOLED}"
@@ -47,8 +46,8 @@ def cure_connection(place: PlaceFields, evidence: AuditEvidence, made_ms: float 
 
 
 def take_out(site: CodeSite, maker: str | None) -> LineEdit | None:
-    """The statement that makes it into a variable becomes a comment; of a `with`, its body stays.
-    None where it does more."""
+    """Turn the assignment that creates it into a comment; keep the body of a `with`. Return None if
+    the statement does more."""
     statement = site.statement
     if isinstance(statement, ast.Assign) and is_made(statement.value, maker):
         first, last = statement.lineno, statement.end_lineno or statement.lineno
@@ -83,7 +82,7 @@ def is_made(node: ast.expr, maker: str | None) -> bool:
 
 
 def has_long_text(statement: ast.stmt) -> bool:
-    """A text over several lines, whose content the indentation is."""
+    """Return True for a multi-line string: indenting it would change its content."""
     return any(
         isinstance(each, ast.Constant | ast.JoinedStr) and each.lineno != each.end_lineno
         for each in ast.walk(statement)

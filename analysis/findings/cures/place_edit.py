@@ -1,4 +1,4 @@
-"""An edit as the cure of code that blocks."""
+"""Cures of blocking code, from an edit or a comment."""
 
 from analysis.findings.cures.blocked_code import BlockedCode
 from analysis.findings.cures.code_sites import CodeSite
@@ -24,7 +24,7 @@ def place_edit(
 def place_comment(
     code: BlockedCode, site: CodeSite | None, text: str, reason: str, rule: CureRule | None
 ) -> Cure:
-    """What belongs there, where no edit of the line itself can be written."""
+    """Write a comment that says what belongs there, if the line itself cannot be edited."""
     indent = site.indent if site is not None else ""
     place = code.place
     return Cure(

@@ -1,5 +1,4 @@
-"""What makes a queue for threads shorter: a larger pool, where its threads wait and do not
-compute."""
+"""The cure for a queue for threads: a larger pool, if its threads wait and do not compute."""
 
 import math
 from dataclasses import dataclass, replace
@@ -30,21 +29,21 @@ from analysis.stats import formats
 from analysis.stats.step_function import StepFunction
 
 STEP = 10
-"""A size is proposed in tens: how many calls there are at once is no exact number."""
+"""Sizes are rounded up to tens: the number of concurrent calls is not exact."""
 MOST_THREADS = 500
-"""More were never measured to pay."""
+"""No measurement showed a gain from more."""
 COMPUTES = 0.5
-"""Of the time in threads: who computes for so long keeps the GIL from the others."""
-MINE = "It is the app's own limit: raise it only if what it protects can serve more at once."
+"""Share of the time in threads: code that computes for longer holds the GIL."""
+MINE = "This is the app's own limit: raise it only if what it protects can serve more at once."
 SENSITIVE = "Correct only if the code may run in several threads at once."
 POOL_LINE = "anyio.to_thread.current_default_thread_limiter().total_tokens = {size}"
 EXECUTOR_LINE = "asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor({size}))"
-AT_STARTUP = "# in the app's lifespan, before requests come:"
+AT_STARTUP = "# in the app's lifespan, before requests arrive:"
 
 
 @dataclass(frozen=True, slots=True)
 class AskedQueue:
-    """queue: as the probe names it. capacity: None where it is not known."""
+    """queue: as the probe names it. capacity: None if unknown."""
 
     queue: str
     named: QueueName
@@ -58,7 +57,7 @@ def cure_queue(finding: AuditFinding, evidence: AuditEvidence, queue: AskedQueue
     if computed >= COMPUTES:
         return (
             f"The code in its threads computes for {formats.percent(computed)} of the time: more "
-            "threads do not compute faster."
+            "threads would not make it faster."
         )
     if named == PROCESSES:
         return named.cure
@@ -67,10 +66,10 @@ def cure_queue(finding: AuditFinding, evidence: AuditEvidence, queue: AskedQueue
     demand = measure_demand(rows)
     size = math.ceil(demand / STEP) * STEP
     if size > MOST_THREADS:
-        return f"{demand:,} calls at once used it or waited for it: no pool is meant for so many."
+        return f"{demand:,} calls used it or waited for it at once: no pool is meant for that many."
     reason = (
-        f"At most {demand:,} calls at once used a {named.unit} or waited for one. A larger size "
-        "helps only if what they call can serve as many at once."
+        f"Up to {demand:,} calls at once used a {named.unit} or waited for one. A larger size "
+        "helps only if what they call can serve that many at once."
     )
     if named == POOL:
         return propose_pool(evidence, size, reason)
@@ -83,24 +82,24 @@ def cure_queue(finding: AuditFinding, evidence: AuditEvidence, queue: AskedQueue
 def cure_deadlock(
     finding: AuditFinding, evidence: AuditEvidence, pool: str, is_nested: bool
 ) -> Cure | str:
-    """More threads than calls at once: then a call that others wait for gets one."""
+    """Propose more threads than concurrent calls, so that the awaited call gets one."""
     if pool != POOL.name:
         return "No size of this pool is known to be enough."
     demand = measure_demand(locate_handovers(evidence).filter(pl.col("queue") == "anyio"))
     size = math.ceil((demand + 1) / STEP) * STEP
     if size > MOST_THREADS:
-        return f"{demand:,} calls at once needed a thread: no pool is meant for so many."
+        return f"{demand:,} calls needed a thread at once: no pool is meant for that many."
     better = (
         "Better: do the inner work in the same thread."
         if is_nested
         else f"Better: release the {finding.call} before the request needs another thread."
     )
-    reason = f"At most {demand:,} calls at once used a thread or waited for one. {better}"
+    reason = f"Up to {demand:,} calls at once used a thread or waited for one. {better}"
     return propose_pool(evidence, size, reason)
 
 
 def propose_pool(evidence: AuditEvidence, size: int, reason: str) -> Cure:
-    """In the line that sets its size, where there is one."""
+    """Edit the line that sets the pool's size, if there is one."""
     found = find_number(evidence, None, None, find_assigned_value("total_tokens"))
     edit = found.replace(size) if found else None
     cure = Cure(
@@ -124,7 +123,7 @@ def cure_own_limit(
 
 
 def choose_number(queue: str) -> FindNumber:
-    """What sets the limit of the queue."""
+    """Match the number that sets the queue's limit."""
     if queue.startswith("executor"):
         return find_argument("ThreadPoolExecutor", "max_workers")
     limiter, bound = (
@@ -135,12 +134,12 @@ def choose_number(queue: str) -> FindNumber:
 
 
 def cure_sensitive_call(finding: AuditFinding, evidence: AuditEvidence) -> Cure | str:
-    """All code that is thread-sensitive shares one thread."""
+    """All thread-sensitive code shares one thread."""
     site = find_site(evidence, finding.file, finding.line, finding.function)
     calls = [] if site is None else list(list_calls(site))
     made = [each for each in calls if get_last_name(each.func) == "sync_to_async"]
     if site is None or len(made) != 1:
-        return "The call that asks for the thread is not known."
+        return "The audit does not know which call needs the thread."
     (call,) = made
     if any(each.arg == "thread_sensitive" for each in call.keywords) or len(call.args) != 1:
         return SENSITIVE
@@ -153,7 +152,7 @@ def cure_sensitive_call(finding: AuditFinding, evidence: AuditEvidence) -> Cure 
 
 
 def measure_computed(rows: pl.DataFrame) -> float:
-    """The share of CPU in the time that threads were in use, where both are known."""
+    """Measure the CPU share of the time that threads were in use, for calls with both values."""
     known = rows.drop_nulls(["cpu_s", "use_from_s", "use_until_s"]).filter(
         pl.col("cpu_s").is_finite()
     )
@@ -162,7 +161,7 @@ def measure_computed(rows: pl.DataFrame) -> float:
 
 
 def measure_demand(rows: pl.DataFrame) -> int:
-    """Calls at once, in one process, that use a token or wait for one, at most."""
+    """Return the most concurrent calls of a process that use a token or wait for one."""
     spans = rows.select(
         "pid",
         begin=pl.coalesce("wait_from_s", "use_from_s"),

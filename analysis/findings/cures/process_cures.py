@@ -1,4 +1,4 @@
-"""What takes a computation that keeps the GIL off the event loop: another process."""
+"""The cure for a computation that holds the GIL: another process."""
 
 import ast
 from dataclasses import replace
@@ -26,20 +26,19 @@ from analysis.findings.remedies import Cure
 from analysis.findings.source_code import BUILTINS, ParsedSource, resolve_call
 
 MOST_TURNS = 0.4
-"""Of the time: while a thread computes in Python, the watchdog waits for the GIL for 5 ms of 15
-(sys.getswitchinterval), a third. A call in C lets it wait for longer."""
+"""Share of the time: while a thread computes in Python, the watchdog waits for the GIL for 5 ms of
+15 (sys.getswitchinterval), a third. A C call makes it wait for longer."""
 RUN, SUBMIT = "anyio.to_process.run_sync", "processes.submit"
 COPIED = (
-    "A process has a GIL of its own. Arguments and result are copied there and back: pass little."
+    "A process has its own GIL. Arguments and result are copied there and back: pass little data."
 )
 TURNS = (
-    "As a `def` it is as slow, but it runs in a thread, and other requests get their turns "
-    "meanwhile. A process also uses another core."
+    "As a `def` it is just as slow, but it runs in a thread, so that other requests get their "
+    "turns. A process also uses another core."
 )
-POOL = "`processes` is one concurrent.futures.ProcessPoolExecutor, made at startup."
+POOL = "`processes` is one concurrent.futures.ProcessPoolExecutor, created at startup."
 UNSENT = ("re.", "ssl.", "threading.", "sqlite3.", "socket.", "json.", "copy.", "pickle.")
-"""Calls whose results cannot be copied to another process, or whose work is little more than that
-copy."""
+"""Calls whose results cannot be copied to another process, or that do little more than copy."""
 
 
 def cure_with_process(code: BlockedCode, evidence: AuditEvidence) -> Cure:
@@ -59,13 +58,13 @@ def cure_with_process(code: BlockedCode, evidence: AuditEvidence) -> Cure:
     if found is not None and (cure := cure_with_turns(code, found)):
         return cure
     run = f"await {RUN}(f)" if found else f"{SUBMIT}(f).result()"
-    text = f"in a process: {run}, with a function f of the module that loads its data itself"
+    text = f"in a process: {run}, where f is a function of the module that loads its own data"
     reason = COPIED if found else f"{COPIED} {POOL}"
     return replace(place_comment(code, site, text, reason, "cpu"), trial=workers)
 
 
 def cure_with_turns(code: BlockedCode, found: AwaitingSite) -> Cure | None:
-    """Where the computation passes the GIL on, as Python code does and one call in C does not."""
+    """Propose a `def` if the computation passes the GIL on, unlike a single C call."""
     function, call = found.site.function, code.call or ""
     is_one_call = call in BUILTINS or call.startswith(UNSENT)
     if is_one_call or code.unseen_share >= MOST_TURNS:
@@ -80,7 +79,7 @@ def cure_with_turns(code: BlockedCode, found: AwaitingSite) -> Cure | None:
 
 
 def edit_for_process(site: CodeSite, callee: str | None, is_awaited: bool) -> LineEdit | None:
-    """None where the call cannot be passed to a process by its name and its arguments."""
+    """Return None if the call cannot be passed to a process by its name and arguments."""
     call = find_call(site, callee)
     if call is None or not is_plain_call(call) or not is_sent_by_name(site.source, call):
         return None
@@ -98,7 +97,7 @@ def edit_for_process(site: CodeSite, callee: str | None, is_awaited: bool) -> Li
 
 
 def is_sent_by_name(source: ParsedSource, call: ast.Call) -> bool:
-    """A function of the module, or an imported one."""
+    """Return True for a function of the module, or an imported one."""
     if isinstance(call.func, ast.Name) and call.func.id in source.assigned:
         name, nodes = call.func.id, list(ast.walk(source.tree))
         is_bound = any(isinstance(each, ast.Name) and is_stored(each, name) for each in nodes)

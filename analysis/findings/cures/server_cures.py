@@ -1,4 +1,4 @@
-"""What to change in the command that starts the service."""
+"""Changes of the command that starts the service."""
 
 from analysis.findings.evidence import AuditEvidence
 from analysis.findings.remedies import Cure
@@ -7,7 +7,7 @@ STEP = 10
 
 
 def propose_option(evidence: AuditEvidence, option: str, value: int, reason: str) -> Cure:
-    """The option with another value, in the command as it was given."""
+    """Set the option to another value in the given command."""
     words = list(evidence.record.command)
     for place, word in enumerate(words):
         if word == option and place + 1 < len(words):
@@ -19,7 +19,7 @@ def propose_option(evidence: AuditEvidence, option: str, value: int, reason: str
 
 
 def count_connections(evidence: AuditEvidence) -> int:
-    """That clients kept open at once, at most: one a user, and the background request's."""
+    """Return the most connections of clients: one per user, and the background request's."""
     return 1 + max((each.users for each in evidence.record.phases), default=1)
 
 

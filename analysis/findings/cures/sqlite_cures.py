@@ -1,4 +1,4 @@
-"""What sqlite3 asks of code that runs in threads."""
+"""Rules of sqlite3 for code that runs in threads."""
 
 from analysis.findings.cures.blocked_code import BlockedCode
 from analysis.findings.cures.code_sites import CodeSite, read_source
@@ -9,13 +9,10 @@ from analysis.findings.remedies import Cure
 from analysis.findings.source_code import ParsedSource, get_last_name
 
 OWN_CONNECTION = (
-    "Give each thread a connection of its own: sqlite3 refuses one of another thread's, and with "
-    "check_same_thread=False, threads that share one wait for each other and keep the GIL."
+    "Give each thread its own connection: sqlite3 refuses that of another thread, and with "
+    "check_same_thread=False, threads that share one wait for each other and hold the GIL."
 )
-SHARED = (
-    "Threads that share a connection of sqlite3 wait for each other in it, and keep the GIL "
-    "meanwhile."
-)
+SHARED = "Threads that share an sqlite3 connection wait for each other, and hold the GIL meanwhile."
 QUERIES = frozenset({"execute", "executemany", "fetchone", "fetchmany", "fetchall"})
 
 
@@ -25,16 +22,16 @@ def imports_sqlite(source: ParsedSource | None) -> bool:
 
 
 def uses_sqlite(code: BlockedCode, site: CodeSite, evidence: AuditEvidence) -> bool:
-    """Whether the file that blocks, or the one that awaits it, imports it. site: of the latter."""
+    """Return True if the blocking file or the awaiting one (site) imports sqlite3."""
     return imports_sqlite(site.source) or imports_sqlite(read_source(evidence, code.place.file))
 
 
 def cure_shared_connection(code: BlockedCode, site: CodeSite | None) -> Cure | None:
-    """Of a query in a thread that keeps the GIL: sqlite3 itself computes without it."""
+    """Cure a query that holds the GIL in a thread: sqlite3 itself releases it."""
     if code.cause != "gil" or site is None or not imports_sqlite(site.source):
         return None
     names = {get_last_name(each.func) for each in list_calls(site)}
     if code.callee is not None or not names & QUERIES:
         return None
-    text = "use a connection here that no other thread has"
+    text = "use a connection here that no other thread uses"
     return place_comment(code, site, text, SHARED, "offload")

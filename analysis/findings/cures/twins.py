@@ -1,6 +1,6 @@
-"""Blocking calls and the calls that do the same and can be awaited, as data.
+"""Blocking calls and their awaitable versions, as data.
 
-From the documentation of asyncio, of anyio 4 and of httpx 0.28: arguments that are not listed mean
+From the documentation of asyncio, of anyio 4 and of httpx 0.28. Arguments that are not listed mean
 something else there, or do not exist.
 """
 
@@ -13,10 +13,10 @@ RUNS = frozenset({"check", "input", "cwd", "env", "stdin", "stdout", "stderr"})
 
 
 class Twin(NamedTuple):
-    """awaited: by its full name; without a dot it is an object that the app has to have. keywords:
-    that mean the same; other ones make it no twin. defaults: what the twin does otherwise, if the
-    keyword is missing. suffix: after the awaited call. unlike: attributes of the result that the
-    twin's has not. note: what the app needs."""
+    """awaited: its full name; without a dot, an object that the app must have. keywords: with the
+    same meaning; any other rules the twin out. defaults: what to pass if the keyword is missing,
+    because the twin's default differs. suffix: after the awaited call. unlike: attributes that the
+    twin's result lacks. note: what the app needs."""
 
     awaited: str
     keywords: frozenset[str] = frozenset()
@@ -28,10 +28,10 @@ class Twin(NamedTuple):
 
 CLIENT = "client"
 REQUESTS_NOTE = (
-    "`client` is one httpx.AsyncClient(follow_redirects=True), made at startup and shared; "
-    "it gives up after 5 s unless `timeout` says otherwise."
+    "`client` is one httpx.AsyncClient(follow_redirects=True), created at startup and shared; "
+    "it times out after 5 s unless `timeout` is set."
 )
-HTTPX_NOTE = "`client` is one httpx.AsyncClient, made at startup and shared."
+HTTPX_NOTE = "`client` is one httpx.AsyncClient, created at startup and shared."
 UNLIKE_REQUESTS = frozenset({"ok", "iter_content", "iter_lines", "raw", "apparent_encoding"})
 QUIET = (("check", "False"), ("stdout", "None"), ("stderr", "None"))
 
@@ -86,4 +86,4 @@ ASYNC_LIBRARIES: Mapping[str, str] = {
     "grpc": "grpc.aio",
     "kafka": "aiokafka",
 }
-"""By the package of the blocking call: what it, or another one, has to be awaited."""
+"""By the package of the blocking call: the library to await instead."""

@@ -1,4 +1,4 @@
-"""A `with open(...)` whose file is read and written in threads."""
+"""Rewrite a `with open(...)` so that the file is read and written in threads."""
 
 import ast
 from collections.abc import Mapping
@@ -20,21 +20,21 @@ OPEN = "anyio.open_file"
 METHODS = frozenset(
     {"read", "readline", "readlines", "write", "writelines", "seek", "tell", "truncate", "flush"}
 )
-"""Of a file, which anyio's has too, to be awaited."""
+"""File methods that anyio's files have, too, to be awaited."""
 LOOPS = (*LAZY, ast.For, ast.AsyncFor, ast.While)
-"""In them, there is a hand-over each time."""
+"""In them, each pass needs an offloaded call."""
 MOST_LINES = 8
 
 
 class FileEdit(NamedTuple):
-    """hops: hand-overs to a thread."""
+    """hops: offloaded calls."""
 
     edit: LineEdit
     hops: int
 
 
 class Splice(NamedTuple):
-    """Of one line, in bytes."""
+    """An edit in one line, in bytes."""
 
     line: int
     begin: int
@@ -43,8 +43,8 @@ class Splice(NamedTuple):
 
 
 def write_file(found: AwaitingSite) -> FileEdit | None:
-    """None where the line is in no such `with`, or its file is used otherwise than by some calls
-    of its methods."""
+    """Return None if the line is in no such `with`, or if the file is used for anything but simple
+    method calls."""
     site = found.site
     body = site.function.body if site.function else []
     opened = [each for each in descend(body, site.line) if isinstance(each, ast.With)]
@@ -73,8 +73,8 @@ def write_file(found: AwaitingSite) -> FileEdit | None:
 
 
 def find_uses(block: ast.With, name: str) -> Mapping[ast.Call, bool]:
-    """Calls of the file's methods, and whether more hangs on each. Empty where it is used in any
-    other way, or in a loop."""
+    """Map calls of the file's methods to whether the expression continues after each. Empty if the
+    file is used in any other way, or in a loop."""
     parents = {child: node for node in ast.walk(block) for child in ast.iter_child_nodes(node)}
     found: dict[ast.Call, bool] = {}
     for node in ast.walk(block):
@@ -103,7 +103,7 @@ def await_use(source: ParsedSource, call: ast.Call, is_begun: bool) -> Splice:
 
 
 def splice_line(text: str, line: int, splices: list[Splice]) -> str:
-    """The last one first, so that the others stay where they are."""
+    """Apply the last splice first, so that the positions of the other splices stay valid."""
     encoded = text.encode()
     for each in sorted((each for each in splices if each.line == line), key=get_begin):
         encoded = encoded[: each.begin] + each.text.encode() + encoded[each.end :]

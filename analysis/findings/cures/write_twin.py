@@ -1,4 +1,4 @@
-"""Puts a call that can be awaited in the place of one that blocks."""
+"""Replace a blocking call by its awaitable version."""
 
 import ast
 from dataclasses import replace
@@ -29,7 +29,7 @@ class TwinEdit(NamedTuple):
 
 
 def write_twin(found: AwaitingSite) -> TwinEdit | None:
-    """None where the call has none, or where it has arguments that mean something else there."""
+    """Return None if the call has no twin, or if its arguments mean something else there."""
     site = found.site
     call = find_call(site, found.callee)
     full = call and resolve_call(site.source, call)
@@ -46,13 +46,13 @@ def write_twin(found: AwaitingSite) -> TwinEdit | None:
     edit = replace_text(site.source, call, f"({text}){twin.suffix}" if is_begun else text)
     if edit is None:
         return None
-    reason = f"{twin.awaited} can be awaited: the event loop goes on meanwhile."
+    reason = f"{twin.awaited} can be awaited: the event loop keeps running."
     reason = f"{reason} {twin.note}".rstrip().replace(f"`{CLIENT}`", f"`{name.split('.')[0]}`")
     return TwinEdit(replace(edit, missing=missing), reason)
 
 
 def name_twin(found: AwaitingSite, twin: Twin) -> tuple[str, str | None]:
-    """As the file has to write it, and what it has to import for that."""
+    """Return how the file must write it, and the import that it needs."""
     source = found.site.source
     if not twin.awaited.startswith(f"{CLIENT}."):
         return spell(source, twin.awaited)
@@ -71,7 +71,7 @@ def write_call(found: AwaitingSite, call: ast.Call, twin: Twin, name: str) -> st
 
 
 def fits(call: ast.Call, twin: Twin) -> bool:
-    """A further positional argument would need to be known by its place."""
+    """Reject further positional arguments: their meaning depends on their position."""
     return (
         len(call.args) <= 1
         and not any(isinstance(each, ast.Starred) for each in call.args)

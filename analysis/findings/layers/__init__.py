@@ -1,1 +1,1 @@
-"""What middleware does to a request, and what follows its answer."""
+"""Findings about middleware, and about work after the response."""

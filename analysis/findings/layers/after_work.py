@@ -1,4 +1,4 @@
-"""The work after the answers of a route: whether more and more of it is unfinished."""
+"""Work after the responses of a route, and whether its backlog grows."""
 
 import itertools
 from dataclasses import dataclass
@@ -11,26 +11,26 @@ from analysis.stats.quantiles import Values
 from scenarios.units import Second
 
 LEAST_S: Second = 0.02
-"""Work after the answer that is shorter, at the median, is none."""
+"""Work with a shorter median is ignored."""
 FEWEST = 10
-"""Answers, and unfinished requests at the last of them, that make a backlog."""
+"""The fewest responses, and unfinished requests at the last of them, that make a backlog."""
 FEWEST_ENDED, NOT_SHORTER, MUCH_LONGER = 3, 0.9, 2.0
-"""Works that say that each waits for the one before it, and how long the next and the last of them
-last: clocks and work differ by less."""
+"""The fewest finished jobs that show that each waits for the one before it; how long the next and
+the last must take relative to the previous and the first. Clocks and work vary by less."""
 PARTS = 4
-"""Of the time in which the route is asked: at the end of each more is unfinished than before."""
+"""Parts of the time in which the route is called: each must end with more unfinished work."""
 SLOW_END = 0.8
-"""Of the rate at which the work begins, in the second half."""
+"""Relative to the rate at which the work begins, in the second half."""
 GROWTH = 1.25
-"""Of the work's duration, from the first half to the second: it waits for something that others
-have. Work that waits for nothing takes as long as before, however much of it there is."""
+"""Relative to the duration in the first half: the work waits for a busy resource. Work that waits
+for nothing takes equally long, however much of it there is."""
 
 
 @dataclass(frozen=True, slots=True)
 class AfterWork:
-    """Of one route in one phase. sent_s: of the answers, sorted. returned_s: when the app returned;
-    infinite where it did not while it was recorded. queued_s, granted_s: when its calls began and
-    ended to wait for a thread."""
+    """Work of one route in one phase. sent_s: of the responses, sorted. returned_s: when the app
+    returned; infinite if that was not recorded. queued_s, granted_s: when its calls began and
+    stopped waiting for a thread."""
 
     sent_s: Values
     returned_s: Values
@@ -40,7 +40,7 @@ class AfterWork:
 
     @property
     def lasted_s(self) -> Values:
-        """At least."""
+        """The least duration of each."""
         lasted_s: Values = np.minimum(self.returned_s, self.until_s) - self.sent_s
         return lasted_s
 
@@ -72,7 +72,7 @@ class AfterWork:
         )
 
     def lasts_longer(self) -> bool:
-        """Not by chance: most of the later work lasts longer than most of the earlier."""
+        """Return True if most later work lasts longer than most earlier work."""
         ended = np.isfinite(self.returned_s)
         early, late = np.array_split(self.lasted_s[ended], 2)
         if len(early) < FEWEST / 2 or np.quantile(late, 0.25) < np.quantile(early, 0.75):
@@ -80,9 +80,9 @@ class AfterWork:
         return bool(median(late) >= GROWTH * median(early))
 
     def is_served_in_order(self) -> bool:
-        """Whether all that has ended began before all that has not, and each lasted as long as the
-        one before it or longer: so it is with work that waits for its turn, however little of it
-        ends. Of work that waits for nothing, what is quick overtakes what is long."""
+        """Return True if all finished work began before all unfinished work, and each took about as
+        long as the one before it or longer. Work that waits for its turn does this, however little
+        of it ends; in independent work, short jobs overtake long ones."""
         count = int(np.isfinite(self.returned_s).sum())
         ended_s = self.lasted_s[:count]
         if count < FEWEST_ENDED or not np.isfinite(self.returned_s[:count]).all():
@@ -96,7 +96,7 @@ def count_open(begin_s: Values, end_s: Values, at_s: Second) -> int:
 
 
 def grows(begin_s: Values, end_s: Values, sent_s: Values) -> bool:
-    """Whether more and more is open, while the route is asked."""
+    """Return True if the unfinished work grows while the route is called."""
     ends_s = np.linspace(sent_s[0], sent_s[-1], PARTS + 1)[1:]
     counts = [count_open(begin_s, end_s, each) for each in ends_s]
     return counts[-1] >= FEWEST and all(a < b for a, b in itertools.pairwise(counts))

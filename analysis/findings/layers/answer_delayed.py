@@ -1,4 +1,4 @@
-"""Middleware that waits with a request or its answer in its hands."""
+"""Middleware that delays a request or its response."""
 
 import math
 from collections.abc import Mapping
@@ -19,42 +19,43 @@ from analysis.stats import formats
 from scenarios.units import Second
 
 FEW, FEW_S = 3, 1.0
-"""Fewer delays, one after the other, are no evidence, unless they take so long together."""
+"""Fewer separate delays are no evidence, unless they take FEW_S together."""
 RARE_SHARE, ALWAYS_SHARE = 0.05, 0.9
 SMALL_PART = 0.1
 USUAL_SHARE, SELDOM_S = 0.5, 0.05
-"""In less than half of its requests, each layer has some that wait for 40 ms on a busy machine."""
+"""On a busy machine, every layer waits for 40 ms in some requests, but in less than half."""
 FREE_ROUND_S: Second = 0.005
-"""A loop that takes longer for a round is busy."""
+"""A loop with longer rounds is busy."""
 SAID: Mapping[str, str] = {
-    "request": "The middleware {name} waits before it passes a request on",
-    "answer": "The middleware {name} waits before it passes an answer on",
-    "buffer": "The middleware {name} waits for the whole body of an answer before it passes on the "
+    "request": "The middleware {name} waits before it passes the request on",
+    "answer": "The middleware {name} waits before it passes the response on",
+    "buffer": "The middleware {name} waits for the whole response body before it passes on the "
     "first part",
 }
 CURES: Mapping[str, str] = {
-    "request": "Shorten what it awaits before it calls the next layer, cache the result, or do it "
-    "only on the routes that need it.",
-    "answer": "Pass the answer on first, and do the rest in a background task.",
-    "buffer": "Pass each part of the body on as it comes.",
+    "request": "Shorten what it awaits before it calls the next layer, cache the result, or await "
+    "it only on the routes that need it.",
+    "answer": "Pass the response on first, and do the rest in a background task.",
+    "buffer": "Pass each part of the body on as it arrives.",
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class AnswerDelayed(AuditFinding):
     """cause: `request` (it waited before it called the next layer), `answer` (it had the first part
-    of the answer and did not pass it on), `buffer` (it waited for the rest of the answer first).
+    of the response and did not pass it on), `buffer` (it waited for the rest of the response
+    first).
 
-    severity: by the median, `error` from 1 s on, `warning` from 0.1 s on, or where it is a tenth of
-    the time that the route's requests are in the app.
+    severity: by the median, `error` from 1 s on, `warning` from 0.1 s on, or if it is a tenth of
+    the time that the route's requests spend in the app.
     """
 
-    short: ClassVar[str] = "delays the answer"
-    clause: ClassVar[str] = "a middleware delays answers"
+    short: ClassVar[str] = "delays the response"
+    clause: ClassVar[str] = "a middleware delays responses"
     meaning: ClassVar[str] = (
-        "a middleware waits with a request or its answer while the loop is free"
+        "a middleware delays a request or its response although the event loop is free"
     )
-    remedy: ClassVar[str] = "pass the answer on first, and do the rest in a background task"
+    remedy: ClassVar[str] = "pass the response on first, and do the rest in a background task"
 
     @classmethod
     def find(cls, evidence: AuditEvidence) -> AuditFindings:
@@ -112,15 +113,15 @@ class AnswerDelayed(AuditFinding):
 
 
 def measure_part(route: str | None, seconds: Second, evidence: AuditEvidence) -> float | None:
-    """Of the time that the route's requests are in the app, until their answers are sent."""
+    """Measure the share of the requests' time in the app before their responses."""
     rows = evidence.handlers.filter(pl.col("route").eq_missing(pl.lit(route, pl.String)))
     total_s = float((rows["sent_s"] - rows["arrived_s"]).sum())
     return min(1.0, seconds / total_s) if total_s > 0 else None
 
 
 def measure_delays(evidence: AuditEvidence) -> pl.DataFrame:
-    """pid, visit, layer, route, cause, delay_s: one row a request that a layer delays, where there
-    is evidence enough against the layer."""
+    """Return pid, visit, layer, route, cause, delay_s: one row per request that a layer delays, if
+    the evidence against the layer is sufficient."""
     gaps = measure_gaps(evidence).with_columns(cause=pl.col("side"), delay_s=pl.col("gap_s"))
     found = [gaps.clear()]
     for (side,), of_side in gaps.group_by("side", maintain_order=True):
@@ -133,8 +134,8 @@ def measure_delays(evidence: AuditEvidence) -> pl.DataFrame:
 
 
 def is_evident(evident: pl.DataFrame, visits: int) -> bool:
-    """What happened to twenty requests at once happened once: a slow moment of the machine's, such
-    as this, is not the layer's."""
+    """Return True if the evidence is sufficient. Delays of twenty requests at once count as one: a
+    slow moment of the machine causes those, too."""
     if evident.height < USUAL_SHARE * visits:
         evident = evident.filter(pl.col("own_s") >= SELDOM_S)
     apart_s = list_apart(evident)
@@ -143,7 +144,7 @@ def is_evident(evident: pl.DataFrame, visits: int) -> bool:
 
 
 def list_apart(gaps: pl.DataFrame) -> list[Second]:
-    """Each layer's own part of as many gaps as possible of which no two were at the same time."""
+    """List each layer's own part of as many gaps as possible without overlap."""
     chosen: list[Second] = []
     until_s = -math.inf
     for begin_s, end_s, own_s in gaps.select("begin_s", "end_s", "own_s").sort("end_s").iter_rows():
@@ -154,10 +155,11 @@ def list_apart(gaps: pl.DataFrame) -> list[Second]:
 
 
 def list_delays(rows: pl.DataFrame, evident: pl.DataFrame) -> pl.DataFrame:
-    """Of one layer, route and side; evident: those that are longer than what the loop was late for.
+    """List the delays of one layer, route and side; evident: those that exceed the lateness of the
+    loop.
 
-    Where the layer waits in each request that meets a free loop, it also waits in those that do
-    not: there as long as usual, at least.
+    A layer that waits in each request that meets a free loop also waits in the other requests, at
+    least for the usual time.
     """
     is_free = (pl.col("late_s") == 0) & (pl.col("round_s") <= FREE_ROUND_S)
     free, evident_free = rows.filter(is_free).height, evident.filter(is_free)

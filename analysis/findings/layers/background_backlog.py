@@ -1,4 +1,4 @@
-"""Work after the answer (background tasks) that begins faster than it ends."""
+"""Work after the response (background tasks) that starts faster than it finishes."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,22 +20,22 @@ from analysis.findings.time_asked import list_spans
 from analysis.stats import formats
 
 GRAVE_END = 0.5
-"""Of the rate at which the work begins, in the second half: it ends."""
+"""Relative to the rate at which the work starts, in the second half."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class BackgroundBacklog(AuditFinding):
-    """count: answers of the phases in which the work fell behind. seconds, median_ms, longest_ms:
-    how long requests were unfinished after their answer, as far as it was recorded. rates: of the
+    """count: responses of the phases in which the work fell behind. seconds, median_ms, longest_ms:
+    how long requests were unfinished after their response, as far as it was recorded. rates: of the
     second half of the worst phase.
 
-    severity: `error` where less than half of it ends, `warning` otherwise.
+    severity: `error` if less than half of it finishes, `warning` otherwise.
     """
 
     short: ClassVar[str] = "tasks pile up"
     clause: ClassVar[str] = "background tasks pile up"
-    meaning: ClassVar[str] = "work after the answer begins faster than it ends"
-    remedy: ClassVar[str] = "hand the work to a queue with workers outside the web process"
+    meaning: ClassVar[str] = "work after the response starts faster than it finishes"
+    remedy: ClassVar[str] = "move the work to a job queue with workers outside the web process"
     begin_rate: float = field(default=0.0)
     end_rate: float = field(default=0.0)
     unfinished: int = field(default=0)
@@ -81,21 +81,21 @@ class BackgroundBacklog(AuditFinding):
     def facts(self) -> str:
         begin, end = formats.short_number(self.begin_rate), formats.short_number(self.end_rate)
         return (
-            f"The work after the answer begins {begin} times a second and ends {end} times a "
-            f"second: {self.unfinished:,} requests were unfinished at the last answer."
+            f"The work after the response starts {begin} times per second and finishes {end} times "
+            f"per second: {self.unfinished:,} requests were unfinished at the last response."
         )
 
     @property
     def advice(self) -> Mapping[str, str]:
         return {
-            "queue": "Give this work to a queue with workers outside the web process, or make it "
-            "shorter."
+            "queue": "Move this work to a job queue with workers outside the web process, or make "
+            "it shorter."
         }
 
 
 def list_after_work(evidence: AuditEvidence) -> pl.DataFrame:
-    """pid, visit, route, sent_s, returned_s of requests that were answered. What a middleware does
-    after all inside of it has ended is not theirs."""
+    """Return pid, visit, route, sent_s, returned_s of requests with a response. Leave out what a
+    middleware does after its inner layers have ended."""
     inside = evidence.layers.filter(pl.col("kind") == "endpoint").select(
         "pid", "visit", inner_returned_s="returned_s"
     )
@@ -118,21 +118,21 @@ def split_phases(rows: pl.DataFrame, route: str, evidence: AuditEvidence) -> Ite
 
 
 def select_waits(rows: pl.DataFrame, evidence: AuditEvidence) -> pl.DataFrame:
-    """Waits for a thread that began after the answer of their request."""
+    """Select waits for a thread that began after the request's response."""
     after = select_calls(rows, evidence).drop_nulls("queued_s")
     return after.with_columns(granted_s=pl.coalesce("granted_s", "began_s", pl.lit(np.inf)))
 
 
 def select_calls(rows: pl.DataFrame, evidence: AuditEvidence) -> pl.DataFrame:
-    """Calls that were handed to a thread after the answer of their request."""
+    """Select calls that were moved to a thread after the request's response."""
     calls = evidence.handovers.drop("route").drop_nulls(["pid", "visit"])
     joined = calls.join(rows.select("pid", "visit", "sent_s"), on=["pid", "visit"])
     return joined.filter(pl.col("asked_s") >= pl.col("sent_s"))
 
 
 def find_place(route: str, rows: pl.DataFrame, evidence: AuditEvidence) -> CodePlace | None:
-    """The work's own code where threads run it, or a framework as a task after the answer; else the
-    endpoint's. rows: of the route."""
+    """Find the work's own code if threads run it, or if a framework runs it as a task after the
+    response; otherwise the endpoint's. rows: of the route."""
     works = select_calls(rows, evidence)["work"].drop_nulls()
     folder = evidence.record.folder
     for text in works.value_counts(sort=True)["work"]:

@@ -1,4 +1,4 @@
-"""How long each layer of middleware has a request, or its answer, before it passes it on."""
+"""How long each middleware layer holds a request, or its response, before it passes it on."""
 
 import numpy as np
 import polars as pl
@@ -12,19 +12,19 @@ from scenarios.units import Second
 KEYS = ("pid", "visit", "layer", "depth", "route", "side")
 """One function may be several layers."""
 NOTED_S: Second = 0.02
-"""A shorter delay of one request is none."""
+"""A shorter delay of one request is ignored."""
 ROUNDS = 5
-"""Of the loop, that a request takes through a layer which only passes it on."""
+"""Rounds of the loop that a request takes through a layer that only passes it on."""
 
 
 @compute_once
 def measure_gaps(evidence: AuditEvidence) -> pl.DataFrame:
-    """One row a layer, request and side (`request`, `answer`):
+    """Return one row per layer, request and side (`request`, `answer`):
 
-    begin_s, end_s: from when to when. gap_s: how long it had it, without what the client, the
-    layers outside of it, and the queues for threads took. late_s: of that, when the loop was late;
-    own_s: the rest. round_s: how long the loop took for a round then. waits: it waits for the rest
-    of the body. is_noted: the layer itself delays the request.
+    begin_s, end_s: from when to when. gap_s: how long the layer held it, without the time of the
+    client, the outer layers and the queues for threads. late_s: of that, while the loop was late;
+    own_s: the rest. round_s: the length of a round of the loop then. waits: the layer waits for the
+    rest of the body. is_noted: the layer itself delays the request.
     """
     rows = join_inner_layers(evidence).filter(pl.col("kind").is_in(MIDDLEWARE))
     gaps = pl.concat([select_request_gaps(rows), select_start_gaps(rows), select_body_gaps(rows)])
@@ -53,7 +53,7 @@ def measure_gaps(evidence: AuditEvidence) -> pl.DataFrame:
 def select_gaps(
     rows: pl.DataFrame, side: str, begin_s: pl.Expr, end_s: pl.Expr, others_s: pl.Expr
 ) -> pl.DataFrame:
-    """others_s: of the gap, what the layer waited for others."""
+    """others_s: the part of the gap that the layer waited for other layers."""
     gaps = rows.select(
         *KEYS[:-1],
         side=pl.lit(side),
@@ -66,13 +66,13 @@ def select_gaps(
 
 
 def select_request_gaps(rows: pl.DataFrame) -> pl.DataFrame:
-    """From the request to the call of the next layer."""
+    """Measure from the request to the call of the next layer."""
     begin_s, end_s = pl.col("entered_s"), pl.col("inner_s")
     return select_gaps(rows, "request", begin_s, end_s, pl.col("client_s"))
 
 
 def select_start_gaps(rows: pl.DataFrame) -> pl.DataFrame:
-    """While the layer keeps the next one waiting that hands it the start of the answer."""
+    """Measure while the layer blocks the next one, which passes it the start of the response."""
     begin_s = pl.col("answered_s")
     end_s = begin_s + pl.col("inner_start_wait_s")
     others_s = overlap(*list_own_start(), begin_s, end_s)
@@ -80,20 +80,21 @@ def select_start_gaps(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def select_body_gaps(rows: pl.DataFrame) -> pl.DataFrame:
-    """From the first part of the body that comes to the first that goes."""
+    """Measure from the first part of the body received to the first part sent."""
     begin_s, end_s = pl.col("inner_body_s"), pl.col("body_s")
     return select_gaps(rows, "answer", begin_s, end_s, overlap(*list_own_start(), begin_s, end_s))
 
 
 def waits_for_body() -> pl.Expr:
-    """More than half of the time, the rest of the body is on its way."""
+    """Return True if the rest of the body is in flight for more than half of the time."""
     begin_s, end_s, last_s = pl.col("inner_body_s"), pl.col("body_s"), pl.col("inner_sent_s")
     waits = (last_s <= end_s) & (last_s - begin_s > (end_s - begin_s) / 2)
     return waits.fill_null(value=False)
 
 
 def list_own_start() -> tuple[pl.Expr, pl.Expr]:
-    """When the layer hands the start of the answer on, and what is outside has taken it."""
+    """Return when the layer passes the start of the response on, and when the outer layer took
+    it."""
     return pl.col("passed_s"), pl.col("passed_s") + pl.col("start_wait_s")
 
 
@@ -103,7 +104,7 @@ def overlap(begin_s: pl.Expr, end_s: pl.Expr, from_s: pl.Expr, until_s: pl.Expr)
 
 
 def measure_queues(gaps: pl.DataFrame, evidence: AuditEvidence) -> Values:
-    """Seconds of each gap in which its request waited for a thread."""
+    """Measure the seconds of each gap in which its request waited for a thread."""
     until_s = pl.coalesce("granted_s", "began_s", pl.lit(evidence.record.ended_s))
     waits = evidence.handovers.drop_nulls(["pid", "visit", "queued_s"]).select(
         "pid", "visit", "queued_s", until_s=until_s

@@ -1,4 +1,4 @@
-"""What each layer of BaseHTTPMiddleware costs the event loop."""
+"""The event loop CPU of each BaseHTTPMiddleware layer."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,9 +17,9 @@ from analysis.stats import formats
 from scenarios.units import Second
 
 LEAST_CPU_S: Second = 50e-6
-"""A layer that costs less is cheap."""
+"""A layer with less CPU is cheap."""
 LONGEST_WAIT_S: Second = 0.01
-"""While a layer waits for longer, other work of the process counts as its own."""
+"""If a layer waits for longer, other work of the process is counted as its own."""
 FEWEST = 10
 """Requests that were alone in their process."""
 GRAVE_SHARE = 0.25
@@ -27,22 +27,22 @@ GRAVE_SHARE = 0.25
 
 @dataclass(frozen=True, kw_only=True)
 class MiddlewareCost(AuditFinding):
-    """median_ms, longest_ms, seconds: CPU of the event loop's thread, of the `count` requests that
-    were alone in their process; of others it cannot be known. route: None where the layer is
-    around several.
+    """median_ms, longest_ms, seconds: CPU of the event loop's thread in the `count` requests that
+    were alone in their process; that of the others cannot be measured. route: None if the layer
+    serves several.
 
-    severity: `warning` where all layers of the kind together take a quarter of the CPU of these
+    severity: `warning` if all layers of the kind together take a quarter of the CPU of these
     requests, otherwise `info`.
     """
 
     short: ClassVar[str] = "middleware uses CPU"
-    clause: ClassVar[str] = "a middleware uses much CPU"
-    meaning: ClassVar[str] = "layers of `BaseHTTPMiddleware` use much of the CPU"
-    remedy: ClassVar[str] = "write them as pure ASGI middleware"
+    clause: ClassVar[str] = "a middleware uses a lot of CPU"
+    meaning: ClassVar[str] = "`BaseHTTPMiddleware` layers use much of the CPU"
+    remedy: ClassVar[str] = "rewrite them as pure ASGI middleware"
     requests: int = field(default=0)
-    """That passed the layer, alone or not."""
+    """All requests that passed the layer."""
     layers_share: float = field(default=0.0)
-    """Of the CPU of the measured requests, for all layers of the kind together."""
+    """The share of all layers of the kind in the CPU of the measured requests."""
 
     @classmethod
     def find(cls, evidence: AuditEvidence) -> AuditFindings:
@@ -83,14 +83,14 @@ class MiddlewareCost(AuditFinding):
     def facts(self) -> str:
         return (
             f"The middleware {self.function} ({BASE}) takes {1000 * (self.median_ms or 0.0):,.0f} "
-            "µs of the event loop's CPU per request, its own code included (median of "
+            "µs of CPU on the event loop per request, its own code included (median of "
             f"{self.count:,} requests that ran alone)."
         )
 
     @property
     def context(self) -> Mapping[str, str]:
         share = formats.percent(self.layers_share)
-        said = f"All layers of this kind together take {share} of the CPU of these requests."
+        said = f"All layers of this kind together use {share} of the CPU of these requests."
         return {share: said}
 
     @property
@@ -103,7 +103,7 @@ class MiddlewareCost(AuditFinding):
 
 
 def measure_layers(evidence: AuditEvidence) -> pl.DataFrame:
-    """Rows of BaseHTTPMiddleware whose CPU is known to be their own."""
+    """Select rows of BaseHTTPMiddleware whose CPU is known to be their own."""
     rows = join_inner_layers(evidence).filter(pl.col("kind") == BASE)
     passed_s = [
         pl.col("inner_s") - pl.col("entered_s"),
@@ -115,7 +115,7 @@ def measure_layers(evidence: AuditEvidence) -> pl.DataFrame:
 
 
 def measure_layers_share(measured: pl.DataFrame, evidence: AuditEvidence) -> float:
-    """Of the CPU that the app takes for the measured requests, on the loop and in threads."""
+    """Measure the layers' share of the app's CPU for these requests, on the loop and in threads."""
     keys = ["pid", "visit"]
     visits = measured.select(keys).unique()
     tables = evidence.layers, evidence.handovers

@@ -1,1 +1,1 @@
-"""What requests make and leave, and what the process is given."""
+"""Findings about objects and threads that requests create, and about settings of the process."""

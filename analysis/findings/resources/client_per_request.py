@@ -1,5 +1,4 @@
-"""A client, its TLS context, or a connection to a database, that is made anew for each request of a
-route."""
+"""A client, a TLS context or a database connection that each request of a route creates."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,30 +25,28 @@ from analysis.findings.time_asked import count_most_at_once, count_requests, mea
 from analysis.stats import formats
 
 LEAST_REQUESTS, MOST_OF = 3, 0.5
-"""What fewer requests, or a smaller share of them, make is made once, or renewed now and then."""
+"""If fewer requests, or a smaller share, create it, it is created once or renewed occasionally."""
 DEAR_MS, DEAR_SHARE = 5.0, 0.01
 CHEAP_MS = 1.0
-"""A context that takes less CPU than this has no trust anchors to load, and costs nothing else."""
+"""A TLS context that takes less CPU has no trust anchors to load and no other cost."""
 MANY_REQUESTS = 10
 TLS_CONTEXT, TLS_MAKER = "TLS context", "create_default_context"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClientPerRequest(AuditFinding):
-    """seconds, median_ms, longest_ms: CPU of the thread that makes it, and of a connection how long
-    the request waits for it. share: of that CPU, of the time in which the route was asked. call:
-    what is made.
+    """seconds, median_ms, longest_ms: CPU of the thread that creates it; for a connection, the time
+    that the request waits for it. share: of that CPU in the time in which the route was called.
+    call: what is created.
 
-    severity: `info` where it takes less than 5 ms and a hundredth of the time. confidence: `high`
-    from ten requests on, with a line of the user's.
+    severity: `info` if it takes less than 5 ms and a hundredth of the time. confidence: `high` from
+    ten requests on, with a line of the user's.
     """
 
     short: ClassVar[str] = "client per request"
-    clause: ClassVar[str] = "requests make their own clients"
-    meaning: ClassVar[str] = (
-        "a client, a TLS context or a connection to a database is made in each request"
-    )
-    remedy: ClassVar[str] = "make one at startup and share it; take connections from a pool"
+    clause: ClassVar[str] = "requests create their own clients"
+    meaning: ClassVar[str] = "each request creates a client, a TLS context or a database connection"
+    remedy: ClassVar[str] = "create one at startup and share it; take connections from a pool"
     asked: int
     """Requests of the route."""
 
@@ -63,7 +60,7 @@ class ClientPerRequest(AuditFinding):
                 for (place, kind), things in found.items()
                 for asked in [requests.get(place.route or "", 0)]
                 if is_made_anew(kind, things, asked)
-                # a pool that grows makes no more than are asked at once
+                # a growing pool creates no more than there are concurrent requests
                 if kind not in CONNECTIONS or len(things) > most_at_once
             )
         )
@@ -109,14 +106,16 @@ class ClientPerRequest(AuditFinding):
         each = "each request" if count >= self.asked else f"{count:,} of {self.asked:,} requests"
         if self.call in CONNECTIONS:
             return (
-                f"{self.call}() connects to the database in {each} of {self.route} and takes "
-                f"{took} ms (median). Take connections from a pool that is made at startup."
+                f"{self.call}() connects to the database in {each} to {self.route} and takes "
+                f"{took} ms (median). Take connections from a pool created at startup."
             )
         subject = "A TLS context" if self.call == TLS_CONTEXT else f"{self.call}()"
-        said = f"{subject} is made in {each} of {self.route} and takes {took} ms of CPU (median)."
+        said = (
+            f"{subject} is created in {each} to {self.route} and takes {took} ms of CPU (median)."
+        )
         if (self.median_ms or 0.0) < CHEAP_MS:
-            said = f"{said} Each one has a connection pool of its own."
-        return f"{said} Make one at startup and share it."
+            said = f"{said} Each one has its own connection pool."
+        return f"{said} Create one at startup and share it."
 
 
 def is_made_anew(kind: str, things: Sequence[MadeThing], asked: int) -> bool:

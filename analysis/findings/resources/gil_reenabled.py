@@ -10,14 +10,14 @@ from records.audit import GIL_OPTION
 
 PARALLEL = "Without the option, threads run in parallel."
 SUPPORTED = (
-    "A version that supports running without the GIL leaves it off. If there is none, replace it."
+    "A version that supports running without the GIL leaves it off. If none does, replace it."
 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class GilReenabled(AuditFinding):
-    """call: the module that turned it on; None where Python did not say. severity: `info` where it
-    was turned on by an option."""
+    """call: the module that turned it on; None if Python did not report it. severity: `info` if an
+    option turned it on."""
 
     short: ClassVar[str] = "GIL is on"
     clause: ClassVar[str] = "the GIL is on"
@@ -50,7 +50,7 @@ class GilReenabled(AuditFinding):
     def propose_cure(self, evidence: AuditEvidence) -> Cure | str:
         del evidence
         if self.call is None:
-            return "Python did not say which module turned the GIL on."
+            return "Python did not report which module turned the GIL on."
         if self.call == GIL_OPTION:
             return Cure(None, None, (f"# {GIL_OPTION}",), (), PARALLEL)
         package = self.call.partition(".")[0]
@@ -64,7 +64,7 @@ class GilReenabled(AuditFinding):
         if self.call is None:
             return (
                 f"{said}a module that does not support running without it turned it on. "
-                "Python names the module in a RuntimeWarning at its import. Update that package."
+                "Python names the module in a RuntimeWarning at import. Update that package."
             )
         return (
             f"{said}the import of {self.call} turned it on. Update that package to a version "

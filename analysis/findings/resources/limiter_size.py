@@ -1,5 +1,4 @@
-"""A size of anyio's pool of threads that is unlike any that is chosen for its threads, or that the
-pool does not keep."""
+"""An unusual size of anyio's thread pool, or a pool that exceeds its size."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -15,10 +14,10 @@ from analysis.findings.evidence import AuditEvidence
 from analysis.findings.remedies import Cure
 
 DEFAULT, FEWEST, MOST = 40, 4, 1_000
-"""anyio's own size, and what is unusual: with fewer than 4 a few slow requests stop all `def` code,
-beyond 1,000 the pool is no limit."""
+"""anyio's default, and the usual range: with fewer than 4 threads a few slow requests stop all
+`def` code, and more than 1,000 are no limit."""
 LEAST_SAMPLES = 3
-"""In a row: the two numbers of one sample are not read at one moment."""
+"""Consecutive samples: the two numbers of a sample are not read at the same moment."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,18 +27,18 @@ class LimiterSize(AuditFinding):
     short: ClassVar[str] = "pool size"
     clause: ClassVar[str] = "a pool has an unusual size"
     meaning: ClassVar[str] = "anyio's pool has an unusual size, or more tokens in use than it has"
-    remedy: ClassVar[str] = "choose a size for what the threads call"
+    remedy: ClassVar[str] = "choose a size that fits what the threads call"
     tokens: float | None
-    """None where there is no limit."""
+    """None if there is no limit."""
     borrowed: float
-    """The most threads at once."""
+    """The maximum number of threads at once."""
 
     @classmethod
     def find(cls, evidence: AuditEvidence) -> AuditFindings:
         known = evidence.samples.drop_nulls(["pool_total", "pool_borrowed"]).drop_nans("pool_total")
         processes = known.sort("pid", "at_s").partition_by("pid", maintain_order=True)
         found: dict[str, LimiterSize] = {}
-        for rows in processes:  # of several processes with the same the worst counts
+        for rows in processes:  # report each cause once, for the worst process
             for each in cls.judge(rows):
                 other = found.get(each.cause or "")
                 if other is None or other.borrowed < each.borrowed:
@@ -75,8 +74,8 @@ class LimiterSize(AuditFinding):
 
     def propose_cure(self, evidence: AuditEvidence) -> Cure | str:
         if self.cause == "exceeded":
-            return "Which code changes the size while tokens are in use is not known."
-        return propose_pool(evidence, DEFAULT, f"{DEFAULT} is anyio's own size.")
+            return "The audit does not know which code changes the size while tokens are in use."
+        return propose_pool(evidence, DEFAULT, f"{DEFAULT} is anyio's default.")
 
     @property
     def facts(self) -> str:
@@ -89,12 +88,12 @@ class LimiterSize(AuditFinding):
             )
         if self.cause == "small":
             return (
-                f"anyio's pool has {size} (the default is {DEFAULT}). While all are in use, every "
-                "further `def` endpoint, `def` dependency and file waits. Raise total_tokens "
-                "unless this is on purpose."
+                f"anyio's pool has {size} (the default is {DEFAULT}). While all are in use, other "
+                "`def` endpoints, `def` dependencies and file accesses wait. Raise total_tokens "
+                "unless this is intended."
             )
         return (
             f"anyio's pool has {size} (the default is {DEFAULT}). The audit saw at most "
-            f"{self.borrowed:,.0f} in use at once. Set total_tokens to what the database and the "
-            "memory can serve."
+            f"{self.borrowed:,.0f} in use at once. Set total_tokens to what the database and "
+            "the memory allow."
         )

@@ -1,4 +1,4 @@
-"""What requests made, each with its place in the user's code."""
+"""Objects that requests created, each with its place in the user's code."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -27,13 +27,13 @@ CONNECTIONS = frozenset(
 )
 """Kinds of rows; every other kind is a TLS context or a client."""
 Visit = tuple[int, int]
-"""The process and the request's number in it."""
+"""The process, and the request's number in it."""
 
 
 @dataclass(frozen=True, slots=True)
 class MadeThing:
-    """took_s, cpu_s: of making it, by the thread that made it; None where that is not known. Of a
-    thread that has ended, took_s is what it lived for."""
+    """took_s, cpu_s: of the thread that created it; None if unknown. For a thread that has ended,
+    took_s is its lifetime."""
 
     visit: Visit
     at_s: Second
@@ -44,12 +44,12 @@ class MadeThing:
 
     @property
     def spent_s(self) -> Second:
-        """A client takes CPU; a connection is waited for."""
+        """The CPU of a client, or the wait for a connection."""
         return (self.took_s if self.kind in CONNECTIONS else self.cpu_s) or 0.0
 
     @classmethod
     def from_row(cls, row: Mapping[str, object], finder: PlaceFinder) -> Self | None:
-        """None where the request or its route is not known."""
+        """Return None if the request or its route is unknown."""
         pid, visit, route = row["pid"], row["visit"], row["route"]
         if not isinstance(pid, int) or not isinstance(visit, int) or not isinstance(route, str):
             return None
@@ -71,7 +71,7 @@ def is_in_thread(stack: Stack) -> bool:
 def group_made(
     evidence: AuditEvidence, kinds: pl.Expr
 ) -> Mapping[tuple[BlockPlace, str], list[MadeThing]]:
-    """By place and kind."""
+    """Group the objects by place and kind."""
     finder = build_finder(evidence)
     found: dict[tuple[BlockPlace, str], list[MadeThing]] = defaultdict(list)
     for row in evidence.made.filter(kinds).sort("at_s").iter_rows(named=True):
@@ -82,7 +82,7 @@ def group_made(
 
 
 def measure_spent_ms(things: Iterable[MadeThing]) -> list[float]:
-    """Of each request that made some."""
+    """Sum the time of each request that created objects."""
     found: dict[Visit, float] = defaultdict(float)
     for each in things:
         found[each.visit] += 1000 * each.spent_s

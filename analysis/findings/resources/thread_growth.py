@@ -18,37 +18,36 @@ from analysis.findings.resources.things_made import ENDS, THREADS, MadeThing, Vi
 from scenarios.units import Second
 
 LEAST_REQUESTS, LEAST_SHARE = 10, 0.1
-"""A place that leaves threads in fewer requests, or in a smaller share of the route's, fills a pool
-or starts a service of its own."""
+"""Fewer requests, or a smaller share of the route's, only fill a pool or start a service."""
 LEAST_AGE_S = 1.0
-"""A thread that is younger when the load ends may be about to end."""
+"""A younger thread may be about to end when the load ends."""
 NOTED_S = 0.3
-"""The probe notes an end up to 0.25 s late; what ends later than this after the load is ended by
-the shutdown of the service."""
+"""The probe records an end up to 0.25 s late. A thread that ends later than this after the load was
+ended by the shutdown."""
 STEADY = 0.5
-"""Of the share of the requests that left threads before: with less than this in the last third,
+"""Relative to the earlier share of requests that left threads: if it is lower in the last third,
 the number has stopped growing."""
 GRAVE_THREADS = 100
 SAME_S = 1e-6
-END = "# end the thread with its request, or start one at startup that works for all"
-END_REASON = "Each request leaves a thread behind, with its stack and what it refers to."
+END = "# end the thread with its request, or start one at startup for all requests"
+END_REASON = "Each request leaves a thread behind, with its stack and everything it references."
 CALLS = {THREADS[0]: "threading.Thread", THREADS[1]: "ThreadPoolExecutor"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class ThreadGrowth(AuditFinding):
-    """count: requests that left threads. call: what was made. severity: `error` from 100 threads
-    on. confidence: `high` where each of the route's requests left one."""
+    """count: requests that left threads. call: what was created. severity: `error` from 100 threads
+    on. confidence: `high` if each of the route's requests left one."""
 
     short: ClassVar[str] = "threads grow"
     clause: ClassVar[str] = "the number of threads grows"
     meaning: ClassVar[str] = "requests start threads that do not end"
     remedy: ClassVar[str] = "end each thread with its request, or share one executor"
     threads: int
-    """That still ran when the load ended."""
+    """Those still running when the load ended."""
     before: int | None = None
     after: int | None = None
-    """Threads of the app's own in the process with the most, at the begin and at the end."""
+    """The app's own threads in the process with the most, at the beginning and at the end."""
 
     @classmethod
     def find(cls, evidence: AuditEvidence) -> AuditFindings:
@@ -95,7 +94,7 @@ class ThreadGrowth(AuditFinding):
         return Cure(self.file, self.line, (), (comment,), END_REASON)
 
     def is_contradicted(self) -> bool:
-        """The number of live threads does not show it."""
+        """Return True if the number of live threads does not grow accordingly."""
         if self.before is None or self.after is None:
             return False
         return self.after - self.before < STEADY * self.threads
@@ -104,16 +103,18 @@ class ThreadGrowth(AuditFinding):
     def facts(self) -> str:
         cause = "starts threads that do not end"
         if self.call == CALLS[THREADS[1]]:
-            cause = "makes an executor whose threads do not end"
+            cause = "creates executors whose threads do not end"
         said = (
             f"{self.route} {cause}: {self.threads:,} threads that {self.count:,} requests "
-            "started still ran when the load ended"
+            "started were still running when the load ended"
         )
         if self.before is not None and self.after is not None:
             said = (
                 f"{said}; threads outside anyio's pool grew from {self.before:,} to {self.after:,}"
             )
-        return f"{said}. End each thread with its request, or share one executor made at startup."
+        return (
+            f"{said}. End each thread with its request, or share one executor created at startup."
+        )
 
 
 def find_load_end(evidence: AuditEvidence) -> Second:
@@ -121,8 +122,7 @@ def find_load_end(evidence: AuditEvidence) -> Second:
 
 
 def list_arrivals(evidence: AuditEvidence) -> Mapping[str, Mapping[Visit, Second]]:
-    """By route, when each request arrived, of those that ended early enough to be judged: what
-    another starts may be too young."""
+    """Map each route to the arrivals of requests that ended early enough to judge."""
     found: dict[str, dict[Visit, Second]] = defaultdict(dict)
     rows = evidence.handlers.drop_nulls(["route", "visit", "arrived_s", "returned_s"])
     known = rows.filter(pl.col("returned_s") <= find_load_end(evidence) - LEAST_AGE_S)
@@ -134,7 +134,7 @@ def list_arrivals(evidence: AuditEvidence) -> Mapping[str, Mapping[Visit, Second
 def list_left(
     started: Sequence[MadeThing], ended: Sequence[MadeThing], evidence: AuditEvidence
 ) -> list[MadeThing]:
-    """Threads that outlived their requests and, by the end, any thread of this place that ended."""
+    """List threads that outlived their requests and every ended thread of this place."""
     end_s = find_load_end(evidence)
     ended = [each for each in ended if each.at_s <= end_s + NOTED_S]
     rows = evidence.handlers.drop_nulls("returned_s").select("pid", "visit")
@@ -150,7 +150,7 @@ def list_left(
 
 
 def has_ended(thread: MadeThing, ends: Sequence[tuple[int, Second]]) -> bool:
-    """ends: process and moment of the start of each thread that ended, sorted."""
+    """ends: process and start of each thread that ended, sorted."""
     pid = thread.visit[0]
     at = bisect_left(ends, (pid, thread.at_s - SAME_S))
     return at < len(ends) and ends[at][0] == pid and ends[at][1] <= thread.at_s + SAME_S
@@ -166,8 +166,8 @@ def is_growth(left: Sequence[MadeThing], arrivals: Mapping[Visit, Second]) -> bo
 
 
 def measure_levels(evidence: AuditEvidence, pids: set[int]) -> tuple[int, int] | tuple[None, None]:
-    """Threads that are neither the loop's nor of anyio's pool, at the first sample and at the last
-    one of the load, of all these processes together."""
+    """Count threads outside the loop and anyio's pool, at the first sample and at the load's last
+    one, summed over these processes."""
     within = pl.col("pid").is_in(list(pids)) & (pl.col("at_s") <= find_load_end(evidence))
     rows = (
         evidence.samples.filter(within)

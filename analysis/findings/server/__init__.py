@@ -1,1 +1,1 @@
-"""What the server does to requests and workers."""
+"""Findings about the server: its queue, its workers, and refused requests."""

@@ -18,20 +18,20 @@ from analysis.stats import formats
 from records.server import QueueStretch
 from scenarios.units import Second
 
-LONGER = "net.core.somaxconn must be as large."
+LONGER = "net.core.somaxconn must be at least as large."
 LONG_S = 1.0
-"""A shorter wait is part of what the block itself costs: LOOP_BLOCKED says it."""
+"""A shorter wait belongs to the cost of the block itself, which LOOP_BLOCKED reports."""
 NEAR_S = 0.5
 UNEXPLAINED = "no block of the event loop explains it; the machine may have been busy"
 COVERS = 0.8
-"""Of a wait: so much of it must be blocked for the block to explain it."""
+"""The share of a wait that must be blocked for the block to explain it."""
 
 
 @dataclass(frozen=True, slots=True)
 class BlockedWait:
-    """While every process was blocked. waited_s: of at least one connection. longest_s: without a
-    gap. In a gap between two blocks the queue may be emptied, and be full again before the next
-    look: what was in it before is not known to have waited for both."""
+    """A wait while every process was blocked. waited_s: of at least one connection. longest_s:
+    without a gap. Between two blocks the queue may empty and fill again unseen: no connection is
+    known to have waited for both."""
 
     stretch: QueueStretch
     place: BlockPlace
@@ -41,14 +41,14 @@ class BlockedWait:
 
 @dataclass(frozen=True, kw_only=True)
 class AcceptQueue(AuditFinding):
-    """count: connections that waited at once, at most; seconds: for how long some waited.
-    longest_ms: of one, at least. cause: blocked, where the loops of all processes were blocked
-    meanwhile; backlog, where connections were dropped and no block explains it. dropped: attempts
-    to connect, repeated ones too."""
+    """count: connections that waited at once, at most; seconds: in which some waited. longest_ms:
+    of one connection, at least. cause: blocked, if the loops of all processes were blocked
+    meanwhile; backlog, if connections were dropped and no block explains it. dropped: attempts to
+    connect, including repeated ones."""
 
     short: ClassVar[str] = "waits to be accepted"
     clause: ClassVar[str] = "connections wait to be accepted"
-    meaning: ClassVar[str] = "connections wait, or are dropped, before the server takes them"
+    meaning: ClassVar[str] = "connections wait or are dropped before the server accepts them"
     remedy: ClassVar[str] = "remove the blocking call; if no loop is blocked, raise `--backlog`"
     dropped: int
     backlog: int | None
@@ -88,7 +88,7 @@ class AcceptQueue(AuditFinding):
             cure = cure_blocked_place(self, evidence)
             return cure if isinstance(cure, str) else replace(cure, rule="one-blocks-all")
         if self.backlog is None:
-            return "The size of its queue is not known."
+            return "The size of the accept queue is not known."
         return propose_option(evidence, "--backlog", 2 * self.backlog, LONGER)
 
     @property
@@ -97,7 +97,7 @@ class AcceptQueue(AuditFinding):
 
     def name_place(self) -> str:
         if self.file is None:
-            return f"for {self.route}" if self.route else "by code of a library"
+            return f"while serving {self.route}" if self.route else "by library code"
         return f"by {self.function}() ({self.file}:{self.line})"
 
     def _say(self) -> Iterator[str]:
@@ -111,16 +111,16 @@ class AcceptQueue(AuditFinding):
             size = "" if self.backlog is None else f" (backlog {self.backlog:,})"
             yield (
                 f"{formats.count_things(self.dropped, 'attempt')} to connect "
-                f"found the accept queue full{size}: a client tries again after 1 s."
+                f"found the accept queue full{size}; the client retries after 1 s."
             )
         if self.cause == "blocked":
             yield "Remove the blocking call."
         else:
-            yield "Raise --backlog, and net.core.somaxconn where it is lower."
+            yield "Raise --backlog, and net.core.somaxconn if it is lower."
 
 
 def explain_waits(queue: Sequence[QueueStretch], evidence: AuditEvidence) -> Iterator[BlockedWait]:
-    """Those that met blocks of every process that lived then."""
+    """Yield the waits during which every live process was blocked."""
     if not queue:
         return
     sites = attribute_blocks(evidence).sites
@@ -148,7 +148,7 @@ def explain_waits(queue: Sequence[QueueStretch], evidence: AuditEvidence) -> Ite
 
 
 def measure_lives(evidence: AuditEvidence) -> dict[int, Span]:
-    """From the first to the last that is known of each process."""
+    """Measure each process's life from its first to its last known moment."""
     known: dict[int, list[Second]] = defaultdict(list)
     for pid, at_s in evidence.samples.select("pid", "at_s").drop_nulls().iter_rows():
         known[pid].append(at_s)
@@ -160,7 +160,7 @@ def measure_lives(evidence: AuditEvidence) -> dict[int, Span]:
 
 
 def choose_place(blocks: Iterable[tuple[Span, BlockPlace]], wait: Span) -> BlockPlace:
-    """That blocked for the longest time meanwhile."""
+    """Return the place that blocked for the longest time during the wait."""
     found: dict[BlockPlace, Second] = defaultdict(float)
     for span, place in blocks:
         found[place] += measure(intersect([span], wait))
@@ -168,7 +168,7 @@ def choose_place(blocks: Iterable[tuple[Span, BlockPlace]], wait: Span) -> Block
 
 
 def write_notices(waits: Sequence[BlockedWait], evidence: AuditEvidence) -> Iterator[Notice]:
-    """Long waits that no block explains."""
+    """Report a long wait that no block explains."""
     explained = {each.stretch for each in waits}
     left = [each for each in evidence.record.server.queue if each not in explained]
     worst = max(left, key=lambda each: each.ended_s - each.began_s, default=None)
@@ -177,7 +177,7 @@ def write_notices(waits: Sequence[BlockedWait], evidence: AuditEvidence) -> Iter
     is_after_end = any(
         worst.began_s - NEAR_S <= each.at_s <= worst.ended_s for each in evidence.record.server.ends
     )
-    why = "a worker had ended, and its successor did not serve yet" if is_after_end else UNEXPLAINED
+    why = "a worker had ended; its successor was not serving yet" if is_after_end else UNEXPLAINED
     length_s = worst.ended_s - worst.began_s
     said = f"For {length_s:,.1f} s, new connections waited in the accept queue: {why}."
     yield Notice("ACCEPT_QUEUE_WAIT", said, length_s)

@@ -1,4 +1,4 @@
-"""Requests that got no answer because a connection broke, or was never made."""
+"""Requests without a response because a connection broke or was never made."""
 
 from collections.abc import Sequence
 
@@ -8,24 +8,24 @@ from records.server import WorkerEnd
 from scenarios.units import Second
 
 SEEN_S: Second = 0.5
-"""The end of a worker is noticed within this time."""
+"""The end of a worker is detected within this time."""
 UNMADE = ("ClientConnectorError", "ClientConnectorDNSError", "ConnectionRefusedError")
 CLOSED = (
     "ServerDisconnectedError", "ClientOSError", "ClientPayloadError", "ConnectionResetError",
     "ConnectionAbortedError", "BrokenPipeError", "RemoteDisconnected",
 )  # fmt: skip
 EITHER = ("ConnectionError",)
-"""By the names of aiohttp, of requests, and of Python."""
+"""Exception names of aiohttp, requests and Python."""
 
 
 def list_lost(asked: pl.DataFrame) -> pl.DataFrame:
-    """Those that ended without a status, and not because their client gave up."""
+    """List requests that ended without a status although their client did not give up."""
     is_broken = pl.col("error").is_in([*UNMADE, *CLOSED, *EITHER]) & pl.col("status").is_null()
     return asked.filter(is_broken).drop_nulls("ended_s")
 
 
 def list_lost_by_ends(asked: pl.DataFrame, ends: Sequence[WorkerEnd]) -> pl.DataFrame:
-    """Those that were on their way when one of the workers ended."""
+    """List lost requests that were in flight when one of the workers ended."""
     is_lost = pl.lit(False)
     for end in ends:
         gone_s = end.at_s if end.gone_s is None else end.gone_s

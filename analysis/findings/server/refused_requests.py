@@ -1,4 +1,4 @@
-"""Requests that the server refused by itself, without calling the app."""
+"""Requests that the server refused without calling the app."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,29 +26,31 @@ from analysis.stats import formats
 REFUSAL = 503
 GRAVE_SHARE = 0.01
 INSIDE = ("starlette", "by hand")
-"""Hooks of a probe that has layers of the app around it."""
+"""Hooks that place the probe inside other layers of the app."""
 UNMADE_TEXT = (
-    "{} got no connection: nothing listened at that moment, or the system refused it. Check "
+    "{} could not connect: no process was listening, or the system refused the connection. Check "
     "whether the server ended or restarted."
 )
 CLOSED_TEXT = (
-    "{} lost the connection before an answer came, and no worker ended then: the server closed it. "
-    "A short keep-alive does this (gunicorn's --keep-alive is 2 s)."
+    "{} lost the connection before the response, although no worker ended: the server closed it. "
+    "A short keep-alive does this (gunicorn's --keep-alive defaults to 2 s)."
 )
 FOREIGN_TEXT = (
-    "{} got status 503 although the app was not called, and the server does not say that it "
-    "refused any: something in front of the app answers."
+    "{} got status 503 although the app was not called, and the server reports no refusal: "
+    "something in front of the app sent the response."
 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class RefusedRequests(AuditFinding):
-    """count: requests that uvicorn answered with 503 because of its limit; share: of all that were
-    sent. limit: None where only its output tells that it has one."""
+    """count: requests to which uvicorn responded 503 because of its limit; share: of all requests.
+    limit: None if only the server's output shows that there is one."""
 
     short: ClassVar[str] = "requests refused"
     clause: ClassVar[str] = "the server refuses requests"
-    meaning: ClassVar[str] = "the server answers 503 by its limit, without your app"
+    meaning: ClassVar[str] = (
+        "the server responds 503 because of its limit, without calling your app"
+    )
     remedy: ClassVar[str] = "raise `--limit-concurrency` above the number of open connections"
     limit: int | None
 
@@ -93,16 +95,16 @@ class RefusedRequests(AuditFinding):
         if self.limit is not None:
             many, option = f"{self.limit}", f"--limit-concurrency {self.limit}"
         return (
-            f"uvicorn answered {requests} ({share}) with status 503 and did not call the app: "
-            f"{option} refuses every request while a process has {many} connections, idle ones "
-            "too, or that many requests that still run. Raise it above the number of connections "
-            "that clients keep open."
+            f"uvicorn responded 503 to {requests} ({share}) without calling the app: {option} "
+            f"refuses every request while a process has {many} connections, idle ones included, or "
+            "that many unfinished requests. Raise it above the number of connections that clients "
+            "keep open."
         )
 
 
 def count_proven(rows: int, evidence: AuditEvidence) -> int:
-    """What the server says in its output counts. One that says nothing, and has a limit, refused
-    all, if the probe stands before everything else that may answer."""
+    """Count proven refusals: those in the server's output. Without output, a server with a limit
+    refused all of them, if the probe is the outermost layer."""
     server = evidence.record.server
     if server.refusals:
         return min(rows, server.refusals)
@@ -111,8 +113,8 @@ def count_proven(rows: int, evidence: AuditEvidence) -> int:
 
 
 def list_refused(evidence: AuditEvidence) -> pl.DataFrame:
-    """Rows of clients with status 503 that the app knows nothing of. What a process saw in the last
-    moments before it was killed may be lost: that says nothing."""
+    """List client rows with status 503 that the app did not see. Ignore the moments around a
+    worker's end, whose last records may be lost."""
     known = evidence.handlers.select("request_id").drop_nulls().unique()
     if not known.height:
         return evidence.asked.clear()

@@ -20,21 +20,21 @@ from analysis.stats import formats
 from records.server import EndReason, ServerSettings, WorkerEnd
 from scenarios.units import Second
 
-NO_BLOCK = "No block of the event loop explains it: read the server's log."
+NO_BLOCK = "No block of the event loop explains it: check the server's log."
 EXPLAINS = 0.8
-"""Of the seconds without a heartbeat that the kill needs: blocks are known within some 0.25 s."""
+"""The blocked share of the seconds without a heartbeat that explains a kill: blocks are known
+within about 0.25 s."""
 ENDED: Mapping[EndReason, str] = {
     "recycled": "{} reached --max-requests and {} replaced: no code is to blame.",
-    "stopped": "{} shut down cleanly: a signal asked for it, or a limit of requests.",
-    "unknown": "{} ended while requests were sent, and the server's output does not say why: look "
-    "at its log.",
+    "stopped": "{} shut down cleanly, because of a signal or a request limit.",
+    "unknown": "{} ended during the load, and the server's output does not say why: check its log.",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class BlockBeforeKill:
     """What blocked the loop of a killed worker in the seconds before. place: that took most of
-    them. blocked_s: there. longest_s: of one block there. all_s: blocked_s of all places."""
+    them. blocked_s: there. longest_s: of one block there. all_s: blocked_s over all places."""
 
     place: BlockPlace
     call: str | None
@@ -45,16 +45,15 @@ class BlockBeforeKill:
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerKilled(AuditFinding):
-    """kills: workers that ended. count: requests that got no answer because of it, None where the
-    clients are the user's own; seconds: that they waited in vain. cause: timeout, killed, signal,
-    exit; unexplained, where no block explains a timeout. longest_ms: of a block there. blocked_s:
-    of the seconds before the kill, at most. memory_mb: of the workers when last seen, at most.
-    """
+    """kills: workers that ended. count: requests without a response because of it, None for the
+    user's own clients; seconds: that they waited. cause: timeout, killed, signal, exit;
+    unexplained, if no block explains a timeout. longest_ms: of a block there. blocked_s: of the
+    seconds before the kill, at most. memory_mb: of the workers when last sampled, at most."""
 
     short: ClassVar[str] = "worker lost"
     clause: ClassVar[str] = "workers are killed or crash"
     meaning: ClassVar[str] = "the server killed a worker, or a worker crashed"
-    remedy: ClassVar[str] = "remove the block; a longer timeout only stops the kills"
+    remedy: ClassVar[str] = "remove the blocking call; a longer timeout only stops the kills"
     kills: int
     blocked_s: Second = 0.0
     detail: str = ""
@@ -101,7 +100,7 @@ class WorkerKilled(AuditFinding):
         )
 
     def propose_cure(self, evidence: AuditEvidence) -> Cure | str:
-        """Of the block that it was killed for."""
+        """Propose the cure of the block that led to the kill."""
         if self.cause != "timeout":
             return NO_BLOCK
         cure = cure_blocked_place(self, evidence)
@@ -116,16 +115,16 @@ class WorkerKilled(AuditFinding):
     def _say_what(self) -> Iterator[str]:
         times = "once" if self.kills == 1 else f"{self.kills:,} times"
         if self.cause == "signal":
-            yield f"A worker crashed {times} ({self.detail}): look at the server's log."
+            yield f"A worker crashed {times} ({self.detail}): check the server's log."
         elif self.cause == "exit":
-            yield f"A worker ended by itself {times} (exit code {self.detail}): look at its log."
+            yield f"A worker exited by itself {times} (exit code {self.detail}): check its log."
         elif self.cause == "killed":
             yield (
-                f"SIGKILL ended a worker {times}, and not for its heartbeat: the system may have "
-                "been out of memory."
+                f"SIGKILL ended a worker {times}, not because of its heartbeat: the system may "
+                "have run out of memory."
             )
             if self.memory_mb is not None:
-                yield f"It used {self.memory_mb:,.0f} MB when last seen."
+                yield f"The worker used {self.memory_mb:,.0f} MB when last sampled."
         else:
             yield from self._say_timeout(times)
 
@@ -137,7 +136,7 @@ class WorkerKilled(AuditFinding):
         after = "its --timeout" if limit_s is None else f"--timeout {limit_s:g} s"
         yield f"gunicorn killed a worker {times} after {after} without a heartbeat."
         if self.longest_ms is None:
-            yield "The audit saw no block of its event loop that explains it."
+            yield "No block of its event loop explains it."
         else:
             within = "" if limit_s is None else f" of the last {limit_s:g} s"
             yield (
@@ -151,11 +150,11 @@ class WorkerKilled(AuditFinding):
 
 
 def explain_heartbeat(limit_s: Second, every_s: Second) -> str:
-    """uvicorn's worker counts ten ticks between two looks, and a block delays each tick."""
+    """uvicorn's worker counts ten ticks between two heartbeats, and a block delays each tick."""
     said = f"Without a block, a heartbeat comes every {every_s:g} s"
     if every_s >= limit_s:
         return f"{said}: so short a --timeout can kill a worker that is not blocked. Raise it."
-    return f"{said}: a block of {limit_s - every_s:g} s can suffice, and shorter ones add up."
+    return f"{said}: a block of {limit_s - every_s:g} s can be enough, and shorter blocks add up."
 
 
 def measure_memory_mb(ends: Sequence[WorkerEnd], evidence: AuditEvidence) -> float | None:
@@ -168,11 +167,11 @@ def measure_memory_mb(ends: Sequence[WorkerEnd], evidence: AuditEvidence) -> flo
 def count_lost(requests: int) -> str:
     if not requests:
         return "No request was lost."
-    return f"{formats.count_things(requests, 'request')} got no answer."
+    return f"{formats.count_things(requests, 'request')} got no response."
 
 
 def explain_timeouts(evidence: AuditEvidence) -> Iterator[tuple[WorkerEnd, BlockBeforeKill]]:
-    """Each worker that was killed for its heartbeat, where its blocks explain that."""
+    """Yield each worker killed by a timeout that its blocks explain."""
     killed = [each for each in evidence.record.server.ends if each.reason == "timeout"]
     if not killed:
         return
@@ -191,7 +190,8 @@ def explain_timeouts(evidence: AuditEvidence) -> Iterator[tuple[WorkerEnd, Block
 def measure_block(
     place: BlockPlace, shares: Sequence[StretchShare], end: WorkerEnd, timeout_s: Second | None
 ) -> BlockBeforeKill:
-    """Within the timeout before the kill; where that is unknown, of the block that it cut."""
+    """Measure blocks within the timeout before the kill; if the timeout is unknown, only the block
+    that the kill interrupted."""
     blocked_s = longest_s = 0.0
     for stretch, seconds in sum_by_stretch(
         [each for each in shares if each.stretch.pid == end.pid]
@@ -209,7 +209,7 @@ def measure_block(
 
 
 def find_end(stretch: Stretch, end: WorkerEnd) -> Second:
-    """A block that lasted when its process was killed was last written a little earlier."""
+    """Return a block's end. If a kill cut it, its last record is a little earlier."""
     is_cut = stretch.is_open and 0 < end.at_s - stretch.ended_s < 2 * SEEN_S
     return end.at_s if is_cut else stretch.ended_s
 

@@ -1,1 +1,1 @@
-"""What trials measured, and which findings they concern."""
+"""The results of trials, and the findings that they test."""

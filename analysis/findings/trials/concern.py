@@ -1,4 +1,4 @@
-"""Which findings a trial concerns."""
+"""The findings that a trial tests."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -16,13 +16,13 @@ CODES: Mapping[str, tuple[str, ...]] = {
     "offload": ("LOOP_BLOCKED",),
     "workers": ("LOOP_BLOCKED", "WORKER_KILLED", "ACCEPT_QUEUE", "REFUSED_REQUESTS"),
 }
-"""By kind: findings, but for those of the kind's queue, that the change may make smaller."""
+"""Findings that each kind of change may reduce, in addition to those of its queue."""
 
 
 def attach_trials(
     found: Sequence[AuditFinding], tried: Sequence[Tried]
 ) -> tuple[AuditFinding, ...]:
-    """Each finding gets the trial of its own cure; without one, the first that concerns it."""
+    """Attach the trial of each finding's own cure, or else the first that concerns it."""
     return tuple(replace(each, tried=choose_trial(each, tried)) for each in found)
 
 
@@ -39,7 +39,7 @@ def choose_trial(found: AuditFinding, tried: Sequence[Tried]) -> Tried | None:
 
 
 def concerns(trial: Trial, found: AuditFinding) -> bool:
-    """A thread takes over what an endpoint does, and nothing else of its route."""
+    """Return True if the trial changes the finding. offload moves only the endpoint itself."""
     pinned = name_queue(found.queue, None).name if isinstance(found, ThreadsPinned) else None
     if QUEUES.get(trial.kind, "") in (find_queue(found), pinned):
         return True

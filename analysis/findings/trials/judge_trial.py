@@ -1,4 +1,4 @@
-"""What a trial changed, from its rounds."""
+"""The effect of a trial, from its rounds."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
@@ -17,14 +17,14 @@ from analysis.stats.intervals import compute_ratio_interval
 from records.trial import LEAST_OF_EACH, TrialRecord
 
 COVERAGE = 0.90
-"""What three rounds of each side allow: of the 20 orders of six rounds, two set the sides apart."""
+"""What three rounds per side allow: two of the 20 orders of six rounds separate the sides."""
 CLEAR = 1.1
-"""An interval that lies beyond it leaves no doubt: chance alone sets one comparison in ten apart,
-but seldom by this much. Of 33 comparisons of a service with itself none was."""
+"""An interval beyond this ratio is clear: chance separates one comparison in ten, but seldom by
+this much. None of 33 comparisons of a service with itself was clear."""
 LEAST_FAILURES = 0.01
 TOO_FEW = (
-    f"no route was asked {LEAST_REQUESTS} times in each round; name fewer with --request, or give "
-    "more --users"
+    f"no route was called {LEAST_REQUESTS} times in each round; select fewer routes with "
+    "--request, or add --users"
 )
 
 
@@ -36,7 +36,7 @@ def judge_trial(record: TrialRecord, asked: Mapping[str, pl.DataFrame]) -> Tried
         return Tried(record.trial, count, reason=record.invalid)
     if count < LEAST_OF_EACH:
         ended = formats.count_things(count, "round")
-        said = f"{ended} of each side ended, and a comparison needs {LEAST_OF_EACH}"
+        said = f"{ended} per side ended, but a comparison needs {LEAST_OF_EACH}"
         return Tried(record.trial, count, reason=said)
     routes = list_route_rounds(record.rounds, asked)
     failures = tuple(list_failures(routes))
@@ -52,7 +52,7 @@ def judge_trial(record: TrialRecord, asked: Mapping[str, pl.DataFrame]) -> Tried
 def list_changes(
     routes: Mapping[str, Sequence[RouteRound]], failing: set[str], count: int
 ) -> Iterator[RouteChange]:
-    """Of routes that every round measured."""
+    """Yield the changes of routes that every round measured."""
     for route, rounds in routes.items():
         sides = split_sides([each for each in rounds if each.requests >= LEAST_REQUESTS])
         if route in failing or any(len(side) < count for side in sides):
@@ -69,13 +69,13 @@ def list_changes(
 
 
 def split_sides(rounds: Sequence[RouteRound]) -> tuple[list[RouteRound], list[RouteRound]]:
-    """Before and after."""
+    """Return the rounds before and those after the change."""
     before = [each for each in rounds if each.side == "before"]
     return before, [each for each in rounds if each.side == "after"]
 
 
 def list_failures(routes: Mapping[str, Sequence[RouteRound]]) -> Iterator[FailureChange]:
-    """Where each round of one side has a larger share of failures than each of the other."""
+    """Yield routes whose shares of failures do not overlap between the sides."""
     for route, rounds in routes.items():
         before, after = split_sides(rounds)
         if len(before) < LEAST_OF_EACH or len(after) < LEAST_OF_EACH:
@@ -88,7 +88,7 @@ def list_failures(routes: Mapping[str, Sequence[RouteRound]]) -> Iterator[Failur
 
 
 def compare_memory(record: TrialRecord) -> tuple[float, float] | None:
-    """Medians of both sides in MB, where each round of one has more than each of the other."""
+    """Return both sides' medians in MB, unless their rounds overlap."""
     sides = [
         [each.memory_mb for each in record.rounds if each.side == side and each.memory_mb]
         for side in ("before", "after")

@@ -1,4 +1,4 @@
-"""What each round of a trial says of each route: the round is the unit, not the request."""
+"""Each route in each round of a trial. The unit is the round, not the request."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,17 +13,17 @@ from scenarios.units import Second
 
 WARM_UP_S: Second = 1.0
 """From the first request of a round: all users begin at once, and threads and connections are
-made."""
+created."""
 LEAST_REQUESTS = 5
-"""Of a route in a round: the median of fewer is one request's luck."""
+"""Per route and round: the median of fewer depends on single requests."""
 FAILURE = 400
-"""The first status that is one."""
+"""The lowest status that counts as a failure."""
 
 
 @dataclass(frozen=True, slots=True)
 class RouteRound:
-    """requests: that began after the warm-up. failed: of them, the unanswered too. p50_ms, p99_ms:
-    None where too many were never answered."""
+    """requests: that began after the warm-up. failed: of them, including unanswered ones. p50_ms,
+    p99_ms: None if too many were never answered."""
 
     side: Side
     requests: int
@@ -40,7 +40,7 @@ class RouteRound:
 def list_route_rounds(
     rounds: Sequence[TrialRound], asked: Mapping[str, pl.DataFrame]
 ) -> Mapping[str, Sequence[RouteRound]]:
-    """By route, in order. Of a route that has several methods each is one."""
+    """Map each route to its rounds, in order. Each method of a route counts as a route."""
     named = {each.cell: name_routes(asked[each.cell]) for each in rounds}
     found: dict[str, list[RouteRound]] = {}
     for each in rounds:
@@ -56,14 +56,14 @@ def name_routes(asked: pl.DataFrame) -> pl.DataFrame:
 
 
 def split_routes(asked: pl.DataFrame, of: TrialRound) -> Iterator[tuple[str, pl.DataFrame]]:
-    """Requests that began while all users asked."""
+    """Yield the requests that began while all users were active."""
     rows = asked.filter(pl.col("started_s").is_between(of.began_s + WARM_UP_S, of.ended_s))
     for (route,), mine in rows.drop_nulls("route").group_by("route", maintain_order=True):
         yield str(route), mine
 
 
 def measure_round(rows: pl.DataFrame, of: TrialRound) -> RouteRound:
-    """A request that was never answered took longer than any that was."""
+    """Measure a round. A request that was never answered took longer than any that was."""
     known = rows["ended_s"].is_not_null()
     good = known & rows["error"].is_null() & (rows["status"] < FAILURE).fill_null(value=False)
     took_ms = 1000 * (rows["ended_s"] - rows["started_s"]).fill_null(float("inf")).to_numpy()
@@ -74,7 +74,7 @@ def measure_round(rows: pl.DataFrame, of: TrialRound) -> RouteRound:
 
 
 def build_level(route: str, rounds: Sequence[RouteRound]) -> RouteLevel | None:
-    """Medians of the rounds' figures. None where a round does not know its median."""
+    """Compute the medians over rounds. Return None if any round has no median."""
     p50_ms = [each.p50_ms for each in rounds if each.p50_ms is not None]
     p99_ms = [each.p99_ms for each in rounds if each.p99_ms is not None]
     if not rounds or len(p50_ms) < len(rounds):

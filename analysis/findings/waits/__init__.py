@@ -1,1 +1,1 @@
-"""Who waits for a thread, and which code keeps the threads."""
+"""Findings about waits for a thread, and about code that holds the threads."""

@@ -1,6 +1,6 @@
-"""The part of a wait for a token in which none was missing: a thread had ended its work, and the
-event loop, which was blocked, did not pass the token on; or a thread of an executor did not come
-to its next work, for which it needs no loop."""
+"""The part of a wait for a token in which a token was free: a thread had finished its work, but the
+blocked event loop did not pass the token on; or an executor's thread was late to take its next
+work, for which it needs no loop."""
 
 import re
 from collections.abc import Sequence
@@ -14,11 +14,11 @@ from analysis.stats.step_function import StepFunction
 
 QUEUE = ("pid", "queue")
 EXECUTORS = "^(executor|asgiref)"
-"""How the names of queues begin whose threads take their work themselves."""
+"""Matches the names of queues whose threads take their work themselves."""
 
 
 def blame_loops(rows: pl.DataFrame, stretches: Sequence[Stretch]) -> pl.DataFrame:
-    """token_s without that part. rows: with wait_from_s, wait_until_s, use_from_s, use_until_s."""
+    """Subtract that part from token_s. rows: with wait_from_s, wait_until_s, use_..."""
     parts = [blame_loop(each, stretches) for each in rows.partition_by(QUEUE, maintain_order=True)]
     blamed = pl.concat(parts) if parts else rows.select(*QUEUE, "handover", blamed_s=pl.lit(0.0))
     keys = [*QUEUE, "handover"]
@@ -28,7 +28,7 @@ def blame_loops(rows: pl.DataFrame, stretches: Sequence[Stretch]) -> pl.DataFram
 
 
 def blame_loop(rows: pl.DataFrame, stretches: Sequence[Stretch]) -> pl.DataFrame:
-    """rows: of one queue of a process. blamed_s: of each that waited."""
+    """Measure blamed_s of each wait. rows: of one queue of a process."""
     waits = rows.filter(pl.col("wait_until_s").is_not_null())
     pid, queue = rows.select(QUEUE).row(0)
     begin, end = (waits[name].to_numpy() for name in ("wait_from_s", "wait_until_s"))
@@ -48,12 +48,12 @@ def blame_loop(rows: pl.DataFrame, stretches: Sequence[Stretch]) -> pl.DataFrame
 
 
 def find_capacity(rows: pl.DataFrame) -> float:
-    """Of one queue: the least that it had. 0 where it is not known: then no thread is idle."""
+    """Return a queue's smallest capacity; 0 if unknown: then no thread counts as idle."""
     known = rows["capacity"].drop_nulls().to_numpy()
     return float(known.min()) if len(known) else 0.0
 
 
 def count_busy(rows: pl.DataFrame) -> StepFunction:
-    """Tokens of a queue in use."""
+    """Count the tokens of a queue in use."""
     uses = rows.filter(pl.col("use_until_s").is_not_null())
     return StepFunction.count(uses["use_from_s"].to_numpy(), uses["use_until_s"].to_numpy())

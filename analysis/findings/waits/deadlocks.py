@@ -1,5 +1,5 @@
-"""Intervals in which the threads of a queue all wait for something that calls keep which wait for
-one of these threads."""
+"""Intervals in which all threads of a queue wait for a resource, while the calls that hold it wait
+for one of these threads."""
 
 import math
 from bisect import bisect_right
@@ -14,13 +14,13 @@ from analysis.findings.waits.stands import HandedCall, Stand, list_calls, list_s
 from scenarios.units import Second
 
 HANDED_OVER = frozenset({"the event loop", "a thread of the pool"})
-"""As the probe names what a thread waits for that has handed work over itself."""
+"""The probe's names for the wait of a thread that has offloaded a call itself."""
 LEAST_S, LEAST_UNRESOLVED_S = 0.5, 1.0
-"""What is shorter is no deadlock; what had not ended yet must have lasted for longer."""
+"""A shorter interval is no deadlock; one that has not ended must have lasted for longer."""
 AT_ONCE_S = 0.05
-"""Calls that ended so soon after an interval ended with it."""
+"""Calls that ended this soon after an interval ended with it."""
 FEW = 10
-"""One of so many threads may stand elsewhere, where the resource has several places."""
+"""One in this many threads may be elsewhere, if the resource is used in several places."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +28,8 @@ class Deadlock:
     """One interval in one process.
 
     stands: the threads that waited for the resource. waiting: calls that waited for a thread;
-    keepers: those of them whose request has passed where the others stand, or that a standing
-    thread waits for. failed: calls with which it ended; 0 where it never did.
+    keepers: those of them whose request has passed the place of the stands, or that one of the
+    stands waits for. failed: failed calls at its end; 0 if it never ended.
     """
 
     began_s: Second
@@ -42,7 +42,7 @@ class Deadlock:
 
     @property
     def size(self) -> int | None:
-        """Of the resource."""
+        """The size of the resource."""
         return self.stands[0].size
 
     def name_queue(self) -> QueueName:
@@ -54,7 +54,7 @@ class Deadlock:
 
     @property
     def is_complete(self) -> bool:
-        """Whether the keepers can keep all of the resource."""
+        """Whether the keepers can hold all of the resource."""
         is_nested = self.stands[0].waits_for in HANDED_OVER
         size = len(self.stands) if is_nested else self.size
         return size is not None and len(self.keepers) >= size
@@ -69,8 +69,8 @@ class Deadlock:
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """What threads of a queue wait for. place: of the code, where neither a size nor who answers
-    names the resource: two locks are two."""
+    """What threads of a queue wait for. place: of the code, if neither a size nor an offloaded call
+    identifies the resource: two locks are two resources."""
 
     queue: str
     waits_for: str
@@ -97,7 +97,7 @@ def find_deadlocks(evidence: AuditEvidence) -> Mapping[Resource, Sequence[Deadlo
 
 
 class QueueCalls:
-    """Those of a queue of one process, by time."""
+    """The calls of a queue in one process, by time."""
 
     def __init__(self, calls: Sequence[HandedCall], queue: str) -> None:
         mine = [each for each in calls if each.queue == queue]
@@ -124,7 +124,7 @@ def get_wait_end(call: HandedCall) -> Second:
 def judge_intervals(stands: Sequence[Stand], calls: Sequence[HandedCall]) -> Iterator[Deadlock]:
     """stands: of one process and resource. calls: of the process."""
     capacity = max(stand.call.capacity for stand in stands)
-    if not math.isfinite(capacity):  # it is not known, or without a limit
+    if not math.isfinite(capacity):  # unknown or unlimited
         return
     few = int(capacity // FEW) if stands[0].size is not None else 0
     spans = [
@@ -151,7 +151,7 @@ def judge_intervals(stands: Sequence[Stand], calls: Sequence[HandedCall]) -> Ite
 
 
 def find_full_intervals(stands: Iterable[Stand], needed: float) -> Iterator[Span]:
-    """In which so many stood at once."""
+    """Yield the intervals with at least this many stands."""
     steps = sorted(step for each in stands for step in ((each.from_s, 1), (each.until_s, -1)))
     count, began_s = 0, math.inf
     for at_s, step in steps:
@@ -170,9 +170,9 @@ def count_failures(
     ended: Sequence[HandedCall],
     few: int,
 ) -> int | None:
-    """Calls with which an interval ended, and others that stood and failed then or soon after; 0
-    where it had not ended yet. None where it is no deadlock: more than a few calls went on, or it
-    ended by itself."""
+    """Count the calls whose failure ended the interval, and other stuck calls that failed then or
+    soon after; 0 if it had not ended. Return None if it is no deadlock: more than a few calls
+    proceeded, or it ended by itself."""
     concerned = {each.number: each for each in (*(each.call for each in stands), *keepers)}
     failed = any(each.failed for each in ended if each.number in concerned)
     went_on = sum(not each.failed and each.until_s < span[1] for each in ended)
@@ -190,8 +190,8 @@ def works_on(
     calls: Sequence[HandedCall],
     passed: Mapping[int, Second],
 ) -> bool:
-    """Whether a thread that was seen elsewhere at the end may have what the others wait for: it
-    runs the same, or works for a request that has been through. It will give it back."""
+    """Return True if a thread elsewhere at the end may hold what the others wait for: it runs the
+    same work, or works for a request that has passed. It will release it."""
     works = {each.call.work for each in stands}
     places = {each.call.last_seen for each in stands}
     return any(
@@ -203,7 +203,7 @@ def works_on(
 
 
 def find_passed(stands: Sequence[Stand], calls: Sequence[HandedCall]) -> Mapping[int, Second]:
-    """When each request had first done what the threads are at."""
+    """Map each request to the time when it first completed the work of these threads."""
     works = {each.call.work for each in stands if each.call.work is not None}
     passed: dict[int, Second] = {}
     for each in calls:
@@ -215,8 +215,8 @@ def find_passed(stands: Sequence[Stand], calls: Sequence[HandedCall]) -> Mapping
 def find_keepers(
     stands: Sequence[Stand], waiting: Sequence[HandedCall], passed: Mapping[int, Second]
 ) -> list[HandedCall]:
-    """Calls that wait for a thread, and keep what threads wait for: a thread waits for the call
-    itself; or the call's request has done before what the threads are at, and has been through."""
+    """Find calls that wait for a thread and hold what the threads wait for: a thread waits for the
+    call itself, or the call's request has passed the place where the threads are."""
     if stands[0].waits_for in HANDED_OVER:
         asked = {each.call.visit for each in stands if each.call.visit is not None}
         return [each for each in waiting if each.is_nested or each.visit in asked]

@@ -1,5 +1,4 @@
-"""Requests that wait for a thread of an executor: asyncio's default one, the app's own, or the one
-thread of asgiref."""
+"""Requests that wait for a thread of an executor: asyncio's, the app's own, or asgiref's."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -15,8 +14,7 @@ class ExecutorWait(QueueWait):
     short: ClassVar[str] = "waits for an executor"
     clause: ClassVar[str] = "requests wait for a thread of an executor"
     meaning: ClassVar[str] = (
-        "requests wait for asyncio's default executor, an executor of your own, or asgiref's one "
-        "thread"
+        "requests wait for asyncio's default executor, your own executor, or asgiref's one thread"
     )
-    remedy: ClassVar[str] = "give slow work an executor of its own"
+    remedy: ClassVar[str] = "give slow work its own executor"
     QUEUES: ClassVar[str] = EXECUTORS

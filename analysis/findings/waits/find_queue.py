@@ -1,4 +1,4 @@
-"""The queue that a finding is about."""
+"""Find the queue that a finding is about."""
 
 from analysis.findings.base import AuditFinding
 from analysis.findings.waits.pool_deadlock import PoolDeadlock
@@ -6,7 +6,7 @@ from analysis.findings.waits.queue_wait import QueueWait
 
 
 def find_queue(found: AuditFinding) -> str | None:
-    """The name of the one that requests wait for, or are stuck in."""
+    """Return the name of the queue that requests wait for or are stuck in."""
     if isinstance(found, PoolDeadlock):
         return found.pool_name
     return found.queue_name.name if isinstance(found, QueueWait) else None

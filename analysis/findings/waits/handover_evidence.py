@@ -1,5 +1,5 @@
-"""Each call that was handed to a thread: which phase of a request asked for it, in whose code, and
-how long it waited for a token, for the loop, and kept its thread."""
+"""Each call moved to a thread: the request's phase, the code that requested it, how long it waited
+for a token and for the loop, and how long it held its thread."""
 
 from collections.abc import Iterator
 
@@ -25,23 +25,24 @@ LOCATION: Schema = {
     "is_own": pl.Boolean(),
 }
 PLACE = ("route", "phase", "file", "line", "function")
-"""What makes a place that waits."""
+"""The key of a place that waits."""
 WORK_PLACE = ("route", "phase", "work_file", "work_line", "work_function")
-"""What makes a place that keeps a thread."""
+"""The key of a place that holds a thread."""
 
 
 @compute_once
 def locate_handovers(evidence: AuditEvidence) -> pl.DataFrame:
-    """The rows of evidence.handovers, and in addition:
+    """Return the rows of evidence.handovers with these columns:
 
-    phase: of the request, that asked (phases.classify_handover). file, line, function: the user's
-    line that asks, or where it has none, the work; null where neither is the user's. work_...: the
-    other way round. call: what the thread runs. is_own: the framework asks, for code of the user's.
-    is_after: it was asked for when the answer had been sent.
+    phase: of the request (phases.classify_handover). file, line, function: the user's line that
+    requests the thread, or else the work; null if neither is the user's. work_...: the work, or
+    else the requesting line. call: what the thread runs. is_own: the framework requests the thread
+    for code of the user's. is_after: requested after the response was sent.
 
-    wait_from_s, wait_until_s: in the queue; null where a token was free. use_from_s, use_until_s:
-    of the token. used_s: how long. token_s: in the queue, while a token was missing; loop_s: all
-    else before the work began. What has not ended lasts until its process was last seen.
+    wait_from_s, wait_until_s: in the queue; null if a token was free. use_from_s, use_until_s: of
+    the token. used_s: how long. token_s: time in the queue while no token was free; loop_s: all
+    other time before the work began. A call that has not ended lasts until its process was last
+    seen.
     """
     rows = join_answers(join_last_moments(evidence.handovers, evidence), evidence)
     is_executor = pl.col("queue").str.contains(EXECUTORS)
@@ -60,7 +61,7 @@ def locate_handovers(evidence: AuditEvidence) -> pl.DataFrame:
         token_s=measure_length("wait_from_s", "wait_until_s"),
         used_s=measure_length("use_from_s", "use_until_s"),
     )
-    bare_s = pl.when(pl.col("work").is_null()).then("granted_s")  # a token, and no thread with it
+    bare_s = pl.when(pl.col("work").is_null()).then("granted_s")  # a token without a thread
     before_s = pl.coalesce("began_s", bare_s, "until_s") - pl.col("asked_s")
     rows = blame_loops(rows, evidence.stretches)
     rows = rows.with_columns(loop_s=(before_s - pl.col("token_s")).clip(lower_bound=0.0))
@@ -74,7 +75,7 @@ def measure_length(begin: str, end: str) -> pl.Expr:
 
 
 def join_last_moments(rows: pl.DataFrame, evidence: AuditEvidence) -> pl.DataFrame:
-    """last_s: when the process was last seen; where it was never, the end of the recording."""
+    """Add last_s: when the process was last seen; if it never was, the end of the recording."""
     seen = evidence.samples.group_by("pid").agg(last_s=pl.col("at_s").max())
     joined = rows.join(seen, on="pid", how="left", maintain_order="left")
     last_s = pl.col("last_s").fill_null(evidence.record.ended_s)
@@ -83,7 +84,7 @@ def join_last_moments(rows: pl.DataFrame, evidence: AuditEvidence) -> pl.DataFra
 
 
 def join_answers(rows: pl.DataFrame, evidence: AuditEvidence) -> pl.DataFrame:
-    """is_after: the request's answer had been sent when it asked."""
+    """Add is_after: the request's response had been sent when it requested the thread."""
     sent = evidence.handlers.select("pid", "visit", "sent_s").drop_nulls().unique(["pid", "visit"])
     joined = rows.join(sent, on=["pid", "visit"], how="left", maintain_order="left")
     is_after = (pl.col("asked_s") >= pl.col("sent_s")).fill_null(value=False)
@@ -91,7 +92,7 @@ def join_answers(rows: pl.DataFrame, evidence: AuditEvidence) -> pl.DataFrame:
 
 
 def list_locations(texts: pl.DataFrame, evidence: AuditEvidence) -> pl.DataFrame:
-    """texts: distinct, of the columns of ASKER."""
+    """texts: distinct rows with the columns of ASKER."""
     finder = build_finder(evidence)
     schema = {**dict.fromkeys(ASKER, TEXT), **LOCATION}
     found = [
@@ -104,7 +105,7 @@ def list_locations(texts: pl.DataFrame, evidence: AuditEvidence) -> pl.DataFrame
 def locate_handover(
     asker: str | None, work: str | None, route: str | None, finder: PlaceFinder
 ) -> tuple[str | int | None, ...]:
-    """The columns of LOCATION."""
+    """Return the columns of LOCATION."""
     located = finder.locate(parse_stack(asker), route)
     place = located.place
     phase = classify_handover(located.stack, place.phase, located.own is not None)
@@ -123,8 +124,8 @@ def locate_handover(
 
 
 def locate_bare_tokens(rows: pl.DataFrame) -> pl.DataFrame:
-    """A limit of a dependency gives tokens without a thread; what the framework hands over for the
-    same request meanwhile is most often the dependency. Then this is the place."""
+    """Locate tokens without a thread, as a dependency's limit gives them. The work that the
+    framework offloads for the same request meanwhile is most often that dependency."""
     names = ("file", "line", "function")
     limit = ("queue", "route", "asker")
     works = [f"work_{name}" for name in names]
@@ -154,8 +155,8 @@ def locate_bare_tokens(rows: pl.DataFrame) -> pl.DataFrame:
 
 @compute_once
 def locate_thread_stacks(evidence: AuditEvidence) -> pl.DataFrame:
-    """The samples of threads that work for a hand-over: pid, handover, and the user's innermost
-    line; samples without one are left out."""
+    """Return the samples of threads that run offloaded calls: pid, handover, and the user's
+    innermost line. Leave out samples without one."""
     finder = build_finder(evidence)
     samples = evidence.thread_stacks.select("pid", "handover", "stack", "route").drop_nulls(
         ["handover", "stack"]

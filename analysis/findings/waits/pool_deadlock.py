@@ -1,4 +1,4 @@
-"""Threads of a pool that all wait for what calls keep which wait for a thread of this pool."""
+"""Threads of a pool wait for a resource; the calls that hold it wait for one of these threads."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -25,31 +25,31 @@ from analysis.stats import formats
 from scenarios.units import Second
 
 LIKELY_S, SURE_S = 2.0, 5.0
-"""A deadlock that has not ended is likely, and sure, when it has lasted so long."""
+"""A deadlock that has not ended is likely, and certain, once it has lasted this long."""
 PHASES: Mapping[str, str] = {"response": "response serialization", "background": "background task"}
-"""What a waiting call is for, where its own word does not say it."""
+"""What a waiting call is for, if the phase name does not show it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PoolDeadlock(AuditFinding):
-    """seconds: of all requests, that stood or waited. count: these requests. call: what the threads
-    wait for. holders: where they stand, in seconds of threads. unit: what the pool gives, a thread
-    or a token.
+    """seconds: of all requests that were stuck or waited. count: these requests. call: what the
+    threads wait for. holders: where they are stuck, in thread-seconds. unit: what the pool lends, a
+    thread or a token.
 
-    confidence: `high` where as many calls keep the resource as it has parts, or each thread waits
-    for a call of its own, and it ended with failures or lasted for 5 s; `medium` where it lasted
-    for 2 s, or where fewer calls keep it, and it ended with failures or lasted for 5 s; `low`
-    otherwise. victims: see matrix.py.
+    confidence: `high` if as many calls hold the resource as it has parts, or each thread waits for
+    its own call, and it ended with failures or lasted for 5 s; `medium` if it lasted for 2 s, or if
+    fewer calls hold it, and it ended with failures or lasted for 5 s; `low` otherwise. victims: see
+    matrix.py.
     """
 
     short: ClassVar[str] = "pool deadlock"
     clause: ClassVar[str] = "threads and requests wait for each other"
     meaning: ClassVar[str] = (
-        "the threads wait for a connection or a lock, and the requests that have it wait for a "
+        "the threads wait for a connection or a lock, and the requests that hold it wait for a "
         "thread"
     )
     remedy: ClassVar[str] = (
-        "make the pool of connections as large as the number of requests at once, or release a "
+        "make the connection pool as large as the number of concurrent requests, or release a "
         "connection before the request needs another thread"
     )
 
@@ -122,52 +122,52 @@ class PoolDeadlock(AuditFinding):
         return {f"deadlock, {self.call} in {self.pool}": self.describe_cure()}
 
     def describe_stand(self) -> str:
-        at = f"at {self.file}:{self.line}" if self.file else "at one place of a library"
-        stand, wait = ("stands", "waits") if self.stood == 1 else ("stand", "wait")
+        at = f"at {self.file}:{self.line}" if self.file else "at one place in a library"
+        are = "is" if self.stood == 1 else "are"
         threads = f"{self.stood} of {self.capacity} {self.pool}"
-        return f"{threads} {stand} {at} and {wait} for {name_resource(self.call or 'lock')}"
+        return f"{threads} {are} stuck {at}, waiting for {name_resource(self.call or 'lock')}"
 
     def describe_keepers(self) -> str:
-        """They keep the whole resource only where they are as many as it has parts."""
+        """Only as many calls as the resource has parts can hold all of it."""
         phases = ", ".join(PHASES.get(each, each) for each in self.keeper_phases)
         calls = formats.count_things(self.keepers, "call")
         requests = formats.count_things(self.keepers, "request")
         wait = "waits" if self.keepers == 1 else "wait"
         if self.call in HANDED_OVER:
-            return f"{calls} from inside these threads {wait} for a thread of the same pool."
+            return f"{calls} made inside these threads {wait} for a thread of the same pool."
         if self.size is None or self.keepers < self.size:
             said = f"{requests} that passed this place {wait} for a thread"
         else:
-            use = "uses" if self.keepers == 1 else "use"
-            said = f"{requests} that {use} all of it {wait} for a thread"
+            hold = "holds" if self.keepers == 1 else "hold"
+            said = f"{requests} that {hold} all of it {wait} for a thread"
         return f"{said} ({phases})." if phases else f"{said}."
 
     def describe_end(self) -> str:
         lasted = f"{formats.short_number(self.lasted_s)} s"
         often = "" if self.times == 1 else f"; the audit saw it {self.times} times"
         if not self.failed:
-            return f"None of them went on for {lasted}{often}."
+            return f"None of them made progress for {lasted}{often}."
         failed = formats.count_things(self.failed, "call")
         return f"It ended after {lasted}, when {failed} failed{often}."
 
     def describe_cure(self) -> str:
         if self.call in HANDED_OVER:
             return (
-                "Call the inner function directly in the thread, or give the inner calls a pool of"
-                " their own."
+                "Call the inner function directly in the thread, or give the inner calls their own"
+                " pool."
             )
         if self.size is None:
             return "Release it before the request needs another thread, or do not block threads."
         name = (self.call or "").partition(" of ")[0]
         return (
-            f"Make the {name} as large as the number of requests at once (requests that wait for"
-            " a thread keep theirs, too), or release it before the request needs another thread,"
-            " or wait for it with `await`."
+            f"Make the {name} as large as the number of concurrent requests (those that wait for a"
+            " thread hold theirs, too), release it before the request needs another thread, or"
+            " wait for it with `await`."
         )
 
 
 def rate_confidence(found: Sequence[Deadlock]) -> Confidence:
-    """By the best evidence."""
+    """Rate the best evidence."""
     if any(each.is_complete and (each.failed or each.lasted_s >= SURE_S) for each in found):
         return "high"
     is_likely = any(
@@ -177,7 +177,7 @@ def rate_confidence(found: Sequence[Deadlock]) -> Confidence:
 
 
 def list_holders(found: Sequence[Deadlock]) -> tuple[TokenHolder, ...]:
-    """The places where threads stood, the most seconds first."""
+    """List the places where threads were stuck, the most seconds first."""
     seconds: dict[TokenHolder, Second] = defaultdict(float)
     for deadlock in found:
         for stand in deadlock.stands:
@@ -203,8 +203,7 @@ def show_stack(
 
 
 def measure_lost(found: Sequence[Deadlock]) -> Sequence[Second]:
-    """Of each request, from where it began to stand or to wait in a deadlock to where it ended to;
-    of a call that is no request's, likewise."""
+    """Measure how long each request was stuck or waited, and each call without a request."""
     lost: dict[tuple[int, int], Second] = defaultdict(float)
     for deadlock in found:
         spans: dict[tuple[int, int], list[Span]] = defaultdict(list)

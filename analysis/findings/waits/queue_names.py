@@ -1,4 +1,4 @@
-"""What a queue is called, what makes it shorter, and whose limit it is."""
+"""The name of each queue, its cure, and whether the app set its limit."""
 
 import itertools
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ from analysis.findings.places import is_library
 
 QueueKind = Literal["pool", "limiter", "executor"]
 BETWEEN = (*HANDS_OVER, "contextlib")
-"""Modules between a limit and who set it."""
+"""Modules between a limit and the code that set it."""
 LIMITS_DEPENDENCIES = "fastapi.dependencies."
 
 
 @dataclass(frozen=True, slots=True)
 class QueueName:
-    """name: as in "a thread of ...". is_meant: the app has set this limit itself. cure: a sentence.
+    """name: as in "a thread of ...". is_meant: the app set this limit itself. cure: a sentence.
     unit: what it lends."""
 
     kind: QueueKind
@@ -29,44 +29,44 @@ class QueueName:
 POOL = QueueName(
     "pool",
     "anyio's pool",
-    "Make the code that keeps the threads faster or asynchronous, or run it with a CapacityLimiter "
-    "of its own. More threads (total_tokens) help only if what they call can serve more at once.",
+    "Make the code that holds the threads faster or asynchronous, or run it with its own "
+    "CapacityLimiter. More threads (total_tokens) help only if what they call can serve more.",
 )
 DEFAULT_EXECUTOR = QueueName(
     "executor",
     "asyncio's default executor",
-    "Make the code that keeps the threads faster, give it a ThreadPoolExecutor of its own, or set "
-    "a larger default with loop.set_default_executor().",
+    "Make the code that holds the threads faster, give it its own ThreadPoolExecutor, or set a "
+    "larger default with loop.set_default_executor().",
 )
 ASGIREF = QueueName(
     "executor",
     "asgiref's executor for thread-sensitive code",
-    "Call sync_to_async() with thread_sensitive=False if the code is safe in several threads, or "
-    "make it asynchronous.",
+    "Call sync_to_async() with thread_sensitive=False if the code is thread-safe, or make it "
+    "asynchronous.",
 )
 PROCESSES = QueueName(
     "limiter",
     "the limiter of anyio.to_process",
-    "It is as large as the machine has cores, unless the app sets another: more processes do not "
-    "compute faster. Compute less, or outside the web process.",
+    "Its default is the number of cores: more processes would not compute faster. Compute less, or "
+    "compute outside the web process.",
     is_meant=True,
     unit="token",
 )
 RUNS_PROCESSES = "anyio.to_process"
-OWN_CURE = "It is the app's own limit: raise it only if what it protects can serve more at once."
-LIBRARY_CURE = "Make that work shorter, or ask for less of it at once."
+OWN_CURE = "This is the app's own limit: raise it only if what it protects can serve more at once."
+LIBRARY_CURE = "Make that work shorter, or do less of it at once."
 
 
 def name_resource(waits_for: str) -> str:
-    """As in a sentence, of what the probe names: "lock", "QueuePool of 10", "the event loop"."""
+    """Add an article to the probe's name: "lock", "QueuePool of 10", "the event loop"."""
     if waits_for.startswith(("the ", "a ", "an ")):
         return waits_for
     return f"{'an' if waits_for[0] in 'AEIOUaeiou' else 'a'} {waits_for}"
 
 
 def find_setter(asker: Stack) -> str | None:
-    """The library's module that asks for a token of a limiter, from the stack of such a call. None
-    where the app's own code does."""
+    """Return the library module that requests the limiter's token, from the stack of such a call;
+    None if the app's own code does."""
     between = list(itertools.takewhile(lambda each: each.module.startswith(BETWEEN), asker))
     if any(each.module == RUNS_PROCESSES for each in between):
         return RUNS_PROCESSES
@@ -96,6 +96,6 @@ def name_executor(prefix: str) -> QueueName:
     return QueueName(
         "executor",
         f"the ThreadPoolExecutor {prefix}",
-        "Make the code that keeps the threads faster, or raise max_workers if what it calls can "
+        "Make the code that holds the threads faster, or raise max_workers if what it calls can "
         "serve more at once.",
     )

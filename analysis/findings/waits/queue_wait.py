@@ -1,4 +1,4 @@
-"""What the findings of queues for threads have in common."""
+"""The common base of findings about queues for threads."""
 
 from abc import ABC
 from collections.abc import Iterator, Mapping
@@ -21,44 +21,45 @@ from scenarios.units import Second
 
 GRAVE_SHARE, SMALL_SHARE = 0.5, 0.1
 LEAST_SHARE = 0.01
-"""Of the time of a route's requests. A place that takes less of it, and less than 0.1 s of any
-request, hurts nobody: a full pool is no fault by itself."""
+"""Of the time of a route's requests. A place below this share, and below 0.1 s in every request, is
+harmless: a full pool alone is no fault."""
 SURE_SHARE, DOUBTED_SHARE = 0.8, 0.5
-"""Of the queue's tokens: how many are known to be in use while others wait."""
+"""The share of the queue's tokens that are known to be in use while requests wait."""
 LOWER: Mapping[Severity, Severity] = {"error": "warning", "warning": "info", "info": "info"}
-IDLE = "Most of its threads are not known to be in use: a larger pool may change nothing."
+IDLE = "Most of its threads are not known to be in use: a larger pool may not help."
 NOTED_PART = 0.1
-"""Of the wait for a token: a shorter time until the work then begins is not worth a sentence."""
+"""Of the wait for a token: a shorter delay until the work begins is not worth a sentence."""
 PURPOSES: Mapping[str, str] = {
     "dependency": "to run the dependency {call}",
-    "response": "to validate the answer",
+    "response": "to validate the response",
     "background": "to run the background task {call}",
     "file": "to read or write a file",
-    "stream": "to make chunks of a stream",
+    "stream": "to produce chunks of a stream",
     "teardown": "to run a dependency's exit code",
-    "middleware": "to run {call} of a middleware",
-    "websocket": "to run {call} of a websocket",
+    "middleware": "to run {call} for a middleware",
+    "websocket": "to run {call} for a websocket",
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class QueueWait(AuditFinding, ABC):
-    """seconds: waited for a token, by requests together. share: of the time that the route's
-    requests spend in the app; None after the answer. count: requests that waited for 5 ms or more.
+    """seconds: waited for a token, summed over requests. share: of the time that the route's
+    requests spend in the app; None after the response. count: requests that waited for 5 ms or
+    more.
 
-    severity: `error` where a request waits for a second, or half of the route's time goes into it;
-    `info` below 0.1 s and a tenth; `warning` between. One less for waits after the answer; an app's
-    own limit is a `warning` at most.
+    severity: `error` if a request waits for a second, or half of the route's time goes into it;
+    `info` below 0.1 s and a tenth; `warning` in between. One level lower for waits after the
+    response; an app's own limit is a `warning` at most.
 
-    confidence: by how many of the tokens are known to be in use meanwhile.
+    confidence: by the share of tokens known to be in use meanwhile.
 
-    queue: as the probe names it. setter: the library's module that a limiter belongs to. capacity:
-    of tokens. in_use: of them, while others wait. loop_ms: the median of what the event loop took
-    besides. is_after: when the answer was sent.
+    queue: as the probe names it. setter: the library module that a limiter belongs to. capacity: of
+    tokens. in_use: of them, while requests wait. loop_ms: the median of what the event loop took in
+    addition. is_after: after the response.
     """
 
     QUEUES: ClassVar[str]
-    """A regular expression that their names match."""
+    """A regular expression that matches the queues' names."""
 
     queue: str
     setter: str | None
@@ -110,9 +111,7 @@ class QueueWait(AuditFinding, ABC):
 
     def propose_cure(self, evidence: AuditEvidence) -> Cure | str:
         if self.capacity and self.in_use < DOUBTED_SHARE * self.capacity:
-            return (
-                "Most of its threads are not known to be in use: a larger pool may change nothing."
-            )
+            return IDLE
         return cure_queue(self, evidence, AskedQueue(self.queue, self.queue_name, self.capacity))
 
     @property
@@ -128,12 +127,12 @@ class QueueWait(AuditFinding, ABC):
         said = f"{who} {verb} for a {named.unit} of {named.name} {self.describe_purpose()}".rstrip()
         usual, longest = formats.milliseconds(self.median_ms), formats.milliseconds(self.longest_ms)
         waits = f"{usual} ms" if self.count == 1 else f"{usual} ms (median), {longest} ms at most"
-        when = ", mostly after the answer, when no client waits" if self.is_after else ""
+        when = ", mostly after the response, when no client waits" if self.is_after else ""
         said = f"{said}: {waits}{when}."
         if self.loop_ms < NOTED_PART * (self.median_ms or 0.0):
             return said
         loop = formats.milliseconds(self.loop_ms)
-        return f"{said} Until the work then begins, another {loop} ms pass (median)."
+        return f"{said} Another {loop} ms pass before the work begins (median)."
 
     @property
     def context(self) -> Mapping[str, str]:
@@ -149,7 +148,7 @@ class QueueWait(AuditFinding, ABC):
         return PURPOSES.get(self.phase or "", "to run {call}").format(call=call)
 
     def describe_use(self) -> str:
-        """While these requests wait."""
+        """Describe the use of the queue while these requests wait."""
         total = "" if self.capacity is None else f" of {self.capacity:,.0f}"
         is_one = (self.capacity or self.in_use) == 1
         units = f"{self.queue_name.unit}{'' if is_one else 's'} {'is' if is_one else 'are'}"
@@ -160,17 +159,17 @@ class QueueWait(AuditFinding, ABC):
         kept_s = sum(each.seconds for each in self.holders)
         worst, its = self.holders[0], "its" if is_one else "their"
         share = f"{100 * worst.seconds / kept_s:.0f} %"
-        return f"{said}, {share} of {its} time by {describe_holder(worst)}"
+        return f"{said}; {describe_holder(worst)} takes {share} of {its} time"
 
 
 def describe_holder(holder: TokenHolder) -> str:
-    name = f"{holder.function}()" if holder.function else "code of a library"
+    name = f"{holder.function}()" if holder.function else "library code"
     place = f" ({holder.file}:{holder.line})" if holder.file else ""
     return f"{name}{place}" + (f" for {holder.route}" if holder.route else "")
 
 
 def sum_time_in_app(evidence: AuditEvidence) -> Mapping[str, Second]:
-    """Of each route's requests, until the answer was sent, or the recording ended."""
+    """Sum each route's time in the app, until the response or the recording's end."""
     until_s = pl.coalesce("sent_s", "returned_s", pl.lit(evidence.record.ended_s))
     spent_s = (until_s - pl.col("arrived_s")).clip(lower_bound=0.0)
     rows = evidence.handlers.drop_nulls(["route", "arrived_s"])
@@ -178,8 +177,8 @@ def sum_time_in_app(evidence: AuditEvidence) -> Mapping[str, Second]:
 
 
 def measure_share(site: WaitSite, spent_s: Mapping[str, Second]) -> float | None:
-    """Of the time of the route's requests. A request's waits are a part of its time, but several
-    tasks of it may wait in several places at once."""
+    """Measure the share of the time of the route's requests. A request's waits are part of its
+    time, but several of its tasks may wait at once."""
     total_s = spent_s.get(site.route or "", 0.0)
     if site.is_after or total_s <= 0:
         return None
@@ -187,8 +186,8 @@ def measure_share(site: WaitSite, spent_s: Mapping[str, Second]) -> float | None
 
 
 def is_noticed(site: WaitSite, share: float | None) -> bool:
-    """Where most tokens were free to go, the event loop or the machine was late to pass them on:
-    only a wait that is longer than that can be is for the queue."""
+    """Return True if the wait is worth a finding. If most tokens were free, the event loop or the
+    machine was late to pass them on: only a longer wait can be for the queue."""
     longest_ms = 1000 * float(site.waits_s.max())
     if site.known_share < DOUBTED_SHARE:
         return longest_ms >= GRAVE_MS

@@ -1,4 +1,4 @@
-"""Calls that threads run or that wait for one, and where the threads stand meanwhile."""
+"""Calls that threads run or that wait for a thread, and the places where the threads are stuck."""
 
 import math
 import re
@@ -18,7 +18,7 @@ from scenarios.units import Second
 
 SIZE = re.compile(r" of (\d+)")
 LEAST_LOOKS, LEAST_STOOD_S = 2, 0.25
-"""A thread that was seen less often, or for less time, may be in motion."""
+"""A thread with fewer samples at a place, or for less time, may be moving."""
 GRAVE_STATUS = 500
 IN_THREAD = {("concurrent.futures.thread", "_worker"), ("anyio._backends._asyncio", "run")}
 """Functions in which threads of pools run their calls."""
@@ -26,10 +26,9 @@ IN_THREAD = {("concurrent.futures.thread", "_worker"), ("anyio._backends._asynci
 
 @dataclass(frozen=True, slots=True)
 class HandedCall:
-    """waits: for a token. uses: one. has_ended: otherwise it lasted when its process was last seen.
-    failed: it raised an error, or was given up, or its request was answered with an error. asker:
-    the stack that asked for it. last_seen: the text of the stack that its thread was last seen in.
-    """
+    """waits: for a token. uses: one. has_ended: if not, it lasted until its process was last seen.
+    failed: it raised an error or was given up, or its request got an error response. asker: the
+    stack that requested the thread. last_seen: the text of its thread's last stack."""
 
     pid: int
     number: int
@@ -48,7 +47,7 @@ class HandedCall:
 
     @property
     def is_nested(self) -> bool:
-        """Whether a thread of a pool asked for it."""
+        """Whether a thread of a pool made this call."""
         return any((each.module, each.function) in IN_THREAD for each in self.asker)
 
     @property
@@ -58,8 +57,8 @@ class HandedCall:
 
 @dataclass(frozen=True, slots=True)
 class Stand:
-    """A thread that stays at one place of a call. size: of what it waits for, where that has one.
-    is_last: it did so until the call ended."""
+    """A thread that stays at one place of a call. size: of what it waits for, if it has one.
+    is_last: it stayed until the call ended."""
 
     call: HandedCall
     from_s: Second
@@ -114,7 +113,7 @@ def read_span(row: Mapping[str, object], name: str) -> Span | None:
 
 
 def list_stands(evidence: AuditEvidence, calls: Iterable[HandedCall]) -> Iterator[Stand]:
-    """Those that wait for something of the process."""
+    """Yield the threads that wait for a resource of the process."""
     by_key = {(each.pid, each.number): each for each in calls}
     finder = build_finder(evidence)
     samples = evidence.thread_stacks.drop_nulls(["handover", "stack"]).sort(
@@ -130,8 +129,8 @@ def list_stands(evidence: AuditEvidence, calls: Iterable[HandedCall]) -> Iterato
 def list_stands_of(
     call: HandedCall, looks: Sequence[tuple[Second, str, str | None]], finder: PlaceFinder
 ) -> Iterator[Stand]:
-    """looks: moment, stack, and what it waits for. What was seen first has been so from the
-    beginning of the call on: the looks begin as soon as a call waits for a thread."""
+    """looks: moment, stack, and what it waits for. The first sample holds from the beginning of the
+    call: sampling starts as soon as a call waits for a thread."""
     from_s, until_s = call.uses or (math.nan, math.nan)
     runs = [list(run) for _, run in groupby(looks, key=lambda look: look[1])]
     for place, run in enumerate(runs):

@@ -1,4 +1,4 @@
-"""Streams, background tasks and the like that keep threads of a pool for long."""
+"""Streams, background tasks and similar code that holds threads of a pool for a long time."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,30 +24,30 @@ from scenarios.units import Second
 SUBJECTS: Mapping[str, str] = {
     "stream": "The stream",
     "background": "The background task",
-    "websocket": "The websocket's call",
-    "callback": "The task's call",
-    "startup": "The call at startup",
+    "websocket": "The websocket call",
+    "callback": "The task call",
+    "startup": "The startup call",
 }
-"""By phase, what may last. An endpoint or a dependency that takes long is slow, and no more."""
-CURE = "Run it in a thread of its own, outside the pool, or make it asynchronous."
+"""By phase, what may last long. An endpoint or a dependency that takes long is only slow."""
+CURE = "Run it in its own thread, outside the pool, or make it asynchronous."
 CURES: Mapping[str, str] = {
-    "stream": "Make it an `async def` generator that awaits what it waits for.",
-    "background": "Make it asynchronous, or give it to a queue of jobs with workers of its own.",
+    "stream": "Make it an `async def` generator that awaits instead of blocking.",
+    "background": "Make it asynchronous, or move it to a job queue with its own workers.",
 }
 SHARED = ("anyio", "executor")
-"""Queues that all code of the process shares. Another one may be meant to be kept."""
+"""Queues that all code of the process shares. Any other queue may be meant for long calls."""
 LONG_S: Second = 5.0
 MOST = 0.5
-"""Of the tokens: whether anybody waits today or not, few are left."""
+"""Of the tokens: few are left, whether or not any request waits at the moment."""
 HARM_S: Second = 0.1
 GRAVE_S: Second = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class PinnedTime:
-    """Of a place in a queue of a process. kept_s: token-seconds by request. most_s: how long it had
-    half of the tokens or more. any_s: how long it had any. lost: of the requests that waited, with
-    their routes, what this place answers for."""
+    """The time of a place in a queue of a process. kept_s: token-seconds by request. most_s: how
+    long it held half of the tokens or more. any_s: how long it held any. lost: the requests that
+    waited, with their routes and the part that this place caused."""
 
     kept_s: Values
     most_s: Second
@@ -58,20 +58,20 @@ class PinnedTime:
 
 @dataclass(frozen=True, kw_only=True)
 class ThreadsPinned(AuditFinding):
-    """seconds: of threads together. count: requests that kept one; median_ms, longest_ms: of one
-    request. share: of the queue's tokens, while it has any.
+    """seconds: summed over threads. count: requests that held one; median_ms, longest_ms: per
+    request. share: of the queue's tokens, while it holds any.
 
-    A place is found if one request keeps a token for 5 s, or all together half of the tokens, and
-    if others wait meanwhile, or half of the tokens are gone for 5 s. Each token that is in use
-    answers for an equal part of a wait.
+    A place is reported if one request holds a token for 5 s, or all its requests half of the
+    tokens, and if other requests wait meanwhile, or half of the tokens are gone for 5 s. Each token
+    in use accounts for an equal part of a wait.
 
-    severity: `error` where a request of another route loses a second, else `warning`.
+    severity: `error` if a request of another route loses a second, else `warning`.
     """
 
-    short: ClassVar[str] = "keeps threads"
-    clause: ClassVar[str] = "code keeps threads from others"
+    short: ClassVar[str] = "holds threads"
+    clause: ClassVar[str] = "code holds threads that other requests need"
     meaning: ClassVar[str] = (
-        "a stream, a background task, a websocket or a start-up call keeps threads for long"
+        "a stream, a background task, a websocket or a startup call holds threads for a long time"
     )
     remedy: ClassVar[str] = "make it asynchronous, or run it in a thread outside the pool"
     queue: str
@@ -129,14 +129,14 @@ class ThreadsPinned(AuditFinding):
         lost = sum(each.requests for each in self.victims or ())
         user = "call" if self.route is None else "request"
         said = (
-            f"{subject}{name} keeps {named.unit}s of {named.name} for up to "
+            f"{subject}{name} holds {named.unit}s of {named.name} for up to "
             f"{(self.longest_ms or 0.0) / 1000:,.1f} s per {user}. While any of its calls runs, "
-            f"they keep {kept:,.1f} of {self.capacity:,.0f} on average."
+            f"they hold {kept:,.1f} of {self.capacity:,.0f} on average."
         )
         if not lost:
             return said
         requests = formats.count_things(lost, "request")
-        return f"{said} {requests} of other routes lost {self.taken_s:,.1f} s."
+        return f"{said} {requests} to other routes lost {self.taken_s:,.1f} s in total."
 
     @property
     def advice(self) -> Mapping[str, str]:
@@ -145,8 +145,8 @@ class ThreadsPinned(AuditFinding):
 
 
 def join_clients(rows: pl.DataFrame, evidence: AuditEvidence) -> pl.DataFrame:
-    """client_s: when the request's client had its answer, or gave up; null where it is not known.
-    lost_share: of its delays, what made it late (victims.RequestsInFlight)."""
+    """Add client_s: when the request's client had its response, or gave up; null if unknown.
+    lost_share: the share of its delays that made it late (victims.RequestsInFlight)."""
     clients = locate_requests(evidence).select("pid", "visit", client_s="until_s")
     shares = pl.Series(find_requests_in_flight(evidence).lost_share)
     known = clients.with_columns(lost_share=shares).drop_nulls(["visit", "client_s"])
@@ -156,7 +156,7 @@ def join_clients(rows: pl.DataFrame, evidence: AuditEvidence) -> pl.DataFrame:
 
 
 def measure_pins(uses: pl.DataFrame, queue: pl.DataFrame) -> PinnedTime:
-    """uses: of one place; queue: all hand-overs of the queue in that process."""
+    """uses: of one place; queue: all offloaded calls of the queue in that process."""
     begin, end = (uses[name].to_numpy() for name in ("use_from_s", "use_until_s"))
     level = StepFunction.count(begin, end)
     known = queue["capacity"].drop_nulls().to_numpy()
@@ -186,7 +186,7 @@ def measure_pins(uses: pl.DataFrame, queue: pl.DataFrame) -> PinnedTime:
 
 
 def is_pinned(times: Sequence[PinnedTime], is_shared: bool) -> bool:
-    """is_shared: all code of the process needs the queue; one of its own may be meant for this."""
+    """is_shared: all code of the process needs the queue; an own queue may be meant for this."""
     most_s = sum(each.most_s for each in times)
     longest_s = max(float(each.kept_s.max()) for each in times)
     if not np.isfinite(times[0].capacity) or (longest_s < LONG_S and most_s < LONG_S):
@@ -196,7 +196,7 @@ def is_pinned(times: Sequence[PinnedTime], is_shared: bool) -> bool:
 
 
 def list_victims(others: pl.DataFrame) -> Iterator[Victim]:
-    """The most harmed first. others: requests of other routes and what they lost."""
+    """Yield the most harmed first. others: requests of other routes and what they lost."""
     routes = others.drop_nulls("route").group_by("route", maintain_order=True)
     summed = routes.agg(pl.len(), pl.col("lost_s").sum()).sort("lost_s", descending=True)
     yield from (Victim(*row) for row in summed.iter_rows())

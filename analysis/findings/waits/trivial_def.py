@@ -1,4 +1,4 @@
-"""A `def` endpoint or dependency that does next to nothing, and takes a thread for it."""
+"""A `def` endpoint or dependency that does almost nothing, but uses a thread."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,33 +19,33 @@ from scenarios.units import Second
 
 MIN_CALLS = 20
 TRIVIAL_CPU_S, TRIVIAL_S = 50e-6, 300e-6
-"""Of the median call. A hand-over to a thread costs about as much."""
+"""Of the median call. Moving a call to a thread costs about as much."""
 SLOW_S, SLOW_SHARE = 0.002, 0.05
-"""Where more than one call of twenty takes so long, it does work now and then, such as a cache that
-misses, which would block the event loop."""
+"""If more than one call in twenty takes this long, it does occasional work, such as a cache miss,
+that would block the event loop."""
 NOTED_S: Second = 0.01
-"""A single call that took so long is mentioned."""
+"""A longest call from this time on is mentioned."""
 WAITED_S: Second = 0.1
 NOTED_WAIT_S: Second = 0.05
-"""Less would read as nothing."""
+"""A smaller value would be shown as zero."""
 MOST_US = 1000.0
-"""More is said in milliseconds."""
+"""Longer times are shown in milliseconds."""
 CODE = ("work_file", "work_line", "work_function")
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrivialDef(AuditFinding):
-    """route: None where several use it. count: calls. median_ms: of the way to the thread, without
-    the wait for a token and for a late event loop; seconds: of all calls' ways at that rate.
+    """route: None if several use it. count: calls. median_ms: of the move to the thread, without
+    the wait for a token and for a late event loop; seconds: of all calls at that rate.
 
-    severity: `warning` where its calls waited 0.1 s for tokens in all, else `info`.
+    severity: `warning` if its calls waited 0.1 s for tokens in total, else `info`.
 
-    work_us: the median of what it computes. longest_work_ms: of its calls. waited_s: for tokens.
+    work_us: median CPU. longest_work_ms: of its calls. waited_s: for tokens.
     """
 
     short: ClassVar[str] = "needs no thread"
     clause: ClassVar[str] = "`def` code needs no thread"
-    meaning: ClassVar[str] = "a `def` that does next to nothing takes a thread"
+    meaning: ClassVar[str] = "a `def` that does almost nothing uses a thread"
     remedy: ClassVar[str] = (
         "write it as `async def`, unless it waits for a file, a lock or the network"
     )
@@ -101,20 +101,21 @@ class TrivialDef(AuditFinding):
         kind = "dependency" if self.phase == "dependency" else "endpoint"
         said = (
             f"The {kind} {self.function}() uses {format_short(self.work_us)} of CPU in a thread "
-            "(median); the hand-over to the thread takes "
-            f"{format_short(1000 * (self.median_ms or 0.0))}, without what blocks the event loop."
+            "(median); moving the call to the thread takes "
+            f"{format_short(1000 * (self.median_ms or 0.0))}, not counting blocks of the event "
+            "loop."
         )
         if self.waited_s >= NOTED_WAIT_S:
-            said = f"{said} Its calls waited {self.waited_s:,.1f} s for a thread in all."
+            said = f"{said} Its calls waited {self.waited_s:,.1f} s for a thread in total."
         if self.longest_work_ms < 1000 * NOTED_S:
             return said
         longest = formats.milliseconds(self.longest_work_ms)
-        return f"{said} Its longest call took {longest} ms: make sure first that it never waits."
+        return f"{said} Its longest call took {longest} ms: first make sure that it never waits."
 
     @property
     def advice(self) -> Mapping[str, str]:
         if (self.function or "").endswith("__init__"):
-            return {"object": "Make the object in an `async def` dependency, on the event loop."}
+            return {"object": "Create the object in an `async def` dependency, on the event loop."}
         return {
             "def": "Declare it `async def`, so that it runs on the event loop, unless it waits for "
             "a file, a lock or the network."
@@ -122,15 +123,15 @@ class TrivialDef(AuditFinding):
 
 
 def take_off_late_loop(calls: pl.DataFrame, evidence: AuditEvidence) -> pl.DataFrame:
-    """A hand-over takes longer while other code blocks the event loop: that is not its own cost."""
+    """Subtract the time in which other code blocks the event loop."""
     moments = (calls[name].to_numpy() for name in ("pid", "asked_s", "began_s"))
     late_s = pl.Series(LoopDelays(evidence).measure_overlap(*moments))
     return calls.with_columns(loop_s=(pl.col("loop_s") - late_s).clip(lower_bound=0.0))
 
 
 def choose_trivial(calls: pl.DataFrame) -> pl.DataFrame | None:
-    """The calls that use the code first: a dependency with `yield` is called once more, after the
-    answer. None where either does more than next to nothing."""
+    """Return the first calls of the code: a dependency with `yield` is called again after the
+    response. Return None if either call does more than almost nothing."""
     is_teardown = calls["phase"] == "teardown"
     first, again = calls.filter(~is_teardown), calls.filter(is_teardown)
     return first if is_trivial(first) and (again.is_empty() or is_trivial(again)) else None

@@ -1,4 +1,4 @@
-"""The places whose requests wait for a token of a queue, and the code that keeps the tokens."""
+"""The places whose requests wait for a token of a queue, and the code that holds the tokens."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -22,22 +22,22 @@ from analysis.stats.step_function import StepFunction, is_positive
 from scenarios.units import Second
 
 LEAST_S = SWITCH_S
-"""A request that waits for less in a place is left out: the interpreter lets a thread run for as
-long, so work in free threads is as late."""
+"""A shorter wait at a place is ignored: the interpreter lets a thread run for this long, so work in
+free threads is as late."""
 KEPT_S = 0.001
-"""Code that kept tokens for less, in all, is no holder."""
+"""Code that held tokens for less in total is no holder."""
 LINE = ("file", "line", "function")
 SITE = ("queue", *PLACE)
 REQUEST = ("pid", "visit", "lone")
-"""lone: the hand-over's number where no request is known: it stands for itself."""
+"""lone: the number of an offloaded call without a known request, which counts by itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class WaitSite:
-    """waits_s: for a token, by request; in a request that waits for several at once, moments count
-    once. loop_s: the median of what the loop or the thread took besides. waited_s: while any of
-    them waited, by processes together; kept_s: token-seconds in use meanwhile. is_after: most of it
-    after the answer had been sent."""
+    """waits_s: for a token, by request; overlapping waits of a request count once. loop_s: the
+    median of what the loop or the thread took in addition. waited_s: while any request waited,
+    summed over processes; kept_s: token-seconds in use meanwhile. is_after: most of it after the
+    response."""
 
     queue: str
     route: str | None
@@ -57,17 +57,17 @@ class WaitSite:
 
     @property
     def in_use(self) -> float:
-        """Tokens, while others wait."""
+        """Tokens in use while requests wait."""
         return self.kept_s / self.waited_s if self.waited_s else 0.0
 
     @property
     def known_share(self) -> float:
-        """Of the tokens, those that are known to be in use meanwhile."""
+        """The share of the tokens known to be in use meanwhile."""
         return self.in_use / self.capacity if self.capacity else 0.0
 
 
 def find_wait_sites(evidence: AuditEvidence, queues: str) -> Iterator[WaitSite]:
-    """queues: a regular expression that their names match."""
+    """queues: a regular expression that matches the queues' names."""
     of_queues = pl.col("queue").str.contains(queues)
     rows = locate_handovers(evidence).filter(of_queues)
     waits = sum_by_request(rows).filter(pl.col("request_s") >= LEAST_S)
@@ -99,14 +99,14 @@ def build_site(waits: pl.DataFrame, uses: "UsesOfQueues") -> WaitSite:
 
 
 def read_capacity(waits: pl.DataFrame) -> float | None:
-    """The last that is known."""
+    """Return the last known capacity."""
     known = waits["capacity"].drop_nulls()
     return float(known[-1]) if len(known) and np.isfinite(known[-1]) else None
 
 
 def sum_by_request(rows: pl.DataFrame) -> pl.DataFrame:
-    """Those that waited. site: a number of their place. request_s: of all waits of its request in
-    its place; moments in which several wait count once."""
+    """Select the calls that waited. site: the number of their place. request_s: of all waits of the
+    request at its place; overlapping waits count once."""
     lone = pl.when(pl.col("visit").is_null()).then("handover")
     waits = rows.filter(pl.col("token_s") > 0).with_columns(lone=lone)
     sites = waits.select(SITE).unique(maintain_order=True).with_row_index("site")
@@ -122,8 +122,7 @@ def sum_by_request(rows: pl.DataFrame) -> pl.DataFrame:
 
 @compute_once
 def locate_uses(evidence: AuditEvidence) -> pl.DataFrame:
-    """Uses of tokens. Where the threads of a place were sampled, its line is the one in which they
-    were seen most often."""
+    """Return the uses of tokens, at the line where their threads were sampled most often."""
     uses = locate_handovers(evidence).filter(pl.col("use_until_s").is_not_null())
     seen = locate_thread_stacks(evidence).select("pid", "handover", *LINE)
     usual = (
@@ -147,7 +146,7 @@ Waiting = Mapping[tuple[object, ...], StepFunction]
 
 
 class UsesOfQueues:
-    """Who used tokens of which queue, when."""
+    """The uses of tokens by queue and holder."""
 
     def __init__(self, uses: pl.DataFrame, rows: pl.DataFrame) -> None:
         self._busy = {
@@ -159,7 +158,7 @@ class UsesOfQueues:
         self._uses = joined.partition_by(*QUEUE, as_dict=True)
 
     def count_lack(self, key: tuple[object, ...], waits: pl.DataFrame) -> StepFunction:
-        """1 while any of them waits, and no thread of an executor is idle."""
+        """Return 1 while any of them waits and no thread of an executor is idle."""
         begin, end = (waits[name].to_numpy() for name in ("wait_from_s", "wait_until_s"))
         waiting = StepFunction.count(begin, end)
         if not re.match(EXECUTORS, str(key[1])):
@@ -172,7 +171,7 @@ class UsesOfQueues:
         return waiting.combine(busy, is_lacking)
 
     def list_holders(self, waiting: Waiting) -> tuple[Second, tuple[TokenHolder, ...]]:
-        """Token-seconds that are known to be in use meanwhile, and by whom, the worst first."""
+        """Return the token-seconds known to be in use meanwhile, and the holders, worst first."""
         total_s, kept_s = 0.0, np.zeros(self._holders.height)
         for key, each in waiting.items():
             holder, seconds = self._measure(key, each)
@@ -185,7 +184,7 @@ class UsesOfQueues:
     def _measure(
         self, key: tuple[object, ...], waiting: StepFunction
     ) -> tuple[np.ndarray[tuple[int], np.dtype[np.int64]], Values]:
-        """The holder of each use, and its seconds while others waited."""
+        """Return the holder of each use, and its seconds while requests waited."""
         uses = self._uses.get(key)
         if uses is None:
             return np.zeros(0, dtype=np.int64), np.zeros(0)
