@@ -122,7 +122,7 @@ def parse_target(text: str) -> Contender:
         port, parts = 0, urlsplit("")
     plain = not (parts.query or parts.fragment or parts.username or ":" in (parts.hostname or ""))
     if not re.fullmatch(r"[A-Za-z0-9._-]{1,12}", name) or not plain:
-        raise UserError(f"--target {text!r}: give NAME=http://host:port, NAME at most 12 characters")
+        raise UserError(f"--target {text!r}: give NAME=http://host:port, NAME of 1 to 12 letters")
     if parts.scheme != "http" or not parts.hostname or not port:
         raise UserError(f"--target {text!r}: only http:// is supported; give NAME=http://host:port")
     return Contender(

@@ -39,7 +39,7 @@ SCENARIOS = (
         "sync-json",
         question="def + open() and json: what does the pool cost when nothing waits?",
         expect="fewer rps than async-json-sync: each request pays for the way to a thread and back",
-        why="Reading from the page cache takes microseconds; moving the call to a thread takes more.",
+        why="Reading from the page cache takes less time than moving the call to a thread.",
         endpoint=Endpoint("/sync/json", "def"),
     ),
     small(

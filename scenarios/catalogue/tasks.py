@@ -1,6 +1,6 @@
 """A list of tasks in PostgreSQL: one connection per request, and a pool.
 
-The published test has up to 200 users; one per request ends with "too many clients already".
+The published test has up to 200 users; a connection each is "too many clients already".
 """
 
 from functools import partial
