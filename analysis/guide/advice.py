@@ -90,7 +90,7 @@ class AdviceTable:
 
 @dataclass(frozen=True, slots=True)
 class AdviceQuestion:
-    """`cpu_s`, `thread_cpu_s`: CPU of one request on an idle core, in an `async def` and a `def`."""
+    """`cpu_s`, `thread_cpu_s`: CPU of one request on an idle core, in `async def` and `def`."""
 
     waits: Waits
     delay_s: Second

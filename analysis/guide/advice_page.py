@@ -29,7 +29,7 @@ LABELS = {
 
 
 def render_advice_page(records: Records) -> str:
-    """Render the form as a standalone page that needs no network; `study guide --html` embeds it."""
+    """Render the form as a standalone page. `study guide --html` embeds the same form."""
     form = render_advice_form(records, "guidance.md")
     return create_markdown_environment().get_template("advice-page.html").render(form=form)
 
@@ -85,7 +85,7 @@ def quote_cpu(stand: StudyEndpoint, records: Records) -> float:
 
 
 def render_row(row: FilledRow, alone: bool) -> tuple[str, list[tuple[str, str]]]:
-    """Return the heading and the labels with their HTML; a form that stands `alone` has no links."""
+    """Return the heading and the labels with their HTML; without links if `alone`."""
     return row.measured, [
         (label, render_inline(LINK.sub(r"\1", text) if alone else text))
         for label, text in zip(ROW_LABELS, row.texts, strict=True)

@@ -54,8 +54,8 @@ def select_lines(diff: str, sign: str) -> str:
 class Exercise:
     """`shown` maps metric names of summary.json to labels with units; the first is the one to
     predict. `look`: what to look at in report.html. `changes`: what the edit of `file` changes in
-    the scenario, such as endpoint.style, for theory; "" is None. `times`: the edit changes the asked
-    metric by at least this factor, or by at most it if it is below 1."""
+    the scenario, such as endpoint.style, for theory; "" is None. `times`: least factor by which the
+    edit raises the asked metric, or the highest one if it lowers the metric."""
 
     number: int
     name: str

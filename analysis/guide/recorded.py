@@ -149,7 +149,7 @@ def read_cells(run: RunDir) -> list[CellSummary]:
 
 
 def find_runs(paths: Sequence[Path]) -> Iterator[RunDir]:
-    """Yield the runs: each path is a run directory or a folder of them. Raises UserError if none."""
+    """Yield the runs. Each path is a run directory or a folder of them. Raises UserError."""
     for path in paths:
         if (path / "manifest.json").is_file():
             yield open_run(path)

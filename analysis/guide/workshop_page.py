@@ -130,8 +130,8 @@ def build_relation(which: Exercise) -> Relation:
 
 
 def quote_answer(filling: TemplateFiller, which: Exercise, figure: str, edited: bool) -> str:
-    """Quote a figure of an exercise's run; a dash if theory lacks it. It is a lower bound if half of
-    the bystander requests were unanswered."""
+    """Quote a figure of an exercise's run; a dash if unknown. A bystander latency is a lower bound
+    if half of its requests were unanswered."""
     cell, records = build_cell_key(which, edited), filling.records
     if not figure or records.get_median(cell, figure) is None:
         return formats.UNKNOWN
