@@ -131,6 +131,10 @@ class Records:
     def get_median(self, key: str, figure: str) -> float | None:
         return self.cells[key].compute_median(figure) if key in self.cells else None
 
+    def list_values(self, key: str, figure: str) -> list[float]:
+        """List a figure's values, one per trial that has it."""
+        return collect_values(self.cells[key].trials, figure) if key in self.cells else []
+
     def list_doubts(self, key: str) -> tuple[str, ...]:
         """List the codes of the error verdicts of any of the cell's trials."""
         trials = self.cells[key].trials if key in self.cells else ()
