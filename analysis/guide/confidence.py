@@ -57,11 +57,11 @@ def describe_trials(relations: Sequence[Relation], records: Records) -> str:
 
 
 def describe_confidence(relations: Sequence[Relation], records: Records) -> str:
-    """Write a line of Markdown: trials, measured ratios with intervals, remarks on the runs."""
+    """Write a line of Markdown: trials, ratios with their intervals, remarks on the runs."""
     line = f"{describe_trials(relations, records)} per scenario"
     if not any(compute_interval(each, records) for each in relations):
         line += ", so no confidence interval"
-    line += f". Measured ratios: {'; '.join(describe_ratio(each, records) for each in relations)}."
+    line = " ".join([f"{line}.", *(describe_ratio(each, records) for each in relations)])
     keys = dict.fromkeys(key for each in relations for key in each.cells)
     known = [records.cells[key] for key in keys if key in records.cells]
     remarks = dict.fromkeys(f"`{code}`" for each in known for code in each.remarks)
@@ -74,4 +74,4 @@ def describe_ratio(relation: Relation, records: Records) -> str:
     interval = ""
     if compute_interval(relation, records) is not None:
         interval = f"interval {describe_interval(relation, records)}, "
-    return f"{ratio} ({interval}{relation.allowed} required)"
+    return f"{relation.sentence}: ratio {ratio} ({interval}{relation.allowed} required)."
