@@ -45,7 +45,7 @@ SCENARIOS = (
     small(
         "async-json",
         question="async def + aiofiles: what does awaiting a small file cost?",
-        expect="the fewest rps of the three",
+        expect="clearly fewer rps than async-json-sync",
         why="aiofiles runs open, read and close in asyncio's executor, one after the other.",
         endpoint=Endpoint("/async/json", "async def"),
     ),
@@ -84,7 +84,7 @@ SCENARIOS = (
     large(
         "async-file-offload",
         contender="async offload",
-        question="async def that offloads the whole read to anyio's pool in one call",
+        question="async def that offloads the whole read in one call: does it do better?",
         expect="as sync-file",
         why="One offloaded call does open, read and close.",
         endpoint=Endpoint("/async/file/offload", "async def that offloads"),

@@ -107,7 +107,7 @@ SCENARIOS = (
     rare(
         "rare-sync",
         contender="def",
-        question="the fix: the same blocking call in a def",
+        question="1 % of the traffic goes to a def with the same call: does that fix it?",
         expect="as rare-awaits",
         why="Ten requests per second of 200 ms each use two of 40 threads.",
         rare=RareRequest("/sync/sleep", "def"),

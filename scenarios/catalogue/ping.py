@@ -44,7 +44,7 @@ SCENARIOS = (
     ),
     python(
         "ping-asyncio-h11",
-        question="asyncio and h11 instead of uvloop and httptools",
+        question="asyncio and h11 instead of uvloop and httptools: what do they cost?",
         expect="the fewest rps of the scenarios without a log",
         why="h11 parses in Python, and asyncio's selector loop runs in Python.",
         server=served(loop="asyncio", http="h11"),

@@ -69,14 +69,14 @@ SCENARIOS = (
     ),
     fair(
         "async-http-sync-shared",
-        question="async def that blocks, with a good client and no timeout: is it any better?",
+        question="async def that blocks, with a shared client and no timeout: is it any better?",
         expect="1 / delay rps; nearly all users get no response",
         why="A blocked loop serves one request at a time: no client, pool or timeout changes that.",
         endpoint=Endpoint("/async/http/sync", "async def that blocks"),
     ),
     fair(
         "async-http-offload",
-        question="the fix: async def that offloads its blocking call to the pool",
+        question="async def that offloads its blocking call to the pool: does that fix it?",
         expect="the same as sync-http-shared",
         why="run_sync moves the call to a thread, as FastAPI does with a `def` endpoint.",
         endpoint=Endpoint("/async/http/offload", "async def that offloads"),
