@@ -130,7 +130,7 @@ SCENARIOS = (
         Client("pyreqwest", "shared", timeout_s=2.0, connections=AS_USERS),
         question="the same with one connection per request: does that fix it?",
         expect="100 rps, no failure, and each request takes the upstream's 1 s",
-        why="A client needs calls per second × seconds per call, and half as many again, as its number "
-        "of connections, if the upstream can serve that many.",
+        why="Connections needed = 1.5 × calls per second × seconds per call, if the upstream can "
+        "serve that many.",
     ),
 )
