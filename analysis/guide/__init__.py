@@ -1,1 +1,1 @@
-"""Texts for people, each figure of which comes from a recorded run."""
+"""Guidance, advice and workshop: texts whose figures all come from recorded runs."""

@@ -1,5 +1,5 @@
-"""What to write for a given load: the formulas, cases and ways of texts/advice.toml, computed here
-for `study advise`, and in a browser by the form that templates/advice.html makes of the same."""
+"""Advice for a given load: the formulas, cases and ways of texts/advice.toml, computed here for
+`study advise`; templates/advice.js computes the same in a browser."""
 
 import math
 import re
@@ -17,15 +17,15 @@ from scenarios.model import Client, Server
 from scenarios.units import Second
 
 CONSTANTS: Figures = {"threads": Server().pool, "connections": Client().connections}
-"""Of a server and a client that nobody has configured."""
+"""Defaults of a server and a client."""
 ROW_LABELS = ("write", "because", "costs", "limits", "next")
-"""Of the decision table's columns, behind those which say what was measured."""
+"""Labels of the decision table's columns after those that name what was measured."""
 PLACE = re.compile(r"\{(\w+)\}")
 
 
 @dataclass(frozen=True, slots=True)
 class StudyEndpoint:
-    """An endpoint of this study that stands for the reader's."""
+    """An endpoint of this study whose CPU stands for that of the reader's endpoint."""
 
     scenario: str
     cell: str
@@ -33,7 +33,7 @@ class StudyEndpoint:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """Of waiting."""
+    """A kind of waiting."""
 
     name: Waits
     label: str
@@ -50,7 +50,7 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """To write the endpoint."""
+    """A way to write the endpoint."""
 
     name: str
     waits: tuple[Waits, ...]
@@ -62,7 +62,7 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """`rules` are those of the guidance, by name, the most important first."""
+    """`rules` are names of guidance rules, the most important first."""
 
     waits: tuple[Waits, ...]
     write: str
@@ -90,8 +90,7 @@ class AdviceTable:
 
 @dataclass(frozen=True, slots=True)
 class AdviceQuestion:
-    """`cpu_s`, `thread_cpu_s`: of one request on a core of its own, in an `async def` and in a
-    `def`."""
+    """`cpu_s`, `thread_cpu_s`: CPU of one request on an idle core, in `async def` and `def`."""
 
     waits: Waits
     delay_s: Second
@@ -104,7 +103,7 @@ class AdviceQuestion:
 
 @dataclass(frozen=True, slots=True)
 class WayPrediction:
-    """`mean_s` is None where requests arrive faster than they are served."""
+    """`mean_s` is None if requests arrive faster than they are served."""
 
     name: str
     highest_rps: float
@@ -115,7 +114,7 @@ class WayPrediction:
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """`rules`: by name; `rows`: of the decision table, by number."""
+    """`rules` are names; `rows` are indices into the decision table."""
 
     load: str
     write: str
@@ -128,7 +127,7 @@ class Advice:
 
 @dataclass(frozen=True, slots=True)
 class FilledRow:
-    """Of the decision table. `texts`: Markdown, one for each of ROW_LABELS."""
+    """A row of the decision table. `texts`: Markdown, one per ROW_LABELS."""
 
     measured: str
     texts: tuple[str, ...]
@@ -141,7 +140,7 @@ def load_advice_table() -> AdviceTable:
 
 
 def list_names() -> tuple[str, ...]:
-    """Of all figures."""
+    """List the names of all figures."""
     known = (each.name for each in fields(AdviceQuestion) if each.name != "waits")
     return (*known, *CONSTANTS, *load_advice_table().formulas)
 
@@ -151,7 +150,7 @@ def find_kind(name: Waits) -> Kind:
 
 
 def compute_figures(question: AdviceQuestion) -> dict[str, float]:
-    """What is known from the question, then each formula by name."""
+    """Map the question's figures, the constants and each formula's name to their values."""
     known: dict[str, float] = {**asdict(question), **CONSTANTS}
     del known["waits"]
     for name, formula in load_advice_table().formulas.items():
@@ -193,7 +192,7 @@ def predict_way(way: Way, figures: Figures) -> WayPrediction:
 
 
 def fill_row(row: Decision, filler: TemplateFiller) -> FilledRow:
-    """A row whose figures were not recorded has dashes."""
+    """Fill a row's texts; all are dashes if one of its figures was not recorded."""
     found = filler.fill(*row.texts) or [formats.UNKNOWN] * len(row.texts)
     work, delay, users, *texts = found
     return FilledRow(f"{work}: {delay}, {users} users", tuple(texts))

@@ -1,4 +1,4 @@
-"""The form of `study advise`, for a browser: texts/advice.toml as JavaScript."""
+"""The browser form of `study advise`: texts/advice.toml as JavaScript."""
 
 import re
 from dataclasses import fields
@@ -22,20 +22,21 @@ from scenarios.units import DURATION
 
 LINK = re.compile(r"\[([^\]]+)\]\(#[^)]*\)")
 LABELS = {
-    "delay": "How long", "rate": "Requests a second", "workers": "Workers", "cores": "Cores",
+    "delay": "How long", "rate": "Requests per second", "workers": "Workers", "cores": "Cores",
     "cpu": "CPU in an async def", "thread-cpu": "CPU in a def",
 }  # fmt: skip
-"""Of the fields, as a message names them."""
+"""Labels of the fields in messages."""
 
 
 def render_advice_page(records: Records) -> str:
-    """A page of its own, which needs no network. `study guide --html` has the same form."""
+    """Render the form as a standalone page. `study guide --html` embeds the same form."""
     form = render_advice_form(records, "guidance.md")
     return create_markdown_environment().get_template("advice-page.html").render(form=form)
 
 
 def render_advice_form(records: Records, guidance: str) -> str:
-    """HTML. `guidance`: the address of the page with the rules, empty for the form's own."""
+    """Render the form as HTML. `guidance`: address of the page with the rules; empty if the form is
+    on that page."""
     filler, table = TemplateFiller(records), load_advice_table()
     environment = filler.environment
     rows = load_decision_table().rows
@@ -64,7 +65,7 @@ def render_advice_form(records: Records, guidance: str) -> str:
 
 
 def collect_fields() -> dict[str, dict[str, object]]:
-    """Those that take a number: the bounds of `study advise`, and durations in ms."""
+    """Collect the numeric fields with the bounds of `study advise`; durations are in ms."""
     found: dict[str, dict[str, object]] = {}
     for option in list_options(AdviceOptions):
         name, bounds = option.name.removeprefix("--"), option.setting.bounds
@@ -78,13 +79,13 @@ def collect_fields() -> dict[str, dict[str, object]]:
 
 
 def quote_cpu(stand: StudyEndpoint, records: Records) -> float:
-    """In ms, with two digits: the reader's own differs by more."""
+    """Return the recorded CPU in ms with two digits: the reader's differs by more."""
     found = records.get_median(stand.cell, "cpu_ms_per_request")
     return float(f"{found:.2g}") if found else 1.0
 
 
 def render_row(row: FilledRow, alone: bool) -> tuple[str, list[tuple[str, str]]]:
-    """Heading, and labels with their HTML. On a page of its own the figures lead nowhere."""
+    """Return the heading and the labels with their HTML; without links if `alone`."""
     return row.measured, [
         (label, render_inline(LINK.sub(r"\1", text) if alone else text))
         for label, text in zip(ROW_LABELS, row.texts, strict=True)
@@ -92,7 +93,7 @@ def render_row(row: FilledRow, alone: bool) -> tuple[str, list[tuple[str, str]]]
 
 
 def render_inline(markdown: str) -> str:
-    """HTML of our own Markdown, without a paragraph around it."""
-    from markdown_it import MarkdownIt  # some tenths of a second to import
+    """Render Markdown as HTML without the surrounding paragraph."""
+    from markdown_it import MarkdownIt  # takes tenths of a second to import
 
     return str(MarkdownIt("commonmark").renderInline(markdown))

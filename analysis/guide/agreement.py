@@ -1,4 +1,4 @@
-"""Whether what an exercise measures agrees with theory, and why not where it does not."""
+"""Compare an exercise's measurement with theory and explain the differences."""
 
 from collections.abc import Iterator
 
@@ -8,21 +8,21 @@ from analysis.stats import formats
 from analysis.summary.model import CellSummary
 
 AGREES_SHARE = 0.1
-"""A window of 5 s begins and ends within a round of requests, which lasts up to 0.5 s."""
+"""A window of 5 s starts and ends in the middle of a round of requests, which takes up to 0.5 s."""
 GROWN_CPU = 1.25
-"""CPU per request of the same code differs by a quarter from one run to the next where cores are
-shared: less explains nothing."""
+"""On shared cores the CPU per request of the same code differs by up to a quarter between runs:
+less growth explains nothing."""
 BUSY = "MACHINE_BUSY"
-AGREEMENT = "Theory and measurement agree in each figure."
+AGREEMENT = "Theory and measurement agree in every figure."
 UNKNOWN_CAUSE = (
-    "Theory does not explain this. Close other programs and run the exercise again; if it stays, "
-    "report.html shows where the time goes."
+    "Theory does not explain this. Close other programs and run the exercise again. If the "
+    "difference remains, report.html shows where the time goes."
 )
 
 
 def explain_differences(which: Exercise, edited: bool, cell: CellSummary) -> list[str]:
-    """A paragraph for each figure that theory does not have, or has otherwise, and one for what
-    the run knows of the machine."""
+    """Write a paragraph per figure that theory lacks or predicts differently, and one per cause
+    that the run detected."""
     figures = {each: get_metric(each) for each in which.shown}
     reasons = which.apart.get("after" if edited else "before", {})
     apart = [
@@ -40,7 +40,7 @@ def explain_differences(which: Exercise, edited: bool, cell: CellSummary) -> lis
 
 
 def is_as_predicted(metric: Metric, cell: CellSummary) -> bool:
-    """Within the predicted range, where there is one; otherwise within AGREES_SHARE."""
+    """Return True if the figure is in the predicted range, or within AGREES_SHARE of theory."""
     measured, theory = get_value(cell, metric.key), get_value(cell, metric.predicted)
     if measured is None or theory is None:
         return False
@@ -62,11 +62,11 @@ def describe_difference(words: str, metric: Metric, cell: CellSummary) -> str:
 
 
 def list_causes(cell: CellSummary) -> Iterator[str]:
-    """What the run itself knows of."""
+    """Yield the causes that the run itself detected."""
     cpu_ms, known = cell.cpu_ms_per_request, cell.predicted
     if known is not None and known.cpu_ms and cpu_ms is not None:
         calibrated_ms = max(known.cpu_ms, known.cpu_loaded_ms or 0.0)
         if cpu_ms > GROWN_CPU * calibrated_ms:
             load, alone = formats.milliseconds(cpu_ms), formats.milliseconds(calibrated_ms)
-            yield f"a request takes {load} ms of CPU under load, and theory counts {alone} ms"
+            yield f"a request takes {load} ms of CPU under load, and theory assumes {alone} ms"
     yield from (each.message for each in cell.verdicts if each.code == BUSY)

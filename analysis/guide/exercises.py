@@ -1,5 +1,5 @@
-"""The workshop's exercises, from texts/exercises/: each a prediction, a run, an explanation, and an
-edit of the app."""
+"""The workshop's exercises, from texts/exercises/: a prediction, a run, an explanation and an edit
+of the app each."""
 
 import re
 from dataclasses import asdict, dataclass, field, replace
@@ -24,7 +24,7 @@ from scenarios.overrides import apply_overrides
 from scenarios.settings import Overrides
 
 Form = Literal["before", "after"]
-"""Of the app: as it is, or edited."""
+"""The app before or after the exercise's edit."""
 MetricName = Annotated[str, AfterValidator(check_metric)]
 EXERCISE_SECTIONS = {
     TITLE: "title",
@@ -38,7 +38,7 @@ EXERCISE_SECTIONS = {
 
 
 def find_diffs(text: str) -> tuple[str, ...]:
-    """The ```diff blocks. Raises ValueError where there is none."""
+    """Return the ```diff blocks. Raises ValueError if there is none."""
     blocks = re.findall(r"^```diff\n(.*?)\n```$", text, re.MULTILINE | re.DOTALL)
     if not blocks:
         raise ValueError("no ```diff block")
@@ -46,16 +46,16 @@ def find_diffs(text: str) -> tuple[str, ...]:
 
 
 def select_lines(diff: str, sign: str) -> str:
-    """What stands there before (-) or after (+)."""
+    """Return the text before (-) or after (+) the edit."""
     return "\n".join(line[1:] for line in diff.splitlines() if line[:1] in (" ", sign))
 
 
 @dataclass(frozen=True, slots=True)
 class Exercise:
-    """`shown`: metrics by their names in summary.json, in words with their units; the first is
-    the asked one. `look`: where, in report.html. `changes`: what the edit of `file` changes in the
-    scenario, such as endpoint.style, for the prediction; "" is None. After it the asked metric is
-    at least `times` as large as before, or, where that is below 1, at most so."""
+    """`shown` maps metric names of summary.json to labels with units; the first is the one to
+    predict. `look`: what to look at in report.html. `changes`: what the edit of `file` changes in
+    the scenario, such as endpoint.style, for theory; "" is None. `times`: least factor by which the
+    edit raises the asked metric, or the highest one if it lowers the metric."""
 
     number: int
     name: str
@@ -73,12 +73,12 @@ class Exercise:
     then: Prose
     times: float
     because: Prose
-    """Why `times` is no nearer to what theory says."""
+    """Why `times` is not closer to theory's factor."""
     changes: dict[str, str] = field(default_factory=dict)
     apart: dict[Form, dict[MetricName, Prose]] = field(default_factory=dict)
-    """Why theory and measurement may differ, by the figure."""
+    """Why theory and measurement may differ, per figure."""
     instead: Prose = ""
-    """What would do as well, as it stands in the file."""
+    """An equally good edit, as it would look in the file."""
 
     def __post_init__(self) -> None:
         build_exercise_scenario(self, edited=True)
@@ -93,7 +93,7 @@ class Exercise:
 
     @property
     def hunks(self) -> list[tuple[str, str]]:
-        """What stands in the file once, and what replaces it."""
+        """Pairs of a text that the file has once, and its replacement."""
         return [(select_lines(each, "-"), select_lines(each, "+")) for each in self.diffs]
 
 
@@ -112,8 +112,8 @@ def find_exercise(number: int) -> Exercise:
 
 
 def build_exercise_scenario(which: Exercise, edited: bool) -> Scenario:
-    """What it runs; after the edit under a name of its own. Raises UserError, or ValueError where
-    the changes are none of a scenario."""
+    """Build what the exercise runs; after the edit its name ends in .edited. Raises UserError, or
+    ValueError if the changes do not fit a scenario."""
     (scenario,) = apply_overrides(select_scenarios((which.scenario,)), which.overrides)
     if not edited:
         return scenario

@@ -1,5 +1,5 @@
-"""Expressions that Python and JavaScript read alike: a formula is written once, computed here, and
-put as it is into the script of a page."""
+"""Expressions that Python and JavaScript evaluate alike: a formula is written once, computed here
+and copied unchanged into a page's script."""
 
 import math
 import re
@@ -18,11 +18,11 @@ from scenarios.units import Second
 Figures = Mapping[str, float]
 SHARED_SYNTAX = re.compile(r"(?:[a-z_0-9.,() ]|(?<!\*)[*](?!\*)|(?<!/)/(?!/)|[-+]|[<>]=?)+")
 WORDS = frozenset({"and", "or", "not", "if", "else", "in", "is", "true", "false", "none"})
-"""What Python and JavaScript read alike is in that syntax, without these words of Jinja's."""
+"""Jinja's words, which SHARED_SYNTAX would allow and JavaScript reads differently."""
 
 
 def compute_wait_s(rate: float, service_s: Second, variation: float, servers: float) -> Second:
-    """Infinite where there is no steady state, or none that a float can tell from it."""
+    """Compute the mean wait; infinite if there is no steady state, within a float's precision."""
     with suppress(ZeroDivisionError):
         found = estimate_mgc_wait_s(rate, service_s, variation, int(servers))
         return math.inf if found is None else found
@@ -37,11 +37,11 @@ FUNCTIONS: Mapping[str, Callable[..., float]] = {
     "erlang_b": lambda load, servers: compute_erlang_b(load, int(servers)),
     "queue_wait_s": compute_wait_s,
 }
-"""Of the expressions; templates/advice.js has the last two for a browser."""
+"""Functions that expressions may call; templates/advice.js defines the last two."""
 
 
 def check_expression(text: str) -> str:
-    """The same text. Raises ValueError."""
+    """Return the text unchanged. Raises ValueError."""
     if not SHARED_SYNTAX.fullmatch(text) or WORDS & set(re.findall(r"\w+", text)):
         raise ValueError(f"{text!r} is no expression that Python and JavaScript read alike")
     compile_expression(text)

@@ -1,4 +1,4 @@
-"""docs/guidance.md: the template filled from records."""
+"""docs/guidance.md: the template filled from the records."""
 
 import re
 from collections.abc import Callable
@@ -8,28 +8,30 @@ from functools import partial
 
 import jinja2
 
+from analysis.guide.confidence import describe_confidence, describe_interval
 from analysis.guide.recorded import RecordedScenario, Records, load_experiments
 from analysis.guide.rules import (
     Decision,
     RelationResult,
     judge_relation,
+    list_table_relations,
     load_decision_table,
     load_rules,
 )
 from analysis.stats import formats
 
-AFTER_TABLE = "<h2>If you write only one rule</h2>"
+AFTER_TABLE = "<h2>In short</h2>"
 GENERATOR_LIMIT = 90.0
-"""Percent of its core: beyond it a load process can't ask any faster."""
+"""Percent of one core: above it a load process can't send any faster."""
 
 
 class MissingError(Exception):
-    """A figure that no record has."""
+    """No record has the figure."""
 
 
 @dataclass(frozen=True, slots=True)
 class Guidance:
-    """`text` is Markdown; `missing`: rules and rows left out, because nothing was measured."""
+    """`text` is Markdown; `missing` names the rules and rows left out as not measured."""
 
     text: str
     relations: tuple[RelationResult, ...]
@@ -37,7 +39,7 @@ class Guidance:
 
 
 def create_markdown_environment() -> jinja2.Environment:
-    """Nothing is escaped: what is filled in are our own sentences and figures."""
+    """Create an environment that escapes nothing: it fills in only this project's texts."""
     return jinja2.Environment(
         loader=jinja2.PackageLoader("analysis.guide"),
         undefined=jinja2.StrictUndefined,
@@ -52,10 +54,9 @@ OTHER_FILE = re.compile(r'<a href="(?!#|https?:)[^"]*">(.*?)</a>', re.DOTALL)
 
 
 def render_print_page(markdown: str, title: str, form: str) -> str:
-    """HTML that prints its decision table on one sheet, from our own Markdown, which may hold
-    anchors. `form`: HTML that is shown below that table, and not printed. The page stands by
-    itself, wherever it is put: what leads to other files is text."""
-    from markdown_it import MarkdownIt  # some tenths of a second to import
+    """Render HTML that prints the decision table on one sheet. `form`: HTML shown below the table
+    and not printed. Links to other files become text, so that the page works anywhere."""
+    from markdown_it import MarkdownIt  # takes tenths of a second to import
 
     body = OTHER_FILE.sub(r"\1", MarkdownIt("commonmark").enable("table").render(markdown))
     above, heading, below = body.partition(AFTER_TABLE)
@@ -67,7 +68,7 @@ def render_print_page(markdown: str, title: str, form: str) -> str:
 
 
 class TemplateFiller:
-    """Puts figures into sentences, each linked to the row of its cell."""
+    """Fills figures into sentences, each with a link to the row of its cell."""
 
     def __init__(self, records: Records) -> None:
         self.records = records
@@ -97,13 +98,13 @@ class TemplateFiller:
         return f"[{text(found)}](#{build_anchor(cell)})"
 
     def quote_throughput(self, cell: str) -> str:
-        """A lower bound where the load was busy all the time. Raises MissingError."""
+        """Quote a rate; a lower bound if the load process was saturated. Raises MissingError."""
         found = self.quote_figure(cell, "ok_rps", formats.short_number)
         load = self.records.get_median(cell, "generator_cpu_percent_peak")
         return f"at least {found}" if load is not None and load > GENERATOR_LIMIT else found
 
     def fill(self, *texts: str) -> list[str] | None:
-        """None where a figure in one of them was not measured."""
+        """Fill the texts; None if one of their figures was not measured."""
         with suppress(MissingError):
             return [self.environment.from_string(each).render() for each in texts]
         return None
@@ -115,14 +116,19 @@ def build_anchor(cell: str) -> str:
 
 def build_guidance(records: Records) -> Guidance:
     filling, table = TemplateFiller(records), load_decision_table()
+    thumbs = [(each, filling.fill(each.measured)) for each in table.thumb_rules]
     rows = [(each, filling.fill(*each.texts)) for each in table.rows]
     rules = [(each, filling.fill(each.measured)) for each in load_rules()]
     missing = [f"the row {row.work}, {row.delay}, {row.users}" for row, texts in rows if not texts]
     missing += [f"the rule {rule.claim!r}" for rule, texts in rules if not texts]
+    missing += [f"the figures of {each.name.lower()}" for each, texts in thumbs if not texts]
     kept = [replace(rule, measured=texts[0]) for rule, texts in rules if texts]
-    asked = [*table.relations, *(each for rule in kept for each in rule.relations)]
+    asked = [*list_table_relations(), *(each for rule in kept for each in rule.relations)]
     relations = tuple(judge_relation(each, records) for each in asked)
     text = filling.environment.get_template("guidance.md").render(
+        thumb_rules=[replace(each, measured=texts[0] if texts else "") for each, texts in thumbs],
+        sure=partial(describe_confidence, records=records),
+        interval=partial(describe_interval, records=records),
         decisions=[Decision(*texts) for _, texts in rows if texts],
         rules=kept,
         missing=missing,
@@ -135,7 +141,7 @@ def build_guidance(records: Records) -> Guidance:
 
 
 def describe_setting(cell: RecordedScenario) -> str:
-    """What decides, in a few words."""
+    """Describe the settings that decide."""
     scenario = cell.scenario
     found = [f"{scenario.load.users} users"]
     if scenario.delay_s is not None:

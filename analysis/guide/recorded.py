@@ -1,5 +1,5 @@
-"""The runs that the texts rest on: experiments are commands that anybody can repeat, and what their
-runs hold, as a text quotes it, is from manifest.json and summary.json alone."""
+"""The runs that the texts rest on. An experiment is a command that any reader can repeat; the texts
+quote its run from manifest.json and summary.json alone."""
 
 import json
 import shlex
@@ -23,13 +23,12 @@ VALUED = ("--out", "--port", "--trials", "--seed", "--database-url")
 FLAGS = (
     "--json", "--quiet", "--live", "--report", "--no-report", "--predict", "--no-predict"
 )  # fmt: skip
-"""Both: options that make no other experiment of it."""
+"""VALUED and FLAGS: options that do not change which experiment a command is."""
 
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """`quick`: what `study guide --check` runs instead, in less time: under its settings the same
-    relations hold."""
+    """`quick`: the shorter command that `study guide --check` runs; the same relations hold."""
 
     name: str
     command: Prose
@@ -43,7 +42,7 @@ def load_experiments() -> tuple[Experiment, ...]:
 
 
 def normalize_command(command: str) -> tuple[str, ...]:
-    """What makes the command the experiment that it is."""
+    """Split the command and drop the options that do not change the experiment."""
     kept, skip = list[str](), False
     for word in shlex.split(command):
         option = word.split("=")[0]
@@ -54,15 +53,15 @@ def normalize_command(command: str) -> tuple[str, ...]:
 
 
 def find_experiment(command: str) -> Experiment | None:
-    """The one that was run by that command. A quick run has other settings than the text speaks
-    of, and is none."""
+    """Return the experiment of that command; None for a quick one, whose settings differ from the
+    text's."""
     known = {normalize_command(each.command): each for each in load_experiments()}
     return known.get(normalize_command(command))
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedScenario:
-    """One scenario of one experiment, over its trials. `folder`: its run's name."""
+    """One scenario of one experiment with all its trials. `folder`: name of its run directory."""
 
     experiment: str
     scenario: Scenario
@@ -76,19 +75,19 @@ class RecordedScenario:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """Verdicts that are more than a remark in passing, of any trial."""
+        """Codes of all verdicts above severity info, from any trial."""
         found = (each for cell in self.trials for each in cell.verdicts if each.severity != "info")
         return tuple(dict.fromkeys(each.code for each in found))
 
     def compute_median(self, figure: str) -> float | None:
-        """The median over the trials; None where no trial has it."""
+        """Compute the median over the trials; None if no trial has the figure."""
         found = collect_values(self.trials, figure)
         return median(found) if found else None
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """On which a run was made."""
+    """The machine of a run."""
 
     cpu: str = "an unknown processor"
     cores: int = 0
@@ -102,15 +101,15 @@ class Machine:
 
 @dataclass(slots=True)
 class Records:
-    """By experiment and scenario: `fair/sync-http-shared`."""
+    """Recorded runs. Cells are keyed by experiment and scenario: `fair/sync-http-shared`."""
 
     cells: dict[str, RecordedScenario] = field(default_factory=dict)
     machines: dict[str, Machine] = field(default_factory=dict)
-    """By experiment."""
+    """The machine of each experiment."""
     runs: list[RunDir] = field(default_factory=list)
 
     def add_run(self, experiment: str, run: RunDir) -> None:
-        """Raises UserError where the experiment was taken before, or the run is damaged."""
+        """Raises UserError if the experiment is already there, or the run is damaged."""
         if experiment in self.machines:
             raise UserError(
                 f"{run.path}: another of these runs is of {experiment!r} too; leave one of them out"
@@ -122,7 +121,7 @@ class Records:
             known = TypeAdapter(list[Scenario]).validate_python(manifest.get("scenarios"))
             scenarios = {each.name: each for each in known}
             if unknown := trials.keys() - scenarios.keys():
-                raise ValueError(f"it does not tell of {min(unknown)}")
+                raise ValueError(f"it does not describe {min(unknown)}")
         command, folder = str(manifest.get("command", "")), run.path.name
         for name, those in trials.items():
             found = RecordedScenario(experiment, scenarios[name], tuple(those), command, folder)
@@ -132,8 +131,12 @@ class Records:
     def get_median(self, key: str, figure: str) -> float | None:
         return self.cells[key].compute_median(figure) if key in self.cells else None
 
+    def list_values(self, key: str, figure: str) -> list[float]:
+        """List a figure's values, one per trial that has it."""
+        return collect_values(self.cells[key].trials, figure) if key in self.cells else []
+
     def list_doubts(self, key: str) -> tuple[str, ...]:
-        """Verdicts that are errors in any of its trials."""
+        """List the codes of the error verdicts of any of the cell's trials."""
         trials = self.cells[key].trials if key in self.cells else ()
         return tuple(sorted(count_error_verdicts(trials)))
 
@@ -150,7 +153,7 @@ def read_cells(run: RunDir) -> list[CellSummary]:
 
 
 def find_runs(paths: Sequence[Path]) -> Iterator[RunDir]:
-    """Each path is a run directory, or a folder of them. Raises UserError where there is none."""
+    """Yield the runs. Each path is a run directory or a folder of them. Raises UserError."""
     for path in paths:
         if (path / "manifest.json").is_file():
             yield open_run(path)
@@ -162,7 +165,7 @@ def find_runs(paths: Sequence[Path]) -> Iterator[RunDir]:
 
 
 def archive_run(run: RunDir, folder: Path) -> None:
-    """What a text needs of a run, and no more: its manifest, and the figures of its cells."""
+    """Copy what the texts need of a run: its manifest and the figures of its cells."""
     kept = folder / run.path.name
     if kept.resolve() == run.path.resolve():
         return

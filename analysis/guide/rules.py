@@ -1,6 +1,6 @@
-"""The rules that people get wrong and the decision table, from texts/: what is claimed, what was
-measured, what to do; and the relations that must hold, in the records and wherever `study guide
---check` measures again. A relation is a sentence in a form that can fail."""
+"""The rules and the decision table from texts/: claim, measurement and advice, and their relations.
+A relation is a sentence in a form that can fail: in the records, and wherever `study guide --check`
+measures again."""
 
 import math
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ class MetricReference:
 
 
 def check_experiment(cell: str) -> str:
-    """The same cell. Raises ValueError."""
+    """Return the cell unchanged. Raises ValueError."""
     experiment, _, scenario = cell.partition("/")
     if not scenario or experiment not in {each.name for each in load_experiments()}:
         raise ValueError(f"{cell!r} is no experiment with a scenario")
@@ -44,7 +44,7 @@ def check_experiment(cell: str) -> str:
 
 
 def parse_reference(text: object) -> object:
-    """`ok_rps of fair/sync-http-shared`; anything else is left as it is. Raises ValueError."""
+    """Parse `ok_rps of fair/sync-http-shared`; return other objects as is. Raises ValueError."""
     if not isinstance(text, str):
         return text
     name, _, cell = text.partition(" of ")
@@ -52,7 +52,7 @@ def parse_reference(text: object) -> object:
 
 
 def check_template(text: str) -> str:
-    """The same text, whose figures there are. Raises ValueError."""
+    """Return the text unchanged. Raises ValueError if it quotes an unknown figure."""
     try:
         calls = Environment().parse(text).find_all(nodes.Call)
         for cell, *metric in ([each.as_const() for each in call.args] for call in calls):
@@ -65,11 +65,11 @@ def check_template(text: str) -> str:
 
 
 Template = Annotated[Prose, AfterValidator(check_template)]
-"""With figures from the records, such as `{{ rps('fair/sync-http-shared') }}`."""
+"""A text that quotes figures of the records, such as `{{ rps('fair/sync-http-shared') }}`."""
 
 
 def check_code(code: str) -> str:
-    """The same code. Raises ValueError."""
+    """Return the code unchanged. Raises ValueError."""
     if code not in {each.code for each in list_findings()}:
         raise ValueError(f"{code!r} is no finding of `study audit`")
     return code
@@ -80,8 +80,8 @@ FindingCode = Annotated[str, AfterValidator(check_code)]
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """`left` is `low` to `high` times as much as `right`; `because` is the reason for both bounds.
-    Where `right` is a number, it has the unit of `left`."""
+    """`left` is `low` to `high` times `right`; `because` is the reason for both bounds. If `right`
+    is a number, it has the unit of `left`."""
 
     sentence: Prose
     left: Annotated[MetricReference, BeforeValidator(parse_reference)]
@@ -104,12 +104,12 @@ class Relation:
 
 @dataclass(frozen=True, slots=True)
 class RelationResult:
-    """`ratio` is None where one of the figures was not measured: then nobody knows."""
+    """`ratio` is None if one of the figures was not measured."""
 
     relation: Relation
     ratio: float | None
     doubts: tuple[str, ...]
-    """Verdicts that are errors, of the cells that it rests on."""
+    """Codes of the error verdicts of its cells."""
 
     @property
     def holds(self) -> bool | None:
@@ -128,7 +128,7 @@ def judge_relation(relation: Relation, records: Records) -> RelationResult:
 
 
 def compute_ratio(left: float | None, base: float | None) -> float | None:
-    """None where one is unknown, or both are 0."""
+    """Return None if one is unknown, or both are 0."""
     if left is None or base is None or left == base == 0:
         return None
     return math.inf if base == 0 else left / base
@@ -144,7 +144,7 @@ def render_relation_result(found: RelationResult) -> str:
 
 
 def select_broken(found: Sequence[RelationResult]) -> list[RelationResult]:
-    """What nobody measured is not among them, and does not hold either."""
+    """Select the relations that fail; one that was not measured neither fails nor holds."""
     return [each for each in found if each.holds is False]
 
 
@@ -157,14 +157,14 @@ class Rule:
     do: Prose
     relations: tuple[Relation, ...]
     findings: tuple[FindingCode, ...] = ()
-    """Of `study audit`, by their code: what the rule says of a service of the reader's own."""
+    """Codes of `study audit` that find a breach of this rule in the reader's service."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A row: by kind of work, delay and how many wait at once, what to write and why. `users` ask
-    again as soon as they are answered. `waits` and `when`: the questions of `study advise` that it
-    answers, as in advice.toml."""
+    """A row: for a kind of work, a delay and a number of users, what to write and why. `users` send
+    the next request at once after a response. `waits` and `when`: the loads of `study advise` that
+    the row fits, as in advice.toml."""
 
     work: Template
     delay: Template
@@ -186,7 +186,18 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
+class ThumbRule:
+    """A rule of thumb: `measured` compares the formula with the records."""
+
+    name: str
+    formula: Prose
+    measured: Template
+    relations: tuple[Relation, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class DecisionTable:
+    thumb_rules: tuple[ThumbRule, ...]
     rows: tuple[Decision, ...]
     relations: tuple[Relation, ...]
 
@@ -204,7 +215,12 @@ def load_decision_table() -> DecisionTable:
 
 
 def load_checked_rules() -> tuple[Rule, ...]:
-    """All that `study guide --check` measures: the rules, and the table as one more. Raises
-    UserError."""
-    relations = load_decision_table().relations
-    return (*load_rules(), Rule(0, "table", "The decision table", "", "", relations))
+    """Load all that `study guide --check` measures: the rules, and the table as one more rule.
+    Raises UserError."""
+    return (*load_rules(), Rule(0, "table", "The decision table", "", "", list_table_relations()))
+
+
+def list_table_relations() -> tuple[Relation, ...]:
+    """List the relations of the rules of thumb and of the rows."""
+    table = load_decision_table()
+    return (*(one for each in table.thumb_rules for one in each.relations), *table.relations)

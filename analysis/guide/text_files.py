@@ -1,4 +1,4 @@
-"""Reads the guide's texts: TOML files, and Markdown files that begin with TOML between `+++`s."""
+"""Read the guide's texts: TOML files, and Markdown files with TOML between two `+++` at the top."""
 
 import re
 import tomllib
@@ -19,11 +19,11 @@ FILE_NAME = re.compile(r"(\d+)-(.+)\.md")
 PARTS = re.compile(r"\+\+\+\n(.*?)^\+\+\+\n(.*)", re.MULTILINE | re.DOTALL)
 HEADING = re.compile(r"^##? (.+)$", re.MULTILINE)
 TITLE, LEAD = "#", ""
-"""Of a Markdown file: the text of its first heading, and what stands below that."""
+"""Keys of a Markdown file's first heading and of the text below it."""
 
 
 def join_lines(text: str) -> str:
-    """One line: where the lines of a paragraph break in its file does not matter."""
+    """Join a paragraph into one line, so that its line breaks in the file do not matter."""
     return " ".join(text.split())
 
 
@@ -31,7 +31,7 @@ Prose = Annotated[str, BeforeValidator(join_lines)]
 
 
 def check_metric(name: str) -> str:
-    """The same name. Raises ValueError."""
+    """Return the name unchanged. Raises ValueError."""
     if name not in {each.key for each in METRICS}:
         raise ValueError(f"{name!r} is no metric")
     return name
@@ -39,7 +39,7 @@ def check_metric(name: str) -> str:
 
 @contextmanager
 def translate_text_errors(file: Traversable) -> Iterator[None]:
-    """Whatever is wrong with a text becomes one line that names the file and the key."""
+    """Turn any error in a text into one line that names the file and the key."""
     try:
         yield
     except ValidationError as error:
@@ -62,8 +62,8 @@ def load_toml(file: Traversable, kind: type[Kind]) -> Kind:
 def load_numbered_texts(
     folder: Traversable, kind: type[Kind], sections: Mapping[str, str]
 ) -> tuple[Kind, ...]:
-    """A record of each `NUMBER-NAME.md`, in their order. `sections`: which field a section fills,
-    by its heading. Raises UserError."""
+    """Load a record from each `NUMBER-NAME.md`, in order. `sections` maps headings to fields.
+    Raises UserError."""
     names = (FILE_NAME.fullmatch(each.name) for each in folder.iterdir())
     found = sorted((int(each[1]), each[2], each[0]) for each in names if each)
     if [number for number, _, _ in found] != list(range(1, len(found) + 1)):
@@ -89,12 +89,12 @@ def load_markdown(
         texts = {sections[heading]: text for heading, text in found.items()}
         data = tomllib.loads("\n" + parts[1])  # so that an error names the line of the file
         if twice := data.keys() & {*known, *texts}:
-            raise ValueError(f"{min(twice)}: the file's name or text says it already")
+            raise ValueError(f"{min(twice)}: the file's name or text already gives it")
         return TypeAdapter(kind).validate_python({**known, **texts, **data}, extra="forbid")
 
 
 def split_sections(body: str) -> dict[str, str]:
-    """By heading; the first heading is the title. Raises ValueError."""
+    """Map headings to their texts; the first heading is the title. Raises ValueError."""
     above, *rest = HEADING.split(body)
     if above.strip() or not rest:
         raise ValueError("its text does not begin with a heading")

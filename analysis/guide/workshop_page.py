@@ -1,5 +1,5 @@
-"""What an exercise shows (prediction, theory and measurement side by side), docs/workshop.md, and
-its page for the teacher with answers from recorded runs."""
+"""An exercise's output (prediction, theory and measurement side by side), docs/workshop.md, and the
+teacher's page with the answers of recorded runs."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ BAR = 50
 
 @dataclass(frozen=True, slots=True)
 class ExerciseMetric:
-    """One figure; `values` in the ORDER, None where nobody said."""
+    """One figure; `values` are in ORDER, None if unknown."""
 
     words: str
     values: tuple[float | None, ...]
@@ -40,7 +40,7 @@ class ExerciseMetric:
 def compare_exercise(
     which: Exercise, cell: CellSummary, guess: float | None
 ) -> tuple[ExerciseMetric, ...]:
-    """The figures of an exercise; a guess is of the first. Theory says nothing of some."""
+    """Collect the figures of an exercise. The guess is for the first; theory lacks some."""
     found = []
     for figure, words in which.shown.items():
         predicted = get_metric(figure).predicted
@@ -55,7 +55,7 @@ def render_exercise_table(found: Sequence[ExerciseMetric]) -> list[str]:
 
 
 def render_bars(found: ExerciseMetric) -> list[str]:
-    """For a terminal: each bar as long as its figure."""
+    """Render bars for a terminal, each as long as its figure."""
     longest = max((value for _, value in found.bars), default=0.0)
     lines = [found.words]
     for name, value in found.bars:
@@ -65,20 +65,21 @@ def render_bars(found: ExerciseMetric) -> list[str]:
 
 
 def wrap_paragraph(text: str, indent: str = "") -> str:
-    """Markdown as a terminal shows it."""
+    """Wrap a paragraph of Markdown for a terminal, without its markup."""
     plain = text.replace("*", "").replace("`", "")
     return fill(plain, WIDTH, initial_indent=indent, subsequent_indent=indent)
 
 
 def name_exercise_run(number: object, edited: bool) -> str:
-    """Of an exercise's run among the records."""
+    """Build the key of an exercise's run among the records."""
     return f"exercise-{number}{'-edited' if edited else ''}"
 
 
 def build_workshop_texts(
     records: Records, diffs: Mapping[int, str]
 ) -> tuple[str, str, tuple[RelationResult, ...]]:
-    """Markdown: for everybody, and for the teacher; the relations that the answers rest on."""
+    """Build the Markdown of both pages, for all and for the teacher, and the relations of the
+    answers."""
     exercises, filling = load_exercises(), TemplateFiller(records)
     shown = {
         "exercises": exercises,
@@ -98,7 +99,7 @@ def build_workshop_texts(
 
 
 def render_sample(records: Records) -> list[str]:
-    """What exercise 1 shows to a student who predicted 200."""
+    """Render the output of exercise 1 for a student who predicts 200."""
     first, *_ = load_exercises()
     key = build_cell_key(first, edited=False)
     if key not in records.cells:
@@ -117,20 +118,20 @@ def build_cell_key(which: Exercise, edited: bool) -> str:
 
 
 def build_relation(which: Exercise) -> Relation:
-    """Of the asked figure, after the edit and before."""
+    """Relate the asked figure after the edit to the one before."""
     grows = which.times > 1
     after, before = (
         MetricReference(build_cell_key(which, edited), which.asked) for edited in (True, False)
     )
-    changes = f"{which.asked_words} {'grows' if grows else 'falls'}"
+    change = f"the edit {'raises' if grows else 'lowers'} {which.asked_words}"
     low, high = (which.times, math.inf) if grows else (0.0, which.times)
-    sentence = f"Exercise {which.number}: after the edit, {changes}"
+    sentence = f"Exercise {which.number}: {change}"
     return Relation(sentence, after, before, which.because, low, high)
 
 
 def quote_answer(filling: TemplateFiller, which: Exercise, figure: str, edited: bool) -> str:
-    """A figure of an exercise's run; theory does not have all that are measured. Where half of
-    those who asked in passing had no answer, it is their age."""
+    """Quote a figure of an exercise's run; a dash if unknown. A bystander latency is a lower bound
+    if half of its requests were unanswered."""
     cell, records = build_cell_key(which, edited), filling.records
     if not figure or records.get_median(cell, figure) is None:
         return formats.UNKNOWN

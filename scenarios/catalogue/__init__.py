@@ -1,7 +1,7 @@
-"""The catalogue. A new scenario is one entry in the module of its subject, and nothing else.
+"""The catalogue. To add a scenario, add one entry to the module of its subject.
 
-A module here is found by itself: its `SCENARIOS` are listed after those of every module with a
-lower `RANK`, and its `QUESTIONS` say what each of its groups asks.
+Every module in this folder is loaded: its `SCENARIOS` are listed after those of every module with a
+lower `RANK`, and its `QUESTIONS` give the question of each of its groups.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,11 +13,11 @@ from scenarios.errors import UserError, suggest_name
 from scenarios.model import Scenario
 
 LAST_RANK = 1000
-"""Of a module that has none."""
+"""Rank of a module without one."""
 
 
 def collect_scenarios() -> tuple[Scenario, ...]:
-    """Of all modules, by rank, then by name."""
+    """Collect the scenarios of all modules, by rank, then by module name."""
     ranked = sorted(
         iterate_modules(), key=lambda module: (getattr(module, "RANK", LAST_RANK), module.__name__)
     )
@@ -25,13 +25,13 @@ def collect_scenarios() -> tuple[Scenario, ...]:
 
 
 def collect_questions() -> Mapping[str, str]:
-    """By group."""
+    """Map each group to its question."""
     modules = iterate_modules()
     return {name: text for each in modules for name, text in getattr(each, "QUESTIONS", {}).items()}
 
 
 def iterate_modules() -> Iterator[ModuleType]:
-    """Those in this folder."""
+    """Import each module of this folder."""
     for each in iter_modules(__path__):
         yield import_module(f"{__name__}.{each.name}")
 
@@ -43,7 +43,7 @@ DEFAULT_GROUPS = ("classic", "fair")
 
 
 def select_scenarios(names: tuple[str, ...]) -> tuple[Scenario, ...]:
-    """The scenarios named, or of the groups named, each once, in catalogue order."""
+    """Return the scenarios of the named groups and names, once, in order. Raises UserError."""
     known = [*GROUPS, *(scenario.name for scenario in CATALOGUE)]
     for name in names:
         if name not in known:

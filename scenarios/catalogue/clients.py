@@ -1,4 +1,4 @@
-"""Which client library, and how long it lives: the same call to the same upstream each time."""
+"""HTTP client libraries and the lifetime of a client: the same call to the same upstream."""
 
 from scenarios.model import (
     AS_USERS,
@@ -17,26 +17,26 @@ from scenarios.model import (
 RANK = 30
 QUESTIONS = {
     "clients": "seven HTTP clients: what does one call cost?",
-    "connections": "too few connections: who fails, and what helps?",
+    "connections": "too few connections: what fails, what helps?",
 }
 
-WORDS: dict[Life, str] = {"shared": "one client for all", "per-request": "a client a request"}
-SHARED = "nearly as many rps as users / delay: 1,000"
-EACH = "some 50 rps, def or async def alike"
+WORDS: dict[Life, str] = {"shared": "one shared client", "per-request": "one client per request"}
+SHARED = "nearly users / delay: 1,000 rps"
+EACH = "about 50 rps, for def and async def"
 CONTEXT = (
-    "httpx builds a TLS context for each client that it makes, 15 to 20 ms of CPU, also where the "
-    "upstream is plain HTTP."
+    "Each new httpx client builds a TLS context, which takes 15 to 20 ms of CPU even if the "
+    "upstream speaks plain HTTP."
 )
 RUSTLS = (
-    "Its engine reads the machine's certificates for each client, some 10 ms of CPU, also where "
-    "the upstream is plain HTTP."
+    "Each new client loads the system's certificates, which takes about 10 ms of CPU even if the "
+    "upstream speaks plain HTTP."
 )
 BOOKS = (
-    "httpx's pool looks at all connections whenever one comes or goes (encode/httpx #3215): the "
-    "more requests are in flight, the dearer each is."
+    "httpx's pool scans all connections whenever a request starts or ends (encode/httpx #3215), so "
+    "each request costs more CPU the more are in flight."
 )
-PLAIN = "Connections are kept and reused; what is left is the call itself."
-CONNECTS = "A client of its own builds no TLS context before it needs one: it only connects anew."
+PLAIN = "Connections are kept and reused, so only the call itself costs CPU."
+CONNECTS = "The client builds a TLS context only when it needs one: each request only reconnects."
 server = Server(loop="auto", http="auto", worker_timeout_s=0.0, pool=AS_USERS)
 
 
@@ -83,56 +83,54 @@ def make_waiting_scenario(
 SCENARIOS = (
     make_client_scenario("async def", "httpx2", "shared", SHARED, PLAIN),
     make_client_scenario("async def", "httpx2", "per-request", EACH, CONTEXT),
-    make_client_scenario("async def", "httpx", "shared", "a tenth of httpx2 shared", BOOKS),
+    make_client_scenario("async def", "httpx", "shared", "a tenth of shared httpx2's rps", BOOKS),
     make_client_scenario("async def", "httpx", "per-request", EACH, CONTEXT),
     make_client_scenario("async def", "aiohttp", "shared", SHARED, PLAIN),
     make_client_scenario(
         "async def",
         "aiohttp",
         "per-request",
-        expect="hardly fewer rps than one for all",
-        why="An aiohttp session builds no TLS context of its own, only a connector.",
+        expect="hardly fewer rps than with a shared session",
+        why="An aiohttp session builds only a connector and no TLS context.",
     ),
     make_client_scenario("async def", "pyreqwest", "shared", SHARED, PLAIN),
     make_client_scenario("async def", "pyreqwest", "per-request", "below 100 rps", RUSTLS),
     make_client_scenario("async def", "niquests", "shared", "fewer rps than aiohttp", PLAIN),
-    make_client_scenario(
-        "async def", "niquests", "per-request", "fewer rps than one for all", CONNECTS
-    ),
+    make_client_scenario("async def", "niquests", "per-request", "fewer rps than shared", CONNECTS),
     make_client_scenario("def", "httpx2", "shared", SHARED, PLAIN),
     make_client_scenario("def", "httpx2", "per-request", EACH, CONTEXT),
-    make_client_scenario("def", "httpx", "shared", "clearly fewer rps than httpx2 shared", BOOKS),
+    make_client_scenario("def", "httpx", "shared", "clearly fewer rps than shared httpx2", BOOKS),
     make_client_scenario("def", "httpx", "per-request", EACH, CONTEXT),
     make_client_scenario("def", "pyreqwest", "shared", SHARED, PLAIN),
     make_client_scenario("def", "pyreqwest", "per-request", "below 100 rps", RUSTLS),
     make_client_scenario("def", "urllib3", "shared", SHARED, PLAIN),
-    make_client_scenario("def", "urllib3", "per-request", "fewer rps than one for all", CONNECTS),
+    make_client_scenario("def", "urllib3", "per-request", "fewer rps than shared", CONNECTS),
     make_client_scenario("def", "requests", "shared", "somewhat fewer rps than urllib3", PLAIN),
-    make_client_scenario("def", "requests", "per-request", "fewer rps than one for all", CONNECTS),
+    make_client_scenario("def", "requests", "per-request", "fewer rps than shared", CONNECTS),
     make_client_scenario("def", "niquests", "shared", "somewhat fewer rps than urllib3", PLAIN),
-    make_client_scenario("def", "niquests", "per-request", "fewer rps than one for all", CONNECTS),
+    make_client_scenario("def", "niquests", "per-request", "fewer rps than shared", CONNECTS),
     make_waiting_scenario(
         "impatient",
         Client("pyreqwest", "shared", timeout_s=2.0, connections=20),
-        question="100 requests share 20 connections, and none waits longer than 2 s: who fails?",
-        expect="20 good answers a second, and as many 504s",
-        why="20 connections answer 20 a second. A request that finds none waits for one; after "
-        "2 s it gives up. Each that gives up leaves the next a shorter wait.",
+        question="100 requests share 20 connections with a pool timeout of 2 s: which fail?",
+        expect="20 successful responses per second, and about as many 504s",
+        why="20 connections serve 20 requests per second. A request that finds no free connection "
+        "waits, and gives up after 2 s. Each one that gives up shortens the wait of the next.",
     ),
     make_waiting_scenario(
         "patient",
         Client("pyreqwest", "shared", timeout_s=60.0, connections=20),
-        question="the same with a timeout of 60 s: does patience help?",
+        question="the same with a pool timeout of 60 s: does a longer timeout help?",
         expect="20 rps and no failure, but each request takes 5 s",
-        why="A longer timeout turns errors into latency: 100 requests / 20 rps are 5 s. The "
-        "connections are still what limits.",
+        why="A longer timeout turns errors into latency: 100 requests / 20 rps = 5 s. The "
+        "connections still limit throughput.",
     ),
     make_waiting_scenario(
         "enough",
         Client("pyreqwest", "shared", timeout_s=2.0, connections=AS_USERS),
-        question="the same with a connection for each request: is that the cure?",
-        expect="100 rps, no failure, each request takes the upstream's 1 s",
-        why="Where the upstream bears it, connections = calls a second × seconds of a call, and "
-        "half as many again, is what a client needs.",
+        question="the same with one connection per request: does that fix it?",
+        expect="100 rps, no failure, and each request takes the upstream's 1 s",
+        why="Connections needed = 1.5 × calls per second × seconds per call, if the upstream can "
+        "serve that many.",
     ),
 )

@@ -1,9 +1,8 @@
-"""Identical APIs side by side: eight endpoints on each of several servers.
+"""One API on several servers: eight endpoints on each, or the endpoints and servers of the user.
 
-As published (FastAPI v Axum with SQLite) with 50 users at once. Published were 1000 requests for
-each endpoint (`--requests 1000`); at these rates that is a tenth of a second, in which nobody can
-look at the load, so here it is three seconds. A user's own servers and endpoints take the place of
-these: what the command line says of them is read here too.
+The published comparison (FastAPI v Axum with SQLite) had 50 concurrent users and 1000 requests per
+endpoint (`--requests 1000`). At these rates that takes a tenth of a second, too short to sample the
+load, so each endpoint is measured for three seconds here.
 """
 
 import json
@@ -29,12 +28,12 @@ RANK = 80
 GROUP = "contrast"
 QUESTIONS = {GROUP: "one API as def, async def, Axum, gin: which is faster?"}
 PLAIN = "/:?#[]@!$&'()*+,;=%~"
-"""Characters of an address that stand for themselves; all else is sent as bytes of UTF-8."""
+"""Characters of an address that are sent unchanged; all others are percent-encoded as UTF-8."""
 
 
 @dataclass(frozen=True, slots=True)
 class ContrastEndpoint:
-    """One endpoint, on any server. `name` is short, `why` what it stresses."""
+    """One endpoint, on any server. `why` completes "It stresses ..."."""
 
     name: str
     method: Method
@@ -49,7 +48,7 @@ class ContrastEndpoint:
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """A server of the endpoints, below `base`; `url` where it is a server of the user's."""
+    """A server with the endpoints below the path `base`; `url` is set for the user's server."""
 
     name: str
     style: Style
@@ -65,11 +64,11 @@ def build_contrast_scenarios(
         Scenario(
             name=f"{GROUP}-{each.name}-{contender.name}",
             group=GROUP,
-            question=f"{each.subject} on {contender.name}: how many requests a second?",
-            expect="nothing: this server is not ours"
+            question=f"{each.subject} on {contender.name}: how many requests per second?",
+            expect="unknown: this is your server"
             if contender.url
-            else "def < async def < the compiled ones",
-            why=f"It stresses {each.why}." if each.why else "An endpoint of the user's.",
+            else "def < async def < the compiled servers",
+            why=f"It stresses {each.why}." if each.why else "This is your endpoint.",
             endpoint=Endpoint(contender.base + each.path, contender.style, each.method, each.body),
             server=contender.server,
             load=Load(users=50, spawn_rate=50.0, duration_s=3.0),
@@ -90,15 +89,15 @@ CPU = ContrastEndpoint("cpu", "GET", "/stress/cpu/1000", why="a loop of 1000 ste
 EIGHT = (
     ContrastEndpoint("root", "GET", "/", None, "handling HTTP and writing a small JSON"),
     ContrastEndpoint(
-        "health", "GET", "/health", None, "one trivial statement: what asking SQLite costs"
+        "health", "GET", "/health", None, "one trivial statement: the cost of calling SQLite"
     ),
     ContrastEndpoint("echo", "POST", "/echo", ECHO_BODY, "reading JSON"),
-    ContrastEndpoint("say", "GET", "/echo/test", None, "hardly anything"),
+    ContrastEndpoint("say", "GET", "/echo/test", None, "routing and little else"),
     ContrastEndpoint("items", "GET", "/db/items", None, "a query, and 25 rows as JSON"),
     ContrastEndpoint("add", "POST", "/db/items", ITEM_BODY, "a write"),
     CPU,
     ContrastEndpoint(
-        "memory", "GET", "/stress/memory/1", None, "taking 1 MiB and touching each page"
+        "memory", "GET", "/stress/memory/1", None, "allocating 1 MiB and touching each page"
     ),
 )
 PYTHON = Server("uvicorn", loop="auto", http="auto", worker_timeout_s=0.0, app="app.contrast")
@@ -109,12 +108,12 @@ OURS = (
     Contender("gin", "goroutine", Server("gin", worker_timeout_s=0.0)),
 )
 PROCESSES = Contender("process", "async def with processes", PYTHON, base="/process")
-"""Where the work is handed to another process: of the eight only the CPU's."""
+"""Moves the work to other processes; only the CPU endpoint has this form."""
 SCENARIOS = build_contrast_scenarios(EIGHT, OURS) + build_contrast_scenarios([CPU], [PROCESSES])
 
 
 def parse_target(text: str) -> Contender:
-    """`NAME=http://host:port[/base]`. Raises UserError."""
+    """Parse `NAME=http://host:port[/base]`. Raises UserError."""
     name, _, url = text.partition("=")
     try:
         parts = urlsplit(quote(url, safe=PLAIN))
@@ -123,9 +122,9 @@ def parse_target(text: str) -> Contender:
         port, parts = 0, urlsplit("")
     plain = not (parts.query or parts.fragment or parts.username or ":" in (parts.hostname or ""))
     if not re.fullmatch(r"[A-Za-z0-9._-]{1,12}", name) or not plain:
-        raise UserError(f"--target {text!r}: give NAME=http://host:port, NAME of up to 12 letters")
+        raise UserError(f"--target {text!r}: give NAME=http://host:port, NAME of 1 to 12 letters")
     if parts.scheme != "http" or not parts.hostname or not port:
-        raise UserError(f"--target {text!r}: only http:// is measured; give NAME=http://host:port")
+        raise UserError(f"--target {text!r}: only http:// is supported; give NAME=http://host:port")
     return Contender(
         name=name,
         style="unknown",
@@ -136,7 +135,7 @@ def parse_target(text: str) -> Contender:
 
 
 def parse_endpoint(text: str) -> ContrastEndpoint:
-    """`GET /path`, or `POST /path {"json": "body"}`. Raises UserError."""
+    """Parse `GET /path` or `POST /path {"json": "body"}`. Raises UserError."""
     match = re.fullmatch(r"\s*(GET|POST)\s+(/\S*)(?:\s+(\S.*?))?\s*", text, re.DOTALL)
     if match is None:
         raise UserError(f"--endpoint {text!r}: give 'GET /path', or 'POST /path {{\"a\": 1}}'")
@@ -145,7 +144,7 @@ def parse_endpoint(text: str) -> ContrastEndpoint:
         try:
             json.loads(body)
         except ValueError as error:
-            raise UserError(f"--endpoint {text!r}: its body is no JSON: {error}") from error
+            raise UserError(f"--endpoint {text!r}: its body is not JSON: {error}") from error
     method: Method = "POST" if match[1] == "POST" else "GET"
     name = re.sub(r"[^a-z0-9]+", "-", match[2].lower()).strip("-") or "root"
     return ContrastEndpoint(
@@ -156,7 +155,8 @@ def parse_endpoint(text: str) -> ContrastEndpoint:
 def choose_contrast_scenarios(
     targets: Sequence[str], endpoints: Sequence[str]
 ) -> tuple[Scenario, ...]:
-    """What the user named, and ours where nothing was. Raises UserError."""
+    """Build the scenarios for the user's servers and endpoints, and for the catalogue's where none
+    were given. Raises UserError."""
     contenders = [parse_target(each) for each in targets] or list(OURS)
     chosen = [parse_endpoint(each) for each in endpoints] or list(EIGHT)
     for kind, names in (
@@ -170,7 +170,7 @@ def choose_contrast_scenarios(
 
 
 def number_duplicate_names(endpoints: Sequence[ContrastEndpoint]) -> list[ContrastEndpoint]:
-    """Two paths may shorten to one name."""
+    """Append a number to equal names, because two paths may shorten to the same name."""
     names = [each.name for each in endpoints]
     return [
         replace(each, name=f"{each.name}-{place}") if names.count(each.name) > 1 else each

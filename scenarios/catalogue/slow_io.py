@@ -1,4 +1,4 @@
-"""Sync and async endpoints that wait: for an upstream (classic, fair), or for a timer (control)."""
+"""Sync and async endpoints that wait for an upstream (classic, fair) or for a timer (control)."""
 
 from functools import partial
 
@@ -13,112 +13,112 @@ QUESTIONS = {
 
 upstream = partial(Scenario, delay_s=1.0, upstream=Upstream())
 classic = partial(upstream, group="classic", server=Server(), client=Client())
-"""As the original study had it: gunicorn, one worker, asyncio, h11, killed after 30 s silence;
-`httpx.Client()` or `httpx.AsyncClient()` with its defaults, made anew for each request."""
+"""The setup of the original study: gunicorn with one worker, asyncio, h11 and a worker timeout of
+30 s; a new `httpx.Client()` or `httpx.AsyncClient()` with default settings per request."""
 fair = partial(
     upstream,
     group="fair",
     server=Server(loop="auto", http="auto", worker_timeout_s=0.0, pool=AS_USERS),
     client=Client(library="pyreqwest", life="shared", timeout_s=60.0, connections=AS_USERS),
 )
-"""One client for all, with limits that never bind, so that only the endpoint style differs: both
-forms of pyreqwest are one engine, and a call hardly costs more with 500 in flight than with 1
+"""One shared client, with limits that never bind, so that only the endpoint style differs: both
+forms of pyreqwest use one engine, and a call costs hardly more CPU with 500 in flight than with 1
 (docs/methods.md has the figures)."""
 control = partial(Scenario, group="control", server=Server(worker_timeout_s=0.0), delay_s=1.0)
 
 SCENARIOS = (
     classic(
         "sync-http",
-        question="def + blocking httpx, 40 threads: how many requests a second?",
-        expect="just under 40 rps whatever the load, and a median of users / rps, about 13 s",
-        why="40 threads each wait out the delay: 40 / delay is the ceiling. The queue before the "
-        "pool is the latency. A TLS context per request takes some CPU off the ceiling.",
+        question="def + blocking httpx, 40 threads: how many requests per second?",
+        expect="just under 40 rps under any load, and a median of users / rps, about 13 s",
+        why="Each of 40 threads waits for the whole delay: the ceiling is 40 / delay. The latency "
+        "is the queue for a thread. Building a TLS context per request lowers the ceiling a bit.",
         endpoint=Endpoint("/sync/http", "def"),
     ),
     classic(
         "async-http",
         question="async def + awaited httpx, a client per request: what limits it?",
-        expect="some 50 rps, a median of many seconds, some timeouts, in some runs a killed worker",
-        why="Not asyncio: httpx.AsyncClient() builds a TLS context, 15 to 20 ms of CPU on the "
-        "loop, for each request. 1 / 0.02 s is 50 rps. gunicorn's heartbeat waits in the same "
-        "queue as the requests, and is sometimes too late.",
+        expect="about 50 rps, a median of many seconds, timeouts, in some runs a killed worker",
+        why="httpx.AsyncClient() builds a TLS context per request, which takes 15 to 20 ms of CPU "
+        "on the loop: 1 / 0.02 s = 50 rps. gunicorn's heartbeat waits in the same queue as the "
+        "requests, and is sometimes late.",
         endpoint=Endpoint("/async/http", "async def"),
     ),
     classic(
         "async-http-sync",
-        question="async def + blocking httpx: what happens to everybody?",
-        expect="about one request a second, and every open connection reset every 31 s",
+        question="async def + blocking httpx: what happens to all other requests?",
+        expect="about 1 rps, and every connection reset every 31 s",
         why="The loop serves one request at a time, and gunicorn's heartbeat runs on that loop: "
-        "after 30 s of silence the master kills the worker with all its connections.",
+        "after 30 s without one the master kills the worker and resets its connections.",
         endpoint=Endpoint("/async/http/sync", "async def that blocks"),
     ),
     fair(
         "sync-http-shared",
         question="def with one shared client and a thread per user: is it slower than async def?",
-        expect="as many rps as users / delay, a median of the delay, hundreds of threads",
-        why="With a pool as large as the load nobody queues; waiting threads cost memory, "
-        "hardly CPU.",
+        expect="users / delay rps, a median of the delay, hundreds of threads",
+        why="With a thread per user no request queues; waiting threads cost memory and hardly any "
+        "CPU.",
         endpoint=Endpoint("/sync/http", "def"),
     ),
     fair(
         "async-http-shared",
-        question="async def with one shared client: what can one loop hold?",
-        expect="as many rps as users / delay, a median of the delay, one thread",
-        why="Waiting is all that this endpoint does, and the loop waits for all of them at once.",
+        question="async def with one shared client: how many requests can one loop await?",
+        expect="users / delay rps, a median of the delay, one thread",
+        why="The endpoint only waits, and the loop awaits all requests at once.",
         endpoint=Endpoint("/async/http", "async def"),
     ),
     fair(
         "async-http-sync-shared",
-        question="async def that blocks, with everything else right: is it any better?",
-        expect="1 / delay, whatever else is done; nearly nobody is answered",
-        why="A blocked loop is one server with one place: no client, pool or timeout changes that.",
+        question="async def that blocks, with a shared client and no timeout: is it any better?",
+        expect="1 / delay rps; nearly all users get no response",
+        why="A blocked loop serves one request at a time: no client, pool or timeout changes that.",
         endpoint=Endpoint("/async/http/sync", "async def that blocks"),
     ),
     fair(
         "async-http-offload",
-        question="the repair: async def that hands its blocking call to the pool",
+        question="async def that offloads its blocking call to the pool: does that fix it?",
         expect="the same as sync-http-shared",
-        why="run_sync moves the wait to a thread, which is what `def` does for you.",
+        why="run_sync moves the call to a thread, as FastAPI does with a `def` endpoint.",
         endpoint=Endpoint("/async/http/offload", "async def that offloads"),
     ),
     upstream(
         "axum-http-shared",
         group="fair",
-        question="Axum on one thread: what does an async runtime without an interpreter hold?",
-        expect="the same as async-http-shared, for a tenth of the CPU",
-        why="Who waits for a second is not waiting for Python: the ceiling is users / delay here "
-        "too. How much further it goes is what the CPU of a request tells.",
+        question="Axum on one thread: what does a compiled async runtime gain?",
+        expect="the same rps as async-http-shared, for a tenth of the CPU",
+        why="A request that waits for a second does not wait for Python: the ceiling is users / "
+        "delay here too. The CPU per request shows how much higher the rate could go.",
         endpoint=Endpoint("/async/http", "async fn"),
         server=Server("axum", worker_timeout_s=0.0),
     ),
     upstream(
         "gin-http-shared",
         group="fair",
-        question="gin on one thread: a goroutine for each request, each waiting for the upstream",
-        expect="the same as async-http-shared, for a tenth of the CPU",
-        why="A goroutine that waits costs some KiB and no thread.",
+        question="gin on one thread: what does a goroutine per request gain?",
+        expect="the same rps as async-http-shared, for a tenth of the CPU",
+        why="A waiting goroutine costs some KiB and no thread.",
         endpoint=Endpoint("/async/http", "goroutine"),
         server=Server("gin", worker_timeout_s=0.0),
     ),
     control(
         "sync-sleep",
-        question="def + time.sleep: the pool alone, no client at all",
-        expect="40 / delay, to the percent",
-        why="40 threads, each busy for one delay.",
+        question="def + time.sleep, no client: what does the pool alone limit?",
+        expect="40 / delay rps, within a percent",
+        why="Each of 40 threads is busy for one delay per request.",
         endpoint=Endpoint("/sync/sleep", "def"),
     ),
     control(
         "async-sleep",
-        question="async def + awaited sleep: the loop alone, no client at all",
-        expect="users / delay, a median of the delay",
-        why="A sleeping task costs a timer.",
+        question="async def + awaited sleep, no client: what does the loop alone limit?",
+        expect="nothing: users / delay rps, a median of the delay",
+        why="A sleeping task costs one timer.",
         endpoint=Endpoint("/async/sleep", "async def"),
     ),
     control(
         "async-sleep-sync",
-        question="async def + time.sleep: blocking alone, no client at all",
-        expect="1 / delay, to the percent",
-        why="One loop, one sleeper at a time.",
+        question="async def + time.sleep, no client: what does a blocking call alone limit?",
+        expect="1 / delay rps, within a percent",
+        why="The loop runs one sleep at a time.",
         endpoint=Endpoint("/async/sleep/sync", "async def that blocks"),
     ),
 )

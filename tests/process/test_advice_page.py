@@ -120,8 +120,8 @@ def test_what_cannot_be_is_said_at_its_place(browser: Browser, form: Path) -> No
     assert page.locator("#answer").inner_text() == "Workers: give a whole number, 1 to 4096"
     page.get_by_label("Workers").fill("2")
     assert page.locator("#answer tbody tr").count() > 1
-    page.get_by_label("Requests a second").fill("")
-    assert "Requests a second: give 0.001 to 1000000" in page.locator("#answer").inner_text()
+    page.get_by_label("Requests per second").fill("")
+    assert "Requests per second: give 0.001 to 1000000" in page.locator("#answer").inner_text()
 
 
 def test_nothing_is_asked_for_no_delay(browser: Browser, form: Path) -> None:

@@ -59,7 +59,7 @@ def test_a_throughput_in_the_predicted_range_agrees_however_far_its_middle_is() 
 
 def test_a_difference_without_a_known_cause_says_so() -> None:
     (line,) = explain_differences(EXERCISES[0], False, build_cell(2 * OK_RPS))
-    assert line.startswith("good answers a second: measured ")
+    assert line.startswith("successful responses/s: measured ")
     assert line.endswith(UNKNOWN_CAUSE)
 
 

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analysis.guide.confidence import compute_interval, describe_confidence
 from analysis.guide.page import build_guidance
 from analysis.guide.recorded import (
     RecordedScenario,
@@ -37,6 +38,7 @@ from analysis.summary.cell import compute_summary
 from records.rundir import open_run
 from scenarios.errors import NOT_AS_EXPECTED, UserError
 from scenarios.model import Scenario
+from stress.places import ROOT
 from study.cli import main
 from study.guide import KEPT, PAGE, TRIALS, GuidanceCheck, load_records, select_rules
 from study.run import RunOptions
@@ -121,10 +123,9 @@ def test_every_figure_comes_from_a_cell_that_its_command_runs(
         for each in load_experiments()
         for cell in cells_of(each.quick, monkeypatch)
     }
-    templates = [rule.measured for rule in load_rules()]
-    templates += [
-        f"{row.why} {row.costs} {row.limits} {row.look_next}" for row in load_decision_table().rows
-    ]
+    table = load_decision_table()
+    templates = [each.measured for each in (*load_rules(), *table.thumb_rules)]
+    templates += [f"{row.why} {row.costs} {row.limits} {row.look_next}" for row in table.rows]
     for cell in QUOTED.findall(" ".join(templates)):
         assert cell in there, cell
     for rule in load_checked_rules():
@@ -132,6 +133,50 @@ def test_every_figure_comes_from_a_cell_that_its_command_runs(
             for cell in relation.cells:
                 assert cell in there, f"{rule.name}: {cell}"
                 assert cell in again, f"{rule.name}, --check: {cell}"
+
+
+def repeat(found: Records, *factors: float) -> Records:
+    """With a trial per factor in each cell."""
+    for key, cell in found.cells.items():
+        (one,) = cell.trials
+        assert one.ok_rps is not None
+        trials = tuple(replace(one, ok_rps=one.ok_rps * each) for each in factors)
+        found.cells[key] = replace(cell, trials=trials)
+    return found
+
+
+def test_a_rule_says_how_many_trials_it_has_and_its_interval() -> None:
+    single = describe_confidence([RELATION], records(a=3.0, b=1.0))
+    assert single == (
+        "1 trial per scenario, so no confidence interval. "
+        "A beats B: ratio 3.00 (at least 2 required)."
+    )
+    five = repeat(records(a=3.0, b=1.0), 0.98, 0.99, 1.0, 1.01, 1.02)
+    interval = compute_interval(RELATION, five)
+    assert interval is not None
+    assert 2.8 < interval.low < 3.0 < interval.high < 3.2
+    assert interval.coverage >= 0.95
+    assert describe_confidence([RELATION], five).startswith("5 trials per scenario. A beats B: ")
+    number = compute_interval(replace(RELATION, right=3.0), five)
+    assert number is not None
+    assert (number.low, number.high) == (pytest.approx(0.98), pytest.approx(1.02))
+
+
+def test_every_rule_of_the_page_says_how_sure_it_is() -> None:
+    text = PAGE.read_text()
+    claims = len(load_rules()) + len(load_decision_table().thumb_rules)
+    assert len(re.findall(r"\*How sure\*: \d+ trials? per scenario", text)) == claims
+
+
+def test_the_versions_that_the_page_names_are_those_installed_and_measured() -> None:
+    (line,) = re.findall(r"^(FastAPI .*) do this", PAGE.read_text(), re.MULTILINE)
+    named = {name.lower(): version for name, version in re.findall(r"(\w+) ([\d.]+\d)", line)}
+    assert list(named) == ["fastapi", "starlette", "anyio"]
+    pins = (ROOT / "constraints.txt").read_text().splitlines()
+    assert {f"{name}=={version}" for name, version in named.items()} <= set(pins)
+    for run in find_runs([KEPT]):
+        packages = json.loads(run.manifest_file.read_text())["environment"]["packages"]
+        assert named.items() <= packages.items(), run.path
 
 
 def test_every_rule_has_a_relation_with_a_reason_that_could_fail() -> None:

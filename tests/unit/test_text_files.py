@@ -50,7 +50,7 @@ def test_where_a_line_breaks_does_not_matter(tmp_path: Path) -> None:
             "'bystander.median_ms' }}",
             "measured: no templ",
         ),
-        ("[[relations]]", 'name = "x"\n[[relations]]', "name: the file's name or text says it"),
+        ("[[relations]]", 'name = "x"\n[[relations]]', "name: the file's name or text already"),
         ("## Do", "## Don't", "section 'Do': missing"),
         ("## Do", "## Do\n\nIt.\n\n## Why", "section 'Why': unknown"),
         ("## Do", "## Do\n\nIt.\n\n## Do", "two of its sections have the same heading"),

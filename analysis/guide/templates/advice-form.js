@@ -2,7 +2,7 @@ const form = document.getElementById("question"), answer = document.getElementBy
 
 function make(tag, text, ...children) {
   const made = document.createElement(tag);
-  // a text with `code` in it
+  // The text may contain `code`.
   String(text).split("`").forEach((part, place) => {
     if (part) made.append(place % 2 ? Object.assign(document.createElement("code"), { textContent: part }) : part);
   });
@@ -26,7 +26,7 @@ function readForm() {
   return question;
 }
 
-// In pieces that no line break divides.
+// Return the command as pieces that no line break divides.
 function writeCommand(waits) {
   const typed = (name, unit) => ` --${name} ${form[name].value}${unit}`;
   const delay = waits === "nothing" ? "" : typed("delay", "ms");
@@ -36,7 +36,7 @@ function writeCommand(waits) {
 
 function makeTable(ways) {
   const head = make("tr", "");
-  for (const text of ["predicted", "at most, a second", "served, a second", "mean, ms", "full first"]) head.append(make("th", text));
+  for (const text of ["predicted", "at most, rps", "served, rps", "mean, ms", "limited by"]) head.append(make("th", text));
   const body = document.createElement("tbody");
   for (const way of ways) {
     const row = make("tr", "");
@@ -46,7 +46,7 @@ function makeTable(ways) {
   return make("table", "", make("thead", "", head), body);
 }
 
-// Of our own texts, which are HTML.
+// The HTML comes from the page's own texts only.
 function makeText(tag, html) {
   return Object.assign(document.createElement(tag), { innerHTML: html });
 }
@@ -83,7 +83,7 @@ function showAnswer() {
     ...found.rules.map(makeRule),
     make("h4", "Nearest in the decision table"),
     ...found.rows.map(makeRow),
-    make("p", `With the CPU of your machine: ${writeCommand(question.waits)}`),
+    make("p", `To use the CPU of your machine: ${writeCommand(question.waits)}`),
   );
 }
 

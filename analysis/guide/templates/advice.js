@@ -1,6 +1,6 @@
 "use strict";
 
-// The share of random arrivals that find all servers busy (Erlang B).
+// Share of random arrivals that find all servers busy (Erlang B).
 function erlang_b(load, servers) {
   let lost = 1;
   for (let count = 1; count <= servers; count += 1) {
@@ -9,7 +9,7 @@ function erlang_b(load, servers) {
   return lost;
 }
 
-// The mean wait for a server (Allen and Cunneen); infinite where there is no steady state.
+// Mean wait for a server (Allen and Cunneen); infinite if there is no steady state.
 function queue_wait_s(rate, service_s, variation, servers) {
   const load = rate * service_s;
   if (load >= servers) return Infinity;
@@ -33,7 +33,7 @@ function fillSentence(sentence, figures) {
     (name.endsWith("_s") ? formatDuration : formatDigits)(figures[name]));
 }
 
-// What texts/advice.toml makes of a question; `study advise` computes the same.
+// Evaluate texts/advice.toml for a question, as `study advise` does.
 function computeAdvice({ waits, {{ inputs|join(", ") }} }) {
   const { min, max, ceil, sqrt } = Math;
 {% for name, value in constants %}
