@@ -130,7 +130,6 @@ def count_more(hidden: int) -> list[str]:
 
 
 def fold(title: str, text: str) -> str:
-    """Shown on demand."""
     return f"<details><summary>{title}</summary>\n\n{text.strip()}\n\n</details>"
 
 

@@ -90,7 +90,6 @@ def list_unpredicted(cards: Sequence[FindingCard]) -> list[tuple[str, list[Findi
 
 
 def build_page_table(cards: Sequence[FindingCard]) -> Table:
-    """A row for each finding."""
     rows = []
     for each in cards:
         found = each.finding

@@ -29,7 +29,7 @@ def render_notes(cells: Sequence[CellSummary]) -> Iterator[str]:
 
 
 def select_first_trials(cells: Sequence[CellSummary]) -> list[CellSummary]:
-    """Return the first trial of each scenario: the notes of further trials differ only in digits."""
+    """Return each scenario's first trial: notes of further trials differ only in digits."""
     return list({each.scenario: each for each in reversed(cells)}.values())[::-1]
 
 
