@@ -16,7 +16,7 @@ def describe_finding_outcome(outcome: FindingOutcome) -> str:
         return f"✗ {said}: {worst}{rest}"
     if outcome.why is not None:
         return f"? {said}: unknown. {outcome.why}"
-    return f"✓ {said}: no {'new ' if outcome.known else ''}finding" + (
+    return f"✓ {said}: no {'new ' if outcome.known else ''}findings" + (
         f"; {known} {'are' if outcome.known > 1 else 'is'} left out" if outcome.known else ""
     )
 

@@ -61,7 +61,7 @@ def test_with_a_baseline_what_is_new_is_marked() -> None:
     found = gather([SampleBlock(severity="info", confidence="low", file="a.py", line=1)])
     assert "(new)" not in render(found)
     text = render(found, Baseline())
-    assert text.startswith("### study audit: 1 for information; 1 new\n")
+    assert text.startswith("### study audit: 1 informational; 1 new\n")
     assert "| info | a.py:1 None (new) |" in text
 
 
