@@ -1,4 +1,4 @@
-"""What all charts share, and their rendering to SVG and PNG by vl-convert, without browser and
+"""Shared parts of all charts, and their rendering to SVG and PNG by vl-convert, without browser or
 network."""
 
 import re

@@ -133,7 +133,7 @@ def write_answer(found: AuditFindings) -> str:
     if minor:
         more = f"; {len(minor)} more {'are' if minor[1:] else 'is'} informational"
     worst = f"The worst: {describe_worst(grave)}."
-    return f"{counted[0].upper()}{counted[1:]}{more}. In {looked}.{blind} {worst}"
+    return f"{counted[0].upper()}{counted[1:]}{more}. Audited: {looked}.{blind} {worst}"
 
 
 def write_all_is_well(found: AuditFindings, looked: str) -> str:

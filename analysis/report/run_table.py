@@ -10,8 +10,8 @@ from analysis.summary.model import CellSummary
 from analysis.summary.predicates import has_starved_users, is_overloaded, mark_extremes
 from records.prediction import Prediction
 
-NAMES = Column("scenario", is_text=True, width=25)
-"""Wide enough for the longest scenario name and its trial; the whole table fits 80 columns."""
+NAMES = Column("scenario", is_text=True, width=24)
+"""Wide enough for most scenario names and their trial; the whole table fits 80 columns."""
 ROOM: Mapping[Format, int] = {
     formats.rate: 8,
     formats.percent: 7,

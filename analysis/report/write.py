@@ -122,7 +122,7 @@ def render_summary_markdown(summary: RunSummary) -> str:
     text = f"{render_answer_markdown(compose_run_answer(summary))}\n`{summary.command}`\n\n"
     if repeated := select_repeated(summary.scenarios):
         text += f"Over the trials, {escape_markdown(HEADING)}:\n\n"
-        text += render_markdown(build_trials_table(repeated)) + "\nEach trial by itself:\n\n"
+        text += render_markdown(build_trials_table(repeated)) + "\nEach trial:\n\n"
     text += render_markdown(build_run_table(cells, with_unanswered=False))
     text += "".join(f"{line}\n" for line in list_cell_notes(cells))
     text += render_contrasts(summary.contrasts)

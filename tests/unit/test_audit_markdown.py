@@ -35,7 +35,7 @@ SUMMARY = """\
 - ✗ --fail-on error: main.py:17 build, /report (endpoint): loop blocked: wait, 250 ms at most
 - ✗ --fail-on blocked\\>50ms: main.py:17 build, /report (endpoint): loop blocked: wait, 250 ms at most
 
-The event loop is blocked at 1 place, for 1.0 s. In 4 requests of 1 route in 10 s. The worst: main.py:17 build, /report (endpoint), blocks the event loop for 1.0 s.
+The event loop is blocked at 1 place, for 1.0 s. Audited: 4 requests of 1 route in 10 s. The worst: main.py:17 build, /report (endpoint), blocks the event loop for 1.0 s.
 
 | severity | finding | what happens | route | requests | seconds | longest ms |
 | --- | --- | --- | --- | ---: | ---: | ---: |

@@ -70,8 +70,8 @@ main.py:5 load_model       loop blocked: wait               1     0.5        500
 The event loop waited 1.0 s for a processor: the machine was busy. Run the audit
   on a quiet machine for exact seconds.
 
-The event loop is blocked at 1 place, for 1.0 s; 1 more is informational. In 10
-  requests of 2 routes in 10 s. The worst: main.py:17
+The event loop is blocked at 1 place, for 1.0 s; 1 more is informational.
+  Audited: 10 requests of 2 routes in 10 s. The worst: main.py:17
   build_report_with_a_long_name, /report (endpoint), blocks the event loop for
   1.0 s.
 Change main.py:17: The source is not there, was changed after the service had
@@ -164,7 +164,7 @@ and 2 more informational: see -v and report.html
 
 Threads and requests wait for each other at 1 place, for 400.0 s; requests wait
   for a thread or a limiter at 1 place, for 90.5 s; workers are killed or crash;
-  4 more are informational. In 9 requests of 1 route in 60 s. The worst:
+  4 more are informational. Audited: 9 requests of 1 route in 60 s. The worst:
   main.py:20 read, /read (dependency): waits for a thread, 90.5 s; its requests
   lost 80.0 s."""
 
