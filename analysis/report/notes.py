@@ -23,7 +23,7 @@ from scenarios.units import format_plain_number
 NOTED_FAILURES = 0.001
 SHOWN_ERRORS = 3
 EXTRAPOLATED = (
-    "extrapolated: CPU may limit the throughput, and was calibrated with fewer requests in flight"
+    "extrapolated: CPU may limit the throughput, and it was calibrated with fewer requests in flight"
 )
 
 
@@ -52,7 +52,7 @@ def describe_throughput(cell: CellSummary) -> str:
         users = formats.whole(cell.users)
         rate = f"{formats.rate(cell.ok_rps)} successful responses per second for {users} users"
     if (cell.failure_ratio or 0.0) > NOTED_FAILURES:
-        return f"{rate}, {formats.percent(cell.failure_ratio)} of all requests failed"
+        return f"{rate} ({formats.percent(cell.failure_ratio)} of all requests failed)"
     return rate
 
 

@@ -176,7 +176,7 @@ def test_known_findings_fail_nothing_and_are_counted() -> None:
     (outcome,) = judge_findings(gather([BLOCK, new]), gate)
     assert outcome.failing == (new,)
     assert describe_finding_outcome(outcome) == (
-        "✗ --fail-on info: pay.py:20 pay, /read (endpoint): loop blocked: wait, 120 ms at most"
+        "✗ --fail-on info: pay.py:20 pay, /read (endpoint): loop blocked: wait, at most 120 ms"
     )
 
 

@@ -32,8 +32,8 @@ def render(found: AuditFindings, baseline: Baseline | None = None) -> str:
 SUMMARY = """\
 ### study audit: 1 error
 
-- ✗ --fail-on error: main.py:17 build, /report (endpoint): loop blocked: wait, 250 ms at most
-- ✗ --fail-on blocked\\>50ms: main.py:17 build, /report (endpoint): loop blocked: wait, 250 ms at most
+- ✗ --fail-on error: main.py:17 build, /report (endpoint): loop blocked: wait, at most 250 ms
+- ✗ --fail-on blocked\\>50ms: main.py:17 build, /report (endpoint): loop blocked: wait, at most 250 ms
 
 The event loop is blocked at 1 place, for 1.0 s. Audited: 4 requests of 1 route in 10 s. The worst: main.py:17 build, /report (endpoint), blocks the event loop for 1.0 s.
 
