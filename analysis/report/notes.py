@@ -23,7 +23,7 @@ from scenarios.units import format_plain_number
 NOTED_FAILURES = 0.001
 SHOWN_ERRORS = 3
 EXTRAPOLATED = (
-    "extrapolated: CPU may limit the throughput, and it was calibrated with fewer requests in flight"
+    "extrapolated: CPU may limit the throughput, but was calibrated with fewer requests in flight"
 )
 
 
