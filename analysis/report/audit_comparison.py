@@ -68,8 +68,7 @@ def export_figures(figures: SiteFigures | None) -> Mapping[str, object] | None:
 
 
 def list_audit_differences(a: AuditEvidence, b: AuditEvidence) -> Iterator[str]:
-    """Yield how two audits differ apart from their code: another load or machine changes times
-    too."""
+    """Yield differences other than code: another load or machine changes times too."""
     sides = [describe_conditions(each.record) for each in (a, b)]
     for name in dict.fromkeys([*sides[0], *sides[1]]):
         before, after = (side.get(name, "none") for side in sides)

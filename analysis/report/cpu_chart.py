@@ -28,8 +28,7 @@ PHASES = {"alone": BLUE, "under load": ORANGE}
 
 
 def draw_cpu_growth(name: str, found: CpuGrowth) -> Chart:
-    """Draw bars by library and, below, by function; the largest growth is first. `name`: the
-    cell's."""
+    """Draw bars by library, then by function, the largest growth first. `name`: of the cell."""
     libraries = {each.name: each for each in found.by_library[:MOST_BARS]}
     functions = dict[str, CodeCpu]()
     for each in found.by_function[:MOST_BARS]:

@@ -177,8 +177,7 @@ def render_svg(name: str, chart: Chart) -> str:
 
 
 def prefix_svg_ids(svg: str, name: str) -> str:
-    """Make ids reproducible and unique on a page: vl-convert numbers them on from picture to
-    picture."""
+    """Make ids reproducible and unique on a page: vl-convert numbers them across pictures."""
     order = dict.fromkeys(match[0] for match in _IDENTITY.finditer(svg))
     fresh = {old: f"{name}-{number}" for number, old in enumerate(order)}
     return _IDENTITY.sub(lambda match: fresh[match[0]], svg)

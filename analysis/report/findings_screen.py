@@ -68,9 +68,8 @@ def render_audit(
 def render_findings(
     found: AuditFindings, width: int | None, verbose: bool = False, room: int = maxsize
 ) -> list[str]:
-    """Return lines that fit a terminal. verbose: every finding and notice, stacks, and the matrix
-    of lost time. Shared advice is shown at its first finding; a change replaces advice. room: free
-    lines."""
+    """Return lines that fit a terminal. verbose: every finding and notice, stacks, and the matrix.
+    Shared advice is shown once, and a change replaces advice. room: free lines."""
     trials = [line for each in describe_trials(found.trials) for line in wrap_whole(each)]
     worst = find_worst(found)
     cure = [] if worst is None or worst.cure is None else list(render_cure(worst.cure, worst.tried))

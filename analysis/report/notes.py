@@ -1,5 +1,4 @@
-"""Sentences about a cell: its answer, the notes below its row, and the outcome of its
-expectations."""
+"""Sentences about a cell: its answer, the notes below its row, and its expectations."""
 
 from collections.abc import Iterator
 

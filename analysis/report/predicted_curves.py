@@ -86,8 +86,7 @@ def draw_panel(cells: Sequence[PredictedCell], figure: str, colours: alt.Color) 
 
 
 def tabulate_points(cells: Sequence[PredictedCell], figure: str, group: str) -> pl.DataFrame:
-    """Return scenario, users and figure of each run, positive values only: the axis is
-    logarithmic."""
+    """Return scenario, users and figure of each run, if positive: the axis is logarithmic."""
     found = [
         (each.name, each.summary.users, get_value(each.summary, f"{group}{figure}"))
         for each in cells
