@@ -1,1 +1,1 @@
-"""report.html: what a run looks like. Values in, one page out; pictures are drawn by altair."""
+"""Reports as tables, sentences and pages: values in, text out; altair draws the pictures."""

@@ -1,4 +1,4 @@
-"""The answer of a run for a terminal and for summary.md."""
+"""A run's answer for a terminal and for summary.md."""
 
 import re
 
@@ -10,13 +10,13 @@ LEAD = re.compile(r"(?=: |; |, where |, since )")
 
 
 def split_lead(message: str) -> tuple[str, str]:
-    """What a sentence says first, and its reason or its consequence; the latter may be empty."""
+    """Split a sentence into its lead and its reason or consequence; the latter may be empty."""
     lead, *rest = LEAD.split(message, maxsplit=1)
     return lead, "".join(rest)
 
 
 def render_answer_lines(answer: RunAnswer) -> list[str]:
-    """The question, the statements, and what to change, in the width of a terminal."""
+    """Return the question, the statements and what to change, wrapped for a terminal."""
     lines = [answer.title, *wrap_whole(answer.question)]
     said = [line for each in answer.statements for line in wrap_whole(f"- {each.message}")]
     lines += ["", *said] if said else []

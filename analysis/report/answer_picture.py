@@ -1,5 +1,5 @@
-"""The comparison on a report's first screen: a row for each scenario, with its throughput against
-the limit that the load sets and the predicted range, and its median and 99th percentile."""
+"""The chart on a report's first screen: a row for each scenario, with its throughput, the limit set
+by the load, the predicted range, the median and the 99th percentile."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -34,9 +34,9 @@ from scenarios.model import Scenario
 
 TITLE = "Throughput and latency"
 MEASURED, LIMIT, PREDICTED = "measured", "limit set by the load", "predicted range"
-MEDIAN, P99, AT_LEAST = "median", "99th percentile", "at least so long"
+MEDIAN, P99, AT_LEAST = "median", "99th percentile", "lower bound"
 RANGE = "M-1,-0.6H-0.7V-0.15H0.7V-0.6H1V0.6H0.7V0.15H-0.7V0.6H-1Z"
-"""A line with its two ends, as Vega's symbols are drawn: from -1 to 1."""
+"""A line with end caps, in the coordinates of a Vega symbol: from -1 to 1."""
 LOOKS = {
     MEASURED: (BLUE, "square"),
     LIMIT: (PALE_SKY, "square"),
@@ -50,17 +50,17 @@ LIMIT_HEIGHT, MEASURED_HEIGHT, RANGE_HEIGHT, RANGE_END = 24, 14, 4, 18
 GAP, EDGE = 24, 12
 TEXT_ROOM, TICK_ROOM = 10 * CHARACTER, 80
 LEAST_RPS, SHORTEST_BAR = 1.0, 0.01
-"""Of the axis of throughput; and of a bar, as a part of it."""
+"""The shortest throughput axis, in rps; the shortest bar, as a fraction of the axis."""
 LEAST_SPAN = 2.0
-"""Of the latency axis, where all latencies are alike."""
+"""Smallest ratio between the ends of the latency axis."""
 LONGEST_NAME, MOST_TICKS = 26, 4
 LATENCIES = {MEDIAN: "median_ms", P99: "p99_ms"}
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerRow:
-    """Of one scenario. latencies: kind, ms, and the text of it; a bound is AT_LEAST, since requests
-    were never answered. missing: why there are none."""
+    """One scenario. latencies: kind, ms and label; AT_LEAST marks a lower bound, because some
+    requests were never answered. missing: the reason why there are no latencies."""
 
     name: str
     rate: str
@@ -73,15 +73,15 @@ class AnswerRow:
 
 
 def render_answer(cells: Sequence[tuple[CellSummary, Scenario]]) -> RenderedChart | None:
-    """For a desk and for a phone; None of no cell."""
+    """Render the wide and the narrow chart; None if there is no cell."""
     return render_both("answer", partial(draw_answer, cells)) if cells else None
 
 
 def draw_answer(
     cells: Sequence[tuple[CellSummary, Scenario]], width: float = WIDE, title: str = TITLE
 ) -> Chart:
-    """A row for each cell. From WIDE on names and panels stand in one line; a phone has the panels
-    one below the other, with the names above the bars."""
+    """Draw a row for each cell. From WIDE on, names and panels share a line; below WIDE the panels
+    are stacked, with the names above the bars."""
     rows = [build_row(*each) for each in cells]
     panels = draw_panels(rows, width).properties(title=build_title(width, title))
     shared: Chart = panels.resolve_scale(color="shared", shape="shared")
@@ -104,7 +104,7 @@ def draw_panels(rows: Sequence[AnswerRow], width: float) -> alt.HConcatChart | a
 
 
 def write_names(rows: Sequence[AnswerRow]) -> alt.Chart:
-    """Above what each row shows."""
+    """Draw each row's name above its bars."""
     above = -(LIMIT_HEIGHT + NAME_HEIGHT) / 2
     mark = alt.MarkDef("text", align="left", dy=above, fontWeight="bold")
     names = alt.Chart(build_frame([(each.name,) for each in rows], "name"), mark=mark)
@@ -132,18 +132,18 @@ def build_row(cell: CellSummary, scenario: Scenario) -> AnswerRow:
 
 
 def explain_missing(cell: CellSummary) -> str:
-    """Why no latency of a cell is one; empty where they are."""
+    """Return why the cell has no meaningful latency; empty if it has one."""
     if not cell.requests:
-        return "no answer in the window"
+        return "no response in the window"
     if is_overloaded(cell):
         return "the queue grows as long as the load lasts"
     if has_many_failures(cell):
-        return "too many failures for a latency"
+        return "too many failures to report a latency"
     return ""
 
 
 def list_latencies(cell: CellSummary) -> Iterator[tuple[str, float, str]]:
-    """Where users starve, with the unanswered counted; a bound where only that is known."""
+    """If users starve, count unanswered requests; yield a lower bound if only that is known."""
     for kind, key in LATENCIES.items():
         value, bound = get_value(cell, key), None
         if has_starved_users(cell):
@@ -163,8 +163,8 @@ def format_latency(value_ms: float) -> str:
 def draw_rates(
     rows: Sequence[AnswerRow], room: float, *above: alt.Chart, names: bool = False
 ) -> alt.LayerChart:
-    """Bars from 0 on; the prediction lies across them. `room`: in pixels, of the bars and of the
-    texts at their ends."""
+    """Draw bars from 0, with the prediction across them. `room`: pixels for the bars and for the
+    labels at their ends."""
     figures = "ok_rps", "limit_rps", "low", "high"
     found = [(each.name, each.rate, *(getattr(each, key) for key in figures)) for each in rows]
     bars = build_frame(found, "name rate", *figures)
@@ -174,7 +174,7 @@ def draw_rates(
     width = min((room - texts) / (ends["end"] / highest).clip(SHORTEST_BAR))
     base = alt.Chart(ends).encode(y=place_rows(rows, names=names))
     scale = alt.Scale(domain=[0, highest], nice=False)
-    x = alt.X("ok_rps:Q", title="good answers / s", scale=scale).axis(tickCount=MOST_TICKS)
+    x = alt.X("ok_rps:Q", title="successful responses / s", scale=scale).axis(tickCount=MOST_TICKS)
     end = base.mark_tick(color=ORANGE, size=RANGE_END, thickness=RANGE_HEIGHT, opacity=1)
     layers = layer_charts(
         base.mark_bar(color=PALE_SKY, height=LIMIT_HEIGHT).encode(x="limit_rps:Q"),
@@ -191,8 +191,8 @@ def draw_rates(
 def draw_latencies(
     rows: Sequence[AnswerRow], legend: alt.Legend, room: float, *above: alt.Chart
 ) -> alt.LayerChart:
-    """From the median to the 99th percentile, logarithmic. Their texts stand on the outer sides, so
-    that they never meet."""
+    """Draw the median and the 99th percentile on a logarithmic axis. Their labels stand on the
+    outer sides, so that they never overlap."""
     y = place_rows(rows)
     points = tabulate_latencies(rows)
     base = alt.Chart(points).encode(x=build_latency_axis(points["ms"], room), y=y)
@@ -221,7 +221,7 @@ def draw_latencies(
 
 
 def tabulate_latencies(rows: Sequence[AnswerRow]) -> pl.DataFrame:
-    """name, kind, text, side, ms: where there are two, the text of the first is on the left."""
+    """Return name, kind, text, side and ms; of two labels the first is on the left."""
     found = []
     for each in rows:
         last = len(each.latencies) - 1
@@ -231,7 +231,7 @@ def tabulate_latencies(rows: Sequence[AnswerRow]) -> pl.DataFrame:
 
 
 def build_latency_axis(values: pl.Series, room: float) -> alt.X:
-    """Logarithmic, with room for a text on either side."""
+    """Build a logarithmic axis with room for a label on either side."""
     known = values.to_list() or [1.0, 1000.0]
     low, high = min(known), max(*known, LEAST_SPAN * min(known))
     more = (high / low) ** (TEXT_ROOM / (room - 2 * TEXT_ROOM))
@@ -243,7 +243,7 @@ def build_latency_axis(values: pl.Series, room: float) -> alt.X:
 
 
 def list_kinds(rows: Sequence[AnswerRow]) -> list[str]:
-    """Those that the rows show, for one legend."""
+    """List the kinds that the rows show, for one shared legend."""
     shown = {kind for each in rows for kind, *_ in each.latencies} | {MEASURED}
     shown |= {LIMIT} if any(each.limit_rps is not None for each in rows) else set()
     shown |= {PREDICTED} if any(each.low is not None for each in rows) else set()

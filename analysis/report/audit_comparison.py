@@ -21,13 +21,13 @@ COLUMNS = (
     Column("B is", is_text=True, width=9),
 )
 NOTE = (
-    "Worse: the median and the longest time of one request both became 1.5 times as long; better: "
-    "the same the other way. New route: A did not ask it. Not asked: B did not ask the route."
+    "Worse: both the median and the longest time per request grew at least 1.5 times; better: both "
+    "shrank as much. New route: A sent it no request. Not asked: B sent the route no request."
 )
 
 
 def build_changes_table(changes: Sequence[SiteChange]) -> Table:
-    """A row for each place of either."""
+    """Build a row for each place in either audit."""
     rows = []
     for each in changes:
         found, sides = each.found, (each.before, each.after)
@@ -43,12 +43,12 @@ def build_changes_table(changes: Sequence[SiteChange]) -> Table:
 
 
 def count_changes(changes: Sequence[SiteChange]) -> str:
-    """The answer, in one line."""
+    """Summarize the changes in one line."""
     if not changes:
         return "Neither audit has a finding."
     counts = Counter(each.change for each in changes)
     named = [f"{counts[each]} {each}" for each in get_args(Change) if counts[each]]
-    return f"Findings of B against A: {', '.join(named)}."
+    return f"Findings of B compared with A: {', '.join(named)}."
 
 
 def export_changes(changes: Sequence[SiteChange]) -> list[dict[str, object]]:
@@ -68,8 +68,7 @@ def export_figures(figures: SiteFigures | None) -> Mapping[str, object] | None:
 
 
 def list_audit_differences(a: AuditEvidence, b: AuditEvidence) -> Iterator[str]:
-    """What two audits have unlike, other than the code: with another load or machine, times differ
-    without it."""
+    """Yield differences other than code: another load or machine changes times too."""
     sides = [describe_conditions(each.record) for each in (a, b)]
     for name in dict.fromkeys([*sides[0], *sides[1]]):
         before, after = (side.get(name, "none") for side in sides)

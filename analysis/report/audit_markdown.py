@@ -1,4 +1,4 @@
-"""summary.md of an audit: the answer first, fit for a pull request and for a job's summary."""
+"""summary.md of an audit: the answer first, for a pull request or a job summary."""
 
 import re
 from collections import Counter
@@ -30,12 +30,12 @@ from analysis.stats import formats
 
 MOST_ROWS = 25
 MOST_DETAILED = 5
-"""Findings with their sentences."""
+"""Findings shown with their full text."""
 MOST_LINES = 20
-"""Of a change of code."""
+"""Lines of a code change."""
 MOST_NOTES = 10
 MOST_IN_NAME, MOST_IN_SENTENCE = 120, 1000
-"""Characters: a route can be as long as the first line of a request."""
+"""In characters: a route can be as long as a request line."""
 COLUMNS = (
     Column("severity", is_text=True),
     Column("finding", is_text=True),
@@ -53,8 +53,7 @@ def render_audit_markdown(
     baseline: Baseline | None,
     outcomes: Sequence[FindingOutcome],
 ) -> str:
-    """What is new comes first. Bounded, whatever there is: a comment has room for 65,536
-    characters."""
+    """Render the new findings first. The length is bounded: a comment holds 65,536 characters."""
     new = () if baseline is None else baseline.find_new(found.findings)
     shown = sorted(choose_shown(found, verbose=True), key=lambda each: each not in new)
     parts = [
@@ -76,8 +75,8 @@ def write_heading(found: AuditFindings, new: Sequence[AuditFinding] | None) -> s
     named = [
         formats.count_things(counts[each], each) for each in ("error", "warning") if counts[each]
     ]
-    named += [f"{counts['info']:,} for information"] if counts["info"] else []
-    said = ", ".join(named) or "no finding"
+    named += [f"{counts['info']:,} informational"] if counts["info"] else []
+    said = ", ".join(named) or "no findings"
     return f"study audit: {said}" + ("" if new is None else f"; {len(new):,} new")
 
 
@@ -92,7 +91,8 @@ def build_markdown_table(shown: Sequence[AuditFinding], new: Sequence[AuditFindi
 
 
 def describe_findings(shown: Sequence[AuditFinding]) -> Iterator[str]:
-    """Advice or a cure that several have in common is at the first of them; a cure says more."""
+    """Yield each finding's text. Shared advice or a shared change appears once, at the first
+    finding; a change replaces advice."""
     topics, cures = set[str](), set[Cure]()
     for each in shown:
         advice = {} if each.cure is not None else each.advice
@@ -108,7 +108,7 @@ def describe_findings(shown: Sequence[AuditFinding]) -> Iterator[str]:
 
 
 def describe_cure_in_markdown(cure: Cure) -> Iterator[str]:
-    """Why, and the change as a diff."""
+    """Yield the reason, and the change as a diff."""
     yield escape(describe_cure(cure))
     lines = [cut(f"{sign} {line}".rstrip()) for sign, line in list_changes(cure)[:MOST_LINES]]
     if lines:
@@ -119,7 +119,7 @@ def describe_cure_in_markdown(cure: Cure) -> Iterator[str]:
 
 
 def render_rows(table: Table) -> str:
-    """The first of them."""
+    """Render the first MOST_ROWS rows."""
     rows = [replace(each, name=cut(each.name)) for each in table.rows[:MOST_ROWS]]
     notes = (*count_more(len(table.rows) - MOST_ROWS), *table.notes)
     return render_markdown(replace(table, rows=rows, notes=notes))
@@ -130,7 +130,6 @@ def count_more(hidden: int) -> list[str]:
 
 
 def fold(title: str, text: str) -> str:
-    """Shown on demand."""
     return f"<details><summary>{title}</summary>\n\n{text.strip()}\n\n</details>"
 
 
@@ -140,7 +139,7 @@ def list_notes(found: AuditFindings) -> list[str]:
 
 
 def escape(text: str) -> str:
-    """As escape_markdown; and a route such as /@name calls no one of that name."""
+    """Escape as escape_markdown does, and keep a route such as /@name from mentioning a user."""
     escaped = escape_markdown(cut(text, MOST_IN_SENTENCE))
     return re.sub(r"@(?=\w)", "@\N{ZERO WIDTH NON-JOINER}", escaped)
 

@@ -1,4 +1,4 @@
-"""A line for each route of an audit: how its latency grows when others ask."""
+"""One row per route of an audit: how its latency grows when other requests are in flight."""
 
 from collections.abc import Iterator
 
@@ -17,12 +17,12 @@ from analysis.stats import formats
 from analysis.stats.quantiles import estimate_censored_quantiles
 from records.audit import Phase
 
-NOTE = "median by the client, in ms: alone, with all users, and with all routes"
+NOTE = "client-side median in ms: alone, with all users, and with all routes"
 
 
 def build_overview_table(evidence: AuditEvidence, most: int | None = None) -> Table:
-    """Of a load that asked each route alone; otherwise rows of the routes table. most: as in
-    keep_slowest."""
+    """Build a row for each route that was loaded alone; otherwise return the routes table. most: as
+    in keep_slowest."""
     phases = [each for each in evidence.record.phases if len(each.routes) == 1]
     asked = evidence.asked.drop_nulls("route").sort("started_s")
     if not phases or asked.is_empty():
@@ -30,7 +30,7 @@ def build_overview_table(evidence: AuditEvidence, most: int | None = None) -> Ta
     asked, left_out = keep_slowest(asked, evidence.record.ended_s, most)
     several = max(each.users for each in evidence.record.phases)
     columns = (
-        Column("latency by the clients", is_text=True, width=30),
+        Column("client-side latency", is_text=True, width=30),
         Column("requests"), Column("failed", width=6), Column("no", "answer", width=6),
         Column("1", "user"), Column(str(several), "users"), Column("all", "routes"),
     )  # fmt: skip
@@ -50,14 +50,15 @@ def build_cells(rows: pl.DataFrame, evidence: AuditEvidence) -> Iterator[str | i
 
 
 def classify_phase(phase: Phase) -> int | None:
-    """0: one user of one route; 1: all users of one; 2: all of all. None before the load."""
+    """Return 0 for one user of one route, 1 for all users of one route, 2 for all users of all
+    routes; None before the load."""
     if phase.name.startswith("all routes"):
         return 2
     return min(phase.users, 2) - 1 if len(phase.routes) == 1 else None
 
 
 def estimate_median(rows: pl.DataFrame, phases: list[Phase]) -> str:
-    """In ms, with the unanswered in it."""
+    """Estimate the median in ms, unanswered requests included."""
     end_s = {each.name: each.ended_s for each in phases}
     mine = rows.filter(pl.col("phase").is_in(list(end_s)))
     if mine.is_empty():

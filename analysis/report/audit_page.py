@@ -1,5 +1,5 @@
-"""report.html of an audit: the answer and the worst finding first, then all findings, who waited,
-and under which conditions."""
+"""report.html of an audit: the answer and the worst finding first, then all findings, the requests
+that waited, and the conditions."""
 
 from collections.abc import Sequence
 
@@ -39,7 +39,7 @@ def write_audit_page(run: RunDir, found: AuditFindings, evidence: AuditEvidence)
 
 
 def render_audit_page(run: RunDir, found: AuditFindings, evidence: AuditEvidence) -> str:
-    """The same text for the same records."""
+    """Render the page. The same records give the same text."""
     environment = ensure_mapping(run.load_manifest().get("environment"))
     known = {words: environment.get(key) for key, words in MACHINE.items()}
     cards, worst = build_cards(choose_shown(found, verbose=True)), find_worst(found)
@@ -65,13 +65,13 @@ def render_audit_page(run: RunDir, found: AuditFindings, evidence: AuditEvidence
 
 
 def draw_moments(cards: Sequence[FindingCard], evidence: AuditEvidence) -> list[MomentPicture]:
-    """Of the worst finding of each kind that can be drawn."""
+    """Draw the worst finding of each kind that can be drawn."""
     grave = [each.finding for each in cards if each.finding.severity != "info"]
     return [draw_moment(each, evidence) for each in find_moments(grave, evidence)]
 
 
 def list_predictions(cards: Sequence[FindingCard]) -> list[tuple[FindingCard, ChangePicture]]:
-    """Findings that one change takes away have one prediction: it is shown once."""
+    """List each prediction once, even if its change removes several findings."""
     known: dict[Predicted, FindingCard] = {}
     for each in cards:
         if each.finding.predicted is not None:
@@ -81,7 +81,7 @@ def list_predictions(cards: Sequence[FindingCard]) -> list[tuple[FindingCard, Ch
 
 
 def list_unpredicted(cards: Sequence[FindingCard]) -> list[tuple[str, list[FindingCard]]]:
-    """Why no change was predicted, and of which findings: most often of all of them."""
+    """List each reason for a missing prediction with its findings."""
     found: dict[str, list[FindingCard]] = {}
     for each in cards:
         if each.finding.predicted is not None and each.finding.predicted.reason is not None:
@@ -90,7 +90,6 @@ def list_unpredicted(cards: Sequence[FindingCard]) -> list[tuple[str, list[Findi
 
 
 def build_page_table(cards: Sequence[FindingCard]) -> Table:
-    """A row for each finding."""
     rows = []
     for each in cards:
         found = each.finding
@@ -110,4 +109,4 @@ def build_processes_table(processes: tuple[AttachedProcess, ...]) -> Table:
         ]
         for each in processes
     }  # fmt: skip
-    return build_text_table("The service", ("server", "event loop", "with the GIL"), rows)
+    return build_text_table("The service", ("server", "event loop", "GIL enabled"), rows)

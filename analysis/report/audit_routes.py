@@ -1,4 +1,4 @@
-"""What each route's clients saw in each phase of an audit, and on which threads it ran."""
+"""Client-side latency of each route in each phase of an audit, and the threads that ran it."""
 
 from collections.abc import Iterator, Mapping
 
@@ -12,7 +12,7 @@ from analysis.stats.quantiles import estimate_censored_quantiles
 from records.audit import Phase
 
 FAILURE = 400
-"""The first status that is one."""
+"""The lowest status that counts as a failure."""
 COLUMNS = (
     Column("requests"),
     Column("failed", width=6),
@@ -25,24 +25,24 @@ THREADS: Mapping[str, tuple[str, str]] = {
     "loop": ("event loop", "event loops"),
     "anyio-worker": ("pool thread", "pool threads"),
     "executor": ("executor thread", "executor threads"),
-    "other": ("thread of its own", "threads of its own"),
+    "other": ("separate thread", "separate threads"),
 }
 NOTE = (
-    "Unanswered requests count with their age (Kaplan–Meier): > is where nobody knows more. A "
-    "failure is an error, or a status from 400 on."
+    "Unanswered requests count with their age (Kaplan–Meier): > marks a lower bound. A failure is "
+    "an error or a status of 400 or higher."
 )
 APP_NOTE = (
-    "From the moment the app sees a request until its answer is sent: the wait before, for a busy "
-    "event loop to read it, is not in it."
+    "Measured from the moment when the app receives a request until its response is sent. The wait "
+    "until a busy event loop reads the request is not included."
 )
 
 
 def build_routes_table(evidence: AuditEvidence, most: int | None = None) -> Table:
-    """A heading for each route, and a row for each phase in which it was asked. Where the traffic
-    is the user's own, what the app saw. most: as in keep_slowest."""
+    """Build a heading for each route and a row for each phase that requested it. With the user's
+    own traffic, the latencies are those inside the app. most: as in keep_slowest."""
     has_clients = evidence.asked.height > 0
     asked = evidence.asked if has_clients else take_app_side(evidence)
-    name = f"latency {'by the clients' if has_clients else 'in the app'}"
+    name = "client-side latency" if has_clients else "latency in the app"
     asked = asked.sort("started_s").drop_nulls("route")
     asked, left_out = keep_slowest(asked, evidence.record.ended_s, most)
     rows = build_route_rows(asked, evidence)
@@ -51,8 +51,8 @@ def build_routes_table(evidence: AuditEvidence, most: int | None = None) -> Tabl
 
 
 def keep_slowest(asked: pl.DataFrame, end_s: float, most: int | None) -> tuple[pl.DataFrame, int]:
-    """The rows of as many routes, in their order: those whose requests took the most seconds
-    together; and how many routes are left out."""
+    """Return the rows of the `most` routes with the largest total latency, in their order, and the
+    number of routes that are left out."""
     took_s = pl.coalesce("ended_s", pl.lit(end_s)) - pl.col("started_s")
     routes = asked.group_by("method", "route").agg(took_s=took_s.sum())
     if most is None or routes.height <= most:
@@ -67,7 +67,7 @@ def note_left_out(routes: int) -> list[str]:
 
 
 def take_app_side(evidence: AuditEvidence) -> pl.DataFrame:
-    """Handlers as rows of clients, from arrival in the app until the answer was sent."""
+    """Return handlers as client rows, from arrival in the app until the response was sent."""
     return evidence.handlers.select(
         "method", "route", "status", started_s="arrived_s", ended_s="sent_s",
         phase=pl.lit(""), error=pl.lit(None, pl.String),
@@ -94,7 +94,7 @@ def build_route_rows(asked: pl.DataFrame, evidence: AuditEvidence) -> list[Row]:
 
 
 def is_first_request(rows: pl.DataFrame) -> bool:
-    """One that was answered as it should be: the phases after it say more."""
+    """Return True for a single successful request: the later phases say more."""
     good = pl.col("ended_s").is_not_null() & pl.col("error").is_null()
     return rows.height == 1 and rows.filter(good).height == 1
 
@@ -107,7 +107,8 @@ def describe_phase(phase: Phase) -> str:
 
 
 def summarize_requests(rows: pl.DataFrame, end_s: float) -> Iterator[str | int | None]:
-    """Requests, failures, unanswered; median, p99 and maximum with the unanswered in them."""
+    """Yield requests, failures and unanswered; then median, p99 and maximum, unanswered requests
+    included."""
     answered = rows["ended_s"].is_not_null()
     failed = rows.filter(
         answered & (pl.col("error").is_not_null() | (pl.col("status") >= FAILURE).fill_null(False))
@@ -125,7 +126,7 @@ def summarize_requests(rows: pl.DataFrame, end_s: float) -> Iterator[str | int |
 
 
 def count_threads(evidence: AuditEvidence) -> Mapping[str, str]:
-    """By route: on how many threads of which kinds its endpoint ran."""
+    """Map each route to the number of threads of each kind that ran its endpoint."""
     found: dict[str, list[str]] = {}
     known = evidence.handlers.drop_nulls(["route", "thread_kind", "thread_id"])
     counted = known.group_by("route", "thread_kind").agg(

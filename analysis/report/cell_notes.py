@@ -1,4 +1,4 @@
-"""The notes below a run's table in a terminal: what was seen in each cell, then each verdict once,
+"""The notes below a run's table in a terminal: observations of each cell, then each verdict once
 with the cells that it concerns. summary.md and report.html have all notes of all cells."""
 
 from collections.abc import Iterator, Sequence
@@ -10,14 +10,14 @@ from analysis.summary.model import CellSummary
 from analysis.verdicts.base import VerdictRecord
 
 MOST_MESSAGES = 2
-"""Of more cells than that one is the example."""
+"""For more cells than this, one message is shown as the example."""
 MOST_NAMES = 3
 SEVERITIES = ("error", "warning", "info")
 Finding = tuple[CellSummary, VerdictRecord]
 
 
 def render_notes(cells: Sequence[CellSummary]) -> Iterator[str]:
-    """A blank line before each block."""
+    """Yield lines, with a blank line before each block."""
     for cell in select_first_trials(cells):
         if notes := list_observations(cell):
             yield from ("", describe_cell(cell, cells))
@@ -29,7 +29,7 @@ def render_notes(cells: Sequence[CellSummary]) -> Iterator[str]:
 
 
 def select_first_trials(cells: Sequence[CellSummary]) -> list[CellSummary]:
-    """What happens in one trial happens in the others: their notes differ in digits."""
+    """Return each scenario's first trial: notes of further trials differ only in digits."""
     return list({each.scenario: each for each in reversed(cells)}.values())[::-1]
 
 
@@ -39,13 +39,13 @@ def describe_cell(cell: CellSummary, cells: Sequence[CellSummary]) -> str:
 
 
 def list_observations(cell: CellSummary) -> list[str]:
-    """Its notes without the verdicts."""
+    """Return the cell's notes without its verdicts."""
     codes = tuple(f"{each.code}: " for each in cell.verdicts)
     return [note for note in write_notes(cell) if not note.startswith(codes)]
 
 
 def group_verdicts(cells: Sequence[CellSummary]) -> list[list[Finding]]:
-    """By code, the gravest first."""
+    """Group the verdicts by code, the most severe first."""
     groups: dict[str, list[Finding]] = {}
     for cell in cells:
         for each in cell.verdicts:
@@ -54,7 +54,7 @@ def group_verdicts(cells: Sequence[CellSummary]) -> list[list[Finding]]:
 
 
 def render_verdict(found: Sequence[Finding], count: int) -> Iterator[str]:
-    """`count`: of all cells. What to do is that for the messages that are shown."""
+    """Yield lines; only the messages shown bring their advice. `count`: number of all cells."""
     names = [format_cell_name(cell) for cell, _ in found]
     yield from wrap_whole(f"{found[0][1].code}: {describe_cells(names, count)}")
     verdicts = [verdict for _, verdict in found]

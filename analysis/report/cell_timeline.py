@@ -1,4 +1,4 @@
-"""The timeline of a cell, with the calls that its requests handed to threads."""
+"""The timeline of a cell, including the calls that its requests offloaded to threads."""
 
 from dataclasses import replace
 
@@ -12,8 +12,8 @@ CALLED = ("pid", "visit", "route", "asked_s", "began_s", "ended_s", "thread_id",
 
 
 def build_timeline(cell: MeasuredCell) -> Timeline:
-    """Of the window, or of as much of it as is worth a page; of a cell cut short before it, of
-    all."""
+    """Build the timeline of the window, or of as much of it as fits a page; for a cell cut short
+    before the window, of the whole cell."""
     tables, endpoint = cell.tables, cell.record.scenario.endpoint
     handlers, probe = tables.load_table("handlers", HANDLED), tables.load_table("probe", PROBED)
     window = cell.window if cell.window.length_s else Window(0.0, cell.end_s)
@@ -26,7 +26,7 @@ def build_timeline(cell: MeasuredCell) -> Timeline:
 
 
 def load_calls(cell: MeasuredCell) -> pl.DataFrame:
-    """Calls that requests handed to a thread, as rows of handlers."""
+    """Load offloaded calls as rows of handlers."""
     calls = cell.tables.load_table("thread_calls", CALLED)
     asked = cell.tables.load_table("handlers", ("pid", "visit", "request_id"))
     names = {"asked_s": "queued_s", "began_s": "started_s"}

@@ -1,5 +1,5 @@
-"""How each route answers before and after a change, as the model predicts or a trial measured it:
-a picture of medians and 99th percentiles, and a table."""
+"""Latency of each route before and after a change, predicted or measured: a chart of medians and
+99th percentiles, and a table."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from analysis.stats import formats
 ROOM = 1.25
 MOST_TICKS = 5
 LONGEST_ROUTE = 22
-"""What a phone has room for, with the medians."""
+"""Characters that fit on a phone next to the medians."""
 SHORTEST_MS = 0.01
 COLUMNS = (
     Column("route"),
@@ -29,13 +29,13 @@ COLUMNS = (
 )
 Change = Literal["better", "worse", "same"]
 Level = tuple[RouteLevel, RouteLevel, Change]
-"""Before, after, and what became of the median."""
+"""Before, after, and how the median changed."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChangeRow:
-    """label: the route and its medians. marks: before and after, in percent of the width: of the
-    median, and of the 99th percentile where both are known."""
+    """label: the route and its medians. marks: before and after, in percent of the width, for the
+    median and, if both are known, for the 99th percentile."""
 
     label: str
     change: Change
@@ -44,7 +44,7 @@ class ChangeRow:
 
 @dataclass(frozen=True, slots=True)
 class ChangePicture:
-    """title: of how many users, or of which trial. ticks: places in percent, and latencies."""
+    """title: the number of users or the trial. ticks: positions in percent, and latencies."""
 
     title: str
     rows: tuple[ChangeRow, ...]
@@ -53,7 +53,7 @@ class ChangePicture:
 
 
 class LogScale:
-    """Milliseconds to percent of the width."""
+    """A logarithmic scale from milliseconds to percent of the width."""
 
     def __init__(self, levels: Sequence[Level]) -> None:
         known = [
@@ -81,17 +81,17 @@ class LogScale:
 
 
 def draw_predicted(predicted: Predicted) -> ChangePicture | None:
-    """None where nothing is predicted."""
+    """Return None if nothing is predicted."""
     pairs = pair_levels(predicted.before, predicted.after)
     levels = [(*pair, compare(*pair)) for pair in pairs]
     return draw_change(f"{predicted.users:,} users", levels) if levels else None
 
 
 def draw_tried(tried: Tried) -> ChangePicture | None:
-    """None where no route was measured."""
+    """Return None if no route was measured."""
     levels = [(each.before, each.after, judge_change(each, tried)) for each in tried.routes]
     rounds = formats.count_things(tried.rounds, "round")
-    return draw_change(f"--try {tried.trial}, {rounds} of each", levels) if levels else None
+    return draw_change(f"--try {tried.trial}, {rounds} each", levels) if levels else None
 
 
 def compare(before: RouteLevel, after: RouteLevel) -> Change:
@@ -100,7 +100,7 @@ def compare(before: RouteLevel, after: RouteLevel) -> Change:
 
 
 def judge_change(measured: RouteChange, tried: Tried) -> Change:
-    """As far as the interval leaves no doubt."""
+    """Classify the change; "same" if the interval leaves doubt."""
     if measured.route in tried.worse:
         return "worse"
     return "better" if is_better(measured) else "same"

@@ -21,11 +21,11 @@ from analysis.summary.run import RunSummary
 from records.rundir import RunDir
 
 Sides = Mapping[str, tuple[RunDir, RunSummary]]
-"""A and B: the records of each, and what they came to."""
+"""A and B: the records and the summary of each run."""
 
 
 def render_comparison(sides: Sides, comparison: Comparison, unlike: Sequence[str]) -> Page:
-    """Raises UserError for a record that is missing or damaged."""
+    """Render the page. Raises UserError for a record that is missing or damaged."""
     curves, compared = load_quantiles(sides), []
     pictures: list[RenderedChart | None] = []
     for each in comparison.scenarios:
@@ -47,9 +47,8 @@ def render_comparison(sides: Sides, comparison: Comparison, unlike: Sequence[str
 
 
 def load_quantiles(sides: Sides) -> list[tuple[str, str, pl.DataFrame]]:
-    """Run (A or B), scenario, and the curve of those who were answered; of the trial whose
-    throughput is the median. Each side has a cell that was completed, or it would not be
-    compared."""
+    """Return run (A or B), scenario and quantiles of the answered requests, from the trial with the
+    median throughput. Each side has a completed cell, or it would not be compared."""
     found = []
     for letter, side in sides.items():
         for cell, summary in select_median_cells(*side):

@@ -1,4 +1,4 @@
-"""The tables of what stands side by side: scenarios that answer the same question, and two runs."""
+"""Comparison tables: of scenarios that answer the same question, and of two runs."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -19,7 +19,7 @@ from analysis.summary.contrast import Contrast, OverallResult, compute_overall
 
 NAME_ROOM, RATIO_ROOM = 16, 20
 ALL, FIGURES_THAT_FIT, RATIOS_THAT_FIT = slice(None), slice(1, 8), slice(3)
-"""Of the columns: in the 80 characters of a terminal; Markdown and the page have room for all."""
+"""Columns that fit the 80 characters of a terminal; Markdown and the page show all."""
 WORDS: Mapping[Change, str] = {
     "too few trials": "too few trials to tell",
     "higher": "B is higher",
@@ -30,8 +30,8 @@ WORDS: Mapping[Change, str] = {
 def build_contrast_tables(
     contrast: Contrast, *, narrow: bool, corner: str = ""
 ) -> tuple[Table, Table]:
-    """The figures of each contender, and their ratios to those of the first one; `corner`: what
-    the table of ratios is called, where no title says it."""
+    """Build the table of each contender's figures, and that of their ratios to the first contender.
+    `corner`: name of the table of ratios, which has no title."""
     shown, room = (RATIOS_THAT_FIT, RATIO_ROOM) if narrow else (ALL, 0)
     ratios = build_ratios_table(contrast, corner, shown, room)
     return build_figures_table(contrast, FIGURES_THAT_FIT if narrow else ALL), ratios
@@ -49,7 +49,7 @@ def build_figures_table(contrast: Contrast, shown: slice) -> Table:
 
 
 def build_ratios_table(contrast: Contrast, corner: str, shown: slice, room: int) -> Table:
-    """`room`: of each ratio, in characters."""
+    """Build the ratios to the first contender. `room`: characters for each ratio."""
     metrics = list_metrics("ratio")
     columns = [
         Column(f"{each.get_heading('ratio')[0]} {'1/×' if each.is_latency else '×'}", width=room)
@@ -65,7 +65,7 @@ def build_ratios_table(contrast: Contrast, corner: str, shown: slice, room: int)
 
 
 def build_overall_table(found: Sequence[OverallResult], title: str = "") -> Table:
-    """Geometric means of the ratios. The base has no category."""
+    """Build the geometric means of the ratios. The base has no category."""
     rows = []
     for each in found:
         ratios = format_ratio(each.throughput_ratio), format_ratio(each.latency_ratio)
@@ -95,15 +95,15 @@ def format_interval(found: RatioInterval) -> str:
 
 
 def write_contrast_remarks(contrast: Contrast) -> Iterator[str]:
-    """Why there are no intervals, which differences are none, and whom not to believe."""
+    """Yield why intervals are missing, which differences are not shown, and doubtful results."""
     compared = [(each.contender, each.ratios["ok_rps"]) for each in contrast.results[1:]]
     reasons = {explain_missing(ratio.why_none) for _, ratio in compared if ratio.why_none}
     yield from (f"no intervals: {reason}" for reason in sorted(reasons))
     undecided = [name for name, ratio in compared if ratio.low and ratio.other_is is None]
     if undecided:
         yield (
-            f"no difference in rps to {contrast.base.contender} is shown for "
-            f"{', '.join(undecided)}: the interval holds 1"
+            f"no difference in rps from {contrast.base.contender} is shown for "
+            f"{', '.join(undecided)}: the interval contains 1"
         )
     yield from describe_doubts(
         (each.contender, each.doubts, each.trials) for each in contrast.results
@@ -111,7 +111,7 @@ def write_contrast_remarks(contrast: Contrast) -> Iterator[str]:
 
 
 def export_contrasts(found: Sequence[Contrast]) -> dict[str, object]:
-    """contrast.json, and "contrasts" in summary.json."""
+    """Return the content of contrast.json; summary.json holds the same keys."""
     return {
         "contrasts": [asdict(each, dict_factory=name_reasons) for each in found],
         "overall": [asdict(each) for each in compute_overall(found)],
@@ -119,7 +119,7 @@ def export_contrasts(found: Sequence[Contrast]) -> dict[str, object]:
 
 
 def build_comparison_table(comparison: Comparison) -> Table:
-    """For a terminal of 80 columns."""
+    """Build the table for a terminal of 80 columns."""
     rows = []
     for each in comparison.scenarios:
         rows.append(Row(f"{each.scenario}, {each.trials_a} v {each.trials_b} trials"))
@@ -135,19 +135,19 @@ def build_comparison_table(comparison: Comparison) -> Table:
 
 
 def build_scenario_table(scenario: ScenarioComparison) -> Table:
-    """For the page: of one scenario, each part of a ratio in a column of its own."""
+    """Build the page's table of one scenario, with a column for each part of a ratio."""
     rows = []
     for one in scenario.figures:
         ratio = format_ratio(one.ratio.ratio), format_bounds(one.ratio), format_p(one)
         cells = [*format_medians(one), *ratio, describe_change(one)]
         rows.append(Row(one.figure, cells, key=one.figure))
     numbers = (Column(each) for each in ("A", "B", "B / A", "interval", "p"))
-    columns = (Column("figure", is_text=True), *numbers, Column("what it says", is_text=True))
+    columns = (Column("figure", is_text=True), *numbers, Column("result", is_text=True))
     return Table(columns, rows)
 
 
 def format_medians(compared: FigureComparison) -> tuple[str, str]:
-    """A median over trials may lie between two whole numbers."""
+    """Format both medians. A median over trials may lie between two whole numbers."""
     text = get_metric(compared.figure).format
     if text is formats.whole:
         text = formats.decimal
@@ -166,7 +166,7 @@ def describe_change(compared: FigureComparison) -> str:
 
 
 def summarize_figure(compared: FigureComparison) -> str:
-    """What changed, and in brackets how sure that is."""
+    """Return the change, with its interval in brackets."""
     found, ratio = describe_change(compared), compared.ratio
     if compared.change == "too few trials" and ratio.ratio is not None:
         found = f"{formats.short_ratio(ratio.ratio)}, {found}"
@@ -175,7 +175,7 @@ def summarize_figure(compared: FigureComparison) -> str:
 
 
 def write_comparison_answer(comparison: Comparison) -> list[str]:
-    """Is B different from A: what is shown to be, by scenario, and where nothing can be shown."""
+    """Answer whether B differs from A, with the differences that are shown in each scenario."""
     found = [
         f"{each.scenario}: {said}" for each in comparison.scenarios if (said := name_changes(each))
     ]
@@ -183,17 +183,17 @@ def write_comparison_answer(comparison: Comparison) -> list[str]:
         return ["B differs from A.", *found]
     if any(one.change == "too few trials" for each in comparison.scenarios for one in each.figures):
         return ["Too few trials to tell whether B differs from A."]
-    return ["No figure is shown to differ between A and B."]
+    return ["No figure shows a difference between A and B."]
 
 
 def name_changes(scenario: ScenarioComparison) -> str:
-    """Empty where none is shown."""
+    """Return an empty text if no change is shown."""
     changed = [each for each in scenario.figures if each.change in ("higher", "lower")]
     return ", ".join(f"B's {each.figure} is {compare_with_a(each)}" for each in changed)
 
 
 def compare_with_a(compared: FigureComparison) -> str:
-    """Without a ratio, where one of them is 0, the direction."""
+    """Return the ratio, or only the direction if one of the values is 0."""
     ratio = compared.ratio.ratio
     return compared.change if ratio is None else f"{formats.short_ratio(ratio)} × A's"
 
@@ -206,18 +206,18 @@ def write_comparison_remarks(comparison: Comparison) -> Iterator[str]:
     if tested := [each for each in figures if each.ratio.coverage is not None]:
         by_chance = formats.decimal((1 - CONFIDENCE) * len(tested))
         yield (
-            f"[low–high] holds the true ratio in {formats.percent(CONFIDENCE)} of cases or more "
-            f"(exact ranks); were nothing different, up to {by_chance} of these {len(tested)} "
-            "would leave out 1"
+            f"[low–high] contains the true ratio in at least {formats.percent(CONFIDENCE)} of "
+            f"cases (exact ranks); if nothing differed, up to {by_chance} of these {len(tested)} "
+            "intervals would exclude 1"
         )
     if any(each.ratio.p_is_exact is False for each in figures):
-        yield "~p: approximate, for many trials or many ties (which count against a difference)"
+        yield "~p: approximate, because of many trials or ties (ties count against a difference)"
     for each in comparison.scenarios:
         if each.starved_a or each.starved_b:
             yield (
                 f"{each.scenario}: users starved in {each.starved_a} of {each.trials_a} trials of "
-                f"A and {each.starved_b} of {each.trials_b} of B; what they waited is missing from "
-                "its latencies"
+                f"A and {each.starved_b} of {each.trials_b} of B; their waits are missing from its "
+                "latencies"
             )
     cut_a, cut_b = comparison.interrupted_a, comparison.interrupted_b
     if cut_a or cut_b:
@@ -228,7 +228,7 @@ def write_comparison_remarks(comparison: Comparison) -> Iterator[str]:
 
 
 def export_comparison(comparison: Comparison) -> dict[str, object]:
-    """For `--json`: with what it comes to in words."""
+    """Return the content for `--json`, with each verdict in words."""
     content = asdict(comparison)
     for scenario, shown in zip(comparison.scenarios, content["scenarios"], strict=True):
         for compared, figure in zip(scenario.figures, shown["figures"], strict=True):

@@ -1,4 +1,4 @@
-"""Under which conditions a run was made: machine, versions, settings, and how to run it again."""
+"""The conditions of a run: machine, versions, settings, and the command that repeats it."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,63 +14,61 @@ MACHINE = {
     "cpu": "processor",
     "cores": "cores",
     "memory_mib": "memory, MiB",
-    "os": "system",
+    "os": "operating system",
     "machine": "architecture",
     "python": "Python",
     "implementation": "implementation",
-    "gil": "with the GIL",
+    "gil": "GIL enabled",
     "go": "Go",
-    "descriptors_soft": "file descriptors",
+    "descriptors_soft": "file descriptor limit",
     "git_revision": "revision of this project",
-    "git_changed": "with changes",
+    "git_changed": "uncommitted changes",
 }
 SETTINGS = {
     "endpoint.method": "method",
     "endpoint.path": "route",
     "endpoint.style": "style",
     "server.kind": "server",
-    "url": "at",
+    "url": "URL",
     "server.app": "app",
     "server.workers": "workers",
-    "server.loop": "loop",
+    "server.loop": "event loop",
     "server.http": "HTTP parser",
     "server.worker_timeout_s": "worker timeout, s",
-    "server.pool": "pool, threads",
+    "server.pool": "thread pool, threads",
     "server.access_log": "access log",
     "client.library": "client",
-    "client.life": "its life",
-    "client.timeout_s": "its timeout, s",
-    "client.connections": "its connections",
+    "client.life": "client lifetime",
+    "client.timeout_s": "client timeout, s",
+    "client.connections": "client connections",
     "delay_s": "delay, s",
     "upstream.kind": "upstream",
     "database.kind": "database",
-    "database.pool": "its pool, connections",
-    "database.life": "their life",
+    "database.pool": "database pool, connections",
+    "database.life": "database connection lifetime",
     "file_mib": "file, MiB",
-    "load.engine": "load made by",
-    "load.keep_alive": "connections kept",
+    "load.engine": "load generator",
+    "load.keep_alive": "keep-alive",
     "load.requests": "requests counted",
     "load.users": "users",
-    "load.arrival_rate": "arrivals a second",
+    "load.arrival_rate": "arrivals per second",
     "load.duration_s": "window, s",
     "load.processes": "load processes",
 }
 ANY_SERVER = ("server.kind", "server.workers")
-"""What all servers have: a compiled one has no loop to choose, and no pool."""
-
-
+"""Settings of every server; a compiled one has no event loop to choose and no thread pool."""
 MACHINE_LOAD = {
-    "cpu_percent_peak": "server's CPU, % of a core, busiest second",
-    "cpu_ms_per_request": "server's CPU a request, ms",
-    "rss_mib_peak": "server's memory, MiB, peak",
-    "generator_cpu_percent": "load's CPU, % of a core each, busiest second",
-    "generator_lateness_median_ms": "its lateness, ms, median",
-    "generator_lateness_p99_ms": "its lateness, ms, p99",
-    "live_cpu_percent_peak": "live page's CPU, % of a core, busiest second",
+    "cpu_percent_peak": "server CPU, % of one core, busiest second",
+    "cpu_ms_per_request": "server CPU per request, ms",
+    "rss_mib_peak": "server memory, MiB, peak",
+    "generator_cpu_percent": "CPU of each load process, % of one core, busiest second",
+    "generator_lateness_median_ms": "load lateness, ms, median",
+    "generator_lateness_p99_ms": "load lateness, ms, p99",
+    "live_cpu_percent_peak": "live page CPU, % of one core, busiest second",
     "upstream_late_share": "upstream late by",
-    "other_load_cores": "cores used by others",
-    "stolen_cores": "cores taken by the hypervisor",
-    "throttled_cores": "cores stopped by a CPU quota",
+    "other_load_cores": "CPU of other programs, cores",
+    "stolen_cores": "CPU steal, cores",
+    "throttled_cores": "CPU throttled by a quota, cores",
 }
 
 
@@ -80,7 +78,7 @@ class Conditions:
     machine: Table
     packages: Table
     settings: Table
-    """A row a setting, and its value in each scenario."""
+    """A row for each setting, with its value in each scenario."""
 
 
 def collect_conditions(manifest: Mapping[str, object]) -> Conditions:
@@ -95,7 +93,7 @@ def collect_conditions(manifest: Mapping[str, object]) -> Conditions:
 
 
 def build_settings_table(scenarios: Mapping[str, Mapping[str, object]]) -> Table:
-    """Of what `read_scenarios` finds, but for what means nothing to any of them."""
+    """Tabulate the result of `read_scenarios`, without settings that apply to no scenario."""
     rows = {
         words: [format_condition(get_setting(each, key)) for each in scenarios.values()]
         for key, words in SETTINGS.items()
@@ -116,7 +114,7 @@ def build_text_table(
 
 
 def get_setting(scenario: Mapping[str, object], path: str) -> object:
-    """None where it means nothing to the scenario."""
+    """Return None if the setting does not apply to the scenario."""
     is_known = path in ANY_SERVER or is_python_server(scenario.get("server.kind"))
     return scenario.get(path) if is_known or not path.startswith("server.") else None
 
@@ -130,14 +128,14 @@ def format_condition(value: object) -> str:
 
 
 def build_machine_load_table(cells: Mapping[str, CellSummary]) -> Table:
-    """What generator, upstream and everything else on the machine did during each cell, as far as
-    it was looked at in any."""
+    """Tabulate the load of generator, upstream and the rest of the machine during each cell,
+    without figures that no cell has."""
     rows = {
         words: [format_machine_load(cell, key) for cell in cells.values()]
         for key, words in MACHINE_LOAD.items()
     }
     known = {words: row for words, row in rows.items() if set(row) != {formats.UNKNOWN}}
-    return build_text_table("What the machine did meanwhile", cells, known)
+    return build_text_table("Machine load during each cell", cells, known)
 
 
 def format_machine_load(cell: CellSummary, key: str) -> str:

@@ -1,4 +1,4 @@
-"""The chart of a request's CPU by whose code it is, alone and under load."""
+"""The chart of CPU per request by library and function, alone and under load."""
 
 from collections.abc import Mapping
 
@@ -21,14 +21,14 @@ from analysis.report.table import shorten
 
 MOST_BARS = 6
 ROW_HEIGHT, BETWEEN, EDGE, NAME_OFFSET = 46, 0.55, 14, 18
-"""BETWEEN: the part of a row above its bars, where its name stands."""
+"""BETWEEN: the fraction of a row above its bars, which holds the name."""
 LONGEST_NAME = 48
-"""Letters: what a phone has room for."""
+"""Characters that fit on a phone."""
 PHASES = {"alone": BLUE, "under load": ORANGE}
 
 
 def draw_cpu_growth(name: str, found: CpuGrowth) -> Chart:
-    """By library and, below it, by function: what grew most stands first. `name`: of the cell."""
+    """Draw bars by library, then by function, the largest growth first. `name`: of the cell."""
     libraries = {each.name: each for each in found.by_library[:MOST_BARS]}
     functions = dict[str, CodeCpu]()
     for each in found.by_function[:MOST_BARS]:
@@ -62,6 +62,6 @@ def draw_bars(codes: Mapping[str, CodeCpu], title: str) -> alt.LayerChart:
 
 
 def name_function(frame: str) -> str:
-    """Short, with its library: a chart has no room for a path."""
+    """Return library and function: a chart has no room for a path."""
     function = frame.rpartition(" (")[0].replace(".<locals>", "")
     return ": ".join(filter(None, (name_library(frame), function)))

@@ -1,4 +1,4 @@
-"""What is said of the CPU of a request that grew under load, and of whose code it is."""
+"""Notes about CPU per request that grew under load, and about the code that uses it."""
 
 from analysis.measures.cpu_attribution import NamedCode
 from analysis.measures.cpu_profile import CpuGrowth
@@ -8,7 +8,7 @@ from analysis.summary.predicates import has_grown_cpu
 
 
 def write_growth_note(cell: CellSummary) -> str | None:
-    """None where CPU is as predicted and nothing was to be explained."""
+    """Return None if CPU per request is as predicted and no explanation was requested."""
     found, theory = cell.cpu_growth, cell.predicted
     if found is not None and found.fault is None:
         return describe_growth(found)
@@ -19,7 +19,7 @@ def write_growth_note(cell: CellSummary) -> str | None:
         known = ""
         if theory.cpu_loaded_ms != theory.cpu_ms:
             known = f", {formats.milliseconds(theory.cpu_loaded_ms)} ms predicted"
-        return f"a request took {load} ms of CPU under load{known}, {alone} ms alone{why}"
+        return f"CPU per request was {load} ms under load{known}, {alone} ms alone{why}"
     return None if found is None else f"CPU per request is not explained: {found.fault}"
 
 
@@ -32,8 +32,8 @@ def describe_growth(found: CpuGrowth) -> str:
     if found.cause is not None:
         return f"{grown}; {describe_share(found.cause, 'the growth')}"
     if not any(each.is_raised for each in found.by_library):
-        return f"{grown}; the cause is unknown: all code grew alike, as on a machine that is slower"
-    return f"{grown}; the cause is unknown: no library clearly has most of the growth"
+        return f"{grown}; the cause is unknown: all code grew alike, as on a slower machine"
+    return f"{grown}; the cause is unknown: no library clearly accounts for most of the growth"
 
 
 def describe_share(code: NamedCode, whole: str) -> str:
@@ -42,14 +42,14 @@ def describe_share(code: NamedCode, whole: str) -> str:
 
 
 def describe_code(code: NamedCode) -> str:
-    """As `Pool.walk (httpx/pool.py)`: the file as its package has it."""
+    """Format as `Pool.walk (httpx/pool.py)`, with the file's path inside its package."""
     if code.function is None:
         return code.library
     return f"{code.function.replace(' (site-packages/', ' (')} and what it calls"
 
 
 def format_cpu(cpu_ms: float | None) -> str:
-    """With two decimals below 10 ms: an endpoint alone takes some tenths of a millisecond."""
+    """Format with two decimals below 10 ms: an endpoint alone takes tenths of a millisecond."""
     return (
         formats.UNKNOWN if cpu_ms is None else f"{cpu_ms:.2f}" if cpu_ms < 10 else f"{cpu_ms:.0f}"
     )

@@ -1,4 +1,4 @@
-"""All that a page says of one finding."""
+"""The page's text about one finding."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,13 +16,13 @@ from analysis.report.trial_lines import describe_trials
 from analysis.stats import formats
 
 SHOWN_SHARE = 0.01
-"""Of the thread-seconds of all holders; findings.json has the rest."""
+"""Least share of all holders' thread-seconds; findings.json has the smaller ones."""
 
 
 @dataclass(frozen=True, slots=True)
 class FindingCard:
-    """number: its place in the list of findings, from 1. changes: sign and line of its cure.
-    same_place: numbers of the other findings at its line."""
+    """number: position in the list of findings, from 1. changes: sign and line of the proposed
+    change. same_place: numbers of the other findings at its line."""
 
     number: int
     finding: AuditFinding
@@ -46,7 +46,7 @@ class FindingCard:
 
     @property
     def message(self) -> str:
-        """A cure says more than advice."""
+        """Leave out advice if there is a change: the change says more."""
         found = self.finding
         return " ".join((found.facts, *found.context.values())) if found.cure else found.message
 
@@ -65,7 +65,7 @@ class FindingCard:
 
     @property
     def outlook(self) -> list[str]:
-        """What is predicted of the cure, and what was measured."""
+        """The predicted and the measured effect of the change."""
         found = self.finding
         predicted = describe_predicted(found.predicted) if found.predicted else ""
         tried = describe_trials((found.tried,)) if found.tried and found.tried.trial else ()
@@ -73,11 +73,11 @@ class FindingCard:
 
     @property
     def figures(self) -> list[tuple[str, str]]:
-        """What is known, with its words."""
+        """Labels and values of the known figures."""
         found = self.finding
         known = {
             "requests": found.count is not None and formats.whole(found.count),
-            "in all": found.seconds is not None and f"{formats.decimal(found.seconds)} s",
+            "total": found.seconds is not None and f"{formats.decimal(found.seconds)} s",
             "median": found.median_ms is not None and f"{formats.milliseconds(found.median_ms)} ms",
             "longest": found.longest_ms is not None
             and f"{formats.milliseconds(found.longest_ms)} ms",
@@ -88,14 +88,14 @@ class FindingCard:
 
     @property
     def holders(self) -> list[tuple[str, float]]:
-        """Who kept threads meanwhile, and for how many seconds."""
+        """The code that held threads meanwhile, and for how many seconds."""
         holders = self.finding.holders or ()
         least_s = SHOWN_SHARE * sum(each.seconds for each in holders)
         return [(format_holder(each), each.seconds) for each in holders if each.seconds >= least_s]
 
 
 def build_cards(found: Sequence[AuditFinding]) -> list[FindingCard]:
-    """In the order of the findings."""
+    """Build the cards in the order of the findings."""
     places = [(each.file, each.line) for each in found]
     return [
         FindingCard(

@@ -1,4 +1,4 @@
-"""The codes of an audit's findings in words, and their places."""
+"""Findings of an audit in words: names, counts and places."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -7,20 +7,21 @@ from analysis.findings import AuditFinding
 from analysis.stats import formats
 
 OF_ROUTES = ("MIDDLEWARE_COST", "TRIVIAL_DEF")
-"""Findings of code, without a route where several use it."""
+"""Findings about code; they have no route if several routes use the code."""
 UNCLEAR = ("TRIVIAL_DEF",)
-"""A hand-over takes longer while others block the event loop: not all seconds are the code's."""
+"""An offloaded call takes longer while other code blocks the event loop: its seconds are not all
+its own."""
 SHOWN_S = 0.05
-"""Less would read as nothing."""
+"""Fewer seconds would round to 0.0."""
 
 
 def name_finding(found: AuditFinding) -> str:
-    """In a table: what happens there; of a block also why."""
+    """Name what happens at the place; for a block, add its cause."""
     return f"{found.short}: {found.cause}" if found.code == "LOOP_BLOCKED" else found.short
 
 
 def count_findings(found: Sequence[AuditFinding]) -> str:
-    """By code, such as "the event loop is blocked at 3 places, for 28.0 s"."""
+    """Count by code, as in "the event loop is blocked at 3 places, for 28.0 s"."""
     by_code: dict[str, list[AuditFinding]] = defaultdict(list)
     for each in found:
         by_code[each.code].append(each)
@@ -28,7 +29,7 @@ def count_findings(found: Sequence[AuditFinding]) -> str:
 
 
 def count_code(mine: Sequence[AuditFinding]) -> str:
-    """mine: of one code."""
+    """Count findings of one code."""
     seconds = 0.0 if mine[0].code in UNCLEAR else sum(each.seconds or 0.0 for each in mine)
     is_placed = any(each.file or each.route for each in mine)
     places = f" at {formats.count_things(count_places(mine), 'place')}" if is_placed else ""
@@ -38,7 +39,7 @@ def count_code(mine: Sequence[AuditFinding]) -> str:
 
 
 def count_places(found: Sequence[AuditFinding]) -> int:
-    """One line of code is one place, whatever routes come by."""
+    """Count a line of code once, whichever routes run it."""
     return len({(each.file, each.line) if each.file else (each.call, each.route) for each in found})
 
 
@@ -50,7 +51,7 @@ def format_place(found: AuditFinding) -> str:
 
 
 def format_route(found: AuditFinding) -> str:
-    """Route and phase, as far as they are known."""
+    """Return route and phase, as far as they are known."""
     if found.route is None and found.phase is None and found.code != "LOOP_BLOCKED":
         return "all routes"
     unknown = "several routes" if found.code in OF_ROUTES else "unknown route"

@@ -1,6 +1,6 @@
-"""What an audit says in a terminal: on one screen, the worst first and the answer last.
+"""An audit's findings on one terminal screen: the worst first and the answer last.
 
-What there is no room for is counted; -v shows all of it.
+Findings that do not fit are counted; -v shows them all.
 """
 
 from collections.abc import Iterator, Sequence
@@ -34,22 +34,22 @@ from analysis.report.trial_lines import describe_trials
 
 SCREEN_LINES = 30
 CLOSING_LINES = 3
-"""That come after it, and say where the files are."""
+"""Lines printed afterwards, which name the files."""
 MOST_ROUTES = 6
 LEAST_ROWS = 4
-"""Findings that are shown even where there is no room."""
+"""Findings that are shown even if they do not fit."""
 ESSENTIAL = ("NOT_ATTACHED", "NOT_RECORDED", "RECORDING_STOPPED", "INTERRUPTED", "NO_CLOCKS")
-"""Notices of what the whole answer lacks."""
+"""Notices about gaps that affect the whole answer."""
 
 
 class Screen:
-    """Lines that are free."""
+    """The free lines of a terminal screen."""
 
     def __init__(self, room: int) -> None:
         self.room = room
 
     def take(self, lines: int) -> bool:
-        """Whether there was so much room."""
+        """Take the lines and return True if they fit."""
         has_room = lines <= self.room
         self.room -= lines if has_room else 0
         return has_room
@@ -58,7 +58,7 @@ class Screen:
 def render_audit(
     found: AuditFindings, evidence: AuditEvidence, width: int | None, verbose: bool = False
 ) -> list[str]:
-    """Lines: of the routes, then of the findings."""
+    """Return the lines of the routes, then of the findings."""
     table = build_overview_table(evidence, None if verbose else MOST_ROUTES)
     routes = render_terminal(table, width)
     room = maxsize if verbose else SCREEN_LINES - CLOSING_LINES - len(routes) - 1
@@ -68,9 +68,8 @@ def render_audit(
 def render_findings(
     found: AuditFindings, width: int | None, verbose: bool = False, room: int = maxsize
 ) -> list[str]:
-    """Lines; sentences fit a terminal. verbose: every finding and notice, stacks, and who lost time
-    to whom. Advice that several findings have in common is at the first of them; a cure says more
-    than advice. room: in lines."""
+    """Return lines that fit a terminal. verbose: every finding and notice, stacks, and the matrix.
+    Shared advice is shown once, and a change replaces advice. room: free lines."""
     trials = [line for each in describe_trials(found.trials) for line in wrap_whole(each)]
     worst = find_worst(found)
     cure = [] if worst is None or worst.cure is None else list(render_cure(worst.cure, worst.tried))
@@ -97,10 +96,10 @@ def render_findings(
 def choose_rows(
     shown: Sequence[AuditFinding], width: int | None, screen: Screen
 ) -> tuple[list[AuditFinding], list[list[str]]]:
-    """As many as have room, with their lines."""
+    """Return as many findings as fit, with their lines."""
     table = build_findings_table(shown, width)
     rows = [list(render_rows(Table(table.columns, [each]), width)) for each in table.rows]
-    screen.take(2)  # the headings, and how many are left out
+    screen.take(2)  # the headings, and the count of hidden findings
     kept = list[int]()
     for place in take_turns(shown):
         if not screen.take(len(rows[place])) and len(kept) >= LEAST_ROWS:
@@ -110,8 +109,8 @@ def choose_rows(
 
 
 class FindingTexts:
-    """What is said below the row of each finding, as far as there is room: of the worst all, of
-    others at least the route, or of none. A cure that several have in common is shown once."""
+    """The text below each finding's row, as far as it fits: the whole text of the worst finding,
+    and at least the route of all the others or of none. A shared change is shown once."""
 
     def __init__(self, shown: Sequence[AuditFinding], first: int, verbose: bool) -> None:
         self.lines: list[list[str]] = [[] for _ in shown]
@@ -121,7 +120,7 @@ class FindingTexts:
         self._topics = set[str]()
         self._cures: set[Cure | None] = {None}
         if shown and not verbose:
-            self._cures.add(shown[first].cure)  # it is at the end
+            self._cures.add(shown[first].cure)  # the answer at the end shows it
 
     def show_first(self, screen: Screen) -> None:
         if self._shown:
@@ -161,7 +160,7 @@ class FindingTexts:
 
 
 class NoticeLines:
-    """What is said of the audit itself. What the whole answer depends on is there in any case."""
+    """Notices about the audit itself. The essential ones are always shown."""
 
     def __init__(self, found: AuditFindings, verbose: bool) -> None:
         notices = found.notices if verbose else tuple(list_notices(found))
@@ -175,11 +174,11 @@ class NoticeLines:
 
     @property
     def least(self) -> int:
-        """Lines: the essential ones, and a blank one."""
+        """Number of essential lines, with a blank one."""
         return len(self.lines) + bool(self.lines)
 
     def show_more(self, screen: Screen) -> None:
-        """As many as have room."""
+        """Add as many notices as fit."""
         for place, lines in enumerate(self._others):
             if not screen.take(len(lines) + (not self.lines)):
                 self.hidden = len(self._others) - place
@@ -188,6 +187,6 @@ class NoticeLines:
 
 
 def render_stack(found: AuditFinding) -> Iterator[str]:
-    """Innermost first."""
+    """Yield the frames, innermost first."""
     for each in found.stack:
         yield f"    {each.file}:{each.line} {each.function}"

@@ -1,4 +1,4 @@
-"""The findings of an audit as text: a table of them, what no finding is about, and the answer."""
+"""The findings of an audit as text: their table, the notices, and the answer."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -15,13 +15,13 @@ from analysis.report.worst_cause import choose_worst, describe_worst
 from analysis.stats import formats
 
 MOST_SHOWN = 10
-"""Errors and warnings, without -v; findings.json has all."""
+"""Errors and warnings shown without -v; findings.json has all."""
 MOST_OF_CODE = 2
-"""Findings of one code that are for information, without -v."""
+"""Informational findings of one code shown without -v."""
 OF_BLOCKS = ("UNTIMED", "DELAYED")
-"""Notices about the seconds of blocks."""
+"""Codes of notices about the duration of blocks."""
 MANY = ("UNASKED",)
-"""Notices of which there may be one a route: they are counted."""
+"""Codes of notices that may come once per route: they are counted."""
 COLUMNS = (
     Column("findings", is_text=True, width=26),
     Column("what happens", is_text=True, width=25),
@@ -32,8 +32,8 @@ COLUMNS = (
 
 
 def build_findings_table(found: Sequence[AuditFinding], width: int | None) -> Table:
-    """A row for each finding. width: of a terminal, where a long name has a line of its own.
-    Without one the names' column is as wide as the longest."""
+    """Build a row for each finding. width: the terminal's; a long name then takes its own line.
+    Without it, the first column is as wide as the longest name."""
     rows = [
         Row(
             shorten(format_place(each)),
@@ -48,19 +48,19 @@ def build_findings_table(found: Sequence[AuditFinding], width: int | None) -> Ta
 
 
 def split_grave(found: AuditFindings) -> tuple[list[AuditFinding], list[AuditFinding]]:
-    """Errors and warnings; and what is for information. The worst of each first."""
+    """Split errors and warnings from informational findings, keeping the worst first."""
     grave = [each for each in found.findings if each.severity != "info"]
     return grave, [each for each in found.findings if each.severity == "info"]
 
 
 def find_worst(found: AuditFindings) -> AuditFinding | None:
-    """That which the answer names."""
+    """Return the finding that the answer names as the worst."""
     grave, _ = split_grave(found)
     return choose_worst(grave) if grave else None
 
 
 def take_turns(found: Sequence[AuditFinding]) -> list[int]:
-    """Their places: the first of each kind before the second of any."""
+    """Return positions, with the first finding of every code before the second of any."""
     codes, turns = Counter[str](), list[int]()
     for each in found:
         turns.append(codes[each.code])
@@ -69,7 +69,7 @@ def take_turns(found: Sequence[AuditFinding]) -> list[int]:
 
 
 def choose_shown(found: AuditFindings, verbose: bool) -> list[AuditFinding]:
-    """What is for information comes last."""
+    """Choose the findings to show, informational ones last."""
     grave, minor = split_grave(found)
     if verbose:
         return grave + minor
@@ -85,9 +85,9 @@ def choose_shown(found: AuditFindings, verbose: bool) -> list[AuditFinding]:
 def count_hidden(
     found: AuditFindings, shown: Sequence[AuditFinding], notices: int
 ) -> Iterator[str]:
-    """One line, or none. notices: so many are hidden."""
+    """Yield one line, or none. notices: the number of hidden ones."""
     more = list[str]()
-    for kind, every in zip(("", " for information"), split_grave(found), strict=True):
+    for kind, every in zip(("", " informational"), split_grave(found), strict=True):
         hidden = sum(each not in shown for each in every)
         if hidden:
             more.append(f"{hidden} more{kind}")
@@ -98,7 +98,7 @@ def count_hidden(
 
 
 def list_notices(found: AuditFindings) -> Iterator[Notice]:
-    """Without those of blocks where none is found."""
+    """Leave out notices about blocks if no block was found."""
     is_blocked = any(each.code == "LOOP_BLOCKED" for each in found.findings)
     yield from (each for each in found.notices if is_blocked or each.code not in OF_BLOCKS)
 
@@ -115,29 +115,29 @@ def write_notices(notices: tuple[Notice, ...], verbose: bool) -> Iterator[str]:
 
 
 def write_answer(found: AuditFindings) -> str:
-    """What the audit came to."""
+    """Summarize the findings, and name the worst."""
     scope = found.scope
     requests = formats.count_things(scope.requests, "request")
     routes = formats.count_things(len(scope.routes), "route")
     looked = f"{requests} of {routes} in {scope.span_s:,.0f} s"
     grave, minor = split_grave(found)
-    blind = "" if scope.processes else " It cannot say what blocks the event loop, or what waits."
+    blind = "" if scope.processes else " It cannot show what blocks the event loop or waits."
     if not found.findings:
         return f"The audit sent {looked}.{blind}" if blind else write_all_is_well(found, looked)
     if not grave:
         findings, verb = formats.count_things(len(minor), "finding"), "are" if minor[1:] else "is"
-        more = f"{findings} {verb} for information"
-        return f"No error and no warning in {looked}; {more}.{blind}"
+        more = f"{findings} {verb} informational"
+        return f"No errors and no warnings in {looked}; {more}.{blind}"
     counted = count_findings(grave)
     more = ""
     if minor:
-        more = f"; {len(minor)} more {'are' if minor[1:] else 'is'} for information"
+        more = f"; {len(minor)} more {'are' if minor[1:] else 'is'} informational"
     worst = f"The worst: {describe_worst(grave)}."
-    return f"{counted[0].upper()}{counted[1:]}{more}. In {looked}.{blind} {worst}"
+    return f"{counted[0].upper()}{counted[1:]}{more}. Audited: {looked}.{blind} {worst}"
 
 
 def write_all_is_well(found: AuditFindings, looked: str) -> str:
-    waits = ", and no pool of threads that makes requests wait" if found.scope.sees_waits else ""
+    waits = ", and no thread pool that makes requests wait" if found.scope.sees_waits else ""
     return (
         f"The audit found no code that blocks the event loop for 20 ms or more{waits}, in {looked}."
     )

@@ -1,4 +1,4 @@
-"""What an audited service does with more users, for a terminal."""
+"""The forecast of an audited service with more users, for a terminal."""
 
 from collections.abc import Iterator, Sequence
 
@@ -9,17 +9,17 @@ from analysis.theory.audit.forecast import Forecast, WaitCause
 
 RATE, TIME = formats.rate, formats.milliseconds
 SHOWN = 3
-NOTHING = "no request waits much for another."
+NOTHING = "no request waits long for another."
 LIMITS = (
-    "What the service asks (a database, another service) is taken to be as fast as in the audit, "
-    "and a request to need as much CPU."
+    "The model assumes that upstreams (a database, another service) are as fast as in the audit, "
+    "and that CPU per request stays the same."
 )
 
 
 def build_forecast_table(now: Forecast, then: Forecast) -> Table:
-    """now: with the audit's users."""
+    """Build the table. now: the forecast for the audit's own number of users."""
     columns = (
-        Column("by the model", is_text=True),
+        Column("predicted", is_text=True),
         *(
             Column(f"{formats.count_things(each.users, 'user')}", unit, form)
             for each in (now, then)
@@ -44,10 +44,10 @@ def build_forecast_table(now: Forecast, then: Forecast) -> Table:
 
 
 def build_users_table(found: Sequence[Forecast]) -> Table:
-    """A row for each number of users."""
+    """Build a row for each number of users."""
     columns = (
         Column("users"), Column("requests", "rps", RATE), Column("mean", "ms", TIME),
-        Column("the first finding", is_text=True),
+        Column("first finding", is_text=True),
     )  # fmt: skip
     rows = [
         Row(
@@ -60,7 +60,7 @@ def build_users_table(found: Sequence[Forecast]) -> Table:
 
 
 def describe_causes(found: Forecast) -> Iterator[str]:
-    """The first one, and those behind it."""
+    """Yield the first cause of waiting, and the next ones."""
     users = formats.count_things(found.users, "user")
     if not found.causes:
         yield f"With {users}, {NOTHING}"
@@ -72,16 +72,16 @@ def describe_causes(found: Forecast) -> Iterator[str]:
 def describe_cause(cause: WaitCause, found: Forecast) -> str:
     named = name_cause(cause)
     mean, without = formats.milliseconds(found.mean_ms), formats.milliseconds(cause.without_ms)
-    said = f"{named}. Without it, a request takes {without} ms on average, and {mean} ms with it."
+    said = f"{named}. The mean latency is {without} ms without it and {mean} ms with it."
     if cause.without_ms is None:
         said = f"{named}."
     if cause.kind == "queue" and cause.finding is None:
-        return f"{said} The audit's users were too few to meet it."
+        return f"{said} The audit had too few users to reach it."
     return said
 
 
 def name_cause(cause: WaitCause) -> str:
-    """By the code of the finding, and where."""
+    """Name the finding's code and place."""
     routes = ", ".join(cause.routes[:SHOWN])
     if cause.kind == "cpu":
         return f"the CPU of the event loop ({routes})"
@@ -91,6 +91,6 @@ def name_cause(cause: WaitCause) -> str:
         code = "EXECUTOR_WAIT" if named.kind == "executor" else "POOL_WAIT"
         return f"{code}, the {cause.capacity:,.0f} {named.unit}s of {named.name} ({routes})"
     if cause.finding is None:
-        return f"blocks of the event loop whose place is not known ({routes})"
+        return f"blocks of the event loop at an unknown place ({routes})"
     place = f"{cause.finding.file}:{cause.finding.line}" if cause.finding.file else "a library"
     return f"{cause.finding.code} at {place} ({routes})"

@@ -1,4 +1,4 @@
-"""The matrix of an audit: which culprit took how many seconds from the requests of which route."""
+"""The matrix of an audit: seconds that the requests of each route lost to each culprit."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,14 +10,14 @@ from analysis.stats import formats
 from scenarios.units import Second
 
 MOST_COLUMNS = 5
-"""Routes that have a column of their own in a terminal."""
+"""Routes with their own column in a terminal."""
 SHOWN_S = 0.05
-"""Less is shown as nothing."""
+"""Shorter times are left blank."""
 TITLE = "seconds lost to"
 
 
 def format_culprit(culprit: Culprit) -> str:
-    """A place may keep threads in several phases: for the endpoint, and for its answer."""
+    """Name place and phase: a place may hold threads in the endpoint and while it responds."""
     where = culprit.route or ("no request" if culprit.harm == "keeps threads" else "all routes")
     if culprit.file is None:
         return f"{where} ({culprit.phase})" if culprit.phase else where
@@ -37,7 +37,7 @@ def format_seconds(seconds: Second) -> str:
 
 
 def render_matrix(matrix: HarmMatrix) -> list[str]:
-    """Lines of at most 80 columns, with letters for the routes; none where nobody lost anything."""
+    """Return lines of at most 80 columns, with letters for routes; none if no time was lost."""
     shown = list(list_shown_rows(matrix))
     if not shown:
         return []
@@ -53,14 +53,14 @@ def render_matrix(matrix: HarmMatrix) -> list[str]:
 
 
 def shorten_cells(seconds: Sequence[Second], room: int) -> list[str]:
-    """The last cell has the sum of what would have no room."""
+    """Sum the cells that do not fit into the last one."""
     few = seconds if len(seconds) <= room else (*seconds[: room - 1], sum(seconds[room - 1 :]))
     return [format_seconds(each) for each in few]
 
 
 @dataclass(frozen=True, slots=True)
 class HarmCell:
-    """shade: 1 where the most was lost."""
+    """shade: 1 in the cell that lost the most."""
 
     text: str
     shade: float
@@ -68,7 +68,7 @@ class HarmCell:
 
 @dataclass(frozen=True, slots=True)
 class HarmRow:
-    """part: of what the worst culprit took from all routes."""
+    """part: fraction of the seconds lost to the worst culprit by all routes."""
 
     place: str
     harm: str
@@ -78,7 +78,7 @@ class HarmRow:
 
 
 def list_shaded_rows(matrix: HarmMatrix) -> list[HarmRow]:
-    """Culprits, the worst first, for a map of their harm."""
+    """List the culprits for a heat map, the worst first."""
     most_s = max((each for row in matrix.seconds for each in row), default=0.0) or 1.0
     worst_s = max(map(sum, matrix.seconds), default=0.0) or 1.0
     return [

@@ -1,5 +1,5 @@
-"""The timeline of a cell as a picture, and as a browser moves through it: a chart without rows, and
-the rows."""
+"""The timeline of a cell as a picture and as an interactive chart: a chart without rows, and the
+rows."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -27,26 +27,26 @@ from analysis.report.timeline import KINDS, WAITING, Timeline
 from scenarios.units import Second
 
 BARS = "bars"
-"""The name under which the page gives the rows to the chart."""
+"""Name of the data set by which the page passes the rows to the chart."""
 LENGTHS_S = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 20.0)
 
 KIND_COLOURS = dict(zip(KINDS, (ORANGE, BLUE, SKY, RED, PINK, GREEN), strict=True))
 ROW_HEIGHT, TALL_ROW_HEIGHT, FEW_ROWS = 9, 16, 8
 LABEL_WIDTH = 84
 GROUPS = {"loop": "event loop", "thread": "threads", "await": "awaiting"}
-"""What stands at the first row of each, by the word that its rows' names begin with."""
+"""Label at the first row of each group, by the first word of its row names."""
 SHOWN = [cast("float", alt.ExprRef(each)) for each in ("begin_s", "begin_s + length_s")]
 TOOLTIP = [
-    alt.Tooltip("kind:N", title="it"),
-    alt.Tooltip("what:N", title="what"),
-    alt.Tooltip("start_s:Q", title="from, s", format=".3f"),
-    alt.Tooltip("took_ms:Q", title="for, ms", format=",.1f"),
+    alt.Tooltip("kind:N", title="state"),
+    alt.Tooltip("what:N", title="route or code"),
+    alt.Tooltip("start_s:Q", title="start, s", format=".3f"),
+    alt.Tooltip("took_ms:Q", title="duration, ms", format=",.1f"),
 ]
 
 
 def build_slices(found: Timeline, name: str, identity: str, shown: Window) -> dict[str, object]:
-    """spec: a Vega-Lite chart with the parameters begin_s and length_s, which now show `shown`.
-    rows: see `encode_rows`."""
+    """Build the page's data of a cell. spec: a Vega-Lite chart with the parameters begin_s and
+    length_s, which initially show `shown`. rows: see `encode_rows`."""
     length_s = round(shown.length_s, 3)
     chart = style_chart(draw_timeline(found, name, shown, alt.NamedData(name=BARS)))
     lengths = {each for each in LENGTHS_S if each <= found.span.length_s} | {length_s}
@@ -65,7 +65,7 @@ def build_slices(found: Timeline, name: str, identity: str, shown: Window) -> di
 def draw_timeline(
     found: Timeline, name: str, shown: Window, bars: alt.NamedData | pl.DataFrame
 ) -> alt.LayerChart:
-    """A slice, which a page may move over `bars`. `name`: of the cell."""
+    """Draw a slice, which a page can move over `bars`. `name`: of the cell."""
     kinds = [kind for kind in KINDS if kind in set(found.bars["kind"])]
     groups = [list(rows) for _, rows in groupby(found.rows, key=get_word)]
     places = [row for number, rows in enumerate(groups) for row in (*rows, f"gap {number}")][:-1]
@@ -84,14 +84,14 @@ def get_word(row: str) -> str:
 
 
 def build_row_axis(labels: Mapping[str, str]) -> alt.Axis:
-    """With a label at some of its rows: for one at each they are too low."""
+    """Label only some rows: they are too low for a label each."""
     chosen = f"{json.dumps(labels)}[datum.value] || ''"
     return alt.Axis(labelExpr=chosen, labelOverlap=False, ticks=False, domain=False, grid=False)
 
 
 def build_live_spec(shown_s: Second) -> dict[str, object]:
-    """A chart of the last seconds, for rows that come and go; they bring their `place`. Labels
-    stand at the second row, so that none meets that of the event loop above it."""
+    """Build a chart of the last seconds, for rows that come and go and carry their `place`. Labels
+    stand at the second row, clear of the event loop's label above."""
     labels = {"loop": GROUPS["loop"], "thread   2": GROUPS["thread"], "await   2": GROUPS["await"]}
     rows = alt.Y("row:N", title=None).sort(field="place", op="min").axis(build_row_axis(labels))
     bars, shown = alt.NamedData(name=BARS), Window(-shown_s, 0.0)
@@ -107,7 +107,8 @@ def draw_bar_layers(
     title: str,
     shown: Window,
 ) -> alt.LayerChart:
-    """The bars in the slice from begin_s on, length_s long: parameters that a page may change."""
+    """Draw the bars of the slice that starts at begin_s and lasts length_s; a page may change
+    both."""
     scale = alt.Scale(domain=SHOWN, nice=False)
     base = (
         alt.Chart(data)
@@ -134,7 +135,7 @@ def draw_bar_layers(
 
 
 def layer_kinds(base: alt.Chart) -> alt.LayerChart:
-    """What waits is thin and pale, behind the others."""
+    """Draw waits thin and pale, behind the other bars."""
     waits = base.transform_filter(alt.datum.kind == WAITING).mark_bar(
         height={"band": 0.3}, opacity=0.25
     )
@@ -147,8 +148,8 @@ def layer_kinds(base: alt.Chart) -> alt.LayerChart:
 
 
 def encode_rows(found: Timeline) -> dict[str, object]:
-    """A list for each bar: the places of its row, of its kind and of what it was, its begin and its
-    end in ms since the span's."""
+    """Encode each bar as a list: indexes of its row, kind and word, then start and end in ms since
+    the start of the span."""
     words = sorted(set(found.bars["what"]))
     names = {"row": found.rows, "kind": KINDS, "what": words}
     places = (pl.col(each).cast(pl.Enum(known)).to_physical() for each, known in names.items())

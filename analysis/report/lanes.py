@@ -1,6 +1,6 @@
-"""Rows of bars along the time.
+"""Rows of bars along a time axis.
 
-Places are in percent of the width, heights in pixels: such a picture is as wide as the page, and
+Positions are in percent of the width, heights in pixels: the picture is as wide as the page, and
 its text keeps its size.
 """
 
@@ -17,7 +17,7 @@ MOST_TICKS = 6
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """left, width: in percent. title: what a pointer that rests on it is shown."""
+    """left, width: in percent. title: the tooltip."""
 
     kind: str
     left: float
@@ -31,7 +31,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class PictureRow:
-    """label: shown above the first bar, from its begin on or up to its end."""
+    """label: shown above the first bar, aligned with its start or its end."""
 
     bars: tuple[Bar, ...]
     label: str = ""
@@ -48,7 +48,7 @@ class PictureRow:
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """Rows of one sort. height: of each, in pixels."""
+    """Rows of one kind. height: of each row, in pixels."""
 
     name: str
     height: int
@@ -56,7 +56,7 @@ class Lane:
 
 
 class Scale:
-    """Seconds of the audit to percent of the width."""
+    """A scale from seconds of the audit to percent of the width."""
 
     def __init__(self, window: Window) -> None:
         self.window = window
@@ -72,7 +72,7 @@ class Scale:
 
 
 def list_ticks(scale: Scale, from_s: Second) -> Iterator[tuple[float, str]]:
-    """At whole steps, before and after the begin."""
+    """Yield ticks at whole steps before and after `from_s`."""
     window = scale.window
     length_ms = 1000 * window.length_s
     step = next((each for each in STEPS_MS if length_ms / each <= MOST_TICKS), STEPS_MS[-1])

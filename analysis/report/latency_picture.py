@@ -1,4 +1,4 @@
-"""How long requests took: all quantiles of several cells on one axis, and how many took so long."""
+"""Latency charts: all quantiles of several cells on one axis, and a histogram for each cell."""
 
 from collections.abc import Sequence
 from math import log
@@ -27,20 +27,20 @@ NINES_LABELS = "['0 %', '90 %', '99 %', '99.9 %', '99.99 %'][datum.value]"
 SHORTEST_MS = 0.01
 CURVES = {
     shape.ANSWERED: ([1, 0], ""),
-    shape.COUNTING: ([5, 3], "Dashed: requests without an answer are counted (Kaplan–Meier)."),
+    shape.COUNTING: ([5, 3], "Dashed: unanswered requests are counted (Kaplan–Meier)."),
     shape.FROM_SEND: (
         [2, 2],
-        "Dotted: from the moment when a request was sent, not when it was due.",
+        "Dotted: measured from when a request was sent, not from when it was due.",
     ),
 }
-"""How each is drawn, and the sentence about it."""
+"""Dash pattern of each curve, and its legend."""
 FATES = {shape.GOOD: BLUE, shape.FAILED: RED, shape.OPEN: ORANGE}
-COUNTED = "A request without an answer is counted with its age at the end."
+COUNTED = "An unanswered request counts with its age at the end."
 MOST_TICKS = 6
 
 
 def draw_quantiles(found: Sequence[tuple[str, pl.DataFrame]], width: float = WIDE) -> Chart:
-    """Each name's curves of `compute_distribution` in a colour of its own."""
+    """Draw each name's curves of `compute_distribution` in one colour."""
     rows = pl.concat(curves.with_columns(name=pl.lit(name)) for name, curves in found)
     present = set(rows["series"])
     notes = [said for series, (_, said) in CURVES.items() if said and series in present]
@@ -49,14 +49,14 @@ def draw_quantiles(found: Sequence[tuple[str, pl.DataFrame]], width: float = WID
     chart = draw_quantile_lines(rows, colours).properties(
         width=width - AXIS_WIDTH - EDGE, height=QUANTILES_HEIGHT
     )
-    title = build_title(width, "Latency: how many requests were quicker", *notes)
+    title = build_title(width, "Latency quantiles", *notes)
     return chart.properties(title=title)
 
 
 def draw_quantile_lines(rows: pl.DataFrame, colours: alt.Color) -> alt.Chart:
     finest = max(rows["nines"], default=1.0)
     shares = (
-        alt.X("nines:Q", title="share of requests that were quicker")
+        alt.X("nines:Q", title="share of requests that were faster")
         .scale(domain=[0, finest], nice=False)
         .axis(values=[0, 1, 2, 3, 4], labelExpr=NINES_LABELS)
     )
@@ -69,7 +69,7 @@ def draw_quantile_lines(rows: pl.DataFrame, colours: alt.Color) -> alt.Chart:
 
 
 def draw_spreads(found: Sequence[tuple[str, pl.DataFrame]], width: float = WIDE) -> Chart:
-    """A row of bars for each name, all on one axis."""
+    """Draw a histogram for each name, all on one axis."""
     together = pl.concat(spread for _, spread in found)
     present = set(together["what"])
     fates = [each for each in FATES if each in present]
@@ -82,19 +82,19 @@ def draw_spreads(found: Sequence[tuple[str, pl.DataFrame]], width: float = WIDE)
         sized = bars.encode(color=colours).properties(width=width - AXIS_WIDTH - EDGE)
         drawn.append(sized.properties(title=title_panel(name), height=SPREAD_HEIGHT))
     notes = [COUNTED] if shape.OPEN in fates else []
-    title = build_title(width, "Latency: how many requests took how long", *notes)
+    title = build_title(width, "Latency distribution", *notes)
     spreads: Chart = alt.vconcat(*drawn, spacing=4, title=title)
     return spreads
 
 
 def build_bins(spreads: pl.DataFrame) -> list[float]:
-    """Edges of equal ratio, from the quickest to the slowest."""
+    """Return edges of equal ratio, from the fastest to the slowest request."""
     low, high = spreads.select(pl.min("from_ms"), pl.max("to_ms")).row(0)
     return [low * (high / low) ** (place / BINS) for place in range(BINS + 1)]
 
 
 def pile_up(spread: pl.DataFrame, edges: Sequence[float]) -> pl.DataFrame:
-    """Requests in these bins, one kind upon the other: what, from_ms, to_ms, bottom, top."""
+    """Stack the kinds in each bin: what, from_ms, to_ms, bottom, top."""
     middles = (pl.col("from_ms") * pl.col("to_ms")).sqrt()
     places = middles.log().sub(log(edges[0])).truediv(log(edges[-1] / edges[0]) / BINS)
     counted = (

@@ -1,4 +1,4 @@
-"""All quantiles of a cell, and how its latencies are spread, the unanswered among them."""
+"""Quantiles and histogram of a cell's latencies, unanswered requests included."""
 
 from dataclasses import dataclass
 
@@ -11,20 +11,20 @@ from analysis.measures.window import TIMES, MeasuredCell, Milliseconds, compute_
 from analysis.stats.quantiles import estimate_survival
 
 NINES = 4
-"""The finest quantile shown: 1 - 10^-4."""
+"""The highest quantile shown is 1 - 10^-4."""
 PER_NINE = 60
 BINS = 400
-"""So fine that a picture can put them together on an axis of its own."""
+"""Fine enough for a picture to merge them into its own bins."""
 ROUNDING = 1e-9
-"""0.9 of 200 is the 180th, whatever the last digit of 0.9 × 200 says."""
-ANSWERED, COUNTING, FROM_SEND = "answered", "with the unanswered", "from the send"
-GOOD, FAILED, OPEN = "good", "failed", "unanswered (age)"
+"""Tolerance for rounding errors: the p90 of 200 requests is the 180th."""
+ANSWERED, COUNTING, FROM_SEND = "answered", "with unanswered", "from sending"
+GOOD, FAILED, OPEN = "successful", "failed", "unanswered (age)"
 
 
 @dataclass(frozen=True, slots=True)
 class LatencyDistribution:
-    """quantiles: series, nines (-log10 of what is slower: 1 is the p90), latency_ms. spread: what,
-    from_ms, to_ms, requests. Both empty where nothing ended and nothing was under way."""
+    """quantiles: series, nines (-log10 of the share that is slower: 1 is the p90), latency_ms.
+    spread: what, from_ms, to_ms, requests. Both are empty if no request ended or was in flight."""
 
     quantiles: pl.DataFrame
     spread: pl.DataFrame
@@ -58,16 +58,16 @@ def compute_censored_curve(
     series: str, bounds_ms: Milliseconds, known: npt.NDArray[np.bool_]
 ) -> pl.DataFrame:
     ordered, shares = estimate_survival(bounds_ms, known)
-    ends = shares > 0  # what is only a bound ended at no time that is known
+    ends = shares > 0  # a lower bound is not an end
     return build_curve(series, ordered[ends], np.cumsum(shares[ends]), len(known))
 
 
 def build_curve(
     series: str, ordered_ms: Milliseconds, reached: npt.NDArray[np.float64], count: int
 ) -> pl.DataFrame:
-    """Of `count` requests, from the fastest to where fewer than one would be slower, in steps of a
-    nine. `reached`: the share that ended until each time. It ends where nobody was seen to be
-    answered."""
+    """Build the curve of `count` requests up to the quantile beyond which less than one request is
+    slower. `reached`: the share that ended by each time. The curve ends with the last answered
+    request."""
     finest = min(float(NINES), float(np.log10(max(count, 2))))
     nines = np.arange(int(PER_NINE * finest) + 1 if count else 0) / PER_NINE
     places = np.searchsorted(reached, 1 - 10.0**-nines - ROUNDING)
@@ -77,11 +77,11 @@ def build_curve(
 
 
 def compute_histogram(kinds: dict[str, Milliseconds]) -> pl.DataFrame:
-    """Counts between limits of equal ratio, from the quickest to the slowest of all kinds."""
+    """Count requests in bins of equal ratio, from the fastest to the slowest of all kinds."""
     everything = np.concatenate(list(kinds.values()))
     positive = everything[everything > 0]
     low, high = (float(positive.min()), float(positive.max())) if len(positive) else (1.0, 1.0)
-    if high < 1.1 * low:  # all alike: a bin's width, or there would be none
+    if high < 1.1 * low:  # all alike: bins need a width
         low, high = low / 1.1, high * 1.1
     limits = np.geomspace(low, high, BINS + 1)
     limits[0], limits[-1] = min(limits[0], low), max(limits[-1], high)

@@ -1,4 +1,4 @@
-"""What limited a cell, in a sentence: the measurement's, and the model's."""
+"""Sentences about the limit of a cell: the measured one, and the model's."""
 
 from collections.abc import Mapping
 
@@ -8,30 +8,30 @@ from analysis.verdicts.limits import OTHERS
 from records.prediction import Prediction
 
 TEXTS: Mapping[Resource, str] = {
-    "users": "No resource was full: the number of users limits the throughput.",
-    "arrivals": "No resource was full: the server keeps up with the requests that arrive.",
-    "interpreter": "The Python interpreter was full: {used} of {cores} in use.",
-    "worker restarts": "{restarts} broke off the requests of that worker.",
-    "event loop": "The event loop was full: it was blocked or computing for {percent} of the time",
-    "pool threads": "The threads of {whose} were full: {used} of {capacity} in use.",
-    "client connections": "The connections of {whose} were full: {used} of {capacity} in use.",
-    "database connections": "The connections to {whose} were full: {used} of {capacity} in use.",
-    "load generator": "The load generator was full: one process used {percent} of its core.",
-    "cores": "The cores of the {whose} were full: {used} of {capacity} in use.",
-    "upstream": "The upstream was slow: it waited {late} longer than it was asked to.",
-    "unexplained": "No measured resource was full",
+    "users": "No resource was saturated: the number of users limits the throughput.",
+    "arrivals": "No resource was saturated: the server keeps up with the arrivals.",
+    "interpreter": "The Python interpreter was saturated: {used} of {cores} in use.",
+    "worker restarts": "{restarts} aborted the requests in flight on that worker.",
+    "event loop": "The event loop was saturated: blocked or computing for {percent} of the time",
+    "pool threads": "The threads of {whose} were saturated: {used} of {capacity} in use.",
+    "client connections": "Connections of {whose} were saturated: {used} of {capacity} in use.",
+    "database connections": "Connections to {whose} were saturated: {used} of {capacity} in use.",
+    "load generator": "The load generator was saturated: one process used {percent} of one core.",
+    "cores": "The cores of the {whose} were saturated: {used} of {capacity} in use.",
+    "upstream": "The upstream was slow: it waited {late} longer than requested.",
+    "unexplained": "No measured resource was saturated",
 }
 MODEL_LIMITS = {
-    "pool": "the threads of the pool",
+    "pool": "the thread pool",
     "interpreter": "the Python interpreter",
-    "connections": "the connections of the client",
+    "connections": "the client's connections",
     "blocked loop": "the blocked event loop, which serves one request at a time",
-    "worker kills": "the restarts of its worker",
-    "client timeout": "clients that give up",
-    "users": "nothing but the number of users",
-    "arrivals": "nothing, since the server keeps up with the requests that arrive",
+    "worker kills": "worker restarts",
+    "client timeout": "the client timeout",
+    "users": "only the number of users",
+    "arrivals": "none, because the server keeps up with the arrivals",
 }
-"""By the names that analysis.theory has for them."""
+"""Keyed by the names of analysis.theory."""
 
 
 def describe_measured_limit(limit: MeasuredLimit) -> str:
@@ -48,15 +48,14 @@ def describe_measured_limit(limit: MeasuredLimit) -> str:
         return f"{text}, mostly at {limit.whose}." if limit.whose else f"{text}."
     if limit.whose == "server":
         workers = formats.count_things(round(limit.capacity or 0.0), "worker")
-        return f"The server was full: {format_used(limit)} cores in use by {workers}."
+        return f"The server was saturated: {format_used(limit)} cores in use by {workers}."
     if limit.whose == OTHERS:
         return f"{text[:-1]}, mostly by {OTHERS}."
     if limit.resource != "unexplained":
         return text
     if (most := limit.closest) is None:
         return f"{text}."
-    verb = "were" if most.resource.endswith("s") else "was"
-    return f"{text}; the {most.resource} {verb} used most, by {formats.percent(most.share)}."
+    return f"{text}; the {most.resource} came closest, at {formats.percent(most.share)}."
 
 
 def format_used(limit: MeasuredLimit) -> str:
@@ -66,7 +65,7 @@ def format_used(limit: MeasuredLimit) -> str:
 
 
 def describe_model_limit(predicted: Prediction | None) -> str:
-    """Nothing where no model has said it."""
+    """Return an empty text if there is no prediction."""
     limit = predicted.limited_by if predicted is not None else None
     why = MODEL_LIMITS.get(limit or "")
-    return f"The limit of the model: {why}." if why else ""
+    return f"The model's limit: {why}." if why else ""

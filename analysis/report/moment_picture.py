@@ -1,4 +1,4 @@
-"""A moment of an audit as a picture: rows for the event loop, for threads, and for requests."""
+"""A moment of an audit as a picture: rows for the event loop, threads and requests."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -27,19 +27,19 @@ LONGEST_ROUTE = 34
 KINDS = CULPRIT, BLOCK, WORK, FLIGHT, WAIT = ("culprit", "block", "work", "flight", "wait")
 WORDS: Mapping[str, str] = {
     BLOCK: "other code blocks the event loop",
-    WORK: "other code keeps a {unit}",
-    FLIGHT: "a request waits for its answer",
-    WAIT: "it waits for a {unit}",
+    WORK: "other code holds a {unit}",
+    FLIGHT: "a request is in flight",
+    WAIT: "the request waits for a {unit}",
 }
-"""Of the kinds of bars but the first, which is the finding. unit: what the queue gives."""
+"""Legends of all kinds of bars except the finding's own. unit: thread or token of the queue."""
 LOOP_HEIGHT, THREAD_HEIGHT, REQUEST_HEIGHT = 18, 6, 25
 
 
 @dataclass(frozen=True, slots=True)
 class MomentPicture:
-    """ticks: place in percent, and its label: from the begin of the block or wait on. band: left
-    and width of it. kinds: of bars, with their words. requests: how many wait meanwhile; shown: of
-    them, in rows."""
+    """ticks: position in percent and label, counted from the start of the block or wait. band: its
+    left edge and width. kinds: of bars, with their legends. requests: how many wait meanwhile;
+    shown: how many of them have a row."""
 
     moment: Moment
     lanes: tuple[Lane, ...]
@@ -56,7 +56,7 @@ class MomentPicture:
 
     @property
     def description(self) -> str:
-        """What it shows, in a sentence."""
+        """What the picture shows, for its caption."""
         peak, shown = self.moment.peak, self.moment.shown
         length = formats.milliseconds(1000 * peak.length_s)
         many = formats.count_things(self.requests, "request")
@@ -70,7 +70,7 @@ class MomentPicture:
             verb = "waits" if self.requests == 1 else "wait"
             said = f"A request waits for {length} ms; {many} {verb} for a {unit} meanwhile"
         few = f", {self.shown} of which are shown" if self.shown < self.requests else ""
-        return f"Second {shown.start_s:.1f} to {shown.end_s:.1f} of the audit. {said}{few}."
+        return f"Seconds {shown.start_s:.1f} to {shown.end_s:.1f} of the audit. {said}{few}."
 
 
 def draw_moment(moment: Moment, evidence: AuditEvidence) -> MomentPicture:
@@ -105,23 +105,23 @@ def describe_culprit(moment: Moment) -> str:
         return f"{format_place(found)} blocks the event loop"
     holder = found.holders[0] if found.holders else found
     name = f"{holder.function}()" if holder.function else holder.route or "code of a library"
-    return f"{name} keeps a {get_unit(moment)}"
+    return f"{name} holds a {get_unit(moment)}"
 
 
 def get_unit(moment: Moment) -> str:
-    """What the queue gives."""
+    """Return what the queue hands out: a thread or a token."""
     found = moment.finding
     return found.queue_name.unit if isinstance(found, QueueWait) else "thread"
 
 
 def name_loop(moment: Moment, evidence: AuditEvidence) -> str:
-    """Of several processes each has one."""
+    """Add the process to the name if there are several."""
     several = evidence.count_processes() > 1
     return f"event loop of process {moment.pid}" if several else "event loop"
 
 
 def draw_loop(moment: Moment, evidence: AuditEvidence, scale: Scale) -> Iterator[PictureRow]:
-    """What blocks it, in one row."""
+    """Draw everything that blocks the event loop in one row."""
     window, bars = moment.shown, []
     for each in evidence.stretches:
         if each.pid == moment.pid and each.began_s < window.end_s and each.ended_s > window.start_s:
@@ -132,8 +132,8 @@ def draw_loop(moment: Moment, evidence: AuditEvidence, scale: Scale) -> Iterator
 
 
 def draw_threads(moment: Moment, evidence: AuditEvidence, scale: Scale) -> Lane:
-    """Of the queue that requests wait for. Where the finding has holders, it is about the first of
-    them."""
+    """Draw the threads of the queue that requests wait for. If the finding has holders, the first
+    one is the culprit."""
     found = moment.finding
     holder = found.holders[0] if found.holders else found
     threads = number_threads(list_uses(moment, evidence)).partition_by("place")
@@ -160,7 +160,7 @@ def draw_threads(moment: Moment, evidence: AuditEvidence, scale: Scale) -> Lane:
 
 
 def list_uses(moment: Moment, evidence: AuditEvidence) -> pl.DataFrame:
-    """Of threads of the queue, in order."""
+    """List the uses of the queue's threads, in order of time."""
     threads = locate_handovers(evidence).select("pid", "handover", "thread_id")
     rows = locate_uses(evidence).join(threads, on=["pid", "handover"], maintain_order="left")
     return (
@@ -178,7 +178,7 @@ def list_uses(moment: Moment, evidence: AuditEvidence) -> pl.DataFrame:
 def draw_requests(
     rows: pl.DataFrame, moment: Moment, evidence: AuditEvidence, scale: Scale
 ) -> Iterator[PictureRow]:
-    """One row each; what it waits for, or that it blocks, is in front."""
+    """Draw a row for each request, with its waits or its block in front."""
     waits = list_waits(moment, evidence).partition_by("visit", as_dict=True)
     for row in rows.iter_rows(named=True):
         bars = [scale.draw(FLIGHT, row["started_s"], row["until_s"], row["route"])]

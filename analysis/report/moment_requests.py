@@ -1,4 +1,4 @@
-"""The requests of a moment of an audit: which of them wait, and which of these a picture shows."""
+"""The requests of a moment of an audit: those that wait, and those that a picture shows."""
 
 import polars as pl
 
@@ -8,12 +8,12 @@ from analysis.findings.waits.handover_evidence import locate_handovers
 from analysis.report.moments import Moment
 
 MOST_REQUESTS = 12
-"""That are shown: more are not told apart on a screen."""
+"""Requests shown: more are hard to distinguish on a screen."""
 
 
 def select_requests(moment: Moment, evidence: AuditEvidence) -> pl.DataFrame:
-    """Of a block, that which blocks, and those of other routes in flight meanwhile; of a queue,
-    those that wait for it meanwhile. rank: the smallest are shown first."""
+    """Select, for a block, the blocking request and the requests of other routes in flight
+    meanwhile; for a queue, the requests that wait for it. rank: the smallest are shown first."""
     peak, visit = moment.peak, pl.lit(moment.visit, pl.UInt32)  # null is no request's
     rows = locate_requests(evidence).filter(
         pl.col("pid") == moment.pid,
@@ -41,8 +41,8 @@ def list_waits(moment: Moment, evidence: AuditEvidence) -> pl.DataFrame:
 
 
 def choose_requests(rows: pl.DataFrame) -> pl.DataFrame:
-    """That which the moment is of, and of each route in turn the first by rank: of a block the
-    shortest, most of which is seen."""
+    """Choose the moment's own request, then the first by rank of each route in turn: for a block
+    the shortest, most of which is visible."""
     own, others = rows.filter("is_own").head(1), rows.filter(~pl.col("is_own"))
     turn = pl.struct("rank", "started_s", "request_order").rank("ordinal").over("route")
     others = others.with_row_index("request_order").with_columns(turn=turn)
@@ -51,5 +51,5 @@ def choose_requests(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def count_waiting(requests: pl.DataFrame, moment: Moment) -> int:
-    """Without that which blocks."""
+    """Count the requests without the one that blocks."""
     return requests.height if moment.queue else requests.filter(~pl.col("is_own")).height

@@ -1,5 +1,5 @@
-"""Which moment of an audit shows a finding best: a block that many requests of other routes wait
-out, or the longest wait for a thread."""
+"""The moment of an audit that shows a finding best: a block during which many requests of other
+routes wait, or the longest wait for a thread."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,18 +22,18 @@ from analysis.measures.window import Window
 from scenarios.units import Second
 
 MOST_BLOCKS = 200
-"""That are looked at, the longest first."""
+"""Blocks that are examined, the longest first."""
 AROUND = 4.0
-"""A picture shows at most so many lengths of a block before and after it."""
+"""A picture shows at most this many lengths of a block before and after it."""
 BEFORE_BLOCK, BEFORE_WAIT, AFTER_WAIT = 0.5, 0.2, 0.3
-"""Parts of its length."""
+"""Fractions of the length of the block or the wait."""
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """shown: what a picture has room for. peak: the block or the wait itself. visit: of the request
+    """shown: the picture's time span. peak: the block or the wait itself. visit: of the request
     that blocks or waits. culprits: numbers of the stretches in which the finding blocks the loop.
-    queue: whose threads are kept; empty of a block."""
+    queue: the queue whose threads are held; empty for a block."""
 
     finding: AuditFinding
     pid: int
@@ -45,7 +45,7 @@ class Moment:
 
 
 def find_moments(found: Sequence[AuditFinding], evidence: AuditEvidence) -> list[Moment]:
-    """One for each kind of finding that has any, in the order of the findings."""
+    """Find one moment for each kind of finding, in the order of the findings."""
     moments: dict[str, Moment] = {}
     for each in found:
         if each.code not in moments:
@@ -65,7 +65,7 @@ def find_moment(found: AuditFinding, evidence: AuditEvidence) -> Moment | None:
 
 
 def find_block(found: LoopBlocked, evidence: AuditEvidence) -> Moment | None:
-    """The block of this place in which requests of other routes wait the most seconds."""
+    """Find the block at this place that costs requests of other routes the most seconds."""
     place = tuple(getattr(found, each) for each in PLACE)
     sites = attribute_blocks(evidence).sites
     shares = next((sites[each] for each in sites if tuple(each.fields.values()) == place), ())
@@ -86,7 +86,7 @@ def find_block(found: LoopBlocked, evidence: AuditEvidence) -> Moment | None:
 
 
 def meet(requests: pl.DataFrame, block: Stretch) -> pl.DataFrame:
-    """Those in flight meanwhile."""
+    """Select the requests in flight during the block."""
     return requests.filter(
         pl.col("pid") == block.pid,
         pl.col("started_s") < block.ended_s,
@@ -95,7 +95,7 @@ def meet(requests: pl.DataFrame, block: Stretch) -> pl.DataFrame:
 
 
 def frame_block(peak: Window, victims: pl.DataFrame) -> Window:
-    """So that most of a usual victim is seen, if that leaves the block wide enough to be seen."""
+    """Frame the block and most of a typical victim, as long as the block stays visible."""
     begin_s, end_s = peak.start_s - BEFORE_BLOCK * peak.length_s, peak.end_s + peak.length_s
     if victims.height:
         begin_s = min(begin_s, float(np.median(victims["started_s"].to_numpy())))
@@ -104,14 +104,14 @@ def frame_block(peak: Window, victims: pl.DataFrame) -> Window:
 
 
 def limit_window(begin_s: Second, end_s: Second, widest: Window) -> Window:
-    """An audit begins at 0."""
+    """Clip the window; an audit starts at 0."""
     return Window(max(0.0, begin_s, widest.start_s), min(end_s, widest.end_s))
 
 
 def find_wait(
     found: QueueWait | ThreadsPinned, queue: str, evidence: AuditEvidence
 ) -> Moment | None:
-    """The longest wait for a token of the queue: of this place; behind pinned threads, of any."""
+    """Find the longest wait for a token: at this place or, for pinned threads, at any place."""
     waits = locate_handovers(evidence).filter(pl.col("queue") == queue, pl.col("token_s") > 0)
     if isinstance(found, QueueWait):
         is_here = (pl.col(each).eq_missing(pl.lit(getattr(found, each))) for each in PLACE)
@@ -125,7 +125,7 @@ def find_wait(
 
 
 def find_deadlock(found: PoolDeadlock, evidence: AuditEvidence) -> Moment | None:
-    """The longest of those that the finding is about."""
+    """Find the longest deadlock of the finding."""
     mine = [
         (each.lasted_s, resource.queue, each)
         for resource, deadlocks in find_deadlocks(evidence).items()

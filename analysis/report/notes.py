@@ -1,5 +1,4 @@
-"""What is said of a cell: its answer in a sentence or two, the notes below its row, and what was
-expected of it."""
+"""Sentences about a cell: its answer, the notes below its row, and its expectations."""
 
 from collections.abc import Iterator
 
@@ -23,14 +22,14 @@ from scenarios.units import format_plain_number
 NOTED_FAILURES = 0.001
 SHOWN_ERRORS = 3
 EXTRAPOLATED = (
-    "extrapolated: CPU may limit the throughput, and was calibrated with fewer requests in flight"
+    "extrapolated: CPU may limit the throughput, but was calibrated with fewer requests in flight"
 )
 
 
 def write_headline(cell: CellSummary, scenario: Scenario) -> str:
     cut = cell.interrupted
     if not cell.requests:
-        return f"Cut short: {cut}." if cut else "Nobody was answered in the window."
+        return f"Cut short: {cut}." if cut else "No request was answered in the window."
     found = f"{describe_throughput(cell)}; {describe_latency(cell)}."
     sentences = (
         f"Cut short ({cut}): {found}" if cut else found,
@@ -46,30 +45,30 @@ def describe_throughput(cell: CellSummary) -> str:
     if (loop := cell.open_loop) is not None:
         rate = (
             f"{formats.rate(loop.sustained_rps)} of {formats.rate(loop.offered_rps)} offered "
-            "requests a second got a good answer"
+            "requests per second succeeded"
         )
     else:
         users = formats.whole(cell.users)
-        rate = f"{formats.rate(cell.ok_rps)} good answers a second for {users} users"
+        rate = f"{formats.rate(cell.ok_rps)} successful responses per second for {users} users"
     if (cell.failure_ratio or 0.0) > NOTED_FAILURES:
-        return f"{rate}, {formats.percent(cell.failure_ratio)} of all answers were failures"
+        return f"{rate} ({formats.percent(cell.failure_ratio)} of all requests failed)"
     return rate
 
 
 def describe_latency(cell: CellSummary) -> str:
     if is_overloaded(cell):
-        return "how long they took only says how long the test was"
+        return "their latency depends on the length of the test"
     if has_starved_users(cell) and cell.users_longest_wait_median_ms is not None:
         longest = formats.duration(cell.users_longest_wait_median_ms)
-        return f"half of the users waited {longest} or more for one of theirs"
+        return f"half of the users waited {longest} or more for a response"
     if has_starved_users(cell):
-        return "many were never answered, and what the others waited tells little"
+        return "many requests were never answered, so the latency of the others says little"
     median, p99 = formats.duration(cell.median_ms), formats.duration(cell.p99_ms)
-    return f"half of the answers took {median} or less, 99 % {p99}"
+    return f"half of the requests took {median} or less, 99 % took {p99} or less"
 
 
 def describe_threads(cell: CellSummary, scenario: Scenario) -> str:
-    """Of calls that are handed over, the threads that run them; where no record has these, none."""
+    """Describe the style and the threads in use; offloaded calls count where they are recorded."""
     style, busy = scenario.endpoint.style, cell.threads_active_mean
     if style != "def" and (pool := THREADS_OF.get(style)) is not None:
         executor = cell.executor.busy_mean if cell.executor else None
@@ -86,29 +85,30 @@ def describe_threads(cell: CellSummary, scenario: Scenario) -> str:
 
 
 def describe_bystander(cell: CellSummary) -> str:
-    """Where it is the question what becomes of somebody else."""
+    """Describe bystander latency if the scenario has its own bystander."""
     other = cell.bystander
     if not has_own_bystander(cell) or other.median_ms is None:
         return ""
     least = "at least " if other.median_is_lower_bound else ""
-    return f"Somebody else's {other.path} took {least}{formats.duration(other.median_ms)} (median)."
+    median = formats.duration(other.median_ms)
+    return f"A bystander request to {other.path} took {least}{median} (median)."
 
 
 def write_notes(cell: CellSummary) -> list[str]:
-    """Verdicts, what each cycle of a killed worker brought, who held the loop."""
+    """List verdicts, the cycles of a killed worker, the code that blocked the loop, and errors."""
     found = [f"{verdict.code}: {verdict.message}" for verdict in cell.verdicts]
     if cell.cycles:
         ok = ", ".join(str(cycle.ok) for cycle in cell.cycles)
         failed = ", ".join(str(cycle.failures) for cycle in cell.cycles)
         lengths = ", ".join(f"{cycle.end_s - cycle.start_s:.1f}" for cycle in cell.cycles)
-        found.append(f"per cycle of {lengths} s: {ok} good answers, {failed} failures")
+        found.append(f"per cycle of {lengths} s: {ok} successful responses, {failed} failures")
     found += write_latency_notes(cell)
     if has_blocked_loop(cell):
         site = cell.blocking_sites[0]
         longest = f"its longest block lasted {formats.milliseconds(site.longest_ms)} ms"
         found.append(f"the event loop was blocked by {site}; {longest}")
     if cell.bystander.lacks_path:
-        found.append(f"no background request: the server answers 404 to {cell.bystander.path}")
+        found.append(f"no background requests: {cell.bystander.path} returns status 404")
     if has_affected_bystander(cell):
         found.append(write_bystander_note(cell))
     if growth := write_growth_note(cell):
@@ -121,39 +121,39 @@ def write_notes(cell: CellSummary) -> list[str]:
 
 
 def list_errors(cell: CellSummary) -> Iterator[str]:
-    """The most frequent, and how many are not shown."""
+    """Yield the most frequent errors, and the number that are not shown."""
     yield from (f"{each.count} × {each.error}" for each in cell.errors[:SHOWN_ERRORS])
     if rest := sum(each.count for each in cell.errors[SHOWN_ERRORS:]):
         yield f"{rest} × other errors (`errors` in summary.json)"
 
 
 def list_advice(cell: CellSummary) -> list[str]:
-    """What to do about its verdicts. What is for information asks for nothing."""
+    """List the advice of the verdicts; informational ones need no action."""
     grave = (each for each in cell.verdicts if each.severity != "info")
     return [f"→ {each.code}: {each.advice}" for each in grave]
 
 
 def write_latency_notes(cell: CellSummary) -> Iterator[str]:
-    """What its latencies leave out, and what they depend on."""
+    """Yield what the latencies leave out and what they depend on."""
     if has_starved_users(cell):
         median = formats.at_least(cell.median_censored_ms, cell.median_lower_bound_ms)
-        yield f"* with the unanswered counted (Kaplan–Meier) the median is {median} ms"
+        yield f"* with unanswered requests counted (Kaplan–Meier), the median is {median} ms"
         if cell.users_longest_wait_median_ms is not None:
             longest = formats.milliseconds(cell.users_longest_wait_median_ms)
-            yield f"half of the users waited {longest} ms or more for an answer"
+            yield f"half of the users waited {longest} ms or more for a response"
     if cell.warm_up_cut_s:
         cut = formats.decimal(cell.warm_up_cut_s)
         yield f"the window's first {cut} s were still warm-up (MSER-5) and are left out"
     if cell.growth is not None:
         yield write_ramp_note(cell.growth)
     if (loop := cell.open_loop) is not None and loop.overloaded:
-        yield "percentiles in brackets are no property of the service: see OVERLOADED"
+        yield "percentiles in brackets depend on the length of the test: see OVERLOADED"
         if loop.formula_median_ms is not None:
             yield (
-                "first come, first served: what is answered t after the begin waited "
-                "t (1 - served / offered), a median of "
-                f"{formats.milliseconds(loop.formula_median_ms)} ms by that formula, "
-                f"{formats.milliseconds(cell.median_ms)} ms as measured"
+                "first come, first served: a request answered t after the start waited "
+                "t (1 - served / offered); this formula gives a median of "
+                f"{formats.milliseconds(loop.formula_median_ms)} ms, the measured median is "
+                f"{formats.milliseconds(cell.median_ms)} ms"
             )
 
 
@@ -161,22 +161,22 @@ def write_bystander_note(cell: CellSummary) -> str:
     other = cell.bystander
     least = "at least " if other.median_is_lower_bound else ""
     if not other.pings:
-        return f"nothing is known of background requests ({other.path}) in the window"
+        return f"no background requests ({other.path}) were recorded in the window"
     took = f"took {least}{formats.milliseconds(other.median_ms)} ms (median)"
     if other.median_ms is None:
-        took = "was never answered well"
-    note = f"a bystander's {other.path} {took}; {count_answers(other)}"
+        took = "never succeeded"
+    note = f"bystander requests to {other.path} {took}; {count_answers(other)}"
     if cell.predicted is None or cell.predicted.bystander_ms is None:
         return note
     return f"{note}; predicted: {formats.milliseconds(cell.predicted.bystander_ms)} ms"
 
 
 def count_answers(other: BystanderLatency) -> str:
-    """A refusal is an answer too, and no good one."""
+    """Count failed and unanswered requests apart: a refused request is answered."""
     refused = other.failures - other.unanswered
     if not other.failures:
         return f"all {other.pings} were answered"
-    found = {"failed": refused, "had no answer when the load ended": other.unanswered}
+    found = {"failed": refused, "had no response when the load ended": other.unanswered}
     first, *more = ((count, what) for what, count in found.items() if count)
     parts = [f"{first[0]} of {other.pings} {first[1]}", *(f"{n} {what}" for n, what in more)]
     return " and ".join(parts)
@@ -185,8 +185,8 @@ def count_answers(other: BystanderLatency) -> str:
 def write_ramp_note(grown: RampGrowth) -> str:
     alone = f"one user alone got {formats.rate(grown.levels[0][1])} rps"
     if grown.saturated_from is None:
-        return f"in the ramp {alone}, and throughput grew until the last user came"
-    return f"in the ramp {alone}; throughput saturates at {grown.saturated_from} users"
+        return f"in the ramp, {alone}; throughput grew until the last user started"
+    return f"in the ramp, {alone}; throughput saturates at {grown.saturated_from} users"
 
 
 def describe_outcome(outcome: ThresholdOutcome) -> str:

@@ -1,4 +1,4 @@
-"""What a cell did through time, in steps of one length."""
+"""Time series of a cell, in steps of equal length."""
 
 import math
 
@@ -11,9 +11,9 @@ from analysis.measures.window import CellTables
 from scenarios.units import Second
 
 STEPS, RATE_STEPS = 150, 40
-"""More cannot be told apart in a picture; of rates fewer, since several lines share an axis."""
+"""More steps are hard to distinguish; rates have fewer because several lines share an axis."""
 SHORTEST_RATE_S = 0.5
-"""A rate over less is the noise of single requests."""
+"""Over a shorter step, a rate is the noise of single requests."""
 LENGTHS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 60.0)
 THREADS = ("loop", "anyio_worker", "executor", "other")
 THROUGHPUT, IN_FLIGHT, THREAD_COUNT = "throughput", "in flight", "threads"
@@ -27,9 +27,9 @@ PROBED = ("pid", "at_s", *SAMPLED)
 
 
 def compute_time_series(cell: CellTables, end_s: Second) -> pl.DataFrame:
-    """at_s (a step's middle), panel, series, value; from the cell's begin to `end_s`, the drain's
-    end. Rates are requests a second, heartbeat ages ms, all else numbers; of what was sampled the
-    most in a step, over all workers together."""
+    """Return at_s (a step's middle), panel, series and value, from the cell's start to `end_s`, the
+    end of the drain. Rates are requests per second, heartbeat ages are ms, all else are counts.
+    A sampled value is the maximum in a step, over all workers together."""
     step_s = choose_step(end_s)
     requests = cell.load_table("requests", ("started_s", "ended_s", "error"))
     frames = [
@@ -43,7 +43,7 @@ def compute_time_series(cell: CellTables, end_s: Second) -> pl.DataFrame:
 
 
 def choose_step(length_s: Second, most: int = STEPS) -> Second:
-    """The shortest round step that gives no more than so many of them."""
+    """Return the shortest round step that gives at most `most` steps."""
     return next((each for each in LENGTHS if length_s / each <= most), LENGTHS[-1])
 
 
@@ -76,16 +76,16 @@ def compute_throughput_series(
 
 
 def compute_in_flight_series(requests: pl.DataFrame, step_s: Second, end_s: Second) -> pl.DataFrame:
-    """As the generator sees it: sent, and not answered."""
+    """Count requests that the load generator has sent and that are unanswered."""
     moments = build_step_edges(step_s, end_s)[:-1] + step_s / 2
     sent, ended = (requests[each].drop_nulls().sort() for each in ("started_s", "ended_s"))
-    under_way = np.searchsorted(sent, moments) - np.searchsorted(ended, moments)
-    return build_points(IN_FLIGHT, "in flight", moments, under_way)
+    in_flight = np.searchsorted(sent, moments) - np.searchsorted(ended, moments)
+    return build_points(IN_FLIGHT, "in flight", moments, in_flight)
 
 
 def compute_probe_series(probe: pl.DataFrame, step_s: Second, end_s: Second) -> pl.DataFrame:
-    """A moment is short enough that no worker dies and is replaced in it. A step in which nothing
-    was sampled has no value: nothing is drawn across it."""
+    """Sum the workers in moments so short that no worker dies and is replaced within one. A step
+    without samples has no value, so that the line has a gap."""
     moment_s = min(BUCKET_S, step_s)
     sampled = (
         probe.filter(pl.col("at_s").is_between(0, end_s))

@@ -1,4 +1,4 @@
-"""report.html: everything a run has to show, on one page that needs no network."""
+"""report.html: all results of a run on one page that needs no network."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -50,12 +50,12 @@ PARTS = ("lanes", "cpu")
 SLICE_TURNS = 4
 SHORTEST_SLICE_S, LONGEST_SLICE_S = 0.2, 8.0
 FEWEST_USERS, USERS_BEYOND = 1, 4
-"""The curve over users goes so many times further than the run did."""
+"""USERS_BEYOND: the predicted curve reaches this many times the run's number of users."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReportCell:
-    """The rows of a cell, made into what its pictures need."""
+    """A cell's records, prepared for its pictures."""
 
     measured: MeasuredCell
     summary: CellSummary
@@ -88,7 +88,7 @@ class ReportCell:
 
     @property
     def first_slice(self) -> Window:
-        """A few turns of the endpoint, from where the window opens."""
+        """A few delays of the endpoint, from the start of the window."""
         span = self.lanes.span
         wanted_s = SLICE_TURNS * (self.scenario.delay_s or SHORTEST_SLICE_S)
         longest_s = min(LONGEST_SLICE_S, max(span.length_s, SHORTEST_SLICE_S))
@@ -97,8 +97,8 @@ class ReportCell:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """What the page shows of a cell. `pictures`: by the part of the page, None where there is
-    nothing to draw; so are `slices`, without lanes."""
+    """The page's section about a cell. `pictures`: by the part of the page, None if there is
+    nothing to draw; `slices`: None without a timeline."""
 
     cell: ReportCell
     pictures: Mapping[str, RenderedChart | None]
@@ -106,7 +106,8 @@ class Section:
 
 
 def render_report(run: RunDir, summary: RunSummary, answer: RunAnswer) -> Page:
-    """The same text for the same records. Raises UserError where one is missing or damaged."""
+    """Render the page. The same records give the same text. Raises UserError for a record that is
+    missing or damaged."""
     manifest = run.load_manifest()
     cells = [load_report_cell(*each) for each in select_median_cells(run, summary)]
     sections = [build_section(each) for each in cells]
@@ -139,7 +140,7 @@ def render_report(run: RunDir, summary: RunSummary, answer: RunAnswer) -> Page:
 
 
 def describe_results(summary: RunSummary) -> dict[str, object]:
-    """Tables and sentences of the run as a whole."""
+    """Build the tables and sentences about the whole run."""
     repeated, searched = select_repeated(summary.scenarios), summary.knee is not None
     return {
         "table": build_page_table(summary.cells),
@@ -169,14 +170,14 @@ def build_page_contrasts(found: Sequence[Contrast]) -> list[Table]:
 
 
 def select_median_cells(run: RunDir, summary: RunSummary) -> list[tuple[CellDir, CellSummary]]:
-    """Of each scenario the trial whose throughput is the median."""
+    """Select each scenario's trial with the median throughput."""
     by_scenario = groupby(summary.cells, attrgetter("scenario"))
     chosen = [select_median_trial(list(trials)) for _, trials in by_scenario]
     return [(run.open_cell(f"{each.scenario}.{each.trial}"), each) for each in chosen]
 
 
 def select_median_trial(trials: Sequence[CellSummary]) -> CellSummary:
-    """Among those that ran to their end, if there are any."""
+    """Select among the trials that were not interrupted, if there are any."""
     trials = [each for each in trials if not each.interrupted] or trials
     middle = median_low([each.ok_rps or 0.0 for each in trials])
     return next(each for each in trials if (each.ok_rps or 0.0) == middle)
@@ -191,7 +192,7 @@ def load_report_cell(cell: CellDir, summary: CellSummary) -> ReportCell:
 
 
 def compute_theory(found: ReportCell, manifest: Mapping[str, object]) -> Curve | None:
-    """Over users, by formulas; of a closed loop that was calibrated."""
+    """Compute the curve over users by formulas; None unless the closed loop was calibrated."""
     known = TypeAdapter(dict[str, Calibration]).validate_python(manifest.get("calibrations") or {})
     scenario, calibration = found.scenario, known.get(found.summary.scenario)
     predicted = found.summary.predicted
@@ -213,7 +214,7 @@ def compute_theory(found: ReportCell, manifest: Mapping[str, object]) -> Curve |
 def render_together(
     cells: Sequence[ReportCell], manifest: Mapping[str, object]
 ) -> Iterator[tuple[str, list[RenderedChart]]]:
-    """The pictures in which all cells are on one axis, by the part of the page."""
+    """Yield the pictures that show all cells on one axis, by the part of the page."""
     yield "time", render_groups("time", [each.course for each in cells], draw_over_time)
     curves = [(each.name, each.latency.quantiles) for each in cells]
     spreads = [(each.name, each.latency.spread) for each in cells]
@@ -240,7 +241,7 @@ def build_section(found: ReportCell) -> Section:
 
 
 def draw_pictures(found: ReportCell) -> Iterator[tuple[str, Chart]]:
-    """Each with the part of the page that shows it."""
+    """Yield each picture with the part of the page that shows it."""
     lanes, shown = found.lanes, found.first_slice
     if not lanes.is_empty:
         inside = pl.col("end_s") > shown.start_s, pl.col("start_s") < shown.end_s

@@ -1,4 +1,4 @@
-"""The charts of what is predicted over the number of users."""
+"""Charts of the predictions over the number of users."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,16 +22,16 @@ from analysis.report.drawing import (
 from analysis.summary.model import CellSummary
 from analysis.theory.formulas import Curve
 
-FIGURES = {"ok_rps": "good answers / s", "mean_ms": "mean response, ms"}
+FIGURES = {"ok_rps": "successful responses / s", "mean_ms": "mean latency, ms"}
 PANEL_HEIGHT, GAP = 210, 30
 MOST_TICKS = 5
-KNEE = "Dashed uprights: beyond so many users more only wait longer."
+KNEE = "Dashed vertical lines: the knee; more users only wait longer."
 POINTS = "Circles: predicted for this run. Diamonds: measured."
 
 
 @dataclass(frozen=True, slots=True)
 class PredictedCell:
-    """What formulas say over users, and the run that it was said of, if there was one."""
+    """The formulas' curve over users, and the run that it predicts, if there was one."""
 
     name: str
     curve: Curve
@@ -43,8 +43,8 @@ class PredictedCell:
 
 
 def draw_predictions(cells: Sequence[PredictedCell], width: float = WIDE) -> Chart:
-    """Throughput and mean response over the users, both logarithmic; a rule at each knee. A circle
-    is what was predicted of a run, by simulation where no formula holds."""
+    """Draw throughput and mean latency over users on logarithmic axes, with a line at each knee. A
+    circle is the prediction for a run, by simulation where no formula holds."""
     names = [each.name for each in cells]
     colours = build_name_colours("scenario", names).legend(build_legend(names, width, "stroke"))
     is_wide = width >= WIDE
@@ -55,7 +55,7 @@ def draw_predictions(cells: Sequence[PredictedCell], width: float = WIDE) -> Cha
     ]
     notes = [KNEE] if any(each.curve.knee_users for each in cells) else []
     notes += [POINTS] if any(each.summary for each in cells) else []
-    title = build_title(width, "Predicted throughput and response time", *notes)
+    title = build_title(width, "Predicted throughput and latency", *notes)
     if is_wide:
         return alt.hconcat(*panels, spacing=GAP, title=title)
     return alt.vconcat(*panels, spacing=GAP, title=title)
@@ -86,7 +86,7 @@ def draw_panel(cells: Sequence[PredictedCell], figure: str, colours: alt.Color) 
 
 
 def tabulate_points(cells: Sequence[PredictedCell], figure: str, group: str) -> pl.DataFrame:
-    """scenario, users, and the figure: of each run where a logarithm knows it."""
+    """Return scenario, users and figure of each run, if positive: the axis is logarithmic."""
     found = [
         (each.name, each.summary.users, get_value(each.summary, f"{group}{figure}"))
         for each in cells

@@ -42,13 +42,13 @@ def build_predictions_table(predictions: Sequence[tuple[str, Prediction]]) -> Ta
         if isinstance(each, OverloadPrediction):
             notes.append(f"{name}: {describe_overload(each.overload)}")
         if each.starved:
-            served = "users are never served; the latencies are of the others"
-            rows.append(Row(f"  {each.starved} {served}"))
+            users = formats.count_things(each.starved, "starved user")
+            rows.append(Row(f"  {users}; the latencies are those of the other users"))
     return Table(columns, rows, notes=notes)
 
 
 def describe_calibration(names: Sequence[str], found: Calibration) -> str:
-    """What the predictions of these scenarios rest on, and whether the machine was quiet."""
+    """Describe the CPU calibration of these scenarios, and other load on the machine meanwhile."""
     requests: dict[int, list[CpuSample]] = defaultdict(list)
     for each in found.samples:
         requests[each.in_flight].append(each)
@@ -57,12 +57,13 @@ def describe_calibration(names: Sequence[str], found: Calibration) -> str:
         for in_flight, level in requests.items()
         if in_flight > 1
     ]
-    text = f"{', '.join(names)}: CPU of a request, measured just now: {', '.join(costs)}"
+    text = f"{', '.join(names)}: CPU per request, measured just now: {', '.join(costs)}"
     other = found.other_cores
     if other is None or other <= OTHER_LOAD_LIMIT_CORES:
         return text
     return (
-        f"{text}; other programs used {formats.decimal(other)} cores meanwhile, so it may be less"
+        f"{text}; other programs used {formats.decimal(other)} cores meanwhile, so these values "
+        "may be too high"
     )
 
 
@@ -72,11 +73,11 @@ def describe_overload(found: OverloadLatencies) -> str:
         ("maximum", found.max_ms),
     )  # fmt: skip
     shown = ", ".join(f"{name} {value / 1000:,.2f} s" for name, value in quantiles)
-    return f"of {found.requests:,} requests: {shown}"
+    return f"latency of {found.requests:,} requests: {shown}"
 
 
 def build_curve_table(name: str, curve: Curve) -> Table:
-    """Throughput and response over the users, with bars, and where the knee is."""
+    """Build the table of throughput and latency over users, with bars and a note on the knee."""
     most = max(point.ok_rps for point in curve.points)
     rows = []
     for point in curve.points:
@@ -93,10 +94,10 @@ def build_curve_table(name: str, curve: Curve) -> Table:
 
 def describe_curve_knee(curve: Curve) -> str:
     if curve.knee_users is None or curve.highest_rps is None:
-        return "no knee: nothing but the number of users limits"
+        return "no knee: only the number of users limits the throughput"
     return (
-        f"knee at {curve.knee_users:,.0f} users: beyond it more of them bring more waiting "
-        f"and no more than {formats.rate(curve.highest_rps)} rps"
+        f"knee at {curve.knee_users:,.0f} users: more users only wait longer, and throughput stays "
+        f"at most {formats.rate(curve.highest_rps)} rps"
     )
 
 
@@ -104,14 +105,15 @@ def describe_sizing(name: str, rate: float, p99_ms: float, found: Sizing | None)
     p99 = formats.milliseconds(p99_ms)
     wish = f"{name}: for {formats.rate(rate)} rps with a p99 under {p99} ms"
     if found is None:
-        return f"{wish} no number of workers is enough: a request alone takes too long"
+        return f"{wish}, no number of workers is enough: a single request already takes too long"
     threads = "" if found.pool is None else f" with {found.pool} threads each"
-    size = f"{found.workers:,} workers{threads}, {found.machines:,} machine(s)"
+    workers, machines = found.workers, formats.count_things(found.machines, "machine")
+    size = f"{formats.count_things(workers, 'worker')}{threads}, {machines}"
     answer = f"{wish}: {size}; {describe_tail(found)}"
     if found.undecided_workers is not None:
         answer += (
-            f"; of {found.undecided_workers:,} to {found.workers - 1:,} workers the simulation is "
-            "not sure"
+            f"; for {found.undecided_workers:,} to {workers - 1:,} workers the simulation is "
+            "inconclusive"
         )
     if found.bound_by is None:
         return answer
@@ -125,5 +127,5 @@ def describe_tail(found: Sizing) -> str:
     )
     return (
         f"simulated p99 {p99} ms (95 % interval {low} to {high} ms; {found.simulations} "
-        f"simulations of {found.simulated_requests:,} requests in all)"
+        f"simulations, {found.simulated_requests:,} requests in total)"
     )

@@ -1,4 +1,4 @@
-"""What takes a finding away, in words: the change of the code, and what is predicted of it."""
+"""The remedy of a finding in words: the code change and its predicted effect."""
 
 from collections.abc import Iterator, Sequence
 from math import inf
@@ -10,50 +10,50 @@ from analysis.report.table import WIDTH, wrap_whole
 from analysis.stats import formats
 
 TIE = 1.05
-"""Medians that differ by less are the same."""
-REFUTED = "But its trial made requests slower, and none faster."
+"""Medians that differ by a smaller factor count as equal."""
+REFUTED = "But its trial made requests slower and none faster."
 INDENT = "    "
 CUT = " …"
 
 
 def list_changes(cure: Cure) -> list[tuple[str, str]]:
-    """Lines that go and come, with - or +; what all are indented by is left out."""
+    """List removed and added lines with - or +, without their common indent."""
     lines = dedent("\n".join((*cure.before, *cure.after))).split("\n")
     signs = "-" * len(cure.before) + "+" * len(cure.after)
     return list(zip(signs, lines, strict=True)) if signs else []
 
 
 def format_cure_place(cure: Cure) -> str:
-    """Empty where it is none of the user's files."""
+    """Return an empty text if the place is not in the user's files."""
     if cure.file is None:
         return ""
     return cure.file if cure.line is None else f"{cure.file}:{cure.line}"
 
 
 def describe_cost(cure: Cure) -> str:
-    """Empty where neither is known."""
+    """Describe saving and cost; return an empty text if neither is known."""
     verb = "frees the event loop for" if cure.frees_loop else "saves"
     saves = f"{verb} {formats.milliseconds(cure.saves_ms)} ms" if cure.saves_ms else ""
     costs = f"costs {formats.milliseconds(cure.costs_ms)} ms" if cure.costs_ms else ""
     both = " and ".join(filter(None, (saves, costs)))
-    return f"It {both} in each request." if both else ""
+    return f"It {both} per request." if both else ""
 
 
 def describe_cure(cure: Cure, tried: Tried | None = None) -> str:
-    """Why, and what it saves and costs; or that a trial speaks against it."""
+    """Give the reason, then saving and cost, or the fact that a trial speaks against the change."""
     last = REFUTED if tried is not None and is_refuted(cure, tried) else describe_cost(cure)
     return " ".join(filter(None, (cure.reason, last)))
 
 
 def is_refuted(cure: Cure, tried: Tried) -> bool:
-    """Whether a trial of just this change made requests slower, and none faster."""
+    """Return True if a trial of exactly this change made requests slower and none faster."""
     is_its_own = tried.trial is not None and tried.trial == cure.trial
     return is_its_own and bool(tried.worse) and not any(map(is_better, tried.routes))
 
 
 def render_cure(cure: Cure, tried: Tried | None, indent: str = "") -> Iterator[str]:
-    """Lines of a terminal: why, and the change. A line of code that is too long is cut, and so
-    marked."""
+    """Yield terminal lines: the reason and the change. A line of code that is too long ends in
+    CUT."""
     change = f"Change {format_cure_place(cure)}".rstrip()
     yield from wrap_whole(f"{change}: {describe_cure(cure, tried)}", indent)
     room = WIDTH - len(indent) - len(INDENT) - 2
@@ -63,8 +63,8 @@ def render_cure(cure: Cure, tried: Tried | None, indent: str = "") -> Iterator[s
 
 
 def describe_predicted(predicted: Predicted) -> str:
-    """Of the route whose median changes most, and of those that become slower. Empty where it is
-    not known."""
+    """Describe the route whose median improves most, and the routes that become slower. Return an
+    empty text without a prediction."""
     pairs = pair_levels(predicted.before, predicted.after)
     if not pairs:
         return ""
@@ -85,13 +85,13 @@ def describe_predicted(predicted: Predicted) -> str:
 def pair_levels(
     before: Sequence[RouteLevel], after: Sequence[RouteLevel]
 ) -> list[tuple[RouteLevel, RouteLevel]]:
-    """Those of one route."""
+    """Pair the levels before and after by route."""
     known = {each.route: each for each in after}
     return [(each, known[each.route]) for each in before if each.route in known]
 
 
 def compute_gain(before: RouteLevel, after: RouteLevel) -> float:
-    """Of the medians: more than 1 is better."""
+    """Return the ratio of the medians; more than 1 is better."""
     if after.p50_ms:
         return before.p50_ms / after.p50_ms
     return inf if before.p50_ms else 1.0

@@ -1,5 +1,5 @@
-"""The table of a run: a row for each cell with what was measured, rows below it for what was
-predicted and for what the unanswered make of its latencies."""
+"""The table of a run: a row of measured values for each cell, and below it rows for the prediction
+and for the latencies with unanswered requests."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -10,8 +10,8 @@ from analysis.summary.model import CellSummary
 from analysis.summary.predicates import has_starved_users, is_overloaded, mark_extremes
 from records.prediction import Prediction
 
-NAMES = Column("scenario", is_text=True, width=25)
-"""The widest scenario name and its trial; the whole table fits 80 columns."""
+NAMES = Column("scenario", is_text=True, width=24)
+"""Wide enough for most scenario names and their trial; the whole table fits 80 columns."""
 ROOM: Mapping[Format, int] = {
     formats.rate: 8,
     formats.percent: 7,
@@ -21,7 +21,7 @@ ROOM: Mapping[Format, int] = {
 }
 STARRED = "median_ms"
 UNPREDICTED = ("failure_ratio", "unfinished")
-"""The two columns after the throughput: there is room for its range."""
+"""The two columns after the throughput, which hold its predicted range."""
 COUNTING_UNANSWERED = {
     "median_ms": ("median_censored_ms", "median_lower_bound_ms"),
     "p99_ms": ("p99_censored_ms", "p99_lower_bound_ms"),
@@ -38,7 +38,7 @@ def build_run_table(cells: Sequence[CellSummary] = (), *, with_unanswered: bool 
 
 
 def build_cell_rows(cell: CellSummary, with_unanswered: bool) -> Iterator[Row]:
-    """What was measured; below it the prediction, and the latencies with the unanswered."""
+    """Yield the measured row, then the prediction and the latencies with unanswered requests."""
     metrics = list_metrics("table")
     yield Row(format_cell_name(cell), [format_metric(cell, each) for each in metrics])
     if cell.predicted is not None and cell.predicted.ok_rps is not None:
@@ -52,14 +52,14 @@ def build_cell_rows(cell: CellSummary, with_unanswered: bool) -> Iterator[Row]:
 
 
 def format_range(found: Prediction) -> str:
-    """Within which good answers a second are expected."""
+    """Format the predicted range of successful responses per second."""
     if found.low is None or found.high is None:
         return ""
     return f"[{formats.compact(found.low)}-{formats.compact(found.high)}]"
 
 
 def build_extra_row(name: str, texts: Sequence[Cell | str], remark: str = "") -> Row:
-    """The remark stands where no column to its right has anything to say."""
+    """Put the remark into the empty columns at the right end of the row."""
     said = max((place for place, text in enumerate(texts, start=1) if text), default=0)
     room = len(texts) - said
     return Row(name, [*texts[:said], *([Cell(remark, span=room)] if room else [])], extra=True)
@@ -70,12 +70,12 @@ def render_run_headings() -> str:
 
 
 def render_cell(cell: CellSummary, width: int | None = None) -> str:
-    """Its rows, as soon as it ended."""
+    """Render the rows of one cell, as soon as it has ended."""
     return "\n".join(render_rows(build_run_table([cell]), width))
 
 
 def build_page_table(cells: Sequence[CellSummary]) -> Table:
-    """With every metric that has a place on the page, and the prediction in the cell itself."""
+    """Build the page's table: every metric of the page, with predictions inside the table cells."""
     metrics = list_metrics("page", "table")
     marks = {each.key: mark_extremes(cells, each) for each in metrics}
     columns = [Column(*each.get_heading("page"), key=each.key) for each in metrics]
@@ -89,7 +89,7 @@ def build_page_table(cells: Sequence[CellSummary]) -> Table:
         key = f"{cell.scenario}.{cell.trial}"
         badges = tuple((v.severity, v.code) for v in cell.verdicts if v.severity != "info")
         rows.append(Row(format_cell_name(cell), [*figures, limit], key=key, badges=badges))
-    return Table((NAMES, *columns, Column("limit", "by theory", key="limited_by")), rows)
+    return Table((NAMES, *columns, Column("limit", "predicted", key="limited_by")), rows)
 
 
 def format_cell_name(cell: CellSummary) -> str:
@@ -97,8 +97,8 @@ def format_cell_name(cell: CellSummary) -> str:
 
 
 def format_metric(cell: CellSummary, metric: Metric) -> str:
-    """A latency is in brackets where it only says how long the test was; the median has a star
-    where starved requests are missing from it."""
+    """Format a value: in brackets if a latency only depends on the length of the test, and with a
+    star if the median leaves out starved users."""
     value = get_value(cell, metric.key)
     bracketed = metric.is_latency and is_overloaded(cell)
     text = formats.bracket_milliseconds(value) if bracketed else metric.format(value)
@@ -112,7 +112,7 @@ def format_predicted(cell: CellSummary, metric: Metric) -> str:
 
 
 def format_below(cell: CellSummary, metric: Metric) -> str:
-    """The prediction, in the cell of what was measured."""
+    """Format the prediction for the table cell of the measured value."""
     found = format_predicted(cell, metric)
     span = format_range(cell.predicted) if cell.predicted and metric.key == "ok_rps" else ""
     return f"{found} {span}".rstrip()

@@ -1,8 +1,8 @@
-"""findings.sarif: the findings as annotations of lines, in the Static Analysis Results Interchange
+"""findings.sarif: the findings as line annotations, in the Static Analysis Results Interchange
 Format 2.1.0 of OASIS.
 
-A finding without a line of the user's is a notification of the run: an annotation without a line is
-refused by those who show them.
+A finding without a line in the user's code becomes a notification of the run: viewers reject an
+annotation without a line.
 """
 
 import posixpath
@@ -25,10 +25,10 @@ from scenarios.units import Second
 Object = dict[str, object]
 SCHEMA_URI = "https://json.schemastore.org/sarif-2.1.0.json"
 ROOT = "%SRCROOT%"
-"""What the paths are relative to: the root of the repository; without one, the user's folder."""
+"""Base of all paths: the root of the repository or, without one, the user's folder."""
 FINGERPRINT = "auditFinding/v1"
 LEAST_SHARE = 0.01
-"""Of the thread-seconds of all holders."""
+"""Least share of all holders' thread-seconds."""
 TAGS = ("asyncio", "performance")
 LEVELS: Mapping[Severity, Literal["error", "warning", "note"]] = {
     "error": "error",
@@ -40,7 +40,7 @@ LEVELS: Mapping[Severity, Literal["error", "warning", "note"]] = {
 def export_sarif(
     found: AuditFindings, evidence: AuditEvidence, version: str, baseline: Baseline | None
 ) -> Object:
-    """The content of findings.sarif. version: of this tool; empty where it is not known."""
+    """Return the content of findings.sarif. version: of this tool; empty if unknown."""
     record = evidence.record
     marks = mark_findings(found.findings, baseline)
     results, unplaced = [], []
@@ -67,7 +67,7 @@ def export_sarif(
 
 
 def mark_findings(found: Sequence[AuditFinding], baseline: Baseline | None) -> list[Object]:
-    """By what each is recognised: its site and, of several in a site, its place by line."""
+    """Build each finding's fingerprint: its site and, among several there, its order by line."""
     new = None if baseline is None else baseline.find_new(found)
     sites = group_by_site(found)
     marks: list[Object] = []
@@ -81,7 +81,7 @@ def mark_findings(found: Sequence[AuditFinding], baseline: Baseline | None) -> l
 
 
 def build_rules() -> list[Object]:
-    """One for each kind of finding, by code. How bad it is, each result says."""
+    """Build a rule for each kind of finding. Each result gives its own severity."""
     return [build_rule(each) for each in list_findings()]
 
 
@@ -101,12 +101,11 @@ def build_rule(kind: type[AuditFinding]) -> Object:
 
 
 def begin_sentence(clause: str) -> str:
-    """Unless it begins with code."""
     return f"{clause[0].upper()}{clause[1:]}."
 
 
 def find_rule(found: AuditFinding) -> int:
-    """Its place among the rules."""
+    """Return the index of the finding's rule."""
     return [each.code for each in list_findings()].index(found.code)
 
 
@@ -126,7 +125,7 @@ def build_result(found: AuditFinding, place: Object, record: AuditRecord) -> Obj
 
 
 def describe_with_cure(found: AuditFinding) -> str:
-    """What happened, and the change of the code; without one, what to do."""
+    """Describe what happened and the code change; without a change, what to do."""
     if found.cure is None:
         return found.message
     lines = (f"{sign} {line}".rstrip() for sign, line in list_changes(found.cure))
@@ -146,8 +145,7 @@ def build_notification(found: AuditFinding) -> Object:
 
 
 def locate_holders(holders: Sequence[TokenHolder], record: AuditRecord) -> Iterator[Object]:
-    """Places that kept threads meanwhile, each once, whatever the routes; those with a small share
-    are left out."""
+    """Yield the places that held threads meanwhile, once for all routes, without small shares."""
     kept_s: dict[tuple[str | None, int | None, str | None], Second] = defaultdict(float)
     for each in holders:
         kept_s[each.file, each.line, each.function] += each.seconds
@@ -156,13 +154,13 @@ def locate_holders(holders: Sequence[TokenHolder], record: AuditRecord) -> Itera
         place = locate(file, line, record)
         if place is not None and seconds >= least_s:
             name = f"{function}()" if function else "Code"
-            text = f"{name} keeps threads meanwhile, for {seconds:,.1f} thread-seconds."
+            text = f"{name} holds threads meanwhile, for {seconds:,.1f} thread-seconds."
             yield place | {"message": {"text": text}}
 
 
 def locate(file: str | None, line: int | None, record: AuditRecord) -> Object | None:
-    """None where no line of the repository's is known. Where the user's folder is on this machine,
-    a file that is not below it is a library's, or far away."""
+    """Return None if no line of the repository is known. If the user's folder is on this machine, a
+    file that is not in it belongs to a library or lies elsewhere."""
     if file is None or not line or file.startswith("<"):
         return None
     folder = Path(record.folder)

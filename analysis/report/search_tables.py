@@ -1,4 +1,4 @@
-"""What sweeps and searches for the capacity found: their tables, and their answers in sentences."""
+"""Results of sweeps and capacity searches, as tables and sentences."""
 
 from collections.abc import Iterator, Sequence
 
@@ -12,9 +12,9 @@ from analysis.summary.sweep import WORTH, Collapse, Sweep
 from scenarios.sweep import format_setting_value
 
 GROWN = 1.2
-"""CPU per request that is so many times the least is named; on a machine that others share, two
-runs of the same thing differ by less."""
-CUT_SHORT = "  the search was cut short: the steps before tell so much and no more"
+"""CPU per request is reported if it grows by more than this factor; on a shared machine two equal
+runs differ by less."""
+CUT_SHORT = "  the search was cut short: the result covers only the completed steps"
 
 
 def build_sweep_table(found: Sweep, title: str) -> Table:
@@ -28,7 +28,7 @@ def build_sweep_table(found: Sweep, title: str) -> Table:
 
 
 def write_sweep_remarks(found: Sweep) -> Iterator[str]:
-    """What it comes to, and which steps not to believe."""
+    """Yield the sweep's result, and its doubtful steps."""
     yield f"{found.scenario}: {describe_limit(found)}"
     if found.collapse is not None:
         yield describe_collapse(found, found.collapse)
@@ -36,7 +36,7 @@ def write_sweep_remarks(found: Sweep) -> Iterator[str]:
     if growth:
         yield growth
     if found.setting == "users" and found.grows:
-        yield f"with the users grew {found.grows}, as the scenario has it"
+        yield f"{found.grows} grew with the users, as the scenario defines"
     yield from describe_doubts(
         (
             f"{found.setting} {format_setting_value(found.setting, each.value)}",
@@ -48,19 +48,19 @@ def write_sweep_remarks(found: Sweep) -> Iterator[str]:
 
 
 def describe_collapse(found: Sweep, collapse: Collapse) -> str:
-    """Where throughput falls back, how far, and what to do."""
+    """Say where throughput falls, by how much, and what to do."""
     peak = max(found.points, key=lambda each: each.ok_rps or 0.0)
     lost, most = formats.percent(collapse.lost), found.points[-1].value
     return (
         f"congestion collapse: throughput is highest at {collapse.peak:g} users "
-        f"({formats.rate(peak.ok_rps)} rps) and falls back from {collapse.start:g} users on; "
-        f"{most:g} users get {lost} less. Bound what is in flight near {collapse.peak:g} "
+        f"({formats.rate(peak.ok_rps)} rps) and falls from {collapse.start:g} users on; "
+        f"{most:g} users get {lost} less. Limit the requests in flight to about {collapse.peak:g} "
         "(--client-connections, --pool)"
     )
 
 
 def describe_cpu_growth(found: Sweep) -> str:
-    """How the CPU of a request depends on what is in flight; empty where it hardly does."""
+    """Describe how CPU per request grows with the requests in flight; empty if it hardly does."""
     known = [
         (in_flight, cpu_ms)
         for each in found.points
@@ -79,49 +79,49 @@ def describe_cpu_growth(found: Sweep) -> str:
 
 
 def describe_offered(found: Sweep, offered: float) -> str:
-    """Of an open loop: up to which delay all that was sent is served."""
+    """Say up to which delay an open loop's arrivals are all served."""
     short = [each.value for each in found.points if (each.ok_rps or 0.0) < (1 - WORTH) * offered]
     rate = formats.rate(offered)
     if not short:
-        return f"{rate} rps were offered, and served at each delay"
+        return f"{rate} rps were offered, and served at every delay"
     first = min(short)
     in_flight = found.count_in_flight(first)
     return (
         f"{rate} rps were offered; from a delay of {format_setting_value(found.setting, first)} on "
-        f"({in_flight:g} in flight) fewer than {100 * (1 - WORTH):.0f} % are served"
+        f"({in_flight:g} in flight), less than {100 * (1 - WORTH):.0f} % are served"
     )
 
 
 def describe_limit(found: Sweep) -> str:
-    """Where it stops paying."""
+    """Say where a larger value (of a delay, a smaller one) stops helping."""
     most = max((each.ok_rps or 0.0 for each in found.points), default=0.0)
     if not most:
-        return "nothing was answered at any value"
+        return "no request was answered at any value"
     if found.arrival_rate is not None:
         return describe_offered(found, found.arrival_rate)
     if found.enough is None:
-        return "shorter delays serve less, so the delay is not what limits there"
+        return "shorter delays serve less, so the delay is not the limit"
     enough, highest = format_setting_value(found.setting, found.enough), formats.rate(most)
     percent = f"{100 * WORTH:.0f} %"
     if len(found.points) == 1:
         return f"only {found.setting} {enough} was measured"
     if found.setting == "delay":
         if found.enough == found.points[0].value:
-            return f"the delay is what limits, from {enough} on"
+            return f"the delay is the limit from {enough} on"
         return (
             f"a delay of up to {enough} costs less than {percent} of the "
-            f"throughput ({highest} rps): until there something else limits"
+            f"throughput ({highest} rps): up to there something else is the limit"
         )
     if found.enough == found.points[-1].value:
-        return f"{found.setting} {enough} still paid, and no more was tried"
+        return f"{found.setting} {enough} still helped; no larger value was tried"
     return (
-        f"more than {found.setting} {enough} stops paying: all beyond brings "
-        f"less than {percent} (at the most {highest} rps){describe_harm(found, most)}"
+        f"more than {found.setting} {enough} stops paying: throughput grows by less than {percent} "
+        f"(to at most {highest} rps){describe_harm(found, most)}"
     )
 
 
 def describe_harm(found: Sweep, most: float) -> str:
-    """Where the largest value is not only useless."""
+    """Say by how much throughput drops at the largest value; empty if it does not."""
     last = found.points[-1]
     if found.collapse is not None:
         return ""
@@ -137,7 +137,7 @@ def render_capacity(cells: Sequence[CellSummary]) -> list[str]:
 
 
 def describe_capacity(cells: Sequence[CellSummary]) -> list[str]:
-    """The knee with its interval; nothing without open loops."""
+    """Describe the knee with its interval; return nothing without open loops."""
     tried = capacity.select_open_cells(cells)
     if not tried:
         return []
@@ -146,7 +146,7 @@ def describe_capacity(cells: Sequence[CellSummary]) -> list[str]:
 
 
 def build_shares_table(cells: Sequence[CellSummary]) -> Table | None:
-    """The latencies at shares of the knee; None where no rate was sustained."""
+    """Tabulate latencies at shares of the knee; None if no rate was sustained."""
     found = capacity.select_share_cells(cells)
     if found is None:
         return None
@@ -160,7 +160,7 @@ def build_shares_table(cells: Sequence[CellSummary]) -> Table | None:
 
 
 def build_share_row(share: float, cell: CellSummary) -> Row:
-    """The latencies in brackets where the rate was not sustained."""
+    """Build a row, with latencies in brackets if the rate was not sustained."""
     sustained = capacity.build_search_step(cell).sustained
     latency = formats.milliseconds if sustained else formats.bracket_milliseconds
     offered = cell.open_loop.offered_rps if cell.open_loop else None
@@ -173,17 +173,17 @@ def describe_knee(found: capacity.Knee) -> str:
     if found.sustained_rps is None:
         if found.overloaded_rps is None:
             return f"capacity: unknown; the generator can't offer {limit} rps (--load-processes)"
-        return f"capacity: below {high} rps; no rate that was tried is sustained"
+        return f"capacity: below {high} rps; none of the rates tried was sustained"
     if found.overloaded_rps is not None:
         why = explain_wide_interval(found)
         return f"capacity: between {low} and {high} rps ({found.steps} steps{why})"
     if found.generator_limit is not None:
         return f"capacity: at least {low} rps; to offer {limit}, use more --load-processes"
-    return f"capacity: at least {low} rps ({found.steps} steps; more of them would go further)"
+    return f"capacity: at least {low} rps ({found.steps} steps; more --steps would go further)"
 
 
 def explain_wide_interval(found: capacity.Knee) -> str:
-    """Of an interval with two ends."""
+    """Say why an interval with two ends is wide; empty if it is narrow."""
     high, limit = found.overloaded_rps, found.generator_limit
     if found.is_narrow or high is None:
         return ""

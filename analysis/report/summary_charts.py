@@ -1,4 +1,4 @@
-"""The pictures of a run as a whole, of two, and of an exercise."""
+"""Charts of a whole run, of two runs, and of an exercise."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
@@ -38,25 +38,25 @@ LONGEST_NAME = 26
 GAP, EDGE = 24, 12
 MOST_TICKS = 5
 LONGEST_NUMBER = 9
-CONTRAST_PANELS = {"ok_rps": "good answers / s", "p95_ms": "95 % took at most, ms"}
+CONTRAST_PANELS = {"ok_rps": "successful responses / s", "p95_ms": "p95 latency, ms"}
 SWEEP_PANELS = {
-    "ok_rps": "good answers / s",
-    "median_ms": "median, ms",
+    "ok_rps": "successful responses / s",
+    "median_ms": "median latency, ms",
     "cpu_ms_per_request": "CPU per request, ms",
 }
 SWEPT = (*SWEEP_PANELS, "predicted.ok_rps")
 NARROWEST, WIDEST = 0.5, 2.0
-"""The axis of ratios shows at least so much, or a difference of 1 % would fill it."""
+"""Minimum range of the ratio axis: without it, a difference of 1 % would fill the axis."""
 
 
 def render_contrast_chart(found: Sequence[Contrast]) -> RenderedChart | None:
-    """None where nothing stands side by side."""
+    """Return None if there is no comparison."""
     return render_both("contrast", partial(draw_contrast, found)) if found else None
 
 
 def draw_contrast(found: Sequence[Contrast], width: float = WIDE) -> Chart:
-    """Logarithmic, since what is compared is a ratio: equal ratios are equal lengths. Such an axis
-    has no zero, so these are points on lines and no bars that would begin somewhere."""
+    """Draw logarithmic axes, so that equal ratios are equal lengths. Such an axis has no zero from
+    which bars could start, so the values are points."""
     is_wide = width >= WIDE
     labels = [each.subject for each in found] if len(found) > 1 else list_contenders(found)
     names = CHARACTER * min(LONGEST_NAME, max(map(len, labels))) + EDGE
@@ -101,7 +101,7 @@ def draw_contrast_points(found: Sequence[Contrast], figure: str, width: float) -
 
 
 def mark_contenders(chart: alt.Chart, names: Sequence[str], width: float) -> alt.Chart:
-    """Where a row is a subject, and has them all."""
+    """Distinguish contenders by colour and shape where each row is a subject with all of them."""
     legend = build_legend(names, width)
     return chart.encode(
         yOffset=alt.YOffset("contender:N", sort=list(names)),
@@ -111,14 +111,14 @@ def mark_contenders(chart: alt.Chart, names: Sequence[str], width: float) -> alt
 
 
 def render_sweep_chart(found: Sequence[Sweep]) -> RenderedChart | None:
-    """None without a sweep."""
+    """Return None without a sweep."""
     return render_both("sweep", partial(draw_sweeps, found)) if found else None
 
 
 def draw_sweeps(found: Sequence[Sweep], width: float = WIDE) -> Chart:
-    """Throughput, latency and CPU per request over the setting that was varied: a line for each
-    scenario, a point for each value; dashed is what was predicted, an upright where more stops
-    paying. Where the setting decides how many requests are in flight, these are the axis."""
+    """Draw throughput, latency and CPU per request over the varied setting: a line for each
+    scenario, a point for each value, a dashed prediction, a vertical line where more stops paying.
+    The axis is requests in flight if the setting decides their number."""
     points = [
         (each.scenario, place_value(each, one.value), *(one.figures[key] for key in SWEPT))
         for each in found
@@ -135,15 +135,15 @@ def draw_sweeps(found: Sequence[Sweep], width: float = WIDE) -> Chart:
         panels.append(panel.properties(width=room - EDGE, height=PANEL_HEIGHT))
     notes = ["Dashed lines: predicted."] if rows["predicted.ok_rps"].count() else []
     if any(each.enough is not None for each in found):
-        notes.append("Dotted uprights: beyond them more brings less than 5 %.")
-    title = build_title(width, f"What {found[0].setting} changes", *notes)
+        notes.append("Dotted vertical lines: beyond them, throughput grows by less than 5 %.")
+    title = build_title(width, f"Effect of {found[0].setting}", *notes)
     return alt.hconcat(*panels, title=title) if is_wide else alt.vconcat(*panels, title=title)
 
 
 def draw_sweep_layers(
     found: Sequence[Sweep], rows: pl.DataFrame, figure: str, width: float
 ) -> Iterator[alt.Chart]:
-    """The throughput with room for its prediction."""
+    """Yield the layers of a panel; the throughput's scale includes its prediction."""
     names = [each.scenario for each in found]
     legend = build_legend(names, width)
     colours = build_name_colours("scenario", names).legend(legend)
@@ -173,12 +173,12 @@ def build_setting_axis(sweep: Sweep, values: pl.Series, *, is_titled: bool) -> a
 
 
 def place_value(sweep: Sweep, value: float) -> float:
-    """Where a value stands on the axis."""
+    """Return the position of a value on the axis."""
     return (sweep.count_in_flight(value) or value) if sweep.arrival_rate else value
 
 
 def render_ratios_chart(compared: ScenarioComparison) -> RenderedChart | None:
-    """None without a ratio."""
+    """Return None without a ratio."""
     rows = [
         (each.figure, each.ratio.ratio, each.ratio.low, each.ratio.high)
         for each in compared.figures
@@ -210,7 +210,7 @@ def render_ratios_chart(compared: ScenarioComparison) -> RenderedChart | None:
 def render_run_quantiles(
     scenario: str, curves: Sequence[tuple[str, pl.DataFrame]]
 ) -> RenderedChart | None:
-    """`curves`: by the run (A or B), of `compute_distribution`; None where there are none."""
+    """Return None without curves. `curves`: run (A or B) and result of `compute_distribution`."""
     if not curves:
         return None
     return render_chart(f"{scenario}-quantiles", draw_quantiles(curves, NARROW))
@@ -219,7 +219,7 @@ def render_run_quantiles(
 def render_bars_chart(
     name: str, panels: Mapping[str, Sequence[tuple[str, float]]], order: Sequence[str]
 ) -> RenderedChart:
-    """`panels`: by their titles, the bars with their names, which come in one order."""
+    """Draw a panel for each title. `panels`: names and values by title; `order`: of the names."""
     drawn = []
     room = NARROW - CHARACTER * (max(map(len, order)) + LONGEST_NUMBER) - EDGE
     for title, bars in panels.items():

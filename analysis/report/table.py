@@ -1,5 +1,5 @@
-"""A table as a value: built once, rendered here for a terminal and as Markdown, and as HTML by
-templates/table.html."""
+"""A table as a value: rendered here for a terminal and as Markdown, and by templates/table.html as
+HTML."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # its dataframes take a second to import: `study list` must n
     from analysis.summary.predicates import Mark
 
 WIDTH = 80
-"""Of a terminal, and of every text that may end up in one."""
+"""Width of a terminal and of every text that may be printed in one."""
 NO_BREAK = "\N{NO-BREAK SPACE}"
 BEFORE_UNIT = re.compile(r"(?<=\d) (?=%|(?:µ|m)?s\b)")
 Value = float | str | None
@@ -25,8 +25,7 @@ Value = float | str | None
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A value where more than the value is to be said. `below`: smaller, in a line of its own;
-    `span`: over so many columns."""
+    """A value with extras. `below`: smaller text on a second line; `span`: number of columns."""
 
     value: Value
     mark: "Mark | None" = None
@@ -36,30 +35,30 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """`unit` stands under the heading; `format` is for numbers, and for what is not known. `width`:
-    at least so many characters in a terminal, for rows that are shown one by one."""
+    """`unit` stands under the heading; `format` is for numbers and unknown values. `width`: minimum
+    in characters, for a terminal that shows the rows one by one."""
 
     heading: str
     unit: str = ""
     format: Format = formats.whole
     is_text: bool = False
-    """Then it begins at the left."""
+    """Text is aligned left."""
     width: int = 0
     key: str = ""
-    """Of the metric."""
+    """Key of the metric."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """`name` is the row's heading. One without cells is a heading for those that follow. An extra
-    row belongs to the one before it."""
+    """`name` is the row's heading. A row without cells is a heading for the rows that follow. An
+    extra row belongs to the row before it."""
 
     name: str
     cells: Sequence[Cell | Value] = ()
     extra: bool = False
     key: str = ""
     badges: tuple[tuple[str, str], ...] = ()
-    """Severity and code of what is to be minded."""
+    """Severity and code of each warning."""
 
     @property
     def text(self) -> str:
@@ -68,7 +67,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """`columns[0]` is that of the names. `notes` are sentences below it."""
+    """`columns[0]` holds the names. `notes` are sentences below the table."""
 
     columns: Sequence[Column]
     rows: Sequence[Row] = ()
@@ -77,7 +76,7 @@ class Table:
 
 
 def build_column(metric: Metric, view: View, width: int = 0) -> Column:
-    """Its heading is one line."""
+    """Build a column with a one-line heading."""
     heading = " ".join(filter(None, metric.get_heading(view)))
     return Column(heading, "", metric.format, width=width, key=metric.key)
 
@@ -87,13 +86,13 @@ def format_value(column: Column, cell: Cell) -> str:
 
 
 def list_headings(table: Table) -> list[str]:
-    """What several columns in a row have in common is said once."""
+    """Return the headings; a heading shared by adjacent columns appears once."""
     headings = [each.heading for each in table.columns]
     return [headings[0], *("" if one == other else other for one, other in pairwise(headings))]
 
 
 def place_cells(row: Row) -> Iterator[tuple[int, Cell]]:
-    """Each with the number of its first column."""
+    """Yield each cell with the number of its first column."""
     place = 1
     for value in row.cells:
         cell = value if isinstance(value, Cell) else Cell(value)
@@ -102,8 +101,8 @@ def place_cells(row: Row) -> Iterator[tuple[int, Cell]]:
 
 
 def render_terminal(table: Table, width: int | None = None) -> list[str]:
-    """Lines without a box. `width`: a name that leaves no room for its row within it has a line of
-    its own; without one each row is one line, as a log and a pipe want it."""
+    """Return lines without a box. `width`: a name too long for its row gets its own line; without a
+    width each row is one line, for logs and pipes."""
     lines = [*wrap(table.title, WIDTH), *render_headings(table), *render_rows(table, width)]
     return lines + [line for note in table.notes for line in wrap_note(note)]
 
@@ -115,7 +114,7 @@ def wrap_note(note: str, indent: str = "") -> list[str]:
 
 
 def wrap_whole(text: str, indent: str = "") -> list[str]:
-    """As wrap_note; a route, a file name, and a number with its unit are not divided."""
+    """Wrap as wrap_note does, without breaking routes, file names or a number from its unit."""
     lines = wrap(
         BEFORE_UNIT.sub(NO_BREAK, text), WIDTH, initial_indent=indent,
         subsequent_indent=f"{indent}  ", break_on_hyphens=False,
@@ -124,13 +123,13 @@ def wrap_whole(text: str, indent: str = "") -> list[str]:
 
 
 def hang_text(name: str, width: int, text: str) -> list[str]:
-    """The text in a column of its own, `width` characters from the left, to the right of a name."""
+    """Put the text in a column to the right of a name, `width` characters from the left."""
     first, *others = wrap(text, WIDTH - width, break_on_hyphens=False) or [""]
     return [f"{name:<{width}}{first}".rstrip(), *(f"{'':<{width}}{line}" for line in others)]
 
 
 def shorten(text: str, most: int = WIDTH) -> str:
-    """To so many characters: its begin and its end."""
+    """Shorten the text in the middle to `most` characters."""
     if len(text) <= most:
         return text
     end = (most - 1) // 2
@@ -138,11 +137,11 @@ def shorten(text: str, most: int = WIDTH) -> str:
 
 
 def render_headings(table: Table) -> list[str]:
-    """One line, or two where there are units."""
+    """Return one line, or two if there are units."""
     widths = measure_widths(table)
     (name, *headings), (_, *units) = list_headings(table), [each.unit for each in table.columns]
     first = align_row(table, widths, Row(name if widths[0] else "", headings))
-    if not widths[0]:  # the rows have no names: this one is said in the room of the first heading
+    if not widths[0]:  # the rows have no names: write the first heading over the second column
         first = name + first[len(name) :]
     lines = [first, align_row(table, widths, Row("", units))] if any(units) else [first]
     return lines if any(each.heading for each in table.columns) else []
@@ -159,7 +158,7 @@ def render_rows(table: Table, width: int | None = None) -> Iterator[str]:
 
 
 def measure_widths(table: Table) -> list[int]:
-    """Of a table whose rows are shown one by one the columns say how wide they are."""
+    """Return the width of each column: at least its `width`, for tables shown row by row."""
     named = [row.text for row in table.rows if row.cells]
     name, *headings = list_headings(table)
     widths = [table.columns[0].width or max(map(len, [name if any(named) else "", *named]))]
@@ -190,7 +189,7 @@ def align_text(column: Column, text: str, width: int) -> str:
 
 
 def render_markdown(table: Table) -> str:
-    """Fit for a pull request; each note is an item of a list."""
+    """Render for a pull request, with each note as a list item."""
     lines = [f"**{escape_markdown(table.title)}**", ""] if table.title else []
     lines.append(join_markdown([f"{each.heading} {each.unit}".strip() for each in table.columns]))
     lines.append(f"| {' | '.join('---' if each.is_text else '---:' for each in table.columns)} |")
@@ -209,7 +208,7 @@ def join_markdown(cells: Sequence[str]) -> str:
 
 
 def escape_markdown(text: str) -> str:
-    """Errors and names come from outside: nothing in them may become markup."""
+    """Escape errors and names, which come from outside: none of their text may become markup."""
     for character in "\\`*_[]<>|":
         text = text.replace(character, "\\" + character)
     return " ".join(text.split())

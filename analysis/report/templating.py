@@ -1,5 +1,5 @@
-"""The templates of all pages, and what they hold besides: Vega for the browser, and its data.
-Whatever stands in a template is escaped, unless it is our own drawing."""
+"""The templates of all pages, with Vega for the browser and its data. Every value in a template is
+escaped, except the project's own pictures."""
 
 import json
 from collections.abc import Iterable
@@ -20,7 +20,7 @@ READY = "window.vegaEmbed = vegaEmbed; document.dispatchEvent(new Event('vega-re
 
 
 Page = tuple[str, Iterable["RenderedChart | None"]]
-"""HTML, and the pictures in it, each of which is a file too."""
+"""HTML, and its pictures, each of which is also saved as a file."""
 
 
 @cache
@@ -40,9 +40,9 @@ def create_html_environment() -> jinja2.Environment:
 
 
 def prose(text: str) -> Markup:
-    """A sentence, with what stands between ` as code."""
+    """Return a sentence with the text between backticks as code."""
     parts = [escape(each) for each in text.split("`")]
-    if len(parts) % 2 == 0:  # a ` of its own
+    if len(parts) % 2 == 0:  # a single, unpaired `
         return escape(text)
     coded = (
         Markup("<code>{}</code>").format(part) if place % 2 else part
@@ -53,11 +53,11 @@ def prose(text: str) -> Markup:
 
 @cache
 def load_vega() -> str:
-    """vega-embed with all that it needs, about 0.9 MB; it asks no network for anything."""
+    """Return vega-embed with all its dependencies, about 0.9 MB; it needs no network."""
     return vl_convert.javascript_bundle(READY).replace("</script", "<\\/script")
 
 
 def encode_script_json(content: object) -> str:
-    """Fit to stand inside <script>: nothing in it can end the element."""
+    """Encode JSON for a <script> element, so that no text in it can end the element."""
     text = json.dumps(content, separators=(",", ":"), allow_nan=False)
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")

@@ -1,15 +1,16 @@
-"""Where the marks of a logarithmic axis stand."""
+"""Ticks of a logarithmic axis."""
 
 from collections.abc import Sequence
 from math import floor, log10
 
 FACTORS = ((1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9), (1, 2, 5), (1, 3), (1,))
-"""Of a power of ten. The first are close enough for an axis that spans a third of its value."""
+"""Multiples of a power of ten, from dense to sparse; the densest suit an axis that spans a third of
+its value."""
 
 
 def list_log_ticks(low: float, high: float, most: int) -> Sequence[float]:
-    """At powers of ten, and between them where there are few: from `low` to `high`, both positive,
-    at most `most`."""
+    """List at most `most` ticks from `low` to `high`, both positive: powers of ten, with ticks
+    between them if there are few."""
     powers = range(floor(log10(low)), floor(log10(high)) + 1)
     inside = list[float]()
     for factors in FACTORS:

@@ -1,4 +1,4 @@
-"""What the cells of a run did over time: all of them on one axis, and of each its threads."""
+"""The cells of a run over time, all on one axis."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from scenarios.units import Second
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """dashed: the second of two series, for which the title has more words."""
+    """dashed: the second of two series, which `more` adds to the title."""
 
     title: str
     height: int = 70
@@ -34,16 +34,16 @@ class Panel:
 
 
 PANELS = {
-    time.THROUGHPUT: Panel("good answers / s", 110, "failed", " (dashed: failed answers / s)"),
+    time.THROUGHPUT: Panel("successful responses / s", 110, "failed", " (dashed: failed / s)"),
     time.IN_FLIGHT: Panel("requests in flight"),
     time.THREAD_COUNT: Panel("threads"),
-    time.POOL: Panel("pool threads in use", 70, "waiting", " (dashed: requests that wait for one)"),
+    time.POOL: Panel("pool threads in use", 70, "waiting", " (dashed: waiting requests)"),
     time.HEARTBEAT: Panel("age of the event loop's last heartbeat, ms", 80),
 }
 BEFORE, AFTER = 1.0, 0.5
-"""Lengths of the longest window: what is shown before and after it, at most."""
+"""Maximum time shown before and after the window, in lengths of the longest window."""
 SHORTEST_BEAT_MS = 10.0
-"""A younger heartbeat is that of a loop with nothing in its way."""
+"""Heartbeats younger than this mean an unblocked event loop."""
 MOST_TICKS = 4
 EDGE = 12
 DASH = [4, 3]
@@ -51,7 +51,7 @@ DASH = [4, 3]
 
 @dataclass(frozen=True, slots=True)
 class CellCourse:
-    """points: of `compute_time_series`, with the times of `window`."""
+    """A cell over time. points: of `compute_time_series`; its times are those of `window`."""
 
     name: str
     points: pl.DataFrame
@@ -61,13 +61,13 @@ class CellCourse:
 
     @property
     def shown(self) -> pl.DataFrame:
-        """With times since the window opened."""
+        """The points, with times since the start of the window."""
         since = pl.col("at_s") - self.window.start_s
         return self.points.with_columns(at_s=since, scenario=pl.lit(self.name))
 
 
 def draw_over_time(cells: Sequence[CellCourse], width: float = WIDE) -> Chart:
-    """A line for each cell, in panels on one time axis."""
+    """Draw a line for each cell, in panels on one time axis."""
     points = combine_points(cells)
     names = [each.name for each in cells]
     colours = build_name_colours("scenario", names).legend(build_legend(names, width))
@@ -93,16 +93,16 @@ def name_panel(own: pl.DataFrame, panel: Panel) -> str:
 
 
 def describe(cells: Sequence[CellCourse]) -> tuple[str, ...]:
-    notes = ["Answers and threads over time"]
-    notes.append("Shaded: the window. Only the answers in it count.")
+    notes = ["Responses and threads over time"]
+    notes.append("Shaded: the window. Only responses within it count.")
     if any(each.deaths_s for each in cells):
-        notes.append("Dashed uprights: a worker dies.")
+        notes.append("Dashed vertical lines: a worker dies.")
     return tuple(notes)
 
 
 def combine_points(cells: Sequence[CellCourse]) -> pl.DataFrame:
-    """Of all cells; threads of all kinds together. Without unknown values, and without a series
-    that is 0 in all cells where it is the second of its panel, or where no cell has a pool."""
+    """Combine the points of all cells, with threads of all kinds together. Leave out unknown
+    values, and dashed series and pools that are 0 in all cells."""
     points = pl.concat(each.shown for each in cells).drop_nulls("value")
     is_threads = pl.col("panel") == time.THREAD_COUNT
     threads = (
@@ -118,12 +118,12 @@ def combine_points(cells: Sequence[CellCourse]) -> pl.DataFrame:
 
 
 def build_seconds(cells: Sequence[CellCourse], *, is_last: bool) -> alt.X:
-    """Of the panels only the last has numbers."""
+    """Build the time axis; only the last panel shows numbers."""
     longest_s = max(each.window.length_s for each in cells) or max(each.end_s for each in cells)
     begin_s = max(-BEFORE * longest_s, min(-each.window.start_s for each in cells))
     end_s = max(each.end_s - each.window.start_s for each in cells)
     scale = alt.Scale(domain=[begin_s, min(end_s, (1 + AFTER) * longest_s)], nice=False)
-    axis = alt.X("at_s:Q", title="seconds since the window opened" if is_last else None)
+    axis = alt.X("at_s:Q", title="seconds since the start of the window" if is_last else None)
     return axis.scale(scale).axis(tickCount=6, labels=is_last, ticks=is_last)
 
 
@@ -144,7 +144,7 @@ def draw_lines(own: pl.DataFrame, panel: str, colours: alt.Color) -> alt.Chart:
 
 
 def draw_windows(cells: Sequence[CellCourse]) -> alt.Chart:
-    """Those of one length once."""
+    """Draw windows of equal length once."""
     lengths = sorted({round(each.window.length_s, 1) for each in cells})
     spans = build_frame([(0.0, each) for each in lengths], "", "from_s", "to_s")
     mark = alt.MarkDef("rect", opacity=0.12, color=SKY, clip=True)

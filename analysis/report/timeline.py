@@ -1,8 +1,9 @@
-"""Who was where: a row for each thread and for each request that waits on a loop, a bar a request.
+"""Thread and event-loop timeline: a row for each thread and each awaiting request, a bar for each
+request.
 
-A thread of a pool runs one request at a time, or a call that one has handed to it, and its bar is
-solid. A loop has many that only await: each such request takes a row of its own, drawn light, and
-the loop's own row shows only what is known to have run on it or to have blocked it.
+A pool thread runs one request or one offloaded call at a time, drawn as a solid bar. An event loop
+has many requests that only await: each takes a light bar in its own row, and the loop's row shows
+only what is known to have run on the loop or to have blocked it.
 """
 
 from collections.abc import Iterable, Iterator
@@ -19,20 +20,20 @@ from analysis.measures.window import Window
 from scenarios.units import Second
 
 MOST_ROWS = 48
-"""Of threads, and of awaiting requests: more are not told apart on a screen."""
+"""Rows of threads, and of awaiting requests: more are hard to distinguish on a screen."""
 MOST_REQUESTS = 40_000
-"""That are looked at."""
+"""Requests that are examined."""
 MOST_BARS = 4_000
-"""That a page holds for one cell."""
+"""Bars that a page holds for one cell."""
 TOO_SHORT_S = 0.0005
-"""To be seen, of the sending."""
+"""A response sent faster than this would be invisible."""
 SILENT_S = 3 * BEAT_S
-"""A heartbeat older than this: the loop does something else."""
+"""A heartbeat older than this means that the event loop is busy or blocked."""
 HELD_SHARE = 0.8
-"""Of a request's time in its handler; the last samples of a silence are up to a beat too early."""
+"""Least share of a request's handler time in stalls: a stall's last sample may be a beat early."""
 NEAR = 8
-"""Requests that began before one: whichever of them lasts longer is among so many, or the loop
-serves so many at once that nobody holds it."""
+"""Number of earlier requests searched for one that still runs. A loop that serves more than this at
+once is not blocked."""
 HANDLED = (
     "pid", "request_id", "route", "queued_s", "started_s", "ended_s", "sent_s", "thread_id",
     "thread_kind",
@@ -40,30 +41,30 @@ HANDLED = (
 PROBED = ("pid", "at_s", "heartbeat_age_s", *SITE)
 KINDS = WAITING, HANDLING, AWAITING, HOLDING, SILENT, SENDING = (
     "waits for a thread",
-    "uses its thread",
+    "runs in a thread",
     "awaits",
     "blocks the event loop",
     "event loop unresponsive",
-    "answer is being sent",
+    "sends the response",
 )
 Span = tuple[Second, Second]
 
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """`bars`: row, kind, start_s, end_s, what (a request's route, or what held the loop); `rows`
-    from top to bottom. The bars of one row and kind never overlap, but for those that wait: theirs
-    are drawn in the row of the thread that came to serve them. left_out: rows that there were
-    beside. span: what may be looked at, of the cell's time."""
+    """`bars`: row, kind, start_s, end_s, what (the route, or the code that blocked the loop);
+    `rows` from top to bottom. The bars of one row and kind never overlap, except waits, which are
+    drawn in the row of the thread that later served them. left_out: number of rows left out. span:
+    the part of the cell's time that is shown."""
 
     bars: pl.DataFrame
     rows: tuple[str, ...]
     left_out: int
     span: Window
     is_shortened: bool = False
-    """Whether the span ends before what was asked for."""
+    """Whether the span ends before the requested window."""
     lacks_calls: bool = False
-    """Whether requests handed calls to threads, and no record says to which."""
+    """Whether requests offloaded calls to threads that no record names."""
 
     @property
     def is_empty(self) -> bool:
@@ -78,7 +79,7 @@ def build_timeline_from_rows(
     blocks: bool,
     most_requests: int = MOST_REQUESTS,
 ) -> Timeline:
-    """`blocks`: the endpoint's code awaits nothing, and so holds its loop from start to end."""
+    """`blocks`: the endpoint's code awaits nothing and blocks its event loop from start to end."""
     handlers, span = select_handlers(handlers, probe, window, most_requests)
     probe = probe.filter(span.contains("at_s"))
     loops, stalls = name_loops(handlers, probe), find_stalls(probe)
@@ -103,8 +104,8 @@ def build_timeline_from_rows(
 def select_handlers(
     handlers: pl.DataFrame, probe: pl.DataFrame, window: Window, most: int
 ) -> tuple[pl.DataFrame, Window]:
-    """The requests in the window, or in as much of it as has so many. A handler without an end ran
-    until its process was last seen."""
+    """Select the window's requests, at most `most`, and shorten the window to fit. A handler
+    without an end ran until its process was last seen."""
     last = probe.group_by("pid").agg(seen_s=pl.col("at_s").max())
     found = (
         handlers.filter(~is_bystander_request(), pl.col("started_s") < window.end_s)
@@ -117,8 +118,8 @@ def select_handlers(
 
 
 def select_bars(bars: pl.DataFrame, span: Window) -> tuple[pl.DataFrame, Window]:
-    """Those in the span, or in as much of it as has MOST_BARS. A wait is drawn with what came of
-    it."""
+    """Select the span's bars, at most MOST_BARS, and shorten the span to fit. A wait is drawn with
+    the work that follows it."""
     inside = bars.filter(pl.col("end_s") > span.start_s, pl.col("start_s") < span.end_s)
     is_wait = pl.col("kind") == WAITING
     span = shorten_window(
@@ -129,22 +130,22 @@ def select_bars(bars: pl.DataFrame, span: Window) -> tuple[pl.DataFrame, Window]
 
 
 def shorten_window(moments: pl.Series, span: Window, most: int) -> Window:
-    """So that no more than so many begin in it."""
+    """Shorten the window so that at most `most` moments lie in it."""
     if len(moments) <= most:
         return span
     return Window(span.start_s, max(float(moments.sort()[most]), span.start_s))
 
 
 def name_loops(handlers: pl.DataFrame, probe: pl.DataFrame) -> dict[int, str]:
-    """By process id."""
+    """Name the event loop of each process id."""
     pids = sorted({*handlers["pid"], *probe["pid"]})
     several = len(pids) > 1
     return {pid: f"loop {place}" if several else "loop" for place, pid in enumerate(pids, start=1)}
 
 
 def find_stalls(probe: pl.DataFrame) -> pl.DataFrame:
-    """Of each loop, in the order of time: pid, start_s, end_s, and what held it, where the probe
-    could tell. A sample whose last beat was before the sample before it is of the same silence."""
+    """Return pid, start_s, end_s and, if known, the blocking code of each stall, in order of time.
+    A sample whose last beat came before the previous sample belongs to the same stall."""
     start_s, what = pl.col("at_s") - pl.col("heartbeat_age_s"), pl.col("what")
     return (
         probe.filter(pl.col("heartbeat_age_s") > SILENT_S)
@@ -161,8 +162,8 @@ def find_stalls(probe: pl.DataFrame) -> pl.DataFrame:
 
 
 def find_holders(own: pl.DataFrame, silences: pl.DataFrame, *, always: bool) -> pl.Series:
-    """Of one loop's requests, in the order of their begin, those that held it: all (`always`), or
-    those known to have, since they were alone with a loop that was silent all the while."""
+    """Mark the requests of one loop, in order of start, that blocked it: all (`always`), or those
+    that ran alone while the loop was stalled."""
     if always or silences.is_empty():
         return pl.repeat(always, own.height, dtype=pl.Boolean, eager=True)
     lengths_s = (silences["end_s"] - silences["start_s"]).to_numpy()
@@ -177,12 +178,12 @@ def find_holders(own: pl.DataFrame, silences: pl.DataFrame, *, always: bool) -> 
 
 
 def build_bars(requests: pl.DataFrame, kind: str, start: str, end: str) -> pl.DataFrame:
-    """From one of their moments to another, for requests that have their row."""
+    """Build bars from one time column to another, for requests with a row."""
     return requests.select("row", kind=pl.lit(kind), start_s=start, end_s=end, what="route")
 
 
 def build_loop_bars(row: str, held: pl.DataFrame, silences: pl.DataFrame) -> list[pl.DataFrame]:
-    """What of a silence no request accounts for stands between those that do."""
+    """Build bars of the blocking requests, and of the parts of stalls that none accounts for."""
     bars = build_bars(held.with_columns(row=pl.lit(row)), HOLDING, "started_s", "ended_s")
     taken = bars.select("start_s", "end_s").rows()
     rest = [
@@ -194,7 +195,7 @@ def build_loop_bars(row: str, held: pl.DataFrame, silences: pl.DataFrame) -> lis
 
 
 def subtract_spans(silence: Span, taken: Iterable[Span]) -> Iterator[Span]:
-    """Of what is not taken, whatever is longer than a beat. `taken` in the order of time."""
+    """Yield the free parts that are longer than a beat. `taken`: in order of time."""
     begin_s, end_s = silence
     inside = [each for each in taken if each[1] > begin_s and each[0] < end_s]
     for next_begin_s, next_end_s in (*inside, (end_s, end_s)):
@@ -211,13 +212,13 @@ def build_thread_bars(threads: pl.DataFrame) -> Iterator[pl.DataFrame]:
 
 
 def number_threads(requests: pl.DataFrame) -> pl.DataFrame:
-    """With `place`, of threads in the order in which they come."""
+    """Add `place`: the number of the thread, in order of appearance."""
     known = requests.select("pid", "thread_id").unique(maintain_order=True).with_row_index("place")
     return requests.join(known, on=["pid", "thread_id"], maintain_order="left")
 
 
 def pack_rows(requests: pl.DataFrame) -> pl.DataFrame:
-    """With `place`, the first row that is free when each begins."""
+    """Add `place`: the first row that is free when the request starts."""
     requests = requests.sort("started_s", maintain_order=True)
     free: list[int] = []
     busy: list[tuple[Second, int]] = []
@@ -231,7 +232,7 @@ def pack_rows(requests: pl.DataFrame) -> pl.DataFrame:
 
 
 def name_rows(word: str, requests: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
-    """Those whose rows are shown, with the row's name; and the names of all rows."""
+    """Return the requests of the rows shown, with the row's name, and the names of all rows."""
     names = [f"{word} {number + 1:>3}" for number in range(requests["place"].n_unique())]
     shown = requests.filter(pl.col("place") < MOST_ROWS)
     return shown.with_columns(row=pl.Series(names, dtype=pl.String).gather(shown["place"])), names

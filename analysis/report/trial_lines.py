@@ -1,4 +1,4 @@
-"""Trials of an audit in sentences: what became faster, and what got worse."""
+"""Trials of an audit in sentences: what became faster, and what became slower."""
 
 from collections.abc import Iterator, Sequence
 
@@ -8,7 +8,7 @@ from analysis.stats import formats
 
 
 def describe_trials(tried: Sequence[Tried]) -> Iterator[str]:
-    """A sentence or two for each."""
+    """Yield a sentence or two for each trial."""
     for each in tried:
         yield f"--try {each.trial}: {describe_trial(each)}"
 
@@ -31,7 +31,7 @@ def describe_trial(tried: Tried) -> str:
         before, after = tried.memory_mb
         verb = "grew" if after > before else "shrank"
         parts.append(f"Memory {verb} from {before:,.0f} to {after:,.0f} MB.")
-    parts += [f"Mind that {each}." for each in tried.warnings]
+    parts += [f"Note that {each}." for each in tried.warnings]
     return " ".join(parts)
 
 
@@ -40,15 +40,15 @@ def get_ratio(change: RouteChange) -> float:
 
 
 def describe_change(change: RouteChange) -> str:
-    """The interval is that of the ratio as it is said."""
+    """Describe a change; the interval is that of the ratio shown."""
     before, after = (formats.milliseconds(each.p50_ms) for each in (change.before, change.after))
     times, verb, bounds = change.ratio, "faster", (change.low, change.high)
     if change.ratio < 1:
         times, verb, bounds = 1 / change.ratio, "slower", (1 / change.high, 1 / change.low)
     low, high = (format_times(each) for each in bounds)
     return (
-        f"{change.route} got {format_times(times)} times {verb} ({low} to {high}), "
-        f"{before} ms before and {after} ms after"
+        f"{change.route} got {format_times(times)} times {verb} ({low} to {high}): "
+        f"{before} ms before, {after} ms after"
     )
 
 

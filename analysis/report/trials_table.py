@@ -1,4 +1,4 @@
-"""The table over the trials of each scenario, how far to trust it, and why there is no interval."""
+"""The table over the trials of each scenario, with notes on its intervals and doubts."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -17,7 +17,7 @@ from analysis.summary.trials import ScenarioSummary
 
 HEADING = "median [low–high]"
 RATE_ROOM, ROOM = 28, 25
-"""For 99,999.9 rps and 999,999 ms, three times over, in a terminal of 80 columns."""
+"""Room for 99,999.9 rps and 999,999 ms with their intervals, in a terminal of 80 columns."""
 
 
 def select_repeated(summaries: Sequence[ScenarioSummary]) -> list[ScenarioSummary]:
@@ -34,7 +34,7 @@ def build_trials_table(summaries: Sequence[ScenarioSummary]) -> Table:
 
 
 def build_narrow_trials_table(summaries: Sequence[ScenarioSummary]) -> Table:
-    """For a terminal: each scenario has a line of its own, and its figures all the room below."""
+    """Build the terminal's table: a line for each scenario, and its figures on the line below."""
     columns = (
         build_column(each, "trials", RATE_ROOM if each.format is formats.rate else ROOM)
         for each in list_metrics("trials")
@@ -63,7 +63,7 @@ def format_interval(interval: MedianInterval | None, metric: Metric) -> str:
 
 
 def write_trial_remarks(summaries: Sequence[ScenarioSummary]) -> Iterator[str]:
-    """What the intervals are, once for each number of trials, and where not to trust a median."""
+    """Explain the intervals once for each number of trials, and name doubtful medians."""
     by_trials = {
         interval.trials: interval
         for summary in summaries
@@ -78,14 +78,14 @@ def write_trial_remarks(summaries: Sequence[ScenarioSummary]) -> Iterator[str]:
         if summary.starved_trials:
             yield (
                 f"{summary.scenario}: in {summary.starved_trials} of {summary.trials} trials "
-                "users starved; what they waited is missing from the median and the p99"
+                "users starved; their waits are missing from the median and the p99"
             )
     yield from describe_doubts((each.scenario, each.errors, each.trials) for each in summaries)
 
 
 def describe_doubts(found: Iterable[tuple[str, Mapping[str, int], int]]) -> Iterator[str]:
-    """A sentence for each code of a verdict. `found`: what it is about, in how many of its trials
-    there is each code, and how many trials there are."""
+    """Yield a sentence for each verdict code. `found`: the subject, the number of its trials with
+    each code, and its number of trials."""
     names: dict[str, list[str]] = {}
     for name, codes, trials in found:
         for code, count in codes.items():
@@ -98,7 +98,7 @@ def describe_doubts(found: Iterable[tuple[str, Mapping[str, int], int]]) -> Iter
 def explain_missing(why: WhyNone) -> str:
     match why:
         case TooFewTrials(1, _, needed):
-            return f"1 trial: nothing is known of how much trials differ; {needed} are needed"
+            return f"1 trial: the spread between trials is unknown; {needed} are needed"
         case TooFewTrials(trials, covered, needed):
             return (
                 f"{trials} trials: even their whole range covers the median in only "
@@ -110,15 +110,15 @@ def explain_missing(why: WhyNone) -> str:
                 f"{formats.percent(by_chance)} of cases; {needed} of each are enough"
             )
         case ZeroValues(zeros, values):
-            return f"{zeros} of {values} values are 0: a ratio needs all above it"
+            return f"{zeros} of {values} values are 0: a ratio needs values above 0"
         case NoRatio.NOTHING_MEASURED:
             return "nothing was measured on one side"
         case NoRatio.MANY_FAILURES:
-            return "over 1 % of the answers are failures"
+            return "over 1 % of the requests failed"
 
 
 def name_reasons(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """A `dict_factory` for `dataclasses.asdict`."""
+    """Build a dict for `dataclasses.asdict`, with reasons in words."""
     return {
         key: explain_missing(value) if isinstance(value, WhyNone) else value for key, value in pairs
     }

@@ -1,4 +1,5 @@
-"""The worst cause that an audit found: of a full queue who keeps it full, and not who waits."""
+"""The worst cause that an audit found: for a full queue, the code that holds it, not the requests
+that wait."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from analysis.stats import formats
 
 
 def describe_worst(found: Sequence[AuditFinding]) -> str:
-    """found: the worst first."""
+    """Describe the worst cause. found: the worst first."""
     worst = choose_worst(found)
     if isinstance(worst, PoolDeadlock):
         return describe_deadlock(worst)
@@ -21,15 +22,14 @@ def describe_worst(found: Sequence[AuditFinding]) -> str:
 
 
 def choose_worst(found: Sequence[AuditFinding]) -> AuditFinding:
-    """The one that stands for the worst cause. found: the worst first."""
+    """Choose the finding that represents the worst cause. found: the worst first."""
     worst = group_worst(found)
     stuck = next((each for each in worst if isinstance(each, PoolDeadlock)), None)
     return stuck or max(worst, key=lambda each: measure_harm([each]))
 
 
 def group_worst(found: Sequence[AuditFinding]) -> list[AuditFinding]:
-    """Waits for one queue have one cause: together they are one, which is the deadlock of the queue
-    where there is one."""
+    """Group the findings about the same queue, which have one cause, and return the worst group."""
     groups: dict[object, list[AuditFinding]] = defaultdict(list)
     for number, each in enumerate(found):
         groups[find_queue(each) or number].append(each)
@@ -38,16 +38,16 @@ def group_worst(found: Sequence[AuditFinding]) -> list[AuditFinding]:
 
 def describe_deadlock(stuck: PoolDeadlock) -> str:
     requests = formats.count_things(stuck.count or 0, "request")
-    return f"{stuck.describe_stand()}; {requests} lost {stuck.seconds or 0.0:,.1f} s in all"
+    return f"{stuck.describe_stand()}; {requests} lost {stuck.seconds or 0.0:,.1f} s in total"
 
 
 def measure_harm(found: Sequence[AuditFinding]) -> tuple[float, float]:
-    """Seconds of other routes' requests, and their own."""
+    """Return the seconds taken from other routes' requests, and the findings' own seconds."""
     return sum(each.taken_s for each in found), sum(each.seconds or 0.0 for each in found)
 
 
 def describe_queue(waits: Sequence[QueueWait]) -> str:
-    """Who keeps the queue full, and who waits."""
+    """Name the code that keeps the queue full, and the requests that wait."""
     named, worst = waits[0].queue_name, max(waits, key=lambda each: measure_harm([each]))
     routes = {each.route for each in waits}
     which = f"of {formats.count_things(len(routes), 'route')}"
@@ -59,17 +59,17 @@ def describe_queue(waits: Sequence[QueueWait]) -> str:
     if not blamed_s:
         return f"{waited} a {named.unit} of {named.name}"
     holder = max(blamed_s, key=lambda each: blamed_s[each])
-    size = "" if worst.capacity is None else f" ({worst.capacity:,.0f} in all)"
+    size = "" if worst.capacity is None else f" ({worst.capacity:,.0f} in total)"
     share = f"{100 * blamed_s[holder] / waited_s:.0f} %"
     return (
-        f"{holder} keeps {named.unit}s of {named.name}{size}; {waited} one, {share} of it behind "
+        f"{holder} holds {named.unit}s of {named.name}{size}; {waited} one, {share} of it behind "
         "this code"
     )
 
 
 def share_waits(waits: Sequence[QueueWait]) -> dict[str, float]:
-    """Seconds of waiting behind each holder. Each token that is in use answers for an equal part of
-    a wait; tokens whose use is not known answer for theirs, and are nobody's."""
+    """Return the seconds of waiting behind each holder. Each token in use accounts for an equal
+    part of a wait; the part of tokens whose use is unknown is assigned to no holder."""
     blamed_s: dict[str, float] = defaultdict(float)
     for each in waits:
         kept_s = sum(holder.seconds for holder in each.holders or ())

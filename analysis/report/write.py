@@ -1,4 +1,4 @@
-"""Every report of a run, from its records alone."""
+"""The report files of a run, written from its records alone."""
 
 import csv
 import io
@@ -51,8 +51,8 @@ def load_run_summary(run: RunDir) -> RunSummary:
 
 
 def write_reports(folder: Path, summary: RunSummary) -> None:
-    """summary.json, summary.csv and summary.md, and contrast.json where scenarios stand side by
-    side: the same bytes for the same records."""
+    """Write summary.json, summary.csv, summary.md and, for compared scenarios, contrast.json. The
+    same records give the same bytes."""
     (folder / "summary.json").write_text(render_summary_json(summary))
     (folder / "summary.csv").write_text(render_csv(summary.cells))
     (folder / "summary.md").write_text(render_summary_markdown(summary))
@@ -83,7 +83,7 @@ def render_json(content: object) -> str:
 
 
 def render_csv(cells: Sequence[CellSummary]) -> str:
-    """summary.csv: a line a cell, empty where unknown."""
+    """Render summary.csv: a line for each cell, empty where unknown."""
     rows = [flatten_cell(cell) for cell in cells]
     text = io.StringIO()
     names = dict.fromkeys(key for row in rows for key in row)
@@ -94,8 +94,7 @@ def render_csv(cells: Sequence[CellSummary]) -> str:
 
 
 def flatten_cell(cell: CellSummary) -> dict[str, object]:
-    """One level of keys: `bystander_median_ms` and so on; lists are left out but for the codes
-    of the verdicts."""
+    """Flatten the keys (`bystander_median_ms`), and leave out lists except the verdict codes."""
     row: dict[str, object] = {}
     for key, value in asdict(cell).items():
         if isinstance(value, dict):
@@ -108,7 +107,7 @@ def flatten_cell(cell: CellSummary) -> dict[str, object]:
 
 
 def is_flat(value: object) -> bool:
-    """Whether it has no names within, which a cell of a table could not show."""
+    """Return True if the value holds no dicts, which a CSV field could not show."""
     values = value if isinstance(value, list | tuple) else (value,)
     return not any(isinstance(each, dict) for each in values)
 
@@ -118,12 +117,12 @@ def compose_run_answer(summary: RunSummary) -> RunAnswer:
 
 
 def render_summary_markdown(summary: RunSummary) -> str:
-    """summary.md: what a run came to, fit for a pull request."""
+    """Render summary.md: the results of a run, for a pull request."""
     cells = summary.cells
     text = f"{render_answer_markdown(compose_run_answer(summary))}\n`{summary.command}`\n\n"
     if repeated := select_repeated(summary.scenarios):
         text += f"Over the trials, {escape_markdown(HEADING)}:\n\n"
-        text += render_markdown(build_trials_table(repeated)) + "\nEach trial by itself:\n\n"
+        text += render_markdown(build_trials_table(repeated)) + "\nEach trial:\n\n"
     text += render_markdown(build_run_table(cells, with_unanswered=False))
     text += "".join(f"{line}\n" for line in list_cell_notes(cells))
     text += render_contrasts(summary.contrasts)
@@ -139,7 +138,7 @@ def render_summary_markdown(summary: RunSummary) -> str:
 
 
 def render_contrasts(found: Sequence[Contrast]) -> str:
-    """Empty where nothing stands side by side."""
+    """Return an empty text if there is no comparison."""
     tables = [table for each in found for table in build_contrast_tables(each, narrow=False)]
     text = "".join(f"\n{render_markdown(each)}" for each in tables)
     if overall := compute_overall(found):
@@ -159,7 +158,7 @@ def list_cell_notes(cells: Sequence[CellSummary]) -> Iterator[str]:
 
 
 def write_page(run: RunDir, summary: RunSummary) -> Path:
-    """report.html, and its pictures in charts/ as SVG and PNG. It takes seconds: at a run's end."""
+    """Write report.html, and its pictures to charts/ as SVG and PNG. This takes seconds."""
     from analysis.report.page import render_report  # altair and vl-convert take a while to import
 
     html, pictures = render_report(run, summary, compose_run_answer(summary))
@@ -175,7 +174,7 @@ def write_comparison(
     comparison: Comparison,
     unlike: Sequence[str],
 ) -> None:
-    """The page, and its pictures in a folder beside it. Raises UserError if it can't be written."""
+    """Write the page, and its pictures to a folder next to it. Raises UserError on failure."""
     from analysis.report.comparison_page import render_comparison
 
     html, pictures = render_comparison(sides, comparison, unlike)
@@ -187,7 +186,7 @@ def write_comparison(
 
 
 def save_pictures(folder: Path, pictures: "Iterable[RenderedChart | None]") -> None:
-    """As SVG and as PNG."""
+    """Save each picture as SVG and PNG."""
     folder.mkdir(exist_ok=True)
     for each in filter(None, pictures):
         (folder / f"{each.name}.svg").write_text(each.svg)

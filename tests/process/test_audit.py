@@ -154,7 +154,7 @@ def test_a_recorded_audit_is_reported_and_compared(folder: Path) -> None:
     assert run_here(("report", run, *gate)).returncode == 1
     known = run_here(("report", run, *gate, "--baseline", f"{run}/findings.json"))
     assert known.returncode == 0
-    assert known.stdout.endswith("no new finding; 1 finding of the baseline is left out\n")
+    assert known.stdout.endswith("no new findings; 1 baseline finding is left out\n")
     again = run_here(("report", run))
     assert again.returncode == 0, again.stderr
     assert f"main.py:{LINE + 1}" in again.stdout

@@ -49,7 +49,9 @@ def looked(browser: Browser, report: Path) -> Iterator[Looked]:
 
 
 def test_it_opens_without_complaint_and_asks_nobody(looked: Looked, report: Path) -> None:
-    expect(looked.page.get_by_role("heading", name="Who was where")).to_be_visible()
+    expect(
+        looked.page.get_by_role("heading", name="Thread and event-loop timeline")
+    ).to_be_visible()
     assert looked.complaints == []
     assert [each for each in looked.asked if not each.startswith(("file:", "data:"))] == []
     assert report.stat().st_size < MOST_BYTES
@@ -126,7 +128,7 @@ def test_it_can_be_printed(looked: Looked) -> None:
 
 def test_the_slice_is_moved_by_keyboard(looked: Looked) -> None:
     figure = looked.page.locator("figure", has=looked.page.locator("form.slice")).first
-    begin = figure.get_by_role("slider", name="begin")
+    begin = figure.get_by_role("slider", name="start")
     before = float(begin.input_value())
     begin.focus()
     begin.press("ArrowRight")

@@ -201,27 +201,27 @@ def test_one_user_gets_no_answer_and_many_have_a_comma() -> None:
         (
             MeasuredLimit("cores", 2.3, 1, "server"),
             "the server uses a whole core",
-            "The server was full: 2.30 cores in use by 1 worker.",
+            "The server was saturated: 2.30 cores in use by 1 worker.",
         ),
         (
             MeasuredLimit("cores", 3.95, 4, "machine"),
             "server and load together use all of 4 cores",
-            "The cores of the machine were full: 3.95 of 4 in use.",
+            "The cores of the machine were saturated: 3.95 of 4 in use.",
         ),
         (
             MeasuredLimit("interpreter", 0.97, 1),
             "the interpreter computes all the time",
-            "The Python interpreter was full: 0.97 of 1 core in use.",
+            "The Python interpreter was saturated: 0.97 of 1 core in use.",
         ),
         (
             MeasuredLimit("pool threads", 1.0, 1, "anyio's pool"),
             "the only thread of the pool is taken",
-            "The threads of anyio's pool were full: 1.0 of 1 in use.",
+            "The threads of anyio's pool were saturated: 1.0 of 1 in use.",
         ),
         (
             MeasuredLimit("unexplained", closest=MeasuredLimit("pool threads", 32.0, 40)),
             "nothing that was measured is full",
-            "No measured resource was full; the pool threads were used most, by 80.0 %.",
+            "No measured resource was saturated; the pool threads came closest, at 80.0 %.",
         ),
     ],
 )

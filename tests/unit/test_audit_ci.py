@@ -170,13 +170,13 @@ def test_known_findings_fail_nothing_and_are_counted() -> None:
     gate = FindingGate((parse_finding_threshold("info"),), remember(BLOCK))
     (outcome,) = judge_findings(gather([BLOCK]), gate)
     assert (outcome.failing, outcome.known) == ((), 1)
-    said = "✓ --fail-on info: no new finding; 1 finding of the baseline is left out"
+    said = "✓ --fail-on info: no new findings; 1 baseline finding is left out"
     assert describe_finding_outcome(outcome) == said
     new = replace(BLOCK, function="pay", file="pay.py")
     (outcome,) = judge_findings(gather([BLOCK, new]), gate)
     assert outcome.failing == (new,)
     assert describe_finding_outcome(outcome) == (
-        "✗ --fail-on info: pay.py:20 pay, /read (endpoint): loop blocked: wait, 120 ms at most"
+        "✗ --fail-on info: pay.py:20 pay, /read (endpoint): loop blocked: wait, at most 120 ms"
     )
 
 
@@ -184,7 +184,7 @@ def test_known_findings_fail_nothing_and_are_counted() -> None:
 def test_an_audit_that_saw_too_little_keeps_no_threshold(code: str) -> None:
     gate = FindingGate((parse_finding_threshold("error"),))
     (outcome,) = judge_findings(replace(gather([]), notices=(Notice(code, "Half."),)), gate)
-    assert describe_finding_outcome(outcome) == "? --fail-on error: not known. Half."
+    assert describe_finding_outcome(outcome) == "? --fail-on error: unknown. Half."
     (outcome,) = judge_findings(AuditFindings(scope=AuditScope(0, (), 1.0, 1)), gate)
     assert outcome.why == "The audit saw no request."
 

@@ -122,7 +122,7 @@ def test_two_audits_side_by_side_fit_a_terminal_and_the_answer_is_a_count() -> N
     }
     assert max(map(len, render_terminal(table))) <= WIDTH
     assert count_changes(changes) == (
-        "Findings of B against A: 1 new route, 1 gone, 1 similar, 1 not asked."
+        "Findings of B compared with A: 1 new route, 1 gone, 1 similar, 1 not asked."
     )
     assert count_changes(()) == "Neither audit has a finding."
 
@@ -137,7 +137,7 @@ def test_recorded_audits_are_compared_as_text_and_as_json(
         paths.append(str(run.path))
     assert main(["compare", *paths]) == 0
     text = capsys.readouterr().out
-    assert text.splitlines()[-1].startswith("Findings of B against A: 1 new route")
+    assert text.splitlines()[-1].startswith("Findings of B compared with A: 1 new route")
     assert "differ" not in text
     assert main(["compare", *paths, "--json"]) == 0
     content = json.loads(capsys.readouterr().out)

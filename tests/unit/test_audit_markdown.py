@@ -32,10 +32,10 @@ def render(found: AuditFindings, baseline: Baseline | None = None) -> str:
 SUMMARY = """\
 ### study audit: 1 error
 
-- ✗ --fail-on error: main.py:17 build, /report (endpoint): loop blocked: wait, 250 ms at most
-- ✗ --fail-on blocked\\>50ms: main.py:17 build, /report (endpoint): loop blocked: wait, 250 ms at most
+- ✗ --fail-on error: main.py:17 build, /report (endpoint): loop blocked: wait, at most 250 ms
+- ✗ --fail-on blocked\\>50ms: main.py:17 build, /report (endpoint): loop blocked: wait, at most 250 ms
 
-The event loop is blocked at 1 place, for 1.0 s. In 4 requests of 1 route in 10 s. The worst: main.py:17 build, /report (endpoint), blocks the event loop for 1.0 s.
+The event loop is blocked at 1 place, for 1.0 s. Audited: 4 requests of 1 route in 10 s. The worst: main.py:17 build, /report (endpoint), blocks the event loop for 1.0 s.
 
 | severity | finding | what happens | route | requests | seconds | longest ms |
 | --- | --- | --- | --- | ---: | ---: | ---: |
@@ -61,7 +61,7 @@ def test_with_a_baseline_what_is_new_is_marked() -> None:
     found = gather([SampleBlock(severity="info", confidence="low", file="a.py", line=1)])
     assert "(new)" not in render(found)
     text = render(found, Baseline())
-    assert text.startswith("### study audit: 1 for information; 1 new\n")
+    assert text.startswith("### study audit: 1 informational; 1 new\n")
     assert "| info | a.py:1 None (new) |" in text
 
 

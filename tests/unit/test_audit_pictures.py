@@ -65,8 +65,8 @@ def test_a_block_is_shown_where_others_wait_for_it() -> None:
     assert [row.label for row in requests.rows][:2] == ["/report: 360 ms", "/ping: 250 ms"]
     assert picture.band == (20.0, 40.0)
     assert picture.description == (
-        "Second 1.9 to 2.5 of the audit. The event loop is blocked for 250 ms; 3 requests of other "
-        "routes are in flight meanwhile."
+        "Seconds 1.9 to 2.5 of the audit. The event loop is blocked for 250 ms; 3 requests of "
+        "other routes are in flight meanwhile."
     )
     assert picture.kinds[0] == (CULPRIT, "main.py:17 build blocks the event loop")
 
@@ -111,7 +111,7 @@ def test_a_wait_is_shown_with_the_threads_and_those_who_wait_too() -> None:
     threads = [[CULPRIT], [CULPRIT], [CULPRIT], [WORK], [WORK, WORK, WORK]]
     assert list_kinds(picture, "5 threads") == threads
     assert list_kinds(picture, "requests") == [[FLIGHT, WAIT]] * 3
-    assert picture.kinds[0] == (CULPRIT, "load() keeps a thread")
+    assert picture.kinds[0] == (CULPRIT, "load() holds a thread")
     assert "A request waits for 2,000 ms; 3 requests wait for a thread meanwhile" in (
         picture.description
     )

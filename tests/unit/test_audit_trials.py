@@ -137,7 +137,7 @@ def test_a_clear_change_has_its_interval_and_what_got_worse() -> None:
     assert c.low < CLEAR
     (said,) = describe_trials([tried])
     assert said.startswith(
-        "--try pool=100: /a got 2.02 times faster (1.82 to 2.20), 210 ms before and 104 ms after. "
+        "--try pool=100: /a got 2.02 times faster (1.82 to 2.20): 210 ms before, 104 ms after. "
         "/b got 5.20 times slower"
     )
     assert said.endswith("1 route shows no clear change.")
@@ -251,7 +251,7 @@ def test_memory_that_the_change_takes_is_said(
 def test_what_may_go_wrong_is_said() -> None:
     record, asked = make_trial([{"/a": 200.0}] * 3, [{"/a": 20.0}] * 3)
     tried = judge_trial(replace(record, warnings=("it sets a global",)), asked)
-    assert next(describe_trials([tried])).endswith("Mind that it sets a global.")
+    assert next(describe_trials([tried])).endswith("Note that it sets a global.")
 
 
 def test_each_finding_gets_the_trial_of_its_cure_or_the_first_that_concerns_it() -> None:

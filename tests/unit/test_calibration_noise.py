@@ -51,12 +51,14 @@ def build_calibration(other_cores: float | None) -> Calibration:
 def test_what_a_prediction_rests_on_is_said() -> None:
     said = describe_calibration(["a", "b"], build_calibration(0.02))
     assert said == (
-        "a, b: CPU of a request, measured just now: 1.0 ms alone, 1.5 ms with 33 in flight, 3.0 ms "
+        "a, b: CPU per request, measured just now: 1.0 ms alone, 1.5 ms with 33 in flight, 3.0 ms "
         "with 100 in flight"
     )
     assert said == describe_calibration(["a", "b"], build_calibration(None))
     busy = describe_calibration(["a"], build_calibration(1.42))
-    assert busy.endswith("; other programs used 1.4 cores meanwhile, so it may be less")
+    assert busy.endswith(
+        "; other programs used 1.4 cores meanwhile, so these values may be too high"
+    )
 
 
 def test_our_own_work_is_not_that_of_others() -> None:

@@ -246,7 +246,7 @@ def test_the_answer_names_what_is_shown_to_differ_and_nothing_else(
     ("b", "said"),
     [
         ((80, 82, 84, 86, 88), "sync-http: B's ok_rps is 2.00 × A's"),
-        ((40, 41, 42, 43, 44), "No figure is shown to differ between A and B."),
+        ((40, 41, 42, 43, 44), "No figure shows a difference between A and B."),
         ((80, 82), "Too few trials to tell whether B differs from A."),
     ],
 )
@@ -268,7 +268,7 @@ def test_too_few_trials_show_the_ratio_and_say_so_once() -> None:
     lines = render_lines(compare_runs(trials(1, 2, 3), trials(7, 8, 9)))
     assert lines[2].endswith("4.00, too few trials to tell")
     assert " ".join(" ".join(lines).split()).count("4 of each") == 1
-    assert not any("leave out 1" in line for line in lines)
+    assert not any("exclude 1" in line for line in lines)
 
 
 def test_latencies_that_lack_starved_requests_are_not_shown_without_that() -> None:

@@ -382,6 +382,6 @@ def test_what_became_of_the_background_requests_adds_up(
     assert not re.search(r"\b0 (?:of|failed|had)|–", note)
     assert ("were answered" in note) == (pings > 0 and not refused + unanswered)
     assert ("failed" in note) == bool(refused)
-    assert ("had no answer" in note) == bool(unanswered)
-    shown = re.findall(r"(\d+)(?: of \d+)? (?:failed|had no answer)", note)
+    assert ("had no response" in note) == bool(unanswered)
+    shown = re.findall(r"(\d+)(?: of \d+)? (?:failed|had no response)", note)
     assert list(map(int, shown)) == [each for each in (refused, unanswered) if each]

@@ -64,19 +64,19 @@ main.py:17 build_report_with_a_long_name
   /report (endpoint): The event loop is blocked while socket.readinto waits: up
     to 250 ms per request.
 main.py:5 load_model       loop blocked: wait               1     0.5        500
-  no request (startup): The event loop is blocked while load_model() waits: 500
-    ms at startup.
+  no request (startup): The event loop is blocked while load_model() waits:
+    500 ms at startup.
 
 The event loop waited 1.0 s for a processor: the machine was busy. For exact
   times, run the audit on a quiet machine.
 
-The event loop is blocked at 1 place, for 1.0 s; 1 more is for information. In
-  10 requests of 2 routes in 10 s. The worst: main.py:17
+The event loop is blocked at 1 place, for 1.0 s; 1 more is informational.
+  Audited: 10 requests of 2 routes in 10 s. The worst: main.py:17
   build_report_with_a_long_name, /report (endpoint), blocks the event loop for
   1.0 s.
 Change main.py:17: The source is missing, was changed after the service started,
-  or has several statements in this line. It frees the event loop for 250 ms in
-  each request.
+  or has several statements in this line. It frees the event loop for 250 ms per
+  request.
     + # await an asynchronous call here, or move the call to a thread"""
 
 
@@ -113,14 +113,14 @@ def test_what_was_not_asked_is_counted_and_with_verbose_named() -> None:
 
 
 ROUTES = """\
-latency by the clients        requests failed unanswered  median     p99 maximum
+client-side latency           requests failed unanswered  median     p99 maximum
                                                               ms      ms      ms
 GET /report on 1 pool thread
   alone, 1 user                      4      0          0     300     300     300
 GET /ping
   all routes, 20 users               6      1          1     2.0  >4,000  >4,000
-Unanswered requests count with their age (Kaplan–Meier): > is where nobody knows
-  more. A failure is an error, or a status from 400 on."""
+Unanswered requests count with their age (Kaplan–Meier): > marks a lower bound.
+  A failure is an error or a status of 400 or higher."""
 
 
 def test_the_clients_latencies_count_the_unanswered_and_the_failures() -> None:
@@ -130,11 +130,11 @@ def test_the_clients_latencies_count_the_unanswered_and_the_failures() -> None:
 
 
 OVERVIEW = """\
-latency by the clients         requests failed     no    1    20    all
+client-side latency            requests failed     no    1    20    all
                                                answer user users routes
 GET /report                           4      0      0  300     –      –
 GET /ping                             6      1      1    –     –    2.0
-median by the client, in ms: alone, with all users, and with all routes"""
+client-side median in ms: alone, with all users, and with all routes"""
 
 
 def test_a_route_has_one_line_in_the_terminal() -> None:
@@ -160,17 +160,17 @@ main.py:60 check           needs no thread                900     2.0          �
   /health/0 (endpoint): Something happens.
 main.py:61 check           needs no thread                900     2.0          –
   /health/1 (endpoint): Something happens.
-and 2 more for information: see -v and report.html
+and 2 more informational: see -v and report.html
 
 Threads and requests wait for each other at 1 place, for 400.0 s; requests wait
   for a thread or a limiter at 1 place, for 90.5 s; workers are killed or crash;
-  4 more are for information. In 9 requests of 1 route in 60 s. The worst:
+  4 more are informational. Audited: 9 requests of 1 route in 60 s. The worst:
   main.py:20 read, /read (dependency): waits for a thread, 90.5 s; its requests
   lost 80.0 s."""
 
 
 def build_kinds() -> AuditFindings:
-    """What waits, and more that is for information than what is grave."""
+    """Waits, and more informational findings than errors and warnings."""
     checks = [
         SampleTrivialDef(
             severity="info", confidence="high", route=f"/health/{n}", phase="endpoint",
@@ -258,7 +258,7 @@ def test_with_findings_for_information_alone_there_is_no_error() -> None:
     minor = tuple(each for each in found.findings if each.severity == "info")
     lines = render_findings(replace(found, findings=minor[:1]), WIDTH)
     assert " ".join(" ".join(lines).split()).endswith(
-        "No error and no warning in 9 requests of 1 route in 60 s; 1 finding is for information."
+        "No errors and no warnings in 9 requests of 1 route in 60 s; 1 finding is informational."
     )
 
 
@@ -294,10 +294,10 @@ def test_the_page_shows_cures_predictions_and_trials(tmp_path: Path) -> None:
     write_audit_page(run, found, load_audit_evidence(run))
     page = (run.path / "report.html").read_text()
     assert page.count("<figcaption>Without ") == 1
-    assert page.count("<figcaption>--try loop=uvloop, 3 rounds of each") == 1
+    assert page.count("<figcaption>--try loop=uvloop, 3 rounds each") == 1
     assert "<del>- &lt;old&gt;()</del><ins>+ &lt;new&gt;()</ins>" in page
     assert page.count("Predicted for 7 users: the median of /&lt;read&gt; falls") == len(changed)
-    assert "Rule of the guidance: small-pool." in page
+    assert "Guidance rule: small-pool." in page
     assert not any(each in page for each in ("/<read>", "<old>", "<better>"))
 
 
@@ -339,8 +339,8 @@ def test_an_audit_without_findings_says_what_it_looked_at() -> None:
     audit = AuditBuilder()
     audit.ask("/ping", 1.0, 1.001)
     assert answer(audit.build()) == (
-        "The audit found no code that blocks the event loop for 20 ms or more, and no pool of "
-        "threads that makes requests wait, in 1 request of 1 route in 10 s."
+        "The audit found no code that blocks the event loop for 20 ms or more, and no thread pool "
+        "that makes requests wait, in 1 request of 1 route in 10 s."
     )
 
 
@@ -349,7 +349,7 @@ def test_an_audit_from_outside_does_not_say_that_all_is_well() -> None:
     audit.ask("/ping", 1.0, 1.001)
     evidence = audit.build()
     text = answer(replace(evidence, handlers=evidence.handlers.clear()))
-    assert text.endswith("It cannot say what blocks the event loop, or what waits.")
+    assert text.endswith("It cannot show what blocks the event loop or waits.")
     assert "found no code" not in text
 
 

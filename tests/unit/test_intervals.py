@@ -95,7 +95,7 @@ def test_the_interval_is_that_of_scipy(trials: int, at_least: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("trials", "says"), [(1, "1 trial: nothing"), (3, "75.0 %"), (4, "87.5 %"), (2, "50.0 %")]
+    ("trials", "says"), [(1, "1 trial: the spread"), (3, "75.0 %"), (4, "87.5 %"), (2, "50.0 %")]
 )
 def test_too_few_trials_have_no_interval_and_say_why(trials: int, says: str) -> None:
     found = compute_median_interval([2.0] * trials)

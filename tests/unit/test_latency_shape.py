@@ -79,7 +79,7 @@ def test_an_open_loop_has_the_curve_from_the_send_beside_it() -> None:
     late = replace(found, requests=found.requests.with_columns(pl.col("intended_s") - 0.5))
     quantiles = distribution(open_record, late).quantiles
     assert at(quantiles, ANSWERED, 1.0) == pytest.approx(1000)
-    assert at(quantiles, "from the send", 1.0) == pytest.approx(500)
+    assert at(quantiles, "from sending", 1.0) == pytest.approx(500)
 
 
 def test_no_curve_begins_at_a_time_that_no_answer_took() -> None:

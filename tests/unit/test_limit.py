@@ -166,23 +166,23 @@ FOREIGN = {"used": 3.95, "cores": 4, "other programs": 3.2, "server": 0.5, "load
     [
         (
             {"worker_restarts": 1, "failure_ratio": 0.2},
-            "1 worker restart broke off the requests of that worker.",
+            "1 worker restart aborted the requests in flight on that worker.",
         ),
         (
             {"worker_restarts": 4, "failure_ratio": 0.2},
-            "4 worker restarts broke off the requests of that worker.",
+            "4 worker restarts aborted the requests in flight on that worker.",
         ),
         (
             {"cpu_ms_per_request": 970 / 334.0},
-            "The Python interpreter was full: 0.97 of 1 core in use.",
+            "The Python interpreter was saturated: 0.97 of 1 core in use.",
         ),
         (
             {"verdicts": (VerdictRecord("CORES_FULL", "warning", data=FOREIGN),)},
-            "The cores of the machine were full: 3.95 of 4 in use, mostly by other programs.",
+            "The cores of the machine were saturated: 3.95 of 4 in use, mostly by other programs.",
         ),
         (
             {"cpu_ms_per_request": 2.0},
-            "No measured resource was full; the interpreter was used most, by 66.8 %.",
+            "No measured resource was saturated; the interpreter came closest, at 66.8 %.",
         ),
     ],
 )
@@ -195,7 +195,7 @@ def test_a_limit_is_said_in_plain_words(figures: dict[str, Any], sentence: str) 
 def test_threads_were_used_most() -> None:
     cell = replace(QUIET, ok_rps=30.0, rps=30.0, threads_active_mean=32.0, pool_waiting_peak=3)
     assert describe_measured_limit(find_measured_limit(cell, DEF)) == (
-        "No measured resource was full; the pool threads were used most, by 80.0 %."
+        "No measured resource was saturated; the pool threads came closest, at 80.0 %."
     )
 
 

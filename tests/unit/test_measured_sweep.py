@@ -71,23 +71,23 @@ def test_no_cheaper_value_has_nearly_all_of_the_throughput(
 def test_where_a_pool_stops_paying_is_said() -> None:
     one = found("pool", (10, 10.0), (40, 40.0), (100, 99.0), (500, 100.0))
     assert describe_limit(one) == (
-        "more than pool 100 stops paying: all beyond brings less than 5 % (at the most 100.0 rps)"
+        "more than pool 100 stops paying: throughput grows by less than 5 % (to at most 100.0 rps)"
     )
     assert describe_limit(found("pool", (10, 10.0), (40, 40.0))) == (
-        "pool 40 still paid, and no more was tried"
+        "pool 40 still helped; no larger value was tried"
     )
 
 
 def test_where_more_does_harm_is_said() -> None:
     one = found("pool", (10, 10.0), (250, 100.0), (500, 71.7))
-    assert describe_limit(one).endswith("(at the most 100.0 rps); 500 serves 28.3 % less than that")
+    assert describe_limit(one).endswith("(to at most 100.0 rps); 500 serves 28.3 % less than that")
 
 
 def test_where_more_users_are_served_less_the_collapse_is_named() -> None:
     one = found("users", (10, 100.0), (100, 800.0), (250, 500.0), (500, 200.0))
     assert one.collapse == Collapse(peak=100.0, start=250.0, lost=0.75)
     collapse = "\n".join(write_sweep_remarks(one))
-    assert "is highest at 100 users (800.0 rps) and falls back from 250 users on" in collapse
+    assert "is highest at 100 users (800.0 rps) and falls from 250 users on" in collapse
     assert "500 users get 75.0 % less" in collapse
     assert found("pool", (10, 100.0), (100, 50.0)).collapse is None
 
@@ -156,13 +156,13 @@ def open_loop(*points: tuple[float, float, float]) -> sweep.Sweep:
 def test_cpu_per_request_against_what_is_in_flight_is_said() -> None:
     grown = open_loop((0.01, 100.0, 0.5), (1.0, 100.0, 0.6), (5.0, 60.0, 3.0))
     assert list(write_sweep_remarks(grown)) == [
-        "x: 100.0 rps were offered; from a delay of 5000ms on (500 in flight) fewer than 95 % are "
+        "x: 100.0 rps were offered; from a delay of 5000ms on (500 in flight), less than 95 % are "
         "served",
         "CPU per request grows from 0.5 ms with 1 in flight to 3.0 ms with 500",
     ]
     level = open_loop((0.01, 100.0, 0.5), (5.0, 99.0, 0.55))
     assert list(write_sweep_remarks(level)) == [
-        "x: 100.0 rps were offered, and served at each delay"
+        "x: 100.0 rps were offered, and served at every delay"
     ]
     falling = open_loop((0.01, 100.0, 5.0), (5.0, 99.0, 0.5))
     assert not describe_cpu_growth(falling)
@@ -181,20 +181,20 @@ def test_what_a_delay_costs_is_said() -> None:
         found("delay", (0.01, 100.0), (0.1, 99.0), (1.0, 10.0))
     )
     assert describe_limit(found("delay", (0.01, 100.0), (0.1, 10.0))) == (
-        "the delay is what limits, from 10ms on"
+        "the delay is the limit from 10ms on"
     )
 
 
 def test_where_shorter_delays_serve_less_the_delay_is_not_blamed() -> None:
     one = found("delay", (0.01, 350.0), (0.1, 350.0), (1.0, 490.0))
-    assert describe_limit(one) == "shorter delays serve less, so the delay is not what limits there"
+    assert describe_limit(one) == "shorter delays serve less, so the delay is not the limit"
 
 
-def test_what_grows_with_the_users_is_told() -> None:
+def test_what_grows_with_the_users_is_said() -> None:
     steps = (SweepStep("x.users-1", "x", 1.0),)
     cells = [replace(CELL, scenario="x.users-1")]
     (one,) = summarize_sweeps(cells, SweepSettings("users", steps, "the pool"))
-    assert "with the users grew the pool, as the scenario has it" in write_sweep_remarks(one)
+    assert "the pool grew with the users, as the scenario defines" in write_sweep_remarks(one)
 
 
 def test_a_sweep_that_was_cut_short_in_its_first_step_has_nothing_to_say() -> None:
@@ -204,7 +204,9 @@ def test_a_sweep_that_was_cut_short_in_its_first_step_has_nothing_to_say() -> No
 
 
 def test_nothing_answered_is_no_verdict_on_the_setting() -> None:
-    assert describe_limit(found("users", (1, 0.0), (2, 0.0))) == "nothing was answered at any value"
+    assert (
+        describe_limit(found("users", (1, 0.0), (2, 0.0))) == "no request was answered at any value"
+    )
 
 
 def test_a_step_that_nobody_should_believe_is_named() -> None:

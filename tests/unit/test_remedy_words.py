@@ -28,9 +28,9 @@ PAY, WORSE = RouteLevel("/pay", 10.0, 100.0, 200.0), RouteLevel("/pay", 8.0, 130
 def test_a_change_is_a_diff_without_its_common_indentation() -> None:
     assert list_changes(SLEEP) == [("-", "time.sleep(0.1)"), ("+", "await asyncio.sleep(0.1)")]
     assert format_cure_place(SLEEP) == "main.py:23"
-    assert describe_cure(SLEEP) == "Await it. It saves 100 ms and costs 0.3 ms in each request."
+    assert describe_cure(SLEEP) == "Await it. It saves 100 ms and costs 0.3 ms per request."
     assert describe_cure(replace(SLEEP, frees_loop=True)) == (
-        "Await it. It frees the event loop for 100 ms and costs 0.3 ms in each request."
+        "Await it. It frees the event loop for 100 ms and costs 0.3 ms per request."
     )
 
 
@@ -51,7 +51,7 @@ def test_a_change_that_a_trial_made_slower_is_not_said_to_save_time() -> None:
     better = RouteChange("/ping", SLOW, FAST, 250.0, 180.0, 310.0)
     refuted = Tried("offload=/report", 3, (worse,), ("/pay",))
     assert describe_cure(SLEEP, refuted) == (
-        "Await it. But its trial made requests slower, and none faster."
+        "Await it. But its trial made requests slower and none faster."
     )
     for tried in (
         replace(refuted, routes=(worse, better)),

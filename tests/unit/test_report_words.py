@@ -73,20 +73,20 @@ def test_only_places_lose_their_decimals() -> None:
 
 
 def test_a_sentence_has_the_figures_and_what_limits() -> None:
-    told = write_headline(replace(CELL, predicted=THEORY), SCENARIO)
-    assert "4.0 good answers a second for 2 users" in told
-    assert "half of the answers took 500 ms or less" in told
-    assert told.endswith(
-        "No resource was full: the number of users limits the throughput. "
-        "The limit of the model: nothing but the number of users."
+    headline = write_headline(replace(CELL, predicted=THEORY), SCENARIO)
+    assert "4.0 successful responses per second for 2 users" in headline
+    assert "half of the requests took 500 ms or less" in headline
+    assert headline.endswith(
+        "No resource was saturated: the number of users limits the throughput. "
+        "The model's limit: only the number of users."
     )
 
 
 @pytest.mark.parametrize(
     ("cell", "words"),
     [
-        (replace(CELL, requests=0), "Nobody was answered"),
-        (replace(CELL, failure_ratio=0.945), "94.5 % of all answers were failures"),
+        (replace(CELL, requests=0), "No request was answered"),
+        (replace(CELL, failure_ratio=0.945), "94.5 % of all requests failed"),
         (
             replace(
                 CELL,
@@ -101,7 +101,7 @@ def test_a_sentence_has_the_figures_and_what_limits() -> None:
                 open_loop=OpenLoopSummary(9.0, "constant", 9.0, 4.0, 5.0, True, 1.0, 2.0),
                 users=None,
             ),
-            "4.0 of 9.0 offered requests a second got a good answer; how long they took only says",
+            "4.0 of 9.0 offered requests per second succeeded; their latency depends on the length",
         ),
     ],
 )
@@ -109,12 +109,12 @@ def test_what_is_grave_is_in_the_sentence(cell: CellSummary, words: str) -> None
     assert words in write_headline(cell, SCENARIO)
 
 
-def test_somebody_else_is_told_of_where_that_is_the_question() -> None:
+def test_a_bystander_is_in_the_headline_where_it_is_the_question() -> None:
     usual = replace(CELL.bystander, median_ms=3.0, pings=4)
-    assert "Somebody else" not in write_headline(replace(CELL, bystander=usual), SCENARIO)
+    assert "bystander" not in write_headline(replace(CELL, bystander=usual), SCENARIO)
     other = replace(usual, path="/sync/health", median_ms=1768.0)
-    told = write_headline(replace(CELL, bystander=other), SCENARIO)
-    assert told.endswith("Somebody else's /sync/health took 1.8 s (median).")
+    headline = write_headline(replace(CELL, bystander=other), SCENARIO)
+    assert headline.endswith("A bystander request to /sync/health took 1.8 s (median).")
     waiting = replace(other, unanswered=2)
     assert "took at least 1.8 s" in write_headline(replace(CELL, bystander=waiting), SCENARIO)
 
@@ -123,6 +123,6 @@ def test_conditions_of_an_early_manifest_are_what_there_is() -> None:
     found = collect_conditions({"command": "study run x", "environment": {"cores": 2, "gil": True}})
     assert [(row.name, *row.cells) for row in found.machine.rows] == [
         ("cores", "2"),
-        ("with the GIL", "yes"),
+        ("GIL enabled", "yes"),
     ]
     assert not found.settings.rows

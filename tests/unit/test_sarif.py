@@ -145,7 +145,7 @@ def test_who_keeps_the_threads_is_a_related_place() -> None:
     )  # fmt: skip
     run = export(build_evidence(in_repository="shop"), wait)
     (related,) = get_list(run, "results", 0, "relatedLocations")
-    said = "keep() keeps threads meanwhile, for 8.0 thread-seconds."
+    said = "keep() holds threads meanwhile, for 8.0 thread-seconds."
     assert get(related, "message", "text") == said
     assert get(related, "physicalLocation", "artifactLocation", "uri") == "shop/main.py"
 

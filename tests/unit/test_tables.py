@@ -68,15 +68,17 @@ def test_off_a_terminal_a_row_is_one_line_that_begins_with_its_name() -> None:
 def test_a_missed_prediction_says_what_theory_could_not_know() -> None:
     theory = Prediction(40.0, 1.0, 1.0, 1.0, 40.0, "pool", cpu_ms=17.1)
     missed = replace(a_cell(), ok_rps=35.2, cpu_ms_per_request=30.6, predicted=theory)
-    assert any("30.6 ms of CPU under load, 17.1 ms alone" in note for note in write_notes(missed))
+    said = "CPU per request was 30.6 ms under load, 17.1 ms alone"
+    assert any(said in note for note in write_notes(missed))
     for kept in (
         replace(missed, ok_rps=39.5),
         replace(missed, cpu_ms_per_request=17.5),
         replace(missed, predicted=None),
     ):
-        assert not any("of CPU" in note for note in write_notes(kept))
+        assert not any("CPU per request" in note for note in write_notes(kept))
     known = replace(theory, low=34.0, high=42.0, cpu_loaded_ms=25.0)
-    assert not any("of CPU" in note for note in write_notes(replace(missed, predicted=known)))
+    kept = replace(missed, predicted=known)
+    assert not any("CPU per request" in note for note in write_notes(kept))
     below = replace(missed, predicted=replace(known, low=36.0))
     assert any(", 25.0 ms predicted, 17.1 ms alone" in note for note in write_notes(below))
 

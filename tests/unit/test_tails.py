@@ -90,4 +90,4 @@ def test_a_size_in_doubt_is_not_taken_and_named(monkeypatch: pytest.MonkeyPatch)
     assert sizing.undecided_workers is not None
     assert sizing.undecided_workers < sizing.workers
     shown = describe_sizing("x", 100.0, 2000.0, sizing)
-    assert f"of {sizing.undecided_workers} to {sizing.workers - 1} workers" in shown
+    assert f"for {sizing.undecided_workers} to {sizing.workers - 1} workers" in shown

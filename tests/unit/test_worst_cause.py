@@ -48,7 +48,7 @@ def test_the_advice_of_a_full_pool_is_said_once_and_fits_a_screen() -> None:
 def test_the_answer_names_who_keeps_the_threads_and_how_long_all_waited() -> None:
     text = " ".join(" ".join(render_findings(judge_full_pool(), WIDTH)).split())
     assert (
-        "The worst: load() (main.py:50) for /slow keeps threads of anyio's pool (4 in all); "
+        "The worst: load() (main.py:50) for /slow holds threads of anyio's pool (4 in total); "
         "requests of 5 routes waited 12.0 s for one, 100 % of it behind this code. Change: Up "
     ) in text
 
@@ -60,7 +60,7 @@ def test_the_answer_names_the_code_that_most_waiting_is_behind() -> None:
     first = replace(waits[0], seconds=5.0, holders=(one, other), in_use=4.0)
     second = replace(waits[1], seconds=5.0, holders=(replace(other, seconds=9.0),), in_use=4.0)
     assert describe_worst([first, second]) == (
-        "keep() (main.py:2) for /other keeps threads of anyio's pool (4 in all); requests of 2 "
+        "keep() (main.py:2) for /other holds threads of anyio's pool (4 in total); requests of 2 "
         "routes waited 10.0 s for one, 70 % of it behind this code"
     )
     half = [replace(each, in_use=2.0) for each in (first, second)]
@@ -77,7 +77,7 @@ def test_waits_for_one_queue_together_are_worse_than_one_place_with_more() -> No
         seconds=7.0,
     )  # fmt: skip
     waits = judge_full_pool().findings
-    assert "anyio's pool (4 in all)" in describe_worst([block, *waits])
+    assert "anyio's pool (4 in total)" in describe_worst([block, *waits])
     harmful = SampleFinding(
         severity="error", confidence="high", file="main.py", line=3, function="pay", route="/pay",
         seconds=7.0, victims=(Victim("/a", 9, 99.0),),
@@ -122,7 +122,7 @@ def test_the_deadlock_of_a_queue_is_the_cause_of_its_waits() -> None:
     assert {each.code for each in found} >= {"POOL_DEADLOCK", "POOL_WAIT"}
     assert describe_worst(found) == (
         "40 of 40 threads of anyio's pool are stuck at service.py:36, waiting for a QueuePool of "
-        "10; 50 requests lost 452.0 s in all"
+        "10; 50 requests lost 452.0 s in total"
     )
 
 

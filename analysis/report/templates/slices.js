@@ -1,5 +1,5 @@
-// Moves the slice of time that the lanes of a cell show. The page is whole without it: each cell
-// has its first slice as a picture, which is replaced when somebody first moves it.
+// Moves the slice of time that a cell's timeline shows. The page is complete without it: each cell
+// has its first slice as a picture, which is replaced when the reader first moves it.
 "use strict";
 (() => {
   const cells = JSON.parse(document.getElementById("slices").textContent);
@@ -35,7 +35,7 @@
     const picture = form.parentElement.querySelector(".picture");
     const begin = form.elements.namedItem("begin");
     const span = form.elements.namedItem("span");
-    const told = form.querySelector("output");
+    const label = form.querySelector("output");
     let view = null;
 
     function fit() {
@@ -44,7 +44,7 @@
     }
 
     async function show() {
-      told.textContent = `${Number(begin.value).toFixed(2)} s`;
+      label.textContent = `${Number(begin.value).toFixed(2)} s`;
       if (view === null) {
         const embed = await vegaEmbed();
         view = embed(picture, { ...cell.spec, datasets: { bars: unpacked(cell) } }, {
@@ -59,7 +59,7 @@
 
     form.hidden = false;
     fit();
-    told.textContent = `${cell.begin_s.toFixed(2)} s`;
+    label.textContent = `${cell.begin_s.toFixed(2)} s`;
     span.addEventListener("input", fit);
     form.addEventListener("input", show);
     form.addEventListener("submit", (event) => event.preventDefault());
