@@ -13,7 +13,7 @@ from analysis.verdicts.limits import OTHERS
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """clause: as in "all 40 threads of the pool are in use". change: an imperative; empty where
+    """clause: as in "all 40 threads in the pool are busy". change: an imperative; empty where
     nothing needs changing. rule: a rule of the guidance."""
 
     clause: str
@@ -26,7 +26,7 @@ PROCESSES = "move the work to a process pool"
 TO_THREAD = "move it to a thread with run_sync"
 AWAIT = f"await an async version of the blocking call, or {TO_THREAD}"
 PLACES: Mapping[Resource, tuple[str, str]] = {
-    "pool threads": ("thread", "of the pool"),
+    "pool threads": ("thread", "in the pool"),
     "client connections": ("connection", "of the client"),
     "database connections": ("connection", "to the database"),
 }
@@ -111,15 +111,15 @@ def explain_limit(limit: MeasuredLimit) -> Explanation:
         return found
     places = count_places(limit)
     is_one = places.startswith("1 ")
-    clause = f"the only {places[2:]} is in use" if is_one else f"all {places} are in use"
+    clause = f"the only {places[2:]} is busy" if is_one else f"all {places} are busy"
     return replace(found, clause=clause)
 
 
 def count_places(limit: MeasuredLimit) -> str:
-    """As in "40 threads of the pool"."""
+    """As in "40 threads in the pool"."""
     thing, whose = PLACES[limit.resource]
     if limit.whose == "asyncio's executor":
-        whose = f"of {limit.whose}"
+        whose = f"in {limit.whose}"
     return f"{formats.count_things(round(limit.capacity or 0.0), thing)} {whose}"
 
 

@@ -22,7 +22,7 @@ PLACES: tuple[Places, ...] = get_args(Places)
 
 
 class FullPlaces(Statement):
-    """All threads or connections are in use, and requests wait for one."""
+    """All threads or connections are busy, and requests wait for one."""
 
     rank = 40
 
@@ -63,11 +63,11 @@ class FullPlaces(Statement):
     @property
     def message(self) -> str:
         many = f" for {formats.count_things(self.users, 'user')}" if self.users else ""
-        taken = f"on average {formats.short_number(self.used)} of them are in use"
+        busy = f"on average {formats.short_number(self.used)} of them are busy"
         if self.places.startswith("1 "):
-            taken = "it is always in use"
+            busy = "it is always busy"
         return (
-            f"With {self.places}{many}, {list_served(self.served)}, since {taken}; "
+            f"With {self.places}{many}, {list_served(self.served)}, since {busy}; "
             f"with {self.difference}, {self.reference.name} serves {self.reference}."
         )
 

@@ -38,7 +38,7 @@ class MachineBusy(Verdict):
         if self.other_cores > OTHER_LOAD_LIMIT_CORES:
             taken.append(f"other programs used {self.other_cores:.2f} cores of this machine")
         if self.stolen_cores > STOLEN_LIMIT_CORES:
-            taken.append(f"CPU steal by its host took {self.stolen_cores:.2f} cores")
+            taken.append(f"the host took {self.stolen_cores:.2f} cores away (CPU steal)")
         return " and ".join(taken)
 
     @property

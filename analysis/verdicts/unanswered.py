@@ -1,5 +1,6 @@
 """Unanswered requests, and the users that the answered ones do not account for."""
 
+from analysis.stats import formats
 from analysis.verdicts.base import Evidence, Severity, Verdict
 from scenarios.units import Second
 
@@ -108,17 +109,19 @@ class Unfinished(Verdict):
 
     @property
     def message(self) -> str:
-        waited = f"unanswered requests when the drain ended: {self.unfinished}"
+        were = "request was" if self.unfinished == 1 else "requests were"
+        waited = f"{self.unfinished:,} {were} unanswered when the drain ended"
         if self.oldest_s is not None:
             waited += f", the oldest after {self.oldest_s:,.1f} s"
         if self.slowest_s is None:
             return f"{waited}; none completed in the window"
-        waited += f"; the slowest completed one took {self.slowest_s:,.1f} s"
+        waited += f"; the slowest completed request took {self.slowest_s:,.1f} s"
         if self.starved:
-            waited += f", and {self.starved} users got no response in the whole window"
+            users = formats.count_things(self.starved, "user")
+            waited += f", and {users} got no response in the whole window"
         if self.severity == "info":
             return waited
-        return f"{waited}: the median covers only the {self.completed} that completed"
+        return f"{waited}: the median covers only the {self.completed:,} completed requests"
 
     @property
     def advice(self) -> str:

@@ -68,14 +68,14 @@ def test_the_default_study_is_answered_in_one_screen() -> None:
     ]  # fmt: skip
     same, blocked, client, full = (each.message for each in answer.statements)
     assert same == (
-        "With one client for all requests and a thread for each user, def and async def serve the "
-        "same: 487 and 491 of 500 possible requests/s."
+        "With one client for all requests and one thread per user, def and async def serve the "
+        "same: 487 and 491 of a possible 500 requests/s."
     )
-    assert "leaves 1.0 requests/s" in blocked
+    assert "async-http-sync serves 1.0 requests/s" in blocked
     assert "async-http-shared serves 491" in blocked
     assert "background requests to /ping wait 9.0 s and 471 of 500 users" in blocked
-    assert "Making a client for each request leaves 49.0 requests/s (async-http)" in client
-    assert "40 threads of the pool for 500 users leave 38.0 requests/s (sync-http)" in full
+    assert "With one client per request, async-http serves 49.0 requests/s" in client
+    assert "With 40 threads in the pool for 500 users, sync-http serves 38.0 requests/s" in full
     assert [each.rule.number for each in answer.changes if each.rule] == [2, 6, 1]
 
 
@@ -343,10 +343,10 @@ def test_the_interpreter_is_full_only_where_it_used_a_core() -> None:
     quick = plant_case("call-async-aiohttp", 982.0, cpu_ms_per_request=0.4)
     (found,) = find(FullInterpreter, busy, quick)
     assert found.message == (
-        "The interpreter computes all the time in call-async-httpx: 86.0 requests/s with 11.6 ms "
-        "of CPU each, where call-async-aiohttp serves 982 with 0.4 ms."
+        "The interpreter is busy all the time in call-async-httpx: it serves 86.0 requests/s with "
+        "11.6 ms of CPU per request, while call-async-aiohttp serves 982 with 0.4 ms."
     )
-    assert (found.rule, found.change[:17]) == ("which-library", "call with aiohttp")
+    assert (found.rule, found.change[:12]) == ("which-library", "use aiohttp,")
     assert find(FullInterpreter, idle, quick) == ()
     (plain,) = find(OneSetting, idle, quick)
     assert plain.message.startswith("With httpx, call-async-httpx serves 86.0 requests/s")
@@ -357,22 +357,22 @@ def test_the_interpreter_is_full_only_where_it_used_a_core() -> None:
 
 def test_one_scenario_says_what_it_serves_of_what_is_asked_and_why_no_more() -> None:
     answer = compose_answer(plant_results(FORTY))
-    assert answer.title == "What does sync-http serve?"
+    assert answer.title == "How much does sync-http serve?"
     assert [each.message for each in answer.statements] == [
-        "sync-http serves 38.0 of 500 possible requests/s: all 40 threads of the pool are taken."
+        "sync-http serves 38.0 of a possible 500 requests/s: all 40 threads in the pool are busy."
     ]
 
 
 def test_nothing_is_blamed_where_nothing_was_full() -> None:
     (found,) = find(OneScenario, plant_case("sync-http", 38.0))
-    assert found.message.endswith("requests/s: nothing that was measured is full.")
+    assert found.message.endswith("requests/s: no measured resource is full.")
     assert (found.rule, found.change) == (None, "")
 
 
 def test_the_best_of_several_is_explained_where_users_ask_for_more() -> None:
     (found,) = find(BestScenario, EACH, plant_case("async-http-sync", 1.0))
     assert found.message == (
-        "async-http serves the most, 49.0 of 500 possible requests/s: making a client for each "
+        "async-http serves the most, 49.0 of a possible 500 requests/s: creating a client for each "
         "request blocks the event loop."
     )
     assert find(BestScenario, EACH, plant_case("sync-http", 47.0)) == ()
@@ -385,7 +385,7 @@ def test_the_best_of_several_is_explained_where_users_ask_for_more() -> None:
 def test_failures_are_said_above_one_percent() -> None:
     assert find(FailingAnswers, plant_case("async-http", 49.0, failure_ratio=0.01)) == ()
     (found,) = find(FailingAnswers, plant_case("async-http", 49.0, failure_ratio=0.945))
-    assert found.message == "94.5 % of the answers of async-http are failures."
+    assert found.message == "94.5 % of the requests in async-http fail."
 
 
 def test_a_worker_that_ended_with_a_free_loop_was_not_killed_for_blocking() -> None:
@@ -405,8 +405,8 @@ def test_of_several_settings_none_is_made_the_cause() -> None:
     fair, classic = AWAITS, plant_case("async-http", 49.0)
     (found,) = find(SeveralSettings, fair, classic)
     assert found.message.startswith(
-        "async-http serves 49.0 requests/s and async-http-shared 491; they differ in the life of "
-        "the client, the client library,"
+        "async-http serves 49.0 requests/s and async-http-shared 491; they differ in the client's "
+        "lifetime, the client library,"
     )
     assert found.change == ""
 
