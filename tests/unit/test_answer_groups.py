@@ -364,7 +364,7 @@ def test_an_exercise_compares_the_guess_with_what_was_measured() -> None:
     assert answer.title == "Exercise 1: Forty at a time"
     assert answer.question == "How many?"
     assert answer.statements[0].message == (
-        "Good answers a second: 200 guessed, 79.8 measured, 80.0 by the model."
+        "Good answers a second: 200 guessed, 79.8 measured, 80.0 predicted."
     )
     edited = compose_answer(build_exercise(edited=True))
     assert edited.title == "Exercise 1: Forty at a time, after the edit"

@@ -258,13 +258,13 @@ def test_a_blocked_loop_has_no_time_for_more_on_an_idle_machine_either() -> None
         "async-http-sync-shared", 1.0, loop_blocked_share=0.98, errors=("MACHINE_BUSY",)
     )
     (found,) = find(BlockingCall, AWAITS, busy)
-    assert "leaves 1.0 requests/s (async-http-sync-shared)" in found.message
+    assert "async-http-sync-shared serves 1.0 requests/s" in found.message
     assert find(LowerBound, AWAITS, busy) == ()
     half = plant_case(
         "async-http-sync-shared", 100.0, loop_blocked_share=0.6, errors=("MACHINE_BUSY",)
     )
     (found,) = find(BlockingCall, AWAITS, half)
-    assert "leaves at least 100 requests/s" in found.message
+    assert "serves at least 100 requests/s" in found.message
     assert find(BlockingCall, plant_case("async-http-shared", 180.0), half) == ()
     late = plant_case(
         "async-http-sync-shared", 1.0, loop_blocked_share=0.98, errors=("UPSTREAM_LATE",)
@@ -281,7 +281,7 @@ def test_single_trials_that_differ_by_a_sixth_decide_nothing() -> None:
     pair = plant_case("cpu-async", 98.0), plant_case("cpu-sync", 114.0)
     assert find(SameThroughput, *pair) == ()
     (found,) = find(Undecided, *pair)
-    assert re.search(r"98\.0 and 114 requests/s: one trial does not tell", found.message)
+    assert re.search(r"98\.0 and 114 requests/s: one trial is not enough", found.message)
 
 
 def test_five_trials_each_tell_a_difference_that_one_does_not() -> None:
@@ -308,8 +308,8 @@ def test_the_path_that_needs_a_thread_waits_under_the_same_load() -> None:
     )
     (found,) = find(PathWait, *cases)
     assert found.message == (
-        "Under the same load, /sync/health takes 761 ms (median), /health 2.3 ms; it waits for a "
-        "thread of anyio's pool."
+        "Under the same load, /sync/health takes 761 ms (median) but /health only 2.3 ms; the slow "
+        "path waits for a thread of anyio's pool."
     )
     assert (found.rule, find(BackgroundWait, *cases)) == ("health", ())
 
@@ -329,8 +329,8 @@ def test_who_waits_behind_the_same_scenarios_is_named_with_them() -> None:
     )
     (found,) = find(BackgroundWait, *cases)
     assert found.message == (
-        "Background requests to /ping take at least 1.3 s (median) in cpu-async, and 2.5 ms in "
-        "cpu-process."
+        "Background requests to /ping take at least 1.3 s (median) in cpu-async, but only 2.5 ms "
+        "in cpu-process."
     )
 
 
