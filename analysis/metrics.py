@@ -96,7 +96,7 @@ METRICS: tuple[Metric, ...] = (
     declare_latency("p99_ms", "p99", *EVERYWHERE, predicted="predicted.p99_ms"),
     declare_latency("p999_ms", "p99.9", "contrast", "ratio"),
     declare_latency("max_ms", "max", "intervals", "contrast"),
-    Metric("success_ratio", "good", "", "higher", SHARE, ("contrast",)),
+    Metric("success_ratio", "success", "", "higher", SHARE, ("contrast",)),
     Metric(
         "threads_spawned", "threads", "live", "lower", WHOLE,
         ("table", "intervals", "compare", "sweep"),

@@ -124,7 +124,7 @@ def count_places(limit: MeasuredLimit) -> str:
 
 
 def explain_loop(limit: MeasuredLimit) -> Explanation:
-    place = f" at {limit.whose}" if limit.whose else ""
+    place = f" in {limit.whose}" if limit.whose else ""
     share = formats.percent(limit.share)
     if limit.computes:
         clause = f"code{place} computes on the event loop for {share} of the time"

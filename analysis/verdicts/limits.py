@@ -99,7 +99,9 @@ class CoresFull(Verdict):
     @property
     def advice(self) -> str:
         if next(iter(self.parts), None) == OTHERS:
-            return "stop the other programs: they used more CPU than server or load generator"
+            return (
+                "stop the other programs: they used more CPU than the server or the load generator"
+            )
         return "compare only cells of this machine: with more cores, throughput may be higher"
 
 
@@ -155,7 +157,8 @@ class InterpreterFull(Verdict):
     def message(self) -> str:
         each = "the worker" if self.workers == 1 else f"each of {self.workers} workers"
         whose = "" if self.whose is None else f"; {self.whose_percent:.0f} % of it is {self.whose}"
-        limits = "the interpreter limits the throughput"
+        limits = "this limits the throughput"
         if self.keeps_up:
-            limits = "it serves all arrivals but hardly has room for more"
-        return f"{each} used {self.cores:.2f} cores, the most one interpreter can: {limits}{whose}"
+            limits = "it keeps up with the arrivals but could hardly serve more"
+        full = "all that one interpreter can use"
+        return f"{each} used {self.cores:.2f} cores, {full}: {limits}{whose}"

@@ -157,7 +157,7 @@ class NotSteady(Verdict):
     def advice(self) -> str:
         """The warm-up keeps its limit however long the window is."""
         if self.longer_s is not None:
-            return "use a longer --duration: the queue still changed, so do not trust the latencies"
+            return "use a longer --duration: the queue and the latencies were still changing"
         if self.blocks:
             return (
                 f"remove the blocking call, or try {self.less}: while the event loop is blocked, a "

@@ -136,7 +136,7 @@ def test_code_that_computes_on_the_loop_is_not_called_a_blocking_call() -> None:
     processes = plant_case("cpu-process", 207.0)
     computing = plant_case("cpu-async", 88.0, cpu_ms_per_request=10.5, **figures)
     clause, rule = explain_one(computing)
-    assert clause.startswith("code at ")
+    assert clause.startswith("code in ")
     assert clause.endswith(" computes on the event loop for 97.0 % of the time.")
     assert rule == "cpu"
     (found,) = find(OneScenario, computing)
