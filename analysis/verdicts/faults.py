@@ -164,7 +164,7 @@ class WorkerDeaths(Verdict):
         """A longer timeout does not help a worker that exited by itself."""
         lost = "each death resets all connections of its worker"
         if BY_SERVER not in self.causes:
-            return f"see the server's log for the reason: {lost}"
+            return f"see the server's log for the reason; {lost}"
         return f"remove the blocking call: {lost}, and --worker-timeout 0 only stops the kills"
 
 

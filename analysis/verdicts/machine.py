@@ -55,7 +55,7 @@ class CpuThrottled(Verdict):
     rank = 115
     doubt = "a CPU quota throttled this container"
     error_means = "at least"
-    text = "the container's CPU quota throttled it by {throttled_cores:.2f} cores on average"
+    text = "the CPU quota throttled this container by {throttled_cores:.2f} cores on average"
     advice = "raise the quota, or treat the figures as those of a smaller machine"
     severity = "error"
 

@@ -52,8 +52,8 @@ class LittleMismatch(Verdict):
     def message(self) -> str:
         law = (
             f"throughput × (response + think time) accounts for {self.users_seen:.0f} of "
-            f"{self.users} users, and on average {self.users_seen_exactly:.0f} are in an answered "
-            f"request (at best {abs(self.gap_percent):.0f} % off)"
+            f"{self.users} users, and the mean number in an answered request is "
+            f"{self.users_seen_exactly:.0f} (at best {abs(self.gap_percent):.0f} % off)"
         )
         if self.starves:
             return f"{law}; {self.unanswered} got no response in the whole window"
