@@ -41,8 +41,7 @@ class Waits:
 
 
 def find_waits(results: Results) -> list[Waits]:
-    """Leave out cases that a blocking call or one client per request explains: their own statement
-    says so."""
+    """Leave out cases that a blocking call or one client per request explains."""
     explained = {
         each.case.name
         for each in results.slower

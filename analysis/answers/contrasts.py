@@ -79,8 +79,7 @@ class OverallContrast(Statement):
 
 
 def is_sound(contrast: Contrast) -> bool:
-    """Return True if the base is as measured and the other throughputs are lower bounds or
-    better."""
+    """Return True if the base is as measured and the others' throughput at least a lower bound."""
     others = contrast.results[1:]
     return are_of_service(contrast.base.doubts) and all(
         set(each.doubts) <= DESCRIBING | LOWERING for each in others

@@ -1,5 +1,4 @@
-"""A scenario with all its trials: its throughput, how reliable that is, and which of two scenarios
-serves more."""
+"""A scenario with all its trials: its throughput and reliability, and which of two serves more."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -22,8 +21,7 @@ DESCRIBING, LOWERING = (
     frozenset(each.code for each in list_verdicts() if each.error_means == meaning)
     for meaning in ("as measured", "at least")
 )
-"""Errors that describe what the service did to its users, and errors that can only cost
-throughput."""
+"""Errors that describe what the service did to its users, and errors that only cost throughput."""
 CLEAR_RATIO = 1.25
 """Two runs of the same thing differ by up to a fifth where cores are shared (guidance, rule 1):
 below this ratio, single trials show no difference."""

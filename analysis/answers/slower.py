@@ -94,8 +94,7 @@ def find_cause(case: MeasuredScenario, reference: MeasuredScenario) -> Cause:
 
 
 def has_more_threads(case: MeasuredScenario, reference: MeasuredScenario) -> bool:
-    """Return True also if the reference needs none. No setting has the size of asyncio's
-    executor."""
+    """Return True also if the reference needs none. No setting sizes asyncio's executor."""
     if THREADS_OF.get(reference.scenario.endpoint.style) == "asyncio's executor":
         return False
     own, other = get_pool(case.scenario), get_pool(reference.scenario)

@@ -26,8 +26,7 @@ Pair = tuple[float, MeasuredScenario, MeasuredScenario]
 
 
 class SweepComparison(Statement):
-    """Two scenarios at the values of a sweep: where they serve the same, and where one serves
-    more."""
+    """Two scenarios of a sweep: the values where they serve the same, and where one serves more."""
 
     rank = 12
 

@@ -172,8 +172,7 @@ def name_own_callers(stack: Stack) -> Iterable[str]:
 
 
 def name_library(frame: str) -> str:
-    """Map `function (file)` to an installed package, a module of the standard library, or the
-    app."""
+    """Map `function (file)` to an installed package, a standard library module, or the app."""
     if frame == REST:
         return REST
     path = frame.rpartition(" (")[2].removesuffix(")")

@@ -18,8 +18,7 @@ from analysis.stats.proportions import Interval
 from records.cpu_profile import SampledPhase, Stacks
 
 GROWN = 1.15
-"""Smaller growth of CPU per request is ignored: two measurements of the same thing differ by a few
-percent."""
+"""Smaller growth of CPU per request is ignored: two equal measurements differ by a few percent."""
 LIKE_WINDOW = 2.0
 """During sampling, CPU per request must match the window's within this factor; else the sampled
 load was different."""

@@ -52,8 +52,7 @@ class Instruments(InstrumentSummary):
     server_cores: tuple[float, ...]
     """Cores that each process of the server used; the busiest first."""
     probe_silent_s: Second | None
-    """Time from a worker's last probe sample to the window's end or its death, the longest of
-    all."""
+    """The longest time from a probe's last sample to the window's end or its worker's death."""
 
 
 def measure_instruments(cell: MeasuredCell) -> Instruments:

@@ -23,8 +23,7 @@ class UserSummary:
     users_seen: float | None = None
     """Throughput × (response time + think time): by Little's law, the number of users."""
     users_unanswered: int | None = None
-    """Users without a response in the whole window: starved, or the window is shorter than a
-    response."""
+    """Users without a response in the window: starved, or a response takes longer than it."""
     users_longest_wait_median_ms: float | None = None
     """Half of the users waited at least this long for one of their responses."""
 

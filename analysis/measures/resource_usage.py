@@ -25,8 +25,7 @@ count as CPU of that request (19 ms where a request takes 0.3 ms)."""
 FEWEST_CPU_S = 0.2
 """The kernel counts CPU in steps of 10 ms: two readings are off by at most 5 % of this."""
 SWEEP_S = 0.5
-"""The interval of the runner's samples: a window of a few tenths of a second may lie between
-two."""
+"""The interval of the runner's samples: a very short window may lie between two of them."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -30,8 +30,7 @@ FAILING_SHARE = 0.01
 
 @dataclass(frozen=True, kw_only=True)
 class Throughput:
-    """`unfinished` counts the whole run, the other figures the window (DESIGN: windows,
-    populations, words)."""
+    """`unfinished` counts the whole run, the other figures count the window."""
 
     duration_s: Second | None
     requests: int
@@ -45,8 +44,7 @@ class Throughput:
 
 
 def measure_throughput(cell: MeasuredCell) -> Throughput:
-    """Measure the window, including failed requests without rows, of which the load only knows the
-    number."""
+    """Measure the window, including failed requests without rows, which are only counted."""
     requests = cell.completions.height + sum(cell.record.faults.values())
     ok, length_s = cell.completions["error"].null_count(), cell.window.length_s
     return Throughput(
@@ -124,8 +122,7 @@ class Backlog:
 
 
 def compute_backlog(cell: MeasuredCell) -> Backlog | None:
-    """Compute the backlog: requests count as in flight from when they were due. None without a
-    window."""
+    """Count requests as in flight from when they were due; return None without a window."""
     window, requests, completions = cell.window, cell.requests, cell.completions
     if not window.length_s:
         return None
@@ -185,8 +182,7 @@ def summarize_open_loop(cell: MeasuredCell, backlog: Backlog | None) -> OpenLoop
 
 
 def estimate_backlog_median_ms(record: CellRecord, backlog: Backlog) -> float | None:
-    """Return None without an overload, and where requests failed, since they left the queue
-    early."""
+    """Return None without an overload, and with failed requests: they left the queue early."""
     begin_s = record.phases.ramp_end_s
     if begin_s is None or not backlog.overload or backlog.failed_rps:
         return None

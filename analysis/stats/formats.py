@@ -35,8 +35,8 @@ def duration(value_ms: float | None) -> str:
 
 
 def three_digits(value: float | None) -> str:
-    """Format three digits, but all of a whole number: 0.0167, 66.7, 1,234. Round halves up, as a
-    browser does."""
+    """As in 0.0167, 66.7 and 1,234, with all digits of a whole number. Halves go up, as in a
+    browser."""
     if value is None:
         return UNKNOWN
     if 0 < value < 0.001:
@@ -82,8 +82,7 @@ def percent(share: float | None) -> str:
 
 
 def short_ratio(ratio: float) -> str:
-    """Format three digits; four near 1, where three would hide a small difference, two below
-    0.1."""
+    """Format three digits; four near 1, where three would hide a difference; two below 0.1."""
     if ratio >= 99.95:
         return whole(ratio)
     digits = 4 if 0.99 < ratio < 1.01 else 3 if ratio > 0.1 else 2
@@ -99,8 +98,7 @@ def p_value(p: float | None, exact: bool | None) -> str:
 
 
 def near_bound(value: float, bound: float) -> str:
-    """Format four digits, or more where rounding would hide that 1,200.4 exceeds a bound of
-    1200."""
+    """Format four digits, or more where rounding would hide that 1,200.4 exceeds 1200."""
     magnitude = math.floor(math.log10(abs(value))) if value else 0
     for decimals in range(max(0, 3 - magnitude), MOST_DECIMALS):
         shown = round(value, decimals)

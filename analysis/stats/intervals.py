@@ -232,8 +232,7 @@ def compute_permutation_p(ranks: Sequence[float], base: int) -> float:
 
 
 def compute_geometric_median(ordered: Sequence[float]) -> float:
-    """Return the middle value, or the geometric mean of the two: B over A is then 1 / (A over
-    B)."""
+    """Return the middle value, or the geometric mean of two: B over A is then 1 / (A over B)."""
     size = len(ordered)
     if size % 2:
         return ordered[size // 2]

@@ -45,8 +45,7 @@ def estimate_warm_up_length(values: Values) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class WarmUpCut:
-    """The number of first values to leave out. too_late: it would exceed the most that may be
-    cut."""
+    """The number of first values to leave out. too_late: it would exceed MOST_CUT."""
 
     length: int
     too_late: bool = False
@@ -74,8 +73,7 @@ def choose_warm_up_cut(values: Values, already: int) -> WarmUpCut:
 
 
 def is_one_sided(earlier: Values, before: Values, level: float) -> bool:
-    """Return True if both parts are off the final level, to the same side and by more than
-    MATTERS."""
+    """Return True if both parts are off the level, to the same side and by more than MATTERS."""
     parts = [float(np.median(part)) - level for part in (earlier, before) if len(part)]
     return min(parts) > MATTERS * level or max(parts) < -MATTERS * level
 

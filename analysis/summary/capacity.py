@@ -191,8 +191,7 @@ def compute_knee(cells: Sequence[CellSummary]) -> Knee:
 
 
 def select_share_cells(cells: Sequence[CellSummary]) -> list[tuple[float, CellSummary]] | None:
-    """Pair each share of the knee with the cell that represents it, if any; None where no rate was
-    sustained."""
+    """Pair shares of the knee with the cells that represent them; None without a sustained rate."""
     tried = select_open_cells(cells)
     knee = compute_knee(tried)
     if knee.sustained_rps is None:

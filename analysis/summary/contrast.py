@@ -115,8 +115,7 @@ def compute_contrast_result(
 def compute_metric_ratio(
     metric: Metric, base: Sequence[CellSummary], other: Sequence[CellSummary]
 ) -> RatioInterval:
-    """Compute a ratio; none for a latency with many failures: the time of a refusal is not a
-    latency."""
+    """Compute a ratio; none for a latency with many failures, since refusals are quick."""
     ours, theirs = collect_values(other, metric.key), collect_values(base, metric.key)
     if not metric.is_latency:
         return compute_ratio_interval(theirs, ours)

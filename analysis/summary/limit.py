@@ -189,8 +189,7 @@ def measure_connections(cell: CellSummary, scenario: Scenario) -> MeasuredLimit 
 
 
 def measure_database(cell: CellSummary, scenario: Scenario) -> MeasuredLimit | None:
-    """Return None without a delay: the time for which a query holds its connection is not
-    measured."""
+    """Return None without a delay: how long a query holds its connection is not measured."""
     database, workers = scenario.database, scenario.server.workers
     if database is None or database.life != "pool":
         return None

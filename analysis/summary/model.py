@@ -115,8 +115,7 @@ class CellSummary(
 
 
 def parse_cells(content: object) -> list[CellSummary]:
-    """Parse the cells of a summary.json. A metric that an earlier version did not record is None.
-    Raises ValueError."""
+    """Parse a summary.json's cells; metrics missing in an old one are None. Raises ValueError."""
     hints = get_type_hints(CellSummary).items()
     unknown = {name: None for name, hint in hints if NoneType in get_args(hint)}
     if isinstance(content, list):

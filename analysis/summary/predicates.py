@@ -1,5 +1,4 @@
-"""Predicates on a cell's figures: which are reliable, which deserve a note, and which cell is
-best."""
+"""Predicates on a cell's figures: which are reliable, which need a note, which cell is best."""
 
 from collections.abc import Mapping, Sequence
 from typing import Literal

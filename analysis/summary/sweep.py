@@ -1,5 +1,4 @@
-"""Results of a sweep: one setting at several values, and the value from which more does not
-help."""
+"""Results of a sweep: one setting at several values, and the value from which more is useless."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -14,8 +13,7 @@ from scenarios.sweep import SweepStep
 WORTH = 0.05
 """Share of the throughput by which two runs of the same thing differ on a shared machine."""
 COLLAPSED_CPU = 1.5
-"""Ratio to the CPU per request at the peak: sharing a core with other programs adds less than
-half."""
+"""Ratio to the CPU per request at the peak: other programs on the core add less than half."""
 GENERATOR = "GENERATOR_SATURATED"
 RECORDED_AS = {
     "predicted.ok_rps": "predicted_rps",
@@ -28,8 +26,7 @@ RECORDED_AS = {
 
 @dataclass(frozen=True, slots=True)
 class SweepSettings:
-    """A sweep's settings from the manifest: the varied setting, and the cells that are its
-    steps."""
+    """A sweep's settings from the manifest: the varied setting, and its steps' cells."""
 
     setting: str
     steps: tuple[SweepStep, ...]
@@ -169,8 +166,7 @@ def is_clearly_lower(point: SweepPoint, peak: SweepPoint) -> bool:
 
 
 def find_sufficient_value(setting: str, points: Sequence[SweepPoint]) -> float | None:
-    """Find the cheapest value with nearly the full throughput: the smallest pool, the longest
-    delay."""
+    """Find the smallest value (for a delay, the longest) with nearly the full throughput."""
     rates = {each.value: each.ok_rps for each in points if each.ok_rps}
     good = [value for value, rate in rates.items() if rate >= (1 - WORTH) * max(rates.values())]
     if not good:

@@ -93,8 +93,7 @@ def parse_threshold(target: str, text: str) -> Threshold:
 
 
 def read_thresholds(path: Path) -> tuple[Threshold, ...]:
-    """Read a TOML file with a table for each scenario, group or "*": `p99_ms = "< 1200"`. Raises
-    UserError."""
+    """Read tables for scenarios, groups or "*", such as `p99_ms = "< 1200"`. Raises UserError."""
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -113,8 +112,7 @@ def read_thresholds(path: Path) -> tuple[Threshold, ...]:
 
 
 def iterate_conditions(path: Path, table: Mapping[str, object], prefix: str = "") -> Iterator[str]:
-    """Iterate over conditions. TOML reads `bystander.p99_ms = …` as a nested table; it names the
-    same figure."""
+    """Iterate over conditions; TOML reads `bystander.p99_ms = …` as a nested table."""
     for key, value in table.items():
         figure = prefix + key
         if isinstance(value, dict):

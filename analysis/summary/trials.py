@@ -25,8 +25,7 @@ class ScenarioSummary:
 
 
 def group_completed_trials(cells: Sequence[CellSummary]) -> dict[str, list[CellSummary]]:
-    """Group by scenario in order of first appearance. Leave out interrupted trials: their windows
-    differ."""
+    """Group by scenario, in order of first appearance, without interrupted trials."""
     found: dict[str, list[CellSummary]] = {}
     for cell in cells:
         if cell.interrupted is None:

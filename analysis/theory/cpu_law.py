@@ -154,8 +154,7 @@ def select_terms(rows: npt.NDArray[np.float64]) -> list[int]:
 
 
 def count_parallel_cores(samples: Sequence[CpuSample], largest: int) -> float:
-    """Count them at the level nearest to the run; at least 1, for a level that did not fill a
-    core."""
+    """Count them at the level nearest to the run; at least 1, as it may not fill a core."""
     level = [each for each in samples if each.in_flight == largest]
     used_s = sum(each.requests * each.cpu_s for each in level)
     return max(1.0, used_s / sum(each.lasting_s for each in level))

@@ -184,8 +184,7 @@ def generate_draws(draw: Callable[[int], Numbers]) -> Iterator[float]:
 
 
 def generate_pauses_s(load: Load, chance: np.random.Generator) -> Iterator[Second]:
-    """Generate pauses from a response to the user's next request, or between an open loop's
-    requests."""
+    """Generate pauses from a response to the next request, or between an open loop's requests."""
     if load.arrival_rate is not None:
         gap_s = 1 / load.arrival_rate
         if load.arrivals == "constant":

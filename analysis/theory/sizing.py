@@ -84,8 +84,7 @@ class SizeSearch:
         )
 
     def shrink_pool(self, model: ServerModel, workers: int) -> ServerModel:
-        """Find the smallest pool. By Little's law, fewer tokens than rate × time are always all in
-        use."""
+        """Find the smallest pool; by Little's law, it has more tokens than rate × time."""
         at_least = math.floor(self.target.rate_per_s / workers * model.undisturbed_s) + 1
         tokens = search_fewest(
             at_least,
@@ -132,8 +131,7 @@ def compute_sizing(target: LoadTarget, model: ServerModel, cores_per_machine: in
 
 
 def search_fewest(low: int, high: int, good: Callable[[int], bool]) -> int | None:
-    """Find the smallest good count from `low` to `high`, if all larger counts are good too; None if
-    `high` is not good."""
+    """Find the smallest good count from `low` to `high`; None if none. Larger ones must be good."""
     if low > high:
         return None
     bad, enough = low - 1, low

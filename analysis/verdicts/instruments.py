@@ -9,8 +9,7 @@ CPU_LIMIT_PERCENT = 90.0
 """Percent of one core: a load process is single-threaded. Locust warns at the same figure."""
 LATENESS_LIMIT_MS = 20.0
 LATENESS_LIMIT_SHARE = 0.05
-"""Sends this late at p99 change the load; below 20 ms, the scheduler of a busy machine delays
-them."""
+"""Sends this late at p99 change the load; below 20 ms, a busy machine's scheduler delays them."""
 LATE_LIMIT_SHARE = 0.05
 """Mean lateness over the mean requested wait: Little's law uses means."""
 MOST_PROCESSES = 64

@@ -10,8 +10,7 @@ SPOILT_CORES = 0.5
 
 
 class MachineBusy(Verdict):
-    """Other programs or CPU steal (time that the hypervisor gave to other machines) took CPU from
-    the cell."""
+    """Other programs, or CPU steal (time that the hypervisor gave to other machines)."""
 
     rank = 110
     doubt = "the machine was busy with other work"

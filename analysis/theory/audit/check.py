@@ -41,8 +41,7 @@ class MeasuredRoute:
         return len(self.took_ms) / self.span_s
 
     def describe_difference(self, said: RouteLevel | None, shares: Sequence[float]) -> str | None:
-        """Return None where the model agrees with the measurement. shares: the quantiles to
-        compare."""
+        """Return None where the model agrees. shares: the quantiles to compare."""
         rps, said_rps = self.rps, said.rps if said else 0.0
         if said is None or abs(said_rps - rps) > RPS_OFF * rps + REQUESTS_OFF / self.span_s:
             return self.compare(formats.rate(said_rps), formats.rate(rps), "requests/s")

@@ -40,8 +40,7 @@ LEAST_AWAITED_S: Second = 0.001
 
 
 class Event(NamedTuple):
-    """A part with the times of its request and its end. A part without length ends when it
-    begins."""
+    """A part with its start and end; a part without length ends when it begins."""
 
     began_s: Second
     ended_s: Second

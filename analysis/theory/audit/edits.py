@@ -106,8 +106,7 @@ class CallEdit:
             yield part
 
     def _edit_concurrent(self, calls: tuple[ThreadCall, ...]) -> Iterator[Part]:
-        """Assume that calls without a thread take no longer than remaining calls with one, if
-        any."""
+        """Assume that calls without a thread take no longer than remaining calls with one."""
         left = tuple(each for each in calls if not self._is_one(each))
         if left:
             yield ConcurrentCalls(left)

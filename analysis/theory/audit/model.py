@@ -65,8 +65,7 @@ def build_audit_model(evidence: AuditEvidence, cores: int) -> AuditModel:
 def check_alone(
     phases: Sequence[Phase], service: MeasuredService, evidence: AuditEvidence
 ) -> str | None:
-    """Check routes that were requested alone, without the 99th percentile, which is not predicted
-    for them."""
+    """Check routes that were requested alone, except their 99th percentile."""
     for phase in phases:
         levels = simulate_levels(service, plan_load(phase, evidence))
         difference = find_difference(list(measure_routes(phase, evidence)), levels, MIDDLE)

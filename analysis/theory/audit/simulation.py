@@ -139,8 +139,7 @@ class PhaseRun:
 def simulate_phase(
     model: ServiceModel, users: Sequence[UserPlan], length_s: Second, seed: int = 1
 ) -> SimulatedPhase:
-    """Start all users at the same time, as in an audit. The same seed gives exactly the same
-    result."""
+    """Start all users together, as in an audit. The same seed gives exactly the same result."""
     return PhaseRun(model, random.Random(seed), until_s=length_s).run(users)
 
 
